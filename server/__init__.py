@@ -1,0 +1,1 @@
+"""A loyalty service that tills and kiosks can trust with points."""

@@ -1,0 +1,1 @@
+"""Use cases, one a module, each a plain function over a unit of work."""

@@ -1,0 +1,156 @@
+"""Every condition a caller can be refused for, one class each, without codes and prose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+class LoyaltyError(Exception):
+    """Raised, as one of its subclasses, when a call is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldViolation:
+    """
+    One broken rule of one field.
+
+    Attributes:
+        field: Path in the contract's own spelling, for instance `order[1].incentive_id`; empty
+            for the request as a whole.
+        message: What the value must be, in English, without a full stop.
+    """
+
+    field: str
+    message: str
+
+
+@dataclass(frozen=True)
+class RequestInvalidError(LoyaltyError):
+    """Raised when fields of the request break the contract; it carries all of them."""
+
+    violations: tuple[FieldViolation, ...]
+
+
+@dataclass(frozen=True)
+class CorrelationIdInvalidError(LoyaltyError):
+    """Raised when a correlation ID names a session that can't be opened anonymously."""
+
+
+@dataclass(frozen=True)
+class ApiKeyMissingError(LoyaltyError):
+    """Raised when a call carries no API key."""
+
+
+@dataclass(frozen=True)
+class ApiKeyInvalidError(LoyaltyError):
+    """Raised when an API key is unknown, revoked or of another region."""
+
+
+@dataclass(frozen=True)
+class RoleNotAllowedError(LoyaltyError):
+    """Raised when an API key's role does not allow the call."""
+
+    role: str
+    method: str
+
+
+@dataclass(frozen=True)
+class StoreNotAllowedError(LoyaltyError):
+    """Raised when an API key is limited to other stores."""
+
+    store_id: int
+
+
+@dataclass(frozen=True)
+class StoreNotFoundError(LoyaltyError):
+    """Raised when the program has no such store."""
+
+    store_id: int
+
+
+@dataclass(frozen=True)
+class MemberNotFoundError(LoyaltyError):
+    """Raised when the program has no such member."""
+
+    loyalty_id: str
+
+
+@dataclass(frozen=True)
+class IdentificationFailedError(LoyaltyError):
+    """Raised when an identifier resembles a loyalty ID and is none."""
+
+
+@dataclass(frozen=True)
+class IdentifierInvalidError(LoyaltyError):
+    """Raised when an identifier is of no known kind."""
+
+
+@dataclass(frozen=True)
+class IdentifierTypeDisabledError(LoyaltyError):
+    """Raised when the program has switched a kind of identifier off."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class CodeNotFoundError(LoyaltyError):
+    """Raised when a code was never issued, was replaced or expired."""
+
+
+@dataclass(frozen=True)
+class CodeAlreadyUsedError(LoyaltyError):
+    """Raised when a code was used before."""
+
+
+@dataclass(frozen=True)
+class RewardNotFoundError(LoyaltyError):
+    """Raised when a reward does not exist, or no longer does."""
+
+    incentive_id: str
+
+
+@dataclass(frozen=True)
+class OfferNotFoundError(LoyaltyError):
+    """Raised when an offer does not exist, or no longer does."""
+
+    incentive_id: str
+
+
+def incentive_not_found(kind: Literal["reward", "offer"], incentive_id: str) -> LoyaltyError:
+    """Choose the error that tells which kind of incentive is gone."""
+    if kind == "reward":
+        return RewardNotFoundError(incentive_id)
+    return OfferNotFoundError(incentive_id)
+
+
+@dataclass(frozen=True)
+class PointsInsufficientError(LoyaltyError):
+    """Raised when a member has fewer points than are asked for."""
+
+    available_points: int
+    required_points: int
+
+
+@dataclass(frozen=True)
+class IdempotencyKeyReusedError(LoyaltyError):
+    """Raised when an idempotency key was used with another request."""
+
+    idempotency_key: str
+
+
+@dataclass(frozen=True)
+class ServerBusyError(LoyaltyError):
+    """Raised when more work waits than the server takes on."""
+
+
+@dataclass(frozen=True)
+class DeadlinePassedError(LoyaltyError):
+    """Raised when a call is given up after its deadline; its outcome is unknown."""
+
+
+@dataclass(frozen=True)
+class ServerFailedError(LoyaltyError):
+    """Raised in place of an unexpected exception, whose text stays in the log."""
+
+    request_id: str

@@ -1,0 +1,172 @@
+"""What an operator describes: programs, their stores and incentives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+from server.domain.errors import StoreNotFoundError
+from server.domain.identifiers import IdentifierKind
+from server.domain.keys import ApiKey
+
+LOCALES = ("en-CA", "en-US", "fr-CA")
+DEFAULT_LOCALE = "en-CA"
+
+
+class DiscountKind(StrEnum):
+    """How a discount's value is read."""
+
+    PERCENTAGE = "percentage"
+    AMOUNT = "amount"
+
+
+class DiscountLevel(StrEnum):
+    """What a discount applies to."""
+
+    CART = "cart"
+    PRODUCT = "product"
+
+
+@dataclass(frozen=True, slots=True)
+class Discount:
+    """A discount: *value* is percent, or minor units of the program's currency."""
+
+    kind: DiscountKind
+    value: int
+    level: DiscountLevel
+
+
+@dataclass(frozen=True, slots=True)
+class Incentive:
+    """
+    An offer, which costs nothing, or a reward, which costs points.
+
+    Attributes:
+        incentive_id: Name in the catalogue (CMS), the wire's `incentiveId`.
+        engine_id: Name in the loyalty engine, the wire's `loyaltyEngineId`; may be absent.
+        kind: `reward` or `offer`.
+        point_cost: Points one of it costs; 0 on offers.
+        price: Price of one in minor units of the currency; absent when it has none.
+        discount: What it takes off; absent when it gives an item.
+        plus: PLU by pos type; the key `default` serves every other.
+        retired: Whether it is no longer offered; kept so that its kind stays known.
+    """
+
+    incentive_id: str
+    engine_id: str | None
+    kind: Literal["reward", "offer"]
+    display_name: str
+    point_cost: int
+    price: int | None
+    discount: Discount | None
+    plus: Mapping[str, str]
+    retired: bool = False
+
+    def plu(self, pos_type: str) -> str:
+        """Choose the PLU that a point of sale knows the incentive by."""
+        return self.plus.get(pos_type) or self.plus["default"]
+
+
+@dataclass(frozen=True, slots=True)
+class RedemptionRules:
+    """Bounds of one redemption: points, and their worth in minor units of the currency."""
+
+    min_points: int
+    min_amount: int
+    max_points: int
+    max_amount: int
+    increment_points: int
+    increment_amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a till asks, says and prints; any part may be empty."""
+
+    code: str = ""
+    message: str = ""
+    receipt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """
+    The prompt catalogue of a program, by locale.
+
+    Attributes:
+        anonymous: For a shopper without a card.
+        anonymous_flagged: The same when the till asks for the prompts of a card-less member;
+            falls back to `anonymous`.
+    """
+
+    anonymous: Mapping[str, Prompt]
+    anonymous_flagged: Mapping[str, Prompt]
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A place that sells. Its time zone is an IANA name."""
+
+    store_id: int
+    name: str
+    time_zone: str
+    loyalty_enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """
+    The loyalty scheme of one brand and region.
+
+    Attributes:
+        program_id: `<brand>-<region>` in lower case.
+        region: ISO 3166 alpha-2 code of the country.
+        currency: ISO 4217 code.
+        currency_digits: Digits of the currency's minor unit.
+        points_name: Word the wire calls the program's points by.
+        identifier_kinds: Kinds of identifier that are switched on.
+        code_lifetime_s: Life of a code in seconds.
+        pending_lifetime_s: Life of an open transaction and its holds in seconds.
+        stores: By store ID.
+        incentives: By incentive ID, retired ones included.
+    """
+
+    program_id: str
+    brand: str
+    region: str
+    name: str
+    currency: str
+    currency_digits: int
+    points_name: str
+    time_zone: str
+    locale: str
+    identifier_kinds: frozenset[IdentifierKind]
+    code_lifetime_s: int
+    pending_lifetime_s: int
+    redemption: RedemptionRules
+    prompts: Prompts
+    stores: Mapping[int, Store]
+    incentives: Mapping[str, Incentive]
+
+    def store(self, store_id: int) -> Store:
+        """
+        Find a store.
+
+        Raises:
+            StoreNotFoundError: The program has no such store.
+        """
+        try:
+            return self.stores[store_id]
+        except KeyError:
+            raise StoreNotFoundError(store_id) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """All that is described rather than done: read by every call, changed by operators."""
+
+    revision: int = 0
+    programs: Mapping[str, Program] = field(default_factory=dict)
+    keys: Mapping[bytes, ApiKey] = field(default_factory=dict)

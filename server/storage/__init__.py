@@ -1,0 +1,1 @@
+"""Tables, statements and the store that runs units of work; the only place with SQL."""

@@ -1,0 +1,1 @@
+"""The gRPC door: parsing, authentication, rendering, and errors in both dialects."""

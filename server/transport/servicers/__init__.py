@@ -1,0 +1,1 @@
+"""One module a service: parse the request, call the use case, render the answer."""
