@@ -1,0 +1,5 @@
+"""Lets `python -m server` be the command line."""
+
+from server.cli import main
+
+main()

@@ -1,0 +1,53 @@
+"""Give a member points, or take some, on an operator's word."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from server.application.idempotency import Done
+from server.application.unit import Unit
+from server.domain.errors import (
+    FieldViolation,
+    MemberNotFoundError,
+    PointsInsufficientError,
+    RequestInvalidError,
+)
+from server.domain.ledger import POINTS_MAX, AccountKind, Cause, Origin
+from server.domain.records import Member
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustPoints:
+    """Points to give, or below zero to take, and why."""
+
+    program_id: str
+    loyalty_id: str
+    points: int
+    note: str
+
+
+def adjust_points(unit: Unit, command: AdjustPoints, now_ms: int) -> Done[Member]:
+    """
+    Move points between a member and the program's account of adjustments.
+
+    Raises:
+        MemberNotFoundError: No member has this loyalty ID.
+        PointsInsufficientError: The member has fewer points than are taken.
+        RequestInvalidError: The points are 0, or more than a member can have.
+    """
+    member = unit.member(command.program_id, command.loyalty_id)
+    if member is None:
+        raise MemberNotFoundError(command.loyalty_id)
+    points = command.points
+    if points == 0 or member.available.balance + member.held.balance + points > POINTS_MAX:
+        message = f"must not be 0 nor raise the balance over {POINTS_MAX}"
+        raise RequestInvalidError((FieldViolation("points", message),))
+    if member.available.balance + points < 0:
+        raise PointsInsufficientError(member.available.balance, -points)
+    adjusted = unit.program_account(command.program_id, AccountKind.ADJUSTED, member)
+    origin = Origin(Cause.ADJUST, "", command.note, now_ms, now_ms)
+    if points > 0:
+        unit.post(adjusted, member.available, points, origin)
+    else:
+        unit.post(member.available, adjusted, -points, origin)
+    return Done(member)

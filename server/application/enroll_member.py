@@ -1,0 +1,68 @@
+"""Enroll a guest in a program."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import date
+
+from server.application.idempotency import Done
+from server.application.unit import Unit
+from server.domain.errors import FieldViolation, RequestInvalidError
+from server.domain.keys import ApiKey
+from server.domain.ledger import GENESIS, Account, AccountKind
+from server.domain.records import Member
+
+
+@dataclass(frozen=True, slots=True)
+class EnrollMember:
+    """The guest as the app describes them."""
+
+    key: ApiKey
+    name: str
+    email: str | None
+    locale: str | None
+    birth_date: str | None
+
+
+def enroll_member(unit: Unit, command: EnrollMember, now_ms: int) -> Done[Member]:
+    """
+    Enroll a guest with no points.
+
+    Raises:
+        RequestInvalidError: The day of birth is no day of the calendar.
+    """
+    if command.birth_date is not None:
+        _require_day("birth_date", command.birth_date)
+    # Scanned as it stands, a loyalty ID is a credential: all of it is random.
+    member = new_member(command.key.program_id, str(uuid.uuid4()), command.name, now_ms)
+    member.email = command.email
+    member.locale = command.locale
+    member.birth_date = command.birth_date
+    unit.add_member(member)
+    return Done(member)
+
+
+def new_member(program_id: str, loyalty_id: str, name: str, created_ms: int) -> Member:
+    """Make a member without points, who has no numbers until the unit of work keeps them."""
+    return Member(
+        number=0,
+        program_id=program_id,
+        loyalty_id=loyalty_id,
+        name=name,
+        email=None,
+        locale=None,
+        birth_date=None,
+        created_ms=created_ms,
+        available=Account(0, AccountKind.AVAILABLE, 0, 0, GENESIS),
+        held=Account(0, AccountKind.HELD, 0, 0, GENESIS),
+    )
+
+
+def _require_day(field: str, text: str) -> None:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        raise RequestInvalidError(
+            (FieldViolation(field, "must be a day of the calendar, as YYYY-MM-DD"),)
+        ) from None

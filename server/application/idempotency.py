@@ -1,0 +1,88 @@
+"""Exactly once: the answer is kept in the same unit of work as the effect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from server.application.unit import Unit
+from server.domain.errors import IdempotencyKeyReusedError
+from server.domain.records import Code, Remembered
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """The answer of an earlier call that this one repeats."""
+
+    answer: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[R]):
+    """
+    The result of a use case that writes.
+
+    Attributes:
+        kept_with: Record that keeps the rendered answer, so that a retry gets the same bytes.
+    """
+
+    result: R
+    kept_with: Code | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """
+    An idempotency key as a caller sent it.
+
+    Attributes:
+        scope: Program and partner, whose keys are their own.
+        fingerprint: Hash of the request's meaning.
+    """
+
+    scope: str
+    key: str
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Rendered answer, and whether an earlier call gave it."""
+
+    body: bytes
+    repeated: bool
+
+
+def run_once(
+    unit: Unit,
+    now_ms: int,
+    use_case: Callable[[Unit, Any, int], Done[R] | Repeated],
+    command: object,
+    render: Callable[[R], bytes],
+    keyed: Keyed | None,
+) -> Answer:
+    """
+    Run a use case unless its idempotency key was answered before.
+
+    Raises:
+        IdempotencyKeyReusedError: The key was used with another request.
+        LoyaltyError: The use case refuses; the key stays free.
+    """
+    if keyed is not None:
+        remembered = unit.remembered(keyed.scope, keyed.key)
+        if remembered is not None:
+            if remembered.fingerprint != keyed.fingerprint:
+                raise IdempotencyKeyReusedError(keyed.key)
+            return Answer(remembered.answer, repeated=True)
+    outcome = use_case(unit, command, now_ms)
+    if isinstance(outcome, Repeated):
+        return Answer(outcome.answer, repeated=True)
+    body = render(outcome.result)
+    if outcome.kept_with is not None:
+        unit.change(outcome.kept_with, answer=body)
+    if keyed is not None:
+        unit.add(Remembered(keyed.scope, keyed.key, keyed.fingerprint, body, now_ms))
+    return Answer(body, repeated=False)

@@ -1,0 +1,202 @@
+"""Recognise a guest at a till and open a loyalty transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from server.application.idempotency import Done, Repeated
+from server.application.unit import Unit
+from server.domain.errors import (
+    CodeAlreadyUsedError,
+    CodeNotFoundError,
+    IdentifierTypeDisabledError,
+    MemberNotFoundError,
+    PointsInsufficientError,
+    incentive_not_found,
+)
+from server.domain.identifiers import IdentifierKind, classify_identifier
+from server.domain.ids import new_id
+from server.domain.keys import ApiKey
+from server.domain.ledger import Cause, Origin
+from server.domain.point_of_sale import PointOfSale
+from server.domain.program import Incentive, Program
+from server.domain.records import (
+    Code,
+    CodeStatus,
+    Hold,
+    HoldStatus,
+    Member,
+    Transaction,
+    TransactionStatus,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifyMember:
+    """What the guest showed, and who asks."""
+
+    key: ApiKey
+    identifier: str
+    point_of_sale: PointOfSale
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedLine:
+    """An incentive the guest selected, how many of it, and its PLU at this point of sale."""
+
+    incentive: Incentive
+    quantity: int
+    plu: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """The guest, the transaction just opened, and what was selected in the app."""
+
+    program: Program
+    member: Member
+    transaction_id: str
+    available_points: int
+    selection: tuple[SelectedLine, ...]
+
+
+def identify_member(
+    unit: Unit, command: IdentifyMember, now_ms: int
+) -> Done[Identified] | Repeated:
+    """
+    Recognise a guest by a code or a loyalty ID.
+
+    Raises:
+        IdentificationFailedError: The identifier resembles a loyalty ID and is none.
+        IdentifierInvalidError: The identifier is of no known kind.
+        IdentifierTypeDisabledError: The program has switched its kind off.
+        StoreNotFoundError: The program has no such store.
+        StoreNotAllowedError: The key is limited to other stores.
+        MemberNotFoundError: No member has this loyalty ID.
+        CodeNotFoundError: The code was never issued, was replaced or expired.
+        CodeAlreadyUsedError: The code was used before.
+        RewardNotFoundError: A selected reward is gone; the code stays unclaimed.
+        OfferNotFoundError: A selected offer is gone; the code stays unclaimed.
+        PointsInsufficientError: The rewards cost too much; the code stays unclaimed.
+    """
+    program = unit.catalog.programs[command.key.program_id]
+    kind = classify_identifier(command.identifier)
+    if kind not in program.identifier_kinds:
+        raise IdentifierTypeDisabledError(kind.value)
+    store = program.store(command.point_of_sale.store_id)
+    command.key.require_store(store.store_id)
+    if kind is IdentifierKind.CODE:
+        return _identify_by_code(unit, program, command, now_ms)
+    loyalty_id = command.identifier.lower()
+    member = unit.member(program.program_id, loyalty_id)
+    if member is None:
+        raise MemberNotFoundError(loyalty_id)
+    transaction = _open_transaction(unit, program, member, command, now_ms)
+    return Done(
+        Identified(program, member, transaction.transaction_id, member.available.balance, ())
+    )
+
+
+def _identify_by_code(
+    unit: Unit, program: Program, command: IdentifyMember, now_ms: int
+) -> Done[Identified] | Repeated:
+    pos = command.point_of_sale
+    digest = unit.code_digest(program.program_id, command.identifier)
+    code = unit.code(program.program_id, digest)
+    if code is None:
+        raise CodeNotFoundError
+    claim_key = f"{pos.store_id}/{pos.transaction_id}"
+    if code.status is CodeStatus.CLAIMED:
+        return _repeat_claim(unit, code, claim_key)
+    if code.status is CodeStatus.REPLACED or code.expires_ms <= now_ms:
+        raise CodeNotFoundError
+    selection = tuple(_selected_lines(program, code, pos))
+    member = unit.member_by_number(code.member_number)
+    cost = sum(line.incentive.point_cost * line.quantity for line in selection)
+    if cost > member.available.balance:
+        raise PointsInsufficientError(member.available.balance, cost)
+    transaction = _open_transaction(unit, program, member, command, now_ms)
+    for line in selection:
+        if line.incentive.point_cost:
+            _hold(unit, member, transaction, line, now_ms)
+    unit.change(
+        code,
+        status=CodeStatus.CLAIMED,
+        updated_ms=now_ms,
+        store_id=pos.store_id,
+        transaction_id=transaction.transaction_id,
+        claim_key=claim_key,
+    )
+    return Done(
+        Identified(
+            program, member, transaction.transaction_id, member.available.balance, selection
+        ),
+        kept_with=code,
+    )
+
+
+def _repeat_claim(unit: Unit, code: Code, claim_key: str) -> Repeated:
+    """Answer a network retry as the first time, so that it does not cost the guest the code."""
+    if code.claim_key == claim_key and code.transaction_id and code.answer is not None:
+        transaction = unit.transaction(code.transaction_id)
+        if transaction is not None and transaction.status is TransactionStatus.PENDING:
+            return Repeated(code.answer)
+    raise CodeAlreadyUsedError
+
+
+def _selected_lines(program: Program, code: Code, pos: PointOfSale) -> Iterable[SelectedLine]:
+    for kind, incentive_id, quantity in json.loads(code.selection):
+        incentive = program.incentives.get(incentive_id)
+        if incentive is None or incentive.retired:
+            raise incentive_not_found(kind, incentive_id)
+        yield SelectedLine(incentive, quantity, incentive.plu(pos.plu_vendor))
+
+
+def _open_transaction(
+    unit: Unit, program: Program, member: Member, command: IdentifyMember, now_ms: int
+) -> Transaction:
+    pos = command.point_of_sale
+    transaction = Transaction(
+        transaction_id=new_id(now_ms),
+        program_id=program.program_id,
+        member_number=member.number,
+        status=TransactionStatus.PENDING,
+        store_id=pos.store_id,
+        pos_transaction_id=pos.transaction_id,
+        pos_type=pos.pos_type,
+        supporting_pos=pos.supporting_pos,
+        terminal=pos.terminal,
+        operator=pos.operator,
+        partner=command.key.partner,
+        created_ms=now_ms,
+        updated_ms=now_ms,
+        expires_ms=now_ms + program.pending_lifetime_s * 1000,
+    )
+    unit.add(transaction)
+    return transaction
+
+
+def _hold(
+    unit: Unit, member: Member, transaction: Transaction, line: SelectedLine, now_ms: int
+) -> None:
+    points = line.incentive.point_cost * line.quantity
+    unit.post(
+        member.available,
+        member.held,
+        points,
+        Origin(Cause.HOLD, transaction.transaction_id, "", now_ms, now_ms),
+    )
+    unit.add(
+        Hold(
+            hold_id=new_id(now_ms),
+            transaction_id=transaction.transaction_id,
+            member_number=member.number,
+            incentive_id=line.incentive.incentive_id,
+            points=points,
+            status=HoldStatus.OPEN,
+            created_ms=now_ms,
+            expires_ms=transaction.expires_ms,
+        )
+    )

@@ -1,0 +1,40 @@
+"""What a use case that only reads may ask of the storage. Reads never wait for the writer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from server.domain.ledger import AccountKind, Cause
+from server.domain.records import Code, Member
+
+
+@dataclass(frozen=True, slots=True)
+class TransferEntry:
+    """A transfer as a member's history shows it."""
+
+    transfer_id: int
+    source: AccountKind
+    destination: AccountKind
+    points: int
+    cause: Cause
+    transaction_id: str
+    note: str
+    effective_ms: int
+    recorded_ms: int
+
+
+class Reader(Protocol):
+    """Typed queries over one consistent state."""
+
+    async def member(self, program_id: str, loyalty_id: str) -> Member | None:
+        """Find a member."""
+
+    async def code(self, program_id: str, code: str) -> Code | None:
+        """Find a code by its digits."""
+
+    async def transfers(
+        self, accounts: Sequence[int], before: int | None, limit: int
+    ) -> Sequence[TransferEntry]:
+        """List transfers of accounts, newest first, older than the transfer *before*."""

@@ -1,0 +1,90 @@
+"""What a use case may ask of the storage: one unit of work over one consistent state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from server.domain.keys import ApiKey
+from server.domain.ledger import Account, AccountKind, Origin
+from server.domain.program import Catalog, Program
+from server.domain.records import (
+    Code,
+    Hold,
+    Member,
+    Remembered,
+    Session,
+    Transaction,
+)
+
+Record = Code | Hold | Remembered | Session | Transaction
+
+
+class Unit(Protocol):
+    """
+    Typed queries and writes of one unit of work.
+
+    A use case reads and decides first and writes last: a refusal is raised before the first
+    write. What it writes is durable once `Store.write` answers.
+    """
+
+    catalog: Catalog
+
+    def member(self, program_id: str, loyalty_id: str) -> Member | None:
+        """Find a member and lock it until the unit ends."""
+
+    def member_by_number(self, number: int) -> Member:
+        """Find a member that another record names, and lock it."""
+
+    def code_digest(self, program_id: str, code: str) -> bytes:
+        """Digest a code with the pepper, which never leaves the storage."""
+
+    def code(self, program_id: str, digest: bytes) -> Code | None:
+        """Find a code and lock it."""
+
+    def pending_codes(self, member: Member) -> Sequence[Code]:
+        """Find the codes of a member that no till has used and none has replaced."""
+
+    def session(self, program_id: str, correlation_id: str) -> Session | None:
+        """Find a session and lock it."""
+
+    def transaction(self, transaction_id: str) -> Transaction | None:
+        """Find a loyalty transaction and lock it."""
+
+    def open_holds(self, transaction: Transaction) -> Sequence[Hold]:
+        """Find the holds of a transaction that are neither captured nor released."""
+
+    def remembered(self, scope: str, idempotency_key: str) -> Remembered | None:
+        """Find the answer kept under an idempotency key."""
+
+    def program_account(self, program_id: str, kind: AccountKind, member: Member) -> Account:
+        """Find and lock the program's account that pairs with a member's transfers."""
+
+    def add_member(self, member: Member) -> None:
+        """Keep a new member, open both accounts and set their numbers on it."""
+
+    def put_code(self, code: Code, earlier: Code | None) -> None:
+        """Keep a new code, over the dead *earlier* record of the same digits if there is one."""
+
+    def add(self, record: Record) -> None:
+        """Keep a new record."""
+
+    def change(self, record: Record, **values: Any) -> None:
+        """Set fields of a record and keep them."""
+
+    def post(self, source: Account, destination: Account, points: int, origin: Origin) -> None:
+        """
+        Move points between two accounts and keep the transfer.
+
+        Raises:
+            LedgerBrokenError: The ledger's rules forbid it; callers check first.
+        """
+
+    def save_program(self, program: Program) -> None:
+        """Replace a program with its stores and incentives; a new one gets its accounts."""
+
+    def add_key(self, key: ApiKey, digest: bytes, now_ms: int) -> None:
+        """Keep an API key by its digest."""
+
+    def revoke_key(self, key_id: str, now_ms: int) -> bool:
+        """Make an API key useless for good; answers whether it was live."""

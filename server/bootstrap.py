@@ -1,0 +1,92 @@
+"""Where the parts meet: builds them, runs them, and closes them in order."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from server.application.identify_member import identify_member
+from server.config import Settings
+from server.storage.migrate import migrate, require_current
+from server.storage.store import Store
+from server.transport.server import LoyaltyServer
+from server.transport.servicers.code import CodeServicer
+from server.transport.servicers.identify import IdentifyServicer, IdentifyUseCase
+from server.transport.servicers.member import MemberServicer
+from server.transport.servicers.session import SessionServicer
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that answers."""
+
+    store: Store
+    grpc_port: int
+
+
+def configure_logging(settings: Settings) -> None:
+    """Send structured lines to standard error: nothing else may print there."""
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if settings.log_json
+        else structlog.dev.ConsoleRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+@asynccontextmanager
+async def open_store(settings: Settings) -> AsyncIterator[Store]:
+    """Open the storage: the embedded database is brought up to date, another must be."""
+    database = settings.database()
+    if database.embedded:
+        migrate(database)
+    else:
+        require_current(database)
+    async with Store(database, settings.pepper()) as store:
+        yield store
+
+
+@asynccontextmanager
+async def serve(
+    settings: Settings, *, identify: IdentifyUseCase = identify_member, sandbox: bool = False
+) -> AsyncIterator[Running]:
+    """
+    Serve gRPC until the context ends, then drain.
+
+    Raises:
+        RuntimeError: The port is taken.
+        SchemaError: The database has another schema.
+    """
+    async with open_store(settings) as store:
+        server = LoyaltyServer(
+            store,
+            {
+                "SessionService": SessionServicer(),
+                "IdentifyService": IdentifyServicer(identify),
+                "CodeService": CodeServicer(),
+                "MemberService": MemberServicer(),
+            },
+            sandbox=sandbox,
+            reflection_on=settings.reflection,
+        )
+        port = await server.start(settings.grpc_host, settings.grpc_port)
+        try:
+            yield Running(store, port)
+        finally:
+            await server.stop(settings.shutdown_notice_s, settings.shutdown_grace_s)

@@ -1,0 +1,68 @@
+"""Settings, read once from the environment and never changed."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from server.storage.databases import Database
+
+PEPPER_BYTES = 32
+
+
+class Settings(BaseSettings):
+    """What an operator sets; each field is the variable LOYALTY_<NAME>."""
+
+    model_config = SettingsConfigDict(env_prefix="LOYALTY_", frozen=True, extra="ignore")
+
+    grpc_host: str = Field("127.0.0.1", description="Address the gRPC server listens on.")
+    grpc_port: int = Field(50051, ge=0, le=65535, description="Port of gRPC; 0 picks one.")
+    http_port: int = Field(8080, ge=0, le=65535, description="Port of the sandbox's Envoy.")
+    data_dir: Path = Field(Path("data"), description="Folder of the embedded database.")
+    database_url: str = Field("", description="sqlite:///... or postgresql://...")
+    code_pepper: SecretStr | None = Field(
+        None, min_length=32, description="Secret that codes are digested with."
+    )
+    reflection: bool = Field(default=False, description="Whether gRPC reflection is served.")
+    shutdown_notice_s: float = Field(2.0, ge=0, le=60)
+    shutdown_grace_s: float = Field(10.0, ge=0, le=300)
+    log_json: bool = Field(default=True, description="JSON lines rather than text.")
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
+
+    def database(self) -> Database:
+        """
+        Say where the data is: the embedded file unless a URL is set.
+
+        Raises:
+            ValueError: The URL is of a kind that is not served.
+        """
+        if self.database_url:
+            return Database.from_text(self.database_url)
+        return Database.from_text(f"sqlite:///{self.data_dir.resolve() / 'loyalty.db'}")
+
+    def pepper(self) -> bytes:
+        """
+        Give the secret that codes are digested with.
+
+        It is never kept in the database. Beside the embedded database it is made on first use,
+        in a file only its owner can read.
+
+        Raises:
+            ValueError: It is not set and the database is shared by several machines.
+        """
+        if self.code_pepper is not None:
+            return self.code_pepper.get_secret_value().encode()
+        if not self.database().embedded:
+            raise ValueError(
+                "LOYALTY_CODE_PEPPER must be set, to the same secret on every server of a "
+                "database: make one with `openssl rand -hex 32`"
+            )
+        path = self.data_dir / "code-pepper"
+        if not path.exists():
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600, exist_ok=False)
+            path.write_text(secrets.token_hex(PEPPER_BYTES), encoding="ascii")
+        return path.read_bytes()

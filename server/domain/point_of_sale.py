@@ -1,0 +1,29 @@
+"""Who calls: the point of sale or kiosk behind a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class PointOfSale:
+    """
+    The wire's `posVendor`.
+
+    Attributes:
+        transaction_id: The caller's own number for the order.
+        pos_type: Vendor of the calling system.
+        supporting_pos: Vendor of the store's own system when a kiosk calls.
+    """
+
+    transaction_id: str
+    store_id: int
+    pos_type: str
+    supporting_pos: str | None
+    terminal: str | None
+    operator: str | None
+
+    @property
+    def plu_vendor(self) -> str:
+        """Vendor whose PLUs the answer carries."""
+        return self.supporting_pos or self.pos_type

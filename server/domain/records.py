@@ -1,0 +1,150 @@
+"""
+What the store keeps of the doing: members, codes, sessions, transactions, holds.
+
+Records are plain values with the same field names as their columns. A use case changes a record
+only through its unit of work, which writes what was changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from server.domain.ledger import Account
+
+
+class CodeStatus(IntEnum):
+    """Life of a code."""
+
+    PENDING = 1
+    CLAIMED = 2
+    REPLACED = 3
+
+
+class TransactionStatus(IntEnum):
+    """Life of a loyalty transaction."""
+
+    PENDING = 1
+    CLAIMED = 2
+    VOID = 3
+
+
+class HoldStatus(IntEnum):
+    """Life of a hold: it ends exactly once."""
+
+    OPEN = 1
+    CAPTURED = 2
+    RELEASED = 3
+
+
+class SessionStatus(IntEnum):
+    """Life of a session."""
+
+    OPEN = 1
+    CLOSED = 2
+
+
+@dataclass(slots=True)
+class Member:
+    """An enrolled guest with both accounts. *number* is the store's own key."""
+
+    number: int
+    program_id: str
+    loyalty_id: str
+    name: str
+    email: str | None
+    locale: str | None
+    birth_date: str | None
+    created_ms: int
+    available: Account
+    held: Account
+
+
+@dataclass(slots=True)
+class Code:
+    """
+    A one-time code, known by its digest alone.
+
+    Attributes:
+        selection: JSON list of `[kind, incentive_id, quantity]`.
+        claim_key: Store and POS transaction that claimed it; absent until then.
+        answer: What the claim answered, to repeat it; absent until then.
+    """
+
+    program_id: str
+    digest: bytes
+    member_number: int
+    loyalty_id: str
+    status: CodeStatus
+    selection: str
+    lifetime_s: int
+    user_datetime: str | None
+    created_ms: int
+    updated_ms: int
+    expires_ms: int
+    store_id: int | None = None
+    transaction_id: str | None = None
+    claim_key: str | None = None
+    answer: bytes | None = None
+
+
+@dataclass(slots=True)
+class Transaction:
+    """A loyalty transaction. *member_number* is absent while no guest is known."""
+
+    transaction_id: str
+    program_id: str
+    member_number: int | None
+    status: TransactionStatus
+    store_id: int
+    pos_transaction_id: str
+    pos_type: str
+    supporting_pos: str | None
+    terminal: str | None
+    operator: str | None
+    partner: str
+    created_ms: int
+    updated_ms: int
+    expires_ms: int
+
+
+@dataclass(slots=True)
+class Hold:
+    """Points set aside for one incentive of a transaction."""
+
+    hold_id: str
+    transaction_id: str
+    member_number: int
+    incentive_id: str
+    points: int
+    status: HoldStatus
+    created_ms: int
+    expires_ms: int
+    ended_ms: int | None = None
+
+
+@dataclass(slots=True)
+class Session:
+    """One shopper's visit under one correlation ID."""
+
+    program_id: str
+    correlation_id: str
+    status: SessionStatus
+    member_number: int | None
+    external_identifier: str | None
+    channel: str
+    locale: str
+    anonymous_flag: str | None
+    created_ms: int
+    updated_ms: int
+
+
+@dataclass(slots=True)
+class Remembered:
+    """An answer kept under an idempotency key."""
+
+    scope: str
+    idempotency_key: str
+    fingerprint: bytes
+    answer: bytes
+    created_ms: int

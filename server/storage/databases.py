@@ -1,0 +1,91 @@
+"""Opening databases: how each kind is reached by the writer, by readers and by migrations."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+BUSY_TIMEOUT_S = 5.0
+POSTGRES_WRITERS = 4
+
+_SYNCHRONOUS_FULL = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """
+    Where the data is: `sqlite:///path` or `postgresql://user@host/name`.
+
+    Raises:
+        ValueError: The URL is of another kind.
+    """
+
+    url: URL
+
+    @classmethod
+    def from_text(cls, text: str) -> Database:
+        """Read a URL, whatever driver it names."""
+        url = make_url(text)
+        name = url.get_backend_name()
+        if name not in {"sqlite", "postgresql"}:
+            raise ValueError(f"must begin with sqlite:/// or postgresql://, not {name}://")
+        if name == "sqlite" and url.database in {None, "", ":memory:"}:
+            raise ValueError("must name a file, since points in memory do not last")
+        return cls(url.set(drivername=name))
+
+    @property
+    def embedded(self) -> bool:
+        """Whether it is a SQLite file, which has one writer."""
+        return self.url.drivername == "sqlite"
+
+    @property
+    def writers(self) -> int:
+        """Connections that write at the same time."""
+        return 1 if self.embedded else POSTGRES_WRITERS
+
+    def sync_url(self) -> URL:
+        """URL for SQLAlchemy without asyncio, as migrations use it."""
+        return self.url.set(drivername="sqlite" if self.embedded else "postgresql+psycopg")
+
+    def connect_writer(self) -> Any:
+        """Open a raw connection on which `begin` and `commit` are statements of ours."""
+        if self.embedded:
+            return _connect_sqlite(Path(self.url.database or ""))
+        dsn = self.url.render_as_string(hide_password=False)
+        return psycopg.connect(dsn, autocommit=True, application_name="loyalty-writer")
+
+    def connect_readers(self) -> AsyncEngine:
+        """Open the pool that readers share; it never waits for the writer."""
+        if not self.embedded:
+            return create_async_engine(self.url.set(drivername="postgresql+asyncpg"), pool_size=4)
+        engine = create_async_engine(self.url.set(drivername="sqlite+aiosqlite"), pool_size=4)
+
+        @event.listens_for(engine.sync_engine, "connect")
+        def _only_read(connection: Any, _record: Any) -> None:
+            connection.execute("PRAGMA query_only = ON")
+
+        return engine
+
+
+def _connect_sqlite(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(
+        path,
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=256,
+    )
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
+    if synchronous != _SYNCHRONOUS_FULL:
+        raise RuntimeError("SQLite would not sync every commit; acknowledged points could be lost")
+    return connection

@@ -1,0 +1,316 @@
+"""
+Every statement of the write path, built with SQLModel's tables and compiled once per dialect.
+
+Compiling once and running on the raw driver connection keeps the cost of a statement to that of
+the driver. Record classes and their tables share column names, so that rows and records are
+turned into each other by position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import Any
+
+from sqlalchemy import (
+    ColumnClause,
+    Dialect,
+    Table,
+    bindparam,
+    delete,
+    insert,
+    literal_column,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import psycopg
+from sqlalchemy.dialects.sqlite import pysqlite
+from sqlalchemy.sql import ClauseElement
+from sqlmodel import SQLModel
+
+from server.domain.ledger import Account, AccountKind, Transfer
+from server.domain.records import (
+    Code,
+    CodeStatus,
+    Hold,
+    HoldStatus,
+    Remembered,
+    Session,
+    Transaction,
+)
+from server.storage import tables as t
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL text of one dialect, and the names of its parameters in their order."""
+
+    sql: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordStatements:
+    """How records of one class are kept. The getters turn a record into parameters."""
+
+    insert: str
+    insert_values: Callable[[Any], tuple[Any, ...]]
+    update: str
+    update_values: Callable[[Any], tuple[Any, ...]]
+
+
+def table_of(model: type[SQLModel]) -> Table:
+    """Give the SQLAlchemy table of a SQLModel class."""
+    table: Table = model.__table__  # type: ignore[attr-defined]
+    return table
+
+
+def _constant(value: int) -> ColumnClause[int]:
+    """Write a number into the statement itself, so that indexes with a condition serve it."""
+    return literal_column(str(int(value)))
+
+
+def dialect_of(url: str) -> Dialect:
+    """Choose the dialect whose raw driver the writer uses."""
+    if url.startswith("sqlite"):
+        return pysqlite.dialect(paramstyle="qmark")
+    return psycopg.dialect(paramstyle="format")
+
+
+RECORD_TABLES: dict[type, tuple[type[SQLModel], tuple[str, ...]]] = {
+    Transaction: (t.TransactionTable, ("transaction_id",)),
+    Hold: (t.HoldTable, ("hold_id",)),
+    Code: (t.CodeTable, ("program_id", "digest")),
+    Session: (t.SessionTable, ("program_id", "correlation_id")),
+    Remembered: (t.RememberedTable, ("scope", "idempotency_key")),
+}
+"""Table and key of each class of record, in the order in which they are written."""
+
+
+class Statements:
+    """The write path's statements for one dialect."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self.records = {
+            record: self._record_statements(record, table_of(model), key)
+            for record, (model, key) in RECORD_TABLES.items()
+        }
+        member = table_of(t.MemberTable)
+        available = table_of(t.AccountTable).alias("available")
+        held = table_of(t.AccountTable).alias("held")
+        members = (
+            select(
+                *(member.c[name] for name in MEMBER_COLUMNS),
+                *(available.c[name] for name in ACCOUNT_COLUMNS),
+                *(held.c[name] for name in ACCOUNT_COLUMNS),
+            )
+            .select_from(member)
+            .join(
+                available,
+                (available.c.member_number == member.c.number)
+                & (available.c.kind == _constant(AccountKind.AVAILABLE)),
+            )
+            .join(
+                held,
+                (held.c.member_number == member.c.number)
+                & (held.c.kind == _constant(AccountKind.HELD)),
+            )
+            .with_for_update()
+        )
+        self.member = self._compile(
+            members.where(
+                member.c.program_id == bindparam("program_id"),
+                member.c.loyalty_id == bindparam("loyalty_id"),
+            )
+        )
+        self.member_by_number = self._compile(members.where(member.c.number == bindparam("number")))
+        self.insert_member = self._compile(
+            insert(member)
+            .values({name: bindparam(name) for name in MEMBER_COLUMNS[1:]})
+            .returning(member.c.number)
+        )
+        account = table_of(t.AccountTable)
+        self.insert_account = self._compile(
+            insert(account)
+            .values(
+                {
+                    name: bindparam(name)
+                    for name in (
+                        "program_id",
+                        "member_number",
+                        "kind",
+                        "shard",
+                        "balance",
+                        "sequence",
+                        "head",
+                    )
+                }
+            )
+            .returning(account.c.account_id)
+        )
+        self.program_account = self._compile(
+            select(*(account.c[name] for name in ACCOUNT_COLUMNS))
+            .where(
+                account.c.program_id == bindparam("program_id"),
+                account.c.kind == bindparam("kind"),
+                account.c.shard == bindparam("shard"),
+                account.c.member_number.is_(None),
+            )
+            .with_for_update()
+        )
+        self.update_account = self._compile(
+            update(account)
+            .where(account.c.account_id == bindparam("key"))
+            .values({name: bindparam(f"new_{name}") for name in ("balance", "sequence", "head")})
+        )
+        self.account_values = attrgetter(
+            *(
+                name.removeprefix("new_").replace("key", "account_id")
+                for name in self.update_account.names
+            )
+        )
+        transfer_columns = [field.name for field in fields(Transfer)]
+        self.insert_transfer = self._compile(
+            insert(table_of(t.TransferTable)).values(
+                {name: bindparam(name) for name in transfer_columns}
+            )
+        )
+        self.transfer_values = attrgetter(*self.insert_transfer.names)
+        self.code = self._select(Code)
+        self.session = self._select(Session)
+        self.transaction = self._select(Transaction)
+        self.remembered = self._select(Remembered)
+        code, hold = table_of(t.CodeTable), table_of(t.HoldTable)
+        self.pending_codes = self._compile(
+            _select_record(Code, code)
+            .where(
+                code.c.member_number == bindparam("member_number"),
+                code.c.status == _constant(CodeStatus.PENDING),
+            )
+            .with_for_update()
+        )
+        self.open_holds = self._compile(
+            _select_record(Hold, hold)
+            .where(
+                hold.c.transaction_id == bindparam("transaction_id"),
+                hold.c.status == _constant(HoldStatus.OPEN),
+            )
+            .order_by(hold.c.hold_id)
+            .with_for_update()
+        )
+        self._describe_catalog()
+
+    def _describe_catalog(self) -> None:
+        """Build the statements of programs, stores, incentives and keys."""
+        revision = table_of(t.CatalogRevisionTable)
+        self.catalog_revision = self._compile(select(revision.c.revision))
+        self.bump_revision = self._compile(
+            update(revision).values(revision=revision.c.revision + _constant(1))
+        )
+        program = table_of(t.ProgramTable)
+        self.programs = self._compile(select(program.c.program_id, program.c.document))
+        self.program = self._compile(
+            select(program.c.document)
+            .where(program.c.program_id == bindparam("program_id"))
+            .with_for_update()
+        )
+        self.insert_program = self._insert(program)
+        self.update_program = self._compile(
+            update(program)
+            .values(document=bindparam("new_document"))
+            .where(program.c.program_id == bindparam("key"))
+        )
+        store, incentive = table_of(t.StoreTable), table_of(t.IncentiveTable)
+        self.stores = self._compile(
+            select(store.c.program_id, store.c.store_id, store.c.document).order_by(
+                store.c.store_id
+            )
+        )
+        self.incentives = self._compile(
+            select(incentive.c.program_id, incentive.c.incentive_id, incentive.c.document).order_by(
+                incentive.c.incentive_id
+            )
+        )
+        self.delete_stores = self._compile(
+            delete(store).where(store.c.program_id == bindparam("program_id"))
+        )
+        self.delete_incentives = self._compile(
+            delete(incentive).where(incentive.c.program_id == bindparam("program_id"))
+        )
+        self.insert_store = self._insert(store)
+        self.insert_incentive = self._insert(incentive)
+        key = table_of(t.ApiKeyTable)
+        self.live_keys = self._compile(
+            select(
+                key.c.digest,
+                key.c.key_id,
+                key.c.program_id,
+                key.c.partner,
+                key.c.role,
+                key.c.stores,
+            ).where(key.c.revoked_ms.is_(None))
+        )
+        self.insert_key = self._insert(key, leaving_out=("revoked_ms",))
+        self.revoke_key = self._compile(
+            update(key)
+            .values(revoked_ms=bindparam("new_revoked_ms"))
+            .where(key.c.key_id == bindparam("key"), key.c.revoked_ms.is_(None))
+            .returning(key.c.key_id)
+        )
+
+    def _insert(self, table: Table, leaving_out: tuple[str, ...] = ()) -> Statement:
+        names = [name for name in table.c.keys() if name not in leaving_out]  # noqa: SIM118
+        return self._compile(insert(table).values({name: bindparam(name) for name in names}))
+
+    def _compile(self, clause: ClauseElement) -> Statement:
+        compiled = clause.compile(
+            dialect=self._dialect, compile_kwargs={"render_postcompile": True}
+        )
+        names = tuple(getattr(compiled, "positiontup", None) or ())
+        literal = {n for n in names if compiled.params.get(n) is not None}  # type: ignore[union-attr]
+        if literal:
+            raise TypeError(f"a statement may not carry values of its own: {literal}")
+        return Statement(str(compiled), names)
+
+    def _select(self, record: type) -> Statement:
+        model, key = RECORD_TABLES[record]
+        table = table_of(model)
+        return self._compile(
+            _select_record(record, table)
+            .where(*(table.c[name] == bindparam(name) for name in key))
+            .with_for_update()
+        )
+
+    def _record_statements(
+        self, record: type, table: Table, key: tuple[str, ...]
+    ) -> RecordStatements:
+        columns = [field.name for field in fields(record)]
+        adding = self._compile(insert(table).values({name: bindparam(name) for name in columns}))
+        changing = self._compile(
+            update(table)
+            .where(*(table.c[name] == bindparam(f"key_{name}") for name in key))
+            .values({name: bindparam(f"new_{name}") for name in columns if name not in key})
+        )
+        plain = (name.removeprefix("new_").removeprefix("key_") for name in changing.names)
+        return RecordStatements(
+            adding.sql, attrgetter(*adding.names), changing.sql, attrgetter(*plain)
+        )
+
+
+MEMBER_COLUMNS = (
+    "number",
+    "program_id",
+    "loyalty_id",
+    "name",
+    "email",
+    "locale",
+    "birth_date",
+    "created_ms",
+)
+ACCOUNT_COLUMNS = tuple(field.name for field in fields(Account))
+
+
+def _select_record(record: type, table: Table) -> Any:
+    return select(*(table.c[field.name] for field in fields(record)))

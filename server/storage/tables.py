@@ -1,0 +1,288 @@
+"""
+The tables. Instants are milliseconds since 1970, identifiers text, digests bytes.
+
+These classes never leave the storage: the rest of the program speaks the records and values of
+the domain, which have the same field names. Plain column types keep the raw drivers' values and
+the classes' values the same.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Text,
+    text,
+)
+from sqlmodel import Field, SQLModel
+
+BigKey = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite numbers rows by itself only in a column of exactly INTEGER."""
+
+_MEMBER_KINDS = "(1, 2)"
+
+
+def _numbered() -> Column[int]:
+    return Column(BigKey, primary_key=True, autoincrement=True)
+
+
+def _instant(*, nullable: bool = False) -> Column[int]:
+    return Column(BigInteger, nullable=nullable)
+
+
+def _bytes(*, nullable: bool = False, primary_key: bool = False) -> Column[bytes]:
+    return Column(LargeBinary, nullable=nullable, primary_key=primary_key)
+
+
+def _member_number(*, nullable: bool = False) -> Column[int]:
+    return Column(BigInteger, ForeignKey("member.number"), nullable=nullable)
+
+
+class CatalogRevisionTable(SQLModel, table=True):
+    """One row that counts the changes of programs, stores, incentives and keys."""
+
+    __tablename__ = "catalog_revision"
+    __table_args__ = (CheckConstraint("single = 1", name="catalog_revision_single"),)
+
+    single: int = Field(default=1, primary_key=True, sa_type=Integer)
+    revision: int = Field(sa_type=BigInteger)
+
+
+class ProgramTable(SQLModel, table=True):
+    """Programs, each as the normal form of its file without stores and incentives."""
+
+    __tablename__ = "program"
+
+    program_id: str = Field(primary_key=True, sa_type=Text)
+    document: str = Field(sa_type=Text)
+
+
+class StoreTable(SQLModel, table=True):
+    """Stores of programs."""
+
+    __tablename__ = "store"
+
+    program_id: str = Field(primary_key=True, sa_type=Text, foreign_key="program.program_id")
+    store_id: int = Field(primary_key=True, sa_type=BigInteger)
+    document: str = Field(sa_type=Text)
+
+
+class IncentiveTable(SQLModel, table=True):
+    """Incentives of programs, retired ones included."""
+
+    __tablename__ = "incentive"
+
+    program_id: str = Field(primary_key=True, sa_type=Text, foreign_key="program.program_id")
+    incentive_id: str = Field(primary_key=True, sa_type=Text)
+    document: str = Field(sa_type=Text)
+
+
+class ApiKeyTable(SQLModel, table=True):
+    """API keys, as digests. *stores* is a JSON list, empty for all stores of the program."""
+
+    __tablename__ = "api_key"
+
+    key_id: str = Field(primary_key=True, sa_type=Text)
+    digest: bytes = Field(sa_column=Column(LargeBinary, unique=True, nullable=False))
+    program_id: str = Field(sa_type=Text, foreign_key="program.program_id")
+    partner: str = Field(sa_type=Text)
+    role: str = Field(sa_type=Text)
+    stores: str = Field(sa_type=Text)
+    created_ms: int = Field(sa_column=_instant())
+    revoked_ms: int | None = Field(default=None, sa_column=_instant(nullable=True))
+
+
+class MemberTable(SQLModel, table=True):
+    """Enrolled guests."""
+
+    __tablename__ = "member"
+    __table_args__ = (Index("member_loyalty_id", "program_id", "loyalty_id", unique=True),)
+
+    number: int | None = Field(default=None, sa_column=_numbered())
+    program_id: str = Field(sa_type=Text, foreign_key="program.program_id")
+    loyalty_id: str = Field(sa_type=Text)
+    name: str = Field(sa_type=Text)
+    email: str | None = Field(default=None, sa_type=Text)
+    locale: str | None = Field(default=None, sa_type=Text)
+    birth_date: str | None = Field(default=None, sa_type=Text)
+    created_ms: int = Field(sa_column=_instant())
+
+
+class AccountTable(SQLModel, table=True):
+    """
+    Accounts of the ledger with their running balance and the head of their chain.
+
+    A program's account is split into shards, so that calls about different members do not queue
+    for one row.
+    """
+
+    __tablename__ = "account"
+    __table_args__ = (
+        CheckConstraint(
+            f"kind NOT IN {_MEMBER_KINDS} OR balance >= 0", name="account_balance_not_negative"
+        ),
+        CheckConstraint(
+            f"(kind IN {_MEMBER_KINDS}) = (member_number IS NOT NULL)", name="account_owner"
+        ),
+        Index(
+            "account_of_member",
+            "member_number",
+            "kind",
+            unique=True,
+            sqlite_where=text("member_number IS NOT NULL"),
+            postgresql_where=text("member_number IS NOT NULL"),
+        ),
+        Index(
+            "account_of_program",
+            "program_id",
+            "kind",
+            "shard",
+            unique=True,
+            sqlite_where=text("member_number IS NULL"),
+            postgresql_where=text("member_number IS NULL"),
+        ),
+    )
+
+    account_id: int | None = Field(default=None, sa_column=_numbered())
+    program_id: str = Field(sa_type=Text, foreign_key="program.program_id")
+    member_number: int | None = Field(default=None, sa_column=_member_number(nullable=True))
+    kind: int = Field(sa_type=Integer)
+    shard: int = Field(sa_type=Integer)
+    balance: int = Field(sa_type=BigInteger)
+    sequence: int = Field(sa_type=BigInteger)
+    head: bytes = Field(sa_column=_bytes())
+
+
+class TransferTable(SQLModel, table=True):
+    """The ledger: transfers, never changed. The sequences and hashes are places in two chains."""
+
+    __tablename__ = "transfer"
+    __table_args__ = (
+        CheckConstraint("points > 0", name="transfer_points_positive"),
+        CheckConstraint("source_id <> destination_id", name="transfer_accounts_differ"),
+        Index("transfer_source", "source_id", "transfer_id"),
+        Index("transfer_destination", "destination_id", "transfer_id"),
+    )
+
+    transfer_id: int | None = Field(default=None, sa_column=_numbered())
+    source_id: int = Field(
+        sa_column=Column(BigInteger, ForeignKey("account.account_id"), nullable=False)
+    )
+    destination_id: int = Field(
+        sa_column=Column(BigInteger, ForeignKey("account.account_id"), nullable=False)
+    )
+    points: int = Field(sa_type=BigInteger)
+    cause: int = Field(sa_type=Integer)
+    transaction_id: str = Field(sa_type=Text)
+    note: str = Field(sa_type=Text)
+    effective_ms: int = Field(sa_column=_instant())
+    recorded_ms: int = Field(sa_column=_instant())
+    source_sequence: int = Field(sa_type=BigInteger)
+    source_hash: bytes = Field(sa_column=_bytes())
+    destination_sequence: int = Field(sa_type=BigInteger)
+    destination_hash: bytes = Field(sa_column=_bytes())
+
+
+class CodeTable(SQLModel, table=True):
+    """One-time codes by keyed digest; a dead row is overwritten when its digits are drawn again."""
+
+    __tablename__ = "code"
+    __table_args__ = (
+        Index(
+            "code_pending_of_member",
+            "member_number",
+            sqlite_where=text("status = 1"),
+            postgresql_where=text("status = 1"),
+        ),
+    )
+
+    program_id: str = Field(primary_key=True, sa_type=Text)
+    digest: bytes = Field(sa_column=_bytes(primary_key=True))
+    member_number: int = Field(sa_column=_member_number())
+    loyalty_id: str = Field(sa_type=Text)
+    status: int = Field(sa_type=Integer)
+    selection: str = Field(sa_type=Text)
+    lifetime_s: int = Field(sa_type=Integer)
+    user_datetime: str | None = Field(default=None, sa_type=Text)
+    created_ms: int = Field(sa_column=_instant())
+    updated_ms: int = Field(sa_column=_instant())
+    expires_ms: int = Field(sa_column=_instant())
+    store_id: int | None = Field(default=None, sa_type=BigInteger)
+    transaction_id: str | None = Field(default=None, sa_type=Text)
+    claim_key: str | None = Field(default=None, sa_type=Text)
+    answer: bytes | None = Field(default=None, sa_column=_bytes(nullable=True))
+
+
+class TransactionTable(SQLModel, table=True):
+    """Loyalty transactions."""
+
+    __tablename__ = "loyalty_transaction"
+
+    transaction_id: str = Field(primary_key=True, sa_type=Text)
+    program_id: str = Field(sa_type=Text)
+    member_number: int | None = Field(default=None, sa_column=_member_number(nullable=True))
+    status: int = Field(sa_type=Integer)
+    store_id: int = Field(sa_type=BigInteger)
+    pos_transaction_id: str = Field(sa_type=Text)
+    pos_type: str = Field(sa_type=Text)
+    supporting_pos: str | None = Field(default=None, sa_type=Text)
+    terminal: str | None = Field(default=None, sa_type=Text)
+    operator: str | None = Field(default=None, sa_type=Text)
+    partner: str = Field(sa_type=Text)
+    created_ms: int = Field(sa_column=_instant())
+    updated_ms: int = Field(sa_column=_instant())
+    expires_ms: int = Field(sa_column=_instant())
+
+
+class HoldTable(SQLModel, table=True):
+    """Points set aside for the incentives of a transaction."""
+
+    __tablename__ = "hold"
+    __table_args__ = (
+        CheckConstraint("points > 0", name="hold_points_positive"),
+        Index("hold_of_transaction", "transaction_id"),
+    )
+
+    hold_id: str = Field(primary_key=True, sa_type=Text)
+    transaction_id: str = Field(sa_type=Text, foreign_key="loyalty_transaction.transaction_id")
+    member_number: int = Field(sa_column=_member_number())
+    incentive_id: str = Field(sa_type=Text)
+    points: int = Field(sa_type=BigInteger)
+    status: int = Field(sa_type=Integer)
+    created_ms: int = Field(sa_column=_instant())
+    expires_ms: int = Field(sa_column=_instant())
+    ended_ms: int | None = Field(default=None, sa_column=_instant(nullable=True))
+
+
+class SessionTable(SQLModel, table=True):
+    """Sessions of shoppers by correlation ID."""
+
+    __tablename__ = "session"
+
+    program_id: str = Field(primary_key=True, sa_type=Text)
+    correlation_id: str = Field(primary_key=True, sa_type=Text)
+    status: int = Field(sa_type=Integer)
+    member_number: int | None = Field(default=None, sa_column=_member_number(nullable=True))
+    external_identifier: str | None = Field(default=None, sa_type=Text)
+    channel: str = Field(sa_type=Text)
+    locale: str = Field(sa_type=Text)
+    anonymous_flag: str | None = Field(default=None, sa_type=Text)
+    created_ms: int = Field(sa_column=_instant())
+    updated_ms: int = Field(sa_column=_instant())
+
+
+class RememberedTable(SQLModel, table=True):
+    """Answers kept under idempotency keys."""
+
+    __tablename__ = "remembered_answer"
+
+    scope: str = Field(primary_key=True, sa_type=Text)
+    idempotency_key: str = Field(primary_key=True, sa_type=Text)
+    fingerprint: bytes = Field(sa_column=_bytes())
+    answer: bytes = Field(sa_column=_bytes())
+    created_ms: int = Field(sa_column=_instant())

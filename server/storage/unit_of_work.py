@@ -1,0 +1,311 @@
+"""
+A unit of work on a raw driver connection, shared by all the calls of one batch.
+
+What was read is kept, so that two calls of a batch see one another's changes; what was changed
+is written once, in bulk, when the batch ends or a query needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any, Protocol
+
+from server.application.unit import Record
+from server.domain.codes import code_digest
+from server.domain.keys import ApiKey
+from server.domain.ledger import (
+    GENESIS,
+    Account,
+    AccountKind,
+    Origin,
+    Transfer,
+    transfer,
+)
+from server.domain.program import Catalog, Program
+from server.domain.records import (
+    Code,
+    CodeStatus,
+    Hold,
+    HoldStatus,
+    Member,
+    Remembered,
+    Session,
+    SessionStatus,
+    Transaction,
+    TransactionStatus,
+)
+from server.storage import catalog as catalog_tables
+from server.storage.statements import MEMBER_COLUMNS, Statement, Statements
+
+SHARDS = 16
+"""Rows that each kind of program account is split into."""
+
+_ACCOUNT_FIELDS = len(fields(Account))
+_STATUS = {
+    Code: CodeStatus,
+    Hold: HoldStatus,
+    Session: SessionStatus,
+    Transaction: TransactionStatus,
+}
+
+
+class Cursor(Protocol):
+    """What is used of a driver's cursor."""
+
+    def fetchone(self) -> Any:
+        """Give the next row, or None."""
+
+    def fetchall(self) -> list[Any]:
+        """Give all rows."""
+
+    def executemany(self, sql: str, rows: Sequence[Sequence[Any]], /) -> Any:
+        """Run a statement once for each row."""
+
+
+class Connection(Protocol):
+    """What is used of a driver's connection; sqlite3 and psycopg have it alike."""
+
+    def execute(self, sql: str, values: Sequence[Any] = ..., /) -> Cursor:
+        """Run a statement."""
+
+    def cursor(self) -> Cursor:
+        """Open a cursor."""
+
+
+class UnitOfWork:
+    """Implements `application.unit.Unit`; see there for what each query promises."""
+
+    def __init__(
+        self, connection: Connection, statements: Statements, catalog: Catalog, pepper: bytes
+    ) -> None:
+        self.catalog = catalog
+        self.changes = 0
+        """Writes asked for so far: a refusal after the first one must be rolled back."""
+        self._connection = connection
+        self._statements = statements
+        self._pepper = pepper
+        self._members: dict[tuple[str, str] | int, Member] = {}
+        self._records: dict[tuple[Any, ...], Any] = {}
+        self._program_accounts: dict[tuple[str, int, int], Account] = {}
+        self._added: dict[type, dict[int, Record]] = {}
+        self._changed: dict[type, dict[int, Record]] = {}
+        self._transfers: list[Transfer] = []
+        self._moved: dict[int, Account] = {}
+
+    # Queries.
+
+    def member(self, program_id: str, loyalty_id: str) -> Member | None:
+        """See `Unit.member`."""
+        known = self._members.get((program_id, loyalty_id))
+        if known is not None:
+            return known
+        return self._load_member(self._statements.member, (program_id, loyalty_id))
+
+    def member_by_number(self, number: int) -> Member:
+        """See `Unit.member_by_number`."""
+        known = self._members.get(number)
+        if known is None:
+            known = self._load_member(self._statements.member_by_number, (number,))
+        if known is None:
+            raise LookupError(f"member {number} has lost its row or an account")
+        return known
+
+    def code_digest(self, program_id: str, code: str) -> bytes:
+        """See `Unit.code_digest`."""
+        return code_digest(self._pepper, program_id, code)
+
+    def code(self, program_id: str, digest: bytes) -> Code | None:
+        """See `Unit.code`."""
+        return self._record(Code, self._statements.code, (program_id, digest))
+
+    def pending_codes(self, member: Member) -> Sequence[Code]:
+        """See `Unit.pending_codes`."""
+        return self._query(Code, self._statements.pending_codes, (member.number,))
+
+    def session(self, program_id: str, correlation_id: str) -> Session | None:
+        """See `Unit.session`."""
+        return self._record(Session, self._statements.session, (program_id, correlation_id))
+
+    def transaction(self, transaction_id: str) -> Transaction | None:
+        """See `Unit.transaction`."""
+        return self._record(Transaction, self._statements.transaction, (transaction_id,))
+
+    def open_holds(self, transaction: Transaction) -> Sequence[Hold]:
+        """See `Unit.open_holds`."""
+        return self._query(Hold, self._statements.open_holds, (transaction.transaction_id,))
+
+    def remembered(self, scope: str, idempotency_key: str) -> Remembered | None:
+        """See `Unit.remembered`."""
+        return self._record(Remembered, self._statements.remembered, (scope, idempotency_key))
+
+    def program_account(self, program_id: str, kind: AccountKind, member: Member) -> Account:
+        """See `Unit.program_account`."""
+        place = (program_id, int(kind), member.number % SHARDS)
+        account = self._program_accounts.get(place)
+        if account is None:
+            row = self._connection.execute(self._statements.program_account.sql, place).fetchone()
+            account = _account(row)
+            self._program_accounts[place] = account
+        return account
+
+    # Writes.
+
+    def add_member(self, member: Member) -> None:
+        """See `Unit.add_member`."""
+        self.changes += 1
+        values = [getattr(member, name) for name in MEMBER_COLUMNS[1:]]
+        row = self._connection.execute(self._statements.insert_member.sql, values).fetchone()
+        member.number = row[0]
+        for account in (member.available, member.held):
+            account.account_id = self._insert_account(
+                member.program_id, member.number, account.kind, 0
+            )
+        self._keep_member(member)
+
+    def put_code(self, code: Code, earlier: Code | None) -> None:
+        """See `Unit.put_code`."""
+        if earlier is None:
+            self.add(code)
+        else:
+            self.change(
+                earlier, **{field.name: getattr(code, field.name) for field in fields(Code)}
+            )
+
+    def add(self, record: Record) -> None:
+        """See `Unit.add`."""
+        self.changes += 1
+        self._added.setdefault(type(record), {})[id(record)] = record
+        self._records[_place(record)] = record
+
+    def change(self, record: Record, **values: Any) -> None:
+        """See `Unit.change`."""
+        self.changes += 1
+        for name, value in values.items():
+            setattr(record, name, value)
+        kind = type(record)
+        if id(record) not in self._added.get(kind, ()):
+            self._changed.setdefault(kind, {})[id(record)] = record
+
+    def post(self, source: Account, destination: Account, points: int, origin: Origin) -> None:
+        """See `Unit.post`."""
+        self.changes += 1
+        self._transfers.append(transfer(source, destination, points, origin))
+        self._moved[source.account_id] = source
+        self._moved[destination.account_id] = destination
+
+    def save_program(self, program: Program) -> None:
+        """See `Unit.save_program`."""
+        self.changes += 1
+        if catalog_tables.save_program(self._connection, self._statements, program):
+            for kind in (k for k in AccountKind if k > AccountKind.HELD):
+                for shard in range(SHARDS):
+                    self._insert_account(program.program_id, None, kind, shard)
+        self.catalog = catalog_tables.load(self._connection, self._statements)
+
+    def add_key(self, key: ApiKey, digest: bytes, now_ms: int) -> None:
+        """See `Unit.add_key`."""
+        self.changes += 1
+        catalog_tables.add_key(self._connection, self._statements, key, digest, now_ms)
+        self.catalog = catalog_tables.load(self._connection, self._statements)
+
+    def revoke_key(self, key_id: str, now_ms: int) -> bool:
+        """See `Unit.revoke_key`."""
+        self.changes += 1
+        revoked = catalog_tables.revoke_key(self._connection, self._statements, key_id, now_ms)
+        self.catalog = catalog_tables.load(self._connection, self._statements)
+        return revoked
+
+    def flush(self) -> None:
+        """Write everything that was added or changed since the last flush."""
+        cursor = self._connection.cursor()
+        for kind, statements in self._statements.records.items():
+            added = self._added.pop(kind, None)
+            if added:
+                rows = [statements.insert_values(record) for record in added.values()]
+                cursor.executemany(statements.insert, rows)
+            changed = self._changed.pop(kind, None)
+            if changed:
+                rows = [statements.update_values(record) for record in changed.values()]
+                cursor.executemany(statements.update, rows)
+        if self._transfers:
+            cursor.executemany(
+                self._statements.insert_transfer.sql,
+                [self._statements.transfer_values(moved) for moved in self._transfers],
+            )
+            cursor.executemany(
+                self._statements.update_account.sql,
+                [self._statements.account_values(account) for account in self._moved.values()],
+            )
+            self._transfers.clear()
+            self._moved.clear()
+
+    # Loading.
+
+    def _load_member(self, statement: Statement, values: tuple[Any, ...]) -> Member | None:
+        row = self._connection.execute(statement.sql, values).fetchone()
+        if row is None:
+            return None
+        own = len(MEMBER_COLUMNS)
+        member = Member(
+            *row[:own],
+            available=_account(row[own : own + _ACCOUNT_FIELDS]),
+            held=_account(row[own + _ACCOUNT_FIELDS :]),
+        )
+        return self._keep_member(member)
+
+    def _keep_member(self, member: Member) -> Member:
+        """Remember a member under both of its names; the one loaded first stays the one."""
+        known = self._members.setdefault(member.number, member)
+        self._members[member.program_id, member.loyalty_id] = known
+        return known
+
+    def _record(self, kind: type, statement: Statement, key: tuple[Any, ...]) -> Any:
+        known = self._records.get((kind, *key))
+        if known is None:
+            row = self._connection.execute(statement.sql, key).fetchone()
+            if row is not None:
+                known = self._records[kind, *key] = _record(kind, row)
+        return known
+
+    def _query(self, kind: type, statement: Statement, values: tuple[Any, ...]) -> list[Any]:
+        self.flush()
+        rows = self._connection.execute(statement.sql, values).fetchall()
+        loaded = (_record(kind, row) for row in rows)
+        return [self._records.setdefault(_place(record), record) for record in loaded]
+
+    def _insert_account(
+        self, program_id: str, member_number: int | None, kind: AccountKind, shard: int
+    ) -> int:
+        row = self._connection.execute(
+            self._statements.insert_account.sql,
+            (program_id, member_number, int(kind), shard, 0, 0, GENESIS),
+        ).fetchone()
+        return int(row[0])
+
+
+def _account(row: Sequence[Any]) -> Account:
+    number, kind, balance, sequence, head = row
+    return Account(number, AccountKind(kind), balance, sequence, bytes(head))
+
+
+def _record(kind: type, row: Sequence[Any]) -> Any:
+    record = kind(*row)
+    status = _STATUS.get(kind)
+    if status is not None:
+        record.status = status(record.status)
+    return record
+
+
+_KEYS: dict[type, tuple[str, ...]] = {
+    Code: ("program_id", "digest"),
+    Hold: ("hold_id",),
+    Remembered: ("scope", "idempotency_key"),
+    Session: ("program_id", "correlation_id"),
+    Transaction: ("transaction_id",),
+}
+
+
+def _place(record: Any) -> tuple[Any, ...]:
+    kind = type(record)
+    return (kind, *(getattr(record, name) for name in _KEYS[kind]))

@@ -1,0 +1,51 @@
+"""Who calls, and whether they may: API keys and the roles of each RPC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from server.domain.errors import ApiKeyInvalidError, ApiKeyMissingError, RoleNotAllowedError
+from server.domain.keys import SANDBOX_KEYS, ApiKey, Role, key_digest
+from server.domain.program import Catalog
+
+ROLES: Mapping[str, frozenset[Role]] = {
+    "SessionService/StartAnonymousSession": frozenset({Role.TILL, Role.ADMIN}),
+    "IdentifyService/Identify": frozenset({Role.TILL, Role.ADMIN}),
+    "CodeService/IssueCode": frozenset({Role.APP, Role.ADMIN}),
+    "CodeService/GetCode": frozenset({Role.APP, Role.ADMIN}),
+    "MemberService/EnrollMember": frozenset({Role.APP, Role.ADMIN}),
+    "MemberService/GetMember": frozenset({Role.APP, Role.ADMIN}),
+    "MemberService/ListTransfers": frozenset({Role.APP, Role.ADMIN}),
+}
+"""Roles that may call each RPC; an RPC that is missing here can't be served."""
+
+_BEARER = "bearer "
+
+
+def authenticate(
+    metadata: Mapping[str, str], catalog: Catalog, method: str, *, sandbox: bool
+) -> ApiKey:
+    """
+    Find the caller's key and check that it may call the method.
+
+    Raises:
+        ApiKeyMissingError: The call carries no key.
+        ApiKeyInvalidError: The key is unknown, revoked, the sandbox's, or of another region.
+        RoleNotAllowedError: The key's role may not call the method.
+    """
+    text = metadata.get("x-api-key", "").strip()
+    if not text:
+        authorization = metadata.get("authorization", "")
+        if authorization[: len(_BEARER)].lower() == _BEARER:
+            text = authorization[len(_BEARER) :].strip()
+    if not text:
+        raise ApiKeyMissingError
+    key = catalog.keys.get(key_digest(text))
+    if key is None or (text in SANDBOX_KEYS and not sandbox):
+        raise ApiKeyInvalidError
+    region = metadata.get("x-region")
+    if region is not None and region.strip().upper() != key.region:
+        raise ApiKeyInvalidError
+    if key.role not in ROLES[method]:
+        raise RoleNotAllowedError(key.role.value, method.partition("/")[2])
+    return key

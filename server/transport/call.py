@@ -1,0 +1,129 @@
+"""One call on its way through the server: who makes it, how long it may take, how it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from google.protobuf.message import Message
+
+from server.application.idempotency import Answer, Done, Keyed, Repeated, run_once
+from server.application.reading import Reader
+from server.application.unit import Unit
+from server.domain.errors import DeadlinePassedError, FieldViolation, RequestInvalidError
+from server.domain.keys import ApiKey
+
+R = TypeVar("R")
+
+DEADLINE_MAX_S = 5.0
+_IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
+
+
+class Storage(Protocol):
+    """What the transport uses of the store."""
+
+    async def write(self, work: Callable[[Unit, int], R], timeout_s: float = ...) -> R:
+        """Run a unit of work and answer once its commit is durable."""
+
+    def read(self) -> Any:
+        """Open a reader over one consistent state."""
+
+
+@dataclass(slots=True)
+class Call:
+    """
+    A call that is authenticated.
+
+    Attributes:
+        method: `Service/Method`.
+        request: The valid request.
+        timeout_s: Time left, at most 5 seconds.
+        repeated: Set when the answer is an earlier call's.
+    """
+
+    key: ApiKey
+    method: str
+    request: Any
+    metadata: Mapping[str, str]
+    timeout_s: float
+    storage: Storage
+    repeated: bool = field(default=False)
+
+    async def write(
+        self,
+        use_case: Callable[[Unit, Any, int], Done[R] | Repeated],
+        command: object,
+        render: Callable[[R], Message],
+    ) -> bytes:
+        """
+        Run a use case exactly once for its idempotency key and give its rendered answer.
+
+        Raises:
+            LoyaltyError: The use case refuses, or the key is malformed or was reused.
+        """
+        work = partial(
+            _run,
+            use_case=use_case,
+            command=command,
+            render=lambda result: render(result).SerializeToString(),
+            keyed=self._keyed(),
+        )
+        answer = await self.storage.write(work, self.timeout_s)
+        self.repeated = answer.repeated
+        return answer.body
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Reader]:
+        """
+        Open a reader that must be done by the call's deadline.
+
+        Raises:
+            DeadlinePassedError: The call's time is over; nothing was changed.
+        """
+        try:
+            async with asyncio.timeout(self.timeout_s), self.storage.read() as reader:
+                yield reader
+        except TimeoutError:
+            raise DeadlinePassedError from None
+
+    def user_datetime(self) -> str | None:
+        """
+        Give the guest's local time as sent in `x-user-datetime`.
+
+        Raises:
+            RequestInvalidError: It is no ISO 8601 date and time.
+        """
+        text = self.metadata.get("x-user-datetime")
+        if text is None:
+            return None
+        try:
+            datetime.fromisoformat(text.strip())
+        except ValueError:
+            raise _header_invalid("x-user-datetime", "must be an ISO 8601 date and time") from None
+        return text.strip()
+
+    def _keyed(self) -> Keyed | None:
+        key = self.metadata.get("idempotency-key")
+        if key is None:
+            return None
+        if not _IDEMPOTENCY_KEY.fullmatch(key):
+            raise _header_invalid("idempotency-key", "must be 1 to 255 printable ASCII characters")
+        self.request.DiscardUnknownFields()
+        meaning = self.method.encode() + self.request.SerializeToString(deterministic=True)
+        scope = f"{self.key.program_id}/{self.key.partner}"
+        return Keyed(scope, key, hashlib.sha256(meaning).digest())
+
+
+def _run(unit: Unit, now_ms: int, **arguments: Any) -> Answer:
+    return run_once(unit, now_ms, **arguments)
+
+
+def _header_invalid(name: str, message: str) -> RequestInvalidError:
+    return RequestInvalidError((FieldViolation(name, message),))

@@ -1,0 +1,236 @@
+"""
+The one table of errors: what each refusal is called on each door.
+
+Sources of the legacy words: the ES contract's error tables and the RBI contract's error
+responses; where both are silent, the nearest word of theirs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import grpc
+from loyalty.v1 import error_reason_pb2
+
+from server.domain import errors as e
+
+Code = grpc.StatusCode
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRow:
+    """
+    How one class of error is rendered.
+
+    Attributes:
+        error: The class.
+        code: gRPC status code.
+        reason: Value of `ErrorReason`, the `ErrorInfo` reason.
+        http: HTTP status on the JSON door.
+        es: `errorCode` in the ES dialect.
+        rbi: `code` in the RBI dialect.
+        message: English text; names in braces are fields of the error, which are also the
+            `ErrorInfo` metadata.
+        retry_after_ms: When trying again helps; absent when it does not.
+    """
+
+    error: type[e.LoyaltyError]
+    code: grpc.StatusCode
+    reason: str
+    http: int
+    es: str
+    rbi: str
+    message: str
+    retry_after_ms: int | None = None
+
+
+_INVALID = "INVALID_REQUEST"
+
+ROWS: tuple[ErrorRow, ...] = (
+    ErrorRow(
+        e.RequestInvalidError,
+        Code.INVALID_ARGUMENT,
+        "REQUEST_INVALID",
+        400,
+        _INVALID,
+        "ValidationError",
+        "Request body is invalid",
+    ),
+    ErrorRow(
+        e.CorrelationIdInvalidError,
+        Code.INVALID_ARGUMENT,
+        "CORRELATION_ID_INVALID",
+        400,
+        _INVALID,
+        "ValidationError",
+        "Invalid Correlation ID",
+    ),
+    ErrorRow(
+        e.ApiKeyMissingError,
+        Code.UNAUTHENTICATED,
+        "API_KEY_MISSING",
+        401,
+        "UNAUTHORIZED",
+        "Unauthorized",
+        "An API key is required: send x-api-key, or Authorization: Bearer",
+    ),
+    ErrorRow(
+        e.ApiKeyInvalidError,
+        Code.UNAUTHENTICATED,
+        "API_KEY_INVALID",
+        401,
+        "UNAUTHORIZED",
+        "Unauthorized",
+        "The API key is not valid here",
+    ),
+    ErrorRow(
+        e.RoleNotAllowedError,
+        Code.PERMISSION_DENIED,
+        "ROLE_NOT_ALLOWED",
+        403,
+        "FORBIDDEN",
+        "Forbidden",
+        "An API key of role {role} may not call {method}",
+    ),
+    ErrorRow(
+        e.StoreNotAllowedError,
+        Code.PERMISSION_DENIED,
+        "STORE_NOT_ALLOWED",
+        403,
+        "FORBIDDEN",
+        "Forbidden",
+        "The API key is not for store {store_id}",
+    ),
+    ErrorRow(
+        e.StoreNotFoundError,
+        Code.NOT_FOUND,
+        "STORE_NOT_FOUND",
+        404,
+        _INVALID,
+        "StoreNotFound",
+        "Store {store_id} was not found",
+    ),
+    ErrorRow(
+        e.MemberNotFoundError,
+        Code.NOT_FOUND,
+        "MEMBER_NOT_FOUND",
+        404,
+        _INVALID,
+        "UserNotFoundError",
+        "Loyalty user {loyalty_id} was not found",
+    ),
+    ErrorRow(
+        e.IdentificationFailedError,
+        Code.INVALID_ARGUMENT,
+        "IDENTIFICATION_FAILED",
+        400,
+        _INVALID,
+        "IdentificationFailed",
+        "Identifier looks like a loyalty ID but is not one",
+    ),
+    ErrorRow(
+        e.IdentifierInvalidError,
+        Code.INVALID_ARGUMENT,
+        "IDENTIFIER_INVALID",
+        422,
+        _INVALID,
+        "InvalidIdentifier",
+        "Identifier is neither a 6-digit code nor a loyalty ID",
+    ),
+    ErrorRow(
+        e.IdentifierTypeDisabledError,
+        Code.FAILED_PRECONDITION,
+        "IDENTIFIER_TYPE_DISABLED",
+        422,
+        _INVALID,
+        "IdentifierTypeDisabled",
+        "Identifiers of kind {kind} are switched off in this program",
+    ),
+    ErrorRow(
+        e.CodeNotFoundError,
+        Code.NOT_FOUND,
+        "CODE_NOT_FOUND",
+        404,
+        _INVALID,
+        "HashSetNotFoundError",
+        "Identifier not found",
+    ),
+    ErrorRow(
+        e.CodeAlreadyUsedError,
+        Code.FAILED_PRECONDITION,
+        "CODE_ALREADY_USED",
+        422,
+        _INVALID,
+        "OrderSelectionStatusUnclaimable",
+        "Identifier was already used",
+    ),
+    ErrorRow(
+        e.RewardNotFoundError,
+        Code.NOT_FOUND,
+        "REWARD_NOT_FOUND",
+        404,
+        _INVALID,
+        "RewardNotFoundError",
+        "Reward {incentive_id} was not found",
+    ),
+    ErrorRow(
+        e.OfferNotFoundError,
+        Code.NOT_FOUND,
+        "OFFER_NOT_FOUND",
+        404,
+        _INVALID,
+        "OfferNotFoundError",
+        "Offer {incentive_id} was not found",
+    ),
+    ErrorRow(
+        e.PointsInsufficientError,
+        Code.FAILED_PRECONDITION,
+        "POINTS_INSUFFICIENT",
+        400,
+        _INVALID,
+        "TRANSACTION_INSUFFICIENT_POINTS",
+        "{required_points} points are needed and {available_points} are available",
+    ),
+    ErrorRow(
+        e.IdempotencyKeyReusedError,
+        Code.INVALID_ARGUMENT,
+        "IDEMPOTENCY_KEY_REUSED",
+        422,
+        _INVALID,
+        "IdempotencyKeyReused",
+        "Idempotency key {idempotency_key} was used with another request",
+    ),
+    ErrorRow(
+        e.ServerBusyError,
+        Code.RESOURCE_EXHAUSTED,
+        "SERVER_BUSY",
+        429,
+        "TOO_MANY_REQUESTS",
+        "TooManyRequests",
+        "The server is busy: try again",
+        retry_after_ms=1000,
+    ),
+    ErrorRow(
+        e.DeadlinePassedError,
+        Code.DEADLINE_EXCEEDED,
+        "DEADLINE_PASSED",
+        504,
+        "TIMEOUT",
+        "Timeout",
+        "The answer took too long: send the request again with the same idempotency key",
+        retry_after_ms=1000,
+    ),
+    ErrorRow(
+        e.ServerFailedError,
+        Code.INTERNAL,
+        "SERVER_FAILED",
+        500,
+        "INTERNAL_ERROR",
+        "InternalServerError",
+        "The server failed; request {request_id} in its log says more",
+    ),
+)
+
+CATALOGUE: dict[type[e.LoyaltyError], ErrorRow] = {row.error: row for row in ROWS}
+
+REASONS: frozenset[str] = frozenset(error_reason_pb2.ErrorReason.keys()[1:])

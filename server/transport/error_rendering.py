@@ -1,0 +1,148 @@
+"""Turns a refusal into what its caller reads: gRPC status details, or a legacy JSON body."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import fields
+from enum import StrEnum
+from typing import Any
+
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2, status_pb2
+
+from server.domain.errors import FieldViolation, LoyaltyError, RequestInvalidError
+from server.transport.error_catalogue import CATALOGUE, ErrorRow
+
+DOMAIN = "loyalty.v1"
+TRAILER_BYTES_MAX = 4096
+LEGACY_BODY_BYTES_MAX = 40_000
+
+_WORD_START = re.compile(r"_([a-z0-9])")
+
+
+class Dialect(StrEnum):
+    """Which legacy contract's JSON a caller reads; Envoy names it by the path."""
+
+    ES = "es"
+    RBI = "rbi"
+
+
+def json_field(path: str) -> str:
+    """Spell a field path as JSON callers do: `pos_vendor.store_id` is `posVendor.storeId`."""
+    return _WORD_START.sub(lambda match: match[1].upper(), path)
+
+
+def message_of(error: LoyaltyError) -> str:
+    """Give the English text of an error."""
+    return CATALOGUE[type(error)].message.format(**_metadata(error))
+
+
+def grpc_trailers(error: LoyaltyError) -> tuple[tuple[str, bytes], ...]:
+    """Render `google.rpc.Status` with its details, at most 4 KiB of it."""
+    row = CATALOGUE[type(error)]
+    violations = list(error.violations) if isinstance(error, RequestInvalidError) else []
+    shown = violations
+    while True:
+        packed = _status(row, error, shown, len(violations)).SerializeToString()
+        if len(packed) <= TRAILER_BYTES_MAX or not shown:
+            return (("grpc-status-details-bin", packed),)
+        shown = shown[: len(shown) * 3 // 4]
+
+
+def _status(
+    row: ErrorRow, error: LoyaltyError, shown: Sequence[FieldViolation], total: int
+) -> status_pb2.Status:
+    metadata = _metadata(error)
+    if shown:
+        metadata["fields"] = ",".join(violation.field for violation in shown[:10])
+        metadata["violations"] = str(total)
+    details: list[Any] = [
+        error_details_pb2.ErrorInfo(reason=row.reason, domain=DOMAIN, metadata=metadata)
+    ]
+    if shown:
+        bad = error_details_pb2.BadRequest()
+        for violation in shown:
+            bad.field_violations.add(field=violation.field, description=violation.message)
+        details.append(bad)
+    if row.retry_after_ms is not None:
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromMilliseconds(row.retry_after_ms)
+        details.append(retry)
+    status = status_pb2.Status(code=row.code.value[0], message=message_of(error))
+    for detail in details:
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return status
+
+
+def legacy_trailers(error: LoyaltyError, dialect: Dialect) -> tuple[tuple[str, str], ...]:
+    """Render the HTTP status and ready JSON body that Envoy puts in place of the answer."""
+    row = CATALOGUE[type(error)]
+    body = _es_body(row, error) if dialect is Dialect.ES else _rbi_body(row, error)
+    trailers = [("loyalty-http-status", str(row.http)), ("loyalty-http-body", body)]
+    if row.retry_after_ms is not None:
+        trailers.append(("retry-after", str(-(-row.retry_after_ms // 1000))))
+    return tuple(trailers)
+
+
+def _es_body(row: ErrorRow, error: LoyaltyError) -> str:
+    message = message_of(error)
+    if isinstance(error, RequestInvalidError):
+        message = "; ".join(_es_violation(violation) for violation in error.violations)[:8000]
+    return _json({"statusCode": row.http, "errorMessage": message, "errorCode": row.es})
+
+
+def _es_violation(violation: FieldViolation) -> str:
+    """Word a broken rule; for the correlation ID the contract fixes the words."""
+    if violation.field == "correlation_id":
+        return "Invalid Correlation ID"
+    return f"{json_field(violation.field)} {violation.message}".strip()
+
+
+def _rbi_body(row: ErrorRow, error: LoyaltyError) -> str:
+    details: dict[str, Any] = {}
+    body = {
+        "statusCode": row.http,
+        "isEngineError": False,
+        "code": row.rbi,
+        "message": message_of(error),
+        "details": details,
+    }
+    if isinstance(error, RequestInvalidError):
+        listed = [
+            {"field": json_field(violation.field), "message": violation.message}
+            for violation in error.violations
+        ]
+        details["errors"] = listed
+        while len(text := _json(body)) > LEGACY_BODY_BYTES_MAX:
+            details["errors"] = listed = listed[: len(listed) * 3 // 4]
+        return text
+    return _json(body)
+
+
+def _metadata(error: LoyaltyError) -> dict[str, str]:
+    """Give every dynamic value of an error; field violations have a detail of their own."""
+    return {
+        field.name: str(getattr(error, field.name))
+        for field in fields(error)  # type: ignore[arg-type]
+        if field.name != "violations"
+    }
+
+
+def _json(body: dict[str, Any]) -> str:
+    return json.dumps(body, separators=(",", ":"))
+
+
+async def refuse(
+    context: grpc.aio.ServicerContext[Any, Any], error: LoyaltyError, dialect: Dialect | None
+) -> None:
+    """End a call with an error, in the words of its door."""
+    row = CATALOGUE[type(error)]
+    trailers: tuple[tuple[str, Any], ...] = (
+        grpc_trailers(error) if dialect is None else legacy_trailers(error, dialect)
+    )
+    await context.abort(row.code, message_of(error), trailers)

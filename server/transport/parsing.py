@@ -1,0 +1,83 @@
+"""Turns request bytes into a valid message, or names every field that is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import protovalidate
+from google.protobuf import empty_pb2
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.unknown_fields import UnknownFieldSet
+
+from server.domain.errors import FieldViolation, RequestInvalidError
+
+_LENGTH_DELIMITED = 2
+
+_validator = protovalidate.Validator()
+
+
+def parse(message_class: type[Message], data: bytes) -> Message:
+    """
+    Decode a request and check it against the rules of the contract.
+
+    Raises:
+        RequestInvalidError: With every field that breaks a rule.
+    """
+    try:
+        message = message_class.FromString(data)
+    except DecodeError:
+        raise RequestInvalidError(_undecodable(message_class, data)) from None
+    violations = _validator.collect_violations(message)
+    if violations:
+        raise RequestInvalidError(
+            tuple(
+                FieldViolation(_path(violation.proto.field), violation.proto.message)
+                for violation in violations
+            )
+        )
+    return message
+
+
+def _path(path: Any) -> str:
+    """Spell a protovalidate field path, for instance `order[1].incentive_id`."""
+    parts = []
+    for element in path.elements if path is not None else ():
+        subscript = element.subscript
+        index = f"[{subscript.value}]" if subscript is not None else ""
+        parts.append(f"{element.field_name}{index}")
+    return ".".join(parts)
+
+
+def _undecodable(message_class: type[Message], data: bytes) -> tuple[FieldViolation, ...]:
+    found = tuple(_broken_text(message_class.DESCRIPTOR, data, ""))
+    return found or (FieldViolation("", f"must be a {message_class.DESCRIPTOR.name} message"),)
+
+
+def _broken_text(descriptor: Descriptor, data: bytes, prefix: str) -> Iterator[FieldViolation]:
+    """Find the text fields that are not UTF-8: what makes a well-formed message undecodable."""
+    for field, index, content in _contents(descriptor, data):
+        place = f"{prefix}{field.name}" + (f"[{index}]" if field.is_repeated else "")
+        if field.type == FieldDescriptor.TYPE_MESSAGE:
+            yield from _broken_text(field.message_type, content, f"{place}.")
+        elif field.type == FieldDescriptor.TYPE_STRING:
+            try:
+                content.decode()
+            except UnicodeDecodeError:
+                yield FieldViolation(place, "must be UTF-8 text")
+
+
+def _contents(descriptor: Descriptor, data: bytes) -> Iterable[tuple[FieldDescriptor, int, bytes]]:
+    """List the length-delimited fields of an encoded message by reading it as one of no fields."""
+    try:
+        encoded = UnknownFieldSet(empty_pb2.Empty.FromString(data))
+    except DecodeError:
+        return
+    seen: dict[int, int] = {}
+    for entry in encoded:
+        field = descriptor.fields_by_number.get(entry.field_number)
+        index = seen.get(entry.field_number, 0)
+        seen[entry.field_number] = index + 1
+        if field is not None and entry.wire_type == _LENGTH_DELIMITED:
+            yield field, index, entry.data

@@ -1,0 +1,173 @@
+"""The gRPC server: one path for every call, from bytes to an answer or a refusal in bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+import grpc
+import structlog
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message_factory import GetMessageClass
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from loyalty.v1 import (
+    code_service_pb2,
+    identify_service_pb2,
+    member_service_pb2,
+    session_service_pb2,
+)
+
+from server.domain.errors import LoyaltyError, ServerFailedError
+from server.domain.program import Catalog
+from server.transport.authentication import authenticate
+from server.transport.call import DEADLINE_MAX_S, Call, Storage
+from server.transport.error_rendering import Dialect, refuse
+from server.transport.parsing import parse
+
+MESSAGE_BYTES_MAX = 256 * 1024
+"""Largest request: a basket of 500 full lines is half of it. Envoy has the same limit."""
+
+METADATA_BYTES_MAX = 16 * 1024
+CONCURRENT_CALLS_MAX = 8192
+
+SERVICES: tuple[ServiceDescriptor, ...] = (
+    session_service_pb2.DESCRIPTOR.services_by_name["SessionService"],
+    identify_service_pb2.DESCRIPTOR.services_by_name["IdentifyService"],
+    code_service_pb2.DESCRIPTOR.services_by_name["CodeService"],
+    member_service_pb2.DESCRIPTOR.services_by_name["MemberService"],
+)
+
+log = structlog.get_logger(__name__)
+
+Context = grpc.aio.ServicerContext[bytes, bytes]
+Endpoint = Callable[[Any, Call], Awaitable[bytes]]
+
+
+class LiveStorage(Storage, Protocol):
+    """The store, with the catalogue it keeps fresh."""
+
+    catalog: Catalog
+
+
+class LoyaltyServer:
+    """
+    Serves the contract over gRPC.
+
+    Args:
+        store: Runs units of work.
+        servicers: One for each service, by the service's name.
+        sandbox: Whether the published sandbox keys are taken.
+        reflection_on: Whether callers may ask for the contract itself.
+    """
+
+    def __init__(
+        self,
+        store: LiveStorage,
+        servicers: Mapping[str, object],
+        *,
+        sandbox: bool,
+        reflection_on: bool,
+    ) -> None:
+        self._store = store
+        self._sandbox = sandbox
+        self._health = health.aio.HealthServicer()
+        self._server = grpc.aio.server(
+            options=(
+                ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+                ("grpc.max_metadata_size", METADATA_BYTES_MAX),
+                ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
+                # Two servers on one port would share its calls by chance: refuse the second.
+                ("grpc.so_reuseport", 0),
+                # A kiosk may ping an idle connection twice a minute to keep it open.
+                ("grpc.keepalive_permit_without_calls", 1),
+                ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
+            ),
+            maximum_concurrent_rpcs=CONCURRENT_CALLS_MAX,
+        )
+        self._server.add_generic_rpc_handlers(
+            tuple(self._handlers(service, servicers[service.name]) for service in SERVICES)
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if reflection_on:
+            names = [service.full_name for service in SERVICES]
+            names += [health.SERVICE_NAME, reflection.SERVICE_NAME]
+            reflection.enable_server_reflection(names, self._server)
+
+    async def start(self, host: str, port: int) -> int:
+        """
+        Listen and report SERVING; answers the port, chosen freely when *port* is 0.
+
+        Raises:
+            RuntimeError: The port is taken.
+        """
+        bound = self._server.add_insecure_port(f"{host}:{port}")
+        await self._server.start()
+        for name in ("", *(service.full_name for service in SERVICES)):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        return bound
+
+    async def stop(self, notice_s: float, grace_s: float) -> None:
+        """
+        Report NOT_SERVING, let balancers notice, then finish the calls under way.
+
+        Args:
+            notice_s: Time in which new calls are still served.
+            grace_s: Time the calls under way may take after that.
+        """
+        await self._health.enter_graceful_shutdown()
+        await asyncio.sleep(notice_s)
+        await self._server.stop(grace_s)
+
+    def _handlers(self, service: ServiceDescriptor, servicer: object) -> grpc.GenericRpcHandler:
+        handlers = {
+            method.name: grpc.unary_unary_rpc_method_handler(
+                self._handler(method, getattr(servicer, method.name))
+            )
+            for method in service.methods
+        }
+        return grpc.method_handlers_generic_handler(service.full_name, handlers)
+
+    def _handler(
+        self, method: MethodDescriptor, endpoint: Endpoint
+    ) -> Callable[[bytes, Context], Awaitable[bytes]]:
+        name = f"{method.containing_service.name}/{method.name}"
+        request_class = GetMessageClass(method.input_type)
+
+        async def handle(data: bytes, context: Context) -> bytes:
+            metadata = _plain(context)
+            try:
+                key = authenticate(metadata, self._store.catalog, name, sandbox=self._sandbox)
+                request = parse(request_class, data)
+                left_s = context.time_remaining()
+                timeout_s = DEADLINE_MAX_S if left_s is None else min(left_s, DEADLINE_MAX_S)
+                call = Call(key, name, request, metadata, timeout_s, self._store)
+                answer = await endpoint(request, call)
+            except LoyaltyError as error:
+                return await _refuse(context, error, metadata)
+            except asyncio.CancelledError:
+                raise
+            except Exception:
+                request_id = metadata.get("x-request-id") or str(uuid.uuid4())
+                log.exception("call failed", method=name, request_id=request_id)
+                return await _refuse(context, ServerFailedError(request_id), metadata)
+            if call.repeated:
+                await context.send_initial_metadata((("idempotent-replayed", "true"),))
+            return answer
+
+        return handle
+
+
+def _plain(context: Context) -> dict[str, str]:
+    """Give the call's text metadata; of a name sent twice the last wins."""
+    return {
+        name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)
+    }
+
+
+async def _refuse(context: Context, error: LoyaltyError, metadata: Mapping[str, str]) -> bytes:
+    dialect = metadata.get("loyalty-dialect")
+    await refuse(context, error, None if dialect is None else Dialect(dialect))
+    return b""

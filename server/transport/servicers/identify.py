@@ -1,0 +1,104 @@
+"""IdentifyService: the RBI contract's identify."""
+
+from __future__ import annotations
+
+from loyalty.v1 import discount_pb2, order_pb2
+from loyalty.v1 import identify_service_pb2 as pb
+
+from server.application.identify_member import Identified, IdentifyMember, SelectedLine
+from server.application.idempotency import Done, Repeated
+from server.application.unit import Unit
+from server.domain.clock import rfc3339
+from server.domain.point_of_sale import PointOfSale
+from server.domain.program import DiscountKind, Program
+from server.transport.call import Call
+from collections.abc import Callable
+
+IdentifyUseCase = Callable[[Unit, IdentifyMember, int], Done[Identified] | Repeated]
+
+_PRODUCT_TYPES = {"reward": order_pb2.OrderLine.reward, "offer": order_pb2.OrderLine.offer}
+_DISCOUNT_TYPES = {
+    "reward": discount_pb2.DiscountDetails.reward,
+    "offer": discount_pb2.DiscountDetails.offer,
+}
+_SUBTYPES = {
+    DiscountKind.PERCENTAGE: discount_pb2.DiscountDetails.PERCENTAGE_DISCOUNT,
+    DiscountKind.AMOUNT: discount_pb2.DiscountDetails.AMOUNT_DISCOUNT,
+}
+
+
+class IdentifyServicer:
+    """Serves loyalty.v1.IdentifyService."""
+
+    def __init__(self, identify: IdentifyUseCase) -> None:
+        self._identify = identify
+
+    async def Identify(self, request: pb.IdentifyRequest, call: Call) -> bytes:  # noqa: N802
+        """See the contract."""
+        call.user_datetime()
+        command = IdentifyMember(
+            key=call.key,
+            identifier=request.identifier,
+            point_of_sale=point_of_sale(request.pos_vendor),
+        )
+        return await call.write(self._identify, command, _render)
+
+
+def point_of_sale(vendor: order_pb2.PosVendor) -> PointOfSale:
+    """Read the calling point of sale."""
+    return PointOfSale(
+        transaction_id=vendor.transaction_id,
+        store_id=vendor.store_id,
+        pos_type=vendor.pos_type,
+        supporting_pos=vendor.supporting_pos or None,
+        terminal=vendor.terminal or None,
+        operator=vendor.operator or None,
+    )
+
+
+def _render(identified: Identified) -> pb.IdentifyResponse:
+    member, program = identified.member, identified.program
+    response = pb.IdentifyResponse(transaction_id=identified.transaction_id)
+    response.balances.add(amount=identified.available_points, currency=program.points_name)
+    user = response.loyalty_user
+    user.created = rfc3339(member.created_ms)
+    user.id = member.loyalty_id
+    user.name = member.name
+    for line in identified.selection:
+        if line.incentive.discount is None:
+            response.order.append(_order_line(line, program, len(response.order)))
+        else:
+            response.eligible_discounts.append(_discount(line))
+    return response
+
+
+def _order_line(line: SelectedLine, program: Program, index: int) -> order_pb2.OrderLine:
+    incentive = line.incentive
+    order_line = order_pb2.OrderLine(
+        product_id=line.plu,
+        incentive_id=incentive.incentive_id,
+        loyalty_engine_id=incentive.engine_id,
+        quantity=line.quantity,
+        product_type=_PRODUCT_TYPES[incentive.kind],
+        reference_id=f"{index:02d}",
+    )
+    if incentive.price is not None:
+        order_line.price = incentive.price / 10**program.currency_digits
+    return order_line
+
+
+def _discount(line: SelectedLine) -> discount_pb2.Discount:
+    incentive = line.incentive
+    if incentive.discount is None:
+        raise TypeError(f"incentive {incentive.incentive_id} is not a discount")
+    return discount_pb2.Discount(
+        details=discount_pb2.DiscountDetails(
+            display_name=incentive.display_name,
+            discount_value=incentive.discount.value,
+            subtype=_SUBTYPES[incentive.discount.kind],
+            type=_DISCOUNT_TYPES[incentive.kind],
+        ),
+        incentive_id=incentive.incentive_id,
+        product_id=line.plu,
+        reference_id=incentive.engine_id,
+    )
