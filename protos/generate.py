@@ -12,15 +12,33 @@ import sys
 import tempfile
 from pathlib import Path
 
-import protovalidate._gen.buf.validate.validate_pb as validate_pb
 from google.api import annotations_pb2, http_pb2
 from google.protobuf import (
     descriptor_pb2,
+    descriptor_pool,
     duration_pb2,
     field_mask_pb2,
     timestamp_pb2,
 )
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from grpc_tools import protoc
+from protovalidate._gen.buf.validate import validate_pb
+
+# What JSON may hold for a field of each type; integers carry their range.
+JSON_TYPES = {
+    FieldDescriptor.TYPE_BOOL: 'type = "bool"',
+    FieldDescriptor.TYPE_DOUBLE: 'type = "number"',
+    FieldDescriptor.TYPE_FLOAT: 'type = "number"',
+    FieldDescriptor.TYPE_STRING: 'type = "string"',
+    **dict.fromkeys(
+        (FieldDescriptor.TYPE_INT32, FieldDescriptor.TYPE_SINT32, FieldDescriptor.TYPE_SFIXED32),
+        'type = "integer", least = -2147483648, most = 2147483647',
+    ),
+    **dict.fromkeys(
+        (FieldDescriptor.TYPE_UINT32, FieldDescriptor.TYPE_FIXED32),
+        'type = "integer", least = 0, most = 4294967295',
+    ),
+}
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
@@ -60,8 +78,63 @@ def http_routes(descriptor_set: Path) -> str:
     return "".join(f"{verb} {path} {rpc}\n" for path, verb, rpc in sorted(routes))
 
 
+def json_type(field: FieldDescriptor) -> str:
+    """Render what JSON may hold for *field*; "any" where the filter leaves it to the transcoder."""
+    if field.type == FieldDescriptor.TYPE_ENUM:
+        words = ", ".join(f'"{value.name}"' for value in field.enum_type.values if value.number)
+        return f'type = "enum", words = {{ {words} }}'
+    message = field.message_type
+    if message is None:
+        return JSON_TYPES.get(field.type, 'type = "any"')
+    if message.GetOptions().map_entry or message.full_name.startswith("google.protobuf."):
+        return 'type = "any"'
+    return f'type = "message", message = "{message.full_name}"'
+
+
+def lua_message(message: Descriptor) -> str:
+    """Render the fields of *message*, each under its JSON name and its proto name."""
+    lines = [f'    ["{message.full_name}"] = {{']
+    for field in message.fields:
+        repeated = ", repeated = true" if field.is_repeated else ""
+        lines.extend(
+            f'      {name} = {{ name = "{field.json_name}", {json_type(field)}{repeated} }},'
+            for name in dict.fromkeys((field.json_name, field.name))
+        )
+    return "\n".join([*lines, "    },"])
+
+
+def json_requests(descriptor_set: Path) -> str:
+    """Render, as a Lua table, the routes and the request messages that come in as JSON."""
+    pool = descriptor_pool.DescriptorPool()
+    pending: list[Descriptor] = []
+    files = descriptor_pb2.FileDescriptorSet.FromString(descriptor_set.read_bytes())
+    for file in files.file:
+        pool.Add(file)
+    lines = ["-- Written by protos/generate.py. Do not edit.", "return {", "  routes = {"]
+    for route in http_routes(descriptor_set).splitlines():
+        verb, path, rpc = route.split()
+        request = pool.FindMethodByName(rpc.replace("/", ".")).input_type
+        pending.append(request)
+        lines.append(
+            f'    {{ method = "{verb}", path = "{path}", request = "{request.full_name}" }},'
+        )
+    lines.extend(["  },", "  messages = {"])
+    messages: dict[str, Descriptor] = {}
+    while pending:
+        message = pending.pop()
+        if message.full_name not in messages:
+            messages[message.full_name] = message
+            pending.extend(
+                field.message_type
+                for field in message.fields
+                if json_type(field).startswith('type = "message"')
+            )
+    lines.extend(lua_message(messages[name]) for name in sorted(messages))
+    return "\n".join([*lines, "  },", "}", ""])
+
+
 def generate(target: Path) -> None:
-    """Write the Python modules, the descriptor set and the route list to *target*."""
+    """Write the Python modules, the descriptor set, the route list and the Lua schema."""
     sources = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob("*.proto"))
     with tempfile.TemporaryDirectory() as folder:
         imports = Path(folder) / "third_party.binpb"
@@ -89,6 +162,9 @@ def generate(target: Path) -> None:
         )
         shutil.copyfile(ours, target / "loyalty.binpb")
     (target / "routes.txt").write_text(http_routes(target / "loyalty.binpb"), encoding="utf-8")
+    (target / "json_requests.lua").write_text(
+        json_requests(target / "loyalty.binpb"), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":
