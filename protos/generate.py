@@ -167,5 +167,26 @@ def generate(target: Path) -> None:
     )
 
 
+def stale(target: Path) -> list[str]:
+    """List what a fresh run would write otherwise than it stands in *target*."""
+    with tempfile.TemporaryDirectory() as folder:
+        generate(Path(folder))
+        fresh, found = contents(Path(folder)), contents(target)
+    return sorted(name for name in fresh | found if fresh.get(name) != found.get(name))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Read all files below a folder, but Python's own caches."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
 if __name__ == "__main__":
-    generate(GENERATED)
+    if sys.argv[1:] == ["--check"]:
+        if names := stale(GENERATED):
+            sys.exit(f"generated/ is stale: run `make generate` ({', '.join(names)})")
+    else:
+        generate(GENERATED)

@@ -25,6 +25,19 @@ class TransferEntry:
     recorded_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class KeyEntry:
+    """An API key as listings show it: all but its secret."""
+
+    key_id: str
+    program_id: str
+    partner: str
+    role: str
+    stores: tuple[int, ...]
+    created_ms: int
+    revoked_ms: int | None
+
+
 class Reader(Protocol):
     """Typed queries over one consistent state."""
 
@@ -38,3 +51,6 @@ class Reader(Protocol):
         self, accounts: Sequence[int], before: int | None, limit: int
     ) -> Sequence[TransferEntry]:
         """List transfers of accounts, newest first, older than the transfer *before*."""
+
+    async def api_keys(self) -> Sequence[KeyEntry]:
+        """List all API keys, the oldest first."""

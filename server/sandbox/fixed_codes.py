@@ -10,8 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
-from server.application.identify_member import Identified, IdentifyMember, identify_member
 from server.application.idempotency import Done, Repeated
+from server.application.identify_member import Identified, IdentifyMember, identify_member
 from server.application.unit import Unit
 from server.application.void_pending import void_pending
 from server.domain.records import Code, CodeStatus, TransactionStatus

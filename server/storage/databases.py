@@ -17,6 +17,10 @@ POSTGRES_WRITERS = 4
 _SYNCHRONOUS_FULL = 2
 
 
+class UnreachableError(Exception):
+    """Raised when the database does not answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Database:
     """

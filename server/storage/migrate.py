@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -9,8 +11,9 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, pool
+from sqlalchemy.exc import OperationalError
 
-from server.storage.databases import Database
+from server.storage.databases import Database, UnreachableError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -25,11 +28,11 @@ def migrate(database: Database) -> tuple[str | None, str]:
 
     Raises:
         SchemaError: The schema is newer than this version.
+        UnreachableError: The database does not answer.
     """
     if database.embedded:
         Path(database.url.database or "").parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(database.sync_url(), poolclass=pool.NullPool)
-    with engine.begin() as connection:
+    with _open(database) as connection:
         before, newest = _revisions(connection)
         if before != newest:
             command.upgrade(_config(connection), "head")
@@ -43,14 +46,25 @@ def require_current(database: Database) -> None:
     Raises:
         SchemaError: The schema is older, newer or absent.
     """
-    engine = create_engine(database.sync_url(), poolclass=pool.NullPool)
-    with engine.connect() as connection:
+    with _open(database) as connection:
         found, newest = _revisions(connection)
     if found != newest:
         raise SchemaError(
             f"the database has schema {found or 'none'} and this version speaks {newest}: "
             "run `loyalty migrate`"
         )
+
+
+@contextmanager
+def _open(database: Database) -> Iterator[Connection]:
+    engine = create_engine(database.sync_url(), poolclass=pool.NullPool)
+    try:
+        connection = engine.connect()
+    except OperationalError as problem:
+        place = database.url.render_as_string(hide_password=True)
+        raise UnreachableError(f"{place} does not answer: {problem.orig}") from None
+    with connection, connection.begin():
+        yield connection
 
 
 def _revisions(connection: Connection) -> tuple[str | None, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
@@ -11,12 +12,13 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from server.application.reading import TransferEntry
+from server.application.reading import KeyEntry, TransferEntry
 from server.domain.codes import code_digest
 from server.domain.ledger import Account, AccountKind, Cause
 from server.domain.records import Code, CodeStatus, Member
 from server.storage.tables import (
     AccountTable,
+    ApiKeyTable,
     CodeTable,
     MemberTable,
     TransferTable,
@@ -85,6 +87,22 @@ class SqlReader:
             .limit(limit)
         )
         return [_entry(moved, left, reached) for moved, left, reached in rows]
+
+    async def api_keys(self) -> Sequence[KeyEntry]:
+        """See `Reader.api_keys`."""
+        rows = await self._session.exec(select(ApiKeyTable).order_by(col(ApiKeyTable.created_ms)))
+        return [
+            KeyEntry(
+                row.key_id,
+                row.program_id,
+                row.partner,
+                row.role,
+                tuple(json.loads(row.stores)),
+                row.created_ms,
+                row.revoked_ms,
+            )
+            for row in rows
+        ]
 
     async def total(self, program_id: str) -> int:
         """Sum the balances of all accounts of a program; anything but 0 is a broken ledger."""

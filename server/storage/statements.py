@@ -75,7 +75,7 @@ def dialect_of(url: str) -> Dialect:
     """Choose the dialect whose raw driver the writer uses."""
     if url.startswith("sqlite"):
         return pysqlite.dialect(paramstyle="qmark")
-    return psycopg.dialect(paramstyle="format")
+    return psycopg.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
 
 
 RECORD_TABLES: dict[type, tuple[type[SQLModel], tuple[str, ...]]] = {
@@ -269,7 +269,7 @@ class Statements:
             dialect=self._dialect, compile_kwargs={"render_postcompile": True}
         )
         names = tuple(getattr(compiled, "positiontup", None) or ())
-        literal = {n for n in names if compiled.params.get(n) is not None}  # type: ignore[union-attr]
+        literal = {n for n in names if compiled.params.get(n) is not None}
         if literal:
             raise TypeError(f"a statement may not carry values of its own: {literal}")
         return Statement(str(compiled), names)

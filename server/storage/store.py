@@ -18,7 +18,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import psycopg
 import structlog
@@ -69,7 +69,7 @@ class _Writer:
         self._begin = "BEGIN IMMEDIATE" if database.embedded else "BEGIN"
         self._connection: Any = None
         self.catalog = Catalog(revision=-1)
-        self.inbox: queue.SimpleQueue[tuple[list[_Item], Callable[[], None]] | None]
+        self.inbox: queue.SimpleQueue[tuple[list[_Item], Callable[[], object]] | None]
         self.inbox = queue.SimpleQueue()
         self.thread = threading.Thread(target=self._serve, name="loyalty-writer", daemon=True)
 
@@ -178,12 +178,14 @@ class Store:
         self._waiting: deque[_Item] = deque()
         self._company = 1
         self._timer: asyncio.TimerHandle | None = None
+        self._drained = asyncio.Event()
+        self._drained.set()
         self._pepper = pepper
         self._loop: asyncio.AbstractEventLoop
         self._readers: AsyncEngine
         self._poll: asyncio.Task[None]
 
-    async def __aenter__(self) -> Store:
+    async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
         self._readers = self._database.connect_readers()
         for writer in self._writers:
@@ -195,8 +197,7 @@ class Store:
     async def __aexit__(self, *_error: object) -> None:
         """Finish what was accepted, then let go of the database."""
         self._poll.cancel()
-        while self._waiting or len(self._idle) < len(self._writers):
-            await asyncio.sleep(0.001)
+        await self._drained.wait()
         for writer in self._writers:
             writer.inbox.put(None)
         for writer in self._writers:
@@ -218,6 +219,7 @@ class Store:
             raise ServerBusyError
         future: asyncio.Future[T] = self._loop.create_future()
         self._waiting.append(_Item(work, future))
+        self._drained.clear()
         self._schedule()
         alarm = self._loop.call_later(timeout_s, _give_up, future)
         try:
@@ -278,7 +280,10 @@ class Store:
                 item.future.set_exception(item.outcome)
             else:
                 item.future.set_result(item.outcome)
-        self._schedule()
+        if self._waiting:
+            self._schedule()
+        elif len(self._idle) == len(self._writers):
+            self._drained.set()
 
 
 def _give_up(future: asyncio.Future[Any]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from server.application.unit import Record
 from server.domain.codes import code_digest
@@ -48,6 +48,9 @@ _STATUS = {
     Session: SessionStatus,
     Transaction: TransactionStatus,
 }
+
+
+K = TypeVar("K", Code, Hold, Remembered, Session, Transaction)
 
 
 class Cursor(Protocol):
@@ -247,12 +250,9 @@ class UnitOfWork:
         if row is None:
             return None
         own = len(MEMBER_COLUMNS)
-        member = Member(
-            *row[:own],
-            available=_account(row[own : own + _ACCOUNT_FIELDS]),
-            held=_account(row[own + _ACCOUNT_FIELDS :]),
-        )
-        return self._keep_member(member)
+        available = _account(row[own : own + _ACCOUNT_FIELDS])
+        held = _account(row[own + _ACCOUNT_FIELDS :])
+        return self._keep_member(Member(*(*row[:own], available, held)))
 
     def _keep_member(self, member: Member) -> Member:
         """Remember a member under both of its names; the one loaded first stays the one."""
@@ -260,15 +260,15 @@ class UnitOfWork:
         self._members[member.program_id, member.loyalty_id] = known
         return known
 
-    def _record(self, kind: type, statement: Statement, key: tuple[Any, ...]) -> Any:
-        known = self._records.get((kind, *key))
+    def _record(self, kind: type[K], statement: Statement, key: tuple[Any, ...]) -> K | None:
+        known: K | None = self._records.get((kind, *key))
         if known is None:
             row = self._connection.execute(statement.sql, key).fetchone()
             if row is not None:
                 known = self._records[kind, *key] = _record(kind, row)
         return known
 
-    def _query(self, kind: type, statement: Statement, values: tuple[Any, ...]) -> list[Any]:
+    def _query(self, kind: type[K], statement: Statement, values: tuple[Any, ...]) -> list[K]:
         self.flush()
         rows = self._connection.execute(statement.sql, values).fetchall()
         loaded = (_record(kind, row) for row in rows)
@@ -289,12 +289,13 @@ def _account(row: Sequence[Any]) -> Account:
     return Account(number, AccountKind(kind), balance, sequence, bytes(head))
 
 
-def _record(kind: type, row: Sequence[Any]) -> Any:
-    record = kind(*row)
+def _record(kind: type[K], row: Sequence[Any]) -> K:
+    record: Any = kind(*row)
     status = _STATUS.get(kind)
     if status is not None:
         record.status = status(record.status)
-    return record
+    loaded: K = record
+    return loaded
 
 
 _KEYS: dict[type, tuple[str, ...]] = {

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import grpc
-from loyalty.v1 import error_reason_pb2
 
+from loyalty.v1 import error_reason_pb2
 from server.domain import errors as e
 
 Code = grpc.StatusCode

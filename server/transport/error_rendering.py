@@ -17,6 +17,7 @@ from server.domain.errors import FieldViolation, LoyaltyError, RequestInvalidErr
 from server.transport.error_catalogue import CATALOGUE, ErrorRow
 
 DOMAIN = "loyalty.v1"
+NAMED_MAX = 5
 TRAILER_BYTES_MAX = 4096
 LEGACY_BODY_BYTES_MAX = 40_000
 
@@ -36,7 +37,11 @@ def json_field(path: str) -> str:
 
 
 def message_of(error: LoyaltyError) -> str:
-    """Give the English text of an error."""
+    """Give the English text of an error; of broken fields it names the first few."""
+    if isinstance(error, RequestInvalidError):
+        named = [f"{broken.field} {broken.message}".strip() for broken in error.violations]
+        more = [f"and {len(named) - NAMED_MAX} more"] if len(named) > NAMED_MAX else []
+        return "; ".join(named[:NAMED_MAX] + more)
     return CATALOGUE[type(error)].message.format(**_metadata(error))
 
 
@@ -109,7 +114,7 @@ def _rbi_body(row: ErrorRow, error: LoyaltyError) -> str:
         "statusCode": row.http,
         "isEngineError": False,
         "code": row.rbi,
-        "message": message_of(error),
+        "message": row.message.format(**_metadata(error)),
         "details": details,
     }
     if isinstance(error, RequestInvalidError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import protovalidate
 from google.protobuf import empty_pb2
@@ -51,15 +51,16 @@ def _path(path: Any) -> str:
 
 
 def _undecodable(message_class: type[Message], data: bytes) -> tuple[FieldViolation, ...]:
-    found = tuple(_broken_text(message_class.DESCRIPTOR, data, ""))
-    return found or (FieldViolation("", f"must be a {message_class.DESCRIPTOR.name} message"),)
+    descriptor = cast("Descriptor", message_class.DESCRIPTOR)
+    found = tuple(_broken_text(descriptor, data, ""))
+    return found or (FieldViolation("", f"must be a {descriptor.name} message"),)
 
 
 def _broken_text(descriptor: Descriptor, data: bytes, prefix: str) -> Iterator[FieldViolation]:
     """Find the text fields that are not UTF-8: what makes a well-formed message undecodable."""
     for field, index, content in _contents(descriptor, data):
         place = f"{prefix}{field.name}" + (f"[{index}]" if field.is_repeated else "")
-        if field.type == FieldDescriptor.TYPE_MESSAGE:
+        if field.message_type is not None:
             yield from _broken_text(field.message_type, content, f"{place}.")
         elif field.type == FieldDescriptor.TYPE_STRING:
             try:
@@ -75,7 +76,8 @@ def _contents(descriptor: Descriptor, data: bytes) -> Iterable[tuple[FieldDescri
     except DecodeError:
         return
     seen: dict[int, int] = {}
-    for entry in encoded:
+    for position in range(len(encoded)):
+        entry = encoded[position]
         field = descriptor.fields_by_number.get(entry.field_number)
         index = seen.get(entry.field_number, 0)
         seen[entry.field_number] = index + 1

@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import grpc
 import structlog
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
+from grpc_health.v1.health import aio as health  # type: ignore[attr-defined]
 from grpc_reflection.v1alpha import reflection
+
 from loyalty.v1 import (
     code_service_pb2,
     identify_service_pb2,
     member_service_pb2,
     session_service_pb2,
 )
-
 from server.domain.errors import LoyaltyError, ServerFailedError
 from server.domain.program import Catalog
 from server.transport.authentication import authenticate
@@ -73,7 +75,7 @@ class LoyaltyServer:
     ) -> None:
         self._store = store
         self._sandbox = sandbox
-        self._health = health.aio.HealthServicer()
+        self._health = health.HealthServicer()
         self._server = grpc.aio.server(
             options=(
                 ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
@@ -93,7 +95,7 @@ class LoyaltyServer:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if reflection_on:
             names = [service.full_name for service in SERVICES]
-            names += [health.SERVICE_NAME, reflection.SERVICE_NAME]
+            names += [HEALTH_SERVICE, reflection.SERVICE_NAME]
             reflection.enable_server_reflection(names, self._server)
 
     async def start(self, host: str, port: int) -> int:
@@ -121,7 +123,9 @@ class LoyaltyServer:
         await asyncio.sleep(notice_s)
         await self._server.stop(grace_s)
 
-    def _handlers(self, service: ServiceDescriptor, servicer: object) -> grpc.GenericRpcHandler:
+    def _handlers(
+        self, service: ServiceDescriptor, servicer: object
+    ) -> grpc.GenericRpcHandler[bytes, bytes]:
         handlers = {
             method.name: grpc.unary_unary_rpc_method_handler(
                 self._handler(method, getattr(servicer, method.name))
@@ -141,7 +145,7 @@ class LoyaltyServer:
             try:
                 key = authenticate(metadata, self._store.catalog, name, sandbox=self._sandbox)
                 request = parse(request_class, data)
-                left_s = context.time_remaining()
+                left_s = cast("float | None", context.time_remaining())
                 timeout_s = DEADLINE_MAX_S if left_s is None else min(left_s, DEADLINE_MAX_S)
                 call = Call(key, name, request, metadata, timeout_s, self._store)
                 answer = await endpoint(request, call)

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable
 
 from loyalty.v1 import code_service_pb2 as pb
-
 from server.application.get_code import get_code
 from server.application.issue_code import IssueCode, IssuedCode, issue_code
 from server.domain.clock import now_ms, rfc3339

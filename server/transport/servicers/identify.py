@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from loyalty.v1 import discount_pb2, order_pb2
 from loyalty.v1 import identify_service_pb2 as pb
-
-from server.application.identify_member import Identified, IdentifyMember, SelectedLine
 from server.application.idempotency import Done, Repeated
+from server.application.identify_member import Identified, IdentifyMember, SelectedLine
 from server.application.unit import Unit
 from server.domain.clock import rfc3339
 from server.domain.point_of_sale import PointOfSale
 from server.domain.program import DiscountKind, Program
 from server.transport.call import Call
-from collections.abc import Callable
 
 IdentifyUseCase = Callable[[Unit, IdentifyMember, int], Done[Identified] | Repeated]
 

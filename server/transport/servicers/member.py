@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from loyalty.v1 import member_service_pb2 as pb
 
+from loyalty.v1 import member_service_pb2 as pb
 from server.application.enroll_member import EnrollMember, enroll_member
 from server.application.get_member import get_member
 from server.application.list_transfers import ListTransfers, list_transfers

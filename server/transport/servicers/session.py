@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from loyalty.v1 import session_service_pb2 as pb
-
 from server.application.start_anonymous_session import (
     AnonymousSession,
     StartAnonymousSession,
@@ -63,4 +62,4 @@ def _redemption_rules(program: Program) -> pb.RedemptionRules:
 
 
 def _optional(request: pb.StartAnonymousSessionRequest, name: str) -> str | None:
-    return getattr(request, name) if request.HasField(name) else None  # type: ignore[arg-type]
+    return getattr(request, name) if request.HasField(name) else None

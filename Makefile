@@ -1,0 +1,50 @@
+# The one door to the project: `make help` lists the rooms.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format generate lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(READY): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11'; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+run: $(READY) ## Start the sandbox: server, Envoy and a demo program on SQLite
+	@exec $(BIN)/loyalty sandbox
+
+test: $(READY) ## Run the unit, contract and end-to-end tests
+	$(BIN)/python -m pytest
+
+check: $(READY) ## Check format, lint, types, layers, protos and generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/buf format protos --diff --exit-code
+	$(BIN)/buf lint generated/loyalty.binpb --config buf.yaml
+	$(BIN)/python protos/generate.py --check
+
+format: $(READY) ## Format Python and protos
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/buf format protos --write
+
+generate: $(READY) ## Rebuild generated/ from protos/
+	$(BIN)/python protos/generate.py
+
+lock: $(READY) ## Pin the newest dependencies in requirements.lock
+	$(BIN)/pip-compile --quiet --upgrade --extra dev --strip-extras --no-emit-index-url \
+	  --no-emit-find-links --output-file requirements.lock pyproject.toml
+
+clean: ## Remove the virtual environment, data and build products
+	rm -rf $(VENV) data build

@@ -1,0 +1,274 @@
+"""The command line: arguments, what is printed, and exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+import uvloop
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from server.application.adjust_points import AdjustPoints, adjust_points
+from server.application.apply_program import ApplyProgram, ProgramMovedError, apply_program
+from server.application.create_key import CreateKey, ProgramUnknownError, create_key
+from server.application.program_changes import Change, ProgramChangeError, program_changes
+from server.application.program_document import parse_program, program_file_error
+from server.application.program_source import ProgramFileError, render_mistakes
+from server.bootstrap import configure_logging, open_store, serve
+from server.config import Settings
+from server.domain.clock import rfc3339
+from server.domain.errors import LoyaltyError
+from server.domain.keys import Role
+from server.domain.program import Program
+from server.sandbox.run import run_sandbox
+from server.storage.databases import UnreachableError
+from server.storage.migrate import SchemaError, migrate
+from server.storage.store import Store
+from server.transport.error_rendering import message_of
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    help="A loyalty service that tills and kiosks can trust with points.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+keys = typer.Typer(help="API keys of partners.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
+
+out = Console(soft_wrap=True, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+MISTAKES_SHOWN_MAX = 50
+
+
+class CommandError(Exception):
+    """Raised to end a command with a message for the person at the terminal."""
+
+
+@app.command("serve")
+def serve_command() -> None:
+    """Serve gRPC until SIGTERM or Ctrl-C, then finish the calls under way."""
+    settings = _settings()
+    configure_logging(settings)
+    _run(partial(_serve, settings))
+
+
+@app.command("sandbox")
+def sandbox_command() -> None:
+    """Serve the demo program over gRPC and, through Envoy, JSON; prints calls to paste."""
+    settings = _settings()
+    configure_logging(settings)
+    _run(partial(_until_signal, partial(run_sandbox, settings, out)))
+
+
+@app.command("migrate")
+def migrate_command() -> None:
+    """Bring the database to the schema this version speaks."""
+    before, after = migrate(_settings().database())
+    if before == after:
+        out.print(f"The database has schema {after} already.")
+    else:
+        out.print(f"The database went from schema {before or 'none'} to {after}.")
+
+
+@app.command("apply")
+def apply_command(
+    file: Annotated[Path, typer.Argument(help="Program file; see docs/program-file.md.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Apply without asking.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what changes.")] = False,
+) -> None:
+    """Check a program file, show what it would change, and apply it in one transaction."""
+    text = _read(file)
+    program = parse_program(text, file.name)
+    try:
+        _run(partial(_apply, program, yes=yes, dry_run=dry_run))
+    except ProgramChangeError as problem:
+        raise program_file_error(text, file.name, problem.refusals) from None
+
+
+@app.command("adjust")
+def adjust_command(
+    program_id: Annotated[str, typer.Argument(help="Program, for instance demo-ca.")],
+    loyalty_id: Annotated[str, typer.Argument(help="The member's loyalty ID.")],
+    points: Annotated[int, typer.Argument(help="Points to give; below 0 to take.")],
+    reason: Annotated[str, typer.Option(help="Why, for the ledger.")],
+) -> None:
+    """Give a member points, or take some: -- before a number below 0."""
+    command = AdjustPoints(program_id, loyalty_id.lower(), points, reason)
+
+    async def adjust(store: Store) -> None:
+        done = await store.write(lambda unit, now: adjust_points(unit, command, now))
+        out.print(f"{done.result.name} now has {done.result.available.balance} points available.")
+
+    _run(partial(_with_store, adjust))
+
+
+@keys.command("create")
+def create_key_command(
+    program_id: Annotated[str, typer.Argument(help="Program, for instance demo-ca.")],
+    partner: Annotated[str, typer.Argument(help="Vendor that will hold the key.")],
+    role: Annotated[Role, typer.Option(help="What the key is for.")],
+    store: Annotated[
+        list[int] | None, typer.Option(help="Limit the key to a store; may be repeated.")
+    ] = None,
+) -> None:
+    """Create an API key and print its secret, which is not kept and can't be shown again."""
+    command = CreateKey(program_id, partner, role, frozenset(store or ()))
+
+    async def create(opened: Store) -> None:
+        created = await opened.write(lambda unit, now: create_key(unit, command, now))
+        err.print(f"Key {created.key.key_id} for {partner}. Its secret, shown this once:")
+        out.print(created.secret)
+
+    _run(partial(_with_store, create))
+
+
+@keys.command("list")
+def list_keys_command() -> None:
+    """List the keys, without their secrets."""
+
+    async def show(store: Store) -> None:
+        async with store.read() as reader:
+            entries = await reader.api_keys()
+        table = Table("key", "program", "partner", "role", "stores", "created", "revoked")
+        for entry in entries:
+            stores = ", ".join(map(str, entry.stores)) or "all"
+            revoked = rfc3339(entry.revoked_ms) if entry.revoked_ms else ""
+            created = rfc3339(entry.created_ms)
+            table.add_row(
+                entry.key_id, entry.program_id, entry.partner, entry.role, stores, created, revoked
+            )
+        out.print(table if entries else "There are no keys.", soft_wrap=False)
+
+    _run(partial(_with_store, show))
+
+
+@keys.command("revoke")
+def revoke_key_command(
+    key_id: Annotated[str, typer.Argument(help="The key's name in `loyalty keys list`.")],
+) -> None:
+    """Make a key useless for good; running servers notice within a second."""
+
+    async def revoke(store: Store) -> None:
+        if not await store.write(lambda unit, now: unit.revoke_key(key_id, now)):
+            raise CommandError(f"No live key is called {key_id}.")
+        out.print(f"Key {key_id} is revoked.")
+
+    _run(partial(_with_store, revoke))
+
+
+async def _serve(settings: Settings) -> None:
+    async def until(stop: asyncio.Event) -> None:
+        async with serve(settings) as running:
+            err.print(f"gRPC on {settings.grpc_host}:{running.grpc_port}")
+            await stop.wait()
+
+    await _until_signal(until)
+
+
+async def _until_signal(run: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
+    """Run something that ends by itself soon after the first SIGINT or SIGTERM."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await run(stop)
+
+
+async def _with_store(use: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
+    async with open_store(_settings()) as store:
+        return await use(store)
+
+
+async def _apply(program: Program, *, yes: bool, dry_run: bool) -> None:
+    async def apply(store: Store) -> None:
+        known = store.catalog.programs.get(program.program_id)
+        changes = program_changes(known, program)
+        _show(program, changes)
+        if not changes or dry_run:
+            return
+        if not yes and not typer.confirm("Apply?", err=True):
+            raise CommandError("Nothing was changed.")
+        command = ApplyProgram(program, changes)
+        await store.write(lambda unit, now: apply_program(unit, command, now))
+        out.print(f"Applied to {program.program_id}.")
+
+    await _with_store(apply)
+
+
+def _show(program: Program, changes: tuple[Change, ...]) -> None:
+    if not changes:
+        out.print(f"{program.program_id} is as the file says: nothing to do.")
+    signs = {"add": "[green]+", "change": "[yellow]~", "remove": "[red]-", "retire": "[red]-"}
+    for change in changes:
+        out.print(f"{signs[change.kind]} {change.kind} {change.subject}[/] {change.name}")
+        if change.kind == "change":
+            for field in change.fields:
+                out.print(f"    {field.field}: {field.old or '(none)'} -> {field.new or '(none)'}")
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as problem:
+        raise CommandError(f"{file}: {problem.strerror}.") from None
+    except UnicodeDecodeError:
+        raise CommandError(f"{file}: must be UTF-8 text.") from None
+
+
+def _settings() -> Settings:
+    return Settings()
+
+
+def _run(start: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    return uvloop.run(start())
+
+
+def _explain(problem: Exception) -> str | None:
+    """Word what a person can mend; absent for a fault of ours."""
+    words: str | None = None
+    match problem:
+        case ProgramFileError():
+            lines = render_mistakes(problem, mistakes_max=MISTAKES_SHOWN_MAX, source=True)
+            words = "\n".join(lines)
+        case LoyaltyError():
+            words = f"{message_of(problem)}."
+        case ProgramMovedError():
+            words = "Somebody else changed the program meanwhile: look again. Nothing was changed."
+        case ProgramUnknownError():
+            words = f"There is no program {problem}: `loyalty apply` brings one in."
+        case ValidationError():
+            words = "\n".join(
+                f"LOYALTY_{'_'.join(map(str, error['loc'])).upper()}: {error['msg']}."
+                for error in problem.errors()
+            )
+        case CommandError() | SchemaError() | UnreachableError() | ValueError():
+            words = str(problem)
+        case RuntimeError() if "bind" in str(problem).lower():
+            words = f"The gRPC port is taken: set LOYALTY_GRPC_PORT to another. ({problem})"
+    return words
+
+
+def main() -> None:
+    """Run the command line; exits with 1 when a command fails and 2 when it is misused."""
+    try:
+        app(prog_name="loyalty")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as problem:
+        explanation = _explain(problem)
+        if explanation is None:
+            raise
+        err.print(explanation, markup=False)
+        sys.exit(1)

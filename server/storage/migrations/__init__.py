@@ -1,0 +1,1 @@
+"""Changes of the schema, each a module that Alembic applies in order."""
