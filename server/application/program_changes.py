@@ -7,13 +7,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from server.application.program_document import (
-    Path,
-    amount_text,
-    incentive_to_json,
-    program_to_json,
-    store_to_json,
-)
+from server.application.program_records import incentive_to_json, program_to_json, store_to_json
+from server.application.program_source import Path
+from server.application.program_values import amount_text
 from server.domain.program import Incentive, Program, Store
 
 # The program file's words where they differ from the domain's.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from server.application.program_document import (
+from server.application.program_records import (
     ProgramRecords,
     program_from_json,
     program_to_json,

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
-from server.application.program_document import (
-    ProgramFileError,
-    ProgramRecords,
-    amount_text,
-    parse_program,
-    program_file_error,
-    program_from_json,
-    program_to_json,
-    render_mistakes,
-)
+from server.application.program_document import parse_program, program_file_error
+from server.application.program_source import ProgramFileError, render_mistakes
 from server.domain.identifiers import IdentifierKind
 from server.domain.program import Discount, DiscountKind, DiscountLevel, Store
 
@@ -248,46 +239,6 @@ class TestMistakes:
             "incentives[1].engine_id: is taken by incentives[0]",
         ]
 
-    @pytest.mark.parametrize(
-        ("text", "place"),
-        [
-            ("", "1:1"),
-            ("# nothing\n", "1:1"),
-            ("brand: demo\n name: x\n", "2:6"),
-            ("brand: 'demo\n", "2:1"),
-            ("brand: é\nname: \x01\n", "2:7"),
-            ("brand: a\n--- \nbrand: b\n", "2:1"),
-            ("[" * 3000, "1:1"),
-            ("- brand\n", "1:1"),
-        ],
-    )
-    def test_text_that_is_no_document_is_placed(self, text: str, place: str) -> None:
-        """Broken, empty and bottomless YAML is a mistake with a place, never a crash."""
-        assert mistakes(text)[0].startswith(f"p.yaml:{place}: ")
-
-    def test_alias_inside_itself_is_refused(self) -> None:
-        """A value that contains itself ends in a mistake."""
-        found = mistakes(HEAD + "stores: &a [*a]\n" + INCENTIVES)
-
-        assert found[0].startswith("p.yaml:18:9: stores[0]: ")
-
-    def test_source_line_is_shown_with_a_mark(self) -> None:
-        """A terminal can show the line and the character."""
-        with pytest.raises(ProgramFileError) as caught:
-            parse_program(VALID.replace("brand: demo", "brand: Demo"), "p.yaml")
-
-        assert render_mistakes(caught.value, source=True)[1:] == [
-            "     1 | brand: Demo",
-            "       |        ^",
-        ]
-
-    def test_mistakes_beyond_the_limit_are_counted(self) -> None:
-        """A long list can be cut, and says so."""
-        with pytest.raises(ProgramFileError) as caught:
-            parse_program("brand: demo\n", "p.yaml")
-
-        assert render_mistakes(caught.value, mistakes_max=2)[2:] == ["p.yaml: 6 more mistakes"]
-
     def test_refusal_of_a_valid_file_is_placed(self) -> None:
         """What only the program in force forbids is named by line as well."""
         error = program_file_error(
@@ -295,51 +246,3 @@ class TestMistakes:
         )
 
         assert str(error) == "p.yaml:23:11: incentives[0].kind: must stay offer"
-
-
-class TestRecords:
-    """The stored form."""
-
-    def test_round_trip_through_json_is_exact(self) -> None:
-        """A program that was stored as JSON text is the same program."""
-        program = parse_program(DEMO.read_text("utf-8"), "program.yaml")
-        records = program_to_json(program)
-
-        stored = ProgramRecords(
-            program=json.loads(json.dumps(records.program)),
-            stores={key: json.loads(json.dumps(item)) for key, item in records.stores.items()},
-            incentives=json.loads(json.dumps(records.incentives)),
-        )
-
-        assert program_from_json(stored) == program
-
-    def test_order_in_the_file_does_not_show(self) -> None:
-        """Equal programs give equal texts, whatever order the file had."""
-        more = '  - {id: b, kind: offer, name: B, plus: {default: "1", A: "2"}}\n'
-        other = '  - {id: b, kind: offer, name: B, plus: {A: "2", default: "1"}}\n'
-        one = program_to_json(parse_program(VALID + more, ""))
-        two = program_to_json(
-            parse_program(VALID.replace("incentives:\n", "incentives:\n" + other), "")
-        )
-
-        assert json.dumps(one.incentives) == json.dumps(two.incentives)
-
-    def test_keys_of_a_later_version_are_ignored(self) -> None:
-        """Stored objects may have more keys, or lack ones that have a default."""
-        program = parse_program(VALID, "")
-        records = program_to_json(program)
-
-        records.program["motto"] = "x"
-        records.stores[9999]["colour"] = "red"
-        del records.incentives["coffee"]["retired"]
-
-        assert program_from_json(records) == program
-
-
-@pytest.mark.parametrize(
-    ("minor", "digits", "text"),
-    [(450, 2, "4.50"), (5, 2, "0.05"), (-5, 2, "-0.05"), (500, 0, "500"), (1250, 3, "1.250")],
-)
-def test_amount_text_is_exact(minor: int, digits: int, text: str) -> None:
-    """Minor units are written as an operator writes them."""
-    assert amount_text(minor, digits) == text
