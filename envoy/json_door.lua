@@ -7,6 +7,8 @@ local requests = ...
 local CALL = "loyalty.json_door.call" -- dynamic metadata: what the response side must know
 local BODY = "loyalty.json_door.body" -- apart from it, because only a refused call reads it back
 local MAX_DEPTH = 100 -- the transcoder's own limit
+local MAX_ERRORS = 200 -- more would not help a developer, and could outgrow Envoy's buffers
+local MAX_BODY = 262144 -- the contract's 256 KiB, as the till sent them
 local INVALID_CORRELATION_ID = "Invalid Correlation ID"
 
 -- Envoy's own answers: status -> RBI code, message. ES has one code for all of 4xx.
@@ -300,6 +302,12 @@ local CHECKS = {
   end,
 }
 
+local function add_error(errors, path, message)
+  if #errors < MAX_ERRORS then
+    errors[#errors + 1] = { field = path, message = message }
+  end
+end
+
 local function check(node, field, path, errors)
   local message
   if field.type == "message" then
@@ -311,7 +319,7 @@ local function check(node, field, path, errors)
     message = CHECKS[field.type](node, field)
   end
   if message then
-    errors[#errors + 1] = { field = path, message = message }
+    add_error(errors, path, message)
   end
 end
 
@@ -324,7 +332,7 @@ check_message = function(node, message, prefix, errors)
     elseif not field.repeated then
       check(value, field, path, errors)
     elseif value.kind ~= "array" then
-      errors[#errors + 1] = { field = path, message = "must be a list" }
+      add_error(errors, path, "must be a list")
     else
       for index, item in ipairs(value.items) do
         check(item, field, path .. "[" .. index - 1 .. "]", errors)
@@ -375,7 +383,7 @@ local function violations(call, route, body)
     end
   end
   if #errors == 0 then
-    errors[1] = { field = "", message = "does not fit this call" }
+    errors[1] = { field = "", message = "is not an acceptable request" }
   end
   return errors
 end
@@ -463,14 +471,25 @@ function envoy_on_request(handle)
   headers:replace("loyalty-dialect", es and "es" or "rbi")
   local metadata = handle:streamInfo():dynamicMetadata()
   metadata:set(CALL, "call", call)
-  if url:find("%", 1, true) and invalid_utf8(unescape(url)) then
-    -- The transcoder would pass it on, and no protobuf parser would read it.
-    handle:respond({ [":status"] = "400" }, "")
+  local refusal
+  if call.method == "CONNECT" then
+    refusal = "404" -- Its body never ends, so do not wait for it.
+  elseif tonumber(headers:get("content-length") or 0) > MAX_BODY then
+    refusal = "413" -- Before the till has sent it all.
+  elseif url:find("%", 1, true) and invalid_utf8(unescape(url)) then
+    refusal = "400" -- The transcoder would pass it on, and no protobuf parser would read it.
+  end
+  if refusal then
+    handle:respond({ [":status"] = refusal }, "")
     return
   end
 
   local buffer = handle:body()
   if not buffer then
+    return
+  end
+  if buffer:length() > MAX_BODY then
+    handle:respond({ [":status"] = "413" }, "")
     return
   end
   local body = buffer:getBytes(0, buffer:length())

@@ -1,0 +1,197 @@
+"""Starts and stops the Envoy that pip installed, on envoy/envoy.yaml with other ports and paths."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).resolve().parents[2]
+LOG_LINES_SHOWN = 5
+POLL_S = 0.02
+ADMIN_TIMEOUT_S = 2.0
+
+
+class EnvoyProcess:
+    """
+    A running Envoy before a gRPC server on this machine, for the sandbox and for tests.
+
+    Use it as an async context manager, or call `start` and `stop`.
+
+    Args:
+        folder: Takes the rendered configuration and the log.
+        grpc_port: Where the gRPC server listens on 127.0.0.1.
+        http_port: Where to listen; 0 picks a free port, known after `start`.
+        admin_port: As *http_port*, for Envoy's own pages.
+        start_s: Seconds to wait until it is live.
+        drain_s: Seconds that calls under way get to end when it stops.
+    """
+
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        grpc_port: int,
+        http_port: int = 0,
+        admin_port: int = 0,
+        start_s: float = 20.0,
+        drain_s: float = 6.0,
+    ) -> None:
+        self.folder = folder
+        self.grpc_port = grpc_port
+        self.http_port = http_port
+        self.admin_port = admin_port
+        self._start_s = start_s
+        self._drain_s = drain_s
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def log(self) -> Path:
+        """The file Envoy writes its warnings and errors to."""
+        return self.folder / "envoy.log"
+
+    async def __aenter__(self) -> Self:
+        """Start."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop."""
+        await self.stop()
+
+    async def start(self) -> None:
+        """
+        Start Envoy and wait until it takes calls.
+
+        Raises:
+            RuntimeError: It ended, or was not live in time; the message holds the end of its log.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        config = self.folder / "envoy.json"
+        config.write_text(json.dumps(self.render(), indent=1), encoding="utf-8")
+        admin_address = self.folder / "admin_address"
+        admin_address.unlink(missing_ok=True)
+        with self.log.open("wb") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                Path(sys.executable).parent / "envoy",
+                *("--config-path", config),
+                *("--admin-address-path", admin_address),
+                *("--concurrency", "1"),
+                *("--log-level", "warning"),
+                "--disable-hot-restart",
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # A Ctrl-C in the terminal must reach only us: Envoy is drained before it ends.
+                start_new_session=True,
+            )
+        try:
+            async with asyncio.timeout(self._start_s):
+                await self._until_live(admin_address)
+        except TimeoutError:
+            await self.stop()
+            raise self._failure("was not live in time") from None
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Take no more calls, let those under way end, then end Envoy; safe to call twice."""
+        process, self._process = self._process, None
+        if process is None or process.returncode is not None:
+            return
+        with suppress(OSError, HTTPException, TimeoutError):
+            async with asyncio.timeout(self._drain_s):
+                await self._admin("POST", "/drain_listeners")
+                while await self._calls_under_way():  # noqa: ASYNC110 - it is another process.
+                    await asyncio.sleep(POLL_S)
+        with suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            async with asyncio.timeout(self._drain_s):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+    def render(self) -> dict[str, Any]:
+        """Read envoy/envoy.yaml and put in this process's ports and absolute paths."""
+        config: dict[str, Any] = YAML(typ="safe").load(ROOT / "envoy" / "envoy.yaml")
+        config["admin"]["address"]["socket_address"]["port_value"] = self.admin_port
+        listener = config["static_resources"]["listeners"][0]
+        listener["address"]["socket_address"]["port_value"] = self.http_port
+        # Two sandboxes on one port must not share its calls.
+        listener["enable_reuse_port"] = False
+        cluster = config["static_resources"]["clusters"][0]
+        endpoint = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]
+        endpoint["address"]["socket_address"]["port_value"] = self.grpc_port
+        manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
+        filters = {part["name"]: part["typed_config"] for part in manager["http_filters"]}
+        door, schema = ROOT / "envoy" / "json_door.lua", ROOT / "generated" / "json_requests.lua"
+        filters["envoy.filters.http.lua"]["default_source_code"]["inline_string"] = (
+            f"assert(loadfile({_lua(door)}))(dofile({_lua(schema)}))"
+        )
+        filters["envoy.filters.http.grpc_json_transcoder"]["proto_descriptor"] = str(
+            ROOT / "generated" / "loyalty.binpb"
+        )
+        return config
+
+    async def _until_live(self, admin_address: Path) -> None:
+        """Wait for the admin page, then for Envoy to be live; learn the ports on the way."""
+        while True:
+            if self._process is None or self._process.returncode is not None:
+                raise self._failure("ended at once")
+            if address := _written(admin_address):
+                self.admin_port = int(address.rpartition(":")[2])
+                with suppress(OSError, HTTPException):
+                    if "LIVE" in await self._admin("GET", "/ready"):
+                        break
+            await asyncio.sleep(POLL_S)
+        listeners = json.loads(await self._admin("GET", "/listeners?format=json"))
+        listener = listeners["listener_statuses"][0]["local_address"]["socket_address"]
+        self.http_port = listener["port_value"]
+
+    async def _calls_under_way(self) -> int:
+        """Count the calls that have no answer yet."""
+        stat = await self._admin("GET", "/stats?filter=^http.edge.downstream_rq_active$")
+        return int(stat.rpartition(":")[2] or 0)
+
+    async def _admin(self, method: str, path: str) -> str:
+        """Call Envoy's admin page and return the body of its answer."""
+        return await asyncio.to_thread(_call_admin, self.admin_port, method, path)
+
+    def _failure(self, what: str) -> RuntimeError:
+        """Word a failed start, with the end of the log."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return RuntimeError("\n".join([f"Envoy {what}:", *lines[-LOG_LINES_SHOWN:]]))
+
+
+def _call_admin(port: int, method: str, path: str) -> str:
+    connection = HTTPConnection("127.0.0.1", port, timeout=ADMIN_TIMEOUT_S)
+    try:
+        connection.request(method, path)
+        return connection.getresponse().read().decode()
+    finally:
+        connection.close()
+
+
+def _written(file: Path) -> str:
+    """Return what *file* holds, or nothing while it does not exist."""
+    return file.read_text(encoding="utf-8") if file.exists() else ""
+
+
+def _lua(path: Path) -> str:
+    """Quote *path* for Lua, whose strings escape as JSON's do for everything a path holds."""
+    return json.dumps(str(path), ensure_ascii=False)
