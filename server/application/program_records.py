@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
+from fractions import Fraction
 from typing import Any
 
+from server.application.program_values import rate_text
+from server.application.rule_records import rules_from_json, rules_to_json, unknown_rules
 from server.domain.identifiers import IdentifierKind
 from server.domain.program import (
     Discount,
     DiscountKind,
     DiscountLevel,
+    EarningRules,
     Incentive,
     Program,
     Prompt,
     Prompts,
     RedemptionRules,
+    Rounding,
+    RoundPer,
     Store,
 )
 
@@ -44,7 +50,7 @@ def program_to_json(program: Program) -> ProgramRecords:
     document = {
         field.name: _plain(getattr(program, field.name))
         for field in fields(program)
-        if field.name not in {"stores", "incentives"}
+        if field.init and field.name not in {"stores", "incentives"}
     }
     stores, incentives = program.stores, program.incentives
     return ProgramRecords(
@@ -63,7 +69,7 @@ def store_to_json(store: Store) -> Json:
 def incentive_to_json(incentive: Incentive) -> Json:
     """Write one incentive as the JSON object that storage keeps."""
     document: Json = _plain(incentive)
-    return document
+    return document | {"rules": rules_to_json(incentive.rules)}
 
 
 def program_from_json(records: ProgramRecords) -> Program:
@@ -84,6 +90,7 @@ def program_from_json(records: ProgramRecords) -> Program:
         ),
         "redemption": RedemptionRules(**_known(RedemptionRules, document["redemption"])),
         "prompts": Prompts(**prompts),
+        "earning": earning_from_json(document.get("earning", {})),
         "stores": {key: store_from_json(store) for key, store in records.stores.items()},
         "incentives": {key: incentive_from_json(item) for key, item in records.incentives.items()},
     }
@@ -95,14 +102,35 @@ def store_from_json(document: Json) -> Store:
     return Store(**_known(Store, document))
 
 
+def earning_from_json(document: Json) -> EarningRules:
+    """Read the stored rules of earning."""
+    readers = {
+        "points_per_unit": Fraction,
+        "rounding": Rounding,
+        "round_per": RoundPer,
+        "excluded_product_types": frozenset,
+        "excluded_products": frozenset,
+    }
+    known = _known(EarningRules, document)
+    return EarningRules(**{name: readers.get(name, bool)(value) for name, value in known.items()})
+
+
 def incentive_from_json(document: Json) -> Incentive:
-    """Read one stored incentive."""
+    """
+    Read one stored incentive.
+
+    One with a rule of a later version is taken as retired: it would be given away unjudged.
+    """
+    rules = document.get("rules", {})
     discount = document.get("discount")
     if discount is not None:
         discount = Discount(
             DiscountKind(discount["kind"]), discount["value"], DiscountLevel(discount["level"])
         )
-    return Incentive(**(_known(Incentive, document) | {"discount": discount}))
+    parts: Json = {"discount": discount, "rules": rules_from_json(rules)}
+    if unknown_rules(rules):
+        parts["retired"] = True
+    return Incentive(**(_known(Incentive, document) | parts))
 
 
 def _known(kind: type, document: Json) -> Json:
@@ -117,4 +145,6 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(value[key]) for key in sorted(value)}
     if isinstance(value, frozenset):
         return sorted(_plain(item) for item in value)
+    if isinstance(value, Fraction):
+        return rate_text(value)
     return value.value if isinstance(value, StrEnum) else value

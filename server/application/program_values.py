@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from decimal import Decimal
+from fractions import Fraction
 from functools import lru_cache
 from typing import Annotated
 from zoneinfo import ZoneInfo, available_timezones
@@ -25,6 +26,12 @@ def amount_text(minor: int, digits: int) -> str:
     whole, rest = divmod(abs(minor), 10**digits)
     sign = "-" if minor < 0 else ""
     return f"{sign}{whole}.{rest:0{digits}}" if digits else f"{sign}{whole}"
+
+
+def rate_text(rate: Fraction) -> str:
+    """Write a rate exactly: as a decimal where there is one, else as a fraction such as `1/3`."""
+    decimal = Decimal(rate.numerator) / Decimal(rate.denominator)
+    return f"{decimal:f}" if Fraction(decimal) == rate else str(rate)
 
 
 def refusal(message: str) -> PydanticCustomError:

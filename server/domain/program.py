@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from fractions import Fraction
 from typing import Literal
 
 from server.domain.errors import StoreNotFoundError
 from server.domain.identifiers import IdentifierKind
 from server.domain.keys import ApiKey
+from server.domain.restrictions import Rule
 
 LOCALES = ("en-CA", "en-US", "fr-CA")
 DEFAULT_LOCALE = "en-CA"
+
+IncentiveKind = Literal["reward", "offer"]
+ProductType = Literal["combo", "item", "reward", "offer"]
+SpentPoints = Literal["refuse", "debt"]
 
 
 class DiscountKind(StrEnum):
@@ -52,21 +58,58 @@ class Incentive:
         discount: What it takes off; absent when it gives an item.
         plus: PLU by pos type; the key `default` serves every other.
         retired: Whether it is no longer offered; kept so that its kind stays known.
+        rules: What its use is restricted to, one of each class at most, in the order of `Rule`.
     """
 
     incentive_id: str
     engine_id: str | None
-    kind: Literal["reward", "offer"]
+    kind: IncentiveKind
     display_name: str
     point_cost: int
     price: int | None
     discount: Discount | None
     plus: Mapping[str, str]
     retired: bool = False
+    rules: tuple[Rule, ...] = ()
 
     def plu(self, pos_type: str) -> str:
         """Choose the PLU that a point of sale knows the incentive by."""
         return self.plus.get(pos_type) or self.plus["default"]
+
+
+class Rounding(StrEnum):
+    """How a fraction of a point is rounded."""
+
+    DOWN = "down"
+    NEAREST = "nearest"
+    UP = "up"
+
+
+class RoundPer(StrEnum):
+    """What is rounded: the sum of an order, or each of its lines."""
+
+    ORDER = "order"
+    LINE = "line"
+
+
+@dataclass(frozen=True, slots=True)
+class EarningRules:
+    """
+    What an order earns.
+
+    Attributes:
+        points_per_unit: Points for one major unit of the currency.
+        include_tax: Whether tax earns as well.
+        excluded_product_types: Types of line that earn nothing.
+        excluded_products: PLUs that earn nothing, deposits for instance.
+    """
+
+    points_per_unit: Fraction = Fraction(10)
+    rounding: Rounding = Rounding.DOWN
+    round_per: RoundPer = RoundPer.ORDER
+    include_tax: bool = False
+    excluded_product_types: frozenset[ProductType] = frozenset({"reward"})
+    excluded_products: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +174,9 @@ class Program:
         pending_lifetime_s: Life of an open transaction and its holds in seconds.
         stores: By store ID.
         incentives: By incentive ID, retired ones included.
+        void_spent: What voiding a claimed transaction does when the points it earned are spent
+            already: refuse, or leave a debt that later earnings pay first.
+        multiple_incentives: Whether an order may use several incentives.
     """
 
     program_id: str
@@ -149,6 +195,23 @@ class Program:
     prompts: Prompts
     stores: Mapping[int, Store]
     incentives: Mapping[str, Incentive]
+    earning: EarningRules = EarningRules()
+    void_spent: SpentPoints = "refuse"
+    multiple_incentives: bool = True
+    _engine_ids: Mapping[str, str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Index the incentives, for orders name some by engine ID alone."""
+        engine_ids = {
+            incentive.engine_id: incentive_id
+            for incentive_id, incentive in self.incentives.items()
+            if incentive.engine_id
+        }
+        object.__setattr__(self, "_engine_ids", engine_ids)
+
+    def find_incentive(self, incentive_id: str | None, engine_id: str | None) -> Incentive | None:
+        """Find an incentive, retired or not, by its ID or else by its engine ID."""
+        return self.incentives.get(incentive_id or self._engine_ids.get(engine_id or "", ""))
 
     def store(self, store_id: int) -> Store:
         """

@@ -1,0 +1,157 @@
+"""The basket a till reports, in whole minor units, and the incentives that it uses."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from server.domain.errors import incentive_not_found
+from server.domain.program import Incentive, IncentiveKind, ProductType, Program
+
+AMOUNT_MINOR_MAX = 1_000_000_000
+"""Most minor units that one amount may have, be it a price, a tax or a payment."""
+
+
+@dataclass(frozen=True, slots=True)
+class BasketLine:
+    """
+    One line of an order.
+
+    Attributes:
+        reference_id: Name of the line within the order.
+        product_id: PLU.
+        price: Net price of one in minor units, discounts taken off; absent when not told.
+        tax: Tax on the whole line in minor units.
+        parent_reference_id: The line of the combo that this one is a part of.
+        incentive_id: Incentive behind a reward or offer line.
+        loyalty_engine_id: The same by its name in the loyalty engine.
+    """
+
+    reference_id: str
+    product_id: str
+    product_type: ProductType
+    quantity: int
+    price: int | None = None
+    tax: int = 0
+    parent_reference_id: str | None = None
+    incentive_id: str | None = None
+    loyalty_engine_id: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """A payment. Its type is an open word in upper case; the amount is in minor units."""
+
+    type: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedDiscount:
+    """A discount the till took off already. *kind* is the wire's `details.type`."""
+
+    incentive_id: str | None
+    engine_id: str | None
+    product_id: str
+    kind: IncentiveKind = "offer"
+
+
+@dataclass(frozen=True, slots=True)
+class Basket:
+    """The whole order: every report replaces the one before."""
+
+    lines: tuple[BasketLine, ...]
+    payments: tuple[Payment, ...]
+    applied_discounts: tuple[AppliedDiscount, ...]
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class IncentiveUse:
+    """How many of an incentive an order uses, at least one."""
+
+    incentive: Incentive
+    quantity: int
+
+    @property
+    def point_cost(self) -> int:
+        """Points all of them cost."""
+        return self.incentive.point_cost * self.quantity
+
+
+def subtotal(basket: Basket) -> int:
+    """Sum all lines in minor units, without tax."""
+    return sum((line.price or 0) * line.quantity for line in basket.lines)
+
+
+def exact_minor_units(value: float, digits: int) -> int:
+    """
+    Convert an amount in major units, as a JSON number arrives, to minor units of *digits* digits.
+
+    The amount is the shortest decimal that the double stands for, which is what the till wrote.
+
+    Raises:
+        ValueError: It is negative, not finite, above `AMOUNT_MINOR_MAX` or has more digits than
+            the currency.
+    """
+    if not math.isfinite(value) or value < 0:
+        raise ValueError("must be a number from 0")
+    minor = Decimal(repr(value)).scaleb(digits)
+    if minor > AMOUNT_MINOR_MAX:
+        raise ValueError(f"must be at most {AMOUNT_MINOR_MAX:,} minor units")
+    if minor != minor.to_integral_value():
+        raise ValueError(f"must have at most {digits} digits after the point")
+    return int(minor)
+
+
+def incentive_uses(
+    basket: Basket, program: Program, held_incentives: frozenset[str] = frozenset()
+) -> tuple[IncentiveUse, ...]:
+    """
+    Tell which incentives an order uses, and how many of each, in order of appearance.
+
+    A discount may be reported as a line, in `applied_discounts` or in both: the larger count of
+    the two is its quantity. A retired incentive counts as not found unless the transaction holds
+    it, which *held_incentives* tells by incentive ID.
+
+    Raises:
+        RewardNotFoundError: A reward does not exist, or no longer does.
+        OfferNotFoundError: An offer does not exist, or no longer does.
+    """
+    lines: Counter[str] = Counter()
+    for mention, quantity in _line_mentions(basket):
+        lines[_resolve(mention, program, held_incentives)] += quantity
+    applied: Counter[str] = Counter(
+        _resolve(mention, program, held_incentives) for mention in _applied_mentions(basket)
+    )
+    return tuple(
+        IncentiveUse(program.incentives[incentive_id], quantity)
+        for incentive_id, quantity in (lines | applied).items()
+    )
+
+
+_Mention = tuple[IncentiveKind, str | None, str | None]
+
+
+def _line_mentions(basket: Basket) -> Iterator[tuple[_Mention, int]]:
+    for line in basket.lines:
+        if line.product_type in {"reward", "offer"}:
+            kind: IncentiveKind = "reward" if line.product_type == "reward" else "offer"
+            yield (kind, line.incentive_id, line.loyalty_engine_id), line.quantity
+
+
+def _applied_mentions(basket: Basket) -> Iterator[_Mention]:
+    for discount in basket.applied_discounts:
+        yield discount.kind, discount.incentive_id, discount.engine_id
+
+
+def _resolve(mention: _Mention, program: Program, held_incentives: frozenset[str]) -> str:
+    kind, incentive_id, engine_id = mention
+    incentive = program.find_incentive(incentive_id, engine_id)
+    if incentive and (not incentive.retired or incentive.incentive_id in held_incentives):
+        return incentive.incentive_id
+    raise incentive_not_found(kind, incentive_id or engine_id or "")
