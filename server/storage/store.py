@@ -93,9 +93,15 @@ class _Writer:
                 batch[0].failed = True
 
     def _attempt(self, batch: list[_Item]) -> None:
+        collided = False
         for attempt in range(RETRIES_MAX + 1):
             try:
                 self._transact(batch)
+            except psycopg.errors.UniqueViolation:
+                # Another writer kept the same new row first; run again, the call meets that row.
+                if collided:
+                    raise
+                collided = True
             except psycopg.OperationalError as problem:
                 # Serialization failures, deadlocks and lost connections: nothing was committed.
                 if attempt == RETRIES_MAX or isinstance(problem, psycopg.errors.DiskFull):

@@ -1,0 +1,345 @@
+"""Codes are claimed once, live for their time, and hold exactly what they cost."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pytest
+
+from server.application.get_code import get_code
+from server.application.idempotency import Answer, run_once
+from server.application.identify_member import Identified, IdentifyMember, identify_member
+from server.application.issue_code import issue_code
+from server.application.unit import Unit
+from server.application.void_pending import void_pending
+from server.domain.clock import now_ms as wall_clock_ms
+from server.domain.errors import (
+    CodeAlreadyUsedError,
+    CodeNotFoundError,
+    LoyaltyError,
+    PointsInsufficientError,
+    RewardNotFoundError,
+    StoreNotFoundError,
+)
+from server.sandbox.fixed_codes import COFFEE, HASH_BROWN, PARTY_PLATTER
+from server.storage.store import Store
+from tests.support.ledger import audit, balances, count_rows, rows
+from tests.support.programs import (
+    KEY,
+    PROGRAM_ID,
+    demo_program,
+    enroll,
+    identify_command,
+    issue,
+    issue_command,
+    put_program,
+)
+from tests.support.stores import demo_store, open_store, writers_busy
+
+COFFEE_POINTS = 800
+
+
+def _render(identified: Identified) -> bytes:
+    return f"{identified.transaction_id} {identified.available_points}".encode()
+
+
+async def _identify(store: Store, command: IdentifyMember) -> Answer:
+    work = partial(run_once, use_case=identify_member, command=command, render=_render, keyed=None)
+    return await store.write(work, timeout_s=60)
+
+
+async def _void(store: Store, answer: Answer) -> None:
+    transaction_id = answer.body.decode().split()[0]
+
+    def work(unit: Unit, now_ms: int) -> None:
+        transaction = unit.transaction(transaction_id)
+        assert transaction is not None
+        void_pending(unit, transaction, now_ms)
+
+    await store.write(work)
+
+
+async def test_simultaneous_identifies_have_one_winner(database_url: str) -> None:
+    """Of 200 orders that show one code at once, one gets it and 199 hear that it was used."""
+    async with demo_store(database_url) as store:
+        loyalty_id = await enroll(store, 1000)
+        digits = await issue(store, loyalty_id, COFFEE)
+        outcomes = await asyncio.gather(
+            *(_identify(store, identify_command(digits)) for _ in range(200)),
+            return_exceptions=True,
+        )
+    winners = [outcome for outcome in outcomes if isinstance(outcome, Answer)]
+    losers = [outcome for outcome in outcomes if isinstance(outcome, CodeAlreadyUsedError)]
+    assert (len(winners), len(losers)) == (1, 199)
+    assert balances(database_url, loyalty_id) == (200, COFFEE_POINTS)
+    assert count_rows(database_url, "loyalty_transaction") == 1
+    audit(database_url)
+
+
+async def test_identifies_on_two_servers_have_one_winner(database_url: str) -> None:
+    """Two servers of one database let one code be claimed once."""
+    async with demo_store(database_url) as one, open_store(database_url) as two:
+        loyalty_id = await enroll(one, 1000)
+        digits = await issue(one, loyalty_id, COFFEE)
+        outcomes = await asyncio.gather(
+            *(_identify(store, identify_command(digits)) for store in (one, two) * 25),
+            return_exceptions=True,
+        )
+    winners = [outcome for outcome in outcomes if isinstance(outcome, Answer)]
+    losers = [outcome for outcome in outcomes if isinstance(outcome, CodeAlreadyUsedError)]
+    assert (len(winners), len(losers)) == (1, 49)
+    assert balances(database_url, loyalty_id) == (200, COFFEE_POINTS)
+    audit(database_url)
+
+
+async def test_network_retry_gets_the_same_bytes(database_url: str) -> None:
+    """The same code, store and order again are answered with the first bytes while PENDING."""
+    async with demo_store(database_url) as store:
+        loyalty_id = await enroll(store, 1000)
+        command = identify_command(await issue(store, loyalty_id, COFFEE))
+        first = await _identify(store, command)
+        await enroll(store, 1)
+        again = await _identify(store, command)
+    assert (first.repeated, again.repeated) == (False, True)
+    assert again.body == first.body
+    assert balances(database_url, loyalty_id) == (200, COFFEE_POINTS)
+
+
+async def test_retries_at_once_get_the_same_bytes(database_url: str) -> None:
+    """A retry that overtakes its first try, on another server even, costs the guest nothing."""
+    async with demo_store(database_url) as one, open_store(database_url) as two:
+        loyalty_id = await enroll(one, 1000)
+        command = identify_command(await issue(one, loyalty_id, COFFEE))
+        answers = await asyncio.gather(*(_identify(store, command) for store in (one, two) * 10))
+    assert len({answer.body for answer in answers}) == 1
+    assert [answer.repeated for answer in answers].count(False) == 1
+    assert balances(database_url, loyalty_id) == (200, COFFEE_POINTS)
+
+
+@pytest.mark.parametrize("change", [{"store_id": 1001}, {"transaction_id": "another"}])
+async def test_second_use_elsewhere_is_refused(database_url: str, change: dict[str, Any]) -> None:
+    """A used code is refused at another store and for another order."""
+    async with demo_store(database_url) as store:
+        command = identify_command(await issue(store, await enroll(store, 1000), COFFEE))
+        await _identify(store, command)
+        elsewhere = replace(command, point_of_sale=replace(command.point_of_sale, **change))
+        with pytest.raises(CodeAlreadyUsedError):
+            await _identify(store, elsewhere)
+
+
+async def test_retry_after_the_transaction_ended_is_refused(database_url: str) -> None:
+    """Once its transaction is over, a code is used up for its own order too."""
+    async with demo_store(database_url) as store:
+        loyalty_id = await enroll(store, 1000)
+        command = identify_command(await issue(store, loyalty_id, COFFEE))
+        await _void(store, await _identify(store, command))
+        with pytest.raises(CodeAlreadyUsedError):
+            await _identify(store, command)
+    assert balances(database_url, loyalty_id) == (1000, 0)
+    audit(database_url)
+
+
+async def test_hold_keeps_the_sum_of_transfers(database_url: str) -> None:
+    """Available and held points are always, together, what the transfers brought."""
+    async with demo_store(database_url) as store:
+        loyalty_id = await enroll(store, 2000)
+        for expected in ((1200, 800), (400, 1600)):
+            await _identify(store, identify_command(await issue(store, loyalty_id, COFFEE)))
+            assert balances(database_url, loyalty_id) == expected
+            audit(database_url)
+        with pytest.raises(PointsInsufficientError) as refusal:
+            await _identify(store, identify_command(await issue(store, loyalty_id, COFFEE)))
+        assert refusal.value == PointsInsufficientError(400, COFFEE_POINTS)
+    assert balances(database_url, loyalty_id) == (400, 1600)
+    audit(database_url)
+
+
+async def test_refused_identify_leaves_the_code_live(database_url: str) -> None:
+    """A code that failed for want of points, or at an unknown store, works afterwards."""
+    async with demo_store(database_url) as store:
+        loyalty_id = await enroll(store, COFFEE_POINTS)
+        digits = await issue(store, loyalty_id, COFFEE)
+        command = identify_command(digits)
+        nowhere = replace(command, point_of_sale=replace(command.point_of_sale, store_id=5))
+        with pytest.raises(StoreNotFoundError):
+            await _identify(store, nowhere)
+        answer = await _identify(store, command)
+    assert not answer.repeated
+    assert balances(database_url, loyalty_id) == (0, COFFEE_POINTS)
+
+
+async def test_costly_selection_holds_nothing(database_url: str) -> None:
+    """A selection that costs more than there is holds nothing of it."""
+    async with demo_store(database_url) as store:
+        loyalty_id = await enroll(store, 1000)
+        digits = await issue(store, loyalty_id, COFFEE, PARTY_PLATTER)
+        with pytest.raises(PointsInsufficientError):
+            await _identify(store, identify_command(digits))
+    assert balances(database_url, loyalty_id) == (1000, 0)
+    assert count_rows(database_url, "loyalty_transaction") == 0
+
+
+async def test_offers_hold_nothing(database_url: str) -> None:
+    """An offer costs no points, so no transfer is made for it."""
+    async with demo_store(database_url) as store:
+        loyalty_id = await enroll(store)
+        await _identify(store, identify_command(await issue(store, loyalty_id, HASH_BROWN)))
+    assert balances(database_url, loyalty_id) == (0, 0)
+    assert count_rows(database_url, "transfer") == 0
+
+
+async def test_selected_reward_that_is_retired_is_not_found(database_url: str) -> None:
+    """A reward that was retired after its selection is named, and the code stays unclaimed."""
+    async with demo_store(database_url) as store:
+        program = demo_program()
+        digits = await issue(store, await enroll(store, 1000), COFFEE)
+        without = {name: value for name, value in program.incentives.items() if name != COFFEE}
+        await put_program(store, replace(program, incentives=without))
+        command = identify_command(digits)
+        with pytest.raises(RewardNotFoundError) as refusal:
+            await _identify(store, command)
+        assert refusal.value.incentive_id == COFFEE
+        await put_program(store, program)
+        assert not (await _identify(store, command)).repeated
+
+
+async def test_replaced_code_is_not_found(database_url: str) -> None:
+    """A newer code ends the member's earlier one, at the till and in the app."""
+    async with demo_store(database_url) as store:
+        loyalty_id = await enroll(store)
+        old = await issue(store, loyalty_id)
+        new = await issue(store, loyalty_id)
+        with pytest.raises(CodeNotFoundError):
+            await _identify(store, identify_command(old))
+        async with store.read() as reader:
+            with pytest.raises(CodeNotFoundError):
+                await get_code(reader, KEY, old, wall_clock_ms())
+            assert (await get_code(reader, KEY, new, wall_clock_ms())).loyalty_id == loyalty_id
+        await _identify(store, identify_command(new))
+
+
+async def test_claimed_code_survives_a_newer_one(database_url: str) -> None:
+    """A newer code does not change what became of a code that a till has used."""
+    async with demo_store(database_url) as store:
+        loyalty_id = await enroll(store)
+        command = identify_command(await issue(store, loyalty_id))
+        first = await _identify(store, command)
+        await issue(store, loyalty_id)
+        assert (await _identify(store, command)).body == first.body
+
+
+@pytest.mark.parametrize(("age_ms", "live"), [(299_999, True), (300_000, False)])
+async def test_code_lives_for_its_lifetime(
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    age_ms: int,
+    live: bool,  # noqa: FBT001 - a parameter of the case.
+) -> None:
+    """A code is found until its 300 seconds are over, and not from then on."""
+    clock = wall_clock_ms()
+    async with demo_store(database_url) as store:
+        monkeypatch.setattr("server.storage.store.now_ms", lambda: clock)
+        digits = await issue(store, await enroll(store))
+        monkeypatch.setattr("server.storage.store.now_ms", lambda: clock + age_ms)
+        async with store.read() as reader:
+            if live:
+                await get_code(reader, KEY, digits, clock + age_ms)
+            else:
+                with pytest.raises(CodeNotFoundError):
+                    await get_code(reader, KEY, digits, clock + age_ms)
+        if live:
+            await _identify(store, identify_command(digits))
+        else:
+            with pytest.raises(CodeNotFoundError):
+                await _identify(store, identify_command(digits))
+
+
+async def test_digits_of_a_dead_code_are_drawn_again(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Live digits are never drawn again; those of an expired code are, for another member."""
+    clock = wall_clock_ms()
+    drawn = iter(["314159", "314159", "271828", "314159"])
+    monkeypatch.setattr("server.application.issue_code.new_code", lambda: next(drawn))
+    monkeypatch.setattr("server.storage.store.now_ms", lambda: clock)
+    async with demo_store(database_url) as store:
+        one, two = await enroll(store), await enroll(store)
+        assert await issue(store, one) == "314159"
+        assert await issue(store, two) == "271828"
+        monkeypatch.setattr("server.storage.store.now_ms", lambda: clock + 300_000)
+        assert await issue(store, two) == "314159"
+        async with store.read() as reader:
+            code = await get_code(reader, KEY, "314159", clock + 300_000)
+        assert code.loyalty_id == two
+        await _identify(store, identify_command("314159"))
+    assert count_rows(database_url, "code") == 2
+
+
+async def test_simultaneous_issues_leave_one_live_code(database_url: str) -> None:
+    """However many codes are issued for a member at once, on two servers, one is live."""
+    async with demo_store(database_url) as one, open_store(database_url) as two:
+        loyalty_id = await enroll(one)
+        issued = await asyncio.gather(*(issue(store, loyalty_id) for store in (one, two) * 15))
+        outcomes = await asyncio.gather(
+            *(_identify(one, identify_command(digits)) for digits in issued),
+            return_exceptions=True,
+        )
+    assert len(set(issued)) == 30
+    assert sum(isinstance(outcome, Answer) for outcome in outcomes) == 1
+    assert sum(isinstance(outcome, CodeNotFoundError) for outcome in outcomes) == 29
+    assert len(rows(database_url, "SELECT 1 FROM code WHERE status = 1")) == 0
+
+
+async def test_issue_and_identify_at_once_agree(database_url: str) -> None:
+    """A code that is shown while its successor is issued is either claimed or replaced."""
+    async with demo_store(database_url) as one, open_store(database_url) as two:
+        loyalty_id = await enroll(one, 100 * COFFEE_POINTS)
+        claimed = 0
+        for _ in range(10):
+            digits = await issue(one, loyalty_id, COFFEE)
+            outcome, _new = await asyncio.gather(
+                _identify(one, identify_command(digits)),
+                issue(two, loyalty_id),
+                return_exceptions=True,
+            )
+            assert isinstance(outcome, Answer | CodeNotFoundError)
+            claimed += isinstance(outcome, Answer)
+    assert len(rows(database_url, "SELECT 1 FROM code WHERE status = 1")) == 1
+    assert balances(database_url, loyalty_id) == (
+        (100 - claimed) * COFFEE_POINTS,
+        claimed * COFFEE_POINTS,
+    )
+    audit(database_url)
+
+
+async def test_mixed_batch_answers_every_call(database_url: str) -> None:
+    """Calls of all kinds about one member, in one batch, are each answered in its own words."""
+    async with demo_store(database_url) as store:
+        loyalty_id = await enroll(store, 1000)
+        digits = await issue(store, loyalty_id, COFFEE)
+        async with writers_busy(store):
+            tasks: list[asyncio.Task[Any]] = [
+                asyncio.create_task(work)
+                for work in (
+                    _identify(store, identify_command(digits)),
+                    _identify(store, identify_command(digits)),
+                    _identify(store, identify_command(loyalty_id)),
+                    store.write(lambda u, t: issue_code(u, issue_command(loyalty_id, COFFEE), t)),
+                    _identify(store, identify_command("not one")),
+                )
+            ]
+            await asyncio.sleep(0)
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [isinstance(outcome, LoyaltyError) for outcome in outcomes] == [
+            False,
+            True,
+            False,
+            False,
+            True,
+        ]
+        async with store.read() as reader:
+            assert await reader.total(PROGRAM_ID) == 0
+    audit(database_url)
