@@ -76,9 +76,10 @@ local quotable, words = {}, {}
 for _, fields in pairs(requests.messages) do
   for key, field in pairs(fields) do
     quotable[key] = quotable[key] ~= false and field.type == "string"
-    if field.type == "enum" then
-      words[key] = words[key] or {}
-      for _, word in ipairs(field.words) do
+    for _, word in ipairs(field.words or {}) do
+      -- The transcoder tries a word as it came and in upper case, never in lower case.
+      if word ~= word:upper() then
+        words[key] = words[key] or {}
         words[key][word:upper()] = word
       end
     end
@@ -465,14 +466,11 @@ function envoy_on_request(handle)
   end
 
   local url = headers:get(":path") or "/"
-  local path, query = url:match("^([^?]*)%??(.*)$")
-  local es = path:sub(1, 8) == "/client/"
-  local call = { path = path, query = query, method = headers:get(":method"), es = es }
-  headers:replace("loyalty-dialect", es and "es" or "rbi")
-  local metadata = handle:streamInfo():dynamicMetadata()
-  metadata:set(CALL, "call", call)
+  local method = headers:get(":method")
+  headers:replace("loyalty-dialect", url:sub(1, 8) == "/client/" and "es" or "rbi")
+  handle:streamInfo():dynamicMetadata():set(CALL, "line", method .. " " .. url)
   local refusal
-  if call.method == "CONNECT" then
+  if method == "CONNECT" then
     refusal = "404" -- Its body never ends, so do not wait for it.
   elseif tonumber(headers:get("content-length") or 0) > MAX_BODY then
     refusal = "413" -- Before the till has sent it all.
@@ -513,7 +511,8 @@ function envoy_on_response(handle)
   if not kept then
     return
   end
-  local call = kept.call
+  local method, path, query = kept.line:match("^(%S+) ([^?]*)%??(.*)$")
+  local call = { method = method, path = path, query = query, es = path:sub(1, 8) == "/client/" }
   local headers = handle:headers()
   for _, header in ipairs(call.es and ES_HEADERS or RBI_HEADERS) do
     headers:replace(header[1], header[2])
