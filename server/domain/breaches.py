@@ -1,0 +1,130 @@
+"""What the wire says about a broken rule: one table, a row for every way to break one."""
+
+from __future__ import annotations
+
+from enum import Enum, StrEnum
+from typing import NamedTuple
+
+
+class Source(StrEnum):
+    """Where the words of a failure come from."""
+
+    DOCUMENTED = "documented"
+    INFERRED = "inferred by symmetry with a documented one"
+    OWN = "the contract names the scenario, or nothing, and no words"
+
+
+class Wording(NamedTuple):
+    """What the wire says about a broken rule."""
+
+    code: str
+    rule_id: str
+    message: str
+    source: Source
+
+
+_SPAN = "Invalid Incentive Object Provided. Does not fall within"
+
+
+class Breach(Enum):
+    """Every way to break a rule, in the words of the contract's table of rule codes."""
+
+    LIMIT_PER_ORDER = Wording(
+        "exceeds-limit-per-order",
+        "limit-per-order",
+        "Limit per order exceeded",
+        Source.DOCUMENTED,
+    )
+    MAXIMUM_REDEMPTIONS = Wording(
+        "exceeds-max-redemption",
+        "max-redemption",
+        "Invalid Incentive Object Provided. Max redemptions limit reached",
+        Source.DOCUMENTED,
+    )
+    DAY_OF_WEEK = Wording(
+        "invalid-day-of-the-week",
+        "day-of-the-week",
+        "Promotion was not redeemed on a valid weekday",
+        Source.DOCUMENTED,
+    )
+    BEFORE_START = Wording(
+        "invalid-start-date", "date-span", f"{_SPAN} start date parameters", Source.DOCUMENTED
+    )
+    AFTER_END = Wording(
+        "invalid-end-date", "date-span", f"{_SPAN} end date parameters", Source.DOCUMENTED
+    )
+    ENROLLED_BEFORE_START = Wording(
+        "invalid-enrollment-start-date",
+        "user-enrollment",
+        f"{_SPAN} user enrollment start date",
+        Source.DOCUMENTED,
+    )
+    ENROLLED_AFTER_END = Wording(
+        "invalid-enrollment-end-date",
+        "user-enrollment",
+        f"{_SPAN} user enrollment end date",
+        Source.INFERRED,
+    )
+    SERVICE_MODE = Wording(
+        "invalid-service-mode",
+        "service-mode",
+        "Service mode is not in the list of valid modes",
+        Source.DOCUMENTED,
+    )
+    STORE = Wording(
+        "invalid-store-id",
+        "store-restrictions",
+        "Store is not in the list of valid stores",
+        Source.DOCUMENTED,
+    )
+    MINIMUM_SPEND = Wording(
+        "minimum-spend-not-met",
+        "minimum-spend",
+        "Subtotal is under the minimum spend",
+        Source.OWN,
+    )
+    PAYMENT_METHOD = Wording(
+        "invalid-payment-method",
+        "payment-method",
+        "Payment method is not in the list of valid methods",
+        Source.OWN,
+    )
+    FIRST_ORDER = Wording(
+        "not-first-order", "first-order", "Order is not the first of the user", Source.OWN
+    )
+    BIRTHDAY = Wording(
+        "not-birthday", "birthday", "Promotion was not redeemed on the user's birthday", Source.OWN
+    )
+    CART_REQUIREMENT = Wording(
+        "cart-requirements-not-met",
+        "cart-requirements",
+        "Cart does not have the required products",
+        Source.OWN,
+    )
+    CART_EXCLUSION = Wording(
+        "cart-requirements-exclusion",
+        "cart-requirements-exclusion",
+        "Cart has products that exclude the incentive",
+        Source.OWN,
+    )
+    COOLDOWN = Wording(
+        "inside-cooldown-period",
+        "cooldown-period",
+        "Incentive was redeemed too short a time ago",
+        Source.OWN,
+    )
+    NOT_LOGGED_IN = Wording(
+        "user-not-logged-in", "user-logged-in", "User is not logged in", Source.OWN
+    )
+    SEVERAL_INCENTIVES = Wording(
+        "exceeds-incentives-per-order",
+        "incentives-per-order",
+        "Only one incentive can be redeemed in an order",
+        Source.OWN,
+    )
+    POINT_BALANCE = Wording(
+        "insufficient-point-balance",
+        "point-balance",
+        "User does not have sufficient funds to redeem reward",
+        Source.DOCUMENTED,
+    )

@@ -1,0 +1,425 @@
+"""Every rule fails when it must, in the contract's words, and all failures come at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.domain import restrictions as r
+from server.domain.basket import Basket, BasketLine, IncentiveUse, Payment
+from server.domain.breaches import Breach, Source
+from server.domain.program import Incentive, ProductType
+from server.domain.rules import (
+    _JUDGES,
+    History,
+    MemberFacts,
+    RuleFailure,
+    Value,
+    Visit,
+    evaluate,
+    needs_history,
+)
+
+MEMBER = MemberFacts(
+    enrolled_on=date(2025, 6, 1),
+    birth_date=date(1990, 5, 14),
+    claimed_orders=3,
+    spendable_points=1000,
+)
+
+
+def line(plu: str, quantity: int = 1, price: int = 0, kind: ProductType = "item") -> BasketLine:
+    """Report one line."""
+    return BasketLine("1", plu, kind, quantity, price)
+
+
+def order(*lines: BasketLine, paid: str | None = None) -> Basket:
+    """Report lines, and a payment of a type if there is one."""
+    return Basket(lines, (Payment(paid, 500),) if paid else (), (), "CAD")
+
+
+VISIT = Visit(
+    local_time=datetime(2026, 5, 14, 12, 0),  # noqa: DTZ001 - local by definition; a Thursday.
+    now_ms=1_000_000_000,
+    store_id=9999,
+    service_mode="EAT_IN",
+    basket=order(line("2001", price=900), paid="VISA"),
+    member=MEMBER,
+)
+
+
+def use(*rules: r.Rule, name: str = "coffee", quantity: int = 1, cost: int = 0) -> IncentiveUse:
+    """Use an incentive with rules."""
+    incentive = Incentive(
+        incentive_id=name,
+        engine_id=None,
+        kind="reward" if cost else "offer",
+        display_name=name,
+        point_cost=cost,
+        price=None,
+        discount=None,
+        plus={"default": "1"},
+        rules=rules,
+    )
+    return IncentiveUse(incentive, quantity)
+
+
+def on(day: date, visit: Visit = VISIT) -> Visit:
+    """Move a visit to another day."""
+    return replace(visit, local_time=datetime.combine(day, visit.local_time.time()))
+
+
+def seen(failures: Sequence[RuleFailure]) -> list[tuple[str, Value, Value]]:
+    """Reduce failures to code and values."""
+    return [(failure.code, failure.current_value, failure.target_value) for failure in failures]
+
+
+PASSES: list[tuple[r.Rule, Visit]] = [
+    (r.LimitPerOrder(1), VISIT),
+    (r.MaximumRedemptions(per_member=2, total=9), VISIT),
+    (r.DaysOfWeek(("wed", "thu")), VISIT),
+    (r.DateSpan(date(2026, 5, 14), date(2026, 5, 14)), VISIT),
+    (r.DateSpan(), VISIT),
+    (r.EnrollmentSpan(date(2025, 6, 1), date(2025, 6, 1)), VISIT),
+    (r.ServiceModes(("EAT_IN",)), VISIT),
+    (r.ServiceModes(("TAKEOUT",)), replace(VISIT, service_mode=None)),
+    (r.Stores((1, 9999)), VISIT),
+    (r.MinimumSpend(900), VISIT),
+    (r.MinimumSpend(901), replace(VISIT, basket=None)),
+    (r.MinimumSpend(901), replace(VISIT, basket=order(line("2001", price=900)))),
+    (r.PaymentMethods(("CASH", "VISA")), VISIT),
+    (r.PaymentMethods(("CASH",)), replace(VISIT, basket=None)),
+    (r.PaymentMethods(("CASH",)), replace(VISIT, basket=order())),
+    (r.FirstOrder(), replace(VISIT, member=replace(MEMBER, claimed_orders=0))),
+    (r.Birthday(), VISIT),
+    (r.CartRequirement((r.CartDemand(("2001", "2002")),)), VISIT),
+    (r.CartRequirement((r.CartDemand(("7",)),)), replace(VISIT, basket=None)),
+    (r.CartExclusion(("3001",)), VISIT),
+    (r.CartExclusion(("2001",)), replace(VISIT, basket=None)),
+    (r.Cooldown(60), VISIT),
+    (
+        r.Cooldown(60),
+        replace(VISIT, histories={"coffee": History(last_redeemed_ms=VISIT.now_ms - 60_000)}),
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "visit"), PASSES)
+def test_kept_rule_says_nothing(rule: r.Rule, visit: Visit) -> None:
+    """A visit on the very edge of a rule, or whose facts aren't known yet, keeps it."""
+    assert evaluate((use(rule),), visit) == ()
+
+
+HISTORY = History(member_redemptions=2, total_redemptions=9, last_redeemed_ms=VISIT.now_ms - 59_999)
+PAST = replace(VISIT, histories={"coffee": HISTORY})
+CLAIM = replace(VISIT, basket=order(line("2001", price=900)), claiming=True)
+
+
+@pytest.mark.parametrize(
+    ("rule", "visit", "failures"),
+    [
+        (
+            r.MaximumRedemptions(per_member=2),
+            PAST,
+            [("exceeds-max-redemption", 3, 2)],
+        ),
+        (
+            r.MaximumRedemptions(per_member=1, total=9),
+            PAST,
+            [("exceeds-max-redemption", 3, 1), ("exceeds-max-redemption", 10, 9)],
+        ),
+        (
+            r.DaysOfWeek(("mon", "tue")),
+            VISIT,
+            [("invalid-day-of-the-week", "thu", ("mon", "tue"))],
+        ),
+        (
+            r.DateSpan(date(2026, 5, 15)),
+            VISIT,
+            [("invalid-start-date", "2026-05-14", ("2026-05-15",))],
+        ),
+        (
+            r.DateSpan(None, date(2026, 5, 13)),
+            VISIT,
+            [("invalid-end-date", "2026-05-14", ("2026-05-13",))],
+        ),
+        (
+            r.EnrollmentSpan(date(2025, 6, 2)),
+            VISIT,
+            [("invalid-enrollment-start-date", "2025-06-01", ("2025-06-02",))],
+        ),
+        (
+            r.EnrollmentSpan(None, date(2025, 5, 31)),
+            VISIT,
+            [("invalid-enrollment-end-date", "2025-06-01", ("2025-05-31",))],
+        ),
+        (
+            r.ServiceModes(("TAKEOUT", "CURBSIDE")),
+            VISIT,
+            [("invalid-service-mode", "EAT_IN", ("TAKEOUT", "CURBSIDE"))],
+        ),
+        (r.Stores((1, 2)), VISIT, [("invalid-store-id", "9999", ("1", "2"))]),
+        (r.MinimumSpend(901), VISIT, [("minimum-spend-not-met", 900, 901)]),
+        (r.MinimumSpend(901), CLAIM, [("minimum-spend-not-met", 900, 901)]),
+        (r.PaymentMethods(("CASH",)), VISIT, [("invalid-payment-method", "VISA", ("CASH",))]),
+        (r.PaymentMethods(("CASH",)), CLAIM, [("invalid-payment-method", None, ("CASH",))]),
+        (r.FirstOrder(), VISIT, [("not-first-order", 3, 0)]),
+        (r.Birthday(), on(date(2026, 5, 15)), [("not-birthday", None, None)]),
+        (
+            r.CartRequirement((r.CartDemand(("2001",), 2), r.CartDemand(("2001",)))),
+            VISIT,
+            [("cart-requirements-not-met", 1, ("2001",))],
+        ),
+        (
+            r.CartRequirement((r.CartDemand(("9001",)), r.CartDemand(("7",)))),
+            replace(VISIT, basket=order(line("9001", kind="reward"))),
+            [("cart-requirements-not-met", 0, ("9001",)), ("cart-requirements-not-met", 0, ("7",))],
+        ),
+        (
+            r.CartExclusion(("702", "9001")),
+            replace(VISIT, basket=order(line("702", kind="offer"))),
+            [("cart-requirements-exclusion", "702", ("702", "9001"))],
+        ),
+        (r.Cooldown(60), PAST, [("inside-cooldown-period", 59, 60)]),
+    ],
+)
+def test_broken_rule_tells_what_was_seen_and_what_is_allowed(
+    rule: r.Rule, visit: Visit, failures: list[tuple[str, Value, Value]]
+) -> None:
+    """Each rule fails with its code and both values, and names the incentive."""
+    found = evaluate((use(rule),), visit)
+
+    assert seen(found) == failures
+    assert {failure.incentive_id for failure in found} == {"coffee"}
+
+
+def test_limit_per_order_counts_all_of_one_incentive() -> None:
+    """Two of an incentive that allows one are too many."""
+    assert seen(evaluate((use(r.LimitPerOrder(1), quantity=2),), VISIT)) == [
+        ("exceeds-limit-per-order", 2, 1)
+    ]
+
+
+def test_maximum_counts_this_order() -> None:
+    """An order that would pass the limit fails before anything is redeemed."""
+    failures = evaluate((use(r.MaximumRedemptions(per_member=1), quantity=2),), VISIT)
+
+    assert seen(failures) == [("exceeds-max-redemption", 2, 1)]
+
+
+@pytest.mark.parametrize(
+    ("birth", "within", "today", "kept"),
+    [
+        ("1990-05-14", 3, "2026-05-17", True),
+        ("1990-05-14", 3, "2026-05-18", False),
+        ("1990-12-31", 2, "2026-01-02", True),
+        ("1990-01-01", 1, "2026-12-31", True),
+        ("1992-02-29", 0, "2026-02-28", True),
+        ("1992-02-29", 0, "2026-03-01", False),
+        ("1992-02-29", 0, "2028-02-29", True),
+        ("1992-02-29", 0, "2028-02-28", False),
+        ("1990-05-01", None, "2026-05-31", True),
+        ("1990-05-31", None, "2026-06-01", False),
+        ("1990-12-31", 5, "0001-01-01", False),
+        ("1990-01-01", 5, "9999-12-31", False),
+    ],
+)
+def test_birthday_is_a_day_a_span_or_a_month(
+    birth: str, within: int | None, today: str, *, kept: bool
+) -> None:
+    """Spans reach over New Year, and a leap day is celebrated on the 28th of common years."""
+    member = replace(MEMBER, birth_date=date.fromisoformat(birth))
+    visit = on(date.fromisoformat(today), replace(VISIT, member=member))
+
+    assert (evaluate((use(r.Birthday(within)),), visit) == ()) is kept
+
+
+def test_unknown_birthday_is_none() -> None:
+    """A member who told no birth date has no birthday."""
+    visit = replace(VISIT, member=replace(MEMBER, birth_date=None))
+
+    assert seen(evaluate((use(r.Birthday(None)),), visit)) == [("not-birthday", None, None)]
+
+
+def test_every_payment_must_be_of_a_listed_type() -> None:
+    """An order that is paid in two ways fails for the one that is not listed."""
+    basket = Basket((), (Payment("VISA", 100), Payment("CASH", 1)), (), "CAD")
+
+    failures = evaluate((use(r.PaymentMethods(("VISA",))),), replace(VISIT, basket=basket))
+
+    assert seen(failures) == [("invalid-payment-method", "CASH", ("VISA",))]
+
+
+def test_clock_that_went_back_leaves_the_cooldown_whole() -> None:
+    """A redemption in the future counts as one of just now."""
+    visit = replace(VISIT, histories={"coffee": History(last_redeemed_ms=VISIT.now_ms + 5000)})
+
+    assert seen(evaluate((use(r.Cooldown(60)),), visit)) == [("inside-cooldown-period", 0, 60)]
+
+
+class TestWholeOrder:
+    """Rules that no operator writes."""
+
+    def test_first_reward_that_no_longer_fits_is_named(self) -> None:
+        """The balance is spent use by use, and one failure is enough."""
+        uses = (use(name="a", cost=800), use(name="b", cost=300, quantity=2), use(name="c", cost=1))
+
+        (failure,) = evaluate(uses, VISIT)
+
+        assert failure == RuleFailure(
+            code="insufficient-point-balance",
+            rule_id="point-balance",
+            message="User does not have sufficient funds to redeem reward",
+            current_value=200,
+            target_value=600,
+            incentive_id="b",
+        )
+
+    def test_whole_balance_may_be_spent(self) -> None:
+        """Rewards may cost all points that there are."""
+        assert evaluate((use(cost=500, quantity=2),), VISIT) == ()
+
+    def test_second_incentive_fails_where_one_is_allowed(self) -> None:
+        """A program of single incentives allows several of one, but not two of them."""
+        visit = replace(VISIT, multiple_incentives=False)
+
+        assert evaluate((use(quantity=2),), visit) == ()
+        (failure,) = evaluate((use(), use(name="second"), use(name="third")), visit)
+        assert failure.incentive_id == "second"
+        assert seen([failure]) == [("exceeds-incentives-per-order", 3, 1)]
+
+    def test_nobody_logged_in_fails_once_and_hides_what_asks_about_members(self) -> None:
+        """Without a member only the rules about the visit are judged besides."""
+        visit = replace(PAST, member=None)
+        rules = (
+            r.MaximumRedemptions(per_member=1, total=1),
+            r.EnrollmentSpan(date(2030, 1, 1)),
+            r.Stores((1,)),
+            r.FirstOrder(),
+            r.Birthday(),
+            r.Cooldown(600),
+        )
+
+        codes = [failure.code for failure in evaluate((use(*rules, cost=9999), use()), visit)]
+
+        assert codes == ["exceeds-max-redemption", "invalid-store-id", "user-not-logged-in"]
+
+    def test_order_without_incentives_keeps_every_rule(self) -> None:
+        """Nothing used is nothing to refuse, logged in or not."""
+        assert evaluate((), replace(VISIT, member=None)) == ()
+
+    def test_failures_come_in_the_documented_order(self) -> None:
+        """Use by use, each in the order of its rules, then the order as a whole."""
+        uses = (use(r.Stores((1,)), r.MinimumSpend(9999), name="a"), use(r.Stores((2,)), cost=9999))
+
+        failures = evaluate(uses, replace(VISIT, multiple_incentives=False))
+
+        assert [(failure.incentive_id, failure.rule_id) for failure in failures] == [
+            ("a", "store-restrictions"),
+            ("a", "minimum-spend"),
+            ("coffee", "store-restrictions"),
+            ("coffee", "incentives-per-order"),
+            ("coffee", "point-balance"),
+        ]
+
+
+DAYS = st.dates(date(2025, 1, 1), date(2027, 1, 1))
+OPEN_DAYS = st.none() | DAYS
+LIMITS = st.none() | st.integers(1, 3)
+PLUS = st.sets(st.sampled_from(["2001", "2002", "702"]), min_size=1).map(tuple)
+RULES = st.one_of(
+    st.builds(r.LimitPerOrder, st.integers(1, 3)),
+    st.builds(r.MaximumRedemptions, LIMITS, LIMITS),
+    st.builds(r.DaysOfWeek, st.sets(st.sampled_from(r.WEEKDAYS), min_size=1).map(tuple)),
+    st.builds(r.DateSpan, OPEN_DAYS, OPEN_DAYS),
+    st.builds(r.EnrollmentSpan, OPEN_DAYS, OPEN_DAYS),
+    st.builds(r.ServiceModes, st.sampled_from([("EAT_IN",), ("TAKEOUT",)])),
+    st.builds(r.Stores, st.sampled_from([(9999,), (1,)])),
+    st.builds(r.MinimumSpend, st.integers(1, 2000)),
+    st.builds(r.PaymentMethods, st.sampled_from([("VISA",), ("CASH",)])),
+    st.just(r.FirstOrder()),
+    st.builds(r.Birthday, st.none() | st.integers(0, 183)),
+    st.builds(r.CartRequirement, st.tuples(st.builds(r.CartDemand, PLUS, st.integers(1, 3)))),
+    st.builds(r.CartExclusion, PLUS),
+    st.builds(r.Cooldown, st.integers(1, 100)),
+)
+VISITS = st.builds(
+    Visit,
+    local_time=st.datetimes(datetime(2025, 1, 1), datetime(2027, 1, 1)),  # noqa: DTZ001
+    now_ms=st.just(VISIT.now_ms),
+    store_id=st.just(9999),
+    service_mode=st.sampled_from([None, "EAT_IN"]),
+    basket=st.sampled_from([None, VISIT.basket, CLAIM.basket]),
+    member=st.sampled_from([None, MEMBER]),
+    histories=st.sampled_from([{}, PAST.histories]),
+    claiming=st.booleans(),
+    multiple_incentives=st.booleans(),
+)
+
+
+@given(st.lists(RULES, max_size=6), RULES, st.integers(0, 6), VISITS)
+def test_adding_a_rule_never_removes_a_failure(
+    rules: list[r.Rule], added: r.Rule, place: int, visit: Visit
+) -> None:
+    """What fails with some rules fails with one more, wherever it stands."""
+    fewer = evaluate((use(*rules, cost=700, quantity=2),), visit)
+    more = evaluate((use(*rules[:place], added, *rules[place:], cost=700, quantity=2),), visit)
+
+    assert set(fewer) <= set(more)
+
+
+@given(st.lists(RULES, max_size=6), VISITS)
+def test_facts_that_are_not_asked_for_change_nothing(rules: list[r.Rule], visit: Visit) -> None:
+    """A storage that reads only what is needed gets the same failures."""
+    uses = (use(*rules),)
+    needs = needs_history(uses)
+    full = visit.histories.get("coffee", History())
+    by_member = "coffee" in needs.member
+    read = History(
+        member_redemptions=full.member_redemptions if by_member else 0,
+        total_redemptions=full.total_redemptions if "coffee" in needs.total else 0,
+        last_redeemed_ms=full.last_redeemed_ms if by_member else None,
+    )
+    orders = MEMBER.claimed_orders if needs.claimed_orders else 0
+    member = replace(MEMBER, claimed_orders=orders) if visit.member else None
+
+    scarce = replace(visit, histories={"coffee": read}, member=member)
+
+    assert evaluate(uses, scarce) == evaluate(uses, visit)
+
+
+def test_plain_incentives_need_no_history() -> None:
+    """An order whose rules ask nothing about the past costs no query."""
+    needs = needs_history((use(r.Stores((1,)), r.MaximumRedemptions()),))
+
+    assert not needs.member | needs.total
+    assert not needs.claimed_orders
+
+
+def test_every_rule_has_a_judge() -> None:
+    """No class of rule can be described and not judged."""
+    assert set(_JUDGES) == set(r.Rule.__args__)
+
+
+def test_breaches_have_words_of_their_own() -> None:
+    """Codes are kebab-case and unique, and the documented ones are spelt as documented."""
+    codes = [breach.value.code for breach in Breach]
+
+    assert len(set(codes)) == len(codes)
+    assert all(code == code.lower() and " " not in code and "_" not in code for code in codes)
+    assert {breach.value.code for breach in Breach if breach.value.source is Source.DOCUMENTED} == {
+        "exceeds-limit-per-order",
+        "exceeds-max-redemption",
+        "insufficient-point-balance",
+        "invalid-day-of-the-week",
+        "invalid-end-date",
+        "invalid-enrollment-start-date",
+        "invalid-service-mode",
+        "invalid-start-date",
+        "invalid-store-id",
+    }
