@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 import sys
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
@@ -50,7 +51,7 @@ class EnvoyProcess:
         self.admin_port = admin_port
         self._start_s = start_s
         self._drain_s = drain_s
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def log(self) -> Path:
@@ -84,14 +85,17 @@ class EnvoyProcess:
         admin_address = self.folder / "admin_address"
         admin_address.unlink(missing_ok=True)
         with self.log.open("wb") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                Path(sys.executable).parent / "envoy",
-                *("--config-path", config),
-                *("--admin-address-path", admin_address),
-                *("--concurrency", "1"),
-                *("--log-level", "warning"),
-                "--disable-hot-restart",
-                stdin=asyncio.subprocess.DEVNULL,
+            # Not asyncio's, because uvloop forks, and gRPC's threads do not survive a fork well.
+            self._process = subprocess.Popen(  # noqa: ASYNC220, S603 - returns at once; no shell.
+                [
+                    Path(sys.executable).parent / "envoy",
+                    *("--config-path", config),
+                    *("--admin-address-path", admin_address),
+                    *("--concurrency", "1"),
+                    *("--log-level", "warning"),
+                    "--disable-hot-restart",
+                ],
+                stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 # A Ctrl-C in the terminal must reach only us: Envoy is drained before it ends.
@@ -110,21 +114,19 @@ class EnvoyProcess:
     async def stop(self) -> None:
         """Take no more calls, let those under way end, then end Envoy; safe to call twice."""
         process, self._process = self._process, None
-        if process is None or process.returncode is not None:
+        if process is None or process.poll() is not None:
             return
         with suppress(OSError, HTTPException, TimeoutError):
             async with asyncio.timeout(self._drain_s):
                 await self._admin("POST", "/drain_listeners")
                 while await self._calls_under_way():  # noqa: ASYNC110 - it is another process.
                     await asyncio.sleep(POLL_S)
-        with suppress(ProcessLookupError):
-            process.terminate()
+        process.terminate()
         try:
-            async with asyncio.timeout(self._drain_s):
-                await process.wait()
-        except TimeoutError:
+            await asyncio.to_thread(process.wait, self._drain_s)
+        except subprocess.TimeoutExpired:
             process.kill()
-            await process.wait()
+            await asyncio.to_thread(process.wait)
 
     def render(self) -> dict[str, Any]:
         """Read envoy/envoy.yaml and put in this process's ports and absolute paths."""
@@ -151,7 +153,7 @@ class EnvoyProcess:
     async def _until_live(self, admin_address: Path) -> None:
         """Wait for the admin page, then for Envoy to be live; learn the ports on the way."""
         while True:
-            if self._process is None or self._process.returncode is not None:
+            if self._process is None or self._process.poll() is not None:
                 raise self._failure("ended at once")
             if address := _written(admin_address):
                 self.admin_port = int(address.rpartition(":")[2])

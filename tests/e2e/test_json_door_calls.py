@@ -1,0 +1,386 @@
+"""The JSON door from a till's side: the real server behind a real Envoy."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from loyalty.v1 import identify_service_pb2, identify_service_pb2_grpc
+
+ROOT = Path(__file__).resolve().parents[2]
+SESSIONS = "/client/users/anonymous/sessions"
+IDENTIFY = "/loyalty/identify"
+TRANSFERS = "/loyalty/members/4711fc2a-3a8f-414f-a9e7-44dd5231dca7/transfers"
+INVALID_CORRELATION_ID = (
+    b'{"statusCode":400,"errorMessage":"Invalid Correlation ID","errorCode":"INVALID_REQUEST"}'
+)
+SECURITY_HEADERS = (
+    "referrer-policy",
+    "x-xss-protection",
+    "strict-transport-security",
+    "x-frame-options",
+    "content-security-policy",
+    "cache-control",
+    "x-content-type-options",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a till got."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body, parsed."""
+        return json.loads(self.body)
+
+    @property
+    def errors(self) -> dict[str, str]:
+        """The field errors of the RBI dialect, message by field."""
+        assert self.json["code"] == "ValidationError"
+        return {part["field"]: part["message"] for part in self.json["details"]["errors"]}
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """The port tills call."""
+
+    port: int
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        """Call as a till does; *body* may be bytes, or anything JSON can hold."""
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+        sent = {"x-api-key": "sandbox-pos-key"}
+        sent.update({name.replace("_", "-"): value for name, value in headers.items()})
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request(method, path, body, sent)
+            response = connection.getresponse()
+            fields = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, fields, response.read())
+        finally:
+            connection.close()
+
+    def post(self, path: str, body: Any, **headers: str) -> Answer:
+        """Call with POST."""
+        return self.call("POST", path, body, **headers)
+
+    def raw(self, request: bytes) -> bytes:
+        """Send bytes that no HTTP library would, and read until Envoy closes."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
+            connection.sendall(request)
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+@pytest.fixture(scope="module")
+def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    """The sandbox on free ports."""
+    environment = {
+        **os.environ,
+        "LOYALTY_DATA_DIR": str(tmp_path_factory.mktemp("sandbox")),
+        "LOYALTY_GRPC_PORT": "0",
+        "LOYALTY_HTTP_PORT": "0",
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'generated'}",
+        "PYTHONUNBUFFERED": "1",
+    }
+    command = [sys.executable, "-m", "server", "sandbox"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        ports = (re.search(r"127\.0\.0\.1:(\d+) \(Envoy\)", line) for line in process.stdout)
+        port = next((int(found[1]) for found in ports if found), None)
+        assert port is not None, "the sandbox did not start"
+        yield Door(port)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+
+
+def identify_request(**changes: Any) -> dict[str, Any]:
+    """Build a good identify request with *changes* to posVendor."""
+    vendor = {"storeId": "9999", "posType": "Partner", "transactionId": "257", **changes}
+    return {"identifier": "123456", "posVendor": vendor}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"storeId": 9999},
+        {"terminal": 0, "operator": 300, "transactionId": 257},
+        {"terminal": None, "supportingPos": None},
+        {"surprise": {"a": [1, {"b": None}]}},
+    ],
+)
+def test_lenient_fields_are_served(door: Door, changes: dict[str, Any]) -> None:
+    """Numbers for strings, null for absent and unknown fields do not stop a till."""
+    assert door.post(IDENTIFY, identify_request(**changes)).status == 200
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json; charset=utf-8", "text/xml", "application/grpcish", ""]
+)
+def test_any_content_type_is_served(door: Door, content_type: str) -> None:
+    """Old tills label their JSON wrongly."""
+    assert door.post(IDENTIFY, identify_request(), content_type=content_type).status == 200
+
+
+def test_byte_order_mark_is_served(door: Door) -> None:
+    """A body may start with a UTF-8 byte order mark."""
+    body = b"\xef\xbb\xbf" + json.dumps(identify_request()).encode()
+    assert door.post(IDENTIFY, body).status == 200
+
+
+@pytest.mark.parametrize("host", [b"", b"Host: store-9999\r\n"])
+def test_http_1_0_is_served(door: Door, host: bytes) -> None:
+    """HTTP/1.0 works, with a Host or without."""
+    body = json.dumps({"correlationId": "old-till"}).encode()
+    answer = door.raw(
+        b"POST %s HTTP/1.0\r\n%sx-api-key: sandbox-pos-key\r\nContent-Length: %d\r\n\r\n%s"
+        % (SESSIONS.encode(), host, len(body), body)
+    )
+    assert answer.startswith(b"HTTP/1.0 200 OK\r\n")
+
+
+def test_eligible_discounts_are_absent_and_order_is_present(door: Door) -> None:
+    """As the contract's two examples: `eligibleDiscounts` only with discounts, `order` always."""
+    without = door.post(IDENTIFY, identify_request()).json
+    with_discount = door.post(IDENTIFY, {**identify_request(), "identifier": 234567}).json
+    assert "eligibleDiscounts" not in without
+    assert without["order"]
+    assert with_discount["eligibleDiscounts"]
+    assert with_discount["order"] == []
+
+
+def test_every_wrong_field_is_named(door: Door) -> None:
+    """All violations come at once, in the field names of JSON."""
+    request = identify_request(storeId=1.5, transactionId=[1], terminal=True)
+    assert door.post(IDENTIFY, {**request, "identifier": {}}).errors == {
+        "identifier": "must be a string",
+        "posVendor.storeId": "must be an integer",
+        "posVendor.transactionId": "must be a string",
+        "posVendor.terminal": "must be a string",
+    }
+
+
+def test_wrong_items_of_a_list_are_named_by_index(door: Door) -> None:
+    """A list's items are counted from 0."""
+    order = [{"incentiveId": "a", "quantity": 1}, {"quantity": "x"}, 7]
+    answer = door.post("/otp", {"loyaltyId": "a", "order": order}, x_api_key="sandbox-app-key")
+    assert answer.errors == {
+        "order[1].quantity": "must be an integer",
+        "order[2]": "must be an object",
+    }
+
+
+def test_wrong_query_parameters_are_named(door: Door) -> None:
+    """The query is checked like the body."""
+    answer = door.call("GET", f"{TRANSFERS}?account=nonsense&pageSize=abc&unknown=1")
+    assert answer.errors == {
+        "account": "must be one of AVAILABLE, HELD",
+        "pageSize": "must be an integer",
+    }
+
+
+@pytest.mark.parametrize("word", ["held", "HELD", "Held"])
+def test_enum_words_come_in_any_case(door: Door, word: str) -> None:
+    """`held` is `HELD`, and an unknown parameter is ignored."""
+    path = f"{TRANSFERS}?account={word}&unknown=1"
+    assert door.call("GET", path, x_api_key="sandbox-app-key").status == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"identifier":\n }', "JSON has an unexpected character (line 2, column 2)"),
+        (b'{"identifier":"a"', "JSON ends too early (line 1, column 18)"),
+        (b'{"identifier":"a"} x', "JSON goes on after its end (line 1, column 20)"),
+        (b"[" * 10_000, "JSON is nested deeper than 100 levels (line 1, column 102)"),
+        (b"[]", "must be a JSON object"),
+    ],
+)
+def test_malformed_json_is_placed(door: Door, body: bytes, message: str) -> None:
+    """What is not JSON is answered with the line and column of the fault."""
+    assert door.post(IDENTIFY, body).errors == {"": message}
+
+
+@pytest.mark.parametrize("text", [b"a\xff", b"\xed\xa0\x80", b"\\ud800"])
+def test_broken_text_is_named(door: Door, text: bytes) -> None:
+    """Text that is not UTF-8 never reaches the server."""
+    answer = door.post(IDENTIFY, b'{"identifier":"%s"}' % text)
+    assert answer.errors == {"identifier": "must be valid UTF-8 text"}
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", b"[]", b"7", b'{"correlationId":5}', b'{"correlationId":{},"channel":{}}']
+)
+def test_unreadable_correlation_id_is_the_documented_answer(door: Door, body: bytes) -> None:
+    """The one error the session contract shows, to the byte."""
+    answer = door.post(SESSIONS, body)
+    assert answer.status == 400
+    assert answer.body == INVALID_CORRELATION_ID
+    assert answer.headers["content-length"] == "88"
+
+
+def test_other_session_fields_are_named(door: Door) -> None:
+    """The session dialect lists the fields in its message."""
+    answer = door.post(SESSIONS, {"correlationId": "a", "channel": {}, "externalIdentifier": []})
+    assert answer.json["errorMessage"] == (
+        "channel must be a string; externalIdentifier must be a string"
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code", "allow"),
+    [
+        ("POST", "/nowhere", 404, "NotFound", None),
+        ("GET", IDENTIFY, 405, "MethodNotAllowed", "POST"),
+        ("DELETE", "/otp/123456", 405, "MethodNotAllowed", "GET"),
+        ("POST", "/loyalty.v1.IdentifyService/Identify", 404, "NotFound", None),
+    ],
+)
+def test_wrong_path_or_method_is_told(
+    door: Door, method: str, path: str, status: int, code: str, allow: str | None
+) -> None:
+    """404 and 405 are told apart, and 405 lists the methods."""
+    answer = door.call(method, path)
+    assert (answer.status, answer.json["code"]) == (status, code)
+    assert answer.headers.get("allow") == allow
+
+
+def test_unknown_client_path_speaks_the_other_dialect(door: Door) -> None:
+    """Under /client/ an error has the three keys of that contract."""
+    assert door.post("/client/nowhere", {}).json == {
+        "statusCode": 404,
+        "errorMessage": "No such path",
+        "errorCode": "INVALID_REQUEST",
+    }
+
+
+def test_body_limit_is_exact(door: Door) -> None:
+    """256 KiB is read, one byte more is 413."""
+    body = json.dumps(identify_request()).encode()
+    assert door.post(IDENTIFY, body.ljust(262_144)).status == 200
+    refused = door.post(IDENTIFY, body.ljust(262_145))
+    assert (refused.status, refused.json["code"]) == (413, "PayloadTooLarge")
+
+
+@pytest.mark.parametrize(
+    ("request_head", "status"),
+    [
+        (b"NONSENSE", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nx-a: " + b"y" * 40_000, 431),
+        (b"GET / HTTP/1.1\r\nHost: x\r\na_b: c", 400),
+        (b"GET /a%2Fb HTTP/1.1\r\nHost: x", 400),
+        (b"CONNECT x:1 HTTP/1.1\r\nHost: x", 404),
+    ],
+)
+def test_bad_http_is_answered_in_json(door: Door, request_head: bytes, status: int) -> None:
+    """Even what no filter sees has a JSON body and the security headers."""
+    answer = door.raw(request_head + b"\r\n\r\n")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert json.loads(body)["statusCode"] == status
+    for name in (*SECURITY_HEADERS, "x-request-id"):
+        assert f"\r\n{name}: ".encode() in head
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [(SESSIONS, {"correlationId": "a"}), (SESSIONS, {}), (IDENTIFY, {})]
+)
+def test_answers_carry_security_headers(door: Door, path: str, body: Any) -> None:
+    """Good and bad answers carry them, and a request id that no caller chose."""
+    forged = "00000000-0000-4000-8000-000000000000"
+    answers = [door.post(path, body, x_request_id=forged) for _ in range(2)]
+    for answer in answers:
+        assert set(SECURITY_HEADERS) <= set(answer.headers)
+        assert answer.headers["content-type"] == "application/json"
+        assert not [name for name in answer.headers if name.startswith(("grpc-", "loyalty-"))]
+    assert len({forged, *(answer.headers["x-request-id"] for answer in answers)}) == 3
+
+
+def test_session_headers_are_the_documented_ones(door: Door) -> None:
+    """The fixed headers of the session contract, to the byte."""
+    headers = door.post(SESSIONS, {"correlationId": "a"}).headers
+    documented = {
+        "referrer-policy": "no-referrer",
+        "x-xss-protection": "1;mode=block",
+        "access-control-allow-origin": "*",
+        "expect-ct": "max-age=86400",
+        "strict-transport-security": "max-age=31536000",
+        "feature-policy": "vibrate 'none'; geolocation 'none'",
+        "x-frame-options": "sameorigin",
+        "content-security-policy": (
+            "connect-src 'none';object-src https://*.cloudfront.net;"
+            "script-src https://*.cloudfront.net"
+        ),
+        "cache-control": "no-cache, no-store, must-revalidate",
+        "x-content-type-options": "nosniff",
+    }
+    assert documented.items() <= headers.items()
+
+
+def test_server_refusal_keeps_its_status(door: Door) -> None:
+    """HTTP 422, which gRPC has no code for, reaches the till."""
+    answer = door.post(IDENTIFY, {**identify_request(), "identifier": "900422"})
+    assert (answer.status, answer.json["code"]) == (422, "OrderSelectionStatusUnclaimable")
+    assert int(answer.headers["content-length"]) == len(answer.body)
+
+
+def test_replayed_answer_is_marked(door: Door) -> None:
+    """The header that marks a replay passes the transcoder."""
+    sent = [
+        door.post(SESSIONS, {"correlationId": "r"}, idempotency_key="replayed") for _ in range(2)
+    ]
+    assert "idempotent-replayed" not in sent[0].headers
+    assert sent[1].headers["idempotent-replayed"] == "true"
+
+
+def test_dialect_cannot_be_forged(door: Door) -> None:
+    """The path alone decides the dialect."""
+    answer = door.post(IDENTIFY, {**identify_request(), "identifier": "?"}, loyalty_dialect="es")
+    assert "code" in answer.json
+
+
+def test_grpc_error_passes_untouched(door: Door) -> None:
+    """On the same port a gRPC caller gets its own error, even one that claims to speak JSON."""
+    with grpc.insecure_channel(f"127.0.0.1:{door.port}") as channel:
+        stub = identify_service_pb2_grpc.IdentifyServiceStub(channel)
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.Identify(
+                identify_service_pb2.IdentifyRequest(identifier="?"),
+                metadata=[("x-api-key", "sandbox-pos-key"), ("loyalty-dialect", "rbi")],
+                timeout=5,
+            )
+    trailers = {name for name, _ in caught.value.trailing_metadata()}
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "grpc-status-details-bin" in trailers
+    assert not [name for name in trailers if name.startswith("loyalty-http")]
+
+
+def test_grpc_web_passes(door: Door) -> None:
+    """A gRPC-Web call is answered as gRPC-Web."""
+    message = identify_service_pb2.IdentifyRequest(identifier="?").SerializeToString()
+    answer = door.post(
+        "/loyalty.v1.IdentifyService/Identify",
+        b"\0" + len(message).to_bytes(4, "big") + message,
+        content_type="application/grpc-web+proto",
+    )
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "application/grpc-web+proto"
+    assert answer.headers["grpc-status"] == "3"

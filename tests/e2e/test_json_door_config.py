@@ -1,0 +1,98 @@
+"""What envoy.yaml promises, checked against the contract it stands for."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf import descriptor_pb2
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def config() -> dict[str, Any]:
+    """The configuration as it is deployed."""
+    loaded: dict[str, Any] = YAML(typ="safe").load(ROOT / "envoy" / "envoy.yaml")
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def manager(config: dict[str, Any]) -> dict[str, Any]:
+    """The HTTP connection manager of the only listener."""
+    listener = config["static_resources"]["listeners"][0]
+    typed: dict[str, Any] = listener["filter_chains"][0]["filters"][0]["typed_config"]
+    return typed
+
+
+@pytest.fixture(scope="module")
+def lua() -> str:
+    """The filter's source."""
+    return (ROOT / "envoy" / "json_door.lua").read_text(encoding="utf-8")
+
+
+def filter_named(manager: dict[str, Any], word: str) -> dict[str, Any]:
+    """Return the configuration of the filter whose name ends in *word*."""
+    return next(
+        part["typed_config"] for part in manager["http_filters"] if part["name"].endswith(word)
+    )
+
+
+def test_every_service_of_the_contract_is_transcoded(manager: dict[str, Any]) -> None:
+    """A service that is added to the protos must be added to envoy.yaml."""
+    files = descriptor_pb2.FileDescriptorSet.FromString(
+        (ROOT / "generated" / "loyalty.binpb").read_bytes()
+    )
+    services = {f"{file.package}.{service.name}" for file in files.file for service in file.service}
+    assert set(filter_named(manager, "transcoder")["services"]) == services
+
+
+def test_the_lua_filter_stands_before_the_transcoder(manager: dict[str, Any]) -> None:
+    """gRPC-Web becomes gRPC first, and the filter words what the transcoder refuses."""
+    names = [part["name"].rpartition(".")[2] for part in manager["http_filters"]]
+    assert names == ["grpc_web", "lua", "grpc_json_transcoder", "router"]
+
+
+def test_both_sources_of_fixed_headers_agree(manager: dict[str, Any], lua: str) -> None:
+    """An answer has the same headers whether a filter saw it or not."""
+    mappers = manager["local_reply_config"]["mappers"]
+    for name, mapper in (("ES_HEADERS", mappers[0]), ("RBI_HEADERS", mappers[-1])):
+        block = lua.partition(f"local {name} = {{\n")[2].partition("\n}\n")[0]
+        in_lua = re.findall(r'\{\s*"([^"]+)",\s*"([^"]*)",?\s*\}', block)
+        in_yaml = [
+            (part["header"]["key"], part["header"]["value"]) for part in mapper["headers_to_add"]
+        ]
+        assert [part for part in in_yaml if part[0] != "x-request-id"] == in_lua
+
+
+def test_every_answer_of_envoy_is_json(manager: dict[str, Any]) -> None:
+    """No mapper leaves an answer as text/plain."""
+    formats = [
+        mapper["body_format_override"] for mapper in manager["local_reply_config"]["mappers"]
+    ]
+    assert {part["content_type"] for part in formats} == {"application/json"}
+
+
+def test_the_edge_is_hardened(config: dict[str, Any], manager: dict[str, Any]) -> None:
+    """Envoy's own checklist for the edge holds, with the limits this service chose."""
+    assert config["admin"]["address"]["socket_address"]["address"] == "127.0.0.1"
+    assert manager["use_remote_address"] is True
+    assert manager["normalize_path"] is True
+    assert manager["merge_slashes"] is True
+    assert manager["path_with_escaped_slashes_action"] == "REJECT_REQUEST"
+    protocol = manager["common_http_protocol_options"]
+    assert protocol["headers_with_underscores_action"] == "REJECT_REQUEST"
+    http2 = manager["http2_protocol_options"]
+    assert http2["max_concurrent_streams"] == 100
+    assert http2["initial_stream_window_size"] == 65536
+    assert http2["initial_connection_window_size"] == 1048576
+
+
+def test_only_what_never_reached_the_server_is_retried(manager: dict[str, Any]) -> None:
+    """A retry can never act twice."""
+    routes = manager["route_config"]["virtual_hosts"][0]["routes"]
+    policies = [part["route"].get("retry_policy") for part in routes]
+    assert {part["retry_on"] for part in policies if part} == {"connect-failure,refused-stream"}
