@@ -65,14 +65,31 @@ class Database:
         return psycopg.connect(dsn, autocommit=True, application_name="loyalty-writer")
 
     def connect_readers(self) -> AsyncEngine:
-        """Open the pool that readers share; it never waits for the writer."""
+        """
+        Open the pool that readers share.
+
+        A reader sees one state from its first query on, and never waits for the writer.
+        """
         if not self.embedded:
-            return create_async_engine(self.url.set(drivername="postgresql+asyncpg"), pool_size=4)
-        engine = create_async_engine(self.url.set(drivername="sqlite+aiosqlite"), pool_size=4)
+            return create_async_engine(
+                self.url.set(drivername="postgresql+asyncpg"),
+                pool_size=4,
+                isolation_level="REPEATABLE READ",
+            )
+        engine = create_async_engine(
+            self.url.set(drivername="sqlite+aiosqlite"),
+            pool_size=4,
+            # The driver would begin no transaction for a query: BEGIN is sent below instead.
+            connect_args={"isolation_level": None},
+        )
 
         @event.listens_for(engine.sync_engine, "connect")
         def _only_read(connection: Any, _record: Any) -> None:
             connection.execute("PRAGMA query_only = ON")
+
+        @event.listens_for(engine.sync_engine, "begin")
+        def _begin(connection: Any) -> None:
+            connection.exec_driver_sql("BEGIN")
 
         return engine
 

@@ -1,0 +1,153 @@
+"""What operators change is seen by every running store."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from server.application.apply_program import ApplyProgram, ProgramMovedError, apply_program
+from server.application.create_key import CreatedKey, CreateKey, ProgramUnknownError, create_key
+from server.application.program_changes import ProgramChangeError
+from server.domain.errors import StoreNotFoundError
+from server.domain.keys import Role, key_digest
+from server.domain.program import Store as Shop
+from server.storage.store import Store
+from tests.support.ledger import audit, rows
+from tests.support.programs import PROGRAM_ID, demo_program, enroll, other_program, put_program
+from tests.support.stores import demo_store, open_store
+
+NEW_SHOP = Shop(4242, "New shop", "America/Toronto", loyalty_enabled=True)
+
+
+async def _new_key(store: Store, role: Role = Role.TILL) -> CreatedKey:
+    command = CreateKey(PROGRAM_ID, "partner", role, frozenset({9999}))
+    return await store.write(lambda unit, now_ms: create_key(unit, command, now_ms))
+
+
+async def test_program_survives_the_database(database_url: str) -> None:
+    """A program is read back exactly as it was described."""
+    async with demo_store(database_url) as store:
+        assert store.catalog.programs == {PROGRAM_ID: demo_program()}
+    async with open_store(database_url) as store:
+        assert store.catalog.programs == {PROGRAM_ID: demo_program()}
+
+
+async def test_writing_sees_a_change_of_another_server_at_once(database_url: str) -> None:
+    """The first write after another server's change decides by the changed program."""
+    program = demo_program()
+    changed = replace(program, stores={**program.stores, 4242: NEW_SHOP})
+    async with demo_store(database_url) as running, open_store(database_url) as operator:
+        await put_program(operator, changed)
+        seen = await running.write(lambda unit, _now: unit.catalog.programs[PROGRAM_ID])
+        assert seen.stores[4242] == NEW_SHOP
+        assert running.catalog.programs[PROGRAM_ID] == changed
+
+
+async def test_idle_store_takes_up_a_change_by_itself(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server without calls sees a revoked key and a changed program soon after."""
+    monkeypatch.setattr("server.storage.store.CATALOG_POLL_S", 0.01)
+    async with demo_store(database_url) as running, open_store(database_url) as operator:
+        created = await _new_key(operator)
+        digest = key_digest(created.secret)
+        async with asyncio.timeout(10):
+            while digest not in running.catalog.keys:  # noqa: ASYNC110 - what is tested.
+                await asyncio.sleep(0.005)
+        assert running.catalog.keys[digest] == created.key
+        await operator.write(lambda unit, now: unit.revoke_key(created.key.key_id, now))
+        async with asyncio.timeout(10):
+            while digest in running.catalog.keys:  # noqa: ASYNC110 - what is tested.
+                await asyncio.sleep(0.005)
+
+
+async def test_revoked_key_is_gone_for_good(database_url: str) -> None:
+    """A key is revoked once, whoever asks again, and stays so after a restart."""
+    async with demo_store(database_url) as store:
+        key = await _new_key(store)
+        kept = await _new_key(store, Role.APP)
+        revoke = [
+            await store.write(lambda unit, now: unit.revoke_key(key.key.key_id, now))
+            for _ in range(2)
+        ]
+        assert revoke == [True, False]
+        assert key_digest(key.secret) not in store.catalog.keys
+    async with open_store(database_url) as store:
+        assert set(store.catalog.keys) == {key_digest(kept.secret)}
+        async with store.read() as reader:
+            listed = {entry.key_id: entry.revoked_ms for entry in await reader.api_keys()}
+    assert listed[kept.key.key_id] is None
+    assert listed[key.key.key_id] is not None
+
+
+async def test_key_for_nobody_is_refused(database_url: str) -> None:
+    """A key is not created for an unknown program or store."""
+    async with demo_store(database_url) as store:
+        unknown = CreateKey("demo-xx", "partner", Role.TILL)
+        with pytest.raises(ProgramUnknownError):
+            await store.write(lambda unit, now: create_key(unit, unknown, now))
+        elsewhere = CreateKey(PROGRAM_ID, "partner", Role.TILL, frozenset({9999, 5}))
+        with pytest.raises(StoreNotFoundError):
+            await store.write(lambda unit, now: create_key(unit, elsewhere, now))
+        assert store.catalog.keys == {}
+
+
+async def test_program_that_stays_the_same_changes_nothing(database_url: str) -> None:
+    """Applying a program again writes nothing, not even a revision."""
+    async with demo_store(database_url) as store:
+        before = store.catalog.revision
+        changes = await store.write(
+            lambda unit, now: apply_program(unit, ApplyProgram(demo_program()), now)
+        )
+        await store.refresh_catalog()
+        assert changes == ()
+        assert store.catalog.revision == before
+
+
+async def test_refused_program_changes_nothing(database_url: str) -> None:
+    """A program that may not change so, or has moved since it was shown, stays as it was."""
+    program = demo_program()
+    async with demo_store(database_url) as store:
+        before = store.catalog
+        moved_away = ApplyProgram(replace(program, region="US"))
+        with pytest.raises(ProgramChangeError):
+            await store.write(lambda unit, now: apply_program(unit, moved_away, now))
+        moved = ApplyProgram(replace(program, name="Renamed"), expected=())
+        with pytest.raises(ProgramMovedError):
+            await store.write(lambda unit, now: apply_program(unit, moved, now))
+        await store.refresh_catalog()
+        assert store.catalog == before
+
+
+async def test_removed_incentive_is_kept_retired(database_url: str) -> None:
+    """An incentive that left the file stays known, retired, so that its codes can say so."""
+    program = demo_program()
+    gone = next(name for name, incentive in program.incentives.items() if not incentive.retired)
+    rest = {name: value for name, value in program.incentives.items() if name != gone}
+    async with demo_store(database_url) as store:
+        await put_program(store, replace(program, incentives=rest))
+        kept = store.catalog.programs[PROGRAM_ID].incentives
+    assert kept[gone] == replace(program.incentives[gone], retired=True)
+    assert kept.keys() == program.incentives.keys()
+
+
+async def test_each_program_has_accounts_of_its_own(database_url: str) -> None:
+    """A second program brings its own accounts, and the first one's members are not in it."""
+    async with demo_store(database_url) as store:
+        await put_program(store, other_program())
+        loyalty_id = await enroll(store, 10)
+        found = await store.write(lambda unit, _now: unit.member("demo-us", loyalty_id))
+        assert found is None
+        async with store.read() as reader:
+            assert await reader.member("demo-us", loyalty_id) is None
+            assert await reader.total("demo-us") == 0
+    counts = rows(
+        database_url,
+        "SELECT program_id, count(*) AS number FROM account "
+        "WHERE member_number IS NULL GROUP BY program_id",
+    )
+    assert len({row.number for row in counts}) == 1
+    assert {row.program_id for row in counts} == {"demo-ca", "demo-us"}
+    audit(database_url)

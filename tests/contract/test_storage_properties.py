@@ -1,0 +1,155 @@
+"""Random histories of a few members, held against a model of a few lines."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server.application.adjust_points import AdjustPoints, adjust_points
+from server.application.identify_member import identify_member
+from server.application.unit import Unit
+from server.application.void_pending import void_pending
+from server.domain.errors import CodeNotFoundError, PointsInsufficientError, RequestInvalidError
+from server.domain.ledger import POINTS_MAX
+from server.sandbox.fixed_codes import COFFEE, HASH_BROWN
+from server.storage.store import Store
+from tests.support.databases import Backend, fresh_database
+from tests.support.ledger import audit, balances
+from tests.support.programs import PROGRAM_ID, enroll, identify_command, issue
+from tests.support.stores import demo_store
+
+MEMBERS = 3
+COSTS = {COFFEE: 800, HASH_BROWN: 0}
+
+members = st.integers(0, MEMBERS - 1)
+steps = st.one_of(
+    st.tuples(st.just("adjust"), members, st.integers(-3000, 3000)),
+    st.tuples(st.just("adjust"), members, st.sampled_from([POINTS_MAX, 1 - POINTS_MAX])),
+    st.tuples(st.just("issue"), members, st.lists(st.sampled_from([*COSTS]), unique=True)),
+    st.tuples(st.just("identify"), members, st.none()),
+    st.tuples(st.just("identify_old"), members, st.none()),
+    st.tuples(st.just("void"), members, st.none()),
+)
+
+
+@dataclass
+class Guest:
+    """What the model knows of a member."""
+
+    loyalty_id: str
+    available: int = 0
+    code: tuple[str, int] | None = None
+    replaced: str | None = None
+    holds: list[tuple[str, int]] = field(default_factory=list)
+
+    @property
+    def held(self) -> int:
+        """Points held by open transactions."""
+        return sum(points for _, points in self.holds)
+
+
+async def _take(store: Store, guest: Guest, step: str, value: Any) -> None:
+    """Take one step with the store and with the model."""
+    match step:
+        case "adjust":
+            await _adjust(store, guest, value)
+        case "issue":
+            digits = await issue(store, guest.loyalty_id, *value)
+            if guest.code is not None:
+                guest.replaced = guest.code[0]
+            guest.code = (digits, sum(COSTS[name] for name in value))
+        case "identify" if guest.code is not None:
+            await _identify(store, guest, *guest.code)
+        case "identify_old" if guest.replaced is not None:
+            command = identify_command(guest.replaced)
+            try:
+                await store.write(lambda unit, now: identify_member(unit, command, now))
+            except CodeNotFoundError:
+                return
+            raise AssertionError("a replaced code was taken")
+        case "void" if guest.holds:
+            transaction_id, points = guest.holds.pop(0)
+            await store.write(lambda unit, now: _void(unit, transaction_id, now))
+            guest.available += points
+
+
+async def _adjust(store: Store, guest: Guest, points: int) -> None:
+    command = AdjustPoints(PROGRAM_ID, guest.loyalty_id, points, "step")
+    possible = points != 0 and 0 <= guest.available + points <= POINTS_MAX - guest.held
+    try:
+        await store.write(lambda unit, now: adjust_points(unit, command, now))
+    except (PointsInsufficientError, RequestInvalidError):
+        assert not possible
+    else:
+        assert possible
+        guest.available += points
+
+
+async def _identify(store: Store, guest: Guest, digits: str, cost: int) -> None:
+    command = identify_command(digits)
+    try:
+        done: Any = await store.write(lambda unit, now: identify_member(unit, command, now))
+    except PointsInsufficientError as refusal:
+        told = (refusal.available_points, refusal.required_points)
+        assert told == (guest.available, cost)
+        assert cost > guest.available
+    else:
+        guest.available -= cost
+        assert done.result.available_points == guest.available
+        guest.holds.append((done.result.transaction_id, cost))
+        guest.code = None
+
+
+def _void(unit: Unit, transaction_id: str, now_ms: int) -> None:
+    transaction = unit.transaction(transaction_id)
+    assert transaction is not None
+    void_pending(unit, transaction, now_ms)
+
+
+@settings(max_examples=15, deadline=None)
+@given(history=st.lists(steps, max_size=30))
+def test_balances_follow_the_model(backend: Backend, history: list[Any]) -> None:
+    """Whatever happens to a few members, their balances are those of the model."""
+
+    async def run(url: str) -> None:
+        async with demo_store(url) as store:
+            guests = [Guest(await enroll(store)) for _ in range(MEMBERS)]
+            for step, member, value in history:
+                await _take(store, guests[member], step, value)
+            await _compare(url, guests)
+
+    with fresh_database(backend) as url:
+        asyncio.run(run(url))
+
+
+@settings(max_examples=8, deadline=None)
+@given(histories=st.lists(st.lists(steps, max_size=12), min_size=MEMBERS, max_size=MEMBERS))
+def test_balances_follow_the_model_side_by_side(
+    backend: Backend, histories: list[list[Any]]
+) -> None:
+    """Members whose histories run at the same time, in shared batches, each follow the model."""
+
+    async def live(store: Store, guest: Guest, history: list[Any]) -> None:
+        for step, _member, value in history:
+            await _take(store, guest, step, value)
+
+    async def run(url: str) -> None:
+        async with demo_store(url) as store:
+            guests = [Guest(await enroll(store)) for _ in range(MEMBERS)]
+            await asyncio.gather(
+                *(live(store, *pair) for pair in zip(guests, histories, strict=True))
+            )
+            await _compare(url, guests)
+
+    with fresh_database(backend) as url:
+        asyncio.run(run(url))
+
+
+async def _compare(url: str, guests: list[Guest]) -> None:
+    for guest in guests:
+        assert balances(url, guest.loyalty_id) == (guest.available, guest.held)
+    audit(url)
