@@ -7,7 +7,11 @@ from typing import Literal
 
 
 class LoyaltyError(Exception):
-    """Raised, as one of its subclasses, when a call is refused."""
+    """
+    Raised, as one of its subclasses, when a call is refused.
+
+    They are not frozen: a context manager that an exception passes through sets its traceback.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,29 +29,29 @@ class FieldViolation:
     message: str
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)
 class RequestInvalidError(LoyaltyError):
     """Raised when fields of the request break the contract; it carries all of them."""
 
     violations: tuple[FieldViolation, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)
 class CorrelationIdInvalidError(LoyaltyError):
     """Raised when a correlation ID names a session that can't be opened anonymously."""
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)
 class ApiKeyMissingError(LoyaltyError):
     """Raised when a call carries no API key."""
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)
 class ApiKeyInvalidError(LoyaltyError):
     """Raised when an API key is unknown, revoked or of another region."""
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)
 class RoleNotAllowedError(LoyaltyError):
     """Raised when an API key's role does not allow the call."""
 
@@ -55,62 +59,62 @@ class RoleNotAllowedError(LoyaltyError):
     method: str
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)
 class StoreNotAllowedError(LoyaltyError):
     """Raised when an API key is limited to other stores."""
 
     store_id: int
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)
 class StoreNotFoundError(LoyaltyError):
     """Raised when the program has no such store."""
 
     store_id: int
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)
 class MemberNotFoundError(LoyaltyError):
     """Raised when the program has no such member."""
 
     loyalty_id: str
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)
 class IdentificationFailedError(LoyaltyError):
     """Raised when an identifier resembles a loyalty ID and is none."""
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)
 class IdentifierInvalidError(LoyaltyError):
     """Raised when an identifier is of no known kind."""
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)
 class IdentifierTypeDisabledError(LoyaltyError):
     """Raised when the program has switched a kind of identifier off."""
 
     kind: str
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)
 class CodeNotFoundError(LoyaltyError):
     """Raised when a code was never issued, was replaced or expired."""
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)
 class CodeAlreadyUsedError(LoyaltyError):
     """Raised when a code was used before."""
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)
 class RewardNotFoundError(LoyaltyError):
     """Raised when a reward does not exist, or no longer does."""
 
     incentive_id: str
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)
 class OfferNotFoundError(LoyaltyError):
     """Raised when an offer does not exist, or no longer does."""
 
@@ -124,7 +128,7 @@ def incentive_not_found(kind: Literal["reward", "offer"], incentive_id: str) -> 
     return OfferNotFoundError(incentive_id)
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)
 class PointsInsufficientError(LoyaltyError):
     """Raised when a member has fewer points than are asked for."""
 
@@ -132,24 +136,24 @@ class PointsInsufficientError(LoyaltyError):
     required_points: int
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)
 class IdempotencyKeyReusedError(LoyaltyError):
     """Raised when an idempotency key was used with another request."""
 
     idempotency_key: str
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)
 class ServerBusyError(LoyaltyError):
     """Raised when more work waits than the server takes on."""
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)
 class DeadlinePassedError(LoyaltyError):
     """Raised when a call is given up after its deadline; its outcome is unknown."""
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)
 class ServerFailedError(LoyaltyError):
     """Raised in place of an unexpected exception, whose text stays in the log."""
 

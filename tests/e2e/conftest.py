@@ -1,0 +1,48 @@
+"""Fixtures of the end-to-end tests: a server on real sockets, alone or behind a real Envoy."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from pytest_asyncio import is_async_test
+
+from tests.support.server import Front, Server, run_front, run_server
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run all of these tests on the event loop that the shared servers run on."""
+    for item in items:
+        if item.path.is_relative_to(HERE) and is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def front(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Front]:
+    """A server behind Envoy that all tests share: each uses members and orders of its own."""
+    async with run_front(tmp_path_factory.mktemp("front")) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def server(front: Front) -> Server:
+    """The shared server without Envoy."""
+    return front.server
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def own_front(tmp_path: Path) -> AsyncIterator[Front]:
+    """A server behind Envoy for one test alone."""
+    async with run_front(tmp_path) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def own_server(tmp_path: Path) -> AsyncIterator[Server]:
+    """A server for one test alone."""
+    async with run_server(tmp_path) as running:
+        yield running

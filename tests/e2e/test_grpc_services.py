@@ -1,0 +1,318 @@
+"""Every RPC over real sockets, as kiosks and apps call it."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from datetime import UTC, datetime
+
+import grpc
+import pytest
+
+from loyalty.v1 import code_service_pb2, discount_pb2, member_service_pb2, order_pb2
+from loyalty.v1 import session_service_pb2 as session_pb2
+from server.sandbox.fixed_codes import COFFEE, FARHAN, HASH_BROWN, NOOR, TWENTY_PERCENT
+from tests.support.server import Server, give_points, identify_request, new_order
+
+CREATED = "2021-08-10T12:18:39.180Z"
+
+
+def _is_uuid(text: str) -> bool:
+    return str(uuid.UUID(text)) == text
+
+
+async def test_code_of_reward_and_offer_answers_the_first_example(server: Server) -> None:
+    """Code 123456 answers balances, guest and both lines as the contract's first example."""
+    answer = await server.till.call(server.till.identifies.Identify, identify_request("123456"))
+    assert [(line.amount, line.currency) for line in answer.balances] == [(14464, "points")]
+    user = answer.loyalty_user
+    assert (user.created, user.id, user.name) == (CREATED, FARHAN, "Farhan")
+    reward, offer = answer.order
+    assert (reward.incentive_id, reward.product_id) == (COFFEE, "700101")
+    assert (reward.quantity, reward.product_type) == (1, order_pb2.OrderLine.reward)
+    assert reward.HasField("price")
+    assert reward.price == 0
+    assert (offer.incentive_id, offer.product_id) == (HASH_BROWN, "700102")
+    assert (offer.quantity, offer.product_type) == (1, order_pb2.OrderLine.offer)
+    assert not offer.HasField("price")
+    assert reward.reference_id != offer.reference_id
+    assert not answer.eligible_discounts
+    assert _is_uuid(answer.transaction_id)
+
+
+async def test_code_of_discount_answers_the_second_example(server: Server) -> None:
+    """Code 234567 answers one discount and no lines as the contract's second example."""
+    answer = await server.till.call(server.till.identifies.Identify, identify_request("234567"))
+    assert [(line.amount, line.currency) for line in answer.balances] == [(14464, "points")]
+    assert answer.loyalty_user.id == NOOR
+    assert not answer.order
+    (discount,) = answer.eligible_discounts
+    assert (discount.incentive_id, discount.product_id) == (TWENTY_PERCENT, "702")
+    assert discount.details.display_name == "20% off order"
+    assert discount.details.discount_value == 20
+    assert discount.details.subtype == discount_pb2.DiscountDetails.PERCENTAGE_DISCOUNT
+    assert discount.details.type == discount_pb2.DiscountDetails.offer
+
+
+async def test_supporting_pos_chooses_the_plu(server: Server) -> None:
+    """A kiosk gets the PLUs of the store's own vendor."""
+    request = identify_request("234567", pos_type="Partner", supporting_pos="Kiosk")
+    answer = await server.till.call(server.till.identifies.Identify, request)
+    assert answer.eligible_discounts[0].product_id == "K-OFF-20"
+
+
+async def test_loyalty_id_opens_a_transaction_each_time(server: Server) -> None:
+    """A loyalty ID, in any case, opens a new transaction and holds nothing."""
+    loyalty_id = await server.admin.enroll()
+    request = identify_request(loyalty_id.upper())
+    answers = [await server.till.call(server.till.identifies.Identify, request) for _ in range(2)]
+    assert [answer.loyalty_user.id for answer in answers] == [loyalty_id] * 2
+    assert not answers[0].order
+    assert answers[0].transaction_id != answers[1].transaction_id
+
+
+async def test_retry_of_identify_is_answered_as_the_first_time(server: Server) -> None:
+    """A network retry gets the same message, marked as a repeat; another order none."""
+    loyalty_id = await server.admin.enroll()
+    await give_points(server.store, loyalty_id, 1000)
+    issued = await _issue(server, loyalty_id, COFFEE)
+    request = identify_request(issued.otp)
+    first = await server.till.call(server.till.identifies.Identify, request)
+    call = server.till.identifies.Identify(request, metadata=server.till.metadata())
+    assert await call == first
+    assert ("idempotent-replayed", "true") in tuple(await call.initial_metadata())
+    refusal = await server.till.refused(
+        server.till.identifies.Identify, identify_request(issued.otp)
+    )
+    assert refusal.reason == "CODE_ALREADY_USED"
+    assert await server.admin.balances(loyalty_id) == (200, 800)
+
+
+async def _issue(
+    server: Server, loyalty_id: str, *incentives: str, **metadata: str
+) -> code_service_pb2.IssueCodeResponse:
+    request = code_service_pb2.IssueCodeRequest(
+        loyalty_id=loyalty_id,
+        order=[code_service_pb2.SelectedIncentive(incentive_id=name) for name in incentives],
+    )
+    answer: code_service_pb2.IssueCodeResponse = await server.app.call(
+        server.app.codes.IssueCode, request, **metadata
+    )
+    return answer
+
+
+async def test_code_tells_its_life(server: Server) -> None:
+    """A code is pending until a till uses it, and then names store and transaction."""
+    loyalty_id = await server.admin.enroll()
+    local = "2026-03-04T05:06:07-05:00"
+    issued = await _issue(server, loyalty_id, HASH_BROWN, x_user_datetime=local)
+    assert len(issued.otp) == 6
+    assert (issued.loyalty_id, issued.expiry) == (loyalty_id, 300)
+    assert issued.status == code_service_pb2.pending
+    assert [(line.incentive_id, line.quantity) for line in issued.order] == [(HASH_BROWN, 1)]
+    assert issued.user_date_time == local
+    issue_time = datetime.fromisoformat(issued.created_at)
+    assert abs((datetime.now(UTC) - issue_time).total_seconds()) < 60
+
+    get = code_service_pb2.GetCodeRequest(otp=issued.otp)
+    pending = await server.app.call(server.app.codes.GetCode, get)
+    assert (pending.otp, pending.status) == (issued.otp, code_service_pb2.pending)
+    assert pending.created_at == issued.created_at
+    assert pending.user_date_time == local
+    assert not pending.HasField("restaurant_id")
+    assert not pending.HasField("transaction_id")
+
+    opened = await server.till.call(server.till.identifies.Identify, identify_request(issued.otp))
+    claimed = await server.app.call(server.app.codes.GetCode, get)
+    assert claimed.status == code_service_pb2.claimed
+    assert claimed.restaurant_id == "9999"
+    assert claimed.transaction_id == opened.transaction_id
+    assert claimed.updated_at >= claimed.created_at
+
+
+async def test_newer_code_ends_the_earlier_one(server: Server) -> None:
+    """A member has one live code: the earlier one is gone for app and till."""
+    loyalty_id = await server.admin.enroll()
+    old = await _issue(server, loyalty_id)
+    new = await _issue(server, loyalty_id)
+    get = code_service_pb2.GetCodeRequest(otp=old.otp)
+    assert (await server.app.refused(server.app.codes.GetCode, get)).reason == "CODE_NOT_FOUND"
+    shown = identify_request(old.otp)
+    refusal = await server.till.refused(server.till.identifies.Identify, shown)
+    assert refusal.reason == "CODE_NOT_FOUND"
+    await server.till.call(server.till.identifies.Identify, identify_request(new.otp))
+
+
+async def test_simultaneous_identifies_have_one_winner(server: Server) -> None:
+    """Of 200 tills that show one code at once, one gets it and 199 hear that it was used."""
+    loyalty_id = await server.admin.enroll()
+    await give_points(server.store, loyalty_id, 1000)
+    issued = await _issue(server, loyalty_id, COFFEE)
+    outcomes = await asyncio.gather(
+        *(
+            server.till.call(server.till.identifies.Identify, identify_request(issued.otp))
+            for _ in range(200)
+        ),
+        return_exceptions=True,
+    )
+    refused = [found for found in outcomes if isinstance(found, grpc.aio.AioRpcError)]
+    assert len(refused) == 199
+    assert {error.code() for error in refused} == {grpc.StatusCode.FAILED_PRECONDITION}
+    assert {error.details() for error in refused} == {"Identifier was already used"}
+    assert await server.admin.balances(loyalty_id) == (200, 800)
+
+
+async def test_member_is_kept_as_enrolled(server: Server) -> None:
+    """A member has the fields given, no others, and no points."""
+    request = member_service_pb2.EnrollMemberRequest(
+        name="Zoë", email="zoe@example.com", locale="fr-CA", birth_date="1990-02-28"
+    )
+    enrolled = (await server.app.call(server.app.members.EnrollMember, request)).member
+    get = member_service_pb2.GetMemberRequest(loyalty_id=enrolled.loyalty_id.upper())
+    member = (await server.app.call(server.app.members.GetMember, get)).member
+    assert member == enrolled
+    assert _is_uuid(member.loyalty_id)
+    assert (member.name, member.email) == ("Zoë", "zoe@example.com")
+    assert (member.locale, member.birth_date) == ("fr-CA", "1990-02-28")
+    assert (member.available_points, member.held_points) == (0, 0)
+    plain = member_service_pb2.EnrollMemberRequest(name="Guest")
+    bare = (await server.app.call(server.app.members.EnrollMember, plain)).member
+    assert not any(bare.HasField(name) for name in ("email", "locale", "birth_date"))
+
+
+async def test_transfers_come_in_pages_newest_first(server: Server) -> None:
+    """Pages of any size list all transfers of a member once, newest first."""
+    loyalty_id = await server.admin.enroll()
+    for points in (1000, 10, 20):
+        await give_points(server.store, loyalty_id, points)
+    await server.till.call(
+        server.till.identifies.Identify,
+        identify_request((await _issue(server, loyalty_id, COFFEE)).otp),
+    )
+    expected = [800, 20, 10, 1000]
+    for size in (1, 2, 3, 4, 5, 0):
+        assert await _listed(server, loyalty_id, size) == expected
+    held = member_service_pb2.ListTransfersRequest(
+        loyalty_id=loyalty_id, account=member_service_pb2.HELD
+    )
+    (hold,) = (await server.app.call(server.app.members.ListTransfers, held)).transfers
+    assert hold.cause == member_service_pb2.Transfer.CAUSE_HOLD
+    assert hold.source == member_service_pb2.Transfer.ACCOUNT_AVAILABLE
+    assert hold.destination == member_service_pb2.Transfer.ACCOUNT_HELD
+    assert _is_uuid(hold.transaction_id)
+    assert not hold.HasField("note")
+
+
+async def _listed(server: Server, loyalty_id: str, size: int) -> list[int]:
+    listed: list[int] = []
+    token = ""
+    while True:
+        request = member_service_pb2.ListTransfersRequest(
+            loyalty_id=loyalty_id, page_size=size, page_token=token
+        )
+        page = await server.app.call(server.app.members.ListTransfers, request)
+        assert size == 0 or len(page.transfers) <= size
+        listed += [transfer.points for transfer in page.transfers]
+        token = page.next_page_token
+        if not token:
+            return listed
+
+
+async def test_page_token_of_another_listing_is_refused(server: Server) -> None:
+    """A token belongs to one member and account; made up or foreign, it is refused by name."""
+    one, two = await server.admin.enroll(), await server.admin.enroll()
+    for _ in range(2):
+        await give_points(server.store, one, 10)
+    first = member_service_pb2.ListTransfersRequest(loyalty_id=one, page_size=1)
+    token = (await server.app.call(server.app.members.ListTransfers, first)).next_page_token
+    for request in (
+        member_service_pb2.ListTransfersRequest(loyalty_id=two, page_token=token),
+        member_service_pb2.ListTransfersRequest(
+            loyalty_id=one, page_token=token, account=member_service_pb2.HELD
+        ),
+        member_service_pb2.ListTransfersRequest(loyalty_id=one, page_token="é"),
+        member_service_pb2.ListTransfersRequest(loyalty_id=one, page_token="AAAA"),
+    ):
+        refusal = await server.app.refused(server.app.members.ListTransfers, request)
+        assert (refusal.reason, [*refusal.violations]) == ("REQUEST_INVALID", ["page_token"])
+
+
+@pytest.mark.parametrize(
+    ("locale", "message"),
+    [
+        ("en-CA", "Would the customer like to learn more about our loyalty program?"),
+        ("en-US", "Would the customer like to learn more about our loyalty program?"),
+        ("fr-CA", "Le client aimerait-il en savoir plus sur notre programme de fidélité?"),
+        ("xx", "Would the customer like to learn more about our loyalty program?"),
+        (None, "Would the customer like to learn more about our loyalty program?"),
+    ],
+)
+async def test_anonymous_session_speaks_the_locale(
+    server: Server, locale: str | None, message: str
+) -> None:
+    """A session speaks the language asked for, or the program's; unknown words never fail."""
+    request = session_pb2.StartAnonymousSessionRequest(
+        correlation_id=f"session {uuid.uuid4()}", locale=locale
+    )
+    answer = await server.till.call(server.till.sessions.StartAnonymousSession, request)
+    assert answer.prompt_message == message
+    assert answer.session_correlation_id == request.correlation_id
+    assert (answer.loyalty_id, answer.membership_type) == ("anonymous", "N")
+    assert (answer.status, answer.prompt) == ("NO_CARD", "REQUEST_EMAIL")
+    assert answer.is_valid
+    assert (answer.points_balance, answer.user_max_redeem_dollars) == (0, 0)
+    assert answer.redemption_rules == session_pb2.RedemptionRules(
+        min_redeem_points=25000,
+        min_redeem_amount=10,
+        max_redeem_points=75000,
+        max_redeem_amount=30,
+        redeem_increment_points=25000,
+        redeem_increment_amount=10,
+        currency="CAD",
+    )
+    assert answer.receipt_preference == "UNKNOWN"
+    again = await server.till.call(server.till.sessions.StartAnonymousSession, request)
+    assert again == answer
+
+
+async def test_idempotency_key_takes_effect_once(server: Server) -> None:
+    """A key repeats its answer and says so; with another request it is refused by name."""
+    key = f"key {uuid.uuid4()}"
+    request = member_service_pb2.EnrollMemberRequest(name="Once")
+    metadata = server.app.metadata(idempotency_key=key)
+    call = server.app.members.EnrollMember(request, metadata=metadata)
+    first = await call
+    assert "idempotent-replayed" not in dict(await call.initial_metadata())
+    again = server.app.members.EnrollMember(request, metadata=metadata)
+    assert await again == first
+    assert dict(await again.initial_metadata())["idempotent-replayed"] == "true"
+    other = member_service_pb2.EnrollMemberRequest(name="Twice")
+    refusal = await server.app.refused(server.app.members.EnrollMember, other, idempotency_key=key)
+    assert (refusal.code, refusal.reason) == (
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "IDEMPOTENCY_KEY_REUSED",
+    )
+    assert refusal.metadata == {"idempotency_key": key}
+
+
+async def test_keyed_identify_opens_one_transaction(server: Server) -> None:
+    """With an idempotency key, a repeated loyalty ID answers the first transaction."""
+    request = identify_request(await server.admin.enroll())
+    key = new_order()
+    answers = [
+        await server.till.call(server.till.identifies.Identify, request, idempotency_key=key)
+        for _ in range(2)
+    ]
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "tab\there"])
+async def test_malformed_idempotency_key_is_refused(server: Server, key: str) -> None:
+    """An idempotency key that is empty, too long or unprintable is refused by its name."""
+    if "\t" in key:
+        key = " " * 300
+    request = member_service_pb2.EnrollMemberRequest(name="Never")
+    refusal = await server.app.refused(
+        server.app.members.EnrollMember, request, idempotency_key=key
+    )
+    assert (refusal.reason, [*refusal.violations]) == ("REQUEST_INVALID", ["idempotency-key"])

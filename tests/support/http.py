@@ -1,0 +1,92 @@
+"""An HTTP/1 client that sends exactly the bytes it is given."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer as it came; header names are in lower case."""
+
+    version: str
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    def header(self, name: str) -> str | None:
+        """Give the value of a header, which may be there once at most."""
+        values = [value for key, value in self.headers if key == name]
+        assert len(values) <= 1, f"{name} is there {len(values)} times"
+        return values[0] if values else None
+
+    def json(self) -> Any:
+        """Read the body."""
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpClient:
+    """Speaks to one address, over a new connection each time."""
+
+    host: str
+    port: int
+
+    async def request(
+        self, method: str, path: str, body: str | bytes | None, headers: Mapping[str, str]
+    ) -> Response:
+        """Make a request with a body of known length."""
+        content = body.encode() if isinstance(body, str) else body or b""
+        lines = [f"{method} {path} HTTP/1.1", "host: loyalty", "connection: close"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        if body is not None:
+            lines.append(f"content-length: {len(content)}")
+        head = "\r\n".join([*lines, "", ""]).encode("latin-1")
+        return await self.send(head + content)
+
+    async def send(self, data: bytes) -> Response:
+        """Send bytes as they are; answers what comes back."""
+        async with asyncio.timeout(TIMEOUT_S):
+            reader, writer = await asyncio.open_connection(self.host, self.port)
+            try:
+                writer.write(data)
+                await writer.drain()
+                return await read_response(reader)
+            finally:
+                writer.close()
+                await writer.wait_closed()
+
+
+async def read_response(reader: asyncio.StreamReader) -> Response:
+    """Read one response, of any framing HTTP/1 has."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    status_line, *lines = head.rstrip("\r\n").split("\r\n")
+    version, status, *_reason = status_line.split(" ")
+    pairs = (line.partition(":") for line in lines)
+    headers = tuple((name.strip().lower(), value.strip()) for name, _, value in pairs)
+    found = dict(headers)
+    if "content-length" in found:
+        body = await reader.readexactly(int(found["content-length"]))
+    elif found.get("transfer-encoding") == "chunked":
+        body = await _read_chunks(reader)
+    elif found.get("connection") == "close" or version == "HTTP/1.0":
+        body = await reader.read()
+    else:
+        body = b""
+    return Response(version, int(status), headers, body)
+
+
+async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
+    pieces = []
+    while True:
+        size = int((await reader.readline()).split(b";")[0], 16)
+        pieces.append(await reader.readexactly(size))
+        await reader.readline()
+        if size == 0:
+            return b"".join(pieces)

@@ -1,0 +1,245 @@
+"""A running server with the sandbox's data, real sockets and, if asked for, a real Envoy."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+from pydantic import SecretStr
+
+from loyalty.v1 import (
+    code_service_pb2_grpc,
+    identify_service_pb2,
+    identify_service_pb2_grpc,
+    member_service_pb2,
+    member_service_pb2_grpc,
+    order_pb2,
+    session_service_pb2_grpc,
+)
+from server.application.adjust_points import AdjustPoints, adjust_points
+from server.bootstrap import Running, serve
+from server.config import Settings
+from server.sandbox.demo_data import put_demo_data
+from server.sandbox.envoy_process import EnvoyProcess
+from server.sandbox.fixed_codes import identify_in_sandbox
+from server.storage.store import Store
+from tests.support.http import HttpClient
+
+POS_KEY = "sandbox-pos-key"
+APP_KEY = "sandbox-app-key"
+ADMIN_KEY = "sandbox-admin-key"
+PROGRAM_ID = "demo-ca"
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A gRPC error as its caller reads it."""
+
+    code: grpc.StatusCode
+    message: str
+    reason: str
+    metadata: dict[str, str]
+    violations: dict[str, str]
+    retry_s: float | None
+    trailer_bytes: int
+
+
+class Caller:
+    """Calls every service over one channel, with one API key unless another is given."""
+
+    def __init__(self, channel: grpc.aio.Channel, key: str | None = ADMIN_KEY) -> None:
+        self.channel = channel
+        self.key = key
+        self.sessions = session_service_pb2_grpc.SessionServiceStub(channel)
+        self.identifies = identify_service_pb2_grpc.IdentifyServiceStub(channel)
+        self.codes = code_service_pb2_grpc.CodeServiceStub(channel)
+        self.members = member_service_pb2_grpc.MemberServiceStub(channel)
+
+    def with_key(self, key: str | None) -> Caller:
+        """Call over the same channel with another key, or without one."""
+        return Caller(self.channel, key)
+
+    def metadata(self, **extra: str) -> Sequence[tuple[str, str]]:
+        """Give the metadata of a call; underscores in names stand for dashes."""
+        key = () if self.key is None else (("x-api-key", self.key),)
+        return (*key, *((name.replace("_", "-"), value) for name, value in extra.items()))
+
+    async def call(self, method: Any, request: Message, **extra: str) -> Any:
+        """Make a call; answers the response."""
+        return await method(request, metadata=self.metadata(**extra))
+
+    async def refused(self, method: Any, request: Message, **extra: str) -> Refusal:
+        """Make a call that must be refused; answers the error."""
+        return await refusal_of(method(request, metadata=self.metadata(**extra)))
+
+    async def enroll(self, name: str = "Guest") -> str:
+        """Enroll a member; answers the loyalty ID."""
+        request = member_service_pb2.EnrollMemberRequest(name=name)
+        response = await self.with_key(ADMIN_KEY).call(self.members.EnrollMember, request)
+        loyalty_id: str = response.member.loyalty_id
+        return loyalty_id
+
+    async def balances(self, loyalty_id: str) -> tuple[int, int]:
+        """Read a member's available and held points."""
+        request = member_service_pb2.GetMemberRequest(loyalty_id=loyalty_id)
+        response = await self.with_key(ADMIN_KEY).call(self.members.GetMember, request)
+        return response.member.available_points, response.member.held_points
+
+
+async def refusal_of(call: Any) -> Refusal:
+    """Wait for a call that must be refused; answers the error with its details unpacked."""
+    try:
+        await call
+    except grpc.aio.AioRpcError as error:
+        return _read(error)
+    raise AssertionError("the call was not refused")
+
+
+def _read(error: grpc.aio.AioRpcError) -> Refusal:
+    trailers = tuple(error.trailing_metadata() or ())
+    packed = next((value for name, value in trailers if name == "grpc-status-details-bin"), b"")
+    info = error_details_pb2.ErrorInfo()
+    bad = error_details_pb2.BadRequest()
+    retry = error_details_pb2.RetryInfo()
+    retry_s = None
+    status = status_pb2.Status.FromString(bytes(packed))
+    for detail in status.details:
+        if detail.Unpack(retry):
+            retry_s = retry.retry_delay.ToTimedelta().total_seconds()
+        elif not detail.Unpack(info):
+            assert detail.Unpack(bad)
+    if packed:
+        assert status.code == error.code().value[0]
+        assert status.message == error.details()
+        assert info.domain == "loyalty.v1"
+    return Refusal(
+        code=error.code(),
+        message=error.details() or "",
+        reason=info.reason,
+        metadata=dict(info.metadata),
+        violations={broken.field: broken.description for broken in bad.field_violations},
+        retry_s=retry_s,
+        trailer_bytes=sum(len(name) + len(value) for name, value in trailers),
+    )
+
+
+def new_order() -> str:
+    """Number an order that nobody has numbered before."""
+    return f"order-{next(_numbers)}"
+
+
+def identify_request(
+    identifier: str, order: str | None = None, **pos: Any
+) -> identify_service_pb2.IdentifyRequest:
+    """Show an identifier at store 9999, for a new order unless one is named."""
+    vendor = {"store_id": 9999, "pos_type": "Partner", "transaction_id": order or new_order()}
+    return identify_service_pb2.IdentifyRequest(
+        identifier=identifier, pos_vendor=order_pb2.PosVendor(**(vendor | pos))
+    )
+
+
+async def give_points(store: Store, loyalty_id: str, points: int) -> None:
+    """Adjust a member's points, as an operator would."""
+    command = AdjustPoints(PROGRAM_ID, loyalty_id, points, "test")
+    await store.write(lambda unit, now_ms: adjust_points(unit, command, now_ms))
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that answers, and a caller with the admin key."""
+
+    running: Running
+    settings: Settings
+    admin: Caller
+
+    @property
+    def store(self) -> Store:
+        """The server's storage."""
+        return self.running.store
+
+    @property
+    def address(self) -> str:
+        """Where gRPC is served."""
+        return f"127.0.0.1:{self.running.grpc_port}"
+
+    @property
+    def till(self) -> Caller:
+        """A caller with the till's key."""
+        return self.admin.with_key(POS_KEY)
+
+    @property
+    def app(self) -> Caller:
+        """A caller with the app's key."""
+        return self.admin.with_key(APP_KEY)
+
+
+def settings_in(folder: Path, **other: Any) -> Settings:
+    """Give the settings of a server that keeps everything in a folder of its own."""
+    values: dict[str, Any] = {
+        "grpc_port": 0,
+        "http_port": 0,
+        "data_dir": folder,
+        "code_pepper": SecretStr("a pepper of thirty-two bytes....."),
+        "reflection": True,
+        "shutdown_notice_s": 0,
+    }
+    return Settings(**(values | other))
+
+
+@asynccontextmanager
+async def run_server(folder: Path, *, sandbox: bool = True, **other: Any) -> AsyncIterator[Server]:
+    """Run a server in this process, on a free port and, unless told, an embedded database."""
+    settings = settings_in(folder, **other)
+    async with serve(settings, identify=identify_in_sandbox, sandbox=sandbox) as running:
+        await running.store.write(put_demo_data)
+        await running.store.refresh_catalog()
+        target = f"127.0.0.1:{running.grpc_port}"
+        async with grpc.aio.insecure_channel(target) as channel:
+            yield Server(running, settings, Caller(channel))
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """A server behind a real Envoy, which serves JSON, gRPC and gRPC-Web on one port."""
+
+    server: Server
+    envoy: EnvoyProcess
+
+    @property
+    def http(self) -> HttpClient:
+        """An HTTP client of Envoy's port."""
+        return HttpClient("127.0.0.1", self.envoy.http_port)
+
+    async def post(self, path: str, body: Any, key: str | None = ADMIN_KEY, **headers: str) -> Any:
+        """Send JSON; answers the response."""
+        return await self.http.request("POST", path, json.dumps(body), _headers(key, headers))
+
+    async def get(self, path: str, key: str | None = ADMIN_KEY, **headers: str) -> Any:
+        """Ask for JSON; answers the response."""
+        return await self.http.request("GET", path, None, _headers(key, headers))
+
+
+def _headers(key: str | None, extra: dict[str, str]) -> dict[str, str]:
+    headers = {"content-type": "application/json"}
+    if key is not None:
+        headers["x-api-key"] = key
+    return headers | {name.replace("_", "-"): value for name, value in extra.items()}
+
+
+@asynccontextmanager
+async def run_front(folder: Path, **other: Any) -> AsyncIterator[Front]:
+    """Run a server with Envoy in front of it."""
+    async with run_server(folder, **other) as server:
+        envoy = EnvoyProcess(folder=folder / "envoy", grpc_port=server.running.grpc_port)
+        async with envoy:
+            yield Front(server, envoy)
