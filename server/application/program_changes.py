@@ -26,6 +26,7 @@ _AMOUNTS = frozenset(
         "redemption.increment_amount",
         "redemption.max_amount",
         "redemption.min_amount",
+        "rules.minimum_spend",
     }
 )
 # What the subject of a change says already.
@@ -214,11 +215,14 @@ def _in_file_words(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    if not isinstance(value, dict):
+    if isinstance(value, list) and any(isinstance(part, dict) for part in value):
+        for index, part in enumerate(value):
+            yield from _leaves(part, f"{path}[{index}]")
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield from _leaves(part, f"{path}.{key}" if path else key)
+    else:
         yield path, value
-        return
-    for key, part in value.items():
-        yield from _leaves(part, f"{path}.{key}" if path else key)
 
 
 def _text(value: Any) -> str:

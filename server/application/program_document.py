@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import (
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
@@ -16,9 +15,12 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from server.application.program_rules import EarningEntry, RulesEntry
 from server.application.program_source import Path, ProgramFileError, ProgramSource
 from server.application.program_values import (
     POINTS_MAX,
+    STORE_ID_MAX,
+    Entry,
     Name,
     Points,
     Sum,
@@ -43,13 +45,13 @@ from server.domain.program import (
     Prompt,
     Prompts,
     RedemptionRules,
+    SpentPoints,
     Store,
 )
 
 STORES_MAX = 50_000
 INCENTIVES_MAX = 5_000
 PLUS_MAX = 100
-STORE_ID_MAX = 2**31 - 1
 CURRENCY_DIGITS_MAX = 4
 
 # ISO 4217 currencies whose minor unit does not have two digits.
@@ -67,11 +69,7 @@ def _plus_of_all(value: object) -> object:
     return {"default": value} if isinstance(value, str) else value
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class RedemptionEntry(_Entry):
+class RedemptionEntry(Entry):
     """Bounds and step of one redemption; the step comes first, for the others follow from it."""
 
     increment_points: Points
@@ -100,7 +98,7 @@ class RedemptionEntry(_Entry):
         return amount
 
 
-class PromptEntry(_Entry):
+class PromptEntry(Entry):
     """What a till asks, says and prints; any of them may be empty."""
 
     code: Annotated[str, text_of(0, 64)]
@@ -108,7 +106,7 @@ class PromptEntry(_Entry):
     receipt: Annotated[str, text_of(0, 500, breaks=True)]
 
 
-class LocalesEntry(_Entry):
+class LocalesEntry(Entry):
     """A prompt in each language."""
 
     en_ca: PromptEntry = Field(alias="en-CA")
@@ -116,14 +114,14 @@ class LocalesEntry(_Entry):
     fr_ca: PromptEntry = Field(alias="fr-CA")
 
 
-class PromptsEntry(_Entry):
+class PromptsEntry(Entry):
     """The prompt catalogue."""
 
     anonymous: LocalesEntry
     anonymous_flagged: LocalesEntry | None = None
 
 
-class StoreEntry(_Entry):
+class StoreEntry(Entry):
     """A place that sells."""
 
     id: Annotated[int, whole_number(1, STORE_ID_MAX)]
@@ -132,7 +130,7 @@ class StoreEntry(_Entry):
     loyalty: Switch = True
 
 
-class DiscountEntry(_Entry):
+class DiscountEntry(Entry):
     """What an incentive takes off: a percentage or an amount."""
 
     percentage: Annotated[int | None, whole_number(1, 100)] = None
@@ -140,7 +138,7 @@ class DiscountEntry(_Entry):
     level: Annotated[Literal["cart", "product"], one_of("cart", "product")] = "cart"
 
 
-class IncentiveEntry(_Entry):
+class IncentiveEntry(Entry):
     """An offer or a reward."""
 
     id: Annotated[str, text_of(1, 128)]
@@ -156,6 +154,7 @@ class IncentiveEntry(_Entry):
         BeforeValidator(_plus_of_all),
     ]
     retired: Switch = False
+    rules: RulesEntry = RulesEntry()
 
     @field_validator("points")
     @classmethod
@@ -189,7 +188,7 @@ class IncentiveEntry(_Entry):
         return plus
 
 
-class ProgramDocument(_Entry):
+class ProgramDocument(Entry):
     """A program file, amounts in minor units already; validate it with context `digits`."""
 
     brand: Annotated[
@@ -211,10 +210,13 @@ class ProgramDocument(_Entry):
     locale: Annotated[str, one_of(*LOCALES)] = DEFAULT_LOCALE
     identifiers: Annotated[
         list[Annotated[str, one_of(*IdentifierKind)]], Field(min_length=1, max_length=2)
-    ] = list(IdentifierKind)
+    ] = Field(default_factory=lambda: [kind.value for kind in IdentifierKind])
     code_lifetime_s: Annotated[int, whole_number(30, 600)] = 300
     pending_lifetime_s: Annotated[int, whole_number(60, 2_592_000)] = 86_400
     redemption: RedemptionEntry
+    earning: EarningEntry = EarningEntry()
+    void_spent: Annotated[SpentPoints, one_of(*get_args(SpentPoints))] = "refuse"
+    multiple_incentives: Switch = True
     prompts: PromptsEntry
     stores: Annotated[list[StoreEntry], Field(min_length=1, max_length=STORES_MAX)]
     incentives: Annotated[list[IncentiveEntry], Field(max_length=INCENTIVES_MAX)]
@@ -231,6 +233,7 @@ def parse_program(text: str, file_name: str) -> Program:
     values = source.values()
     digits = _currency_digits(values)
     _note_repeated(source, values)
+    _note_unknown_stores(source, values)
     try:
         document = ProgramDocument.model_validate(values, context={"digits": digits})
     except ValidationError as error:
@@ -276,6 +279,25 @@ def _note_repeated(source: ProgramSource, values: object) -> None:
     for index, word in enumerate(words):
         if word in words[:index]:
             source.note(("identifiers", index), "stands here a second time")
+
+
+def _note_unknown_stores(source: ProgramSource, values: object) -> None:
+    """Note the stores of rules that the file does not have; what has another shape is told of."""
+    known = {store.get("id") for _, store in _entries(values, "stores")}
+    for index, incentive in _entries(values, "incentives"):
+        rules = incentive.get("rules")
+        listed = rules.get("stores") if isinstance(rules, dict) else None
+        for place, store_id in enumerate(listed if isinstance(listed, list) else ()):
+            if isinstance(store_id, int) and store_id not in known:
+                path = ("incentives", index, "rules", "stores", place)
+                source.note(path, "is no store of this file")
+
+
+def _entries(values: object, section: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    entries = values.get(section) if isinstance(values, dict) else None
+    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+        if isinstance(entry, dict):
+            yield index, entry
 
 
 def _note_detail(source: ProgramSource, detail: ErrorDetails) -> None:
@@ -342,6 +364,9 @@ def _program(document: ProgramDocument, digits: int) -> Program:
         prompts=_prompts(document.prompts),
         stores={store.store_id: store for store in stores},
         incentives={incentive.incentive_id: incentive for incentive in incentives},
+        earning=document.earning.earning(),
+        void_spent=document.void_spent,
+        multiple_incentives=document.multiple_incentives,
     )
 
 
@@ -378,6 +403,7 @@ def _incentive(entry: IncentiveEntry) -> Incentive:
         discount=_discount(entry.discount) if entry.discount else None,
         plus=entry.plus,
         retired=entry.retired,
+        rules=entry.rules.rules(),
     )
 
 

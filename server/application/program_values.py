@@ -11,14 +11,22 @@ from functools import lru_cache
 from typing import Annotated
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BeforeValidator, ValidationInfo
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from server.domain.basket import AMOUNT_MINOR_MAX
+
 POINTS_MAX = 1_000_000_000
-AMOUNT_MINOR_MAX = 1_000_000_000
+STORE_ID_MAX = 2**31 - 1
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _CONTROL_BUT_BREAK = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+class Entry(BaseModel):
+    """A mapping of the file: every key known, no value converted silently."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
 def amount_text(minor: int, digits: int) -> str:

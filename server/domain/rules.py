@@ -313,8 +313,12 @@ def _cart_requirement(rule: CartRequirement, _: IncentiveUse, visit: Visit) -> _
 
 
 def _cart_exclusion(rule: CartExclusion, _: IncentiveUse, visit: Visit) -> _Findings:
-    lines = visit.basket.lines if visit.basket else ()
-    found = next((line.product_id for line in lines if line.product_id in rule.products), None)
+    """Look at everything, for another incentive's PLU may be what excludes this one."""
+    if visit.basket is None:
+        return
+    reported = [line.product_id for line in visit.basket.lines]
+    reported += [discount.product_id for discount in visit.basket.applied_discounts]
+    found = next((plu for plu in reported if plu in rule.products), None)
     if found is not None:
         yield _Finding(Breach.CART_EXCLUSION, found, rule.products)
 

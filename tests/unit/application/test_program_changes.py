@@ -100,6 +100,42 @@ def test_first_program_is_added_with_all_parts() -> None:
             "incentive fries",
             FieldChange("plus.Kiosk", None, "K"),
         ),
+        (
+            "price: 4.50",
+            "price: 4.50, rules: {minimum_spend: 10}",
+            "incentive coffee",
+            FieldChange("rules.minimum_spend", None, "10.00"),
+        ),
+        (
+            "price: 4.50",
+            "price: 4.50, rules: {days: [tue, mon]}",
+            "incentive coffee",
+            FieldChange("rules.days", None, "mon, tue"),
+        ),
+        (
+            "price: 4.50",
+            "price: 4.50, rules: {dates: {until: 2026-12-31}}",
+            "incentive coffee",
+            FieldChange("rules.dates.until", None, "2026-12-31"),
+        ),
+        (
+            "name: Demo",
+            "name: Demo\nearning: {points_per_unit: 12.5}",
+            "program",
+            FieldChange("earning.points_per_unit", "10", "12.5"),
+        ),
+        (
+            "name: Demo",
+            "name: Demo\nearning: {excluded_products: ['9901', '9902']}",
+            "program",
+            FieldChange("earning.excluded_products", "", "9901, 9902"),
+        ),
+        (
+            "name: Demo",
+            "name: Demo\nvoid_spent: debt",
+            "program",
+            FieldChange("void_spent", "refuse", "debt"),
+        ),
     ],
 )
 def test_changed_field_is_shown_in_the_files_words(
@@ -109,6 +145,18 @@ def test_changed_field_is_shown_in_the_files_words(
     (change,) = program_changes(program(), program(TEXT.replace(old, new)))
 
     assert (change.kind, change.subject, change.fields) == (ChangeKind.CHANGE, subject, (field,))
+
+
+def test_demands_are_shown_one_by_one() -> None:
+    """Each part of a cart requirement is a field of its own."""
+    demand = 'price: 4.50, rules: {cart_has: [{any_of: ["1", "2"], quantity: 2}]}'
+
+    (change,) = program_changes(program(), program(TEXT.replace("price: 4.50", demand)))
+
+    assert change.fields == (
+        FieldChange("rules.cart_has[0].any_of", None, "1, 2"),
+        FieldChange("rules.cart_has[0].quantity", None, "2"),
+    )
 
 
 def test_store_that_left_is_removed() -> None:

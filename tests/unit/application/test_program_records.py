@@ -67,5 +67,18 @@ def test_keys_of_a_later_version_are_ignored() -> None:
     records.program["motto"] = "x"
     records.stores[9999]["colour"] = "red"
     del records.incentives["coffee"]["retired"]
+    del records.incentives["coffee"]["rules"]
+    del records.program["earning"]
+    del records.program["void_spent"]
+    del records.program["multiple_incentives"]
 
     assert program_from_json(records) == program
+
+
+def test_rule_of_a_later_version_retires_its_incentive() -> None:
+    """What can't be judged is not given away."""
+    records = program_to_json(parse_program(VALID, ""))
+
+    records.incentives["coffee"]["rules"]["phase_of_moon"] = "full"
+
+    assert program_from_json(records).incentives["coffee"].retired

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.domain import restrictions as r
-from server.domain.basket import Basket, BasketLine, IncentiveUse, Payment
+from server.domain.basket import AppliedDiscount, Basket, BasketLine, IncentiveUse, Payment
 from server.domain.breaches import Breach, Source
 from server.domain.program import Incentive, ProductType
 from server.domain.rules import (
@@ -244,6 +244,15 @@ def test_unknown_birthday_is_none() -> None:
     visit = replace(VISIT, member=replace(MEMBER, birth_date=None))
 
     assert seen(evaluate((use(r.Birthday(None)),), visit)) == [("not-birthday", None, None)]
+
+
+def test_exclusion_sees_a_discount_that_no_line_tells_of() -> None:
+    """A discount reported in `appliedDiscounts` alone excludes like a line."""
+    basket = Basket((), (), (AppliedDiscount("twenty", None, "702"),), "CAD")
+
+    failures = evaluate((use(r.CartExclusion(("702",))),), replace(VISIT, basket=basket))
+
+    assert seen(failures) == [("cart-requirements-exclusion", "702", ("702",))]
 
 
 def test_every_payment_must_be_of_a_listed_type() -> None:
