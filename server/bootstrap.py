@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 from collections.abc import AsyncIterator
@@ -14,11 +15,13 @@ from server.application.identify_member import identify_member
 from server.config import Settings
 from server.storage.migrate import migrate, require_current
 from server.storage.store import Store
+from server.sweeper import sweep_forever
 from server.transport.server import LoyaltyServer
 from server.transport.servicers.code import CodeServicer
 from server.transport.servicers.identify import IdentifyServicer, IdentifyUseCase
 from server.transport.servicers.member import MemberServicer
 from server.transport.servicers.session import SessionServicer
+from server.transport.servicers.transaction import TransactionServicer
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ async def serve(
             {
                 "SessionService": SessionServicer(),
                 "IdentifyService": IdentifyServicer(identify),
+                "TransactionService": TransactionServicer(),
                 "CodeService": CodeServicer(),
                 "MemberService": MemberServicer(),
             },
@@ -86,7 +90,9 @@ async def serve(
             reflection_on=settings.reflection,
         )
         port = await server.start(settings.grpc_host, settings.grpc_port)
+        sweeper = asyncio.create_task(sweep_forever(store, settings.sweep_interval_s))
         try:
             yield Running(store, port)
         finally:
+            sweeper.cancel()
             await server.stop(settings.shutdown_notice_s, settings.shutdown_grace_s)

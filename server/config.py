@@ -29,6 +29,9 @@ class Settings(BaseSettings):
     reflection: bool = Field(default=False, description="Whether gRPC reflection is served.")
     shutdown_notice_s: float = Field(2.0, ge=0, le=60)
     shutdown_grace_s: float = Field(10.0, ge=0, le=300)
+    sweep_interval_s: float = Field(
+        10.0, gt=0, le=3600, description="Seconds between looks for what is overdue."
+    )
     log_json: bool = Field(default=True, description="JSON lines rather than text.")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
 

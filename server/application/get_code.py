@@ -16,7 +16,7 @@ async def get_code(reader: Reader, key: ApiKey, digits: str, now_ms: int) -> Cod
         CodeNotFoundError: The code was never issued, was replaced or expired.
     """
     code = await reader.code(key.program_id, digits)
-    if code is None or code.status is CodeStatus.REPLACED:
+    if code is None or code.status in {CodeStatus.REPLACED, CodeStatus.EXPIRED}:
         raise CodeNotFoundError
     if code.status is CodeStatus.PENDING and code.expires_ms <= now_ms:
         raise CodeNotFoundError

@@ -8,7 +8,8 @@ from typing import Any, Generic, TypeVar
 
 from server.application.unit import Unit
 from server.domain.errors import IdempotencyKeyReusedError
-from server.domain.records import Code, Remembered
+from server.domain.keys import ApiKey
+from server.domain.records import Code, Remembered, Transaction
 
 R = TypeVar("R")
 
@@ -30,7 +31,7 @@ class Done(Generic[R]):
     """
 
     result: R
-    kept_with: Code | None = None
+    kept_with: Code | Transaction | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,19 @@ class Keyed:
 
     Attributes:
         scope: Program and partner, whose keys are their own.
+        method: The RPC, as `Service/Method`.
         fingerprint: Hash of the request's meaning.
     """
 
     scope: str
     key: str
+    method: str
     fingerprint: bytes
+
+
+def idempotency_scope(key: ApiKey) -> str:
+    """Give the scope of a key's idempotency keys: a partner's are its own."""
+    return f"{key.program_id}/{key.partner}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,5 +92,5 @@ def run_once(
     if outcome.kept_with is not None:
         unit.change(outcome.kept_with, answer=body)
     if keyed is not None:
-        unit.add(Remembered(keyed.scope, keyed.key, keyed.fingerprint, body, now_ms))
+        unit.add(Remembered(keyed.scope, keyed.key, keyed.method, keyed.fingerprint, body, now_ms))
     return Answer(body, repeated=False)

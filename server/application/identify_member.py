@@ -5,28 +5,31 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from server.application.idempotency import Done, Repeated
+from server.application.order_review import judge, require_store
 from server.application.unit import Unit
+from server.application.update_transaction import POINT_BALANCE, hold_points
+from server.domain.basket import IncentiveUse
 from server.domain.errors import (
     CodeAlreadyUsedError,
     CodeNotFoundError,
     IdentifierTypeDisabledError,
     MemberNotFoundError,
     PointsInsufficientError,
+    RewardRefusedError,
+    RulesFailedError,
     incentive_not_found,
 )
 from server.domain.identifiers import IdentifierKind, classify_identifier
 from server.domain.ids import new_id
 from server.domain.keys import ApiKey
-from server.domain.ledger import Cause, Origin
 from server.domain.point_of_sale import PointOfSale
 from server.domain.program import Incentive, Program
 from server.domain.records import (
     Code,
     CodeStatus,
-    Hold,
-    HoldStatus,
     Member,
     Transaction,
     TransactionStatus,
@@ -35,11 +38,12 @@ from server.domain.records import (
 
 @dataclass(frozen=True, slots=True)
 class IdentifyMember:
-    """What the guest showed, and who asks."""
+    """What the guest showed, and who asks; *local_time* is the till's, when it tells."""
 
     key: ApiKey
     identifier: str
     point_of_sale: PointOfSale
+    local_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +84,14 @@ def identify_member(
         RewardNotFoundError: A selected reward is gone; the code stays unclaimed.
         OfferNotFoundError: A selected offer is gone; the code stays unclaimed.
         PointsInsufficientError: The rewards cost too much; the code stays unclaimed.
+        RewardRefusedError: The store takes no rewards; the code stays unclaimed.
+        RulesFailedError: The selection breaks rules; the code stays unclaimed.
     """
     program = unit.catalog.programs[command.key.program_id]
     kind = classify_identifier(command.identifier)
     if kind not in program.identifier_kinds:
         raise IdentifierTypeDisabledError(kind.value)
-    store = program.store(command.point_of_sale.store_id)
-    command.key.require_store(store.store_id)
+    require_store(program, command.key, command.point_of_sale.store_id)
     if kind is IdentifierKind.CODE:
         return _identify_by_code(unit, program, command, now_ms)
     loyalty_id = command.identifier.lower()
@@ -114,13 +119,12 @@ def _identify_by_code(
         raise CodeNotFoundError
     selection = tuple(_selected_lines(program, code, pos))
     member = unit.member_by_number(code.member_number)
-    cost = sum(line.incentive.point_cost * line.quantity for line in selection)
-    if cost > member.available.balance:
-        raise PointsInsufficientError(member.available.balance, cost)
+    _require_redeemable(unit, program, member, selection, command, now_ms)
     transaction = _open_transaction(unit, program, member, command, now_ms)
     for line in selection:
-        if line.incentive.point_cost:
-            _hold(unit, member, transaction, line, now_ms)
+        points = line.incentive.point_cost * line.quantity
+        if points:
+            hold_points(unit, member, transaction, line.incentive.incentive_id, points, now_ms)
     unit.change(
         code,
         status=CodeStatus.CLAIMED,
@@ -178,25 +182,23 @@ def _open_transaction(
     return transaction
 
 
-def _hold(
-    unit: Unit, member: Member, transaction: Transaction, line: SelectedLine, now_ms: int
+def _require_redeemable(
+    unit: Unit,
+    program: Program,
+    member: Member,
+    selection: tuple[SelectedLine, ...],
+    command: IdentifyMember,
+    now_ms: int,
 ) -> None:
-    points = line.incentive.point_cost * line.quantity
-    unit.post(
-        member.available,
-        member.held,
-        points,
-        Origin(Cause.HOLD, transaction.transaction_id, "", now_ms, now_ms),
-    )
-    unit.add(
-        Hold(
-            hold_id=new_id(now_ms),
-            transaction_id=transaction.transaction_id,
-            member_number=member.number,
-            incentive_id=line.incentive.incentive_id,
-            points=points,
-            status=HoldStatus.OPEN,
-            created_ms=now_ms,
-            expires_ms=transaction.expires_ms,
-        )
-    )
+    """Refuse what can be known to fail at the till, so that the code stays usable."""
+    store = program.store(command.point_of_sale.store_id)
+    uses = tuple(IncentiveUse(line.incentive, line.quantity) for line in selection)
+    if not store.loyalty_enabled and any(use.incentive.kind == "reward" for use in uses):
+        raise RewardRefusedError(store.store_id)
+    failures = judge(unit, program, store, member, uses, now_ms, local_time=command.local_time)
+    if not failures:
+        return
+    if all(failure.rule_id == POINT_BALANCE for failure in failures):
+        cost = sum(use.point_cost for use in uses)
+        raise PointsInsufficientError(member.available.balance, cost)
+    raise RulesFailedError(failures)

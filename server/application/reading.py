@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from server.domain.ledger import AccountKind, Cause
-from server.domain.records import Code, Member
+from server.domain.records import Code, Member, Remembered, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,15 @@ class TransferEntry:
     note: str
     effective_ms: int
     recorded_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionEntry:
+    """A transaction with its guest, absent while nobody has identified, and what it holds."""
+
+    transaction: Transaction
+    loyalty_id: str | None
+    held_points: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +63,12 @@ class Reader(Protocol):
 
     async def api_keys(self) -> Sequence[KeyEntry]:
         """List all API keys, the oldest first."""
+
+    async def transaction(self, transaction_id: str) -> TransactionEntry | None:
+        """Find a transaction."""
+
+    async def remembered(self, scope: str, idempotency_key: str) -> Remembered | None:
+        """Find the answer kept under an idempotency key."""
+
+    async def owed_points(self, member: Member) -> int:
+        """Tell what a member owes the program, from 0."""

@@ -11,13 +11,15 @@ from server.domain.program import Catalog, Program
 from server.domain.records import (
     Code,
     Hold,
+    IncentiveUsage,
     Member,
+    Redemption,
     Remembered,
     Session,
     Transaction,
 )
 
-Record = Code | Hold | Remembered | Session | Transaction
+Record = Code | Hold | IncentiveUsage | Redemption | Remembered | Session | Transaction
 
 
 class Unit(Protocol):
@@ -59,6 +61,36 @@ class Unit(Protocol):
 
     def program_account(self, program_id: str, kind: AccountKind, member: Member) -> Account:
         """Find and lock the program's account that pairs with a member's transfers."""
+
+    def debt(self, member: Member) -> Account | None:
+        """Find and lock a member's debt; absent when there never was one."""
+
+    def member_redemptions(self, member: Member, incentive_id: str) -> tuple[int, int | None]:
+        """Count a member's redemptions of an incentive; answers the last one's time as well."""
+
+    def total_redemptions(self, program_id: str, incentive_id: str) -> int:
+        """Count all members' redemptions of an incentive and lock the count."""
+
+    def redemptions_of(self, transaction: Transaction) -> Sequence[Redemption]:
+        """Find the redemptions of a claimed order that are not voided."""
+
+    def claimed_orders(self, member: Member) -> int:
+        """Count a member's claimed orders."""
+
+    def transaction_by_receipt(self, program_id: str, digest: bytes) -> Transaction | None:
+        """Find the order that a receipt code was given out for, and lock it."""
+
+    def overdue_transactions(self, now_ms: int, limit: int) -> Sequence[Transaction]:
+        """Find and lock open transactions past their time that nobody else is at."""
+
+    def overdue_codes(self, now_ms: int, limit: int) -> Sequence[Code]:
+        """Find and lock unused codes past their time that nobody else is at."""
+
+    def open_debt(self, member: Member) -> Account:
+        """Find a member's debt, opened if there is none, and lock it."""
+
+    def count_redemption(self, member: Member, incentive_id: str, quantity: int) -> None:
+        """Add to the count of an incentive's redemptions, or below zero take back."""
 
     def add_member(self, member: Member) -> None:
         """Keep a new member, open both accounts and set their numbers on it."""

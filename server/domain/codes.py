@@ -22,3 +22,17 @@ def code_digest(pepper: bytes, program_id: str, code: str) -> bytes:
     A plain hash of a million values is reversed in a second; without the pepper this is not.
     """
     return hmac.digest(pepper, f"{program_id}|{code}".encode(), hashlib.sha256)
+
+
+RECEIPT_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+RECEIPT_LENGTH = 12
+
+
+def new_receipt_code() -> str:
+    """Make a receipt code of 58 random bits, without letters that look like digits."""
+    return "".join(secrets.choice(RECEIPT_ALPHABET) for _ in range(RECEIPT_LENGTH))
+
+
+def plain_receipt_code(typed: str) -> str:
+    """Undo what people do to codes they type: small letters, dashes and blanks."""
+    return "".join(typed.split()).replace("-", "").upper()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from server.domain.rules import RuleFailure
 
 
 class LoyaltyError(Exception):
@@ -134,6 +137,45 @@ class PointsInsufficientError(LoyaltyError):
 
     available_points: int
     required_points: int
+
+
+@dataclass(unsafe_hash=True)
+class TransactionNotFoundError(LoyaltyError):
+    """Raised when the program has no such transaction."""
+
+    transaction_id: str
+
+
+@dataclass(unsafe_hash=True)
+class TransactionNotClaimableError(LoyaltyError):
+    """Raised when a transaction's state, or the status asked for, allows no such report."""
+
+    transaction_id: str
+    status: str
+
+
+@dataclass(unsafe_hash=True)
+class RulesFailedError(LoyaltyError):
+    """Raised when an order breaks rules of the program; it carries all of them."""
+
+    failures: tuple[RuleFailure, ...]
+
+
+@dataclass(unsafe_hash=True)
+class RewardRefusedError(LoyaltyError):
+    """Raised when rewards are used in a store with loyalty switched off."""
+
+    store_id: int
+
+
+@dataclass(unsafe_hash=True)
+class ReceiptNotFoundError(LoyaltyError):
+    """Raised when a receipt code was never given out, or its order was cancelled."""
+
+
+@dataclass(unsafe_hash=True)
+class ReceiptAlreadyClaimedError(LoyaltyError):
+    """Raised when a receipt was turned into points before."""
 
 
 @dataclass(unsafe_hash=True)

@@ -2,8 +2,8 @@
 The double-entry ledger: accounts, transfers and the hash chain of each account.
 
 Every change of points is a transfer of a positive amount from one account to another. A member
-has two accounts, whose balances never fall below zero; a program has the rest, so that all
-accounts of a program always sum to zero.
+has points available and points held, which never fall below zero, and at most a debt, which never
+rises above it; a program has the rest, so that all accounts of a program always sum to zero.
 """
 
 from __future__ import annotations
@@ -28,9 +28,12 @@ class AccountKind(IntEnum):
     REDEEMED = 4
     EXPIRED = 5
     ADJUSTED = 6
+    DEBT = 7
 
 
 MEMBER_KINDS = (AccountKind.AVAILABLE, AccountKind.HELD)
+"""A member's accounts from the day of enrolment; a debt is opened when there is one."""
+
 PROGRAM_KINDS = (
     AccountKind.ISSUED,
     AccountKind.REDEEMED,
@@ -45,6 +48,10 @@ class Cause(IntEnum):
     HOLD = 1
     RELEASE = 2
     ADJUST = 3
+    REDEEM = 4
+    EARN = 5
+    REFUND = 6
+    REVERSE = 7
 
 
 class LedgerBrokenError(Exception):
@@ -58,7 +65,7 @@ class Account:
 
     Attributes:
         account_id: Number of the account.
-        balance: Points in it; never below 0 for a member's.
+        balance: Points in it; never below 0 in `MEMBER_KINDS`, never above 0 in a debt.
         sequence: Transfers that touched it so far.
         head: Hash over all of them.
     """
@@ -132,6 +139,8 @@ def transfer(source: Account, destination: Account, points: int, origin: Origin)
         raise LedgerBrokenError(f"account {source.account_id} has less than {points} points")
     if destination.kind in MEMBER_KINDS and destination.balance + points > POINTS_MAX:
         raise LedgerBrokenError(f"account {destination.account_id} would exceed {POINTS_MAX}")
+    if destination.kind is AccountKind.DEBT and destination.balance + points > 0:
+        raise LedgerBrokenError(f"debt {destination.account_id} is less than {points} points")
     for account, change in ((source, -points), (destination, points)):
         account.balance += change
         account.sequence += 1

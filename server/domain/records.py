@@ -19,6 +19,7 @@ class CodeStatus(IntEnum):
     PENDING = 1
     CLAIMED = 2
     REPLACED = 3
+    EXPIRED = 4
 
 
 class TransactionStatus(IntEnum):
@@ -27,6 +28,7 @@ class TransactionStatus(IntEnum):
     PENDING = 1
     CLAIMED = 2
     VOID = 3
+    UNCLAIMED = 4
 
 
 class HoldStatus(IntEnum):
@@ -90,7 +92,16 @@ class Code:
 
 @dataclass(slots=True)
 class Transaction:
-    """A loyalty transaction. *member_number* is absent while no guest is known."""
+    """
+    A loyalty transaction.
+
+    Attributes:
+        member_number: Absent while no guest is known.
+        basket: The order as last reported, as JSON; absent until then.
+        receipt_digest: Digest of the receipt code of an order without a guest.
+        fingerprint: Hash of the last report's meaning, to know a repeated one.
+        answer: What the last report was answered, to repeat it.
+    """
 
     transaction_id: str
     program_id: str
@@ -106,6 +117,39 @@ class Transaction:
     created_ms: int
     updated_ms: int
     expires_ms: int
+    channel: str | None = None
+    service_mode: str | None = None
+    basket: str | None = None
+    points_earned: int = 0
+    points_redeemed: int = 0
+    claimed_ms: int | None = None
+    receipt_digest: bytes | None = None
+    fingerprint: bytes | None = None
+    answer: bytes | None = None
+
+
+@dataclass(slots=True)
+class Redemption:
+    """Incentives that a claimed order used, for the rules that count them."""
+
+    redemption_id: str
+    program_id: str
+    incentive_id: str
+    member_number: int
+    transaction_id: str
+    quantity: int
+    redeemed_ms: int
+    voided_ms: int | None = None
+
+
+@dataclass(slots=True)
+class IncentiveUsage:
+    """One shard of the count of an incentive's redemptions by all members."""
+
+    program_id: str
+    incentive_id: str
+    shard: int
+    quantity: int
 
 
 @dataclass(slots=True)
@@ -141,10 +185,11 @@ class Session:
 
 @dataclass(slots=True)
 class Remembered:
-    """An answer kept under an idempotency key."""
+    """An answer kept under an idempotency key. *method* is the RPC that gave it."""
 
     scope: str
     idempotency_key: str
+    method: str
     fingerprint: bytes
     answer: bytes
     created_ms: int

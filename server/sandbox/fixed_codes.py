@@ -7,13 +7,14 @@ Each is armed again after its use, so that a document or test can use it any num
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from server.application.adjust_points import AdjustPoints, adjust_points
 from server.application.idempotency import Done, Repeated
 from server.application.identify_member import Identified, IdentifyMember, identify_member
 from server.application.unit import Unit
-from server.application.void_pending import void_pending
+from server.application.void_transaction import void
 from server.domain.records import Code, CodeStatus, TransactionStatus
 
 FARHAN = "4711fc2a-3a8f-414f-a9e7-44dd5231dca7"
@@ -33,16 +34,17 @@ YEAR_MS = 365 * 24 * 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class FixedCode:
-    """What a fixed code stands for."""
+    """What a fixed code stands for; *points* are what its member has when it is shown."""
 
     loyalty_id: str
     selection: tuple[tuple[Literal["reward", "offer"], str, int], ...] = ()
     state: Literal["armed", "used", "expired"] = "armed"
+    points: int | None = None
 
 
 FIXED_CODES = {
-    "123456": FixedCode(FARHAN, (("reward", COFFEE, 1), ("offer", HASH_BROWN, 1))),
-    "234567": FixedCode(NOOR, (("offer", TWENTY_PERCENT, 1),)),
+    "123456": FixedCode(FARHAN, (("reward", COFFEE, 1), ("offer", HASH_BROWN, 1)), points=15264),
+    "234567": FixedCode(NOOR, (("offer", TWENTY_PERCENT, 1),), points=14464),
     "900422": FixedCode(LUC, state="used"),
     "900404": FixedCode(LUC, state="expired"),
     "900405": FixedCode(LUC, (("reward", RETIRED_REWARD, 1),)),
@@ -87,12 +89,27 @@ def _arm(unit: Unit, command: IdentifyMember, now_ms: int) -> None:
     program_id = command.key.program_id
     fixed = FIXED_CODES[command.identifier]
     code = unit.code(program_id, unit.code_digest(program_id, command.identifier))
-    if code is None or fixed.state != "armed" or code.status is CodeStatus.PENDING:
+    if code is None or fixed.state != "armed":
         return
     pos = command.point_of_sale
     opened = unit.transaction(code.transaction_id) if code.transaction_id else None
-    if opened is not None and opened.status is TransactionStatus.PENDING:
-        if code.claim_key == f"{pos.store_id}/{pos.transaction_id}":
-            return  # A network retry, which is answered as the first time.
-        void_pending(unit, opened, now_ms)
-    put_fixed_code(unit, program_id, command.identifier, now_ms)
+    if opened is not None and opened.status is not TransactionStatus.VOID:
+        retry = code.claim_key == f"{pos.store_id}/{pos.transaction_id}"
+        if retry and opened.status is TransactionStatus.PENDING:
+            return  # Answered as the first time.
+        program = replace(unit.catalog.programs[program_id], void_spent="debt")
+        void(unit, program, opened, now_ms)
+    if code.status is not CodeStatus.PENDING:
+        put_fixed_code(unit, program_id, command.identifier, now_ms)
+    _restore_points(unit, program_id, fixed, now_ms)
+
+
+def _restore_points(unit: Unit, program_id: str, fixed: FixedCode, now_ms: int) -> None:
+    """Give the member the points that documents promise, whatever was done meanwhile."""
+    member = unit.member(program_id, fixed.loyalty_id)
+    if member is None or fixed.points is None:
+        return
+    difference = fixed.points - member.available.balance
+    if difference:
+        restored = AdjustPoints(program_id, fixed.loyalty_id, difference, "sandbox")
+        adjust_points(unit, restored, now_ms)

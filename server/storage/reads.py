@@ -5,24 +5,37 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Select, func, union
 from sqlalchemy.orm import aliased
-from sqlmodel import col, select
+from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from server.application.reading import KeyEntry, TransferEntry
+from server.application.reading import KeyEntry, TransactionEntry, TransferEntry
 from server.domain.codes import code_digest
 from server.domain.ledger import Account, AccountKind, Cause
-from server.domain.records import Code, CodeStatus, Member
+from server.domain.records import (
+    Code,
+    CodeStatus,
+    HoldStatus,
+    Member,
+    Remembered,
+    Transaction,
+    TransactionStatus,
+)
 from server.storage.tables import (
     AccountTable,
     ApiKeyTable,
     CodeTable,
+    HoldTable,
     MemberTable,
+    RememberedTable,
+    TransactionTable,
     TransferTable,
 )
+
+K = TypeVar("K", Code, Remembered, Transaction)
 
 
 class SqlReader:
@@ -57,14 +70,43 @@ class SqlReader:
             held=_account(accounts[1]),
         )
 
+    async def owed_points(self, member: Member) -> int:
+        """See `Reader.owed_points`."""
+        debt = await self._session.exec(
+            select(AccountTable.balance).where(
+                AccountTable.member_number == member.number,
+                AccountTable.kind == int(AccountKind.DEBT),
+            )
+        )
+        return -(debt.one_or_none() or 0)
+
+    async def transaction(self, transaction_id: str) -> TransactionEntry | None:
+        """See `Reader.transaction`."""
+        row = await self._session.get(TransactionTable, transaction_id)
+        if row is None:
+            return None
+        held = await self._session.exec(
+            select(func.sum(HoldTable.points)).where(
+                HoldTable.transaction_id == transaction_id,
+                HoldTable.status == int(HoldStatus.OPEN),
+            )
+        )
+        member = await self._session.get(MemberTable, row.member_number or 0)
+        record = _record(Transaction, row, status=TransactionStatus(row.status))
+        return TransactionEntry(
+            record, None if member is None else member.loyalty_id, int(held.one() or 0)
+        )
+
+    async def remembered(self, scope: str, idempotency_key: str) -> Remembered | None:
+        """See `Reader.remembered`."""
+        row = await self._session.get(RememberedTable, (scope, idempotency_key))
+        return None if row is None else _record(Remembered, row)
+
     async def code(self, program_id: str, code: str) -> Code | None:
         """See `Reader.code`."""
         digest = code_digest(self._pepper, program_id, code)
         row = await self._session.get(CodeTable, (program_id, digest))
-        if row is None:
-            return None
-        values = {field.name: getattr(row, field.name) for field in fields(Code)}
-        return Code(**{**values, "status": CodeStatus(row.status)})
+        return None if row is None else _record(Code, row, status=CodeStatus(row.status))
 
     async def transfers(
         self, accounts: Sequence[int], before: int | None, limit: int
@@ -117,6 +159,12 @@ def _newest(condition: Any, before: int | None, limit: int) -> Select[Any]:
     if before is not None:
         statement = statement.where(col(TransferTable.transfer_id) < before)
     return statement.order_by(col(TransferTable.transfer_id).desc()).limit(limit)
+
+
+def _record(kind: type[K], row: SQLModel, **values: Any) -> K:
+    """Turn a row into the record of the same columns."""
+    columns = {field.name: getattr(row, field.name) for field in fields(kind)}
+    return kind(**(columns | values))
 
 
 def _account(row: AccountTable) -> Account:

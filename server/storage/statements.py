@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     bindparam,
     delete,
+    func,
     insert,
     literal_column,
     select,
@@ -35,9 +36,12 @@ from server.domain.records import (
     CodeStatus,
     Hold,
     HoldStatus,
+    IncentiveUsage,
+    Redemption,
     Remembered,
     Session,
     Transaction,
+    TransactionStatus,
 )
 from server.storage import tables as t
 
@@ -84,6 +88,8 @@ RECORD_TABLES: dict[type, tuple[type[SQLModel], tuple[str, ...]]] = {
     Code: (t.CodeTable, ("program_id", "digest")),
     Session: (t.SessionTable, ("program_id", "correlation_id")),
     Remembered: (t.RememberedTable, ("scope", "idempotency_key")),
+    Redemption: (t.RedemptionTable, ("redemption_id",)),
+    IncentiveUsage: (t.IncentiveUsageTable, ("program_id", "incentive_id", "shard")),
 }
 """Table and key of each class of record, in the order in which they are written."""
 
@@ -200,7 +206,93 @@ class Statements:
             .order_by(hold.c.hold_id)
             .with_for_update()
         )
+        self._describe_histories()
+        self._describe_sweeps()
         self._describe_catalog()
+
+    def _describe_histories(self) -> None:
+        """Build the statements that rules about the past need."""
+        redemption = table_of(t.RedemptionTable)
+        usage = table_of(t.IncentiveUsageTable)
+        transaction = table_of(t.TransactionTable)
+        self.usage = self._select(IncentiveUsage)
+        self.member_redemptions = self._compile(
+            select(
+                func.coalesce(func.sum(redemption.c.quantity), _constant(0)),
+                func.max(redemption.c.redeemed_ms),
+            ).where(
+                redemption.c.member_number == bindparam("member_number"),
+                redemption.c.incentive_id == bindparam("incentive_id"),
+                redemption.c.voided_ms.is_(None),
+            )
+        )
+        self.total_redemptions = self._compile(
+            _select_record(IncentiveUsage, usage)
+            .where(
+                usage.c.program_id == bindparam("program_id"),
+                usage.c.incentive_id == bindparam("incentive_id"),
+            )
+            .order_by(usage.c.shard)
+            .with_for_update()
+        )
+        self.redemptions_of = self._compile(
+            _select_record(Redemption, redemption)
+            .where(
+                redemption.c.transaction_id == bindparam("transaction_id"),
+                redemption.c.voided_ms.is_(None),
+            )
+            .order_by(redemption.c.redemption_id)
+            .with_for_update()
+        )
+        self.claimed_orders = self._compile(
+            select(func.count()).where(
+                transaction.c.member_number == bindparam("member_number"),
+                transaction.c.status == _constant(TransactionStatus.CLAIMED),
+            )
+        )
+        self.transaction_by_receipt = self._compile(
+            _select_record(Transaction, transaction)
+            .where(
+                transaction.c.program_id == bindparam("program_id"),
+                transaction.c.receipt_digest == bindparam("receipt_digest"),
+            )
+            .with_for_update()
+        )
+        account = table_of(t.AccountTable)
+        self.debt = self._compile(
+            select(*(account.c[name] for name in ACCOUNT_COLUMNS))
+            .where(
+                account.c.member_number == bindparam("member_number"),
+                account.c.kind == _constant(AccountKind.DEBT),
+            )
+            .with_for_update()
+        )
+
+    def _describe_sweeps(self) -> None:
+        """Build the statements that find what is overdue; servers skip one another's rows."""
+        transaction, code = table_of(t.TransactionTable), table_of(t.CodeTable)
+        self.overdue_transactions = self._compile(
+            _select_record(Transaction, transaction)
+            .where(
+                transaction.c.status == _constant(TransactionStatus.PENDING),
+                transaction.c.expires_ms <= bindparam("now_ms"),
+            )
+            .order_by(transaction.c.expires_ms)
+            .limit(bindparam("limit_rows"))
+            .offset(_constant(0))  # Else SQLite's dialect adds a parameter of its own.
+            .with_for_update(skip_locked=True)
+        )
+        self.overdue_codes = self._compile(
+            _select_record(Code, code)
+            .where(
+                code.c.status == _constant(CodeStatus.PENDING),
+                code.c.expires_ms <= bindparam("now_ms"),
+            )
+            .order_by(code.c.expires_ms)
+            .limit(bindparam("limit_rows"))
+            .offset(_constant(0))  # Else SQLite's dialect adds a parameter of its own.
+            .with_for_update(skip_locked=True)
+        )
 
     def _describe_catalog(self) -> None:
         """Build the statements of programs, stores, incentives and keys."""

@@ -126,9 +126,8 @@ class AccountTable(SQLModel, table=True):
         CheckConstraint(
             f"kind NOT IN {_MEMBER_KINDS} OR balance >= 0", name="account_balance_not_negative"
         ),
-        CheckConstraint(
-            f"(kind IN {_MEMBER_KINDS}) = (member_number IS NOT NULL)", name="account_owner"
-        ),
+        CheckConstraint("(kind IN (1, 2, 7)) = (member_number IS NOT NULL)", name="account_owner"),
+        CheckConstraint("kind <> 7 OR balance <= 0", name="account_debt_not_positive"),
         Index(
             "account_of_member",
             "member_number",
@@ -199,6 +198,12 @@ class CodeTable(SQLModel, table=True):
             sqlite_where=text("status = 1"),
             postgresql_where=text("status = 1"),
         ),
+        Index(
+            "code_pending",
+            "expires_ms",
+            sqlite_where=text("status = 1"),
+            postgresql_where=text("status = 1"),
+        ),
     )
 
     program_id: str = Field(primary_key=True, sa_type=Text)
@@ -222,6 +227,28 @@ class TransactionTable(SQLModel, table=True):
     """Loyalty transactions."""
 
     __tablename__ = "loyalty_transaction"
+    __table_args__ = (
+        Index(
+            "transaction_pending",
+            "expires_ms",
+            sqlite_where=text("status = 1"),
+            postgresql_where=text("status = 1"),
+        ),
+        Index(
+            "transaction_claimed_by_member",
+            "member_number",
+            sqlite_where=text("status = 2"),
+            postgresql_where=text("status = 2"),
+        ),
+        Index(
+            "transaction_receipt",
+            "program_id",
+            "receipt_digest",
+            unique=True,
+            sqlite_where=text("receipt_digest IS NOT NULL"),
+            postgresql_where=text("receipt_digest IS NOT NULL"),
+        ),
+    )
 
     transaction_id: str = Field(primary_key=True, sa_type=Text)
     program_id: str = Field(sa_type=Text)
@@ -237,6 +264,46 @@ class TransactionTable(SQLModel, table=True):
     created_ms: int = Field(sa_column=_instant())
     updated_ms: int = Field(sa_column=_instant())
     expires_ms: int = Field(sa_column=_instant())
+    channel: str | None = Field(default=None, sa_type=Text)
+    service_mode: str | None = Field(default=None, sa_type=Text)
+    basket: str | None = Field(default=None, sa_type=Text)
+    points_earned: int = Field(default=0, sa_type=BigInteger)
+    points_redeemed: int = Field(default=0, sa_type=BigInteger)
+    claimed_ms: int | None = Field(default=None, sa_column=_instant(nullable=True))
+    receipt_digest: bytes | None = Field(default=None, sa_column=_bytes(nullable=True))
+    fingerprint: bytes | None = Field(default=None, sa_column=_bytes(nullable=True))
+    answer: bytes | None = Field(default=None, sa_column=_bytes(nullable=True))
+
+
+class RedemptionTable(SQLModel, table=True):
+    """Incentives that claimed orders used."""
+
+    __tablename__ = "redemption"
+    __table_args__ = (
+        CheckConstraint("quantity > 0", name="redemption_quantity_positive"),
+        Index("redemption_of_member", "member_number", "incentive_id"),
+        Index("redemption_of_transaction", "transaction_id"),
+    )
+
+    redemption_id: str = Field(primary_key=True, sa_type=Text)
+    program_id: str = Field(sa_type=Text)
+    incentive_id: str = Field(sa_type=Text)
+    member_number: int = Field(sa_column=_member_number())
+    transaction_id: str = Field(sa_type=Text, foreign_key="loyalty_transaction.transaction_id")
+    quantity: int = Field(sa_type=Integer)
+    redeemed_ms: int = Field(sa_column=_instant())
+    voided_ms: int | None = Field(default=None, sa_column=_instant(nullable=True))
+
+
+class IncentiveUsageTable(SQLModel, table=True):
+    """How often each incentive was redeemed, in shards for the same reason as accounts."""
+
+    __tablename__ = "incentive_usage"
+
+    program_id: str = Field(primary_key=True, sa_type=Text)
+    incentive_id: str = Field(primary_key=True, sa_type=Text)
+    shard: int = Field(primary_key=True, sa_type=Integer)
+    quantity: int = Field(sa_type=BigInteger)
 
 
 class HoldTable(SQLModel, table=True):
@@ -283,6 +350,7 @@ class RememberedTable(SQLModel, table=True):
 
     scope: str = Field(primary_key=True, sa_type=Text)
     idempotency_key: str = Field(primary_key=True, sa_type=Text)
+    method: str = Field(sa_type=Text)
     fingerprint: bytes = Field(sa_column=_bytes())
     answer: bytes = Field(sa_column=_bytes())
     created_ms: int = Field(sa_column=_instant())

@@ -16,6 +16,7 @@ from server.domain.codes import code_digest
 from server.domain.keys import ApiKey
 from server.domain.ledger import (
     GENESIS,
+    PROGRAM_KINDS,
     Account,
     AccountKind,
     Origin,
@@ -28,7 +29,9 @@ from server.domain.records import (
     CodeStatus,
     Hold,
     HoldStatus,
+    IncentiveUsage,
     Member,
+    Redemption,
     Remembered,
     Session,
     SessionStatus,
@@ -36,7 +39,7 @@ from server.domain.records import (
     TransactionStatus,
 )
 from server.storage import catalog as catalog_tables
-from server.storage.statements import MEMBER_COLUMNS, Statement, Statements
+from server.storage.statements import MEMBER_COLUMNS, RECORD_TABLES, Statement, Statements
 
 SHARDS = 16
 """Rows that each kind of program account is split into."""
@@ -50,7 +53,7 @@ _STATUS = {
 }
 
 
-K = TypeVar("K", Code, Hold, Remembered, Session, Transaction)
+K = TypeVar("K", Code, Hold, IncentiveUsage, Redemption, Remembered, Session, Transaction)
 
 
 class Cursor(Protocol):
@@ -91,6 +94,7 @@ class UnitOfWork:
         self._members: dict[tuple[str, str] | int, Member] = {}
         self._records: dict[tuple[Any, ...], Any] = {}
         self._program_accounts: dict[tuple[str, int, int], Account] = {}
+        self._debts: dict[int, Account] = {}
         self._added: dict[type, dict[int, Record]] = {}
         self._changed: dict[type, dict[int, Record]] = {}
         self._transfers: list[Transfer] = []
@@ -152,6 +156,58 @@ class UnitOfWork:
             self._program_accounts[place] = account
         return account
 
+    def debt(self, member: Member) -> Account | None:
+        """See `Unit.debt`."""
+        known = self._debts.get(member.number)
+        if known is None:
+            row = self._connection.execute(self._statements.debt.sql, (member.number,)).fetchone()
+            if row is not None:
+                known = self._debts[member.number] = _account(row)
+        return known
+
+    def member_redemptions(self, member: Member, incentive_id: str) -> tuple[int, int | None]:
+        """See `Unit.member_redemptions`."""
+        self.flush()
+        row = self._connection.execute(
+            self._statements.member_redemptions.sql, (member.number, incentive_id)
+        ).fetchone()
+        return int(row[0]), row[1]
+
+    def total_redemptions(self, program_id: str, incentive_id: str) -> int:
+        """See `Unit.total_redemptions`."""
+        shards = self._query(
+            IncentiveUsage, self._statements.total_redemptions, (program_id, incentive_id)
+        )
+        return sum(shard.quantity for shard in shards)
+
+    def redemptions_of(self, transaction: Transaction) -> Sequence[Redemption]:
+        """See `Unit.redemptions_of`."""
+        place = (transaction.transaction_id,)
+        return self._query(Redemption, self._statements.redemptions_of, place)
+
+    def claimed_orders(self, member: Member) -> int:
+        """See `Unit.claimed_orders`."""
+        self.flush()
+        row = self._connection.execute(
+            self._statements.claimed_orders.sql, (member.number,)
+        ).fetchone()
+        return int(row[0])
+
+    def transaction_by_receipt(self, program_id: str, digest: bytes) -> Transaction | None:
+        """See `Unit.transaction_by_receipt`."""
+        found = self._query(
+            Transaction, self._statements.transaction_by_receipt, (program_id, digest)
+        )
+        return found[0] if found else None
+
+    def overdue_transactions(self, now_ms: int, limit: int) -> Sequence[Transaction]:
+        """See `Unit.overdue_transactions`."""
+        return self._query(Transaction, self._statements.overdue_transactions, (now_ms, limit))
+
+    def overdue_codes(self, now_ms: int, limit: int) -> Sequence[Code]:
+        """See `Unit.overdue_codes`."""
+        return self._query(Code, self._statements.overdue_codes, (now_ms, limit))
+
     # Writes.
 
     def add_member(self, member: Member) -> None:
@@ -165,6 +221,25 @@ class UnitOfWork:
                 member.program_id, member.number, account.kind, 0
             )
         self._keep_member(member)
+
+    def open_debt(self, member: Member) -> Account:
+        """See `Unit.open_debt`."""
+        known = self.debt(member)
+        if known is None:
+            self.changes += 1
+            number = self._insert_account(member.program_id, member.number, AccountKind.DEBT, 0)
+            known = Account(number, AccountKind.DEBT, 0, 0, GENESIS)
+            self._debts[member.number] = known
+        return known
+
+    def count_redemption(self, member: Member, incentive_id: str, quantity: int) -> None:
+        """See `Unit.count_redemption`."""
+        place = (member.program_id, incentive_id, member.number % SHARDS)
+        usage = self._record(IncentiveUsage, self._statements.usage, place)
+        if usage is None:
+            self.add(IncentiveUsage(*place, quantity))
+        else:
+            self.change(usage, quantity=usage.quantity + quantity)
 
     def put_code(self, code: Code, earlier: Code | None) -> None:
         """See `Unit.put_code`."""
@@ -201,7 +276,7 @@ class UnitOfWork:
         """See `Unit.save_program`."""
         self.changes += 1
         if catalog_tables.save_program(self._connection, self._statements, program):
-            for kind in (k for k in AccountKind if k > AccountKind.HELD):
+            for kind in PROGRAM_KINDS:
                 for shard in range(SHARDS):
                     self._insert_account(program.program_id, None, kind, shard)
         self.catalog = catalog_tables.load(self._connection, self._statements)
@@ -298,15 +373,6 @@ def _record(kind: type[K], row: Sequence[Any]) -> K:
     return loaded
 
 
-_KEYS: dict[type, tuple[str, ...]] = {
-    Code: ("program_id", "digest"),
-    Hold: ("hold_id",),
-    Remembered: ("scope", "idempotency_key"),
-    Session: ("program_id", "correlation_id"),
-    Transaction: ("transaction_id",),
-}
-
-
 def _place(record: Any) -> tuple[Any, ...]:
     kind = type(record)
-    return (kind, *(getattr(record, name) for name in _KEYS[kind]))
+    return (kind, *(getattr(record, name) for name in RECORD_TABLES[kind][1]))

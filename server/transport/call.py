@@ -14,11 +14,18 @@ from typing import Any, Protocol, TypeVar
 
 from google.protobuf.message import Message
 
-from server.application.idempotency import Answer, Done, Keyed, Repeated, run_once
+from server.application.idempotency import (
+    Done,
+    Keyed,
+    Repeated,
+    idempotency_scope,
+    run_once,
+)
 from server.application.reading import Reader
 from server.application.unit import Unit
 from server.domain.errors import DeadlinePassedError, FieldViolation, RequestInvalidError
 from server.domain.keys import ApiKey
+from server.domain.program import Catalog, Program
 
 R = TypeVar("R")
 
@@ -28,6 +35,8 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 class Storage(Protocol):
     """What the transport uses of the store."""
+
+    catalog: Catalog
 
     async def write(self, work: Callable[[Unit, int], R], timeout_s: float = ...) -> R:
         """Run a unit of work and answer once its commit is durable."""
@@ -68,12 +77,35 @@ class Call:
         Raises:
             LoyaltyError: The use case refuses, or the key is malformed or was reused.
         """
+        return await self._run(use_case, command, render, self._keyed())
+
+    async def decide(
+        self,
+        use_case: Callable[[Unit, Any, int], Done[R]],
+        command: object,
+        render: Callable[[R], Message],
+    ) -> bytes:
+        """
+        Run a use case that changes nothing: an idempotency key has nothing to protect there.
+
+        Raises:
+            LoyaltyError: The use case refuses.
+        """
+        return await self._run(use_case, command, render, None)
+
+    async def _run(
+        self,
+        use_case: Callable[[Unit, Any, int], Done[R] | Repeated],
+        command: object,
+        render: Callable[[R], Message],
+        keyed: Keyed | None,
+    ) -> bytes:
         work = partial(
-            _run,
+            run_once,
             use_case=use_case,
             command=command,
             render=lambda result: render(result).SerializeToString(),
-            keyed=self._keyed(),
+            keyed=keyed,
         )
         answer = await self.storage.write(work, self.timeout_s)
         self.repeated = answer.repeated
@@ -93,9 +125,23 @@ class Call:
         except TimeoutError:
             raise DeadlinePassedError from None
 
+    @property
+    def program(self) -> Program:
+        """The program of the caller's key."""
+        return self.storage.catalog.programs[self.key.program_id]
+
     def user_datetime(self) -> str | None:
         """
         Give the guest's local time as sent in `x-user-datetime`.
+
+        Raises:
+            RequestInvalidError: It is no ISO 8601 date and time.
+        """
+        return None if self.local_time() is None else self.metadata["x-user-datetime"].strip()
+
+    def local_time(self) -> datetime | None:
+        """
+        Read the guest's local time from `x-user-datetime`; absent when not sent.
 
         Raises:
             RequestInvalidError: It is no ISO 8601 date and time.
@@ -104,10 +150,9 @@ class Call:
         if text is None:
             return None
         try:
-            datetime.fromisoformat(text.strip())
+            return datetime.fromisoformat(text.strip())
         except ValueError:
             raise _header_invalid("x-user-datetime", "must be an ISO 8601 date and time") from None
-        return text.strip()
 
     def _keyed(self) -> Keyed | None:
         key = self.metadata.get("idempotency-key")
@@ -117,12 +162,8 @@ class Call:
             raise _header_invalid("idempotency-key", "must be 1 to 255 printable ASCII characters")
         self.request.DiscardUnknownFields()
         meaning = self.method.encode() + self.request.SerializeToString(deterministic=True)
-        scope = f"{self.key.program_id}/{self.key.partner}"
-        return Keyed(scope, key, hashlib.sha256(meaning).digest())
-
-
-def _run(unit: Unit, now_ms: int, **arguments: Any) -> Answer:
-    return run_once(unit, now_ms, **arguments)
+        scope = idempotency_scope(self.key)
+        return Keyed(scope, key, self.method, hashlib.sha256(meaning).digest())
 
 
 def _header_invalid(name: str, message: str) -> RequestInvalidError:

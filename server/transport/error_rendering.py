@@ -13,11 +13,13 @@ import grpc
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 
-from server.domain.errors import FieldViolation, LoyaltyError, RequestInvalidError
+from server.domain.errors import FieldViolation, LoyaltyError, RequestInvalidError, RulesFailedError
+from server.domain.rules import RuleFailure
 from server.transport.error_catalogue import CATALOGUE, ErrorRow
 
 DOMAIN = "loyalty.v1"
 NAMED_MAX = 5
+RULES_SHOWN_MAX = 10
 TRAILER_BYTES_MAX = 4096
 LEGACY_BODY_BYTES_MAX = 40_000
 
@@ -72,6 +74,15 @@ def _status(
         for violation in shown:
             bad.field_violations.add(field=violation.field, description=violation.message)
         details.append(bad)
+    if isinstance(error, RulesFailedError):
+        broken = error_details_pb2.PreconditionFailure()
+        for failure in error.failures[:RULES_SHOWN_MAX]:
+            broken.violations.add(
+                type=failure.code,
+                subject=f"{failure.rule_id}/{failure.incentive_id or ''}",
+                description=failure.message,
+            )
+        details.append(broken)
     if row.retry_after_ms is not None:
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromMilliseconds(row.retry_after_ms)
@@ -126,15 +137,35 @@ def _rbi_body(row: ErrorRow, error: LoyaltyError) -> str:
         while len(text := _json(body)) > LEGACY_BODY_BYTES_MAX:
             details["errors"] = listed = listed[: len(listed) * 3 // 4]
         return text
+    if isinstance(error, RulesFailedError):
+        # The contract's pages disagree where this stands: in both places it suits either.
+        body["isEngineError"] = details["isEngineError"] = True
+        details["ruleEvaluation"] = [_rule_json(failure) for failure in error.failures]
     return _json(body)
 
 
+def _rule_json(failure: RuleFailure) -> dict[str, Any]:
+    rendered = {
+        "code": failure.code,
+        "ruleId": failure.rule_id,
+        "message": failure.message,
+        "currentValue": failure.current_value,
+        "targetValue": failure.target_value,
+        "incentiveId": failure.incentive_id,
+    }
+    return {name: value for name, value in rendered.items() if value is not None}
+
+
 def _metadata(error: LoyaltyError) -> dict[str, str]:
-    """Give every dynamic value of an error; field violations have a detail of their own."""
+    """Give every dynamic value of an error; what is listed has a detail of its own besides."""
+    if isinstance(error, RequestInvalidError):
+        return {}
+    if isinstance(error, RulesFailedError):
+        shown = error.failures[:RULES_SHOWN_MAX]
+        return {"failures": ",".join(f"{broken.rule_id}/{broken.code}" for broken in shown)}
     return {
         field.name: str(getattr(error, field.name))
         for field in fields(error)  # type: ignore[arg-type]
-        if field.name != "violations"
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import grpc
 import structlog
@@ -21,9 +21,9 @@ from loyalty.v1 import (
     identify_service_pb2,
     member_service_pb2,
     session_service_pb2,
+    transaction_service_pb2,
 )
 from server.domain.errors import LoyaltyError, ServerFailedError
-from server.domain.program import Catalog
 from server.transport.authentication import authenticate
 from server.transport.call import DEADLINE_MAX_S, Call, Storage
 from server.transport.error_rendering import Dialect, refuse
@@ -38,6 +38,7 @@ CONCURRENT_CALLS_MAX = 8192
 SERVICES: tuple[ServiceDescriptor, ...] = (
     session_service_pb2.DESCRIPTOR.services_by_name["SessionService"],
     identify_service_pb2.DESCRIPTOR.services_by_name["IdentifyService"],
+    transaction_service_pb2.DESCRIPTOR.services_by_name["TransactionService"],
     code_service_pb2.DESCRIPTOR.services_by_name["CodeService"],
     member_service_pb2.DESCRIPTOR.services_by_name["MemberService"],
 )
@@ -46,12 +47,6 @@ log = structlog.get_logger(__name__)
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 Endpoint = Callable[[Any, Call], Awaitable[bytes]]
-
-
-class LiveStorage(Storage, Protocol):
-    """The store, with the catalogue it keeps fresh."""
-
-    catalog: Catalog
 
 
 class LoyaltyServer:
@@ -67,7 +62,7 @@ class LoyaltyServer:
 
     def __init__(
         self,
-        store: LiveStorage,
+        store: Storage,
         servicers: Mapping[str, object],
         *,
         sandbox: bool,

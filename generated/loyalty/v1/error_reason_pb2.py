@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dloyalty/v1/error_reason.proto\x12\nloyalty.v1*\xf3\x03\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x13\n\x0fREQUEST_INVALID\x10\x01\x12\x1a\n\x16\x43ORRELATION_ID_INVALID\x10\x02\x12\x13\n\x0f\x41PI_KEY_MISSING\x10\x03\x12\x13\n\x0f\x41PI_KEY_INVALID\x10\x04\x12\x14\n\x10ROLE_NOT_ALLOWED\x10\x05\x12\x15\n\x11STORE_NOT_ALLOWED\x10\x06\x12\x13\n\x0fSTORE_NOT_FOUND\x10\x07\x12\x14\n\x10MEMBER_NOT_FOUND\x10\x08\x12\x19\n\x15IDENTIFICATION_FAILED\x10\t\x12\x16\n\x12IDENTIFIER_INVALID\x10\n\x12\x1c\n\x18IDENTIFIER_TYPE_DISABLED\x10\x0b\x12\x12\n\x0e\x43ODE_NOT_FOUND\x10\x0c\x12\x15\n\x11\x43ODE_ALREADY_USED\x10\r\x12\x14\n\x10REWARD_NOT_FOUND\x10\x0e\x12\x13\n\x0fOFFER_NOT_FOUND\x10\x0f\x12\x17\n\x13POINTS_INSUFFICIENT\x10\x10\x12\x1a\n\x16IDEMPOTENCY_KEY_REUSED\x10\x11\x12\x0f\n\x0bSERVER_BUSY\x10\x12\x12\x13\n\x0f\x44\x45\x41\x44LINE_PASSED\x10\x13\x12\x11\n\rSERVER_FAILED\x10\x14\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dloyalty/v1/error_reason.proto\x12\nloyalty.v1*\x87\x05\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x13\n\x0fREQUEST_INVALID\x10\x01\x12\x1a\n\x16\x43ORRELATION_ID_INVALID\x10\x02\x12\x13\n\x0f\x41PI_KEY_MISSING\x10\x03\x12\x13\n\x0f\x41PI_KEY_INVALID\x10\x04\x12\x14\n\x10ROLE_NOT_ALLOWED\x10\x05\x12\x15\n\x11STORE_NOT_ALLOWED\x10\x06\x12\x13\n\x0fSTORE_NOT_FOUND\x10\x07\x12\x14\n\x10MEMBER_NOT_FOUND\x10\x08\x12\x19\n\x15IDENTIFICATION_FAILED\x10\t\x12\x16\n\x12IDENTIFIER_INVALID\x10\n\x12\x1c\n\x18IDENTIFIER_TYPE_DISABLED\x10\x0b\x12\x12\n\x0e\x43ODE_NOT_FOUND\x10\x0c\x12\x15\n\x11\x43ODE_ALREADY_USED\x10\r\x12\x14\n\x10REWARD_NOT_FOUND\x10\x0e\x12\x13\n\x0fOFFER_NOT_FOUND\x10\x0f\x12\x17\n\x13POINTS_INSUFFICIENT\x10\x10\x12\x1a\n\x16IDEMPOTENCY_KEY_REUSED\x10\x11\x12\x0f\n\x0bSERVER_BUSY\x10\x12\x12\x13\n\x0f\x44\x45\x41\x44LINE_PASSED\x10\x13\x12\x11\n\rSERVER_FAILED\x10\x14\x12\x19\n\x15TRANSACTION_NOT_FOUND\x10\x15\x12\x1d\n\x19TRANSACTION_NOT_CLAIMABLE\x10\x16\x12\x10\n\x0cRULES_FAILED\x10\x17\x12\x12\n\x0eREWARD_REFUSED\x10\x18\x12\x15\n\x11RECEIPT_NOT_FOUND\x10\x19\x12\x1b\n\x17RECEIPT_ALREADY_CLAIMED\x10\x1a\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'loyalty.v1.error_reason_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=46
-  _globals['_ERRORREASON']._serialized_end=545
+  _globals['_ERRORREASON']._serialized_end=693
 # @@protoc_insertion_point(module_scope)

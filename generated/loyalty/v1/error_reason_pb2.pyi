@@ -27,6 +27,12 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SERVER_BUSY: _ClassVar[ErrorReason]
     DEADLINE_PASSED: _ClassVar[ErrorReason]
     SERVER_FAILED: _ClassVar[ErrorReason]
+    TRANSACTION_NOT_FOUND: _ClassVar[ErrorReason]
+    TRANSACTION_NOT_CLAIMABLE: _ClassVar[ErrorReason]
+    RULES_FAILED: _ClassVar[ErrorReason]
+    REWARD_REFUSED: _ClassVar[ErrorReason]
+    RECEIPT_NOT_FOUND: _ClassVar[ErrorReason]
+    RECEIPT_ALREADY_CLAIMED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 REQUEST_INVALID: ErrorReason
 CORRELATION_ID_INVALID: ErrorReason
@@ -48,3 +54,9 @@ IDEMPOTENCY_KEY_REUSED: ErrorReason
 SERVER_BUSY: ErrorReason
 DEADLINE_PASSED: ErrorReason
 SERVER_FAILED: ErrorReason
+TRANSACTION_NOT_FOUND: ErrorReason
+TRANSACTION_NOT_CLAIMABLE: ErrorReason
+RULES_FAILED: ErrorReason
+REWARD_REFUSED: ErrorReason
+RECEIPT_NOT_FOUND: ErrorReason
+RECEIPT_ALREADY_CLAIMED: ErrorReason

@@ -23,7 +23,7 @@ AVAILABLE: MemberAccount
 HELD: MemberAccount
 
 class Member(_message.Message):
-    __slots__ = ("loyalty_id", "name", "email", "locale", "birth_date", "create_time", "available_points", "held_points")
+    __slots__ = ("loyalty_id", "name", "email", "locale", "birth_date", "create_time", "available_points", "held_points", "owed_points")
     LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     EMAIL_FIELD_NUMBER: _ClassVar[int]
@@ -32,6 +32,7 @@ class Member(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     AVAILABLE_POINTS_FIELD_NUMBER: _ClassVar[int]
     HELD_POINTS_FIELD_NUMBER: _ClassVar[int]
+    OWED_POINTS_FIELD_NUMBER: _ClassVar[int]
     loyalty_id: str
     name: str
     email: str
@@ -40,7 +41,8 @@ class Member(_message.Message):
     create_time: _timestamp_pb2.Timestamp
     available_points: int
     held_points: int
-    def __init__(self, loyalty_id: _Optional[str] = ..., name: _Optional[str] = ..., email: _Optional[str] = ..., locale: _Optional[str] = ..., birth_date: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., available_points: _Optional[int] = ..., held_points: _Optional[int] = ...) -> None: ...
+    owed_points: int
+    def __init__(self, loyalty_id: _Optional[str] = ..., name: _Optional[str] = ..., email: _Optional[str] = ..., locale: _Optional[str] = ..., birth_date: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., available_points: _Optional[int] = ..., held_points: _Optional[int] = ..., owed_points: _Optional[int] = ...) -> None: ...
 
 class EnrollMemberRequest(_message.Message):
     __slots__ = ("name", "email", "locale", "birth_date")
@@ -103,6 +105,7 @@ class Transfer(_message.Message):
         ACCOUNT_REDEEMED: _ClassVar[Transfer.Account]
         ACCOUNT_EXPIRED: _ClassVar[Transfer.Account]
         ACCOUNT_ADJUSTED: _ClassVar[Transfer.Account]
+        ACCOUNT_DEBT: _ClassVar[Transfer.Account]
     ACCOUNT_UNSPECIFIED: Transfer.Account
     ACCOUNT_AVAILABLE: Transfer.Account
     ACCOUNT_HELD: Transfer.Account
@@ -110,16 +113,25 @@ class Transfer(_message.Message):
     ACCOUNT_REDEEMED: Transfer.Account
     ACCOUNT_EXPIRED: Transfer.Account
     ACCOUNT_ADJUSTED: Transfer.Account
+    ACCOUNT_DEBT: Transfer.Account
     class Cause(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         CAUSE_UNSPECIFIED: _ClassVar[Transfer.Cause]
         CAUSE_HOLD: _ClassVar[Transfer.Cause]
         CAUSE_RELEASE: _ClassVar[Transfer.Cause]
         CAUSE_ADJUST: _ClassVar[Transfer.Cause]
+        CAUSE_REDEEM: _ClassVar[Transfer.Cause]
+        CAUSE_EARN: _ClassVar[Transfer.Cause]
+        CAUSE_REFUND: _ClassVar[Transfer.Cause]
+        CAUSE_REVERSE: _ClassVar[Transfer.Cause]
     CAUSE_UNSPECIFIED: Transfer.Cause
     CAUSE_HOLD: Transfer.Cause
     CAUSE_RELEASE: Transfer.Cause
     CAUSE_ADJUST: Transfer.Cause
+    CAUSE_REDEEM: Transfer.Cause
+    CAUSE_EARN: Transfer.Cause
+    CAUSE_REFUND: Transfer.Cause
+    CAUSE_REVERSE: Transfer.Cause
     TRANSFER_ID_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     DESTINATION_FIELD_NUMBER: _ClassVar[int]

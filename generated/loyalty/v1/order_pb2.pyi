@@ -1,11 +1,55 @@
 from buf.validate import validate_pb2 as _validate_pb2
+from loyalty.v1 import discount_pb2 as _discount_pb2
 from loyalty.v1 import text_rules_pb2 as _text_rules_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class Channel(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CHANNEL_UNSPECIFIED: _ClassVar[Channel]
+    RESTAURANT: _ClassVar[Channel]
+    APP: _ClassVar[Channel]
+    WEB: _ClassVar[Channel]
+
+class ServiceMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SERVICE_MODE_UNSPECIFIED: _ClassVar[ServiceMode]
+    EAT_IN: _ClassVar[ServiceMode]
+    EATIN: _ClassVar[ServiceMode]
+    TAKEOUT: _ClassVar[ServiceMode]
+    DRIVE_THRU: _ClassVar[ServiceMode]
+    CURBSIDE: _ClassVar[ServiceMode]
+    TABLE_SERVICE: _ClassVar[ServiceMode]
+
+class TransactionStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TRANSACTION_STATUS_UNSPECIFIED: _ClassVar[TransactionStatus]
+    PENDING: _ClassVar[TransactionStatus]
+    CLAIMED: _ClassVar[TransactionStatus]
+    VOID: _ClassVar[TransactionStatus]
+    UNCLAIMED: _ClassVar[TransactionStatus]
+CHANNEL_UNSPECIFIED: Channel
+RESTAURANT: Channel
+APP: Channel
+WEB: Channel
+SERVICE_MODE_UNSPECIFIED: ServiceMode
+EAT_IN: ServiceMode
+EATIN: ServiceMode
+TAKEOUT: ServiceMode
+DRIVE_THRU: ServiceMode
+CURBSIDE: ServiceMode
+TABLE_SERVICE: ServiceMode
+TRANSACTION_STATUS_UNSPECIFIED: TransactionStatus
+PENDING: TransactionStatus
+CLAIMED: TransactionStatus
+VOID: TransactionStatus
+UNCLAIMED: TransactionStatus
 
 class PosVendor(_message.Message):
     __slots__ = ("transaction_id", "store_id", "terminal", "operator", "pos_type", "supporting_pos")
@@ -24,7 +68,7 @@ class PosVendor(_message.Message):
     def __init__(self, transaction_id: _Optional[str] = ..., store_id: _Optional[int] = ..., terminal: _Optional[str] = ..., operator: _Optional[str] = ..., pos_type: _Optional[str] = ..., supporting_pos: _Optional[str] = ...) -> None: ...
 
 class OrderLine(_message.Message):
-    __slots__ = ("product_id", "incentive_id", "loyalty_engine_id", "quantity", "price", "product_type", "reference_id")
+    __slots__ = ("product_id", "incentive_id", "loyalty_engine_id", "quantity", "price", "product_type", "reference_id", "name", "tax", "parent_reference_id")
     class ProductType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         PRODUCT_TYPE_UNSPECIFIED: _ClassVar[OrderLine.ProductType]
@@ -44,6 +88,9 @@ class OrderLine(_message.Message):
     PRICE_FIELD_NUMBER: _ClassVar[int]
     PRODUCT_TYPE_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TAX_FIELD_NUMBER: _ClassVar[int]
+    PARENT_REFERENCE_ID_FIELD_NUMBER: _ClassVar[int]
     product_id: str
     incentive_id: str
     loyalty_engine_id: str
@@ -51,4 +98,31 @@ class OrderLine(_message.Message):
     price: float
     product_type: OrderLine.ProductType
     reference_id: str
-    def __init__(self, product_id: _Optional[str] = ..., incentive_id: _Optional[str] = ..., loyalty_engine_id: _Optional[str] = ..., quantity: _Optional[int] = ..., price: _Optional[float] = ..., product_type: _Optional[_Union[OrderLine.ProductType, str]] = ..., reference_id: _Optional[str] = ...) -> None: ...
+    name: str
+    tax: float
+    parent_reference_id: str
+    def __init__(self, product_id: _Optional[str] = ..., incentive_id: _Optional[str] = ..., loyalty_engine_id: _Optional[str] = ..., quantity: _Optional[int] = ..., price: _Optional[float] = ..., product_type: _Optional[_Union[OrderLine.ProductType, str]] = ..., reference_id: _Optional[str] = ..., name: _Optional[str] = ..., tax: _Optional[float] = ..., parent_reference_id: _Optional[str] = ...) -> None: ...
+
+class Payment(_message.Message):
+    __slots__ = ("amount", "type", "cc_token")
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    CC_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    amount: int
+    type: str
+    cc_token: str
+    def __init__(self, amount: _Optional[int] = ..., type: _Optional[str] = ..., cc_token: _Optional[str] = ...) -> None: ...
+
+class TransactionDetails(_message.Message):
+    __slots__ = ("currency", "order", "payments", "applied_discounts", "pos_vendor")
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    PAYMENTS_FIELD_NUMBER: _ClassVar[int]
+    APPLIED_DISCOUNTS_FIELD_NUMBER: _ClassVar[int]
+    POS_VENDOR_FIELD_NUMBER: _ClassVar[int]
+    currency: str
+    order: _containers.RepeatedCompositeFieldContainer[OrderLine]
+    payments: _containers.RepeatedCompositeFieldContainer[Payment]
+    applied_discounts: _containers.RepeatedCompositeFieldContainer[_discount_pb2.Discount]
+    pos_vendor: PosVendor
+    def __init__(self, currency: _Optional[str] = ..., order: _Optional[_Iterable[_Union[OrderLine, _Mapping]]] = ..., payments: _Optional[_Iterable[_Union[Payment, _Mapping]]] = ..., applied_discounts: _Optional[_Iterable[_Union[_discount_pb2.Discount, _Mapping]]] = ..., pos_vendor: _Optional[_Union[PosVendor, _Mapping]] = ...) -> None: ...

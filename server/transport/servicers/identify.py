@@ -10,9 +10,9 @@ from server.application.idempotency import Done, Repeated
 from server.application.identify_member import Identified, IdentifyMember, SelectedLine
 from server.application.unit import Unit
 from server.domain.clock import rfc3339
-from server.domain.point_of_sale import PointOfSale
 from server.domain.program import DiscountKind, Program
 from server.transport.call import Call
+from server.transport.servicers.order import point_of_sale
 
 IdentifyUseCase = Callable[[Unit, IdentifyMember, int], Done[Identified] | Repeated]
 
@@ -35,25 +35,13 @@ class IdentifyServicer:
 
     async def Identify(self, request: pb.IdentifyRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
-        call.user_datetime()
         command = IdentifyMember(
             key=call.key,
             identifier=request.identifier,
             point_of_sale=point_of_sale(request.pos_vendor),
+            local_time=call.local_time(),
         )
         return await call.write(self._identify, command, _render)
-
-
-def point_of_sale(vendor: order_pb2.PosVendor) -> PointOfSale:
-    """Read the calling point of sale."""
-    return PointOfSale(
-        transaction_id=vendor.transaction_id,
-        store_id=vendor.store_id,
-        pos_type=vendor.pos_type,
-        supporting_pos=vendor.supporting_pos or None,
-        terminal=vendor.terminal or None,
-        operator=vendor.operator or None,
-    )
 
 
 def _render(identified: Identified) -> pb.IdentifyResponse:

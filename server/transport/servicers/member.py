@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from loyalty.v1 import member_service_pb2 as pb
 from server.application.enroll_member import EnrollMember, enroll_member
 from server.application.get_member import get_member
@@ -12,6 +10,7 @@ from server.application.reading import TransferEntry
 from server.domain.ledger import AccountKind
 from server.domain.records import Member
 from server.transport.call import Call
+from server.transport.servicers.timestamps import timestamp
 
 
 class MemberServicer:
@@ -36,7 +35,8 @@ class MemberServicer:
         """See the contract."""
         async with call.read() as reader:
             member = await get_member(reader, call.key, request.loyalty_id)
-        return pb.GetMemberResponse(member=_member(member)).SerializeToString()
+            owed = await reader.owed_points(member)
+        return pb.GetMemberResponse(member=_member(member, owed)).SerializeToString()
 
     async def ListTransfers(  # noqa: N802
         self, request: pb.ListTransfersRequest, call: Call
@@ -57,16 +57,17 @@ class MemberServicer:
         ).SerializeToString()
 
 
-def _member(member: Member) -> pb.Member:
+def _member(member: Member, owed_points: int = 0) -> pb.Member:
     return pb.Member(
         loyalty_id=member.loyalty_id,
         name=member.name,
         email=member.email,
         locale=member.locale,
         birth_date=member.birth_date,
-        create_time=_timestamp(member.created_ms),
+        create_time=timestamp(member.created_ms),
         available_points=member.available.balance,
         held_points=member.held.balance,
+        owed_points=owed_points,
     )
 
 
@@ -79,12 +80,6 @@ def _transfer(entry: TransferEntry) -> pb.Transfer:
         cause=pb.Transfer.Cause.Name(entry.cause),
         transaction_id=entry.transaction_id or None,
         note=entry.note or None,
-        effective_time=_timestamp(entry.effective_ms),
-        record_time=_timestamp(entry.recorded_ms),
+        effective_time=timestamp(entry.effective_ms),
+        record_time=timestamp(entry.recorded_ms),
     )
-
-
-def _timestamp(instant_ms: int) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromMilliseconds(instant_ms)
-    return stamp

@@ -19,6 +19,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("single"),
     )
     op.create_table(
+        "incentive_usage",
+        sa.Column("program_id", sa.Text(), nullable=False),
+        sa.Column("incentive_id", sa.Text(), nullable=False),
+        sa.Column("shard", sa.Integer(), nullable=False),
+        sa.Column("quantity", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("program_id", "incentive_id", "shard"),
+    )
+    op.create_table(
         "program",
         sa.Column("program_id", sa.Text(), nullable=False),
         sa.Column("document", sa.Text(), nullable=False),
@@ -28,6 +36,7 @@ def upgrade() -> None:
         "remembered_answer",
         sa.Column("scope", sa.Text(), nullable=False),
         sa.Column("idempotency_key", sa.Text(), nullable=False),
+        sa.Column("method", sa.Text(), nullable=False),
         sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
         sa.Column("answer", sa.LargeBinary(), nullable=False),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
@@ -111,7 +120,10 @@ def upgrade() -> None:
         sa.Column("balance", sa.BigInteger(), nullable=False),
         sa.Column("sequence", sa.BigInteger(), nullable=False),
         sa.Column("head", sa.LargeBinary(), nullable=False),
-        sa.CheckConstraint("(kind IN (1, 2)) = (member_number IS NOT NULL)", name="account_owner"),
+        sa.CheckConstraint(
+            "(kind IN (1, 2, 7)) = (member_number IS NOT NULL)", name="account_owner"
+        ),
+        sa.CheckConstraint("kind <> 7 OR balance <= 0", name="account_debt_not_positive"),
         sa.CheckConstraint(
             "kind NOT IN (1, 2) OR balance >= 0", name="account_balance_not_negative"
         ),
@@ -166,6 +178,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("code", schema=None) as batch_op:
         batch_op.create_index(
+            "code_pending",
+            ["expires_ms"],
+            unique=False,
+            sqlite_where=sa.text("status = 1"),
+            postgresql_where=sa.text("status = 1"),
+        )
+        batch_op.create_index(
             "code_pending_of_member",
             ["member_number"],
             unique=False,
@@ -189,12 +208,44 @@ def upgrade() -> None:
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
         sa.Column("updated_ms", sa.BigInteger(), nullable=False),
         sa.Column("expires_ms", sa.BigInteger(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=True),
+        sa.Column("service_mode", sa.Text(), nullable=True),
+        sa.Column("basket", sa.Text(), nullable=True),
+        sa.Column("points_earned", sa.BigInteger(), nullable=False),
+        sa.Column("points_redeemed", sa.BigInteger(), nullable=False),
+        sa.Column("claimed_ms", sa.BigInteger(), nullable=True),
+        sa.Column("receipt_digest", sa.LargeBinary(), nullable=True),
+        sa.Column("fingerprint", sa.LargeBinary(), nullable=True),
+        sa.Column("answer", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(
             ["member_number"],
             ["member.number"],
         ),
         sa.PrimaryKeyConstraint("transaction_id"),
     )
+    with op.batch_alter_table("loyalty_transaction", schema=None) as batch_op:
+        batch_op.create_index(
+            "transaction_claimed_by_member",
+            ["member_number"],
+            unique=False,
+            sqlite_where=sa.text("status = 2"),
+            postgresql_where=sa.text("status = 2"),
+        )
+        batch_op.create_index(
+            "transaction_pending",
+            ["expires_ms"],
+            unique=False,
+            sqlite_where=sa.text("status = 1"),
+            postgresql_where=sa.text("status = 1"),
+        )
+        batch_op.create_index(
+            "transaction_receipt",
+            ["program_id", "receipt_digest"],
+            unique=True,
+            sqlite_where=sa.text("receipt_digest IS NOT NULL"),
+            postgresql_where=sa.text("receipt_digest IS NOT NULL"),
+        )
+
     op.create_table(
         "session",
         sa.Column("program_id", sa.Text(), nullable=False),
@@ -237,6 +288,33 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("hold", schema=None) as batch_op:
         batch_op.create_index("hold_of_transaction", ["transaction_id"], unique=False)
+
+    op.create_table(
+        "redemption",
+        sa.Column("redemption_id", sa.Text(), nullable=False),
+        sa.Column("program_id", sa.Text(), nullable=False),
+        sa.Column("incentive_id", sa.Text(), nullable=False),
+        sa.Column("member_number", sa.BigInteger(), nullable=False),
+        sa.Column("transaction_id", sa.Text(), nullable=False),
+        sa.Column("quantity", sa.Integer(), nullable=False),
+        sa.Column("redeemed_ms", sa.BigInteger(), nullable=False),
+        sa.Column("voided_ms", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("quantity > 0", name="redemption_quantity_positive"),
+        sa.ForeignKeyConstraint(
+            ["member_number"],
+            ["member.number"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["transaction_id"],
+            ["loyalty_transaction.transaction_id"],
+        ),
+        sa.PrimaryKeyConstraint("redemption_id"),
+    )
+    with op.batch_alter_table("redemption", schema=None) as batch_op:
+        batch_op.create_index(
+            "redemption_of_member", ["member_number", "incentive_id"], unique=False
+        )
+        batch_op.create_index("redemption_of_transaction", ["transaction_id"], unique=False)
 
     op.create_table(
         "transfer",
@@ -286,15 +364,42 @@ def downgrade() -> None:
         batch_op.drop_index("transfer_destination")
 
     op.drop_table("transfer")
+    with op.batch_alter_table("redemption", schema=None) as batch_op:
+        batch_op.drop_index("redemption_of_transaction")
+        batch_op.drop_index("redemption_of_member")
+
+    op.drop_table("redemption")
     with op.batch_alter_table("hold", schema=None) as batch_op:
         batch_op.drop_index("hold_of_transaction")
 
     op.drop_table("hold")
     op.drop_table("session")
+    with op.batch_alter_table("loyalty_transaction", schema=None) as batch_op:
+        batch_op.drop_index(
+            "transaction_receipt",
+            sqlite_where=sa.text("receipt_digest IS NOT NULL"),
+            postgresql_where=sa.text("receipt_digest IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "transaction_pending",
+            sqlite_where=sa.text("status = 1"),
+            postgresql_where=sa.text("status = 1"),
+        )
+        batch_op.drop_index(
+            "transaction_claimed_by_member",
+            sqlite_where=sa.text("status = 2"),
+            postgresql_where=sa.text("status = 2"),
+        )
+
     op.drop_table("loyalty_transaction")
     with op.batch_alter_table("code", schema=None) as batch_op:
         batch_op.drop_index(
             "code_pending_of_member",
+            sqlite_where=sa.text("status = 1"),
+            postgresql_where=sa.text("status = 1"),
+        )
+        batch_op.drop_index(
+            "code_pending",
             sqlite_where=sa.text("status = 1"),
             postgresql_where=sa.text("status = 1"),
         )
@@ -322,4 +427,5 @@ def downgrade() -> None:
     op.drop_table("api_key")
     op.drop_table("remembered_answer")
     op.drop_table("program")
+    op.drop_table("incentive_usage")
     op.drop_table("catalog_revision")

@@ -1,0 +1,27 @@
+"""Show a transaction, or what became of a call whose answer was lost."""
+
+from __future__ import annotations
+
+from server.application.idempotency import idempotency_scope
+from server.application.reading import Reader, TransactionEntry
+from server.domain.errors import TransactionNotFoundError
+from server.domain.keys import ApiKey
+from server.domain.records import Remembered
+
+
+async def get_transaction(reader: Reader, key: ApiKey, transaction_id: str) -> TransactionEntry:
+    """
+    Find a transaction of the key's program.
+
+    Raises:
+        TransactionNotFoundError: There is none; another program's looks absent.
+    """
+    entry = await reader.transaction(transaction_id.lower())
+    if entry is None or entry.transaction.program_id != key.program_id:
+        raise TransactionNotFoundError(transaction_id.lower())
+    return entry
+
+
+async def get_remembered(reader: Reader, key: ApiKey, idempotency_key: str) -> Remembered | None:
+    """Find what a call of the key's partner was answered; None when it never took effect."""
+    return await reader.remembered(idempotency_scope(key), idempotency_key)

@@ -1,0 +1,261 @@
+"""
+What an order is judged by: shared by validating, reporting, claiming and identifying.
+
+One path decides, so that a clean validation means that the claim succeeds unless something
+changes in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+from server.application.unit import Unit
+from server.domain.basket import Basket, IncentiveUse, incentive_uses
+from server.domain.errors import (
+    FieldViolation,
+    MemberNotFoundError,
+    RequestInvalidError,
+    RewardRefusedError,
+    TransactionNotClaimableError,
+    TransactionNotFoundError,
+)
+from server.domain.keys import ApiKey
+from server.domain.point_of_sale import PointOfSale
+from server.domain.program import Program, Store
+from server.domain.records import Hold, Member, Transaction, TransactionStatus
+from server.domain.rules import (
+    History,
+    MemberFacts,
+    RuleFailure,
+    Visit,
+    evaluate,
+    needs_history,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """
+    An order as a till reports it, for a transaction.
+
+    Attributes:
+        loyalty_id: The guest as the till remembers them; absent when not sent.
+        repeated_id: The transaction as the body repeats it; absent when not sent.
+        status: What the till makes of it.
+        basket_json: The basket, to be kept.
+        local_time: Date and time at the till; absent when not sent.
+        fingerprint: Hash of the report's meaning.
+    """
+
+    key: ApiKey
+    transaction_id: str
+    loyalty_id: str | None
+    repeated_id: str | None
+    status: TransactionStatus
+    channel: str
+    service_mode: str
+    point_of_sale: PointOfSale
+    basket: Basket
+    basket_json: str
+    local_time: datetime | None
+    fingerprint: bytes
+
+    @property
+    def claiming(self) -> bool:
+        """Whether the till reports the order as complete."""
+        return self.status is TransactionStatus.CLAIMED
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """An order with all that was found out about it."""
+
+    program: Program
+    store: Store
+    transaction: Transaction
+    member: Member
+    holds: Sequence[Hold]
+    uses: tuple[IncentiveUse, ...]
+    failures: tuple[RuleFailure, ...]
+
+    @property
+    def spendable_points(self) -> int:
+        """Points available and those that this transaction holds."""
+        return self.member.available.balance + sum(hold.points for hold in self.holds)
+
+    @property
+    def point_cost(self) -> int:
+        """Points that all rewards of the order cost."""
+        return sum(use.point_cost for use in self.uses)
+
+
+def find_transaction(unit: Unit, key: ApiKey, transaction_id: str) -> Transaction:
+    """
+    Find a transaction of the key's program.
+
+    Raises:
+        TransactionNotFoundError: There is none; another program's looks absent.
+    """
+    transaction = unit.transaction(transaction_id)
+    if transaction is None or transaction.program_id != key.program_id:
+        raise TransactionNotFoundError(transaction_id)
+    return transaction
+
+
+def guest_of(unit: Unit, transaction: Transaction) -> Member:
+    """
+    Find the guest of a transaction.
+
+    Raises:
+        TransactionNotClaimableError: Nobody has identified for it.
+    """
+    if transaction.member_number is None:
+        raise TransactionNotClaimableError(transaction.transaction_id, transaction.status.name)
+    return unit.member_by_number(transaction.member_number)
+
+
+def require_same_guest(unit: Unit, member: Member, loyalty_id: str | None) -> None:
+    """
+    Check the guest that a till remembers against the transaction's.
+
+    Raises:
+        MemberNotFoundError: The program has no such member.
+        RequestInvalidError: It is another member.
+    """
+    if loyalty_id is None or loyalty_id.lower() == member.loyalty_id:
+        return
+    if unit.member(member.program_id, loyalty_id.lower()) is None:
+        raise MemberNotFoundError(loyalty_id.lower())
+    raise RequestInvalidError(
+        (FieldViolation("loyalty_id", "must be the guest of the transaction"),)
+    )
+
+
+def require_same_transaction(transaction_id: str, repeated_id: str | None) -> None:
+    """
+    Check the transaction that a body repeats against the path's.
+
+    Raises:
+        RequestInvalidError: It is another.
+    """
+    if repeated_id is not None and repeated_id.lower() != transaction_id:
+        raise RequestInvalidError(
+            (FieldViolation("transaction_id", "must be the transaction of the path"),)
+        )
+
+
+def require_store(program: Program, key: ApiKey, store_id: int) -> Store:
+    """
+    Find the store of a call.
+
+    Raises:
+        StoreNotFoundError: The program has no such store.
+        StoreNotAllowedError: The key is limited to other stores.
+    """
+    store = program.store(store_id)
+    key.require_store(store_id)
+    return store
+
+
+def review_order(unit: Unit, order: Order, transaction: Transaction, now_ms: int) -> Review:
+    """
+    Judge an order by every rule.
+
+    Raises:
+        StoreNotFoundError: The program has no such store.
+        StoreNotAllowedError: The key is limited to other stores.
+        MemberNotFoundError: The till names a guest who is no member.
+        RequestInvalidError: The till names another guest or transaction, or another currency.
+        RewardNotFoundError: A reward does not exist, or no longer does.
+        OfferNotFoundError: An offer does not exist, or no longer does.
+        RewardRefusedError: The store takes no rewards.
+    """
+    program = unit.catalog.programs[order.key.program_id]
+    store = require_store(program, order.key, order.point_of_sale.store_id)
+    require_same_transaction(order.transaction_id, order.repeated_id)
+    member = guest_of(unit, transaction)
+    require_same_guest(unit, member, order.loyalty_id)
+    if order.basket.currency != program.currency:
+        message = f"must be {program.currency}"
+        raise RequestInvalidError((FieldViolation("transaction_details.currency", message),))
+    holds = unit.open_holds(transaction)
+    held = frozenset(hold.incentive_id for hold in holds)
+    uses = incentive_uses(order.basket, program, held)
+    if not store.loyalty_enabled and any(use.incentive.kind == "reward" for use in uses):
+        raise RewardRefusedError(store.store_id)
+    failures = judge(
+        unit,
+        program,
+        store,
+        member,
+        uses,
+        now_ms,
+        local_time=order.local_time,
+        service_mode=order.service_mode,
+        basket=order.basket,
+        claiming=order.claiming,
+        own_holds=sum(hold.points for hold in holds),
+    )
+    return Review(program, store, transaction, member, holds, uses, failures)
+
+
+def judge(
+    unit: Unit,
+    program: Program,
+    store: Store,
+    member: Member,
+    uses: tuple[IncentiveUse, ...],
+    now_ms: int,
+    *,
+    local_time: datetime | None,
+    service_mode: str | None = None,
+    basket: Basket | None = None,
+    claiming: bool = False,
+    own_holds: int = 0,
+) -> tuple[RuleFailure, ...]:
+    """Evaluate the rules of the incentives used, reading only the past that they ask for."""
+    if not uses:
+        return ()
+    needs = needs_history(uses)
+    zone = ZoneInfo(store.time_zone)
+    facts = MemberFacts(
+        enrolled_on=datetime.fromtimestamp(member.created_ms / 1000, zone).date(),
+        birth_date=date.fromisoformat(member.birth_date) if member.birth_date else None,
+        claimed_orders=unit.claimed_orders(member) if needs.claimed_orders else 0,
+        spendable_points=member.available.balance + own_holds,
+    )
+    visit = Visit(
+        local_time=_wall_clock(local_time, zone, now_ms),
+        now_ms=now_ms,
+        store_id=store.store_id,
+        service_mode=service_mode,
+        basket=basket,
+        member=facts,
+        histories={
+            incentive_id: _history(
+                unit, program, member, incentive_id, total=incentive_id in needs.total
+            )
+            for incentive_id in needs.member | needs.total
+        },
+        claiming=claiming,
+        multiple_incentives=program.multiple_incentives,
+    )
+    return evaluate(uses, visit)
+
+
+def _history(
+    unit: Unit, program: Program, member: Member, incentive_id: str, *, total: bool
+) -> History:
+    by_member, last_ms = unit.member_redemptions(member, incentive_id)
+    by_all = unit.total_redemptions(program.program_id, incentive_id) if total else 0
+    return History(by_member, by_all, last_ms)
+
+
+def _wall_clock(local_time: datetime | None, zone: ZoneInfo, now_ms: int) -> datetime:
+    """Take the till's own clock as it stands, else the server's in the store's place."""
+    if local_time is not None:
+        return local_time.replace(tzinfo=None)
+    return datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(zone).replace(tzinfo=None)

@@ -1,0 +1,254 @@
+"""Take up a till's report of an order: hold its points while it is open, claim it when done."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from server.application.idempotency import Done, Repeated
+from server.application.order_review import Order, Review, find_transaction, review_order
+from server.application.unit import Unit
+from server.domain.basket import IncentiveUse
+from server.domain.earning import points_earned
+from server.domain.errors import (
+    PointsInsufficientError,
+    RulesFailedError,
+    TransactionNotClaimableError,
+)
+from server.domain.ids import new_id
+from server.domain.ledger import POINTS_MAX, AccountKind, Cause, Origin
+from server.domain.presentation import Presentation, claimed_presentation
+from server.domain.program import Program
+from server.domain.records import (
+    Hold,
+    HoldStatus,
+    Member,
+    Redemption,
+    Transaction,
+    TransactionStatus,
+)
+
+POINT_BALANCE = "point-balance"
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """
+    What a report did to the guest's points.
+
+    Attributes:
+        redeemed_points: Points held while the order is open, burned once it is claimed.
+        presentation: Texts for the receipt; absent while the order is open.
+    """
+
+    loyalty_id: str
+    transaction_id: str
+    available_points: int
+    earned_points: int
+    redeemed_points: int
+    presentation: Presentation | None
+
+
+def update_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Updated] | Repeated:
+    """
+    Take up the whole order of a transaction.
+
+    Raises:
+        TransactionNotFoundError: The program has no such transaction.
+        TransactionNotClaimableError: It is void, or claimed with another order, or the report is
+            neither PENDING nor CLAIMED.
+        PointsInsufficientError: The rewards cost more than the guest has.
+        RulesFailedError: With every rule the order breaks.
+        LoyaltyError: What `review_order` raises.
+    """
+    transaction = find_transaction(unit, order.key, order.transaction_id)
+    repeated = _repeated(transaction, order)
+    if repeated is not None:
+        return repeated
+    review = review_order(unit, order, transaction, now_ms)
+    if review.failures:
+        raise _refusal(review)
+    hold_rewards(unit, review, now_ms)
+    unit.change(
+        transaction,
+        updated_ms=now_ms,
+        channel=order.channel,
+        service_mode=order.service_mode,
+        basket=order.basket_json,
+        fingerprint=order.fingerprint,
+    )
+    if order.claiming:
+        return Done(_claim(unit, order, review, now_ms), kept_with=transaction)
+    unit.change(transaction, expires_ms=now_ms + review.program.pending_lifetime_s * 1000)
+    updated = Updated(
+        loyalty_id=review.member.loyalty_id,
+        transaction_id=transaction.transaction_id,
+        available_points=review.member.available.balance,
+        earned_points=0,
+        redeemed_points=review.point_cost,
+        presentation=None,
+    )
+    return Done(updated, kept_with=transaction)
+
+
+def _repeated(transaction: Transaction, order: Order) -> Repeated | None:
+    """Answer a repeated report as the first time, and refuse one that comes too late."""
+    open_or_claimed = {TransactionStatus.PENDING, TransactionStatus.CLAIMED}
+    if order.status not in open_or_claimed:
+        raise TransactionNotClaimableError(order.transaction_id, order.status.name)
+    if transaction.status not in open_or_claimed:
+        raise TransactionNotClaimableError(order.transaction_id, transaction.status.name)
+    if transaction.answer is not None and transaction.fingerprint == order.fingerprint:
+        return Repeated(transaction.answer)
+    if transaction.status is TransactionStatus.CLAIMED:
+        raise TransactionNotClaimableError(order.transaction_id, transaction.status.name)
+    return None
+
+
+def _refusal(review: Review) -> PointsInsufficientError | RulesFailedError:
+    """Name a lack of points alone by its own code, as the contract has it for reports."""
+    if all(failure.rule_id == POINT_BALANCE for failure in review.failures):
+        return PointsInsufficientError(review.spendable_points, review.point_cost)
+    return RulesFailedError(review.failures)
+
+
+def hold_rewards(unit: Unit, review: Review, now_ms: int) -> None:
+    """Make the open holds those of the rewards in the order: release first, then hold."""
+    wanted = {use.incentive.incentive_id: use.point_cost for use in review.uses if use.point_cost}
+    kept: Counter[str] = Counter()
+    for hold in review.holds:
+        if wanted.get(hold.incentive_id) == hold.points and not kept[hold.incentive_id]:
+            kept[hold.incentive_id] += hold.points
+        else:
+            release(unit, review.member, hold, now_ms)
+    for incentive_id, points in wanted.items():
+        if not kept[incentive_id]:
+            hold_points(unit, review.member, review.transaction, incentive_id, points, now_ms)
+
+
+def hold_points(
+    unit: Unit,
+    member: Member,
+    transaction: Transaction,
+    incentive_id: str,
+    points: int,
+    now_ms: int,
+) -> None:
+    """Set points aside for a reward of a transaction."""
+    origin = Origin(Cause.HOLD, transaction.transaction_id, "", now_ms, now_ms)
+    unit.post(member.available, member.held, points, origin)
+    unit.add(
+        Hold(
+            hold_id=new_id(now_ms),
+            transaction_id=transaction.transaction_id,
+            member_number=member.number,
+            incentive_id=incentive_id,
+            points=points,
+            status=HoldStatus.OPEN,
+            created_ms=now_ms,
+            expires_ms=transaction.expires_ms,
+        )
+    )
+
+
+def release(unit: Unit, member: Member, hold: Hold, now_ms: int) -> None:
+    """Give held points back."""
+    origin = Origin(Cause.RELEASE, hold.transaction_id, "", now_ms, now_ms)
+    unit.post(member.held, member.available, hold.points, origin)
+    unit.change(hold, status=HoldStatus.RELEASED, ended_ms=now_ms)
+
+
+def _claim(unit: Unit, order: Order, review: Review, now_ms: int) -> Updated:
+    transaction, member, program = review.transaction, review.member, review.program
+    redeemed = _capture(unit, transaction, member, now_ms)
+    earned = 0
+    if review.store.loyalty_enabled:
+        points = points_earned(order.basket, program.earning, program.currency_digits)
+        earned = earn(unit, program, transaction, member, points, now_ms)
+    _count(unit, transaction, member, review.uses, now_ms)
+    unit.change(
+        transaction,
+        status=TransactionStatus.CLAIMED,
+        claimed_ms=now_ms,
+        points_earned=earned,
+        points_redeemed=redeemed,
+    )
+    available = member.available.balance
+    return Updated(
+        loyalty_id=member.loyalty_id,
+        transaction_id=transaction.transaction_id,
+        available_points=available,
+        earned_points=earned,
+        redeemed_points=redeemed,
+        presentation=claimed_presentation(
+            program.name,
+            member.locale or program.locale,
+            transaction.transaction_id,
+            earned,
+            redeemed,
+            available,
+        ),
+    )
+
+
+def _capture(unit: Unit, transaction: Transaction, member: Member, now_ms: int) -> int:
+    """Burn what the transaction holds; answers how much."""
+    holds = unit.open_holds(transaction)
+    origin = Origin(Cause.REDEEM, transaction.transaction_id, "", now_ms, now_ms)
+    for hold in holds:
+        redeemed = unit.program_account(member.program_id, AccountKind.REDEEMED, member)
+        unit.post(member.held, redeemed, hold.points, origin)
+        unit.change(hold, status=HoldStatus.CAPTURED, ended_ms=now_ms)
+    return sum(hold.points for hold in holds)
+
+
+def earn(
+    unit: Unit,
+    program: Program,
+    transaction: Transaction,
+    member: Member,
+    points: int,
+    now_ms: int,
+) -> int:
+    """
+    Give a member points, a debt first; answers how many.
+
+    They are fewer than *points* only when the member would have more than the ledger carries.
+    """
+    room = POINTS_MAX - member.available.balance - member.held.balance
+    earned = min(points, room)
+    if earned <= 0:
+        return 0
+    issued = unit.program_account(program.program_id, AccountKind.ISSUED, member)
+    origin = Origin(Cause.EARN, transaction.transaction_id, "", now_ms, now_ms)
+    debt = unit.debt(member)
+    paid = 0 if debt is None else min(earned, -debt.balance)
+    if debt is not None and paid:
+        unit.post(issued, debt, paid, origin)
+    if earned > paid:
+        unit.post(issued, member.available, earned - paid, origin)
+    return earned
+
+
+def _count(
+    unit: Unit,
+    transaction: Transaction,
+    member: Member,
+    uses: tuple[IncentiveUse, ...],
+    now_ms: int,
+) -> None:
+    """Keep what was used, for the rules that count it."""
+    for use in uses:
+        incentive_id = use.incentive.incentive_id
+        unit.add(
+            Redemption(
+                redemption_id=new_id(now_ms),
+                program_id=member.program_id,
+                incentive_id=incentive_id,
+                member_number=member.number,
+                transaction_id=transaction.transaction_id,
+                quantity=use.quantity,
+                redeemed_ms=now_ms,
+            )
+        )
+        unit.count_redemption(member, incentive_id, use.quantity)

@@ -1,0 +1,38 @@
+"""Check a whole order against every rule; nothing changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from server.application.idempotency import Done
+from server.application.order_review import Order, find_transaction, review_order
+from server.application.unit import Unit
+from server.domain.errors import RulesFailedError, TransactionNotClaimableError
+from server.domain.records import TransactionStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """The guest and transaction whose order breaks no rule."""
+
+    loyalty_id: str
+    transaction_id: str
+
+
+def validate_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Validated]:
+    """
+    Check an order.
+
+    Raises:
+        TransactionNotFoundError: The program has no such transaction.
+        TransactionNotClaimableError: It is no longer open.
+        RulesFailedError: With every rule the order breaks.
+        LoyaltyError: What `review_order` raises.
+    """
+    transaction = find_transaction(unit, order.key, order.transaction_id)
+    if transaction.status is not TransactionStatus.PENDING:
+        raise TransactionNotClaimableError(order.transaction_id, transaction.status.name)
+    review = review_order(unit, order, transaction, now_ms)
+    if review.failures:
+        raise RulesFailedError(review.failures)
+    return Done(Validated(review.member.loyalty_id, order.transaction_id))

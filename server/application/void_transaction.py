@@ -1,0 +1,131 @@
+"""Cancel a transaction and give its points back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from server.application.idempotency import Done, Repeated
+from server.application.order_review import (
+    find_transaction,
+    require_same_guest,
+    require_same_transaction,
+    require_store,
+)
+from server.application.unit import Unit
+from server.application.update_transaction import release
+from server.domain.errors import PointsInsufficientError
+from server.domain.keys import ApiKey
+from server.domain.ledger import AccountKind, Cause, Origin
+from server.domain.program import Program
+from server.domain.records import Member, Transaction, TransactionStatus
+
+
+@dataclass(frozen=True, slots=True)
+class VoidTransaction:
+    """The transaction, with what the body repeats; absent where it does not."""
+
+    key: ApiKey
+    transaction_id: str
+    loyalty_id: str | None = None
+    repeated_id: str | None = None
+    store_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Voided:
+    """
+    What the cancellation did.
+
+    Attributes:
+        loyalty_id: Absent when nobody had identified.
+        earned_points: Earned points that were taken back.
+        redeemed_points: Held or burned points that were given back.
+    """
+
+    loyalty_id: str | None
+    transaction_id: str
+    available_points: int
+    earned_points: int
+    redeemed_points: int
+
+
+def void_transaction(unit: Unit, command: VoidTransaction, now_ms: int) -> Done[Voided] | Repeated:
+    """
+    Cancel a transaction, whatever its state; a second time answers as the first.
+
+    Raises:
+        TransactionNotFoundError: The program has no such transaction.
+        StoreNotFoundError: The program has no such store.
+        StoreNotAllowedError: The key is limited to other stores.
+        MemberNotFoundError: The till names a guest who is no member.
+        RequestInvalidError: The till names another guest or transaction.
+        PointsInsufficientError: The earned points are spent and the program makes no debts.
+    """
+    program = unit.catalog.programs[command.key.program_id]
+    transaction = find_transaction(unit, command.key, command.transaction_id)
+    command.key.require_store(transaction.store_id)
+    if command.store_id is not None:
+        require_store(program, command.key, command.store_id)
+    require_same_transaction(command.transaction_id, command.repeated_id)
+    if transaction.member_number is not None:
+        member = unit.member_by_number(transaction.member_number)
+        require_same_guest(unit, member, command.loyalty_id)
+    if transaction.status is TransactionStatus.VOID and transaction.answer is not None:
+        return Repeated(transaction.answer)
+    return Done(void(unit, program, transaction, now_ms), kept_with=transaction)
+
+
+def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) -> Voided:
+    """
+    Cancel a transaction.
+
+    Raises:
+        PointsInsufficientError: The earned points are spent and the program makes no debts.
+    """
+    if transaction.member_number is None:
+        _mark_void(unit, transaction, now_ms)
+        return Voided(None, transaction.transaction_id, 0, 0, 0)
+    member = unit.member_by_number(transaction.member_number)
+    earned = redeemed = 0
+    if transaction.status is TransactionStatus.PENDING:
+        for hold in unit.open_holds(transaction):
+            release(unit, member, hold, now_ms)
+            redeemed += hold.points
+    elif transaction.status is TransactionStatus.CLAIMED:
+        earned, redeemed = transaction.points_earned, transaction.points_redeemed
+        _reverse(unit, program, transaction, member, now_ms)
+    _mark_void(unit, transaction, now_ms)
+    return Voided(
+        member.loyalty_id, transaction.transaction_id, member.available.balance, earned, redeemed
+    )
+
+
+def _mark_void(unit: Unit, transaction: Transaction, now_ms: int) -> None:
+    # The answer of an earlier report must not be taken for the cancellation's.
+    unit.change(
+        transaction, status=TransactionStatus.VOID, updated_ms=now_ms, fingerprint=None, answer=None
+    )
+
+
+def _reverse(
+    unit: Unit, program: Program, transaction: Transaction, member: Member, now_ms: int
+) -> None:
+    """Give burned points back, then take earned ones; what is spent already becomes a debt."""
+    burned, earned = transaction.points_redeemed, transaction.points_earned
+    spendable = member.available.balance + burned
+    short = max(0, earned - spendable)
+    if short and program.void_spent == "refuse":
+        raise PointsInsufficientError(spendable, earned)
+    if burned:
+        redeemed = unit.program_account(program.program_id, AccountKind.REDEEMED, member)
+        origin = Origin(Cause.REFUND, transaction.transaction_id, "", now_ms, now_ms)
+        unit.post(redeemed, member.available, burned, origin)
+    origin = Origin(Cause.REVERSE, transaction.transaction_id, "", now_ms, now_ms)
+    issued = unit.program_account(program.program_id, AccountKind.ISSUED, member)
+    if earned > short:
+        unit.post(member.available, issued, earned - short, origin)
+    if short:
+        unit.post(unit.open_debt(member), issued, short, origin)
+    for redemption in unit.redemptions_of(transaction):
+        unit.change(redemption, voided_ms=now_ms)
+        unit.count_redemption(member, redemption.incentive_id, -redemption.quantity)
