@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from fractions import Fraction
-
 from server.domain.basket import Basket, BasketLine
 from server.domain.ledger import POINTS_MAX
 from server.domain.program import EarningRules, Rounding, RoundPer
@@ -17,22 +13,23 @@ def points_earned(basket: Basket, rules: EarningRules, currency_digits: int) -> 
 
     Prices are net as reported, so that no discount is subtracted here.
     """
-    amounts: Iterator[int] = (
-        _amount(line, rules) for line in basket.lines if not _excluded(line, rules)
-    )
+    amounts = [_amount(line, rules) for line in basket.lines if not _excluded(line, rules)]
     if rules.round_per is RoundPer.ORDER:
-        amounts = iter((sum(amounts),))
-    rate = rules.points_per_unit / 10**currency_digits
-    return min(sum(rounded(amount * rate, rules.rounding) for amount in amounts), POINTS_MAX)
+        amounts = [sum(amounts)]
+    points, units = rules.points_per_unit.as_integer_ratio()
+    units *= 10**currency_digits
+    return min(
+        sum(_divided(amount * points, units, rules.rounding) for amount in amounts), POINTS_MAX
+    )
 
 
-def rounded(points: Fraction, rounding: Rounding) -> int:
-    """Round to whole points; a half is nearest to the next one up."""
+def _divided(dividend: int, divisor: int, rounding: Rounding) -> int:
+    """Divide to a whole number; a half is nearest to the next one up."""
     if rounding is Rounding.UP:
-        return math.ceil(points)
+        return -(-dividend // divisor)
     if rounding is Rounding.NEAREST:
-        return math.floor(points + Fraction(1, 2))
-    return math.floor(points)
+        return (2 * dividend + divisor) // (2 * divisor)
+    return dividend // divisor
 
 
 def _amount(line: BasketLine, rules: EarningRules) -> int:
