@@ -33,6 +33,7 @@ MESSAGE_BYTES_MAX = 256 * 1024
 """Largest request: a basket of 500 full lines is half of it. Envoy has the same limit."""
 
 METADATA_BYTES_MAX = 16 * 1024
+DIALECTS: Mapping[str, Dialect] = {dialect.value: dialect for dialect in Dialect}
 CONCURRENT_CALLS_MAX = 8192
 
 SERVICES: tuple[ServiceDescriptor, ...] = (
@@ -167,6 +168,6 @@ def _plain(context: Context) -> dict[str, str]:
 
 
 async def _refuse(context: Context, error: LoyaltyError, metadata: Mapping[str, str]) -> bytes:
-    dialect = metadata.get("loyalty-dialect")
-    await refuse(context, error, None if dialect is None else Dialect(dialect))
+    # Envoy sets one of ours; whatever a caller invents is not one.
+    await refuse(context, error, DIALECTS.get(metadata.get("loyalty-dialect", "")))
     return b""

@@ -1,0 +1,198 @@
+"""Who may call what: the same wall before every RPC."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+import pytest
+
+from loyalty.v1 import code_service_pb2, identify_service_pb2, member_service_pb2
+from loyalty.v1 import session_service_pb2 as session_pb2
+from server.application.apply_program import ApplyProgram, apply_program
+from server.application.create_key import CreatedKey, CreateKey, create_key
+from server.domain.keys import Role
+from server.sandbox.fixed_codes import FARHAN
+from server.transport.authentication import ROLES
+from server.transport.server import SERVICES
+from tests.support.programs import other_program
+from tests.support.server import (
+    ADMIN_KEY,
+    APP_KEY,
+    POS_KEY,
+    Caller,
+    Server,
+    identify_request,
+    new_order,
+    refusal_of,
+    run_server,
+)
+
+RPCS = sorted(
+    (f"{service.full_name}/{method.name}", f"{service.name}/{method.name}")
+    for service in SERVICES
+    for method in service.methods
+)
+SANDBOX_KEYS = {POS_KEY: Role.TILL, APP_KEY: Role.APP, ADMIN_KEY: Role.ADMIN}
+UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED
+
+
+async def _raw(server: Server, rpc: str, **metadata: str) -> Any:
+    """Call an RPC with an empty message, refused or not by what comes after authentication."""
+    method = server.admin.channel.unary_unary(f"/{rpc}")
+    pairs = tuple((name.replace("_", "-"), value) for name, value in metadata.items())
+    return await refusal_of(method(b"", metadata=pairs))
+
+
+async def _new_key(server: Server, program_id: str, role: Role, *stores: int) -> CreatedKey:
+    command = CreateKey(program_id, "partner", role, frozenset(stores))
+    created = await server.store.write(lambda unit, now_ms: create_key(unit, command, now_ms))
+    await server.store.refresh_catalog()
+    return created
+
+
+@pytest.mark.parametrize(("rpc", "_method"), RPCS)
+async def test_call_without_a_key_is_refused(server: Server, rpc: str, _method: str) -> None:
+    """Without a key, every RPC answers UNAUTHENTICATED before it looks at the request."""
+    refusal = await _raw(server, rpc)
+    assert (refusal.code, refusal.reason) == (UNAUTHENTICATED, "API_KEY_MISSING")
+    assert (await _raw(server, rpc, x_api_key=" ")).reason == "API_KEY_MISSING"
+    assert (await _raw(server, rpc, authorization="Basic eDp5")).reason == "API_KEY_MISSING"
+
+
+@pytest.mark.parametrize(("rpc", "_method"), RPCS)
+async def test_call_with_an_unknown_key_is_refused(server: Server, rpc: str, _method: str) -> None:
+    """With an unknown key, every RPC answers UNAUTHENTICATED before it looks at the request."""
+    for metadata in ({"x_api_key": "wrong"}, {"authorization": "Bearer wrong"}):
+        refusal = await _raw(server, rpc, **metadata)
+        assert (refusal.code, refusal.reason) == (UNAUTHENTICATED, "API_KEY_INVALID")
+
+
+@pytest.mark.parametrize(("rpc", "method"), RPCS)
+@pytest.mark.parametrize("key", SANDBOX_KEYS)
+async def test_role_decides_which_rpcs_are_open(
+    server: Server, rpc: str, method: str, key: str
+) -> None:
+    """A key of the wrong role is refused by role and method; of the right role it goes on."""
+    refusal = await _raw(server, rpc, x_api_key=key)
+    role = SANDBOX_KEYS[key]
+    if role in ROLES[method]:
+        assert refusal.reason == "REQUEST_INVALID" or method == "SessionService"
+    else:
+        assert refusal.code == grpc.StatusCode.PERMISSION_DENIED
+        assert refusal.reason == "ROLE_NOT_ALLOWED"
+        assert refusal.metadata == {"role": role.value, "method": method.partition("/")[2]}
+
+
+@pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER  "])
+async def test_bearer_is_taken_as_a_key(server: Server, scheme: str) -> None:
+    """A key may come as a bearer, in any case."""
+    request = member_service_pb2.GetMemberRequest(loyalty_id=FARHAN)
+    keyless = server.admin.with_key(None)
+    answer = await keyless.call(
+        keyless.members.GetMember, request, authorization=f"{scheme}{APP_KEY}"
+    )
+    assert answer.member.loyalty_id == FARHAN
+
+
+async def test_region_must_be_the_keys_own(server: Server) -> None:
+    """A call that names its key's region passes, in any case; another region is refused."""
+    request = member_service_pb2.GetMemberRequest(loyalty_id=FARHAN)
+    await server.app.call(server.app.members.GetMember, request, x_region="ca")
+    refusal = await server.app.refused(server.app.members.GetMember, request, x_region="US")
+    assert (refusal.code, refusal.reason) == (UNAUTHENTICATED, "API_KEY_INVALID")
+
+
+async def test_revoked_key_is_refused(server: Server) -> None:
+    """A key works until it is revoked."""
+    created = await _new_key(server, "demo-ca", Role.APP)
+    caller = server.admin.with_key(created.secret)
+    request = member_service_pb2.GetMemberRequest(loyalty_id=FARHAN)
+    await caller.call(caller.members.GetMember, request)
+    await server.store.write(lambda unit, now: unit.revoke_key(created.key.key_id, now))
+    await server.store.refresh_catalog()
+    refusal = await caller.refused(caller.members.GetMember, request)
+    assert (refusal.code, refusal.reason) == (UNAUTHENTICATED, "API_KEY_INVALID")
+
+
+async def test_key_of_one_store_is_for_that_store(server: Server) -> None:
+    """A key limited to stores identifies there and is refused elsewhere."""
+    created = await _new_key(server, "demo-ca", Role.TILL, 1001)
+    caller = server.admin.with_key(created.secret)
+    await caller.call(caller.identifies.Identify, identify_request(FARHAN, store_id=1001))
+    refusal = await caller.refused(caller.identifies.Identify, identify_request(FARHAN))
+    assert refusal.code == grpc.StatusCode.PERMISSION_DENIED
+    assert (refusal.reason, refusal.metadata) == ("STORE_NOT_ALLOWED", {"store_id": "9999"})
+
+
+async def test_other_programs_objects_look_absent(own_server: Server) -> None:
+    """To another program's key, members, codes and sessions look as if they did not exist."""
+    command = ApplyProgram(other_program())
+    await own_server.store.write(lambda unit, now: apply_program(unit, command, now))
+    created = await _new_key(own_server, "demo-us", Role.ADMIN)
+    stranger = own_server.admin.with_key(created.secret)
+    loyalty_id = await own_server.admin.enroll()
+    issued = await own_server.app.call(
+        own_server.app.codes.IssueCode, code_service_pb2.IssueCodeRequest(loyalty_id=loyalty_id)
+    )
+    absent = "00000000-0000-4000-8000-000000000000"
+    for mine, nobodys, method in _lookups(stranger, loyalty_id, issued.otp, absent):
+        seen, unseen = [await stranger.refused(method, request) for request in (mine, nobodys)]
+        assert seen.code == unseen.code == grpc.StatusCode.NOT_FOUND
+        assert seen.reason == unseen.reason
+        assert seen.message.replace(loyalty_id, absent) == unseen.message
+    # The same correlation ID is another session there.
+    request = session_pb2.StartAnonymousSessionRequest(correlation_id="shared")
+    for caller in (own_server.till, stranger):
+        await caller.call(caller.sessions.StartAnonymousSession, request)
+
+
+def _lookups(caller: Caller, loyalty_id: str, otp: str, absent: str) -> list[tuple[Any, ...]]:
+    unused = f"{(int(otp) + 1) % 10**6:06d}"
+    names = code_service_pb2, member_service_pb2
+    codes, members = names
+    return [
+        (
+            members.GetMemberRequest(loyalty_id=loyalty_id),
+            members.GetMemberRequest(loyalty_id=absent),
+            caller.members.GetMember,
+        ),
+        (
+            members.ListTransfersRequest(loyalty_id=loyalty_id),
+            members.ListTransfersRequest(loyalty_id=absent),
+            caller.members.ListTransfers,
+        ),
+        (
+            codes.IssueCodeRequest(loyalty_id=loyalty_id),
+            codes.IssueCodeRequest(loyalty_id=absent),
+            caller.codes.IssueCode,
+        ),
+        (
+            codes.GetCodeRequest(otp=otp),
+            codes.GetCodeRequest(otp=unused),
+            caller.codes.GetCode,
+        ),
+        (identify_request(otp), identify_request(unused), caller.identifies.Identify),
+        (identify_request(loyalty_id), identify_request(absent), caller.identifies.Identify),
+    ]
+
+
+async def test_idempotency_keys_are_each_partners_own(server: Server) -> None:
+    """One partner's idempotency key means nothing to another."""
+    key = new_order()
+    request = member_service_pb2.EnrollMemberRequest(name="Guest")
+    created = await _new_key(server, "demo-ca", Role.APP)
+    partner = server.admin.with_key(created.secret)
+    one = await server.app.call(server.app.members.EnrollMember, request, idempotency_key=key)
+    two = await partner.call(partner.members.EnrollMember, request, idempotency_key=key)
+    assert one.member.loyalty_id != two.member.loyalty_id
+
+
+async def test_sandbox_keys_are_refused_outside_the_sandbox(tmp_path: Any) -> None:
+    """The published keys open nothing on a server that is no sandbox."""
+    async with run_server(tmp_path, sandbox=False) as server:
+        for key in SANDBOX_KEYS:
+            caller = server.admin.with_key(key)
+            request = identify_service_pb2.IdentifyRequest()
+            refusal = await caller.refused(caller.identifies.Identify, request)
+            assert (refusal.code, refusal.reason) == (UNAUTHENTICATED, "API_KEY_INVALID")
