@@ -20,7 +20,9 @@ from server.transport.error_catalogue import CATALOGUE, ErrorRow
 DOMAIN = "loyalty.v1"
 NAMED_MAX = 5
 RULES_SHOWN_MAX = 10
-TRAILER_BYTES_MAX = 4096
+DETAILS_BYTES_MAX = 2700
+"""In base64, and beside the message, details of this size keep the trailers below 4 KiB."""
+
 LEGACY_BODY_BYTES_MAX = 40_000
 
 _WORD_START = re.compile(r"_([a-z0-9])")
@@ -48,13 +50,13 @@ def message_of(error: LoyaltyError) -> str:
 
 
 def grpc_trailers(error: LoyaltyError) -> tuple[tuple[str, bytes], ...]:
-    """Render `google.rpc.Status` with its details, at most 4 KiB of it."""
+    """Render `google.rpc.Status` with as many of its details as 4 KiB of trailers hold."""
     row = CATALOGUE[type(error)]
     violations = list(error.violations) if isinstance(error, RequestInvalidError) else []
     shown = violations
     while True:
         packed = _status(row, error, shown, len(violations)).SerializeToString()
-        if len(packed) <= TRAILER_BYTES_MAX or not shown:
+        if len(packed) <= DETAILS_BYTES_MAX or not shown:
             return (("grpc-status-details-bin", packed),)
         shown = shown[: len(shown) * 3 // 4]
 
