@@ -2,7 +2,6 @@ from buf.validate import validate_pb2 as _validate_pb2
 from google.api import annotations_pb2 as _annotations_pb2
 from loyalty.v1 import discount_pb2 as _discount_pb2
 from loyalty.v1 import order_pb2 as _order_pb2
-from loyalty.v1 import text_rules_pb2 as _text_rules_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message

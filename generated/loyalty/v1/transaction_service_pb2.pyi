@@ -8,7 +8,6 @@ from loyalty.v1 import identify_service_pb2 as _identify_service_pb2
 from loyalty.v1 import member_service_pb2 as _member_service_pb2
 from loyalty.v1 import order_pb2 as _order_pb2
 from loyalty.v1 import session_service_pb2 as _session_service_pb2
-from loyalty.v1 import text_rules_pb2 as _text_rules_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
