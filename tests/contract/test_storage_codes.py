@@ -14,7 +14,7 @@ from server.application.idempotency import Answer, run_once
 from server.application.identify_member import Identified, IdentifyMember, identify_member
 from server.application.issue_code import issue_code
 from server.application.unit import Unit
-from server.application.void_pending import void_pending
+from server.application.void_transaction import void
 from server.domain.clock import now_ms as wall_clock_ms
 from server.domain.errors import (
     CodeAlreadyUsedError,
@@ -57,7 +57,7 @@ async def _void(store: Store, answer: Answer) -> None:
     def work(unit: Unit, now_ms: int) -> None:
         transaction = unit.transaction(transaction_id)
         assert transaction is not None
-        void_pending(unit, transaction, now_ms)
+        void(unit, unit.catalog.programs[PROGRAM_ID], transaction, now_ms)
 
     await store.write(work)
 

@@ -128,9 +128,9 @@ async def test_batch_that_fails_at_its_end_keeps_each_innocent_effect_once(
 ) -> None:
     """When the bulk write of a batch fails, every innocent call takes effect exactly once."""
     async with demo_store(database_url) as store:
-        answer = Remembered("scope", "taken", bytes(32), b"first", 0)
+        answer = Remembered("scope", "taken", "Adjust", bytes(32), b"first", 0)
         await store.write(lambda unit, _now: unit.add(answer))
-        again = Remembered("scope", "taken", bytes(32), b"second", 0)
+        again = Remembered("scope", "taken", "Adjust", bytes(32), b"second", 0)
         async with writers_busy(store):
             good = [asyncio.create_task(enroll(store, 10)) for _ in range(5)]
             bad = asyncio.create_task(store.write(lambda unit, _now: unit.add(again)))

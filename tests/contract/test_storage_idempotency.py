@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,7 +22,7 @@ from tests.support.ledger import audit, balances, count_rows
 from tests.support.programs import PROGRAM_ID, enroll
 from tests.support.stores import demo_store, open_store, writers_busy
 
-KEYED = Keyed("scope", "key-1", b"the meaning of the first request")
+KEYED = Keyed("scope", "key-1", "Adjust", b"the meaning of the first request")
 
 
 def _adjust(
@@ -52,7 +53,7 @@ async def test_same_request_again_gets_the_first_answer(database_url: str) -> No
 
 async def test_same_key_with_another_request_is_refused(database_url: str) -> None:
     """A key that comes with another request is refused, by name, and changes nothing."""
-    other = Keyed(KEYED.scope, KEYED.key, b"the meaning of a later request..")
+    other = Keyed(KEYED.scope, KEYED.key, KEYED.method, b"the meaning of a later request..")
     async with demo_store(database_url) as store:
         loyalty_id = await enroll(store, 100)
         await store.write(_adjust(loyalty_id, 5, KEYED))
@@ -67,7 +68,7 @@ async def test_same_key_of_another_partner_is_another_key(database_url: str) -> 
     async with demo_store(database_url) as store:
         loyalty_id = await enroll(store, 100)
         await store.write(_adjust(loyalty_id, 5, KEYED))
-        other = Keyed("another scope", KEYED.key, KEYED.fingerprint)
+        other = replace(KEYED, scope="another scope")
         answer = await store.write(_adjust(loyalty_id, 5, other))
     assert answer == Answer(b"110", repeated=False)
 

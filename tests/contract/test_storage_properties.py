@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from server.application.adjust_points import AdjustPoints, adjust_points
 from server.application.identify_member import identify_member
 from server.application.unit import Unit
-from server.application.void_pending import void_pending
+from server.application.void_transaction import void
 from server.domain.errors import CodeNotFoundError, PointsInsufficientError, RequestInvalidError
 from server.domain.ledger import POINTS_MAX
 from server.sandbox.fixed_codes import COFFEE, HASH_BROWN
@@ -107,7 +107,7 @@ async def _identify(store: Store, guest: Guest, digits: str, cost: int) -> None:
 def _void(unit: Unit, transaction_id: str, now_ms: int) -> None:
     transaction = unit.transaction(transaction_id)
     assert transaction is not None
-    void_pending(unit, transaction, now_ms)
+    void(unit, unit.catalog.programs[PROGRAM_ID], transaction, now_ms)
 
 
 @settings(max_examples=15, deadline=None)

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import create_engine, pool, text
 
-from server.domain.ledger import GENESIS, MEMBER_KINDS, Cause, Origin, link
+from server.domain.ledger import GENESIS, MEMBER_KINDS, AccountKind, Cause, Origin, link
 from server.storage.databases import Database
 
 
@@ -41,6 +41,7 @@ def audit(database_url: str) -> None:
         assert bytes(account.head) == _head(own), f"chain of account {account.account_id}"
         assert account.balance == sum(points for _, points, _, _ in own)
         assert account.kind not in MEMBER_KINDS or account.balance >= 0
+        assert account.kind != AccountKind.DEBT or account.balance <= 0
         total += account.balance
     assert not moves, "a transfer names an account that does not exist"
     assert total == 0
@@ -73,7 +74,7 @@ def balances(database_url: str, loyalty_id: str) -> tuple[int, int]:
     found = rows(
         database_url,
         "SELECT kind, balance FROM account JOIN member ON member_number = number "
-        "WHERE loyalty_id = :loyalty_id ORDER BY kind",
+        "WHERE loyalty_id = :loyalty_id AND kind IN (1, 2) ORDER BY kind",
         loyalty_id=loyalty_id,
     )
     (available, held) = (row.balance for row in found)
