@@ -1,0 +1,154 @@
+"""
+Calls of legacy tills, word for word: each folder of transcripts/ is one.
+
+`request.http` is what a till sends; blocks parted by a line of `###` are sent one after the other,
+and only the answer to the last is held against `response.http`. Placeholders in both:
+
+- `{{member}}` is the loyalty ID of a new member, `{{points:N}}` of one with N points;
+- `{{code:INCENTIVE}}` is a code that a new member with 1000 points has for an incentive;
+- `{{new}}` is a text nobody has sent before, the same within a transcript;
+- `{{length}}` is the length of the body as it is sent;
+- `{{uuid}}`, `{{time}}` (RFC 3339 with milliseconds), `{{timestamp}}` (without them on the full
+  second, as protobuf writes it), `{{code}}` (6 digits), `{{request_id}}` and `{{text}}` stand in
+  responses for any value of that form.
+
+A response lists the headers it must have; others may be there. Its body is compared to the byte
+when it stands in one line, as JSON otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loyalty.v1 import code_service_pb2
+from tests.support.http import Response
+from tests.support.server import Front, give_points
+
+TRANSCRIPTS = Path(__file__).with_name("transcripts")
+NAMES = sorted(path.parent.name for path in TRANSCRIPTS.glob("*/request.http"))
+UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+FORMS = {
+    "uuid": UUID,
+    "request_id": UUID,
+    "time": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z",
+    "timestamp": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?Z",
+    "code": r"\d{6}",
+    "text": r".+",
+}
+PLACEHOLDER = re.compile(r"\{\{([a-z_]+)(?::([^}]+))?\}\}")
+
+
+class Filler:
+    """Gives placeholders of a request their values, the same for the same words."""
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+        self.values: dict[str, str] = {}
+
+    async def fill(self, text: str) -> str:
+        """Replace every placeholder but the length, which is known last."""
+        for match in PLACEHOLDER.finditer(text):
+            words, name, argument = match[0], match[1], match[2] or ""
+            if name != "length" and words not in self.values:
+                self.values[words] = await self._value(name, argument)
+        return self.replace(text)
+
+    def replace(self, text: str) -> str:
+        """Put the known values in."""
+        for words, value in self.values.items():
+            text = text.replace(words, value)
+        return text
+
+    async def _value(self, name: str, argument: str) -> str:
+        if name == "new":
+            return str(uuid.uuid4())
+        server = self._front.server
+        loyalty_id = await server.admin.enroll()
+        if name == "member":
+            return loyalty_id
+        await give_points(server.store, loyalty_id, int(argument) if name == "points" else 1000)
+        if name == "points":
+            return loyalty_id
+        assert name == "code", f"unknown placeholder {name}"
+        line = code_service_pb2.SelectedIncentive(incentive_id=argument)
+        request = code_service_pb2.IssueCodeRequest(loyalty_id=loyalty_id, order=[line])
+        issued = await server.app.call(server.app.codes.IssueCode, request)
+        digits: str = issued.otp
+        return digits
+
+
+async def _send(front: Front, block: str) -> Response:
+    head, _, body = block.partition("\n\n")
+    content = body.rstrip("\n").encode()
+    head = head.replace("{{length}}", str(len(content)))
+    data = head.replace("\n", "\r\n").encode() + b"\r\n\r\n" + content
+    return await front.http.send(data)
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    """Turn text with placeholders into what it allows."""
+    pieces = []
+    end = 0
+    for match in PLACEHOLDER.finditer(text):
+        pieces += [re.escape(text[end : match.start()]), FORMS[match[1]]]
+        end = match.end()
+    return re.compile("".join([*pieces, re.escape(text[end:])]))
+
+
+def _compare(expected: Any, found: Any, place: str) -> None:
+    """Hold JSON against JSON with placeholders in its texts."""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        assert found.keys() == expected.keys(), place
+        for key, value in expected.items():
+            _compare(value, found[key], f"{place}.{key}")
+    elif isinstance(expected, list) and isinstance(found, list):
+        assert len(found) == len(expected), place
+        for index, value in enumerate(expected):
+            _compare(value, found[index], f"{place}[{index}]")
+    elif isinstance(expected, str) and PLACEHOLDER.search(expected):
+        assert isinstance(found, str), place
+        assert _pattern(expected).fullmatch(found), f"{place}: {found}"
+    else:
+        # 0 is not false, and 1 is not "1"; 10 and 10.0 are one JSON number.
+        assert isinstance(found, bool) == isinstance(expected, bool), place
+        assert found == expected, place
+
+
+def _compare_body(expected: str, found: bytes) -> None:
+    if "\n" in expected.strip("\n"):
+        _compare(json.loads(expected), json.loads(found), "body")
+    else:
+        assert _pattern(expected.strip("\n")).fullmatch(found.decode())
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_till_reads_what_the_contract_shows(front: Front, name: str) -> None:
+    """The answer to a till's call is the one on file: status, headers and body."""
+    filler = Filler(front)
+    folder = TRANSCRIPTS / name
+    blocks = (folder / "request.http").read_text(encoding="utf-8").split("\n###\n")
+    for block in blocks:
+        answer = await _send(front, await filler.fill(block))
+    expected = filler.replace((folder / "response.http").read_text(encoding="utf-8"))
+    head, _, body = expected.partition("\n\n")
+    status_line, *headers = head.split("\n")
+    assert f"{answer.version} {answer.status}" == status_line
+    for line in headers:
+        key, _, value = line.partition(": ")
+        found = answer.header(key)
+        assert found is not None, f"{key} is missing"
+        assert _pattern(value).fullmatch(found), f"{key}: {found}"
+    _compare_body(body, answer.body)
+
+
+def test_every_transcript_is_a_pair() -> None:
+    """No request is without its response, nor a response without its request."""
+    assert NAMES
+    for folder in TRANSCRIPTS.iterdir():
+        assert {path.name for path in folder.iterdir()} == {"request.http", "response.http"}
