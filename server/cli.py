@@ -28,6 +28,7 @@ from server.domain.clock import rfc3339
 from server.domain.errors import LoyaltyError
 from server.domain.keys import Role
 from server.domain.program import Program
+from server.sandbox.demo_visit import DemoFailedError, play_demo
 from server.sandbox.run import run_sandbox
 from server.storage.databases import UnreachableError
 from server.storage.migrate import SchemaError, migrate
@@ -69,6 +70,27 @@ def sandbox_command() -> None:
     settings = _settings()
     configure_logging(settings)
     _run(partial(_until_signal, partial(run_sandbox, settings, out)))
+
+
+@app.command("demo")
+def demo_command(
+    http: Annotated[
+        str, typer.Option(help="Address of Envoy; the settings' unless given.", metavar="HOST:PORT")
+    ] = "",
+    grpc: Annotated[
+        str, typer.Option(help="Address of gRPC; the settings' unless given.", metavar="HOST:PORT")
+    ] = "",
+) -> None:
+    """Play a guest's whole visit on a running sandbox, through both doors, and print it."""
+    settings = _settings()
+    try:
+        play_demo(
+            http or f"127.0.0.1:{settings.http_port}",
+            grpc or f"{settings.grpc_host}:{settings.grpc_port}",
+            out,
+        )
+    except DemoFailedError as problem:
+        raise CommandError(str(problem)) from None
 
 
 @app.command("migrate")
