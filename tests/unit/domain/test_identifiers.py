@@ -1,0 +1,71 @@
+"""What a guest shows is a code, a loyalty ID, nearly one, or nothing of the kind."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.domain.errors import IdentificationFailedError, IdentifierInvalidError
+from server.domain.identifiers import IdentifierKind, classify_identifier
+
+LOYALTY_ID = "4711fc2a-3a8f-414f-a9e7-44dd5231dca7"
+
+
+@pytest.mark.parametrize("identifier", ["000000", "123456", "999999"])
+def test_six_digits_are_a_code(identifier: str) -> None:
+    """Six ASCII digits are a code."""
+    assert classify_identifier(identifier) is IdentifierKind.CODE
+
+
+@pytest.mark.parametrize("identifier", [LOYALTY_ID, LOYALTY_ID.upper()])
+def test_uuid_is_a_loyalty_id(identifier: str) -> None:
+    """A UUID in either case is a loyalty ID."""
+    assert classify_identifier(identifier) is IdentifierKind.LOYALTY_ID
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    [
+        LOYALTY_ID.replace("-", ""),
+        f"{{{LOYALTY_ID}}}",
+        f" {LOYALTY_ID}",
+        f"{LOYALTY_ID}\n",
+        "4711fc2a3a8f-414f-a9e7-44dd5231dca7",
+        "4711 fc2a 3a8f 414f a9e7 44dd 5231 dca7",
+    ],
+)
+def test_nearly_a_loyalty_id_is_told_apart(identifier: str) -> None:
+    """32 hex digits with other dashes, blanks or braces only resemble a loyalty ID."""
+    with pytest.raises(IdentificationFailedError):
+        classify_identifier(identifier)
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    [
+        "",
+        " ",
+        "12345",
+        "1234567",
+        "12345a",
+        "123456\n",
+        " 123456",
+        "\uff11\uff12\uff13\uff14\uff15\uff16",
+        LOYALTY_ID[:-1],
+    ],
+)
+def test_anything_else_is_invalid(identifier: str) -> None:
+    """What is of no kind is refused as such, other scripts' digits too."""
+    with pytest.raises(IdentifierInvalidError):
+        classify_identifier(identifier)
+
+
+@given(identifier=st.text(max_size=40))
+def test_every_text_is_answered(identifier: str) -> None:
+    """Any text is either of a kind or refused in one of two ways."""
+    try:
+        kind = classify_identifier(identifier)
+    except (IdentificationFailedError, IdentifierInvalidError):
+        return
+    assert len(identifier) == (6 if kind is IdentifierKind.CODE else 36)
