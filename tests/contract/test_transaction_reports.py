@@ -1,0 +1,252 @@
+"""What reports of an order do and refuse, on every storage."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+import pytest_asyncio
+
+from server.application.apply_program import ApplyProgram, apply_program
+from server.domain.basket import AppliedDiscount
+from server.domain.errors import (
+    PointsInsufficientError,
+    RewardNotFoundError,
+    RulesFailedError,
+    TransactionNotClaimableError,
+    TransactionNotFoundError,
+)
+from tests.support.ledger import audit, balances, rows
+from tests.support.orders import (
+    CARD_OFFER,
+    CLAIMED,
+    COFFEE,
+    COOKIE,
+    PENDING,
+    SANDWICH,
+    TWENTY_PERCENT,
+    Till,
+    basket,
+    item,
+    offer,
+    reward,
+)
+from tests.support.programs import KEY, demo_program, enroll
+from tests.support.stores import demo_store
+
+
+@pytest_asyncio.fixture
+async def till(database_url: str) -> AsyncIterator[Till]:
+    """A till on a fresh store with the demo program, audited at the end."""
+    async with demo_store(database_url) as store:
+        yield Till(store)
+    audit(database_url)
+
+
+async def test_pending_report_replaces_what_is_held(till: Till, database_url: str) -> None:
+    """Rewards added are held, missing ones released; kept ones move no points."""
+    guest = await enroll(till.store, 3000)
+    transaction = await till.identify(guest, COFFEE)
+    assert balances(database_url, guest) == (2200, 800)
+
+    told = await till.update(transaction, PENDING, basket(reward(COFFEE), reward(SANDWICH)))
+    assert (told.result.available_points, told.result.redeemed_points) == (1000, 2000)
+    assert (told.result.earned_points, told.result.presentation) == (0, None)
+
+    told = await till.update(transaction, PENDING, basket(reward(SANDWICH), item(999)))
+    assert (told.result.available_points, told.result.redeemed_points) == (1800, 1200)
+    holds = rows(database_url, "SELECT points, status FROM hold ORDER BY points")
+    assert [(hold.points, hold.status) for hold in holds] == [(800, 3), (1200, 1)]
+
+
+async def test_same_report_again_is_answered_as_the_first_time(till: Till) -> None:
+    """A repeat moves nothing; an older report sent again is a new one."""
+    guest = await enroll(till.store, 3000)
+    transaction = await till.identify(guest)
+    first = await till.update(transaction, PENDING, basket(reward(COFFEE)))
+    again = await till.update(transaction, PENDING, basket(reward(COFFEE)))
+    assert (first.repeated, again.repeated) == (False, True)
+    assert again.result == first.result
+    assert not (await till.update(transaction, PENDING, basket(item(100)))).repeated
+    assert not (await till.update(transaction, PENDING, basket(reward(COFFEE)))).repeated
+
+
+async def test_validation_leaves_unknown_payments_unjudged(till: Till) -> None:
+    """An order that is not paid yet may still be paid rightly; one claimed unpaid may not."""
+    transaction = await till.identify(await enroll(till.store))
+    content = basket(item(1500), offer(CARD_OFFER))
+    await till.validate(transaction, PENDING, content)
+    with pytest.raises(RulesFailedError) as refused:
+        await till.validate(transaction, CLAIMED, content)
+    assert [failure.rule_id for failure in refused.value.failures] == ["payment-method"]
+
+
+async def test_pending_report_may_still_grow(till: Till) -> None:
+    """An unmet minimum spend does not stop a report of an order that is neither paid nor done."""
+    transaction = await till.identify(await enroll(till.store))
+    await till.update(transaction, PENDING, basket(item(100), offer(CARD_OFFER)))
+    with pytest.raises(RulesFailedError):
+        await till.update(
+            transaction, CLAIMED, basket(item(100), offer(CARD_OFFER), paid=("VISA",))
+        )
+
+
+async def test_too_few_points_have_a_code_of_their_own_at_update(till: Till) -> None:
+    """Validate lists the balance among the rules; Update names it alone."""
+    transaction = await till.identify(await enroll(till.store, 799))
+    with pytest.raises(RulesFailedError) as refused:
+        await till.validate(transaction, PENDING, basket(reward(COFFEE)))
+    (failure,) = refused.value.failures
+    assert (failure.code, failure.current_value) == ("insufficient-point-balance", 799)
+    with pytest.raises(PointsInsufficientError) as insufficient:
+        await till.update(transaction, PENDING, basket(reward(COFFEE)))
+    assert insufficient.value == PointsInsufficientError(799, 800)
+
+
+async def test_held_reward_is_not_charged_twice(till: Till) -> None:
+    """A guest with exactly enough points may validate, report and claim what is held."""
+    guest = await enroll(till.store, 800)
+    transaction = await till.identify(guest, COFFEE)
+    content = basket(reward(COFFEE), item(1000))
+    await till.validate(transaction, CLAIMED, content)
+    await till.update(transaction, PENDING, content)
+    told = await till.update(transaction, CLAIMED, content)
+    assert (told.result.redeemed_points, told.result.earned_points) == (800, 100)
+
+
+async def test_discount_as_line_and_applied_is_used_once(till: Till, database_url: str) -> None:
+    """A discount told of twice is redeemed once."""
+    transaction = await till.identify(await enroll(till.store))
+    applied = (AppliedDiscount(TWENTY_PERCENT, None, "702"),)
+    await till.update(
+        transaction, CLAIMED, basket(item(800), offer(TWENTY_PERCENT), discounts=applied)
+    )
+    used = rows(database_url, "SELECT incentive_id, quantity FROM redemption")
+    assert [(row.incentive_id, row.quantity) for row in used] == [(TWENTY_PERCENT, 1)]
+
+
+async def test_report_on_another_program_looks_absent(till: Till) -> None:
+    """No key of another program tells whether a transaction exists."""
+    transaction = await till.identify(await enroll(till.store))
+    us = replace(demo_program(), program_id="demo-us", region="US")
+    await till.store.write(lambda unit, now: apply_program(unit, ApplyProgram(us), now))
+    stranger = Till(till.store, replace(KEY, program_id="demo-us"))
+    for call in (
+        stranger.update(transaction, PENDING, basket()),
+        stranger.validate(transaction, PENDING, basket()),
+        stranger.void(transaction),
+    ):
+        with pytest.raises(TransactionNotFoundError):
+            await call
+
+
+async def test_another_partner_claims_what_one_opened(till: Till) -> None:
+    """A kiosk opens and reports, the till of another partner claims: pay at counter."""
+    guest = await enroll(till.store, 1000)
+    transaction = await till.identify(guest, COFFEE)
+    content = basket(reward(COFFEE), item(500))
+    await till.update(transaction, PENDING, content)
+    counter = Till(till.store, replace(KEY, key_id="other", partner="counter"), till.now_ms)
+    paid = basket(reward(COFFEE), item(500), paid=("CASH",))
+    told = await counter.update(transaction, CLAIMED, paid)
+    assert (told.result.available_points, told.result.redeemed_points) == (250, 800)
+
+
+async def test_void_of_a_claim_restores_everything(till: Till, database_url: str) -> None:
+    """Balances and counts of redemptions are as before, and the claim may not be repeated."""
+    guest = await enroll(till.store, 1000)
+    transaction = await till.identify(guest)
+    content = basket(item(5000), reward(COOKIE, 2))
+    await till.update(transaction, CLAIMED, content)
+    assert balances(database_url, guest) == (900, 0)
+
+    told = await till.void(transaction)
+
+    assert (told.result.available_points, told.result.earned_points) == (1000, 500)
+    assert told.result.redeemed_points == 600
+    assert balances(database_url, guest) == (1000, 0)
+    assert [row.quantity for row in rows(database_url, "SELECT quantity FROM incentive_usage")] == [
+        0
+    ]
+    assert (await till.void(transaction)).repeated
+    with pytest.raises(TransactionNotClaimableError, match="VOID"):
+        await till.update(transaction, CLAIMED, content)
+
+
+async def test_void_of_spent_points_is_refused(till: Till, database_url: str) -> None:
+    """A program that makes no debts keeps the claim when the points are gone."""
+    guest = await enroll(till.store)
+    transaction = await till.identify(guest)
+    await till.update(transaction, CLAIMED, basket(item(8000)))
+    spending = await till.identify(guest)
+    await till.update(spending, CLAIMED, basket(reward(COFFEE)))
+
+    with pytest.raises(PointsInsufficientError) as refused:
+        await till.void(transaction)
+
+    assert refused.value == PointsInsufficientError(0, 800)
+    assert balances(database_url, guest) == (0, 0)
+
+
+async def test_void_of_spent_points_leaves_a_debt(till: Till, database_url: str) -> None:
+    """A program that makes debts takes what is there; later earnings pay the rest first."""
+    program = replace(demo_program(), void_spent="debt")
+    await till.store.write(lambda unit, now: apply_program(unit, ApplyProgram(program), now))
+    guest = await enroll(till.store)
+    transaction = await till.identify(guest)
+    await till.update(transaction, CLAIMED, basket(item(9000)))
+    spending = await till.identify(guest)
+    await till.update(spending, CLAIMED, basket(reward(COFFEE)))
+
+    told = await till.void(transaction)
+    assert (told.result.available_points, told.result.earned_points) == (0, 900)
+    assert _debt(database_url) == -800
+
+    earning = await till.identify(guest)
+    told = await till.update(earning, CLAIMED, basket(item(10_000)))
+    assert (told.result.earned_points, told.result.available_points) == (1000, 200)
+    assert _debt(database_url) == 0
+    told = await till.void(earning)
+    assert told.result.available_points == 0
+    assert _debt(database_url) == -800
+
+
+def _debt(database_url: str) -> int:
+    (row,) = rows(database_url, "SELECT balance FROM account WHERE kind = 7")
+    debt: int = row.balance
+    return debt
+
+
+async def test_sweeper_gives_abandoned_points_back(till: Till, database_url: str) -> None:
+    """A transaction is voided at its time, not a millisecond before."""
+    guest = await enroll(till.store, 1000)
+    transaction = await till.identify(guest, COFFEE)
+    till.now_ms += 86_400_000 - 1
+    assert (await till.sweep()).transaction_ids == ()
+    till.now_ms += 1
+    assert (await till.sweep()).transaction_ids == (transaction,)
+    assert balances(database_url, guest) == (1000, 0)
+    with pytest.raises(TransactionNotClaimableError, match="VOID"):
+        await till.update(transaction, CLAIMED, basket(reward(COFFEE)))
+
+
+async def test_second_scan_holds_beside_the_first(till: Till, database_url: str) -> None:
+    """Two open transactions of one guest each hold their own; voiding one leaves the other."""
+    guest = await enroll(till.store, 3000)
+    first = await till.identify(guest, COFFEE)
+    second = await till.identify(guest, COFFEE)
+    assert balances(database_url, guest) == (1400, 1600)
+    await till.void(first)
+    assert balances(database_url, guest) == (2200, 800)
+    told = await till.update(second, PENDING, basket(reward(COFFEE), reward(SANDWICH)))
+    assert (told.result.available_points, told.result.redeemed_points) == (1000, 2000)
+    told = await till.update(second, CLAIMED, basket(reward(COFFEE), reward(SANDWICH)))
+    assert balances(database_url, guest) == (1000, 0)
+
+
+async def test_unknown_reward_of_an_unknown_guest_is_not_found(till: Till) -> None:
+    """A discount that no program has is absent rather than invalid."""
+    content = basket(item(100), discounts=(AppliedDiscount("nothing", None, "1", "reward"),))
+    with pytest.raises(RewardNotFoundError):
+        await till.unclaimed(content)
