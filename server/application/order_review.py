@@ -107,6 +107,17 @@ def find_transaction(unit: Unit, key: ApiKey, transaction_id: str) -> Transactio
 
 def guest_of(unit: Unit, transaction: Transaction) -> Member:
     """
+def require_report(order: Order) -> None:
+    """
+    Check what the till makes of its order.
+
+    Raises:
+        TransactionNotClaimableError: Neither PENDING nor CLAIMED.
+    """
+    if order.status not in {TransactionStatus.PENDING, TransactionStatus.CLAIMED}:
+        raise TransactionNotClaimableError(order.transaction_id, order.status.name)
+
+
     Find the guest of a transaction.
 
     Raises:

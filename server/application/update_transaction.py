@@ -6,7 +6,13 @@ from collections import Counter
 from dataclasses import dataclass
 
 from server.application.idempotency import Done, Repeated
-from server.application.order_review import Order, Review, find_transaction, review_order
+from server.application.order_review import (
+    Order,
+    Review,
+    find_transaction,
+    require_report,
+    review_order,
+)
 from server.application.unit import Unit
 from server.domain.basket import IncentiveUse
 from server.domain.earning import points_earned
@@ -93,10 +99,8 @@ def update_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Updated] |
 
 def _repeated(transaction: Transaction, order: Order) -> Repeated | None:
     """Answer a repeated report as the first time, and refuse one that comes too late."""
-    open_or_claimed = {TransactionStatus.PENDING, TransactionStatus.CLAIMED}
-    if order.status not in open_or_claimed:
-        raise TransactionNotClaimableError(order.transaction_id, order.status.name)
-    if transaction.status not in open_or_claimed:
+    require_report(order)
+    if transaction.status not in {TransactionStatus.PENDING, TransactionStatus.CLAIMED}:
         raise TransactionNotClaimableError(order.transaction_id, transaction.status.name)
     if transaction.answer is not None and transaction.fingerprint == order.fingerprint:
         return Repeated(transaction.answer)

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from server.application.idempotency import Done
-from server.application.order_review import Order, find_transaction, review_order
+from server.application.order_review import (
+    Order,
+    find_transaction,
+    require_report,
+    review_order,
+)
 from server.application.unit import Unit
 from server.domain.errors import RulesFailedError, TransactionNotClaimableError
 from server.domain.records import TransactionStatus
@@ -25,11 +30,13 @@ def validate_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Validate
 
     Raises:
         TransactionNotFoundError: The program has no such transaction.
-        TransactionNotClaimableError: It is no longer open.
+        TransactionNotClaimableError: It is no longer open, or the report is neither PENDING nor
+            CLAIMED.
         RulesFailedError: With every rule the order breaks.
         LoyaltyError: What `review_order` raises.
     """
     transaction = find_transaction(unit, order.key, order.transaction_id)
+    require_report(order)
     if transaction.status is not TransactionStatus.PENDING:
         raise TransactionNotClaimableError(order.transaction_id, transaction.status.name)
     review = review_order(unit, order, transaction, now_ms)

@@ -17,6 +17,7 @@ from server.domain.errors import (
     TransactionNotClaimableError,
     TransactionNotFoundError,
 )
+from server.domain.records import TransactionStatus
 from tests.support.ledger import audit, balances, rows
 from tests.support.orders import (
     CARD_OFFER,
@@ -70,6 +71,16 @@ async def test_same_report_again_is_answered_as_the_first_time(till: Till) -> No
     assert again.result == first.result
     assert not (await till.update(transaction, PENDING, basket(item(100)))).repeated
     assert not (await till.update(transaction, PENDING, basket(reward(COFFEE)))).repeated
+
+
+@pytest.mark.parametrize("status", [TransactionStatus.VOID, TransactionStatus.UNCLAIMED])
+async def test_other_status_words_are_refused(till: Till, status: TransactionStatus) -> None:
+    """Validate and Update alike take PENDING and CLAIMED alone."""
+    transaction = await till.identify(await enroll(till.store))
+    with pytest.raises(TransactionNotClaimableError, match=status.name):
+        await till.validate(transaction, status, basket(item(100)))
+    with pytest.raises(TransactionNotClaimableError, match=status.name):
+        await till.update(transaction, status, basket(item(100)))
 
 
 async def test_validation_leaves_unknown_payments_unjudged(till: Till) -> None:
