@@ -171,9 +171,11 @@ def require_store(program: Program, key: ApiKey, store_id: int) -> Store:
     return store
 
 
-def review_order(unit: Unit, order: Order, transaction: Transaction, now_ms: int) -> Review:
+def review_order(
+    unit: Unit, order: Order, transaction: Transaction, now_ms: int, *, whole: bool = False
+) -> Review:
     """
-    Judge an order by every rule.
+    Judge an order by every rule; a *whole* one as if it were claimed.
 
     Raises:
         StoreNotFoundError: The program has no such store.
@@ -210,6 +212,7 @@ def review_order(unit: Unit, order: Order, transaction: Transaction, now_ms: int
         claiming=order.claiming,
         own_holds=sum(hold.points for hold in holds),
     )
+        whole=whole,
     return Review(program, store, transaction, member, holds, uses, failures)
 
 
@@ -227,6 +230,7 @@ def judge(
     claiming: bool = False,
     own_holds: int = 0,
 ) -> tuple[RuleFailure, ...]:
+    whole: bool = False,
     """Evaluate the rules of the incentives used, reading only the past that they ask for."""
     if not uses:
         return ()
@@ -254,6 +258,7 @@ def judge(
         claiming=claiming,
         multiple_incentives=program.multiple_incentives,
     )
+        whole=whole,
     return evaluate(uses, visit)
 
 

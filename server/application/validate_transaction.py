@@ -39,7 +39,7 @@ def validate_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Validate
     require_report(order)
     if transaction.status is not TransactionStatus.PENDING:
         raise TransactionNotClaimableError(order.transaction_id, transaction.status.name)
-    review = review_order(unit, order, transaction, now_ms)
+    review = review_order(unit, order, transaction, now_ms, whole=True)
     if review.failures:
         raise RulesFailedError(review.failures)
     return Done(Validated(review.member.loyalty_id, order.transaction_id))

@@ -1,9 +1,10 @@
 """
 The rules of incentives: one small function a rule, every failure reported at once.
 
-Facts that are not known yet fail nothing: at identify there is neither basket nor service mode,
-and an order that is neither paid nor claimed may still grow, so that its payments and its
-minimum spend are judged later.
+Facts that are not known yet fail nothing: at identify there is neither basket nor service mode;
+payments are judged once the order has some or is claimed; and the minimum spend of a reported
+order is judged then too, because until then it may grow. A validation asks about the order as if
+nothing were to be added, so that there only payments can still be unknown.
 """
 
 from __future__ import annotations
@@ -97,6 +98,7 @@ class Visit:
         member: Absent when nobody has identified.
         histories: By incentive ID, as far as `needs_history` asks; absent is none.
         claiming: Whether the till reports the order as complete.
+        whole: Whether it asks about the basket as it would be claimed.
         multiple_incentives: Whether the program allows several in one order.
     """
 
@@ -108,7 +110,13 @@ class Visit:
     member: MemberFacts | None
     histories: Mapping[str, History] = field(default_factory=dict)
     claiming: bool = False
+    whole: bool = False
     multiple_incentives: bool = True
+
+    @property
+    def whole_basket(self) -> Basket | None:
+        """The basket once nothing is to be added to it."""
+        return self.basket if self.whole else self.settled_basket
 
     @property
     def settled_basket(self) -> Basket | None:
@@ -257,7 +265,7 @@ def _stores(rule: Stores, _: IncentiveUse, visit: Visit) -> _Findings:
 
 
 def _minimum_spend(rule: MinimumSpend, _: IncentiveUse, visit: Visit) -> _Findings:
-    if visit.settled_basket and (spent := subtotal(visit.settled_basket)) < rule.amount:
+    if visit.whole_basket and (spent := subtotal(visit.whole_basket)) < rule.amount:
         yield _Finding(Breach.MINIMUM_SPEND, spent, rule.amount)
 
 

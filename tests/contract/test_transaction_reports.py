@@ -83,6 +83,14 @@ async def test_other_status_words_are_refused(till: Till, status: TransactionSta
         await till.update(transaction, status, basket(item(100)))
 
 
+async def test_validation_judges_the_minimum_spend_of_an_unpaid_order(till: Till) -> None:
+    """What a claim of the same basket would fail for fails its validation, paid or not."""
+    transaction = await till.identify(await enroll(till.store))
+    with pytest.raises(RulesFailedError) as refused:
+        await till.validate(transaction, PENDING, basket(item(1499), offer(CARD_OFFER)))
+    assert [failure.rule_id for failure in refused.value.failures] == ["minimum-spend"]
+
+
 async def test_validation_leaves_unknown_payments_unjudged(till: Till) -> None:
     """An order that is not paid yet may still be paid rightly; one claimed unpaid may not."""
     transaction = await till.identify(await enroll(till.store))
