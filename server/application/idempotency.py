@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from server.application.unit import Unit
-from server.domain.errors import IdempotencyKeyReusedError
+from server.domain.errors import IdempotencyKeyReusedError, LoyaltyError
 from server.domain.keys import ApiKey
 from server.domain.records import Code, Remembered, Transaction
 
@@ -79,18 +79,35 @@ def run_once(
         IdempotencyKeyReusedError: The key was used with another request.
         LoyaltyError: The use case refuses; the key stays free.
     """
-    if keyed is not None:
-        remembered = unit.remembered(keyed.scope, keyed.key)
-        if remembered is not None:
-            if remembered.fingerprint != keyed.fingerprint:
-                raise IdempotencyKeyReusedError(keyed.key)
-            return Answer(remembered.answer, repeated=True)
-    outcome = use_case(unit, command, now_ms)
+    earlier = _earlier_answer(unit, keyed)
+    if earlier is not None:
+        return earlier
+    try:
+        outcome = use_case(unit, command, now_ms)
+    except LoyaltyError:
+        # While this call waited for a lock, its twin may have done what it is now too late for.
+        earlier = _earlier_answer(unit, keyed)
+        if earlier is None:
+            raise
+        return earlier
     if isinstance(outcome, Repeated):
-        return Answer(outcome.answer, repeated=True)
-    body = render(outcome.result)
-    if outcome.kept_with is not None:
-        unit.change(outcome.kept_with, answer=body)
+        answer = Answer(outcome.answer, repeated=True)
+    else:
+        answer = Answer(render(outcome.result), repeated=False)
+        if outcome.kept_with is not None:
+            unit.change(outcome.kept_with, answer=answer.body)
     if keyed is not None:
-        unit.add(Remembered(keyed.scope, keyed.key, keyed.method, keyed.fingerprint, body, now_ms))
-    return Answer(body, repeated=False)
+        unit.add(
+            Remembered(keyed.scope, keyed.key, keyed.method, keyed.fingerprint, answer.body, now_ms)
+        )
+    return answer
+
+
+def _earlier_answer(unit: Unit, keyed: Keyed | None) -> Answer | None:
+    """Find what the key was answered before."""
+    remembered = None if keyed is None else unit.remembered(keyed.scope, keyed.key)
+    if keyed is None or remembered is None:
+        return None
+    if remembered.fingerprint != keyed.fingerprint:
+        raise IdempotencyKeyReusedError(keyed.key)
+    return Answer(remembered.answer, repeated=True)

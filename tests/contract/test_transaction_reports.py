@@ -9,8 +9,10 @@ import pytest
 import pytest_asyncio
 
 from server.application.apply_program import ApplyProgram, apply_program
+from server.application.update_transaction import update_transaction
 from server.domain.basket import AppliedDiscount
 from server.domain.errors import (
+    IdempotencyKeyReusedError,
     PointsInsufficientError,
     RewardNotFoundError,
     RulesFailedError,
@@ -31,6 +33,7 @@ from tests.support.orders import (
     basket,
     item,
     offer,
+    report,
     reward,
 )
 from tests.support.programs import KEY, demo_program, enroll
@@ -269,3 +272,16 @@ async def test_unknown_reward_of_an_unknown_guest_is_not_found(till: Till) -> No
     content = basket(item(100), discounts=(AppliedDiscount("nothing", None, "1", "reward"),))
     with pytest.raises(RewardNotFoundError):
         await till.unclaimed(content)
+
+
+async def test_repeat_keeps_its_idempotency_key_too(till: Till) -> None:
+    """A key that was answered with a repeat is used up like any other."""
+    guest = await enroll(till.store, 1000)
+    transaction = await till.identify(guest)
+    order = report(transaction, PENDING, basket(reward(COFFEE)))
+    await till.call(update_transaction, order)
+    again = await till.call(update_transaction, order, idempotency_key="k")
+    assert again.repeated
+    other = report(transaction, PENDING, basket(item(100)))
+    with pytest.raises(IdempotencyKeyReusedError):
+        await till.call(update_transaction, other, idempotency_key="k")
