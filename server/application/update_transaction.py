@@ -219,8 +219,7 @@ def earn(
 
     They are fewer than *points* only when the member would have more than the ledger carries.
     """
-    room = POINTS_MAX - member.available.balance - member.held.balance
-    earned = min(points, room)
+    earned = min(points, room_for_points(member))
     if earned <= 0:
         return 0
     issued = unit.program_account(program.program_id, AccountKind.ISSUED, member)
@@ -236,6 +235,11 @@ def earn(
 
 def _count(
     unit: Unit,
+def room_for_points(member: Member) -> int:
+    """Tell how many more points the ledger carries for a member; held ones may all come back."""
+    return POINTS_MAX - member.available.balance - member.held.balance
+
+
     transaction: Transaction,
     member: Member,
     uses: tuple[IncentiveUse, ...],

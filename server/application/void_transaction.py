@@ -12,7 +12,7 @@ from server.application.order_review import (
     require_store,
 )
 from server.application.unit import Unit
-from server.application.update_transaction import release
+from server.application.update_transaction import release, room_for_points
 from server.domain.errors import PointsInsufficientError
 from server.domain.keys import ApiKey
 from server.domain.ledger import AccountKind, Cause, Origin
@@ -92,8 +92,8 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
             release(unit, member, hold, now_ms)
             redeemed += hold.points
     elif transaction.status is TransactionStatus.CLAIMED:
-        earned, redeemed = transaction.points_earned, transaction.points_redeemed
-        _reverse(unit, program, transaction, member, now_ms)
+        earned = transaction.points_earned
+        redeemed = _reverse(unit, program, transaction, member, now_ms)
     _mark_void(unit, transaction, now_ms)
     return Voided(
         member.loyalty_id, transaction.transaction_id, member.available.balance, earned, redeemed
@@ -109,9 +109,15 @@ def _mark_void(unit: Unit, transaction: Transaction, now_ms: int) -> None:
 
 def _reverse(
     unit: Unit, program: Program, transaction: Transaction, member: Member, now_ms: int
-) -> None:
-    """Give burned points back, then take earned ones; what is spent already becomes a debt."""
-    burned, earned = transaction.points_redeemed, transaction.points_earned
+) -> int:
+    """
+    Give burned points back, then take earned ones; what is spent already becomes a debt.
+
+    Answers the points given back: fewer than were burned only when the member would have more
+    than the ledger carries.
+    """
+    earned = transaction.points_earned
+    burned = min(transaction.points_redeemed, room_for_points(member))
     spendable = member.available.balance + burned
     short = max(0, earned - spendable)
     if short and program.void_spent == "refuse":
@@ -128,4 +134,5 @@ def _reverse(
         unit.post(unit.open_debt(member), issued, short, origin)
     for redemption in unit.redemptions_of(transaction):
         unit.change(redemption, voided_ms=now_ms)
+    return burned
         unit.count_redemption(member, redemption.incentive_id, -redemption.quantity)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
+from server.application.adjust_points import AdjustPoints, adjust_points
 from server.application.apply_program import ApplyProgram, apply_program
 from server.application.update_transaction import update_transaction
 from server.domain.basket import AppliedDiscount
@@ -19,6 +20,7 @@ from server.domain.errors import (
     TransactionNotClaimableError,
     TransactionNotFoundError,
 )
+from server.domain.ledger import POINTS_MAX
 from server.domain.records import TransactionStatus
 from tests.support.ledger import audit, balances, rows
 from tests.support.orders import (
@@ -36,7 +38,7 @@ from tests.support.orders import (
     report,
     reward,
 )
-from tests.support.programs import KEY, demo_program, enroll
+from tests.support.programs import KEY, PROGRAM_ID, demo_program, enroll
 from tests.support.stores import demo_store
 
 
@@ -238,6 +240,20 @@ def _debt(database_url: str) -> int:
     (row,) = rows(database_url, "SELECT balance FROM account WHERE kind = 7")
     debt: int = row.balance
     return debt
+
+
+async def test_refund_never_overfills_an_account(till: Till, database_url: str) -> None:
+    """A guest who has all points there can be gets back what fits, and the void succeeds."""
+    guest = await enroll(till.store, 1000)
+    transaction = await till.identify(guest)
+    await till.update(transaction, CLAIMED, basket(reward(COFFEE)))
+    fill = AdjustPoints(PROGRAM_ID, guest, POINTS_MAX - 300, "fill")
+    await till.store.write(lambda unit, now: adjust_points(unit, fill, now))
+
+    told = await till.void(transaction)
+
+    assert told.result.redeemed_points == 100
+    assert balances(database_url, guest) == (POINTS_MAX, 0)
 
 
 async def test_sweeper_gives_abandoned_points_back(till: Till, database_url: str) -> None:
