@@ -74,18 +74,19 @@ def update_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Updated] |
     review = review_order(unit, order, transaction, now_ms)
     if review.failures:
         raise _refusal(review)
-    hold_rewards(unit, review, now_ms)
+    expires_ms = now_ms + review.program.pending_lifetime_s * 1000
     unit.change(
         transaction,
+        expires_ms=transaction.expires_ms if order.claiming else expires_ms,
         updated_ms=now_ms,
         channel=order.channel,
         service_mode=order.service_mode,
         basket=order.basket_json,
         fingerprint=order.fingerprint,
     )
+    hold_rewards(unit, review, now_ms)
     if order.claiming:
         return Done(_claim(unit, order, review, now_ms), kept_with=transaction)
-    unit.change(transaction, expires_ms=now_ms + review.program.pending_lifetime_s * 1000)
     updated = Updated(
         loyalty_id=review.member.loyalty_id,
         transaction_id=transaction.transaction_id,
@@ -123,6 +124,7 @@ def hold_rewards(unit: Unit, review: Review, now_ms: int) -> None:
     for hold in review.holds:
         if wanted.get(hold.incentive_id) == hold.points and not kept[hold.incentive_id]:
             kept[hold.incentive_id] += hold.points
+            unit.change(hold, expires_ms=review.transaction.expires_ms)
         else:
             release(unit, review.member, hold, now_ms)
     for incentive_id, points in wanted.items():

@@ -30,6 +30,7 @@ from tests.support.orders import (
     COOKIE,
     PENDING,
     SANDWICH,
+    START_MS,
     TWENTY_PERCENT,
     Till,
     basket,
@@ -64,6 +65,19 @@ async def test_pending_report_replaces_what_is_held(till: Till, database_url: st
     assert (told.result.available_points, told.result.redeemed_points) == (1800, 1200)
     holds = rows(database_url, "SELECT points, status FROM hold ORDER BY points")
     assert [(hold.points, hold.status) for hold in holds] == [(800, 3), (1200, 1)]
+
+
+async def test_open_holds_expire_with_their_transaction(till: Till, database_url: str) -> None:
+    """A report prolongs the transaction and all of its holds, new and kept."""
+    guest = await enroll(till.store, 3000)
+    transaction = await till.identify(guest, COFFEE)
+    till.now_ms += 1000
+    await till.update(transaction, PENDING, basket(reward(COFFEE), reward(SANDWICH)))
+
+    expiries = rows(
+        database_url, "SELECT expires_ms FROM hold UNION SELECT expires_ms FROM loyalty_transaction"
+    )
+    assert [row.expires_ms for row in expiries] == [START_MS + 1000 + 86_400_000]
 
 
 async def test_same_report_again_is_answered_as_the_first_time(till: Till) -> None:
