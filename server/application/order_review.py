@@ -98,15 +98,15 @@ def find_transaction(unit: Unit, key: ApiKey, transaction_id: str) -> Transactio
 
     Raises:
         TransactionNotFoundError: There is none; another program's looks absent.
+        StoreNotAllowedError: It was opened in a store that the key is not for.
     """
     transaction = unit.transaction(transaction_id)
     if transaction is None or transaction.program_id != key.program_id:
         raise TransactionNotFoundError(transaction_id)
+    key.require_store(transaction.store_id)
     return transaction
 
 
-def guest_of(unit: Unit, transaction: Transaction) -> Member:
-    """
 def require_report(order: Order) -> None:
     """
     Check what the till makes of its order.
@@ -118,6 +118,8 @@ def require_report(order: Order) -> None:
         raise TransactionNotClaimableError(order.transaction_id, order.status.name)
 
 
+def guest_of(unit: Unit, transaction: Transaction) -> Member:
+    """
     Find the guest of a transaction.
 
     Raises:
@@ -210,9 +212,9 @@ def review_order(
         service_mode=order.service_mode,
         basket=order.basket,
         claiming=order.claiming,
+        whole=whole,
         own_holds=sum(hold.points for hold in holds),
     )
-        whole=whole,
     return Review(program, store, transaction, member, holds, uses, failures)
 
 
@@ -228,9 +230,9 @@ def judge(
     service_mode: str | None = None,
     basket: Basket | None = None,
     claiming: bool = False,
+    whole: bool = False,
     own_holds: int = 0,
 ) -> tuple[RuleFailure, ...]:
-    whole: bool = False,
     """Evaluate the rules of the incentives used, reading only the past that they ask for."""
     if not uses:
         return ()
@@ -256,9 +258,9 @@ def judge(
             for incentive_id in needs.member | needs.total
         },
         claiming=claiming,
+        whole=whole,
         multiple_incentives=program.multiple_incentives,
     )
-        whole=whole,
     return evaluate(uses, visit)
 
 

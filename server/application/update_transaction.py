@@ -235,13 +235,13 @@ def earn(
     return earned
 
 
-def _count(
-    unit: Unit,
 def room_for_points(member: Member) -> int:
     """Tell how many more points the ledger carries for a member; held ones may all come back."""
     return POINTS_MAX - member.available.balance - member.held.balance
 
 
+def _count(
+    unit: Unit,
     transaction: Transaction,
     member: Member,
     uses: tuple[IncentiveUse, ...],

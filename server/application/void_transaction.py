@@ -63,7 +63,6 @@ def void_transaction(unit: Unit, command: VoidTransaction, now_ms: int) -> Done[
     """
     program = unit.catalog.programs[command.key.program_id]
     transaction = find_transaction(unit, command.key, command.transaction_id)
-    command.key.require_store(transaction.store_id)
     if command.store_id is not None:
         require_store(program, command.key, command.store_id)
     require_same_transaction(command.transaction_id, command.repeated_id)
@@ -134,5 +133,5 @@ def _reverse(
         unit.post(unit.open_debt(member), issued, short, origin)
     for redemption in unit.redemptions_of(transaction):
         unit.change(redemption, voided_ms=now_ms)
-    return burned
         unit.count_redemption(member, redemption.incentive_id, -redemption.quantity)
+    return burned

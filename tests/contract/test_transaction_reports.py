@@ -17,6 +17,7 @@ from server.domain.errors import (
     PointsInsufficientError,
     RewardNotFoundError,
     RulesFailedError,
+    StoreNotAllowedError,
     TransactionNotClaimableError,
     TransactionNotFoundError,
 )
@@ -176,6 +177,21 @@ async def test_report_on_another_program_looks_absent(till: Till) -> None:
         stranger.void(transaction),
     ):
         with pytest.raises(TransactionNotFoundError):
+            await call
+
+
+async def test_key_of_other_stores_may_not_touch_a_transaction(till: Till) -> None:
+    """A key limited to other stores neither reports, validates, repeats nor voids."""
+    transaction = await till.identify(await enroll(till.store))
+    await till.update(transaction, CLAIMED, basket(item(100)))
+    limited = Till(till.store, replace(KEY, stores=frozenset({1001})))
+    for call in (
+        limited.update(transaction, CLAIMED, basket(item(100))),
+        limited.update(transaction, CLAIMED, basket(item(100)), store_id=1001),
+        limited.validate(transaction, CLAIMED, basket(item(100)), store_id=1001),
+        limited.void(transaction),
+    ):
+        with pytest.raises(StoreNotAllowedError):
             await call
 
 
