@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from server.application.idempotency import Done
@@ -15,7 +16,7 @@ from server.domain.ids import new_id
 from server.domain.keys import ApiKey
 from server.domain.point_of_sale import PointOfSale
 from server.domain.presentation import Presentation, unclaimed_presentation
-from server.domain.program import Program
+from server.domain.program import Incentive, Program
 from server.domain.records import Transaction, TransactionStatus
 
 
@@ -48,6 +49,7 @@ def record_unclaimed(unit: Unit, command: RecordUnclaimed, now_ms: int) -> Done[
         StoreNotFoundError: The program has no such store.
         StoreNotAllowedError: The key is limited to other stores.
         RequestInvalidError: The order uses rewards, or another currency.
+        RewardNotFoundError: A discount for points does not exist, or no longer does.
         OfferNotFoundError: An offer does not exist, or no longer does.
     """
     program = unit.catalog.programs[command.key.program_id]
@@ -88,12 +90,8 @@ def record_unclaimed(unit: Unit, command: RecordUnclaimed, now_ms: int) -> Done[
 
 def _require_no_rewards(program: Program, basket: Basket) -> None:
     violations = [
-        FieldViolation(
-            f"transaction_details.order[{index}].product_type",
-            "must not be reward while no guest is known",
-        )
-        for index, line in enumerate(basket.lines)
-        if line.product_type == "reward"
+        FieldViolation(f"transaction_details.{place}", "must not be reward while no guest is known")
+        for place in _reward_places(program, basket)
     ]
     if basket.currency != program.currency:
         message = f"must be {program.currency}"
@@ -101,3 +99,21 @@ def _require_no_rewards(program: Program, basket: Basket) -> None:
     if violations:
         raise RequestInvalidError(tuple(violations))
     incentive_uses(basket, program)
+
+
+def _reward_places(program: Program, basket: Basket) -> Iterator[str]:
+    """Find rewards by what the lines call themselves and by what they name."""
+    for index, line in enumerate(basket.lines):
+        if line.product_type == "reward":
+            yield f"order[{index}].product_type"
+        elif line.product_type == "offer" and _is_reward(
+            program.find_incentive(line.incentive_id, line.loyalty_engine_id)
+        ):
+            yield f"order[{index}].incentive_id"
+    for index, discount in enumerate(basket.applied_discounts):
+        if _is_reward(program.find_incentive(discount.incentive_id, discount.engine_id)):
+            yield f"applied_discounts[{index}].incentive_id"
+
+
+def _is_reward(incentive: Incentive | None) -> bool:
+    return incentive is not None and incentive.kind == "reward"

@@ -11,10 +11,11 @@ import pytest_asyncio
 from server.application.adjust_points import AdjustPoints, adjust_points
 from server.application.apply_program import ApplyProgram, apply_program
 from server.application.update_transaction import update_transaction
-from server.domain.basket import AppliedDiscount
+from server.domain.basket import AppliedDiscount, BasketLine
 from server.domain.errors import (
     IdempotencyKeyReusedError,
     PointsInsufficientError,
+    RequestInvalidError,
     RewardNotFoundError,
     RulesFailedError,
     StoreNotAllowedError,
@@ -311,6 +312,41 @@ async def test_second_scan_holds_beside_the_first(till: Till, database_url: str)
     assert (told.result.available_points, told.result.redeemed_points) == (1000, 2000)
     told = await till.update(second, CLAIMED, basket(reward(COFFEE), reward(SANDWICH)))
     assert balances(database_url, guest) == (1000, 0)
+
+
+@pytest.mark.parametrize(
+    ("line", "field"),
+    [
+        (reward(COFFEE), "product_type"),
+        (offer(COFFEE), "incentive_id"),
+        (
+            BasketLine(
+                "1",
+                "1",
+                "offer",
+                1,
+                0,
+                loyalty_engine_id="0b7c5f0e-9d0c-4c0a-8a52-5f6f2f0d1c11",
+            ),
+            "incentive_id",
+        ),
+    ],
+)
+async def test_unknown_guest_may_not_use_rewards(till: Till, line: BasketLine, field: str) -> None:
+    """Whatever a line calls itself, a reward needs a guest who pays for it."""
+    with pytest.raises(RequestInvalidError) as refused:
+        await till.unclaimed(basket(item(100), line))
+    (violation,) = refused.value.violations
+    assert violation.field == f"transaction_details.order[1].{field}"
+
+
+async def test_unknown_guest_may_not_use_a_discount_for_points(till: Till) -> None:
+    """A reward among the applied discounts is refused as well."""
+    content = basket(item(100), discounts=(AppliedDiscount(SANDWICH, None, "9003", "reward"),))
+    with pytest.raises(RequestInvalidError) as refused:
+        await till.unclaimed(content)
+    (violation,) = refused.value.violations
+    assert violation.field == "transaction_details.applied_discounts[0].incentive_id"
 
 
 async def test_unknown_reward_of_an_unknown_guest_is_not_found(till: Till) -> None:
