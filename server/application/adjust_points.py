@@ -44,7 +44,7 @@ def adjust_points(unit: Unit, command: AdjustPoints, now_ms: int) -> Done[Member
         raise RequestInvalidError((FieldViolation("points", message),))
     if member.available.balance + points < 0:
         raise PointsInsufficientError(member.available.balance, -points)
-    adjusted = unit.program_account(command.program_id, AccountKind.ADJUSTED, member)
+    adjusted = unit.program_account(command.program_id, AccountKind.ADJUSTED)
     origin = Origin(Cause.ADJUST, "", command.note, now_ms, now_ms)
     if points > 0:
         unit.post(adjusted, member.available, points, origin)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from server.application.idempotency import Done
+from server.application.reads import Reads
 from server.application.unit import Unit
 from server.application.update_transaction import earn
 from server.domain.codes import plain_receipt_code
@@ -24,6 +25,10 @@ class ClaimReceipt:
     key: ApiKey
     loyalty_id: str
     receipt_code: str
+
+    def reads(self) -> Reads:
+        """Tell what the use case starts from."""
+        return Reads(members=((self.key.program_id, self.loyalty_id.lower()),))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from server.application.idempotency import Done
+from server.application.reads import NOTHING, Reads
 from server.application.unit import Unit
 from server.domain.errors import FieldViolation, RequestInvalidError
 from server.domain.keys import ApiKey
@@ -23,6 +24,10 @@ class EnrollMember:
     email: str | None
     locale: str | None
     birth_date: str | None
+
+    def reads(self) -> Reads:
+        """Tell what the use case starts from."""
+        return NOTHING
 
 
 def enroll_member(unit: Unit, command: EnrollMember, now_ms: int) -> Done[Member]:

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from server.application.idempotency import Done, Repeated
 from server.application.order_review import judge, require_store
+from server.application.reads import Reads
 from server.application.unit import Unit
 from server.application.update_transaction import POINT_BALANCE, hold_points
 from server.domain.basket import IncentiveUse
@@ -44,6 +45,11 @@ class IdentifyMember:
     identifier: str
     point_of_sale: PointOfSale
     local_time: datetime | None = None
+
+    def reads(self) -> Reads:
+        """Tell what the use case starts from."""
+        place = (self.key.program_id, self.identifier.lower())
+        return Reads(codes=(place,)) if self.identifier.isdigit() else Reads(members=(place,))
 
 
 @dataclass(frozen=True, slots=True)

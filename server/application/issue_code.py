@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 
 from server.application.idempotency import Done
+from server.application.reads import Reads
 from server.application.unit import Unit
 from server.domain.codes import new_code
 from server.domain.errors import (
@@ -30,6 +31,10 @@ class IssueCode:
     loyalty_id: str
     selection: tuple[tuple[str, int], ...]
     user_datetime: str | None
+
+    def reads(self) -> Reads:
+        """Tell what the use case starts from."""
+        return Reads(members=((self.key.program_id, self.loyalty_id.lower()),))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
+from server.application.reads import Reads
 from server.application.unit import Unit
 from server.domain.basket import Basket, IncentiveUse, incentive_uses
 from server.domain.errors import (
@@ -62,6 +63,10 @@ class Order:
     basket_json: str
     local_time: datetime | None
     fingerprint: bytes
+
+    def reads(self) -> Reads:
+        """Tell what the use case starts from."""
+        return Reads(transactions=(self.transaction_id,))
 
     @property
     def claiming(self) -> bool:

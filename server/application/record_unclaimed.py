@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from server.application.idempotency import Done
 from server.application.order_review import require_store
+from server.application.reads import NOTHING, Reads
 from server.application.unit import Unit
 from server.domain.basket import Basket, incentive_uses
 from server.domain.codes import new_receipt_code
@@ -30,6 +31,10 @@ class RecordUnclaimed:
     point_of_sale: PointOfSale
     basket: Basket
     basket_json: str
+
+    def reads(self) -> Reads:
+        """Tell what the use case starts from."""
+        return NOTHING
 
 
 @dataclass(frozen=True, slots=True)

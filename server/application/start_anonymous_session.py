@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from server.application.idempotency import Done
+from server.application.reads import Reads
 from server.application.unit import Unit
 from server.domain.errors import CorrelationIdInvalidError
 from server.domain.keys import ApiKey
@@ -25,6 +26,10 @@ class StartAnonymousSession:
     channel: str | None
     locale: str | None
     anonymous_flag: str | None
+
+    def reads(self) -> Reads:
+        """Tell what the use case starts from."""
+        return Reads(sessions=((self.key.program_id, self.correlation_id),))
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,8 +59,8 @@ class Unit(Protocol):
     def remembered(self, scope: str, idempotency_key: str) -> Remembered | None:
         """Find the answer kept under an idempotency key."""
 
-    def program_account(self, program_id: str, kind: AccountKind, member: Member) -> Account:
-        """Find and lock the program's account that pairs with a member's transfers."""
+    def program_account(self, program_id: str, kind: AccountKind) -> Account:
+        """Find and lock an account of a program; it is split into shards, of which this is one."""
 
     def debt(self, member: Member) -> Account | None:
         """Find and lock a member's debt; absent when there never was one."""

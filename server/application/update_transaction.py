@@ -202,7 +202,7 @@ def _capture(unit: Unit, transaction: Transaction, member: Member, now_ms: int) 
     holds = unit.open_holds(transaction)
     origin = Origin(Cause.REDEEM, transaction.transaction_id, "", now_ms, now_ms)
     for hold in holds:
-        redeemed = unit.program_account(member.program_id, AccountKind.REDEEMED, member)
+        redeemed = unit.program_account(member.program_id, AccountKind.REDEEMED)
         unit.post(member.held, redeemed, hold.points, origin)
         unit.change(hold, status=HoldStatus.CAPTURED, ended_ms=now_ms)
     return sum(hold.points for hold in holds)
@@ -224,7 +224,7 @@ def earn(
     earned = min(points, room_for_points(member))
     if earned <= 0:
         return 0
-    issued = unit.program_account(program.program_id, AccountKind.ISSUED, member)
+    issued = unit.program_account(program.program_id, AccountKind.ISSUED)
     origin = Origin(Cause.EARN, transaction.transaction_id, "", now_ms, now_ms)
     debt = unit.debt(member)
     paid = 0 if debt is None else min(earned, -debt.balance)

@@ -11,6 +11,7 @@ from server.application.order_review import (
     require_same_transaction,
     require_store,
 )
+from server.application.reads import Reads
 from server.application.unit import Unit
 from server.application.update_transaction import release, room_for_points
 from server.domain.errors import PointsInsufficientError
@@ -29,6 +30,10 @@ class VoidTransaction:
     loyalty_id: str | None = None
     repeated_id: str | None = None
     store_id: int | None = None
+
+    def reads(self) -> Reads:
+        """Tell what the use case starts from."""
+        return Reads(transactions=(self.transaction_id,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +127,11 @@ def _reverse(
     if short and program.void_spent == "refuse":
         raise PointsInsufficientError(spendable, earned)
     if burned:
-        redeemed = unit.program_account(program.program_id, AccountKind.REDEEMED, member)
+        redeemed = unit.program_account(program.program_id, AccountKind.REDEEMED)
         origin = Origin(Cause.REFUND, transaction.transaction_id, "", now_ms, now_ms)
         unit.post(redeemed, member.available, burned, origin)
     origin = Origin(Cause.REVERSE, transaction.transaction_id, "", now_ms, now_ms)
-    issued = unit.program_account(program.program_id, AccountKind.ISSUED, member)
+    issued = unit.program_account(program.program_id, AccountKind.ISSUED)
     if earned > short:
         unit.post(member.available, issued, earned - short, origin)
     if short:

@@ -191,6 +191,11 @@ class ServerBusyError(LoyaltyError):
 
 
 @dataclass(unsafe_hash=True)
+class StorageUnavailableError(LoyaltyError):
+    """Raised when the database does not answer, or not in time to tell the outcome."""
+
+
+@dataclass(unsafe_hash=True)
 class DeadlinePassedError(LoyaltyError):
     """Raised when a call is given up after its deadline; its outcome is unknown."""
 

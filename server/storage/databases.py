@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ BUSY_TIMEOUT_S = 5.0
 POSTGRES_WRITERS = 4
 
 _SYNCHRONOUS_FULL = 2
+_ADVISORY_SPACE = 0x10A1  # Keeps our advisory locks apart from those of others in the database.
 
 
 class UnreachableError(Exception):
@@ -92,6 +94,22 @@ class Database:
             connection.exec_driver_sql("BEGIN")
 
         return engine
+
+
+def take_shard(connection: Any, shards: int) -> int:
+    """
+    Choose the shard of program accounts that a writer works on, for as long as it is connected.
+
+    Each writer of every server takes a free one, so that writers never wait for one another
+    there; when there are more writers than shards, some share.
+    """
+    for shard in range(shards):
+        (free,) = connection.execute(
+            "SELECT pg_try_advisory_lock(%s, %s)", (_ADVISORY_SPACE, shard)
+        ).fetchone()
+        if free:
+            return shard
+    return secrets.randbelow(shards)
 
 
 def _connect_sqlite(path: Path) -> sqlite3.Connection:

@@ -8,16 +8,20 @@ turned into each other by position.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
+    BigInteger,
     ColumnClause,
     Dialect,
+    Select,
     Table,
     bindparam,
+    column,
     delete,
     func,
     insert,
@@ -55,13 +59,19 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
-class RecordStatements:
-    """How records of one class are kept. The getters turn a record into parameters."""
+class RowStatement:
+    """A statement that writes many rows. *values* turns a record into those of one row."""
 
-    insert: str
-    insert_values: Callable[[Any], tuple[Any, ...]]
-    update: str
-    update_values: Callable[[Any], tuple[Any, ...]]
+    sql: str
+    values: Callable[[Any], tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordStatements:
+    """How records of one class are kept."""
+
+    insert: RowStatement
+    update: RowStatement
 
 
 def table_of(model: type[SQLModel]) -> Table:
@@ -99,6 +109,8 @@ class Statements:
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
+        self.bulk = dialect.name == "postgresql"
+        """Whether rows are written as one statement over arrays, and read ahead in batches."""
         self.records = {
             record: self._record_statements(record, table_of(model), key)
             for record, (model, key) in RECORD_TABLES.items()
@@ -123,8 +135,10 @@ class Statements:
                 (held.c.member_number == member.c.number)
                 & (held.c.kind == _constant(AccountKind.HELD)),
             )
-            .with_for_update()
+            .with_for_update(key_share=True, of=(available, held))
         )
+        if self.bulk:
+            self._describe_prefetch(members)
         self.member = self._compile(
             members.where(
                 member.c.program_id == bindparam("program_id"),
@@ -166,24 +180,10 @@ class Statements:
             )
             .with_for_update()
         )
-        self.update_account = self._compile(
-            update(account)
-            .where(account.c.account_id == bindparam("key"))
-            .values({name: bindparam(f"new_{name}") for name in ("balance", "sequence", "head")})
+        self.accounts = self._changing(account, ("account_id",), ("balance", "sequence", "head"))
+        self.transfers = self._adding(
+            table_of(t.TransferTable), [field.name for field in fields(Transfer)]
         )
-        self.account_values = attrgetter(
-            *(
-                name.removeprefix("new_").replace("key", "account_id")
-                for name in self.update_account.names
-            )
-        )
-        transfer_columns = [field.name for field in fields(Transfer)]
-        self.insert_transfer = self._compile(
-            insert(table_of(t.TransferTable)).values(
-                {name: bindparam(name) for name in transfer_columns}
-            )
-        )
-        self.transfer_values = attrgetter(*self.insert_transfer.names)
         self.code = self._select(Code)
         self.session = self._select(Session)
         self.transaction = self._select(Transaction)
@@ -379,16 +379,107 @@ class Statements:
         self, record: type, table: Table, key: tuple[str, ...]
     ) -> RecordStatements:
         columns = [field.name for field in fields(record)]
-        adding = self._compile(insert(table).values({name: bindparam(name) for name in columns}))
-        changing = self._compile(
-            update(table)
-            .where(*(table.c[name] == bindparam(f"key_{name}") for name in key))
-            .values({name: bindparam(f"new_{name}") for name in columns if name not in key})
+        plain = [name for name in columns if name not in key]
+        return RecordStatements(self._adding(table, columns), self._changing(table, key, plain))
+
+    def _adding(self, table: Table, columns: Sequence[str]) -> RowStatement:
+        """Build the statement that adds rows."""
+        if self.bulk:
+            rows = _rows(table, columns)
+            statement = self._compile(
+                insert(table).from_select(list(columns), select(*rows.c), include_defaults=False)
+            )
+        else:
+            statement = self._compile(
+                insert(table).values({name: bindparam(name) for name in columns})
+            )
+        return RowStatement(statement.sql, attrgetter(*(_plain(name) for name in statement.names)))
+
+    def _changing(self, table: Table, key: Sequence[str], columns: Sequence[str]) -> RowStatement:
+        """Build the statement that sets *columns* of the rows with these keys."""
+        if self.bulk:
+            rows = _rows(table, [*key, *columns])
+            statement = self._compile(
+                update(table)
+                .where(*(table.c[name] == rows.c[name] for name in key))
+                .values({name: rows.c[name] for name in columns})
+            )
+        else:
+            statement = self._compile(
+                update(table)
+                .where(*(table.c[name] == bindparam(f"key_{name}") for name in key))
+                .values({name: bindparam(f"new_{name}") for name in columns})
+            )
+        return RowStatement(statement.sql, attrgetter(*(_plain(name) for name in statement.names)))
+
+    def _describe_prefetch(self, members: Select[Any]) -> None:
+        """Build the statements that read ahead; see `prefetch.py` for the order of locks."""
+        member, code = table_of(t.MemberTable), table_of(t.CodeTable)
+        transaction, hold = table_of(t.TransactionTable), table_of(t.HoldTable)
+        account = table_of(t.AccountTable)
+        self.numbers_of_members = self._among(
+            select(member.c.number), member, ("program_id", "loyalty_id")
         )
-        plain = (name.removeprefix("new_").removeprefix("key_") for name in changing.names)
-        return RecordStatements(
-            adding.sql, attrgetter(*adding.names), changing.sql, attrgetter(*plain)
+        self.numbers_of_codes = self._among(
+            select(code.c.member_number), code, ("program_id", "digest")
         )
+        self.numbers_of_transactions = self._among(
+            select(transaction.c.member_number), transaction, ("transaction_id",)
+        )
+        self.lock_members = self._among(members.order_by(member.c.number), member, ("number",))
+        self.lock_debts = self._among(
+            select(account.c.member_number, *(account.c[name] for name in ACCOUNT_COLUMNS))
+            .where(account.c.kind == _constant(AccountKind.DEBT))
+            .order_by(account.c.account_id)
+            .with_for_update(of=account),
+            account,
+            ("member_number",),
+        )
+        self.lock_holds = self._among(
+            _select_record(Hold, hold)
+            .where(hold.c.status == _constant(HoldStatus.OPEN))
+            .order_by(hold.c.hold_id)
+            .with_for_update(of=hold),
+            hold,
+            ("transaction_id",),
+        )
+        self.lock_transactions = self._lock_among(Transaction)
+        self.lock_codes = self._lock_among(Code)
+        self.lock_sessions = self._lock_among(Session)
+        self.find_remembered = self._among(
+            _select_record(Remembered, table_of(t.RememberedTable)),
+            table_of(t.RememberedTable),
+            RECORD_TABLES[Remembered][1],
+        )
+
+    def _lock_among(self, record: type) -> Statement:
+        model, key = RECORD_TABLES[record]
+        table = table_of(model)
+        ordered = _select_record(record, table).order_by(*(table.c[name] for name in key))
+        return self._among(ordered.with_for_update(of=table), table, key)
+
+    def _among(self, statement: Select[Any], table: Table, key: Sequence[str]) -> Statement:
+        """Keep a query to the rows whose keys are given as arrays."""
+        rows = _rows(table, key)
+        matches = (table.c[name] == rows.c[name] for name in key)
+        return self._compile(statement.where(*matches))
+
+
+def _plain(name: str) -> str:
+    """Undo the prefixes that keep parameters and columns apart."""
+    return name.removeprefix("new_").removeprefix("key_").removeprefix("all_")
+
+
+def _rows(table: Table, columns: Sequence[str]) -> Any:
+    """Give rows that arrive as one array a column."""
+    arrays = (bindparam(f"all_{name}", type_=ARRAY(_type(table, name))) for name in columns)
+    shape = (column(name, _type(table, name)) for name in columns)
+    return func.unnest(*arrays).table_valued(*shape).render_derived(name="given")
+
+
+def _type(table: Table, name: str) -> Any:
+    kind = table.c[name].type
+    return BigInteger() if isinstance(kind, BigInteger) else kind
 
 
 MEMBER_COLUMNS = (

@@ -11,29 +11,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import queue
-import random
-import threading
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
-import psycopg
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from server.application.reads import NOTHING, Reads
 from server.application.unit import Unit
-from server.domain.clock import now_ms
-from server.domain.errors import DeadlinePassedError, LoyaltyError, ServerBusyError
+from server.domain.errors import DeadlinePassedError, ServerBusyError
 from server.domain.program import Catalog
-from server.storage import catalog as catalog_tables
 from server.storage.databases import Database
 from server.storage.reads import SqlReader
 from server.storage.statements import Statements, dialect_of
-from server.storage.unit_of_work import UnitOfWork
+from server.storage.writer import Item, Writer
 
 T = TypeVar("T")
 Work = Callable[[Unit, int], Any]
@@ -41,131 +35,27 @@ Work = Callable[[Unit, int], Any]
 QUEUE_MAX = 4096
 BATCH_MAX = 256
 COMPANY_WAIT_S = 0.002
-RETRIES_MAX = 10
 CATALOG_POLL_S = 1.0
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
-class _Item:
-    work: Work
-    future: asyncio.Future[Any]
-    outcome: Any = None
-    failed: bool = False
+@dataclass(frozen=True, slots=True)
+class StoreStats:
+    """
+    What the store has done since it was opened.
 
+    Attributes:
+        writes: Units of work settled.
+        commits: Transactions committed, each durable; fewer than writes, since calls share them.
+        retries: Transactions that ran again after a conflict or a lost connection.
+        waiting: Units of work that wait for a writer now.
+    """
 
-class _MustRunAloneError(Exception):
-    """Raised inside a batch when one of its calls must be rolled back."""
-
-
-class _Writer:
-    """One connection and the thread that owns it."""
-
-    def __init__(self, database: Database, statements: Statements, pepper: bytes) -> None:
-        self._database = database
-        self._statements = statements
-        self._pepper = pepper
-        self._begin = "BEGIN IMMEDIATE" if database.embedded else "BEGIN"
-        self._connection: Any = None
-        self.catalog = Catalog(revision=-1)
-        self.inbox: queue.SimpleQueue[tuple[list[_Item], Callable[[], object]] | None]
-        self.inbox = queue.SimpleQueue()
-        self.thread = threading.Thread(target=self._serve, name="loyalty-writer", daemon=True)
-
-    def _serve(self) -> None:
-        while (job := self.inbox.get()) is not None:
-            batch, done = job
-            self._run(batch)
-            done()
-        self._disconnect()
-
-    def _run(self, batch: list[_Item]) -> None:
-        """Run a batch in one transaction, or its calls one by one when one of them fails."""
-        try:
-            self._attempt(batch)
-        except Exception as problem:  # noqa: BLE001 - whatever it is, only the guilty call may fail.
-            if len(batch) > 1:
-                for item in batch:
-                    self._run([item])
-            else:
-                batch[0].outcome = problem
-                batch[0].failed = True
-
-    def _attempt(self, batch: list[_Item]) -> None:
-        collided = False
-        for attempt in range(RETRIES_MAX + 1):
-            try:
-                self._transact(batch)
-            except psycopg.errors.UniqueViolation:
-                # Another writer kept the same new row first; run again, the call meets that row.
-                if collided:
-                    raise
-                collided = True
-            except psycopg.OperationalError as problem:
-                # Serialization failures, deadlocks and lost connections: nothing was committed.
-                if attempt == RETRIES_MAX or isinstance(problem, psycopg.errors.DiskFull):
-                    raise
-                time.sleep(random.uniform(0, 0.002 * 2 ** min(attempt, 6)))  # noqa: S311
-            else:
-                return
-
-    def _transact(self, batch: list[_Item]) -> None:
-        connection = self._connect()
-        connection.execute(self._begin)
-        try:
-            unit = UnitOfWork(
-                connection, self._statements, self._fresh_catalog(connection), self._pepper
-            )
-            now = now_ms()
-            for item in batch:
-                before = unit.changes
-                try:
-                    item.outcome = item.work(unit, now)
-                    item.failed = False
-                except LoyaltyError as refusal:
-                    item.outcome = refusal
-                    item.failed = True
-                    if unit.changes != before:
-                        self._refuse_after_writing(batch)
-                        return
-            unit.flush()
-            connection.execute("COMMIT")
-            self.catalog = unit.catalog
-        except BaseException:
-            self._roll_back()
-            raise
-
-    def _refuse_after_writing(self, batch: list[_Item]) -> None:
-        """Undo a call that was refused after its first write, together with its batch."""
-        if len(batch) > 1:
-            raise _MustRunAloneError
-        self._roll_back()
-
-    def _fresh_catalog(self, connection: Any) -> Catalog:
-        """Give the catalogue as of this transaction, read again only when it has changed."""
-        (revision,) = connection.execute(self._statements.catalog_revision.sql).fetchone()
-        if revision == self.catalog.revision:
-            return self.catalog
-        return catalog_tables.load(connection, self._statements)
-
-    def _connect(self) -> Any:
-        if self._connection is None:
-            self._connection = self._database.connect_writer()
-        return self._connection
-
-    def _roll_back(self) -> None:
-        try:
-            self._connection.execute("ROLLBACK")
-        except Exception as problem:  # noqa: BLE001 - a connection that can't roll back is given up.
-            log.warning("writer reconnects", reason=type(problem).__name__)
-            self._disconnect()
-
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            with contextlib.suppress(Exception):
-                self._connection.close()
-            self._connection = None
+    writes: int
+    commits: int
+    retries: int
+    waiting: int
 
 
 class Store:
@@ -179,10 +69,11 @@ class Store:
         self.catalog = Catalog(revision=-1)
         self._database = database
         statements = Statements(dialect_of(database.url.drivername))
-        self._writers = [_Writer(database, statements, pepper) for _ in range(database.writers)]
+        self._writers = [Writer(database, statements, pepper) for _ in range(database.writers)]
         self._idle = list(self._writers)
-        self._waiting: deque[_Item] = deque()
+        self._waiting: deque[Item] = deque()
         self._company = 1
+        self._settled = 0
         self._timer: asyncio.TimerHandle | None = None
         self._drained = asyncio.Event()
         self._drained.set()
@@ -195,7 +86,7 @@ class Store:
         self._loop = asyncio.get_running_loop()
         self._readers = self._database.connect_readers()
         for writer in self._writers:
-            writer.thread.start()
+            writer.start()
         await self.refresh_catalog()
         self._poll = asyncio.create_task(self._keep_catalog_fresh())
         return self
@@ -205,16 +96,20 @@ class Store:
         self._poll.cancel()
         await self._drained.wait()
         for writer in self._writers:
-            writer.inbox.put(None)
-        for writer in self._writers:
-            await self._loop.run_in_executor(None, writer.thread.join)
+            await self._loop.run_in_executor(None, writer.close)
         await self._readers.dispose()
 
-    async def write(self, work: Callable[[Unit, int], T], timeout_s: float = 5.0) -> T:
+    async def write(
+        self,
+        work: Callable[[Unit, int], T],
+        timeout_s: float = 5.0,
+        reads: Reads = NOTHING,
+    ) -> T:
         """
         Run a unit of work and answer once its commit is durable.
 
-        Giving up waiting, by deadline or cancellation, never stops the work itself.
+        Giving up waiting, by deadline or cancellation, never stops the work itself. *reads* tells
+        what the work starts from, so that it is fetched together with that of its batch.
 
         Raises:
             LoyaltyError: The work refuses.
@@ -224,7 +119,7 @@ class Store:
         if len(self._waiting) >= QUEUE_MAX:
             raise ServerBusyError
         future: asyncio.Future[T] = self._loop.create_future()
-        self._waiting.append(_Item(work, future))
+        self._waiting.append(Item(work, reads, future))
         self._drained.clear()
         self._schedule()
         alarm = self._loop.call_later(timeout_s, _give_up, future)
@@ -238,6 +133,15 @@ class Store:
         """Open a reader over one consistent state."""
         async with AsyncSession(self._readers) as session:
             yield SqlReader(session, self._pepper)
+
+    def stats(self) -> StoreStats:
+        """Count what was done so far."""
+        return StoreStats(
+            writes=self._settled,
+            commits=sum(writer.commits for writer in self._writers),
+            retries=sum(writer.retries for writer in self._writers),
+            waiting=len(self._waiting),
+        )
 
     async def refresh_catalog(self) -> None:
         """Take up what operators changed."""
@@ -271,12 +175,11 @@ class Store:
         batch = [self._waiting.popleft() for _ in range(size)]
         # As much company as came last time is worth a moment's wait; less wears off by halves.
         self._company = max(1, size if size > 1 else self._company // 2)
-        writer.inbox.put(
-            (batch, lambda: self._loop.call_soon_threadsafe(self._finish, writer, batch))
-        )
+        writer.give(batch, lambda: self._loop.call_soon_threadsafe(self._finish, writer, batch))
 
-    def _finish(self, writer: _Writer, batch: Sequence[_Item]) -> None:
+    def _finish(self, writer: Writer, batch: Sequence[Item]) -> None:
         self._idle.append(writer)
+        self._settled += len(batch)
         if writer.catalog.revision > self.catalog.revision:
             self.catalog = writer.catalog
         for item in batch:

@@ -117,8 +117,7 @@ class AccountTable(SQLModel, table=True):
     """
     Accounts of the ledger with their running balance and the head of their chain.
 
-    A program's account is split into shards, so that calls about different members do not queue
-    for one row.
+    A program's account is split into shards, so that writers do not queue for one row.
     """
 
     __tablename__ = "account"

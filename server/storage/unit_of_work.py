@@ -7,7 +7,7 @@ is written once, in bulk, when the batch ends or a query needs it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields
 from typing import Any, Protocol, TypeVar
 
@@ -39,10 +39,16 @@ from server.domain.records import (
     TransactionStatus,
 )
 from server.storage import catalog as catalog_tables
-from server.storage.statements import MEMBER_COLUMNS, RECORD_TABLES, Statement, Statements
+from server.storage.statements import (
+    MEMBER_COLUMNS,
+    RECORD_TABLES,
+    RowStatement,
+    Statement,
+    Statements,
+)
 
 SHARDS = 16
-"""Rows that each kind of program account is split into."""
+"""Rows that each kind of program account is split into: a writer of its own has a row of its own."""
 
 _ACCOUNT_FIELDS = len(fields(Account))
 _STATUS = {
@@ -65,6 +71,9 @@ class Cursor(Protocol):
     def fetchall(self) -> list[Any]:
         """Give all rows."""
 
+    def execute(self, sql: str, values: Sequence[Any], /) -> Any:
+        """Run a statement."""
+
     def executemany(self, sql: str, rows: Sequence[Sequence[Any]], /) -> Any:
         """Run a statement once for each row."""
 
@@ -83,7 +92,12 @@ class UnitOfWork:
     """Implements `application.unit.Unit`; see there for what each query promises."""
 
     def __init__(
-        self, connection: Connection, statements: Statements, catalog: Catalog, pepper: bytes
+        self,
+        connection: Connection,
+        statements: Statements,
+        catalog: Catalog,
+        pepper: bytes,
+        shard: int = 0,
     ) -> None:
         self.catalog = catalog
         self.changes = 0
@@ -91,10 +105,13 @@ class UnitOfWork:
         self._connection = connection
         self._statements = statements
         self._pepper = pepper
+        self._shard = shard
         self._members: dict[tuple[str, str] | int, Member] = {}
         self._records: dict[tuple[Any, ...], Any] = {}
         self._program_accounts: dict[tuple[str, int, int], Account] = {}
-        self._debts: dict[int, Account] = {}
+        self._debts: dict[int, Account | None] = {}
+        self._holds: dict[str, list[Hold]] = {}
+        self._absent: set[tuple[Any, ...]] = set()
         self._added: dict[type, dict[int, Record]] = {}
         self._changed: dict[type, dict[int, Record]] = {}
         self._transfers: list[Transfer] = []
@@ -105,7 +122,7 @@ class UnitOfWork:
     def member(self, program_id: str, loyalty_id: str) -> Member | None:
         """See `Unit.member`."""
         known = self._members.get((program_id, loyalty_id))
-        if known is not None:
+        if known is not None or (Member, program_id, loyalty_id) in self._absent:
             return known
         return self._load_member(self._statements.member, (program_id, loyalty_id))
 
@@ -140,15 +157,20 @@ class UnitOfWork:
 
     def open_holds(self, transaction: Transaction) -> Sequence[Hold]:
         """See `Unit.open_holds`."""
-        return self._query(Hold, self._statements.open_holds, (transaction.transaction_id,))
+        place = transaction.transaction_id
+        holds = self._holds.get(place)
+        if holds is None:
+            holds = self._query(Hold, self._statements.open_holds, (place,))
+            self._holds[place] = holds
+        return [hold for hold in holds if hold.status is HoldStatus.OPEN]
 
     def remembered(self, scope: str, idempotency_key: str) -> Remembered | None:
         """See `Unit.remembered`."""
         return self._record(Remembered, self._statements.remembered, (scope, idempotency_key))
 
-    def program_account(self, program_id: str, kind: AccountKind, member: Member) -> Account:
+    def program_account(self, program_id: str, kind: AccountKind) -> Account:
         """See `Unit.program_account`."""
-        place = (program_id, int(kind), member.number % SHARDS)
+        place = (program_id, int(kind), self._shard)
         account = self._program_accounts.get(place)
         if account is None:
             row = self._connection.execute(self._statements.program_account.sql, place).fetchone()
@@ -158,12 +180,10 @@ class UnitOfWork:
 
     def debt(self, member: Member) -> Account | None:
         """See `Unit.debt`."""
-        known = self._debts.get(member.number)
-        if known is None:
+        if member.number not in self._debts:
             row = self._connection.execute(self._statements.debt.sql, (member.number,)).fetchone()
-            if row is not None:
-                known = self._debts[member.number] = _account(row)
-        return known
+            self._debts[member.number] = None if row is None else _account(row)
+        return self._debts[member.number]
 
     def member_redemptions(self, member: Member, incentive_id: str) -> tuple[int, int | None]:
         """See `Unit.member_redemptions`."""
@@ -234,7 +254,7 @@ class UnitOfWork:
 
     def count_redemption(self, member: Member, incentive_id: str, quantity: int) -> None:
         """See `Unit.count_redemption`."""
-        place = (member.program_id, incentive_id, member.number % SHARDS)
+        place = (member.program_id, incentive_id, self._shard)
         usage = self._record(IncentiveUsage, self._statements.usage, place)
         if usage is None:
             self.add(IncentiveUsage(*place, quantity))
@@ -255,6 +275,10 @@ class UnitOfWork:
         self.changes += 1
         self._added.setdefault(type(record), {})[id(record)] = record
         self._records[_place(record)] = record
+        if isinstance(record, Transaction):
+            self._holds[record.transaction_id] = []
+        elif isinstance(record, Hold):
+            self._holds.setdefault(record.transaction_id, []).append(record)
 
     def change(self, record: Record, **values: Any) -> None:
         """See `Unit.change`."""
@@ -298,25 +322,52 @@ class UnitOfWork:
         """Write everything that was added or changed since the last flush."""
         cursor = self._connection.cursor()
         for kind, statements in self._statements.records.items():
-            added = self._added.pop(kind, None)
-            if added:
-                rows = [statements.insert_values(record) for record in added.values()]
-                cursor.executemany(statements.insert, rows)
-            changed = self._changed.pop(kind, None)
-            if changed:
-                rows = [statements.update_values(record) for record in changed.values()]
-                cursor.executemany(statements.update, rows)
-        if self._transfers:
-            cursor.executemany(
-                self._statements.insert_transfer.sql,
-                [self._statements.transfer_values(moved) for moved in self._transfers],
-            )
-            cursor.executemany(
-                self._statements.update_account.sql,
-                [self._statements.account_values(account) for account in self._moved.values()],
-            )
-            self._transfers.clear()
-            self._moved.clear()
+            self._write(cursor, statements.insert, self._added.pop(kind, {}).values())
+            self._write(cursor, statements.update, self._changed.pop(kind, {}).values())
+        self._write(cursor, self._statements.transfers, self._transfers)
+        self._write(cursor, self._statements.accounts, self._moved.values())
+        self._transfers.clear()
+        self._moved.clear()
+
+    def _write(self, cursor: Cursor, statement: RowStatement, rows: Collection[Any]) -> None:
+        """Write many rows: one by one on SQLite, as one statement over arrays elsewhere."""
+        if not rows:
+            return
+        values = [statement.values(row) for row in rows]
+        if self._statements.bulk:
+            cursor.execute(statement.sql, [list(column) for column in zip(*values, strict=True)])
+        else:
+            cursor.executemany(statement.sql, values)
+
+    # Reading ahead, for `prefetch.py`.
+
+    def take_members(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Take members that were read and locked."""
+        for row in rows:
+            self._take_member(row)
+
+    def take_debts(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Take debts that were read and locked, each after its member's number."""
+        for row in rows:
+            self._debts[row[0]] = _account(row[1:])
+
+    def take_records(self, kind: type[K], rows: Iterable[Sequence[Any]]) -> None:
+        """Take records that were read, and locked where they can change."""
+        for row in rows:
+            record = _record(kind, row)
+            self._records[_place(record)] = record
+            if isinstance(record, Hold):
+                self._holds.setdefault(record.transaction_id, []).append(record)
+
+    def know_absent(self, kind: type, keys: Iterable[tuple[Any, ...]]) -> None:
+        """Take it that of these keys there is nothing but what was taken."""
+        for key in keys:
+            if kind is Account:
+                self._debts.setdefault(key[0], None)
+            elif kind is Hold:
+                self._holds.setdefault(key[0], [])
+            else:
+                self._absent.add((kind, *key))
 
     # Loading.
 
@@ -324,6 +375,9 @@ class UnitOfWork:
         row = self._connection.execute(statement.sql, values).fetchone()
         if row is None:
             return None
+        return self._take_member(row)
+
+    def _take_member(self, row: Sequence[Any]) -> Member:
         own = len(MEMBER_COLUMNS)
         available = _account(row[own : own + _ACCOUNT_FIELDS])
         held = _account(row[own + _ACCOUNT_FIELDS :])
@@ -337,7 +391,7 @@ class UnitOfWork:
 
     def _record(self, kind: type[K], statement: Statement, key: tuple[Any, ...]) -> K | None:
         known: K | None = self._records.get((kind, *key))
-        if known is None:
+        if known is None and (kind, *key) not in self._absent:
             row = self._connection.execute(statement.sql, key).fetchone()
             if row is not None:
                 known = self._records[kind, *key] = _record(kind, row)

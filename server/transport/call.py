@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -22,6 +22,7 @@ from server.application.idempotency import (
     run_once,
 )
 from server.application.reading import Reader
+from server.application.reads import Reads
 from server.application.unit import Unit
 from server.domain.errors import DeadlinePassedError, FieldViolation, RequestInvalidError
 from server.domain.keys import ApiKey
@@ -33,12 +34,21 @@ DEADLINE_MAX_S = 5.0
 _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 
+class Command(Protocol):
+    """What every command of a use case can tell."""
+
+    def reads(self) -> Reads:
+        """Tell what the use case starts from."""
+
+
 class Storage(Protocol):
     """What the transport uses of the store."""
 
     catalog: Catalog
 
-    async def write(self, work: Callable[[Unit, int], R], timeout_s: float = ...) -> R:
+    async def write(
+        self, work: Callable[[Unit, int], R], timeout_s: float = ..., reads: Reads = ...
+    ) -> R:
         """Run a unit of work and answer once its commit is durable."""
 
     def read(self) -> Any:
@@ -68,7 +78,7 @@ class Call:
     async def write(
         self,
         use_case: Callable[[Unit, Any, int], Done[R] | Repeated],
-        command: object,
+        command: Command,
         render: Callable[[R], Message],
     ) -> bytes:
         """
@@ -82,7 +92,7 @@ class Call:
     async def decide(
         self,
         use_case: Callable[[Unit, Any, int], Done[R]],
-        command: object,
+        command: Command,
         render: Callable[[R], Message],
     ) -> bytes:
         """
@@ -96,7 +106,7 @@ class Call:
     async def _run(
         self,
         use_case: Callable[[Unit, Any, int], Done[R] | Repeated],
-        command: object,
+        command: Command,
         render: Callable[[R], Message],
         keyed: Keyed | None,
     ) -> bytes:
@@ -107,7 +117,10 @@ class Call:
             render=lambda result: render(result).SerializeToString(),
             keyed=keyed,
         )
-        answer = await self.storage.write(work, self.timeout_s)
+        reads = command.reads()
+        if keyed is not None:
+            reads = replace(reads, remembered=((keyed.scope, keyed.key),))
+        answer = await self.storage.write(work, self.timeout_s, reads)
         self.repeated = answer.repeated
         return answer.body
 

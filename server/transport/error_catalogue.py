@@ -265,6 +265,16 @@ ROWS: tuple[ErrorRow, ...] = (
         retry_after_ms=1000,
     ),
     ErrorRow(
+        e.StorageUnavailableError,
+        Code.UNAVAILABLE,
+        "STORAGE_UNAVAILABLE",
+        503,
+        "SERVICE_UNAVAILABLE",
+        "ServiceUnavailable",
+        "The database does not answer: send the request again with the same idempotency key",
+        retry_after_ms=1000,
+    ),
+    ErrorRow(
         e.DeadlinePassedError,
         Code.DEADLINE_EXCEEDED,
         "DEADLINE_PASSED",

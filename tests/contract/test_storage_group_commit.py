@@ -111,7 +111,7 @@ async def test_calls_of_one_batch_see_each_other(database_url: str) -> None:
             assert member is not None
             taken = member.available.balance
             if taken:
-                account = unit.program_account(PROGRAM_ID, AccountKind.ADJUSTED, member)
+                account = unit.program_account(PROGRAM_ID, AccountKind.ADJUSTED)
                 origin = Origin(Cause.ADJUST, "", "taken", now_ms, now_ms)
                 unit.post(member.available, account, taken, origin)
             return taken

@@ -154,7 +154,7 @@ async def test_key_is_known_years_later(database_url: str, monkeypatch: pytest.M
         loyalty_id = await enroll(store, 100)
         first = await store.write(_adjust(loyalty_id, 5, KEYED))
         now = wall_clock_ms()
-        monkeypatch.setattr("server.storage.store.now_ms", lambda: now + 400 * 86_400_000)
+        monkeypatch.setattr("server.storage.writer.now_ms", lambda: now + 400 * 86_400_000)
         again = await store.write(_adjust(loyalty_id, 5, KEYED))
     assert again.body == first.body
     assert balances(database_url, loyalty_id) == (105, 0)

@@ -33,6 +33,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REWARD_REFUSED: _ClassVar[ErrorReason]
     RECEIPT_NOT_FOUND: _ClassVar[ErrorReason]
     RECEIPT_ALREADY_CLAIMED: _ClassVar[ErrorReason]
+    STORAGE_UNAVAILABLE: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 REQUEST_INVALID: ErrorReason
 CORRELATION_ID_INVALID: ErrorReason
@@ -60,3 +61,4 @@ RULES_FAILED: ErrorReason
 REWARD_REFUSED: ErrorReason
 RECEIPT_NOT_FOUND: ErrorReason
 RECEIPT_ALREADY_CLAIMED: ErrorReason
+STORAGE_UNAVAILABLE: ErrorReason

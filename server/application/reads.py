@@ -1,0 +1,30 @@
+"""What a command is going to read, so that the storage can fetch it for a whole batch at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """
+    Keys of the records that a use case starts from.
+
+    They are a hint: what is missing here is read when it is asked for, at the cost of a round
+    trip to the database.
+
+    Attributes:
+        members: Pairs of program and loyalty ID.
+        codes: Pairs of program and digits.
+        sessions: Pairs of program and correlation ID.
+        remembered: Pairs of scope and idempotency key.
+    """
+
+    members: tuple[tuple[str, str], ...] = ()
+    codes: tuple[tuple[str, str], ...] = ()
+    transactions: tuple[str, ...] = ()
+    sessions: tuple[tuple[str, str], ...] = ()
+    remembered: tuple[tuple[str, str], ...] = ()
+
+
+NOTHING = Reads()

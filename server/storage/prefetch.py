@@ -1,0 +1,90 @@
+"""
+Fetches what a batch starts from in two round trips, however many calls it has.
+
+Only for databases across a network: there the round trips are the cost of a call. Rows are locked
+in one order, members before transactions before codes and each by its key, so that batches of
+several servers wait for one another but never in a circle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from server.application.reads import Reads
+from server.domain.ledger import Account
+from server.domain.records import Code, Hold, Member, Remembered, Session, Transaction
+from server.storage.statements import Statement, Statements
+from server.storage.unit_of_work import UnitOfWork
+
+_Keys = Sequence[tuple[Any, ...]]
+_Step = tuple[Statement, _Keys, Callable[[list[Any]], None], type | None]
+
+
+def prefetch(
+    unit: UnitOfWork, connection: Any, statements: Statements, batch: Sequence[Reads]
+) -> None:
+    """Bring what a batch starts from into its unit of work, locked where it can change."""
+    _Prefetch(unit, connection, statements).run(batch)
+
+
+class _Prefetch:
+    def __init__(self, unit: UnitOfWork, connection: Any, statements: Statements) -> None:
+        self._unit = unit
+        self._connection = connection
+        self._statements = statements
+
+    def run(self, batch: Sequence[Reads]) -> None:
+        members = _sorted(reads.members for reads in batch)
+        transactions = [(key,) for key in _sorted(reads.transactions for reads in batch)]
+        codes = sorted(
+            (program_id, self._unit.code_digest(program_id, digits))
+            for program_id, digits in _sorted(reads.codes for reads in batch)
+        )
+        by = self._statements
+        numbers = self._ask(
+            (by.numbers_of_members, members),
+            (by.numbers_of_codes, codes),
+            (by.numbers_of_transactions, transactions),
+        )
+        known = sorted({row for rows in numbers for row in rows if row[0] is not None})
+        self._take(
+            (by.lock_members, known, self._unit.take_members, None),
+            (by.lock_debts, known, self._unit.take_debts, Account),
+            self._records(Transaction, by.lock_transactions, transactions),
+            self._records(Hold, by.lock_holds, transactions),
+            self._records(Code, by.lock_codes, codes),
+            self._records(Session, by.lock_sessions, _sorted(r.sessions for r in batch)),
+            self._records(Remembered, by.find_remembered, _sorted(r.remembered for r in batch)),
+        )
+        self._unit.know_absent(Member, members)
+
+    def _records(self, kind: Any, statement: Statement, keys: _Keys) -> _Step:
+        return statement, keys, lambda rows: self._unit.take_records(kind, rows), kind
+
+    def _take(self, *steps: _Step) -> None:
+        asked = [step for step in steps if step[1]]
+        answers = self._ask(*((statement, keys) for statement, keys, _, _ in asked))
+        for (_, keys, take, kind), rows in zip(asked, answers, strict=True):
+            take(rows)
+            if kind is not None:
+                self._unit.know_absent(kind, keys)
+
+    def _ask(self, *questions: tuple[Statement, _Keys]) -> list[list[Any]]:
+        """Ask several questions in one round trip; one without keys needs no answer."""
+        with self._connection.pipeline():
+            cursors = [
+                self._connection.execute(statement.sql, _columns(keys))
+                for statement, keys in questions
+                if keys
+            ]
+            return [cursor.fetchall() for cursor in cursors]
+
+
+def _sorted(lists: Iterable[Iterable[Any]]) -> list[Any]:
+    """Merge lists of keys into one order without repeats."""
+    return sorted({key for keys in lists for key in keys})
+
+
+def _columns(keys: _Keys) -> list[list[Any]]:
+    return [list(column) for column in zip(*keys, strict=True)]

@@ -1,0 +1,247 @@
+"""
+One connection that writes, and the thread that owns it.
+
+A batch of calls runs in one transaction and shares one durable commit. A call that fails is
+rolled back alone: the batch is undone and its calls run one by one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import structlog
+
+from server.application.reads import Reads
+from server.application.unit import Unit
+from server.domain.clock import now_ms
+from server.domain.errors import LoyaltyError, StorageUnavailableError
+from server.domain.program import Catalog
+from server.storage import catalog as catalog_tables
+from server.storage.databases import Database, take_shard
+from server.storage.prefetch import prefetch
+from server.storage.statements import Statements
+from server.storage.unit_of_work import SHARDS, UnitOfWork
+
+RETRIES_MAX = 12
+RETRY_WAIT_MAX_S = 0.25
+SETTLE_WAIT_S = 3.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Item:
+    """A call's work, what it starts from, and what became of it."""
+
+    work: Callable[[Unit, int], Any]
+    reads: Reads
+    future: asyncio.Future[Any]
+    outcome: Any = None
+    failed: bool = False
+
+    def fail(self, problem: Exception) -> None:
+        """Keep why the call failed."""
+        self.outcome = problem
+        self.failed = True
+
+
+class _MustRunAloneError(Exception):
+    """Raised inside a batch when one of its calls must be rolled back."""
+
+
+class Writer:
+    """
+    Runs batches on its own thread and connection.
+
+    Attributes:
+        catalog: The catalogue as of the last commit.
+        commits: Transactions committed so far.
+        retries: Transactions that had to run again.
+    """
+
+    def __init__(self, database: Database, statements: Statements, pepper: bytes) -> None:
+        self.catalog = Catalog(revision=-1)
+        self.commits = 0
+        self.retries = 0
+        self._database = database
+        self._statements = statements
+        self._pepper = pepper
+        self._begin = "BEGIN IMMEDIATE" if database.embedded else "BEGIN"
+        self._connection: Any = None
+        self._shard = 0
+        self._inbox: queue.SimpleQueue[tuple[list[Item], Callable[[], object]] | None]
+        self._inbox = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._serve, name="loyalty-writer", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def give(self, batch: list[Item], done: Callable[[], object]) -> None:
+        """Hand over a batch; *done* is called on the writer's thread when it is settled."""
+        self._inbox.put((batch, done))
+
+    def close(self) -> None:
+        """Finish what was given and let go of the connection; blocks until then."""
+        self._inbox.put(None)
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while (job := self._inbox.get()) is not None:
+            batch, done = job
+            self._run(batch)
+            done()
+        self._disconnect()
+
+    def _run(self, batch: list[Item]) -> None:
+        try:
+            self._attempt(batch)
+        except StorageUnavailableError as problem:
+            for item in batch:
+                item.fail(problem)
+        except Exception as problem:  # noqa: BLE001 - whatever it is, only the guilty call may fail.
+            if len(batch) > 1:
+                for item in batch:
+                    self._run([item])
+            else:
+                batch[0].fail(problem)
+
+    def _attempt(self, batch: list[Item]) -> None:
+        """Run a batch until it is committed: what could not be committed changed nothing."""
+        collided = False
+        for attempt in range(RETRIES_MAX + 1):
+            try:
+                self._transact(batch)
+            except psycopg.errors.UniqueViolation:
+                # Another writer kept the same new row first; run again, the call meets that row.
+                if collided:
+                    raise
+                collided = True
+            except psycopg.OperationalError as problem:
+                # Serialization failures, deadlocks, lost connections.
+                if attempt == RETRIES_MAX:
+                    log.warning("database gave up", reason=str(problem))
+                    raise StorageUnavailableError from problem
+                longest = min(0.002 * 2**attempt, RETRY_WAIT_MAX_S)
+                time.sleep(random.uniform(longest / 2, longest))  # noqa: S311
+            else:
+                return
+            self.retries += 1
+
+    def _transact(self, batch: list[Item]) -> None:
+        connection = self._connect()
+        try:
+            revision, transaction = self._open(connection)
+            unit = UnitOfWork(
+                connection,
+                self._statements,
+                self._fresh_catalog(connection, revision),
+                self._pepper,
+                self._shard,
+            )
+            if self._statements.bulk:
+                prefetch(unit, connection, self._statements, [item.reads for item in batch])
+            if not self._work(unit, batch):
+                self._roll_back()
+                return
+            self._commit(connection, unit, transaction)
+        except BaseException:
+            self._roll_back()
+            raise
+        self.commits += 1
+        self.catalog = unit.catalog
+
+    def _work(self, unit: UnitOfWork, batch: list[Item]) -> bool:
+        """Run the calls of a batch; answers whether there is something to commit."""
+        now = now_ms()
+        for item in batch:
+            before = unit.changes
+            try:
+                item.outcome = item.work(unit, now)
+                item.failed = False
+            except LoyaltyError as refusal:
+                item.fail(refusal)
+                if unit.changes != before:
+                    # It was refused after its first write, which must be undone.
+                    if len(batch) > 1:
+                        raise _MustRunAloneError from refusal
+                    return False
+        return True
+
+    def _open(self, connection: Any) -> tuple[int, str | None]:
+        """Begin; answers the catalogue's revision and how the database calls the transaction."""
+        if not self._statements.bulk:
+            connection.execute(self._begin)
+            return connection.execute(self._statements.catalog_revision.sql).fetchone()[0], None
+        with connection.pipeline():
+            connection.execute(self._begin)
+            named = connection.execute("SELECT pg_current_xact_id()::text")
+            revision = connection.execute(self._statements.catalog_revision.sql)
+            return revision.fetchone()[0], named.fetchone()[0]
+
+    def _commit(self, connection: Any, unit: UnitOfWork, transaction: str | None) -> None:
+        if transaction is None:
+            unit.flush()
+            connection.execute("COMMIT")
+            return
+        try:
+            with connection.pipeline():
+                unit.flush()
+                connection.execute("COMMIT")
+        except psycopg.OperationalError:
+            # A connection lost here leaves open whether the commit came through: ask.
+            if not connection.broken or not self._came_through(transaction):
+                raise
+
+    def _came_through(self, transaction: str) -> bool:
+        """Ask a new connection what became of a transaction."""
+        self._disconnect()
+        until = time.monotonic() + SETTLE_WAIT_S
+        while time.monotonic() < until:
+            with contextlib.suppress(psycopg.OperationalError):
+                (status,) = (
+                    self._connect()
+                    .execute("SELECT pg_xact_status(%s::xid8)", (transaction,))
+                    .fetchone()
+                )
+                if status != "in progress":
+                    return bool(status == "committed")
+            time.sleep(RETRY_WAIT_MAX_S)
+        raise StorageUnavailableError
+
+    def _fresh_catalog(self, connection: Any, revision: int) -> Catalog:
+        """Give the catalogue as of this transaction, read again only when it has changed."""
+        if revision == self.catalog.revision:
+            return self.catalog
+        return catalog_tables.load(connection, self._statements)
+
+    def _connect(self) -> Any:
+        if self._connection is None:
+            self._connection = self._database.connect_writer()
+            if self._statements.bulk:
+                self._shard = take_shard(self._connection, SHARDS)
+        return self._connection
+
+    def _roll_back(self) -> None:
+        if self._connection is None:
+            return
+        try:
+            self._connection.execute("ROLLBACK")
+        except Exception as problem:  # noqa: BLE001 - a connection that can't roll back is given up.
+            log.warning("writer reconnects", reason=type(problem).__name__)
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(Exception):
+                self._connection.close()
+            self._connection = None
