@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -22,16 +23,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def front(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Front]:
+async def shared_front(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Front]:
     """A server behind Envoy that all tests share: each uses members and orders of its own."""
     async with run_front(tmp_path_factory.mktemp("front")) as running:
         yield running
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def server(front: Front) -> Server:
+@pytest_asyncio.fixture(loop_scope="session")
+async def front(shared_front: Front) -> Front:
+    """The shared server behind Envoy, which takes calls."""
+    # The server stands still while tests run that need no event loop, or one of their own. Then
+    # Envoy takes it for dead, and alive again at its next look.
+    async with asyncio.timeout(10):
+        while (await shared_front.get("/otp/0", key=None)).status == 503:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    return shared_front
+
+
+@pytest.fixture
+def server(shared_front: Front) -> Server:
     """The shared server without Envoy."""
-    return front.server
+    return shared_front.server
 
 
 @pytest_asyncio.fixture(loop_scope="session")

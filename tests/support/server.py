@@ -60,10 +60,10 @@ class Caller:
     def __init__(self, channel: grpc.aio.Channel, key: str | None = ADMIN_KEY) -> None:
         self.channel = channel
         self.key = key
-        self.sessions = session_service_pb2_grpc.SessionServiceStub(channel)
-        self.identifies = identify_service_pb2_grpc.IdentifyServiceStub(channel)
-        self.codes = code_service_pb2_grpc.CodeServiceStub(channel)
-        self.members = member_service_pb2_grpc.MemberServiceStub(channel)
+        self.sessions = _stub(session_service_pb2_grpc.SessionServiceStub, channel)
+        self.identifies = _stub(identify_service_pb2_grpc.IdentifyServiceStub, channel)
+        self.codes = _stub(code_service_pb2_grpc.CodeServiceStub, channel)
+        self.members = _stub(member_service_pb2_grpc.MemberServiceStub, channel)
 
     def with_key(self, key: str | None) -> Caller:
         """Call over the same channel with another key, or without one."""
@@ -96,6 +96,11 @@ class Caller:
         return response.member.available_points, response.member.held_points
 
 
+def _stub(stub: Any, channel: grpc.aio.Channel) -> Any:
+    """Make a stub; what protoc writes for them has no types."""
+    return stub(channel)
+
+
 async def refusal_of(call: Any) -> Refusal:
     """Wait for a call that must be refused; answers the error with its details unpacked."""
     try:
@@ -106,7 +111,7 @@ async def refusal_of(call: Any) -> Refusal:
 
 
 def _read(error: grpc.aio.AioRpcError) -> Refusal:
-    trailers = tuple(error.trailing_metadata() or ())
+    trailers: tuple[tuple[str, Any], ...] = tuple(error.trailing_metadata() or ())  # type: ignore[arg-type]
     packed = next((value for name, value in trailers if name == "grpc-status-details-bin"), b"")
     info = error_details_pb2.ErrorInfo()
     bad = error_details_pb2.BadRequest()
@@ -142,7 +147,11 @@ def identify_request(
     identifier: str, order: str | None = None, **pos: Any
 ) -> identify_service_pb2.IdentifyRequest:
     """Show an identifier at store 9999, for a new order unless one is named."""
-    vendor = {"store_id": 9999, "pos_type": "Partner", "transaction_id": order or new_order()}
+    vendor: dict[str, Any] = {
+        "store_id": 9999,
+        "pos_type": "Partner",
+        "transaction_id": order or new_order(),
+    }
     return identify_service_pb2.IdentifyRequest(
         identifier=identifier, pos_vendor=order_pb2.PosVendor(**(vendor | pos))
     )
