@@ -241,9 +241,9 @@ async def test_code_lives_for_its_lifetime(
     """A code is found until its 300 seconds are over, and not from then on."""
     clock = wall_clock_ms()
     async with demo_store(database_url) as store:
-        monkeypatch.setattr("server.storage.store.now_ms", lambda: clock)
+        monkeypatch.setattr("server.storage.writer.now_ms", lambda: clock)
         digits = await issue(store, await enroll(store))
-        monkeypatch.setattr("server.storage.store.now_ms", lambda: clock + age_ms)
+        monkeypatch.setattr("server.storage.writer.now_ms", lambda: clock + age_ms)
         async with store.read() as reader:
             if live:
                 await get_code(reader, KEY, digits, clock + age_ms)
@@ -264,12 +264,12 @@ async def test_digits_of_a_dead_code_are_drawn_again(
     clock = wall_clock_ms()
     drawn = iter(["314159", "314159", "271828", "314159"])
     monkeypatch.setattr("server.application.issue_code.new_code", lambda: next(drawn))
-    monkeypatch.setattr("server.storage.store.now_ms", lambda: clock)
+    monkeypatch.setattr("server.storage.writer.now_ms", lambda: clock)
     async with demo_store(database_url) as store:
         one, two = await enroll(store), await enroll(store)
         assert await issue(store, one) == "314159"
         assert await issue(store, two) == "271828"
-        monkeypatch.setattr("server.storage.store.now_ms", lambda: clock + 300_000)
+        monkeypatch.setattr("server.storage.writer.now_ms", lambda: clock + 300_000)
         assert await issue(store, two) == "314159"
         async with store.read() as reader:
             code = await get_code(reader, KEY, "314159", clock + 300_000)
