@@ -107,7 +107,7 @@ class Till:
     store: Store
     key: ApiKey = KEY
     now_ms: int = START_MS
-    _results: dict[bytes, Any] = field(default_factory=dict)
+    results: dict[bytes, Any] = field(default_factory=dict)
 
     async def call(
         self,
@@ -126,11 +126,11 @@ class Till:
             lambda unit, _: run_once(unit, now_ms, use_case, command, self._render, keyed),
             timeout_s=30,
         )
-        return Told(self._results[answer.body], answer.repeated)
+        return Told(self.results[answer.body], answer.repeated)
 
     def _render(self, result: Any) -> bytes:
         body = repr(result).encode()
-        self._results[body] = result
+        self.results[body] = result
         return body
 
     async def identify(self, loyalty_id: str, *incentives: str) -> str:
