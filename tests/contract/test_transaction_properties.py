@@ -1,0 +1,491 @@
+"""Random lives of orders, held against a model of the ledger; and what a validation promises."""
+
+from __future__ import annotations
+
+import asyncio
+import string
+import uuid
+from collections import Counter
+from collections.abc import Coroutine
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server.application.adjust_points import AdjustPoints, adjust_points
+from server.application.apply_program import ApplyProgram, apply_program
+from server.application.enroll_member import new_member
+from server.application.unit import Unit
+from server.domain.basket import AppliedDiscount, Basket, BasketLine, Payment
+from server.domain.clock import parse_rfc3339
+from server.domain.errors import (
+    LoyaltyError,
+    PointsInsufficientError,
+    ReceiptAlreadyClaimedError,
+    ReceiptNotFoundError,
+    RulesFailedError,
+    TransactionNotClaimableError,
+)
+from server.domain.program import ProductType, SpentPoints
+from server.domain.records import TransactionStatus
+from server.storage.store import Store
+from tests.support.databases import Backend, Sqlite, fresh_database
+from tests.support.ledger import audit
+from tests.support.orders import (
+    CLAIMED,
+    COFFEE,
+    COOKIE,
+    DAY_MS,
+    PENDING,
+    SANDWICH,
+    TWENTY_PERCENT,
+    Till,
+    basket,
+    item,
+    offer,
+    reward,
+)
+from tests.support.postgres import Postgres
+from tests.support.programs import PROGRAM_ID, demo_program, enroll, put_program
+from tests.support.stores import open_store
+
+MEMBERS = 3
+COSTS = {COFFEE: 800, SANDWICH: 1200, COOKIE: 300, TWENTY_PERCENT: 0}
+COOKIES_PER_ORDER, COOKIES_PER_MEMBER = 2, 6
+VOID = TransactionStatus.VOID
+UNCLAIMED = TransactionStatus.UNCLAIMED
+
+
+# --- The model ----------------------------------------------------------------------------------
+
+
+@dataclass
+class Guest:
+    """What the model knows of a member."""
+
+    loyalty_id: str
+    available: int = 0
+    held: int = 0
+    debt: int = 0
+    cookies: int = 0
+
+
+@dataclass
+class Visit:
+    """What the model knows of a transaction."""
+
+    transaction_id: str
+    guest: Guest | None
+    status: TransactionStatus
+    expires_ms: int = 0
+    held: int = 0
+    earned: int = 0
+    burned: int = 0
+    cookies: int = 0
+    receipt_code: str = ""
+    last: tuple[Any, Any] | None = None
+    void_answer: Any = None
+
+
+@dataclass
+class World:
+    """A store beside its model; each step is taken by both and compared."""
+
+    till: Till
+    void_spent: SpentPoints
+    guests: list[Guest] = field(default_factory=list)
+    visits: list[Visit] = field(default_factory=list)
+
+    async def step(self, name: str, *values: Any) -> None:
+        """Take a step; those about a visit need one."""
+        if name in {"update", "void", "receipt"} and not self.visits:
+            return
+        if name in {"update", "void", "receipt"}:
+            values = (self.visits[values[0] % len(self.visits)], *values[1:])
+        await getattr(self, f"_{name}")(*values)
+        await self._compare()
+
+    async def _adjust(self, member: int, points: int) -> None:
+        guest = self.guests[member]
+        points = max(points, -guest.available)
+        if points:
+            command = AdjustPoints(PROGRAM_ID, guest.loyalty_id, points, "step")
+            await self.till.store.write(lambda unit, now: adjust_points(unit, command, now))
+            guest.available += points
+
+    async def _identify(self, member: int, incentives: list[str]) -> None:
+        guest = self.guests[member]
+        cost = sum(COSTS[name] for name in incentives)
+        cookies = incentives.count(COOKIE)
+        try:
+            transaction_id = await self.till.identify(guest.loyalty_id, *incentives)
+        except PointsInsufficientError as refused:
+            self._agree((refused.available_points, refused.required_points), guest, cost)
+            return
+        except RulesFailedError:
+            assert guest.cookies + cookies > COOKIES_PER_MEMBER
+            return
+        guest.available -= cost
+        guest.held += cost
+        expires_ms = self.till.now_ms + DAY_MS
+        self.visits.append(Visit(transaction_id, guest, PENDING, expires_ms, held=cost))
+
+    def _agree(self, told: tuple[int, int], guest: Guest, cost: int) -> None:
+        assert told == (guest.available, cost)
+        assert cost > guest.available
+
+    async def _update(self, visit: Visit, status: TransactionStatus, content: Basket) -> None:
+        try:
+            told = await self.till.update(visit.transaction_id, status, content)
+        except TransactionNotClaimableError:
+            assert status not in {PENDING, CLAIMED} or visit.status is not PENDING
+            assert visit.last is None or visit.last[0] != (status, content)
+        except (PointsInsufficientError, RulesFailedError):
+            assert self._breaks(visit, content)
+        else:
+            self._follow(visit, status, content, told)
+
+    def _breaks(self, visit: Visit, content: Basket) -> bool:
+        assert visit.guest is not None
+        cost, cookies = _used(content)
+        return (
+            cost > visit.guest.available + visit.held
+            or cookies > COOKIES_PER_ORDER
+            or (cookies > 0 and visit.guest.cookies + cookies > COOKIES_PER_MEMBER)
+        )
+
+    def _follow(self, visit: Visit, status: TransactionStatus, content: Basket, told: Any) -> None:
+        guest = visit.guest
+        assert guest is not None
+        if visit.last is not None and visit.last[0] == (status, content):
+            assert told.repeated
+            assert told.result == visit.last[1]
+            return
+        assert not told.repeated
+        assert visit.status is PENDING
+        assert not self._breaks(visit, content)
+        cost, cookies = _used(content)
+        guest.available += visit.held - cost
+        guest.held += cost - visit.held
+        visit.held = cost
+        visit.expires_ms = self.till.now_ms + DAY_MS if status is PENDING else visit.expires_ms
+        if status is CLAIMED:
+            visit.earned = sum(line.price or 0 for line in content.lines) * 10 // 100
+            visit.burned, visit.held, visit.cookies = cost, 0, cookies
+            guest.held -= cost
+            guest.cookies += cookies
+            visit.status = CLAIMED
+            _earn(guest, visit.earned)
+        answer = told.result
+        assert answer.available_points == guest.available
+        assert (answer.earned_points, answer.redeemed_points) == (visit.earned, cost)
+        visit.last = ((status, content), answer)
+
+    async def _void(self, visit: Visit) -> None:
+        guest = visit.guest
+        short = 0
+        if visit.status is CLAIMED and guest is not None:
+            short = max(0, visit.earned - guest.available - visit.burned)
+        try:
+            told = await self.till.void(visit.transaction_id)
+        except PointsInsufficientError:
+            assert short
+            assert self.void_spent == "refuse"
+            return
+        if visit.void_answer is not None:
+            assert told.repeated
+            assert told.result == visit.void_answer
+            return
+        assert not (short and self.void_spent == "refuse")
+        back = visit.held + visit.burned if visit.status is not VOID else 0
+        taken = visit.earned if visit.status is CLAIMED else 0
+        if guest is not None and visit.status is not VOID:
+            guest.available += back - (taken - short)
+            guest.held -= visit.held
+            guest.debt += short
+            guest.cookies -= visit.cookies
+        assert (told.result.earned_points, told.result.redeemed_points) == (taken, back)
+        assert told.result.available_points == (guest.available if guest else 0)
+        self._end(visit)
+        visit.void_answer = told.result
+
+    def _end(self, visit: Visit) -> None:
+        visit.status, visit.held, visit.last = VOID, 0, None
+
+    async def _unclaimed(self, price: int) -> None:
+        recorded = await self.till.unclaimed(basket(item(price)))
+        self.visits.append(
+            Visit(
+                recorded.transaction_id,
+                None,
+                UNCLAIMED,
+                earned=price // 10,
+                receipt_code=recorded.receipt_code,
+            )
+        )
+
+    async def _receipt(self, visit: Visit, member: int) -> None:
+        guest = self.guests[member]
+        try:
+            told = await self.till.claim_receipt(guest.loyalty_id, visit.receipt_code or "NONE")
+        except ReceiptNotFoundError:
+            assert not visit.receipt_code or visit.status is VOID
+        except ReceiptAlreadyClaimedError:
+            assert visit.status is CLAIMED
+        else:
+            assert visit.status is UNCLAIMED
+            visit.status, visit.guest = CLAIMED, guest
+            _earn(guest, visit.earned)
+            assert told.result.earned_points == visit.earned
+            assert told.result.available_points == guest.available
+
+    async def _sweep(self, later_ms: int) -> None:
+        self.till.now_ms += later_ms
+        ended = await self.till.sweep()
+        overdue = [
+            visit
+            for visit in self.visits
+            if visit.status is PENDING and visit.expires_ms <= self.till.now_ms
+        ]
+        assert sorted(ended.transaction_ids) == sorted(v.transaction_id for v in overdue)
+        for visit in overdue:
+            assert visit.guest is not None
+            visit.guest.available += visit.held
+            visit.guest.held -= visit.held
+            self._end(visit)
+
+    async def _compare(self) -> None:
+        async with self.till.store.read() as reader:
+            assert await reader.total(PROGRAM_ID) == 0
+            for guest in self.guests:
+                member = await reader.member(PROGRAM_ID, guest.loyalty_id)
+                assert member is not None
+                assert member.available.balance == guest.available >= 0
+                assert member.held.balance == guest.held
+                assert await reader.owed_points(member) == guest.debt
+            for visit in self.visits:
+                entry = await reader.transaction(visit.transaction_id)
+                assert entry is not None
+                assert (entry.transaction.status, entry.held_points) == (visit.status, visit.held)
+
+
+def _used(content: Basket) -> tuple[int, int]:
+    counts: Counter[str] = Counter()
+    for line in content.lines:
+        if line.incentive_id:
+            counts[line.incentive_id] += line.quantity
+    return sum(COSTS[name] * number for name, number in counts.items()), counts[COOKIE]
+
+
+def _earn(guest: Guest, points: int) -> None:
+    paid = min(points, guest.debt)
+    guest.debt -= paid
+    guest.available += points - paid
+
+
+lines = st.one_of(
+    st.builds(item, st.integers(0, 30_000)),
+    st.builds(reward, st.sampled_from([COFFEE, SANDWICH, COOKIE]), st.integers(1, 2)),
+    st.just(offer(TWENTY_PERCENT)),
+)
+baskets = st.lists(lines, max_size=4).map(lambda some: basket(*some))
+members = st.integers(0, MEMBERS - 1)
+visits = st.integers(0, 9)
+reports = st.sampled_from([PENDING, PENDING, CLAIMED, CLAIMED, VOID])
+selections = st.lists(st.sampled_from([*COSTS]), unique=True, max_size=3)
+steps = st.one_of(
+    st.tuples(st.just("identify"), members, selections),
+    st.tuples(st.just("update"), visits, reports, baskets),
+    st.tuples(st.just("update"), visits, reports, baskets),
+    # Few different reports, so that some are repeated and some are taken back.
+    st.tuples(st.just("update"), visits, reports, st.just(basket(reward(COOKIE), item(500)))),
+    st.tuples(st.just("void"), visits),
+    st.tuples(st.just("unclaimed"), st.integers(0, 20_000)),
+    st.tuples(st.just("receipt"), visits, members),
+    st.tuples(st.just("sweep"), st.sampled_from([0, 1, DAY_MS // 2, DAY_MS - 1, DAY_MS])),
+    st.tuples(st.just("adjust"), members, st.integers(-2000, 4000)),
+)
+histories = st.lists(steps, max_size=40)
+
+
+async def _live(store: Store, void_spent: SpentPoints, history: list[Any]) -> None:
+    program = replace(demo_program(), void_spent=void_spent)
+    await store.write(lambda unit, now: apply_program(unit, ApplyProgram(program), now))
+    world = World(Till(store), void_spent)
+    world.guests = [Guest(await enroll(store)) for _ in range(MEMBERS)]
+    for step in history:
+        await world.step(*step)
+
+
+def _run(backend: Backend, life: Any) -> None:
+    async def run(url: str) -> None:
+        async with open_store(url) as store:
+            await life(store)
+
+    with fresh_database(backend) as url:
+        asyncio.run(run(url))
+        audit(url)
+
+
+@settings(max_examples=150, deadline=None)
+@given(void_spent=st.sampled_from(["refuse", "debt"]), history=histories)
+def test_orders_follow_the_model(
+    sqlite: Sqlite, void_spent: SpentPoints, history: list[Any]
+) -> None:
+    """
+    Identifies, reports, claims, voids, receipts and sweeps in any order keep the books.
+
+    After every step no account is below zero, held points are those of the open holds, the
+    program's accounts sum to zero, and what was answered is what the ledger says.
+    """
+    _run(sqlite, lambda store: _live(store, void_spent, history))
+
+
+@settings(max_examples=15, deadline=None)
+@given(void_spent=st.sampled_from(["refuse", "debt"]), history=histories)
+def test_orders_follow_the_model_on_postgresql(
+    postgres: Postgres, void_spent: SpentPoints, history: list[Any]
+) -> None:
+    """The same on PostgreSQL, fewer times."""
+    _run(postgres, lambda store: _live(store, void_spent, history))
+
+
+@settings(max_examples=60, deadline=None)
+@given(points=st.integers(0, 5000), content=baskets)
+def test_void_after_claim_returns_everything(sqlite: Sqlite, points: int, content: Basket) -> None:
+    """Whatever an order earned and burned, its void leaves the guest as before."""
+
+    async def life(store: Store) -> None:
+        await put_program(store)
+        till = Till(store)
+        guest = await enroll(store, points)
+        transaction = await till.identify(guest)
+        try:
+            await till.update(transaction, CLAIMED, content)
+        except LoyaltyError:
+            return
+        told = await till.void(transaction)
+        assert told.result.available_points == points
+        again = await till.identify(guest)
+        await till.validate(again, CLAIMED, content)
+
+    _run(sqlite, life)
+
+
+# --- What a validation promises -----------------------------------------------------------------
+
+PLUS = ["1", "2001", "2002", "2101", "702", "9901"]
+INCENTIVES = [
+    name for name in demo_program().incentives if not demo_program().incentives[name].retired
+]
+
+
+@st.composite
+def order_lines(draw: st.DrawFn) -> BasketLine:
+    """Any line: a product, or an incentive under its true or the other kind."""
+    name = draw(st.none() | st.sampled_from(INCENTIVES))
+    kinds: list[ProductType] = ["item", "combo"] if name is None else ["reward", "offer"]
+    kind = draw(st.sampled_from(kinds))
+    return BasketLine(
+        draw(st.sampled_from(string.digits)),
+        draw(st.sampled_from(PLUS)),
+        kind,
+        draw(st.integers(1, 3)),
+        draw(st.none() | st.integers(0, 2000)),
+        incentive_id=name,
+    )
+
+
+orders = st.builds(
+    Basket,
+    st.lists(order_lines(), max_size=5).map(tuple),
+    st.lists(
+        st.builds(Payment, st.sampled_from(["VISA", "CASH"]), st.integers(0, 5000)), max_size=2
+    ).map(tuple),
+    st.lists(
+        st.builds(AppliedDiscount, st.sampled_from(INCENTIVES), st.none(), st.just("702")),
+        max_size=1,
+    ).map(tuple),
+    st.just("CAD"),
+)
+
+
+@settings(max_examples=250, deadline=None)
+@given(
+    points=st.sampled_from([0, 500, 5000]),
+    born=st.sampled_from([None, "1990-11-14", "1990-03-01"]),
+    enrolled=st.sampled_from(["2021-06-01", "2022-06-01"]),
+    before=st.lists(orders, max_size=2),
+    gap_ms=st.sampled_from([0, 3_599_999, 3_600_000]),
+    content=orders,
+    status=st.sampled_from([PENDING, CLAIMED]),
+    circumstances=st.fixed_dictionaries(
+        {
+            "store_id": st.sampled_from([9999, 1001, 1099]),
+            "service_mode": st.sampled_from(["EAT_IN", "DRIVE_THRU"]),
+            "local_time": st.none()
+            | st.integers(0, 400).map(lambda days: datetime(2026, 3, 1) + timedelta(days)),  # noqa: DTZ001
+        }
+    ),
+)
+def test_clean_validation_means_that_the_claim_succeeds(
+    sqlite: Sqlite,
+    points: int,
+    born: str | None,
+    enrolled: str,
+    before: list[Basket],
+    gap_ms: int,
+    content: Basket,
+    status: TransactionStatus,
+    circumstances: dict[str, Any],
+) -> None:
+    """
+    A clean validation promises the claim, and a refused one its refusal.
+
+    An order that is not paid yet is claimed paid by a means that every rule takes.
+    """
+
+    async def life(store: Store) -> None:
+        await put_program(store)
+        till = Till(store)
+        guest = await _guest(store, points, born, enrolled)
+        for earlier in before:
+            transaction = await till.identify(guest)
+            await _outcome(till.update(transaction, CLAIMED, earlier))
+        till.now_ms += gap_ms
+        transaction = await till.identify(guest)
+        validated = await _outcome(till.validate(transaction, status, content, **circumstances))
+        paid = content
+        if status is PENDING and not content.payments:
+            paid = replace(content, payments=(Payment("VISA", 100),))
+        claimed = await _outcome(till.update(transaction, CLAIMED, paid, **circumstances))
+        if isinstance(validated, RulesFailedError) and isinstance(claimed, PointsInsufficientError):
+            assert {failure.rule_id for failure in validated.failures} == {"point-balance"}
+        else:
+            assert claimed == validated
+
+    _run(sqlite, life)
+
+
+async def _guest(store: Store, points: int, born: str | None, enrolled: str) -> str:
+    loyalty_id = str(uuid.uuid4())
+    member = new_member(PROGRAM_ID, loyalty_id, "Guest", parse_rfc3339(f"{enrolled}T12:00:00Z"))
+    member.birth_date = born
+
+    def add(unit: Unit, now_ms: int) -> None:
+        unit.add_member(member)
+        if points:
+            adjust_points(unit, AdjustPoints(PROGRAM_ID, loyalty_id, points, "welcome"), now_ms)
+
+    await store.write(add)
+    return loyalty_id
+
+
+async def _outcome(call: Coroutine[Any, Any, Any]) -> LoyaltyError | None:
+    try:
+        await call
+    except LoyaltyError as refused:
+        return refused
+    return None
