@@ -22,6 +22,7 @@ from server.transport.servicers.identify import IdentifyServicer, IdentifyUseCas
 from server.transport.servicers.member import MemberServicer
 from server.transport.servicers.session import SessionServicer
 from server.transport.servicers.transaction import TransactionServicer
+from server.transport.telemetry import Telemetry
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ async def serve(
         SchemaError: The database has another schema.
     """
     async with open_store(settings) as store:
+        telemetry = Telemetry(settings.grpc_host, settings.metrics_port)
         server = LoyaltyServer(
             store,
             {
@@ -88,11 +90,17 @@ async def serve(
             },
             sandbox=sandbox,
             reflection_on=settings.reflection,
+            calls=telemetry.calls,
+            share_port=settings.share_port,
         )
+        telemetry.watch_store(store.stats)
         port = await server.start(settings.grpc_host, settings.grpc_port)
-        sweeper = asyncio.create_task(sweep_forever(store, settings.sweep_interval_s))
+        sweeper = asyncio.create_task(
+            sweep_forever(store, settings.sweep_interval_s, telemetry.expired.add)
+        )
         try:
             yield Running(store, port)
         finally:
             sweeper.cancel()
             await server.stop(settings.shutdown_notice_s, settings.shutdown_grace_s)
+            telemetry.close()

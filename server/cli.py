@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -13,6 +14,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 import uvloop
 from pydantic import ValidationError
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -31,9 +33,10 @@ from server.domain.program import Program
 from server.sandbox.demo_visit import DemoFailedError, play_demo
 from server.sandbox.run import run_sandbox
 from server.storage.databases import UnreachableError
-from server.storage.migrate import SchemaError, migrate
+from server.storage.migrate import SchemaError, migrate, require_current
 from server.storage.store import Store
 from server.transport.error_rendering import message_of
+from server.workers import Workers
 
 T = TypeVar("T")
 
@@ -57,11 +60,27 @@ class CommandError(Exception):
 
 
 @app.command("serve")
-def serve_command() -> None:
+def serve_command(
+    workers: Annotated[
+        int, typer.Option(min=1, max=64, help="Server processes that share the port.")
+    ] = 1,
+) -> None:
     """Serve gRPC until SIGTERM or Ctrl-C, then finish the calls under way."""
     settings = _settings()
     configure_logging(settings)
-    _run(partial(_serve, settings))
+    if workers == 1:
+        _run(partial(_serve, settings))
+        return
+    if settings.database().embedded:
+        raise CommandError(
+            "SQLite has one writer: --workers needs LOYALTY_DATABASE_URL=postgresql://..."
+        )
+    if not settings.grpc_port:
+        raise CommandError("--workers needs a LOYALTY_GRPC_PORT to share, not 0.")
+    settings.pepper()
+    require_current(settings.database())
+    err.print(f"gRPC on {settings.grpc_host}:{settings.grpc_port} by {workers} workers")
+    _run(partial(_until_signal, Workers(settings, workers).run))
 
 
 @app.command("sandbox")
@@ -163,13 +182,19 @@ def list_keys_command() -> None:
     async def show(store: Store) -> None:
         async with store.read() as reader:
             entries = await reader.api_keys()
-        table = Table("key", "program", "partner", "role", "stores", "created", "revoked")
+        table = Table("key", "program", "partner", "role", "stores", "state", box=SIMPLE)
+        table.columns[0].no_wrap = True
         for entry in entries:
             stores = ", ".join(map(str, entry.stores)) or "all"
-            revoked = rfc3339(entry.revoked_ms) if entry.revoked_ms else ""
-            created = rfc3339(entry.created_ms)
+            state = "revoked" if entry.revoked_ms else "live"
+            since = rfc3339(entry.revoked_ms or entry.created_ms)[:10]
             table.add_row(
-                entry.key_id, entry.program_id, entry.partner, entry.role, stores, created, revoked
+                entry.key_id,
+                entry.program_id,
+                entry.partner,
+                entry.role,
+                stores,
+                f"{state} since {since}",
             )
         out.print(table if entries else "There are no keys.", soft_wrap=False)
 
@@ -277,6 +302,8 @@ def _explain(problem: Exception) -> str | None:
             )
         case CommandError() | SchemaError() | UnreachableError() | ValueError():
             words = str(problem)
+        case OSError() if problem.errno == errno.EADDRINUSE:
+            words = "The gRPC port is taken: set LOYALTY_GRPC_PORT to another."
         case RuntimeError() if "bind" in str(problem).lower():
             words = f"The gRPC port is taken: set LOYALTY_GRPC_PORT to another. ({problem})"
     return words

@@ -27,6 +27,12 @@ class Settings(BaseSettings):
         None, min_length=32, description="Secret that codes are digested with."
     )
     reflection: bool = Field(default=False, description="Whether gRPC reflection is served.")
+    share_port: bool = Field(
+        default=False, description="Whether several servers may listen on the port together."
+    )
+    metrics_port: int = Field(
+        0, ge=0, le=65535, description="Port of Prometheus metrics; 0 measures nothing."
+    )
     shutdown_notice_s: float = Field(2.0, ge=0, le=60)
     shutdown_grace_s: float = Field(10.0, ge=0, le=300)
     sweep_interval_s: float = Field(

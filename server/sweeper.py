@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 
@@ -14,11 +15,11 @@ BATCH_MAX = 100
 log = structlog.get_logger(__name__)
 
 
-async def sweep_forever(store: Store, interval_s: float) -> None:
-    """Sweep every so often; a failed sweep is logged and the next one tries again."""
+async def sweep_forever(store: Store, interval_s: float, count: Callable[[int], None]) -> None:
+    """Sweep every so often; a failed sweep is logged, *count* hears of what a sweep ended."""
     while True:
         try:
-            await sweep(store)
+            count(await sweep(store))
         except Exception as problem:  # noqa: BLE001 - the next round tries again.
             log.warning("sweep failed", reason=repr(problem))
         await asyncio.sleep(interval_s)

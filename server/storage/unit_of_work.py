@@ -48,7 +48,7 @@ from server.storage.statements import (
 )
 
 SHARDS = 16
-"""Rows that each kind of program account is split into: a writer of its own has a row of its own."""
+"""Rows that each kind of program account is split into, so that every writer has its own."""
 
 _ACCOUNT_FIELDS = len(fields(Account))
 _STATUS = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from time import perf_counter
 from typing import Any, cast
 
 import grpc
@@ -26,8 +27,10 @@ from loyalty.v1 import (
 from server.domain.errors import LoyaltyError, ServerFailedError
 from server.transport.authentication import authenticate
 from server.transport.call import DEADLINE_MAX_S, Call, Storage
+from server.transport.error_catalogue import CATALOGUE
 from server.transport.error_rendering import Dialect, refuse
 from server.transport.parsing import parse
+from server.transport.telemetry import OK, CallMetrics
 
 MESSAGE_BYTES_MAX = 256 * 1024
 """Largest request: a basket of 500 full lines is half of it. Envoy has the same limit."""
@@ -59,6 +62,8 @@ class LoyaltyServer:
         servicers: One for each service, by the service's name.
         sandbox: Whether the published sandbox keys are taken.
         reflection_on: Whether callers may ask for the contract itself.
+        calls: Counts and times calls.
+        share_port: Whether other servers may listen on the same port.
     """
 
     def __init__(
@@ -68,17 +73,20 @@ class LoyaltyServer:
         *,
         sandbox: bool,
         reflection_on: bool,
+        calls: CallMetrics,
+        share_port: bool = False,
     ) -> None:
         self._store = store
         self._sandbox = sandbox
+        self._calls = calls
         self._health = health.HealthServicer()
         self._server = grpc.aio.server(
             options=(
                 ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
                 ("grpc.max_metadata_size", METADATA_BYTES_MAX),
                 ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
-                # Two servers on one port would share its calls by chance: refuse the second.
-                ("grpc.so_reuseport", 0),
+                # Two servers on one port by accident would share its calls: refuse the second.
+                ("grpc.so_reuseport", int(share_port)),
                 # A kiosk may ping an idle connection twice a minute to keep it open.
                 ("grpc.keepalive_permit_without_calls", 1),
                 ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
@@ -137,6 +145,7 @@ class LoyaltyServer:
         request_class = GetMessageClass(method.input_type)
 
         async def handle(data: bytes, context: Context) -> bytes:
+            started = perf_counter()
             metadata = _plain(context)
             try:
                 key = authenticate(metadata, self._store.catalog, name, sandbox=self._sandbox)
@@ -146,13 +155,17 @@ class LoyaltyServer:
                 call = Call(key, name, request, metadata, timeout_s, self._store)
                 answer = await endpoint(request, call)
             except LoyaltyError as error:
+                reason = CATALOGUE[type(error)].reason
+                self._calls.record(name, reason, perf_counter() - started)
                 return await _refuse(context, error, metadata)
             except asyncio.CancelledError:
                 raise
             except Exception:
                 request_id = metadata.get("x-request-id") or str(uuid.uuid4())
                 log.exception("call failed", method=name, request_id=request_id)
+                self._calls.record(name, "SERVER_FAILED", perf_counter() - started)
                 return await _refuse(context, ServerFailedError(request_id), metadata)
+            self._calls.record(name, OK, perf_counter() - started)
             if call.repeated:
                 await context.send_initial_metadata((("idempotent-replayed", "true"),))
             return answer

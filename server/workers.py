@@ -1,0 +1,75 @@
+"""Several server processes on one port: the kernel shares the connections out among them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import structlog
+
+from server.config import Settings
+
+RESTART_WAIT_S = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class Workers:
+    """Keeps a number of server processes running until told to stop."""
+
+    def __init__(self, settings: Settings, count: int) -> None:
+        self._settings = settings
+        self._count = count
+        self._patience_s = settings.shutdown_notice_s + settings.shutdown_grace_s + 5.0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """
+        Run the processes; one that dies is started again.
+
+        Raises:
+            OSError: The port is taken.
+        """
+        self._require_free_port()
+        async with asyncio.TaskGroup() as group:
+            for number in range(self._count):
+                group.create_task(self._keep_one(number, stop))
+
+    def _require_free_port(self) -> None:
+        """Refuse a port that another service holds: sharing would hide it."""
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((self._settings.grpc_host, self._settings.grpc_port))
+
+    async def _keep_one(self, number: int, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            process = subprocess.Popen(  # noqa: ASYNC220 - it returns at once.
+                [sys.executable, "-m", "server", "serve"], env=self._environment(number)
+            )
+            ended = asyncio.ensure_future(asyncio.to_thread(process.wait))
+            stopping = asyncio.ensure_future(stop.wait())
+            await asyncio.wait((ended, stopping), return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            if stop.is_set():
+                await self._end(process, ended)
+            else:
+                log.error("worker died", worker=number, exit_code=process.returncode)
+                await asyncio.wait((asyncio.ensure_future(stop.wait()),), timeout=RESTART_WAIT_S)
+
+    def _environment(self, number: int) -> dict[str, str]:
+        environment = {**os.environ, "LOYALTY_SHARE_PORT": "true"}
+        if self._settings.metrics_port:
+            environment["LOYALTY_METRICS_PORT"] = str(self._settings.metrics_port + number)
+        return environment
+
+    async def _end(self, process: subprocess.Popen[bytes], ended: asyncio.Future[int]) -> None:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(asyncio.shield(ended), self._patience_s)
+        except TimeoutError:
+            process.kill()
+            await ended
