@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -11,8 +12,10 @@ from structlog.testing import capture_logs
 
 from loyalty.v1 import code_service_pb2, identify_service_pb2, member_service_pb2, order_pb2
 from loyalty.v1 import session_service_pb2 as session_pb2
+from server.domain.identifiers import IdentifierKind
 from server.sandbox.fixed_codes import FARHAN, RETIRED_OFFER, RETIRED_REWARD
 from server.transport.server import MESSAGE_BYTES_MAX
+from tests.support.programs import demo_program, put_program
 from tests.support.server import Server, identify_request, refusal_of
 from tests.support.stores import writers_busy
 
@@ -67,6 +70,26 @@ async def test_unknown_store_is_named(server: Server) -> None:
     )
     assert (refusal.code, refusal.reason) == (C.NOT_FOUND, "STORE_NOT_FOUND")
     assert refusal.metadata == {"store_id": "5"}
+
+
+@pytest.mark.parametrize(
+    ("left", "identifier", "kind"),
+    [
+        (IdentifierKind.CODE, FARHAN, "loyalty_id"),
+        (IdentifierKind.LOYALTY_ID, "123456", "code"),
+    ],
+)
+async def test_identifier_kind_that_is_off_is_named(
+    own_server: Server, left: IdentifierKind, identifier: str, kind: str
+) -> None:
+    """A kind of identifier that the program has switched off is refused by its name."""
+    changed = replace(demo_program(), identifier_kinds=frozenset({left}))
+    await put_program(own_server.store, changed)
+    refusal = await own_server.till.refused(
+        own_server.till.identifies.Identify, identify_request(identifier)
+    )
+    assert (refusal.code, refusal.reason) == (C.FAILED_PRECONDITION, "IDENTIFIER_TYPE_DISABLED")
+    assert refusal.metadata == {"kind": kind}
 
 
 BROKEN_REQUESTS = [
