@@ -6,6 +6,8 @@ and only the answer to the last is held against `response.http`. Placeholders in
 
 - `{{member}}` is the loyalty ID of a new member, `{{points:N}}` of one with N points;
 - `{{code:INCENTIVE}}` is a code that a new member with 1000 points has for an incentive;
+- `{{answer:N.PATH}}` is a value from the answer to the Nth block, for instance
+  `{{answer:1.transactionId}}`;
 - `{{new}}` is a text nobody has sent before, the same within a transcript;
 - `{{length}}` is the length of the body as it is sent;
 - `{{uuid}}`, `{{time}}` (RFC 3339 with milliseconds), `{{timestamp}}` (without them on the full
@@ -21,6 +23,8 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +54,7 @@ class Filler:
     def __init__(self, front: Front) -> None:
         self._front = front
         self.values: dict[str, str] = {}
+        self.answers: list[Any] = []
 
     async def fill(self, text: str) -> str:
         """Replace every placeholder but the length, which is known last."""
@@ -68,6 +73,9 @@ class Filler:
     async def _value(self, name: str, argument: str) -> str:
         if name == "new":
             return str(uuid.uuid4())
+        if name == "answer":
+            number, *path = argument.split(".")
+            return str(reduce(getitem, path, self.answers[int(number) - 1]))
         server = self._front.server
         loyalty_id = await server.admin.enroll()
         if name == "member":
@@ -135,6 +143,7 @@ async def test_till_reads_what_the_contract_shows(front: Front, name: str) -> No
     blocks = (folder / "request.http").read_text(encoding="utf-8").split("\n###\n")
     for block in blocks:
         answer = await _send(front, await filler.fill(block))
+        filler.answers.append(json.loads(answer.body))
     expected = filler.replace((folder / "response.http").read_text(encoding="utf-8"))
     head, _, body = expected.partition("\n\n")
     status_line, *headers = head.split("\n")

@@ -107,7 +107,7 @@ def _orphans(lines: Sequence[BasketLine]) -> Iterator[FieldViolation]:
     for index, line in enumerate(lines):
         if line.parent_reference_id is not None and line.parent_reference_id not in known:
             place = f"{DETAILS}.order[{index}].parent_reference_id"
-            yield FieldViolation(place, "must be the reference_id of a line of the order")
+            yield FieldViolation(place, "must name a line of the order")
 
 
 def _unnamed(details: order_pb2.TransactionDetails) -> Iterator[FieldViolation]:
