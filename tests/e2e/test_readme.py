@@ -1,0 +1,302 @@
+"""README as a newcomer uses it: its calls work as printed, and what it lists is what there is."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import pytest_asyncio
+import typer
+
+from server.cli import app
+from server.config import Settings
+from server.sandbox.demo_data import KEYS, MEMBERS
+from server.sandbox.fixed_codes import FIXED_CODES
+from tests.support.http import HttpClient
+from tests.support.server import Front, run_front
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PROGRAMS = Path(sys.executable).parent
+HTTP, GRPC = "127.0.0.1:8080", "127.0.0.1:50051"
+
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+CAPTURE = re.compile(r"(\w+)=\$\((.*?)\s*\|\s*sed -n?E 's/(.*)/\\1/p?'\)", re.DOTALL)
+ASSIGNMENT = re.compile(r"(\w+)='([^']*)'", re.DOTALL)
+HEREDOC = re.compile(r"\.venv/bin/python - <<'(\w+)'\n(.*)\n\1", re.DOTALL)
+
+# What differs from run to run: identifiers made now, times, and what only the caller is told.
+MASKS = (
+    (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"), "<id>"),
+    (re.compile(r"20(?!21-08-10)\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z"), "<time>"),
+)
+MASKED_FIELDS = ("otp", "receiptCode", "transferId", "nextPageToken")
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A block to paste into a shell, and the answer that README shows for it."""
+
+    line: int
+    command: str
+    kind: str
+    answer: str
+
+
+def examples(text: str) -> Iterator[Example]:
+    """Find the shell blocks; a block of JSON or text right after one is its answer."""
+    blocks = list(FENCE.finditer(text))
+    for block, following in zip(blocks, [*blocks[1:], None], strict=True):
+        if block[1] != "sh":
+            continue
+        answered = following is not None and not text[block.end() : following.start()].strip()
+        kind, answer = (following[1], following[2]) if answered and following else ("", "")
+        if kind == "sh":
+            kind, answer = "", ""
+        line = text[: block.start()].count("\n") + 2
+        yield Example(line, block[2].strip(), kind, answer)
+
+
+@dataclass(slots=True)
+class Shell:
+    """Runs what README prints, on other ports and without a shell or curl."""
+
+    http: str
+    grpc: str
+    variables: dict[str, str] = field(default_factory=dict)
+
+    async def run(self, command: str) -> tuple[int, str]:
+        """Run a command; answers the HTTP status, or 0 where there is none, and the output."""
+        if captured := CAPTURE.fullmatch(command):
+            _, output = await self.run(captured[2])
+            found = re.search(captured[3].removeprefix(".*").removesuffix(".*"), output)
+            assert found is not None, f"{captured[1]} is not in {output}"
+            self.variables[captured[1]] = found[1]
+            return 0, ""
+        if assigned := ASSIGNMENT.fullmatch(command):
+            self.variables[assigned[1]] = assigned[2]
+            return 0, ""
+        if script := HEREDOC.fullmatch(command):
+            return 0, await self._program(sys.executable, "-c", self._moved(script[2]))
+        words = [self._expanded(word) for word in shlex.split(command.replace("\\\n", " "))]
+        if words[0] == "curl":
+            return await self._curl(words[1:])
+        assert words[0] == ".venv/bin/grpcurl", f"nobody knows how to run {words[0]}"
+        return 0, await self._program(PROGRAMS / "grpcurl", *map(self._moved, words[1:]))
+
+    def _expanded(self, word: str) -> str:
+        return re.sub(r"\$([A-Z]+)", lambda name: self.variables[name[1]], word)
+
+    def _moved(self, text: str) -> str:
+        return text.replace(GRPC, self.grpc).replace(HTTP, self.http)
+
+    async def _curl(self, words: list[str]) -> tuple[int, str]:
+        options = click.Command(
+            "curl",
+            params=[
+                click.Option(["-s", "silent"], is_flag=True),
+                click.Option(["-X", "method"]),
+                click.Option(["-H", "headers"], multiple=True),
+                click.Option(["-d", "body"]),
+                click.Argument(["url"]),
+            ],
+        )
+        given = options.make_context("curl", words).params
+        headers = dict(header.split(": ", 1) for header in given["headers"])
+        body = given["body"]
+        if body is not None:
+            headers.setdefault("content-type", "application/x-www-form-urlencoded")
+        address, path = re.fullmatch(r"http://([^/]+)(/.*)", given["url"]).groups()  # type: ignore[union-attr]
+        assert address == HTTP
+        host, _, port = self.http.partition(":")
+        method = given["method"] or ("GET" if body is None else "POST")
+        answer = await HttpClient(host, int(port)).request(method, path, body, headers)
+        return answer.status, answer.body.decode()
+
+    async def _program(self, *command: str | Path) -> str:
+        """Run a program to its end; answers what it wrote to the terminal."""
+        ran = await asyncio.to_thread(
+            subprocess.run,
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=ROOT / "generated",  # Where `-c` looks for modules first.
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        return ran.stdout
+
+
+def masked(value: Any) -> Any:
+    """Hide what differs from run to run."""
+    if isinstance(value, dict):
+        return {
+            name: "<masked>" if name in MASKED_FIELDS else masked(part)
+            for name, part in value.items()
+        }
+    if isinstance(value, list):
+        return [masked(part) for part in value]
+    if isinstance(value, str):
+        for pattern, mask in MASKS:
+            value = pattern.sub(mask, value)
+    return value
+
+
+def section(title: str) -> str:
+    """Give the text of a section."""
+    return README.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def rows(title: str) -> list[list[str]]:
+    """Give the cells of the rows of all tables of a section, without their headings."""
+    lines = [line for line in section(title).splitlines() if line.startswith("| `")]
+    lines += [line for line in section(title).splitlines() if re.match(r"\| [A-Z]", line)]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def fresh_front(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Front]:
+    """A sandbox that nobody has called before."""
+    async with run_front(tmp_path_factory.mktemp("readme")) as running:
+        yield running
+
+
+async def test_calls_answer_as_printed(fresh_front: Front) -> None:
+    """Pasted one after the other, README's calls answer what README shows."""
+    shell = Shell(f"127.0.0.1:{fresh_front.envoy.http_port}", fresh_front.server.address)
+    compared = 0
+    for example in examples(README):
+        if example.command.startswith(("make ", ".venv/bin/loyalty ")):
+            continue
+        status, output = await shell.run(example.command)
+        place = f"README.md:{example.line}"
+        if example.kind == "json":
+            answer, shown = json.loads(output), json.loads(example.answer)
+            assert masked(answer) == masked(shown), place
+            assert status in {0, shown.get("statusCode", 200)}, place
+        elif example.kind == "text":
+            assert masked("".join(output.split())) == masked("".join(example.answer.split())), place
+        else:
+            assert output == "", f"{place} shows no answer"
+        compared += bool(example.kind)
+
+    assert compared >= 15
+
+
+def test_commands_to_paste_exist() -> None:
+    """README names only make targets and commands that there are."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for example in examples(README):
+        program, name, *_ = [*example.command.split(), ""]
+        if program == "make":
+            assert re.search(rf"^{name}:", makefile, re.MULTILINE), example.command
+        if program == ".venv/bin/loyalty":
+            assert name in commands(), example.command
+
+
+def commands() -> set[str]:
+    """List the command line's commands as they are typed."""
+    found = set()
+    group: Any = typer.main.get_command(app)
+    for name, command in group.commands.items():
+        inner = getattr(command, "commands", {})
+        found |= {f"{name} {part}" for part in inner} or {name}
+    return found
+
+
+def test_command_line_table_is_complete() -> None:
+    """The table has every command, and no other."""
+    listed = [cells[0].strip("`").removeprefix("loyalty ") for cells in rows("Command line")]
+
+    assert sorted(listed) == sorted(commands())
+
+
+def test_configuration_table_is_complete() -> None:
+    """The table has every setting with its default, and no other."""
+    listed = {cells[0].strip("`"): cells[1].strip("`") for cells in rows("Configuration")}
+
+    assert listed == {
+        f"LOYALTY_{name.upper()}": written(setting.default)
+        for name, setting in Settings.model_fields.items()
+    }
+
+
+def written(default: object) -> str:
+    """Write a default as one would set it."""
+    if default is None or default == "":
+        return "none"
+    return str(default).lower() if isinstance(default, bool) else str(default)
+
+
+def test_sandbox_tables_are_complete() -> None:
+    """The tables have every fixed key, member and code, with its role, points and member."""
+    listed = rows("The sandbox's data")
+
+    keys = {cells[0].strip("`"): cells[1] for cells in listed if "-key" in cells[0]}
+    assert keys == {key: role.value for key, role in KEYS.items()}
+    members = {
+        cells[1].strip("`"): (cells[0], int(cells[2])) for cells in listed if "-" in cells[1]
+    }
+    assert members == MEMBERS
+    codes = {cells[0].strip("`"): cells[1] for cells in listed if cells[0].strip("`").isdigit()}
+    assert codes == {code: MEMBERS[fixed.loyalty_id][0] for code, fixed in FIXED_CODES.items()}
+
+
+def layout() -> set[str]:
+    """List the paths that the tree of the layout names."""
+    match = re.search(r"```text\n(.*?)```", section("Layout"), re.DOTALL)
+    assert match is not None
+    found, folder = set(), ""
+    for line in match[1].splitlines():
+        path = line.split()[0]
+        folder = "" if not line.startswith(" ") else folder
+        found.add(folder + path)
+        folder = path if line == path else folder
+    return found
+
+
+def test_layout_is_what_there_is() -> None:
+    """The tree names what exists, and every room of the server."""
+    named = layout()
+    rooms = {
+        f"server/{path.name}{'/' if path.is_dir() else ''}"
+        for path in (ROOT / "server").iterdir()
+        if not path.name.startswith("_")
+    }
+
+    assert {path for path in named if not (ROOT / path).exists()} == set()
+    assert rooms <= named
+
+
+PAGES = sorted(path for folder in (".", "docs", "envoy") for path in (ROOT / folder).glob("*.md"))
+PAGES += sorted((ROOT / "docs").glob("*/*.md"))
+
+
+@pytest.mark.parametrize("page", [str(path.relative_to(ROOT)) for path in PAGES])
+def test_links_lead_somewhere(page: str) -> None:
+    """Every link into the repository names a file, and in it a title, that is there."""
+    source = ROOT / page
+    for target in re.findall(r"\]\(([^)\s]+)\)", source.read_text(encoding="utf-8")):
+        path, _, anchor = target.partition("#")
+        if path.startswith("https://"):
+            continue
+        found = source.parent / path if path else source
+        assert found.exists(), target
+        assert not anchor or anchor in anchors(found), target
+
+
+def anchors(page: Path) -> set[str]:
+    """List the anchors that GitHub gives to the titles of a page."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
