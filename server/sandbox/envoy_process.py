@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -29,6 +30,7 @@ class EnvoyProcess:
     Args:
         folder: Takes the rendered configuration and the log.
         grpc_port: Where the gRPC server listens on 127.0.0.1.
+        other_grpc_ports: Where more servers of the same database listen.
         http_port: Where to listen; 0 picks a free port, known after `start`.
         admin_port: As *http_port*, for Envoy's own pages.
         start_s: Seconds to wait until it is live.
@@ -40,13 +42,14 @@ class EnvoyProcess:
         *,
         folder: Path,
         grpc_port: int,
+        other_grpc_ports: Sequence[int] = (),
         http_port: int = 0,
         admin_port: int = 0,
         start_s: float = 20.0,
         drain_s: float = 6.0,
     ) -> None:
         self.folder = folder
-        self.grpc_port = grpc_port
+        self.grpc_ports = (grpc_port, *other_grpc_ports)
         self.http_port = http_port
         self.admin_port = admin_port
         self._start_s = start_s
@@ -137,8 +140,14 @@ class EnvoyProcess:
         # Two sandboxes on one port must not share its calls.
         listener["enable_reuse_port"] = False
         cluster = config["static_resources"]["clusters"][0]
-        endpoint = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]
-        endpoint["address"]["socket_address"]["port_value"] = self.grpc_port
+        cluster["load_assignment"]["endpoints"][0]["lb_endpoints"] = [
+            {
+                "endpoint": {
+                    "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+                }
+            }
+            for port in self.grpc_ports
+        ]
         manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
         filters = {part["name"]: part["typed_config"] for part in manager["http_filters"]}
         door, schema = ROOT / "envoy" / "json_door.lua", ROOT / "generated" / "json_requests.lua"

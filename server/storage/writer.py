@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import queue
 import random
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -126,6 +127,11 @@ class Writer:
                 if collided:
                     raise
                 collided = True
+            except sqlite3.OperationalError as problem:
+                if problem.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                    raise
+                # Another process has been writing for longer than a call may take.
+                raise StorageUnavailableError from problem
             except psycopg.OperationalError as problem:
                 # Serialization failures, deadlocks, lost connections.
                 if attempt == RETRIES_MAX:

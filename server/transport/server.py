@@ -39,6 +39,9 @@ METADATA_BYTES_MAX = 16 * 1024
 DIALECTS: Mapping[str, Dialect] = {dialect.value: dialect for dialect in Dialect}
 CONCURRENT_CALLS_MAX = 8192
 
+LINGER_S = 0.25
+"""Time in which the last answers leave the server."""
+
 SERVICES: tuple[ServiceDescriptor, ...] = (
     session_service_pb2.DESCRIPTOR.services_by_name["SessionService"],
     identify_service_pb2.DESCRIPTOR.services_by_name["IdentifyService"],
@@ -79,6 +82,8 @@ class LoyaltyServer:
         self._store = store
         self._sandbox = sandbox
         self._calls = calls
+        self._under_way = 0
+        self._stopping: asyncio.Event | None = None
         self._health = health.HealthServicer()
         self._server = grpc.aio.server(
             options=(
@@ -125,7 +130,16 @@ class LoyaltyServer:
         """
         await self._health.enter_graceful_shutdown()
         await asyncio.sleep(notice_s)
-        await self._server.stop(grace_s)
+        stopped = asyncio.create_task(self._server.stop(grace_s))
+        # No new calls come in from here on. Whoever still watches the health would hold the
+        # server for all of its grace: only the calls under way are waited for.
+        if self._under_way:
+            self._stopping = asyncio.Event()
+            idle = asyncio.create_task(self._stopping.wait())
+            await asyncio.wait((stopped, idle), return_when=asyncio.FIRST_COMPLETED)
+            idle.cancel()
+        await self._server.stop(LINGER_S)
+        await stopped
 
     def _handlers(
         self, service: ServiceDescriptor, servicer: object
@@ -147,6 +161,7 @@ class LoyaltyServer:
         async def handle(data: bytes, context: Context) -> bytes:
             started = perf_counter()
             metadata = _plain(context)
+            self._under_way += 1
             try:
                 key = authenticate(metadata, self._store.catalog, name, sandbox=self._sandbox)
                 request = parse(request_class, data)
@@ -165,6 +180,10 @@ class LoyaltyServer:
                 log.exception("call failed", method=name, request_id=request_id)
                 self._calls.record(name, "SERVER_FAILED", perf_counter() - started)
                 return await _refuse(context, ServerFailedError(request_id), metadata)
+            finally:
+                self._under_way -= 1
+                if self._stopping is not None and not self._under_way:
+                    self._stopping.set()
             self._calls.record(name, OK, perf_counter() - started)
             if call.repeated:
                 await context.send_initial_metadata((("idempotent-replayed", "true"),))
