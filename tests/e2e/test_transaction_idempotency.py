@@ -1,0 +1,266 @@
+"""
+Every call that writes, sent again with its idempotency key.
+
+The table in docs/idempotency.md names these tests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import pytest_asyncio
+from google.protobuf.message import Message
+
+from loyalty.v1 import code_service_pb2, member_service_pb2
+from loyalty.v1 import session_service_pb2 as session_pb2
+from loyalty.v1 import transaction_service_pb2 as pb
+from tests.support.databases import fresh_database
+from tests.support.ledger import rows
+from tests.support.postgres import Postgres
+from tests.support.server import (
+    Server,
+    give_points,
+    identify_request,
+    new_order,
+    refusal_of,
+    run_server,
+)
+from tests.support.transactions import (
+    COFFEE,
+    line,
+    open_transaction,
+    reward_line,
+    transactions,
+    unclaimed_request,
+    update_request,
+)
+
+TABLES = ("transfer", "loyalty_transaction", "hold", "redemption", "code", "session", "member")
+ROOT = Path(__file__).resolve().parents[2]
+
+Requests = tuple[Message, Message]
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """A call that writes: how to get ready for it, and two requests that differ."""
+
+    method: str
+    prepare: Callable[[Server], Awaitable[Requests]]
+
+
+async def _guest(server: Server) -> str:
+    loyalty_id = await server.admin.enroll()
+    await give_points(server.store, loyalty_id, 1000)
+    return loyalty_id
+
+
+async def _session(_: Server) -> Requests:
+    values = {"correlation_id": str(uuid.uuid4())}
+    request = session_pb2.StartAnonymousSessionRequest
+    return request(**values), request(**values, channel="KIOSK")
+
+
+async def _identify(server: Server) -> Requests:
+    loyalty_id = await _guest(server)
+    return identify_request(loyalty_id), identify_request(loyalty_id, new_order())
+
+
+async def _issue(server: Server) -> Requests:
+    loyalty_id = await _guest(server)
+    request = code_service_pb2.IssueCodeRequest
+    selected = code_service_pb2.SelectedIncentive(incentive_id=COFFEE)
+    return request(loyalty_id=loyalty_id), request(loyalty_id=loyalty_id, order=[selected])
+
+
+async def _enroll(_: Server) -> Requests:
+    request = member_service_pb2.EnrollMemberRequest
+    return request(name="One"), request(name="Two")
+
+
+async def _update(server: Server, status: str) -> Requests:
+    transaction_id = await open_transaction(server.admin, await _guest(server))
+    return (
+        update_request(transaction_id, status, reward_line(), line(5)),
+        update_request(transaction_id, status, line(6)),
+    )
+
+
+async def _void(server: Server) -> Requests:
+    loyalty_id = await _guest(server)
+    transaction_id = await open_transaction(server.admin, loyalty_id)
+    claim = update_request(transaction_id, "CLAIMED", reward_line(), line(5))
+    await server.admin.call(transactions(server.admin).Update, claim)
+    return (
+        pb.VoidRequest(loyalty_transaction_id=transaction_id),
+        pb.VoidRequest(loyalty_transaction_id=transaction_id, loyalty_id=loyalty_id),
+    )
+
+
+async def _unclaimed(_: Server) -> Requests:
+    return unclaimed_request(line(5)), unclaimed_request(line(6))
+
+
+async def _receipt(server: Server) -> Requests:
+    stub = transactions(server.admin)
+    recorded = await server.admin.call(stub.Unclaimed, unclaimed_request(line(5)))
+    request = partial(pb.ClaimReceiptRequest, receipt_code=recorded.receipt_code)
+    return request(loyalty_id=await _guest(server)), request(loyalty_id=await _guest(server))
+
+
+CALLS = {
+    "StartAnonymousSession": Writing("SessionService/StartAnonymousSession", _session),
+    "Identify": Writing("IdentifyService/Identify", _identify),
+    "IssueCode": Writing("CodeService/IssueCode", _issue),
+    "EnrollMember": Writing("MemberService/EnrollMember", _enroll),
+    "UpdatePending": Writing("TransactionService/Update", partial(_update, status="PENDING")),
+    "UpdateClaimed": Writing("TransactionService/Update", partial(_update, status="CLAIMED")),
+    "Void": Writing("TransactionService/Void", _void),
+    "Unclaimed": Writing("TransactionService/Unclaimed", _unclaimed),
+    "ClaimReceipt": Writing("TransactionService/ClaimReceipt", _receipt),
+}
+
+
+class Keyed:
+    """Sends requests of one method with one idempotency key, and reads answers as bytes."""
+
+    def __init__(self, name: str) -> None:
+        self._path = f"/loyalty.v1.{CALLS[name].method}"
+        self._key = str(uuid.uuid4())
+
+    def start(self, server: Server, request: Message) -> Any:
+        """Send a request."""
+        unary: Any = server.admin.channel.unary_unary
+        metadata = server.admin.metadata(idempotency_key=self._key)
+        return unary(self._path)(request.SerializeToString(), metadata=metadata)
+
+    async def send(self, server: Server, request: Message) -> tuple[bytes, bool]:
+        """Send a request; answers the response and whether it repeats an earlier one."""
+        call = self.start(server, request)
+        body: bytes = await call
+        headers = tuple(await call.initial_metadata() or ())
+        return body, ("idempotent-replayed", "true") in headers
+
+
+def _counts(server: Server) -> list[int]:
+    url = server.settings.database().url.render_as_string(hide_password=False)
+    return [rows(url, f"SELECT count(*) AS number FROM {name}")[0].number for name in TABLES]  # noqa: S608
+
+
+Opening = Callable[[], AbstractAsyncContextManager[Server]]
+
+
+async def same_body(name: str, opened: Opening) -> None:
+    """The same request again has no effect and gets the same bytes."""
+    keyed = Keyed(name)
+    async with opened() as server:
+        request, _ = await CALLS[name].prepare(server)
+        first, repeated = await keyed.send(server, request)
+        assert not repeated
+        counts = _counts(server)
+        for _ in range(3):
+            assert await keyed.send(server, request) == (first, True)
+        assert _counts(server) == counts
+
+
+async def other_body(name: str, opened: Opening) -> None:
+    """Another request under the key is refused and has no effect."""
+    keyed = Keyed(name)
+    async with opened() as server:
+        request, other = await CALLS[name].prepare(server)
+        first, _ = await keyed.send(server, request)
+        counts = _counts(server)
+        await _refused(keyed, server, other)
+        assert _counts(server) == counts
+        assert await keyed.send(server, request) == (first, True)
+
+
+async def two_at_once(name: str, opened: Opening) -> None:
+    """Requests that meet have the effect of one, and all get its bytes."""
+    async with opened() as server:
+        request, _ = await CALLS[name].prepare(server)
+        before = _counts(server)
+        await Keyed(name).send(server, request)
+        effect = _difference(before, _counts(server))
+        keyed = Keyed(name)
+        request, _ = await CALLS[name].prepare(server)
+        before = _counts(server)
+        answers = await asyncio.gather(*(keyed.send(server, request) for _ in range(8)))
+        assert len({body for body, _ in answers}) == 1
+        assert sorted(repeated for _, repeated in answers) == [False] + [True] * 7
+        assert _difference(before, _counts(server)) == effect
+
+
+async def after_restart(name: str, opened: Opening) -> None:
+    """A server that was started anew knows what the one before it answered."""
+    keyed = Keyed(name)
+    async with opened() as server:
+        request, other = await CALLS[name].prepare(server)
+        first, _ = await keyed.send(server, request)
+        counts = _counts(server)
+    async with opened() as server:
+        assert await keyed.send(server, request) == (first, True)
+        await _refused(keyed, server, other)
+        assert _counts(server) == counts
+
+
+async def _refused(keyed: Keyed, server: Server, request: Message) -> None:
+    refusal = await refusal_of(keyed.start(server, request))
+    assert refusal.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert refusal.reason == "IDEMPOTENCY_KEY_REUSED"
+
+
+def _difference(before: list[int], after: list[int]) -> list[int]:
+    return [late - early for early, late in zip(before, after, strict=True)]
+
+
+CASES: dict[str, Callable[[str, Opening], Awaitable[None]]] = {
+    "same_body": same_body,
+    "other_body": other_body,
+    "two_at_once": two_at_once,
+    "after_restart": after_restart,
+}
+IDS = [f"{name}-{case}" for name in CALLS for case in CASES]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def on_postgresql(
+    postgres: Postgres, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Opening]:
+    """A way to open a server on one PostgreSQL database."""
+    folder = tmp_path_factory.mktemp("postgresql")
+    with fresh_database(postgres) as url:
+        yield partial(run_server, folder, database_url=url)
+
+
+@pytest.mark.parametrize("cell", IDS)
+async def test_key_has_one_effect(server: Server, tmp_path: Path, cell: str) -> None:
+    """Whatever is sent again under a key, its first request has one effect and one answer."""
+    name, _, case = cell.partition("-")
+    opened = (
+        partial(run_server, tmp_path) if case == "after_restart" else lambda: nullcontext(server)
+    )
+    await CASES[case](name, opened)
+
+
+@pytest.mark.parametrize("cell", IDS)
+async def test_key_has_one_effect_on_postgresql(on_postgresql: Opening, cell: str) -> None:
+    """The same with several writers, which meet in the database alone."""
+    name, _, case = cell.partition("-")
+    await CASES[case](name, on_postgresql)
+
+
+def test_document_names_every_case() -> None:
+    """The table of docs/idempotency.md has a row for every call and a cell for every case."""
+    text = (ROOT / "docs" / "idempotency.md").read_text(encoding="utf-8")
+    named = [word for word in text.replace("`", " ").split() if word in IDS]
+    assert sorted(named) == sorted(IDS)
