@@ -306,14 +306,14 @@ steps = st.one_of(
     st.tuples(st.just("sweep"), st.sampled_from([0, 1, DAY_MS // 2, DAY_MS - 1, DAY_MS])),
     st.tuples(st.just("adjust"), members, st.integers(-2000, 4000)),
 )
-histories = st.lists(steps, max_size=40)
+histories = st.lists(steps, min_size=15, max_size=40)
 
 
 async def _live(store: Store, void_spent: SpentPoints, history: list[Any]) -> None:
     program = replace(demo_program(), void_spent=void_spent)
     await store.write(lambda unit, now: apply_program(unit, ApplyProgram(program), now))
     world = World(Till(store), void_spent)
-    world.guests = [Guest(await enroll(store)) for _ in range(MEMBERS)]
+    world.guests = [Guest(await enroll(store, 1500), 1500) for _ in range(MEMBERS)]
     for step in history:
         await world.step(*step)
 
@@ -328,7 +328,7 @@ def _run(backend: Backend, life: Any) -> None:
         audit(url)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(void_spent=st.sampled_from(["refuse", "debt"]), history=histories)
 def test_orders_follow_the_model(
     sqlite: Sqlite, void_spent: SpentPoints, history: list[Any]
@@ -342,7 +342,7 @@ def test_orders_follow_the_model(
     _run(sqlite, lambda store: _live(store, void_spent, history))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(void_spent=st.sampled_from(["refuse", "debt"]), history=histories)
 def test_orders_follow_the_model_on_postgresql(
     postgres: Postgres, void_spent: SpentPoints, history: list[Any]
@@ -412,7 +412,7 @@ def orders(draw: st.DrawFn) -> Basket:
     )
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     points=st.sampled_from([0, 500, 5000]),
     born=st.sampled_from([None, "1990-11-14", "1990-03-01"]),
