@@ -6,7 +6,9 @@ import asyncio
 import errno
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -16,6 +18,7 @@ import uvloop
 from pydantic import ValidationError
 from rich.box import SIMPLE
 from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TaskID
 from rich.table import Table
 
 from server.application.adjust_points import AdjustPoints, adjust_points
@@ -32,8 +35,18 @@ from server.domain.keys import Role
 from server.domain.program import Program
 from server.sandbox.demo_visit import DemoFailedError, play_demo
 from server.sandbox.run import run_sandbox
-from server.storage.databases import UnreachableError
-from server.storage.migrate import SchemaError, migrate, require_current
+from server.storage.audit import Report, audit
+from server.storage.copy import CopyError, copy_store
+from server.storage.databases import Database, UnreachableError
+from server.storage.migrate import (
+    DataLossError,
+    SchemaError,
+    downgrade,
+    is_older,
+    migrate,
+    require_current,
+    steps,
+)
 from server.storage.store import Store
 from server.transport.error_rendering import message_of
 from server.workers import Workers
@@ -113,13 +126,70 @@ def demo_command(
 
 
 @app.command("migrate")
-def migrate_command() -> None:
-    """Bring the database to the schema this version speaks."""
-    before, after = migrate(_settings().database())
+def migrate_command(
+    to: Annotated[str, typer.Option(help="Revision; an older one goes back.")] = "head",
+    *,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Go back even where data is deleted by it.")
+    ] = False,
+) -> None:
+    """Bring the database to the schema this version speaks, or back to an older one."""
+    database = _settings().database()
+    back = is_older(database, to)
+    before, after = downgrade(database, to, lose_data=yes) if back else migrate(database, to)
+    for step in steps(before, after):
+        out.print(f"{'Took back' if back else 'Applied'} {step}")
     if before == after:
         out.print(f"The database has schema {after} already.")
     else:
         out.print(f"The database went from schema {before or 'none'} to {after}.")
+
+
+@app.command("audit")
+def audit_command() -> None:
+    """Derive every balance and chain again from the transfers; exits with 1 when one differs."""
+    started = time.perf_counter()
+    with _progress() as report:
+        findings = audit(_settings().database(), report)
+    seconds = time.perf_counter() - started
+    if not findings.all_hold:
+        out.print(f"First bad row: {findings.problems[0]}.", markup=False)
+        for problem in findings.problems[1:]:
+            out.print(f"  {problem}.", markup=False)
+        hidden = findings.problem_count - len(findings.problems)
+        if hidden:
+            out.print(f"  and {hidden:,} more.")
+    verdict = f"{findings.problem_count:,} bad rows" if findings.problem_count else "all holds"
+    counts = ", ".join(
+        f"{findings.rows[table]:,} {plural}"
+        for table, plural in (
+            ("transfer", "transfers"),
+            ("account", "accounts"),
+            ("loyalty_transaction", "transactions"),
+        )
+    )
+    out.print(f"Audited {counts} in {seconds:.1f} s: {verdict}.")
+    if not findings.all_hold:
+        raise typer.Exit(1)
+
+
+@app.command("copy")
+def copy_command(
+    source: Annotated[str, typer.Option("--from", help="sqlite:///... or postgresql://...")],
+    target: Annotated[str, typer.Option("--to", help="An empty database of either kind.")],
+) -> None:
+    """Copy a whole store into an empty database, all or nothing, and audit the copy."""
+    started = time.perf_counter()
+    with _progress() as report:
+        findings = copy_store(Database.from_text(source), Database.from_text(target), report)
+    seconds = time.perf_counter() - started
+    for table, rows in findings.rows.items():
+        out.print(f"  {table}: {rows:,} rows")
+    out.print(f"Copied {findings.rows.total():,} rows in {seconds:.1f} s; the copy's audit holds.")
+    err.print(
+        "Carry the code pepper along: with another LOYALTY_CODE_PEPPER, no code or receipt "
+        "issued so far is known. Beside an embedded database it is the file code-pepper."
+    )
 
 
 @app.command("apply")
@@ -274,6 +344,21 @@ def _read(file: Path) -> str:
         raise CommandError(f"{file}: must be UTF-8 text.") from None
 
 
+@contextmanager
+def _progress() -> Iterator[Report]:
+    """Draw a bar for each stage that is reported, on a terminal only."""
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bars:
+        stages: dict[str, TaskID] = {}
+
+        def report(stage: str, done: int, total: int) -> None:
+            if stage not in stages:
+                stages[stage] = bars.add_task(stage)
+            bars.update(stages[stage], completed=done, total=total)
+
+        yield report
+
+
 def _settings() -> Settings:
     return Settings()
 
@@ -304,6 +389,8 @@ def _explain(problem: Exception) -> str | None:
             words = str(problem)
         case OSError() if problem.errno == errno.EADDRINUSE:
             words = "The gRPC port is taken: set LOYALTY_GRPC_PORT to another."
+        case CopyError() | DataLossError():
+            words = str(problem)
         case RuntimeError() if "bind" in str(problem).lower():
             words = f"The gRPC port is taken: set LOYALTY_GRPC_PORT to another. ({problem})"
     return words

@@ -1,42 +1,97 @@
-"""Brings a database to the schema this version speaks, by Alembic."""
+"""Brings a database to the schema this version speaks, and back to an older one, by Alembic."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, pool
-from sqlalchemy.exc import OperationalError
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import Connection, create_engine, exists, inspect, literal_column, pool, select
+from sqlalchemy import column as column_of
+from sqlalchemy import table as table_of
 
-from server.storage.databases import Database, UnreachableError
+from server.storage.connections import reading, writing
+from server.storage.databases import Database
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+BASE = "base"
+"""Revision of a database without tables."""
 
 
 class SchemaError(Exception):
     """Raised when a database has a schema this version can't work with."""
 
 
-def migrate(database: Database) -> tuple[str | None, str]:
+class DataLossError(Exception):
+    """Raised when an older schema has no place for what the database holds."""
+
+
+def migrate(database: Database, revision: str = "head") -> tuple[str | None, str]:
     """
-    Apply what is missing; answers the revisions before and after.
+    Apply what is missing up to a revision, all or nothing; answers the revisions before and after.
 
     Raises:
-        SchemaError: The schema is newer than this version.
+        SchemaError: The schema is newer than this version or than *revision*, or there is no such
+            revision.
         UnreachableError: The database does not answer.
     """
-    if database.embedded:
-        Path(database.url.database or "").parent.mkdir(parents=True, exist_ok=True)
-    with _open(database) as connection:
-        before, newest = _revisions(connection)
-        if before != newest:
-            command.upgrade(_config(connection), "head")
-    return before, newest
+    wanted = _revision(revision)
+    found = _found(database)
+    if found == wanted:
+        return found, wanted
+    with writing(database) as connection:
+        before = _known(_current(connection))
+        if _place(before) > _place(wanted):
+            raise SchemaError(f"the database has schema {before}, which is newer than {wanted}")
+        command.upgrade(_config(connection), wanted)
+    return before, wanted
+
+
+def downgrade(
+    database: Database, revision: str, *, lose_data: bool = False
+) -> tuple[str | None, str]:
+    """
+    Go back to an older schema, all or nothing; answers the revisions before and after.
+
+    Raises:
+        DataLossError: The older schema has no place for what is stored, and *lose_data* is off.
+        SchemaError: There is no such revision, or it is newer than the database's.
+        UnreachableError: The database does not answer.
+    """
+    wanted = _revision(revision)
+    with writing(database) as connection:
+        before = _known(_current(connection))
+        if _place(before) < _place(wanted):
+            raise SchemaError(f"the database has schema {before or BASE}, older than {wanted}")
+        lost = _lost(connection, before, wanted)
+        if lost and not lose_data:
+            raise DataLossError(
+                f"schema {wanted} has no place for what is in {', '.join(lost)}: nothing was "
+                "changed. Take a backup first; --yes goes back all the same and DELETES this data"
+            )
+        command.downgrade(_config(connection), wanted)
+    return before, wanted
+
+
+def is_older(database: Database, revision: str) -> bool:
+    """
+    Tell whether a revision is older than the database's schema.
+
+    Raises:
+        SchemaError: There is no such revision, or the database's is newer than this version.
+        UnreachableError: The database does not answer.
+    """
+    return _place(_revision(revision)) < _place(_found(database))
+
+
+def steps(before: str | None, after: str) -> list[str]:
+    """Name the revisions between two, in the order in which they were applied or taken back."""
+    low, high = sorted((_place(before), _place(after)))
+    between = [f"{script.revision}: {script.doc}" for script in _scripts()[low:high]]
+    return between if _place(before) == low else between[::-1]
 
 
 def require_current(database: Database) -> None:
@@ -45,9 +100,9 @@ def require_current(database: Database) -> None:
 
     Raises:
         SchemaError: The schema is older, newer or absent.
+        UnreachableError: The database does not answer.
     """
-    with _open(database) as connection:
-        found, newest = _revisions(connection)
+    found, newest = _found(database), _revision("head")
     if found != newest:
         raise SchemaError(
             f"the database has schema {found or 'none'} and this version speaks {newest}: "
@@ -55,30 +110,82 @@ def require_current(database: Database) -> None:
         )
 
 
-@contextmanager
-def _open(database: Database) -> Iterator[Connection]:
-    engine = create_engine(database.sync_url(), poolclass=pool.NullPool)
-    try:
-        connection = engine.connect()
-    except OperationalError as problem:
-        place = database.url.render_as_string(hide_password=True)
-        raise UnreachableError(f"{place} does not answer: {problem.orig}") from None
-    with connection, connection.begin():
-        yield connection
+def _found(database: Database) -> str | None:
+    """Read the database's revision; refuse one we have never heard of."""
+    if database.embedded and not Path(database.url.database or "").exists():
+        return None
+    with reading(database) as connection:
+        return _known(_current(connection))
 
 
-def _revisions(connection: Connection) -> tuple[str | None, str]:
-    """Read the database's revision and ours; refuse one we have never heard of."""
-    scripts = ScriptDirectory.from_config(_config(connection))
-    newest = scripts.get_current_head() or ""
-    found = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in scripts.walk_revisions()}
-    if found is not None and found not in known:
+def _current(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _known(found: str | None) -> str | None:
+    names = [script.revision for script in _scripts()]
+    if found is not None and found not in names:
         raise SchemaError(
-            f"the database has schema {found}, which is newer than this version's {newest}: "
+            f"the database has schema {found}, which is newer than this version's {names[-1]}: "
             "run a newer version"
         )
-    return found, newest
+    return found
+
+
+def _revision(name: str) -> str:
+    """Name a revision in full, also the newest and none."""
+    known = [script.revision for script in _scripts()]
+    if name == "head":
+        return known[-1]
+    if name not in {*known, BASE}:
+        raise SchemaError(f"there is no schema {name}: this version knows {', '.join(known)}")
+    return name
+
+
+def _place(revision: str | None) -> int:
+    """Count the revisions up to one, which is 0 for none."""
+    names = [script.revision for script in _scripts()]
+    return 0 if revision in {None, BASE} else names.index(str(revision)) + 1
+
+
+def _lost(connection: Connection, before: str | None, after: str) -> list[str]:
+    """Name the tables and columns with content for which an older schema has no place."""
+    newer, older = _schema(before or BASE), _schema(after)
+    lost = []
+    for table, columns in newer.items():
+        if table not in older:
+            if _has_rows(connection, table, None):
+                lost.append(table)
+            continue
+        gone = columns - older[table]
+        lost += [f"{table}.{name}" for name in sorted(gone) if _has_rows(connection, table, name)]
+    return lost
+
+
+def _schema(revision: str) -> dict[str, set[str]]:
+    """Give the tables of a revision and their columns, by building it in memory."""
+    engine = create_engine("sqlite://", poolclass=pool.StaticPool)
+    with engine.connect() as connection:
+        if revision != BASE:
+            command.upgrade(_config(connection), revision)
+        inspector = inspect(connection)
+        return {
+            name: {column["name"] for column in inspector.get_columns(name)}
+            for name in inspector.get_table_names()
+            if name != "alembic_version"
+        }
+
+
+def _has_rows(connection: Connection, table: str, column: str | None) -> bool:
+    condition = literal_column("1 = 1") if column is None else column_of(column).is_not(None)
+    found = exists(literal_column("1")).select_from(table_of(table)).where(condition)
+    return bool(connection.execute(select(found)).scalar())
+
+
+def _scripts() -> list[Script]:
+    """Give the revisions, oldest first."""
+    directory = ScriptDirectory(str(MIGRATIONS))
+    return [*directory.walk_revisions()][::-1]
 
 
 def _config(connection: Connection) -> Config:

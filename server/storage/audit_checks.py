@@ -1,0 +1,303 @@
+"""
+What the rows of a store promise one another, each promise one query for the rows that break it.
+
+The queries are plain SQL that SQLite and PostgreSQL both speak; the database does the joins, so
+that memory here does not grow with the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from server.domain.ledger import AccountKind, Cause
+from server.domain.records import CodeStatus, HoldStatus, TransactionStatus
+
+BATCH_ROWS = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A row that is not as it should be."""
+
+    table: str
+    key: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.table} {self.key} {self.what}"
+
+
+_NUMBERS: dict[str, int] = {
+    f"{kind.__name__.removesuffix('Status').removesuffix('Kind').lower()}_{entry.name.lower()}": (
+        entry.value
+    )
+    for kind in (AccountKind, Cause, CodeStatus, HoldStatus, TransactionStatus)
+    for entry in kind
+}
+"""The stored number behind each name in the queries: `cause_hold`, `transaction_pending`."""
+
+
+def _bound(sql: str) -> Any:
+    """Bind the numbers that a query names."""
+    statement = text(sql)
+    names = statement.compile().params
+    return statement.bindparams(**{name: _NUMBERS[name] for name in names})
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A query for bad rows. *what* is filled in with the columns of such a row."""
+
+    table: str
+    what: str
+    sql: str
+
+    def __call__(self, connection: Connection) -> Iterator[Problem]:
+        """Give the rows that break the promise."""
+        for row in connection.execute(_bound(self.sql)):
+            values = row._asdict()
+            yield Problem(self.table, str(values["row_key"]), self.what.format(**values))
+
+
+_TRANSACTIONS = _bound(
+    """
+    SELECT owner.transaction_id, owner.status, owner.member_number, owner.claimed_ms,
+      owner.points_earned, owner.points_redeemed,
+      coalesce(moved.held, 0) AS held, coalesce(moved.earned, 0) AS earned,
+      coalesce(moved.redeemed, 0) AS redeemed, coalesce(moved.reversed, 0) AS reversed,
+      coalesce(moved.refunded, 0) AS refunded,
+      coalesce(holds.open_points, 0) AS open_points,
+      coalesce(holds.captured_points, 0) AS captured_points
+    FROM loyalty_transaction AS owner
+    LEFT JOIN (
+      SELECT transaction_id,
+        sum(CASE cause WHEN :cause_hold THEN points WHEN :cause_release THEN -points
+            WHEN :cause_redeem THEN -points ELSE 0 END) AS held,
+        sum(CASE cause WHEN :cause_earn THEN points ELSE 0 END) AS earned,
+        sum(CASE cause WHEN :cause_redeem THEN points ELSE 0 END) AS redeemed,
+        sum(CASE cause WHEN :cause_reverse THEN points ELSE 0 END) AS reversed,
+        sum(CASE cause WHEN :cause_refund THEN points ELSE 0 END) AS refunded
+      FROM transfer WHERE transaction_id <> '' GROUP BY transaction_id
+    ) AS moved ON moved.transaction_id = owner.transaction_id
+    LEFT JOIN (
+      SELECT transaction_id,
+        sum(CASE status WHEN :hold_open THEN points ELSE 0 END) AS open_points,
+        sum(CASE status WHEN :hold_captured THEN points ELSE 0 END) AS captured_points
+      FROM hold GROUP BY transaction_id
+    ) AS holds ON holds.transaction_id = owner.transaction_id
+    """
+)
+
+
+def transaction_problems(connection: Connection) -> Iterator[Problem]:
+    """Give the transactions whose points or holds are not those of the ledger."""
+    with connection.execution_options(stream_results=True).execute(_TRANSACTIONS) as streamed:
+        for row in streamed.yield_per(BATCH_ROWS):
+            wrong = _transaction_faults(row)
+            if wrong:
+                yield Problem("loyalty_transaction", row.transaction_id, "; ".join(wrong))
+
+
+def _transaction_faults(row: Any) -> list[str]:
+    """Say what is wrong with a transaction, given the sums of its transfers and its holds."""
+    wrong = []
+    if row.held != row.open_points:
+        wrong.append(f"holds {row.held} points where its open holds make {row.open_points}")
+    if row.status == TransactionStatus.VOID:
+        if row.reversed != row.earned:
+            wrong.append(f"is void with {row.reversed} of {row.earned} earned points taken back")
+        if row.refunded != row.redeemed:
+            wrong.append(f"is void with {row.refunded} of {row.redeemed} burned points given back")
+    elif row.reversed or row.refunded:
+        wrong.append("is not void, though points of it were taken back")
+    if row.status not in {TransactionStatus.CLAIMED, TransactionStatus.VOID} and (
+        row.earned or row.redeemed or row.claimed_ms is not None
+    ):
+        wrong.append("is open, though points of it were earned or burned")
+    return wrong + _claim_faults(row)
+
+
+def _claim_faults(row: Any) -> list[str]:
+    """Say what is wrong with what a transaction tells of the points it brought and cost."""
+    wrong = []
+    guest = row.member_number is not None
+    open_or_claimed = row.status in {TransactionStatus.PENDING, TransactionStatus.CLAIMED}
+    if guest != open_or_claimed and row.status != TransactionStatus.VOID:
+        wrong.append("has a member without a claim, or a claim without a member")
+    if guest and row.points_earned != row.earned:
+        wrong.append(f"says {row.points_earned} points earned where its transfers say {row.earned}")
+    if row.points_redeemed != row.redeemed:
+        wrong.append(
+            f"says {row.points_redeemed} points burned where its transfers say {row.redeemed}"
+        )
+    if row.captured_points != row.redeemed:
+        wrong.append(
+            f"has captured holds of {row.captured_points} points where its transfers burn "
+            f"{row.redeemed}"
+        )
+    return wrong
+
+
+def file_problems(connection: Connection) -> Iterator[Problem]:
+    """Give what is wrong with an embedded database's file, and rows that refer to none."""
+    if connection.dialect.name != "sqlite":
+        return  # A server keeps its own files, and never lets such a row in.
+    for (what,) in connection.exec_driver_sql("PRAGMA integrity_check"):
+        if what != "ok":
+            yield Problem("file", "of the database", f"is damaged: {what}")
+    for table, row, parent, _ in connection.exec_driver_sql("PRAGMA foreign_key_check"):
+        yield Problem(table, f"in row {row}", f"refers to a row of {parent} that is gone")
+
+
+CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
+    file_problems,
+    transaction_problems,
+    Check(
+        "member",
+        "has {accounts} accounts for points available and held, not two of its own program",
+        """
+        SELECT member.number AS row_key, count(account.account_id) AS accounts
+        FROM member LEFT JOIN account ON account.member_number = member.number
+          AND account.kind IN (:account_available, :account_held)
+          AND account.program_id = member.program_id
+        GROUP BY member.number HAVING count(account.account_id) <> 2
+        """,
+    ),
+    Check(
+        "transfer",
+        "has cause {cause}, which moves no points from account {source_id} "
+        "to account {destination_id}",
+        """
+        SELECT transfer_id AS row_key, cause, source_id, destination_id
+        FROM transfer
+        LEFT JOIN account AS source ON source.account_id = source_id
+        LEFT JOIN account AS destination ON destination.account_id = destination_id
+        WHERE CASE
+          WHEN source.program_id <> destination.program_id THEN 1
+          WHEN source.member_number <> destination.member_number THEN 1
+          WHEN cause = :cause_hold
+            AND source.kind = :account_available AND destination.kind = :account_held THEN 0
+          WHEN cause = :cause_release
+            AND source.kind = :account_held AND destination.kind = :account_available THEN 0
+          WHEN cause = :cause_adjust
+            AND source.kind = :account_adjusted
+            AND destination.kind IN (:account_available, :account_debt) THEN 0
+          WHEN cause = :cause_adjust
+            AND source.kind = :account_available AND destination.kind = :account_adjusted THEN 0
+          WHEN cause = :cause_redeem
+            AND source.kind = :account_held AND destination.kind = :account_redeemed THEN 0
+          WHEN cause = :cause_earn
+            AND source.kind = :account_issued
+            AND destination.kind IN (:account_available, :account_debt) THEN 0
+          WHEN cause = :cause_refund
+            AND source.kind = :account_redeemed
+            AND destination.kind IN (:account_available, :account_debt) THEN 0
+          WHEN cause = :cause_reverse
+            AND source.kind IN (:account_available, :account_debt)
+            AND destination.kind = :account_issued THEN 0
+          ELSE 1 END = 1
+        ORDER BY transfer_id
+        """,
+    ),
+    Check(
+        "transfer",
+        "is not of a transaction of the member whose points it moves",
+        """
+        SELECT transfer_id AS row_key
+        FROM transfer
+        LEFT JOIN account AS source ON source.account_id = source_id
+        LEFT JOIN account AS destination ON destination.account_id = destination_id
+        LEFT JOIN loyalty_transaction AS owner ON owner.transaction_id = transfer.transaction_id
+        WHERE CASE
+          WHEN cause = :cause_adjust AND transfer.transaction_id = '' THEN 0
+          WHEN cause <> :cause_adjust AND owner.program_id = source.program_id
+            AND owner.member_number = coalesce(source.member_number, destination.member_number)
+            THEN 0
+          ELSE 1 END = 1
+        ORDER BY transfer_id
+        """,
+    ),
+    Check(
+        "account",
+        "has {balance} points held where the member's open holds make {open_points}",
+        """
+        SELECT account.account_id AS row_key, account.balance,
+          coalesce(holds.points, 0) AS open_points
+        FROM account LEFT JOIN (
+          SELECT member_number, sum(points) AS points FROM hold
+          WHERE status = :hold_open GROUP BY member_number
+        ) AS holds ON holds.member_number = account.member_number
+        WHERE account.kind = :account_held AND account.balance <> coalesce(holds.points, 0)
+        ORDER BY account.account_id
+        """,
+    ),
+    Check(
+        "hold",
+        "has status {status}, which does not go with its end, its member or its transaction's "
+        "status {transaction_status}",
+        """
+        SELECT hold_id AS row_key, hold.status, owner.status AS transaction_status
+        FROM hold LEFT JOIN loyalty_transaction AS owner
+          ON owner.transaction_id = hold.transaction_id
+        WHERE CASE
+          WHEN owner.member_number <> hold.member_number OR owner.member_number IS NULL THEN 1
+          WHEN hold.status = :hold_open AND hold.ended_ms IS NULL
+            AND owner.status = :transaction_pending THEN 0
+          WHEN hold.status = :hold_captured AND hold.ended_ms IS NOT NULL
+            AND owner.status IN (:transaction_claimed, :transaction_void) THEN 0
+          WHEN hold.status = :hold_released AND hold.ended_ms IS NOT NULL
+            AND owner.status <> :transaction_unclaimed THEN 0
+          ELSE 1 END = 1
+        ORDER BY hold_id
+        """,
+    ),
+    Check(
+        "redemption",
+        "does not go with its member, or with its transaction's status {transaction_status}",
+        """
+        SELECT redemption_id AS row_key, owner.status AS transaction_status
+        FROM redemption LEFT JOIN loyalty_transaction AS owner
+          ON owner.transaction_id = redemption.transaction_id
+        WHERE CASE
+          WHEN owner.member_number <> redemption.member_number OR owner.member_number IS NULL
+            THEN 1
+          WHEN owner.status = :transaction_claimed AND voided_ms IS NULL THEN 0
+          WHEN owner.status = :transaction_void AND voided_ms IS NOT NULL THEN 0
+          ELSE 1 END = 1
+        ORDER BY redemption_id
+        """,
+    ),
+    Check(
+        "incentive_usage",
+        "counts {counted} uses where there are {redeemed} redemptions",
+        """
+        SELECT program_id || '/' || incentive_id AS row_key,
+          sum(counted) AS counted, sum(redeemed) AS redeemed
+        FROM (
+          SELECT program_id, incentive_id, quantity AS counted, 0 AS redeemed
+          FROM incentive_usage
+          UNION ALL
+          SELECT program_id, incentive_id, 0, quantity FROM redemption WHERE voided_ms IS NULL
+        ) AS both_sides
+        GROUP BY program_id, incentive_id HAVING sum(counted) <> sum(redeemed)
+        ORDER BY program_id, incentive_id
+        """,
+    ),
+    Check(
+        "code",
+        "of member {row_key} is claimed by transaction {transaction_id}, which is not the member's",
+        """
+        SELECT code.member_number AS row_key, code.transaction_id
+        FROM code LEFT JOIN loyalty_transaction AS owner
+          ON owner.transaction_id = code.transaction_id
+        WHERE code.status = :code_claimed AND code.transaction_id IS NOT NULL
+          AND (owner.member_number IS NULL OR owner.member_number <> code.member_number)
+        ORDER BY code.member_number
+        """,
+    ),
+)
+"""Every promise; those of transactions are worded one by one above."""

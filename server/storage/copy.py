@@ -1,0 +1,160 @@
+"""Copies a whole store from one database to another, of either kind, and audits what arrived."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import psycopg
+from sqlalchemy import Connection, Table, delete, exists, func, insert, literal_column, select
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import SQLModel
+
+from server.storage import tables as t
+from server.storage.audit import Findings, Report, audit_state, no_report
+from server.storage.connections import reading, require_database, writing
+from server.storage.databases import Database
+from server.storage.migrate import migrate, require_current
+from server.storage.statements import table_of
+
+BATCH_ROWS = 5000
+
+_REVISION = table_of(t.CatalogRevisionTable)
+
+
+class CopyError(Exception):
+    """Raised when a store was not copied; the target has no rows then."""
+
+
+def copy_store(source: Database, target: Database, report: Report = no_report) -> Findings:
+    """
+    Copy every row of one state of a store into an empty database; answers the audit of the copy.
+
+    What the source takes up meanwhile is not copied, so nothing should write to it. All of it
+    arrives in one transaction, or nothing does; a database without tables is migrated first.
+
+    Raises:
+        CopyError: The target has rows, a row does not fit, or the copy fails its audit.
+        SchemaError: The source or the target has another schema.
+        UnreachableError: A database does not answer.
+    """
+    require_database(source)
+    require_current(source)
+    _prepare(target)
+    with reading(source) as origin, writing(target) as copy:
+        _require_empty(target, copy)
+        copied = _copy_tables(origin, copy, report)
+        _finish(copy)
+        _require_counts(copy, copied)
+        findings = audit_state(copy, report)
+        if not findings.all_hold:
+            raise CopyError(
+                f"the copy fails its audit, so nothing was kept: {findings.problems[0]} "
+                f"({findings.problem_count} bad rows in all). `loyalty audit` tells whether the "
+                "source has them too"
+            )
+        findings.rows = copied
+    return findings
+
+
+def _prepare(target: Database) -> None:
+    """Migrate a target without any schema, and refuse one with an older schema."""
+    with writing(target) as copy:
+        known = copy.dialect.has_table(copy, "alembic_version")
+    if known:
+        require_current(target)
+    else:
+        migrate(target)
+
+
+def _require_empty(target: Database, copy: Connection) -> None:
+    for table in _tables():
+        if table is _REVISION:
+            continue  # It always has one row, which is replaced.
+        if copy.execute(select(exists(literal_column("1")).select_from(table))).scalar():
+            place = target.url.render_as_string(hide_password=True)
+            raise CopyError(f"{place} is not empty: table {table.name} has rows")
+    copy.execute(delete(_REVISION))
+
+
+def _tables() -> list[Table]:
+    """Give all tables, each after those it refers to."""
+    return SQLModel.metadata.sorted_tables
+
+
+def _copy_tables(origin: Connection, copy: Connection, report: Report) -> Counter[str]:
+    copied: Counter[str] = Counter()
+    for table in _tables():
+        try:
+            for done in _copy_table(table, origin, copy, report):
+                copied[table.name] = done
+        except (DBAPIError, psycopg.Error) as problem:
+            why = problem.orig if isinstance(problem, DBAPIError) else problem
+            raise CopyError(
+                f"table {table.name} was not taken up, so nothing was kept: {why}"
+            ) from None
+    return copied
+
+
+def _copy_table(
+    table: Table, origin: Connection, copy: Connection, report: Report
+) -> Iterator[int]:
+    """Copy a table in batches; gives the rows copied so far after each."""
+    total = _count(origin, table)
+    done = 0
+    report(table.name, done, total)
+    ordered = select(table).order_by(*table.primary_key)
+    with origin.execution_options(stream_results=True).execute(ordered) as streamed:
+        for batch in streamed.partitions(BATCH_ROWS):
+            _put(copy, table, batch)
+            done += len(batch)
+            report(table.name, done, total)
+            yield done
+
+
+def _put(copy: Connection, table: Table, rows: Sequence[Any]) -> None:
+    if copy.dialect.name != "postgresql":
+        sql = str(insert(table).compile(dialect=copy.dialect))
+        copy.exec_driver_sql(sql, [tuple(row) for row in rows])
+        return
+    quote = copy.dialect.identifier_preparer.quote
+    columns = ", ".join(quote(column.name) for column in table.columns)
+    driver: Any = copy.connection.driver_connection
+    with driver.cursor() as cursor:
+        statement = f"COPY {quote(table.name)} ({columns}) FROM STDIN"
+        with cursor.copy(statement) as sink:
+            for row in rows:
+                sink.write_row(row)
+
+
+def _finish(copy: Connection) -> None:
+    """Let the target number new rows after the copied ones, and know how many there are."""
+    if copy.dialect.name == "postgresql":
+        for table in _tables():
+            if table.autoincrement_column is not None:
+                _number_after(copy, table, table.autoincrement_column.name)
+    # Without statistics, the audit's joins and the first days of service would be planned badly.
+    copy.exec_driver_sql("ANALYZE")
+
+
+def _number_after(copy: Connection, table: Table, column: str) -> None:
+    newest = select(func.coalesce(func.max(table.c[column]), literal_column("0")))
+    sequence = func.pg_get_serial_sequence(table.name, column)
+    copy.execute(
+        select(func.setval(sequence, newest.scalar_subquery() + 1, literal_column("false")))
+    )
+
+
+def _require_counts(copy: Connection, copied: Counter[str]) -> None:
+    for table in _tables():
+        arrived = _count(copy, table)
+        if arrived != copied[table.name]:
+            raise CopyError(
+                f"table {table.name} has {arrived} rows where {copied[table.name]} were copied, "
+                "so nothing was kept"
+            )
+
+
+def _count(connection: Connection, table: Table) -> int:
+    return int(connection.execute(select(func.count()).select_from(table)).scalar_one())

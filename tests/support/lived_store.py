@@ -1,0 +1,129 @@
+"""A store in which everything has happened that can: for audits, copies and migrations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from server.application.adjust_points import AdjustPoints, adjust_points
+from server.application.claim_receipt import ClaimReceipt, claim_receipt
+from server.application.create_key import CreateKey, create_key
+from server.application.identify_member import Identified, identify_member
+from server.application.order_review import Order
+from server.application.record_unclaimed import RecordUnclaimed, record_unclaimed
+from server.application.unit import Unit
+from server.application.update_transaction import Updated, update_transaction
+from server.application.void_transaction import Voided, void
+from server.domain.basket import Basket, BasketLine
+from server.domain.keys import Role
+from server.domain.program import Program
+from server.domain.records import TransactionStatus
+from server.sandbox.fixed_codes import COFFEE, HASH_BROWN
+from server.storage.store import Store
+from tests.support.programs import (
+    KEY,
+    PROGRAM_ID,
+    demo_program,
+    enroll,
+    identify_command,
+    issue,
+    put_program,
+)
+from tests.support.stores import open_store
+
+_MEAL = BasketLine("1", "1001", "product", 1, price=500000)
+_COFFEE = BasketLine("2", "2001", "reward", 1, price=0, incentive_id=COFFEE)
+_HASH_BROWN = BasketLine("3", "3001", "offer", 1, price=0, incentive_id=HASH_BROWN)
+
+
+async def live(database_url: str) -> None:
+    """Fill a migrated database by the doings of a few members."""
+    async with open_store(database_url) as store:
+        await put_program(store)
+        command = CreateKey(PROGRAM_ID, "partner", Role.TILL)
+        await store.write(lambda unit, now: create_key(unit, command, now))
+        regular = await enroll(store, 5000)
+        await _identify(store, regular)  # Stays open, with points held.
+        await _report(store, await _identify(store, regular), TransactionStatus.CLAIMED)
+        await issue(store, regular)
+        await _cancel_claims(store, await enroll(store, 1600))
+        await _receipts(store, await enroll(store))
+
+
+async def _identify(store: Store, loyalty_id: str) -> str:
+    """Identify with a code for a coffee and a hash brown; answers the transaction."""
+    command = identify_command(await issue(store, loyalty_id, COFFEE, HASH_BROWN))
+    done = await store.write(lambda unit, now: identify_member(unit, command, now))
+    result: Identified = done.result
+    return result.transaction_id
+
+
+async def _report(store: Store, transaction_id: str, status: TransactionStatus) -> int:
+    """Report an order; answers the points earned."""
+    order = Order(
+        key=KEY,
+        transaction_id=transaction_id,
+        loyalty_id=None,
+        repeated_id=None,
+        status=status,
+        channel="till",
+        service_mode="takeout",
+        point_of_sale=identify_command("").point_of_sale,
+        basket=_basket(_MEAL, _COFFEE, _HASH_BROWN),
+        basket_json="{}",
+        local_time=None,
+        fingerprint=status.name.encode(),
+    )
+    done = await store.write(lambda unit, now: update_transaction(unit, order, now))
+    result: Updated = done.result
+    return result.earned_points
+
+
+async def _cancel_claims(store: Store, loyalty_id: str) -> None:
+    """Void an open order, one with its points still there, and one that leaves a debt."""
+    await store.write(_voiding(await _identify(store, loyalty_id)))
+    first = await _identify(store, loyalty_id)
+    earned = await _report(store, first, TransactionStatus.CLAIMED)
+    await store.write(_voiding(first))
+    second = await _identify(store, loyalty_id)
+    await _report(store, second, TransactionStatus.PENDING)
+    await _report(store, second, TransactionStatus.CLAIMED)
+    await store.write(lambda unit, now: _take(unit, loyalty_id, now))
+    await store.write(_voiding(second))
+    assert earned > 800  # Else giving the coffee back would pay for it.
+
+
+async def _receipts(store: Store, loyalty_id: str) -> None:
+    """Record three orders without a guest: one waits, one is claimed, one is cancelled."""
+    command = RecordUnclaimed(
+        KEY, "till", "takeout", identify_command("").point_of_sale, _basket(_MEAL), "{}"
+    )
+    for use in ("wait", "claim", "void"):
+        done = await store.write(lambda unit, now: record_unclaimed(unit, command, now))
+        if use == "claim":
+            claim = ClaimReceipt(KEY, loyalty_id, done.result.receipt_code)
+            await store.write(lambda unit, now, claim=claim: claim_receipt(unit, claim, now))
+        elif use == "void":
+            await store.write(_voiding(done.result.transaction_id))
+
+
+def _take(unit: Unit, loyalty_id: str, now_ms: int) -> None:
+    """Spend nearly all of a member's points, so that what they earned can't be taken back."""
+    member = unit.member(PROGRAM_ID, loyalty_id)
+    assert member is not None
+    taken = AdjustPoints(PROGRAM_ID, loyalty_id, -member.available.balance, "spent")
+    adjust_points(unit, taken, now_ms)
+
+
+def _voiding(transaction_id: str) -> Callable[[Unit, int], Voided]:
+    def cancel(unit: Unit, now_ms: int) -> Voided:
+        transaction = unit.transaction(transaction_id)
+        assert transaction is not None
+        program: Program = replace(unit.catalog.programs[PROGRAM_ID], void_spent="debt")
+        return void(unit, program, transaction, now_ms)
+
+    return cancel
+
+
+def _basket(*lines: BasketLine) -> Basket:
+    return Basket(lines, (), (), demo_program().currency)
