@@ -4,9 +4,10 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+BENCH_READY := $(VENV)/.bench-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format generate lock clean
+.PHONY: help run test check format generate lock bench bench-quick clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,6 +46,17 @@ generate: $(READY) ## Rebuild generated/ from protos/
 lock: $(READY) ## Pin the newest dependencies in requirements.lock
 	$(BIN)/pip-compile --quiet --upgrade --extra dev --strip-extras --no-emit-index-url \
 	  --no-emit-find-links --output-file requirements.lock pyproject.toml
+
+$(BENCH_READY): $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock \
+	  --editable '.[bench]'
+	@touch $@
+
+bench: $(BENCH_READY) ## Measure the server beside its limit and its peer; BENCH="--scale --memory"
+	$(BIN)/python -m tests.benchmark $(BENCH)
+
+bench-quick: $(BENCH_READY) ## The same in two minutes, for a first look
+	$(BIN)/python -m tests.benchmark --quick $(BENCH)
 
 clean: ## Remove the virtual environment, data and build products
 	rm -rf $(VENV) data build
