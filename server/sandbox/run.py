@@ -3,29 +3,46 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shlex
+import signal
+import socket
 import sys
+import time
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 from rich.console import Console
 
-from server.bootstrap import serve
+from server.bootstrap import configure_logging, serve
 from server.config import Settings
 from server.sandbox.demo_data import put_demo_data
 from server.sandbox.envoy_process import EnvoyProcess
 from server.sandbox.fixed_codes import AMIRA, COFFEE, FARHAN, identify_in_sandbox
 from server.storage.migrate import migrate
 
+LEFT_BEHIND_S = 5.0
+
+
+class PortTakenError(ValueError):
+    """Raised when the sandbox can't have a port it was given."""
+
 
 async def run_sandbox(settings: Settings, console: Console, stop: asyncio.Event) -> None:
     """
-    Serve the demo program on both doors until *stop* is set.
+    Serve the demo program on both doors until *stop* is set or the terminal is closed.
 
     Raises:
-        RuntimeError: A port is taken.
+        PortTakenError: A port is taken.
     """
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stop.set)
     settings = _for_sandbox(settings)
+    configure_logging(settings)
+    await asyncio.to_thread(end_envoy_left_behind, settings.data_dir / "envoy")
+    require_ports(settings)
     migrate(settings.database())
     async with serve(settings, identify=identify_in_sandbox, sandbox=True) as running:
         await running.store.write(put_demo_data)
@@ -45,9 +62,67 @@ def _for_sandbox(settings: Settings) -> Settings:
     """Open what production keeps shut, and find the pepper even for a shared database."""
     embedded = settings.model_copy(update={"database_url": ""})
     pepper = SecretStr(embedded.pepper().decode())
-    return settings.model_copy(
-        update={"reflection": True, "shutdown_notice_s": 0.0, "code_pepper": pepper}
-    )
+    update: dict[str, Any] = {"reflection": True, "shutdown_notice_s": 0.0, "code_pepper": pepper}
+    if "log_level" not in settings.model_fields_set:
+        update["log_level"] = "warning"  # The terminal is for the calls to paste.
+    return settings.model_copy(update=update)
+
+
+def require_ports(settings: Settings) -> None:
+    """
+    Check the ports before anything is started, to name the setting that can mend it.
+
+    Raises:
+        PortTakenError: One is taken, or both are the same.
+    """
+    if settings.grpc_port == settings.http_port != 0:
+        raise PortTakenError("LOYALTY_GRPC_PORT and LOYALTY_HTTP_PORT must differ.")
+    for name, port in (("GRPC", settings.grpc_port), ("HTTP", settings.http_port)):
+        if not _is_free(port):
+            raise PortTakenError(
+                f"Port {port} is taken, perhaps by another sandbox: stop that, or set "
+                f"LOYALTY_{name}_PORT to another port, for instance "
+                f"`LOYALTY_{name}_PORT={port % 65535 + 1} make run`."
+            )
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As the servers do: a port whose last connections are fading counts as free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def end_envoy_left_behind(folder: Path) -> None:
+    """End the Envoy of a sandbox that was killed: it would keep its port, before nobody."""
+    with suppress(OSError, HTTPException, ValueError, LookupError):
+        config = json.loads((folder / "envoy.json").read_text(encoding="utf-8"))
+        cluster = config["static_resources"]["clusters"][0]["load_assignment"]["endpoints"][0]
+        server = cluster["lb_endpoints"][0]["endpoint"]["address"]["socket_address"]
+        if not _is_free(server["port_value"]):
+            return  # Its server answers: another sandbox runs on the same data.
+        address = (folder / "admin_address").read_text(encoding="utf-8")
+        options = json.loads(_admin(address, "GET", "/server_info"))["command_line_options"]
+        if options["admin_address_path"] == str(folder / "admin_address"):
+            _admin(address, "POST", "/quitquitquit")
+            # Its port is free once it answers no more, which is an OSError.
+            until = time.monotonic() + LEFT_BEHIND_S
+            while time.monotonic() < until:
+                _admin(address, "GET", "/ready")
+                time.sleep(0.02)
+
+
+def _admin(address: str, method: str, path: str) -> bytes:
+    connection = HTTPConnection(address, timeout=LEFT_BEHIND_S)
+    try:
+        connection.request(method, path)
+        return connection.getresponse().read()
+    finally:
+        connection.close()
 
 
 def welcome(http_port: int, grpc_port: int) -> str:
@@ -56,6 +131,7 @@ def welcome(http_port: int, grpc_port: int) -> str:
     grpcurl = f"{programs}/grpcurl -plaintext"
     server = f"127.0.0.1:{grpc_port}"
     web = f"http://127.0.0.1:{http_port}"
+    addresses = f"--http 127.0.0.1:{http_port} --grpc {server}"
     app_key = "-H 'x-api-key: sandbox-app-key'"
     lines = (
         f"The sandbox runs: JSON and gRPC on 127.0.0.1:{http_port} (Envoy), gRPC on {server}.",
@@ -78,6 +154,8 @@ def welcome(http_port: int, grpc_port: int) -> str:
         f"{grpcurl} -H 'x-api-key: sandbox-pos-key' -d '{IDENTIFY_JSON}' {server} {IDENTIFY}",
         "# A kiosk calls from Python:",
         f"{programs}/python -c {shlex.quote(_python(server))}",
+        "# A whole visit through both doors, step by step:",
+        f"{programs}/loyalty demo {addresses}",
         "",
         "Ctrl-C stops it.",
     )

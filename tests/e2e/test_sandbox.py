@@ -1,0 +1,127 @@
+"""The sandbox as `make run` starts it: what it says, and that it leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from server.config import Settings
+from server.sandbox.run import PortTakenError, require_ports
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = [sys.executable, "-m", "server", "sandbox"]
+
+
+def environment(folder: Path, **settings: int) -> dict[str, str]:
+    """Give the environment of a sandbox that keeps its data in a folder."""
+    ports = {"GRPC_PORT": 0, "HTTP_PORT": 0} | settings
+    return {
+        **os.environ,
+        **{f"LOYALTY_{name}": str(port) for name, port in ports.items()},
+        "LOYALTY_DATA_DIR": str(folder),
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'generated'}",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+@contextmanager
+def sandbox(folder: Path, **settings: int) -> Iterator[tuple[subprocess.Popen[str], int, int]]:
+    """Run a sandbox; gives its process and its ports of HTTP and gRPC."""
+    process = subprocess.Popen(
+        COMMAND,
+        env=environment(folder, **settings),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    with process:
+        lines = (re.search(r":(\d+) \(Envoy\), gRPC on .*:(\d+)", line) for line in process.stdout)
+        ports = next((found for found in lines if found), None)
+        assert ports is not None, process.communicate()[1]
+        try:
+            yield process, int(ports[1]), int(ports[2])
+        finally:
+            process.kill()
+
+
+def is_listened_to(port: int) -> bool:
+    """Tell whether anybody takes connections on a port."""
+    with socket.socket() as probe:
+        probe.settimeout(5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signal_ends_server_and_envoy(tmp_path: Path, number: signal.Signals) -> None:
+    """Ctrl-C, SIGTERM and a closed terminal end both, and nothing is complained about."""
+    with sandbox(tmp_path) as (process, http_port, grpc_port):
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=20)
+
+        assert (process.returncode, errors) == (0, "")
+        assert not is_listened_to(http_port)
+        assert not is_listened_to(grpc_port)
+
+
+@pytest.mark.parametrize("name", ["GRPC_PORT", "HTTP_PORT"])
+def test_taken_port_is_named(tmp_path: Path, name: str) -> None:
+    """A taken port is told in one line with the setting that mends it; nothing is started."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ran = subprocess.run(
+            COMMAND,
+            env=environment(tmp_path, **{name: port}),
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    assert ran.returncode == 1
+    assert ran.stdout == ""
+    assert ran.stderr.startswith(f"Port {port} is taken")
+    assert f"LOYALTY_{name}" in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
+
+
+def test_one_port_for_both_doors_is_refused() -> None:
+    """The two doors can't share a port number."""
+    with pytest.raises(PortTakenError, match="must differ"):
+        require_ports(Settings(grpc_port=50999, http_port=50999))
+
+
+def test_envoy_of_a_killed_sandbox_is_ended(tmp_path: Path) -> None:
+    """After kill -9 the next sandbox on the same data has the port again."""
+    with sandbox(tmp_path) as (process, http_port, _):
+        process.kill()
+    assert is_listened_to(http_port)
+
+    with sandbox(tmp_path, HTTP_PORT=http_port) as (process, again, _):
+        assert again == http_port
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+
+
+def test_envoy_of_a_running_sandbox_is_left_alone(tmp_path: Path) -> None:
+    """A second sandbox on the same data, on other ports, harms nobody."""
+    with sandbox(tmp_path) as (first, http_port, _), sandbox(tmp_path) as (second, *_):
+        assert is_listened_to(http_port)
+        for process in (second, first):
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=20)
+            assert process.returncode == 0
+    until = time.monotonic() + 5
+    while is_listened_to(http_port) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not is_listened_to(http_port)
