@@ -279,6 +279,13 @@ def test_layout_is_what_there_is() -> None:
     assert rooms <= named
 
 
+def test_every_document_is_linked() -> None:
+    """README leads to every document for operators and callers."""
+    documents = {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")}
+
+    assert documents <= set(re.findall(r"\]\(([^)\s]+)\)", section("Where to go next")))
+
+
 PAGES = sorted(path for folder in (".", "docs", "envoy") for path in (ROOT / folder).glob("*.md"))
 PAGES += sorted((ROOT / "docs").glob("*/*.md"))
 
