@@ -51,6 +51,9 @@ def _recording(
     options: argparse.Namespace, subject: Subject, stacks: Path
 ) -> subprocess.Popen[bytes]:
     flags = [flag for flag in ("native", "gil") if getattr(options, flag)]
+    if not options.native:
+        # Native stacks can be read of a stopped process only.
+        flags.append("nonblocking")
     command = [
         str(Path(sys.executable).parent / "py-spy"),
         "record",
@@ -60,7 +63,6 @@ def _recording(
         *("--format", "raw"),
         *("--output", str(stacks)),
         "--threads",
-        "--nonblocking",
         *(f"--{flag}" for flag in flags),
     ]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
