@@ -45,7 +45,7 @@ generate: $(READY) ## Rebuild generated/ from protos/
 
 lock: $(READY) ## Pin the newest dependencies in requirements.lock
 	$(BIN)/pip-compile --quiet --upgrade --extra dev --strip-extras --no-emit-index-url \
-	  --no-emit-find-links --output-file requirements.lock pyproject.toml
+	  --no-emit-find-links --no-emit-trusted-host --output-file requirements.lock pyproject.toml
 
 $(BENCH_READY): $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock \

@@ -10,7 +10,12 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, pool
 from sqlalchemy.exc import DatabaseError, OperationalError
 
-from server.storage.databases import BUSY_TIMEOUT_S, Database, UnreachableError
+from server.storage.databases import (
+    BUSY_TIMEOUT_S,
+    Database,
+    UnreachableError,
+    prepare_file,
+)
 
 
 @contextmanager
@@ -45,7 +50,7 @@ def writing(database: Database) -> Iterator[Connection]:
         UnreachableError: The database does not answer, or is none.
     """
     if database.embedded:
-        Path(database.url.database or "").parent.mkdir(parents=True, exist_ok=True)
+        prepare_file(Path(database.url.database or ""))
     engine = _engine(database, "BEGIN IMMEDIATE", "READ COMMITTED")
     with _transaction(database, engine) as connection:
         yield connection

@@ -112,8 +112,14 @@ def take_shard(connection: Any, shards: int) -> int:
     return secrets.randbelow(shards)
 
 
-def _connect_sqlite(path: Path) -> sqlite3.Connection:
+def prepare_file(path: Path) -> None:
+    """Create an embedded database's folder, and its file such that only its owner reads it."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+
+
+def _connect_sqlite(path: Path) -> sqlite3.Connection:
+    prepare_file(path)
     connection = sqlite3.connect(
         path,
         timeout=BUSY_TIMEOUT_S,

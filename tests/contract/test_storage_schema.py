@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,11 @@ def _content(database_url: str) -> bytes:
         file = Path(database.url.database or "")
         pieces += [path.read_bytes() for path in file.parent.glob(f"{file.name}*")]
     return b"\n".join(pieces)
+
+
+def test_embedded_database_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
+    """The file that holds points and names is closed to other accounts of the machine."""
+    path = tmp_path / "new" / "loyalty.db"
+    migrate(Database.from_text(f"sqlite:///{path}"))
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
