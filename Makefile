@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 BENCH_READY := $(VENV)/.bench-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format generate lock bench bench-quick clean
+.PHONY: help run test fault check format generate lock bench bench-quick clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ run: $(READY) ## Start the sandbox: server, Envoy and a demo program on SQLite
 
 test: $(READY) ## Run the unit, contract and end-to-end tests
 	$(BIN)/python -m pytest
+
+fault: $(READY) ## Try faults for some minutes: LOYALTY_FAULT_SECONDS sets how long
+	$(BIN)/python -m pytest tests/fault -s
 
 check: $(READY) ## Check format, lint, types, layers, protos and generated files
 	$(BIN)/ruff format --check .

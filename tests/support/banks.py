@@ -1,0 +1,131 @@
+"""A bank: a real server process on a database that can be read meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sqlite3
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from server.application.apply_program import ApplyProgram, apply_program
+from server.application.create_key import CreateKey, create_key
+from server.application.unit import Unit
+from server.domain.keys import Role
+from server.storage.databases import Database
+from tests.support.programs import PROGRAM_ID, add_member, demo_program
+from tests.support.stores import PEPPER, open_store
+
+ROOT = Path(__file__).resolve().parents[2]
+SECRET = "lk_fault"
+START_S = 20.0
+
+Query = Callable[[str], Sequence[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """A server under test, with members that have points."""
+
+    address: str
+    database_url: str
+    loyalty_ids: tuple[str, ...]
+
+    def read(self, look: Callable[[Query], Any]) -> Any:
+        """Look at one state of the database, on a connection of its own that can't write."""
+        database = Database.from_text(self.database_url)
+        if database.embedded:
+            path = f"file:{database.url.database}?mode=ro"
+            connection: Any = sqlite3.connect(path, uri=True, isolation_level=None)
+            begin = "BEGIN"
+        else:
+            dsn = database.url.render_as_string(hide_password=False)
+            connection = psycopg.connect(dsn, autocommit=True)
+            begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        try:
+            connection.execute(begin)
+            return look(lambda sql: connection.execute(sql).fetchall())
+        finally:
+            connection.close()
+
+
+async def _prepare(database_url: str, pending_lifetime_s: int, points: Sequence[int]) -> list[str]:
+    """Apply a program whose transactions are soon abandoned, and enroll members."""
+    program = replace(demo_program(), pending_lifetime_s=pending_lifetime_s, void_spent="debt")
+    async with open_store(database_url) as store:
+
+        def fill(unit: Unit, now_ms: int) -> list[str]:
+            apply_program(unit, ApplyProgram(program), now_ms)
+            create_key(unit, CreateKey(PROGRAM_ID, "bank", Role.ADMIN, secret=SECRET), now_ms)
+            return [add_member(unit, now_ms, number) for number in points]
+
+        return await store.write(fill)
+
+
+@asynccontextmanager
+async def run_process(database_url: str, folder: Path, **settings: str) -> AsyncIterator[str]:
+    """Run a server process on a free port; gives its address and fails when it ends badly."""
+    environment = {
+        **os.environ,
+        "LOYALTY_DATABASE_URL": database_url,
+        "LOYALTY_DATA_DIR": str(folder),
+        "LOYALTY_GRPC_PORT": "0",
+        "LOYALTY_CODE_PEPPER": PEPPER.decode(),
+        "LOYALTY_SHUTDOWN_NOTICE_S": "0",
+        "LOYALTY_LOG_LEVEL": "error",
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'generated'}",
+        **settings,
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "server", "serve"),
+        env=environment,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    said: list[str] = []
+    try:
+        async with asyncio.timeout(START_S):
+            address = await _address(process.stderr, said)
+        drain = asyncio.create_task(_keep(process.stderr, said))
+        yield address
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0, "\n".join(said)
+        await drain
+        assert len(said) == 1, "\n".join(said)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def _address(lines: asyncio.StreamReader, said: list[str]) -> str:
+    async for line in lines:
+        said.append(line.decode().rstrip())
+        found = re.search(r"127\.0\.0\.1:[1-9]\d*", said[-1])
+        if found:
+            return found[0]
+    raise AssertionError("the server did not start:\n" + "\n".join(said))
+
+
+async def _keep(lines: asyncio.StreamReader, said: list[str]) -> None:
+    said.extend([line.decode().rstrip() async for line in lines])
+
+
+@asynccontextmanager
+async def open_bank_on(
+    database_url: str, folder: Path, points: Sequence[int], pending_lifetime_s: int
+) -> AsyncIterator[Bank]:
+    """Run a server for members with these points, whose open transactions live so long."""
+    loyalty_ids = await _prepare(database_url, pending_lifetime_s, points)
+    sweeping = {"LOYALTY_SWEEP_INTERVAL_S": "0.2"}
+    async with run_process(database_url, folder, **sweeping) as address:
+        yield Bank(address, database_url, tuple(loyalty_ids))
