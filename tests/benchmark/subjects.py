@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import socket
@@ -424,4 +425,6 @@ async def run_postgres(preload: Mapping[str, str]) -> AsyncIterator[_Postgres]:
         yield _Postgres(server, pid)
     finally:
         server.cleanup()
+        # Else it would clean up again at the end, and leave its lock in a new folder.
+        atexit.unregister(server._cleanup)
         shutil.rmtree(folder, ignore_errors=True)
