@@ -8,12 +8,17 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from contextlib import suppress
 
 import structlog
 
 from server.config import Settings
 
 RESTART_WAIT_S = 1.0
+RESTART_WAIT_MAX_S = 30.0
+SETTLED_S = 60.0
+"""A worker that lived as long has not died of how it was started."""
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +50,9 @@ class Workers:
             probe.bind((self._settings.grpc_host, self._settings.grpc_port))
 
     async def _keep_one(self, number: int, stop: asyncio.Event) -> None:
+        wait_s = RESTART_WAIT_S
         while not stop.is_set():
+            started = time.monotonic()
             process = subprocess.Popen(  # noqa: ASYNC220 - it returns at once.
                 [sys.executable, "-m", "server", "serve"], env=self._environment(number)
             )
@@ -57,7 +64,10 @@ class Workers:
                 await self._end(process, ended)
             else:
                 log.error("worker died", worker=number, exit_code=process.returncode)
-                await asyncio.wait((asyncio.ensure_future(stop.wait()),), timeout=RESTART_WAIT_S)
+                if time.monotonic() - started > SETTLED_S:
+                    wait_s = RESTART_WAIT_S
+                await _wait(stop, wait_s)
+                wait_s = min(2 * wait_s, RESTART_WAIT_MAX_S)
 
     def _environment(self, number: int) -> dict[str, str]:
         environment = {**os.environ, "LOYALTY_SHARE_PORT": "true"}
@@ -73,3 +83,9 @@ class Workers:
         except TimeoutError:
             process.kill()
             await ended
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    """Wait, but no longer than until told to stop."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
