@@ -227,13 +227,10 @@ class Statements:
             )
         )
         self.total_redemptions = self._compile(
-            _select_record(IncentiveUsage, usage)
-            .where(
+            select(func.coalesce(func.sum(usage.c.quantity), _constant(0))).where(
                 usage.c.program_id == bindparam("program_id"),
                 usage.c.incentive_id == bindparam("incentive_id"),
             )
-            .order_by(usage.c.shard)
-            .with_for_update()
         )
         self.redemptions_of = self._compile(
             _select_record(Redemption, redemption)

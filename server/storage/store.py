@@ -34,7 +34,8 @@ Work = Callable[[Unit, int], Any]
 
 QUEUE_MAX = 4096
 BATCH_MAX = 256
-COMPANY_WAIT_S = 0.002
+COMPANY_WAIT_S = 0.003
+GAP_MAX_S = 0.05
 CATALOG_POLL_S = 1.0
 
 log = structlog.get_logger(__name__)
@@ -73,6 +74,9 @@ class Store:
         self._idle = list(self._writers)
         self._waiting: deque[Item] = deque()
         self._company = 1
+        self._running = 0
+        self._gap_s = GAP_MAX_S
+        self._arrived = 0.0
         self._settled = 0
         self._timer: asyncio.TimerHandle | None = None
         self._drained = asyncio.Event()
@@ -121,6 +125,7 @@ class Store:
         future: asyncio.Future[T] = self._loop.create_future()
         self._waiting.append(Item(work, reads, future))
         self._drained.clear()
+        self._arrive()
         self._schedule()
         alarm = self._loop.call_later(timeout_s, _give_up, future)
         try:
@@ -155,14 +160,26 @@ class Store:
             except Exception as problem:  # noqa: BLE001 - tried again in a second.
                 log.warning("catalogue not refreshed", reason=repr(problem))
 
+    def _arrive(self) -> None:
+        """Keep count of how many calls come, and how fast."""
+        now = self._loop.time()
+        self._gap_s += (min(now - self._arrived, GAP_MAX_S) - self._gap_s) / 8
+        self._arrived = now
+        self._company = max(self._company, len(self._waiting) + self._running)
+
     def _schedule(self) -> None:
-        """Hand over what waits, now or after a moment for company."""
+        """Hand over what waits: at once when no more is to be expected, else a moment later."""
         if not self._idle or not self._waiting:
             return
-        if len(self._waiting) >= self._company:
+        if len(self._waiting) >= self._company or 2 * self._gap_s > COMPANY_WAIT_S:
             self._hand_over()
         elif self._timer is None:
-            self._timer = self._loop.call_later(COMPANY_WAIT_S, self._hand_over)
+            self._timer = self._loop.call_later(COMPANY_WAIT_S, self._stop_waiting)
+
+    def _stop_waiting(self) -> None:
+        """Hand over what came, and expect less next time."""
+        self._company = max(1, (self._company + len(self._waiting)) // 2)
+        self._hand_over()
 
     def _hand_over(self) -> None:
         if self._timer is not None:
@@ -173,13 +190,13 @@ class Store:
         writer = self._idle.pop()
         size = min(len(self._waiting), BATCH_MAX)
         batch = [self._waiting.popleft() for _ in range(size)]
-        # As much company as came last time is worth a moment's wait; less wears off by halves.
-        self._company = max(1, size if size > 1 else self._company // 2)
+        self._running += size
         writer.give(batch, lambda: self._loop.call_soon_threadsafe(self._finish, writer, batch))
 
     def _finish(self, writer: Writer, batch: Sequence[Item]) -> None:
         self._idle.append(writer)
         self._settled += len(batch)
+        self._running -= len(batch)
         if writer.catalog.revision > self.catalog.revision:
             self.catalog = writer.catalog
         for item in batch:

@@ -195,10 +195,16 @@ class UnitOfWork:
 
     def total_redemptions(self, program_id: str, incentive_id: str) -> int:
         """See `Unit.total_redemptions`."""
-        shards = self._query(
-            IncentiveUsage, self._statements.total_redemptions, (program_id, incentive_id)
-        )
-        return sum(shard.quantity for shard in shards)
+        # Whoever counts holds the first shard; the sum is a statement of its own, so that it sees
+        # what others committed while this one waited.
+        first = (program_id, incentive_id, 0)
+        if self._record(IncentiveUsage, self._statements.usage, first) is None:
+            self.add(IncentiveUsage(*first, 0))
+        self.flush()
+        row = self._connection.execute(
+            self._statements.total_redemptions.sql, (program_id, incentive_id)
+        ).fetchone()
+        return int(row[0])
 
     def redemptions_of(self, transaction: Transaction) -> Sequence[Redemption]:
         """See `Unit.redemptions_of`."""

@@ -160,6 +160,10 @@ class Writer:
                 self._roll_back()
                 return
             self._commit(connection, unit, transaction)
+        except psycopg.Error:
+            # A pipeline that failed leaves driver and server of two minds about what is prepared.
+            self._disconnect()
+            raise
         except BaseException:
             self._roll_back()
             raise

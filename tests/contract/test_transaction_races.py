@@ -10,18 +10,22 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from server.application.apply_program import ApplyProgram, apply_program
 from server.application.claim_receipt import ClaimReceipt, claim_receipt
 from server.application.expire_overdue import Expired
 from server.domain.errors import (
     LoyaltyError,
     ReceiptAlreadyClaimedError,
+    RulesFailedError,
     TransactionNotClaimableError,
 )
 from server.domain.records import TransactionStatus
+from server.domain.restrictions import MaximumRedemptions
 from tests.support.ledger import audit, balances, count_rows, rows
 from tests.support.orders import (
     CLAIMED,
     COFFEE,
+    COOKIE,
     DAY_MS,
     PENDING,
     SANDWICH,
@@ -30,7 +34,7 @@ from tests.support.orders import (
     item,
     reward,
 )
-from tests.support.programs import enroll
+from tests.support.programs import demo_program, enroll
 from tests.support.stores import demo_store, open_store
 
 ROUNDS = 8
@@ -223,3 +227,23 @@ async def test_twins_with_one_key_are_both_answered(
         )
         assert sorted(told.repeated for told in found) == [False, True]
         assert balances(database_url, guest) == (100, 0)
+
+
+async def test_last_redemption_of_all_is_given_once(
+    tills: tuple[Till, Till], database_url: str
+) -> None:
+    """Of members racing for the last redemption that a program gives away, one gets it."""
+    program = demo_program()
+    rules = (MaximumRedemptions(total=1),)
+    incentives = {**program.incentives, COOKIE: replace(program.incentives[COOKIE], rules=rules)}
+    till, other = tills
+    changed = ApplyProgram(replace(program, incentives=incentives))
+    await till.store.write(lambda unit, now: apply_program(unit, changed, now))
+    await other.store.refresh_catalog()
+    guests = [await enroll(till.store, 1000) for _ in range(6)]
+    opened = [await till.identify(guest) for guest in guests]
+    found = await outcomes(
+        *(tills[n % 2].update(one, CLAIMED, basket(reward(COOKIE))) for n, one in enumerate(opened))
+    )
+    assert refusals(found) == [RulesFailedError] * 5
+    assert count_rows(database_url, "redemption") == 1
