@@ -62,7 +62,7 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
         migrate(database)
     else:
         require_current(database)
-    async with Store(database, settings.pepper()) as store:
+    async with Store(database, settings.pepper(), settings.writers) as store:
         yield store
 
 

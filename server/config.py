@@ -27,6 +27,9 @@ class Settings(BaseSettings):
         None, min_length=32, description="Secret that codes are digested with."
     )
     reflection: bool = Field(default=False, description="Whether gRPC reflection is served.")
+    writers: int = Field(
+        1, ge=1, le=16, description="Connections of one server that write to PostgreSQL at once."
+    )
     share_port: bool = Field(
         default=False, description="Whether several servers may listen on the port together."
     )

@@ -13,7 +13,6 @@ from sqlalchemy import URL, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 BUSY_TIMEOUT_S = 5.0
-POSTGRES_WRITERS = 4
 
 _SYNCHRONOUS_FULL = 2
 _ADVISORY_SPACE = 0x10A1  # Keeps our advisory locks apart from those of others in the database.
@@ -49,11 +48,6 @@ class Database:
     def embedded(self) -> bool:
         """Whether it is a SQLite file, which has one writer."""
         return self.url.drivername == "sqlite"
-
-    @property
-    def writers(self) -> int:
-        """Connections that write at the same time."""
-        return 1 if self.embedded else POSTGRES_WRITERS
 
     def sync_url(self) -> URL:
         """URL for SQLAlchemy without asyncio, as migrations use it."""

@@ -64,13 +64,19 @@ class Store:
     The storage as the rest of the program sees it.
 
     Open it with `async with`. `catalog` is the newest catalogue seen, at most a second old.
+
+    Args:
+        database: Where the data is.
+        pepper: Secret that codes are digested with.
+        writers: Connections that write at once; an embedded database always has one.
     """
 
-    def __init__(self, database: Database, pepper: bytes) -> None:
+    def __init__(self, database: Database, pepper: bytes, writers: int = 1) -> None:
         self.catalog = Catalog(revision=-1)
         self._database = database
         statements = Statements(dialect_of(database.url.drivername))
-        self._writers = [Writer(database, statements, pepper) for _ in range(database.writers)]
+        count = 1 if database.embedded else writers
+        self._writers = [Writer(database, statements, pepper) for _ in range(count)]
         self._idle = list(self._writers)
         self._waiting: deque[Item] = deque()
         self._company = 1

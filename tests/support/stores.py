@@ -16,6 +16,9 @@ from server.storage.databases import Database
 from server.storage.store import Store
 from tests.support.programs import put_program
 
+WRITERS = 4
+"""More than a server has unless told, so that writers meet."""
+
 PEPPER = b"a pepper of thirty-two bytes....."
 
 
@@ -35,11 +38,6 @@ class WatchedDatabase:
     def embedded(self) -> bool:
         """See `Database.embedded`."""
         return self.database.embedded
-
-    @property
-    def writers(self) -> int:
-        """See `Database.writers`."""
-        return self.database.writers
 
     def connect_writer(self) -> Any:
         """Open a connection whose commits are counted."""
@@ -66,7 +64,7 @@ class _WatchedConnection:
 @asynccontextmanager
 async def open_store(database_url: str) -> AsyncIterator[Store]:
     """Open a store on a database as it is."""
-    async with Store(Database.from_text(database_url), PEPPER) as store:
+    async with Store(Database.from_text(database_url), PEPPER, WRITERS) as store:
         yield store
 
 
