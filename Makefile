@@ -29,6 +29,9 @@ test: $(READY) ## Run the unit, contract and end-to-end tests
 fault: $(READY) ## Try faults for some minutes: LOYALTY_FAULT_SECONDS sets how long
 	$(BIN)/python -m pytest tests/fault -s
 
+test-serializable: $(READY) ## Run the storage and end-to-end tests on serializable PostgreSQL
+	$(BIN)/python -m pytest tests/contract tests/e2e --databases=serializable
+
 check: $(READY) ## Check format, lint, types, layers, protos and generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

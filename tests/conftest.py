@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.databases import Backend, Sqlite, fresh_database
-from tests.support.postgres import Postgres, run_postgres
+from tests.support.postgres import Postgres, Serializable, run_postgres
+
+SERIALIZABLE = "serializable"
 
 
 @pytest.fixture(scope="session")
@@ -23,11 +25,29 @@ def sqlite(tmp_path_factory: pytest.TempPathFactory) -> Sqlite:
     return Sqlite(tmp_path_factory.mktemp("sqlite"))
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="session")
 def backend(request: pytest.FixtureRequest) -> Backend:
     """Each kind of database in turn."""
+    if request.param == SERIALIZABLE:
+        return Serializable(request.getfixturevalue("postgres"))
     kind: Backend = request.getfixturevalue("sqlite" if request.param == "sqlite" else "postgres")
     return kind
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a run choose its databases."""
+    parser.addoption(
+        "--databases",
+        default="sqlite,postgresql",
+        help=f"kinds to run on, of sqlite, postgresql and {SERIALIZABLE}, with commas between",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run whatever needs a database on each kind."""
+    if "backend" in metafunc.fixturenames:
+        kinds = metafunc.config.getoption("--databases").split(",")
+        metafunc.parametrize("backend", kinds, indirect=True, scope="session")
 
 
 @pytest.fixture

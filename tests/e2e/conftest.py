@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from pytest_asyncio import is_async_test
 
+from tests.support.databases import Backend, fresh_database
 from tests.support.server import Front, Server, run_front, run_server
 
 HERE = Path(__file__).parent
@@ -23,10 +24,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def shared_front(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Front]:
+async def shared_front(
+    tmp_path_factory: pytest.TempPathFactory, backend: Backend
+) -> AsyncIterator[Front]:
     """A server behind Envoy that all tests share: each uses members and orders of its own."""
-    async with run_front(tmp_path_factory.mktemp("front")) as running:
-        yield running
+    with fresh_database(backend) as url:
+        async with run_front(tmp_path_factory.mktemp("front"), database_url=url) as running:
+            yield running
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -47,14 +51,14 @@ def server(shared_front: Front) -> Server:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def own_front(tmp_path: Path) -> AsyncIterator[Front]:
+async def own_front(tmp_path: Path, database_url: str) -> AsyncIterator[Front]:
     """A server behind Envoy for one test alone."""
-    async with run_front(tmp_path) as running:
+    async with run_front(tmp_path, database_url=database_url) as running:
         yield running
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def own_server(tmp_path: Path) -> AsyncIterator[Server]:
+async def own_server(tmp_path: Path, database_url: str) -> AsyncIterator[Server]:
     """A server for one test alone."""
-    async with run_server(tmp_path) as running:
+    async with run_server(tmp_path, database_url=database_url) as running:
         yield running

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from server.storage.databases import Database
 from server.storage.migrate import migrate
-from tests.support.postgres import Postgres
+from tests.support.postgres import Postgres, Serializable
 
 
 class Sqlite:
@@ -47,7 +47,7 @@ class Sqlite:
         return self._folder / f"test-{next(self._numbers)}.db"
 
 
-Backend = Sqlite | Postgres
+Backend = Sqlite | Postgres | Serializable
 
 
 @contextmanager

@@ -26,7 +26,7 @@ class Postgres:
     def __init__(self, url: URL) -> None:
         self._url = url
         self._numbers = count(1)
-        self._run(f"CREATE DATABASE {self._TEMPLATE}")
+        self.run(f"CREATE DATABASE {self._TEMPLATE}")
         migrate(Database.from_text(self._named(self._TEMPLATE)))
 
     def new_database(self) -> str:
@@ -39,20 +39,47 @@ class Postgres:
 
     def drop(self, database_url: str) -> None:
         """Remove a database, whoever is still connected to it."""
-        self._run(f"DROP DATABASE {make_url(database_url).database} WITH (FORCE)")
+        self.run(f"DROP DATABASE {make_url(database_url).database} WITH (FORCE)")
 
     def _create(self, how: str) -> str:
         name = f"test_{next(self._numbers)}"
-        self._run(f"CREATE DATABASE {name} {how}")
+        self.run(f"CREATE DATABASE {name} {how}")
         return self._named(name)
 
     def _named(self, name: str) -> str:
         return self._url.set(database=name).render_as_string(hide_password=False)
 
-    def _run(self, statement: str) -> None:
+    def run(self, statement: str) -> None:
+        """Run a statement on the server itself."""
         dsn = self._url.render_as_string(hide_password=False)
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute(statement.encode())
+
+
+class Serializable:
+    """The same server with databases whose transactions are serializable, as some know no less."""
+
+    def __init__(self, server: Postgres) -> None:
+        self._server = server
+
+    def new_database(self) -> str:
+        """Create a migrated database; answers its URL."""
+        return self._serializable(self._server.new_database())
+
+    def empty_database(self) -> str:
+        """Create a database without tables; answers its URL."""
+        return self._serializable(self._server.empty_database())
+
+    def drop(self, database_url: str) -> None:
+        """Remove a database, whoever is still connected to it."""
+        self._server.drop(database_url)
+
+    def _serializable(self, database_url: str) -> str:
+        name = make_url(database_url).database
+        self._server.run(
+            f"ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'"
+        )
+        return database_url
 
 
 @contextmanager
