@@ -34,7 +34,7 @@ Work = Callable[[Unit, int], Any]
 
 QUEUE_MAX = 4096
 BATCH_MAX = 256
-COMPANY_WAIT_S = 0.003
+COMPANY_WAIT_S = 0.005
 GAP_MAX_S = 0.05
 CATALOG_POLL_S = 1.0
 
