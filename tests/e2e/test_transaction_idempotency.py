@@ -1,7 +1,7 @@
 """
 Every call that writes, sent again with its idempotency key.
 
-The table in docs/idempotency.md names these tests.
+README's table names these tests.
 """
 
 from __future__ import annotations
@@ -260,7 +260,7 @@ async def test_key_has_one_effect_on_postgresql(on_postgresql: Opening, cell: st
 
 
 def test_document_names_every_case() -> None:
-    """The table of docs/idempotency.md has a row for every call and a cell for every case."""
-    text = (ROOT / "docs" / "idempotency.md").read_text(encoding="utf-8")
+    """README's table has a row for every call and a cell for every case."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
     named = [word for word in text.replace("`", " ").split() if word in IDS]
     assert sorted(named) == sorted(IDS)
