@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import structlog
@@ -29,6 +30,7 @@ class Workers:
     def __init__(self, settings: Settings, count: int) -> None:
         self._settings = settings
         self._count = count
+        self._waiters = ThreadPoolExecutor(count, thread_name_prefix="worker")
         self._patience_s = settings.shutdown_notice_s + settings.shutdown_grace_s + 5.0
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -56,7 +58,8 @@ class Workers:
             process = subprocess.Popen(  # noqa: ASYNC220 - it returns at once.
                 [sys.executable, "-m", "server", "serve"], env=self._environment(number)
             )
-            ended = asyncio.ensure_future(asyncio.to_thread(process.wait))
+            loop = asyncio.get_running_loop()
+            ended = loop.run_in_executor(self._waiters, process.wait)
             stopping = asyncio.ensure_future(stop.wait())
             await asyncio.wait((ended, stopping), return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()

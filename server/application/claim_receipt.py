@@ -49,6 +49,7 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
         MemberNotFoundError: No member has this loyalty ID.
         ReceiptNotFoundError: The code was never given out, or its order was cancelled.
         ReceiptAlreadyClaimedError: The receipt was turned into points before.
+        StoreNotAllowedError: The key is limited to other stores than the order's.
     """
     program = unit.catalog.programs[command.key.program_id]
     loyalty_id = command.loyalty_id.lower()
@@ -60,6 +61,7 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
     transaction = unit.transaction_by_receipt(program.program_id, digest)
     if transaction is None or transaction.status is TransactionStatus.VOID:
         raise ReceiptNotFoundError
+    command.key.require_store(transaction.store_id)
     if transaction.status is not TransactionStatus.UNCLAIMED:
         raise ReceiptAlreadyClaimedError
     earned = earn(unit, program, transaction, member, transaction.points_earned, now_ms)

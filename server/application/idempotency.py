@@ -86,6 +86,7 @@ def run_once(
         outcome = use_case(unit, command, now_ms)
     except LoyaltyError:
         # While this call waited for a lock, its twin may have done what it is now too late for.
+        # Where the key was read ahead, that was after all locks, and this finds nothing new.
         earlier = _earlier_answer(unit, keyed)
         if earlier is None:
             raise

@@ -118,7 +118,7 @@ def _identify_by_code(
     code = unit.code(program.program_id, digest)
     if code is None:
         raise CodeNotFoundError
-    claim_key = f"{pos.store_id}/{pos.transaction_id}"
+    claim_key = pos.order_key
     if code.status is CodeStatus.CLAIMED:
         return _repeat_claim(unit, code, claim_key)
     if code.status is CodeStatus.REPLACED or code.expires_ms <= now_ms:

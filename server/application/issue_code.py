@@ -39,7 +39,7 @@ class IssueCode:
 
 @dataclass(frozen=True, slots=True)
 class IssuedCode:
-    """The code's record, and its digits, which exist nowhere else."""
+    """The code's record, and its digits, which are kept at most in a sealed answer."""
 
     code: Code
     digits: str

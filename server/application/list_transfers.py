@@ -13,6 +13,7 @@ from server.domain.keys import ApiKey
 from server.domain.ledger import MEMBER_KINDS, AccountKind
 
 PAGE_SIZE_DEFAULT = 50
+TRANSFER_ID_MAX = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def _read_token(token: str, scope: str) -> int:
     try:
         text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
         token_scope, _, transfer_id = text.rpartition("/")
-        if token_scope == scope:
+        if token_scope == scope and 0 < int(transfer_id) <= TRANSFER_ID_MAX:
             return int(transfer_id)
     except ValueError:
         pass

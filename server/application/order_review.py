@@ -260,7 +260,7 @@ def judge(
             incentive_id: _history(
                 unit, program, member, incentive_id, total=incentive_id in needs.total
             )
-            for incentive_id in needs.member | needs.total
+            for incentive_id in sorted(needs.member | needs.total)
         },
         claiming=claiming,
         whole=whole,

@@ -16,6 +16,7 @@ class Reads:
     Attributes:
         members: Pairs of program and loyalty ID.
         codes: Pairs of program and digits.
+        transactions: IDs of loyalty transactions.
         sessions: Pairs of program and correlation ID.
         remembered: Pairs of scope and idempotency key.
     """

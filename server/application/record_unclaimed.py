@@ -39,7 +39,7 @@ class RecordUnclaimed:
 
 @dataclass(frozen=True, slots=True)
 class RecordedUnclaimed:
-    """The transaction, and the receipt code, which exists nowhere else."""
+    """The transaction, and the receipt code, kept at most in a sealed answer."""
 
     transaction_id: str
     receipt_code: str

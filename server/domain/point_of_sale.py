@@ -24,6 +24,11 @@ class PointOfSale:
     operator: str | None
 
     @property
+    def order_key(self) -> str:
+        """Name of the order among those of all stores, by which a retry is known."""
+        return f"{self.store_id}/{self.transaction_id}"
+
+    @property
     def plu_vendor(self) -> str:
         """Vendor whose PLUs the answer carries."""
         return self.supporting_pos or self.pos_type

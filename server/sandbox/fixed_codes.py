@@ -94,7 +94,7 @@ def _arm(unit: Unit, command: IdentifyMember, now_ms: int) -> None:
     pos = command.point_of_sale
     opened = unit.transaction(code.transaction_id) if code.transaction_id else None
     if opened is not None and opened.status is not TransactionStatus.VOID:
-        retry = code.claim_key == f"{pos.store_id}/{pos.transaction_id}"
+        retry = code.claim_key == pos.order_key
         if retry and opened.status is TransactionStatus.PENDING:
             return  # Answered as the first time.
         program = replace(unit.catalog.programs[program_id], void_spent="debt")

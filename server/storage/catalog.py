@@ -20,7 +20,20 @@ if TYPE_CHECKING:
 
 def load(connection: Connection, statements: Statements) -> Catalog:
     """Read everything described; a few thousand rows at most."""
+    while True:
+        before = _revision(connection, statements)
+        catalog = _load(connection, statements, before)
+        # Each statement may see a later state than the one before it.
+        if catalog is not None and _revision(connection, statements) == before:
+            return catalog
+
+
+def _revision(connection: Connection, statements: Statements) -> int:
     (revision,) = connection.execute(statements.catalog_revision.sql).fetchone()
+    return int(revision)
+
+
+def _load(connection: Connection, statements: Statements, revision: int) -> Catalog | None:
     stores: dict[str, dict[int, Any]] = {}
     for program_id, store_id, document in connection.execute(statements.stores.sql).fetchall():
         stores.setdefault(program_id, {})[store_id] = json.loads(document)
@@ -38,6 +51,8 @@ def load(connection: Connection, statements: Statements) -> Catalog:
     for digest, key_id, program_id, partner, role, limits in connection.execute(
         statements.live_keys.sql
     ).fetchall():
+        if program_id not in programs:
+            return None
         region = programs[program_id].region
         allowed = frozenset(json.loads(limits))
         keys[bytes(digest)] = ApiKey(key_id, program_id, region, partner, Role(role), allowed)

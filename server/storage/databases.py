@@ -13,6 +13,10 @@ from sqlalchemy import URL, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 BUSY_TIMEOUT_S = 5.0
+LOCK_TIMEOUT_S = 4
+CONNECT_TIMEOUT_S = 3
+NETWORK_TIMEOUT_S = 10
+READERS = 4
 
 _SYNCHRONOUS_FULL = 2
 _ADVISORY_SPACE = 0x10A1  # Keeps our advisory locks apart from those of others in the database.
@@ -58,7 +62,15 @@ class Database:
         if self.embedded:
             return _connect_sqlite(Path(self.url.database or ""))
         dsn = self.url.render_as_string(hide_password=False)
-        return psycopg.connect(dsn, autocommit=True, application_name="loyalty-writer")
+        connection = psycopg.connect(
+            dsn,
+            autocommit=True,
+            application_name="loyalty-writer",
+            connect_timeout=CONNECT_TIMEOUT_S,
+            tcp_user_timeout=NETWORK_TIMEOUT_S * 1000,
+        )
+        connection.execute(f"SET lock_timeout = {LOCK_TIMEOUT_S * 1000:d}".encode())
+        return connection
 
     def connect_readers(self) -> AsyncEngine:
         """
@@ -68,13 +80,18 @@ class Database:
         """
         if not self.embedded:
             return create_async_engine(
-                self.url.set(drivername="postgresql+asyncpg"),
-                pool_size=4,
+                self.url.set(drivername="postgresql+psycopg"),
+                pool_size=READERS,
+                pool_pre_ping=True,
                 isolation_level="REPEATABLE READ",
+                connect_args={
+                    "connect_timeout": CONNECT_TIMEOUT_S,
+                    "tcp_user_timeout": NETWORK_TIMEOUT_S * 1000,
+                },
             )
         engine = create_async_engine(
             self.url.set(drivername="sqlite+aiosqlite"),
-            pool_size=4,
+            pool_size=READERS,
             # The driver would begin no transaction for a query: BEGIN is sent below instead.
             connect_args={"isolation_level": None},
         )

@@ -55,6 +55,7 @@ class _Prefetch:
             self._records(Hold, by.lock_holds, transactions),
             self._records(Code, by.lock_codes, codes),
             self._records(Session, by.lock_sessions, _sorted(r.sessions for r in batch)),
+            # Last, when all locks are held: a twin that held them has kept its answer by now.
             self._records(Remembered, by.find_remembered, _sorted(r.remembered for r in batch)),
         )
         self._unit.know_absent(Member, members)

@@ -24,6 +24,7 @@ from server.domain.records import (
     Transaction,
     TransactionStatus,
 )
+from server.storage.seal import Seal
 from server.storage.tables import (
     AccountTable,
     ApiKeyTable,
@@ -44,6 +45,7 @@ class SqlReader:
     def __init__(self, session: AsyncSession, pepper: bytes) -> None:
         self._session = session
         self._pepper = pepper
+        self._seal = Seal(pepper)
 
     async def member(self, program_id: str, loyalty_id: str) -> Member | None:
         """See `Reader.member`."""
@@ -100,7 +102,10 @@ class SqlReader:
     async def remembered(self, scope: str, idempotency_key: str) -> Remembered | None:
         """See `Reader.remembered`."""
         row = await self._session.get(RememberedTable, (scope, idempotency_key))
-        return None if row is None else _record(Remembered, row)
+        if row is None:
+            return None
+        answer = self._seal.open(row.answer, scope, idempotency_key)
+        return _record(Remembered, row, answer=answer)
 
     async def code(self, program_id: str, code: str) -> Code | None:
         """See `Reader.code`."""

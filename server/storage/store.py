@@ -17,17 +17,19 @@ from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 import structlog
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from server.application.reads import NOTHING, Reads
 from server.application.unit import Unit
-from server.domain.errors import DeadlinePassedError, ServerBusyError
+from server.domain.errors import DeadlinePassedError, ServerBusyError, StorageUnavailableError
 from server.domain.program import Catalog
 from server.storage.databases import Database
 from server.storage.reads import SqlReader
 from server.storage.statements import Statements, dialect_of
-from server.storage.writer import Item, Writer
+from server.storage.writer import CLOSE_WAIT_S, Item, Writer
 
 T = TypeVar("T")
 Work = Callable[[Unit, int], Any]
@@ -104,7 +106,8 @@ class Store:
     async def __aexit__(self, *_error: object) -> None:
         """Finish what was accepted, then let go of the database."""
         self._poll.cancel()
-        await self._drained.wait()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._drained.wait(), CLOSE_WAIT_S)
         for writer in self._writers:
             await self._loop.run_in_executor(None, writer.close)
         await self._readers.dispose()
@@ -141,9 +144,18 @@ class Store:
 
     @contextlib.asynccontextmanager
     async def read(self) -> AsyncIterator[SqlReader]:
-        """Open a reader over one consistent state."""
-        async with AsyncSession(self._readers) as session:
-            yield SqlReader(session, self._pepper)
+        """
+        Open a reader over one consistent state.
+
+        Raises:
+            StorageUnavailableError: The database does not answer.
+        """
+        try:
+            async with AsyncSession(self._readers) as session:
+                yield SqlReader(session, self._pepper)
+        except (OperationalError, InterfaceError, PoolTimeoutError) as problem:
+            log.warning("database does not answer a reader", reason=str(problem))
+            raise StorageUnavailableError from problem
 
     def stats(self) -> StoreStats:
         """Count what was done so far."""

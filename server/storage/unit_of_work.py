@@ -8,7 +8,7 @@ is written once, in bulk, when the batch ends or a query needs it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, Protocol, TypeVar
 
 from server.application.unit import Record
@@ -39,6 +39,7 @@ from server.domain.records import (
     TransactionStatus,
 )
 from server.storage import catalog as catalog_tables
+from server.storage.seal import Seal
 from server.storage.statements import (
     MEMBER_COLUMNS,
     RECORD_TABLES,
@@ -97,6 +98,7 @@ class UnitOfWork:
         statements: Statements,
         catalog: Catalog,
         pepper: bytes,
+        seal: Seal,
         shard: int = 0,
     ) -> None:
         self.catalog = catalog
@@ -105,6 +107,7 @@ class UnitOfWork:
         self._connection = connection
         self._statements = statements
         self._pepper = pepper
+        self._seal = seal
         self._shard = shard
         self._members: dict[tuple[str, str] | int, Member] = {}
         self._records: dict[tuple[Any, ...], Any] = {}
@@ -200,6 +203,7 @@ class UnitOfWork:
         first = (program_id, incentive_id, 0)
         if self._record(IncentiveUsage, self._statements.usage, first) is None:
             self.add(IncentiveUsage(*first, 0))
+            self.changes -= 1  # A count of nothing may stay behind when the call is refused.
         self.flush()
         row = self._connection.execute(
             self._statements.total_redemptions.sql, (program_id, incentive_id)
@@ -328,12 +332,28 @@ class UnitOfWork:
         """Write everything that was added or changed since the last flush."""
         cursor = self._connection.cursor()
         for kind, statements in self._statements.records.items():
-            self._write(cursor, statements.insert, self._added.pop(kind, {}).values())
+            added = self._added.pop(kind, {}).values()
+            rows = [self._sealed(kept) for kept in added] if kind is Remembered else added
+            self._write(cursor, statements.insert, rows)
             self._write(cursor, statements.update, self._changed.pop(kind, {}).values())
         self._write(cursor, self._statements.transfers, self._transfers)
         self._write(cursor, self._statements.accounts, self._moved.values())
         self._transfers.clear()
         self._moved.clear()
+
+    def _sealed(self, remembered: Any) -> Remembered:
+        scope, key = remembered.scope, remembered.idempotency_key
+        sealed: Remembered = replace(
+            remembered, answer=self._seal.close(remembered.answer, scope, key)
+        )
+        return sealed
+
+    def _opened(self, record: K) -> K:
+        """Open what is sealed in a record that was just read."""
+        if isinstance(record, Remembered):
+            scope, key = record.scope, record.idempotency_key
+            record.answer = self._seal.open(record.answer, scope, key)
+        return record
 
     def _write(self, cursor: Cursor, statement: RowStatement, rows: Collection[Any]) -> None:
         """Write many rows: one by one on SQLite, as one statement over arrays elsewhere."""
@@ -360,7 +380,7 @@ class UnitOfWork:
     def take_records(self, kind: type[K], rows: Iterable[Sequence[Any]]) -> None:
         """Take records that were read, and locked where they can change."""
         for row in rows:
-            record = _record(kind, row)
+            record = self._opened(_record(kind, row))
             self._records[_place(record)] = record
             if isinstance(record, Hold):
                 self._holds.setdefault(record.transaction_id, []).append(record)
@@ -400,7 +420,7 @@ class UnitOfWork:
         if known is None and (kind, *key) not in self._absent:
             row = self._connection.execute(statement.sql, key).fetchone()
             if row is not None:
-                known = self._records[kind, *key] = _record(kind, row)
+                known = self._records[kind, *key] = self._opened(_record(kind, row))
         return known
 
     def _query(self, kind: type[K], statement: Statement, values: tuple[Any, ...]) -> list[K]:

@@ -29,12 +29,23 @@ from server.domain.program import Catalog
 from server.storage import catalog as catalog_tables
 from server.storage.databases import Database, take_shard
 from server.storage.prefetch import prefetch
+from server.storage.seal import Seal
 from server.storage.statements import Statements
 from server.storage.unit_of_work import SHARDS, UnitOfWork
 
 RETRIES_MAX = 12
 RETRY_WAIT_MAX_S = 0.25
 SETTLE_WAIT_S = 3.0
+CLOSE_WAIT_S = 10.0
+
+_SQLITE_UNAVAILABLE = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+}
 
 log = structlog.get_logger(__name__)
 
@@ -76,6 +87,7 @@ class Writer:
         self._database = database
         self._statements = statements
         self._pepper = pepper
+        self._seal = Seal(pepper)
         self._begin = "BEGIN IMMEDIATE" if database.embedded else "BEGIN"
         self._connection: Any = None
         self._shard = 0
@@ -92,9 +104,9 @@ class Writer:
         self._inbox.put((batch, done))
 
     def close(self) -> None:
-        """Finish what was given and let go of the connection; blocks until then."""
+        """Finish what was given, unless it takes too long, and let go of the connection."""
         self._inbox.put(None)
-        self._thread.join()
+        self._thread.join(CLOSE_WAIT_S)
 
     def _serve(self) -> None:
         while (job := self._inbox.get()) is not None:
@@ -127,13 +139,12 @@ class Writer:
                 if collided:
                     raise
                 collided = True
-            except sqlite3.OperationalError as problem:
-                if problem.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            except (sqlite3.OperationalError, psycopg.Error) as problem:
+                if _is_unavailable(problem, alone=len(batch) == 1):
+                    log.warning("database does not serve", reason=str(problem))
+                    raise StorageUnavailableError from problem
+                if not _is_worth_another_try(problem):
                     raise
-                # Another process has been writing for longer than a call may take.
-                raise StorageUnavailableError from problem
-            except psycopg.OperationalError as problem:
-                # Serialization failures, deadlocks, lost connections.
                 if attempt == RETRIES_MAX:
                     log.warning("database gave up", reason=str(problem))
                     raise StorageUnavailableError from problem
@@ -152,6 +163,7 @@ class Writer:
                 self._statements,
                 self._fresh_catalog(connection, revision),
                 self._pepper,
+                self._seal,
                 self._shard,
             )
             if self._statements.bulk:
@@ -207,9 +219,11 @@ class Writer:
             with connection.pipeline():
                 unit.flush()
                 connection.execute("COMMIT")
+        except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
+            raise
         except psycopg.OperationalError:
             # A connection lost here leaves open whether the commit came through: ask.
-            if not connection.broken or not self._came_through(transaction):
+            if not self._came_through(transaction):
                 raise
 
     def _came_through(self, transaction: str) -> bool:
@@ -255,3 +269,22 @@ class Writer:
             with contextlib.suppress(Exception):
                 self._connection.close()
             self._connection = None
+
+
+def _is_unavailable(problem: Exception, *, alone: bool) -> bool:
+    """Tell whether the database can't serve now, and trying again at once would not help."""
+    if isinstance(problem, sqlite3.OperationalError):
+        # Another process writes for longer than a call may take, or the disk fails.
+        return problem.sqlite_errorcode & 0xFF in _SQLITE_UNAVAILABLE
+    if isinstance(problem, psycopg.errors.LockNotAvailable):
+        # Somebody holds a row for long: only the calls about that row pay for it.
+        return alone
+    # The primary of yesterday, after a failover.
+    return isinstance(problem, psycopg.errors.ReadOnlySqlTransaction)
+
+
+def _is_worth_another_try(problem: Exception) -> bool:
+    """Tell serialization failures, deadlocks and lost connections from faults."""
+    return isinstance(problem, psycopg.OperationalError) and not isinstance(
+        problem, psycopg.errors.LockNotAvailable
+    )

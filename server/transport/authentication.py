@@ -52,6 +52,16 @@ def authenticate(
     region = metadata.get("x-region")
     if region is not None and region.strip().upper() != key.region:
         raise ApiKeyInvalidError
+    require_role(key, method)
+    return key
+
+
+def require_role(key: ApiKey, method: str) -> None:
+    """
+    Check that a key may call a method.
+
+    Raises:
+        RoleNotAllowedError: Its role may not.
+    """
     if key.role not in ROLES[method]:
         raise RoleNotAllowedError(key.role.value, method.partition("/")[2])
-    return key

@@ -20,6 +20,7 @@ from server.transport.error_catalogue import CATALOGUE, ErrorRow
 DOMAIN = "loyalty.v1"
 NAMED_MAX = 5
 RULES_SHOWN_MAX = 10
+TARGETS_SHOWN_MAX = 20
 DETAILS_BYTES_MAX = 2700
 """In base64, and beside the message, details of this size keep the trailers below 4 KiB."""
 
@@ -142,17 +143,22 @@ def _rbi_body(row: ErrorRow, error: LoyaltyError) -> str:
     if isinstance(error, RulesFailedError):
         # The contract's pages disagree where this stands: in both places it suits either.
         body["isEngineError"] = details["isEngineError"] = True
-        details["ruleEvaluation"] = [_rule_json(failure) for failure in error.failures]
+        rules = [_rule_json(failure) for failure in error.failures]
+        details["ruleEvaluation"] = rules
+        while len(text := _json(body)) > LEGACY_BODY_BYTES_MAX:
+            details["ruleEvaluation"] = rules = rules[: len(rules) * 3 // 4]
+        return text
     return _json(body)
 
 
 def _rule_json(failure: RuleFailure) -> dict[str, Any]:
+    target = failure.target_value
     rendered = {
         "code": failure.code,
         "ruleId": failure.rule_id,
         "message": failure.message,
         "currentValue": failure.current_value,
-        "targetValue": failure.target_value,
+        "targetValue": target[:TARGETS_SHOWN_MAX] if isinstance(target, tuple) else target,
         "incentiveId": failure.incentive_id,
     }
     return {name: value for name, value in rendered.items() if value is not None}

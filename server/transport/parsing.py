@@ -23,6 +23,7 @@ PATTERN_WORDS: Mapping[str, str] = {
     rf"^[^{_CONTROLS}/?#]*[^\x00-\x20\x7f-\x9f/?#][^{_CONTROLS}/?#]*$": (
         'must be 1 to 128 characters without control characters, "/", "?" and "#"'
     ),
+    r"^[\x20-\x7e]*$": "must be printable ASCII characters",
     "^[0-9]{6}$": "must be 6 digits",
     "^[0-9]{4}-[0-9]{2}-[0-9]{2}$": "must be a day of the calendar, as YYYY-MM-DD",
     "^[A-Za-z]{3}$": "must be an ISO 4217 code of 3 letters",

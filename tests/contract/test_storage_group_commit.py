@@ -138,7 +138,9 @@ async def test_batch_that_fails_at_its_end_keeps_each_innocent_effect_once(
         await asyncio.gather(*good)
         with pytest.raises(Exception, match=r"(?i)unique"):
             await bad
-    (kept,) = rows(database_url, "SELECT answer FROM remembered_answer")
-    assert bytes(kept.answer) == b"first"
+        async with store.read() as reader:
+            kept = await reader.remembered("scope", "taken")
+    assert kept is not None
+    assert kept.answer == b"first"
     assert count_rows(database_url, "transfer") == 5
     audit(database_url)

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import uuid
 from datetime import UTC, datetime
 
 import grpc
 import pytest
 
-from loyalty.v1 import code_service_pb2, discount_pb2, member_service_pb2, order_pb2
+from loyalty.v1 import (
+    code_service_pb2,
+    discount_pb2,
+    member_service_pb2,
+    order_pb2,
+    transaction_service_pb2,
+    transaction_service_pb2_grpc,
+)
 from loyalty.v1 import session_service_pb2 as session_pb2
 from server.sandbox.fixed_codes import COFFEE, FARHAN, HASH_BROWN, NOOR, TWENTY_PERCENT
+from tests.support.ledger import rows
 from tests.support.server import Server, give_points, identify_request, new_order
 
 CREATED = "2021-08-10T12:18:39.180Z"
@@ -99,6 +108,35 @@ async def _issue(
         server.app.codes.IssueCode, request, **metadata
     )
     return answer
+
+
+async def test_kept_answer_of_a_code_is_sealed(own_server: Server, database_url: str) -> None:
+    """A code issued under a key is repeated with its digits, which the database does not show."""
+    loyalty_id = await own_server.admin.enroll()
+    request = code_service_pb2.IssueCodeRequest(loyalty_id=loyalty_id)
+    issue = own_server.app.codes.IssueCode
+    first = await own_server.app.call(issue, request, idempotency_key="sealed")
+    again = await own_server.app.call(issue, request, idempotency_key="sealed")
+    assert again == first
+    (kept,) = rows(database_url, "SELECT answer FROM remembered_answer")
+    assert loyalty_id.encode() not in bytes(kept.answer)
+
+
+async def test_kept_answer_is_for_those_who_may_make_the_call(server: Server) -> None:
+    """A till does not learn a code by asking for the key it was issued under."""
+    loyalty_id = await server.admin.enroll()
+    key = f"code-{loyalty_id}"
+    await server.app.call(
+        server.app.codes.IssueCode,
+        code_service_pb2.IssueCodeRequest(loyalty_id=loyalty_id),
+        idempotency_key=key,
+    )
+    ask = transaction_service_pb2_grpc.TransactionServiceStub(server.admin.channel).GetTransaction
+    request = transaction_service_pb2.GetTransactionRequest(idempotency_key=key)
+    refusal = await server.till.refused(ask, request)
+    assert refusal.reason == "ROLE_NOT_ALLOWED"
+    answer = await server.app.call(ask, request)
+    assert len(answer.issue_code.otp) == 6
 
 
 async def test_code_tells_its_life(server: Server) -> None:
@@ -216,6 +254,20 @@ async def _listed(server: Server, loyalty_id: str, size: int) -> list[int]:
         token = page.next_page_token
         if not token:
             return listed
+
+
+async def test_page_token_beyond_any_transfer_is_refused(server: Server) -> None:
+    """A token made up with a number no database carries is refused, not a fault."""
+    loyalty_id = await server.admin.enroll()
+    await give_points(server.store, loyalty_id, 10)
+    await give_points(server.store, loyalty_id, 10)
+    request = member_service_pb2.ListTransfersRequest(loyalty_id=loyalty_id, page_size=1)
+    page = await server.app.call(server.app.members.ListTransfers, request)
+    token = base64.urlsafe_b64decode(page.next_page_token + "==").decode()
+    forged = f"{token.rpartition('/')[0]}/{10**30}"
+    request.page_token = base64.urlsafe_b64encode(forged.encode()).decode()
+    refusal = await server.app.refused(server.app.members.ListTransfers, request)
+    assert refusal.violations == {"page_token": "must be the next_page_token of this listing"}
 
 
 async def test_page_token_of_another_listing_is_refused(server: Server) -> None:

@@ -31,6 +31,7 @@ from server.application.validate_transaction import Validated, validate_transact
 from server.application.void_transaction import Voided, VoidTransaction, void_transaction
 from server.domain.presentation import Presentation
 from server.domain.records import Remembered, TransactionStatus
+from server.transport.authentication import require_role
 from server.transport.call import Call
 from server.transport.servicers.order import basket_json, point_of_sale, read_basket
 from server.transport.servicers.timestamps import timestamp
@@ -106,6 +107,7 @@ class TransactionServicer:
             if remembered is None:
                 response.outcome = pb.GetTransactionResponse.OUTCOME_NEVER_SEEN
             else:
+                require_role(call.key, remembered.method)
                 await _tell_answer(response, remembered, partial(get_transaction, reader, call.key))
         return response.SerializeToString()
 
