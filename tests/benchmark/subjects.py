@@ -366,9 +366,10 @@ class Stage:
 
 
 def server_settings(port: int, home: Path) -> dict[str, str]:
-    """Set the server up as for production, but quick to stop."""
+    """Set the server up as for production, metrics included, but quick to stop."""
     return {
         "LOYALTY_GRPC_PORT": str(port),
+        "LOYALTY_METRICS_PORT": str(free_port()),
         "LOYALTY_DATA_DIR": str(home),
         "LOYALTY_CODE_PEPPER": PEPPER,
         "LOYALTY_SHUTDOWN_NOTICE_S": "0",
