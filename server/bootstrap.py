@@ -96,7 +96,7 @@ async def serve(
         telemetry.watch_store(store.stats)
         port = await server.start(settings.grpc_host, settings.grpc_port)
         sweeper = asyncio.create_task(
-            sweep_forever(store, settings.sweep_interval_s, telemetry.expired.add)
+            sweep_forever(store, settings.sweep_interval_s, telemetry.count_expired)
         )
         try:
             yield Running(store, port)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 from wsgiref.simple_server import WSGIServer
 
-from opentelemetry.exporter.prometheus import PrometheusMetricReader
-from opentelemetry.metrics import CallbackOptions, Meter, NoOpMeter, Observation
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
-from opentelemetry.sdk.resources import Resource
-from prometheus_client import start_http_server
+from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 OK = "OK"
@@ -39,21 +35,45 @@ class Stats(Protocol):
 
 
 class CallMetrics:
-    """Counts and times calls; names follow OpenTelemetry's conventions for RPC servers."""
+    """Counts and times calls; without a registry it does nothing."""
 
-    def __init__(self, meter: Meter) -> None:
-        self._duration = meter.create_histogram(
-            "rpc.server.call.duration", unit="s", description="Time a call took, by outcome."
+    def __init__(self, registry: CollectorRegistry | None) -> None:
+        self._duration = (
+            None
+            if registry is None
+            else Histogram(
+                "rpc_server_call_duration_seconds",
+                "Time a call took, by outcome: OK or the reason of its error.",
+                ("rpc_method", "outcome"),
+                buckets=BUCKETS_S,
+                registry=registry,
+            )
         )
-        self._attributes: dict[tuple[str, str], dict[str, str]] = {}
+        self._children: dict[tuple[str, str], Any] = {}
 
     def record(self, method: str, outcome: str, seconds: float) -> None:
         """Count a call. *outcome* is OK or the reason of its error."""
-        attributes = self._attributes.get((method, outcome))
-        if attributes is None:
-            attributes = {"rpc.method": method, "rpc.response.status_code": outcome}
-            self._attributes[method, outcome] = attributes
-        self._duration.record(seconds, attributes)
+        if self._duration is None:
+            return
+        child = self._children.get((method, outcome))
+        if child is None:
+            child = self._children[method, outcome] = self._duration.labels(method, outcome)
+        child.observe(seconds)
+
+
+class _StoreCollector:
+    """Reads what the store counts, when it is asked for."""
+
+    def __init__(self, stats: Callable[[], Stats]) -> None:
+        self._stats = stats
+
+    def collect(self) -> Iterator[Metric]:
+        """Give the counts of now."""
+        seen = self._stats()
+        yield CounterMetricFamily("loyalty_store_writes", "Units settled.", seen.writes)
+        yield CounterMetricFamily("loyalty_store_commits", "Commits.", seen.commits)
+        yield CounterMetricFamily("loyalty_store_retries", "Transactions again.", seen.retries)
+        yield GaugeMetricFamily("loyalty_store_waiting", "Units that wait.", seen.waiting)
 
 
 class Telemetry:
@@ -61,41 +81,32 @@ class Telemetry:
     Measures, and serves the measurements to Prometheus on a port of its own.
 
     Args:
-        port: Where; 0 measures nothing and costs nothing.
         host: Address to listen on.
+        port: Where; 0 measures nothing and costs nothing.
     """
 
     def __init__(self, host: str, port: int) -> None:
         self._server: tuple[WSGIServer, threading.Thread] | None = None
-        self.meter: Meter = NoOpMeter("loyalty")
-        self._provider: MeterProvider | None = None
-        if port:
-            buckets = ExplicitBucketHistogramAggregation(BUCKETS_S)
-            self._provider = MeterProvider(
-                metric_readers=[PrometheusMetricReader()],
-                resource=Resource.create({"service.name": "loyalty"}),
-                views=[View(instrument_name="rpc.server.call.duration", aggregation=buckets)],
+        self._registry = CollectorRegistry() if port else None
+        self._expired: Counter | None = None
+        if self._registry is not None:
+            self._expired = Counter(
+                "loyalty_expired",
+                "Abandoned transactions voided and codes expired.",
+                registry=self._registry,
             )
-            self.meter = self._provider.get_meter("loyalty")
-            self._server = start_http_server(port, host)
-        self.calls = CallMetrics(self.meter)
-        self.expired = self.meter.create_counter(
-            "loyalty.expired", description="Abandoned transactions voided and codes expired."
-        )
+            self._server = start_http_server(port, host, self._registry)
+        self.calls = CallMetrics(self._registry)
+
+    def count_expired(self, count: int) -> None:
+        """Count what a sweep ended."""
+        if self._expired is not None:
+            self._expired.inc(count)
 
     def watch_store(self, stats: Callable[[], Stats]) -> None:
         """Show what the store counts."""
-
-        def watch(
-            pick: Callable[[Stats], int],
-        ) -> Callable[[CallbackOptions], Iterable[Observation]]:
-            return lambda _options: [Observation(pick(stats()))]
-
-        counter, gauge = self.meter.create_observable_counter, self.meter.create_observable_gauge
-        counter("loyalty.store.writes", [watch(lambda seen: seen.writes)])
-        counter("loyalty.store.commits", [watch(lambda seen: seen.commits)])
-        counter("loyalty.store.retries", [watch(lambda seen: seen.retries)])
-        gauge("loyalty.store.waiting", [watch(lambda seen: seen.waiting)])
+        if self._registry is not None:
+            self._registry.register(_StoreCollector(stats))
 
     def close(self) -> None:
         """Stop measuring and let go of the port."""
@@ -104,5 +115,3 @@ class Telemetry:
             server.shutdown()
             server.server_close()
             thread.join()
-        if self._provider is not None:
-            self._provider.shutdown()
