@@ -28,8 +28,8 @@ run: $(READY) ## Start the sandbox: server, Envoy and a demo program on SQLite
 test: $(READY) ## Run the unit, contract and end-to-end tests
 	TMPDIR=$(SCRATCH) $(BIN)/python -m pytest
 
-fault: $(READY) ## Try faults for some minutes: LOYALTY_FAULT_SECONDS sets how long
-	$(BIN)/python -m pytest tests/fault -s
+fault: $(READY) ## Try to break every promise of docs/reliability.md; FAULT="--goals G4 --quick"
+	$(BIN)/python -m tests.fault $(FAULT)
 
 test-serializable: $(READY) ## Run the storage and end-to-end tests on serializable PostgreSQL
 	TMPDIR=$(SCRATCH) $(BIN)/python -m pytest tests/contract tests/e2e --databases=serializable

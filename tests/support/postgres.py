@@ -83,16 +83,21 @@ class Serializable:
 
 
 @contextmanager
-def run_postgres() -> Iterator[Postgres]:
-    """Start PostgreSQL in a folder of its own, on a socket in it, and stop it at the end."""
+def run_postgres(*, durable: bool = False) -> Iterator[Postgres]:
+    """
+    Start PostgreSQL in a folder of its own, on a socket in it, and stop it at the end.
+
+    Unless it is to be *durable* it syncs nothing: most tests end before a power cut would matter.
+    """
     # A socket's path must be short, so it is not below pytest's own folder.
     with tempfile.TemporaryDirectory(prefix="loyalty-pg-") as folder:
         server = _start(Path(folder))
         try:
             url = make_url(server.get_uri())
             with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-                # The tests end before a power cut would matter.
-                connection.execute("ALTER SYSTEM SET fsync = off")
+                connection.execute(
+                    f"ALTER SYSTEM SET fsync = {'on' if durable else 'off'}".encode()
+                )
                 # A deadlock is retried; waiting a second to see it only makes the tests slow.
                 connection.execute("ALTER SYSTEM SET deadlock_timeout = '50ms'")
                 connection.execute("SELECT pg_reload_conf()")

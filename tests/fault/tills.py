@@ -1,24 +1,12 @@
-"""
-The bank test: many tills at a few members' points, and an auditor who looks on.
-
-LOYALTY_FAULT_SECONDS is how long it runs on each storage (60 unless set), LOYALTY_FAULT_SEED makes
-the clients decide as in an earlier run.
-"""
+"""Tills that call at random, each deciding from a seed alone, and what they know together."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
 import random
-import secrets
-import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 import grpc
@@ -30,8 +18,7 @@ from loyalty.v1 import (
     session_service_pb2,
 )
 from loyalty.v1 import transaction_service_pb2 as pb
-from tests.support.banks import SECRET, Bank, Query
-from tests.support.ledger import audit
+from tests.support.banks import Bank
 from tests.support.server import Caller, identify_request
 from tests.support.transactions import (
     COFFEE,
@@ -43,12 +30,6 @@ from tests.support.transactions import (
     unclaimed_request,
 )
 
-CLIENTS = 64
-MEMBERS = 8
-CHANNELS = 8
-POINTS = 5000
-PENDING_LIFETIME_S = 2
-READ_PAUSE_S = 0.1
 SANDWICH = "6c1d94e7-2b58-4f3a-a0c9-7e5b1f84d033"
 COOKIE = "21636369-8b52-4b4a-97b7-50923ceb3ffd"
 OPEN_MAX = 256
@@ -102,16 +83,15 @@ class Decision:
     key: str
 
 
-def decisions(seed: int, client: int) -> Iterator[Decision]:
-    """Decide as a client does, from the seed alone."""
-    chance = random.Random(f"{seed}/{client}")  # noqa: S311
+def decisions(chance: random.Random, client: int, members: int) -> Iterator[Decision]:
+    """Decide as a client does, from chance alone."""
     kinds, weights = list(WEIGHTS), list(WEIGHTS.values())
     number = 0
     while True:
         number += 1
         yield Decision(
             kind=chance.choices(kinds, weights)[0],
-            member=chance.randrange(MEMBERS),
+            member=chance.randrange(members),
             pick=chance.randrange(OPEN_MAX),
             rewards=tuple(chance.sample([COFFEE, SANDWICH, COOKIE], chance.randrange(3))),
             price=chance.randrange(3000),
@@ -136,11 +116,11 @@ class Ledgers:
 class Client:
     """One till: makes a call after another until it is time."""
 
-    def __init__(self, shared: Ledgers, caller: Caller, seed: int, number: int) -> None:
+    def __init__(self, shared: Ledgers, caller: Caller, chance: random.Random, number: int) -> None:
         self._shared = shared
         self._caller = caller
         self._stub = transactions(caller)
-        self._decisions = decisions(seed, number)
+        self._decisions = decisions(chance, number, len(shared.bank.loyalty_ids))
         self._last: tuple[Any, Any, str, bytes] | None = None
 
     async def run(self, until: float) -> None:
@@ -292,116 +272,3 @@ def _reason(error: grpc.aio.AioRpcError) -> str:
                 if detail.Unpack(info):
                     return str(info.reason)
     return str(error.code().name)
-
-
-ACCOUNTS = "SELECT account_id, kind, member_number, balance FROM account"
-POSTED = (
-    "SELECT account_id, sum(points) FROM ("
-    "SELECT destination_id AS account_id, points FROM transfer UNION ALL "
-    "SELECT source_id, -points FROM transfer) AS moves GROUP BY account_id"
-)
-SWEPT = "SELECT count(*) FROM loyalty_transaction WHERE status = 3 AND answer IS NULL"
-HOLDS = "SELECT member_number, sum(points) FROM hold WHERE status = 1 GROUP BY member_number"
-
-
-def unbalanced(query: Query) -> list[str]:
-    """Read everything, in one state, and name what does not balance."""
-    accounts = query(ACCOUNTS)
-    posted = {number: int(points) for number, points in query(POSTED)}
-    holds = {member: int(points) for member, points in query(HOLDS)}
-    found = []
-    if sum(balance for *_, balance in accounts):
-        found.append("the accounts do not sum to 0")
-    for number, kind, member, balance in accounts:
-        if balance != posted.get(number, 0):
-            found.append(f"account {number} has {balance}, posted {posted.get(number, 0)}")
-        if kind in {1, 2} and balance < 0:
-            found.append(f"account {number} of member {member} is below 0")
-        if kind == 2 and balance != holds.get(member, 0):
-            found.append(f"member {member} has {balance} held, holds {holds.get(member, 0)}")
-    return found
-
-
-async def _look_on(shared: Ledgers, done: asyncio.Event) -> None:
-    """Read the whole ledger again and again, until it is over and once more."""
-    while True:
-        last = done.is_set()
-        shared.wrong += await asyncio.to_thread(shared.bank.read, unbalanced)
-        shared.reads += 1
-        if last or shared.wrong:
-            return
-        await asyncio.sleep(READ_PAUSE_S)
-
-
-def _figures(shared: Ledgers, elapsed_s: float) -> Iterator[str]:
-    """Word what was done, call by call."""
-    calls = sum(shared.outcomes.values())
-    rate = calls / elapsed_s
-    yield f"{calls} calls in {elapsed_s:.1f} s, {rate:.0f}/s; {shared.reads} full reads"
-    for name in DOCUMENTED:
-        found = {what: n for (call, what), n in sorted(shared.outcomes.items()) if call == name}
-        yield f"  {name:22}{sum(found.values()):7}  {json.dumps(found)}"
-    (swept,) = shared.bank.read(lambda query: query(SWEPT))
-    yield f"  {'voided by the sweeper':22}{swept[0]:7}"
-
-
-def _say(*lines: str) -> None:
-    """Print for the person who runs `make fault`."""
-    sys.stdout.write("\n" + "\n".join(lines) + "\n")
-    sys.stdout.flush()
-
-
-async def test_every_read_balances(
-    open_bank: Callable[[Sequence[int], int], AbstractAsyncContextManager[Bank]],
-) -> None:
-    """
-    Whatever 64 tills do at once to 8 members, every state that can be read balances.
-
-    All accounts sum to zero, each is what was posted to it, none of a member's is below zero, and
-    held points are those of the open holds; no call gets an undocumented outcome.
-    """
-    seed = int(os.environ.get("LOYALTY_FAULT_SEED") or secrets.randbelow(2**32))
-    seconds = float(os.environ.get("LOYALTY_FAULT_SECONDS", "60"))
-    _say(f"LOYALTY_FAULT_SEED={seed} LOYALTY_FAULT_SECONDS={seconds:g}")
-    async with open_bank([POINTS] * MEMBERS, PENDING_LIFETIME_S) as bank:
-        shared = Ledgers(bank)
-        # One pool of subchannels would put all clients on one connection.
-        options = [("grpc.use_local_subchannel_pool", 1)]
-        channels = [
-            grpc.aio.insecure_channel(bank.address, options=options) for _ in range(CHANNELS)
-        ]
-        done = asyncio.Event()
-        started = time.monotonic()
-        auditor = asyncio.create_task(_look_on(shared, done))
-        await asyncio.gather(
-            *(
-                Client(shared, Caller(channels[n % CHANNELS], SECRET), seed, n).run(
-                    started + seconds
-                )
-                for n in range(CLIENTS)
-            )
-        )
-        elapsed_s = time.monotonic() - started
-        done.set()
-        await auditor
-        for channel in channels:
-            await channel.close(None)
-        _say(*_figures(shared, elapsed_s))
-    assert shared.wrong == []
-    audit(bank.database_url)
-    assert _kinds_met(shared) == set(DOCUMENTED)
-
-
-def _kinds_met(shared: Ledgers) -> set[str]:
-    return {name for name, outcome in shared.outcomes if outcome == "OK"}
-
-
-def test_seed_replays_the_decisions() -> None:
-    """A client decides the same from the same seed, and otherwise from another."""
-
-    def some(seed: int, client: int) -> Sequence[Decision]:
-        return list(islice(decisions(seed, client), 50))
-
-    assert some(1, 2) == some(1, 2)
-    assert some(1, 2) != some(2, 2)
-    assert some(1, 2) != some(1, 3)

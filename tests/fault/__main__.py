@@ -1,0 +1,136 @@
+"""`python -m tests.fault`: tries to break every promise of docs/reliability.md."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import secrets
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.benchmark.machine import describe
+from tests.fault.goal import BOTH, POSTGRESQL, Goal, Trial
+from tests.fault.plan import all_goals, attempt
+from tests.support.databases import Backend, Sqlite
+from tests.support.postgres import run_postgres
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.fault", description=__doc__)
+    parser.add_argument(
+        "--goals", default="", help="numbers, with commas between; all unless given"
+    )
+    parser.add_argument("--databases", default=",".join(BOTH), help="kinds, with commas between")
+    parser.add_argument("--seed", type=int, help="decide as in an earlier run")
+    parser.add_argument("--quick", action="store_true", help="seconds a goal, as in `make test`")
+    parser.add_argument("--folder", type=Path, default=Path("build"), help="data and results")
+    return parser.parse_args()
+
+
+def _chosen(options: argparse.Namespace) -> Iterator[tuple[Goal, str]]:
+    """Give each goal with each kind of database it is to be tried on."""
+    goals = all_goals()
+    wanted = {number.strip().upper() for number in options.goals.split(",") if number.strip()}
+    unknown = wanted - {goal.number for goal in goals}
+    if unknown:
+        numbers = ", ".join(dict.fromkeys(goal.number for goal in goals))
+        raise SystemExit(f"There is no goal {', '.join(sorted(unknown))}; there are {numbers}.")
+    for goal in goals:
+        if wanted and goal.number not in wanted:
+            continue
+        kinds = [kind for kind in goal.databases if kind in options.databases.split(",")]
+        yield from ((goal, kind) for kind in (kinds if goal.databases else [""]))
+
+
+def _run(options: argparse.Namespace, console: Console, seed: int) -> list[tuple[Trial, float]]:
+    chosen = list(_chosen(options))
+    options.folder.mkdir(parents=True, exist_ok=True)
+    done = []
+    with ExitStack() as cleanup:
+        place = tempfile.TemporaryDirectory(prefix="fault-", dir=options.folder.resolve())
+        folder = Path(cleanup.enter_context(place))
+        backends: dict[str, Backend] = {}
+        if any(kind == POSTGRESQL for _, kind in chosen):
+            backends[POSTGRESQL] = cleanup.enter_context(run_postgres(durable=True))
+        for number, (goal, kind) in enumerate(chosen):
+            own = folder / str(number)
+            own.mkdir()
+            if kind and kind != POSTGRESQL:
+                backends[kind] = Sqlite(own)
+            title = " ".join(filter(None, (goal.number, goal.title, kind)))
+            console.print(f"[bold]{title}[/]  {goal.promise}")
+            trial, seconds = asyncio.run(
+                attempt(
+                    goal,
+                    kind,
+                    seed=seed,
+                    full=not options.quick,
+                    folder=own,
+                    backend=backends.get(kind),
+                    say=lambda line: console.print(f"  {line}", markup=False, highlight=False),
+                )
+            )
+            for problem in trial.problems:
+                console.print(f"  BROKEN: {problem}", style="red", markup=False)
+            console.print(f"  {'met' if trial.met else 'NOT MET'} in {seconds:.0f} s")
+            done.append((trial, seconds))
+    return done
+
+
+def _table(done: Sequence[tuple[Trial, float]], seed: int) -> Table:
+    table = Table("goal", "promise", "database", "figures", "s", "met", title=f"Seed {seed}")
+    for trial, seconds in done:
+        figures = "; ".join(f"{name} {value}" for name, value in trial.figures.items())
+        met = "[green]met[/]" if trial.met else "[red]NOT MET[/]"
+        goal = trial.goal
+        table.add_row(goal.number, goal.title, trial.kind or "-", figures, f"{seconds:.0f}", met)
+    return table
+
+
+def _write(path: Path, done: Sequence[tuple[Trial, float]], seed: int, *, full: bool) -> None:
+    content = {
+        "ended": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "machine": describe(path.parent).as_json(),
+        "seed": seed,
+        "full": full,
+        "goals": [
+            {
+                "number": trial.goal.number,
+                "title": trial.goal.title,
+                "promise": trial.goal.promise,
+                "database": trial.kind,
+                "figures": trial.figures,
+                "problems": trial.problems,
+                "seconds": round(seconds, 1),
+                "met": trial.met,
+            }
+            for trial, seconds in done
+        ],
+    }
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def main() -> int:
+    """Try the goals, print a row for each, and write `fault.json`; 1 when one is not met."""
+    options = _options()
+    console = Console(width=max(Console().width, 150), soft_wrap=True)
+    seed = secrets.randbelow(2**32) if options.seed is None else options.seed
+    console.print(f"Seed {seed}: `python -m tests.fault --seed {seed}` decides the same again.")
+    done = _run(options, console, seed)
+    console.print(_table(done, seed), soft_wrap=False)
+    _write(options.folder / "fault.json", done, seed, full=not options.quick)
+    met = sum(trial.met for trial, _ in done)
+    console.print(f"{met} of {len(done)} met. All figures: {options.folder / 'fault.json'}")
+    return 0 if done and met == len(done) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

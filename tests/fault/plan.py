@@ -1,0 +1,51 @@
+"""All goals, found where they stand, and how one of them is tried."""
+
+from __future__ import annotations
+
+import asyncio
+import pkgutil
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+
+from tests.fault import goals
+from tests.fault.goal import Goal, Trial
+from tests.support.databases import Backend
+
+TRIAL_MAX_S = 1800.0
+"""A trial that hangs is a broken promise too."""
+
+
+def all_goals() -> tuple[Goal, ...]:
+    """Give every goal that a module of `goals` lists in GOALS, by number."""
+    found = [goal for module in _modules() for goal in import_module(module).GOALS]
+    return tuple(sorted(found, key=lambda goal: (int(goal.number[1:]), goal.title)))
+
+
+def _modules() -> Iterator[str]:
+    for module in pkgutil.iter_modules(goals.__path__):
+        yield f"{goals.__name__}.{module.name}"
+
+
+async def attempt(
+    goal: Goal,
+    kind: str,
+    *,
+    seed: int,
+    full: bool,
+    folder: Path,
+    backend: Backend | None,
+    say: Callable[[str], None],
+) -> tuple[Trial, float]:
+    """Try a goal once; answers what came of it and how many seconds it took."""
+    trial = Trial(goal, kind, seed, full, folder, backend, say)
+    started = time.monotonic()
+    try:
+        async with asyncio.timeout(TRIAL_MAX_S):
+            await goal.run(trial)
+    except Exception as problem:  # noqa: BLE001 - whatever ends a trial early, its row must tell.
+        trial.problems.append(f"the trial ended with {problem!r}")
+        say("".join(traceback.format_exception(problem)))
+    return trial, time.monotonic() - started
