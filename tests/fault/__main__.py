@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import secrets
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
-from tests.benchmark.machine import describe
-from tests.fault.goal import BOTH, POSTGRESQL, Goal, Trial
+from tests.fault.goal import BOTH, POSTGRESQL, Goal
 from tests.fault.plan import all_goals, attempt
+from tests.fault.report import Report, Row, table_of
 from tests.support.databases import Backend, Sqlite
 from tests.support.postgres import run_postgres
+
+RESULTS = "fault.json"
 
 
 def _options() -> argparse.Namespace:
@@ -32,6 +31,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, help="decide as in an earlier run")
     parser.add_argument("--quick", action="store_true", help="seconds a goal, as in `make test`")
     parser.add_argument("--folder", type=Path, default=Path("build"), help="data and results")
+    parser.add_argument("--document", type=Path, help="Markdown file whose figures to replace")
     return parser.parse_args()
 
 
@@ -50,10 +50,8 @@ def _chosen(options: argparse.Namespace) -> Iterator[tuple[Goal, str]]:
         yield from ((goal, kind) for kind in (kinds if goal.databases else [""]))
 
 
-def _run(options: argparse.Namespace, console: Console, seed: int) -> list[tuple[Trial, float]]:
+def _run(options: argparse.Namespace, console: Console, seed: int, report: Report) -> None:
     chosen = list(_chosen(options))
-    options.folder.mkdir(parents=True, exist_ok=True)
-    done = []
     with ExitStack() as cleanup:
         place = tempfile.TemporaryDirectory(prefix="fault-", dir=options.folder.resolve())
         folder = Path(cleanup.enter_context(place))
@@ -81,55 +79,25 @@ def _run(options: argparse.Namespace, console: Console, seed: int) -> list[tuple
             for problem in trial.problems:
                 console.print(f"  BROKEN: {problem}", style="red", markup=False)
             console.print(f"  {'met' if trial.met else 'NOT MET'} in {seconds:.0f} s")
-            done.append((trial, seconds))
-    return done
-
-
-def _table(done: Sequence[tuple[Trial, float]], seed: int) -> Table:
-    table = Table("goal", "promise", "database", "figures", "s", "met", title=f"Seed {seed}")
-    for trial, seconds in done:
-        figures = "; ".join(f"{name} {value}" for name, value in trial.figures.items())
-        met = "[green]met[/]" if trial.met else "[red]NOT MET[/]"
-        goal = trial.goal
-        table.add_row(goal.number, goal.title, trial.kind or "-", figures, f"{seconds:.0f}", met)
-    return table
-
-
-def _write(path: Path, done: Sequence[tuple[Trial, float]], seed: int, *, full: bool) -> None:
-    content = {
-        "ended": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "machine": describe(path.parent).as_json(),
-        "seed": seed,
-        "full": full,
-        "goals": [
-            {
-                "number": trial.goal.number,
-                "title": trial.goal.title,
-                "promise": trial.goal.promise,
-                "database": trial.kind,
-                "figures": trial.figures,
-                "problems": trial.problems,
-                "seconds": round(seconds, 1),
-                "met": trial.met,
-            }
-            for trial, seconds in done
-        ],
-    }
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+            report.add(Row.of(trial, seconds))
+            report.write(options.folder / RESULTS)
 
 
 def main() -> int:
-    """Try the goals, print a row for each, and write `fault.json`; 1 when one is not met."""
+    """Try the goals, print a row for each and keep all figures; 1 when one is not met."""
     options = _options()
     console = Console(width=max(Console().width, 150), soft_wrap=True)
     seed = secrets.randbelow(2**32) if options.seed is None else options.seed
     console.print(f"Seed {seed}: `python -m tests.fault --seed {seed}` decides the same again.")
-    done = _run(options, console, seed)
-    console.print(_table(done, seed), soft_wrap=False)
-    _write(options.folder / "fault.json", done, seed, full=not options.quick)
-    met = sum(trial.met for trial, _ in done)
-    console.print(f"{met} of {len(done)} met. All figures: {options.folder / 'fault.json'}")
-    return 0 if done and met == len(done) else 1
+    options.folder.mkdir(parents=True, exist_ok=True)
+    report = Report.beside(options.folder / RESULTS)
+    _run(options, console, seed, report)
+    console.print(table_of(report.fresh), soft_wrap=False)
+    if options.document:
+        report.document(options.document)
+    met = sum(row.met for row in report.fresh)
+    console.print(f"{met} of {len(report.fresh)} met. All figures: {options.folder / RESULTS}")
+    return 0 if report.all_met else 1
 
 
 if __name__ == "__main__":
