@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import structlog
 
-from server.application.expire_overdue import Expired, expire_overdue
+from server.application.expire_overdue import (
+    OverdueCode,
+    OverdueTransaction,
+    expire_code,
+    find_overdue_codes,
+    find_overdue_transactions,
+    void_overdue,
+)
+from server.application.unit import Unit
+from server.domain.errors import DeadlinePassedError, ServerBusyError, StorageUnavailableError
 from server.storage.store import Store
 
 BATCH_MAX = 100
+
+T = TypeVar("T", OverdueTransaction, OverdueCode)
+
+_NOT_THE_ROWS_FAULT = (DeadlinePassedError, ServerBusyError, StorageUnavailableError)
 
 log = structlog.get_logger(__name__)
 
@@ -26,16 +40,58 @@ async def sweep_forever(store: Store, interval_s: float, count: Callable[[int], 
 
 
 async def sweep(store: Store) -> int:
-    """End everything overdue, a batch at a time; answers how much it was."""
-    total = 0
+    """
+    End everything overdue, a batch at a time; answers how much it was.
+
+    A row that can't be ended is logged with its ID and passed over: the rest goes on.
+
+    Raises:
+        LoyaltyError: The storage does not serve; the next sweep goes on from there.
+    """
+    voided = await _end_all(store, find_overdue_transactions, void_overdue)
+    for overdue in voided:
+        log.info("abandoned transaction voided", transaction_id=overdue.transaction_id)
+    expired = await _end_all(store, find_overdue_codes, expire_code)
+    if expired:
+        log.info("codes expired", count=len(expired))
+    return len(voided) + len(expired)
+
+
+async def _end_all(
+    store: Store,
+    find: Callable[[Unit, T | None, int, int], Sequence[T]],
+    end: Callable[[Unit, T, int], bool],
+) -> list[T]:
+    """End all that is found, each in a unit of work of its own; answers what was ended."""
+    ended: list[T] = []
+    last: T | None = None
     while True:
-        expired: Expired = await store.write(
-            lambda unit, now_ms: expire_overdue(unit, BATCH_MAX, now_ms)
-        )
-        total += expired.count
-        for transaction_id in expired.transaction_ids:
-            log.info("abandoned transaction voided", transaction_id=transaction_id)
-        if expired.codes:
-            log.info("codes expired", count=expired.codes)
-        if not expired.count:
-            return total
+        found = await _look(store, find, last)
+        ended += await _end(store, found, end)
+        if len(found) < BATCH_MAX:
+            return ended
+        # What could not be ended is still overdue, so that the search goes on behind it.
+        last = found[-1]
+
+
+async def _look(
+    store: Store, find: Callable[[Unit, T | None, int, int], Sequence[T]], last: T | None
+) -> Sequence[T]:
+    return await store.write(lambda unit, now_ms: find(unit, last, BATCH_MAX, now_ms))
+
+
+async def _end(store: Store, found: Sequence[T], end: Callable[[Unit, T, int], bool]) -> list[T]:
+    def work(overdue: T) -> Callable[[Unit, int], bool]:
+        return lambda unit, now_ms: end(unit, overdue, now_ms)
+
+    # The store runs them as one batch with one commit, and one by one when one of them fails.
+    outcomes = await asyncio.gather(
+        *(store.write(work(overdue), reads=overdue.reads()) for overdue in found),
+        return_exceptions=True,
+    )
+    for overdue, outcome in zip(found, outcomes, strict=True):
+        if isinstance(outcome, BaseException):
+            log.error("not ended, though overdue", row=repr(overdue), reason=repr(outcome))
+    if found and all(isinstance(outcome, _NOT_THE_ROWS_FAULT) for outcome in outcomes):
+        raise StorageUnavailableError
+    return [overdue for overdue, outcome in zip(found, outcomes, strict=True) if outcome is True]

@@ -16,6 +16,7 @@ class Reads:
     Attributes:
         members: Pairs of program and loyalty ID.
         codes: Pairs of program and digits.
+        digests: Pairs of program and a code's digest, where the digits are not known.
         transactions: IDs of loyalty transactions.
         sessions: Pairs of program and correlation ID.
         remembered: Pairs of scope and idempotency key.
@@ -23,6 +24,7 @@ class Reads:
 
     members: tuple[tuple[str, str], ...] = ()
     codes: tuple[tuple[str, str], ...] = ()
+    digests: tuple[tuple[str, bytes], ...] = ()
     transactions: tuple[str, ...] = ()
     sessions: tuple[tuple[str, str], ...] = ()
     remembered: tuple[tuple[str, str], ...] = ()

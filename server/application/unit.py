@@ -80,11 +80,15 @@ class Unit(Protocol):
     def transaction_by_receipt(self, program_id: str, digest: bytes) -> Transaction | None:
         """Find the order that a receipt code was given out for, and lock it."""
 
-    def overdue_transactions(self, now_ms: int, limit: int) -> Sequence[Transaction]:
-        """Find and lock open transactions past their time that nobody else is at."""
+    def overdue_transactions(
+        self, now_ms: int, after: tuple[int, str], limit: int
+    ) -> Sequence[tuple[int, str]]:
+        """Find open transactions past their time, by time and ID; nothing is locked."""
 
-    def overdue_codes(self, now_ms: int, limit: int) -> Sequence[Code]:
-        """Find and lock unused codes past their time that nobody else is at."""
+    def overdue_codes(
+        self, now_ms: int, after: tuple[int, str, bytes], limit: int
+    ) -> Sequence[tuple[int, str, bytes]]:
+        """Find unused codes past their time, by time, program and digest; nothing is locked."""
 
     def open_debt(self, member: Member) -> Account:
         """Find a member's debt, opened if there is none, and lock it."""

@@ -37,9 +37,12 @@ class _Prefetch:
     def run(self, batch: Sequence[Reads]) -> None:
         members = _sorted(reads.members for reads in batch)
         transactions = [(key,) for key in _sorted(reads.transactions for reads in batch)]
-        codes = sorted(
-            (program_id, self._unit.code_digest(program_id, digits))
-            for program_id, digits in _sorted(reads.codes for reads in batch)
+        codes = _sorted(
+            (
+                *reads.digests,
+                *((place, self._unit.code_digest(place, digits)) for place, digits in reads.codes),
+            )
+            for reads in batch
         )
         by = self._statements
         numbers = self._ask(

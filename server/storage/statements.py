@@ -27,6 +27,7 @@ from sqlalchemy import (
     insert,
     literal_column,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import psycopg
@@ -266,29 +267,25 @@ class Statements:
         )
 
     def _describe_sweeps(self) -> None:
-        """Build the statements that find what is overdue; servers skip one another's rows."""
-        transaction, code = table_of(t.TransactionTable), table_of(t.CodeTable)
-        self.overdue_transactions = self._compile(
-            _select_record(Transaction, transaction)
+        """Build the statements that find what is overdue, by time and key, after a last one."""
+        self.overdue_transactions = self._overdue(Transaction, TransactionStatus.PENDING)
+        self.overdue_codes = self._overdue(Code, CodeStatus.PENDING)
+
+    def _overdue(self, record: type, open_status: int) -> Statement:
+        model, key = RECORD_TABLES[record]
+        table = table_of(model)
+        place = [table.c[name] for name in ("expires_ms", *key)]
+        after = [bindparam(f"after_{one.name}", type_=one.type) for one in place]
+        return self._compile(
+            select(*place)
             .where(
-                transaction.c.status == _constant(TransactionStatus.PENDING),
-                transaction.c.expires_ms <= bindparam("now_ms"),
+                table.c.status == _constant(open_status),
+                table.c.expires_ms <= bindparam("now_ms"),
+                tuple_(*place) > tuple_(*after),
             )
-            .order_by(transaction.c.expires_ms)
+            .order_by(*place)
             .limit(bindparam("limit_rows"))
             .offset(_constant(0))  # Else SQLite's dialect adds a parameter of its own.
-            .with_for_update(skip_locked=True)
-        )
-        self.overdue_codes = self._compile(
-            _select_record(Code, code)
-            .where(
-                code.c.status == _constant(CodeStatus.PENDING),
-                code.c.expires_ms <= bindparam("now_ms"),
-            )
-            .order_by(code.c.expires_ms)
-            .limit(bindparam("limit_rows"))
-            .offset(_constant(0))  # Else SQLite's dialect adds a parameter of its own.
-            .with_for_update(skip_locked=True)
         )
 
     def _describe_catalog(self) -> None:

@@ -230,13 +230,21 @@ class UnitOfWork:
         )
         return found[0] if found else None
 
-    def overdue_transactions(self, now_ms: int, limit: int) -> Sequence[Transaction]:
+    def overdue_transactions(
+        self, now_ms: int, after: tuple[int, str], limit: int
+    ) -> Sequence[tuple[int, str]]:
         """See `Unit.overdue_transactions`."""
-        return self._query(Transaction, self._statements.overdue_transactions, (now_ms, limit))
+        values = (now_ms, *after, limit)
+        return self._connection.execute(
+            self._statements.overdue_transactions.sql, values
+        ).fetchall()
 
-    def overdue_codes(self, now_ms: int, limit: int) -> Sequence[Code]:
+    def overdue_codes(
+        self, now_ms: int, after: tuple[int, str, bytes], limit: int
+    ) -> Sequence[tuple[int, str, bytes]]:
         """See `Unit.overdue_codes`."""
-        return self._query(Code, self._statements.overdue_codes, (now_ms, limit))
+        values = (now_ms, *after, limit)
+        return self._connection.execute(self._statements.overdue_codes.sql, values).fetchall()
 
     # Writes.
 

@@ -248,7 +248,7 @@ class World:
             for visit in self.visits
             if visit.status is PENDING and visit.expires_ms <= self.till.now_ms
         ]
-        assert sorted(ended.transaction_ids) == sorted(v.transaction_id for v in overdue)
+        assert sorted(ended) == sorted(v.transaction_id for v in overdue)
         for visit in overdue:
             assert visit.guest is not None
             visit.guest.available += visit.held

@@ -292,9 +292,9 @@ async def test_sweeper_gives_abandoned_points_back(till: Till, database_url: str
     guest = await enroll(till.store, 1000)
     transaction = await till.identify(guest, COFFEE)
     till.now_ms += 86_400_000 - 1
-    assert (await till.sweep()).transaction_ids == ()
+    assert (await till.sweep()) == ()
     till.now_ms += 1
-    assert (await till.sweep()).transaction_ids == (transaction,)
+    assert (await till.sweep()) == (transaction,)
     assert balances(database_url, guest) == (1000, 0)
     with pytest.raises(TransactionNotClaimableError, match="VOID"):
         await till.update(transaction, CLAIMED, basket(reward(COFFEE)))

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from server.application.claim_receipt import ClaimReceipt, claim_receipt
-from server.application.expire_overdue import Expired, expire_overdue
+from server.application.expire_overdue import find_overdue_transactions, void_overdue
 from server.application.idempotency import Keyed, run_once
 from server.application.identify_member import identify_member
 from server.application.issue_code import issue_code
@@ -172,9 +172,20 @@ class Till:
         """Turn a receipt into points."""
         return await self.call(claim_receipt, ClaimReceipt(self.key, loyalty_id, receipt_code))
 
-    async def sweep(self) -> Expired:
-        """End what is overdue at the till's time."""
+    async def sweep(self) -> tuple[str, ...]:
+        """Void what is overdue at the till's time; answers which transactions."""
         now_ms = self.now_ms
-        return await self.store.write(
-            lambda unit, _: expire_overdue(unit, 100, now_ms), timeout_s=30
+        found = await self.store.write(
+            lambda unit, _: find_overdue_transactions(unit, None, 100, now_ms), timeout_s=30
+        )
+        voided = [
+            await self.store.write(
+                lambda unit, _, overdue=overdue: void_overdue(unit, overdue, now_ms),
+                timeout_s=30,
+                reads=overdue.reads(),
+            )
+            for overdue in found
+        ]
+        return tuple(
+            overdue.transaction_id for overdue, ended in zip(found, voided, strict=True) if ended
         )
