@@ -16,6 +16,7 @@ from server.config import Settings
 from server.storage.migrate import migrate, require_current
 from server.storage.store import Store
 from server.sweeper import sweep_forever
+from server.transport.redaction import redact
 from server.transport.server import LoyaltyServer
 from server.transport.servicers.code import CodeServicer
 from server.transport.servicers.identify import IdentifyServicer, IdentifyUseCase
@@ -41,17 +42,31 @@ def configure_logging(settings: Settings) -> None:
         if settings.log_json
         else structlog.dev.ConsoleRenderer()
     )
+    shared: list[structlog.typing.Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        # Last, because what comes before it makes text of exceptions.
+        redact,
+    ]
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
+        processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
+    # What libraries say, gRPC and asyncio above all, goes the same way.
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *shared,
+                renderer,
+            ]
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
 
 
 @asynccontextmanager

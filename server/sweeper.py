@@ -35,7 +35,7 @@ async def sweep_forever(store: Store, interval_s: float, count: Callable[[int], 
         try:
             count(await sweep(store))
         except Exception as problem:  # noqa: BLE001 - the next round tries again.
-            log.warning("sweep failed", reason=repr(problem))
+            log.warning("sweep failed", reason=f"{type(problem).__name__}: {problem}")
         await asyncio.sleep(interval_s)
 
 

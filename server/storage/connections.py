@@ -84,10 +84,13 @@ def _transaction(database: Database, engine: Engine) -> Iterator[Connection]:
 def _engine(database: Database, begin: str, isolation: str) -> Engine:
     url = database.sync_url()
     if not database.embedded:
-        return create_engine(url, poolclass=pool.NullPool, isolation_level=isolation)
+        return create_engine(
+            url, poolclass=pool.NullPool, isolation_level=isolation, hide_parameters=True
+        )
     engine = create_engine(
         url,
         poolclass=pool.NullPool,
+        hide_parameters=True,
         # The driver would begin nothing for a query or a change of the schema.
         connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_S},
     )

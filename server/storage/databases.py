@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 from sqlalchemy import URL, event, make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 BUSY_TIMEOUT_S = 5.0
@@ -40,7 +41,11 @@ class Database:
     @classmethod
     def from_text(cls, text: str) -> Database:
         """Read a URL, whatever driver it names."""
-        url = make_url(text)
+        try:
+            url = make_url(text)
+        except ArgumentError:
+            # Not its own words: a URL may hold a password.
+            raise ValueError("must be a URL as sqlite:/// or postgresql://") from None
         name = url.get_backend_name()
         if name not in {"sqlite", "postgresql"}:
             raise ValueError(f"must begin with sqlite:/// or postgresql://, not {name}://")
@@ -83,6 +88,7 @@ class Database:
                 self.url.set(drivername="postgresql+psycopg"),
                 pool_size=READERS,
                 pool_pre_ping=True,
+                hide_parameters=True,
                 isolation_level="REPEATABLE READ",
                 connect_args={
                     "connect_timeout": CONNECT_TIMEOUT_S,
@@ -92,6 +98,7 @@ class Database:
         engine = create_async_engine(
             self.url.set(drivername="sqlite+aiosqlite"),
             pool_size=READERS,
+            hide_parameters=True,
             # The driver would begin no transaction for a query: BEGIN is sent below instead.
             connect_args={"isolation_level": None},
         )

@@ -176,7 +176,9 @@ class Store:
             try:
                 await self.refresh_catalog()
             except Exception as problem:  # noqa: BLE001 - tried again in a second.
-                log.warning("catalogue not refreshed", reason=repr(problem))
+                log.warning(
+                    "catalogue not refreshed", reason=f"{type(problem).__name__}: {problem}"
+                )
 
     def _arrive(self) -> None:
         """Keep count of how many calls come, and how fast."""
