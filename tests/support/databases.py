@@ -37,6 +37,12 @@ class Sqlite:
         """Name a file that does not exist; answers its URL."""
         return f"sqlite:///{self._new_path()}"
 
+    def copy_database(self, database_url: str) -> str:
+        """Copy a database that nobody has open; answers the copy's URL."""
+        path = self._new_path()
+        shutil.copyfile(database_url.removeprefix("sqlite:///"), path)
+        return f"sqlite:///{path}"
+
     def drop(self, database_url: str) -> None:
         """Remove a file with its log."""
         path = Path(database_url.removeprefix("sqlite:///"))

@@ -37,6 +37,10 @@ class Postgres:
         """Create a database without tables; answers its URL."""
         return self._create("")
 
+    def copy_database(self, database_url: str) -> str:
+        """Copy a database that nobody has open; answers the copy's URL."""
+        return self._create(f"TEMPLATE {make_url(database_url).database}")
+
     def drop(self, database_url: str) -> None:
         """Remove a database, whoever is still connected to it."""
         self.run(f"DROP DATABASE {make_url(database_url).database} WITH (FORCE)")
@@ -69,6 +73,10 @@ class Serializable:
     def empty_database(self) -> str:
         """Create a database without tables; answers its URL."""
         return self._serializable(self._server.empty_database())
+
+    def copy_database(self, database_url: str) -> str:
+        """Copy a database that nobody has open; answers the copy's URL."""
+        return self._serializable(self._server.copy_database(database_url))
 
     def drop(self, database_url: str) -> None:
         """Remove a database, whoever is still connected to it."""

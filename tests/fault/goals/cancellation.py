@@ -1,0 +1,636 @@
+"""G9: every call cut off at every point where it waits, one point after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+from collections import Counter
+from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import pytest
+from google.protobuf.message import Message
+from sqlalchemy import Dialect
+from sqlmodel import SQLModel
+
+from loyalty.v1 import (
+    code_service_pb2,
+    identify_service_pb2,
+    member_service_pb2,
+    session_service_pb2,
+)
+from loyalty.v1 import transaction_service_pb2 as pb
+from server.application.create_key import CreateKey, create_key
+from server.application.unit import Unit
+from server.domain.keys import Role
+from server.storage import store as store_module
+from server.storage.audit import audit
+from server.storage.databases import Database
+from server.storage.statements import Statements
+from server.storage.store import Store
+from server.storage.tables import CatalogRevisionTable
+from server.sweeper import sweep
+from tests.fault.determined import Chance, determined
+from tests.fault.goal import SQLITE, Goal, Trial
+from tests.fault.handlers import FakeContext, Handler, Refused, handlers
+from tests.support.banks import SECRET, Bank, Query
+from tests.support.orders import DAY_MS, START_MS
+from tests.support.programs import PROGRAM_ID, add_member, put_program
+from tests.support.server import identify_request
+from tests.support.stores import PEPPER
+from tests.support.transactions import (
+    COFFEE,
+    line,
+    reward_line,
+    unclaimed_request,
+    update_request,
+    validate_request,
+)
+
+GUEST = "3f0a2f2e-6f0c-4a53-8a44-5d9f6a3f1c01"
+POINTS = 3000
+JUMP_S = 60.0
+TURNS = 20
+"""Turns of the loop in which a call that was cut off may tidy up before its work goes on."""
+
+CANCELLED = "CANCELLED"
+HANG_S = 30.0
+
+
+class Moment(Enum):
+    """How far the work of a call is when the call is cut off."""
+
+    WAITING = "before its work begins"
+    WORKING = "before its work is committed"
+    DONE = "after its work is committed, before it is answered"
+
+
+class Cut(Enum):
+    """How a call is cut off: by its caller, or by the server's own timer."""
+
+    CANCEL = "cancelled"
+    DEADLINE = "deadline"
+
+
+# --- The calls ----------------------------------------------------------------------------------
+
+
+async def _session(_: Bench) -> Message:
+    return session_service_pb2.StartAnonymousSessionRequest(correlation_id="visit-1")
+
+
+async def _identify(_: Bench) -> Message:
+    return identify_request(GUEST, "order-1")
+
+
+async def _issue_code(_: Bench) -> Message:
+    selected = code_service_pb2.SelectedIncentive(incentive_id=COFFEE)
+    return code_service_pb2.IssueCodeRequest(loyalty_id=GUEST, order=[selected])
+
+
+async def _code(bench: Bench) -> str:
+    issued = await bench.prepare("CodeService/IssueCode", await _issue_code(bench))
+    return str(code_service_pb2.IssueCodeResponse.FromString(issued).otp)
+
+
+async def _identify_by_code(bench: Bench) -> Message:
+    return identify_request(await _code(bench), "order-1")
+
+
+async def _get_code(bench: Bench) -> Message:
+    return code_service_pb2.GetCodeRequest(otp=await _code(bench))
+
+
+async def _open(bench: Bench) -> str:
+    """Identify by a code that holds the points of a coffee; answers the transaction."""
+    request = await _identify_by_code(bench)
+    opened = await bench.prepare("IdentifyService/Identify", request)
+    return str(identify_service_pb2.IdentifyResponse.FromString(opened).transaction_id)
+
+
+async def _validate(bench: Bench) -> Message:
+    return validate_request(await _open(bench), "CLAIMED", reward_line(), line(5))
+
+
+async def _update_pending(bench: Bench) -> Message:
+    return update_request(await _open(bench), "PENDING", reward_line(quantity=2), line(5))
+
+
+async def _update_claimed(bench: Bench) -> Message:
+    return update_request(await _open(bench), "CLAIMED", reward_line(), line(5))
+
+
+async def _void_pending(bench: Bench) -> Message:
+    return pb.VoidRequest(loyalty_transaction_id=await _open(bench))
+
+
+async def _void_claimed(bench: Bench) -> Message:
+    request = await _update_claimed(bench)
+    await bench.prepare("TransactionService/Update", request)
+    return pb.VoidRequest(loyalty_transaction_id=request.loyalty_transaction_id)
+
+
+async def _unclaimed(_: Bench) -> Message:
+    return unclaimed_request(line(5))
+
+
+async def _claim_receipt(bench: Bench) -> Message:
+    recorded = await bench.prepare("TransactionService/Unclaimed", await _unclaimed(bench))
+    code = pb.UnclaimedResponse.FromString(recorded).receipt_code
+    return pb.ClaimReceiptRequest(loyalty_id=GUEST, receipt_code=code)
+
+
+async def _get_transaction(bench: Bench) -> Message:
+    return pb.GetTransactionRequest(loyalty_transaction_id=await _open(bench))
+
+
+async def _enroll(_: Bench) -> Message:
+    return member_service_pb2.EnrollMemberRequest(name="Guest")
+
+
+async def _get_member(_: Bench) -> Message:
+    return member_service_pb2.GetMemberRequest(loyalty_id=GUEST)
+
+
+async def _list_transfers(_: Bench) -> Message:
+    return member_service_pb2.ListTransfersRequest(loyalty_id=GUEST)
+
+
+CALLS: Mapping[str, Sequence[Callable[[Bench], Awaitable[Message]]]] = {
+    "SessionService/StartAnonymousSession": (_session,),
+    "IdentifyService/Identify": (_identify_by_code, _identify),
+    "CodeService/IssueCode": (_issue_code,),
+    "CodeService/GetCode": (_get_code,),
+    "TransactionService/Validate": (_validate,),
+    "TransactionService/Update": (_update_claimed, _update_pending),
+    "TransactionService/Void": (_void_claimed, _void_pending),
+    "TransactionService/Unclaimed": (_unclaimed,),
+    "TransactionService/GetTransaction": (_get_transaction,),
+    "TransactionService/ClaimReceipt": (_claim_receipt,),
+    "MemberService/EnrollMember": (_enroll,),
+    "MemberService/GetMember": (_get_member,),
+    "MemberService/ListTransfers": (_list_transfers,),
+}
+"""What is called, and how to get ready for it; the trial fails while an RPC is missing here."""
+
+CHANGES_NOTHING = {
+    "CodeService/GetCode",
+    "TransactionService/Validate",
+    "TransactionService/GetTransaction",
+    "MemberService/GetMember",
+    "MemberService/ListTransfers",
+}
+
+
+class Form(Enum):
+    """What becomes of the call when nobody cuts it off."""
+
+    FIRST = "answered"
+    REPEAT = "answered as before"
+    REFUSED = "refused"
+
+
+# --- Cutting off --------------------------------------------------------------------------------
+
+
+class Gate:
+    """Where a writer's thread waits until the trial lets it go on."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._open = threading.Event()
+        self._open.set()
+        self._sql = ""
+        self._arrived: Callable[[], object] = int
+
+    def close(self, sql: str, arrived: Callable[[], object] = int) -> None:
+        """Stop the writer at its next statement that begins so; *arrived* is told, on the loop."""
+        self._sql, self._arrived = sql, arrived
+        self._open.clear()
+
+    def open(self) -> None:
+        """Let the writer go on."""
+        self._open.set()
+
+    def pass_through(self, sql: str) -> None:
+        """Wait, on the writer's thread, when the gate is closed for this statement."""
+        if not self._open.is_set() and sql.startswith(self._sql):
+            self._loop.call_soon_threadsafe(self._arrived)
+            if not self._open.wait(HANG_S):
+                raise TimeoutError("the trial forgot its gate")
+
+
+class _GatedConnection:
+    def __init__(self, connection: Any, gate: Gate) -> None:
+        self._connection = connection
+        self._gate = gate
+
+    def execute(self, sql: str, *values: Any) -> Any:
+        self._gate.pass_through(sql)
+        return self._connection.execute(sql, *values)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+class _GatedDatabase:
+    def __init__(self, database: Database, gate: Gate) -> None:
+        self._database = database
+        self._gate = gate
+
+    def connect_writer(self) -> Any:
+        return _GatedConnection(self._database.connect_writer(), self._gate)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+
+class Led:
+    """A coroutine that is watched at every point where it waits."""
+
+    def __init__(self, work: Awaitable[bytes], at: Callable[[int, Any], None]) -> None:
+        self.waits = 0
+        self._work = work
+        self._at = at
+
+    def __await__(self) -> Generator[Any, Any, bytes]:
+        steps = self._work.__await__()
+        step: Callable[[], Any] = lambda: steps.send(None)  # type: ignore[attr-defined]  # noqa: E731
+        while True:
+            try:
+                awaited = step()
+            except StopIteration as end:
+                answer: bytes = end.value
+                return answer
+            self.waits += 1
+            self._at(self.waits, awaited)
+            try:
+                yield awaited
+            except BaseException as problem:  # noqa: BLE001 - the coroutine is told, whatever it is.
+                step = lambda told=problem: steps.throw(told)  # type: ignore[attr-defined,misc]  # noqa: E731
+            else:
+                step = lambda: steps.send(None)  # type: ignore[attr-defined]  # noqa: E731
+
+
+async def _as_coroutine(led: Led) -> bytes:
+    return await led
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a caller saw: an answer or the reason of a refusal."""
+
+    answer: bytes = b""
+    reason: str = ""
+
+
+@contextmanager
+def _time_can_jump() -> Iterator[Callable[[], None]]:
+    """Let the loop's clock be put forward, which fires its timers, and put it right at the end."""
+    loop = asyncio.get_running_loop()
+    right = loop.time
+    ahead_s = 0.0
+
+    def jump() -> None:
+        nonlocal ahead_s
+        ahead_s += JUMP_S
+
+    loop.time = lambda: right() + ahead_s  # type: ignore[method-assign]
+    try:
+        yield jump
+    finally:
+        del loop.time
+
+
+@dataclass
+class Bench:
+    """A store on a database of its own, with the handlers of a server in front of it."""
+
+    store: Store
+    gate: Gate
+    chance: Chance
+    handlers: dict[str, Handler]
+    prepared: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    async def prepare(self, method: str, request: Message) -> bytes:
+        """Make a call on the way to the one that is tried."""
+        outcome, _, _ = await self.call(method, request, f"prepare-{next(self.prepared)}")
+        assert outcome.reason == "", f"{method} was refused: {outcome.reason}"
+        return outcome.answer
+
+    async def call(
+        self,
+        method: str,
+        request: Message,
+        key: str,
+        at: Callable[[int, Any, asyncio.Task[bytes]], None] = lambda *_: None,
+    ) -> tuple[Outcome, int, bool]:
+        """Make a call; answers what its caller saw, how often it waited and if it was repeated."""
+        self.chance.reset(f"{method}/{key}")
+        context = FakeContext({"x-api-key": SECRET, "idempotency-key": key}, 5.0)
+        work = self.handlers[method](request.SerializeToString(), context)
+        led = Led(work, lambda number, awaited: at(number, awaited, task))
+        task = asyncio.create_task(_as_coroutine(led))
+        async with asyncio.timeout(HANG_S):
+            try:
+                outcome = Outcome(await task)
+            except Refused as refused:
+                outcome = Outcome(reason=refused.reason)
+            except asyncio.CancelledError:
+                if not task.cancelled():
+                    raise
+                outcome = Outcome(reason=CANCELLED)
+        return outcome, led.waits, context.repeated
+
+    async def settle(self) -> None:
+        """Wait until everything that was accepted is done."""
+        await self.store.refresh_catalog()
+
+
+_compiled: dict[str, Statements] = {}
+
+
+def _statements(dialect: Dialect) -> Statements:
+    """Compile every statement once: many stores are opened."""
+    if dialect.name not in _compiled:
+        _compiled[dialect.name] = Statements(dialect)
+    return _compiled[dialect.name]
+
+
+Snapshot = dict[str, list[Any]]
+
+
+def snapshot(url: str) -> Snapshot:
+    """Read every row of every table, in one state of the database."""
+    tables = [str(table) for table in SQLModel.metadata.tables]
+
+    def look(query: Query) -> Snapshot:
+        return {name: sorted(query(f"SELECT * FROM {name}"), key=repr) for name in tables}  # noqa: S608
+
+    found: Snapshot = Bank("", url, ()).read(look)
+    assert found[str(CatalogRevisionTable.__tablename__)]
+    return found
+
+
+# --- The trial ----------------------------------------------------------------------------------
+
+
+@dataclass
+class Scene:
+    """
+    A call that is about to be made on a prepared database, and what it does when let be.
+
+    Attributes:
+        waits: For each wait, whether a writer works meanwhile.
+    """
+
+    method: str
+    form: Form
+    request: Message
+    url: str
+    before: Snapshot
+    after: Snapshot
+    outcome: Outcome
+    waits: tuple[bool, ...]
+
+    @property
+    def name(self) -> str:
+        """What is called, and what comes of it."""
+        return f"{self.method} {self.form.value}"
+
+
+class Cancellation:
+    """Tries every call in every form, and counts what was cut off where."""
+
+    def __init__(self, trial: Trial) -> None:
+        self._trial = trial
+        self._chance = Chance(trial.seed)
+        self._now_ms = START_MS
+        self.counts: Counter[str] = Counter()
+
+    async def run(self) -> None:
+        """Cut every call off wherever it waits."""
+        with determined(self._chance, lambda: self._now_ms):
+            for method in methods_tried(self._trial):
+                for prepare in CALLS[method] if self._trial.full else CALLS[method][:1]:
+                    for form in self._forms(method):
+                        await self._try(await self._scene(method, form, prepare))
+
+    def _forms(self, method: str) -> tuple[Form, ...]:
+        if method in CHANGES_NOTHING or not self._trial.full:
+            return (Form.FIRST,)
+        return tuple(Form)
+
+    async def _scene(
+        self, method: str, form: Form, prepare: Callable[[Bench], Awaitable[Message]]
+    ) -> Scene:
+        """Get ready for a call, and see what it does when nobody cuts it off."""
+        url = self._trial.new_database()
+        async with AsyncExitStack() as stack:
+            bench = await self._open(url, stack)
+            await put_program(bench.store)
+            await bench.store.write(_put_guest)
+            await bench.store.refresh_catalog()
+            request = await prepare(bench)
+            if form is Form.REPEAT:
+                await bench.call(method, request, "tried")
+            elif form is Form.REFUSED:
+                other = member_service_pb2.EnrollMemberRequest(name="Somebody else")
+                await bench.call("MemberService/EnrollMember", other, "tried")
+        copy = self._copy(url)
+        async with AsyncExitStack() as stack:
+            bench = await self._open(copy, stack)
+            store, waits = bench.store, []
+            outcome, _, repeated = await bench.call(
+                method, request, "tried", lambda *_: waits.append(bool(store._running))
+            )
+        told = f"{method} {form.value} was {outcome.reason or 'answered'}"
+        assert (outcome.reason != "") == (form is Form.REFUSED), told
+        assert repeated == (form is Form.REPEAT), told
+        before, after = snapshot(url), snapshot(copy)
+        scene = Scene(method, form, request, url, before, after, outcome, tuple(waits))
+        changes = form is Form.FIRST and method not in CHANGES_NOTHING
+        assert (scene.before != scene.after) == changes, f"{scene.name}: wrong about its effect"
+        if self._trial.full or self._trial.kind == SQLITE:
+            await self._require_no_orphans(scene, url)
+            await self._require_no_orphans(scene, copy)
+        self._drop(copy)
+        return scene
+
+    async def _try(self, scene: Scene) -> None:
+        for cut, moment in itertools.product(Cut, Moment):
+            for number, working in enumerate(scene.waits, start=1):
+                if working or moment is not Moment.WORKING:
+                    await self._cut_off(scene, cut, moment, number)
+        self._drop(scene.url)
+
+    async def _cut_off(self, scene: Scene, cut: Cut, moment: Moment, number: int) -> None:
+        """Cut a call off at one of its waits; then call again with the same key."""
+        url = self._copy(scene.url)
+        where = f"{scene.name}, {cut.value} at wait {number} {moment.value}"
+        async with AsyncExitStack() as stack:
+            jump = stack.enter_context(_time_can_jump())
+            bench = await self._open(url, stack)
+            knife = Knife(bench.gate, cut, moment, number, jump)
+            outcome, _, _ = await bench.call(scene.method, scene.request, "tried", knife)
+            await knife.withdraw()
+            await bench.settle()
+            found = snapshot(url)
+            again, _, _ = await bench.call(scene.method, scene.request, "tried")
+        if knife.struck:
+            allowed = {scene.outcome, Outcome(reason=CANCELLED), Outcome(reason="DEADLINE_PASSED")}
+            before, after = found == scene.before, found == scene.after
+            side = "unchanged" if before and after else "before" if before else "after"
+            self.counts[f"{cut.value} {moment.value}"] += 1
+            self.counts[side] += 1
+            self.counts[scene.method] += 1
+            self._require(outcome in allowed, f"{where}: {outcome.reason}")
+            self._require(
+                before or after,
+                f"{where}: neither before nor after, but {_difference(scene.before, found)}",
+            )
+            self._require(again == scene.outcome, f"{where}: then answered otherwise")
+            self._require(snapshot(url) == scene.after, f"{where}: then done otherwise")
+        self._drop(url)
+
+    async def _require_no_orphans(self, scene: Scene, url: str) -> None:
+        """End what is overdue a day later: no points may stay held, and the ledger must hold."""
+        copy = self._copy(url)
+        self._now_ms = START_MS + 2 * DAY_MS
+        async with AsyncExitStack() as stack:
+            bench = await self._open(copy, stack)
+            await sweep(bench.store)
+        self._now_ms = START_MS
+        open_holds = Bank("", copy, ()).read(
+            lambda query: query("SELECT hold_id FROM hold WHERE status = 1")
+        )
+        self._require(not open_holds, f"{scene.name}: a hold outlived its transaction")
+        if self._trial.full:
+            found = audit(Database.from_text(copy))
+            self._require(found.all_hold, f"{scene.name}: the audit found {found.problems}")
+        self._drop(copy)
+
+    async def _open(self, url: str, stack: AsyncExitStack) -> Bench:
+        gate = Gate()
+        database: Any = _GatedDatabase(Database.from_text(url), gate)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(store_module, "Statements", _statements)
+            opened = Store(database, PEPPER)
+        store = await stack.enter_async_context(opened)
+        return Bench(store, gate, self._chance, handlers(store))
+
+    def _copy(self, url: str) -> str:
+        assert self._trial.backend is not None
+        copy: str = self._trial.backend.copy_database(url)
+        return copy
+
+    def _drop(self, url: str) -> None:
+        assert self._trial.backend is not None
+        self._trial.backend.drop(url)
+
+    def _require(self, holds: object, problem: str) -> None:
+        if len(self._trial.problems) < 20:
+            self._trial.require(holds, problem)
+
+
+@dataclass
+class Knife:
+    """Cuts a call off, once."""
+
+    gate: Gate
+    cut: Cut
+    moment: Moment
+    number: int
+    jump: Callable[[], None]
+    struck: bool = False
+    _task: asyncio.Task[bytes] | None = None
+
+    def __call__(self, number: int, awaited: Any, task: asyncio.Task[bytes]) -> None:
+        """Hear that the call waits for the *number*-th time, for something or for its turn."""
+        if number != self.number:
+            return
+        self._task = task
+        if self.moment is Moment.WAITING:
+            self.gate.close("BEGIN")
+            self._strike()
+        elif self.moment is Moment.WORKING:
+            self.gate.close("COMMIT", self._strike_and_open)
+        elif awaited is not None:
+            # Called before the task is, since the task begins to listen after this.
+            awaited.add_done_callback(lambda _: self._strike())
+
+    def _strike(self) -> None:
+        self.struck = True
+        if self.cut is Cut.DEADLINE:
+            self.jump()
+        elif self._task is not None:
+            self._task.cancel()
+
+    def _strike_and_open(self) -> None:
+        self._strike()
+        asyncio.get_running_loop().create_task(self.withdraw())
+
+    async def withdraw(self) -> None:
+        """Let the writer go on once the call has had the time to notice."""
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+        self.gate.open()
+
+
+def _put_guest(unit: Unit, now_ms: int) -> None:
+    create_key(unit, CreateKey(PROGRAM_ID, "till", Role.ADMIN, secret=SECRET), now_ms)
+    add_member(unit, now_ms, POINTS, GUEST)
+
+
+def _difference(before: Snapshot, found: Snapshot) -> list[str]:
+    return [name for name in before if before[name] != found[name]]
+
+
+def methods_tried(trial: Trial) -> tuple[str, ...]:
+    """Give every RPC; for the short form those that write, on a server's database one of them."""
+    if trial.full:
+        return tuple(CALLS)
+    writing = tuple(method for method in CALLS if method not in CHANGES_NOTHING)
+    return writing if trial.kind == SQLITE else ("TransactionService/Update",)
+
+
+async def run(trial: Trial) -> None:
+    """Cut every call off at every wait, at every moment of its work, by caller and by timer."""
+    tried = Cancellation(trial)
+    served = set(handlers(_Nowhere()))
+    trial.require(served == set(CALLS), f"not every RPC is tried: {served ^ set(CALLS)}")
+    await tried.run()
+    for name, count in sorted(tried.counts.items()):
+        trial.say(f"{name:70}{count:6}")
+    methods = methods_tried(trial)
+    for method in methods:
+        trial.require(tried.counts[method], f"{method} was never cut off")
+    for cut, moment in itertools.product(Cut, Moment):
+        name = f"{cut.value} {moment.value}"
+        trial.require(tried.counts[name], f"nothing was {name}")
+    trial.figure("calls cut off", sum(tried.counts[method] for method in CALLS))
+    trial.figure("RPCs", len(methods))
+    for side in ("before", "after"):
+        trial.figure(f"found {side}", tried.counts[side])
+
+
+class _Nowhere:
+    """No storage: only to ask which RPCs there are."""
+
+    catalog: Any = None
+    write: Any = None
+    read: Any = None
+
+
+GOALS = (
+    Goal(
+        "G9",
+        "Cancel anywhere",
+        "A call cut off at any point where it waits is done or not done, never half done.",
+        run,
+    ),
+)

@@ -1,0 +1,97 @@
+"""The transport's real handlers, called without a socket: a call is a coroutine that can be led."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+
+from server.application.identify_member import identify_member
+from server.transport.call import Storage
+from server.transport.server import SERVICES, LoyaltyServer
+from server.transport.servicers.code import CodeServicer
+from server.transport.servicers.identify import IdentifyServicer
+from server.transport.servicers.member import MemberServicer
+from server.transport.servicers.session import SessionServicer
+from server.transport.servicers.transaction import TransactionServicer
+from server.transport.telemetry import CallMetrics
+
+
+class Refused(grpc.aio.AbortError):  # type: ignore[misc]
+    """Raised where grpc would end a call with an error."""
+
+    def __init__(self, code: grpc.StatusCode, trailers: Sequence[tuple[str, Any]]) -> None:
+        super().__init__()
+        self.code = code
+        self.trailers = tuple(trailers)
+
+    @property
+    def reason(self) -> str:
+        """Reason that the error's details give."""
+        info = error_details_pb2.ErrorInfo()
+        packed = dict(self.trailers)["grpc-status-details-bin"]
+        for detail in status_pb2.Status.FromString(packed).details:
+            if detail.Unpack(info):
+                return str(info.reason)
+        return self.code.name
+
+
+class FakeContext:
+    """What the handlers use of grpc's context; it gives way to others wherever grpc's does."""
+
+    def __init__(self, metadata: Mapping[str, str], left_s: float | None = None) -> None:
+        self._metadata = tuple(metadata.items())
+        self._left_s = left_s
+        self.sent: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def repeated(self) -> bool:
+        """Whether the answer was said to be an earlier call's."""
+        return ("idempotent-replayed", "true") in self.sent
+
+    def invocation_metadata(self) -> Sequence[tuple[str, str]]:
+        """Give what the caller sent beside the request."""
+        return self._metadata
+
+    def time_remaining(self) -> float | None:
+        """Give the time that the caller will wait."""
+        return self._left_s
+
+    async def send_initial_metadata(self, metadata: Sequence[tuple[str, str]]) -> None:
+        """Keep what is sent before the answer."""
+        await asyncio.sleep(0)
+        self.sent += tuple(metadata)
+
+    async def abort(
+        self, code: grpc.StatusCode, _details: str = "", trailers: Sequence[tuple[str, Any]] = ()
+    ) -> None:
+        """End the call."""
+        await asyncio.sleep(0)
+        raise Refused(code, trailers)
+
+
+Handler = Callable[[bytes, Any], Awaitable[bytes]]
+
+
+def handlers(storage: Storage) -> dict[str, Handler]:
+    """Give the handler of every RPC that the server has, by `Service/Method`."""
+    servicers: dict[str, object] = {
+        "SessionService": SessionServicer(),
+        "IdentifyService": IdentifyServicer(identify_member),
+        "TransactionService": TransactionServicer(),
+        "CodeService": CodeServicer(),
+        "MemberService": MemberServicer(),
+    }
+    server = LoyaltyServer(
+        storage, servicers, sandbox=False, reflection_on=False, calls=CallMetrics(None)
+    )
+    return {
+        f"{service.name}/{method.name}": server._handler(
+            method, getattr(servicers[service.name], method.name)
+        )
+        for service in SERVICES
+        for method in service.methods
+    }
