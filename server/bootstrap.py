@@ -24,6 +24,7 @@ from server.transport.servicers.member import MemberServicer
 from server.transport.servicers.session import SessionServicer
 from server.transport.servicers.transaction import TransactionServicer
 from server.transport.telemetry import Telemetry
+from server.transport.tls import Certificates, require_protection, tls_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,18 @@ def configure_logging(settings: Settings) -> None:
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
 
 
+def open_certificates(settings: Settings) -> Certificates | None:
+    """
+    Read the certificates of the gRPC port; absent when it is to speak plaintext.
+
+    Raises:
+        TransportSecurityError: They can't be used, or plaintext would cross a network.
+    """
+    files = tls_files(settings.tls_certificate, settings.tls_private_key, settings.tls_client_ca)
+    require_protection(settings.grpc_host, files, allow_plaintext=settings.allow_plaintext)
+    return None if files is None else Certificates(files)
+
+
 @asynccontextmanager
 async def open_store(settings: Settings) -> AsyncIterator[Store]:
     """Open the storage: the embedded database is brought up to date, another must be."""
@@ -91,7 +104,9 @@ async def serve(
     Raises:
         RuntimeError: The port is taken.
         SchemaError: The database has another schema.
+        TransportSecurityError: The port can't be protected as the settings say.
     """
+    certificates = open_certificates(settings)
     async with open_store(settings) as store:
         telemetry = Telemetry(settings.grpc_host, settings.metrics_port)
         server = LoyaltyServer(
@@ -109,7 +124,8 @@ async def serve(
             share_port=settings.share_port,
         )
         telemetry.watch_store(store.stats)
-        port = await server.start(settings.grpc_host, settings.grpc_port)
+        credentials = None if certificates is None else certificates.credentials()
+        port = await server.start(settings.grpc_host, settings.grpc_port, credentials)
         sweeper = asyncio.create_task(
             sweep_forever(store, settings.sweep_interval_s, telemetry.count_expired)
         )

@@ -27,7 +27,7 @@ from server.application.create_key import CreateKey, ProgramUnknownError, create
 from server.application.program_changes import Change, ProgramChangeError, program_changes
 from server.application.program_document import parse_program, program_file_error
 from server.application.program_source import ProgramFileError, render_mistakes
-from server.bootstrap import configure_logging, open_store, serve
+from server.bootstrap import configure_logging, open_certificates, open_store, serve
 from server.config import Settings
 from server.domain.clock import rfc3339
 from server.domain.errors import LoyaltyError
@@ -91,6 +91,7 @@ def serve_command(
     if not settings.grpc_port:
         raise CommandError("--workers needs a LOYALTY_GRPC_PORT to share, not 0.")
     settings.pepper()
+    open_certificates(settings)
     require_current(settings.database())
     err.print(f"gRPC on {settings.grpc_host}:{settings.grpc_port} by {workers} workers")
     _run(partial(_until_signal, Workers(settings, workers).run))

@@ -20,6 +20,16 @@ class Settings(BaseSettings):
 
     grpc_host: str = Field("127.0.0.1", description="Address the gRPC server listens on.")
     grpc_port: int = Field(50051, ge=0, le=65535, description="Port of gRPC; 0 picks one.")
+    tls_certificate: Path | None = Field(
+        None, description="PEM chain of the gRPC port; with it the port speaks TLS only."
+    )
+    tls_private_key: Path | None = Field(None, description="PEM key of that certificate.")
+    tls_client_ca: Path | None = Field(
+        None, description="PEM of who signs callers; with it they need certificates."
+    )
+    allow_plaintext: bool = Field(
+        default=False, description="Whether other machines may call without TLS."
+    )
     http_port: int = Field(8080, ge=0, le=65535, description="Port of the sandbox's Envoy.")
     data_dir: Path = Field(Path("data"), description="Folder of the embedded database.")
     database_url: str = Field("", description="sqlite:///... or postgresql://...")

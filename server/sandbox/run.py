@@ -62,7 +62,16 @@ def _for_sandbox(settings: Settings) -> Settings:
     """Open what production keeps shut, and find the pepper even for a shared database."""
     embedded = settings.model_copy(update={"database_url": ""})
     pepper = SecretStr(embedded.pepper().decode())
-    update: dict[str, Any] = {"reflection": True, "shutdown_notice_s": 0.0, "code_pepper": pepper}
+    update: dict[str, Any] = {
+        "reflection": True,
+        "shutdown_notice_s": 0.0,
+        "code_pepper": pepper,
+        # Its keys are public, and its calls are for pasting.
+        "allow_plaintext": True,
+        "tls_certificate": None,
+        "tls_private_key": None,
+        "tls_client_ca": None,
+    }
     if "log_level" not in settings.model_fields_set:
         update["log_level"] = "warning"  # The terminal is for the calls to paste.
     return settings.model_copy(update=update)

@@ -107,14 +107,26 @@ class LoyaltyServer:
             names += [HEALTH_SERVICE, reflection.SERVICE_NAME]
             reflection.enable_server_reflection(names, self._server)
 
-    async def start(self, host: str, port: int) -> int:
+    async def start(
+        self, host: str, port: int, credentials: grpc.ServerCredentials | None = None
+    ) -> int:
         """
         Listen and report SERVING; answers the port, chosen freely when *port* is 0.
+
+        Args:
+            host: Address to listen on.
+            port: Where; 0 picks one.
+            credentials: What makes the port speak TLS only; without them it speaks plaintext.
 
         Raises:
             RuntimeError: The port is taken.
         """
-        bound = self._server.add_insecure_port(f"{host}:{port}")
+        address = f"{host}:{port}"
+        bound = (
+            self._server.add_insecure_port(address)
+            if credentials is None
+            else self._server.add_secure_port(address, credentials)
+        )
         await self._server.start()
         for name in ("", *(service.full_name for service in SERVICES)):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)

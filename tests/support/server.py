@@ -206,15 +206,31 @@ def settings_in(folder: Path, **other: Any) -> Settings:
 
 
 @asynccontextmanager
-async def run_server(folder: Path, *, sandbox: bool = True, **other: Any) -> AsyncIterator[Server]:
+async def run_server(
+    folder: Path,
+    *,
+    sandbox: bool = True,
+    credentials: grpc.ChannelCredentials | None = None,
+    **other: Any,
+) -> AsyncIterator[Server]:
     """Run a server in this process, on a free port and, unless told, an embedded database."""
     settings = settings_in(folder, **other)
     async with serve(settings, identify=identify_in_sandbox, sandbox=sandbox) as running:
         await running.store.write(put_demo_data)
         await running.store.refresh_catalog()
-        target = f"127.0.0.1:{running.grpc_port}"
-        async with grpc.aio.insecure_channel(target) as channel:
+        async with open_channel(f"127.0.0.1:{running.grpc_port}", credentials) as channel:
             yield Server(running, settings, Caller(channel))
+
+
+def open_channel(
+    address: str, credentials: grpc.ChannelCredentials | None = None
+) -> grpc.aio.Channel:
+    """Open a channel that shares its connection with no other, over TLS if told how."""
+    # Else a second channel to the same address takes the first one's connection.
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    if credentials is None:
+        return grpc.aio.insecure_channel(address, options=options)
+    return grpc.aio.secure_channel(address, credentials, options=options)
 
 
 @dataclass(frozen=True, slots=True)

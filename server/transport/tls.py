@@ -1,0 +1,250 @@
+"""Certificates of the gRPC port: checked at start, and read again when their files change."""
+
+from __future__ import annotations
+
+import ipaddress
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import grpc
+import structlog
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+
+EXPIRY_NOTICE = timedelta(days=7)
+EXPIRY_REPEAT = timedelta(days=1)
+
+log = structlog.get_logger(__name__)
+
+
+class TransportSecurityError(ValueError):
+    """Raised when the port can't be protected as the settings say; the message names the one."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """
+    Where the certificates are, as PEM.
+
+    Attributes:
+        certificate: The server's own, followed by the intermediate ones.
+        private_key: Its key, without a passphrase.
+        client_ca: Who signs the callers' certificates; without it, callers need none.
+    """
+
+    certificate: Path
+    private_key: Path
+    client_ca: Path | None = None
+
+    def paths(self) -> tuple[Path, ...]:
+        """Give every file there is."""
+        own = (self.certificate, self.private_key)
+        return own if self.client_ca is None else (*own, self.client_ca)
+
+
+def tls_files(
+    certificate: Path | None, private_key: Path | None, client_ca: Path | None
+) -> TlsFiles | None:
+    """
+    Put the settings together; answers nothing when the port is to speak plaintext.
+
+    Raises:
+        TransportSecurityError: One is set without another that it needs.
+    """
+    if certificate is None:
+        for name, path in (("PRIVATE_KEY", private_key), ("CLIENT_CA", client_ca)):
+            if path is not None:
+                raise TransportSecurityError(
+                    f"LOYALTY_TLS_{name} is set without LOYALTY_TLS_CERTIFICATE: "
+                    "the port would speak plaintext."
+                )
+        return None
+    if private_key is None:
+        raise TransportSecurityError("LOYALTY_TLS_CERTIFICATE needs LOYALTY_TLS_PRIVATE_KEY.")
+    return TlsFiles(certificate, private_key, client_ca)
+
+
+def require_protection(host: str, files: TlsFiles | None, *, allow_plaintext: bool) -> None:
+    """
+    Refuse to send keys and points in the clear over a network.
+
+    Raises:
+        TransportSecurityError: The port would be reachable from elsewhere without TLS.
+    """
+    if files is None and not allow_plaintext and not _is_loopback(host):
+        raise TransportSecurityError(
+            f"LOYALTY_GRPC_HOST {host} is reached from other machines, and plaintext would show "
+            "them API keys: set LOYALTY_TLS_CERTIFICATE and LOYALTY_TLS_PRIVATE_KEY, or "
+            "LOYALTY_ALLOW_PLAINTEXT=true where the network encrypts by itself."
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost" or host.startswith("unix:")
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """Certificates that fit together."""
+
+    configuration: grpc.ServerCertificateConfiguration
+    serial_number: int
+    expires: datetime
+
+
+class Certificates:
+    """
+    The certificates of one port, as their files are now.
+
+    A handshake looks whether the files changed. New ones that can't be used, for instance because
+    only half of them is written yet, leave the old ones in place, with a warning.
+
+    Args:
+        files: Where they are.
+
+    Raises:
+        TransportSecurityError: A file is missing, unreadable or out of date, or two don't fit.
+    """
+
+    def __init__(self, files: TlsFiles) -> None:
+        self._files = files
+        self._seen = _identity(files.paths())
+        self._loaded = _load(files, datetime.now(UTC))
+        self._expiry_told = datetime.min.replace(tzinfo=UTC)
+        _warn_of_open_key(files.private_key)
+
+    def credentials(self) -> grpc.ServerCredentials:
+        """Give gRPC what it asks at each handshake; it takes TLS 1.2 and 1.3 only."""
+        return grpc.dynamic_ssl_server_credentials(
+            self._loaded.configuration,
+            self.renewed,  # type: ignore[arg-type]  # Its stub forgets that None means no change.
+            require_client_authentication=self._files.client_ca is not None,
+        )
+
+    def renewed(self) -> grpc.ServerCertificateConfiguration | None:
+        """Answer newer certificates, or nothing when those in use are the newest that work."""
+        now = datetime.now(UTC)
+        self._warn_of_expiry(now)
+        identity = _identity(self._files.paths())
+        if identity == self._seen:
+            return None
+        self._seen = identity
+        try:
+            self._loaded = _load(self._files, now)
+        except TransportSecurityError as problem:
+            log.warning("new certificate not taken, the old one stays", reason=str(problem))
+            return None
+        _warn_of_open_key(self._files.private_key)
+        log.info(
+            "certificate reloaded",
+            serial_number=f"{self._loaded.serial_number:x}",
+            expires=self._loaded.expires.isoformat(),
+        )
+        return self._loaded.configuration
+
+    def _warn_of_expiry(self, now: datetime) -> None:
+        expires = self._loaded.expires
+        if now > expires - EXPIRY_NOTICE and now > self._expiry_told + EXPIRY_REPEAT:
+            self._expiry_told = now
+            log.warning("certificate expires soon", expires=expires.isoformat())
+
+
+def _identity(paths: Iterable[Path]) -> tuple[tuple[int, ...] | None, ...]:
+    """Tell these files from whatever is later written to, or put in, their place."""
+    return tuple(map(_identity_of, paths))
+
+
+def _identity_of(path: Path) -> tuple[int, ...] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _load(files: TlsFiles, now: datetime) -> _Loaded:
+    certificate_pem = _read("CERTIFICATE", files.certificate)
+    chain = _certificates("CERTIFICATE", files.certificate, certificate_pem)
+    own = chain[0]
+    for certificate in chain:
+        _require_in_time("CERTIFICATE", files.certificate, certificate, now)
+    key_pem = _read("PRIVATE_KEY", files.private_key)
+    if _key(files.private_key, key_pem) != _public_bytes(own.public_key()):
+        raise TransportSecurityError(
+            f"LOYALTY_TLS_PRIVATE_KEY: {files.private_key} is not the key of the certificate in "
+            f"{files.certificate}."
+        )
+    client_ca_pem = None
+    if files.client_ca is not None:
+        client_ca_pem = _read("CLIENT_CA", files.client_ca)
+        for authority in _certificates("CLIENT_CA", files.client_ca, client_ca_pem):
+            _require_in_time("CLIENT_CA", files.client_ca, authority, now)
+    configuration = grpc.ssl_server_certificate_configuration(
+        [(key_pem, certificate_pem)], client_ca_pem
+    )
+    expires = min(certificate.not_valid_after_utc for certificate in chain)
+    return _Loaded(configuration, own.serial_number, expires)
+
+
+def _read(setting: str, path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as problem:
+        raise TransportSecurityError(
+            f"LOYALTY_TLS_{setting}: {path}: {problem.strerror}."
+        ) from None
+
+
+def _certificates(setting: str, path: Path, pem: bytes) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(pem)
+    except ValueError:
+        raise TransportSecurityError(
+            f"LOYALTY_TLS_{setting}: {path} holds no PEM certificate, or half of one."
+        ) from None
+
+
+def _require_in_time(
+    setting: str, path: Path, certificate: x509.Certificate, now: datetime
+) -> None:
+    if now > certificate.not_valid_after_utc:
+        raise TransportSecurityError(
+            f"LOYALTY_TLS_{setting}: {path} expired at "
+            f"{certificate.not_valid_after_utc.isoformat()}."
+        )
+    if now < certificate.not_valid_before_utc:
+        raise TransportSecurityError(
+            f"LOYALTY_TLS_{setting}: {path} is valid only from "
+            f"{certificate.not_valid_before_utc.isoformat()}."
+        )
+
+
+def _key(path: Path, pem: bytes) -> bytes:
+    """Answer the public half of a private key, to compare it with a certificate's."""
+    try:
+        return _public_bytes(serialization.load_pem_private_key(pem, None).public_key())
+    except TypeError:
+        problem = "has a passphrase, which nobody could type at a restart"
+    except (ValueError, UnsupportedAlgorithm):
+        problem = "holds no PEM private key, or half of one"
+    raise TransportSecurityError(f"LOYALTY_TLS_PRIVATE_KEY: {path} {problem}.")
+
+
+def _public_bytes(key: PublicKeyTypes) -> bytes:
+    return key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+def _warn_of_open_key(path: Path) -> None:
+    """Say so when everybody on the machine may read the key; some volumes can't do better."""
+    if path.stat().st_mode & stat.S_IROTH:
+        log.warning("private key is readable by everybody", path=str(path))
