@@ -353,3 +353,49 @@ class RememberedTable(SQLModel, table=True):
     fingerprint: bytes = Field(sa_column=_bytes())
     answer: bytes = Field(sa_column=_bytes())
     created_ms: int = Field(sa_column=_instant())
+
+
+class CodeTallyTable(SQLModel, table=True):
+    """
+    Codes shown in each hour within a scope of `domain.guessing`, right and wrong.
+
+    An hour is split into shards for the same reason as accounts: a scope's count is their sum.
+    """
+
+    __tablename__ = "code_tally"
+    __table_args__ = (Index("code_tally_hour", "hour"),)
+
+    scope: str = Field(primary_key=True, sa_type=Text)
+    hour: int = Field(primary_key=True, sa_type=Integer)
+    shard: int = Field(primary_key=True, sa_type=Integer)
+    matched: int = Field(sa_type=BigInteger)
+    failed: int = Field(sa_type=BigInteger)
+
+
+class WrongCodeTable(SQLModel, table=True):
+    """Wrong codes of late by keyed digest, so that the same one again counts once."""
+
+    __tablename__ = "wrong_code"
+    __table_args__ = (Index("wrong_code_failed", "failed_ms"),)
+
+    scope: str = Field(primary_key=True, sa_type=Text)
+    digest: bytes = Field(sa_column=_bytes(primary_key=True))
+    failed_ms: int = Field(sa_column=_instant())
+
+
+class CodeRefusalTable(SQLModel, table=True):
+    """Scopes that showed too many wrong codes, and until when they may show none."""
+
+    __tablename__ = "code_refusal"
+    __table_args__ = (Index("code_refusal_until", "until_ms"),)
+
+    scope: str = Field(primary_key=True, sa_type=Text)
+    kind: str = Field(sa_type=Text)
+    program_id: str = Field(sa_type=Text)
+    key_id: str = Field(sa_type=Text)
+    store_id: int | None = Field(default=None, sa_type=BigInteger)
+    terminal: str | None = Field(default=None, sa_type=Text)
+    failed: int = Field(sa_type=BigInteger)
+    matched: int = Field(sa_type=BigInteger)
+    since_ms: int = Field(sa_column=_instant())
+    until_ms: int = Field(sa_column=_instant())

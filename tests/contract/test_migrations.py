@@ -231,6 +231,20 @@ def test_way_back_from_newer_code_works_with_newer_code_only(
         downgrade(database, FIRST, lose_data=True)
 
 
+def test_way_back_forgets_counts_of_wrong_codes(backend: Backend) -> None:
+    """What nobody misses a day later is no reason to refuse the way back."""
+    with fresh_database(backend) as url:
+        asyncio.run(live(url))
+        execute(url, "INSERT INTO wrong_code VALUES ('key', :digest, 1)", digest=b"digest")
+        database = Database.from_text(url)
+
+        assert downgrade(database, "0001") == (_newest(), "0001")
+
+        assert migrate(database) == ("0001", _newest())
+        assert count_rows(url, "wrong_code") == 0
+        assert audit(database).all_hold
+
+
 def test_unknown_revision_is_refused(database: Database) -> None:
     """A revision that does not exist is named, with those that do."""
     for work in (migrate, downgrade, is_older):
