@@ -36,6 +36,7 @@ from server.domain.program import Program
 from server.sandbox.demo_visit import DemoFailedError, play_demo
 from server.sandbox.run import run_sandbox
 from server.storage.audit import Report, audit
+from server.storage.backup import BackupError, back_up, restore
 from server.storage.copy import CopyError, copy_store
 from server.storage.databases import Database, UnreachableError
 from server.storage.migrate import (
@@ -191,6 +192,68 @@ def copy_command(
         "Carry the code pepper along: with another LOYALTY_CODE_PEPPER, no code or receipt "
         "issued so far is known. Beside an embedded database it is the file code-pepper."
     )
+
+
+@app.command("backup")
+def backup_command(
+    file: Annotated[Path, typer.Argument(help="File to write; its folder must be there.")],
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Write over an older backup.")] = False,
+) -> None:
+    """Save the whole store beside a running server into one file, and audit what was saved."""
+    settings = _settings()
+    pepper = settings.known_pepper()
+    started = time.perf_counter()
+    with _progress() as report:
+        saved = back_up(settings.database(), file, pepper, report, replace=force)
+    seconds = time.perf_counter() - started
+    newest = f"the newest of {rfc3339(saved.newest_ms)}" if saved.newest_transfer else "none yet"
+    out.print(
+        f"Saved {saved.rows.total():,} rows, {saved.rows['transfer']:,} of them transfers, "
+        f"{newest} (number {saved.newest_transfer})."
+    )
+    out.print(f"{file}: {saved.size / 1e6:,.1f} MB in {seconds:.1f} s; its audit holds.")
+    place = "LOYALTY_CODE_PEPPER" if settings.code_pepper else settings.data_dir / "code-pepper"
+    err.print(
+        f"Keep the code pepper too, in another place than the backup: {place}. "
+        "`loyalty restore` tells whether it is the right one."
+        if pepper
+        else "There is no code pepper here to check a restored store with: keep it yourself."
+    )
+
+
+@app.command("restore")
+def restore_command(
+    file: Annotated[Path, typer.Argument(help="What `loyalty backup` wrote.")],
+    *,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="DELETE what the database has now.")
+    ] = False,
+) -> None:
+    """Bring a backup into the database, audited, all or nothing; no server may run meanwhile."""
+    settings = _settings()
+    database = settings.database()
+    started = time.perf_counter()
+    with _progress() as report:
+        restored = restore(file, database, settings.known_pepper(), report, replace=replace)
+    seconds = time.perf_counter() - started
+    saved = restored.saved
+    for step in steps(*restored.migrated):
+        out.print(f"Applied {step}")
+    newest = rfc3339(saved.newest_ms) if saved.newest_transfer else "never"
+    out.print(
+        f"Restored {saved.rows.total():,} rows in {seconds:.1f} s; the audit holds. "
+        f"Points last moved: {newest}."
+    )
+    out.print(
+        {
+            True: "The code pepper here is the one of the backup.",
+            False: "The code pepper here is NOT the one of the backup: no code or receipt issued "
+            "so far will be known, and repeated calls will fail. Bring the right one.",
+            None: "There is nothing to check the code pepper by: bring the backup's.",
+        }[restored.pepper_fits]
+    )
+    err.print("API keys revoked after the backup are live again: revoke them before serving.")
 
 
 @app.command("apply")
@@ -390,7 +453,7 @@ def _explain(problem: Exception) -> str | None:
             words = str(problem)
         case OSError() if problem.errno == errno.EADDRINUSE:
             words = "The gRPC port is taken: set LOYALTY_GRPC_PORT to another."
-        case CopyError() | DataLossError():
+        case BackupError() | CopyError() | DataLossError():
             words = str(problem)
         case RuntimeError() if "bind" in str(problem).lower():
             words = f"The gRPC port is taken: set LOYALTY_GRPC_PORT to another. ({problem})"

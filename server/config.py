@@ -65,6 +65,11 @@ class Settings(BaseSettings):
             return Database.from_text(self.database_url)
         return Database.from_text(f"sqlite:///{self.data_dir.resolve() / 'loyalty.db'}")
 
+    def known_pepper(self) -> bytes | None:
+        """Give the secret that codes are digested with, or nothing where there is none yet."""
+        embedded = self.database().embedded and (self.data_dir / "code-pepper").exists()
+        return self.pepper() if self.code_pepper is not None or embedded else None
+
     def pepper(self) -> bytes:
         """
         Give the secret that codes are digested with.

@@ -14,7 +14,7 @@ from sqlmodel import SQLModel
 from server.storage import tables as t
 from server.storage.audit import Findings, Report, audit_state, no_report
 from server.storage.connections import reading, require_database, writing
-from server.storage.databases import Database
+from server.storage.databases import LOCK_TIMEOUT_S, Database, has_writers
 from server.storage.migrate import migrate, require_current
 from server.storage.statements import table_of
 
@@ -27,15 +27,30 @@ class CopyError(Exception):
     """Raised when a store was not copied; the target has no rows then."""
 
 
-def copy_store(source: Database, target: Database, report: Report = no_report) -> Findings:
+def copy_store(
+    source: Database,
+    target: Database,
+    report: Report = no_report,
+    *,
+    replace: bool = False,
+    alone: bool = False,
+) -> Findings:
     """
     Copy every row of one state of a store into an empty database; answers the audit of the copy.
 
     What the source takes up meanwhile is not copied, so nothing should write to it. All of it
     arrives in one transaction, or nothing does; a database without tables is migrated first.
 
+    Args:
+        source: Where the rows are.
+        target: Where they go.
+        report: Told how far it is.
+        replace: Delete what the target has, rather than refuse it.
+        alone: Refuse a target on PostgreSQL that a server is connected to, and let none in.
+
     Raises:
-        CopyError: The target has rows, a row does not fit, or the copy fails its audit.
+        CopyError: The target has rows, or is served; a row does not fit; or the copy fails its
+            audit.
         SchemaError: The source or the target has another schema.
         UnreachableError: A database does not answer.
     """
@@ -43,7 +58,12 @@ def copy_store(source: Database, target: Database, report: Report = no_report) -
     require_current(source)
     _prepare(target)
     with reading(source) as origin, writing(target) as copy:
-        _require_empty(target, copy)
+        if alone:
+            _require_unserved(target, copy)
+        if replace:
+            _empty(copy)
+        else:
+            _require_empty(target, copy)
         copied = _copy_tables(origin, copy, report)
         _finish(copy)
         _require_counts(copy, copied)
@@ -66,6 +86,34 @@ def _prepare(target: Database) -> None:
         require_current(target)
     else:
         migrate(target)
+
+
+def _require_unserved(target: Database, copy: Connection) -> None:
+    """Refuse a database that a server writes to, and keep out whoever would start now."""
+    if copy.dialect.name != "postgresql":
+        return
+    place = target.url.render_as_string(hide_password=True)
+    served = CopyError(f"{place} is open elsewhere: stop the servers first; nothing was changed")
+    try:
+        copy.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_S * 1000:d}")
+        copy.exec_driver_sql(f"LOCK TABLE {_names(copy)} IN ACCESS EXCLUSIVE MODE")
+    except DBAPIError as problem:
+        if not isinstance(problem.orig, psycopg.errors.LockNotAvailable):
+            raise
+        raise served from None
+    if has_writers(copy):
+        raise served
+
+
+def _empty(copy: Connection) -> None:
+    if copy.dialect.name == "postgresql":
+        copy.exec_driver_sql(f"TRUNCATE {_names(copy)}")
+    for table in reversed(_tables()):
+        copy.execute(delete(table))
+
+
+def _names(copy: Connection) -> str:
+    return ", ".join(copy.dialect.identifier_preparer.quote(table.name) for table in _tables())
 
 
 def _require_empty(target: Database, copy: Connection) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from sqlalchemy import URL, event, make_url
+from sqlalchemy import URL, Connection, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -128,6 +128,16 @@ def take_shard(connection: Any, shards: int) -> int:
         if free:
             return shard
     return secrets.randbelow(shards)
+
+
+def has_writers(connection: Connection) -> bool:
+    """Tell whether a writer is connected to a database that is not embedded: each holds a shard."""
+    statement = text(
+        "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database ON oid = pg_locks.database "
+        "WHERE datname = current_database() AND locktype = 'advisory' AND objsubid = 2 "
+        "AND classid = :space)"
+    )
+    return bool(connection.execute(statement, {"space": _ADVISORY_SPACE}).scalar())
 
 
 def prepare_file(path: Path) -> None:

@@ -113,6 +113,16 @@ def require_current(database: Database) -> None:
         )
 
 
+def require_known(revision: str) -> None:
+    """
+    Refuse a revision that this version has never heard of.
+
+    Raises:
+        SchemaError: It is newer than this version.
+    """
+    _known(revision)
+
+
 def _found(database: Database) -> str | None:
     """Read the database's revision; refuse one we have never heard of."""
     if database.embedded and not Path(database.url.database or "").exists():
