@@ -8,11 +8,13 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
 from server.application.identify_member import identify_member
 from server.config import Settings
+from server.storage.durability import is_in_memory
 from server.storage.migrate import migrate, require_current
 from server.storage.store import Store
 from server.sweeper import sweep_forever
@@ -25,6 +27,8 @@ from server.transport.servicers.session import SessionServicer
 from server.transport.servicers.transaction import TransactionServicer
 from server.transport.telemetry import Telemetry
 from server.transport.tls import Certificates, require_protection, tls_files
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +88,30 @@ def open_certificates(settings: Settings) -> Certificates | None:
 
 @asynccontextmanager
 async def open_store(settings: Settings) -> AsyncIterator[Store]:
-    """Open the storage: the embedded database is brought up to date, another must be."""
+    """
+    Open the storage: the embedded database is brought up to date, another must be.
+
+    Raises:
+        SchemaError: The database has another schema.
+        UnreachableError: The database does not answer.
+        UnsafeDatabaseError: The database may lose what it acknowledges.
+    """
     database = settings.database()
     if database.embedded:
         migrate(database)
     else:
         require_current(database)
+    database.require_durable()
     async with Store(database, settings.pepper(), settings.writers) as store:
         yield store
+
+
+def _warn_of_loss(settings: Settings) -> None:
+    database = settings.database()
+    if settings.allow_data_loss:
+        log.warning("acknowledged points may be lost, as was allowed")
+    if database.embedded and is_in_memory(Path(database.url.database or "")):
+        log.warning("the database is in memory and gone when the machine goes off")
 
 
 @asynccontextmanager
@@ -105,8 +125,10 @@ async def serve(
         RuntimeError: The port is taken.
         SchemaError: The database has another schema.
         TransportSecurityError: The port can't be protected as the settings say.
+        UnsafeDatabaseError: The database may lose what it acknowledges.
     """
     certificates = open_certificates(settings)
+    _warn_of_loss(settings)
     async with open_store(settings) as store:
         telemetry = Telemetry(settings.grpc_host, settings.metrics_port)
         server = LoyaltyServer(

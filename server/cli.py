@@ -39,6 +39,7 @@ from server.storage.audit import Report, audit
 from server.storage.backup import BackupError, back_up, restore
 from server.storage.copy import CopyError, copy_store
 from server.storage.databases import Database, UnreachableError
+from server.storage.durability import UnsafeDatabaseError
 from server.storage.migrate import (
     DataLossError,
     SchemaError,
@@ -78,9 +79,16 @@ def serve_command(
     workers: Annotated[
         int, typer.Option(min=1, max=64, help="Server processes that share the port.")
     ] = 1,
+    *,
+    allow_data_loss: Annotated[
+        bool,
+        typer.Option("--allow-data-loss", help="Serve even where acknowledged points may be lost."),
+    ] = False,
 ) -> None:
     """Serve gRPC until SIGTERM or Ctrl-C, then finish the calls under way."""
     settings = _settings()
+    if allow_data_loss:
+        settings = settings.model_copy(update={"allow_data_loss": True})
     configure_logging(settings)
     if workers == 1:
         _run(partial(_serve, settings))
@@ -94,6 +102,7 @@ def serve_command(
     settings.pepper()
     open_certificates(settings)
     require_current(settings.database())
+    settings.database().require_durable()
     err.print(f"gRPC on {settings.grpc_host}:{settings.grpc_port} by {workers} workers")
     _run(partial(_until_signal, Workers(settings, workers).run))
 
@@ -453,7 +462,7 @@ def _explain(problem: Exception) -> str | None:
             words = str(problem)
         case OSError() if problem.errno == errno.EADDRINUSE:
             words = "The gRPC port is taken: set LOYALTY_GRPC_PORT to another."
-        case BackupError() | CopyError() | DataLossError():
+        case BackupError() | CopyError() | DataLossError() | UnsafeDatabaseError():
             words = str(problem)
         case RuntimeError() if "bind" in str(problem).lower():
             words = f"The gRPC port is taken: set LOYALTY_GRPC_PORT to another. ({problem})"

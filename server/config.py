@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     http_port: int = Field(8080, ge=0, le=65535, description="Port of the sandbox's Envoy.")
     data_dir: Path = Field(Path("data"), description="Folder of the embedded database.")
     database_url: str = Field("", description="sqlite:///... or postgresql://...")
+    allow_data_loss: bool = Field(
+        default=False, description="Whether to serve from a database that may lose points."
+    )
     code_pepper: SecretStr | None = Field(
         None, min_length=32, description="Secret that codes are digested with."
     )
@@ -61,9 +64,8 @@ class Settings(BaseSettings):
         Raises:
             ValueError: The URL is of a kind that is not served.
         """
-        if self.database_url:
-            return Database.from_text(self.database_url)
-        return Database.from_text(f"sqlite:///{self.data_dir.resolve() / 'loyalty.db'}")
+        url = self.database_url or f"sqlite:///{self.data_dir.resolve() / 'loyalty.db'}"
+        return Database.from_text(url, allow_data_loss=self.allow_data_loss)
 
     def known_pepper(self) -> bytes | None:
         """Give the secret that codes are digested with, or nothing where there is none yet."""

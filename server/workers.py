@@ -74,6 +74,8 @@ class Workers:
 
     def _environment(self, number: int) -> dict[str, str]:
         environment = {**os.environ, "LOYALTY_SHARE_PORT": "true"}
+        if self._settings.allow_data_loss:
+            environment["LOYALTY_ALLOW_DATA_LOSS"] = "true"
         if self._settings.metrics_port:
             environment["LOYALTY_METRICS_PORT"] = str(self._settings.metrics_port + number)
         return environment

@@ -53,6 +53,8 @@ def writing(database: Database) -> Iterator[Connection]:
         prepare_file(Path(database.url.database or ""))
     engine = _engine(database, "BEGIN IMMEDIATE", "READ COMMITTED")
     with _transaction(database, engine) as connection:
+        if not database.embedded and not database.allow_data_loss:
+            connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
         yield connection
 
 

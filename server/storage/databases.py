@@ -13,13 +13,14 @@ from sqlalchemy import URL, Connection, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from server.storage import durability
+
 BUSY_TIMEOUT_S = 5.0
 LOCK_TIMEOUT_S = 4
 CONNECT_TIMEOUT_S = 3
 NETWORK_TIMEOUT_S = 10
 READERS = 4
 
-_SYNCHRONOUS_FULL = 2
 _ADVISORY_SPACE = 0x10A1  # Keeps our advisory locks apart from those of others in the database.
 
 
@@ -32,14 +33,18 @@ class Database:
     """
     Where the data is: `sqlite:///path` or `postgresql://user@host/name`.
 
+    Attributes:
+        allow_data_loss: Whether to write where acknowledged points may be lost, too.
+
     Raises:
         ValueError: The URL is of another kind.
     """
 
     url: URL
+    allow_data_loss: bool = False
 
     @classmethod
-    def from_text(cls, text: str) -> Database:
+    def from_text(cls, text: str, *, allow_data_loss: bool = False) -> Database:
         """Read a URL, whatever driver it names."""
         try:
             url = make_url(text)
@@ -51,7 +56,7 @@ class Database:
             raise ValueError(f"must begin with sqlite:/// or postgresql://, not {name}://")
         if name == "sqlite" and url.database in {None, "", ":memory:"}:
             raise ValueError("must name a file, since points in memory do not last")
-        return cls(url.set(drivername=name))
+        return cls(url.set(drivername=name), allow_data_loss)
 
     @property
     def embedded(self) -> bool:
@@ -63,9 +68,41 @@ class Database:
         return self.url.set(drivername="sqlite" if self.embedded else "postgresql+psycopg")
 
     def connect_writer(self) -> Any:
-        """Open a raw connection on which `begin` and `commit` are statements of ours."""
+        """
+        Open a raw connection on which `begin` and `commit` are statements of ours.
+
+        Raises:
+            UnsafeDatabaseError: The database may lose what it acknowledges, which is not allowed.
+        """
         if self.embedded:
-            return _connect_sqlite(Path(self.url.database or ""))
+            connection: Any = _connect_sqlite(Path(self.url.database or ""))
+            require = durability.require_durable_sqlite
+        else:
+            connection = self._connect_postgresql()
+            require = durability.require_durable_postgresql
+        if not self.allow_data_loss:
+            try:
+                require(connection)
+            except BaseException:
+                connection.close()
+                raise
+        return connection
+
+    def require_durable(self) -> None:
+        """
+        Refuse a database that may lose what it acknowledges, unless that is allowed.
+
+        Raises:
+            UnsafeDatabaseError: It may, and that is not allowed.
+            UnreachableError: The database does not answer.
+        """
+        try:
+            self.connect_writer().close()
+        except (sqlite3.OperationalError, psycopg.OperationalError) as problem:
+            place = self.url.render_as_string(hide_password=True)
+            raise UnreachableError(f"{place} does not answer: {problem}") from None
+
+    def _connect_postgresql(self) -> psycopg.Connection[Any]:
         dsn = self.url.render_as_string(hide_password=False)
         connection = psycopg.connect(
             dsn,
@@ -155,10 +192,6 @@ def _connect_sqlite(path: Path) -> sqlite3.Connection:
         check_same_thread=False,
         cached_statements=256,
     )
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
+    durability.sync_commits_of_sqlite(connection)
     connection.execute("PRAGMA foreign_keys = ON")
-    (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
-    if synchronous != _SYNCHRONOUS_FULL:
-        raise RuntimeError("SQLite would not sync every commit; acknowledged points could be lost")
     return connection

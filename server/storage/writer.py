@@ -28,6 +28,7 @@ from server.domain.errors import LoyaltyError, StorageUnavailableError
 from server.domain.program import Catalog
 from server.storage import catalog as catalog_tables
 from server.storage.databases import Database, take_shard
+from server.storage.durability import UnsafeDatabaseError
 from server.storage.prefetch import prefetch
 from server.storage.seal import Seal
 from server.storage.statements import Statements
@@ -134,6 +135,10 @@ class Writer:
         for attempt in range(RETRIES_MAX + 1):
             try:
                 self._transact(batch)
+            except UnsafeDatabaseError as problem:
+                # Connected anew, perhaps to another server after a failover.
+                log.error("database is not safe", reason=str(problem))  # noqa: TRY400
+                raise StorageUnavailableError from problem
             except psycopg.errors.UniqueViolation:
                 # Another writer kept the same new row first; run again, the call meets that row.
                 if collided:

@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from server.storage.durability import file_system
+
 SERVER_CORE = 0
 CLIENT_CORE = 1
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -52,17 +54,6 @@ def describe(folder: Path) -> Machine:
         python=platform.python_version(),
         file_system=file_system(folder),
     )
-
-
-def file_system(folder: Path) -> str:
-    """Name the file system of a folder, for instance ext4."""
-    best, kind = "", "unknown"
-    place = str(folder.resolve())
-    for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines():
-        _device, mount, found, *_ = line.split()
-        if (place + "/").startswith(mount.rstrip("/") + "/") and len(mount) >= len(best):
-            best, kind = mount, found
-    return kind
 
 
 def pin(pid: int, cores: Collection[int]) -> None:

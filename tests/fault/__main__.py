@@ -57,7 +57,7 @@ def _run(options: argparse.Namespace, console: Console, seed: int, report: Repor
         folder = Path(cleanup.enter_context(place))
         backends: dict[str, Backend] = {}
         if any(kind == POSTGRESQL for _, kind in chosen):
-            backends[POSTGRESQL] = cleanup.enter_context(run_postgres(durable=True))
+            backends[POSTGRESQL] = cleanup.enter_context(run_postgres())
         for number, (goal, kind) in enumerate(chosen):
             own = folder / str(number)
             own.mkdir()

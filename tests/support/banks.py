@@ -8,6 +8,7 @@ import re
 import signal
 import sqlite3
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -70,10 +71,9 @@ async def _prepare(database_url: str, pending_lifetime_s: int, points: Sequence[
         return await store.write(fill)
 
 
-@asynccontextmanager
-async def run_process(database_url: str, folder: Path, **settings: str) -> AsyncIterator[str]:
-    """Run a server process on a free port; gives its address and fails when it ends badly."""
-    environment = {
+def process_environment(database_url: str, folder: Path, **settings: str) -> dict[str, str]:
+    """Give the variables of a server process on a free port."""
+    return {
         **os.environ,
         "LOYALTY_DATABASE_URL": database_url,
         "LOYALTY_DATA_DIR": str(folder),
@@ -84,27 +84,83 @@ async def run_process(database_url: str, folder: Path, **settings: str) -> Async
         "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'generated'}",
         **settings,
     }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "server", "serve"),
-        env=environment,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    assert process.stderr is not None
-    said: list[str] = []
-    try:
+
+
+class ServerProcess:
+    """
+    A server process that was started.
+
+    Attributes:
+        address: Where it serves gRPC.
+        pid: Its number.
+        start_s: How long it took until it served.
+        said: Lines on its standard error so far.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.address = ""
+        self.pid = process.pid
+        self.start_s = 0.0
+        self.said: list[str] = []
+        self._process = process
+        self._drain: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def start(
+        cls, environment: dict[str, str], arguments: Sequence[str] = ()
+    ) -> ServerProcess:
+        """Start a process and wait until it serves."""
+        started = time.monotonic()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "server", "serve", *arguments),
+            env=environment,
+            cwd=ROOT,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        server = cls(process)
+        try:
+            await server._listen()
+        except BaseException:
+            await server.kill()
+            raise
+        server.start_s = time.monotonic() - started
+        return server
+
+    async def _listen(self) -> None:
+        lines = self._process.stderr
+        assert lines is not None
         async with asyncio.timeout(START_S):
-            address = await _address(process.stderr, said)
-        drain = asyncio.create_task(_keep(process.stderr, said))
-        yield address
-        process.send_signal(signal.SIGTERM)
-        assert await process.wait() == 0, "\n".join(said)
-        await drain
-        assert len(said) == 1, "\n".join(said)
+            self.address = await _address(lines, self.said)
+        self._drain = asyncio.create_task(_keep(lines, self.said))
+
+    async def stop(self) -> None:
+        """End it as an operator does; fails when it ends badly."""
+        self._process.send_signal(signal.SIGTERM)
+        assert await self._process.wait() == 0, "\n".join(self.said)
+        assert self._drain is not None
+        await self._drain
+        assert len(self.said) == 1, "\n".join(self.said)
+
+    async def kill(self) -> None:
+        """End it at once, wherever it is."""
+        if self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
+
+@asynccontextmanager
+async def run_process(
+    database_url: str, folder: Path, *, arguments: Sequence[str] = (), **settings: str
+) -> AsyncIterator[str]:
+    """Run a server process on a free port; gives its address and fails when it ends badly."""
+    environment = process_environment(database_url, folder, **settings)
+    server = await ServerProcess.start(environment, arguments)
+    try:
+        yield server.address
+        await server.stop()
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        await server.kill()
 
 
 async def _address(lines: asyncio.StreamReader, said: list[str]) -> str:

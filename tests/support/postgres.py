@@ -59,6 +59,13 @@ class Postgres:
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute(statement.encode())
 
+    def ask(self, query: str) -> Any:
+        """Ask the server itself on a new connection; answers the first value."""
+        dsn = self._url.render_as_string(hide_password=False)
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            row = connection.execute(query.encode()).fetchone()
+        return row[0] if row else None
+
 
 class Serializable:
     """The same server with databases whose transactions are serializable, as some know no less."""
@@ -91,11 +98,11 @@ class Serializable:
 
 
 @contextmanager
-def run_postgres(*, durable: bool = False) -> Iterator[Postgres]:
+def run_postgres() -> Iterator[Postgres]:
     """
     Start PostgreSQL in a folder of its own, on a socket in it, and stop it at the end.
 
-    Unless it is to be *durable* it syncs nothing: most tests end before a power cut would matter.
+    It syncs as in production: a server refuses one that does not.
     """
     # A socket's path must be short, so it is not below pytest's own folder.
     with tempfile.TemporaryDirectory(prefix="loyalty-pg-") as folder:
@@ -103,9 +110,6 @@ def run_postgres(*, durable: bool = False) -> Iterator[Postgres]:
         try:
             url = make_url(server.get_uri())
             with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-                connection.execute(
-                    f"ALTER SYSTEM SET fsync = {'on' if durable else 'off'}".encode()
-                )
                 # A deadlock is retried; waiting a second to see it only makes the tests slow.
                 connection.execute("ALTER SYSTEM SET deadlock_timeout = '50ms'")
                 connection.execute("SELECT pg_reload_conf()")

@@ -1,0 +1,77 @@
+"""What makes a commit durable on each kind of database, and the refusal of one where it is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+_SYNCHRONOUS_FULL = 2
+_WAITS_FOR_DISK = {"on", "remote_apply"}
+_IN_MEMORY = {"tmpfs", "ramfs"}
+_MOUNTS = Path("/proc/self/mounts")
+_WAY_OUT = (
+    "points could be lost that were acknowledged. Mend that, or accept the loss with "
+    "`loyalty serve --allow-data-loss`."
+)
+
+
+class UnsafeDatabaseError(Exception):
+    """Raised when a database may lose what it has acknowledged."""
+
+
+def sync_commits_of_sqlite(connection: Any) -> None:
+    """Have a connection answer a commit only once its log is synced."""
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def require_durable_sqlite(connection: Any) -> None:
+    """
+    Refuse a connection whose commits may be answered before they are on disk.
+
+    Raises:
+        UnsafeDatabaseError: It keeps no log, or does not sync it with every commit.
+    """
+    (journal,) = connection.execute("PRAGMA journal_mode").fetchone()
+    (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
+    if journal != "wal" or synchronous < _SYNCHRONOUS_FULL:
+        raise UnsafeDatabaseError(
+            f"SQLite works with journal_mode = {journal} and synchronous = {synchronous} here, "
+            f"not with wal and {_SYNCHRONOUS_FULL} or more: {_WAY_OUT}"
+        )
+
+
+def require_durable_postgresql(connection: Any) -> None:
+    """
+    Refuse a server that does not sync, and have the session wait for the sync of each commit.
+
+    Raises:
+        UnsafeDatabaseError: The server runs with `fsync` or `full_page_writes` off.
+    """
+    fsync, full_pages, commits = connection.execute(
+        "SELECT current_setting('fsync'), current_setting('full_page_writes'), "
+        "current_setting('synchronous_commit')"
+    ).fetchone()
+    found = {"fsync": fsync, "full_page_writes": full_pages}
+    off = [f"{name} = {value}" for name, value in found.items() if value != "on"]
+    if off:
+        raise UnsafeDatabaseError(f"PostgreSQL runs with {' and '.join(off)}: {_WAY_OUT}")
+    if commits not in _WAITS_FOR_DISK:
+        connection.execute("SET synchronous_commit = on")
+
+
+def is_in_memory(path: Path) -> bool:
+    """Tell whether a file's folder is in memory, as far as the system says so."""
+    return file_system(path.parent) in _IN_MEMORY
+
+
+def file_system(folder: Path) -> str:
+    """Name the file system of a folder, for instance ext4, where the system tells."""
+    best, kind = "", "unknown"
+    place = f"{folder.resolve()}/"
+    mounts = _MOUNTS.read_text(encoding="utf-8").splitlines() if _MOUNTS.exists() else ()
+    for line in mounts:
+        _device, mount, found, *_ = line.split()
+        if place.startswith(f"{mount.rstrip('/')}/") and len(mount) >= len(best):
+            best, kind = mount, found
+    return kind
