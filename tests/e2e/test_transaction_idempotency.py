@@ -10,7 +10,6 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,114 +19,23 @@ import pytest
 import pytest_asyncio
 from google.protobuf.message import Message
 
-from loyalty.v1 import code_service_pb2, member_service_pb2
-from loyalty.v1 import session_service_pb2 as session_pb2
-from loyalty.v1 import transaction_service_pb2 as pb
 from tests.support.databases import fresh_database
 from tests.support.ledger import rows
 from tests.support.postgres import Postgres
-from tests.support.server import (
-    Server,
-    give_points,
-    identify_request,
-    new_order,
-    refusal_of,
-    run_server,
-)
-from tests.support.transactions import (
-    COFFEE,
-    line,
-    open_transaction,
-    reward_line,
-    transactions,
-    unclaimed_request,
-    update_request,
-)
+from tests.support.server import Server, give_points, refusal_of, run_server
+from tests.support.writings import CALLS, Desk, Requests, unlisted_calls
 
 TABLES = ("transfer", "loyalty_transaction", "hold", "redemption", "code", "session", "member")
 ROOT = Path(__file__).resolve().parents[2]
 
-Requests = tuple[Message, Message]
 
+async def _prepare(server: Server, name: str) -> Requests:
+    async def guest() -> str:
+        loyalty_id = await server.admin.enroll()
+        await give_points(server.store, loyalty_id, 1000)
+        return loyalty_id
 
-@dataclass(frozen=True, slots=True)
-class Writing:
-    """A call that writes: how to get ready for it, and two requests that differ."""
-
-    method: str
-    prepare: Callable[[Server], Awaitable[Requests]]
-
-
-async def _guest(server: Server) -> str:
-    loyalty_id = await server.admin.enroll()
-    await give_points(server.store, loyalty_id, 1000)
-    return loyalty_id
-
-
-async def _session(_: Server) -> Requests:
-    values = {"correlation_id": str(uuid.uuid4())}
-    request = session_pb2.StartAnonymousSessionRequest
-    return request(**values), request(**values, channel="KIOSK")
-
-
-async def _identify(server: Server) -> Requests:
-    loyalty_id = await _guest(server)
-    return identify_request(loyalty_id), identify_request(loyalty_id, new_order())
-
-
-async def _issue(server: Server) -> Requests:
-    loyalty_id = await _guest(server)
-    request = code_service_pb2.IssueCodeRequest
-    selected = code_service_pb2.SelectedIncentive(incentive_id=COFFEE)
-    return request(loyalty_id=loyalty_id), request(loyalty_id=loyalty_id, order=[selected])
-
-
-async def _enroll(_: Server) -> Requests:
-    request = member_service_pb2.EnrollMemberRequest
-    return request(name="One"), request(name="Two")
-
-
-async def _update(server: Server, status: str) -> Requests:
-    transaction_id = await open_transaction(server.admin, await _guest(server))
-    return (
-        update_request(transaction_id, status, reward_line(), line(5)),
-        update_request(transaction_id, status, line(6)),
-    )
-
-
-async def _void(server: Server) -> Requests:
-    loyalty_id = await _guest(server)
-    transaction_id = await open_transaction(server.admin, loyalty_id)
-    claim = update_request(transaction_id, "CLAIMED", reward_line(), line(5))
-    await server.admin.call(transactions(server.admin).Update, claim)
-    return (
-        pb.VoidRequest(loyalty_transaction_id=transaction_id),
-        pb.VoidRequest(loyalty_transaction_id=transaction_id, loyalty_id=loyalty_id),
-    )
-
-
-async def _unclaimed(_: Server) -> Requests:
-    return unclaimed_request(line(5)), unclaimed_request(line(6))
-
-
-async def _receipt(server: Server) -> Requests:
-    stub = transactions(server.admin)
-    recorded = await server.admin.call(stub.Unclaimed, unclaimed_request(line(5)))
-    request = partial(pb.ClaimReceiptRequest, receipt_code=recorded.receipt_code)
-    return request(loyalty_id=await _guest(server)), request(loyalty_id=await _guest(server))
-
-
-CALLS = {
-    "StartAnonymousSession": Writing("SessionService/StartAnonymousSession", _session),
-    "Identify": Writing("IdentifyService/Identify", _identify),
-    "IssueCode": Writing("CodeService/IssueCode", _issue),
-    "EnrollMember": Writing("MemberService/EnrollMember", _enroll),
-    "UpdatePending": Writing("TransactionService/Update", partial(_update, status="PENDING")),
-    "UpdateClaimed": Writing("TransactionService/Update", partial(_update, status="CLAIMED")),
-    "Void": Writing("TransactionService/Void", _void),
-    "Unclaimed": Writing("TransactionService/Unclaimed", _unclaimed),
-    "ClaimReceipt": Writing("TransactionService/ClaimReceipt", _receipt),
-}
+    return await CALLS[name].prepare(Desk(server.admin, guest))
 
 
 class Keyed:
@@ -163,7 +71,7 @@ async def same_body(name: str, opened: Opening) -> None:
     """The same request again has no effect and gets the same bytes."""
     keyed = Keyed(name)
     async with opened() as server:
-        request, _ = await CALLS[name].prepare(server)
+        request, _ = await _prepare(server, name)
         first, repeated = await keyed.send(server, request)
         assert not repeated
         counts = _counts(server)
@@ -176,7 +84,7 @@ async def other_body(name: str, opened: Opening) -> None:
     """Another request under the key is refused and has no effect."""
     keyed = Keyed(name)
     async with opened() as server:
-        request, other = await CALLS[name].prepare(server)
+        request, other = await _prepare(server, name)
         first, _ = await keyed.send(server, request)
         counts = _counts(server)
         await _refused(keyed, server, other)
@@ -187,12 +95,12 @@ async def other_body(name: str, opened: Opening) -> None:
 async def two_at_once(name: str, opened: Opening) -> None:
     """Requests that meet have the effect of one, and all get its bytes."""
     async with opened() as server:
-        request, _ = await CALLS[name].prepare(server)
+        request, _ = await _prepare(server, name)
         before = _counts(server)
         await Keyed(name).send(server, request)
         effect = _difference(before, _counts(server))
         keyed = Keyed(name)
-        request, _ = await CALLS[name].prepare(server)
+        request, _ = await _prepare(server, name)
         before = _counts(server)
         answers = await asyncio.gather(*(keyed.send(server, request) for _ in range(8)))
         assert len({body for body, _ in answers}) == 1
@@ -204,7 +112,7 @@ async def after_restart(name: str, opened: Opening) -> None:
     """A server that was started anew knows what the one before it answered."""
     keyed = Keyed(name)
     async with opened() as server:
-        request, other = await CALLS[name].prepare(server)
+        request, other = await _prepare(server, name)
         first, _ = await keyed.send(server, request)
         counts = _counts(server)
     async with opened() as server:
@@ -257,6 +165,11 @@ async def test_key_has_one_effect_on_postgresql(on_postgresql: Opening, cell: st
     """The same with several writers, which meet in the database alone."""
     name, _, case = cell.partition("-")
     await CASES[case](name, on_postgresql)
+
+
+def test_every_call_that_writes_is_listed() -> None:
+    """A new call is either known to change nothing or sent again like all others."""
+    assert unlisted_calls() == set()
 
 
 def test_document_names_every_case() -> None:

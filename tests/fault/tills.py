@@ -33,6 +33,8 @@ from tests.support.transactions import (
 SANDWICH = "6c1d94e7-2b58-4f3a-a0c9-7e5b1f84d033"
 COOKIE = "21636369-8b52-4b4a-97b7-50923ceb3ffd"
 OPEN_MAX = 256
+PATIENCE_S = 30.0
+"""Time after which a call that never succeeds is waited for no more."""
 
 WEIGHTS = {
     "identify": 14,
@@ -111,6 +113,7 @@ class Ledgers:
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     reads: int = 0
     wrong: list[str] = field(default_factory=list)
+    untried: set[str] = field(default_factory=lambda: set(DOCUMENTED))
 
 
 class Client:
@@ -124,9 +127,12 @@ class Client:
         self._last: tuple[Any, Any, str, bytes] | None = None
 
     async def run(self, until: float) -> None:
-        """Call until the clock says *until*."""
+        """Call until the clock says *until*, and until every call has succeeded once."""
         for decision in self._decisions:
-            if time.monotonic() >= until or self._shared.wrong:
+            late_s = time.monotonic() - until
+            if self._shared.wrong or late_s > PATIENCE_S:
+                return
+            if late_s >= 0 and not self._shared.untried:
                 return
             await getattr(self, f"_{decision.kind}")(decision)
 
@@ -137,9 +143,10 @@ class Client:
         try:
             answer = await method(request, metadata=self._caller.metadata(**extra), timeout=10)
         except grpc.aio.AioRpcError as error:
-            outcome = _reason(error)
+            outcome = reason_of(error)
         else:
             outcome = "OK"
+            self._shared.untried.discard(name)
             if key:
                 self._last = (method, request, key, answer.SerializeToString(deterministic=True))
                 self._shared.keys.append(key)
@@ -262,7 +269,7 @@ def _pick(some: deque[str], decision: Decision) -> str:
     return some[-1 - decision.pick % min(len(some), 16)]
 
 
-def _reason(error: grpc.aio.AioRpcError) -> str:
+def reason_of(error: grpc.aio.AioRpcError) -> str:
     """Give the reason of a refusal, or the status code of one that tells none."""
     trailers: Any = error.trailing_metadata() or ()
     for name, value in trailers:

@@ -10,19 +10,23 @@ import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import grpc
 import psycopg
 
 from server.application.apply_program import ApplyProgram, apply_program
 from server.application.create_key import CreateKey, create_key
 from server.application.unit import Unit
+from server.bootstrap import serve
 from server.domain.keys import Role
 from server.storage.databases import Database
+from tests.support.logs import only_errors_logged
 from tests.support.programs import PROGRAM_ID, add_member, demo_program
+from tests.support.server import Caller, settings_in
 from tests.support.stores import PEPPER, open_store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,11 +38,18 @@ Query = Callable[[str], Sequence[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Bank:
-    """A server under test, with members that have points."""
+    """
+    Servers under test, with members that have points.
+
+    Attributes:
+        address: Where the first server answers.
+        addresses: Where each of them does.
+    """
 
     address: str
     database_url: str
     loyalty_ids: tuple[str, ...]
+    addresses: tuple[str, ...]
 
     def read(self, look: Callable[[Query], Any]) -> Any:
         """Look at one state of the database, on a connection of its own that can't write."""
@@ -58,8 +69,10 @@ class Bank:
             connection.close()
 
 
-async def _prepare(database_url: str, pending_lifetime_s: int, points: Sequence[int]) -> list[str]:
-    """Apply a program whose transactions are soon abandoned, and enroll members."""
+async def prepare_bank(
+    database_url: str, points: Sequence[int], pending_lifetime_s: int = 86_400
+) -> list[str]:
+    """Apply a program whose transactions live so long, and enroll members with these points."""
     program = replace(demo_program(), pending_lifetime_s=pending_lifetime_s, void_spent="debt")
     async with open_store(database_url) as store:
 
@@ -177,11 +190,62 @@ async def _keep(lines: asyncio.StreamReader, said: list[str]) -> None:
 
 
 @asynccontextmanager
+async def run_here(database_url: str, folder: Path, **settings: Any) -> AsyncIterator[str]:
+    """Run a server in this process on a free port: quick to start; gives its address."""
+    chosen = settings_in(folder, database_url=database_url, writers=2, **settings)
+    with only_errors_logged():
+        async with serve(chosen) as running:
+            yield f"127.0.0.1:{running.grpc_port}"
+
+
+@asynccontextmanager
+async def run_servers(
+    database_url: str, folder: Path, count: int, *, processes: bool, sweep_interval_s: float = 10
+) -> AsyncIterator[list[str]]:
+    """Run several servers of one database, as processes or all in this one."""
+    async with AsyncExitStack() as stack:
+        addresses = []
+        for _ in range(count):
+            if processes:
+                settings = {"WRITERS": "2", "SWEEP_INTERVAL_S": str(sweep_interval_s)}
+                named = {f"LOYALTY_{name}": value for name, value in settings.items()}
+                server = run_process(database_url, folder, **named)
+            else:
+                server = run_here(database_url, folder, sweep_interval_s=sweep_interval_s)
+            addresses.append(await stack.enter_async_context(server))
+        yield addresses
+
+
+@asynccontextmanager
+async def open_callers(addresses: Sequence[str], channels: int) -> AsyncIterator[list[Caller]]:
+    """Connect to each server with so many channels, each a connection of its own."""
+    # One pool of subchannels would put all channels on one connection.
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    async with AsyncExitStack() as stack:
+        yield [
+            Caller(
+                await stack.enter_async_context(
+                    grpc.aio.insecure_channel(address, options=options)
+                ),
+                SECRET,
+            )
+            for _ in range(channels)
+            for address in addresses
+        ]
+
+
+@asynccontextmanager
 async def open_bank_on(
-    database_url: str, folder: Path, points: Sequence[int], pending_lifetime_s: int
+    database_url: str,
+    folder: Path,
+    points: Sequence[int],
+    pending_lifetime_s: int,
+    *,
+    servers: int = 1,
+    processes: bool = True,
 ) -> AsyncIterator[Bank]:
-    """Run a server for members with these points, whose open transactions live so long."""
-    loyalty_ids = await _prepare(database_url, pending_lifetime_s, points)
-    sweeping = {"LOYALTY_SWEEP_INTERVAL_S": "0.2"}
-    async with run_process(database_url, folder, **sweeping) as address:
-        yield Bank(address, database_url, tuple(loyalty_ids))
+    """Run servers for members with these points, whose open transactions live so long."""
+    loyalty_ids = await prepare_bank(database_url, points, pending_lifetime_s)
+    running = run_servers(database_url, folder, servers, processes=processes, sweep_interval_s=0.2)
+    async with running as addresses:
+        yield Bank(addresses[0], database_url, tuple(loyalty_ids), tuple(addresses))
