@@ -49,7 +49,7 @@ class Bank:
     address: str
     database_url: str
     loyalty_ids: tuple[str, ...]
-    addresses: tuple[str, ...]
+    addresses: tuple[str, ...] = ()
 
     def read(self, look: Callable[[Query], Any]) -> Any:
         """Look at one state of the database, on a connection of its own that can't write."""
