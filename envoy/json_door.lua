@@ -11,7 +11,7 @@ local MAX_ERRORS = 200 -- more would not help a developer, and could outgrow Env
 local MAX_BODY = 262144 -- the contract's 256 KiB, as the till sent them
 local INVALID_CORRELATION_ID = "Invalid Correlation ID"
 
--- Envoy's own answers: status -> RBI code, message. ES has one code for all of 4xx.
+-- Envoy's own answers: status -> RBI code, message. ES has one code for most of 4xx.
 local ANSWERS = {
   [400] = { "ValidationError", "Request body is invalid" },
   [401] = { "Unauthorized", "Authentication is missing or not valid" },
@@ -29,6 +29,7 @@ local ANSWERS = {
   [504] = { "Timeout", "The service did not answer in time" },
 }
 local ES_CODES = {
+  [429] = "TOO_MANY_REQUESTS",
   [501] = "NOT_IMPLEMENTED",
   [502] = "BAD_GATEWAY",
   [503] = "SERVICE_UNAVAILABLE",
@@ -554,6 +555,9 @@ function envoy_on_response(handle)
   headers:replace("content-type", "application/json")
   if allowed then
     headers:replace("allow", allowed)
+  end
+  if (tonumber(status) == 429 or tonumber(status) == 503) and not headers:get("retry-after") then
+    headers:replace("retry-after", "1")
   end
   headers:replace("content-length", tostring(#body))
   if call.method ~= "HEAD" then

@@ -6,7 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -33,6 +33,9 @@ class EnvoyProcess:
         other_grpc_ports: Where more servers of the same database listen.
         http_port: Where to listen; 0 picks a free port, known after `start`.
         admin_port: As *http_port*, for Envoy's own pages.
+        tls: Folder with certificates named as in envoy/secrets/, which turns TLS on: to the
+            callers where it holds edge.pem, mutual with tills.pem, to the server with envoy.pem.
+        adapt: Changes the configuration at the end, for a test that needs another limit.
         start_s: Seconds to wait until it is live.
         drain_s: Seconds that calls under way get to end when it stops.
     """
@@ -45,6 +48,8 @@ class EnvoyProcess:
         other_grpc_ports: Sequence[int] = (),
         http_port: int = 0,
         admin_port: int = 0,
+        tls: Path | None = None,
+        adapt: Callable[[dict[str, Any]], None] | None = None,
         start_s: float = 20.0,
         drain_s: float = 6.0,
     ) -> None:
@@ -52,6 +57,8 @@ class EnvoyProcess:
         self.grpc_ports = (grpc_port, *other_grpc_ports)
         self.http_port = http_port
         self.admin_port = admin_port
+        self._tls = tls
+        self._adapt = adapt
         self._start_s = start_s
         self._drain_s = drain_s
         self._process: subprocess.Popen[bytes] | None = None
@@ -157,7 +164,32 @@ class EnvoyProcess:
         filters["envoy.filters.http.grpc_json_transcoder"]["proto_descriptor"] = str(
             ROOT / "generated" / "loyalty.binpb"
         )
+        if self._tls is not None:
+            self._add_tls(config, self._tls)
+        if self._adapt is not None:
+            self._adapt(config)
         return config
+
+    def _add_tls(self, config: dict[str, Any], certificates: Path) -> None:
+        """Put the parts of envoy/tls.yaml in, as README.md tells an operator to."""
+        secrets = self.folder / "secrets"
+        secrets.mkdir(parents=True, exist_ok=True)
+        for source in (ROOT / "envoy" / "secrets").iterdir():
+            text = source.read_text(encoding="utf-8")
+            moved = text.replace("/etc/loyalty/tls", str(certificates))
+            (secrets / source.name).write_text(moved, encoding="utf-8")
+        text = (ROOT / "envoy" / "tls.yaml").read_text(encoding="utf-8")
+        parts = YAML(typ="safe").load(text.replace("/etc/loyalty/secrets", str(secrets)))
+        if (certificates / "edge.pem").exists():
+            chain = config["static_resources"]["listeners"][0]["filter_chains"][0]
+            chain |= parts["listener"]
+            if (certificates / "tills.pem").exists():
+                context = chain["transport_socket"]["typed_config"]
+                mutual = parts["listener_mutual"]
+                context["common_tls_context"] |= mutual.pop("common_tls_context")
+                context |= mutual
+        if (certificates / "envoy.pem").exists():
+            config["static_resources"]["clusters"][0] |= parts["cluster"]
 
     async def _until_live(self, admin_address: Path) -> None:
         """Wait for the admin page, then for Envoy to be live; learn the ports on the way."""
@@ -178,6 +210,10 @@ class EnvoyProcess:
         """Count the calls that have no answer yet."""
         stat = await self._admin("GET", "/stats?filter=^http.edge.downstream_rq_active$")
         return int(stat.rpartition(":")[2] or 0)
+
+    async def ask(self, path: str) -> str:
+        """Read a page of Envoy's own, for instance /config_dump."""
+        return await self._admin("GET", path)
 
     async def _admin(self, method: str, path: str) -> str:
         """Call Envoy's admin page and return the body of its answer."""

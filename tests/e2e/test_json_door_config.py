@@ -10,6 +10,7 @@ import pytest
 from google.protobuf import descriptor_pb2
 from ruamel.yaml import YAML
 
+ES_MAPPERS = 3
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -53,19 +54,22 @@ def test_every_service_of_the_contract_is_transcoded(manager: dict[str, Any]) ->
 def test_the_lua_filter_stands_before_the_transcoder(manager: dict[str, Any]) -> None:
     """gRPC-Web becomes gRPC first, and the filter words what the transcoder refuses."""
     names = [part["name"].rpartition(".")[2] for part in manager["http_filters"]]
-    assert names == ["grpc_web", "lua", "grpc_json_transcoder", "router"]
+    assert names == ["grpc_web", "local_ratelimit", "lua", "grpc_json_transcoder", "router"]
 
 
 def test_both_sources_of_fixed_headers_agree(manager: dict[str, Any], lua: str) -> None:
     """An answer has the same headers whether a filter saw it or not."""
     mappers = manager["local_reply_config"]["mappers"]
-    for name, mapper in (("ES_HEADERS", mappers[0]), ("RBI_HEADERS", mappers[-1])):
+    spoken = [("ES_HEADERS", mapper) for mapper in mappers[:ES_MAPPERS]]
+    spoken += [("RBI_HEADERS", mapper) for mapper in mappers[ES_MAPPERS:]]
+    for name, mapper in spoken:
         block = lua.partition(f"local {name} = {{\n")[2].partition("\n}\n")[0]
         in_lua = re.findall(r'\{\s*"([^"]+)",\s*"([^"]*)",?\s*\}', block)
         in_yaml = [
             (part["header"]["key"], part["header"]["value"]) for part in mapper["headers_to_add"]
         ]
-        assert [part for part in in_yaml if part[0] != "x-request-id"] == in_lua
+        own = ("x-request-id", "retry-after")
+        assert [part for part in in_yaml if part[0] not in own] == in_lua
 
 
 def test_every_answer_of_envoy_is_json(manager: dict[str, Any]) -> None:
@@ -91,8 +95,19 @@ def test_the_edge_is_hardened(config: dict[str, Any], manager: dict[str, Any]) -
     assert http2["initial_connection_window_size"] == 1048576
 
 
-def test_only_what_never_reached_the_server_is_retried(manager: dict[str, Any]) -> None:
-    """A retry can never act twice."""
+def test_only_calls_with_a_key_are_sent_again_after_they_may_have_arrived(
+    manager: dict[str, Any],
+) -> None:
+    """A retry can never act twice: either the call never arrived, or its key makes it one."""
     routes = manager["route_config"]["virtual_hosts"][0]["routes"]
-    policies = [part["route"].get("retry_policy") for part in routes]
-    assert {part["retry_on"] for part in policies if part} == {"connect-failure,refused-stream"}
+    retried = {
+        "".join(header["name"] for header in part["match"].get("headers", ())): part["route"][
+            "retry_policy"
+        ]["retry_on"]
+        for part in routes
+        if "retry_policy" in part["route"]
+    }
+    assert retried == {
+        "idempotency-key": "connect-failure,refused-stream,reset",
+        "": "connect-failure,refused-stream",
+    }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import ssl
 import subprocess
 import sys
@@ -17,17 +16,15 @@ from typing import Any
 import grpc
 import pytest
 import structlog
-from cryptography import x509
 
 from loyalty.v1 import member_service_pb2
 from server.sandbox.fixed_codes import FARHAN
 from server.transport import tls
 from server.transport.tls import Certificates, TlsFiles, TransportSecurityError
-from tests.support.certificates import Authority, put
+from tests.support.certificates import MONTH, Authority, put, shown_serial, trusting
 from tests.support.server import Caller, open_channel, run_server
 
 ROOT = Path(__file__).resolve().parents[2]
-MONTH = timedelta(days=30)
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - to see it refused.
 
 
@@ -87,25 +84,6 @@ async def turned_away(address: str, credentials: grpc.ChannelCredentials | None)
     except grpc.aio.AioRpcError as error:
         return error.code() is grpc.StatusCode.UNAVAILABLE
     return False
-
-
-def shown_serial(address: str, context: ssl.SSLContext) -> int:
-    """Shake hands; answers the serial number of the certificate the server shows."""
-    host, _, port = address.rpartition(":")
-    with (
-        socket.create_connection((host, int(port)), timeout=5) as plain,
-        context.wrap_socket(plain, server_hostname=host) as secure,
-    ):
-        shown = secure.getpeercert(binary_form=True)
-    assert shown is not None
-    return x509.load_der_x509_certificate(shown).serial_number
-
-
-def trusting(authority: Authority) -> ssl.SSLContext:
-    """Make a client that trusts an authority and has no certificate."""
-    context = ssl.create_default_context(cadata=authority.pem.decode())
-    context.set_alpn_protocols(["h2"])
-    return context
 
 
 async def test_tls_port_takes_no_plaintext_and_needs_no_client_certificate(

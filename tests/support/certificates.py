@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import socket
+import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 DAY = timedelta(days=1)
+MONTH = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class Authority:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self._own = (
-            _builder(self._name, self._name, self._key, 60 * DAY)
+            _builder(self._name, self._name, self._key, 2 * MONTH)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_key_usage(signs=True), critical=True)
             .sign(self._key, hashes.SHA256())
@@ -63,12 +67,17 @@ class Authority:
         """The authority's own certificate."""
         return self._own.public_bytes(serialization.Encoding.PEM)
 
-    def sign(self, name: str, valid_for: timedelta = 30 * DAY) -> Identity:
+    def sign(
+        self,
+        name: str,
+        valid_for: timedelta = MONTH,
+        names: Sequence[str] = ("localhost", "loyalty.internal"),
+    ) -> Identity:
         """Make an identity for a server or a client; a life below zero is over already."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        names = x509.SubjectAlternativeName(
-            [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        alternatives = x509.SubjectAlternativeName(
+            [*map(x509.DNSName, names), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         )
         usage = x509.ExtendedKeyUsage(
             [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
@@ -78,7 +87,7 @@ class Authority:
             _builder(subject, self._name, key, valid_for)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(signs=False), critical=True)
-            .add_extension(names, critical=False)
+            .add_extension(alternatives, critical=False)
             .add_extension(usage, critical=False)
             .add_extension(issuer, critical=False)
             .sign(self._key, hashes.SHA256())
@@ -91,6 +100,26 @@ class Authority:
                 serialization.NoEncryption(),
             ),
         )
+
+
+def trusting(authority: Authority, own: tuple[Path, Path] | None = None) -> ssl.SSLContext:
+    """Make a client that trusts an authority and shows a certificate if it is given one."""
+    context = ssl.create_default_context(cadata=authority.pem.decode())
+    if own is not None:
+        context.load_cert_chain(*own)
+    return context
+
+
+def shown_serial(address: str, context: ssl.SSLContext) -> int:
+    """Shake hands; answers the serial number of the certificate the server shows."""
+    host, _, port = address.rpartition(":")
+    with (
+        socket.create_connection((host, int(port)), timeout=5) as plain,
+        context.wrap_socket(plain, server_hostname=host) as secure,
+    ):
+        shown = secure.getpeercert(binary_form=True)
+    assert shown is not None
+    return x509.load_der_x509_certificate(shown).serial_number
 
 
 def _builder(

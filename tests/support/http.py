@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -33,10 +34,11 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class HttpClient:
-    """Speaks to one address, over a new connection each time."""
+    """Speaks to one address, over a new connection each time, and TLS if it is told how."""
 
     host: str
     port: int
+    tls: ssl.SSLContext | None = None
 
     async def request(
         self, method: str, path: str, body: str | bytes | None, headers: Mapping[str, str]
@@ -53,7 +55,7 @@ class HttpClient:
     async def send(self, data: bytes) -> Response:
         """Send bytes as they are; answers what comes back."""
         async with asyncio.timeout(TIMEOUT_S):
-            reader, writer = await asyncio.open_connection(self.host, self.port)
+            reader, writer = await asyncio.open_connection(self.host, self.port, ssl=self.tls)
             try:
                 writer.write(data)
                 await writer.drain()

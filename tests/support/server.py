@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -262,9 +262,17 @@ def _headers(key: str | None, extra: dict[str, str]) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def run_front(folder: Path, **other: Any) -> AsyncIterator[Front]:
-    """Run a server with Envoy in front of it."""
+async def run_front(
+    folder: Path,
+    *,
+    tls: Path | None = None,
+    adapt: Callable[[dict[str, Any]], None] | None = None,
+    **other: Any,
+) -> AsyncIterator[Front]:
+    """Run a server with Envoy in front of it, which finds its certificates in the folder *tls*."""
     async with run_server(folder, **other) as server:
-        envoy = EnvoyProcess(folder=folder / "envoy", grpc_port=server.running.grpc_port)
+        envoy = EnvoyProcess(
+            folder=folder / "envoy", grpc_port=server.running.grpc_port, tls=tls, adapt=adapt
+        )
         async with envoy:
             yield Front(server, envoy)
