@@ -1,0 +1,492 @@
+"""G23: what belongs to another program is as good as absent."""
+
+from __future__ import annotations
+
+import random
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import create_engine, pool, text
+
+from server.domain.codes import RECEIPT_ALPHABET
+from server.domain.keys import Role
+from server.storage.databases import Database
+from server.storage.tables import SQLModel
+from tests.fault.doors import Fields, Rpc, Seen, all_rpcs, holder, leaves, place_of
+from tests.fault.goal import Goal, Trial
+from tests.fault.worlds import TEMPLATES, World, Worlds, open_worlds, rpc_named, template
+from tests.support.ledger import execute
+
+READERS = ("authentication.py", "call.py", "server.py", "telemetry.py")
+TRANSPORT = Path(__file__).resolve().parents[3] / "server" / "transport"
+
+THINGS: Mapping[str, tuple[str, ...]] = {
+    "identifier": ("member", "other_member", "live_code", "claimed_code"),
+    "member": ("member", "other_member"),
+    "code": ("live_code", "claimed_code"),
+    "transaction": ("pending", "claimed", "void", "unclaimed"),
+    "receipt": ("receipt", "claimed_receipt"),
+    "page token": ("page_token",),
+    "session": ("session", "closed_session"),
+    "order": ("order",),
+    "email": ("email",),
+    "store": ("store",),
+    "incentive": ("incentive",),
+    "engine": ("engine",),
+}
+"""What a field can name, and the foreign things that are put there."""
+
+PLAIN = ""
+FIELDS: Mapping[str, str] = {
+    "ClaimReceiptRequest.loyalty_id": "member",
+    "ClaimReceiptRequest.receipt_code": "receipt",
+    "Discount.details": PLAIN,
+    "Discount.incentive_id": "incentive",
+    "Discount.product_id": PLAIN,
+    "Discount.reference_id": "engine",
+    "DiscountDetails.discount_value": PLAIN,
+    "DiscountDetails.display_name": PLAIN,
+    "DiscountDetails.subtype": PLAIN,
+    "DiscountDetails.type": PLAIN,
+    "EnrollMemberRequest.birth_date": PLAIN,
+    "EnrollMemberRequest.email": "email",
+    "EnrollMemberRequest.locale": PLAIN,
+    "EnrollMemberRequest.name": PLAIN,
+    "GetCodeRequest.otp": "code",
+    "GetMemberRequest.loyalty_id": "member",
+    "GetTransactionRequest.idempotency_key": "idempotency key",
+    "GetTransactionRequest.loyalty_transaction_id": "transaction",
+    "IdentifyRequest.identifier": "identifier",
+    "IdentifyRequest.pos_vendor": PLAIN,
+    "IssueCodeRequest.loyalty_id": "member",
+    "IssueCodeRequest.order": PLAIN,
+    "ListTransfersRequest.account": PLAIN,
+    "ListTransfersRequest.loyalty_id": "member",
+    "ListTransfersRequest.page_size": PLAIN,
+    "ListTransfersRequest.page_token": "page token",
+    "OrderLine.incentive_id": "incentive",
+    "OrderLine.loyalty_engine_id": "engine",
+    "OrderLine.name": PLAIN,
+    "OrderLine.parent_reference_id": PLAIN,
+    "OrderLine.price": PLAIN,
+    "OrderLine.product_id": PLAIN,
+    "OrderLine.product_type": PLAIN,
+    "OrderLine.quantity": PLAIN,
+    "OrderLine.reference_id": PLAIN,
+    "OrderLine.tax": PLAIN,
+    "Payment.amount": PLAIN,
+    "Payment.cc_token": PLAIN,
+    "Payment.type": PLAIN,
+    "PosVendor.operator": PLAIN,
+    "PosVendor.pos_type": PLAIN,
+    "PosVendor.store_id": "store",
+    "PosVendor.supporting_pos": PLAIN,
+    "PosVendor.terminal": PLAIN,
+    "PosVendor.transaction_id": "order",
+    "SelectedIncentive.incentive_id": "incentive",
+    "SelectedIncentive.quantity": PLAIN,
+    "StartAnonymousSessionRequest.anonymous_session_id": PLAIN,
+    "StartAnonymousSessionRequest.channel": PLAIN,
+    "StartAnonymousSessionRequest.correlation_id": "session",
+    "StartAnonymousSessionRequest.external_identifier": "session",
+    "StartAnonymousSessionRequest.locale": PLAIN,
+    "TransactionDetails.applied_discounts": PLAIN,
+    "TransactionDetails.currency": PLAIN,
+    "TransactionDetails.order": PLAIN,
+    "TransactionDetails.payments": PLAIN,
+    "TransactionDetails.pos_vendor": PLAIN,
+    **{
+        f"{report}Request.{name}": kind
+        for report in ("Validate", "Update", "Void", "Unclaimed")
+        for name, kind in {
+            "loyalty_transaction_id": "transaction",
+            "loyalty_id": "member",
+            "transaction_id": "transaction",
+            "channel": PLAIN,
+            "created": PLAIN,
+            "service_mode": PLAIN,
+            "status": PLAIN,
+            "transaction_details": PLAIN,
+        }.items()
+    },
+}
+"""What every field of every request names; a field that is not here fails the trial."""
+
+HEADERS: Mapping[str, str] = {
+    "authorization": PLAIN,
+    "idempotency-key": "idempotency key",
+    "loyalty-dialect": PLAIN,
+    "traceparent": PLAIN,
+    "tracestate": PLAIN,
+    "x-api-key": PLAIN,
+    "x-region": PLAIN,
+    "x-request-id": PLAIN,
+    "x-user-datetime": PLAIN,
+}
+"""The same of every header that the server reads; keys and regions are tried on their own."""
+
+ALL, TILLS, APPS = frozenset(Role), {Role.TILL, Role.ADMIN}, {Role.APP, Role.ADMIN}
+MAY_CALL: Mapping[str, frozenset[Role] | set[Role]] = {
+    "SessionService/StartAnonymousSession": TILLS,
+    "IdentifyService/Identify": TILLS,
+    "CodeService/IssueCode": APPS,
+    "CodeService/GetCode": APPS,
+    "TransactionService/Validate": TILLS,
+    "TransactionService/Update": TILLS,
+    "TransactionService/Void": TILLS,
+    "TransactionService/Unclaimed": TILLS,
+    "TransactionService/GetTransaction": ALL,
+    "TransactionService/ClaimReceipt": APPS,
+    "MemberService/EnrollMember": APPS,
+    "MemberService/GetMember": APPS,
+    "MemberService/ListTransfers": APPS,
+}
+"""Written here a second time, so that a role given away by mistake is seen."""
+
+READS = {
+    "CodeService/GetCode",
+    "TransactionService/GetTransaction",
+    "TransactionService/Validate",
+    "MemberService/GetMember",
+    "MemberService/ListTransfers",
+}
+"""Calls that keep no answer under an idempotency key."""
+
+INSTEAD = {"loyalty_engine_id": "incentive_id", "reference_id": "incentive_id"}
+"""Fields that are looked at only where the other is not set."""
+
+_GENERATED = re.compile(
+    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"  # Identifiers.
+    r"|\d{4}-\d\d-\d\dT[\d:.]+Z"  # Times, as text
+    r"|(seconds|nanos): \d+"  # and as messages.
+    r"|\b\d{6,}\b"  # Codes and balances.
+    rf"|\b[{RECEIPT_ALPHABET}]{{12}}\b"  # Receipts.
+)
+
+_FORGET = "DELETE FROM session WHERE correlation_id = :id AND program_id = :program"
+"""The other door has named it already, and made a session of our own of it."""
+
+Rows = dict[str, frozenset[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """
+    A foreign thing where a call names one, and what stands for an absent one there.
+
+    Attributes:
+        path: The field; absent where *place* is a header.
+        used_by: Whose key a foreign idempotency key is.
+    """
+
+    rpc: Rpc
+    place: str
+    path: Fields | None
+    foreign: Any
+    absent: Any
+    used_by: tuple[World, str] | None = None
+
+    async def use(self, key: str) -> None:
+        """Let its owner use an idempotency key for the same call, or where it keeps none."""
+        if self.used_by is not None:
+            world, partner = self.used_by
+            name = "IdentifyService/Identify" if self.rpc.name in READS else self.rpc.name
+            headers = world.headers(world.key(Role.ADMIN, partner), idempotency_key=key)
+            request = await template(world, rpc_named(name))
+            seen = await world.doors.grpc(rpc_named(name), request, headers)
+            assert seen.outcome == "OK", seen
+
+    def put(self, request: Any, headers: dict[str, str], value: Any) -> None:
+        """Name *value* in a call."""
+        if self.path is None:
+            headers["idempotency-key"] = value
+            return
+        message = holder(request, self.path)
+        name = self.path[-1].name
+        if name in INSTEAD and name in message.DESCRIPTOR.fields_by_name:
+            message.ClearField(INSTEAD[name])
+        if name == "idempotency_key":
+            message.Clear()
+        setattr(message, name, value)
+
+
+def unmapped() -> Iterator[str]:
+    """Name what the trial does not know about yet, so that nothing new is forgotten."""
+    for rpc in all_rpcs():
+        if rpc.name not in MAY_CALL:
+            yield f"{rpc.name} is not in MAY_CALL"
+        for path in leaves(rpc.request.DESCRIPTOR):
+            if _field_name(path) not in FIELDS:
+                yield f"{_field_name(path)} is not in FIELDS"
+        if rpc.name not in TEMPLATES:
+            yield f"{rpc.name} is not in worlds.TEMPLATES"
+    for name in READERS:
+        source = TRANSPORT / name
+        found = re.findall(r"metadata(?:\.get\(|\[)\s*\"([a-z-]+)\"", source.read_text("utf-8"))
+        yield from (f"header {read} is not in HEADERS" for read in set(found) - set(HEADERS))
+
+
+def _field_name(path: Fields) -> str:
+    last = path[-1]
+    return f"{last.containing_type.name}.{last.name}"
+
+
+def _foreign(kind: str, thing: str, world: World) -> Any:
+    if kind == "store":
+        return world.number
+    gift = next(name for name in world.program.incentives if name.startswith(f"{world.number:08d}"))
+    if kind == "incentive":
+        return gift
+    if kind == "engine":
+        return world.program.incentives[gift].engine_id
+    return world.things[thing]
+
+
+def _absent(like: Any, chance: random.Random) -> Any:
+    """Name nothing, in the same form and length."""
+    if isinstance(like, int):
+        return 7700
+    try:
+        uuid.UUID(like)
+    except ValueError:
+        pass
+    else:
+        return str(uuid.UUID(int=chance.getrandbits(128), version=4))
+    if re.fullmatch(r"\d{6}", like):
+        return f"{chance.randrange(10**6):06d}"
+    if "@" in like:
+        return "n" + like[1:]
+    if re.fullmatch(rf"[{RECEIPT_ALPHABET}]{{12}}", like):
+        return "".join(chance.choices(RECEIPT_ALPHABET, k=12))
+    return "".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=len(like)))
+
+
+def cases(worlds: Worlds, foreign: World, chance: random.Random) -> Iterator[Case]:
+    """Give every foreign thing in every place of every call that can name one."""
+    for rpc in all_rpcs():
+        for path in leaves(rpc.request.DESCRIPTOR):
+            kind = FIELDS[_field_name(path)]
+            for thing in THINGS.get(kind, ()):
+                value = _foreign(kind, thing, foreign)
+                yield Case(rpc, f"{place_of(path)}={thing}", path, value, _absent(value, chance))
+            if kind == "idempotency key":
+                yield from _keys(rpc, path, worlds, foreign, chance)
+        yield from _keys(rpc, None, worlds, foreign, chance)
+
+
+def _keys(
+    rpc: Rpc, path: Fields | None, worlds: Worlds, foreign: World, chance: random.Random
+) -> Iterator[Case]:
+    """Give keys of another program's partner of the same name, and of this program's other one."""
+    place = "idempotency-key" if path is None else place_of(path)
+    for world, partner in ((foreign, "acme"), (worlds.own, "umbrella")):
+        value = f"key-{chance.getrandbits(64):016x}"
+        used_by = (world, partner)
+        yield Case(rpc, f"{place} {partner}", path, value, _absent(value, chance), used_by)
+
+
+class Wall:
+    """Tries one case after the other, and looks at every row in between."""
+
+    def __init__(self, trial: Trial, worlds: Worlds) -> None:
+        self._trial = trial
+        self._worlds = worlds
+        url = Database.from_text(worlds.database_url).sync_url()
+        self._engine = create_engine(url, poolclass=pool.StaticPool, isolation_level="AUTOCOMMIT")
+        self.compared = 0
+        self.snapshots = 0
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def snapshot(self) -> Rows:
+        """Read every row of every table."""
+        self.snapshots += 1
+        rows: Rows = {}
+        with self._engine.connect() as connection:
+            for table in SQLModel.metadata.sorted_tables:
+                found = connection.execute(text(f"SELECT * FROM {table.name}"))  # noqa: S608
+                rows[table.name] = frozenset(map(_frozen, found))
+        return rows
+
+    async def try_case(self, case: Case, door: str) -> None:
+        """Name the foreign thing and an absent one: nobody may tell which was which."""
+        found = []
+        await case.use(case.foreign)
+        if case.place.startswith("correlation_id"):
+            execute(self._worlds.database_url, _FORGET, id=case.foreign, program="demo-ca")
+        for value in (case.absent, case.foreign):
+            request = await template(self._worlds.own, case.rpc)
+            known = {
+                str(value): "<named>",
+                getattr(request, "loyalty_transaction_id", "") or "-": "-",
+            }
+            headers = dict(self._worlds.own.headers())
+            case.put(request, headers, value)
+            before = self.snapshot()
+            doors = self._worlds.own.doors
+            call = doors.grpc if door == "gRPC" else doors.json
+            seen = await call(case.rpc, request, headers)
+            after = self.snapshot()
+            found.append((_scrubbed(seen, known), _changes(before, after)))
+            touched = self._of_others(before, after)
+            self._trial.require(not touched, f"{case.rpc.name} {case.place} touched {touched}")
+        (absent, none), (foreign, some) = found
+        self.compared += 1
+        where = f"{case.rpc.name} {case.place} by {door}"
+        self._trial.require(
+            absent == foreign, f"{where} tells foreign from absent: {foreign} is not {absent}"
+        )
+        self._trial.require(none == some, f"{where} changes {some}, for an absent one {none}")
+        self._trial.require(
+            absent[0] in {"OK", "200"} or not none, f"{where} is refused and changes {none}"
+        )
+
+    def _of_others(self, before: Rows, after: Rows) -> list[str]:
+        """Name the tables with a changed row that speaks of another program."""
+        names = {world.program.program_id for world in self._worlds.foreign}
+        mine = self._worlds.own.program.program_id
+        touched = []
+        for table, rows in after.items():
+            for row in rows ^ before[table]:
+                said = " ".join(map(str, row))
+                if any(name in said for name in names) and mine not in said:
+                    touched.append(table)
+        return touched
+
+
+def _frozen(row: Any) -> tuple[Any, ...]:
+    return tuple(bytes(value) if isinstance(value, memoryview) else value for value in row)
+
+
+def _changes(before: Rows, after: Rows) -> dict[str, tuple[int, int]]:
+    return {
+        table: (len(after[table] - rows), len(rows - after[table]))
+        for table, rows in before.items()
+        if after[table] != rows
+    }
+
+
+def _scrubbed(seen: Seen, known: Mapping[str, str]) -> tuple[str, str, str]:
+    said = seen.text
+    for value, instead in known.items():
+        said = said.replace(value, instead)
+    return seen.outcome, seen.reason, _GENERATED.sub("<made>", said)
+
+
+async def _try_roles(trial: Trial, worlds: Worlds, wall: Wall) -> int:
+    """Let every role make every call, with a good request and with nonsense."""
+    own, tried = worlds.own, 0
+    for rpc in all_rpcs():
+        for role in Role:
+            request = await template(own, rpc)
+            headers = own.headers(own.key(role))
+            allowed = role in MAY_CALL[rpc.name]
+            before = {} if allowed else wall.snapshot()
+            seen = await own.doors.grpc(rpc, request, headers)
+            if allowed:
+                tried += 1
+                trial.require(seen.outcome == "OK", f"{role} may not call {rpc.name}: {seen}")
+                continue
+            nonsense = await own.doors.grpc(rpc, b"\xff\xff", headers)
+            spoken = await own.doors.json(rpc, request, headers)
+            tried += 1
+            refused = {seen.reason, nonsense.reason} == {"ROLE_NOT_ALLOWED"}
+            trial.require(
+                refused and seen == nonsense and spoken.outcome == "403",
+                f"{role} may call {rpc.name}: {seen}, {nonsense}, {spoken}",
+            )
+            trial.require(wall.snapshot() == before, f"{role} calling {rpc.name} had an effect")
+    return tried
+
+
+async def _try_keys(trial: Trial, worlds: Worlds) -> int:
+    """Show keys that are not good here: of another region, revoked, cut short, none's."""
+    own, tried = worlds.own, 0
+    key = own.key()
+    shown: list[dict[str, str]] = [
+        {"x-api-key": key, "x-region": "US"},
+        {"x-api-key": key, "x-region": "ZZ"},
+        {"x-api-key": worlds.foreign[0].key(), "x-region": "CA"},
+        {"x-api-key": key[:-1]},
+        {"x-api-key": key.upper()},
+        {"x-api-key": "sandbox-admin-key"},
+        {"authorization": f"Bearer {key}", "x-api-key": "lk_nobody"},
+    ]
+    for rpc in trial.choose(all_rpcs(), trial.chance("keys").sample(all_rpcs(), 3)):
+        request = await template(own, rpc)
+        for door in (own.doors.grpc, own.doors.json):
+            answers = {await door(rpc, request, headers) for headers in shown}
+            tried += len(shown)
+            told = {answer.outcome for answer in answers}
+            trial.require(
+                len(answers) == 1 and told <= {"UNAUTHENTICATED", "401"},
+                f"{rpc.name} tells keys apart that are not good: {answers}",
+            )
+    return tried
+
+
+async def _try_store_limit(trial: Trial, worlds: Worlds, wall: Wall) -> int:
+    """Within a program, let a key for one store name the things of another."""
+    own, tried = worlds.own, 0
+    headers = own.headers(own.key(Role.ADMIN, "acme", 1001))
+    for rpc in all_rpcs():
+        named = {_field_name(path) for path in leaves(rpc.request.DESCRIPTOR)}
+        if not {FIELDS[name] for name in named} & {"store", "transaction", "receipt"}:
+            continue
+        request = await template(own, rpc)
+        for door in (own.doors.grpc, own.doors.json):
+            before = wall.snapshot()
+            seen = await door(rpc, request, headers)
+            tried += 1
+            trial.require(
+                seen.outcome in {"PERMISSION_DENIED", "403"} and wall.snapshot() == before,
+                f"{rpc.name} lets a key for store 1001 into store 9999: {seen}",
+            )
+    return tried
+
+
+async def run(trial: Trial) -> None:
+    """Put everything of other programs into every place that can name something."""
+    for problem in unmapped():
+        trial.require(holds=False, problem=problem)
+    if trial.problems:
+        return
+    chance = trial.chance()
+    async with AsyncExitStack() as cleanup:
+        worlds = await open_worlds(cleanup, trial.new_database(), trial.folder)
+        wall = Wall(trial, worlds)
+        cleanup.callback(wall.close)
+        trial.figure("role x call", await _try_roles(trial, worlds, wall))
+        trial.figure("bad keys", await _try_keys(trial, worlds))
+        trial.figure("store limits", await _try_store_limit(trial, worlds, wall))
+        tried = [
+            (case, door)
+            for foreign in worlds.foreign
+            for door in ("gRPC", "JSON")
+            for case in cases(worlds, foreign, chance)
+        ]
+        if not trial.full:
+            tried = chance.sample(tried, 30)
+        for case, door in tried:
+            await wall.try_case(case, door)
+        trial.figure("calls", len(all_rpcs()))
+        trial.figure("places", len({(case.rpc.name, case.place) for case, _ in tried}))
+        trial.figure("pairs compared", wall.compared)
+        trial.figure("whole-database snapshots", wall.snapshots)
+
+
+GOALS = (
+    Goal(
+        "G23",
+        "Tenant wall",
+        "Whatever belongs to another program looks absent to every call, on both doors.",
+        run,
+    ),
+)

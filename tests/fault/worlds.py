@@ -1,0 +1,351 @@
+"""Programs side by side in one store, each with everything that can be named in a call."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from loyalty.v1 import code_service_pb2 as codes
+from loyalty.v1 import discount_pb2, order_pb2
+from loyalty.v1 import identify_service_pb2 as identifying
+from loyalty.v1 import member_service_pb2 as members
+from loyalty.v1 import session_service_pb2 as sessions
+from loyalty.v1 import transaction_service_pb2 as pb
+from server.application.adjust_points import AdjustPoints, adjust_points
+from server.application.apply_program import ApplyProgram, apply_program
+from server.application.create_key import CreateKey, create_key
+from server.application.unit import Unit
+from server.bootstrap import serve
+from server.domain.keys import Role
+from server.domain.program import Program
+from server.sandbox.envoy_process import EnvoyProcess
+from server.storage.store import Store
+from tests.fault.doors import Doors, Rpc, all_rpcs
+from tests.support.http import HttpClient
+from tests.support.ledger import execute
+from tests.support.orders import TWENTY_PERCENT
+from tests.support.programs import demo_program
+from tests.support.server import settings_in
+
+POINTS = 1_000_000
+STORE = 9999
+LIFETIME_S = 3600
+"""Codes live as long as the trial."""
+
+UNCHANGING = 3600.0
+"""Seconds between sweeps: nothing may change but by a call."""
+
+
+def key_of(program_id: str, partner: str, role: Role, *stores: int) -> str:
+    """Name the secret of a key; it is as long whatever it names."""
+    return f"lk_{program_id}-{partner}-{role}-{'-'.join(map(str, stores))}".ljust(48, "x")
+
+
+def foreign_program(program_id: str, brand: str, region: str, number: int) -> Program:
+    """Describe a program that has a store and incentives which no other has."""
+    program = demo_program()
+    own = program.stores[STORE]
+    incentives = {
+        name: replace(incentive, engine_id=None) for name, incentive in program.incentives.items()
+    }
+    gift = replace(
+        program.incentives[TWENTY_PERCENT],
+        incentive_id=f"{number:08d}-8b52-4b4a-97b7-50923ceb3ffd",
+        engine_id=f"{number:08d}-9d0c-4c0a-8a52-5f6f2f0d1c11",
+    )
+    return replace(
+        program,
+        code_lifetime_s=LIFETIME_S,
+        program_id=program_id,
+        brand=brand,
+        region=region,
+        stores={STORE: own, number: replace(own, store_id=number)},
+        incentives={**incentives, gift.incentive_id: gift},
+    )
+
+
+@dataclass
+class World:
+    """
+    One program with its keys, and what was made in it, by name.
+
+    Attributes:
+        number: Store that no other program has.
+        things: For instance `pending` for an open transaction, or `live_code`.
+    """
+
+    program: Program
+    number: int
+    doors: Doors
+    partner: str = "acme"
+    things: dict[str, str] = field(default_factory=dict)
+
+    def key(self, role: Role = Role.ADMIN, partner: str = "", *stores: int) -> str:
+        """Give the secret of a key."""
+        return key_of(self.program.program_id, partner or self.partner, role, *stores)
+
+    async def call(self, name: str, request: Any, **headers: str) -> Any:
+        """Make a call that must succeed, with the admin key."""
+        seen = await self.doors.grpc(rpc_named(name), request, self.headers(**headers))
+        assert seen.outcome == "OK", (name, seen.reason, seen.text)
+        return seen.answer
+
+    def headers(self, key: str = "", **other: str) -> Mapping[str, str]:
+        """Give the headers of a call; underscores in names stand for dashes."""
+        named = {name.replace("_", "-"): value for name, value in other.items()}
+        return {"x-api-key": key or self.key(), **named}
+
+    async def fill(self, store: Store, database_url: str) -> None:
+        """Make one of everything, in every state it can have."""
+        things = self.things
+        for name in ("member", "other_member"):
+            email = f"{name}{self.number}@example.org"
+            request = members.EnrollMemberRequest(name="Guest", email=email)
+            enrolled = await self.call("MemberService/EnrollMember", request)
+            things[name] = enrolled.member.loyalty_id
+        things["email"] = f"member{self.number}@example.org"
+        command = AdjustPoints(self.program.program_id, things["member"], POINTS, "welcome")
+        await store.write(lambda unit, now_ms: adjust_points(unit, command, now_ms))
+        await store.write(lambda unit, now_ms: adjust_points(unit, command, now_ms))
+        for name in ("claimed_code", "live_code"):
+            issued = await self.call("CodeService/IssueCode", issue(things["member"]))
+            things[name] = issued.otp
+            if name == "claimed_code":
+                request = identify(issued.otp, f"order-{self.number}")
+                await self.call("IdentifyService/Identify", request)
+        things["order"] = f"order-{self.number}"
+        for name in ("pending", "claimed", "void"):
+            things[name] = await self.open()
+        await self.call("TransactionService/Update", report(pb.UpdateRequest, things["claimed"]))
+        await self.call("TransactionService/Void", void(things["void"]))
+        for name in ("claimed_receipt", "receipt"):
+            answer = await self.call("TransactionService/Unclaimed", unclaimed())
+            things[name], things["unclaimed"] = answer.receipt_code, answer.transaction_id
+            if name == "claimed_receipt":
+                request = pb.ClaimReceiptRequest(
+                    loyalty_id=things["other_member"], receipt_code=answer.receipt_code
+                )
+                await self.call("TransactionService/ClaimReceipt", request)
+        for name in ("session", "closed_session"):
+            things[name] = f"{name}-{self.number}"
+            await self.call("SessionService/StartAnonymousSession", session(things[name]))
+        execute(
+            database_url,
+            "UPDATE session SET status = 2 WHERE correlation_id = :name",
+            name=things["closed_session"],
+        )
+        request = members.ListTransfersRequest(loyalty_id=things["member"], page_size=1)
+        page = await self.call("MemberService/ListTransfers", request)
+        things["page_token"] = page.next_page_token
+
+    async def open(self) -> str:
+        """Open a transaction for the member; answers it."""
+        answer = await self.call("IdentifyService/Identify", identify(self.things["member"]))
+        return str(answer.transaction_id)
+
+
+def rpc_named(name: str) -> Rpc:
+    """Find a call by `Service/Method`."""
+    return next(rpc for rpc in all_rpcs() if rpc.name == name)
+
+
+def vendor(order: str = "1") -> order_pb2.PosVendor:
+    """Be a till of the store that every program has."""
+    return order_pb2.PosVendor(
+        transaction_id=order,
+        store_id=STORE,
+        pos_type="Partner",
+        terminal="1",
+        operator="2",
+        supporting_pos="Partner",
+    )
+
+
+def order() -> order_pb2.TransactionDetails:
+    """Sell an item with an offer, which stands among the discounts as well."""
+    lines = [
+        order_pb2.OrderLine(
+            product_id="702",
+            product_type="offer",
+            reference_id="2",
+            incentive_id=TWENTY_PERCENT,
+            quantity=1,
+            price=0,
+            tax=0,
+            name="20% off",
+        ),
+        order_pb2.OrderLine(
+            product_id="1", product_type="item", reference_id="1", price=8.49, tax=1.1
+        ),
+    ]
+    details = discount_pb2.DiscountDetails(
+        display_name="20% off", discount_value=20, subtype="PERCENTAGE_DISCOUNT", type="offer"
+    )
+    return order_pb2.TransactionDetails(
+        currency="CAD",
+        order=lines,
+        payments=[order_pb2.Payment(amount=959, type="VISA", cc_token="card")],
+        applied_discounts=[
+            discount_pb2.Discount(incentive_id=TWENTY_PERCENT, product_id="702", details=details)
+        ],
+        pos_vendor=vendor(),
+    )
+
+
+def report(kind: Any, transaction_id: str, status: str = "CLAIMED") -> Any:
+    """Report the order of a transaction."""
+    return kind(
+        loyalty_transaction_id=transaction_id,
+        channel="RESTAURANT",
+        created="2026-11-22T12:00:00Z",
+        service_mode="EAT_IN",
+        status=status,
+        transaction_details=order(),
+    )
+
+
+def void(transaction_id: str) -> pb.VoidRequest:
+    """Cancel a transaction."""
+    return pb.VoidRequest(loyalty_transaction_id=transaction_id)
+
+
+def unclaimed() -> pb.UnclaimedRequest:
+    """Record an order without a guest."""
+    return pb.UnclaimedRequest(
+        channel="RESTAURANT", service_mode="EAT_IN", transaction_details=order()
+    )
+
+
+def identify(identifier: str, number: str = "1") -> identifying.IdentifyRequest:
+    """Show an identifier."""
+    return identifying.IdentifyRequest(identifier=identifier, pos_vendor=vendor(number))
+
+
+def issue(loyalty_id: str) -> codes.IssueCodeRequest:
+    """Ask for a code with an offer selected."""
+    chosen = codes.SelectedIncentive(incentive_id=TWENTY_PERCENT, quantity=1)
+    return codes.IssueCodeRequest(loyalty_id=loyalty_id, order=[chosen])
+
+
+def session(correlation_id: str) -> sessions.StartAnonymousSessionRequest:
+    """Open a session."""
+    return sessions.StartAnonymousSessionRequest(
+        correlation_id=correlation_id, channel="STORE", locale="en-CA"
+    )
+
+
+async def _receipt(world: World) -> pb.ClaimReceiptRequest:
+    answer = await world.call("TransactionService/Unclaimed", unclaimed())
+    return pb.ClaimReceiptRequest(
+        loyalty_id=world.things["member"], receipt_code=answer.receipt_code
+    )
+
+
+async def _validation(world: World) -> pb.ValidateRequest:
+    return report(pb.ValidateRequest, await world.open())
+
+
+async def _update(world: World) -> pb.UpdateRequest:
+    return report(pb.UpdateRequest, await world.open(), "PENDING")
+
+
+async def _void(world: World) -> pb.VoidRequest:
+    return void(await world.open())
+
+
+TEMPLATES: Mapping[str, Callable[[World], Any]] = {
+    "SessionService/StartAnonymousSession": lambda _: session("a session"),
+    "IdentifyService/Identify": lambda world: identify(world.things["member"]),
+    "CodeService/IssueCode": lambda world: issue(world.things["other_member"]),
+    "CodeService/GetCode": lambda world: codes.GetCodeRequest(otp=world.things["live_code"]),
+    "TransactionService/Validate": _validation,
+    "TransactionService/Update": _update,
+    "TransactionService/Void": _void,
+    "TransactionService/Unclaimed": lambda _: unclaimed(),
+    "TransactionService/ClaimReceipt": _receipt,
+    "TransactionService/GetTransaction": lambda world: pb.GetTransactionRequest(
+        loyalty_transaction_id=world.things["pending"]
+    ),
+    "MemberService/EnrollMember": lambda _: members.EnrollMemberRequest(name="Guest"),
+    "MemberService/GetMember": lambda world: members.GetMemberRequest(
+        loyalty_id=world.things["member"]
+    ),
+    "MemberService/ListTransfers": lambda world: members.ListTransfersRequest(
+        loyalty_id=world.things["member"], page_size=1
+    ),
+}
+"""A request of every call that would succeed, on things of the world's own made for it."""
+
+
+async def template(world: World, rpc: Rpc) -> Any:
+    """
+    Make a request that would succeed.
+
+    Raises:
+        KeyError: Nobody wrote one for the call yet.
+    """
+    request = TEMPLATES[rpc.name](world)
+    return await request if inspect.isawaitable(request) else request
+
+
+@dataclass
+class Worlds:
+    """Programs side by side: one's own, and those of others."""
+
+    store: Store
+    database_url: str
+    envoy: EnvoyProcess
+    own: World
+    foreign: list[World]
+
+
+async def open_worlds(cleanup: AsyncExitStack, database_url: str, folder: Path) -> Worlds:
+    """Serve three programs on both doors: one's own, another region's and another brand's."""
+    own = replace(demo_program(), code_lifetime_s=LIFETIME_S)
+    others = [
+        (foreign_program("demo-us", "demo", "US", 7777), 7777),
+        (foreign_program("other-ca", "other", "CA", 7776), 7776),
+    ]
+    settings = settings_in(
+        folder, database_url=database_url, sweep_interval_s=UNCHANGING, reflection=False
+    )
+    running = await cleanup.enter_async_context(serve(settings))
+
+    def put(unit: Unit, now_ms: int) -> None:
+        for program in (own, *(other for other, _ in others)):
+            apply_program(unit, ApplyProgram(program), now_ms)
+
+    def put_keys(unit: Unit, now_ms: int) -> None:
+        for program in (own, *(other for other, _ in others)):
+            for partner, role, stores in [
+                *(("acme", role, ()) for role in Role),
+                ("umbrella", Role.ADMIN, ()),
+                ("acme", Role.ADMIN, (1001,)),
+            ]:
+                if not set(stores) <= set(program.stores):
+                    continue
+                secret = key_of(program.program_id, partner, role, *stores)
+                command = CreateKey(
+                    program.program_id, partner, role, frozenset(stores), secret=secret
+                )
+                create_key(unit, command, now_ms)
+
+    await running.store.write(put)
+    await running.store.write(put_keys)
+    await running.store.refresh_catalog()
+    envoy = EnvoyProcess(folder=folder / "envoy", grpc_port=running.grpc_port)
+    await cleanup.enter_async_context(envoy)
+    channel = await cleanup.enter_async_context(
+        grpc.aio.insecure_channel(f"127.0.0.1:{running.grpc_port}")
+    )
+    doors = Doors(channel, HttpClient("127.0.0.1", envoy.http_port))
+    worlds = [World(program, number, doors) for program, number in [(own, 1001), *others]]
+    for world in worlds:
+        await world.fill(running.store, database_url)
+    return Worlds(running.store, database_url, envoy, worlds[0], worlds[1:])
