@@ -358,6 +358,39 @@ def revoke_key_command(
     _run(partial(_with_store, revoke))
 
 
+@app.command("guesses")
+def guesses_command(
+    forgive: Annotated[
+        str, typer.Option(help="Let this key show codes again.", metavar="KEY")
+    ] = "",
+) -> None:
+    """List who must wait because of too many wrong codes, or end the waits of a key."""
+
+    async def show(store: Store) -> None:
+        if forgive:
+            ended = await store.write(lambda unit, _now: unit.forgive_codes(forgive))
+            out.print(f"{ended} waits of key {forgive} ended.")
+            return
+        async with store.read() as reader:
+            found = await reader.code_refusals()
+        table = Table("key", "store", "terminal", "wrong", "right", "until", box=SIMPLE)
+        table.columns[0].no_wrap = True
+        for refusal in found:
+            scope, tally = refusal.scope, refusal.tally
+            place = "all" if scope.store_id is None else str(scope.store_id)
+            table.add_row(
+                scope.key_id,
+                place,
+                scope.terminal or "all",
+                str(tally.failed),
+                str(tally.matched),
+                rfc3339(refusal.until_ms)[:19],
+            )
+        out.print(table if found else "Nobody must wait.", soft_wrap=False)
+
+    _run(partial(_with_store, show))
+
+
 async def _serve(settings: Settings) -> None:
     async def until(stop: asyncio.Event) -> None:
         async with serve(settings) as running:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -21,6 +22,8 @@ from server.domain.errors import DeadlinePassedError, ServerBusyError, StorageUn
 from server.storage.store import Store
 
 BATCH_MAX = 100
+FORGET_INTERVAL_S = 600.0
+"""Seconds between looks for counts that are too old to matter."""
 
 T = TypeVar("T", OverdueTransaction, OverdueCode)
 
@@ -31,9 +34,13 @@ log = structlog.get_logger(__name__)
 
 async def sweep_forever(store: Store, interval_s: float, count: Callable[[int], None]) -> None:
     """Sweep every so often; a failed sweep is logged, *count* hears of what a sweep ended."""
+    forgotten = time.monotonic()
     while True:
         try:
             count(await sweep(store))
+            if time.monotonic() - forgotten > FORGET_INTERVAL_S:
+                await forget(store)
+                forgotten = time.monotonic()
         except Exception as problem:  # noqa: BLE001 - the next round tries again.
             log.warning("sweep failed", reason=f"{type(problem).__name__}: {problem}")
         await asyncio.sleep(interval_s)
@@ -55,6 +62,12 @@ async def sweep(store: Store) -> int:
     if expired:
         log.info("codes expired", count=len(expired))
     return len(voided) + len(expired)
+
+
+async def forget(store: Store) -> None:
+    """Delete what was counted about codes and matters no more, a batch at a time."""
+    while await store.write(lambda unit, now_ms: unit.forget_codes(now_ms, BATCH_MAX)):
+        pass
 
 
 async def _end_all(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from server.application.unit import Unit
+from server.application.unit import Refused, Unit
 from server.domain.errors import IdempotencyKeyReusedError, LoyaltyError
 from server.domain.keys import ApiKey
 from server.domain.records import Code, Remembered, Transaction
@@ -67,13 +67,15 @@ class Answer:
 def run_once(
     unit: Unit,
     now_ms: int,
-    use_case: Callable[[Unit, Any, int], Done[R] | Repeated],
+    use_case: Callable[[Unit, Any, int], Done[R] | Repeated | Refused],
     command: object,
     render: Callable[[R], bytes],
     keyed: Keyed | None,
-) -> Answer:
+) -> Answer | Refused:
     """
     Run a use case unless its idempotency key was answered before.
+
+    A refused call leaves its key free, also one that is answered rather than raised.
 
     Raises:
         IdempotencyKeyReusedError: The key was used with another request.
@@ -91,6 +93,8 @@ def run_once(
         if earlier is None:
             raise
         return earlier
+    if isinstance(outcome, Refused):
+        return _earlier_answer(unit, keyed) or outcome
     if isinstance(outcome, Repeated):
         answer = Answer(outcome.answer, repeated=True)
     else:

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from server.application.idempotency import Done, Repeated
 from server.application.order_review import judge, require_store
 from server.application.reads import Reads
-from server.application.unit import Unit
+from server.application.unit import Refused, Unit
 from server.application.update_transaction import POINT_BALANCE, hold_points
+from server.application.wrong_codes import could_be_guessed, count_wrong_code, require_no_wait
 from server.domain.basket import IncentiveUse
 from server.domain.errors import (
     CodeAlreadyUsedError,
     CodeNotFoundError,
     IdentifierTypeDisabledError,
+    LoyaltyError,
     MemberNotFoundError,
     PointsInsufficientError,
     RewardRefusedError,
     RulesFailedError,
     incentive_not_found,
 )
+from server.domain.guessing import Scope, scopes_of
 from server.domain.identifiers import IdentifierKind, classify_identifier
 from server.domain.ids import new_id
 from server.domain.keys import ApiKey
@@ -39,17 +42,26 @@ from server.domain.records import (
 
 @dataclass(frozen=True, slots=True)
 class IdentifyMember:
-    """What the guest showed, and who asks; *local_time* is the till's, when it tells."""
+    """
+    What the guest showed, and who asks.
+
+    Attributes:
+        local_time: The till's, when it tells.
+        published: Whether everybody knows the code, so that showing it is no guess.
+    """
 
     key: ApiKey
     identifier: str
     point_of_sale: PointOfSale
     local_time: datetime | None = None
+    published: bool = False
 
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
         place = (self.key.program_id, self.identifier.lower())
-        return Reads(codes=(place,)) if self.identifier.isdigit() else Reads(members=(place,))
+        if not self.identifier.isdigit():
+            return Reads(members=(place,))
+        return Reads(codes=(place,), shown=((*place, self.key.key_id),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +86,12 @@ class Identified:
 
 def identify_member(
     unit: Unit, command: IdentifyMember, now_ms: int
-) -> Done[Identified] | Repeated:
+) -> Done[Identified] | Repeated | Refused:
     """
     Recognise a guest by a code or a loyalty ID.
+
+    A code that is unknown or was used is refused with `CodeNotFoundError` or
+    `CodeAlreadyUsedError`, which are answered rather than raised because they are counted.
 
     Raises:
         IdentificationFailedError: The identifier resembles a loyalty ID and is none.
@@ -85,8 +100,7 @@ def identify_member(
         StoreNotFoundError: The program has no such store.
         StoreNotAllowedError: The key is limited to other stores.
         MemberNotFoundError: No member has this loyalty ID.
-        CodeNotFoundError: The code was never issued, was replaced or expired.
-        CodeAlreadyUsedError: The code was used before.
+        TooManyWrongCodesError: Too many wrong codes were shown; this one was not looked at.
         RewardNotFoundError: A selected reward is gone; the code stays unclaimed.
         OfferNotFoundError: A selected offer is gone; the code stays unclaimed.
         PointsInsufficientError: The rewards cost too much; the code stays unclaimed.
@@ -112,17 +126,20 @@ def identify_member(
 
 def _identify_by_code(
     unit: Unit, program: Program, command: IdentifyMember, now_ms: int
-) -> Done[Identified] | Repeated:
+) -> Done[Identified] | Repeated | Refused:
     pos = command.point_of_sale
+    scopes = scopes_of(program.program_id, command.key.key_id, pos.store_id, pos.terminal)
+    require_no_wait(unit, scopes, now_ms)
     digest = unit.code_digest(program.program_id, command.identifier)
     code = unit.code(program.program_id, digest)
-    if code is None:
-        raise CodeNotFoundError
     claim_key = pos.order_key
-    if code.status is CodeStatus.CLAIMED:
-        return _repeat_claim(unit, code, claim_key)
-    if code.status is CodeStatus.REPLACED or code.expires_ms <= now_ms:
-        raise CodeNotFoundError
+    if code is not None and code.status is CodeStatus.CLAIMED:
+        answer = _earlier_claim(unit, code, claim_key)
+        if answer is not None:
+            return answer
+        return _refuse(unit, command, scopes, code, CodeAlreadyUsedError(), now_ms)
+    if code is None or code.status is CodeStatus.REPLACED or code.expires_ms <= now_ms:
+        return _refuse(unit, command, scopes, code, CodeNotFoundError(), now_ms)
     selection = tuple(_selected_lines(program, code, pos))
     member = unit.member_by_number(code.member_number)
     _require_redeemable(unit, program, member, selection, command, now_ms)
@@ -139,6 +156,7 @@ def _identify_by_code(
         transaction_id=transaction.transaction_id,
         claim_key=claim_key,
     )
+    unit.tally_code(scopes, now_ms, matched=True)
     return Done(
         Identified(
             program, member, transaction.transaction_id, member.available.balance, selection
@@ -147,13 +165,28 @@ def _identify_by_code(
     )
 
 
-def _repeat_claim(unit: Unit, code: Code, claim_key: str) -> Repeated:
+def _refuse(
+    unit: Unit,
+    command: IdentifyMember,
+    scopes: Sequence[Scope],
+    code: Code | None,
+    error: LoyaltyError,
+    now_ms: int,
+) -> Refused:
+    """Refuse a wrong code, and count it where it could have been a guess."""
+    if command.published or not could_be_guessed(code, now_ms):
+        raise error
+    digest = unit.code_digest(command.key.program_id, command.identifier)
+    return count_wrong_code(unit, scopes, digest, now_ms, error)
+
+
+def _earlier_claim(unit: Unit, code: Code, claim_key: str) -> Repeated | None:
     """Answer a network retry as the first time, so that it does not cost the guest the code."""
     if code.claim_key == claim_key and code.transaction_id and code.answer is not None:
         transaction = unit.transaction(code.transaction_id)
         if transaction is not None and transaction.status is TransactionStatus.PENDING:
             return Repeated(code.answer)
-    raise CodeAlreadyUsedError
+    return None
 
 
 def _selected_lines(program: Program, code: Code, pos: PointOfSale) -> Iterable[SelectedLine]:

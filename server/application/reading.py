@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from server.domain.guessing import Refusal, Scope
 from server.domain.ledger import AccountKind, Cause
 from server.domain.records import Code, Member, Remembered, Transaction
 
@@ -55,6 +56,9 @@ class Reader(Protocol):
 
     async def code(self, program_id: str, code: str) -> Code | None:
         """Find a code by its digits."""
+
+    async def code_refusals(self, scopes: Sequence[Scope] | None = None) -> Sequence[Refusal]:
+        """Find who must or had to wait for showing wrong codes: these scopes, or all."""
 
     async def transfers(
         self, accounts: Sequence[int], before: int | None, limit: int

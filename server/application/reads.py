@@ -19,6 +19,7 @@ class Reads:
         digests: Pairs of program and a code's digest, where the digits are not known.
         transactions: IDs of loyalty transactions.
         sessions: Pairs of program and correlation ID.
+        shown: Triples of program, digits and API key, of codes that may be wrong.
         remembered: Pairs of scope and idempotency key.
     """
 
@@ -27,6 +28,7 @@ class Reads:
     digests: tuple[tuple[str, bytes], ...] = ()
     transactions: tuple[str, ...] = ()
     sessions: tuple[tuple[str, str], ...] = ()
+    shown: tuple[tuple[str, str, str], ...] = ()
     remembered: tuple[tuple[str, str], ...] = ()
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+from server.domain.errors import LoyaltyError
+from server.domain.guessing import Refusal, Scope, Tally
 from server.domain.keys import ApiKey
 from server.domain.ledger import Account, AccountKind, Origin
 from server.domain.program import Catalog, Program
@@ -20,6 +23,21 @@ from server.domain.records import (
 )
 
 Record = Code | Hold | IncentiveUsage | Redemption | Remembered | Session | Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """
+    What a use case answers, rather than raise, to refuse a call and yet keep what it wrote.
+
+    `Store.write` raises the error once that is durable.
+
+    Attributes:
+        begun: Waits that it began, for the log.
+    """
+
+    error: LoyaltyError
+    begun: tuple[Refusal, ...] = ()
 
 
 class Unit(Protocol):
@@ -46,6 +64,30 @@ class Unit(Protocol):
 
     def pending_codes(self, member: Member) -> Sequence[Code]:
         """Find the codes of a member that no till has used and none has replaced."""
+
+    def code_refusals(self, program_id: str) -> Mapping[str, Refusal]:
+        """Find, by the names of their scopes, who of a program must or had to wait."""
+
+    def lock_key(self, key_id: str) -> None:
+        """Keep others from counting wrong codes of a key until the unit ends."""
+
+    def note_wrong_code(self, scope: Scope, digest: bytes, now_ms: int, repeat_ms: int) -> bool:
+        """Keep a wrong code; answers whether it is another than those of the last *repeat_ms*."""
+
+    def tally_code(self, scopes: Sequence[Scope], now_ms: int, *, matched: bool) -> None:
+        """Count a code, right or wrong, for each scope."""
+
+    def tallies(self, scopes: Sequence[Scope], now_ms: int) -> dict[Scope, Tally]:
+        """Tell what each scope has shown in the last day, to the hour."""
+
+    def refuse_codes(self, refusal: Refusal) -> None:
+        """Let a scope wait."""
+
+    def forgive_codes(self, key_id: str) -> int:
+        """End all waits of a key and forget what it has shown; answers how many waits."""
+
+    def forget_codes(self, now_ms: int, limit: int) -> int:
+        """Delete at most *limit* counts, wrong codes and waits that matter no more, of each."""
 
     def session(self, program_id: str, correlation_id: str) -> Session | None:
         """Find a session and lock it."""

@@ -111,6 +111,20 @@ class CodeAlreadyUsedError(LoyaltyError):
 
 
 @dataclass(unsafe_hash=True)
+class TooManyWrongCodesError(LoyaltyError):
+    """
+    Raised when no code is looked at, right or wrong, because too many wrong ones were shown.
+
+    Attributes:
+        scope: Who must wait: a terminal, a store or a key.
+        retry_after_ms: How long.
+    """
+
+    scope: str
+    retry_after_ms: int
+
+
+@dataclass(unsafe_hash=True)
 class RewardNotFoundError(LoyaltyError):
     """Raised when a reward does not exist, or no longer does."""
 

@@ -13,7 +13,7 @@ from typing import Literal
 from server.application.adjust_points import AdjustPoints, adjust_points
 from server.application.idempotency import Done, Repeated
 from server.application.identify_member import Identified, IdentifyMember, identify_member
-from server.application.unit import Unit
+from server.application.unit import Refused, Unit
 from server.application.void_transaction import void
 from server.domain.records import Code, CodeStatus, TransactionStatus
 
@@ -78,10 +78,11 @@ def put_fixed_code(unit: Unit, program_id: str, digits: str, now_ms: int) -> Non
 
 def identify_in_sandbox(
     unit: Unit, command: IdentifyMember, now_ms: int
-) -> Done[Identified] | Repeated:
+) -> Done[Identified] | Repeated | Refused:
     """Arm a fixed code that another order has used, then identify as everywhere."""
     if command.identifier in FIXED_CODES:
         _arm(unit, command, now_ms)
+        command = replace(command, published=True)
     return identify_member(unit, command, now_ms)
 
 

@@ -1,9 +1,10 @@
 """
 Fetches what a batch starts from in two round trips, however many calls it has.
 
-Only for databases across a network: there the round trips are the cost of a call. Rows are locked
-in one order, members before transactions before codes and each by its key, so that batches of
-several servers wait for one another but never in a circle.
+When a call shows a code that may be wrong, it takes a third. Only for databases across a network:
+there the round trips are the cost of a call. Rows are locked in one order, members before
+transactions before codes before API keys (of those who show a wrong code) and each by its key, so
+that batches of several servers wait for one another but never in a circle.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from server.application.reads import Reads
 from server.domain.ledger import Account
-from server.domain.records import Code, Hold, Member, Remembered, Session, Transaction
+from server.domain.records import Code, CodeStatus, Hold, Member, Remembered, Session, Transaction
 from server.storage.statements import Statement, Statements
 from server.storage.unit_of_work import UnitOfWork
 
@@ -51,7 +52,16 @@ class _Prefetch:
             (by.numbers_of_transactions, transactions),
         )
         known = sorted({row for rows in numbers for row in rows if row[0] is not None})
+        shown = _sorted(reads.shown for reads in batch)
+        programs = sorted({(program_id,) for program_id, _, _ in shown})
+        refusals: _Step = (
+            by.refusals_of_programs,
+            programs,
+            lambda rows: self._unit.code_counts.take_refusals(programs, rows),
+            None,
+        )
         self._take(
+            refusals,
             (by.lock_members, known, self._unit.take_members, None),
             (by.lock_debts, known, self._unit.take_debts, Account),
             self._records(Transaction, by.lock_transactions, transactions),
@@ -62,6 +72,20 @@ class _Prefetch:
             self._records(Remembered, by.find_remembered, _sorted(r.remembered for r in batch)),
         )
         self._unit.know_absent(Member, members)
+        self._lock_keys(shown, refusals)
+
+    def _lock_keys(self, shown: Sequence[tuple[str, str, str]], refusals: _Step) -> None:
+        """Lock the keys of those who show a code that may be wrong, and look again who waits."""
+        wrong = {(key_id,) for place, digits, key_id in shown if not self._is_live(place, digits)}
+        if wrong:
+            take = self._unit.code_counts.take_locks
+            keys = sorted(wrong)
+            locks: _Step = (self._statements.lock_keys, keys, lambda _: take(keys), None)
+            self._take(locks, refusals)
+
+    def _is_live(self, program_id: str, digits: str) -> bool:
+        code = self._unit.code(program_id, self._unit.code_digest(program_id, digits))
+        return code is not None and code.status is CodeStatus.PENDING
 
     def _records(self, kind: Any, statement: Statement, keys: _Keys) -> _Step:
         return statement, keys, lambda rows: self._unit.take_records(kind, rows), kind

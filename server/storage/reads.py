@@ -14,6 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from server.application.reading import KeyEntry, TransactionEntry, TransferEntry
 from server.domain.codes import code_digest
+from server.domain.guessing import Refusal, Scope
 from server.domain.ledger import Account, AccountKind, Cause
 from server.domain.records import (
     Code,
@@ -24,10 +25,13 @@ from server.domain.records import (
     Transaction,
     TransactionStatus,
 )
+from server.storage.code_counts import refusal
 from server.storage.seal import Seal
+from server.storage.statements import REFUSAL_COLUMNS
 from server.storage.tables import (
     AccountTable,
     ApiKeyTable,
+    CodeRefusalTable,
     CodeTable,
     HoldTable,
     MemberTable,
@@ -112,6 +116,14 @@ class SqlReader:
         digest = code_digest(self._pepper, program_id, code)
         row = await self._session.get(CodeTable, (program_id, digest))
         return None if row is None else _record(Code, row, status=CodeStatus(row.status))
+
+    async def code_refusals(self, scopes: Sequence[Scope] | None = None) -> Sequence[Refusal]:
+        """See `Reader.code_refusals`."""
+        table = CodeRefusalTable
+        query = select(*(getattr(table, name) for name in REFUSAL_COLUMNS))
+        if scopes is not None:
+            query = query.where(col(table.scope).in_([scope.name for scope in scopes]))
+        return [refusal(row) for row in await self._session.exec(query.order_by(table.scope))]
 
     async def transfers(
         self, accounts: Sequence[int], before: int | None, limit: int

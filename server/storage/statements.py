@@ -30,11 +30,13 @@ from sqlalchemy import (
     tuple_,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.dialects.sqlite import pysqlite
 from sqlalchemy.sql import ClauseElement
 from sqlmodel import SQLModel
 
+from server.domain.guessing import ScopeKind
 from server.domain.ledger import Account, AccountKind, Transfer
 from server.domain.records import (
     Code,
@@ -103,6 +105,10 @@ RECORD_TABLES: dict[type, tuple[type[SQLModel], tuple[str, ...]]] = {
     IncentiveUsage: (t.IncentiveUsageTable, ("program_id", "incentive_id", "shard")),
 }
 """Table and key of each class of record, in the order in which they are written."""
+
+
+SCOPES_MAX = len(ScopeKind)
+"""Scopes that a call belongs to at most."""
 
 
 class Statements:
@@ -207,9 +213,95 @@ class Statements:
             .order_by(hold.c.hold_id)
             .with_for_update()
         )
+        self._describe_code_counts()
         self._describe_histories()
         self._describe_sweeps()
         self._describe_catalog()
+
+    def _describe_code_counts(self) -> None:
+        """Build the statements that count codes and let guessers wait."""
+        tally, wrong = table_of(t.CodeTallyTable), table_of(t.WrongCodeTable)
+        refusal, key = table_of(t.CodeRefusalTable), table_of(t.ApiKeyTable)
+        self.tallies = self._adding_up(tally, ("scope", "hour", "shard"), ("matched", "failed"))
+        self.sum_tallies = self._compile(
+            select(tally.c.scope, func.sum(tally.c.matched), func.sum(tally.c.failed))
+            .where(
+                tally.c.scope.in_([bindparam(f"scope_{number}") for number in range(SCOPES_MAX)]),
+                tally.c.hour >= bindparam("since_hour"),
+            )
+            .group_by(tally.c.scope)
+        )
+        self.wrong_code = self._compile(
+            select(wrong.c.failed_ms).where(
+                wrong.c.scope == bindparam("scope"), wrong.c.digest == bindparam("digest")
+            )
+        )
+        self.put_wrong_code = self._put(wrong)
+        self.code_refusals = self._compile(
+            select(*(refusal.c[name] for name in REFUSAL_COLUMNS)).where(
+                refusal.c.program_id == bindparam("program_id")
+            )
+        )
+        self.put_code_refusal = self._put(refusal)
+        self.lock_key = self._compile(
+            select(key.c.key_id)
+            .where(key.c.key_id == bindparam("key_id"))
+            .with_for_update(key_share=True)
+        )
+        self.forgive_refusals = self._compile(
+            delete(refusal)
+            .where(refusal.c.key_id == bindparam("key_id"))
+            .returning(refusal.c.scope)
+        )
+        self.forgive_tallies = self._compile(
+            delete(tally).where(
+                (tally.c.scope == bindparam("scope")) | tally.c.scope.like(bindparam("narrower"))
+            )
+        )
+        self.forget_codes = (
+            self._forgetting(tally, tally.c.hour),
+            self._forgetting(wrong, wrong.c.failed_ms),
+            self._forgetting(refusal, refusal.c.until_ms),
+        )
+
+    def _put(self, table: Table) -> Statement:
+        """Build the statement that keeps a row, over an earlier one of the same key."""
+        names = [column.name for column in table.columns]
+        adding = self._insert_of(table).values({name: bindparam(name) for name in names})
+        plain = [name for name in names if name not in table.primary_key.columns]
+        return self._compile(
+            adding.on_conflict_do_update(
+                index_elements=[*table.primary_key],
+                set_={name: adding.excluded[name] for name in plain},
+            )
+        )
+
+    def _adding_up(self, table: Table, key: Sequence[str], counts: Sequence[str]) -> RowStatement:
+        """Build the statement that adds counts to those of the rows with these keys."""
+        columns = [*key, *counts]
+        adding = self._insert_of(table)
+        if self.bulk:
+            rows = _rows(table, columns)
+            adding = adding.from_select(columns, select(*rows.c), include_defaults=False)
+        else:
+            adding = adding.values({name: bindparam(name) for name in columns})
+        sums = {name: table.c[name] + adding.excluded[name] for name in counts}
+        statement = self._compile(adding.on_conflict_do_update(index_elements=key, set_=sums))
+        return RowStatement(statement.sql, attrgetter(*(_plain(name) for name in statement.names)))
+
+    def _insert_of(self, table: Table) -> Any:
+        return postgresql.insert(table) if self.bulk else sqlite.insert(table)
+
+    def _forgetting(self, table: Table, moment: Any) -> Statement:
+        """Build the statement that deletes some of the rows from before a moment."""
+        key = [*table.primary_key]
+        old = (
+            select(*key)
+            .where(moment < bindparam("before"))
+            .limit(bindparam("limit_rows"))
+            .offset(_constant(0))  # Else SQLite's dialect adds a parameter of its own.
+        )
+        return self._compile(delete(table).where(tuple_(*key).in_(old)).returning(key[0]))
 
     def _describe_histories(self) -> None:
         """Build the statements that rules about the past need."""
@@ -437,6 +529,15 @@ class Statements:
             hold,
             ("transaction_id",),
         )
+        refusal, key = table_of(t.CodeRefusalTable), table_of(t.ApiKeyTable)
+        self.refusals_of_programs = self._among(
+            select(*(refusal.c[name] for name in REFUSAL_COLUMNS)), refusal, ("program_id",)
+        )
+        self.lock_keys = self._among(
+            select(key.c.key_id).order_by(key.c.key_id).with_for_update(key_share=True, of=key),
+            key,
+            ("key_id",),
+        )
         self.lock_transactions = self._lock_among(Transaction)
         self.lock_codes = self._lock_among(Code)
         self.lock_sessions = self._lock_among(Session)
@@ -485,6 +586,17 @@ MEMBER_COLUMNS = (
     "locale",
     "birth_date",
     "created_ms",
+)
+REFUSAL_COLUMNS = (
+    "kind",
+    "program_id",
+    "key_id",
+    "store_id",
+    "terminal",
+    "matched",
+    "failed",
+    "since_ms",
+    "until_ms",
 )
 ACCOUNT_COLUMNS = tuple(field.name for field in fields(Account))
 

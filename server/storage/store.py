@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from server.application.reads import NOTHING, Reads
-from server.application.unit import Unit
+from server.application.unit import Refused, Unit
 from server.domain.errors import DeadlinePassedError, ServerBusyError, StorageUnavailableError
 from server.domain.program import Catalog
 from server.storage.databases import Database
@@ -114,7 +114,7 @@ class Store:
 
     async def write(
         self,
-        work: Callable[[Unit, int], T],
+        work: Callable[[Unit, int], T | Refused],
         timeout_s: float = 5.0,
         reads: Reads = NOTHING,
     ) -> T:
@@ -220,6 +220,10 @@ class Store:
         if writer.catalog.revision > self.catalog.revision:
             self.catalog = writer.catalog
         for item in batch:
+            outcome = item.outcome
+            if isinstance(outcome, Refused):
+                _tell(outcome)
+                item.fail(outcome.error)
             if item.future.done():
                 continue
             if item.failed:
@@ -230,6 +234,23 @@ class Store:
             self._schedule()
         elif len(self._idle) == len(self._writers):
             self._drained.set()
+
+
+def _tell(refused: Refused) -> None:
+    """Log who must wait, without any digits."""
+    for refusal in refused.begun:
+        scope, tally = refusal.scope, refusal.tally
+        log.warning(
+            "code guessing refused",
+            scope=scope.kind.value,
+            program_id=scope.program_id,
+            key_id=scope.key_id,
+            store_id=scope.store_id,
+            terminal=scope.terminal,
+            wrong=tally.failed,
+            right=tally.matched,
+            seconds=(refusal.until_ms - refusal.since_ms) // 1000,
+        )
 
 
 def _give_up(future: asyncio.Future[Any]) -> None:

@@ -7,12 +7,13 @@ is written once, in bulk, when the batch ends or a query needs it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, Protocol, TypeVar
 
 from server.application.unit import Record
 from server.domain.codes import code_digest
+from server.domain.guessing import Refusal, Scope, Tally
 from server.domain.keys import ApiKey
 from server.domain.ledger import (
     GENESIS,
@@ -39,6 +40,7 @@ from server.domain.records import (
     TransactionStatus,
 )
 from server.storage import catalog as catalog_tables
+from server.storage.code_counts import CodeCounts
 from server.storage.seal import Seal
 from server.storage.statements import (
     MEMBER_COLUMNS,
@@ -109,6 +111,7 @@ class UnitOfWork:
         self._pepper = pepper
         self._seal = seal
         self._shard = shard
+        self.code_counts = CodeCounts(connection, statements, shard)
         self._members: dict[tuple[str, str] | int, Member] = {}
         self._records: dict[tuple[Any, ...], Any] = {}
         self._program_accounts: dict[tuple[str, int, int], Account] = {}
@@ -149,6 +152,19 @@ class UnitOfWork:
     def pending_codes(self, member: Member) -> Sequence[Code]:
         """See `Unit.pending_codes`."""
         return self._query(Code, self._statements.pending_codes, (member.number,))
+
+    def code_refusals(self, program_id: str) -> Mapping[str, Refusal]:
+        """See `Unit.code_refusals`."""
+        return self.code_counts.refusals(program_id)
+
+    def lock_key(self, key_id: str) -> None:
+        """See `Unit.lock_key`."""
+        self.code_counts.lock(key_id)
+
+    def tallies(self, scopes: Sequence[Scope], now_ms: int) -> dict[Scope, Tally]:
+        """See `Unit.tallies`."""
+        self.flush()
+        return self.code_counts.tallies(scopes, now_ms)
 
     def session(self, program_id: str, correlation_id: str) -> Session | None:
         """See `Unit.session`."""
@@ -288,6 +304,32 @@ class UnitOfWork:
                 earlier, **{field.name: getattr(code, field.name) for field in fields(Code)}
             )
 
+    def note_wrong_code(self, scope: Scope, digest: bytes, now_ms: int, repeat_ms: int) -> bool:
+        """See `Unit.note_wrong_code`."""
+        new = self.code_counts.note(scope, digest, now_ms, repeat_ms)
+        self.changes += new
+        return new
+
+    def tally_code(self, scopes: Sequence[Scope], now_ms: int, *, matched: bool) -> None:
+        """See `Unit.tally_code`."""
+        self.changes += 1
+        self.code_counts.add(scopes, now_ms, matched=matched)
+
+    def refuse_codes(self, refusal: Refusal) -> None:
+        """See `Unit.refuse_codes`."""
+        self.changes += 1
+        self.code_counts.refuse(refusal)
+
+    def forgive_codes(self, key_id: str) -> int:
+        """See `Unit.forgive_codes`."""
+        self.changes += 1
+        return self.code_counts.forgive(key_id)
+
+    def forget_codes(self, now_ms: int, limit: int) -> int:
+        """See `Unit.forget_codes`."""
+        self.changes += 1
+        return self.code_counts.forget(now_ms, limit)
+
     def add(self, record: Record) -> None:
         """See `Unit.add`."""
         self.changes += 1
@@ -344,6 +386,7 @@ class UnitOfWork:
             rows = [self._sealed(kept) for kept in added] if kind is Remembered else added
             self._write(cursor, statements.insert, rows)
             self._write(cursor, statements.update, self._changed.pop(kind, {}).values())
+        self._write(cursor, self._statements.tallies, self.code_counts.take_added())
         self._write(cursor, self._statements.transfers, self._transfers)
         self._write(cursor, self._statements.accounts, self._moved.values())
         self._transfers.clear()

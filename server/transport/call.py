@@ -10,11 +10,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from google.protobuf.message import Message
 
 from server.application.idempotency import (
+    Answer,
     Done,
     Keyed,
     Repeated,
@@ -23,7 +24,7 @@ from server.application.idempotency import (
 )
 from server.application.reading import Reader
 from server.application.reads import Reads
-from server.application.unit import Unit
+from server.application.unit import Refused, Unit
 from server.domain.errors import DeadlinePassedError, FieldViolation, RequestInvalidError
 from server.domain.keys import ApiKey
 from server.domain.program import Catalog, Program
@@ -47,9 +48,9 @@ class Storage(Protocol):
     catalog: Catalog
 
     async def write(
-        self, work: Callable[[Unit, int], R], timeout_s: float = ..., reads: Reads = ...
+        self, work: Callable[[Unit, int], R | Refused], timeout_s: float = ..., reads: Reads = ...
     ) -> R:
-        """Run a unit of work and answer once its commit is durable."""
+        """Run a unit of work and answer, or refuse, once its commit is durable."""
 
     def read(self) -> Any:
         """Open a reader over one consistent state."""
@@ -77,7 +78,7 @@ class Call:
 
     async def write(
         self,
-        use_case: Callable[[Unit, Any, int], Done[R] | Repeated],
+        use_case: Callable[[Unit, Any, int], Done[R] | Repeated | Refused],
         command: Command,
         render: Callable[[R], Message],
     ) -> bytes:
@@ -103,9 +104,23 @@ class Call:
         """
         return await self._run(use_case, command, render, None)
 
+    async def refuse(
+        self, use_case: Callable[[Unit, Any, int], Refused], command: Command
+    ) -> NoReturn:
+        """
+        Run a use case that refuses the call and keeps something about it.
+
+        Raises:
+            LoyaltyError: Always.
+        """
+        await self.storage.write(
+            lambda unit, now_ms: use_case(unit, command, now_ms), self.timeout_s, command.reads()
+        )
+        raise AssertionError("a refusal was not raised")
+
     async def _run(
         self,
-        use_case: Callable[[Unit, Any, int], Done[R] | Repeated],
+        use_case: Callable[[Unit, Any, int], Done[R] | Repeated | Refused],
         command: Command,
         render: Callable[[R], Message],
         keyed: Keyed | None,
@@ -120,7 +135,7 @@ class Call:
         reads = command.reads()
         if keyed is not None:
             reads = replace(reads, remembered=((keyed.scope, keyed.key),))
-        answer = await self.storage.write(work, self.timeout_s, reads)
+        answer: Answer = await self.storage.write(work, self.timeout_s, reads)
         self.repeated = answer.repeated
         return answer.body
 

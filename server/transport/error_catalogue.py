@@ -31,7 +31,8 @@ class ErrorRow:
         rbi: `code` in the RBI dialect.
         message: English text; names in braces are fields of the error, which are also the
             `ErrorInfo` metadata.
-        retry_after_ms: When trying again helps; absent when it does not.
+        retry_after_ms: When trying again helps; absent when it does not. An error with a field of
+            this name tells it itself.
     """
 
     error: type[e.LoyaltyError]
@@ -165,6 +166,16 @@ ROWS: tuple[ErrorRow, ...] = (
         "Identifier was already used",
     ),
     ErrorRow(
+        e.TooManyWrongCodesError,
+        Code.RESOURCE_EXHAUSTED,
+        "TOO_MANY_WRONG_CODES",
+        429,
+        "TOO_MANY_REQUESTS",
+        "TooManyRequests",
+        "This {scope} has shown too many wrong codes and must wait before it shows another",
+        retry_after_ms=30_000,
+    ),
+    ErrorRow(
         e.RewardNotFoundError,
         Code.NOT_FOUND,
         "REWARD_NOT_FOUND",
@@ -296,5 +307,12 @@ ROWS: tuple[ErrorRow, ...] = (
 )
 
 CATALOGUE: dict[type[e.LoyaltyError], ErrorRow] = {row.error: row for row in ROWS}
+
+
+def retry_after_ms(error: e.LoyaltyError) -> int | None:
+    """Tell when trying again helps; absent when it does not."""
+    known: int | None = getattr(error, "retry_after_ms", CATALOGUE[type(error)].retry_after_ms)
+    return known
+
 
 REASONS: frozenset[str] = frozenset(error_reason_pb2.ErrorReason.keys()[1:])

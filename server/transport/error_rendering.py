@@ -15,7 +15,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from server.domain.errors import FieldViolation, LoyaltyError, RequestInvalidError, RulesFailedError
 from server.domain.rules import RuleFailure
-from server.transport.error_catalogue import CATALOGUE, ErrorRow
+from server.transport.error_catalogue import CATALOGUE, ErrorRow, retry_after_ms
 
 DOMAIN = "loyalty.v1"
 NAMED_MAX = 5
@@ -86,9 +86,10 @@ def _status(
                 description=failure.message,
             )
         details.append(broken)
-    if row.retry_after_ms is not None:
+    wait_ms = retry_after_ms(error)
+    if wait_ms is not None:
         retry = error_details_pb2.RetryInfo()
-        retry.retry_delay.FromMilliseconds(row.retry_after_ms)
+        retry.retry_delay.FromMilliseconds(wait_ms)
         details.append(retry)
     status = status_pb2.Status(code=row.code.value[0], message=message_of(error))
     for detail in details:
@@ -103,8 +104,9 @@ def legacy_trailers(error: LoyaltyError, dialect: Dialect) -> tuple[tuple[str, s
     row = CATALOGUE[type(error)]
     body = _es_body(row, error) if dialect is Dialect.ES else _rbi_body(row, error)
     trailers = [("loyalty-http-status", str(row.http)), ("loyalty-http-body", body)]
-    if row.retry_after_ms is not None:
-        trailers.append(("retry-after", str(-(-row.retry_after_ms // 1000))))
+    wait_ms = retry_after_ms(error)
+    if wait_ms is not None:
+        trailers.append(("retry-after", str(-(-wait_ms // 1000))))
     return tuple(trailers)
 
 

@@ -22,8 +22,9 @@ from server.domain.errors import (
     FieldViolation,
     LoyaltyError,
     RequestInvalidError,
+    TooManyWrongCodesError,
 )
-from server.transport.error_catalogue import CATALOGUE, REASONS, ROWS
+from server.transport.error_catalogue import CATALOGUE, REASONS, ROWS, retry_after_ms
 from server.transport.error_rendering import (
     Dialect,
     grpc_trailers,
@@ -131,7 +132,7 @@ def test_error_renders_for_grpc(kind: type[LoyaltyError]) -> None:
     retry = _detail(status, error_details_pb2.RetryInfo())
     assert (retry is None) == (row.retry_after_ms is None)
     if retry is not None:
-        assert retry.retry_delay.ToMilliseconds() == row.retry_after_ms
+        assert retry.retry_delay.ToMilliseconds() == retry_after_ms(error)
     assert _wire_bytes(error) <= TRAILER_BYTES_MAX
 
 
@@ -242,6 +243,16 @@ def test_json_callers_read_json_names(path: str, spelling: str) -> None:
         legacy_trailers(RequestInvalidError((FieldViolation(path, "must be"),)), Dialect.RBI)
     )["loyalty-http-body"]
     assert json.loads(body)["details"] == {"errors": [{"field": spelling, "message": "must be"}]}
+
+
+@pytest.mark.parametrize(("wait_ms", "seconds"), [(1, "1"), (30_000, "30"), (30_001, "31")])
+def test_wait_is_told_as_long_as_it_is(wait_ms: int, seconds: str) -> None:
+    """Who must wait is told how long: to the millisecond in gRPC, in whole seconds in JSON."""
+    error = TooManyWrongCodesError("store", wait_ms)
+    retry = _detail(_status(error), error_details_pb2.RetryInfo())
+    assert retry.retry_delay.ToMilliseconds() == wait_ms
+    for dialect in Dialect:
+        assert dict(legacy_trailers(error, dialect))["retry-after"] == seconds
 
 
 def _reason_comments() -> dict[str, str]:

@@ -34,6 +34,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RECEIPT_NOT_FOUND: _ClassVar[ErrorReason]
     RECEIPT_ALREADY_CLAIMED: _ClassVar[ErrorReason]
     STORAGE_UNAVAILABLE: _ClassVar[ErrorReason]
+    TOO_MANY_WRONG_CODES: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 REQUEST_INVALID: ErrorReason
 CORRELATION_ID_INVALID: ErrorReason
@@ -62,3 +63,4 @@ REWARD_REFUSED: ErrorReason
 RECEIPT_NOT_FOUND: ErrorReason
 RECEIPT_ALREADY_CLAIMED: ErrorReason
 STORAGE_UNAVAILABLE: ErrorReason
+TOO_MANY_WRONG_CODES: ErrorReason

@@ -8,13 +8,13 @@ from loyalty.v1 import discount_pb2, order_pb2
 from loyalty.v1 import identify_service_pb2 as pb
 from server.application.idempotency import Done, Repeated
 from server.application.identify_member import Identified, IdentifyMember, SelectedLine
-from server.application.unit import Unit
+from server.application.unit import Refused, Unit
 from server.domain.clock import rfc3339
 from server.domain.program import DiscountKind, Program
 from server.transport.call import Call
 from server.transport.servicers.order import point_of_sale
 
-IdentifyUseCase = Callable[[Unit, IdentifyMember, int], Done[Identified] | Repeated]
+IdentifyUseCase = Callable[[Unit, IdentifyMember, int], Done[Identified] | Repeated | Refused]
 
 _PRODUCT_TYPES = {"reward": order_pb2.OrderLine.reward, "offer": order_pb2.OrderLine.offer}
 _DISCOUNT_TYPES = {

@@ -1,0 +1,337 @@
+"""Wrong codes are counted by all servers together, and who shows too many must wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from server.application.create_key import CreateKey, create_key
+from server.application.get_code import DEAD_OF_LATE_MS, get_code
+from server.application.idempotency import Keyed, run_once
+from server.application.identify_member import IdentifyMember, identify_member
+from server.application.wrong_codes import CountUnknownCode, count_unknown_code
+from server.domain.clock import DAY_MS
+from server.domain.clock import now_ms as wall_clock_ms
+from server.domain.errors import (
+    CodeAlreadyUsedError,
+    CodeNotFoundError,
+    LoyaltyError,
+    TooManyWrongCodesError,
+)
+from server.domain.guessing import FIRST_WAIT_MS, FREE, LONGEST_WAIT_MS, ScopeKind
+from server.domain.keys import ApiKey, Role
+from server.storage.store import Store
+from tests.support.ledger import count_rows, rows
+from tests.support.programs import PROGRAM_ID, enroll, identify_command, issue
+from tests.support.stores import demo_store, open_store
+
+FREE_KEY, FREE_TERMINAL = FREE[ScopeKind.KEY], FREE[ScopeKind.TERMINAL]
+LIFETIME_MS = 300_000
+
+
+@dataclass
+class Tills:
+    """Tills of one API key, whose clock the test moves."""
+
+    store: Store
+    key: ApiKey
+    now_ms: int
+
+    async def show(self, code: str, store_id: int = 9999, terminal: str | None = None) -> Any:
+        """Show a code for a new order; answers what came of it, an error included."""
+        command = identify_command(code)
+        pos = replace(command.point_of_sale, store_id=store_id, terminal=terminal)
+        return await self.run(replace(command, key=self.key, point_of_sale=pos))
+
+    async def run(self, command: IdentifyMember, keyed: Keyed | None = None) -> Any:
+        """Identify; answers what came of it, an error included."""
+        work = partial(
+            run_once,
+            use_case=identify_member,
+            command=command,
+            render=lambda identified: identified.transaction_id.encode(),
+            keyed=keyed,
+        )
+        try:
+            return await self.store.write(
+                lambda unit, _now: work(unit, self.now_ms), timeout_s=60, reads=command.reads()
+            )
+        except LoyaltyError as error:
+            return error
+
+    async def guess(self, count: int, first: int = 0, **place: Any) -> list[type]:
+        """Show wrong codes one after the other; answers the kinds of what came of it."""
+        return [type(await self.show(f"{first + n:06d}", **place)) for n in range(count)]
+
+    async def right(self) -> Any:
+        """Show a right code."""
+        return await self.show(await issue(self.store, await enroll(self.store)))
+
+
+async def tills_of(store: Store, partner: str = "partner", role: Role = Role.TILL) -> Tills:
+    """Make a key that no test has used."""
+    command = CreateKey(PROGRAM_ID, partner, role)
+    created = await store.write(lambda unit, now: create_key(unit, command, now))
+    return Tills(store, created.key, wall_clock_ms())
+
+
+async def test_guesser_must_wait_longer_and_longer(database_url: str) -> None:
+    """Beyond what is free each wrong code doubles the wait, from 30 seconds up to an hour."""
+    async with demo_store(database_url) as store:
+        tills = await tills_of(store)
+        assert await tills.guess(FREE_KEY + 1) == [CodeNotFoundError] * (FREE_KEY + 1)
+        expected = FIRST_WAIT_MS
+        for n in range(10):
+            refused = await tills.show("999999")
+            assert isinstance(refused, TooManyWrongCodesError)
+            assert refused.retry_after_ms == expected
+            tills.now_ms += expected - 1
+            assert (await tills.show("999999")).retry_after_ms == 1
+            tills.now_ms += 1
+            assert type(await tills.show(f"{900_000 + n}")) is CodeNotFoundError
+            expected = min(2 * expected, LONGEST_WAIT_MS)
+        assert expected == LONGEST_WAIT_MS
+
+
+async def test_right_and_wrong_are_refused_alike_while_waiting(database_url: str) -> None:
+    """During a wait a live code is not looked at; afterwards it is good, a loyalty ID always."""
+    async with demo_store(database_url) as store:
+        tills = await tills_of(store)
+        loyalty_id = await enroll(store)
+        live = await issue(store, loyalty_id)
+        await tills.guess(FREE_KEY + 1)
+        right, wrong = await tills.show(live), await tills.show("000777")
+        assert right == wrong == TooManyWrongCodesError("key", FIRST_WAIT_MS)
+        assert not isinstance(await tills.show(loyalty_id), LoyaltyError)
+        tills.now_ms += FIRST_WAIT_MS
+        assert not isinstance(await tills.show(live), LoyaltyError)
+
+
+async def test_new_code_resets_nothing(database_url: str) -> None:
+    """Issuing codes, as many as one likes, neither ends a wait nor forgets a wrong code."""
+    async with demo_store(database_url) as store:
+        tills = await tills_of(store)
+        await tills.guess(FREE_KEY)
+        loyalty_id = await enroll(store)
+        for _ in range(3):
+            await issue(store, loyalty_id)
+        await tills.guess(1, first=500)
+        assert isinstance(await tills.show(await issue(store, loyalty_id)), TooManyWrongCodesError)
+
+
+async def test_wait_is_for_one_terminal_and_one_key(database_url: str) -> None:
+    """A terminal that guesses waits alone; another vendor is let alone in the same store."""
+    async with demo_store(database_url) as store:
+        tills, others = await tills_of(store), await tills_of(store, "other")
+        await tills.guess(FREE_TERMINAL + 1, terminal="kiosk-1")
+        refused = await tills.show("000900", terminal="kiosk-1")
+        assert isinstance(refused, TooManyWrongCodesError)
+        assert refused.scope == "terminal"
+        assert type(await tills.show("000900", terminal="kiosk-2")) is CodeNotFoundError
+        await tills.guess(FREE_KEY, first=100)
+        assert isinstance(await tills.show("000901"), TooManyWrongCodesError)
+        assert type(await others.show("000901", terminal="kiosk-1")) is CodeNotFoundError
+
+
+async def test_stores_and_terminals_at_will_earn_nothing(database_url: str) -> None:
+    """Who names another store and terminal each time is held by the key."""
+    async with demo_store(database_url) as store:
+        tills = await tills_of(store)
+        outcomes = [
+            type(await tills.show(f"{n:06d}", (9999, 1001, 1002, 1003)[n % 4], f"t{n}"))
+            for n in range(FREE_KEY + 3)
+        ]
+        assert outcomes.count(CodeNotFoundError) == FREE_KEY + 1
+        assert outcomes[-1] is TooManyWrongCodesError
+
+
+async def test_same_wrong_code_again_counts_once_for_a_moment(database_url: str) -> None:
+    """A retry or a guest who insists counts once; later the same digits are a new guess."""
+    async with demo_store(database_url) as store:
+        tills = await tills_of(store)
+        for _ in range(3 * FREE_KEY):
+            assert type(await tills.show("424242")) is CodeNotFoundError
+        for _ in range(FREE_KEY):
+            tills.now_ms += LIFETIME_MS // 10
+            assert type(await tills.show("424242")) is CodeNotFoundError
+        assert isinstance(await tills.show("424242"), TooManyWrongCodesError)
+
+
+async def test_code_used_or_replaced_of_late_is_no_guess(database_url: str) -> None:
+    """Digits that are drawn for nobody, because their time is not over, count for nothing."""
+    async with demo_store(database_url) as store:
+        tills = await tills_of(store)
+        loyalty_id = await enroll(store)
+        for _ in range(FREE_KEY + 1):
+            replaced = await issue(store, loyalty_id)
+            used = await issue(store, loyalty_id)
+            tills.now_ms = wall_clock_ms()
+            assert not isinstance(await tills.show(used), LoyaltyError)
+            assert type(await tills.show(used)) is CodeAlreadyUsedError
+            assert type(await tills.show(replaced)) is CodeNotFoundError
+    assert count_rows(database_url, "wrong_code") == 0
+
+
+async def test_old_used_code_is_a_guess(database_url: str) -> None:
+    """A code that was used and whose time is over is counted like one that never was."""
+    async with demo_store(database_url) as store:
+        tills = await tills_of(store)
+        used = await issue(store, await enroll(store))
+        await tills.show(used)
+        tills.now_ms += LIFETIME_MS + 1000
+        assert type(await tills.show(used)) is CodeAlreadyUsedError
+    assert count_rows(database_url, "wrong_code") == 1
+
+
+async def test_right_codes_earn_wrong_ones(database_url: str) -> None:
+    """Every tenth right code earns its store and key a wrong one beyond what is free."""
+    async with demo_store(database_url) as store:
+        tills = await tills_of(store)
+        for _ in range(20):
+            tills.now_ms = wall_clock_ms()
+            assert not isinstance(await tills.right(), LoyaltyError)
+        assert TooManyWrongCodesError not in await tills.guess(FREE_KEY + 3)
+        assert isinstance(await tills.show("999999"), TooManyWrongCodesError)
+
+
+async def test_day_later_all_is_forgotten(database_url: str) -> None:
+    """What was counted a day and an hour ago counts no more, and the sweeper deletes it."""
+    async with demo_store(database_url) as store:
+        tills = await tills_of(store)
+        await tills.guess(FREE_KEY + 1)
+        tills.now_ms += DAY_MS + 3_600_000
+        assert await tills.guess(FREE_KEY + 1, first=100) == [CodeNotFoundError] * (FREE_KEY + 1)
+        later = tills.now_ms + 2 * DAY_MS
+        while await store.write(lambda unit, _now: unit.forget_codes(later, 7)):
+            pass
+    for table in ("code_tally", "wrong_code", "code_refusal"):
+        assert count_rows(database_url, table) == 0
+
+
+async def test_program_under_attack_frees_nobody_but_the_honest(database_url: str) -> None:
+    """Thieves with many keys together cost one another what is free; an honest key goes on."""
+    async with demo_store(database_url) as store:
+        honest = await tills_of(store, "honest")
+        honest.now_ms = wall_clock_ms()
+        for _ in range(10):
+            assert not isinstance(await honest.right(), LoyaltyError)
+        thieves = [await tills_of(store, f"thief-{n}") for n in range(9)]
+        for number, thief in enumerate(thieves[:8]):
+            await thief.guess(FREE_KEY // 2 + 1, first=1000 * number)
+        assert type(await thieves[8].show("777777")) is CodeNotFoundError
+        refused = await thieves[8].show("777778")
+        assert refused == TooManyWrongCodesError("key", refused.retry_after_ms)
+        assert refused.retry_after_ms > 23 * 3_600_000
+        honest.now_ms = wall_clock_ms()
+        assert type(await honest.show("666666")) is CodeNotFoundError
+        assert not isinstance(await honest.right(), LoyaltyError)
+
+
+@pytest.mark.parametrize("tries", [200])
+async def test_guesses_at_once_on_two_servers_are_counted_exactly(
+    database_url: str, tries: int
+) -> None:
+    """Of 200 simultaneous guesses at two servers as many are looked at as one after the other."""
+    async with demo_store(database_url) as one, open_store(database_url) as two:
+        tills = await tills_of(one)
+        await two.refresh_catalog()
+        elsewhere = replace(tills, store=two)
+        outcomes = await asyncio.gather(
+            *((tills, elsewhere)[n % 2].show(f"{n:06d}", terminal=f"t{n}") for n in range(tries))
+        )
+    kinds = [type(outcome) for outcome in outcomes]
+    assert kinds.count(CodeNotFoundError) == FREE_KEY + 1
+    assert kinds.count(TooManyWrongCodesError) == tries - FREE_KEY - 1
+    (counted,) = _tallies(database_url, f"key/{tills.key.key_id}")
+    assert counted == FREE_KEY + 1
+
+
+def _tallies(database_url: str, scope: str) -> Sequence[int]:
+    statement = "SELECT sum(failed) AS failed FROM code_tally WHERE scope = :scope"
+    return [int(row.failed) for row in rows(database_url, statement, scope=scope)]
+
+
+async def test_refused_call_leaves_its_idempotency_key_free(database_url: str) -> None:
+    """A wrong code is counted and yet keeps nothing under the call's idempotency key."""
+    async with demo_store(database_url) as store:
+        tills = await tills_of(store)
+        command = replace(identify_command("123123"), key=tills.key)
+        keyed = Keyed("scope", "key", "IdentifyService/Identify", b"fingerprint")
+        assert type(await tills.run(command, keyed)) is CodeNotFoundError
+    assert count_rows(database_url, "remembered_answer") == 0
+    assert count_rows(database_url, "wrong_code") == 1
+
+
+async def test_refusal_after_commit_keeps_its_batch_whole(database_url: str) -> None:
+    """A wrong code among right ones of a batch is counted and undoes none of them."""
+    async with demo_store(database_url) as store:
+        tills = await tills_of(store)
+        codes = [await issue(store, await enroll(store)) for _ in range(4)]
+        tills.now_ms = wall_clock_ms()
+        outcomes = await asyncio.gather(*(tills.show(code) for code in [*codes, "000001"]))
+    assert [isinstance(outcome, LoyaltyError) for outcome in outcomes] == [False] * 4 + [True]
+    assert count_rows(database_url, "loyalty_transaction") == 4
+
+
+async def test_app_that_asks_for_codes_at_random_must_wait(database_url: str) -> None:
+    """Asking what became of codes tells live ones, so what is in vain is counted too."""
+    async with demo_store(database_url) as store:
+        app = await tills_of(store, "app", Role.APP)
+
+        async def ask(digits: str) -> Any:
+            try:
+                async with store.read() as reader:
+                    code = await get_code(reader, app.key, digits, app.now_ms)
+                if code is not None:
+                    return code
+                command = CountUnknownCode(app.key, digits)
+                return await store.write(
+                    lambda unit, _now: count_unknown_code(unit, command, app.now_ms)
+                )
+            except LoyaltyError as error:
+                return error
+
+        dead = await issue(store, await enroll(store))
+        app.now_ms = wall_clock_ms() + LIFETIME_MS + DEAD_OF_LATE_MS // 2
+        for _ in range(FREE_KEY):
+            app.now_ms += 10
+            assert type(await ask(dead)) is CodeNotFoundError
+        assert count_rows(database_url, "wrong_code") == 0
+        for n in range(FREE_KEY + 1):
+            assert type(await ask(f"{n:06d}")) is CodeNotFoundError
+        assert isinstance(await ask("999999"), TooManyWrongCodesError)
+
+
+async def test_operator_sees_and_ends_a_wait(database_url: str) -> None:
+    """Waits are listed with what led to them, and end for a key that is forgiven."""
+    async with demo_store(database_url) as store:
+        tills, others = await tills_of(store), await tills_of(store, "other")
+        await tills.guess(FREE_KEY + 1)
+        await others.guess(FREE_KEY + 1)
+        async with store.read() as reader:
+            found = await reader.code_refusals()
+        assert {refusal.scope.key_id for refusal in found} == {tills.key.key_id, others.key.key_id}
+        assert {refusal.tally.failed for refusal in found} == {FREE_KEY + 1}
+        ended = await store.write(lambda unit, _now: unit.forgive_codes(tills.key.key_id))
+        assert ended == 2  # Of the key and of its store.
+        assert await tills.guess(FREE_KEY, first=100) == [CodeNotFoundError] * FREE_KEY
+        assert isinstance(await others.show("000900"), TooManyWrongCodesError)
+
+
+async def test_wait_is_logged_without_digits(database_url: str) -> None:
+    """The log tells which key and store must wait, and neither digits nor digests."""
+    async with demo_store(database_url) as store:
+        tills = await tills_of(store)
+        with capture_logs() as logged:
+            await tills.guess(FREE_KEY + 1, first=314_000)
+    told = [line for line in logged if line["event"] == "code guessing refused"]
+    assert {line["scope"] for line in told} == {"key", "store"}
+    assert all(line["key_id"] == tills.key.key_id for line in told)
+    assert all(line["log_level"] == "warning" for line in told)
+    assert "3140" not in str(told)
