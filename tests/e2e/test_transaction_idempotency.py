@@ -26,16 +26,17 @@ from tests.support.server import Server, give_points, refusal_of, run_server
 from tests.support.writings import CALLS, Desk, Requests, unlisted_calls
 
 TABLES = ("transfer", "loyalty_transaction", "hold", "redemption", "code", "session", "member")
+GUESTS = 2
+"""As many as any call needs."""
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
 async def _prepare(server: Server, name: str) -> Requests:
-    async def guest() -> str:
-        loyalty_id = await server.admin.enroll()
+    guests = [await server.admin.enroll() for _ in range(GUESTS)]
+    for loyalty_id in guests:
         await give_points(server.store, loyalty_id, 1000)
-        return loyalty_id
-
-    return await CALLS[name].prepare(Desk(server.admin, guest))
+    return await CALLS[name].prepare(Desk(server.admin, iter(guests)))
 
 
 class Keyed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -32,7 +32,11 @@ class Desk:
     """Where calls are made ready: somebody who may call anything, and members with points."""
 
     admin: Caller
-    guest: Callable[[], Awaitable[str]]
+    members: Iterator[str]
+
+    def guest(self) -> str:
+        """Give the next member."""
+        return next(self.members)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +54,12 @@ async def _session(_: Desk) -> Requests:
 
 
 async def _identify(desk: Desk) -> Requests:
-    loyalty_id = await desk.guest()
+    loyalty_id = desk.guest()
     return identify_request(loyalty_id), identify_request(loyalty_id, new_order())
 
 
 async def _issue(desk: Desk) -> Requests:
-    loyalty_id = await desk.guest()
+    loyalty_id = desk.guest()
     request = code_service_pb2.IssueCodeRequest
     selected = code_service_pb2.SelectedIncentive(incentive_id=COFFEE)
     return request(loyalty_id=loyalty_id), request(loyalty_id=loyalty_id, order=[selected])
@@ -67,7 +71,7 @@ async def _enroll(_: Desk) -> Requests:
 
 
 async def _update(desk: Desk, status: str) -> Requests:
-    transaction_id = await open_transaction(desk.admin, await desk.guest())
+    transaction_id = await open_transaction(desk.admin, desk.guest())
     return (
         update_request(transaction_id, status, reward_line(), line(5)),
         update_request(transaction_id, status, line(6)),
@@ -75,7 +79,7 @@ async def _update(desk: Desk, status: str) -> Requests:
 
 
 async def _void(desk: Desk) -> Requests:
-    loyalty_id = await desk.guest()
+    loyalty_id = desk.guest()
     transaction_id = await open_transaction(desk.admin, loyalty_id)
     claim = update_request(transaction_id, "CLAIMED", reward_line(), line(5))
     await desk.admin.call(transactions(desk.admin).Update, claim)
@@ -93,7 +97,7 @@ async def _receipt(desk: Desk) -> Requests:
     stub = transactions(desk.admin)
     recorded = await desk.admin.call(stub.Unclaimed, unclaimed_request(line(5)))
     request = partial(pb.ClaimReceiptRequest, receipt_code=recorded.receipt_code)
-    return request(loyalty_id=await desk.guest()), request(loyalty_id=await desk.guest())
+    return request(loyalty_id=desk.guest()), request(loyalty_id=desk.guest())
 
 
 CALLS = {

@@ -102,12 +102,14 @@ class Contest:
         prepare: Makes it; answers the method and the requests of all who want it.
         refusal: The documented reason that all but one get.
         won: Books what is due once the winner is known, by the winner's number.
+        rounds: How often it is held in the full form.
     """
 
     name: str
     refusal: str
     prepare: Callable[[Ring, int], Awaitable[tuple[str, list[Any]]]]
     won: Callable[[Ring, int, int, Any], None]
+    rounds: int
 
 
 async def _code(ring: Ring, number: int) -> tuple[str, list[Any]]:
@@ -183,10 +185,10 @@ def _receipt_won(ring: Ring, _number: int, winner: int, _answer: Any) -> None:
 
 
 CONTESTS = (
-    Contest("code", "CODE_ALREADY_USED", _code, _code_won),
-    Contest("hold", "TRANSACTION_NOT_CLAIMABLE", _hold, _hold_won),
-    Contest("receipt", "RECEIPT_ALREADY_CLAIMED", _receipt, _receipt_won),
-    Contest("balance", "POINTS_INSUFFICIENT", _balance, _balance_won),
+    Contest("code", "CODE_ALREADY_USED", _code, _code_won, 500),
+    Contest("hold", "TRANSACTION_NOT_CLAIMABLE", _hold, _hold_won, 500),
+    Contest("receipt", "RECEIPT_ALREADY_CLAIMED", _receipt, _receipt_won, 100),
+    Contest("balance", "POINTS_INSUFFICIENT", _balance, _balance_won, 100),
 )
 
 
@@ -216,7 +218,7 @@ async def run(trial: Trial) -> None:
     One of them gets it, all others hear the documented reason, and in the end every balance is
     what the winners alone make of it. On PostgreSQL the tills are shared out between two servers.
     """
-    rounds = {contest.name: trial.choose(500, 1) for contest in CONTESTS}
+    rounds = {contest.name: trial.choose(contest.rounds, 1) for contest in CONTESTS}
     opened = open_bank_on(
         trial.new_database(),
         trial.folder,
