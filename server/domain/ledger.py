@@ -114,15 +114,17 @@ class Transfer:
     destination_hash: bytes
 
 
-def link(
-    head: bytes, sequence: int, source_id: int, destination_id: int, points: int, origin: Origin
-) -> bytes:
-    """Hash one transfer onto the chain of an account whose head and next sequence are given."""
-    facts = (
-        f"{sequence}|{source_id}|{destination_id}|{points}|{origin.cause:d}|"
+def facts_of(source_id: int, destination_id: int, points: int, origin: Origin) -> bytes:
+    """Write down what a transfer is, as both of its chains hash it."""
+    return (
+        f"|{source_id}|{destination_id}|{points}|{origin.cause:d}|"
         f"{origin.effective_ms}|{origin.recorded_ms}|{origin.transaction_id}|{origin.note}"
-    )
-    return hashlib.sha256(head + facts.encode()).digest()
+    ).encode()
+
+
+def link(head: bytes, sequence: int, facts: bytes) -> bytes:
+    """Hash one transfer onto the chain of an account whose head and next sequence are given."""
+    return hashlib.sha256(b"%b%d%b" % (head, sequence, facts)).digest()
 
 
 def transfer(source: Account, destination: Account, points: int, origin: Origin) -> Transfer:
@@ -141,17 +143,11 @@ def transfer(source: Account, destination: Account, points: int, origin: Origin)
         raise LedgerBrokenError(f"account {destination.account_id} would exceed {POINTS_MAX}")
     if destination.kind is AccountKind.DEBT and destination.balance + points > 0:
         raise LedgerBrokenError(f"debt {destination.account_id} is less than {points} points")
+    facts = facts_of(source.account_id, destination.account_id, points, origin)
     for account, change in ((source, -points), (destination, points)):
         account.balance += change
         account.sequence += 1
-        account.head = link(
-            account.head,
-            account.sequence,
-            source.account_id,
-            destination.account_id,
-            points,
-            origin,
-        )
+        account.head = link(account.head, account.sequence, facts)
     return Transfer(
         source_id=source.account_id,
         destination_id=destination.account_id,

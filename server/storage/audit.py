@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, func, select, type_coerce
 from sqlalchemy.types import NullType
 
-from server.domain.ledger import GENESIS, MEMBER_KINDS, AccountKind, Origin, link
+from server.domain.ledger import GENESIS, MEMBER_KINDS, AccountKind, Origin, facts_of, link
 from server.storage import tables as t
 from server.storage.audit_checks import BATCH_ROWS, CHECKS, Problem
 from server.storage.connections import reading, require_database
@@ -90,7 +90,13 @@ def audit_state(connection: Connection, report: Report = no_report) -> Findings:
 def _problems(connection: Connection, rows: Counter[str], report: Report) -> Iterator[Problem]:
     chains: defaultdict[int, _Chain] = defaultdict(_Chain)
     for row in _stream(connection, _TRANSFER, rows, report):
-        yield from _follow(chains, row)
+        try:
+            wrong = _advance(chains, row)
+        except (TypeError, ValueError, AttributeError):
+            # SQLite keeps whatever it is given, of whatever type.
+            wrong = ["holds a value that is not of its column's type"]
+        if wrong:
+            yield Problem("transfer", str(row[0]), "; ".join(wrong))
     yield from _account_problems(connection, chains, rows, report)
     rows[_TRANSACTION.name] = _count(connection, _TRANSACTION)
     for done, check in enumerate(CHECKS):
@@ -126,21 +132,11 @@ class _Chain:
             self.above = self.above or transfer_id
 
 
-def _follow(chains: defaultdict[int, _Chain], row: Sequence[Any]) -> Iterator[Problem]:
-    try:
-        wrong = _advance(chains, row)
-    except (TypeError, AttributeError):
-        # SQLite keeps whatever it is given, of whatever type.
-        wrong = ["holds a value that is not of its column's type"]
-    if wrong:
-        yield Problem("transfer", str(row[0]), "; ".join(wrong))
-
-
 def _advance(chains: defaultdict[int, _Chain], row: Sequence[Any]) -> list[str]:
     """Take a transfer up in both of its chains; answers what is wrong with it."""
     transfer_id, source_id, destination_id, points = row[:4]
     source_sequence, source_hash, destination_sequence, destination_hash = row[9:]
-    origin = Origin(*row[4:9])
+    facts = facts_of(source_id, destination_id, points, Origin(*row[4:9]))
     wrong = [] if points > 0 else [f"moves {points} points"]
     for account_id, change, sequence, stored in (
         (source_id, -points, source_sequence, source_hash),
@@ -153,7 +149,7 @@ def _advance(chains: defaultdict[int, _Chain], row: Sequence[Any]) -> list[str]:
                 f"is number {sequence} in the chain of account {account_id} where {due} is due: "
                 "a row was deleted, inserted or moved"
             )
-        elif stored != link(chain.head, due, source_id, destination_id, points, origin):
+        elif stored != link(chain.head, due, facts):
             wrong.append(
                 f"does not have the hash that it makes in the chain of account {account_id}: "
                 "it was changed, or put in place of another"
@@ -206,8 +202,8 @@ def _stream(
     # Without its type, a value comes as it is stored, even where it is not of that type.
     plain = (type_coerce(column, NullType()).label(column.name) for column in table.columns)
     ordered = select(*plain).order_by(*table.primary_key)
-    with connection.execution_options(stream_results=True).execute(ordered) as streamed:
-        for batch in streamed.partitions(BATCH_ROWS):
+    with connection.execution_options(yield_per=BATCH_ROWS).execute(ordered) as streamed:
+        for batch in streamed.partitions():
             yield from batch
             rows[table.name] += len(batch)
             report(table.name, rows[table.name], total)

@@ -153,8 +153,8 @@ def _copy_table(
     done = 0
     report(table.name, done, total)
     ordered = select(table).order_by(*table.primary_key)
-    with origin.execution_options(stream_results=True).execute(ordered) as streamed:
-        for batch in streamed.partitions(BATCH_ROWS):
+    with origin.execution_options(yield_per=BATCH_ROWS).execute(ordered) as streamed:
+        for batch in streamed.partitions():
             _put(copy, table, batch)
             done += len(batch)
             report(table.name, done, total)

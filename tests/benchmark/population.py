@@ -14,7 +14,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -43,6 +43,7 @@ PEPPER = "a pepper of thirty-two bytes....."
 NAME = "Benchmark guest"
 STORE_ID = 9999
 WELCOME_POINTS = 100_000_000
+EARNED_POINTS = 50
 SELECTION = json.dumps((("reward", COFFEE, 1), ("offer", HASH_BROWN, 1)), separators=(",", ":"))
 
 _STRIDE = 7_368_787
@@ -51,12 +52,18 @@ _STRIDE = 7_368_787
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """How many there are of each; the first transfer of a member is the welcome."""
+    """
+    How many there are of each; the first transfer of a member is the welcome.
+
+    Attributes:
+        claims: Whether the orders that the other transfers name are there, claimed.
+    """
 
     members: int = 10_000
     transfers_each: int = 1
     codes: int = 0
     orders: int = 0
+    claims: bool = False
 
 
 def loyalty_id(member: int) -> str:
@@ -145,6 +152,12 @@ def _fill(bulk: Bulk, population: Population) -> None:
     bulk.write(
         "loyalty_transaction", [field.name for field in fields(Transaction)], _orders(population)
     )
+    if population.claims:
+        bulk.write(
+            "loyalty_transaction",
+            [field.name for field in fields(Transaction)],
+            _claims(population),
+        )
     bulk.write("code", [field.name for field in fields(Code)], _codes(population, names))
 
 
@@ -178,7 +191,9 @@ def _history(
             source = ours[int(kind), (member + 1) % SHARDS]
             if turn:
                 earned = order_id(turn * len(theirs) + member)
-                yield transfer(source, account, 50, Origin(Cause.EARN, earned, "", at, at))
+                yield transfer(
+                    source, account, EARNED_POINTS, Origin(Cause.EARN, earned, "", at, at)
+                )
             else:
                 origin = Origin(Cause.ADJUST, "", "welcome", at, at)
                 yield transfer(source, account, WELCOME_POINTS, origin)
@@ -187,24 +202,40 @@ def _history(
 def _orders(population: Population) -> Iterator[tuple[Any, ...]]:
     now = time.time_ns() // 1_000_000
     for number in range(population.orders):
+        yield _values(_order(number, population, now))
+
+
+def _claims(population: Population) -> Iterator[tuple[Any, ...]]:
+    """Give the orders that the history names."""
+    now = time.time_ns() // 1_000_000
+    for number in range(population.members, population.members * population.transfers_each):
         yield _values(
-            Transaction(
-                transaction_id=order_id(number),
-                program_id=PROGRAM_ID,
-                member_number=number % population.members + 1,
-                status=TransactionStatus.PENDING,
-                store_id=STORE_ID,
-                pos_transaction_id=f"open-{number}",
-                pos_type="Partner",
-                supporting_pos=None,
-                terminal="0",
-                operator="300",
-                partner="benchmark",
-                created_ms=now,
-                updated_ms=now,
-                expires_ms=now + YEAR_MS,
+            replace(
+                _order(number, population, now),
+                status=TransactionStatus.CLAIMED,
+                points_earned=EARNED_POINTS,
+                claimed_ms=now,
             )
         )
+
+
+def _order(number: int, population: Population, now: int) -> Transaction:
+    return Transaction(
+        transaction_id=order_id(number),
+        program_id=PROGRAM_ID,
+        member_number=number % population.members + 1,
+        status=TransactionStatus.PENDING,
+        store_id=STORE_ID,
+        pos_transaction_id=f"open-{number}",
+        pos_type="Partner",
+        supporting_pos=None,
+        terminal="0",
+        operator="300",
+        partner="benchmark",
+        created_ms=now,
+        updated_ms=now,
+        expires_ms=now + YEAR_MS,
+    )
 
 
 def _codes(population: Population, names: list[str]) -> Iterator[tuple[Any, ...]]:

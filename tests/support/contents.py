@@ -49,8 +49,8 @@ def _digest(connection: Connection, name: str, columns: Sequence[str]) -> tuple[
     """Digest each row by itself and add up, because two kinds of database sort text differently."""
     statement = select(*map(column_of, columns)).select_from(table_of(name))
     total = rows = 0
-    with connection.execution_options(stream_results=True).execute(statement) as streamed:
-        for batch in streamed.partitions(BATCH_ROWS):
+    with connection.execution_options(yield_per=BATCH_ROWS).execute(statement) as streamed:
+        for batch in streamed.partitions():
             rows += len(batch)
             for row in batch:
                 digest = hashlib.sha256(repr(tuple(map(_plain, row))).encode()).digest()

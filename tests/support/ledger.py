@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import create_engine, pool, text
 
-from server.domain.ledger import GENESIS, MEMBER_KINDS, AccountKind, Cause, Origin, link
+from server.domain.ledger import GENESIS, MEMBER_KINDS, AccountKind, Cause, Origin, facts_of, link
 from server.storage.databases import Database
 
 
@@ -64,7 +64,8 @@ def _head(moves: Sequence[Any]) -> bytes:
         origin = Origin(
             Cause(row.cause), row.transaction_id, row.note, row.effective_ms, row.recorded_ms
         )
-        head = link(head, sequence, row.source_id, row.destination_id, row.points, origin)
+        facts = facts_of(row.source_id, row.destination_id, row.points, origin)
+        head = link(head, sequence, facts)
         assert head == bytes(stored), f"hash of transfer {row.transfer_id}"
     return head
 

@@ -14,11 +14,17 @@ from server.domain.ledger import (
     Cause,
     LedgerBrokenError,
     Origin,
+    facts_of,
     link,
     transfer,
 )
 
 ORIGIN = Origin(Cause.ADJUST, "", "note", 1, 2)
+
+
+def _link(head: bytes, sequence: int, *moved: int, origin: Origin = ORIGIN) -> bytes:
+    source_id, destination_id, points = moved
+    return link(head, sequence, facts_of(source_id, destination_id, points, origin))
 
 
 def _account(number: int, kind: AccountKind, balance: int = 0) -> Account:
@@ -31,11 +37,11 @@ def test_transfer_moves_points_and_links_both_chains() -> None:
     moved = transfer(source, destination, 5, ORIGIN)
     assert (source.balance, destination.balance) == (-5, 5)
     assert (source.sequence, destination.sequence) == (1, 1)
-    assert source.head == moved.source_hash == link(GENESIS, 1, 1, 2, 5, ORIGIN)
+    assert source.head == moved.source_hash == _link(GENESIS, 1, 1, 2, 5)
     assert destination.head == moved.destination_hash
     again = transfer(source, destination, 5, ORIGIN)
     assert again.source_hash != moved.source_hash
-    assert again.source_hash == link(moved.source_hash, 2, 1, 2, 5, ORIGIN)
+    assert again.source_hash == _link(moved.source_hash, 2, 1, 2, 5)
 
 
 @pytest.mark.parametrize("points", [0, -1])
@@ -71,21 +77,21 @@ def test_members_account_stays_in_its_bounds(kind: AccountKind) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        link(GENESIS, 2, 1, 2, 5, ORIGIN),
-        link(GENESIS, 1, 3, 2, 5, ORIGIN),
-        link(GENESIS, 1, 1, 3, 5, ORIGIN),
-        link(GENESIS, 1, 1, 2, 6, ORIGIN),
-        link(bytes(31) + b"\x01", 1, 1, 2, 5, ORIGIN),
-        link(GENESIS, 1, 1, 2, 5, Origin(Cause.HOLD, "", "note", 1, 2)),
-        link(GENESIS, 1, 1, 2, 5, Origin(Cause.ADJUST, "t", "note", 1, 2)),
-        link(GENESIS, 1, 1, 2, 5, Origin(Cause.ADJUST, "", "Note", 1, 2)),
-        link(GENESIS, 1, 1, 2, 5, Origin(Cause.ADJUST, "", "note", 2, 2)),
-        link(GENESIS, 1, 1, 2, 5, Origin(Cause.ADJUST, "", "note", 1, 1)),
+        _link(GENESIS, 2, 1, 2, 5),
+        _link(GENESIS, 1, 3, 2, 5),
+        _link(GENESIS, 1, 1, 3, 5),
+        _link(GENESIS, 1, 1, 2, 6),
+        _link(bytes(31) + b"\x01", 1, 1, 2, 5),
+        _link(GENESIS, 1, 1, 2, 5, origin=Origin(Cause.HOLD, "", "note", 1, 2)),
+        _link(GENESIS, 1, 1, 2, 5, origin=Origin(Cause.ADJUST, "t", "note", 1, 2)),
+        _link(GENESIS, 1, 1, 2, 5, origin=Origin(Cause.ADJUST, "", "Note", 1, 2)),
+        _link(GENESIS, 1, 1, 2, 5, origin=Origin(Cause.ADJUST, "", "note", 2, 2)),
+        _link(GENESIS, 1, 1, 2, 5, origin=Origin(Cause.ADJUST, "", "note", 1, 1)),
     ],
 )
 def test_every_fact_is_in_the_hash(other: bytes) -> None:
     """A link differs as soon as one fact of its transfer does."""
-    assert other != link(GENESIS, 1, 1, 2, 5, ORIGIN)
+    assert other != _link(GENESIS, 1, 1, 2, 5)
 
 
 @given(
