@@ -46,6 +46,7 @@ class Ring:
 
     bank: Bank
     callers: Sequence[Caller]
+    at_once: int
     points: Counter[str] = field(default_factory=Counter)
     opened: int = 0
     redeemed: int = 0
@@ -116,7 +117,7 @@ async def _code(ring: Ring, number: int) -> tuple[str, list[Any]]:
     selected = code_service_pb2.SelectedIncentive(incentive_id=COFFEE)
     request = code_service_pb2.IssueCodeRequest(loyalty_id=ring.guest(number), order=[selected])
     issued = await ring.must("codes/IssueCode", request, f"code-{number}")
-    orders = [f"code-{number}-{n}" for n in range(AT_ONCE)]
+    orders = [f"code-{number}-{n}" for n in range(ring.at_once)]
     return "identifies/Identify", [identify_request(issued.otp, order) for order in orders]
 
 
@@ -130,7 +131,7 @@ async def _hold(ring: Ring, number: int) -> tuple[str, list[Any]]:
     ring.opened += 1
     return "transactions/Update", [
         update_request(held.transaction_id, "CLAIMED", reward_line(), line(n + 1))
-        for n in range(AT_ONCE)
+        for n in range(ring.at_once)
     ]
 
 
@@ -149,14 +150,14 @@ async def _balance(ring: Ring, number: int) -> tuple[str, list[Any]]:
     recorded = await ring.must("transactions/Unclaimed", order, f"pay-{number}")
     claim = pb.ClaimReceiptRequest(loyalty_id=member.loyalty_id, receipt_code=recorded.receipt_code)
     await ring.must("transactions/ClaimReceipt", claim, f"paid-{number}")
-    orders = [f"open-{number}-{n}" for n in range(AT_ONCE)]
+    orders = [f"open-{number}-{n}" for n in range(ring.at_once)]
     opened = await asyncio.gather(
         *(
             ring.call(n, "identifies/Identify", identify_request(member.loyalty_id, order), order)
             for n, order in enumerate(orders)
         )
     )
-    ring.opened += AT_ONCE + 1
+    ring.opened += ring.at_once + 1
     ring.points[member.loyalty_id] = COFFEE_POINTS
     return "transactions/Update", [
         update_request(one.transaction_id, "CLAIMED", reward_line()) for one in opened
@@ -176,7 +177,7 @@ async def _receipt(ring: Ring, number: int) -> tuple[str, list[Any]]:
     ring.opened += 1
     return "transactions/ClaimReceipt", [
         pb.ClaimReceiptRequest(loyalty_id=ring.guest(n), receipt_code=recorded.receipt_code)
-        for n in range(AT_ONCE)
+        for n in range(ring.at_once)
     ]
 
 
@@ -219,16 +220,17 @@ async def run(trial: Trial) -> None:
     what the winners alone make of it. On PostgreSQL the tills are shared out between two servers.
     """
     rounds = {contest.name: trial.choose(contest.rounds, 1) for contest in CONTESTS}
+    at_once = trial.choose(AT_ONCE, 50)
     opened = open_bank_on(
         trial.new_database(),
         trial.folder,
-        [POINTS] * AT_ONCE,
+        [POINTS] * at_once,
         LIFETIME_S,
         servers=1 if trial.kind == SQLITE else 2,
         processes=trial.full,
     )
     async with opened as bank, open_callers(bank.addresses, CHANNELS) as callers:
-        ring = Ring(bank, callers, Counter(dict.fromkeys(bank.loyalty_ids, POINTS)))
+        ring = Ring(bank, callers, at_once, Counter(dict.fromkeys(bank.loyalty_ids, POINTS)))
         order = [contest for contest in CONTESTS for _ in range(rounds[contest.name])]
         trial.chance("order").shuffle(order)
         for number, contest in enumerate(order):
@@ -242,7 +244,7 @@ async def run(trial: Trial) -> None:
     _judge(trial, ring)
     for contest in CONTESTS:
         trial.figure(f"rounds for a {contest.name}", rounds[contest.name])
-    trial.figure("at once", AT_ONCE)
+    trial.figure("at once", at_once)
     trial.figure("sent again", ring.sent_again)
 
 
