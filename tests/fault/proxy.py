@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from contextlib import suppress
 from enum import Enum
 from types import TracebackType
 from typing import Self
@@ -104,15 +105,15 @@ class Proxy:
             asyncio.create_task(self._pass_requests(reader, far_writer)),
             asyncio.create_task(self._pass_answers(far_reader, writer)),
         ]
-        try:
+        # Cancelled when the proxy closes: asyncio's streams would report that as a failure.
+        with suppress(asyncio.CancelledError):
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for way in ways:
-                way.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
-            # The till gets no word, only the end. The server may write into the void.
-            writer.transport.abort()
-            far_writer.close()
+        for way in ways:
+            way.cancel()
+        await asyncio.gather(*ways, return_exceptions=True)
+        # The till gets no word, only the end. The server may write into the void.
+        writer.transport.abort()
+        far_writer.close()
 
     async def _pass_requests(self, reader: asyncio.StreamReader, far: asyncio.StreamWriter) -> None:
         frames = Frames(preface=True)
