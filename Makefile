@@ -7,9 +7,14 @@ READY := $(VENV)/.ready
 # Tests make a thousand databases: in memory, where the system has such a folder, syncs cost nothing.
 SCRATCH := $(shell test -w /dev/shm && echo /dev/shm || echo $${TMPDIR:-/tmp})
 BENCH_READY := $(VENV)/.bench-ready
+AUDIT_READY := $(VENV)/.audit-ready
+# Every file that is installed is one whose hash is in the lock, the build's own tools included.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+COMPILE := $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe \
+  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-serializable fault check format generate lock bench bench-quick clean
+.PHONY: help run test test-serializable fault check format generate lock audit-deps sbom bench bench-quick clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -18,8 +23,9 @@ $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11'; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(INSTALL) --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-index \
+	  --no-build-isolation --editable .
 	@touch $@
 
 run: $(READY) ## Start the sandbox: server, Envoy and a demo program on SQLite
@@ -51,13 +57,25 @@ format: $(READY) ## Format Python and protos
 generate: $(READY) ## Rebuild generated/ from protos/
 	$(BIN)/python protos/generate.py
 
-lock: $(READY) ## Pin the newest dependencies in requirements.lock
-	$(BIN)/pip-compile --quiet --upgrade --extra dev --strip-extras --no-emit-index-url \
-	  --no-emit-find-links --no-emit-trusted-host --output-file requirements.lock pyproject.toml
+lock: $(READY) ## Pin the newest dependencies, with their hashes, in requirements*.lock
+	$(COMPILE) --upgrade --extra dev --output-file requirements.lock pyproject.toml
+	$(COMPILE) --constraint requirements.lock --output-file requirements-production.lock pyproject.toml
+	for extra in audit bench; do \
+	  $(COMPILE) --upgrade --constraint requirements.lock --extra $$extra \
+	    --output-file requirements-$$extra.lock pyproject.toml || exit 1; done
 
-$(BENCH_READY): $(READY)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock \
-	  --editable '.[bench]'
+$(AUDIT_READY): $(READY) requirements-audit.lock
+	$(INSTALL) --requirement requirements-audit.lock
+	@touch $@
+
+audit-deps: $(AUDIT_READY) ## Look for known vulnerabilities in all that is pinned; needs the network
+	$(BIN)/python .ci/audit_deps.py requirements*.lock
+
+sbom: $(AUDIT_READY) ## Write the bill of materials of a production server to build/sbom.json
+	$(BIN)/python .ci/sbom.py requirements-production.lock build/sbom.json
+
+$(BENCH_READY): $(READY) requirements-bench.lock
+	$(INSTALL) --requirement requirements-bench.lock
 	@touch $@
 
 bench: $(BENCH_READY) ## Measure the server beside its limit and its peer; BENCH="--scale --memory"

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -18,6 +19,7 @@ from server.storage.durability import is_in_memory
 from server.storage.migrate import migrate, require_current
 from server.storage.store import Store
 from server.sweeper import sweep_forever
+from server.transport.access_log import name_call
 from server.transport.redaction import redact
 from server.transport.server import LoyaltyServer
 from server.transport.servicers.code import CodeServicer
@@ -27,6 +29,11 @@ from server.transport.servicers.session import SessionServicer
 from server.transport.servicers.transaction import TransactionServicer
 from server.transport.telemetry import Telemetry
 from server.transport.tls import Certificates, require_protection, tls_files
+from server.transport.tracing import Tracing
+from server.vitals import watch_forever
+
+if TYPE_CHECKING:
+    from server.transport.otlp import Otlp
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +55,7 @@ def configure_logging(settings: Settings) -> None:
         else structlog.dev.ConsoleRenderer()
     )
     shared: list[structlog.typing.Processor] = [
+        name_call,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
@@ -130,7 +138,10 @@ async def serve(
     certificates = open_certificates(settings)
     _warn_of_loss(settings)
     async with open_store(settings) as store:
-        telemetry = Telemetry(settings.grpc_host, settings.metrics_port)
+        telemetry = Telemetry(
+            settings.grpc_host, settings.metrics_port, measure=bool(settings.otlp_endpoint)
+        )
+        otlp = _open_otlp(settings, telemetry)
         server = LoyaltyServer(
             store,
             {
@@ -143,17 +154,33 @@ async def serve(
             sandbox=sandbox,
             reflection_on=settings.reflection,
             calls=telemetry.calls,
+            tracing=Tracing() if otlp is None else otlp.tracing,
             share_port=settings.share_port,
         )
-        telemetry.watch_store(store.stats)
+        file = settings.database().url.database if settings.database().embedded else None
+        telemetry.watch_store(store.stats, None if file is None else Path(file))
         credentials = None if certificates is None else certificates.credentials()
         port = await server.start(settings.grpc_host, settings.grpc_port, credentials)
-        sweeper = asyncio.create_task(
-            sweep_forever(store, settings.sweep_interval_s, telemetry.count_expired)
-        )
+        beside = [
+            asyncio.create_task(sweep_forever(store, settings.sweep_interval_s, telemetry.sweeps))
+        ]
+        if telemetry.vitals is not None:
+            beside.append(asyncio.create_task(watch_forever(store, telemetry.vitals)))
         try:
             yield Running(store, port)
         finally:
-            sweeper.cancel()
+            for task in beside:
+                task.cancel()
             await server.stop(settings.shutdown_notice_s, settings.shutdown_grace_s)
+            if otlp is not None:
+                await asyncio.to_thread(otlp.close)
             telemetry.close()
+
+
+def _open_otlp(settings: Settings, telemetry: Telemetry) -> Otlp | None:
+    if not settings.otlp_endpoint or telemetry.registry is None:
+        return None
+    # Imported here because whoever has no collector must not pay for loading it.
+    from server.transport.otlp import Otlp  # noqa: PLC0415
+
+    return Otlp(settings.otlp_endpoint, settings.trace_ratio, telemetry.registry)

@@ -49,6 +49,14 @@ class Settings(BaseSettings):
     metrics_port: int = Field(
         0, ge=0, le=65535, description="Port of Prometheus metrics; 0 measures nothing."
     )
+    otlp_endpoint: str = Field(
+        "",
+        pattern="^(https?://.+)?$",
+        description="OpenTelemetry collector; nothing is traced or sent when empty.",
+    )
+    trace_ratio: float = Field(
+        0.01, ge=0, le=1, description="Share of calls to trace where the caller does not say."
+    )
     shutdown_notice_s: float = Field(2.0, ge=0, le=60)
     shutdown_grace_s: float = Field(10.0, ge=0, le=300)
     sweep_interval_s: float = Field(

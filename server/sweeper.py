@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import structlog
 
@@ -32,36 +33,72 @@ _NOT_THE_ROWS_FAULT = (DeadlinePassedError, ServerBusyError, StorageUnavailableE
 log = structlog.get_logger(__name__)
 
 
-async def sweep_forever(store: Store, interval_s: float, count: Callable[[int], None]) -> None:
-    """Sweep every so often; a failed sweep is logged, *count* hears of what a sweep ended."""
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """
+    What a sweep did.
+
+    Attributes:
+        transactions: Abandoned ones that were voided.
+        codes: Unused ones that expired.
+        left: Overdue rows that could not be ended.
+    """
+
+    transactions: int
+    codes: int
+    left: int
+
+    @property
+    def count(self) -> int:
+        """All that was ended."""
+        return self.transactions + self.codes
+
+
+class SweepWatch(Protocol):
+    """Hears how sweeps end."""
+
+    def succeeded(self, transactions: int, codes: int, left: int) -> None:
+        """Take note of a sweep that came to its end."""
+
+    def failed(self) -> None:
+        """Take note of a sweep that failed."""
+
+
+async def sweep_forever(store: Store, interval_s: float, watch: SweepWatch | None) -> None:
+    """Sweep every so often; a failed sweep is logged, and the next one tries again."""
     forgotten = time.monotonic()
     while True:
         try:
-            count(await sweep(store))
+            swept = await sweep(store)
             if time.monotonic() - forgotten > FORGET_INTERVAL_S:
                 await forget(store)
                 forgotten = time.monotonic()
         except Exception as problem:  # noqa: BLE001 - the next round tries again.
             log.warning("sweep failed", reason=f"{type(problem).__name__}: {problem}")
+            if watch is not None:
+                watch.failed()
+        else:
+            if watch is not None:
+                watch.succeeded(swept.transactions, swept.codes, swept.left)
         await asyncio.sleep(interval_s)
 
 
-async def sweep(store: Store) -> int:
+async def sweep(store: Store) -> Swept:
     """
-    End everything overdue, a batch at a time; answers how much it was.
+    End everything overdue, a batch at a time.
 
     A row that can't be ended is logged with its ID and passed over: the rest goes on.
 
     Raises:
         LoyaltyError: The storage does not serve; the next sweep goes on from there.
     """
-    voided = await _end_all(store, find_overdue_transactions, void_overdue)
+    voided, kept = await _end_all(store, find_overdue_transactions, void_overdue)
     for overdue in voided:
         log.info("abandoned transaction voided", transaction_id=overdue.transaction_id)
-    expired = await _end_all(store, find_overdue_codes, expire_code)
+    expired, unexpired = await _end_all(store, find_overdue_codes, expire_code)
     if expired:
         log.info("codes expired", count=len(expired))
-    return len(voided) + len(expired)
+    return Swept(len(voided), len(expired), kept + unexpired)
 
 
 async def forget(store: Store) -> None:
@@ -74,15 +111,22 @@ async def _end_all(
     store: Store,
     find: Callable[[Unit, T | None, int, int], Sequence[T]],
     end: Callable[[Unit, T, int], bool],
-) -> list[T]:
-    """End all that is found, each in a unit of work of its own; answers what was ended."""
+) -> tuple[list[T], int]:
+    """
+    End all that is found, each in a unit of work of its own.
+
+    Answers what was ended, and how many could not be.
+    """
     ended: list[T] = []
+    left = 0
     last: T | None = None
     while True:
         found = await _look(store, find, last)
-        ended += await _end(store, found, end)
+        done, failed = await _end(store, found, end)
+        ended += done
+        left += failed
         if len(found) < BATCH_MAX:
-            return ended
+            return ended, left
         # What could not be ended is still overdue, so that the search goes on behind it.
         last = found[-1]
 
@@ -93,7 +137,9 @@ async def _look(
     return await store.write(lambda unit, now_ms: find(unit, last, BATCH_MAX, now_ms))
 
 
-async def _end(store: Store, found: Sequence[T], end: Callable[[Unit, T, int], bool]) -> list[T]:
+async def _end(
+    store: Store, found: Sequence[T], end: Callable[[Unit, T, int], bool]
+) -> tuple[list[T], int]:
     def work(overdue: T) -> Callable[[Unit, int], bool]:
         return lambda unit, now_ms: end(unit, overdue, now_ms)
 
@@ -107,4 +153,5 @@ async def _end(store: Store, found: Sequence[T], end: Callable[[Unit, T, int], b
             log.error("not ended, though overdue", row=repr(overdue), reason=repr(outcome))
     if found and all(isinstance(outcome, _NOT_THE_ROWS_FAULT) for outcome in outcomes):
         raise StorageUnavailableError
-    return [overdue for overdue, outcome in zip(found, outcomes, strict=True) if outcome is True]
+    ended = [overdue for overdue, outcome in zip(found, outcomes, strict=True) if outcome is True]
+    return ended, sum(isinstance(outcome, BaseException) for outcome in outcomes)

@@ -35,6 +35,7 @@ class EnvoyProcess:
         admin_port: As *http_port*, for Envoy's own pages.
         tls: Folder with certificates named as in envoy/secrets/, which turns TLS on: to the
             callers where it holds edge.pem, mutual with tills.pem, to the server with envoy.pem.
+        collector_port: Where an OpenTelemetry collector listens, which turns traces on.
         adapt: Changes the configuration at the end, for a test that needs another limit.
         start_s: Seconds to wait until it is live.
         drain_s: Seconds that calls under way get to end when it stops.
@@ -49,6 +50,7 @@ class EnvoyProcess:
         http_port: int = 0,
         admin_port: int = 0,
         tls: Path | None = None,
+        collector_port: int | None = None,
         adapt: Callable[[dict[str, Any]], None] | None = None,
         start_s: float = 20.0,
         drain_s: float = 6.0,
@@ -58,6 +60,7 @@ class EnvoyProcess:
         self.http_port = http_port
         self.admin_port = admin_port
         self._tls = tls
+        self._collector_port = collector_port
         self._adapt = adapt
         self._start_s = start_s
         self._drain_s = drain_s
@@ -166,6 +169,8 @@ class EnvoyProcess:
         )
         if self._tls is not None:
             self._add_tls(config, self._tls)
+        if self._collector_port is not None:
+            _add_tracing(config, self._collector_port)
         if self._adapt is not None:
             self._adapt(config)
         return config
@@ -223,6 +228,16 @@ class EnvoyProcess:
         """Word a failed start, with the end of the log."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         return RuntimeError("\n".join([f"Envoy {what}:", *lines[-LOG_LINES_SHOWN:]]))
+
+
+def _add_tracing(config: dict[str, Any], collector_port: int) -> None:
+    """Put the parts of envoy/tracing.yaml in, as README.md tells an operator to."""
+    parts = YAML(typ="safe").load(ROOT / "envoy" / "tracing.yaml")
+    chain = config["static_resources"]["listeners"][0]["filter_chains"][0]
+    chain["filters"][0]["typed_config"] |= parts["manager"]
+    endpoint = parts["cluster"]["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]
+    endpoint["address"]["socket_address"]["port_value"] = collector_port
+    config["static_resources"]["clusters"].append(parts["cluster"])
 
 
 def _call_admin(port: int, method: str, path: str) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, func, union
+from sqlalchemy import Select, case, func, literal_column, union
 from sqlalchemy.orm import aliased
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -40,7 +40,29 @@ from server.storage.tables import (
     TransferTable,
 )
 
+PENDING = TransactionStatus.PENDING
+
 K = TypeVar("K", Code, Remembered, Transaction)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOrders:
+    """
+    What is open.
+
+    Attributes:
+        transactions: PENDING ones.
+        expiring: Those of them that expire soon, or should have.
+        overdue: Those that should have.
+        holds: Holds of theirs that are open.
+        points: Points of these holds.
+    """
+
+    transactions: int
+    expiring: int
+    overdue: int
+    holds: int
+    points: int
 
 
 class SqlReader:
@@ -162,6 +184,34 @@ class SqlReader:
             )
             for row in rows
         ]
+
+    async def open_orders(self, now_ms: int, soon_ms: int) -> OpenOrders:
+        """Count what is open; it reads as many rows as are, and finds them by their index."""
+        expires = col(TransactionTable.expires_ms)
+        pending = col(TransactionTable.status) == literal_column(str(int(PENDING)))
+        counts = await self._session.exec(
+            select(
+                func.count(),
+                func.sum(case((expires <= now_ms + soon_ms, 1), else_=0)),
+                func.sum(case((expires <= now_ms, 1), else_=0)),
+            ).where(pending)
+        )
+        transactions, expiring, overdue = counts.one()
+        held = await self._session.exec(
+            select(func.count(), func.sum(HoldTable.points))
+            .select_from(TransactionTable)
+            .join(HoldTable, col(HoldTable.transaction_id) == col(TransactionTable.transaction_id))
+            .where(pending, HoldTable.status == int(HoldStatus.OPEN))
+        )
+        holds, points = held.one()
+        return OpenOrders(transactions, expiring or 0, overdue or 0, holds, int(points or 0))
+
+    async def imbalance(self) -> int:
+        """Sum up by how much the programs' accounts fail to sum to 0: reads every account."""
+        sums = await self._session.exec(
+            select(func.sum(AccountTable.balance)).group_by(col(AccountTable.program_id))
+        )
+        return sum(abs(int(balance)) for balance in sums)
 
     async def total(self, program_id: str) -> int:
         """Sum the balances of all accounts of a program; anything but 0 is a broken ledger."""

@@ -14,6 +14,7 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from time import monotonic_ns
 from typing import Any, Self, TypeVar
 
 import structlog
@@ -23,12 +24,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from server.application.reads import NOTHING, Reads
+from server.application.trail import TRAIL
 from server.application.unit import Refused, Unit
 from server.domain.errors import DeadlinePassedError, ServerBusyError, StorageUnavailableError
 from server.domain.program import Catalog
 from server.storage.databases import Database
 from server.storage.reads import SqlReader
 from server.storage.statements import Statements, dialect_of
+from server.storage.tally import Distribution, Tally
 from server.storage.writer import CLOSE_WAIT_S, Item, Writer
 
 T = TypeVar("T")
@@ -53,12 +56,20 @@ class StoreStats:
         commits: Transactions committed, each durable; fewer than writes, since calls share them.
         retries: Transactions that ran again after a conflict or a lost connection.
         waiting: Units of work that wait for a writer now.
+        oldest_waiting_s: How long the first of them has waited.
+        catalog_age_s: Seconds since the catalogue was last looked at.
+        batch_calls: Calls that shared a commit, of the commits that changed anything.
+        commit_s: Seconds such a commit took, until it was durable.
     """
 
     writes: int
     commits: int
     retries: int
     waiting: int
+    oldest_waiting_s: float
+    catalog_age_s: float
+    batch_calls: Distribution
+    commit_s: Distribution
 
 
 class Store:
@@ -85,6 +96,7 @@ class Store:
         self._running = 0
         self._gap_s = GAP_MAX_S
         self._arrived = 0.0
+        self._refreshed_s = 0.0
         self._settled = 0
         self._timer: asyncio.TimerHandle | None = None
         self._drained = asyncio.Event()
@@ -132,8 +144,11 @@ class Store:
         if len(self._waiting) >= QUEUE_MAX:
             raise ServerBusyError
         future: asyncio.Future[T] = self._loop.create_future()
-        self._waiting.append(Item(work, reads, future))
+        trail = TRAIL.get()
+        if trail is not None and trail.span is not None:
+            trail.queued_ns = monotonic_ns()
         self._drained.clear()
+        self._waiting.append(Item(work, reads, future, trail, self._loop.time()))
         self._arrive()
         self._schedule()
         alarm = self._loop.call_later(timeout_s, _give_up, future)
@@ -158,17 +173,27 @@ class Store:
             raise StorageUnavailableError from problem
 
     def stats(self) -> StoreStats:
-        """Count what was done so far."""
+        """Count what was done so far; any thread may ask."""
+        now_s = self._loop.time()
+        try:
+            oldest_waiting_s = max(0.0, now_s - self._waiting[0].arrived_s)
+        except IndexError:
+            oldest_waiting_s = 0.0
         return StoreStats(
             writes=self._settled,
             commits=sum(writer.commits for writer in self._writers),
             retries=sum(writer.retries for writer in self._writers),
             waiting=len(self._waiting),
+            oldest_waiting_s=oldest_waiting_s,
+            catalog_age_s=max(0.0, now_s - self._refreshed_s),
+            batch_calls=Tally.sum([writer.batch_calls for writer in self._writers]),
+            commit_s=Tally.sum([writer.commit_s for writer in self._writers]),
         )
 
     async def refresh_catalog(self) -> None:
         """Take up what operators changed."""
         self.catalog = await self.write(lambda unit, _now: unit.catalog)
+        self._refreshed_s = self._loop.time()
 
     async def _keep_catalog_fresh(self) -> None:
         while True:
@@ -182,7 +207,7 @@ class Store:
 
     def _arrive(self) -> None:
         """Keep count of how many calls come, and how fast."""
-        now = self._loop.time()
+        now = self._waiting[-1].arrived_s
         self._gap_s += (min(now - self._arrived, GAP_MAX_S) - self._gap_s) / 8
         self._arrived = now
         self._company = max(self._company, len(self._waiting) + self._running)

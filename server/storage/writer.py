@@ -14,14 +14,16 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from time import monotonic_ns
 from typing import Any
 
 import psycopg
 import structlog
 
 from server.application.reads import Reads
+from server.application.trail import Stages, Trail
 from server.application.unit import Unit
 from server.domain.clock import now_ms
 from server.domain.errors import LoyaltyError, StorageUnavailableError
@@ -32,12 +34,18 @@ from server.storage.durability import UnsafeDatabaseError
 from server.storage.prefetch import prefetch
 from server.storage.seal import Seal
 from server.storage.statements import Statements
+from server.storage.tally import Tally
 from server.storage.unit_of_work import SHARDS, UnitOfWork
 
 RETRIES_MAX = 12
 RETRY_WAIT_MAX_S = 0.25
 SETTLE_WAIT_S = 3.0
 CLOSE_WAIT_S = 10.0
+
+BATCH_BOUNDS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+COMMIT_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+NAMED_MAX = 20
+"""Calls that a line about their whole batch names."""
 
 _SQLITE_UNAVAILABLE = {
     sqlite3.SQLITE_BUSY,
@@ -53,11 +61,19 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Item:
-    """A call's work, what it starts from, and what became of it."""
+    """
+    A call's work, what it starts from, and what became of it.
+
+    Attributes:
+        trail: The call's names; absent for work of the server's own.
+        arrived_s: When it joined the queue, by the event loop's clock.
+    """
 
     work: Callable[[Unit, int], Any]
     reads: Reads
     future: asyncio.Future[Any]
+    trail: Trail | None
+    arrived_s: float
     outcome: Any = None
     failed: bool = False
 
@@ -79,12 +95,16 @@ class Writer:
         catalog: The catalogue as of the last commit.
         commits: Transactions committed so far.
         retries: Transactions that had to run again.
+        batch_calls: Calls that shared a commit, of the commits that changed anything.
+        commit_s: Seconds such a commit took, until it was durable.
     """
 
     def __init__(self, database: Database, statements: Statements, pepper: bytes) -> None:
         self.catalog = Catalog(revision=-1)
         self.commits = 0
         self.retries = 0
+        self.batch_calls = Tally(BATCH_BOUNDS)
+        self.commit_s = Tally(COMMIT_BOUNDS_S)
         self._database = database
         self._statements = statements
         self._pepper = pepper
@@ -146,12 +166,12 @@ class Writer:
                 collided = True
             except (sqlite3.OperationalError, psycopg.Error) as problem:
                 if _is_unavailable(problem, alone=len(batch) == 1):
-                    log.warning("database does not serve", reason=str(problem))
+                    log.warning("database does not serve", reason=str(problem), **_names(batch))
                     raise StorageUnavailableError from problem
                 if not _is_worth_another_try(problem):
                     raise
                 if attempt == RETRIES_MAX:
-                    log.warning("database gave up", reason=str(problem))
+                    log.warning("database gave up", reason=str(problem), **_names(batch))
                     raise StorageUnavailableError from problem
                 longest = min(0.002 * 2**attempt, RETRY_WAIT_MAX_S)
                 time.sleep(random.uniform(longest / 2, longest))  # noqa: S311
@@ -161,6 +181,7 @@ class Writer:
 
     def _transact(self, batch: list[Item]) -> None:
         connection = self._connect()
+        begun_ns = monotonic_ns()
         try:
             revision, transaction = self._open(connection)
             unit = UnitOfWork(
@@ -176,7 +197,9 @@ class Writer:
             if not self._work(unit, batch):
                 self._roll_back()
                 return
+            committing_ns = monotonic_ns()
             self._commit(connection, unit, transaction)
+            committed_ns = monotonic_ns()
         except psycopg.Error:
             # A pipeline that failed leaves driver and server of two minds about what is prepared.
             self._disconnect()
@@ -186,6 +209,14 @@ class Writer:
             raise
         self.commits += 1
         self.catalog = unit.catalog
+        if unit.changes:
+            self.batch_calls.add(len(batch))
+            self.commit_s.add((committed_ns - committing_ns) / 1e9)
+        traced = tuple(
+            item.trail for item in batch if item.trail is not None and item.trail.span is not None
+        )
+        for trail in traced:
+            trail.stages = Stages(begun_ns, committing_ns, committed_ns, len(batch), traced)
 
     def _work(self, unit: UnitOfWork, batch: list[Item]) -> bool:
         """Run the calls of a batch; answers whether there is something to commit."""
@@ -274,6 +305,15 @@ class Writer:
             with contextlib.suppress(Exception):
                 self._connection.close()
             self._connection = None
+
+
+def _names(batch: Sequence[Item]) -> dict[str, Any]:
+    """Name the calls of a batch for the log, as far as they have names."""
+    trails = [item.trail for item in batch if item.trail is not None]
+    if len(trails) == 1:
+        return {"request_id": trails[0].request_id, "trace_id": trails[0].trace_id}
+    named = [trail.request_id for trail in trails[:NAMED_MAX]]
+    return {"calls": len(batch), "request_ids": named} if named else {}
 
 
 def _is_unavailable(problem: Exception, *, alone: bool) -> bool:

@@ -308,11 +308,20 @@ ROWS: tuple[ErrorRow, ...] = (
 
 CATALOGUE: dict[type[e.LoyaltyError], ErrorRow] = {row.error: row for row in ROWS}
 
+OK = "OK"
+CANCELLED = "CANCELLED"
+"""What a call is counted as whose caller has gone."""
+
+GRPC_CODES: dict[str, grpc.StatusCode] = {row.reason: row.code for row in ROWS} | {
+    OK: Code.OK,
+    CANCELLED: Code.CANCELLED,
+}
+"""How each outcome of a call ends it."""
+
+REASONS: frozenset[str] = frozenset(error_reason_pb2.ErrorReason.keys()[1:])
+
 
 def retry_after_ms(error: e.LoyaltyError) -> int | None:
     """Tell when trying again helps; absent when it does not."""
     known: int | None = getattr(error, "retry_after_ms", CATALOGUE[type(error)].retry_after_ms)
     return known
-
-
-REASONS: frozenset[str] = frozenset(error_reason_pb2.ErrorReason.keys()[1:])

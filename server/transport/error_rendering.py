@@ -184,11 +184,16 @@ def _json(body: dict[str, Any]) -> str:
 
 
 async def refuse(
-    context: grpc.aio.ServicerContext[Any, Any], error: LoyaltyError, dialect: Dialect | None
+    context: grpc.aio.ServicerContext[Any, Any],
+    error: LoyaltyError,
+    dialect: Dialect | None,
+    request_id: str,
 ) -> None:
-    """End a call with an error, in the words of its door."""
+    """End a call with an error, in the words of its door; Envoy tells the request ID by itself."""
     row = CATALOGUE[type(error)]
     trailers: tuple[tuple[str, Any], ...] = (
-        grpc_trailers(error) if dialect is None else legacy_trailers(error, dialect)
+        (*grpc_trailers(error), ("x-request-id", request_id))
+        if dialect is None
+        else legacy_trailers(error, dialect)
     )
     await context.abort(row.code, message_of(error), trailers)

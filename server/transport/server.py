@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
 from typing import Any, cast
@@ -24,13 +23,17 @@ from loyalty.v1 import (
     session_service_pb2,
     transaction_service_pb2,
 )
+from server.application.trail import Trail
 from server.domain.errors import LoyaltyError, ServerFailedError
+from server.domain.keys import ApiKey
+from server.transport.access_log import AccessLog
 from server.transport.authentication import authenticate
 from server.transport.call import DEADLINE_MAX_S, Call, Storage
-from server.transport.error_catalogue import CATALOGUE
+from server.transport.error_catalogue import CANCELLED, CATALOGUE, GRPC_CODES, OK
 from server.transport.error_rendering import Dialect, refuse
 from server.transport.parsing import parse
-from server.transport.telemetry import OK, CallMetrics
+from server.transport.telemetry import CallMetrics
+from server.transport.tracing import Tracing
 
 MESSAGE_BYTES_MAX = 256 * 1024
 """Largest request: a basket of 500 full lines is half of it. Envoy has the same limit."""
@@ -66,6 +69,7 @@ class LoyaltyServer:
         sandbox: Whether the published sandbox keys are taken.
         reflection_on: Whether callers may ask for the contract itself.
         calls: Counts and times calls.
+        tracing: Names and traces calls.
         share_port: Whether other servers may listen on the same port.
     """
 
@@ -77,11 +81,14 @@ class LoyaltyServer:
         sandbox: bool,
         reflection_on: bool,
         calls: CallMetrics,
+        tracing: Tracing,
         share_port: bool = False,
     ) -> None:
         self._store = store
         self._sandbox = sandbox
         self._calls = calls
+        self._tracing = tracing
+        self._access_log = AccessLog()
         self._under_way = 0
         self._stopping: asyncio.Event | None = None
         self._health = health.HealthServicer()
@@ -168,11 +175,15 @@ class LoyaltyServer:
         self, method: MethodDescriptor, endpoint: Endpoint
     ) -> Callable[[bytes, Context], Awaitable[bytes]]:
         name = f"{method.containing_service.name}/{method.name}"
+        self._calls.expect(name)
         request_class = GetMessageClass(method.input_type)
 
         async def handle(data: bytes, context: Context) -> bytes:
             started = perf_counter()
             metadata = _plain(context)
+            trail = self._tracing.begin(name, metadata)
+            key: ApiKey | None = None
+            outcome = OK
             self._under_way += 1
             try:
                 key = authenticate(metadata, self._store.catalog, name, sandbox=self._sandbox)
@@ -182,26 +193,34 @@ class LoyaltyServer:
                 call = Call(key, name, request, metadata, timeout_s, self._store)
                 answer = await endpoint(request, call)
             except LoyaltyError as error:
-                reason = CATALOGUE[type(error)].reason
-                self._calls.record(name, reason, perf_counter() - started)
-                return await _refuse(context, error, metadata)
+                outcome = CATALOGUE[type(error)].reason
+                return await _refuse(context, error, metadata, trail)
             except asyncio.CancelledError:
+                outcome = CANCELLED
                 raise
             except Exception:
-                request_id = metadata.get("x-request-id") or str(uuid.uuid4())
-                log.exception("call failed", method=name, request_id=request_id)
-                self._calls.record(name, "SERVER_FAILED", perf_counter() - started)
-                return await _refuse(context, ServerFailedError(request_id), metadata)
+                outcome = "SERVER_FAILED"
+                log.exception("call failed", method=name, request_id=trail.request_id)
+                return await _refuse(context, ServerFailedError(trail.request_id), metadata, trail)
             finally:
-                self._under_way -= 1
-                if self._stopping is not None and not self._under_way:
-                    self._stopping.set()
-            self._calls.record(name, OK, perf_counter() - started)
+                self._end(name, outcome, perf_counter() - started, trail, key)
             if call.repeated:
                 await context.send_initial_metadata((("idempotent-replayed", "true"),))
             return answer
 
         return handle
+
+    def _end(
+        self, method: str, outcome: str, seconds: float, trail: Trail, key: ApiKey | None
+    ) -> None:
+        """Let go of a call, and tell everyone who keeps count of them."""
+        self._under_way -= 1
+        if self._stopping is not None and not self._under_way:
+            self._stopping.set()
+        self._calls.record(method, outcome, seconds)
+        if trail.span is not None:
+            self._tracing.end(trail, outcome)
+        self._access_log.write(method, outcome, GRPC_CODES[outcome], seconds, key)
 
 
 def _plain(context: Context) -> dict[str, str]:
@@ -211,7 +230,10 @@ def _plain(context: Context) -> dict[str, str]:
     }
 
 
-async def _refuse(context: Context, error: LoyaltyError, metadata: Mapping[str, str]) -> bytes:
+async def _refuse(
+    context: Context, error: LoyaltyError, metadata: Mapping[str, str], trail: Trail
+) -> bytes:
     # Envoy sets one of ours; whatever a caller invents is not one.
-    await refuse(context, error, DIALECTS.get(metadata.get("loyalty-dialect", "")))
+    dialect = DIALECTS.get(metadata.get("loyalty-dialect", ""))
+    await refuse(context, error, dialect, trail.request_id)
     return b""

@@ -1,17 +1,51 @@
-"""What an operator watches: calls by method and outcome, and how the store keeps up."""
+"""What an operator watches: calls by method and outcome, how the store keeps up, and its health."""
 
 from __future__ import annotations
 
+import platform
+import shutil
 import threading
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Protocol
 from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    start_http_server,
+)
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+
+from server.transport.error_catalogue import OK
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-OK = "OK"
+
+
+class Spread(Protocol):
+    """How values were spread over buckets, the last of which has no bound."""
+
+    @property
+    def bounds(self) -> tuple[float, ...]:
+        """Upper bounds of the buckets."""
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Values in each bucket."""
+
+    @property
+    def total(self) -> float:
+        """Sum of all values."""
 
 
 class Stats(Protocol):
@@ -33,6 +67,22 @@ class Stats(Protocol):
     def waiting(self) -> int:
         """Units of work that wait."""
 
+    @property
+    def oldest_waiting_s(self) -> float:
+        """How long the first of them has waited."""
+
+    @property
+    def catalog_age_s(self) -> float:
+        """Seconds since the catalogue was last looked at."""
+
+    @property
+    def batch_calls(self) -> Spread:
+        """Calls that shared a commit."""
+
+    @property
+    def commit_s(self) -> Spread:
+        """Seconds a commit took."""
+
 
 class CallMetrics:
     """Counts and times calls; without a registry it does nothing."""
@@ -51,6 +101,11 @@ class CallMetrics:
         )
         self._children: dict[tuple[str, str], Any] = {}
 
+    def expect(self, method: str) -> None:
+        """Show a method before its first call: a rate needs something to start from."""
+        if self._duration is not None:
+            self._children[method, OK] = self._duration.labels(method, OK)
+
     def record(self, method: str, outcome: str, seconds: float) -> None:
         """Count a call. *outcome* is OK or the reason of its error."""
         if self._duration is None:
@@ -59,6 +114,90 @@ class CallMetrics:
         if child is None:
             child = self._children[method, outcome] = self._duration.labels(method, outcome)
         child.observe(seconds)
+
+
+class SweepMetrics:
+    """Counts what sweeps end, and how they end themselves."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._ended = Counter(
+            "loyalty_swept",
+            "Abandoned transactions voided and unused codes expired.",
+            ("kind",),
+            registry=registry,
+        )
+        self._failed = Counter(
+            "loyalty_sweep_failures", "Sweeps that failed as a whole.", registry=registry
+        )
+        self._left = Gauge(
+            "loyalty_sweep_left",
+            "Overdue rows that the last sweep could not end.",
+            registry=registry,
+        )
+        self._succeeded = Gauge(
+            "loyalty_sweep_last_success_timestamp_seconds",
+            "When a sweep last came to its end; 0 before the first.",
+            registry=registry,
+        )
+        for kind in ("transactions", "codes"):
+            self._ended.labels(kind)
+
+    def succeeded(self, transactions: int, codes: int, left: int) -> None:
+        """Count a sweep that came to its end."""
+        self._ended.labels("transactions").inc(transactions)
+        self._ended.labels("codes").inc(codes)
+        self._left.set(left)
+        self._succeeded.set_to_current_time()
+
+    def failed(self) -> None:
+        """Count a sweep that failed."""
+        self._failed.inc()
+
+
+class VitalMetrics:
+    """Shows what is looked up in the store now and then: it would cost too much a call."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def gauge(name: str, words: str) -> Gauge:
+            return Gauge(name, words, registry=registry)
+
+        self._open = gauge("loyalty_transactions_open", "Transactions that are PENDING.")
+        self._expiring = gauge(
+            "loyalty_transactions_expiring", "Open transactions that expire within an hour."
+        )
+        self._overdue = gauge(
+            "loyalty_transactions_overdue", "Open transactions that should have been voided."
+        )
+        self._holds = gauge("loyalty_holds_open", "Holds of open transactions.")
+        self._points = gauge("loyalty_points_held", "Points that these holds set aside.")
+        self._imbalance = gauge(
+            "loyalty_ledger_imbalance_points",
+            "Points that the accounts of a program do not sum to 0 by, over all programs.",
+        )
+        self._balanced = gauge(
+            "loyalty_ledger_checked_timestamp_seconds",
+            "When the accounts were last summed up; 0 before the first time.",
+        )
+        self._looked = gauge(
+            "loyalty_holds_checked_timestamp_seconds",
+            "When open transactions were last counted; 0 before the first time.",
+        )
+
+    def show_open(
+        self, *, transactions: int, expiring: int, overdue: int, holds: int, points: int
+    ) -> None:
+        """Show what is open."""
+        self._open.set(transactions)
+        self._expiring.set(expiring)
+        self._overdue.set(overdue)
+        self._holds.set(holds)
+        self._points.set(points)
+        self._looked.set_to_current_time()
+
+    def show_imbalance(self, points: int) -> None:
+        """Show by how much the ledger is out of balance."""
+        self._imbalance.set(points)
+        self._balanced.set_to_current_time()
 
 
 class _StoreCollector:
@@ -74,6 +213,63 @@ class _StoreCollector:
         yield CounterMetricFamily("loyalty_store_commits", "Commits.", seen.commits)
         yield CounterMetricFamily("loyalty_store_retries", "Transactions again.", seen.retries)
         yield GaugeMetricFamily("loyalty_store_waiting", "Units that wait.", seen.waiting)
+        yield GaugeMetricFamily(
+            "loyalty_store_oldest_waiting_seconds",
+            "How long the first of the waiting units has waited.",
+            seen.oldest_waiting_s,
+        )
+        yield GaugeMetricFamily(
+            "loyalty_catalog_age_seconds",
+            "Time since keys and programs were last looked at for changes.",
+            seen.catalog_age_s,
+        )
+        yield _histogram(
+            "loyalty_store_batch_calls", "Units that shared a commit.", seen.batch_calls
+        )
+        yield _histogram(
+            "loyalty_store_commit_seconds",
+            "Time to write a batch down and sync it.",
+            seen.commit_s,
+        )
+
+
+class _FileCollector:
+    """Measures the files of an embedded database, and the room that is left for them."""
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+
+    def collect(self) -> Iterator[Metric]:
+        """Give the sizes of now."""
+        size = GaugeMetricFamily(
+            "loyalty_database_file_bytes", "Size of the database's files.", labels=("file",)
+        )
+        for kind, suffix in (("database", ""), ("log", "-wal")):
+            try:
+                size.add_metric((kind,), Path(f"{self._database}{suffix}").stat().st_size)
+            except OSError:
+                size.add_metric((kind,), 0)
+        yield size
+        free = GaugeMetricFamily(
+            "loyalty_disk_free_ratio", "Free part of the disk that holds the database."
+        )
+        try:
+            disk = shutil.disk_usage(self._database.parent)
+        except OSError:
+            return
+        free.add_metric((), disk.free / disk.total)
+        yield free
+
+
+def _histogram(name: str, words: str, spread: Spread) -> HistogramMetricFamily:
+    family = HistogramMetricFamily(name, words)
+    below = 0
+    buckets: list[tuple[str, float]] = []
+    for bound, count in zip((*spread.bounds, float("inf")), spread.counts, strict=True):
+        below += count
+        buckets.append(("+Inf" if bound == float("inf") else str(float(bound)), below))
+    family.add_metric((), buckets, spread.total)
+    return family
 
 
 class Telemetry:
@@ -82,31 +278,35 @@ class Telemetry:
 
     Args:
         host: Address to listen on.
-        port: Where; 0 measures nothing and costs nothing.
+        port: Where; 0 serves nothing.
+        measure: Whether to measure all the same; what is not measured costs nothing.
+
+    Attributes:
+        registry: All measurements; absent when nothing is measured.
     """
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, *, measure: bool = False) -> None:
         self._server: tuple[WSGIServer, threading.Thread] | None = None
-        self._registry = CollectorRegistry() if port else None
-        self._expired: Counter | None = None
-        if self._registry is not None:
-            self._expired = Counter(
-                "loyalty_expired",
-                "Abandoned transactions voided and codes expired.",
-                registry=self._registry,
+        self.registry = CollectorRegistry() if port or measure else None
+        self.sweeps: SweepMetrics | None = None
+        self.vitals: VitalMetrics | None = None
+        if self.registry is not None:
+            self.sweeps = SweepMetrics(self.registry)
+            self.vitals = VitalMetrics(self.registry)
+            ProcessCollector(registry=self.registry)
+            Info("loyalty_build", "What runs.", registry=self.registry).info(
+                {"version": version("loyalty"), "python": platform.python_version()}
             )
-            self._server = start_http_server(port, host, self._registry)
-        self.calls = CallMetrics(self._registry)
+            if port:
+                self._server = start_http_server(port, host, self.registry)
+        self.calls = CallMetrics(self.registry)
 
-    def count_expired(self, count: int) -> None:
-        """Count what a sweep ended."""
-        if self._expired is not None:
-            self._expired.inc(count)
-
-    def watch_store(self, stats: Callable[[], Stats]) -> None:
-        """Show what the store counts."""
-        if self._registry is not None:
-            self._registry.register(_StoreCollector(stats))
+    def watch_store(self, stats: Callable[[], Stats], file: Path | None) -> None:
+        """Show what the store counts, and the *file* of an embedded database."""
+        if self.registry is not None:
+            self.registry.register(_StoreCollector(stats))
+            if file is not None:
+                self.registry.register(_FileCollector(file))
 
     def close(self) -> None:
         """Stop measuring and let go of the port."""

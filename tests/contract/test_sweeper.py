@@ -56,13 +56,13 @@ async def test_row_that_cannot_be_ended_keeps_no_other_from_its_end(database_url
         for transaction_id in broken:
             _break(database_url, transaction_id)
         with capture_logs() as logged:
-            assert await sweep(store) == 9
+            assert (await sweep(store)).count == 9
         assert _open(database_url) == broken
         said = [entry["row"] for entry in logged if entry["log_level"] == "error"]
         assert len(said) == 3
         assert all(any(one in row for row in said) for one in broken)
         _mend(database_url)
-        assert await sweep(store) == 3
+        assert (await sweep(store)).count == 3
     assert all(balances(database_url, guest) == (100_000, 0) for guest in guests)
     audit(database_url)
 
@@ -78,7 +78,7 @@ async def test_batch_of_broken_rows_is_passed_over(
         opened = await _abandon(Till(store), guests, 9)
         for transaction_id in opened[:7]:
             _break(database_url, transaction_id)
-        assert await sweep(store) == 2
+        assert (await sweep(store)).count == 2
         assert _open(database_url) == set(opened[:7])
 
 
@@ -92,7 +92,7 @@ async def test_transactions_of_one_instant_are_all_found(
         till = Till(store)
         for _ in range(7):
             await till.identify(guest, COFFEE)
-        assert await sweep(store) == 7
+        assert (await sweep(store)).count == 7
     assert balances(database_url, guest) == (100_000, 0)
 
 
@@ -102,7 +102,7 @@ async def test_sweepers_of_two_servers_end_each_row_once(database_url: str) -> N
         guests = [await enroll(store, 100_000) for _ in range(GUESTS)]
         await _abandon(Till(store), guests, 30)
         counts = await asyncio.gather(*(sweep(one) for one in (store, other, store, other)))
-    assert sum(counts) == 30
+    assert sum(swept.count for swept in counts) == 30
     assert all(balances(database_url, guest) == (100_000, 0) for guest in guests)
     audit(database_url)
 
@@ -141,8 +141,8 @@ async def test_codes_past_their_time_are_expired(database_url: str) -> None:
             "UPDATE code SET expires_ms = 5 WHERE loyalty_id <> :guest",
             guest=guests[0],
         )
-        assert await sweep(store) == 2
-        assert await sweep(store) == 0
+        assert (await sweep(store)).count == 2
+        assert (await sweep(store)).count == 0
     found = rows(database_url, "SELECT loyalty_id, status FROM code")
     assert {row.loyalty_id: row.status for row in found} == {
         guests[0]: 1,
@@ -165,4 +165,4 @@ async def test_storage_that_does_not_serve_ends_the_sweep(
             patch.setattr("server.sweeper.void_overdue", unavailable)
             with pytest.raises(StorageUnavailableError):
                 await sweep(store)
-        assert await sweep(store) == 3
+        assert (await sweep(store)).count == 3

@@ -52,6 +52,7 @@ class Refusal:
     violations: dict[str, str]
     retry_s: float | None
     trailer_bytes: int
+    request_id: str
 
 
 class Caller:
@@ -134,6 +135,7 @@ def _read(error: grpc.aio.AioRpcError) -> Refusal:
         metadata=dict(info.metadata),
         violations={broken.field: broken.description for broken in bad.field_violations},
         retry_s=retry_s,
+        request_id=next((str(value) for name, value in trailers if name == "x-request-id"), ""),
         trailer_bytes=sum(len(name) + len(value) for name, value in trailers),
     )
 

@@ -1,0 +1,69 @@
+"""Looks every so often at what would cost too much to count a call: open orders, and the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from time import perf_counter
+from typing import Any, Protocol
+
+import structlog
+
+from server.domain.clock import now_ms
+from server.storage.store import Store
+
+OPEN_EVERY_S = 10.0
+LEDGER_EVERY_S = 60.0
+SOON_MS = 3_600_000
+SHARE = 0.02
+"""Part of the time that a look may take: it comes less often in a store where it takes longer."""
+
+log = structlog.get_logger(__name__)
+
+
+class VitalsWatch(Protocol):
+    """Shows what was seen."""
+
+    def show_open(
+        self, *, transactions: int, expiring: int, overdue: int, holds: int, points: int
+    ) -> None:
+        """Show what is open."""
+
+    def show_imbalance(self, points: int) -> None:
+        """Show by how much the ledger is out of balance."""
+
+
+async def watch_forever(store: Store, watch: VitalsWatch) -> None:
+    """Look at the store again and again; a look that fails is logged."""
+
+    async def look_at_orders() -> None:
+        async with store.read() as reader:
+            seen = await reader.open_orders(now_ms(), SOON_MS)
+        watch.show_open(
+            transactions=seen.transactions,
+            expiring=seen.expiring,
+            overdue=seen.overdue,
+            holds=seen.holds,
+            points=seen.points,
+        )
+
+    async def look_at_ledger() -> None:
+        async with store.read() as reader:
+            imbalance = await reader.imbalance()
+        if imbalance:
+            log.error("the ledger does not balance", points=imbalance)
+        watch.show_imbalance(imbalance)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_repeat(look_at_orders, OPEN_EVERY_S))
+        group.create_task(_repeat(look_at_ledger, LEDGER_EVERY_S))
+
+
+async def _repeat(look: Callable[[], Coroutine[Any, Any, None]], every_s: float) -> None:
+    while True:
+        started = perf_counter()
+        try:
+            await look()
+        except Exception as problem:  # noqa: BLE001 - the next time tries again.
+            log.warning("store not looked at", reason=f"{type(problem).__name__}: {problem}")
+        await asyncio.sleep(max(every_s, (perf_counter() - started) / SHARE))
