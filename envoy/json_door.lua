@@ -8,7 +8,7 @@ local CALL = "loyalty.json_door.call" -- dynamic metadata: what the response sid
 local BODY = "loyalty.json_door.body" -- apart from it, because only a refused call reads it back
 local MAX_DEPTH = 100 -- the transcoder's own limit
 local MAX_ERRORS = 200 -- more would not help a developer, and could outgrow Envoy's buffers
-local MAX_BODY = 262144 -- the contract's 256 KiB, as the till sent them
+local MAX_BODY = 524288 -- 512 KiB, as the till sent them: 500 lines at full width fit
 local INVALID_CORRELATION_ID = "Invalid Correlation ID"
 
 -- Envoy's own answers: status -> RBI code, message. ES has one code for most of 4xx.
@@ -19,7 +19,7 @@ local ANSWERS = {
   [404] = { "NotFound", "No such path" },
   [405] = { "MethodNotAllowed", "This path does not take that method" },
   [408] = { "RequestTimeout", "The request did not arrive in time" },
-  [413] = { "PayloadTooLarge", "Request body is larger than 256 KiB" },
+  [413] = { "PayloadTooLarge", "Request body is larger than 512 KiB" },
   [429] = { "TooManyRequests", "Too many requests, try again later" },
   [431] = { "HeadersTooLarge", "Request headers are too large" },
   [500] = { "InternalServerError", "Something went wrong" },

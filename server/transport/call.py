@@ -32,6 +32,7 @@ from server.domain.program import Catalog, Program
 R = TypeVar("R")
 
 DEADLINE_MAX_S = 5.0
+USER_DATETIME_MAX = 64
 _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 
@@ -177,6 +178,9 @@ class Call:
         text = self.metadata.get("x-user-datetime")
         if text is None:
             return None
+        # A fraction of a second may have any number of digits.
+        if len(text) > USER_DATETIME_MAX:
+            raise _header_invalid("x-user-datetime", "must be at most 64 characters")
         try:
             return datetime.fromisoformat(text.strip())
         except ValueError:

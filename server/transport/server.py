@@ -35,8 +35,8 @@ from server.transport.parsing import parse
 from server.transport.telemetry import CallMetrics
 from server.transport.tracing import Tracing
 
-MESSAGE_BYTES_MAX = 256 * 1024
-"""Largest request: a basket of 500 full lines is half of it. Envoy has the same limit."""
+MESSAGE_BYTES_MAX = 512 * 1024
+"""Largest request: 500 lines, each text as long as it may be, fit as JSON. Envoy has the same."""
 
 METADATA_BYTES_MAX = 16 * 1024
 DIALECTS: Mapping[str, Dialect] = {dialect.value: dialect for dialect in Dialect}

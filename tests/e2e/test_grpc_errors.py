@@ -259,7 +259,7 @@ async def test_unknown_fields_are_ignored(server: Server) -> None:
 
 @pytest.mark.parametrize("over", [0, 1])
 async def test_message_limit_is_exact(server: Server, over: int) -> None:
-    """A message of 256 KiB is read; one byte more is refused as too large."""
+    """A message of 512 KiB is read; one byte more is refused as too large."""
     envelope = len(
         identify_service_pb2.IdentifyRequest(identifier="x" * 200_000).SerializeToString()
     )

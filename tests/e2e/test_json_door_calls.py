@@ -273,10 +273,10 @@ def test_unknown_client_path_speaks_the_other_dialect(door: Door) -> None:
 
 
 def test_body_limit_is_exact(door: Door) -> None:
-    """256 KiB is read, one byte more is 413."""
+    """512 KiB is read, one byte more is 413."""
     body = json.dumps(identify_request()).encode()
-    assert door.post(IDENTIFY, body.ljust(262_144)).status == 200
-    refused = door.post(IDENTIFY, body.ljust(262_145))
+    assert door.post(IDENTIFY, body.ljust(524_288)).status == 200
+    refused = door.post(IDENTIFY, body.ljust(524_289))
     assert (refused.status, refused.json["code"]) == (413, "PayloadTooLarge")
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +63,9 @@ class HttpClient:
                 return await read_response(reader)
             finally:
                 writer.close()
-                await writer.wait_closed()
+                # Whoever refuses a body before its end may hang up while it is still sent.
+                with suppress(ConnectionError):
+                    await writer.wait_closed()
 
 
 async def read_response(reader: asyncio.StreamReader) -> Response:

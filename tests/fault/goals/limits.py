@@ -1,0 +1,448 @@
+"""G24: every field of every request at its limit, one beyond it, and ten times it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+from google.protobuf.descriptor import FieldDescriptor as F
+from google.protobuf.message import Message
+
+from buf.validate import validate_pb2
+from loyalty.v1 import order_pb2
+from loyalty.v1 import transaction_service_pb2 as pb
+from server.domain.basket import AMOUNT_MINOR_MAX
+from server.domain.errors import RequestInvalidError
+from server.transport.call import USER_DATETIME_MAX
+from server.transport.parsing import parse
+from server.transport.server import MESSAGE_BYTES_MAX
+from tests.fault.doors import (
+    Fields,
+    Rpc,
+    Seen,
+    all_rpcs,
+    holder,
+    json_place_of,
+    leaves,
+    place_of,
+)
+from tests.fault.goal import SQLITE, Goal, Trial
+from tests.fault.worlds import Worlds, open_worlds, order, rpc_named, template, vendor
+
+TEN = 10
+LARGEST = {F.CPPTYPE_INT32: 2**31 - 1, F.CPPTYPE_INT64: 2**63 - 1}
+AMOUNTS = {"OrderLine.price": AMOUNT_MINOR_MAX, "OrderLine.tax": AMOUNT_MINOR_MAX}
+"""Limits that hang on the program's currency, in its minor units, and so are not in the proto."""
+
+WORDS: Mapping[str, str] = {
+    "^[0-9]{6}$": "123456",
+    "^[0-9]{4}-[0-9]{2}-[0-9]{2}$": "1990-02-03",
+    "^[A-Za-z]{3}$": "CAD",
+}
+"""The longest text that a pattern of fixed length lets in."""
+
+REFERENCES = {
+    "incentive_id",
+    "loyalty_engine_id",
+    "parent_reference_id",
+    "page_token",
+    "idempotency_key",
+    "loyalty_id",
+    "transaction_id",
+    "reference_id",
+    "currency",
+    "birth_date",
+    "order",
+}
+"""Fields whose value, of whatever length, must name something as well."""
+
+TOO_LARGE = {"RESOURCE_EXHAUSTED", "413"}
+BROKEN = {"INTERNAL", "UNKNOWN", "UNAVAILABLE", "CANCELLED", "DEADLINE_EXCEEDED"}
+WIDE = "\U0001f36a"
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A value for a field, and whether it is within the limit."""
+
+    name: str
+    value: Any
+    fits: bool
+
+
+class UnlimitedError(Exception):
+    """Raised when nothing limits a field."""
+
+
+def sizes(part: F) -> list[Size]:
+    """
+    Give values at the limit of a field, one beyond it, and ten times it.
+
+    Raises:
+        UnlimitedError: The field has no limit.
+    """
+    rules = part.GetOptions().Extensions[validate_pb2.field]
+    if part.is_repeated:
+        return _numbers(rules.repeated.max_items)
+    if part.cpp_type in LARGEST:
+        kind = {F.CPPTYPE_INT32: "int32", F.CPPTYPE_INT64: "int64"}[part.cpp_type]
+        rule = getattr(rules, kind)
+        return _numbers(rule.lte or (rule.lt and rule.lt - 1) or LARGEST[part.cpp_type])
+    if part.cpp_type == F.CPPTYPE_ENUM:
+        return _numbers(rules.enum.defined_only and max(part.enum_type.values_by_number))
+    if part.cpp_type in {F.CPPTYPE_DOUBLE, F.CPPTYPE_FLOAT}:
+        minor = AMOUNTS.get(f"{part.containing_type.name}.{part.name}", 0)
+        return [replace(size, value=size.value / 100) for size in _numbers(minor)]
+    if part.cpp_type == F.CPPTYPE_STRING:
+        return list(_texts(rules))
+    if part.cpp_type in {F.CPPTYPE_MESSAGE, F.CPPTYPE_BOOL}:
+        return []
+    raise UnlimitedError
+
+
+def _numbers(most: int) -> list[Size]:
+    if not most:
+        raise UnlimitedError
+    tried = (("max", most), ("max+1", most + 1), ("10x", TEN * (most + 1)))
+    return [Size(name, value, value <= most) for name, value in tried]
+
+
+def _texts(rules: Any) -> Iterator[Size]:
+    rule = rules.string
+    fixed = WORDS.get(rule.pattern) or ("a" * 8 + "-aaaa" * 3 + "-" + "a" * 12) * rule.uuid
+    fixed = fixed or max(getattr(rule, "in"), key=len, default="")
+    if fixed:
+        yield Size("max", fixed, fits=True)
+        yield Size("max+1", fixed + fixed[-1], fits=False)
+        yield Size("10x", fixed * TEN, fits=False)
+        return
+    most = rule.max_len or rule.len
+    if not most:
+        raise UnlimitedError
+    for name, count in (("max", most), ("max+1", most + 1), ("10x", TEN * most)):
+        yield Size(name, _text(count, rule, "x"), count <= most)
+    wide = _text(most, rule, WIDE)
+    if not rule.pattern or re.fullmatch(rule.pattern.replace(r"\\", "\\"), wide):
+        yield Size("max of wide characters", wide, not rule.email)
+
+
+def _text(count: int, rule: Any, sign: str) -> str:
+    if not rule.email:
+        return sign * count
+    # The part before the sign may have 64 characters, and each label after it 63.
+    local, rest = sign * 64, count - 65
+    labels = []
+    while rest > 0:
+        labels.append("x" * min(rest, 60))
+        rest -= 61
+    return f"{local}@{'.'.join(labels)}"
+
+
+def _ignored(path: Fields) -> bool:
+    """Whether the contract says that nobody looks at the field."""
+    return any(
+        part.GetOptions().Extensions[validate_pb2.field].ignore == validate_pb2.IGNORE_ALWAYS
+        for part in path[:-1]
+    )
+
+
+def _put(request: Message, path: Fields, value: Any) -> None:
+    message, part = holder(request, path), path[-1]
+    if not part.is_repeated:
+        setattr(message, part.name, value)
+        return
+    listed = getattr(message, part.name)
+    item = copy.deepcopy(listed[0]) if len(listed) else listed.add()
+    message.ClearField(part.name)
+    for number in range(value):
+        if "incentive_id" in item.DESCRIPTOR.fields_by_name and part.name == "order":
+            item.incentive_id = f"{number:08d}-0000-4000-8000-000000000000"
+        getattr(message, part.name).append(item)
+
+
+def _json_with(content: dict[str, Any], path: Fields, value: Any) -> None:
+    """Write a number into JSON that no message can hold."""
+    place: Any = content
+    for part in path[:-1]:
+        if part.is_repeated:
+            place = place.setdefault(part.json_name, [{}])[0]
+        else:
+            place = place.setdefault(part.json_name, {})
+    place[path[-1].json_name] = value
+
+
+class Sizes:
+    """Tries one size of one field after the other, on both doors."""
+
+    def __init__(self, trial: Trial, worlds: Worlds) -> None:
+        self._trial = trial
+        self._own = worlds.own
+        self._templates: dict[str, Message] = {}
+        self.calls = 0
+
+    async def template(self, rpc: Rpc) -> Message:
+        """Give a request of a call that would succeed."""
+        if rpc.name not in self._templates:
+            self._templates[rpc.name] = await template(self._own, rpc)
+        return copy.deepcopy(self._templates[rpc.name])
+
+    async def try_size(self, rpc: Rpc, path: Fields, size: Size) -> None:
+        """Send a value on both doors, and look at what it is answered."""
+        place, doors, headers = place_of(path), self._own.doors, self._own.headers()
+        where = f"{rpc.name} {place} {size.name}"
+        request = await self.template(rpc)
+        if path[-1].name == "idempotency_key":
+            request.Clear()
+        ignored = _ignored(path)
+        beyond_type = path[-1].cpp_type in LARGEST and size.value > LARGEST[path[-1].cpp_type]
+        if not beyond_type or path[-1].is_repeated:
+            _put(request, path, size.value)
+            data = request.SerializeToString()
+            self._require_rule(rpc, path, size, data, where, ignored=ignored)
+            seen = await doors.grpc(rpc, data, headers)
+            large = len(data) > MESSAGE_BYTES_MAX
+            self._judge(f"{where} by gRPC", seen, place, size.fits or ignored, large=large)
+        for route in rpc.routes:
+            if not all(getattr(request, name) for name in route.variables):
+                continue
+            url, content = rpc.call_of(request, route)
+            if beyond_type and not path[-1].is_repeated:
+                if content is None:
+                    name = path[-1].json_name
+                    url = re.sub(rf"{name}=\d+", f"{name}={size.value}", url)
+                else:
+                    _json_with(content, path, size.value)
+            body = None if content is None else json.dumps(content, ensure_ascii=False).encode()
+            seen = await doors.send(route.method, url, body, headers)
+            large = body is not None and len(body) > MESSAGE_BYTES_MAX
+            # A number that no message can hold is refused even where nobody looks at it.
+            fits = size.fits or (ignored and not beyond_type)
+            self._judge(f"{where} by JSON", seen, json_place_of(path), fits, large=large)
+
+    def _require_rule(
+        self, rpc: Rpc, path: Fields, size: Size, data: bytes, where: str, *, ignored: bool
+    ) -> None:
+        """See that it is the contract's rule that refuses, and not whatever comes after it."""
+        if f"{path[-1].containing_type.name}.{path[-1].name}" in AMOUNTS:
+            return
+        try:
+            parse(rpc.request, data)
+        except RequestInvalidError as refusal:
+            named = {broken.field for broken in refusal.violations}
+            holds = not (size.fits or ignored) and place_of(path) in named
+        else:
+            holds = size.fits or ignored
+        self._trial.require(holds, f"{where}: the rule of the contract does not hold")
+
+    def _judge(self, where: str, seen: Seen, place: str, fits: bool, *, large: bool) -> None:  # noqa: FBT001
+        self.calls += 1
+        told = f"{where}: {seen.outcome} {seen.reason} {list(seen.fields)[:5]}"
+        if large:
+            self._trial.require(seen.outcome in TOO_LARGE, f"{told}, not too large")
+        elif fits:
+            named = place in seen.fields and place.rpartition(".")[2] not in REFERENCES_JSON
+            crashed = seen.outcome in BROKEN | TOO_LARGE or seen.outcome.startswith("5")
+            self._trial.require(not named and not crashed, f"{told} at a size that fits")
+        else:
+            refused = seen.outcome in {"INVALID_ARGUMENT", "400"} and place in seen.fields
+            self._trial.require(refused, f"{told}, does not name {place}")
+
+    async def try_header(self, name: str, value: str, *, fits: bool) -> None:
+        """Send a header with every call that may read it."""
+        for rpc in all_rpcs():
+            if name == "x-user-datetime" and rpc.name not in LOCAL_TIMES:
+                continue
+            if name == "idempotency-key" and rpc.name not in WRITES:
+                continue
+            headers = {**self._own.headers(), name: value}
+            for door in (self._own.doors.grpc, self._own.doors.json):
+                seen = await door(rpc, await self.template(rpc), headers)
+                self._judge(f"{rpc.name} {name} of {len(value)}", seen, name, fits, large=False)
+
+    async def try_key(self, length: int, *, fits: bool) -> None:
+        """Send an API key that nobody has: a short one is wrong, a long one is too long."""
+        for rpc in all_rpcs():
+            headers = {"x-api-key": "k" * length}
+            spoken = await self._own.doors.json(rpc, await self.template(rpc), headers)
+            self.calls += 1
+            wanted = {"401"} if fits else {"431"}
+            self._trial.require(
+                spoken.outcome in wanted, f"{rpc.name} with a key of {length}: {spoken}"
+            )
+            seen = await self._own.doors.grpc(rpc, await self.template(rpc), headers)
+            self.calls += 1
+            told = {"UNAUTHENTICATED"} if fits else {"RESOURCE_EXHAUSTED"}
+            self._trial.require(seen.outcome in told, f"{rpc.name} with a key of {length}: {seen}")
+
+    async def try_body(self, length: int, *, fits: bool) -> None:
+        """Send a request of exactly so many bytes to every call that takes a body."""
+        for rpc in all_rpcs():
+            request = await self.template(rpc)
+            headers = self._own.headers()
+            data = request.SerializeToString()
+            # A field that nobody knows: key, length in three bytes at least, and filling.
+            filling = length - len(data) - 2 - 3
+            head = b"\xc2\x3e" + _varint(filling)
+            data += head + b"x" * (length - len(data) - len(head))
+            seen = await self._own.doors.grpc(rpc, data, headers)
+            self.calls += 1
+            large = seen.outcome in TOO_LARGE
+            self._trial.require(
+                large != fits and seen.outcome not in BROKEN,
+                f"{rpc.name} of {length} bytes by gRPC: {seen}",
+            )
+            route = rpc.route_for(request)
+            if not route.has_body:
+                continue
+            url, content = rpc.call_of(request, route)
+            body = json.dumps(content).encode().ljust(length)
+            seen = await self._own.doors.send(route.method, url, body, headers)
+            self.calls += 1
+            self._trial.require(
+                (seen.outcome == "413") != fits and not seen.outcome.startswith("5"),
+                f"{rpc.name} of {length} bytes by JSON: {seen}",
+            )
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*out, value])
+
+
+REFERENCES_JSON = REFERENCES | {
+    name
+    for rpc in all_rpcs()
+    for path in leaves(rpc.request.DESCRIPTOR)
+    if path[-1].name in REFERENCES
+    for name in (path[-1].json_name,)
+}
+LOCAL_TIMES = {
+    "IdentifyService/Identify",
+    "CodeService/IssueCode",
+    "TransactionService/Validate",
+    "TransactionService/Update",
+}
+WRITES = {
+    "SessionService/StartAnonymousSession",
+    "IdentifyService/Identify",
+    "CodeService/IssueCode",
+    "TransactionService/Update",
+    "TransactionService/Void",
+    "TransactionService/Unclaimed",
+    "TransactionService/ClaimReceipt",
+    "MemberService/EnrollMember",
+}
+
+
+def wide_order(lines: int) -> order_pb2.TransactionDetails:
+    """Sell *lines* lines with every text as long as it may be."""
+    details = order()
+    first = "0".rjust(64, "r")
+    line = {
+        "product_id": "p" * 64,
+        "incentive_id": "i" * 128,
+        "loyalty_engine_id": "e" * 128,
+        "quantity": 9999,
+        "price": 0.01,
+        "product_type": "item",
+        "name": "n" * 255,
+        "tax": 99.99,
+        "parent_reference_id": first,
+    }
+    del details.order[:], details.applied_discounts[:], details.payments[:]
+    for number in range(lines):
+        details.order.append(order_pb2.OrderLine(**line, reference_id=f"{number}".rjust(64, "r")))
+    for _ in range(50):
+        details.payments.add(amount=10**9, type="t" * 32, cc_token="c" * 512)
+    widest = vendor("o" * 128)
+    widest.pos_type = widest.terminal = widest.operator = widest.supporting_pos = "v" * 64
+    details.pos_vendor.CopyFrom(widest)
+    return details
+
+
+async def _try_baskets(trial: Trial, worlds: Worlds) -> None:
+    """Send the largest order there is through both doors, and one with a line too many."""
+    own, rpc = worlds.own, rpc_named("TransactionService/Unclaimed")
+    for lines, grpc_code, status in ((500, "OK", "200"), (501, "INVALID_ARGUMENT", "400")):
+        request = pb.UnclaimedRequest(
+            channel="RESTAURANT",
+            created="c" * 64,
+            service_mode="EAT_IN",
+            transaction_details=wide_order(lines),
+        )
+        seen = await own.doors.grpc(rpc, request, own.headers())
+        spoken = await own.doors.json(rpc, request, own.headers())
+        trial.require(seen.outcome == grpc_code, f"{lines} full lines by gRPC: {seen}")
+        trial.require(spoken.outcome == status, f"{lines} full lines by JSON: {spoken}")
+        if lines == 500:
+            size = len(json.dumps(rpc.call_of(request, rpc.routes[0])[1], separators=(",", ":")))
+            trial.figure("bytes of 500 full lines as JSON", size)
+
+
+def _limited(trial: Trial) -> list[tuple[Rpc, Fields, Size]]:
+    found = []
+    for rpc in all_rpcs():
+        for path in leaves(rpc.request.DESCRIPTOR):
+            try:
+                found += [(rpc, path, size) for size in sizes(path[-1])]
+            except UnlimitedError:
+                trial.require(holds=False, problem=f"{rpc.name} {place_of(path)} has no limit")
+    return found
+
+
+async def run(trial: Trial) -> None:
+    """Try the sizes of every field, of every header and of the whole, then count the living."""
+    tried = _limited(trial)
+    if trial.problems:
+        return
+    everything = len({(rpc.name, place_of(path)) for rpc, path, _ in tried})
+    if not trial.full:
+        tried = trial.chance().sample(tried, 60)
+    async with AsyncExitStack() as cleanup:
+        worlds = await open_worlds(cleanup, trial.new_database(), trial.folder)
+        runner = Sizes(trial, worlds)
+        for rpc, path, size in tried:
+            await runner.try_size(rpc, path, size)
+        if trial.full:
+            for length in (MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX + 1, TEN * MESSAGE_BYTES_MAX):
+                await runner.try_body(length, fits=length <= MESSAGE_BYTES_MAX)
+            for length in (255, 256, 2550):
+                await runner.try_header("idempotency-key", "k" * length, fits=length <= 255)
+            for length in (USER_DATETIME_MAX, USER_DATETIME_MAX + 1, TEN * USER_DATETIME_MAX):
+                local_time = "2026-11-22T12:00:00.".ljust(length, "0")
+                await runner.try_header(
+                    "x-user-datetime", local_time, fits=length <= USER_DATETIME_MAX
+                )
+            for length, fits in ((8 * 1024, True), (160 * 1024, False)):
+                await runner.try_key(length, fits=fits)
+        await _try_baskets(trial, worlds)
+        process = worlds.envoy._process
+        trial.require(process is not None and process.poll() is None, "Envoy ended")
+        still = await worlds.own.doors.json(
+            rpc_named("MemberService/GetMember"),
+            await template(worlds.own, rpc_named("MemberService/GetMember")),
+            worlds.own.headers(),
+        )
+        trial.require(still.outcome == "200", f"afterwards: {still}")
+    trial.figure("fields", everything)
+    trial.figure("sizes tried", len(tried))
+    trial.figure("calls", runner.calls)
+
+
+GOALS = (
+    Goal(
+        "G24",
+        "Limits",
+        "Every field is taken at its limit and refused by name beyond it, on both doors.",
+        run,
+        databases=(SQLITE,),
+    ),
+)
