@@ -38,7 +38,8 @@ from server.transport.tracing import Tracing
 MESSAGE_BYTES_MAX = 512 * 1024
 """Largest request: 500 lines, each text as long as it may be, fit as JSON. Envoy has the same."""
 
-METADATA_BYTES_MAX = 16 * 1024
+METADATA_BYTES_MAX = 40 * 1024
+"""More than Envoy lets in: what it took for good headers must not be refused as too many calls."""
 DIALECTS: Mapping[str, Dialect] = {dialect.value: dialect for dialect in Dialect}
 CONCURRENT_CALLS_MAX = 8192
 

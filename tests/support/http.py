@@ -58,12 +58,14 @@ class HttpClient:
         async with asyncio.timeout(TIMEOUT_S):
             reader, writer = await asyncio.open_connection(self.host, self.port, ssl=self.tls)
             try:
+                # Whoever refuses a body before its end may hang up while it is still sent.
+                answer = asyncio.create_task(read_response(reader))
                 writer.write(data)
-                await writer.drain()
-                return await read_response(reader)
+                with suppress(ConnectionError):
+                    await writer.drain()
+                return await answer
             finally:
                 writer.close()
-                # Whoever refuses a body before its end may hang up while it is still sent.
                 with suppress(ConnectionError):
                     await writer.wait_closed()
 

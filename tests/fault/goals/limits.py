@@ -421,7 +421,7 @@ async def run(trial: Trial) -> None:
                 await runner.try_header(
                     "x-user-datetime", local_time, fits=length <= USER_DATETIME_MAX
                 )
-            for length, fits in ((8 * 1024, True), (160 * 1024, False)):
+            for length, fits in ((28 * 1024, True), (160 * 1024, False)):
                 await runner.try_key(length, fits=fits)
         await _try_baskets(trial, worlds)
         process = worlds.envoy._process
