@@ -31,7 +31,7 @@ from tests.support.stores import PEPPER, open_store
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "lk_fault"
-START_S = 20.0
+START_S = 60.0
 
 Query = Callable[[str], Sequence[Any]]
 

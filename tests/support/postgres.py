@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from sqlalchemy import URL, make_url
 
 from server.storage.databases import Database
 from server.storage.migrate import migrate
+from tests.benchmark.machine import family
 
 
 class Postgres:
@@ -23,8 +26,9 @@ class Postgres:
 
     _TEMPLATE = "migrated"
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, process: Any) -> None:
         self._url = url
+        self._process = process
         self._numbers = count(1)
         self.run(f"CREATE DATABASE {self._TEMPLATE}")
         migrate(Database.from_text(self._named(self._TEMPLATE)))
@@ -58,6 +62,16 @@ class Postgres:
         dsn = self._url.render_as_string(hide_password=False)
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute(statement.encode())
+
+    def crash(self) -> None:
+        """Kill all of its processes at once, start it again, and wait until it has recovered."""
+        members = family(self._process.get_pid())
+        for pid in members:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        while any(_lives(pid) for pid in members):
+            time.sleep(0.01)
+        self._process.ensure_postgres_running()
 
     def ask(self, query: str) -> Any:
         """Ask the server itself on a new connection; answers the first value."""
@@ -97,6 +111,14 @@ class Serializable:
         return database_url
 
 
+def _lives(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
 @contextmanager
 def run_postgres() -> Iterator[Postgres]:
     """
@@ -113,7 +135,7 @@ def run_postgres() -> Iterator[Postgres]:
                 # A deadlock is retried; waiting a second to see it only makes the tests slow.
                 connection.execute("ALTER SYSTEM SET deadlock_timeout = '50ms'")
                 connection.execute("SELECT pg_reload_conf()")
-            yield Postgres(url)
+            yield Postgres(url, server)
         finally:
             server.cleanup()
 

@@ -117,7 +117,7 @@ def _kinds(trial: Trial) -> Iterator[list[Backend]]:
         folder.mkdir()
         yield [trial.backend, Sqlite(folder)]
     elif trial.full:
-        with run_postgres(durable=True) as postgres:
+        with run_postgres() as postgres:
             yield [trial.backend, postgres]
     else:
         yield [trial.backend]
