@@ -82,6 +82,17 @@ def balances(database_url: str, loyalty_id: str) -> tuple[int, int]:
     return available, held
 
 
+def all_balances(database_url: str) -> dict[str, tuple[int, int]]:
+    """Read every member's available and held points, in one query."""
+    found = rows(
+        database_url,
+        "SELECT loyalty_id, available.balance AS available, held.balance AS held FROM member "
+        "JOIN account AS available ON available.member_number = number AND available.kind = 1 "
+        "JOIN account AS held ON held.member_number = number AND held.kind = 2",
+    )
+    return {row.loyalty_id: (row.available, row.held) for row in found}
+
+
 def count_rows(database_url: str, table: str) -> int:
     """Count the rows of a table."""
     (found,) = rows(database_url, f"SELECT count(*) AS number FROM {table}")  # noqa: S608

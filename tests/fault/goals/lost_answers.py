@@ -23,7 +23,7 @@ from tests.fault.proxy import Cut, Proxy
 from tests.fault.senders import GrpcSender, JsonSender, LostError, Sender
 from tests.fault.tills import SANDWICH
 from tests.support.banks import SECRET, Bank, open_bank_on
-from tests.support.ledger import audit, balances
+from tests.support.ledger import all_balances, audit
 from tests.support.server import Caller, identify_request
 from tests.support.transactions import COFFEE, line, reward_line, unclaimed_request, update_request
 
@@ -344,8 +344,9 @@ async def run(trial: Trial) -> None:
 def _judge(trial: Trial, url: str, tills: list[Till], before: Counter[str]) -> None:
     """Hold what is stored against the models of all tills."""
     audit(url)
+    points = all_balances(url)
     for till in tills:
-        found = balances(url, till.loyalty_id)
+        found = points[till.loyalty_id]
         due = (till.model.available, till.model.held)
         trial.require(found == due, f"{till.loyalty_id} has {found} where {due} is due")
     added = count_all(url)
