@@ -140,7 +140,7 @@ async def _sweep_on(store: Store, done: asyncio.Event) -> int:
     """Sweep all the time."""
     ended = 0
     while not done.is_set():
-        ended += await sweep(store)
+        ended += (await sweep(store)).transactions
         await asyncio.sleep(SWEEP_PAUSE_S)
     return ended
 

@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from server.application.create_key import CreateKey, create_key
 from server.domain.clock import DAY_MS, now_ms
 from server.domain.keys import Role
-from server.sweeper import sweep
+from server.sweeper import forget, sweep
 from tests.fault.goal import Goal, Trial
 from tests.fault.goals.replay import REUSED, count_all
 from tests.fault.senders import GrpcSender, LostError, Sent
@@ -140,7 +140,8 @@ async def run(trial: Trial) -> None:
             clock.put_forward(days)
             with only_errors_logged():
                 async with open_store(url) as store:
-                    swept += await sweep(store)
+                    swept += (await sweep(store)).count
+                    await forget(store)
             before, there = _points(url), count_all(url)
             async with _open(trial, url, NEW_SECRET) as caller:
                 door = GrpcSender(caller)
