@@ -59,6 +59,7 @@ class EnvoyProcess:
         self.grpc_ports = (grpc_port, *other_grpc_ports)
         self.http_port = http_port
         self.admin_port = admin_port
+        self._admin_host = ""
         self._tls = tls
         self._collector_port = collector_port
         self._adapt = adapt
@@ -202,7 +203,8 @@ class EnvoyProcess:
             if self._process is None or self._process.poll() is not None:
                 raise self._failure("ended at once")
             if address := _written(admin_address):
-                self.admin_port = int(address.rpartition(":")[2])
+                self._admin_host, _, port = address.rpartition(":")
+                self.admin_port = int(port)
                 with suppress(OSError, HTTPException):
                     if "LIVE" in await self._admin("GET", "/ready"):
                         break
@@ -222,7 +224,7 @@ class EnvoyProcess:
 
     async def _admin(self, method: str, path: str) -> str:
         """Call Envoy's admin page and return the body of its answer."""
-        return await asyncio.to_thread(_call_admin, self.admin_port, method, path)
+        return await asyncio.to_thread(_call_admin, self._admin_host, self.admin_port, method, path)
 
     def _failure(self, what: str) -> RuntimeError:
         """Word a failed start, with the end of the log."""
@@ -240,8 +242,8 @@ def _add_tracing(config: dict[str, Any], collector_port: int) -> None:
     config["static_resources"]["clusters"].append(parts["cluster"])
 
 
-def _call_admin(port: int, method: str, path: str) -> str:
-    connection = HTTPConnection("127.0.0.1", port, timeout=ADMIN_TIMEOUT_S)
+def _call_admin(host: str, port: int, method: str, path: str) -> str:
+    connection = HTTPConnection(host, port, timeout=ADMIN_TIMEOUT_S)
     try:
         connection.request(method, path)
         return connection.getresponse().read().decode()

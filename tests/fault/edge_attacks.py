@@ -1,0 +1,565 @@
+"""What an Envoy at the edge must do with calls that no till makes, each a line of G27."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from loyalty.v1 import member_service_pb2
+from server.sandbox.envoy_process import EnvoyProcess
+from server.sandbox.fixed_codes import FARHAN
+from server.transport.server import MESSAGE_BYTES_MAX
+from tests.support.certificates import Authority
+from tests.support.http import HttpClient, Response, read_response
+from tests.support.server import ADMIN_KEY, Caller, Front, open_channel, refusal_of
+from tests.support.upstream import Upstream, run_upstream
+
+HOME = "127.0.0.1"
+MEMBER = f"/loyalty/members/{FARHAN}"
+SESSION = "/client/users/anonymous/sessions"
+VALIDATE = "/loyalty/transaction/pos/validate/"
+LINES = 500
+SLACK_S = 3.0
+CLOSE = "connection: close"
+
+Adapt = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The shipped proxy before a real server, and a way to run others before a stand-in."""
+
+    front: Front
+    folder: Path
+
+    @property
+    def port(self) -> int:
+        """The port tills call."""
+        return self.front.envoy.http_port
+
+    async def send(self, data: bytes) -> bytes:
+        """Send bytes as they are; answers all that comes back until the proxy hangs up."""
+        return await send(self.port, data)
+
+    @asynccontextmanager
+    async def before_stand_in(
+        self, adapt: Adapt = lambda _: None, *, tls: Path | None = None
+    ) -> AsyncIterator[tuple[Upstream, EnvoyProcess]]:
+        """Run another Envoy, with one thing changed, before a server that misbehaves."""
+        async with run_upstream() as upstream:
+
+            def change(config: dict[str, Any]) -> None:
+                # Its health is no matter here, and would flap as connections are cut.
+                del config["static_resources"]["clusters"][0]["health_checks"]
+                adapt(config)
+
+            folder = self.folder / f"envoy-{upstream.port}"
+            envoy = EnvoyProcess(folder=folder, grpc_port=upstream.port, adapt=change, tls=tls)
+            async with envoy:
+                yield upstream, envoy
+
+
+async def send(port: int, data: bytes) -> bytes:
+    """Send bytes as they are; answers all that comes back until the other side hangs up."""
+    reader, writer = await asyncio.open_connection(HOME, port)
+    try:
+        writer.write(data)
+        async with asyncio.timeout(10):
+            return await reader.read()
+    finally:
+        writer.close()
+
+
+def head(*lines: str, body: str = "") -> bytes:
+    """Write a request."""
+    return ("\r\n".join([*lines, "", ""]) + body).encode("latin-1")
+
+
+def statuses(answers: bytes) -> list[int]:
+    """Read the status of every answer in what came back."""
+    pieces = answers.split(b"HTTP/1.1 ")[1:]
+    return [int(piece[:3]) for piece in pieces]
+
+
+async def get(port: int, path: str = MEMBER, **headers: str) -> Response:
+    """Ask for JSON."""
+    sent = {"x-api-key": ADMIN_KEY} | {name.replace("_", "-"): v for name, v in headers.items()}
+    return await HttpClient(HOME, port).request("GET", path, None, sent)
+
+
+async def post(port: int, path: str, body: str, **headers: str) -> Response:
+    """Send JSON."""
+    sent = {"x-api-key": ADMIN_KEY} | {name.replace("_", "-"): v for name, v in headers.items()}
+    return await HttpClient(HOME, port).request("POST", path, body, sent)
+
+
+async def refused_over_grpc(port: int) -> grpc.StatusCode:
+    """Make a gRPC call that must be refused; answers its code."""
+    async with open_channel(f"{HOME}:{port}") as channel:
+        caller = Caller(channel)
+        request = member_service_pb2.GetMemberRequest(loyalty_id=FARHAN)
+        return (await refusal_of(caller.members.GetMember(request))).code
+
+
+async def stat(envoy: EnvoyProcess, name: str) -> int:
+    """Read one of Envoy's counters."""
+    text = await envoy.ask(f"/stats?filter=^{name}$")
+    return int(text.rpartition(":")[2] or 0)
+
+
+def other_addresses() -> list[str]:
+    """Give addresses of this machine that are not the one the admin page listens on."""
+    found = ["127.0.0.2"]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
+        probe.connect(("192.0.2.1", 9))  # Sends nothing; asks which address would.
+        found.append(probe.getsockname()[0])
+    return found
+
+
+async def admin_unreachable(edge: Edge) -> None:
+    """No other address of the machine answers on the admin's port, nor does the edge lead there."""
+    admin = edge.front.envoy.admin_port
+    assert (await HttpClient(HOME, admin).request("GET", "/ready", None, {})).status == 200
+    for address in other_addresses():
+        with suppress(OSError):
+            _, writer = await asyncio.open_connection(address, admin)
+            writer.close()
+            raise AssertionError(f"{address}:{admin} answers")
+    target = f"http://{HOME}:{admin}/config_dump"
+    answer = await edge.send(head(f"GET {target} HTTP/1.1", f"host: {HOME}:{admin}", CLOSE))
+    assert statuses(answer) == [404], answer[:200]
+
+
+async def admin_changes_nothing(edge: Edge) -> None:
+    """Limits can't be lifted at run time, even by whoever reaches the admin page."""
+    path = "/runtime_modify?overload.premature_reset_total_stream_count=1"
+    answer = await HttpClient(HOME, edge.front.envoy.admin_port).request("POST", path, None, {})
+    assert answer.status == 503, answer
+    entries = json.loads(await edge.front.envoy.ask("/runtime"))["entries"]
+    assert {name: entry["final_value"] for name, entry in entries.items()} == {
+        "envoy.resource_limits.listener.edge.connection_limit": "10000",
+        "overload.premature_reset_total_stream_count": "500",
+        "overload.premature_reset_min_stream_lifetime_seconds": "1",
+    }
+
+
+def basket(lines: int) -> str:
+    """Write an order whose every line says all that a line can."""
+    filled = [
+        {
+            "productId": f"{number:032}",
+            "productType": "item",
+            "referenceId": f"{number:032}",
+            "price": 9999.99,
+            "tax": 1299.99,
+            "quantity": 99,
+            "loyaltyEngineId": "0b7c5f0e-9d0c-4c0a-8a52-5f6f2f0d1c11",
+        }
+        for number in range(lines)
+    ]
+    vendor = {"storeId": "9999", "posType": "Partner", "transactionId": "1"}
+    details = {"currency": "CAD", "order": filled, "payments": [], "posVendor": vendor}
+    order = {"status": "PENDING", "channel": "RESTAURANT", "serviceMode": "EAT_IN"}
+    return json.dumps(order | {"transactionDetails": details})
+
+
+async def large_basket_enters(edge: Edge) -> None:
+    """An order of 500 full lines is served."""
+    vendor = {"storeId": "9999", "posType": "Partner", "transactionId": "full"}
+    opened = await post(
+        edge.port, "/loyalty/identify", json.dumps({"identifier": FARHAN, "posVendor": vendor})
+    )
+    assert opened.status == 200, opened
+    body = basket(LINES)
+    assert 32 * 1024 < len(body) < MESSAGE_BYTES_MAX, len(body)
+    transaction = opened.json()["transactionId"]
+    answer = await post(edge.port, VALIDATE + transaction, body)
+    assert answer.status == 200, answer
+    voided = await HttpClient(HOME, edge.port).request(
+        "PUT", f"/loyalty/transaction/pos/{transaction}/void", None, {"x-api-key": ADMIN_KEY}
+    )
+    assert voided.status == 200, voided
+
+
+async def larger_body_is_413(edge: Edge) -> None:
+    """One byte too many is 413 in the caller's dialect, announced, or found out while it comes."""
+    body = "{}".ljust(MESSAGE_BYTES_MAX + 1)
+    chunk = f"{len(body):x}\r\n{body}\r\n0\r\n\r\n"
+
+    async def refused(path: str, field: str) -> None:
+        announced = await post(edge.port, path, body)
+        assert announced.status == 413, announced
+        assert field in announced.json()
+        lines = (f"POST {path} HTTP/1.1", "host: x", "transfer-encoding: chunked", CLOSE)
+        answer = await edge.send(head(*lines, body=chunk))
+        assert statuses(answer)[:1] == [413], answer[:200]
+
+    await asyncio.gather(refused(VALIDATE + "1", "code"), refused(SESSION, "errorCode"))
+
+
+async def headers_are_limited(edge: Edge) -> None:
+    """100 headers and 32 KiB of them are enough; an underscore hides no header from a check."""
+
+    async def refused(status: int, *lines: str) -> None:
+        answer = await edge.send(head(f"GET {MEMBER} HTTP/1.1", "host: x", CLOSE, *lines))
+        assert statuses(answer) == [status], (lines[0][:20], answer[:200])
+        assert b'"statusCode":%d' % status in answer
+
+    await asyncio.gather(
+        refused(431, *(f"x-{number}: y" for number in range(110))),
+        refused(431, f"x-long: {'y' * 40_000}"),
+        refused(400, "x_api_key: forged"),
+    )
+
+
+async def paths_are_plain(edge: Edge) -> None:
+    """Dots and doubled slashes are resolved before anything looks at a path; %2F is refused."""
+
+    async def answered(path: str, status: int) -> None:
+        lines = (f"GET {path} HTTP/1.1", "host: x", f"x-api-key: {ADMIN_KEY}", CLOSE)
+        answer = await edge.send(head(*lines))
+        assert statuses(answer) == [status], (path, answer[:200])
+
+    await asyncio.gather(
+        answered(f"/client/..{MEMBER}", 200),
+        answered(f"/loyalty//members/{FARHAN}", 200),
+        answered(f"/loyalty%2Fmembers/{FARHAN}", 400),
+        answered(f"/loyalty%5cmembers/{FARHAN}", 400),
+    )
+
+
+UNCLEAR = (
+    ("content-length: 4", "transfer-encoding: chunked"),
+    ("transfer-encoding: chunked", "transfer-encoding: identity"),
+    ("content-length: 4", "content-length: 5"),
+    ("content-length: +4",),
+    ("content-length: 4, 4",),
+    ("transfer-encoding: xchunked",),
+    ("transfer-encoding : chunked",),
+    (" transfer-encoding: chunked",),
+)
+"""Headers that leave it open where a request ends."""
+
+
+async def nothing_is_smuggled(edge: Edge) -> None:
+    """Whatever leaves it open where a request ends is refused, and what follows is not read."""
+    inner = head(f"GET {MEMBER} HTTP/1.1", "host: x", f"x-api-key: {ADMIN_KEY}").decode()
+
+    async def refused(*lines: str) -> None:
+        first = (f"POST {SESSION} HTTP/1.1", "host: x")
+        answer = await edge.send(head(*first, *lines, body="0\r\n\r\n" + inner))
+        found = statuses(answer)
+        assert len(found) == 1, (lines, found)
+        assert found[0] in {400, 501}, (lines, answer[:200])
+        assert FARHAN.encode() not in answer, lines
+
+    await asyncio.gather(*(refused(*lines) for lines in UNCLEAR))
+
+
+async def old_and_pipelined_calls_are_served(edge: Edge) -> None:
+    """HTTP/1.0 needs no host; calls sent in one go are answered one by one, in order."""
+    key = f"x-api-key: {ADMIN_KEY}"
+    old = await edge.send(head(f"GET {MEMBER} HTTP/1.0", key))
+    assert old.split(b"\r\n")[0].endswith(b"200 OK"), old[:200]
+    both = head(f"GET {MEMBER} HTTP/1.1", "host: x", key) + head(
+        "GET /nowhere HTTP/1.1", "host: x", "connection: close"
+    )
+    assert statuses(await edge.send(both)) == [200, 404]
+
+
+async def reflection_is_off(edge: Edge) -> None:
+    """Without LOYALTY_REFLECTION nobody reads the contract from the server."""
+    async with open_channel(f"{HOME}:{edge.port}") as channel:
+        stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
+        request = reflection_pb2.ServerReflectionRequest(list_services="")
+        try:
+            await anext(aiter(stub.ServerReflectionInfo(iter([request]))))
+        except grpc.aio.AioRpcError as error:
+            assert error.code() is grpc.StatusCode.UNIMPLEMENTED, error  # noqa: PT017 - of two ends.
+        else:
+            raise AssertionError("reflection answers")
+
+
+async def callers_headers_are_not_ours(edge: Edge) -> None:
+    """x-envoy-* and a forwarded address or certificate of a caller's own never arrive."""
+    forged = {
+        "x-envoy-external-address": "10.0.0.1",
+        "x-envoy-upstream-rq-timeout-ms": "60000",
+        "x-envoy-retry-on": "5xx",
+        "x-envoy-max-retries": "9",
+        "x-envoy-expected-rq-timeout-ms": "1",
+        "x-envoy-decorator-operation": "forged",
+        "x-forwarded-for": "10.0.0.1",
+        "x-forwarded-client-cert": "By=forged",
+        "x-request-id": "forged",
+    }
+    async with edge.before_stand_in() as (upstream, envoy):
+        await get(envoy.http_port, **forged)
+        (seen,) = upstream.calls
+    kept = {name: value for name, value in seen.items() if seen.get(name) == forged.get(name)}
+    assert not kept, kept
+    assert seen["x-envoy-external-address"] == HOME, seen
+
+
+async def write_without_key_is_sent_once(edge: Edge) -> None:
+    """A call whose connection breaks is sent again with a key and never without one."""
+    body = json.dumps({"identifier": FARHAN})
+    async with edge.before_stand_in() as (upstream, envoy):
+        upstream.cut = True
+        for headers, times in (({}, 1), ({"idempotency_key": "k"}, 3)):
+            upstream.calls.clear()
+            answer = await post(envoy.http_port, "/loyalty/identify", body, **headers)
+            assert answer.status == 503, answer
+            assert answer.header("retry-after") == "1"
+            assert len(upstream.calls) == times, (headers, len(upstream.calls))
+
+
+def _rates(config: dict[str, Any]) -> Any:
+    listener = config["static_resources"]["listeners"][0]
+    manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
+    return manager["http_filters"][1]["typed_config"]
+
+
+def _breaker(config: dict[str, Any]) -> Any:
+    return config["static_resources"]["clusters"][0]["circuit_breakers"]["thresholds"][0]
+
+
+async def too_many_calls_are_429(edge: Edge) -> None:
+    """An address that calls too often hears so in its dialect; a forged address helps nobody."""
+
+    def few(config: dict[str, Any]) -> None:
+        bucket = _rates(config)["descriptors"][0]["token_bucket"]
+        bucket |= {"max_tokens": 3, "tokens_per_fill": 1, "fill_interval": "60s"}
+
+    async with edge.before_stand_in(few) as (upstream, envoy):
+        for number in range(3):
+            await get(envoy.http_port, x_forwarded_for=f"10.0.0.{number}")
+        legacy = await get(envoy.http_port, x_forwarded_for="10.0.0.9")
+        session = await post(envoy.http_port, SESSION, "{}")
+        assert len(upstream.calls) == 3
+        for answer in (legacy, session):
+            assert answer.status == 429, answer
+            assert answer.header("retry-after") == "1"
+            assert answer.header("content-type") == "application/json"
+        assert legacy.json()["code"] == "TooManyRequests"
+        assert session.json()["errorCode"] == "TOO_MANY_REQUESTS"
+        assert await refused_over_grpc(envoy.http_port) is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def all_together_are_limited(edge: Edge) -> None:
+    """The bucket of all callers is looked at too."""
+
+    def few(config: dict[str, Any]) -> None:
+        _rates(config)["token_bucket"] |= {
+            "max_tokens": 1,
+            "tokens_per_fill": 1,
+            "fill_interval": "60s",
+        }
+
+    async with edge.before_stand_in(few) as (_, envoy):
+        await get(envoy.http_port)
+        assert (await get(envoy.http_port)).status == 429
+
+
+async def open_breaker_is_503(edge: Edge) -> None:
+    """When the server has all the calls it may have, the next hears 503 at once."""
+
+    def few(config: dict[str, Any]) -> None:
+        _breaker(config)["max_requests"] = 1
+
+    async with edge.before_stand_in(few) as (upstream, envoy):
+        upstream.hang = True
+        waiting = asyncio.create_task(get(envoy.http_port))
+        while not upstream.calls:  # noqa: ASYNC110 - it is behind another process.
+            await asyncio.sleep(0.01)
+        started = time.monotonic()
+        legacy = await get(envoy.http_port)
+        session = await post(envoy.http_port, SESSION, "{}")
+        assert await refused_over_grpc(envoy.http_port) is grpc.StatusCode.UNAVAILABLE
+        assert time.monotonic() - started < SLACK_S
+        for answer in (legacy, session):
+            assert answer.status == 503, answer
+            assert answer.header("retry-after") == "1"
+        assert legacy.json()["code"] == "ServiceUnavailable"
+        assert session.json()["errorCode"] == "SERVICE_UNAVAILABLE"
+        # The one that waits is answered within the route's time, which a till can live with.
+        assert (await waiting).status == 504
+        assert time.monotonic() - started < 6 + SLACK_S
+
+
+async def full_heap_refuses_calls(edge: Edge) -> None:
+    """With its memory used up the proxy refuses calls in JSON, and lives."""
+
+    def small(config: dict[str, Any]) -> None:
+        monitor = config["overload_manager"]["resource_monitors"][0]
+        monitor["typed_config"]["max_heap_size_bytes"] = 1024 * 1024
+
+    async with edge.before_stand_in(small) as (upstream, envoy):
+        async with asyncio.timeout(10):
+            action = "overload.envoy.overload_actions.stop_accepting_requests.active"
+            while not await stat(envoy, action):  # noqa: ASYNC110 - it is another process.
+                await asyncio.sleep(0.05)
+        legacy = await get(envoy.http_port)
+        session = await post(envoy.http_port, SESSION, "{}")
+        for answer in (legacy, session):
+            assert answer.status == 503, answer
+            assert answer.header("retry-after") == "1"
+        assert legacy.json()["code"] == "ServiceUnavailable"
+        assert session.json()["errorCode"] == "SERVICE_UNAVAILABLE"
+        assert not upstream.calls
+
+
+async def connections_are_limited(edge: Edge) -> None:
+    """One connection more than the listener may have is closed; the others are served."""
+
+    def few(config: dict[str, Any]) -> None:
+        layer = config["layered_runtime"]["layers"][0]["static_layer"]
+        layer["envoy.resource_limits.listener.edge.connection_limit"] = 3
+
+    async with edge.before_stand_in(few) as (_, envoy):
+        held = [await asyncio.open_connection(HOME, envoy.http_port) for _ in range(3)]
+        reader, writer = await asyncio.open_connection(HOME, envoy.http_port)
+        async with asyncio.timeout(10):
+            assert await reader.read() == b""
+        writer.close()
+        reader, writer = held[0]
+        writer.write(head(f"GET {MEMBER} HTTP/1.1", "host: x"))
+        assert (await read_response(reader)).status == 200
+        for _, writer in held:
+            writer.close()
+
+
+async def slow_callers_are_cut(edge: Edge) -> None:
+    """Headers that drip for 10 s, or a body for 15 s, are answered 408 and the connection ends."""
+
+    async def drip(start: bytes, drop: bytes) -> tuple[bytes, float]:
+        reader, writer = await asyncio.open_connection(HOME, edge.port)
+        started = time.monotonic()
+        writer.write(start)
+        answer = asyncio.create_task(reader.read(65536))
+        while not answer.done() and time.monotonic() - started < 30:
+            writer.write(drop)
+            await asyncio.wait([answer], timeout=0.5)
+        took_s = time.monotonic() - started
+        writer.close()
+        return await answer, took_s
+
+    headers, body = await asyncio.gather(
+        drip(f"GET {MEMBER} HTTP/1.1\r\nhost: x\r\n".encode(), b"x-a: b\r\n"),
+        drip(head(f"POST {SESSION} HTTP/1.1", "host: x", "content-length: 1000"), b" "),
+    )
+    for (answer, took_s), limit_s in ((headers, 10), (body, 15)):
+        assert statuses(answer) == [408], answer[:200]
+        assert limit_s - 1 < took_s < limit_s + SLACK_S, took_s
+
+
+async def slow_handshakes_are_cut(edge: Edge) -> None:
+    """Who connects to a TLS port and says nothing is hung up on after 5 s."""
+    certificates = edge.folder / "tls"
+    authority = Authority("edge")
+    authority.sign("edge").write(certificates, "edge")
+    async with edge.before_stand_in(tls=certificates) as (_, envoy):
+        context = ssl.create_default_context(cadata=authority.pem.decode())
+        secure = HttpClient(HOME, envoy.http_port, context)
+        assert (await secure.request("GET", MEMBER, None, {})).status == 200
+        reader, writer = await asyncio.open_connection(HOME, envoy.http_port)
+        started = time.monotonic()
+        async with asyncio.timeout(30):
+            assert await reader.read() == b""
+        assert 4 < time.monotonic() - started < 5 + SLACK_S
+        writer.close()
+
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5)
+# POST, http, the authority x and a path, with HPACK's fixed table. Its body never comes.
+HEADERS = bytes([0x83, 0x86, 0x01, 1]) + b"x" + bytes([0x04, 17]) + b"/loyalty/identify"
+PING = (8).to_bytes(3, "big") + b"\x06\x00" + bytes(4) + bytes(8)
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    """Write an HTTP/2 frame."""
+    start = len(payload).to_bytes(3, "big") + bytes([kind, flags])
+    return start + stream.to_bytes(4, "big") + payload
+
+
+async def rapid_resets_are_cut(edge: Edge) -> None:
+    """Who opens streams only to reset them is disconnected."""
+    cancel = (8).to_bytes(4, "big")
+    before = await stat(edge.front.envoy, "http.edge.downstream_rq_too_many_premature_resets")
+    reader, writer = await asyncio.open_connection(HOME, edge.port)
+    writer.write(PREFACE)
+    async with asyncio.timeout(20):
+        with suppress(ConnectionError):
+            for stream in range(1, 4000, 2):
+                writer.write(frame(1, 4, stream, HEADERS) + frame(3, 0, stream, cancel))
+                await writer.drain()
+            while await reader.read(65536):
+                pass
+    writer.close()
+    name = "http.edge.downstream_rq_too_many_premature_resets"
+    assert await stat(edge.front.envoy, name) == before + 1
+
+
+async def ping_floods_are_cut(edge: Edge) -> None:
+    """Who asks for answers and never reads them is disconnected."""
+    closed = "http.edge.downstream_cx_destroy_local"
+    before = await stat(edge.front.envoy, closed)
+    loop = asyncio.get_running_loop()
+    with socket.socket() as caller:
+        caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        caller.setblocking(False)  # noqa: FBT003 - it takes no name.
+        await loop.sock_connect(caller, (HOME, edge.port))
+        await loop.sock_sendall(caller, PREFACE)
+        cut = False
+        try:
+            async with asyncio.timeout(20):
+                for _ in range(2000):
+                    await loop.sock_sendall(caller, PING * 1000)
+        except ConnectionError:
+            cut = True
+    assert cut, "two million pings were taken"
+    assert await stat(edge.front.envoy, closed) == before + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """A line of the checklist that only a call can check."""
+
+    line: str
+    run: Callable[[Edge], Awaitable[None]]
+    quick: bool = False
+
+
+ATTACKS = (
+    Attack("the admin page is unreachable from outside", admin_unreachable, quick=True),
+    Attack("limits can't be lifted while it runs", admin_changes_nothing, quick=True),
+    Attack("an order of 500 full lines enters", large_basket_enters, quick=True),
+    Attack("a body past 512 KiB is 413", larger_body_is_413, quick=True),
+    Attack("headers are limited", headers_are_limited, quick=True),
+    Attack("paths are plain", paths_are_plain, quick=True),
+    Attack("nothing is smuggled", nothing_is_smuggled, quick=True),
+    Attack("old and pipelined calls are served", old_and_pipelined_calls_are_served, quick=True),
+    Attack("reflection is off", reflection_is_off, quick=True),
+    Attack("a write without a key is sent once", write_without_key_is_sent_once, quick=True),
+    Attack("callers' headers are not ours", callers_headers_are_not_ours),
+    Attack("too many calls of an address are 429", too_many_calls_are_429),
+    Attack("too many calls of all are 429", all_together_are_limited),
+    Attack("an open breaker is 503, a stuck server 504", open_breaker_is_503),
+    Attack("a full heap refuses calls", full_heap_refuses_calls),
+    Attack("connections are limited", connections_are_limited),
+    Attack("slow callers are cut", slow_callers_are_cut),
+    Attack("slow handshakes are cut", slow_handshakes_are_cut),
+    Attack("rapid resets are cut", rapid_resets_are_cut),
+    Attack("ping floods are cut", ping_floods_are_cut),
+)

@@ -1,0 +1,250 @@
+"""The checklist for an Envoy at the edge: what the running proxy must be set to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+MANAGER = "listener/filter_chains/0/filters/0/typed_config"
+RATES = f"{MANAGER}/http_filters/1/typed_config"
+TRANSCODER = f"{MANAGER}/http_filters/3/typed_config"
+ROUTES = f"{MANAGER}/route_config/virtual_hosts/0/routes"
+UPSTREAM = (
+    "cluster/typed_extension_protocol_options/"
+    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+)
+BREAKERS = "cluster/circuit_breakers/thresholds/0"
+MONITORS = "overload_manager/resource_monitors"
+ACTIONS = "overload_manager/actions"
+RUNTIME = "layered_runtime/layers/0/static_layer"
+WITHOUT = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """
+    One line of the checklist.
+
+    Attributes:
+        line: What it says.
+        path: Where the setting is in the configuration, lists by number.
+        value: What it must be.
+        broken: What a careless hand may make of it, to see that it is noticed; taken out if not
+            given.
+    """
+
+    line: str
+    path: str
+    value: Any
+    broken: Any = WITHOUT
+
+
+SETTINGS = (
+    Setting("admin on loopback", "admin/address/socket_address/address", "127.0.0.1", "127.0.0.2"),
+    Setting(
+        "listener buffer takes a body of 512 KiB, quoted",
+        "listener/per_connection_buffer_limit_bytes",
+        786432,
+    ),
+    Setting("cluster buffer", "cluster/per_connection_buffer_limit_bytes", 524288),
+    Setting("largest request body", f"{TRANSCODER}/max_request_body_size", 786432),
+    Setting("largest response body", f"{TRANSCODER}/max_response_body_size", 4194304),
+    Setting("client address is the socket's", f"{MANAGER}/use_remote_address", value=True),
+    Setting(
+        "nobody is internal",
+        f"{MANAGER}/internal_address_config/cidr_ranges/0/address_prefix",
+        "255.255.255.255",
+        "127.0.0.1",
+    ),
+    Setting("paths are normalised", f"{MANAGER}/normalize_path", value=True),
+    Setting("slashes are merged", f"{MANAGER}/merge_slashes", value=True),
+    Setting(
+        "escaped slashes are refused",
+        f"{MANAGER}/path_with_escaped_slashes_action",
+        "REJECT_REQUEST",
+    ),
+    Setting(
+        "underscores in headers are refused",
+        f"{MANAGER}/common_http_protocol_options/headers_with_underscores_action",
+        "REJECT_REQUEST",
+    ),
+    Setting("header count", f"{MANAGER}/common_http_protocol_options/max_headers_count", 100),
+    Setting("header size", f"{MANAGER}/max_request_headers_kb", 32),
+    Setting("idle connections", f"{MANAGER}/common_http_protocol_options/idle_timeout", "3600s"),
+    Setting("idle streams", f"{MANAGER}/stream_idle_timeout", "60s"),
+    Setting("time for a request", f"{MANAGER}/request_timeout", "15s"),
+    Setting("time for headers", f"{MANAGER}/request_headers_timeout", "10s"),
+    Setting(
+        "time for a handshake",
+        "listener/filter_chains/0/transport_socket_connect_timeout",
+        "5s",
+    ),
+    Setting("time for an answer", f"{ROUTES}/2/route/timeout", "6s"),
+    Setting("time for an answer, with a key", f"{ROUTES}/1/route/timeout", "6s"),
+    Setting("time to connect to the server", "cluster/connect_timeout", "1s"),
+    Setting("streams", f"{MANAGER}/http2_protocol_options/max_concurrent_streams", 100),
+    Setting("stream window", f"{MANAGER}/http2_protocol_options/initial_stream_window_size", 65536),
+    Setting(
+        "connection window",
+        f"{MANAGER}/http2_protocol_options/initial_connection_window_size",
+        1048576,
+    ),
+    Setting(
+        "stream window to the server",
+        f"{UPSTREAM}/explicit_http_config/http2_protocol_options/initial_stream_window_size",
+        65536,
+    ),
+    Setting(
+        "connection window to the server",
+        f"{UPSTREAM}/explicit_http_config/http2_protocol_options/initial_connection_window_size",
+        1048576,
+    ),
+    Setting(
+        "trailers from the server",
+        f"{UPSTREAM}/common_http_protocol_options/max_response_headers_kb",
+        96,
+    ),
+    Setting("frames waiting", f"{MANAGER}/http2_protocol_options/max_outbound_frames", 10000),
+    Setting(
+        "control frames waiting",
+        f"{MANAGER}/http2_protocol_options/max_outbound_control_frames",
+        1000,
+    ),
+    Setting(
+        "empty frames",
+        f"{MANAGER}/http2_protocol_options/max_consecutive_inbound_frames_with_empty_payload",
+        1,
+    ),
+    Setting(
+        "priority frames",
+        f"{MANAGER}/http2_protocol_options/max_inbound_priority_frames_per_stream",
+        100,
+    ),
+    Setting(
+        "window updates",
+        f"{MANAGER}/http2_protocol_options/max_inbound_window_update_frames_per_data_frame_sent",
+        10,
+    ),
+    Setting(
+        "streams reset before a connection is judged",
+        f"{RUNTIME}/overload.premature_reset_total_stream_count",
+        500,
+    ),
+    Setting(
+        "life of a stream that was not reset early",
+        f"{RUNTIME}/overload.premature_reset_min_stream_lifetime_seconds",
+        1,
+    ),
+    Setting(
+        "connections of the listener",
+        f"{RUNTIME}/envoy.resource_limits.listener.edge.connection_limit",
+        10000,
+    ),
+    Setting(
+        "connections of all",
+        f"{MONITORS}/1/typed_config/max_active_downstream_connections",
+        50000,
+        5,
+    ),
+    Setting("heap", f"{MONITORS}/0/typed_config/max_heap_size_bytes", 1073741824, 2147483648),
+    Setting(
+        "action at 95 %",
+        f"{ACTIONS}/0/name",
+        "envoy.overload_actions.shrink_heap",
+        "envoy.overload_actions.disable_http_keepalive",
+    ),
+    Setting("heap is shrunk at 95 %", f"{ACTIONS}/0/triggers/0/threshold/value", 0.95, 0.99),
+    Setting(
+        "action at 98 %",
+        f"{ACTIONS}/1/name",
+        "envoy.overload_actions.stop_accepting_requests",
+        "envoy.overload_actions.stop_accepting_connections",
+    ),
+    Setting("calls are refused at 98 %", f"{ACTIONS}/1/triggers/0/threshold/value", 0.98, 0.999),
+    Setting("rate of all, burst", f"{RATES}/token_bucket/max_tokens", 20000, 20001),
+    Setting("rate of all", f"{RATES}/token_bucket/tokens_per_fill", 10000),
+    Setting(
+        "rate of an address, burst", f"{RATES}/descriptors/0/token_bucket/max_tokens", 10000, 10001
+    ),
+    Setting("rate of an address", f"{RATES}/descriptors/0/token_bucket/tokens_per_fill", 2000),
+    Setting("addresses told apart", f"{RATES}/max_dynamic_descriptors", 10000),
+    Setting(
+        "too many gRPC calls are RESOURCE_EXHAUSTED",
+        f"{RATES}/rate_limited_as_resource_exhausted",
+        value=True,
+    ),
+    Setting("breaker: connections", f"{BREAKERS}/max_connections", 1024, 1025),
+    Setting("breaker: waiting", f"{BREAKERS}/max_pending_requests", 1024, 1025),
+    Setting("breaker: calls", f"{BREAKERS}/max_requests", 1024, 1025),
+    Setting("breaker: retries", f"{BREAKERS}/retry_budget/budget_percent/value", 50, 51),
+    Setting("breaker: fewest retries", f"{BREAKERS}/retry_budget/min_retry_concurrency", 128),
+    Setting(
+        "no panic: without a healthy server none is asked",
+        "cluster/common_lb_config/healthy_panic_threshold",
+        {},
+    ),
+    Setting(
+        "a call with a key is retried",
+        f"{ROUTES}/1/match/headers/0/name",
+        "idempotency-key",
+        "other",
+    ),
+    Setting(
+        "after what broke it",
+        f"{ROUTES}/1/route/retry_policy/retry_on",
+        "connect-failure,refused-stream,reset",
+        "5xx",
+    ),
+    Setting(
+        "without a key only what never arrived is",
+        f"{ROUTES}/2/route/retry_policy/retry_on",
+        "connect-failure,refused-stream",
+        "connect-failure,refused-stream,reset",
+    ),
+    Setting(
+        "streams of reflection and health may stay open", f"{ROUTES}/0/route/timeout", "0s", "6s"
+    ),
+)
+
+
+def by_part(bootstrap: dict[str, Any]) -> dict[str, Any]:
+    """Name the parts of a configuration as the paths do."""
+    static = bootstrap["static_resources"]
+    return bootstrap | {"listener": static["listeners"][0], "cluster": static["clusters"][0]}
+
+
+def running_parts(dump: dict[str, Any]) -> dict[str, Any]:
+    """Name the parts of what a running Envoy shows at /config_dump."""
+    kinds = {part["@type"].rpartition(".")[2]: part for part in dump["configs"]}
+    return kinds["BootstrapConfigDump"]["bootstrap"] | {
+        "listener": kinds["ListenersConfigDump"]["static_listeners"][0]["listener"],
+        "cluster": kinds["ClustersConfigDump"]["static_clusters"][0]["cluster"],
+    }
+
+
+def found(parts: Any, path: str) -> Any:
+    """Follow a path; answers WITHOUT where it ends early."""
+    for step in path.split("/"):
+        try:
+            parts = parts[int(step) if isinstance(parts, list) else step]
+        except (LookupError, TypeError):
+            return WITHOUT
+    return parts
+
+
+def is_as_told(parts: dict[str, Any], setting: Setting) -> bool:
+    """Tell whether a setting is what the line says; a dump writes large numbers as text."""
+    value = found(parts, setting.path)
+    if isinstance(setting.value, int | float) and not isinstance(setting.value, bool):
+        return value is not WITHOUT and str(value) == str(setting.value)
+    return bool(value == setting.value)
+
+
+def break_setting(config: dict[str, Any], setting: Setting) -> None:
+    """Make a configuration wrong in one place."""
+    path, _, last = setting.path.rpartition("/")
+    place = found(by_part(config), path)
+    if setting.broken is WITHOUT:
+        del place[last]
+    else:
+        place[int(last) if isinstance(place, list) else last] = setting.broken
