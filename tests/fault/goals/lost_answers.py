@@ -51,12 +51,18 @@ WEIGHTS = {
 
 @dataclass
 class Order:
-    """A transaction as the model has it: what it holds, and once claimed, burned and earned."""
+    """
+    A transaction as the model has it: what it holds, and once claimed, burned and earned.
+
+    Attributes:
+        reported: What the till last made of it; absent when it never reported.
+    """
 
     transaction_id: str
     holds: dict[str, int] = field(default_factory=dict)
     claimed: bool = False
     earned: int = 0
+    reported: tuple[str, int, dict[str, int]] | None = None
 
     @property
     def points(self) -> int:
@@ -201,6 +207,9 @@ class Till:
             return
         wanted = self._wanted(order)
         dollars = self._chance.randrange(40)
+        if (status, dollars, wanted) == order.reported:
+            dollars += 1  # The same report again would get the first answer, with points of then.
+        order.reported = (status, dollars, wanted)
         lines = [line(dollars), *(reward_line(name) for name in wanted)]
         request = update_request(order.transaction_id, status, *lines)
         answer = await self._send("TransactionService/Update", request)
