@@ -79,7 +79,9 @@ def configure_logging(settings: Settings) -> None:
             ]
         )
     )
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
+    # A pipeline that breaks raises as well, and most often two calls only met one new row.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 
 def open_certificates(settings: Settings) -> Certificates | None:
