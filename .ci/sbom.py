@@ -8,6 +8,7 @@ says under which licences and what needs what. The outcome is checked against Cy
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,16 +24,16 @@ def main(lock: str, target: Path) -> None:
     """Write the bill of materials of *lock*."""
     bom = _ask("requirements", "--pyproject", "pyproject.toml", lock)
     installed = _ask("environment", sys.executable)
-    known = {part["name"].lower(): part for part in installed["components"]}
-    refs = {part["bom-ref"]: part["name"].lower() for part in installed["components"]}
+    known = {_plain(part["name"]): part for part in installed["components"]}
+    refs = {part["bom-ref"]: _plain(part["name"]) for part in installed["components"]}
     needs = {
         refs[entry["ref"]]: [refs[other] for other in entry.get("dependsOn", ()) if other in refs]
         for entry in installed["dependencies"]
         if entry["ref"] in refs
     }
-    ours = {part["name"].lower(): part["bom-ref"] for part in bom["components"]}
+    ours = {_plain(part["name"]): part["bom-ref"] for part in bom["components"]}
     for part in bom["components"]:
-        seen = known[part["name"].lower()]
+        seen = known[_plain(part["name"])]
         if seen["version"] != part["version"]:
             sys.exit(f"{part['name']} is installed as {seen['version']}, not {part['version']}")
         for detail in ("description", "licenses"):
@@ -55,6 +56,10 @@ def main(lock: str, target: Path) -> None:
     print(
         f"{target}: {len(ours)} components; without a licence in their metadata: {bare or 'none'}"
     )
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _ask(*arguments: str) -> Any:

@@ -29,6 +29,10 @@ TRACES_PER_S_MAX = 100
 
 FLUSH_MS = 2000
 
+_FLAGS = slice(54, 55)
+_UNSAMPLED = frozenset("02468ace")
+"""Last digits of the flags in `traceparent` where the lowest bit is not set."""
+
 
 class OtlpTracing(Tracing):
     """
@@ -52,7 +56,11 @@ class OtlpTracing(Tracing):
         """See `Tracing.begin`."""
         trail = Trail(metadata)
         TRAIL.set(trail)
-        parent = read_parent(metadata) if "traceparent" in metadata else None
+        text = metadata.get("traceparent")
+        # Most calls end here: a parent is read in full only when it may be sampled.
+        if text is not None and text[_FLAGS] in _UNSAMPLED:
+            return trail
+        parent = None if text is None else read_parent(metadata)
         sampled = random.random() < self._ratio if parent is None else parent.sampled  # noqa: S311
         if sampled and self._may_trace():
             self._start(trail, method, parent)

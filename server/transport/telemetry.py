@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import shutil
 import threading
@@ -307,6 +308,16 @@ class Telemetry:
             self.registry.register(_StoreCollector(stats))
             if file is not None:
                 self.registry.register(_FileCollector(file))
+
+    def watch_certificate(self, expires: Callable[[], float] | None) -> None:
+        """Show when the certificate ends; plaintext has none, which never does."""
+        if self.registry is not None:
+            ends = Gauge(
+                "loyalty_certificate_expires_timestamp_seconds",
+                "When the certificate of the gRPC port ends; infinite without one.",
+                registry=self.registry,
+            )
+            ends.set_function(expires or (lambda: math.inf))
 
     def close(self) -> None:
         """Stop measuring and let go of the port."""

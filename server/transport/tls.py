@@ -150,6 +150,10 @@ class Certificates:
         )
         return self._loaded.configuration
 
+    def expires(self) -> float:
+        """Tell when the first certificate of the chain in use ends, in seconds since the epoch."""
+        return self._loaded.expires.timestamp()
+
     def _warn_of_expiry(self, now: datetime) -> None:
         expires = self._loaded.expires
         if now > expires - EXPIRY_NOTICE and now > self._expiry_told + EXPIRY_REPEAT:

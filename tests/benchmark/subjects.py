@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -24,6 +24,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from server.sandbox.envoy_process import ROOT, EnvoyProcess
 from tests.benchmark.machine import SERVER_CORE, all_cores, pin
 from tests.benchmark.population import NAME, PEPPER, Population, populate
+from tests.support.http import free_port
 
 OURS_SQLITE = "ours-sqlite"
 OURS_POSTGRES = "ours-postgresql"
@@ -136,13 +137,6 @@ class Subject:
             return None
         (count,) = struct.unpack("=Q", self.syncs.read_bytes()[:8])
         return int(count)
-
-
-def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with closing(socket.socket()) as opened:
-        opened.bind(("127.0.0.1", 0))
-        return int(opened.getsockname()[1])
 
 
 @contextmanager

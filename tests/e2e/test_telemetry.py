@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -22,7 +21,7 @@ from server.sandbox.envoy_process import EnvoyProcess
 from tests.support.banks import SECRET, ServerProcess, prepare_bank, process_environment
 from tests.support.collector import Collector, Span, run_collector
 from tests.support.databases import Backend, fresh_database
-from tests.support.http import HttpClient
+from tests.support.http import HttpClient, free_port
 from tests.support.server import Caller, Refusal, identify_request
 
 WRONG_CODE = "987654"
@@ -65,7 +64,7 @@ async def seen(tmp_path_factory: pytest.TempPathFactory, backend: Backend) -> As
     folder = tmp_path_factory.mktemp("telemetry")
     with fresh_database(backend) as url, run_collector() as collector:
         (guest,) = await prepare_bank(url, [POINTS])
-        metrics_port = _free_port()
+        metrics_port = free_port()
         settings = {
             "LOYALTY_LOG_LEVEL": "debug",
             "LOYALTY_OTLP_ENDPOINT": collector.endpoint,
@@ -155,12 +154,6 @@ def _trace_every_call_at_once(config: dict[str, Any]) -> None:
     layer = {"tracing.opentelemetry.flush_interval_ms": 50}
     runtime = config.setdefault("layered_runtime", {"layers": []})
     runtime["layers"].append({"name": "test", "static_layer": layer})
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def _page(port: int) -> str:

@@ -56,7 +56,7 @@ class Collector:
         """The address to send to."""
         return f"http://127.0.0.1:{self.port}"
 
-    def await_that(self, holds: Callable[[], bool], within_s: float = 10.0) -> None:
+    def await_that(self, holds: Callable[[], bool], within_s: float = 30.0) -> None:
         """Wait until what was sent is as it should be."""
         until = time.monotonic() + within_s
         while not holds():

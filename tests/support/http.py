@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
@@ -11,6 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 TIMEOUT_S = 20.0
+
+
+def free_port() -> int:
+    """Find a port that nobody listens on, for a setting that can't be 0."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,175 @@
+"""What is looked up in the store now and then, and what it counts by itself, on every storage."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from server.application.reads import NOTHING
+from server.application.trail import Trail
+from server.domain.errors import StorageUnavailableError
+from server.storage.tally import Tally
+from server.storage.writer import Item, _names
+from server.sweeper import sweep_forever
+from server.vitals import watch_forever
+from tests.support.ledger import execute
+from tests.support.orders import COFFEE, DAY_MS, START_MS, Till
+from tests.support.programs import enroll
+from tests.support.stores import demo_store
+
+HOUR_MS = 3_600_000
+COFFEE_POINTS = 800
+
+
+class Watch:
+    """Keeps what it is shown, and tells when it has both."""
+
+    def __init__(self) -> None:
+        self.open: dict[str, int] = {}
+        self.imbalance: int | None = None
+        self.swept: list[tuple[int, int, int]] = []
+        self.failures = 0
+
+    def show_open(self, **seen: int) -> None:
+        """Keep what is open."""
+        self.open = seen
+
+    def show_imbalance(self, points: int) -> None:
+        """Keep by how much the ledger is out of balance."""
+        self.imbalance = points
+
+    def succeeded(self, transactions: int, codes: int, left: int) -> None:
+        """Keep what a sweep did."""
+        self.swept.append((transactions, codes, left))
+
+    def failed(self) -> None:
+        """Count a sweep that failed."""
+        self.failures += 1
+
+
+async def until(holds: Callable[[], Any], running: Any) -> None:
+    """Run something that never ends until something holds."""
+    task = asyncio.ensure_future(running)
+    try:
+        async with asyncio.timeout(10):
+            while not holds():
+                assert not task.done(), task
+                await asyncio.sleep(0.005)
+    finally:
+        task.cancel()
+
+
+async def test_open_orders_are_counted_by_their_time(database_url: str) -> None:
+    """All open ones, those that end within the hour, those that should have, and what they hold."""
+    async with demo_store(database_url) as store:
+        till = Till(store)
+        guest = await enroll(store, 100_000)
+        for age_ms in (0, DAY_MS - HOUR_MS, DAY_MS - 1, DAY_MS, DAY_MS + 1):
+            till.now_ms = START_MS - age_ms
+            opened = await till.identify(guest, COFFEE)
+        till.now_ms = START_MS
+        await till.void(await till.identify(guest, COFFEE))
+        await till.identify(guest)
+        async with store.read() as reader:
+            seen = await reader.open_orders(START_MS, HOUR_MS)
+    assert opened
+    assert (seen.transactions, seen.expiring, seen.overdue) == (6, 4, 2)
+    assert (seen.holds, seen.points) == (5, 5 * COFFEE_POINTS)
+
+
+async def test_empty_store_has_nothing_open(database_url: str) -> None:
+    """Sums over no rows are 0."""
+    async with demo_store(database_url) as store, store.read() as reader:
+        seen = await reader.open_orders(START_MS, HOUR_MS)
+        assert await reader.imbalance() == 0
+    assert (seen.transactions, seen.expiring, seen.overdue, seen.holds, seen.points) == (0,) * 5
+
+
+async def test_ledger_out_of_balance_is_seen(database_url: str) -> None:
+    """Points that somebody wrote by hand show at the next look."""
+    async with demo_store(database_url) as store:
+        await enroll(store, 1000)
+        watch = Watch()
+        await until(lambda: watch.open and watch.imbalance is not None, watch_forever(store, watch))
+        assert watch.imbalance == 0
+        execute(database_url, "UPDATE account SET balance = balance + 7 WHERE kind = 1")
+        watch = Watch()
+        await until(lambda: watch.imbalance is not None, watch_forever(store, watch))
+        assert watch.imbalance == 7
+
+
+async def test_sweeps_are_told_with_what_they_left(database_url: str) -> None:
+    """What was voided is counted, and so is what could not be."""
+    async with demo_store(database_url) as store:
+        guest = await enroll(store, 100_000)
+        opened = [await Till(store).identify(guest, COFFEE) for _ in range(3)]
+        execute(
+            database_url,
+            "UPDATE hold SET points = points + 1000000 WHERE transaction_id = :transaction_id",
+            transaction_id=opened[1],
+        )
+        watch = Watch()
+        await until(lambda: watch.swept, sweep_forever(store, 60, watch))
+    assert watch.swept == [(2, 0, 1)]
+    assert watch.failures == 0
+
+
+async def test_failed_sweep_is_told(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweep that fails as a whole counts as that, and as no success."""
+
+    async def fail(_store: Any) -> None:
+        raise StorageUnavailableError
+
+    monkeypatch.setattr("server.sweeper.sweep", fail)
+    async with demo_store(database_url) as store:
+        watch = Watch()
+        await until(lambda: watch.failures > 1, sweep_forever(store, 0.001, watch))
+    assert not watch.swept
+
+
+async def test_commits_are_counted_with_their_calls(database_url: str) -> None:
+    """Batches that changed something are counted by size and time; looking alone is not."""
+    async with demo_store(database_url) as store:
+        before = store.stats()
+        await asyncio.gather(*(enroll(store, 10) for _ in range(20)))
+        after = store.stats()
+        await store.refresh_catalog()
+        assert store.stats().batch_calls == after.batch_calls
+        assert store.stats().oldest_waiting_s == 0
+        assert 0 <= store.stats().catalog_age_s < 60
+    calls = after.batch_calls.total - before.batch_calls.total
+    commits = sum(after.batch_calls.counts) - sum(before.batch_calls.counts)
+    assert calls >= 20
+    assert 1 <= commits <= calls
+    assert sum(after.commit_s.counts) == sum(after.batch_calls.counts)
+    assert after.commit_s.total > before.commit_s.total
+
+
+def test_tallies_of_several_writers_are_one() -> None:
+    """Values go into the first bucket that is not too small, and the rest into the last."""
+    one, other = Tally((1, 2)), Tally((1, 2))
+    for value in (0.5, 1, 2):
+        one.add(value)
+    other.add(9)
+    seen = Tally.sum([one, other])
+
+    assert (seen.bounds, seen.counts, seen.total) == ((1, 2), (2, 1, 1), 12.5)
+
+
+async def test_lines_about_a_batch_name_its_calls() -> None:
+    """One call is named in full, several by their request IDs, work of the server's own not."""
+
+    def item(request_id: str | None) -> Item:
+        trail = None if request_id is None else Trail({"x-request-id": request_id})
+        future = asyncio.get_running_loop().create_future()
+        return Item(lambda _unit, _now: None, NOTHING, future, trail, 0.0)
+
+    alone = _names([item("a"), item(None)])
+    assert alone["request_id"] == "a"
+    assert len(alone["trace_id"]) == 32
+    assert _names([item("a"), item("b")]) == {"calls": 2, "request_ids": ["a", "b"]}
+    assert len(_names([item("a")] * 100)["request_ids"]) == 20
+    assert _names([item(None)]) == {}

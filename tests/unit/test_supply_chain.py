@@ -1,0 +1,96 @@
+"""What is installed is what was pinned, and an audit that looked at nothing is no pass."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCK = ROOT / "requirements.lock"
+LOCKS = sorted(ROOT.glob("requirements*.lock"))
+PIN = re.compile(
+    r"^([a-z0-9-]+)==(\S+) \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", re.MULTILINE
+)
+
+
+def pins(lock: Path) -> dict[str, str]:
+    """Give the pinned versions of a lock file by package."""
+    return {name: version for name, version, _ in PIN.findall(lock.read_text("utf-8"))}
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+def test_every_pin_has_hashes_and_no_host(lock: Path) -> None:
+    """Nothing is pinned without the hashes of its files, and no index is written down."""
+    text = lock.read_text("utf-8")
+    named = re.findall(r"^([^\s#]\S*)", text, re.MULTILINE)
+
+    assert len(named) == len(pins(lock)) > 30
+    assert "://" not in text
+    assert not [name for name in named if name.startswith("-")]
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+def test_locks_agree(lock: Path) -> None:
+    """What two lock files pin they pin alike, so that all can be installed together."""
+    ours = pins(LOCK)
+
+    assert not {
+        name: version for name, version in pins(lock).items() if ours.get(name, version) != version
+    }
+
+
+def test_production_needs_nothing_that_is_not_tested() -> None:
+    """The lock of a production server is part of the one that tests run on."""
+    assert pins(ROOT / "requirements-production.lock").items() <= pins(LOCK).items()
+    assert "pytest" not in pins(ROOT / "requirements-production.lock")
+
+
+def entry(name: str, *vulnerabilities: str) -> dict[str, Any]:
+    """Word what pip-audit found out about a package."""
+    known = [{"id": name, "fix_versions": ["9"]} for name in vulnerabilities]
+    return {"name": name, "version": "1", "vulns": known}
+
+
+def skipped(name: str) -> dict[str, Any]:
+    """Word what pip-audit says of a package that the service does not know."""
+    return {"name": name, "skip_reason": "Dependency not found"}
+
+
+@pytest.mark.parametrize(
+    ("pypi", "osv", "code", "words"),
+    [
+        ([entry("one"), entry("Two_x")], None, 0, "none is vulnerable"),
+        ([entry("one", "PYSEC-7"), entry("two-x")], None, 1, "one 1: PYSEC-7, mended in 9"),
+        ([entry("one", "PYSEC-7"), skipped("two-x")], None, 1, "PYSEC-7"),
+        ([skipped("one"), skipped("two-x")], [], 2, "NOT AUDITED: 2 of 2"),
+        ([entry("one"), skipped("two-x")], [skipped("two-x")], 2, "NOT AUDITED"),
+        ([], [entry("one"), entry("two-x")], 0, "osv"),
+        ([], [], 2, "no pass"),
+    ],
+)
+def test_audit_passes_only_what_was_looked_up(
+    pypi: Any,
+    osv: Any,
+    code: int,
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A vulnerability ends with 1, and a package that no service knew with 2."""
+    spec = importlib.util.spec_from_file_location("audit_deps", ROOT / ".ci" / "audit_deps.py")
+    assert spec is not None
+    assert spec.loader is not None
+    audit = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(audit)
+    found = {"pypi": (pypi, ""), "osv": (osv, "no answer")}
+    monkeypatch.setattr(audit, "_look_up", lambda _lock, service: found[service])
+    lock = tmp_path / "some.lock"
+    lock.write_text("one==1 \\\n    --hash=sha256:0\ntwo-x==1 \\\n    --hash=sha256:0\n", "utf-8")
+
+    assert audit.main([str(lock)]) == code
+    assert words in capsys.readouterr().out
