@@ -243,7 +243,7 @@ async def run(trial: Trial) -> None:
     is refused, every time; of two requests that race for a key one gets it.
     """
     trial.require(not unlisted_calls(), f"no replay is tried of {sorted(unlisted_calls())}")
-    waves = trial.choose(40, 1)
+    waves = trial.choose(24, 1)
     batch = trial.choose(4, 1)
     url = trial.new_database()
     members = itertools.cycle(await prepare_bank(url, [POINTS] * MEMBERS))
