@@ -81,6 +81,8 @@ class GrpcSender:
             request.SerializeToString(),
             metadata=self._caller.metadata(**extra),
             timeout=TIMEOUT_S,
+            # A till whose connection broke waits for the next one.
+            wait_for_ready=True,
         )
         try:
             body: bytes = await call

@@ -302,7 +302,7 @@ async def _grpc(proxy: Proxy) -> AsyncIterator[GrpcSender]:
     options = [
         ("grpc.use_local_subchannel_pool", 1),
         ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 100),
+        ("grpc.min_reconnect_backoff_ms", 5000),
         ("grpc.max_reconnect_backoff_ms", 200),
     ]
     async with grpc.aio.insecure_channel(f"127.0.0.1:{proxy.port}", options=options) as channel:
