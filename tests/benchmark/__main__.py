@@ -15,12 +15,13 @@ from rich.console import Console
 
 from tests.benchmark import extras
 from tests.benchmark.goals import GROWTH, LATENCY, MEMORY, SCALE, START, ratio_verdicts
-from tests.benchmark.machine import CLIENT_CORE, build_sync_counter, describe
+from tests.benchmark.machine import CLIENT_CORE, describe
 from tests.benchmark.plan import FULL, QUICK, Plan, Results, Spread, measure
 from tests.benchmark.population import Population
 from tests.benchmark.report import Report
 from tests.benchmark.subjects import Stage
 from tests.benchmark.window import Client
+from tests.support.syncs import build_sync_counter
 
 
 def _options() -> argparse.Namespace:

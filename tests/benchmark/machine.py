@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
-import subprocess
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -108,17 +106,6 @@ def memory_mib(pid: int) -> float:
     """Give the resident memory of a process."""
     pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
     return pages * PAGE_BYTES / 2**20
-
-
-def build_sync_counter(folder: Path) -> Path | None:
-    """Compile the library that counts syncs; absent where there is no C compiler."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        return None
-    library = folder / "syncs.so"
-    source = Path(__file__).with_name("syncs.c")
-    subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
-    return library
 
 
 def _stat(pid: int) -> list[str]:

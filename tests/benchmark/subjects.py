@@ -25,6 +25,7 @@ from server.sandbox.envoy_process import ROOT, EnvoyProcess
 from tests.benchmark.machine import SERVER_CORE, all_cores, pin
 from tests.benchmark.population import NAME, PEPPER, Population, populate
 from tests.support.http import free_port
+from tests.support.syncs import SyncLog
 
 OURS_SQLITE = "ours-sqlite"
 OURS_POSTGRES = "ours-postgresql"
@@ -353,10 +354,8 @@ class Stage:
         self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
         folder.chmod(0o755)
         library = Path(shutil.copy(self._counter, folder / "syncs.so"))
-        counts = folder / name
-        counts.write_bytes(bytes(8))
-        counts.chmod(0o666)
-        return counts, {"LD_PRELOAD": str(library), "SYNC_COUNT": str(counts)}
+        log = SyncLog.new(library, folder / name)
+        return log.path, log.environment
 
 
 def server_settings(port: int, home: Path) -> dict[str, str]:

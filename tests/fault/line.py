@@ -86,6 +86,10 @@ class Line:
         """Make no more calls; those under way are still answered."""
         self._open = False
 
+    def take_up(self) -> None:
+        """Call again."""
+        self._open = True
+
     async def close(self) -> None:
         """Let go of all connections."""
         for channel in self._channels:
