@@ -138,7 +138,7 @@ def _identify_by_code(
         if answer is not None:
             return answer
         return _refuse(unit, command, scopes, code, CodeAlreadyUsedError(), now_ms)
-    if code is None or code.status is CodeStatus.REPLACED or code.expires_ms <= now_ms:
+    if code is None or code.status is not CodeStatus.PENDING or code.expires_ms <= now_ms:
         return _refuse(unit, command, scopes, code, CodeNotFoundError(), now_ms)
     selection = tuple(_selected_lines(program, code, pos))
     member = unit.member_by_number(code.member_number)

@@ -26,6 +26,7 @@ from server.domain.errors import (
 )
 from server.sandbox.fixed_codes import COFFEE, HASH_BROWN, PARTY_PLATTER
 from server.storage.store import Store
+from server.sweeper import sweep
 from tests.support.ledger import audit, balances, count_rows, rows
 from tests.support.programs import (
     KEY,
@@ -255,6 +256,21 @@ async def test_code_lives_for_its_lifetime(
         else:
             with pytest.raises(CodeNotFoundError):
                 await _identify(store, identify_command(digits))
+
+
+async def test_expired_code_is_not_found_by_a_clock_that_is_behind(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one server's sweeper has expired is gone, also by the clock of a server behind it."""
+    async with demo_store(database_url) as store:
+        digits = await issue(store, await enroll(store))
+        now = wall_clock_ms()
+        monkeypatch.setattr("server.storage.writer.now_ms", lambda: now + 600_000)
+        assert (await sweep(store)).codes == 1
+        monkeypatch.undo()
+        with pytest.raises(CodeNotFoundError):
+            await _identify(store, identify_command(digits))
+    assert count_rows(database_url, "loyalty_transaction") == 0
 
 
 async def test_digits_of_a_dead_code_are_drawn_again(
