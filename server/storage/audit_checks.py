@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from server.domain.ledger import AccountKind, Cause
+from server.domain.ledger import POINTS_MAX, AccountKind, Cause
 from server.domain.records import CodeStatus, HoldStatus, TransactionStatus
 
 BATCH_ROWS = 5000
@@ -42,10 +42,11 @@ _NUMBERS: dict[str, int] = {
 
 
 def _bound(sql: str) -> Any:
-    """Bind the numbers that a query names."""
+    """Bind the numbers that a query names; what else it names is given when it runs."""
     statement = text(sql)
     names = statement.compile().params
-    return statement.bindparams(**{name: _NUMBERS[name] for name in names})
+    numbers = {name: _NUMBERS[name] for name in names if name in _NUMBERS}
+    return statement.bindparams(**numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +105,31 @@ _SUSPECTS = _bound(
 """All but the transactions that are surely right: nearly all of them never leave the database."""
 
 
+_MOST_EVER = _bound(
+    """
+    SELECT max(total) AS most FROM (
+      SELECT sum(change) OVER (ORDER BY transfer_id) AS total FROM (
+        SELECT transfer_id,
+          CASE account_id WHEN destination_id THEN points ELSE -points END AS change
+        FROM account JOIN transfer ON source_id = account_id OR destination_id = account_id
+        WHERE member_number = :member AND kind IN (:account_available, :account_held)
+      ) AS changes
+    ) AS totals
+    """
+)
+
+
 def transaction_problems(connection: Connection) -> Iterator[Problem]:
     """Give the transactions whose points or holds are not those of the ledger."""
     options = connection.execution_options(yield_per=BATCH_ROWS)
     with options.execute(_SUSPECTS) as streamed:
         for row in streamed:
-            wrong = _transaction_faults(row)
+            wrong = _transaction_faults(row, connection)
             if wrong:
                 yield Problem("loyalty_transaction", row.transaction_id, "; ".join(wrong))
 
 
-def _transaction_faults(row: Any) -> list[str]:
+def _transaction_faults(row: Any, connection: Connection) -> list[str]:
     """Say what is wrong with a transaction, given the sums of its transfers and its holds."""
     wrong = []
     if row.held != row.open_points:
@@ -122,7 +137,8 @@ def _transaction_faults(row: Any) -> list[str]:
     if row.status == TransactionStatus.VOID:
         if row.reversed != row.earned:
             wrong.append(f"is void with {row.reversed} of {row.earned} earned points taken back")
-        if row.refunded != row.redeemed:
+        short = row.refunded < row.redeemed and _was_full(row.member_number, connection)
+        if row.refunded != row.redeemed and not short:
             wrong.append(f"is void with {row.refunded} of {row.redeemed} burned points given back")
     elif row.reversed or row.refunded:
         wrong.append("is not void, though points of it were taken back")
@@ -131,6 +147,12 @@ def _transaction_faults(row: Any) -> list[str]:
     ):
         wrong.append("is open, though points of it were earned or burned")
     return wrong + _claim_faults(row)
+
+
+def _was_full(member_number: int, connection: Connection) -> bool:
+    """Tell whether a member once had all that the ledger carries, so that no more fitted."""
+    most = connection.execute(_MOST_EVER, {"member": member_number}).scalar_one()
+    return most is not None and int(most) >= POINTS_MAX
 
 
 def _claim_faults(row: Any) -> list[str]:

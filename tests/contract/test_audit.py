@@ -8,13 +8,18 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import create_engine, pool, text
 
+from server.application.adjust_points import AdjustPoints, adjust_points
 from server.cli import main
+from server.domain.ledger import POINTS_MAX
 from server.storage.audit import PROBLEMS_KEPT_MAX, Findings, audit
 from server.storage.databases import Database, UnreachableError
 from server.storage.migrate import SchemaError
 from tests.support.databases import Backend, fresh_database
 from tests.support.ledger import rows
 from tests.support.lived_store import live
+from tests.support.orders import CLAIMED, COFFEE, Till, basket, reward
+from tests.support.programs import PROGRAM_ID, enroll
+from tests.support.stores import demo_store
 
 _ANOTHER_HASH = "(SELECT max(digest) FROM api_key)"
 
@@ -66,6 +71,24 @@ def test_everything_that_happens_holds(lived_url: str) -> None:
 def test_empty_store_holds(database_url: str) -> None:
     """A store that was only migrated has nothing wrong."""
     assert _audit(database_url).all_hold
+
+
+def test_void_that_gives_back_what_fits_holds(database_url: str) -> None:
+    """Burned points that a member has no room for any more are missed by nobody."""
+
+    async def fill() -> None:
+        async with demo_store(database_url) as store:
+            till = Till(store)
+            guest = await enroll(store, POINTS_MAX)
+            transaction = await till.identify(guest)
+            await till.update(transaction, CLAIMED, basket(reward(COFFEE)))
+            more = AdjustPoints(PROGRAM_ID, guest, 700, "test")
+            await store.write(lambda unit, now_ms: adjust_points(unit, more, now_ms))
+            voided = await till.void(transaction)
+            assert voided.result.redeemed_points == 100
+
+    asyncio.run(fill())
+    assert _audit(database_url).problems == []
 
 
 @pytest.mark.parametrize(
