@@ -18,6 +18,7 @@ from server.transport.servicers.member import MemberServicer
 from server.transport.servicers.session import SessionServicer
 from server.transport.servicers.transaction import TransactionServicer
 from server.transport.telemetry import CallMetrics
+from server.transport.tracing import Tracing
 
 
 class Refused(grpc.aio.AbortError):  # type: ignore[misc]
@@ -86,7 +87,12 @@ def handlers(storage: Storage) -> dict[str, Handler]:
         "MemberService": MemberServicer(),
     }
     server = LoyaltyServer(
-        storage, servicers, sandbox=False, reflection_on=False, calls=CallMetrics(None)
+        storage,
+        servicers,
+        sandbox=False,
+        reflection_on=False,
+        calls=CallMetrics(None),
+        tracing=Tracing(),
     )
     return {
         f"{service.name}/{method.name}": server._handler(

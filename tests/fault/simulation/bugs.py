@@ -1,0 +1,252 @@
+"""Bugs that a program like this could have; the simulation must find each of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+APPLICATION = "server.application"
+STORAGE = "server.storage"
+
+
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """
+    A text of the server's source, and what stands there once the bug is planted.
+
+    Attributes:
+        soon: Whether it shows in nearly every world, so that a few are enough to find it.
+    """
+
+    name: str
+    module: str
+    old: str
+    new: str
+    soon: bool = False
+
+
+BUGS = (
+    Bug(
+        "a transfer does not take the points from its source",
+        "server.domain.ledger",
+        "for account, change in ((source, -points), (destination, points)):",
+        "for account, change in ((source, 0), (destination, points)):",
+        soon=True,
+    ),
+    Bug(
+        "the chain of an account forgets its head",
+        "server.domain.ledger",
+        "account.head = link(account.head, account.sequence, facts)",
+        "account.head = link(GENESIS, account.sequence, facts)",
+        soon=True,
+    ),
+    Bug(
+        "a member's account takes more than an int32 carries",
+        f"{APPLICATION}.update_transaction",
+        "earned = min(points, room_for_points(member))",
+        "earned = points",
+    ),
+    Bug(
+        "debts are not paid first",
+        f"{APPLICATION}.update_transaction",
+        "paid = 0 if debt is None else min(earned, -debt.balance)",
+        "paid = 0",
+    ),
+    Bug(
+        "a claim captures none of its holds",
+        f"{APPLICATION}.update_transaction",
+        "    holds = unit.open_holds(transaction)\n    origin = Origin(Cause.REDEEM",
+        "    holds = unit.open_holds(transaction)[:0]\n    origin = Origin(Cause.REDEEM",
+    ),
+    Bug(
+        "a report holds its rewards again without releasing the old holds",
+        f"{APPLICATION}.update_transaction",
+        "            release(unit, review.member, hold, now_ms)",
+        "            pass",
+    ),
+    Bug(
+        "a report does not give the transaction more time",
+        f"{APPLICATION}.update_transaction",
+        "expires_ms=transaction.expires_ms if order.claiming else expires_ms",
+        "expires_ms=transaction.expires_ms",
+    ),
+    Bug(
+        "a repeated report of a claimed order is taken up again",
+        f"{APPLICATION}.update_transaction",
+        "if transaction.answer is not None and transaction.fingerprint == order.fingerprint:",
+        "if False:",
+    ),
+    Bug(
+        "a claimed order can be claimed again with another basket",
+        f"{APPLICATION}.update_transaction",
+        "    if transaction.status is TransactionStatus.CLAIMED:\n        raise",
+        "    if False:\n        raise",
+    ),
+    Bug(
+        "redemptions are not counted",
+        f"{APPLICATION}.update_transaction",
+        "        unit.count_redemption(member, incentive_id, use.quantity)",
+        "        pass",
+    ),
+    Bug(
+        "a void gives back what was burned twice as often",
+        f"{APPLICATION}.void_transaction",
+        "burned = min(transaction.points_redeemed, room_for_points(member))",
+        "burned = min(2 * transaction.points_redeemed, room_for_points(member))",
+    ),
+    Bug(
+        "a void does not take earned points back",
+        f"{APPLICATION}.void_transaction",
+        "    if earned > short:",
+        "    if False:",
+    ),
+    Bug(
+        "a void forgets what the program does about spent points",
+        f"{APPLICATION}.void_transaction",
+        'if short and program.void_spent == "refuse":',
+        "if short:",
+    ),
+    Bug(
+        "a second void answers anew",
+        f"{APPLICATION}.void_transaction",
+        "if transaction.status is TransactionStatus.VOID and transaction.answer is not None:",
+        "if False:",
+        soon=True,
+    ),
+    Bug(
+        "a void leaves redemptions counted",
+        f"{APPLICATION}.void_transaction",
+        "unit.count_redemption(member, redemption.incentive_id, -redemption.quantity)",
+        "pass",
+    ),
+    Bug(
+        "a used code can be used again",
+        f"{APPLICATION}.identify_member",
+        "if code is not None and code.status is CodeStatus.CLAIMED:",
+        "if False:",
+    ),
+    Bug(
+        "a retry at another till gets the first till's answer",
+        f"{APPLICATION}.identify_member",
+        "if code.claim_key == claim_key and code.transaction_id",
+        "if code.transaction_id",
+    ),
+    Bug(
+        "an identify with a code holds nothing",
+        f"{APPLICATION}.identify_member",
+        "        if points:\n",
+        "        if False:\n",
+        soon=True,
+    ),
+    Bug(
+        "a live code is given out again",
+        f"{APPLICATION}.issue_code",
+        "if earlier is None or earlier.expires_ms <= now_ms:",
+        "if True:",
+    ),
+    Bug(
+        "a member's earlier code goes on working",
+        f"{APPLICATION}.issue_code",
+        "        unit.change(code, status=CodeStatus.REPLACED, updated_ms=now_ms)",
+        "        pass",
+    ),
+    Bug(
+        "a receipt can be turned into points again",
+        f"{APPLICATION}.claim_receipt",
+        "if transaction.status is not TransactionStatus.UNCLAIMED:",
+        "if False:",
+    ),
+    Bug(
+        "the sweeper ends what has been given more time",
+        f"{APPLICATION}.expire_overdue",
+        "        or transaction.expires_ms > now_ms\n",
+        "        or False\n",
+    ),
+    Bug(
+        "the sweeper voids claimed orders",
+        f"{APPLICATION}.expire_overdue",
+        "        or transaction.status is not TransactionStatus.PENDING\n",
+        "        or False\n",
+    ),
+    Bug(
+        "the answer to a key is not kept",
+        f"{APPLICATION}.idempotency",
+        "    if keyed is not None:\n        unit.add(",
+        "    if False:\n        unit.add(",
+        soon=True,
+    ),
+    Bug(
+        "a key is taken for any request",
+        f"{APPLICATION}.idempotency",
+        "if remembered.fingerprint != keyed.fingerprint:",
+        "if False:",
+        soon=True,
+    ),
+    Bug(
+        "all partners share one space of keys",
+        f"{APPLICATION}.idempotency",
+        'return f"{key.program_id}/{key.partner}"',
+        "return key.program_id",
+        soon=True,
+    ),
+    Bug(
+        "a code that the sweeper has expired is taken by a server whose clock is behind",
+        f"{APPLICATION}.identify_member",
+        "code is None or code.status is not CodeStatus.PENDING",
+        "code is None or code.status is CodeStatus.REPLACED",
+    ),
+    Bug(
+        "a batch is answered without its commit",
+        f"{STORAGE}.writer",
+        '            unit.flush()\n            connection.execute("COMMIT")\n            return',
+        "            unit.flush()\n            self._roll_back()\n            return",
+        soon=True,
+    ),
+    Bug(
+        "a batch that fails half-way is committed as far as it came",
+        f"{STORAGE}.writer",
+        "        except BaseException:\n            self._roll_back()\n            raise",
+        "        except Exception:\n            unit.flush()\n"
+        '            connection.execute("COMMIT")\n            raise',
+        soon=True,
+    ),
+    Bug(
+        "a call refused after it has written is committed with its batch",
+        f"{STORAGE}.writer",
+        "                item.fail(refusal)\n                if unit.changes != before:",
+        "                item.fail(refusal)\n                if False:",
+    ),
+    Bug(
+        "one call that fails takes its batch with it",
+        f"{STORAGE}.writer",
+        "            if len(batch) > 1:\n                for item in batch:\n"
+        "                    self._run([item])",
+        "            if len(batch) > 1:\n                for item in batch:\n"
+        "                    item.fail(problem)",
+    ),
+    Bug(
+        "a writer never looks for what operators changed",
+        f"{STORAGE}.writer",
+        "if revision == self.catalog.revision:",
+        "if self.catalog.revision >= 0:",
+    ),
+    Bug(
+        "what was added is not written",
+        f"{STORAGE}.unit_of_work",
+        "            self._write(cursor, statements.insert, rows)",
+        "            self._write(cursor, statements.insert, [] if kind is Remembered else rows)",
+        soon=True,
+    ),
+    Bug(
+        "a query does not see what its batch has changed",
+        f"{STORAGE}.unit_of_work",
+        "        self.flush()\n        rows = self._connection.execute(",
+        "        rows = self._connection.execute(",
+    ),
+    Bug(
+        "accounts that moved are not written",
+        f"{STORAGE}.unit_of_work",
+        "        self._moved[source.account_id] = source\n",
+        "",
+        soon=True,
+    ),
+)

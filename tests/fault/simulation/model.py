@@ -1,0 +1,540 @@
+"""
+What should be: members' points, orders, codes, receipts and kept answers, in plain Python.
+
+It is written from the rules, not from the server's code, and takes up one settled call after the
+other. For each it says what had to come of it, and disagrees by name when something else did.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from loyalty.v1 import (
+    code_service_pb2,
+    identify_service_pb2,
+    member_service_pb2,
+    session_service_pb2,
+)
+from loyalty.v1 import transaction_service_pb2 as pb
+
+POINTS_MAX = 2_147_483_647
+COOKIES_PER_ORDER = 2
+COOKIES_PER_MEMBER = 3
+COOKIES_IN_ALL = 8
+WRONG_CODES_FREE = 15
+
+PENDING, CLAIMED, VOID, UNCLAIMED, REPLACED, EXPIRED = (
+    "PENDING",
+    "CLAIMED",
+    "VOID",
+    "UNCLAIMED",
+    "REPLACED",
+    "EXPIRED",
+)
+
+
+class DisagreementError(Exception):
+    """Raised when the server did what the rules forbid."""
+
+
+def agree(holds: object, problem: str) -> None:
+    """
+    Insist on a rule.
+
+    Raises:
+        DisagreementError: It does not hold.
+    """
+    if not holds:
+        raise DisagreementError(problem)
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """The program's figures that operators change."""
+
+    costs: dict[str, int]
+    cookie: str
+    points_per_unit: int = 10
+    pending_lifetime_s: int = 86_400
+    code_lifetime_s: int = 300
+    void_spent: str = "refuse"
+    retired: frozenset[str] = frozenset()
+
+
+@dataclass
+class Guest:
+    """A member's points."""
+
+    available: int = 0
+    held: int = 0
+    debt: int = 0
+
+    def earn(self, points: int) -> int:
+        """Give points, a debt first, and no more than an account carries; answers how many."""
+        earned = max(0, min(points, POINTS_MAX - self.available - self.held))
+        paid = min(earned, self.debt)
+        self.debt -= paid
+        self.available += earned - paid
+        return earned
+
+
+@dataclass
+class Order:
+    """A loyalty transaction."""
+
+    guest: Guest | None
+    status: str
+    expires_ms: int = 0
+    holds: dict[str, int] = field(default_factory=dict)
+    earned: int = 0
+    burned: int = 0
+    uses: Counter[str] = field(default_factory=Counter)
+    reported: bytes | None = None
+    answer: bytes | None = None
+
+    @property
+    def held(self) -> int:
+        """Points that it holds."""
+        return sum(self.holds.values())
+
+
+@dataclass
+class Code:
+    """A one-time code."""
+
+    loyalty_id: str
+    status: str
+    selection: tuple[str, ...]
+    expires_ms: int
+    claimed_by: tuple[int, str] | None = None
+    order: Order | None = None
+    answer: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """
+    A call or an operator's or sweeper's deed.
+
+    Attributes:
+        kind: Which rule applies.
+        values: What it is about.
+        body: The request as it is sent; empty where nothing is sent.
+        scope: Whose idempotency keys these are.
+        key: Idempotency key; empty without one.
+    """
+
+    kind: str
+    values: dict[str, Any]
+    body: bytes = b""
+    scope: str = ""
+    key: str = ""
+
+
+Verdict = str | bytes | bool | Callable[[Any], None]
+"""A reason to refuse; the bytes of an earlier answer; a plain answer; or a check with effect."""
+
+
+class Model:
+    """Takes up what was settled, in the order in which it was."""
+
+    def __init__(self, scheme: Scheme, guests: dict[str, Guest]) -> None:
+        self.scheme = scheme
+        self.guests = guests
+        self.orders: dict[str, Order] = {}
+        self.codes: dict[str, Code] = {}
+        self.receipts: dict[str, str] = {}
+        self.kept: dict[tuple[str, str], tuple[tuple[str, bytes], bytes]] = {}
+        self.wrong_codes = 0
+
+    def settle(self, asked: Asked, now_ms: int, told: Any, reason: str, *, repeated: bool) -> None:
+        """
+        Take up a settled call: *told* is its answer, or *reason* why it was refused.
+
+        Raises:
+            DisagreementError: The rules call for another outcome.
+        """
+        place = (asked.scope, asked.key)
+        kept = self.kept.get(place) if asked.key else None
+        meaning = (asked.kind, asked.body)
+        if kept is None:
+            verdict = self._verdict(asked, now_ms)
+        else:
+            verdict = kept[1] if kept[0] == meaning else "IDEMPOTENCY_KEY_REUSED"
+        if self._waits(asked, reason):
+            return
+        self._compare(verdict, told, reason, repeated=repeated)
+        if asked.key and kept is None and not reason:
+            self.kept[place] = (meaning, told)
+
+    def _waits(self, asked: Asked, reason: str) -> bool:
+        """
+        Take a refusal for wrong codes as it is, if there were as many as anybody may show.
+
+        How long is waited is the server's arithmetic, which has tests of its own.
+        """
+        if reason == "TOO_MANY_WRONG_CODES":
+            agree(self.wrong_codes >= WRONG_CODES_FREE, f"{asked.kind} must wait for nothing")
+            return True
+        self.wrong_codes += reason in {"CODE_NOT_FOUND", "CODE_ALREADY_USED"}
+        return False
+
+    def _compare(self, verdict: Verdict, told: Any, reason: str, *, repeated: bool) -> None:
+        if isinstance(verdict, str):
+            agree(reason == verdict, f"{reason or 'done'}, though {verdict}")
+            return
+        agree(not reason, f"refused for {reason}")
+        if isinstance(verdict, bytes):
+            agree(told == verdict, "another answer than the first time")
+            agree(repeated, "done again, though it was done before")
+        elif isinstance(verdict, bool):
+            agree(told is verdict, f"answered {told}")
+        else:
+            agree(not repeated, "answered as before, though it never was")
+            verdict(told)
+
+    def _verdict(self, asked: Asked, now_ms: int) -> Verdict:
+        rule: Callable[..., Verdict] = getattr(self, f"_{asked.kind}")
+        return rule(now_ms=now_ms, asked=asked, **asked.values)
+
+    # --- Guests and codes -----------------------------------------------------------------------
+
+    def _enroll(self, *, now_ms: int, asked: Asked) -> Verdict:
+        del now_ms, asked
+
+        def done(body: bytes) -> None:
+            member = member_service_pb2.EnrollMemberResponse.FromString(body).member
+            agree(member.loyalty_id not in self.guests, "a loyalty ID twice")
+            agree(member.available_points == 0, "points for enrolling")
+            self.guests[member.loyalty_id] = Guest()
+
+        return done
+
+    def _session(self, *, now_ms: int, asked: Asked, correlation_id: str) -> Verdict:
+        del now_ms, asked
+
+        def done(body: bytes) -> None:
+            answer = session_service_pb2.StartAnonymousSessionResponse.FromString(body)
+            agree(answer.session_correlation_id == correlation_id, "another session")
+            agree(answer.points_balance == 0, "points for nobody")
+
+        return done
+
+    def _issue(
+        self, *, now_ms: int, asked: Asked, loyalty_id: str, selection: tuple[str, ...]
+    ) -> Verdict:
+        del asked
+        if loyalty_id not in self.guests:
+            return "MEMBER_NOT_FOUND"
+        if any(self._gone(name) for name in selection):
+            return "REQUEST_INVALID"
+
+        def done(body: bytes) -> None:
+            digits = code_service_pb2.IssueCodeResponse.FromString(body).otp
+            earlier = self.codes.get(digits)
+            agree(earlier is None or earlier.expires_ms <= now_ms, "a live code given out again")
+            for code in self.codes.values():
+                if code.loyalty_id == loyalty_id and code.status == PENDING:
+                    code.status = REPLACED
+            expires_ms = now_ms + self.scheme.code_lifetime_s * 1000
+            self.codes[digits] = Code(loyalty_id, PENDING, selection, expires_ms)
+
+        return done
+
+    def _gone(self, incentive_id: str) -> bool:
+        return incentive_id not in self.scheme.costs or incentive_id in self.scheme.retired
+
+    def _identify(
+        self, *, now_ms: int, asked: Asked, identifier: str, store_id: int, order: str
+    ) -> Verdict:
+        del asked
+        if identifier.isdigit():
+            return self._identify_by_code(now_ms, identifier, (store_id, order))
+        if identifier not in self.guests:
+            return "MEMBER_NOT_FOUND"
+        return lambda body: self._opened(body, self.guests[identifier], {}, now_ms, None)
+
+    def _identify_by_code(self, now_ms: int, digits: str, order: tuple[int, str]) -> Verdict:
+        code = self.codes.get(digits)
+        if code is not None and code.status == CLAIMED:
+            return self._claimed_before(code, order)
+        if code is None or code.status != PENDING or code.expires_ms <= now_ms:
+            return "CODE_NOT_FOUND"
+        if any(self._gone(name) for name in code.selection):
+            return "REWARD_NOT_FOUND"
+        uses = Counter(code.selection)
+        guest = self.guests[code.loyalty_id]
+        broken = self._broken(guest, uses, guest.available)
+        if broken:
+            return broken
+
+        def done(body: bytes) -> None:
+            holds = {name: self.scheme.costs[name] * number for name, number in uses.items()}
+            code.status, code.claimed_by, code.answer = CLAIMED, order, body
+            code.order = self._opened(body, guest, holds, now_ms, code)
+
+        return done
+
+    def _claimed_before(self, code: Code, order: tuple[int, str]) -> Verdict:
+        """Give a retry of the same order the first answer, as long as the order is open."""
+        still_open = code.order is not None and code.order.status == PENDING
+        if code.claimed_by == order and still_open and code.answer is not None:
+            return code.answer
+        return "CODE_ALREADY_USED"
+
+    def _opened(
+        self, body: bytes, guest: Guest, holds: dict[str, int], now_ms: int, code: Code | None
+    ) -> Order:
+        answer = identify_service_pb2.IdentifyResponse.FromString(body)
+        agree(answer.transaction_id not in self.orders, "a transaction opened twice")
+        holds = {name: points for name, points in holds.items() if points}
+        guest.available -= sum(holds.values())
+        guest.held += sum(holds.values())
+        agree(answer.balances[0].amount == guest.available, "another balance at identify")
+        chosen = len(code.selection) if code else 0
+        agree(len(answer.order) == chosen, "another selection at identify")
+        expires_ms = now_ms + self.scheme.pending_lifetime_s * 1000
+        order = Order(guest, PENDING, expires_ms, holds)
+        self.orders[answer.transaction_id] = order
+        return order
+
+    def _broken(self, guest: Guest, uses: Counter[str], spendable: int) -> str:
+        """Judge rewards; a lack of points alone has a name of its own."""
+        cost = sum(self.scheme.costs[name] * number for name, number in uses.items())
+        cookies = uses[self.scheme.cookie]
+        mine = sum(o.uses[self.scheme.cookie] for o in self.orders.values() if o.guest is guest)
+        everybody = sum(order.uses[self.scheme.cookie] for order in self.orders.values())
+        too_many = cookies > 0 and (
+            cookies > COOKIES_PER_ORDER
+            or mine + cookies > COOKIES_PER_MEMBER
+            or everybody + cookies > COOKIES_IN_ALL
+        )
+        if too_many:
+            return "RULES_FAILED"
+        return "POINTS_INSUFFICIENT" if cost > spendable else ""
+
+    # --- Orders ---------------------------------------------------------------------------------
+
+    def _reviewed(self, order: Order, uses: Counter[str]) -> str:
+        if any(self._gone(name) and name not in order.holds for name in uses):
+            return "REWARD_NOT_FOUND"
+        guest = order.guest
+        agree(guest is not None, "an order without a guest is judged")
+        return self._broken(guest, uses, guest.available + order.held)  # type: ignore[union-attr,arg-type]
+
+    def _validate(
+        self,
+        *,
+        now_ms: int,
+        asked: Asked,
+        transaction_id: str,
+        status: str,
+        uses: Counter[str],
+        price: int,
+    ) -> Verdict:
+        del now_ms, asked, status, price
+        order = self.orders.get(transaction_id)
+        if order is None:
+            return "TRANSACTION_NOT_FOUND"
+        if order.status != PENDING:
+            return "TRANSACTION_NOT_CLAIMABLE"
+        broken = self._reviewed(order, uses)
+        if broken:
+            return "RULES_FAILED" if broken == "POINTS_INSUFFICIENT" else broken
+        return lambda body: agree(
+            pb.ValidateResponse.FromString(body).transaction_id == transaction_id, "another order"
+        )
+
+    def _update(
+        self,
+        *,
+        now_ms: int,
+        asked: Asked,
+        transaction_id: str,
+        status: str,
+        uses: Counter[str],
+        price: int,
+    ) -> Verdict:
+        order = self.orders.get(transaction_id)
+        if order is None:
+            return "TRANSACTION_NOT_FOUND"
+        if order.status not in {PENDING, CLAIMED}:
+            return "TRANSACTION_NOT_CLAIMABLE"
+        if order.reported == asked.body and order.answer is not None:
+            return order.answer
+        if order.status == CLAIMED:
+            return "TRANSACTION_NOT_CLAIMABLE"
+        broken = self._reviewed(order, uses)
+        if broken:
+            return broken
+        return lambda body: self._report(order, asked.body, status, uses, price, now_ms, body)
+
+    def _report(
+        self,
+        order: Order,
+        reported: bytes,
+        status: str,
+        uses: Counter[str],
+        price: int,
+        now_ms: int,
+        body: bytes,
+    ) -> None:
+        guest = order.guest
+        agree(guest is not None, "nobody's order is reported")
+        assert guest is not None
+        wanted = {name: self.scheme.costs[name] * number for name, number in uses.items()}
+        cost = sum(wanted.values())
+        guest.available += order.held - cost
+        guest.held += cost - order.held
+        order.holds = {name: points for name, points in wanted.items() if points}
+        if status == PENDING:
+            order.expires_ms = now_ms + self.scheme.pending_lifetime_s * 1000
+        else:
+            guest.held -= cost
+            order.holds, order.burned, order.uses = {}, cost, Counter(uses)
+            order.earned = guest.earn(self._points(price))
+            order.status = CLAIMED
+        answer = pb.UpdateResponse.FromString(body)
+        seen = (answer.points, answer.points_earned, answer.points_redeemed)
+        due = (guest.available, order.earned if status == CLAIMED else 0, cost)
+        agree(seen == due, f"told {seen} of an order that makes {due}")
+        order.reported, order.answer = reported, body
+
+    def _points(self, price: int) -> int:
+        return price * self.scheme.points_per_unit // 100
+
+    def _void(self, *, now_ms: int, asked: Asked, transaction_id: str) -> Verdict:
+        del now_ms, asked
+        order = self.orders.get(transaction_id)
+        if order is None:
+            return "TRANSACTION_NOT_FOUND"
+        if order.status == VOID and order.answer is not None:
+            return order.answer
+        guest = order.guest
+        back = taken = short = 0
+        if order.status == PENDING:
+            back = order.held
+        elif order.status == CLAIMED and guest is not None:
+            taken = order.earned
+            back = max(0, min(order.burned, POINTS_MAX - guest.available - guest.held))
+            short = max(0, taken - guest.available - back)
+            if short and self.scheme.void_spent == "refuse":
+                return "POINTS_INSUFFICIENT"
+
+        def done(body: bytes) -> None:
+            if guest is not None:
+                guest.available += back - (taken - short)
+                guest.held -= order.held
+                guest.debt += short
+            answer = pb.VoidResponse.FromString(body)
+            seen = (answer.points, answer.points_earned, answer.points_redeemed)
+            due = (guest.available if guest else 0, taken, back)
+            agree(seen == due, f"told {seen} of a cancellation that makes {due}")
+            self._end(order)
+            order.answer = body
+
+        return done
+
+    def _end(self, order: Order) -> None:
+        order.status, order.reported, order.answer = VOID, None, None
+        order.holds, order.uses = {}, Counter()
+
+    def _unclaimed(self, *, now_ms: int, asked: Asked, price: int) -> Verdict:
+        del now_ms, asked
+
+        def done(body: bytes) -> None:
+            answer = pb.UnclaimedResponse.FromString(body)
+            agree(answer.transaction_id not in self.orders, "a transaction opened twice")
+            agree(answer.receipt_code not in self.receipts, "a receipt given out twice")
+            self.orders[answer.transaction_id] = Order(None, UNCLAIMED, earned=self._points(price))
+            self.receipts[answer.receipt_code] = answer.transaction_id
+
+        return done
+
+    def _receipt(self, *, now_ms: int, asked: Asked, loyalty_id: str, receipt_code: str) -> Verdict:
+        del now_ms, asked
+        if loyalty_id not in self.guests:
+            return "MEMBER_NOT_FOUND"
+        order = self.orders.get(self.receipts.get(receipt_code, ""))
+        if order is None or order.status == VOID:
+            return "RECEIPT_NOT_FOUND"
+        if order.status != UNCLAIMED:
+            return "RECEIPT_ALREADY_CLAIMED"
+        guest = self.guests[loyalty_id]
+
+        def done(body: bytes) -> None:
+            order.guest, order.status = guest, CLAIMED
+            order.earned = guest.earn(order.earned)
+            answer = pb.ClaimReceiptResponse.FromString(body)
+            seen = (answer.points, answer.points_earned)
+            due = (guest.available, order.earned)
+            agree(seen == due, f"told {seen} of a receipt that makes {due}")
+
+        return done
+
+    # --- Operators and the sweeper --------------------------------------------------------------
+
+    def _adjust(self, *, now_ms: int, asked: Asked, loyalty_id: str, points: int) -> Verdict:
+        del now_ms, asked
+        guest = self.guests[loyalty_id]
+        if points == 0 or guest.available + guest.held + points > POINTS_MAX:
+            return "REQUEST_INVALID"
+        if guest.available + points < 0:
+            return "POINTS_INSUFFICIENT"
+
+        def done(_: Any) -> None:
+            guest.available += points
+
+        return done
+
+    def _change(self, *, now_ms: int, asked: Asked, scheme: dict[str, Any]) -> Verdict:
+        del now_ms, asked
+
+        def done(_: Any) -> None:
+            self.scheme = replace(self.scheme, **scheme)
+
+        return done
+
+    def _key(self, *, now_ms: int, asked: Asked, **_: Any) -> Verdict:
+        del now_ms, asked
+        return lambda _told: None
+
+    def _look(self, *, now_ms: int, asked: Asked) -> Verdict:
+        del asked
+
+        def done(found: Any) -> None:
+            if not found or hasattr(found[0], "transaction_id"):
+                due = {name for name, order in self.orders.items() if self._overdue(order, now_ms)}
+                seen = {row.transaction_id for row in found}
+                agree(seen == due or not seen, f"found {len(seen)} of {len(due)} overdue orders")
+            else:
+                live = sum(self._overdue(code, now_ms) for code in self.codes.values())
+                agree(len(found) == live, f"found {len(found)} of {live} overdue codes")
+
+        return done
+
+    def _overdue(self, one: Order | Code, now_ms: int) -> bool:
+        return one.status == PENDING and one.expires_ms <= now_ms
+
+    def _void_overdue(self, *, now_ms: int, asked: Asked, transaction_id: str) -> Verdict:
+        del asked
+        order = self.orders[transaction_id]
+        if not self._overdue(order, now_ms):
+            return False
+        guest = order.guest
+        agree(guest is not None, "nobody's order is open")
+        guest.available += order.held  # type: ignore[union-attr]
+        guest.held -= order.held  # type: ignore[union-attr]
+        self._end(order)
+        return True
+
+    def _expire_code(self, *, now_ms: int, asked: Asked, digits: str) -> Verdict:
+        del asked
+        code = self.codes[digits]
+        if not self._overdue(code, now_ms):
+            return False
+        code.status = EXPIRED
+        return True
