@@ -27,6 +27,12 @@ from server.application.create_key import CreateKey, ProgramUnknownError, create
 from server.application.program_changes import Change, ProgramChangeError, program_changes
 from server.application.program_document import parse_program, program_file_error
 from server.application.program_source import ProgramFileError, render_mistakes
+from server.application.rotate_key import (
+    KeyUnknownError,
+    RotateKey,
+    RotationOpenError,
+    rotate_key,
+)
 from server.bootstrap import configure_logging, open_certificates, open_store, serve
 from server.config import Settings
 from server.domain.clock import rfc3339
@@ -316,6 +322,30 @@ def create_key_command(
         out.print(created.secret)
 
     _run(partial(_with_store, create))
+
+
+@keys.command("rotate")
+def rotate_key_command(
+    key_id: Annotated[str, typer.Argument(help="The key's name in `loyalty keys list`.")],
+) -> None:
+    """Create a second key like this one: hand it over, then revoke this one."""
+
+    async def rotate(opened: Store) -> None:
+        try:
+            created = await opened.write(lambda unit, now: rotate_key(unit, RotateKey(key_id), now))
+        except KeyUnknownError:
+            raise CommandError(f"No live key is called {key_id}.") from None
+        except RotationOpenError as problem:
+            raise CommandError(
+                f"{' and '.join(problem.args)} are live already: revoke the older one first."
+            ) from None
+        err.print(
+            f"Key {created.key.key_id} for {created.key.partner}. Its secret, shown this once:"
+        )
+        out.print(created.secret)
+        err.print(f"Hand it over, then `loyalty keys revoke {key_id}`.")
+
+    _run(partial(_with_store, rotate))
 
 
 @keys.command("list")

@@ -42,6 +42,9 @@ BATCH_MAX = 256
 COMPANY_WAIT_S = 0.005
 GAP_MAX_S = 0.05
 CATALOG_POLL_S = 1.0
+CATALOG_WAIT_S = 2.0
+CATALOG_AGE_MAX_S = 4.0
+"""Older than this it is not trusted: a key may be revoked, which all must know within 5 s."""
 
 log = structlog.get_logger(__name__)
 
@@ -96,7 +99,8 @@ class Store:
         self._running = 0
         self._gap_s = GAP_MAX_S
         self._arrived = 0.0
-        self._refreshed_s = 0.0
+        self._catalog_read_ns = 0
+        self._freshening: asyncio.Task[bool] | None = None
         self._settled = 0
         self._timer: asyncio.TimerHandle | None = None
         self._drained = asyncio.Event()
@@ -185,15 +189,42 @@ class Store:
             retries=sum(writer.retries for writer in self._writers),
             waiting=len(self._waiting),
             oldest_waiting_s=oldest_waiting_s,
-            catalog_age_s=max(0.0, now_s - self._refreshed_s),
+            catalog_age_s=self._catalog_age_s(),
             batch_calls=Tally.sum([writer.batch_calls for writer in self._writers]),
             commit_s=Tally.sum([writer.commit_s for writer in self._writers]),
         )
 
-    async def refresh_catalog(self) -> None:
+    async def refresh_catalog(self, timeout_s: float = 5.0) -> None:
         """Take up what operators changed."""
-        self.catalog = await self.write(lambda unit, _now: unit.catalog)
-        self._refreshed_s = self._loop.time()
+        self.catalog = await self.write(lambda unit, _now: unit.catalog, timeout_s)
+
+    async def require_fresh_catalog(self) -> None:
+        """
+        Make sure that what operators changed a while ago is known, a revoked key above all.
+
+        Every commit looks at the catalogue, so this waits only when none succeeded for seconds.
+
+        Raises:
+            StorageUnavailableError: The database can't be asked.
+        """
+        if self._catalog_age_s() <= CATALOG_AGE_MAX_S:
+            return
+        # One look serves all that wait; whoever gives up waiting must not end it for the others.
+        if self._freshening is None or self._freshening.done():
+            self._freshening = asyncio.create_task(self._freshen())
+        if not await asyncio.shield(self._freshening):
+            raise StorageUnavailableError
+
+    async def _freshen(self) -> bool:
+        try:
+            await self.refresh_catalog(CATALOG_WAIT_S)
+        except Exception as problem:  # noqa: BLE001 - whatever it is, nobody may be let in.
+            log.warning("catalogue too old to let anyone in", reason=type(problem).__name__)
+            return False
+        return True
+
+    def _catalog_age_s(self) -> float:
+        return (monotonic_ns() - self._catalog_read_ns) / 1e9
 
     async def _keep_catalog_fresh(self) -> None:
         while True:
@@ -242,6 +273,7 @@ class Store:
         self._idle.append(writer)
         self._settled += len(batch)
         self._running -= len(batch)
+        self._catalog_read_ns = max(self._catalog_read_ns, writer.catalog_read_ns)
         if writer.catalog.revision > self.catalog.revision:
             self.catalog = writer.catalog
         for item in batch:

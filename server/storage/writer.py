@@ -93,6 +93,7 @@ class Writer:
 
     Attributes:
         catalog: The catalogue as of the last commit.
+        catalog_read_ns: When that commit's transaction began.
         commits: Transactions committed so far.
         retries: Transactions that had to run again.
         batch_calls: Calls that shared a commit, of the commits that changed anything.
@@ -101,6 +102,7 @@ class Writer:
 
     def __init__(self, database: Database, statements: Statements, pepper: bytes) -> None:
         self.catalog = Catalog(revision=-1)
+        self.catalog_read_ns = 0
         self.commits = 0
         self.retries = 0
         self.batch_calls = Tally(BATCH_BOUNDS)
@@ -209,6 +211,7 @@ class Writer:
             raise
         self.commits += 1
         self.catalog = unit.catalog
+        self.catalog_read_ns = begun_ns
         if unit.changes:
             self.batch_calls.add(len(batch))
             self.commit_s.add((committed_ns - committing_ns) / 1e9)

@@ -56,6 +56,9 @@ class Storage(Protocol):
     def read(self) -> Any:
         """Open a reader over one consistent state."""
 
+    async def require_fresh_catalog(self) -> None:
+        """Make sure that what operators changed a while ago is known."""
+
 
 @dataclass(slots=True)
 class Call:

@@ -187,6 +187,7 @@ class LoyaltyServer:
             outcome = OK
             self._under_way += 1
             try:
+                await self._store.require_fresh_catalog()
                 key = authenticate(metadata, self._store.catalog, name, sandbox=self._sandbox)
                 request = parse(request_class, data)
                 left_s = cast("float | None", context.time_remaining())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import grpc
@@ -11,6 +12,12 @@ from loyalty.v1 import code_service_pb2, identify_service_pb2, member_service_pb
 from loyalty.v1 import session_service_pb2 as session_pb2
 from server.application.apply_program import ApplyProgram, apply_program
 from server.application.create_key import CreatedKey, CreateKey, create_key
+from server.application.rotate_key import (
+    KeyUnknownError,
+    RotateKey,
+    RotationOpenError,
+    rotate_key,
+)
 from server.domain.keys import Role
 from server.sandbox.fixed_codes import FARHAN
 from server.transport.authentication import ROLES
@@ -27,6 +34,7 @@ from tests.support.server import (
     refusal_of,
     run_server,
 )
+from tests.support.stores import writers_busy
 
 RPCS = sorted(
     (f"{service.full_name}/{method.name}", f"{service.name}/{method.name}")
@@ -114,6 +122,43 @@ async def test_revoked_key_is_refused(server: Server) -> None:
     await server.store.refresh_catalog()
     refusal = await caller.refused(caller.members.GetMember, request)
     assert (refusal.code, refusal.reason) == (UNAUTHENTICATED, "API_KEY_INVALID")
+
+
+async def test_rotated_key_works_beside_the_old_one(server: Server) -> None:
+    """A rotation makes a second key that may do the same; a third waits until one is revoked."""
+    old = await _new_key(server, "demo-ca", Role.TILL, 1002)
+    rotation = RotateKey(old.key.key_id)
+    new = await server.store.write(lambda unit, now: rotate_key(unit, rotation, now))
+    await server.store.refresh_catalog()
+    for secret in (old.secret, new.secret):
+        caller = server.admin.with_key(secret)
+        await caller.call(caller.identifies.Identify, identify_request(FARHAN, store_id=1002))
+    with pytest.raises(RotationOpenError) as refused:
+        await server.store.write(lambda unit, now: rotate_key(unit, rotation, now))
+    assert refused.value.args == (old.key.key_id, new.key.key_id)
+    await server.store.write(lambda unit, now: unit.revoke_key(old.key.key_id, now))
+    with pytest.raises(KeyUnknownError):
+        await server.store.write(lambda unit, now: rotate_key(unit, rotation, now))
+    again = RotateKey(new.key.key_id)
+    await server.store.write(lambda unit, now: rotate_key(unit, again, now))
+
+
+async def test_server_that_can_not_look_for_revoked_keys_lets_nobody_in(
+    own_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With an old catalogue that can't be read every call is UNAVAILABLE; then it is served."""
+    monkeypatch.setattr("server.storage.store.CATALOG_WAIT_S", 0.1)
+    caller = own_server.app
+    request = member_service_pb2.GetMemberRequest(loyalty_id=FARHAN)
+    async with writers_busy(own_server.store):
+        own_server.store._catalog_read_ns -= 5_000_000_000
+        refusals = await asyncio.gather(
+            *(caller.refused(caller.members.GetMember, request) for _ in range(3))
+        )
+        assert {refusal.reason for refusal in refusals} == {"STORAGE_UNAVAILABLE"}
+        assert {refusal.code for refusal in refusals} == {grpc.StatusCode.UNAVAILABLE}
+        assert all(refusal.retry_s for refusal in refusals)
+    await caller.call(caller.members.GetMember, request)
 
 
 async def test_key_of_one_store_is_for_that_store(server: Server) -> None:
