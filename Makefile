@@ -8,6 +8,7 @@ READY := $(VENV)/.ready
 SCRATCH := $(shell test -w /dev/shm && echo /dev/shm || echo $${TMPDIR:-/tmp})
 BENCH_READY := $(VENV)/.bench-ready
 AUDIT_READY := $(VENV)/.audit-ready
+FUZZ_READY := $(VENV)/.fuzz-ready
 # Every file that is installed is one whose hash is in the lock, the build's own tools included.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 COMPILE := $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe \
@@ -34,7 +35,11 @@ run: $(READY) ## Start the sandbox: server, Envoy and a demo program on SQLite
 test: $(READY) ## Run the unit, contract and end-to-end tests
 	TMPDIR=$(SCRATCH) $(BIN)/python -m pytest
 
-fault: $(READY) ## Try to break every promise of docs/reliability.md; FAULT="--goals G4 --quick"
+$(FUZZ_READY): $(READY) requirements-fuzz.lock
+	$(INSTALL) --requirement requirements-fuzz.lock
+	@touch $@
+
+fault: $(FUZZ_READY) ## Try to break every promise of docs/reliability.md; FAULT="--goals G4 --quick"
 	$(BIN)/python -m tests.fault $(FAULT)
 
 test-serializable: $(READY) ## Run the storage and end-to-end tests on serializable PostgreSQL
@@ -60,7 +65,7 @@ generate: $(READY) ## Rebuild generated/ from protos/
 lock: $(READY) ## Pin the newest dependencies, with their hashes, in requirements*.lock
 	$(COMPILE) --upgrade --extra dev --output-file requirements.lock pyproject.toml
 	$(COMPILE) --constraint requirements.lock --output-file requirements-production.lock pyproject.toml
-	for extra in audit bench; do \
+	for extra in audit bench fuzz; do \
 	  $(COMPILE) --upgrade --constraint requirements.lock --extra $$extra \
 	    --output-file requirements-$$extra.lock pyproject.toml || exit 1; done
 

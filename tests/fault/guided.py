@@ -1,0 +1,132 @@
+"""
+The target that atheris guides: one input is one call of a handler.
+
+`python -m tests.fault.guided URL CORPUS [libFuzzer options]` ends with 0 when nothing was found.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import atheris
+import structlog
+
+with atheris.instrument_imports(include=["server.transport", "server.domain"]):
+    from server.transport.servicers import code, identify, member, session, transaction
+
+from server.application.apply_program import ApplyProgram, apply_program
+from server.application.create_key import CreateKey, create_key
+from server.application.unit import Unit
+from server.domain.keys import Role
+from server.storage.databases import Database
+from server.storage.store import Store
+from tests.fault.doors import all_rpcs
+from tests.fault.inside import Inside
+from tests.fault.mutations import DIALECTS, TIMES
+from tests.fault.worlds import identify as identified
+from tests.fault.worlds import issue, report, unclaimed, void
+from tests.fault.worlds import session as opened
+from tests.support.programs import PROGRAM_ID, add_member, demo_program
+from tests.support.stores import PEPPER
+
+SECRET = "lk_guided"
+PATIENCE_S = 15
+GUIDED = (code, identify, member, session, transaction)
+"""Imported first, so that they and all they import are followed line by line."""
+
+
+class HandlerError(Exception):
+    """Raised when a call fails inside: atheris keeps the input that did it."""
+
+
+class Target:
+    """A server's handlers on a loop of their own, beside the thread that atheris calls from."""
+
+    def __init__(self, database_url: str) -> None:
+        self._url = database_url
+        self._loop = asyncio.new_event_loop()
+        self._inside: Inside | None = None
+        self.guest = ""
+        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+        self._wait(self._open())
+
+    def _wait(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_S)
+
+    async def _open(self) -> None:
+        store = await Store(Database.from_text(self._url), PEPPER, 1).__aenter__()
+
+        def fill(unit: Unit, now_ms: int) -> str:
+            apply_program(unit, ApplyProgram(demo_program()), now_ms)
+            return add_member(unit, now_ms, 1000)
+
+        def put_key(unit: Unit, now_ms: int) -> None:
+            create_key(unit, CreateKey(PROGRAM_ID, "guide", Role.ADMIN, secret=SECRET), now_ms)
+
+        self.guest = await store.write(fill)
+        await store.write(put_key)
+        await store.refresh_catalog()
+        self._inside = Inside(store)
+
+    def __call__(self, data: bytes) -> None:
+        """
+        Read an input as call, headers and request, and make the call.
+
+        Raises:
+            HandlerError: It failed inside.
+        """
+        if len(data) < 2 or self._inside is None:
+            return
+        rpcs = all_rpcs()
+        rpc, choice = rpcs[data[0] % len(rpcs)], data[1]
+        headers = {"x-api-key": SECRET}
+        if choice & 1:
+            headers["idempotency-key"] = f"key-{choice >> 5}"
+        if choice & 2:
+            headers["x-user-datetime"] = TIMES[(choice >> 2) % len(TIMES)]
+        if choice & 16:
+            headers["loyalty-dialect"] = DIALECTS[(choice >> 2) % len(DIALECTS)]
+        outcome = self._wait(self._inside.call(rpc, data[2:], headers))
+        if outcome in {"INTERNAL", "UNKNOWN"}:
+            raise HandlerError(f"{rpc.name} {data[2:].hex()} {headers}")
+
+
+def seeds(guest: str) -> list[bytes]:
+    """Give good requests to begin with."""
+    from loyalty.v1 import transaction_service_pb2 as pb  # noqa: PLC0415
+
+    good = {
+        "SessionService/StartAnonymousSession": opened("a session"),
+        "IdentifyService/Identify": identified(guest),
+        "CodeService/IssueCode": issue(guest),
+        "TransactionService/Validate": report(pb.ValidateRequest, guest),
+        "TransactionService/Update": report(pb.UpdateRequest, guest),
+        "TransactionService/Void": void(guest),
+        "TransactionService/Unclaimed": unclaimed(),
+    }
+    numbers = {rpc.name: number for number, rpc in enumerate(all_rpcs())}
+    return [
+        bytes([numbers[name], flags]) + request.SerializeToString()
+        for name, request in good.items()
+        for flags in (0, 1, 18)
+    ]
+
+
+def main() -> None:
+    """Guide atheris through the handlers."""
+    url, corpus, *options = sys.argv[1:]
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    target = Target(url)
+    for number, seed in enumerate(seeds(target.guest)):
+        (Path(corpus) / f"seed-{number}").write_bytes(seed)
+    atheris.Setup([sys.argv[0], *options, corpus], target)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

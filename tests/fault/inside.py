@@ -1,0 +1,108 @@
+"""The server's own handlers, called without a network: from bytes to an answer in bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import grpc
+
+from server.application.identify_member import identify_member
+from server.storage.store import Store
+from server.transport.server import SERVICES, LoyaltyServer
+from server.transport.servicers.code import CodeServicer
+from server.transport.servicers.identify import IdentifyServicer
+from server.transport.servicers.member import MemberServicer
+from server.transport.servicers.session import SessionServicer
+from server.transport.servicers.transaction import TransactionServicer
+from server.transport.telemetry import CallMetrics
+from server.transport.tracing import Tracing
+from tests.fault.doors import Rpc
+
+TRAILERS_MAX = 64 * 1024
+
+
+class AbortedError(Exception):
+    """Raised where gRPC ends a call."""
+
+
+class Context:
+    """What gRPC gives a handler."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = tuple(headers.items())
+        self.code = "OK"
+
+    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+        """Give the headers."""
+        return self._headers
+
+    def time_remaining(self) -> None:
+        """Tell that the caller set no deadline."""
+
+    async def send_initial_metadata(self, metadata: Any) -> None:
+        """Check what is sent before the answer."""
+        _require_sendable(metadata)
+
+    def set_trailing_metadata(self, metadata: Any) -> None:
+        """Check what is sent after the answer."""
+        _require_sendable(metadata)
+
+    async def abort(self, code: grpc.StatusCode, details: str, trailers: Any = ()) -> None:
+        """
+        End the call.
+
+        Raises:
+            AbortedError: Always.
+        """
+        _require_sendable(trailers)
+        details.encode()
+        self.code = code.name
+        raise AbortedError
+
+
+def _require_sendable(metadata: Any) -> None:
+    """Refuse what gRPC could not put on the wire."""
+    for name, value in metadata:
+        if not name.endswith("-bin"):
+            assert isinstance(value, str), name
+            assert all(" " <= sign <= "~" for sign in value), (name, value)
+    size = sum(len(name) + len(value) for name, value in metadata)
+    assert size <= TRAILERS_MAX, size
+
+
+class Inside:
+    """Calls handlers on a store, as the gRPC server would."""
+
+    def __init__(self, store: Store) -> None:
+        server = LoyaltyServer(
+            store,
+            servicers := {
+                "SessionService": SessionServicer(),
+                "IdentifyService": IdentifyServicer(identify_member),
+                "TransactionService": TransactionServicer(),
+                "CodeService": CodeServicer(),
+                "MemberService": MemberServicer(),
+            },
+            sandbox=False,
+            reflection_on=False,
+            calls=CallMetrics(None),
+            tracing=Tracing(),
+        )
+        self._handlers: dict[str, Any] = {
+            f"{service.name}/{method.name}": server._handler(
+                method, getattr(servicers[service.name], method.name)
+            )
+            for service in SERVICES
+            for method in service.methods
+        }
+
+    async def call(self, rpc: Rpc, data: bytes, headers: Mapping[str, str]) -> str:
+        """Make a call; answers the status by name. Anything but an abort is the handler's fault."""
+        context = Context(headers)
+        try:
+            answer = await self._handlers[rpc.name](data, context)
+        except AbortedError:
+            return context.code
+        rpc.response.FromString(answer)
+        return "OK"
