@@ -355,7 +355,7 @@ class Stage:
         folder.chmod(0o755)
         library = Path(shutil.copy(self._counter, folder / "syncs.so"))
         log = SyncLog.new(library, folder / name)
-        return log.path, log.environment
+        return log.path, log.environment()
 
 
 def server_settings(port: int, home: Path) -> dict[str, str]:

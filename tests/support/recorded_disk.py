@@ -76,9 +76,11 @@ class RecordingDisk(apsw.VFS):
     Attributes:
         events: The log.
         name: How SQLite calls it.
+        sync_s: How much longer than the system's a sync takes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sync_s: float = 0.0) -> None:
+        self.sync_s = sync_s
         self.events: list[Event] = []
         self.name = f"recording-{next(_numbers)}"
         super().__init__(self.name, "")
@@ -107,6 +109,7 @@ class RecordingDisk(apsw.VFS):
 class _RecordedFile(apsw.VFSFile):
     def __init__(self, disk: RecordingDisk, short: str, name: Any, flags: list[int]) -> None:
         self._log = disk.events
+        self._sync_s = disk.sync_s
         self._short = short
         super().__init__("", name, flags)
 
@@ -120,6 +123,7 @@ class _RecordedFile(apsw.VFSFile):
 
     def xSync(self, flags: int) -> None:  # noqa: N802 - SQLite's name.
         begun = time.monotonic_ns()
+        time.sleep(self._sync_s)
         super().xSync(flags)
         self._log.append(Synced(self._short, begun, time.monotonic_ns()))
 

@@ -14,6 +14,7 @@ struct log { _Atomic unsigned long long count; struct interval intervals[]; };
 
 static struct log *log_file;
 static unsigned long long capacity;
+static useconds_t delay;
 static int (*real_fsync)(int);
 static int (*real_fdatasync)(int);
 
@@ -23,6 +24,7 @@ __attribute__((constructor)) static void open_log(void) {
   struct stat found;
   real_fsync = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
   real_fdatasync = (int (*)(int))dlsym(RTLD_NEXT, "fdatasync");
+  if (getenv("SYNC_DELAY_US")) delay = atoi(getenv("SYNC_DELAY_US"));
   if (file < 0) return;
   if (fstat(file, &found) == 0) {
     void *memory = mmap(NULL, found.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
@@ -42,6 +44,7 @@ static int noted(int (*real)(int), int file) {
   if (!log_file) return real(file);
   unsigned long long number = atomic_fetch_add(&log_file->count, 1);
   long long begun = now();
+  if (delay) usleep(delay);
   int result = real(file);
   if (number < capacity) log_file->intervals[number] = (struct interval){begun, now()};
   return result;

@@ -51,10 +51,13 @@ class SyncLog:
         library.chmod(0o755)
         return cls(library, path)
 
-    @property
-    def environment(self) -> dict[str, str]:
-        """Give the variables of a process that is to be noted."""
-        return {"LD_PRELOAD": str(self.library), "SYNC_COUNT": str(self.path)}
+    def environment(self, sync_s: float = 0.0) -> dict[str, str]:
+        """Give the variables of a process that is to be noted, its syncs so much slower."""
+        return {
+            "LD_PRELOAD": str(self.library),
+            "SYNC_COUNT": str(self.path),
+            "SYNC_DELAY_US": str(round(sync_s * 1e6)),
+        }
 
     def count(self) -> int:
         """Count the syncs so far."""

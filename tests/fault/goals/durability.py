@@ -30,6 +30,9 @@ CLIENTS = 32
 SECONDS = 30.0
 ROOM = 2_000_000
 SESSION_END_S = 5.0
+SYNC_S = 0.01
+"""Added to each sync, so that an answer that does not wait for it comes visibly before. Less where
+there are many: PostgreSQL syncs each of its files."""
 
 
 async def run(trial: Trial) -> None:
@@ -55,13 +58,10 @@ def _report(trial: Trial, alone: int, syncs: int) -> None:
     trial.require(ratio >= 1, f"{alone} acknowledged commits had {syncs} syncs")
 
 
-def _report_early(trial: Trial, answers: list[Interval], syncs: list[Interval]) -> None:
-    early = answered_early(answers, syncs)
-    trial.figure("answers under load", len(answers))
-    trial.figure("syncs in all", len(syncs))
+def _report_early(trial: Trial, answers: int, early: int) -> None:
+    trial.figure("answers", answers)
     trial.figure("answered before their sync", early)
-    trial.require(answers, "no answer was seen under load")
-    trial.require(not early, f"{early} of {len(answers)} answers came before their sync")
+    trial.require(not early, f"{early} of {answers} answers came before their sync")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,6 @@ async def _preloaded(trial: Trial) -> None:
             await _till(trial, line, noted.bank, 0, ALONE)
             alone = [one for one in line.answers.values() if not one.repeated]
             _report(trial, len(alone), noted.log.count() - before)
-            line.answers.clear()
             until = time.monotonic() + SECONDS
             tills = [_till(trial, line, noted.bank, n, 0, until) for n in range(1, CLIENTS + 1)]
             await asyncio.gather(*tills)
@@ -93,7 +92,9 @@ async def _preloaded(trial: Trial) -> None:
             await line.close()
         trial.require(noted.log.count() <= ROOM, "there were more syncs than there was room for")
         answers = [(a.sent_ns, a.answered_ns) for a in line.answers.values() if not a.repeated]
-        _report_early(trial, answers, noted.log.syncs())
+        syncs = noted.log.syncs()
+        trial.figure("syncs", len(syncs))
+        _report_early(trial, len(answers), answered_early(answers, syncs))
 
 
 async def _till(
@@ -122,9 +123,9 @@ async def _noted(trial: Trial) -> AsyncIterator[_Noted | None]:
             yield None
             return
         if trial.kind == SQLITE:
-            url, environment = trial.new_database(), log.environment
+            url, environment = trial.new_database(), log.environment(SYNC_S)
         else:
-            with _variables(log.environment):
+            with _variables(log.environment(SYNC_S / 10)):
                 postgres = stack.enter_context(run_postgres())
             url, environment = postgres.new_database(), {}
         members = await prepare_bank(url, [POINTS] * MEMBERS)
@@ -167,16 +168,16 @@ async def _recorded(trial: Trial) -> None:
     from tests.support.recorded_disk import RecordingDisk  # noqa: PLC0415
     from tests.support.recorded_store import RecordedDatabase  # noqa: PLC0415
 
-    disk = RecordingDisk()
+    disk = RecordingDisk(SYNC_S)
     database = RecordedDatabase(Database.from_text(trial.new_database()), disk)
     async with Store(database, PEPPER) as store:  # type: ignore[arg-type]
         await put_program(store)
         before = len(disk.syncs())
-        for _ in range(20):
-            await enroll(store, POINTS)
+        answers = [await _enroll(store) for _ in range(20)]
         _report(trial, 20, len(disk.syncs()) - before)
-        answers = await asyncio.gather(*(_enroll(store) for _ in range(200)))
-    _report_early(trial, answers, disk.syncs())
+        for _ in range(20):
+            answers += await asyncio.gather(*(_enroll(store) for _ in range(10)))
+    _report_early(trial, len(answers), answered_early(answers, disk.syncs()))
 
 
 async def _enroll(store: Store) -> Interval:
@@ -191,9 +192,13 @@ async def _counted(trial: Trial) -> None:
     async with Store(Database.from_text(url), PEPPER) as store:
         await put_program(store)
     before = _log_syncs(trial.backend)
+    early = 0
     async with Store(Database.from_text(url), PEPPER) as store:
         for _ in range(50):
+            written = trial.backend.ask("SELECT pg_current_wal_insert_lsn()")
             await enroll(store, POINTS)
+            early += trial.backend.ask(f"SELECT pg_current_wal_flush_lsn() <= '{written}'")
+    _report_early(trial, 50, early)
     # A session that has ended has told all it counted; it ends soon after we have hung up.
     until = time.monotonic() + SESSION_END_S
     while _log_syncs(trial.backend) < before + 50 and time.monotonic() < until:  # noqa: ASYNC110
