@@ -345,6 +345,8 @@ async def run(trial: Trial) -> None:
     _judge(trial, bank.database_url, tills, before)
     trial.figure("calls", sum(till.calls for till in tills))
     trial.figure("sent", sum(till.attempts for till in tills))
+    trial.figure("tills", len(tills))
+    trial.figure("of them in JSON", JSON_TILLS if trial.full else 0)
     for cut in Cut:
         trial.figure(f"lost {cut.value}", cuts[cut])
         trial.require(cuts[cut], f"nothing was lost {cut.value}")
