@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from server.domain.clock import DAY_MS
 
@@ -55,35 +56,35 @@ class Scope:
 
     A store is one key's store and a terminal one key's terminal, so that the thief of a key can't
     have another vendor refused.
+
+    Attributes:
+        name: Names it among the scopes of all programs.
     """
 
     kind: ScopeKind
+    name: str
     program_id: str
     key_id: str = ""
     store_id: int | None = None
     terminal: str | None = None
 
-    @property
-    def name(self) -> str:
-        """Name of the scope among those of all programs."""
-        if self.kind is ScopeKind.PROGRAM:
-            return f"program/{self.program_id}"
-        parts = [self.key_id, self.store_id, self.terminal]
-        return "/".join(["key", *(str(part) for part in parts if part is not None)])
 
-
+@lru_cache(maxsize=4096)
 def scopes_of(
     program_id: str, key_id: str, store_id: int | None = None, terminal: str | None = None
 ) -> tuple[Scope, ...]:
     """Give the scopes that a call belongs to, the program first and the narrowest last."""
+    key = f"key/{key_id}"
     scopes = [
-        Scope(ScopeKind.PROGRAM, program_id),
-        Scope(ScopeKind.KEY, program_id, key_id),
+        Scope(ScopeKind.PROGRAM, f"program/{program_id}", program_id),
+        Scope(ScopeKind.KEY, key, program_id, key_id),
     ]
     if store_id is not None:
-        scopes.append(Scope(ScopeKind.STORE, program_id, key_id, store_id))
+        store = f"{key}/{store_id}"
+        scopes.append(Scope(ScopeKind.STORE, store, program_id, key_id, store_id))
         if terminal:
-            scopes.append(Scope(ScopeKind.TERMINAL, program_id, key_id, store_id, terminal))
+            name = f"{store}/{terminal}"
+            scopes.append(Scope(ScopeKind.TERMINAL, name, program_id, key_id, store_id, terminal))
     return tuple(scopes)
 
 

@@ -35,6 +35,15 @@ class TallyRow:
     failed: int = 0
 
 
+@dataclass(slots=True)
+class _Shown:
+    """Codes shown since the last flush where the scopes are these."""
+
+    scopes: Sequence[Scope]
+    matched: int = 0
+    failed: int = 0
+
+
 class CodeCounts:
     """The part of a unit of work that counts codes; see `application.unit.Unit`."""
 
@@ -44,13 +53,21 @@ class CodeCounts:
         self._shard = shard
         self._refusals: dict[str, dict[str, Refusal]] = {}
         self._locked: set[str] = set()
-        self._added: dict[tuple[str, int], TallyRow] = {}
+        self._shown: dict[tuple[str, int], _Shown] = {}
 
     def take_added(self) -> list[TallyRow]:
         """Give what is to be added, in the order in which all writers lock it."""
-        rows = [self._added[place] for place in sorted(self._added)]
-        self._added.clear()
-        return rows
+        rows: dict[tuple[str, int], TallyRow] = {}
+        for (_, hour), shown in self._shown.items():
+            for scope in shown.scopes:
+                place = (scope.name, hour)
+                row = rows.get(place)
+                if row is None:
+                    row = rows[place] = TallyRow(*place, self._shard)
+                row.matched += shown.matched
+                row.failed += shown.failed
+        self._shown.clear()
+        return [rows[place] for place in sorted(rows)]
 
     def take_refusals(self, programs: Iterable[tuple[str]], rows: Iterable[Sequence[Any]]) -> None:
         """Take all refusals of some programs that were read ahead."""
@@ -88,14 +105,14 @@ class CodeCounts:
 
     def add(self, scopes: Sequence[Scope], now_ms: int, *, matched: bool) -> None:
         """See `Unit.tally_code`."""
-        hour = hour_of(now_ms)
-        for scope in scopes:
-            place = (scope.name, hour)
-            row = self._added.get(place)
-            if row is None:
-                row = self._added[place] = TallyRow(*place, self._shard)
-            row.matched += matched
-            row.failed += not matched
+        place = (scopes[-1].name, hour_of(now_ms))
+        shown = self._shown.get(place)
+        if shown is None:
+            shown = self._shown[place] = _Shown(scopes)
+        if matched:
+            shown.matched += 1
+        else:
+            shown.failed += 1
 
     def tallies(self, scopes: Sequence[Scope], now_ms: int) -> dict[Scope, Tally]:
         """See `Unit.tallies`; what is to be added must have been written."""
@@ -148,6 +165,5 @@ class CodeCounts:
 
 def refusal(row: Sequence[Any]) -> Refusal:
     """Turn a row of `REFUSAL_COLUMNS` into the value."""
-    kind, program_id, key_id, store_id, terminal, matched, failed, since_ms, until_ms = row
-    scope = Scope(ScopeKind(kind), program_id, key_id, store_id, terminal)
-    return Refusal(scope, Tally(matched, failed), since_ms, until_ms)
+    kind, *place, matched, failed, since_ms, until_ms = row
+    return Refusal(Scope(ScopeKind(kind), *place), Tally(matched, failed), since_ms, until_ms)

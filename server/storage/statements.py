@@ -589,6 +589,7 @@ MEMBER_COLUMNS = (
 )
 REFUSAL_COLUMNS = (
     "kind",
+    "scope",
     "program_id",
     "key_id",
     "store_id",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import uuid
 from collections import Counter
 from dataclasses import replace
 from unittest.mock import patch
@@ -18,7 +19,7 @@ from server.sandbox.demo_data import PROGRAM_FILE
 from server.storage.store import Store
 from tests.fault.goal import Goal, Trial
 from tests.support.ledger import count_rows
-from tests.support.programs import demo_program, enroll, identify_command, issue, put_program
+from tests.support.programs import KEY, demo_program, enroll, identify_command, issue, put_program
 from tests.support.stores import open_store
 
 LIFETIME_MAX_S = 600
@@ -28,8 +29,8 @@ CHI_SQUARE_MAX = 27.88
 
 
 async def _show(store: Store, digits: str, at_ms: int) -> LoyaltyError | None:
-    """Show a code for a new order at a time of the trial's choosing."""
-    command = identify_command(digits)
+    """Show a code for a new order, with a new key that has shown no wrong one, at any time."""
+    command = replace(identify_command(digits), key=replace(KEY, key_id=str(uuid.uuid4())))
     try:
         await store.write(
             lambda unit, _now: identify_member(unit, command, at_ms),
