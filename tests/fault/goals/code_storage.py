@@ -6,7 +6,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -133,6 +133,8 @@ def _live(unit: Unit, now_ms: int, numbers: range, secrets: Secrets) -> None:
             identified(unit, now_ms, render=_name_of, keyed=None)
         if n % 10 == 0:
             command = identify_command(f"{n * 7919 % CODE_COUNT:06d}", _word(n))
+            # By a key of its own, or this one would have to wait.
+            command = replace(command, key=replace(KEY, key_id=_word(n)))
             run_once(unit, now_ms, identify_member, command, _name_of, None)
 
 
