@@ -58,14 +58,20 @@ ANYWHERE = {"OK", "SERVER_BUSY", "DEADLINE_PASSED"}
 REPORT = {"TRANSACTION_NOT_CLAIMABLE", "RULES_FAILED"}
 DOCUMENTED = {
     "IssueCode": set(),
-    "Identify": {"CODE_NOT_FOUND", "CODE_ALREADY_USED", "POINTS_INSUFFICIENT", "RULES_FAILED"},
+    "Identify": {
+        "CODE_NOT_FOUND",
+        "CODE_ALREADY_USED",
+        "TOO_MANY_WRONG_CODES",
+        "POINTS_INSUFFICIENT",
+        "RULES_FAILED",
+    },
     "Validate": REPORT,
     "Update": {*REPORT, "POINTS_INSUFFICIENT"},
     "Void": set(),
     "Unclaimed": set(),
     "ClaimReceipt": {"RECEIPT_ALREADY_CLAIMED", "RECEIPT_NOT_FOUND"},
     "GetTransaction": set(),
-    "GetCode": {"CODE_NOT_FOUND"},
+    "GetCode": {"CODE_NOT_FOUND", "TOO_MANY_WRONG_CODES"},
     "GetMember": set(),
     "ListTransfers": set(),
     "StartAnonymousSession": set(),

@@ -190,6 +190,7 @@ class TestMistakes:
             (VALID + "identifiers: []\n", "identifiers"),
             (VALID + "identifiers: [code, code]\n", "identifiers[1]"),
             (VALID + "code_lifetime_s: 29\n", "code_lifetime_s"),
+            (VALID + "code_lifetime_s: 601\n", "code_lifetime_s"),
             (VALID + "code_lifetime_s: 300.0\n", "code_lifetime_s"),
             (VALID + "pending_lifetime_s: 0x60\n", "pending_lifetime_s"),
             (VALID + "currency_digits: 5\n", "currency_digits"),
