@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from server.application.record_unclaimed import RecordUnclaimed, record_unclaime
 from server.application.unit import Unit
 from server.domain.basket import Basket, BasketLine
 from server.domain.codes import CODE_COUNT, code_digest
+from server.domain.errors import LoyaltyError
 from server.domain.keys import Role, key_digest
 from server.storage.databases import Database
 from server.storage.seal import Seal
@@ -129,13 +131,14 @@ def _live(unit: Unit, now_ms: int, numbers: range, secrets: Secrets) -> None:
         secrets.codes.update(issued)
         if n % 4:
             command = identify_command(issued[0], _word(n))
-            identified = partial(run_once, use_case=identify_member, command=command)
-            identified(unit, now_ms, render=_name_of, keyed=None)
+            with suppress(LoyaltyError):  # A guess below may have used it before.
+                run_once(unit, now_ms, identify_member, command, _name_of, None)
         if n % 10 == 0:
             command = identify_command(f"{n * 7919 % CODE_COUNT:06d}", _word(n))
             # By a key of its own, or this one would have to wait.
             command = replace(command, key=replace(KEY, key_id=_word(n)))
-            run_once(unit, now_ms, identify_member, command, _name_of, None)
+            with suppress(LoyaltyError):  # It may happen to be somebody's, used or not.
+                run_once(unit, now_ms, identify_member, command, _name_of, None)
 
 
 def _name_of(identified: Any) -> bytes:
