@@ -310,11 +310,11 @@ local function add_error(errors, path, message)
   end
 end
 
-local function check(node, field, path, errors)
+local function check(node, field, path, errors, unread)
   local message
   if field.type == "message" then
     if node.kind == "object" then
-      return check_message(node, field.message, path .. ".", errors)
+      return check_message(node, field.message, path .. ".", errors, unread or field.unread)
     end
     message = "must be an object"
   else
@@ -325,21 +325,35 @@ local function check(node, field, path, errors)
   end
 end
 
-check_message = function(node, message, prefix, errors)
+-- Name the fields that are left out, in the server's words: it does not see the call.
+local function check_required(message, given, prefix, errors)
+  for _, field in ipairs(requests.required[message]) do
+    if not given[field.name] and not given[field.proto_name] then
+      add_error(errors, prefix .. field.name, field.missing)
+    end
+  end
+end
+
+check_message = function(node, message, prefix, errors, unread, given)
+  given = given or {}
   for _, member in ipairs(node.members) do
     local field, value = requests.messages[message][member.key], member.node
+    given[member.key] = given[member.key] or value.kind ~= "null"
     local path = field and prefix .. field.name
     if not field or value.kind == "null" then
       -- Unknown fields are ignored, and null means absent.
     elseif not field.repeated then
-      check(value, field, path, errors)
+      check(value, field, path, errors, unread)
     elseif value.kind ~= "array" then
       add_error(errors, path, "must be a list")
     else
       for index, item in ipairs(value.items) do
-        check(item, field, path .. "[" .. index - 1 .. "]", errors)
+        check(item, field, path .. "[" .. index - 1 .. "]", errors, unread)
       end
     end
+  end
+  if not unread then
+    check_required(message, given, prefix, errors)
   end
 end
 
@@ -349,9 +363,11 @@ local function unescape(text)
   end))
 end
 
--- Check what came in the path and the query, where everything is text.
+-- Check what came in the path and the query, where everything is text; answers what was given.
 local function check_url(call, route, errors)
+  local given = {}
   local function check_text(key, text)
+    given[key] = true
     local field = requests.messages[route.request][key]
     if field and field.type ~= "message" then
       local node = { kind = "string", text = text, broken = invalid_utf8(text) }
@@ -365,12 +381,13 @@ local function check_url(call, route, errors)
   for key, text in call.query:gmatch("([^&=]+)=([^&]*)") do
     check_text(unescape(key), unescape(text))
   end
+  return given
 end
 
 -- The slow path of a refused call: find every field that is wrong.
 local function violations(call, route, body)
   local errors = {}
-  check_url(call, route, errors)
+  local given = check_url(call, route, errors)
   if body then
     local node, problem, at = parse(body)
     if problem then
@@ -381,7 +398,7 @@ local function violations(call, route, body)
     elseif node.kind ~= "object" then
       errors[#errors + 1] = { field = "", message = "must be a JSON object" }
     else
-      check_message(node, route.request, "", errors)
+      check_message(node, route.request, "", errors, false, given)
     end
   end
   if #errors == 0 then

@@ -191,8 +191,83 @@ return {
       serviceMode = { name = "serviceMode", type = "enum", words = { "EAT_IN", "EATIN", "TAKEOUT", "DRIVE_THRU", "CURBSIDE", "TABLE_SERVICE" } },
       service_mode = { name = "serviceMode", type = "enum", words = { "EAT_IN", "EATIN", "TAKEOUT", "DRIVE_THRU", "CURBSIDE", "TABLE_SERVICE" } },
       status = { name = "status", type = "enum", words = { "PENDING", "CLAIMED", "VOID", "UNCLAIMED" } },
-      transactionDetails = { name = "transactionDetails", type = "message", message = "loyalty.v1.TransactionDetails" },
-      transaction_details = { name = "transactionDetails", type = "message", message = "loyalty.v1.TransactionDetails" },
+      transactionDetails = { name = "transactionDetails", type = "message", message = "loyalty.v1.TransactionDetails", unread = true },
+      transaction_details = { name = "transactionDetails", type = "message", message = "loyalty.v1.TransactionDetails", unread = true },
+    },
+  },
+  required = {
+    ["loyalty.v1.ClaimReceiptRequest"] = {
+      { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
+      { name = "receiptCode", proto_name = "receipt_code", missing = "must not be blank" },
+    },
+    ["loyalty.v1.Discount"] = {
+    },
+    ["loyalty.v1.DiscountDetails"] = {
+    },
+    ["loyalty.v1.EnrollMemberRequest"] = {
+      { name = "name", proto_name = "name", missing = "must not be blank" },
+    },
+    ["loyalty.v1.GetCodeRequest"] = {
+      { name = "otp", proto_name = "otp", missing = "must not be blank" },
+    },
+    ["loyalty.v1.GetMemberRequest"] = {
+      { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
+    },
+    ["loyalty.v1.GetTransactionRequest"] = {
+    },
+    ["loyalty.v1.IdentifyRequest"] = {
+      { name = "identifier", proto_name = "identifier", missing = "must not be blank" },
+      { name = "posVendor", proto_name = "pos_vendor", missing = "is required" },
+    },
+    ["loyalty.v1.IssueCodeRequest"] = {
+      { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
+    },
+    ["loyalty.v1.ListTransfersRequest"] = {
+      { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
+    },
+    ["loyalty.v1.OrderLine"] = {
+      { name = "productId", proto_name = "product_id", missing = "must not be blank" },
+      { name = "productType", proto_name = "product_type", missing = "is required" },
+    },
+    ["loyalty.v1.Payment"] = {
+      { name = "type", proto_name = "type", missing = "must not be blank" },
+    },
+    ["loyalty.v1.PosVendor"] = {
+      { name = "transactionId", proto_name = "transaction_id", missing = "must not be blank" },
+      { name = "storeId", proto_name = "store_id", missing = "is required" },
+      { name = "posType", proto_name = "pos_type", missing = "must not be blank" },
+    },
+    ["loyalty.v1.SelectedIncentive"] = {
+      { name = "incentiveId", proto_name = "incentive_id", missing = "must not be blank" },
+    },
+    ["loyalty.v1.StartAnonymousSessionRequest"] = {
+      { name = "correlationId", proto_name = "correlation_id", missing = "must not be blank" },
+    },
+    ["loyalty.v1.TransactionDetails"] = {
+      { name = "currency", proto_name = "currency", missing = "must not be blank" },
+      { name = "posVendor", proto_name = "pos_vendor", missing = "is required" },
+    },
+    ["loyalty.v1.UnclaimedRequest"] = {
+      { name = "channel", proto_name = "channel", missing = "is required" },
+      { name = "serviceMode", proto_name = "service_mode", missing = "is required" },
+      { name = "transactionDetails", proto_name = "transaction_details", missing = "is required" },
+    },
+    ["loyalty.v1.UpdateRequest"] = {
+      { name = "loyaltyTransactionId", proto_name = "loyalty_transaction_id", missing = "must be a UUID" },
+      { name = "channel", proto_name = "channel", missing = "is required" },
+      { name = "serviceMode", proto_name = "service_mode", missing = "is required" },
+      { name = "status", proto_name = "status", missing = "is required" },
+      { name = "transactionDetails", proto_name = "transaction_details", missing = "is required" },
+    },
+    ["loyalty.v1.ValidateRequest"] = {
+      { name = "loyaltyTransactionId", proto_name = "loyalty_transaction_id", missing = "must be a UUID" },
+      { name = "channel", proto_name = "channel", missing = "is required" },
+      { name = "serviceMode", proto_name = "service_mode", missing = "is required" },
+      { name = "status", proto_name = "status", missing = "is required" },
+      { name = "transactionDetails", proto_name = "transaction_details", missing = "is required" },
+    },
+    ["loyalty.v1.VoidRequest"] = {
+      { name = "loyaltyTransactionId", proto_name = "loyalty_transaction_id", missing = "must be a UUID" },
     },
   },
 }

@@ -7,10 +7,12 @@ downloaded and nothing of theirs is committed as source.
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from google.api import annotations_pb2, http_pb2
 from google.protobuf import (
@@ -21,6 +23,7 @@ from google.protobuf import (
     timestamp_pb2,
 )
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message_factory import GetMessageClass
 from grpc_tools import protoc
 from protovalidate._gen.buf.validate import validate_pb
 
@@ -39,6 +42,9 @@ JSON_TYPES = {
         'type = "integer", least = 0, most = 4294967295',
     ),
 }
+
+IGNORE_ALWAYS = 3
+"""Of buf.validate.Ignore."""
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
@@ -91,11 +97,44 @@ def json_type(field: FieldDescriptor) -> str:
     return f'type = "message", message = "{message.full_name}"'
 
 
+def field_rules(field: FieldDescriptor) -> Any:
+    """Give the rules of *field*, read with the descriptors that the contract itself brings."""
+    pool = field.file.pool
+    kind = GetMessageClass(pool.FindMessageTypeByName("google.protobuf.FieldOptions"))
+    options: Any = kind.FromString(field.GetOptions().SerializeToString())
+    return options.Extensions[pool.FindExtensionByName("buf.validate.field")]
+
+
+def missing_words(field: FieldDescriptor) -> str:
+    """Word what the server says of *field* where it is left out; nothing where it may be."""
+    rules = field_rules(field)
+    if rules.required or 0 in rules.enum.not_in:
+        return "is required"
+    if field.is_repeated or field.has_presence or rules.ignore:
+        return ""
+    if rules.string.uuid:
+        return "must be a UUID"
+    pattern = rules.string.pattern
+    return "must not be blank" if pattern and not re.match(pattern, "") else ""
+
+
+def lua_required(message: Descriptor) -> str:
+    """Render the fields of *message* that may not be left out, in their order."""
+    lines = [f'    ["{message.full_name}"] = {{']
+    for field in message.fields:
+        if words := missing_words(field):
+            names = f'name = "{field.json_name}", proto_name = "{field.name}"'
+            lines.append(f'      {{ {names}, missing = "{words}" }},')
+    return "\n".join([*lines, "    },"])
+
+
 def lua_message(message: Descriptor) -> str:
     """Render the fields of *message*, each under its JSON name and its proto name."""
     lines = [f'    ["{message.full_name}"] = {{']
     for field in message.fields:
         repeated = ", repeated = true" if field.is_repeated else ""
+        # What the server does not look at may be incomplete.
+        repeated += ", unread = true" if field_rules(field).ignore == IGNORE_ALWAYS else ""
         lines.extend(
             f'      {name} = {{ name = "{field.json_name}", {json_type(field)}{repeated} }},'
             for name in dict.fromkeys((field.json_name, field.name))
@@ -130,6 +169,8 @@ def json_requests(descriptor_set: Path) -> str:
                 if json_type(field).startswith('type = "message"')
             )
     lines.extend(lua_message(messages[name]) for name in sorted(messages))
+    lines.extend(["  },", "  required = {"])
+    lines.extend(lua_required(messages[name]) for name in sorted(messages))
     return "\n".join([*lines, "  },", "}", ""])
 
 

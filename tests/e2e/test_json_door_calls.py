@@ -184,6 +184,7 @@ def test_wrong_items_of_a_list_are_named_by_index(door: Door) -> None:
     answer = door.post("/otp", {"loyaltyId": "a", "order": order}, x_api_key="sandbox-app-key")
     assert answer.errors == {
         "order[1].quantity": "must be an integer",
+        "order[1].incentiveId": "must not be blank",
         "order[2]": "must be an object",
     }
 
@@ -223,7 +224,10 @@ def test_malformed_json_is_placed(door: Door, body: bytes, message: str) -> None
 def test_broken_text_is_named(door: Door, text: bytes) -> None:
     """Text that is not UTF-8 never reaches the server."""
     answer = door.post(IDENTIFY, b'{"identifier":"%s"}' % text)
-    assert answer.errors == {"identifier": "must be valid UTF-8 text"}
+    assert answer.errors == {
+        "identifier": "must be valid UTF-8 text",
+        "posVendor": "is required",
+    }
 
 
 @pytest.mark.parametrize(
@@ -384,3 +388,34 @@ def test_grpc_web_passes(door: Door) -> None:
     assert answer.status == 200
     assert answer.headers["content-type"] == "application/grpc-web+proto"
     assert answer.headers["grpc-status"] == "3"
+
+
+def test_value_of_a_wrong_type_hides_no_missing_field(door: Door) -> None:
+    """A call that the door itself refuses names what is missing as well, in the server's words."""
+    vendor = {"storeId": "9999", "terminal": []}
+    refused = door.post(IDENTIFY, {"posVendor": vendor})
+    assert refused.status == 400
+    assert {broken["field"]: broken["message"] for broken in refused.json["details"]["errors"]} == {
+        "posVendor.terminal": "must be a string",
+        "posVendor.transactionId": "must not be blank",
+        "posVendor.posType": "must not be blank",
+        "identifier": "must not be blank",
+    }
+    missing = door.post(IDENTIFY, {"posVendor": {"storeId": "9999"}})
+    told = {broken["field"]: broken["message"] for broken in missing.json["details"]["errors"]}
+    assert told == {
+        "posVendor.transactionId": "must not be blank",
+        "posVendor.posType": "must not be blank",
+        "identifier": "must not be blank",
+    }
+
+
+@pytest.mark.parametrize("path", ["", "/validate/{id}", "/{id}"])
+def test_door_and_server_miss_the_same_fields(door: Door, path: str) -> None:
+    """Beside a wrong type the door names what the server names of an empty body."""
+    place = "/loyalty/transaction/pos" + path.format(id="4711fc2a-3a8f-414f-a9e7-44dd5231dca7")
+    method = "PUT" if path else "POST"
+    by_server = door.call(method, place, {}).errors
+    by_door = door.call(method, place, {"created": {}}).errors
+    assert by_door == {"created": "must be a string", **by_server}
+    assert len(by_server) >= 3
