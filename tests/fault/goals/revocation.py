@@ -190,7 +190,7 @@ async def run(trial: Trial) -> None:
             *(_until(c, c.key or "", loyalty_id, grpc.StatusCode.OK) for c in callers)
         )
         for number in range(rounds):
-            tills = trial.choose(TILLS, 4) if number % 2 == 0 else 0
+            tills = TILLS if number % 2 else 0
             by_command = environment if trial.full and number < 2 else None
             async with _busy(callers, loyalty_id, tills):
                 taken_s = await _revoke(operator, callers, loyalty_id, by_command)
