@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import Message
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 TRY_S = 10.0
 PAUSE_S = 0.02
 UNANSWERED = {

@@ -71,6 +71,9 @@ class Postgres:
                 os.kill(pid, signal.SIGKILL)
         while any(_lives(pid) for pid in members):
             time.sleep(0.01)
+        # Where nobody takes note of the dead, their numbers stay in use, and so would these locks.
+        for lock in ("postmaster.pid", ".s.PGSQL.5432.lock"):
+            (self._process.pgdata / lock).unlink(missing_ok=True)
         self._process.ensure_postgres_running()
 
     def ask(self, query: str) -> Any:
