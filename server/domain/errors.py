@@ -201,7 +201,14 @@ class IdempotencyKeyReusedError(LoyaltyError):
 
 @dataclass(unsafe_hash=True)
 class ServerBusyError(LoyaltyError):
-    """Raised when more work waits than the server takes on."""
+    """
+    Raised when more work waits than the server takes on.
+
+    Attributes:
+        retry_after_ms: When trying again is likely to help: later, the more was refused lately.
+    """
+
+    retry_after_ms: int = 1000
 
 
 @dataclass(unsafe_hash=True)

@@ -5,6 +5,11 @@ Calls queue on the event loop. Whenever a writer is free it gets everything that
 batch, runs it in one transaction on its own thread, commits once, and only then are the callers
 answered. While more calls are on their way a batch waits a moment for company, because one
 hand-over and one sync then serve many; a call that is alone never waits.
+
+When more comes than can be done, what waits must not grow: everybody would wait until their
+deadline, and the work of callers who gave up would keep that of others from being done. So new
+work is refused as long as the oldest that waits has waited too long, batches are no larger than
+what is done in a moment, and work whose caller gave up before it began is left out.
 """
 
 from __future__ import annotations
@@ -39,6 +44,12 @@ Work = Callable[[Unit, int], Any]
 
 QUEUE_MAX = 4096
 BATCH_MAX = 256
+BATCH_MIN = 16
+BATCH_MAX_S = 0.1
+BUSY_MIN = 16
+WAIT_MAX_S = 0.25
+RETRY_AFTER_S = 1.0
+RETRY_AFTER_MAX_S = 10.0
 COMPANY_WAIT_S = 0.005
 GAP_MAX_S = 0.05
 CATALOG_POLL_S = 1.0
@@ -102,6 +113,8 @@ class Store:
         self._catalog_read_ns = 0
         self._freshening: asyncio.Task[bool] | None = None
         self._settled = 0
+        self._batch_max = BATCH_MAX
+        self._refused = self._admitted = self._counted_since = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._drained = asyncio.Event()
         self._drained.set()
@@ -137,16 +150,17 @@ class Store:
         """
         Run a unit of work and answer once its commit is durable.
 
-        Giving up waiting, by deadline or cancellation, never stops the work itself. *reads* tells
-        what the work starts from, so that it is fetched together with that of its batch.
+        Giving up, by deadline or cancellation, never stops work that has begun; work that still
+        waits then is left out. *reads* tells what the work starts from, so that it is fetched
+        together with that of its batch.
 
         Raises:
             LoyaltyError: The work refuses.
-            ServerBusyError: The queue is full; nothing was done.
+            ServerBusyError: More waits than can be done soon; nothing was done.
             DeadlinePassedError: The answer did not come in time; the outcome is unknown.
         """
-        if len(self._waiting) >= QUEUE_MAX:
-            raise ServerBusyError
+        self.require_room()
+        self._admitted += 1
         future: asyncio.Future[T] = self._loop.create_future()
         trail = TRAIL.get()
         if trail is not None and trail.span is not None:
@@ -160,6 +174,34 @@ class Store:
             return await future
         finally:
             alarm.cancel()
+
+    def require_room(self) -> None:
+        """
+        Refuse what would only wait, before anybody spends time on it.
+
+        Raises:
+            ServerBusyError: What waits has waited too long already.
+        """
+        waiting = len(self._waiting)
+        if waiting < QUEUE_MAX:
+            # A few that a slow disk or a lock holds up are better served late than not.
+            if waiting < BUSY_MIN:
+                return
+            if self._loop.time() - self._waiting[0].arrived_s <= WAIT_MAX_S:
+                return
+        self._refused += 1
+        raise ServerBusyError(self._retry_after_ms())
+
+    def _retry_after_ms(self) -> int:
+        """Send callers away for so long that those who come back are no more than can be served."""
+        now = self._loop.time()
+        times = self._refused / max(self._admitted, 1.0)
+        if now - self._counted_since > 1.0:
+            self._counted_since = now
+            self._refused /= 2
+            self._admitted /= 2
+        wait_s = min(RETRY_AFTER_S * (1 + times), RETRY_AFTER_MAX_S)
+        return round(wait_s) * 1000
 
     @contextlib.asynccontextmanager
     async def read(self) -> AsyncIterator[SqlReader]:
@@ -263,16 +305,34 @@ class Store:
             self._timer = None
         if not self._idle or not self._waiting:
             return
+        batch: list[Item] = []
+        while self._waiting and len(batch) < self._batch_max:
+            item = self._waiting.popleft()
+            if not item.future.done():
+                batch.append(item)
+        if not batch:
+            self._rest()
+            return
         writer = self._idle.pop()
-        size = min(len(self._waiting), BATCH_MAX)
-        batch = [self._waiting.popleft() for _ in range(size)]
-        self._running += size
-        writer.give(batch, lambda: self._loop.call_soon_threadsafe(self._finish, writer, batch))
+        self._running += len(batch)
+        began = self._loop.time()
+        writer.give(
+            batch, lambda: self._loop.call_soon_threadsafe(self._finish, writer, batch, began)
+        )
 
-    def _finish(self, writer: Writer, batch: Sequence[Item]) -> None:
+    def _rest(self) -> None:
+        """Let who closes the store know when nothing is left to do."""
+        if not self._waiting and len(self._idle) == len(self._writers):
+            self._drained.set()
+
+    def _finish(self, writer: Writer, batch: Sequence[Item], began: float) -> None:
         self._idle.append(writer)
         self._settled += len(batch)
         self._running -= len(batch)
+        if len(batch) >= BATCH_MIN:
+            each_s = (self._loop.time() - began) / len(batch)
+            fit = int(BATCH_MAX_S / each_s)
+            self._batch_max = max(BATCH_MIN, min(BATCH_MAX, (self._batch_max + fit) // 2))
         self._catalog_read_ns = max(self._catalog_read_ns, writer.catalog_read_ns)
         if writer.catalog.revision > self.catalog.revision:
             self.catalog = writer.catalog
@@ -289,8 +349,8 @@ class Store:
                 item.future.set_result(item.outcome)
         if self._waiting:
             self._schedule()
-        elif len(self._idle) == len(self._writers):
-            self._drained.set()
+        else:
+            self._rest()
 
 
 def _tell(refused: Refused) -> None:

@@ -53,6 +53,9 @@ class Storage(Protocol):
     ) -> R:
         """Run a unit of work and answer, or refuse, once its commit is durable."""
 
+    def require_room(self) -> None:
+        """Refuse what would only wait for a writer."""
+
     def read(self) -> Any:
         """Open a reader over one consistent state."""
 

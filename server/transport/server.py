@@ -178,6 +178,7 @@ class LoyaltyServer:
         name = f"{method.containing_service.name}/{method.name}"
         self._calls.expect(name)
         request_class = GetMessageClass(method.input_type)
+        writes = not method.name.startswith(("Get", "List"))
 
         async def handle(data: bytes, context: Context) -> bytes:
             started = perf_counter()
@@ -187,6 +188,9 @@ class LoyaltyServer:
             outcome = OK
             self._under_way += 1
             try:
+                if writes:
+                    # Refusing must cost next to nothing: before the call is even read.
+                    self._store.require_room()
                 await self._store.require_fresh_catalog()
                 key = authenticate(metadata, self._store.catalog, name, sandbox=self._sandbox)
                 request = parse(request_class, data)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 
 from server.application.adjust_points import AdjustPoints, adjust_points
 from server.application.unit import Unit
 from server.domain.errors import DeadlinePassedError, ServerBusyError
-from server.storage.store import Store
+from server.storage.store import BUSY_MIN, Store
 from tests.support.databases import Backend
 from tests.support.ledger import count_rows
 from tests.support.programs import add_member, enroll
@@ -22,8 +23,8 @@ async def _flush(store: Store) -> None:
         pass
 
 
-async def test_cancelled_wait_does_not_stop_the_work(database_url: str) -> None:
-    """A caller that hangs up while its write waits finds it done later."""
+async def test_cancelled_call_that_still_waited_is_left_out(database_url: str) -> None:
+    """A caller that hangs up while its write waits has spared the store its work."""
     async with demo_store(database_url) as store:
         async with writers_busy(store):
             task = asyncio.create_task(enroll(store))
@@ -32,18 +33,64 @@ async def test_cancelled_wait_does_not_stop_the_work(database_url: str) -> None:
             with pytest.raises(asyncio.CancelledError):
                 await task
         await _flush(store)
-        assert count_rows(database_url, "member") == 1
+        assert count_rows(database_url, "member") == 0
 
 
-async def test_passed_deadline_does_not_stop_the_work(database_url: str) -> None:
-    """A write that takes longer than its deadline is reported so, and happens all the same."""
+async def test_late_call_that_still_waited_is_left_out(database_url: str) -> None:
+    """A write that waits past its deadline is reported so, and is not done any more."""
     async with demo_store(database_url) as store:
         async with writers_busy(store):
             with pytest.raises(DeadlinePassedError):
                 await store.write(add_member, timeout_s=0.01)
-            assert count_rows(database_url, "member") == 0
+        await _flush(store)
+        assert count_rows(database_url, "member") == 0
+
+
+@pytest.mark.parametrize("late", [True, False])
+async def test_giving_up_does_not_stop_work_that_has_begun(
+    database_url: str, *, late: bool
+) -> None:
+    """A caller that gives up once a writer has its write finds it done later."""
+    begun, release = threading.Event(), threading.Event()
+
+    def work(unit: Unit, now_ms: int) -> str:
+        begun.set()
+        release.wait()
+        return add_member(unit, now_ms, 0)
+
+    async with demo_store(database_url) as store:
+        task = asyncio.create_task(store.write(work, timeout_s=0.2 if late else 60))
+        await asyncio.to_thread(begun.wait)
+        if not late:
+            task.cancel()
+        with pytest.raises((asyncio.CancelledError, DeadlinePassedError)):
+            await task
+        release.set()
         await _flush(store)
         assert count_rows(database_url, "member") == 1
+
+
+async def test_work_that_would_wait_too_long_is_refused(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once the oldest waits too long nobody joins it, and is told to come back ever later."""
+    async with demo_store(database_url) as store:
+        async with writers_busy(store):
+            monkeypatch.setattr("server.storage.store.WAIT_MAX_S", 0)
+            oldest = [asyncio.create_task(enroll(store)) for _ in range(BUSY_MIN)]
+            store.require_room()
+            await asyncio.sleep(0)
+            waits = []
+            for _ in range(1000):
+                with pytest.raises(ServerBusyError) as refused:
+                    await enroll(store)
+                waits.append(refused.value.retry_after_ms)
+        await asyncio.gather(*oldest)
+        await _flush(store)
+        store.require_room()
+    assert waits == sorted(waits)
+    assert (waits[0], waits[-1]) == (1000, 10_000)
+    assert count_rows(database_url, "member") == BUSY_MIN
 
 
 async def test_full_queue_refuses_at_once(
