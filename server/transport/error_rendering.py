@@ -7,13 +7,20 @@ import re
 from collections.abc import Sequence
 from dataclasses import fields
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 import grpc
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 
-from server.domain.errors import FieldViolation, LoyaltyError, RequestInvalidError, RulesFailedError
+from server.domain.errors import (
+    FieldViolation,
+    LoyaltyError,
+    RequestInvalidError,
+    RulesFailedError,
+    ServerBusyError,
+)
 from server.domain.rules import RuleFailure
 from server.transport.error_catalogue import CATALOGUE, ErrorRow, retry_after_ms
 
@@ -183,6 +190,14 @@ def _json(body: dict[str, Any]) -> str:
     return json.dumps(body, separators=(",", ":"))
 
 
+def _trailers(error: LoyaltyError, dialect: Dialect | None) -> tuple[tuple[str, Any], ...]:
+    return grpc_trailers(error) if dialect is None else legacy_trailers(error, dialect)
+
+
+_busy_trailers = lru_cache(maxsize=64)(_trailers)
+"""Kept, because a server that has too much to do must spend nothing on saying so."""
+
+
 async def refuse(
     context: grpc.aio.ServicerContext[Any, Any],
     error: LoyaltyError,
@@ -191,9 +206,8 @@ async def refuse(
 ) -> None:
     """End a call with an error, in the words of its door; Envoy tells the request ID by itself."""
     row = CATALOGUE[type(error)]
-    trailers: tuple[tuple[str, Any], ...] = (
-        (*grpc_trailers(error), ("x-request-id", request_id))
-        if dialect is None
-        else legacy_trailers(error, dialect)
-    )
+    render = _busy_trailers if isinstance(error, ServerBusyError) else _trailers
+    trailers = render(error, dialect)
+    if dialect is None:
+        trailers = (*trailers, ("x-request-id", request_id))
     await context.abort(row.code, message_of(error), trailers)

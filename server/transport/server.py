@@ -27,6 +27,7 @@ from server.application.trail import Trail
 from server.domain.errors import LoyaltyError, ServerFailedError
 from server.domain.keys import ApiKey
 from server.transport.access_log import AccessLog
+from server.transport.admission import Admission
 from server.transport.authentication import authenticate
 from server.transport.call import DEADLINE_MAX_S, Call, Storage
 from server.transport.error_catalogue import CANCELLED, CATALOGUE, GRPC_CODES, OK
@@ -91,6 +92,7 @@ class LoyaltyServer:
         self._tracing = tracing
         self._access_log = AccessLog()
         self._under_way = 0
+        self._admission = Admission()
         self._stopping: asyncio.Event | None = None
         self._health = health.HealthServicer()
         self._server = grpc.aio.server(
@@ -187,9 +189,12 @@ class LoyaltyServer:
             key: ApiKey | None = None
             outcome = OK
             self._under_way += 1
+            admitted = False
             try:
+                # Refusing must cost next to nothing: before the call is even read.
+                self._admission.enter()
+                admitted = True
                 if writes:
-                    # Refusing must cost next to nothing: before the call is even read.
                     self._store.require_room()
                 await self._store.require_fresh_catalog()
                 key = authenticate(metadata, self._store.catalog, name, sandbox=self._sandbox)
@@ -209,7 +214,10 @@ class LoyaltyServer:
                 log.exception("call failed", method=name, request_id=trail.request_id)
                 return await _refuse(context, ServerFailedError(trail.request_id), metadata, trail)
             finally:
-                self._end(name, outcome, perf_counter() - started, trail, key)
+                now = perf_counter()
+                if admitted:
+                    self._admission.leave(now, now - started)
+                self._end(name, outcome, now - started, trail, key)
             if call.repeated:
                 await context.send_initial_metadata((("idempotent-replayed", "true"),))
             return answer
