@@ -44,6 +44,9 @@ METADATA_BYTES_MAX = 40 * 1024
 DIALECTS: Mapping[str, Dialect] = {dialect.value: dialect for dialect in Dialect}
 CONCURRENT_CALLS_MAX = 8192
 
+QUIET_S = 0.25
+"""Time without a new call after which nobody is taken to send any more."""
+
 LINGER_S = 0.25
 """Time in which the last answers leave the server."""
 
@@ -93,6 +96,7 @@ class LoyaltyServer:
         self._access_log = AccessLog()
         self._under_way = 0
         self._admission = Admission()
+        self._last_call = 0.0
         self._stopping: asyncio.Event | None = None
         self._health = health.HealthServicer()
         self._server = grpc.aio.server(
@@ -147,11 +151,14 @@ class LoyaltyServer:
         Report NOT_SERVING, let balancers notice, then finish the calls under way.
 
         Args:
-            notice_s: Time in which new calls are still served.
+            notice_s: Time in which new calls are still served, at least: while more come, some
+                balancer has not noticed yet, and they are served for up to half of the grace.
             grace_s: Time the calls under way may take after that.
         """
         await self._health.enter_graceful_shutdown()
-        await asyncio.sleep(notice_s)
+        if notice_s:
+            await asyncio.sleep(notice_s)
+            grace_s -= await self._until_quiet(grace_s / 2)
         stopped = asyncio.create_task(self._server.stop(grace_s))
         # No new calls come in from here on. Whoever still watches the health would hold the
         # server for all of its grace: only the calls under way are waited for.
@@ -162,6 +169,21 @@ class LoyaltyServer:
             idle.cancel()
         await self._server.stop(LINGER_S)
         await stopped
+
+    async def _until_quiet(self, longest_s: float) -> float:
+        """
+        Serve on until no new calls come; answers how long that took.
+
+        A call that reaches a port which is about to close is CANCELLED by gRPC before we see it,
+        and its caller can't know that it had no effect.
+        """
+        began = perf_counter()
+        # Calls come by themselves; there is nothing else to be told by.
+        while (  # noqa: ASYNC110
+            now := perf_counter()
+        ) - self._last_call < QUIET_S and now - began < longest_s:
+            await asyncio.sleep(QUIET_S / 5)
+        return perf_counter() - began
 
     def _handlers(
         self, service: ServiceDescriptor, servicer: object
@@ -183,7 +205,7 @@ class LoyaltyServer:
         writes = not method.name.startswith(("Get", "List"))
 
         async def handle(data: bytes, context: Context) -> bytes:
-            started = perf_counter()
+            started = self._last_call = perf_counter()
             metadata = _plain(context)
             trail = self._tracing.begin(name, metadata)
             key: ApiKey | None = None

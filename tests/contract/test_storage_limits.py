@@ -1,4 +1,4 @@
-"""Giving up never stops the work, and a full store says so at once."""
+"""Giving up never stops work that has begun, and a store that is too busy says so at once."""
 
 from __future__ import annotations
 
