@@ -5,8 +5,8 @@ from __future__ import annotations
 from server.domain.errors import ServerBusyError
 
 LIMIT_MAX = 1024
-LIMIT_MIN = 16
-TARGET_S = 0.15
+LIMIT_MIN = 128
+TARGET_S = 0.25
 WINDOW_S = 0.1
 GROWTH_MAX = 1.2
 SHRINKAGE_MAX = 0.5

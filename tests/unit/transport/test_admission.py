@@ -20,8 +20,8 @@ def test_slow_calls_let_fewer_in_and_quick_ones_more() -> None:
     admission = Admission()
     _serve(admission, 5, 0.01)
     assert admission.limit == LIMIT_MAX
-    _serve(admission, 3, 1.0, 10)
-    assert LIMIT_MIN < admission.limit < LIMIT_MAX / 4
+    _serve(admission, 2, 1.0, 10)
+    assert LIMIT_MIN < admission.limit < LIMIT_MAX / 2
     _serve(admission, 50, 1.0, 20)
     assert admission.limit == LIMIT_MIN
     _serve(admission, 50, 0.01, 100)
