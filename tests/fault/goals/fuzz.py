@@ -241,7 +241,7 @@ async def run(trial: Trial) -> None:
     async with AsyncExitStack() as cleanup:
         url = trial.new_database()
         worlds = await open_worlds(cleanup, url, trial.folder)
-        bred, drawn, outside = trial.choose((1_000_000, 10_000, 20_000), (1500, 60, 250))
+        bred, drawn, outside = trial.choose((1_000_000, 10_000, 20_000), (600, 30, 120))
         started = time.monotonic()
         await _bred_inside(trial, worlds, found, bred)
         trial.figure("bred protobuf requests", bred)

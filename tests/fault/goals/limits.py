@@ -405,7 +405,7 @@ async def run(trial: Trial) -> None:
         return
     everything = len({(rpc.name, place_of(path)) for rpc, path, _ in tried})
     if not trial.full:
-        tried = trial.chance().sample(tried, 60)
+        tried = trial.chance().sample(tried, 40)
     async with AsyncExitStack() as cleanup:
         worlds = await open_worlds(cleanup, trial.new_database(), trial.folder)
         runner = Sizes(trial, worlds)

@@ -481,7 +481,7 @@ async def run(trial: Trial) -> None:
             for case in cases(worlds, foreign, chance)
         ]
         if not trial.full:
-            tried = chance.sample(tried, 30)
+            tried = chance.sample(tried, 16)
         for case, door in tried:
             await wall.try_case(case, door)
         trial.figure("calls", len(all_rpcs()))
