@@ -16,6 +16,7 @@ from server.application.get_code import DEAD_OF_LATE_MS, get_code
 from server.application.idempotency import Keyed, run_once
 from server.application.identify_member import IdentifyMember, identify_member
 from server.application.wrong_codes import CountUnknownCode, count_unknown_code
+from server.cli import main
 from server.domain.clock import DAY_MS
 from server.domain.clock import now_ms as wall_clock_ms
 from server.domain.errors import (
@@ -29,7 +30,7 @@ from server.domain.keys import ApiKey, Role
 from server.storage.store import Store
 from tests.support.ledger import count_rows, rows
 from tests.support.programs import PROGRAM_ID, enroll, identify_command, issue
-from tests.support.stores import demo_store, open_store
+from tests.support.stores import PEPPER, demo_store, open_store
 
 FREE_KEY, FREE_TERMINAL = FREE[ScopeKind.KEY], FREE[ScopeKind.TERMINAL]
 LIFETIME_MS = 300_000
@@ -335,3 +336,32 @@ async def test_wait_is_logged_without_digits(database_url: str) -> None:
     assert all(line["key_id"] == tills.key.key_id for line in told)
     assert all(line["log_level"] == "warning" for line in told)
     assert "3140" not in str(told)
+
+
+def _command(monkeypatch: pytest.MonkeyPatch, database_url: str, *arguments: str) -> None:
+    monkeypatch.setenv("LOYALTY_DATABASE_URL", database_url)
+    monkeypatch.setenv("LOYALTY_CODE_PEPPER", PEPPER.decode())
+    monkeypatch.setattr("sys.argv", ["loyalty", "guesses", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+
+
+def test_command_lists_and_ends_waits(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`loyalty guesses` names the key that must wait, until it is forgiven."""
+
+    async def guess() -> str:
+        async with demo_store(database_url) as store:
+            tills = await tills_of(store)
+            await tills.guess(FREE_KEY + 1)
+            return tills.key.key_id
+
+    key_id = asyncio.run(guess())
+    _command(monkeypatch, database_url)
+    assert key_id in capsys.readouterr().out
+    _command(monkeypatch, database_url, "--forgive", key_id)
+    assert capsys.readouterr().out == f"2 waits of key {key_id} ended.\n"
+    _command(monkeypatch, database_url)
+    assert capsys.readouterr().out == "Nobody must wait.\n"
