@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import secrets
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +20,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 from prometheus_client.parser import text_string_to_metric_families
 
 from server.sandbox.envoy_process import EnvoyProcess
+from server.storage.databases import Database
 from tests.support.banks import SECRET, ServerProcess, prepare_bank, process_environment
 from tests.support.collector import Collector, Span, run_collector
 from tests.support.databases import Backend, fresh_database
@@ -87,7 +90,8 @@ async def seen(tmp_path_factory: pytest.TempPathFactory, backend: Backend) -> As
                     "polled": await _poll(till, WRONG_CODE),
                 }
                 await asyncio.to_thread(collector.await_that, lambda: _edges(collector) >= 3)
-            refusals, traces = await _call_directly(process.address, guest)
+            refusals = await _call_and_be_refused(process.address)
+            traces = await _call_at_once(process.address, guest, url, metrics_port)
             page = await _page(metrics_port)
             await process.stop(quiet=False)
         finally:
@@ -110,33 +114,63 @@ async def _poll(till: HttpClient, code: str) -> str | None:
     return answer.header("x-request-id")
 
 
-async def _call_directly(
-    address: str, guest: str
-) -> tuple[dict[str, tuple[Refusal, str]], dict[str, str]]:
-    """Call without Envoy: refused calls by their request ID, and traced ones."""
+async def _call_and_be_refused(address: str) -> dict[str, tuple[Refusal, str]]:
+    """Call without Envoy; answers the refusals by the request IDs that were sent."""
+    refusals = {}
     async with grpc.aio.insecure_channel(address) as channel:
         caller = Caller(channel, SECRET)
-        identify = caller.identifies.Identify
-        refusals = {}
         for request_id in ("kiosk-7", 'not "fit" for a log', "x" * 129):
             parent = _parent(sampled=False)
-            refusals[request_id] = (
-                await caller.refused(
-                    identify,
-                    identify_request(WRONG_CODE),
-                    x_request_id=request_id,
-                    traceparent=parent,
-                ),
-                parent.split("-")[1],
+            refusal = await caller.refused(
+                caller.identifies.Identify,
+                identify_request(WRONG_CODE),
+                x_request_id=request_id,
+                traceparent=parent,
             )
-        parents = [_parent(sampled=True) for _ in range(TOGETHER)]
-        await asyncio.gather(
-            *(
-                caller.call(identify, identify_request(guest), traceparent=parent)
-                for parent in parents
+            refusals[request_id] = refusal, parent.split("-")[1]
+    return refusals
+
+
+async def _call_at_once(address: str, guest: str, url: str, metrics_port: int) -> dict[str, str]:
+    """Make calls that are traced and share a commit; answers their callers' spans by trace."""
+    parents = [_parent(sampled=True) for _ in range(TOGETHER)]
+    async with grpc.aio.insecure_channel(address) as channel:
+        caller = Caller(channel, SECRET)
+        with _writers_waiting(url):
+            calls = asyncio.gather(
+                *(
+                    caller.call(
+                        caller.identifies.Identify, identify_request(guest), traceparent=parent
+                    )
+                    for parent in parents
+                )
             )
-        )
-    return refusals, {parent.split("-")[1]: parent.split("-")[2] for parent in parents}
+            async with asyncio.timeout(4):
+                while await _waiting(metrics_port) < TOGETHER // 3:  # noqa: ASYNC110 - a process.
+                    await asyncio.sleep(0.01)
+        await calls
+    return {parent.split("-")[1]: parent.split("-")[2] for parent in parents}
+
+
+@contextmanager
+def _writers_waiting(url: str) -> Iterator[None]:
+    """Keep every writer of a database from beginning, so that calls queue."""
+    database = Database.from_text(url)
+    connection = database.connect_writer()
+    try:
+        connection.execute("BEGIN IMMEDIATE" if database.embedded else "BEGIN")
+        if not database.embedded:
+            connection.execute("LOCK TABLE catalog_revision IN ACCESS EXCLUSIVE MODE")
+        yield
+        connection.execute("ROLLBACK")
+    finally:
+        connection.close()
+
+
+async def _waiting(metrics_port: int) -> float:
+    found = re.search(r"^loyalty_store_waiting (\S+)$", await _page(metrics_port), re.MULTILINE)
+    assert found is not None
+    return float(found[1])
 
 
 def _parent(*, sampled: bool) -> str:
@@ -211,10 +245,10 @@ async def test_calls_of_one_commit_are_linked(seen: Seen) -> None:
     shared = [span for span in seen.spans if span.name == "transaction" and span.links]
     assert shared, "24 calls at once had 24 commits"
     for span in shared:
-        assert span.attributes["loyalty.batch.size"] == len(span.links) + 1
+        # The server's own look for revoked keys may have shared it, and is not traced.
+        assert span.attributes["loyalty.batch.size"] >= len(span.links) + 1
         for link in span.links:
             other = seen.named(calls[link])["transaction"]
-            assert (other.begun_ns - span.begun_ns) < 1_000_000
             assert span.parent_id in other.links
 
 
