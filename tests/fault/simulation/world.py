@@ -304,6 +304,7 @@ class World:
             for partner, key_id in zip(PARTNERS, beginning.key_ids, strict=False)
         }
         self.generation: Counter[str] = Counter()
+        self.making: set[str] = set()
         self.problems: list[str] = []
         self.trace: list[str] = []
         self.batch_max = self.chance.choice((2, 5, 256))
@@ -589,13 +590,16 @@ class World:
     async def _key(self, server: Server) -> None:
         """Rotate a key: a new one beside the old, which is taken back once the new one is out."""
         partner = self.chance.choice(PARTNERS)
-        old = secret_of(partner, self.generation[partner])
-        new = secret_of(partner, self.generation[partner] + 1)
+        number = self.generation[partner]
+        old, new = secret_of(partner, number), secret_of(partner, number + 1)
+        if new in self.making and new not in self.keys:
+            return  # Another operator is at it.
         if new not in self.keys:
+            self.making.add(new)
             command = CreateKey(PROGRAM_ID, partner, Role.ADMIN, secret=new)
             asked = Asked("key", {"secret": new, "revoke": False})
             await server.do(asked, lambda unit, now: create_key(unit, command, now))
-        if self.chance.random() < 0.5:
+        if self.generation[partner] == number and self.chance.random() < 0.5:
             self.generation[partner] += 1
             key_id = self.keys[old].key_id
             asked = Asked("key", {"secret": old, "revoke": True})
