@@ -1,0 +1,95 @@
+"""G30: the ledger and the idempotency of calls, changed a little; the tests must notice."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.fault.goal import Goal, Trial
+from tests.fault.mutation import Mutant, mutants
+from tests.fault.simulation.clients import live
+from tests.fault.simulation.world import quietly
+
+MODULES = ("server.domain.ledger", "server.application.idempotency")
+SCORE_MIN = 0.9
+WORLDS, WORLDS_SHORT = 40, 4
+SAMPLE_SHORT = 8
+SAMPLE_SCORE_MIN = 0.5
+"""What a few simulated worlds alone, without the tests that know the module, must notice."""
+
+ROOT = Path(__file__).resolve().parents[3]
+TESTS = ("tests/unit/domain/test_ledger.py", "tests/contract/test_storage_idempotency.py")
+QUIET = ("-q", "-x", "-p", "no:randomly", "-p", "no:cacheprovider")
+
+
+async def run(trial: Trial) -> None:
+    """Make every small change of both modules; simulated worlds or the modules' tests must fail."""
+    worlds = trial.choose(WORLDS, WORLDS_SHORT)
+    with quietly():
+        trial.require(not _world_differs(trial, worlds), "the simulation fails without a change")
+        if trial.full:
+            trial.require(not await _tests_fail(), "the tests fail without a change")
+        alive: list[Mutant] = []
+        every = [mutant for module in MODULES for mutant in mutants(module)]
+        tried = every if trial.full else trial.chance("sample").sample(every, SAMPLE_SHORT)
+        for mutant in tried:
+            if not await _is_noticed(trial, mutant, worlds):
+                alive.append(mutant)
+                trial.say(f"not noticed: {mutant.module}:{mutant.line} {mutant.what}")
+    score = 1 - len(alive) / len(tried)
+    trial.figure("mutants", len(tried))
+    trial.figure("noticed", f"{score:.1%}")
+    enough = trial.choose(SCORE_MIN, SAMPLE_SCORE_MIN)
+    trial.require(score >= enough, f"only {score:.1%} of the changes were noticed")
+
+
+async def _is_noticed(trial: Trial, mutant: Mutant, worlds: int) -> bool:
+    with mutant.alive():
+        if _world_differs(trial, min(worlds, WORLDS_SHORT)):
+            return True
+        if trial.full and await _tests_fail():
+            return True
+        return worlds > WORLDS_SHORT and _world_differs(trial, worlds)
+
+
+def _world_differs(trial: Trial, worlds: int) -> bool:
+    for number in range(worlds):
+        try:
+            if live(f"{trial.seed}-{number}").problems:
+                return True
+        except Exception:  # noqa: BLE001 - whatever a change breaks, it was noticed.
+            return True
+    return False
+
+
+async def _tests_fail() -> bool:
+    """Run the modules' own tests in this process, where the change is in force."""
+    paths = [str(ROOT / test) for test in TESTS]
+    command = [*QUIET, "--rootdir", str(ROOT), "--databases", "sqlite", *paths]
+
+    def tests() -> int:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            return int(pytest.main(command))
+
+    before = Path.cwd()
+    os.chdir(ROOT)
+    try:
+        return await asyncio.to_thread(tests) != 0
+    finally:
+        os.chdir(before)
+
+
+GOALS = (
+    Goal(
+        "G30",
+        "Test strength",
+        "Nearly every small change of the ledger or of how calls are repeated is noticed.",
+        run,
+        databases=(),
+    ),
+)
