@@ -36,6 +36,7 @@ from server.domain.keys import Role
 from server.domain.program import Program
 from server.domain.restrictions import LimitPerOrder, MaximumRedemptions
 from server.storage import store as store_module
+from server.storage import writer as writer_module
 from server.storage.audit import audit_state
 from server.sweeper import sweep
 from server.transport.error_catalogue import CATALOGUE
@@ -141,6 +142,9 @@ class _Front:
     async def write(self, work: Any, timeout_s: float = 5.0, reads: Reads = NOTHING) -> Any:
         visit = _VISIT.get()
         return await visit.server.do(visit.asked, work, timeout_s, reads, fails=visit.fails)
+
+    async def require_fresh_catalog(self) -> None:
+        await _VISIT.get().server.store.require_fresh_catalog()
 
     def read(self) -> Any:
         raise NotImplementedError("simulated clients only write")
@@ -462,7 +466,8 @@ class World:
             self.note("deadline")
             left_s = self.chance.random() * 0.02
         metadata = {"x-api-key": secret} | ({"idempotency-key": asked.key} if asked.key else {})
-        known = self.keys[secret].known_at(server.catalog.revision)
+        key, store = self.keys[secret], server.store
+        known = key.known_at(store.catalog.revision)
         self.tell(f"{asked.kind} {asked.key} arrives at server {server.number}")
         if fails:
             self.note(fails)
@@ -476,7 +481,11 @@ class World:
             if server.calls.pop(task, None) is None or task.cancelled():
                 return
             told, reason = self._outcome(task)
-            if (reason == "API_KEY_INVALID") == known:
+            # The call may have made its server look at the catalogue.
+            if (reason != "API_KEY_INVALID") not in {
+                known,
+                key.known_at(store.catalog.revision),
+            }:
                 self.disagree(f"{asked.kind}: key {secret} {reason or 'taken'}, known {known}")
             self._require_kept(asked, told, reason)
             if self.faults.strikes("answer lost"):
@@ -702,8 +711,13 @@ class World:
             patch.setattr(store_module, "Statements", statements_of)
             patch.setattr(store_module, "QUEUE_MAX", self.queue_max)
             patch.setattr(store_module, "BATCH_MAX", self.batch_max)
+            patch.setattr(store_module, "monotonic_ns", self._monotonic_ns)
+            patch.setattr(writer_module, "monotonic_ns", self._monotonic_ns)
             patch.setattr(codes, "CODE_COUNT", CODES)
             yield
+
+    def _monotonic_ns(self) -> int:
+        return int(self.loop.time() * 1e9)
 
     def _bytes(self) -> Chance:
         if not hasattr(self, "_random_bytes"):
