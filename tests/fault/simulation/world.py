@@ -143,8 +143,8 @@ class _Front:
         visit = _VISIT.get()
         return await visit.server.do(visit.asked, work, timeout_s, reads, fails=visit.fails)
 
-    async def require_fresh_catalog(self) -> None:
-        await _VISIT.get().server.store.require_fresh_catalog()
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_VISIT.get().server.store, name)
 
     def read(self) -> Any:
         raise NotImplementedError("simulated clients only write")
