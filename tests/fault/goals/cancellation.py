@@ -53,7 +53,7 @@ from tests.support.transactions import (
 
 GUEST = "3f0a2f2e-6f0c-4a53-8a44-5d9f6a3f1c01"
 POINTS = 3000
-JUMP_S = 60.0
+JUMP_S = 10.0
 TURNS = 20
 """Turns of the loop in which a call that was cut off may tidy up before its work goes on."""
 
