@@ -24,7 +24,16 @@ SAMPLE_SCORE_MIN = 0.5
 
 ROOT = Path(__file__).resolve().parents[3]
 TESTS = ("tests/unit/domain/test_ledger.py", "tests/contract/test_storage_idempotency.py")
-QUIET = ("-q", "-x", "-p", "no:randomly", "-p", "no:cacheprovider")
+QUIET = (
+    "-q",
+    "-x",
+    "-W",
+    "ignore::pytest.PytestAssertRewriteWarning",
+    "-p",
+    "no:randomly",
+    "-p",
+    "no:cacheprovider",
+)
 
 
 async def run(trial: Trial) -> None:
