@@ -138,7 +138,8 @@ async def serve(
         UnsafeDatabaseError: The database may lose what it acknowledges.
     """
     certificates = open_certificates(settings)
-    _warn_of_loss(settings)
+    if not sandbox:
+        _warn_of_loss(settings)
     async with open_store(settings) as store:
         telemetry = Telemetry(
             settings.grpc_host, settings.metrics_port, measure=bool(settings.otlp_endpoint)

@@ -363,7 +363,7 @@ class World:
 
     def sweeper_delay_s(self) -> float:
         """Tell how long a sweeper takes from one step to the next."""
-        return self.chance.choice((0.0, 0.01, 3.0))
+        return self.chance.choice((0.0, 0.01, 3.0, 60.0))
 
     def latency_s(self) -> float:
         """Tell how long a message travels."""
