@@ -335,7 +335,7 @@ def _run(backend: Backend, life: Any) -> None:
         audit(url)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(void_spent=st.sampled_from(["refuse", "debt"]), history=histories)
 def test_orders_follow_the_model(
     sqlite: Sqlite, void_spent: SpentPoints, history: list[Any]
@@ -358,7 +358,7 @@ def test_orders_follow_the_model_on_postgresql(
     _run(postgres, lambda store: _live(store, void_spent, history))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(points=st.integers(0, 5000), content=baskets)
 def test_void_after_claim_returns_everything(sqlite: Sqlite, points: int, content: Basket) -> None:
     """Whatever an order earned and burned, its void leaves the guest as before."""
@@ -419,7 +419,7 @@ def orders(draw: st.DrawFn) -> Basket:
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     points=st.sampled_from([0, 500, 5000]),
     born=st.sampled_from([None, "1990-11-14", "1990-03-01"]),

@@ -12,6 +12,7 @@ from tests.fault.plan import all_goals, attempt
 SEED = 20261122
 """Always the same, so that a run that fails can be looked into."""
 
+ROOT = Path(__file__).resolve().parents[2]
 TRIALS = [(goal, kind) for goal in all_goals() for kind in goal.databases or ("",)]
 
 
@@ -39,3 +40,10 @@ def test_goals_are_listed_once_for_each_database() -> None:
     names = [(goal.number, goal.title) for goal in all_goals()]
     assert len(names) == len(set(names))
     assert all(goal.promise.endswith(".") for goal in all_goals())
+
+
+def test_document_has_every_promise() -> None:
+    """The document says what is tried, in the same words."""
+    document = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    for goal in all_goals():
+        assert f"**{goal.number} {goal.title}.** {goal.promise}" in document

@@ -326,7 +326,7 @@ async def run(trial: Trial) -> None:
         await attack(trial)
         await honest(trial)
     told = {line["scope"] for line in logged if line["event"] == "code guessing refused"}
-    trial.require({"store", "key"} <= told, f"the log told of {told} alone")
+    trial.require("key" in told, f"the log told of {told} alone")
 
 
 GOALS = (
