@@ -488,9 +488,7 @@ function envoy_on_request(handle)
   headers:replace("loyalty-dialect", url:sub(1, 8) == "/client/" and "es" or "rbi")
   handle:streamInfo():dynamicMetadata():set(CALL, "line", method .. " " .. url)
   local refusal
-  if method == "CONNECT" then
-    refusal = "404" -- Its body never ends, so do not wait for it.
-  elseif tonumber(headers:get("content-length") or 0) > MAX_BODY then
+  if tonumber(headers:get("content-length") or 0) > MAX_BODY then
     refusal = "413" -- Before the till has sent it all.
   elseif url:find("%", 1, true) and invalid_utf8(unescape(url)) then
     refusal = "400" -- The transcoder would pass it on, and no protobuf parser would read it.

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from google.protobuf import descriptor_pb2
+from google.rpc import error_details_pb2, status_pb2
 from ruamel.yaml import YAML
 
+from server.transport.error_rendering import DOMAIN
+
 ES_MAPPERS = 3
+GRPC_MAPPERS = -1
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -54,14 +60,17 @@ def test_every_service_of_the_contract_is_transcoded(manager: dict[str, Any]) ->
 def test_the_lua_filter_stands_before_the_transcoder(manager: dict[str, Any]) -> None:
     """gRPC-Web becomes gRPC first, and the filter words what the transcoder refuses."""
     names = [part["name"].rpartition(".")[2] for part in manager["http_filters"]]
-    assert names == ["grpc_web", "local_ratelimit", "lua", "grpc_json_transcoder", "router"]
+    assert names == [
+        *("grpc_web", "local_ratelimit", "buffer", "adaptive_concurrency"),
+        *("lua", "grpc_json_transcoder", "router"),
+    ]
 
 
 def test_both_sources_of_fixed_headers_agree(manager: dict[str, Any], lua: str) -> None:
     """An answer has the same headers whether a filter saw it or not."""
     mappers = manager["local_reply_config"]["mappers"]
     spoken = [("ES_HEADERS", mapper) for mapper in mappers[:ES_MAPPERS]]
-    spoken += [("RBI_HEADERS", mapper) for mapper in mappers[ES_MAPPERS:]]
+    spoken += [("RBI_HEADERS", mapper) for mapper in mappers[ES_MAPPERS:GRPC_MAPPERS]]
     for name, mapper in spoken:
         block = lua.partition(f"local {name} = {{\n")[2].partition("\n}\n")[0]
         in_lua = re.findall(r'\{\s*"([^"]+)",\s*"([^"]*)",?\s*\}', block)
@@ -72,9 +81,24 @@ def test_both_sources_of_fixed_headers_agree(manager: dict[str, Any], lua: str) 
         assert [part for part in in_yaml if part[0] not in own] == in_lua
 
 
+def test_a_grpc_caller_reads_when_to_come_back(manager: dict[str, Any]) -> None:
+    """What Envoy refuses has the details that the server's own refusals have."""
+    mapper = manager["local_reply_config"]["mappers"][GRPC_MAPPERS]
+    headers = {part["header"]["key"]: part["header"]["value"] for part in mapper["headers_to_add"]}
+    status = status_pb2.Status.FromString(base64.b64decode(headers["grpc-status-details-bin"]))
+    assert status.code == int(headers["grpc-status"]) == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
+    assert status.message == mapper["body_format_override"]["text_format_source"]["inline_string"]
+    info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+    assert status.details[0].Unpack(info)
+    assert status.details[1].Unpack(retry)
+    assert (info.reason, info.domain) == ("SERVER_BUSY", DOMAIN)
+    assert retry.retry_delay.ToSeconds() == 1
+
+
 def test_every_answer_of_envoy_is_json(manager: dict[str, Any]) -> None:
     """No mapper leaves an answer as text/plain."""
     formats = [
-        mapper["body_format_override"] for mapper in manager["local_reply_config"]["mappers"]
+        mapper["body_format_override"]
+        for mapper in manager["local_reply_config"]["mappers"][:GRPC_MAPPERS]
     ]
     assert {part["content_type"] for part in formats} == {"application/json"}

@@ -7,7 +7,10 @@ from typing import Any
 
 MANAGER = "listener/filter_chains/0/filters/0/typed_config"
 RATES = f"{MANAGER}/http_filters/1/typed_config"
-TRANSCODER = f"{MANAGER}/http_filters/3/typed_config"
+WHOLE = f"{MANAGER}/http_filters/2/typed_config"
+BUSY = f"{MANAGER}/http_filters/3/typed_config"
+LIMIT = f"{BUSY}/gradient_controller_config"
+TRANSCODER = f"{MANAGER}/http_filters/5/typed_config"
 ROUTES = f"{MANAGER}/route_config/virtual_hosts/0/routes"
 UPSTREAM = (
     "cluster/typed_extension_protocol_options/"
@@ -79,8 +82,8 @@ SETTINGS = (
         "listener/filter_chains/0/transport_socket_connect_timeout",
         "5s",
     ),
-    Setting("time for an answer", f"{ROUTES}/2/route/timeout", "6s"),
-    Setting("time for an answer, with a key", f"{ROUTES}/1/route/timeout", "6s"),
+    Setting("time for an answer", f"{ROUTES}/4/route/timeout", "6s"),
+    Setting("time for an answer, with a key", f"{ROUTES}/3/route/timeout", "6s"),
     Setting("time to connect to the server", "cluster/connect_timeout", "1s"),
     Setting("streams", f"{MANAGER}/http2_protocol_options/max_concurrent_streams", 100),
     Setting("stream window", f"{MANAGER}/http2_protocol_options/initial_stream_window_size", 65536),
@@ -173,6 +176,28 @@ SETTINGS = (
         f"{RATES}/rate_limited_as_resource_exhausted",
         value=True,
     ),
+    Setting("whole calls only", f"{WHOLE}/max_request_bytes", 786432),
+    Setting(
+        "what the server cannot do soon is 429",
+        f"{BUSY}/concurrency_limit_exceeded_status/code",
+        "TooManyRequests",
+        "ServiceUnavailable",
+    ),
+    Setting("soon", f"{LIMIT}/min_rtt_calc_params/fixed_value", "0.100s", "1s"),
+    Setting("or a little later", f"{LIMIT}/min_rtt_calc_params/buffer/value", 25, 26),
+    Setting("for every second call", f"{LIMIT}/sample_aggregate_percentile/value", 50, 51),
+    Setting("fewest calls under way", f"{LIMIT}/min_rtt_calc_params/min_concurrency", 64),
+    Setting(
+        "most calls under way",
+        f"{LIMIT}/concurrency_limit_params/max_concurrency_limit",
+        1024,
+    ),
+    Setting(
+        "how often that is thought over",
+        f"{LIMIT}/concurrency_limit_params/concurrency_update_interval",
+        "0.100s",
+        "10s",
+    ),
     Setting("breaker: connections", f"{BREAKERS}/max_connections", 1024, 1025),
     Setting("breaker: waiting", f"{BREAKERS}/max_pending_requests", 1024, 1025),
     Setting("breaker: calls", f"{BREAKERS}/max_requests", 1024, 1025),
@@ -185,19 +210,19 @@ SETTINGS = (
     ),
     Setting(
         "a call with a key is retried",
-        f"{ROUTES}/1/match/headers/0/name",
+        f"{ROUTES}/3/match/headers/0/name",
         "idempotency-key",
         "other",
     ),
     Setting(
         "after what broke it",
-        f"{ROUTES}/1/route/retry_policy/retry_on",
+        f"{ROUTES}/3/route/retry_policy/retry_on",
         "connect-failure,refused-stream,reset",
         "5xx",
     ),
     Setting(
         "without a key only what never arrived is",
-        f"{ROUTES}/2/route/retry_policy/retry_on",
+        f"{ROUTES}/4/route/retry_policy/retry_on",
         "connect-failure,refused-stream",
         "connect-failure,refused-stream,reset",
     ),
