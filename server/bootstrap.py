@@ -15,6 +15,7 @@ import structlog
 
 from server.application.identify_member import identify_member
 from server.config import Settings
+from server.storage.contents import needs_known_pepper
 from server.storage.durability import is_in_memory
 from server.storage.migrate import migrate, require_current
 from server.storage.store import Store
@@ -96,6 +97,24 @@ def open_certificates(settings: Settings) -> Certificates | None:
     return None if files is None else Certificates(files)
 
 
+def require_pepper(settings: Settings) -> bytes:
+    """
+    Give the secret that codes are digested with; a new one only to a store that needs no other.
+
+    Raises:
+        ValueError: It is missing, and receipts and kept answers would be lost with a new one.
+    """
+    database = settings.database()
+    if settings.known_pepper() is None and database.embedded and needs_known_pepper(database):
+        raise ValueError(
+            f"the store {database.url.database} is in use and its code pepper is missing: bring "
+            f"{settings.pepper_file} back, or set LOYALTY_CODE_PEPPER. If it is lost for good, "
+            f"`(umask 077; openssl rand -hex 32 > {settings.pepper_file})` makes another, with "
+            "which no code or receipt issued so far is known"
+        )
+    return settings.pepper()
+
+
 @asynccontextmanager
 async def open_store(settings: Settings) -> AsyncIterator[Store]:
     """
@@ -105,14 +124,16 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
         SchemaError: The database has another schema.
         UnreachableError: The database does not answer.
         UnsafeDatabaseError: The database may lose what it acknowledges.
+        ValueError: The pepper is missing.
     """
     database = settings.database()
+    pepper = require_pepper(settings)
     if database.embedded:
         migrate(database)
     else:
         require_current(database)
     database.require_durable()
-    async with Store(database, settings.pepper(), settings.writers) as store:
+    async with Store(database, pepper, settings.writers) as store:
         yield store
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from server.storage.databases import Database
 
 PEPPER_BYTES = 32
+PEPPER_CHARACTERS_MIN = 32
 
 
 class Settings(BaseSettings):
@@ -37,7 +39,7 @@ class Settings(BaseSettings):
         default=False, description="Whether to serve from a database that may lose points."
     )
     code_pepper: SecretStr | None = Field(
-        None, min_length=32, description="Secret that codes are digested with."
+        None, min_length=PEPPER_CHARACTERS_MIN, description="Secret that codes are digested with."
     )
     reflection: bool = Field(default=False, description="Whether gRPC reflection is served.")
     writers: int = Field(
@@ -75,10 +77,31 @@ class Settings(BaseSettings):
         url = self.database_url or f"sqlite:///{self.data_dir.resolve() / 'loyalty.db'}"
         return Database.from_text(url, allow_data_loss=self.allow_data_loss)
 
+    @property
+    def pepper_file(self) -> Path:
+        """Where the secret is kept beside the embedded database."""
+        return self.data_dir / "code-pepper"
+
     def known_pepper(self) -> bytes | None:
-        """Give the secret that codes are digested with, or nothing where there is none yet."""
-        embedded = self.database().embedded and (self.data_dir / "code-pepper").exists()
-        return self.pepper() if self.code_pepper is not None or embedded else None
+        """
+        Give the secret that codes are digested with, or nothing where there is none yet.
+
+        Raises:
+            ValueError: The file that keeps it does not hold one.
+        """
+        if self.code_pepper is not None:
+            return self.code_pepper.get_secret_value().encode()
+        if not self.database().embedded or not self.pepper_file.exists():
+            return None
+        # An editor or a shell ends a line that a variable would not have.
+        found = self.pepper_file.read_bytes().rstrip(b"\r\n")
+        if len(found) < PEPPER_CHARACTERS_MIN or not found.isascii():
+            raise ValueError(
+                f"{self.pepper_file} holds no code pepper, which has at least "
+                f"{PEPPER_CHARACTERS_MIN} characters: bring the right one back, or move the file "
+                "away where no code was ever issued"
+            )
+        return found
 
     def pepper(self) -> bytes:
         """
@@ -90,16 +113,39 @@ class Settings(BaseSettings):
         Raises:
             ValueError: It is not set and the database is shared by several machines.
         """
-        if self.code_pepper is not None:
-            return self.code_pepper.get_secret_value().encode()
+        known = self.known_pepper()
+        if known is not None:
+            return known
         if not self.database().embedded:
             raise ValueError(
                 "LOYALTY_CODE_PEPPER must be set, to the same secret on every server of a "
                 "database: make one with `openssl rand -hex 32`"
             )
-        path = self.data_dir / "code-pepper"
-        if not path.exists():
-            self.data_dir.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600, exist_ok=False)
-            path.write_text(secrets.token_hex(PEPPER_BYTES), encoding="ascii")
-        return path.read_bytes()
+        return self._make_pepper()
+
+    def _make_pepper(self) -> bytes:
+        """Make the secret such that its file is there as a whole, or not at all."""
+        made = secrets.token_hex(PEPPER_BYTES).encode()
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        draft = self.pepper_file.with_name(f".code-pepper-{secrets.token_hex(8)}")
+        try:
+            with open(draft, "xb", opener=_for_owner) as file:
+                file.write(made)
+                file.flush()
+                os.fsync(file.fileno())
+            # Unlike a rename it never takes the place of one that another process made meanwhile.
+            os.link(draft, self.pepper_file)
+        except FileExistsError:
+            return self.pepper()
+        finally:
+            draft.unlink(missing_ok=True)
+        folder = os.open(self.data_dir, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        return made
+
+
+def _for_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, mode=0o600)

@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import SecretStr
 from rich.console import Console
 
-from server.bootstrap import configure_logging, serve
+from server.bootstrap import configure_logging, require_pepper, serve
 from server.config import Settings
 from server.sandbox.demo_data import put_demo_data
 from server.sandbox.envoy_process import EnvoyProcess
@@ -61,7 +61,8 @@ async def run_sandbox(settings: Settings, console: Console, stop: asyncio.Event)
 def _for_sandbox(settings: Settings) -> Settings:
     """Open what production keeps shut, and find the pepper even for a shared database."""
     embedded = settings.model_copy(update={"database_url": ""})
-    pepper = SecretStr(embedded.pepper().decode())
+    keeper = settings if settings.database().embedded else embedded
+    pepper = SecretStr(require_pepper(keeper).decode())
     update: dict[str, Any] = {
         "reflection": True,
         "shutdown_notice_s": 0.0,

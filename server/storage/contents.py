@@ -1,0 +1,36 @@
+"""What a database holds already, looked up before anything is created or migrated in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, exists, inspect, literal_column, select
+from sqlalchemy import table as table_of
+
+from server.storage.connections import reading
+from server.storage.databases import Database
+from server.storage.tables import CodeTable, RememberedTable, TransactionTable
+
+PEPPERED = tuple(
+    str(table.__tablename__) for table in (CodeTable, TransactionTable, RememberedTable)
+)
+"""Tables whose rows are of no use without the pepper they were written with."""
+
+
+def needs_known_pepper(database: Database) -> bool:
+    """
+    Tell whether an embedded database holds what another pepper than its own can't read.
+
+    Raises:
+        UnreachableError: The database does not answer.
+    """
+    if not Path(database.url.database or "").is_file():
+        return False
+    with reading(database) as connection:
+        there = set(inspect(connection).get_table_names())
+        return any(name in there and _has_rows(connection, name) for name in PEPPERED)
+
+
+def _has_rows(connection: Connection, table: str) -> bool:
+    found = exists(literal_column("1")).select_from(table_of(table))
+    return bool(connection.execute(select(found)).scalar())
