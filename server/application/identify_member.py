@@ -140,6 +140,9 @@ def _identify_by_code(
         return _refuse(unit, command, scopes, code, CodeAlreadyUsedError(), now_ms)
     if code is None or code.status is not CodeStatus.PENDING or code.expires_ms <= now_ms:
         return _refuse(unit, command, scopes, code, CodeNotFoundError(), now_ms)
+    if code.published and not command.published:
+        # Left behind by a sandbox; everybody knows it, but here it stands for a guest.
+        return _refuse(unit, command, scopes, code, CodeNotFoundError(), now_ms)
     selection = tuple(_selected_lines(program, code, pos))
     member = unit.member_by_number(code.member_number)
     _require_redeemable(unit, program, member, selection, command, now_ms)

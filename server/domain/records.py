@@ -89,6 +89,11 @@ class Code:
     claim_key: str | None = None
     answer: bytes | None = None
 
+    @property
+    def published(self) -> bool:
+        """Whether it is a fixed code of the sandbox, which none that is issued outlives."""
+        return self.expires_ms - self.created_ms > self.lifetime_s * 1000
+
 
 @dataclass(slots=True)
 class Transaction:

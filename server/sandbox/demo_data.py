@@ -14,6 +14,8 @@ from server.domain.clock import parse_rfc3339
 from server.domain.keys import Role, key_digest
 from server.domain.program import Program
 from server.sandbox.fixed_codes import AMIRA, FARHAN, FIXED_CODES, LUC, NOOR, put_fixed_code
+from server.storage.contents import strangers
+from server.storage.databases import Database
 
 PROGRAM_FILE = Path(__file__).with_name("program.yaml")
 CREATED = "2021-08-10T12:18:39.180Z"
@@ -31,6 +33,28 @@ MEMBERS = {
     AMIRA: ("Amira", 30000),
     LUC: ("Luc", 250),
 }
+
+
+class StoreInUseError(ValueError):
+    """Raised when the sandbox is given a store that others use."""
+
+
+def require_own_store(database: Database) -> None:
+    """
+    Refuse to put published keys and invented points where real ones are.
+
+    Raises:
+        StoreInUseError: The database has programs or keys that no sandbox made.
+    """
+    program = parse_program(PROGRAM_FILE.read_text(encoding="utf-8"), PROGRAM_FILE.name)
+    found = strangers(database, [program.program_id], [key_digest(secret) for secret in KEYS])
+    if found:
+        others = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        raise StoreInUseError(
+            f"{database.url.render_as_string(hide_password=True)} is no sandbox's store, it has "
+            f"{found[0]}{others}: set LOYALTY_DATA_DIR to another folder for the sandbox"
+            f"{'' if database.embedded else ', and no LOYALTY_DATABASE_URL'}."
+        )
 
 
 def put_demo_data(unit: Unit, now_ms: int) -> Program:

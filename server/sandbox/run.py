@@ -19,7 +19,7 @@ from rich.console import Console
 
 from server.bootstrap import configure_logging, require_pepper, serve
 from server.config import Settings
-from server.sandbox.demo_data import put_demo_data
+from server.sandbox.demo_data import put_demo_data, require_own_store
 from server.sandbox.envoy_process import EnvoyProcess
 from server.sandbox.fixed_codes import AMIRA, COFFEE, FARHAN, identify_in_sandbox
 from server.storage.migrate import migrate
@@ -37,7 +37,9 @@ async def run_sandbox(settings: Settings, console: Console, stop: asyncio.Event)
 
     Raises:
         PortTakenError: A port is taken.
+        StoreInUseError: The database has programs or keys that no sandbox made.
     """
+    require_own_store(settings.database())
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stop.set)
     settings = _for_sandbox(settings)
     configure_logging(settings)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from sqlalchemy import Connection, exists, inspect, literal_column, select
 from sqlalchemy import table as table_of
+from sqlmodel import col
 
 from server.storage.connections import reading
 from server.storage.databases import Database
-from server.storage.tables import CodeTable, RememberedTable, TransactionTable
+from server.storage.tables import (
+    ApiKeyTable,
+    CodeTable,
+    ProgramTable,
+    RememberedTable,
+    TransactionTable,
+)
 
 PEPPERED = tuple(
     str(table.__tablename__) for table in (CodeTable, TransactionTable, RememberedTable)
@@ -29,6 +37,31 @@ def needs_known_pepper(database: Database) -> bool:
     with reading(database) as connection:
         there = set(inspect(connection).get_table_names())
         return any(name in there and _has_rows(connection, name) for name in PEPPERED)
+
+
+def strangers(
+    database: Database, programs: Collection[str], key_digests: Collection[bytes]
+) -> list[str]:
+    """
+    Name the programs and the API keys that a database has beside these.
+
+    Raises:
+        UnreachableError: The database does not answer.
+    """
+    if database.embedded and not Path(database.url.database or "").is_file():
+        return []
+    with reading(database) as connection:
+        there = set(inspect(connection).get_table_names())
+        if not there >= {ProgramTable.__tablename__, ApiKeyTable.__tablename__}:
+            return []
+        others = select(col(ProgramTable.program_id)).where(
+            col(ProgramTable.program_id).not_in(programs)
+        )
+        keys = select(col(ApiKeyTable.key_id)).where(col(ApiKeyTable.digest).not_in(key_digests))
+        return [
+            *(f"program {name}" for name in connection.scalars(others)),
+            *(f"API key {name}" for name in connection.scalars(keys)),
+        ]
 
 
 def _has_rows(connection: Connection, table: str) -> bool:

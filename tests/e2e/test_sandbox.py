@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -12,11 +13,25 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from server.application.create_key import CreateKey, create_key
+from server.application.identify_member import identify_member
+from server.application.unit import Unit
+from server.bootstrap import open_store
 from server.config import Settings
+from server.domain.errors import CodeAlreadyUsedError, CodeNotFoundError
+from server.domain.keys import Role
+from server.sandbox.demo_data import StoreInUseError, put_demo_data, require_own_store
+from server.sandbox.fixed_codes import FIXED_CODES, identify_in_sandbox
 from server.sandbox.run import PortTakenError, require_ports
+from tests.support import stores
+from tests.support.contents import columns_of, digests
+from tests.support.databases import Backend, fresh_database
+from tests.support.programs import PROGRAM_ID, identify_command, other_program, put_program
+from tests.support.server import settings_in
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "server", "sandbox"]
@@ -125,3 +140,65 @@ def test_envoy_of_a_running_sandbox_is_left_alone(tmp_path: Path) -> None:
     while is_listened_to(http_port) and time.monotonic() < until:
         time.sleep(0.05)
     assert not is_listened_to(http_port)
+
+
+async def test_store_of_others_is_refused(tmp_path: Path, backend: Backend) -> None:
+    """A store with a key or a program that no sandbox made gets no published keys."""
+    with fresh_database(backend) as url:
+        settings = settings_in(tmp_path, database_url=url)
+        database = settings.database()
+        async with open_store(settings) as store:
+            require_own_store(database)
+            await store.write(put_demo_data)
+            require_own_store(database)
+            await put_program(store, other_program())
+            with pytest.raises(StoreInUseError, match="program demo-us: set LOYALTY_DATA_DIR"):
+                require_own_store(database)
+            command = CreateKey(PROGRAM_ID, "acme", Role.TILL)
+            await store.write(lambda unit, now: create_key(unit, command, now))
+            with pytest.raises(StoreInUseError, match="program demo-us and 1 more"):
+                require_own_store(database)
+
+
+async def test_store_of_others_is_left_as_it_is(tmp_path: Path) -> None:
+    """The command says in one line why it does not start, and adds nothing."""
+    settings = settings_in(tmp_path)
+    async with open_store(settings) as store:
+        await put_program(store)
+        command = CreateKey(PROGRAM_ID, "acme", Role.TILL)
+        await store.write(lambda unit, now: create_key(unit, command, now))
+    settings.pepper_file.write_text("p" * 32, encoding="ascii")
+    before = digests(settings.database(), columns_of(settings.database()))
+
+    ran = await asyncio.to_thread(
+        subprocess.run,
+        COMMAND,
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert ran.returncode == 1
+    assert "it has API key " in ran.stderr
+    assert "set LOYALTY_DATA_DIR to another folder" in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
+    assert digests(settings.database(), columns_of(settings.database())) == before
+
+
+async def test_fixed_codes_mean_nothing_outside_the_sandbox(database_url: str) -> None:
+    """Where a store was a sandbox's once, its published codes identify nobody for a real key."""
+    async with stores.open_store(database_url) as store:
+        await store.write(put_demo_data)
+        for digits in FIXED_CODES:
+            command = identify_command(digits)
+            answer = store.write(lambda unit, now, asked=command: identify_member(unit, asked, now))
+            with pytest.raises((CodeNotFoundError, CodeAlreadyUsedError)):
+                await answer
+        assert (await store.write(sandbox_identifies)).result.member.name == "Farhan"
+
+
+def sandbox_identifies(unit: Unit, now_ms: int) -> Any:
+    """Show a fixed code in the sandbox."""
+    return identify_in_sandbox(unit, identify_command("123456"), now_ms)
