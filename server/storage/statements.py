@@ -44,6 +44,7 @@ from server.domain.records import (
     Hold,
     HoldStatus,
     IncentiveUsage,
+    Member,
     Redemption,
     Remembered,
     Session,
@@ -214,6 +215,7 @@ class Statements:
             .with_for_update()
         )
         self._describe_code_counts()
+        self.witnesses = self._witnesses()
         self._describe_histories()
         self._describe_sweeps()
         self._describe_catalog()
@@ -302,6 +304,23 @@ class Statements:
             .offset(_constant(0))  # Else SQLite's dialect adds a parameter of its own.
         )
         return self._compile(delete(table).where(tuple_(*key).in_(old)).returning(key[0]))
+
+    def _witnesses(self) -> dict[type, Statement]:
+        """Build the questions for a row that one transaction alone can have written."""
+        places: dict[type, tuple[type[SQLModel], tuple[str, ...]]] = {
+            Transfer: (t.TransferTable, ("source_id", "source_sequence", "source_hash")),
+            Transaction: (t.TransactionTable, ("transaction_id",)),
+            Remembered: (t.RememberedTable, ("scope", "idempotency_key", "answer")),
+            Member: (t.MemberTable, ("program_id", "loyalty_id")),
+        }
+        return {
+            record: self._compile(
+                select(_constant(1)).where(
+                    *(table_of(model).c[name] == bindparam(name) for name in names)
+                )
+            )
+            for record, (model, names) in places.items()
+        }
 
     def _describe_histories(self) -> None:
         """Build the statements that rules about the past need."""

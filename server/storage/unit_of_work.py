@@ -106,6 +106,8 @@ class UnitOfWork:
         self.catalog = catalog
         self.changes = 0
         """Writes asked for so far: a refusal after the first one must be rolled back."""
+        self.witness: tuple[Statement, tuple[Any, ...]] | None = None
+        """Question for a row that is there only if this unit was committed, where it has one."""
         self._connection = connection
         self._statements = statements
         self._pepper = pepper
@@ -275,6 +277,7 @@ class UnitOfWork:
                 member.program_id, member.number, account.kind, 0
             )
         self._keep_member(member)
+        self._testify(member)
 
     def open_debt(self, member: Member) -> Account:
         """See `Unit.open_debt`."""
@@ -384,13 +387,22 @@ class UnitOfWork:
         for kind, statements in self._statements.records.items():
             added = self._added.pop(kind, {}).values()
             rows = [self._sealed(kept) for kept in added] if kind is Remembered else added
+            if rows and kind in self._statements.witnesses:
+                self._testify(next(iter(rows)))
             self._write(cursor, statements.insert, rows)
             self._write(cursor, statements.update, self._changed.pop(kind, {}).values())
         self._write(cursor, self._statements.tallies, self.code_counts.take_added())
+        if self._transfers:
+            self._testify(self._transfers[0])
         self._write(cursor, self._statements.transfers, self._transfers)
         self._write(cursor, self._statements.accounts, self._moved.values())
         self._transfers.clear()
         self._moved.clear()
+
+    def _testify(self, row: Any) -> None:
+        """Keep what only this unit writes: random, or hashed over all that was before it."""
+        statement = self._statements.witnesses[type(row)]
+        self.witness = statement, tuple(getattr(row, name) for name in statement.names)
 
     def _sealed(self, remembered: Any) -> Remembered:
         scope, key = remembered.scope, remembered.idempotency_key

@@ -262,22 +262,34 @@ class Writer:
             raise
         except psycopg.OperationalError:
             # A connection lost here leaves open whether the commit came through: ask.
-            if not self._came_through(transaction):
+            if not self._came_through(transaction, unit):
                 raise
 
-    def _came_through(self, transaction: str) -> bool:
-        """Ask a new connection what became of a transaction."""
+    def _came_through(self, transaction: str, unit: UnitOfWork) -> bool:
+        """
+        Ask a new connection what became of a transaction.
+
+        A database that crashed forgets the numbers of transactions whose end never reached its
+        disk, and gives them to others. So a number that is committed may be another's by now:
+        only a row that nobody else can have written proves that it is ours.
+
+        Raises:
+            StorageUnavailableError: It can't be told; a caller who sends again under its key will
+                learn it.
+        """
         self._disconnect()
         until = time.monotonic() + SETTLE_WAIT_S
         while time.monotonic() < until:
             with contextlib.suppress(psycopg.OperationalError):
-                (status,) = (
-                    self._connect()
-                    .execute("SELECT pg_xact_status(%s::xid8)", (transaction,))
-                    .fetchone()
-                )
+                connection = self._connect()
+                status = _status_of(connection, transaction)
+                if status == "committed" and unit.witness is not None:
+                    statement, values = unit.witness
+                    return connection.execute(statement.sql, values).fetchone() is not None
+                if status == "committed":
+                    break
                 if status != "in progress":
-                    return bool(status == "committed")
+                    return False
             time.sleep(RETRY_WAIT_MAX_S)
         raise StorageUnavailableError
 
@@ -308,6 +320,17 @@ class Writer:
             with contextlib.suppress(Exception):
                 self._connection.close()
             self._connection = None
+
+
+def _status_of(connection: Any, transaction: str) -> str | None:
+    """Ask PostgreSQL what became of a transaction; nothing where it has forgotten the number."""
+    try:
+        row = connection.execute("SELECT pg_xact_status(%s::xid8)", (transaction,)).fetchone()
+    except psycopg.errors.InvalidParameterValue:
+        # It has not come as far since a crash: "is in the future".
+        return None
+    status: str | None = row[0]
+    return status
 
 
 def _names(batch: Sequence[Item]) -> dict[str, Any]:

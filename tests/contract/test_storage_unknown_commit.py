@@ -9,10 +9,12 @@ from typing import Any
 import psycopg
 import pytest
 
+from server.domain.errors import StorageUnavailableError
+from server.storage import writer
 from server.storage.databases import Database
-from tests.support.ledger import audit, count_rows
+from tests.support.ledger import audit, count_rows, rows
 from tests.support.postgres import Postgres
-from tests.support.programs import enroll
+from tests.support.programs import demo_program, enroll
 from tests.support.stores import demo_store
 
 
@@ -62,4 +64,49 @@ async def test_lost_commit_is_asked_about(
         assert LosingConnection.armed is None
         assert count_rows(url, "member") == before + 1
     audit(url)
+    postgres.drop(url)
+
+
+@pytest.mark.parametrize("number", ["another's", "one that is not given out yet"])
+async def test_number_of_a_lost_transaction_proves_nothing(
+    number: str, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    After a crash the number of a lost transaction is another's, or nobody's yet.
+
+    Neither makes a write that was lost look done: it is run again, and happens once.
+    """
+    url = postgres.new_database()
+    connect = Database.connect_writer
+    monkeypatch.setattr(Database, "connect_writer", lambda self: LosingConnection(connect(self)))
+    async with demo_store(url) as store:
+        await enroll(store, 10)
+        before = count_rows(url, "member")
+        (newest,) = rows(url, "SELECT max(xmin::text::bigint) AS number FROM member")
+        told = newest.number + (0 if number == "another's" else 1_000_000)
+        ask = writer._status_of
+        monkeypatch.setattr(
+            writer, "_status_of", lambda connection, _transaction: ask(connection, str(told))
+        )
+        LosingConnection.armed = "before"
+        await enroll(store, 10)
+        assert LosingConnection.armed is None
+        assert count_rows(url, "member") == before + 1
+    audit(url)
+    postgres.drop(url)
+
+
+async def test_commit_that_can_not_be_proved_is_not_answered(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lost commit that left no row of its own is not called done: the caller must ask again."""
+    url = postgres.new_database()
+    connect = Database.connect_writer
+    monkeypatch.setattr(Database, "connect_writer", lambda self: LosingConnection(connect(self)))
+    async with demo_store(url) as store:
+        program = demo_program()
+        await store.refresh_catalog()
+        LosingConnection.armed = "after"
+        with pytest.raises(StorageUnavailableError):
+            await store.write(lambda unit, _now: unit.save_program(program))
     postgres.drop(url)
