@@ -160,6 +160,8 @@ class ServerProcess:
         if self._process.returncode is None:
             self._process.kill()
             await self._process.wait()
+        if self._drain is not None:
+            await self._drain
 
 
 @asynccontextmanager

@@ -32,6 +32,7 @@ POINTS = 5000
 PENDING_LIFETIME_S = 2
 REPEATED_AT_ONCE = 32
 START_MAX_S = 5.0
+SAID_MAX = 20
 
 TOTALS = (
     "SELECT member.loyalty_id AS loyalty_id, sum(account.balance) AS points FROM account "
@@ -150,6 +151,8 @@ async def run(trial: Trial) -> None:
         await line.close()
         # Tills stop at the first wrong answer, which also ends the wait for more of them.
         trial.problems += shared.wrong
+        if shared.wrong:
+            trial.say("\n".join(crashes.server.said[-SAID_MAX:]))
     trial.problems += [f"{key} was answered in two ways" for key in line.changed]
     trial.problems += _differences(url, members, line.answers.values())
     findings = await asyncio.to_thread(audit, Database.from_text(url))
