@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from server.application.identify_member import identify_member
-from server.config import Settings
+from server.config import PEPPER_BYTES, Settings
+from server.storage.connections import require_database
 from server.storage.contents import needs_known_pepper
 from server.storage.durability import is_in_memory
 from server.storage.migrate import migrate, require_current
@@ -133,6 +135,28 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
     else:
         require_current(database)
     database.require_durable()
+    async with Store(database, pepper, settings.writers) as store:
+        yield store
+
+
+@asynccontextmanager
+async def open_existing_store(settings: Settings) -> AsyncIterator[Store]:
+    """
+    Open the storage for those who work on what is there: nothing is created, nothing migrated.
+
+    Codes are unknown in it where the pepper is missing.
+
+    Raises:
+        SchemaError: The database has another schema.
+        UnreachableError: The database does not answer, or there is none.
+        UnsafeDatabaseError: The database may lose what it acknowledges.
+    """
+    database = settings.database()
+    require_database(database)
+    require_current(database)
+    database.require_durable()
+    # A key must be revoked even by somebody who does not have the pepper.
+    pepper = settings.known_pepper() or secrets.token_bytes(PEPPER_BYTES)
     async with Store(database, pepper, settings.writers) as store:
         yield store
 

@@ -33,7 +33,13 @@ from server.application.rotate_key import (
     RotationOpenError,
     rotate_key,
 )
-from server.bootstrap import configure_logging, open_certificates, open_store, serve
+from server.bootstrap import (
+    configure_logging,
+    open_certificates,
+    open_existing_store,
+    open_store,
+    serve,
+)
 from server.config import Settings
 from server.domain.clock import rfc3339
 from server.domain.errors import LoyaltyError
@@ -44,7 +50,7 @@ from server.sandbox.run import run_sandbox
 from server.storage.audit import Report, audit
 from server.storage.backup import BackupError, back_up, restore
 from server.storage.copy import CopyError, copy_store
-from server.storage.databases import Database, UnreachableError
+from server.storage.databases import Database, UnreachableError, is_absent
 from server.storage.durability import UnsafeDatabaseError
 from server.storage.migrate import (
     DataLossError,
@@ -440,7 +446,8 @@ async def _until_signal(run: Callable[[asyncio.Event], Coroutine[Any, Any, None]
 
 
 async def _with_store(use: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
-    async with open_store(_settings()) as store:
+    """Use the store that is there: a typing error in a setting must not make another one."""
+    async with open_existing_store(_settings()) as store:
         return await use(store)
 
 
@@ -457,7 +464,14 @@ async def _apply(program: Program, *, yes: bool, dry_run: bool) -> None:
         await store.write(lambda unit, now: apply_program(unit, command, now))
         out.print(f"Applied to {program.program_id}.")
 
-    await _with_store(apply)
+    if not dry_run:
+        # The first program of a new store is what it begins with.
+        async with open_store(_settings()) as store:
+            await apply(store)
+    elif is_absent(_settings().database()):
+        _show(program, program_changes(None, program))
+    else:
+        await _with_store(apply)
 
 
 def _show(program: Program, changes: tuple[Change, ...]) -> None:

@@ -14,6 +14,7 @@ from server.storage.databases import (
     BUSY_TIMEOUT_S,
     Database,
     UnreachableError,
+    is_absent,
     prepare_file,
 )
 
@@ -65,9 +66,8 @@ def require_database(database: Database) -> None:
     Raises:
         UnreachableError: There is no such file.
     """
-    path = Path(database.url.database or "")
-    if database.embedded and not path.is_file():
-        raise UnreachableError(f"there is no database at {path}")
+    if is_absent(database):
+        raise UnreachableError(f"there is no database at {database.url.database}")
 
 
 @contextmanager

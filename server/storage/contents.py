@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from pathlib import Path
 
 from sqlalchemy import Connection, exists, inspect, literal_column, select
 from sqlalchemy import table as table_of
 from sqlmodel import col
 
 from server.storage.connections import reading
-from server.storage.databases import Database
+from server.storage.databases import Database, is_absent
 from server.storage.tables import (
     ApiKeyTable,
     CodeTable,
@@ -32,7 +31,7 @@ def needs_known_pepper(database: Database) -> bool:
     Raises:
         UnreachableError: The database does not answer.
     """
-    if not Path(database.url.database or "").is_file():
+    if is_absent(database):
         return False
     with reading(database) as connection:
         there = set(inspect(connection).get_table_names())
@@ -48,7 +47,7 @@ def strangers(
     Raises:
         UnreachableError: The database does not answer.
     """
-    if database.embedded and not Path(database.url.database or "").is_file():
+    if is_absent(database):
         return []
     with reading(database) as connection:
         there = set(inspect(connection).get_table_names())

@@ -177,6 +177,11 @@ def has_writers(connection: Connection) -> bool:
     return bool(connection.execute(statement, {"space": _ADVISORY_SPACE}).scalar())
 
 
+def is_absent(database: Database) -> bool:
+    """Tell whether there is no file yet of a database that is one."""
+    return database.embedded and not Path(database.url.database or "").is_file()
+
+
 def prepare_file(path: Path) -> None:
     """Create an embedded database's folder, and its file such that only its owner reads it."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,107 @@
+"""Commands of operators: what they create, what they refuse, and what they print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from server.cli import main
+from server.config import Settings
+from server.sandbox.demo_data import PROGRAM_FILE
+from server.storage.migrate import migrate
+
+MEMBER = "4711fc2a-3a8f-414f-a9e7-44dd5231dca7"
+ON_WHAT_IS_THERE = (
+    ("keys", "list"),
+    ("keys", "create", "demo-ca", "acme", "--role", "till"),
+    ("keys", "rotate", "key"),
+    ("keys", "revoke", "key"),
+    ("guesses",),
+    ("guesses", "--forgive", "key"),
+    ("adjust", "demo-ca", MEMBER, "5", "--reason", "gift"),
+)
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands find their data in a folder of the test's own."""
+    monkeypatch.setenv("LOYALTY_DATA_DIR", str(tmp_path / "data"))
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command as a terminal does."""
+    return Run(monkeypatch)
+
+
+class Run:
+    """Runs commands in this process."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+
+    def __call__(self, *arguments: str) -> int:
+        """Run a command; answers its exit code."""
+        self._monkeypatch.setattr("sys.argv", ["loyalty", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        code = ended.value.code
+        assert code is None or isinstance(code, int)
+        return code or 0
+
+
+@pytest.mark.parametrize("arguments", ON_WHAT_IS_THERE, ids=" ".join)
+def test_command_creates_no_store(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    """A mistyped folder is told of, not filled with an empty store."""
+    assert run(*arguments) == 1
+
+    problem = f"there is no database at {tmp_path / 'data' / 'loyalty.db'}\n"
+    assert capsys.readouterr().err == problem
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", ON_WHAT_IS_THERE, ids=" ".join)
+def test_command_migrates_nothing(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    """An older schema is refused and stays: a server of an older version may be at work on it."""
+    database = Settings(data_dir=tmp_path / "data").database()
+    migrate(database, "0001")
+
+    assert run(*arguments) == 1
+
+    assert "has schema 0001 and this version speaks" in capsys.readouterr().err
+    assert migrate(database, "0001") == ("0001", "0001")
+    assert not (tmp_path / "data" / "code-pepper").exists()
+
+
+def test_look_at_a_program_creates_no_store(run: Run, tmp_path: Path) -> None:
+    """`apply --dry-run` shows what the first program would be, and leaves nothing behind."""
+    assert run("apply", str(PROGRAM_FILE), "--dry-run") == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_first_program_makes_the_store(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """`apply` and `keys create` are all that a new store needs."""
+    assert run("apply", str(PROGRAM_FILE), "--yes") == 0
+    assert run("keys", "create", "demo-ca", "acme", "--role", "till") == 0
+    assert "lk_" in capsys.readouterr().out
+    assert run("keys", "list") == 0
+    assert "acme" in capsys.readouterr().out
+
+
+def test_keys_are_revoked_without_the_pepper(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who has lost the pepper can still shut a thief out; none is made meanwhile."""
+    run("apply", str(PROGRAM_FILE), "--yes")
+    run("keys", "create", "demo-ca", "acme", "--role", "till")
+    key_id = capsys.readouterr().err.partition("Key ")[2].split()[0]
+    pepper = tmp_path / "data" / "code-pepper"
+    pepper.unlink()
+
+    assert run("keys", "revoke", key_id) == 0
+    assert not pepper.exists()
