@@ -78,6 +78,8 @@ app.add_typer(keys, name="keys")
 
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
+# Wider than any row: one that does not fit is for the terminal to wrap, not to be cut short.
+tables = Console(width=4096, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 MISTAKES_SHOWN_MAX = 50
 
@@ -362,7 +364,6 @@ def list_keys_command() -> None:
         async with store.read() as reader:
             entries = await reader.api_keys()
         table = Table("key", "program", "partner", "role", "stores", "state", box=SIMPLE)
-        table.columns[0].no_wrap = True
         for entry in entries:
             stores = ", ".join(map(str, entry.stores)) or "all"
             state = "revoked" if entry.revoked_ms else "live"
@@ -375,7 +376,7 @@ def list_keys_command() -> None:
                 stores,
                 f"{state} since {since}",
             )
-        out.print(table if entries else "There are no keys.", soft_wrap=False)
+        _print_table(table, "There are no keys.")
 
     _run(partial(_with_store, show))
 
@@ -384,7 +385,7 @@ def list_keys_command() -> None:
 def revoke_key_command(
     key_id: Annotated[str, typer.Argument(help="The key's name in `loyalty keys list`.")],
 ) -> None:
-    """Make a key useless for good; running servers notice within a second."""
+    """Make a key useless for good: on all servers within 5 seconds, ordinarily within one."""
 
     async def revoke(store: Store) -> None:
         if not await store.write(lambda unit, now: unit.revoke_key(key_id, now)):
@@ -404,13 +405,16 @@ def guesses_command(
 
     async def show(store: Store) -> None:
         if forgive:
+            async with store.read() as reader:
+                known = {entry.key_id for entry in await reader.api_keys()}
+            if forgive not in known:
+                raise CommandError(f"No key is called {forgive}: `loyalty keys list` names them.")
             ended = await store.write(lambda unit, _now: unit.forgive_codes(forgive))
             out.print(f"{ended} waits of key {forgive} ended.")
             return
         async with store.read() as reader:
             found = await reader.code_refusals()
         table = Table("key", "store", "terminal", "wrong", "right", "until", box=SIMPLE)
-        table.columns[0].no_wrap = True
         for refusal in found:
             scope, tally = refusal.scope, refusal.tally
             place = "all" if scope.store_id is None else str(scope.store_id)
@@ -420,11 +424,19 @@ def guesses_command(
                 scope.terminal or "all",
                 str(tally.failed),
                 str(tally.matched),
-                rfc3339(refusal.until_ms)[:19],
+                f"{rfc3339(refusal.until_ms)[:19]}Z",
             )
-        out.print(table if found else "Nobody must wait.", soft_wrap=False)
+        _print_table(table, "Nobody must wait.")
 
     _run(partial(_with_store, show))
+
+
+def _print_table(table: Table, empty: str) -> None:
+    """Print every cell in full, also where the terminal is narrow or the output is piped."""
+    if table.rows:
+        tables.print(table)
+    else:
+        out.print(empty)
 
 
 async def _serve(settings: Settings) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from server.application.create_key import ProgramUnknownError
 from server.application.idempotency import Done
 from server.application.unit import Unit
 from server.domain.errors import (
@@ -31,10 +32,13 @@ def adjust_points(unit: Unit, command: AdjustPoints, now_ms: int) -> Done[Member
     Move points between a member and the program's account of adjustments.
 
     Raises:
+        ProgramUnknownError: No program of this name was applied.
         MemberNotFoundError: No member has this loyalty ID.
         PointsInsufficientError: The member has fewer points than are taken.
         RequestInvalidError: The points are 0, or more than a member can have.
     """
+    if command.program_id not in unit.catalog.programs:
+        raise ProgramUnknownError(command.program_id)
     member = unit.member(command.program_id, command.loyalty_id)
     if member is None:
         raise MemberNotFoundError(command.loyalty_id)

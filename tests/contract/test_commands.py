@@ -105,3 +105,39 @@ def test_keys_are_revoked_without_the_pepper(
 
     assert run("keys", "revoke", key_id) == 0
     assert not pepper.exists()
+
+
+def test_tables_are_told_in_full(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A narrow terminal or a pipe cuts nothing off: a key's name is there to be copied."""
+    monkeypatch.setenv("COLUMNS", "40")
+    run("apply", str(PROGRAM_FILE), "--yes")
+    partner = "a partner [bold] whose name :cat: is long " * 3
+    run("keys", "create", "demo-ca", partner, "--role", "till", "--store", "9999")
+    key_id = capsys.readouterr().err.partition("Key ")[2].split()[0]
+
+    assert run("keys", "list") == 0
+
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if key_id in line)
+    for cell in ("demo-ca", partner.strip(), "till", "9999", "live since 20"):
+        assert cell in line
+    assert len(line) < 250
+
+
+def test_waits_of_an_unknown_key_are_not_forgiven(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A mistyped key is told of: who waits would go on waiting."""
+    run("apply", str(PROGRAM_FILE), "--yes")
+
+    assert run("guesses", "--forgive", "nokey") == 1
+    assert capsys.readouterr().err == "No key is called nokey: `loyalty keys list` names them.\n"
+
+
+def test_unknown_program_is_named(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """A mistyped program is not told as a member that is missing."""
+    run("apply", str(PROGRAM_FILE), "--yes")
+
+    assert run("adjust", "nope", MEMBER, "5", "--reason", "gift") == 1
+    assert capsys.readouterr().err.startswith("There is no program nope: ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -360,7 +361,8 @@ def test_command_lists_and_ends_waits(
 
     key_id = asyncio.run(guess())
     _command(monkeypatch, database_url)
-    assert key_id in capsys.readouterr().out
+    listed = capsys.readouterr().out
+    assert re.search(rf"{key_id} .*T\d\d:\d\d:\d\dZ *$", listed, re.MULTILINE), listed
     _command(monkeypatch, database_url, "--forgive", key_id)
     assert capsys.readouterr().out == f"2 waits of key {key_id} ended.\n"
     _command(monkeypatch, database_url)
