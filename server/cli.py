@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import signal
 import sys
 import time
@@ -40,7 +41,7 @@ from server.bootstrap import (
     open_store,
     serve,
 )
-from server.config import Settings
+from server.config import Settings, require_known_variables
 from server.domain.clock import rfc3339
 from server.domain.errors import LoyaltyError
 from server.domain.keys import Role
@@ -206,7 +207,7 @@ def copy_command(
     """Copy a whole store into an empty database, all or nothing, and audit the copy."""
     started = time.perf_counter()
     with _progress() as report:
-        findings = copy_store(Database.from_text(source), Database.from_text(target), report)
+        findings = copy_store(_database("--from", source), _database("--to", target), report)
     seconds = time.perf_counter() - started
     for table, rows in findings.rows.items():
         out.print(f"  {table}: {rows:,} rows")
@@ -521,7 +522,15 @@ def _progress() -> Iterator[Report]:
         yield report
 
 
+def _database(option: str, text: str) -> Database:
+    try:
+        return Database.from_text(text)
+    except ValueError as problem:
+        raise CommandError(f"{option} {problem}.") from None
+
+
 def _settings() -> Settings:
+    require_known_variables(os.environ)
     return Settings()
 
 
@@ -544,7 +553,8 @@ def _explain(problem: Exception) -> str | None:
             words = f"There is no program {problem}: `loyalty apply` brings one in."
         case ValidationError():
             words = "\n".join(
-                f"LOYALTY_{'_'.join(map(str, error['loc'])).upper()}: {error['msg']}."
+                f"LOYALTY_{'_'.join(map(str, error['loc'])).upper()}: "
+                f"{error['msg'].removeprefix('Value error, ')}."
                 for error in problem.errors()
             )
         case CommandError() | SchemaError() | UnreachableError() | ValueError():

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from server.storage.databases import Database
 
+PREFIX = "LOYALTY_"
+LOG_LEVELS = ("debug", "info", "warning", "error")
 PEPPER_BYTES = 32
 PEPPER_CHARACTERS_MIN = 32
 
@@ -18,7 +23,9 @@ PEPPER_CHARACTERS_MIN = 32
 class Settings(BaseSettings):
     """What an operator sets; each field is the variable LOYALTY_<NAME>."""
 
-    model_config = SettingsConfigDict(env_prefix="LOYALTY_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore"
+    )
 
     grpc_host: str = Field("127.0.0.1", description="Address the gRPC server listens on.")
     grpc_port: int = Field(50051, ge=0, le=65535, description="Port of gRPC; 0 picks one.")
@@ -38,9 +45,7 @@ class Settings(BaseSettings):
     allow_data_loss: bool = Field(
         default=False, description="Whether to serve from a database that may lose points."
     )
-    code_pepper: SecretStr | None = Field(
-        None, min_length=PEPPER_CHARACTERS_MIN, description="Secret that codes are digested with."
-    )
+    code_pepper: SecretStr | None = Field(None, description="Secret that codes are digested with.")
     reflection: bool = Field(default=False, description="Whether gRPC reflection is served.")
     writers: int = Field(
         1, ge=1, le=16, description="Connections of one server that write to PostgreSQL at once."
@@ -53,7 +58,6 @@ class Settings(BaseSettings):
     )
     otlp_endpoint: str = Field(
         "",
-        pattern="^(https?://.+)?$",
         description="OpenTelemetry collector; nothing is traced or sent when empty.",
     )
     trace_ratio: float = Field(
@@ -65,7 +69,28 @@ class Settings(BaseSettings):
         10.0, gt=0, le=3600, description="Seconds between looks for what is overdue."
     )
     log_json: bool = Field(default=True, description="JSON lines rather than text.")
-    log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
+    log_level: str = "info"
+
+    @field_validator("code_pepper")
+    @classmethod
+    def _is_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value) < PEPPER_CHARACTERS_MIN:
+            raise ValueError(f"must have at least {PEPPER_CHARACTERS_MIN} characters")
+        return value
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _is_endpoint(cls, value: str) -> str:
+        if value and not re.match(r"https?://.", value):
+            raise ValueError("must begin with http:// or https://, as http://host:4317")
+        return value
+
+    @field_validator("log_level")
+    @classmethod
+    def _is_level(cls, value: str) -> str:
+        if value.lower() not in LOG_LEVELS:
+            raise ValueError(f"must be {', '.join(LOG_LEVELS[:-1])} or {LOG_LEVELS[-1]}")
+        return value.lower()
 
     def database(self) -> Database:
         """
@@ -75,7 +100,10 @@ class Settings(BaseSettings):
             ValueError: The URL is of a kind that is not served.
         """
         url = self.database_url or f"sqlite:///{self.data_dir.resolve() / 'loyalty.db'}"
-        return Database.from_text(url, allow_data_loss=self.allow_data_loss)
+        try:
+            return Database.from_text(url, allow_data_loss=self.allow_data_loss)
+        except ValueError as problem:
+            raise ValueError(f"LOYALTY_DATABASE_URL {problem}") from None
 
     @property
     def pepper_file(self) -> Path:
@@ -145,6 +173,32 @@ class Settings(BaseSettings):
         finally:
             os.close(folder)
         return made
+
+
+# What Kubernetes tells every container about a service called loyalty, or loyalty-something.
+_OF_KUBERNETES = re.compile(
+    r"SERVICE_(HOST|PORT)(_\w+)?=|PORT(_\d+_[A-Z]+(_[A-Z]+)?)?=[a-z]+://|"
+    r"PORT_\d+_[A-Z]+_[A-Z]+="
+)
+
+
+def require_known_variables(environment: Mapping[str, str]) -> None:
+    """
+    Refuse variables that look like settings and are none: what they were to protect is not.
+
+    Raises:
+        ValueError: There is such a variable.
+    """
+    known = [name.upper() for name in Settings.model_fields]
+    for name, value in sorted(environment.items()):
+        shown = name.upper().removeprefix(PREFIX)
+        if not name.upper().startswith(PREFIX) or shown in known or not value:
+            continue
+        if _OF_KUBERNETES.search(f"{shown}={value}"):
+            continue
+        near = get_close_matches(shown, known, 1)
+        hint = f"did you mean {PREFIX}{near[0]}?" if near else "README.md lists the settings."
+        raise ValueError(f"There is no setting {name}: {hint}")
 
 
 def _for_owner(path: str, flags: int) -> int:

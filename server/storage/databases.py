@@ -48,7 +48,7 @@ class Database:
         """Read a URL, whatever driver it names."""
         try:
             url = make_url(text)
-        except ArgumentError:
+        except (ArgumentError, ValueError):
             # Not its own words: a URL may hold a password.
             raise ValueError("must be a URL as sqlite:/// or postgresql://") from None
         name = url.get_backend_name()
