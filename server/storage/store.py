@@ -37,7 +37,7 @@ from server.storage.databases import Database
 from server.storage.reads import SqlReader
 from server.storage.statements import Statements, dialect_of
 from server.storage.tally import Distribution, Tally
-from server.storage.writer import CLOSE_WAIT_S, Item, Writer
+from server.storage.writer import CLOSE_WAIT_S, Item, Writer, names_of
 
 T = TypeVar("T")
 Work = Callable[[Unit, int], Any]
@@ -339,7 +339,7 @@ class Store:
         for item in batch:
             outcome = item.outcome
             if isinstance(outcome, Refused):
-                _tell(outcome)
+                self._tell(outcome, item)
                 item.fail(outcome.error)
             if item.future.done():
                 continue
@@ -352,22 +352,24 @@ class Store:
         else:
             self._rest()
 
-
-def _tell(refused: Refused) -> None:
-    """Log who must wait, without any digits."""
-    for refusal in refused.begun:
-        scope, tally = refusal.scope, refusal.tally
-        log.warning(
-            "code guessing refused",
-            scope=scope.kind.value,
-            program_id=scope.program_id,
-            key_id=scope.key_id,
-            store_id=scope.store_id,
-            terminal=scope.terminal,
-            wrong=tally.failed,
-            right=tally.matched,
-            seconds=(refusal.until_ms - refusal.since_ms) // 1000,
-        )
+    def _tell(self, refused: Refused, item: Item) -> None:
+        """Log who must wait, without any digits."""
+        for refusal in refused.begun:
+            scope, tally = refusal.scope, refusal.tally
+            keys = self.catalog.keys.values()
+            log.warning(
+                "code guessing refused",
+                scope=scope.kind.value,
+                program_id=scope.program_id,
+                key_id=scope.key_id,
+                partner=next((key.partner for key in keys if key.key_id == scope.key_id), None),
+                store_id=scope.store_id,
+                terminal=scope.terminal,
+                wrong=tally.failed,
+                right=tally.matched,
+                seconds=(refusal.until_ms - refusal.since_ms) // 1000,
+                **names_of([item]),
+            )
 
 
 def _give_up(future: asyncio.Future[Any]) -> None:

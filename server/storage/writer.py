@@ -168,12 +168,12 @@ class Writer:
                 collided = True
             except (sqlite3.OperationalError, psycopg.Error) as problem:
                 if _is_unavailable(problem, alone=len(batch) == 1):
-                    log.warning("database does not serve", reason=str(problem), **_names(batch))
+                    log.warning("database does not serve", reason=str(problem), **names_of(batch))
                     raise StorageUnavailableError from problem
                 if not _is_worth_another_try(problem):
                     raise
                 if attempt == RETRIES_MAX:
-                    log.warning("database gave up", reason=str(problem), **_names(batch))
+                    log.warning("database gave up", reason=str(problem), **names_of(batch))
                     raise StorageUnavailableError from problem
                 longest = min(0.002 * 2**attempt, RETRY_WAIT_MAX_S)
                 time.sleep(random.uniform(longest / 2, longest))  # noqa: S311
@@ -333,7 +333,7 @@ def _status_of(connection: Any, transaction: str) -> str | None:
     return status
 
 
-def _names(batch: Sequence[Item]) -> dict[str, Any]:
+def names_of(batch: Sequence[Item]) -> dict[str, Any]:
     """Name the calls of a batch for the log, as far as they have names."""
     trails = [item.trail for item in batch if item.trail is not None]
     if len(trails) == 1:

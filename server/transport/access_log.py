@@ -29,6 +29,14 @@ FAULTS = frozenset(
 )
 """Statuses that are the server's fault, or its limits."""
 
+CALLERS_OWN = frozenset({"TOO_MANY_WRONG_CODES"})
+"""Outcomes with such a status that the caller brought about: refusals like any other."""
+
+
+def is_fault(outcome: str, code: grpc.StatusCode) -> bool:
+    """Tell whether a call ended as it did because of the server."""
+    return code in FAULTS and outcome not in CALLERS_OWN
+
 
 def name_call(
     _logger: Any, _method: str, event: MutableMapping[str, Any]
@@ -63,7 +71,7 @@ class AccessLog:
         if code is grpc.StatusCode.OK and seconds < SLOW_S and not self._every:
             return
         level = logging.DEBUG
-        if code in FAULTS or seconds >= SLOW_S:
+        if is_fault(outcome, code) or seconds >= SLOW_S:
             level = logging.WARNING
         elif code is not grpc.StatusCode.OK:
             level = logging.INFO

@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from server.application.trail import TRAIL, Parent, Trail, read_parent
-from server.transport.access_log import FAULTS
+from server.transport.access_log import is_fault
 from server.transport.error_catalogue import GRPC_CODES
 from server.transport.tracing import Tracing
 
@@ -77,7 +77,7 @@ class OtlpTracing(Tracing):
         span.set_attribute("rpc.response.status_code", code.name)
         if code.value[0]:
             span.set_attribute("error.type", outcome)
-        if code in FAULTS:
+        if is_fault(outcome, code):
             span.set_status(trace.StatusCode.ERROR, outcome)
         span.end()
 

@@ -203,14 +203,15 @@ def _unquoted(match: re.Match[str]) -> str:
     return f"{before}{mark}…{mark}"
 
 
-def _is_secret(name: str) -> bool:
+def is_secret(name: str) -> bool:
+    """Tell whether what goes by this name is never written down."""
     plain = _WORDS.sub("", name.lower())
     return plain in SECRET_NAMES or plain.endswith(_SECRET_ENDINGS)
 
 
 def _kept(name: object, value: Any, depth: int = 0) -> Any:
     known = str(name)
-    if known not in _PLAIN_NAMES and _is_secret(known) and value is not None:
+    if known not in _PLAIN_NAMES and is_secret(known) and value is not None:
         return REDACTED
     if known == "timestamp" and isinstance(value, str):
         return value

@@ -28,7 +28,7 @@ from server.domain.errors import LoyaltyError, ServerFailedError
 from server.domain.keys import ApiKey
 from server.transport.access_log import AccessLog
 from server.transport.admission import Admission
-from server.transport.authentication import authenticate
+from server.transport.authentication import authenticate, require_role
 from server.transport.call import DEADLINE_MAX_S, Call, Storage
 from server.transport.error_catalogue import CANCELLED, CATALOGUE, GRPC_CODES, OK
 from server.transport.error_rendering import Dialect, refuse
@@ -219,7 +219,9 @@ class LoyaltyServer:
                 if writes:
                     self._store.require_room()
                 await self._store.require_fresh_catalog()
-                key = authenticate(metadata, self._store.catalog, name, sandbox=self._sandbox)
+                key = authenticate(metadata, self._store.catalog, sandbox=self._sandbox)
+                # Only now, so that the log names the caller that is refused.
+                require_role(key, name)
                 request = parse(request_class, data)
                 left_s = cast("float | None", context.time_remaining())
                 timeout_s = DEADLINE_MAX_S if left_s is None else min(left_s, DEADLINE_MAX_S)

@@ -251,4 +251,4 @@ def _public_bytes(key: PublicKeyTypes) -> bytes:
 def _warn_of_open_key(path: Path) -> None:
     """Say so when everybody on the machine may read the key; some volumes can't do better."""
     if path.stat().st_mode & stat.S_IROTH:
-        log.warning("private key is readable by everybody", path=str(path))
+        log.warning("private key is readable by everybody", file=str(path))

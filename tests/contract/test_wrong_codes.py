@@ -16,6 +16,7 @@ from server.application.create_key import CreateKey, create_key
 from server.application.get_code import DEAD_OF_LATE_MS, get_code
 from server.application.idempotency import Keyed, run_once
 from server.application.identify_member import IdentifyMember, identify_member
+from server.application.trail import TRAIL, Trail
 from server.application.wrong_codes import CountUnknownCode, count_unknown_code
 from server.cli import main
 from server.domain.clock import DAY_MS
@@ -327,15 +328,20 @@ async def test_operator_sees_and_ends_a_wait(database_url: str) -> None:
 
 
 async def test_wait_is_logged_without_digits(database_url: str) -> None:
-    """The log tells which key and store must wait, and neither digits nor digests."""
+    """The log tells who must wait and by which call, and neither digits nor digests."""
     async with demo_store(database_url) as store:
         tills = await tills_of(store)
+        token = TRAIL.set(Trail({"x-request-id": "kiosk-7"}))
         with capture_logs() as logged:
             await tills.guess(FREE_KEY + 1, first=314_000)
+        TRAIL.reset(token)
     told = [line for line in logged if line["event"] == "code guessing refused"]
     assert {line["scope"] for line in told} == {"key", "store"}
     assert all(line["key_id"] == tills.key.key_id for line in told)
     assert all(line["log_level"] == "warning" for line in told)
+    assert {line["partner"] for line in told} == {tills.key.partner}
+    assert {line["request_id"] for line in told} == {"kiosk-7"}
+    assert all(line["trace_id"] for line in told)
     assert "3140" not in str(told)
 
 

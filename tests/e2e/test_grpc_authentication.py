@@ -20,6 +20,7 @@ from server.application.rotate_key import (
 )
 from server.domain.keys import Role
 from server.sandbox.fixed_codes import FARHAN
+from server.transport.access_log import AccessLog
 from server.transport.authentication import ROLES
 from server.transport.server import SERVICES
 from tests.support.programs import other_program
@@ -91,6 +92,18 @@ async def test_role_decides_which_rpcs_are_open(
         assert refusal.code == grpc.StatusCode.PERMISSION_DENIED
         assert refusal.reason == "ROLE_NOT_ALLOWED"
         assert refusal.metadata == {"role": role.value, "method": method.partition("/")[2]}
+
+
+async def test_log_names_whose_role_was_refused(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that is known stands in the log although its role may not make the call."""
+    seen = []
+    monkeypatch.setattr(AccessLog, "write", lambda _log, *line: seen.append(line))
+    refusal = await _raw(server, "loyalty.v1.MemberService/GetMember", x_api_key=POS_KEY)
+    ((_method, outcome, _code, _seconds, key),) = seen
+    assert refusal.reason == outcome == "ROLE_NOT_ALLOWED"
+    assert key.role is Role.TILL
 
 
 @pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER  "])

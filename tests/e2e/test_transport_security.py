@@ -20,7 +20,9 @@ import structlog
 from loyalty.v1 import member_service_pb2
 from server.sandbox.fixed_codes import FARHAN
 from server.transport import tls
+from server.transport.redaction import redact
 from server.transport.tls import Certificates, TlsFiles, TransportSecurityError
+from tests.support.banks import ServerProcess, process_environment
 from tests.support.certificates import MONTH, Authority, put, shown_serial, trusting
 from tests.support.server import Caller, open_channel, run_server
 
@@ -302,6 +304,33 @@ def test_serve_without_its_certificate_ends_with_one_line(tmp_path: Path) -> Non
     assert ran.stderr == f"LOYALTY_TLS_CERTIFICATE: {missing}: No such file or directory.\n"
 
 
+async def test_grpc_writes_no_lines_of_its_own(tmp_path: Path, place: Place) -> None:
+    """Neither a handshake that fails nor a port that is taken makes gRPC's core say anything."""
+    url = f"sqlite:///{tmp_path / 'loyalty.db'}"
+    settings = {f"LOYALTY_{name}": str(path) for name, path in place.settings.items()}
+    environment = process_environment(url, tmp_path, **{k.upper(): v for k, v in settings.items()})
+    # This process has it from the server's package; a server must not need it from outside.
+    environment.pop("GRPC_VERBOSITY", None)
+    server = await ServerProcess.start(environment)
+    try:
+        assert await turned_away(server.address, None)
+        environment["LOYALTY_GRPC_PORT"] = server.address.rpartition(":")[2]
+        second = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "server", "serve"),
+            env=environment,
+            cwd=ROOT,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, said = await asyncio.wait_for(second.communicate(), 60)
+        await server.stop(quiet=False)
+    finally:
+        await server.kill()
+    assert server.said == [f"gRPC on {server.address}"]
+    assert second.returncode == 1
+    assert said.startswith(b"The gRPC port is taken")
+    assert said.count(b"\n") == 1
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "[::1]", "localhost"])
 def test_plaintext_on_loopback_is_fine(host: str) -> None:
     """Beside a sidecar on the same machine nobody else can listen."""
@@ -323,6 +352,7 @@ def test_key_that_everybody_may_read_is_warned_of(place: Place) -> None:
     with structlog.testing.capture_logs() as logs:
         Certificates(place.files)
     assert [entry["event"] for entry in logs] == ["private key is readable by everybody"]
+    assert redact(None, "warning", logs[0])["file"] == str(place.files.private_key)
 
 
 def test_certificate_about_to_expire_is_warned_of_once_a_day(place: Place) -> None:

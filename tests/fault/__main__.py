@@ -29,7 +29,11 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--databases", default=",".join(BOTH), help="kinds, with commas between")
     parser.add_argument("--seed", type=int, help="decide as in an earlier run")
-    parser.add_argument("--quick", action="store_true", help="seconds a goal, as in `make test`")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="try the short forms that `make test` runs: some seconds each",
+    )
     parser.add_argument("--folder", type=Path, default=Path("build"), help="data and results")
     parser.add_argument("--document", type=Path, help="Markdown file whose figures to replace")
     return parser.parse_args()

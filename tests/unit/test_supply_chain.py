@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,16 @@ def test_production_needs_nothing_that_is_not_tested() -> None:
     assert "pytest" not in pins(ROOT / "requirements-production.lock")
 
 
+def audit_deps() -> Any:
+    """Load the script, which belongs to no package."""
+    spec = importlib.util.spec_from_file_location("audit_deps", ROOT / ".ci" / "audit_deps.py")
+    assert spec is not None
+    assert spec.loader is not None
+    audit = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(audit)
+    return audit
+
+
 def entry(name: str, *vulnerabilities: str) -> dict[str, Any]:
     """Word what pip-audit found out about a package."""
     known = [{"id": name, "fix_versions": ["9"]} for name in vulnerabilities]
@@ -66,10 +77,15 @@ def skipped(name: str) -> dict[str, Any]:
         ([entry("one"), entry("Two_x")], None, 0, "none is vulnerable"),
         ([entry("one", "PYSEC-7"), entry("two-x")], None, 1, "one 1: PYSEC-7, mended in 9"),
         ([entry("one", "PYSEC-7"), skipped("two-x")], None, 1, "PYSEC-7"),
-        ([skipped("one"), skipped("two-x")], [], 2, "NOT AUDITED: 2 of 2"),
+        (
+            [skipped("one"), skipped("two-x")],
+            [],
+            2,
+            "some.lock: 2 of 2 packages could not be looked up",
+        ),
         ([entry("one"), skipped("two-x")], [skipped("two-x")], 2, "NOT AUDITED"),
         ([], [entry("one"), entry("two-x")], 0, "osv"),
-        ([], [], 2, "no pass"),
+        ([], [], 2, "  osv: no answer\n"),
     ],
 )
 def test_audit_passes_only_what_was_looked_up(
@@ -82,11 +98,7 @@ def test_audit_passes_only_what_was_looked_up(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A vulnerability ends with 1, and a package that no service knew with 2."""
-    spec = importlib.util.spec_from_file_location("audit_deps", ROOT / ".ci" / "audit_deps.py")
-    assert spec is not None
-    assert spec.loader is not None
-    audit = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(audit)
+    audit = audit_deps()
     found = {"pypi": (pypi, ""), "osv": (osv, "no answer")}
     monkeypatch.setattr(audit, "_look_up", lambda _lock, service: found[service])
     lock = tmp_path / "some.lock"
@@ -94,3 +106,30 @@ def test_audit_passes_only_what_was_looked_up(
 
     assert audit.main([str(lock)]) == code
     assert words in capsys.readouterr().out
+
+
+def test_locks_that_nobody_looked_up_share_one_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a network each lock has one short line, and each reason is told once."""
+    audit = audit_deps()
+    said = (
+        "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='api.osv.dev', port=443): "
+        'Max retries exceeded with url: /v1/query (Caused by NameResolutionError("HTTPSConnection'
+        "(host='api.osv.dev', port=443): Failed to resolve 'api.osv.dev' ([Errno -2] Unknown)\"))"
+    )
+    failed = subprocess.CompletedProcess("", 1, "", f"Traceback\n{said}\n")
+    monkeypatch.setattr(subprocess, "run", lambda *_arguments, **_options: failed)
+    locks = [tmp_path / "one.lock", tmp_path / "two.lock"]
+    for lock in locks:
+        lock.write_text("one==1 \\\n    --hash=sha256:0\n", "utf-8")
+
+    assert audit.main([str(lock) for lock in locks]) == 2
+    assert capsys.readouterr().out.splitlines() == [
+        "NOT AUDITED, which is no pass:",
+        "  one.lock: 1 of 1 packages could not be looked up",
+        "  two.lock: 1 of 1 packages could not be looked up",
+        "  pypi: Failed to resolve 'api.osv.dev'",
+        "  osv: Failed to resolve 'api.osv.dev'",
+        "Run it where pypi.org or api.osv.dev answers.",
+    ]

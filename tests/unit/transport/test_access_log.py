@@ -51,6 +51,7 @@ def _trail() -> Iterator[None]:
         ("OK", grpc.StatusCode.OK, 0.01, None),
         ("OK", grpc.StatusCode.OK, 1.5, "warning"),
         ("CODE_NOT_FOUND", grpc.StatusCode.NOT_FOUND, 0.01, "info"),
+        ("TOO_MANY_WRONG_CODES", grpc.StatusCode.RESOURCE_EXHAUSTED, 0.01, "info"),
         ("CANCELLED", grpc.StatusCode.CANCELLED, 0.01, "info"),
         ("STORAGE_UNAVAILABLE", grpc.StatusCode.UNAVAILABLE, 0.01, "warning"),
         ("SERVER_BUSY", grpc.StatusCode.RESOURCE_EXHAUSTED, 0.01, "warning"),

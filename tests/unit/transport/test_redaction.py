@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,13 @@ import structlog
 from server.domain.codes import new_receipt_code
 from server.domain.keys import new_key
 from server.storage.databases import Database
-from server.transport.redaction import REDACTED, redact, redact_exception, redact_text
+from server.transport.redaction import (
+    REDACTED,
+    is_secret,
+    redact,
+    redact_exception,
+    redact_text,
+)
 
 SECRETS = (
     "123456",
@@ -178,3 +186,42 @@ def test_malformed_database_url_is_refused_without_its_password(url: str) -> Non
         Database.from_text(url)
     assert "hunter2" not in str(refused.value)
     assert refused.value.__cause__ is None
+
+
+LEVELS = {"debug", "info", "warning", "error", "critical", "exception", "log"}
+SERVER = Path(__file__).resolve().parents[3] / "server"
+
+
+def _logged_names(source: str) -> set[str]:
+    """Give the names under which a module logs values, those of dictionaries in place included."""
+    names = set()
+    for call in ast.walk(ast.parse(source)):
+        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)):
+            continue
+        logger = ast.unparse(call.func.value).rpartition(".")[2].strip("_").lower()
+        if logger not in {"log", "logger"} or call.func.attr not in LEVELS:
+            continue
+        for keyword in call.keywords:
+            if keyword.arg is not None:
+                names.add(keyword.arg)
+                continue
+            dictionaries = (node for node in ast.walk(keyword.value) if isinstance(node, ast.Dict))
+            keys = (key for dictionary in dictionaries for key in dictionary.keys)
+            names.update(str(key.value) for key in keys if isinstance(key, ast.Constant))
+    return names
+
+
+def test_server_logs_nothing_that_its_own_redaction_hides() -> None:
+    """No line of ours has a value whose name hides it: an operator would read `[redacted]`."""
+    found = {
+        str(path.relative_to(SERVER)): _logged_names(path.read_text("utf-8"))
+        for path in SERVER.rglob("*.py")
+    }
+    hidden = {path: bad for path, names in found.items() if (bad := set(filter(is_secret, names)))}
+
+    assert not hidden
+    assert {"partner", "left_out"} <= found["transport/access_log.py"]
+    assert _logged_names('self._log.log(1, "seen", path=p, **({"card": c} if c else {}))') == {
+        "path",
+        "card",
+    }
