@@ -11,26 +11,42 @@ import json
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
 SERVICES = ("pypi", "osv")
 WITHIN_S = 600
+REASON_MAX = 100
 
 
 def main(locks: list[str]) -> int:
     """Audit the lock files; answers the exit code: 0 sound, 1 vulnerable, 2 nobody knows."""
     worst = 0
+    unaudited: dict[str, str] = {}
+    reasons: dict[str, None] = {}
     for lock in locks:
         pinned = {
             _plain(name): version for name, version in PINNED.findall(Path(lock).read_text("utf-8"))
         }
-        worst = max(worst, _audit(lock, pinned))
+        code, left, why = _audit(lock, pinned)
+        worst = max(worst, code)
+        if left:
+            unaudited[Path(lock).name] = f"{left} of {len(pinned)} packages"
+            reasons |= dict.fromkeys(why)
+    if unaudited:
+        print("NOT AUDITED, which is no pass:")
+        for name, count in unaudited.items():
+            print(f"  {name}: {count} could not be looked up")
+        for reason in reasons:
+            print(f"  {reason}")
+        print("Run it where pypi.org or api.osv.dev answers.")
     return worst
 
 
-def _audit(lock: str, pinned: dict[str, str]) -> int:
+def _audit(lock: str, pinned: dict[str, str]) -> tuple[int, int, list[str]]:
+    """Answer an exit code, how many packages nobody could look up, and why."""
     left: set[str] = set(pinned)
     reasons = []
     for service in SERVICES:
@@ -42,17 +58,14 @@ def _audit(lock: str, pinned: dict[str, str]) -> int:
                 for entry in known:
                     fixed = ", ".join(entry["fix_versions"]) or "no version"
                     print(f"{lock}: {name} {pinned[name]}: {entry['id']}, mended in {fixed}")
-            return 1
+            return 1, 0, []
         left = set(pinned) - set(seen)
         if not left:
             print(f"{lock}: {len(pinned)} packages looked up at {service}, none is vulnerable")
-            return 0
-        reasons.append(f"{service}: {problem or f'{len(left)} of {len(pinned)} are unknown there'}")
-    print(
-        f"{lock}: NOT AUDITED: {len(left)} of {len(pinned)} packages could not be looked up "
-        f"({'; '.join(reasons)}). This is no pass: run it where pypi.org or api.osv.dev answers."
-    )
-    return 2
+            return 0, 0, []
+        known = "some" if seen else "none"
+        reasons.append(f"{service}: {problem or f'knows {known} of the packages'}")
+    return 2, len(left), reasons
 
 
 def _look_up(lock: str, service: str) -> tuple[list[Any], str]:
@@ -66,8 +79,15 @@ def _look_up(lock: str, service: str) -> tuple[list[Any], str]:
     except subprocess.TimeoutExpired:
         return [], f"no answer within {WITHIN_S} s"
     except (ValueError, LookupError):
-        last = (ran.stderr.strip() or "no output").splitlines()[-1]
-        return [], last[:200]
+        return [], _shortened(ran.stderr)
+
+
+def _shortened(said: str) -> str:
+    """Word in one short line why nothing was found, by what was said last."""
+    last = (said.strip() or "no output").splitlines()[-1]
+    # The pool, the address and the object it happened in make each line another one.
+    cause = re.search(r"Caused by .*?[)>]: ([^\"()]+)", last)
+    return textwrap.shorten(cause[1] if cause else last, REASON_MAX, placeholder=" …")
 
 
 def _plain(name: str) -> str:

@@ -53,9 +53,8 @@ def main(lock: str, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text + "\n", encoding="utf-8")
     bare = [part["name"] for part in bom["components"] if not part.get("licenses")]
-    print(
-        f"{target}: {len(ours)} components; without a licence in their metadata: {bare or 'none'}"
-    )
+    unlicensed = ", ".join(bare) or "none of them"
+    print(f"{target}: {len(ours)} components; no licence in the metadata of {unlicensed}")
 
 
 def _plain(name: str) -> str:
