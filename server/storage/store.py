@@ -46,6 +46,7 @@ QUEUE_MAX = 4096
 BATCH_MAX = 256
 BATCH_MIN = 16
 BATCH_MAX_S = 0.1
+CLOCK_STEP_S = 0.001
 BUSY_MIN = 64
 WAIT_MAX_S = 0.25
 RETRY_AFTER_S = 1.0
@@ -330,7 +331,8 @@ class Store:
         self._settled += len(batch)
         self._running -= len(batch)
         if len(batch) >= BATCH_MIN:
-            each_s = (self._loop.time() - began) / len(batch)
+            # The loop's clock may stand still for a millisecond.
+            each_s = max(self._loop.time() - began, CLOCK_STEP_S) / len(batch)
             fit = int(BATCH_MAX_S / each_s)
             self._batch_max = max(BATCH_MIN, min(BATCH_MAX, (self._batch_max + fit) // 2))
         self._catalog_read_ns = max(self._catalog_read_ns, writer.catalog_read_ns)

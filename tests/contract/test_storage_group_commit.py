@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -43,6 +44,33 @@ async def test_lone_write_commits_by_itself(database_url: str) -> None:
             await enroll(store)
             assert database.commits >= before + number
             assert count_rows(database_url, "member") == number
+
+
+class _StillLoop:
+    """An event loop whose clock has not moved since it was looked at, as uvloop's for a while."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._now = loop.time()
+
+    def time(self) -> float:
+        """Tell the same time as ever."""
+        return self._now
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+
+async def test_clock_that_stands_still_costs_no_answer(database_url: str) -> None:
+    """A batch that takes no time by a coarse clock is answered like any."""
+    async with demo_store(database_url) as store:
+        store._loop = _StillLoop(store._loop)  # type: ignore[assignment]
+        async with asyncio.timeout(10):
+            for _ in range(3):
+                async with writers_busy(store):
+                    calls = [asyncio.create_task(enroll(store)) for _ in range(40)]
+                    await asyncio.sleep(0)
+                await asyncio.gather(*calls)
 
 
 def _refused(_unit: Unit, _now_ms: int) -> None:

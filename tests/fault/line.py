@@ -18,8 +18,9 @@ UNANSWERED = {
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED,
     grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
-"""What leaves open whether the call took effect."""
+"""What says to send again: it is open whether the call took effect, or there was no room for it."""
 
 
 class HungUpError(Exception):
