@@ -188,12 +188,8 @@ class EnvoyProcess:
         parts = YAML(typ="safe").load(text.replace("/etc/loyalty/secrets", str(secrets)))
         if (certificates / "edge.pem").exists():
             chain = config["static_resources"]["listeners"][0]["filter_chains"][0]
-            chain |= parts["listener"]
-            if (certificates / "tills.pem").exists():
-                context = chain["transport_socket"]["typed_config"]
-                mutual = parts["listener_mutual"]
-                context["common_tls_context"] |= mutual.pop("common_tls_context")
-                context |= mutual
+            mutual = (certificates / "tills.pem").exists()
+            chain |= parts["listener_mutual" if mutual else "listener"]
         if (certificates / "envoy.pem").exists():
             config["static_resources"]["clusters"][0] |= parts["cluster"]
 

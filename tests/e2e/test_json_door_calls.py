@@ -276,6 +276,16 @@ def test_unknown_client_path_speaks_the_other_dialect(door: Door) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "form", ["{'identifier':'%s','posVendor':%s}", "{identifier:'%s',posVendor:%s}"]
+)
+def test_other_quotes_are_taken(door: Door, form: str) -> None:
+    """The transcoder takes single quotes, and keys without any; README.md says so."""
+    order = identify_request()
+    body = form % (order["identifier"], json.dumps(order["posVendor"]))
+    assert door.post(IDENTIFY, body.encode()).status == 200
+
+
 def test_body_limit_is_exact(door: Door) -> None:
     """512 KiB is read, one byte more is 413."""
     body = json.dumps(identify_request()).encode()

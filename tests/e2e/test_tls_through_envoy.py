@@ -13,6 +13,7 @@ from typing import Any
 
 import grpc
 import pytest
+from ruamel.yaml import YAML
 
 from loyalty.v1 import member_service_pb2
 from server.sandbox.fixed_codes import FARHAN
@@ -20,6 +21,7 @@ from tests.support.certificates import Authority, put, shown_serial, trusting
 from tests.support.http import HttpClient, Response
 from tests.support.server import ADMIN_KEY, Caller, Front, open_channel, run_front
 
+ROOT = Path(__file__).resolve().parents[2]
 MEMBER = f"/loyalty/members/{FARHAN}"
 RENEWED_S = 5.0
 
@@ -131,6 +133,16 @@ async def test_tills_without_their_certificate_are_turned_away(
             with pytest.raises(grpc.aio.AioRpcError) as refused:
                 await ask_over_grpc(front, certificates.credentials(wrong))
             assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_the_part_for_mutual_tls_is_whole() -> None:
+    """It differs from the one without in what mutual TLS needs, so it is used in its place."""
+    parts = YAML(typ="safe").load(ROOT / "envoy" / "tls.yaml")
+    mutual = parts["listener_mutual"]["transport_socket"]["typed_config"]
+    assert mutual.pop("require_client_certificate") is True
+    authority = mutual["common_tls_context"].pop("validation_context_sds_secret_config")
+    assert authority["name"] == "till_authority"
+    assert parts["listener_mutual"] == parts["listener"]
 
 
 @pytest.mark.parametrize("mistake", ["authority", "name"])

@@ -20,6 +20,7 @@ from loyalty.v1 import member_service_pb2
 from server.sandbox.envoy_process import EnvoyProcess
 from server.sandbox.fixed_codes import FARHAN
 from server.transport.server import MESSAGE_BYTES_MAX
+from tests.support import http2
 from tests.support.certificates import Authority
 from tests.support.http import HttpClient, Response, read_response
 from tests.support.server import ADMIN_KEY, Caller, Front, open_channel, refusal_of
@@ -206,6 +207,33 @@ async def larger_body_is_413(edge: Edge) -> None:
         assert statuses(answer)[:1] == [413], answer[:200]
 
     await asyncio.gather(refused(VALIDATE + "1", "code"), refused(SESSION, "errorCode"))
+
+
+async def bodies_over_http2(edge: Edge) -> None:
+    """Over HTTP/2 enter a body of 512 KiB and an order of 500 full lines; a byte more is 413."""
+
+    async def send_json(path: str, body: str, *, announced: bool = True) -> Any:
+        sent = {"x-api-key": ADMIN_KEY, "content-type": "application/json"}
+        answer = await http2.post(edge.port, path, body.encode(), sent, announced=announced)
+        assert answer.reset is None, answer
+        return json.loads(answer.body)
+
+    vendor = {"storeId": "9999", "posType": "Partner", "transactionId": "over HTTP/2"}
+    asked = json.dumps({"identifier": FARHAN, "posVendor": vendor})
+    transaction = (await send_json("/loyalty/identify", asked.ljust(MESSAGE_BYTES_MAX)))[
+        "transactionId"
+    ]
+    answer = await send_json(VALIDATE + transaction, basket(LINES))
+    assert answer["transactionId"] == transaction, answer
+    for announced in (True, False):
+        for path in ("/loyalty/identify", SESSION):
+            body = asked.ljust(MESSAGE_BYTES_MAX + 1)
+            answer = await send_json(path, body, announced=announced)
+            assert answer["statusCode"] == 413, answer
+    voided = await HttpClient(HOME, edge.port).request(
+        "PUT", f"/loyalty/transaction/pos/{transaction}/void", None, {"x-api-key": ADMIN_KEY}
+    )
+    assert voided.status == 200, voided
 
 
 async def headers_are_limited(edge: Edge) -> None:
@@ -481,16 +509,10 @@ async def slow_handshakes_are_cut(edge: Edge) -> None:
         writer.close()
 
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5)
+PREFACE = http2.MAGIC + http2.frame(http2.SETTINGS, 0, 0, b"")
 # POST, http, the authority x and a path, with HPACK's fixed table. Its body never comes.
 HEADERS = bytes([0x83, 0x86, 0x01, 1]) + b"x" + bytes([0x04, 17]) + b"/loyalty/identify"
-PING = (8).to_bytes(3, "big") + b"\x06\x00" + bytes(4) + bytes(8)
-
-
-def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
-    """Write an HTTP/2 frame."""
-    start = len(payload).to_bytes(3, "big") + bytes([kind, flags])
-    return start + stream.to_bytes(4, "big") + payload
+PING = http2.frame(http2.PING, 0, 0, bytes(8))
 
 
 async def rapid_resets_are_cut(edge: Edge) -> None:
@@ -502,7 +524,8 @@ async def rapid_resets_are_cut(edge: Edge) -> None:
     async with asyncio.timeout(20):
         with suppress(ConnectionError):
             for stream in range(1, 4000, 2):
-                writer.write(frame(1, 4, stream, HEADERS) + frame(3, 0, stream, cancel))
+                opening = http2.frame(http2.HEADERS, http2.END_HEADERS, stream, HEADERS)
+                writer.write(opening + http2.frame(http2.RESET, 0, stream, cancel))
                 await writer.drain()
             while await reader.read(65536):
                 pass
@@ -546,6 +569,7 @@ ATTACKS = (
     Attack("limits can't be lifted while it runs", admin_changes_nothing, quick=True),
     Attack("an order of 500 full lines enters", large_basket_enters, quick=True),
     Attack("a body past 512 KiB is 413", larger_body_is_413, quick=True),
+    Attack("bodies are taken over HTTP/2 alike", bodies_over_http2, quick=True),
     Attack("headers are limited", headers_are_limited, quick=True),
     Attack("paths are plain", paths_are_plain, quick=True),
     Attack("nothing is smuggled", nothing_is_smuggled, quick=True),
