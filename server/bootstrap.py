@@ -23,6 +23,7 @@ from server.storage.migrate import migrate, require_current
 from server.storage.store import Store
 from server.sweeper import sweep_forever
 from server.transport.access_log import name_call
+from server.transport.addresses import AddressError, require_free
 from server.transport.redaction import redact
 from server.transport.server import LoyaltyServer
 from server.transport.servicers.code import CodeServicer
@@ -99,6 +100,21 @@ def open_certificates(settings: Settings) -> Certificates | None:
     return None if files is None else Certificates(files)
 
 
+def require_addresses(settings: Settings, workers: int = 1) -> None:
+    """
+    Try the ports before anything is started.
+
+    Raises:
+        AddressError: A port or the address can't be listened on.
+    """
+    host, port = settings.grpc_host, settings.grpc_port
+    if port == settings.metrics_port != 0:
+        raise AddressError("LOYALTY_GRPC_PORT and LOYALTY_METRICS_PORT must differ.")
+    require_free(host, port, "LOYALTY_GRPC_PORT", shared=settings.share_port)
+    for number in range(workers if settings.metrics_port else 0):
+        require_free(host, settings.metrics_port + number, "LOYALTY_METRICS_PORT")
+
+
 def require_pepper(settings: Settings) -> bytes:
     """
     Give the secret that codes are digested with; a new one only to a store that needs no other.
@@ -106,6 +122,7 @@ def require_pepper(settings: Settings) -> bytes:
     Raises:
         ValueError: It is missing, and receipts and kept answers would be lost with a new one.
     """
+    settings.make_data_dir()
     database = settings.database()
     if settings.known_pepper() is None and database.embedded and needs_known_pepper(database):
         raise ValueError(
@@ -177,12 +194,13 @@ async def serve(
     Serve gRPC until the context ends, then drain.
 
     Raises:
-        RuntimeError: The port is taken.
+        AddressError: A port or the address can't be listened on.
         SchemaError: The database has another schema.
         TransportSecurityError: The port can't be protected as the settings say.
         UnsafeDatabaseError: The database may lose what it acknowledges.
     """
     certificates = open_certificates(settings)
+    require_addresses(settings)
     if not sandbox:
         _warn_of_loss(settings)
     async with open_store(settings) as store:

@@ -39,6 +39,7 @@ from server.bootstrap import (
     open_certificates,
     open_existing_store,
     open_store,
+    require_addresses,
     serve,
 )
 from server.config import Settings, require_known_variables
@@ -63,6 +64,7 @@ from server.storage.migrate import (
     steps,
 )
 from server.storage.store import Store
+from server.transport.addresses import authority
 from server.transport.error_rendering import message_of
 from server.workers import Workers
 
@@ -116,9 +118,11 @@ def serve_command(
         raise CommandError("--workers needs a LOYALTY_GRPC_PORT to share, not 0.")
     settings.pepper()
     open_certificates(settings)
+    # Sharing would hide that another service holds the port.
+    require_addresses(settings, workers)
     require_current(settings.database())
     settings.database().require_durable()
-    err.print(f"gRPC on {settings.grpc_host}:{settings.grpc_port} by {workers} workers")
+    err.print(f"gRPC on {authority(settings.grpc_host, settings.grpc_port)} by {workers} workers")
     _run(partial(_until_signal, Workers(settings, workers).run))
 
 
@@ -144,7 +148,7 @@ def demo_command(
     try:
         play_demo(
             http or f"127.0.0.1:{settings.http_port}",
-            grpc or f"{settings.grpc_host}:{settings.grpc_port}",
+            grpc or authority(settings.grpc_host, settings.grpc_port),
             out,
         )
     except DemoFailedError as problem:
@@ -443,7 +447,7 @@ def _print_table(table: Table, empty: str) -> None:
 async def _serve(settings: Settings) -> None:
     async def until(stop: asyncio.Event) -> None:
         async with serve(settings) as running:
-            err.print(f"gRPC on {settings.grpc_host}:{running.grpc_port}")
+            err.print(f"gRPC on {authority(settings.grpc_host, running.grpc_port)}")
             await stop.wait()
 
     await _until_signal(until)
@@ -557,12 +561,21 @@ def _explain(problem: Exception) -> str | None:
                 f"{error['msg'].removeprefix('Value error, ')}."
                 for error in problem.errors()
             )
-        case CommandError() | SchemaError() | UnreachableError() | ValueError():
+        case (
+            CommandError()
+            | SchemaError()
+            | UnreachableError()
+            | ValueError()
+            | BackupError()
+            | CopyError()
+            | DataLossError()
+            | UnsafeDatabaseError()
+        ):
             words = str(problem)
         case OSError() if problem.errno == errno.EADDRINUSE:
-            words = "The gRPC port is taken: set LOYALTY_GRPC_PORT to another."
-        case BackupError() | CopyError() | DataLossError() | UnsafeDatabaseError():
-            words = str(problem)
+            words = "A port is taken: set LOYALTY_GRPC_PORT or LOYALTY_METRICS_PORT to another."
+        case OSError() if problem.filename:
+            words = f"{problem.filename}: {problem.strerror}."
         case RuntimeError() if "bind" in str(problem).lower():
             words = f"The gRPC port is taken: set LOYALTY_GRPC_PORT to another. ({problem})"
     return words

@@ -105,6 +105,21 @@ class Settings(BaseSettings):
         except ValueError as problem:
             raise ValueError(f"LOYALTY_DATABASE_URL {problem}") from None
 
+    def make_data_dir(self) -> None:
+        """
+        Make the folder of the embedded database, where it is used and is not there.
+
+        Raises:
+            ValueError: It can't be made, or is none.
+        """
+        if not self.database_url:
+            try:
+                self.data_dir.mkdir(parents=True, exist_ok=True)
+            except OSError as problem:
+                raise ValueError(
+                    f"LOYALTY_DATA_DIR {self.data_dir} can't be made a folder: {problem.strerror}."
+                ) from None
+
     @property
     def pepper_file(self) -> Path:
         """Where the secret is kept beside the embedded database."""

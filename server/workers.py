@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -34,22 +33,10 @@ class Workers:
         self._patience_s = settings.shutdown_notice_s + settings.shutdown_grace_s + 5.0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """
-        Run the processes; one that dies is started again.
-
-        Raises:
-            OSError: The port is taken.
-        """
-        self._require_free_port()
+        """Run the processes; one that dies is started again."""
         async with asyncio.TaskGroup() as group:
             for number in range(self._count):
                 group.create_task(self._keep_one(number, stop))
-
-    def _require_free_port(self) -> None:
-        """Refuse a port that another service holds: sharing would hide it."""
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((self._settings.grpc_host, self._settings.grpc_port))
 
     async def _keep_one(self, number: int, stop: asyncio.Event) -> None:
         wait_s = RESTART_WAIT_S

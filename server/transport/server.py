@@ -27,6 +27,7 @@ from server.application.trail import Trail
 from server.domain.errors import LoyaltyError, ServerFailedError
 from server.domain.keys import ApiKey
 from server.transport.access_log import AccessLog
+from server.transport.addresses import authority
 from server.transport.admission import Admission
 from server.transport.authentication import authenticate, require_role
 from server.transport.call import DEADLINE_MAX_S, Call, Storage
@@ -135,7 +136,7 @@ class LoyaltyServer:
         Raises:
             RuntimeError: The port is taken.
         """
-        address = f"{host}:{port}"
+        address = authority(host, port)
         bound = (
             self._server.add_insecure_port(address)
             if credentials is None

@@ -299,7 +299,7 @@ class Telemetry:
                 {"version": version("loyalty"), "python": platform.python_version()}
             )
             if port:
-                self._server = start_http_server(port, host, self.registry)
+                self._server = start_http_server(port, host.strip("[]"), self.registry)
         self.calls = CallMetrics(self.registry)
 
     def watch_store(self, stats: Callable[[], Stats], file: Path | None) -> None:

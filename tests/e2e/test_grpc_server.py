@@ -17,6 +17,7 @@ from loyalty.v1 import member_service_pb2
 from server.bootstrap import serve
 from server.sandbox.fixed_codes import FARHAN
 from server.storage.migrate import SchemaError
+from server.transport.addresses import AddressError
 from server.transport.server import SERVICES
 from tests.support.postgres import Postgres
 from tests.support.server import (
@@ -130,7 +131,7 @@ async def test_server_refuses_an_unmigrated_postgresql(tmp_path: Path, postgres:
 
 async def test_taken_port_is_refused(server: Server, tmp_path: Path) -> None:
     """A second server on the same port does not start."""
-    with pytest.raises(RuntimeError):
+    with pytest.raises(AddressError, match="set LOYALTY_GRPC_PORT"):
         async with run_server(tmp_path, grpc_port=server.running.grpc_port):
             pass
 

@@ -1,0 +1,116 @@
+"""A server that can't start says in one line why, and which setting mends it."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import grpc
+import pytest
+
+from server.cli import main
+from server.transport.addresses import authority, require_free
+from tests.support.server import open_channel, run_server
+
+
+def told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], **settings: str
+) -> str:
+    """Start a server that ends at once; answers what it said."""
+    for name, value in settings.items():
+        monkeypatch.setenv(f"LOYALTY_{name}", value)
+    monkeypatch.setattr("sys.argv", ["loyalty", "serve"])
+    monkeypatch.setattr("server.cli.configure_logging", lambda _: None)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    return said
+
+
+@pytest.mark.parametrize("name", ["GRPC_PORT", "METRICS_PORT"])
+def test_taken_port_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str
+) -> None:
+    """Of two ports, the one that is taken is told, and no store is made."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        settings = {"GRPC_PORT": "0", "DATA_DIR": str(tmp_path / "data"), name: port}
+        said = told(monkeypatch, capsys, **settings)
+
+    assert said == f"Port {port} is taken: set LOYALTY_{name} to another.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no such host", "2001:db8::1"])
+def test_address_of_another_machine_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, host: str
+) -> None:
+    """The host is what is wrong, not the port."""
+    settings = {"GRPC_HOST": host, "GRPC_PORT": "0", "DATA_DIR": str(tmp_path)}
+    said = told(monkeypatch, capsys, ALLOW_PLAINTEXT="true", **settings)
+
+    assert said == f"LOYALTY_GRPC_HOST {host} is no address of this machine.\n"
+
+
+def test_ports_must_differ(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Calls and metrics can't share a port."""
+    settings = {"GRPC_PORT": "50999", "METRICS_PORT": "50999", "DATA_DIR": str(tmp_path)}
+
+    assert "must differ" in told(monkeypatch, capsys, **settings)
+
+
+def test_shared_port_is_free_for_those_who_share() -> None:
+    """A port that servers share is taken for everybody else."""
+    with socket.socket() as first:
+        first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        first.bind(("127.0.0.1", 0))
+        first.listen()
+        port = first.getsockname()[1]
+        require_free("127.0.0.1", port, "PORT", shared=True)
+        with pytest.raises(ValueError, match="is taken: set PORT"):
+            require_free("127.0.0.1", port, "PORT")
+
+
+@pytest.mark.parametrize(
+    ("host", "written"),
+    [("::1", "[::1]:1"), ("[::1]", "[::1]:1"), ("127.0.0.1", "127.0.0.1:1"), ("host", "host:1")],
+)
+def test_address_is_written_as_grpc_reads_it(host: str, written: str) -> None:
+    """An IPv6 address is taken with brackets and without."""
+    assert authority(host, 1) == written
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+async def test_server_listens_on_ipv6(tmp_path: Path, host: str) -> None:
+    """Calls reach a server that listens on IPv6 alone, its metrics included."""
+    async with run_server(tmp_path, grpc_host=host) as server:
+        channel = open_channel(f"[::1]:{server.running.grpc_port}")
+        async with channel:
+            await channel.channel_ready()
+            assert channel.get_state() is grpc.ChannelConnectivity.READY
+
+
+@pytest.mark.parametrize("place", ["/proc/nope", "/etc/hostname"])
+def test_folder_that_can_not_be_made_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], place: str
+) -> None:
+    """A data folder that is a file, or can't be, is told with its setting."""
+    said = told(monkeypatch, capsys, DATA_DIR=place, GRPC_PORT="0")
+
+    assert said.startswith(f"LOYALTY_DATA_DIR {place} can't be made a folder: ")
+
+
+def test_pepper_that_can_not_be_read_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A pepper file that can't be read is told by its path."""
+    (tmp_path / "code-pepper").mkdir()
+
+    said = told(monkeypatch, capsys, DATA_DIR=str(tmp_path), GRPC_PORT="0")
+
+    assert said == f"{tmp_path / 'code-pepper'}: Is a directory.\n"
