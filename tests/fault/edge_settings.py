@@ -50,12 +50,6 @@ SETTINGS = (
         786432,
     ),
     Setting("cluster buffer", "cluster/per_connection_buffer_limit_bytes", 524288),
-    Setting(
-        "a whole body is held, over HTTP/2 as well",
-        f"{MANAGER}/http_filters/2/typed_config/max_request_bytes",
-        786432,
-        786433,
-    ),
     Setting("largest request body", f"{TRANSCODER}/max_request_body_size", 786432),
     Setting("largest response body", f"{TRANSCODER}/max_response_body_size", 4194304),
     Setting("client address is the socket's", f"{MANAGER}/use_remote_address", value=True),
@@ -182,7 +176,7 @@ SETTINGS = (
         f"{RATES}/rate_limited_as_resource_exhausted",
         value=True,
     ),
-    Setting("whole calls only", f"{WHOLE}/max_request_bytes", 786432),
+    Setting("whole calls only", f"{WHOLE}/max_request_bytes", 786432, 786433),
     Setting(
         "what the server cannot do soon is 429",
         f"{BUSY}/concurrency_limit_exceeded_status/code",
