@@ -12,7 +12,7 @@ from server.application.reads import NOTHING
 from server.application.trail import Trail
 from server.domain.errors import StorageUnavailableError
 from server.storage.tally import Tally
-from server.storage.writer import Item, _names
+from server.storage.writer import Item, names_of
 from server.sweeper import sweep_forever
 from server.vitals import watch_forever
 from tests.support.ledger import execute
@@ -167,9 +167,9 @@ async def test_lines_about_a_batch_name_its_calls() -> None:
         future = asyncio.get_running_loop().create_future()
         return Item(lambda _unit, _now: None, NOTHING, future, trail, 0.0)
 
-    alone = _names([item("a"), item(None)])
+    alone = names_of([item("a"), item(None)])
     assert alone["request_id"] == "a"
     assert len(alone["trace_id"]) == 32
-    assert _names([item("a"), item("b")]) == {"calls": 2, "request_ids": ["a", "b"]}
-    assert len(_names([item("a")] * 100)["request_ids"]) == 20
-    assert _names([item(None)]) == {}
+    assert names_of([item("a"), item("b")]) == {"calls": 2, "request_ids": ["a", "b"]}
+    assert len(names_of([item("a")] * 100)["request_ids"]) == 20
+    assert names_of([item(None)]) == {}
