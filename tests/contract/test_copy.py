@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,11 +18,11 @@ from server.storage.databases import Database, UnreachableError
 from server.storage.migrate import SchemaError, require_current
 from server.storage.tables import MemberTable, RememberedTable, TransferTable
 from tests.support.databases import Backend, Sqlite, fresh_database
-from tests.support.ledger import execute, rows
+from tests.support.ledger import execute
 from tests.support.lived_store import live
 from tests.support.postgres import Postgres
 from tests.support.programs import enroll
-from tests.support.stores import demo_store, open_store
+from tests.support.stores import open_store
 
 _ODD_TEXT = "tab\t newline\n return\r back\\slash \\N \\. quote' \"é 漢 🍟"
 
@@ -205,39 +202,6 @@ def test_copy_is_of_one_state(source_url: str, target: Database) -> None:
     copy_store(Database.from_text(source_url), target, change)
 
     assert _content(target) == before
-
-
-async def test_backup_under_load_has_all_that_was_acknowledged(
-    sqlite: Sqlite, tmp_path: Path
-) -> None:
-    """What `VACUUM INTO` saves beside a writing server holds, up to its last answer before."""
-    saved = tmp_path / "saved.db"
-    acknowledged: list[str] = []
-    with fresh_database(sqlite) as url:
-        async with demo_store(url) as store:
-            enough = asyncio.Event()
-
-            async def enroll_one() -> None:
-                acknowledged.append(await enroll(store, 10))
-                if len(acknowledged) == 40:
-                    enough.set()
-
-            writing_on = [asyncio.create_task(enroll_one()) for _ in range(400)]
-            await enough.wait()
-            before = set(acknowledged)
-            await asyncio.to_thread(_execute_alone, url, f"VACUUM INTO '{saved}'")
-            await asyncio.gather(*writing_on)
-
-    restored = f"sqlite:///{saved}"
-    assert before <= {row.loyalty_id for row in rows(restored, "SELECT loyalty_id FROM member")}
-    assert audit(Database.from_text(restored)).all_hold
-
-
-def _execute_alone(database_url: str, statement: str) -> None:
-    """Run a statement that may be in no transaction."""
-    file = database_url.removeprefix("sqlite:///")
-    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
-        connection.execute(statement)
 
 
 def test_command_copies_and_reminds_of_the_pepper(
