@@ -213,13 +213,6 @@ class SqlReader:
         )
         return sum(abs(int(balance)) for balance in sums)
 
-    async def total(self, program_id: str) -> int:
-        """Sum the balances of all accounts of a program; anything but 0 is a broken ledger."""
-        statement = select(func.sum(AccountTable.balance)).where(
-            AccountTable.program_id == program_id
-        )
-        return int((await self._session.exec(statement)).one() or 0)
-
 
 def _newest(condition: Any, before: int | None, limit: int) -> Select[Any]:
     statement = select(col(TransferTable.transfer_id)).where(condition)

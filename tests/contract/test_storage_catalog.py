@@ -142,7 +142,7 @@ async def test_each_program_has_accounts_of_its_own(database_url: str) -> None:
         assert found is None
         async with store.read() as reader:
             assert await reader.member("demo-us", loyalty_id) is None
-            assert await reader.total("demo-us") == 0
+            assert await reader.imbalance() == 0
     counts = rows(
         database_url,
         "SELECT program_id, count(*) AS number FROM account "

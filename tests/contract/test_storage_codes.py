@@ -357,5 +357,5 @@ async def test_mixed_batch_answers_every_call(database_url: str) -> None:
             True,
         ]
         async with store.read() as reader:
-            assert await reader.total(PROGRAM_ID) == 0
+            assert await reader.imbalance() == 0
     audit(database_url)
