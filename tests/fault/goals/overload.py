@@ -42,8 +42,8 @@ LINES = 100
 
 ORDERS = 64
 TURNS = range(1, 9)
-BUSY = 64
-"""Calls under way that keep a server busy."""
+BUSY = 48
+"""Calls under way that keep a server busy, and fewer than any that the proxy refuses."""
 
 CONNECTIONS_MAX = 1500
 TRICKLE_S = 0.05
@@ -369,6 +369,7 @@ def _judge(trial: Trial, capacity: Load, seen: Load) -> None:
     trial.figure("refused", seen.outcomes[REFUSED])
     others = capacity.others | seen.others
     trial.require(not others, f"neither served nor refused: {others}")
+    trial.require(not capacity.outcomes[REFUSED], "calls were refused while nobody rushed")
     trial.require(seen.outcomes[REFUSED], "nothing was refused, so nothing was tried")
     goodput_min = trial.choose(GOODPUT_MIN, GOODPUT_MIN_SHORT)
     trial.require(share >= goodput_min, f"goodput fell to {share:.0%}")
