@@ -68,6 +68,18 @@ class EnvoyProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
+    def pid(self) -> int:
+        """
+        The process that runs.
+
+        Raises:
+            LookupError: None does.
+        """
+        if self._process is None:
+            raise LookupError("Envoy does not run")
+        return self._process.pid
+
+    @property
     def log(self) -> Path:
         """The file Envoy writes its warnings and errors to."""
         return self.folder / "envoy.log"

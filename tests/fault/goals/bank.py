@@ -153,6 +153,9 @@ def _report(trial: Trial, shared: Ledgers, elapsed_s: float) -> None:
     trial.figure("full reads", shared.reads)
     (swept,) = shared.bank.read(lambda query: query(SWEPT))
     trial.figure("voided by the sweeper", swept[0])
+    trial.require(shared.reads, "nobody read the whole ledger meanwhile")
+    if trial.full:  # In the short form no order comes of age.
+        trial.require(swept[0], "the sweeper voided nothing, so it was not tried")
 
 
 GOALS = (

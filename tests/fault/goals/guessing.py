@@ -128,7 +128,11 @@ async def attack(trial: Trial) -> None:
         ]
         for thief in ring:
             await _guess_at_will(trial, thief)
-        trial.figure(f"looked at, {RING} keys", sum(thief.looked_at for thief in ring))
+        looked_at = sum(thief.looked_at for thief in ring)
+        trial.figure(f"looked at, {RING} keys", looked_at)
+        # From there on nobody has a guess that is free but their very first.
+        most = FREE[ScopeKind.PROGRAM] + RING
+        trial.require(looked_at <= most, f"{RING} keys together had {looked_at} guesses")
 
 
 @asynccontextmanager

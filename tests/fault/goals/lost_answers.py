@@ -325,7 +325,7 @@ async def run(trial: Trial) -> None:
     Each till sends again with the same key until it has an answer. Every answer is that of a
     model in which nothing is lost; so are all balances and the number of rows at the end.
     """
-    calls = trial.choose(50_000 if trial.kind == SQLITE else 20_000, 200)
+    calls = trial.choose(50_000, 200)
     tills_wanted = trial.choose(TILLS, 10)
     opened = open_bank_on(
         trial.new_database(),

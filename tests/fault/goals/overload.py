@@ -279,7 +279,9 @@ def _cores_apart(trial: Trial, url: str, server: int) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _open(trial: Trial, url: str) -> AsyncIterator[tuple[ServerProcess, int, list[str]]]:
+async def _open(
+    trial: Trial, url: str
+) -> AsyncIterator[tuple[ServerProcess, EnvoyProcess, list[str]]]:
     """Run a server behind a proxy, with orders to be reported."""
     members = await prepare_bank(url, [0])
     server = await ServerProcess.start(process_environment(url, trial.folder))
@@ -291,7 +293,7 @@ async def _open(trial: Trial, url: str) -> AsyncIterator[tuple[ServerProcess, in
         folder = trial.folder / "envoy"
         async with EnvoyProcess(folder=folder, grpc_port=port, adapt=_from_everywhere) as envoy:
             with _cores_apart(trial, url, server.pid):
-                yield server, envoy.http_port, orders
+                yield server, envoy, orders
         await server.stop()
     finally:
         await server.kill()
@@ -307,18 +309,18 @@ def _from_everywhere(config: dict[str, Any]) -> None:
 
 
 async def _drive(
-    trial: Trial, port: int, orders: Sequence[str], server: int
-) -> tuple[Load, Load, Load, float, float]:
+    trial: Trial, port: int, orders: Sequence[str], pids: Sequence[int]
+) -> tuple[Load, Load, Load, list[float], list[float]]:
     """Find the capacity, exceed it, and call once more; gives the memory before and after too."""
     tills = Tills(port, orders)
     await tills.open(BUSY)
     await tills.keep_busy(trial.choose(3.0, 0.1))
     capacity = await tills.keep_busy(trial.choose(15.0, 0.4))
-    before = memory_mib(server)
+    before = [memory_mib(pid) for pid in pids]
     # What is measured within half a second may be far below what the server can do.
     rate = max(TIMES * capacity.rate, trial.choose(0, RATE_MIN_SHORT))
     seen = await tills.rush(rate, trial.choose(60.0, 1.0))
-    after = memory_mib(server)
+    after = [memory_mib(pid) for pid in pids]
     calm = Load()
     await tills.call(calm)
     tills.close()
@@ -333,22 +335,24 @@ async def run(trial: Trial) -> None:
     when to come back; its memory does not grow; afterwards all is as before, and the ledger holds.
     """
     url = trial.new_database()
-    async with _open(trial, url) as (server, port, orders):
+    async with _open(trial, url) as (server, envoy, orders):
         over_grpc = Load()
-        trickle = asyncio.create_task(_trickle(port, orders[0], over_grpc))
+        trickle = asyncio.create_task(_trickle(envoy.http_port, orders[0], over_grpc))
         # A quicker loop than this one, so that whoever calls is not what is measured.
-        work = asyncio.to_thread(uvloop.run, _drive(trial, port, orders, server.pid))
+        drive = _drive(trial, envoy.http_port, orders, (server.pid, envoy.pid))
+        work = asyncio.to_thread(uvloop.run, drive)
         capacity, seen, calm, before, after = await work
         trickle.cancel()
         await asyncio.wait([trickle])
     audit(url)
     _judge(trial, capacity, seen)
-    growth = round(after - before)
     trial.figure(
         "gRPC", ", ".join(f"{n:,} {what}" for what, n in sorted(over_grpc.outcomes.items()))
     )
-    trial.figure("memory MiB", f"{before:.0f} to {after:.0f}")
-    trial.require(growth < GROWTH_MAX_MIB, f"memory grew by {growth} MiB")
+    for name, at_first, at_last in zip(("server", "Envoy"), before, after, strict=True):
+        trial.figure(f"{name} MiB", f"{at_first:.0f} to {at_last:.0f}")
+        growth = at_last - at_first
+        trial.require(growth < GROWTH_MAX_MIB, f"{name}'s memory grew by {growth:.0f} MiB")
     trial.require(not over_grpc.others, f"gRPC: {over_grpc.others}")
     trial.require(not calm.others and calm.served_s, f"afterwards: {calm.outcomes}")
     trial.require(
