@@ -95,7 +95,7 @@ def _require_unserved(target: Database, copy: Connection) -> None:
     place = target.url.render_as_string(hide_password=True)
     served = CopyError(f"{place} is open elsewhere: stop the servers first; nothing was changed")
     try:
-        copy.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_S * 1000:d}")
+        copy.exec_driver_sql(f"SET LOCAL lock_timeout = {round(LOCK_TIMEOUT_S * 1000)}")
         copy.exec_driver_sql(f"LOCK TABLE {_names(copy)} IN ACCESS EXCLUSIVE MODE")
     except DBAPIError as problem:
         if not isinstance(problem.orig, psycopg.errors.LockNotAvailable):

@@ -16,10 +16,33 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from server.storage import durability
 
 BUSY_TIMEOUT_S = 5.0
-LOCK_TIMEOUT_S = 4
+LOCK_TIMEOUT_S = 1.0
+"""Longer than any peer that works holds a row: who holds one longer is stuck."""
+
 CONNECT_TIMEOUT_S = 3
 NETWORK_TIMEOUT_S = 10
+TRANSACTION_MAX_S = 10
+"""
+No transaction of a writer that works takes so long: a longer one is of a server that stands still.
+
+It is not the time that a transaction is idle which is limited, because PostgreSQL does not measure
+that after a pipeline.
+"""
+
+TRANSACTION_TIMEOUT_SINCE = 170_000
+
 READERS = 4
+
+_ALIVE: dict[str, Any] = {
+    "connect_timeout": CONNECT_TIMEOUT_S,
+    "tcp_user_timeout": NETWORK_TIMEOUT_S * 1000,
+    # Who waits for an answer has sent nothing that could go unacknowledged: only asking shows
+    # that the other side has vanished without a word, and by default nobody asks for two hours.
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
+"""How a connection notices that a database does not answer or is gone."""
 
 _ADVISORY_SPACE = 0x10A1  # Keeps our advisory locks apart from those of others in the database.
 
@@ -105,13 +128,20 @@ class Database:
     def _connect_postgresql(self) -> psycopg.Connection[Any]:
         dsn = self.url.render_as_string(hide_password=False)
         connection = psycopg.connect(
-            dsn,
-            autocommit=True,
-            application_name="loyalty-writer",
-            connect_timeout=CONNECT_TIMEOUT_S,
-            tcp_user_timeout=NETWORK_TIMEOUT_S * 1000,
+            dsn, autocommit=True, application_name="loyalty-writer", **_ALIVE
         )
-        connection.execute(f"SET lock_timeout = {LOCK_TIMEOUT_S * 1000:d}".encode())
+        # The database too must notice that we are gone, or our locks would stay for hours.
+        settings = {
+            "lock_timeout": round(LOCK_TIMEOUT_S * 1000),
+            "tcp_user_timeout": NETWORK_TIMEOUT_S * 1000,
+            "tcp_keepalives_idle": _ALIVE["keepalives_idle"],
+            "tcp_keepalives_interval": _ALIVE["keepalives_interval"],
+            "tcp_keepalives_count": _ALIVE["keepalives_count"],
+        }
+        if connection.info.server_version >= TRANSACTION_TIMEOUT_SINCE:
+            settings["transaction_timeout"] = round(TRANSACTION_MAX_S * 1000)
+        for name, value in settings.items():
+            connection.execute(f"SET {name} = {value}".encode())
         return connection
 
     def connect_readers(self) -> AsyncEngine:
@@ -127,10 +157,7 @@ class Database:
                 pool_pre_ping=True,
                 hide_parameters=True,
                 isolation_level="REPEATABLE READ",
-                connect_args={
-                    "connect_timeout": CONNECT_TIMEOUT_S,
-                    "tcp_user_timeout": NETWORK_TIMEOUT_S * 1000,
-                },
+                connect_args=_ALIVE,
             )
         engine = create_async_engine(
             self.url.set(drivername="sqlite+aiosqlite"),

@@ -252,6 +252,10 @@ class Store:
         """
         if self._catalog_age_s() <= CATALOG_AGE_MAX_S:
             return
+        # A batch that is run again in parts commits long before it ends.
+        self._take_up_catalog()
+        if self._catalog_age_s() <= CATALOG_AGE_MAX_S:
+            return
         # One look serves all that wait; whoever gives up waiting must not end it for the others.
         if self._freshening is None or self._freshening.done():
             self._freshening = asyncio.create_task(self._freshen())
@@ -268,6 +272,16 @@ class Store:
 
     def _catalog_age_s(self) -> float:
         return (monotonic_ns() - self._catalog_read_ns) / 1e9
+
+    def _take_up_catalog(self) -> None:
+        """Know what the writers saw when they last committed; they may be at work meanwhile."""
+        for writer in self._writers:
+            # The time is read before the catalogue, which may only be newer than it says.
+            read_ns = writer.catalog_read_ns
+            catalog = writer.catalog
+            self._catalog_read_ns = max(self._catalog_read_ns, read_ns)
+            if catalog.revision > self.catalog.revision:
+                self.catalog = catalog
 
     async def _keep_catalog_fresh(self) -> None:
         while True:
@@ -335,9 +349,7 @@ class Store:
             each_s = max(self._loop.time() - began, CLOCK_STEP_S) / len(batch)
             fit = int(BATCH_MAX_S / each_s)
             self._batch_max = max(BATCH_MIN, min(BATCH_MAX, (self._batch_max + fit) // 2))
-        self._catalog_read_ns = max(self._catalog_read_ns, writer.catalog_read_ns)
-        if writer.catalog.revision > self.catalog.revision:
-            self.catalog = writer.catalog
+        self._take_up_catalog()
         for item in batch:
             outcome = item.outcome
             if isinstance(outcome, Refused):

@@ -29,7 +29,7 @@ from server.domain.clock import now_ms
 from server.domain.errors import LoyaltyError, StorageUnavailableError
 from server.domain.program import Catalog
 from server.storage import catalog as catalog_tables
-from server.storage.databases import Database, take_shard
+from server.storage.databases import LOCK_TIMEOUT_S, Database, take_shard
 from server.storage.durability import UnsafeDatabaseError
 from server.storage.prefetch import prefetch
 from server.storage.seal import Seal
@@ -40,6 +40,7 @@ from server.storage.unit_of_work import SHARDS, UnitOfWork
 RETRIES_MAX = 12
 RETRY_WAIT_MAX_S = 0.25
 SETTLE_WAIT_S = 3.0
+LOCK_WAIT_MIN_S = 0.05
 CLOSE_WAIT_S = 10.0
 
 BATCH_BOUNDS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -114,6 +115,7 @@ class Writer:
         self._begin = "BEGIN IMMEDIATE" if database.embedded else "BEGIN"
         self._connection: Any = None
         self._shard = 0
+        self._locks_until_s: float | None = None
         self._inbox: queue.SimpleQueue[tuple[list[Item], Callable[[], object]] | None]
         self._inbox = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="loyalty-writer", daemon=True)
@@ -146,15 +148,27 @@ class Writer:
                 item.fail(problem)
         except Exception as problem:  # noqa: BLE001 - whatever it is, only the guilty call may fail.
             if len(batch) > 1:
-                for item in batch:
-                    self._run([item])
+                self._run_alone(batch, problem)
             else:
                 batch[0].fail(problem)
+
+    def _run_alone(self, batch: list[Item], problem: Exception) -> None:
+        """Run the calls of a batch that failed one by one, so that only the guilty ones fail."""
+        if isinstance(problem, psycopg.errors.LockNotAvailable):
+            # All of them together wait for locks as long as one may, or the calls behind them,
+            # which are about other rows, would wait for every single one.
+            self._locks_until_s = time.monotonic() + LOCK_TIMEOUT_S
+        for item in batch:
+            self._run([item])
+        self._locks_until_s = None
 
     def _attempt(self, batch: list[Item]) -> None:
         """Run a batch until it is committed: what could not be committed changed nothing."""
         collided = False
         for attempt in range(RETRIES_MAX + 1):
+            batch = _still_wanted(batch)
+            if not batch:
+                return
             try:
                 self._transact(batch)
             except UnsafeDatabaseError as problem:
@@ -167,14 +181,7 @@ class Writer:
                     raise
                 collided = True
             except (sqlite3.OperationalError, psycopg.Error) as problem:
-                if _is_unavailable(problem, alone=len(batch) == 1):
-                    log.warning("database does not serve", reason=str(problem), **names_of(batch))
-                    raise StorageUnavailableError from problem
-                if not _is_worth_another_try(problem):
-                    raise
-                if attempt == RETRIES_MAX:
-                    log.warning("database gave up", reason=str(problem), **names_of(batch))
-                    raise StorageUnavailableError from problem
+                _require_another_try(problem, batch, last=attempt == RETRIES_MAX)
                 longest = min(0.002 * 2**attempt, RETRY_WAIT_MAX_S)
                 time.sleep(random.uniform(longest / 2, longest))  # noqa: S311
             else:
@@ -245,6 +252,9 @@ class Writer:
             return connection.execute(self._statements.catalog_revision.sql).fetchone()[0], None
         with connection.pipeline():
             connection.execute(self._begin)
+            if self._locks_until_s is not None:
+                left_s = max(self._locks_until_s - time.monotonic(), LOCK_WAIT_MIN_S)
+                connection.execute(f"SET LOCAL lock_timeout = {round(left_s * 1000)}")
             named = connection.execute("SELECT pg_current_xact_id()::text")
             revision = connection.execute(self._statements.catalog_revision.sql)
             return revision.fetchone()[0], named.fetchone()[0]
@@ -280,12 +290,16 @@ class Writer:
         self._disconnect()
         until = time.monotonic() + SETTLE_WAIT_S
         while time.monotonic() < until:
-            with contextlib.suppress(psycopg.OperationalError):
+            try:
                 connection = self._connect()
                 status = _status_of(connection, transaction)
                 if status == "committed" and unit.witness is not None:
                     statement, values = unit.witness
                     return connection.execute(statement.sql, values).fetchone() is not None
+            except psycopg.OperationalError:
+                # This one is gone as well: the next question needs another.
+                self._disconnect()
+            else:
                 if status == "committed":
                     break
                 if status != "in progress":
@@ -342,6 +356,41 @@ def names_of(batch: Sequence[Item]) -> dict[str, Any]:
     return {"calls": len(batch), "request_ids": named} if named else {}
 
 
+def _require_another_try(problem: Exception, batch: Sequence[Item], *, last: bool) -> None:
+    """
+    Raise what it means that a batch failed, unless it should be run again.
+
+    Raises:
+        StorageUnavailableError: The database can't serve now.
+        Exception: The problem itself, which is not one that passes.
+    """
+    if _is_unavailable(problem, alone=len(batch) == 1):
+        log.warning("database does not serve", reason=str(problem), **names_of(batch))
+        raise StorageUnavailableError from problem
+    if not _is_worth_another_try(problem):
+        raise problem
+    if last:
+        log.warning("database gave up", reason=str(problem), **names_of(batch))
+        raise StorageUnavailableError from problem
+
+
+def _still_wanted(batch: list[Item]) -> list[Item]:
+    """
+    Leave out calls whose callers gave up: what is not committed yet need not be done any more.
+
+    They would be done after their callers were told that it is open whether they were, perhaps
+    long after, when a database that was away is back.
+    """
+    wanted = []
+    for item in batch:
+        if item.future.done():
+            # What it came to in a transaction that was undone is nothing to be told of.
+            item.outcome = None
+        else:
+            wanted.append(item)
+    return wanted
+
+
 def _is_unavailable(problem: Exception, *, alone: bool) -> bool:
     """Tell whether the database can't serve now, and trying again at once would not help."""
     if isinstance(problem, sqlite3.OperationalError):
@@ -356,6 +405,9 @@ def _is_unavailable(problem: Exception, *, alone: bool) -> bool:
 
 def _is_worth_another_try(problem: Exception) -> bool:
     """Tell serialization failures, deadlocks and lost connections from faults."""
+    if isinstance(problem, psycopg.errors.TransactionTimeout):
+        # We stood still, as a machine that is paused does: the connection is lost, and no more.
+        return True
     return isinstance(problem, psycopg.OperationalError) and not isinstance(
         problem, psycopg.errors.LockNotAvailable
     )

@@ -165,6 +165,8 @@ async def test_server_that_can_not_look_for_revoked_keys_lets_nobody_in(
     request = member_service_pb2.GetMemberRequest(loyalty_id=FARHAN)
     async with writers_busy(own_server.store):
         own_server.store._catalog_read_ns -= 5_000_000_000
+        for writer in own_server.store._writers:
+            writer.catalog_read_ns -= 5_000_000_000
         refusals = await asyncio.gather(
             *(caller.refused(caller.members.GetMember, request) for _ in range(3))
         )
