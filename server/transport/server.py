@@ -44,6 +44,8 @@ METADATA_BYTES_MAX = 40 * 1024
 """More than Envoy lets in: what it took for good headers must not be refused as too many calls."""
 DIALECTS: Mapping[str, Dialect] = {dialect.value: dialect for dialect in Dialect}
 CONCURRENT_CALLS_MAX = 8192
+STREAMS_MAX = 256
+"""Calls of one connection at once; a caller's library lets more wait."""
 
 QUIET_S = 0.25
 """Time without a new call after which nobody is taken to send any more."""
@@ -105,6 +107,7 @@ class LoyaltyServer:
                 ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
                 ("grpc.max_metadata_size", METADATA_BYTES_MAX),
                 ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
+                ("grpc.max_concurrent_streams", STREAMS_MAX),
                 # Two servers on one port by accident would share its calls: refuse the second.
                 ("grpc.so_reuseport", int(share_port)),
                 # A kiosk may ping an idle connection twice a minute to keep it open.

@@ -220,6 +220,21 @@ def test_malformed_json_is_placed(door: Door, body: bytes, message: str) -> None
     assert door.post(IDENTIFY, body).errors == {"": message}
 
 
+@pytest.mark.parametrize(
+    ("query", "body"),
+    [
+        ("", b'{"posVendor":{"terminal":%sx}}' % (b"1" * 500_000)),
+        ("", b'{"identifier":%sx}' % (b"1" * 500_000)),
+        ("", b'{"a":"%s",\n"b":}' % (b"c" * 500_000)),
+        ("?" + "a" * 30_000, b"{"),
+        ("?" + "a&" * 15_000, b"{"),
+    ],
+)
+def test_long_texts_hold_up_nobody(door: Door, query: str, body: bytes) -> None:
+    """Long runs of digits, lines and parameters are refused as soon as any other wrong body."""
+    assert door.post(IDENTIFY + query, body).status == 400
+
+
 @pytest.mark.parametrize("text", [b"a\xff", b"\xed\xa0\x80", b"\\ud800"])
 def test_broken_text_is_named(door: Door, text: bytes) -> None:
     """Text that is not UTF-8 never reaches the server."""

@@ -509,6 +509,70 @@ async def slow_handshakes_are_cut(edge: Edge) -> None:
         writer.close()
 
 
+async def long_texts_hold_up_nobody(edge: Edge) -> None:
+    """Digits, lines and parameters without end are refused at once, by a filter that runs alone."""
+    client = HttpClient(HOME, edge.port)
+    headers = {"content-type": "application/json"}
+    digits, line = "1" * 500_000, "a" * 500_000
+    for path, body in (
+        ("/loyalty/identify", f'{{"posVendor":{{"terminal":{digits}x}}}}'),
+        ("/loyalty/identify", f'{{"identifier":{digits}x}}'),
+        ("/loyalty/identify", f'{{"a":"{line}",\n"b":}}'),
+        (f"/loyalty/identify?{line[:30_000]}", "{"),
+    ):
+        async with asyncio.timeout(10):
+            answer = await client.request("POST", path, body, headers)
+        assert answer.status == 400, answer
+
+
+async def open_streams_keep_nobody_out(edge: Edge) -> None:
+    """Whoever watches the health, or announces a long call and stays silent, takes no places."""
+    client = HttpClient(HOME, edge.port)
+    writers = []
+    try:
+        for _ in range(12):
+            writers += [
+                await _open_streams(edge, "/grpc.health.v1.Health/Watch", NO_FIELDS),
+                await _open_streams(edge, "/loyalty.v1.IdentifyService/Identify", None),
+            ]
+        name = "cluster.loyalty.circuit_breakers.high.rq_open"
+        async with asyncio.timeout(10):
+            while not await stat(edge.front.envoy, name):  # noqa: ASYNC110 - another process.
+                await asyncio.sleep(0.05)
+        for _ in range(20):
+            answer = await client.request("GET", MEMBER, None, {"x-api-key": ADMIN_KEY})
+            assert answer.status == 200, answer
+    finally:
+        for writer in writers:
+            writer.close()
+
+
+async def _open_streams(edge: Edge, path: str, body: bytes | None) -> asyncio.StreamWriter:
+    """Open as many gRPC calls as one connection may have; without a body they stay silent."""
+    fields = {
+        ":method": "POST",
+        ":scheme": "http",
+        ":authority": "x",
+        ":path": path,
+        "te": "trailers",
+        "content-type": "application/grpc",
+    }
+    if body is None:
+        fields["content-length"] = "600000"
+    block = b"".join(http2.literal(name, value) for name, value in fields.items())
+    _, writer = await asyncio.open_connection(HOME, edge.port)
+    writer.write(PREFACE)
+    for stream in range(1, 200, 2):
+        writer.write(http2.frame(http2.HEADERS, http2.END_HEADERS, stream, block))
+        if body is not None:
+            writer.write(http2.frame(http2.DATA, http2.END_STREAM, stream, body))
+    await writer.drain()
+    return writer
+
+
+NO_FIELDS = bytes(5)
+"""A message of gRPC without a field: no compression, no length."""
+
 PREFACE = http2.MAGIC + http2.frame(http2.SETTINGS, 0, 0, b"")
 # POST, http, the authority x and a path, with HPACK's fixed table. Its body never comes.
 HEADERS = bytes([0x83, 0x86, 0x01, 1]) + b"x" + bytes([0x04, 17]) + b"/loyalty/identify"
@@ -576,6 +640,8 @@ ATTACKS = (
     Attack("old and pipelined calls are served", old_and_pipelined_calls_are_served, quick=True),
     Attack("reflection is off", reflection_is_off, quick=True),
     Attack("a write without a key is sent once", write_without_key_is_sent_once, quick=True),
+    Attack("long texts hold up nobody", long_texts_hold_up_nobody, quick=True),
+    Attack("open streams keep nobody out", open_streams_keep_nobody_out),
     Attack("callers' headers are not ours", callers_headers_are_not_ours),
     Attack("too many calls of an address are 429", too_many_calls_are_429),
     Attack("too many calls of all are 429", all_together_are_limited),

@@ -204,6 +204,17 @@ SETTINGS = (
     Setting("breaker: retries", f"{BREAKERS}/retry_budget/budget_percent/value", 50, 51),
     Setting("breaker: fewest retries", f"{BREAKERS}/retry_budget/min_retry_concurrency", 128),
     Setting(
+        "breaker: streams that stay open",
+        "cluster/circuit_breakers/thresholds/1",
+        {
+            "priority": "HIGH",
+            "max_connections": 64,
+            "max_pending_requests": 64,
+            "max_requests": 64,
+        },
+    ),
+    Setting("streams use that breaker", f"{ROUTES}/0/route/priority", "HIGH"),
+    Setting(
         "no panic: without a healthy server none is asked",
         "cluster/common_lb_config/healthy_panic_threshold",
         {},
