@@ -6,7 +6,7 @@ import math
 import platform
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,6 +31,24 @@ from prometheus_client.core import (
 from server.transport.error_catalogue import OK
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+EXPECTED = (
+    OK,
+    "API_KEY_MISSING",
+    "API_KEY_INVALID",
+    "SERVER_BUSY",
+    "STORAGE_UNAVAILABLE",
+    "DEADLINE_PASSED",
+    "SERVER_FAILED",
+)
+"""Outcomes that an alert asks for and any method may have."""
+
+EXPECTED_OF: Mapping[str, tuple[str, ...]] = {
+    "IdentifyService/Identify": ("CODE_NOT_FOUND", "CODE_ALREADY_USED", "TOO_MANY_WRONG_CODES"),
+    "CodeService/GetCode": ("CODE_NOT_FOUND", "TOO_MANY_WRONG_CODES"),
+    "TransactionService/ClaimReceipt": ("RECEIPT_NOT_FOUND",),
+}
+"""Those that only some may have."""
 
 
 class Spread(Protocol):
@@ -103,9 +121,14 @@ class CallMetrics:
         self._children: dict[tuple[str, str], Any] = {}
 
     def expect(self, method: str) -> None:
-        """Show a method before its first call: a rate needs something to start from."""
+        """
+        Show a method before its first call, with the outcomes that alerts ask for.
+
+        A rate needs something to start from: what is first seen at 1 has not risen.
+        """
         if self._duration is not None:
-            self._children[method, OK] = self._duration.labels(method, OK)
+            for outcome in (*EXPECTED, *EXPECTED_OF.get(method, ())):
+                self._children[method, outcome] = self._duration.labels(method, outcome)
 
     def record(self, method: str, outcome: str, seconds: float) -> None:
         """Count a call. *outcome* is OK or the reason of its error."""
