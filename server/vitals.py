@@ -1,18 +1,24 @@
-"""Looks every so often at what would cost too much to count a call: open orders, and the ledger."""
+"""
+Looks every so often at what would cost too much to count a call.
+
+That is open orders, who must wait because of wrong codes, and whether the ledger balances.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from time import perf_counter
 from typing import Any, Protocol
 
 import structlog
 
 from server.domain.clock import now_ms
+from server.domain.guessing import ScopeKind
 from server.storage.store import Store
 
 OPEN_EVERY_S = 10.0
+GUESSING_EVERY_S = 10.0
 LEDGER_EVERY_S = 60.0
 SOON_MS = 3_600_000
 SHARE = 0.02
@@ -28,6 +34,9 @@ class VitalsWatch(Protocol):
         self, *, transactions: int, expiring: int, overdue: int, holds: int, points: int
     ) -> None:
         """Show what is open."""
+
+    def show_guessing(self, waits: Mapping[ScopeKind, int], attacked: int) -> None:
+        """Show how many of each kind must wait, and how many programs are under attack."""
 
     def show_imbalance(self, points: int) -> None:
         """Show by how much the ledger is out of balance."""
@@ -47,6 +56,11 @@ async def watch_forever(store: Store, watch: VitalsWatch) -> None:
             points=seen.points,
         )
 
+    async def look_at_guessing() -> None:
+        async with store.read() as reader:
+            seen = await reader.guessing(now_ms())
+        watch.show_guessing(seen.waits, seen.attacked)
+
     async def look_at_ledger() -> None:
         async with store.read() as reader:
             imbalance = await reader.imbalance()
@@ -56,6 +70,7 @@ async def watch_forever(store: Store, watch: VitalsWatch) -> None:
 
     async with asyncio.TaskGroup() as group:
         group.create_task(_repeat(look_at_orders, OPEN_EVERY_S))
+        group.create_task(_repeat(look_at_guessing, GUESSING_EVERY_S))
         group.create_task(_repeat(look_at_ledger, LEDGER_EVERY_S))
 
 

@@ -100,6 +100,11 @@ class Tally:
         return self.failed - free - self.matched // RIGHT_PER_WRONG
 
 
+def under_attack(shown: Tally) -> bool:
+    """Tell whether a program was shown more wrong codes than are free and earned."""
+    return shown.excess(FREE[ScopeKind.PROGRAM]) > 0
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """
@@ -126,8 +131,7 @@ def waits(tallies: Iterable[tuple[Scope, Tally]]) -> dict[Scope, int]:
     """
     counted = dict(tallies)
     attacked = any(
-        scope.kind is ScopeKind.PROGRAM and tally.excess(FREE[scope.kind]) > 0
-        for scope, tally in counted.items()
+        scope.kind is ScopeKind.PROGRAM and under_attack(tally) for scope, tally in counted.items()
     )
     found = {}
     for scope, tally in counted.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
@@ -14,7 +14,16 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from server.application.reading import KeyEntry, TransactionEntry, TransferEntry
 from server.domain.codes import code_digest
-from server.domain.guessing import Refusal, Scope
+from server.domain.guessing import (
+    HOURS_COUNTED,
+    Refusal,
+    Scope,
+    ScopeKind,
+    Tally,
+    hour_of,
+    scopes_of,
+    under_attack,
+)
 from server.domain.ledger import Account, AccountKind, Cause
 from server.domain.records import (
     Code,
@@ -33,8 +42,10 @@ from server.storage.tables import (
     ApiKeyTable,
     CodeRefusalTable,
     CodeTable,
+    CodeTallyTable,
     HoldTable,
     MemberTable,
+    ProgramTable,
     RememberedTable,
     TransactionTable,
     TransferTable,
@@ -63,6 +74,20 @@ class OpenOrders:
     overdue: int
     holds: int
     points: int
+
+
+@dataclass(frozen=True, slots=True)
+class Guessing:
+    """
+    Who is kept from guessing codes.
+
+    Attributes:
+        waits: Scopes of each kind that must wait.
+        attacked: Programs that are under attack.
+    """
+
+    waits: Mapping[ScopeKind, int]
+    attacked: int
 
 
 class SqlReader:
@@ -205,6 +230,26 @@ class SqlReader:
         )
         holds, points = held.one()
         return OpenOrders(transactions, expiring or 0, overdue or 0, holds, int(points or 0))
+
+    async def guessing(self, now_ms: int) -> Guessing:
+        """Count who must wait, and the programs under attack: a row for each wait and hour."""
+        refusal, tally = CodeRefusalTable, CodeTallyTable
+        waiting = await self._session.exec(
+            select(refusal.kind, func.count())
+            .where(col(refusal.until_ms) > now_ms)
+            .group_by(refusal.kind)
+        )
+        programs = await self._session.exec(select(ProgramTable.program_id))
+        names = [scope.name for program_id in programs for scope in scopes_of(program_id, "")[:1]]
+        shown = await self._session.exec(
+            select(func.sum(tally.matched), func.sum(tally.failed))
+            .where(col(tally.scope).in_(names), tally.hour >= hour_of(now_ms) - HOURS_COUNTED)
+            .group_by(tally.scope)
+        )
+        return Guessing(
+            {ScopeKind(kind): count for kind, count in waiting},
+            sum(under_attack(Tally(int(matched), int(failed))) for matched, failed in shown),
+        )
 
     async def imbalance(self) -> int:
         """Sum up by how much the programs' accounts fail to sum to 0: reads every account."""

@@ -28,6 +28,7 @@ from prometheus_client.core import (
     Metric,
 )
 
+from server.domain.guessing import ScopeKind
 from server.transport.error_catalogue import OK
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -202,6 +203,17 @@ class VitalMetrics:
             "loyalty_ledger_checked_timestamp_seconds",
             "When the accounts were last summed up; 0 before the first time.",
         )
+        self._waits = Gauge(
+            "loyalty_code_waits",
+            "Terminals, stores and keys that must wait because of too many wrong codes.",
+            ("scope",),
+            registry=registry,
+        )
+        self._attacked = gauge(
+            "loyalty_programs_under_attack",
+            "Programs that were shown too many wrong codes by all of their keys together.",
+        )
+        self.show_guessing({}, 0)
         self._looked = gauge(
             "loyalty_holds_checked_timestamp_seconds",
             "When open transactions were last counted; 0 before the first time.",
@@ -217,6 +229,12 @@ class VitalMetrics:
         self._holds.set(holds)
         self._points.set(points)
         self._looked.set_to_current_time()
+
+    def show_guessing(self, waits: Mapping[ScopeKind, int], attacked: int) -> None:
+        """Show how many of each kind must wait, and how many programs are under attack."""
+        for kind in (ScopeKind.TERMINAL, ScopeKind.STORE, ScopeKind.KEY):
+            self._waits.labels(kind.value).set(waits.get(kind, 0))
+        self._attacked.set(attacked)
 
     def show_imbalance(self, points: int) -> None:
         """Show by how much the ledger is out of balance."""

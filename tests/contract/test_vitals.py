@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from server.application.reads import NOTHING
 from server.application.trail import Trail
 from server.domain.errors import StorageUnavailableError
+from server.domain.guessing import FIRST_WAIT_MS, FREE, ScopeKind
 from server.storage.tally import Tally
 from server.storage.writer import Item, names_of
 from server.sweeper import sweep_forever
+from server.transport.telemetry import VitalMetrics
 from server.vitals import watch_forever
+from tests.support.guessing import tills_of
 from tests.support.ledger import execute
 from tests.support.orders import COFFEE, DAY_MS, START_MS, Till
 from tests.support.programs import enroll
@@ -29,6 +33,8 @@ class Watch:
 
     def __init__(self) -> None:
         self.open: dict[str, int] = {}
+        self.waits: Mapping[ScopeKind, int] | None = None
+        self.attacked: int | None = None
         self.imbalance: int | None = None
         self.swept: list[tuple[int, int, int]] = []
         self.failures = 0
@@ -36,6 +42,10 @@ class Watch:
     def show_open(self, **seen: int) -> None:
         """Keep what is open."""
         self.open = seen
+
+    def show_guessing(self, waits: Mapping[ScopeKind, int], attacked: int) -> None:
+        """Keep who must wait, and how many programs are under attack."""
+        self.waits, self.attacked = waits, attacked
 
     def show_imbalance(self, points: int) -> None:
         """Keep by how much the ledger is out of balance."""
@@ -99,6 +109,57 @@ async def test_ledger_out_of_balance_is_seen(database_url: str) -> None:
         watch = Watch()
         await until(lambda: watch.imbalance is not None, watch_forever(store, watch))
         assert watch.imbalance == 7
+
+
+async def test_waits_are_counted_by_who_must_wait(database_url: str) -> None:
+    """A terminal that guesses waits alone, then its store and key with it; what is over is not."""
+    async with demo_store(database_url) as store:
+        tills = await tills_of(store)
+        await tills.guess(FREE[ScopeKind.TERMINAL] + 1, terminal="kiosk-1")
+        async with store.read() as reader:
+            alone = await reader.guessing(tills.now_ms)
+        await tills.guess(FREE[ScopeKind.KEY] - FREE[ScopeKind.TERMINAL], first=100)
+        async with store.read() as reader:
+            together = await reader.guessing(tills.now_ms)
+            over = await reader.guessing(tills.now_ms + FIRST_WAIT_MS)
+    assert alone.waits == {ScopeKind.TERMINAL: 1}
+    assert together.waits == dict.fromkeys((ScopeKind.TERMINAL, ScopeKind.STORE, ScopeKind.KEY), 1)
+    assert over.waits == {}
+    assert together.attacked == 0
+
+
+async def test_program_under_attack_is_counted_for_a_day(database_url: str) -> None:
+    """Many keys that each guess what is free are an attack, until their guesses are forgotten."""
+    async with demo_store(database_url) as store:
+        for number in range(5):
+            thief = await tills_of(store, f"thief-{number}")
+            await thief.guess(FREE[ScopeKind.KEY] - 1, first=1000 * number)
+            async with store.read() as reader:
+                seen = await reader.guessing(thief.now_ms)
+            guesses = (number + 1) * (FREE[ScopeKind.KEY] - 1)
+            assert seen.attacked == (guesses > FREE[ScopeKind.PROGRAM])
+            assert seen.waits.get(ScopeKind.STORE, 0) == seen.attacked
+        async with store.read() as reader:
+            later = await reader.guessing(thief.now_ms + DAY_MS + HOUR_MS)
+    assert seen.attacked == 1
+    assert later.attacked == 0
+
+
+async def test_wait_is_shown_at_the_next_look(database_url: str) -> None:
+    """Somebody who waits is measured although no call of theirs is refused meanwhile."""
+    async with demo_store(database_url) as store:
+        watch = Watch()
+        await until(lambda: watch.waits is not None, watch_forever(store, watch))
+        assert (watch.waits, watch.attacked) == ({}, 0)
+        await (await tills_of(store)).guess(FREE[ScopeKind.KEY] + 1)
+        registry = CollectorRegistry()
+        shown = VitalMetrics(registry)
+        await until(
+            lambda: registry.get_sample_value("loyalty_code_waits", {"scope": "key"}),
+            watch_forever(store, shown),
+        )
+    assert registry.get_sample_value("loyalty_code_waits", {"scope": "terminal"}) == 0
+    assert registry.get_sample_value("loyalty_programs_under_attack") == 0
 
 
 async def test_sweeps_are_told_with_what_they_left(database_url: str) -> None:

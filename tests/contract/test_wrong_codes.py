@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from server.application.create_key import CreateKey, create_key
 from server.application.get_code import DEAD_OF_LATE_MS, get_code
-from server.application.idempotency import Keyed, run_once
-from server.application.identify_member import IdentifyMember, identify_member
+from server.application.idempotency import Keyed
 from server.application.trail import TRAIL, Trail
 from server.application.wrong_codes import CountUnknownCode, count_unknown_code
 from server.cli import main
@@ -28,60 +25,14 @@ from server.domain.errors import (
     TooManyWrongCodesError,
 )
 from server.domain.guessing import FIRST_WAIT_MS, FREE, LONGEST_WAIT_MS, ScopeKind
-from server.domain.keys import ApiKey, Role
-from server.storage.store import Store
+from server.domain.keys import Role
+from tests.support.guessing import tills_of
 from tests.support.ledger import count_rows, rows
-from tests.support.programs import PROGRAM_ID, enroll, identify_command, issue
+from tests.support.programs import enroll, identify_command, issue
 from tests.support.stores import PEPPER, demo_store, open_store
 
 FREE_KEY, FREE_TERMINAL = FREE[ScopeKind.KEY], FREE[ScopeKind.TERMINAL]
 LIFETIME_MS = 300_000
-
-
-@dataclass
-class Tills:
-    """Tills of one API key, whose clock the test moves."""
-
-    store: Store
-    key: ApiKey
-    now_ms: int
-
-    async def show(self, code: str, store_id: int = 9999, terminal: str | None = None) -> Any:
-        """Show a code for a new order; answers what came of it, an error included."""
-        command = identify_command(code)
-        pos = replace(command.point_of_sale, store_id=store_id, terminal=terminal)
-        return await self.run(replace(command, key=self.key, point_of_sale=pos))
-
-    async def run(self, command: IdentifyMember, keyed: Keyed | None = None) -> Any:
-        """Identify; answers what came of it, an error included."""
-        work = partial(
-            run_once,
-            use_case=identify_member,
-            command=command,
-            render=lambda identified: identified.transaction_id.encode(),
-            keyed=keyed,
-        )
-        try:
-            return await self.store.write(
-                lambda unit, _now: work(unit, self.now_ms), timeout_s=60, reads=command.reads()
-            )
-        except LoyaltyError as error:
-            return error
-
-    async def guess(self, count: int, first: int = 0, **place: Any) -> list[type]:
-        """Show wrong codes one after the other; answers the kinds of what came of it."""
-        return [type(await self.show(f"{first + n:06d}", **place)) for n in range(count)]
-
-    async def right(self) -> Any:
-        """Show a right code."""
-        return await self.show(await issue(self.store, await enroll(self.store)))
-
-
-async def tills_of(store: Store, partner: str = "partner", role: Role = Role.TILL) -> Tills:
-    """Make a key that no test has used."""
-    command = CreateKey(PROGRAM_ID, partner, role)
-    created = await store.write(lambda unit, now: create_key(unit, command, now))
-    return Tills(store, created.key, wall_clock_ms())
 
 
 async def test_guesser_must_wait_longer_and_longer(database_url: str) -> None:

@@ -1,0 +1,62 @@
+"""Tills that show codes, right and wrong, at a time that the test chooses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from server.application.create_key import CreateKey, create_key
+from server.application.idempotency import Keyed, run_once
+from server.application.identify_member import IdentifyMember, identify_member
+from server.domain.clock import now_ms as wall_clock_ms
+from server.domain.errors import LoyaltyError
+from server.domain.keys import ApiKey, Role
+from server.storage.store import Store
+from tests.support.programs import PROGRAM_ID, enroll, identify_command, issue
+
+
+@dataclass
+class Tills:
+    """Tills of one API key, whose clock the test moves."""
+
+    store: Store
+    key: ApiKey
+    now_ms: int
+
+    async def show(self, code: str, store_id: int = 9999, terminal: str | None = None) -> Any:
+        """Show a code for a new order; answers what came of it, an error included."""
+        command = identify_command(code)
+        pos = replace(command.point_of_sale, store_id=store_id, terminal=terminal)
+        return await self.run(replace(command, key=self.key, point_of_sale=pos))
+
+    async def run(self, command: IdentifyMember, keyed: Keyed | None = None) -> Any:
+        """Identify; answers what came of it, an error included."""
+        work = partial(
+            run_once,
+            use_case=identify_member,
+            command=command,
+            render=lambda identified: identified.transaction_id.encode(),
+            keyed=keyed,
+        )
+        try:
+            return await self.store.write(
+                lambda unit, _now: work(unit, self.now_ms), timeout_s=60, reads=command.reads()
+            )
+        except LoyaltyError as error:
+            return error
+
+    async def guess(self, count: int, first: int = 0, **place: Any) -> list[type]:
+        """Show wrong codes one after the other; answers the kinds of what came of it."""
+        return [type(await self.show(f"{first + n:06d}", **place)) for n in range(count)]
+
+    async def right(self) -> Any:
+        """Show a right code."""
+        return await self.show(await issue(self.store, await enroll(self.store)))
+
+
+async def tills_of(store: Store, partner: str = "partner", role: Role = Role.TILL) -> Tills:
+    """Make a key that no test has used."""
+    command = CreateKey(PROGRAM_ID, partner, role)
+    created = await store.write(lambda unit, now: create_key(unit, command, now))
+    return Tills(store, created.key, wall_clock_ms())
