@@ -218,8 +218,8 @@ class EnvoyProcess:
                         break
             await asyncio.sleep(POLL_S)
         listeners = json.loads(await self._admin("GET", "/listeners?format=json"))
-        listener = listeners["listener_statuses"][0]["local_address"]["socket_address"]
-        self.http_port = listener["port_value"]
+        (edge,) = (seen for seen in listeners["listener_statuses"] if seen["name"] == "edge")
+        self.http_port = edge["local_address"]["socket_address"]["port_value"]
 
     async def _calls_under_way(self) -> int:
         """Count the calls that have no answer yet."""

@@ -1,0 +1,42 @@
+"""Puts parts of envoy/ into its configuration, as README.md there tells an operator to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from tests.support.http import free_port
+
+ENVOY = Path(__file__).resolve().parents[2] / "envoy"
+
+
+def add_metrics(config: dict[str, Any], port: int) -> None:
+    """Serve what Envoy measures on a port of its own."""
+    parts = _parts_of("metrics.yaml")
+    admin = config["admin"]["address"]["socket_address"]
+    # The part must name it, so Envoy can't choose one by itself.
+    admin["port_value"] = free_port()
+    parts["listener"]["address"]["socket_address"]["port_value"] = port
+    (endpoint,) = parts["cluster"]["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    endpoint["endpoint"]["address"]["socket_address"] = admin
+    config["static_resources"]["listeners"].append(parts["listener"])
+    config["static_resources"]["clusters"].append(parts["cluster"])
+
+
+def add_access_log(config: dict[str, Any]) -> None:
+    """Write a line about each call."""
+    manager_of(config).update(_parts_of("access_log.yaml")["manager"])
+
+
+def manager_of(config: dict[str, Any]) -> dict[str, Any]:
+    """Give the part of a configuration that takes calls."""
+    chain = config["static_resources"]["listeners"][0]["filter_chains"][0]
+    manager: dict[str, Any] = chain["filters"][0]["typed_config"]
+    return manager
+
+
+def _parts_of(name: str) -> dict[str, Any]:
+    parts: dict[str, Any] = YAML(typ="safe").load(ENVOY / name)
+    return parts
