@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import promql_parser
 import pytest
 import pytest_asyncio
-from prometheus_client.parser import text_string_to_metric_families
 from ruamel.yaml import YAML
 
-from server.transport.error_catalogue import GRPC_CODES
 from server.transport.server import SERVICES
+from tests.support.edge_parts import add_metrics
 from tests.support.http import HttpClient, free_port
-from tests.support.server import run_server
+from tests.support.measured import Sample, samples_of
+from tests.support.server import run_front
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 OPERATIONS = (DOCS / "operations.md").read_text(encoding="utf-8")
@@ -29,24 +30,34 @@ QUERIES = {
     for target in panel["targets"]
 }
 PROMETHEUS_OWN = {"up"}
-NAME = re.compile(r"`((?:rpc|loyalty|process)_[a-z_]*\*?)`")
-LABELS = {
-    "rpc_method": {f"{s.name}/{method.name}" for s in SERVICES for method in s.methods},
-    "outcome": set(GRPC_CODES),
-    "file": {"database", "log"},
+NAME = re.compile(r"`((?:rpc|loyalty|process|envoy)_[a-z_]*\*?)`")
+METHODS = {f"{service.name}/{method.name}" for service in SERVICES for method in service.methods}
+SOME_METHODS = {
+    "CODE_NOT_FOUND": {"IdentifyService/Identify", "CodeService/GetCode"},
+    "CODE_ALREADY_USED": {"IdentifyService/Identify"},
+    "TOO_MANY_WRONG_CODES": {"IdentifyService/Identify", "CodeService/GetCode"},
+    "RECEIPT_NOT_FOUND": {"TransactionService/ClaimReceipt"},
 }
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """The names of all samples on the page of a running server."""
+async def samples(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Sample]:
+    """What is measured of a server and an Envoy that nobody has called yet."""
+    server_port, envoy_port = free_port(), free_port()
+    adapt = partial(add_metrics, port=envoy_port)
     folder = tmp_path_factory.mktemp("watching")
-    port = free_port()
-    async with run_server(folder, metrics_port=port) as server:
-        await server.admin.enroll()
-        answer = await HttpClient("127.0.0.1", port).request("GET", "/metrics", None, {})
-    families = text_string_to_metric_families(answer.body.decode())
-    return {sample.name for family in families for sample in family.samples}
+    async with run_front(folder, adapt=adapt, metrics_port=server_port):
+        pages = [
+            await HttpClient("127.0.0.1", port).request("GET", path, None, {})
+            for port, path in ((server_port, "/metrics"), (envoy_port, "/stats/prometheus"))
+        ]
+    return [sample for page in pages for sample in samples_of(page.body.decode())]
+
+
+@pytest.fixture(scope="module")
+def names(samples: Sequence[Sample]) -> set[str]:
+    """The names of all measurements of the server."""
+    return {sample.name for sample in samples if not sample.name.startswith("envoy_")}
 
 
 def selectors(node: Any) -> Iterator[Any]:
@@ -65,29 +76,52 @@ def selectors(node: Any) -> Iterator[Any]:
         yield from selectors(node.expr)
 
 
-def check(query: str, names: set[str]) -> None:
-    """Require that a query is PromQL, and about what a server measures."""
+def check(query: str, samples: Sequence[Sample]) -> None:
+    """Require that a query is PromQL, and about what is measured before the first call."""
     found = list(selectors(promql_parser.parse(query)))
     assert found
     for selector in found:
-        assert selector.name in names | PROMETHEUS_OWN
+        if selector.name in PROMETHEUS_OWN:
+            continue
+        series = [sample.labels for sample in samples if sample.name == selector.name]
+        assert series
         for matcher in selector.matchers.matchers:
-            if matcher.name in LABELS:
-                assert set(re.split(r"\|", matcher.value)) <= LABELS[matcher.name]
+            there = {labels.get(matcher.name) for labels in series}
+            assert set(matcher.value.split("|")) <= there
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
-async def test_alert_watches_what_is_measured(rule: dict[str, Any], names: set[str]) -> None:
-    """Every alert is PromQL about metrics, methods and outcomes that there are."""
-    check(rule["expr"], names)
+async def test_alert_watches_what_is_measured(
+    rule: dict[str, Any], samples: Sequence[Sample]
+) -> None:
+    """Every alert is PromQL about metrics, methods and outcomes that there are from the start."""
+    check(rule["expr"], samples)
     assert re.fullmatch(r"\d+[smh]", rule["for"])
     assert rule["labels"]["severity"] in {"warning", "critical"}
 
 
 @pytest.mark.parametrize("query", QUERIES.values(), ids=list(QUERIES))
-async def test_panel_shows_what_is_measured(query: str, names: set[str]) -> None:
+async def test_panel_shows_what_is_measured(query: str, samples: Sequence[Sample]) -> None:
     """Every query of the dashboard is PromQL about metrics that there are."""
-    check(query, names)
+    check(query, samples)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+async def test_first_call_with_an_outcome_is_a_rise(
+    rule: dict[str, Any], samples: Sequence[Sample]
+) -> None:
+    """What an alert counts begins at 0 for every method: a series born at 1 has not risen."""
+    counted = {
+        (sample.labels["rpc_method"], sample.labels["outcome"])
+        for sample in samples
+        if sample.name == "rpc_server_call_duration_seconds_count" and sample.value == 0
+    }
+    for selector in selectors(promql_parser.parse(rule["expr"])):
+        for matcher in selector.matchers.matchers:
+            if matcher.name == "outcome":
+                for outcome in matcher.value.split("|"):
+                    methods = SOME_METHODS.get(outcome, METHODS)
+                    assert {(method, outcome) for method in methods} <= counted
 
 
 def test_alerts_are_explained() -> None:
@@ -105,7 +139,7 @@ def test_alerts_are_explained() -> None:
 
 
 async def test_metrics_are_explained(names: set[str]) -> None:
-    """The table of metrics has what a server measures, and nothing else."""
+    """The tables of metrics have all that a server measures, and what is asked of Envoy."""
     chapter = OPERATIONS.partition("## Metrics")[2].partition("\n## ")[0]
     rows = [row.split("|")[1] for row in chapter.splitlines() if row.startswith("| `")]
     told = {name for row in rows for name in NAME.findall(row)}
@@ -113,7 +147,10 @@ async def test_metrics_are_explained(names: set[str]) -> None:
     families = {re.sub(r"_(bucket|sum|count)$", "", name) for name in samples}
     ours = {name for name in families if not name.startswith("process_")}
 
-    assert told == ours | {"process_*"}
+    queries = [rule["expr"] for rule in RULES] + list(QUERIES.values())
+    asked = {s.name for query in queries for s in selectors(promql_parser.parse(query))}
+
+    assert told == ours | {"process_*"} | {name for name in asked if name.startswith("envoy_")}
 
 
 def test_dashboard_can_be_imported() -> None:
