@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import shlex
 import signal
 import sys
 import time
+import uuid
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -25,6 +27,7 @@ from rich.table import Table
 from server.application.adjust_points import AdjustPoints, adjust_points
 from server.application.apply_program import ApplyProgram, ProgramMovedError, apply_program
 from server.application.create_key import CreateKey, ProgramUnknownError, create_key
+from server.application.idempotency import KEY_FORM, Answer, run_once
 from server.application.program_changes import Change, ProgramChangeError, program_changes
 from server.application.program_document import parse_program, program_file_error
 from server.application.program_source import ProgramFileError, render_mistakes
@@ -44,9 +47,10 @@ from server.bootstrap import (
 )
 from server.config import Settings, require_known_variables
 from server.domain.clock import rfc3339
-from server.domain.errors import LoyaltyError
+from server.domain.errors import DeadlinePassedError, LoyaltyError, StorageUnavailableError
 from server.domain.keys import Role
 from server.domain.program import Program
+from server.domain.records import Member
 from server.sandbox.demo_visit import DemoFailedError, play_demo
 from server.sandbox.run import run_sandbox
 from server.storage.audit import Report, audit
@@ -306,15 +310,48 @@ def adjust_command(
     loyalty_id: Annotated[str, typer.Argument(help="The member's loyalty ID.")],
     points: Annotated[int, typer.Argument(help="Points to give; below 0 to take.")],
     reason: Annotated[str, typer.Option(help="Why, for the ledger.")],
+    key: Annotated[
+        str,
+        typer.Option(
+            help="Idempotency key: with the same one the points move once. Made unless given."
+        ),
+    ] = "",
 ) -> None:
     """Give a member points, or take some: -- before a number below 0."""
+    key = key or str(uuid.uuid4())
+    if not KEY_FORM.fullmatch(key):
+        raise typer.BadParameter("must be 1 to 255 printable ASCII characters", param_hint="--key")
     command = AdjustPoints(program_id, loyalty_id.lower(), points, reason)
 
     async def adjust(store: Store) -> None:
-        done = await store.write(lambda unit, now: adjust_points(unit, command, now))
-        out.print(f"{done.result.name} now has {done.result.available.balance} points available.")
+        if _settings().known_pepper() is None:
+            raise CommandError("The outcome is kept sealed: set LOYALTY_CODE_PEPPER, the servers'.")
+        work = partial(
+            run_once,
+            use_case=adjust_points,
+            command=command,
+            render=_adjusted,
+            keyed=command.keyed(key),
+        )
+        # Told before anything happens: whoever loses the outcome can still ask for it.
+        err.print(f"Idempotency key: {key}", markup=False)
+        answer: Answer = await store.write(work)
+        out.print(answer.body.decode(), markup=False)
+        if answer.repeated:
+            err.print("That was the outcome the first time: no points moved again.")
 
-    _run(partial(_with_store, adjust))
+    try:
+        _run(partial(_with_store, adjust))
+    except (DeadlinePassedError, StorageUnavailableError):
+        again = ("--key", key, "--reason", reason, "--", program_id, loyalty_id, str(points))
+        raise CommandError(
+            "The database did not answer in time: the points may have moved, or may still. Run "
+            f"`{shlex.join(('loyalty', 'adjust', *again))}`: with this key they move once."
+        ) from None
+
+
+def _adjusted(member: Member) -> bytes:
+    return f"{member.name} now has {member.available.balance} points available.".encode()
 
 
 @keys.command("create")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import astuple, dataclass
 
 from server.application.create_key import ProgramUnknownError
-from server.application.idempotency import Done
+from server.application.idempotency import OPERATOR_SCOPE, Done, Keyed
 from server.application.unit import Unit
 from server.domain.errors import (
     FieldViolation,
@@ -25,6 +27,12 @@ class AdjustPoints:
     loyalty_id: str
     points: int
     note: str
+
+    def keyed(self, idempotency_key: str) -> Keyed:
+        """Tell what an operator's idempotency key stands for."""
+        meaning = json.dumps(astuple(self)).encode()
+        fingerprint = hashlib.sha256(meaning).digest()
+        return Keyed(OPERATOR_SCOPE, idempotency_key, "adjust", fingerprint)
 
 
 def adjust_points(unit: Unit, command: AdjustPoints, now_ms: int) -> Done[Member]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -12,6 +13,12 @@ from server.domain.keys import ApiKey
 from server.domain.records import Code, Remembered, Transaction
 
 R = TypeVar("R")
+
+KEY_FORM = re.compile(r"[\x20-\x7e]{1,255}")
+"""What an idempotency key is made of."""
+
+OPERATOR_SCOPE = "operator"
+"""Scope of operators' idempotency keys; a partner's scope always has a slash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +47,8 @@ class Keyed:
     An idempotency key as a caller sent it.
 
     Attributes:
-        scope: Program and partner, whose keys are their own.
-        method: The RPC, as `Service/Method`.
+        scope: Whose key it is: a program's partner, or an operator.
+        method: The RPC, as `Service/Method`, or the command of an operator.
         fingerprint: Hash of the request's meaning.
     """
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from typing import Any, NoReturn, Protocol, TypeVar
 from google.protobuf.message import Message
 
 from server.application.idempotency import (
+    KEY_FORM,
     Answer,
     Done,
     Keyed,
@@ -33,7 +33,6 @@ R = TypeVar("R")
 
 DEADLINE_MAX_S = 5.0
 USER_DATETIME_MAX = 64
-_IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 
 class Command(Protocol):
@@ -196,7 +195,7 @@ class Call:
         key = self.metadata.get("idempotency-key")
         if key is None:
             return None
-        if not _IDEMPOTENCY_KEY.fullmatch(key):
+        if not KEY_FORM.fullmatch(key):
             raise _header_invalid("idempotency-key", "must be 1 to 255 printable ASCII characters")
         self.request.DiscardUnknownFields()
         meaning = self.method.encode() + self.request.SerializeToString(deterministic=True)

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from server.cli import main
 from server.config import Settings
+from server.domain.errors import DeadlinePassedError, LoyaltyError, StorageUnavailableError
+from server.domain.program import Catalog
 from server.sandbox.demo_data import PROGRAM_FILE
 from server.storage.migrate import migrate
+from server.storage.store import Store
+from tests.support.databases import Backend, fresh_database
+from tests.support.ledger import audit, balances
+from tests.support.programs import PROGRAM_ID, add_member, put_program
+from tests.support.stores import PEPPER, open_store
 
 MEMBER = "4711fc2a-3a8f-414f-a9e7-44dd5231dca7"
+OTHER = "0d9b2f64-7c1e-4b5a-9f3d-2e8a6c5b7d10"
 ON_WHAT_IS_THERE = (
     ("keys", "list"),
     ("keys", "create", "demo-ca", "acme", "--role", "till"),
@@ -140,4 +152,118 @@ def test_unknown_program_is_named(run: Run, capsys: pytest.CaptureFixture[str]) 
     run("apply", str(PROGRAM_FILE), "--yes")
 
     assert run("adjust", "nope", MEMBER, "5", "--reason", "gift") == 1
-    assert capsys.readouterr().err.startswith("There is no program nope: ")
+    assert "\nThere is no program nope: " in capsys.readouterr().err
+
+
+@pytest.fixture
+def members(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A store of each kind, set for commands, with two members of 100 points; gives its URL."""
+
+    async def fill(url: str) -> None:
+        async with open_store(url) as store:
+            await put_program(store)
+            for loyalty_id in (MEMBER, OTHER):
+                await store.write(
+                    lambda unit, now, chosen=loyalty_id: add_member(unit, now, 100, chosen)
+                )
+
+    with fresh_database(backend) as url:
+        asyncio.run(fill(url))
+        monkeypatch.setenv("LOYALTY_DATABASE_URL", url)
+        monkeypatch.setenv("LOYALTY_CODE_PEPPER", PEPPER.decode())
+        yield url
+        audit(url)
+
+
+def test_adjustment_sent_again_moves_points_once(
+    run: Run, members: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same command with the same key prints the same outcome and moves nothing more."""
+    once = ("adjust", PROGRAM_ID, MEMBER, "5", "--reason", "gift", "--key", "case 17")
+    assert run(*once) == 0
+    first = capsys.readouterr()
+    assert run("adjust", PROGRAM_ID, MEMBER, "1", "--reason", "gift") == 0
+    assert "Idempotency key: " in capsys.readouterr().err
+
+    assert run(*once) == 0
+
+    again = capsys.readouterr()
+    assert first.out == again.out == "Guest now has 105 points available.\n"
+    assert first.err == "Idempotency key: case 17\n"
+    assert "no points moved again" in again.err
+    assert balances(members, MEMBER) == (106, 0)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [(OTHER, "5", "gift"), (MEMBER, "6", "gift"), (MEMBER, "5", "a gift")],
+    ids=["member", "points", "reason"],
+)
+def test_key_of_another_adjustment_is_refused(
+    run: Run, members: str, capsys: pytest.CaptureFixture[str], other: tuple[str, str, str]
+) -> None:
+    """A key stands for one member, number of points and reason; nothing moves for others."""
+    loyalty_id, points, reason = other
+    key = ("--key", "k")
+    assert run("adjust", PROGRAM_ID, MEMBER, "5", "--reason", "gift", *key) == 0
+    capsys.readouterr()
+
+    assert run("adjust", PROGRAM_ID, loyalty_id, points, "--reason", reason, *key) == 1
+
+    assert "Idempotency key k was used with another request." in capsys.readouterr().err
+    assert balances(members, MEMBER) == (105, 0)
+    assert balances(members, OTHER) == (100, 0)
+
+
+@pytest.mark.parametrize("problem", [DeadlinePassedError(), StorageUnavailableError()], ids=repr)
+def test_adjustment_without_an_outcome_tells_how_to_repeat_it(
+    run: Run,
+    members: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    problem: LoyaltyError,
+) -> None:
+    """Points moved too late to be told of move no second time with the command that is named."""
+    write = Store.write
+
+    async def write_and_lose(store: Store, *work: Any) -> Any:
+        outcome = await write(store, *work)
+        if isinstance(outcome, Catalog):
+            return outcome
+        raise problem
+
+    with monkeypatch.context() as lossy:
+        lossy.setattr(Store, "write", write_and_lose)
+        assert run("adjust", PROGRAM_ID, MEMBER, "--reason", "it's late", "--", "-5") == 1
+    assert balances(members, MEMBER) == (95, 0)
+    told = capsys.readouterr()
+    assert told.out == ""
+    program, *arguments = shlex.split(told.err.split("`")[1])
+
+    assert program == "loyalty"
+    assert run(*arguments) == 0
+
+    assert capsys.readouterr().out == "Guest now has 95 points available.\n"
+    assert balances(members, MEMBER) == (95, 0)
+
+
+def test_malformed_idempotency_key_is_misuse(
+    run: Run, members: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A key that no call could carry is refused before anything is opened."""
+    assert run("adjust", PROGRAM_ID, MEMBER, "5", "--reason", "gift", "--key", "\x00") == 2
+
+    assert "1 to 255 printable ASCII characters" in capsys.readouterr().err
+    assert balances(members, MEMBER) == (100, 0)
+
+
+def test_adjustment_needs_the_pepper(
+    run: Run, members: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without the pepper its outcome could not be opened again, so nothing moves."""
+    monkeypatch.delenv("LOYALTY_CODE_PEPPER")
+
+    assert run("adjust", PROGRAM_ID, MEMBER, "5", "--reason", "gift") == 1
+
+    assert "set LOYALTY_CODE_PEPPER" in capsys.readouterr().err
+    assert balances(members, MEMBER) == (100, 0)
