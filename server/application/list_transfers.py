@@ -10,7 +10,7 @@ from server.application.get_member import get_member
 from server.application.reading import Reader, TransferEntry
 from server.domain.errors import FieldViolation, RequestInvalidError
 from server.domain.keys import ApiKey
-from server.domain.ledger import MEMBER_KINDS, AccountKind
+from server.domain.ledger import AccountKind
 
 PAGE_SIZE_DEFAULT = 50
 TRANSFER_ID_MAX = 2**63 - 1
@@ -18,7 +18,7 @@ TRANSFER_ID_MAX = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class ListTransfers:
-    """The member, the page, and the account to keep to; both when absent."""
+    """The member, the page, and the account to keep to; all, a debt too, when absent."""
 
     key: ApiKey
     loyalty_id: str
@@ -44,9 +44,11 @@ async def list_transfers(reader: Reader, command: ListTransfers) -> TransferPage
         RequestInvalidError: The page token is not one of this listing's.
     """
     member = await get_member(reader, command.key, command.loyalty_id)
-    wanted = MEMBER_KINDS if command.account is None else (command.account,)
+    debt = await reader.debt(member)
     accounts = [
-        account.account_id for account in (member.available, member.held) if account.kind in wanted
+        account.account_id
+        for account in (member.available, member.held, debt)
+        if account is not None and command.account in {None, account.kind}
     ]
     scope = f"{member.number}/{command.account or 0:d}"
     size = command.page_size or PAGE_SIZE_DEFAULT

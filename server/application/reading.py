@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from server.domain.guessing import Refusal, Scope
-from server.domain.ledger import AccountKind, Cause
+from server.domain.ledger import Account, AccountKind, Cause
 from server.domain.records import Code, Member, Remembered, Transaction
 
 
@@ -74,5 +74,5 @@ class Reader(Protocol):
     async def remembered(self, scope: str, idempotency_key: str) -> Remembered | None:
         """Find the answer kept under an idempotency key."""
 
-    async def owed_points(self, member: Member) -> int:
-        """Tell what a member owes the program, from 0."""
+    async def debt(self, member: Member) -> Account | None:
+        """Find a member's debt; absent when there never was one."""

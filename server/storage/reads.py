@@ -123,15 +123,17 @@ class SqlReader:
             held=_account(accounts[1]),
         )
 
-    async def owed_points(self, member: Member) -> int:
-        """See `Reader.owed_points`."""
-        debt = await self._session.exec(
-            select(AccountTable.balance).where(
-                AccountTable.member_number == member.number,
-                AccountTable.kind == int(AccountKind.DEBT),
+    async def debt(self, member: Member) -> Account | None:
+        """See `Reader.debt`."""
+        row = (
+            await self._session.exec(
+                select(AccountTable).where(
+                    AccountTable.member_number == member.number,
+                    AccountTable.kind == int(AccountKind.DEBT),
+                )
             )
-        )
-        return -(debt.one_or_none() or 0)
+        ).one_or_none()
+        return None if row is None else _account(row)
 
     async def transaction(self, transaction_id: str) -> TransactionEntry | None:
         """See `Reader.transaction`."""

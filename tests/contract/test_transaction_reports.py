@@ -10,6 +10,8 @@ import pytest_asyncio
 
 from server.application.adjust_points import AdjustPoints, adjust_points
 from server.application.apply_program import ApplyProgram, apply_program
+from server.application.list_transfers import ListTransfers, list_transfers
+from server.application.reading import TransferEntry
 from server.application.update_transaction import update_transaction
 from server.domain.basket import AppliedDiscount, BasketLine
 from server.domain.errors import (
@@ -22,7 +24,7 @@ from server.domain.errors import (
     TransactionNotClaimableError,
     TransactionNotFoundError,
 )
-from server.domain.ledger import POINTS_MAX
+from server.domain.ledger import POINTS_MAX, AccountKind
 from server.domain.records import TransactionStatus
 from tests.support.ledger import audit, balances, rows
 from tests.support.orders import (
@@ -265,6 +267,53 @@ async def test_void_of_spent_points_leaves_a_debt(till: Till, database_url: str)
     told = await till.void(earning)
     assert told.result.available_points == 0
     assert _debt(database_url) == -800
+
+
+@pytest.mark.parametrize("page_size", [1, 2, 50])
+async def test_history_tells_of_a_debt(till: Till, page_size: int) -> None:
+    """What became a debt, and what paid it, is listed on its page between the other transfers."""
+    program = replace(demo_program(), void_spent="debt")
+    await till.store.write(lambda unit, now: apply_program(unit, ApplyProgram(program), now))
+    guest = await enroll(till.store)
+    transaction = await till.identify(guest)
+    await till.update(transaction, CLAIMED, basket(item(9000)))
+    spending = await till.identify(guest)
+    await till.update(spending, CLAIMED, basket(reward(COFFEE)))
+    await till.void(transaction)
+    await till.update(await till.identify(guest), CLAIMED, basket(item(10_000)))
+
+    moves = [
+        (entry.source, entry.destination, entry.points)
+        for entry in await _history(till, guest, None, page_size)
+    ]
+
+    assert moves == [
+        (AccountKind.ISSUED, AccountKind.AVAILABLE, 200),
+        (AccountKind.ISSUED, AccountKind.DEBT, 800),
+        (AccountKind.DEBT, AccountKind.ISSUED, 800),
+        (AccountKind.AVAILABLE, AccountKind.ISSUED, 100),
+        (AccountKind.HELD, AccountKind.REDEEMED, 800),
+        (AccountKind.AVAILABLE, AccountKind.HELD, 800),
+        (AccountKind.ISSUED, AccountKind.AVAILABLE, 900),
+    ]
+    for entry in await _history(till, guest, AccountKind.AVAILABLE, page_size):
+        assert AccountKind.AVAILABLE in {entry.source, entry.destination}
+
+
+async def _history(
+    till: Till, guest: str, account: AccountKind | None, page_size: int
+) -> list[TransferEntry]:
+    """List a guest's transfers page by page."""
+    told: list[TransferEntry] = []
+    token = ""
+    async with till.store.read() as reader:
+        while True:
+            command = ListTransfers(KEY, guest, page_size, token, account)
+            page = await list_transfers(reader, command)
+            told += page.transfers
+            token = page.next_page_token
+            if not token:
+                return told
 
 
 def _debt(database_url: str) -> int:

@@ -35,8 +35,9 @@ class MemberServicer:
         """See the contract."""
         async with call.read() as reader:
             member = await get_member(reader, call.key, request.loyalty_id)
-            owed = await reader.owed_points(member)
-        return pb.GetMemberResponse(member=_member(member, owed)).SerializeToString()
+            debt = await reader.debt(member)
+        owed_points = 0 if debt is None else -debt.balance
+        return pb.GetMemberResponse(member=_member(member, owed_points)).SerializeToString()
 
     async def ListTransfers(  # noqa: N802
         self, request: pb.ListTransfersRequest, call: Call

@@ -80,13 +80,13 @@ async def unexplained(caller: Caller, loyalty_id: str) -> list[str]:
     return []
 
 
-async def _points(caller: Caller, loyalty_id: str) -> tuple[int, int]:
+async def _points(caller: Caller, loyalty_id: str) -> tuple[int, int, int]:
     request = member_service_pb2.GetMemberRequest(loyalty_id=loyalty_id)
     member = (await caller.call(caller.members.GetMember, request)).member
-    return member.available_points, member.held_points
+    return member.available_points, member.held_points, member.owed_points
 
 
-async def _moved(caller: Caller, loyalty_id: str) -> tuple[int, int]:
+async def _moved(caller: Caller, loyalty_id: str) -> tuple[int, int, int]:
     moved: Counter[int] = Counter()
     token = ""
     while True:
@@ -103,7 +103,8 @@ async def _moved(caller: Caller, loyalty_id: str) -> tuple[int, int]:
         if not token:
             break
     account = member_service_pb2.Transfer
-    return moved[account.ACCOUNT_AVAILABLE], moved[account.ACCOUNT_HELD]
+    available, held = moved[account.ACCOUNT_AVAILABLE], moved[account.ACCOUNT_HELD]
+    return available, held, -moved[account.ACCOUNT_DEBT]
 
 
 async def run(trial: Trial) -> None:
