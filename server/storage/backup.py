@@ -7,6 +7,8 @@ audit. It keeps a check of the code pepper, never the pepper.
 
 from __future__ import annotations
 
+import fcntl
+import glob
 import hashlib
 import hmac
 import os
@@ -339,16 +341,46 @@ def _workplace(file: Path, target: Database) -> Iterator[Path]:
 @contextmanager
 def _beside(file: Path) -> Iterator[Path]:
     """Create a file of another name in the same folder; it is gone afterwards, unless moved."""
-    draft = file.with_name(f".{file.name}.{os.getpid()}.partial")
+    folder = file.absolute().parent
+    with _entered(file, folder):
+        try:
+            descriptor, name = tempfile.mkstemp(".partial", f".{file.name}.", folder)
+        except OSError as problem:
+            raise _unwritable(file, problem) from None
+        os.close(descriptor)
+        try:
+            yield Path(name)
+        finally:
+            for suffix in ("", *_SIDE_FILES):
+                Path(name + suffix).unlink(missing_ok=True)
+
+
+@contextmanager
+def _entered(file: Path, folder: Path) -> Iterator[None]:
+    """
+    Share the folder's lock with all who have a draft there; who is alone removes what is left.
+
+    Whoever was killed left a draft behind. The drafts themselves are SQLite's to lock.
+    """
     try:
-        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        descriptor = os.open(folder, os.O_RDONLY)
     except OSError as problem:
-        raise BackupError(f"{file} can't be written: {problem.strerror}") from None
+        raise _unwritable(file, problem) from None
     try:
-        yield draft
+        with suppress(OSError):  # Others are at work, or the file system has no such locks.
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for suffix in ("", *_SIDE_FILES):
+                for left in folder.glob(f".{glob.escape(file.name)}.*.partial{suffix}"):
+                    left.unlink(missing_ok=True)
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
     finally:
-        for suffix in ("", *_SIDE_FILES):
-            draft.with_name(draft.name + suffix).unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _unwritable(file: Path, problem: OSError) -> BackupError:
+    return BackupError(f"{file} can't be written: {problem.strerror}")
 
 
 def _sync(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import stat
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 
 from server.cli import main
 from server.storage.audit import audit
-from server.storage.backup import BackupError, Restored, back_up, restore
+from server.storage.backup import BackupError, Restored, Saved, back_up, restore
 from server.storage.copy import CopyError
 from server.storage.databases import Database, UnreachableError
 from server.storage.migrate import SchemaError
@@ -118,6 +119,45 @@ def test_backup_is_never_written_over_another(source: Database, tmp_path: Path) 
     with pytest.raises(BackupError, match="is not a file"):
         back_up(source, tmp_path, PEPPER)
     assert _left(tmp_path) == ["saved.db"]
+
+
+def test_what_a_killed_command_left_is_tidied_away(
+    source: Database, saved: Path, sqlite: Sqlite, tmp_path: Path
+) -> None:
+    """A draft that nobody works on any more blocks neither a backup nor a restore, and goes."""
+    store = Path(sqlite.empty_database().removeprefix("sqlite:///"))
+    file = tmp_path / "again.db"
+    left = [
+        place.with_name(f".{place.name}.{named}.partial{suffix}")
+        for place in (file, store)
+        for named in (os.getpid(), "x7_k2")
+        for suffix in ("", "-journal")
+    ]
+    other = tmp_path / ".other.db.1.partial"
+    for draft in (*left, other):
+        draft.touch()
+
+    back_up(source, file, PEPPER)
+    restore(saved, Database.from_text(f"sqlite:///{store}"), PEPPER)
+
+    assert not [draft for draft in left if draft.exists()]
+    assert other.exists()
+
+
+def test_backups_at_once_leave_one_another_alone(source: Database, tmp_path: Path) -> None:
+    """A backup that begins beside another of the same name takes nothing of it away."""
+    file = tmp_path / "saved.db"
+    began: list[Saved] = []
+
+    def report(_stage: str, _done: int, _total: int) -> None:
+        if not began:
+            began.append(back_up(source, file, PEPPER, replace=True))
+
+    saved = back_up(source, file, PEPPER, report, replace=True)
+
+    assert began[0].rows == saved.rows
+    assert _left(tmp_path) == ["saved.db"]
+    assert audit(Database.from_text(f"sqlite:///{file}")).all_hold
 
 
 def test_bad_store_is_not_saved(source: Database, tmp_path: Path) -> None:
