@@ -34,6 +34,7 @@ def apply_program(unit: Unit, command: ApplyProgram, _now_ms: int) -> tuple[Chan
         ProgramChangeError: A field can't be changed.
         ProgramMovedError: The changes are not those the operator agreed to; nothing is done.
     """
+    unit.lock_catalog()
     old = unit.catalog.programs.get(command.program.program_id)
     changes = program_changes(old, command.program)
     if command.expected is not None and changes != command.expected:

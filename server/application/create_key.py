@@ -41,6 +41,7 @@ def create_key(unit: Unit, command: CreateKey, now_ms: int) -> CreatedKey:
         ProgramUnknownError: No program of this name was applied.
         StoreNotFoundError: The program has no such store.
     """
+    unit.lock_catalog()
     program = unit.catalog.programs.get(command.program_id)
     if program is None:
         raise ProgramUnknownError(command.program_id)

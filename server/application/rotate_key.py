@@ -34,6 +34,7 @@ def rotate_key(unit: Unit, command: RotateKey, now_ms: int) -> CreatedKey:
         KeyUnknownError: No live key has this name.
         RotationOpenError: There are two such keys already.
     """
+    unit.lock_catalog()
     live = unit.catalog.keys.values()
     old = next((key for key in live if key.key_id == command.key_id), None)
     if old is None:

@@ -158,6 +158,9 @@ class Unit(Protocol):
             LedgerBrokenError: The ledger's rules forbid it; callers check first.
         """
 
+    def lock_catalog(self) -> None:
+        """Keep others from changing the catalogue until the unit ends, and look at it again."""
+
     def save_program(self, program: Program) -> None:
         """Replace a program with its stores and incentives; a new one gets its accounts."""
 

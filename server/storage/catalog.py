@@ -28,6 +28,12 @@ def load(connection: Connection, statements: Statements) -> Catalog:
             return catalog
 
 
+def lock(connection: Connection, statements: Statements) -> int:
+    """Wait for whoever changes the catalogue, and keep others from it; answers the revision."""
+    (revision,) = connection.execute(statements.lock_revision.sql).fetchone()
+    return int(revision)
+
+
 def _revision(connection: Connection, statements: Statements) -> int:
     (revision,) = connection.execute(statements.catalog_revision.sql).fetchone()
     return int(revision)

@@ -403,6 +403,7 @@ class Statements:
         """Build the statements of programs, stores, incentives and keys."""
         revision = table_of(t.CatalogRevisionTable)
         self.catalog_revision = self._compile(select(revision.c.revision))
+        self.lock_revision = self._compile(select(revision.c.revision).with_for_update())
         self.bump_revision = self._compile(
             update(revision).values(revision=revision.c.revision + _constant(1))
         )

@@ -359,6 +359,11 @@ class UnitOfWork:
         self._moved[source.account_id] = source
         self._moved[destination.account_id] = destination
 
+    def lock_catalog(self) -> None:
+        """See `Unit.lock_catalog`."""
+        if catalog_tables.lock(self._connection, self._statements) != self.catalog.revision:
+            self.catalog = catalog_tables.load(self._connection, self._statements)
+
     def save_program(self, program: Program) -> None:
         """See `Unit.save_program`."""
         self.changes += 1

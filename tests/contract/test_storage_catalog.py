@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from server.application.apply_program import ApplyProgram, ProgramMovedError, apply_program
 from server.application.create_key import CreatedKey, CreateKey, ProgramUnknownError, create_key
-from server.application.program_changes import ProgramChangeError
+from server.application.program_changes import ProgramChangeError, program_changes
+from server.application.rotate_key import RotateKey, RotationOpenError, rotate_key
+from server.application.unit import Unit
 from server.domain.errors import StoreNotFoundError
 from server.domain.keys import Role, key_digest
 from server.domain.program import Store as Shop
 from server.storage.store import Store
+from tests.support.databases import fresh_database
 from tests.support.ledger import audit, rows
+from tests.support.postgres import Postgres, Serializable
 from tests.support.programs import PROGRAM_ID, demo_program, enroll, other_program, put_program
 from tests.support.stores import demo_store, open_store
 
@@ -24,6 +31,85 @@ NEW_SHOP = Shop(4242, "New shop", "America/Toronto", loyalty_enabled=True)
 async def _new_key(store: Store, role: Role = Role.TILL) -> CreatedKey:
     command = CreateKey(PROGRAM_ID, "partner", role, frozenset({9999}))
     return await store.write(lambda unit, now_ms: create_key(unit, command, now_ms))
+
+
+@pytest.fixture(params=["postgresql", "serializable"])
+def shared_url(request: pytest.FixtureRequest, postgres: Postgres) -> Iterator[str]:
+    """A database that several write to at once, as only a server's has."""
+    backend = postgres if request.param == "postgresql" else Serializable(postgres)
+    with fresh_database(backend) as url:
+        yield url
+
+
+async def _at_once(first: Store, second: Store, *works: Callable[[Unit, int], Any]) -> list[Any]:
+    """Run two units of work, of which the second begins before the first is committed."""
+    decided, begun = threading.Event(), threading.Event()
+    one, other = works
+
+    def lead(unit: Unit, now_ms: int) -> Any:
+        outcome = one(unit, now_ms)
+        decided.set()
+        assert begun.wait(10)
+        return outcome
+
+    def follow(unit: Unit, now_ms: int) -> Any:
+        begun.set()
+        return other(unit, now_ms)
+
+    leading = asyncio.create_task(first.write(lead))
+    assert await asyncio.to_thread(decided.wait, 10)
+    return await asyncio.gather(leading, second.write(follow), return_exceptions=True)
+
+
+async def test_rotations_at_once_make_one_key(shared_url: str) -> None:
+    """Of two who replace a key at once the second is told of the first one's key."""
+    async with demo_store(shared_url) as store, open_store(shared_url) as other:
+        old = await _new_key(store)
+
+        def rotate(unit: Unit, now_ms: int) -> CreatedKey:
+            return rotate_key(unit, RotateKey(old.key.key_id), now_ms)
+
+        made, refused = await _at_once(store, other, rotate, rotate)
+
+        assert isinstance(refused, RotationOpenError)
+        live = {old.key.key_id, made.key.key_id}
+        assert set(refused.args) == live
+        await other.refresh_catalog()
+        assert {key.key_id for key in other.catalog.keys.values()} == live
+
+
+async def test_programs_applied_at_once_do_not_overwrite_one_another(shared_url: str) -> None:
+    """Who agreed to changes of a program that somebody changes meanwhile is told to look again."""
+    async with demo_store(shared_url) as store, open_store(shared_url) as other:
+
+        def renaming(name: str) -> Callable[[Unit, int], Any]:
+            program = replace(demo_program(), name=name)
+            command = ApplyProgram(program, program_changes(demo_program(), program))
+            return lambda unit, now_ms: apply_program(unit, command, now_ms)
+
+        _, refused = await _at_once(store, other, renaming("First"), renaming("Second"))
+
+        assert isinstance(refused, ProgramMovedError)
+        await other.refresh_catalog()
+        assert other.catalog.programs[PROGRAM_ID].name == "First"
+
+
+async def test_key_is_not_made_for_a_store_that_leaves(shared_url: str) -> None:
+    """A key is limited to the stores that the program has when the key is made."""
+    program = demo_program()
+    rest = {number: shop for number, shop in program.stores.items() if number != 9999}
+    async with demo_store(shared_url) as store, open_store(shared_url) as other:
+        remove = ApplyProgram(replace(program, stores=rest))
+        create = CreateKey(PROGRAM_ID, "partner", Role.TILL, frozenset({9999}))
+
+        _, refused = await _at_once(
+            store,
+            other,
+            lambda unit, now_ms: apply_program(unit, remove, now_ms),
+            lambda unit, now_ms: create_key(unit, create, now_ms),
+        )
+
+        assert refused == StoreNotFoundError(9999)
 
 
 async def test_program_survives_the_database(database_url: str) -> None:
