@@ -16,7 +16,7 @@ from server.application.unit import Unit
 from server.application.update_transaction import release, room_for_points
 from server.domain.errors import PointsInsufficientError
 from server.domain.keys import ApiKey
-from server.domain.ledger import AccountKind, Cause, Origin
+from server.domain.ledger import POINTS_MAX, AccountKind, Cause, Origin
 from server.domain.program import Program
 from server.domain.records import Member, Transaction, TransactionStatus
 
@@ -64,7 +64,8 @@ def void_transaction(unit: Unit, command: VoidTransaction, now_ms: int) -> Done[
         StoreNotAllowedError: The key is limited to other stores.
         MemberNotFoundError: The till names a guest who is no member.
         RequestInvalidError: The till names another guest or transaction.
-        PointsInsufficientError: The earned points are spent and the program makes no debts.
+        PointsInsufficientError: The earned points are spent and the program makes no debts, or
+            none so large.
     """
     program = unit.catalog.programs[command.key.program_id]
     transaction = find_transaction(unit, command.key, command.transaction_id)
@@ -84,7 +85,8 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
     Cancel a transaction.
 
     Raises:
-        PointsInsufficientError: The earned points are spent and the program makes no debts.
+        PointsInsufficientError: The earned points are spent and the program makes no debts, or
+            none so large.
     """
     if transaction.member_number is None:
         _mark_void(unit, transaction, now_ms)
@@ -124,7 +126,7 @@ def _reverse(
     burned = min(transaction.points_redeemed, room_for_points(member))
     spendable = member.available.balance + burned
     short = max(0, earned - spendable)
-    if short and program.void_spent == "refuse":
+    if short and (program.void_spent == "refuse" or short > _room_for_debt(unit, member)):
         raise PointsInsufficientError(spendable, earned)
     if burned:
         redeemed = unit.program_account(program.program_id, AccountKind.REDEEMED)
@@ -140,3 +142,9 @@ def _reverse(
         unit.change(redemption, voided_ms=now_ms)
         unit.count_redemption(member, redemption.incentive_id, -redemption.quantity)
     return burned
+
+
+def _room_for_debt(unit: Unit, member: Member) -> int:
+    """Tell how many more points the ledger lets a member owe."""
+    debt = unit.debt(member)
+    return POINTS_MAX if debt is None else POINTS_MAX + debt.balance

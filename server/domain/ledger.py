@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 POINTS_MAX = 2**31 - 1
-"""Most points a member can have: what an int32 on the wire carries."""
+"""Most points a member can have, or owe: what an int32 on the wire carries."""
 
 GENESIS = bytes(32)
 """Head of the chain of an account that no transfer has touched."""
@@ -65,7 +65,7 @@ class Account:
 
     Attributes:
         account_id: Number of the account.
-        balance: Points in it; never below 0 in `MEMBER_KINDS`, never above 0 in a debt.
+        balance: Points in it; 0 to `POINTS_MAX` in `MEMBER_KINDS`, -`POINTS_MAX` to 0 in a debt.
         sequence: Transfers that touched it so far.
         head: Hash over all of them.
     """
@@ -141,6 +141,8 @@ def transfer(source: Account, destination: Account, points: int, origin: Origin)
         raise LedgerBrokenError(f"account {source.account_id} has less than {points} points")
     if destination.kind in MEMBER_KINDS and destination.balance + points > POINTS_MAX:
         raise LedgerBrokenError(f"account {destination.account_id} would exceed {POINTS_MAX}")
+    if source.kind is AccountKind.DEBT and source.balance - points < -POINTS_MAX:
+        raise LedgerBrokenError(f"debt {source.account_id} would exceed {POINTS_MAX}")
     if destination.kind is AccountKind.DEBT and destination.balance + points > 0:
         raise LedgerBrokenError(f"debt {destination.account_id} is less than {points} points")
     facts = facts_of(source.account_id, destination.account_id, points, origin)

@@ -27,6 +27,7 @@ from server.domain.errors import (
     RulesFailedError,
     TransactionNotClaimableError,
 )
+from server.domain.ledger import POINTS_MAX
 from server.domain.program import SpentPoints
 from server.domain.records import TransactionStatus
 from server.storage.store import Store
@@ -191,13 +192,15 @@ class World:
             told = await self.till.void(visit.transaction_id)
         except PointsInsufficientError:
             assert short
-            assert self.void_spent == "refuse"
+            assert guest is not None
+            assert self.void_spent == "refuse" or guest.debt + short > POINTS_MAX
             return
         if visit.void_answer is not None:
             assert told.repeated
             assert told.result == visit.void_answer
             return
         assert not (short and self.void_spent == "refuse")
+        assert guest is None or guest.debt + short <= POINTS_MAX
         back = visit.held + visit.burned if visit.status is not VOID else 0
         taken = visit.earned if visit.status is CLAIMED else 0
         if guest is not None and visit.status is not VOID:

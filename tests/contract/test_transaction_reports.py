@@ -269,6 +269,40 @@ async def test_void_of_spent_points_leaves_a_debt(till: Till, database_url: str)
     assert _debt(database_url) == -800
 
 
+async def test_debt_is_bounded_as_a_balance_is(till: Till, database_url: str) -> None:
+    """A void that would leave a debt beyond what a member can be told of is refused whole."""
+    program = replace(demo_program(), void_spent="debt")
+    await till.store.write(lambda unit, now: apply_program(unit, ApplyProgram(program), now))
+    guest = await enroll(till.store)
+
+    async def claim_and_spend(points: int) -> str:
+        transaction = await till.identify(guest)
+        told = await till.update(transaction, CLAIMED, basket(item(points * 10)))
+        assert told.result.earned_points == points
+        if told.result.available_points:
+            take = AdjustPoints(PROGRAM_ID, guest, -told.result.available_points, "spent")
+            await till.store.write(lambda unit, now: adjust_points(unit, take, now))
+        return transaction
+
+    first, small, large = [
+        await claim_and_spend(points) for points in (POINTS_MAX - 1, 1, POINTS_MAX)
+    ]
+    await till.void(first)
+    with pytest.raises(PointsInsufficientError):
+        await till.void(large)
+    await till.void(small)
+    assert _debt(database_url) == -POINTS_MAX
+
+    with pytest.raises(PointsInsufficientError) as refused:
+        await till.void(large)
+
+    assert refused.value == PointsInsufficientError(0, POINTS_MAX)
+    assert (_debt(database_url), balances(database_url, guest)) == (-POINTS_MAX, (0, 0))
+    await claim_and_spend(POINTS_MAX)
+    await till.void(large)
+    assert _debt(database_url) == -POINTS_MAX
+
+
 @pytest.mark.parametrize("page_size", [1, 2, 50])
 async def test_history_tells_of_a_debt(till: Till, page_size: int) -> None:
     """What became a debt, and what paid it, is listed on its page between the other transfers."""

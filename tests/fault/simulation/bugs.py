@@ -102,7 +102,7 @@ BUGS = (
     Bug(
         "a void forgets what the program does about spent points",
         f"{APPLICATION}.void_transaction",
-        'if short and program.void_spent == "refuse":',
+        'if short and (program.void_spent == "refuse" or short > _room_for_debt(unit, member)):',
         "if short:",
     ),
     Bug(

@@ -421,7 +421,8 @@ class Model:
             taken = order.earned
             back = max(0, min(order.burned, POINTS_MAX - guest.available - guest.held))
             short = max(0, taken - guest.available - back)
-            if short and self.scheme.void_spent == "refuse":
+            refused = self.scheme.void_spent == "refuse" or guest.debt + short > POINTS_MAX
+            if short and refused:
                 return "POINTS_INSUFFICIENT"
 
         def done(body: bytes) -> None:

@@ -74,6 +74,20 @@ def test_members_account_stays_in_its_bounds(kind: AccountKind) -> None:
     assert member.balance == POINTS_MAX
 
 
+def test_debt_stays_in_its_bounds() -> None:
+    """A debt grows to what an int32 carries, and is paid to nothing, never beyond."""
+    program, debt = _account(1, AccountKind.ISSUED), _account(2, AccountKind.DEBT, -10)
+    with pytest.raises(LedgerBrokenError):
+        transfer(program, debt, 11, ORIGIN)
+    with pytest.raises(LedgerBrokenError):
+        transfer(debt, program, POINTS_MAX - 9, ORIGIN)
+    assert (program.balance, debt.balance, debt.head) == (0, -10, GENESIS)
+    transfer(debt, program, POINTS_MAX - 10, ORIGIN)
+    assert debt.balance == -POINTS_MAX
+    transfer(program, debt, POINTS_MAX, ORIGIN)
+    assert debt.balance == 0
+
+
 @pytest.mark.parametrize(
     "other",
     [
