@@ -108,11 +108,11 @@ def require_addresses(settings: Settings, workers: int = 1) -> None:
         AddressError: A port or the address can't be listened on.
     """
     host, port = settings.grpc_host, settings.grpc_port
-    if port == settings.metrics_port != 0:
+    if port == settings.metrics_port != 0 and host == settings.metrics_host:
         raise AddressError("LOYALTY_GRPC_PORT and LOYALTY_METRICS_PORT must differ.")
     require_free(host, port, "LOYALTY_GRPC_PORT", shared=settings.share_port)
     for number in range(workers if settings.metrics_port else 0):
-        require_free(host, settings.metrics_port + number, "LOYALTY_METRICS_PORT")
+        require_free(settings.metrics_host, settings.metrics_port + number, "LOYALTY_METRICS_PORT")
 
 
 def require_pepper(settings: Settings) -> bytes:
@@ -205,7 +205,7 @@ async def serve(
         _warn_of_loss(settings)
     async with open_store(settings) as store:
         telemetry = Telemetry(
-            settings.grpc_host, settings.metrics_port, measure=bool(settings.otlp_endpoint)
+            settings.metrics_host, settings.metrics_port, measure=bool(settings.otlp_endpoint)
         )
         otlp = _open_otlp(settings, telemetry)
         server = LoyaltyServer(

@@ -23,6 +23,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TaskID
 from rich.table import Table
+from rich.text import Text
 
 from server.application.adjust_points import AdjustPoints, adjust_points
 from server.application.apply_program import ApplyProgram, ProgramMovedError, apply_program
@@ -83,8 +84,9 @@ app = typer.Typer(
 keys = typer.Typer(help="API keys of partners.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 
-out = Console(soft_wrap=True, highlight=False)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
+# What members and partners are called is printed as it is, brackets and colons too.
+out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
 # Wider than any row: one that does not fit is for the terminal to wrap, not to be cut short.
 tables = Console(width=4096, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
@@ -187,9 +189,9 @@ def audit_command() -> None:
         findings = audit(_settings().database(), report)
     seconds = time.perf_counter() - started
     if not findings.all_hold:
-        out.print(f"First bad row: {findings.problems[0]}.", markup=False)
+        out.print(f"First bad row: {findings.problems[0]}.")
         for problem in findings.problems[1:]:
-            out.print(f"  {problem}.", markup=False)
+            out.print(f"  {problem}.")
         hidden = findings.problem_count - len(findings.problems)
         if hidden:
             out.print(f"  and {hidden:,} more.")
@@ -334,9 +336,9 @@ def adjust_command(
             keyed=command.keyed(key),
         )
         # Told before anything happens: whoever loses the outcome can still ask for it.
-        err.print(f"Idempotency key: {key}", markup=False)
+        err.print(f"Idempotency key: {key}")
         answer: Answer = await store.write(work)
-        out.print(answer.body.decode(), markup=False)
+        out.print(answer.body.decode())
         if answer.repeated:
             err.print("That was the outcome the first time: no points moved again.")
 
@@ -531,9 +533,11 @@ async def _apply(program: Program, *, yes: bool, dry_run: bool) -> None:
 def _show(program: Program, changes: tuple[Change, ...]) -> None:
     if not changes:
         out.print(f"{program.program_id} is as the file says: nothing to do.")
-    signs = {"add": "[green]+", "change": "[yellow]~", "remove": "[red]-", "retire": "[red]-"}
+    signs = {"add": ("+", "green"), "change": ("~", "yellow")}
     for change in changes:
-        out.print(f"{signs[change.kind]} {change.kind} {change.subject}[/] {change.name}")
+        sign, color = signs.get(change.kind, ("-", "red"))
+        what = (f"{sign} {change.kind} {change.subject}", color)
+        out.print(Text.assemble(what, f" {change.name}"))
         if change.kind == "change":
             for field in change.fields:
                 out.print(f"    {field.field}: {field.old or '(none)'} -> {field.new or '(none)'}")
@@ -628,5 +632,5 @@ def main() -> None:
         explanation = _explain(problem)
         if explanation is None:
             raise
-        err.print(explanation, markup=False)
+        err.print(explanation)
         sys.exit(1)

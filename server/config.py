@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     metrics_port: int = Field(
         0, ge=0, le=65535, description="Port of Prometheus metrics; 0 measures nothing."
     )
+    metrics_host: str = Field("127.0.0.1", description="Address the metrics are served on.")
     otlp_endpoint: str = Field(
         "",
         description="OpenTelemetry collector; nothing is traced or sent when empty.",

@@ -23,7 +23,7 @@ def require_free(host: str, port: int, setting: str, *, shared: bool = False) ->
     Args:
         host: Address of this machine, or its name.
         port: Where; 0 is always free.
-        setting: The variable that holds the port.
+        setting: The variable that holds the port; the host's ends in HOST where it ends in PORT.
         shared: Whether others may listen there as well, if they say the same.
 
     Raises:
@@ -31,10 +31,11 @@ def require_free(host: str, port: int, setting: str, *, shared: bool = False) ->
     """
     if host.startswith("unix:"):
         return
+    elsewhere = f"{setting.removesuffix('PORT')}HOST {host} is no address of this machine."
     try:
         found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise AddressError(f"LOYALTY_GRPC_HOST {host} is no address of this machine.") from None
+        raise AddressError(elsewhere) from None
     outcomes = [_try(family, address, shared=shared) for family, *_, address in found]
     if errno.EADDRINUSE in outcomes:
         raise AddressError(f"Port {port} is taken: set {setting} to another.")
@@ -42,7 +43,7 @@ def require_free(host: str, port: int, setting: str, *, shared: bool = False) ->
         raise AddressError(f"Port {port} is kept for others: set {setting} to one above 1023.")
     # A name may have an IPv6 address as well, which this machine need not speak.
     if 0 not in outcomes:
-        raise AddressError(f"LOYALTY_GRPC_HOST {host} is no address of this machine.")
+        raise AddressError(elsewhere)
 
 
 def _try(family: int, address: tuple[object, ...], *, shared: bool) -> int:

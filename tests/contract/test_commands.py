@@ -18,7 +18,7 @@ from server.sandbox.demo_data import PROGRAM_FILE
 from server.storage.migrate import migrate
 from server.storage.store import Store
 from tests.support.databases import Backend, fresh_database
-from tests.support.ledger import audit, balances
+from tests.support.ledger import audit, balances, execute
 from tests.support.programs import PROGRAM_ID, add_member, put_program
 from tests.support.stores import PEPPER, open_store
 
@@ -192,6 +192,22 @@ def test_adjustment_sent_again_moves_points_once(
     assert first.err == "Idempotency key: case 17\n"
     assert "no points moved again" in again.err
     assert balances(members, MEMBER) == (106, 0)
+
+
+def test_names_are_printed_as_they_are(
+    run: Run, members: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A name that looks like markup changes nothing of what is done and told."""
+    name = "Bob [/b] [red]:smile:"
+    execute(members, "UPDATE member SET name = :name", name=name)
+    assert run("adjust", PROGRAM_ID, MEMBER, "5", "--reason", "gift") == 0
+    assert capsys.readouterr().out == f"{name} now has 105 points available.\n"
+
+    assert run("keys", "create", PROGRAM_ID, name, "--role", "till") == 0
+
+    told = capsys.readouterr()
+    assert f" for {name}. " in told.err
+    assert told.out.startswith("lk_")
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 from server.cli import main
+from server.config import Settings
 from server.transport.addresses import authority, require_free
 from tests.support.server import open_channel, run_server
 
@@ -52,6 +53,19 @@ def test_address_of_another_machine_is_named(
     said = told(monkeypatch, capsys, ALLOW_PLAINTEXT="true", **settings)
 
     assert said == f"LOYALTY_GRPC_HOST {host} is no address of this machine.\n"
+
+
+def test_metrics_have_an_address_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Metrics are served where LOYALTY_METRICS_HOST says, whatever address calls come to."""
+    settings = {"METRICS_HOST": "192.0.2.1", "METRICS_PORT": "50998", "GRPC_PORT": "0"}
+    said = told(monkeypatch, capsys, DATA_DIR=str(tmp_path), **settings)
+
+    assert said == "LOYALTY_METRICS_HOST 192.0.2.1 is no address of this machine.\n"
+    monkeypatch.delenv("LOYALTY_METRICS_HOST")
+    monkeypatch.setenv("LOYALTY_GRPC_HOST", "192.0.2.1")
+    assert Settings().metrics_host == "127.0.0.1"
 
 
 def test_ports_must_differ(
