@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import fields
 from enum import StrEnum
 from functools import lru_cache
@@ -14,6 +13,7 @@ import grpc
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 
+from server.application.trail import REQUEST_ID_MAX
 from server.domain.errors import (
     FieldViolation,
     LoyaltyError,
@@ -26,14 +26,25 @@ from server.transport.error_catalogue import CATALOGUE, ErrorRow, retry_after_ms
 
 DOMAIN = "loyalty.v1"
 NAMED_MAX = 5
-RULES_SHOWN_MAX = 10
+SUMMED_UP_MAX = 10
+LISTED_MAX = 100
+"""Broken fields or rules to begin with when as many are sought as fit: more never do."""
+
 TARGETS_SHOWN_MAX = 20
-DETAILS_BYTES_MAX = 2700
-"""In base64, and beside the message, details of this size keep the trailers below 4 KiB."""
+TRAILERS_BYTES_MAX = 4096
+"""All trailers of a gRPC refusal as HTTP/2 counts them: half of what callers' libraries take."""
+
+ENTRY_BYTES = 32
+"""What HTTP/2 counts for a trailer besides its name and value."""
+
+VALUES_BYTES_MAX = 512
+"""All values of an error: a program file's longest name is 128 characters of up to 4 bytes."""
 
 LEGACY_BODY_BYTES_MAX = 40_000
 
 _WORD_START = re.compile(r"_([a-z0-9])")
+_ESCAPED = re.compile(rb"[^\x20-\x24\x26-\x7e]")
+"""Bytes that gRPC sends as `%XX` in a message."""
 
 
 class Dialect(StrEnum):
@@ -51,42 +62,58 @@ def json_field(path: str) -> str:
 def message_of(error: LoyaltyError) -> str:
     """Give the English text of an error; of broken fields it names the first few."""
     if isinstance(error, RequestInvalidError):
-        named = [f"{broken.field} {broken.message}".strip() for broken in error.violations]
-        more = [f"and {len(named) - NAMED_MAX} more"] if len(named) > NAMED_MAX else []
-        return "; ".join(named[:NAMED_MAX] + more)
-    return CATALOGUE[type(error)].message.format(**_metadata(error))
+        first, left = error.violations[:NAMED_MAX], len(error.violations) - NAMED_MAX
+        named = [f"{broken.field} {broken.message}".strip() for broken in first]
+        return "; ".join([*named, f"and {left} more"] if left > 0 else named)
+    return CATALOGUE[type(error)].message.format(**_values(error))
 
 
 def grpc_trailers(error: LoyaltyError) -> tuple[tuple[str, bytes], ...]:
     """Render `google.rpc.Status` with as many of its details as 4 KiB of trailers hold."""
-    row = CATALOGUE[type(error)]
-    violations = list(error.violations) if isinstance(error, RequestInvalidError) else []
-    shown = violations
+    listed = min(len(_listed(error)), LISTED_MAX)
     while True:
-        packed = _status(row, error, shown, len(violations)).SerializeToString()
-        if len(packed) <= DETAILS_BYTES_MAX or not shown:
+        status = _status(error, listed)
+        packed = status.SerializeToString()
+        if not listed or _trailers_bytes(status.message, packed) <= TRAILERS_BYTES_MAX:
             return (("grpc-status-details-bin", packed),)
-        shown = shown[: len(shown) * 3 // 4]
+        listed = listed * 3 // 4
 
 
-def _status(
-    row: ErrorRow, error: LoyaltyError, shown: Sequence[FieldViolation], total: int
-) -> status_pb2.Status:
-    metadata = _metadata(error)
-    if shown:
-        metadata["fields"] = ",".join(violation.field for violation in shown[:10])
-        metadata["violations"] = str(total)
+def _trailers_bytes(message: str, details: bytes) -> int:
+    """Count everything that ends a refused call, its request ID as long as it may be."""
+    text = message.encode()
+    sizes = {
+        "grpc-status": 2,
+        "grpc-message": len(text) + 2 * len(_ESCAPED.findall(text)),
+        "grpc-status-details-bin": -(-len(details) // 3) * 4,
+        "x-request-id": REQUEST_ID_MAX,
+    }
+    return sum(len(name) + size + ENTRY_BYTES for name, size in sizes.items())
+
+
+def _listed(error: LoyaltyError) -> tuple[FieldViolation, ...] | tuple[RuleFailure, ...]:
+    """Give the broken fields or rules that an error lists, if it is of that kind."""
+    if isinstance(error, RequestInvalidError):
+        return error.violations
+    return error.failures if isinstance(error, RulesFailedError) else ()
+
+
+def _status(error: LoyaltyError, listed: int) -> status_pb2.Status:
+    """Build a status that lists the first *listed* broken fields or rules and counts them all."""
+    row = CATALOGUE[type(error)]
     details: list[Any] = [
-        error_details_pb2.ErrorInfo(reason=row.reason, domain=DOMAIN, metadata=metadata)
+        error_details_pb2.ErrorInfo(
+            reason=row.reason, domain=DOMAIN, metadata=_metadata(error, listed)
+        )
     ]
-    if shown:
+    if isinstance(error, RequestInvalidError):
         bad = error_details_pb2.BadRequest()
-        for violation in shown:
+        for violation in error.violations[:listed]:
             bad.field_violations.add(field=violation.field, description=violation.message)
         details.append(bad)
     if isinstance(error, RulesFailedError):
         broken = error_details_pb2.PreconditionFailure()
-        for failure in error.failures[:RULES_SHOWN_MAX]:
+        for failure in error.failures[:listed]:
             broken.violations.add(
                 type=failure.code,
                 subject=f"{failure.rule_id}/{failure.incentive_id or ''}",
@@ -104,6 +131,34 @@ def _status(
         packed.Pack(detail)
         status.details.append(packed)
     return status
+
+
+def _metadata(error: LoyaltyError, listed: int) -> dict[str, str]:
+    """Give every dynamic value of an error; of what it lists the first names, and the count."""
+    shown = min(listed, SUMMED_UP_MAX)
+    if isinstance(error, RequestInvalidError):
+        named = ",".join(violation.field for violation in error.violations[:shown])
+        return {"fields": named, "violations": str(len(error.violations))}
+    if isinstance(error, RulesFailedError):
+        named = ",".join(f"{broken.rule_id}/{broken.code}" for broken in error.failures[:shown])
+        return {"failures": named, "violations": str(len(error.failures))}
+    return _values(error)
+
+
+def _values(error: LoyaltyError) -> dict[str, str]:
+    """Give every dynamic value of an error that lists nothing, cut to what the trailers hold."""
+    if isinstance(error, RequestInvalidError | RulesFailedError):
+        return {}
+    names = [field.name for field in fields(error)]  # type: ignore[arg-type]
+    return {name: _cut(str(getattr(error, name)), VALUES_BYTES_MAX // len(names)) for name in names}
+
+
+def _cut(text: str, bytes_max: int) -> str:
+    """Shorten a text to a size in UTF-8, and show that something is missing."""
+    data = text.encode()
+    if len(data) <= bytes_max:
+        return text
+    return data[: bytes_max - len("…".encode())].decode(errors="ignore") + "…"
 
 
 def legacy_trailers(error: LoyaltyError, dialect: Dialect) -> tuple[tuple[str, str], ...]:
@@ -137,7 +192,7 @@ def _rbi_body(row: ErrorRow, error: LoyaltyError) -> str:
         "statusCode": row.http,
         "isEngineError": False,
         "code": row.rbi,
-        "message": row.message.format(**_metadata(error)),
+        "message": row.message.format(**_values(error)),
         "details": details,
     }
     if isinstance(error, RequestInvalidError):
@@ -171,19 +226,6 @@ def _rule_json(failure: RuleFailure) -> dict[str, Any]:
         "incentiveId": failure.incentive_id,
     }
     return {name: value for name, value in rendered.items() if value is not None}
-
-
-def _metadata(error: LoyaltyError) -> dict[str, str]:
-    """Give every dynamic value of an error; what is listed has a detail of its own besides."""
-    if isinstance(error, RequestInvalidError):
-        return {}
-    if isinstance(error, RulesFailedError):
-        shown = error.failures[:RULES_SHOWN_MAX]
-        return {"failures": ",".join(f"{broken.rule_id}/{broken.code}" for broken in shown)}
-    return {
-        field.name: str(getattr(error, field.name))
-        for field in fields(error)  # type: ignore[arg-type]
-    }
 
 
 def _json(body: dict[str, Any]) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,48 +21,31 @@ from server.domain.errors import (
     FieldViolation,
     LoyaltyError,
     RequestInvalidError,
+    RulesFailedError,
     TooManyWrongCodesError,
 )
 from server.transport.error_catalogue import CATALOGUE, REASONS, ROWS, retry_after_ms
 from server.transport.error_rendering import (
+    LEGACY_BODY_BYTES_MAX,
     Dialect,
     grpc_trailers,
     json_field,
     legacy_trailers,
     message_of,
 )
+from tests.support.longest_errors import (
+    WIDE,
+    error_kinds,
+    longest_error,
+    most_failures,
+    most_violations,
+)
+from tests.support.trailers import trailer_bytes
 
 DESCRIPTOR_SET = Path(__file__).resolve().parents[2] / "generated" / "loyalty.binpb"
 TRAILER_BYTES_MAX = 4096
 ENVOY_TRAILER_BYTES_MAX = 64 * 1024
-MANY = tuple(
-    FieldViolation(f"order[{number}].incentive_id", "must not contain control characters")
-    for number in range(1000)
-)
-SAMPLES: dict[str, Any] = {
-    "str": "a-value",
-    "int": 4711,
-    "tuple[FieldViolation, ...]": (FieldViolation("pos_vendor.store_id", "must be set"),),
-}
-"""A value for each type that a field of an error has; of other lists none at all."""
-
-
-def _classes() -> list[type[LoyaltyError]]:
-    found: list[type[LoyaltyError]] = []
-    waiting: list[type[LoyaltyError]] = [LoyaltyError]
-    while waiting:
-        children = waiting.pop().__subclasses__()
-        found += children
-        waiting += children
-    return sorted(found, key=lambda kind: kind.__name__)
-
-
-def _sample(kind: type[LoyaltyError]) -> LoyaltyError:
-    values = {field.name: SAMPLES.get(str(field.type), ()) for field in fields(kind)}  # type: ignore[arg-type]
-    return kind(**values)
-
-
-CLASSES = _classes()
+CLASSES = error_kinds()
 every_error = pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 
 
@@ -83,10 +65,9 @@ def _detail(status: status_pb2.Status, detail: Any) -> Any:
 
 
 def _wire_bytes(error: LoyaltyError) -> int:
-    """Count the trailers of an error as HTTP/2 carries them, without compression."""
-    ((name, packed),) = grpc_trailers(error)
-    message = re.sub(rb"[^\x20-\x24\x26-\x7e]", b"%XX", message_of(error).encode())
-    return len(name) + len(base64.b64encode(packed)) + len("grpc-message") + len(message)
+    """Count the trailers of an error, beside the longest request ID that a caller may choose."""
+    trailers = (*grpc_trailers(error), ("x-request-id", "r" * 128))
+    return trailer_bytes(CATALOGUE[type(error)].code, message_of(error), trailers)
 
 
 def test_classes_rows_and_reasons_are_one_list() -> None:
@@ -110,15 +91,15 @@ def test_reason_is_named_like_its_class(kind: type[LoyaltyError]) -> None:
 @every_error
 def test_message_names_only_fields_of_the_error(kind: type[LoyaltyError]) -> None:
     """A message has no braces left and is a sentence without its full stop."""
-    text = message_of(_sample(kind))
+    text = message_of(longest_error(kind))
     assert text
     assert not re.search(r"[{}]|\.$", text)
 
 
 @every_error
 def test_error_renders_for_grpc(kind: type[LoyaltyError]) -> None:
-    """Every error has status, reason, domain and all of its values in at most 4 KiB."""
-    error = _sample(kind)
+    """The longest error of each kind has reason, domain and all its values in at most 4 KiB."""
+    error = longest_error(kind)
     row = CATALOGUE[kind]
     status = _status(error)
     assert status.code == row.code.value[0] != 0
@@ -139,7 +120,7 @@ def test_error_renders_for_grpc(kind: type[LoyaltyError]) -> None:
 @every_error
 def test_error_renders_in_both_dialects(kind: type[LoyaltyError]) -> None:
     """Every error has a status and a body of exactly the contract's keys in both dialects."""
-    error = _sample(kind)
+    error = longest_error(kind)
     row = CATALOGUE[kind]
     for dialect in Dialect:
         trailers = dict(legacy_trailers(error, dialect))
@@ -166,11 +147,11 @@ def test_refusal_passes_through_a_context_manager(kind: type[LoyaltyError]) -> N
     def manager() -> Iterator[None]:
         yield
 
-    error = _sample(kind)
+    error = longest_error(kind)
     with pytest.raises(kind) as caught, manager():
         raise error
     assert caught.value is error
-    assert error == _sample(kind)
+    assert error == longest_error(kind)
 
 
 @every_error
@@ -187,27 +168,68 @@ def test_http_status_agrees_with_the_grpc_code(kind: type[LoyaltyError]) -> None
     assert (row.http == 403) == (row.code is grpc.StatusCode.PERMISSION_DENIED)
 
 
+@every_error
+def test_value_of_any_length_stays_below_the_limit(kind: type[LoyaltyError]) -> None:
+    """Texts longer than there can be are cut, and show it, rather than pass 4 KiB."""
+    error = longest_error(kind)
+    texts = [name for name, value in vars(error).items() if isinstance(value, str)]
+    for text in ("%" * 10_000, WIDE * 10_000):
+        longer = replace(error, **dict.fromkeys(texts, text))  # type: ignore[type-var]
+        info = _detail(_status(longer), error_details_pb2.ErrorInfo())
+        assert all(info.metadata[name].endswith("…") for name in texts)
+        assert _wire_bytes(longer) <= TRAILER_BYTES_MAX
+
+
 @pytest.mark.parametrize("count", [1, 10, 100, 1000])
 def test_many_violations_stay_below_the_limit(count: int) -> None:
     """However many fields are wrong, trailers stay in 4 KiB and say how many there were."""
-    error = RequestInvalidError(MANY[:count])
+    violations = most_violations()[:count]
+    error = RequestInvalidError(violations)
     status = _status(error)
     info = _detail(status, error_details_pb2.ErrorInfo())
     bad = _detail(status, error_details_pb2.BadRequest())
+    listed = [(broken.field, broken.description) for broken in bad.field_violations]
+    assert listed == [(broken.field, broken.message) for broken in violations[: len(listed)]]
+    assert len(listed) == count or len(listed) >= 5
     assert info.metadata["violations"] == str(count)
-    assert 0 < len(bad.field_violations) <= count
-    assert bad.field_violations[0].field == "order[0].incentive_id"
-    assert count > 10 or len(bad.field_violations) == count
     assert _wire_bytes(error) <= TRAILER_BYTES_MAX
 
 
+@pytest.mark.parametrize("count", [1, 10, 100, 1000])
+def test_many_broken_rules_stay_below_the_limit(count: int) -> None:
+    """However many rules an order breaks, trailers stay in 4 KiB and say how many there were."""
+    failures = most_failures()[:count]
+    error = RulesFailedError(failures)
+    status = _status(error)
+    info = _detail(status, error_details_pb2.ErrorInfo())
+    broken = _detail(status, error_details_pb2.PreconditionFailure())
+    listed = [(one.type, one.subject, one.description) for one in broken.violations]
+    assert listed == [
+        (one.code, f"{one.rule_id}/{one.incentive_id}", one.message)
+        for one in failures[: len(listed)]
+    ]
+    assert len(listed) == count or len(listed) >= 2
+    assert info.metadata["violations"] == str(count)
+    assert _wire_bytes(error) <= TRAILER_BYTES_MAX
+
+
+def test_ten_broken_rules_of_ordinary_names_are_all_told() -> None:
+    """What an order ordinarily breaks fits as a whole."""
+    named = "3e9a71a8-75f8-493a-bb2a-e13f92052427"
+    failures = tuple(replace(one, incentive_id=named) for one in most_failures()[:10])
+    broken = _detail(_status(RulesFailedError(failures)), error_details_pb2.PreconditionFailure())
+    assert len(broken.violations) == 10
+
+
 @pytest.mark.parametrize("dialect", Dialect)
-def test_many_violations_fit_the_legacy_body(dialect: Dialect) -> None:
-    """The legacy body of a thousand wrong fields is whole JSON that Envoy can carry."""
-    trailers = legacy_trailers(RequestInvalidError(MANY), dialect)
+@every_error
+def test_longest_error_fits_the_legacy_body(kind: type[LoyaltyError], dialect: Dialect) -> None:
+    """The legacy body of thousands of wrong fields or broken rules is one that Envoy can carry."""
+    trailers = legacy_trailers(longest_error(kind), dialect)
     assert sum(len(name) + len(value) for name, value in trailers) < ENVOY_TRAILER_BYTES_MAX
-    body = json.loads(dict(trailers)["loyalty-http-body"])
-    assert body["statusCode"] == 400
+    body = dict(trailers)["loyalty-http-body"]
+    assert len(body) <= LEGACY_BODY_BYTES_MAX
+    assert json.loads(body)["statusCode"] == CATALOGUE[kind].http
 
 
 @pytest.mark.parametrize(
@@ -276,7 +298,7 @@ def test_reason_has_a_literal_example(row: Any) -> None:
         for line in map(str.strip, comment.splitlines())
         if line.startswith('{"reason"')
     )
-    info = _detail(_status(_sample(row.error)), error_details_pb2.ErrorInfo())
+    info = _detail(_status(longest_error(row.error)), error_details_pb2.ErrorInfo())
     assert (example["reason"], example["domain"]) == (info.reason, info.domain)
     assert example["metadata"].keys() == info.metadata.keys()
     assert all(isinstance(value, str) and value for value in example["metadata"].values())
