@@ -32,6 +32,7 @@ from server.sandbox.envoy_process import EnvoyProcess
 from server.sandbox.fixed_codes import identify_in_sandbox
 from server.storage.store import Store
 from tests.support.http import HttpClient
+from tests.support.trailers import trailer_bytes
 
 POS_KEY = "sandbox-pos-key"
 APP_KEY = "sandbox-app-key"
@@ -43,13 +44,21 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A gRPC error as its caller reads it."""
+    """
+    A gRPC error as its caller reads it.
+
+    Attributes:
+        violations: What each wrong field must be.
+        rules: Code and subject of each broken rule.
+        trailer_bytes: All that ended the call, as HTTP/2 counts it.
+    """
 
     code: grpc.StatusCode
     message: str
     reason: str
     metadata: dict[str, str]
     violations: dict[str, str]
+    rules: list[tuple[str, str]]
     retry_s: float | None
     trailer_bytes: int
     request_id: str
@@ -116,14 +125,15 @@ def _read(error: grpc.aio.AioRpcError) -> Refusal:
     packed = next((value for name, value in trailers if name == "grpc-status-details-bin"), b"")
     info = error_details_pb2.ErrorInfo()
     bad = error_details_pb2.BadRequest()
+    broken = error_details_pb2.PreconditionFailure()
     retry = error_details_pb2.RetryInfo()
     retry_s = None
     status = status_pb2.Status.FromString(bytes(packed))
     for detail in status.details:
         if detail.Unpack(retry):
             retry_s = retry.retry_delay.ToTimedelta().total_seconds()
-        elif not detail.Unpack(info):
-            assert detail.Unpack(bad)
+        else:
+            assert detail.Unpack(info) or detail.Unpack(bad) or detail.Unpack(broken)
     if packed:
         assert status.code == error.code().value[0]
         assert status.message == error.details()
@@ -133,10 +143,11 @@ def _read(error: grpc.aio.AioRpcError) -> Refusal:
         message=error.details() or "",
         reason=info.reason,
         metadata=dict(info.metadata),
-        violations={broken.field: broken.description for broken in bad.field_violations},
+        violations={wrong.field: wrong.description for wrong in bad.field_violations},
+        rules=[(rule.type, rule.subject) for rule in broken.violations],
         retry_s=retry_s,
         request_id=next((str(value) for name, value in trailers if name == "x-request-id"), ""),
-        trailer_bytes=sum(len(name) + len(value) for name, value in trailers),
+        trailer_bytes=trailer_bytes(error.code(), error.details() or "", trailers),
     )
 
 
