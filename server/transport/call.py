@@ -31,7 +31,9 @@ from server.domain.program import Catalog, Program
 
 R = TypeVar("R")
 
-DEADLINE_MAX_S = 5.0
+DEADLINE_MAX_S = 4.5
+"""Envoy and tills wait for 5 s: they must hear from the server before."""
+
 USER_DATETIME_MAX = 64
 
 
@@ -70,7 +72,7 @@ class Call:
     Attributes:
         method: `Service/Method`.
         request: The valid request.
-        timeout_s: Time left, at most 5 seconds.
+        timeout_s: Time left, at most `DEADLINE_MAX_S`.
         repeated: Set when the answer is an earlier call's.
     """
 

@@ -13,7 +13,11 @@ from google.protobuf import descriptor_pb2
 from google.rpc import error_details_pb2, status_pb2
 from ruamel.yaml import YAML
 
+from server.transport.call import DEADLINE_MAX_S
 from server.transport.error_rendering import DOMAIN
+
+PATIENCE_S = 5.0
+"""How long a till waits for an answer."""
 
 ES_MAPPERS = 3
 GRPC_MAPPERS = -1
@@ -93,6 +97,15 @@ def test_a_grpc_caller_reads_when_to_come_back(manager: dict[str, Any]) -> None:
     assert status.details[1].Unpack(retry)
     assert (info.reason, info.domain) == ("SERVER_BUSY", DOMAIN)
     assert retry.retry_delay.ToSeconds() == 1
+
+
+def test_each_gives_up_before_the_one_that_waits_for_it(manager: dict[str, Any]) -> None:
+    """The server is heard before Envoy gives up, and Envoy while a till still listens."""
+    (host,) = manager["route_config"]["virtual_hosts"]
+    routes = [part["route"] for part in host["routes"] if "retry_policy" in part.get("route", {})]
+    assert len(routes) == 2
+    for route in routes:
+        assert DEADLINE_MAX_S < float(route["timeout"].removesuffix("s")) <= PATIENCE_S
 
 
 def test_every_answer_of_envoy_is_json(manager: dict[str, Any]) -> None:

@@ -82,8 +82,8 @@ SETTINGS = (
         "listener/filter_chains/0/transport_socket_connect_timeout",
         "5s",
     ),
-    Setting("time for an answer", f"{ROUTES}/4/route/timeout", "6s"),
-    Setting("time for an answer, with a key", f"{ROUTES}/3/route/timeout", "6s"),
+    Setting("time for an answer", f"{ROUTES}/4/route/timeout", "5s"),
+    Setting("time for an answer, with a key", f"{ROUTES}/3/route/timeout", "5s"),
     Setting("time to connect to the server", "cluster/connect_timeout", "1s"),
     Setting("streams", f"{MANAGER}/http2_protocol_options/max_concurrent_streams", 100),
     Setting("stream window", f"{MANAGER}/http2_protocol_options/initial_stream_window_size", 65536),
@@ -238,7 +238,7 @@ SETTINGS = (
         "connect-failure,refused-stream,reset",
     ),
     Setting(
-        "streams of reflection and health may stay open", f"{ROUTES}/0/route/timeout", "0s", "6s"
+        "streams of reflection and health may stay open", f"{ROUTES}/0/route/timeout", "0s", "5s"
     ),
 )
 
