@@ -29,7 +29,8 @@ async def shared_front(
 ) -> AsyncIterator[Front]:
     """A server behind Envoy that all tests share: each uses members and orders of its own."""
     with fresh_database(backend) as url:
-        async with run_front(tmp_path_factory.mktemp("front"), database_url=url) as running:
+        folder = tmp_path_factory.mktemp("front")
+        async with run_front(folder, database_url=url, reflection=True) as running:
             yield running
 
 

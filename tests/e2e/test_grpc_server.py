@@ -164,6 +164,14 @@ async def test_grpcurl_describes_every_service(server: Server, name: str) -> Non
     assert all(f"rpc {method.name}" in output for method in service.methods)
 
 
+async def test_reflection_is_off_unless_asked_for(own_server: Server) -> None:
+    """A server without the setting does not know the service."""
+    code, output, errors = await _grpcurl(own_server.address, "list")
+    assert code != 0
+    assert output == ""
+    assert "does not support the reflection API" in errors
+
+
 async def test_grpcurl_calls_with_json(server: Server) -> None:
     """A developer calls with JSON and an API key, and reads JSON."""
     request = {

@@ -168,7 +168,7 @@ def rows(title: str) -> list[list[str]]:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def fresh_front(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Front]:
     """A sandbox that nobody has called before."""
-    async with run_front(tmp_path_factory.mktemp("readme")) as running:
+    async with run_front(tmp_path_factory.mktemp("readme"), reflection=True) as running:
         yield running
 
 

@@ -314,9 +314,7 @@ async def open_worlds(cleanup: AsyncExitStack, database_url: str, folder: Path) 
         (foreign_program("demo-us", "demo", "US", 7777), 7777),
         (foreign_program("other-ca", "other", "CA", 7776), 7776),
     ]
-    settings = settings_in(
-        folder, database_url=database_url, sweep_interval_s=UNCHANGING, reflection=False
-    )
+    settings = settings_in(folder, database_url=database_url, sweep_interval_s=UNCHANGING)
     running = await cleanup.enter_async_context(serve(settings))
 
     def put(unit: Unit, now_ms: int) -> None:

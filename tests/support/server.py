@@ -212,7 +212,6 @@ def settings_in(folder: Path, **other: Any) -> Settings:
         "http_port": 0,
         "data_dir": folder,
         "code_pepper": SecretStr("a pepper of thirty-two bytes....."),
-        "reflection": True,
         "shutdown_notice_s": 0,
     }
     return Settings(**(values | other))

@@ -19,6 +19,11 @@ def test_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch, name: str) -
     require_known_variables({name: ""})
 
 
+def test_reflection_is_off_unless_asked_for() -> None:
+    """Nobody reads the contract from a server whose operator has not said so."""
+    assert Settings().reflection is False
+
+
 @pytest.mark.parametrize(
     ("name", "meant"),
     [

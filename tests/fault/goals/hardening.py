@@ -50,7 +50,7 @@ async def run(trial: Trial) -> None:
     if trial.full:
         for line in await _unnoticed(trial):
             trial.require(holds=False, problem=f"{line}: a wrong setting is not noticed")
-    async with run_front(trial.folder / "front", reflection=False) as front:
+    async with run_front(trial.folder / "front") as front:
         parts = await _parts(front.envoy)
         for setting in SETTINGS:
             trial.require(is_as_told(parts, setting), f"{setting.line}: {setting.path}")
