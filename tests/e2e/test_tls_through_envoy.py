@@ -17,7 +17,14 @@ from ruamel.yaml import YAML
 
 from loyalty.v1 import member_service_pb2
 from server.sandbox.fixed_codes import FARHAN
-from tests.support.certificates import Authority, put, shown_serial, trusting
+from tests.support.certificates import (
+    Authority,
+    every_tls_version,
+    put,
+    shown_serial,
+    speaking,
+    trusting,
+)
 from tests.support.http import HttpClient, Response
 from tests.support.server import ADMIN_KEY, Caller, Front, open_channel, run_front
 
@@ -114,6 +121,22 @@ async def test_tls_to_envoy_and_mutual_tls_to_the_server(
                 request = member_service_pb2.GetMemberRequest(loyalty_id=FARHAN)
                 refusal = await caller.refused(caller.members.GetMember, request)
                 assert refusal.code is grpc.StatusCode.UNAVAILABLE
+
+
+@every_tls_version
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+async def test_envoy_refuses_tls_older_than_1_2(
+    tmp_path: Path, certificates: Certificates, version: ssl.TLSVersion, *, taken: bool
+) -> None:
+    """Tills may speak TLS 1.2 and 1.3 with Envoy, and not 1.1."""
+    context = speaking(certificates.outside, version)
+    async with running(tmp_path, certificates) as front:
+        if taken:
+            assert (await ask(front, context)).status == 200
+        else:
+            # By its version, not for want of a cipher that both have.
+            with pytest.raises(ssl.SSLError, match="ALERT_PROTOCOL_VERSION"):
+                await ask(front, context)
 
 
 async def test_tills_without_their_certificate_are_turned_away(

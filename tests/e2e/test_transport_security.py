@@ -23,7 +23,15 @@ from server.transport import tls
 from server.transport.redaction import redact
 from server.transport.tls import Certificates, TlsFiles, TransportSecurityError
 from tests.support.banks import ServerProcess, process_environment
-from tests.support.certificates import MONTH, Authority, put, shown_serial, trusting
+from tests.support.certificates import (
+    MONTH,
+    Authority,
+    every_tls_version,
+    put,
+    shown_serial,
+    speaking,
+    trusting,
+)
 from tests.support.server import Caller, open_channel, run_server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,24 +121,13 @@ async def test_client_authority_lets_in_only_whom_it_signed(tmp_path: Path, plac
             assert await turned_away(server.address, refused)
 
 
-@pytest.mark.parametrize(
-    ("version", "taken"),
-    [
-        (ssl.TLSVersion.TLSv1_1, False),
-        (ssl.TLSVersion.TLSv1_2, True),
-        (ssl.TLSVersion.TLSv1_3, True),
-    ],
-    ids=["1.1", "1.2", "1.3"],
-)
+@every_tls_version
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 async def test_tls_older_than_1_2_is_refused(
     tmp_path: Path, place: Place, version: ssl.TLSVersion, *, taken: bool
 ) -> None:
     """TLS 1.2 and 1.3 are spoken, 1.1 is not."""
-    context = trusting(place.authority)
-    # This end takes anything, so that it is the server who refuses.
-    context.set_ciphers("ALL:@SECLEVEL=0")
-    context.minimum_version = context.maximum_version = version
+    context = speaking(place.authority, version)
     settings = place.settings | {"tls_client_ca": None}
     async with run_server(tmp_path, **settings) as server:
         try:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -18,6 +19,17 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 DAY = timedelta(days=1)
 MONTH = timedelta(days=30)
+
+every_tls_version = pytest.mark.parametrize(
+    ("version", "taken"),
+    [
+        (ssl.TLSVersion.TLSv1_1, False),
+        (ssl.TLSVersion.TLSv1_2, True),
+        (ssl.TLSVersion.TLSv1_3, True),
+    ],
+    ids=["1.1", "1.2", "1.3"],
+)
+"""Runs a test with each version of TLS that OpenSSL still speaks, and whether it is to be taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +119,14 @@ def trusting(authority: Authority, own: tuple[Path, Path] | None = None) -> ssl.
     context = ssl.create_default_context(cadata=authority.pem.decode())
     if own is not None:
         context.load_cert_chain(*own)
+    return context
+
+
+def speaking(authority: Authority, version: ssl.TLSVersion) -> ssl.SSLContext:
+    """Make a client that speaks one version of TLS, with any cipher: only the server refuses."""
+    context = trusting(authority)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = context.maximum_version = version
     return context
 
 
