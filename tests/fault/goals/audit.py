@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from sqlalchemy import Connection, text
 
 from server.storage.audit import Findings, audit, audit_state
 from server.storage.connections import writing
 from server.storage.databases import Database
+from server.storage.statements import table_of
+from server.storage.tables import TransferTable
 from tests.benchmark.population import Population, populate
 from tests.fault.goal import Goal, Trial
 from tests.support.lived_store import live
@@ -19,18 +23,10 @@ from tests.support.lived_store import live
 ROWS = 1_000_000
 AUDIT_MAX_S = 60.0
 
-_MOVED = (
-    "source_id, destination_id, points, cause, transaction_id, note, effective_ms, recorded_ms, "
-    "source_sequence, source_hash, destination_sequence, destination_hash"
-)
-_CHANGES = (
-    "points = points + 1",
-    "note = note || 'x'",
-    "effective_ms = effective_ms + 1",
-    "transaction_id = transaction_id || 'x'",
-    "source_sequence = source_sequence + 1",
-    "destination_hash = source_hash",
-)
+_TRANSFER = table_of(TransferTable)
+_COLUMNS = tuple(column.name for column in _TRANSFER.columns if not column.primary_key)
+_ACCOUNTS = {"source_id", "destination_id"}
+_MOVED = ", ".join(_COLUMNS)
 
 Named = tuple[str, str]
 """The table and key of a row."""
@@ -44,30 +40,73 @@ def _run(connection: Connection, statement: str, **values: object) -> None:
     connection.execute(text(statement), values)
 
 
-def _change(connection: Connection, chance: random.Random, row: int) -> Named:
-    change = chance.choice(_CHANGES)
-    _run(connection, f"UPDATE transfer SET {change} WHERE transfer_id = :row", row=row)  # noqa: S608
+def _change(
+    connection: Connection, chance: random.Random, row: int, column: str | None = None
+) -> Named:
+    """
+    Change what stands in a column, one by chance unless told.
+
+    The row itself is named whatever it is: both chains hash what it moves, so that when it leaves
+    the chain of one account, that of the other breaks there.
+    """
+    column = column or chance.choice(_COLUMNS)
+    if column in _ACCOUNTS:
+        # The first of all: every other account's chain has a place for it, so only hashes tell.
+        row = 1
+    select = f"SELECT {column}, source_id, destination_id FROM transfer WHERE transfer_id = :row"  # noqa: S608
+    value, *accounts = connection.execute(text(select), {"row": row}).one()
+    if column in _ACCOUNTS:
+        other = text("SELECT min(account_id) FROM account WHERE account_id NOT IN (:a, :b)")
+        changed = connection.execute(other, dict(zip("ab", accounts, strict=True))).scalar_one()
+    elif isinstance(value, bytes):
+        changed = bytes([value[0] ^ 1]) + value[1:]
+    else:
+        changed = value + ("x" if isinstance(value, str) else 1)
+    update = f"UPDATE transfer SET {column} = :changed WHERE transfer_id = :row"  # noqa: S608
+    _run(connection, update, changed=changed, row=row)
     return "transfer", str(row)
+
+
+def _change_number(connection: Connection, chance: random.Random, row: int) -> Named:
+    """Give a row a number behind all others: the next one of either chain misses it."""
+    follower = _follower(connection, row)
+    if follower is None:
+        # A number is no more than a place in the order: the last of both its chains keeps its own.
+        return _change_number(connection, chance, row - 1)
+    update = "UPDATE transfer SET transfer_id = :last WHERE transfer_id = :row"
+    _run(connection, update, last=_last(connection) + 1, row=row)
+    return "transfer", str(follower)
 
 
 def _delete(connection: Connection, _chance: random.Random, row: int) -> Named:
     """Delete a row: the next one of either chain misses it, or the account where it was last."""
-    accounts = "SELECT source_id, destination_id FROM transfer WHERE transfer_id = :row"
-    source, destination = connection.execute(text(accounts), {"row": row}).one()
-    later = text(
-        "SELECT min(transfer_id) FROM transfer WHERE transfer_id > :row AND "
-        "(source_id IN (:a, :b) OR destination_id IN (:a, :b))"
-    )
-    follower = connection.execute(later, {"row": row, "a": source, "b": destination}).scalar()
+    follower = _follower(connection, row)
+    accounts = text("SELECT source_id, destination_id FROM transfer WHERE transfer_id = :row")
+    touched = connection.execute(accounts, {"row": row}).one()
     _run(connection, "DELETE FROM transfer WHERE transfer_id = :row", row=row)
     if follower is None:
-        return "account", str(min(source, destination))
+        return "account", str(min(touched))
     return "transfer", str(follower)
+
+
+def _last(connection: Connection) -> int:
+    return int(connection.execute(text("SELECT max(transfer_id) FROM transfer")).scalar_one())
+
+
+def _follower(connection: Connection, row: int) -> int | None:
+    """Find the next row of either chain of a row."""
+    later = text(
+        "SELECT min(b.transfer_id) FROM transfer AS a JOIN transfer AS b "
+        "ON b.transfer_id > a.transfer_id AND (b.source_id IN (a.source_id, a.destination_id) "
+        "OR b.destination_id IN (a.source_id, a.destination_id)) WHERE a.transfer_id = :row"
+    )
+    found: int | None = connection.execute(later, {"row": row}).scalar()
+    return found
 
 
 def _insert(connection: Connection, _chance: random.Random, row: int) -> Named:
     """Play a row a second time."""
-    last = connection.execute(text("SELECT max(transfer_id) FROM transfer")).scalar_one()
+    last = _last(connection)
     _run(
         connection,
         f"INSERT INTO transfer (transfer_id, {_MOVED}) "  # noqa: S608 - names of ours.
@@ -94,26 +133,24 @@ def _reorder(connection: Connection, _chance: random.Random, row: int) -> Named:
     return "transfer", str(row)
 
 
-TAMPERINGS: tuple[Callable[[Connection, random.Random, int], Named], ...] = (
-    _change,
-    _delete,
-    _insert,
-    _reorder,
-)
+Tamper = Callable[[Connection, random.Random, int], Named]
+
+TAMPERINGS: Mapping[str, tuple[Tamper, ...]] = {
+    "change": (_change_number, *(partial(_change, column=column) for column in _COLUMNS)),
+    "delete": (_delete,),
+    "insert": (_insert,),
+    "reorder": (_reorder,),
+}
+"""Each kind of tampering; of changes one for every column that the table has."""
 
 
-def _tampered(
-    database: Database,
-    chance: random.Random,
-    tamper: Callable[[Connection, random.Random, int], Named],
-) -> tuple[Named, Findings]:
+def _tampered(database: Database, chance: random.Random, tamper: Tamper) -> tuple[Named, Findings]:
     """Tamper with a row by chance, audit, and undo it; answers the row that is to be named."""
     try:
         with writing(database) as connection:
             if not database.embedded:
                 connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
-            last = connection.execute(text("SELECT max(transfer_id) FROM transfer")).scalar_one()
-            named = tamper(connection, chance, chance.randrange(1, last + 1))
+            named = tamper(connection, chance, chance.randrange(1, _last(connection) + 1))
             findings = audit_state(connection)
             raise _UndoneError  # noqa: TRY301 - only leaving the context by one rolls back.
     except _UndoneError:
@@ -122,7 +159,7 @@ def _tampered(
 
 async def run(trial: Trial) -> None:
     """
-    Change, delete, insert and reorder rows of the ledger, one at a time.
+    Change every column, delete, insert and reorder rows of the ledger, one at a time.
 
     Each audit finds it and names the first bad row; a store nobody touched holds; and a million
     rows are audited within a minute.
@@ -131,18 +168,18 @@ async def run(trial: Trial) -> None:
     await live(url)
     database = Database.from_text(url)
     rounds = trial.choose(25, 2)
-    for tamper in TAMPERINGS:
-        name = tamper.__name__.strip("_")
+    for name, tampers in TAMPERINGS.items():
         found = 0
-        for number in range(rounds):
-            chance = trial.chance(name, number)
+        for number, tamper in itertools.product(range(rounds), tampers):
+            chance = trial.chance(name, number, tampers.index(tamper))
             named, findings = await asyncio.to_thread(_tampered, database, chance, tamper)
             first = findings.problems[0] if findings.problems else None
             if first is not None and (first.table, first.key) == named:
                 found += 1
             else:
                 trial.problems.append(f"{name} of {' '.join(named)}: first named was {first}")
-        trial.figure(name, f"{found} of {rounds} named")
+        trial.figure(name, f"{found} of {rounds * len(tampers)} named")
+    trial.figure("columns changed", len(TAMPERINGS["change"]))
     trial.require((await asyncio.to_thread(audit, database)).all_hold, "a sound store was blamed")
     if trial.full:
         await _audit_a_million(trial)
