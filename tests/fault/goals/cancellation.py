@@ -61,12 +61,16 @@ CANCELLED = "CANCELLED"
 NAMES = {"x-request-id": "tried", "traceparent": f"00-{1:032x}-{1:016x}-00"}
 """Names of the call: without them the server draws some, and then all it draws differs."""
 
+SIDES = ("before", "after")
+"""As what a database is found that a call would change: as before the call, or as after it."""
+
 HANG_S = 30.0
 
 
 class Moment(Enum):
     """How far the work of a call is when the call is cut off."""
 
+    QUEUED = "while it waits behind another"
     WAITING = "before its work begins"
     WORKING = "before its work is committed"
     DONE = "after its work is committed, before it is answered"
@@ -349,6 +353,18 @@ class Bench:
                 outcome = Outcome(reason=CANCELLED)
         return outcome, led.waits, context.repeated
 
+    async def hold_writer(self) -> asyncio.Task[None]:
+        """Give the writer other work, and stop it there until the gate is opened."""
+        holding = asyncio.Event()
+        self.gate.close("BEGIN", holding.set)
+        other = asyncio.create_task(self.store.refresh_catalog(HANG_S))
+        await holding.wait()
+        return other
+
+    def queues(self, awaited: Any) -> bool:
+        """Tell whether what a call waits for is work that no writer has been given yet."""
+        return any(item.future is awaited for item in self.store._waiting)
+
     async def settle(self) -> None:
         """Wait until everything that was accepted is done."""
         await self.store.refresh_catalog()
@@ -467,7 +483,7 @@ class Cancellation:
     async def _try(self, scene: Scene) -> None:
         for cut, moment in itertools.product(Cut, Moment):
             for number, working in enumerate(scene.waits, start=1):
-                if working or moment is not Moment.WORKING:
+                if working or moment not in {Moment.QUEUED, Moment.WORKING}:
                     await self._cut_off(scene, cut, moment, number)
         self._drop(scene.url)
 
@@ -478,20 +494,25 @@ class Cancellation:
         async with AsyncExitStack() as stack:
             jump = stack.enter_context(_time_can_jump())
             bench = await self._open(url, stack)
-            knife = Knife(bench.gate, cut, moment, number, jump)
+            knife = Knife(bench, cut, moment, number, jump)
+            other = await bench.hold_writer() if moment is Moment.QUEUED else None
             outcome, _, _ = await bench.call(scene.method, scene.request, "tried", knife)
             await knife.withdraw()
+            if other is not None:
+                await other
             await bench.settle()
             found = snapshot(url)
             again, _, _ = await bench.call(scene.method, scene.request, "tried")
         if knife.struck:
             allowed = {scene.outcome, Outcome(reason=CANCELLED), Outcome(reason="DEADLINE_PASSED")}
             before, after = found == scene.before, found == scene.after
-            side = "unchanged" if before and after else "before" if before else "after"
+            side = "unchanged" if before and after else SIDES[not before]
             self.counts[f"{cut.value} {moment.value}"] += 1
             self.counts[side] += 1
+            self.counts[f"{scene.method} found {side}"] += 1
             self.counts[scene.method] += 1
             self._require(outcome in allowed, f"{where}: {outcome.reason}")
+            self._require(before or moment is not Moment.QUEUED, f"{where}: not left out")
             self._require(
                 before or after,
                 f"{where}: neither before nor after, but {_difference(scene.before, found)}",
@@ -544,7 +565,7 @@ class Cancellation:
 class Knife:
     """Cuts a call off, once."""
 
-    gate: Gate
+    bench: Bench
     cut: Cut
     moment: Moment
     number: int
@@ -557,11 +578,14 @@ class Knife:
         if number != self.number:
             return
         self._task = task
-        if self.moment is Moment.WAITING:
-            self.gate.close("BEGIN")
+        if self.moment is Moment.QUEUED:
+            assert self.bench.queues(awaited), "the call does not wait behind another"
+            self._strike()
+        elif self.moment is Moment.WAITING:
+            self.bench.gate.close("BEGIN")
             self._strike()
         elif self.moment is Moment.WORKING:
-            self.gate.close("COMMIT", self._strike_and_open)
+            self.bench.gate.close("COMMIT", self._strike_and_open)
         elif awaited is not None:
             # Called before the task is, since the task begins to listen after this.
             awaited.add_done_callback(lambda _: self._strike())
@@ -581,7 +605,7 @@ class Knife:
         """Let the writer go on once the call has had the time to notice."""
         for _ in range(TURNS):
             await asyncio.sleep(0)
-        self.gate.open()
+        self.bench.gate.open()
 
 
 def _put_guest(unit: Unit, now_ms: int) -> None:
@@ -594,11 +618,8 @@ def _difference(before: Snapshot, found: Snapshot) -> list[str]:
 
 
 def methods_tried(trial: Trial) -> tuple[str, ...]:
-    """Give every RPC; for the short form those that write, on a server's database one of them."""
-    if trial.full:
-        return tuple(CALLS)
-    writing = tuple(method for method in CALLS if method not in CHANGES_NOTHING)
-    return writing if trial.kind == SQLITE else ("TransactionService/Update",)
+    """Give every RPC; for the short form those that write."""
+    return tuple(method for method in CALLS if trial.full or method not in CHANGES_NOTHING)
 
 
 async def run(trial: Trial) -> None:
@@ -615,9 +636,12 @@ async def run(trial: Trial) -> None:
     for cut, moment in itertools.product(Cut, Moment):
         name = f"{cut.value} {moment.value}"
         trial.require(tried.counts[name], f"nothing was {name}")
+    for method, side in itertools.product(set(methods) - CHANGES_NOTHING, SIDES):
+        name = f"{method} found {side}"
+        trial.require(tried.counts[name], f"nothing was {name}")
     trial.figure("calls cut off", sum(tried.counts[method] for method in CALLS))
     trial.figure("RPCs", len(methods))
-    for side in ("before", "after"):
+    for side in SIDES:
         trial.figure(f"found {side}", tried.counts[side])
 
 
