@@ -117,8 +117,10 @@ def run_once(
 
 def _earlier_answer(unit: Unit, keyed: Keyed | None) -> Answer | None:
     """Find what the key was answered before."""
-    remembered = None if keyed is None else unit.remembered(keyed.scope, keyed.key)
-    if keyed is None or remembered is None:
+    if keyed is None:
+        return None
+    remembered = unit.remembered(keyed.scope, keyed.key)
+    if remembered is None:
         return None
     if remembered.fingerprint != keyed.fingerprint:
         raise IdempotencyKeyReusedError(keyed.key)

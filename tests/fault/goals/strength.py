@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import io
+import json
 import os
+import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -23,7 +27,11 @@ SAMPLE_SCORE_MIN = 0.5
 """What a few simulated worlds alone, without the tests that know the module, must notice."""
 
 ROOT = Path(__file__).resolve().parents[3]
-TESTS = ("tests/unit/domain/test_ledger.py", "tests/contract/test_storage_idempotency.py")
+TESTS = (
+    "tests/unit/domain/test_ledger.py",
+    "tests/unit/application/test_idempotency.py",
+    "tests/contract/test_storage_idempotency.py",
+)
 QUIET = (
     "-q",
     "-x",
@@ -37,7 +45,13 @@ QUIET = (
 
 
 async def run(trial: Trial) -> None:
-    """Make every small change of both modules; simulated worlds or the modules' tests must fail."""
+    """
+    Make every small change of both modules; simulated worlds or the modules' tests must fail.
+
+    Unchanged, the tests take every branch of both.
+    """
+    if trial.full:
+        await _require_all_branches(trial)
     worlds = trial.choose(WORLDS, WORLDS_SHORT)
     with quietly():
         trial.require(not _world_differs(trial, worlds), "the simulation fails without a change")
@@ -55,6 +69,34 @@ async def run(trial: Trial) -> None:
     trial.figure("noticed", f"{score:.1%}")
     enough = trial.choose(SCORE_MIN, SAMPLE_SCORE_MIN)
     trial.require(score >= enough, f"only {score:.1%} of the changes were noticed")
+
+
+async def _require_all_branches(trial: Trial) -> None:
+    """Run the modules' own tests in a process that notes which branches they take."""
+    files = {name: inspect.getfile(import_module(name)) for name in MODULES}
+    noted = f"--data-file={trial.folder / 'coverage'}"
+    chosen = ("--branch", f"--include={','.join(files.values())}")
+    tests = ("-m", "pytest", *QUIET, "--databases", "sqlite", *TESTS)
+    trial.require(not (await _coverage("run", noted, *chosen, *tests))[0], "the tests fail")
+    _, told = await _coverage("json", noted, "-q", "-o", "-")
+    measured = {str(ROOT / name): found for name, found in json.loads(told)["files"].items()}
+    branches = taken = 0
+    for name, file in files.items():
+        summary = measured[file]["summary"]
+        branches += summary["num_branches"]
+        taken += summary["covered_branches"]
+        missed = measured[file]["missing_branches"] + measured[file]["missing_lines"]
+        trial.require(not missed, f"{name}: no test comes to {missed}")
+    trial.figure("branches taken", f"{taken} of {branches}")
+    trial.require(branches, "there were no branches, so nothing was tried")
+
+
+async def _coverage(*arguments: str) -> tuple[int, bytes]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "coverage", *arguments), cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    told, _ = await process.communicate()
+    return process.returncode or 0, told
 
 
 async def _is_noticed(trial: Trial, mutant: Mutant, worlds: int) -> bool:

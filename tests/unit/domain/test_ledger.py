@@ -14,6 +14,7 @@ from server.domain.ledger import (
     Cause,
     LedgerBrokenError,
     Origin,
+    Transfer,
     facts_of,
     link,
     transfer,
@@ -88,24 +89,94 @@ def test_debt_stays_in_its_bounds() -> None:
     assert debt.balance == 0
 
 
+def test_most_points_are_what_an_int32_carries() -> None:
+    """A member's account is full at the largest number that the wire carries."""
+    program, member = _account(1, AccountKind.ADJUSTED), _account(2, AccountKind.AVAILABLE)
+    transfer(program, member, 2_147_483_647, ORIGIN)
+    with pytest.raises(LedgerBrokenError):
+        transfer(program, member, 1, ORIGIN)
+    assert member.balance == 2_147_483_647
+
+
+def test_programs_account_has_no_bounds() -> None:
+    """What a program gave out and took back adds up beyond what one member can have."""
+    source, destination = _account(1, AccountKind.ISSUED), _account(2, AccountKind.REDEEMED)
+    transfer(source, destination, POINTS_MAX, ORIGIN)
+    transfer(source, destination, POINTS_MAX, ORIGIN)
+    assert (source.balance, destination.balance) == (-2 * POINTS_MAX, 2 * POINTS_MAX)
+
+
 @pytest.mark.parametrize(
     "other",
     [
-        _link(GENESIS, 2, 1, 2, 5),
-        _link(GENESIS, 1, 3, 2, 5),
-        _link(GENESIS, 1, 1, 3, 5),
-        _link(GENESIS, 1, 1, 2, 6),
-        _link(bytes(31) + b"\x01", 1, 1, 2, 5),
-        _link(GENESIS, 1, 1, 2, 5, origin=Origin(Cause.HOLD, "", "note", 1, 2)),
-        _link(GENESIS, 1, 1, 2, 5, origin=Origin(Cause.ADJUST, "t", "note", 1, 2)),
-        _link(GENESIS, 1, 1, 2, 5, origin=Origin(Cause.ADJUST, "", "Note", 1, 2)),
-        _link(GENESIS, 1, 1, 2, 5, origin=Origin(Cause.ADJUST, "", "note", 2, 2)),
-        _link(GENESIS, 1, 1, 2, 5, origin=Origin(Cause.ADJUST, "", "note", 1, 1)),
+        (GENESIS, 2, (1, 2, 5), ORIGIN),
+        (GENESIS, 1, (3, 2, 5), ORIGIN),
+        (GENESIS, 1, (1, 3, 5), ORIGIN),
+        (GENESIS, 1, (1, 2, 6), ORIGIN),
+        (bytes(31) + b"\x01", 1, (1, 2, 5), ORIGIN),
+        (GENESIS, 1, (1, 2, 5), Origin(Cause.HOLD, "", "note", 1, 2)),
+        (GENESIS, 1, (1, 2, 5), Origin(Cause.ADJUST, "t", "note", 1, 2)),
+        (GENESIS, 1, (1, 2, 5), Origin(Cause.ADJUST, "", "Note", 1, 2)),
+        (GENESIS, 1, (1, 2, 5), Origin(Cause.ADJUST, "", "note", 2, 2)),
+        (GENESIS, 1, (1, 2, 5), Origin(Cause.ADJUST, "", "note", 1, 1)),
     ],
 )
-def test_every_fact_is_in_the_hash(other: bytes) -> None:
+def test_every_fact_is_in_the_hash(other: tuple[bytes, int, tuple[int, ...], Origin]) -> None:
     """A link differs as soon as one fact of its transfer does."""
-    assert other != _link(GENESIS, 1, 1, 2, 5)
+    head, sequence, moved, origin = other
+    assert _link(head, sequence, *moved, origin=origin) != _link(GENESIS, 1, 1, 2, 5)
+
+
+def test_hashes_are_those_of_every_store_there_is() -> None:
+    """A transfer is hashed as it always was, or no chain that is stored would hold."""
+    source, destination = _account(11, AccountKind.HELD, 9), _account(12, AccountKind.REDEEMED)
+    destination.sequence, destination.head = 6, bytes(range(32))
+    moved = transfer(source, destination, 5, Origin(Cause.REDEEM, "order", "why", 1000, 2000))
+    assert facts_of(11, 12, 5, Origin(Cause.REDEEM, "order", "why", 1000, 2000)) == (
+        b"|11|12|5|4|1000|2000|order|why"
+    )
+    assert moved.source_hash.hex() == (
+        "60e0fd274b58685b031842ed7a89fc9996ff506397c79dccc7fa2bf4564ce270"
+    )
+    assert moved.destination_hash.hex() == (
+        "215915c13eacefcb685a41d0e027983aaba37d2052ef9eae4cd1e06799f2e98f"
+    )
+    assert moved == Transfer(
+        source_id=11,
+        destination_id=12,
+        points=5,
+        cause=Cause.REDEEM,
+        transaction_id="order",
+        note="why",
+        effective_ms=1000,
+        recorded_ms=2000,
+        source_sequence=1,
+        source_hash=source.head,
+        destination_sequence=7,
+        destination_hash=destination.head,
+    )
+
+
+def test_stored_numbers_stay() -> None:
+    """The numbers that stand for accounts and causes in every store are given out for good."""
+    assert {kind.name: kind.value for kind in AccountKind} == {
+        "AVAILABLE": 1,
+        "HELD": 2,
+        "ISSUED": 3,
+        "REDEEMED": 4,
+        "EXPIRED": 5,
+        "ADJUSTED": 6,
+        "DEBT": 7,
+    }
+    assert {cause.name: cause.value for cause in Cause} == {
+        "HOLD": 1,
+        "RELEASE": 2,
+        "ADJUST": 3,
+        "REDEEM": 4,
+        "EARN": 5,
+        "REFUND": 6,
+        "REVERSE": 7,
+    }
 
 
 @given(

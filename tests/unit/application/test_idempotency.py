@@ -1,0 +1,155 @@
+"""A call under a key is done once, whatever the use case says and whoever was faster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from server.application.idempotency import (
+    Answer,
+    Done,
+    Keyed,
+    Repeated,
+    idempotency_scope,
+    run_once,
+)
+from server.application.unit import Refused
+from server.domain.errors import IdempotencyKeyReusedError, LoyaltyError, TransactionNotFoundError
+from server.domain.keys import ApiKey, Role
+from server.domain.records import Remembered
+
+KEYED = Keyed("program/partner", "key-1", "Service/Method", b"meaning")
+KEPT = Remembered("program/partner", "key-1", "Service/Method", b"meaning", b"before", 1)
+NOW_MS = 1000
+REFUSAL = TransactionNotFoundError("t-1")
+
+
+class FakeUnit:
+    """Knows an answer from the *known_from*-th time on that it is asked, and keeps the rest."""
+
+    def __init__(self, known: Remembered | None = None, known_from: int = 1) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self.kept: list[Remembered] = []
+        self.changed: list[tuple[object, dict[str, Any]]] = []
+        self._known = known
+        self._known_from = known_from
+
+    def remembered(self, scope: str, key: str) -> Remembered | None:
+        """Find the answer, once it is there."""
+        self.asked.append((scope, key))
+        return self._known if len(self.asked) >= self._known_from else None
+
+    def add(self, record: Remembered) -> None:
+        """Note what is kept."""
+        self.kept.append(record)
+
+    def change(self, record: object, **values: Any) -> None:
+        """Note what is changed."""
+        self.changed.append((record, values))
+
+
+def _run(unit: FakeUnit, outcome: object, keyed: Keyed | None = KEYED) -> Answer | Refused:
+    """Run a use case that ends so; it is told what the call said."""
+
+    def use_case(given: Any, command: object, now_ms: int) -> Any:
+        assert (given, command, now_ms) == (unit, "command", NOW_MS)
+        if isinstance(outcome, LoyaltyError):
+            raise outcome
+        return outcome
+
+    doing: Any = unit
+    return run_once(
+        doing, NOW_MS, use_case, "command", lambda result: f"<{result}>".encode(), keyed
+    )
+
+
+def test_first_call_is_done_and_its_answer_kept() -> None:
+    """The answer of a first call is kept with all that tells whether another call is the same."""
+    unit = FakeUnit()
+
+    assert _run(unit, Done("done")) == Answer(b"<done>", repeated=False)
+    assert unit.kept == [
+        Remembered("program/partner", "key-1", "Service/Method", b"meaning", b"<done>", NOW_MS)
+    ]
+    assert unit.changed == []
+
+
+def test_call_without_a_key_is_done_and_nothing_kept() -> None:
+    """Without a key nothing is looked up and nothing is kept."""
+    unit = FakeUnit(KEPT)
+
+    assert _run(unit, Done("done"), None) == Answer(b"<done>", repeated=False)
+    assert (unit.asked, unit.kept, unit.changed) == ([], [], [])
+
+
+def test_refusal_without_a_key_looks_nothing_up() -> None:
+    """A refused call without a key is refused, whatever is kept for others."""
+    unit = FakeUnit(KEPT)
+
+    with pytest.raises(TransactionNotFoundError):
+        _run(unit, REFUSAL, None)
+    assert unit.asked == []
+
+
+def test_call_again_is_answered_as_before() -> None:
+    """A call that was answered is not done again."""
+    unit = FakeUnit(KEPT)
+
+    assert _run(unit, Done("again")) == Answer(b"before", repeated=True)
+    assert unit.asked == [("program/partner", "key-1")]
+    assert (unit.kept, unit.changed) == ([], [])
+
+
+def test_other_call_under_the_key_is_refused() -> None:
+    """A key is the key of one request."""
+    unit = FakeUnit(KEPT)
+    other = Keyed("program/partner", "key-1", "Service/Method", b"other")
+
+    with pytest.raises(IdempotencyKeyReusedError) as refusal:
+        _run(unit, Done("other"), other)
+    assert refusal.value.idempotency_key == "key-1"
+
+
+@pytest.mark.parametrize("late", [REFUSAL, Refused(REFUSAL)])
+def test_call_that_is_late_gets_the_answer_of_its_twin(late: object) -> None:
+    """What is refused because its twin was faster is answered as the twin was."""
+    unit = FakeUnit(KEPT, known_from=2)
+
+    assert _run(unit, late) == Answer(b"before", repeated=True)
+    assert (unit.kept, unit.changed) == ([], [])
+
+
+def test_refused_call_leaves_its_key_free() -> None:
+    """A refusal that is raised is raised on, and one that is answered is answered."""
+    unit = FakeUnit()
+
+    with pytest.raises(TransactionNotFoundError):
+        _run(unit, REFUSAL)
+    assert _run(unit, Refused(REFUSAL)) == Refused(REFUSAL)
+    assert (unit.kept, unit.changed) == ([], [])
+
+
+def test_repeat_that_the_use_case_knows_is_kept_under_the_key() -> None:
+    """What a use case itself answers as before is a repeat, and the key gets that answer too."""
+    unit = FakeUnit()
+
+    assert _run(unit, Repeated(b"known")) == Answer(b"known", repeated=True)
+    assert [record.answer for record in unit.kept] == [b"known"]
+    assert unit.changed == []
+
+
+def test_answer_is_kept_with_the_record_that_asks_for_it() -> None:
+    """A record that keeps its answer gets the bytes that the caller gets."""
+    unit = FakeUnit()
+    record: Any = object()
+
+    assert _run(unit, Done("done", record)) == Answer(b"<done>", repeated=False)
+    assert unit.changed == [(record, {"answer": b"<done>"})]
+
+
+def test_keys_belong_to_a_partner_of_a_program() -> None:
+    """Two partners, or one partner in two programs, have keys of their own."""
+    key = ApiKey("id", "brand", "CA", "tills", Role.TILL, frozenset())
+
+    assert idempotency_scope(key) == "brand/tills"
