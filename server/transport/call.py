@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
+from time import perf_counter
 from typing import Any, NoReturn, Protocol, TypeVar
 
 from google.protobuf.message import Message
@@ -72,7 +73,7 @@ class Call:
     Attributes:
         method: `Service/Method`.
         request: The valid request.
-        timeout_s: Time left, at most `DEADLINE_MAX_S`.
+        until_s: When it must be answered, by `perf_counter`.
         repeated: Set when the answer is an earlier call's.
     """
 
@@ -80,7 +81,7 @@ class Call:
     method: str
     request: Any
     metadata: Mapping[str, str]
-    timeout_s: float
+    until_s: float
     storage: Storage
     repeated: bool = field(default=False)
 
@@ -122,7 +123,7 @@ class Call:
             LoyaltyError: Always.
         """
         await self.storage.write(
-            lambda unit, now_ms: use_case(unit, command, now_ms), self.timeout_s, command.reads()
+            lambda unit, now_ms: use_case(unit, command, now_ms), self.left_s, command.reads()
         )
         raise AssertionError("a refusal was not raised")
 
@@ -143,7 +144,7 @@ class Call:
         reads = command.reads()
         if keyed is not None:
             reads = replace(reads, remembered=((keyed.scope, keyed.key),))
-        answer: Answer = await self.storage.write(work, self.timeout_s, reads)
+        answer: Answer = await self.storage.write(work, self.left_s, reads)
         self.repeated = answer.repeated
         return answer.body
 
@@ -156,10 +157,15 @@ class Call:
             DeadlinePassedError: The call's time is over; nothing was changed.
         """
         try:
-            async with asyncio.timeout(self.timeout_s), self.storage.read() as reader:
+            async with asyncio.timeout(self.left_s), self.storage.read() as reader:
                 yield reader
         except TimeoutError:
             raise DeadlinePassedError from None
+
+    @property
+    def left_s(self) -> float:
+        """Time left, whatever earlier parts of the call have taken."""
+        return max(0.0, self.until_s - perf_counter())
 
     @property
     def program(self) -> Program:

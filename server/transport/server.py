@@ -228,8 +228,10 @@ class LoyaltyServer:
                 require_role(key, name)
                 request = parse(request_class, data)
                 left_s = cast("float | None", context.time_remaining())
-                timeout_s = DEADLINE_MAX_S if left_s is None else min(left_s, DEADLINE_MAX_S)
-                call = Call(key, name, request, metadata, timeout_s, self._store)
+                until_s = started + DEADLINE_MAX_S
+                if left_s is not None:
+                    until_s = min(until_s, perf_counter() + left_s)
+                call = Call(key, name, request, metadata, until_s, self._store)
                 answer = await endpoint(request, call)
             except LoyaltyError as error:
                 outcome = CATALOGUE[type(error)].reason
