@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -109,13 +109,18 @@ def decisions(chance: random.Random, client: int, members: int) -> Iterator[Deci
 
 @dataclass
 class Ledgers:
-    """What the clients know together, and the figures of the run."""
+    """
+    What the clients know together, and the figures of the run.
+
+    Attributes:
+        keys: The key of every answer, oldest first: none may ever be forgotten.
+    """
 
     bank: Bank
     opened: deque[str] = field(default_factory=lambda: deque(maxlen=OPEN_MAX))
     receipts: deque[str] = field(default_factory=lambda: deque(maxlen=OPEN_MAX))
     codes: deque[str] = field(default_factory=lambda: deque(maxlen=OPEN_MAX))
-    keys: deque[str] = field(default_factory=lambda: deque(maxlen=OPEN_MAX))
+    keys: list[str] = field(default_factory=list)
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     reads: int = 0
     wrong: list[str] = field(default_factory=list)
@@ -270,7 +275,7 @@ class Client:
         await self._call(self._caller.members.EnrollMember, request, decision.key)
 
 
-def _pick(some: deque[str], decision: Decision) -> str:
+def _pick(some: Sequence[str], decision: Decision) -> str:
     """Choose among the newest, so that clients meet."""
     return some[-1 - decision.pick % min(len(some), 16)]
 

@@ -32,7 +32,7 @@ MILLION = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A backup, and the keys of calls that were answered before it began."""
+    """A backup, and the keys of all calls that were answered before it began."""
 
     file: Path
     saved: Saved
@@ -61,6 +61,7 @@ async def run(trial: Trial) -> None:
     trial.problems += shared.wrong
     trial.figure("calls meanwhile", shared.outcomes.total())
     trial.figure("backups", len(backups))
+    trial.figure("answers before the last", len(backups[-1].answered))
     trial.figure("newest transfers", ", ".join(str(one.saved.newest_transfer) for one in backups))
     with _kinds(trial) as kinds:
         for backup in backups:
@@ -92,7 +93,7 @@ async def _until_more(shared: Ledgers, before: int, more: int = 20) -> None:
     """Wait until tills got more answers."""
     async with asyncio.timeout(30):
         # It is tills of this process that are waited for, and they are tasks of their own.
-        while not shared.wrong and len(shared.keys) < min(before + more, shared.keys.maxlen or 0):  # noqa: ASYNC110
+        while not shared.wrong and len(shared.keys) < before + more:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
