@@ -1,0 +1,143 @@
+"""Stores that older servers filled, each kept as it was: they are brought to today and go on."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.json_format import MessageToDict
+from pydantic import SecretStr
+
+from server.bootstrap import serve
+from server.storage import migrate as migrations
+from server.storage.audit import audit
+from server.storage.copy import copy_store
+from server.storage.databases import Database
+from server.storage.migrate import migrate
+from server.sweeper import sweep
+from tests.contract.stores.fill import ask
+from tests.support.contents import columns_of, digests
+from tests.support.databases import Backend, Sqlite
+from tests.support.ledger import balances, count_rows
+from tests.support.server import Caller, settings_in
+from tests.support.transactions import line, open_transaction, update_request
+
+KEPT = Path(__file__).with_name("stores")
+REVISIONS = sorted(path.stem for path in KEPT.glob("*.sql"))
+
+
+@dataclass(frozen=True, slots=True)
+class KeptStore:
+    """
+    A kept store in a database of today's schema.
+
+    Attributes:
+        key: Secret of its partner's API key.
+        pepper: What it was served with.
+        calls: What was asked and answered, in that order.
+    """
+
+    database: Database
+    key: str
+    pepper: str
+    calls: list[dict[str, Any]]
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return self.database.url.render_as_string(hide_password=False)
+
+
+def _load(revision: str, sqlite: Sqlite) -> Database:
+    """Put a kept store into a file as its server left it."""
+    database = Database.from_text(sqlite.empty_database())
+    with closing(sqlite3.connect(database.url.database or "")) as connection:
+        connection.executescript((KEPT / f"{revision}.sql").read_text(encoding="utf-8"))
+    return database
+
+
+@pytest.fixture(params=REVISIONS)
+def kept(request: pytest.FixtureRequest, backend: Backend, sqlite: Sqlite) -> Iterator[KeptStore]:
+    """Each kept store, migrated, and copied where it is not tried on an embedded database."""
+    database = _load(request.param, sqlite)
+    migrate(database)
+    if not isinstance(backend, Sqlite):
+        target = Database.from_text(backend.empty_database())
+        copy_store(database, target)
+        sqlite.drop(database.url.render_as_string())
+        database = target
+    story = json.loads((KEPT / f"{request.param}.json").read_text(encoding="utf-8"))
+    store = KeptStore(database, **story)
+    yield store
+    backend.drop(store.url)
+
+
+def test_every_older_schema_has_a_kept_store() -> None:
+    """Whoever adds a migration first keeps a store as the server before it leaves one."""
+    older = [script.revision for script in migrations._scripts()][:-1]
+    assert older
+    assert set(older) <= set(REVISIONS)
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_migration_changes_no_row_of_a_kept_store(revision: str, sqlite: Sqlite) -> None:
+    """Every row that an older server wrote stands in every later schema as it was."""
+    database = _load(revision, sqlite)
+    columns = columns_of(database)
+    before = digests(database, columns)
+
+    assert migrate(database)[0] == revision
+    assert digests(database, columns) == before
+    assert sum(rows for rows, _ in before.values()) > 100
+
+
+def test_kept_store_holds(kept: KeptStore) -> None:
+    """An audit finds nothing wrong with what an older server wrote."""
+    findings = audit(kept.database)
+
+    assert findings.problems == []
+    assert findings.rows["transfer"] > 10
+
+
+async def test_kept_store_is_served(kept: KeptStore, tmp_path: Path) -> None:
+    """A call sent again is answered as then, and what was begun then can be ended today."""
+    settings = settings_in(tmp_path, database_url=kept.url, code_pepper=SecretStr(kept.pepper))
+    async with (
+        serve(settings) as running,
+        grpc.aio.insecure_channel(f"127.0.0.1:{running.grpc_port}") as channel,
+    ):
+        caller = Caller(channel, kept.key)
+        before = count_rows(kept.url, "remembered_answer")
+        for noted in kept.calls:
+            again = await ask(caller, noted["method"], noted["request"], noted["key"])
+            assert again == noted["answer"], noted["key"]
+        assert count_rows(kept.url, "remembered_answer") == before == len(kept.calls)
+        # What was left open then is overdue by now, and its points go back.
+        await sweep(running.store)
+        await _go_on(caller, kept)
+    assert audit(kept.database).all_hold
+
+
+async def _go_on(caller: Caller, kept: KeptStore) -> None:
+    """Void an order that was claimed then, and claim one for the member of then."""
+    claim = next(noted for noted in kept.calls if noted["request"].get("status") == "CLAIMED")
+    loyalty_id, told = claim["answer"]["loyaltyId"], claim["answer"]
+    available, held = balances(kept.url, loyalty_id)
+    assert held == 0
+
+    void = {"loyaltyTransactionId": claim["request"]["loyaltyTransactionId"]}
+    voided = await ask(caller, "TransactionService/Void", void, "void")
+    opened = await open_transaction(caller, loyalty_id)
+    report = MessageToDict(update_request(opened, "CLAIMED", line(10)))
+    claimed = await ask(caller, "TransactionService/Update", report, "claim")
+
+    assert voided["points"] == available + told["pointsRedeemed"] - told["pointsEarned"]
+    assert claimed["pointsEarned"] > 0
+    assert claimed["points"] == voided["points"] + claimed["pointsEarned"]
