@@ -1,0 +1,42 @@
+"""A call's time on its way through the server."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from server.application.reads import NOTHING
+from server.domain.errors import DeadlinePassedError
+from server.transport.call import Call
+
+
+class FakeStorage:
+    """Storage that notes how long each part of a call may take, and does nothing."""
+
+    def __init__(self) -> None:
+        self.timeouts_s: list[float] = []
+
+    async def write(self, _work: Any, timeout_s: float, _reads: Any) -> Any:
+        """Note the time, and refuse as an answer that came too late is refused."""
+        self.timeouts_s.append(timeout_s)
+        raise DeadlinePassedError
+
+
+async def test_parts_of_a_call_share_its_time() -> None:
+    """What one part of a call took is not there for the next, and nothing is left in the end."""
+    storage: Any = FakeStorage()
+    nobody: Any = None
+    command: Any = SimpleNamespace(reads=lambda: NOTHING)
+    call = Call(nobody, "", None, {}, perf_counter() + 10, storage)
+    for _ in range(2):
+        with pytest.raises(DeadlinePassedError):
+            await call.refuse(nobody, command)
+    call.until_s = perf_counter()
+    with pytest.raises(DeadlinePassedError):
+        await call.refuse(nobody, command)
+
+    first, second, last = storage.timeouts_s
+    assert 10 > first > second > last == 0
