@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import create_engine, pool, text
@@ -20,11 +19,9 @@ from server.storage.migrate import SHORT_LIVED
 from server.storage.tables import SQLModel
 from tests.fault.doors import Fields, Rpc, Seen, all_rpcs, holder, leaves, place_of
 from tests.fault.goal import Goal, Trial
+from tests.fault.headers import headers_read
 from tests.fault.worlds import TEMPLATES, World, Worlds, open_worlds, rpc_named, template
 from tests.support.ledger import execute
-
-READERS = ("authentication.py", "call.py", "server.py", "telemetry.py")
-TRANSPORT = Path(__file__).resolve().parents[3] / "server" / "transport"
 
 THINGS: Mapping[str, tuple[str, ...]] = {
     "identifier": ("member", "other_member", "live_code", "claimed_code"),
@@ -120,6 +117,7 @@ FIELDS: Mapping[str, str] = {
 
 HEADERS: Mapping[str, str] = {
     "authorization": PLAIN,
+    "content-type": PLAIN,
     "idempotency-key": "idempotency key",
     "loyalty-dialect": PLAIN,
     "traceparent": PLAIN,
@@ -129,7 +127,7 @@ HEADERS: Mapping[str, str] = {
     "x-request-id": PLAIN,
     "x-user-datetime": PLAIN,
 }
-"""The same of every header that the server reads; keys and regions are tried on their own."""
+"""The same of every header that is read anywhere; keys and regions are tried on their own."""
 
 ALL, TILLS, APPS = frozenset(Role), {Role.TILL, Role.ADMIN}, {Role.APP, Role.ADMIN}
 MAY_CALL: Mapping[str, frozenset[Role] | set[Role]] = {
@@ -229,10 +227,7 @@ def unmapped() -> Iterator[str]:
                 yield f"{_field_name(path)} is not in FIELDS"
         if rpc.name not in TEMPLATES:
             yield f"{rpc.name} is not in worlds.TEMPLATES"
-    for name in READERS:
-        source = TRANSPORT / name
-        found = re.findall(r"metadata(?:\.get\(|\[)\s*\"([a-z-]+)\"", source.read_text("utf-8"))
-        yield from (f"header {read} is not in HEADERS" for read in set(found) - set(HEADERS))
+    yield from (f"header {read} is not in HEADERS" for read in set(headers_read()) - set(HEADERS))
 
 
 def _field_name(path: Fields) -> str:

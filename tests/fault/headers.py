@@ -1,0 +1,100 @@
+"""The headers that server and JSON door read, found where they are read, and odd values of them."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVER = ROOT / "server"
+DOOR = ROOT / "envoy" / "json_door.lua"
+
+TRACED = {"traceparent", "tracestate"}
+"""What Envoy reads where it traces."""
+
+FRAMING = {"content-length"}
+"""What says where a request ends, and so is never made up."""
+
+VALUES: Mapping[str, tuple[str, ...]] = {
+    "authorization": ("Bearer", "Bearer ", "bearer lk_x", "Basic x", ""),
+    "content-type": ("application/json", "text/plain", "", "x/y", "application/grpc-web+x", "é"),
+    "idempotency-key": ("", " ", *(f"key-{number}" for number in range(50)), "k" * 255, "k" * 300),
+    "loyalty-dialect": ("es", "rbi", "", "xx"),
+    "traceparent": (
+        f"00-{'1' * 32}-{'2' * 16}-01",
+        f"00-{'0' * 32}-{'0' * 16}-01",
+        f"ff-{'1' * 32}-{'2' * 16}-01",
+        f"cc-{'1' * 32}-{'2' * 16}-01-what-the-future-will-be-like",
+        f"00-{'1' * 32}-{'2' * 16}-0x",
+        "00",
+    ),
+    "tracestate": ("a=1", "a=1," * 40, "=", ""),
+    "x-api-key": ("", " ", "lk_x", "k" * 4000),
+    "x-region": ("CA", "ca ", "US", "ı", ""),
+    "x-request-id": ("", "a b", "r" * 128, "r" * 129, '"}', "00000000-0000-0000-0000-000000000000"),
+    "x-user-datetime": (
+        "2026-11-22T12:00:00Z",
+        "2026-11-22",
+        "24:00",
+        "x",
+        "0001-01-01T00:00:00+23:59",
+        "9999-12-31T23:59:59-23:59",
+        "２０２６-11-22",
+        "",
+    ),
+}
+"""What is nearly or just right for each header."""
+
+
+class HiddenHeaderError(Exception):
+    """Raised where the name of a header that is read does not stand beside the reading."""
+
+
+@cache
+def headers_read() -> tuple[str, ...]:
+    """
+    Give the name of every header that decides anything, in order.
+
+    Raises:
+        HiddenHeaderError: Some are read by a name that is not written there, or past `metadata`.
+    """
+    found, gates = set(TRACED), 0
+    for path in sorted(SERVER.rglob("*.py")):
+        source = path.read_text("utf-8")
+        gates += source.count("invocation_metadata(")
+        found.update(_names_in(ast.parse(source), path))
+    if gates != 1:
+        raise HiddenHeaderError(f"gRPC is asked for headers in {gates} places")
+    on_request = re.search(
+        r"^function envoy_on_request\b.*?^end$", DOOR.read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
+    if on_request is None:
+        raise HiddenHeaderError(DOOR)
+    found.update(re.findall(r'headers:get\("([a-z-]+)"\)', on_request[0]))
+    return tuple(sorted(found - FRAMING))
+
+
+def _names_in(module: ast.Module, path: Path) -> Iterator[str]:
+    """Give the names that a module looks up in a call's metadata."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            held, name = node.func.value, node.args[0] if node.args else None
+            looked_up = node.func.attr == "get"
+        elif isinstance(node, ast.Subscript):
+            held, name = node.value, node.slice
+            looked_up = isinstance(node.ctx, ast.Load)
+        else:
+            continue
+        if not looked_up or not _is_metadata(held):
+            continue
+        if not isinstance(name, ast.Constant) or not isinstance(name.value, str):
+            raise HiddenHeaderError(f"{path}:{node.lineno}")
+        yield name.value
+
+
+def _is_metadata(node: ast.expr) -> bool:
+    names = {ast.Name: "id", ast.Attribute: "attr"}
+    return str(getattr(node, names.get(type(node), ""), "")).lstrip("_") == "metadata"
