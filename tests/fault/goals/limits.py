@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,7 +20,7 @@ from server.domain.basket import AMOUNT_MINOR_MAX
 from server.domain.errors import RequestInvalidError
 from server.transport.call import USER_DATETIME_MAX
 from server.transport.parsing import parse
-from server.transport.server import MESSAGE_BYTES_MAX
+from server.transport.server import MESSAGE_BYTES_MAX, METADATA_BYTES_MAX
 from tests.fault.doors import (
     Fields,
     Rpc,
@@ -31,7 +31,9 @@ from tests.fault.doors import (
     leaves,
     place_of,
 )
-from tests.fault.goal import SQLITE, Goal, Trial
+from tests.fault.foul_texts import FOUL, Foul, by_grpc, by_json, let_in, places, stand_in
+from tests.fault.goal import Goal, Trial
+from tests.fault.headers import headers_read
 from tests.fault.worlds import Worlds, open_worlds, order, rpc_named, template, vendor
 
 TEN = 10
@@ -61,7 +63,7 @@ REFERENCES = {
 }
 """Fields whose value, of whatever length, must name something as well."""
 
-TOO_LARGE = {"RESOURCE_EXHAUSTED", "413"}
+TOO_LARGE = {"RESOURCE_EXHAUSTED", "413", "431"}
 BROKEN = {"INTERNAL", "UNKNOWN", "UNAVAILABLE", "CANCELLED", "DEADLINE_EXCEEDED"}
 WIDE = "\U0001f36a"
 
@@ -239,45 +241,73 @@ class Sizes:
             holds = size.fits or ignored
         self._trial.require(holds, f"{where}: the rule of the contract does not hold")
 
-    def _judge(self, where: str, seen: Seen, place: str, fits: bool, *, large: bool) -> None:  # noqa: FBT001
+    def _judge(
+        self,
+        where: str,
+        seen: Seen,
+        place: str,
+        fits: bool,  # noqa: FBT001
+        *,
+        large: bool,
+        named: bool = True,
+    ) -> None:
         self.calls += 1
         told = f"{where}: {seen.outcome} {seen.reason} {list(seen.fields)[:5]}"
         if large:
             self._trial.require(seen.outcome in TOO_LARGE, f"{told}, not too large")
         elif fits:
-            named = place in seen.fields and place.rpartition(".")[2] not in REFERENCES_JSON
+            blamed = place in seen.fields and place.rpartition(".")[2] not in REFERENCES_JSON
             crashed = seen.outcome in BROKEN | TOO_LARGE or seen.outcome.startswith("5")
-            self._trial.require(not named and not crashed, f"{told} at a size that fits")
+            self._trial.require(not blamed and not crashed, f"{told}, though it fits")
         else:
-            refused = seen.outcome in {"INVALID_ARGUMENT", "400"} and place in seen.fields
-            self._trial.require(refused, f"{told}, does not name {place}")
+            refused = seen.outcome in {"INVALID_ARGUMENT", "400"}
+            told_where = place in seen.fields or not named
+            self._trial.require(refused and told_where, f"{told}, does not name {place}")
 
-    async def try_header(self, name: str, value: str, *, fits: bool) -> None:
-        """Send a header with every call that may read it."""
-        for rpc in all_rpcs():
-            if name == "x-user-datetime" and rpc.name not in LOCAL_TIMES:
-                continue
-            if name == "idempotency-key" and rpc.name not in WRITES:
-                continue
-            headers = {**self._own.headers(), name: value}
-            for door in (self._own.doors.grpc, self._own.doors.json):
-                seen = await door(rpc, await self.template(rpc), headers)
-                self._judge(f"{rpc.name} {name} of {len(value)}", seen, name, fits, large=False)
+    async def try_text(self, rpc: Rpc, path: Fields, foul: Foul) -> None:
+        """Send text that not every database takes in every way there is into a field."""
+        doors, headers = self._own.doors, self._own.headers()
+        where = f"{rpc.name} {place_of(path)} {foul.name}"
+        request = stand_in(await self.template(rpc), path)
+        taken = let_in(path, foul) or bool(foul.sign and _ignored(path))
+        seen = await doors.grpc(rpc, by_grpc(request, foul), headers)
+        self._judge(f"{where} by gRPC", seen, place_of(path), taken, large=False)
+        for sent in by_json(rpc, request, path, foul):
+            seen = await doors.send(sent.method, sent.url, sent.body, headers)
+            told, place = f"{where} by JSON, {sent.way}", json_place_of(path)
+            self._judge(told, seen, place, taken, large=False, named=sent.named)
 
-    async def try_key(self, length: int, *, fits: bool) -> None:
-        """Send an API key that nobody has: a short one is wrong, a long one is too long."""
+    async def try_foul_header(self, name: str, foul: Foul) -> None:
+        """Send such text in a header, which Envoy passes on unless it holds a NUL."""
         for rpc in all_rpcs():
-            headers = {"x-api-key": "k" * length}
-            spoken = await self._own.doors.json(rpc, await self.template(rpc), headers)
+            headers = {**self._own.headers(), name: foul.data.decode("latin-1")}
+            seen = await self._own.doors.json(rpc, await self.template(rpc), headers)
             self.calls += 1
-            wanted = {"401"} if fits else {"431"}
-            self._trial.require(
-                spoken.outcome in wanted, f"{rpc.name} with a key of {length}: {spoken}"
-            )
-            seen = await self._own.doors.grpc(rpc, await self.template(rpc), headers)
-            self.calls += 1
-            told = {"UNAUTHENTICATED"} if fits else {"RESOURCE_EXHAUSTED"}
-            self._trial.require(seen.outcome in told, f"{rpc.name} with a key of {length}: {seen}")
+            refused = seen.outcome == "400"
+            holds = refused if "\0" in foul.sign else seen.outcome[0] in "24"
+            self._trial.require(holds, f"{rpc.name} {name} {foul.name}: {seen}")
+
+    async def try_header(self, name: str, length: int) -> None:
+        """Send a header of a length with every call, by both doors."""
+        limit = HEADERS[name]
+        for rpc in all_rpcs():
+            headers = {**self._own.headers(), name: limit.value(length)}
+            if name == "authorization":
+                del headers["x-api-key"]
+            for door, room in ROOM.items():
+                if door == "gRPC" and name == "content-type":
+                    continue
+                doors = self._own.doors
+                call = doors.grpc if door == "gRPC" else doors.json
+                seen = await call(rpc, await self.template(rpc), headers)
+                where = f"{rpc.name} {name} of {length} by {door}"
+                if name in SHOWN and length < room:
+                    self.calls += 1
+                    unknown = seen.outcome in {"UNAUTHENTICATED", "401"}
+                    self._trial.require(unknown, f"{where}: {seen}")
+                    continue
+                fits = rpc.name not in limit.read_by or length <= limit.most
+                self._judge(where, seen, name, fits, large=length > room)
 
     async def try_body(self, length: int, *, fits: bool) -> None:
         """Send a request of exactly so many bytes to every call that takes a body."""
@@ -341,6 +371,70 @@ WRITES = {
     "MemberService/EnrollMember",
 }
 
+ROOM = {"gRPC": METADATA_BYTES_MAX, "JSON": 32 * 1024}
+"""Bytes that all headers of a call may have together at each door; Envoy's are in envoy.yaml."""
+
+OTHERS = 1024
+"""More than all other headers take of that."""
+
+SHOWN = {"authorization", "x-api-key", "x-region"}
+"""What tells who calls; one that is made up is nobody's, of whatever length."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderLimit:
+    """
+    How long a header may be, whatever room there is.
+
+    Attributes:
+        value: Writes one of any length that is good but for its length.
+        most: Characters it may have; longer ones of no limit are read as if absent.
+        read_by: Calls that refuse a longer one by name.
+    """
+
+    value: Callable[[int], str]
+    most: int = 0
+    read_by: Collection[str] = ()
+
+
+def _letters(length: int) -> str:
+    return "k" * length
+
+
+HEADERS: Mapping[str, HeaderLimit] = {
+    "authorization": HeaderLimit(lambda length: "Bearer ".ljust(length, "k")),
+    "content-type": HeaderLimit(lambda length: "x/".ljust(length, "k")),
+    "idempotency-key": HeaderLimit(_letters, 255, WRITES),
+    "loyalty-dialect": HeaderLimit(_letters),
+    "traceparent": HeaderLimit(
+        lambda length: f"cc-{'1' * 32}-{'2' * 16}-01-".ljust(length, "x")[:length], 55
+    ),
+    "tracestate": HeaderLimit(lambda length: "a=".ljust(length, "1")),
+    "x-api-key": HeaderLimit(_letters),
+    "x-region": HeaderLimit(_letters),
+    "x-request-id": HeaderLimit(_letters, 128),
+    "x-user-datetime": HeaderLimit(
+        lambda length: "2026-11-22T12:00:00.".ljust(length, "0"), USER_DATETIME_MAX, LOCAL_TIMES
+    ),
+}
+
+
+def header_sizes() -> Iterator[tuple[str, int]]:
+    """
+    Give lengths at the limits of every header, one beyond them, and ten times them.
+
+    Raises:
+        UnlimitedError: Nobody wrote down what limits a header.
+    """
+    for name in headers_read():
+        if name not in HEADERS:
+            raise UnlimitedError(name)
+        most = HEADERS[name].most
+        lengths = {most, most + 1, TEN * most} if most else set()
+        for room in ROOM.values():
+            lengths |= {room - OTHERS, room + 1, TEN * room}
+        yield from ((name, length) for length in sorted(lengths))
+
 
 def wide_order(lines: int) -> order_pb2.TransactionDetails:
     """Sell *lines* lines with every text as long as it may be."""
@@ -387,6 +481,28 @@ async def _try_baskets(trial: Trial, worlds: Worlds) -> None:
             trial.figure("bytes of 500 full lines as JSON", size)
 
 
+async def _try_headers(trial: Trial, runner: Sizes) -> None:
+    tried = list(header_sizes())
+    if not trial.full:
+        tried = trial.chance("headers").sample(tried, 2)
+    for name, length in tried:
+        await runner.try_header(name, length)
+    trial.figure("sizes of headers", len(tried))
+
+
+async def _try_texts(trial: Trial, runner: Sizes) -> None:
+    """Put what not every database takes into every field and header."""
+    chance, fields, headers = trial.chance("texts"), places(), list(headers_read())
+    if not trial.full:
+        fields, headers = chance.sample(fields, 8), chance.sample(headers, 1)
+    for foul in FOUL:
+        for rpc, path in fields:
+            await runner.try_text(rpc, path, foul)
+        for name in headers:
+            await runner.try_foul_header(name, foul)
+    trial.figure("places of foul text", len(fields) + len(headers))
+
+
 def _limited(trial: Trial) -> list[tuple[Rpc, Fields, Size]]:
     found = []
     for rpc in all_rpcs():
@@ -399,7 +515,7 @@ def _limited(trial: Trial) -> list[tuple[Rpc, Fields, Size]]:
 
 
 async def run(trial: Trial) -> None:
-    """Try the sizes of every field, of every header and of the whole, then count the living."""
+    """Try every size of fields, headers and the whole, and foul texts; then count the living."""
     tried = _limited(trial)
     if trial.problems:
         return
@@ -411,18 +527,11 @@ async def run(trial: Trial) -> None:
         runner = Sizes(trial, worlds)
         for rpc, path, size in tried:
             await runner.try_size(rpc, path, size)
+        await _try_headers(trial, runner)
+        await _try_texts(trial, runner)
         if trial.full:
             for length in (MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX + 1, TEN * MESSAGE_BYTES_MAX):
                 await runner.try_body(length, fits=length <= MESSAGE_BYTES_MAX)
-            for length in (255, 256, 2550):
-                await runner.try_header("idempotency-key", "k" * length, fits=length <= 255)
-            for length in (USER_DATETIME_MAX, USER_DATETIME_MAX + 1, TEN * USER_DATETIME_MAX):
-                local_time = "2026-11-22T12:00:00.".ljust(length, "0")
-                await runner.try_header(
-                    "x-user-datetime", local_time, fits=length <= USER_DATETIME_MAX
-                )
-            for length, fits in ((28 * 1024, True), (160 * 1024, False)):
-                await runner.try_key(length, fits=fits)
         await _try_baskets(trial, worlds)
         process = worlds.envoy._process
         trial.require(process is not None and process.poll() is None, "Envoy ended")
@@ -443,6 +552,5 @@ GOALS = (
         "Limits",
         "Every field is taken at its limit and refused by name beyond it, on both doors.",
         run,
-        databases=(SQLITE,),
     ),
 )
