@@ -316,6 +316,7 @@ def test_body_limit_is_exact(door: Door) -> None:
         (b"GET / HTTP/1.1\r\nHost: x\r\nx-a: " + b"y" * 40_000, 431),
         (b"GET / HTTP/1.1\r\nHost: x\r\na_b: c", 400),
         (b"GET /a%2Fb HTTP/1.1\r\nHost: x", 400),
+        (b"GET /a%2Fb HTTP/1.1\r\nHost: x\r\ncontent-type: application/grpcish", 400),
         (b"CONNECT x:1 HTTP/1.1\r\nHost: x", 403),
     ],
 )
