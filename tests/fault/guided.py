@@ -10,13 +10,16 @@ import asyncio
 import logging
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import atheris
 import structlog
 
-with atheris.instrument_imports(include=["server.transport", "server.domain"]):
+with atheris.instrument_imports(
+    include=["server.transport", "server.domain", "server.application"]
+):
     from server.transport.servicers import code, identify, member, session, transaction
 
 from server.application.apply_program import ApplyProgram, apply_program
@@ -25,9 +28,9 @@ from server.application.unit import Unit
 from server.domain.keys import Role
 from server.storage.databases import Database
 from server.storage.store import Store
-from tests.fault.doors import all_rpcs
+from tests.fault.doors import Rpc, all_rpcs
+from tests.fault.headers import VALUES, headers_read
 from tests.fault.inside import Inside
-from tests.fault.mutations import DIALECTS, TIMES
 from tests.fault.worlds import identify as identified
 from tests.fault.worlds import issue, report, unclaimed, void
 from tests.fault.worlds import session as opened
@@ -36,6 +39,9 @@ from tests.support.stores import PEPPER
 
 SECRET = "lk_guided"
 PATIENCE_S = 15
+HEADERS_MAX = 3
+LENGTH_MAX = 256
+SEED_VALUES = 2
 GUIDED = (code, identify, member, session, transaction)
 """Imported first, so that they and all they import are followed line by line."""
 
@@ -80,20 +86,41 @@ class Target:
         Raises:
             HandlerError: It failed inside.
         """
-        if len(data) < 2 or self._inside is None:
+        if self._inside is None:
             return
-        rpcs = all_rpcs()
-        rpc, choice = rpcs[data[0] % len(rpcs)], data[1]
-        headers = {"x-api-key": SECRET}
-        if choice & 1:
-            headers["idempotency-key"] = f"key-{choice >> 5}"
-        if choice & 2:
-            headers["x-user-datetime"] = TIMES[(choice >> 2) % len(TIMES)]
-        if choice & 16:
-            headers["loyalty-dialect"] = DIALECTS[(choice >> 2) % len(DIALECTS)]
-        outcome = self._wait(self._inside.call(rpc, data[2:], headers))
+        rpc, headers, body = read(data)
+        outcome = self._wait(self._inside.call(rpc, body, {"x-api-key": SECRET, **headers}))
         if outcome in {"INTERNAL", "UNKNOWN"}:
-            raise HandlerError(f"{rpc.name} {data[2:].hex()} {headers}")
+            raise HandlerError(f"{rpc.name} {body.hex()} {headers}")
+
+
+def read(data: bytes) -> tuple[Rpc, dict[str, str], bytes]:
+    """Split an input into a call, up to 3 headers, each by number and length, and a request."""
+    rpcs, names = all_rpcs(), headers_read()
+    start = data[:2].ljust(2, b"\0")
+    headers, at = {}, 2
+    for _ in range(start[1] % (HEADERS_MAX + 1)):
+        number, length = data[at : at + 2].ljust(2, b"\0")
+        headers[names[number % len(names)]] = _as_grpc_reads(data[at + 2 : at + 2 + length])
+        at += 2 + length
+    return rpcs[start[0] % len(rpcs)], headers, data[at:]
+
+
+def write(name: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    """Write an input that is read as this."""
+    numbers = {rpc.name: number for number, rpc in enumerate(all_rpcs())}
+    parts = [bytes([numbers[name], len(headers)])]
+    for header, value in headers.items():
+        sent = value.encode()
+        parts.append(bytes([headers_read().index(header), len(sent)]) + sent)
+    return b"".join([*parts, body])
+
+
+def _as_grpc_reads(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def seeds(guest: str) -> list[bytes]:
@@ -109,11 +136,17 @@ def seeds(guest: str) -> list[bytes]:
         "TransactionService/Void": void(guest),
         "TransactionService/Unclaimed": unclaimed(),
     }
-    numbers = {rpc.name: number for number, rpc in enumerate(all_rpcs())}
+    lines: list[dict[str, str]] = [{}]
+    lines += [
+        {name: value}
+        for name in headers_read()
+        for value in VALUES[name][:SEED_VALUES]
+        if len(value) < LENGTH_MAX
+    ]
     return [
-        bytes([numbers[name], flags]) + request.SerializeToString()
+        write(name, headers, request.SerializeToString())
         for name, request in good.items()
-        for flags in (0, 1, 18)
+        for headers in lines
     ]
 
 

@@ -48,6 +48,9 @@ VALUES: Mapping[str, tuple[str, ...]] = {
 }
 """What is nearly or just right for each header."""
 
+ODD_VALUES = ("x", "0", "null", "a,b", "\t", "~" * 2000, "\xe9", "\U0001f36a", "%00", '"', "\\")
+"""What is right for none; a header holds no control characters but the tab."""
+
 
 class HiddenHeaderError(Exception):
     """Raised where the name of a header that is read does not stand beside the reading."""
