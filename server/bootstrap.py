@@ -83,9 +83,15 @@ def configure_logging(settings: Settings) -> None:
             ]
         )
     )
+    handler.addFilter(_quotes_no_header)
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
     # A pipeline that breaks raises as well, and most often two calls only met one new row.
     logging.getLogger("psycopg").setLevel(logging.ERROR)
+
+
+def _quotes_no_header(record: logging.LogRecord) -> bool:
+    """Leave out what gRPC says of a header that is no UTF-8: it shows it, whatever it holds."""
+    return record.msg != "Invalid encoding on %s"
 
 
 def open_certificates(settings: Settings) -> Certificates | None:

@@ -38,3 +38,14 @@ def test_collision_that_is_retried_is_not_logged_by_the_driver() -> None:
     """Two calls that meet one new row are ordinary: only the driver's errors are let through."""
     configure_logging(Settings(log_level="info"))
     assert logging.getLogger("psycopg.pipeline").getEffectiveLevel() == logging.ERROR
+
+
+def test_header_that_is_no_utf8_is_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    """gRPC logs such a header with what it holds, which may be a name or a key: that is left out."""
+    configure_logging(Settings(log_level="debug"))
+    logger = logging.getLogger("grpc._cython.cygrpc")
+    logger.error("Invalid encoding on %s", b"Zo\xeb")
+    logger.error("anything else")
+    told = capsys.readouterr().err
+    assert "anything else" in told
+    assert "Zo" not in told
