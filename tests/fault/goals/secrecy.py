@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import random
 import re
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 import grpc
+from google.protobuf.descriptor import FieldDescriptor
 
+from buf.validate import validate_pb2
 from loyalty.v1 import code_service_pb2 as codes
 from loyalty.v1 import member_service_pb2 as members
 from loyalty.v1 import transaction_service_pb2 as pb
@@ -23,19 +27,37 @@ from server.domain.codes import RECEIPT_ALPHABET
 from server.domain.keys import Role, new_key
 from server.sandbox.envoy_process import EnvoyProcess
 from server.storage.databases import Database
-from tests.fault.doors import Doors, Seen, all_rpcs
+from tests.fault.doors import Doors, Fields, Rpc, Seen, all_rpcs, holder, leaves
 from tests.fault.goal import POSTGRESQL, Goal, Trial
-from tests.fault.worlds import identify, issue, rpc_named, session, unclaimed
+from tests.fault.headers import headers_read
+from tests.fault.worlds import (
+    World,
+    identify,
+    issue,
+    key_of,
+    rpc_named,
+    session,
+    template,
+    unclaimed,
+)
 from tests.support.banks import ServerProcess, prepare_bank, process_environment
 from tests.support.collector import Collector, run_collector
 from tests.support.http import HttpClient
 from tests.support.ledger import execute
-from tests.support.programs import PROGRAM_ID
+from tests.support.programs import PROGRAM_ID, demo_program
 from tests.support.stores import PEPPER, open_store
 
-NEVER_BEFORE = "ALTER TABLE member ADD CONSTRAINT planted CHECK (name = '') NOT VALID"
-GONE = "ALTER TABLE member RENAME COLUMN name TO planted"
-"""Faults that make every enrolment fail inside; the first quotes the row it refuses."""
+WRITTEN = ("member", "code", "session", "loyalty_transaction", "hold", "redemption")
+READ = ("member", "code", "session", "loyalty_transaction")
+REFUSED_ROW = "ALTER TABLE {0} ADD CONSTRAINT planted CHECK (false) NOT VALID"
+"""A fault that makes PostgreSQL quote the row that it does not take."""
+
+GONE = "ALTER TABLE {0} RENAME TO planted_{0}"
+"""A fault that makes every call fail that asks for anything."""
+
+ADMITTED = {"OK", "200"}
+FAILED = {"INTERNAL", "500", "UNAVAILABLE", "503"}
+SERVED, REFUSED, BROKEN = "served", "refused", "failed inside"
 
 ROUNDS = (3, 1)
 
@@ -48,13 +70,26 @@ class Visit:
     Attributes:
         secrets: By what they are.
         refused: What callers read of calls that failed.
+        ends: How the calls of each name have ended.
     """
 
     doors: Doors
     key: str
+    chance: random.Random
     secrets: dict[str, str] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
     outcomes: list[str] = field(default_factory=list)
+    ends: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    def secret_for(self, path: Fields) -> str:
+        """Give the secret of a field, the same wherever a message of its kind stands."""
+        part = path[-1]
+        name = f"{part.containing_type.name}.{part.name}"
+        if name not in self.secrets:
+            length = min(most_of(part), 40)
+            start = "sec@example." if part.name == "email" else "sec-"
+            self.secrets[name] = start + letters(self.chance, length - len(start))
+        return self.secrets[name]
 
     async def call(self, name: str, request: Any, **headers: str) -> list[Seen]:
         """Make a call through both doors; what is refused must tell no secret."""
@@ -66,32 +101,52 @@ class Visit:
         ]
         for answer in seen:
             self._keep(answer)
+            self.ends[name].add(_end_of(answer))
         return seen
 
-    async def post(self, url: str, body: bytes, method: str = "POST") -> None:
+    async def post(self, url: str, body: bytes, method: str = "POST", **headers: str) -> None:
         """Send what no stub would."""
-        self._keep(await self.doors.send(method, url, body, {"x-api-key": self.key}))
+        sent = {"x-api-key": self.key, **headers}
+        self._keep(await self.doors.send(method, url, body, sent))
 
     def _keep(self, answer: Seen) -> None:
         self.outcomes.append(answer.outcome)
-        if answer.outcome not in {"OK", "200"}:
+        if answer.outcome not in ADMITTED:
             self.refused.append(answer.text)
 
 
-def _words(chance: Any) -> dict[str, str]:
+def _end_of(answer: Seen) -> str:
+    if answer.outcome in ADMITTED:
+        return SERVED
+    return BROKEN if answer.outcome in FAILED else REFUSED
+
+
+def letters(chance: random.Random, count: int) -> str:
+    """Make up a text that is nowhere by accident."""
+    return "".join(chance.choices("bcdfghjklmnpqrstvwxz", k=count))
+
+
+def most_of(part: FieldDescriptor) -> int:
+    """Tell how many characters a field takes of a text that is made up; 0 when of none such."""
+    if part.cpp_type != FieldDescriptor.CPPTYPE_STRING:
+        return 0
+    rules = part.GetOptions().Extensions[validate_pb2.field].string
+    if rules.uuid or len(getattr(rules, "in")):
+        return 0
+    return int(rules.max_len)
+
+
+def _words(chance: random.Random) -> dict[str, str]:
     """Make up the secrets of a visit."""
-
-    def letters(count: int) -> str:
-        return "".join(chance.choices("bcdfghjklmnpqrstvwxz", k=count))
-
     return {
-        "name": f"Zébulon {letters(8).title()}",
-        "email": f"{letters(9)}@{letters(7)}.example.org",
+        "name": f"Zébulon {letters(chance, 8).title()}",
+        "email": f"{letters(chance, 9)}@{letters(chance, 7)}.example.org",
         "birth date": f"19{chance.randrange(30, 99)}-03-{chance.randrange(10, 29)}",
         "phone": f"+1514555{chance.randrange(10**4):04d}",
-        "operator": f"Quatremain {letters(8).title()}",
-        "card": f"tok-{letters(16)}",
-        "wrong key": f"lk_{letters(32)}",
+        "operator": f"Quatremain {letters(chance, 8).title()}",
+        "card": f"tok-{letters(chance, 16)}",
+        "idempotency key": letters(chance, 24),
+        "wrong key": f"lk_{letters(chance, 32)}",
         "wrong code": f"{chance.randrange(10**6):06d}",
         "wrong receipt": "2" + "".join(chance.choices(RECEIPT_ALPHABET, k=11)),
     }
@@ -155,19 +210,79 @@ async def _be_refused(visit: Visit, guest: str) -> None:
         await visit.post("/loyalty/members", body.encode())
         await visit.post("/loyalty/identify", body.encode())
         await visit.post("/client/users/anonymous/sessions", body.encode())
+    for header in headers_read():
+        # What is no UTF-8 comes to the server all the same, with the secret beside it.
+        wrong = {header: f"{secrets['idempotency key']}\xff"}
+        await visit.post(f"/otp/{secrets['code']}", b"", "GET", **wrong)
     await visit.post(f"/otp/{secrets['code']}/{quote(secrets['name'])}", b"", "GET")
     await visit.post(f"/{secrets['code']}?otp={secrets['code']}&x={secrets['wrong key']}", b"{}")
 
 
-async def _be_failed(visit: Visit, guest: str) -> None:
+def _places(rpc: Rpc) -> list[Fields]:
+    """Give the fields of a call that can hold a secret."""
+    return [path for path in leaves(rpc.request.DESCRIPTOR) if most_of(path[-1])]
+
+
+def _fill(visit: Visit, request: Any, paths: Iterable[Fields], more: str = "") -> Any:
+    """Put the secret of each field there, and more after it."""
+    for path in paths:
+        if path[-1].name == "idempotency_key":
+            request.Clear()
+        setattr(holder(request, path), path[-1].name, visit.secret_for(path) + more)
+    return request
+
+
+async def _be_driven(visit: Visit, guest: World) -> list[tuple[str, Any]]:
+    """
+    Make every call of the contract with secrets in its fields, good and bad.
+
+    Returns:
+        A good request of each call, with as many secrets as it can be served with.
+    """
+    filled = []
+    for rpc in all_rpcs():
+        harmless = []
+        for path in _places(rpc):
+            request = _fill(visit, await template(guest, rpc), [path])
+            seen = await visit.call(rpc.name, request)
+            if all(answer.outcome in ADMITTED for answer in seen):
+                harmless.append(path)
+            for more in ("\x07", "x" * most_of(path[-1])):
+                request = _fill(visit, await template(guest, rpc), [path], more)
+                await visit.call(rpc.name, request)
+        # One that is asked for by its key alone can't be asked for otherwise as well.
+        together = [path for path in harmless if path[-1].name != "idempotency_key"]
+        request = _fill(visit, await template(guest, rpc), together)
+        key = f"key-{visit.secrets['idempotency key']}-{rpc.name}"
+        for headers in (
+            {},
+            {"idempotency-key": key},
+            {"idempotency-key": key.ljust(256, "x")},
+            {"x-api-key": visit.secrets["wrong key"]},
+        ):
+            await visit.call(rpc.name, request, **headers)
+        filled.append((rpc.name, _fill(visit, await template(guest, rpc), together)))
+    return filled
+
+
+async def _guest_of(visit: Visit) -> World:
+    """Make the things that requests of every call name."""
+    guest = World(demo_program(), 0, visit.doors)
+    for name in ("member", "other_member"):
+        enrolled = await guest.call(
+            "MemberService/EnrollMember", members.EnrollMemberRequest(name="Guest")
+        )
+        guest.things[name] = enrolled.member.loyalty_id
+    issued = await guest.call("CodeService/IssueCode", issue(guest.things["member"]))
+    guest.things["live_code"] = issued.otp
+    guest.things["pending"] = await guest.open()
+    return guest
+
+
+async def _be_failed(visit: Visit, filled: Sequence[tuple[str, Any]]) -> None:
     """Make calls into a database that refuses them for no reason of the contract's."""
-    secrets = visit.secrets
-    enroll = members.EnrollMemberRequest(
-        name=secrets["name"], email=secrets["email"], birth_date=secrets["birth date"]
-    )
-    await visit.call("MemberService/EnrollMember", enroll)
-    await visit.call("MemberService/GetMember", members.GetMemberRequest(loyalty_id=guest))
-    await visit.call("CodeService/IssueCode", issue(guest))
+    for name, request in filled:
+        await visit.call(name, request)
 
 
 def spellings(kind: str, secret: str) -> Iterator[re.Pattern[str]]:
@@ -186,11 +301,17 @@ def spellings(kind: str, secret: str) -> Iterator[re.Pattern[str]]:
             yield re.compile(rf"(?<![\d.]){way}(?![\d.])" if digits else re.escape(way))
 
 
+TOLD_BACK = ("OrderLine.incentive_id", "Discount.incentive_id", "SelectedIncentive.incentive_id")
+"""What a refusal names to whoever sent it, by contract; it may stand nowhere else."""
+
+
 def told(secrets: Mapping[str, str], places: Mapping[str, str]) -> Iterator[str]:
     """Name each secret that stands somewhere, and the place with what is around it."""
     for kind, secret in secrets.items():
         for pattern in spellings(kind, secret):
             for place, text in places.items():
+                if place.startswith("refusals") and kind.startswith(TOLD_BACK):
+                    continue
                 found = pattern.search(text)
                 if found:
                     around = text[max(0, found.start() - 80) : found.end() + 40]
@@ -251,11 +372,15 @@ def _trace_every_call_at_once(config: dict[str, Any]) -> None:
 
 
 async def _key_of(url: str) -> str:
-    """Make a key as an operator does; its secret is known here and to nobody else."""
+    """Make keys as an operator does; the secret of one is known here and to nobody else."""
     secret = new_key()
     async with open_store(url) as store:
-        command = CreateKey(PROGRAM_ID, "secretive", Role.ADMIN, secret=secret)
-        await store.write(lambda unit, now_ms: create_key(unit, command, now_ms))
+        for partner, text in (
+            ("secretive", secret),
+            ("acme", key_of(PROGRAM_ID, "acme", Role.ADMIN)),
+        ):
+            command = CreateKey(PROGRAM_ID, partner, Role.ADMIN, secret=text)
+            await store.write(lambda unit, now_ms, made=command: create_key(unit, made, now_ms))
     return secret
 
 
@@ -265,27 +390,38 @@ async def run(trial: Trial) -> None:
     await prepare_bank(url, [])
     key = await _key_of(url)
     places: dict[str, str] = {}
-    visits = []
+    visits, filled = [], []
     with run_collector() as collector:
         async with _everything_on(trial, url, collector, places) as (doors, _):
             for number in range(trial.choose(*ROUNDS)):
-                visit = Visit(doors, key, _words(trial.chance(number)))
-                visits.append((visit, await _be_served(visit)))
-                await _be_refused(visit, visits[-1][1])
-            execute(url, NEVER_BEFORE if trial.kind == POSTGRESQL else GONE)
-            for visit, guest in visits:
-                await _be_failed(visit, guest)
+                chance = trial.chance(number)
+                visit = Visit(doors, key, chance, _words(chance))
+                visits.append(visit)
+                await _be_refused(visit, await _be_served(visit))
+                filled.append(await _be_driven(visit, await _guest_of(visit)))
+            faults = [GONE.format(table) for table in READ]
+            if trial.kind == POSTGRESQL:
+                faults = [*(REFUSED_ROW.format(table) for table in WRITTEN), "", *faults]
+            for fault in [*faults, ""]:
+                if fault:
+                    execute(url, fault)
+                    continue
+                for visit, requests in zip(visits, filled, strict=True):
+                    await _be_failed(visit, requests)
     known = {"api key": key, "pepper": PEPPER.decode()}
     password = Database.from_text(url).url.password
     if password:
         known["password of the database"] = str(password)
-    for number, (visit, _) in enumerate(visits):
+    for number, visit in enumerate(visits):
         known |= {f"{kind} {number}": secret for kind, secret in visit.secrets.items()}
         places[f"refusals {number}"] = "\n".join(visit.refused)
     trial.problems += told(known, places)
-    outcomes = [outcome for visit, _ in visits for outcome in visit.outcomes]
-    failed = sum(outcome in {"INTERNAL", "500"} for outcome in outcomes)
-    trial.require(failed >= 2, "nothing failed inside, so no traceback was looked through")
+    outcomes = [outcome for visit in visits for outcome in visit.outcomes]
+    for rpc in all_rpcs():
+        for end in (SERVED, REFUSED, BROKEN):
+            tried = all(end in visit.ends[rpc.name] for visit in visits)
+            trial.require(tried, f"no {rpc.name} was {end}, so its secrets were not tried there")
+    failed = sum(outcome in FAILED for outcome in outcomes)
     trial.require("Traceback" in places["log of the server"], "no traceback was logged")
     trial.require(collector.spans, "nothing was traced")
     # The path of a poll holds a code, so the shipped configuration writes no access log.
@@ -294,7 +430,7 @@ async def run(trial: Trial) -> None:
     trial.figure("secrets", len(known))
     trial.figure("spellings", sum(len(list(spellings(*pair))) for pair in known.items()))
     trial.figure("calls", len(outcomes))
-    trial.figure("refused", sum(len(visit.refused) for visit, _ in visits))
+    trial.figure("refused", sum(len(visit.refused) for visit in visits))
     trial.figure("failed inside", failed)
     trial.figure("calls seen in what was told", len(named))
     trial.figure("bytes looked through", sum(map(len, places.values())))
