@@ -41,7 +41,7 @@ def test_collision_that_is_retried_is_not_logged_by_the_driver() -> None:
 
 
 def test_header_that_is_no_utf8_is_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
-    """gRPC logs such a header with what it holds, which may be a name or a key: that is left out."""
+    """What gRPC says of such a header shows it, be it a name or a key: that is left out."""
     configure_logging(Settings(log_level="debug"))
     logger = logging.getLogger("grpc._cython.cygrpc")
     logger.error("Invalid encoding on %s", b"Zo\xeb")
