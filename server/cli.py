@@ -155,7 +155,7 @@ def demo_command(
         play_demo(
             http or f"127.0.0.1:{settings.http_port}",
             grpc or authority(settings.grpc_host, settings.grpc_port),
-            out,
+            Console(soft_wrap=True, highlight=False),
         )
     except DemoFailedError as problem:
         raise CommandError(str(problem)) from None

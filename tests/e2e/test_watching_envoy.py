@@ -181,8 +181,8 @@ def _limit_concurrency(config: dict[str, Any]) -> None:
 
 
 def _limit_requests(config: dict[str, Any]) -> None:
-    (thresholds,) = config["static_resources"]["clusters"][0]["circuit_breakers"]["thresholds"]
-    thresholds["max_requests"] = 1
+    calls, _streams = config["static_resources"]["clusters"][0]["circuit_breakers"]["thresholds"]
+    calls["max_requests"] = 1
 
 
 @pytest.mark.parametrize(

@@ -218,10 +218,8 @@ BUGS = (
     Bug(
         "one call that fails takes its batch with it",
         f"{STORAGE}.writer",
-        "            if len(batch) > 1:\n                for item in batch:\n"
-        "                    self._run([item])",
-        "            if len(batch) > 1:\n                for item in batch:\n"
-        "                    item.fail(problem)",
+        "        for item in batch:\n            self._run([item])\n",
+        "        for item in batch:\n            item.fail(problem)\n",
     ),
     Bug(
         "a writer never looks for what operators changed",
