@@ -13,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from server.application.create_key import CreateKey, create_key
-from server.application.get_code import DEAD_OF_LATE_MS, get_code
+from server.application.get_code import DEAD_OF_LATE_MS, USED_SHOWN_MS, get_code
 from server.application.idempotency import Keyed, run_once
 from server.application.identify_member import IdentifyMember, identify_member
 from server.application.trail import TRAIL, Trail
@@ -29,9 +29,10 @@ from server.domain.errors import (
 )
 from server.domain.guessing import FIRST_WAIT_MS, FREE, LONGEST_WAIT_MS, ScopeKind
 from server.domain.keys import ApiKey, Role
+from server.domain.records import CodeStatus
 from server.storage.store import Store
-from tests.support.ledger import count_rows, rows
-from tests.support.programs import PROGRAM_ID, enroll, identify_command, issue
+from tests.support.ledger import count_rows, execute, rows
+from tests.support.programs import KEY, PROGRAM_ID, enroll, identify_command, issue
 from tests.support.stores import PEPPER, demo_store, open_store
 
 FREE_KEY, FREE_TERMINAL = FREE[ScopeKind.KEY], FREE[ScopeKind.TERMINAL]
@@ -72,6 +73,20 @@ class Tills:
         """Show wrong codes one after the other; answers the kinds of what came of it."""
         return [type(await self.show(f"{first + n:06d}", **place)) for n in range(count)]
 
+    async def ask(self, digits: str) -> Any:
+        """Ask what became of a code, as an app does; answers what came of it, an error included."""
+        try:
+            async with self.store.read() as reader:
+                code = await get_code(reader, self.key, digits, self.now_ms)
+            if code is not None:
+                return code
+            command = CountUnknownCode(self.key, digits)
+            return await self.store.write(
+                lambda unit, _now: count_unknown_code(unit, command, self.now_ms)
+            )
+        except LoyaltyError as error:
+            return error
+
     async def right(self) -> Any:
         """Show a right code."""
         return await self.show(await issue(self.store, await enroll(self.store)))
@@ -82,6 +97,11 @@ async def tills_of(store: Store, partner: str = "partner", role: Role = Role.TIL
     command = CreateKey(PROGRAM_ID, partner, role)
     created = await store.write(lambda unit, now: create_key(unit, command, now))
     return Tills(store, created.key, wall_clock_ms())
+
+
+async def app_of(store: Store) -> Tills:
+    """Make a key of the partner that issues the codes of these tests."""
+    return await tills_of(store, KEY.partner, Role.APP)
 
 
 async def test_guesser_must_wait_longer_and_longer(database_url: str) -> None:
@@ -285,30 +305,73 @@ async def test_refusal_after_commit_keeps_its_batch_whole(database_url: str) -> 
 async def test_app_that_asks_for_codes_at_random_must_wait(database_url: str) -> None:
     """Asking what became of codes tells live ones, so what is in vain is counted too."""
     async with demo_store(database_url) as store:
-        app = await tills_of(store, "app", Role.APP)
-
-        async def ask(digits: str) -> Any:
-            try:
-                async with store.read() as reader:
-                    code = await get_code(reader, app.key, digits, app.now_ms)
-                if code is not None:
-                    return code
-                command = CountUnknownCode(app.key, digits)
-                return await store.write(
-                    lambda unit, _now: count_unknown_code(unit, command, app.now_ms)
-                )
-            except LoyaltyError as error:
-                return error
-
+        app = await app_of(store)
         dead = await issue(store, await enroll(store))
         app.now_ms = wall_clock_ms() + LIFETIME_MS + DEAD_OF_LATE_MS // 2
         for _ in range(FREE_KEY):
             app.now_ms += 10
-            assert type(await ask(dead)) is CodeNotFoundError
+            assert type(await app.ask(dead)) is CodeNotFoundError
         assert count_rows(database_url, "wrong_code") == 0
         for n in range(FREE_KEY + 1):
-            assert type(await ask(f"{n:06d}")) is CodeNotFoundError
-        assert isinstance(await ask("999999"), TooManyWrongCodesError)
+            assert type(await app.ask(f"{n:06d}")) is CodeNotFoundError
+        assert isinstance(await app.ask("999999"), TooManyWrongCodesError)
+
+
+async def test_used_code_is_shown_to_its_app_no_longer_than_needed(database_url: str) -> None:
+    """An app sees that its code was used until shortly after its end; an hour later it guesses."""
+    async with demo_store(database_url) as store:
+        app = await app_of(store)
+        issued_ms = wall_clock_ms()
+        used = await issue(store, await enroll(store))
+        await (await tills_of(store)).show(used)
+        app.now_ms = issued_ms + LIFETIME_MS + USED_SHOWN_MS - 1
+        assert (await app.ask(used)).status is CodeStatus.CLAIMED
+
+        app.now_ms = wall_clock_ms() + LIFETIME_MS + USED_SHOWN_MS
+        assert type(await app.ask(used)) is CodeNotFoundError
+        assert count_rows(database_url, "wrong_code") == 0
+
+        app.now_ms = wall_clock_ms() + LIFETIME_MS + DEAD_OF_LATE_MS
+        assert type(await app.ask(used)) is CodeNotFoundError
+    assert count_rows(database_url, "wrong_code") == 1
+
+
+async def test_used_codes_of_old_tell_a_thief_nothing(database_url: str) -> None:
+    """Who asks for all digits learns no member from codes that were used long ago, and waits."""
+    async with demo_store(database_url) as store:
+        app, tills = await app_of(store), await tills_of(store)
+        used = [await issue(store, await enroll(store)) for _ in range(FREE_KEY + 2)]
+        for digits in used:
+            assert not isinstance(await tills.show(digits), LoyaltyError)
+        app.now_ms = wall_clock_ms() + DAY_MS
+        outcomes = [type(await app.ask(digits)) for digits in used]
+    assert outcomes == [CodeNotFoundError] * (FREE_KEY + 1) + [TooManyWrongCodesError]
+
+
+@pytest.mark.parametrize("state", ["live", "used", "replaced"])
+async def test_code_is_unknown_to_all_partners_but_its_own(database_url: str, state: str) -> None:
+    """What another partner issued looks like a code that nobody has, and asking is a guess."""
+    async with demo_store(database_url) as store:
+        stranger = await tills_of(store, "other", Role.APP)
+        loyalty_id = await enroll(store)
+        digits = await issue(store, loyalty_id)
+        if state == "used":
+            await (await tills_of(store)).show(digits)
+        elif state == "replaced":
+            await issue(store, loyalty_id)
+        stranger.now_ms = wall_clock_ms()
+        assert type(await stranger.ask(digits)) is CodeNotFoundError
+        assert count_rows(database_url, "wrong_code") == 1
+
+
+async def test_code_from_before_its_partner_was_kept_is_anybodys(database_url: str) -> None:
+    """A code that an older version issued is shown to every app of the program until its end."""
+    async with demo_store(database_url) as store:
+        app = await tills_of(store, "other", Role.APP)
+        digits = await issue(store, await enroll(store))
+        execute(database_url, "UPDATE code SET partner = NULL")
+        app.now_ms = wall_clock_ms()
+        assert (await app.ask(digits)).status is CodeStatus.PENDING
 
 
 async def test_operator_sees_and_ends_a_wait(database_url: str) -> None:
