@@ -13,11 +13,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from server.application.create_key import CreateKey, create_key
-from server.application.get_code import DEAD_OF_LATE_MS, USED_SHOWN_MS, get_code
+from server.application.get_code import DEAD_OF_LATE_MS, USED_SHOWN_MS, GetCode, get_code
 from server.application.idempotency import Keyed, run_once
 from server.application.identify_member import IdentifyMember, identify_member
 from server.application.trail import TRAIL, Trail
-from server.application.wrong_codes import CountUnknownCode, count_unknown_code
 from server.cli import main
 from server.domain.clock import DAY_MS
 from server.domain.clock import now_ms as wall_clock_ms
@@ -33,7 +32,7 @@ from server.domain.records import CodeStatus
 from server.storage.store import Store
 from tests.support.ledger import count_rows, execute, rows
 from tests.support.programs import KEY, PROGRAM_ID, enroll, identify_command, issue
-from tests.support.stores import PEPPER, demo_store, open_store
+from tests.support.stores import PEPPER, demo_store, open_store, writers_busy
 
 FREE_KEY, FREE_TERMINAL = FREE[ScopeKind.KEY], FREE[ScopeKind.TERMINAL]
 LIFETIME_MS = 300_000
@@ -75,14 +74,12 @@ class Tills:
 
     async def ask(self, digits: str) -> Any:
         """Ask what became of a code, as an app does; answers what came of it, an error included."""
+        command = GetCode(self.key, digits)
         try:
-            async with self.store.read() as reader:
-                code = await get_code(reader, self.key, digits, self.now_ms)
-            if code is not None:
-                return code
-            command = CountUnknownCode(self.key, digits)
             return await self.store.write(
-                lambda unit, _now: count_unknown_code(unit, command, self.now_ms)
+                lambda unit, _now: get_code(unit, command, self.now_ms),
+                timeout_s=60,
+                reads=command.reads(),
             )
         except LoyaltyError as error:
             return error
@@ -372,6 +369,58 @@ async def test_code_from_before_its_partner_was_kept_is_anybodys(database_url: s
         execute(database_url, "UPDATE code SET partner = NULL")
         app.now_ms = wall_clock_ms()
         assert (await app.ask(digits)).status is CodeStatus.PENDING
+
+
+@pytest.mark.parametrize("tries", [200])
+async def test_codes_asked_for_at_once_on_two_servers_are_counted_exactly(
+    database_url: str, tries: int
+) -> None:
+    """Of 200 questions at once as many are looked at as one after the other, and after a wait 1."""
+    async with demo_store(database_url) as one, open_store(database_url) as two:
+        app = await app_of(one)
+        await two.refresh_catalog()
+        elsewhere = replace(app, store=two)
+        for waits, looked_at in enumerate([FREE_KEY + 1, 1, 1]):
+            asked = ((app, elsewhere)[n % 2].ask(f"{tries * waits + n:06d}") for n in range(tries))
+            kinds = [type(outcome) for outcome in await asyncio.gather(*asked)]
+            assert kinds.count(CodeNotFoundError) == looked_at
+            assert kinds.count(TooManyWrongCodesError) == tries - looked_at
+            app.now_ms += FIRST_WAIT_MS << waits
+            elsewhere.now_ms = app.now_ms
+    (counted,) = _tallies(database_url, f"key/{app.key.key_id}")
+    assert counted == FREE_KEY + 3
+
+
+async def test_live_code_is_not_looked_at_once_a_guess_was_one_too_many(database_url: str) -> None:
+    """Of questions at once those behind the last wrong one learn nothing, live codes included."""
+    async with demo_store(database_url) as store:
+        app = await app_of(store)
+        live = [await issue(store, await enroll(store)) for _ in range(10)]
+        app.now_ms = wall_clock_ms()
+        asked = [f"{n:06d}" for n in range(FREE_KEY + 1)] + live
+        async with writers_busy(store):
+            outcomes = asyncio.gather(*map(app.ask, asked))
+            await asyncio.sleep(0)
+        kinds = [type(outcome) for outcome in await outcomes]
+    assert kinds == [CodeNotFoundError] * (FREE_KEY + 1) + [TooManyWrongCodesError] * len(live)
+
+
+async def test_app_that_polls_its_own_code_is_never_counted(database_url: str) -> None:
+    """Polling a live code, and the use of it, counts for nothing, right or wrong."""
+    async with demo_store(database_url) as store:
+        app, tills = await app_of(store), await tills_of(store)
+        digits = await issue(store, await enroll(store))
+        for _ in range(3 * FREE_KEY):
+            app.now_ms = wall_clock_ms()
+            assert (await app.ask(digits)).status is CodeStatus.PENDING
+        tills.now_ms = wall_clock_ms()
+        assert not isinstance(await tills.show(digits), LoyaltyError)
+        for _ in range(3 * FREE_KEY):
+            assert (await app.ask(digits)).status is CodeStatus.CLAIMED
+    statement = "SELECT count(*) AS rows FROM code_tally WHERE scope = :scope"
+    (counted,) = rows(database_url, statement, scope=f"key/{app.key.key_id}")
+    assert counted.rows == 0
+    assert count_rows(database_url, "wrong_code") == 0
 
 
 async def test_operator_sees_and_ends_a_wait(database_url: str) -> None:
