@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +18,10 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 EXPIRY_NOTICE = timedelta(days=7)
 EXPIRY_REPEAT = timedelta(days=1)
+RETRY_AFTER = timedelta(seconds=10)
+REFUSAL_REPEAT = timedelta(hours=1)
+
+_Identity = tuple[tuple[int, ...] | None, ...]
 
 log = structlog.get_logger(__name__)
 
@@ -91,6 +95,20 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or host.startswith("unix:")
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """New files that did not work, when they were last tried and when that was last told."""
+
+    identity: _Identity
+    reason: str
+    tried: datetime
+    told: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class _Loaded:
     """Certificates that fit together."""
@@ -105,20 +123,24 @@ class Certificates:
     The certificates of one port, as their files are now.
 
     A handshake looks whether the files changed. New ones that can't be used, for instance because
-    only half of them is written yet, leave the old ones in place, with a warning.
+    only half of them is written yet, leave the old ones in place, with a warning. They are tried
+    again after some seconds, because time alone mends some failures.
 
     Args:
         files: Where they are.
+        clock: Tells the time.
 
     Raises:
         TransportSecurityError: A file is missing, unreadable or out of date, or two don't fit.
     """
 
-    def __init__(self, files: TlsFiles) -> None:
+    def __init__(self, files: TlsFiles, clock: Callable[[], datetime] = _now) -> None:
         self._files = files
+        self._clock = clock
         self._seen = _identity(files.paths())
-        self._loaded = _load(files, datetime.now(UTC))
+        self._loaded = _load(files, clock())
         self._expiry_told = datetime.min.replace(tzinfo=UTC)
+        self._refusal: _Refusal | None = None
         _warn_of_open_key(files.private_key)
 
     def credentials(self) -> grpc.ServerCredentials:
@@ -131,17 +153,20 @@ class Certificates:
 
     def renewed(self) -> grpc.ServerCertificateConfiguration | None:
         """Answer newer certificates, or nothing when those in use are the newest that work."""
-        now = datetime.now(UTC)
+        now = self._clock()
         self._warn_of_expiry(now)
         identity = _identity(self._files.paths())
         if identity == self._seen:
             return None
-        self._seen = identity
+        last = self._refusal
+        if last and last.identity == identity and abs(now - last.tried) < RETRY_AFTER:
+            return None
         try:
             self._loaded = _load(self._files, now)
         except TransportSecurityError as problem:
-            log.warning("new certificate not taken, the old one stays", reason=str(problem))
+            self._refuse(identity, str(problem), now)
             return None
+        self._seen = identity
         _warn_of_open_key(self._files.private_key)
         log.info(
             "certificate reloaded",
@@ -154,6 +179,19 @@ class Certificates:
         """Tell when the first certificate of the chain in use ends, in seconds since the epoch."""
         return self._loaded.expires.timestamp()
 
+    def _refuse(self, identity: _Identity, reason: str, now: datetime) -> None:
+        """Tell of a failure once an hour, however often it is met."""
+        told, last = now, self._refusal
+        if (
+            last
+            and (last.identity, last.reason) == (identity, reason)
+            and abs(now - last.told) < REFUSAL_REPEAT
+        ):
+            told = last.told
+        else:
+            log.warning("new certificate not taken, the old one stays", reason=reason)
+        self._refusal = _Refusal(identity, reason, now, told)
+
     def _warn_of_expiry(self, now: datetime) -> None:
         expires = self._loaded.expires
         if now > expires - EXPIRY_NOTICE and now > self._expiry_told + EXPIRY_REPEAT:
@@ -161,7 +199,7 @@ class Certificates:
             log.warning("certificate expires soon", expires=expires.isoformat())
 
 
-def _identity(paths: Iterable[Path]) -> tuple[tuple[int, ...] | None, ...]:
+def _identity(paths: Iterable[Path]) -> _Identity:
     """Tell these files from whatever is later written to, or put in, their place."""
     return tuple(map(_identity_of, paths))
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import ssl
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -353,6 +354,56 @@ def test_key_that_everybody_may_read_is_warned_of(place: Place) -> None:
         Certificates(place.files)
     assert [entry["event"] for entry in logs] == ["private key is readable by everybody"]
     assert redact(None, "warning", logs[0])["file"] == str(place.files.private_key)
+
+
+@dataclass
+class Clock:
+    """A clock that a test moves."""
+
+    now: datetime
+
+    def __call__(self) -> datetime:
+        """Tell the time."""
+        return self.now
+
+
+def test_certificate_not_valid_yet_is_taken_when_its_time_comes(place: Place) -> None:
+    """What time alone mends is tried again every few seconds, and told once an hour."""
+    clock = Clock(datetime.now(UTC))
+    certificates = Certificates(place.files, clock)
+    clock.now -= timedelta(days=10)
+    with structlog.testing.capture_logs() as logs:
+        renewed = place.renew()
+        for _ in range(int(timedelta(hours=2) / tls.RETRY_AFTER)):
+            assert certificates.renewed() is None
+            clock.now += tls.RETRY_AFTER
+        assert [entry["event"] for entry in logs] == [
+            "new certificate not taken, the old one stays"
+        ] * 2
+        clock.now += timedelta(days=10)
+        assert certificates.renewed() is not None
+        assert certificates.renewed() is None
+    assert logs[-1]["event"] == "certificate reloaded"
+    assert logs[-1]["serial_number"] == f"{renewed:x}"
+
+
+def test_certificate_that_could_not_be_read_once_is_read_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shortage of file descriptors costs a renewal some seconds, and not its certificate."""
+    clock = Clock(datetime.now(UTC))
+    certificates = Certificates(place.files, clock)
+    place.renew()
+
+    def exhausted(_path: Path) -> bytes:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", exhausted)
+        assert certificates.renewed() is None
+    assert certificates.renewed() is None
+    clock.now += tls.RETRY_AFTER
+    assert certificates.renewed() is not None
 
 
 def test_certificate_about_to_expire_is_warned_of_once_a_day(place: Place) -> None:
