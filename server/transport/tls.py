@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -176,7 +176,11 @@ class Certificates:
         return self._loaded.configuration
 
     def expires(self) -> float:
-        """Tell when the first certificate of the chain in use ends, in seconds since the epoch."""
+        """
+        Tell when the first certificate in use ends, in seconds since the epoch.
+
+        That is the first of the server's chain and of the authorities of its callers.
+        """
         return self._loaded.expires.timestamp()
 
     def _refuse(self, identity: _Identity, reason: str, now: datetime) -> None:
@@ -217,22 +221,24 @@ def _load(files: TlsFiles, now: datetime) -> _Loaded:
     chain = _certificates("CERTIFICATE", files.certificate, certificate_pem)
     own = chain[0]
     for certificate in chain:
-        _require_in_time("CERTIFICATE", files.certificate, certificate, now)
+        problem = _time_problem("CERTIFICATE", files.certificate, certificate, now)
+        if problem:
+            raise TransportSecurityError(problem)
     key_pem = _read("PRIVATE_KEY", files.private_key)
     if _key(files.private_key, key_pem) != _public_bytes(own.public_key()):
         raise TransportSecurityError(
             f"LOYALTY_TLS_PRIVATE_KEY: {files.private_key} is not the key of the certificate in "
             f"{files.certificate}."
         )
-    client_ca_pem = None
+    client_ca_pem, authorities = None, []
     if files.client_ca is not None:
         client_ca_pem = _read("CLIENT_CA", files.client_ca)
-        for authority in _certificates("CLIENT_CA", files.client_ca, client_ca_pem):
-            _require_in_time("CLIENT_CA", files.client_ca, authority, now)
+        authorities = _certificates("CLIENT_CA", files.client_ca, client_ca_pem)
+        _require_one_in_time(files.client_ca, authorities, now)
     configuration = grpc.ssl_server_certificate_configuration(
         [(key_pem, certificate_pem)], client_ca_pem
     )
-    expires = min(certificate.not_valid_after_utc for certificate in chain)
+    expires = min(certificate.not_valid_after_utc for certificate in (*chain, *authorities))
     return _Loaded(configuration, own.serial_number, expires)
 
 
@@ -254,19 +260,32 @@ def _certificates(setting: str, path: Path, pem: bytes) -> list[x509.Certificate
         ) from None
 
 
-def _require_in_time(
-    setting: str, path: Path, certificate: x509.Certificate, now: datetime
+def _require_one_in_time(
+    path: Path, authorities: Sequence[x509.Certificate], now: datetime
 ) -> None:
-    if now > certificate.not_valid_after_utc:
-        raise TransportSecurityError(
-            f"LOYALTY_TLS_{setting}: {path} expired at "
-            f"{certificate.not_valid_after_utc.isoformat()}."
-        )
-    if now < certificate.not_valid_before_utc:
-        raise TransportSecurityError(
-            f"LOYALTY_TLS_{setting}: {path} is valid only from "
-            f"{certificate.not_valid_before_utc.isoformat()}."
-        )
+    """
+    Refuse when no authority is in time, and tell of each that is not.
+
+    While one replaces another, the old one may end: it lets in nobody any more, and that is all.
+    """
+    found = [_time_problem("CLIENT_CA", path, authority, now) for authority in authorities]
+    problems = [problem for problem in found if problem]
+    if len(problems) == len(authorities):
+        raise TransportSecurityError(problems[0])
+    for problem in problems:
+        log.warning("authority of callers is out of date", reason=problem)
+
+
+def _time_problem(
+    setting: str, path: Path, certificate: x509.Certificate, now: datetime
+) -> str | None:
+    """Tell why a certificate is not valid at this time; nothing when it is."""
+    ends, begins = certificate.not_valid_after_utc, certificate.not_valid_before_utc
+    if now > ends:
+        return f"LOYALTY_TLS_{setting}: {path} expired at {ends.isoformat()}."
+    if now < begins:
+        return f"LOYALTY_TLS_{setting}: {path} is valid only from {begins.isoformat()}."
+    return None
 
 
 def _key(path: Path, pem: bytes) -> bytes:
