@@ -42,8 +42,9 @@ class Workers:
         wait_s = RESTART_WAIT_S
         while not stop.is_set():
             started = time.monotonic()
+            # -P, because the current folder may have another package of this name.
             process = subprocess.Popen(  # noqa: ASYNC220 - it returns at once.
-                [sys.executable, "-m", "server", "serve"], env=self._environment(number)
+                [sys.executable, "-P", "-m", "server", "serve"], env=self._environment(number)
             )
             loop = asyncio.get_running_loop()
             ended = loop.run_in_executor(self._waiters, process.wait)

@@ -75,6 +75,7 @@ def issue_code(unit: Unit, command: IssueCode, now_ms: int) -> Done[IssuedCode]:
         created_ms=now_ms,
         updated_ms=now_ms,
         expires_ms=now_ms + program.code_lifetime_s * 1000,
+        partner=command.key.partner,
     )
     unit.put_code(code, earlier)
     return Done(IssuedCode(code, digits))

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from server.domain.guessing import Refusal, Scope
+from server.domain.guessing import Refusal
 from server.domain.ledger import Account, AccountKind, Cause
-from server.domain.records import Code, Member, Remembered, Transaction
+from server.domain.records import Member, Remembered, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,8 @@ class Reader(Protocol):
     async def member(self, program_id: str, loyalty_id: str) -> Member | None:
         """Find a member."""
 
-    async def code(self, program_id: str, code: str) -> Code | None:
-        """Find a code by its digits."""
-
-    async def code_refusals(self, scopes: Sequence[Scope] | None = None) -> Sequence[Refusal]:
-        """Find who must or had to wait for showing wrong codes: these scopes, or all."""
+    async def code_refusals(self) -> Sequence[Refusal]:
+        """Find who must or had to wait for showing wrong codes."""
 
     async def transfers(
         self, accounts: Sequence[int], before: int | None, limit: int

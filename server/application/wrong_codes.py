@@ -8,13 +8,10 @@ is looked at, so that a right one and a wrong one are answered alike.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from server.application.reads import Reads
 from server.application.unit import Refused, Unit
-from server.domain.errors import CodeNotFoundError, LoyaltyError, TooManyWrongCodesError
-from server.domain.guessing import Refusal, Scope, ScopeKind, repeat_ms, scopes_of, waits
-from server.domain.keys import ApiKey
+from server.domain.errors import LoyaltyError, TooManyWrongCodesError
+from server.domain.guessing import Refusal, Scope, ScopeKind, repeat_ms, waits
 from server.domain.records import Code
 
 
@@ -23,23 +20,14 @@ def require_no_wait(unit: Unit, scopes: Sequence[Scope], now_ms: int) -> None:
     Refuse to look at a code while one of its scopes must wait.
 
     Raises:
-        TooManyWrongCodesError: Too many wrong codes were shown.
+        TooManyWrongCodesError: Too many wrong codes were shown; it tells of the wait that is the
+            last to end.
     """
     refusals = unit.code_refusals(scopes[0].program_id)
     if not refusals:
         return
-    found = [refusals[scope.name] for scope in scopes if scope.name in refusals]
-    require_none_open(found, now_ms)
-
-
-def require_none_open(refusals: Sequence[Refusal], now_ms: int) -> None:
-    """
-    Refuse while one of these refusals is not over.
-
-    Raises:
-        TooManyWrongCodesError: One is not; the error tells about the last to end.
-    """
-    last = max(refusals, key=lambda refusal: refusal.until_ms, default=None)
+    found = (refusals[scope.name] for scope in scopes if scope.name in refusals)
+    last = max(found, key=lambda refusal: refusal.until_ms, default=None)
     if last is not None and last.until_ms > now_ms:
         raise TooManyWrongCodesError(last.scope.kind.value, last.until_ms - now_ms)
 
@@ -78,23 +66,3 @@ def count_wrong_code(
         unit.refuse_codes(refusal)
         begun.append(refusal)
     return Refused(error, tuple(begun))
-
-
-@dataclass(frozen=True, slots=True)
-class CountUnknownCode:
-    """Digits that an app asked about and nobody has, and who asked."""
-
-    key: ApiKey
-    digits: str
-
-    def reads(self) -> Reads:
-        """Tell what the use case starts from."""
-        return Reads()
-
-
-def count_unknown_code(unit: Unit, command: CountUnknownCode, now_ms: int) -> Refused:
-    """Count digits that an app asked about in vain; answers the refusal of its call."""
-    key = command.key
-    digest = unit.code_digest(key.program_id, command.digits)
-    scopes = scopes_of(key.program_id, key.key_id)
-    return count_wrong_code(unit, scopes, digest, now_ms, CodeNotFoundError())

@@ -71,6 +71,8 @@ class Code:
         selection: JSON list of `[kind, incentive_id, quantity]`.
         claim_key: Store and POS transaction that claimed it; absent until then.
         answer: What the claim answered, to repeat it; absent until then.
+        partner: Vendor whose app had it issued. Absent for a fixed code of the sandbox and for
+            one that an older version issued: those are any partner's.
     """
 
     program_id: str
@@ -88,6 +90,7 @@ class Code:
     transaction_id: str | None = None
     claim_key: str | None = None
     answer: bytes | None = None
+    partner: str | None = None
 
     @property
     def published(self) -> bool:

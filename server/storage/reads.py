@@ -13,11 +13,9 @@ from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from server.application.reading import KeyEntry, TransactionEntry, TransferEntry
-from server.domain.codes import code_digest
 from server.domain.guessing import (
     HOURS_COUNTED,
     Refusal,
-    Scope,
     ScopeKind,
     Tally,
     hour_of,
@@ -26,8 +24,6 @@ from server.domain.guessing import (
 )
 from server.domain.ledger import Account, AccountKind, Cause
 from server.domain.records import (
-    Code,
-    CodeStatus,
     HoldStatus,
     Member,
     Remembered,
@@ -41,7 +37,6 @@ from server.storage.tables import (
     AccountTable,
     ApiKeyTable,
     CodeRefusalTable,
-    CodeTable,
     CodeTallyTable,
     HoldTable,
     MemberTable,
@@ -53,7 +48,7 @@ from server.storage.tables import (
 
 PENDING = TransactionStatus.PENDING
 
-K = TypeVar("K", Code, Remembered, Transaction)
+K = TypeVar("K", Remembered, Transaction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +90,6 @@ class SqlReader:
 
     def __init__(self, session: AsyncSession, pepper: bytes) -> None:
         self._session = session
-        self._pepper = pepper
         self._seal = Seal(pepper)
 
     async def member(self, program_id: str, loyalty_id: str) -> Member | None:
@@ -160,19 +154,11 @@ class SqlReader:
         answer = self._seal.open(row.answer, scope, idempotency_key)
         return _record(Remembered, row, answer=answer)
 
-    async def code(self, program_id: str, code: str) -> Code | None:
-        """See `Reader.code`."""
-        digest = code_digest(self._pepper, program_id, code)
-        row = await self._session.get(CodeTable, (program_id, digest))
-        return None if row is None else _record(Code, row, status=CodeStatus(row.status))
-
-    async def code_refusals(self, scopes: Sequence[Scope] | None = None) -> Sequence[Refusal]:
+    async def code_refusals(self) -> Sequence[Refusal]:
         """See `Reader.code_refusals`."""
         table = CodeRefusalTable
-        query = select(*(getattr(table, name) for name in REFUSAL_COLUMNS))
-        if scopes is not None:
-            query = query.where(col(table.scope).in_([scope.name for scope in scopes]))
-        return [refusal(row) for row in await self._session.exec(query.order_by(table.scope))]
+        query = select(*(getattr(table, name) for name in REFUSAL_COLUMNS)).order_by(table.scope)
+        return [refusal(row) for row in await self._session.exec(query)]
 
     async def transfers(
         self, accounts: Sequence[int], before: int | None, limit: int

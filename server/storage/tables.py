@@ -220,6 +220,7 @@ class CodeTable(SQLModel, table=True):
     transaction_id: str | None = Field(default=None, sa_type=Text)
     claim_key: str | None = Field(default=None, sa_type=Text)
     answer: bytes | None = Field(default=None, sa_column=_bytes(nullable=True))
+    partner: str | None = Field(default=None, sa_type=Text)
 
 
 class TransactionTable(SQLModel, table=True):

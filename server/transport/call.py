@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from time import perf_counter
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from google.protobuf.message import Message
 
@@ -113,19 +113,18 @@ class Call:
         """
         return await self._run(use_case, command, render, None)
 
-    async def refuse(
-        self, use_case: Callable[[Unit, Any, int], Refused], command: Command
-    ) -> NoReturn:
+    async def look_up(
+        self, use_case: Callable[[Unit, Any, int], R | Refused], command: Command
+    ) -> R:
         """
-        Run a use case that refuses the call and keeps something about it.
+        Run a use case that finds something, and may count that it was asked for in vain.
 
         Raises:
-            LoyaltyError: Always.
+            LoyaltyError: The use case refuses.
         """
-        await self.storage.write(
+        return await self.storage.write(
             lambda unit, now_ms: use_case(unit, command, now_ms), self.left_s, command.reads()
         )
-        raise AssertionError("a refusal was not raised")
 
     async def _run(
         self,

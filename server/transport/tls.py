@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +18,10 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 EXPIRY_NOTICE = timedelta(days=7)
 EXPIRY_REPEAT = timedelta(days=1)
+RETRY_AFTER = timedelta(seconds=10)
+REFUSAL_REPEAT = timedelta(hours=1)
+
+_Identity = tuple[tuple[int, ...] | None, ...]
 
 log = structlog.get_logger(__name__)
 
@@ -91,6 +95,20 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or host.startswith("unix:")
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """New files that did not work, when they were last tried and when that was last told."""
+
+    identity: _Identity
+    reason: str
+    tried: datetime
+    told: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class _Loaded:
     """Certificates that fit together."""
@@ -105,20 +123,24 @@ class Certificates:
     The certificates of one port, as their files are now.
 
     A handshake looks whether the files changed. New ones that can't be used, for instance because
-    only half of them is written yet, leave the old ones in place, with a warning.
+    only half of them is written yet, leave the old ones in place, with a warning. They are tried
+    again after some seconds, because time alone mends some failures.
 
     Args:
         files: Where they are.
+        clock: Tells the time.
 
     Raises:
         TransportSecurityError: A file is missing, unreadable or out of date, or two don't fit.
     """
 
-    def __init__(self, files: TlsFiles) -> None:
+    def __init__(self, files: TlsFiles, clock: Callable[[], datetime] = _now) -> None:
         self._files = files
+        self._clock = clock
         self._seen = _identity(files.paths())
-        self._loaded = _load(files, datetime.now(UTC))
+        self._loaded = _load(files, clock())
         self._expiry_told = datetime.min.replace(tzinfo=UTC)
+        self._refusal: _Refusal | None = None
         _warn_of_open_key(files.private_key)
 
     def credentials(self) -> grpc.ServerCredentials:
@@ -131,17 +153,20 @@ class Certificates:
 
     def renewed(self) -> grpc.ServerCertificateConfiguration | None:
         """Answer newer certificates, or nothing when those in use are the newest that work."""
-        now = datetime.now(UTC)
+        now = self._clock()
         self._warn_of_expiry(now)
         identity = _identity(self._files.paths())
         if identity == self._seen:
             return None
-        self._seen = identity
+        last = self._refusal
+        if last and last.identity == identity and abs(now - last.tried) < RETRY_AFTER:
+            return None
         try:
             self._loaded = _load(self._files, now)
         except TransportSecurityError as problem:
-            log.warning("new certificate not taken, the old one stays", reason=str(problem))
+            self._refuse(identity, str(problem), now)
             return None
+        self._seen = identity
         _warn_of_open_key(self._files.private_key)
         log.info(
             "certificate reloaded",
@@ -151,8 +176,25 @@ class Certificates:
         return self._loaded.configuration
 
     def expires(self) -> float:
-        """Tell when the first certificate of the chain in use ends, in seconds since the epoch."""
+        """
+        Tell when the first certificate in use ends, in seconds since the epoch.
+
+        That is the first of the server's chain and of the authorities of its callers.
+        """
         return self._loaded.expires.timestamp()
+
+    def _refuse(self, identity: _Identity, reason: str, now: datetime) -> None:
+        """Tell of a failure once an hour, however often it is met."""
+        told, last = now, self._refusal
+        if (
+            last
+            and (last.identity, last.reason) == (identity, reason)
+            and abs(now - last.told) < REFUSAL_REPEAT
+        ):
+            told = last.told
+        else:
+            log.warning("new certificate not taken, the old one stays", reason=reason)
+        self._refusal = _Refusal(identity, reason, now, told)
 
     def _warn_of_expiry(self, now: datetime) -> None:
         expires = self._loaded.expires
@@ -161,7 +203,7 @@ class Certificates:
             log.warning("certificate expires soon", expires=expires.isoformat())
 
 
-def _identity(paths: Iterable[Path]) -> tuple[tuple[int, ...] | None, ...]:
+def _identity(paths: Iterable[Path]) -> _Identity:
     """Tell these files from whatever is later written to, or put in, their place."""
     return tuple(map(_identity_of, paths))
 
@@ -179,22 +221,24 @@ def _load(files: TlsFiles, now: datetime) -> _Loaded:
     chain = _certificates("CERTIFICATE", files.certificate, certificate_pem)
     own = chain[0]
     for certificate in chain:
-        _require_in_time("CERTIFICATE", files.certificate, certificate, now)
+        problem = _time_problem("CERTIFICATE", files.certificate, certificate, now)
+        if problem:
+            raise TransportSecurityError(problem)
     key_pem = _read("PRIVATE_KEY", files.private_key)
     if _key(files.private_key, key_pem) != _public_bytes(own.public_key()):
         raise TransportSecurityError(
             f"LOYALTY_TLS_PRIVATE_KEY: {files.private_key} is not the key of the certificate in "
             f"{files.certificate}."
         )
-    client_ca_pem = None
+    client_ca_pem, authorities = None, []
     if files.client_ca is not None:
         client_ca_pem = _read("CLIENT_CA", files.client_ca)
-        for authority in _certificates("CLIENT_CA", files.client_ca, client_ca_pem):
-            _require_in_time("CLIENT_CA", files.client_ca, authority, now)
+        authorities = _certificates("CLIENT_CA", files.client_ca, client_ca_pem)
+        _require_one_in_time(files.client_ca, authorities, now)
     configuration = grpc.ssl_server_certificate_configuration(
         [(key_pem, certificate_pem)], client_ca_pem
     )
-    expires = min(certificate.not_valid_after_utc for certificate in chain)
+    expires = min(certificate.not_valid_after_utc for certificate in (*chain, *authorities))
     return _Loaded(configuration, own.serial_number, expires)
 
 
@@ -216,19 +260,32 @@ def _certificates(setting: str, path: Path, pem: bytes) -> list[x509.Certificate
         ) from None
 
 
-def _require_in_time(
-    setting: str, path: Path, certificate: x509.Certificate, now: datetime
+def _require_one_in_time(
+    path: Path, authorities: Sequence[x509.Certificate], now: datetime
 ) -> None:
-    if now > certificate.not_valid_after_utc:
-        raise TransportSecurityError(
-            f"LOYALTY_TLS_{setting}: {path} expired at "
-            f"{certificate.not_valid_after_utc.isoformat()}."
-        )
-    if now < certificate.not_valid_before_utc:
-        raise TransportSecurityError(
-            f"LOYALTY_TLS_{setting}: {path} is valid only from "
-            f"{certificate.not_valid_before_utc.isoformat()}."
-        )
+    """
+    Refuse when no authority is in time, and tell of each that is not.
+
+    While one replaces another, the old one may end: it lets in nobody any more, and that is all.
+    """
+    found = [_time_problem("CLIENT_CA", path, authority, now) for authority in authorities]
+    problems = [problem for problem in found if problem]
+    if len(problems) == len(authorities):
+        raise TransportSecurityError(problems[0])
+    for problem in problems:
+        log.warning("authority of callers is out of date", reason=problem)
+
+
+def _time_problem(
+    setting: str, path: Path, certificate: x509.Certificate, now: datetime
+) -> str | None:
+    """Tell why a certificate is not valid at this time; nothing when it is."""
+    ends, begins = certificate.not_valid_after_utc, certificate.not_valid_before_utc
+    if now > ends:
+        return f"LOYALTY_TLS_{setting}: {path} expired at {ends.isoformat()}."
+    if now < begins:
+        return f"LOYALTY_TLS_{setting}: {path} is valid only from {begins.isoformat()}."
+    return None
 
 
 def _key(path: Path, pem: bytes) -> bytes:

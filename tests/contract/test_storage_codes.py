@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from server.application.get_code import get_code
+from server.application.get_code import GetCode, get_code
 from server.application.idempotency import Answer, run_once
 from server.application.identify_member import Identified, IdentifyMember, identify_member
 from server.application.issue_code import issue_code
@@ -24,6 +24,7 @@ from server.domain.errors import (
     RewardNotFoundError,
     StoreNotFoundError,
 )
+from server.domain.records import Code
 from server.sandbox.fixed_codes import COFFEE, HASH_BROWN, PARTY_PLATTER
 from server.storage.store import Store
 from server.sweeper import sweep
@@ -50,6 +51,13 @@ def _render(identified: Identified) -> bytes:
 async def _identify(store: Store, command: IdentifyMember) -> Answer:
     work = partial(run_once, use_case=identify_member, command=command, render=_render, keyed=None)
     return await store.write(work, timeout_s=60)
+
+
+async def _get(store: Store, digits: str) -> Code:
+    command = GetCode(KEY, digits)
+    return await store.write(
+        lambda unit, now_ms: get_code(unit, command, now_ms), reads=command.reads()
+    )
 
 
 async def _void(store: Store, answer: Answer) -> None:
@@ -215,10 +223,9 @@ async def test_replaced_code_is_not_found(database_url: str) -> None:
         new = await issue(store, loyalty_id)
         with pytest.raises(CodeNotFoundError):
             await _identify(store, identify_command(old))
-        async with store.read() as reader:
-            with pytest.raises(CodeNotFoundError):
-                await get_code(reader, KEY, old, wall_clock_ms())
-            assert (await get_code(reader, KEY, new, wall_clock_ms())).loyalty_id == loyalty_id
+        with pytest.raises(CodeNotFoundError):
+            await _get(store, old)
+        assert (await _get(store, new)).loyalty_id == loyalty_id
         await _identify(store, identify_command(new))
 
 
@@ -245,15 +252,12 @@ async def test_code_lives_for_its_lifetime(
         monkeypatch.setattr("server.storage.writer.now_ms", lambda: clock)
         digits = await issue(store, await enroll(store))
         monkeypatch.setattr("server.storage.writer.now_ms", lambda: clock + age_ms)
-        async with store.read() as reader:
-            if live:
-                await get_code(reader, KEY, digits, clock + age_ms)
-            else:
-                with pytest.raises(CodeNotFoundError):
-                    await get_code(reader, KEY, digits, clock + age_ms)
         if live:
+            await _get(store, digits)
             await _identify(store, identify_command(digits))
         else:
+            with pytest.raises(CodeNotFoundError):
+                await _get(store, digits)
             with pytest.raises(CodeNotFoundError):
                 await _identify(store, identify_command(digits))
 
@@ -287,9 +291,7 @@ async def test_digits_of_a_dead_code_are_drawn_again(
         assert await issue(store, two) == "271828"
         monkeypatch.setattr("server.storage.writer.now_ms", lambda: clock + 300_000)
         assert await issue(store, two) == "314159"
-        async with store.read() as reader:
-            code = await get_code(reader, KEY, "314159", clock + 300_000)
-        assert code.loyalty_id == two
+        assert (await _get(store, "314159")).loyalty_id == two
         await _identify(store, identify_command("314159"))
     assert count_rows(database_url, "code") == 2
 

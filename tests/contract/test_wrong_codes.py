@@ -6,15 +6,13 @@ import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from server.application.get_code import DEAD_OF_LATE_MS, get_code
+from server.application.get_code import DEAD_OF_LATE_MS, USED_SHOWN_MS
 from server.application.idempotency import Keyed
 from server.application.trail import TRAIL, Trail
-from server.application.wrong_codes import CountUnknownCode, count_unknown_code
 from server.cli import main
 from server.domain.clock import DAY_MS
 from server.domain.clock import now_ms as wall_clock_ms
@@ -26,10 +24,11 @@ from server.domain.errors import (
 )
 from server.domain.guessing import FIRST_WAIT_MS, FREE, LONGEST_WAIT_MS, ScopeKind
 from server.domain.keys import Role
-from tests.support.guessing import tills_of
-from tests.support.ledger import count_rows, rows
+from server.domain.records import CodeStatus
+from tests.support.guessing import app_of, tills_of
+from tests.support.ledger import count_rows, execute, rows
 from tests.support.programs import enroll, identify_command, issue
-from tests.support.stores import PEPPER, demo_store, open_store
+from tests.support.stores import PEPPER, demo_store, open_store, writers_busy
 
 FREE_KEY, FREE_TERMINAL = FREE[ScopeKind.KEY], FREE[ScopeKind.TERMINAL]
 LIFETIME_MS = 300_000
@@ -236,30 +235,125 @@ async def test_refusal_after_commit_keeps_its_batch_whole(database_url: str) -> 
 async def test_app_that_asks_for_codes_at_random_must_wait(database_url: str) -> None:
     """Asking what became of codes tells live ones, so what is in vain is counted too."""
     async with demo_store(database_url) as store:
-        app = await tills_of(store, "app", Role.APP)
-
-        async def ask(digits: str) -> Any:
-            try:
-                async with store.read() as reader:
-                    code = await get_code(reader, app.key, digits, app.now_ms)
-                if code is not None:
-                    return code
-                command = CountUnknownCode(app.key, digits)
-                return await store.write(
-                    lambda unit, _now: count_unknown_code(unit, command, app.now_ms)
-                )
-            except LoyaltyError as error:
-                return error
-
+        app = await app_of(store)
         dead = await issue(store, await enroll(store))
         app.now_ms = wall_clock_ms() + LIFETIME_MS + DEAD_OF_LATE_MS // 2
         for _ in range(FREE_KEY):
             app.now_ms += 10
-            assert type(await ask(dead)) is CodeNotFoundError
+            assert type(await app.ask(dead)) is CodeNotFoundError
         assert count_rows(database_url, "wrong_code") == 0
         for n in range(FREE_KEY + 1):
-            assert type(await ask(f"{n:06d}")) is CodeNotFoundError
-        assert isinstance(await ask("999999"), TooManyWrongCodesError)
+            assert type(await app.ask(f"{n:06d}")) is CodeNotFoundError
+        assert isinstance(await app.ask("999999"), TooManyWrongCodesError)
+
+
+async def test_used_code_is_shown_to_its_app_no_longer_than_needed(database_url: str) -> None:
+    """An app sees that its code was used until shortly after its end; an hour later it guesses."""
+    async with demo_store(database_url) as store:
+        app = await app_of(store)
+        issued_ms = wall_clock_ms()
+        used = await issue(store, await enroll(store))
+        await (await tills_of(store)).show(used)
+        app.now_ms = issued_ms + LIFETIME_MS + USED_SHOWN_MS - 1
+        assert (await app.ask(used)).status is CodeStatus.CLAIMED
+
+        app.now_ms = wall_clock_ms() + LIFETIME_MS + USED_SHOWN_MS
+        assert type(await app.ask(used)) is CodeNotFoundError
+        assert count_rows(database_url, "wrong_code") == 0
+
+        app.now_ms = wall_clock_ms() + LIFETIME_MS + DEAD_OF_LATE_MS
+        assert type(await app.ask(used)) is CodeNotFoundError
+    assert count_rows(database_url, "wrong_code") == 1
+
+
+async def test_used_codes_of_old_tell_a_thief_nothing(database_url: str) -> None:
+    """Who asks for all digits learns no member from codes that were used long ago, and waits."""
+    async with demo_store(database_url) as store:
+        app, tills = await app_of(store), await tills_of(store)
+        used = [await issue(store, await enroll(store)) for _ in range(FREE_KEY + 2)]
+        for digits in used:
+            assert not isinstance(await tills.show(digits), LoyaltyError)
+        app.now_ms = wall_clock_ms() + DAY_MS
+        outcomes = [type(await app.ask(digits)) for digits in used]
+    assert outcomes == [CodeNotFoundError] * (FREE_KEY + 1) + [TooManyWrongCodesError]
+
+
+@pytest.mark.parametrize("state", ["live", "used", "replaced"])
+async def test_code_is_unknown_to_all_partners_but_its_own(database_url: str, state: str) -> None:
+    """What another partner issued looks like a code that nobody has, and asking is a guess."""
+    async with demo_store(database_url) as store:
+        stranger = await tills_of(store, "other", Role.APP)
+        loyalty_id = await enroll(store)
+        digits = await issue(store, loyalty_id)
+        if state == "used":
+            await (await tills_of(store)).show(digits)
+        elif state == "replaced":
+            await issue(store, loyalty_id)
+        stranger.now_ms = wall_clock_ms()
+        assert type(await stranger.ask(digits)) is CodeNotFoundError
+        assert count_rows(database_url, "wrong_code") == 1
+
+
+async def test_code_from_before_its_partner_was_kept_is_anybodys(database_url: str) -> None:
+    """A code that an older version issued is shown to every app of the program until its end."""
+    async with demo_store(database_url) as store:
+        app = await tills_of(store, "other", Role.APP)
+        digits = await issue(store, await enroll(store))
+        execute(database_url, "UPDATE code SET partner = NULL")
+        app.now_ms = wall_clock_ms()
+        assert (await app.ask(digits)).status is CodeStatus.PENDING
+
+
+@pytest.mark.parametrize("tries", [200])
+async def test_codes_asked_for_at_once_on_two_servers_are_counted_exactly(
+    database_url: str, tries: int
+) -> None:
+    """Of 200 questions at once as many are looked at as one after the other, and after a wait 1."""
+    async with demo_store(database_url) as one, open_store(database_url) as two:
+        app = await app_of(one)
+        await two.refresh_catalog()
+        elsewhere = replace(app, store=two)
+        for waits, looked_at in enumerate([FREE_KEY + 1, 1, 1]):
+            asked = ((app, elsewhere)[n % 2].ask(f"{tries * waits + n:06d}") for n in range(tries))
+            kinds = [type(outcome) for outcome in await asyncio.gather(*asked)]
+            assert kinds.count(CodeNotFoundError) == looked_at
+            assert kinds.count(TooManyWrongCodesError) == tries - looked_at
+            app.now_ms += FIRST_WAIT_MS << waits
+            elsewhere.now_ms = app.now_ms
+    (counted,) = _tallies(database_url, f"key/{app.key.key_id}")
+    assert counted == FREE_KEY + 3
+
+
+async def test_live_code_is_not_looked_at_once_a_guess_was_one_too_many(database_url: str) -> None:
+    """Of questions at once those behind the last wrong one learn nothing, live codes included."""
+    async with demo_store(database_url) as store:
+        app = await app_of(store)
+        live = [await issue(store, await enroll(store)) for _ in range(10)]
+        app.now_ms = wall_clock_ms()
+        asked = [f"{n:06d}" for n in range(FREE_KEY + 1)] + live
+        async with writers_busy(store):
+            outcomes = asyncio.gather(*map(app.ask, asked))
+            await asyncio.sleep(0)
+        kinds = [type(outcome) for outcome in await outcomes]
+    assert kinds == [CodeNotFoundError] * (FREE_KEY + 1) + [TooManyWrongCodesError] * len(live)
+
+
+async def test_app_that_polls_its_own_code_is_never_counted(database_url: str) -> None:
+    """Polling a live code, and the use of it, counts for nothing, right or wrong."""
+    async with demo_store(database_url) as store:
+        app, tills = await app_of(store), await tills_of(store)
+        digits = await issue(store, await enroll(store))
+        for _ in range(3 * FREE_KEY):
+            app.now_ms = wall_clock_ms()
+            assert (await app.ask(digits)).status is CodeStatus.PENDING
+        tills.now_ms = wall_clock_ms()
+        assert not isinstance(await tills.show(digits), LoyaltyError)
+        for _ in range(3 * FREE_KEY):
+            assert (await app.ask(digits)).status is CodeStatus.CLAIMED
+    statement = "SELECT count(*) AS rows FROM code_tally WHERE scope = :scope"
+    (counted,) = rows(database_url, statement, scope=f"key/{app.key.key_id}")
+    assert counted.rows == 0
+    assert count_rows(database_url, "wrong_code") == 0
 
 
 async def test_operator_sees_and_ends_a_wait(database_url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 from server.cli import main
 from server.config import Settings
 from server.transport.addresses import authority, require_free
+from server.workers import Workers
+from tests.support.http import free_port
 from tests.support.server import open_channel, run_server
 
 
@@ -75,6 +78,32 @@ def test_ports_must_differ(
     settings = {"GRPC_PORT": "50999", "METRICS_PORT": "50999", "DATA_DIR": str(tmp_path)}
 
     assert "must differ" in told(monkeypatch, capsys, **settings)
+
+
+async def test_worker_is_this_server_whatever_the_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Another package `server` in the current folder is not run in place of this one."""
+    other = tmp_path / "server"
+    other.mkdir()
+    (other / "__init__.py").touch()
+    (other / "__main__.py").write_text("open('taken', 'w').close()\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    port = free_port()
+    monkeypatch.setenv("LOYALTY_GRPC_PORT", str(port))
+    monkeypatch.setenv("LOYALTY_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("LOYALTY_SHUTDOWN_NOTICE_S", "0")
+    stop = asyncio.Event()
+
+    running = asyncio.create_task(Workers(Settings(), 1).run(stop))
+    try:
+        async with asyncio.timeout(30), open_channel(f"127.0.0.1:{port}") as channel:
+            await channel.channel_ready()
+    finally:
+        stop.set()
+        await running
+
+    assert not (tmp_path / "taken").exists()
 
 
 def test_shared_port_is_free_for_those_who_share() -> None:

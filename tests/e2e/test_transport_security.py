@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import ssl
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,39 @@ async def test_authority_of_clients_is_replaced_without_a_restart(
         await answered(server.address, second)
 
 
+async def test_authority_that_ends_while_another_replaces_it_stops_nothing(
+    tmp_path: Path, place: Place
+) -> None:
+    """Beside an authority in time an expired one is warned of, and certificates are renewed."""
+    assert place.files.client_ca is not None
+    old = Authority("old", -timedelta(hours=1))
+    put(place.files.client_ca, old.pem + place.authority.pem)
+    credentials = place.credentials()
+    with structlog.testing.capture_logs() as logs:
+        async with run_server(tmp_path, credentials=credentials, **place.settings) as server:
+            await answered(server.address, credentials)
+            serial = place.renew()
+            own = place.authority.sign("till").write(tmp_path / "till", "till")
+            context = trusting(place.authority, own)
+            assert await asyncio.to_thread(shown_serial, server.address, context) == serial
+            assert await turned_away(server.address, place.credentials(old))
+    told = [entry for entry in logs if entry["event"] == "authority of callers is out of date"]
+    assert [entry["reason"].split(" at ")[0] for entry in told] == [
+        f"LOYALTY_TLS_CLIENT_CA: {place.files.client_ca} expired"
+    ] * 2
+
+
+def test_expiry_is_told_of_authorities_as_well(place: Place) -> None:
+    """What ends first counts, be it the server's certificate or an authority of its callers."""
+    assert place.files.client_ca is not None
+    alone = Certificates(place.files).expires()
+    soon = timedelta(days=9)
+    put(place.files.client_ca, place.authority.pem + Authority("old", soon).pem)
+    ends = Certificates(place.files).expires()
+    assert alone > ends
+    assert abs(ends - (datetime.now(UTC) + soon).timestamp()) < 60
+
+
 def remove(place: Place) -> None:
     """Lose the certificate."""
     place.files.certificate.unlink()
@@ -228,6 +262,13 @@ def mismatch(place: Place) -> None:
 def expire(place: Place) -> None:
     """Let the certificate be of yesterday."""
     place.authority.sign("old", timedelta(hours=-1)).write(place.files.certificate.parent, "server")
+
+
+def expire_authorities(place: Place) -> None:
+    """Let every authority of the callers be of yesterday."""
+    assert place.files.client_ca is not None
+    authorities = [Authority(name, -timedelta(hours=1)).pem for name in ("one", "two")]
+    put(place.files.client_ca, b"".join(authorities))
 
 
 def swap(place: Place) -> None:
@@ -249,6 +290,7 @@ def empty_authority(place: Place) -> None:
         (mismatch, "LOYALTY_TLS_PRIVATE_KEY", "is not the key of the certificate"),
         (expire, "LOYALTY_TLS_CERTIFICATE", "expired at"),
         (swap, "LOYALTY_TLS_CERTIFICATE", "holds no PEM certificate"),
+        (expire_authorities, "LOYALTY_TLS_CLIENT_CA", "expired at"),
         (empty_authority, "LOYALTY_TLS_CLIENT_CA", "holds no PEM certificate"),
     ],
 )
@@ -350,6 +392,56 @@ def test_key_that_everybody_may_read_is_warned_of(place: Place) -> None:
         Certificates(place.files)
     assert [entry["event"] for entry in logs] == ["private key is readable by everybody"]
     assert redact(None, "warning", logs[0])["file"] == str(place.files.private_key)
+
+
+@dataclass
+class Clock:
+    """A clock that a test moves."""
+
+    now: datetime
+
+    def __call__(self) -> datetime:
+        """Tell the time."""
+        return self.now
+
+
+def test_certificate_not_valid_yet_is_taken_when_its_time_comes(place: Place) -> None:
+    """What time alone mends is tried again every few seconds, and told once an hour."""
+    clock = Clock(datetime.now(UTC))
+    certificates = Certificates(place.files, clock)
+    clock.now -= timedelta(days=10)
+    with structlog.testing.capture_logs() as logs:
+        renewed = place.renew()
+        for _ in range(int(timedelta(hours=2) / tls.RETRY_AFTER)):
+            assert certificates.renewed() is None
+            clock.now += tls.RETRY_AFTER
+        assert [entry["event"] for entry in logs] == [
+            "new certificate not taken, the old one stays"
+        ] * 2
+        clock.now += timedelta(days=10)
+        assert certificates.renewed() is not None
+        assert certificates.renewed() is None
+    assert logs[-1]["event"] == "certificate reloaded"
+    assert logs[-1]["serial_number"] == f"{renewed:x}"
+
+
+def test_certificate_that_could_not_be_read_once_is_read_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shortage of file descriptors costs a renewal some seconds, and not its certificate."""
+    clock = Clock(datetime.now(UTC))
+    certificates = Certificates(place.files, clock)
+    place.renew()
+
+    def exhausted(_path: Path) -> bytes:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", exhausted)
+        assert certificates.renewed() is None
+    assert certificates.renewed() is None
+    clock.now += tls.RETRY_AFTER
+    assert certificates.renewed() is not None
 
 
 def test_certificate_about_to_expire_is_warned_of_once_a_day(place: Place) -> None:

@@ -64,11 +64,11 @@ def put(path: Path, content: bytes) -> None:
 class Authority:
     """Signs certificates that are good for 127.0.0.1 and localhost."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, valid_for: timedelta = 2 * MONTH) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self._own = (
-            _builder(self._name, self._name, self._key, 2 * MONTH)
+            _builder(self._name, self._name, self._key, valid_for)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_key_usage(signs=True), critical=True)
             .sign(self._key, hashes.SHA256())

@@ -7,13 +7,14 @@ from functools import partial
 from typing import Any
 
 from server.application.create_key import CreateKey, create_key
+from server.application.get_code import GetCode, get_code
 from server.application.idempotency import Keyed, run_once
 from server.application.identify_member import IdentifyMember, identify_member
 from server.domain.clock import now_ms as wall_clock_ms
 from server.domain.errors import LoyaltyError
 from server.domain.keys import ApiKey, Role
 from server.storage.store import Store
-from tests.support.programs import PROGRAM_ID, enroll, identify_command, issue
+from tests.support.programs import KEY, PROGRAM_ID, enroll, identify_command, issue
 
 
 @dataclass
@@ -50,6 +51,18 @@ class Tills:
         """Show wrong codes one after the other; answers the kinds of what came of it."""
         return [type(await self.show(f"{first + n:06d}", **place)) for n in range(count)]
 
+    async def ask(self, digits: str) -> Any:
+        """Ask what became of a code, as an app does; answers what came of it, an error included."""
+        command = GetCode(self.key, digits)
+        try:
+            return await self.store.write(
+                lambda unit, _now: get_code(unit, command, self.now_ms),
+                timeout_s=60,
+                reads=command.reads(),
+            )
+        except LoyaltyError as error:
+            return error
+
     async def right(self) -> Any:
         """Show a right code."""
         return await self.show(await issue(self.store, await enroll(self.store)))
@@ -60,3 +73,8 @@ async def tills_of(store: Store, partner: str = "partner", role: Role = Role.TIL
     command = CreateKey(PROGRAM_ID, partner, role)
     created = await store.write(lambda unit, now: create_key(unit, command, now))
     return Tills(store, created.key, wall_clock_ms())
+
+
+async def app_of(store: Store) -> Tills:
+    """Make a key of the partner that issues the codes of these tests."""
+    return await tills_of(store, KEY.partner, Role.APP)

@@ -63,7 +63,8 @@ class CodeServiceServicer:
     def GetCode(self, request, context):
         """Gets a code, so that the app learns when a till has claimed it.
 
-        A code that was never issued, was replaced or expired unused is answered with CODE_NOT_FOUND.
+        Only the partner that issued it gets it, and a used one until a minute after its lifetime.
+        Any other is answered with CODE_NOT_FOUND, as is one that was replaced or expired unused.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -6,10 +6,9 @@ import json
 from collections.abc import Iterable
 
 from loyalty.v1 import code_service_pb2 as pb
-from server.application.get_code import get_code
+from server.application.get_code import GetCode, get_code
 from server.application.issue_code import IssueCode, IssuedCode, issue_code
-from server.application.wrong_codes import CountUnknownCode, count_unknown_code
-from server.domain.clock import now_ms, rfc3339
+from server.domain.clock import rfc3339
 from server.domain.records import Code
 from server.transport.call import Call
 
@@ -32,10 +31,7 @@ class CodeServicer:
 
     async def GetCode(self, request: pb.GetCodeRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
-        async with call.read() as reader:
-            code = await get_code(reader, call.key, request.otp, now_ms())
-        if code is None:
-            return await call.refuse(count_unknown_code, CountUnknownCode(call.key, request.otp))
+        code = await call.look_up(get_code, GetCode(call.key, request.otp))
         return pb.GetCodeResponse(
             updated_at=rfc3339(code.updated_ms),
             created_at=rfc3339(code.created_ms),

@@ -33,10 +33,10 @@ async def test_parts_of_a_call_share_its_time() -> None:
     call = Call(nobody, "", None, {}, perf_counter() + 10, storage)
     for _ in range(2):
         with pytest.raises(DeadlinePassedError):
-            await call.refuse(nobody, command)
+            await call.look_up(nobody, command)
     call.until_s = perf_counter()
     with pytest.raises(DeadlinePassedError):
-        await call.refuse(nobody, command)
+        await call.look_up(nobody, command)
 
     first, second, last = storage.timeouts_s
     assert 10 > first > second > last == 0
