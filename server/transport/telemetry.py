@@ -355,7 +355,7 @@ class Telemetry:
         if self.registry is not None:
             ends = Gauge(
                 "loyalty_certificate_expires_timestamp_seconds",
-                "When the first certificate of the gRPC port or its callers' authorities ends; infinite without.",
+                "When the first certificate of the gRPC port or its callers' authorities ends.",
                 registry=self.registry,
             )
             ends.set_function(expires or (lambda: math.inf))
