@@ -68,6 +68,7 @@ from server.storage.migrate import (
     require_current,
     steps,
 )
+from server.storage.seal import SealError
 from server.storage.store import Store
 from server.transport.addresses import authority
 from server.transport.error_rendering import message_of
@@ -610,6 +611,7 @@ def _explain(problem: Exception) -> str | None:
             | BackupError()
             | CopyError()
             | DataLossError()
+            | SealError()
             | UnsafeDatabaseError()
         ):
             words = str(problem)

@@ -11,9 +11,14 @@ import hashlib
 import hmac
 import os
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _NONCE_BYTES = 12
+
+
+class SealError(Exception):
+    """Raised when an answer was sealed with another pepper, or was changed since."""
 
 
 class Seal:
@@ -32,10 +37,16 @@ class Seal:
         Open a sealed answer.
 
         Raises:
-            cryptography.exceptions.InvalidTag: It was sealed with another pepper, or changed.
+            SealError: It was sealed with another pepper, or changed.
         """
         nonce, body = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
-        return self._cipher.decrypt(nonce, body, _place(scope, idempotency_key))
+        try:
+            return self._cipher.decrypt(nonce, body, _place(scope, idempotency_key))
+        except InvalidTag:
+            raise SealError(
+                "The answer kept under this idempotency key was sealed with another code pepper: "
+                "set LOYALTY_CODE_PEPPER to the one of then. Nothing was changed."
+            ) from None
 
 
 def _place(scope: str, idempotency_key: str) -> bytes:

@@ -273,6 +273,22 @@ def test_malformed_idempotency_key_is_misuse(
     assert balances(members, MEMBER) == (100, 0)
 
 
+def test_outcome_under_another_pepper_is_told(
+    run: Run, members: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An adjustment that was kept under another pepper says so in a line, and moves nothing."""
+    once = ("adjust", PROGRAM_ID, MEMBER, "5", "--reason", "gift", "--key", "k")
+    assert run(*once) == 0
+    capsys.readouterr()
+    monkeypatch.setenv("LOYALTY_CODE_PEPPER", "another pepper of thirty-two letters")
+
+    assert run(*once) == 1
+
+    told = capsys.readouterr().err
+    assert "sealed with another code pepper: set LOYALTY_CODE_PEPPER" in told
+    assert balances(members, MEMBER) == (105, 0)
+
+
 def test_adjustment_needs_the_pepper(
     run: Run, members: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

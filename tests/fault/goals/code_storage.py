@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
 from sqlmodel import SQLModel
 
 from server.application.claim_receipt import ClaimReceipt, claim_receipt
@@ -27,7 +26,7 @@ from server.domain.codes import CODE_COUNT, code_digest
 from server.domain.errors import LoyaltyError
 from server.domain.keys import Role, key_digest
 from server.storage.databases import Database
-from server.storage.seal import Seal
+from server.storage.seal import Seal, SealError
 from server.storage.store import Store
 from tests.fault.goal import Goal, Trial
 from tests.support.ledger import rows
@@ -216,7 +215,7 @@ def _opened(loot: Loot) -> int:
         for pepper in GUESSED_PEPPERS:
             try:
                 Seal(pepper).open(sealed, scope, key)
-            except InvalidTag:
+            except SealError:
                 continue
             count += 1
     return count
