@@ -47,7 +47,7 @@ from server.bootstrap import (
     serve,
 )
 from server.config import Settings, require_known_variables
-from server.domain.clock import rfc3339
+from server.domain.clock import now_ms, rfc3339
 from server.domain.errors import DeadlinePassedError, LoyaltyError, StorageUnavailableError
 from server.domain.keys import Role
 from server.domain.program import Program
@@ -458,7 +458,9 @@ def guesses_command(
             out.print(f"{ended} waits of key {forgive} ended.")
             return
         async with store.read() as reader:
-            found = await reader.code_refusals()
+            told = await reader.code_refusals()
+        # Of keys, those whose wait is over are kept for a day.
+        found = [refusal for refusal in told if refusal.until_ms > now_ms()]
         table = Table("key", "store", "terminal", "wrong", "right", "until", box=SIMPLE)
         for refusal in found:
             scope, tally = refusal.scope, refusal.tally

@@ -88,6 +88,11 @@ class CodeCounts:
             self.take_refusals([(program_id,)], rows.fetchall())
         return self._refusals[program_id]
 
+    def has_waited(self, program_id: str, key_id: str) -> bool:
+        """Tell whether a key as a whole must wait, or had to within a day."""
+        _, scope = scopes_of(program_id, key_id)
+        return scope.name in self.refusals(program_id)
+
     def lock(self, key_id: str) -> None:
         """See `Unit.lock_key`; an embedded database has one writer, who needs no lock."""
         if self._statements.bulk and key_id not in self._locked:

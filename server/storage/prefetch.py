@@ -75,8 +75,18 @@ class _Prefetch:
         self._lock_keys(shown, refusals)
 
     def _lock_keys(self, shown: Sequence[tuple[str, str, str]], refusals: _Step) -> None:
-        """Lock the keys of those who show a code that may be wrong, and look again who waits."""
-        wrong = {(key_id,) for place, digits, key_id in shown if not self._is_live(place, digits)}
+        """
+        Lock the keys of those who show a code that may be wrong, and look again who waits.
+
+        A key that has shown so many wrong ones that it had to wait has one guess after each wait.
+        Were it locked for its wrong codes alone, each writer would let it have one at once.
+        """
+        waited = self._unit.code_counts.has_waited
+        wrong = {
+            (key_id,)
+            for place, digits, key_id in shown
+            if waited(place, key_id) or not self._is_live(place, digits)
+        }
         if wrong:
             take = self._unit.code_counts.take_locks
             keys = sorted(wrong)

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Select,
     Table,
     bindparam,
+    case,
     column,
     delete,
     func,
@@ -36,6 +37,7 @@ from sqlalchemy.dialects.sqlite import pysqlite
 from sqlalchemy.sql import ClauseElement
 from sqlmodel import SQLModel
 
+from server.domain.clock import DAY_MS
 from server.domain.guessing import ScopeKind
 from server.domain.ledger import Account, AccountKind, Transfer
 from server.domain.records import (
@@ -260,10 +262,13 @@ class Statements:
                 (tally.c.scope == bindparam("scope")) | tally.c.scope.like(bindparam("narrower"))
             )
         )
+        is_key = refusal.c.kind == literal_column(f"'{ScopeKind.KEY.value}'")
+        # A key that had to wait is locked for a day whenever it shows a code: see `prefetch.py`.
+        kept_ms = case((is_key, _constant(DAY_MS)), else_=_constant(0))
         self.forget_codes = (
             self._forgetting(tally, tally.c.hour),
             self._forgetting(wrong, wrong.c.failed_ms),
-            self._forgetting(refusal, refusal.c.until_ms),
+            self._forgetting(refusal, refusal.c.until_ms + kept_ms),
         )
 
     def _put(self, table: Table) -> Statement:

@@ -167,6 +167,17 @@ async def test_day_later_all_is_forgotten(database_url: str) -> None:
         assert count_rows(database_url, table) == 0
 
 
+async def test_wait_of_a_key_is_known_for_a_day(database_url: str) -> None:
+    """That a key had to wait is kept for a day, for its codes to be looked at one by one."""
+    async with demo_store(database_url) as store:
+        tills = await tills_of(store)
+        await tills.guess(FREE_KEY + 1)
+        over = tills.now_ms + 2 * LONGEST_WAIT_MS
+        for later, kept in ((over, 1), (over + DAY_MS, 0)):
+            await store.write(lambda unit, _now, at=later: unit.forget_codes(at, 100))
+            assert len(rows(database_url, "SELECT * FROM code_refusal")) == kept
+
+
 async def test_program_under_attack_frees_nobody_but_the_honest(database_url: str) -> None:
     """Thieves with many keys together cost one another what is free; an honest key goes on."""
     async with demo_store(database_url) as store:

@@ -216,8 +216,8 @@ async def _guess_at_once(trial: Trial, thief: Thief) -> None:
     """
     Send guesses to two servers in one instant, 200 at first and 40 after each wait.
 
-    As many are looked at as of those that come one after the other. Live codes stand behind the
-    wrong ones, because one that is looked at and is right is not counted.
+    As many are looked at as of those that come one after the other. After a wait, live codes stand
+    behind the wrong ones, because one that is looked at and is right is not counted.
     """
     url = thief.store._database.url.render_as_string(hide_password=False)
     until = thief.now_ms + DAY_MS
@@ -225,7 +225,9 @@ async def _guess_at_once(trial: Trial, thief: Thief) -> None:
     async with open_store(url) as other:
         elsewhere = replace(thief, store=other, chance=trial.chance("elsewhere"))
         while thief.now_ms < until:
-            live = thief.live[: guesses // 2]
+            # At first nobody waits: who is let in beside the first wrong ones is no more of a
+            # thief than whoever came before them.
+            live = thief.live[: guesses // 2] if guesses == AT_ONCE_LATER else []
             drawn = thief.chance.sample(range(CODE_COUNT), guesses)
             wrong = [digits for digits in map("{:06d}".format, drawn) if digits not in thief.live]
             shown = [*wrong[: guesses - len(live)], *live]
