@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
 from google.protobuf.message import Message
@@ -73,7 +72,7 @@ class Call:
     Attributes:
         method: `Service/Method`.
         request: The valid request.
-        until_s: When it must be answered, by `perf_counter`.
+        until_s: When it must be answered, by the event loop's clock.
         repeated: Set when the answer is an earlier call's.
     """
 
@@ -164,7 +163,7 @@ class Call:
     @property
     def left_s(self) -> float:
         """Time left, whatever earlier parts of the call have taken."""
-        return max(0.0, self.until_s - perf_counter())
+        return max(0.0, self.until_s - asyncio.get_running_loop().time())
 
     @property
     def program(self) -> Program:

@@ -210,6 +210,8 @@ class LoyaltyServer:
 
         async def handle(data: bytes, context: Context) -> bytes:
             started = self._last_call = perf_counter()
+            loop = asyncio.get_running_loop()
+            until_s = loop.time() + DEADLINE_MAX_S
             metadata = _plain(context)
             trail = self._tracing.begin(name, metadata)
             key: ApiKey | None = None
@@ -228,9 +230,8 @@ class LoyaltyServer:
                 require_role(key, name)
                 request = parse(request_class, data)
                 left_s = cast("float | None", context.time_remaining())
-                until_s = started + DEADLINE_MAX_S
                 if left_s is not None:
-                    until_s = min(until_s, perf_counter() + left_s)
+                    until_s = min(until_s, loop.time() + left_s)
                 call = Call(key, name, request, metadata, until_s, self._store)
                 answer = await endpoint(request, call)
             except LoyaltyError as error:

@@ -17,6 +17,7 @@ UPSTREAM = (
     "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 )
 BREAKERS = "cluster/circuit_breakers/thresholds/0"
+STREAM_BREAKERS = "cluster/circuit_breakers/thresholds/1"
 MONITORS = "overload_manager/resource_monitors"
 ACTIONS = "overload_manager/actions"
 RUNTIME = "layered_runtime/layers/0/static_layer"
@@ -203,16 +204,7 @@ SETTINGS = (
     Setting("breaker: calls", f"{BREAKERS}/max_requests", 1024, 1025),
     Setting("breaker: retries", f"{BREAKERS}/retry_budget/budget_percent/value", 50, 51),
     Setting("breaker: fewest retries", f"{BREAKERS}/retry_budget/min_retry_concurrency", 128),
-    Setting(
-        "breaker: streams that stay open",
-        "cluster/circuit_breakers/thresholds/1",
-        {
-            "priority": "HIGH",
-            "max_connections": 64,
-            "max_pending_requests": 64,
-            "max_requests": 64,
-        },
-    ),
+    Setting("breaker: open streams", f"{STREAM_BREAKERS}/max_requests", 64, 65),
     Setting("streams use that breaker", f"{ROUTES}/0/route/priority", "HIGH"),
     Setting(
         "no panic: without a healthy server none is asked",
