@@ -113,17 +113,24 @@ class Call:
         return await self._run(use_case, command, render, None)
 
     async def look_up(
-        self, use_case: Callable[[Unit, Any, int], R | Refused], command: Command
-    ) -> R:
+        self,
+        use_case: Callable[[Unit, Any, int], R | Refused],
+        command: Command,
+        render: Callable[[R], Message],
+    ) -> bytes:
         """
         Run a use case that finds something, and may count that it was asked for in vain.
 
         Raises:
             LoyaltyError: The use case refuses.
         """
-        return await self.storage.write(
-            lambda unit, now_ms: use_case(unit, command, now_ms), self.left_s, command.reads()
-        )
+
+        def work(unit: Unit, now_ms: int) -> bytes | Refused:
+            found = use_case(unit, command, now_ms)
+            # Rendered at once: the next call of the batch may change the record that was found.
+            return found if isinstance(found, Refused) else render(found).SerializeToString()
+
+        return await self.storage.write(work, self.left_s, command.reads())
 
     async def _run(
         self,

@@ -22,6 +22,7 @@ from loyalty.v1 import session_service_pb2 as session_pb2
 from server.sandbox.fixed_codes import COFFEE, FARHAN, HASH_BROWN, NOOR, TWENTY_PERCENT
 from tests.support.ledger import rows
 from tests.support.server import Server, give_points, identify_request, new_order
+from tests.support.stores import writers_busy
 
 CREATED = "2021-08-10T12:18:39.180Z"
 
@@ -179,6 +180,25 @@ async def test_newer_code_ends_the_earlier_one(server: Server) -> None:
     refusal = await server.till.refused(server.till.identifies.Identify, shown)
     assert refusal.reason == "CODE_NOT_FOUND"
     await server.till.call(server.till.identifies.Identify, identify_request(new.otp))
+
+
+async def test_code_is_told_as_it_was_when_it_was_asked_about(own_server: Server) -> None:
+    """A code that the next call of the same batch replaces is answered as it was before."""
+    app, issue = own_server.app, own_server.app.codes.IssueCode
+    request = code_service_pb2.IssueCodeRequest(loyalty_id=await own_server.admin.enroll())
+    issued = await app.call(issue, request)
+    async with writers_busy(own_server.store):
+        calls = []
+        for method, message in (
+            (app.codes.GetCode, code_service_pb2.GetCodeRequest(otp=issued.otp)),
+            (issue, request),
+        ):
+            calls.append(asyncio.create_task(app.call(method, message)))
+            while len(own_server.store._waiting) < len(calls):  # noqa: ASYNC110 - a call of its own.
+                await asyncio.sleep(0)
+    told, newer = await asyncio.gather(*calls)
+    assert told.status == code_service_pb2.pending
+    assert newer.otp != issued.otp
 
 
 async def test_simultaneous_identifies_have_one_winner(server: Server) -> None:

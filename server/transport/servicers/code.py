@@ -31,19 +31,22 @@ class CodeServicer:
 
     async def GetCode(self, request: pb.GetCodeRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
-        code = await call.look_up(get_code, GetCode(call.key, request.otp))
-        return pb.GetCodeResponse(
-            updated_at=rfc3339(code.updated_ms),
-            created_at=rfc3339(code.created_ms),
-            loyalty_id=code.loyalty_id,
-            expiry=code.lifetime_s,
-            order=_selection(code),
-            otp=request.otp,
-            restaurant_id=None if code.store_id is None else str(code.store_id),
-            status=pb.CodeStatus.Name(code.status),
-            transaction_id=code.transaction_id,
-            user_date_time=code.user_datetime,
-        ).SerializeToString()
+
+        def render(code: Code) -> pb.GetCodeResponse:
+            return pb.GetCodeResponse(
+                updated_at=rfc3339(code.updated_ms),
+                created_at=rfc3339(code.created_ms),
+                loyalty_id=code.loyalty_id,
+                expiry=code.lifetime_s,
+                order=_selection(code),
+                otp=request.otp,
+                restaurant_id=None if code.store_id is None else str(code.store_id),
+                status=pb.CodeStatus.Name(code.status),
+                transaction_id=code.transaction_id,
+                user_date_time=code.user_datetime,
+            )
+
+        return await call.look_up(get_code, GetCode(call.key, request.otp), render)
 
 
 def _render_issued(issued: IssuedCode) -> pb.IssueCodeResponse:

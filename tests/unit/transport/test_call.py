@@ -34,10 +34,10 @@ async def test_parts_of_a_call_share_its_time() -> None:
     call = Call(nobody, "", None, {}, loop.time() + 10, storage)
     for _ in range(2):
         with pytest.raises(DeadlinePassedError):
-            await call.look_up(nobody, command)
+            await call.look_up(nobody, command, nobody)
     call.until_s = loop.time()
     with pytest.raises(DeadlinePassedError):
-        await call.look_up(nobody, command)
+        await call.look_up(nobody, command, nobody)
 
     first, second, last = storage.timeouts_s
     assert 10 > first > second > last == 0
