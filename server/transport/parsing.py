@@ -49,9 +49,11 @@ def parse(message_class: type[Message], data: bytes) -> Message:
     """
     try:
         message = message_class.FromString(data)
-    except DecodeError:
+        violations = _validator.collect_violations(message)
+    except (DecodeError, ValueError):
+        # The validator reads the message's bytes again with a parser of its own, which is stricter:
+        # in unknown groups Python's lets a field number 0 pass, which no field may have.
         raise RequestInvalidError(_undecodable(message_class, data)) from None
-    violations = _validator.collect_violations(message)
     if violations:
         raise RequestInvalidError(
             tuple(
