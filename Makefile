@@ -34,8 +34,11 @@ $(READY): pyproject.toml requirements.lock
 run: $(READY) ## Start the sandbox: server, Envoy and a demo program on SQLite
 	@exec $(BIN)/loyalty sandbox
 
+# Two at once, each file by one of them: what a file starts, it starts once.
+PYTEST := TMPDIR=$(SCRATCH) $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
+
 test: $(READY) ## Run the unit, contract and end-to-end tests
-	TMPDIR=$(SCRATCH) $(BIN)/python -m pytest
+	$(PYTEST)
 
 $(FUZZ_READY): $(READY) requirements-fuzz.lock
 	$(INSTALL) --requirement requirements-fuzz.lock
@@ -45,7 +48,7 @@ fault: $(FUZZ_READY) ## Try to break every promise of docs/reliability.md; FAULT
 	$(BIN)/python -m tests.fault $(FAULT)
 
 test-serializable: $(READY) ## Run the storage and end-to-end tests on serializable PostgreSQL
-	TMPDIR=$(SCRATCH) $(BIN)/python -m pytest tests/contract tests/e2e --databases=serializable
+	$(PYTEST) tests/contract tests/e2e --databases=serializable
 
 check: $(READY) ## Check format, lint, types, layers, protos and generated files
 	$(BIN)/ruff format --check .
