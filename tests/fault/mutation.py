@@ -38,11 +38,13 @@ class Mutant:
     A module with one change.
 
     Attributes:
+        number: Its place among the mutants of the module.
         constant: Name of the module's constant that has another value; empty when it is a
             function that was changed.
     """
 
     module: str
+    number: int
     line: int
     what: str
     tree: ast.Module
@@ -97,7 +99,7 @@ def mutants(module_name: str) -> list[Mutant]:
             ast.fix_missing_locations(changed)
             line = getattr(node, "lineno", 0)
             told = f"{ast.unparse(node)[:60]!r}: {what}"
-            found.append(Mutant(module_name, line, told, changed, constant))
+            found.append(Mutant(module_name, len(found), line, told, changed, constant))
     return found
 
 

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
-import io
 import json
-import os
 import sys
 from importlib import import_module
 from pathlib import Path
-
-import pytest
 
 from tests.fault.goal import Goal, Trial
 from tests.fault.mutation import Mutant, mutants
@@ -32,16 +27,11 @@ TESTS = (
     "tests/unit/application/test_idempotency.py",
     "tests/contract/test_storage_idempotency.py",
 )
-QUIET = (
-    "-q",
-    "-x",
-    "-W",
-    "ignore::pytest.PytestAssertRewriteWarning",
-    "-p",
-    "no:randomly",
-    "-p",
-    "no:cacheprovider",
+TESTS_ONCE = (
+    *("-q", "-x", "-p", "no:randomly", "-p", "no:cacheprovider"),
+    *("-W", "ignore::pytest.PytestAssertRewriteWarning", "--databases", "sqlite", *TESTS),
 )
+MUTATED = "tests.fault.mutated"
 
 
 async def run(trial: Trial) -> None:
@@ -56,7 +46,7 @@ async def run(trial: Trial) -> None:
     with quietly():
         trial.require(not _world_differs(trial, worlds), "the simulation fails without a change")
         if trial.full:
-            trial.require(not await _tests_fail(), "the tests fail without a change")
+            trial.require(not await _tests_fail(MODULES[0]), "the tests fail without a change")
         alive: list[Mutant] = []
         every = [mutant for module in MODULES for mutant in mutants(module)]
         tried = every if trial.full else trial.chance("sample").sample(every, SAMPLE_SHORT)
@@ -76,7 +66,7 @@ async def _require_all_branches(trial: Trial) -> None:
     files = {name: inspect.getfile(import_module(name)) for name in MODULES}
     noted = f"--data-file={trial.folder / 'coverage'}"
     chosen = ("--branch", f"--include={','.join(files.values())}")
-    tests = ("-m", "pytest", *QUIET, "--databases", "sqlite", *TESTS)
+    tests = ("-m", "pytest", *TESTS_ONCE)
     trial.require(not (await _coverage("run", noted, *chosen, *tests))[0], "the tests fail")
     _, told = await _coverage("json", noted, "-q", "-o", "-")
     measured = {str(ROOT / name): found for name, found in json.loads(told)["files"].items()}
@@ -92,8 +82,13 @@ async def _require_all_branches(trial: Trial) -> None:
 
 
 async def _coverage(*arguments: str) -> tuple[int, bytes]:
+    return await _python("-m", "coverage", *arguments)
+
+
+async def _python(*arguments: str) -> tuple[int, bytes]:
+    """Run Python in a process of its own, which knows nothing of what was tried in this one."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "coverage", *arguments), cwd=ROOT, stdout=asyncio.subprocess.PIPE
+        *(sys.executable, *arguments), cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )
     told, _ = await process.communicate()
     return process.returncode or 0, told
@@ -103,7 +98,7 @@ async def _is_noticed(trial: Trial, mutant: Mutant, worlds: int) -> bool:
     with mutant.alive():
         if _world_differs(trial, min(worlds, WORLDS_SHORT)):
             return True
-        if trial.full and await _tests_fail():
+        if trial.full and await _tests_fail(mutant.module, mutant.number):
             return True
         return worlds > WORLDS_SHORT and _world_differs(trial, worlds)
 
@@ -118,21 +113,10 @@ def _world_differs(trial: Trial, worlds: int) -> bool:
     return False
 
 
-async def _tests_fail() -> bool:
-    """Run the modules' own tests in this process, where the change is in force."""
-    paths = [str(ROOT / test) for test in TESTS]
-    command = [*QUIET, "--rootdir", str(ROOT), "--databases", "sqlite", *paths]
-
-    def tests() -> int:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            return int(pytest.main(command))
-
-    before = Path.cwd()
-    os.chdir(ROOT)
-    try:
-        return await asyncio.to_thread(tests) != 0
-    finally:
-        os.chdir(before)
+async def _tests_fail(module: str, number: int | None = None) -> bool:
+    """Run the modules' own tests, with a mutant of one of them or without."""
+    which = "none" if number is None else str(number)
+    return (await _python("-m", MUTATED, module, which, *TESTS_ONCE))[0] != 0
 
 
 GOALS = (
