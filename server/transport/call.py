@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -214,6 +214,17 @@ class Call:
         meaning = self.method.encode() + self.request.SerializeToString(deterministic=True)
         scope = idempotency_scope(self.key)
         return Keyed(scope, key, self.method, hashlib.sha256(meaning).digest())
+
+
+def require_key_once(metadata: Iterable[tuple[str, str | bytes]]) -> None:
+    """
+    Refuse a call with two idempotency keys: whoever asks later what became of it knows only one.
+
+    Raises:
+        RequestInvalidError: It has two.
+    """
+    if sum(name == "idempotency-key" for name, _ in metadata) > 1:
+        raise _header_invalid("idempotency-key", "must be given once")
 
 
 def _header_invalid(name: str, message: str) -> RequestInvalidError:

@@ -30,7 +30,7 @@ from server.transport.access_log import AccessLog
 from server.transport.addresses import authority
 from server.transport.admission import Admission
 from server.transport.authentication import authenticate, require_role
-from server.transport.call import DEADLINE_MAX_S, Call, Storage
+from server.transport.call import DEADLINE_MAX_S, Call, Storage, require_key_once
 from server.transport.error_catalogue import CANCELLED, CATALOGUE, GRPC_CODES, OK
 from server.transport.error_rendering import Dialect, refuse
 from server.transport.parsing import parse
@@ -232,6 +232,7 @@ class LoyaltyServer:
                 left_s = cast("float | None", context.time_remaining())
                 if left_s is not None:
                     until_s = min(until_s, loop.time() + left_s)
+                require_key_once(context.invocation_metadata() or ())
                 call = Call(key, name, request, metadata, until_s, self._store)
                 answer = await endpoint(request, call)
             except LoyaltyError as error:

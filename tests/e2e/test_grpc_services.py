@@ -21,7 +21,7 @@ from loyalty.v1 import (
 from loyalty.v1 import session_service_pb2 as session_pb2
 from server.sandbox.fixed_codes import COFFEE, FARHAN, HASH_BROWN, NOOR, TWENTY_PERCENT
 from tests.support.ledger import rows
-from tests.support.server import Server, give_points, identify_request, new_order
+from tests.support.server import Server, give_points, identify_request, new_order, refusal_of
 from tests.support.stores import writers_busy
 
 CREATED = "2021-08-10T12:18:39.180Z"
@@ -388,3 +388,12 @@ async def test_malformed_idempotency_key_is_refused(server: Server, key: str) ->
         server.app.members.EnrollMember, request, idempotency_key=key
     )
     assert (refusal.reason, [*refusal.violations]) == ("REQUEST_INVALID", ["idempotency-key"])
+
+
+@pytest.mark.parametrize("keys", [("a", "b"), ("a", "a")])
+async def test_two_idempotency_keys_are_refused(server: Server, keys: tuple[str, str]) -> None:
+    """Whoever asks later what became of a call under one of them must not hear that it is new."""
+    metadata = [*server.app.metadata(), *(("idempotency-key", key) for key in keys)]
+    request = member_service_pb2.EnrollMemberRequest(name="Never")
+    refusal = await refusal_of(server.app.members.EnrollMember(request, metadata=metadata))
+    assert refusal.violations == {"idempotency-key": "must be given once"}

@@ -330,6 +330,21 @@ def test_bad_http_is_answered_in_json(door: Door, request_head: bytes, status: i
         assert f"\r\n{name}: ".encode() in head
 
 
+def test_two_idempotency_keys_are_refused(door: Door) -> None:
+    """Whoever asks later what became of a call under one of them must not hear that it is new."""
+    body = json.dumps(identify_request()).encode()
+    answer = door.raw(
+        b"POST %s HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-api-key: sandbox-pos-key\r\n"
+        b"idempotency-key: a\r\nIdempotency-Key: b\r\ncontent-length: %d\r\n\r\n%s"
+        % (IDENTIFY.encode(), len(body), body)
+    )
+    head, _, told = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(told)["details"]["errors"] == [
+        {"field": "idempotency-key", "message": "must be given once"}
+    ]
+
+
 @pytest.mark.parametrize(
     ("path", "body"), [(SESSIONS, {"correlationId": "a"}), (SESSIONS, {}), (IDENTIFY, {})]
 )
