@@ -191,7 +191,7 @@ SETTINGS = (
     Setting(
         "most calls under way",
         f"{LIMIT}/concurrency_limit_params/max_concurrency_limit",
-        1024,
+        256,
     ),
     Setting(
         "how often that is thought over",
