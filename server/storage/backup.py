@@ -16,10 +16,11 @@ import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from server.storage.alone import alone
 from server.storage.audit import Findings, Report, audit, no_report
 from server.storage.connections import require_database
 from server.storage.copy import copy_store
@@ -196,7 +197,7 @@ def _put_in_place(draft: Path, place: Path, report: Report, *, replace: bool) ->
     fresh = not place.exists()
     prepare_file(place)
     try:
-        with _alone(place) as target:
+        with _replaceable(place) as target:
             if not replace:
                 _require_empty(target, place)
             with closing(sqlite3.connect(draft)) as origin:
@@ -211,21 +212,13 @@ def _put_in_place(draft: Path, place: Path, report: Report, *, replace: bool) ->
 
 
 @contextmanager
-def _alone(place: Path) -> Iterator[sqlite3.Connection]:
-    """Open an embedded database such that nobody else has it open, nor can until it is closed."""
-    with closing(sqlite3.connect(place, timeout=0, isolation_level=None)) as target:
-        target.execute("PRAGMA locking_mode = EXCLUSIVE")
+def _replaceable(place: Path) -> Iterator[sqlite3.Connection]:
+    """Open an embedded database to be replaced: nobody else has it open, and it is no newer one."""
+    with ExitStack() as cleanup:
         try:
-            # Leaving the log's mode needs every other connection gone, and empties the log.
-            target.execute("PRAGMA journal_mode = DELETE").fetchone()
-            target.execute("BEGIN EXCLUSIVE")
-            target.execute("COMMIT")
-        except sqlite3.OperationalError as problem:
-            if problem.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-                raise
-            raise BackupError(
-                f"{place} is open elsewhere: stop the server first; nothing was changed"
-            ) from None
+            target = cleanup.enter_context(alone(place))
+        except sqlite3.OperationalError:
+            raise
         except sqlite3.DatabaseError:
             raise BackupError(
                 f"{place} is no database: move it and its -wal and -shm away, then restore again"

@@ -12,9 +12,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
 from server.storage import tables as t
+from server.storage.alone import OpenElsewhereError, require_unserved
 from server.storage.audit import Findings, Report, audit_state, no_report
 from server.storage.connections import reading, require_database, writing
-from server.storage.databases import LOCK_TIMEOUT_S, Database, has_writers
+from server.storage.databases import LOCK_TIMEOUT_S, Database
 from server.storage.migrate import migrate, require_current
 from server.storage.statements import table_of
 
@@ -59,11 +60,11 @@ def copy_store(
     _prepare(target)
     with reading(source) as origin, writing(target) as copy:
         if alone:
-            _require_unserved(target, copy)
+            _lock_all(target, copy)
         if replace:
             _empty(copy)
         else:
-            _require_empty(target, copy)
+            _require_empty(target, copy, "; --replace deletes what is there" if alone else "")
         copied = _copy_tables(origin, copy, report)
         _finish(copy)
         _require_counts(copy, copied)
@@ -88,21 +89,18 @@ def _prepare(target: Database) -> None:
         migrate(target)
 
 
-def _require_unserved(target: Database, copy: Connection) -> None:
+def _lock_all(target: Database, copy: Connection) -> None:
     """Refuse a database that a server writes to, and keep out whoever would start now."""
     if copy.dialect.name != "postgresql":
         return
-    place = target.url.render_as_string(hide_password=True)
-    served = CopyError(f"{place} is open elsewhere: stop the servers first; nothing was changed")
     try:
         copy.exec_driver_sql(f"SET LOCAL lock_timeout = {round(LOCK_TIMEOUT_S * 1000)}")
         copy.exec_driver_sql(f"LOCK TABLE {_names(copy)} IN ACCESS EXCLUSIVE MODE")
     except DBAPIError as problem:
         if not isinstance(problem.orig, psycopg.errors.LockNotAvailable):
             raise
-        raise served from None
-    if has_writers(copy):
-        raise served
+        raise OpenElsewhereError(target.url.render_as_string(hide_password=True)) from None
+    require_unserved(target, copy)
 
 
 def _empty(copy: Connection) -> None:
@@ -116,13 +114,13 @@ def _names(copy: Connection) -> str:
     return ", ".join(copy.dialect.identifier_preparer.quote(table.name) for table in _tables())
 
 
-def _require_empty(target: Database, copy: Connection) -> None:
+def _require_empty(target: Database, copy: Connection, way_out: str) -> None:
     for table in _tables():
         if table is _REVISION:
             continue  # It always has one row, which is replaced.
         if copy.execute(select(exists(literal_column("1")).select_from(table))).scalar():
             place = target.url.render_as_string(hide_password=True)
-            raise CopyError(f"{place} is not empty: table {table.name} has rows")
+            raise CopyError(f"{place} is not empty: table {table.name} has rows{way_out}")
     copy.execute(delete(_REVISION))
 
 

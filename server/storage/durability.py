@@ -11,7 +11,7 @@ _IN_MEMORY = {"tmpfs", "ramfs"}
 _MOUNTS = Path("/proc/self/mounts")
 _WAY_OUT = (
     "points could be lost that were acknowledged. Mend that, or accept the loss with "
-    "`loyalty serve --allow-data-loss`."
+    "LOYALTY_ALLOW_DATA_LOSS=true, or `loyalty serve --allow-data-loss`."
 )
 
 

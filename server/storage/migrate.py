@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 from alembic import command
@@ -12,8 +13,9 @@ from sqlalchemy import Connection, create_engine, exists, inspect, literal_colum
 from sqlalchemy import column as column_of
 from sqlalchemy import table as table_of
 
+from server.storage.alone import alone, require_unserved
 from server.storage.connections import reading, writing
-from server.storage.databases import Database
+from server.storage.databases import Database, is_absent
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -65,11 +67,18 @@ def downgrade(
 
     Raises:
         DataLossError: The older schema has no place for what is stored, and *lose_data* is off.
+        OpenElsewhereError: A server has the database open, and would fail on an older schema.
         SchemaError: There is no such revision, or it is newer than the database's.
         UnreachableError: The database does not answer.
     """
     wanted = _revision(revision)
-    with writing(database) as connection:
+    with ExitStack() as cleanup:
+        if database.embedded and not is_absent(database):
+            # Whoever opens it from now on finds the older schema, and can't serve.
+            with alone(Path(database.url.database or "")):
+                pass
+        connection = cleanup.enter_context(writing(database))
+        require_unserved(database, connection)
         before = _known(_current(connection))
         if _place(before) < _place(wanted):
             raise SchemaError(f"the database has schema {before or BASE}, older than {wanted}")

@@ -16,6 +16,7 @@ from sqlmodel import SQLModel
 
 from server.cli import main
 from server.storage import migrate as migrations
+from server.storage.alone import OpenElsewhereError
 from server.storage.audit import audit
 from server.storage.connections import reading
 from server.storage.databases import Database
@@ -32,6 +33,7 @@ from server.storage.migrate import (
 from tests.support.databases import Backend, fresh_database
 from tests.support.ledger import count_rows, execute, rows
 from tests.support.lived_store import live
+from tests.support.stores import open_store
 
 FIRST = "0001"
 NEXT = "9001"
@@ -229,6 +231,17 @@ def test_way_back_from_newer_code_works_with_newer_code_only(
             work(database)
     with pytest.raises(SchemaError, match="run a newer version"):
         downgrade(database, FIRST, lose_data=True)
+
+
+async def test_way_back_is_refused_while_a_server_is_there(backend: Backend) -> None:
+    """A server would fail on the older schema, and say that it serves."""
+    with fresh_database(backend) as url:
+        database = Database.from_text(url)
+        async with open_store(url):
+            with pytest.raises(OpenElsewhereError, match="stop the servers first"):
+                await asyncio.to_thread(downgrade, database, "0002", lose_data=True)
+        require_current(database)
+        assert downgrade(database, "0002") == (_newest(), "0002")
 
 
 def test_way_back_forgets_counts_of_wrong_codes(backend: Backend) -> None:
