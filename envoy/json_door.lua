@@ -163,9 +163,10 @@ local function admit(body)
 end
 
 -- Parse JSON into nodes {kind=, ...} that keep order and raw text; nil, problem, position if malformed.
+-- After a node, the position of the first number that is too large to hold.
 local function parse(text)
   local at, depth = 1, 0
-  local value
+  local value, endless
 
   local function stop(problem, position)
     error({ problem = problem, at = position or at }, 0)
@@ -258,6 +259,9 @@ local function parse(text)
     if not kind then
       stop("has an unknown word")
     end
+    if kind == "number" and math.abs(tonumber(token)) == math.huge then
+      endless = endless or at
+    end
     at = at + #token
     return { kind = kind, text = token }
   end
@@ -272,7 +276,7 @@ local function parse(text)
     return top
   end)
   if parsed then
-    return node
+    return node, nil, endless
   end
   return nil, node.problem or "cannot be read", node.at or at
 end
@@ -292,8 +296,8 @@ local CHECKS = {
     return node.kind ~= "bool" and node.text ~= "true" and node.text ~= "false" and "must be true or false" or nil
   end,
   number = function(node)
-    local scalar = node.kind == "number" or node.kind == "string"
-    return (not scalar or not tonumber(node.text)) and "must be a number" or nil
+    local number = (node.kind == "number" or node.kind == "string") and tonumber(node.text)
+    return (not number or math.abs(number) == math.huge) and "must be a number" or nil
   end,
   integer = function(node, field)
     local digits = node.kind == "number" or node.kind == "string" and node.text:find("^%-?%d+$")
@@ -398,6 +402,13 @@ local function check_url(call, route, errors)
   return given
 end
 
+local function placed(body, problem, at)
+  local before = body:sub(1, at - 1)
+  local _, lines = before:gsub("\n", "")
+  local column = #before - (before:match("^.*()\n") or 0) + 1
+  return ("JSON %s (line %d, column %d)"):format(problem, lines + 1, column)
+end
+
 -- The slow path of a refused call: find every field that is wrong.
 local function violations(call, route, body)
   local errors = {}
@@ -405,14 +416,15 @@ local function violations(call, route, body)
   if body then
     local node, problem, at = parse(body)
     if problem then
-      local before = body:sub(1, at - 1)
-      local _, lines = before:gsub("\n", "")
-      local place = (" (line %d, column %d)"):format(lines + 1, #before - (before:match("^.*()\n") or 0) + 1)
-      errors[#errors + 1] = { field = "", message = "JSON " .. problem .. place }
+      errors[#errors + 1] = { field = "", message = placed(body, problem, at) }
     elseif node.kind ~= "object" then
       errors[#errors + 1] = { field = "", message = "must be a JSON object" }
     else
       check_message(node, route.request, "", errors, false, given)
+      if #errors == 0 and at then
+        -- Even where nobody reads it, the transcoder wants a number that it can hold.
+        errors[1] = { field = "", message = placed(body, "has a number that is too large", at) }
+      end
     end
   end
   if #errors == 0 then

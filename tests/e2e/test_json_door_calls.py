@@ -220,6 +220,18 @@ def test_malformed_json_is_placed(door: Door, body: bytes, message: str) -> None
     assert door.post(IDENTIFY, body).errors == {"": message}
 
 
+def test_number_too_large_is_placed_or_named(door: Door) -> None:
+    """A number that nothing can hold stops a call even in a field that is read by nobody."""
+    body = json.dumps({"surprise": 7, **identify_request()}).replace("7", "1e400", 1).encode()
+    told = "JSON has a number that is too large (line 1, column 14)"
+    assert door.post(IDENTIFY, body).errors == {"": told}
+
+    order = b'{"transactionDetails":{"order":[{"price":-1e999}]}}'
+    path = "/loyalty/transaction/pos/4711fc2a-3a8f-414f-a9e7-44dd5231dca7"
+    wrong = door.call("PUT", path, order).errors
+    assert wrong["transactionDetails.order[0].price"] == "must be a number"
+
+
 @pytest.mark.parametrize(
     ("query", "body"),
     [
