@@ -17,7 +17,7 @@ import structlog
 from server.application.identify_member import identify_member
 from server.config import PEPPER_BYTES, Settings
 from server.storage.connections import require_database
-from server.storage.contents import needs_known_pepper
+from server.storage.contents import is_pepper_of_another, needs_known_pepper
 from server.storage.durability import is_in_memory
 from server.storage.migrate import migrate, require_current
 from server.storage.store import Store
@@ -40,6 +40,11 @@ if TYPE_CHECKING:
     from server.transport.otlp import Otlp
 
 log = structlog.get_logger(__name__)
+
+OTHER_PEPPER = (
+    "this code pepper opens none of the answers looked at: only with the store's own are codes and "
+    "receipts issued so far known, and calls sent again answered"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +163,9 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
     else:
         require_current(database)
     database.require_durable()
+    if is_pepper_of_another(database, pepper):
+        # No refusal: where the pepper was lost, this is how one goes on.
+        log.warning("code pepper is not the store's", told=OTHER_PEPPER)
     async with Store(database, pepper, settings.writers) as store:
         yield store
 

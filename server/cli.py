@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import re
 import shlex
 import signal
 import sys
@@ -39,6 +40,7 @@ from server.application.rotate_key import (
     rotate_key,
 )
 from server.bootstrap import (
+    OTHER_PEPPER,
     configure_logging,
     open_certificates,
     open_existing_store,
@@ -54,8 +56,10 @@ from server.domain.program import Program
 from server.domain.records import Member
 from server.sandbox.demo_visit import DemoFailedError, play_demo
 from server.sandbox.run import run_sandbox
+from server.storage.alone import OpenElsewhereError
 from server.storage.audit import Report, audit
 from server.storage.backup import BackupError, back_up, restore
+from server.storage.contents import is_pepper_of_another
 from server.storage.copy import CopyError, copy_store
 from server.storage.databases import Database, UnreachableError, is_absent
 from server.storage.durability import UnsafeDatabaseError
@@ -92,6 +96,9 @@ err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=
 tables = Console(width=4096, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 MISTAKES_SHOWN_MAX = 50
+KEPT_TEXT_MAX = 256
+
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class CommandError(Exception):
@@ -307,28 +314,40 @@ def apply_command(
         raise program_file_error(text, file.name, problem.refusals) from None
 
 
+def _kept_text(text: str) -> str:
+    """Refuse what nobody could read who later asks why or whose."""
+    if not text.strip() or len(text) > KEPT_TEXT_MAX or _UNPRINTABLE.search(text):
+        raise typer.BadParameter(
+            f"must be 1 to {KEPT_TEXT_MAX} characters, not blank and without control characters"
+        )
+    return text
+
+
 @app.command("adjust")
 def adjust_command(
     program_id: Annotated[str, typer.Argument(help="Program, for instance demo-ca.")],
     loyalty_id: Annotated[str, typer.Argument(help="The member's loyalty ID.")],
     points: Annotated[int, typer.Argument(help="Points to give; below 0 to take.")],
-    reason: Annotated[str, typer.Option(help="Why, for the ledger.")],
+    reason: Annotated[str, typer.Option(help="Why, for the ledger.", callback=_kept_text)],
     key: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="Idempotency key: with the same one the points move once. Made unless given."
         ),
-    ] = "",
+    ] = None,
 ) -> None:
     """Give a member points, or take some: -- before a number below 0."""
-    key = key or str(uuid.uuid4())
+    key = str(uuid.uuid4()) if key is None else key
     if not KEY_FORM.fullmatch(key):
         raise typer.BadParameter("must be 1 to 255 printable ASCII characters", param_hint="--key")
     command = AdjustPoints(program_id, loyalty_id.lower(), points, reason)
 
     async def adjust(store: Store) -> None:
-        if _settings().known_pepper() is None:
+        settings = _settings()
+        if (pepper := settings.known_pepper()) is None:
             raise CommandError("The outcome is kept sealed: set LOYALTY_CODE_PEPPER, the servers'.")
+        if is_pepper_of_another(settings.database(), pepper):
+            err.print(f"Warning: {OTHER_PEPPER}.")
         work = partial(
             run_once,
             use_case=adjust_points,
@@ -360,7 +379,9 @@ def _adjusted(member: Member) -> bytes:
 @keys.command("create")
 def create_key_command(
     program_id: Annotated[str, typer.Argument(help="Program, for instance demo-ca.")],
-    partner: Annotated[str, typer.Argument(help="Vendor that will hold the key.")],
+    partner: Annotated[
+        str, typer.Argument(help="Vendor that will hold the key.", callback=_kept_text)
+    ],
     role: Annotated[Role, typer.Option(help="What the key is for.")],
     store: Annotated[
         list[int] | None, typer.Option(help="Limit the key to a store; may be repeated.")
@@ -613,6 +634,7 @@ def _explain(problem: Exception) -> str | None:
             | BackupError()
             | CopyError()
             | DataLossError()
+            | OpenElsewhereError()
             | SealError()
             | UnsafeDatabaseError()
         ):

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
+from server import bootstrap
 from server.cli import main
 from server.config import Settings
 from server.domain.errors import DeadlinePassedError, LoyaltyError, StorageUnavailableError
@@ -285,8 +287,53 @@ def test_outcome_under_another_pepper_is_told(
     assert run(*once) == 1
 
     told = capsys.readouterr().err
+    assert "Warning: this code pepper opens none of the answers" in told
     assert "sealed with another code pepper: set LOYALTY_CODE_PEPPER" in told
     assert balances(members, MEMBER) == (105, 0)
+
+
+def test_server_with_another_pepper_says_so(
+    run: Run, members: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It can't refuse, for after a loss that is how one goes on; without a word it must not."""
+    run("adjust", PROGRAM_ID, MEMBER, "5", "--reason", "gift")
+
+    async def start() -> None:
+        async with bootstrap.open_store(Settings()):
+            assert balances(members, MEMBER) == (105, 0)
+
+    with capture_logs() as with_own:
+        asyncio.run(start())
+    assert not with_own
+
+    monkeypatch.setenv("LOYALTY_CODE_PEPPER", "another pepper of thirty-two letters")
+    with capture_logs() as with_another:
+        asyncio.run(start())
+    assert [line["event"] for line in with_another] == ["code pepper is not the store's"]
+
+
+@pytest.mark.parametrize("text", ["", " ", "two\nlines", "x" * 257, "\x1b[31m"])
+def test_text_that_is_kept_must_be_readable(
+    run: Run, members: str, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    """A reason or partner that nobody could read later is refused by name, an absent one too."""
+    assert run("adjust", PROGRAM_ID, MEMBER, "5", "--reason", text) == 2
+    assert "--reason" in capsys.readouterr().err
+    assert balances(members, MEMBER) == (100, 0)
+
+    assert run("keys", "create", PROGRAM_ID, text, "--role", "till") == 2
+    assert "for 'partner'" in capsys.readouterr().err
+    assert run("keys", "list") == 0
+    assert "till" not in capsys.readouterr().out
+
+
+def test_empty_idempotency_key_is_refused(
+    run: Run, members: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A variable that is not set must not make a new key each time."""
+    assert run("adjust", PROGRAM_ID, MEMBER, "5", "--reason", "gift", "--key", "") == 2
+    assert "--key" in capsys.readouterr().err
+    assert balances(members, MEMBER) == (100, 0)
 
 
 def test_adjustment_needs_the_pepper(
