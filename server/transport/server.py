@@ -212,7 +212,7 @@ class LoyaltyServer:
             started = self._last_call = perf_counter()
             loop = asyncio.get_running_loop()
             until_s = loop.time() + DEADLINE_MAX_S
-            metadata = _plain(context)
+            metadata, sent_twice = _plain(context)
             trail = self._tracing.begin(name, metadata)
             key: ApiKey | None = None
             outcome = OK
@@ -232,7 +232,7 @@ class LoyaltyServer:
                 left_s = cast("float | None", context.time_remaining())
                 if left_s is not None:
                     until_s = min(until_s, loop.time() + left_s)
-                require_key_once(context.invocation_metadata() or ())
+                require_key_once(sent_twice)
                 call = Call(key, name, request, metadata, until_s, self._store)
                 answer = await endpoint(request, call)
             except LoyaltyError as error:
@@ -269,11 +269,16 @@ class LoyaltyServer:
         self._access_log.write(method, outcome, GRPC_CODES[outcome], seconds, key)
 
 
-def _plain(context: Context) -> dict[str, str]:
-    """Give the call's text metadata; of a name sent twice the last wins."""
-    return {
-        name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)
-    }
+def _plain(context: Context) -> tuple[dict[str, str], list[str]]:
+    """Give the call's text metadata, and the names sent more than once, of which the last wins."""
+    plain: dict[str, str] = {}
+    sent_twice = []
+    for name, value in context.invocation_metadata() or ():
+        if isinstance(value, str):
+            if name in plain:
+                sent_twice.append(name)
+            plain[name] = value
+    return plain, sent_twice
 
 
 async def _refuse(
