@@ -42,7 +42,7 @@ LINES = 100
 
 ORDERS = 64
 TURNS = range(1, 9)
-BUSY = 48
+BUSY = 40
 """Calls under way that keep a server busy, and fewer than any that the proxy refuses."""
 
 CONNECTIONS_MAX = 1500
