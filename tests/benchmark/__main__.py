@@ -105,7 +105,7 @@ async def _memory(
 
 
 def main() -> int:
-    """Measure, print the tables, and write `bench.json`."""
+    """Measure, print the tables, and write `bench.json`; 1 when a call was answered wrong."""
     options = _options()
     console = Console(width=max(Console().width, 150))
     if (os.cpu_count() or 1) <= CLIENT_CORE:
@@ -126,7 +126,10 @@ def main() -> int:
     report.show(console)
     report.write(options.folder / "bench.json")
     console.print(f"All figures: {options.folder / 'bench.json'}")
-    return 0
+    wrong = report.first_failures()
+    for line in wrong:
+        console.print(f"INVALID: {line}", style="red", markup=False)
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

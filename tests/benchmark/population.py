@@ -251,7 +251,7 @@ def _codes(population: Population, names: list[str]) -> Iterator[tuple[Any, ...]
                 loyalty_id=names[member],
                 status=CodeStatus.PENDING,
                 selection=SELECTION,
-                lifetime_s=300,
+                lifetime_s=YEAR_MS // 1000,
                 user_datetime=None,
                 created_ms=now,
                 updated_ms=now,

@@ -1,0 +1,30 @@
+"""The benchmark measures calls that are served, or nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from tests.benchmark.loads import LOADS, requests
+from tests.benchmark.population import KEY, PEPPER, Population, populate
+from tests.support.banks import run_process
+
+UNITS = 4
+
+
+@pytest.mark.parametrize("load", LOADS)
+async def test_a_load_is_served(load: str, database_url: str, tmp_path: Path) -> None:
+    """What is laid up for the benchmark is what its calls need: each gets its right answer."""
+    await populate(database_url, Population(members=UNITS, codes=UNITS, orders=UNITS))
+    async with (
+        run_process(database_url, tmp_path, LOYALTY_CODE_PEPPER=PEPPER) as address,
+        grpc.aio.insecure_channel(address) as channel,
+    ):
+        for unit in requests(load, "grpc", 0, UNITS, UNITS):
+            for request in unit:
+                method: Any = channel.unary_unary(request.method, None, None)
+                answer = await method(request.data, metadata=(("x-api-key", KEY),), timeout=10)
+                assert request.marker in answer
