@@ -126,10 +126,10 @@ def main() -> int:
     report.show(console)
     report.write(options.folder / "bench.json")
     console.print(f"All figures: {options.folder / 'bench.json'}")
-    wrong = report.first_failures()
-    for line in wrong:
+    invalid = report.invalid()
+    for line in invalid:
         console.print(f"INVALID: {line}", style="red", markup=False)
-    return 1 if wrong else 0
+    return 1 if invalid else 0
 
 
 if __name__ == "__main__":

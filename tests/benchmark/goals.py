@@ -31,7 +31,7 @@ class Goal:
         if found is None:
             return Verdict(self, None, None)
         met = found.middle >= self.bound if self.least else found.middle <= self.bound
-        return Verdict(self, found, met and valid)
+        return Verdict(self, found, met and valid, valid)
 
     @property
     def wording(self) -> str:
@@ -41,11 +41,18 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A goal and what came of it; *met* is absent when it was not measured."""
+    """
+    A goal and what came of it.
+
+    Attributes:
+        met: Absent when it was not measured.
+        valid: Whether every call that it rests on was answered right.
+    """
 
     goal: Goal
     found: Spread | None
     met: bool | None
+    valid: bool = True
 
 
 LATENCY = Goal("p99 of identify through Envoy at 300 calls/s, all cores", 25, " ms", least=False)

@@ -251,6 +251,7 @@ def _codes(population: Population, names: list[str]) -> Iterator[tuple[Any, ...]
                 loyalty_id=names[member],
                 status=CodeStatus.PENDING,
                 selection=SELECTION,
+                # One that outlives its lifetime would pass for a sandbox's, and be refused.
                 lifetime_s=YEAR_MS // 1000,
                 user_datetime=None,
                 created_ms=now,

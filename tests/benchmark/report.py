@@ -49,15 +49,16 @@ class Report:
         windows = [window for found in self.results.windows.values() for window in found]
         return median(window.others_busy for window in windows) if windows else 0.0
 
-    def first_failures(self) -> list[str]:
-        """Say of each cell with wrong answers which was the first."""
-        return [
+    def invalid(self) -> list[str]:
+        """Name what rests on wrong answers: cells with the first of them, and goals."""
+        cells = [
             f"{cell.load}, {cell.subject}, {cell.concurrency} in flight: {failed[0]}"
             for cell, windows in sorted(
                 self.results.windows.items(), key=lambda item: _order(item[0])
             )
             if (failed := [window.first_failure for window in windows if window.failures])
         ]
+        return cells + [verdict.goal.name for verdict in self.verdicts if not verdict.valid]
 
     def write(self, path: Path) -> None:
         """Write all figures, those of every window included."""

@@ -21,6 +21,7 @@ from loyalty.v1 import (
 )
 from loyalty.v1 import session_service_pb2 as session_pb2
 from server.sandbox.fixed_codes import COFFEE, FARHAN, HASH_BROWN, NOOR, TWENTY_PERCENT
+from tests.fault.tills import reason_of
 from tests.support.ledger import rows
 from tests.support.server import Server, give_points, identify_request, new_order, refusal_of
 from tests.support.stores import writers_busy
@@ -215,7 +216,7 @@ async def test_simultaneous_identifies_have_one_winner(server: Server) -> None:
                 return await server.till.call(server.till.identifies.Identify, request)
             except grpc.aio.AioRpcError as error:
                 # A server that is slow just now may ask some of so many to come again.
-                if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
+                if reason_of(error) != "SERVER_BUSY":
                     return error
 
     async with asyncio.timeout(30):
