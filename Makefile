@@ -17,7 +17,7 @@ COMPILE := $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-u
   --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-serializable fault check format generate lock audit-deps sbom bench bench-quick clean
+.PHONY: help run test test-serializable test-extra fault check format generate lock audit-deps sbom bench bench-quick clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -49,6 +49,20 @@ fault: $(FUZZ_READY) ## Try to break every promise of docs/reliability.md; FAULT
 
 test-serializable: $(READY) ## Run the storage and end-to-end tests on serializable PostgreSQL
 	$(PYTEST) tests/contract tests/e2e --databases=serializable
+
+# Programs that pip does not have: Debian's packages, installed where they are missing.
+EXTRA_READY := $(VENV)/.extra-ready
+EXTRA_PROGRAMS := pgbouncer promtool
+
+$(EXTRA_READY): $(READY)
+	@PATH="$$PATH:/usr/sbin"; for program in $(EXTRA_PROGRAMS); do \
+	  command -v $$program > /dev/null || { \
+	    apt-get update --quiet=2 && DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 \
+	      --yes --no-install-recommends pgbouncer prometheus > /dev/null; exit; }; done
+	@touch $@
+
+test-extra: $(EXTRA_READY) ## Run the tests that need PgBouncer and Prometheus; installs them with apt
+	PATH="$$PATH:/usr/sbin" TMPDIR=$(SCRATCH) $(BIN)/python -m pytest tests/extra
 
 check: $(READY) ## Check format, lint, types, layers, protos and generated files
 	$(BIN)/ruff format --check .
