@@ -111,7 +111,7 @@ class Settings(BaseSettings):
         Make the folder of the embedded database, where it is used and is not there.
 
         Raises:
-            ValueError: It can't be made, or is none.
+            ValueError: It can't be made, is none, or can't be written to.
         """
         if not self.database_url:
             try:
@@ -120,6 +120,11 @@ class Settings(BaseSettings):
                 raise ValueError(
                     f"LOYALTY_DATA_DIR {self.data_dir} can't be made a folder: {problem.strerror}."
                 ) from None
+            if not os.access(self.data_dir, os.W_OK | os.X_OK):
+                raise ValueError(
+                    f"LOYALTY_DATA_DIR {self.data_dir} can't be written to: set it to another "
+                    "folder, or let this user write there."
+                )
 
     @property
     def pepper_file(self) -> Path:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import shlex
 import signal
-import socket
 import sys
 import time
 from contextlib import suppress
@@ -23,12 +23,17 @@ from server.sandbox.demo_data import put_demo_data, require_own_store
 from server.sandbox.envoy_process import EnvoyProcess
 from server.sandbox.fixed_codes import AMIRA, COFFEE, FARHAN, identify_in_sandbox
 from server.storage.migrate import migrate
+from server.transport.addresses import listen_problem, require_free
 
 LEFT_BEHIND_S = 5.0
 
 
+HOST = "127.0.0.1"
+"""Where the sandbox listens: its keys are public."""
+
+
 class PortTakenError(ValueError):
-    """Raised when the sandbox can't have a port it was given."""
+    """Raised when the sandbox can't listen where it was told to."""
 
 
 async def run_sandbox(settings: Settings, console: Console, stop: asyncio.Event) -> None:
@@ -82,31 +87,27 @@ def _for_sandbox(settings: Settings) -> Settings:
 
 def require_ports(settings: Settings) -> None:
     """
-    Check the ports before anything is started, to name the setting that can mend it.
+    Check address and ports before anything is started, to name the setting that can mend it.
 
     Raises:
-        PortTakenError: One is taken, or both are the same.
+        PortTakenError: A port can't be had, both are the same, or the address is not loopback's.
     """
+    if settings.grpc_host != HOST:
+        raise PortTakenError(
+            f"The sandbox's keys are public, so it listens on {HOST} alone: unset "
+            "LOYALTY_GRPC_HOST, or use `loyalty serve`."
+        )
     if settings.grpc_port == settings.http_port != 0:
         raise PortTakenError("LOYALTY_GRPC_PORT and LOYALTY_HTTP_PORT must differ.")
     for name, port in (("GRPC", settings.grpc_port), ("HTTP", settings.http_port)):
-        if not _is_free(port):
+        problem = listen_problem(HOST, port)
+        if problem == errno.EADDRINUSE:
             raise PortTakenError(
                 f"Port {port} is taken, perhaps by another sandbox: stop that, or set "
                 f"LOYALTY_{name}_PORT to another port, for instance "
                 f"`LOYALTY_{name}_PORT={port % 65535 + 1} make run`."
             )
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        # As the servers do: a port whose last connections are fading counts as free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+        require_free(HOST, port, f"LOYALTY_{name}_PORT")
 
 
 def end_envoy_left_behind(folder: Path) -> None:
@@ -115,7 +116,7 @@ def end_envoy_left_behind(folder: Path) -> None:
         config = json.loads((folder / "envoy.json").read_text(encoding="utf-8"))
         cluster = config["static_resources"]["clusters"][0]["load_assignment"]["endpoints"][0]
         server = cluster["lb_endpoints"][0]["endpoint"]["address"]["socket_address"]
-        if not _is_free(server["port_value"]):
+        if listen_problem(HOST, server["port_value"]):
             return  # Its server answers: another sandbox runs on the same data.
         address = (folder / "admin_address").read_text(encoding="utf-8")
         options = json.loads(_admin(address, "GET", "/server_info"))["command_line_options"]
@@ -139,7 +140,7 @@ def _admin(address: str, method: str, path: str) -> bytes:
 
 def welcome(http_port: int, grpc_port: int) -> str:
     """Word what runs and how to call it; every call works as it stands."""
-    programs = Path(sys.executable).parent
+    programs = shlex.quote(str(Path(sys.executable).parent))
     grpcurl = f"{programs}/grpcurl -plaintext"
     server = f"127.0.0.1:{grpc_port}"
     web = f"http://127.0.0.1:{http_port}"

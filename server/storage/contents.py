@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from contextlib import suppress
 
-from sqlalchemy import Connection, exists, inspect, literal_column, select
+from sqlalchemy import Connection, exists, func, inspect, literal_column, select
 from sqlalchemy import table as table_of
 from sqlmodel import col
 
@@ -72,6 +72,9 @@ def strangers(
     """
     Name the programs and the API keys that a database has beside these.
 
+    Where it has all of these keys, others of the same programs were made by hand beside them, and
+    are none of a stranger's.
+
     Raises:
         UnreachableError: The database does not answer.
     """
@@ -84,7 +87,10 @@ def strangers(
         others = select(col(ProgramTable.program_id)).where(
             col(ProgramTable.program_id).not_in(programs)
         )
+        ours = select(func.count()).where(col(ApiKeyTable.digest).in_(key_digests))
         keys = select(col(ApiKeyTable.key_id)).where(col(ApiKeyTable.digest).not_in(key_digests))
+        if connection.scalar(ours) == len(key_digests):
+            keys = keys.where(col(ApiKeyTable.program_id).not_in(programs))
         return [
             *(f"program {name}" for name in connection.scalars(others)),
             *(f"API key {name}" for name in connection.scalars(keys)),

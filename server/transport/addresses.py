@@ -46,8 +46,13 @@ def require_free(host: str, port: int, setting: str, *, shared: bool = False) ->
         raise AddressError(elsewhere)
 
 
+def listen_problem(host: str, port: int) -> int:
+    """Try to listen on an IPv4 address; returns 0, or the error number of what was wrong."""
+    return _try(socket.AF_INET, (host, port), shared=False)
+
+
 def _try(family: int, address: tuple[object, ...], *, shared: bool) -> int:
-    """Bind a socket; answers 0 or what was wrong."""
+    """Bind a socket; returns 0 or the error number of what was wrong."""
     try:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             # As the servers do: a port whose last connections are fading counts as free.

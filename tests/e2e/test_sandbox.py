@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -26,7 +28,8 @@ from server.domain.errors import CodeAlreadyUsedError, CodeNotFoundError
 from server.domain.keys import Role
 from server.sandbox.demo_data import StoreInUseError, put_demo_data, require_own_store
 from server.sandbox.fixed_codes import FIXED_CODES, identify_in_sandbox
-from server.sandbox.run import PortTakenError, require_ports
+from server.sandbox.run import PortTakenError, require_ports, welcome
+from server.transport.addresses import AddressError
 from tests.support import stores
 from tests.support.contents import columns_of, digests
 from tests.support.databases import Backend, fresh_database
@@ -116,6 +119,52 @@ def test_one_port_for_both_doors_is_refused() -> None:
         require_ports(Settings(grpc_port=50999, http_port=50999))
 
 
+def test_port_kept_for_others_is_not_called_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port that only root may have is told as such: nobody has taken it."""
+
+    def kept(*_: object, **__: object) -> int:
+        return errno.EACCES
+
+    monkeypatch.setattr("server.transport.addresses._try", kept)
+    with pytest.raises(AddressError, match="kept for others: set LOYALTY_GRPC_PORT"):
+        require_ports(Settings(grpc_port=80, http_port=8080))
+
+
+def test_another_address_is_refused() -> None:
+    """The published keys are served on loopback alone; LOYALTY_GRPC_HOST is not ignored."""
+    with pytest.raises(PortTakenError, match="unset LOYALTY_GRPC_HOST"):
+        require_ports(Settings(grpc_host="0.0.0.0", grpc_port=0, http_port=0))  # noqa: S104
+
+
+def test_folder_that_is_read_only_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing can be written, the setting that chooses the folder is named."""
+    monkeypatch.setattr(os, "access", lambda *_: False)  # Root may write everywhere.
+    with pytest.raises(ValueError, match=r"LOYALTY_DATA_DIR .* can't be written to"):
+        Settings(data_dir=tmp_path).make_data_dir()
+
+
+def test_calls_to_paste_survive_a_folder_with_a_blank(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program in a folder with a blank in its name is one word of the shell's."""
+    monkeypatch.setattr(sys, "executable", "/home/till maker/.venv/bin/python")
+    calls = [line for line in welcome(8080, 50051).splitlines() if "till maker" in line]
+    assert len(calls) == 4
+    for line in calls:
+        assert shlex.split(line)[0].startswith("/home/till maker/.venv/bin/")
+
+
+async def test_keys_made_by_hand_do_not_stop_the_next_start(
+    tmp_path: Path, backend: Backend
+) -> None:
+    """A key that somebody made for trying out, in a sandbox's store, is no stranger's."""
+    with fresh_database(backend) as url:
+        settings = settings_in(tmp_path, database_url=url)
+        async with open_store(settings) as store:
+            await store.write(put_demo_data)
+            command = CreateKey(PROGRAM_ID, "acme", Role.TILL)
+            await store.write(lambda unit, now: create_key(unit, command, now))
+            require_own_store(settings.database())
+
+
 def test_envoy_of_a_killed_sandbox_is_ended(tmp_path: Path) -> None:
     """After kill -9 the next sandbox on the same data has the port again."""
     with sandbox(tmp_path) as (process, http_port, _):
@@ -156,7 +205,7 @@ async def test_store_of_others_is_refused(tmp_path: Path, backend: Backend) -> N
                 require_own_store(database)
             command = CreateKey(PROGRAM_ID, "acme", Role.TILL)
             await store.write(lambda unit, now: create_key(unit, command, now))
-            with pytest.raises(StoreInUseError, match="program demo-us and 1 more"):
+            with pytest.raises(StoreInUseError, match="program demo-us: set LOYALTY_DATA_DIR"):
                 require_own_store(database)
 
 
