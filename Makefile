@@ -17,7 +17,7 @@ COMPILE := $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-u
   --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-serializable test-extra fault check format generate lock audit-deps sbom bench bench-quick clean
+.PHONY: help run test test-serializable test-extra fault check format generate lock audit-deps sbom bench bench-quick reset clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -108,5 +108,8 @@ bench: $(BENCH_READY) ## Measure the server beside its limit and its peer; BENCH
 bench-quick: $(BENCH_READY) ## The same in two minutes, for a first look
 	$(BIN)/python -m tests.benchmark --quick $(BENCH)
 
-clean: ## Remove the virtual environment, data and build products
-	rm -rf $(VENV) data build
+reset: $(READY) ## Delete the sandbox's data; the next `make run` begins with the demo data
+	@$(BIN)/loyalty sandbox --reset
+
+clean: ## Remove the virtual environment and build products; a store in data/ is never touched
+	rm -rf $(VENV) build

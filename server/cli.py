@@ -55,7 +55,7 @@ from server.domain.keys import Role
 from server.domain.program import Program
 from server.domain.records import Member
 from server.sandbox.demo_visit import DemoFailedError, play_demo
-from server.sandbox.run import run_sandbox
+from server.sandbox.run import reset_sandbox, run_sandbox
 from server.storage.alone import OpenElsewhereError
 from server.storage.audit import Report, audit
 from server.storage.backup import BackupError, back_up, restore
@@ -141,9 +141,18 @@ def serve_command(
 
 
 @app.command("sandbox")
-def sandbox_command() -> None:
+def sandbox_command(
+    *,
+    reset: Annotated[
+        bool, typer.Option("--reset", help="Delete the sandbox's store instead of serving it.")
+    ] = False,
+) -> None:
     """Serve the demo program over gRPC and, through Envoy, JSON; prints calls to paste."""
     settings = _settings()
+    if reset:
+        deleted = reset_sandbox(settings)
+        out.print("There was nothing to delete." if deleted is None else f"Deleted {deleted}.")
+        return
     configure_logging(settings)
     _run(partial(_until_signal, partial(run_sandbox, settings, out)))
 

@@ -22,6 +22,7 @@ from server.config import Settings
 from server.sandbox.demo_data import put_demo_data, require_own_store
 from server.sandbox.envoy_process import EnvoyProcess
 from server.sandbox.fixed_codes import AMIRA, COFFEE, FARHAN, identify_in_sandbox
+from server.storage.alone import alone
 from server.storage.migrate import migrate
 from server.transport.addresses import listen_problem, require_free
 
@@ -83,6 +84,32 @@ def _for_sandbox(settings: Settings) -> Settings:
     if "log_level" not in settings.model_fields_set:
         update["log_level"] = "warning"  # The terminal is for the calls to paste.
     return settings.model_copy(update=update)
+
+
+def reset_sandbox(settings: Settings) -> Path | None:
+    """
+    Delete the sandbox's store, so that the next start makes it from the beginning.
+
+    Returns:
+        The file that was deleted; absent where there was none.
+
+    Raises:
+        OpenElsewhereError: A sandbox has it open.
+        StoreInUseError: The database has programs or keys that no sandbox made.
+        ValueError: The store is no file of its own.
+    """
+    database = settings.database()
+    if settings.database_url:
+        raise ValueError("LOYALTY_DATABASE_URL is set: delete that database yourself.")
+    require_own_store(database)
+    file = Path(database.url.database or "")
+    if not file.exists():
+        return None
+    with alone(file):
+        pass  # Nobody has it open.
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{file}{suffix}").unlink(missing_ok=True)
+    return file
 
 
 def require_ports(settings: Settings) -> None:

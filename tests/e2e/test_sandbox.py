@@ -28,7 +28,8 @@ from server.domain.errors import CodeAlreadyUsedError, CodeNotFoundError
 from server.domain.keys import Role
 from server.sandbox.demo_data import StoreInUseError, put_demo_data, require_own_store
 from server.sandbox.fixed_codes import FIXED_CODES, identify_in_sandbox
-from server.sandbox.run import PortTakenError, require_ports, welcome
+from server.sandbox.run import PortTakenError, require_ports, reset_sandbox, welcome
+from server.storage.alone import OpenElsewhereError
 from server.transport.addresses import AddressError
 from tests.support import stores
 from tests.support.contents import columns_of, digests
@@ -234,6 +235,24 @@ async def test_store_of_others_is_left_as_it_is(tmp_path: Path) -> None:
     assert "set LOYALTY_DATA_DIR to another folder" in ran.stderr
     assert len(ran.stderr.splitlines()) == 1
     assert digests(settings.database(), columns_of(settings.database())) == before
+
+
+async def test_reset_deletes_a_sandboxs_store_alone(tmp_path: Path) -> None:
+    """A sandbox's store goes, its pepper stays; the store of others is refused and stays."""
+    settings = settings_in(tmp_path)
+    assert reset_sandbox(settings) is None
+    async with open_store(settings) as store:
+        await store.write(put_demo_data)
+        with pytest.raises(OpenElsewhereError):
+            reset_sandbox(settings)
+    assert reset_sandbox(settings) == settings.data_dir.resolve() / "loyalty.db"
+    assert not list(settings.data_dir.glob("loyalty.db*"))
+
+    async with open_store(settings) as store:
+        await put_program(store, other_program())
+    with pytest.raises(StoreInUseError):
+        reset_sandbox(settings)
+    assert (settings.data_dir / "loyalty.db").exists()
 
 
 async def test_fixed_codes_mean_nothing_outside_the_sandbox(database_url: str) -> None:
