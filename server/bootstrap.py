@@ -16,6 +16,7 @@ import structlog
 
 from server.application.identify_member import identify_member
 from server.config import PEPPER_BYTES, Settings
+from server.domain.program import DiscountKind
 from server.storage.connections import require_database
 from server.storage.contents import is_pepper_of_another, needs_known_pepper
 from server.storage.durability import is_in_memory
@@ -192,6 +193,22 @@ async def open_existing_store(settings: Settings) -> AsyncIterator[Store]:
         yield store
 
 
+def _warn_of_fractions(store: Store) -> None:
+    """Tell of discounts stored with a fraction, which tills can't be told."""
+    for program in store.catalog.programs.values():
+        for incentive in program.incentives.values():
+            discount = incentive.discount
+            if discount is None or discount.kind is DiscountKind.PERCENTAGE or incentive.retired:
+                continue
+            if discount.value % 10**program.currency_digits:
+                log.warning(
+                    "discount is told rounded down",
+                    program_id=program.program_id,
+                    incentive_id=incentive.incentive_id,
+                    told=discount.told_value(program.currency_digits),
+                )
+
+
 def _warn_of_loss(settings: Settings) -> None:
     database = settings.database()
     if settings.allow_data_loss:
@@ -218,6 +235,7 @@ async def serve(
     if not sandbox:
         _warn_of_loss(settings)
     async with open_store(settings) as store:
+        _warn_of_fractions(store)
         telemetry = Telemetry(
             settings.metrics_host, settings.metrics_port, measure=bool(settings.otlp_endpoint)
         )

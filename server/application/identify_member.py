@@ -197,7 +197,7 @@ def _selected_lines(program: Program, code: Code, pos: PointOfSale) -> Iterable[
         incentive = program.incentives.get(incentive_id)
         if incentive is None or incentive.retired:
             raise incentive_not_found(kind, incentive_id)
-        yield SelectedLine(incentive, quantity, incentive.plu(pos.plu_vendor))
+        yield SelectedLine(incentive, quantity, incentive.plu(pos.plu_vendors))
 
 
 def _open_transaction(

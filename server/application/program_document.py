@@ -31,6 +31,7 @@ from server.application.program_values import (
     one_of,
     refusal,
     text_of,
+    whole_amount,
     whole_number,
 )
 from server.domain.identifiers import IdentifierKind
@@ -47,6 +48,7 @@ from server.domain.program import (
     RedemptionRules,
     SpentPoints,
     Store,
+    vendor_key,
 )
 
 STORES_MAX = 50_000
@@ -66,6 +68,10 @@ _CURRENCY_DIGITS = {
 def _plus_of_all(value: object) -> object:
     if not isinstance(value, str | dict):
         raise refusal("must be a PLU in quotes, or a mapping of pos types to PLUs in quotes")
+    if isinstance(value, dict):
+        names = [vendor_key(name) for name in value if isinstance(name, str)]
+        if len(set(names)) < len(names):
+            raise refusal("must have each pos type once: case and outer blanks make no difference")
     return {"default": value} if isinstance(value, str) else value
 
 
@@ -134,7 +140,7 @@ class DiscountEntry(Entry):
     """What an incentive takes off: a percentage or an amount."""
 
     percentage: Annotated[int | None, whole_number(1, 100)] = None
-    amount: Annotated[int | None, amount_from(1)] = Field(default=None, validate_default=False)
+    amount: Annotated[int | None, whole_amount()] = Field(default=None, validate_default=False)
     level: Annotated[Literal["cart", "product"], one_of("cart", "product")] = "cart"
 
 

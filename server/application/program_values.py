@@ -73,6 +73,22 @@ def amount_from(least_minor: int) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def whole_amount() -> BeforeValidator:
+    """Take an amount in whole major units, converted to minor units as by `amount_from`."""
+
+    def check(value: object, info: ValidationInfo) -> int:
+        digits: int = info.context["digits"] if info.context else 0
+        minor = _minor_units(value, digits)
+        most = AMOUNT_MINOR_MAX // 10**digits
+        if minor is None or minor % 10**digits or not 1 <= minor // 10**digits <= most:
+            raise refusal(
+                f"must be a whole amount from 1 to {most:,}: tills are told it as an integer"
+            )
+        return minor
+
+    return BeforeValidator(check)
+
+
 def _minor_units(value: object, digits: int) -> int | None:
     """Convert an amount in major units; None when it is none or has too many digits."""
     if type(value) is int:

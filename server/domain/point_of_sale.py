@@ -29,6 +29,6 @@ class PointOfSale:
         return f"{self.store_id}/{self.transaction_id}"
 
     @property
-    def plu_vendor(self) -> str:
-        """Vendor whose PLUs the answer carries."""
-        return self.supporting_pos or self.pos_type
+    def plu_vendors(self) -> tuple[str, ...]:
+        """Vendors whose PLUs the answer carries, the store's own before the caller."""
+        return (self.supporting_pos, self.pos_type) if self.supporting_pos else (self.pos_type,)

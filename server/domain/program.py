@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
@@ -37,11 +37,27 @@ class DiscountLevel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Discount:
-    """A discount: *value* is percent, or minor units of the program's currency."""
+    """
+    A discount.
+
+    Attributes:
+        value: Percent, or minor units of the program's currency.
+    """
 
     kind: DiscountKind
     value: int
     level: DiscountLevel
+
+    def told_value(self, currency_digits: int) -> int:
+        """
+        Give the value as tills are told it: percent, or whole major units of the currency.
+
+        The contract's `discountValue` is an integer. An amount that was stored with a fraction,
+        which no program file has any more, is rounded down.
+        """
+        if self.kind is DiscountKind.PERCENTAGE:
+            return self.value
+        return self.value // int(10**currency_digits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +88,16 @@ class Incentive:
     retired: bool = False
     rules: tuple[Rule, ...] = ()
 
-    def plu(self, pos_type: str) -> str:
-        """Choose the PLU that a point of sale knows the incentive by."""
-        return self.plus.get(pos_type) or self.plus["default"]
+    def plu(self, vendors: Iterable[str]) -> str:
+        """Choose the PLU of the first vendor that has one of its own, or else the default."""
+        own = {vendor_key(name): plu for name, plu in self.plus.items()}
+        found = (own.get(vendor_key(vendor)) for vendor in vendors)
+        return next(filter(None, found), None) or self.plus["default"]
+
+
+def vendor_key(name: str) -> str:
+    """Give the name of a vendor as names are compared: without case and outer blanks."""
+    return name.strip().casefold()
 
 
 class Rounding(StrEnum):

@@ -344,7 +344,7 @@ def _hold(
 def _order_line(incentive: Incentive, quantity: int, pos: PosVendor, place: int) -> OrderLine:
     price = incentive.price
     return OrderLine(
-        product_id=incentive.plu(pos.supporting_pos or pos.pos_type),
+        product_id=incentive.plu((pos.supporting_pos or pos.pos_type,)),
         incentive_id=incentive.incentive_id,
         loyalty_engine_id=incentive.engine_id,
         quantity=quantity,

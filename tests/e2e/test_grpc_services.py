@@ -26,6 +26,7 @@ from tests.support.ledger import rows
 from tests.support.server import Server, give_points, identify_request, new_order, refusal_of
 from tests.support.stores import writers_busy
 
+FIVE_OFF = "a94f0d25-3e71-4b86-8f2c-d60e9b1c7a55"
 CREATED = "2021-08-10T12:18:39.180Z"
 
 
@@ -66,11 +67,38 @@ async def test_code_of_discount_answers_the_second_example(server: Server) -> No
     assert discount.details.type == discount_pb2.DiscountDetails.offer
 
 
-async def test_supporting_pos_chooses_the_plu(server: Server) -> None:
-    """A kiosk gets the PLUs of the store's own vendor."""
-    request = identify_request("234567", pos_type="Partner", supporting_pos="Kiosk")
+@pytest.mark.parametrize(
+    ("pos_type", "supporting_pos", "plu"),
+    [
+        ("Partner", "Kiosk", "K-OFF-20"),
+        ("Partner", " kiosk ", "K-OFF-20"),
+        ("KIOSK", "Unheard-of", "K-OFF-20"),
+        ("Partner", "Unheard-of", "702"),
+    ],
+)
+async def test_supporting_pos_chooses_the_plu(
+    server: Server, pos_type: str, supporting_pos: str, plu: str
+) -> None:
+    """A kiosk gets the PLUs of the store's own vendor, or its own where that one has none."""
+    request = identify_request("234567", pos_type=pos_type, supporting_pos=supporting_pos)
     answer = await server.till.call(server.till.identifies.Identify, request)
-    assert answer.eligible_discounts[0].product_id == "K-OFF-20"
+    assert answer.eligible_discounts[0].product_id == plu
+
+
+async def test_amount_discount_is_in_major_units_and_announced_for_each(server: Server) -> None:
+    """Five dollars off are told as 5, not as 500 cents, and two of them as two discounts."""
+    loyalty_id = await server.admin.enroll()
+    await give_points(server.store, loyalty_id, 10_000)
+    request = code_service_pb2.IssueCodeRequest(
+        loyalty_id=loyalty_id, order=[{"incentive_id": FIVE_OFF, "quantity": 2}]
+    )
+    issued = await server.app.call(server.app.codes.IssueCode, request)
+    answer = await server.till.call(server.till.identifies.Identify, identify_request(issued.otp))
+    assert len(answer.eligible_discounts) == 2
+    for discount in answer.eligible_discounts:
+        assert discount.details.discount_value == 5
+        assert discount.details.subtype == discount_pb2.DiscountDetails.AMOUNT_DISCOUNT
+        assert discount.details.type == discount_pb2.DiscountDetails.reward
 
 
 async def test_loyalty_id_opens_a_transaction_each_time(server: Server) -> None:

@@ -56,7 +56,9 @@ def _render(identified: Identified) -> pb.IdentifyResponse:
         if line.incentive.discount is None:
             response.order.append(_order_line(line, program, len(response.order)))
         else:
-            response.eligible_discounts.append(_discount(line))
+            # The contract's discount has no quantity: each is announced for itself.
+            announced = _discount(line, program)
+            response.eligible_discounts.extend(announced for _ in range(line.quantity))
     return response
 
 
@@ -72,17 +74,19 @@ def _order_line(line: SelectedLine, program: Program, index: int) -> order_pb2.O
     )
     if incentive.price is not None:
         order_line.price = incentive.price / 10**program.currency_digits
+    elif incentive.kind == "reward":
+        order_line.price = 0  # Tills add it up, and a reward without a price is free.
     return order_line
 
 
-def _discount(line: SelectedLine) -> discount_pb2.Discount:
+def _discount(line: SelectedLine, program: Program) -> discount_pb2.Discount:
     incentive = line.incentive
     if incentive.discount is None:
         raise TypeError(f"incentive {incentive.incentive_id} is not a discount")
     return discount_pb2.Discount(
         details=discount_pb2.DiscountDetails(
             display_name=incentive.display_name,
-            discount_value=incentive.discount.value,
+            discount_value=incentive.discount.told_value(program.currency_digits),
             subtype=_SUBTYPES[incentive.discount.kind],
             type=_DISCOUNT_TYPES[incentive.kind],
         ),

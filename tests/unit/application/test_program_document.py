@@ -107,7 +107,7 @@ class TestParseProgram:
 
     def test_plu_text_serves_every_pos_type(self) -> None:
         """A PLU that is plain text is the default one, leading zeros included."""
-        assert parse_program(VALID, "").incentives["coffee"].plu("Partner") == "0702"
+        assert parse_program(VALID, "").incentives["coffee"].plu(["Partner"]) == "0702"
 
     def test_discount_names_kind_value_and_level(self) -> None:
         """A discount by amount is in minor units and takes the cart unless told."""
@@ -220,6 +220,8 @@ class TestMistakes:
             (incentive(discount="{amount: 1, percentage: 1}"), "incentives[0].discount"),
             (incentive(discount="{percentage: 101}"), "incentives[0].discount.percentage"),
             (incentive(discount="{percentage: 1, level: all}"), "incentives[0].discount.level"),
+            (incentive(discount="{amount: 1.50}"), "incentives[0].discount.amount"),
+            (incentive(plus="{default: '1', Kiosk: '2', ' kiosk': '3'}"), "incentives[0].plus"),
             (incentive(plus="0702"), "incentives[0].plus"),
             (incentive(plus='{Kiosk: "1"}'), "incentives[0].plus"),
             (incentive(plus='{default: "1", Kiosk POS: 2}'), 'incentives[0].plus["Kiosk POS"]'),

@@ -11,13 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.application.identify_member import SelectedLine
 from server.domain.clock import parse_rfc3339, rfc3339
 from server.domain.codes import code_digest, new_code
 from server.domain.errors import StoreNotAllowedError
 from server.domain.ids import new_id
 from server.domain.keys import ApiKey, Role, key_digest, new_key
-from server.domain.program import Prompt
+from server.domain.program import Discount, DiscountKind, DiscountLevel, Prompt
 from server.domain.prompts import anonymous_prompt, flag_is_on, session_locale
+from server.sandbox.fixed_codes import COFFEE
+from server.transport.servicers.identify import _order_line
 from tests.support.programs import demo_program
 
 DEMO = demo_program()
@@ -115,3 +118,22 @@ def test_flagged_prompt_falls_back() -> None:
     bare = replace(DEMO, prompts=replace(DEMO.prompts, anonymous_flagged={}))
     assert anonymous_prompt(bare, "fr-CA", flagged=True) == usual
     assert anonymous_prompt(DEMO, "xx", flagged=False) == Prompt()
+
+
+def test_stored_amount_with_a_fraction_is_told_rounded_down() -> None:
+    """What was stored before only whole amounts were taken is never told as more than it is."""
+    assert Discount(DiscountKind.AMOUNT, 150, DiscountLevel.CART).told_value(2) == 1
+    assert Discount(DiscountKind.AMOUNT, 500, DiscountLevel.CART).told_value(2) == 5
+    assert Discount(DiscountKind.AMOUNT, 500, DiscountLevel.CART).told_value(0) == 500
+    assert Discount(DiscountKind.PERCENTAGE, 20, DiscountLevel.CART).told_value(2) == 20
+
+
+def test_reward_without_a_price_has_price_0() -> None:
+    """A till adds the price up, so that a reward always has one; an offer without one has none."""
+    incentives = DEMO.incentives.values()
+    for incentive in incentives:
+        if incentive.discount is None and incentive.price is None:
+            line = _order_line(SelectedLine(incentive, 1, "1"), DEMO, 0)
+            assert line.HasField("price") is (incentive.kind == "reward")
+    bare = replace(DEMO.incentives[COFFEE], price=None)
+    assert _order_line(SelectedLine(bare, 1, "1"), DEMO, 0).HasField("price")
