@@ -1,4 +1,4 @@
-"""Calls of somebody who has no valid key: nothing, half and whole, each as bytes on a connection."""
+"""Calls of somebody who has no valid key: nothing, half and whole, as bytes on a connection."""
 
 from __future__ import annotations
 
