@@ -12,6 +12,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from server.storage.databases import (
     BUSY_TIMEOUT_S,
+    SHARED_SESSIONS,
     Database,
     UnreachableError,
     is_absent,
@@ -87,7 +88,11 @@ def _engine(database: Database, begin: str, isolation: str) -> Engine:
     url = database.sync_url()
     if not database.embedded:
         return create_engine(
-            url, poolclass=pool.NullPool, isolation_level=isolation, hide_parameters=True
+            url,
+            poolclass=pool.NullPool,
+            isolation_level=isolation,
+            hide_parameters=True,
+            connect_args=SHARED_SESSIONS,
         )
     engine = create_engine(
         url,
