@@ -14,8 +14,12 @@ from sqlalchemy.exc import DBAPIError
 
 from server.storage.databases import LOCK_TIMEOUT_S, Database
 
-SILENCE_S = 2.5
-"""A server looks at the catalogue every second: who has not for so long is none."""
+SILENCE_S = 4.5
+"""
+A server looks at the catalogue every second, and lets nobody in that has not for 4 s.
+
+So nobody serves from a database that has been left in silence for longer.
+"""
 
 _LOOK_S = 0.05
 _CATALOG = "catalog_revision"

@@ -214,17 +214,19 @@ def require_transactions(connection: Any) -> None:
         psycopg.OperationalError: The connection was lost.
     """
     try:
-        begun = begin(connection, "SELECT 0", (0,))
-        with connection.pipeline():
-            asked = connection.execute("SELECT pg_current_xact_id()::text")
-            connection.execute("ROLLBACK")
-            (name,) = asked.fetchone()
-    except (psycopg.errors.ProtocolViolation, psycopg.errors.ConnectionException) as problem:
+        # One by one: a pooler that cuts a pipeline in two tells nobody why.
+        connection.execute("BEGIN")
+        began, again = (connection.execute(_NAME).fetchone() for _ in range(2))
+        connection.execute("ROLLBACK")
+    except psycopg.errors.ProtocolViolation as problem:
         raise UnsafeDatabaseError(_TORN.format(why=problem)) from None
-    if name != begun.name:
+    if began != again:
         raise UnsafeDatabaseError(_TORN.format(why="two statements ran in two transactions"))
+    begin(connection, "SELECT 0", (0,))
+    connection.execute("ROLLBACK")
 
 
+_NAME = "SELECT pg_current_xact_id()::text"
 _TORN = (
     "the pooler before PostgreSQL does not keep a transaction together ({why}): set its pool_mode "
     "to transaction or session for this database; statement mode can't be served from"
