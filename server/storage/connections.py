@@ -49,15 +49,28 @@ def writing(database: Database) -> Iterator[Connection]:
     tables that are built anew could not be put in place of the old ones otherwise.
 
     Raises:
-        UnreachableError: The database does not answer, or is none.
+        UnreachableError: The database does not answer, or is none; or it committed, and perhaps
+            not on its synchronous standby.
     """
     if database.embedded:
         prepare_file(Path(database.url.database or ""))
     engine = _engine(database, "BEGIN IMMEDIATE", "READ COMMITTED")
+    warnings: list[str] = []
     with _transaction(database, engine) as connection:
-        if not database.embedded and not database.allow_data_loss:
-            connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
+        if not database.embedded:
+            if not database.allow_data_loss:
+                connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
+            connection.exec_driver_sql("SET LOCAL client_min_messages = warning")
         yield connection
+        if not database.embedded:
+            driver: Any = connection.connection.driver_connection
+            driver.add_notice_handler(lambda told: warnings.append(str(told.message_primary)))
+    if warnings:
+        place = database.url.render_as_string(hide_password=True)
+        raise UnreachableError(
+            f"{place} has committed, but perhaps not on its synchronous standby: {warnings[0]}. "
+            "Look whether the change is there once the standby is"
+        )
 
 
 def require_database(database: Database) -> None:

