@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,7 +32,8 @@ async def run(trial: Trial) -> None:
     Stall the standby, interrupt the commits that wait for it, kill the primary, and promote.
 
     Meanwhile tills claim orders, send again what failed, and ask what became of it and how many
-    points their members have. All that they were told must be so on the promoted standby.
+    points their members have. All that they were told must be so on the promoted standby, before
+    they send anything again; then they go on.
     """
     figures: Counter[str] = Counter()
     for number in range(trial.choose(8, 1)):
@@ -67,23 +67,28 @@ async def _fail_over(trial: Trial, pair: Pair, stalled_s: float, number: int) ->
             answered = sum(till.told for till in tills)
             figures["interrupted"] = await _interrupt(pair, stalled_s)
             figures["answered while stalled"] = sum(till.told for till in tills) - answered
+            await _cancel(working)
             await asyncio.to_thread(pair.promote)
-            looks = [till.lacking() for till in tills]
             figures["acknowledged"] = sum(len(till.answers) for till in tills)
             figures["told to be committed"] = sum(len(till.committed) for till in tills)
             figures["asked meanwhile"] = sum(till.asked for till in tills)
-            lost = [lack for lacks in await asyncio.gather(*looks) for lack in lacks]
+            looks = await asyncio.gather(*(till.lacking() for till in tills))
+            trial.problems += [lack for lacks in looks for lack in lacks]
             # The same server goes on with the promoted standby.
+            working = [asyncio.create_task(till.run()) for till in tills]
             await _each(tills, max(till.orders for till in tills) + 1)
         finally:
-            for till in working:
-                till.cancel()
-            await asyncio.gather(*working, return_exceptions=True)
-    trial.problems += lost
+            await _cancel(working)
     trial.problems += [wrong for till in tills for wrong in till.wrong]
     findings = await asyncio.to_thread(audit, Database.from_text(pair.standby_url))
     trial.problems += [str(problem) for problem in findings.problems]
     return figures
+
+
+async def _cancel(working: list[asyncio.Task[None]]) -> None:
+    for till in working:
+        till.cancel()
+    await asyncio.gather(*working, return_exceptions=True)
 
 
 async def _each(tills: list[_Till], orders: int) -> None:
@@ -151,15 +156,23 @@ class _Till:
             self._more.clear()
             await self._more.wait()
 
-    def lacking(self) -> Awaitable[list[str]]:
-        """Look for all that was told so far; tells what is gone."""
-        return self._lacking(dict(self.answers), list(self.committed), self.points)
+    async def lacking(self) -> list[str]:
+        """
+        Look for all that was told so far; tells what is gone.
 
-    async def _lacking(
-        self, answers: dict[str, tuple[Any, Any, bytes]], committed: list[str], points: int
-    ) -> list[str]:
+        What is sent again comes last, since it brings back what was lost.
+        """
         lost = []
-        for key, (method, request, first) in answers.items():
+        for key in self.committed:
+            asked = pb.GetTransactionRequest(idempotency_key=self._named(key))
+            answer = await (await self._patiently(self._stub.GetTransaction, asked))
+            if answer.outcome != pb.GetTransactionResponse.OUTCOME_COMMITTED:
+                lost.append(f"{key} was told to be committed and is gone after the promotion")
+        member = member_service_pb2.GetMemberRequest(loyalty_id=self.member)
+        answer = await (await self._patiently(self.caller.members.GetMember, member))
+        if answer.member.available_points < self.points:
+            lost.append(f"a member was told of {self.points} points and has fewer")
+        for key, (method, request, first) in self.answers.items():
             again = await self._patiently(method, request, self._named(key))
             if again is None:
                 lost.append(f"{key} was answered and is refused after the promotion")
@@ -167,15 +180,6 @@ class _Till:
                 lost.append(f"{key} was answered and is done anew after the promotion")
             elif (await again).SerializeToString(deterministic=True) != first:
                 lost.append(f"{key} is answered in other bytes after the promotion")
-        for key in committed:
-            asked = pb.GetTransactionRequest(idempotency_key=self._named(key))
-            answer = await (await self._patiently(self._stub.GetTransaction, asked))
-            if answer.outcome != pb.GetTransactionResponse.OUTCOME_COMMITTED:
-                lost.append(f"{key} was told to be committed and is gone after the promotion")
-        member = member_service_pb2.GetMemberRequest(loyalty_id=self.member)
-        answer = await (await self._patiently(self.caller.members.GetMember, member))
-        if answer.member.available_points < points:
-            lost.append(f"a member was told of {points} points and has fewer")
         return lost
 
     async def _sent(self, method: Any, request: Any, key: str) -> Any:
