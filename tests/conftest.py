@@ -12,6 +12,14 @@ from tests.support.postgres import Postgres, Serializable, run_postgres
 SERIALIZABLE = "serializable"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _short_silence() -> Iterator[None]:
+    """Wait less long than operators do for a server to show itself: each does every second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("server.storage.alone.SILENCE_S", 1.5)
+        yield
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A real PostgreSQL for the whole run."""

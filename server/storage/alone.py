@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import psycopg
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
-from server.storage.databases import Database, has_writers
+from server.storage.databases import LOCK_TIMEOUT_S, Database
 
+SILENCE_S = 4.5
+"""
+A server looks at the catalogue every second, and lets nobody in that has not for 4 s.
+
+So nobody serves from a database that has been left in silence for longer.
+"""
+
+_LOOK_S = 0.05
+_CATALOG = "catalog_revision"
+_ASKED = (
+    "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database ON oid = pg_locks.database "
+    "WHERE datname = current_database() AND relation = '{table}'::regclass AND NOT granted)"
+)
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
@@ -46,10 +62,39 @@ def alone(place: Path) -> Iterator[sqlite3.Connection]:
 
 def require_unserved(database: Database, connection: Connection) -> None:
     """
-    Refuse a database that is not embedded while a server is connected to it.
+    Refuse a database that is not embedded while a server has it open, and keep servers out.
+
+    The transaction of *connection* takes the table that every server looks at each second, and
+    waits to see whether one does. That needs nothing that a session would have to keep, so it is
+    true behind a pooler as well. Whoever comes later waits until the transaction ends.
 
     Raises:
-        OpenElsewhereError: One is.
+        OpenElsewhereError: One has.
     """
-    if not database.embedded and has_writers(connection):
-        raise OpenElsewhereError(database.url.render_as_string(hide_password=True))
+    if database.embedded or not connection.dialect.has_table(connection, _CATALOG):
+        return
+    with refusing_locks(database):
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {round(LOCK_TIMEOUT_S * 1000)}")
+        connection.exec_driver_sql(f"LOCK TABLE {_CATALOG} IN ACCESS EXCLUSIVE MODE")
+        connection.exec_driver_sql("SET LOCAL lock_timeout = DEFAULT")
+    until = time.monotonic() + SILENCE_S
+    while time.monotonic() < until:
+        if connection.exec_driver_sql(_ASKED.format(table=_CATALOG)).scalar():
+            raise OpenElsewhereError(database.url.render_as_string(hide_password=True))
+        time.sleep(_LOOK_S)
+
+
+@contextmanager
+def refusing_locks(database: Database) -> Iterator[None]:
+    """
+    Refuse a database in which somebody holds what is to be locked.
+
+    Raises:
+        OpenElsewhereError: A wait for a lock took too long.
+    """
+    try:
+        yield
+    except DBAPIError as problem:
+        if not isinstance(problem.orig, psycopg.errors.LockNotAvailable):
+            raise
+        raise OpenElsewhereError(database.url.render_as_string(hide_password=True)) from None

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from server.storage.databases import (
     BUSY_TIMEOUT_S,
+    SHARED_SESSIONS,
     Database,
     UnreachableError,
     is_absent,
@@ -48,15 +49,28 @@ def writing(database: Database) -> Iterator[Connection]:
     tables that are built anew could not be put in place of the old ones otherwise.
 
     Raises:
-        UnreachableError: The database does not answer, or is none.
+        UnreachableError: The database does not answer, or is none; or it committed, and perhaps
+            not on its synchronous standby.
     """
     if database.embedded:
         prepare_file(Path(database.url.database or ""))
     engine = _engine(database, "BEGIN IMMEDIATE", "READ COMMITTED")
+    warnings: list[str] = []
     with _transaction(database, engine) as connection:
-        if not database.embedded and not database.allow_data_loss:
-            connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
+        if not database.embedded:
+            if not database.allow_data_loss:
+                connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
+            connection.exec_driver_sql("SET LOCAL client_min_messages = warning")
         yield connection
+        if not database.embedded:
+            driver: Any = connection.connection.driver_connection
+            driver.add_notice_handler(lambda told: warnings.append(str(told.message_primary)))
+    if warnings:
+        place = database.url.render_as_string(hide_password=True)
+        raise UnreachableError(
+            f"{place} has committed, but perhaps not on its synchronous standby: {warnings[0]}. "
+            "Look whether the change is there once the standby is"
+        )
 
 
 def require_database(database: Database) -> None:
@@ -87,7 +101,11 @@ def _engine(database: Database, begin: str, isolation: str) -> Engine:
     url = database.sync_url()
     if not database.embedded:
         return create_engine(
-            url, poolclass=pool.NullPool, isolation_level=isolation, hide_parameters=True
+            url,
+            poolclass=pool.NullPool,
+            isolation_level=isolation,
+            hide_parameters=True,
+            connect_args=SHARED_SESSIONS,
         )
     engine = create_engine(
         url,

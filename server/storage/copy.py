@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
 from server.storage import tables as t
-from server.storage.alone import OpenElsewhereError, require_unserved
+from server.storage.alone import refusing_locks, require_unserved
 from server.storage.audit import Findings, Report, audit_state, no_report
 from server.storage.connections import reading, require_database, writing
 from server.storage.databases import LOCK_TIMEOUT_S, Database
@@ -93,13 +93,9 @@ def _lock_all(target: Database, copy: Connection) -> None:
     """Refuse a database that a server writes to, and keep out whoever would start now."""
     if copy.dialect.name != "postgresql":
         return
-    try:
+    with refusing_locks(target):
         copy.exec_driver_sql(f"SET LOCAL lock_timeout = {round(LOCK_TIMEOUT_S * 1000)}")
         copy.exec_driver_sql(f"LOCK TABLE {_names(copy)} IN ACCESS EXCLUSIVE MODE")
-    except DBAPIError as problem:
-        if not isinstance(problem.orig, psycopg.errors.LockNotAvailable):
-            raise
-        raise OpenElsewhereError(target.url.render_as_string(hide_password=True)) from None
     require_unserved(target, copy)
 
 

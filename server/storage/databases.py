@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import secrets
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from sqlalchemy import URL, Connection, event, make_url, text
+from sqlalchemy import URL, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from server.storage import durability
+from server.storage import durability, postgresql
 
 BUSY_TIMEOUT_S = 5.0
 LOCK_TIMEOUT_S = 1.0
@@ -29,8 +29,6 @@ It is not the time that a transaction is idle which is limited, because PostgreS
 that after a pipeline.
 """
 
-TRANSACTION_TIMEOUT_SINCE = 170_000
-
 READERS = 4
 
 _ALIVE: dict[str, Any] = {
@@ -44,7 +42,9 @@ _ALIVE: dict[str, Any] = {
 }
 """How a connection notices that a database does not answer or is gone."""
 
-_ADVISORY_SPACE = 0x10A1  # Keeps our advisory locks apart from those of others in the database.
+
+SHARED_SESSIONS = {"prepare_threshold": None}
+"""Keeps the driver from naming statements: behind a pooler, names are those of others as well."""
 
 
 class UnreachableError(Exception):
@@ -95,17 +95,15 @@ class Database:
         Open a raw connection on which `begin` and `commit` are statements of ours.
 
         Raises:
-            UnsafeDatabaseError: The database may lose what it acknowledges, which is not allowed.
+            UnsafeDatabaseError: The file does not sync what it acknowledges, and data loss is not
+                allowed; PostgreSQL is looked at whenever a transaction begins.
         """
-        if self.embedded:
-            connection: Any = _connect_sqlite(Path(self.url.database or ""))
-            require = durability.require_durable_sqlite
-        else:
-            connection = self._connect_postgresql()
-            require = durability.require_durable_postgresql
+        if not self.embedded:
+            return self._connect_postgresql()
+        connection = _connect_sqlite(Path(self.url.database or ""))
         if not self.allow_data_loss:
             try:
-                require(connection)
+                durability.require_durable_sqlite(connection)
             except BaseException:
                 connection.close()
                 raise
@@ -116,33 +114,36 @@ class Database:
         Refuse a database that may lose what it acknowledges, unless that is allowed.
 
         Raises:
-            UnsafeDatabaseError: It may, and that is not allowed.
+            UnsafeDatabaseError: It may, and that is not allowed; or a pooler before it does not
+                keep transactions together.
             UnreachableError: The database does not answer.
         """
         try:
-            self.connect_writer().close()
+            with closing(self.connect_writer()) as connection:
+                if not self.embedded:
+                    postgresql.require_transactions(connection)
         except (sqlite3.OperationalError, psycopg.OperationalError) as problem:
             place = self.url.render_as_string(hide_password=True)
             raise UnreachableError(f"{place} does not answer: {problem}") from None
 
-    def _connect_postgresql(self) -> psycopg.Connection[Any]:
-        dsn = self.url.render_as_string(hide_password=False)
-        connection = psycopg.connect(
-            dsn, autocommit=True, application_name="loyalty-writer", **_ALIVE
+    def _connect_postgresql(self) -> postgresql.WriterConnection:
+        return postgresql.WriterConnection.open(
+            self.url.render_as_string(hide_password=False),
+            # The database too must notice that we are gone, or our locks would stay for hours.
+            postgresql.Limits(
+                lock_timeout_s=LOCK_TIMEOUT_S,
+                transaction_max_s=TRANSACTION_MAX_S,
+                network_timeout_s=NETWORK_TIMEOUT_S,
+                keepalive=(
+                    _ALIVE["keepalives_idle"],
+                    _ALIVE["keepalives_interval"],
+                    _ALIVE["keepalives_count"],
+                ),
+            ),
+            allow_data_loss=self.allow_data_loss,
+            application_name="loyalty-writer",
+            **_ALIVE,
         )
-        # The database too must notice that we are gone, or our locks would stay for hours.
-        settings = {
-            "lock_timeout": round(LOCK_TIMEOUT_S * 1000),
-            "tcp_user_timeout": NETWORK_TIMEOUT_S * 1000,
-            "tcp_keepalives_idle": _ALIVE["keepalives_idle"],
-            "tcp_keepalives_interval": _ALIVE["keepalives_interval"],
-            "tcp_keepalives_count": _ALIVE["keepalives_count"],
-        }
-        if connection.info.server_version >= TRANSACTION_TIMEOUT_SINCE:
-            settings["transaction_timeout"] = round(TRANSACTION_MAX_S * 1000)
-        for name, value in settings.items():
-            connection.execute(f"SET {name} = {value}".encode())
-        return connection
 
     def connect_readers(self) -> AsyncEngine:
         """
@@ -157,7 +158,7 @@ class Database:
                 pool_pre_ping=True,
                 hide_parameters=True,
                 isolation_level="REPEATABLE READ",
-                connect_args=_ALIVE,
+                connect_args={**_ALIVE, **SHARED_SESSIONS},
             )
         engine = create_async_engine(
             self.url.set(drivername="sqlite+aiosqlite"),
@@ -176,32 +177,6 @@ class Database:
             connection.exec_driver_sql("BEGIN")
 
         return engine
-
-
-def take_shard(connection: Any, shards: int) -> int:
-    """
-    Choose the shard of program accounts that a writer works on, for as long as it is connected.
-
-    Each writer of every server takes a free one, so that writers never wait for one another
-    there; when there are more writers than shards, some share.
-    """
-    for shard in range(shards):
-        (free,) = connection.execute(
-            "SELECT pg_try_advisory_lock(%s, %s)", (_ADVISORY_SPACE, shard)
-        ).fetchone()
-        if free:
-            return shard
-    return secrets.randbelow(shards)
-
-
-def has_writers(connection: Connection) -> bool:
-    """Tell whether a writer is connected to a database that is not embedded: each holds a shard."""
-    statement = text(
-        "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database ON oid = pg_locks.database "
-        "WHERE datname = current_database() AND locktype = 'advisory' AND objsubid = 2 "
-        "AND classid = :space)"
-    )
-    return bool(connection.execute(statement, {"space": _ADVISORY_SPACE}).scalar())
 
 
 def is_absent(database: Database) -> bool:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 _SYNCHRONOUS_FULL = 2
-_WAITS_FOR_DISK = {"on", "remote_apply"}
 _IN_MEMORY = {"tmpfs", "ramfs"}
 _MOUNTS = Path("/proc/self/mounts")
 _WAY_OUT = (
@@ -41,23 +40,17 @@ def require_durable_sqlite(connection: Any) -> None:
         )
 
 
-def require_durable_postgresql(connection: Any) -> None:
+def require_synced(fsync: str, full_page_writes: str) -> None:
     """
-    Refuse a server that does not sync, and have the session wait for the sync of each commit.
+    Refuse a PostgreSQL server that does not sync, by its settings of these names.
 
     Raises:
-        UnsafeDatabaseError: The server runs with `fsync` or `full_page_writes` off.
+        UnsafeDatabaseError: One of them is off.
     """
-    fsync, full_pages, commits = connection.execute(
-        "SELECT current_setting('fsync'), current_setting('full_page_writes'), "
-        "current_setting('synchronous_commit')"
-    ).fetchone()
-    found = {"fsync": fsync, "full_page_writes": full_pages}
+    found = {"fsync": fsync, "full_page_writes": full_page_writes}
     off = [f"{name} = {value}" for name, value in found.items() if value != "on"]
     if off:
         raise UnsafeDatabaseError(f"PostgreSQL runs with {' and '.join(off)}: {_WAY_OUT}")
-    if commits not in _WAITS_FOR_DISK:
-        connection.execute("SET synchronous_commit = on")
 
 
 def is_in_memory(path: Path) -> bool:

@@ -16,8 +16,12 @@ from sqlalchemy import table as table_of
 from server.storage.alone import alone, require_unserved
 from server.storage.connections import reading, writing
 from server.storage.databases import Database, is_absent
+from server.storage.postgresql import ADVISORY_SPACE
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+_MIGRATION = -1
+"""Of our advisory locks the one that no shard has."""
 
 BASE = "base"
 """Revision of a database without tables."""
@@ -52,6 +56,7 @@ def migrate(database: Database, revision: str = "head") -> tuple[str | None, str
     if found == wanted:
         return found, wanted
     with writing(database) as connection:
+        _queue(connection)
         before = _known(_current(connection))
         if _place(before) > _place(wanted):
             raise SchemaError(f"the database has schema {before}, which is newer than {wanted}")
@@ -78,6 +83,7 @@ def downgrade(
             with alone(Path(database.url.database or "")):
                 pass
         connection = cleanup.enter_context(writing(database))
+        _queue(connection)
         require_unserved(database, connection)
         before = _known(_current(connection))
         if _place(before) < _place(wanted):
@@ -134,6 +140,12 @@ def require_known(revision: str) -> None:
         SchemaError: It is newer than this version.
     """
     _known(revision)
+
+
+def _queue(connection: Connection) -> None:
+    """Wait until nobody else changes the schema; an embedded database has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_SPACE}, {_MIGRATION})")
 
 
 def _found(database: Database) -> str | None:

@@ -224,6 +224,18 @@ class Store:
             log.warning("database does not answer a reader", reason=str(problem))
             raise StorageUnavailableError from problem
 
+    async def confirm(self, timeout_s: float = 5.0) -> None:
+        """
+        Return once all that was read so far is where the database's synchronous standbys are.
+
+        Elsewhere it returns at once: what can be read there is durable.
+
+        Raises:
+            LoyaltyError: It can't be told in time; what was read must not be told.
+        """
+        if any(writer.replicated for writer in self._writers):
+            await self.write(lambda _unit, _now: None, timeout_s)
+
     def stats(self) -> StoreStats:
         """Count what was done so far; any thread may ask."""
         now_s = self._loop.time()

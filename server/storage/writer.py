@@ -11,11 +11,12 @@ import asyncio
 import contextlib
 import queue
 import random
+import secrets
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic_ns
 from typing import Any
 
@@ -29,11 +30,13 @@ from server.domain.clock import now_ms
 from server.domain.errors import LoyaltyError, StorageUnavailableError
 from server.domain.program import Catalog
 from server.storage import catalog as catalog_tables
-from server.storage.databases import LOCK_TIMEOUT_S, Database, take_shard
+from server.storage import postgresql
+from server.storage.databases import LOCK_TIMEOUT_S, Database
 from server.storage.durability import UnsafeDatabaseError
+from server.storage.postgresql import Begun
 from server.storage.prefetch import prefetch
 from server.storage.seal import Seal
-from server.storage.statements import Statements
+from server.storage.statements import Statement, Statements
 from server.storage.tally import Tally
 from server.storage.unit_of_work import SHARDS, UnitOfWork
 
@@ -97,6 +100,7 @@ class Writer:
         catalog_read_ns: When that commit's transaction began.
         commits: Transactions committed so far.
         retries: Transactions that had to run again.
+        replicated: Whether commits wait for a synchronous standby, as of the last transaction.
         batch_calls: Calls that shared a commit, of the commits that changed anything.
         commit_s: Seconds such a commit took, until it was durable.
     """
@@ -106,6 +110,7 @@ class Writer:
         self.catalog_read_ns = 0
         self.commits = 0
         self.retries = 0
+        self.replicated = False
         self.batch_calls = Tally(BATCH_BOUNDS)
         self.commit_s = Tally(COMMIT_BOUNDS_S)
         self._database = database
@@ -114,7 +119,9 @@ class Writer:
         self._seal = Seal(pepper)
         self._begin = "BEGIN IMMEDIATE" if database.embedded else "BEGIN"
         self._connection: Any = None
-        self._shard = 0
+        # Each writer begins with another shard, so that they seldom meet; see `begin`.
+        first = secrets.randbelow(SHARDS)
+        self._shards = [(first + step) % SHARDS for step in range(SHARDS)]
         self._locks_until_s: float | None = None
         self._inbox: queue.SimpleQueue[tuple[list[Item], Callable[[], object]] | None]
         self._inbox = queue.SimpleQueue()
@@ -192,22 +199,23 @@ class Writer:
         connection = self._connect()
         begun_ns = monotonic_ns()
         try:
-            revision, transaction = self._open(connection)
+            begun = self._open(connection)
             unit = UnitOfWork(
                 connection,
                 self._statements,
-                self._fresh_catalog(connection, revision),
+                self._fresh_catalog(connection, begun.revision),
                 self._pepper,
                 self._seal,
-                self._shard,
+                begun.shard,
             )
             if self._statements.bulk:
                 prefetch(unit, connection, self._statements, [item.reads for item in batch])
             if not self._work(unit, batch):
                 self._roll_back()
+                self._confirm(begun)
                 return
             committing_ns = monotonic_ns()
-            self._commit(connection, unit, transaction)
+            self._commit(connection, unit, begun)
             committed_ns = monotonic_ns()
         except psycopg.Error:
             # A pipeline that failed leaves driver and server of two minds about what is prepared.
@@ -245,35 +253,48 @@ class Writer:
                     return False
         return True
 
-    def _open(self, connection: Any) -> tuple[int, str | None]:
-        """Begin; answers the catalogue's revision and how the database calls the transaction."""
+    def _open(self, connection: Any) -> Begun:
         if not self._statements.bulk:
             connection.execute(self._begin)
-            return connection.execute(self._statements.catalog_revision.sql).fetchone()[0], None
-        with connection.pipeline():
-            connection.execute(self._begin)
-            if self._locks_until_s is not None:
-                left_s = max(self._locks_until_s - time.monotonic(), LOCK_WAIT_MIN_S)
-                connection.execute(f"SET LOCAL lock_timeout = {round(left_s * 1000)}")
-            named = connection.execute("SELECT pg_current_xact_id()::text")
-            revision = connection.execute(self._statements.catalog_revision.sql)
-            return revision.fetchone()[0], named.fetchone()[0]
+            return Begun(connection.execute(self._statements.catalog_revision.sql).fetchone()[0])
+        left_s = None
+        if self._locks_until_s is not None:
+            left_s = max(self._locks_until_s - time.monotonic(), LOCK_WAIT_MIN_S)
+        revision = self._statements.catalog_revision.sql
+        begun = postgresql.begin(connection, revision, self._shards, left_s)
+        self.replicated = begun.replicated
+        return begun
 
-    def _commit(self, connection: Any, unit: UnitOfWork, transaction: str | None) -> None:
-        if transaction is None:
+    def _commit(self, connection: Any, unit: UnitOfWork, begun: Begun) -> None:
+        if begun.name is None:
             unit.flush()
             connection.execute("COMMIT")
             return
+        problem: psycopg.OperationalError
         try:
-            with connection.pipeline():
-                unit.flush()
-                connection.execute("COMMIT")
+            if postgresql.commit(connection, begun, unit.flush):
+                return
+            problem = psycopg.OperationalError("the commit may be on the primary alone")
         except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
             raise
-        except psycopg.OperationalError:
-            # A connection lost here leaves open whether the commit came through: ask.
-            if not self._came_through(transaction, unit):
-                raise
+        except psycopg.OperationalError as lost:
+            # A connection lost here leaves open whether the commit came through.
+            problem = lost
+        # Who only read may read again: what it saw may be on the primary alone, too.
+        if not unit.changes or not self._came_through(begun.name, unit):
+            raise problem
+
+    def _confirm(self, begun: Begun) -> None:
+        """
+        Make sure that what an undone transaction saw is where synchronous standbys are.
+
+        Raises:
+            psycopg.OperationalError: That is not known.
+        """
+        if begun.replicated:
+            connection = self._connect()
+            if not postgresql.commit(connection, self._open(connection)):
+                raise psycopg.OperationalError("a refusal may rest on the primary alone")
 
     def _came_through(self, transaction: str, unit: UnitOfWork) -> bool:
         """
@@ -283,28 +304,34 @@ class Writer:
         disk, and gives them to others. So a number that is committed may be another's by now:
         only a row that nobody else can have written proves that it is ours.
 
+        That row is on the primary; whether it is on a synchronous standby as well is known only
+        once a later commit has waited for that standby.
+
         Raises:
             StorageUnavailableError: It can't be told; a caller who sends again under its key will
                 learn it.
         """
-        self._disconnect()
         until = time.monotonic() + SETTLE_WAIT_S
         while time.monotonic() < until:
-            try:
+            # The last one may be gone, or be to a server that is the primary no more.
+            self._disconnect()
+            with contextlib.suppress(psycopg.OperationalError):
                 connection = self._connect()
+                begun = self._open(connection)
                 status = _status_of(connection, transaction)
-                if status == "committed" and unit.witness is not None:
-                    statement, values = unit.witness
-                    return connection.execute(statement.sql, values).fetchone() is not None
-            except psycopg.OperationalError:
-                # This one is gone as well: the next question needs another.
-                self._disconnect()
-            else:
                 if status == "committed":
-                    break
-                if status != "in progress":
+                    if unit.witness is None:
+                        break
+                    if not _is_there(connection, unit.witness):
+                        self._roll_back()
+                        return False
+                    if postgresql.commit(connection, replace(begun, replicated=True)):
+                        return True
+                elif status != "in progress":
+                    self._roll_back()
                     return False
             time.sleep(RETRY_WAIT_MAX_S)
+        self._disconnect()
         raise StorageUnavailableError
 
     def _fresh_catalog(self, connection: Any, revision: int) -> Catalog:
@@ -316,8 +343,6 @@ class Writer:
     def _connect(self) -> Any:
         if self._connection is None:
             self._connection = self._database.connect_writer()
-            if self._statements.bulk:
-                self._shard = take_shard(self._connection, SHARDS)
         return self._connection
 
     def _roll_back(self) -> None:
@@ -345,6 +370,12 @@ def _status_of(connection: Any, transaction: str) -> str | None:
         return None
     status: str | None = row[0]
     return status
+
+
+def _is_there(connection: Any, witness: tuple[Statement, tuple[Any, ...]]) -> bool:
+    """Look for the row that only one unit can have written."""
+    statement, values = witness
+    return connection.execute(statement.sql, values).fetchone() is not None
 
 
 def names_of(batch: Sequence[Item]) -> dict[str, Any]:

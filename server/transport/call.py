@@ -60,6 +60,9 @@ class Storage(Protocol):
     def read(self) -> Any:
         """Open a reader over one consistent state."""
 
+    async def confirm(self, timeout_s: float = ...) -> None:
+        """Return once all that was read so far is as durable as a commit."""
+
     async def require_fresh_catalog(self) -> None:
         """Make sure that what operators changed a while ago is known."""
 
@@ -164,6 +167,8 @@ class Call:
         try:
             async with asyncio.timeout(self.left_s), self.storage.read() as reader:
                 yield reader
+            # What is on the primary alone is lost when a standby is promoted.
+            await self.storage.confirm(self.left_s)
         except TimeoutError:
             raise DeadlinePassedError from None
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -17,6 +17,7 @@ from server.domain.errors import StorageUnavailableError
 from server.storage import durability
 from server.storage.databases import Database
 from server.storage.durability import UnsafeDatabaseError, require_durable_sqlite
+from server.storage.postgresql import begin
 from tests.support.banks import process_environment, run_process
 from tests.support.databases import fresh_database
 from tests.support.postgres import Postgres
@@ -62,16 +63,17 @@ def test_writer_of_sqlite_syncs_every_commit(tmp_path: Path) -> None:
 
 
 def test_writer_of_postgresql_waits_for_the_sync_of_a_commit(postgres: Postgres) -> None:
-    """Sessions that would not wait by default are made to, unless data loss is allowed."""
+    """Transactions that would not wait by default are made to, unless data loss is allowed."""
     with fresh_database(postgres) as url:
         name = Database.from_text(url).url.database
         for value in ("off", "local", "remote_write", "on", "remote_apply"):
             postgres.run(f"ALTER DATABASE {name} SET synchronous_commit = {value}")
             found = []
             for allowed in (False, True):
-                connection = Database.from_text(url, allow_data_loss=allowed).connect_writer()
-                found += connection.execute("SHOW synchronous_commit").fetchone()
-                connection.close()
+                database = Database.from_text(url, allow_data_loss=allowed)
+                with closing(database.connect_writer()) as connection:
+                    begin(connection, "SELECT 0", (0,))
+                    found += connection.execute("SHOW synchronous_commit").fetchone()
             strict = value if value in {"on", "remote_apply"} else "on"
             assert found == [strict, value]
 

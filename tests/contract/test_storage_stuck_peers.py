@@ -15,6 +15,7 @@ from server.application.reads import Reads
 from server.application.unit import Unit
 from server.domain.errors import StorageUnavailableError
 from server.storage.databases import Database
+from server.storage.postgresql import begin
 from server.storage.store import Store
 from tests.support.ledger import audit, count_rows
 from tests.support.postgres import Postgres
@@ -86,7 +87,7 @@ async def test_locks_of_a_silent_server_end(own_url: str, monkeypatch: pytest.Mo
         member = await enroll(store)
         monkeypatch.setattr("server.storage.databases.TRANSACTION_MAX_S", 0.1)
         vanished = Database.from_text(own_url).connect_writer()
-        vanished.execute("BEGIN")
+        begin(vanished, "SELECT 0", (0,))
         vanished.execute("SELECT account_id FROM account FOR UPDATE")
 
         assert await _give(store, member) == 1
@@ -123,6 +124,7 @@ def test_connection_asks_whether_the_database_is_there(own_url: str) -> None:
     """Both sides of a writer's connection notice within seconds that the other one vanished."""
     connection = Database.from_text(own_url).connect_writer()
     asked = connection.info.get_parameters()
+    begin(connection, "SELECT 0", (0,))
     (longest,) = connection.execute("SHOW transaction_timeout").fetchone()
     connection.close()
     assert int(asked["keepalives_idle"]) <= 5

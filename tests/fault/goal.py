@@ -28,6 +28,8 @@ class Goal:
         promise: What holds whatever happens, in one sentence.
         run: Tries to break it once; reports to the trial what it found.
         databases: Kinds of database it is tried on, one after the other; empty when it opens none.
+        needs: Programs that pip does not have. Such a goal is tried in `make test-extra`, which
+            installs them, not in `make test`.
     """
 
     number: str
@@ -35,6 +37,7 @@ class Goal:
     promise: str
     run: Callable[[Trial], Awaitable[None]]
     databases: tuple[str, ...] = BOTH
+    needs: tuple[str, ...] = ()
 
 
 @dataclass

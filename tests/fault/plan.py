@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.fault import goals
 from tests.fault.goal import Goal, Trial
 from tests.support.databases import Backend
+from tests.support.installed import program_of
 
 TRIAL_MAX_S = 1800.0
 """A trial that hangs is a broken promise too."""
@@ -42,6 +43,13 @@ async def attempt(
     """Try a goal once; answers what came of it and how many seconds it took."""
     trial = Trial(goal, kind, seed, full, folder, backend, say)
     started = time.monotonic()
+    trial.problems += [
+        f"{program} is not installed: `make test-extra` installs it"
+        for program in goal.needs
+        if program_of(program) is None
+    ]
+    if trial.problems:
+        return trial, 0.0
     try:
         async with asyncio.timeout(TRIAL_MAX_S):
             await goal.run(trial)

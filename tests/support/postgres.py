@@ -61,6 +61,11 @@ class Postgres:
     def _named(self, name: str) -> str:
         return self._url.set(database=name).render_as_string(hide_password=False)
 
+    @property
+    def address(self) -> str:
+        """The URL of the server itself."""
+        return self._url.render_as_string(hide_password=False)
+
     def run(self, statement: str) -> None:
         """Run a statement on the server itself."""
         dsn = self._url.render_as_string(hide_password=False)
