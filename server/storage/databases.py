@@ -33,6 +33,9 @@ TRANSACTION_TIMEOUT_SINCE = 170_000
 
 READERS = 4
 
+FOLDER_MODE = 0o755
+"""Of a folder for an embedded database: whatever the umask, none but its owner writes there."""
+
 _ALIVE: dict[str, Any] = {
     "connect_timeout": CONNECT_TIMEOUT_S,
     "tcp_user_timeout": NETWORK_TIMEOUT_S * 1000,
@@ -45,6 +48,7 @@ _ALIVE: dict[str, Any] = {
 """How a connection notices that a database does not answer or is gone."""
 
 _ADVISORY_SPACE = 0x10A1  # Keeps our advisory locks apart from those of others in the database.
+_DIGEST_SPACE = 0x10A2
 
 
 class UnreachableError(Exception):
@@ -194,6 +198,19 @@ def take_shard(connection: Any, shards: int) -> int:
     return secrets.randbelow(shards)
 
 
+def lock_digest(connection: Any, digest: bytes) -> bool:
+    """
+    Try to lock a code's digest until the transaction ends; tells whether nobody else has.
+
+    Digests that begin alike share a lock: then one of two that could both go on runs again.
+    """
+    number = int.from_bytes(digest[:4], signed=True)
+    (free,) = connection.execute(
+        "SELECT pg_try_advisory_xact_lock(%s, %s)", (_DIGEST_SPACE, number)
+    ).fetchone()
+    return bool(free)
+
+
 def has_writers(connection: Connection) -> bool:
     """Tell whether a writer is connected to a database that is not embedded: each holds a shard."""
     statement = text(
@@ -211,7 +228,7 @@ def is_absent(database: Database) -> bool:
 
 def prepare_file(path: Path) -> None:
     """Create an embedded database's folder, and its file such that only its owner reads it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     path.touch(mode=0o600)
 
 

@@ -213,6 +213,10 @@ class VitalMetrics:
             "loyalty_programs_under_attack",
             "Programs that were shown too many wrong codes by all of their keys together.",
         )
+        self._peppers = gauge(
+            "loyalty_pepper_unknown",
+            "Code peppers that the store was served with and this server does not know.",
+        )
         self.show_guessing({}, 0)
         self._looked = gauge(
             "loyalty_holds_checked_timestamp_seconds",
@@ -235,6 +239,10 @@ class VitalMetrics:
         for kind in (ScopeKind.TERMINAL, ScopeKind.STORE, ScopeKind.KEY):
             self._waits.labels(kind.value).set(waits.get(kind, 0))
         self._attacked.set(attacked)
+
+    def show_unknown_peppers(self, count: int) -> None:
+        """Show how many of the store's code peppers this server does not know."""
+        self._peppers.set(count)
 
     def show_imbalance(self, points: int) -> None:
         """Show by how much the ledger is out of balance."""

@@ -9,11 +9,17 @@ from typing import Any
 
 import pytest
 
-from server.bootstrap import open_store, require_pepper
+from server.bootstrap import open_store, require_peppers
 from server.config import Settings
 from server.storage.migrate import migrate
 from tests.support.lived_store import live
 from tests.support.stores import PEPPER
+
+
+def _keep(file: Path, content: bytes) -> None:
+    """Write a secret for its owner's eyes."""
+    file.touch(mode=0o600)
+    file.write_bytes(content)
 
 
 def test_pepper_is_made_once(tmp_path: Path) -> None:
@@ -32,7 +38,7 @@ def test_pepper_is_made_once(tmp_path: Path) -> None:
 def test_file_without_a_pepper_is_refused(tmp_path: Path, content: str) -> None:
     """An empty or damaged file would make codes that anyone can guess: it is named instead."""
     settings = Settings(data_dir=tmp_path)
-    settings.pepper_file.write_text(content, encoding="utf-8")
+    _keep(settings.pepper_file, content.encode())
 
     for use in (settings.pepper, settings.known_pepper):
         with pytest.raises(ValueError, match=rf"{settings.pepper_file} holds no code pepper"):
@@ -42,7 +48,7 @@ def test_file_without_a_pepper_is_refused(tmp_path: Path, content: str) -> None:
 
 def test_end_of_a_line_is_no_part_of_it(tmp_path: Path) -> None:
     """A file that a shell wrote holds the same secret as the variable."""
-    Settings(data_dir=tmp_path).pepper_file.write_text("p" * 32 + "\n", encoding="ascii")
+    _keep(Settings(data_dir=tmp_path).pepper_file, b"p" * 32 + b"\n")
 
     assert Settings(data_dir=tmp_path).pepper() == b"p" * 32
 
@@ -74,7 +80,7 @@ def test_pepper_that_another_process_made_meanwhile_is_taken(
     link = os.link
 
     def overtaken(source: Path, target: Path) -> None:
-        target.write_bytes(PEPPER)
+        _keep(Path(target), PEPPER)
         link(source, target)
 
     monkeypatch.setattr(os, "link", overtaken)
@@ -94,9 +100,9 @@ async def test_lived_store_gets_no_new_pepper(tmp_path: Path) -> None:
             pass
     assert not settings.pepper_file.exists()
 
-    settings.pepper_file.write_bytes(PEPPER)
+    _keep(settings.pepper_file, PEPPER)
     async with open_store(settings):
-        assert require_pepper(settings) == PEPPER
+        assert require_peppers(settings).current == PEPPER
 
 
 async def test_fresh_store_gets_a_pepper(tmp_path: Path) -> None:
