@@ -255,10 +255,12 @@ def backup_command(
 ) -> None:
     """Save the whole store beside a running server into one file, and audit what was saved."""
     settings = _settings()
-    pepper = settings.known_pepper()
+    peppers = settings.known_peppers()
     started = time.perf_counter()
     with _progress() as report:
-        saved = back_up(settings.database(), file, pepper, report, replace=force)
+        saved = back_up(
+            settings.database(), file, peppers, report, replace=force, data_dir=settings.data_dir
+        )
     seconds = time.perf_counter() - started
     newest = f"the newest of {rfc3339(saved.newest_ms)}" if saved.newest_transfer else "none yet"
     out.print(
@@ -269,9 +271,10 @@ def backup_command(
     place = "LOYALTY_CODE_PEPPER" if settings.code_pepper else settings.data_dir / "code-pepper"
     err.print(
         f"Keep the code pepper too, in another place than the backup: {place}. "
-        "`loyalty restore` tells whether it is the right one."
-        if pepper
-        else "There is no code pepper here to check a restored store with: keep it yourself."
+        "`loyalty restore` proves the rows with it."
+        if peppers
+        else "There is no code pepper here to prove the backup with: `loyalty restore` will take "
+        "it only with --unproved."
     )
 
 
@@ -282,13 +285,18 @@ def restore_command(
     replace: Annotated[
         bool, typer.Option("--replace", help="DELETE what the database has now.")
     ] = False,
+    unproved: Annotated[
+        bool, typer.Option("--unproved", help="Take rows that no code pepper proves.")
+    ] = False,
 ) -> None:
     """Bring a backup into the database, audited, all or nothing; no server may run meanwhile."""
     settings = _settings()
     database = settings.database()
     started = time.perf_counter()
     with _progress() as report:
-        restored = restore(file, database, settings.known_pepper(), report, replace=replace)
+        restored = restore(
+            file, database, settings.known_peppers(), report, replace=replace, unproved=unproved
+        )
     seconds = time.perf_counter() - started
     saved = restored.saved
     for step in steps(*restored.migrated):
@@ -300,12 +308,19 @@ def restore_command(
     )
     out.print(
         {
-            True: "The code pepper here is the one of the backup.",
-            False: "The code pepper here is NOT the one of the backup: no code or receipt issued "
-            "so far will be known, and repeated calls will fail. Bring the right one.",
-            None: "There is nothing to check the code pepper by: bring the backup's.",
+            True: "The code pepper here is the store's.",
+            False: "The code pepper here is NOT the store's: no server will start with it. Bring "
+            "the right one.",
+            None: "There is nothing to check the code pepper by: bring the store's.",
         }[restored.pepper_fits]
     )
+    if restored.proved_by is None:
+        err.print(
+            "NOT PROVED: whoever could write this file may have changed any row. Look at `loyalty "
+            "keys list`, at the programs and at the balances before you serve."
+        )
+    else:
+        out.print(f"The rows are those that were saved: proved with {restored.proved_by}.")
     err.print("API keys revoked after the backup are live again: revoke them before serving.")
 
 
