@@ -81,6 +81,7 @@ from server.storage.peppers import (
     reseal,
     unknown_among,
 )
+from server.storage.repair import NOT_DERIVED, RepairError, propose, repair
 from server.storage.seal import SealError
 from server.storage.store import Store
 from server.transport.addresses import authority
@@ -226,6 +227,47 @@ def audit_command() -> None:
     out.print(f"Audited {counts} in {seconds:.1f} s: {verdict}.")
     if not findings.all_hold:
         raise typer.Exit(1)
+
+
+@app.command("repair")
+def repair_command(
+    *,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Change the rows; no server may run meanwhile.")
+    ] = False,
+    reason: Annotated[
+        str, typer.Option(help="Why, to be kept with the change; needed to apply it.")
+    ] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Apply without asking.")] = False,
+) -> None:
+    """Derive balances and counts again from the transfers; shows what differs, or mends it."""
+    if apply:
+        _kept_text(reason)
+    database = _settings().database()
+    with _progress() as report:
+        proposal = propose(database, report)
+    for mend in proposal.mends:
+        out.print(f"{mend}.")
+    found = proposal.findings
+    if found.all_hold and not proposal.mends:
+        out.print("The audit holds: there is nothing to repair.")
+        return
+    out.print(
+        f"The audit finds {found.problem_count:,} bad rows; "
+        f"{len(proposal.mends):,} can be derived again."
+    )
+    if not apply:
+        err.print(
+            "Nothing was changed. Stop the servers, then `loyalty repair --apply --reason '...'`."
+            if proposal.mends
+            else f"{NOT_DERIVED}."
+        )
+        raise typer.Exit(1)
+    if not yes and not typer.confirm("Apply?", err=True):
+        raise CommandError("Nothing was changed.")
+    with _progress() as report:
+        mended = repair(database, reason, report)
+    out.print(f"Mended {len(mended.mends):,} rows; the audit holds.")
 
 
 @app.command("copy")
@@ -760,6 +802,7 @@ def _explain(problem: Exception) -> str | None:
             | DataLossError()
             | OpenElsewhereError()
             | PepperError()
+            | RepairError()
             | SealError()
             | UnsafeDatabaseError()
         ):

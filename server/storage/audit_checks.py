@@ -121,10 +121,14 @@ _MOST_EVER = _bound(
 )
 
 
+def suspects(connection: Connection) -> list[Any]:
+    """Give the transactions that are not surely right, with what transfers and holds make them."""
+    return list(connection.execute(_SUSPECTS))
+
+
 def transaction_problems(connection: Connection) -> Iterator[Problem]:
     """Give the transactions whose points or holds are not those of the ledger."""
-    options = connection.execution_options(yield_per=BATCH_ROWS)
-    with options.execute(_SUSPECTS) as streamed:
+    with connection.execute(_SUSPECTS.execution_options(yield_per=BATCH_ROWS)) as streamed:
         for row in streamed:
             wrong = _transaction_faults(row, connection)
             if wrong:

@@ -63,7 +63,7 @@ def copy_store(
     _prepare(target)
     with reading(source) as origin, writing(target) as copy:
         if alone:
-            _lock_all(target, copy)
+            lock_all(target, copy)
         if replace:
             _empty(copy)
         else:
@@ -92,7 +92,7 @@ def _prepare(target: Database) -> None:
         migrate(target)
 
 
-def _lock_all(target: Database, copy: Connection) -> None:
+def lock_all(target: Database, copy: Connection) -> None:
     """Refuse a database that a server writes to, and keep out whoever would start now."""
     if copy.dialect.name != "postgresql":
         return
