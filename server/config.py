@@ -199,9 +199,9 @@ class Settings(BaseSettings):
             return self.code_pepper.get_secret_value().encode()
         if not self.database().embedded or not self.pepper_file.exists():
             return None
-        require_closed(self.pepper_file)
         # An editor or a shell ends a line that a variable would not have.
         found = self.pepper_file.read_bytes().rstrip(b"\r\n")
+        require_closed(self.pepper_file)
         if len(found) < PEPPER_CHARACTERS_MIN or not found.isascii():
             raise ValueError(
                 f"{self.pepper_file} holds no code pepper, which has at least "
