@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING
 import structlog
 
 from server.application.identify_member import identify_member
-from server.config import PEPPER_BYTES, Settings
+from server.config import PEPPER_BYTES, Settings, require_own_files
+from server.domain.peppers import Peppers
 from server.domain.program import DiscountKind
 from server.storage.connections import require_database
-from server.storage.contents import is_pepper_of_another, needs_known_pepper
+from server.storage.contents import needs_known_pepper
 from server.storage.durability import is_in_memory
 from server.storage.migrate import migrate, require_current
+from server.storage.peppers import register
 from server.storage.store import Store
 from server.sweeper import sweep_forever
 from server.transport.access_log import name_call
@@ -41,11 +43,6 @@ if TYPE_CHECKING:
     from server.transport.otlp import Otlp
 
 log = structlog.get_logger(__name__)
-
-OTHER_PEPPER = (
-    "this code pepper opens none of the answers looked at: only with the store's own are codes and "
-    "receipts issued so far known, and calls sent again answered"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +124,15 @@ def require_addresses(settings: Settings, workers: int = 1) -> None:
         require_free(settings.metrics_host, settings.metrics_port + number, "LOYALTY_METRICS_PORT")
 
 
-def require_pepper(settings: Settings) -> bytes:
+def require_peppers(settings: Settings) -> Peppers:
     """
-    Give the secret that codes are digested with; a new one only to a store that needs no other.
+    Give the secrets that codes are digested with; a new one only to a store that needs no other.
 
     Raises:
         ValueError: It is missing, and receipts and kept answers would be lost with a new one.
     """
     settings.make_data_dir()
+    require_own_files(settings)
     database = settings.database()
     if settings.known_pepper() is None and database.embedded and needs_known_pepper(database):
         raise ValueError(
@@ -143,7 +141,7 @@ def require_pepper(settings: Settings) -> bytes:
             f"`(umask 077; openssl rand -hex 32 > {settings.pepper_file})` makes another, with "
             "which no code or receipt issued so far is known"
         )
-    return settings.pepper()
+    return settings.peppers()
 
 
 @asynccontextmanager
@@ -155,19 +153,19 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
         SchemaError: The database has another schema.
         UnreachableError: The database does not answer.
         UnsafeDatabaseError: The database may lose what it acknowledges.
-        ValueError: The pepper is missing.
+        PepperError: The pepper is not the store's.
+        ValueError: The pepper is missing, or its file or the store's is open to others.
     """
     database = settings.database()
-    pepper = require_pepper(settings)
+    fresh = settings.known_pepper() is None
+    peppers = require_peppers(settings)
     if database.embedded:
         migrate(database)
     else:
         require_current(database)
     database.require_durable()
-    if is_pepper_of_another(database, pepper):
-        # No refusal: where the pepper was lost, this is how one goes on.
-        log.warning("code pepper is not the store's", told=OTHER_PEPPER)
-    async with Store(database, pepper, settings.writers) as store:
+    register(database, peppers, fresh=fresh)
+    async with Store(database, peppers, settings.writers) as store:
         yield store
 
 
@@ -188,8 +186,8 @@ async def open_existing_store(settings: Settings) -> AsyncIterator[Store]:
     require_current(database)
     database.require_durable()
     # A key must be revoked even by somebody who does not have the pepper.
-    pepper = settings.known_pepper() or secrets.token_bytes(PEPPER_BYTES)
-    async with Store(database, pepper, settings.writers) as store:
+    peppers = settings.known_peppers() or Peppers(secrets.token_bytes(PEPPER_BYTES))
+    async with Store(database, peppers, settings.writers) as store:
         yield store
 
 

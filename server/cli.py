@@ -40,7 +40,6 @@ from server.application.rotate_key import (
     rotate_key,
 )
 from server.bootstrap import (
-    OTHER_PEPPER,
     configure_logging,
     open_certificates,
     open_existing_store,
@@ -52,6 +51,7 @@ from server.config import Settings, require_known_variables
 from server.domain.clock import now_ms, rfc3339
 from server.domain.errors import DeadlinePassedError, LoyaltyError, StorageUnavailableError
 from server.domain.keys import Role
+from server.domain.peppers import Peppers, check_of, name_of
 from server.domain.program import Program
 from server.domain.records import Member
 from server.sandbox.demo_visit import DemoFailedError, play_demo
@@ -59,7 +59,7 @@ from server.sandbox.run import reset_sandbox, run_sandbox
 from server.storage.alone import OpenElsewhereError
 from server.storage.audit import Report, audit
 from server.storage.backup import BackupError, back_up, restore
-from server.storage.contents import is_pepper_of_another
+from server.storage.connections import require_database
 from server.storage.copy import CopyError, copy_store
 from server.storage.databases import Database, UnreachableError, is_absent
 from server.storage.durability import UnsafeDatabaseError
@@ -72,6 +72,16 @@ from server.storage.migrate import (
     require_current,
     steps,
 )
+from server.storage.peppers import (
+    PepperError,
+    accept,
+    forget,
+    kept_peppers,
+    require_known,
+    reseal,
+    unknown_among,
+)
+from server.storage.repair import NOT_DERIVED, RepairError, propose, repair
 from server.storage.seal import SealError
 from server.storage.store import Store
 from server.transport.addresses import authority
@@ -88,6 +98,8 @@ app = typer.Typer(
 )
 keys = typer.Typer(help="API keys of partners.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
+pepper = typer.Typer(help="Code peppers of the store.", no_args_is_help=True)
+app.add_typer(pepper, name="pepper")
 
 # What members and partners are called is printed as it is, brackets and colons too.
 out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
@@ -130,7 +142,7 @@ def serve_command(
         )
     if not settings.grpc_port:
         raise CommandError("--workers needs a LOYALTY_GRPC_PORT to share, not 0.")
-    settings.pepper()
+    settings.peppers()
     open_certificates(settings)
     # Sharing would hide that another service holds the port.
     require_addresses(settings, workers)
@@ -226,6 +238,47 @@ def audit_command() -> None:
         raise typer.Exit(1)
 
 
+@app.command("repair")
+def repair_command(
+    *,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Change the rows; no server may run meanwhile.")
+    ] = False,
+    reason: Annotated[
+        str, typer.Option(help="Why, to be kept with the change; needed to apply it.")
+    ] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Apply without asking.")] = False,
+) -> None:
+    """Derive balances and counts again from the transfers; shows what differs, or mends it."""
+    if apply:
+        _kept_text(reason)
+    database = _settings().database()
+    with _progress() as report:
+        proposal = propose(database, report)
+    for mend in proposal.mends:
+        out.print(f"{mend}.")
+    found = proposal.findings
+    if found.all_hold and not proposal.mends:
+        out.print("The audit holds: there is nothing to repair.")
+        return
+    out.print(
+        f"The audit finds {found.problem_count:,} bad rows; "
+        f"{len(proposal.mends):,} can be derived again."
+    )
+    if not apply:
+        err.print(
+            "Nothing was changed. Stop the servers, then `loyalty repair --apply --reason '...'`."
+            if proposal.mends
+            else f"{NOT_DERIVED}."
+        )
+        raise typer.Exit(1)
+    if not yes and not typer.confirm("Apply?", err=True):
+        raise CommandError("Nothing was changed.")
+    with _progress() as report:
+        mended = repair(database, reason, report)
+    out.print(f"Mended {len(mended.mends):,} rows; the audit holds.")
+
+
 @app.command("copy")
 def copy_command(
     source: Annotated[str, typer.Option("--from", help="sqlite:///... or postgresql://...")],
@@ -253,10 +306,12 @@ def backup_command(
 ) -> None:
     """Save the whole store beside a running server into one file, and audit what was saved."""
     settings = _settings()
-    pepper = settings.known_pepper()
+    peppers = settings.known_peppers()
     started = time.perf_counter()
     with _progress() as report:
-        saved = back_up(settings.database(), file, pepper, report, replace=force)
+        saved = back_up(
+            settings.database(), file, peppers, report, replace=force, data_dir=settings.data_dir
+        )
     seconds = time.perf_counter() - started
     newest = f"the newest of {rfc3339(saved.newest_ms)}" if saved.newest_transfer else "none yet"
     out.print(
@@ -267,9 +322,10 @@ def backup_command(
     place = "LOYALTY_CODE_PEPPER" if settings.code_pepper else settings.data_dir / "code-pepper"
     err.print(
         f"Keep the code pepper too, in another place than the backup: {place}. "
-        "`loyalty restore` tells whether it is the right one."
-        if pepper
-        else "There is no code pepper here to check a restored store with: keep it yourself."
+        "`loyalty restore` proves the rows with it."
+        if peppers
+        else "There is no code pepper here to prove the backup with: `loyalty restore` will take "
+        "it only with --unproved."
     )
 
 
@@ -280,13 +336,18 @@ def restore_command(
     replace: Annotated[
         bool, typer.Option("--replace", help="DELETE what the database has now.")
     ] = False,
+    unproved: Annotated[
+        bool, typer.Option("--unproved", help="Take rows that no code pepper proves.")
+    ] = False,
 ) -> None:
     """Bring a backup into the database, audited, all or nothing; no server may run meanwhile."""
     settings = _settings()
     database = settings.database()
     started = time.perf_counter()
     with _progress() as report:
-        restored = restore(file, database, settings.known_pepper(), report, replace=replace)
+        restored = restore(
+            file, database, settings.known_peppers(), report, replace=replace, unproved=unproved
+        )
     seconds = time.perf_counter() - started
     saved = restored.saved
     for step in steps(*restored.migrated):
@@ -298,12 +359,19 @@ def restore_command(
     )
     out.print(
         {
-            True: "The code pepper here is the one of the backup.",
-            False: "The code pepper here is NOT the one of the backup: no code or receipt issued "
-            "so far will be known, and repeated calls will fail. Bring the right one.",
-            None: "There is nothing to check the code pepper by: bring the backup's.",
+            True: "The code pepper here is the store's.",
+            False: "The code pepper here is NOT the store's: no server will start with it. Bring "
+            "the right one.",
+            None: "There is nothing to check the code pepper by: bring the store's.",
         }[restored.pepper_fits]
     )
+    if restored.proved_by is None:
+        err.print(
+            "NOT PROVED: whoever could write this file may have changed any row. Look at `loyalty "
+            "keys list`, at the programs and at the balances before you serve."
+        )
+    else:
+        out.print(f"The rows are those that were saved: proved with {restored.proved_by}.")
     err.print("API keys revoked after the backup are live again: revoke them before serving.")
 
 
@@ -353,10 +421,9 @@ def adjust_command(
 
     async def adjust(store: Store) -> None:
         settings = _settings()
-        if (pepper := settings.known_pepper()) is None:
+        if (peppers := settings.known_peppers()) is None:
             raise CommandError("The outcome is kept sealed: set LOYALTY_CODE_PEPPER, the servers'.")
-        if is_pepper_of_another(settings.database(), pepper):
-            err.print(f"Warning: {OTHER_PEPPER}.")
+        require_known(settings.database(), peppers)
         work = partial(
             run_once,
             use_case=adjust_points,
@@ -468,6 +535,105 @@ def revoke_key_command(
         out.print(f"Key {key_id} is revoked.")
 
     _run(partial(_with_store, revoke))
+
+
+@pepper.command("list")
+def list_peppers_command() -> None:
+    """List the code peppers that the store was served with, and which of them are known here."""
+    settings = _settings()
+    kept = kept_peppers(settings.database())
+    known = settings.known_peppers()
+    unknown = kept if known is None else unknown_among(kept, known)
+    table = Table("pepper", "known since", "in use since", "here", box=SIMPLE)
+    for one in kept:
+        used = "announced only" if one.current_ms is None else rfc3339(one.current_ms)
+        here = "unknown" if one in unknown else "known"
+        if known is not None and one.check_value == check_of(known.current):
+            here = "current"
+        table.add_row(one.name, rfc3339(one.known_ms), used, here)
+    _print_table(table, "No server has served the store yet.")
+
+
+@pepper.command("rotate")
+def rotate_pepper_command() -> None:
+    """Make a new code pepper beside the embedded database; the next start takes it up."""
+    settings = _settings()
+    require_database(settings.database())
+    made = settings.rotate_pepper()
+    name, old = (name_of(check_of(one)) for one in made.known[:2])
+    out.print(f"Code pepper {name} is in {settings.pepper_file}; {old} is still known.")
+    err.print(
+        "Restart the server, run `loyalty pepper reseal`, take a backup, and keep both peppers in "
+        f"another place. `loyalty pepper forget {old}` ends the old one when its receipts are old."
+    )
+
+
+@pepper.command("reseal")
+def reseal_command() -> None:
+    """Seal kept answers with the current code pepper, beside servers that know it."""
+    settings = _settings()
+    peppers = _known_peppers(settings)
+    require_known(settings.database(), peppers)
+    done = reseal(settings.database(), peppers)
+    out.print(
+        f"{done.kept:,} answers are kept: {done.resealed:,} were sealed again with "
+        f"{name_of(check_of(peppers.current))}."
+    )
+    if done.closed:
+        raise CommandError(f"{done.closed:,} answers are opened by no pepper that is known here.")
+
+
+@pepper.command("forget")
+def forget_pepper_command(
+    name: Annotated[str, typer.Argument(help="Its name in `loyalty pepper list`.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Forget without asking.")] = False,
+) -> None:
+    """Let the store do without a retired code pepper: its receipts are unknown from then on."""
+    settings = _settings()
+    peppers = _known_peppers(settings)
+    question = f"Receipts that were given out under {name} will be unknown. Forget it?"
+    if not yes and not typer.confirm(question, err=True):
+        raise CommandError("Nothing was changed.")
+    forgotten = forget(settings.database(), name, peppers)
+    if settings.other_code_peppers is None:
+        kept = [one for one in peppers.others if check_of(one) != forgotten.check_value]
+        settings.keep_others(kept)
+    out.print(f"The store does without the code pepper {name}.")
+    err.print("Take it away from every server, and keep it with the backups that it proves.")
+
+
+@pepper.command("accept")
+def accept_pepper_command(
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Accept without asking.")] = False,
+) -> None:
+    """
+    Make the code pepper set here the store's, where its own is lost: no server may run.
+
+    Codes and receipts issued so far are unknown from then on, and kept answers can't be opened.
+    """
+    settings = _settings()
+    database = settings.database()
+    require_database(database)
+    require_current(database)
+    peppers = _known_peppers(settings)
+    question = "Codes, receipts and kept answers made under another pepper are lost. Accept this?"
+    if not yes and not typer.confirm(question, err=True):
+        raise CommandError("Nothing was changed.")
+    lost = accept(database, peppers)
+    out.print(f"The store's code pepper is {name_of(check_of(peppers.current))}.")
+    if lost:
+        err.print(f"Given up: {', '.join(one.name for one in lost)}.")
+
+
+def _known_peppers(settings: Settings) -> Peppers:
+    peppers = settings.known_peppers()
+    if peppers is None:
+        raise CommandError(
+            f"There is no code pepper: set LOYALTY_CODE_PEPPER, or bring {settings.pepper_file}."
+        )
+    return peppers
 
 
 @app.command("guesses")
@@ -644,6 +810,8 @@ def _explain(problem: Exception) -> str | None:
             | CopyError()
             | DataLossError()
             | OpenElsewhereError()
+            | PepperError()
+            | RepairError()
             | SealError()
             | UnsafeDatabaseError()
         ):

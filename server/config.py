@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
-from collections.abc import Mapping
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from server.storage.databases import Database
+from server.domain.peppers import Peppers
+from server.storage.databases import FOLDER_MODE, Database
 
 PREFIX = "LOYALTY_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -46,6 +50,9 @@ class Settings(BaseSettings):
         default=False, description="Whether to serve from a database that may lose points."
     )
     code_pepper: SecretStr | None = Field(None, description="Secret that codes are digested with.")
+    other_code_peppers: SecretStr | None = Field(
+        None, description="Code peppers that are known beside it, with commas between."
+    )
     reflection: bool = Field(default=False, description="Whether gRPC reflection is served.")
     writers: int = Field(
         1, ge=1, le=16, description="Connections of one server that write to PostgreSQL at once."
@@ -77,6 +84,16 @@ class Settings(BaseSettings):
     def _is_secret(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value) < PEPPER_CHARACTERS_MIN:
             raise ValueError(f"must have at least {PEPPER_CHARACTERS_MIN} characters")
+        return value
+
+    @field_validator("other_code_peppers")
+    @classmethod
+    def _are_secrets(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not all(map(_is_long_enough, _listed(value))):
+            raise ValueError(
+                f"must be code peppers of at least {PEPPER_CHARACTERS_MIN} characters, with commas "
+                "between, or a JSON list of them"
+            )
         return value
 
     @field_validator("otlp_endpoint")
@@ -115,7 +132,7 @@ class Settings(BaseSettings):
         """
         if not self.database_url:
             try:
-                self.data_dir.mkdir(parents=True, exist_ok=True)
+                self.data_dir.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             except OSError as problem:
                 raise ValueError(
                     f"LOYALTY_DATA_DIR {self.data_dir} can't be made a folder: {problem.strerror}."
@@ -131,12 +148,57 @@ class Settings(BaseSettings):
         """Where the secret is kept beside the embedded database."""
         return self.data_dir / "code-pepper"
 
+    @property
+    def other_peppers_file(self) -> Path:
+        """Where those are kept that are known beside it, one a line."""
+        return self.data_dir / "code-peppers-other"
+
+    def known_peppers(self) -> Peppers | None:
+        """
+        Give the secrets that codes are digested with, or nothing where there is none yet.
+
+        Raises:
+            ValueError: A file that keeps one does not hold one, or others may read it.
+        """
+        current = self.known_pepper()
+        return None if current is None else Peppers(current, self.other_peppers())
+
+    def peppers(self) -> Peppers:
+        """
+        Give the secrets that codes are digested with; the current one is made where it may be.
+
+        Raises:
+            ValueError: As `pepper`.
+        """
+        return Peppers(self.pepper(), self.other_peppers())
+
+    def other_peppers(self) -> tuple[bytes, ...]:
+        """
+        Give the secrets that are known beside the current one.
+
+        Raises:
+            ValueError: Their file holds a line that is none, or others may read it.
+        """
+        if self.other_code_peppers is not None:
+            return tuple(one.encode() for one in _listed(self.other_code_peppers))
+        if not self.database().embedded or not self.other_peppers_file.exists():
+            return ()
+        require_closed(self.other_peppers_file)
+        lines = self.other_peppers_file.read_bytes().split(b"\n")
+        found = tuple(line.rstrip(b"\r") for line in lines if line.strip())
+        if not all(map(_is_long_enough, found)):
+            raise ValueError(
+                f"{self.other_peppers_file} has a line that is no code pepper, which has at least "
+                f"{PEPPER_CHARACTERS_MIN} characters"
+            )
+        return found
+
     def known_pepper(self) -> bytes | None:
         """
         Give the secret that codes are digested with, or nothing where there is none yet.
 
         Raises:
-            ValueError: The file that keeps it does not hold one.
+            ValueError: The file that keeps it does not hold one, or others may read it.
         """
         if self.code_pepper is not None:
             return self.code_pepper.get_secret_value().encode()
@@ -144,6 +206,7 @@ class Settings(BaseSettings):
             return None
         # An editor or a shell ends a line that a variable would not have.
         found = self.pepper_file.read_bytes().rstrip(b"\r\n")
+        require_closed(self.pepper_file)
         if len(found) < PEPPER_CHARACTERS_MIN or not found.isascii():
             raise ValueError(
                 f"{self.pepper_file} holds no code pepper, which has at least "
@@ -175,25 +238,42 @@ class Settings(BaseSettings):
     def _make_pepper(self) -> bytes:
         """Make the secret such that its file is there as a whole, or not at all."""
         made = secrets.token_hex(PEPPER_BYTES).encode()
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        draft = self.pepper_file.with_name(f".code-pepper-{secrets.token_hex(8)}")
+        self.data_dir.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         try:
-            with open(draft, "xb", opener=_for_owner) as file:
-                file.write(made)
-                file.flush()
-                os.fsync(file.fileno())
-            # Unlike a rename it never takes the place of one that another process made meanwhile.
-            os.link(draft, self.pepper_file)
+            with _written(self.pepper_file, made) as draft:
+                # Unlike a rename it never replaces one that another process made meanwhile.
+                os.link(draft, self.pepper_file)
         except FileExistsError:
             return self.pepper()
-        finally:
-            draft.unlink(missing_ok=True)
-        folder = os.open(self.data_dir, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
         return made
+
+    def rotate_pepper(self) -> Peppers:
+        """
+        Make a new secret in its file, with the old one among the others; they are for next start.
+
+        Whenever it is cut short, no secret is lost: the old one is among the others first.
+
+        Raises:
+            ValueError: The secret is not kept in a file, or there is none.
+        """
+        if self.code_pepper is not None or self.other_code_peppers is not None:
+            raise ValueError(
+                "the code pepper is set by a variable and not kept in a file: docs/operations.md "
+                "tells the steps, with LOYALTY_OTHER_CODE_PEPPERS"
+            )
+        old = self.known_peppers()
+        if old is None:
+            raise ValueError(f"there is no code pepper at {self.pepper_file}")
+        made = Peppers(secrets.token_hex(PEPPER_BYTES).encode(), old.known)
+        self.keep_others(made.others)
+        with _written(self.pepper_file, made.current) as draft:
+            draft.replace(self.pepper_file)
+        return made
+
+    def keep_others(self, others: Iterable[bytes]) -> None:
+        """Keep these secrets, and no more, in the file of those known beside the current one."""
+        with _written(self.other_peppers_file, b"".join(one + b"\n" for one in others)) as draft:
+            draft.replace(self.other_peppers_file)
 
 
 # What Kubernetes tells every container about a service called loyalty, or loyalty-something.
@@ -220,6 +300,80 @@ def require_known_variables(environment: Mapping[str, str]) -> None:
         near = get_close_matches(shown, known, 1)
         hint = f"did you mean {PREFIX}{near[0]}?" if near else "README.md lists the settings."
         raise ValueError(f"There is no setting {name}: {hint}")
+
+
+def require_own_files(settings: Settings) -> None:
+    """
+    Refuse files of an embedded database, or folders of them, that everybody may write to.
+
+    Who may write there puts another store, log or pepper in place. A group may, because
+    orchestrators mount volumes for the group of a container.
+
+    Raises:
+        ValueError: Somebody may.
+    """
+    database = settings.database()
+    if not database.embedded:
+        return
+    file = Path(database.url.database or "")
+    beside = [file.with_name(f"{file.name}{suffix}") for suffix in ("-wal", "-shm", "-journal")]
+    for path in (settings.data_dir, file.parent, file, *beside):
+        if path.exists() and path.stat().st_mode & stat.S_IWOTH:
+            raise ValueError(
+                f"{path} can be written by every user of this machine, who could put another "
+                f"store in place of this one: `chmod o-w {path}`"
+            )
+
+
+def require_closed(secret: Path) -> None:
+    """
+    Refuse a file with a secret that everybody on the machine may read or change.
+
+    A group may read it, because orchestrators mount secrets for the group of a container.
+
+    Raises:
+        ValueError: They may.
+    """
+    if secret.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
+        raise ValueError(
+            f"{secret} holds a secret that every user of this machine may read or change: "
+            f"`chmod 600 {secret}`. It must be taken for known: docs/operations.md tells what to do"
+        )
+
+
+def _listed(value: SecretStr) -> list[str]:
+    """Split a list of secrets: with commas between, or JSON where one has a comma itself."""
+    text = value.get_secret_value().strip()
+    if not text.startswith("["):
+        return [one.strip() for one in text.split(",") if one.strip()]
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return [""]
+    return [str(one) for one in found]
+
+
+def _is_long_enough(secret: str | bytes) -> bool:
+    return len(secret) >= PEPPER_CHARACTERS_MIN
+
+
+@contextmanager
+def _written(place: Path, content: bytes) -> Iterator[Path]:
+    """Write a synced draft beside a file that only its owner reads; what was done there lasts."""
+    draft = place.with_name(f".{place.name}-{secrets.token_hex(8)}")
+    try:
+        with open(draft, "xb", opener=_for_owner) as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield draft
+    finally:
+        draft.unlink(missing_ok=True)
+    folder = os.open(place.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _for_owner(path: str, flags: int) -> int:

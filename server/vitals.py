@@ -1,8 +1,9 @@
 """
 Looks every so often at what would cost too much to count a call.
 
-That is open orders, who must wait because of wrong codes, whether the ledger balances, and how the
-PostgreSQL stands.
+That is open orders, who must wait because of wrong codes, whether the ledger balances, how the
+PostgreSQL stands, and whether the store was served with a code pepper that this server does not
+know.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ OPEN_EVERY_S = 10.0
 GUESSING_EVERY_S = 10.0
 LEDGER_EVERY_S = 60.0
 STANDING_EVERY_S = 30.0
+PEPPERS_EVERY_S = 10.0
 SOON_MS = 3_600_000
 SHARE = 0.02
 """Part of the time that a look may take: it comes less often in a store where it takes longer."""
@@ -39,6 +41,9 @@ class VitalsWatch(Protocol):
 
     def show_guessing(self, waits: Mapping[ScopeKind, int], attacked: int) -> None:
         """Show how many of each kind must wait, and how many programs are under attack."""
+
+    def show_unknown_peppers(self, count: int) -> None:
+        """Show how many of the store's code peppers this server does not know."""
 
     def show_imbalance(self, points: int) -> None:
         """Show by how much the ledger is out of balance."""
@@ -85,7 +90,15 @@ async def watch_forever(store: Store, watch: VitalsWatch) -> None:
             lag_bytes=seen.lag_bytes,
         )
 
+    async def look_at_peppers() -> None:
+        async with store.read() as reader:
+            unknown = await reader.unknown_peppers()
+        if unknown:
+            log.error("code pepper unknown", peppers=unknown)
+        watch.show_unknown_peppers(len(unknown))
+
     async with asyncio.TaskGroup() as group:
+        group.create_task(_repeat(look_at_peppers, PEPPERS_EVERY_S))
         group.create_task(_repeat(look_at_orders, OPEN_EVERY_S))
         group.create_task(_repeat(look_at_guessing, GUESSING_EVERY_S))
         group.create_task(_repeat(look_at_ledger, LEDGER_EVERY_S))

@@ -70,6 +70,7 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
         status=TransactionStatus.CLAIMED,
         member_number=member.number,
         points_earned=earned,
+        receipt_digest=digest,
         claimed_ms=now_ms,
         updated_ms=now_ms,
     )

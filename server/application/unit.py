@@ -57,10 +57,14 @@ class Unit(Protocol):
         """Find a member that another record names, and lock it."""
 
     def code_digest(self, program_id: str, code: str) -> bytes:
-        """Digest a code with the pepper, which never leaves the storage."""
+        """
+        Digest a code with the current pepper, which never leaves the storage.
+
+        What was kept under another pepper that the server knows is found by this digest too.
+        """
 
     def code(self, program_id: str, digest: bytes) -> Code | None:
-        """Find a code and lock it."""
+        """Find a code and lock it; of several with the same digits, the one that ends last."""
 
     def pending_codes(self, member: Member) -> Sequence[Code]:
         """Find the codes of a member that no till has used and none has replaced."""

@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import SecretStr
 from rich.console import Console
 
-from server.bootstrap import configure_logging, require_pepper, serve
+from server.bootstrap import configure_logging, require_peppers, serve
 from server.config import Settings
 from server.sandbox.demo_data import put_demo_data, require_own_store
 from server.sandbox.envoy_process import EnvoyProcess
@@ -70,11 +70,13 @@ def _for_sandbox(settings: Settings) -> Settings:
     """Open what production keeps shut, and find the pepper even for a shared database."""
     embedded = settings.model_copy(update={"database_url": ""})
     keeper = settings if settings.database().embedded else embedded
-    pepper = SecretStr(require_pepper(keeper).decode())
+    peppers = require_peppers(keeper)
+    others = json.dumps([one.decode() for one in peppers.others])
     update: dict[str, Any] = {
         "reflection": True,
         "shutdown_notice_s": 0.0,
-        "code_pepper": pepper,
+        "code_pepper": SecretStr(peppers.current.decode()),
+        "other_code_peppers": SecretStr(others) if peppers.others else None,
         # Its keys are public, and its calls are for pasting.
         "allow_plaintext": True,
         "tls_certificate": None,

@@ -88,10 +88,10 @@ def audit_state(connection: Connection, report: Report = no_report) -> Findings:
 
 
 def _problems(connection: Connection, rows: Counter[str], report: Report) -> Iterator[Problem]:
-    chains: defaultdict[int, _Chain] = defaultdict(_Chain)
-    for row in _stream(connection, _TRANSFER, rows, report):
+    chains: defaultdict[int, Chain] = defaultdict(Chain)
+    for row in stream(connection, _TRANSFER, rows, report):
         try:
-            wrong = _advance(chains, row)
+            wrong = advance(chains, row)
         except (TypeError, ValueError, AttributeError):
             # SQLite keeps whatever it is given, of whatever type.
             wrong = ["holds a value that is not of its column's type"]
@@ -106,7 +106,7 @@ def _problems(connection: Connection, rows: Counter[str], report: Report) -> Ite
 
 
 @dataclass(slots=True)
-class _Chain:
+class Chain:
     """
     What the transfers so far make of an account.
 
@@ -132,7 +132,7 @@ class _Chain:
             self.above = self.above or transfer_id
 
 
-def _advance(chains: defaultdict[int, _Chain], row: Sequence[Any]) -> list[str]:
+def advance(chains: defaultdict[int, Chain], row: Sequence[Any]) -> list[str]:
     """Take a transfer up in both of its chains; answers what is wrong with it."""
     transfer_id, source_id, destination_id, points = row[:4]
     source_sequence, source_hash, destination_sequence, destination_hash = row[9:]
@@ -159,12 +159,12 @@ def _advance(chains: defaultdict[int, _Chain], row: Sequence[Any]) -> list[str]:
 
 
 def _account_problems(
-    connection: Connection, chains: dict[int, _Chain], rows: Counter[str], report: Report
+    connection: Connection, chains: dict[int, Chain], rows: Counter[str], report: Report
 ) -> Iterator[Problem]:
     """Hold the account rows against the chains, which are used up."""
     totals: Counter[str] = Counter()
-    for account in _stream(connection, _ACCOUNT, rows, report):
-        chain = chains.pop(account.account_id, None) or _Chain()
+    for account in stream(connection, _ACCOUNT, rows, report):
+        chain = chains.pop(account.account_id, None) or Chain()
         wrong = _account_faults(account, chain)
         if wrong:
             yield Problem("account", str(account.account_id), "; ".join(wrong))
@@ -176,7 +176,7 @@ def _account_problems(
             yield Problem("program", program_id, f"has accounts that sum to {total} and not to 0")
 
 
-def _account_faults(account: Any, chain: _Chain) -> list[str]:
+def _account_faults(account: Any, chain: Chain) -> list[str]:
     wrong = []
     if account.balance != chain.balance:
         wrong.append(f"has {account.balance} points where its transfers make {chain.balance}")
@@ -193,7 +193,7 @@ def _account_faults(account: Any, chain: _Chain) -> list[str]:
     return wrong
 
 
-def _stream(
+def stream(
     connection: Connection, table: Table, rows: Counter[str], report: Report
 ) -> Iterator[Any]:
     """Give the rows of a table in the order of their key, without ever having all of them."""
@@ -202,7 +202,7 @@ def _stream(
     # Without its type, a value comes as it is stored, even where it is not of that type.
     plain = (type_coerce(column, NullType()).label(column.name) for column in table.columns)
     ordered = select(*plain).order_by(*table.primary_key)
-    with connection.execution_options(yield_per=BATCH_ROWS).execute(ordered) as streamed:
+    with connection.execute(ordered.execution_options(yield_per=BATCH_ROWS)) as streamed:
         for batch in streamed.partitions():
             yield from batch
             rows[table.name] += len(batch)

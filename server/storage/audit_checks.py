@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, text
+from sqlmodel import SQLModel
 
 from server.domain.ledger import POINTS_MAX, AccountKind, Cause
 from server.domain.records import CodeStatus, HoldStatus, TransactionStatus
+from server.storage import tables as tables  # noqa: PLC0414 - imported for its tables.
 
 BATCH_ROWS = 5000
 
@@ -119,10 +121,14 @@ _MOST_EVER = _bound(
 )
 
 
+def suspects(connection: Connection) -> list[Any]:
+    """Give the transactions that are not surely right, with what transfers and holds make them."""
+    return list(connection.execute(_SUSPECTS))
+
+
 def transaction_problems(connection: Connection) -> Iterator[Problem]:
     """Give the transactions whose points or holds are not those of the ledger."""
-    options = connection.execution_options(yield_per=BATCH_ROWS)
-    with options.execute(_SUSPECTS) as streamed:
+    with connection.execute(_SUSPECTS.execution_options(yield_per=BATCH_ROWS)) as streamed:
         for row in streamed:
             wrong = _transaction_faults(row, connection)
             if wrong:
@@ -180,11 +186,27 @@ def file_problems(connection: Connection) -> Iterator[Problem]:
     """Give what is wrong with an embedded database's file, and rows that refer to none."""
     if connection.dialect.name != "sqlite":
         return  # A server keeps its own files, and never lets such a row in.
+    yield from _foreign_objects(connection)
     for (what,) in connection.exec_driver_sql("PRAGMA integrity_check"):
         if what != "ok":
             yield Problem("file", "of the database", f"is damaged: {what}")
     for table, row, parent, _ in connection.exec_driver_sql("PRAGMA foreign_key_check"):
         yield Problem(table, f"in row {row}", f"refers to a row of {parent} that is gone")
+
+
+def _foreign_objects(connection: Connection) -> Iterator[Problem]:
+    """Give what a hand put beside the tables: triggers above all, which change rows unseen."""
+    own = {("table", "alembic_version"), ("table", "backup_proof")}
+    for table in SQLModel.metadata.tables.values():
+        own.add(("table", table.name))
+        own |= {("index", str(index.name)) for index in table.indexes}
+    found = connection.exec_driver_sql(
+        "SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite^_%' ESCAPE '^' "
+        "ORDER BY type, name"
+    )
+    for kind, name in found:
+        if (kind, name) not in own:
+            yield Problem(kind, name, "is none that this version has made")
 
 
 CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (

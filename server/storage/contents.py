@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from contextlib import suppress
 
 from sqlalchemy import Connection, exists, func, inspect, literal_column, select
 from sqlalchemy import table as table_of
@@ -11,7 +10,6 @@ from sqlmodel import col
 
 from server.storage.connections import reading
 from server.storage.databases import Database, is_absent
-from server.storage.seal import Seal, SealError
 from server.storage.tables import (
     ApiKeyTable,
     CodeTable,
@@ -19,8 +17,6 @@ from server.storage.tables import (
     RememberedTable,
     TransactionTable,
 )
-
-_ANSWERS_TRIED = 16
 
 PEPPERED = tuple(
     str(table.__tablename__) for table in (CodeTable, TransactionTable, RememberedTable)
@@ -40,30 +36,6 @@ def needs_known_pepper(database: Database) -> bool:
     with reading(database) as connection:
         there = set(inspect(connection).get_table_names())
         return any(name in there and _has_rows(connection, name) for name in PEPPERED)
-
-
-def is_pepper_of_another(database: Database, pepper: bytes) -> bool:
-    """
-    Tell whether a pepper opens none of the answers kept, as another store's would.
-
-    A few are looked at. Where there is none, the pepper is as good as any.
-
-    Raises:
-        UnreachableError: The database does not answer.
-    """
-    columns = (
-        col(RememberedTable.scope),
-        col(RememberedTable.idempotency_key),
-        col(RememberedTable.answer),
-    )
-    with reading(database) as connection:
-        kept = connection.execute(select(*columns).limit(_ANSWERS_TRIED)).all()
-    seal = Seal(pepper)
-    for scope, key, answer in kept:
-        with suppress(SealError):
-            seal.open(answer, scope, key)
-            return False
-    return bool(kept)
 
 
 def strangers(

@@ -21,7 +21,8 @@ from server.storage.statements import table_of
 
 BATCH_ROWS = 5000
 
-_REVISION = table_of(t.CatalogRevisionTable)
+_REPLACED = (table_of(t.CatalogRevisionTable), table_of(t.CodePepperTable))
+"""Tables that have rows once a store was opened, before anything has happened in it."""
 
 
 class CopyError(Exception):
@@ -35,6 +36,7 @@ def copy_store(
     *,
     replace: bool = False,
     alone: bool = False,
+    keep_failed: bool = False,
 ) -> Findings:
     """
     Copy every row of one state of a store into an empty database; answers the audit of the copy.
@@ -48,6 +50,7 @@ def copy_store(
         report: Told how far it is.
         replace: Delete what the target has, rather than refuse it.
         alone: Refuse a target on PostgreSQL that a server is connected to, and let none in.
+        keep_failed: Keep a copy that fails its audit; the findings tell.
 
     Raises:
         CopyError: The target has rows, or is served; a row does not fit; or the copy fails its
@@ -60,7 +63,7 @@ def copy_store(
     _prepare(target)
     with reading(source) as origin, writing(target) as copy:
         if alone:
-            _lock_all(target, copy)
+            lock_all(target, copy)
         if replace:
             _empty(copy)
         else:
@@ -69,7 +72,7 @@ def copy_store(
         _finish(copy)
         _require_counts(copy, copied)
         findings = audit_state(copy, report)
-        if not findings.all_hold:
+        if not findings.all_hold and not keep_failed:
             raise CopyError(
                 f"the copy fails its audit, so nothing was kept: {findings.problems[0]} "
                 f"({findings.problem_count} bad rows in all). `loyalty audit` tells whether the "
@@ -89,7 +92,7 @@ def _prepare(target: Database) -> None:
         migrate(target)
 
 
-def _lock_all(target: Database, copy: Connection) -> None:
+def lock_all(target: Database, copy: Connection) -> None:
     """Refuse a database that a server writes to, and keep out whoever would start now."""
     if copy.dialect.name != "postgresql":
         return
@@ -112,12 +115,13 @@ def _names(copy: Connection) -> str:
 
 def _require_empty(target: Database, copy: Connection, way_out: str) -> None:
     for table in _tables():
-        if table is _REVISION:
-            continue  # It always has one row, which is replaced.
+        if table in _REPLACED:
+            continue
         if copy.execute(select(exists(literal_column("1")).select_from(table))).scalar():
             place = target.url.render_as_string(hide_password=True)
             raise CopyError(f"{place} is not empty: table {table.name} has rows{way_out}")
-    copy.execute(delete(_REVISION))
+    for table in _REPLACED:
+        copy.execute(delete(table))
 
 
 def _tables() -> list[Table]:

@@ -31,6 +31,9 @@ that after a pipeline.
 
 READERS = 4
 
+FOLDER_MODE = 0o755
+"""Of a folder for an embedded database: whatever the umask, none but its owner writes there."""
+
 _ALIVE: dict[str, Any] = {
     "connect_timeout": CONNECT_TIMEOUT_S,
     "tcp_user_timeout": NETWORK_TIMEOUT_S * 1000,
@@ -42,6 +45,7 @@ _ALIVE: dict[str, Any] = {
 }
 """How a connection notices that a database does not answer or is gone."""
 
+_DIGEST_SPACE = 0x10A2  # Keeps our locks of codes apart from those of others in the database.
 
 SHARED_SESSIONS = {"prepare_threshold": None}
 """Keeps the driver from naming statements: behind a pooler, names are those of others as well."""
@@ -179,6 +183,19 @@ class Database:
         return engine
 
 
+def lock_digest(connection: Any, digest: bytes) -> bool:
+    """
+    Try to lock a code's digest until the transaction ends; tells whether nobody else has.
+
+    Digests that begin alike share a lock: then one of two that could both go on runs again.
+    """
+    number = int.from_bytes(digest[:4], signed=True)
+    (free,) = connection.execute(
+        "SELECT pg_try_advisory_xact_lock(%s, %s)", (_DIGEST_SPACE, number)
+    ).fetchone()
+    return bool(free)
+
+
 def is_absent(database: Database) -> bool:
     """Tell whether there is no file yet of a database that is one."""
     return database.embedded and not Path(database.url.database or "").is_file()
@@ -186,7 +203,7 @@ def is_absent(database: Database) -> bool:
 
 def prepare_file(path: Path) -> None:
     """Create an embedded database's folder, and its file such that only its owner reads it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     path.touch(mode=0o600)
 
 

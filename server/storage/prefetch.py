@@ -41,7 +41,11 @@ class _Prefetch:
         codes = _sorted(
             (
                 *reads.digests,
-                *((place, self._unit.code_digest(place, digits)) for place, digits in reads.codes),
+                *(
+                    (place, digest)
+                    for place, digits in reads.codes
+                    for digest in self._unit.code_digests(place, digits)
+                ),
             )
             for reads in batch
         )

@@ -23,6 +23,7 @@ from server.domain.guessing import (
     under_attack,
 )
 from server.domain.ledger import Account, AccountKind, Cause
+from server.domain.peppers import Peppers, check_of, name_of
 from server.domain.records import (
     HoldStatus,
     Member,
@@ -36,6 +37,7 @@ from server.storage.statements import REFUSAL_COLUMNS
 from server.storage.tables import (
     AccountTable,
     ApiKeyTable,
+    CodePepperTable,
     CodeRefusalTable,
     CodeTallyTable,
     HoldTable,
@@ -115,8 +117,9 @@ _STANDING = text(
 class SqlReader:
     """Implements `application.reading.Reader`; see there for what each query promises."""
 
-    def __init__(self, session: AsyncSession, pepper: bytes) -> None:
+    def __init__(self, session: AsyncSession, pepper: bytes | Peppers) -> None:
         self._session = session
+        self._peppers = Peppers.of(pepper)
         self._seal = Seal(pepper)
 
     async def member(self, program_id: str, loyalty_id: str) -> Member | None:
@@ -273,6 +276,13 @@ class SqlReader:
         return DatabaseStanding(
             connections, size_bytes, standbys, None if lag is None else int(lag)
         )
+
+    async def unknown_peppers(self) -> list[str]:
+        """Name the store's code peppers that this server does not know."""
+        own = [check_of(pepper) for pepper in self._peppers.known]
+        unknown = col(CodePepperTable.check_value).not_in(own)
+        found = await self._session.exec(select(CodePepperTable.check_value).where(unknown))
+        return sorted(name_of(bytes(value)) for value in found)
 
     async def imbalance(self) -> int:
         """Sum up by how much the programs' accounts fail to sum to 0: reads every account."""

@@ -32,6 +32,7 @@ from server.application.reads import NOTHING, Reads
 from server.application.trail import TRAIL
 from server.application.unit import Refused, Unit
 from server.domain.errors import DeadlinePassedError, ServerBusyError, StorageUnavailableError
+from server.domain.peppers import Peppers
 from server.domain.program import Catalog
 from server.storage.databases import Database
 from server.storage.reads import SqlReader
@@ -95,11 +96,11 @@ class Store:
 
     Args:
         database: Where the data is.
-        pepper: Secret that codes are digested with.
+        pepper: Secret that codes are digested with, or several of which one is current.
         writers: Connections that write at once; an embedded database always has one.
     """
 
-    def __init__(self, database: Database, pepper: bytes, writers: int = 1) -> None:
+    def __init__(self, database: Database, pepper: bytes | Peppers, writers: int = 1) -> None:
         self.catalog = Catalog(revision=-1)
         self._database = database
         statements = Statements(dialect_of(database.url.drivername))

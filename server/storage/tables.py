@@ -400,3 +400,24 @@ class CodeRefusalTable(SQLModel, table=True):
     matched: int = Field(sa_type=BigInteger)
     since_ms: int = Field(sa_column=_instant())
     until_ms: int = Field(sa_column=_instant())
+
+
+class CodePepperTable(SQLModel, table=True):
+    """Code peppers that the store was served with, each as a keyed digest that tells it."""
+
+    __tablename__ = "code_pepper"
+
+    check_value: bytes = Field(sa_column=_bytes(primary_key=True))
+    known_ms: int = Field(sa_column=_instant())
+    current_ms: int | None = Field(default=None, sa_column=_instant(nullable=True))
+
+
+class RepairTable(SQLModel, table=True):
+    """Repairs by operators: when, why, and as JSON what each changed."""
+
+    __tablename__ = "repair"
+
+    repair_id: str = Field(primary_key=True, sa_type=Text)
+    repaired_ms: int = Field(sa_column=_instant())
+    reason: str = Field(sa_type=Text)
+    changes: str = Field(sa_type=Text)

@@ -24,6 +24,7 @@ from server.domain.ledger import (
     Transfer,
     transfer,
 )
+from server.domain.peppers import Peppers
 from server.domain.program import Catalog, Program
 from server.domain.records import (
     Code,
@@ -41,6 +42,7 @@ from server.domain.records import (
 )
 from server.storage import catalog as catalog_tables
 from server.storage.code_counts import CodeCounts
+from server.storage.databases import lock_digest
 from server.storage.seal import Seal
 from server.storage.statements import (
     MEMBER_COLUMNS,
@@ -63,6 +65,10 @@ _STATUS = {
 
 
 K = TypeVar("K", Code, Hold, IncentiveUsage, Redemption, Remembered, Session, Transaction)
+
+
+class CollisionError(Exception):
+    """Raised when another server may have taken the same digits: the batch is to run again."""
 
 
 class Cursor(Protocol):
@@ -99,7 +105,7 @@ class UnitOfWork:
         connection: Connection,
         statements: Statements,
         catalog: Catalog,
-        pepper: bytes,
+        pepper: bytes | Peppers,
         seal: Seal,
         shard: int = 0,
     ) -> None:
@@ -110,7 +116,7 @@ class UnitOfWork:
         """Question for a row that is there only if this unit was committed, where it has one."""
         self._connection = connection
         self._statements = statements
-        self._pepper = pepper
+        self._peppers = Peppers.of(pepper).known
         self._seal = seal
         self._shard = shard
         self.code_counts = CodeCounts(connection, statements, shard)
@@ -119,7 +125,10 @@ class UnitOfWork:
         self._program_accounts: dict[tuple[str, int, int], Account] = {}
         self._debts: dict[int, Account | None] = {}
         self._holds: dict[str, list[Hold]] = {}
+        self._sealed_before: list[Remembered] = []
         self._absent: set[tuple[Any, ...]] = set()
+        self._digests: dict[bytes, tuple[bytes, ...]] = {}
+        """By a digest of the current pepper, those of the same digits under every pepper."""
         self._added: dict[type, dict[int, Record]] = {}
         self._changed: dict[type, dict[int, Record]] = {}
         self._transfers: list[Transfer] = []
@@ -145,11 +154,24 @@ class UnitOfWork:
 
     def code_digest(self, program_id: str, code: str) -> bytes:
         """See `Unit.code_digest`."""
-        return code_digest(self._pepper, program_id, code)
+        return self.code_digests(program_id, code)[0]
+
+    def code_digests(self, program_id: str, code: str) -> tuple[bytes, ...]:
+        """Digest a code with every pepper known, the current one first."""
+        digest, *others = (code_digest(one, program_id, code) for one in self._peppers)
+        if others:
+            self._digests[digest] = (digest, *others)
+        return (digest, *others)
 
     def code(self, program_id: str, digest: bytes) -> Code | None:
         """See `Unit.code`."""
-        return self._record(Code, self._statements.code, (program_id, digest))
+        found = [
+            code
+            for one in self._digests.get(digest, (digest,))
+            if (code := self._record(Code, self._statements.code, (program_id, one))) is not None
+        ]
+        # Digits are drawn again only when their last time is over, so the last one is the one.
+        return max(found, key=lambda code: code.expires_ms, default=None)
 
     def pending_codes(self, member: Member) -> Sequence[Code]:
         """See `Unit.pending_codes`."""
@@ -243,10 +265,12 @@ class UnitOfWork:
 
     def transaction_by_receipt(self, program_id: str, digest: bytes) -> Transaction | None:
         """See `Unit.transaction_by_receipt`."""
-        found = self._query(
-            Transaction, self._statements.transaction_by_receipt, (program_id, digest)
-        )
-        return found[0] if found else None
+        for one in self._digests.get(digest, (digest,)):
+            place = (program_id, one)
+            found = self._query(Transaction, self._statements.transaction_by_receipt, place)
+            if found:
+                return found[0]
+        return None
 
     def overdue_transactions(
         self, now_ms: int, after: tuple[int, str], limit: int
@@ -300,12 +324,37 @@ class UnitOfWork:
 
     def put_code(self, code: Code, earlier: Code | None) -> None:
         """See `Unit.put_code`."""
+        if len(self._peppers) > 1:
+            self._require_alone(code)
+            earlier = self._record(Code, self._statements.code, (code.program_id, code.digest))
         if earlier is None:
             self.add(code)
         else:
             self.change(
                 earlier, **{field.name: getattr(code, field.name) for field in fields(Code)}
             )
+
+    def _require_alone(self, code: Code) -> None:
+        """
+        Make sure that no other server keeps the same digits live under another pepper.
+
+        While peppers are rotated two servers digest the same digits differently, and no key of
+        the table keeps them apart. A fixed code of a sandbox takes the place of an earlier one.
+
+        Raises:
+            CollisionError: One may: the unit is to run again, and draws other digits.
+        """
+        if not self._statements.bulk or code.published:
+            return
+        digests = self._digests.get(code.digest, ())
+        if not all(lock_digest(self._connection, digest) for digest in sorted(digests)):
+            raise CollisionError
+        for digest in digests[1:]:
+            # Asked again, because what was read before the lock may have changed since.
+            place = (code.program_id, digest)
+            row = self._connection.execute(self._statements.code.sql, place).fetchone()
+            if row is not None and _record(Code, row).expires_ms > code.created_ms:
+                raise CollisionError
 
     def note_wrong_code(self, scope: Scope, digest: bytes, now_ms: int, repeat_ms: int) -> bool:
         """See `Unit.note_wrong_code`."""
@@ -389,6 +438,7 @@ class UnitOfWork:
     def flush(self) -> None:
         """Write everything that was added or changed since the last flush."""
         cursor = self._connection.cursor()
+        self._seal_again(cursor)
         for kind, statements in self._statements.records.items():
             added = self._added.pop(kind, {}).values()
             rows = [self._sealed(kept) for kept in added] if kind is Remembered else added
@@ -420,8 +470,17 @@ class UnitOfWork:
         """Open what is sealed in a record that was just read."""
         if isinstance(record, Remembered):
             scope, key = record.scope, record.idempotency_key
-            record.answer = self._seal.open(record.answer, scope, key)
+            record.answer, newest = self._seal.open_any(record.answer, scope, key)
+            if not newest:
+                self._sealed_before.append(record)
         return record
+
+    def _seal_again(self, cursor: Cursor) -> None:
+        """Seal what was read and had been sealed with a retired pepper with the current one."""
+        ordered = sorted(self._sealed_before, key=lambda kept: (kept.scope, kept.idempotency_key))
+        self._sealed_before.clear()
+        update = self._statements.records[Remembered].update
+        self._write(cursor, update, [self._sealed(kept) for kept in ordered])
 
     def _write(self, cursor: Cursor, statement: RowStatement, rows: Collection[Any]) -> None:
         """Write many rows: one by one on SQLite, as one statement over arrays elsewhere."""

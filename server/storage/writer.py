@@ -28,6 +28,7 @@ from server.application.trail import Stages, Trail
 from server.application.unit import Unit
 from server.domain.clock import now_ms
 from server.domain.errors import LoyaltyError, StorageUnavailableError
+from server.domain.peppers import Peppers
 from server.domain.program import Catalog
 from server.storage import catalog as catalog_tables
 from server.storage import postgresql
@@ -38,7 +39,7 @@ from server.storage.prefetch import prefetch
 from server.storage.seal import Seal
 from server.storage.statements import Statement, Statements
 from server.storage.tally import Tally
-from server.storage.unit_of_work import SHARDS, UnitOfWork
+from server.storage.unit_of_work import SHARDS, CollisionError, UnitOfWork
 
 RETRIES_MAX = 12
 RETRY_WAIT_MAX_S = 0.25
@@ -105,7 +106,7 @@ class Writer:
         commit_s: Seconds such a commit took, until it was durable.
     """
 
-    def __init__(self, database: Database, statements: Statements, pepper: bytes) -> None:
+    def __init__(self, database: Database, statements: Statements, pepper: bytes | Peppers) -> None:
         self.catalog = Catalog(revision=-1)
         self.catalog_read_ns = 0
         self.commits = 0
@@ -182,7 +183,7 @@ class Writer:
                 # Connected anew, perhaps to another server after a failover.
                 log.error("database is not safe", reason=str(problem))  # noqa: TRY400
                 raise StorageUnavailableError from problem
-            except psycopg.errors.UniqueViolation:
+            except (psycopg.errors.UniqueViolation, CollisionError):
                 # Another writer kept the same new row first; run again, the call meets that row.
                 if collided:
                     raise

@@ -213,6 +213,10 @@ class VitalMetrics:
             "loyalty_programs_under_attack",
             "Programs that were shown too many wrong codes by all of their keys together.",
         )
+        self._peppers = gauge(
+            "loyalty_pepper_unknown",
+            "Code peppers that the store was served with and this server does not know.",
+        )
         self.show_guessing({}, 0)
         self._connections = gauge(
             "loyalty_postgresql_connections_ratio",
@@ -256,6 +260,10 @@ class VitalMetrics:
         self._size.set(size_bytes)
         self._standbys.set(standbys)
         self._lag.set(math.nan if lag_bytes is None else lag_bytes)
+
+    def show_unknown_peppers(self, count: int) -> None:
+        """Show how many of the store's code peppers this server does not know."""
+        self._peppers.set(count)
 
     def show_imbalance(self, points: int) -> None:
         """Show by how much the ledger is out of balance."""

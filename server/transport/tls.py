@@ -131,7 +131,8 @@ class Certificates:
         clock: Tells the time.
 
     Raises:
-        TransportSecurityError: A file is missing, unreadable or out of date, or two don't fit.
+        TransportSecurityError: A file is missing, unreadable or out of date, two don't fit, or
+            everybody may read the key.
     """
 
     def __init__(self, files: TlsFiles, clock: Callable[[], datetime] = _now) -> None:
@@ -141,7 +142,6 @@ class Certificates:
         self._loaded = _load(files, clock())
         self._expiry_told = datetime.min.replace(tzinfo=UTC)
         self._refusal: _Refusal | None = None
-        _warn_of_open_key(files.private_key)
 
     def credentials(self) -> grpc.ServerCredentials:
         """Give gRPC what it asks at each handshake; it takes TLS 1.2 and 1.3 only."""
@@ -167,7 +167,6 @@ class Certificates:
             self._refuse(identity, str(problem), now)
             return None
         self._seen = identity
-        _warn_of_open_key(self._files.private_key)
         log.info(
             "certificate reloaded",
             serial_number=f"{self._loaded.serial_number:x}",
@@ -225,6 +224,7 @@ def _load(files: TlsFiles, now: datetime) -> _Loaded:
         if problem:
             raise TransportSecurityError(problem)
     key_pem = _read("PRIVATE_KEY", files.private_key)
+    _require_closed(files.private_key)
     if _key(files.private_key, key_pem) != _public_bytes(own.public_key()):
         raise TransportSecurityError(
             f"LOYALTY_TLS_PRIVATE_KEY: {files.private_key} is not the key of the certificate in "
@@ -299,13 +299,16 @@ def _key(path: Path, pem: bytes) -> bytes:
     raise TransportSecurityError(f"LOYALTY_TLS_PRIVATE_KEY: {path} {problem}.")
 
 
+def _require_closed(path: Path) -> None:
+    """Refuse a key that everybody on the machine may read; a group may, as containers need it."""
+    if path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
+        raise TransportSecurityError(
+            f"LOYALTY_TLS_PRIVATE_KEY: every user of this machine may read or change {path}: "
+            f"`chmod 600 {path}`."
+        )
+
+
 def _public_bytes(key: PublicKeyTypes) -> bytes:
     return key.public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-
-
-def _warn_of_open_key(path: Path) -> None:
-    """Say so when everybody on the machine may read the key; some volumes can't do better."""
-    if path.stat().st_mode & stat.S_IROTH:
-        log.warning("private key is readable by everybody", file=str(path))

@@ -12,12 +12,15 @@ from pathlib import Path
 import pytest
 
 from server.cli import main
+from server.domain.peppers import Peppers, check_of, name_of
 from server.storage.alone import OpenElsewhereError
 from server.storage.audit import audit
-from server.storage.backup import BackupError, Restored, Saved, back_up, restore
+from server.storage.backup import BackupError, FailedAuditError, Saved, back_up, restore
 from server.storage.copy import CopyError
 from server.storage.databases import Database, UnreachableError
 from server.storage.migrate import SchemaError
+from server.storage.peppers import PepperError, register
+from server.storage.proof import PROOF_TABLE
 from tests.support.contents import columns_of, digests
 from tests.support.databases import Backend, Sqlite, fresh_database
 from tests.support.ledger import count_rows, execute, rows
@@ -60,7 +63,9 @@ def saved(saved_once: Path, tmp_path: Path) -> Path:
 
 
 def _content(database: Database) -> dict[str, tuple[int, str]]:
-    return digests(database, columns_of(database))
+    columns = columns_of(database)
+    columns.pop(PROOF_TABLE, None)
+    return digests(database, columns)
 
 
 def _url(database: Database) -> str:
@@ -88,7 +93,8 @@ def test_backup_comes_back_as_it_was(source: Database, target: Database, tmp_pat
     (newest,) = rows(_url(source), "SELECT max(transfer_id), max(recorded_ms) FROM transfer")
     assert (saved.newest_transfer, saved.newest_ms) == tuple(newest)
     assert restored.saved.rows == saved.rows
-    assert restored.pepper_fits
+    assert restored.pepper_fits is not False
+    assert restored.proved_by == name_of(check_of(PEPPER))
 
 
 async def test_restored_store_goes_on(saved: Path, target: Database) -> None:
@@ -107,13 +113,16 @@ def test_backup_is_never_written_over_another(source: Database, tmp_path: Path) 
     file.write_text("mine")
     with pytest.raises(BackupError, match="exists: nothing was written; --force"):
         back_up(source, file, PEPPER)
+    with pytest.raises(BackupError, match="is no older backup: --force writes over nothing else"):
+        back_up(source, file, PEPPER, replace=True)
     assert file.read_text() == "mine"
 
+    file.write_text("")
     back_up(source, file, PEPPER, replace=True)
     assert back_up(source, file, PEPPER, replace=True).size == file.stat().st_size
 
     if source.embedded:
-        with pytest.raises(BackupError, match="is the store itself"):
+        with pytest.raises(BackupError, match="belongs to the store itself"):
             back_up(source, Path(source.url.database or ""), PEPPER, replace=True)
     with pytest.raises(BackupError, match="no folder"):
         back_up(source, tmp_path / "nowhere" / "saved.db", PEPPER)
@@ -161,12 +170,18 @@ def test_backups_at_once_leave_one_another_alone(source: Database, tmp_path: Pat
     assert audit(Database.from_text(f"sqlite:///{file}")).all_hold
 
 
-def test_bad_store_is_not_saved(source: Database, tmp_path: Path) -> None:
-    """What fails its audit leaves no file, and the first bad row is named."""
+def test_bad_store_is_saved_under_a_name_that_says_so(source: Database, tmp_path: Path) -> None:
+    """One bad row leaves nobody without a copy: it is kept, proved, and the first row is named."""
     execute(_url(source), "UPDATE account SET sequence = sequence + 1 WHERE account_id = 1")
-    with pytest.raises((BackupError, CopyError), match=r"fails its audit.*account 1 counts"):
-        back_up(source, tmp_path / "saved.db", PEPPER)
-    assert _left(tmp_path) == []
+    file = tmp_path / "saved.db"
+    for _ in range(2):
+        with pytest.raises(FailedAuditError, match=r"failed-audit.*: account 1 counts"):
+            back_up(source, file, PEPPER)
+    assert _left(tmp_path) == ["saved.db.failed-audit", "saved.db.failed-audit-2"]
+
+    failed = tmp_path / "saved.db.failed-audit"
+    assert _content(Database.from_text(f"sqlite:///{failed}")) == _content(source)
+    _refused(failed, source, "fails its audit.*account 1 counts")
 
 
 def test_store_of_another_schema_or_none_is_not_saved(
@@ -219,15 +234,17 @@ def test_what_is_no_sound_backup_is_not_restored(
     _refused(tmp_path / "absent.db", source, "there is no file")
     text = tmp_path / "text.db"
     text.write_text("not a database, and longer than the header of one would be" * 20)
-    _refused(text, source, "is no backup: file is not a database")
+    _refused(text, source, "is no backup, or is damaged: file is not a database")
     text.write_bytes(b"")
     _refused(text, source, "is no backup: it has no ledger")
     data = saved.read_bytes()
     text.write_bytes(data[: len(data) // 2])
-    _refused(text, source, "malformed|fails its audit|was not read|disk image")
+    _refused(text, source, "is damaged|is no backup")
     url = f"sqlite:///{saved}"
     execute(url, "UPDATE transfer SET points = points + 1 WHERE transfer_id = 2")
-    _refused(saved, source, "fails its audit.*transfer 2 does not have the hash")
+    _refused(saved, source, "is not as it was saved: its rows do not make its proof")
+    with pytest.raises((BackupError, CopyError), match="transfer 2 does not have the hash"):
+        restore(saved, source, PEPPER, replace=True, unproved=True)
     execute(url, "UPDATE alembic_version SET version_num = '9999'")
     _refused(saved, source, "saved.db: .*newer than this version's")
 
@@ -248,27 +265,83 @@ def test_file_that_is_no_database_is_not_replaced(saved: Path, tmp_path: Path) -
     assert text.read_text() == before
 
 
-@pytest.mark.parametrize(
-    ("then", "now", "fits"),
-    [
-        (PEPPER, PEPPER, True),
-        (PEPPER, b"x" * 32, False),
-        (None, PEPPER, None),
-        (PEPPER, None, None),
-    ],
-)
-def test_pepper_is_checked_without_being_kept(
-    source: Database, sqlite: Sqlite, tmp_path: Path, then: bytes, now: bytes, fits: object
+def test_backup_without_a_proof_must_be_asked_for(
+    source: Database, sqlite: Sqlite, tmp_path: Path
 ) -> None:
-    """A restore tells a right pepper from a wrong one; neither file has it."""
+    """Rows that nothing proves are taken only when told, and said to be unproved."""
     file = tmp_path / "saved.db"
-    saved = back_up(source, file, then)
-    with fresh_database(sqlite) as url:
-        restored: Restored = restore(file, Database.from_text(url), now)
-        assert rows(url, "PRAGMA user_version") == [(0,)]
-    assert restored.pepper_fits is fits
-    assert saved.pepper_known is (then is not None)
+    assert not back_up(source, file, None).proved
+    target = Database.from_text(sqlite.empty_database())
+    with pytest.raises(BackupError, match=r"has no proof of its rows.*--unproved"):
+        restore(file, target, PEPPER)
+    assert not Path(target.url.database or "").exists()
+
+    restored = restore(file, target, PEPPER, unproved=True)
+
+    assert restored.proved_by is None
+    assert restored.saved.rows["transfer"] > 0
+
+
+def test_backup_is_proved_by_a_retired_pepper_too(
+    source: Database, sqlite: Sqlite, tmp_path: Path
+) -> None:
+    """Only who knows the pepper of then proves a backup; it is in no file."""
+    file = tmp_path / "saved.db"
+    assert back_up(source, file, PEPPER).proved
     assert PEPPER not in file.read_bytes()
+    other = b"x" * 32
+    for peppers in (other, None):
+        with pytest.raises(BackupError, match=r"was proved with the code pepper .*not known here"):
+            restore(file, Database.from_text(sqlite.empty_database()), peppers)
+
+    both = Peppers(other, (PEPPER,))
+    restored = restore(file, Database.from_text(sqlite.empty_database()), both)
+
+    assert restored.proved_by == name_of(check_of(PEPPER))
+
+
+def test_backup_with_another_pepper_is_refused(source: Database, tmp_path: Path) -> None:
+    """What nobody with the store's pepper could prove is not saved as if it could."""
+    register(source, Peppers(PEPPER))
+    with pytest.raises(PepperError):
+        back_up(source, tmp_path / "saved.db", b"x" * 32)
+    assert _left(tmp_path) == []
+
+
+def test_backup_replaces_nothing_of_a_store(sqlite: Sqlite, tmp_path: Path) -> None:
+    """--force leaves alone what lies in the data folder, under whatever name it is reached."""
+    data, other = tmp_path / "data", tmp_path / "other"
+    for folder in (data, other):
+        folder.mkdir()
+    store = data / "loyalty.db"
+    source = Database.from_text(f"sqlite:///{store}")
+    shutil.copyfile(sqlite.new_database().removeprefix("sqlite:///"), store)
+    for name in ("code-pepper", "loyalty.db-wal", "kept.db"):
+        (data / name).write_bytes(b"")
+    hard, link, folder_link = other / "hard.db", other / "link.db", other / "data"
+    os.link(data / "kept.db", hard)
+    link.symlink_to(data / "code-pepper")
+    folder_link.symlink_to(data)
+    served = other / "served.db"
+    served.write_bytes(store.read_bytes()[:18] + b"\x02\x02")
+    refused = {
+        store: "belongs to the store",
+        data / "code-pepper": "code peppers",
+        data / "loyalty.db-wal": "belongs to the store",
+        data / "loyalty.db-shm": "belongs to the store",
+        data / "kept.db": "where the store is",
+        hard: "where the store is",
+        link: "symbolic link",
+        folder_link / "kept.db": "where the store is",
+        folder_link / "loyalty.db-journal": "belongs to the store",
+        served: "is no older backup",
+    }
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for file, why in refused.items():
+        with pytest.raises(BackupError, match=why):
+            back_up(source, file, PEPPER, replace=True, data_dir=data)
+    after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert after == before
 
 
 def _command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -302,9 +375,12 @@ def test_commands_print_what_they_did(
 
     monkeypatch.setenv("LOYALTY_DATABASE_URL", sqlite.empty_database())
     assert _command(monkeypatch, "restore", str(file)) == 0
-    assert "The code pepper here is the one of the backup." in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"those that were saved: proved with {name_of(check_of(PEPPER))}." in told
     assert _command(monkeypatch, "restore", str(file)) == 1
     assert capsys.readouterr().err.count("\n") == 1
     monkeypatch.setenv("LOYALTY_CODE_PEPPER", "x" * 32)
-    assert _command(monkeypatch, "restore", str(file), "--replace") == 0
-    assert "NOT the one of the backup" in capsys.readouterr().out
+    assert _command(monkeypatch, "restore", str(file), "--replace") == 1
+    assert "--unproved restores it all the same" in capsys.readouterr().err
+    assert _command(monkeypatch, "restore", str(file), "--replace", "--unproved") == 0
+    assert "NOT PROVED: whoever could write this file" in capsys.readouterr().err

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
+from sqlalchemy import insert
 
-from server.bootstrap import open_store, require_pepper
+from server.bootstrap import open_store, require_peppers
+from server.cli import main
 from server.config import Settings
+from server.domain.peppers import Peppers, check_of, name_of
+from server.storage.connections import writing
 from server.storage.migrate import migrate
+from server.storage.peppers import PepperError
+from server.storage.seal import Seal
+from server.storage.tables import RememberedTable
+from tests.support.ledger import rows
 from tests.support.lived_store import live
 from tests.support.stores import PEPPER
+
+
+def _keep(file: Path, content: bytes) -> None:
+    """Write a secret for its owner's eyes."""
+    file.touch(mode=0o600)
+    file.write_bytes(content)
 
 
 def test_pepper_is_made_once(tmp_path: Path) -> None:
@@ -32,7 +48,7 @@ def test_pepper_is_made_once(tmp_path: Path) -> None:
 def test_file_without_a_pepper_is_refused(tmp_path: Path, content: str) -> None:
     """An empty or damaged file would make codes that anyone can guess: it is named instead."""
     settings = Settings(data_dir=tmp_path)
-    settings.pepper_file.write_text(content, encoding="utf-8")
+    _keep(settings.pepper_file, content.encode())
 
     for use in (settings.pepper, settings.known_pepper):
         with pytest.raises(ValueError, match=rf"{settings.pepper_file} holds no code pepper"):
@@ -42,7 +58,7 @@ def test_file_without_a_pepper_is_refused(tmp_path: Path, content: str) -> None:
 
 def test_end_of_a_line_is_no_part_of_it(tmp_path: Path) -> None:
     """A file that a shell wrote holds the same secret as the variable."""
-    Settings(data_dir=tmp_path).pepper_file.write_text("p" * 32 + "\n", encoding="ascii")
+    _keep(Settings(data_dir=tmp_path).pepper_file, b"p" * 32 + b"\n")
 
     assert Settings(data_dir=tmp_path).pepper() == b"p" * 32
 
@@ -74,7 +90,7 @@ def test_pepper_that_another_process_made_meanwhile_is_taken(
     link = os.link
 
     def overtaken(source: Path, target: Path) -> None:
-        target.write_bytes(PEPPER)
+        _keep(Path(target), PEPPER)
         link(source, target)
 
     monkeypatch.setattr(os, "link", overtaken)
@@ -94,9 +110,9 @@ async def test_lived_store_gets_no_new_pepper(tmp_path: Path) -> None:
             pass
     assert not settings.pepper_file.exists()
 
-    settings.pepper_file.write_bytes(PEPPER)
+    _keep(settings.pepper_file, PEPPER)
     async with open_store(settings):
-        assert require_pepper(settings) == PEPPER
+        assert require_peppers(settings).current == PEPPER
 
 
 async def test_fresh_store_gets_a_pepper(tmp_path: Path) -> None:
@@ -107,3 +123,155 @@ async def test_fresh_store_gets_a_pepper(tmp_path: Path) -> None:
     settings.pepper_file.unlink()
     async with open_store(settings):
         assert settings.pepper_file.exists()
+
+
+@pytest.mark.parametrize("name", ["code-pepper", "code-peppers-other"])
+@pytest.mark.parametrize("mode", [0o604, 0o602, 0o644, 0o666])
+def test_pepper_that_everybody_may_read_is_refused(tmp_path: Path, name: str, mode: int) -> None:
+    """A secret open to the whole machine is none; the words say what mends it."""
+    settings = Settings(data_dir=tmp_path)
+    for file in (settings.pepper_file, settings.other_peppers_file):
+        _keep(file, PEPPER)
+    (tmp_path / name).chmod(mode)
+
+    with pytest.raises(ValueError, match=f"`chmod 600 {tmp_path / name}`"):
+        settings.peppers()
+
+    (tmp_path / name).chmod(0o640)
+    assert settings.peppers().current == PEPPER
+
+
+@pytest.mark.parametrize("name", ["", "loyalty.db", "loyalty.db-wal"])
+async def test_store_that_everybody_may_write_to_is_refused(tmp_path: Path, name: str) -> None:
+    """Who may write there puts another store in place; a group may, as containers need it."""
+    settings = Settings(data_dir=tmp_path / "data")
+    async with open_store(settings):
+        pass
+    place = settings.data_dir / name
+    place.touch()
+    mode = stat.S_IMODE(place.stat().st_mode)
+    place.chmod(mode | 0o002)
+
+    with pytest.raises(ValueError, match=f"`chmod o-w {place}`"):
+        async with open_store(settings):
+            pass
+
+    place.chmod(mode | 0o020)
+    async with open_store(settings):
+        pass
+
+
+def test_folder_is_never_made_for_everybody(tmp_path: Path) -> None:
+    """A container without a umask makes no folder that its next start refuses."""
+    before = os.umask(0)
+    try:
+        Settings(data_dir=tmp_path / "data").make_data_dir()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o755
+
+
+@pytest.mark.parametrize(
+    ("text", "others"),
+    [
+        (f"{'a' * 32},{'b' * 32}", ("a" * 32, "b" * 32)),
+        (f" {'a' * 32} , ", ("a" * 32,)),
+        (
+            '["with, a comma, and more than thirty-two"]',
+            ("with, a comma, and more than thirty-two",),
+        ),
+    ],
+)
+def test_others_are_listed(tmp_path: Path, text: str, others: tuple[str, ...]) -> None:
+    """Commas stand between several, or they are a JSON list."""
+    settings = Settings(data_dir=tmp_path, other_code_peppers=SecretStr(text))
+    assert settings.other_peppers() == tuple(one.encode() for one in others)
+
+
+@pytest.mark.parametrize("text", ["short", f"{'a' * 32},short", '["short"]', "[nonsense", "[1]"])
+def test_others_that_are_none_are_refused(tmp_path: Path, text: str) -> None:
+    """A list that holds what is no pepper is refused, without showing it."""
+    with pytest.raises(ValueError, match="must be code peppers of at least 32") as refused:
+        Settings(data_dir=tmp_path, other_code_peppers=SecretStr(text))
+    assert "aaaa" not in str(refused.value)
+
+
+def _command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr("sys.argv", ["loyalty", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
+
+
+async def _open(settings: Settings) -> None:
+    async with open_store(settings):
+        pass
+
+
+def test_pepper_is_replaced_by_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rotate, restart, reseal, forget: what was kept is opened until the end, and after it."""
+    monkeypatch.setenv("LOYALTY_DATA_DIR", str(tmp_path))
+    settings = Settings(data_dir=tmp_path)
+    _keep(settings.pepper_file, PEPPER)
+    url = settings.database().url.render_as_string()
+    migrate(settings.database())
+    asyncio.run(_open(settings))
+    old = name_of(check_of(PEPPER))
+    key = ("scope", "key")
+    with writing(settings.database()) as connection:
+        sealed = Seal(PEPPER).close(b"an answer", *key)
+        row = {"scope": key[0], "idempotency_key": key[1], "method": "", "fingerprint": b""}
+        connection.execute(insert(RememberedTable), [row | {"answer": sealed, "created_ms": 1}])
+
+    assert _command(monkeypatch, "pepper", "rotate") == 0
+
+    peppers = settings.peppers()
+    assert peppers.current != PEPPER
+    assert peppers.others == (PEPPER,)
+    assert f"{old} is still known" in capsys.readouterr().out
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob("code-pepper*")} == {0o600}
+    asyncio.run(_open(settings))
+    assert _command(monkeypatch, "pepper", "list") == 0
+    assert "current" in capsys.readouterr().out
+    assert _command(monkeypatch, "pepper", "forget", "--yes", name_of(check_of(peppers.current)))
+    assert "only a retired one can be forgotten" in capsys.readouterr().err
+
+    assert _command(monkeypatch, "pepper", "reseal") == 0
+    assert "1 answers are kept: 1 were sealed again" in capsys.readouterr().out
+    assert _command(monkeypatch, "pepper", "forget", "--yes", old) == 0
+
+    assert settings.peppers() == Peppers(peppers.current)
+    asyncio.run(_open(settings))
+    (kept,) = rows(url, "SELECT answer FROM remembered_answer")
+    assert Seal(peppers.current).open(kept.answer, *key) == b"an answer"
+    _keep(settings.pepper_file, PEPPER)
+    with pytest.raises(PepperError):
+        asyncio.run(_open(settings))
+
+
+@pytest.mark.parametrize("moment", ["first", "second"])
+def test_rotation_that_is_cut_short_loses_no_pepper(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Wherever it ends, the old pepper is in one of the files."""
+    settings = Settings(data_dir=tmp_path)
+    _keep(settings.pepper_file, PEPPER)
+    renamed = Path.replace
+    left = ["first", "second"].index(moment)
+
+    def fail(path: Path, target: Path) -> Path:
+        nonlocal left
+        if not left:
+            raise OSError("gone")
+        left -= 1
+        return renamed(path, target)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "replace", fail)
+        with pytest.raises(OSError, match="gone"):
+            settings.rotate_pepper()
+
+    assert PEPPER in settings.peppers().known
+    assert not list(tmp_path.glob(".code*"))

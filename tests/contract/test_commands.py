@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
 from server import bootstrap
 from server.cli import main
@@ -18,6 +17,7 @@ from server.domain.errors import DeadlinePassedError, LoyaltyError, StorageUnava
 from server.domain.program import Catalog
 from server.sandbox.demo_data import PROGRAM_FILE
 from server.storage.migrate import migrate
+from server.storage.peppers import PepperError
 from server.storage.store import Store
 from tests.support.databases import Backend, fresh_database
 from tests.support.ledger import audit, balances, execute
@@ -25,6 +25,7 @@ from tests.support.programs import PROGRAM_ID, add_member, put_program
 from tests.support.stores import PEPPER, open_store
 
 MEMBER = "4711fc2a-3a8f-414f-a9e7-44dd5231dca7"
+ANOTHER = "another pepper of thirty-two letters"
 OTHER = "0d9b2f64-7c1e-4b5a-9f3d-2e8a6c5b7d10"
 ON_WHAT_IS_THERE = (
     ("keys", "list"),
@@ -275,41 +276,49 @@ def test_malformed_idempotency_key_is_misuse(
     assert balances(members, MEMBER) == (100, 0)
 
 
-def test_outcome_under_another_pepper_is_told(
+def test_adjustment_with_another_pepper_is_refused(
     run: Run, members: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An adjustment that was kept under another pepper says so in a line, and moves nothing."""
-    once = ("adjust", PROGRAM_ID, MEMBER, "5", "--reason", "gift", "--key", "k")
-    assert run(*once) == 0
+    """An outcome sealed with another pepper could not be opened by the servers': nothing moves."""
+    assert run("adjust", PROGRAM_ID, MEMBER, "5", "--reason", "gift", "--key", "k") == 0
     capsys.readouterr()
-    monkeypatch.setenv("LOYALTY_CODE_PEPPER", "another pepper of thirty-two letters")
+    monkeypatch.setenv("LOYALTY_CODE_PEPPER", ANOTHER)
 
-    assert run(*once) == 1
+    assert run("adjust", PROGRAM_ID, MEMBER, "5", "--reason", "gift") == 1
 
     told = capsys.readouterr().err
-    assert "Warning: this code pepper opens none of the answers" in told
-    assert "sealed with another code pepper: set LOYALTY_CODE_PEPPER" in told
+    assert "is not the store's: it opens none of the answers" in told
+    assert "`loyalty pepper accept`" in told
     assert balances(members, MEMBER) == (105, 0)
 
 
-def test_server_with_another_pepper_says_so(
-    run: Run, members: str, monkeypatch: pytest.MonkeyPatch
+def test_server_with_another_pepper_is_refused(
+    run: Run, members: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It can't refuse, for after a loss that is how one goes on; without a word it must not."""
+    """It would call right codes wrong; whoever lost the pepper says so once, with no server on."""
     run("adjust", PROGRAM_ID, MEMBER, "5", "--reason", "gift")
 
     async def start() -> None:
         async with bootstrap.open_store(Settings()):
             assert balances(members, MEMBER) == (105, 0)
 
-    with capture_logs() as with_own:
+    asyncio.run(start())
+    monkeypatch.setenv("LOYALTY_CODE_PEPPER", ANOTHER)
+    with pytest.raises(PepperError, match=r"was served with the code pepper \w{8}"):
         asyncio.run(start())
-    assert not with_own
 
-    monkeypatch.setenv("LOYALTY_CODE_PEPPER", "another pepper of thirty-two letters")
-    with capture_logs() as with_another:
+    async def accept_beside_a_server() -> None:
+        async with open_store(members):
+            assert await asyncio.to_thread(run, "pepper", "accept", "--yes") == 1
+
+    asyncio.run(accept_beside_a_server())
+    assert "is open elsewhere: stop the servers first" in capsys.readouterr().err
+    assert run("pepper", "accept", "--yes") == 0
+
+    asyncio.run(start())
+    monkeypatch.setenv("LOYALTY_CODE_PEPPER", PEPPER.decode())
+    with pytest.raises(PepperError):
         asyncio.run(start())
-    assert [line["event"] for line in with_another] == ["code pepper is not the store's"]
 
 
 @pytest.mark.parametrize("text", ["", " ", "two\nlines", "x" * 257, "\x1b[31m"])

@@ -21,7 +21,6 @@ import structlog
 from loyalty.v1 import member_service_pb2
 from server.sandbox.fixed_codes import FARHAN
 from server.transport import tls
-from server.transport.redaction import redact
 from server.transport.tls import Certificates, TlsFiles, TransportSecurityError
 from tests.support.banks import ServerProcess, process_environment
 from tests.support.certificates import (
@@ -385,13 +384,14 @@ def test_plaintext_for_other_machines_must_be_asked_for(host: str, place: Place)
     tls.require_protection(host, place.files, allow_plaintext=False)
 
 
-def test_key_that_everybody_may_read_is_warned_of(place: Place) -> None:
-    """A key's file open to the whole machine is told in the log."""
-    place.files.private_key.chmod(0o604)
-    with structlog.testing.capture_logs() as logs:
+@pytest.mark.parametrize("mode", [0o604, 0o602, 0o644])
+def test_key_that_everybody_may_read_is_refused(place: Place, mode: int) -> None:
+    """A key's file open to the whole machine is refused with what mends it; a group's is taken."""
+    place.files.private_key.chmod(mode)
+    with pytest.raises(TransportSecurityError, match=f"`chmod 600 {place.files.private_key}`"):
         Certificates(place.files)
-    assert [entry["event"] for entry in logs] == ["private key is readable by everybody"]
-    assert redact(None, "warning", logs[0])["file"] == str(place.files.private_key)
+    place.files.private_key.chmod(0o640)
+    Certificates(place.files)
 
 
 @dataclass

@@ -1,0 +1,160 @@
+"""Repairs: what the transfers prove is derived again from them, and nothing else is touched."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from server.cli import main
+from server.storage.alone import OpenElsewhereError
+from server.storage.audit import audit
+from server.storage.databases import Database
+from server.storage.repair import RepairError, propose, repair
+from tests.support.contents import columns_of, digests
+from tests.support.databases import Backend, fresh_database
+from tests.support.ledger import execute, rows
+from tests.support.lived_store import live
+from tests.support.stores import open_store
+
+REASON = "a hand in the database, case 17"
+
+
+@pytest.fixture
+def lived_url(backend: Backend) -> Iterator[str]:
+    """A store of each kind in which everything has happened that can."""
+    with fresh_database(backend) as url:
+        asyncio.run(live(url))
+        yield url
+
+
+def _content(url: str) -> dict[str, tuple[int, str]]:
+    database = Database.from_text(url)
+    columns = columns_of(database)
+    columns.pop("repair")
+    return digests(database, columns)
+
+
+ANOTHER_HASH = "(SELECT max(digest) FROM api_key)"
+LAST = "(SELECT max(destination_id) FROM transfer)"
+LONE_HOLD = (
+    "(SELECT min(hold_id) FROM hold WHERE status = 1 GROUP BY transaction_id HAVING count(*) = 1)"
+)
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "which"),
+    [
+        ("account", "balance = balance + 5", "kind = 1"),
+        ("account", "balance = balance - 5", "kind = 3"),
+        ("account", "sequence = sequence + 1", f"account_id = {LAST}"),
+        ("account", f"head = {ANOTHER_HASH}", f"account_id = {LAST}"),
+        ("hold", "points = points + 1", f"hold_id IN {LONE_HOLD}"),
+        ("loyalty_transaction", "points_earned = points_earned + 1", "status = 2"),
+        ("incentive_usage", "quantity = quantity + 1", "shard >= 0"),
+    ],
+)
+def test_what_the_transfers_prove_is_mended(
+    lived_url: str, table: str, change: str, which: str
+) -> None:
+    """A row that was changed by hand is shown, then set to what it was, with the reason kept."""
+    database = Database.from_text(lived_url)
+    before = _content(lived_url)
+    execute(lived_url, f"UPDATE {table} SET {change} WHERE {which}")  # noqa: S608 - ours.
+    broken = _content(lived_url)
+    assert broken != before
+
+    proposal = propose(database)
+
+    assert {mend.table for mend in proposal.mends} == {table}
+    assert not proposal.findings.all_hold
+    assert _content(lived_url) == broken
+
+    repair(database, REASON)
+
+    assert audit(database).all_hold
+    assert _content(lived_url) == before
+    (kept,) = rows(lived_url, "SELECT reason, changes FROM repair")
+    assert kept.reason == REASON
+    assert {one["table"] for one in json.loads(kept.changes)} == {table}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ("DELETE FROM transfer WHERE transfer_id = (SELECT max(transfer_id) FROM transfer)",),
+        ("DELETE FROM transfer WHERE transfer_id = 2",),
+        ("UPDATE transfer SET points = points + 1 WHERE transfer_id = 2",),
+        (
+            "UPDATE account SET balance = balance + 5 WHERE kind = 1",
+            "UPDATE loyalty_transaction SET status = 3 WHERE status = 2",
+        ),
+        ("UPDATE account SET head = (SELECT max(digest) FROM api_key) WHERE sequence > 0",),
+    ],
+)
+def test_what_the_transfers_do_not_prove_is_left(lived_url: str, changes: tuple[str, ...]) -> None:
+    """After a deleted or changed transfer nothing is guessed, and the words say what to do."""
+    database = Database.from_text(lived_url)
+    for statement in changes:
+        execute(lived_url, statement)
+    broken = _content(lived_url)
+
+    with pytest.raises(RepairError, match="restore the last backup whose audit holds"):
+        repair(database, REASON)
+
+    assert _content(lived_url) == broken
+    assert rows(lived_url, "SELECT * FROM repair") == []
+
+
+def test_forged_transfer_is_not_made_good(lived_url: str) -> None:
+    """A transfer put in with the right hashes, past both accounts, proves nothing to them."""
+    execute(
+        lived_url,
+        "UPDATE account SET balance = balance + 1, sequence = sequence - 1, head = "
+        "(SELECT max(digest) FROM api_key) WHERE account_id IN (SELECT source_id FROM transfer "
+        "WHERE transfer_id = (SELECT max(transfer_id) FROM transfer) UNION SELECT destination_id "
+        "FROM transfer WHERE transfer_id = (SELECT max(transfer_id) FROM transfer))",
+    )
+    assert propose(Database.from_text(lived_url)).mends == []
+
+
+async def test_store_that_is_served_is_not_mended(lived_url: str) -> None:
+    """A server would go on with rows that it has read; what is wrong is shown beside it."""
+    execute(lived_url, "UPDATE incentive_usage SET quantity = quantity + 1")
+    database = Database.from_text(lived_url)
+    async with open_store(lived_url):
+        assert (await asyncio.to_thread(propose, database)).mends
+        with pytest.raises(OpenElsewhereError):
+            await asyncio.to_thread(repair, database, REASON)
+
+
+def _command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr("sys.argv", ["loyalty", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
+
+
+def test_command_shows_then_mends(
+    lived_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`loyalty repair` ends with 1 while something is wrong, and mends only with a reason."""
+    monkeypatch.setenv("LOYALTY_DATABASE_URL", lived_url)
+    assert _command(monkeypatch, "repair") == 0
+    assert "there is nothing to repair" in capsys.readouterr().out
+    (one,) = rows(lived_url, "SELECT account_id, balance FROM account WHERE kind = 1 LIMIT 1")
+    execute(
+        lived_url, "UPDATE account SET balance = balance + 5 WHERE account_id = :one", one=one[0]
+    )
+
+    assert _command(monkeypatch, "repair") == 1
+
+    told = capsys.readouterr()
+    assert f"account {one[0]}: balance {one[1] + 5} -> {one[1]}, as its " in told.out
+    assert "Stop the servers, then `loyalty repair --apply" in told.err
+    assert _command(monkeypatch, "repair", "--apply", "--yes") == 2
+    assert _command(monkeypatch, "repair", "--apply", "--reason", REASON, "--yes") == 0
+    assert "the audit holds" in capsys.readouterr().out
+    assert audit(Database.from_text(lived_url)).all_hold
