@@ -31,7 +31,7 @@ from server.domain.records import (
     TransactionStatus,
 )
 from server.storage.code_counts import refusal
-from server.storage.seal import Seal
+from server.storage.seal import PageSeal, Seal
 from server.storage.statements import REFUSAL_COLUMNS
 from server.storage.tables import (
     AccountTable,
@@ -90,6 +90,7 @@ class SqlReader:
 
     def __init__(self, session: AsyncSession, pepper: bytes) -> None:
         self._session = session
+        self._pepper = pepper
         self._seal = Seal(pepper)
 
     async def member(self, program_id: str, loyalty_id: str) -> Member | None:
@@ -153,6 +154,14 @@ class SqlReader:
             return None
         answer = self._seal.open(row.answer, scope, idempotency_key)
         return _record(Remembered, row, answer=answer)
+
+    def page_token(self, listing: str, last: int) -> str:
+        """See `Reader.page_token`."""
+        return PageSeal(self._pepper).close(listing, last)
+
+    def read_page_token(self, token: str, listing: str) -> int | None:
+        """See `Reader.read_page_token`."""
+        return PageSeal(self._pepper).open(token, listing)
 
     async def code_refusals(self) -> Sequence[Refusal]:
         """See `Reader.code_refusals`."""

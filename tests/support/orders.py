@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from server.application.basket_records import basket_to_json
 from server.application.claim_receipt import ClaimReceipt, claim_receipt
 from server.application.expire_overdue import find_overdue_transactions, void_overdue
 from server.application.idempotency import Keyed, run_once
@@ -165,7 +166,9 @@ class Till:
     async def unclaimed(self, content: Basket) -> Any:
         """Record an order without a guest; answers the result with its receipt code."""
         pos = PointOfSale("1", 9999, "Partner", None, None, None)
-        command = RecordUnclaimed(self.key, "RESTAURANT", "EAT_IN", pos, content, "{}")
+        command = RecordUnclaimed(
+            self.key, "RESTAURANT", "EAT_IN", pos, content, basket_to_json(content)
+        )
         return (await self.call(record_unclaimed, command)).result
 
     async def claim_receipt(self, loyalty_id: str, receipt_code: str) -> Told:
