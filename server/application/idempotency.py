@@ -28,7 +28,7 @@ class Repeated:
     """The answer of an earlier call that this one repeats, and the stores that it acted in."""
 
     answer: bytes
-    stores: frozenset[int]
+    stores: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

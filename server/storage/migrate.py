@@ -22,9 +22,17 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 BASE = "base"
 """Revision of a database without tables."""
 
-SHORT_LIVED = {"code_tally", "wrong_code", "code_refusal", "code.partner"}
+SHORT_LIVED = {
+    "code_tally",
+    "wrong_code",
+    "code_refusal",
+    "code.partner",
+    "loyalty_transaction.refused_offers",
+    "remembered_answer.stores",
+    "member_email",
+}
 """
-Tables and columns whose content nobody misses a day later.
+Tables and columns whose content nobody misses a day later, or that other rows tell again.
 
 No data is lost when an older schema has no place for it.
 """
