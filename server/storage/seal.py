@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _NONCE_BYTES = 12
 _ROW_BYTES = 8
+_TOKEN_CHARACTERS = 48
 
 
 class SealError(Exception):
@@ -54,19 +55,28 @@ class Seal:
 
 
 class PageSeal:
-    """Encrypts and authenticates the numbers of rows in page tokens, each for its listing."""
+    """
+    Encrypts and authenticates the numbers of rows in page tokens, each for its listing.
+
+    The nonce is made of what is sealed, so that the same page is answered with the same bytes, and
+    no nonce serves two contents.
+    """
 
     def __init__(self, pepper: bytes) -> None:
+        self._nonces = hmac.digest(pepper, b"page token nonces", hashlib.sha256)
         self._cipher = AESGCM(hmac.digest(pepper, b"page tokens", hashlib.sha256))
 
     def close(self, listing: str, last: int) -> str:
-        """Seal the number of a row as text of 48 characters for a URL; no two are alike."""
-        nonce = os.urandom(_NONCE_BYTES)
+        """Seal the number of a row as text of 48 characters, fit for a URL."""
+        place = f"{listing}|{last}".encode()
+        nonce = hmac.digest(self._nonces, place, hashlib.sha256)[:_NONCE_BYTES]
         sealed = self._cipher.encrypt(nonce, last.to_bytes(_ROW_BYTES), listing.encode())
         return base64.urlsafe_b64encode(nonce + sealed).decode()
 
     def open(self, token: str, listing: str) -> int | None:
         """Open a page token; absent when this store did not seal it for this listing."""
+        if len(token) != _TOKEN_CHARACTERS:
+            return None  # Padding that is not needed would be overlooked.
         try:
             sealed = base64.b64decode(token, altchars=b"-_", validate=True)
             nonce, body = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
