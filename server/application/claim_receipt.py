@@ -88,7 +88,7 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
     )
     return Done(
         ClaimedReceipt(loyalty_id, transaction.transaction_id, member.available.balance, earned),
-        flags=offer_flags(offers.refused, transaction),
+        flags=offer_flags(program, offers.refused, transaction),
         stores=frozenset({transaction.store_id}),
     )
 

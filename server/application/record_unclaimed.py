@@ -122,7 +122,7 @@ def record_unclaimed(unit: Unit, command: RecordUnclaimed, now_ms: int) -> Done[
     )
     return Done(
         RecordedUnclaimed(transaction.transaction_id, receipt_code, presentation),
-        flags=offer_flags(offers.refused, transaction),
+        flags=offer_flags(program, offers.refused, transaction),
         stores=frozenset({store.store_id}),
     )
 

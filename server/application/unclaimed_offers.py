@@ -144,8 +144,14 @@ def _split(
     return JudgedOffers(kept, holding, refused, broken)
 
 
-def offer_flags(refused: Mapping[str, str], transaction: Transaction) -> tuple[Flag, ...]:
-    """Flag the offers that do not hold, together by reason."""
+def offer_flags(
+    program: Program, refused: Mapping[str, str], transaction: Transaction
+) -> tuple[Flag, ...]:
+    """
+    Flag the offers that do not hold, together by reason.
+
+    What the program does not have is the caller's own text, which is never logged.
+    """
     by_reason: dict[str, list[str]] = {}
     for name, reason in refused.items():
         by_reason.setdefault(reason, []).append(name)
@@ -159,7 +165,7 @@ def offer_flags(refused: Mapping[str, str], transaction: Transaction) -> tuple[F
                 "partner": transaction.partner,
                 "transaction_id": transaction.transaction_id,
                 "status": transaction.status.name,
-                "offers": names[:LISTED_MAX],
+                "offers": [name for name in names if name in program.incentives][:LISTED_MAX],
                 "offer_count": len(names),
             },
         )

@@ -182,7 +182,7 @@ BUGS = (
     Bug(
         "nobody is told of offers that do not hold",
         f"{APPLICATION}.record_unclaimed",
-        "flags=offer_flags(offers.refused, transaction),",
+        "flags=offer_flags(program, offers.refused, transaction),",
         "flags=(),",
     ),
     Bug(
