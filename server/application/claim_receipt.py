@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
+from server.application.basket_records import basket_from_json
 from server.application.idempotency import Done
 from server.application.reads import Reads
+from server.application.unclaimed_offers import JudgedOffers, judge_claimed, offer_flags
 from server.application.unit import Unit
-from server.application.update_transaction import earn
+from server.application.update_transaction import count_uses, earn
+from server.domain.basket import as_catalogued, without_incentives
+from server.domain.clock import DAY_MS
 from server.domain.codes import plain_receipt_code
+from server.domain.earning import points_earned
 from server.domain.errors import (
     MemberNotFoundError,
     ReceiptAlreadyClaimedError,
+    ReceiptExpiredError,
     ReceiptNotFoundError,
 )
 from server.domain.keys import ApiKey
-from server.domain.records import TransactionStatus
+from server.domain.program import Program
+from server.domain.records import Member, Transaction, TransactionStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +51,13 @@ class ClaimedReceipt:
 
 def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[ClaimedReceipt]:
     """
-    Give a member the points of an order, once.
+    Give a member the points of an order, once, and count the offers that it used.
 
     Raises:
         MemberNotFoundError: No member has this loyalty ID.
         ReceiptNotFoundError: The code was never given out, or its order was cancelled.
         ReceiptAlreadyClaimedError: The receipt was turned into points before.
+        ReceiptExpiredError: The order is older than the program lets receipts be claimed.
         StoreNotAllowedError: The key is limited to other stores than the order's.
     """
     program = unit.catalog.programs[command.key.program_id]
@@ -64,7 +73,11 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
     command.key.require_store(transaction.store_id)
     if transaction.status is not TransactionStatus.UNCLAIMED:
         raise ReceiptAlreadyClaimedError
-    earned = earn(unit, program, transaction, member, transaction.points_earned, now_ms)
+    if now_ms - transaction.created_ms > program.receipt_days * DAY_MS:
+        raise ReceiptExpiredError(program.receipt_days)
+    points, offers = _judged(unit, program, transaction, member)
+    earned = earn(unit, program, transaction, member, points, now_ms)
+    count_uses(unit, transaction, member, offers.uses, transaction.created_ms)
     unit.change(
         transaction,
         status=TransactionStatus.CLAIMED,
@@ -75,5 +88,26 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
         updated_ms=now_ms,
     )
     return Done(
-        ClaimedReceipt(loyalty_id, transaction.transaction_id, member.available.balance, earned)
+        ClaimedReceipt(loyalty_id, transaction.transaction_id, member.available.balance, earned),
+        flags=offer_flags(program, offers.refused, transaction),
+        stores=frozenset({transaction.store_id}),
     )
+
+
+def _judged(
+    unit: Unit, program: Program, transaction: Transaction, member: Member
+) -> tuple[int, JudgedOffers]:
+    """Judge the offers of the order; answers what it is worth without those that do not hold."""
+    told = transaction.refused_offers
+    before = None if told is None else frozenset(json.loads(told))
+    basket = as_catalogued(basket_from_json(transaction.basket or "{}"), program)
+    offers = judge_claimed(unit, program, transaction, member, basket, before)
+    points = transaction.points_earned
+    if offers.refused:
+        # The receipt told what the order is worth by the program of then: only the part of it
+        # that these offers make is taken off.
+        whole = without_incentives(basket, program, before or ())
+        digits = program.currency_digits
+        if all_points := points_earned(whole, program.earning, digits):
+            points = points * points_earned(offers.basket, program.earning, digits) // all_points
+    return points, offers

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import unicodedata
 import uuid
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from server.application.idempotency import Done
 from server.application.reads import NOTHING, Reads
 from server.application.unit import Unit
-from server.domain.errors import FieldViolation, RequestInvalidError
+from server.domain.errors import EmailTakenError, FieldViolation, RequestInvalidError
 from server.domain.keys import ApiKey
 from server.domain.ledger import GENESIS, Account, AccountKind
-from server.domain.records import Member
+from server.domain.program import Program
+from server.domain.records import Member, MemberEmail
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +38,35 @@ def enroll_member(unit: Unit, command: EnrollMember, now_ms: int) -> Done[Member
     Enroll a guest with no points.
 
     Raises:
-        RequestInvalidError: The day of birth is no day of the calendar.
+        RequestInvalidError: The day of birth is no day of the calendar, or is still to come and
+            the program refuses that.
+        EmailTakenError: A member has the e-mail address already and the program refuses that.
     """
+    program = unit.catalog.programs[command.key.program_id]
     if command.birth_date is not None:
-        _require_day("birth_date", command.birth_date)
+        born_on = _require_day(command.birth_date)
+        if program.future_birth_date == "refuse" and born_on > _today(program, now_ms):
+            raise _birth_date_invalid("must not be a day to come")
+    email = folded_email(command.email or "")
+    first = unit.member_email(program.program_id, email) if email else None
+    if first is not None and program.shared_email == "refuse":
+        raise EmailTakenError
     # Scanned as it stands, a loyalty ID is a credential: all of it is random.
     member = new_member(command.key.program_id, str(uuid.uuid4()), command.name, now_ms)
     member.email = command.email
     member.locale = command.locale
     member.birth_date = command.birth_date
     unit.add_member(member)
+    if email and first is None:
+        # Kept whatever the program says today, for it may say otherwise tomorrow. Of two that
+        # enroll at once, the database lets one keep it, and the other runs again and meets it.
+        unit.add(MemberEmail(program.program_id, email, member.number))
     return Done(member)
+
+
+def folded_email(email: str) -> str:
+    """Write an e-mail address so that those of one mailbox are equal, whatever their case."""
+    return unicodedata.normalize("NFC", email.strip().casefold())
 
 
 def new_member(program_id: str, loyalty_id: str, name: str, created_ms: int) -> Member:
@@ -64,10 +85,16 @@ def new_member(program_id: str, loyalty_id: str, name: str, created_ms: int) -> 
     )
 
 
-def _require_day(field: str, text: str) -> None:
+def _require_day(text: str) -> date:
     try:
-        date.fromisoformat(text)
+        return date.fromisoformat(text)
     except ValueError:
-        raise RequestInvalidError(
-            (FieldViolation(field, "must be a day of the calendar, as YYYY-MM-DD"),)
-        ) from None
+        raise _birth_date_invalid("must be a day of the calendar, as YYYY-MM-DD") from None
+
+
+def _birth_date_invalid(message: str) -> RequestInvalidError:
+    return RequestInvalidError((FieldViolation("birth_date", message),))
+
+
+def _today(program: Program, now_ms: int) -> date:
+    return datetime.fromtimestamp(now_ms / 1000, ZoneInfo(program.time_zone)).date()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server.application.idempotency import idempotency_scope
+from server.application.idempotency import idempotency_scope, require_kept_stores
 from server.application.reading import Reader, TransactionEntry
 from server.domain.errors import TransactionNotFoundError
 from server.domain.keys import ApiKey
@@ -25,5 +25,13 @@ async def get_transaction(reader: Reader, key: ApiKey, transaction_id: str) -> T
 
 
 async def get_remembered(reader: Reader, key: ApiKey, idempotency_key: str) -> Remembered | None:
-    """Find what a call of the key's partner was answered; None when it never took effect."""
-    return await reader.remembered(idempotency_scope(key), idempotency_key)
+    """
+    Find what a call of the key's partner was answered; None when it never took effect.
+
+    Raises:
+        StoreNotAllowedError: The call acted in a store that the key is not for.
+    """
+    remembered = await reader.remembered(idempotency_scope(key), idempotency_key)
+    if remembered is not None:
+        require_kept_stores(remembered, key)
+    return remembered

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from server.application.unit import Refused, Unit
 from server.domain.errors import IdempotencyKeyReusedError, LoyaltyError
+from server.domain.flags import Flag
 from server.domain.keys import ApiKey
 from server.domain.records import Code, Remembered, Transaction
 
@@ -23,9 +25,10 @@ OPERATOR_SCOPE = "operator"
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """The answer of an earlier call that this one repeats."""
+    """The answer of an earlier call that this one repeats, and the stores that it acted in."""
 
     answer: bytes
+    stores: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +38,14 @@ class Done(Generic[R]):
 
     Attributes:
         kept_with: Record that keeps the rendered answer, so that a retry gets the same bytes.
+        flags: What was let through although it should not be, for operators.
+        stores: The stores that the call acted in: its answer is for keys that may act there.
     """
 
     result: R
     kept_with: Code | Transaction | None = None
+    flags: tuple[Flag, ...] = ()
+    stores: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +57,14 @@ class Keyed:
         scope: Whose key it is: a program's partner, or an operator.
         method: The RPC, as `Service/Method`, or the command of an operator.
         fingerprint: Hash of the request's meaning.
+        caller: The API key that sent it; absent when an operator did.
     """
 
     scope: str
     key: str
     method: str
     fingerprint: bytes
+    caller: ApiKey | None = None
 
 
 def idempotency_scope(key: ApiKey) -> str:
@@ -63,12 +72,26 @@ def idempotency_scope(key: ApiKey) -> str:
     return f"{key.program_id}/{key.partner}"
 
 
+def require_kept_stores(remembered: Remembered, caller: ApiKey) -> None:
+    """
+    Keep an answer from those keys of its partner that may not act where its call did.
+
+    An answer that an older version kept does not say where that was, and is any of them.
+
+    Raises:
+        StoreNotAllowedError: The key is limited to other stores.
+    """
+    for store_id in json.loads(remembered.stores or "[]"):
+        caller.require_store(store_id)
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Rendered answer, and whether an earlier call gave it."""
+    """Rendered answer, whether an earlier call gave it, and what operators are told of it."""
 
     body: bytes
     repeated: bool
+    flags: tuple[Flag, ...] = ()
 
 
 def run_once(
@@ -86,6 +109,7 @@ def run_once(
 
     Raises:
         IdempotencyKeyReusedError: The key was used with another request.
+        StoreNotAllowedError: The key was answered for a store that its caller is not for.
         LoyaltyError: The use case refuses; the key stays free.
     """
     earlier = _earlier_answer(unit, keyed)
@@ -105,12 +129,20 @@ def run_once(
     if isinstance(outcome, Repeated):
         answer = Answer(outcome.answer, repeated=True)
     else:
-        answer = Answer(render(outcome.result), repeated=False)
+        answer = Answer(render(outcome.result), repeated=False, flags=outcome.flags)
         if outcome.kept_with is not None:
             unit.change(outcome.kept_with, answer=answer.body)
     if keyed is not None:
         unit.add(
-            Remembered(keyed.scope, keyed.key, keyed.method, keyed.fingerprint, answer.body, now_ms)
+            Remembered(
+                scope=keyed.scope,
+                idempotency_key=keyed.key,
+                method=keyed.method,
+                fingerprint=keyed.fingerprint,
+                answer=answer.body,
+                created_ms=now_ms,
+                stores=json.dumps(sorted(outcome.stores)),
+            )
         )
     return answer
 
@@ -124,4 +156,6 @@ def _earlier_answer(unit: Unit, keyed: Keyed | None) -> Answer | None:
         return None
     if remembered.fingerprint != keyed.fingerprint:
         raise IdempotencyKeyReusedError(keyed.key)
+    if keyed.caller is not None:
+        require_kept_stores(remembered, keyed.caller)
     return Answer(remembered.answer, repeated=True)

@@ -120,7 +120,8 @@ def identify_member(
         raise MemberNotFoundError(loyalty_id)
     transaction = _open_transaction(unit, program, member, command, now_ms)
     return Done(
-        Identified(program, member, transaction.transaction_id, member.available.balance, ())
+        Identified(program, member, transaction.transaction_id, member.available.balance, ()),
+        stores=frozenset({transaction.store_id}),
     )
 
 
@@ -165,6 +166,7 @@ def _identify_by_code(
             program, member, transaction.transaction_id, member.available.balance, selection
         ),
         kept_with=code,
+        stores=frozenset({pos.store_id}),
     )
 
 
@@ -188,7 +190,7 @@ def _earlier_claim(unit: Unit, code: Code, claim_key: str) -> Repeated | None:
     if code.claim_key == claim_key and code.transaction_id and code.answer is not None:
         transaction = unit.transaction(code.transaction_id)
         if transaction is not None and transaction.status is TransactionStatus.PENDING:
-            return Repeated(code.answer)
+            return Repeated(code.answer, frozenset({transaction.store_id}))
     return None
 
 
@@ -218,7 +220,7 @@ def _open_transaction(
         partner=command.key.partner,
         created_ms=now_ms,
         updated_ms=now_ms,
-        expires_ms=now_ms + program.pending_lifetime_s * 1000,
+        expires_ms=program.open_until_ms(now_ms, now_ms),
     )
     unit.add(transaction)
     return transaction

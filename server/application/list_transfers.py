@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +12,6 @@ from server.domain.keys import ApiKey
 from server.domain.ledger import AccountKind
 
 PAGE_SIZE_DEFAULT = 50
-TRANSFER_ID_MAX = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,27 +48,23 @@ async def list_transfers(reader: Reader, command: ListTransfers) -> TransferPage
         for account in (member.available, member.held, debt)
         if account is not None and command.account in {None, account.kind}
     ]
-    scope = f"{member.number}/{command.account or 0:d}"
+    listing = f"{member.number}/{command.account or 0:d}"
     size = command.page_size or PAGE_SIZE_DEFAULT
-    before = _read_token(command.page_token, scope) if command.page_token else None
+    before = _last_of_page(reader, command.page_token, listing)
     entries = await reader.transfers(accounts, before, size + 1)
     more = len(entries) > size
     page = entries[:size]
-    return TransferPage(page, _page_token(scope, page[-1].transfer_id) if more else "")
+    token = reader.page_token(listing, page[-1].transfer_id) if more else ""
+    return TransferPage(page, token)
 
 
-def _page_token(scope: str, transfer_id: int) -> str:
-    return base64.urlsafe_b64encode(f"{scope}/{transfer_id}".encode()).decode().rstrip("=")
-
-
-def _read_token(token: str, scope: str) -> int:
-    try:
-        text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
-        token_scope, _, transfer_id = text.rpartition("/")
-        if token_scope == scope and 0 < int(transfer_id) <= TRANSFER_ID_MAX:
-            return int(transfer_id)
-    except ValueError:
-        pass
-    raise RequestInvalidError(
-        (FieldViolation("page_token", "must be the next_page_token of this listing"),)
-    )
+def _last_of_page(reader: Reader, token: str, listing: str) -> int | None:
+    """Tell which transfer the page before ended with; absent on the first page."""
+    if not token:
+        return None
+    last = reader.read_page_token(token, listing)
+    if last is None:
+        raise RequestInvalidError(
+            (FieldViolation("page_token", "must be the next_page_token of this listing"),)
+        )
+    return last

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from server.application.reads import Reads
 from server.application.unit import Unit
-from server.domain.basket import Basket, IncentiveUse, incentive_uses
+from server.domain.basket import Basket, IncentiveUse, as_catalogued, incentive_uses
 from server.domain.errors import (
     FieldViolation,
     MemberNotFoundError,
@@ -76,12 +76,13 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """An order with all that was found out about it."""
+    """An order with all that was found out about it, each incentive as it is catalogued."""
 
     program: Program
     store: Store
     transaction: Transaction
     member: Member
+    basket: Basket
     holds: Sequence[Hold]
     uses: tuple[IncentiveUse, ...]
     failures: tuple[RuleFailure, ...]
@@ -203,7 +204,8 @@ def review_order(
         raise RequestInvalidError((FieldViolation("transaction_details.currency", message),))
     holds = unit.open_holds(transaction)
     held = frozenset(hold.incentive_id for hold in holds)
-    uses = incentive_uses(order.basket, program, held)
+    basket = as_catalogued(order.basket, program)
+    uses = incentive_uses(basket, program, held)
     if not store.loyalty_enabled and any(use.incentive.kind == "reward" for use in uses):
         raise RewardRefusedError(store.store_id)
     failures = judge(
@@ -215,19 +217,19 @@ def review_order(
         now_ms,
         local_time=order.local_time,
         service_mode=order.service_mode,
-        basket=order.basket,
+        basket=basket,
         claiming=order.claiming,
         whole=whole,
         own_holds=sum(hold.points for hold in holds),
     )
-    return Review(program, store, transaction, member, holds, uses, failures)
+    return Review(program, store, transaction, member, basket, holds, uses, failures)
 
 
 def judge(
     unit: Unit,
     program: Program,
     store: Store,
-    member: Member,
+    member: Member | None,
     uses: tuple[IncentiveUse, ...],
     now_ms: int,
     *,
@@ -238,17 +240,23 @@ def judge(
     whole: bool = False,
     own_holds: int = 0,
 ) -> tuple[RuleFailure, ...]:
-    """Evaluate the rules of the incentives used, reading only the past that they ask for."""
+    """
+    Evaluate the rules of the incentives used, reading only the past that they ask for.
+
+    Without a *member* nobody is logged in.
+    """
     if not uses:
         return ()
     needs = needs_history(uses)
     zone = ZoneInfo(store.time_zone)
-    facts = MemberFacts(
-        enrolled_on=datetime.fromtimestamp(member.created_ms / 1000, zone).date(),
-        birth_date=date.fromisoformat(member.birth_date) if member.birth_date else None,
-        claimed_orders=unit.claimed_orders(member) if needs.claimed_orders else 0,
-        spendable_points=member.available.balance + own_holds,
-    )
+    facts = None
+    if member is not None:
+        facts = MemberFacts(
+            enrolled_on=datetime.fromtimestamp(member.created_ms / 1000, zone).date(),
+            birth_date=date.fromisoformat(member.birth_date) if member.birth_date else None,
+            claimed_orders=unit.claimed_orders(member) if needs.claimed_orders else 0,
+            spendable_points=member.available.balance + own_holds,
+        )
     visit = Visit(
         local_time=_wall_clock(local_time, zone, now_ms),
         now_ms=now_ms,
@@ -270,9 +278,9 @@ def judge(
 
 
 def _history(
-    unit: Unit, program: Program, member: Member, incentive_id: str, *, total: bool
+    unit: Unit, program: Program, member: Member | None, incentive_id: str, *, total: bool
 ) -> History:
-    by_member, last_ms = unit.member_redemptions(member, incentive_id)
+    by_member, last_ms = unit.member_redemptions(member, incentive_id) if member else (0, None)
     by_all = unit.total_redemptions(program.program_id, incentive_id) if total else 0
     return History(by_member, by_all, last_ms)
 

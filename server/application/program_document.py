@@ -41,6 +41,7 @@ from server.domain.program import (
     Discount,
     DiscountKind,
     DiscountLevel,
+    FlagOrRefuse,
     Incentive,
     Program,
     Prompt,
@@ -48,6 +49,7 @@ from server.domain.program import (
     RedemptionRules,
     SpentPoints,
     Store,
+    TakeOrRefuse,
     vendor_key,
 )
 
@@ -223,6 +225,13 @@ class ProgramDocument(Entry):
     earning: EarningEntry = EarningEntry()
     void_spent: Annotated[SpentPoints, one_of(*get_args(SpentPoints))] = "refuse"
     multiple_incentives: Switch = True
+    unclaimed_offers: Annotated[FlagOrRefuse, one_of(*get_args(FlagOrRefuse))] = "flag"
+    pending_days: Annotated[int, whole_number(1, 365)] = 30
+    receipt_days: Annotated[int, whole_number(1, 3650)] = 30
+    void_days: Annotated[int, whole_number(1, 3650)] = 90
+    late_void: Annotated[FlagOrRefuse, one_of(*get_args(FlagOrRefuse))] = "flag"
+    shared_email: Annotated[TakeOrRefuse, one_of(*get_args(TakeOrRefuse))] = "take"
+    future_birth_date: Annotated[TakeOrRefuse, one_of(*get_args(TakeOrRefuse))] = "take"
     prompts: PromptsEntry
     stores: Annotated[list[StoreEntry], Field(min_length=1, max_length=STORES_MAX)]
     incentives: Annotated[list[IncentiveEntry], Field(max_length=INCENTIVES_MAX)]
@@ -373,6 +382,13 @@ def _program(document: ProgramDocument, digits: int) -> Program:
         earning=document.earning.earning(),
         void_spent=document.void_spent,
         multiple_incentives=document.multiple_incentives,
+        unclaimed_offers=document.unclaimed_offers,
+        pending_days=document.pending_days,
+        receipt_days=document.receipt_days,
+        void_days=document.void_days,
+        late_void=document.late_void,
+        shared_email=document.shared_email,
+        future_birth_date=document.future_birth_date,
     )
 
 

@@ -71,5 +71,11 @@ class Reader(Protocol):
     async def remembered(self, scope: str, idempotency_key: str) -> Remembered | None:
         """Find the answer kept under an idempotency key."""
 
+    def page_token(self, listing: str, last: int) -> str:
+        """Write down which row a page of a *listing* ended with, for this store alone to read."""
+
+    def read_page_token(self, token: str, listing: str) -> int | None:
+        """Read a token of `page_token`; absent when it is not one of this listing's."""
+
     async def debt(self, member: Member) -> Account | None:
         """Find a member's debt; absent when there never was one."""

@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
 from dataclasses import dataclass
+from datetime import datetime
 
 from server.application.idempotency import Done
 from server.application.order_review import require_store
 from server.application.reads import NOTHING, Reads
+from server.application.unclaimed_offers import JudgedOffers, judge_recorded, offer_flags
 from server.application.unit import Unit
-from server.domain.basket import Basket, incentive_uses
+from server.domain.basket import Basket, as_catalogued, incentive_names
 from server.domain.codes import new_receipt_code
 from server.domain.earning import points_earned
-from server.domain.errors import FieldViolation, RequestInvalidError
+from server.domain.errors import (
+    FieldViolation,
+    OfferNotFoundError,
+    RequestInvalidError,
+    RulesFailedError,
+)
+from server.domain.flags import OFFER_UNKNOWN
 from server.domain.ids import new_id
 from server.domain.keys import ApiKey
 from server.domain.point_of_sale import PointOfSale
 from server.domain.presentation import Presentation, unclaimed_presentation
-from server.domain.program import Incentive, Program
+from server.domain.program import Program
 from server.domain.records import Transaction, TransactionStatus
+from server.domain.rules import not_logged_in
 
 
 @dataclass(frozen=True, slots=True)
 class RecordUnclaimed:
-    """The order as the till reports it."""
+    """
+    The order as the till reports it.
+
+    Attributes:
+        basket_json: The basket, to be kept.
+        local_time: Date and time at the till; absent when not sent.
+    """
 
     key: ApiKey
     channel: str
@@ -31,6 +46,7 @@ class RecordUnclaimed:
     point_of_sale: PointOfSale
     basket: Basket
     basket_json: str
+    local_time: datetime | None = None
 
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
@@ -48,22 +64,35 @@ class RecordedUnclaimed:
 
 def record_unclaimed(unit: Unit, command: RecordUnclaimed, now_ms: int) -> Done[RecordedUnclaimed]:
     """
-    Record an order without a guest.
+    Record an order without a guest; offers that do not hold are flagged and earn nothing.
 
     Raises:
         StoreNotFoundError: The program has no such store.
         StoreNotAllowedError: The key is limited to other stores.
-        RequestInvalidError: The order uses rewards, or another currency.
-        RewardNotFoundError: A discount for points does not exist, or no longer does.
-        OfferNotFoundError: An offer does not exist, or no longer does.
+        RequestInvalidError: The order is in another currency.
+        RulesFailedError: It uses rewards, or offers that do not hold and the program refuses those.
+        OfferNotFoundError: An offer does not exist, or no longer does, and the program refuses
+            those.
     """
     program = unit.catalog.programs[command.key.program_id]
     pos = command.point_of_sale
     store = require_store(program, command.key, pos.store_id)
-    _require_no_rewards(program, command.basket)
+    basket = as_catalogued(command.basket, program)
+    _require_no_rewards(program, basket)
+    offers = judge_recorded(
+        unit,
+        program,
+        store,
+        basket,
+        now_ms,
+        local_time=command.local_time,
+        service_mode=command.service_mode,
+    )
+    if program.unclaimed_offers == "refuse":
+        _require_all_hold(offers)
     points = 0
     if store.loyalty_enabled:
-        points = points_earned(command.basket, program.earning, program.currency_digits)
+        points = points_earned(offers.basket, program.earning, program.currency_digits)
     receipt_code = new_receipt_code()
     transaction = Transaction(
         transaction_id=new_id(now_ms),
@@ -85,40 +114,35 @@ def record_unclaimed(unit: Unit, command: RecordUnclaimed, now_ms: int) -> Done[
         basket=command.basket_json,
         points_earned=points,
         receipt_digest=unit.code_digest(program.program_id, f"receipt:{receipt_code}"),
+        refused_offers=json.dumps(list(offers.refused), ensure_ascii=False),
     )
     unit.add(transaction)
     presentation = unclaimed_presentation(
         program.name, program.locale, transaction.transaction_id, points, receipt_code
     )
-    return Done(RecordedUnclaimed(transaction.transaction_id, receipt_code, presentation))
+    return Done(
+        RecordedUnclaimed(transaction.transaction_id, receipt_code, presentation),
+        flags=offer_flags(program, offers.refused, transaction),
+        stores=frozenset({store.store_id}),
+    )
 
 
 def _require_no_rewards(program: Program, basket: Basket) -> None:
-    violations = [
-        FieldViolation(f"transaction_details.{place}", "must not be reward while no guest is known")
-        for place in _reward_places(program, basket)
-    ]
     if basket.currency != program.currency:
         message = f"must be {program.currency}"
-        violations.append(FieldViolation("transaction_details.currency", message))
-    if violations:
-        raise RequestInvalidError(tuple(violations))
-    incentive_uses(basket, program)
+        raise RequestInvalidError((FieldViolation("transaction_details.currency", message),))
+    rewards = [
+        not_logged_in(name)
+        for name, kind in incentive_names(basket, program).items()
+        if kind == "reward"
+    ]
+    if rewards:
+        raise RulesFailedError(tuple(rewards))
 
 
-def _reward_places(program: Program, basket: Basket) -> Iterator[str]:
-    """Find rewards by what the lines call themselves and by what they name."""
-    for index, line in enumerate(basket.lines):
-        if line.product_type == "reward":
-            yield f"order[{index}].product_type"
-        elif line.product_type == "offer" and _is_reward(
-            program.find_incentive(line.incentive_id, line.loyalty_engine_id)
-        ):
-            yield f"order[{index}].incentive_id"
-    for index, discount in enumerate(basket.applied_discounts):
-        if _is_reward(program.find_incentive(discount.incentive_id, discount.engine_id)):
-            yield f"applied_discounts[{index}].incentive_id"
-
-
-def _is_reward(incentive: Incentive | None) -> bool:
-    return incentive is not None and incentive.kind == "reward"
+def _require_all_hold(offers: JudgedOffers) -> None:
+    for name, reason in offers.refused.items():
+        if reason == OFFER_UNKNOWN:
+            raise OfferNotFoundError(name)
+    if offers.failures:
+        raise RulesFailedError(offers.failures)

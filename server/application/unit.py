@@ -16,13 +16,16 @@ from server.domain.records import (
     Hold,
     IncentiveUsage,
     Member,
+    MemberEmail,
     Redemption,
     Remembered,
     Session,
     Transaction,
 )
 
-Record = Code | Hold | IncentiveUsage | Redemption | Remembered | Session | Transaction
+Record = (
+    Code | Hold | IncentiveUsage | MemberEmail | Redemption | Remembered | Session | Transaction
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,9 @@ class Unit(Protocol):
 
     def member_by_number(self, number: int) -> Member:
         """Find a member that another record names, and lock it."""
+
+    def member_email(self, program_id: str, email: str) -> MemberEmail | None:
+        """Find who enrolled first with a folded e-mail address."""
 
     def code_digest(self, program_id: str, code: str) -> bytes:
         """

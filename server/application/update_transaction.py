@@ -74,7 +74,7 @@ def update_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Updated] |
     review = review_order(unit, order, transaction, now_ms)
     if review.failures:
         raise _refusal(review)
-    expires_ms = now_ms + review.program.pending_lifetime_s * 1000
+    expires_ms = review.program.open_until_ms(transaction.created_ms, now_ms)
     unit.change(
         transaction,
         expires_ms=transaction.expires_ms if order.claiming else expires_ms,
@@ -85,8 +85,9 @@ def update_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Updated] |
         fingerprint=order.fingerprint,
     )
     hold_rewards(unit, review, now_ms)
+    stores = frozenset({transaction.store_id, review.store.store_id})
     if order.claiming:
-        return Done(_claim(unit, order, review, now_ms), kept_with=transaction)
+        return Done(_claim(unit, review, now_ms), kept_with=transaction, stores=stores)
     updated = Updated(
         loyalty_id=review.member.loyalty_id,
         transaction_id=transaction.transaction_id,
@@ -95,7 +96,7 @@ def update_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Updated] |
         redeemed_points=review.point_cost,
         presentation=None,
     )
-    return Done(updated, kept_with=transaction)
+    return Done(updated, kept_with=transaction, stores=stores)
 
 
 def _repeated(transaction: Transaction, order: Order) -> Repeated | None:
@@ -104,7 +105,8 @@ def _repeated(transaction: Transaction, order: Order) -> Repeated | None:
     if transaction.status not in {TransactionStatus.PENDING, TransactionStatus.CLAIMED}:
         raise TransactionNotClaimableError(order.transaction_id, transaction.status.name)
     if transaction.answer is not None and transaction.fingerprint == order.fingerprint:
-        return Repeated(transaction.answer)
+        stores = frozenset({transaction.store_id, order.point_of_sale.store_id})
+        return Repeated(transaction.answer, stores)
     if transaction.status is TransactionStatus.CLAIMED:
         raise TransactionNotClaimableError(order.transaction_id, transaction.status.name)
     return None
@@ -164,14 +166,14 @@ def release(unit: Unit, member: Member, hold: Hold, now_ms: int) -> None:
     unit.change(hold, status=HoldStatus.RELEASED, ended_ms=now_ms)
 
 
-def _claim(unit: Unit, order: Order, review: Review, now_ms: int) -> Updated:
+def _claim(unit: Unit, review: Review, now_ms: int) -> Updated:
     transaction, member, program = review.transaction, review.member, review.program
     redeemed = _capture(unit, transaction, member, now_ms)
     earned = 0
     if review.store.loyalty_enabled:
-        points = points_earned(order.basket, program.earning, program.currency_digits)
+        points = points_earned(review.basket, program.earning, program.currency_digits)
         earned = earn(unit, program, transaction, member, points, now_ms)
-    _count(unit, transaction, member, review.uses, now_ms)
+    count_uses(unit, transaction, member, review.uses, now_ms)
     unit.change(
         transaction,
         status=TransactionStatus.CLAIMED,
@@ -240,25 +242,25 @@ def room_for_points(member: Member) -> int:
     return POINTS_MAX - member.available.balance - member.held.balance
 
 
-def _count(
+def count_uses(
     unit: Unit,
     transaction: Transaction,
     member: Member,
     uses: tuple[IncentiveUse, ...],
-    now_ms: int,
+    used_ms: int,
 ) -> None:
-    """Keep what was used, for the rules that count it."""
+    """Keep what an order used, for the rules that count it."""
     for use in uses:
         incentive_id = use.incentive.incentive_id
         unit.add(
             Redemption(
-                redemption_id=new_id(now_ms),
+                redemption_id=new_id(used_ms),
                 program_id=member.program_id,
                 incentive_id=incentive_id,
                 member_number=member.number,
                 transaction_id=transaction.transaction_id,
                 quantity=use.quantity,
-                redeemed_ms=now_ms,
+                redeemed_ms=used_ms,
             )
         )
         unit.count_redemption(member, incentive_id, use.quantity)

@@ -14,7 +14,9 @@ from server.application.order_review import (
 from server.application.reads import Reads
 from server.application.unit import Unit
 from server.application.update_transaction import release, room_for_points
-from server.domain.errors import PointsInsufficientError
+from server.domain.clock import DAY_MS
+from server.domain.errors import PointsInsufficientError, VoidTooLateError
+from server.domain.flags import DAYS_PASSED, Flag, FlagKind
 from server.domain.keys import ApiKey
 from server.domain.ledger import POINTS_MAX, AccountKind, Cause, Origin
 from server.domain.program import Program
@@ -66,6 +68,7 @@ def void_transaction(unit: Unit, command: VoidTransaction, now_ms: int) -> Done[
         RequestInvalidError: The till names another guest or transaction.
         PointsInsufficientError: The earned points are spent and the program makes no debts, or
             none so large.
+        VoidTooLateError: The order is older than the program lets orders be cancelled.
     """
     program = unit.catalog.programs[command.key.program_id]
     transaction = find_transaction(unit, command.key, command.transaction_id)
@@ -75,9 +78,41 @@ def void_transaction(unit: Unit, command: VoidTransaction, now_ms: int) -> Done[
     if transaction.member_number is not None:
         member = unit.member_by_number(transaction.member_number)
         require_same_guest(unit, member, command.loyalty_id)
+    stores = frozenset({transaction.store_id, command.store_id or transaction.store_id})
     if transaction.status is TransactionStatus.VOID and transaction.answer is not None:
-        return Repeated(transaction.answer)
-    return Done(void(unit, program, transaction, now_ms), kept_with=transaction)
+        return Repeated(transaction.answer, stores)
+    flags = _lateness(program, transaction, command.key, now_ms)
+    voided = void(unit, program, transaction, now_ms)
+    return Done(voided, kept_with=transaction, flags=flags, stores=stores)
+
+
+def _lateness(
+    program: Program, transaction: Transaction, key: ApiKey, now_ms: int
+) -> tuple[Flag, ...]:
+    """
+    Flag the void of an order that is older than the program lets orders be cancelled.
+
+    An open transaction is no order yet, and one that is void already loses nothing more.
+
+    Raises:
+        VoidTooLateError: The program refuses it.
+    """
+    ordered = transaction.status in {TransactionStatus.CLAIMED, TransactionStatus.UNCLAIMED}
+    late_ms = now_ms - transaction.ordered_ms - program.void_days * DAY_MS
+    if not ordered or late_ms <= 0:
+        return ()
+    if program.late_void == "refuse":
+        raise VoidTooLateError(transaction.transaction_id, program.void_days)
+    about = {
+        "program_id": program.program_id,
+        "store_id": transaction.store_id,
+        "partner": key.partner,
+        "key_id": key.key_id,
+        "transaction_id": transaction.transaction_id,
+        "status": transaction.status.name,
+        "days": (now_ms - transaction.ordered_ms) // DAY_MS,
+    }
+    return (Flag(FlagKind.VOID_LATE, DAYS_PASSED, about),)
 
 
 def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) -> Voided:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from server.domain.errors import incentive_not_found
@@ -108,6 +108,65 @@ def exact_minor_units(value: float, digits: int) -> int:
     return int(minor)
 
 
+def as_catalogued(basket: Basket, program: Program) -> Basket:
+    """
+    Take each reward and offer for what the catalogue says it is, whatever the till calls it.
+
+    A line that sells a product stays one, whatever it names besides, and what the program does
+    not have keeps the till's word.
+    """
+    return replace(
+        basket,
+        lines=tuple(_line_as_catalogued(line, program) for line in basket.lines),
+        applied_discounts=tuple(
+            replace(discount, kind=incentive.kind)
+            if (incentive := program.find_incentive(discount.incentive_id, discount.engine_id))
+            else discount
+            for discount in basket.applied_discounts
+        ),
+    )
+
+
+def _line_as_catalogued(line: BasketLine, program: Program) -> BasketLine:
+    if line.product_type not in {"reward", "offer"}:
+        return line
+    incentive = program.find_incentive(line.incentive_id, line.loyalty_engine_id)
+    if incentive is None or incentive.kind == line.product_type:
+        return line
+    return replace(line, product_type=incentive.kind)
+
+
+def incentive_names(basket: Basket, program: Program) -> Mapping[str, IncentiveKind]:
+    """
+    Tell which incentives an order names, in order of appearance, and what the till calls them.
+
+    One is named by its incentive ID where the program has it, retired or not, else as the till
+    names it.
+    """
+    return {
+        _name(mention, program): mention[0]
+        for mention in (*(line for line, _ in _line_mentions(basket)), *_applied_mentions(basket))
+    }
+
+
+def without_incentives(basket: Basket, program: Program, names: Collection[str]) -> Basket:
+    """Leave out the lines and discounts of incentives, by the names of `incentive_names`."""
+    return replace(
+        basket,
+        lines=tuple(
+            line
+            for line in basket.lines
+            if line.product_type not in {"reward", "offer"}
+            or _name(_line_mention(line), program) not in names
+        ),
+        applied_discounts=tuple(
+            discount
+            for discount in basket.applied_discounts
+            if _name(_applied_mention(discount), program) not in names
+        ),
+    )
+
+
 def incentive_uses(
     basket: Basket, program: Program, held_incentives: frozenset[str] = frozenset()
 ) -> tuple[IncentiveUse, ...]:
@@ -137,16 +196,29 @@ def incentive_uses(
 _Mention = tuple[IncentiveKind, str | None, str | None]
 
 
+def _line_mention(line: BasketLine) -> _Mention:
+    kind: IncentiveKind = "reward" if line.product_type == "reward" else "offer"
+    return kind, line.incentive_id, line.loyalty_engine_id
+
+
 def _line_mentions(basket: Basket) -> Iterator[tuple[_Mention, int]]:
     for line in basket.lines:
         if line.product_type in {"reward", "offer"}:
-            kind: IncentiveKind = "reward" if line.product_type == "reward" else "offer"
-            yield (kind, line.incentive_id, line.loyalty_engine_id), line.quantity
+            yield _line_mention(line), line.quantity
+
+
+def _applied_mention(discount: AppliedDiscount) -> _Mention:
+    return discount.kind, discount.incentive_id, discount.engine_id
 
 
 def _applied_mentions(basket: Basket) -> Iterator[_Mention]:
-    for discount in basket.applied_discounts:
-        yield discount.kind, discount.incentive_id, discount.engine_id
+    return map(_applied_mention, basket.applied_discounts)
+
+
+def _name(mention: _Mention, program: Program) -> str:
+    _, incentive_id, engine_id = mention
+    incentive = program.find_incentive(incentive_id, engine_id)
+    return incentive.incentive_id if incentive else incentive_id or engine_id or ""
 
 
 def _resolve(mention: _Mention, program: Program, held_incentives: frozenset[str]) -> str:

@@ -11,7 +11,8 @@ def points_earned(basket: Basket, rules: EarningRules, currency_digits: int) -> 
     """
     Count the points of an order, at most `POINTS_MAX`.
 
-    Prices are net as reported, so that no discount is subtracted here.
+    Prices are net as reported, so that no discount is subtracted here. The basket is that of
+    `as_catalogued`: a till that calls a reward an offer does not make it earn.
     """
     amounts = [_amount(line, rules) for line in basket.lines if not _excluded(line, rules)]
     if rules.round_per is RoundPer.ORDER:

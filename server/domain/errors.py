@@ -193,6 +193,36 @@ class ReceiptAlreadyClaimedError(LoyaltyError):
 
 
 @dataclass(unsafe_hash=True)
+class ReceiptExpiredError(LoyaltyError):
+    """
+    Raised when a receipt is older than the program lets receipts be turned into points.
+
+    Attributes:
+        days: How many days after the order it could be.
+    """
+
+    days: int
+
+
+@dataclass(unsafe_hash=True)
+class VoidTooLateError(LoyaltyError):
+    """
+    Raised when an order is older than the program lets orders be cancelled.
+
+    Attributes:
+        days: How many days after the order it could be.
+    """
+
+    transaction_id: str
+    days: int
+
+
+@dataclass(unsafe_hash=True)
+class EmailTakenError(LoyaltyError):
+    """Raised when a member of the program has the e-mail address already; it names nobody."""
+
+
+@dataclass(unsafe_hash=True)
 class IdempotencyKeyReusedError(LoyaltyError):
     """Raised when an idempotency key was used with another request."""
 

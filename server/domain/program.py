@@ -8,6 +8,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Literal
 
+from server.domain.clock import DAY_MS
 from server.domain.errors import StoreNotFoundError
 from server.domain.identifiers import IdentifierKind
 from server.domain.keys import ApiKey
@@ -19,6 +20,8 @@ DEFAULT_LOCALE = "en-CA"
 IncentiveKind = Literal["reward", "offer"]
 ProductType = Literal["combo", "item", "reward", "offer"]
 SpentPoints = Literal["refuse", "debt"]
+FlagOrRefuse = Literal["flag", "refuse"]
+TakeOrRefuse = Literal["take", "refuse"]
 
 
 class DiscountKind(StrEnum):
@@ -200,6 +203,13 @@ class Program:
         void_spent: What voiding a claimed transaction does when the points it earned are spent
             already: refuse, or leave a debt that later earnings pay first.
         multiple_incentives: Whether an order may use several incentives.
+        unclaimed_offers: What becomes of offers that do not hold in an order without a guest.
+        pending_days: Days after which no report keeps a transaction open any longer.
+        receipt_days: Days in which a receipt can be turned into points.
+        void_days: Days after which a void of an order is late.
+        late_void: What becomes of a late void.
+        shared_email: What becomes of a guest whose e-mail address a member has already.
+        future_birth_date: What becomes of a guest who is not born yet.
     """
 
     program_id: str
@@ -221,6 +231,13 @@ class Program:
     earning: EarningRules = EarningRules()
     void_spent: SpentPoints = "refuse"
     multiple_incentives: bool = True
+    unclaimed_offers: FlagOrRefuse = "flag"
+    pending_days: int = 30
+    receipt_days: int = 30
+    void_days: int = 90
+    late_void: FlagOrRefuse = "flag"
+    shared_email: TakeOrRefuse = "take"
+    future_birth_date: TakeOrRefuse = "take"
     _engine_ids: Mapping[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -235,6 +252,10 @@ class Program:
     def find_incentive(self, incentive_id: str | None, engine_id: str | None) -> Incentive | None:
         """Find an incentive, retired or not, by its ID or else by its engine ID."""
         return self.incentives.get(incentive_id or self._engine_ids.get(engine_id or "", ""))
+
+    def open_until_ms(self, opened_ms: int, now_ms: int) -> int:
+        """Tell until when a transaction stays open that is reported now."""
+        return min(now_ms + self.pending_lifetime_s * 1000, opened_ms + self.pending_days * DAY_MS)
 
     def store(self, store_id: int) -> Store:
         """

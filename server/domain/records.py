@@ -63,6 +63,15 @@ class Member:
 
 
 @dataclass(slots=True)
+class MemberEmail:
+    """Who enrolled first with an e-mail address, which is folded to compare."""
+
+    program_id: str
+    email: str
+    member_number: int
+
+
+@dataclass(slots=True)
 class Code:
     """
     A one-time code, known by its digest alone.
@@ -109,6 +118,8 @@ class Transaction:
         receipt_digest: Digest of the receipt code of an order without a guest.
         fingerprint: Hash of the last report's meaning, to know a repeated one.
         answer: What the last report was answered, to repeat it.
+        refused_offers: JSON list of the offers that did not hold when an order without a guest was
+            recorded; absent where they were not judged then.
     """
 
     transaction_id: str
@@ -134,6 +145,14 @@ class Transaction:
     receipt_digest: bytes | None = None
     fingerprint: bytes | None = None
     answer: bytes | None = None
+    refused_offers: str | None = None
+
+    @property
+    def ordered_ms(self) -> int:
+        """When the guest paid: for a receipt, when its order was recorded."""
+        if self.claimed_ms is None or self.receipt_digest is not None:
+            return self.created_ms
+        return self.claimed_ms
 
 
 @dataclass(slots=True)
@@ -193,7 +212,14 @@ class Session:
 
 @dataclass(slots=True)
 class Remembered:
-    """An answer kept under an idempotency key. *method* is the RPC that gave it."""
+    """
+    An answer kept under an idempotency key.
+
+    Attributes:
+        method: The RPC that gave it.
+        stores: JSON list of the stores that the call acted in; absent where an older version kept
+            the answer.
+    """
 
     scope: str
     idempotency_key: str
@@ -201,3 +227,4 @@ class Remembered:
     fingerprint: bytes
     answer: bytes
     created_ms: int
+    stores: str | None = None

@@ -10,7 +10,7 @@ nothing were to be added, so that there only payments can still be unknown.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -140,6 +140,21 @@ class HistoryNeeds:
     member: frozenset[str]
     total: frozenset[str]
     claimed_orders: bool
+
+
+MEMBER_RULES = (MaximumRedemptions, EnrollmentSpan, FirstOrder, Birthday, Cooldown)
+"""Rules that only a known member, or the latest counts, can break."""
+
+
+def asking_about_member(use: IncentiveUse) -> IncentiveUse:
+    """Keep of a use's rules those that were left open while nobody was logged in."""
+    kept = tuple(rule for rule in use.incentive.rules if isinstance(rule, MEMBER_RULES))
+    return replace(use, incentive=replace(use.incentive, rules=kept))
+
+
+def not_logged_in(incentive_id: str) -> RuleFailure:
+    """Tell that an incentive needs a member."""
+    return replace(_failure(_Finding(Breach.NOT_LOGGED_IN), None), incentive_id=incentive_id)
 
 
 def needs_history(uses: tuple[IncentiveUse, ...]) -> HistoryNeeds:

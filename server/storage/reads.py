@@ -32,7 +32,7 @@ from server.domain.records import (
     TransactionStatus,
 )
 from server.storage.code_counts import refusal
-from server.storage.seal import Seal
+from server.storage.seal import PageSeal, Seal
 from server.storage.statements import REFUSAL_COLUMNS
 from server.storage.tables import (
     AccountTable,
@@ -183,6 +183,14 @@ class SqlReader:
             return None
         answer = self._seal.open(row.answer, scope, idempotency_key)
         return _record(Remembered, row, answer=answer)
+
+    def page_token(self, listing: str, last: int) -> str:
+        """See `Reader.page_token`."""
+        return PageSeal(self._peppers).close(listing, last)
+
+    def read_page_token(self, token: str, listing: str) -> int | None:
+        """See `Reader.read_page_token`."""
+        return PageSeal(self._peppers).open(token, listing)
 
     async def code_refusals(self) -> Sequence[Refusal]:
         """See `Reader.code_refusals`."""

@@ -47,6 +47,7 @@ from server.domain.records import (
     HoldStatus,
     IncentiveUsage,
     Member,
+    MemberEmail,
     Redemption,
     Remembered,
     Session,
@@ -106,6 +107,7 @@ RECORD_TABLES: dict[type, tuple[type[SQLModel], tuple[str, ...]]] = {
     Remembered: (t.RememberedTable, ("scope", "idempotency_key")),
     Redemption: (t.RedemptionTable, ("redemption_id",)),
     IncentiveUsage: (t.IncentiveUsageTable, ("program_id", "incentive_id", "shard")),
+    MemberEmail: (t.MemberEmailTable, ("program_id", "email")),
 }
 """Table and key of each class of record, in the order in which they are written."""
 
@@ -198,6 +200,7 @@ class Statements:
         self.session = self._select(Session)
         self.transaction = self._select(Transaction)
         self.remembered = self._select(Remembered)
+        self.member_email = self._select(MemberEmail)
         code, hold = table_of(t.CodeTable), table_of(t.HoldTable)
         self.pending_codes = self._compile(
             _select_record(Code, code)

@@ -113,6 +113,16 @@ class MemberTable(SQLModel, table=True):
     created_ms: int = Field(sa_column=_instant())
 
 
+class MemberEmailTable(SQLModel, table=True):
+    """Who enrolled first with each e-mail address, which is kept folded to compare."""
+
+    __tablename__ = "member_email"
+
+    program_id: str = Field(primary_key=True, sa_type=Text)
+    email: str = Field(primary_key=True, sa_type=Text)
+    member_number: int = Field(sa_column=_member_number())
+
+
 class AccountTable(SQLModel, table=True):
     """
     Accounts of the ledger with their running balance and the head of their chain.
@@ -273,6 +283,7 @@ class TransactionTable(SQLModel, table=True):
     receipt_digest: bytes | None = Field(default=None, sa_column=_bytes(nullable=True))
     fingerprint: bytes | None = Field(default=None, sa_column=_bytes(nullable=True))
     answer: bytes | None = Field(default=None, sa_column=_bytes(nullable=True))
+    refused_offers: str | None = Field(default=None, sa_type=Text)
 
 
 class RedemptionTable(SQLModel, table=True):
@@ -354,6 +365,7 @@ class RememberedTable(SQLModel, table=True):
     fingerprint: bytes = Field(sa_column=_bytes())
     answer: bytes = Field(sa_column=_bytes())
     created_ms: int = Field(sa_column=_instant())
+    stores: str | None = Field(default=None, sa_type=Text)
 
 
 class CodeTallyTable(SQLModel, table=True):

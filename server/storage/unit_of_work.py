@@ -33,6 +33,7 @@ from server.domain.records import (
     HoldStatus,
     IncentiveUsage,
     Member,
+    MemberEmail,
     Redemption,
     Remembered,
     Session,
@@ -64,7 +65,9 @@ _STATUS = {
 }
 
 
-K = TypeVar("K", Code, Hold, IncentiveUsage, Redemption, Remembered, Session, Transaction)
+K = TypeVar(
+    "K", Code, Hold, IncentiveUsage, MemberEmail, Redemption, Remembered, Session, Transaction
+)
 
 
 class CollisionError(Exception):
@@ -210,6 +213,10 @@ class UnitOfWork:
     def remembered(self, scope: str, idempotency_key: str) -> Remembered | None:
         """See `Unit.remembered`."""
         return self._record(Remembered, self._statements.remembered, (scope, idempotency_key))
+
+    def member_email(self, program_id: str, email: str) -> MemberEmail | None:
+        """See `Unit.member_email`."""
+        return self._record(MemberEmail, self._statements.member_email, (program_id, email))
 
     def program_account(self, program_id: str, kind: AccountKind) -> Account:
         """See `Unit.program_account`."""

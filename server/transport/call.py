@@ -218,7 +218,7 @@ class Call:
         self.request.DiscardUnknownFields()
         meaning = self.method.encode() + self.request.SerializeToString(deterministic=True)
         scope = idempotency_scope(self.key)
-        return Keyed(scope, key, self.method, hashlib.sha256(meaning).digest())
+        return Keyed(scope, key, self.method, hashlib.sha256(meaning).digest(), self.key)
 
 
 def require_key_once(sent_twice: Collection[str]) -> None:

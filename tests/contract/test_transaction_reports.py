@@ -18,7 +18,6 @@ from server.domain.errors import (
     IdempotencyKeyReusedError,
     PointsInsufficientError,
     RequestInvalidError,
-    RewardNotFoundError,
     RulesFailedError,
     StoreNotAllowedError,
     TransactionNotClaimableError,
@@ -45,6 +44,8 @@ from tests.support.orders import (
 )
 from tests.support.programs import KEY, PROGRAM_ID, demo_program, enroll
 from tests.support.stores import demo_store
+
+COFFEE_ENGINE_ID = "0b7c5f0e-9d0c-4c0a-8a52-5f6f2f0d1c11"
 
 
 @pytest_asyncio.fixture
@@ -398,45 +399,35 @@ async def test_second_scan_holds_beside_the_first(till: Till, database_url: str)
 
 
 @pytest.mark.parametrize(
-    ("line", "field"),
+    "line",
     [
-        (reward(COFFEE), "product_type"),
-        (offer(COFFEE), "incentive_id"),
-        (
-            BasketLine(
-                "1",
-                "1",
-                "offer",
-                1,
-                0,
-                loyalty_engine_id="0b7c5f0e-9d0c-4c0a-8a52-5f6f2f0d1c11",
-            ),
-            "incentive_id",
-        ),
+        reward(COFFEE),
+        offer(COFFEE),
+        BasketLine("1", "1", "offer", 1, 0, loyalty_engine_id=COFFEE_ENGINE_ID),
+        reward("nothing"),
     ],
 )
-async def test_unknown_guest_may_not_use_rewards(till: Till, line: BasketLine, field: str) -> None:
+async def test_unknown_guest_may_not_use_rewards(till: Till, line: BasketLine) -> None:
     """Whatever a line calls itself, a reward needs a guest who pays for it."""
-    with pytest.raises(RequestInvalidError) as refused:
+    with pytest.raises(RulesFailedError) as refused:
         await till.unclaimed(basket(item(100), line))
-    (violation,) = refused.value.violations
-    assert violation.field == f"transaction_details.order[1].{field}"
+    (failure,) = refused.value.failures
+    named = line.incentive_id or COFFEE
+    assert (failure.code, failure.incentive_id) == ("user-not-logged-in", named)
 
 
 async def test_unknown_guest_may_not_use_a_discount_for_points(till: Till) -> None:
     """A reward among the applied discounts is refused as well."""
     content = basket(item(100), discounts=(AppliedDiscount(SANDWICH, None, "9003", "reward"),))
-    with pytest.raises(RequestInvalidError) as refused:
+    with pytest.raises(RulesFailedError) as refused:
         await till.unclaimed(content)
-    (violation,) = refused.value.violations
-    assert violation.field == "transaction_details.applied_discounts[0].incentive_id"
+    assert [failure.code for failure in refused.value.failures] == ["user-not-logged-in"]
 
 
-async def test_unknown_reward_of_an_unknown_guest_is_not_found(till: Till) -> None:
-    """A discount that no program has is absent rather than invalid."""
-    content = basket(item(100), discounts=(AppliedDiscount("nothing", None, "1", "reward"),))
-    with pytest.raises(RewardNotFoundError):
-        await till.unclaimed(content)
+async def test_unknown_guest_pays_in_the_programs_currency(till: Till) -> None:
+    """An order in another currency is none that the program can count."""
+    with pytest.raises(RequestInvalidError):
+        await till.unclaimed(replace(basket(item(100)), currency="USD"))
 
 
 async def test_repeat_keeps_its_idempotency_key_too(till: Till) -> None:

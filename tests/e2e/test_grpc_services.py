@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 import uuid
 from datetime import UTC, datetime
 from typing import Any
@@ -312,18 +313,41 @@ async def _listed(server: Server, loyalty_id: str, size: int) -> list[int]:
             return listed
 
 
-async def test_page_token_beyond_any_transfer_is_refused(server: Server) -> None:
-    """A token made up with a number no database carries is refused, not a fault."""
+async def test_page_token_shows_no_number(server: Server) -> None:
+    """Nothing of a row is in a token: those of neighbouring rows have nothing in common."""
     loyalty_id = await server.admin.enroll()
-    await give_points(server.store, loyalty_id, 10)
-    await give_points(server.store, loyalty_id, 10)
+    for _ in range(9):
+        await give_points(server.store, loyalty_id, 10)
     request = member_service_pb2.ListTransfersRequest(loyalty_id=loyalty_id, page_size=1)
-    page = await server.app.call(server.app.members.ListTransfers, request)
-    token = base64.urlsafe_b64decode(page.next_page_token + "==").decode()
-    forged = f"{token.rpartition('/')[0]}/{10**30}"
-    request.page_token = base64.urlsafe_b64encode(forged.encode()).decode()
-    refusal = await server.app.refused(server.app.members.ListTransfers, request)
-    assert refusal.violations == {"page_token": "must be the next_page_token of this listing"}
+    contents = []
+    for _ in range(8):
+        page = await server.app.call(server.app.members.ListTransfers, request)
+        assert page == await server.app.call(server.app.members.ListTransfers, request)
+        request.page_token = page.next_page_token
+        contents.append(base64.urlsafe_b64decode(page.next_page_token))
+        number = int(page.transfers[0].transfer_id)
+        assert str(number).encode() + b"/" not in contents[-1]
+        assert number.to_bytes(8, "big") not in contents[-1]
+    assert {len(content) for content in contents} == {36}
+    for one, next_one in itertools.pairwise(contents):
+        assert sum(a == b for a, b in zip(one, next_one, strict=True)) < 9
+
+
+async def test_changed_page_token_is_refused(server: Server) -> None:
+    """A token with a character changed, cut off or added is no token of this listing."""
+    loyalty_id = await server.admin.enroll()
+    for _ in range(2):
+        await give_points(server.store, loyalty_id, 10)
+    request = member_service_pb2.ListTransfersRequest(loyalty_id=loyalty_id, page_size=1)
+    token = (await server.app.call(server.app.members.ListTransfers, request)).next_page_token
+    changed = [
+        token[:place] + ("A" if token[place] != "A" else "B") + token[place + 1 :]
+        for place in range(len(token))
+    ]
+    for wrong in (*changed, token[:-4], token + "AAAA", f"{token}=", f"{token}\n"):
+        request.page_token = wrong
+        refusal = await server.app.refused(server.app.members.ListTransfers, request)
+        assert refusal.violations == {"page_token": "must be the next_page_token of this listing"}
 
 
 async def test_page_token_of_another_listing_is_refused(server: Server) -> None:

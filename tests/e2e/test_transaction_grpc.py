@@ -12,6 +12,7 @@ from loyalty.v1 import transaction_service_pb2 as pb
 from server.application.apply_program import ApplyProgram, apply_program
 from server.application.create_key import CreateKey, create_key
 from server.application.unit import Unit
+from server.domain.clock import DAY_MS
 from server.domain.keys import Role, key_digest
 from tests.support.programs import demo_program
 from tests.support.server import PROGRAM_ID, Caller, Refusal, Server, give_points
@@ -284,3 +285,59 @@ async def test_lost_answer_is_told_by_key(server: Server) -> None:
     counter = await _key(server, PROGRAM_ID, "counter")
     other = await counter.call(transactions(counter).GetTransaction, ask)
     assert other.outcome == pb.GetTransactionResponse.OUTCOME_NEVER_SEEN
+
+
+async def test_kept_answer_is_for_keys_of_its_stores(server: Server) -> None:
+    """A key of the same partner for another store gets neither the answer nor word of it."""
+    opened = await _opened(server)
+    wide = await _key(server, PROGRAM_ID, "wall")
+    narrow = await _key(server, PROGRAM_ID, "wall", 1001)
+    near = await _key(server, PROGRAM_ID, "wall", 1001, 9999)
+    claim = update_request(opened, "CLAIMED", reward_line(COFFEE), line(5))
+    paid = unclaimed_request(line(5))
+    calls: list[tuple[str, Any]] = [("Update", claim), ("Unclaimed", paid)]
+    calls.append(("Void", pb.VoidRequest(loyalty_transaction_id=opened)))
+    for name, request in calls:
+        key = f"{name}-{opened}"
+        ask = pb.GetTransactionRequest(idempotency_key=key)
+        answer = await wide.call(getattr(transactions(wide), name), request, idempotency_key=key)
+        refusals = [
+            await narrow.refused(getattr(transactions(narrow), name), request, idempotency_key=key),
+            await narrow.refused(transactions(narrow).GetTransaction, ask),
+        ]
+        for refusal in refusals:
+            assert (refusal.code, refusal.reason) == (
+                Code.PERMISSION_DENIED,
+                "STORE_NOT_ALLOWED",
+            )
+            assert refusal.metadata == {"store_id": "9999"}
+        again = await near.call(getattr(transactions(near), name), request, idempotency_key=key)
+        told = await near.call(transactions(near).GetTransaction, ask)
+        assert again == answer == getattr(told, name.lower())
+
+
+async def _age(server: Server, transaction_id: str, days: int) -> None:
+    """Let an order be some days older."""
+
+    def age(unit: Unit, _: int) -> None:
+        transaction = unit.transaction(transaction_id)
+        assert transaction is not None
+        unit.change(transaction, created_ms=transaction.created_ms - days * DAY_MS)
+
+    await server.store.write(age)
+
+
+async def test_old_receipt_is_refused_by_name_and_its_order_cancelled(server: Server) -> None:
+    """The refusal tells how many days a receipt lives; cancelling the order is not too late."""
+    guest = await _guest(server, 0)
+    till, app = transactions(server.till), transactions(server.app)
+    recorded = await server.till.call(till.Unclaimed, unclaimed_request(line(12.34)))
+    await _age(server, recorded.transaction_id, 31)
+    request = pb.ClaimReceiptRequest(loyalty_id=guest, receipt_code=recorded.receipt_code)
+    refusal = await server.app.refused(app.ClaimReceipt, request)
+    assert (refusal.code, refusal.reason) == (Code.FAILED_PRECONDITION, "RECEIPT_EXPIRED")
+    assert refusal.metadata == {"days": "30"}
+    voided = await server.till.call(
+        till.Void, pb.VoidRequest(loyalty_transaction_id=recorded.transaction_id)
+    )
+    assert voided.transaction_id == recorded.transaction_id

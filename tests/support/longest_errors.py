@@ -60,6 +60,7 @@ def _longest(field: str) -> Any:
         "kind": max(IdentifierKind, key=len),
         "scope": "terminal",
         "retry_after_ms": 86_400_000,
+        "days": 3650,
         "incentive_id": WIDE_ID,
         "available_points": -(2**63),
         "required_points": 2**63 - 1,

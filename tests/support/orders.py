@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from server.application.basket_records import basket_to_json
 from server.application.claim_receipt import ClaimReceipt, claim_receipt
 from server.application.expire_overdue import find_overdue_transactions, void_overdue
 from server.application.idempotency import Keyed, run_once
@@ -32,6 +33,7 @@ SANDWICH = "6c1d94e7-2b58-4f3a-a0c9-7e5b1f84d033"
 COOKIE = "21636369-8b52-4b4a-97b7-50923ceb3ffd"
 TWENTY_PERCENT = "1b97c0c1-2a03-4b5c-be0d-2470fbed5696"
 CARD_OFFER = "28ce6f24-1064-4d51-86f8-da3eabe19f58"
+SOUP = "9b08923d-10c6-4fd9-94b2-b8fda02f34a6"
 
 START_MS = 1_700_000_000_000
 DAY_MS = 86_400_000
@@ -165,7 +167,9 @@ class Till:
     async def unclaimed(self, content: Basket) -> Any:
         """Record an order without a guest; answers the result with its receipt code."""
         pos = PointOfSale("1", 9999, "Partner", None, None, None)
-        command = RecordUnclaimed(self.key, "RESTAURANT", "EAT_IN", pos, content, "{}")
+        command = RecordUnclaimed(
+            self.key, "RESTAURANT", "EAT_IN", pos, content, basket_to_json(content)
+        )
         return (await self.call(record_unclaimed, command)).result
 
     async def claim_receipt(self, loyalty_id: str, receipt_code: str) -> Told:

@@ -35,6 +35,9 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RECEIPT_ALREADY_CLAIMED: _ClassVar[ErrorReason]
     STORAGE_UNAVAILABLE: _ClassVar[ErrorReason]
     TOO_MANY_WRONG_CODES: _ClassVar[ErrorReason]
+    RECEIPT_EXPIRED: _ClassVar[ErrorReason]
+    VOID_TOO_LATE: _ClassVar[ErrorReason]
+    EMAIL_TAKEN: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 REQUEST_INVALID: ErrorReason
 CORRELATION_ID_INVALID: ErrorReason
@@ -64,3 +67,6 @@ RECEIPT_NOT_FOUND: ErrorReason
 RECEIPT_ALREADY_CLAIMED: ErrorReason
 STORAGE_UNAVAILABLE: ErrorReason
 TOO_MANY_WRONG_CODES: ErrorReason
+RECEIPT_EXPIRED: ErrorReason
+VOID_TOO_LATE: ErrorReason
+EMAIL_TAKEN: ErrorReason

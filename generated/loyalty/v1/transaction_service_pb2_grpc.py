@@ -97,6 +97,10 @@ class TransactionServiceServicer:
     def Void(self, request, context):
         """Cancels a transaction and gives its points back: an open one releases what it holds, a claimed
         one reverses what it burned and earned. A second call is answered as the first time.
+
+        One that comes more days after the payment than the program allows, 90 unless it says
+        otherwise, is done all the same and told to the operator, or refused with VOID_TOO_LATE where
+        the program says so.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -105,13 +109,21 @@ class TransactionServiceServicer:
     def Unclaimed(self, request, context):
         """Records the order of a guest who did not identify, with a receipt code that a member can turn
         into points later, once.
+
+        Rewards are refused with RULES_FAILED and the rule code user-not-logged-in. An offer that does
+        not hold earns nothing and is told to the operator, since the guest has paid, or refused with
+        RULES_FAILED or OFFER_NOT_FOUND where the program says so.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ClaimReceipt(self, request, context):
-        """Turns a receipt code into points for a member, once.
+        """Turns a receipt code into points for a member, once, for as many days after the order as the
+        program says, 30 unless it says otherwise; then it is refused with RECEIPT_EXPIRED.
+
+        The offers of the order count as the member's. Points of offers that the member may not use
+        are taken off what the receipt promised.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from typing import cast
 
 from loyalty.v1 import discount_pb2, order_pb2
@@ -59,11 +57,6 @@ def read_basket(details: order_pb2.TransactionDetails, program: Program) -> Bask
     if violations:
         raise RequestInvalidError(tuple(violations))
     return basket
-
-
-def basket_json(basket: Basket) -> str:
-    """Write an order as the text to keep with its transaction."""
-    return json.dumps(asdict(basket), ensure_ascii=False, separators=(",", ":"))
 
 
 def _line(

@@ -17,6 +17,7 @@ from loyalty.v1 import (
     session_service_pb2,
 )
 from loyalty.v1 import transaction_service_pb2 as pb
+from server.application.basket_records import basket_to_json
 from server.application.claim_receipt import ClaimedReceipt, ClaimReceipt, claim_receipt
 from server.application.get_transaction import get_remembered, get_transaction
 from server.application.order_review import Order
@@ -33,7 +34,7 @@ from server.domain.presentation import Presentation
 from server.domain.records import Remembered, TransactionStatus
 from server.transport.authentication import require_role
 from server.transport.call import Call
-from server.transport.servicers.order import basket_json, point_of_sale, read_basket
+from server.transport.servicers.order import point_of_sale, read_basket
 from server.transport.servicers.timestamps import timestamp
 
 # Where the answer of each RPC stands in a GetTransactionResponse.
@@ -85,7 +86,8 @@ class TransactionServicer:
             service_mode=order_pb2.ServiceMode.Name(request.service_mode),
             point_of_sale=point_of_sale(request.transaction_details.pos_vendor),
             basket=basket,
-            basket_json=basket_json(basket),
+            basket_json=basket_to_json(basket),
+            local_time=call.local_time(),
         )
         return await call.write(record_unclaimed, command, _render_unclaimed)
 
@@ -125,7 +127,7 @@ def _order(request: pb.ValidateRequest | pb.UpdateRequest, call: Call) -> Order:
         service_mode=order_pb2.ServiceMode.Name(request.service_mode),
         point_of_sale=point_of_sale(details.pos_vendor),
         basket=basket,
-        basket_json=basket_json(basket),
+        basket_json=basket_to_json(basket),
         local_time=call.local_time(),
         fingerprint=_fingerprint(request),
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import create_engine, pool, text
 
+from loyalty.v1 import transaction_service_pb2 as pb
 from server.domain.codes import RECEIPT_ALPHABET
 from server.domain.keys import Role
 from server.storage.databases import Database
@@ -455,6 +456,41 @@ async def _try_store_limit(trial: Trial, worlds: Worlds, wall: Wall) -> int:
     return tried
 
 
+async def _try_kept_answers(trial: Trial, worlds: Worlds, wall: Wall) -> int:
+    """Let a key for one store repeat, and ask for, what its partner's other key did in another."""
+    own, tried = worlds.own, 0
+    wide, narrow = own.key(), own.key(Role.ADMIN, "acme", 1001)
+    for rpc in all_rpcs():
+        named = {_field_name(path) for path in leaves(rpc.request.DESCRIPTOR)}
+        acts_in_a_store = {FIELDS[name] for name in named} & {"store", "transaction", "receipt"}
+        if rpc.name in READS or not acts_in_a_store:
+            continue
+        request = await template(own, rpc)
+        for name, door in (("grpc", own.doors.grpc), ("json", own.doors.json)):
+            key = f"kept-{rpc.name}-{name}"
+            first = await door(rpc, request, own.headers(wide, idempotency_key=key))
+            trial.require(first.outcome in {"OK", "200"}, f"{rpc.name} failed: {first}")
+            before = wall.snapshot()
+            asked = pb.GetTransactionRequest(idempotency_key=key)
+            refused = [
+                await door(rpc, request, own.headers(narrow, idempotency_key=key)),
+                await door(
+                    rpc_named("TransactionService/GetTransaction"), asked, own.headers(narrow)
+                ),
+            ]
+            tried += len(refused)
+            trial.require(
+                {seen.outcome for seen in refused} <= {"PERMISSION_DENIED", "403"},
+                f"{rpc.name} tells a key for store 1001 what was answered in 9999: {refused}",
+            )
+            trial.require(wall.snapshot() == before, f"{rpc.name} repeated had an effect")
+            again = await door(rpc, request, own.headers(wide, idempotency_key=key))
+            repeated = again.outcome == first.outcome and "idempotent-replayed" in again.text
+            trial.require(repeated, f"{rpc.name} repeated is answered anew: {again}")
+            request = await template(own, rpc)
+    return tried
+
+
 async def run(trial: Trial) -> None:
     """Put everything of other programs into every place that can name something."""
     for problem in unmapped():
@@ -469,6 +505,7 @@ async def run(trial: Trial) -> None:
         trial.figure("role x call", await _try_roles(trial, worlds, wall))
         trial.figure("bad keys", await _try_keys(trial, worlds))
         trial.figure("store limits", await _try_store_limit(trial, worlds, wall))
+        trial.figure("kept answers", await _try_kept_answers(trial, worlds, wall))
         tried = [
             (case, door)
             for foreign in worlds.foreign

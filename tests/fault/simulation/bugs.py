@@ -156,6 +156,67 @@ BUGS = (
         "if False:",
     ),
     Bug(
+        "offers of a receipt are not counted",
+        f"{APPLICATION}.claim_receipt",
+        "    count_uses(unit, transaction, member, offers.uses, transaction.created_ms)",
+        "    pass",
+    ),
+    Bug(
+        "a receipt pays for offers that its guest may not use",
+        f"{APPLICATION}.claim_receipt",
+        "    if offers.refused:",
+        "    if False:",
+    ),
+    Bug(
+        "a cap is not looked at when a receipt is claimed",
+        "server.domain.rules",
+        "tuple(rule for rule in use.incentive.rules if isinstance(rule, MEMBER_RULES))",
+        "()",
+    ),
+    Bug(
+        "an order without a guest earns on offers that do not hold",
+        f"{APPLICATION}.record_unclaimed",
+        "points_earned(offers.basket,",
+        "points_earned(basket,",
+    ),
+    Bug(
+        "nobody is told of offers that do not hold",
+        f"{APPLICATION}.record_unclaimed",
+        "flags=offer_flags(program, offers.refused, transaction),",
+        "flags=(),",
+    ),
+    Bug(
+        "a reward that the till calls an offer earns",
+        f"{APPLICATION}.order_review",
+        "basket = as_catalogued(order.basket, program)",
+        "basket = order.basket",
+    ),
+    Bug(
+        "a guest's reward is free where the till calls it an offer",
+        f"{APPLICATION}.record_unclaimed",
+        "basket = as_catalogued(command.basket, program)",
+        "basket = command.basket",
+    ),
+    Bug(
+        "receipts live for ever",
+        f"{APPLICATION}.claim_receipt",
+        "if now_ms - transaction.created_ms > program.receipt_days * DAY_MS:",
+        "if False:",
+    ),
+    Bug(
+        "nobody is told of late voids",
+        f"{APPLICATION}.void_transaction",
+        "if not ordered or late_ms <= 0:",
+        "if True:",
+    ),
+    Bug(
+        "reports keep an order open for ever",
+        "server.domain.program",
+        "return min(now_ms + self.pending_lifetime_s * 1000, opened_ms + self.pending_days "
+        "* DAY_MS)",
+        "return now_ms + self.pending_lifetime_s * 1000",
+    ),
+    Bug(
         "the sweeper ends what has been given more time",
         f"{APPLICATION}.expire_overdue",
         "        or transaction.expires_ms > now_ms\n",

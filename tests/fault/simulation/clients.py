@@ -17,14 +17,14 @@ from loyalty.v1 import (
     session_service_pb2,
 )
 from loyalty.v1 import transaction_service_pb2 as pb
+from loyalty.v1.order_pb2 import OrderLine
 from tests.fault.simulation.model import Asked
 from tests.fault.simulation.world import PARTNERS, PATIENCE_S, World, secret_of
-from tests.support.orders import COFFEE, COOKIE, SANDWICH
+from tests.support.orders import COFFEE, COOKIE, SANDWICH, SOUP
 from tests.support.programs import PROGRAM_ID
 from tests.support.server import identify_request
 from tests.support.transactions import (
     line,
-    reward_line,
     unclaimed_request,
     update_request,
     validate_request,
@@ -60,8 +60,8 @@ ERRAND_WEIGHTS = {
     "validate": 1,
     "update": 9,
     "void": 5,
-    "unclaimed": 2,
-    "receipt": 3,
+    "unclaimed": 3,
+    "receipt": 4,
     "enroll": 1,
     "session": 1,
     "reuse": 1,
@@ -220,9 +220,15 @@ class Client:
 
     def _basket(self) -> tuple[Counter[str], int]:
         names = self._chance.choices(
-            (COFFEE, SANDWICH, COOKIE), k=self._chance.choice((0, 1, 1, 2))
+            (COFFEE, SANDWICH, COOKIE, SOUP), k=self._chance.choice((0, 1, 1, 2))
         )
         return Counter(names), self._chance.choice((0, 99, 1000, 2550, 9000))
+
+    def _line(self, name: str, number: int, price: int = 0) -> OrderLine:
+        """Use an incentive at *price* minor units each; the till may call it what it is not."""
+        kind = self._chance.choice(("reward", "offer"))
+        named = {"product_type": kind, "incentive_id": name, "quantity": number}
+        return line(price / 100, **named)
 
     def _reported(self, kind: str, make: Any) -> Asked | None:
         transaction_id = self._of(self._known.orders)
@@ -230,8 +236,11 @@ class Client:
             return None
         uses, price = self._basket()
         status = self._chance.choice(("PENDING", "CLAIMED"))
-        lines = [reward_line(name, quantity=number) for name, number in uses.items()]
+        prices = {name: self._chance.choice((0, 0, 500)) for name in uses}
+        lines = [self._line(name, number, prices[name]) for name, number in uses.items()]
         request = make(transaction_id, status, *lines, line(price / 100))
+        # Only what the catalogue calls an offer earns.
+        price += prices.get(SOUP, 0) * uses[SOUP]
         values = {"transaction_id": transaction_id, "status": status, "uses": uses, "price": price}
         return self._ask(kind, request, **values)
 
@@ -251,8 +260,20 @@ class Client:
         return self._ask("void", request, transaction_id=transaction_id)
 
     def _unclaimed(self) -> Asked:
-        _, price = self._basket()
-        return self._ask("unclaimed", unclaimed_request(line(price / 100)), price=price)
+        uses, price = self._basket()
+        if self._chance.random() < 0.8:
+            uses = Counter({SOUP: uses.total()})
+        soup_price = self._chance.choice((0, 500))
+        lines = [self._line(name, number, soup_price) for name, number in uses.items() if number]
+        request = unclaimed_request(line(price / 100), *lines)
+        return self._ask(
+            "unclaimed",
+            request,
+            price=price,
+            soups=uses[SOUP],
+            soup_price=soup_price * uses[SOUP],
+            rewards=uses.total() - uses[SOUP],
+        )
 
     def _receipt(self) -> Asked | None:
         code = self._of(self._known.receipts)

@@ -24,6 +24,9 @@ POINTS_MAX = 2_147_483_647
 COOKIES_PER_ORDER = 2
 COOKIES_PER_MEMBER = 3
 COOKIES_IN_ALL = 8
+SOUPS_PER_MEMBER = 2
+SOUPS_IN_ALL = 4
+DAY_MS = 86_400_000
 WRONG_CODES_FREE = 15
 
 PENDING, CLAIMED, VOID, UNCLAIMED, REPLACED, EXPIRED = (
@@ -53,15 +56,32 @@ def agree(holds: object, problem: str) -> None:
 
 @dataclass(frozen=True)
 class Scheme:
-    """The program's figures that operators change."""
+    """
+    The program's figures that operators change.
+
+    Attributes:
+        costs: Points that each reward costs.
+        cookie: The reward that is limited for an order, a member and all members.
+        soup: The offer that is limited for a member and all members.
+    """
 
     costs: dict[str, int]
     cookie: str
+    soup: str
     points_per_unit: int = 10
     pending_lifetime_s: int = 86_400
     code_lifetime_s: int = 300
     void_spent: str = "refuse"
     retired: frozenset[str] = frozenset()
+    unclaimed_offers: str = "flag"
+    pending_days: int = 30
+    receipt_days: int = 30
+    void_days: int = 90
+    late_void: str = "flag"
+
+    def open_until_ms(self, opened_ms: int, now_ms: int) -> int:
+        """Tell until when an order is open that is reported now."""
+        return min(now_ms + self.pending_lifetime_s * 1000, opened_ms + self.pending_days * DAY_MS)
 
 
 @dataclass
@@ -83,11 +103,24 @@ class Guest:
 
 @dataclass
 class Order:
-    """A loyalty transaction."""
+    """
+    A loyalty transaction.
+
+    Attributes:
+        paid_ms: When it was paid: recorded without a guest, else claimed.
+        plain: Minor units that an order without a guest earns on without its soups.
+        soups: Soups of an order without a guest that held when it was recorded.
+        soup_price: Minor units that all of them cost.
+    """
 
     guest: Guest | None
     status: str
     expires_ms: int = 0
+    opened_ms: int = 0
+    paid_ms: int = 0
+    plain: int = 0
+    soups: int = 0
+    soup_price: int = 0
     holds: dict[str, int] = field(default_factory=dict)
     earned: int = 0
     burned: int = 0
@@ -149,10 +182,22 @@ class Model:
         self.receipts: dict[str, str] = {}
         self.kept: dict[tuple[str, str], tuple[tuple[str, bytes], bytes]] = {}
         self.wrong_codes = 0
+        self.flags: Counter[tuple[str, str]] = Counter()
 
-    def settle(self, asked: Asked, now_ms: int, told: Any, reason: str, *, repeated: bool) -> None:
+    def settle(
+        self,
+        asked: Asked,
+        now_ms: int,
+        told: Any,
+        reason: str,
+        *,
+        repeated: bool,
+        flags: Counter[tuple[str, str]],
+    ) -> None:
         """
         Take up a settled call: *told* is its answer, or *reason* why it was refused.
+
+        *flags* are what operators are told of it, by kind and reason.
 
         Raises:
             DisagreementError: The rules call for another outcome.
@@ -166,7 +211,9 @@ class Model:
             verdict = kept[1] if kept[0] == meaning else "IDEMPOTENCY_KEY_REUSED"
         if self._waits(asked, reason):
             return
+        self.flags = Counter()
         self._compare(verdict, told, reason, repeated=repeated)
+        agree(flags == self.flags, f"flagged {dict(flags)}, though {dict(self.flags)}")
         if asked.key and kept is None and not reason:
             self.kept[place] = (meaning, told)
 
@@ -245,7 +292,8 @@ class Model:
         return done
 
     def _gone(self, incentive_id: str) -> bool:
-        return incentive_id not in self.scheme.costs or incentive_id in self.scheme.retired
+        known = {*self.scheme.costs, self.scheme.soup}
+        return incentive_id not in known or incentive_id in self.scheme.retired
 
     def _identify(
         self, *, now_ms: int, asked: Asked, identifier: str, store_id: int, order: str
@@ -296,31 +344,45 @@ class Model:
         agree(answer.balances[0].amount == guest.available, "another balance at identify")
         chosen = len(code.selection) if code else 0
         agree(len(answer.order) == chosen, "another selection at identify")
-        expires_ms = now_ms + self.scheme.pending_lifetime_s * 1000
-        order = Order(guest, PENDING, expires_ms, holds)
+        expires_ms = self.scheme.open_until_ms(now_ms, now_ms)
+        order = Order(guest, PENDING, expires_ms, now_ms, holds=holds)
         self.orders[answer.transaction_id] = order
         return order
 
     def _broken(self, guest: Guest, uses: Counter[str], spendable: int) -> str:
         """Judge rewards; a lack of points alone has a name of its own."""
-        cost = sum(self.scheme.costs[name] * number for name, number in uses.items())
+        cost = sum(self._cost(name) * number for name, number in uses.items())
         cookies = uses[self.scheme.cookie]
-        mine = sum(o.uses[self.scheme.cookie] for o in self.orders.values() if o.guest is guest)
-        everybody = sum(order.uses[self.scheme.cookie] for order in self.orders.values())
+        mine, everybody = self._used(self.scheme.cookie, guest)
         too_many = cookies > 0 and (
             cookies > COOKIES_PER_ORDER
             or mine + cookies > COOKIES_PER_MEMBER
             or everybody + cookies > COOKIES_IN_ALL
         )
-        if too_many:
+        if too_many or self._too_many_soups(guest, uses[self.scheme.soup]):
             return "RULES_FAILED"
         return "POINTS_INSUFFICIENT" if cost > spendable else ""
+
+    def _cost(self, name: str) -> int:
+        return 0 if name == self.scheme.soup else self.scheme.costs[name]
+
+    def _used(self, name: str, guest: Guest | None) -> tuple[int, int]:
+        """Count an incentive's uses by a guest, and by everybody."""
+        mine = sum(order.uses[name] for order in self.orders.values() if order.guest is guest)
+        return mine, sum(order.uses[name] for order in self.orders.values())
+
+    def _too_many_soups(self, guest: Guest | None, soups: int) -> bool:
+        mine, everybody = self._used(self.scheme.soup, guest)
+        mine = mine if guest else 0
+        limits = mine + soups > SOUPS_PER_MEMBER, everybody + soups > SOUPS_IN_ALL
+        return soups > 0 and (limits[1] or (guest is not None and limits[0]))
 
     # --- Orders ---------------------------------------------------------------------------------
 
     def _reviewed(self, order: Order, uses: Counter[str]) -> str:
-        if any(self._gone(name) and name not in order.holds for name in uses):
-            return "REWARD_NOT_FOUND"
+        for name in uses:
+            if self._gone(name) and name not in order.holds:
+                return "OFFER_NOT_FOUND" if name == self.scheme.soup else "REWARD_NOT_FOUND"
         guest = order.guest
         agree(guest is not None, "an order without a guest is judged")
         return self._broken(guest, uses, guest.available + order.held)  # type: ignore[union-attr,arg-type]
@@ -385,18 +447,18 @@ class Model:
         guest = order.guest
         agree(guest is not None, "nobody's order is reported")
         assert guest is not None
-        wanted = {name: self.scheme.costs[name] * number for name, number in uses.items()}
+        wanted = {name: self._cost(name) * number for name, number in uses.items()}
         cost = sum(wanted.values())
         guest.available += order.held - cost
         guest.held += cost - order.held
         order.holds = {name: points for name, points in wanted.items() if points}
         if status == PENDING:
-            order.expires_ms = now_ms + self.scheme.pending_lifetime_s * 1000
+            order.expires_ms = self.scheme.open_until_ms(order.opened_ms, now_ms)
         else:
             guest.held -= cost
             order.holds, order.burned, order.uses = {}, cost, Counter(uses)
             order.earned = guest.earn(self._points(price))
-            order.status = CLAIMED
+            order.status, order.paid_ms = CLAIMED, now_ms
         answer = pb.UpdateResponse.FromString(body)
         seen = (answer.points, answer.points_earned, answer.points_redeemed)
         due = (guest.available, order.earned if status == CLAIMED else 0, cost)
@@ -407,12 +469,16 @@ class Model:
         return price * self.scheme.points_per_unit // 100
 
     def _void(self, *, now_ms: int, asked: Asked, transaction_id: str) -> Verdict:
-        del now_ms, asked
+        del asked
         order = self.orders.get(transaction_id)
         if order is None:
             return "TRANSACTION_NOT_FOUND"
         if order.status == VOID and order.answer is not None:
             return order.answer
+        paid = order.status in {CLAIMED, UNCLAIMED}
+        late = paid and now_ms - order.paid_ms > self.scheme.void_days * DAY_MS
+        if late and self.scheme.late_void == "refuse":
+            return "VOID_TOO_LATE"
         guest = order.guest
         back = taken = short = 0
         if order.status == PENDING:
@@ -436,6 +502,8 @@ class Model:
             agree(seen == due, f"told {seen} of a cancellation that makes {due}")
             self._end(order)
             order.answer = body
+            if late:
+                self.flags["void_late", "days"] += 1
 
         return done
 
@@ -443,20 +511,37 @@ class Model:
         order.status, order.reported, order.answer = VOID, None, None
         order.holds, order.uses = {}, Counter()
 
-    def _unclaimed(self, *, now_ms: int, asked: Asked, price: int) -> Verdict:
-        del now_ms, asked
+    def _unclaimed(
+        self, *, now_ms: int, asked: Asked, price: int, soups: int, soup_price: int, rewards: int
+    ) -> Verdict:
+        del asked
+        if rewards:
+            return "RULES_FAILED"
+        gone = soups > 0 and self._gone(self.scheme.soup)
+        too_many = not gone and self._too_many_soups(None, soups)
+        if self.scheme.unclaimed_offers == "refuse" and (gone or too_many):
+            return "OFFER_NOT_FOUND" if gone else "RULES_FAILED"
+        if gone or too_many:
+            soups = soup_price = 0
 
         def done(body: bytes) -> None:
             answer = pb.UnclaimedResponse.FromString(body)
             agree(answer.transaction_id not in self.orders, "a transaction opened twice")
             agree(answer.receipt_code not in self.receipts, "a receipt given out twice")
-            self.orders[answer.transaction_id] = Order(None, UNCLAIMED, earned=self._points(price))
+            order = Order(None, UNCLAIMED, opened_ms=now_ms, paid_ms=now_ms, plain=price)
+            order.soups, order.soup_price = soups, soup_price
+            order.earned = self._points(price + soup_price)
+            self.orders[answer.transaction_id] = order
             self.receipts[answer.receipt_code] = answer.transaction_id
+            if gone:
+                self.flags["offer_invalid", "unknown"] += 1
+            elif too_many:
+                self.flags["offer_invalid", "exceeds-max-redemption"] += 1
 
         return done
 
     def _receipt(self, *, now_ms: int, asked: Asked, loyalty_id: str, receipt_code: str) -> Verdict:
-        del now_ms, asked
+        del asked
         if loyalty_id not in self.guests:
             return "MEMBER_NOT_FOUND"
         order = self.orders.get(self.receipts.get(receipt_code, ""))
@@ -464,11 +549,22 @@ class Model:
             return "RECEIPT_NOT_FOUND"
         if order.status != UNCLAIMED:
             return "RECEIPT_ALREADY_CLAIMED"
+        if now_ms - order.opened_ms > self.scheme.receipt_days * DAY_MS:
+            return "RECEIPT_EXPIRED"
         guest = self.guests[loyalty_id]
+        too_many = self._too_many_soups(guest, order.soups)
+        worth = order.earned
+        if too_many and (whole := self._points(order.plain + order.soup_price)):
+            # What the receipt promised, less the part of it that the soups make.
+            worth = worth * self._points(order.plain) // whole
 
         def done(body: bytes) -> None:
             order.guest, order.status = guest, CLAIMED
-            order.earned = guest.earn(order.earned)
+            if too_many:
+                self.flags["offer_invalid", "exceeds-max-redemption"] += 1
+            elif order.soups:
+                order.uses = Counter({self.scheme.soup: order.soups})
+            order.earned = guest.earn(worth)
             answer = pb.ClaimReceiptResponse.FromString(body)
             seen = (answer.points, answer.points_earned)
             due = (guest.available, order.earned)

@@ -54,7 +54,7 @@ from tests.fault.simulation.servers import (
     statements_of,
 )
 from tests.support.databases import Sqlite
-from tests.support.orders import COFFEE, COOKIE, DAY_MS, SANDWICH, START_MS
+from tests.support.orders import COFFEE, COOKIE, DAY_MS, SANDWICH, SOUP, START_MS
 from tests.support.programs import PROGRAM_ID, add_member, demo_program
 from tests.support.stores import PEPPER
 
@@ -218,6 +218,9 @@ def program_of(scheme: Scheme) -> Program:
         for name in scheme.costs
         if name not in scheme.retired
     }
+    if scheme.soup not in scheme.retired:
+        limits_of_soup = (MaximumRedemptions(rules.SOUPS_PER_MEMBER, rules.SOUPS_IN_ALL),)
+        incentives[scheme.soup] = replace(demo.incentives[scheme.soup], rules=limits_of_soup)
     return replace(
         demo,
         stores={9999: demo.stores[9999]},
@@ -226,13 +229,19 @@ def program_of(scheme: Scheme) -> Program:
         pending_lifetime_s=scheme.pending_lifetime_s,
         code_lifetime_s=scheme.code_lifetime_s,
         void_spent=scheme.void_spent,  # type: ignore[arg-type]
+        unclaimed_offers=scheme.unclaimed_offers,  # type: ignore[arg-type]
+        pending_days=scheme.pending_days,
+        receipt_days=scheme.receipt_days,
+        void_days=scheme.void_days,
+        late_void=scheme.late_void,  # type: ignore[arg-type]
     )
 
 
 def first_scheme() -> Scheme:
     """Give the figures that every world begins with."""
     costs = {COFFEE: 800, SANDWICH: 1200, COOKIE: 300}
-    return Scheme(costs, COOKIE, pending_lifetime_s=60, void_spent="debt")
+    days = {"pending_days": 1, "receipt_days": 1, "void_days": 1}
+    return Scheme(costs, COOKIE, SOUP, pending_lifetime_s=60, void_spent="debt", **days)
 
 
 def _begin(unit: Unit, now_ms: int) -> list[str]:
@@ -386,8 +395,9 @@ class World:
         """Take up a deed in the model, in the order of the commits."""
         deed.settled = True
         self.settled += 1
-        told, repeated = deed.outcome, False
+        told, repeated, flags = deed.outcome, False, Counter[tuple[str, str]]()
         if isinstance(told, Answer):
+            flags.update((flag.kind.value, flag.reason) for flag in told.flags)
             told, repeated = told.body, told.repeated
         reason = "" if deed.refusal is None else CATALOGUE[type(deed.refusal)].reason
         asked = deed.asked
@@ -395,7 +405,7 @@ class World:
         if deed.fails and deed.refusal is not None and reason == "SERVER_FAILED":
             return  # It was to be undone: a trace of it would be found with the next commit.
         try:
-            self.model.settle(asked, deed.now_ms, told, reason, repeated=repeated)
+            self.model.settle(asked, deed.now_ms, told, reason, repeated=repeated, flags=flags)
         except Exception as problem:  # noqa: BLE001 - whatever the model can't make sense of.
             self.disagree(f"{asked.kind} {asked.key}: {problem!r}")
         if asked.kind == "key" and not reason:
@@ -409,7 +419,7 @@ class World:
             self.keys[secret] = LiveKey(told.key.key_id, revision)
 
     def look(self) -> None:
-        """Hold members' accounts and open holds against the model, after each commit."""
+        """Hold accounts, open holds and open orders against the model, after each commit."""
         self.commits += 1
         due = {}
         for name, guest in self.model.guests.items():
@@ -426,6 +436,9 @@ class World:
         holds = {name: o.held for name, o in self.model.orders.items() if o.held}
         if dict(self.raw.execute(_HOLDS)) != holds:
             self.disagree("open holds differ")
+        ends = {n: o.expires_ms for n, o in self.model.orders.items() if o.status == rules.PENDING}
+        if dict(self.raw.execute(_ENDS)) != ends:
+            self.disagree("orders are open until other times")
 
     def restart(self, old: Server) -> None:
         """Start a process in place of one that is gone."""
@@ -585,10 +598,21 @@ class World:
             (
                 {"points_per_unit": self.chance.choice((7, 10, 25))},
                 {"costs": costs},
-                {"pending_lifetime_s": self.chance.choice((60, 600, 86_400))},
+                {"pending_lifetime_s": self.chance.choice((60, 600, 86_400, 172_800))},
                 {"code_lifetime_s": self.chance.choice((30, 300, 600))},
                 {"void_spent": self.chance.choice(("refuse", "debt"))},
-                {"retired": self.chance.choice((frozenset(), frozenset({SANDWICH})))},
+                {
+                    "retired": self.chance.choice(
+                        (frozenset(), frozenset({SANDWICH}), frozenset({SOUP}))
+                    )
+                },
+                {"unclaimed_offers": self.chance.choice(("flag", "refuse"))},
+                {"pending_days": self.chance.choice((1, 30))},
+                {"receipt_days": self.chance.choice((1, 30))},
+                {
+                    "void_days": self.chance.choice((1, 90)),
+                    "late_void": self.chance.choice(("flag", "refuse")),
+                },
             )
         )
         # The file is written from what its operator saw; whatever else it says stays as it is.
@@ -731,6 +755,7 @@ _STATUS = {rules.PENDING: 1, rules.CLAIMED: 2, rules.VOID: 3, rules.UNCLAIMED: 4
 _ACCOUNTS = (
     "SELECT loyalty_id, kind, balance FROM account JOIN member ON member.number = member_number"
 )
+_ENDS = "SELECT transaction_id, expires_ms FROM loyalty_transaction WHERE status = 1"
 _PENDING = "SELECT 1 FROM loyalty_transaction WHERE status = 1"
 _HOLDS = "SELECT transaction_id, sum(points) FROM hold WHERE status = 1 GROUP BY transaction_id"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,12 @@ from server.application.idempotency import (
     run_once,
 )
 from server.application.unit import Refused
-from server.domain.errors import IdempotencyKeyReusedError, LoyaltyError, TransactionNotFoundError
+from server.domain.errors import (
+    IdempotencyKeyReusedError,
+    LoyaltyError,
+    StoreNotAllowedError,
+    TransactionNotFoundError,
+)
 from server.domain.keys import ApiKey, Role
 from server.domain.records import Remembered
 
@@ -69,9 +75,7 @@ def test_first_call_is_done_and_its_answer_kept() -> None:
     unit = FakeUnit()
 
     assert _run(unit, Done("done")) == Answer(b"<done>", repeated=False)
-    assert unit.kept == [
-        Remembered("program/partner", "key-1", "Service/Method", b"meaning", b"<done>", NOW_MS)
-    ]
+    assert unit.kept == [replace(KEPT, answer=b"<done>", created_ms=NOW_MS, stores="[]")]
     assert unit.changed == []
 
 
@@ -118,6 +122,31 @@ def test_call_that_is_late_gets_the_answer_of_its_twin(late: object) -> None:
 
     assert _run(unit, late) == Answer(b"before", repeated=True)
     assert (unit.kept, unit.changed) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("acted_in", "given"), [("[9999]", True), ("[1001, 9999]", False), ("[]", True), (None, True)]
+)
+def test_kept_answer_is_for_keys_of_its_stores(acted_in: str | None, given: bool) -> None:  # noqa: FBT001
+    """A key limited to some stores gets no answer of another, also where its twin was faster."""
+    limited = ApiKey("id", "program", "CA", "partner", Role.TILL, frozenset({9999}))
+    keyed = replace(KEYED, caller=limited)
+    for known_from, outcome in ((1, Done("again")), (2, REFUSAL), (2, Refused(REFUSAL))):
+        unit = FakeUnit(replace(KEPT, stores=acted_in), known_from)
+        if given:
+            assert _run(unit, outcome, keyed) == Answer(b"before", repeated=True)
+        else:
+            with pytest.raises(StoreNotAllowedError):
+                _run(unit, outcome, keyed)
+        assert (unit.kept, unit.changed) == ([], [])
+
+
+def test_stores_of_a_call_are_kept_with_its_answer() -> None:
+    """What a call acted in is known whether it was done or repeated by the use case."""
+    unit = FakeUnit()
+    _run(unit, Done("done", stores=frozenset({2, 1})))
+    _run(unit, Repeated(b"known", frozenset({3})))
+    assert [record.stores for record in unit.kept] == ["[1, 2]", "[3]"]
 
 
 def test_refused_call_leaves_its_key_free() -> None:

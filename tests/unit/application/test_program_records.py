@@ -71,6 +71,11 @@ def test_keys_of_a_later_version_are_ignored() -> None:
     del records.program["earning"]
     del records.program["void_spent"]
     del records.program["multiple_incentives"]
+    for word in (
+        *("unclaimed_offers", "pending_days", "receipt_days", "void_days", "late_void"),
+        *("shared_email", "future_birth_date"),
+    ):
+        del records.program[word]
 
     assert program_from_json(records) == program
 

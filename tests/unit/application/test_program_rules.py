@@ -135,6 +135,9 @@ def test_program_without_earning_takes_the_defaults() -> None:
     assert read.earning == EarningRules()
     assert read.earning.points_per_unit == 10
     assert (read.void_spent, read.multiple_incentives) == ("refuse", True)
+    assert (read.pending_days, read.receipt_days, read.void_days) == (30, 30, 90)
+    assert (read.unclaimed_offers, read.late_void) == ("flag", "flag")
+    assert (read.shared_email, read.future_birth_date) == ("take", "take")
 
 
 def test_earning_is_read_whole() -> None:
@@ -172,6 +175,40 @@ def test_void_spent_is_one_of_two_words() -> None:
     assert mistake(more="void_spent: dept\n") == (
         "void_spent: must be refuse or debt; did you mean `debt`?"
     )
+
+
+def test_what_is_late_or_strange_is_read_whole() -> None:
+    """Every key has its meaning."""
+    words = """\
+unclaimed_offers: refuse
+pending_days: 365
+receipt_days: 3650
+void_days: 1
+late_void: refuse
+shared_email: refuse
+future_birth_date: refuse
+"""
+    read = program(more=words)
+    assert (read.pending_days, read.receipt_days, read.void_days) == (365, 3650, 1)
+    assert (read.unclaimed_offers, read.late_void) == ("refuse", "refuse")
+    assert (read.shared_email, read.future_birth_date) == ("refuse", "refuse")
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("void_days: 0", "void_days: must be a whole number from 1 to 3,650"),
+        ("receipt_days: 3651", "receipt_days: must be a whole number from 1 to 3,650"),
+        ("pending_days: 366", "pending_days: must be a whole number from 1 to 365"),
+        ("late_void: flags", "late_void: must be flag or refuse; did you mean `flag`?"),
+        ("unclaimed_offers: take", "unclaimed_offers: must be flag or refuse"),
+        ("shared_email: flag", "shared_email: must be take or refuse"),
+        ("future_birth_date: no", "future_birth_date: must be take or refuse"),
+    ],
+)
+def test_word_about_what_is_late_or_strange_is_checked(written: str, message: str) -> None:
+    """Each limit is enforced and told with the field's path."""
+    assert mistake(more=f"{written}\n") == message
 
 
 def test_demo_program_shows_every_rule() -> None:

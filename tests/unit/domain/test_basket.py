@@ -15,9 +15,12 @@ from server.domain.basket import (
     AppliedDiscount,
     Basket,
     BasketLine,
+    as_catalogued,
     exact_minor_units,
+    incentive_names,
     incentive_uses,
     subtotal,
+    without_incentives,
 )
 from server.domain.errors import OfferNotFoundError, RewardNotFoundError
 from server.domain.program import (
@@ -228,3 +231,51 @@ def test_line_without_a_name_is_not_found() -> None:
     """A line of no incentive at all resolves to none."""
     with pytest.raises(OfferNotFoundError):
         uses(basket(use_line(None)))
+
+
+def test_catalogue_says_what_an_incentive_is() -> None:
+    """A line or discount is what it names; a product stays one, an unknown what the till says."""
+    lines = (
+        BasketLine("1", "9", "offer", 1, 500, incentive_id="coffee"),
+        BasketLine("2", "9", "offer", 1, 500, loyalty_engine_id="e-coffee"),
+        BasketLine("3", "9", "offer", 1, 500, incentive_id="tea"),
+        BasketLine("4", "9", "reward", 1, 500, incentive_id="fries"),
+        BasketLine("5", "9", "item", 1, 500, incentive_id="coffee"),
+        BasketLine("6", "9", "reward", 1, 500, incentive_id="nothing"),
+        BasketLine("7", "9", "offer", 1, 500, incentive_id="nothing"),
+    )
+    applied = (
+        AppliedDiscount("coffee", None, "1"),
+        AppliedDiscount("fries", None, "1", "reward"),
+        AppliedDiscount("nothing", None, "1", "reward"),
+    )
+
+    read = as_catalogued(basket(*lines, applied=applied), PROGRAM)
+
+    kinds = [line.product_type for line in read.lines]
+    assert kinds == ["reward", "reward", "reward", "offer", "item", "reward", "offer"]
+    assert [discount.kind for discount in read.applied_discounts] == ["reward", "offer", "reward"]
+    assert subtotal(read) == 3500
+    assert incentive_names(read, PROGRAM) == {
+        "coffee": "reward",
+        "tea": "reward",
+        "fries": "offer",
+        "nothing": "reward",
+    }
+
+
+def test_incentives_are_left_out_by_any_of_their_names() -> None:
+    """What is named by its engine ID goes as well; products stay, whatever they name."""
+    lines = (
+        use_line("fries"),
+        use_line(None, engine_id="e-fries"),
+        use_line("cookie"),
+        use_line("nothing"),
+        BasketLine("5", "9", "item", 1, 500, incentive_id="fries"),
+    )
+    applied = (AppliedDiscount(None, "e-fries", "1"), AppliedDiscount("cookie", None, "1"))
+
+    left = without_incentives(basket(*lines, applied=applied), PROGRAM, {"fries", "nothing"})
+
+    assert [line.incentive_id for line in left.lines] == ["cookie", "fries"]
+    assert [discount.incentive_id for discount in left.applied_discounts] == ["cookie"]

@@ -1,5 +1,7 @@
 """What attacks from outside showed to be missing."""
 
+import unicodedata
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -11,7 +13,21 @@ depends_on = None
 
 def upgrade() -> None:
     """Apply the change."""
-    # Which code peppers the store was served with, and what operators repaired.
+    _add_peppers()
+    _add_orders()
+
+
+def downgrade() -> None:
+    """Take the change back."""
+    _drop_orders()
+    _drop_peppers()
+
+
+# --- Code peppers and repairs -------------------------------------------------------------------
+
+
+def _add_peppers() -> None:
+    """Keep which code peppers the store was served with, and what operators repaired."""
     op.create_table(
         "code_pepper",
         sa.Column("check_value", sa.LargeBinary(), nullable=False),
@@ -29,7 +45,52 @@ def upgrade() -> None:
     )
 
 
-def downgrade() -> None:
-    """Take the change back."""
+def _drop_peppers() -> None:
     op.drop_table("repair")
     op.drop_table("code_pepper")
+
+
+# --- Orders without a guest, kept answers and e-mail addresses ----------------------------------
+
+
+def _add_orders() -> None:
+    op.add_column("loyalty_transaction", sa.Column("refused_offers", sa.Text(), nullable=True))
+    op.add_column("remembered_answer", sa.Column("stores", sa.Text(), nullable=True))
+    op.create_table(
+        "member_email",
+        sa.Column("program_id", sa.Text(), nullable=False),
+        sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("member_number", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["member_number"], ["member.number"]),
+        sa.PrimaryKeyConstraint("program_id", "email"),
+    )
+    _keep_emails()
+
+
+def _keep_emails() -> None:
+    """Keep the first member of each e-mail address; databases do not agree on how to fold one."""
+    connection = op.get_bind()
+    member = sa.table("member", sa.column("number"), sa.column("program_id"), sa.column("email"))
+    kept = sa.table(
+        "member_email", sa.column("program_id"), sa.column("email"), sa.column("member_number")
+    )
+    first: dict[tuple[str, str], int] = {}
+    known = sa.select(member).where(member.c.email.is_not(None)).order_by(member.c.number)
+    for row in connection.execute(known):
+        email = unicodedata.normalize("NFC", row.email.strip().casefold())
+        if email:
+            first.setdefault((row.program_id, email), row.number)
+    if first:
+        op.bulk_insert(
+            kept,
+            [
+                {"program_id": program_id, "email": email, "member_number": number}
+                for (program_id, email), number in first.items()
+            ],
+        )
+
+
+def _drop_orders() -> None:
+    op.drop_table("member_email")
+    op.drop_column("remembered_answer", "stores")
+    op.drop_column("loyalty_transaction", "refused_offers")

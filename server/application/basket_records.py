@@ -1,0 +1,35 @@
+"""The stored form of a basket: the text that is kept with its transaction."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields
+from typing import Any, TypeVar
+
+from server.domain.basket import AppliedDiscount, Basket, BasketLine, Payment
+
+T = TypeVar("T")
+
+
+def basket_to_json(basket: Basket) -> str:
+    """Write an order as the text to keep with its transaction."""
+    return json.dumps(asdict(basket), ensure_ascii=False, separators=(",", ":"))
+
+
+def basket_from_json(text: str) -> Basket:
+    """Read a kept order; what a later version wrote besides is left out."""
+    document = json.loads(text)
+    return Basket(
+        lines=_all(BasketLine, document.get("lines", ())),
+        payments=_all(Payment, document.get("payments", ())),
+        applied_discounts=_all(AppliedDiscount, document.get("applied_discounts", ())),
+        currency=document.get("currency", ""),
+    )
+
+
+def _all(kind: type[T], documents: Any) -> tuple[T, ...]:
+    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    return tuple(
+        kind(**{name: document[name] for name in known if name in document})
+        for document in documents
+    )
