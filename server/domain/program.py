@@ -11,6 +11,7 @@ from typing import Literal
 from server.domain.errors import StoreNotFoundError
 from server.domain.identifiers import IdentifierKind
 from server.domain.keys import ApiKey
+from server.domain.limits import Limits
 from server.domain.restrictions import Rule
 
 LOCALES = ("en-CA", "en-US", "fr-CA")
@@ -177,6 +178,7 @@ class Program:
         void_spent: What voiding a claimed transaction does when the points it earned are spent
             already: refuse, or leave a debt that later earnings pay first.
         multiple_incentives: Whether an order may use several incentives.
+        limits: What its keys, members and orders may do; see `domain.limits`.
     """
 
     program_id: str
@@ -198,6 +200,7 @@ class Program:
     earning: EarningRules = EarningRules()
     void_spent: SpentPoints = "refuse"
     multiple_incentives: bool = True
+    limits: Limits = Limits()
     _engine_ids: Mapping[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
