@@ -137,6 +137,10 @@ class Limits(Mapping[str, int]):
         return len(LIMITS)
 
 
+NO_OWN_LIMITS = Limits()
+"""The defaults."""
+
+
 @dataclass(frozen=True, slots=True)
 class Overrun:
     """

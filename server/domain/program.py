@@ -11,7 +11,7 @@ from typing import Literal
 from server.domain.errors import StoreNotFoundError
 from server.domain.identifiers import IdentifierKind
 from server.domain.keys import ApiKey
-from server.domain.limits import Limits
+from server.domain.limits import NO_OWN_LIMITS, Limits
 from server.domain.restrictions import Rule
 
 LOCALES = ("en-CA", "en-US", "fr-CA")
@@ -200,7 +200,7 @@ class Program:
     earning: EarningRules = EarningRules()
     void_spent: SpentPoints = "refuse"
     multiple_incentives: bool = True
-    limits: Limits = Limits()
+    limits: Limits = NO_OWN_LIMITS
     _engine_ids: Mapping[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

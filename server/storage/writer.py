@@ -68,6 +68,7 @@ class Item:
     Attributes:
         trail: The call's names; absent for work of the server's own.
         arrived_s: When it joined the queue, by the event loop's clock.
+        taken: Whether it has left the queue.
     """
 
     work: Callable[[Unit, int], Any]
@@ -77,6 +78,7 @@ class Item:
     arrived_s: float
     outcome: Any = None
     failed: bool = False
+    taken: bool = False
 
     def fail(self, problem: Exception) -> None:
         """Keep why the call failed."""

@@ -50,15 +50,19 @@ class Storage(Protocol):
     catalog: Catalog
 
     async def write(
-        self, work: Callable[[Unit, int], R | Refused], timeout_s: float = ..., reads: Reads = ...
+        self,
+        work: Callable[[Unit, int], R | Refused],
+        timeout_s: float = ...,
+        reads: Reads = ...,
+        caller: str = ...,
     ) -> R:
         """Run a unit of work and answer, or refuse, once its commit is durable."""
 
-    def require_room(self) -> None:
+    def require_room(self, caller: str = ...) -> None:
         """Refuse what would only wait for a writer."""
 
-    def read(self) -> Any:
-        """Open a reader over one consistent state."""
+    def read(self, caller: str = ...) -> Any:
+        """Open a reader over one consistent state, when it is the caller's turn."""
 
     async def require_fresh_catalog(self) -> None:
         """Make sure that what operators changed a while ago is known."""
@@ -130,7 +134,7 @@ class Call:
             # Rendered at once: the next call of the batch may change the record that was found.
             return found if isinstance(found, Refused) else render(found).SerializeToString()
 
-        return await self.storage.write(work, self.left_s, command.reads())
+        return await self.storage.write(work, self.left_s, command.reads(), self.key.key_id)
 
     async def _run(
         self,
@@ -149,7 +153,7 @@ class Call:
         reads = command.reads()
         if keyed is not None:
             reads = replace(reads, remembered=((keyed.scope, keyed.key),))
-        answer: Answer = await self.storage.write(work, self.left_s, reads)
+        answer: Answer = await self.storage.write(work, self.left_s, reads, self.key.key_id)
         self.repeated = answer.repeated
         return answer.body
 
@@ -162,7 +166,7 @@ class Call:
             DeadlinePassedError: The call's time is over; nothing was changed.
         """
         try:
-            async with asyncio.timeout(self.left_s), self.storage.read() as reader:
+            async with asyncio.timeout(self.left_s), self.storage.read(self.key.key_id) as reader:
                 yield reader
         except TimeoutError:
             raise DeadlinePassedError from None
