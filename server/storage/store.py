@@ -43,7 +43,7 @@ from server.storage.writer import CLOSE_WAIT_S, Item, Writer, names_of
 OWN = ""
 """Whom the server's own work is done for: a key among the others, as it were."""
 
-READERS_OF_ONE = READERS - 1
+READERS_OF_ONE = READERS // 2
 """Readers that one caller may hold: another always finds one that will be free soon."""
 
 T = TypeVar("T")

@@ -6,15 +6,16 @@ enters. Of a busy key as many are under way as take the server a moment, by what
 lately: the time for which they kept the event loop, which is measured. What is more is refused at
 once, so that it holds no place here or at Envoy while it waits.
 
-Those that are in take turns on the event loop, since one long check of one key would keep the
-calls of all others waiting, and many of them one behind the other would do so for seconds.
+Of those that are in only some are at work, since each step of a call waits for the steps of all
+others: of a key that shares the loop with another, calls worth a few steps of an ordinary call.
+The rest waits for its turn, which comes to each key.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any, TypeVar
 
 from server.domain.errors import LimitExceededError, ServerBusyError
@@ -46,8 +47,14 @@ COST_FIRST_S = 0.0001
 COST_WEIGHT = 1 / 16
 """How much the last call tells of what the next will cost."""
 
-TICK_S = 0.005
-"""Time of the loop that calls take at once before others get their turn."""
+WORK_S = 0.1
+"""Time of the loop that the calls of one key may be worth which are at work while it is alone."""
+
+SHARED_WORK_S = 0.01
+"""The same while others call as well: each step of their calls waits behind that much."""
+
+SHARED_FOR_S = 1.0
+"""Time after which a key that makes no more calls is not counted among the others."""
 
 BURST_S = 2.0
 """Seconds' worth of calls that a key may make at once after a rest."""
@@ -59,11 +66,12 @@ ADMIT = LimitName.CALLS_PER_KEY_SECOND
 class _Account:
     """What is known of a key: calls under way, what one costs, and calls it may still make."""
 
-    __slots__ = ("cost_s", "filled_s", "key_id", "tokens", "under_way")
+    __slots__ = ("at_work", "cost_s", "filled_s", "key_id", "tokens", "under_way")
 
     def __init__(self, key_id: str) -> None:
         self.key_id = key_id
         self.under_way = 0
+        self.at_work = 0
         self.cost_s = COST_FIRST_S
         self.tokens = 0.0
         self.filled_s = 0.0
@@ -74,64 +82,64 @@ class Place:
     A call's place among those under way, which must be left in the end.
 
     Attributes:
-        spent_s: For how long the call kept the event loop so far.
+        spent_s: For how long the call kept the event loop so far, in seconds of processor time.
     """
 
-    __slots__ = ("_account", "_admission", "_entered_s", "spent_s")
+    __slots__ = ("_account", "_admission", "_at_work", "_entered_s", "spent_s")
 
     def __init__(self, admission: Admission, account: _Account, entered_s: float) -> None:
         self._admission = admission
         self._account = account
         self._entered_s = entered_s
+        self._at_work = False
         self.spent_s = 0.0
 
     async def turn(self) -> None:
-        """Wait until it is the call's turn on the event loop; at once while it is not busy."""
+        """Wait until the call may go to work; at once while its key has little at work."""
         await self._admission.turn(self._account)
+        self._at_work = True
 
     def do(self, work: Callable[..., T], *args: Any) -> T:
         """Do a part of the call that does not wait, and count its time."""
-        began = perf_counter()
+        began = thread_time()
         try:
             return work(*args)
         finally:
-            self._spend(perf_counter() - began)
-
-    def _spend(self, seconds: float) -> None:
-        self.spent_s += seconds
-        self._admission.spend(seconds)
+            self.spent_s += thread_time() - began
 
     def watch(self, work: Awaitable[T]) -> Awaitable[T]:
         """Do the rest of the call, and count the time in which it keeps the event loop."""
-        return _Watched(work, self._spend)
+        return _Watched(work, self)
 
     def leave(self) -> None:
         """Take note that the call is over."""
+        if self._at_work:
+            self._admission.rest(self._account)
         self._admission.leave(self._account, self.spent_s, perf_counter() - self._entered_s)
 
 
 class _Watched:
     """A coroutine whose every step is timed."""
 
-    __slots__ = ("_spend", "_work")
+    __slots__ = ("_place", "_work")
 
-    def __init__(self, work: Awaitable[Any], spend: Callable[[float], None]) -> None:
+    def __init__(self, work: Awaitable[Any], place: Place) -> None:
         self._work = work
-        self._spend = spend
+        self._place = place
 
     def __await__(self) -> Generator[Any, Any, Any]:
         steps = self._work.__await__()
-        send, spend = steps.send, self._spend
+        send, place = steps.send, self._place
         value: Any = None
         failure: BaseException | None = None
         while True:
-            began = perf_counter()
+            began = thread_time()
             try:
                 awaited = send(value) if failure is None else steps.throw(failure)
             except StopIteration as end:
                 return end.value
             finally:
-                spend(perf_counter() - began)
+                place.spent_s += thread_time() - began
             failure = None
             try:
                 value = yield awaited
@@ -166,9 +174,8 @@ class Admission:
         self._took_s = 0.0
         self._refused = 0
         self._excess = 0.0
-        self._queue: FairQueue[tuple[asyncio.Future[None], _Account]] = FairQueue()
-        self._tick_s = 0.0
-        self._ticking = False
+        self._queue: FairQueue[asyncio.Future[None]] = FairQueue()
+        self._shared_until_s = 0.0
 
     def enter(self, key: ApiKey, limits: Limits) -> Place:
         """
@@ -196,6 +203,8 @@ class Admission:
                 raise ServerBusyError(round(wait_s) * 1000)
         else:
             self._active += 1
+        if self._active > 1:
+            self._shared_until_s = now_s + SHARED_FOR_S
         account.under_way += 1
         self.under_way += 1
         return Place(self, account, now_s)
@@ -239,39 +248,35 @@ class Admission:
         self._served = self._refused = 0
         self._took_s = 0.0
 
-    # Turns on the event loop.
+    # Who is at work.
 
     async def turn(self, account: _Account) -> None:
-        """Wait while others have their turn; at once while the loop is not busy."""
-        if self._tick_s < TICK_S and not self._queue:
+        """Wait until a call may go to work, which must `rest` in the end."""
+        if not self._queue.of(account.key_id) and self._may_work(account):
+            account.at_work += 1
             return
-        future = asyncio.get_running_loop().create_future()
-        self._queue.push(account.key_id, (future, account), account.cost_s)
-        self._next_tick()
-        await future
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.push(account.key_id, future, account.cost_s)
+        try:
+            await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled():
+                self.rest(account)
+            raise
 
-    def spend(self, seconds: float) -> None:
-        """Count time that a call kept the loop, of what all may take before others get a turn."""
-        self._tick_s += seconds
-        self._next_tick()
+    def _may_work(self, account: _Account) -> bool:
+        shared = self._active > 1 or perf_counter() < self._shared_until_s
+        worth_s = SHARED_WORK_S if shared else WORK_S
+        return account.at_work * account.cost_s < worth_s
 
-    def _next_tick(self) -> None:
-        if not self._ticking:
-            self._ticking = True
-            asyncio.get_running_loop().call_soon(self._tick)
-
-    def _tick(self) -> None:
-        """Begin anew when all that was ready has run, and let those in whose turn it is."""
-        self._ticking = False
-        self._tick_s = 0.0
-        given_s = 0.0
-        while self._queue and given_s < TICK_S:
-            found = self._queue.pop()
+    def rest(self, account: _Account) -> None:
+        """Take note that a call works no more, and let those in whose turn it is."""
+        account.at_work -= 1
+        while self._queue:
+            found = self._queue.pop_entry(lambda key_id: self._may_work(self._accounts[key_id]))
             if found is None:
-                break
-            future, account = found
+                return
+            key_id, future = found
             if not future.done():
+                self._accounts[key_id].at_work += 1
                 future.set_result(None)
-                given_s += account.cost_s
-        if self._queue:
-            self._next_tick()
