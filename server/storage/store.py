@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic_ns
 from typing import Any, Self, TypeVar
@@ -28,11 +28,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from server.application.idempotency import Answer, Done
 from server.application.reads import NOTHING, Reads
 from server.application.trail import TRAIL
 from server.application.unit import Refused, Unit
 from server.domain.errors import DeadlinePassedError, ServerBusyError, StorageUnavailableError
 from server.domain.fairness import FairQueue
+from server.domain.flags import Flag, every_flag
 from server.domain.program import Catalog
 from server.storage.databases import READERS, Database
 from server.storage.reads import SqlReader
@@ -82,6 +84,7 @@ class StoreStats:
         catalog_age_s: Seconds since the catalogue was last looked at.
         batch_calls: Calls that shared a commit, of the commits that changed anything.
         commit_s: Seconds such a commit took, until it was durable.
+        flags: What was let through although it should not be, by kind and reason.
     """
 
     writes: int
@@ -92,6 +95,7 @@ class StoreStats:
     catalog_age_s: float
     batch_calls: Distribution
     commit_s: Distribution
+    flags: Mapping[tuple[str, str], int]
 
 
 class Store:
@@ -124,6 +128,7 @@ class Store:
         self._catalog_read_ns = 0
         self._freshening: asyncio.Task[bool] | None = None
         self._settled = 0
+        self._flags = dict.fromkeys(every_flag(), 0)
         self._batch_max = BATCH_MAX
         self._refused = self._admitted = self._counted_since = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -282,6 +287,7 @@ class Store:
             catalog_age_s=self._catalog_age_s(),
             batch_calls=Tally.sum([writer.batch_calls for writer in self._writers]),
             commit_s=Tally.sum([writer.commit_s for writer in self._writers]),
+            flags=self._flags,
         )
 
     def _oldest_waiting_s(self) -> float:
@@ -414,6 +420,8 @@ class Store:
             if isinstance(outcome, Refused):
                 self._tell(outcome, item)
                 item.fail(outcome.error)
+            elif isinstance(outcome, Answer | Done):
+                self._flag(outcome.flags, item)
             if item.future.done():
                 continue
             if item.failed:
@@ -424,6 +432,13 @@ class Store:
             self._schedule()
         else:
             self._rest()
+
+    def _flag(self, flags: Sequence[Flag], item: Item) -> None:
+        """Count and log what was let through, whether or not its caller still waits."""
+        for flag in flags:
+            self._flags[flag.kind.value, flag.reason] += 1
+            named = {"flag": flag.kind.value, "reason": flag.reason, **flag.about}
+            log.warning("flagged", **named, **names_of([item]))
 
     def _tell(self, refused: Refused, item: Item) -> None:
         """Log who must wait, without any digits."""

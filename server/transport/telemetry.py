@@ -103,6 +103,10 @@ class Stats(Protocol):
     def commit_s(self) -> Spread:
         """Seconds a commit took."""
 
+    @property
+    def flags(self) -> Mapping[tuple[str, str], int]:
+        """What was let through, by kind and reason."""
+
 
 class CallMetrics:
     """Counts and times calls; without a registry it does nothing."""
@@ -273,6 +277,14 @@ class _StoreCollector:
             "Time to write a batch down and sync it.",
             seen.commit_s,
         )
+        flags = CounterMetricFamily(
+            "loyalty_flags",
+            "What was let through although it should not be.",
+            labels=("flag", "reason"),
+        )
+        for labels, count in seen.flags.items():
+            flags.add_metric(labels, count)
+        yield flags
 
 
 class _FileCollector:
