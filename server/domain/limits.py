@@ -77,9 +77,9 @@ class Limit:
     most: int
     paid: Paid = Paid.FLAGGED
 
-    def period(self, now_ms: int) -> int:
-        """Number the period of a moment."""
-        return now_ms // (self.period_s * 1000)
+    def since_ms(self, now_ms: int) -> int:
+        """Tell when the period of a moment began, in milliseconds since 1970."""
+        return now_ms - now_ms % (self.period_s * 1000)
 
     def ends_in_ms(self, now_ms: int) -> int:
         """Tell how long the period of a moment still lasts, in milliseconds."""
@@ -141,22 +141,19 @@ NO_OWN_LIMITS = Limits()
 """The defaults."""
 
 
-@dataclass(frozen=True, slots=True)
-class Overrun:
-    """
-    A call beyond a limit, for the log and the metrics.
+MEMBER_PREFIX = "member/"
 
-    Attributes:
-        flagged: Whether the call succeeded all the same; else it was refused.
-        value: What had been counted, this call included.
-        allowed: How many the limit allows.
-        key_id: The key that called; absent where an operator did.
-    """
 
-    limit: LimitName
-    flagged: bool
-    value: int
-    allowed: int
-    program_id: str
-    key_id: str | None = None
-    partner: str | None = None
+def key_scope(key_id: str) -> str:
+    """Name what is counted for an API key."""
+    return f"key/{key_id}"
+
+
+def program_scope(program_id: str) -> str:
+    """Name what is counted for a program."""
+    return f"program/{program_id}"
+
+
+def member_scope(number: int) -> str:
+    """Name what is counted for a member."""
+    return f"{MEMBER_PREFIX}{number}"

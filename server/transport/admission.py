@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from server.domain.errors import LimitExceededError, ServerBusyError
 from server.domain.fairness import FairQueue
 from server.domain.keys import ApiKey
-from server.domain.limits import LimitName, Limits, Overrun
+from server.domain.limits import LimitName, Limits
 
 T = TypeVar("T")
 
@@ -155,18 +155,14 @@ class Admission:
     whenever calls took longer than they should, fewer are let in, and more again when they did
     not. Those turned away are told to come back the later, the more they were.
 
-    Args:
-        note: Told of each call beyond a key's calls a second.
-
     Attributes:
         limit: Calls that may be under way.
         under_way: Calls that are.
     """
 
-    def __init__(self, note: Callable[[Overrun], None] = lambda _overrun: None) -> None:
+    def __init__(self) -> None:
         self.limit = float(LIMIT_MAX)
         self.under_way = 0
-        self._note = note
         self._accounts: dict[str, _Account] = {}
         self._active = 0
         self._window_began = 0.0
@@ -189,7 +185,7 @@ class Admission:
         account = self._accounts.get(key.key_id)
         if account is None:
             account = self._accounts[key.key_id] = _Account(key.key_id)
-        self._take_token(key, account, limits[ADMIT], now_s)
+        _take_token(account, limits[ADMIT], now_s)
         own = account.under_way
         if own:
             active = self._active
@@ -208,25 +204,6 @@ class Admission:
         account.under_way += 1
         self.under_way += 1
         return Place(self, account, now_s)
-
-    def _take_token(self, key: ApiKey, account: _Account, rate: int, now_s: float) -> None:
-        burst = rate * BURST_S
-        account.tokens = min(account.tokens + (now_s - account.filled_s) * rate, burst)
-        account.filled_s = now_s
-        if account.tokens < 1:
-            self._note(
-                Overrun(
-                    limit=ADMIT,
-                    flagged=False,
-                    value=rate + 1,
-                    allowed=rate,
-                    program_id=key.program_id,
-                    key_id=key.key_id,
-                    partner=key.partner,
-                )
-            )
-            raise LimitExceededError(ADMIT.value, rate, RETRY_AFTER_MS)
-        account.tokens -= 1
 
     def leave(self, account: _Account, spent_s: float, took_s: float) -> None:
         """Take note of a call that is over, and of what it cost."""
@@ -280,3 +257,13 @@ class Admission:
             if not future.done():
                 self._accounts[key_id].at_work += 1
                 future.set_result(None)
+
+
+def _take_token(account: _Account, rate: int, now_s: float) -> None:
+    """Take one of the calls a second that a key may make; what it left out it may make later."""
+    saved = account.tokens + (now_s - account.filled_s) * rate
+    account.tokens = min(saved, rate * BURST_S)
+    account.filled_s = now_s
+    if account.tokens < 1:
+        raise LimitExceededError(ADMIT.value, rate, RETRY_AFTER_MS)
+    account.tokens -= 1

@@ -22,9 +22,11 @@ from server.application.idempotency import (
     idempotency_scope,
     run_once,
 )
+from server.application.limits import Load, within_limits
 from server.application.reading import Reader
 from server.application.reads import Reads
 from server.application.unit import Refused, Unit
+from server.domain.clock import now_ms
 from server.domain.errors import DeadlinePassedError, FieldViolation, RequestInvalidError
 from server.domain.keys import ApiKey
 from server.domain.program import Catalog, Program
@@ -77,6 +79,7 @@ class Call:
         method: `Service/Method`.
         request: The valid request.
         until_s: When it must be answered, by the event loop's clock.
+        size: Bytes of the request as it came.
         repeated: Set when the answer is an earlier call's.
     """
 
@@ -86,6 +89,7 @@ class Call:
     metadata: Mapping[str, str]
     until_s: float
     storage: Storage
+    size: int = 0
     repeated: bool = field(default=False)
 
     async def write(
@@ -93,14 +97,18 @@ class Call:
         use_case: Callable[[Unit, Any, int], Done[R] | Repeated | Refused],
         command: Command,
         render: Callable[[R], Message],
+        *,
+        paid: bool = False,
     ) -> bytes:
         """
         Run a use case exactly once for its idempotency key and give its rendered answer.
 
+        One whose guest has *paid* is flagged beyond a limit, where others are refused.
+
         Raises:
             LoyaltyError: The use case refuses, or the key is malformed or was reused.
         """
-        return await self._run(use_case, command, render, self._keyed())
+        return await self._run(use_case, command, render, self._keyed(), paid=paid)
 
     async def decide(
         self,
@@ -142,15 +150,18 @@ class Call:
         command: Command,
         render: Callable[[R], Message],
         keyed: Keyed | None,
+        *,
+        paid: bool = False,
     ) -> bytes:
+        load = Load(self.key, self.size, paid)
         work = partial(
             run_once,
-            use_case=use_case,
+            use_case=partial(within_limits, use_case=use_case, load=load),
             command=command,
             render=lambda result: render(result).SerializeToString(),
             keyed=keyed,
         )
-        reads = command.reads()
+        reads = load.reads(command.reads(), now_ms())
         if keyed is not None:
             reads = replace(reads, remembered=((keyed.scope, keyed.key),))
         answer: Answer = await self.storage.write(work, self.left_s, reads, self.key.key_id)

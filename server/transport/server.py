@@ -234,10 +234,11 @@ class LoyaltyServer:
                 if left_s is not None:
                     until_s = min(until_s, loop.time() + left_s)
                 require_key_once(sent_twice)
-                call = Call(key, name, request, metadata, until_s, self._store)
+                call = Call(key, name, request, metadata, until_s, self._store, len(data))
                 answer = await place.watch(endpoint(request, call))
             except LoyaltyError as error:
                 outcome = CATALOGUE[type(error)].reason
+                self._calls.limits.refused(error, key)
                 return await _refuse(context, error, metadata, trail)
             except asyncio.CancelledError:
                 outcome = CANCELLED

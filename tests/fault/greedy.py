@@ -1,4 +1,4 @@
-"""A greedy caller: a process of its own, which sends the same calls as fast as they are answered."""
+"""A greedy caller: a process of its own that sends the same calls as fast as it is answered."""
 
 from __future__ import annotations
 
@@ -121,12 +121,14 @@ async def _run() -> None:
     tasks = [
         asyncio.create_task(send(greed, number, answers)) for number in range(greed.connections)
     ]
-    print(STARTED.decode(), flush=True)
+    sys.stdout.write(f"{STARTED.decode()}\n")
+    sys.stdout.flush()
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(reader.read(), LASTS_MAX_S)
     for task in tasks:
         task.cancel()
-    print(json.dumps(answers), flush=True)
+    sys.stdout.write(f"{json.dumps(answers)}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
