@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from server.application.basket_records import basket_from_json
 from server.application.idempotency import Done
+from server.application.limits import count_points, require_points
 from server.application.reads import Reads
 from server.application.unclaimed_offers import JudgedOffers, judge_claimed, offer_flags
 from server.application.unit import Unit
@@ -59,6 +60,8 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
         ReceiptAlreadyClaimedError: The receipt was turned into points before.
         ReceiptExpiredError: The order is older than the program lets receipts be claimed.
         StoreNotAllowedError: The key is limited to other stores than the order's.
+        AmountBeyondLimitError: The order earns more points than one may.
+        LimitExceededError: The member or the key was given a day's worth of points.
     """
     program = unit.catalog.programs[command.key.program_id]
     loyalty_id = command.loyalty_id.lower()
@@ -76,7 +79,9 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
     if now_ms - transaction.created_ms > program.receipt_days * DAY_MS:
         raise ReceiptExpiredError(program.receipt_days)
     points, offers = _judged(unit, program, transaction, member)
+    require_points(unit, program, command.key, member, points, now_ms)
     earned = earn(unit, program, transaction, member, points, now_ms)
+    count_points(unit, program, command.key, member, earned, now_ms)
     count_uses(unit, transaction, member, offers.uses, transaction.created_ms)
     unit.change(
         transaction,

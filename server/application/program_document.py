@@ -11,6 +11,7 @@ from pydantic import (
     Field,
     ValidationError,
     ValidationInfo,
+    create_model,
     field_validator,
 )
 from pydantic_core import ErrorDetails
@@ -35,6 +36,7 @@ from server.application.program_values import (
     whole_number,
 )
 from server.domain.identifiers import IdentifierKind
+from server.domain.limits import LIMITS, Limits
 from server.domain.program import (
     DEFAULT_LOCALE,
     LOCALES,
@@ -196,6 +198,14 @@ class IncentiveEntry(Entry):
         return plus
 
 
+_LIMIT_KEYS: dict[str, Any] = {
+    limit.name.value: (Annotated[int, whole_number(1, limit.most)], limit.default)
+    for limit in LIMITS.values()
+}
+LimitsEntry = create_model("LimitsEntry", __base__=Entry, **_LIMIT_KEYS)
+"""What keys, members and orders may do: a key for each row of `domain.limits`."""
+
+
 class ProgramDocument(Entry):
     """A program file, amounts in minor units already; validate it with context `digits`."""
 
@@ -232,6 +242,7 @@ class ProgramDocument(Entry):
     late_void: Annotated[FlagOrRefuse, one_of(*get_args(FlagOrRefuse))] = "flag"
     shared_email: Annotated[TakeOrRefuse, one_of(*get_args(TakeOrRefuse))] = "take"
     future_birth_date: Annotated[TakeOrRefuse, one_of(*get_args(TakeOrRefuse))] = "take"
+    limits: LimitsEntry = LimitsEntry()
     prompts: PromptsEntry
     stores: Annotated[list[StoreEntry], Field(min_length=1, max_length=STORES_MAX)]
     incentives: Annotated[list[IncentiveEntry], Field(max_length=INCENTIVES_MAX)]
@@ -389,6 +400,7 @@ def _program(document: ProgramDocument, digits: int) -> Program:
         late_void=document.late_void,
         shared_email=document.shared_email,
         future_birth_date=document.future_birth_date,
+        limits=Limits.of(dict(document.limits)),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from server.application.idempotency import Done
+from server.application.limits import flag_order
 from server.application.order_review import require_store
 from server.application.reads import NOTHING, Reads
 from server.application.unclaimed_offers import JudgedOffers, judge_recorded, offer_flags
@@ -122,7 +123,10 @@ def record_unclaimed(unit: Unit, command: RecordUnclaimed, now_ms: int) -> Done[
     )
     return Done(
         RecordedUnclaimed(transaction.transaction_id, receipt_code, presentation),
-        flags=offer_flags(program, offers.refused, transaction),
+        flags=(
+            *offer_flags(program, offers.refused, transaction),
+            *flag_order(program, command.key, points),
+        ),
         stores=frozenset({store.store_id}),
     )
 

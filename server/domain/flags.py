@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from server.domain.breaches import Breach
+from server.domain.limits import LimitName
 
 
 class FlagKind(StrEnum):
@@ -24,6 +25,9 @@ class FlagKind(StrEnum):
     VOID_LATE = "void_late"
     """An order was cancelled later than the program allows."""
 
+    BEYOND_LIMIT = "beyond_limit"
+    """A paid order came beyond a limit; the reason is the limit's name."""
+
 
 OFFER_UNKNOWN = "unknown"
 """Reason of an offer that the program does not have, or no longer."""
@@ -34,6 +38,7 @@ DAYS_PASSED = "days"
 REASONS: Mapping[FlagKind, tuple[str, ...]] = {
     FlagKind.OFFER_INVALID: (OFFER_UNKNOWN, *(breach.value.code for breach in Breach)),
     FlagKind.VOID_LATE: (DAYS_PASSED,),
+    FlagKind.BEYOND_LIMIT: tuple(name.value for name in LimitName),
 }
 """Every reason of each kind: both are labels of a metric, so that they must be few and fixed."""
 

@@ -12,6 +12,7 @@ from server.domain.clock import DAY_MS
 from server.domain.errors import StoreNotFoundError
 from server.domain.identifiers import IdentifierKind
 from server.domain.keys import ApiKey
+from server.domain.limits import NO_OWN_LIMITS, Limits
 from server.domain.restrictions import Rule
 
 LOCALES = ("en-CA", "en-US", "fr-CA")
@@ -210,6 +211,7 @@ class Program:
         late_void: What becomes of a late void.
         shared_email: What becomes of a guest whose e-mail address a member has already.
         future_birth_date: What becomes of a guest who is not born yet.
+        limits: What its keys, members and orders may do; see `domain.limits`.
     """
 
     program_id: str
@@ -238,6 +240,7 @@ class Program:
     late_void: FlagOrRefuse = "flag"
     shared_email: TakeOrRefuse = "take"
     future_birth_date: TakeOrRefuse = "take"
+    limits: Limits = NO_OWN_LIMITS
     _engine_ids: Mapping[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

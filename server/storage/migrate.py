@@ -26,7 +26,14 @@ _MIGRATION = -1
 BASE = "base"
 """Revision of a database without tables."""
 
-SHORT_LIVED = {"code_tally", "wrong_code", "code_refusal", "code.partner", "code_pepper"}
+SHORT_LIVED = {
+    "code_tally",
+    "wrong_code",
+    "code_refusal",
+    "code.partner",
+    "code_pepper",
+    "limit_tally",
+}
 """
 Tables and columns whose content nobody misses a day later.
 

@@ -34,6 +34,7 @@ from server.storage import catalog as catalog_tables
 from server.storage import postgresql
 from server.storage.databases import LOCK_TIMEOUT_S, Database
 from server.storage.durability import UnsafeDatabaseError
+from server.storage.limit_counts import KnownSums
 from server.storage.postgresql import Begun
 from server.storage.prefetch import prefetch
 from server.storage.seal import Seal
@@ -72,6 +73,7 @@ class Item:
     Attributes:
         trail: The call's names; absent for work of the server's own.
         arrived_s: When it joined the queue, by the event loop's clock.
+        taken: Whether it has left the queue.
     """
 
     work: Callable[[Unit, int], Any]
@@ -81,6 +83,7 @@ class Item:
     arrived_s: float
     outcome: Any = None
     failed: bool = False
+    taken: bool = False
 
     def fail(self, problem: Exception) -> None:
         """Keep why the call failed."""
@@ -123,6 +126,7 @@ class Writer:
         # Each writer begins with another shard, so that they seldom meet; see `begin`.
         first = secrets.randbelow(SHARDS)
         self._shards = [(first + step) % SHARDS for step in range(SHARDS)]
+        self._known_sums = KnownSums()
         self._locks_until_s: float | None = None
         self._inbox: queue.SimpleQueue[tuple[list[Item], Callable[[], object]] | None]
         self._inbox = queue.SimpleQueue()
@@ -208,6 +212,7 @@ class Writer:
                 self._pepper,
                 self._seal,
                 begun.shard,
+                self._known_sums,
             )
             if self._statements.bulk:
                 prefetch(unit, connection, self._statements, [item.reads for item in batch])
@@ -226,6 +231,7 @@ class Writer:
             self._roll_back()
             raise
         self.commits += 1
+        unit.limit_counts.committed()
         self.catalog = unit.catalog
         self.catalog_read_ns = begun_ns
         if unit.changes:

@@ -38,6 +38,8 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RECEIPT_EXPIRED: _ClassVar[ErrorReason]
     VOID_TOO_LATE: _ClassVar[ErrorReason]
     EMAIL_TAKEN: _ClassVar[ErrorReason]
+    LIMIT_EXCEEDED: _ClassVar[ErrorReason]
+    AMOUNT_BEYOND_LIMIT: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 REQUEST_INVALID: ErrorReason
 CORRELATION_ID_INVALID: ErrorReason
@@ -70,3 +72,5 @@ TOO_MANY_WRONG_CODES: ErrorReason
 RECEIPT_EXPIRED: ErrorReason
 VOID_TOO_LATE: ErrorReason
 EMAIL_TAKEN: ErrorReason
+LIMIT_EXCEEDED: ErrorReason
+AMOUNT_BEYOND_LIMIT: ErrorReason

@@ -15,10 +15,12 @@ def upgrade() -> None:
     """Apply the change."""
     _add_peppers()
     _add_orders()
+    _count_for_limits()
 
 
 def downgrade() -> None:
     """Take the change back."""
+    _drop_limit_counts()
     _drop_orders()
     _drop_peppers()
 
@@ -94,3 +96,23 @@ def _drop_orders() -> None:
     op.drop_table("member_email")
     op.drop_column("remembered_answer", "stores")
     op.drop_column("loyalty_transaction", "refused_offers")
+
+
+# --- Counts that the limits of a program are held against ---------------------------------------
+
+
+def _count_for_limits() -> None:
+    op.create_table(
+        "limit_tally",
+        sa.Column("scope", sa.Text(), nullable=False),
+        sa.Column("since_ms", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("shard", sa.Integer(), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("scope", "since_ms", "name", "shard"),
+    )
+    op.create_index("limit_tally_since", "limit_tally", ["since_ms"])
+
+
+def _drop_limit_counts() -> None:
+    op.drop_table("limit_tally")
