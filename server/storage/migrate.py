@@ -22,9 +22,16 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 BASE = "base"
 """Revision of a database without tables."""
 
-SHORT_LIVED = {"code_tally", "wrong_code", "code_refusal", "code.partner"}
+SHORT_LIVED = {
+    "code_tally",
+    "wrong_code",
+    "code_refusal",
+    "code_month",
+    "code_regular",
+    "code.partner",
+}
 """
-Tables and columns whose content nobody misses a day later.
+Tables and columns whose content is of use for a day, or makes itself anew as guests come.
 
 No data is lost when an older schema has no place for it.
 """

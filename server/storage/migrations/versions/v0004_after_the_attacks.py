@@ -1,5 +1,8 @@
 """What attacks from outside showed to be missing."""
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
@@ -8,7 +11,36 @@ depends_on = None
 
 def upgrade() -> None:
     """Apply the change."""
+    _add_regulars()
 
 
 def downgrade() -> None:
     """Take the change back."""
+    _drop_regulars()
+
+
+def _add_regulars() -> None:
+    """Keep whose codes earn a key wrong ones: `domain.guessing`."""
+    op.create_table(
+        "code_month",
+        sa.Column("scope", sa.Text(), nullable=False),
+        sa.Column("day", sa.Integer(), nullable=False),
+        sa.Column("shard", sa.Integer(), nullable=False),
+        sa.Column("regulars", sa.BigInteger(), nullable=False),
+        sa.Column("failed", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("scope", "day", "shard"),
+    )
+    op.create_index("code_month_day", "code_month", ["day"])
+    op.create_table(
+        "code_regular",
+        sa.Column("key_id", sa.Text(), nullable=False),
+        sa.Column("member_number", sa.BigInteger(), nullable=False),
+        sa.Column("counted_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("key_id", "member_number"),
+    )
+    op.create_index("code_regular_counted", "code_regular", ["counted_ms"])
+
+
+def _drop_regulars() -> None:
+    op.drop_table("code_regular")
+    op.drop_table("code_month")
