@@ -80,6 +80,9 @@ class Unit(Protocol):
     def tallies(self, scopes: Sequence[Scope], now_ms: int) -> dict[Scope, Tally]:
         """Tell what each scope has shown in the last day, to the hour, and month, to the day."""
 
+    def code_month(self, scope: Scope, now_ms: int) -> Tally:
+        """Tell the regulars and wrong codes of a scope in the last month, and nothing else."""
+
     def regular_since(self, key_id: str, member: Member) -> int | None:
         """Tell when a member was last counted as a regular of a key; None for never."""
 

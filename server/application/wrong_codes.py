@@ -34,17 +34,21 @@ def require_no_wait(unit: Unit, scopes: Sequence[Scope], now_ms: int) -> None:
             last to end.
     """
     waiting = _waiting(unit, scopes, now_ms)
-    if not waiting:
-        return
-    narrowest = scopes[-1]
-    if (
-        narrowest.kind is ScopeKind.TERMINAL
-        and all(refusal.scope.kind is not ScopeKind.TERMINAL for refusal in waiting)
-        and goes_on(unit.tallies((narrowest,), now_ms)[narrowest])
-    ):
-        return
-    last = max(waiting, key=lambda refusal: refusal.until_ms)
-    raise TooManyWrongCodesError(last.scope.kind.value, last.until_ms - now_ms)
+    if waiting and not _goes_on(unit, scopes, waiting, now_ms):
+        last = max(waiting, key=lambda refusal: refusal.until_ms)
+        raise TooManyWrongCodesError(last.scope.kind.value, last.until_ms - now_ms)
+
+
+def _goes_on(unit: Unit, scopes: Sequence[Scope], waiting: Sequence[Refusal], now_ms: int) -> bool:
+    """Tell whether a call's terminal goes on although its store or key waits."""
+    own = {scope.kind: scope for scope in scopes}
+    terminal = own.get(ScopeKind.TERMINAL)
+    if terminal is None or any(refusal.scope.kind is terminal.kind for refusal in waiting):
+        return False
+    # Asked first, since a thief makes up a terminal for each guess and the key is always the same.
+    if not unit.code_month(own[ScopeKind.KEY], now_ms).regulars:
+        return False
+    return goes_on(unit.code_month(terminal, now_ms))
 
 
 def _waiting(unit: Unit, scopes: Sequence[Scope], now_ms: int) -> list[Refusal]:

@@ -34,7 +34,11 @@ RIGHT_PER_WRONG = 10
 
 FIRST_WAIT_MS = 30_000
 WAIT_DOUBLINGS = 4
-"""Each wait is so often doubled: 30 seconds, 8 minutes, 2 hours, a day: who has none of their own has few tries in a day."""
+"""
+How often each wait is doubled: 30 seconds, 8 minutes, 2 hours, a day.
+
+Who has no regulars has few tries in a day that way.
+"""
 
 LATE_COUNTED = 2
 """Wrong codes of a terminal that count for its store and key after the one that made it wait."""

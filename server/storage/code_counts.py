@@ -74,6 +74,7 @@ class CodeCounts:
         self._locked: set[str] = set()
         self._added: dict[tuple[str, int], TallyRow] = {}
         self._added_in_month: dict[tuple[str, int], MonthRow] = {}
+        self._months: dict[str, tuple[int, int]] = {}
         self._counted: dict[tuple[str, int], int | None] = {}
         self._new_regulars: dict[tuple[str, int], RegularRow] = {}
 
@@ -109,6 +110,7 @@ class CodeCounts:
         """Take it that these keys were locked ahead; what others kept before is read again."""
         self._locked.update(key_id for (key_id,) in keys)
         self._refusals.clear()
+        self._months.clear()
 
     def refusals(self, program_id: str) -> Mapping[str, Refusal]:
         """See `Unit.code_refusals`."""
@@ -149,8 +151,7 @@ class CodeCounts:
                 row.matched += 1
             else:
                 row.failed += 1
-                if scope.kind in COUNTED_BY_MONTH:
-                    self._day(scope, now_ms).failed += 1
+                self._count_in_month(scope, now_ms, failed=1)
 
     def regular_since(self, key_id: str, member_number: int) -> int | None:
         """See `Unit.regular_since`."""
@@ -166,15 +167,40 @@ class CodeCounts:
         self._counted[place] = now_ms
         self._new_regulars[place] = RegularRow(*place, now_ms)
         for scope in scopes:
-            if scope.kind in COUNTED_BY_MONTH:
-                self._day(scope, now_ms).regulars += 1
+            self._count_in_month(scope, now_ms, regulars=1)
 
-    def _day(self, scope: Scope, now_ms: int) -> MonthRow:
+    def _count_in_month(
+        self, scope: Scope, now_ms: int, *, regulars: int = 0, failed: int = 0
+    ) -> None:
+        if scope.kind not in COUNTED_BY_MONTH:
+            return
         place = (scope.name, day_of(now_ms))
         row = self._added_in_month.get(place)
         if row is None:
             row = self._added_in_month[place] = MonthRow(*place, self._shard)
-        return row
+        row.regulars += regulars
+        row.failed += failed
+        if scope.name in self._months:
+            before = self._months[scope.name]
+            self._months[scope.name] = before[0] + regulars, before[1] + failed
+
+    def month(self, scope: Scope, now_ms: int) -> Tally:
+        """See `Unit.code_month`; kept, for a wait refuses many calls of a batch."""
+        found = self._months.get(scope.name)
+        if found is None:
+            rows = self._all(
+                self._statements.sum_months,
+                (*[scope.name] * SCOPES_MAX, day_of(now_ms) - MONTH_DAYS),
+            )
+            kept = [row[1:] for row in rows]
+            new = (
+                (row.regulars, row.failed)
+                for (name, _), row in self._added_in_month.items()
+                if name == scope.name
+            )
+            regulars, failed = zip(_NONE, *kept, *new, strict=True)
+            found = self._months[scope.name] = int(sum(regulars)), int(sum(failed))
+        return Tally(0, 0, *found)
 
     def tallies(self, scopes: Sequence[Scope], now_ms: int) -> dict[Scope, Tally]:
         """See `Unit.tallies`; what is to be added must have been written."""

@@ -168,6 +168,10 @@ class UnitOfWork:
         self.flush()
         return self.code_counts.tallies(scopes, now_ms)
 
+    def code_month(self, scope: Scope, now_ms: int) -> Tally:
+        """See `Unit.code_month`."""
+        return self.code_counts.month(scope, now_ms)
+
     def regular_since(self, key_id: str, member: Member) -> int | None:
         """See `Unit.regular_since`."""
         return self.code_counts.regular_since(key_id, member.number)
