@@ -45,6 +45,8 @@ def _goes_on(unit: Unit, scopes: Sequence[Scope], waiting: Sequence[Refusal], no
     terminal = own.get(ScopeKind.TERMINAL)
     if terminal is None or any(refusal.scope.kind is terminal.kind for refusal in waiting):
         return False
+    if unit.catalog.programs[terminal.program_id].rolls_out(now_ms):
+        return goes_on(unit.tallies((terminal,), now_ms)[terminal], rollout=True)
     # Asked first, since a thief makes up a terminal for each guess and the key is always the same.
     if not unit.code_month(own[ScopeKind.KEY], now_ms).regulars:
         return False
@@ -112,7 +114,8 @@ def count_wrong_code(
         tallies = {narrowest: tallies[narrowest]}
     unit.tally_code(tuple(tallies), now_ms, matched=False)
     begun = []
-    for scope, wait in waits(tallies.items()).items():
+    rollout = program.rolls_out(now_ms)
+    for scope, wait in waits(tallies.items(), rollout=rollout).items():
         # A terminal that goes on meanwhile does not lengthen the wait of the others.
         if scope.name in waiting:
             continue

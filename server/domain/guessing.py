@@ -178,13 +178,16 @@ class Refusal:
     until_ms: int
 
 
-def goes_on(terminal: Tally) -> bool:
+def goes_on(terminal: Tally, *, rollout: bool = False) -> bool:
     """
     Tell whether a terminal goes on while its store or key waits.
 
     It does for as long as its regulars earned more wrong codes than it showed, so that a thief
-    who calls himself by its name has no more tries than they earned.
+    who calls himself by its name has no more tries than they earned. During a rollout there are
+    no regulars yet: then it is the right codes of the last day.
     """
+    if rollout:
+        return terminal.matched > terminal.failed
     return terminal.unspent > 0
 
 
@@ -197,13 +200,14 @@ def counts_widely(terminal: Tally) -> bool:
     return terminal.excess(FREE[ScopeKind.TERMINAL]) <= 1 + LATE_COUNTED
 
 
-def waits(tallies: Iterable[tuple[Scope, Tally]]) -> dict[Scope, int]:
+def waits(tallies: Iterable[tuple[Scope, Tally]], *, rollout: bool = False) -> dict[Scope, int]:
     """
     Tell, after a wrong code, which of its scopes must wait, and for how many milliseconds.
 
     The program itself never waits. When it has too many wrong codes it is under attack, and then
     nothing is free any more to keys and stores: who has shown more wrong codes than they have
-    earned waits, and a key without a single right code for a day.
+    earned waits, and a key without a single right code for a day. During a *rollout* right codes
+    of all members earn a key wrong ones.
     """
     counted = dict(tallies)
     attacked = any(
@@ -217,7 +221,7 @@ def waits(tallies: Iterable[tuple[Scope, Tally]]) -> dict[Scope, int]:
         free = FREE[scope.kind]
         if attacked and scope.kind is not ScopeKind.TERMINAL:
             free = 0
-        excess = tally.excess(free, proved=is_key)
+        excess = tally.excess(free, proved=is_key and not rollout)
         if excess < 1:
             continue
         if attacked and is_key and not tally.matched:

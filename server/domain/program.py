@@ -8,6 +8,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Literal
 
+from server.domain.clock import rfc3339
 from server.domain.errors import StoreNotFoundError
 from server.domain.identifiers import IdentifierKind
 from server.domain.keys import ApiKey
@@ -177,6 +178,8 @@ class Program:
         void_spent: What voiding a claimed transaction does when the points it earned are spent
             already: refuse, or leave a debt that later earnings pay first.
         multiple_incentives: Whether an order may use several incentives.
+        rollout_until: Last day (UTC, as YYYY-MM-DD) on which the codes of all members earn wrong
+            ones, for a program whose members are new; see `domain.guessing`.
     """
 
     program_id: str
@@ -198,6 +201,7 @@ class Program:
     earning: EarningRules = EarningRules()
     void_spent: SpentPoints = "refuse"
     multiple_incentives: bool = True
+    rollout_until: str | None = None
     _engine_ids: Mapping[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -212,6 +216,10 @@ class Program:
     def find_incentive(self, incentive_id: str | None, engine_id: str | None) -> Incentive | None:
         """Find an incentive, retired or not, by its ID or else by its engine ID."""
         return self.incentives.get(incentive_id or self._engine_ids.get(engine_id or "", ""))
+
+    def rolls_out(self, now_ms: int) -> bool:
+        """Tell whether the codes of all members earn wrong ones today."""
+        return self.rollout_until is not None and rfc3339(now_ms)[:10] <= self.rollout_until
 
     def store(self, store_id: int) -> Store:
         """
