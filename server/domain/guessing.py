@@ -33,14 +33,8 @@ RIGHT_PER_WRONG = 10
 """Right codes of a day that earn a wrong one; of a key only as far as its regulars earned it."""
 
 FIRST_WAIT_MS = 30_000
-WAIT_DOUBLINGS = 4
-"""
-How often each wait is doubled: 30 seconds, 8 minutes, 2 hours, a day.
 
-Who has no regulars has few tries in a day that way.
-"""
-
-LATE_COUNTED = 2
+LATE_COUNTED = 3
 """Wrong codes of a terminal that count for its store and key after the one that made it wait."""
 
 TERMINALS_MAX = 4096
@@ -61,15 +55,27 @@ class ScopeKind(StrEnum):
 
 FREE: Mapping[ScopeKind, int] = {
     ScopeKind.TERMINAL: 6,
-    ScopeKind.STORE: 14,
-    ScopeKind.KEY: 14,
+    ScopeKind.STORE: 12,
+    ScopeKind.KEY: 12,
     ScopeKind.PROGRAM: 60,
 }
 """
 Wrong codes a day that nothing has to be earned for.
 
-With those that the waits let through, a key without regulars has at most 20 tries a day: two
-stolen keys together find fewer than 0.05 of 1,000 live codes.
+With those that the waits let through, a key without regulars has 15 tries a day: two stolen keys
+and a third at whose kiosks somebody plays find fewer than 0.05 of 1,000 live codes.
+"""
+
+WAIT_DOUBLINGS: Mapping[ScopeKind, int] = {
+    ScopeKind.TERMINAL: 4,
+    ScopeKind.STORE: 6,
+    ScopeKind.KEY: 6,
+}
+"""
+How often each wait is doubled to make the next one, up to a day.
+
+A terminal waits 30 seconds, 8 minutes, 2 hours, a day; a store and a key 30 seconds, 32 minutes,
+a day: who has no regulars has few tries that way.
 """
 
 
@@ -227,13 +233,13 @@ def waits(tallies: Iterable[tuple[Scope, Tally]], *, rollout: bool = False) -> d
         if attacked and is_key and not tally.matched:
             found[scope] = DAY_MS
         else:
-            found[scope] = wait_ms(excess)
+            found[scope] = wait_ms(scope.kind, excess)
     return found
 
 
-def wait_ms(excess: int) -> int:
+def wait_ms(kind: ScopeKind, excess: int) -> int:
     """Lengthen the wait with every further wrong code, from 30 seconds up to a day."""
-    doublings = min(WAIT_DOUBLINGS * (excess - 1), DAY_MS.bit_length())
+    doublings = min(WAIT_DOUBLINGS[kind] * (excess - 1), DAY_MS.bit_length())
     return min(FIRST_WAIT_MS << doublings, DAY_MS)
 
 

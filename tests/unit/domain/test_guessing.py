@@ -50,11 +50,17 @@ def test_tills_of_a_store_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    ("excess", "seconds"), [(1, 30), (2, 480), (3, 7680), (4, 86_400), (5, 86_400), (1000, 86_400)]
+    ("kinds", "seconds"),
+    [
+        ((ScopeKind.TERMINAL,), [30, 480, 7680, 86_400, 86_400]),
+        ((ScopeKind.STORE, ScopeKind.KEY), [30, 1920, 86_400, 86_400]),
+    ],
 )
-def test_wait_grows_up_to_a_day(excess: int, seconds: int) -> None:
+def test_wait_grows_up_to_a_day(kinds: tuple[ScopeKind, ...], seconds: list[int]) -> None:
     """The first wrong code too many costs 30 seconds, each further one far more, up to a day."""
-    assert wait_ms(excess) == seconds * 1000
+    for kind in kinds:
+        assert [wait_ms(kind, 1 + n) // 1000 for n in range(len(seconds))] == seconds
+        assert wait_ms(kind, 1000) == DAY_MS
 
 
 @pytest.mark.parametrize("scope", [KEY, STORE, TERMINAL])
@@ -124,8 +130,8 @@ def test_same_code_again_is_the_same_mistake_for_a_moment(lifetime_s: int, secon
 
 
 @pytest.mark.parametrize("at_each", range(1, 12))
-def test_key_without_regulars_has_at_most_20_tries_a_day(at_each: int) -> None:
-    """However a thief spreads tries over terminals, two keys together stay within G20's bound."""
+def test_key_without_regulars_has_15_tries_a_day(at_each: int) -> None:
+    """However a thief spreads tries over terminals, three keys stay within G35's bound."""
     key, tries, terminal = Tally(), 0, Tally()
     key_wait = terminal_wait = 0
     while key_wait < DAY_MS:
@@ -137,4 +143,4 @@ def test_key_without_regulars_has_at_most_20_tries_a_day(at_each: int) -> None:
         if counts_widely(terminal):
             key = key.with_wrong()
             key_wait = waits([(KEY, key)]).get(KEY, 0)
-    assert tries <= 20
+    assert tries == 15
