@@ -29,9 +29,6 @@ How long a member must be enrolled to be a regular, and for how long one counts 
 In that time a regular earns a key one wrong code.
 """
 
-RIGHT_PER_WRONG = 10
-"""Right codes of a day that earn a wrong one; of a key only as far as its regulars earned it."""
-
 FIRST_WAIT_MS = 30_000
 
 LATE_COUNTED = 3
@@ -64,6 +61,18 @@ Wrong codes a day that nothing has to be earned for.
 
 With those that the waits let through, a key without regulars has 15 tries a day: two stolen keys
 and a third at whose kiosks somebody plays find fewer than 0.05 of 1,000 live codes.
+"""
+
+RIGHT_PER_WRONG: Mapping[ScopeKind, int] = {
+    ScopeKind.TERMINAL: 5,
+    ScopeKind.STORE: 10,
+    ScopeKind.KEY: 10,
+    ScopeKind.PROGRAM: 10,
+}
+"""
+Right codes of a day that earn a wrong one; of a key only as far as its regulars earned it.
+
+A terminal shows few codes, so that chance alone makes a tenth of them wrong on some day.
 """
 
 WAIT_DOUBLINGS: Mapping[ScopeKind, int] = {
@@ -145,18 +154,19 @@ class Tally:
         """Wrong codes that regulars earned in a month and that were not shown."""
         return self.regulars - self.failed_in_month
 
-    def excess(self, free: int, *, proved: bool = False) -> int:
+    def excess(self, kind: ScopeKind, *, attacked: bool = False, rollout: bool = False) -> int:
         """
         Count the wrong codes that are neither free nor earned; below 1 there are none.
 
         Args:
-            free: Wrong codes a day that are free.
-            proved: Whether right codes earn only what regulars earned in the month.
+            kind: What has shown them.
+            attacked: Whether nothing is free to it any more.
+            rollout: Whether right codes of all members earn a key wrong ones.
         """
-        earned = self.matched // RIGHT_PER_WRONG
-        if proved:
+        earned = self.matched // RIGHT_PER_WRONG[kind]
+        if kind is ScopeKind.KEY and not rollout:
             earned = min(earned, max(0, self.unspent + self.failed))
-        return self.failed - free - earned
+        return self.failed - earned - (0 if attacked else FREE[kind])
 
     def with_wrong(self) -> Tally:
         """Add a wrong code."""
@@ -165,7 +175,7 @@ class Tally:
 
 def under_attack(shown: Tally) -> bool:
     """Tell whether a program was shown more wrong codes than are free and earned."""
-    return shown.excess(FREE[ScopeKind.PROGRAM]) > 0
+    return shown.excess(ScopeKind.PROGRAM) > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +213,7 @@ def counts_widely(terminal: Tally) -> bool:
 
     Who plays at a kiosk makes it wait, and a few tries later stops nobody else.
     """
-    return terminal.excess(FREE[ScopeKind.TERMINAL]) <= 1 + LATE_COUNTED
+    return terminal.excess(ScopeKind.TERMINAL) <= 1 + LATE_COUNTED
 
 
 def waits(tallies: Iterable[tuple[Scope, Tally]], *, rollout: bool = False) -> dict[Scope, int]:
@@ -224,10 +234,8 @@ def waits(tallies: Iterable[tuple[Scope, Tally]], *, rollout: bool = False) -> d
         if scope.kind is ScopeKind.PROGRAM:
             continue
         is_key = scope.kind is ScopeKind.KEY
-        free = FREE[scope.kind]
-        if attacked and scope.kind is not ScopeKind.TERMINAL:
-            free = 0
-        excess = tally.excess(free, proved=is_key and not rollout)
+        unfree = attacked and scope.kind is not ScopeKind.TERMINAL
+        excess = tally.excess(scope.kind, attacked=unfree, rollout=rollout)
         if excess < 1:
             continue
         if attacked and is_key and not tally.matched:

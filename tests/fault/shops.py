@@ -258,7 +258,8 @@ def _note_try(unit: Unit, event: Shown, seen: Seen) -> None:
     tallies = unit.tallies(scopes, event.at_ms)
     place = (key.key_id, event.at_ms // DAY_MS)
     seen.tried[place] += 1
-    if tallies[terminal].unspent <= 0 and tallies[key].excess(0, proved=True) >= 0:
+    beyond = tallies[key].excess(ScopeKind.KEY, attacked=True) >= 0
+    if beyond and tallies[terminal].unspent <= 0:
         seen.unearned[place] += 1
 
 

@@ -42,7 +42,7 @@ PAIRS = tuple(combinations_with_replacement(Role, 2))
 """Roles of two stolen keys."""
 
 
-def hits(looked_at: int) -> float:
+def hits(looked_at: float) -> float:
     """Tell how many codes are found, on average, among the live ones."""
     return looked_at * SEEN_AGAIN * LIVE_CODES / CODE_COUNT
 

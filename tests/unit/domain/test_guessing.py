@@ -9,6 +9,7 @@ from server.domain.guessing import (
     FIRST_WAIT_MS,
     FREE,
     LATE_COUNTED,
+    RIGHT_PER_WRONG,
     TERMINALS_MAX,
     Scope,
     ScopeKind,
@@ -65,11 +66,12 @@ def test_wait_grows_up_to_a_day(kinds: tuple[ScopeKind, ...], seconds: list[int]
 
 @pytest.mark.parametrize("scope", [KEY, STORE, TERMINAL])
 def test_free_and_earned_wrong_codes_cost_nothing(scope: Scope) -> None:
-    """What is free, and one for every ten right codes, is no reason to wait."""
+    """What is free, and one for every ten right codes (at a terminal five), costs no wait."""
     free = FREE[scope.kind]
+    right = 10 * RIGHT_PER_WRONG[scope.kind]
     assert waits([(scope, Tally(0, free))]) == {}
-    assert waits([(scope, Tally(100, free + 10, 10, free + 10))]) == {}
-    assert waits([(scope, Tally(100, free + 11, 10, free + 11))]) == {scope: FIRST_WAIT_MS}
+    assert waits([(scope, Tally(right, free + 10, 10, free + 10))]) == {}
+    assert waits([(scope, Tally(right, free + 11, 10, free + 11))]) == {scope: FIRST_WAIT_MS}
 
 
 def test_right_codes_earn_a_key_no_more_than_its_regulars_do() -> None:
@@ -101,7 +103,7 @@ def test_terminal_that_waits_counts_for_itself_alone() -> None:
     last = FREE[ScopeKind.TERMINAL] + 1 + LATE_COUNTED
     assert counts_widely(Tally(0, last))
     assert not counts_widely(Tally(0, last + 1))
-    assert counts_widely(Tally(10, last + 1))
+    assert counts_widely(Tally(5, last + 1))
 
 
 def test_program_never_waits() -> None:
