@@ -335,12 +335,20 @@ def adjust_command(
             help="Idempotency key: with the same one the points move once. Made unless given."
         ),
     ] = None,
+    *,
+    beyond_limits: Annotated[
+        bool,
+        typer.Option(
+            "--beyond-limits", help="Give more than the program's limits allow; see `limits`."
+        ),
+    ] = False,
 ) -> None:
     """Give a member points, or take some: -- before a number below 0."""
     key = str(uuid.uuid4()) if key is None else key
     if not KEY_FORM.fullmatch(key):
         raise typer.BadParameter("must be 1 to 255 printable ASCII characters", param_hint="--key")
-    command = AdjustPoints(program_id, loyalty_id.lower(), points, reason)
+    more = ("--beyond-limits",) if beyond_limits else ()
+    command = AdjustPoints(program_id, loyalty_id.lower(), points, reason, beyond_limits)
 
     async def adjust(store: Store) -> None:
         settings = _settings()
@@ -365,7 +373,7 @@ def adjust_command(
     try:
         _run(partial(_with_store, adjust))
     except (DeadlinePassedError, StorageUnavailableError):
-        again = ("--key", key, "--reason", reason, "--", program_id, loyalty_id, str(points))
+        again = ("--key", key, "--reason", reason, *more, "--", program_id, loyalty_id, str(points))
         raise CommandError(
             "The database did not answer in time: the points may have moved, or may still. Run "
             f"`{shlex.join(('loyalty', 'adjust', *again))}`: with this key they move once."

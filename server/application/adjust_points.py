@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 from server.application.create_key import ProgramUnknownError
 from server.application.idempotency import OPERATOR_SCOPE, Done, Keyed
+from server.application.limits import count_points, require_points
 from server.application.unit import Unit
 from server.domain.errors import (
     FieldViolation,
@@ -21,16 +22,22 @@ from server.domain.records import Member
 
 @dataclass(frozen=True, slots=True)
 class AdjustPoints:
-    """Points to give, or below zero to take, and why."""
+    """
+    Points to give, or below zero to take, and why.
+
+    Attributes:
+        beyond_limits: Whether more may be given than the program's limits allow.
+    """
 
     program_id: str
     loyalty_id: str
     points: int
     note: str
+    beyond_limits: bool = False
 
     def keyed(self, idempotency_key: str) -> Keyed:
         """Tell what an operator's idempotency key stands for."""
-        meaning = json.dumps(astuple(self)).encode()
+        meaning = json.dumps((self.program_id, self.loyalty_id, self.points, self.note)).encode()
         fingerprint = hashlib.sha256(meaning).digest()
         return Keyed(OPERATOR_SCOPE, idempotency_key, "adjust", fingerprint)
 
@@ -44,8 +51,11 @@ def adjust_points(unit: Unit, command: AdjustPoints, now_ms: int) -> Done[Member
         MemberNotFoundError: No member has this loyalty ID.
         PointsInsufficientError: The member has fewer points than are taken.
         RequestInvalidError: The points are 0, or more than a member can have.
+        AmountBeyondLimitError: More points than an order may earn are given.
+        LimitExceededError: The member was given a day's worth of points.
     """
-    if command.program_id not in unit.catalog.programs:
+    program = unit.catalog.programs.get(command.program_id)
+    if program is None:
         raise ProgramUnknownError(command.program_id)
     member = unit.member(command.program_id, command.loyalty_id)
     if member is None:
@@ -56,10 +66,13 @@ def adjust_points(unit: Unit, command: AdjustPoints, now_ms: int) -> Done[Member
         raise RequestInvalidError((FieldViolation("points", message),))
     if member.available.balance + points < 0:
         raise PointsInsufficientError(member.available.balance, -points)
+    if not command.beyond_limits:
+        require_points(unit, program, None, member, points, now_ms)
+    flags = count_points(unit, program, None, member, points, now_ms)
     adjusted = unit.program_account(command.program_id, AccountKind.ADJUSTED)
     origin = Origin(Cause.ADJUST, "", command.note, now_ms, now_ms)
     if points > 0:
         unit.post(adjusted, member.available, points, origin)
     else:
         unit.post(member.available, adjusted, -points, origin)
-    return Done(member)
+    return Done(member, flags=flags)

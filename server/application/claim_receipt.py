@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from server.application.idempotency import Done
+from server.application.limits import count_points, require_points
 from server.application.reads import Reads
 from server.application.unit import Unit
 from server.application.update_transaction import earn
@@ -50,6 +51,8 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
         ReceiptNotFoundError: The code was never given out, or its order was cancelled.
         ReceiptAlreadyClaimedError: The receipt was turned into points before.
         StoreNotAllowedError: The key is limited to other stores than the order's.
+        AmountBeyondLimitError: The order earns more points than one may.
+        LimitExceededError: The member or the key was given a day's worth of points.
     """
     program = unit.catalog.programs[command.key.program_id]
     loyalty_id = command.loyalty_id.lower()
@@ -64,7 +67,9 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
     command.key.require_store(transaction.store_id)
     if transaction.status is not TransactionStatus.UNCLAIMED:
         raise ReceiptAlreadyClaimedError
+    require_points(unit, program, command.key, member, transaction.points_earned, now_ms)
     earned = earn(unit, program, transaction, member, transaction.points_earned, now_ms)
+    count_points(unit, program, command.key, member, earned, now_ms)
     unit.change(
         transaction,
         status=TransactionStatus.CLAIMED,

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from server.application.unit import Refused, Unit
 from server.domain.errors import IdempotencyKeyReusedError, LoyaltyError
+from server.domain.flags import Flag
 from server.domain.keys import ApiKey
 from server.domain.records import Code, Remembered, Transaction
 
@@ -35,10 +36,12 @@ class Done(Generic[R]):
 
     Attributes:
         kept_with: Record that keeps the rendered answer, so that a retry gets the same bytes.
+        flags: What was let through although it should not be, for operators.
     """
 
     result: R
     kept_with: Code | Transaction | None = None
+    flags: tuple[Flag, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +68,11 @@ def idempotency_scope(key: ApiKey) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Rendered answer, and whether an earlier call gave it."""
+    """Rendered answer, whether an earlier call gave it, and what operators are told of it."""
 
     body: bytes
     repeated: bool
+    flags: tuple[Flag, ...] = ()
 
 
 def run_once(
@@ -105,7 +109,7 @@ def run_once(
     if isinstance(outcome, Repeated):
         answer = Answer(outcome.answer, repeated=True)
     else:
-        answer = Answer(render(outcome.result), repeated=False)
+        answer = Answer(render(outcome.result), repeated=False, flags=outcome.flags)
         if outcome.kept_with is not None:
             unit.change(outcome.kept_with, answer=answer.body)
     if keyed is not None:

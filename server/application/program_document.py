@@ -11,6 +11,7 @@ from pydantic import (
     Field,
     ValidationError,
     ValidationInfo,
+    create_model,
     field_validator,
 )
 from pydantic_core import ErrorDetails
@@ -34,6 +35,7 @@ from server.application.program_values import (
     whole_number,
 )
 from server.domain.identifiers import IdentifierKind
+from server.domain.limits import LIMITS, Limits
 from server.domain.program import (
     DEFAULT_LOCALE,
     LOCALES,
@@ -188,6 +190,14 @@ class IncentiveEntry(Entry):
         return plus
 
 
+_LIMIT_KEYS: dict[str, Any] = {
+    limit.name.value: (Annotated[int, whole_number(1, limit.most)], limit.default)
+    for limit in LIMITS.values()
+}
+LimitsEntry = create_model("LimitsEntry", __base__=Entry, **_LIMIT_KEYS)
+"""What keys, members and orders may do: a key for each row of `domain.limits`."""
+
+
 class ProgramDocument(Entry):
     """A program file, amounts in minor units already; validate it with context `digits`."""
 
@@ -218,6 +228,7 @@ class ProgramDocument(Entry):
     earning: EarningEntry = EarningEntry()
     void_spent: Annotated[SpentPoints, one_of(*get_args(SpentPoints))] = "refuse"
     multiple_incentives: Switch = True
+    limits: LimitsEntry = LimitsEntry()
     prompts: PromptsEntry
     stores: Annotated[list[StoreEntry], Field(min_length=1, max_length=STORES_MAX)]
     incentives: Annotated[list[IncentiveEntry], Field(max_length=INCENTIVES_MAX)]
@@ -369,6 +380,7 @@ def _program(document: ProgramDocument, digits: int) -> Program:
         earning=document.earning.earning(),
         void_spent=document.void_spent,
         multiple_incentives=document.multiple_incentives,
+        limits=Limits.of(dict(document.limits)),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from server.application.program_values import rate_text
 from server.application.rule_records import rules_from_json, rules_to_json, unknown_rules
 from server.domain.identifiers import IdentifierKind
+from server.domain.limits import Limits
 from server.domain.program import (
     Discount,
     DiscountKind,
@@ -91,6 +92,7 @@ def program_from_json(records: ProgramRecords) -> Program:
         "redemption": RedemptionRules(**_known(RedemptionRules, document["redemption"])),
         "prompts": Prompts(**prompts),
         "earning": earning_from_json(document.get("earning", {})),
+        "limits": Limits.of(document.get("limits", {})),
         "stores": {key: store_from_json(store) for key, store in records.stores.items()},
         "incentives": {key: incentive_from_json(item) for key, item in records.incentives.items()},
     }
@@ -139,6 +141,9 @@ def _known(kind: type, document: Json) -> Json:
 
 def _plain(value: Any) -> Any:
     """Reduce a domain value to JSON's own types, always in the same order."""
+    if isinstance(value, Limits):
+        # All of them, so that a default of a later version changes no program by itself.
+        return {str(name): value[name] for name in value}
     if is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):

@@ -21,6 +21,8 @@ class Reads:
         sessions: Pairs of program and correlation ID.
         shown: Triples of program, digits and API key, of codes that may be wrong.
         remembered: Pairs of scope and idempotency key.
+        counts: Pairs of a limit's scope and the beginning of its period.
+        counts_of_members: Beginnings of periods of which the counts of all these members matter.
     """
 
     members: tuple[tuple[str, str], ...] = ()
@@ -30,6 +32,8 @@ class Reads:
     sessions: tuple[tuple[str, str], ...] = ()
     shown: tuple[tuple[str, str, str], ...] = ()
     remembered: tuple[tuple[str, str], ...] = ()
+    counts: tuple[tuple[str, int], ...] = ()
+    counts_of_members: tuple[int, ...] = ()
 
 
 NOTHING = Reads()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from server.application.idempotency import Done
+from server.application.limits import flag_order
 from server.application.order_review import require_store
 from server.application.reads import NOTHING, Reads
 from server.application.unit import Unit
@@ -90,7 +91,10 @@ def record_unclaimed(unit: Unit, command: RecordUnclaimed, now_ms: int) -> Done[
     presentation = unclaimed_presentation(
         program.name, program.locale, transaction.transaction_id, points, receipt_code
     )
-    return Done(RecordedUnclaimed(transaction.transaction_id, receipt_code, presentation))
+    return Done(
+        RecordedUnclaimed(transaction.transaction_id, receipt_code, presentation),
+        flags=flag_order(program, command.key, points),
+    )
 
 
 def _require_no_rewards(program: Program, basket: Basket) -> None:

@@ -10,6 +10,7 @@ from server.domain.errors import LoyaltyError
 from server.domain.guessing import Refusal, Scope, Tally
 from server.domain.keys import ApiKey
 from server.domain.ledger import Account, AccountKind, Origin
+from server.domain.limits import Limit
 from server.domain.program import Catalog, Program
 from server.domain.records import (
     Code,
@@ -49,6 +50,10 @@ class Unit(Protocol):
     """
 
     catalog: Catalog
+    changes: int
+    """Writes asked for so far."""
+    rows: int
+    """Rows added so far."""
 
     def member(self, program_id: str, loyalty_id: str) -> Member | None:
         """Find a member and lock it until the unit ends."""
@@ -100,6 +105,17 @@ class Unit(Protocol):
 
     def forget_codes(self, now_ms: int, limit: int) -> int:
         """Delete at most *limit* counts, wrong codes and waits that matter no more, of each."""
+
+    def counted(self, limit: Limit, scope: str, now_ms: int) -> int:
+        """
+        Tell what was counted for a limit in the period of a moment.
+
+        It lacks what other units add at this time, and for keys and programs what other writers
+        added within the last second.
+        """
+
+    def count(self, limit: Limit, scope: str, amount: int, now_ms: int) -> None:
+        """Add to what is counted for a limit."""
 
     def session(self, program_id: str, correlation_id: str) -> Session | None:
         """Find a session and lock it."""

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from server.application.idempotency import Done, Repeated
+from server.application.limits import count_points, flag_order
 from server.application.order_review import (
     Order,
     Review,
@@ -86,7 +87,12 @@ def update_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Updated] |
     )
     hold_rewards(unit, review, now_ms)
     if order.claiming:
-        return Done(_claim(unit, order, review, now_ms), kept_with=transaction)
+        claimed = _claim(unit, order, review, now_ms)
+        flags = flag_order(review.program, order.key, claimed.earned_points)
+        flags += count_points(
+            unit, review.program, order.key, review.member, claimed.earned_points, now_ms
+        )
+        return Done(claimed, kept_with=transaction, flags=flags)
     updated = Updated(
         loyalty_id=review.member.loyalty_id,
         transaction_id=transaction.transaction_id,

@@ -212,6 +212,36 @@ class ServerBusyError(LoyaltyError):
 
 
 @dataclass(unsafe_hash=True)
+class LimitExceededError(LoyaltyError):
+    """
+    Raised when a key, a program or a member has done as much as it may in a time.
+
+    Attributes:
+        limit: Name of the limit, as in the program file.
+        allowed: How many it allows.
+        retry_after_ms: When more is allowed again.
+    """
+
+    limit: str
+    allowed: int
+    retry_after_ms: int
+
+
+@dataclass(unsafe_hash=True)
+class AmountBeyondLimitError(LoyaltyError):
+    """
+    Raised when one call asks for more than a limit allows, at whatever time.
+
+    Attributes:
+        limit: Name of the limit, as in the program file.
+        allowed: How many it allows.
+    """
+
+    limit: str
+    allowed: int
+
+
+@dataclass(unsafe_hash=True)
 class StorageUnavailableError(LoyaltyError):
     """Raised when the database does not answer, or not in time to tell the outcome."""
 

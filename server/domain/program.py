@@ -12,6 +12,7 @@ from server.domain.clock import rfc3339
 from server.domain.errors import StoreNotFoundError
 from server.domain.identifiers import IdentifierKind
 from server.domain.keys import ApiKey
+from server.domain.limits import NO_OWN_LIMITS, Limits
 from server.domain.restrictions import Rule
 
 LOCALES = ("en-CA", "en-US", "fr-CA")
@@ -180,6 +181,7 @@ class Program:
         multiple_incentives: Whether an order may use several incentives.
         rollout_until: Last day (UTC, as YYYY-MM-DD) on which the codes of all members earn wrong
             ones, for a program whose members are new; see `domain.guessing`.
+        limits: What its keys, members and orders may do; see `domain.limits`.
     """
 
     program_id: str
@@ -202,6 +204,7 @@ class Program:
     void_spent: SpentPoints = "refuse"
     multiple_incentives: bool = True
     rollout_until: str | None = None
+    limits: Limits = NO_OWN_LIMITS
     _engine_ids: Mapping[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -69,7 +69,9 @@ def put_demo_data(unit: Unit, now_ms: int) -> Program:
         if unit.member(program.program_id, loyalty_id) is None:
             created_ms = parse_rfc3339(CREATED)
             unit.add_member(new_member(program.program_id, loyalty_id, name, created_ms))
-            adjustment = AdjustPoints(program.program_id, loyalty_id, points, "sandbox")
+            adjustment = AdjustPoints(
+                program.program_id, loyalty_id, points, "sandbox", beyond_limits=True
+            )
             adjust_points(unit, adjustment, now_ms)
     for digits in FIXED_CODES:
         digest = unit.code_digest(program.program_id, digits)

@@ -112,5 +112,7 @@ def _restore_points(unit: Unit, program_id: str, fixed: FixedCode, now_ms: int) 
         return
     difference = fixed.points - member.available.balance
     if difference:
-        restored = AdjustPoints(program_id, fixed.loyalty_id, difference, "sandbox")
+        restored = AdjustPoints(
+            program_id, fixed.loyalty_id, difference, "sandbox", beyond_limits=True
+        )
         adjust_points(unit, restored, now_ms)

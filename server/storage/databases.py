@@ -154,6 +154,7 @@ class Database:
             return create_async_engine(
                 self.url.set(drivername="postgresql+psycopg"),
                 pool_size=READERS,
+                max_overflow=0,
                 pool_pre_ping=True,
                 hide_parameters=True,
                 isolation_level="REPEATABLE READ",
@@ -162,6 +163,7 @@ class Database:
         engine = create_async_engine(
             self.url.set(drivername="sqlite+aiosqlite"),
             pool_size=READERS,
+            max_overflow=0,
             hide_parameters=True,
             # The driver would begin no transaction for a query: BEGIN is sent below instead.
             connect_args={"isolation_level": None},

@@ -29,6 +29,7 @@ SHORT_LIVED = {
     "code_month",
     "code_regular",
     "code.partner",
+    "limit_tally",
 }
 """
 Tables and columns whose content is of use for a day, or makes itself anew as guests come.

@@ -14,6 +14,7 @@ from typing import Any
 
 from server.application.reads import Reads
 from server.domain.ledger import Account
+from server.domain.limits import member_scope
 from server.domain.records import Code, CodeStatus, Hold, Member, Remembered, Session, Transaction
 from server.storage.statements import Statement, Statements
 from server.storage.unit_of_work import UnitOfWork
@@ -60,8 +61,21 @@ class _Prefetch:
             lambda rows: self._unit.code_counts.take_refusals(programs, rows),
             None,
         )
+        periods = {since for reads in batch for since in reads.counts_of_members}
+        counts = self._unit.limit_counts.unknown(
+            [
+                *_sorted(reads.counts for reads in batch),
+                *((member_scope(number), since) for (number,) in known for since in periods),
+            ]
+        )
         self._take(
             refusals,
+            (
+                by.sums_of_limits,
+                counts,
+                lambda rows: self._unit.limit_counts.take(counts, rows),
+                None,
+            ),
             (by.lock_members, known, self._unit.take_members, None),
             (by.lock_debts, known, self._unit.take_debts, Account),
             self._records(Transaction, by.lock_transactions, transactions),

@@ -172,15 +172,17 @@ class SqlReader:
         ]
         newest = union(*(select(scan.c.transfer_id) for scan in scans)).subquery()
         source, destination = aliased(AccountTable), aliased(AccountTable)
+        # Columns, not objects: a thousand of those would keep the event loop for longer.
         rows = await self._session.exec(
-            select(TransferTable, source.kind, destination.kind)
+            select(*_ENTRY_COLUMNS, source.kind, destination.kind)  # type: ignore[call-overload]
+            .select_from(TransferTable)
             .join(source, col(source.account_id) == col(TransferTable.source_id))
             .join(destination, col(destination.account_id) == col(TransferTable.destination_id))
             .where(col(TransferTable.transfer_id).in_(select(newest.c.transfer_id)))
             .order_by(col(TransferTable.transfer_id).desc())
             .limit(limit)
         )
-        return [_entry(moved, left, reached) for moved, left, reached in rows]
+        return [_entry(row) for row in rows]
 
     async def api_keys(self) -> Sequence[KeyEntry]:
         """See `Reader.api_keys`."""
@@ -266,15 +268,27 @@ def _account(row: AccountTable) -> Account:
     )
 
 
-def _entry(row: TransferTable, source: int, destination: int) -> TransferEntry:
+_ENTRY_COLUMNS = (
+    col(TransferTable.transfer_id),
+    col(TransferTable.points),
+    col(TransferTable.cause),
+    col(TransferTable.transaction_id),
+    col(TransferTable.note),
+    col(TransferTable.effective_ms),
+    col(TransferTable.recorded_ms),
+)
+
+
+def _entry(row: Sequence[Any]) -> TransferEntry:
+    transfer_id, points, cause, transaction_id, note, effective, recorded, source, reached = row
     return TransferEntry(
-        transfer_id=row.transfer_id or 0,
+        transfer_id=transfer_id,
         source=AccountKind(source),
-        destination=AccountKind(destination),
-        points=row.points,
-        cause=Cause(row.cause),
-        transaction_id=row.transaction_id,
-        note=row.note,
-        effective_ms=row.effective_ms,
-        recorded_ms=row.recorded_ms,
+        destination=AccountKind(reached),
+        points=points,
+        cause=Cause(cause),
+        transaction_id=transaction_id,
+        note=note,
+        effective_ms=effective,
+        recorded_ms=recorded,
     )

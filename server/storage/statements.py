@@ -217,6 +217,7 @@ class Statements:
             .with_for_update()
         )
         self._describe_code_counts()
+        self._describe_limit_counts()
         self.witnesses = self._witnesses()
         self._describe_histories()
         self._describe_sweeps()
@@ -286,6 +287,19 @@ class Statements:
             .where(table.c.scope.in_(scopes), moment >= bindparam("since"))
             .group_by(table.c.scope)
         )
+
+    def _describe_limit_counts(self) -> None:
+        """Build the statements that count for limits."""
+        tally = table_of(t.LimitTallyTable)
+        self.limit_tallies = self._adding_up(
+            tally, ("scope", "since_ms", "name", "shard"), ("amount",)
+        )
+        self.sum_limits = self._compile(
+            select(tally.c.name, func.sum(tally.c.amount))
+            .where(tally.c.scope == bindparam("scope"), tally.c.since_ms == bindparam("since_ms"))
+            .group_by(tally.c.name)
+        )
+        self.forget_limits = self._forgetting(tally, tally.c.since_ms)
 
     def _put(self, table: Table) -> Statement:
         """Build the statement that keeps a row, over an earlier one of the same key."""
@@ -611,6 +625,13 @@ class Statements:
             select(key.c.key_id).order_by(key.c.key_id).with_for_update(key_share=True, of=key),
             key,
             ("key_id",),
+        )
+        limits = table_of(t.LimitTallyTable)
+        by_place = limits.c.scope, limits.c.since_ms, limits.c.name
+        self.sums_of_limits = self._among(
+            select(*by_place, func.sum(limits.c.amount)).group_by(*by_place),
+            limits,
+            ("scope", "since_ms"),
         )
         self.lock_transactions = self._lock_among(Transaction)
         self.lock_codes = self._lock_among(Code)

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic_ns
 from typing import Any, Self, TypeVar
@@ -28,16 +28,25 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from server.application.idempotency import Answer, Done
 from server.application.reads import NOTHING, Reads
 from server.application.trail import TRAIL
 from server.application.unit import Refused, Unit
 from server.domain.errors import DeadlinePassedError, ServerBusyError, StorageUnavailableError
+from server.domain.fairness import FairQueue
+from server.domain.flags import Flag, every_flag
 from server.domain.program import Catalog
-from server.storage.databases import Database
+from server.storage.databases import READERS, Database
 from server.storage.reads import SqlReader
 from server.storage.statements import Statements, dialect_of
 from server.storage.tally import Distribution, Tally
 from server.storage.writer import CLOSE_WAIT_S, Item, Writer, names_of
+
+OWN = ""
+"""Whom the server's own work is done for: a key among the others, as it were."""
+
+READERS_OF_ONE = READERS // 2
+"""Readers that one caller may hold: another always finds one that will be free soon."""
 
 T = TypeVar("T")
 Work = Callable[[Unit, int], Any]
@@ -75,6 +84,7 @@ class StoreStats:
         catalog_age_s: Seconds since the catalogue was last looked at.
         batch_calls: Calls that shared a commit, of the commits that changed anything.
         commit_s: Seconds such a commit took, until it was durable.
+        flags: What was let through although it should not be, by kind and reason.
     """
 
     writes: int
@@ -85,6 +95,7 @@ class StoreStats:
     catalog_age_s: float
     batch_calls: Distribution
     commit_s: Distribution
+    flags: Mapping[tuple[str, str], int]
 
 
 class Store:
@@ -106,7 +117,10 @@ class Store:
         count = 1 if database.embedded else writers
         self._writers = [Writer(database, statements, pepper) for _ in range(count)]
         self._idle = list(self._writers)
-        self._waiting: deque[Item] = deque()
+        self._waiting: FairQueue[Item] = FairQueue()
+        self._arrivals: deque[Item] = deque()
+        self._reading: Counter[str] = Counter()
+        self._to_read: FairQueue[asyncio.Future[None]] = FairQueue()
         self._company = 1
         self._running = 0
         self._gap_s = GAP_MAX_S
@@ -114,6 +128,7 @@ class Store:
         self._catalog_read_ns = 0
         self._freshening: asyncio.Task[bool] | None = None
         self._settled = 0
+        self._flags = dict.fromkeys(every_flag(), 0)
         self._batch_max = BATCH_MAX
         self._refused = self._admitted = self._counted_since = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -147,27 +162,30 @@ class Store:
         work: Callable[[Unit, int], T | Refused],
         timeout_s: float = 5.0,
         reads: Reads = NOTHING,
+        caller: str = OWN,
     ) -> T:
         """
         Run a unit of work and answer once its commit is durable.
 
         Giving up, by deadline or cancellation, never stops work that has begun; work that still
         waits then is left out. *reads* tells what the work starts from, so that it is fetched
-        together with that of its batch.
+        together with that of its batch. What callers have waiting is taken from each in turn.
 
         Raises:
             LoyaltyError: The work refuses.
             ServerBusyError: More waits than can be done soon; nothing was done.
             DeadlinePassedError: The answer did not come in time; the outcome is unknown.
         """
-        self.require_room()
+        self.require_room(caller)
         self._admitted += 1
         future: asyncio.Future[T] = self._loop.create_future()
         trail = TRAIL.get()
         if trail is not None and trail.span is not None:
             trail.queued_ns = monotonic_ns()
         self._drained.clear()
-        self._waiting.append(Item(work, reads, future, trail, self._loop.time()))
+        item = Item(work, reads, future, trail, self._loop.time())
+        self._waiting.push(caller, item)
+        self._arrivals.append(item)
         self._arrive()
         self._schedule()
         alarm = self._loop.call_later(timeout_s, _give_up, future)
@@ -176,9 +194,11 @@ class Store:
         finally:
             alarm.cancel()
 
-    def require_room(self) -> None:
+    def require_room(self, caller: str = OWN) -> None:
         """
         Refuse what would only wait, before anybody spends time on it.
+
+        A caller who has nothing waiting is let in as long as there is room at all: it is next.
 
         Raises:
             ServerBusyError: What waits has waited too long already.
@@ -186,9 +206,9 @@ class Store:
         waiting = len(self._waiting)
         if waiting < QUEUE_MAX:
             # A few that a slow disk or a lock holds up are better served late than not.
-            if waiting < BUSY_MIN:
+            if waiting < BUSY_MIN or self._waiting.of(caller) < BUSY_MIN // self._waiting.keys:
                 return
-            if self._loop.time() - self._waiting[0].arrived_s <= WAIT_MAX_S:
+            if self._oldest_waiting_s() <= WAIT_MAX_S:
                 return
         self._refused += 1
         raise ServerBusyError(self._retry_after_ms())
@@ -205,37 +225,77 @@ class Store:
         return round(wait_s) * 1000
 
     @contextlib.asynccontextmanager
-    async def read(self) -> AsyncIterator[SqlReader]:
+    async def read(self, caller: str = OWN) -> AsyncIterator[SqlReader]:
         """
-        Open a reader over one consistent state.
+        Open a reader over one consistent state, when it is the *caller's* turn.
 
         Raises:
             StorageUnavailableError: The database does not answer.
         """
+        await self._take_reader(caller)
         try:
             async with AsyncSession(self._readers) as session:
                 yield SqlReader(session, self._pepper)
         except (OperationalError, InterfaceError, PoolTimeoutError) as problem:
             log.warning("database does not answer a reader", reason=str(problem))
             raise StorageUnavailableError from problem
+        finally:
+            self._give_reader_back(caller)
+
+    async def _take_reader(self, caller: str) -> None:
+        """Wait for one of the readers: callers take turns, and none has them all."""
+        if not self._to_read and self._may_read(caller):
+            self._reading[caller] += 1
+            return
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._to_read.push(caller, future)
+        self._let_readers_in()
+        try:
+            await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled():
+                self._give_reader_back(caller)
+            raise
+
+    def _may_read(self, caller: str) -> bool:
+        return self._reading.total() < READERS and self._reading[caller] < READERS_OF_ONE
+
+    def _give_reader_back(self, caller: str) -> None:
+        self._reading[caller] -= 1
+        if not self._reading[caller]:
+            del self._reading[caller]
+        self._let_readers_in()
+
+    def _let_readers_in(self) -> None:
+        while self._to_read:
+            found = self._to_read.pop_entry(self._may_read)
+            if found is None:
+                return
+            caller, future = found
+            if not future.done():
+                self._reading[caller] += 1
+                future.set_result(None)
 
     def stats(self) -> StoreStats:
         """Count what was done so far; any thread may ask."""
-        now_s = self._loop.time()
-        try:
-            oldest_waiting_s = max(0.0, now_s - self._waiting[0].arrived_s)
-        except IndexError:
-            oldest_waiting_s = 0.0
         return StoreStats(
             writes=self._settled,
             commits=sum(writer.commits for writer in self._writers),
             retries=sum(writer.retries for writer in self._writers),
             waiting=len(self._waiting),
-            oldest_waiting_s=oldest_waiting_s,
+            oldest_waiting_s=self._oldest_waiting_s(),
             catalog_age_s=self._catalog_age_s(),
             batch_calls=Tally.sum([writer.batch_calls for writer in self._writers]),
             commit_s=Tally.sum([writer.commit_s for writer in self._writers]),
+            flags=self._flags,
         )
+
+    def _oldest_waiting_s(self) -> float:
+        """Tell for how long the first of what waits has waited; any thread may ask."""
+        try:
+            return max(0.0, self._loop.time() - self._arrivals[0].arrived_s)
+        except IndexError:
+            return 0.0
 
     async def refresh_catalog(self, timeout_s: float = 5.0) -> None:
         """Take up what operators changed."""
@@ -295,7 +355,7 @@ class Store:
 
     def _arrive(self) -> None:
         """Keep count of how many calls come, and how fast."""
-        now = self._waiting[-1].arrived_s
+        now = self._arrivals[-1].arrived_s
         self._gap_s += (min(now - self._arrived, GAP_MAX_S) - self._gap_s) / 8
         self._arrived = now
         self._company = max(self._company, len(self._waiting) + self._running)
@@ -322,9 +382,14 @@ class Store:
             return
         batch: list[Item] = []
         while self._waiting and len(batch) < self._batch_max:
-            item = self._waiting.popleft()
+            item = self._waiting.pop()
+            if item is None:
+                break
+            item.taken = True
             if not item.future.done():
                 batch.append(item)
+        while self._arrivals and self._arrivals[0].taken:
+            self._arrivals.popleft()
         if not batch:
             self._rest()
             return
@@ -355,6 +420,8 @@ class Store:
             if isinstance(outcome, Refused):
                 self._tell(outcome, item)
                 item.fail(outcome.error)
+            elif isinstance(outcome, Answer | Done):
+                self._flag(outcome.flags, item)
             if item.future.done():
                 continue
             if item.failed:
@@ -365,6 +432,13 @@ class Store:
             self._schedule()
         else:
             self._rest()
+
+    def _flag(self, flags: Sequence[Flag], item: Item) -> None:
+        """Count and log what was let through, whether or not its caller still waits."""
+        for flag in flags:
+            self._flags[flag.kind.value, flag.reason] += 1
+            named = {"flag": flag.kind.value, "reason": flag.reason, **flag.about}
+            log.warning("flagged", **named, **names_of([item]))
 
     def _tell(self, refused: Refused, item: Item) -> None:
         """Log who must wait, without any digits."""

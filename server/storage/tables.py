@@ -428,3 +428,20 @@ class CodeRefusalTable(SQLModel, table=True):
     matched: int = Field(sa_type=BigInteger)
     since_ms: int = Field(sa_column=_instant())
     until_ms: int = Field(sa_column=_instant())
+
+
+class LimitTallyTable(SQLModel, table=True):
+    """
+    What keys, programs and members did in each period, for the limits of `domain.limits`.
+
+    A count is split into shards for the same reason as accounts: it is their sum.
+    """
+
+    __tablename__ = "limit_tally"
+    __table_args__ = (Index("limit_tally_since", "since_ms"),)
+
+    scope: str = Field(primary_key=True, sa_type=Text)
+    since_ms: int = Field(primary_key=True, sa_type=BigInteger)
+    name: str = Field(primary_key=True, sa_type=Text)
+    shard: int = Field(primary_key=True, sa_type=Integer)
+    amount: int = Field(sa_type=BigInteger)

@@ -24,6 +24,7 @@ from server.domain.ledger import (
     Transfer,
     transfer,
 )
+from server.domain.limits import Limit
 from server.domain.program import Catalog, Program
 from server.domain.records import (
     Code,
@@ -41,6 +42,7 @@ from server.domain.records import (
 )
 from server.storage import catalog as catalog_tables
 from server.storage.code_counts import CodeCounts
+from server.storage.limit_counts import KnownSums, LimitCounts
 from server.storage.seal import Seal
 from server.storage.statements import (
     MEMBER_COLUMNS,
@@ -102,10 +104,12 @@ class UnitOfWork:
         pepper: bytes,
         seal: Seal,
         shard: int = 0,
+        known_sums: KnownSums | None = None,
     ) -> None:
         self.catalog = catalog
         self.changes = 0
         """Writes asked for so far: a refusal after the first one must be rolled back."""
+        self.rows = 0
         self.witness: tuple[Statement, tuple[Any, ...]] | None = None
         """Question for a row that is there only if this unit was committed, where it has one."""
         self._connection = connection
@@ -114,6 +118,7 @@ class UnitOfWork:
         self._seal = seal
         self._shard = shard
         self.code_counts = CodeCounts(connection, statements, shard)
+        self.limit_counts = LimitCounts(connection, statements, shard, known_sums or KnownSums())
         self._members: dict[tuple[str, str] | int, Member] = {}
         self._records: dict[tuple[Any, ...], Any] = {}
         self._program_accounts: dict[tuple[str, int, int], Account] = {}
@@ -280,11 +285,21 @@ class UnitOfWork:
         values = (now_ms, *after, limit)
         return self._connection.execute(self._statements.overdue_codes.sql, values).fetchall()
 
+    def counted(self, limit: Limit, scope: str, now_ms: int) -> int:
+        """See `Unit.counted`."""
+        return self.limit_counts.counted(limit, scope, now_ms)
+
     # Writes.
+
+    def count(self, limit: Limit, scope: str, amount: int, now_ms: int) -> None:
+        """See `Unit.count`."""
+        self.changes += 1
+        self.limit_counts.add(limit, scope, amount, now_ms)
 
     def add_member(self, member: Member) -> None:
         """See `Unit.add_member`."""
         self.changes += 1
+        self.rows += 3  # With both accounts.
         values = [getattr(member, name) for name in MEMBER_COLUMNS[1:]]
         row = self._connection.execute(self._statements.insert_member.sql, values).fetchone()
         member.number = row[0]
@@ -352,11 +367,12 @@ class UnitOfWork:
     def forget_codes(self, now_ms: int, limit: int) -> int:
         """See `Unit.forget_codes`."""
         self.changes += 1
-        return self.code_counts.forget(now_ms, limit)
+        return self.code_counts.forget(now_ms, limit) + self.limit_counts.forget(now_ms, limit)
 
     def add(self, record: Record) -> None:
         """See `Unit.add`."""
         self.changes += 1
+        self.rows += 1
         self._added.setdefault(type(record), {})[id(record)] = record
         self._records[_place(record)] = record
         if isinstance(record, Transaction):
@@ -376,6 +392,7 @@ class UnitOfWork:
     def post(self, source: Account, destination: Account, points: int, origin: Origin) -> None:
         """See `Unit.post`."""
         self.changes += 1
+        self.rows += 1
         self._transfers.append(transfer(source, destination, points, origin))
         self._moved[source.account_id] = source
         self._moved[destination.account_id] = destination
@@ -421,6 +438,7 @@ class UnitOfWork:
         self._write(cursor, self._statements.tallies, counts.take_added())
         self._write(cursor, self._statements.months, counts.take_added_in_month())
         self._write(cursor, self._statements.regulars, counts.take_new_regulars())
+        self._write(cursor, self._statements.limit_tallies, self.limit_counts.take_pending())
         if self._transfers:
             self._testify(self._transfers[0])
         self._write(cursor, self._statements.transfers, self._transfers)

@@ -31,6 +31,7 @@ from server.domain.program import Catalog
 from server.storage import catalog as catalog_tables
 from server.storage.databases import LOCK_TIMEOUT_S, Database, take_shard
 from server.storage.durability import UnsafeDatabaseError
+from server.storage.limit_counts import KnownSums
 from server.storage.prefetch import prefetch
 from server.storage.seal import Seal
 from server.storage.statements import Statements
@@ -68,6 +69,7 @@ class Item:
     Attributes:
         trail: The call's names; absent for work of the server's own.
         arrived_s: When it joined the queue, by the event loop's clock.
+        taken: Whether it has left the queue.
     """
 
     work: Callable[[Unit, int], Any]
@@ -77,6 +79,7 @@ class Item:
     arrived_s: float
     outcome: Any = None
     failed: bool = False
+    taken: bool = False
 
     def fail(self, problem: Exception) -> None:
         """Keep why the call failed."""
@@ -115,6 +118,7 @@ class Writer:
         self._begin = "BEGIN IMMEDIATE" if database.embedded else "BEGIN"
         self._connection: Any = None
         self._shard = 0
+        self._known_sums = KnownSums()
         self._locks_until_s: float | None = None
         self._inbox: queue.SimpleQueue[tuple[list[Item], Callable[[], object]] | None]
         self._inbox = queue.SimpleQueue()
@@ -200,6 +204,7 @@ class Writer:
                 self._pepper,
                 self._seal,
                 self._shard,
+                self._known_sums,
             )
             if self._statements.bulk:
                 prefetch(unit, connection, self._statements, [item.reads for item in batch])
@@ -217,6 +222,7 @@ class Writer:
             self._roll_back()
             raise
         self.commits += 1
+        unit.limit_counts.committed()
         self.catalog = unit.catalog
         self.catalog_read_ns = begun_ns
         if unit.changes:

@@ -1,8 +1,29 @@
-"""How many calls may be under way at once: no more than are answered soon."""
+"""
+Which calls are let in: no more than are answered soon, and of each API key no more than its share.
+
+A call enters by its key, before its body is looked at. A key that has no call under way always
+enters. Of a busy key as many are under way as take the server a moment, by what its calls cost
+lately: the time for which they kept the event loop, which is measured. What is more is refused at
+once, so that it holds no place here or at Envoy while it waits.
+
+Of those that are in only some are at work, since each step of a call waits for the steps of all
+others: of a key that shares the loop with another, calls worth a few steps of an ordinary call.
+The rest waits for its turn, which comes to each key.
+"""
 
 from __future__ import annotations
 
-from server.domain.errors import ServerBusyError
+import asyncio
+from collections.abc import Awaitable, Callable, Generator
+from time import perf_counter, thread_time
+from typing import Any, TypeVar
+
+from server.domain.errors import LimitExceededError, ServerBusyError
+from server.domain.fairness import FairQueue
+from server.domain.keys import ApiKey
+from server.domain.limits import LimitName, Limits
+
+T = TypeVar("T")
 
 LIMIT_MAX = 1024
 LIMIT_MIN = 128
@@ -13,10 +34,122 @@ SHRINKAGE_MAX = 0.5
 RETRY_AFTER_S = 1.0
 RETRY_AFTER_MAX_S = 10.0
 
+KEY_TARGET_S = 0.1
+"""Time of the loop that the calls of one key may be worth: Envoy takes longer answers for late."""
+
+KEY_MIN = 40
+"""Calls of one key that may be under way whatever they cost, while no other has any: a batch."""
+
+SHARE_MIN = 4
+"""Calls that every key may have under way however many others have."""
+
+COST_FIRST_S = 0.0001
+COST_WEIGHT = 1 / 16
+"""How much the last call tells of what the next will cost."""
+
+WORK_S = 0.1
+"""Time of the loop that the calls of one key may be worth which are at work while it is alone."""
+
+SHARED_WORK_S = 0.01
+"""The same while others call as well: each step of their calls waits behind that much."""
+
+SHARED_FOR_S = 1.0
+"""Time after which a key that makes no more calls is not counted among the others."""
+
+BURST_S = 2.0
+"""Seconds' worth of calls that a key may make at once after a rest."""
+
+RETRY_AFTER_MS = 1000
+ADMIT = LimitName.CALLS_PER_KEY_SECOND
+
+
+class _Account:
+    """What is known of a key: calls under way, what one costs, and calls it may still make."""
+
+    __slots__ = ("at_work", "cost_s", "filled_s", "key_id", "tokens", "under_way")
+
+    def __init__(self, key_id: str) -> None:
+        self.key_id = key_id
+        self.under_way = 0
+        self.at_work = 0
+        self.cost_s = COST_FIRST_S
+        self.tokens = 0.0
+        self.filled_s = 0.0
+
+
+class Place:
+    """
+    A call's place among those under way, which must be left in the end.
+
+    Attributes:
+        spent_s: For how long the call kept the event loop so far, in seconds of processor time.
+    """
+
+    __slots__ = ("_account", "_admission", "_at_work", "_entered_s", "spent_s")
+
+    def __init__(self, admission: Admission, account: _Account, entered_s: float) -> None:
+        self._admission = admission
+        self._account = account
+        self._entered_s = entered_s
+        self._at_work = False
+        self.spent_s = 0.0
+
+    async def turn(self) -> None:
+        """Wait until the call may go to work; at once while its key has little at work."""
+        await self._admission.turn(self._account)
+        self._at_work = True
+
+    def do(self, work: Callable[..., T], *args: Any) -> T:
+        """Do a part of the call that does not wait, and count its time."""
+        began = thread_time()
+        try:
+            return work(*args)
+        finally:
+            self.spent_s += thread_time() - began
+
+    def watch(self, work: Awaitable[T]) -> Awaitable[T]:
+        """Do the rest of the call, and count the time in which it keeps the event loop."""
+        return _Watched(work, self)
+
+    def leave(self) -> None:
+        """Take note that the call is over."""
+        if self._at_work:
+            self._admission.rest(self._account)
+        self._admission.leave(self._account, self.spent_s, perf_counter() - self._entered_s)
+
+
+class _Watched:
+    """A coroutine whose every step is timed."""
+
+    __slots__ = ("_place", "_work")
+
+    def __init__(self, work: Awaitable[Any], place: Place) -> None:
+        self._work = work
+        self._place = place
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        steps = self._work.__await__()
+        send, place = steps.send, self._place
+        value: Any = None
+        failure: BaseException | None = None
+        while True:
+            began = thread_time()
+            try:
+                awaited = send(value) if failure is None else steps.throw(failure)
+            except StopIteration as end:
+                return end.value
+            finally:
+                place.spent_s += thread_time() - began
+            failure = None
+            try:
+                value = yield awaited
+            except BaseException as problem:  # noqa: BLE001 - it is the coroutine's to handle.
+                failure = problem
+
 
 class Admission:
     """
-    Lets calls in as long as those under way are answered in time.
+    Lets calls in as long as those under way are answered in time, each key's by its share.
 
     By Little's law what is under way is what is answered in a second, times how long it takes: so
     whenever calls took longer than they should, fewer are let in, and more again when they did
@@ -30,30 +163,58 @@ class Admission:
     def __init__(self) -> None:
         self.limit = float(LIMIT_MAX)
         self.under_way = 0
+        self._accounts: dict[str, _Account] = {}
+        self._active = 0
         self._window_began = 0.0
         self._served = 0
         self._took_s = 0.0
         self._refused = 0
         self._excess = 0.0
+        self._queue: FairQueue[asyncio.Future[None]] = FairQueue()
+        self._shared_until_s = 0.0
 
-    def enter(self) -> None:
+    def enter(self, key: ApiKey, limits: Limits) -> Place:
         """
-        Let a call in, which must leave in the end.
+        Let a call of a key in, which must leave in the end.
 
         Raises:
+            LimitExceededError: The key makes more calls a second than its program allows.
             ServerBusyError: Too many are under way.
         """
-        if self.under_way >= self.limit:
-            self._refused += 1
-            wait_s = min(RETRY_AFTER_S * (1 + self._excess), RETRY_AFTER_MAX_S)
-            raise ServerBusyError(round(wait_s) * 1000)
+        now_s = perf_counter()
+        account = self._accounts.get(key.key_id)
+        if account is None:
+            account = self._accounts[key.key_id] = _Account(key.key_id)
+        _take_token(account, limits[ADMIT], now_s)
+        own = account.under_way
+        if own:
+            active = self._active
+            share = max(KEY_MIN / active, SHARE_MIN)
+            worth = KEY_TARGET_S / account.cost_s
+            if own >= max(share, worth) or (
+                self.under_way >= self.limit and own >= max(self.limit / active, SHARE_MIN)
+            ):
+                self._refused += 1
+                wait_s = min(RETRY_AFTER_S * (1 + self._excess), RETRY_AFTER_MAX_S)
+                raise ServerBusyError(round(wait_s) * 1000)
+        else:
+            self._active += 1
+        if self._active > 1:
+            self._shared_until_s = now_s + SHARED_FOR_S
+        account.under_way += 1
         self.under_way += 1
+        return Place(self, account, now_s)
 
-    def leave(self, now: float, took_s: float) -> None:
-        """Take note of a call that is over."""
+    def leave(self, account: _Account, spent_s: float, took_s: float) -> None:
+        """Take note of a call that is over, and of what it cost."""
         self.under_way -= 1
+        account.under_way -= 1
+        if not account.under_way:
+            self._active -= 1
+        account.cost_s += (max(spent_s, COST_FIRST_S) - account.cost_s) * COST_WEIGHT
         self._served += 1
         self._took_s += took_s
+        now = perf_counter()
         if now - self._window_began < WINDOW_S:
             return
         pace = TARGET_S / max(self._took_s / self._served, 1e-6)
@@ -63,3 +224,46 @@ class Admission:
         self._window_began = now
         self._served = self._refused = 0
         self._took_s = 0.0
+
+    # Who is at work.
+
+    async def turn(self, account: _Account) -> None:
+        """Wait until a call may go to work, which must `rest` in the end."""
+        if not self._queue.of(account.key_id) and self._may_work(account):
+            account.at_work += 1
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.push(account.key_id, future, account.cost_s)
+        try:
+            await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled():
+                self.rest(account)
+            raise
+
+    def _may_work(self, account: _Account) -> bool:
+        shared = self._active > 1 or perf_counter() < self._shared_until_s
+        worth_s = SHARED_WORK_S if shared else WORK_S
+        return account.at_work * account.cost_s < worth_s
+
+    def rest(self, account: _Account) -> None:
+        """Take note that a call works no more, and let those in whose turn it is."""
+        account.at_work -= 1
+        while self._queue:
+            found = self._queue.pop_entry(lambda key_id: self._may_work(self._accounts[key_id]))
+            if found is None:
+                return
+            key_id, future = found
+            if not future.done():
+                self._accounts[key_id].at_work += 1
+                future.set_result(None)
+
+
+def _take_token(account: _Account, rate: int, now_s: float) -> None:
+    """Take one of the calls a second that a key may make; what it left out it may make later."""
+    saved = account.tokens + (now_s - account.filled_s) * rate
+    account.tokens = min(saved, rate * BURST_S)
+    account.filled_s = now_s
+    if account.tokens < 1:
+        raise LimitExceededError(ADMIT.value, rate, RETRY_AFTER_MS)
+    account.tokens -= 1

@@ -22,9 +22,11 @@ from server.application.idempotency import (
     idempotency_scope,
     run_once,
 )
+from server.application.limits import Load, within_limits
 from server.application.reading import Reader
 from server.application.reads import Reads
 from server.application.unit import Refused, Unit
+from server.domain.clock import now_ms
 from server.domain.errors import DeadlinePassedError, FieldViolation, RequestInvalidError
 from server.domain.keys import ApiKey
 from server.domain.program import Catalog, Program
@@ -50,15 +52,19 @@ class Storage(Protocol):
     catalog: Catalog
 
     async def write(
-        self, work: Callable[[Unit, int], R | Refused], timeout_s: float = ..., reads: Reads = ...
+        self,
+        work: Callable[[Unit, int], R | Refused],
+        timeout_s: float = ...,
+        reads: Reads = ...,
+        caller: str = ...,
     ) -> R:
         """Run a unit of work and answer, or refuse, once its commit is durable."""
 
-    def require_room(self) -> None:
+    def require_room(self, caller: str = ...) -> None:
         """Refuse what would only wait for a writer."""
 
-    def read(self) -> Any:
-        """Open a reader over one consistent state."""
+    def read(self, caller: str = ...) -> Any:
+        """Open a reader over one consistent state, when it is the caller's turn."""
 
     async def require_fresh_catalog(self) -> None:
         """Make sure that what operators changed a while ago is known."""
@@ -73,6 +79,7 @@ class Call:
         method: `Service/Method`.
         request: The valid request.
         until_s: When it must be answered, by the event loop's clock.
+        size: Bytes of the request as it came.
         repeated: Set when the answer is an earlier call's.
     """
 
@@ -82,6 +89,7 @@ class Call:
     metadata: Mapping[str, str]
     until_s: float
     storage: Storage
+    size: int = 0
     repeated: bool = field(default=False)
 
     async def write(
@@ -89,14 +97,18 @@ class Call:
         use_case: Callable[[Unit, Any, int], Done[R] | Repeated | Refused],
         command: Command,
         render: Callable[[R], Message],
+        *,
+        paid: bool = False,
     ) -> bytes:
         """
         Run a use case exactly once for its idempotency key and give its rendered answer.
 
+        One whose guest has *paid* is flagged beyond a limit, where others are refused.
+
         Raises:
             LoyaltyError: The use case refuses, or the key is malformed or was reused.
         """
-        return await self._run(use_case, command, render, self._keyed())
+        return await self._run(use_case, command, render, self._keyed(), paid=paid)
 
     async def decide(
         self,
@@ -130,7 +142,7 @@ class Call:
             # Rendered at once: the next call of the batch may change the record that was found.
             return found if isinstance(found, Refused) else render(found).SerializeToString()
 
-        return await self.storage.write(work, self.left_s, command.reads())
+        return await self.storage.write(work, self.left_s, command.reads(), self.key.key_id)
 
     async def _run(
         self,
@@ -138,18 +150,21 @@ class Call:
         command: Command,
         render: Callable[[R], Message],
         keyed: Keyed | None,
+        *,
+        paid: bool = False,
     ) -> bytes:
+        load = Load(self.key, self.size, paid)
         work = partial(
             run_once,
-            use_case=use_case,
+            use_case=partial(within_limits, use_case=use_case, load=load),
             command=command,
             render=lambda result: render(result).SerializeToString(),
             keyed=keyed,
         )
-        reads = command.reads()
+        reads = load.reads(command.reads(), now_ms())
         if keyed is not None:
             reads = replace(reads, remembered=((keyed.scope, keyed.key),))
-        answer: Answer = await self.storage.write(work, self.left_s, reads)
+        answer: Answer = await self.storage.write(work, self.left_s, reads, self.key.key_id)
         self.repeated = answer.repeated
         return answer.body
 
@@ -162,7 +177,7 @@ class Call:
             DeadlinePassedError: The call's time is over; nothing was changed.
         """
         try:
-            async with asyncio.timeout(self.left_s), self.storage.read() as reader:
+            async with asyncio.timeout(self.left_s), self.storage.read(self.key.key_id) as reader:
                 yield reader
         except TimeoutError:
             raise DeadlinePassedError from None

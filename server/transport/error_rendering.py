@@ -16,6 +16,7 @@ from google.rpc import error_details_pb2, status_pb2
 from server.application.trail import REQUEST_ID_MAX
 from server.domain.errors import (
     FieldViolation,
+    LimitExceededError,
     LoyaltyError,
     RequestInvalidError,
     RulesFailedError,
@@ -239,6 +240,8 @@ def _trailers(error: LoyaltyError, dialect: Dialect | None) -> tuple[tuple[str, 
 _busy_trailers = lru_cache(maxsize=64)(_trailers)
 """Kept, because a server that has too much to do must spend nothing on saying so."""
 
+_CHEAP = (ServerBusyError, LimitExceededError)
+
 
 async def refuse(
     context: grpc.aio.ServicerContext[Any, Any],
@@ -248,7 +251,7 @@ async def refuse(
 ) -> None:
     """End a call with an error, in the words of its door; Envoy tells the request ID by itself."""
     row = CATALOGUE[type(error)]
-    render = _busy_trailers if isinstance(error, ServerBusyError) else _trailers
+    render = _busy_trailers if isinstance(error, _CHEAP) else _trailers
     trailers = render(error, dialect)
     if dialect is None:
         trailers = (*trailers, ("x-request-id", request_id))

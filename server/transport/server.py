@@ -28,7 +28,7 @@ from server.domain.errors import LoyaltyError, ServerFailedError
 from server.domain.keys import ApiKey
 from server.transport.access_log import AccessLog
 from server.transport.addresses import authority
-from server.transport.admission import Admission
+from server.transport.admission import Admission, Place
 from server.transport.authentication import authenticate, require_role
 from server.transport.call import DEADLINE_MAX_S, Call, Storage, require_key_once
 from server.transport.error_catalogue import CANCELLED, CATALOGUE, GRPC_CODES, OK
@@ -217,26 +217,28 @@ class LoyaltyServer:
             key: ApiKey | None = None
             outcome = OK
             self._under_way += 1
-            admitted = False
+            place: Place | None = None
             try:
-                # Refusing must cost next to nothing: before the call is even read.
-                self._admission.enter()
-                admitted = True
-                if writes:
-                    self._store.require_room()
                 await self._store.require_fresh_catalog()
                 key = authenticate(metadata, self._store.catalog, sandbox=self._sandbox)
                 # Only now, so that the log names the caller that is refused.
                 require_role(key, name)
-                request = parse(request_class, data)
+                limits = self._store.catalog.programs[key.program_id].limits
+                # Refusing must cost next to nothing: before the call is even read.
+                place = self._admission.enter(key, limits)
+                if writes:
+                    self._store.require_room(key.key_id)
+                await place.turn()
+                request = place.do(parse, request_class, data)
                 left_s = cast("float | None", context.time_remaining())
                 if left_s is not None:
                     until_s = min(until_s, loop.time() + left_s)
                 require_key_once(sent_twice)
-                call = Call(key, name, request, metadata, until_s, self._store)
-                answer = await endpoint(request, call)
+                call = Call(key, name, request, metadata, until_s, self._store, len(data))
+                answer = await place.watch(endpoint(request, call))
             except LoyaltyError as error:
                 outcome = CATALOGUE[type(error)].reason
+                self._calls.limits.refused(error, key)
                 return await _refuse(context, error, metadata, trail)
             except asyncio.CancelledError:
                 outcome = CANCELLED
@@ -247,8 +249,8 @@ class LoyaltyServer:
                 return await _refuse(context, ServerFailedError(trail.request_id), metadata, trail)
             finally:
                 now = perf_counter()
-                if admitted:
-                    self._admission.leave(now, now - started)
+                if place is not None:
+                    place.leave()
                 self._end(name, outcome, now - started, trail, key)
             if call.repeated:
                 await context.send_initial_metadata((("idempotent-replayed", "true"),))

@@ -30,6 +30,7 @@ from prometheus_client.core import (
 
 from server.domain.guessing import ScopeKind
 from server.transport.error_catalogue import OK
+from server.transport.limit_watch import LimitWatch
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
@@ -103,6 +104,10 @@ class Stats(Protocol):
     def commit_s(self) -> Spread:
         """Seconds a commit took."""
 
+    @property
+    def flags(self) -> Mapping[tuple[str, str], int]:
+        """What was let through, by kind and reason."""
+
 
 class CallMetrics:
     """Counts and times calls; without a registry it does nothing."""
@@ -120,6 +125,7 @@ class CallMetrics:
             )
         )
         self._children: dict[tuple[str, str], Any] = {}
+        self.limits = LimitWatch(registry)
 
     def expect(self, method: str) -> None:
         """
@@ -273,6 +279,14 @@ class _StoreCollector:
             "Time to write a batch down and sync it.",
             seen.commit_s,
         )
+        flags = CounterMetricFamily(
+            "loyalty_flags",
+            "What was let through although it should not be.",
+            labels=("flag", "reason"),
+        )
+        for labels, count in seen.flags.items():
+            flags.add_metric(labels, count)
+        yield flags
 
 
 class _FileCollector:

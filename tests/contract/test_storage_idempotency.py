@@ -29,7 +29,7 @@ def _adjust(
     loyalty_id: str, points: int, keyed: Keyed | None, use_case: Any = adjust_points
 ) -> Callable[[Unit, int], Answer]:
     def run(unit: Unit, now_ms: int) -> Answer:
-        command = AdjustPoints(PROGRAM_ID, loyalty_id, points, "test")
+        command = AdjustPoints(PROGRAM_ID, loyalty_id, points, "test", beyond_limits=True)
         return run_once(unit, now_ms, use_case, command, _render, keyed)
 
     return run

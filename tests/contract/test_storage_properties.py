@@ -78,7 +78,7 @@ async def _take(store: Store, guest: Guest, step: str, value: Any) -> None:
 
 
 async def _adjust(store: Store, guest: Guest, points: int) -> None:
-    command = AdjustPoints(PROGRAM_ID, guest.loyalty_id, points, "step")
+    command = AdjustPoints(PROGRAM_ID, guest.loyalty_id, points, "step", beyond_limits=True)
     possible = points != 0 and 0 <= guest.available + points <= POINTS_MAX - guest.held
     try:
         await store.write(lambda unit, now: adjust_points(unit, command, now))

@@ -111,7 +111,7 @@ class World:
         guest = self.guests[member]
         points = max(points, -guest.available)
         if points:
-            command = AdjustPoints(PROGRAM_ID, guest.loyalty_id, points, "step")
+            command = AdjustPoints(PROGRAM_ID, guest.loyalty_id, points, "step", beyond_limits=True)
             await self.till.store.write(lambda unit, now: adjust_points(unit, command, now))
             guest.available += points
 
@@ -487,7 +487,11 @@ async def _guest(store: Store, points: int, born: str | None, enrolled: str) -> 
     def add(unit: Unit, now_ms: int) -> None:
         unit.add_member(member)
         if points:
-            adjust_points(unit, AdjustPoints(PROGRAM_ID, loyalty_id, points, "welcome"), now_ms)
+            adjust_points(
+                unit,
+                AdjustPoints(PROGRAM_ID, loyalty_id, points, "welcome", beyond_limits=True),
+                now_ms,
+            )
 
     await store.write(add)
     return loyalty_id

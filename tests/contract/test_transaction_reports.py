@@ -361,7 +361,7 @@ async def test_refund_never_overfills_an_account(till: Till, database_url: str) 
     guest = await enroll(till.store, 1000)
     transaction = await till.identify(guest)
     await till.update(transaction, CLAIMED, basket(reward(COFFEE)))
-    fill = AdjustPoints(PROGRAM_ID, guest, POINTS_MAX - 300, "fill")
+    fill = AdjustPoints(PROGRAM_ID, guest, POINTS_MAX - 300, "fill", beyond_limits=True)
     await till.store.write(lambda unit, now: adjust_points(unit, fill, now))
 
     told = await till.void(transaction)

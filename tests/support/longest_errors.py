@@ -16,6 +16,7 @@ from server.domain.breaches import Breach
 from server.domain.errors import FieldViolation, LoyaltyError, RequestInvalidError
 from server.domain.identifiers import IdentifierKind
 from server.domain.keys import Role
+from server.domain.limits import COUNT_MOST, LimitName
 from server.domain.records import TransactionStatus
 from server.domain.rules import RuleFailure
 from server.transport.parsing import parse
@@ -60,6 +61,8 @@ def _longest(field: str) -> Any:
         "kind": max(IdentifierKind, key=len),
         "scope": "terminal",
         "retry_after_ms": 86_400_000,
+        "limit": max(LimitName, key=len),
+        "allowed": COUNT_MOST,
         "incentive_id": WIDE_ID,
         "available_points": -(2**63),
         "required_points": 2**63 - 1,

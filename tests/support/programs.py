@@ -48,7 +48,9 @@ def add_member(unit: Unit, now_ms: int, points: int = 0, loyalty_id: str | None 
     chosen = loyalty_id or str(uuid.uuid4())
     unit.add_member(new_member(PROGRAM_ID, chosen, "Guest", now_ms))
     if points:
-        adjust_points(unit, AdjustPoints(PROGRAM_ID, chosen, points, "welcome"), now_ms)
+        adjust_points(
+            unit, AdjustPoints(PROGRAM_ID, chosen, points, "welcome", beyond_limits=True), now_ms
+        )
     return chosen
 
 

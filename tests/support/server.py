@@ -172,7 +172,7 @@ def identify_request(
 
 async def give_points(store: Store, loyalty_id: str, points: int) -> None:
     """Adjust a member's points, as an operator would."""
-    command = AdjustPoints(PROGRAM_ID, loyalty_id, points, "test")
+    command = AdjustPoints(PROGRAM_ID, loyalty_id, points, "test", beyond_limits=True)
     await store.write(lambda unit, now_ms: adjust_points(unit, command, now_ms))
 
 

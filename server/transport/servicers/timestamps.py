@@ -7,6 +7,5 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 def timestamp(instant_ms: int) -> Timestamp:
     """Render an instant for the RPCs of our own; the legacy contracts have text instead."""
-    stamp = Timestamp()
-    stamp.FromMilliseconds(instant_ms)
-    return stamp
+    seconds, ms = divmod(instant_ms, 1000)
+    return Timestamp(seconds=seconds, nanos=ms * 1_000_000)

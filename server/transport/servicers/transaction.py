@@ -62,7 +62,8 @@ class TransactionServicer:
 
     async def Update(self, request: pb.UpdateRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
-        return await call.write(update_transaction, _order(request, call), _render_updated)
+        order = _order(request, call)
+        return await call.write(update_transaction, order, _render_updated, paid=order.claiming)
 
     async def Void(self, request: pb.VoidRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
@@ -74,7 +75,7 @@ class TransactionServicer:
             repeated_id=request.transaction_id or None,
             store_id=vendor.store_id if vendor.HasField("store_id") else None,
         )
-        return await call.write(void_transaction, command, _render_voided)
+        return await call.write(void_transaction, command, _render_voided, paid=True)
 
     async def Unclaimed(self, request: pb.UnclaimedRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
@@ -87,7 +88,7 @@ class TransactionServicer:
             basket=basket,
             basket_json=basket_json(basket),
         )
-        return await call.write(record_unclaimed, command, _render_unclaimed)
+        return await call.write(record_unclaimed, command, _render_unclaimed, paid=True)
 
     async def ClaimReceipt(self, request: pb.ClaimReceiptRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""

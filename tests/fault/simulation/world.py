@@ -575,7 +575,7 @@ class World:
             names, points = rich, 0
         loyalty_id = self.chance.choice(names)
         points = points or -self.model.guests[loyalty_id].available
-        command = AdjustPoints(PROGRAM_ID, loyalty_id, points, "simulated")
+        command = AdjustPoints(PROGRAM_ID, loyalty_id, points, "simulated", beyond_limits=True)
         asked = Asked("adjust", {"loyalty_id": loyalty_id, "points": points})
         await server.do(asked, lambda unit, now: adjust_points(unit, command, now))
 

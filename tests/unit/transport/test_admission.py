@@ -1,49 +1,214 @@
-"""Calls are let in as long as those under way are answered in time."""
+"""Calls are let in as long as those under way are answered in time, each key's by its share."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
+from itertools import count
+
 import pytest
 
-from server.domain.errors import ServerBusyError
-from server.transport.admission import LIMIT_MAX, LIMIT_MIN, Admission
+from server.domain.errors import LimitExceededError, ServerBusyError
+from server.domain.keys import ApiKey, Role
+from server.domain.limits import NO_OWN_LIMITS, LimitName, Limits
+from server.transport import admission as module
+from server.transport.admission import (
+    COST_FIRST_S,
+    KEY_MIN,
+    KEY_TARGET_S,
+    LIMIT_MAX,
+    LIMIT_MIN,
+    SHARE_MIN,
+    Admission,
+    Place,
+)
+
+PLENTY = Limits.of({LimitName.CALLS_PER_KEY_SECOND: 1_000_000})
 
 
-def _serve(admission: Admission, windows: int, took_s: float, start: float = 0.0) -> None:
-    """Let a call a window come and go, each taking so long."""
-    for window in range(windows):
-        admission.enter()
-        admission.leave(start + window, took_s)
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        """Tell the time."""
+        return self.now_s
 
 
-def test_slow_calls_let_fewer_in_and_quick_ones_more() -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+    """Put a clock of the test's own in the place of both that admission reads."""
+    chosen = Clock()
+    monkeypatch.setattr(module, "perf_counter", chosen)
+    monkeypatch.setattr(module, "thread_time", chosen)
+    return chosen
+
+
+def _key(name: str = "key") -> ApiKey:
+    return ApiKey(name, "demo-ca", "CA", name, Role.ADMIN, frozenset())
+
+
+def _serve(
+    admission: Admission, clock: Clock, calls: int, took_s: float, cost_s: float = 0.0
+) -> None:
+    """Let calls come and go one after the other, each taking and costing so long."""
+    for _ in range(calls):
+        place = admission.enter(_key(), PLENTY)
+        place.spent_s = cost_s
+        clock.now_s += took_s
+        place.leave()
+        clock.now_s += 1.0
+
+
+def _enter_all(admission: Admission, name: str, limits: Limits = PLENTY) -> list[Place]:
+    """Let calls of a key in until one is refused."""
+    places = []
+    while True:
+        try:
+            places.append(admission.enter(_key(name), limits))
+        except ServerBusyError:
+            return places
+
+
+def test_slow_calls_let_fewer_in_and_quick_ones_more(clock: Clock) -> None:
     """The limit falls while calls take too long, never to none, and rises again afterwards."""
     admission = Admission()
-    _serve(admission, 5, 0.01)
+    _serve(admission, clock, 5, 0.01)
     assert admission.limit == LIMIT_MAX
-    _serve(admission, 2, 1.0, 10)
+    _serve(admission, clock, 2, 1.0)
     assert LIMIT_MIN < admission.limit < LIMIT_MAX / 2
-    _serve(admission, 50, 1.0, 20)
+    _serve(admission, clock, 50, 1.0)
     assert admission.limit == LIMIT_MIN
-    _serve(admission, 50, 0.01, 100)
+    _serve(admission, clock, 50, 0.01)
     assert admission.limit == LIMIT_MAX
     assert admission.under_way == 0
 
 
-def test_call_too_many_is_refused_and_told_to_come_back_later_and_later() -> None:
-    """Beyond the limit nobody enters; who left makes room; the delay grows with the excess."""
+def test_call_too_many_is_told_to_come_back_later_and_later(clock: Clock) -> None:
+    """Beyond the limit a busy key does not enter; the delay grows with the excess."""
     admission = Admission()
-    admission.limit = 2.0
+    admission.limit = 8.0
+    _enter_all(admission, "key")
     waits = []
-    admission.enter()
-    for window in range(60):
-        admission.enter()
+    for _ in range(60):
         for _ in range(9):
             with pytest.raises(ServerBusyError) as refused:
-                admission.enter()
+                admission.enter(_key(), PLENTY)
         waits.append(refused.value.retry_after_ms)
-        admission.limit = 2.0
-        admission.leave(float(window), 0.1)
-        admission.limit = 2.0
+        clock.now_s += 1.0
+        admission.limit = 100.0
+        place = admission.enter(_key(), PLENTY)
+        clock.now_s += 0.1
+        place.leave()
+        admission.limit = 8.0
     assert waits[0] == 1000
     assert waits == sorted(waits)
     assert 9000 <= waits[-1] <= 10_000
+
+
+def test_key_at_rest_enters_however_full_it_is(clock: Clock) -> None:
+    """Whatever one key has under way, one that has nothing is let in, and gets its share."""
+    admission = Admission()
+    greedy = _enter_all(admission, "greedy")
+    assert len(greedy) == KEY_TARGET_S / COST_FIRST_S
+    others = [_enter_all(admission, f"key {number}") for number in range(3)]
+    assert all(len(places) >= SHARE_MIN for places in others)
+    assert len(others[0]) == LIMIT_MAX // 2
+    with pytest.raises(ServerBusyError):
+        admission.enter(_key("greedy"), PLENTY)
+    for place in (*greedy, *(place for places in others for place in places)):
+        place.leave()
+    assert admission.under_way == 0
+    assert clock.now_s == 1000.0
+
+
+def test_key_of_dear_calls_has_few_under_way(clock: Clock) -> None:
+    """As many calls of a key are let in as are worth a moment of the loop, and a batch."""
+    admission = Admission()
+    _serve(admission, clock, 200, 0.05, cost_s=0.001)
+    assert 95 <= len(_enter_all(admission, "key")) <= 105
+    admission = Admission()
+    _serve(admission, clock, 200, 0.05, cost_s=0.05)
+    assert len(_enter_all(admission, "key")) == KEY_MIN
+    admission.enter(_key("other"), PLENTY)
+    with pytest.raises(ServerBusyError):
+        admission.enter(_key(), PLENTY)
+
+
+def test_calls_a_second_are_limited_and_a_rest_is_made_good(clock: Clock) -> None:
+    """A key makes twice a second's calls at once after a rest, then as many as its limit allows."""
+    limits = Limits.of({LimitName.CALLS_PER_KEY_SECOND: 10})
+    admission = Admission()
+    refusals = []
+
+    def make(seconds: float) -> int:
+        clock.now_s += seconds
+        for made in count():
+            try:
+                admission.enter(_key(), limits).leave()
+            except LimitExceededError as problem:
+                refusals.append(problem)
+                return made
+        raise AssertionError
+
+    assert make(100.0) == 20
+    assert make(0.0) == 0
+    assert make(0.5) == 5
+    assert make(1.0) == 10
+    assert make(100.0) == 20
+    assert {(one.limit, one.allowed) for one in refusals} == {("calls_per_key_second", 10)}
+    assert all(one.retry_after_ms >= 1000 for one in refusals)
+    assert NO_OWN_LIMITS[LimitName.CALLS_PER_KEY_SECOND] == 1000
+
+
+async def test_work_of_a_dear_key_leaves_others_their_turn(clock: Clock) -> None:
+    """While others call, calls of a dear key go to work one at a time, and another's at once."""
+    admission = Admission()
+    _serve(admission, clock, 200, 0.05, cost_s=0.05)
+    places = [admission.enter(_key(), PLENTY) for _ in range(4)]
+    other = admission.enter(_key("other"), PLENTY)
+    turns = [asyncio.create_task(place.turn()) for place in places]
+    await asyncio.sleep(0)
+    assert [turn.done() for turn in turns] == [True, False, False, False]
+    await other.turn()
+    # Whoever gives up waiting takes no turn from the next.
+    turns[1].cancel()
+    await asyncio.sleep(0)
+    places[0].leave()
+    await asyncio.sleep(0)
+    assert [turn.done() for turn in turns] == [True, True, True, False]
+    for place in (places[1], places[2], other):
+        place.leave()
+    await turns[3]
+    places[3].leave()
+    assert admission.under_way == 0
+
+
+async def test_time_on_the_loop_is_counted_and_waiting_is_not(clock: Clock) -> None:
+    """Every step of a call is timed, also one that is thrown an error, and its result kept."""
+    admission = Admission()
+    place = admission.enter(_key(), PLENTY)
+    gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def take(seconds: float) -> str:
+        clock.now_s += seconds
+        return "done"
+
+    async def work() -> str:
+        take(1.0)
+        try:
+            await gate
+        except ValueError:
+            take(2.0)
+        return "worked"
+
+    assert place.do(take, 0.5) == "done"
+    task = asyncio.ensure_future(place.watch(work()))
+    await asyncio.sleep(0)
+    clock.now_s += 100.0
+    gate.set_exception(ValueError())
+    assert await task == "worked"
+    assert place.spent_s == 3.5
+    place.leave()

@@ -19,7 +19,7 @@ class FakeStorage:
     def __init__(self) -> None:
         self.timeouts_s: list[float] = []
 
-    async def write(self, _work: Any, timeout_s: float, _reads: Any) -> Any:
+    async def write(self, _work: Any, timeout_s: float, _reads: Any, _caller: str) -> Any:
         """Note the time, and refuse as an answer that came too late is refused."""
         self.timeouts_s.append(timeout_s)
         raise DeadlinePassedError
@@ -29,9 +29,10 @@ async def test_parts_of_a_call_share_its_time() -> None:
     """What one part of a call took is not there for the next, and nothing is left in the end."""
     storage: Any = FakeStorage()
     nobody: Any = None
+    key: Any = SimpleNamespace(key_id="key")
     command: Any = SimpleNamespace(reads=lambda: NOTHING)
     loop = asyncio.get_running_loop()
-    call = Call(nobody, "", None, {}, loop.time() + 10, storage)
+    call = Call(key, "", None, {}, loop.time() + 10, storage)
     for _ in range(2):
         with pytest.raises(DeadlinePassedError):
             await call.look_up(nobody, command, nobody)

@@ -12,11 +12,13 @@ depends_on = None
 def upgrade() -> None:
     """Apply the change."""
     _add_regulars()
+    _count_for_limits()
 
 
 def downgrade() -> None:
     """Take the change back."""
     _drop_regulars()
+    _drop_limit_counts()
 
 
 def _add_regulars() -> None:
@@ -44,3 +46,20 @@ def _add_regulars() -> None:
 def _drop_regulars() -> None:
     op.drop_table("code_regular")
     op.drop_table("code_month")
+
+
+def _count_for_limits() -> None:
+    op.create_table(
+        "limit_tally",
+        sa.Column("scope", sa.Text(), nullable=False),
+        sa.Column("since_ms", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("shard", sa.Integer(), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("scope", "since_ms", "name", "shard"),
+    )
+    op.create_index("limit_tally_since", "limit_tally", ["since_ms"])
+
+
+def _drop_limit_counts() -> None:
+    op.drop_table("limit_tally")

@@ -1,0 +1,65 @@
+"""
+What is let through although it should not be: told to operators, never to the caller.
+
+A guest has paid for an order, so that a till that reports it too late or against a rule is not
+refused. A use case puts its flags into its result, and whoever commits it logs and counts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from server.domain.breaches import Breach
+from server.domain.limits import LimitName
+
+
+class FlagKind(StrEnum):
+    """What was let through; a value of a metric's label."""
+
+    OFFER_INVALID = "offer_invalid"
+    """An offer of an order without a guest does not hold: it earns nothing and is not counted."""
+
+    VOID_LATE = "void_late"
+    """An order was cancelled later than the program allows."""
+
+    BEYOND_LIMIT = "beyond_limit"
+    """A paid order came beyond a limit; the reason is the limit's name."""
+
+
+OFFER_UNKNOWN = "unknown"
+"""Reason of an offer that the program does not have, or no longer."""
+
+DAYS_PASSED = "days"
+"""Reason of what comes more days late than the program allows."""
+
+REASONS: Mapping[FlagKind, tuple[str, ...]] = {
+    FlagKind.OFFER_INVALID: (OFFER_UNKNOWN, *(breach.value.code for breach in Breach)),
+    FlagKind.VOID_LATE: (DAYS_PASSED,),
+    FlagKind.BEYOND_LIMIT: tuple(name.value for name in LimitName),
+}
+"""Every reason of each kind: both are labels of a metric, so that they must be few and fixed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """
+    One thing that was let through.
+
+    Attributes:
+        reason: One of `REASONS` of its kind.
+        about: What the log says besides, by name, for instance the transaction and its store.
+    """
+
+    kind: FlagKind
+    reason: str
+    about: Mapping[str, Any]
+
+
+def every_flag() -> Iterator[tuple[str, str]]:
+    """Give each kind with each of its reasons."""
+    for kind, reasons in REASONS.items():
+        for reason in reasons:
+            yield kind.value, reason

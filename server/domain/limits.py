@@ -1,0 +1,159 @@
+"""
+The one table of limits: what a key, a program, a member or an order may do, and in what time.
+
+Each limit has a default that no honest restaurant meets but that bounds whoever steals a key. A
+program file sets others. To add one, add a name and a row: the program file, its document, what is
+counted and the metrics follow the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+DAY_S = 86_400
+POINTS_MOST = 2**53
+"""More points than a JSON number carries exactly are nobody's limit."""
+
+COUNT_MOST = 2**63 - 1
+
+
+class LimitName(StrEnum):
+    """Names of limits: keys of `limits` in a program file, and labels of metrics."""
+
+    CALLS_PER_KEY_SECOND = "calls_per_key_second"
+    BYTES_PER_KEY_DAY = "bytes_per_key_day"
+    ROWS_PER_KEY_DAY = "rows_per_key_day"
+    BYTES_PER_PROGRAM_DAY = "bytes_per_program_day"
+    ROWS_PER_PROGRAM_DAY = "rows_per_program_day"
+    POINTS_PER_ORDER = "points_per_order"
+    POINTS_PER_MEMBER_DAY = "points_per_member_day"
+    POINTS_PER_KEY_DAY = "points_per_key_day"
+
+
+class Whose(StrEnum):
+    """Whom a limit counts for, each one apart."""
+
+    KEY = "key"
+    PROGRAM = "program"
+    MEMBER = "member"
+    ORDER = "order"
+
+
+class Paid(StrEnum):
+    """What becomes of a claim, an Unclaimed or a Void beyond a limit: its guest has paid."""
+
+    FLAGGED = "flagged"
+    """It succeeds, and is counted and logged."""
+
+    PACED = "paced"
+    """As flagged, but no faster than the limit once more a day: what is beyond that waits."""
+
+    WAITS = "waits"
+    """It is refused for a moment; a till sends it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """
+    One limit.
+
+    Attributes:
+        unit: What is counted.
+        whose: Whom it counts for.
+        period_s: Seconds after which the count begins again, at a multiple of them since 1970; a
+            day is one of UTC. 0 where each order is judged for itself.
+        default: How many, unless the program says otherwise.
+        most: The most that a program may set.
+        paid: What becomes of a paid order beyond it. Every other call is refused.
+    """
+
+    name: LimitName
+    unit: str
+    whose: Whose
+    period_s: int
+    default: int
+    most: int
+    paid: Paid = Paid.FLAGGED
+
+    def since_ms(self, now_ms: int) -> int:
+        """Tell when the period of a moment began, in milliseconds since 1970."""
+        return now_ms - now_ms % (self.period_s * 1000)
+
+    def ends_in_ms(self, now_ms: int) -> int:
+        """Tell how long the period of a moment still lasts, in milliseconds."""
+        return self.period_s * 1000 - now_ms % (self.period_s * 1000)
+
+
+_N = LimitName
+
+LIMITS: Mapping[LimitName, Limit] = {
+    limit.name: limit
+    for limit in (
+        Limit(_N.CALLS_PER_KEY_SECOND, "calls", Whose.KEY, 1, 1_000, 1_000_000, Paid.WAITS),
+        Limit(_N.BYTES_PER_KEY_DAY, "bytes", Whose.KEY, DAY_S, 4 * 2**30, COUNT_MOST, Paid.PACED),
+        Limit(_N.ROWS_PER_KEY_DAY, "rows", Whose.KEY, DAY_S, 10_000_000, COUNT_MOST, Paid.PACED),
+        Limit(_N.BYTES_PER_PROGRAM_DAY, "bytes", Whose.PROGRAM, DAY_S, 16 * 2**30, COUNT_MOST),
+        Limit(_N.ROWS_PER_PROGRAM_DAY, "rows", Whose.PROGRAM, DAY_S, 40_000_000, COUNT_MOST),
+        Limit(_N.POINTS_PER_ORDER, "points", Whose.ORDER, 0, 100_000, POINTS_MOST),
+        Limit(_N.POINTS_PER_MEMBER_DAY, "points", Whose.MEMBER, DAY_S, 250_000, POINTS_MOST),
+        Limit(_N.POINTS_PER_KEY_DAY, "points", Whose.KEY, DAY_S, 100_000_000, POINTS_MOST),
+    )
+}
+"""Every limit, in the order in which documents list them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits(Mapping[str, int]):
+    """How many of each limit a program allows: its own figures, and the defaults of the rest."""
+
+    own: tuple[tuple[str, int], ...] = ()
+
+    @classmethod
+    def of(cls, figures: Mapping[str, int]) -> Limits:
+        """Take the figures that differ from the defaults; names of a later version are ignored."""
+        return cls(
+            tuple(
+                (name.value, figures[name])
+                for name, limit in LIMITS.items()
+                if figures.get(name, limit.default) != limit.default
+            )
+        )
+
+    def __getitem__(self, name: str) -> int:
+        """Tell how many a limit allows."""
+        for own, figure in self.own:
+            if own == name:
+                return figure
+        return LIMITS[LimitName(name)].default
+
+    def __iter__(self) -> Iterator[str]:
+        """Name every limit."""
+        return iter(LIMITS)
+
+    def __len__(self) -> int:
+        """Count the limits."""
+        return len(LIMITS)
+
+
+NO_OWN_LIMITS = Limits()
+"""The defaults."""
+
+
+MEMBER_PREFIX = "member/"
+
+
+def key_scope(key_id: str) -> str:
+    """Name what is counted for an API key."""
+    return f"key/{key_id}"
+
+
+def program_scope(program_id: str) -> str:
+    """Name what is counted for a program."""
+    return f"program/{program_id}"
+
+
+def member_scope(number: int) -> str:
+    """Name what is counted for a member."""
+    return f"{MEMBER_PREFIX}{number}"

@@ -1,0 +1,225 @@
+"""G34: one API key does all it can, and another one calls now and then."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from google.protobuf.json_format import MessageToJson
+
+from loyalty.v1 import member_service_pb2
+from server.application.adjust_points import AdjustPoints, adjust_points
+from server.application.apply_program import ApplyProgram, apply_program
+from server.application.create_key import CreateKey, create_key
+from server.application.unit import Unit
+from server.domain.keys import Role
+from server.sandbox.envoy_process import EnvoyProcess
+from tests.fault.goal import Goal, Trial
+from tests.fault.goals.overload import _from_everywhere
+from tests.fault.greedy import Greed, greedy, ready
+from tests.support.banks import ServerProcess, process_environment
+from tests.support.http import HttpClient
+from tests.support.ledger import audit
+from tests.support.programs import PROGRAM_ID, add_member, demo_program
+from tests.support.server import Caller, identify_request, open_channel
+from tests.support.stores import open_store
+from tests.support.transactions import line, open_transaction, update_request
+
+GREEDY = "lk_greedy"
+AT_REST = "lk_at_rest"
+SERVED_MAX_S = 1.0
+REST_S = 0.1
+TRANSFERS = 1100
+PAGE = 1000
+LINES = 500
+ORDERS = 16
+CONNECTIONS = 64
+MANY = 400
+CALL_S = 6.0
+READ = "/loyalty.v1.MemberService/ListTransfers"
+WRITE = "/loyalty.v1.TransactionService/Update"
+
+
+@dataclass
+class Rest:
+    """
+    How a key at rest fared.
+
+    Attributes:
+        served_s: What each call took that was served.
+        failed: What the others were answered.
+    """
+
+    served_s: list[float] = field(default_factory=list)
+    failed: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A server behind a proxy, the costliest calls of one key, and a member of another's."""
+
+    grpc_port: int
+    http_port: int
+    member: str
+    reads: Sequence[tuple[str, bytes]]
+    writes: Sequence[tuple[str, bytes]]
+
+    def greed(self, door: str, calls: Sequence[tuple[str, bytes]], connections: int) -> Greed:
+        """Make these calls all that the greedy key does."""
+        if door == "gRPC":
+            ready_calls = [ready(path, data) for path, data in calls]
+            return Greed(self.grpc_port, connections, ready_calls, key=GREEDY)
+        requests = [ready("", _http(path, data)) for path, data in calls]
+        return Greed(self.http_port, connections, requests)
+
+
+def _http(path: str, data: bytes) -> bytes:
+    if path == READ:
+        message = member_service_pb2.ListTransfersRequest.FromString(data)
+        place = f"/loyalty/members/{message.loyalty_id}/transfers?pageSize={PAGE}"
+        return f"GET {place} HTTP/1.1\r\nhost: a\r\nx-api-key: {GREEDY}\r\n\r\n".encode()
+    request = type(update_request("", "PENDING")).FromString(data)
+    body = MessageToJson(request, indent=None).encode()
+    return (
+        f"PUT /loyalty/transaction/pos/{request.loyalty_transaction_id} HTTP/1.1\r\nhost: a\r\n"
+        f"x-api-key: {GREEDY}\r\ncontent-type: application/json\r\n"
+        f"content-length: {len(body)}\r\n\r\n"
+    ).encode() + body
+
+
+async def _prepare(url: str) -> tuple[str, str]:
+    """Make two keys, a member with a long history and one of a few points."""
+    async with open_store(url) as store:
+
+        def fill(unit: Unit, now_ms: int) -> tuple[str, str]:
+            apply_program(unit, ApplyProgram(demo_program()), now_ms)
+            for partner, secret in (("greedy", GREEDY), ("at rest", AT_REST)):
+                create_key(unit, CreateKey(PROGRAM_ID, partner, Role.ADMIN, secret=secret), now_ms)
+            long, short = (add_member(unit, now_ms, 1) for _ in range(2))
+            for _ in range(TRANSFERS):
+                adjust_points(unit, AdjustPoints(PROGRAM_ID, long, 1, "history"), now_ms)
+            return long, short
+
+        return await store.write(fill, 60.0)
+
+
+@asynccontextmanager
+async def _open(trial: Trial, url: str) -> AsyncIterator[Scene]:
+    long, short = await _prepare(url)
+    server = await ServerProcess.start(process_environment(url, trial.folder))
+    try:
+        async with open_channel(server.address) as channel:
+            caller = Caller(channel, GREEDY)
+            orders = [await open_transaction(caller, long) for _ in range(ORDERS)]
+        page = member_service_pb2.ListTransfersRequest(loyalty_id=long, page_size=PAGE)
+        reads = [(READ, page.SerializeToString())]
+        writes = [(WRITE, _order(order, turn)) for turn, order in enumerate(orders * 4)]
+        port = int(server.address.rpartition(":")[2])
+        folder = trial.folder / "envoy"
+        async with EnvoyProcess(folder=folder, grpc_port=port, adapt=_from_everywhere) as envoy:
+            yield Scene(port, envoy.http_port, short, reads, writes)
+        await server.stop()
+    finally:
+        await server.kill()
+
+
+def _order(order: str, turn: int) -> bytes:
+    """Report as many lines as there may be, others each turn: a repeated report costs little."""
+    lines = [line(round(1 + turn + number / 100, 2)) for number in range(LINES)]
+    return update_request(order, "PENDING", *lines).SerializeToString()
+
+
+async def _call_over_http(scene: Scene, turn: int) -> str:
+    client = HttpClient("127.0.0.1", scene.http_port)
+    headers = {"x-api-key": AT_REST, "content-type": "application/json"}
+    if turn % 2:
+        path = f"/loyalty/members/{scene.member}"
+        answer = await client.request("GET", path, None, headers)
+    else:
+        request = identify_request(scene.member)
+        pos = {"storeId": 9999, "posType": "Partner"}
+        pos["transactionId"] = request.pos_vendor.transaction_id
+        body = json.dumps({"identifier": scene.member, "posVendor": pos})
+        answer = await client.request("POST", "/loyalty/identify", body, headers)
+    return "OK" if answer.status == 200 else f"{answer.status} {answer.body[:200]!r}"
+
+
+async def _call_over_grpc(scene: Scene, turn: int) -> str:
+    async with open_channel(f"127.0.0.1:{scene.grpc_port}") as channel:
+        caller = Caller(channel, AT_REST)
+        try:
+            if turn % 2:
+                request: Any = member_service_pb2.GetMemberRequest(loyalty_id=scene.member)
+                await caller.call(caller.members.GetMember, request)
+            else:
+                await caller.call(caller.identifies.Identify, identify_request(scene.member))
+        except grpc.aio.AioRpcError as error:
+            return f"{error.code().name} {error.details()}"
+    return "OK"
+
+
+async def _rest(scene: Scene, door: str, seconds: float) -> Rest:
+    """Call now and then, each time as if for the first time."""
+    call = _call_over_grpc if door == "gRPC" else _call_over_http
+    seen = Rest()
+    until = time.perf_counter() + seconds
+    turn = 0
+    while time.perf_counter() < until:
+        began = time.perf_counter()
+        try:
+            async with asyncio.timeout(CALL_S):
+                answer = await call(scene, turn)
+        except (TimeoutError, OSError) as problem:
+            answer = repr(problem)
+        if answer == "OK":
+            seen.served_s.append(time.perf_counter() - began)
+        else:
+            seen.failed[answer] += 1
+        turn += 1
+        await asyncio.sleep(REST_S)
+    return seen
+
+
+async def run(trial: Trial) -> None:
+    """Let one key do all it can, and see that a key at rest is served as if it were alone."""
+    url = trial.new_database()
+    async with _open(trial, url) as scene:
+        both = [*scene.reads, *scene.writes]
+        kinds = {"reads": scene.reads, "writes": scene.writes, "both": both}
+        for door in ("Envoy", "gRPC"):
+            for kind in trial.choose(tuple(kinds), ("both",)):
+                for connections in trial.choose((CONNECTIONS, MANY), (CONNECTIONS,)):
+                    name = f"{door}, {connections} of {kind}"
+                    async with greedy(scene.greed(door, kinds[kind], connections)) as answers:
+                        seen = await _rest(scene, door, trial.choose(10.0, 1.0))
+                    _judge(trial, name, seen, answers)
+    audit(url)
+
+
+def _judge(trial: Trial, name: str, seen: Rest, answers: Counter[str]) -> None:
+    longest = max(seen.served_s, default=0.0)
+    served = answers["200"] + answers["OK"]
+    figure = f"{len(seen.served_s)} served, longest {longest * 1000:.0f} ms"
+    trial.figure(name, f"{figure}, greedy {served} of {answers.total()}")
+    trial.say(f"{name}: {figure}; greedy {dict(answers)}; failed {dict(seen.failed)}")
+    trial.require(not seen.failed, f"{name}: a key at rest was answered {dict(seen.failed)}")
+    trial.require(seen.served_s, f"{name}: a key at rest made no call")
+    trial.require(longest <= SERVED_MAX_S, f"{name}: a key at rest waited {longest:.2f} s")
+    trial.require(served, f"{name}: the greedy key got nothing, so nothing was tried")
+
+
+GOALS = (
+    Goal(
+        "G34",
+        "Fairness",
+        "Whatever one key does, as fast and as dear as it can, a key at rest is served within 1 s.",
+        run,
+    ),
+)
