@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from datetime import date
 
 from server.application.idempotency import Done
+from server.application.limits import require_one_more
 from server.application.reads import NOTHING, Reads
 from server.application.unit import Unit
 from server.domain.errors import FieldViolation, RequestInvalidError
 from server.domain.keys import ApiKey
 from server.domain.ledger import GENESIS, Account, AccountKind
+from server.domain.limits import LIMITS, LimitName, key_scope
 from server.domain.records import Member
+
+_ENROLMENTS = LIMITS[LimitName.ENROLMENTS_PER_KEY_MINUTE]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +40,21 @@ def enroll_member(unit: Unit, command: EnrollMember, now_ms: int) -> Done[Member
 
     Raises:
         RequestInvalidError: The day of birth is no day of the calendar.
+        LimitExceededError: The key has enrolled as many as it may in a minute.
     """
     if command.birth_date is not None:
         _require_day("birth_date", command.birth_date)
+    key = command.key
+    scope = key_scope(key.key_id)
+    program = unit.catalog.programs[key.program_id]
+    require_one_more(unit, program, _ENROLMENTS, scope, now_ms)
     # Scanned as it stands, a loyalty ID is a credential: all of it is random.
-    member = new_member(command.key.program_id, str(uuid.uuid4()), command.name, now_ms)
+    member = new_member(key.program_id, str(uuid.uuid4()), command.name, now_ms)
     member.email = command.email
     member.locale = command.locale
     member.birth_date = command.birth_date
     unit.add_member(member)
+    unit.count(_ENROLMENTS, scope, 1, now_ms)
     return Done(member)
 
 

@@ -34,7 +34,7 @@ from server.domain.keys import Role
 from server.domain.records import CodeStatus
 from tests.support.guessing import app_of, enroll_regular, tills_of
 from tests.support.ledger import count_rows, execute, rows
-from tests.support.programs import enroll, identify_command, issue
+from tests.support.programs import enroll, identify_command, issue, tireless_program
 from tests.support.stores import PEPPER, demo_store, open_store, writers_busy
 
 KEY = ScopeKind.KEY
@@ -229,7 +229,7 @@ async def test_same_wrong_code_again_counts_once_for_a_moment(database_url: str)
 
 async def test_code_used_or_replaced_of_late_is_no_guess(database_url: str) -> None:
     """Digits that are drawn for nobody, because their time is not over, count for nothing."""
-    async with demo_store(database_url) as store:
+    async with demo_store(database_url, tireless_program()) as store:
         tills = await tills_of(store)
         loyalty_id = await enroll(store)
         for _ in range(FREE_KEY + 1):
