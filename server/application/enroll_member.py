@@ -9,13 +9,17 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from server.application.idempotency import Done
+from server.application.limits import require_one_more
 from server.application.reads import NOTHING, Reads
 from server.application.unit import Unit
 from server.domain.errors import EmailTakenError, FieldViolation, RequestInvalidError
 from server.domain.keys import ApiKey
 from server.domain.ledger import GENESIS, Account, AccountKind
+from server.domain.limits import LIMITS, LimitName, key_scope
 from server.domain.program import Program
 from server.domain.records import Member, MemberEmail
+
+_ENROLMENTS = LIMITS[LimitName.ENROLMENTS_PER_KEY_MINUTE]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +45,22 @@ def enroll_member(unit: Unit, command: EnrollMember, now_ms: int) -> Done[Member
         RequestInvalidError: The day of birth is no day of the calendar, or is still to come and
             the program refuses that.
         EmailTakenError: A member has the e-mail address already and the program refuses that.
+        LimitExceededError: The key has enrolled as many as it may in a minute.
     """
-    program = unit.catalog.programs[command.key.program_id]
+    key = command.key
+    scope = key_scope(key.key_id)
+    program = unit.catalog.programs[key.program_id]
     if command.birth_date is not None:
         born_on = _require_day(command.birth_date)
         if program.future_birth_date == "refuse" and born_on > _today(program, now_ms):
             raise _birth_date_invalid("must not be a day to come")
+    require_one_more(unit, program, _ENROLMENTS, scope, now_ms)
     email = folded_email(command.email or "")
     first = unit.member_email(program.program_id, email) if email else None
     if first is not None and program.shared_email == "refuse":
         raise EmailTakenError
     # Scanned as it stands, a loyalty ID is a credential: all of it is random.
-    member = new_member(command.key.program_id, str(uuid.uuid4()), command.name, now_ms)
+    member = new_member(key.program_id, str(uuid.uuid4()), command.name, now_ms)
     member.email = command.email
     member.locale = command.locale
     member.birth_date = command.birth_date
@@ -61,6 +69,7 @@ def enroll_member(unit: Unit, command: EnrollMember, now_ms: int) -> Done[Member
         # Kept whatever the program says today, for it may say otherwise tomorrow. Of two that
         # enroll at once, the database lets one keep it, and the other runs again and meets it.
         unit.add(MemberEmail(program.program_id, email, member.number))
+    unit.count(_ENROLMENTS, scope, 1, now_ms)
     return Done(member)
 
 

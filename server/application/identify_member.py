@@ -12,7 +12,12 @@ from server.application.order_review import judge, require_store
 from server.application.reads import Reads
 from server.application.unit import Refused, Unit
 from server.application.update_transaction import POINT_BALANCE, hold_points
-from server.application.wrong_codes import could_be_guessed, count_wrong_code, require_no_wait
+from server.application.wrong_codes import (
+    could_be_guessed,
+    count_right_code,
+    count_wrong_code,
+    require_no_wait,
+)
 from server.domain.basket import IncentiveUse
 from server.domain.errors import (
     CodeAlreadyUsedError,
@@ -160,7 +165,7 @@ def _identify_by_code(
         transaction_id=transaction.transaction_id,
         claim_key=claim_key,
     )
-    unit.tally_code(scopes, now_ms, matched=True)
+    count_right_code(unit, scopes, member, now_ms)
     return Done(
         Identified(
             program, member, transaction.transaction_id, member.available.balance, selection

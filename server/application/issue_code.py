@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 
 from server.application.idempotency import Done
+from server.application.limits import require_one_more
 from server.application.reads import Reads
 from server.application.unit import Unit
 from server.domain.codes import new_code
@@ -16,11 +17,15 @@ from server.domain.errors import (
     ServerBusyError,
 )
 from server.domain.keys import ApiKey
+from server.domain.limits import LIMITS, LimitName, key_scope, member_scope
 from server.domain.program import Program
 from server.domain.records import Code, CodeStatus
 
 ATTEMPTS_MAX = 50
 """Codes tried before giving up; even with 900,000 of the million live, 50 nearly always do."""
+
+_CODES_OF_MEMBER = LIMITS[LimitName.CODES_PER_MEMBER_MINUTE]
+_CODES_OF_KEY = LIMITS[LimitName.CODES_PER_KEY_MINUTE]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,7 @@ def issue_code(unit: Unit, command: IssueCode, now_ms: int) -> Done[IssuedCode]:
     Raises:
         MemberNotFoundError: No member has this loyalty ID.
         RequestInvalidError: The selection names what the program does not offer.
+        LimitExceededError: The member or the key had as many codes as they may in a minute.
         ServerBusyError: Nearly all codes are live.
     """
     program = unit.catalog.programs[command.key.program_id]
@@ -60,6 +66,12 @@ def issue_code(unit: Unit, command: IssueCode, now_ms: int) -> Done[IssuedCode]:
     if member is None:
         raise MemberNotFoundError(loyalty_id)
     selection = _selection_json(program, command)
+    counts = (
+        (_CODES_OF_MEMBER, member_scope(member.number)),
+        (_CODES_OF_KEY, key_scope(command.key.key_id)),
+    )
+    for limit, scope in counts:
+        require_one_more(unit, program, limit, scope, now_ms)
     digits, digest, earlier = _free_code(unit, program, now_ms)
     for code in unit.pending_codes(member):
         unit.change(code, status=CodeStatus.REPLACED, updated_ms=now_ms)
@@ -78,6 +90,8 @@ def issue_code(unit: Unit, command: IssueCode, now_ms: int) -> Done[IssuedCode]:
         partner=command.key.partner,
     )
     unit.put_code(code, earlier)
+    for limit, scope in counts:
+        unit.count(limit, scope, 1, now_ms)
     return Done(IssuedCode(code, digits))
 
 

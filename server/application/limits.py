@@ -144,6 +144,18 @@ def require_points(
             raise LimitExceededError(limit.name.value, allowed, limit.ends_in_ms(now_ms))
 
 
+def require_one_more(unit: Unit, program: Program, limit: Limit, scope: str, now_ms: int) -> None:
+    """
+    Refuse what a key or a member has done as often as it may in the period of a moment.
+
+    Raises:
+        LimitExceededError: It has.
+    """
+    allowed = program.limits[limit.name]
+    if unit.counted(limit, scope, now_ms) >= allowed:
+        raise LimitExceededError(limit.name.value, allowed, limit.ends_in_ms(now_ms))
+
+
 def count_points(
     unit: Unit, program: Program, key: ApiKey | None, member: Member, points: int, now_ms: int
 ) -> tuple[Flag, ...]:

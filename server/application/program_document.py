@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from server.application.program_rules import EarningEntry, RulesEntry
+from server.application.program_rules import Day, EarningEntry, RulesEntry
 from server.application.program_source import Path, ProgramFileError, ProgramSource
 from server.application.program_values import (
     POINTS_MAX,
@@ -230,6 +230,7 @@ class ProgramDocument(Entry):
         list[Annotated[str, one_of(*IdentifierKind)]], Field(min_length=1, max_length=2)
     ] = Field(default_factory=lambda: [kind.value for kind in IdentifierKind])
     code_lifetime_s: Annotated[int, whole_number(30, 600)] = 300
+    rollout_until: Day | None = None
     pending_lifetime_s: Annotated[int, whole_number(60, 2_592_000)] = 86_400
     redemption: RedemptionEntry
     earning: EarningEntry = EarningEntry()
@@ -385,6 +386,7 @@ def _program(document: ProgramDocument, digits: int) -> Program:
         locale=document.locale,
         identifier_kinds=frozenset(IdentifierKind(word) for word in document.identifiers),
         code_lifetime_s=document.code_lifetime_s,
+        rollout_until=document.rollout_until,
         pending_lifetime_s=document.pending_lifetime_s,
         redemption=RedemptionRules(**redemption),
         prompts=_prompts(document.prompts),

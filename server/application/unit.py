@@ -93,7 +93,19 @@ class Unit(Protocol):
         """Count a code, right or wrong, for each scope."""
 
     def tallies(self, scopes: Sequence[Scope], now_ms: int) -> dict[Scope, Tally]:
-        """Tell what each scope has shown in the last day, to the hour."""
+        """Tell what each scope has shown in the last day, to the hour, and month, to the day."""
+
+    def code_month(self, scope: Scope, now_ms: int) -> Tally:
+        """Tell the regulars and wrong codes of a scope in the last month, and nothing else."""
+
+    def regular_since(self, key_id: str, member: Member) -> int | None:
+        """Tell when a member was last counted as a regular of a key; None for never."""
+
+    def has_paid_order(self, member: Member) -> bool:
+        """Tell whether a member has a claimed order."""
+
+    def count_regular(self, scopes: Sequence[Scope], member: Member, now_ms: int) -> None:
+        """Count a member as a regular of a key, for its terminal and for the key itself."""
 
     def refuse_codes(self, refusal: Refusal) -> None:
         """Let a scope wait."""

@@ -2,7 +2,8 @@
 Counts the codes that are shown, right and wrong, and refuses those who guess.
 
 A wrong code is counted although its call is refused. While somebody must wait, no code of theirs
-is looked at, so that a right one and a wrong one are answered alike.
+is looked at, so that a right one and a wrong one are answered alike. While a store or a key waits,
+its terminals go on for as long as their regulars earned more wrong codes than they showed.
 """
 
 from __future__ import annotations
@@ -11,8 +12,17 @@ from collections.abc import Sequence
 
 from server.application.unit import Refused, Unit
 from server.domain.errors import LoyaltyError, TooManyWrongCodesError
-from server.domain.guessing import Refusal, Scope, ScopeKind, repeat_ms, waits
-from server.domain.records import Code
+from server.domain.guessing import (
+    MONTH_MS,
+    Refusal,
+    Scope,
+    ScopeKind,
+    counts_widely,
+    goes_on,
+    repeat_ms,
+    waits,
+)
+from server.domain.records import Code, Member
 
 
 def require_no_wait(unit: Unit, scopes: Sequence[Scope], now_ms: int) -> None:
@@ -23,13 +33,51 @@ def require_no_wait(unit: Unit, scopes: Sequence[Scope], now_ms: int) -> None:
         TooManyWrongCodesError: Too many wrong codes were shown; it tells of the wait that is the
             last to end.
     """
+    waiting = _waiting(unit, scopes, now_ms)
+    if waiting and not _goes_on(unit, scopes, waiting, now_ms):
+        last = max(waiting, key=lambda refusal: refusal.until_ms)
+        raise TooManyWrongCodesError(last.scope.kind.value, last.until_ms - now_ms)
+
+
+def _goes_on(unit: Unit, scopes: Sequence[Scope], waiting: Sequence[Refusal], now_ms: int) -> bool:
+    """Tell whether a call's terminal goes on although its store or key waits."""
+    own = {scope.kind: scope for scope in scopes}
+    terminal = own.get(ScopeKind.TERMINAL)
+    if terminal is None or any(refusal.scope.kind is terminal.kind for refusal in waiting):
+        return False
+    if unit.catalog.programs[terminal.program_id].rolls_out(now_ms):
+        return goes_on(unit.tallies((terminal,), now_ms)[terminal], rollout=True)
+    # Asked first, since a thief makes up a terminal for each guess and the key is always the same.
+    if not unit.code_month(own[ScopeKind.KEY], now_ms).regulars:
+        return False
+    return goes_on(unit.code_month(terminal, now_ms))
+
+
+def _waiting(unit: Unit, scopes: Sequence[Scope], now_ms: int) -> list[Refusal]:
+    """Find the waits of some scopes that are not over."""
     refusals = unit.code_refusals(scopes[0].program_id)
     if not refusals:
-        return
+        return []
     found = (refusals[scope.name] for scope in scopes if scope.name in refusals)
-    last = max(found, key=lambda refusal: refusal.until_ms, default=None)
-    if last is not None and last.until_ms > now_ms:
-        raise TooManyWrongCodesError(last.scope.kind.value, last.until_ms - now_ms)
+    return [refusal for refusal in found if refusal.until_ms > now_ms]
+
+
+def count_right_code(unit: Unit, scopes: Sequence[Scope], member: Member, now_ms: int) -> None:
+    """
+    Count a right code, and once a month its member as a regular of the key.
+
+    A regular enrolled a month ago and has a paid order: who steals an app's key and a till's key
+    makes members, codes and orders as they like, but not a month.
+    """
+    unit.tally_code(scopes, now_ms, matched=True)
+    if member.created_ms > now_ms - MONTH_MS:
+        return
+    key_id = scopes[-1].key_id
+    counted_ms = unit.regular_since(key_id, member)
+    if counted_ms is not None and counted_ms > now_ms - MONTH_MS:
+        return
+    if unit.has_paid_order(member):
+        unit.count_regular(scopes, member, now_ms)
 
 
 def could_be_guessed(code: Code | None, now_ms: int) -> bool:
@@ -58,10 +106,19 @@ def count_wrong_code(
     require_no_wait(unit, scopes, now_ms)
     if not unit.note_wrong_code(place, digest, now_ms, repeat_ms(program.code_lifetime_s)):
         return Refused(error)
-    unit.tally_code(scopes, now_ms, matched=False)
-    tallies = unit.tallies(scopes, now_ms)
+    waiting = {refusal.scope.name for refusal in _waiting(unit, scopes, now_ms)}
+    before = unit.tallies(scopes, now_ms)
+    tallies = {scope: tally.with_wrong() for scope, tally in before.items()}
+    narrowest = scopes[-1]
+    if narrowest.kind is ScopeKind.TERMINAL and not counts_widely(tallies[narrowest]):
+        tallies = {narrowest: tallies[narrowest]}
+    unit.tally_code(tuple(tallies), now_ms, matched=False)
     begun = []
-    for scope, wait in waits(tallies.items()).items():
+    rollout = program.rolls_out(now_ms)
+    for scope, wait in waits(tallies.items(), rollout=rollout).items():
+        # A terminal that goes on meanwhile does not lengthen the wait of the others.
+        if scope.name in waiting:
+            continue
         refusal = Refusal(scope, tallies[scope], now_ms, now_ms + wait)
         unit.refuse_codes(refusal)
         begun.append(refusal)

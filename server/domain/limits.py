@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 DAY_S = 86_400
+MINUTE_S = 60
 POINTS_MOST = 2**53
 """More points than a JSON number carries exactly are nobody's limit."""
 
@@ -30,6 +31,9 @@ class LimitName(StrEnum):
     POINTS_PER_ORDER = "points_per_order"
     POINTS_PER_MEMBER_DAY = "points_per_member_day"
     POINTS_PER_KEY_DAY = "points_per_key_day"
+    CODES_PER_MEMBER_MINUTE = "codes_per_member_minute"
+    CODES_PER_KEY_MINUTE = "codes_per_key_minute"
+    ENROLMENTS_PER_KEY_MINUTE = "enrolments_per_key_minute"
 
 
 class Whose(StrEnum):
@@ -99,6 +103,10 @@ LIMITS: Mapping[LimitName, Limit] = {
         Limit(_N.POINTS_PER_ORDER, "points", Whose.ORDER, 0, 100_000, POINTS_MOST),
         Limit(_N.POINTS_PER_MEMBER_DAY, "points", Whose.MEMBER, DAY_S, 250_000, POINTS_MOST),
         Limit(_N.POINTS_PER_KEY_DAY, "points", Whose.KEY, DAY_S, 100_000_000, POINTS_MOST),
+        # An app at 5,000 stores has some 10,000 guests in the busiest minute.
+        Limit(_N.CODES_PER_MEMBER_MINUTE, "codes", Whose.MEMBER, MINUTE_S, 10, 1_000),
+        Limit(_N.CODES_PER_KEY_MINUTE, "codes", Whose.KEY, MINUTE_S, 12_000, 1_000_000),
+        Limit(_N.ENROLMENTS_PER_KEY_MINUTE, "members", Whose.KEY, MINUTE_S, 1_200, 1_000_000),
     )
 }
 """Every limit, in the order in which documents list them."""

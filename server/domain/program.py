@@ -8,7 +8,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Literal
 
-from server.domain.clock import DAY_MS
+from server.domain.clock import DAY_MS, rfc3339
 from server.domain.errors import StoreNotFoundError
 from server.domain.identifiers import IdentifierKind
 from server.domain.keys import ApiKey
@@ -211,6 +211,8 @@ class Program:
         late_void: What becomes of a late void.
         shared_email: What becomes of a guest whose e-mail address a member has already.
         future_birth_date: What becomes of a guest who is not born yet.
+        rollout_until: Last day (UTC, as YYYY-MM-DD) on which the codes of all members earn wrong
+            ones, for a program whose members are new; see `domain.guessing`.
         limits: What its keys, members and orders may do; see `domain.limits`.
     """
 
@@ -240,6 +242,7 @@ class Program:
     late_void: FlagOrRefuse = "flag"
     shared_email: TakeOrRefuse = "take"
     future_birth_date: TakeOrRefuse = "take"
+    rollout_until: str | None = None
     limits: Limits = NO_OWN_LIMITS
     _engine_ids: Mapping[str, str] = field(init=False, repr=False, compare=False)
 
@@ -259,6 +262,10 @@ class Program:
     def open_until_ms(self, opened_ms: int, now_ms: int) -> int:
         """Tell until when a transaction stays open that is reported now."""
         return min(now_ms + self.pending_lifetime_s * 1000, opened_ms + self.pending_days * DAY_MS)
+
+    def rolls_out(self, now_ms: int) -> bool:
+        """Tell whether the codes of all members earn wrong ones today."""
+        return self.rollout_until is not None and rfc3339(now_ms)[:10] <= self.rollout_until
 
     def store(self, store_id: int) -> Store:
         """

@@ -9,19 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from server.domain.clock import DAY_MS
 from server.domain.guessing import (
     HOURS_COUNTED,
+    MONTH_DAYS,
+    MONTH_MS,
     Refusal,
     Scope,
     ScopeKind,
     Tally,
+    day_of,
     hour_of,
     scopes_of,
 )
-from server.storage.statements import SCOPES_MAX, Statements
+from server.storage.statements import SCOPES_MAX, Statement, Statements
+
+COUNTED_BY_MONTH = {ScopeKind.KEY, ScopeKind.TERMINAL}
+_NONE = (0, 0)
+
+Row = TypeVar("Row")
 
 
 @dataclass(slots=True)
@@ -36,12 +44,23 @@ class TallyRow:
 
 
 @dataclass(slots=True)
-class _Shown:
-    """Codes shown since the last flush where the scopes are these."""
+class MonthRow:
+    """What this unit adds to the count of a scope in a day."""
 
-    scopes: Sequence[Scope]
-    matched: int = 0
+    scope: str
+    day: int
+    shard: int
+    regulars: int = 0
     failed: int = 0
+
+
+@dataclass(slots=True)
+class RegularRow:
+    """When a member was counted as a regular of a key."""
+
+    key_id: str
+    member_number: int
+    counted_ms: int
 
 
 class CodeCounts:
@@ -53,21 +72,23 @@ class CodeCounts:
         self._shard = shard
         self._refusals: dict[str, dict[str, Refusal]] = {}
         self._locked: set[str] = set()
-        self._shown: dict[tuple[str, int], _Shown] = {}
+        self._added: dict[tuple[str, int], TallyRow] = {}
+        self._added_in_month: dict[tuple[str, int], MonthRow] = {}
+        self._months: dict[str, tuple[int, int]] = {}
+        self._counted: dict[tuple[str, int], int | None] = {}
+        self._new_regulars: dict[tuple[str, int], RegularRow] = {}
 
     def take_added(self) -> list[TallyRow]:
         """Give what is to be added, in the order in which all writers lock it."""
-        rows: dict[tuple[str, int], TallyRow] = {}
-        for (_, hour), shown in self._shown.items():
-            for scope in shown.scopes:
-                place = (scope.name, hour)
-                row = rows.get(place)
-                if row is None:
-                    row = rows[place] = TallyRow(*place, self._shard)
-                row.matched += shown.matched
-                row.failed += shown.failed
-        self._shown.clear()
-        return [rows[place] for place in sorted(rows)]
+        return _taken(self._added)
+
+    def take_added_in_month(self) -> list[MonthRow]:
+        """Give what is to be added to the counts of days, in the order of all writers."""
+        return _taken(self._added_in_month)
+
+    def take_new_regulars(self) -> list[RegularRow]:
+        """Give the regulars to be kept."""
+        return _taken(self._new_regulars)
 
     def take_refusals(self, programs: Iterable[tuple[str]], rows: Iterable[Sequence[Any]]) -> None:
         """Take all refusals of some programs that were read ahead."""
@@ -76,10 +97,20 @@ class CodeCounts:
         for row in rows:
             self._keep(refusal(row))
 
+    def take_regulars(self, rows: Iterable[tuple[str, int, int]]) -> None:
+        """Take when members were counted as regulars of keys, as it was read ahead."""
+        for key_id, member_number, counted_ms in rows:
+            self._counted[key_id, member_number] = counted_ms
+
+    def know_regular(self, key_id: str, member_number: int) -> None:
+        """Take it that a member was never a regular of a key, unless it was read ahead."""
+        self._counted.setdefault((key_id, member_number), None)
+
     def take_locks(self, keys: Iterable[tuple[str]]) -> None:
         """Take it that these keys were locked ahead; what others kept before is read again."""
         self._locked.update(key_id for (key_id,) in keys)
         self._refusals.clear()
+        self._months.clear()
 
     def refusals(self, program_id: str) -> Mapping[str, Refusal]:
         """See `Unit.code_refusals`."""
@@ -110,23 +141,84 @@ class CodeCounts:
 
     def add(self, scopes: Sequence[Scope], now_ms: int, *, matched: bool) -> None:
         """See `Unit.tally_code`."""
-        place = (scopes[-1].name, hour_of(now_ms))
-        shown = self._shown.get(place)
-        if shown is None:
-            shown = self._shown[place] = _Shown(scopes)
-        if matched:
-            shown.matched += 1
-        else:
-            shown.failed += 1
+        hour = hour_of(now_ms)
+        for scope in scopes:
+            place = (scope.name, hour)
+            row = self._added.get(place)
+            if row is None:
+                row = self._added[place] = TallyRow(*place, self._shard)
+            if matched:
+                row.matched += 1
+            else:
+                row.failed += 1
+                self._count_in_month(scope, now_ms, failed=1)
+
+    def regular_since(self, key_id: str, member_number: int) -> int | None:
+        """See `Unit.regular_since`."""
+        place = (key_id, member_number)
+        if place not in self._counted:
+            row = self._connection.execute(self._statements.regular.sql, place).fetchone()
+            self._counted[place] = None if row is None else row[0]
+        return self._counted[place]
+
+    def count_regular(self, scopes: Sequence[Scope], member_number: int, now_ms: int) -> None:
+        """See `Unit.count_regular`."""
+        place = (scopes[-1].key_id, member_number)
+        self._counted[place] = now_ms
+        self._new_regulars[place] = RegularRow(*place, now_ms)
+        for scope in scopes:
+            self._count_in_month(scope, now_ms, regulars=1)
+
+    def _count_in_month(
+        self, scope: Scope, now_ms: int, *, regulars: int = 0, failed: int = 0
+    ) -> None:
+        if scope.kind not in COUNTED_BY_MONTH:
+            return
+        place = (scope.name, day_of(now_ms))
+        row = self._added_in_month.get(place)
+        if row is None:
+            row = self._added_in_month[place] = MonthRow(*place, self._shard)
+        row.regulars += regulars
+        row.failed += failed
+        if scope.name in self._months:
+            before = self._months[scope.name]
+            self._months[scope.name] = before[0] + regulars, before[1] + failed
+
+    def month(self, scope: Scope, now_ms: int) -> Tally:
+        """See `Unit.code_month`; kept, for a wait refuses many calls of a batch."""
+        found = self._months.get(scope.name)
+        if found is None:
+            rows = self._all(
+                self._statements.sum_months,
+                (*[scope.name] * SCOPES_MAX, day_of(now_ms) - MONTH_DAYS),
+            )
+            kept = [row[1:] for row in rows]
+            new = (
+                (row.regulars, row.failed)
+                for (name, _), row in self._added_in_month.items()
+                if name == scope.name
+            )
+            regulars, failed = zip(_NONE, *kept, *new, strict=True)
+            found = self._months[scope.name] = int(sum(regulars)), int(sum(failed))
+        return Tally(0, 0, *found)
 
     def tallies(self, scopes: Sequence[Scope], now_ms: int) -> dict[Scope, Tally]:
         """See `Unit.tallies`; what is to be added must have been written."""
         names = [scope.name for scope in scopes]
         names += names[:1] * (SCOPES_MAX - len(names))
-        values = (*names, hour_of(now_ms) - HOURS_COUNTED)
-        rows = self._connection.execute(self._statements.sum_tallies.sql, values).fetchall()
-        found = {name: Tally(int(matched), int(failed)) for name, matched, failed in rows}
-        return {scope: found.get(scope.name, Tally()) for scope in scopes}
+        by = self._statements
+        days = (*names, hour_of(now_ms) - HOURS_COUNTED)
+        months = (*names, day_of(now_ms) - MONTH_DAYS)
+        shown = {name: found for name, *found in self._all(by.sum_tallies, days)}
+        earned = {name: found for name, *found in self._all(by.sum_months, months)}
+        return {
+            scope: Tally(*map(int, (*shown.get(scope.name, _NONE), *earned.get(scope.name, _NONE))))
+            for scope in scopes
+        }
+
+    def _all(self, statement: Statement, values: Sequence[Any]) -> list[Any]:
+        rows: list[Any] = self._connection.execute(statement.sql, values).fetchall()
+        return rows
 
     def refuse(self, wait: Refusal) -> None:
         """See `Unit.refuse_codes`."""
@@ -150,15 +242,20 @@ class CodeCounts:
         """See `Unit.forgive_codes`."""
         _, scope = scopes_of("", key_id)
         ended = self._connection.execute(self._statements.forgive_refusals.sql, (key_id,))
-        self._connection.execute(
-            self._statements.forgive_tallies.sql, (scope.name, f"{scope.name}/%")
-        )
+        for statement in self._statements.forgive_tallies:
+            self._connection.execute(statement.sql, (scope.name, f"{scope.name}/%"))
         self._refusals.clear()
         return len(ended.fetchall())
 
     def forget(self, now_ms: int, limit: int) -> int:
         """See `Unit.forget_codes`."""
-        oldest = (hour_of(now_ms) - HOURS_COUNTED, now_ms - DAY_MS, now_ms)
+        oldest = (
+            hour_of(now_ms) - HOURS_COUNTED,
+            now_ms - DAY_MS,
+            now_ms,
+            day_of(now_ms) - MONTH_DAYS,
+            now_ms - MONTH_MS,
+        )
         return sum(
             len(self._connection.execute(statement.sql, (before, limit)).fetchall())
             for statement, before in zip(self._statements.forget_codes, oldest, strict=True)
@@ -166,6 +263,12 @@ class CodeCounts:
 
     def _keep(self, wait: Refusal) -> None:
         self._refusals.setdefault(wait.scope.program_id, {})[wait.scope.name] = wait
+
+
+def _taken(rows: dict[tuple[str, int], Row]) -> list[Row]:
+    taken = [rows[place] for place in sorted(rows)]
+    rows.clear()
+    return taken
 
 
 def refusal(row: Sequence[Any]) -> Refusal:

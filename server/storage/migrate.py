@@ -30,12 +30,14 @@ SHORT_LIVED = {
     "code_tally",
     "wrong_code",
     "code_refusal",
+    "code_month",
+    "code_regular",
     "code.partner",
     "code_pepper",
     "limit_tally",
 }
 """
-Tables and columns whose content nobody misses a day later.
+Tables and columns whose content is of use for a day, or makes itself anew as guests come.
 
 No data is lost when an older schema has no place for it.
 """

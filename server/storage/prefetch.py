@@ -85,6 +85,12 @@ class _Prefetch:
             self._records(Transaction, by.lock_transactions, transactions),
             self._records(Hold, by.lock_holds, transactions),
             self._records(Code, by.lock_codes, codes),
+            (
+                by.regulars_of_codes,
+                self._digests(shown),
+                self._unit.code_counts.take_regulars,
+                None,
+            ),
             self._records(Session, by.lock_sessions, _sorted(r.sessions for r in batch)),
             # Last, when all locks are held: a twin that held them has kept its answer by now.
             self._records(Remembered, by.find_remembered, _sorted(r.remembered for r in batch)),
@@ -96,24 +102,31 @@ class _Prefetch:
         """
         Lock the keys of those who show a code that may be wrong, and look again who waits.
 
+        Whom no regular was read for has never been one.
+
         A key that has shown so many wrong ones that it had to wait has one guess after each wait.
         Were it locked for its wrong codes alone, each writer would let it have one at once.
         """
         waited = self._unit.code_counts.has_waited
-        wrong = {
-            (key_id,)
-            for place, digits, key_id in shown
-            if waited(place, key_id) or not self._is_live(place, digits)
-        }
+        wrong = set()
+        for place, digits, key_id in shown:
+            code = self._unit.code(place, self._unit.code_digest(place, digits))
+            if code is not None:
+                self._unit.code_counts.know_regular(key_id, code.member_number)
+            live = code is not None and code.status is CodeStatus.PENDING
+            if waited(place, key_id) or not live:
+                wrong.add((key_id,))
         if wrong:
             take = self._unit.code_counts.take_locks
             keys = sorted(wrong)
             locks: _Step = (self._statements.lock_keys, keys, lambda _: take(keys), None)
             self._take(locks, refusals)
 
-    def _is_live(self, program_id: str, digits: str) -> bool:
-        code = self._unit.code(program_id, self._unit.code_digest(program_id, digits))
-        return code is not None and code.status is CodeStatus.PENDING
+    def _digests(self, shown: Sequence[tuple[str, str, str]]) -> _Keys:
+        return [
+            (place, self._unit.code_digest(place, digits), key_id)
+            for place, digits, key_id in shown
+        ]
 
     def _records(self, kind: Any, statement: Statement, keys: _Keys) -> _Step:
         return statement, keys, lambda rows: self._unit.take_records(kind, rows), kind

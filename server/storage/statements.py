@@ -230,15 +230,18 @@ class Statements:
         """Build the statements that count codes and let guessers wait."""
         tally, wrong = table_of(t.CodeTallyTable), table_of(t.WrongCodeTable)
         refusal, key = table_of(t.CodeRefusalTable), table_of(t.ApiKeyTable)
+        month, regular = table_of(t.CodeMonthTable), table_of(t.CodeRegularTable)
         self.tallies = self._adding_up(tally, ("scope", "hour", "shard"), ("matched", "failed"))
-        self.sum_tallies = self._compile(
-            select(tally.c.scope, func.sum(tally.c.matched), func.sum(tally.c.failed))
-            .where(
-                tally.c.scope.in_([bindparam(f"scope_{number}") for number in range(SCOPES_MAX)]),
-                tally.c.hour >= bindparam("since_hour"),
+        self.months = self._adding_up(month, ("scope", "day", "shard"), ("regulars", "failed"))
+        self.regulars = self._putting(regular)
+        self.regular = self._compile(
+            select(regular.c.counted_ms).where(
+                regular.c.key_id == bindparam("key_id"),
+                regular.c.member_number == bindparam("member_number"),
             )
-            .group_by(tally.c.scope)
         )
+        self.sum_tallies = self._sums_since(tally, tally.c.hour, ("matched", "failed"))
+        self.sum_months = self._sums_since(month, month.c.day, ("regulars", "failed"))
         self.wrong_code = self._compile(
             select(wrong.c.failed_ms).where(
                 wrong.c.scope == bindparam("scope"), wrong.c.digest == bindparam("digest")
@@ -261,10 +264,10 @@ class Statements:
             .where(refusal.c.key_id == bindparam("key_id"))
             .returning(refusal.c.scope)
         )
-        self.forgive_tallies = self._compile(
-            delete(tally).where(
-                (tally.c.scope == bindparam("scope")) | tally.c.scope.like(bindparam("narrower"))
-            )
+        self.forgive_tallies = (
+            self._compile(delete(tally).where(_within(tally))),
+            # What regulars earned stays: they are counted again only in a month.
+            self._compile(update(month).values(failed=_constant(0)).where(_within(month))),
         )
         is_key = refusal.c.kind == literal_column(f"'{ScopeKind.KEY.value}'")
         # A key that had to wait is locked for a day whenever it shows a code: see `prefetch.py`.
@@ -273,6 +276,19 @@ class Statements:
             self._forgetting(tally, tally.c.hour),
             self._forgetting(wrong, wrong.c.failed_ms),
             self._forgetting(refusal, refusal.c.until_ms + kept_ms),
+            self._forgetting(month, month.c.day),
+            self._forgetting(regular, regular.c.counted_ms),
+        )
+
+    def _sums_since(
+        self, table: Table, moment: ColumnClause[int], counts: Sequence[str]
+    ) -> Statement:
+        """Build the statement that sums up the counts of scopes since a moment."""
+        scopes: list[Any] = [bindparam(f"scope_{number}") for number in range(SCOPES_MAX)]
+        return self._compile(
+            select(table.c.scope, *(func.sum(table.c[name]) for name in counts))
+            .where(table.c.scope.in_(scopes), moment >= bindparam("since"))
+            .group_by(table.c.scope)
         )
 
     def _describe_limit_counts(self) -> None:
@@ -299,6 +315,24 @@ class Statements:
                 set_={name: adding.excluded[name] for name in plain},
             )
         )
+
+    def _putting(self, table: Table) -> RowStatement:
+        """Build the statement that keeps rows, each over an earlier one of the same key."""
+        columns = [column.name for column in table.columns]
+        adding = self._insert_of(table)
+        if self.bulk:
+            rows = _rows(table, columns)
+            adding = adding.from_select(columns, select(*rows.c), include_defaults=False)
+        else:
+            adding = adding.values({name: bindparam(f"all_{name}") for name in columns})
+        plain = [name for name in columns if name not in table.primary_key.columns]
+        statement = self._compile(
+            adding.on_conflict_do_update(
+                index_elements=[*table.primary_key],
+                set_={name: adding.excluded[name] for name in plain},
+            )
+        )
+        return RowStatement(statement.sql, attrgetter(*(_plain(name) for name in statement.names)))
 
     def _adding_up(self, table: Table, key: Sequence[str], counts: Sequence[str]) -> RowStatement:
         """Build the statement that adds counts to those of the rows with these keys."""
@@ -380,6 +414,15 @@ class Statements:
                 transaction.c.member_number == bindparam("member_number"),
                 transaction.c.status == _constant(TransactionStatus.CLAIMED),
             )
+        )
+        self.has_paid_order = self._compile(
+            select(_constant(1))
+            .where(
+                transaction.c.member_number == bindparam("member_number"),
+                transaction.c.status == _constant(TransactionStatus.CLAIMED),
+            )
+            .limit(_constant(1))
+            .offset(_constant(0))  # Else SQLite's dialect adds a parameter of its own.
         )
         self.transaction_by_receipt = self._compile(
             _select_record(Transaction, transaction)
@@ -575,6 +618,12 @@ class Statements:
         self.refusals_of_programs = self._among(
             select(*(refusal.c[name] for name in REFUSAL_COLUMNS)), refusal, ("program_id",)
         )
+        regular = table_of(t.CodeRegularTable)
+        self.regulars_of_codes = self._compile(
+            _regulars_of(
+                code, regular, _rows_of((code, "program_id"), (code, "digest"), (regular, "key_id"))
+            )
+        )
         self.lock_keys = self._among(
             select(key.c.key_id).order_by(key.c.key_id).with_for_update(key_share=True, of=key),
             key,
@@ -609,6 +658,25 @@ class Statements:
         return self._compile(statement.where(*matches))
 
 
+def _within(table: Table) -> Any:
+    """Tell rows of a scope and of those within it."""
+    scope = table.c.scope
+    return (scope == bindparam("scope")) | scope.like(bindparam("narrower"))
+
+
+def _regulars_of(code: Table, regular: Table, rows: Any) -> Select[Any]:
+    """Find when the members of codes were counted as regulars of the keys that show them."""
+    return (
+        select(regular.c.key_id, regular.c.member_number, regular.c.counted_ms)
+        .select_from(rows)
+        .join(code, (code.c.program_id == rows.c.program_id) & (code.c.digest == rows.c.digest))
+        .join(
+            regular,
+            (regular.c.key_id == rows.c.key_id) & (regular.c.member_number == code.c.member_number),
+        )
+    )
+
+
 def _plain(name: str) -> str:
     """Undo the prefixes that keep parameters and columns apart."""
     return name.removeprefix("new_").removeprefix("key_").removeprefix("all_")
@@ -616,8 +684,13 @@ def _plain(name: str) -> str:
 
 def _rows(table: Table, columns: Sequence[str]) -> Any:
     """Give rows that arrive as one array a column."""
-    arrays = (bindparam(f"all_{name}", type_=ARRAY(_type(table, name))) for name in columns)
-    shape = (column(name, _type(table, name)) for name in columns)
+    return _rows_of(*((table, name) for name in columns))
+
+
+def _rows_of(*columns: tuple[Table, str]) -> Any:
+    """Give rows that arrive as one array a column, of the types that columns of tables have."""
+    arrays = (bindparam(f"all_{name}", type_=ARRAY(_type(table, name))) for table, name in columns)
+    shape = (column(name, _type(table, name)) for table, name in columns)
     return func.unnest(*arrays).table_valued(*shape).render_derived(name="given")
 
 

@@ -385,6 +385,34 @@ class CodeTallyTable(SQLModel, table=True):
     failed: int = Field(sa_type=BigInteger)
 
 
+class CodeMonthTable(SQLModel, table=True):
+    """
+    Wrong codes and regulars of each day (UTC) within a scope of `domain.guessing`.
+
+    A day is split into shards for the same reason as accounts: a scope's count is their sum.
+    """
+
+    __tablename__ = "code_month"
+    __table_args__ = (Index("code_month_day", "day"),)
+
+    scope: str = Field(primary_key=True, sa_type=Text)
+    day: int = Field(primary_key=True, sa_type=Integer)
+    shard: int = Field(primary_key=True, sa_type=Integer)
+    regulars: int = Field(sa_type=BigInteger)
+    failed: int = Field(sa_type=BigInteger)
+
+
+class CodeRegularTable(SQLModel, table=True):
+    """When each member last counted as a regular of an API key: once a month at most."""
+
+    __tablename__ = "code_regular"
+    __table_args__ = (Index("code_regular_counted", "counted_ms"),)
+
+    key_id: str = Field(primary_key=True, sa_type=Text)
+    member_number: int = Field(primary_key=True, sa_type=BigInteger)
+    counted_ms: int = Field(sa_column=_instant())
+
+
 class WrongCodeTable(SQLModel, table=True):
     """Wrong codes of late by keyed digest, so that the same one again counts once."""
 

@@ -198,6 +198,22 @@ class UnitOfWork:
         self.flush()
         return self.code_counts.tallies(scopes, now_ms)
 
+    def code_month(self, scope: Scope, now_ms: int) -> Tally:
+        """See `Unit.code_month`."""
+        return self.code_counts.month(scope, now_ms)
+
+    def regular_since(self, key_id: str, member: Member) -> int | None:
+        """See `Unit.regular_since`."""
+        return self.code_counts.regular_since(key_id, member.number)
+
+    def has_paid_order(self, member: Member) -> bool:
+        """See `Unit.has_paid_order`; an order claimed in this very unit is seen a visit later."""
+        place = (member.number,)
+        return (
+            self._connection.execute(self._statements.has_paid_order.sql, place).fetchone()
+            is not None
+        )
+
     def session(self, program_id: str, correlation_id: str) -> Session | None:
         """See `Unit.session`."""
         return self._record(Session, self._statements.session, (program_id, correlation_id))
@@ -389,6 +405,11 @@ class UnitOfWork:
         self.changes += 1
         self.code_counts.add(scopes, now_ms, matched=matched)
 
+    def count_regular(self, scopes: Sequence[Scope], member: Member, now_ms: int) -> None:
+        """See `Unit.count_regular`."""
+        self.changes += 1
+        self.code_counts.count_regular(scopes, member.number, now_ms)
+
     def refuse_codes(self, refusal: Refusal) -> None:
         """See `Unit.refuse_codes`."""
         self.changes += 1
@@ -470,7 +491,10 @@ class UnitOfWork:
                 self._testify(next(iter(rows)))
             self._write(cursor, statements.insert, rows)
             self._write(cursor, statements.update, self._changed.pop(kind, {}).values())
-        self._write(cursor, self._statements.tallies, self.code_counts.take_added())
+        counts = self.code_counts
+        self._write(cursor, self._statements.tallies, counts.take_added())
+        self._write(cursor, self._statements.months, counts.take_added_in_month())
+        self._write(cursor, self._statements.regulars, counts.take_new_regulars())
         self._write(cursor, self._statements.limit_tallies, self.limit_counts.take_pending())
         if self._transfers:
             self._testify(self._transfers[0])

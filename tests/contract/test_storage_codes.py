@@ -38,6 +38,7 @@ from tests.support.programs import (
     issue,
     issue_command,
     put_program,
+    tireless_program,
 )
 from tests.support.stores import demo_store, open_store, writers_busy
 
@@ -298,7 +299,7 @@ async def test_digits_of_a_dead_code_are_drawn_again(
 
 async def test_simultaneous_issues_leave_one_live_code(database_url: str) -> None:
     """However many codes are issued for a member at once, on two servers, one is live."""
-    async with demo_store(database_url) as one, open_store(database_url) as two:
+    async with demo_store(database_url, tireless_program()) as one, open_store(database_url) as two:
         loyalty_id = await enroll(one)
         issued = await asyncio.gather(*(issue(store, loyalty_id) for store in (one, two) * 15))
         outcomes = await asyncio.gather(
@@ -313,7 +314,7 @@ async def test_simultaneous_issues_leave_one_live_code(database_url: str) -> Non
 
 async def test_issue_and_identify_at_once_agree(database_url: str) -> None:
     """A code that is shown while its successor is issued is either claimed or replaced."""
-    async with demo_store(database_url) as one, open_store(database_url) as two:
+    async with demo_store(database_url, tireless_program()) as one, open_store(database_url) as two:
         loyalty_id = await enroll(one, 100 * COFFEE_POINTS)
         claimed = 0
         for _ in range(10):

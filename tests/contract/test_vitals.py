@@ -148,7 +148,7 @@ async def test_waits_are_counted_by_who_must_wait(database_url: str) -> None:
 async def test_program_under_attack_is_counted_for_a_day(database_url: str) -> None:
     """Many keys that each guess what is free are an attack, until their guesses are forgotten."""
     async with demo_store(database_url) as store:
-        for number in range(5):
+        for number in range(6):
             thief = await tills_of(store, f"thief-{number}")
             await thief.guess(FREE[ScopeKind.KEY] - 1, first=1000 * number)
             async with store.read() as reader:

@@ -22,34 +22,40 @@ from server.domain.errors import (
     LoyaltyError,
     TooManyWrongCodesError,
 )
-from server.domain.guessing import FIRST_WAIT_MS, FREE, LONGEST_WAIT_MS, ScopeKind
+from server.domain.guessing import (
+    FIRST_WAIT_MS,
+    FREE,
+    LATE_COUNTED,
+    MONTH_MS,
+    ScopeKind,
+    wait_ms,
+)
 from server.domain.keys import Role
 from server.domain.records import CodeStatus
-from tests.support.guessing import app_of, tills_of
+from tests.support.guessing import app_of, enroll_regular, tills_of
 from tests.support.ledger import count_rows, execute, rows
-from tests.support.programs import enroll, identify_command, issue
+from tests.support.programs import enroll, identify_command, issue, tireless_program
 from tests.support.stores import PEPPER, demo_store, open_store, writers_busy
 
+KEY = ScopeKind.KEY
 FREE_KEY, FREE_TERMINAL = FREE[ScopeKind.KEY], FREE[ScopeKind.TERMINAL]
 LIFETIME_MS = 300_000
 
 
 async def test_guesser_must_wait_longer_and_longer(database_url: str) -> None:
-    """Beyond what is free each wrong code doubles the wait, from 30 seconds up to an hour."""
+    """Beyond what is free each wrong code lengthens the wait, from 30 seconds up to a day."""
     async with demo_store(database_url) as store:
         tills = await tills_of(store)
         assert await tills.guess(FREE_KEY + 1) == [CodeNotFoundError] * (FREE_KEY + 1)
-        expected = FIRST_WAIT_MS
-        for n in range(10):
+        for n in range(1, 4):
             refused = await tills.show("999999")
             assert isinstance(refused, TooManyWrongCodesError)
-            assert refused.retry_after_ms == expected
-            tills.now_ms += expected - 1
+            assert refused.retry_after_ms == wait_ms(KEY, n)
+            tills.now_ms += wait_ms(KEY, n) - 1
             assert (await tills.show("999999")).retry_after_ms == 1
             tills.now_ms += 1
-            assert type(await tills.show(f"{900_000 + n}")) is CodeNotFoundError
-            expected = min(2 * expected, LONGEST_WAIT_MS)
-        assert expected == LONGEST_WAIT_MS
+            assert await tills.guess(1, first=900_000 + n) == [CodeNotFoundError]
+        assert wait_ms(KEY, 3) == DAY_MS
 
 
 async def test_right_and_wrong_are_refused_alike_while_waiting(database_url: str) -> None:
@@ -92,6 +98,111 @@ async def test_wait_is_for_one_terminal_and_one_key(database_url: str) -> None:
         assert type(await others.show("000901", terminal="kiosk-1")) is CodeNotFoundError
 
 
+async def test_absent_terminal_is_one_terminal(database_url: str) -> None:
+    """Tills of a store that do not tell their terminals are counted, and wait, as one."""
+    async with demo_store(database_url) as store:
+        tills = await tills_of(store)
+        await tills.guess(FREE_TERMINAL, terminal=None)
+        assert type(await tills.show("000900", terminal="")) is CodeNotFoundError
+        assert (await tills.show("000901")).scope == "terminal"
+        assert type(await tills.show("000901", store_id=1001)) is CodeNotFoundError
+        assert type(await tills.show("000901", terminal="till-1")) is CodeNotFoundError
+
+
+async def test_terminal_that_waited_stops_nobody_else(database_url: str) -> None:
+    """Of what a terminal shows after it had to wait, only a few count for its store and key."""
+    async with demo_store(database_url) as store:
+        tills = await tills_of(store)
+        await tills.guess(FREE_TERMINAL + 1, terminal="kiosk-1")
+        for n in range(1, 4):
+            tills.now_ms += wait_ms(ScopeKind.TERMINAL, n)
+            assert await tills.guess(1, first=100 + n, terminal="kiosk-1") == [CodeNotFoundError]
+        assert (await tills.show("000200", terminal="kiosk-1")).retry_after_ms == DAY_MS
+        counted = FREE_TERMINAL + 1 + LATE_COUNTED
+        place = f"key/{tills.key.key_id}"
+        for scope in (place, f"{place}/9999"):
+            assert list(_tallies(database_url, scope)) == [counted]
+        assert await tills.guess(FREE_KEY - counted, first=200) == [CodeNotFoundError] * (
+            FREE_KEY - counted
+        )
+        assert not isinstance(await tills.right(terminal="till-1"), LoyaltyError)
+
+
+async def test_terminal_with_regulars_goes_on_while_its_key_waits(database_url: str) -> None:
+    """Where regulars show codes, codes are looked at while the key waits, as many as earned."""
+    async with demo_store(database_url) as store:
+        tills = await tills_of(store)
+        regulars = [await enroll_regular(store) for _ in range(3)]
+        for regular in regulars:
+            assert not isinstance(await tills.right(regular, terminal="till-1"), LoyaltyError)
+        assert not isinstance(await tills.right(terminal="till-2"), LoyaltyError)
+        await tills.guess(FREE_KEY + 1)
+        assert (await tills.right(terminal="till-2")).scope == "key"
+        waits = rows(database_url, "SELECT scope, until_ms FROM code_refusal ORDER BY scope")
+        for n in range(2):
+            assert type(await tills.show(f"55555{n}", terminal="till-1")) is CodeNotFoundError
+            assert not isinstance(await tills.right(regulars[0], terminal="till-1"), LoyaltyError)
+        # What goes on meanwhile does not lengthen the wait of the others.
+        assert waits == rows(
+            database_url, "SELECT scope, until_ms FROM code_refusal ORDER BY scope"
+        )
+        assert type(await tills.show("555553", terminal="till-1")) is CodeNotFoundError
+        assert (await tills.right(regulars[0], terminal="till-1")).scope == "key"
+
+
+@pytest.mark.parametrize("lacking", ["month", "order", "nothing"])
+async def test_only_regulars_earn_a_key_wrong_codes(database_url: str, lacking: str) -> None:
+    """Codes issued to oneself earn nothing: a member must be a month old and have paid."""
+    async with demo_store(database_url) as store:
+        tills = await tills_of(store)
+        members = [await enroll_regular(store) for _ in range(10)]
+        if lacking == "month":
+            execute(database_url, "UPDATE member SET created_ms = created_ms + 7200000")
+        elif lacking == "order":
+            execute(database_url, "UPDATE loyalty_transaction SET status = 3")
+        for n, member in enumerate(members):
+            assert not isinstance(await tills.right(member, terminal=f"till-{n}"), LoyaltyError)
+        free = FREE_KEY + (lacking == "nothing")
+        assert await tills.guess(free + 1) == [CodeNotFoundError] * (free + 1)
+        assert isinstance(await tills.show("999999", terminal="another"), TooManyWrongCodesError)
+
+
+async def test_regular_counts_once_a_month_for_a_key(database_url: str) -> None:
+    """However often and wherever a regular comes, a key earns one wrong code in a month."""
+    async with demo_store(database_url) as store:
+        tills, others = await tills_of(store), await tills_of(store, "other")
+        regular = await enroll_regular(store)
+        for n in range(3):
+            assert not isinstance(await tills.right(regular, terminal=f"till-{n}"), LoyaltyError)
+        assert not isinstance(await others.right(regular), LoyaltyError)
+        assert _regulars(database_url, tills.key.key_id) == 1
+        assert _regulars(database_url, others.key.key_id) == 1
+        code = await issue(store, regular)
+        later = "UPDATE code SET created_ms = created_ms + :n, expires_ms = expires_ms + :n"
+        execute(database_url, later, n=MONTH_MS)
+        tills.now_ms += MONTH_MS
+        assert not isinstance(await tills.show(code), LoyaltyError)
+        assert _regulars(database_url, tills.key.key_id) == 2
+        assert count_rows(database_url, "code_regular") == 2
+
+
+async def test_regular_counts_once_on_two_servers(database_url: str) -> None:
+    """One regular at two servers, one code after the other, is counted once."""
+    async with demo_store(database_url) as one, open_store(database_url) as two:
+        tills = await tills_of(one)
+        await two.refresh_catalog()
+        regular = await enroll_regular(one)
+        assert not isinstance(await tills.right(regular), LoyaltyError)
+        assert not isinstance(await replace(tills, store=two).right(regular), LoyaltyError)
+    assert _regulars(database_url, tills.key.key_id) == 1
+
+
+def _regulars(database_url: str, key_id: str) -> int:
+    statement = "SELECT sum(regulars) AS regulars FROM code_month WHERE scope = :scope"
+    (row,) = rows(database_url, statement, scope=f"key/{key_id}")
+    return int(row.regulars)
+
+
 async def test_stores_and_terminals_at_will_earn_nothing(database_url: str) -> None:
     """Who names another store and terminal each time is held by the key."""
     async with demo_store(database_url) as store:
@@ -108,9 +219,9 @@ async def test_same_wrong_code_again_counts_once_for_a_moment(database_url: str)
     """A retry or a guest who insists counts once; later the same digits are a new guess."""
     async with demo_store(database_url) as store:
         tills = await tills_of(store)
-        for _ in range(3 * FREE_KEY):
+        for _ in range(3 * FREE_TERMINAL):
             assert type(await tills.show("424242")) is CodeNotFoundError
-        for _ in range(FREE_KEY):
+        for _ in range(FREE_TERMINAL):
             tills.now_ms += LIFETIME_MS // 10
             assert type(await tills.show("424242")) is CodeNotFoundError
         assert isinstance(await tills.show("424242"), TooManyWrongCodesError)
@@ -118,7 +229,7 @@ async def test_same_wrong_code_again_counts_once_for_a_moment(database_url: str)
 
 async def test_code_used_or_replaced_of_late_is_no_guess(database_url: str) -> None:
     """Digits that are drawn for nobody, because their time is not over, count for nothing."""
-    async with demo_store(database_url) as store:
+    async with demo_store(database_url, tireless_program()) as store:
         tills = await tills_of(store)
         loyalty_id = await enroll(store)
         for _ in range(FREE_KEY + 1):
@@ -143,14 +254,18 @@ async def test_old_used_code_is_a_guess(database_url: str) -> None:
 
 
 async def test_right_codes_earn_wrong_ones(database_url: str) -> None:
-    """Every tenth right code earns its store and key a wrong one beyond what is free."""
+    """Right codes earn their terminal wrong ones, and their key where regulars come."""
     async with demo_store(database_url) as store:
         tills = await tills_of(store)
-        for _ in range(20):
-            tills.now_ms = wall_clock_ms()
-            assert not isinstance(await tills.right(), LoyaltyError)
-        assert TooManyWrongCodesError not in await tills.guess(FREE_KEY + 3)
-        assert isinstance(await tills.show("999999"), TooManyWrongCodesError)
+        for n in range(20):
+            member = None if n % 10 else await enroll_regular(store)
+            assert not isinstance(await tills.right(member, terminal="till-1"), LoyaltyError)
+        assert TooManyWrongCodesError not in await tills.guess(FREE_TERMINAL + 5, terminal="till-1")
+        assert (await tills.show("999999", terminal="till-1")).scope == "terminal"
+        assert TooManyWrongCodesError not in await tills.guess(
+            FREE_KEY - FREE_TERMINAL - 2, first=100, store_id=1001
+        )
+        assert isinstance(await tills.show("999999", terminal="till-2"), TooManyWrongCodesError)
 
 
 async def test_day_later_all_is_forgotten(database_url: str) -> None:
@@ -160,10 +275,20 @@ async def test_day_later_all_is_forgotten(database_url: str) -> None:
         await tills.guess(FREE_KEY + 1)
         tills.now_ms += DAY_MS + 3_600_000
         assert await tills.guess(FREE_KEY + 1, first=100) == [CodeNotFoundError] * (FREE_KEY + 1)
+        assert not isinstance(
+            await (await tills_of(store)).right(await enroll_regular(store)), LoyaltyError
+        )
         later = tills.now_ms + 2 * DAY_MS
         while await store.write(lambda unit, _now: unit.forget_codes(later, 7)):
             pass
-    for table in ("code_tally", "wrong_code", "code_refusal"):
+        for table in ("code_tally", "wrong_code", "code_refusal"):
+            assert count_rows(database_url, table) == 0
+        assert count_rows(database_url, "code_month")
+        assert count_rows(database_url, "code_regular")
+        later += MONTH_MS
+        while await store.write(lambda unit, _now: unit.forget_codes(later, 7)):
+            pass
+    for table in ("code_month", "code_regular"):
         assert count_rows(database_url, table) == 0
 
 
@@ -172,7 +297,7 @@ async def test_wait_of_a_key_is_known_for_a_day(database_url: str) -> None:
     async with demo_store(database_url) as store:
         tills = await tills_of(store)
         await tills.guess(FREE_KEY + 1)
-        over = tills.now_ms + 2 * LONGEST_WAIT_MS
+        over = tills.now_ms + 2 * FIRST_WAIT_MS
         for later, kept in ((over, 1), (over + DAY_MS, 0)):
             await store.write(lambda unit, _now, at=later: unit.forget_codes(at, 100))
             assert len(rows(database_url, "SELECT * FROM code_refusal")) == kept
@@ -184,10 +309,10 @@ async def test_program_under_attack_frees_nobody_but_the_honest(database_url: st
         honest = await tills_of(store, "honest")
         honest.now_ms = wall_clock_ms()
         for _ in range(10):
-            assert not isinstance(await honest.right(), LoyaltyError)
+            assert not isinstance(await honest.right(await enroll_regular(store)), LoyaltyError)
         thieves = [await tills_of(store, f"thief-{n}") for n in range(9)]
         for number, thief in enumerate(thieves[:8]):
-            await thief.guess(FREE_KEY // 2 + 1, first=1000 * number)
+            await thief.guess(FREE[ScopeKind.PROGRAM] // 8 + 1, first=1000 * number)
         assert type(await thieves[8].show("777777")) is CodeNotFoundError
         refused = await thieves[8].show("777778")
         assert refused == TooManyWrongCodesError("key", refused.retry_after_ms)
@@ -329,7 +454,7 @@ async def test_codes_asked_for_at_once_on_two_servers_are_counted_exactly(
             kinds = [type(outcome) for outcome in await asyncio.gather(*asked)]
             assert kinds.count(CodeNotFoundError) == looked_at
             assert kinds.count(TooManyWrongCodesError) == tries - looked_at
-            app.now_ms += FIRST_WAIT_MS << waits
+            app.now_ms += wait_ms(KEY, waits + 1)
             elsewhere.now_ms = app.now_ms
     (counted,) = _tallies(database_url, f"key/{app.key.key_id}")
     assert counted == FREE_KEY + 3

@@ -10,14 +10,16 @@ from tests.support.http import Response
 from tests.support.server import Front, identify_request
 
 TRIES = FREE[ScopeKind.KEY] + 1
+TRIES_OF_A_TERMINAL = FREE[ScopeKind.TERMINAL] + 1
 FIRST_WAIT_S = 30
 
 
 async def test_guessing_till_is_told_to_wait(own_front: Front) -> None:
     """JSON callers read 429 with `retry-after`, gRPC callers RetryInfo; a loyalty ID still goes."""
     server = own_front.server
-    statuses = [(await _identify(own_front, f"{n:06d}")).status for n in range(TRIES)]
-    assert statuses == [404] * TRIES
+    tries = range(TRIES_OF_A_TERMINAL)
+    statuses = [(await _identify(own_front, f"{n:06d}")).status for n in tries]
+    assert statuses == [404] * TRIES_OF_A_TERMINAL
 
     loyalty_id = await server.admin.enroll()
     issued = await server.app.call(
@@ -32,7 +34,7 @@ async def test_guessing_till_is_told_to_wait(own_front: Front) -> None:
             "statusCode": 429,
             "isEngineError": False,
             "code": "TooManyRequests",
-            "message": "This key has shown too many wrong codes and must wait before it shows "
+            "message": "This terminal has shown too many wrong codes and must wait before it shows "
             "another",
             "details": {},
         }
@@ -44,7 +46,7 @@ async def test_guessing_till_is_told_to_wait(own_front: Front) -> None:
         "TOO_MANY_WRONG_CODES",
     )
     assert FIRST_WAIT_S - 10 <= (refusal.retry_s or 0.0) <= FIRST_WAIT_S
-    assert refusal.metadata["scope"] == "key"
+    assert refusal.metadata["scope"] == "terminal"
     assert (await _identify(own_front, loyalty_id)).status == 200
 
 

@@ -10,11 +10,23 @@ from server.application.create_key import CreateKey, create_key
 from server.application.get_code import GetCode, get_code
 from server.application.idempotency import Keyed, run_once
 from server.application.identify_member import IdentifyMember, identify_member
+from server.application.issue_code import issue_code
+from server.application.unit import Unit
 from server.domain.clock import now_ms as wall_clock_ms
 from server.domain.errors import LoyaltyError
+from server.domain.guessing import HOUR_MS, MONTH_MS
+from server.domain.ids import new_id
 from server.domain.keys import ApiKey, Role
+from server.domain.records import Member, Transaction, TransactionStatus
 from server.storage.store import Store
-from tests.support.programs import KEY, PROGRAM_ID, enroll, identify_command, issue
+from tests.support.programs import (
+    KEY,
+    PROGRAM_ID,
+    add_member,
+    enroll,
+    identify_command,
+    issue_command,
+)
 
 
 @dataclass
@@ -48,8 +60,15 @@ class Tills:
             return error
 
     async def guess(self, count: int, first: int = 0, **place: Any) -> list[type]:
-        """Show wrong codes one after the other; answers the kinds of what came of it."""
-        return [type(await self.show(f"{first + n:06d}", **place)) for n in range(count)]
+        """
+        Show wrong codes one after the other; answers the kinds of what came of it.
+
+        Each is shown at a terminal of its own unless one is named.
+        """
+        return [
+            type(await self.show(f"{number:06d}", **{"terminal": f"made-up-{number}", **place}))
+            for number in range(first, first + count)
+        ]
 
     async def ask(self, digits: str) -> Any:
         """Ask what became of a code, as an app does; answers what came of it, an error included."""
@@ -63,9 +82,44 @@ class Tills:
         except LoyaltyError as error:
             return error
 
-    async def right(self) -> Any:
-        """Show a right code."""
-        return await self.show(await issue(self.store, await enroll(self.store)))
+    async def right(self, loyalty_id: str | None = None, **place: Any) -> Any:
+        """Show a right code: of a new member, unless one is named."""
+        command = issue_command(loyalty_id or await enroll(self.store))
+        issued = await self.store.write(lambda unit, _now: issue_code(unit, command, self.now_ms))
+        return await self.show(issued.result.digits, **place)
+
+
+async def enroll_regular(store: Store) -> str:
+    """Enroll a member over a month ago, who paid an order since; answers their loyalty ID."""
+
+    def work(unit: Unit, now: int) -> str:
+        loyalty_id = add_member(unit, now - MONTH_MS - HOUR_MS)
+        member = unit.member(PROGRAM_ID, loyalty_id)
+        assert member is not None
+        unit.add(_paid_order(member, now))
+        return loyalty_id
+
+    return await store.write(work)
+
+
+def _paid_order(member: Member, now_ms: int) -> Transaction:
+    return Transaction(
+        transaction_id=new_id(now_ms),
+        program_id=PROGRAM_ID,
+        member_number=member.number,
+        status=TransactionStatus.CLAIMED,
+        store_id=9999,
+        pos_transaction_id="paid",
+        pos_type="Partner",
+        supporting_pos=None,
+        terminal=None,
+        operator=None,
+        partner=KEY.partner,
+        created_ms=now_ms,
+        updated_ms=now_ms,
+        expires_ms=now_ms,
+        claimed_ms=now_ms,
+    )
 
 
 async def tills_of(store: Store, partner: str = "partner", role: Role = Role.TILL) -> Tills:

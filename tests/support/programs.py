@@ -15,6 +15,7 @@ from server.application.issue_code import IssueCode, issue_code
 from server.application.program_document import parse_program
 from server.application.unit import Unit
 from server.domain.keys import ApiKey, Role
+from server.domain.limits import LimitName, Limits
 from server.domain.point_of_sale import PointOfSale
 from server.domain.program import Program
 from server.sandbox.demo_data import PROGRAM_FILE
@@ -30,6 +31,12 @@ _orders = count(1)
 def demo_program() -> Program:
     """Read the sandbox's program file, once."""
     return parse_program(PROGRAM_FILE.read_text(encoding="utf-8"), PROGRAM_FILE.name)
+
+
+def tireless_program() -> Program:
+    """Describe the demo program where a member may have as many codes as a test likes."""
+    limits = {LimitName.CODES_PER_MEMBER_MINUTE.value: 1_000}
+    return replace(demo_program(), limits=Limits.of(limits))
 
 
 def other_program() -> Program:

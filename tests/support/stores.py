@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.application.unit import Unit
+from server.domain.program import Program
 from server.storage.databases import Database
 from server.storage.store import Store
 from tests.support.programs import put_program
@@ -69,10 +70,10 @@ async def open_store(database_url: str) -> AsyncIterator[Store]:
 
 
 @asynccontextmanager
-async def demo_store(database_url: str) -> AsyncIterator[Store]:
-    """Open a store that has the demo program."""
+async def demo_store(database_url: str, program: Program | None = None) -> AsyncIterator[Store]:
+    """Open a store that has the demo program, unless another is given."""
     async with open_store(database_url) as store:
-        await put_program(store)
+        await put_program(store, program)
         yield store
 
 

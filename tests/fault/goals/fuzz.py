@@ -34,7 +34,7 @@ SELDOM = {"CodeService/GetCode", "MemberService/GetMember", "MemberService/ListT
 FRESH_EVERY = 4000
 """Calls after which new requests are bred from, because most bred reports end a transaction."""
 
-GUESSES = ("wrong_code", "code_tally", "code_refusal")
+GUESSES = ("wrong_code", "code_tally", "code_month", "code_refusal")
 OPEN_CONNECTIONS = 8
 DRAWN_OF_ONE = 1000
 """Draws after which hypothesis begins anew from fresh requests."""

@@ -171,7 +171,7 @@ _GENERATED = re.compile(
 _FORGET = "DELETE FROM session WHERE correlation_id = :id AND program_id = :program"
 """The other door has named it already, and made a session of our own of it."""
 
-GUESSES = ("wrong_code", "code_tally", "code_refusal")
+GUESSES = ("wrong_code", "code_tally", "code_month", "code_refusal")
 """What a wrong code leaves, foreign or absent alike: begun anew, so that nobody must wait."""
 
 Rows = dict[str, frozenset[Any]]

@@ -8,10 +8,14 @@ from server.domain.clock import DAY_MS
 from server.domain.guessing import (
     FIRST_WAIT_MS,
     FREE,
-    LONGEST_WAIT_MS,
+    LATE_COUNTED,
+    RIGHT_PER_WRONG,
+    TERMINALS_MAX,
     Scope,
     ScopeKind,
     Tally,
+    counts_widely,
+    goes_on,
     repeat_ms,
     scopes_of,
     wait_ms,
@@ -23,29 +27,83 @@ ATTACKED = (PROGRAM, Tally(0, FREE[ScopeKind.PROGRAM] + 1))
 
 
 def test_scopes_are_named_apart() -> None:
-    """No two scopes share a name, and a call without a terminal has none."""
-    names = [scope.name for scope in (PROGRAM, KEY, STORE, TERMINAL)]
-    assert names == ["program/demo-ca", "key/key-1", "key/key-1/9999", "key/key-1/9999/kiosk-1"]
-    assert scopes_of("demo-ca", "key-1", 9999) == (PROGRAM, KEY, STORE)
+    """No two scopes share a name, and an absent terminal is one like any other."""
+    names = [scope.name for scope in (PROGRAM, KEY, STORE)]
+    assert names == ["program/demo-ca", "key/key-1", "key/key-1/9999"]
+    assert TERMINAL.name.startswith(f"{STORE.name}/")
+    absent = scopes_of("demo-ca", "key-1", 9999)
+    assert absent[:3] == (PROGRAM, KEY, STORE)
+    assert absent[3].name == scopes_of("demo-ca", "key-1", 9999, "")[3].name != TERMINAL.name
     assert scopes_of("demo-ca", "key-1") == (PROGRAM, KEY)
 
 
+def test_terminals_of_a_store_are_bounded() -> None:
+    """However many terminals a caller makes up, a store of a key has so many and no more."""
+    names = {scopes_of("demo-ca", "key-1", 9999, f"made-up-{n}")[3].name for n in range(100_000)}
+    assert len(names) == TERMINALS_MAX
+
+
+def test_tills_of_a_store_are_told_apart() -> None:
+    """Terminals that are numbered or lettered, as tills are, share no counts."""
+    for kinds in ("{}", "till-{}", "kiosk-{}", "Terminal {}", "POS{:02d}"):
+        names = {scopes_of("p", "k", 1, kinds.format(n))[3].name for n in range(20)}
+        assert len(names) == 20
+
+
 @pytest.mark.parametrize(
-    ("excess", "seconds"), [(1, 30), (2, 60), (7, 1920), (8, 3600), (9, 3600), (1000, 3600)]
+    ("kinds", "seconds"),
+    [
+        ((ScopeKind.TERMINAL,), [30, 480, 7680, 86_400, 86_400]),
+        ((ScopeKind.STORE, ScopeKind.KEY), [30, 1920, 86_400, 86_400]),
+    ],
 )
-def test_wait_doubles_up_to_an_hour(excess: int, seconds: int) -> None:
-    """The first wrong code too many costs 30 seconds, each further one twice as much."""
-    assert wait_ms(excess) == seconds * 1000
-    assert FIRST_WAIT_MS <= wait_ms(excess) <= LONGEST_WAIT_MS
+def test_wait_grows_up_to_a_day(kinds: tuple[ScopeKind, ...], seconds: list[int]) -> None:
+    """The first wrong code too many costs 30 seconds, each further one far more, up to a day."""
+    for kind in kinds:
+        assert [wait_ms(kind, 1 + n) // 1000 for n in range(len(seconds))] == seconds
+        assert wait_ms(kind, 1000) == DAY_MS
 
 
 @pytest.mark.parametrize("scope", [KEY, STORE, TERMINAL])
 def test_free_and_earned_wrong_codes_cost_nothing(scope: Scope) -> None:
-    """What is free, and one for every ten right codes, is no reason to wait."""
+    """What is free, and one for every ten right codes (at a terminal five), costs no wait."""
     free = FREE[scope.kind]
+    right = 10 * RIGHT_PER_WRONG[scope.kind]
     assert waits([(scope, Tally(0, free))]) == {}
-    assert waits([(scope, Tally(100, free + 10))]) == {}
-    assert waits([(scope, Tally(100, free + 11))]) == {scope: FIRST_WAIT_MS}
+    assert waits([(scope, Tally(right, free + 10, 10, free + 10))]) == {}
+    assert waits([(scope, Tally(right, free + 11, 10, free + 11))]) == {scope: FIRST_WAIT_MS}
+
+
+def test_right_codes_earn_a_key_no_more_than_its_regulars_do() -> None:
+    """A key has one wrong code in a month for each regular; before today's others spent some."""
+    free = FREE[ScopeKind.KEY]
+    assert waits([(KEY, Tally(1000, free + 1, 0, free + 1))]) == {KEY: FIRST_WAIT_MS}
+    assert waits([(KEY, Tally(1000, free + 3, 3, free + 3))]) == {}
+    assert waits([(KEY, Tally(1000, free + 3, 5, free + 3 + 2))]) == {}
+    assert waits([(KEY, Tally(1000, free + 3, 5, free + 3 + 3))]) == {KEY: FIRST_WAIT_MS}
+
+
+def test_rollout_takes_right_codes_of_all_members() -> None:
+    """While a program is new its members earn before they are regulars."""
+    free = FREE[ScopeKind.KEY]
+    assert waits([(KEY, Tally(100, free + 10))], rollout=True) == {}
+    assert waits([(KEY, Tally(100, free + 11))], rollout=True) == {KEY: FIRST_WAIT_MS}
+
+
+def test_terminal_goes_on_for_what_its_regulars_earned() -> None:
+    """Right codes of others let no terminal go on, but during a rollout they do."""
+    assert goes_on(Tally(0, 0, 2, 1))
+    assert not goes_on(Tally(100, 0, 2, 2))
+    assert goes_on(Tally(2, 1), rollout=True)
+    assert not goes_on(Tally(2, 2), rollout=True)
+
+
+def test_terminal_that_waits_counts_for_itself_alone() -> None:
+    """Two wrong codes after the one that made a terminal wait count for its store and key."""
+    last = FREE[ScopeKind.TERMINAL] + 1 + LATE_COUNTED
+    assert counts_widely(Tally(0, last))
+    assert not counts_widely(Tally(0, last + 1))
+    assert counts_widely(Tally(5, last + 1))
 
 
 def test_program_never_waits() -> None:
@@ -55,8 +113,10 @@ def test_program_never_waits() -> None:
 
 def test_attack_takes_what_is_free_from_who_has_not_earned_it() -> None:
     """Under attack a store that has earned its wrong codes goes on; another waits."""
-    assert waits([ATTACKED, (KEY, Tally(20, 2)), (STORE, Tally(20, 2))]) == {}
-    assert waits([ATTACKED, (KEY, Tally(20, 2)), (STORE, Tally(9, 1))]) == {STORE: FIRST_WAIT_MS}
+    earned = (KEY, Tally(20, 2, 2, 2))
+    assert waits([ATTACKED, earned, (STORE, Tally(20, 2))]) == {}
+    assert waits([ATTACKED, earned, (STORE, Tally(9, 1))]) == {STORE: FIRST_WAIT_MS}
+    assert waits([ATTACKED, earned, (STORE, Tally(20, 2)), (TERMINAL, Tally(0, 6))]) == {}
 
 
 def test_key_without_a_right_code_waits_a_day_under_attack() -> None:
@@ -71,10 +131,18 @@ def test_same_code_again_is_the_same_mistake_for_a_moment(lifetime_s: int, secon
     assert repeat_ms(lifetime_s) == seconds * 1000
 
 
-def test_idle_key_has_fewer_than_45_tries_a_day() -> None:
-    """Free tries and those that the waits let through stay below what G20 allows."""
-    now_ms, tries, free = 0, 0, FREE[ScopeKind.KEY]
-    while now_ms <= DAY_MS:
+@pytest.mark.parametrize("at_each", range(1, 12))
+def test_key_without_regulars_has_15_tries_a_day(at_each: int) -> None:
+    """However a thief spreads tries over terminals, three keys stay within G35's bound."""
+    key, tries, terminal = Tally(), 0, Tally()
+    key_wait = terminal_wait = 0
+    while key_wait < DAY_MS:
+        if terminal.failed == at_each or terminal_wait == DAY_MS:
+            terminal, terminal_wait = Tally(), 0
         tries += 1
-        now_ms += wait_ms(tries - free) if tries > free else 1
-    assert tries <= 44
+        terminal = terminal.with_wrong()
+        terminal_wait = waits([(TERMINAL, terminal)]).get(TERMINAL, 0)
+        if counts_widely(terminal):
+            key = key.with_wrong()
+            key_wait = waits([(KEY, key)]).get(KEY, 0)
+    assert tries == 15

@@ -16,10 +16,12 @@ def upgrade() -> None:
     _add_peppers()
     _add_orders()
     _count_for_limits()
+    _add_regulars()
 
 
 def downgrade() -> None:
     """Take the change back."""
+    _drop_regulars()
     _drop_limit_counts()
     _drop_orders()
     _drop_peppers()
@@ -116,3 +118,33 @@ def _count_for_limits() -> None:
 
 def _drop_limit_counts() -> None:
     op.drop_table("limit_tally")
+
+
+# --- Whose codes earn a key wrong ones ----------------------------------------------------------
+
+
+def _add_regulars() -> None:
+    """Keep whose codes earn a key wrong ones: `domain.guessing`."""
+    op.create_table(
+        "code_month",
+        sa.Column("scope", sa.Text(), nullable=False),
+        sa.Column("day", sa.Integer(), nullable=False),
+        sa.Column("shard", sa.Integer(), nullable=False),
+        sa.Column("regulars", sa.BigInteger(), nullable=False),
+        sa.Column("failed", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("scope", "day", "shard"),
+    )
+    op.create_index("code_month_day", "code_month", ["day"])
+    op.create_table(
+        "code_regular",
+        sa.Column("key_id", sa.Text(), nullable=False),
+        sa.Column("member_number", sa.BigInteger(), nullable=False),
+        sa.Column("counted_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("key_id", "member_number"),
+    )
+    op.create_index("code_regular_counted", "code_regular", ["counted_ms"])
+
+
+def _drop_regulars() -> None:
+    op.drop_table("code_regular")
+    op.drop_table("code_month")

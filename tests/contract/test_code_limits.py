@@ -1,0 +1,96 @@
+"""How many codes a member and a key may have, and members a key may enroll, in a minute."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from server.application.enroll_member import EnrollMember, enroll_member
+from server.application.issue_code import issue_code
+from server.domain.clock import now_ms
+from server.domain.errors import LimitExceededError
+from server.domain.limits import LIMITS, LimitName, Limits
+from server.domain.program import Program
+from server.storage.store import Store
+from tests.support.programs import KEY, demo_program, enroll, issue_command
+from tests.support.stores import demo_store, open_store
+
+MINUTE_MS = 60_000
+
+
+def _allowing(name: LimitName, figure: int) -> Program:
+    return replace(demo_program(), limits=Limits.of({name.value: figure}))
+
+
+async def _issue(store: Store, loyalty_id: str, at_ms: int) -> Any:
+    """Issue a code; answers why it was refused."""
+    command = issue_command(loyalty_id)
+    try:
+        return await store.write(lambda unit, _now: issue_code(unit, command, at_ms))
+    except LimitExceededError as error:
+        return error
+
+
+async def _enroll(store: Store, at_ms: int) -> Any:
+    command = EnrollMember(KEY, "Guest", None, None, None)
+    try:
+        return await store.write(lambda unit, _now: enroll_member(unit, command, at_ms))
+    except LimitExceededError as error:
+        return error
+
+
+def _minute() -> int:
+    return now_ms() // MINUTE_MS * MINUTE_MS
+
+
+async def test_member_has_so_many_codes_a_minute(database_url: str) -> None:
+    """The eleventh code of a minute is refused, until the minute ends; others are not concerned."""
+    name = LimitName.CODES_PER_MEMBER_MINUTE
+    allowed = LIMITS[name].default
+    async with demo_store(database_url) as store:
+        loyalty_id, other = await enroll(store), await enroll(store)
+        start = _minute()
+        for n in range(allowed):
+            assert not isinstance(await _issue(store, loyalty_id, start + n), LimitExceededError)
+        refused = await _issue(store, loyalty_id, start + 1000)
+        assert refused == LimitExceededError(name.value, allowed, MINUTE_MS - 1000)
+        assert not isinstance(await _issue(store, other, start + 1000), LimitExceededError)
+        later = start + MINUTE_MS
+        assert not isinstance(await _issue(store, loyalty_id, later), LimitExceededError)
+
+
+async def test_member_has_so_many_codes_on_all_servers(database_url: str) -> None:
+    """Codes issued for a member at once, by two servers, are counted exactly."""
+    allowed = LIMITS[LimitName.CODES_PER_MEMBER_MINUTE].default
+    async with demo_store(database_url) as one, open_store(database_url) as two:
+        loyalty_id = await enroll(one)
+        start = _minute()
+        outcomes = await asyncio.gather(
+            *(_issue(store, loyalty_id, start) for store in (one, two) * allowed)
+        )
+    refused = [outcome for outcome in outcomes if isinstance(outcome, LimitExceededError)]
+    assert len(refused) == allowed
+
+
+async def test_key_issues_so_many_codes_a_minute(database_url: str) -> None:
+    """Codes of all members of a key are counted together."""
+    name = LimitName.CODES_PER_KEY_MINUTE
+    async with demo_store(database_url, _allowing(name, 3)) as store:
+        guests = [await enroll(store) for _ in range(4)]
+        start = _minute()
+        outcomes = [await _issue(store, guest, start) for guest in guests]
+        assert outcomes[3] == LimitExceededError(name.value, 3, MINUTE_MS)
+        assert not any(isinstance(outcome, LimitExceededError) for outcome in outcomes[:3])
+        assert not isinstance(await _issue(store, guests[3], start + MINUTE_MS), LimitExceededError)
+
+
+async def test_key_enrolls_so_many_members_a_minute(database_url: str) -> None:
+    """Who steals an app's key can't fill the program with members of their own at will."""
+    name = LimitName.ENROLMENTS_PER_KEY_MINUTE
+    async with demo_store(database_url, _allowing(name, 3)) as store:
+        start = _minute()
+        outcomes = [await _enroll(store, start) for _ in range(4)]
+        assert outcomes[3] == LimitExceededError(name.value, 3, MINUTE_MS)
+        assert not any(isinstance(outcome, LimitExceededError) for outcome in outcomes[:3])
+        assert not isinstance(await _enroll(store, start + MINUTE_MS), LimitExceededError)
