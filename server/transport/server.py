@@ -11,9 +11,7 @@ import grpc
 import structlog
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
-from grpc_health.v1.health import aio as health  # type: ignore[attr-defined]
 from grpc_reflection.v1alpha import reflection
 
 from loyalty.v1 import (
@@ -29,10 +27,12 @@ from server.domain.keys import ApiKey
 from server.transport.access_log import AccessLog
 from server.transport.addresses import authority
 from server.transport.admission import Admission
+from server.transport.arrival import Context, receive
 from server.transport.authentication import authenticate, require_role
 from server.transport.call import DEADLINE_MAX_S, Call, Storage, require_key_once
 from server.transport.error_catalogue import CANCELLED, CATALOGUE, GRPC_CODES, OK
 from server.transport.error_rendering import Dialect, refuse
+from server.transport.keyless import Health, Reflection
 from server.transport.parsing import parse
 from server.transport.telemetry import CallMetrics
 from server.transport.tracing import Tracing
@@ -63,7 +63,6 @@ SERVICES: tuple[ServiceDescriptor, ...] = (
 
 log = structlog.get_logger(__name__)
 
-Context = grpc.aio.ServicerContext[bytes, bytes]
 Endpoint = Callable[[Any, Call], Awaitable[bytes]]
 
 
@@ -101,7 +100,7 @@ class LoyaltyServer:
         self._admission = Admission()
         self._last_call = 0.0
         self._stopping: asyncio.Event | None = None
-        self._health = health.HealthServicer()
+        self._health = Health()
         self._server = grpc.aio.server(
             options=(
                 ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
@@ -119,11 +118,11 @@ class LoyaltyServer:
         self._server.add_generic_rpc_handlers(
             tuple(self._handlers(service, servicers[service.name]) for service in SERVICES)
         )
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self._server.add_generic_rpc_handlers((self._health.handler(),))
         if reflection_on:
             names = [service.full_name for service in SERVICES]
             names += [HEALTH_SERVICE, reflection.SERVICE_NAME]
-            reflection.enable_server_reflection(names, self._server)
+            self._server.add_generic_rpc_handlers((Reflection(names).handler(),))
 
     async def start(
         self, host: str, port: int, credentials: grpc.ServerCredentials | None = None
@@ -146,8 +145,7 @@ class LoyaltyServer:
             else self._server.add_secure_port(address, credentials)
         )
         await self._server.start()
-        for name in ("", *(service.full_name for service in SERVICES)):
-            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        await self._health.serving(("", *(service.full_name for service in SERVICES)))
         return bound
 
     async def stop(self, notice_s: float, grace_s: float) -> None:
@@ -193,7 +191,8 @@ class LoyaltyServer:
         self, service: ServiceDescriptor, servicer: object
     ) -> grpc.GenericRpcHandler[bytes, bytes]:
         handlers = {
-            method.name: grpc.unary_unary_rpc_method_handler(
+            # As a stream the handler starts with the headers, and waits for the message itself.
+            method.name: grpc.stream_unary_rpc_method_handler(
                 self._handler(method, getattr(servicer, method.name))
             )
             for method in service.methods
@@ -202,13 +201,13 @@ class LoyaltyServer:
 
     def _handler(
         self, method: MethodDescriptor, endpoint: Endpoint
-    ) -> Callable[[bytes, Context], Awaitable[bytes]]:
+    ) -> Callable[[object, Context], Awaitable[bytes]]:
         name = f"{method.containing_service.name}/{method.name}"
         self._calls.expect(name)
         request_class = GetMessageClass(method.input_type)
         writes = not method.name.startswith(("Get", "List"))
 
-        async def handle(data: bytes, context: Context) -> bytes:
+        async def handle(_messages: object, context: Context) -> bytes:
             started = self._last_call = perf_counter()
             loop = asyncio.get_running_loop()
             until_s = loop.time() + DEADLINE_MAX_S
@@ -217,22 +216,23 @@ class LoyaltyServer:
             key: ApiKey | None = None
             outcome = OK
             self._under_way += 1
-            admitted = False
+            entered = 0.0
             try:
-                # Refusing must cost next to nothing: before the call is even read.
-                self._admission.enter()
-                admitted = True
-                if writes:
-                    self._store.require_room()
                 await self._store.require_fresh_catalog()
                 key = authenticate(metadata, self._store.catalog, sandbox=self._sandbox)
                 # Only now, so that the log names the caller that is refused.
                 require_role(key, name)
+                require_key_once(sent_twice)
+                if writes:
+                    self._store.require_room()
+                data = await receive(context)
+                # Who has no key, or sends no message, never takes the place of who has.
+                self._admission.enter()
+                entered = perf_counter()
                 request = parse(request_class, data)
                 left_s = cast("float | None", context.time_remaining())
                 if left_s is not None:
                     until_s = min(until_s, loop.time() + left_s)
-                require_key_once(sent_twice)
                 call = Call(key, name, request, metadata, until_s, self._store)
                 answer = await endpoint(request, call)
             except LoyaltyError as error:
@@ -247,8 +247,8 @@ class LoyaltyServer:
                 return await _refuse(context, ServerFailedError(trail.request_id), metadata, trail)
             finally:
                 now = perf_counter()
-                if admitted:
-                    self._admission.leave(now, now - started)
+                if entered:
+                    self._admission.leave(now, now - entered)
                 self._end(name, outcome, now - started, trail, key)
             if call.repeated:
                 await context.send_initial_metadata((("idempotent-replayed", "true"),))
