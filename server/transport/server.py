@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
 from typing import Any, cast
@@ -46,6 +47,19 @@ DIALECTS: Mapping[str, Dialect] = {dialect.value: dialect for dialect in Dialect
 CONCURRENT_CALLS_MAX = 8192
 STREAMS_MAX = 256
 """Calls of one connection at once; a caller's library lets more wait."""
+
+CONNECTIONS_MAX = 4096
+"""Connections at once, of 15 KiB each; or half of the files that the process may open."""
+
+HANDSHAKE_MS = 3000
+"""Time in which a connection must speak TLS, if it has to, and then HTTP/2."""
+
+IDLE_MS = 300_000
+"""Time without a call after which a connection is closed; the next call opens another."""
+
+KEEPALIVE_MS = 60_000
+KEEPALIVE_TIMEOUT_MS = 10_000
+"""How often a peer is asked whether it is still there, and how long it may take to tell."""
 
 QUIET_S = 0.25
 """Time without a new call after which nobody is taken to send any more."""
@@ -109,6 +123,12 @@ class LoyaltyServer:
                 ("grpc.max_concurrent_streams", STREAMS_MAX),
                 # Two servers on one port by accident would share its calls: refuse the second.
                 ("grpc.so_reuseport", int(share_port)),
+                ("grpc.max_allowed_incoming_connections", _connections_max()),
+                ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
+                ("grpc.http2.settings_timeout", HANDSHAKE_MS),
+                ("grpc.max_connection_idle_ms", IDLE_MS),
+                ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+                ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
                 # A kiosk may ping an idle connection twice a minute to keep it open.
                 ("grpc.keepalive_permit_without_calls", 1),
                 ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
@@ -267,6 +287,11 @@ class LoyaltyServer:
         if trail.span is not None:
             self._tracing.end(trail, outcome)
         self._access_log.write(method, outcome, GRPC_CODES[outcome], seconds, key)
+
+
+def _connections_max() -> int:
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return min(CONNECTIONS_MAX, files // 2)
 
 
 def _plain(context: Context) -> tuple[dict[str, str], list[str]]:
