@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -163,13 +164,14 @@ async def test_health_watch_too_many_is_refused(
 def test_places_are_shared_among_addresses_but_for_this_machine() -> None:
     """One address leaves places for others; Envoy's, on the same machine, takes what there is."""
     places = Places(4, 1)
-    with places.one("ipv4:10.0.0.1:1"):
-        with pytest.raises(ServerBusyError), places.one("ipv4:10.0.0.1:2"):
-            pass
-        local = [places.one(f"ipv4:127.0.0.1:{port}") for port in (1, 2)]
-        with places.one("ipv4:10.0.0.2:1"), local[0], local[1]:
-            with pytest.raises(ServerBusyError), places.one("ipv4:10.0.0.3:1"):
-                pass
+    with ExitStack() as taken:
+        taken.enter_context(places.one("ipv4:10.0.0.1:1"))
+        with pytest.raises(ServerBusyError):
+            taken.enter_context(places.one("ipv4:10.0.0.1:2"))
+        for peer in ("ipv4:10.0.0.2:1", "ipv4:127.0.0.1:1", "ipv4:127.0.0.1:2"):
+            taken.enter_context(places.one(peer))
+        with pytest.raises(ServerBusyError):
+            taken.enter_context(places.one("ipv4:10.0.0.3:1"))
     with places.one("ipv4:10.0.0.1:3"):
         pass
 
