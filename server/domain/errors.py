@@ -34,7 +34,7 @@ class FieldViolation:
 
 @dataclass(unsafe_hash=True)
 class RequestInvalidError(LoyaltyError):
-    """Raised when fields of the request break the contract; it carries all of them."""
+    """Raised when fields of the request break the contract; it carries those that were found."""
 
     violations: tuple[FieldViolation, ...]
 
@@ -274,6 +274,11 @@ class AmountBeyondLimitError(LoyaltyError):
 @dataclass(unsafe_hash=True)
 class StorageUnavailableError(LoyaltyError):
     """Raised when the database does not answer, or not in time to tell the outcome."""
+
+
+@dataclass(unsafe_hash=True)
+class RequestNotReceivedError(LoyaltyError):
+    """Raised when a call's message does not follow its headers; nothing was done."""
 
 
 @dataclass(unsafe_hash=True)

@@ -29,7 +29,7 @@ FAULTS = frozenset(
 )
 """Statuses that are the server's fault, or its limits."""
 
-CALLERS_OWN = frozenset({"TOO_MANY_WRONG_CODES", "LIMIT_EXCEEDED"})
+CALLERS_OWN = frozenset({"LIMIT_EXCEEDED", "REQUEST_NOT_RECEIVED", "TOO_MANY_WRONG_CODES"})
 """Outcomes with such a status that the caller brought about: refusals like any other."""
 
 

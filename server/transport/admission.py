@@ -81,21 +81,25 @@ class Place:
     """
     A call's place among those under way, which must be left in the end.
 
+    It is entered before the call's message is there, since refusing must cost next to nothing; only
+    what comes after its message counts as time that the server took.
+
     Attributes:
         spent_s: For how long the call kept the event loop so far, in seconds of processor time.
     """
 
-    __slots__ = ("_account", "_admission", "_at_work", "_entered_s", "spent_s")
+    __slots__ = ("_account", "_admission", "_arrived_s", "_at_work", "spent_s")
 
-    def __init__(self, admission: Admission, account: _Account, entered_s: float) -> None:
+    def __init__(self, admission: Admission, account: _Account) -> None:
         self._admission = admission
         self._account = account
-        self._entered_s = entered_s
+        self._arrived_s: float | None = None
         self._at_work = False
         self.spent_s = 0.0
 
     async def turn(self) -> None:
-        """Wait until the call may go to work; at once while its key has little at work."""
+        """Wait, once its message is there, until the call may go to work."""
+        self._arrived_s = perf_counter()
         await self._admission.turn(self._account)
         self._at_work = True
 
@@ -115,7 +119,8 @@ class Place:
         """Take note that the call is over."""
         if self._at_work:
             self._admission.rest(self._account)
-        self._admission.leave(self._account, self.spent_s, perf_counter() - self._entered_s)
+        took_s = 0.0 if self._arrived_s is None else perf_counter() - self._arrived_s
+        self._admission.leave(self._account, self.spent_s, took_s)
 
 
 class _Watched:
@@ -203,7 +208,7 @@ class Admission:
             self._shared_until_s = now_s + SHARED_FOR_S
         account.under_way += 1
         self.under_way += 1
-        return Place(self, account, now_s)
+        return Place(self, account)
 
     def leave(self, account: _Account, spent_s: float, took_s: float) -> None:
         """Take note of a call that is over, and of what it cost."""

@@ -332,6 +332,16 @@ ROWS: tuple[ErrorRow, ...] = (
         retry_after_ms=1000,
     ),
     ErrorRow(
+        e.RequestNotReceivedError,
+        Code.DEADLINE_EXCEEDED,
+        "REQUEST_NOT_RECEIVED",
+        504,
+        "TIMEOUT",
+        "Timeout",
+        "The request did not arrive within a second of its headers: send it again",
+        retry_after_ms=1000,
+    ),
+    ErrorRow(
         e.DeadlinePassedError,
         Code.DEADLINE_EXCEEDED,
         "DEADLINE_PASSED",

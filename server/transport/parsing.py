@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableSequence
+from contextlib import suppress
+from itertools import islice
 from typing import Any, cast
 
 import protovalidate
-from google.protobuf import empty_pb2
+import structlog
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
-from google.protobuf.unknown_fields import UnknownFieldSet
 
 from server.domain.errors import FieldViolation, RequestInvalidError
-
-_LENGTH_DELIMITED = 2
+from server.transport.bounds import LENGTH_DELIMITED, MalformedError, Walk, require_bounds
 
 _CONTROLS = r"\x00-\x1f\x7f-\x9f"
 _NO_CONTROLS = "must not contain control characters"
@@ -37,6 +37,16 @@ RULE_WORDS: Mapping[str, str] = {
 }
 """Rules whose own words say too little."""
 
+VIOLATIONS_MAX = 250
+"""Violations that a refusal tells of: finding and wording one costs as much as many good fields."""
+
+WINDOW = 50
+"""Elements of a longer list that are looked through at once for what is wrong with them."""
+
+_NOT_CHECKED = "can't be checked: too much of it breaks the rules of the contract"
+
+log = structlog.get_logger(__name__)
+
 _validator = protovalidate.Validator()
 
 
@@ -44,24 +54,73 @@ def parse(message_class: type[Message], data: bytes) -> Message:
     """
     Decode a request and check it against the rules of the contract.
 
+    Counts come first, because each element costs time and memory.
+
+    Args:
+        message_class: What the request is.
+        data: The request, encoded; 512 KiB at most.
+
     Raises:
-        RequestInvalidError: With every field that breaks a rule.
+        RequestInvalidError: With the fields that break a rule, VIOLATIONS_MAX at most; with one
+            alone where a list is too long or the checker gives up.
+    """
+    descriptor = cast("Descriptor", message_class.DESCRIPTOR)
+    try:
+        require_bounds(descriptor, data)
+        message = message_class.FromString(data)
+    except (MalformedError, DecodeError):
+        raise RequestInvalidError(_undecodable(descriptor, data)) from None
+    # Unknown fields mean nothing here, and rules over whole messages would encode them again.
+    message.DiscardUnknownFields()
+    if _check(message, fail_fast=True):
+        raise RequestInvalidError(_violations(message))
+    return message
+
+
+def _check(message: Message, *, fail_fast: bool = False) -> list[protovalidate.Violation]:
+    """
+    Find the broken rules, or the first one.
+
+    Raises:
+        RequestInvalidError: The checker can't tell, which is a refusal: no request that a till
+            makes comes near its limits.
     """
     try:
-        message = message_class.FromString(data)
-        violations = _validator.collect_violations(message)
-    except (DecodeError, ValueError):
-        # The validator reads the message's bytes again with a parser of its own, which is stricter:
-        # in unknown groups Python's lets a field number 0 pass, which no field may have.
-        raise RequestInvalidError(_undecodable(message_class, data)) from None
-    if violations:
-        raise RequestInvalidError(
-            tuple(
-                FieldViolation(_path(violation.proto.field), _words(violation))
-                for violation in violations
+        return _validator.collect_violations(message, fail_fast=fail_fast)
+    except Exception:
+        log.exception("checker gave up", request_type=type(message).__name__)
+        raise RequestInvalidError((FieldViolation("", _NOT_CHECKED),)) from None
+
+
+def _violations(message: Message) -> tuple[FieldViolation, ...]:
+    """Name what is wrong; of a long list, what is wrong in its first window that has anything."""
+    lists = {path: len(elements) for path, elements in _long_lists(message)}
+    longest = max(lists.values(), default=WINDOW)
+    for start in range(0, longest, WINDOW):
+        part = type(message)()
+        part.CopyFrom(message)
+        starts = {}
+        for path, elements in _long_lists(part):
+            starts[path] = at = min(start, lists[path] - WINDOW)
+            del elements[at + WINDOW :]
+            del elements[:at]
+        found = _check(part)
+        if found:
+            return tuple(
+                FieldViolation(_path(violation.proto.field, starts), _words(violation))
+                for violation in found[:VIOLATIONS_MAX]
             )
-        )
-    return message
+    return (FieldViolation("", _NOT_CHECKED),)
+
+
+def _long_lists(message: Message, place: str = "") -> Iterator[tuple[str, MutableSequence[Any]]]:
+    """Give the lists with more elements than a window, those within other lists left out."""
+    for field, value in message.ListFields():
+        if field.is_repeated:
+            if len(value) > WINDOW and isinstance(value, MutableSequence):
+                yield f"{place}{field.name}", value
+        elif field.message_type is not None:
+            yield from _long_lists(value, f"{place}{field.name}.")
 
 
 def _words(violation: protovalidate.Violation) -> str:
@@ -74,46 +133,45 @@ def _words(violation: protovalidate.Violation) -> str:
     return "must not be blank" if blank else words
 
 
-def _path(path: Any) -> str:
-    """Spell a protovalidate field path, for instance `order[1].incentive_id`."""
-    parts = []
+def _path(path: Any, starts: Mapping[str, int]) -> str:
+    """
+    Spell a protovalidate field path, for instance `order[1].incentive_id`.
+
+    The windows of long lists begin at *starts*, by the list's path.
+    """
+    spelt = ""
     for element in path.elements if path is not None else ():
-        subscript = element.subscript
-        index = f"[{subscript.value}]" if subscript is not None else ""
-        parts.append(f"{element.field_name}{index}")
-    return ".".join(parts)
+        spelt += f".{element.field_name}" if spelt else element.field_name
+        if element.subscript is not None:
+            index = element.subscript.value
+            spelt += f"[{index + starts.get(spelt, 0) if starts else index}]"
+    return spelt
 
 
-def _undecodable(message_class: type[Message], data: bytes) -> tuple[FieldViolation, ...]:
-    descriptor = cast("Descriptor", message_class.DESCRIPTOR)
-    found = tuple(_broken_text(descriptor, data, ""))
-    return found or (FieldViolation("", f"must be a {descriptor.name} message"),)
+def _undecodable(descriptor: Descriptor, data: bytes) -> tuple[FieldViolation, ...]:
+    found: list[FieldViolation] = []
+    broken = _broken_text(Walk(data), descriptor, 0, len(data), "")
+    with suppress(MalformedError, RequestInvalidError):
+        found.extend(islice(broken, VIOLATIONS_MAX))
+    return tuple(found) or (FieldViolation("", f"must be a {descriptor.name} message"),)
 
 
-def _broken_text(descriptor: Descriptor, data: bytes, prefix: str) -> Iterator[FieldViolation]:
+def _broken_text(
+    walk: Walk, descriptor: Descriptor, at: int, end: int, prefix: str
+) -> Iterator[FieldViolation]:
     """Find the text fields that are not UTF-8: what makes a well-formed message undecodable."""
-    for field, index, content in _contents(descriptor, data):
+    seen: dict[int, int] = {}
+    for tag, start, stop in walk.entries(at, end):
+        field = descriptor.fields_by_number.get(tag >> 3)
+        if field is None or tag & 7 != LENGTH_DELIMITED:
+            continue
+        index = seen.get(field.number, 0)
+        seen[field.number] = index + 1
         place = f"{prefix}{field.name}" + (f"[{index}]" if field.is_repeated else "")
         if field.message_type is not None:
-            yield from _broken_text(field.message_type, content, f"{place}.")
+            yield from _broken_text(walk, field.message_type, start, stop, f"{place}.")
         elif field.type == FieldDescriptor.TYPE_STRING:
             try:
-                content.decode()
+                walk.data[start:stop].decode()
             except UnicodeDecodeError:
                 yield FieldViolation(place, "must be UTF-8 text")
-
-
-def _contents(descriptor: Descriptor, data: bytes) -> Iterable[tuple[FieldDescriptor, int, bytes]]:
-    """List the length-delimited fields of an encoded message by reading it as one of no fields."""
-    try:
-        encoded = UnknownFieldSet(empty_pb2.Empty.FromString(data))
-    except DecodeError:
-        return
-    seen: dict[int, int] = {}
-    for position in range(len(encoded)):
-        entry = encoded[position]
-        field = descriptor.fields_by_number.get(entry.field_number)
-        index = seen.get(entry.field_number, 0)
-        seen[entry.field_number] = index + 1
-        if field is not None and entry.wire_type == _LENGTH_DELIMITED:
-            yield field, index, entry.data

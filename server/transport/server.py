@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
 from typing import Any, cast
@@ -11,9 +12,7 @@ import grpc
 import structlog
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
-from grpc_health.v1.health import aio as health  # type: ignore[attr-defined]
 from grpc_reflection.v1alpha import reflection
 
 from loyalty.v1 import (
@@ -29,10 +28,12 @@ from server.domain.keys import ApiKey
 from server.transport.access_log import AccessLog
 from server.transport.addresses import authority
 from server.transport.admission import Admission, Place
+from server.transport.arrival import Context, receive
 from server.transport.authentication import authenticate, require_role
 from server.transport.call import DEADLINE_MAX_S, Call, Storage, require_key_once
 from server.transport.error_catalogue import CANCELLED, CATALOGUE, GRPC_CODES, OK
 from server.transport.error_rendering import Dialect, refuse
+from server.transport.keyless import Health, Reflection
 from server.transport.parsing import parse
 from server.transport.telemetry import CallMetrics
 from server.transport.tracing import Tracing
@@ -46,6 +47,19 @@ DIALECTS: Mapping[str, Dialect] = {dialect.value: dialect for dialect in Dialect
 CONCURRENT_CALLS_MAX = 8192
 STREAMS_MAX = 256
 """Calls of one connection at once; a caller's library lets more wait."""
+
+CONNECTIONS_MAX = 4096
+"""Connections at once, of 15 KiB each; or half of the files that the process may open."""
+
+HANDSHAKE_MS = 3000
+"""Time in which a connection must speak TLS, if it has to, and then HTTP/2."""
+
+IDLE_MS = 300_000
+"""Time without a call after which a connection is closed; the next call opens another."""
+
+KEEPALIVE_MS = 60_000
+KEEPALIVE_TIMEOUT_MS = 10_000
+"""How often a peer is asked whether it is still there, and how long it may take to tell."""
 
 QUIET_S = 0.25
 """Time without a new call after which nobody is taken to send any more."""
@@ -63,7 +77,6 @@ SERVICES: tuple[ServiceDescriptor, ...] = (
 
 log = structlog.get_logger(__name__)
 
-Context = grpc.aio.ServicerContext[bytes, bytes]
 Endpoint = Callable[[Any, Call], Awaitable[bytes]]
 
 
@@ -101,7 +114,7 @@ class LoyaltyServer:
         self._admission = Admission()
         self._last_call = 0.0
         self._stopping: asyncio.Event | None = None
-        self._health = health.HealthServicer()
+        self._health = Health()
         self._server = grpc.aio.server(
             options=(
                 ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
@@ -110,6 +123,12 @@ class LoyaltyServer:
                 ("grpc.max_concurrent_streams", STREAMS_MAX),
                 # Two servers on one port by accident would share its calls: refuse the second.
                 ("grpc.so_reuseport", int(share_port)),
+                ("grpc.max_allowed_incoming_connections", _connections_max()),
+                ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
+                ("grpc.http2.settings_timeout", HANDSHAKE_MS),
+                ("grpc.max_connection_idle_ms", IDLE_MS),
+                ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+                ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
                 # A kiosk may ping an idle connection twice a minute to keep it open.
                 ("grpc.keepalive_permit_without_calls", 1),
                 ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
@@ -119,11 +138,11 @@ class LoyaltyServer:
         self._server.add_generic_rpc_handlers(
             tuple(self._handlers(service, servicers[service.name]) for service in SERVICES)
         )
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self._server.add_generic_rpc_handlers((self._health.handler(),))
         if reflection_on:
             names = [service.full_name for service in SERVICES]
             names += [HEALTH_SERVICE, reflection.SERVICE_NAME]
-            reflection.enable_server_reflection(names, self._server)
+            self._server.add_generic_rpc_handlers((Reflection(names).handler(),))
 
     async def start(
         self, host: str, port: int, credentials: grpc.ServerCredentials | None = None
@@ -146,8 +165,7 @@ class LoyaltyServer:
             else self._server.add_secure_port(address, credentials)
         )
         await self._server.start()
-        for name in ("", *(service.full_name for service in SERVICES)):
-            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        await self._health.serving(("", *(service.full_name for service in SERVICES)))
         return bound
 
     async def stop(self, notice_s: float, grace_s: float) -> None:
@@ -193,7 +211,8 @@ class LoyaltyServer:
         self, service: ServiceDescriptor, servicer: object
     ) -> grpc.GenericRpcHandler[bytes, bytes]:
         handlers = {
-            method.name: grpc.unary_unary_rpc_method_handler(
+            # As a stream the handler starts with the headers, and waits for the message itself.
+            method.name: grpc.stream_unary_rpc_method_handler(
                 self._handler(method, getattr(servicer, method.name))
             )
             for method in service.methods
@@ -202,13 +221,13 @@ class LoyaltyServer:
 
     def _handler(
         self, method: MethodDescriptor, endpoint: Endpoint
-    ) -> Callable[[bytes, Context], Awaitable[bytes]]:
+    ) -> Callable[[object, Context], Awaitable[bytes]]:
         name = f"{method.containing_service.name}/{method.name}"
         self._calls.expect(name)
         request_class = GetMessageClass(method.input_type)
         writes = not method.name.startswith(("Get", "List"))
 
-        async def handle(data: bytes, context: Context) -> bytes:
+        async def handle(_messages: object, context: Context) -> bytes:
             started = self._last_call = perf_counter()
             loop = asyncio.get_running_loop()
             until_s = loop.time() + DEADLINE_MAX_S
@@ -223,17 +242,18 @@ class LoyaltyServer:
                 key = authenticate(metadata, self._store.catalog, sandbox=self._sandbox)
                 # Only now, so that the log names the caller that is refused.
                 require_role(key, name)
+                require_key_once(sent_twice)
                 limits = self._store.catalog.programs[key.program_id].limits
-                # Refusing must cost next to nothing: before the call is even read.
+                # Refusing must cost next to nothing: before the call's message is waited for.
                 place = self._admission.enter(key, limits)
                 if writes:
                     self._store.require_room(key.key_id)
+                data = await receive(context)
                 await place.turn()
                 request = place.do(parse, request_class, data)
                 left_s = cast("float | None", context.time_remaining())
                 if left_s is not None:
                     until_s = min(until_s, loop.time() + left_s)
-                require_key_once(sent_twice)
                 call = Call(key, name, request, metadata, until_s, self._store, len(data))
                 answer = await place.watch(endpoint(request, call))
             except LoyaltyError as error:
@@ -269,6 +289,11 @@ class LoyaltyServer:
         if trail.span is not None:
             self._tracing.end(trail, outcome)
         self._access_log.write(method, outcome, GRPC_CODES[outcome], seconds, key)
+
+
+def _connections_max() -> int:
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return min(CONNECTIONS_MAX, files // 2)
 
 
 def _plain(context: Context) -> tuple[dict[str, str], list[str]]:

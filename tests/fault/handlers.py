@@ -46,12 +46,18 @@ class FakeContext:
     def __init__(self, metadata: Mapping[str, str], left_s: float | None = None) -> None:
         self._metadata = tuple(metadata.items())
         self._left_s = left_s
+        self.message = b""
         self.sent: tuple[tuple[str, str], ...] = ()
 
     @property
     def repeated(self) -> bool:
         """Whether the answer was said to be an earlier call's."""
         return ("idempotent-replayed", "true") in self.sent
+
+    async def read(self) -> bytes:
+        """Give the message."""
+        await asyncio.sleep(0)
+        return self.message
 
     def invocation_metadata(self) -> Sequence[tuple[str, str]]:
         """Give what the caller sent beside the request."""
@@ -95,9 +101,19 @@ def handlers(storage: Storage) -> dict[str, Handler]:
         tracing=Tracing(),
     )
     return {
-        f"{service.name}/{method.name}": server._handler(
-            method, getattr(servicers[service.name], method.name)
+        f"{service.name}/{method.name}": _with_message(
+            server._handler(method, getattr(servicers[service.name], method.name))
         )
         for service in SERVICES
         for method in service.methods
     }
+
+
+def _with_message(handle: Callable[[object, Any], Awaitable[bytes]]) -> Handler:
+    """Let a handler that reads its message from its context be called with the message."""
+
+    async def call(data: bytes, context: FakeContext) -> bytes:
+        context.message = data
+        return await handle(None, context)
+
+    return call

@@ -29,9 +29,14 @@ class AbortedError(Exception):
 class Context:
     """What gRPC gives a handler."""
 
-    def __init__(self, headers: Mapping[str, str]) -> None:
+    def __init__(self, message: bytes, headers: Mapping[str, str]) -> None:
+        self._message = message
         self._headers = tuple(headers.items())
         self.code = "OK"
+
+    async def read(self) -> bytes:
+        """Give the message."""
+        return self._message
 
     def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
         """Give the headers."""
@@ -99,9 +104,9 @@ class Inside:
 
     async def call(self, rpc: Rpc, data: bytes, headers: Mapping[str, str]) -> str:
         """Make a call; answers the status by name. Anything but an abort is the handler's fault."""
-        context = Context(headers)
+        context = Context(data, headers)
         try:
-            answer = await self._handlers[rpc.name](data, context)
+            answer = await self._handlers[rpc.name](None, context)
         except AbortedError:
             return context.code
         rpc.response.FromString(answer)

@@ -40,6 +40,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EMAIL_TAKEN: _ClassVar[ErrorReason]
     LIMIT_EXCEEDED: _ClassVar[ErrorReason]
     AMOUNT_BEYOND_LIMIT: _ClassVar[ErrorReason]
+    REQUEST_NOT_RECEIVED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 REQUEST_INVALID: ErrorReason
 CORRELATION_ID_INVALID: ErrorReason
@@ -74,3 +75,4 @@ VOID_TOO_LATE: ErrorReason
 EMAIL_TAKEN: ErrorReason
 LIMIT_EXCEEDED: ErrorReason
 AMOUNT_BEYOND_LIMIT: ErrorReason
+REQUEST_NOT_RECEIVED: ErrorReason

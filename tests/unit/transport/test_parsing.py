@@ -8,8 +8,11 @@ from google.protobuf.message_factory import GetMessageClass
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from server.domain.errors import RequestInvalidError
-from server.transport.parsing import parse
+from loyalty.v1 import code_service_pb2, order_pb2
+from loyalty.v1 import transaction_service_pb2 as pb
+from server.domain.errors import FieldViolation, RequestInvalidError
+from server.transport import parsing
+from server.transport.parsing import VIOLATIONS_MAX, WINDOW, parse
 from server.transport.server import SERVICES
 from tests.support.server import identify_request
 
@@ -91,3 +94,77 @@ def test_damaged_request_is_a_request_or_refused(
         parse(message_class, data)
     except RequestInvalidError as refusal:
         assert refusal.violations  # noqa: PT017 - either outcome is right.
+
+
+def _violations(message: Message) -> tuple[FieldViolation, ...]:
+    with pytest.raises(RequestInvalidError) as refused:
+        parse(type(message), message.SerializeToString())
+    return refused.value.violations
+
+
+def _order(lines: list[order_pb2.OrderLine]) -> pb.UnclaimedRequest:
+    vendor = order_pb2.PosVendor(transaction_id="1", store_id=9999, pos_type="Partner")
+    details = order_pb2.TransactionDetails(currency="CAD", order=lines, pos_vendor=vendor)
+    return pb.UnclaimedRequest(
+        channel="RESTAURANT", service_mode="EAT_IN", transaction_details=details
+    )
+
+
+LINE = order_pb2.OrderLine(product_id="1", product_type="item", reference_id="1", price=1)
+BAD_LINE = order_pb2.OrderLine(product_id="\x01", quantity=0, name="n" * 256)
+
+
+@pytest.mark.parametrize("place", [0, WINDOW - 1, WINDOW, 499])
+def test_wrong_line_of_a_long_order_is_named_wherever_it_stands(place: int) -> None:
+    """The number of the line is the order's, whatever window of the order it was found in."""
+    found = _violations(_order([*[LINE] * place, BAD_LINE, *[LINE] * (499 - place)]))
+    assert {violation.field for violation in found} == {
+        f"transaction_details.order[{place}].{name}"
+        for name in ("product_id", "quantity", "name", "product_type")
+    }
+
+
+def test_all_that_is_wrong_with_a_short_order_is_named() -> None:
+    """A list of up to a window is looked through as a whole."""
+    found = _violations(_order([BAD_LINE] * WINDOW))
+    places = {violation.field.rpartition(".")[0] for violation in found}
+    assert places == {f"transaction_details.order[{number}]" for number in range(WINDOW)}
+
+
+def test_order_that_is_wrong_all_over_is_refused_with_the_first_of_it() -> None:
+    """Nobody reads thousands of violations, and each costs time."""
+    lines = [order_pb2.OrderLine(product_id="\x01" * 65, name="\x01" * 256, quantity=0)] * 500
+    assert len(_violations(_order(lines))) == VIOLATIONS_MAX
+
+
+@pytest.mark.parametrize(
+    "problem", [parsing.protovalidate.EvaluationError, parsing.protovalidate.CompilationError]
+)
+def test_request_that_the_checker_gives_up_on_is_refused(
+    problem: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of the checker is the request's fault, never the server's."""
+
+    class Broken:
+        def collect_violations(self, *_: object, **__: object) -> None:
+            raise problem
+
+    monkeypatch.setattr(parsing, "_validator", Broken())
+    (violation,) = _violations(identify_request("123456"))
+    assert violation.message.startswith("can't be checked")
+
+
+def test_codes_of_a_hundred_thousand_lines_are_refused_by_their_count() -> None:
+    """A list that must be unique, and over which the checker gives up, is counted first."""
+    request = code_service_pb2.IssueCodeRequest(
+        loyalty_id="f4190848-169d-4c69-9f53-f916318c432b",
+        order=[code_service_pb2.SelectedIncentive()] * 170_000,
+    )
+    (violation,) = _violations(request)
+    assert violation == FieldViolation("order", "must contain no more than 20 item(s)")
+
+
+def test_fields_that_nobody_knows_are_dropped() -> None:
+    """What a newer caller sends beside the contract is not kept, let alone checked."""
+    data = VALID + b"\x9a\x06\x01x"
+    assert parse(type(identify_request("123456")), data).SerializeToString() == VALID

@@ -1,0 +1,181 @@
+"""
+What is served without a key, health and reflection, and how little of the server it may hold.
+
+Nobody without a key may hold a place for long, so gRPC's own servicers, which wait for ever, stand
+behind limits here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from time import monotonic
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
+from grpc_health.v1.health import aio as health  # type: ignore[attr-defined]
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+
+from server.domain.errors import (
+    FieldViolation,
+    LoyaltyError,
+    RequestInvalidError,
+    ServerBusyError,
+)
+from server.transport.arrival import MESSAGE_WAIT_S, Context, message_within, receive
+from server.transport.error_catalogue import CATALOGUE
+from server.transport.error_rendering import grpc_trailers, message_of
+
+WATCHES_MAX = 1024
+"""Health watches at once: they last as long as their connections."""
+
+WATCHES_OF_ONE_MAX = 64
+"""Those of one address. Envoy, on the same machine, watches for many and has limits of its own."""
+
+REFLECTIONS_MAX = 16
+REFLECTION_S = 10.0
+"""Time in which a developer's tool learns the whole contract many times over."""
+
+RETRY_AFTER_MS = 1000
+_LOCAL = ("ipv4:127.", "ipv6:%5B::1%5D", "ipv6:[::1]", "unix:")
+
+
+class Places:
+    """How many streams may be open at once, in all and from one address."""
+
+    def __init__(self, most: int, of_one: int) -> None:
+        self._most = most
+        self._of_one = of_one
+        self._taken: Counter[str] = Counter()
+
+    @contextmanager
+    def one(self, peer: str) -> Iterator[None]:
+        """
+        Hold a place for a peer, as gRPC names it.
+
+        Raises:
+            ServerBusyError: There is none.
+        """
+        address = "" if peer.startswith(_LOCAL) else peer.rpartition(":")[0]
+        if self._taken.total() >= self._most or (address and self._taken[address] >= self._of_one):
+            raise ServerBusyError(RETRY_AFTER_MS)
+        self._taken[address] += 1
+        try:
+            yield
+        finally:
+            self._taken[address] -= 1
+            if not self._taken[address]:
+                del self._taken[address]
+
+
+class Health:
+    """`grpc.health.v1.Health`: whether the server and each of its services take calls."""
+
+    def __init__(self) -> None:
+        self._servicer = health.HealthServicer()
+        self._watches = Places(WATCHES_MAX, WATCHES_OF_ONE_MAX)
+
+    async def serving(self, names: Sequence[str]) -> None:
+        """Report that these services take calls."""
+        for name in names:
+            await self._servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    async def enter_graceful_shutdown(self) -> None:
+        """Report for good that no service takes calls."""
+        await self._servicer.enter_graceful_shutdown()
+
+    def handler(self) -> grpc.GenericRpcHandler[Any, Any]:
+        """Give what serves Check and Watch."""
+        encode = health_pb2.HealthCheckResponse.SerializeToString
+        return grpc.method_handlers_generic_handler(
+            HEALTH_SERVICE,
+            {
+                "Check": grpc.stream_unary_rpc_method_handler(
+                    self._check, response_serializer=encode
+                ),
+                "Watch": grpc.stream_stream_rpc_method_handler(
+                    self._watch, response_serializer=encode
+                ),
+            },
+        )
+
+    async def _check(self, _requests: object, context: Any) -> Any:
+        return await self._servicer.Check(await _health_request(context), context)
+
+    async def _watch(self, _requests: object, context: Any) -> None:
+        request = await _health_request(context)
+        try:
+            with self._watches.one(context.peer()):
+                await self._servicer.Watch(request, context)
+        except ServerBusyError as error:
+            await _refuse(context, error)
+
+
+async def _health_request(context: Context) -> health_pb2.HealthCheckRequest:
+    try:
+        return health_pb2.HealthCheckRequest.FromString(await receive(context))
+    except LoyaltyError as error:
+        await _refuse(context, error)
+    except DecodeError:
+        await _refuse(context, _no_message("HealthCheckRequest"))
+    raise AssertionError  # A refusal raises.
+
+
+def _no_message(name: str) -> RequestInvalidError:
+    return RequestInvalidError((FieldViolation("", f"must be a {name} message"),))
+
+
+async def _refuse(context: Any, error: LoyaltyError) -> None:
+    code = CATALOGUE[type(error)].code
+    await context.abort(code, message_of(error), grpc_trailers(error))
+
+
+class Reflection:
+    """`grpc.reflection.v1alpha`: tells developers' tools the contract."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._servicer = reflection.aio.ReflectionServicer(names)  # type: ignore[attr-defined]
+        self._places = Places(REFLECTIONS_MAX, REFLECTIONS_MAX)
+
+    def handler(self) -> grpc.GenericRpcHandler[Any, Any]:
+        """Give what serves it."""
+        return grpc.method_handlers_generic_handler(
+            reflection.SERVICE_NAME,
+            {
+                "ServerReflectionInfo": grpc.stream_stream_rpc_method_handler(
+                    self._info,
+                    request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+                    response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+                )
+            },
+        )
+
+    async def _info(self, _requests: object, context: Any) -> None:
+        try:
+            with self._places.one(context.peer()):
+                asked = _asked(context)
+                async for answer in self._servicer.ServerReflectionInfo(asked, context):
+                    await context.write(answer)
+        except LoyaltyError as error:
+            await _refuse(context, error)
+
+
+async def _asked(context: Any) -> AsyncIterator[Any]:
+    """
+    Give the questions of a tool until it has no more, or has had its time.
+
+    Raises:
+        RequestNotReceivedError: The first one did not come soon.
+    """
+    until_s = monotonic() + REFLECTION_S
+    wait_s = MESSAGE_WAIT_S
+    while True:
+        asked = await message_within(context, wait_s)
+        if asked is None:
+            return
+        yield asked
+        wait_s = until_s - monotonic()

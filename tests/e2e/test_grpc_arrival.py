@@ -1,0 +1,216 @@
+"""Calls on the gRPC port whose message does not come, or whose headers nobody would send."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from server.domain.errors import ServerBusyError
+from server.transport import keyless
+from server.transport.admission import Admission
+from server.transport.arrival import MESSAGE_WAIT_S
+from server.transport.keyless import Places
+from server.transport.server import HANDSHAKE_MS, MESSAGE_BYTES_MAX
+from tests.support.raw_grpc import HELLO, IDENTIFY, message, raw_call
+from tests.support.server import POS_KEY, Server, identify_request, open_channel, run_server
+
+OK, INVALID_ARGUMENT, DEADLINE_EXCEEDED, INTERNAL = 0, 3, 4, 13
+RESOURCE_EXHAUSTED, UNIMPLEMENTED, UNAUTHENTICATED = 8, 12, 16
+SOON_S = MESSAGE_WAIT_S / 2
+LATE_S = 4 * MESSAGE_WAIT_S
+"""A machine that does much else may tell the time late; a call that never ends takes longer."""
+
+KEY = {"x-api-key": POS_KEY}
+REQUEST = message(identify_request("123456").SerializeToString())
+CHECK = "/grpc.health.v1.Health/Check"
+WATCH = "/grpc.health.v1.Health/Watch"
+REFLECT = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+
+
+def _port(server: Server) -> int:
+    return int(server.address.rpartition(":")[2])
+
+
+@pytest.mark.parametrize("sent", [b"", REQUEST[:3], REQUEST[:-1]], ids=["none", "prefix", "half"])
+async def test_call_whose_message_does_not_come_is_ended_within_a_second(
+    server: Server, sent: bytes
+) -> None:
+    """A caller with a key is told that its request did not arrive, and holds nothing."""
+    ended = await raw_call(_port(server), sent, KEY, end=False)
+    assert ended.status == DEADLINE_EXCEEDED
+    assert b"did not arrive" in ended.text
+    assert MESSAGE_WAIT_S - 0.1 < ended.seconds < LATE_S
+
+
+async def test_call_that_does_not_arrive_has_its_reason(server: Server) -> None:
+    """The refusal has details, as any other."""
+    async with open_channel(server.address) as channel:
+        call: Any = channel.stream_unary(IDENTIFY)(metadata=tuple(KEY.items()), timeout=10)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await call
+    details = dict(refused.value.trailing_metadata() or ())["grpc-status-details-bin"]
+    info = error_details_pb2.ErrorInfo()
+    status = status_pb2.Status.FromString(bytes(details))  # type: ignore[arg-type]
+    assert any(detail.Unpack(info) for detail in status.details)
+    assert info.reason == "REQUEST_NOT_RECEIVED"
+
+
+@pytest.mark.parametrize("key", [None, "nobody's"])
+async def test_caller_without_a_key_is_refused_before_its_message(
+    server: Server, key: str | None
+) -> None:
+    """Who has no valid key is told so at once, whatever else does not come."""
+    ended = await raw_call(_port(server), b"", {"x-api-key": key} if key else {}, end=False)
+    assert ended.status == UNAUTHENTICATED
+    assert ended.seconds < SOON_S
+
+
+async def test_only_a_call_with_key_and_message_takes_a_place(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Places among the calls let in are for those who may call, and whose message is there."""
+    entered: list[object] = []
+    enter: Any = Admission.enter
+
+    def note(*args: object) -> Any:
+        entered.append(args)
+        return enter(*args)
+
+    monkeypatch.setattr(Admission, "enter", note)
+    await raw_call(_port(server), b"", KEY, end=False)
+    await raw_call(_port(server), REQUEST, {"x-api-key": "nobody's"})
+    assert not entered
+    await raw_call(_port(server), REQUEST, KEY)
+    assert len(entered) == 1
+
+
+@pytest.mark.parametrize(
+    ("sent", "end"), [(REQUEST, False), (REQUEST * 2, True), (REQUEST * 2, False)]
+)
+async def test_call_that_sends_more_or_never_ends_is_served_by_its_first_message(
+    server: Server,
+    sent: bytes,
+    end: bool,  # noqa: FBT001 - a case.
+) -> None:
+    """Nobody waits for a second message, or for the end of the caller's side."""
+    ended = await raw_call(_port(server), sent, KEY, end=end)
+    assert ended.status == OK
+    assert ended.seconds < SOON_S
+
+
+@pytest.mark.parametrize("sent", [b"", REQUEST[:-1]])
+async def test_call_that_ends_without_a_message_is_invalid(server: Server, sent: bytes) -> None:
+    """A caller that says it has sent everything, and has not, is refused at once."""
+    ended = await raw_call(_port(server), sent, KEY)
+    assert ended.status == INVALID_ARGUMENT
+    assert ended.seconds < SOON_S
+
+
+@pytest.mark.parametrize("path", [CHECK, WATCH, REFLECT])
+async def test_health_and_reflection_wait_no_longer(server: Server, path: str) -> None:
+    """What is served without a key ends within a second too when nothing is asked."""
+    ended = await raw_call(_port(server), b"", path=path, end=False)
+    assert ended.status == DEADLINE_EXCEEDED
+    assert ended.seconds < LATE_S
+
+
+@pytest.mark.parametrize("path", [CHECK, WATCH])
+async def test_health_refuses_what_is_no_request(server: Server, path: str) -> None:
+    """Bytes that are no request are the caller's mistake."""
+    assert (await raw_call(_port(server), message(b"\x0a\x07"), path=path)).status == (
+        INVALID_ARGUMENT
+    )
+
+
+async def test_health_lists_nothing(server: Server) -> None:
+    """The one health method that is not served is refused at once."""
+    ended = await raw_call(_port(server), b"", path="/grpc.health.v1.Health/List", end=False)
+    assert (ended.status, ended.seconds < SOON_S) == (UNIMPLEMENTED, True)
+
+
+async def test_health_watch_tells_and_stays(server: Server) -> None:
+    """A watch lasts beyond the time in which its message must come."""
+    ended = await raw_call(
+        _port(server), message(b""), path=WATCH, end=False, patience_s=1.5 * MESSAGE_WAIT_S
+    )
+    assert (ended.status, ended.reset) == (None, False)
+
+
+async def test_health_watch_too_many_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Watches hold no more places than are set aside for them, and checks need none."""
+    monkeypatch.setattr(keyless, "WATCHES_MAX", 1)
+    request = health_pb2.HealthCheckRequest()
+    async with run_server(tmp_path) as server:
+        health = health_pb2_grpc.HealthStub(server.admin.channel)
+        first = health.Watch(request)
+        assert await first.read()
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await health.Watch(request).read()
+        assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert await health.Check(request)
+        first.cancel()
+
+
+def test_places_are_shared_among_addresses_but_for_this_machine() -> None:
+    """One address leaves places for others; Envoy's, on the same machine, takes what there is."""
+    places = Places(4, 1)
+    with ExitStack() as taken:
+        taken.enter_context(places.one("ipv4:10.0.0.1:1"))
+        with pytest.raises(ServerBusyError):
+            taken.enter_context(places.one("ipv4:10.0.0.1:2"))
+        for peer in ("ipv4:10.0.0.2:1", "ipv4:127.0.0.1:1", "ipv4:127.0.0.1:2"):
+            taken.enter_context(places.one(peer))
+        with pytest.raises(ServerBusyError):
+            taken.enter_context(places.one("ipv4:10.0.0.3:1"))
+    with places.one("ipv4:10.0.0.1:3"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("grpc-timeout", "x"),
+        ("grpc-encoding", "nope"),
+        ("grpc-trace-bin", "!!!"),
+        ("x-anything-bin", "!!!"),
+        ("grpc-previous-rpc-attempts", "x"),
+        ("te", "gzip"),
+    ],
+)
+async def test_header_that_grpc_can_not_read_ends_the_call_by_name(
+    server: Server, name: str, value: str
+) -> None:
+    """GRPC's own library refuses such a call: INTERNAL, with words that name the header."""
+    ended = await raw_call(_port(server), REQUEST, {**KEY, name: value})
+    assert ended.status == INTERNAL
+    assert name.encode() in ended.text
+    assert ended.seconds < LATE_S
+
+
+async def test_compressed_request_is_read_and_never_beyond_its_limit(server: Server) -> None:
+    """A request may be compressed; what is larger than it may be when it is not, is too large."""
+    packed = message(gzip.compress(REQUEST[5:]), compressed=True)
+    coded = {**KEY, "grpc-encoding": "gzip"}
+    assert (await raw_call(_port(server), packed, coded)).status == OK
+    bomb = message(gzip.compress(bytes(MESSAGE_BYTES_MAX + 1)), compressed=True)
+    assert (await raw_call(_port(server), bomb, coded)).status == RESOURCE_EXHAUSTED
+
+
+async def test_connection_that_says_nothing_is_closed(server: Server) -> None:
+    """Who connects and does not speak HTTP/2 holds a connection for seconds."""
+    for sent in (b"", HELLO[:24]):
+        reader, writer = await asyncio.open_connection("127.0.0.1", _port(server))
+        writer.write(sent)
+        async with asyncio.timeout(2 * HANDSHAKE_MS / 1000):
+            await reader.read()
+        writer.close()

@@ -1,0 +1,157 @@
+"""G32 at the gRPC port: somebody without a key, a thousand times a second."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from loyalty.v1 import member_service_pb2
+from server.transport.arrival import MESSAGE_WAIT_S
+from tests.fault.flood import CALLS, KINDS, REST_S
+from tests.fault.goal import SQLITE, Goal, Trial
+from tests.support.banks import ROOT, SECRET, ServerProcess, prepare_bank, process_environment
+from tests.support.server import open_channel
+
+RATE = 1000
+RATE_MIN_SHARE = 0.5
+"""Of the rate, what must have come at least, or nothing was tried."""
+
+HONEST_PER_S = 40
+SERVED_S = 1.0
+SERVED_MIN = 0.99
+HELD_MAX_S = 2 * MESSAGE_WAIT_S
+HELD_MAX_SHORT_S = MESSAGE_WAIT_S + REST_S
+"""A machine that tests run on in parallel tells the time late."""
+
+SHORT = ("empty calls", "empty checks")
+FLOOD_EXTRA_S = 30.0
+SECRET_HEADER = "x-api-key"
+
+
+@dataclass
+class Honest:
+    """What callers with a key, and a balancer that asks for the health, met."""
+
+    took_s: list[float] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def served(self) -> float:
+        """Share of calls that were served in time."""
+        in_time = sum(took <= SERVED_S for took in self.took_s)
+        return in_time / max(len(self.took_s) + self.others.total(), 1)
+
+
+async def _call_on(address: str, loyalty_id: str, seen: Honest) -> None:
+    """Make a call or a health check every so often, until told to stop."""
+    request = member_service_pb2.GetMemberRequest(loyalty_id=loyalty_id).SerializeToString()
+    pending: set[asyncio.Task[None]] = set()
+    async with open_channel(address) as channel:
+        member: Any = channel.unary_unary("/loyalty.v1.MemberService/GetMember")
+        health = health_pb2_grpc.HealthStub(channel)
+        number = 0
+        try:
+            while True:
+                number += 1
+                if number % 5:
+                    made = member(request, metadata=((SECRET_HEADER, SECRET),), timeout=10)
+                else:
+                    made = health.Check(health_pb2.HealthCheckRequest(), timeout=10)
+                task = asyncio.create_task(_note(made, seen))
+                pending.add(task)
+                task.add_done_callback(pending.discard)
+                await asyncio.sleep(1 / HONEST_PER_S)
+        finally:
+            await asyncio.gather(*pending)
+
+
+async def _note(made: Any, seen: Honest) -> None:
+    began = time.monotonic()
+    try:
+        await made
+    except grpc.aio.AioRpcError as error:
+        seen.others[f"{error.code().name} {error.details()}"] += 1
+    else:
+        seen.took_s.append(time.monotonic() - began)
+
+
+async def _flood(port: int, kind: str, seconds: float) -> dict[str, Any]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.fault.flood", str(port), kind, str(RATE), str(seconds)),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(seconds + FLOOD_EXTRA_S):
+            output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    done: dict[str, Any] = json.loads(output)
+    return done
+
+
+async def run(trial: Trial) -> None:
+    """Flood a server's port in every way, one after the other, while others call with a key."""
+    url = trial.new_database()
+    members = await prepare_bank(url, [0])
+    server = await ServerProcess.start(process_environment(url, trial.folder))
+    kinds = KINDS
+    if not trial.full:
+        others = [kind for kind in KINDS if kind not in SHORT]
+        kinds = (*SHORT, *trial.chance("kinds").sample(others, 1))
+    lowest, longest = 1.0, 0.0
+    try:
+        for kind in kinds:
+            seen = Honest()
+            calling = asyncio.create_task(_call_on(server.address, members[0], seen))
+            seconds = trial.choose(8.0, 1.0)
+            done = await _flood(int(server.address.rpartition(":")[2]), kind, seconds)
+            calling.cancel()
+            await asyncio.wait([calling])
+            trial.say(f"{kind}: {done}, honest {seen.served:.1%} {dict(seen.others)}")
+            lowest = min(lowest, seen.served)
+            _judge(trial, kind, seconds, done, seen)
+            if kind in CALLS and kind != "watches":
+                longest = max(longest, done["longest_s"])
+        trial.require(server._process.returncode is None, "the server ended")
+    finally:
+        await server.kill()
+    trial.figure("kinds", len(kinds))
+    trial.figure("a second", RATE)
+    trial.figure("fewest honest calls within 1 s", f"{lowest:.1%}")
+    trial.figure("longest held s", f"{longest:.2f}")
+
+
+def _judge(trial: Trial, kind: str, seconds: float, done: dict[str, Any], seen: Honest) -> None:
+    came = done["sent"] / seconds / RATE
+    trial.require(came >= RATE_MIN_SHARE, f"only {came:.0%} of the {kind} came")
+    trial.require(seen.took_s, f"nobody called during {kind}")
+    trial.require(
+        seen.served >= SERVED_MIN,
+        f"{kind}: {seen.served:.1%} of honest calls within 1 s, {dict(seen.others)}",
+    )
+    if kind in CALLS and kind != "watches":
+        held_s = trial.choose(HELD_MAX_S, HELD_MAX_SHORT_S)
+        left = done["opened"] - done["ended"]
+        trial.require(not left, f"{kind}: {left} were never ended")
+        trial.require(done["longest_s"] <= held_s, f"{kind}: held for {done['longest_s']:.1f} s")
+
+
+GOALS = (
+    Goal(
+        "G32",
+        "Without a key: gRPC",
+        "Nobody without a key keeps others from the gRPC port, or holds a place for long.",
+        run,
+        (SQLITE,),
+    ),
+)
