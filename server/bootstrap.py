@@ -146,9 +146,13 @@ def require_pepper(settings: Settings) -> bytes:
 
 
 @asynccontextmanager
-async def open_store(settings: Settings) -> AsyncIterator[Store]:
+async def open_store(settings: Settings, *, serves: bool = False) -> AsyncIterator[Store]:
     """
     Open the storage: the embedded database is brought up to date, another must be.
+
+    Args:
+        settings: Where it is.
+        serves: Whether calls are served from it.
 
     Raises:
         SchemaError: The database has another schema.
@@ -166,7 +170,7 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
     if is_pepper_of_another(database, pepper):
         # No refusal: where the pepper was lost, this is how one goes on.
         log.warning("code pepper is not the store's", told=OTHER_PEPPER)
-    async with Store(database, pepper, settings.writers) as store:
+    async with Store(database, pepper, settings.writers, serves=serves) as store:
         yield store
 
 
@@ -217,7 +221,7 @@ async def serve(
     require_addresses(settings)
     if not sandbox:
         _warn_of_loss(settings)
-    async with open_store(settings) as store:
+    async with open_store(settings, serves=True) as store:
         telemetry = Telemetry(
             settings.metrics_host, settings.metrics_port, measure=bool(settings.otlp_endpoint)
         )

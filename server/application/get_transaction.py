@@ -25,5 +25,5 @@ async def get_transaction(reader: Reader, key: ApiKey, transaction_id: str) -> T
 
 
 async def get_remembered(reader: Reader, key: ApiKey, idempotency_key: str) -> Remembered | None:
-    """Find what a call of the key's partner was answered; None when it never took effect."""
+    """Find what a call of the key's partner was answered; None when it has not taken effect."""
     return await reader.remembered(idempotency_scope(key), idempotency_key)

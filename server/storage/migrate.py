@@ -22,7 +22,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 BASE = "base"
 """Revision of a database without tables."""
 
-SHORT_LIVED = {"code_tally", "wrong_code", "code_refusal", "code.partner"}
+SHORT_LIVED = {"code_tally", "wrong_code", "code_refusal", "code.partner", "server"}
 """
 Tables and columns whose content nobody misses a day later.
 

@@ -24,14 +24,17 @@ import structlog
 
 from server.application.reads import Reads
 from server.application.trail import Stages, Trail
+from server.application.under_way import Arrival
 from server.application.unit import Unit
 from server.domain.clock import now_ms
+from server.domain.clock_check import ClockCheck
 from server.domain.errors import LoyaltyError, StorageUnavailableError
 from server.domain.program import Catalog
 from server.storage import catalog as catalog_tables
 from server.storage.databases import LOCK_TIMEOUT_S, Database, take_shard
 from server.storage.durability import UnsafeDatabaseError
 from server.storage.prefetch import prefetch
+from server.storage.presence import REGISTERED
 from server.storage.seal import Seal
 from server.storage.statements import Statements
 from server.storage.tally import Tally
@@ -68,6 +71,8 @@ class Item:
     Attributes:
         trail: The call's names; absent for work of the server's own.
         arrived_s: When it joined the queue, by the event loop's clock.
+        arrival: Holds a call with a key under way; absent for other work.
+        unsettled: Whether its commit may still come through, though it counts as failed.
     """
 
     work: Callable[[Unit, int], Any]
@@ -75,8 +80,10 @@ class Item:
     future: asyncio.Future[Any]
     trail: Trail | None
     arrived_s: float
+    arrival: Arrival | None = None
     outcome: Any = None
     failed: bool = False
+    unsettled: bool = False
 
     def fail(self, problem: Exception) -> None:
         """Keep why the call failed."""
@@ -99,15 +106,24 @@ class Writer:
         retries: Transactions that had to run again.
         batch_calls: Calls that shared a commit, of the commits that changed anything.
         commit_s: Seconds such a commit took, until it was durable.
+        written: Commits so far that changed anything.
     """
 
-    def __init__(self, database: Database, statements: Statements, pepper: bytes) -> None:
+    def __init__(
+        self,
+        database: Database,
+        statements: Statements,
+        pepper: bytes,
+        clock: ClockCheck | None = None,
+    ) -> None:
         self.catalog = Catalog(revision=-1)
         self.catalog_read_ns = 0
         self.commits = 0
         self.retries = 0
         self.batch_calls = Tally(BATCH_BOUNDS)
         self.commit_s = Tally(COMMIT_BOUNDS_S)
+        self.written = 0
+        self._clock = clock or ClockCheck()
         self._database = database
         self._statements = statements
         self._pepper = pepper
@@ -192,7 +208,7 @@ class Writer:
         connection = self._connect()
         begun_ns = monotonic_ns()
         try:
-            revision, transaction = self._open(connection)
+            revision, transaction, registered = self._open(connection, _registrations(batch))
             unit = UnitOfWork(
                 connection,
                 self._statements,
@@ -203,11 +219,15 @@ class Writer:
             )
             if self._statements.bulk:
                 prefetch(unit, connection, self._statements, [item.reads for item in batch])
-            if not self._work(unit, batch):
+            if not self._work(unit, batch, registered):
                 self._roll_back()
                 return
             committing_ns = monotonic_ns()
-            self._commit(connection, unit, transaction)
+            try:
+                self._commit(connection, unit, transaction)
+            except Exception as problem:
+                _keep_unsettled(problem, batch, transaction)
+                raise
             committed_ns = monotonic_ns()
         except psycopg.Error:
             # A pipeline that failed leaves driver and server of two minds about what is prepared.
@@ -220,6 +240,7 @@ class Writer:
         self.catalog = unit.catalog
         self.catalog_read_ns = begun_ns
         if unit.changes:
+            self.written += 1
             self.batch_calls.add(len(batch))
             self.commit_s.add((committed_ns - committing_ns) / 1e9)
         traced = tuple(
@@ -228,12 +249,16 @@ class Writer:
         for trail in traced:
             trail.stages = Stages(begun_ns, committing_ns, committed_ns, len(batch), traced)
 
-    def _work(self, unit: UnitOfWork, batch: list[Item]) -> bool:
+    def _work(self, unit: UnitOfWork, batch: list[Item], registered: set[str]) -> bool:
         """Run the calls of a batch; answers whether there is something to commit."""
         now = now_ms()
         for item in batch:
             before = unit.changes
+            item.unsettled = False
             try:
+                if item.trail is not None:
+                    self._clock.require_right()
+                _require_registered(item, registered)
                 item.outcome = item.work(unit, now)
                 item.failed = False
             except LoyaltyError as refusal:
@@ -245,11 +270,17 @@ class Writer:
                     return False
         return True
 
-    def _open(self, connection: Any) -> tuple[int, str | None]:
-        """Begin; answers the catalogue's revision and how the database calls the transaction."""
+    def _open(self, connection: Any, registrations: list[str]) -> tuple[int, str | None, set[str]]:
+        """
+        Begin, and hold the rows by which the batch's calls are registered.
+
+        Returns the catalogue's revision, how the database calls the transaction, and which of the
+        registrations still hold.
+        """
         if not self._statements.bulk:
             connection.execute(self._begin)
-            return connection.execute(self._statements.catalog_revision.sql).fetchone()[0], None
+            revision = connection.execute(self._statements.catalog_revision.sql).fetchone()[0]
+            return revision, None, set()
         with connection.pipeline():
             connection.execute(self._begin)
             if self._locks_until_s is not None:
@@ -257,7 +288,9 @@ class Writer:
                 connection.execute(f"SET LOCAL lock_timeout = {round(left_s * 1000)}")
             named = connection.execute("SELECT pg_current_xact_id()::text")
             revision = connection.execute(self._statements.catalog_revision.sql)
-            return revision.fetchone()[0], named.fetchone()[0]
+            held = connection.execute(REGISTERED, (registrations,)) if registrations else None
+            registered = set() if held is None else {row[0] for row in held.fetchall()}
+            return revision.fetchone()[0], named.fetchone()[0], registered
 
     def _commit(self, connection: Any, unit: UnitOfWork, transaction: str | None) -> None:
         if transaction is None:
@@ -334,6 +367,35 @@ class Writer:
             with contextlib.suppress(Exception):
                 self._connection.close()
             self._connection = None
+
+
+def _registrations(batch: Sequence[Item]) -> list[str]:
+    """Name what the calls of a batch are registered by, where they must be."""
+    return list({item.arrival.registration or "" for item in batch if item.arrival} - {""})
+
+
+def _require_registered(item: Item, registered: set[str]) -> None:
+    """
+    Refuse a call whose server was taken to be gone since it arrived.
+
+    Others may have said that no such call is under way: it must not take effect any more.
+
+    Raises:
+        StorageUnavailableError: It was.
+    """
+    if item.arrival is not None:
+        registration = item.arrival.registration
+        if registration != "" and registration not in registered:
+            raise StorageUnavailableError
+
+
+def _keep_unsettled(problem: Exception, batch: Sequence[Item], transaction: str | None) -> None:
+    """Mark the calls of a batch whose commit may come through although it failed."""
+    known = isinstance(problem, psycopg.Error)
+    for item in batch:
+        item.unsettled = not known
+        if item.arrival is not None and not known:
+            item.arrival.transaction = transaction or ""
 
 
 def _status_of(connection: Any, transaction: str) -> str | None:

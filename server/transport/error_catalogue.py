@@ -286,6 +286,16 @@ ROWS: tuple[ErrorRow, ...] = (
         retry_after_ms=1000,
     ),
     ErrorRow(
+        e.ServerClockWrongError,
+        Code.UNAVAILABLE,
+        "SERVER_CLOCK_WRONG",
+        503,
+        "SERVICE_UNAVAILABLE",
+        "ServiceUnavailable",
+        "The server's clock is wrong: send the request again with the same idempotency key",
+        retry_after_ms=1000,
+    ),
+    ErrorRow(
         e.DeadlinePassedError,
         Code.DEADLINE_EXCEEDED,
         "DEADLINE_PASSED",

@@ -35,6 +35,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RECEIPT_ALREADY_CLAIMED: _ClassVar[ErrorReason]
     STORAGE_UNAVAILABLE: _ClassVar[ErrorReason]
     TOO_MANY_WRONG_CODES: _ClassVar[ErrorReason]
+    SERVER_CLOCK_WRONG: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 REQUEST_INVALID: ErrorReason
 CORRELATION_ID_INVALID: ErrorReason
@@ -64,3 +65,4 @@ RECEIPT_NOT_FOUND: ErrorReason
 RECEIPT_ALREADY_CLAIMED: ErrorReason
 STORAGE_UNAVAILABLE: ErrorReason
 TOO_MANY_WRONG_CODES: ErrorReason
+SERVER_CLOCK_WRONG: ErrorReason
