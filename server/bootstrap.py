@@ -243,6 +243,7 @@ async def serve(
         )
         file = settings.database().url.database if settings.database().embedded else None
         telemetry.watch_store(store.stats, None if file is None else Path(file))
+        telemetry.watch_service(lambda: bool(server.serving), store.clock)
         telemetry.watch_certificate(None if certificates is None else certificates.expires)
         credentials = None if certificates is None else certificates.credentials()
         port = await server.start(settings.grpc_host, settings.grpc_port, credentials)
