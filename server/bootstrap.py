@@ -145,9 +145,13 @@ def require_peppers(settings: Settings) -> Peppers:
 
 
 @asynccontextmanager
-async def open_store(settings: Settings) -> AsyncIterator[Store]:
+async def open_store(settings: Settings, *, serves: bool = False) -> AsyncIterator[Store]:
     """
     Open the storage: the embedded database is brought up to date, another must be.
+
+    Args:
+        settings: Where it is.
+        serves: Whether calls are served from it.
 
     Raises:
         SchemaError: The database has another schema.
@@ -165,7 +169,7 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
         require_current(database)
     database.require_durable()
     register(database, peppers, fresh=fresh)
-    async with Store(database, peppers, settings.writers) as store:
+    async with Store(database, peppers, settings.writers, serves=serves) as store:
         yield store
 
 
@@ -232,7 +236,7 @@ async def serve(
     require_addresses(settings)
     if not sandbox:
         _warn_of_loss(settings)
-    async with open_store(settings) as store:
+    async with open_store(settings, serves=True) as store:
         _warn_of_fractions(store)
         telemetry = Telemetry(
             settings.metrics_host, settings.metrics_port, measure=bool(settings.otlp_endpoint)
@@ -255,6 +259,7 @@ async def serve(
         )
         file = settings.database().url.database if settings.database().embedded else None
         telemetry.watch_store(store.stats, None if file is None else Path(file))
+        telemetry.watch_service(lambda: bool(server.serving), store.clock)
         telemetry.watch_certificate(None if certificates is None else certificates.expires)
         credentials = None if certificates is None else certificates.credentials()
         port = await server.start(settings.grpc_host, settings.grpc_port, credentials)

@@ -64,12 +64,31 @@ class SweepWatch(Protocol):
         """Take note of a sweep that failed."""
 
 
+class Clock(Protocol):
+    """Tells whether it is known how late it is."""
+
+    @property
+    def may_end(self) -> bool:
+        """Whether what is overdue may be ended."""
+
+    def time_ms(self) -> int:
+        """Give the time that overdue things are ended by."""
+
+
 async def sweep_forever(store: Store, interval_s: float, watch: SweepWatch | None) -> None:
-    """Sweep every so often; a failed sweep is logged, and the next one tries again."""
+    """
+    Sweep every so often; a failed sweep is logged, and the next one tries again.
+
+    While the clock is off nothing is ended: one server would end what is open at all of them.
+    """
     forgotten = time.monotonic()
     while True:
+        if not store.clock.may_end:
+            log.warning("no sweep while the clock is off")
+            await asyncio.sleep(interval_s)
+            continue
         try:
-            swept = await sweep(store)
+            swept = await sweep(store, store.clock)
             if time.monotonic() - forgotten > FORGET_INTERVAL_S:
                 await forget(store)
                 forgotten = time.monotonic()
@@ -83,19 +102,23 @@ async def sweep_forever(store: Store, interval_s: float, watch: SweepWatch | Non
         await asyncio.sleep(interval_s)
 
 
-async def sweep(store: Store) -> Swept:
+async def sweep(store: Store, clock: Clock | None = None) -> Swept:
     """
     End everything overdue, a batch at a time.
 
     A row that can't be ended is logged with its ID and passed over: the rest goes on.
 
+    Args:
+        store: Where it is.
+        clock: Tells the time; the writer's own does without it.
+
     Raises:
         LoyaltyError: The storage does not serve; the next sweep goes on from there.
     """
-    voided, kept = await _end_all(store, find_overdue_transactions, void_overdue)
+    voided, kept = await _end_all(store, clock, find_overdue_transactions, void_overdue)
     for overdue in voided:
         log.info("abandoned transaction voided", transaction_id=overdue.transaction_id)
-    expired, unexpired = await _end_all(store, find_overdue_codes, expire_code)
+    expired, unexpired = await _end_all(store, clock, find_overdue_codes, expire_code)
     if expired:
         log.info("codes expired", count=len(expired))
     return Swept(len(voided), len(expired), kept + unexpired)
@@ -109,6 +132,7 @@ async def forget(store: Store) -> None:
 
 async def _end_all(
     store: Store,
+    clock: Clock | None,
     find: Callable[[Unit, T | None, int, int], Sequence[T]],
     end: Callable[[Unit, T, int], bool],
 ) -> tuple[list[T], int]:
@@ -121,8 +145,8 @@ async def _end_all(
     left = 0
     last: T | None = None
     while True:
-        found = await _look(store, find, last)
-        done, failed = await _end(store, found, end)
+        found = await _look(store, clock, find, last)
+        done, failed = await _end(store, clock, found, end)
         ended += done
         left += failed
         if len(found) < BATCH_MAX:
@@ -132,16 +156,25 @@ async def _end_all(
 
 
 async def _look(
-    store: Store, find: Callable[[Unit, T | None, int, int], Sequence[T]], last: T | None
+    store: Store,
+    clock: Clock | None,
+    find: Callable[[Unit, T | None, int, int], Sequence[T]],
+    last: T | None,
 ) -> Sequence[T]:
-    return await store.write(lambda unit, now_ms: find(unit, last, BATCH_MAX, now_ms))
+    return await store.write(
+        lambda unit, now_ms: find(unit, last, BATCH_MAX, _time_ms(clock, now_ms))
+    )
+
+
+def _time_ms(clock: Clock | None, now_ms: int) -> int:
+    return now_ms if clock is None else clock.time_ms()
 
 
 async def _end(
-    store: Store, found: Sequence[T], end: Callable[[Unit, T, int], bool]
+    store: Store, clock: Clock | None, found: Sequence[T], end: Callable[[Unit, T, int], bool]
 ) -> tuple[list[T], int]:
     def work(overdue: T) -> Callable[[Unit, int], bool]:
-        return lambda unit, now_ms: end(unit, overdue, now_ms)
+        return lambda unit, now_ms: end(unit, overdue, _time_ms(clock, now_ms))
 
     # The store runs them as one batch with one commit, and one by one when one of them fails.
     outcomes = await asyncio.gather(

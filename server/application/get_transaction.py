@@ -26,7 +26,7 @@ async def get_transaction(reader: Reader, key: ApiKey, transaction_id: str) -> T
 
 async def get_remembered(reader: Reader, key: ApiKey, idempotency_key: str) -> Remembered | None:
     """
-    Find what a call of the key's partner was answered; None when it never took effect.
+    Find what a call of the key's partner was answered; None when it has not taken effect.
 
     Raises:
         StoreNotAllowedError: The call acted in a store that the key is not for.

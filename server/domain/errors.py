@@ -272,6 +272,11 @@ class AmountBeyondLimitError(LoyaltyError):
 
 
 @dataclass(unsafe_hash=True)
+class ServerClockWrongError(LoyaltyError):
+    """Raised when the server's clock is too far from the database's to serve anybody."""
+
+
+@dataclass(unsafe_hash=True)
 class StorageUnavailableError(LoyaltyError):
     """Raised when the database does not answer, or not in time to tell the outcome."""
 

@@ -125,8 +125,8 @@ def _require_empty(target: Database, copy: Connection, way_out: str) -> None:
 
 
 def _tables() -> list[Table]:
-    """Give all tables, each after those it refers to."""
-    return SQLModel.metadata.sorted_tables
+    """Give all tables of a store, each after those it refers to."""
+    return [table for table in SQLModel.metadata.sorted_tables if table.name not in t.OF_NOW]
 
 
 def _copy_tables(origin: Connection, copy: Connection, report: Report) -> Counter[str]:

@@ -149,6 +149,20 @@ class Database:
             **_ALIVE,
         )
 
+    async def connect_beside(self, name: str) -> psycopg.AsyncConnection[Any]:
+        """
+        Open a connection to PostgreSQL for short transactions of the server's own.
+
+        It depends on nothing that a session keeps, so a pooler may be between.
+
+        Args:
+            name: What the database's own views call it.
+        """
+        dsn = self.url.render_as_string(hide_password=False)
+        return await psycopg.AsyncConnection.connect(
+            dsn, autocommit=True, prepare_threshold=None, application_name=name, **_ALIVE
+        )
+
     def connect_readers(self) -> AsyncEngine:
         """
         Open the pool that readers share.

@@ -35,6 +35,7 @@ SHORT_LIVED = {
     "code.partner",
     "code_pepper",
     "limit_tally",
+    "server",
 }
 """
 Tables and columns whose content is of use for a day, or makes itself anew as guests come.

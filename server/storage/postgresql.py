@@ -108,12 +108,14 @@ class Begun:
         name: How PostgreSQL calls the transaction; absent on SQLite.
         shard: Shard of program accounts that is this transaction's own.
         replicated: Whether its commit waits for a synchronous standby.
+        registered: Servers asked for that the others know of, and will until it ends.
     """
 
     revision: int
     name: str | None = None
     shard: int = 0
     replicated: bool = False
+    registered: frozenset[str] = frozenset()
 
 
 _LOCAL = f"""
@@ -143,8 +145,20 @@ A commit waits for a standby only when its transaction wrote there.
 """
 
 
+_REGISTERED = "SELECT server_id FROM server WHERE server_id = ANY(%s) FOR KEY SHARE"
+"""
+Finds which of these servers are registered, and keeps them so until the transaction ends.
+
+It makes no beat wait, and no other transaction of the kind.
+"""
+
+
 def begin(
-    connection: Any, revision_sql: str, shards: Sequence[int], lock_timeout_s: float | None = None
+    connection: Any,
+    revision_sql: str,
+    shards: Sequence[int],
+    lock_timeout_s: float | None = None,
+    servers: Sequence[str] = (),
 ) -> Begun:
     """
     Begin a transaction whose settings and locks end with it.
@@ -155,6 +169,7 @@ def begin(
         shards: Shards in the order of preference; the first is taken that no other transaction
             has, or any when none is free.
         lock_timeout_s: Longest wait for a lock, where it is not the connection's.
+        servers: Servers whose rows are to be held; see `presence.py`.
 
     Raises:
         UnsafeDatabaseError: The server runs with `fsync` or `full_page_writes` off.
@@ -175,12 +190,15 @@ def begin(
         connection.execute("BEGIN")
         told = connection.execute(_LOCAL, values)
         found = connection.execute(revision_sql)
+        held = connection.execute(_REGISTERED, (list(servers),)) if servers else None
         name, session, replicated, shard, fsync, full_pages, *_ = told.fetchone()
         (revision,) = found.fetchone()
+        registered = frozenset() if held is None else frozenset(row[0] for row in held.fetchall())
     connection.name_statements(session)
     if not connection.allow_data_loss:
         require_synced(fsync, full_pages)
-    return Begun(revision, name, secrets.choice(shards) if shard is None else shard, replicated)
+    own = secrets.choice(shards) if shard is None else shard
+    return Begun(revision, name, own, replicated, registered)
 
 
 def commit(connection: Any, begun: Begun, flush: Callable[[], None] | None = None) -> bool:

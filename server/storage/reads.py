@@ -294,6 +294,15 @@ class SqlReader:
         found = await self._session.exec(select(CodePepperTable.check_value).where(unknown))
         return sorted(name_of(bytes(value)) for value in found)
 
+    async def newest_ms(self) -> int | None:
+        """Find when the newest transfer was recorded; absent when there is none."""
+        newest = await self._session.exec(
+            select(TransferTable.recorded_ms)
+            .order_by(col(TransferTable.transfer_id).desc())
+            .limit(1)
+        )
+        return newest.first()
+
     async def imbalance(self) -> int:
         """Sum up by how much the programs' accounts fail to sum to 0: reads every account."""
         sums = await self._session.exec(

@@ -31,13 +31,17 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from server.application.idempotency import Answer, Done
 from server.application.reads import NOTHING, Reads
 from server.application.trail import TRAIL
+from server.application.under_way import ARRIVAL, Arrival, UnderWay, digests_of
 from server.application.unit import Refused, Unit
+from server.domain.clock import rfc3339
+from server.domain.clock_check import ClockCheck, ClockState
 from server.domain.errors import DeadlinePassedError, ServerBusyError, StorageUnavailableError
 from server.domain.fairness import FairQueue
 from server.domain.flags import Flag, every_flag
 from server.domain.peppers import Peppers
 from server.domain.program import Catalog
 from server.storage.databases import READERS, Database
+from server.storage.presence import Presence
 from server.storage.reads import SqlReader
 from server.storage.statements import Statements, dialect_of
 from server.storage.tally import Distribution, Tally
@@ -109,14 +113,36 @@ class Store:
         database: Where the data is.
         pepper: Secret that codes are digested with, or several of which one is current.
         writers: Connections that write at once; an embedded database always has one.
+        serves: Whether calls are served from it, rather than an operator's commands run: then
+            other servers are told of it, and its clock is compared.
+
+    Attributes:
+        under_way: The calls with a key that have arrived and may still take effect.
+        clock: What the server's clock is good for.
     """
 
-    def __init__(self, database: Database, pepper: bytes | Peppers, writers: int = 1) -> None:
+    def __init__(
+        self,
+        database: Database,
+        pepper: bytes | Peppers,
+        writers: int = 1,
+        *,
+        serves: bool = False,
+    ) -> None:
         self.catalog = Catalog(revision=-1)
+        self.under_way = UnderWay()
+        self.clock = ClockCheck()
         self._database = database
         statements = Statements(dialect_of(database.url.drivername))
         count = 1 if database.embedded else writers
-        self._writers = [Writer(database, statements, pepper) for _ in range(count)]
+        self._writers = [Writer(database, statements, pepper, self.clock) for _ in range(count)]
+        self._presence = (
+            Presence(database, self.under_way, self.clock)
+            if serves and not database.embedded
+            else None
+        )
+        self._watches_clock = serves and database.embedded
+        self._lost: list[tuple[Writer, int, Arrival]] = []
         self._idle = list(self._writers)
         self._waiting: FairQueue[Item] = FairQueue()
         self._arrivals: deque[Item] = deque()
@@ -146,6 +172,10 @@ class Store:
         for writer in self._writers:
             writer.start()
         await self.refresh_catalog()
+        if self._presence is not None:
+            await self._presence.__aenter__()
+        elif self._watches_clock:
+            await self._look_at_clock()
         self._poll = asyncio.create_task(self._keep_catalog_fresh())
         return self
 
@@ -154,6 +184,8 @@ class Store:
         self._poll.cancel()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._drained.wait(), CLOSE_WAIT_S)
+        if self._presence is not None:
+            await self._presence.__aexit__()
         for writer in self._writers:
             await self._loop.run_in_executor(None, writer.close)
         await self._readers.dispose()
@@ -188,8 +220,12 @@ class Store:
         trail = TRAIL.get()
         if trail is not None and trail.span is not None:
             trail.queued_ns = monotonic_ns()
+        # The work may go on when whoever made the call has long hung up.
+        arrival = ARRIVAL.get() if reads.remembered else None
+        if arrival is not None:
+            arrival.hold()
         self._drained.clear()
-        item = Item(work, reads, future, trail, self._loop.time())
+        item = Item(work, reads, future, trail, self._loop.time(), arrival)
         self._waiting.push(caller, item)
         self._arrivals.append(item)
         self._arrive()
@@ -294,6 +330,23 @@ class Store:
         if any(writer.replicated for writer in self._writers):
             await self.write(lambda _unit, _now: None, timeout_s)
 
+    async def is_under_way(self, scope: str, key: str, longest_s: float) -> bool:
+        """
+        Tell whether a call with this key is under way, here or on another server, or may be.
+
+        Whoever is told no, and then finds no kept answer, knows that no such call which had
+        arrived before the question will take effect.
+
+        Args:
+            scope: Whose key it is.
+            key: The idempotency key.
+            longest_s: How long to wait for other servers; what they do not tell by then is open.
+        """
+        digests = digests_of(scope, key)
+        if self.under_way.has(digests):
+            return True
+        return self._presence is not None and await self._presence.is_under_way(digests, longest_s)
+
     def stats(self) -> StoreStats:
         """Count what was done so far; any thread may ask."""
         return StoreStats(
@@ -326,8 +379,10 @@ class Store:
         Every commit looks at the catalogue, so this waits only when none succeeded for seconds.
 
         Raises:
+            ServerClockWrongError: The server's clock is too far off to serve anybody.
             StorageUnavailableError: The database can't be asked.
         """
+        self.clock.require_right()
         if self._catalog_age_s() <= CATALOG_AGE_MAX_S:
             return
         # A batch that is run again in parts commits long before it ends.
@@ -361,15 +416,38 @@ class Store:
             if catalog.revision > self.catalog.revision:
                 self.catalog = catalog
 
+    def serves(self) -> bool:
+        """Tell whether calls would be let in now: their keys are known, and the time is."""
+        self._take_up_catalog()
+        return (
+            self._catalog_age_s() <= CATALOG_AGE_MAX_S and self.clock.state is not ClockState.WRONG
+        )
+
+    async def _look_at_clock(self) -> None:
+        """Compare the clock of an embedded database's server with what it can be compared with."""
+        async with self.read() as reader:
+            newest_ms = await reader.newest_ms()
+        if newest_ms is not None and self.clock.is_behind(newest_ms):
+            log.warning("clock is behind what the store has recorded", recorded=rfc3339(newest_ms))
+        self.clock.watch()
+
     async def _keep_catalog_fresh(self) -> None:
         while True:
             await asyncio.sleep(CATALOG_POLL_S)
+            if self._watches_clock:
+                self._watch_clock()
             try:
                 await self.refresh_catalog()
             except Exception as problem:  # noqa: BLE001 - tried again in a second.
                 log.warning(
                     "catalogue not refreshed", reason=f"{type(problem).__name__}: {problem}"
                 )
+
+    def _watch_clock(self) -> None:
+        before = self.clock.state
+        state = self.clock.watch()
+        if state is not before:
+            log.error("clock was set", state=state.value, moved_s=self.clock.offset_ms / 1000)
 
     def _arrive(self) -> None:
         """Keep count of how many calls come, and how fast."""
@@ -406,6 +484,8 @@ class Store:
             item.taken = True
             if not item.future.done():
                 batch.append(item)
+            elif item.arrival is not None:
+                item.arrival.release()
         while self._arrivals and self._arrivals[0].taken:
             self._arrivals.popleft()
         if not batch:
@@ -433,6 +513,7 @@ class Store:
             fit = int(BATCH_MAX_S / each_s)
             self._batch_max = max(BATCH_MIN, min(BATCH_MAX, (self._batch_max + fit) // 2))
         self._take_up_catalog()
+        self._let_go(writer, batch)
         for item in batch:
             outcome = item.outcome
             if isinstance(outcome, Refused):
@@ -457,6 +538,23 @@ class Store:
             self._flags[flag.kind.value, flag.reason] += 1
             named = {"flag": flag.kind.value, "reason": flag.reason, **flag.about}
             log.warning("flagged", **named, **names_of([item]))
+
+    def _let_go(self, writer: Writer, batch: Sequence[Item]) -> None:
+        """Settle the calls of a batch that is done, but for those whose commit may yet come."""
+        if self._lost and self._database.embedded:
+            # Another commit has taken the place in the log where theirs may have been written.
+            for lost in [lost for lost in self._lost if lost[0].written > lost[1]]:
+                self._lost.remove(lost)
+                lost[2].release()
+        for item in batch:
+            if item.arrival is None:
+                continue
+            if not item.unsettled:
+                item.arrival.release()
+            elif self._database.embedded:
+                self._lost.append((writer, writer.written, item.arrival))
+            else:
+                self.under_way.unsettled.append(item.arrival)
 
     def _tell(self, refused: Refused, item: Item) -> None:
         """Log who must wait, without any digits."""

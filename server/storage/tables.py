@@ -478,3 +478,23 @@ class LimitTallyTable(SQLModel, table=True):
     name: str = Field(primary_key=True, sa_type=Text)
     shard: int = Field(primary_key=True, sa_type=Integer)
     amount: int = Field(sa_type=BigInteger)
+
+
+class ServerTable(SQLModel, table=True):
+    """
+    Servers of a PostgreSQL database that are running; see `presence.py`.
+
+    It tells of now, and is no part of a store: it is not copied, and empty after a crash.
+    """
+
+    __tablename__ = "server"
+    server_id: str = Field(primary_key=True, sa_type=Text)
+    clock: str = Field(sa_type=Text)
+    beat: int = Field(sa_type=BigInteger)
+    heard_ms: int = Field(sa_column=_instant())
+    offset_ms: int | None = Field(default=None, sa_type=BigInteger)
+    under_way: bytes = Field(sa_column=_bytes())
+
+
+OF_NOW = frozenset({str(ServerTable.__tablename__)})
+"""Tables that tell of now: no backup or copy has their rows."""

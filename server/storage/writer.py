@@ -25,8 +25,10 @@ import structlog
 
 from server.application.reads import Reads
 from server.application.trail import Stages, Trail
+from server.application.under_way import Arrival
 from server.application.unit import Unit
 from server.domain.clock import now_ms
+from server.domain.clock_check import ClockCheck
 from server.domain.errors import LoyaltyError, StorageUnavailableError
 from server.domain.peppers import Peppers
 from server.domain.program import Catalog
@@ -74,6 +76,8 @@ class Item:
         trail: The call's names; absent for work of the server's own.
         arrived_s: When it joined the queue, by the event loop's clock.
         taken: Whether it has left the queue.
+        arrival: Holds a call with a key under way; absent for other work.
+        unsettled: Whether its commit may still come through, though it counts as failed.
     """
 
     work: Callable[[Unit, int], Any]
@@ -81,9 +85,11 @@ class Item:
     future: asyncio.Future[Any]
     trail: Trail | None
     arrived_s: float
+    arrival: Arrival | None = None
     outcome: Any = None
     failed: bool = False
     taken: bool = False
+    unsettled: bool = False
 
     def fail(self, problem: Exception) -> None:
         """Keep why the call failed."""
@@ -107,9 +113,16 @@ class Writer:
         replicated: Whether commits wait for a synchronous standby, as of the last transaction.
         batch_calls: Calls that shared a commit, of the commits that changed anything.
         commit_s: Seconds such a commit took, until it was durable.
+        written: Commits so far that changed anything.
     """
 
-    def __init__(self, database: Database, statements: Statements, pepper: bytes | Peppers) -> None:
+    def __init__(
+        self,
+        database: Database,
+        statements: Statements,
+        pepper: bytes | Peppers,
+        clock: ClockCheck | None = None,
+    ) -> None:
         self.catalog = Catalog(revision=-1)
         self.catalog_read_ns = 0
         self.commits = 0
@@ -117,6 +130,8 @@ class Writer:
         self.replicated = False
         self.batch_calls = Tally(BATCH_BOUNDS)
         self.commit_s = Tally(COMMIT_BOUNDS_S)
+        self.written = 0
+        self._clock = clock or ClockCheck()
         self._database = database
         self._statements = statements
         self._pepper = pepper
@@ -204,7 +219,7 @@ class Writer:
         connection = self._connect()
         begun_ns = monotonic_ns()
         try:
-            begun = self._open(connection)
+            begun = self._open(connection, _registrations(batch))
             unit = UnitOfWork(
                 connection,
                 self._statements,
@@ -216,12 +231,16 @@ class Writer:
             )
             if self._statements.bulk:
                 prefetch(unit, connection, self._statements, [item.reads for item in batch])
-            if not self._work(unit, batch):
+            if not self._work(unit, batch, begun.registered):
                 self._roll_back()
                 self._confirm(begun)
                 return
             committing_ns = monotonic_ns()
-            self._commit(connection, unit, begun)
+            try:
+                self._commit(connection, unit, begun)
+            except Exception as problem:
+                _keep_unsettled(problem, batch, begun.name)
+                raise
             committed_ns = monotonic_ns()
         except psycopg.Error:
             # A pipeline that failed leaves driver and server of two minds about what is prepared.
@@ -235,6 +254,7 @@ class Writer:
         self.catalog = unit.catalog
         self.catalog_read_ns = begun_ns
         if unit.changes:
+            self.written += 1
             self.batch_calls.add(len(batch))
             self.commit_s.add((committed_ns - committing_ns) / 1e9)
         traced = tuple(
@@ -243,12 +263,16 @@ class Writer:
         for trail in traced:
             trail.stages = Stages(begun_ns, committing_ns, committed_ns, len(batch), traced)
 
-    def _work(self, unit: UnitOfWork, batch: list[Item]) -> bool:
+    def _work(self, unit: UnitOfWork, batch: list[Item], registered: frozenset[str]) -> bool:
         """Run the calls of a batch; answers whether there is something to commit."""
         now = now_ms()
         for item in batch:
             before = unit.changes
+            item.unsettled = False
             try:
+                if item.trail is not None:
+                    self._clock.require_right()
+                _require_registered(item, registered)
                 item.outcome = item.work(unit, now)
                 item.failed = False
             except LoyaltyError as refusal:
@@ -260,7 +284,8 @@ class Writer:
                     return False
         return True
 
-    def _open(self, connection: Any) -> Begun:
+    def _open(self, connection: Any, registrations: Sequence[str] = ()) -> Begun:
+        """Begin, and hold the rows by which the batch's calls are registered."""
         if not self._statements.bulk:
             connection.execute(self._begin)
             return Begun(connection.execute(self._statements.catalog_revision.sql).fetchone()[0])
@@ -268,7 +293,7 @@ class Writer:
         if self._locks_until_s is not None:
             left_s = max(self._locks_until_s - time.monotonic(), LOCK_WAIT_MIN_S)
         revision = self._statements.catalog_revision.sql
-        begun = postgresql.begin(connection, revision, self._shards, left_s)
+        begun = postgresql.begin(connection, revision, self._shards, left_s, registrations)
         self.replicated = begun.replicated
         return begun
 
@@ -366,6 +391,35 @@ class Writer:
             with contextlib.suppress(Exception):
                 self._connection.close()
             self._connection = None
+
+
+def _registrations(batch: Sequence[Item]) -> list[str]:
+    """Name what the calls of a batch are registered by, where they must be."""
+    return list({item.arrival.registration or "" for item in batch if item.arrival} - {""})
+
+
+def _require_registered(item: Item, registered: frozenset[str]) -> None:
+    """
+    Refuse a call whose server was taken to be gone since it arrived.
+
+    Others may have said that no such call is under way: it must not take effect any more.
+
+    Raises:
+        StorageUnavailableError: It was.
+    """
+    if item.arrival is not None:
+        registration = item.arrival.registration
+        if registration != "" and registration not in registered:
+            raise StorageUnavailableError
+
+
+def _keep_unsettled(problem: Exception, batch: Sequence[Item], transaction: str | None) -> None:
+    """Mark the calls of a batch whose commit may come through although it failed."""
+    known = isinstance(problem, psycopg.Error)
+    for item in batch:
+        item.unsettled = not known
+        if item.arrival is not None and not known:
+            item.arrival.transaction = transaction or ""
 
 
 def _status_of(connection: Any, transaction: str) -> str | None:

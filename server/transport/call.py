@@ -25,6 +25,7 @@ from server.application.idempotency import (
 from server.application.limits import Load, within_limits
 from server.application.reading import Reader
 from server.application.reads import Reads
+from server.application.under_way import UnderWay
 from server.application.unit import Refused, Unit
 from server.domain.clock import now_ms
 from server.domain.errors import DeadlinePassedError, FieldViolation, RequestInvalidError
@@ -35,6 +36,9 @@ R = TypeVar("R")
 
 DEADLINE_MAX_S = 4.5
 """Envoy and tills wait for 5 s: they must hear from the server before."""
+
+READ_S = 0.5
+"""Time that a look at what was committed may take."""
 
 USER_DATETIME_MAX = 64
 
@@ -50,6 +54,7 @@ class Storage(Protocol):
     """What the transport uses of the store."""
 
     catalog: Catalog
+    under_way: UnderWay
 
     async def write(
         self,
@@ -71,6 +76,12 @@ class Storage(Protocol):
 
     async def require_fresh_catalog(self) -> None:
         """Make sure that what operators changed a while ago is known."""
+
+    async def is_under_way(self, scope: str, key: str, longest_s: float) -> bool:
+        """Tell whether a call with this key is under way on any server, or may be."""
+
+    def serves(self) -> bool:
+        """Tell whether calls would be let in now."""
 
 
 @dataclass(slots=True)
@@ -186,6 +197,13 @@ class Call:
             await self.storage.confirm(self.left_s)
         except TimeoutError:
             raise DeadlinePassedError from None
+
+    async def is_under_way(self, idempotency_key: str) -> bool:
+        """Tell whether a call of the same partner with this key is under way, or may be."""
+        # What is left must do for a last look at what was committed.
+        longest_s = max(0.0, self.left_s - READ_S)
+        scope = idempotency_scope(self.key)
+        return await self.storage.is_under_way(scope, idempotency_key, longest_s)
 
     @property
     def left_s(self) -> float:

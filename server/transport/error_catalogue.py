@@ -339,6 +339,15 @@ ROWS: tuple[ErrorRow, ...] = (
         "TIMEOUT",
         "Timeout",
         "The request did not arrive within a second of its headers: send it again",
+    ),
+    ErrorRow(
+        e.ServerClockWrongError,
+        Code.UNAVAILABLE,
+        "SERVER_CLOCK_WRONG",
+        503,
+        "SERVICE_UNAVAILABLE",
+        "ServiceUnavailable",
+        "The server's clock is wrong: send the request again with the same idempotency key",
         retry_after_ms=1000,
     ),
     ErrorRow(

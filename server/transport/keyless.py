@@ -79,14 +79,11 @@ class Health:
         self._servicer = health.HealthServicer()
         self._watches = Places(WATCHES_MAX, WATCHES_OF_ONE_MAX)
 
-    async def serving(self, names: Sequence[str]) -> None:
-        """Report that these services take calls."""
+    async def show(self, names: Sequence[str], *, serves: bool) -> None:
+        """Report whether these services take calls."""
+        shown = health_pb2.HealthCheckResponse
         for name in names:
-            await self._servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
-
-    async def enter_graceful_shutdown(self) -> None:
-        """Report for good that no service takes calls."""
-        await self._servicer.enter_graceful_shutdown()
+            await self._servicer.set(name, shown.SERVING if serves else shown.NOT_SERVING)
 
     def handler(self) -> grpc.GenericRpcHandler[Any, Any]:
         """Give what serves Check and Watch."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 import resource
 from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
@@ -22,8 +24,16 @@ from loyalty.v1 import (
     session_service_pb2,
     transaction_service_pb2,
 )
+from server.application.idempotency import idempotency_scope
 from server.application.trail import Trail
-from server.domain.errors import LoyaltyError, ServerFailedError
+from server.application.under_way import ARRIVAL, Arrival
+from server.domain.errors import (
+    ApiKeyInvalidError,
+    ApiKeyMissingError,
+    LoyaltyError,
+    ServerFailedError,
+    StorageUnavailableError,
+)
 from server.domain.keys import ApiKey
 from server.transport.access_log import AccessLog
 from server.transport.addresses import authority
@@ -60,6 +70,11 @@ IDLE_MS = 300_000
 KEEPALIVE_MS = 60_000
 KEEPALIVE_TIMEOUT_MS = 10_000
 """How often a peer is asked whether it is still there, and how long it may take to tell."""
+LIVENESS = "liveness"
+"""Health of the process itself, which serves while it lives: what may restart it asks for this."""
+
+HEALTH_S = 0.25
+"""Seconds between two looks at whether calls are let in."""
 
 QUIET_S = 0.25
 """Time without a new call after which nobody is taken to send any more."""
@@ -74,6 +89,9 @@ SERVICES: tuple[ServiceDescriptor, ...] = (
     code_service_pb2.DESCRIPTOR.services_by_name["CodeService"],
     member_service_pb2.DESCRIPTOR.services_by_name["MemberService"],
 )
+
+HEALTH_NAMES = ("", *(service.full_name for service in SERVICES))
+"""What balancers ask for: whether calls are let in."""
 
 log = structlog.get_logger(__name__)
 
@@ -115,6 +133,9 @@ class LoyaltyServer:
         self._last_call = 0.0
         self._stopping: asyncio.Event | None = None
         self._health = Health()
+        self._watching: asyncio.Task[None] | None = None
+        self.serving: bool | None = None
+        """What balancers are told; nothing before the start."""
         self._server = grpc.aio.server(
             options=(
                 ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
@@ -165,8 +186,33 @@ class LoyaltyServer:
             else self._server.add_secure_port(address, credentials)
         )
         await self._server.start()
-        await self._health.serving(("", *(service.full_name for service in SERVICES)))
+        await self._health.show((LIVENESS,), serves=True)
+        await self._show_health(serves=self._store.serves())
+        self._watching = asyncio.create_task(self._watch_health())
         return bound
+
+    async def _show_health(self, *, serves: bool) -> None:
+        """Tell balancers whether calls are let in."""
+        if serves is self.serving:
+            return
+        self.serving = serves
+        await self._health.show(HEALTH_NAMES, serves=serves)
+
+    async def _watch_health(self) -> None:
+        """
+        Report NOT_SERVING while no call would be let in, and SERVING after.
+
+        Whoever is let in by another server need not be refused by this one.
+        """
+        while True:
+            await asyncio.sleep(HEALTH_S)
+            serves = self._store.serves()
+            if serves is not self.serving:
+                if serves:
+                    log.warning("serving again")
+                else:
+                    log.error("not serving: the catalogue is too old, or the clock is wrong")
+                await self._show_health(serves=serves)
 
     async def stop(self, notice_s: float, grace_s: float) -> None:
         """
@@ -177,7 +223,10 @@ class LoyaltyServer:
                 balancer has not noticed yet, and they are served for up to half of the grace.
             grace_s: Time the calls under way may take after that.
         """
-        await self._health.enter_graceful_shutdown()
+        if self._watching is not None:
+            self._watching.cancel()
+        # Not by the servicer's own shutdown: that would call a server dead that is ending well.
+        await self._show_health(serves=False)
         if notice_s:
             await asyncio.sleep(notice_s)
             grace_s -= await self._until_quiet(grace_s / 2)
@@ -232,6 +281,8 @@ class LoyaltyServer:
             loop = asyncio.get_running_loop()
             until_s = loop.time() + DEADLINE_MAX_S
             metadata, sent_twice = _plain(context)
+            # First of all: from here on nobody may be told that no such call is under way.
+            arrival = self._arrive(metadata, writes=writes)
             trail = self._tracing.begin(name, metadata)
             key: ApiKey | None = None
             outcome = OK
@@ -240,6 +291,7 @@ class LoyaltyServer:
             try:
                 await self._store.require_fresh_catalog()
                 key = authenticate(metadata, self._store.catalog, sandbox=self._sandbox)
+                _require_registered(arrival, key)
                 # Only now, so that the log names the caller that is refused.
                 require_role(key, name)
                 require_key_once(sent_twice)
@@ -251,9 +303,7 @@ class LoyaltyServer:
                 data = await receive(context)
                 await place.turn()
                 request = place.do(parse, request_class, data)
-                left_s = cast("float | None", context.time_remaining())
-                if left_s is not None:
-                    until_s = min(until_s, loop.time() + left_s)
+                until_s = min(until_s, loop.time() + _left_s(context))
                 call = Call(key, name, request, metadata, until_s, self._store, len(data))
                 answer = await place.watch(endpoint(request, call))
             except LoyaltyError as error:
@@ -271,17 +321,40 @@ class LoyaltyServer:
                 now = perf_counter()
                 if place is not None:
                     place.leave()
-                self._end(name, outcome, now - started, trail, key)
+                self._end(name, outcome, now - started, trail, key, arrival)
             if call.repeated:
                 await context.send_initial_metadata((("idempotent-replayed", "true"),))
             return answer
 
         return handle
 
+    def _arrive(self, metadata: Mapping[str, str], *, writes: bool) -> Arrival | None:
+        """Take note of a call that has arrived, if it writes and has an idempotency key."""
+        idempotency_key = metadata.get("idempotency-key") if writes else None
+        if idempotency_key is None:
+            ARRIVAL.set(None)
+            return None
+        scope = None
+        with contextlib.suppress(ApiKeyMissingError, ApiKeyInvalidError):
+            # The caller may be known only once the catalogue has been looked at.
+            key = authenticate(metadata, self._store.catalog, sandbox=self._sandbox)
+            scope = idempotency_scope(key)
+        arrival = self._store.under_way.enter(scope, idempotency_key)
+        ARRIVAL.set(arrival)
+        return arrival
+
     def _end(
-        self, method: str, outcome: str, seconds: float, trail: Trail, key: ApiKey | None
+        self,
+        method: str,
+        outcome: str,
+        seconds: float,
+        trail: Trail,
+        key: ApiKey | None,
+        arrival: Arrival | None,
     ) -> None:
         """Let go of a call, and tell everyone who keeps count of them."""
+        if arrival is not None:
+            arrival.release()
         self._under_way -= 1
         if self._stopping is not None and not self._under_way:
             self._stopping.set()
@@ -294,6 +367,26 @@ class LoyaltyServer:
 def _connections_max() -> int:
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return min(CONNECTIONS_MAX, files // 2)
+
+
+def _require_registered(arrival: Arrival | None, key: ApiKey) -> None:
+    """
+    Take note of whose call with an idempotency key it is, and refuse it if no server knows of us.
+
+    Raises:
+        StorageUnavailableError: This server is not registered with the others.
+    """
+    if arrival is None:
+        return
+    arrival.belongs_to(idempotency_scope(key))
+    if arrival.registration is None:
+        raise StorageUnavailableError
+
+
+def _left_s(context: Context) -> float:
+    """Give the time that the caller leaves, without end where it sets no deadline."""
+    left_s = cast("float | None", context.time_remaining())
+    return math.inf if left_s is None else left_s
 
 
 def _plain(context: Context) -> tuple[dict[str, str], list[str]]:

@@ -109,6 +109,18 @@ class Stats(Protocol):
         """What was let through, by kind and reason."""
 
 
+class ClockReading(Protocol):
+    """What is known of the server's clock."""
+
+    @property
+    def offset_ms(self) -> int:
+        """How far it is ahead of the database's."""
+
+    @property
+    def may_end(self) -> bool:
+        """Whether what is overdue may be ended by it."""
+
+
 class CallMetrics:
     """Counts and times calls; without a registry it does nothing."""
 
@@ -357,6 +369,30 @@ def _histogram(name: str, words: str, spread: Spread) -> HistogramMetricFamily:
     return family
 
 
+class _ServiceCollector:
+    """Reads whether calls are let in, and how far the clock is off, when it is asked for."""
+
+    def __init__(self, serving: Callable[[], bool], clock: ClockReading) -> None:
+        self._serving = serving
+        self._clock = clock
+
+    def collect(self) -> Iterator[Metric]:
+        """Give what holds now."""
+        yield GaugeMetricFamily(
+            "loyalty_serving", "1 while calls are let in, else 0.", int(self._serving())
+        )
+        yield GaugeMetricFamily(
+            "loyalty_clock_offset_seconds",
+            "How far the clock is ahead of the database's, or has moved by itself.",
+            self._clock.offset_ms / 1000,
+        )
+        yield GaugeMetricFamily(
+            "loyalty_clock_trusted",
+            "1 while what is overdue may be ended by the clock, else 0.",
+            int(self._clock.may_end),
+        )
+
+
 class Telemetry:
     """
     Measures, and serves the measurements to Prometheus on a port of its own.
@@ -392,6 +428,11 @@ class Telemetry:
             self.registry.register(_StoreCollector(stats))
             if file is not None:
                 self.registry.register(_FileCollector(file))
+
+    def watch_service(self, serving: Callable[[], bool], clock: ClockReading) -> None:
+        """Show whether calls are let in, and how far the clock is off."""
+        if self.registry is not None:
+            self.registry.register(_ServiceCollector(serving, clock))
 
     def watch_certificate(self, expires: Callable[[], float] | None) -> None:
         """Show when the certificate ends; plaintext has none, which never does."""

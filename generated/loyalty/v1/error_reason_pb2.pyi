@@ -41,6 +41,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     LIMIT_EXCEEDED: _ClassVar[ErrorReason]
     AMOUNT_BEYOND_LIMIT: _ClassVar[ErrorReason]
     REQUEST_NOT_RECEIVED: _ClassVar[ErrorReason]
+    SERVER_CLOCK_WRONG: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 REQUEST_INVALID: ErrorReason
 CORRELATION_ID_INVALID: ErrorReason
@@ -76,3 +77,4 @@ EMAIL_TAKEN: ErrorReason
 LIMIT_EXCEEDED: ErrorReason
 AMOUNT_BEYOND_LIMIT: ErrorReason
 REQUEST_NOT_RECEIVED: ErrorReason
+SERVER_CLOCK_WRONG: ErrorReason

@@ -219,9 +219,11 @@ class GetTransactionResponse(_message.Message):
         OUTCOME_UNSPECIFIED: _ClassVar[GetTransactionResponse.Outcome]
         OUTCOME_COMMITTED: _ClassVar[GetTransactionResponse.Outcome]
         OUTCOME_NEVER_SEEN: _ClassVar[GetTransactionResponse.Outcome]
+        OUTCOME_UNDER_WAY: _ClassVar[GetTransactionResponse.Outcome]
     OUTCOME_UNSPECIFIED: GetTransactionResponse.Outcome
     OUTCOME_COMMITTED: GetTransactionResponse.Outcome
     OUTCOME_NEVER_SEEN: GetTransactionResponse.Outcome
+    OUTCOME_UNDER_WAY: GetTransactionResponse.Outcome
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     TRANSACTION_FIELD_NUMBER: _ClassVar[int]
     IDENTIFY_FIELD_NUMBER: _ClassVar[int]

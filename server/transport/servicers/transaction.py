@@ -101,17 +101,19 @@ class TransactionServicer:
         """See the contract."""
         committed = pb.GetTransactionResponse.OUTCOME_COMMITTED
         response = pb.GetTransactionResponse(outcome=committed)
-        async with call.read() as reader:
-            if request.loyalty_transaction_id:
+        if request.loyalty_transaction_id:
+            async with call.read() as reader:
                 entry = await get_transaction(reader, call.key, request.loyalty_transaction_id)
                 response.transaction.CopyFrom(_transaction(entry))
-                return response.SerializeToString()
-            remembered = await get_remembered(reader, call.key, request.idempotency_key)
-            if remembered is None:
-                response.outcome = pb.GetTransactionResponse.OUTCOME_NEVER_SEEN
-            else:
-                require_role(call.key, remembered.method)
-                await _tell_answer(response, remembered, partial(get_transaction, reader, call.key))
+        elif not await _tell_outcome(response, request.idempotency_key, call):
+            under_way = await call.is_under_way(request.idempotency_key)
+            # What was settled while that was found out can be seen only now.
+            if not await _tell_outcome(response, request.idempotency_key, call):
+                response.outcome = (
+                    pb.GetTransactionResponse.OUTCOME_UNDER_WAY
+                    if under_way
+                    else pb.GetTransactionResponse.OUTCOME_NEVER_SEEN
+                )
         return response.SerializeToString()
 
 
@@ -142,6 +144,19 @@ def _fingerprint(request: pb.ValidateRequest | pb.UpdateRequest) -> bytes:
         payment.ClearField("cc_token")
     meaning.DiscardUnknownFields()
     return hashlib.sha256(meaning.SerializeToString(deterministic=True)).digest()
+
+
+async def _tell_outcome(
+    response: pb.GetTransactionResponse, idempotency_key: str, call: Call
+) -> bool:
+    """Tell what a call with this key was answered; returns whether one took effect."""
+    async with call.read() as reader:
+        remembered = await get_remembered(reader, call.key, idempotency_key)
+        if remembered is None:
+            return False
+        require_role(call.key, remembered.method)
+        await _tell_answer(response, remembered, partial(get_transaction, reader, call.key))
+    return True
 
 
 async def _tell_answer(

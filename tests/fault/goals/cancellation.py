@@ -373,7 +373,7 @@ class Bench:
 _compiled: dict[str, Statements] = {}
 
 
-def _statements(dialect: Dialect) -> Statements:
+def statements_once(dialect: Dialect) -> Statements:
     """Compile every statement once: many stores are opened."""
     if dialect.name not in _compiled:
         _compiled[dialect.name] = Statements(dialect)
@@ -452,7 +452,7 @@ class Cancellation:
         async with AsyncExitStack() as stack:
             bench = await self._open(url, stack)
             await put_program(bench.store)
-            await bench.store.write(_put_guest)
+            await bench.store.write(put_guest)
             await bench.store.refresh_catalog()
             request = await prepare(bench)
             if form is Form.REPEAT:
@@ -542,7 +542,7 @@ class Cancellation:
         gate = Gate()
         database: Any = _GatedDatabase(Database.from_text(url), gate)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(store_module, "Statements", _statements)
+            patch.setattr(store_module, "Statements", statements_once)
             opened = Store(database, PEPPER)
         store = await stack.enter_async_context(opened)
         return Bench(store, gate, self._chance, handlers(store))
@@ -608,7 +608,8 @@ class Knife:
         self.bench.gate.open()
 
 
-def _put_guest(unit: Unit, now_ms: int) -> None:
+def put_guest(unit: Unit, now_ms: int) -> None:
+    """Make the key that calls are made with, and the guest they are about."""
     create_key(unit, CreateKey(PROGRAM_ID, "till", Role.ADMIN, secret=SECRET), now_ms)
     add_member(unit, now_ms, POINTS, GUEST)
 

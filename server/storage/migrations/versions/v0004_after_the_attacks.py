@@ -17,10 +17,12 @@ def upgrade() -> None:
     _add_orders()
     _count_for_limits()
     _add_regulars()
+    _add_servers()
 
 
 def downgrade() -> None:
     """Take the change back."""
+    _drop_servers()
     _drop_regulars()
     _drop_limit_counts()
     _drop_orders()
@@ -148,3 +150,25 @@ def _add_regulars() -> None:
 def _drop_regulars() -> None:
     op.drop_table("code_regular")
     op.drop_table("code_month")
+
+
+# --- Servers that are running -------------------------------------------------------------------
+
+
+def _add_servers() -> None:
+    """Let the servers of a database know of each other; nothing of it must outlive a crash."""
+    unlogged = ["UNLOGGED"] if op.get_bind().dialect.name == "postgresql" else []
+    op.create_table(
+        "server",
+        sa.Column("server_id", sa.Text(), primary_key=True),
+        sa.Column("clock", sa.Text(), nullable=False),
+        sa.Column("beat", sa.BigInteger(), nullable=False),
+        sa.Column("heard_ms", sa.BigInteger(), nullable=False),
+        sa.Column("offset_ms", sa.BigInteger(), nullable=True),
+        sa.Column("under_way", sa.LargeBinary(), nullable=False),
+        prefixes=unlogged,
+    )
+
+
+def _drop_servers() -> None:
+    op.drop_table("server")
