@@ -15,61 +15,79 @@ local STREAMS = { -- Their routes bound them; they have no whole message to wait
 local PREFIX = 5 -- One byte that tells whether the message is compressed, four its length.
 local CALLER = "loyalty.gate" -- dynamic metadata: who called, for the response side
 
--- Calls refused for their key or their form, before strangers have to wait: of one address, and of
--- all. Each may have so many at once, and so many more a second.
-local OF_ADDRESS = { burst = 200, a_second = 100 }
-local OF_ALL = { burst = 400, a_second = 200 }
 local REMEMBERED_MAX = 10000 -- keys, and addresses; the oldest go first
+local LARGE = 65536 -- Bytes of a body; no order of an ordinary visit comes near.
 
 local bit = require("bit")
 
--- A table that forgets: half of what it holds at least, the newest, is always there.
+-- A table that forgets: half of what it may hold, the newest, is always there.
 local function new_memory()
-  local memory = { new = {}, old = {}, count = 0 }
+  local new, old, count = {}, {}, 0
+  local memory = {}
   function memory.get(name)
-    return memory.new[name] or memory.old[name]
+    return new[name] or old[name]
   end
   function memory.put(name, value)
-    if memory.new[name] == nil then
-      memory.count = memory.count + 1
-      if memory.count > REMEMBERED_MAX then
-        memory.new, memory.old, memory.count = {}, memory.new, 1
+    if new[name] == nil then
+      count = count + 1
+      if count > REMEMBERED_MAX / 2 then
+        new, old, count = {}, new, 1
       end
     end
-    memory.new[name] = value
+    new[name] = value
   end
   function memory.forget(name)
-    memory.new[name], memory.old[name] = nil, nil
+    new[name], old[name] = nil, nil
   end
   return memory
 end
 
-local known = new_memory() -- digests of keys that have worked
-local wrong = new_memory() -- for each address, what it has been refused of late
-local all_wrong = { count = 0, since = 0 }
-
--- How much is left of what was refused, after what time has made up for.
-local function drain(found, rate, now)
-  found.count = math.max(0, found.count - (now - found.since) * rate.a_second)
-  found.since = now
-  return found.count
+-- Counts something for each name, and lets time make up for it.
+local function new_limit(burst, a_second)
+  local memory = new_memory()
+  local limit = {}
+  local function drained(name, now)
+    local found = memory.get(name) or { count = 0, since = now }
+    found.count = math.max(0, found.count - (now - found.since) * a_second)
+    found.since = now
+    return found
+  end
+  function limit.is_reached(name, now)
+    return memory.get(name) and drained(name, now).count >= burst
+  end
+  function limit.add(name, amount, now)
+    local found = drained(name, now)
+    found.count = found.count + amount
+    memory.put(name, found)
+  end
+  return limit
 end
 
-local function must_wait(address, now)
-  if drain(all_wrong, OF_ALL, now) >= OF_ALL.burst then
+local known = new_memory() -- digests of keys that have worked
+-- Calls of strangers that were refused for their key or their form: of an address, and of all.
+local wrong, all_wrong = new_limit(200, 100), new_limit(400, 200)
+-- Bytes of large bodies: of a key that is known or an address that has none, and of all strangers.
+-- To read one takes the worker up to 25 ms.
+local large, all_large = new_limit(16777216, 4194304), new_limit(33554432, 8388608)
+local ALL = "all"
+
+local function must_wait(caller, address, bytes, now)
+  if bytes > LARGE and large.is_reached(known.get(caller) and caller or address, now) then
     return true
   end
-  local found = wrong.get(address)
-  return found and drain(found, OF_ADDRESS, now) >= OF_ADDRESS.burst
+  return not known.get(caller)
+    and (
+      wrong.is_reached(address, now)
+      or all_wrong.is_reached(ALL, now)
+      or bytes > LARGE and all_large.is_reached(ALL, now)
+    )
 end
 
-local function count_wrong(address, now)
-  local found = wrong.get(address) or { count = 0, since = now }
-  drain(found, OF_ADDRESS, now)
-  found.count = found.count + 1
-  wrong.put(address, found)
-  drain(all_wrong, OF_ALL, now)
-  all_wrong.count = all_wrong.count + 1
+local function count_large(caller, address, bytes, now)
+  large.add(known.get(caller) and caller or address, bytes, now)
+  if not known.get(caller) then
+    all_large.add(ALL, bytes, now)
+  end
 end
 
 -- 32 bits of a key: enough to know it again, and of no use to anybody who finds them (FNV-1a).
@@ -119,9 +137,14 @@ function envoy_on_request(handle)
   local key = given(headers, "x-api-key") or given(headers, "authorization")
   if key then
     local caller, address = digest(key), network(headers:get("x-envoy-external-address") or "")
-    if not known.get(caller) and must_wait(address, os.time()) then
+    -- The buffer before us has counted a body whose length was not announced.
+    local bytes, now = tonumber(headers:get("content-length") or 0) or 0, os.time()
+    if must_wait(caller, address, bytes, now) then
       handle:respond({ [":status"] = "429" }, "")
       return
+    end
+    if bytes > LARGE then
+      count_large(caller, address, bytes, now)
     end
     handle:streamInfo():dynamicMetadata():set(CALLER, "call", caller .. " " .. address)
   -- A browser asks without a key whether it may call; the JSON door says no.
@@ -150,6 +173,7 @@ function envoy_on_response(handle)
   if status == "200" and (grpc_status or "0") == "0" then
     known.put(caller, true)
   elseif (unknown or status == "400" or grpc_status == "3") and not known.get(caller) then
-    count_wrong(address, os.time())
+    wrong.add(address, 1, os.time())
+    all_wrong.add(ALL, 1, os.time())
   end
 end

@@ -32,6 +32,7 @@ SESSION = "/client/users/anonymous/sessions"
 VALIDATE = "/loyalty/transaction/pos/validate/"
 LINES = 500
 SLACK_S = 3.0
+IDLE = 3000
 OPEN_MIN = 2000
 """More calls than the server and Envoy's breakers let under way."""
 
@@ -154,7 +155,7 @@ async def admin_changes_nothing(edge: Edge) -> None:
     assert answer.status == 503, answer
     entries = json.loads(await edge.front.envoy.ask("/runtime"))["entries"]
     assert {name: entry["final_value"] for name, entry in entries.items()} == {
-        "envoy.resource_limits.listener.edge.connection_limit": "10000",
+        "envoy.resource_limits.listener.edge.connection_limit": "40000",
         "overload.premature_reset_total_stream_count": "500",
         "overload.premature_reset_min_stream_lifetime_seconds": "1",
     }
@@ -483,6 +484,27 @@ async def connections_are_limited(edge: Edge) -> None:
             writer.close()
 
 
+async def idle_connections_make_room(edge: Edge) -> None:
+    """As memory runs out, connections that do nothing are closed within seconds, not minutes."""
+
+    def small(config: dict[str, Any]) -> None:
+        monitor = config["overload_manager"]["resource_monitors"][0]
+        monitor["typed_config"]["max_heap_size_bytes"] = 128 * 1024 * 1024
+
+    async with edge.before_stand_in(small) as (_, envoy), asyncio.timeout(60):
+        held = [await asyncio.open_connection(HOME, envoy.http_port) for _ in range(IDLE)]
+        try:
+            for _, writer in held:
+                writer.write(PREFACE)
+            name = "http.edge.downstream_cx_idle_timeout"
+            while await stat(envoy, name) < IDLE // 2:
+                assert (await get(envoy.http_port)).status == 200
+                await asyncio.sleep(0.1)
+        finally:
+            for _, writer in held:
+                writer.transport.abort()
+
+
 async def slow_callers_are_cut(edge: Edge) -> None:
     """Headers that drip for 3 s, or a body for 5 s, are answered 408 and the connection ends."""
 
@@ -669,6 +691,7 @@ ATTACKS = (
     Attack("an open breaker is 503, a stuck server 504", open_breaker_is_503),
     Attack("a full heap refuses calls", full_heap_refuses_calls),
     Attack("connections are limited", connections_are_limited),
+    Attack("idle connections make room", idle_connections_make_room),
     Attack("slow callers are cut", slow_callers_are_cut),
     Attack("silence and slow handshakes are cut", slow_handshakes_are_cut),
     Attack("rapid resets are cut", rapid_resets_are_cut),

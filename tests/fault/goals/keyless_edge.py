@@ -20,6 +20,7 @@ from tests.fault.edge_attacks import stat
 from tests.fault.goal import SQLITE, Goal, Trial
 from tests.fault.keyless_calls import KEYLESS, WRONG_KEYS, Attacker
 from tests.support.banks import SECRET, ServerProcess, prepare_bank, process_environment
+from tests.support.edge_parts import script_errors
 from tests.support.http import HttpClient
 from tests.support.server import Caller
 
@@ -29,9 +30,14 @@ RATE = 1000.0
 TILL_S = 0.05
 WARM_S = 0.3
 SOON_S = 1.0
+SOON_SHORT_S = 10.0
+"""Beside other tests a machine may be busy for seconds: what is refused or held shows then too."""
+
 SERVED_MIN = 0.99
 PLACE_MAX_S = 1.0
-GROWTH_MAX_MIB = 300
+GROWTH_MAX_MIB = {"server": 100, "Envoy": 1024}
+"""More than this Envoy's own overload manager does not let it take."""
+
 ACTIVE = "cluster.loyalty.upstream_rq_active"
 
 
@@ -41,6 +47,7 @@ class _Tills:
 
     http_port: int
     member: str
+    soon_s: float
     took_s: list[float] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
     closed: bool = False
@@ -60,7 +67,9 @@ class _Tills:
         outcome = await call
         seconds = time.perf_counter() - started
         self.took_s.append(seconds)
-        self.outcomes[f"{door} {outcome}" if outcome or seconds > SOON_S else "served"] += 1
+        self.outcomes[
+            f"{door} {outcome or 'late'}" if outcome or seconds > self.soon_s else "served"
+        ] += 1
 
     async def _over_json(self) -> str:
         client = HttpClient("127.0.0.1", self.http_port)
@@ -123,6 +132,7 @@ async def run(trial: Trial) -> None:
         floods = {**{name: (call,) for name, call in kinds.items()}, **floods}
     async with _open(trial) as (server, envoy, member):
         await asyncio.to_thread(uvloop.run, _floods(trial, floods, server, envoy, member))
+        trial.problems += script_errors(envoy)
     trial.figure("kinds of calls", len(kinds))
 
 
@@ -133,17 +143,19 @@ async def _floods(
     envoy: EnvoyProcess,
     member: str,
 ) -> None:
-    await _beside(_Tills(envoy.http_port, member), asyncio.sleep(WARM_S))
+    soon_s = trial.choose(SOON_S, SOON_SHORT_S)
+    await _beside(_Tills(envoy.http_port, member, soon_s), asyncio.sleep(WARM_S))
     before = {pid: memory_mib(pid) for pid in (server.pid, envoy.pid)}
     served, calls, costliest = 1.0, 0, ("", 0.0)
     for name, sent in floods.items():
-        tills, attacker = _Tills(envoy.http_port, member), Attacker(envoy.http_port, sent)
+        tills = _Tills(envoy.http_port, member, soon_s)
+        attacker = Attacker(envoy.http_port, sent)
         cpu, server_cpu = _cpu_s(envoy.pid), _cpu_s(server.pid)
         await _beside(tills, attacker.attack(RATE, trial.choose(5.0, 1.0)))
         ms = 1000 * (_cpu_s(envoy.pid) - cpu) / attacker.sent
         server_ms = 1000 * (_cpu_s(server.pid) - server_cpu) / attacker.sent
         await asyncio.sleep(PLACE_MAX_S)
-        held = await stat(envoy, ACTIVE)
+        held = await _until_none_held(envoy, trial.choose(0.0, 3.0))
         await attacker.close()
         trial.say(
             f"{name}: {attacker.sent} calls, {tills.outcomes.total()} of tills, "
@@ -162,7 +174,17 @@ async def _floods(
         os.kill(pid, 0)
         growth = memory_mib(pid) - before[pid]
         trial.figure(f"{name} MiB more", round(growth))
-        trial.require(growth < GROWTH_MAX_MIB, f"{name}'s memory grew by {growth:.0f} MiB")
+        trial.require(growth < GROWTH_MAX_MIB[name], f"{name}'s memory grew by {growth:.0f} MiB")
+
+
+async def _until_none_held(envoy: EnvoyProcess, patience_s: float) -> int:
+    """Give the calls that servers still have; where told, wait for a busy machine to end them."""
+    until = time.monotonic() + patience_s
+    while True:
+        held = await stat(envoy, ACTIVE)
+        if not held or time.monotonic() >= until:
+            return held
+        await asyncio.sleep(0.1)
 
 
 async def _beside(tills: _Tills, work: Awaitable[None]) -> None:
