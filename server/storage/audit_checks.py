@@ -344,6 +344,17 @@ CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
         """,
     ),
     Check(
+        "member_email",
+        "of member {row_key} is not of a member of its program who gave an e-mail address",
+        """
+        SELECT member_number AS row_key
+        FROM member_email LEFT JOIN member ON member.number = member_number
+          AND member.program_id = member_email.program_id AND member.email IS NOT NULL
+        WHERE member.number IS NULL
+        ORDER BY member_number
+        """,
+    ),
+    Check(
         "code",
         "of member {row_key} is claimed by transaction {transaction_id}, which is not the member's",
         """

@@ -264,6 +264,13 @@ def test_changed_account_is_named(lived_url: str, change: str, what: str) -> Non
         ("UPDATE redemption SET voided_ms = 1 WHERE voided_ms IS NULL", "redemption"),
         ("UPDATE redemption SET quantity = 2 WHERE voided_ms IS NULL", "incentive_usage"),
         ("UPDATE incentive_usage SET quantity = quantity + 1", "incentive_usage"),
+        (
+            """DELETE FROM redemption WHERE transaction_id IN (SELECT transaction_id
+            FROM loyalty_transaction WHERE receipt_digest IS NOT NULL AND status = 2)""",
+            "incentive_usage",
+        ),
+        ("UPDATE member_email SET program_id = 'other'", "member_email"),
+        ("UPDATE member_email SET member_number = 1", "member_email"),
         ("UPDATE code SET transaction_id = 'none' WHERE status = 2", "code"),
     ],
 )

@@ -12,8 +12,10 @@ from server.application.apply_program import ApplyProgram, apply_program
 from server.application.enroll_member import EnrollMember, enroll_member
 from server.domain.errors import EmailTakenError, RequestInvalidError
 from server.domain.records import Member
+from server.storage.databases import Database
+from server.storage.migrate import downgrade, migrate
 from server.storage.store import Store
-from tests.support.ledger import audit, count_rows
+from tests.support.ledger import audit, count_rows, rows
 from tests.support.orders import DAY_MS
 from tests.support.programs import KEY, demo_program, other_program
 from tests.support.stores import demo_store, open_store
@@ -117,3 +119,27 @@ async def test_guest_of_tomorrow_is_refused_where_the_program_says_so(database_u
         await enroll(store, guest(birth_date="2023-11-15"), late_ms)
         await enroll(store, guest(birth_date="2023-11-16"), late_ms + 1)
     assert count_rows(database_url, "member") == 3
+
+
+async def test_addresses_of_an_older_schema_are_taken_as_well(database_url: str) -> None:
+    """The first member of each is found again, in members of any number, whatever their case."""
+    database = Database.from_text(database_url)
+    async with demo_store(database_url) as store:
+        for email in ("zoe@example.com", "ZOE@example.com", None, "", "noor@example.com"):
+            await enroll(store, guest(email))
+    before = _kept(database_url)
+    assert len(before) == 2
+    downgrade(database, "0003")
+
+    migrate(database)
+
+    assert _kept(database_url) == before
+
+
+def _kept(database_url: str) -> set[tuple[str, str]]:
+    found = rows(
+        database_url,
+        "SELECT member_email.email, loyalty_id FROM member_email "
+        "JOIN member ON number = member_number",
+    )
+    return {(row.email, row.loyalty_id) for row in found}

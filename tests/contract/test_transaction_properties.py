@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,12 +17,20 @@ from server.application.adjust_points import AdjustPoints, adjust_points
 from server.application.apply_program import ApplyProgram, apply_program
 from server.application.enroll_member import new_member
 from server.application.unit import Unit
-from server.domain.basket import AppliedDiscount, Basket, BasketLine, Payment
+from server.domain.basket import (
+    AppliedDiscount,
+    Basket,
+    BasketLine,
+    Payment,
+    as_catalogued,
+    incentive_uses,
+)
 from server.domain.clock import parse_rfc3339
 from server.domain.errors import (
     LoyaltyError,
     PointsInsufficientError,
     ReceiptAlreadyClaimedError,
+    ReceiptExpiredError,
     ReceiptNotFoundError,
     RulesFailedError,
     TransactionNotClaimableError,
@@ -40,6 +48,7 @@ from tests.support.orders import (
     DAY_MS,
     PENDING,
     SANDWICH,
+    START_MS,
     TWENTY_PERCENT,
     Till,
     basket,
@@ -53,6 +62,7 @@ from tests.support.stores import open_store
 
 MEMBERS = 3
 COSTS = {COFFEE: 800, SANDWICH: 1200, COOKIE: 300, TWENTY_PERCENT: 0}
+REWARDS = {COFFEE, SANDWICH, COOKIE}
 COOKIES_PER_ORDER, COOKIES_PER_MEMBER = 2, 6
 VOID = TransactionStatus.VOID
 UNCLAIMED = TransactionStatus.UNCLAIMED
@@ -80,6 +90,7 @@ class Visit:
     guest: Guest | None
     status: TransactionStatus
     expires_ms: int = 0
+    opened_ms: int = 0
     held: int = 0
     earned: int = 0
     burned: int = 0
@@ -172,7 +183,8 @@ class World:
         visit.held = cost
         visit.expires_ms = self.till.now_ms + DAY_MS if status is PENDING else visit.expires_ms
         if status is CLAIMED:
-            visit.earned = sum(line.price or 0 for line in content.lines) * 10 // 100
+            paid = [line for line in content.lines if line.incentive_id not in REWARDS]
+            visit.earned = sum(line.price or 0 for line in paid) * 10 // 100
             visit.burned, visit.held, visit.cookies = cost, 0, cookies
             guest.held -= cost
             guest.cookies += cookies
@@ -223,6 +235,7 @@ class World:
                 recorded.transaction_id,
                 None,
                 UNCLAIMED,
+                opened_ms=self.till.now_ms,
                 earned=price // 10,
                 receipt_code=recorded.receipt_code,
             )
@@ -236,6 +249,9 @@ class World:
             assert not visit.receipt_code or visit.status is VOID
         except ReceiptAlreadyClaimedError:
             assert visit.status is CLAIMED
+        except ReceiptExpiredError:
+            assert visit.status is UNCLAIMED
+            assert self.till.now_ms - visit.opened_ms > 30 * DAY_MS
         else:
             assert visit.status is UNCLAIMED
             visit.status, visit.guest = CLAIMED, guest
@@ -294,6 +310,12 @@ def _earn(guest: Guest, points: int) -> None:
 lines = st.one_of(
     st.builds(item, st.integers(0, 30_000)),
     st.builds(reward, st.sampled_from([COFFEE, SANDWICH, COOKIE]), st.integers(1, 2)),
+    # A till may call a reward an offer and give it a price: it costs points and earns none.
+    st.builds(
+        lambda name, price: replace(offer(name), price=price),
+        st.sampled_from([COFFEE, COOKIE]),
+        st.integers(0, 30_000),
+    ),
     st.just(offer(TWENTY_PERCENT)),
 )
 baskets = st.lists(lines, max_size=4).map(lambda some: basket(*some))
@@ -392,9 +414,9 @@ INCENTIVES = [
 
 
 @st.composite
-def orders(draw: st.DrawFn) -> Basket:
+def orders(draw: st.DrawFn, of: Sequence[str] = INCENTIVES) -> Basket:
     """Any products with one or two incentives, under their true or the other kind."""
-    names = draw(st.lists(st.sampled_from(INCENTIVES), min_size=1, max_size=2))
+    names = draw(st.lists(st.sampled_from(of), min_size=1, max_size=2))
     products = st.builds(
         BasketLine,
         st.just("1"),
@@ -409,7 +431,7 @@ def orders(draw: st.DrawFn) -> Basket:
         st.sampled_from(PLUS),
         st.sampled_from(["reward", "offer"]),
         st.integers(1, 3),
-        st.just(0),
+        st.sampled_from([0, 0, 755]),
         incentive_id=st.sampled_from(names),
     )
     discounts = st.builds(AppliedDiscount, st.sampled_from(names), st.none(), st.just("702"))
@@ -475,6 +497,79 @@ def test_clean_validation_means_that_the_claim_succeeds(
             assert {failure.rule_id for failure in validated.failures} == {"point-balance"}
         else:
             assert claimed == validated
+
+    _run(sqlite, life)
+
+
+OFFERS = [name for name in INCENTIVES if demo_program().incentives[name].kind == "offer"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    born=st.sampled_from([None, "1990-11-14", "1990-03-01"]),
+    enrolled=st.sampled_from(["2021-06-01", "2022-06-01"]),
+    before=st.lists(orders(OFFERS), max_size=2),
+    now_ms=st.integers(0, 900).map(lambda days: START_MS + days * DAY_MS),
+    gap_ms=st.sampled_from([0, DAY_MS, 30 * DAY_MS]),
+    content=orders(OFFERS),
+    circumstances=st.fixed_dictionaries(
+        {
+            "store_id": st.sampled_from([9999, 1001, 1099]),
+            "service_mode": st.sampled_from(["EAT_IN", "DRIVE_THRU"]),
+        }
+    ),
+)
+def test_receipt_counts_what_a_claim_would(
+    sqlite: Sqlite,
+    born: str | None,
+    enrolled: str,
+    before: list[Basket],
+    now_ms: int,
+    gap_ms: int,
+    content: Basket,
+    circumstances: dict[str, Any],
+) -> None:
+    """
+    Offers hold for a receipt exactly where they hold for a guest who identifies for the order.
+
+    What holds counts, what does not counts for nothing, and a receipt earns on what holds.
+    """
+    program = demo_program()
+
+    async def life(store: Store) -> None:
+        await put_program(store)
+        till = Till(store, now_ms=now_ms)
+        guest = await _guest(store, 0, born, enrolled)
+        for earlier in before:
+            transaction = await till.identify(guest)
+            await _outcome(till.update(transaction, CLAIMED, earlier))
+        transaction = await till.identify(guest)
+        judged = await _outcome(till.validate(transaction, CLAIMED, content, **circumstances))
+        failures = judged.failures if isinstance(judged, RulesFailedError) else ()
+        broken = {failure.incentive_id for failure in failures}
+        read = as_catalogued(content, program)
+        recorded = await till.unclaimed(content, **circumstances)
+        till.now_ms += gap_ms
+
+        told = await till.claim_receipt(guest, recorded.receipt_code)
+
+        def counted(unit: Unit, _now_ms: int) -> dict[str, int]:
+            claimed = unit.transaction(recorded.transaction_id)
+            assert claimed is not None
+            return {one.incentive_id: one.quantity for one in unit.redemptions_of(claimed)}
+
+        assert await store.write(counted) == {
+            use.incentive.incentive_id: use.quantity
+            for use in incentive_uses(read, program)
+            if use.incentive.incentive_id not in broken
+        }
+        worth = sum(
+            (line.price or 0) * line.quantity
+            for line in read.lines
+            if line.incentive_id not in broken and line.product_id != "9901"
+        )
+        loyalty = program.stores[circumstances["store_id"]].loyalty_enabled
+        assert told.result.earned_points == worth // 10 * loyalty
 
     _run(sqlite, life)
 

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from server.application.adjust_points import AdjustPoints, adjust_points
+from server.application.basket_records import basket_to_json
 from server.application.claim_receipt import ClaimReceipt, claim_receipt
 from server.application.create_key import CreateKey, create_key
+from server.application.enroll_member import EnrollMember, enroll_member
 from server.application.identify_member import Identified, identify_member
 from server.application.order_review import Order
 from server.application.record_unclaimed import RecordUnclaimed, record_unclaimed
@@ -48,6 +50,8 @@ async def live(database_url: str) -> None:
         await issue(store, regular)
         await _cancel_claims(store, await enroll(store, 1600))
         await _receipts(store, await enroll(store))
+        guest = EnrollMember(KEY, "Guest", "guest@example.com", None, "1990-02-28")
+        await store.write(lambda unit, now: enroll_member(unit, guest, now))
 
 
 async def _identify(store: Store, loyalty_id: str) -> str:
@@ -95,9 +99,9 @@ async def _cancel_claims(store: Store, loyalty_id: str) -> None:
 
 async def _receipts(store: Store, loyalty_id: str) -> None:
     """Record three orders without a guest: one waits, one is claimed, one is cancelled."""
-    command = RecordUnclaimed(
-        KEY, "till", "takeout", identify_command("").point_of_sale, _basket(_MEAL), "{}"
-    )
+    order = _basket(_MEAL, _HASH_BROWN, replace(_HASH_BROWN, incentive_id="nothing"))
+    vendor = identify_command("").point_of_sale
+    command = RecordUnclaimed(KEY, "till", "takeout", vendor, order, basket_to_json(order))
     for use in ("wait", "claim", "void"):
         done = await store.write(lambda unit, now: record_unclaimed(unit, command, now))
         if use == "claim":

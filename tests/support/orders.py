@@ -164,11 +164,13 @@ class Till:
         """Cancel a transaction."""
         return await self.call(void_transaction, VoidTransaction(self.key, transaction_id))
 
-    async def unclaimed(self, content: Basket) -> Any:
+    async def unclaimed(
+        self, content: Basket, *, store_id: int = 9999, service_mode: str = "EAT_IN"
+    ) -> Any:
         """Record an order without a guest; answers the result with its receipt code."""
-        pos = PointOfSale("1", 9999, "Partner", None, None, None)
+        pos = PointOfSale("1", store_id, "Partner", None, None, None)
         command = RecordUnclaimed(
-            self.key, "RESTAURANT", "EAT_IN", pos, content, basket_to_json(content)
+            self.key, "RESTAURANT", service_mode, pos, content, basket_to_json(content)
         )
         return (await self.call(record_unclaimed, command)).result
 

@@ -76,24 +76,27 @@ def _add_orders() -> None:
 def _keep_emails() -> None:
     """Keep the first member of each e-mail address; databases do not agree on how to fold one."""
     connection = op.get_bind()
-    member = sa.table("member", sa.column("number"), sa.column("program_id"), sa.column("email"))
-    kept = sa.table(
-        "member_email", sa.column("program_id"), sa.column("email"), sa.column("member_number")
+    members = sa.text(
+        "SELECT number, program_id, email FROM member "
+        "WHERE number > :last AND email IS NOT NULL ORDER BY number LIMIT 5000"
     )
-    first: dict[tuple[str, str], int] = {}
-    known = sa.select(member).where(member.c.email.is_not(None)).order_by(member.c.number)
-    for row in connection.execute(known):
-        email = unicodedata.normalize("NFC", row.email.strip().casefold())
-        if email:
-            first.setdefault((row.program_id, email), row.number)
-    if first:
-        op.bulk_insert(
-            kept,
-            [
-                {"program_id": program_id, "email": email, "member_number": number}
-                for (program_id, email), number in first.items()
-            ],
-        )
+    keep = sa.text(
+        "INSERT INTO member_email (program_id, email, member_number) "
+        "VALUES (:program_id, :email, :number) ON CONFLICT DO NOTHING"
+    )
+    last = -1
+    while batch := connection.execute(members, {"last": last}).all():
+        last = batch[-1].number
+        folded = [
+            {
+                "program_id": row.program_id,
+                "email": unicodedata.normalize("NFC", row.email.strip().casefold()),
+                "number": row.number,
+            }
+            for row in batch
+        ]
+        if rows := [row for row in folded if row["email"]]:
+            connection.execute(keep, rows)
 
 
 def _drop_orders() -> None:
