@@ -50,6 +50,7 @@ from server.bootstrap import (
 from server.config import Settings, require_known_variables
 from server.domain.clock import now_ms, rfc3339
 from server.domain.errors import DeadlinePassedError, LoyaltyError, StorageUnavailableError
+from server.domain.guessing import Scope, ScopeKind
 from server.domain.keys import Role
 from server.domain.peppers import Peppers, check_of, name_of
 from server.domain.program import Program
@@ -650,7 +651,12 @@ def guesses_command(
         str, typer.Option(help="Let this key show codes again.", metavar="KEY")
     ] = "",
 ) -> None:
-    """List who must wait because of too many wrong codes, or end the waits of a key."""
+    """
+    List who must wait because of too many wrong codes, or end the waits of a key.
+
+    While a store or a key waits, terminals go on where regulars, members of a month with a paid
+    order, earned more wrong codes than were shown there.
+    """
 
     async def show(store: Store) -> None:
         if forgive:
@@ -665,14 +671,14 @@ def guesses_command(
             told = await reader.code_refusals()
         # Of keys, those whose wait is over are kept for a day.
         found = [refusal for refusal in told if refusal.until_ms > now_ms()]
-        table = Table("key", "store", "terminal", "wrong", "right", "until", box=SIMPLE)
+        table = Table("key", "store", "terminals", "wrong", "right", "until", box=SIMPLE)
         for refusal in found:
             scope, tally = refusal.scope, refusal.tally
             place = "all" if scope.store_id is None else str(scope.store_id)
             table.add_row(
                 scope.key_id,
                 place,
-                scope.terminal or "all",
+                _waiting_terminals(scope),
                 str(tally.failed),
                 str(tally.matched),
                 f"{rfc3339(refusal.until_ms)[:19]}Z",
@@ -680,6 +686,13 @@ def guesses_command(
         _print_table(table, "Nobody must wait.")
 
     _run(partial(_with_store, show))
+
+
+def _waiting_terminals(scope: Scope) -> str:
+    """Name the terminals at which no code is looked at while a scope waits."""
+    if scope.kind is not ScopeKind.TERMINAL:
+        return "all without regulars"
+    return scope.terminal or "those without a name"
 
 
 def _print_table(table: Table, empty: str) -> None:

@@ -89,14 +89,20 @@ class Unit(Protocol):
     def note_wrong_code(self, scope: Scope, digest: bytes, now_ms: int, repeat_ms: int) -> bool:
         """Keep a wrong code; answers whether it is another than those of the last *repeat_ms*."""
 
-    def tally_code(self, scopes: Sequence[Scope], now_ms: int, *, matched: bool) -> None:
-        """Count a code, right or wrong, for each scope."""
+    def tally_right(self, scopes: Sequence[Scope], now_ms: int) -> None:
+        """Count a right code for each scope."""
+
+    def tally_wrong(self, scopes: Sequence[Scope], spender: Scope | None, now_ms: int) -> None:
+        """Count a wrong code for each scope, and against what *spender*'s regulars earned."""
 
     def tallies(self, scopes: Sequence[Scope], now_ms: int) -> dict[Scope, Tally]:
         """Tell what each scope has shown in the last day, to the hour, and month, to the day."""
 
     def code_month(self, scope: Scope, now_ms: int) -> Tally:
-        """Tell the regulars and wrong codes of a scope in the last month, and nothing else."""
+        """Tell what regulars earned a scope in the last month and what is spent, no more."""
+
+    def has_regulars(self, key_id: str) -> bool:
+        """Tell whether anybody was counted as a regular of a key."""
 
     def regular_since(self, key_id: str, member: Member) -> int | None:
         """Tell when a member was last counted as a regular of a key; None for never."""
@@ -104,8 +110,8 @@ class Unit(Protocol):
     def has_paid_order(self, member: Member) -> bool:
         """Tell whether a member has a claimed order."""
 
-    def count_regular(self, scopes: Sequence[Scope], member: Member, now_ms: int) -> None:
-        """Count a member as a regular of a key, for its terminal and for the key itself."""
+    def count_regular(self, earner: Scope, member: Member, now_ms: int) -> None:
+        """Count a member as a regular of a key, who earns for the key or a terminal of it."""
 
     def refuse_codes(self, refusal: Refusal) -> None:
         """Let a scope wait."""

@@ -3,7 +3,7 @@ Counts the codes that are shown, right and wrong, and refuses those who guess.
 
 A wrong code is counted although its call is refused. While somebody must wait, no code of theirs
 is looked at, so that a right one and a wrong one are answered alike. While a store or a key waits,
-its terminals go on for as long as their regulars earned more wrong codes than they showed.
+its terminals go on for as long as they have earned wrong codes.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from server.domain.guessing import (
     Refusal,
     Scope,
     ScopeKind,
+    Tally,
     counts_widely,
-    goes_on,
+    earner_of,
+    has_earned,
     repeat_ms,
     waits,
 )
@@ -46,11 +48,11 @@ def _goes_on(unit: Unit, scopes: Sequence[Scope], waiting: Sequence[Refusal], no
     if terminal is None or any(refusal.scope.kind is terminal.kind for refusal in waiting):
         return False
     if unit.catalog.programs[terminal.program_id].rolls_out(now_ms):
-        return goes_on(unit.tallies((terminal,), now_ms)[terminal], rollout=True)
+        return has_earned(unit.tallies((terminal,), now_ms)[terminal], rollout=True)
     # Asked first, since a thief makes up a terminal for each guess and the key is always the same.
-    if not unit.code_month(own[ScopeKind.KEY], now_ms).regulars:
+    if not unit.has_regulars(terminal.key_id):
         return False
-    return goes_on(unit.code_month(terminal, now_ms))
+    return has_earned(unit.code_month(terminal, now_ms))
 
 
 def _waiting(unit: Unit, scopes: Sequence[Scope], now_ms: int) -> list[Refusal]:
@@ -69,7 +71,7 @@ def count_right_code(unit: Unit, scopes: Sequence[Scope], member: Member, now_ms
     A regular enrolled a month ago and has a paid order: who steals an app's key and a till's key
     makes members, codes and orders as they like, but not a month.
     """
-    unit.tally_code(scopes, now_ms, matched=True)
+    unit.tally_right(scopes, now_ms)
     if member.created_ms > now_ms - MONTH_MS:
         return
     key_id = scopes[-1].key_id
@@ -77,7 +79,9 @@ def count_right_code(unit: Unit, scopes: Sequence[Scope], member: Member, now_ms
     if counted_ms is not None and counted_ms > now_ms - MONTH_MS:
         return
     if unit.has_paid_order(member):
-        unit.count_regular(scopes, member, now_ms)
+        kind = earner_of(member.number)
+        earner = next(scope for scope in scopes if scope.kind is kind)
+        unit.count_regular(earner, member, now_ms)
 
 
 def could_be_guessed(code: Code | None, now_ms: int) -> bool:
@@ -106,20 +110,33 @@ def count_wrong_code(
     require_no_wait(unit, scopes, now_ms)
     if not unit.note_wrong_code(place, digest, now_ms, repeat_ms(program.code_lifetime_s)):
         return Refused(error)
-    waiting = {refusal.scope.name for refusal in _waiting(unit, scopes, now_ms)}
-    before = unit.tallies(scopes, now_ms)
-    tallies = {scope: tally.with_wrong() for scope, tally in before.items()}
-    narrowest = scopes[-1]
-    if narrowest.kind is ScopeKind.TERMINAL and not counts_widely(tallies[narrowest]):
-        tallies = {narrowest: tallies[narrowest]}
-    unit.tally_code(tuple(tallies), now_ms, matched=False)
-    begun = []
     rollout = program.rolls_out(now_ms)
+    tallies = _with_wrong(unit, scopes, now_ms, rollout=rollout)
+    begun = []
     for scope, wait in waits(tallies.items(), rollout=rollout).items():
-        # A terminal that goes on meanwhile does not lengthen the wait of the others.
-        if scope.name in waiting:
-            continue
         refusal = Refusal(scope, tallies[scope], now_ms, now_ms + wait)
         unit.refuse_codes(refusal)
         begun.append(refusal)
     return Refused(error, tuple(begun))
+
+
+def _with_wrong(
+    unit: Unit, scopes: Sequence[Scope], now_ms: int, *, rollout: bool
+) -> dict[Scope, Tally]:
+    """
+    Count a wrong code where it counts; answers what those scopes have shown, with it.
+
+    One that its terminal has earned counts there alone: while its store or key waits, it does not
+    lengthen the wait of the others.
+    """
+    tallies = unit.tallies(scopes, now_ms)
+    terminal = scopes[-1]
+    if terminal.kind is ScopeKind.TERMINAL:
+        earned = has_earned(tallies[terminal], rollout=rollout)
+        own = tallies[terminal].with_wrong(spent=earned)
+        if earned or not counts_widely(own):
+            unit.tally_wrong((terminal,), terminal if earned else None, now_ms)
+            return {terminal: own}
+    key = next(scope for scope in scopes if scope.kind is ScopeKind.KEY)
+    unit.tally_wrong(scopes, key, now_ms)
+    return {scope: tally.with_wrong(spent=scope is key) for scope, tally in tallies.items()}

@@ -29,6 +29,14 @@ How long a member must be enrolled to be a regular, and for how long one counts 
 In that time a regular earns a key one wrong code.
 """
 
+KEYS_SHARE = 4
+"""
+One in so many regulars earns for the key as a whole, the others for the terminal where they came.
+
+What terminals earn keeps those of a store apart; what the key earns is for terminals that have
+nothing left, new ones for instance.
+"""
+
 FIRST_WAIT_MS = 30_000
 
 LATE_COUNTED = 3
@@ -139,20 +147,20 @@ class Tally:
 
     Attributes:
         matched: Right ones in the last day.
-        failed: Wrong ones in the last day.
-        regulars: Regulars who showed a right one in the last month; each counts once for a key.
-        failed_in_month: Wrong ones in the last month, those of the last day among them.
+        failed: Wrong ones in the last day; of a key and a store those that no terminal had earned.
+        regulars: Regulars who earned for it in the last month; each counts once for a key.
+        spent: Wrong ones of the last month that count against what they earned.
     """
 
     matched: int = 0
     failed: int = 0
     regulars: int = 0
-    failed_in_month: int = 0
+    spent: int = 0
 
     @property
     def unspent(self) -> int:
         """Wrong codes that regulars earned in a month and that were not shown."""
-        return self.regulars - self.failed_in_month
+        return self.regulars - self.spent
 
     def excess(self, kind: ScopeKind, *, attacked: bool = False, rollout: bool = False) -> int:
         """
@@ -168,9 +176,9 @@ class Tally:
             earned = min(earned, max(0, self.unspent + self.failed))
         return self.failed - earned - (0 if attacked else FREE[kind])
 
-    def with_wrong(self) -> Tally:
-        """Add a wrong code."""
-        return replace(self, failed=self.failed + 1, failed_in_month=self.failed_in_month + 1)
+    def with_wrong(self, *, spent: bool = True) -> Tally:
+        """Add a wrong code, which may be one that counts against what regulars earned."""
+        return replace(self, failed=self.failed + 1, spent=self.spent + spent)
 
 
 def under_attack(shown: Tally) -> bool:
@@ -194,13 +202,13 @@ class Refusal:
     until_ms: int
 
 
-def goes_on(terminal: Tally, *, rollout: bool = False) -> bool:
+def has_earned(terminal: Tally, *, rollout: bool = False) -> bool:
     """
-    Tell whether a terminal goes on while its store or key waits.
+    Tell whether a terminal's next wrong code is one that it has earned.
 
-    It does for as long as its regulars earned more wrong codes than it showed, so that a thief
-    who calls himself by its name has no more tries than they earned. During a rollout there are
-    no regulars yet: then it is the right codes of the last day.
+    Such a one counts for the terminal alone, and codes are looked at there while its store or key
+    waits. A thief who calls himself by its name has no more tries than its regulars earned. During
+    a *rollout* there are no regulars yet: then it is the right codes of the last day.
     """
     if rollout:
         return terminal.matched > terminal.failed
@@ -214,6 +222,11 @@ def counts_widely(terminal: Tally) -> bool:
     Who plays at a kiosk makes it wait, and a few tries later stops nobody else.
     """
     return terminal.excess(ScopeKind.TERMINAL) <= 1 + LATE_COUNTED
+
+
+def earner_of(member_number: int) -> ScopeKind:
+    """Tell for whom a regular earns: their key as a whole, or the terminal where they came."""
+    return ScopeKind.KEY if member_number % KEYS_SHARE == 0 else ScopeKind.TERMINAL
 
 
 def waits(tallies: Iterable[tuple[Scope, Tally]], *, rollout: bool = False) -> dict[Scope, int]:

@@ -26,7 +26,6 @@ from server.domain.guessing import (
 )
 from server.storage.statements import SCOPES_MAX, Statement, Statements
 
-COUNTED_BY_MONTH = {ScopeKind.KEY, ScopeKind.TERMINAL}
 _NONE = (0, 0)
 
 Row = TypeVar("Row")
@@ -51,7 +50,7 @@ class MonthRow:
     day: int
     shard: int
     regulars: int = 0
-    failed: int = 0
+    spent: int = 0
 
 
 @dataclass(slots=True)
@@ -74,6 +73,7 @@ class CodeCounts:
         self._locked: set[str] = set()
         self._added: dict[tuple[str, int], TallyRow] = {}
         self._added_in_month: dict[tuple[str, int], MonthRow] = {}
+        self._with_regulars: dict[str, bool] = {}
         self._months: dict[str, tuple[int, int]] = {}
         self._counted: dict[tuple[str, int], int | None] = {}
         self._new_regulars: dict[tuple[str, int], RegularRow] = {}
@@ -139,19 +139,32 @@ class CodeCounts:
         self._connection.execute(self._statements.put_wrong_code.sql, (*place, now_ms))
         return True
 
-    def add(self, scopes: Sequence[Scope], now_ms: int, *, matched: bool) -> None:
-        """See `Unit.tally_code`."""
-        hour = hour_of(now_ms)
+    def add_right(self, scopes: Sequence[Scope], now_ms: int) -> None:
+        """See `Unit.tally_right`."""
         for scope in scopes:
-            place = (scope.name, hour)
-            row = self._added.get(place)
-            if row is None:
-                row = self._added[place] = TallyRow(*place, self._shard)
-            if matched:
-                row.matched += 1
-            else:
-                row.failed += 1
-                self._count_in_month(scope, now_ms, failed=1)
+            self._hour(scope, now_ms).matched += 1
+
+    def add_wrong(self, scopes: Sequence[Scope], spender: Scope | None, now_ms: int) -> None:
+        """See `Unit.tally_wrong`."""
+        for scope in scopes:
+            self._hour(scope, now_ms).failed += 1
+        if spender is not None:
+            self._count_in_month(spender, now_ms, spent=1)
+
+    def _hour(self, scope: Scope, now_ms: int) -> TallyRow:
+        place = (scope.name, hour_of(now_ms))
+        row = self._added.get(place)
+        if row is None:
+            row = self._added[place] = TallyRow(*place, self._shard)
+        return row
+
+    def has_regulars(self, key_id: str) -> bool:
+        """See `Unit.has_regulars`."""
+        if key_id not in self._with_regulars:
+            row = self._connection.execute(self._statements.has_regulars.sql, (key_id,)).fetchone()
+            new = any(key_id == place[0] for place in self._new_regulars)
+            self._with_regulars[key_id] = row is not None or new
+        return self._with_regulars[key_id]
 
     def regular_since(self, key_id: str, member_number: int) -> int | None:
         """See `Unit.regular_since`."""
@@ -161,28 +174,26 @@ class CodeCounts:
             self._counted[place] = None if row is None else row[0]
         return self._counted[place]
 
-    def count_regular(self, scopes: Sequence[Scope], member_number: int, now_ms: int) -> None:
+    def count_regular(self, earner: Scope, member_number: int, now_ms: int) -> None:
         """See `Unit.count_regular`."""
-        place = (scopes[-1].key_id, member_number)
+        place = (earner.key_id, member_number)
         self._counted[place] = now_ms
         self._new_regulars[place] = RegularRow(*place, now_ms)
-        for scope in scopes:
-            self._count_in_month(scope, now_ms, regulars=1)
+        self._with_regulars[earner.key_id] = True
+        self._count_in_month(earner, now_ms, regulars=1)
 
     def _count_in_month(
-        self, scope: Scope, now_ms: int, *, regulars: int = 0, failed: int = 0
+        self, scope: Scope, now_ms: int, *, regulars: int = 0, spent: int = 0
     ) -> None:
-        if scope.kind not in COUNTED_BY_MONTH:
-            return
         place = (scope.name, day_of(now_ms))
         row = self._added_in_month.get(place)
         if row is None:
             row = self._added_in_month[place] = MonthRow(*place, self._shard)
         row.regulars += regulars
-        row.failed += failed
+        row.spent += spent
         if scope.name in self._months:
             before = self._months[scope.name]
-            self._months[scope.name] = before[0] + regulars, before[1] + failed
+            self._months[scope.name] = before[0] + regulars, before[1] + spent
 
     def month(self, scope: Scope, now_ms: int) -> Tally:
         """See `Unit.code_month`; kept, for a wait refuses many calls of a batch."""
@@ -194,12 +205,12 @@ class CodeCounts:
             )
             kept = [row[1:] for row in rows]
             new = (
-                (row.regulars, row.failed)
+                (row.regulars, row.spent)
                 for (name, _), row in self._added_in_month.items()
                 if name == scope.name
             )
-            regulars, failed = zip(_NONE, *kept, *new, strict=True)
-            found = self._months[scope.name] = int(sum(regulars)), int(sum(failed))
+            regulars, spent = zip(_NONE, *kept, *new, strict=True)
+            found = self._months[scope.name] = int(sum(regulars)), int(sum(spent))
         return Tally(0, 0, *found)
 
     def tallies(self, scopes: Sequence[Scope], now_ms: int) -> dict[Scope, Tally]:

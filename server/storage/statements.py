@@ -232,7 +232,7 @@ class Statements:
         refusal, key = table_of(t.CodeRefusalTable), table_of(t.ApiKeyTable)
         month, regular = table_of(t.CodeMonthTable), table_of(t.CodeRegularTable)
         self.tallies = self._adding_up(tally, ("scope", "hour", "shard"), ("matched", "failed"))
-        self.months = self._adding_up(month, ("scope", "day", "shard"), ("regulars", "failed"))
+        self.months = self._adding_up(month, ("scope", "day", "shard"), ("regulars", "spent"))
         self.regulars = self._putting(regular)
         self.regular = self._compile(
             select(regular.c.counted_ms).where(
@@ -240,8 +240,14 @@ class Statements:
                 regular.c.member_number == bindparam("member_number"),
             )
         )
+        self.has_regulars = self._compile(
+            select(_constant(1))
+            .where(regular.c.key_id == bindparam("key_id"))
+            .limit(_constant(1))
+            .offset(_constant(0))  # Else SQLite's dialect adds a parameter of its own.
+        )
         self.sum_tallies = self._sums_since(tally, tally.c.hour, ("matched", "failed"))
-        self.sum_months = self._sums_since(month, month.c.day, ("regulars", "failed"))
+        self.sum_months = self._sums_since(month, month.c.day, ("regulars", "spent"))
         self.wrong_code = self._compile(
             select(wrong.c.failed_ms).where(
                 wrong.c.scope == bindparam("scope"), wrong.c.digest == bindparam("digest")
@@ -267,7 +273,7 @@ class Statements:
         self.forgive_tallies = (
             self._compile(delete(tally).where(_within(tally))),
             # What regulars earned stays: they are counted again only in a month.
-            self._compile(update(month).values(failed=_constant(0)).where(_within(month))),
+            self._compile(update(month).values(spent=_constant(0)).where(_within(month))),
         )
         is_key = refusal.c.kind == literal_column(f"'{ScopeKind.KEY.value}'")
         # A key that had to wait is locked for a day whenever it shows a code: see `prefetch.py`.

@@ -571,6 +571,7 @@ class Store:
                 terminal=scope.terminal,
                 wrong=tally.failed,
                 right=tally.matched,
+                regulars=tally.regulars,
                 seconds=(refusal.until_ms - refusal.since_ms) // 1000,
                 **names_of([item]),
             )

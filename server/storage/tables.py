@@ -387,7 +387,7 @@ class CodeTallyTable(SQLModel, table=True):
 
 class CodeMonthTable(SQLModel, table=True):
     """
-    Wrong codes and regulars of each day (UTC) within a scope of `domain.guessing`.
+    Wrong codes that regulars earned on each day (UTC) for a scope of `domain.guessing`, and spent.
 
     A day is split into shards for the same reason as accounts: a scope's count is their sum.
     """
@@ -399,7 +399,7 @@ class CodeMonthTable(SQLModel, table=True):
     day: int = Field(primary_key=True, sa_type=Integer)
     shard: int = Field(primary_key=True, sa_type=Integer)
     regulars: int = Field(sa_type=BigInteger)
-    failed: int = Field(sa_type=BigInteger)
+    spent: int = Field(sa_type=BigInteger)
 
 
 class CodeRegularTable(SQLModel, table=True):

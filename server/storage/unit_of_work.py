@@ -202,6 +202,10 @@ class UnitOfWork:
         """See `Unit.code_month`."""
         return self.code_counts.month(scope, now_ms)
 
+    def has_regulars(self, key_id: str) -> bool:
+        """See `Unit.has_regulars`."""
+        return self.code_counts.has_regulars(key_id)
+
     def regular_since(self, key_id: str, member: Member) -> int | None:
         """See `Unit.regular_since`."""
         return self.code_counts.regular_since(key_id, member.number)
@@ -400,15 +404,20 @@ class UnitOfWork:
         self.changes += new
         return new
 
-    def tally_code(self, scopes: Sequence[Scope], now_ms: int, *, matched: bool) -> None:
-        """See `Unit.tally_code`."""
+    def tally_right(self, scopes: Sequence[Scope], now_ms: int) -> None:
+        """See `Unit.tally_right`."""
         self.changes += 1
-        self.code_counts.add(scopes, now_ms, matched=matched)
+        self.code_counts.add_right(scopes, now_ms)
 
-    def count_regular(self, scopes: Sequence[Scope], member: Member, now_ms: int) -> None:
+    def tally_wrong(self, scopes: Sequence[Scope], spender: Scope | None, now_ms: int) -> None:
+        """See `Unit.tally_wrong`."""
+        self.changes += 1
+        self.code_counts.add_wrong(scopes, spender, now_ms)
+
+    def count_regular(self, earner: Scope, member: Member, now_ms: int) -> None:
         """See `Unit.count_regular`."""
         self.changes += 1
-        self.code_counts.count_regular(scopes, member.number, now_ms)
+        self.code_counts.count_regular(earner, member.number, now_ms)
 
     def refuse_codes(self, refusal: Refusal) -> None:
         """See `Unit.refuse_codes`."""

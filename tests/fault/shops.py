@@ -13,7 +13,7 @@ from server.application.wrong_codes import count_right_code, count_wrong_code, r
 from server.domain.clock import DAY_MS
 from server.domain.codes import CODE_COUNT
 from server.domain.errors import CodeNotFoundError, TooManyWrongCodesError
-from server.domain.guessing import HOUR_MS, MONTH_MS, ScopeKind, scopes_of
+from server.domain.guessing import HOUR_MS, MONTH_MS, ScopeKind, counts_widely, scopes_of
 from server.domain.records import Member, TransactionStatus
 from server.storage.store import Store
 from tests.support.ledger import execute
@@ -99,7 +99,7 @@ class Seen:
     Attributes:
         refused: Honest guests, by who had to wait and whether it was at a kiosk of a player.
         tried: Players' codes that were looked at, by key and day.
-        unearned: Those of them that no regular had earned, by key and day.
+        unearned: Wrong codes that no regular had earned, players' and others', by key and day.
     """
 
     shown: int = 0
@@ -189,7 +189,9 @@ async def trade(
             await store.write(
                 lambda unit, _now, part=part: _business(unit, part, start_ms, seen), timeout_s=120
             )
-        await store.write(lambda unit, _now, now=begins_ms + DAY_MS: unit.forget_codes(now, 10_000))
+        ends_ms = begins_ms + DAY_MS - 1
+        await store.write(lambda unit, _now, now=ends_ms: _note_unearned(unit, shops, now, seen))
+        await store.write(lambda unit, _now, now=ends_ms: unit.forget_codes(now, 10_000))
     return seen
 
 
@@ -251,16 +253,21 @@ def _business(unit: Unit, events: Sequence[Shown], start_ms: int, seen: Seen) ->
 
 
 def _note_try(unit: Unit, event: Shown, seen: Seen) -> None:
-    """Count a player's code that is looked at, and whether a regular had earned it."""
+    """Take note of a player's code that is looked at, and of one that counts at its kiosk alone."""
     scopes = scopes_of(PROGRAM_ID, event.shop.key_id, event.shop.store_id, event.terminal)
-    key, terminal = scopes[1], scopes[-1]
-    assert (key.kind, terminal.kind) == (ScopeKind.KEY, ScopeKind.TERMINAL)
-    tallies = unit.tallies(scopes, event.at_ms)
-    place = (key.key_id, event.at_ms // DAY_MS)
+    place = (event.shop.key_id, event.at_ms // DAY_MS)
     seen.tried[place] += 1
-    beyond = tallies[key].excess(ScopeKind.KEY, attacked=True) >= 0
-    if beyond and tallies[terminal].unspent <= 0:
+    kiosk = unit.tallies(scopes[-1:], event.at_ms)[scopes[-1]]
+    if kiosk.unspent <= 0 and not counts_widely(kiosk.with_wrong()):
         seen.unearned[place] += 1
+
+
+def _note_unearned(unit: Unit, shops: Sequence[Shop], at_ms: int, seen: Seen) -> None:
+    """Add, at the end of a day, what was shown with each key beyond what its regulars earned."""
+    for key_id in {shop.key_id for shop in shops if shop.kiosks}:
+        key = scopes_of(PROGRAM_ID, key_id)[-1]
+        beyond = unit.tallies((key,), at_ms)[key].excess(ScopeKind.KEY, attacked=True)
+        seen.unearned[key_id, at_ms // DAY_MS] += max(0, beyond)
 
 
 def _guest(shop: Shop, number: int, start_ms: int) -> Member:

@@ -14,7 +14,7 @@ from server.application.issue_code import issue_code
 from server.application.unit import Unit
 from server.domain.clock import now_ms as wall_clock_ms
 from server.domain.errors import LoyaltyError
-from server.domain.guessing import HOUR_MS, MONTH_MS
+from server.domain.guessing import HOUR_MS, MONTH_MS, ScopeKind, earner_of
 from server.domain.ids import new_id
 from server.domain.keys import ApiKey, Role
 from server.domain.records import Member, Transaction, TransactionStatus
@@ -89,17 +89,23 @@ class Tills:
         return await self.show(issued.result.digits, **place)
 
 
-async def enroll_regular(store: Store) -> str:
-    """Enroll a member over a month ago, who paid an order since; answers their loyalty ID."""
+async def enroll_regular(store: Store, earns_for: ScopeKind | None = None) -> str:
+    """
+    Enroll a member over a month ago, who paid an order since; answers their loyalty ID.
 
-    def work(unit: Unit, now: int) -> str:
+    Others are enrolled until one *earns for* this, if that matters.
+    """
+
+    def work(unit: Unit, now: int) -> str | None:
         loyalty_id = add_member(unit, now - MONTH_MS - HOUR_MS)
         member = unit.member(PROGRAM_ID, loyalty_id)
         assert member is not None
         unit.add(_paid_order(member, now))
-        return loyalty_id
+        return loyalty_id if earns_for in {None, earner_of(member.number)} else None
 
-    return await store.write(work)
+    while (loyalty_id := await store.write(work)) is None:
+        pass
+    return loyalty_id
 
 
 def _paid_order(member: Member, now_ms: int) -> Transaction:

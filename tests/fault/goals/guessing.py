@@ -277,7 +277,8 @@ GOALS = (
     Goal(
         "G20",
         "Code guessing",
-        "Who steals a key finds less than 0.05 codes a day, and honest stores never wait.",
+        "Who steals a key, or any two, finds less than 0.05 codes a day, and honest stores never "
+        "wait.",
         run,
     ),
 )

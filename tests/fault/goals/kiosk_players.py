@@ -33,17 +33,16 @@ async def players(trial: Trial) -> None:
     sizes = trial.choose((100, 200, 400), (60, 80, 140))
     seen = await _month(trial, "players", sizes, days, demo_program(), regular=0.6)
     _require_served(trial, "players", seen)
-    played = days - 1
-    most = max((_tried(seen, key_id) / played for key_id, _ in seen.unearned), default=0)
+    most = max((_unearned(seen, key_id) / days for key_id, _ in seen.unearned), default=0)
     guessed = await _two_keys(trial)
     trial.figure("thieves' guesses looked at", guessed)
-    trial.figure("players' codes a day that no regular earned", f"{most:.1f}")
+    trial.figure("codes a day of a store's players that no regular earned", f"{most:.1f}")
     together = hits(guessed + most)
     trial.figure("hits to expect in a day", f"{together:.4f}")
     trial.require(together <= HITS_MAX, f"{together:.4f} hits are to be expected in a day")
 
 
-def _tried(seen: Seen, key_id: str) -> int:
+def _unearned(seen: Seen, key_id: str) -> int:
     return sum(count for (shown_by, _), count in seen.unearned.items() if shown_by == key_id)
 
 

@@ -15,7 +15,8 @@ from server.domain.guessing import (
     ScopeKind,
     Tally,
     counts_widely,
-    goes_on,
+    earner_of,
+    has_earned,
     repeat_ms,
     scopes_of,
     wait_ms,
@@ -75,7 +76,7 @@ def test_free_and_earned_wrong_codes_cost_nothing(scope: Scope) -> None:
 
 
 def test_right_codes_earn_a_key_no_more_than_its_regulars_do() -> None:
-    """A key has one wrong code in a month for each regular; before today's others spent some."""
+    """A key has one wrong code in a month for each regular of its; earlier days spent some."""
     free = FREE[ScopeKind.KEY]
     assert waits([(KEY, Tally(1000, free + 1, 0, free + 1))]) == {KEY: FIRST_WAIT_MS}
     assert waits([(KEY, Tally(1000, free + 3, 3, free + 3))]) == {}
@@ -90,12 +91,19 @@ def test_rollout_takes_right_codes_of_all_members() -> None:
     assert waits([(KEY, Tally(100, free + 11))], rollout=True) == {KEY: FIRST_WAIT_MS}
 
 
-def test_terminal_goes_on_for_what_its_regulars_earned() -> None:
-    """Right codes of others let no terminal go on, but during a rollout they do."""
-    assert goes_on(Tally(0, 0, 2, 1))
-    assert not goes_on(Tally(100, 0, 2, 2))
-    assert goes_on(Tally(2, 1), rollout=True)
-    assert not goes_on(Tally(2, 2), rollout=True)
+def test_terminal_has_what_its_regulars_earned() -> None:
+    """Right codes of others earn a terminal nothing of its own, but during a rollout they do."""
+    assert has_earned(Tally(0, 0, 2, 1))
+    assert not has_earned(Tally(100, 0, 2, 2))
+    assert has_earned(Tally(2, 1), rollout=True)
+    assert not has_earned(Tally(2, 2), rollout=True)
+
+
+def test_regular_earns_for_the_key_or_for_a_terminal() -> None:
+    """No regular earns for both, and most earn for the terminal where they came."""
+    earners = [earner_of(number) for number in range(400)]
+    assert earners.count(ScopeKind.KEY) == 100
+    assert earners.count(ScopeKind.TERMINAL) == 300
 
 
 def test_terminal_that_waits_counts_for_itself_alone() -> None:

@@ -136,7 +136,7 @@ def _add_regulars() -> None:
         sa.Column("day", sa.Integer(), nullable=False),
         sa.Column("shard", sa.Integer(), nullable=False),
         sa.Column("regulars", sa.BigInteger(), nullable=False),
-        sa.Column("failed", sa.BigInteger(), nullable=False),
+        sa.Column("spent", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("scope", "day", "shard"),
     )
     op.create_index("code_month_day", "code_month", ["day"])
