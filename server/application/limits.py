@@ -58,7 +58,9 @@ class Load:
         day = _KEY_DAY.since_ms(now_ms)
         key, program = self.key.key_id, self.key.program_id
         counts = ((key_scope(key), day), (program_scope(program), day))
-        return replace(reads, counts=counts, counts_of_members=(_MEMBER_DAY.since_ms(now_ms),))
+        # Of orders that are paid, which may earn; who claims a receipt reads its member's alone.
+        members = (_MEMBER_DAY.since_ms(now_ms),) if self.paid else ()
+        return replace(reads, counts=counts, counts_of_members=members)
 
 
 def within_limits(

@@ -95,7 +95,7 @@ _N = LimitName
 LIMITS: Mapping[LimitName, Limit] = {
     limit.name: limit
     for limit in (
-        Limit(_N.CALLS_PER_KEY_SECOND, "calls", Whose.KEY, 1, 1_000, 1_000_000, Paid.WAITS),
+        Limit(_N.CALLS_PER_KEY_SECOND, "calls", Whose.KEY, 1, 500, 1_000_000, Paid.WAITS),
         Limit(_N.BYTES_PER_KEY_DAY, "bytes", Whose.KEY, DAY_S, 4 * 2**30, COUNT_MOST, Paid.PACED),
         Limit(_N.ROWS_PER_KEY_DAY, "rows", Whose.KEY, DAY_S, 10_000_000, COUNT_MOST, Paid.PACED),
         Limit(_N.BYTES_PER_PROGRAM_DAY, "bytes", Whose.PROGRAM, DAY_S, 16 * 2**30, COUNT_MOST),

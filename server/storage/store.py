@@ -47,6 +47,9 @@ from server.storage.statements import Statements, dialect_of
 from server.storage.tally import Distribution, Tally
 from server.storage.writer import CLOSE_WAIT_S, Item, Writer, names_of
 
+FLAG_LINES_MAX = 10
+"""Lines about one reason of a flag in a second: a thief's orders must not be the log's load."""
+
 OWN = ""
 """Whom the server's own work is done for: a key among the others, as it were."""
 
@@ -156,6 +159,8 @@ class Store:
         self._freshening: asyncio.Task[bool] | None = None
         self._settled = 0
         self._flags = dict.fromkeys(every_flag(), 0)
+        self._flagged: Counter[tuple[str, str]] = Counter()
+        self._flagged_in = 0
         self._batch_max = BATCH_MAX
         self._refused = self._admitted = self._counted_since = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -533,11 +538,22 @@ class Store:
             self._rest()
 
     def _flag(self, flags: Sequence[Flag], item: Item) -> None:
-        """Count and log what was let through, whether or not its caller still waits."""
+        """
+        Count and log what was let through, whether or not its caller still waits.
+
+        Of one kind and reason a few lines a second are written: all are counted.
+        """
         for flag in flags:
-            self._flags[flag.kind.value, flag.reason] += 1
-            named = {"flag": flag.kind.value, "reason": flag.reason, **flag.about}
-            log.warning("flagged", **named, **names_of([item]))
+            place = flag.kind.value, flag.reason
+            self._flags[place] += 1
+            second = int(self._loop.time())
+            if second != self._flagged_in:
+                self._flagged_in = second
+                self._flagged.clear()
+            self._flagged[place] += 1
+            if self._flagged[place] <= FLAG_LINES_MAX:
+                named = {"flag": flag.kind.value, "reason": flag.reason, **flag.about}
+                log.warning("flagged", **named, **names_of([item]))
 
     def _let_go(self, writer: Writer, batch: Sequence[Item]) -> None:
         """Settle the calls of a batch that is done, but for those whose commit may yet come."""

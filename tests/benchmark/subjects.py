@@ -24,6 +24,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from server.sandbox.envoy_process import ROOT, EnvoyProcess
 from tests.benchmark.machine import SERVER_CORE, all_cores, pin
 from tests.benchmark.population import NAME, PEPPER, Population, populate
+from tests.support.edge_parts import let_one_key_call_for_all
 from tests.support.http import free_port
 from tests.support.syncs import SyncLog
 
@@ -306,7 +307,9 @@ class Stage:
 
     async def _behind_envoy(self, name: str) -> Subject:
         server = await self.subject(name.removesuffix("-json"))
-        envoy = EnvoyProcess(folder=self.folder / name, grpc_port=server.port)
+        envoy = EnvoyProcess(
+            folder=self.folder / name, grpc_port=server.port, adapt=let_one_key_call_for_all
+        )
         await self._stack.enter_async_context(envoy)
         assert envoy._process is not None
         return Subject(

@@ -198,6 +198,14 @@ SETTINGS = (
         "rate of an address, burst", f"{RATES}/descriptors/0/token_bucket/max_tokens", 10000, 10001
     ),
     Setting("rate of an address", f"{RATES}/descriptors/0/token_bucket/tokens_per_fill", 2000),
+    Setting("rate of a key, burst", f"{RATES}/descriptors/1/token_bucket/max_tokens", 250, 251),
+    Setting("rate of a key", f"{RATES}/descriptors/1/token_bucket/tokens_per_fill", 25),
+    Setting(
+        "key is counted by its header",
+        f"{RATES}/rate_limits/1/actions/0/request_headers/header_name",
+        "x-api-key",
+        "x-other",
+    ),
     Setting("addresses told apart", f"{RATES}/max_dynamic_descriptors", 10000),
     Setting(
         "too many gRPC calls are RESOURCE_EXHAUSTED",

@@ -12,14 +12,14 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
-import grpc
 import uvloop
 
 from tests.benchmark.http_connection import HttpConnection
-from tests.support.banks import ROOT
 
+ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 20.0
 LASTS_MAX_S = 300.0
 """However it is left behind, it ends by itself."""
@@ -96,6 +96,8 @@ async def _send_over_http(greed: Greed, number: int, answers: Counter[str]) -> N
 
 
 async def _send_over_grpc(greed: Greed, number: int, answers: Counter[str]) -> None:
+    import grpc  # noqa: PLC0415 - it takes longer to load than all the rest.
+
     messages = [(path, b64decode(data)) for path, data in greed.calls]
     metadata = (("x-api-key", greed.key or ""),)
     options = [("grpc.use_local_subchannel_pool", 1)]

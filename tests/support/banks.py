@@ -23,6 +23,7 @@ from server.application.create_key import CreateKey, create_key
 from server.application.unit import Unit
 from server.bootstrap import serve
 from server.domain.keys import Role
+from server.domain.limits import LimitName, Limits
 from server.storage.databases import Database
 from tests.support.logs import only_errors_logged
 from tests.support.programs import PROGRAM_ID, add_member, demo_program
@@ -73,7 +74,13 @@ async def prepare_bank(
     database_url: str, points: Sequence[int], pending_lifetime_s: int = 86_400
 ) -> list[str]:
     """Apply a program whose transactions live so long, and enroll members with these points."""
-    program = replace(demo_program(), pending_lifetime_s=pending_lifetime_s, void_spent="debt")
+    program = replace(
+        demo_program(),
+        pending_lifetime_s=pending_lifetime_s,
+        void_spent="debt",
+        # All tills of a trial share one key, which calls as all of theirs would.
+        limits=Limits.of({LimitName.CALLS_PER_KEY_SECOND: 1_000_000}),
+    )
     async with open_store(database_url) as store:
 
         def fill(unit: Unit, now_ms: int) -> list[str]:

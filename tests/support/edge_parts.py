@@ -31,6 +31,21 @@ def add_access_log(config: dict[str, Any]) -> None:
     manager_of(config).update(_parts_of("access_log.yaml")["manager"])
 
 
+def let_one_key_call_for_all(config: dict[str, Any]) -> None:
+    """Let one key call as often as all together: the tills of a measurement share theirs."""
+    rates = rates_of(config)
+    (of_key,) = (one for one in rates["descriptors"] if one["entries"] == [{"key": "api_key"}])
+    of_key["token_bucket"] = rates["token_bucket"]
+
+
+def rates_of(config: dict[str, Any]) -> dict[str, Any]:
+    """Give the part of a configuration that limits calls a second."""
+    filters = manager_of(config)["http_filters"]
+    (found,) = (part for part in filters if part["name"].endswith("local_ratelimit"))
+    rates: dict[str, Any] = found["typed_config"]
+    return rates
+
+
 def manager_of(config: dict[str, Any]) -> dict[str, Any]:
     """Give the part of a configuration that takes calls."""
     chain = config["static_resources"]["listeners"][0]["filter_chains"][0]

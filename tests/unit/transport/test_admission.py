@@ -160,7 +160,7 @@ def test_calls_a_second_are_limited_and_a_rest_is_made_good(clock: Clock) -> Non
     assert make(100.0) == 20
     assert {(one.limit, one.allowed) for one in refusals} == {("calls_per_key_second", 10)}
     assert all(one.retry_after_ms >= 1000 for one in refusals)
-    assert NO_OWN_LIMITS[LimitName.CALLS_PER_KEY_SECOND] == 1000
+    assert NO_OWN_LIMITS[LimitName.CALLS_PER_KEY_SECOND] == 500
 
 
 async def test_work_of_a_dear_key_leaves_others_their_turn(clock: Clock) -> None:

@@ -1,0 +1,325 @@
+"""What becomes of calls beyond each limit of their program, on one server and on two."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from structlog.testing import capture_logs
+
+from loyalty.v1 import code_service_pb2, member_service_pb2
+from loyalty.v1 import transaction_service_pb2 as pb
+from server.application.adjust_points import AdjustPoints, adjust_points
+from server.application.apply_program import ApplyProgram, apply_program
+from server.bootstrap import Running, serve
+from server.domain import clock
+from server.domain.errors import AmountBeyondLimitError, LimitExceededError
+from server.domain.limits import DAY_S, LIMITS, LimitName, Limits
+from server.sandbox.demo_data import put_demo_data
+from server.storage import writer
+from server.transport import call as call_module
+from tests.support.databases import Backend
+from tests.support.programs import PROGRAM_ID, demo_program
+from tests.support.server import (
+    ADMIN_KEY,
+    Caller,
+    Refusal,
+    open_channel,
+    refusal_of,
+    settings_in,
+)
+from tests.support.transactions import (
+    line,
+    open_transaction,
+    transactions,
+    unclaimed_request,
+    update_request,
+)
+
+N = LimitName
+DAY_MS = DAY_S * 1000
+MORNING_MS = 20_000 * DAY_MS + DAY_MS // 4
+
+
+class Day:
+    """The clock of the servers, which a test moves."""
+
+    def __init__(self) -> None:
+        self.now_ms = MORNING_MS
+
+    def __call__(self) -> int:
+        """Tell the time in milliseconds."""
+        return self.now_ms
+
+
+@pytest.fixture
+def day(monkeypatch: pytest.MonkeyPatch) -> Day:
+    """Stop the clock in the morning of a day."""
+    chosen = Day()
+    for module in (writer, call_module):
+        monkeypatch.setattr(module, "now_ms", chosen)
+    assert clock.now_ms() > chosen.now_ms
+    return chosen
+
+
+@dataclass(frozen=True, slots=True)
+class Two:
+    """Two servers of one database, or one where the database has room for one, and callers."""
+
+    running: tuple[Running, ...]
+    callers: tuple[Caller, ...]
+
+    @property
+    def caller(self) -> Caller:
+        """A caller of the first server, with the admin's key."""
+        return self.callers[0]
+
+    @property
+    def other(self) -> Caller:
+        """A caller of the last one."""
+        return self.callers[-1]
+
+    def flagged(self) -> Mapping[str, int]:
+        """Count what was flagged, by limit, on all servers."""
+        names = {name.value: 0 for name in LimitName}
+        for running in self.running:
+            for (flag, reason), count in running.store.stats().flags.items():
+                if flag == "beyond_limit":
+                    names[reason] += count
+        return {name: count for name, count in names.items() if count}
+
+
+@asynccontextmanager
+async def servers(backend: Backend, folder: Path, **limits: int) -> AsyncIterator[Two]:
+    """Run servers of a program with these limits: two where a database takes two."""
+    url = backend.new_database()
+    settings = settings_in(folder, database_url=url, writers=1)
+    async with serve(settings, sandbox=True) as first:
+        await first.store.write(put_demo_data)
+        program = replace(demo_program(), limits=Limits.of(limits))
+        await first.store.write(
+            lambda unit, now_ms: apply_program(unit, ApplyProgram(program), now_ms)
+        )
+        await first.store.refresh_catalog()
+        async with serve(settings, sandbox=True) as second:
+            both = (first,) if url.startswith("sqlite") else (first, second)
+            async with (
+                open_channel(f"127.0.0.1:{both[0].grpc_port}") as one,
+                open_channel(f"127.0.0.1:{both[-1].grpc_port}") as two,
+            ):
+                yield Two(both, (Caller(one, ADMIN_KEY), Caller(two, ADMIN_KEY)))
+    backend.drop(url)
+
+
+async def _claim(caller: Caller, loyalty_id: str, price: float) -> Any:
+    order = await open_transaction(caller, loyalty_id)
+    request = update_request(order, "CLAIMED", line(price))
+    return await caller.call(transactions(caller).Update, request)
+
+
+async def _receipt(caller: Caller, price: float) -> str:
+    answer = await caller.call(transactions(caller).Unclaimed, unclaimed_request(line(price)))
+    code: str = answer.receipt_code
+    return code
+
+
+def _take(caller: Caller, loyalty_id: str, code: str) -> Any:
+    request = pb.ClaimReceiptRequest(loyalty_id=loyalty_id, receipt_code=code)
+    return transactions(caller).ClaimReceipt(request, metadata=caller.metadata())
+
+
+def _requires(refused: Refusal, limit: LimitName, allowed: int) -> None:
+    assert refused.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert refused.reason == "LIMIT_EXCEEDED"
+    assert (refused.metadata["limit"], refused.metadata["allowed"]) == (limit, str(allowed))
+    assert refused.retry_s is not None
+    assert 0 < refused.retry_s <= LIMITS[limit].period_s
+
+
+async def test_points_of_an_order_are_flagged_and_those_of_a_receipt_refused(
+    backend: Backend, tmp_path: Path
+) -> None:
+    """A claim beyond earns all the same, and is told of; a receipt beyond earns nothing."""
+    async with servers(backend, tmp_path, points_per_order=100) as two:
+        guest = await two.caller.enroll()
+        with capture_logs() as lines:
+            await _claim(two.caller, guest, 10.0)
+            assert two.flagged() == {}
+            await _claim(two.caller, guest, 10.1)
+            code = await _receipt(two.caller, 10.1)
+        assert two.flagged() == {N.POINTS_PER_ORDER: 2}
+        told = [one for one in lines if one["event"] == "flagged"]
+        assert {(one["reason"], one["value"], one["allowed"]) for one in told} == {
+            (N.POINTS_PER_ORDER.value, 101, 100)
+        }
+        assert all(one["key_id"] and one["partner"] == "sandbox" for one in told)
+        refused = await refusal_of(_take(two.caller, guest, code))
+        assert (refused.code, refused.reason) == (
+            grpc.StatusCode.FAILED_PRECONDITION,
+            "AMOUNT_BEYOND_LIMIT",
+        )
+        assert refused.retry_s is None
+        assert await two.caller.balances(guest) == (201, 0)
+
+
+async def test_points_of_a_members_day_are_counted_by_all_servers(
+    backend: Backend, tmp_path: Path, day: Day
+) -> None:
+    """What one server counted, another knows; the next day begins at nothing."""
+    async with servers(backend, tmp_path, points_per_member_day=150) as two:
+        guest = await two.caller.enroll()
+        code = await _receipt(two.caller, 10.0)
+        await _claim(two.caller, guest, 10.0)
+        refused = await refusal_of(_take(two.other, guest, code))
+        _requires(refused, N.POINTS_PER_MEMBER_DAY, 150)
+        await _claim(two.other, guest, 10.0)
+        assert two.flagged() == {N.POINTS_PER_MEMBER_DAY: 1}
+        stranger = await two.caller.enroll()
+        await _take(two.other, stranger, code)
+        # A void gives nothing of the day back.
+        more = await _receipt(two.caller, 10.0)
+        refused = await refusal_of(_take(two.caller, stranger, more))
+        _requires(refused, N.POINTS_PER_MEMBER_DAY, 150)
+        day.now_ms += DAY_MS
+        await _take(two.other, stranger, more)
+        assert two.flagged() == {N.POINTS_PER_MEMBER_DAY: 1}
+
+
+async def test_points_of_a_keys_day_outlive_a_restart(
+    backend: Backend, tmp_path: Path, day: Day
+) -> None:
+    """A key's members together are bounded, whoever they are, also after a restart."""
+    async with servers(backend, tmp_path, points_per_key_day=150) as two:
+        code = await _receipt(two.caller, 10.0)
+        await _claim(two.caller, await two.caller.enroll(), 10.0)
+        # Another server believes what it read a moment ago; nobody has asked this one yet.
+        refused = await refusal_of(_take(two.other, await two.other.enroll(), code))
+        _requires(refused, N.POINTS_PER_KEY_DAY, 150)
+        day.now_ms += DAY_MS
+        await _take(two.other, await two.other.enroll(), code)
+
+
+@pytest.mark.parametrize("limit", [N.ROWS_PER_KEY_DAY, N.ROWS_PER_PROGRAM_DAY])
+async def test_rows_beyond_a_day_are_refused_and_paid_orders_are_not(
+    backend: Backend, tmp_path: Path, day: Day, limit: LimitName
+) -> None:
+    """Who has written enough writes no more that day, but the orders of guests who have paid."""
+    async with servers(backend, tmp_path, **{limit.value: 12}) as two:
+        guest = await two.caller.enroll()
+        order = await open_transaction(two.caller, guest)
+        for _ in range(8):
+            await two.caller.call(transactions(two.caller).Unclaimed, unclaimed_request(line(1.0)))
+        assert limit not in two.flagged()
+        request = code_service_pb2.IssueCodeRequest(loyalty_id=guest)
+        refused = await two.caller.refused(two.caller.codes.IssueCode, request)
+        _requires(refused, limit, 12)
+        refused = await two.caller.refused(
+            two.caller.members.EnrollMember, member_service_pb2.EnrollMemberRequest(name="Guest")
+        )
+        _requires(refused, limit, 12)
+        claim = update_request(order, "CLAIMED", line(10.0))
+        await two.caller.call(transactions(two.caller).Update, claim)
+        # The same again is answered as the first time.
+        await two.caller.call(transactions(two.caller).Update, claim)
+        assert two.flagged()[limit] >= 1
+        assert await two.caller.balances(guest) == (100, 0)
+        day.now_ms += DAY_MS
+        await two.caller.call(two.caller.codes.IssueCode, request)
+
+
+@pytest.mark.parametrize("limit", [N.BYTES_PER_KEY_DAY, N.BYTES_PER_PROGRAM_DAY])
+async def test_bytes_beyond_a_day_are_refused(
+    backend: Backend, tmp_path: Path, day: Day, limit: LimitName
+) -> None:
+    """Requests of calls that wrote are counted by their size; those that write nothing are not."""
+    async with servers(backend, tmp_path, **{limit.value: 2000}) as two:
+        request = member_service_pb2.EnrollMemberRequest(name="G" * 100)
+        size = request.ByteSize()
+        for _ in range(2000 // size):
+            await two.caller.call(two.caller.members.EnrollMember, request)
+        refused = await two.caller.refused(two.caller.members.EnrollMember, request)
+        _requires(refused, limit, 2000)
+        assert day.now_ms == MORNING_MS
+
+
+async def test_paid_orders_of_a_key_beyond_its_day_are_paced(
+    backend: Backend, tmp_path: Path, day: Day
+) -> None:
+    """Beyond a key's bytes, paid orders come no faster than as many once more, over the day."""
+    order = unclaimed_request(line(1.0))
+    size = order.ByteSize()
+    async with servers(backend, tmp_path, bytes_per_key_day=8 * size) as two:
+        unclaimed = transactions(two.caller).Unclaimed
+        for _ in range(8):
+            await two.caller.call(unclaimed, order)
+        assert two.flagged() == {}
+        # A quarter of the day is over: a quarter of the eight.
+        for _ in range(2):
+            await two.caller.call(unclaimed, order)
+        assert two.flagged() == {N.BYTES_PER_KEY_DAY: 2}
+        refused = await two.caller.refused(unclaimed, order)
+        _requires(refused, N.BYTES_PER_KEY_DAY, 8 * size)
+        assert refused.retry_s is not None
+        day.now_ms += round(refused.retry_s * 1000)
+        await two.caller.call(unclaimed, order)
+
+
+async def test_calls_a_second_are_refused_before_they_are_read(
+    backend: Backend, tmp_path: Path
+) -> None:
+    """Beyond a key's calls a second nothing of its call is looked at; another key's is served."""
+    async with servers(backend, tmp_path, calls_per_key_second=1) as two:
+        caller = two.caller
+        broken = caller.channel.unary_unary(
+            "/loyalty.v1.MemberService/GetMember", request_serializer=None
+        )
+        outcomes = []
+        for _ in range(4):
+            with pytest.raises(grpc.aio.AioRpcError) as problem:
+                await broken(b"\xff\xff", metadata=caller.metadata())
+            outcomes.append(problem.value.code())
+        assert outcomes[:2] == [grpc.StatusCode.INVALID_ARGUMENT] * 2
+        assert outcomes[-1] is grpc.StatusCode.RESOURCE_EXHAUSTED
+        till = caller.with_key("sandbox-app-key")
+        request = member_service_pb2.EnrollMemberRequest(name="Guest")
+        await till.call(till.members.EnrollMember, request)
+
+
+async def test_adjustment_beyond_limits_must_be_asked_for(backend: Backend, tmp_path: Path) -> None:
+    """An operator gives more than the limits only on purpose, and is told of."""
+    async with servers(backend, tmp_path, points_per_order=100, points_per_member_day=150) as two:
+        guest = await two.caller.enroll()
+        store = two.running[0].store
+
+        async def adjust(points: int, *, beyond: bool = False) -> None:
+            command = AdjustPoints(PROGRAM_ID, guest, points, "test", beyond_limits=beyond)
+            await store.write(lambda unit, now_ms: adjust_points(unit, command, now_ms))
+
+        with pytest.raises(AmountBeyondLimitError):
+            await adjust(101)
+        await adjust(100)
+        with pytest.raises(LimitExceededError):
+            await adjust(51)
+        await adjust(-100)
+        await adjust(101, beyond=True)
+        assert two.flagged() == {N.POINTS_PER_MEMBER_DAY: 1}
+        assert await two.caller.balances(guest) == (101, 0)
+
+
+def test_every_limit_is_in_the_document_with_its_default() -> None:
+    """The program file's page lists all limits, in their order, with unit and default."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "program-file.md").read_text("utf-8")
+    section = page.partition("## `limits`")[2].partition("\n## ")[0]
+    rows = [row.split("|")[1:4] for row in section.splitlines() if row.startswith("| `")]
+    listed = [(name.strip(" `"), words, default.strip()) for name, words, default in rows]
+    assert [name for name, _, _ in listed] == [name.value for name in LIMITS]
+    for (_, words, default), limit in zip(listed, LIMITS.values(), strict=True):
+        assert default == f"{limit.default:,}"
+        assert limit.unit in words
+        if limit.whose.value != "program":
+            assert f"1 to {limit.most:,}" in words
