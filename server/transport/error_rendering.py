@@ -15,10 +15,13 @@ from google.rpc import error_details_pb2, status_pb2
 
 from server.application.trail import REQUEST_ID_MAX
 from server.domain.errors import (
+    ApiKeyInvalidError,
+    ApiKeyMissingError,
     FieldViolation,
     LimitExceededError,
     LoyaltyError,
     RequestInvalidError,
+    RequestNotReceivedError,
     RulesFailedError,
     ServerBusyError,
 )
@@ -237,10 +240,16 @@ def _trailers(error: LoyaltyError, dialect: Dialect | None) -> tuple[tuple[str, 
     return grpc_trailers(error) if dialect is None else legacy_trailers(error, dialect)
 
 
-_busy_trailers = lru_cache(maxsize=64)(_trailers)
-"""Kept, because a server that has too much to do must spend nothing on saying so."""
-
-_CHEAP = (ServerBusyError, LimitExceededError)
+_kept_trailers = lru_cache(maxsize=64)(_trailers)
+_KEPT = (
+    ServerBusyError,
+    LimitExceededError,
+    ApiKeyMissingError,
+    ApiKeyInvalidError,
+    RequestNotReceivedError,
+)
+"""What is said to whom nothing may be spent on: those whom a server with too much to do turns
+away, those beyond a limit, and those who have no key or send no request."""
 
 
 async def refuse(
@@ -251,7 +260,7 @@ async def refuse(
 ) -> None:
     """End a call with an error, in the words of its door; Envoy tells the request ID by itself."""
     row = CATALOGUE[type(error)]
-    render = _busy_trailers if isinstance(error, _CHEAP) else _trailers
+    render = _kept_trailers if isinstance(error, _KEPT) else _trailers
     trailers = render(error, dialect)
     if dialect is None:
         trailers = (*trailers, ("x-request-id", request_id))

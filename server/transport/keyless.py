@@ -20,6 +20,7 @@ from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 from grpc_health.v1.health import aio as health  # type: ignore[attr-defined]
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
+from server.application.trail import Trail
 from server.domain.errors import (
     FieldViolation,
     LoyaltyError,
@@ -27,13 +28,12 @@ from server.domain.errors import (
     ServerBusyError,
 )
 from server.transport.arrival import MESSAGE_WAIT_S, Context, message_within, receive
-from server.transport.error_catalogue import CATALOGUE
-from server.transport.error_rendering import grpc_trailers, message_of
+from server.transport.error_rendering import refuse
 
-WATCHES_MAX = 1024
+WATCHES_MAX = 256
 """Health watches at once: they last as long as their connections."""
 
-WATCHES_OF_ONE_MAX = 64
+WATCHES_OF_ONE_MAX = 32
 """Those of one address. Envoy, on the same machine, watches for many and has limits of its own."""
 
 REFLECTIONS_MAX = 16
@@ -127,8 +127,7 @@ def _no_message(name: str) -> RequestInvalidError:
 
 
 async def _refuse(context: Any, error: LoyaltyError) -> None:
-    code = CATALOGUE[type(error)].code
-    await context.abort(code, message_of(error), grpc_trailers(error))
+    await refuse(context, error, None, Trail({}).request_id)
 
 
 class Reflection:

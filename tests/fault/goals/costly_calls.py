@@ -125,6 +125,8 @@ async def run(trial: Trial) -> None:
         tried = await _requests(trial, own)
         for rpc in all_rpcs():  # Rules are compiled at their first use.
             await meter.measure(rpc, b"", own.headers())
+        gc.collect()
+        gc.freeze()
         for number, (rpc, costly) in enumerate(tried):
             dialect = DIALECTS[number % len(DIALECTS)]
             headers = own.headers(loyalty_dialect=dialect) if dialect else own.headers()
@@ -135,6 +137,7 @@ async def run(trial: Trial) -> None:
             trial.require(cost.outcome not in BROKEN, f"{told}: {cost.outcome}")
             trial.require(cost.cpu_s <= CPU_MAX_S, f"{told}: {1000 * cost.cpu_s:.0f} ms")
             trial.require(cost.grown_mib <= MEMORY_MAX_MIB, f"{told}: {cost.grown_mib:.0f} MiB")
+        gc.unfreeze()
         await _over_the_network(trial, own, tried)
     trial.figure("tried", len(tried))
     trial.say(f"dearest {dearest}, largest {largest}")

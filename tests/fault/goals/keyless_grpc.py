@@ -26,6 +26,7 @@ RATE_MIN_SHARE = 0.5
 
 HONEST_PER_S = 40
 SERVED_S = 1.0
+SERVED_SHORT_S = 3.0
 SERVED_MIN = 0.99
 HELD_MAX_S = 2 * MESSAGE_WAIT_S
 HELD_MAX_SHORT_S = MESSAGE_WAIT_S + REST_S
@@ -40,13 +41,14 @@ SECRET_HEADER = "x-api-key"
 class Honest:
     """What callers with a key, and a balancer that asks for the health, met."""
 
+    within_s: float
     took_s: list[float] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)
 
     @property
     def served(self) -> float:
         """Share of calls that were served in time."""
-        in_time = sum(took <= SERVED_S for took in self.took_s)
+        in_time = sum(took <= self.within_s for took in self.took_s)
         return in_time / max(len(self.took_s) + self.others.total(), 1)
 
 
@@ -111,7 +113,7 @@ async def run(trial: Trial) -> None:
     lowest, longest = 1.0, 0.0
     try:
         for kind in kinds:
-            seen = Honest()
+            seen = Honest(trial.choose(SERVED_S, SERVED_SHORT_S))
             calling = asyncio.create_task(_call_on(server.address, members[0], seen))
             seconds = trial.choose(8.0, 1.0)
             done = await _flood(int(server.address.rpartition(":")[2]), kind, seconds)
@@ -127,7 +129,7 @@ async def run(trial: Trial) -> None:
         await server.kill()
     trial.figure("kinds", len(kinds))
     trial.figure("a second", RATE)
-    trial.figure("fewest honest calls within 1 s", f"{lowest:.1%}")
+    trial.figure("fewest honest calls in time", f"{lowest:.1%}")
     trial.figure("longest held s", f"{longest:.2f}")
 
 
@@ -137,7 +139,7 @@ def _judge(trial: Trial, kind: str, seconds: float, done: dict[str, Any], seen: 
     trial.require(seen.took_s, f"nobody called during {kind}")
     trial.require(
         seen.served >= SERVED_MIN,
-        f"{kind}: {seen.served:.1%} of honest calls within 1 s, {dict(seen.others)}",
+        f"{kind}: {seen.served:.1%} of honest calls in time, {dict(seen.others)}",
     )
     if kind in CALLS and kind != "watches":
         held_s = trial.choose(HELD_MAX_S, HELD_MAX_SHORT_S)
