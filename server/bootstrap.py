@@ -7,7 +7,7 @@ import logging
 import secrets
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ import structlog
 
 from server.application.identify_member import identify_member
 from server.config import PEPPER_BYTES, Settings
+from server.storage.alone import only_server
 from server.storage.connections import require_database
 from server.storage.contents import is_pepper_of_another, needs_known_pepper
 from server.storage.durability import is_in_memory
@@ -155,6 +156,7 @@ async def open_store(settings: Settings, *, serves: bool = False) -> AsyncIterat
         serves: Whether calls are served from it.
 
     Raises:
+        OpenElsewhereError: It is to be served, and another process serves it.
         SchemaError: The database has another schema.
         UnreachableError: The database does not answer.
         UnsafeDatabaseError: The database may lose what it acknowledges.
@@ -170,8 +172,9 @@ async def open_store(settings: Settings, *, serves: bool = False) -> AsyncIterat
     if is_pepper_of_another(database, pepper):
         # No refusal: where the pepper was lost, this is how one goes on.
         log.warning("code pepper is not the store's", told=OTHER_PEPPER)
-    async with Store(database, pepper, settings.writers, serves=serves) as store:
-        yield store
+    with only_server(database) if serves else nullcontext():
+        async with Store(database, pepper, settings.writers, serves=serves) as store:
+            yield store
 
 
 @asynccontextmanager
