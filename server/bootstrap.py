@@ -7,7 +7,7 @@ import logging
 import secrets
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from server.application.identify_member import identify_member
 from server.config import PEPPER_BYTES, Settings, require_own_files
 from server.domain.peppers import Peppers
 from server.domain.program import DiscountKind
+from server.storage.alone import only_server
 from server.storage.connections import require_database
 from server.storage.contents import needs_known_pepper
 from server.storage.durability import is_in_memory
@@ -154,6 +155,7 @@ async def open_store(settings: Settings, *, serves: bool = False) -> AsyncIterat
         serves: Whether calls are served from it.
 
     Raises:
+        OpenElsewhereError: It is to be served, and another process serves it.
         SchemaError: The database has another schema.
         UnreachableError: The database does not answer.
         UnsafeDatabaseError: The database may lose what it acknowledges.
@@ -169,8 +171,9 @@ async def open_store(settings: Settings, *, serves: bool = False) -> AsyncIterat
         require_current(database)
     database.require_durable()
     register(database, peppers, fresh=fresh)
-    async with Store(database, peppers, settings.writers, serves=serves) as store:
-        yield store
+    with only_server(database) if serves else nullcontext():
+        async with Store(database, peppers, settings.writers, serves=serves) as store:
+            yield store
 
 
 @asynccontextmanager

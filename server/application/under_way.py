@@ -117,7 +117,8 @@ ARRIVAL: ContextVar[Arrival | None] = ContextVar("arrival", default=None)
 
 def digest_of(scope: str | None, key: str) -> bytes:
     """Digest a key within its scope."""
-    return blake2b(f"{scope or ''}\0{key}".encode(), digest_size=DIGEST_BYTES).digest()
+    words = f"{scope or ''}\0{key}".encode("utf-8", "surrogatepass")
+    return blake2b(words, digest_size=DIGEST_BYTES).digest()
 
 
 def digests_of(scope: str, key: str) -> tuple[bytes, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -58,6 +59,30 @@ def alone(place: Path) -> Iterator[sqlite3.Connection]:
                 raise
             raise OpenElsewhereError(place) from None
         yield target
+
+
+@contextmanager
+def only_server(database: Database) -> Iterator[None]:
+    """
+    Be the only server of an embedded database until the context ends.
+
+    Two would not know of each other's calls under way. Operators' commands are no servers.
+
+    Raises:
+        OpenElsewhereError: Another process serves it.
+    """
+    if not database.embedded:
+        yield
+        return
+    # A file of its own: closing the database's would let go of SQLite's locks on it.
+    place = Path(f"{database.url.database}-server")
+    place.touch(mode=0o600)
+    with place.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OpenElsewhereError(database.url.database) from None
+        yield
 
 
 def require_unserved(database: Database, connection: Connection) -> None:

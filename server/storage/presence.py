@@ -47,7 +47,7 @@ import structlog
 from server.application.under_way import Arrival, UnderWay, is_among
 from server.domain.clock import now_ms
 from server.domain.clock_check import ClockCheck, ClockState
-from server.storage.databases import Database
+from server.storage.databases import Database, UnreachableError
 
 BEAT_S = 0.25
 """Seconds between two beats."""
@@ -152,11 +152,16 @@ class Presence:
         Register.
 
         Raises:
-            psycopg.Error: The database does not answer.
+            UnreachableError: The database does not answer, or does not take it.
         """
         self._under_way.registration = None
-        async with asyncio.timeout(2 * LOOK_MAX_S):
-            await self._register()
+        try:
+            async with asyncio.timeout(2 * LOOK_MAX_S):
+                await self._register()
+        except (psycopg.Error, TimeoutError) as problem:
+            await self._disconnect()
+            place = self._database.url.render_as_string(hide_password=True)
+            raise UnreachableError(f"{place} does not register a server: {problem}") from None
         self._task = asyncio.create_task(self._beat_forever())
         return self
 

@@ -18,7 +18,7 @@ from server.bootstrap import serve
 from server.sandbox.fixed_codes import FARHAN
 from server.storage.migrate import SchemaError
 from server.transport.addresses import AddressError
-from server.transport.server import SERVICES
+from server.transport.server import HEALTH_NAMES, LIVENESS, SERVICES
 from tests.support.postgres import Postgres
 from tests.support.server import (
     POS_KEY,
@@ -32,15 +32,38 @@ from tests.support.stores import writers_busy
 GRPCURL = Path(sys.executable).with_name("grpcurl")
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-NAMES = ["", *(service.full_name for service in SERVICES)]
+NAMES = list(HEALTH_NAMES)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, LIVENESS])
 async def test_health_is_serving_for_every_service(server: Server, name: str) -> None:
     """The server and each of its services report SERVING, without a key."""
     health = health_pb2_grpc.HealthStub(server.admin.channel)
     answer = await health.Check(health_pb2.HealthCheckRequest(service=name))
     assert answer.status == SERVING
+
+
+async def test_server_that_lets_nobody_in_is_not_serving(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the catalogue is too old balancers are told, and who restarts processes is not."""
+    monkeypatch.setattr("server.transport.server.HEALTH_S", 0.01)
+    async with run_server(tmp_path) as server:
+        health = health_pb2_grpc.HealthStub(server.admin.channel)
+
+        async def told(name: str, wanted: int) -> None:
+            asked = health_pb2.HealthCheckRequest(service=name)
+            async with asyncio.timeout(30):
+                while (await health.Check(asked)).status != wanted:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+
+        with monkeypatch.context() as patch:
+            patch.setattr("server.storage.store.CATALOG_AGE_MAX_S", 0.0)
+            for name in HEALTH_NAMES:
+                await told(name, NOT_SERVING)
+            await told(LIVENESS, SERVING)
+        for name in HEALTH_NAMES:
+            await told(name, SERVING)
 
 
 async def test_shutdown_reports_not_serving_first(tmp_path: Path) -> None:

@@ -204,7 +204,8 @@ async def _address(lines: asyncio.StreamReader, said: list[str]) -> str:
 
 
 async def _keep(lines: asyncio.StreamReader, said: list[str]) -> None:
-    said.extend([line.decode().rstrip() async for line in lines])
+    async for line in lines:
+        said.append(line.decode().rstrip())  # noqa: PERF401 - whoever waits for a line sees it.
 
 
 @asynccontextmanager
