@@ -1,7 +1,8 @@
 """
 Looks every so often at what would cost too much to count a call.
 
-That is open orders, who must wait because of wrong codes, and whether the ledger balances.
+That is open orders, who must wait because of wrong codes, whether the ledger balances, and how the
+PostgreSQL stands.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from server.storage.store import Store
 OPEN_EVERY_S = 10.0
 GUESSING_EVERY_S = 10.0
 LEDGER_EVERY_S = 60.0
+STANDING_EVERY_S = 30.0
 SOON_MS = 3_600_000
 SHARE = 0.02
 """Part of the time that a look may take: it comes less often in a store where it takes longer."""
@@ -40,6 +42,11 @@ class VitalsWatch(Protocol):
 
     def show_imbalance(self, points: int) -> None:
         """Show by how much the ledger is out of balance."""
+
+    def show_standing(
+        self, *, connections: float, size_bytes: int, standbys: int, lag_bytes: int | None
+    ) -> None:
+        """Show how the PostgreSQL stands."""
 
 
 async def watch_forever(store: Store, watch: VitalsWatch) -> None:
@@ -68,10 +75,22 @@ async def watch_forever(store: Store, watch: VitalsWatch) -> None:
             log.error("the ledger does not balance", points=imbalance)
         watch.show_imbalance(imbalance)
 
+    async def look_at_database() -> None:
+        async with store.read() as reader:
+            seen = await reader.standing()
+        watch.show_standing(
+            connections=seen.connections,
+            size_bytes=seen.size_bytes,
+            standbys=seen.standbys,
+            lag_bytes=seen.lag_bytes,
+        )
+
     async with asyncio.TaskGroup() as group:
         group.create_task(_repeat(look_at_orders, OPEN_EVERY_S))
         group.create_task(_repeat(look_at_guessing, GUESSING_EVERY_S))
         group.create_task(_repeat(look_at_ledger, LEDGER_EVERY_S))
+        if not store.embedded:
+            group.create_task(_repeat(look_at_database, STANDING_EVERY_S))
 
 
 async def _repeat(look: Callable[[], Coroutine[Any, Any, None]], every_s: float) -> None:

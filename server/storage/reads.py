@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, case, func, literal_column, union
+from sqlalchemy import Select, case, func, literal_column, text, union
 from sqlalchemy.orm import aliased
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -83,6 +83,33 @@ class Guessing:
 
     waits: Mapping[ScopeKind, int]
     attacked: int
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseStanding:
+    """
+    How a PostgreSQL stands that others use too.
+
+    Attributes:
+        connections: Those open to any of its databases, over those that it takes.
+        size_bytes: Size of the database.
+        standbys: Servers that receive its log now.
+        lag_bytes: Log that the slowest of them has not replayed; absent where the role may not
+            see it, which takes `pg_monitor`, or where there is none.
+    """
+
+    connections: float
+    size_bytes: int
+    standbys: int
+    lag_bytes: int | None
+
+
+_STANDING = text(
+    "SELECT (SELECT sum(numbackends) FROM pg_stat_database)::float8"
+    " / current_setting('max_connections')::int, pg_database_size(current_database()),"
+    " (SELECT count(*) FROM pg_stat_replication),"
+    " (SELECT max(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)) FROM pg_stat_replication)"
+)
 
 
 class SqlReader:
@@ -237,6 +264,14 @@ class SqlReader:
         return Guessing(
             {ScopeKind(kind): count for kind, count in waiting},
             sum(under_attack(Tally(int(matched), int(failed))) for matched, failed in shown),
+        )
+
+    async def standing(self) -> DatabaseStanding:
+        """Look how the PostgreSQL stands; an embedded database has no such thing."""
+        row = (await (await self._session.connection()).execute(_STANDING)).one()
+        connections, size_bytes, standbys, lag = row
+        return DatabaseStanding(
+            connections, size_bytes, standbys, None if lag is None else int(lag)
         )
 
     async def imbalance(self) -> int:

@@ -142,6 +142,11 @@ class Store:
             await self._loop.run_in_executor(None, writer.close)
         await self._readers.dispose()
 
+    @property
+    def embedded(self) -> bool:
+        """Whether the database is a file of this machine."""
+        return self._database.embedded
+
     async def write(
         self,
         work: Callable[[Unit, int], T | Refused],

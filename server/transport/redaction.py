@@ -114,10 +114,15 @@ _SHAPES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...
     (re.compile(r"\b(Bearer|Basic)\s+[^\s,;'\"]+", re.IGNORECASE), rf"\1 {REDACTED}"),
     (
         re.compile(
-            r"\b(x-api-key|api[ _-]?key|password|passwd|secret|pepper|token|otp)"
+            r"\b(x-api-key|api[ _-]?key|password|passwd|secret|token|otp)"
             r"(\s*[=:]\s*)(?!\[redacted)[^\s,;'\")}]+",
             re.IGNORECASE,
         ),
+        rf"\1\2{REDACTED}",
+    ),
+    # A pepper has 32 characters at least; shorter words after a colon are our own advice.
+    (
+        re.compile(r"\b(pepper)(\s*[=:]\s*)(?!\[redacted)[^\s,;'\")}]{16,}", re.IGNORECASE),
         rf"\1\2{REDACTED}",
     ),
     (re.compile(r"[^\s<>()'\"=,;:/\[\]]+(?:@|%40)[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"), REDACTED),
@@ -147,6 +152,12 @@ _QUOTED = re.compile(
 )
 _NOUNS = frozenset({"relation", "column", "table", "constraint", "index", "attribute", "type"})
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_.]*")
+_CONNECTING = re.compile(r"\bconnection to server (?:at|on)|\bcould not translate host name")
+_PLACE = re.compile(r"[A-Za-z0-9_.:/-]+")
+"""A host, an address, a socket's path, a database or a role: what says where a connection goes."""
+
+_COMMAND = re.compile(r"(?:loyalty|make|chmod|openssl|\(umask) [^`\"']*")
+"""A command that our own advice puts between backticks."""
 _FRAME = re.compile(r"[ |]*File \"[^\"]*\", line \d+")
 _BETWEEN = re.compile(r"[ |+]*(Traceback \(most recent|The above exception|During handling|-|$)")
 
@@ -199,6 +210,11 @@ def redact_exception(text: str) -> str:
 def _unquoted(match: re.Match[str]) -> str:
     before, mark, content = match["before"] or "", match["mark"], match["text"]
     if before.strip() in _NOUNS and _IDENTIFIER.fullmatch(content):
+        return match[0]
+    if mark == "`" and _COMMAND.fullmatch(content):
+        return match[0]
+    # What the database's library says of a connection that failed quotes nothing of a row.
+    if mark == '"' and _CONNECTING.search(match.string) and _PLACE.fullmatch(content):
         return match[0]
     return f"{before}{mark}…{mark}"
 

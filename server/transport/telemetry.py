@@ -214,6 +214,18 @@ class VitalMetrics:
             "Programs that were shown too many wrong codes by all of their keys together.",
         )
         self.show_guessing({}, 0)
+        self._connections = gauge(
+            "loyalty_postgresql_connections_ratio",
+            "Part of PostgreSQL's connections that is in use, by whomever.",
+        )
+        self._size = gauge("loyalty_postgresql_database_bytes", "Size of the PostgreSQL database.")
+        self._standbys = gauge(
+            "loyalty_postgresql_standbys", "Standbys that receive PostgreSQL's log now."
+        )
+        self._lag = gauge(
+            "loyalty_postgresql_replication_lag_bytes",
+            "Log that the slowest standby has not replayed; no number where nobody may tell.",
+        )
         self._looked = gauge(
             "loyalty_holds_checked_timestamp_seconds",
             "When open transactions were last counted; 0 before the first time.",
@@ -235,6 +247,15 @@ class VitalMetrics:
         for kind in (ScopeKind.TERMINAL, ScopeKind.STORE, ScopeKind.KEY):
             self._waits.labels(kind.value).set(waits.get(kind, 0))
         self._attacked.set(attacked)
+
+    def show_standing(
+        self, *, connections: float, size_bytes: int, standbys: int, lag_bytes: int | None
+    ) -> None:
+        """Show how the PostgreSQL stands."""
+        self._connections.set(connections)
+        self._size.set(size_bytes)
+        self._standbys.set(standbys)
+        self._lag.set(math.nan if lag_bytes is None else lag_bytes)
 
     def show_imbalance(self, points: int) -> None:
         """Show by how much the ledger is out of balance."""

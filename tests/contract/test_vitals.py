@@ -21,6 +21,7 @@ from server.vitals import watch_forever
 from tests.support.guessing import tills_of
 from tests.support.ledger import execute
 from tests.support.orders import COFFEE, DAY_MS, START_MS, Till
+from tests.support.postgres import Postgres
 from tests.support.programs import enroll
 from tests.support.stores import demo_store
 
@@ -36,6 +37,7 @@ class Watch:
         self.waits: Mapping[ScopeKind, int] | None = None
         self.attacked: int | None = None
         self.imbalance: int | None = None
+        self.standing: dict[str, float | None] = {}
         self.swept: list[tuple[int, int, int]] = []
         self.failures = 0
 
@@ -50,6 +52,10 @@ class Watch:
     def show_imbalance(self, points: int) -> None:
         """Keep by how much the ledger is out of balance."""
         self.imbalance = points
+
+    def show_standing(self, **seen: float | None) -> None:
+        """Keep how the PostgreSQL stands."""
+        self.standing = seen
 
     def succeeded(self, transactions: int, codes: int, left: int) -> None:
         """Keep what a sweep did."""
@@ -70,6 +76,17 @@ async def until(holds: Callable[[], Any], running: Any) -> None:
                 await asyncio.sleep(0.005)
     finally:
         task.cancel()
+
+
+async def test_postgresql_is_looked_at(postgres: Postgres) -> None:
+    """Connections, size and standbys of a PostgreSQL are shown; one without standbys has no lag."""
+    url = postgres.new_database()
+    async with demo_store(url) as store:
+        watch = Watch()
+        await until(lambda: watch.standing, watch_forever(store, watch))
+    assert 0 < (watch.standing["connections"] or 0) < 1
+    assert (watch.standing["size_bytes"] or 0) > 1_000_000
+    assert (watch.standing["standbys"], watch.standing["lag_bytes"]) == (0, None)
 
 
 async def test_open_orders_are_counted_by_their_time(database_url: str) -> None:

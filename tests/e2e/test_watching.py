@@ -30,6 +30,12 @@ QUERIES = {
     for target in panel["targets"]
 }
 PROMETHEUS_OWN = {"up"}
+OTHERS = "node_"
+"""Measured by Prometheus' node exporter, which the operator brings."""
+
+JOBS = {"envoy_": "loyalty-edge", OTHERS: "loyalty-database"}
+"""Whose measurement it is, by how its name begins; all others are the servers'."""
+
 NAME = re.compile(r"`((?:rpc|loyalty|process|envoy)_[a-z_]*\*?)`")
 METHODS = {f"{service.name}/{method.name}" for service in SERVICES for method in service.methods}
 SOME_METHODS = {
@@ -81,11 +87,13 @@ def check(query: str, samples: Sequence[Sample]) -> None:
     found = list(selectors(promql_parser.parse(query)))
     assert found
     for selector in found:
-        if selector.name in PROMETHEUS_OWN:
+        if selector.name in PROMETHEUS_OWN or selector.name.startswith(OTHERS):
             continue
         series = [sample.labels for sample in samples if sample.name == selector.name]
         assert series
         for matcher in selector.matchers.matchers:
+            if matcher.name in {"job", "instance"}:
+                continue
             there = {labels.get(matcher.name) for labels in series}
             assert set(matcher.value.split("|")) <= there
 
@@ -96,6 +104,11 @@ async def test_alert_watches_what_is_measured(
 ) -> None:
     """Every alert is PromQL about metrics, methods and outcomes that there are from the start."""
     check(rule["expr"], samples)
+    for selector in selectors(promql_parser.parse(rule["expr"])):
+        jobs = {m.value for m in selector.matchers.matchers if m.name == "job"}
+        begins = f"{selector.name.partition('_')[0]}_"
+        assert jobs == {JOBS.get(begins, "loyalty")} or selector.name in PROMETHEUS_OWN
+    assert "{{ $value" in rule["annotations"]["description"] or rule["alert"].endswith("Gone")
     assert re.fullmatch(r"\d+[smh]", rule["for"])
     assert rule["labels"]["severity"] in {"warning", "critical"}
 
@@ -135,7 +148,7 @@ def test_alerts_are_explained() -> None:
         assert f"```promql\n{rule['expr'].strip()}\n```" in chapter
         assert rule["annotations"]["summary"] in chapter.replace("\n", " ")
         assert "**Do:** " in chapter
-        assert rule["annotations"]["runbook"].endswith(f"#{rule['alert'].lower()}")
+        assert rule["annotations"]["runbook_url"].endswith(f"#{rule['alert'].lower()}")
 
 
 async def test_metrics_are_explained(names: set[str]) -> None:
@@ -160,4 +173,29 @@ def test_dashboard_can_be_imported() -> None:
     assert len({panel["id"] for panel in panels}) == len(panels)
     assert len({(p["gridPos"]["x"], p["gridPos"]["y"]) for p in panels}) == len(panels)
     assert {panel["datasource"]["uid"] for panel in panels} == {"${source}"}
-    assert [variable["name"] for variable in DASHBOARD["templating"]["list"]] == ["source"]
+    variables = [variable["name"] for variable in DASHBOARD["templating"]["list"]]
+    assert variables == ["source", "job", "instance", "edge_job", "edge_instance"]
+
+
+@pytest.mark.parametrize("query", QUERIES.values(), ids=list(QUERIES))
+def test_panel_is_of_the_job_and_servers_chosen(query: str) -> None:
+    """Every query of the dashboard asks for the job and the instances that were chosen."""
+    for selector in selectors(promql_parser.parse(query)):
+        chosen = "edge_" if selector.name.startswith("envoy_") else ""
+        asked = {m.name: m.value for m in selector.matchers.matchers}
+        assert asked["job"] == f"${chosen}job"
+        assert asked["instance"] == f"${chosen}instance"
+
+
+def test_thresholds_are_those_of_the_alerts() -> None:
+    """Where a panel shows a line, an alert begins at that value."""
+    ends = [re.search(r"[<>] ([\d.e]+)(?: \* (\d+))?$", rule["expr"].strip()) for rule in RULES]
+    limits = {float(end[1]) * float(end[2] or 1) for end in ends if end is not None}
+    shown = [
+        step["value"]
+        for panel in DASHBOARD["panels"]
+        for step in panel["fieldConfig"]["defaults"].get("thresholds", {}).get("steps", ())
+        if step["value"] is not None and panel["title"] != "Ledger imbalance"
+    ]
+    assert len(shown) >= 10
+    assert set(shown) <= limits

@@ -113,6 +113,40 @@ def test_record_is_told_by_its_class() -> None:
     assert "<Record>" in line(member=Record("Zebulon"))
 
 
+@pytest.mark.parametrize(
+    "reason",
+    [
+        'connection to server at "10.0.0.5", port 5432 failed: Connection refused',
+        (
+            'connection to server at "db.internal" (10.0.0.5), port 5432 failed: FATAL:  '
+            'database "points" does not exist'
+        ),
+        'could not translate host name "db-1.internal" to address: Name or service not known',
+    ],
+)
+def test_host_that_is_out_of_reach_is_kept(reason: str) -> None:
+    """Whoever is woken up at night reads which host did not answer."""
+    assert redact_exception(reason) == reason
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "the pepper: bring it back",
+        "accept the loss with `loyalty serve --allow-data-loss`.",
+        "`(umask 077; openssl rand -hex 32 > data/code-pepper)` makes another",
+    ],
+)
+def test_own_advice_is_kept(reason: str) -> None:
+    """A line never hides the command that mends what it is about."""
+    assert redact_exception(reason) == reason
+
+
+def test_pepper_after_its_name_is_left_out() -> None:
+    """A pepper itself never gets into the log, however it is announced."""
+    assert "0123456789abcdef" not in redact_text(f"pepper = {'0123456789abcdef' * 2}")
+
+
 def test_url_keeps_all_but_its_password() -> None:
     """Who connects where is kept, without the user's password."""
     said = redact_text("cannot reach postgresql://loyalty:hunter2@db.internal:5432/points")
