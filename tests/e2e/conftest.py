@@ -40,7 +40,7 @@ async def front(shared_front: Front) -> Front:
     # The server stands still while tests run that need no event loop, or one of their own. Then
     # Envoy takes it for dead, and alive again at its next look.
     async with asyncio.timeout(10):
-        while (await shared_front.get("/otp/0", key=None)).status == 503:  # noqa: ASYNC110
+        while (await shared_front.get("/loyalty/members/0")).status == 503:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     return shared_front
 

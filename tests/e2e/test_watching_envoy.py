@@ -252,6 +252,32 @@ async def test_access_log_tells_who_called_and_no_secret(tmp_path: Path) -> None
         assert secret not in written
 
 
+async def test_access_log_tells_what_the_server_answered(tmp_path: Path) -> None:
+    """A JSON call's line has the gRPC status of the server, which its caller is not shown."""
+    absent = "4711fc2a-3a8f-414f-a9e7-44dd5231dca8"
+    session = {"correlationId": "closed", "brand": 1}
+    async with run_front(tmp_path, adapt=add_access_log) as front:
+        told = {
+            "OK": await front.get(f"/loyalty/members/{FARHAN}"),
+            "NotFound": await front.get(f"/loyalty/members/{absent}"),
+            "Unauthenticated": await front.get(f"/loyalty/members/{FARHAN}", "wrong"),
+            "PermissionDenied": await front.get(f"/loyalty/members/{FARHAN}", POS_KEY),
+            "InvalidArgument": await front.post("/loyalty/identify", {}),
+            "-": await front.post("/client/users/anonymous/sessions", session | {"locale": []}),
+            None: await front.get(f"/loyalty/members/{FARHAN}", None),
+        }
+        log = front.envoy.log
+    lines = [
+        json.loads(line) for line in log.read_text("utf-8").splitlines() if line.startswith("{")
+    ]
+    statuses = {line["request_id"]: line["grpc_status"] for line in lines}
+    assert {name: statuses[answer.header("x-request-id")] for name, answer in told.items()} == {
+        name: name for name in told
+    }
+    for answer in told.values():
+        assert not [name for name, _ in answer.headers if name.startswith("grpc-")]
+
+
 async def _call_with_secrets(front: Front) -> list[Response]:
     """Make calls that are answered and calls that each layer refuses; answers most of them."""
     secret = {"x-request-id": SECRET_WORDS, "user-agent": SECRET_WORDS, "referer": SECRET_WORDS}

@@ -1,0 +1,114 @@
+"""The gate at the edge: who goes on at all, before anything counts or parses a call."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2
+
+from loyalty.v1 import member_service_pb2
+from server.sandbox.fixed_codes import FARHAN
+from tests.support.edge_parts import script_errors
+from tests.support.server import ADMIN_KEY, Caller, Front, open_channel, refusal_of, run_front
+
+MEMBER = f"/loyalty/members/{FARHAN}"
+GET_MEMBER = "/loyalty.v1.MemberService/GetMember"
+ASKED = member_service_pb2.GetMemberRequest(loyalty_id=FARHAN).SerializeToString()
+WRONG = 220
+"""More wrong keys than one address may show at once."""
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", MEMBER, 401),
+        ("POST", "/client/users/anonymous/sessions", 401),
+        ("GET", "/nowhere", 401),
+        ("POST", "/health", 401),
+        ("OPTIONS", MEMBER, 405),
+        ("OPTIONS", "/nowhere", 404),
+    ],
+)
+async def test_every_path_asks_for_a_key(front: Front, method: str, path: str, status: int) -> None:
+    """Nothing is told without a key, but that a browser may not call."""
+    for key in ({}, {"x-api-key": " "}, {"authorization": ""}):
+        answer = await front.http.request(method, path, None, key)
+        assert answer.status == status
+        assert answer.json()["statusCode"] == status
+
+
+async def test_health_needs_no_key_and_is_not_watched(front: Front) -> None:
+    """A balancer may ask; a stream that stays open is not served."""
+    async with open_channel(f"127.0.0.1:{front.envoy.http_port}") as channel:
+        check = channel.unary_unary("/grpc.health.v1.Health/Check", None, None)
+        answer = health_pb2.HealthCheckResponse.FromString(await check(b"", timeout=10))
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        watch = channel.unary_stream("/grpc.health.v1.Health/Watch", None, None)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await anext(aiter(watch(b"", timeout=10)))
+    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\0\0\0\0",
+        b"\0\0\0\0\x01",
+        b"\0\0\0\0\0" * 2,
+        len(ASKED).to_bytes(5, "big") + ASKED + b"\0",
+        b"\0\xff\xff\xff\xff" + ASKED,
+    ],
+    ids=["none", "half a prefix", "too short", "two messages", "too long", "endless"],
+)
+async def test_what_is_not_one_whole_message_goes_no_further(front: Front, body: bytes) -> None:
+    """A gRPC-Web call with such a body is refused at once, and the server never hears of it."""
+    headers = {"x-api-key": ADMIN_KEY, "content-type": "application/grpc-web+proto"}
+    answer = await front.http.request("POST", GET_MEMBER, body, headers)
+    # INTERNAL, for of any 400 Envoy makes that over gRPC-Web.
+    assert answer.header("grpc-status") == "13"
+    whole = len(ASKED).to_bytes(5, "big") + ASKED
+    answer = await front.http.request("POST", GET_MEMBER, whole, headers)
+    assert answer.status == 200
+    assert answer.header("grpc-status") is None
+    assert b"Farhan" in answer.body
+
+
+async def test_grpc_call_without_a_message_is_told_why(front: Front) -> None:
+    """What never comes is missed at once, with the server's words and details."""
+    async with open_channel(f"127.0.0.1:{front.envoy.http_port}") as channel:
+        method: Any = channel.stream_unary(GET_MEMBER, None, None)
+        for key, reason in (("", "API_KEY_MISSING"), (ADMIN_KEY, "REQUEST_INVALID")):
+            metadata = (("x-api-key", key),) if key else ()
+            refusal = await refusal_of(method(iter([]), metadata=metadata, timeout=10))
+            assert refusal.reason == reason
+
+
+async def test_wrong_keys_make_strangers_wait_and_nobody_else(tmp_path: Path) -> None:
+    """After many wrong keys an address shows more in vain; a key that has worked is served on."""
+    async with run_front(tmp_path) as front:
+        assert (await front.get(MEMBER)).status == 200
+        answers = await asyncio.gather(
+            *(front.get(MEMBER, f"wrong-{number}") for number in range(WRONG))
+        )
+        # Time makes up for some of them meanwhile.
+        while (answer := await front.get(MEMBER, f"wrong-{len(answers)}")).status == 401:
+            answers.append(answer)
+            assert len(answers) < 10 * WRONG
+        assert answer.status == 429
+        assert answer.header("retry-after") == "1"
+        assert answer.json()["code"] == "TooManyRequests"
+        forged = await front.get(MEMBER, "wrong", x_forwarded_for="10.0.0.1")
+        assert forged.status == 429
+        assert (await front.get(MEMBER)).status == 200
+        async with open_channel(f"127.0.0.1:{front.envoy.http_port}") as channel:
+            stranger, known = Caller(channel, "stranger"), Caller(channel, ADMIN_KEY)
+            request = member_service_pb2.GetMemberRequest(loyalty_id=FARHAN)
+            call = stranger.members.GetMember(request, metadata=stranger.metadata())
+            assert (await refusal_of(call)).reason in {"SERVER_BUSY", "API_KEY_INVALID"}
+            await known.members.GetMember(request, metadata=known.metadata())
+        assert script_errors(front.envoy) == []
