@@ -1,7 +1,8 @@
 """
 Which calls are let in: no more than are answered soon, and of each API key no more than its share.
 
-A call enters by its key, before its body is looked at. A key that has no call under way always
+A call is counted by its key before its message is waited for, and enters when that is there and
+before it is parsed: who sends none takes no place. A key that has no call under way always
 enters. Of a busy key as many are under way as take the server a moment, by what its calls cost
 lately: the time for which they kept the event loop, which is measured. What is more is refused at
 once, so that it holds no place here or at Envoy while it waits.
@@ -81,25 +82,21 @@ class Place:
     """
     A call's place among those under way, which must be left in the end.
 
-    It is entered before the call's message is there, since refusing must cost next to nothing; only
-    what comes after its message counts as time that the server took.
-
     Attributes:
         spent_s: For how long the call kept the event loop so far, in seconds of processor time.
     """
 
-    __slots__ = ("_account", "_admission", "_arrived_s", "_at_work", "spent_s")
+    __slots__ = ("_account", "_admission", "_at_work", "_entered_s", "spent_s")
 
-    def __init__(self, admission: Admission, account: _Account) -> None:
+    def __init__(self, admission: Admission, account: _Account, entered_s: float) -> None:
         self._admission = admission
         self._account = account
-        self._arrived_s: float | None = None
+        self._entered_s = entered_s
         self._at_work = False
         self.spent_s = 0.0
 
     async def turn(self) -> None:
-        """Wait, once its message is there, until the call may go to work."""
-        self._arrived_s = perf_counter()
+        """Wait until the call may go to work; at once while its key has little at work."""
         await self._admission.turn(self._account)
         self._at_work = True
 
@@ -119,8 +116,7 @@ class Place:
         """Take note that the call is over."""
         if self._at_work:
             self._admission.rest(self._account)
-        took_s = 0.0 if self._arrived_s is None else perf_counter() - self._arrived_s
-        self._admission.leave(self._account, self.spent_s, took_s)
+        self._admission.leave(self._account, self.spent_s, perf_counter() - self._entered_s)
 
 
 class _Watched:
@@ -178,19 +174,24 @@ class Admission:
         self._queue: FairQueue[asyncio.Future[None]] = FairQueue()
         self._shared_until_s = 0.0
 
-    def enter(self, key: ApiKey, limits: Limits) -> Place:
+    def count(self, key: ApiKey, limits: Limits) -> None:
         """
-        Let a call of a key in, which must leave in the end.
+        Count a call of a key, before its message is waited for.
 
         Raises:
             LimitExceededError: The key makes more calls a second than its program allows.
+        """
+        _take_token(self._account(key), limits[ADMIT], perf_counter())
+
+    def enter(self, key: ApiKey) -> Place:
+        """
+        Let a call of a key in whose message is there, and which must leave in the end.
+
+        Raises:
             ServerBusyError: Too many are under way.
         """
         now_s = perf_counter()
-        account = self._accounts.get(key.key_id)
-        if account is None:
-            account = self._accounts[key.key_id] = _Account(key.key_id)
-        _take_token(account, limits[ADMIT], now_s)
+        account = self._account(key)
         own = account.under_way
         if own:
             active = self._active
@@ -208,7 +209,13 @@ class Admission:
             self._shared_until_s = now_s + SHARED_FOR_S
         account.under_way += 1
         self.under_way += 1
-        return Place(self, account)
+        return Place(self, account, now_s)
+
+    def _account(self, key: ApiKey) -> _Account:
+        account = self._accounts.get(key.key_id)
+        if account is None:
+            account = self._accounts[key.key_id] = _Account(key.key_id)
+        return account
 
     def leave(self, account: _Account, spent_s: float, took_s: float) -> None:
         """Take note of a call that is over, and of what it cost."""

@@ -297,10 +297,12 @@ class LoyaltyServer:
                 require_key_once(sent_twice)
                 limits = self._store.catalog.programs[key.program_id].limits
                 # Refusing must cost next to nothing: before the call's message is waited for.
-                place = self._admission.enter(key, limits)
+                self._admission.count(key, limits)
                 if writes:
                     self._store.require_room(key.key_id)
                 data = await receive(context)
+                # Who sends no message never takes the place of who does.
+                place = self._admission.enter(key)
                 await place.turn()
                 request = place.do(parse, request_class, data)
                 until_s = min(until_s, loop.time() + _left_s(context))

@@ -23,8 +23,6 @@ from server.transport.admission import (
     Place,
 )
 
-PLENTY = Limits.of({LimitName.CALLS_PER_KEY_SECOND: 1_000_000})
-
 
 class Clock:
     """A clock that a test moves."""
@@ -55,19 +53,19 @@ def _serve(
 ) -> None:
     """Let calls come and go one after the other, each taking and costing so long."""
     for _ in range(calls):
-        place = admission.enter(_key(), PLENTY)
+        place = admission.enter(_key())
         place.spent_s = cost_s
         clock.now_s += took_s
         place.leave()
         clock.now_s += 1.0
 
 
-def _enter_all(admission: Admission, name: str, limits: Limits = PLENTY) -> list[Place]:
+def _enter_all(admission: Admission, name: str) -> list[Place]:
     """Let calls of a key in until one is refused."""
     places = []
     while True:
         try:
-            places.append(admission.enter(_key(name), limits))
+            places.append(admission.enter(_key(name)))
         except ServerBusyError:
             return places
 
@@ -95,11 +93,11 @@ def test_call_too_many_is_told_to_come_back_later_and_later(clock: Clock) -> Non
     for _ in range(60):
         for _ in range(9):
             with pytest.raises(ServerBusyError) as refused:
-                admission.enter(_key(), PLENTY)
+                admission.enter(_key())
         waits.append(refused.value.retry_after_ms)
         clock.now_s += 1.0
         admission.limit = 100.0
-        place = admission.enter(_key(), PLENTY)
+        place = admission.enter(_key())
         clock.now_s += 0.1
         place.leave()
         admission.limit = 8.0
@@ -117,7 +115,7 @@ def test_key_at_rest_enters_however_full_it_is(clock: Clock) -> None:
     assert all(len(places) >= SHARE_MIN for places in others)
     assert len(others[0]) == LIMIT_MAX // 2
     with pytest.raises(ServerBusyError):
-        admission.enter(_key("greedy"), PLENTY)
+        admission.enter(_key("greedy"))
     for place in (*greedy, *(place for places in others for place in places)):
         place.leave()
     assert admission.under_way == 0
@@ -132,9 +130,9 @@ def test_key_of_dear_calls_has_few_under_way(clock: Clock) -> None:
     admission = Admission()
     _serve(admission, clock, 200, 0.05, cost_s=0.05)
     assert len(_enter_all(admission, "key")) == KEY_MIN
-    admission.enter(_key("other"), PLENTY)
+    admission.enter(_key("other"))
     with pytest.raises(ServerBusyError):
-        admission.enter(_key(), PLENTY)
+        admission.enter(_key())
 
 
 def test_calls_a_second_are_limited_and_a_rest_is_made_good(clock: Clock) -> None:
@@ -147,7 +145,7 @@ def test_calls_a_second_are_limited_and_a_rest_is_made_good(clock: Clock) -> Non
         clock.now_s += seconds
         for made in count():
             try:
-                admission.enter(_key(), limits).leave()
+                admission.count(_key(), limits)
             except LimitExceededError as problem:
                 refusals.append(problem)
                 return made
@@ -167,8 +165,8 @@ async def test_work_of_a_dear_key_leaves_others_their_turn(clock: Clock) -> None
     """While others call, calls of a dear key go to work one at a time, and another's at once."""
     admission = Admission()
     _serve(admission, clock, 200, 0.05, cost_s=0.05)
-    places = [admission.enter(_key(), PLENTY) for _ in range(4)]
-    other = admission.enter(_key("other"), PLENTY)
+    places = [admission.enter(_key()) for _ in range(4)]
+    other = admission.enter(_key("other"))
     turns = [asyncio.create_task(place.turn()) for place in places]
     await asyncio.sleep(0)
     assert [turn.done() for turn in turns] == [True, False, False, False]
@@ -189,7 +187,7 @@ async def test_work_of_a_dear_key_leaves_others_their_turn(clock: Clock) -> None
 async def test_time_on_the_loop_is_counted_and_waiting_is_not(clock: Clock) -> None:
     """Every step of a call is timed, also one that is thrown an error, and its result kept."""
     admission = Admission()
-    place = admission.enter(_key(), PLENTY)
+    place = admission.enter(_key())
     gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def take(seconds: float) -> str:
