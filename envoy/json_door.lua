@@ -9,6 +9,16 @@ local BODY = "loyalty.json_door.body" -- apart from it, because only a refused c
 local MAX_DEPTH = 100 -- the transcoder's own limit
 local MAX_ERRORS = 200 -- more would not help a developer, and could outgrow Envoy's buffers
 local MAX_BODY = 524288 -- 512 KiB, as the till sent them: 500 lines at full width fit
+-- No address of the contract is as long as this, however its texts are escaped.
+local MAX_URL = 8192
+-- Of commas and opening brackets; a test compares it with the contract. Each costs the transcoder
+-- and the server some time, however little it holds.
+local MAX_VALUES = 25000
+-- What a walk through one refused body may cost, and all walks of a second: a few milliseconds, and
+-- a small part of the worker. Beyond it the answer names no field.
+local MAX_WALK_BYTES = 65536
+local MAX_WALK_STEPS = 3000
+local STEPS_A_SECOND = 30000
 local INVALID_CORRELATION_ID = "Invalid Correlation ID"
 
 -- Envoy's own answers: status -> RBI code, message. ES has one code for most of 4xx.
@@ -61,6 +71,26 @@ local RBI_HEADERS = {
   { "cache-control", "no-store" },
   { "x-content-type-options", "nosniff" },
 }
+-- The names of gRPC's statuses, as Envoy's access log spells them.
+local STATUSES = {
+  [0] = "OK",
+  "Canceled",
+  "Unknown",
+  "InvalidArgument",
+  "DeadlineExceeded",
+  "NotFound",
+  "AlreadyExists",
+  "PermissionDenied",
+  "ResourceExhausted",
+  "FailedPrecondition",
+  "Aborted",
+  "OutOfRange",
+  "Unimplemented",
+  "Internal",
+  "Unavailable",
+  "DataLoss",
+  "Unauthenticated",
+}
 local GRPC_LEFTOVERS = {
   "grpc-status",
   "grpc-message",
@@ -100,13 +130,29 @@ for _, route in ipairs(requests.routes) do
   route.pattern = "^" .. pattern .. "$"
 end
 
--- The position of the first byte that is no UTF-8, or nil.
-local function invalid_utf8(text)
+-- What is left of the walk under way, and of all walks of this second. One worker does one thing at
+-- a time, so nobody else touches them meanwhile.
+local steps_left, second, second_left = 0, 0, 0
+local TOO_MUCH = {}
+
+local function step()
+  steps_left = steps_left - 1
+  if steps_left < 0 then
+    error(TOO_MUCH, 0)
+  end
+end
+
+-- The position of the first byte that is no UTF-8, or nil. Calls *each*, if given, for each
+-- character of several bytes.
+local function invalid_utf8(text, each)
   local at = 1
   while true do
     at = text:find("[\128-\255]", at)
     if not at then
       return nil
+    end
+    if each then
+      each()
     end
     local first, second = text:byte(at, at + 1)
     second = second or 0
@@ -148,18 +194,20 @@ local function admit(body)
   if body:sub(1, 3) == "\239\187\191" then
     body = body:sub(4)
   end
-  body = body:gsub('("([%w_]+)"%s*:%s*)([%-%dtf][%w%.%+%-]*)', function(key_and_colon, key, value)
-    local lenient = quotable[key]
-      and (is_number(value) or ALSO_BOOLEAN[key] and (value == "true" or value == "false"))
-    return lenient and key_and_colon .. '"' .. value .. '"' or nil
-  end)
-  if next(words) then
-    body = body:gsub('("([%w_]+)"%s*:%s*")([%w_]+)"', function(key_and_quote, key, word)
-      local known = words[key] and words[key][word:upper()]
-      return known and key_and_quote .. known .. '"' or nil
-    end)
-  end
-  return body
+  -- Once over the body for both, for it may be long.
+  return (body:gsub('"([%w_]+)"(%s*:%s*)("?)([%w%.%+%-_]*)("?)', function(key, colon, open, value, close)
+    if open == "" then
+      if
+        quotable[key]
+        and (is_number(value) or ALSO_BOOLEAN[key] and (value == "true" or value == "false"))
+      then
+        return '"' .. key .. '"' .. colon .. '"' .. value .. '"' .. close
+      end
+    elseif close ~= "" and words[key] then
+      local known = words[key][value:upper()]
+      return known and '"' .. key .. '"' .. colon .. '"' .. known .. '"' or nil
+    end
+  end))
 end
 
 -- Parse JSON into nodes {kind=, ...} that keep order and raw text; nil, problem, position if malformed.
@@ -184,6 +232,7 @@ local function parse(text)
     local from = at + 1
     local position = from
     while true do
+      step()
       position = text:find('["\\]', position)
       if not position then
         stop("has a string without an end", from - 1)
@@ -201,7 +250,7 @@ local function parse(text)
     end)
     -- Half of a surrogate pair is no character either.
     local halves = content:gsub("\\u[dD][89aAbB]%x%x\\u[dD][c-fC-F]%x%x", "")
-    local broken = invalid_utf8(content) or halves:find("\\u[dD][89a-fA-F]%x%x")
+    local broken = invalid_utf8(content, step) or halves:find("\\u[dD][89a-fA-F]%x%x")
     return { kind = "string", text = plain, broken = broken and true or false }
   end
   local function list(close, member)
@@ -240,6 +289,7 @@ local function parse(text)
     return { key = key, node = value() }
   end
   value = function()
+    step()
     local first = text:sub(at, at)
     if first == "{" then
       return { kind = "object", members = list("}", member) }
@@ -277,6 +327,9 @@ local function parse(text)
   end)
   if parsed then
     return node, nil, endless
+  end
+  if node == TOO_MUCH then
+    error(TOO_MUCH, 0)
   end
   return nil, node.problem or "cannot be read", node.at or at
 end
@@ -385,7 +438,7 @@ local function check_url(call, route, errors)
     given[key] = true
     local field = requests.messages[route.request][key]
     if field and field.type ~= "message" then
-      local node = { kind = "string", text = text, broken = invalid_utf8(text) }
+      local node = { kind = "string", text = text, broken = invalid_utf8(text, step) }
       check(node, field, field.name, errors)
     end
   end
@@ -394,6 +447,7 @@ local function check_url(call, route, errors)
     check_text(name, unescape(values[index]))
   end
   for part in call.query:gmatch("[^&]+") do
+    step()
     local equals = part:find("=", 2, true)
     if equals then
       check_text(unescape(part:sub(1, equals - 1)), unescape(part:sub(equals + 1)))
@@ -409,8 +463,8 @@ local function placed(body, problem, at)
   return ("JSON %s (line %d, column %d)"):format(problem, lines + 1, column)
 end
 
--- The slow path of a refused call: find every field that is wrong.
-local function violations(call, route, body)
+-- Find every field that is wrong; stops with TOO_MUCH where that takes more steps than are left.
+local function walk(call, route, body)
   local errors = {}
   local given = check_url(call, route, errors)
   if body then
@@ -427,8 +481,30 @@ local function violations(call, route, body)
       end
     end
   end
-  if #errors == 0 then
-    errors[1] = { field = "", message = "is not an acceptable request" }
+  return errors
+end
+
+-- The slow path of a refused call: what is wrong with it, field by field where that is soon found.
+local function violations(call, route, body)
+  if call.problem then
+    return { { field = "", message = call.problem } }
+  end
+  local now = os.time()
+  if now ~= second then
+    second, second_left = now, STEPS_A_SECOND
+  end
+  local found, errors = false, nil
+  if #(body or "") <= MAX_WALK_BYTES and second_left > 0 then
+    steps_left = math.min(MAX_WALK_STEPS, second_left)
+    second_left = second_left - steps_left
+    found, errors = pcall(walk, call, route, body)
+    second_left = second_left + math.max(steps_left, 0)
+    if not found and errors ~= TOO_MUCH then
+      error(errors, 0)
+    end
+  end
+  if not found or #errors == 0 then
+    return { { field = "", message = "is not an acceptable request" } }
   end
   return errors
 end
@@ -497,6 +573,40 @@ local function own_answer(call, status, from_grpc, metadata)
   return status, body, status == 405 and allowed or nil
 end
 
+-- Whether a body holds more values than any request of the contract can; strings count too, for it
+-- only looks for their separators.
+local function has_too_many_values(body)
+  if #body <= MAX_VALUES then
+    return false
+  end
+  local count = 0
+  for _, separator in ipairs({ ",", "{", "[" }) do
+    local at = body:find(separator, 1, true)
+    while at do
+      count = count + 1
+      if count > MAX_VALUES then
+        return true
+      end
+      at = body:find(separator, at + 1, true)
+    end
+  end
+  return false
+end
+
+-- Remove what means something to gRPC or between us and the server: a JSON call has none of it, so
+-- it is the caller's invention.
+local function remove_inner_headers(headers)
+  local inner = {}
+  for name in pairs(headers) do
+    if name:find("^grpc%-") or name:find("^loyalty%-") or name:find("%-bin$") then
+      inner[#inner + 1] = name
+    end
+  end
+  for _, name in ipairs(inner) do
+    headers:remove(name)
+  end
+end
+
 function envoy_on_request(handle)
   local headers = handle:headers()
   local content_type = headers:get("content-type") or ""
@@ -509,13 +619,21 @@ function envoy_on_request(handle)
     headers:replace("content-type", "application/json")
   end
 
+  remove_inner_headers(headers)
   local url = headers:get(":path") or "/"
   local method = headers:get(":method")
+  local metadata = handle:streamInfo():dynamicMetadata()
   headers:replace("loyalty-dialect", url:sub(1, 8) == "/client/" and "es" or "rbi")
-  handle:streamInfo():dynamicMetadata():set(CALL, "line", method .. " " .. url)
+  metadata:set(CALL, "line", method .. " " .. url)
+  metadata:set(CALL, "grpc_status", "-") -- Until a server has answered.
   local refusal
   if tonumber(headers:get("content-length") or 0) > MAX_BODY then
     refusal = "413" -- Before the till has sent it all.
+  elseif method == "OPTIONS" then
+    refusal = "404" -- Becomes 405 where the path takes another method.
+  elseif #url > MAX_URL then
+    metadata:set(CALL, "problem", "has an address of more than 8 KiB")
+    refusal = "400"
   elseif url:find("%", 1, true) and invalid_utf8(unescape(url)) then
     refusal = "400" -- The transcoder would pass it on, and no protobuf parser would read it.
   end
@@ -533,17 +651,31 @@ function envoy_on_request(handle)
     return
   end
   local body = buffer:getBytes(0, buffer:length())
+  -- What was fetched before the wait for the body is out of scope after it.
+  metadata = handle:streamInfo():dynamicMetadata()
+  if has_too_many_values(body) then
+    metadata:set(CALL, "problem", ("has more than %d values"):format(MAX_VALUES))
+    handle:respond({ [":status"] = "400" }, "")
+    return
+  end
   local admitted = admit(body)
   if admitted ~= body then
     buffer:setBytes(admitted)
   end
-  -- What was fetched before the wait for the body is out of scope after it.
-  handle:streamInfo():dynamicMetadata():set(BODY, "text", admitted)
+  metadata:set(BODY, "text", admitted)
 end
 
 local function strip_leftovers(headers)
   for _, name in ipairs(GRPC_LEFTOVERS) do
     headers:remove(name)
+  end
+end
+
+-- Keep what the server answered for the access log, for the caller is not shown it.
+local function note_status(handle, from_grpc)
+  local name = STATUSES[tonumber(from_grpc)]
+  if name then
+    handle:streamInfo():dynamicMetadata():set(CALL, "grpc_status", name)
   end
 end
 
@@ -554,7 +686,13 @@ function envoy_on_response(handle)
     return
   end
   local method, path, query = kept.line:match("^(%S+) ([^?]*)%??(.*)$")
-  local call = { method = method, path = path, query = query, es = path:sub(1, 8) == "/client/" }
+  local call = {
+    method = method,
+    path = path,
+    query = query,
+    es = path:sub(1, 8) == "/client/",
+    problem = kept.problem,
+  }
   local headers = handle:headers()
   for _, header in ipairs(call.es and ES_HEADERS or RBI_HEADERS) do
     headers:replace(header[1], header[2])
@@ -562,6 +700,7 @@ function envoy_on_response(handle)
   local status = tonumber(headers:get(":status"))
   local ready, ready_status = headers:get("loyalty-http-body"), headers:get("loyalty-http-status")
   local from_grpc = headers:get("grpc-status")
+  note_status(handle, from_grpc)
   strip_leftovers(headers)
   if status < 400 and call.path ~= "/loyalty/identify" then
     return
@@ -573,7 +712,12 @@ function envoy_on_response(handle)
     -- A refusal after the headers were sent.
     ready, ready_status = trailers:get("loyalty-http-body"), trailers:get("loyalty-http-status")
     from_grpc = trailers:get("grpc-status")
+    note_status(handle, from_grpc)
     strip_leftovers(trailers)
+  elseif status >= 400 and ready then
+    -- The transcoder has made the refusal's status its body.
+    local start = buffer:getBytes(0, math.min(buffer:length(), 32))
+    note_status(handle, start:match('^{"code":(%d+)'))
   end
   local body, allowed
   if ready and ready_status then

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -10,17 +11,27 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf import descriptor_pb2
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.rpc import error_details_pb2, status_pb2
 from ruamel.yaml import YAML
 
+from buf.validate import validate_pb2
+from server.domain.errors import (
+    ApiKeyMissingError,
+    FieldViolation,
+    LoyaltyError,
+    RequestInvalidError,
+)
 from server.transport.call import DEADLINE_MAX_S
-from server.transport.error_rendering import DOMAIN
+from server.transport.error_catalogue import CATALOGUE
+from server.transport.error_rendering import DOMAIN, grpc_trailers
+from server.transport.server import SERVICES
 
 PATIENCE_S = 5.0
 """How long a till waits for an answer."""
 
-ES_MAPPERS = 3
-GRPC_MAPPERS = -1
+ES_MAPPERS = 4
+GRPC_MAPPERS = -3
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -65,7 +76,7 @@ def test_the_lua_filter_stands_before_the_transcoder(manager: dict[str, Any]) ->
     """gRPC-Web becomes gRPC first, and the filter words what the transcoder refuses."""
     names = [part["name"].rpartition(".")[2] for part in manager["http_filters"]]
     assert names == [
-        *("grpc_web", "local_ratelimit", "buffer", "adaptive_concurrency"),
+        *("grpc_web", "buffer", "gate", "local_ratelimit", "adaptive_concurrency"),
         *("lua", "grpc_json_transcoder", "router"),
     ]
 
@@ -85,13 +96,91 @@ def test_both_sources_of_fixed_headers_agree(manager: dict[str, Any], lua: str) 
         assert [part for part in in_yaml if part[0] not in own] == in_lua
 
 
+def grpc_status_of(mapper: dict[str, Any]) -> status_pb2.Status:
+    """Read what a mapper tells a gRPC caller, which must agree wherever it stands."""
+    headers = {part["header"]["key"]: part["header"]["value"] for part in mapper["headers_to_add"]}
+    # Envoy, as gRPC, leaves the padding out.
+    packed = base64.b64decode(headers["grpc-status-details-bin"] + "==")
+    status = status_pb2.Status.FromString(packed)
+    assert status.code == int(headers["grpc-status"])
+    assert status.message == mapper["body_format_override"]["text_format_source"]["inline_string"]
+    return status
+
+
+def unpacked(status: status_pb2.Status) -> list[Any]:
+    """Give code, text and details: bytes may hold a detail's metadata in any order."""
+    found: list[Any] = [status.code, status.message]
+    for detail in status.details:
+        found += [
+            kind.FromString(detail.value)
+            for kind in (error_details_pb2.ErrorInfo, error_details_pb2.BadRequest)
+            if detail.Is(kind.DESCRIPTOR)
+        ]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("place", "error"),
+    [
+        (-2, ApiKeyMissingError()),
+        (-1, RequestInvalidError((FieldViolation("", "must be one whole message"),))),
+    ],
+    ids=["no key", "no whole message"],
+)
+def test_a_grpc_caller_reads_what_the_server_would_say(
+    manager: dict[str, Any], place: int, error: LoyaltyError
+) -> None:
+    """What the gate refuses is worded and detailed as the server's own refusal."""
+    ((_, packed),) = grpc_trailers(error)
+    mapper = manager["local_reply_config"]["mappers"][place]
+    assert unpacked(grpc_status_of(mapper)) == unpacked(status_pb2.Status.FromString(packed))
+
+
+def test_a_json_caller_without_a_key_reads_what_the_server_would_say(
+    manager: dict[str, Any],
+) -> None:
+    """Both dialects word a missing key as the catalogue does."""
+    row = CATALOGUE[ApiKeyMissingError]
+    bodies = [
+        json.loads(
+            mapper["body_format_override"]["text_format_source"]["inline_string"].replace(
+                "%RESPONSE_CODE%", str(row.http)
+            )
+        )
+        for mapper in manager["local_reply_config"]["mappers"][:GRPC_MAPPERS]
+    ]
+    es, rbi = (body for body in bodies if row.message in body.values())
+    assert (es["errorCode"], rbi["code"], rbi["details"]) == (row.es, row.rbi, {})
+
+
+def test_any_body_of_the_contract_has_few_enough_values(lua: str) -> None:
+    """The bound on the values of a body leaves room for the fullest request there can be."""
+    most = int(re.findall(r"local MAX_VALUES = (\d+)", lua)[0])
+    for service in SERVICES:
+        for method in service.methods:
+            # A comma or a bracket each, and as many again for what is unknown and ignored.
+            assert 2 * separators(method.input_type) < most, method.full_name
+
+
+def separators(message: Descriptor) -> int:
+    """Count the commas and opening brackets of a JSON object that has all that *message* may."""
+    total = 1
+    for field in message.fields:
+        inner = 1 + (separators(field.message_type) if is_ours(field) else 0)
+        limit = field.GetOptions().Extensions[validate_pb2.field].repeated.max_items
+        total += 1 + (limit * inner if field.is_repeated else inner)
+    return total
+
+
+def is_ours(field: FieldDescriptor) -> bool:
+    """Tell whether a field holds a message of the contract."""
+    return field.message_type is not None and field.message_type.full_name.startswith("loyalty.")
+
+
 def test_a_grpc_caller_reads_when_to_come_back(manager: dict[str, Any]) -> None:
     """What Envoy refuses has the details that the server's own refusals have."""
-    mapper = manager["local_reply_config"]["mappers"][GRPC_MAPPERS]
-    headers = {part["header"]["key"]: part["header"]["value"] for part in mapper["headers_to_add"]}
-    status = status_pb2.Status.FromString(base64.b64decode(headers["grpc-status-details-bin"]))
-    assert status.code == int(headers["grpc-status"]) == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
-    assert status.message == mapper["body_format_override"]["text_format_source"]["inline_string"]
+    status = grpc_status_of(manager["local_reply_config"]["mappers"][GRPC_MAPPERS])
+    assert status.code == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
     info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
     assert status.details[0].Unpack(info)
     assert status.details[1].Unpack(retry)
@@ -103,7 +192,7 @@ def test_each_gives_up_before_the_one_that_waits_for_it(manager: dict[str, Any])
     """The server is heard before Envoy gives up, and Envoy while a till still listens."""
     (host,) = manager["route_config"]["virtual_hosts"]
     routes = [part["route"] for part in host["routes"] if "retry_policy" in part.get("route", {})]
-    assert len(routes) == 2
+    assert len(routes) == 1
     for route in routes:
         assert DEADLINE_MAX_S < float(route["timeout"].removesuffix("s")) <= PATIENCE_S
 

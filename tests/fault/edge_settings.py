@@ -6,16 +6,24 @@ from dataclasses import dataclass
 from typing import Any
 
 MANAGER = "listener/filter_chains/0/filters/0/typed_config"
-RATES = f"{MANAGER}/http_filters/1/typed_config"
-WHOLE = f"{MANAGER}/http_filters/2/typed_config"
-BUSY = f"{MANAGER}/http_filters/3/typed_config"
+WHOLE = f"{MANAGER}/http_filters/1/typed_config"
+RATES = f"{MANAGER}/http_filters/3/typed_config"
+BUSY = f"{MANAGER}/http_filters/4/typed_config"
 LIMIT = f"{BUSY}/gradient_controller_config"
-TRANSCODER = f"{MANAGER}/http_filters/5/typed_config"
+TRANSCODER = f"{MANAGER}/http_filters/6/typed_config"
 ROUTES = f"{MANAGER}/route_config/virtual_hosts/0/routes"
 UPSTREAM = (
     "cluster/typed_extension_protocol_options/"
     "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 )
+NOT_WAITED_FOR = {
+    "envoy.filters.http.buffer": {
+        "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig",
+        "disabled": True,
+    }
+}
+GATE = f"{MANAGER}/http_filters/2/name"
+CALLS = f"{ROUTES}/6"
 BREAKERS = "cluster/circuit_breakers/thresholds/0"
 STREAM_BREAKERS = "cluster/circuit_breakers/thresholds/1"
 MONITORS = "overload_manager/resource_monitors"
@@ -74,17 +82,23 @@ SETTINGS = (
     ),
     Setting("header count", f"{MANAGER}/common_http_protocol_options/max_headers_count", 100),
     Setting("header size", f"{MANAGER}/max_request_headers_kb", 32),
-    Setting("idle connections", f"{MANAGER}/common_http_protocol_options/idle_timeout", "3600s"),
-    Setting("idle streams", f"{MANAGER}/stream_idle_timeout", "60s"),
-    Setting("time for a request", f"{MANAGER}/request_timeout", "15s"),
-    Setting("time for headers", f"{MANAGER}/request_headers_timeout", "10s"),
+    Setting("idle connections", f"{MANAGER}/common_http_protocol_options/idle_timeout", "600s"),
+    Setting("idle streams", f"{MANAGER}/stream_idle_timeout", "15s"),
+    Setting("time for a request", f"{MANAGER}/request_timeout", "5s"),
+    Setting("time for headers", f"{MANAGER}/request_headers_timeout", "3s"),
+    Setting("time for the first byte", "listener/listener_filters_timeout", "3s"),
     Setting(
         "time for a handshake",
         "listener/filter_chains/0/transport_socket_connect_timeout",
         "5s",
     ),
-    Setting("time for an answer", f"{ROUTES}/4/route/timeout", "5s"),
-    Setting("time for an answer, with a key", f"{ROUTES}/3/route/timeout", "5s"),
+    Setting("time for an answer", f"{CALLS}/route/timeout", "5s"),
+    Setting("time for an answer about health", f"{ROUTES}/0/route/timeout", "1s"),
+    Setting(
+        "time for reflection",
+        f"{ROUTES}/2/route/max_stream_duration/max_stream_duration",
+        "1s",
+    ),
     Setting("time to connect to the server", "cluster/connect_timeout", "1s"),
     Setting("streams", f"{MANAGER}/http2_protocol_options/max_concurrent_streams", 100),
     Setting("stream window", f"{MANAGER}/http2_protocol_options/initial_stream_window_size", 65536),
@@ -142,7 +156,7 @@ SETTINGS = (
     Setting(
         "connections of the listener",
         f"{RUNTIME}/envoy.resource_limits.listener.edge.connection_limit",
-        10000,
+        40000,
     ),
     Setting(
         "connections of all",
@@ -152,19 +166,32 @@ SETTINGS = (
     ),
     Setting("heap", f"{MONITORS}/0/typed_config/max_heap_size_bytes", 1073741824, 2147483648),
     Setting(
+        "idle connections are cut the sooner the less memory is left",
+        f"{ACTIONS}/0/typed_config/timer_scale_factors/0",
+        {"timer": "HTTP_DOWNSTREAM_CONNECTION_IDLE", "min_timeout": "5s"},
+        {"timer": "HTTP_DOWNSTREAM_CONNECTION_IDLE", "min_timeout": "600s"},
+    ),
+    Setting(
+        "from a fifth of it on",
+        f"{ACTIONS}/0/triggers/0/scaled/scaling_threshold",
+        0.2,
+        0.4,
+    ),
+    Setting("to a half", f"{ACTIONS}/0/triggers/0/scaled/saturation_threshold", 0.5, 0.9),
+    Setting(
         "action at 95 %",
-        f"{ACTIONS}/0/name",
+        f"{ACTIONS}/1/name",
         "envoy.overload_actions.shrink_heap",
         "envoy.overload_actions.disable_http_keepalive",
     ),
-    Setting("heap is shrunk at 95 %", f"{ACTIONS}/0/triggers/0/threshold/value", 0.95, 0.99),
+    Setting("heap is shrunk at 95 %", f"{ACTIONS}/1/triggers/0/threshold/value", 0.95, 0.99),
     Setting(
         "action at 98 %",
-        f"{ACTIONS}/1/name",
+        f"{ACTIONS}/2/name",
         "envoy.overload_actions.stop_accepting_requests",
         "envoy.overload_actions.stop_accepting_connections",
     ),
-    Setting("calls are refused at 98 %", f"{ACTIONS}/1/triggers/0/threshold/value", 0.98, 0.999),
+    Setting("calls are refused at 98 %", f"{ACTIONS}/2/triggers/0/threshold/value", 0.98, 0.999),
     Setting("rate of all, burst", f"{RATES}/token_bucket/max_tokens", 20000, 20001),
     Setting("rate of all", f"{RATES}/token_bucket/tokens_per_fill", 10000),
     Setting(
@@ -213,32 +240,39 @@ SETTINGS = (
     Setting("breaker: retries", f"{BREAKERS}/retry_budget/budget_percent/value", 50, 51),
     Setting("breaker: fewest retries", f"{BREAKERS}/retry_budget/min_retry_concurrency", 128),
     Setting("breaker: open streams", f"{STREAM_BREAKERS}/max_requests", 64, 65),
-    Setting("streams use that breaker", f"{ROUTES}/0/route/priority", "HIGH"),
+    Setting("health uses that breaker", f"{ROUTES}/0/route/priority", "HIGH"),
+    Setting("reflection uses that breaker", f"{ROUTES}/2/route/priority", "HIGH"),
+    Setting(
+        "health is not watched through the edge", f"{ROUTES}/1/direct_response/status", 404, 403
+    ),
+    Setting(
+        "nobody waits for the body of a call without a key",
+        f"{ROUTES}/4/typed_per_filter_config",
+        NOT_WAITED_FOR,
+    ),
+    Setting(
+        "which has no x-api-key", f"{ROUTES}/4/match/headers/0/name", "x-api-key", "x-other-key"
+    ),
+    Setting(
+        "nor an authorization", f"{ROUTES}/4/match/headers/1/name", "authorization", "x-other-key"
+    ),
+    Setting("the gate stands before what is counted", GATE, "loyalty.gate", "loyalty.other"),
     Setting(
         "no panic: without a healthy server none is asked",
         "cluster/common_lb_config/healthy_panic_threshold",
         {},
     ),
     Setting(
-        "a call with a key is retried",
-        f"{ROUTES}/3/match/headers/0/name",
-        "idempotency-key",
-        "other",
-    ),
-    Setting(
-        "after what broke it",
-        f"{ROUTES}/3/route/retry_policy/retry_on",
-        "connect-failure,refused-stream,reset",
-        "5xx",
-    ),
-    Setting(
-        "without a key only what never arrived is",
-        f"{ROUTES}/4/route/retry_policy/retry_on",
+        "a call is handed on only where no server has seen it",
+        f"{CALLS}/route/retry_policy/retry_on",
         "connect-failure,refused-stream",
         "connect-failure,refused-stream,reset",
     ),
     Setting(
-        "streams of reflection and health may stay open", f"{ROUTES}/0/route/timeout", "0s", "5s"
+        "never to the server that failed",
+        f"{CALLS}/route/retry_policy/retry_host_predicate/0/name",
+        "envoy.retry_host_predicates.previous_hosts",
+        "envoy.retry_host_predicates.omit_canary_hosts",
     ),
 )
 

@@ -1,4 +1,4 @@
-"""The headers that server and JSON door read, found where they are read, and odd values of them."""
+"""The headers that server and Envoy's filters read, found where they are read, and odd values."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVER = ROOT / "server"
-DOOR = ROOT / "envoy" / "json_door.lua"
+FILTERS = (ROOT / "envoy" / "gate.lua", ROOT / "envoy" / "json_door.lua")
 
 TRACED = {"traceparent", "tracestate"}
 """What Envoy reads where it traces."""
 
 FRAMING = {"content-length"}
 """What says where a request ends, and so is never made up."""
+
+SET_BY_ENVOY = {"x-envoy-external-address"}
+"""What never holds what a caller sent."""
 
 VALUES: Mapping[str, tuple[str, ...]] = {
     "authorization": ("Bearer", "Bearer ", "bearer lk_x", "Basic x", ""),
@@ -71,13 +74,16 @@ def headers_read() -> tuple[str, ...]:
         found.update(_names_in(ast.parse(source), path))
     if gates != 1:
         raise HiddenHeaderError(f"gRPC is asked for headers in {gates} places")
-    on_request = re.search(
-        r"^function envoy_on_request\b.*?^end$", DOOR.read_text("utf-8"), re.DOTALL | re.MULTILINE
-    )
-    if on_request is None:
-        raise HiddenHeaderError(DOOR)
-    found.update(re.findall(r'headers:get\("([a-z-]+)"\)', on_request[0]))
-    return tuple(sorted(found - FRAMING))
+    for path in FILTERS:
+        on_request = re.search(
+            r"^function envoy_on_request\b.*?^end$",
+            path.read_text("utf-8"),
+            re.DOTALL | re.MULTILINE,
+        )
+        if on_request is None:
+            raise HiddenHeaderError(path)
+        found.update(re.findall(r'(?:headers:get\(|given\(headers, )"([a-z-]+)"', on_request[0]))
+    return tuple(sorted(found - FRAMING - SET_BY_ENVOY))
 
 
 def _names_in(module: ast.Module, path: Path) -> Iterator[str]:

@@ -127,13 +127,17 @@ class ServerProcess:
 
     @classmethod
     async def start(
-        cls, environment: dict[str, str], arguments: Sequence[str] = ()
+        cls,
+        environment: dict[str, str],
+        arguments: Sequence[str] = (),
+        *,
+        module: str = "server",
     ) -> ServerProcess:
-        """Start a process and wait until it serves."""
+        """Start a process, of the program unless told another module, and wait until it serves."""
         started = time.monotonic()
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "server", "serve", *arguments),
+            *("-m", module, "serve", *arguments),
             env=environment,
             cwd=ROOT,
             stderr=asyncio.subprocess.PIPE,
@@ -161,6 +165,11 @@ class ServerProcess:
         assert self._drain is not None
         await self._drain
         assert not quiet or len(self.said) == 1, "\n".join(self.said)
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.returncode is None
 
     async def kill(self) -> None:
         """End it at once, wherever it is."""

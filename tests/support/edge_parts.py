@@ -7,6 +7,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from server.sandbox.envoy_process import EnvoyProcess
 from tests.support.http import free_port
 
 ENVOY = Path(__file__).resolve().parents[2] / "envoy"
@@ -50,6 +51,12 @@ def manager_of(config: dict[str, Any]) -> dict[str, Any]:
     chain = config["static_resources"]["listeners"][0]["filter_chains"][0]
     manager: dict[str, Any] = chain["filters"][0]["typed_config"]
     return manager
+
+
+def script_errors(envoy: EnvoyProcess) -> list[str]:
+    """Give what Lua failed at, which lets a call pass as it is: Envoy's log alone tells."""
+    lines = envoy.log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return [line for line in lines if "[error][lua]" in line]
 
 
 def _parts_of(name: str) -> dict[str, Any]:

@@ -1,0 +1,162 @@
+"""G31 at the edge: the costliest JSON calls there are, and what each takes of Envoy."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from server.sandbox.envoy_process import EnvoyProcess
+from server.transport.server import MESSAGE_BYTES_MAX
+from tests.fault.edge_attacks import MEMBER, VALIDATE, basket, get
+from tests.fault.goal import Goal, Trial
+from tests.support.edge_parts import script_errors
+from tests.support.http import HttpClient
+from tests.support.upstream import run_upstream
+
+CPU_MAX_MS = 50.0
+"""Of one core, for one call."""
+
+MEMORY_MAX_MIB = 32.0
+WALKED_BYTES = 65_000
+"""A body that the filter still looks through when it is refused."""
+
+URL_BYTES = 8_000
+HEADERS_BYTES = 30_000
+
+PIECES: Mapping[str, tuple[str, str, str]] = {
+    "empty lines of an order": ('{"transactionDetails":{"order":[', "{},", "{}]}}"),
+    "payments of a word": ('{"transactionDetails":{"payments":[', "1,", "1]}}"),
+    "lists within lists": ('{"x":[', "[[[[[[]]]]]],", "[]]}"),
+    "brackets": ("", "[", ""),
+    "numbers": ('{"x":[', "1,", "1]}"),
+    "members": ("{", '"a":1,', '"b":1}'),
+    "members that must be quoted": ("{", '"name":1,', '"b":1}'),
+    "words in capitals": ("{", '"status":"PENDING",', '"b":1}'),
+    "wrong words": ("{", '"status":1e9,', '"b":1'),
+    "escapes": ('{"x":"', "\\u0041", '"}'),
+    "escaped quotes": ('{"x":"', '\\"', '"}'),
+    "surrogate pairs": ('{"x":"', "\\ud83d\\ude00", '"}'),
+    "halves of surrogate pairs": ('{"identifier":"', "\\ud83d", '"}'),
+    "characters of two bytes": ('{"x":"', "é", '"}'),
+    "bytes that are no UTF-8": ('{"identifier":"', "\udcff", '"}'),
+    "blanks": ("{", " ", ""),
+    "blanks before a colon": ('{"a"', " ", ":x}"),
+    "lines": ('{"a":', "\n", "x}"),
+    "a text": ('{"x":"', "a", '"}'),
+    "a text without an end": ('{"x":"', "a", ""),
+    "texts": ('{"x":[', '"",', '""]}'),
+    "words and quotes": ('{"x":', '"a"', "}"),
+    "names and colons": ('{"x":', '"a":', "}"),
+    "digits": ('{"x":', "1", "}"),
+    "digits of a text": ('{"posVendor":{"terminal":', "1", "x}}"),
+    "fractions": ('{"a":', "1.", "x}"),
+}
+"""How a body begins, what it repeats, and how it ends."""
+
+QUERIES = ("%41", "a=&", "%C3%A9", "locale=x&", "%", "&", "a.b.c=1&")
+
+
+def bodies(size: int) -> Iterator[tuple[str, bytes]]:
+    """Give a body of each kind, about *size* bytes long."""
+    for name, (start, piece, end) in PIECES.items():
+        parts = [part.encode(errors="surrogateescape") for part in (start, piece, end)]
+        times = (size - len(parts[0]) - len(parts[2])) // len(parts[1])
+        yield f"{name}, {size >> 10} KiB", parts[0] + parts[1] * times + parts[2]
+
+
+def _cpu_ms(pid: int) -> float:
+    """Read how long a process has run on all cores, to the nanosecond."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e6
+
+
+def _memory_mib(pid: int, line: str) -> float:
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(status.partition(f"{line}:")[2].split()[0]) / 1024
+
+
+def _forget_peak(pid: int) -> None:
+    Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")
+
+
+class _Scale:
+    """Weighs calls: each kind has a key of its own, which has worked before."""
+
+    def __init__(self, trial: Trial, envoy: EnvoyProcess) -> None:
+        self.calls = 0
+        self.most_ms = ("", 0.0)
+        self.most_mib = ("", 0.0)
+        self._trial = trial
+        self._envoy = envoy
+        self._client = HttpClient("127.0.0.1", envoy.http_port)
+
+    async def weigh(self, name: str, path: str, body: bytes, **headers: str) -> None:
+        """Make a call some times, and report what it costs Envoy at least."""
+        pid = self._envoy.pid
+        sent = {"x-api-key": f"key-{self.calls}", "content-type": "application/json", **headers}
+        await get(self._envoy.http_port, x_api_key=sent["x-api-key"])
+        cheapest = float("inf")
+        memory = 0.0
+        for _ in range(self._trial.choose(5, 2)):
+            # From here on the kernel notes the most that is used.
+            _forget_peak(pid)
+            before, rss = _cpu_ms(pid), _memory_mib(pid, "VmRSS")
+            answer = await self._client.request("POST", path, body, sent)
+            # What else runs on the machine can only add to it.
+            cheapest = min(cheapest, _cpu_ms(pid) - before)
+            memory = max(memory, _memory_mib(pid, "VmHWM") - rss)
+        self.calls += 1
+        self._trial.say(f"{cheapest:6.2f} ms {memory:5.1f} MiB {answer.status} {name}")
+        self.most_ms = max(self.most_ms, (name, cheapest), key=lambda found: found[1])
+        self.most_mib = max(self.most_mib, (name, memory), key=lambda found: found[1])
+        self._trial.require(answer.status != 429, f"{name}: was turned away before it cost")
+        self._trial.require(cheapest <= CPU_MAX_MS, f"{name}: {cheapest:.1f} ms")
+        self._trial.require(memory <= MEMORY_MAX_MIB, f"{name}: {memory:.1f} MiB")
+
+
+@asynccontextmanager
+async def _open(trial: Trial) -> AsyncIterator[EnvoyProcess]:
+    def alone(config: dict[str, Any]) -> None:
+        # Nothing else for it to do.
+        del config["static_resources"]["clusters"][0]["health_checks"]
+
+    async with run_upstream() as upstream:
+        envoy = EnvoyProcess(folder=trial.folder, grpc_port=upstream.port, adapt=alone)
+        async with envoy:
+            yield envoy
+
+
+async def run(trial: Trial) -> None:
+    """Weigh bodies, addresses and headers, each as long as Envoy takes it or looks through it."""
+    async with _open(trial) as envoy:
+        scale = _Scale(trial, envoy)
+        for size in (MESSAGE_BYTES_MAX, WALKED_BYTES):
+            for name, body in bodies(size):
+                await scale.weigh(name, VALIDATE + "1", body)
+        await scale.weigh("an order of 500 lines", VALIDATE + "1", basket(500).encode())
+        for query in QUERIES:
+            for size in (URL_BYTES, HEADERS_BYTES):
+                path = "/loyalty/identify?" + query * (size // len(query))
+                await scale.weigh(f"{query} in a query, {size >> 10} KiB", path, b"{")
+        long_path = MEMBER + "/%41" * (URL_BYTES // 4)
+        await scale.weigh("a path of many parts", long_path, b"{}")
+        names = {f"x-{number}-bin": "y" * 250 for number in range(90)}
+        await scale.weigh("headers that are removed", "/loyalty/identify", b"{", **names)
+        trial.problems += script_errors(envoy)
+    trial.figure("kinds of calls", scale.calls)
+    for (name, most), unit in ((scale.most_ms, "ms"), (scale.most_mib, "MiB")):
+        trial.figure(f"costliest in {unit}", f"{name}, {most:.1f}")
+
+
+GOALS = (
+    Goal(
+        "G31",
+        "Costliest JSON",
+        "No JSON call takes more than 50 ms of a core or 32 MiB in Envoy, whatever its body, "
+        "address and headers are.",
+        run,
+        (),
+    ),
+)

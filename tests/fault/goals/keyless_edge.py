@@ -1,0 +1,207 @@
+"""G32 at the edge: floods of whoever has no valid key, against Envoy and a server behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import grpc
+import uvloop
+
+from loyalty.v1 import member_service_pb2
+from server.sandbox.envoy_process import EnvoyProcess
+from tests.benchmark.machine import TICKS_PER_S, memory_mib
+from tests.fault.edge_attacks import stat
+from tests.fault.goal import SQLITE, Goal, Trial
+from tests.fault.keyless_calls import KEYLESS, WRONG_KEYS, Attacker
+from tests.support.banks import SECRET, ServerProcess, prepare_bank, process_environment
+from tests.support.edge_parts import script_errors
+from tests.support.http import HttpClient
+from tests.support.server import Caller
+
+RATE = 1000.0
+"""Calls a second of the attacker, whose address is that of the honest tills."""
+
+TILL_S = 0.05
+WARM_S = 0.3
+SOON_S = 1.0
+SOON_SHORT_S = 10.0
+"""Beside other tests a machine may be busy for seconds: what is refused or held shows then too."""
+
+SERVED_MIN = 0.99
+PLACE_MAX_S = 1.0
+GROWTH_MAX_MIB = {"server": 100, "Envoy": 1024}
+"""More than this Envoy's own overload manager does not let it take."""
+
+ACTIVE = "cluster.loyalty.upstream_rq_active"
+
+
+@dataclass
+class _Tills:
+    """Honest callers: one call after another, whatever became of the last."""
+
+    http_port: int
+    member: str
+    soon_s: float
+    took_s: list[float] = field(default_factory=list)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    closed: bool = False
+
+    async def call(self) -> None:
+        """Call over JSON and over gRPC at a fixed pace until closed, and wait for the answers."""
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{self.http_port}") as channel:
+            caller = Caller(channel, SECRET)
+            async with asyncio.TaskGroup() as calls:
+                while not self.closed:
+                    calls.create_task(self._count("JSON", self._over_json()))
+                    calls.create_task(self._count("gRPC", self._over_grpc(caller)))
+                    await asyncio.sleep(TILL_S)
+
+    async def _count(self, door: str, call: Awaitable[str]) -> None:
+        started = time.perf_counter()
+        outcome = await call
+        seconds = time.perf_counter() - started
+        self.took_s.append(seconds)
+        self.outcomes[
+            f"{door} {outcome or 'late'}" if outcome or seconds > self.soon_s else "served"
+        ] += 1
+
+    async def _over_json(self) -> str:
+        client = HttpClient("127.0.0.1", self.http_port)
+        path = f"/loyalty/members/{self.member}"
+        try:
+            answer = await client.request("GET", path, None, {"x-api-key": SECRET})
+        except (OSError, EOFError, TimeoutError) as problem:
+            return repr(problem)
+        return "" if answer.status == 200 else str(answer.status)
+
+    async def _over_grpc(self, caller: Caller) -> str:
+        request = member_service_pb2.GetMemberRequest(loyalty_id=self.member)
+        try:
+            await caller.members.GetMember(request, metadata=caller.metadata(), timeout=10)
+        except grpc.aio.AioRpcError as problem:
+            return problem.code().name
+        return ""
+
+    @property
+    def served(self) -> float:
+        """Share of the calls that were served soon."""
+        return self.outcomes["served"] / max(self.outcomes.total(), 1)
+
+    @property
+    def p99_ms(self) -> int:
+        """What the slowest hundredth took at least."""
+        return round(1000 * sorted(self.took_s)[int(len(self.took_s) * 0.99)])
+
+
+def _cpu_s(pid: int) -> float:
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:  # noqa: PTH123 - a name of the kernel.
+        parts = file.read().rpartition(")")[2].split()
+    return (int(parts[11]) + int(parts[12])) / TICKS_PER_S
+
+
+@asynccontextmanager
+async def _open(trial: Trial) -> AsyncIterator[tuple[ServerProcess, EnvoyProcess, str]]:
+    url = trial.new_database()
+    (member,) = await prepare_bank(url, [0])
+    server = await ServerProcess.start(process_environment(url, trial.folder))
+    try:
+        port = int(server.address.rpartition(":")[2])
+        async with EnvoyProcess(folder=trial.folder / "envoy", grpc_port=port) as envoy:
+            yield server, envoy, member
+        await server.stop()
+    finally:
+        await server.kill()
+
+
+async def run(trial: Trial) -> None:
+    """
+    Attack with each kind of call for seconds, or with all of them at once, beside honest tills.
+
+    They share the attacker's address. When he stops, and hangs on to what he has open, no call of
+    his is under way a second later.
+    """
+    kinds = {**KEYLESS, **WRONG_KEYS}
+    floods: Mapping[str, tuple[bytes, ...]] = {"all at once": tuple(kinds.values())}
+    if trial.full:
+        floods = {**{name: (call,) for name, call in kinds.items()}, **floods}
+    async with _open(trial) as (server, envoy, member):
+        await asyncio.to_thread(uvloop.run, _floods(trial, floods, server, envoy, member))
+        trial.problems += script_errors(envoy)
+    trial.figure("kinds of calls", len(kinds))
+
+
+async def _floods(
+    trial: Trial,
+    floods: Mapping[str, tuple[bytes, ...]],
+    server: ServerProcess,
+    envoy: EnvoyProcess,
+    member: str,
+) -> None:
+    soon_s = trial.choose(SOON_S, SOON_SHORT_S)
+    await _beside(_Tills(envoy.http_port, member, soon_s), asyncio.sleep(WARM_S))
+    before = {pid: memory_mib(pid) for pid in (server.pid, envoy.pid)}
+    served, calls, costliest = 1.0, 0, ("", 0.0)
+    for name, sent in floods.items():
+        tills = _Tills(envoy.http_port, member, soon_s)
+        attacker = Attacker(envoy.http_port, sent)
+        cpu, server_cpu = _cpu_s(envoy.pid), _cpu_s(server.pid)
+        await _beside(tills, attacker.attack(RATE, trial.choose(5.0, 1.0)))
+        ms = 1000 * (_cpu_s(envoy.pid) - cpu) / attacker.sent
+        server_ms = 1000 * (_cpu_s(server.pid) - server_cpu) / attacker.sent
+        await asyncio.sleep(PLACE_MAX_S)
+        held = await _until_none_held(envoy, trial.choose(0.0, 3.0))
+        await attacker.close()
+        trial.say(
+            f"{name}: {attacker.sent} calls, {tills.outcomes.total()} of tills, "
+            f"{tills.served:.1%} served, p99 {tills.p99_ms} ms, Envoy {ms:.2f} ms and server "
+            f"{server_ms:.2f} ms a call"
+        )
+        trial.require(tills.served >= SERVED_MIN, f"{name}: tills got {dict(tills.outcomes)}")
+        trial.require(not held, f"{name}: {held} places are still held")
+        calls += attacker.sent
+        served = min(served, tills.served)
+        costliest = max(costliest, (name, ms), key=lambda found: found[1])
+    trial.figure("calls of the attacker", calls)
+    trial.figure("tills served, at worst", f"{served:.1%}")
+    trial.figure("costliest for Envoy", f"{costliest[0]}, {costliest[1]:.2f} ms")
+    for pid, name in ((server.pid, "server"), (envoy.pid, "Envoy")):
+        os.kill(pid, 0)
+        growth = memory_mib(pid) - before[pid]
+        trial.figure(f"{name} MiB more", round(growth))
+        trial.require(growth < GROWTH_MAX_MIB[name], f"{name}'s memory grew by {growth:.0f} MiB")
+
+
+async def _until_none_held(envoy: EnvoyProcess, patience_s: float) -> int:
+    """Give the calls that servers still have; where told, wait for a busy machine to end them."""
+    until = time.monotonic() + patience_s
+    while True:
+        held = await stat(envoy, ACTIVE)
+        if not held or time.monotonic() >= until:
+            return held
+        await asyncio.sleep(0.1)
+
+
+async def _beside(tills: _Tills, work: Awaitable[None]) -> None:
+    """Let the tills call until something else is done."""
+    calling = asyncio.create_task(tills.call())
+    await work
+    tills.closed = True
+    await calling
+
+
+GOALS = (
+    Goal(
+        "G32",
+        "Without a key: Envoy",
+        "Whatever somebody without a valid key sends Envoy, and however often, the others are "
+        "served.",
+        run,
+        (SQLITE,),
+    ),
+)
