@@ -273,7 +273,7 @@ class Admission:
 
 def _take_token(account: _Account, rate: int, now_s: float) -> None:
     """Take one of the calls a second that a key may make; what it left out it may make later."""
-    saved = account.tokens + (now_s - account.filled_s) * rate
+    saved = account.tokens + max(now_s - account.filled_s, 0.0) * rate
     account.tokens = min(saved, rate * BURST_S)
     account.filled_s = now_s
     if account.tokens < 1:

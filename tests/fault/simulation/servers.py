@@ -268,11 +268,12 @@ class Server:
         reads: Reads = NOTHING,
         *,
         fails: str = "",
+        caller: str = "",
     ) -> Any:
         """Run a unit of work whose meaning is known, and check the outcome that it tells."""
         deed = Deed(asked, work, fails)
         try:
-            outcome = await self.store.write(deed, timeout_s, reads)
+            outcome = await self.store.write(deed, timeout_s, reads, caller)
         except LoyaltyError as refusal:
             if refusal is deed.refusal and not deed.settled:
                 self.world.disagree(f"{asked.kind} was refused before that was settled")

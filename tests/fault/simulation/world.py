@@ -33,12 +33,15 @@ from server.domain import codes
 from server.domain.codes import code_digest
 from server.domain.errors import LoyaltyError
 from server.domain.keys import Role
+from server.domain.limits import LIMITS, Limits
 from server.domain.program import Program
 from server.domain.restrictions import LimitPerOrder, MaximumRedemptions
+from server.storage import limit_counts
 from server.storage import store as store_module
 from server.storage import writer as writer_module
 from server.storage.audit import audit_state
 from server.sweeper import sweep
+from server.transport import admission
 from server.transport.error_catalogue import CATALOGUE
 from tests.fault.determined import Chance, determined
 from tests.fault.handlers import FakeContext, Handler, Refused, handlers
@@ -142,9 +145,13 @@ class _Front:
     def catalog(self) -> Any:
         return _VISIT.get().server.catalog
 
-    async def write(self, work: Any, timeout_s: float = 5.0, reads: Reads = NOTHING) -> Any:
+    async def write(
+        self, work: Any, timeout_s: float = 5.0, reads: Reads = NOTHING, caller: str = ""
+    ) -> Any:
         visit = _VISIT.get()
-        return await visit.server.do(visit.asked, work, timeout_s, reads, fails=visit.fails)
+        return await visit.server.do(
+            visit.asked, work, timeout_s, reads, fails=visit.fails, caller=caller
+        )
 
     def __getattr__(self, name: str) -> Any:
         return getattr(_VISIT.get().server.store, name)
@@ -234,6 +241,8 @@ def program_of(scheme: Scheme) -> Program:
         receipt_days=scheme.receipt_days,
         void_days=scheme.void_days,
         late_void=scheme.late_void,  # type: ignore[arg-type]
+        # The model knows no limits: a world's days are too short for them.
+        limits=Limits.of({name: limit.most for name, limit in LIMITS.items()}),
     )
 
 
@@ -739,6 +748,10 @@ class World:
             patch.setattr(store_module, "BATCH_MAX", self.batch_max)
             patch.setattr(store_module, "monotonic_ns", self._monotonic_ns)
             patch.setattr(writer_module, "monotonic_ns", self._monotonic_ns)
+            patch.setattr(limit_counts, "monotonic", self.loop.time)
+            patch.setattr(admission, "perf_counter", self.loop.time)
+            # What a call costs is the machine's, not the world's.
+            patch.setattr(admission, "thread_time", float)
             patch.setattr(codes, "CODE_COUNT", CODES)
             yield
 
