@@ -140,7 +140,8 @@ def require_peppers(settings: Settings) -> Peppers:
             f"the store {database.url.database} is in use and its code pepper is missing: bring "
             f"{settings.pepper_file} back, or set LOYALTY_CODE_PEPPER. If it is lost for good, "
             f"`(umask 077; openssl rand -hex 32 > {settings.pepper_file})` makes another, with "
-            "which no code or receipt issued so far is known"
+            "which no code or receipt issued so far is known, and `loyalty pepper accept` makes "
+            "it the store's"
         )
     return settings.peppers()
 
@@ -187,9 +188,11 @@ async def open_existing_store(settings: Settings) -> AsyncIterator[Store]:
         SchemaError: The database has another schema.
         UnreachableError: The database does not answer, or there is none.
         UnsafeDatabaseError: The database may lose what it acknowledges.
+        ValueError: The pepper's file or the store's is open to others.
     """
     database = settings.database()
     require_database(database)
+    require_own_files(settings)
     require_current(database)
     database.require_durable()
     # A key must be revoked even by somebody who does not have the pepper.

@@ -143,11 +143,12 @@ def serve_command(
         )
     if not settings.grpc_port:
         raise CommandError("--workers needs a LOYALTY_GRPC_PORT to share, not 0.")
-    settings.peppers()
+    peppers = settings.peppers()
     open_certificates(settings)
     # Sharing would hide that another service holds the port.
     require_addresses(settings, workers)
     require_current(settings.database())
+    require_known(settings.database(), peppers)
     settings.database().require_durable()
     err.print(f"gRPC on {authority(settings.grpc_host, settings.grpc_port)} by {workers} workers")
     _run(partial(_until_signal, Workers(settings, workers).run))
