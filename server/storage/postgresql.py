@@ -9,7 +9,7 @@ setting is made anew in each transaction and ends with it, and so do all locks.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,7 +121,7 @@ class Begun:
 _LOCAL = f"""
 SELECT pg_current_xact_id()::text, pg_backend_pid(),
   current_setting('synchronous_standby_names') <> '',
-  (SELECT shard FROM unnest(%s::int4[]) AS shard
+  (SELECT shard FROM generate_series(0, %s - 1) AS shard
    WHERE pg_try_advisory_xact_lock({ADVISORY_SPACE}, shard) LIMIT 1),
   current_setting('fsync'), current_setting('full_page_writes'),
   set_config('lock_timeout', %s, true),
@@ -156,7 +156,7 @@ It makes no beat wait, and no other transaction of the kind.
 def begin(
     connection: Any,
     revision_sql: str,
-    shards: Sequence[int],
+    shards: int = 1,
     lock_timeout_s: float | None = None,
     servers: Sequence[str] = (),
 ) -> Begun:
@@ -166,8 +166,8 @@ def begin(
     Args:
         connection: A `WriterConnection`.
         revision_sql: Query for the catalogue's revision.
-        shards: Shards in the order of preference; the first is taken that no other transaction
-            has, or any when none is free.
+        shards: How many there are; the first is taken that no other transaction has, so that
+            writers never wait for one another there, or any when none is free.
         lock_timeout_s: Longest wait for a lock, where it is not the connection's.
         servers: Servers whose rows are to be held; see `presence.py`.
 
@@ -178,7 +178,7 @@ def begin(
     longest_s = limits.lock_timeout_s if lock_timeout_s is None else lock_timeout_s
     idle_s, interval_s, count = limits.keepalive
     values = (
-        list(shards),
+        shards,
         _ms(longest_s),
         _ms(limits.transaction_max_s),
         not connection.allow_data_loss,
@@ -197,7 +197,7 @@ def begin(
     connection.name_statements(session)
     if not connection.allow_data_loss:
         require_synced(fsync, full_pages)
-    own = secrets.choice(shards) if shard is None else shard
+    own = secrets.randbelow(shards) if shard is None else shard
     return Begun(revision, name, own, replicated, registered)
 
 
@@ -240,7 +240,7 @@ def require_transactions(connection: Any) -> None:
         raise UnsafeDatabaseError(_TORN.format(why=problem)) from None
     if began != again:
         raise UnsafeDatabaseError(_TORN.format(why="two statements ran in two transactions"))
-    begin(connection, "SELECT 0", (0,))
+    begin(connection, "SELECT 0")
     connection.execute("ROLLBACK")
 
 

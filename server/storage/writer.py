@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import queue
 import random
-import secrets
 import sqlite3
 import threading
 import time
@@ -138,9 +137,6 @@ class Writer:
         self._seal = Seal(pepper)
         self._begin = "BEGIN IMMEDIATE" if database.embedded else "BEGIN"
         self._connection: Any = None
-        # Each writer begins with another shard, so that they seldom meet; see `begin`.
-        first = secrets.randbelow(SHARDS)
-        self._shards = [(first + step) % SHARDS for step in range(SHARDS)]
         self._known_sums = KnownSums()
         self._locks_until_s: float | None = None
         self._inbox: queue.SimpleQueue[tuple[list[Item], Callable[[], object]] | None]
@@ -293,7 +289,7 @@ class Writer:
         if self._locks_until_s is not None:
             left_s = max(self._locks_until_s - time.monotonic(), LOCK_WAIT_MIN_S)
         revision = self._statements.catalog_revision.sql
-        begun = postgresql.begin(connection, revision, self._shards, left_s, registrations)
+        begun = postgresql.begin(connection, revision, SHARDS, left_s, registrations)
         self.replicated = begun.replicated
         return begun
 

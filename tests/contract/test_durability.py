@@ -72,7 +72,7 @@ def test_writer_of_postgresql_waits_for_the_sync_of_a_commit(postgres: Postgres)
             for allowed in (False, True):
                 database = Database.from_text(url, allow_data_loss=allowed)
                 with closing(database.connect_writer()) as connection:
-                    begin(connection, "SELECT 0", (0,))
+                    begin(connection, "SELECT 0")
                     found += connection.execute("SHOW synchronous_commit").fetchone()
             strict = value if value in {"on", "remote_apply"} else "on"
             assert found == [strict, value]

@@ -32,7 +32,7 @@ def test_settings_end_with_their_transaction(database: Database) -> None:
     shown = "SELECT " + ", ".join(f"current_setting('{name}')" for name in names)
     with closing(database.connect_writer()) as connection:
         before = connection.execute(shown).fetchone()
-        begin(connection, REVISION, (0,))
+        begin(connection, REVISION)
         amid = connection.execute(shown).fetchone()
         connection.execute("ROLLBACK")
 
@@ -45,13 +45,13 @@ def test_each_transaction_has_a_shard_of_its_own(database: Database) -> None:
     """Writers that are at work do not share a shard, while there is a free one."""
     with ExitStack() as stack:
         connections = [stack.enter_context(closing(database.connect_writer())) for _ in range(3)]
-        first, second = (begin(c, REVISION, (1, 0)).shard for c in connections[:2])
-        third = begin(connections[2], REVISION, (1, 0)).shard
-        assert (first, second) == (1, 0)
+        first, second = (begin(c, REVISION, 2).shard for c in connections[:2])
+        third = begin(connections[2], REVISION, 2).shard
+        assert (first, second) == (0, 1)
         assert third in {0, 1}
         connections[0].execute("COMMIT")
         connections[2].execute("COMMIT")
-        assert begin(connections[2], REVISION, (0, 1)).shard == 1
+        assert begin(connections[2], REVISION, 2).shard == 0
 
 
 def test_statements_have_names_in_a_session_of_ones_own_only(
@@ -59,21 +59,21 @@ def test_statements_have_names_in_a_session_of_ones_own_only(
 ) -> None:
     """Where the session is another than the connection was given, no statement is named."""
     with closing(database.connect_writer()) as connection:
-        begin(connection, REVISION, (0,))
+        begin(connection, REVISION)
         assert connection.prepare_threshold is not None
         connection.execute("ROLLBACK")
         monkeypatch.setattr(psycopg.ConnectionInfo, "backend_pid", property(lambda _self: 1))
-        begin(connection, REVISION, (0,))
+        begin(connection, REVISION)
         assert connection.prepare_threshold is None
 
 
 def test_commit_that_is_warned_of_is_not_known(database: Database) -> None:
     """A warning leaves open where the commit is; one of an earlier statement does not."""
     with closing(database.connect_writer()) as connection:
-        begun = begin(connection, REVISION, (0,))
+        begun = begin(connection, REVISION)
         connection.execute(WARN)
         assert commit(connection, begun)
-        begun = begin(connection, REVISION, (0,))
+        begun = begin(connection, REVISION)
         assert not commit(connection, begun, lambda: connection.execute(WARN))
 
 

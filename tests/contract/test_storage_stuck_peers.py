@@ -87,7 +87,7 @@ async def test_locks_of_a_silent_server_end(own_url: str, monkeypatch: pytest.Mo
         member = await enroll(store)
         monkeypatch.setattr("server.storage.databases.TRANSACTION_MAX_S", 0.1)
         vanished = Database.from_text(own_url).connect_writer()
-        begin(vanished, "SELECT 0", (0,))
+        begin(vanished, "SELECT 0")
         vanished.execute("SELECT account_id FROM account FOR UPDATE")
 
         assert await _give(store, member) == 1
@@ -124,7 +124,7 @@ def test_connection_asks_whether_the_database_is_there(own_url: str) -> None:
     """Both sides of a writer's connection notice within seconds that the other one vanished."""
     connection = Database.from_text(own_url).connect_writer()
     asked = connection.info.get_parameters()
-    begin(connection, "SELECT 0", (0,))
+    begin(connection, "SELECT 0")
     (longest,) = connection.execute("SHOW transaction_timeout").fetchone()
     connection.close()
     assert int(asked["keepalives_idle"]) <= 5
