@@ -9,7 +9,7 @@ setting is made anew in each transaction and ends with it, and so do all locks.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
