@@ -17,7 +17,7 @@ from server.domain.codes import RECEIPT_ALPHABET
 from server.domain.keys import Role
 from server.storage.databases import Database
 from server.storage.migrate import SHORT_LIVED
-from server.storage.tables import SQLModel
+from server.storage.tables import OF_NOW, SQLModel
 from tests.fault.doors import Fields, Rpc, Seen, all_rpcs, holder, leaves, place_of
 from tests.fault.goal import Goal, Trial
 from tests.fault.headers import headers_read
@@ -306,11 +306,13 @@ class Wall:
         self._engine.dispose()
 
     def snapshot(self) -> Rows:
-        """Read every row of every table."""
+        """Read every row of every table of a store: servers write of themselves all the time."""
         self.snapshots += 1
         rows: Rows = {}
         with self._engine.connect() as connection:
             for table in SQLModel.metadata.sorted_tables:
+                if table.name in OF_NOW:
+                    continue
                 found = connection.execute(text(f"SELECT * FROM {table.name}"))  # noqa: S608
                 rows[table.name] = frozenset(map(_frozen, found))
         return rows
