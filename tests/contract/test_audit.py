@@ -82,7 +82,7 @@ def test_void_that_gives_back_what_fits_holds(database_url: str) -> None:
             guest = await enroll(store, POINTS_MAX)
             transaction = await till.identify(guest)
             await till.update(transaction, CLAIMED, basket(reward(COFFEE)))
-            more = AdjustPoints(PROGRAM_ID, guest, 700, "test")
+            more = AdjustPoints(PROGRAM_ID, guest, 700, "test", beyond_limits=True)
             await store.write(lambda unit, now_ms: adjust_points(unit, more, now_ms))
             voided = await till.void(transaction)
             assert voided.result.redeemed_points == 100

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 TROUBLE = {"warning", "error", "exception", "critical"}
 LEVELS = TROUBLE | {"debug", "info"}
-COMMANDS = ("loyalty ", "keys ", "make ")
+COMMANDS = ("loyalty ", "keys ", "make ", "chronyc ", "timedatectl ")
 
 
 def lines_of(source: str) -> Iterator[tuple[str, str]]:
