@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,18 +17,18 @@ import structlog
 
 from server.application.identify_member import identify_member
 from server.config import PEPPER_BYTES, Settings, require_own_files
-from server.domain.peppers import Peppers
+from server.domain.peppers import Peppers, check_of, name_of
 from server.domain.program import DiscountKind
 from server.storage.alone import only_server
 from server.storage.connections import require_database
 from server.storage.contents import needs_known_pepper
 from server.storage.durability import is_in_memory
-from server.storage.migrate import migrate, require_current
+from server.storage.migrate import migrate, newest, require_current
 from server.storage.peppers import register
 from server.storage.store import Store
 from server.sweeper import sweep_forever
 from server.transport.access_log import name_call
-from server.transport.addresses import AddressError, require_free
+from server.transport.addresses import AddressError, authority, require_free
 from server.transport.redaction import redact
 from server.transport.server import LoyaltyServer
 from server.transport.servicers.code import CodeServicer
@@ -217,6 +218,23 @@ def _warn_of_fractions(store: Store) -> None:
                 )
 
 
+def _tell_start(settings: Settings, store: Store, port: int) -> None:
+    """Say in one line what runs where, as whoever compares two servers needs it."""
+    database = settings.database()
+    current, *others = (name_of(check_of(one)) for one in settings.peppers().known)
+    log.info(
+        "serving",
+        version=version("loyalty"),
+        schema=newest(),
+        database=database.url.render_as_string(hide_password=True),
+        # Names of keyed digests: what `loyalty pepper list` shows, and no secret.
+        pepper_check=current,
+        other_pepper_checks=others,
+        listening=authority(settings.grpc_host, port),
+        **({} if database.embedded else {"waits_for_standby": store.replicated}),
+    )
+
+
 def _warn_of_loss(settings: Settings) -> None:
     database = settings.database()
     if settings.allow_data_loss:
@@ -269,6 +287,7 @@ async def serve(
         telemetry.watch_certificate(None if certificates is None else certificates.expires)
         credentials = None if certificates is None else certificates.credentials()
         port = await server.start(settings.grpc_host, settings.grpc_port, credentials)
+        _tell_start(settings, store, port)
         beside = [
             asyncio.create_task(sweep_forever(store, settings.sweep_interval_s, telemetry.sweeps))
         ]

@@ -111,6 +111,11 @@ def downgrade(
     return before, wanted
 
 
+def newest() -> str:
+    """Name the schema of this version."""
+    return _revision("head")
+
+
 def is_older(database: Database, revision: str) -> bool:
     """
     Tell whether a revision is older than the database's schema.

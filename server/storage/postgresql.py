@@ -109,6 +109,7 @@ class Begun:
         shard: Shard of program accounts that is this transaction's own.
         replicated: Whether its commit waits for a synchronous standby.
         registered: Servers asked for that the others know of, and will until it ends.
+        session: PostgreSQL's number of the session, also behind a pooler; 0 on SQLite.
     """
 
     revision: int
@@ -116,6 +117,7 @@ class Begun:
     shard: int = 0
     replicated: bool = False
     registered: frozenset[str] = frozenset()
+    session: int = 0
 
 
 _LOCAL = f"""
@@ -198,7 +200,7 @@ def begin(
     if not connection.allow_data_loss:
         require_synced(fsync, full_pages)
     own = secrets.randbelow(shards) if shard is None else shard
-    return Begun(revision, name, own, replicated, registered)
+    return Begun(revision, name, own, replicated, registered, session)
 
 
 def commit(connection: Any, begun: Begun, flush: Callable[[], None] | None = None) -> bool:

@@ -41,6 +41,7 @@ from server.domain.flags import Flag, every_flag
 from server.domain.peppers import Peppers
 from server.domain.program import Catalog
 from server.storage.databases import READERS, Database
+from server.storage.hanging import watch_commits
 from server.storage.presence import Presence
 from server.storage.reads import SqlReader
 from server.storage.statements import Statements, dialect_of
@@ -170,6 +171,7 @@ class Store:
         self._loop: asyncio.AbstractEventLoop
         self._readers: AsyncEngine
         self._poll: asyncio.Task[None]
+        self._watch: asyncio.Task[None]
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -182,11 +184,13 @@ class Store:
         elif self._watches_clock:
             await self._look_at_clock()
         self._poll = asyncio.create_task(self._keep_catalog_fresh())
+        self._watch = asyncio.create_task(watch_commits(self._database, self._writers))
         return self
 
     async def __aexit__(self, *_error: object) -> None:
         """Finish what was accepted, then let go of the database."""
         self._poll.cancel()
+        self._watch.cancel()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._drained.wait(), CLOSE_WAIT_S)
         if self._presence is not None:
@@ -194,6 +198,11 @@ class Store:
         for writer in self._writers:
             await self._loop.run_in_executor(None, writer.close)
         await self._readers.dispose()
+
+    @property
+    def replicated(self) -> bool:
+        """Whether commits wait for a synchronous standby, as of the last of them."""
+        return any(writer.replicated for writer in self._writers)
 
     @property
     def embedded(self) -> bool:
@@ -332,7 +341,7 @@ class Store:
         Raises:
             LoyaltyError: It can't be told in time; what was read must not be told.
         """
-        if any(writer.replicated for writer in self._writers):
+        if self.replicated:
             await self.write(lambda _unit, _now: None, timeout_s)
 
     async def is_under_way(self, scope: str, key: str, longest_s: float) -> bool:

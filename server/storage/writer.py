@@ -113,6 +113,8 @@ class Writer:
         batch_calls: Calls that shared a commit, of the commits that changed anything.
         commit_s: Seconds such a commit took, until it was durable.
         written: Commits so far that changed anything.
+        committing: When the commit under way began, monotonic, and PostgreSQL's number of its
+            session; absent while none is.
     """
 
     def __init__(
@@ -129,6 +131,7 @@ class Writer:
         self.replicated = False
         self.batch_calls = Tally(BATCH_BOUNDS)
         self.commit_s = Tally(COMMIT_BOUNDS_S)
+        self.committing: tuple[float, int] | None = None
         self.written = 0
         self._clock = clock or ClockCheck()
         self._database = database
@@ -232,11 +235,14 @@ class Writer:
                 self._confirm(begun)
                 return
             committing_ns = monotonic_ns()
+            self.committing = time.monotonic(), begun.session
             try:
                 self._commit(connection, unit, begun)
             except Exception as problem:
                 _keep_unsettled(problem, batch, begun.name)
                 raise
+            finally:
+                self.committing = None
             committed_ns = monotonic_ns()
         except psycopg.Error:
             # A pipeline that failed leaves driver and server of two minds about what is prepared.
