@@ -8,6 +8,7 @@ proves that they are those that were saved; the pepper itself is not in it.
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import glob
 import hashlib
@@ -217,7 +218,9 @@ def restore(
                 alone=True,
             )
         name = None if proved is None else name_of(check_of(proved))
-        return Restored(_describe(draft), migrated, name, fits)
+        size = file.stat().st_size
+        saved = dataclasses.replace(_describe(draft), size=size, proved=proved is not None)
+        return Restored(saved, migrated, name, fits)
 
 
 def _take(

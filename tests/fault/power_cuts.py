@@ -21,9 +21,11 @@ from server.application.void_transaction import VoidTransaction, void_transactio
 from server.bootstrap import open_store
 from server.config import Settings
 from server.domain.errors import LoyaltyError
+from server.domain.peppers import Peppers
 from server.domain.point_of_sale import PointOfSale
 from server.storage.audit import audit
 from server.storage.databases import Database
+from server.storage.peppers import register
 from server.storage.store import Store
 from tests.fault.goal import Trial
 from tests.support.orders import (
@@ -215,6 +217,8 @@ async def cut_the_power(trial: Trial) -> None:
     last that was acknowledged.
     """
     url = trial.new_database()
+    # As every start does, so that a start after a cut has nothing of its own to write.
+    register(Database.from_text(url), Peppers(PEPPER))
     platter = _platter(Path(url.removeprefix("sqlite:///")))
     database, load = await _record(trial, url)
     events = database.disk.events
