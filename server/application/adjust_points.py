@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from server.application.create_key import ProgramUnknownError
 from server.application.idempotency import OPERATOR_SCOPE, Done, Keyed
-from server.application.limits import count_points, require_points
+from server.application.limits import count_points, flag_points, require_points
 from server.application.unit import Unit
 from server.domain.errors import (
     FieldViolation,
@@ -66,9 +66,12 @@ def adjust_points(unit: Unit, command: AdjustPoints, now_ms: int) -> Done[Member
         raise RequestInvalidError((FieldViolation("points", message),))
     if member.available.balance + points < 0:
         raise PointsInsufficientError(member.available.balance, -points)
-    if not command.beyond_limits:
+    if command.beyond_limits:
+        # Not counted: what an operator gives on purpose keeps no receipt of the guest from them.
+        flags = flag_points(unit, program, None, member, points, now_ms)
+    else:
         require_points(unit, program, None, member, points, now_ms)
-    flags = count_points(unit, program, None, member, points, now_ms)
+        flags = count_points(unit, program, None, member, points, now_ms)
     adjusted = unit.program_account(command.program_id, AccountKind.ADJUSTED)
     origin = Origin(Cause.ADJUST, "", command.note, now_ms, now_ms)
     if points > 0:

@@ -164,13 +164,21 @@ def count_points(
     """Count points that a member was given, and flag those beyond a limit."""
     if points <= 0:
         return ()
-    flags = []
+    flags = flag_points(unit, program, key, member, points, now_ms)
     for limit, scope in _given(key, member):
-        value = unit.counted(limit, scope, now_ms) + points
-        if value > program.limits[limit.name]:
-            flags.append(_flag(limit, value, program, key))
         unit.count(limit, scope, points, now_ms)
-    return tuple(flags)
+    return flags
+
+
+def flag_points(
+    unit: Unit, program: Program, key: ApiKey | None, member: Member, points: int, now_ms: int
+) -> tuple[Flag, ...]:
+    """Flag points given to a member beyond a limit."""
+    return tuple(
+        _flag(limit, value, program, key)
+        for limit, scope in _given(key, member)
+        if (value := unit.counted(limit, scope, now_ms) + points) > program.limits[limit.name]
+    )
 
 
 def _given(key: ApiKey | None, member: Member) -> Iterator[tuple[Limit, str]]:

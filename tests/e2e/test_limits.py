@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -106,13 +106,13 @@ async def servers(backend: Backend, folder: Path, **limits: int) -> AsyncIterato
             lambda unit, now_ms: apply_program(unit, ApplyProgram(program), now_ms)
         )
         await first.store.refresh_catalog()
-        async with serve(settings, sandbox=True) as second:
-            both = (first,) if url.startswith("sqlite") else (first, second)
-            async with (
-                open_channel(f"127.0.0.1:{both[0].grpc_port}") as one,
-                open_channel(f"127.0.0.1:{both[-1].grpc_port}") as two,
-            ):
-                yield Two(both, (Caller(one, ADMIN_KEY), Caller(two, ADMIN_KEY)))
+        async with AsyncExitStack() as stack:
+            both = [first]
+            if not url.startswith("sqlite"):
+                both.append(await stack.enter_async_context(serve(settings, sandbox=True)))
+            one = await stack.enter_async_context(open_channel(f"127.0.0.1:{first.grpc_port}"))
+            two = await stack.enter_async_context(open_channel(f"127.0.0.1:{both[-1].grpc_port}"))
+            yield Two(tuple(both), (Caller(one, ADMIN_KEY), Caller(two, ADMIN_KEY)))
     backend.drop(url)
 
 

@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -178,17 +177,23 @@ def test_envoy_of_a_killed_sandbox_is_ended(tmp_path: Path) -> None:
         process.communicate(timeout=20)
 
 
-def test_envoy_of_a_running_sandbox_is_left_alone(tmp_path: Path) -> None:
-    """A second sandbox on the same data, on other ports, harms nobody."""
-    with sandbox(tmp_path) as (first, http_port, _), sandbox(tmp_path) as (second, *_):
+def test_second_sandbox_on_the_same_data_is_refused(tmp_path: Path) -> None:
+    """A second sandbox on the same data, on other ports, is refused, and the first goes on."""
+    with sandbox(tmp_path) as (first, http_port, _):
+        second = subprocess.run(
+            COMMAND,
+            env=environment(tmp_path),
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert second.returncode == 1
+        assert "is open elsewhere" in second.stderr
         assert is_listened_to(http_port)
-        for process in (second, first):
-            process.send_signal(signal.SIGINT)
-            process.communicate(timeout=20)
-            assert process.returncode == 0
-    until = time.monotonic() + 5
-    while is_listened_to(http_port) and time.monotonic() < until:
-        time.sleep(0.05)
+        first.send_signal(signal.SIGINT)
+        first.communicate(timeout=20)
+        assert first.returncode == 0
     assert not is_listened_to(http_port)
 
 
@@ -246,7 +251,9 @@ async def test_reset_deletes_a_sandboxs_store_alone(tmp_path: Path) -> None:
         with pytest.raises(OpenElsewhereError):
             reset_sandbox(settings)
     assert reset_sandbox(settings) == settings.data_dir.resolve() / "loyalty.db"
-    assert not list(settings.data_dir.glob("loyalty.db*"))
+    assert not any(
+        (settings.data_dir / f"loyalty.db{end}").exists() for end in ("", "-wal", "-shm")
+    )
 
     async with open_store(settings) as store:
         await put_program(store, other_program())

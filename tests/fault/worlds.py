@@ -111,7 +111,9 @@ class World:
             enrolled = await self.call("MemberService/EnrollMember", request)
             things[name] = enrolled.member.loyalty_id
         things["email"] = f"member{self.number}@example.org"
-        command = AdjustPoints(self.program.program_id, things["member"], POINTS, "welcome")
+        command = AdjustPoints(
+            self.program.program_id, things["member"], POINTS, "welcome", beyond_limits=True
+        )
         await store.write(lambda unit, now_ms: adjust_points(unit, command, now_ms))
         await store.write(lambda unit, now_ms: adjust_points(unit, command, now_ms))
         for name in ("claimed_code", "live_code"):

@@ -182,8 +182,8 @@ BUGS = (
     Bug(
         "nobody is told of offers that do not hold",
         f"{APPLICATION}.record_unclaimed",
-        "flags=offer_flags(program, offers.refused, transaction),",
-        "flags=(),",
+        "*offer_flags(program, offers.refused, transaction),",
+        "",
     ),
     Bug(
         "a reward that the till calls an offer earns",
