@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from tests.fault.goal import POSTGRESQL, SQLITE, Goal
 from tests.fault.plan import all_goals, attempt
@@ -16,6 +18,15 @@ ROOT = Path(__file__).resolve().parents[2]
 TRIALS = [
     (goal, kind) for goal in all_goals() if not goal.needs for kind in goal.databases or ("",)
 ]
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """Let no goal that silences the log silence those after it, which look into it."""
+    before = structlog.get_config()
+    structlog.reset_defaults()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.mark.parametrize(

@@ -78,8 +78,13 @@ async def prepare_bank(
         demo_program(),
         pending_lifetime_s=pending_lifetime_s,
         void_spent="debt",
-        # All tills of a trial share one key, which calls as all of theirs would.
-        limits=Limits.of({LimitName.CALLS_PER_KEY_SECOND: 1_000_000}),
+        # All tills of a trial share one key, which calls as all of theirs would, about few members.
+        limits=Limits.of(
+            {
+                LimitName.CALLS_PER_KEY_SECOND: 1_000_000,
+                LimitName.CODES_PER_MEMBER_MINUTE: 1_000,
+            }
+        ),
     )
     async with open_store(database_url) as store:
 
