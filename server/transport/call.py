@@ -71,7 +71,7 @@ class Storage(Protocol):
     def read(self, caller: str = ...) -> Any:
         """Open a reader over one consistent state, when it is the caller's turn."""
 
-    async def confirm(self, timeout_s: float = ...) -> None:
+    async def confirm(self, timeout_s: float = ..., caller: str = ...) -> None:
         """Return once all that was read so far is as durable as a commit."""
 
     async def require_fresh_catalog(self) -> None:
@@ -194,7 +194,7 @@ class Call:
             async with asyncio.timeout(self.left_s), self.storage.read(self.key.key_id) as reader:
                 yield reader
             # What is on the primary alone is lost when a standby is promoted.
-            await self.storage.confirm(self.left_s)
+            await self.storage.confirm(self.left_s, self.key.key_id)
         except TimeoutError:
             raise DeadlinePassedError from None
 
