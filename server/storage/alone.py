@@ -61,6 +61,18 @@ def alone(place: Path) -> Iterator[sqlite3.Connection]:
         yield target
 
 
+def require_unopened(database: Database) -> None:
+    """
+    Refuse an embedded database that somebody has open; for another see `require_unserved`.
+
+    Raises:
+        OpenElsewhereError: Somebody has.
+    """
+    if database.embedded:
+        with alone(Path(database.url.database or "")):
+            pass
+
+
 @contextmanager
 def only_server(database: Database) -> Iterator[None]:
     """
