@@ -91,7 +91,7 @@ class Call:
 
     Attributes:
         method: `Service/Method`.
-        request: The valid request.
+        request: The valid request, without unknown fields.
         until_s: When it must be answered, by the event loop's clock.
         size: Bytes of the request as it came.
         repeated: Set when the answer is an earlier call's.
@@ -248,7 +248,6 @@ class Call:
             return None
         if not KEY_FORM.fullmatch(key):
             raise _header_invalid("idempotency-key", "must be 1 to 255 printable ASCII characters")
-        self.request.DiscardUnknownFields()
         meaning = self.method.encode() + self.request.SerializeToString(deterministic=True)
         scope = idempotency_scope(self.key)
         return Keyed(scope, key, self.method, hashlib.sha256(meaning).digest(), self.key)
