@@ -13,7 +13,7 @@ import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from server.storage.databases import LOCK_TIMEOUT_S, Database
+from server.storage.databases import FOLDER_MODE, LOCK_TIMEOUT_S, Database
 
 SILENCE_S = 4.5
 """
@@ -88,6 +88,7 @@ def only_server(database: Database) -> Iterator[None]:
         return
     # A file of its own: closing the database's would let go of SQLite's locks on it.
     place = Path(f"{database.url.database}-server")
+    place.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     place.touch(mode=0o600)
     with place.open("rb") as file:
         try:
