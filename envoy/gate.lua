@@ -146,7 +146,9 @@ function envoy_on_request(handle)
     if bytes > LARGE then
       count_large(caller, address, bytes, now)
     end
-    handle:streamInfo():dynamicMetadata():set(CALLER, "call", caller .. " " .. address)
+    if not OPEN[path] then -- What succeeds with any key proves none.
+      handle:streamInfo():dynamicMetadata():set(CALLER, "call", caller .. " " .. address)
+    end
   -- A browser asks without a key whether it may call; the JSON door says no.
   elseif not OPEN[path] and (grpc or headers:get(":method") ~= "OPTIONS") then
     handle:respond({ [":status"] = "401" }, "")

@@ -167,13 +167,14 @@ async def open_store(settings: Settings, *, serves: bool = False) -> AsyncIterat
     database = settings.database()
     fresh = settings.known_pepper() is None
     peppers = require_peppers(settings)
-    if database.embedded:
-        migrate(database)
-    else:
-        require_current(database)
-    database.require_durable()
-    register(database, peppers, fresh=fresh)
+    # Whoever is refused must have changed nothing under the server that runs.
     with only_server(database) if serves else nullcontext():
+        if database.embedded:
+            migrate(database)
+        else:
+            require_current(database)
+        database.require_durable()
+        register(database, peppers, fresh=fresh)
         async with Store(database, peppers, settings.writers, serves=serves) as store:
             yield store
 

@@ -551,7 +551,7 @@ def revoke_key_command(
 def list_peppers_command() -> None:
     """List the code peppers that the store was served with, and which of them are known here."""
     settings = _settings()
-    kept = kept_peppers(settings.database())
+    kept = kept_peppers(_current_database(settings))
     known = settings.known_peppers()
     unknown = kept if known is None else unknown_among(kept, known)
     table = Table("pepper", "known since", "in use since", "here", box=SIMPLE)
@@ -582,9 +582,10 @@ def rotate_pepper_command() -> None:
 def reseal_command() -> None:
     """Seal kept answers with the current code pepper, beside servers that know it."""
     settings = _settings()
+    database = _current_database(settings)
     peppers = _known_peppers(settings)
-    require_known(settings.database(), peppers)
-    done = reseal(settings.database(), peppers)
+    require_known(database, peppers)
+    done = reseal(database, peppers)
     out.print(
         f"{done.kept:,} answers are kept: {done.resealed:,} were sealed again with "
         f"{name_of(check_of(peppers.current))}."
@@ -601,11 +602,12 @@ def forget_pepper_command(
 ) -> None:
     """Let the store do without a retired code pepper: its receipts are unknown from then on."""
     settings = _settings()
+    database = _current_database(settings)
     peppers = _known_peppers(settings)
     question = f"Receipts that were given out under {name} will be unknown. Forget it?"
     if not yes and not typer.confirm(question, err=True):
         raise CommandError("Nothing was changed.")
-    forgotten = forget(settings.database(), name, peppers)
+    forgotten = forget(database, name, peppers)
     if settings.other_code_peppers is None:
         kept = [one for one in peppers.others if check_of(one) != forgotten.check_value]
         settings.keep_others(kept)
@@ -624,9 +626,7 @@ def accept_pepper_command(
     Codes and receipts issued so far are unknown from then on, and kept answers can't be opened.
     """
     settings = _settings()
-    database = settings.database()
-    require_database(database)
-    require_current(database)
+    database = _current_database(settings)
     peppers = _known_peppers(settings)
     question = "Codes, receipts and kept answers made under another pepper are lost. Accept this?"
     if not yes and not typer.confirm(question, err=True):
@@ -635,6 +635,14 @@ def accept_pepper_command(
     out.print(f"The store's code pepper is {name_of(check_of(peppers.current))}.")
     if lost:
         err.print(f"Given up: {', '.join(one.name for one in lost)}.")
+
+
+def _current_database(settings: Settings) -> Database:
+    """Give a database that is there and has this version's schema."""
+    database = settings.database()
+    require_database(database)
+    require_current(database)
+    return database
 
 
 def _known_peppers(settings: Settings) -> Peppers:

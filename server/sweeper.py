@@ -125,8 +125,8 @@ async def sweep(store: Store, clock: Clock | None = None) -> Swept:
 
 
 async def forget(store: Store) -> None:
-    """Delete what was counted about codes and matters no more, a batch at a time."""
-    while await store.write(lambda unit, now_ms: unit.forget_codes(now_ms, BATCH_MAX)):
+    """Delete what was counted about codes and for limits and matters no more, in batches."""
+    while await store.write(lambda unit, now_ms: unit.forget_counts(now_ms, BATCH_MAX)):
         pass
 
 

@@ -119,8 +119,8 @@ class Unit(Protocol):
     def forgive_codes(self, key_id: str) -> int:
         """End all waits of a key and forget what it has shown; answers how many waits."""
 
-    def forget_codes(self, now_ms: int, limit: int) -> int:
-        """Delete at most *limit* counts, wrong codes and waits that matter no more, of each."""
+    def forget_counts(self, now_ms: int, limit: int) -> int:
+        """Delete at most *limit* of each: counts, wrong codes, waits that matter no more."""
 
     def counted(self, limit: Limit, scope: str, now_ms: int) -> int:
         """

@@ -119,7 +119,9 @@ class ClockCheck:
         wall_ms = now_ms()
         lead_ms = wall_ms - steady_ms()
         put_right = self._recorded_ms is not None and wall_ms >= self._recorded_ms - OFF_MS
-        if self._lead_ms is None or put_right:
+        if self._lead_ms is None:
+            self._lead_ms = lead_ms
+        elif put_right:
             self._lead_ms, self._recorded_ms = lead_ms, None
         self.offset_ms = lead_ms - self._lead_ms
         if abs(self.offset_ms) > OFF_MS:

@@ -22,7 +22,7 @@ from server.config import Settings
 from server.sandbox.demo_data import put_demo_data, require_own_store
 from server.sandbox.envoy_process import EnvoyProcess
 from server.sandbox.fixed_codes import AMIRA, COFFEE, FARHAN, identify_in_sandbox
-from server.storage.alone import alone
+from server.storage.alone import require_unopened
 from server.storage.migrate import migrate
 from server.transport.addresses import listen_problem, require_free
 
@@ -107,8 +107,7 @@ def reset_sandbox(settings: Settings) -> Path | None:
     file = Path(database.url.database or "")
     if not file.exists():
         return None
-    with alone(file):
-        pass  # Nobody has it open.
+    require_unopened(database)
     for suffix in ("", "-wal", "-shm"):
         Path(f"{file}{suffix}").unlink(missing_ok=True)
     return file

@@ -13,7 +13,7 @@ import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from server.storage.databases import LOCK_TIMEOUT_S, Database
+from server.storage.databases import FOLDER_MODE, LOCK_TIMEOUT_S, Database
 
 SILENCE_S = 4.5
 """
@@ -61,6 +61,18 @@ def alone(place: Path) -> Iterator[sqlite3.Connection]:
         yield target
 
 
+def require_unopened(database: Database) -> None:
+    """
+    Refuse an embedded database that somebody has open; for another see `require_unserved`.
+
+    Raises:
+        OpenElsewhereError: Somebody has.
+    """
+    if database.embedded:
+        with alone(Path(database.url.database or "")):
+            pass
+
+
 @contextmanager
 def only_server(database: Database) -> Iterator[None]:
     """
@@ -76,6 +88,7 @@ def only_server(database: Database) -> Iterator[None]:
         return
     # A file of its own: closing the database's would let go of SQLite's locks on it.
     place = Path(f"{database.url.database}-server")
+    place.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     place.touch(mode=0o600)
     with place.open("rb") as file:
         try:

@@ -259,7 +259,7 @@ class CodeCounts:
         return len(ended.fetchall())
 
     def forget(self, now_ms: int, limit: int) -> int:
-        """See `Unit.forget_codes`."""
+        """See `Unit.forget_counts`."""
         oldest = (
             hour_of(now_ms) - HOURS_COUNTED,
             now_ms - DAY_MS,

@@ -134,7 +134,7 @@ class Database:
         return postgresql.WriterConnection.open(
             self.url.render_as_string(hide_password=False),
             # The database too must notice that we are gone, or our locks would stay for hours.
-            postgresql.Limits(
+            postgresql.Timeouts(
                 lock_timeout_s=LOCK_TIMEOUT_S,
                 transaction_max_s=TRANSACTION_MAX_S,
                 network_timeout_s=NETWORK_TIMEOUT_S,

@@ -136,6 +136,6 @@ class LimitCounts:
                 self._known.keep(place, sums, fresh=place in self._fresh)
 
     def forget(self, now_ms: int, limit: int) -> int:
-        """See `Unit.forget_codes`: counts of periods that have ended long ago matter no more."""
+        """See `Unit.forget_counts`: counts of periods that have ended long ago matter no more."""
         values = (now_ms - KEPT_MS, limit)
         return len(self._connection.execute(self._statements.forget_limits.sql, values).fetchall())

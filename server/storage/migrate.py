@@ -13,7 +13,7 @@ from sqlalchemy import Connection, create_engine, exists, inspect, literal_colum
 from sqlalchemy import column as column_of
 from sqlalchemy import table as table_of
 
-from server.storage.alone import alone, require_unserved
+from server.storage.alone import require_unopened, require_unserved
 from server.storage.connections import reading, writing
 from server.storage.databases import Database, is_absent
 from server.storage.postgresql import ADVISORY_SPACE
@@ -91,10 +91,9 @@ def downgrade(
     """
     wanted = _revision(revision)
     with ExitStack() as cleanup:
-        if database.embedded and not is_absent(database):
+        if not is_absent(database):
             # Whoever opens it from now on finds the older schema, and can't serve.
-            with alone(Path(database.url.database or "")):
-                pass
+            require_unopened(database)
         connection = cleanup.enter_context(writing(database))
         _queue(connection)
         require_unserved(database, connection)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Select, delete, insert, select, tuple_, update
@@ -19,7 +18,7 @@ from sqlalchemy import Connection, Select, delete, insert, select, tuple_, updat
 from server.domain.clock import now_ms
 from server.domain.peppers import Peppers, check_of, name_of
 from server.storage import tables as t
-from server.storage.alone import alone, require_unserved
+from server.storage.alone import require_unopened, require_unserved
 from server.storage.connections import reading, require_database, writing
 from server.storage.databases import Database
 from server.storage.seal import Seal, SealError
@@ -139,9 +138,7 @@ def accept(database: Database, peppers: Peppers) -> list[KeptPepper]:
     """
     require_database(database)
     own = {check_of(pepper) for pepper in peppers.known}
-    if database.embedded:
-        with alone(Path(database.url.database or "")):
-            pass
+    require_unopened(database)
     with writing(database) as connection:
         require_unserved(database, connection)
         kept = kept_in(connection)

@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class Timeouts:
     """
     How long a transaction may take, and how soon the database notices that its client is gone.
 
@@ -51,18 +51,18 @@ class WriterConnection(psycopg.Connection[Any]):
     A connection of a writer, which keeps what it was warned of.
 
     Attributes:
-        limits: What each of its transactions is held to.
+        timeouts: What each of its transactions is held to.
         allow_data_loss: Whether to write where acknowledged points may be lost, too.
         warnings: What the database warned of since they were last cleared.
     """
 
-    limits: Limits
+    timeouts: Timeouts
     allow_data_loss: bool
     warnings: list[str]
 
     @classmethod
     def open(
-        cls, dsn: str, limits: Limits, *, allow_data_loss: bool, **how: Any
+        cls, dsn: str, timeouts: Timeouts, *, allow_data_loss: bool, **how: Any
     ) -> WriterConnection:
         """
         Connect; begins nothing.
@@ -71,7 +71,7 @@ class WriterConnection(psycopg.Connection[Any]):
             psycopg.OperationalError: The database does not answer.
         """
         connection = cls.connect(dsn, autocommit=True, prepare_threshold=None, **how)
-        connection.limits = limits
+        connection.timeouts = timeouts
         connection.allow_data_loss = allow_data_loss
         connection.warnings = []
         connection.add_notice_handler(connection.take_notice)
@@ -176,15 +176,15 @@ def begin(
     Raises:
         UnsafeDatabaseError: The server runs with `fsync` or `full_page_writes` off.
     """
-    limits: Limits = connection.limits
-    longest_s = limits.lock_timeout_s if lock_timeout_s is None else lock_timeout_s
-    idle_s, interval_s, count = limits.keepalive
+    timeouts: Timeouts = connection.timeouts
+    longest_s = timeouts.lock_timeout_s if lock_timeout_s is None else lock_timeout_s
+    idle_s, interval_s, count = timeouts.keepalive
     values = (
         shards,
         _ms(longest_s),
-        _ms(limits.transaction_max_s),
+        _ms(timeouts.transaction_max_s),
         not connection.allow_data_loss,
-        _ms(limits.network_timeout_s),
+        _ms(timeouts.network_timeout_s),
         *map(str, (idle_s, interval_s, count)),
     )
     connection.name_statements(None)

@@ -11,7 +11,6 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, and_, func, insert, select, update
@@ -21,7 +20,7 @@ from server.domain.ids import new_id
 from server.domain.ledger import MEMBER_KINDS, AccountKind
 from server.domain.records import HoldStatus
 from server.storage import tables as t
-from server.storage.alone import alone
+from server.storage.alone import require_unopened
 from server.storage.audit import Chain, Findings, Report, advance, audit_state, no_report, stream
 from server.storage.audit_checks import suspects
 from server.storage.connections import reading, require_database, writing
@@ -120,9 +119,7 @@ def repair(database: Database, reason: str, report: Report = no_report) -> Propo
     """
     require_database(database)
     require_current(database)
-    if database.embedded:
-        with alone(Path(database.url.database or "")):
-            pass
+    require_unopened(database)
     with writing(database) as connection:
         lock_all(database, connection)
         mends = list(_mends(connection, report))

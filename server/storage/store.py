@@ -332,17 +332,18 @@ class Store:
                 self._reading[caller] += 1
                 future.set_result(None)
 
-    async def confirm(self, timeout_s: float = 5.0) -> None:
+    async def confirm(self, timeout_s: float = 5.0, caller: str = OWN) -> None:
         """
         Return once all that was read so far is where the database's synchronous standbys are.
 
-        Elsewhere it returns at once: what can be read there is durable.
+        Elsewhere it returns at once: what can be read there is durable. It waits in the *caller's*
+        turn, as what the caller writes.
 
         Raises:
             LoyaltyError: It can't be told in time; what was read must not be told.
         """
         if self.replicated:
-            await self.write(lambda _unit, _now: None, timeout_s)
+            await self.write(lambda _unit, _now: None, timeout_s, caller=caller)
 
     async def is_under_way(self, scope: str, key: str, longest_s: float) -> bool:
         """

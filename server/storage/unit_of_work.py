@@ -429,8 +429,8 @@ class UnitOfWork:
         self.changes += 1
         return self.code_counts.forgive(key_id)
 
-    def forget_codes(self, now_ms: int, limit: int) -> int:
-        """See `Unit.forget_codes`."""
+    def forget_counts(self, now_ms: int, limit: int) -> int:
+        """See `Unit.forget_counts`."""
         self.changes += 1
         return self.code_counts.forget(now_ms, limit) + self.limit_counts.forget(now_ms, limit)
 

@@ -71,7 +71,7 @@ class Storage(Protocol):
     def read(self, caller: str = ...) -> Any:
         """Open a reader over one consistent state, when it is the caller's turn."""
 
-    async def confirm(self, timeout_s: float = ...) -> None:
+    async def confirm(self, timeout_s: float = ..., caller: str = ...) -> None:
         """Return once all that was read so far is as durable as a commit."""
 
     async def require_fresh_catalog(self) -> None:
@@ -91,7 +91,7 @@ class Call:
 
     Attributes:
         method: `Service/Method`.
-        request: The valid request.
+        request: The valid request, without unknown fields.
         until_s: When it must be answered, by the event loop's clock.
         size: Bytes of the request as it came.
         repeated: Set when the answer is an earlier call's.
@@ -194,7 +194,7 @@ class Call:
             async with asyncio.timeout(self.left_s), self.storage.read(self.key.key_id) as reader:
                 yield reader
             # What is on the primary alone is lost when a standby is promoted.
-            await self.storage.confirm(self.left_s)
+            await self.storage.confirm(self.left_s, self.key.key_id)
         except TimeoutError:
             raise DeadlinePassedError from None
 
@@ -248,7 +248,6 @@ class Call:
             return None
         if not KEY_FORM.fullmatch(key):
             raise _header_invalid("idempotency-key", "must be 1 to 255 printable ASCII characters")
-        self.request.DiscardUnknownFields()
         meaning = self.method.encode() + self.request.SerializeToString(deterministic=True)
         scope = idempotency_scope(self.key)
         return Keyed(scope, key, self.method, hashlib.sha256(meaning).digest(), self.key)

@@ -52,7 +52,7 @@ _validator = protovalidate.Validator()
 
 def parse(message_class: type[Message], data: bytes) -> Message:
     """
-    Decode a request and check it against the rules of the contract.
+    Decode a request without unknown fields, and check it against the rules of the contract.
 
     Counts come first, because each element costs time and memory.
 

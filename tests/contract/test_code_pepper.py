@@ -16,9 +16,10 @@ from server.bootstrap import open_store, require_peppers
 from server.cli import main
 from server.config import Settings
 from server.domain.peppers import Peppers, check_of, name_of
+from server.storage.alone import OpenElsewhereError
 from server.storage.connections import writing
 from server.storage.migrate import migrate
-from server.storage.peppers import PepperError
+from server.storage.peppers import PepperError, require_known
 from server.storage.seal import Seal
 from server.storage.tables import RememberedTable
 from tests.support.ledger import rows
@@ -123,6 +124,17 @@ async def test_fresh_store_gets_a_pepper(tmp_path: Path) -> None:
     settings.pepper_file.unlink()
     async with open_store(settings):
         assert settings.pepper_file.exists()
+
+
+async def test_second_server_changes_nothing(tmp_path: Path) -> None:
+    """A server that is refused leaves the pepper of the one that runs the store's."""
+    url = f"sqlite:///{tmp_path / 'loyalty.db'}"
+    first, second = (Settings(data_dir=tmp_path / name, database_url=url) for name in "ab")
+    async with open_store(first, serves=True):
+        with pytest.raises(OpenElsewhereError):
+            async with open_store(second, serves=True):
+                pass
+        require_known(first.database(), first.peppers())
 
 
 @pytest.mark.parametrize("name", ["code-pepper", "code-peppers-other"])

@@ -35,6 +35,10 @@ ON_WHAT_IS_THERE = (
     ("guesses",),
     ("guesses", "--forgive", "key"),
     ("adjust", "demo-ca", MEMBER, "5", "--reason", "gift"),
+    ("pepper", "list"),
+    ("pepper", "reseal"),
+    ("pepper", "forget", "5f0c21aa", "--yes"),
+    ("pepper", "accept", "--yes"),
 )
 
 

@@ -279,14 +279,14 @@ async def test_day_later_all_is_forgotten(database_url: str) -> None:
             await (await tills_of(store)).right(await enroll_regular(store)), LoyaltyError
         )
         later = tills.now_ms + 2 * DAY_MS
-        while await store.write(lambda unit, _now: unit.forget_codes(later, 7)):
+        while await store.write(lambda unit, _now: unit.forget_counts(later, 7)):
             pass
         for table in ("code_tally", "wrong_code", "code_refusal"):
             assert count_rows(database_url, table) == 0
         assert count_rows(database_url, "code_month")
         assert count_rows(database_url, "code_regular")
         later += MONTH_MS
-        while await store.write(lambda unit, _now: unit.forget_codes(later, 7)):
+        while await store.write(lambda unit, _now: unit.forget_counts(later, 7)):
             pass
     for table in ("code_month", "code_regular"):
         assert count_rows(database_url, table) == 0
@@ -299,7 +299,7 @@ async def test_wait_of_a_key_is_known_for_a_day(database_url: str) -> None:
         await tills.guess(FREE_KEY + 1)
         over = tills.now_ms + 2 * FIRST_WAIT_MS
         for later, kept in ((over, 1), (over + DAY_MS, 0)):
-            await store.write(lambda unit, _now, at=later: unit.forget_codes(at, 100))
+            await store.write(lambda unit, _now, at=later: unit.forget_counts(at, 100))
             assert len(rows(database_url, "SELECT * FROM code_refusal")) == kept
 
 

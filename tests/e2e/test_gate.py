@@ -92,6 +92,10 @@ async def test_wrong_keys_make_strangers_wait_and_nobody_else(tmp_path: Path) ->
     """After many wrong keys an address shows more in vain; a key that has worked is served on."""
     async with run_front(tmp_path) as front:
         assert (await front.get(MEMBER)).status == 200
+        async with open_channel(f"127.0.0.1:{front.envoy.http_port}") as channel:
+            # Whoever asks for health needs no key, so this one has not worked.
+            check = channel.unary_unary("/grpc.health.v1.Health/Check", None, None)
+            await check(b"", metadata=(("x-api-key", "asked"),), timeout=10)
         answers = await asyncio.gather(
             *(front.get(MEMBER, f"wrong-{number}") for number in range(WRONG))
         )
@@ -104,6 +108,7 @@ async def test_wrong_keys_make_strangers_wait_and_nobody_else(tmp_path: Path) ->
         assert answer.json()["code"] == "TooManyRequests"
         forged = await front.get(MEMBER, "wrong", x_forwarded_for="10.0.0.1")
         assert forged.status == 429
+        assert (await front.get(MEMBER, "asked")).status == 429
         assert (await front.get(MEMBER)).status == 200
         async with open_channel(f"127.0.0.1:{front.envoy.http_port}") as channel:
             stranger, known = Caller(channel, "stranger"), Caller(channel, ADMIN_KEY)

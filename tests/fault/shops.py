@@ -191,7 +191,7 @@ async def trade(
             )
         ends_ms = begins_ms + DAY_MS - 1
         await store.write(lambda unit, _now, now=ends_ms: _note_unearned(unit, shops, now, seen))
-        await store.write(lambda unit, _now, now=ends_ms: unit.forget_codes(now, 10_000))
+        await store.write(lambda unit, _now, now=ends_ms: unit.forget_counts(now, 10_000))
     return seen
 
 

@@ -142,7 +142,6 @@ def _fingerprint(request: pb.ValidateRequest | pb.UpdateRequest) -> bytes:
     meaning.ClearField("created")
     for payment in meaning.transaction_details.payments:
         payment.ClearField("cc_token")
-    meaning.DiscardUnknownFields()
     return hashlib.sha256(meaning.SerializeToString(deterministic=True)).digest()
 
 

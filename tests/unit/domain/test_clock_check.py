@@ -159,6 +159,19 @@ def test_clock_without_a_battery_is_believed_once_it_is_put_forward(clocks: Cloc
     assert check.time_ms() == clocks.wall_ms
 
 
+def test_clock_that_is_behind_at_the_start_is_believed_later(clocks: Clocks) -> None:
+    """What is recorded is looked at before the clock is watched for the first time."""
+    check = ClockCheck()
+    assert check.is_behind(START_MS + DAY_MS)
+    for _ in range(2):
+        assert check.watch() is ClockState.RIGHT
+        clocks.wall_ms += 1000
+        clocks.steady_ms += 1000
+    clocks.wall_ms = START_MS + 2 * DAY_MS
+    assert check.watch() is ClockState.RIGHT
+    assert check.time_ms() == clocks.wall_ms
+
+
 def test_clock_after_what_is_recorded_is_not_behind(clocks: Clocks) -> None:
     """What is recorded a moment ahead is no proof."""
     assert not _watched().is_behind(clocks.wall_ms + OFF_MS)
