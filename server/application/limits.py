@@ -120,11 +120,11 @@ def _require_pace(limit: Limit, value: int, allowed: int, now_ms: int) -> None:
         raise LimitExceededError(limit.name.value, allowed, max(wait_ms, RETRY_AFTER_MIN_MS))
 
 
-def flag_order(program: Program, key: ApiKey, points: int) -> tuple[Flag, ...]:
+def flag_order(program: Program, key: ApiKey, points: int, transaction_id: str) -> tuple[Flag, ...]:
     """Flag an order that earns more points than one may."""
     if points <= program.limits[_ORDER.name]:
         return ()
-    return (_flag(_ORDER, points, program, key),)
+    return (_flag(_ORDER, points, program, key, transaction_id),)
 
 
 def require_points(
@@ -159,23 +159,37 @@ def require_one_more(unit: Unit, program: Program, limit: Limit, scope: str, now
 
 
 def count_points(
-    unit: Unit, program: Program, key: ApiKey | None, member: Member, points: int, now_ms: int
+    unit: Unit,
+    program: Program,
+    key: ApiKey | None,
+    member: Member,
+    points: int,
+    now_ms: int,
+    transaction_id: str = "",
 ) -> tuple[Flag, ...]:
-    """Count points that a member was given, and flag those beyond a limit."""
+    """Count points that a member was given, and flag those beyond a limit; see `flag_points`."""
     if points <= 0:
         return ()
-    flags = flag_points(unit, program, key, member, points, now_ms)
+    flags = flag_points(unit, program, key, member, points, now_ms, transaction_id)
     for limit, scope in _given(key, member):
         unit.count(limit, scope, points, now_ms)
     return flags
 
 
 def flag_points(
-    unit: Unit, program: Program, key: ApiKey | None, member: Member, points: int, now_ms: int
+    unit: Unit,
+    program: Program,
+    key: ApiKey | None,
+    member: Member,
+    points: int,
+    now_ms: int,
+    transaction_id: str = "",
 ) -> tuple[Flag, ...]:
-    """Flag points given to a member beyond a limit."""
+    """Flag points given to a member beyond a limit, by the order that they are for."""
+    if points <= 0:
+        return ()
     return tuple(
-        _flag(limit, value, program, key)
+        _flag(limit, value, program, key, transaction_id)
         for limit, scope in _given(key, member)
         if (value := unit.counted(limit, scope, now_ms) + points) > program.limits[limit.name]
     )
@@ -187,7 +201,9 @@ def _given(key: ApiKey | None, member: Member) -> Iterator[tuple[Limit, str]]:
         yield _KEY_DAY, key_scope(key.key_id)
 
 
-def _flag(limit: Limit, value: int, program: Program, key: ApiKey | None) -> Flag:
+def _flag(
+    limit: Limit, value: int, program: Program, key: ApiKey | None, transaction_id: str = ""
+) -> Flag:
     about: dict[str, Any] = {
         "value": value,
         "allowed": program.limits[limit.name],
@@ -195,4 +211,6 @@ def _flag(limit: Limit, value: int, program: Program, key: ApiKey | None) -> Fla
     }
     if key is not None:
         about |= {"key_id": key.key_id, "partner": key.partner}
+    if transaction_id:
+        about["transaction_id"] = transaction_id
     return Flag(FlagKind.BEYOND_LIMIT, limit.name.value, about)

@@ -89,9 +89,17 @@ def update_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Updated] |
     stores = frozenset({transaction.store_id, review.store.store_id})
     if order.claiming:
         claimed = _claim(unit, review, now_ms)
-        flags = flag_order(review.program, order.key, claimed.earned_points)
+        flags = flag_order(
+            review.program, order.key, claimed.earned_points, transaction.transaction_id
+        )
         flags += count_points(
-            unit, review.program, order.key, review.member, claimed.earned_points, now_ms
+            unit,
+            review.program,
+            order.key,
+            review.member,
+            claimed.earned_points,
+            now_ms,
+            transaction.transaction_id,
         )
         return Done(claimed, kept_with=transaction, flags=flags, stores=stores)
     updated = Updated(

@@ -9,7 +9,7 @@ counted and the metrics follow the table.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 DAY_S = 86_400
@@ -117,6 +117,12 @@ class Limits(Mapping[str, int]):
     """How many of each limit a program allows: its own figures, and the defaults of the rest."""
 
     own: tuple[tuple[str, int], ...] = ()
+    _all: Mapping[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Put figures and defaults together: every call looks at some of them."""
+        defaults = {name.value: limit.default for name, limit in LIMITS.items()}
+        object.__setattr__(self, "_all", defaults | dict(self.own))
 
     @classmethod
     def of(cls, figures: Mapping[str, int]) -> Limits:
@@ -131,18 +137,15 @@ class Limits(Mapping[str, int]):
 
     def __getitem__(self, name: str) -> int:
         """Tell how many a limit allows."""
-        for own, figure in self.own:
-            if own == name:
-                return figure
-        return LIMITS[LimitName(name)].default
+        return self._all[name]
 
     def __iter__(self) -> Iterator[str]:
         """Name every limit."""
-        return iter(LIMITS)
+        return iter(self._all)
 
     def __len__(self) -> int:
         """Count the limits."""
-        return len(LIMITS)
+        return len(self._all)
 
 
 NO_OWN_LIMITS = Limits()
