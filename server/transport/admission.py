@@ -38,8 +38,13 @@ RETRY_AFTER_MAX_S = 10.0
 KEY_TARGET_S = 0.1
 """Time of the loop that the calls of one key may be worth: Envoy takes longer answers for late."""
 
-KEY_MIN = 40
-"""Calls of one key that may be under way whatever they cost, while no other has any: a batch."""
+KEY_MIN = 8
+"""
+Calls of one key that may be under way whatever they cost, while no other has any.
+
+Dear ones keep the loop: with more of them under way the surplus is refused so late that it holds
+Envoy's places, which are everybody's.
+"""
 
 SHARE_MIN = 4
 """Calls that every key may have under way however many others have."""
@@ -48,7 +53,7 @@ COST_FIRST_S = 0.0001
 COST_WEIGHT = 1 / 16
 """How much the last call tells of what the next will cost."""
 
-WORK_S = 0.1
+WORK_S = 0.02
 """Time of the loop that the calls of one key may be worth which are at work while it is alone."""
 
 SHARED_WORK_S = 0.01

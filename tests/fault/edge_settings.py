@@ -222,7 +222,7 @@ SETTINGS = (
     Setting("soon", f"{LIMIT}/min_rtt_calc_params/fixed_value", "0.100s", "1s"),
     Setting("or a little later", f"{LIMIT}/min_rtt_calc_params/buffer/value", 25, 26),
     Setting("for every second call", f"{LIMIT}/sample_aggregate_percentile/value", 50, 51),
-    Setting("fewest calls under way", f"{LIMIT}/min_rtt_calc_params/min_concurrency", 48),
+    Setting("fewest calls under way", f"{LIMIT}/min_rtt_calc_params/min_concurrency", 96),
     Setting(
         "most calls under way",
         f"{LIMIT}/concurrency_limit_params/max_concurrency_limit",

@@ -42,8 +42,8 @@ LINES = 100
 
 ORDERS = 64
 TURNS = range(1, 9)
-BUSY = 40
-"""Calls under way that keep a server busy, and fewer than any that the proxy refuses."""
+BUSY = 16
+"""Calls under way that keep a server busy, and fewer than a key is ever refused."""
 
 CONNECTIONS_MAX = 1500
 TRICKLE_S = 0.05
