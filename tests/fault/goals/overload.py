@@ -42,7 +42,7 @@ LINES = 100
 
 ORDERS = 64
 TURNS = range(1, 9)
-BUSY = 16
+BUSY = 8
 """Calls under way that keep a server busy, and fewer than a key is ever refused."""
 
 CONNECTIONS_MAX = 1500
