@@ -123,11 +123,86 @@ local ALSO_BOOLEAN = { anonymousSessionId = true, anonymous_session_id = true, l
 
 for _, route in ipairs(requests.routes) do
   route.variables = {}
+  route.bound = {} -- The fields that the path fills, under both of their names.
   local pattern = route.path:gsub("[%-%.%+%*%?%^%$%(%)%%]", "%%%0"):gsub("{([%w_]+)}", function(name)
     table.insert(route.variables, name)
+    route.bound[name], route.bound[requests.messages[route.request][name].name] = true, true
     return "([^/]+)"
   end)
-  route.pattern = "^" .. pattern .. "$"
+  route.pattern = "^" .. pattern .. "/?$" -- As the transcoder, which does without a last slash.
+end
+
+-- The route this path and method mean, and the methods this path takes.
+local function find_route(call)
+  local found, allowed = nil, {}
+  for _, route in ipairs(requests.routes) do
+    if call.path:find(route.pattern) then
+      allowed[#allowed + 1] = route.method
+      found = found or route.method == call.method and route
+    end
+  end
+  return found, table.concat(allowed, ", ")
+end
+
+local function unescape(text)
+  return (text:gsub("%%(%x%x)", function(code)
+    return string.char(tonumber(code, 16))
+  end))
+end
+
+local function escape(text)
+  return (text:gsub('[%z\1-\31\\"]', function(character)
+    return ("\\u%04x"):format(character:byte())
+  end))
+end
+
+-- What the path fills is the path's alone. The transcoder lets a parameter of that name replace it,
+-- so none goes on, however its name is escaped.
+local function without_bound(url, route)
+  local path, query = url:match("^([^?]*)%?(.*)$")
+  if not query or #route.variables == 0 then
+    return url
+  end
+  local kept = {}
+  for part in query:gmatch("[^&]+") do
+    if not route.bound[unescape(part:match("^[^=]*")):match("^[^%.]*")] then
+      kept[#kept + 1] = part
+    end
+  end
+  return path .. "?" .. table.concat(kept, "&")
+end
+
+-- What the path fills, as members that close a body. The transcoder lets a body's field replace the
+-- path's, and of one that comes twice the last holds: so the path has the last word, however the
+-- body spells or escapes its names.
+local function closing_members(path, route)
+  local members = {}
+  local values = { path:match(route.pattern) }
+  for index, name in ipairs(route.variables) do
+    members[index] = ('"%s":"%s"'):format(name, escape(unescape(values[index])))
+  end
+  return table.concat(members, ",")
+end
+
+-- A body with these members before its last bracket. Where that does not close the body, the body
+-- is no JSON, with them or without. From the end byte by byte: as a rule that is one step, and no
+-- body makes it more than its length.
+local function close_with(body, members)
+  local last = members == "" and 0 or #body
+  while last > 0 and body:byte(last) ~= 125 do
+    last = last - 1
+  end
+  if last == 0 then
+    return body
+  end
+  local before = last - 1
+  local byte = body:byte(before)
+  while byte == 32 or byte and byte >= 9 and byte <= 13 do
+    before = before - 1
+    byte = before > 0 and body:byte(before) or nil
+  end
+  local separator = (byte == 123 or byte == 44) and "" or "," -- After "{" or "," there is none.
+  return body:sub(1, last - 1) .. separator .. members .. body:sub(last)
 end
 
 -- What is left of the walk under way, and of all walks of this second. One worker does one thing at
@@ -425,12 +500,6 @@ check_message = function(node, message, prefix, errors, unread, given)
   end
 end
 
-local function unescape(text)
-  return (text:gsub("%%(%x%x)", function(code)
-    return string.char(tonumber(code, 16))
-  end))
-end
-
 -- Check what came in the path and the query, where everything is text; answers what was given.
 local function check_url(call, route, errors)
   local given = {}
@@ -509,12 +578,6 @@ local function violations(call, route, body)
   return errors
 end
 
-local function escape(text)
-  return (text:gsub('[%z\1-\31\\"]', function(character)
-    return ("\\u%04x"):format(character:byte())
-  end))
-end
-
 local function es_body(status, message)
   local code = ES_CODES[status] or status < 500 and "INVALID_REQUEST" or "INTERNAL_ERROR"
   return ('{"statusCode":%d,"errorMessage":"%s","errorCode":"%s"}'):format(status, escape(message), code)
@@ -545,18 +608,6 @@ local function validation_body(call, errors)
   end
   local answer = ANSWERS[400]
   return rbi_body(400, answer[1], answer[2], '{"errors":[' .. table.concat(parts, ",") .. "]}")
-end
-
--- The route this path and method mean, and the methods this path takes.
-local function find_route(call)
-  local found, allowed = nil, {}
-  for _, route in ipairs(requests.routes) do
-    if call.path:find(route.pattern) then
-      allowed[#allowed + 1] = route.method
-      found = found or route.method == call.method and route
-    end
-  end
-  return found, table.concat(allowed, ", ")
 end
 
 -- Word an answer that carries no body of the server's: Envoy's own, or a bare gRPC status.
@@ -637,9 +688,17 @@ function envoy_on_request(handle)
   elseif url:find("%", 1, true) and invalid_utf8(unescape(url)) then
     refusal = "400" -- The transcoder would pass it on, and no protobuf parser would read it.
   end
-  if refusal then
-    handle:respond({ [":status"] = refusal }, "")
+  local path = url:match("^[^?]*")
+  local route = not refusal and find_route({ method = method, path = path })
+  if not route then
+    -- What the door does not know it does not let through: it could not tell what the path fills.
+    handle:respond({ [":status"] = refusal or "404" }, "")
     return
+  end
+  local cleaned = without_bound(url, route)
+  if cleaned ~= url then
+    headers:replace(":path", cleaned)
+    metadata:set(CALL, "line", method .. " " .. cleaned)
   end
 
   local buffer = handle:body()
@@ -659,8 +718,9 @@ function envoy_on_request(handle)
     return
   end
   local admitted = admit(body)
-  if admitted ~= body then
-    buffer:setBytes(admitted)
+  local closed = close_with(admitted, closing_members(path, route))
+  if closed ~= body then
+    buffer:setBytes(closed)
   end
   metadata:set(BODY, "text", admitted)
 end

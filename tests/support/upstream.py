@@ -21,15 +21,18 @@ class Upstream:
         cut: Whether to break the connection instead of answering.
         hang: Whether to keep callers waiting.
         calls: The metadata of each call that arrived.
+        message: The last message that arrived, as its bytes.
     """
 
     port: int = 0
     cut: bool = False
     hang: bool = False
     calls: list[dict[str, str]] = field(default_factory=list)
+    message: bytes | None = None
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
-    async def _answer(self, _: bytes, context: Any) -> bytes:
+    async def _answer(self, message: bytes, context: Any) -> bytes:
+        self.message = message
         self.calls.append(
             {str(name): str(value) for name, value in context.invocation_metadata() or ()}
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ MEMORY_MAX_MIB = 32.0
 WALKED_BYTES = 65_000
 """A body that the filter still looks through when it is refused."""
 
+IDENTIFY = "/loyalty/identify"
 URL_BYTES = 8_000
 HEADERS_BYTES = 30_000
 
@@ -42,6 +44,8 @@ PIECES: Mapping[str, tuple[str, str, str]] = {
     "characters of two bytes": ('{"x":"', "é", '"}'),
     "bytes that are no UTF-8": ('{"identifier":"', "\udcff", '"}'),
     "blanks": ("{", " ", ""),
+    "blanks before the end": ('{"a":1', " ", "}"),
+    "blanks after the end": ('{"a":1}', " ", ""),
     "blanks before a colon": ('{"a"', " ", ":x}"),
     "lines": ('{"a":', "\n", "x}"),
     "a text": ('{"x":"', "a", '"}'),
@@ -55,7 +59,16 @@ PIECES: Mapping[str, tuple[str, str, str]] = {
 }
 """How a body begins, what it repeats, and how it ends."""
 
-QUERIES = ("%41", "a=&", "%C3%A9", "locale=x&", "%", "&", "a.b.c=1&")
+QUERIES = (
+    "%41",
+    "a=&",
+    "%C3%A9",
+    "locale=x&",
+    "%",
+    "&",
+    "a.b.c=1&",
+    "loyalty%5Ftransaction%5Fid=1&",
+)
 
 
 def bodies(size: int) -> Iterator[tuple[str, bytes]]:
@@ -137,13 +150,13 @@ async def run(trial: Trial) -> None:
                 await scale.weigh(name, VALIDATE + "1", body)
         await scale.weigh("an order of 500 lines", VALIDATE + "1", basket(500).encode())
         for query in QUERIES:
-            for size in (URL_BYTES, HEADERS_BYTES):
-                path = "/loyalty/identify?" + query * (size // len(query))
+            for start, size in product((IDENTIFY, VALIDATE + "1"), (URL_BYTES, HEADERS_BYTES)):
+                path = f"{start}?{query * (size // len(query))}"
                 await scale.weigh(f"{query} in a query, {size >> 10} KiB", path, b"{")
         long_path = MEMBER + "/%41" * (URL_BYTES // 4)
         await scale.weigh("a path of many parts", long_path, b"{}")
         names = {f"x-{number}-bin": "y" * 250 for number in range(90)}
-        await scale.weigh("headers that are removed", "/loyalty/identify", b"{", **names)
+        await scale.weigh("headers that are removed", IDENTIFY, b"{", **names)
         trial.problems += script_errors(envoy)
     trial.figure("kinds of calls", scale.calls)
     for (name, most), unit in ((scale.most_ms, "ms"), (scale.most_mib, "MiB")):
