@@ -17,7 +17,7 @@ from server.domain.records import Code, Remembered, Transaction
 R = TypeVar("R")
 
 KEY_FORM = re.compile(r"[\x20-\x7e]{1,255}")
-"""What an idempotency key is made of."""
+"""What an idempotency key is made of, without the blanks at its ends."""
 
 OPERATOR_SCOPE = "operator"
 """Scope of operators' idempotency keys; a partner's scope always has a slash."""
@@ -51,7 +51,7 @@ class Done(Generic[R]):
 @dataclass(frozen=True, slots=True)
 class Keyed:
     """
-    An idempotency key as a caller sent it.
+    An idempotency key as `plain_key` gives it.
 
     Attributes:
         scope: Whose key it is: a program's partner, or an operator.
@@ -65,6 +65,16 @@ class Keyed:
     method: str
     fingerprint: bytes
     caller: ApiKey | None = None
+
+
+def plain_key(text: str) -> str:
+    """
+    Give an idempotency key as a caller means it, however it came; empty when it is blank.
+
+    HTTP drops the blanks at the ends of a header. gRPC metadata, the query of an address and an
+    operator's shell keep them: one key must not be two.
+    """
+    return text.strip(" \t")
 
 
 def idempotency_scope(key: ApiKey) -> str:
