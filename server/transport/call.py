@@ -175,6 +175,7 @@ class Call:
             command=command,
             render=lambda result: render(result).SerializeToString(),
             keyed=keyed,
+            caller=self.key,
         )
         reads = load.reads(command.reads(), now_ms())
         if keyed is not None:
@@ -254,7 +255,7 @@ class Call:
             )
         meaning = self.method.encode() + self.request.SerializeToString(deterministic=True)
         scope = idempotency_scope(self.key)
-        return Keyed(scope, key, self.method, hashlib.sha256(meaning).digest(), self.key)
+        return Keyed(scope, key, self.method, hashlib.sha256(meaning).digest())
 
 
 def require_key_once(sent_twice: Collection[str]) -> None:
