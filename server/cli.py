@@ -29,7 +29,7 @@ from rich.text import Text
 from server.application.adjust_points import AdjustPoints, adjust_points
 from server.application.apply_program import ApplyProgram, ProgramMovedError, apply_program
 from server.application.create_key import CreateKey, ProgramUnknownError, create_key
-from server.application.idempotency import KEY_FORM, Answer, run_once
+from server.application.idempotency import KEY_FORM, Answer, plain_key, run_once
 from server.application.program_changes import Change, ProgramChangeError, program_changes
 from server.application.program_document import parse_program, program_file_error
 from server.application.program_source import ProgramFileError, render_mistakes
@@ -423,9 +423,11 @@ def adjust_command(
     ] = False,
 ) -> None:
     """Give a member points, or take some: -- before a number below 0."""
-    key = str(uuid.uuid4()) if key is None else key
+    key = str(uuid.uuid4()) if key is None else plain_key(key)
     if not KEY_FORM.fullmatch(key):
-        raise typer.BadParameter("must be 1 to 255 printable ASCII characters", param_hint="--key")
+        raise typer.BadParameter(
+            "must be 1 to 255 printable ASCII characters, not all blank", param_hint="--key"
+        )
     more = ("--beyond-limits",) if beyond_limits else ()
     command = AdjustPoints(program_id, loyalty_id.lower(), points, reason, beyond_limits)
 

@@ -73,7 +73,7 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
     transaction = unit.transaction_by_receipt(program.program_id, digest)
     if transaction is None or transaction.status is TransactionStatus.VOID:
         raise ReceiptNotFoundError
-    command.key.require_store(transaction.store_id)
+    command.key.require_stores(transaction.stores)
     if transaction.status is not TransactionStatus.UNCLAIMED:
         raise ReceiptAlreadyClaimedError
     if now_ms - transaction.created_ms > program.receipt_days * DAY_MS:

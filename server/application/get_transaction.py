@@ -15,12 +15,12 @@ async def get_transaction(reader: Reader, key: ApiKey, transaction_id: str) -> T
 
     Raises:
         TransactionNotFoundError: There is none; another program's looks absent.
-        StoreNotAllowedError: It was opened in a store that the key is not for.
+        StoreNotAllowedError: It was opened or paid in a store that the key is not for.
     """
     entry = await reader.transaction(transaction_id.lower())
     if entry is None or entry.transaction.program_id != key.program_id:
         raise TransactionNotFoundError(transaction_id.lower())
-    key.require_store(entry.transaction.store_id)
+    key.require_stores(entry.transaction.stores)
     return entry
 
 

@@ -17,7 +17,7 @@ from server.domain.records import Code, Remembered, Transaction
 R = TypeVar("R")
 
 KEY_FORM = re.compile(r"[\x20-\x7e]{1,255}")
-"""What an idempotency key is made of."""
+"""What an idempotency key is made of, without the blanks at its ends."""
 
 OPERATOR_SCOPE = "operator"
 """Scope of operators' idempotency keys; a partner's scope always has a slash."""
@@ -25,10 +25,10 @@ OPERATOR_SCOPE = "operator"
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """The answer of an earlier call that this one repeats, and the stores that it acted in."""
+    """The answer of an earlier call that this one repeats, and all stores that it acted in."""
 
     answer: bytes
-    stores: frozenset[int] = frozenset()
+    stores: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +51,28 @@ class Done(Generic[R]):
 @dataclass(frozen=True, slots=True)
 class Keyed:
     """
-    An idempotency key as a caller sent it.
+    An idempotency key as `plain_key` gives it.
 
     Attributes:
         scope: Whose key it is: a program's partner, or an operator.
         method: The RPC, as `Service/Method`, or the command of an operator.
         fingerprint: Hash of the request's meaning.
-        caller: The API key that sent it; absent when an operator did.
     """
 
     scope: str
     key: str
     method: str
     fingerprint: bytes
-    caller: ApiKey | None = None
+
+
+def plain_key(text: str) -> str:
+    """
+    Give an idempotency key as a caller means it, however it came; empty when it is blank.
+
+    HTTP drops the blanks at the ends of a header. gRPC metadata, the query of an address and an
+    operator's shell keep them: one key must not be two.
+    """
+    return text.strip(" \t")
 
 
 def idempotency_scope(key: ApiKey) -> str:
@@ -81,8 +89,7 @@ def require_kept_stores(remembered: Remembered, caller: ApiKey) -> None:
     Raises:
         StoreNotAllowedError: The key is limited to other stores.
     """
-    for store_id in json.loads(remembered.stores or "[]"):
-        caller.require_store(store_id)
+    caller.require_stores(json.loads(remembered.stores or "[]"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,18 +108,21 @@ def run_once(
     command: object,
     render: Callable[[R], bytes],
     keyed: Keyed | None,
+    caller: ApiKey | None = None,
 ) -> Answer | Refused:
     """
     Run a use case unless its idempotency key was answered before.
 
     A refused call leaves its key free, also one that is answered rather than raised.
+    Whatever is answered, anew or again, is for keys of the stores that the call acted in: the
+    *caller* is the API key that makes it; an operator has none.
 
     Raises:
         IdempotencyKeyReusedError: The key was used with another request.
-        StoreNotAllowedError: The key was answered for a store that its caller is not for.
+        StoreNotAllowedError: The answer is one of a store that the caller is not for.
         LoyaltyError: The use case refuses; the key stays free.
     """
-    earlier = _earlier_answer(unit, keyed)
+    earlier = _earlier_answer(unit, keyed, caller)
     if earlier is not None:
         return earlier
     try:
@@ -120,12 +130,15 @@ def run_once(
     except LoyaltyError:
         # While this call waited for a lock, its twin may have done what it is now too late for.
         # Where the key was read ahead, that was after all locks, and this finds nothing new.
-        earlier = _earlier_answer(unit, keyed)
+        earlier = _earlier_answer(unit, keyed, caller)
         if earlier is None:
             raise
         return earlier
     if isinstance(outcome, Refused):
-        return _earlier_answer(unit, keyed) or outcome
+        return _earlier_answer(unit, keyed, caller) or outcome
+    if caller is not None:
+        # Each use case looks for itself before it writes; what it says it repeats is seen here.
+        caller.require_stores(outcome.stores)
     if isinstance(outcome, Repeated):
         answer = Answer(outcome.answer, repeated=True)
     else:
@@ -147,7 +160,7 @@ def run_once(
     return answer
 
 
-def _earlier_answer(unit: Unit, keyed: Keyed | None) -> Answer | None:
+def _earlier_answer(unit: Unit, keyed: Keyed | None, caller: ApiKey | None) -> Answer | None:
     """Find what the key was answered before."""
     if keyed is None:
         return None
@@ -156,6 +169,6 @@ def _earlier_answer(unit: Unit, keyed: Keyed | None) -> Answer | None:
         return None
     if remembered.fingerprint != keyed.fingerprint:
         raise IdempotencyKeyReusedError(keyed.key)
-    if keyed.caller is not None:
-        require_kept_stores(remembered, keyed.caller)
+    if caller is not None:
+        require_kept_stores(remembered, caller)
     return Answer(remembered.answer, repeated=True)

@@ -104,12 +104,12 @@ def find_transaction(unit: Unit, key: ApiKey, transaction_id: str) -> Transactio
 
     Raises:
         TransactionNotFoundError: There is none; another program's looks absent.
-        StoreNotAllowedError: It was opened in a store that the key is not for.
+        StoreNotAllowedError: It was opened or paid in a store that the key is not for.
     """
     transaction = unit.transaction(transaction_id)
     if transaction is None or transaction.program_id != key.program_id:
         raise TransactionNotFoundError(transaction_id)
-    key.require_store(transaction.store_id)
+    key.require_stores(transaction.stores)
     return transaction
 
 

@@ -188,10 +188,12 @@ def _claim(unit: Unit, review: Review, now_ms: int) -> Updated:
         points = points_earned(review.basket, program.earning, program.currency_digits)
         earned = earn(unit, program, transaction, member, points, now_ms)
     count_uses(unit, transaction, member, review.uses, now_ms)
+    paid_in = review.store.store_id
     unit.change(
         transaction,
         status=TransactionStatus.CLAIMED,
         claimed_ms=now_ms,
+        paid_store_id=None if paid_in == transaction.store_id else paid_in,
         points_earned=earned,
         points_redeemed=redeemed,
     )

@@ -63,7 +63,8 @@ def void_transaction(unit: Unit, command: VoidTransaction, now_ms: int) -> Done[
     Raises:
         TransactionNotFoundError: The program has no such transaction.
         StoreNotFoundError: The program has no such store.
-        StoreNotAllowedError: The key is limited to other stores.
+        StoreNotAllowedError: The key is limited to other stores than where the order was opened
+            and paid, or than the till's.
         MemberNotFoundError: The till names a guest who is no member.
         RequestInvalidError: The till names another guest or transaction.
         PointsInsufficientError: The earned points are spent and the program makes no debts, or
@@ -78,7 +79,7 @@ def void_transaction(unit: Unit, command: VoidTransaction, now_ms: int) -> Done[
     if transaction.member_number is not None:
         member = unit.member_by_number(transaction.member_number)
         require_same_guest(unit, member, command.loyalty_id)
-    stores = frozenset({transaction.store_id, command.store_id or transaction.store_id})
+    stores = transaction.stores | {command.store_id or transaction.store_id}
     if transaction.status is TransactionStatus.VOID and transaction.answer is not None:
         return Repeated(transaction.answer, stores)
     flags = _lateness(program, transaction, command.key, now_ms)

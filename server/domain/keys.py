@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -48,6 +49,16 @@ class ApiKey:
         """
         if self.stores and store_id not in self.stores:
             raise StoreNotAllowedError(store_id)
+
+    def require_stores(self, store_ids: Iterable[int]) -> None:
+        """
+        Refuse stores that the key is not for all of.
+
+        Raises:
+            StoreNotAllowedError: The key is limited to other stores; names the first.
+        """
+        for store_id in sorted(store_ids):
+            self.require_store(store_id)
 
 
 def new_key() -> str:

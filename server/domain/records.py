@@ -120,6 +120,7 @@ class Transaction:
         answer: What the last report was answered, to repeat it.
         refused_offers: JSON list of the offers that did not hold when an order without a guest was
             recorded; absent where they were not judged then.
+        paid_store_id: Store where it was paid; absent until then, and where it was opened there.
     """
 
     transaction_id: str
@@ -146,6 +147,13 @@ class Transaction:
     fingerprint: bytes | None = None
     answer: bytes | None = None
     refused_offers: str | None = None
+    paid_store_id: int | None = None
+
+    @property
+    def stores(self) -> frozenset[int]:
+        """Where it was opened and, once that is known, paid: it is for keys of all of these."""
+        paid_in = self.store_id if self.paid_store_id is None else self.paid_store_id
+        return frozenset({self.store_id, paid_in})
 
     @property
     def ordered_ms(self) -> int:

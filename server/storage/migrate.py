@@ -43,7 +43,12 @@ Tables and columns whose content is of use for a day, or makes itself anew as gu
 No data is lost when an older schema has no place for it.
 """
 
-TOLD_AGAIN = {"loyalty_transaction.refused_offers", "remembered_answer.stores", "member_email"}
+TOLD_AGAIN = {
+    "loyalty_transaction.refused_offers",
+    "loyalty_transaction.paid_store_id",
+    "remembered_answer.stores",
+    "member_email",
+}
 """Tables and columns that are made again of what an older schema keeps, or can do without."""
 
 

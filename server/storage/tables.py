@@ -284,6 +284,7 @@ class TransactionTable(SQLModel, table=True):
     fingerprint: bytes | None = Field(default=None, sa_column=_bytes(nullable=True))
     answer: bytes | None = Field(default=None, sa_column=_bytes(nullable=True))
     refused_offers: str | None = Field(default=None, sa_type=Text)
+    paid_store_id: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class RedemptionTable(SQLModel, table=True):

@@ -20,6 +20,7 @@ from server.application.idempotency import (
     Keyed,
     Repeated,
     idempotency_scope,
+    plain_key,
     run_once,
 )
 from server.application.limits import Load, within_limits
@@ -174,6 +175,7 @@ class Call:
             command=command,
             render=lambda result: render(result).SerializeToString(),
             keyed=keyed,
+            caller=self.key,
         )
         reads = load.reads(command.reads(), now_ms())
         if keyed is not None:
@@ -243,14 +245,17 @@ class Call:
             raise _header_invalid("x-user-datetime", "must be an ISO 8601 date and time") from None
 
     def _keyed(self) -> Keyed | None:
-        key = self.metadata.get("idempotency-key")
-        if key is None:
+        text = self.metadata.get("idempotency-key")
+        if text is None:
             return None
+        key = plain_key(text)
         if not KEY_FORM.fullmatch(key):
-            raise _header_invalid("idempotency-key", "must be 1 to 255 printable ASCII characters")
+            raise _header_invalid(
+                "idempotency-key", "must be 1 to 255 printable ASCII characters, not all blank"
+            )
         meaning = self.method.encode() + self.request.SerializeToString(deterministic=True)
         scope = idempotency_scope(self.key)
-        return Keyed(scope, key, self.method, hashlib.sha256(meaning).digest(), self.key)
+        return Keyed(scope, key, self.method, hashlib.sha256(meaning).digest())
 
 
 def require_key_once(sent_twice: Collection[str]) -> None:

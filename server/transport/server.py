@@ -24,7 +24,7 @@ from loyalty.v1 import (
     session_service_pb2,
     transaction_service_pb2,
 )
-from server.application.idempotency import idempotency_scope
+from server.application.idempotency import idempotency_scope, plain_key
 from server.application.trail import Trail
 from server.application.under_way import ARRIVAL, Arrival
 from server.domain.errors import (
@@ -332,8 +332,8 @@ class LoyaltyServer:
 
     def _arrive(self, metadata: Mapping[str, str], *, writes: bool) -> Arrival | None:
         """Take note of a call that has arrived, if it writes and has an idempotency key."""
-        idempotency_key = metadata.get("idempotency-key") if writes else None
-        if idempotency_key is None:
+        text = metadata.get("idempotency-key") if writes else None
+        if text is None:
             ARRIVAL.set(None)
             return None
         scope = None
@@ -341,7 +341,7 @@ class LoyaltyServer:
             # The caller may be known only once the catalogue has been looked at.
             key = authenticate(metadata, self._store.catalog, sandbox=self._sandbox)
             scope = idempotency_scope(key)
-        arrival = self._store.under_way.enter(scope, idempotency_key)
+        arrival = self._store.under_way.enter(scope, plain_key(text))
         ARRIVAL.set(arrival)
         return arrival
 

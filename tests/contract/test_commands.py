@@ -340,11 +340,12 @@ def test_text_that_is_kept_must_be_readable(
     assert "till" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("key", ["", "  "])
 def test_empty_idempotency_key_is_refused(
-    run: Run, members: str, capsys: pytest.CaptureFixture[str]
+    run: Run, members: str, capsys: pytest.CaptureFixture[str], key: str
 ) -> None:
     """A variable that is not set must not make a new key each time."""
-    assert run("adjust", PROGRAM_ID, MEMBER, "5", "--reason", "gift", "--key", "") == 2
+    assert run("adjust", PROGRAM_ID, MEMBER, "5", "--reason", "gift", "--key", key) == 2
     assert "--key" in capsys.readouterr().err
     assert balances(members, MEMBER) == (100, 0)
 

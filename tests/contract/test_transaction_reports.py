@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from server.application.adjust_points import AdjustPoints, adjust_points
 from server.application.apply_program import ApplyProgram, apply_program
+from server.application.get_transaction import get_transaction
 from server.application.list_transfers import ListTransfers, list_transfers
 from server.application.reading import TransferEntry
 from server.application.update_transaction import update_transaction
@@ -428,6 +429,60 @@ async def test_unknown_guest_pays_in_the_programs_currency(till: Till) -> None:
     """An order in another currency is none that the program can count."""
     with pytest.raises(RequestInvalidError):
         await till.unclaimed(replace(basket(item(100)), currency="USD"))
+
+
+@pytest.mark.parametrize("status", [PENDING, CLAIMED])
+async def test_report_from_another_store_is_repeated_to_no_key_of_this_one(
+    till: Till, database_url: str, status: TransactionStatus
+) -> None:
+    """Opened here and reported there by a key of both: a key of here gets no answer of there."""
+    guest = await enroll(till.store, 1000)
+    transaction = await till.identify(guest)
+    told = await till.update(transaction, status, basket(reward(COFFEE), item(500)), store_id=1001)
+    before = balances(database_url, guest)
+    here = replace(till, key=replace(till.key, stores=frozenset({9999})))
+    order = report(
+        transaction, status, basket(reward(COFFEE), item(500)), key=here.key, store_id=1001
+    )
+    for key in (None, "fresh"):
+        with pytest.raises(StoreNotAllowedError) as refused:
+            await here.call(update_transaction, order, idempotency_key=key)
+        assert refused.value.store_id == 1001
+    assert balances(database_url, guest) == before
+    both = replace(till, key=replace(till.key, stores=frozenset({9999, 1001})))
+    again = await both.call(update_transaction, replace(order, key=both.key))
+    assert (again.repeated, again.result) == (True, told.result)
+
+
+async def test_order_is_for_keys_of_the_store_where_it_was_paid(
+    till: Till, database_url: str
+) -> None:
+    """A key of the store where it was opened neither cancels it, nor learns that somebody did."""
+    guest = await enroll(till.store, 1000)
+    transaction = await till.identify(guest)
+    await till.update(transaction, CLAIMED, basket(item(500)), store_id=1001)
+    paid = balances(database_url, guest)
+    here = replace(till, key=replace(till.key, stores=frozenset({9999})))
+
+    async def refuse() -> None:
+        for call in (
+            here.void(transaction),
+            here.update(transaction, CLAIMED, basket(item(500))),
+            here.validate(transaction, CLAIMED, basket(item(500))),
+        ):
+            with pytest.raises(StoreNotAllowedError) as refused:
+                await call
+            assert refused.value.store_id == 1001
+        async with till.store.read() as reader:
+            with pytest.raises(StoreNotAllowedError):
+                await get_transaction(reader, here.key, transaction)
+
+    await refuse()
+    assert balances(database_url, guest) == paid
+    both = replace(till, key=replace(till.key, stores=frozenset({9999, 1001})))
+    await both.void(transaction)
+    assert balances(database_url, guest) == (1000, 0)
+    await refuse()
 
 
 async def test_repeat_keeps_its_idempotency_key_too(till: Till) -> None:

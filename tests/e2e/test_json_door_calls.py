@@ -408,6 +408,16 @@ def test_replayed_answer_is_marked(door: Door) -> None:
     assert sent[1].headers["idempotent-replayed"] == "true"
 
 
+def test_key_with_blanks_is_asked_about_as_it_was_sent(door: Door) -> None:
+    """HTTP trims the header that a call came with, and not the query that asks about it."""
+    assert door.post(SESSIONS, {"correlationId": "t"}, idempotency_key="trail  ").status == 200
+    place = "/loyalty/transaction/pos?idempotencyKey="
+    for spelt in ("trail", "trail%20%20", "%20trail"):
+        assert door.call("GET", place + spelt).json["outcome"] == "OUTCOME_COMMITTED"
+    refused = door.call("GET", place + "%20%20")
+    assert (refused.status, refused.errors) == (400, {"idempotencyKey": "must not be all blank"})
+
+
 def test_dialect_cannot_be_forged(door: Door) -> None:
     """The path alone decides the dialect."""
     answer = door.post(IDENTIFY, {**identify_request(), "identifier": "?"}, loyalty_dialect="es")

@@ -125,7 +125,9 @@ class Till:
             keyed = Keyed("scope", idempotency_key, use_case.__name__, meaning)
         now_ms = self.now_ms
         answer = await self.store.write(
-            lambda unit, _: run_once(unit, now_ms, use_case, command, self._render, keyed),
+            lambda unit, _: run_once(
+                unit, now_ms, use_case, command, self._render, keyed, command.key
+            ),
             timeout_s=30,
         )
         return Told(self.results[answer.body], answer.repeated)

@@ -96,7 +96,8 @@ class TransactionServiceServicer:
 
     def Void(self, request, context):
         """Cancels a transaction and gives its points back: an open one releases what it holds, a claimed
-        one reverses what it burned and earned. A second call is answered as the first time.
+        one reverses what it burned and earned. A second call is answered as the first time. The API
+        key must be for the store where a claimed one was paid, too, or STORE_NOT_ALLOWED.
 
         One that comes more days after the payment than the program allows, 90 unless it says
         otherwise, is done all the same and told to the operator, or refused with VOID_TOO_LATE where

@@ -20,6 +20,7 @@ from loyalty.v1 import transaction_service_pb2 as pb
 from server.application.basket_records import basket_to_json
 from server.application.claim_receipt import ClaimedReceipt, ClaimReceipt, claim_receipt
 from server.application.get_transaction import get_remembered, get_transaction
+from server.application.idempotency import plain_key
 from server.application.order_review import Order
 from server.application.reading import TransactionEntry
 from server.application.record_unclaimed import (
@@ -30,6 +31,7 @@ from server.application.record_unclaimed import (
 from server.application.update_transaction import Updated, update_transaction
 from server.application.validate_transaction import Validated, validate_transaction
 from server.application.void_transaction import Voided, VoidTransaction, void_transaction
+from server.domain.errors import FieldViolation, RequestInvalidError
 from server.domain.presentation import Presentation
 from server.domain.records import Remembered, TransactionStatus
 from server.transport.authentication import require_role
@@ -105,16 +107,31 @@ class TransactionServicer:
             async with call.read() as reader:
                 entry = await get_transaction(reader, call.key, request.loyalty_transaction_id)
                 response.transaction.CopyFrom(_transaction(entry))
-        elif not await _tell_outcome(response, request.idempotency_key, call):
-            under_way = await call.is_under_way(request.idempotency_key)
+            return response.SerializeToString()
+        key = _asked_key(request)
+        if not await _tell_outcome(response, key, call):
+            under_way = await call.is_under_way(key)
             # What was settled while that was found out can be seen only now.
-            if not await _tell_outcome(response, request.idempotency_key, call):
+            if not await _tell_outcome(response, key, call):
                 response.outcome = (
                     pb.GetTransactionResponse.OUTCOME_UNDER_WAY
                     if under_way
                     else pb.GetTransactionResponse.OUTCOME_NEVER_SEEN
                 )
         return response.SerializeToString()
+
+
+def _asked_key(request: pb.GetTransactionRequest) -> str:
+    """
+    Give the key that is asked about.
+
+    Raises:
+        RequestInvalidError: It is blank, which no call's key is.
+    """
+    key = plain_key(request.idempotency_key)
+    if not key:
+        raise RequestInvalidError((FieldViolation("idempotency_key", "must not be all blank"),))
+    return key
 
 
 def _order(request: pb.ValidateRequest | pb.UpdateRequest, call: Call) -> Order:

@@ -21,7 +21,17 @@ from server.storage.tables import OF_NOW, SQLModel
 from tests.fault.doors import Fields, Rpc, Seen, all_rpcs, holder, leaves, place_of
 from tests.fault.goal import Goal, Trial
 from tests.fault.headers import headers_read
-from tests.fault.worlds import TEMPLATES, World, Worlds, open_worlds, rpc_named, template
+from tests.fault.worlds import (
+    TEMPLATES,
+    World,
+    Worlds,
+    identify,
+    open_worlds,
+    report,
+    rpc_named,
+    template,
+    void,
+)
 from tests.support.ledger import execute
 
 THINGS: Mapping[str, tuple[str, ...]] = {
@@ -493,6 +503,34 @@ async def _try_kept_answers(trial: Trial, worlds: Worlds, wall: Wall) -> int:
     return tried
 
 
+async def _try_orders_paid_elsewhere(trial: Trial, worlds: Worlds, wall: Wall) -> int:
+    """Let a key for one store act on what was opened there and reported in another."""
+    own, tried = worlds.own, 0
+    narrow = own.key(Role.ADMIN, "acme", 1001)
+    for name, door in (("grpc", own.doors.grpc), ("json", own.doors.json)):
+        opening = identify(own.things["member"], f"elsewhere-{name}")
+        opening.pos_vendor.store_id = 1001
+        opened = (await own.call("IdentifyService/Identify", opening)).transaction_id
+        for status in ("PENDING", "CLAIMED"):
+            reported = report(pb.UpdateRequest, opened, status)
+            await own.call("TransactionService/Update", reported)
+            before = wall.snapshot()
+            calls: list[tuple[str, Any]] = [("TransactionService/Update", reported)]
+            if status == "CLAIMED":
+                calls.append(("TransactionService/Void", void(opened)))
+                asked = pb.GetTransactionRequest(loyalty_transaction_id=opened)
+                calls.append(("TransactionService/GetTransaction", asked))
+            for call, request in calls:
+                for fresh in ({}, {"idempotency_key": f"fresh-{name}-{status}"}):
+                    seen = await door(rpc_named(call), request, own.headers(narrow, **fresh))
+                    tried += 1
+                    trial.require(
+                        seen.outcome in {"PERMISSION_DENIED", "403"} and wall.snapshot() == before,
+                        f"{call} lets a key for store 1001 into an order of store 9999: {seen}",
+                    )
+    return tried
+
+
 async def run(trial: Trial) -> None:
     """Put everything of other programs into every place that can name something."""
     for problem in unmapped():
@@ -508,6 +546,8 @@ async def run(trial: Trial) -> None:
         trial.figure("bad keys", await _try_keys(trial, worlds))
         trial.figure("store limits", await _try_store_limit(trial, worlds, wall))
         trial.figure("kept answers", await _try_kept_answers(trial, worlds, wall))
+        elsewhere = await _try_orders_paid_elsewhere(trial, worlds, wall)
+        trial.figure("orders paid elsewhere", elsewhere)
         tried = [
             (case, door)
             for foreign in worlds.foreign

@@ -28,6 +28,7 @@ from server.domain.records import Remembered
 KEYED = Keyed("program/partner", "key-1", "Service/Method", b"meaning")
 KEPT = Remembered("program/partner", "key-1", "Service/Method", b"meaning", b"before", 1)
 NOW_MS = 1000
+LIMITED = ApiKey("id", "program", "CA", "partner", Role.TILL, frozenset({9999}))
 REFUSAL = TransactionNotFoundError("t-1")
 
 
@@ -55,7 +56,9 @@ class FakeUnit:
         self.changed.append((record, values))
 
 
-def _run(unit: FakeUnit, outcome: object, keyed: Keyed | None = KEYED) -> Answer | Refused:
+def _run(
+    unit: FakeUnit, outcome: object, keyed: Keyed | None = KEYED, caller: ApiKey | None = None
+) -> Answer | Refused:
     """Run a use case that ends so; it is told what the call said."""
 
     def use_case(given: Any, command: object, now_ms: int) -> Any:
@@ -66,7 +69,7 @@ def _run(unit: FakeUnit, outcome: object, keyed: Keyed | None = KEYED) -> Answer
 
     doing: Any = unit
     return run_once(
-        doing, NOW_MS, use_case, "command", lambda result: f"<{result}>".encode(), keyed
+        doing, NOW_MS, use_case, "command", lambda result: f"<{result}>".encode(), keyed, caller
     )
 
 
@@ -129,16 +132,27 @@ def test_call_that_is_late_gets_the_answer_of_its_twin(late: object) -> None:
 )
 def test_kept_answer_is_for_keys_of_its_stores(acted_in: str | None, given: bool) -> None:  # noqa: FBT001
     """A key limited to some stores gets no answer of another, also where its twin was faster."""
-    limited = ApiKey("id", "program", "CA", "partner", Role.TILL, frozenset({9999}))
-    keyed = replace(KEYED, caller=limited)
     for known_from, outcome in ((1, Done("again")), (2, REFUSAL), (2, Refused(REFUSAL))):
         unit = FakeUnit(replace(KEPT, stores=acted_in), known_from)
         if given:
-            assert _run(unit, outcome, keyed) == Answer(b"before", repeated=True)
+            assert _run(unit, outcome, caller=LIMITED) == Answer(b"before", repeated=True)
         else:
             with pytest.raises(StoreNotAllowedError):
-                _run(unit, outcome, keyed)
+                _run(unit, outcome, caller=LIMITED)
         assert (unit.kept, unit.changed) == ([], [])
+
+
+@pytest.mark.parametrize("keyed", [KEYED, None])
+def test_whatever_is_answered_is_for_keys_of_its_stores(keyed: Keyed | None) -> None:
+    """Under a key or without one, anew or again, a limited key hears of its own stores alone."""
+    own, others = frozenset({9999}), frozenset({9999, 1001})
+    for outcome in (Repeated(b"known", own), Done("done", stores=own)):
+        assert isinstance(_run(FakeUnit(), outcome, keyed, LIMITED), Answer)
+    for outcome in (Repeated(b"known", others), Done("done", stores=others)):
+        unit = FakeUnit()
+        with pytest.raises(StoreNotAllowedError):
+            _run(unit, outcome, keyed, LIMITED)
+        assert unit.kept == []
 
 
 def test_stores_of_a_call_are_kept_with_its_answer() -> None:
@@ -163,7 +177,7 @@ def test_repeat_that_the_use_case_knows_is_kept_under_the_key() -> None:
     """What a use case itself answers as before is a repeat, and the key gets that answer too."""
     unit = FakeUnit()
 
-    assert _run(unit, Repeated(b"known")) == Answer(b"known", repeated=True)
+    assert _run(unit, Repeated(b"known", frozenset())) == Answer(b"known", repeated=True)
     assert [record.answer for record in unit.kept] == [b"known"]
     assert unit.changed == []
 

@@ -61,6 +61,7 @@ def _drop_peppers() -> None:
 
 def _add_orders() -> None:
     op.add_column("loyalty_transaction", sa.Column("refused_offers", sa.Text(), nullable=True))
+    op.add_column("loyalty_transaction", sa.Column("paid_store_id", sa.BigInteger(), nullable=True))
     op.add_column("remembered_answer", sa.Column("stores", sa.Text(), nullable=True))
     op.create_table(
         "member_email",
@@ -102,6 +103,7 @@ def _keep_emails() -> None:
 def _drop_orders() -> None:
     op.drop_table("member_email")
     op.drop_column("remembered_answer", "stores")
+    op.drop_column("loyalty_transaction", "paid_store_id")
     op.drop_column("loyalty_transaction", "refused_offers")
 
 
