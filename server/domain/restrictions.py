@@ -1,12 +1,13 @@
 """
 What an operator may restrict an incentive to: one class a rule, values only.
 
-`rules.py` judges them. Days and dates are those of the store's place.
+`rules.py` judges them. Days and dates are those of the store's place. A list keeps its order, for
+people; one that may be long is a set besides, because an order is looked up in it again and again.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -66,6 +67,11 @@ class Stores:
     """Only in these stores."""
 
     store_ids: tuple[int, ...]
+    stores: frozenset[int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Make a set of the stores."""
+        object.__setattr__(self, "stores", frozenset(self.store_ids))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,11 @@ class PaymentMethods:
     """Only when every payment is of one of these types, in upper case."""
 
     types: tuple[str, ...]
+    allowed: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Make a set of the types."""
+        object.__setattr__(self, "allowed", frozenset(self.types))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +117,11 @@ class CartDemand:
 
     any_of: tuple[str, ...]
     quantity: int = 1
+    plus: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Make a set of the products."""
+        object.__setattr__(self, "plus", frozenset(self.any_of))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +136,11 @@ class CartExclusion:
     """Only when the order has none of these products, by PLU."""
 
     products: tuple[str, ...]
+    plus: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Make a set of the products."""
+        object.__setattr__(self, "plus", frozenset(self.products))
 
 
 @dataclass(frozen=True, slots=True)

@@ -268,12 +268,12 @@ class UnitOfWork:
         ).fetchone()
         return int(row[0]), row[1]
 
-    def total_redemptions(self, program_id: str, incentive_id: str) -> int:
+    def total_redemptions(self, program_id: str, incentive_id: str, *, lock: bool) -> int:
         """See `Unit.total_redemptions`."""
         # Whoever counts holds the first shard; the sum is a statement of its own, so that it sees
         # what others committed while this one waited.
         first = (program_id, incentive_id, 0)
-        if self._record(IncentiveUsage, self._statements.usage, first) is None:
+        if lock and self._record(IncentiveUsage, self._statements.usage, first) is None:
             self.add(IncentiveUsage(*first, 0))
             self.changes -= 1  # A count of nothing may stay behind when the call is refused.
         self.flush()

@@ -163,7 +163,7 @@ CLAIM = replace(VISIT, basket=order(line("2001", price=900)), claiming=True)
             VISIT,
             [("invalid-service-mode", "EAT_IN", ("TAKEOUT", "CURBSIDE"))],
         ),
-        (r.Stores((1, 2)), VISIT, [("invalid-store-id", "9999", ("1", "2"))]),
+        (r.Stores((1, 2)), VISIT, [("invalid-store-id", "9999", (1, 2))]),
         (r.MinimumSpend(901), VISIT, [("minimum-spend-not-met", 900, 901)]),
         (r.MinimumSpend(901), CLAIM, [("minimum-spend-not-met", 900, 901)]),
         (r.PaymentMethods(("CASH",)), VISIT, [("invalid-payment-method", "VISA", ("CASH",))]),
