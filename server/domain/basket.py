@@ -77,7 +77,6 @@ class Cart:
 
     Attributes:
         bought: How many of each PLU the order buys, rewards and offers left out.
-        bought_set: Those PLUs as a set.
         reported: Every PLU of lines and discounts, in order of appearance.
         reported_set: The same as a set.
         paid: Types of its payments, in order of appearance.
@@ -85,7 +84,6 @@ class Cart:
     """
 
     bought: Mapping[str, int]
-    bought_set: frozenset[str]
     reported: tuple[str, ...]
     reported_set: frozenset[str]
     paid: tuple[str, ...]
@@ -102,7 +100,7 @@ class Cart:
         plus += [discount.product_id for discount in basket.applied_discounts]
         reported = tuple(dict.fromkeys(plus))
         paid = tuple(dict.fromkeys(payment.type for payment in basket.payments))
-        return cls(bought, frozenset(bought), reported, frozenset(reported), paid, subtotal(basket))
+        return cls(bought, reported, frozenset(reported), paid, subtotal(basket))
 
 
 @dataclass(frozen=True, slots=True)

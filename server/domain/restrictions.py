@@ -7,6 +7,7 @@ people; one that may be long is a set besides, because an order is looked up in 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -117,11 +118,6 @@ class CartDemand:
 
     any_of: tuple[str, ...]
     quantity: int = 1
-    plus: frozenset[str] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        """Make a set of the products."""
-        object.__setattr__(self, "plus", frozenset(self.any_of))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +125,15 @@ class CartRequirement:
     """Only when the order buys what every demand asks for."""
 
     demands: tuple[CartDemand, ...]
+    asking: Mapping[str, tuple[int, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Note which demands ask for a product, so that an order is gone through once for all."""
+        asking: dict[str, tuple[int, ...]] = {}
+        for number, demand in enumerate(self.demands):
+            for plu in dict.fromkeys(demand.any_of):
+                asking[plu] = (*asking.get(plu, ()), number)
+        object.__setattr__(self, "asking", asking)
 
 
 @dataclass(frozen=True, slots=True)

@@ -336,8 +336,11 @@ def _cart_requirement(rule: CartRequirement, _: IncentiveUse, visit: Visit) -> _
     cart = visit.cart
     if cart is None:
         return
-    for demand in rule.demands:
-        quantity = sum(cart.bought[plu] for plu in demand.plus & cart.bought_set)
+    quantities = [0] * len(rule.demands)
+    for plu, quantity in cart.bought.items():
+        for number in rule.asking.get(plu, ()):
+            quantities[number] += quantity
+    for demand, quantity in zip(rule.demands, quantities, strict=True):
         if quantity < demand.quantity:
             yield _Finding(Breach.CART_REQUIREMENT, quantity, demand.any_of)
 

@@ -492,8 +492,11 @@ class UnitOfWork:
     def flush(self) -> None:
         """Write everything that was added or changed since the last flush."""
         cursor = self._connection.cursor()
-        self._seal_again(cursor)
+        if self._sealed_before:
+            self._seal_again(cursor)
         for kind, statements in self._statements.records.items():
+            if kind not in self._added and kind not in self._changed:
+                continue  # Rules that count ask hundreds of times: a flush of nothing is cheap.
             added = self._added.pop(kind, {}).values()
             rows = [self._sealed(kept) for kept in added] if kind is Remembered else added
             if rows and kind in self._statements.witnesses:
