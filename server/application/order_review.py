@@ -29,6 +29,7 @@ from server.domain.program import Program, Store
 from server.domain.records import Hold, Member, Transaction, TransactionStatus
 from server.domain.rules import (
     History,
+    HistoryNeeds,
     MemberFacts,
     RuleFailure,
     Visit,
@@ -220,6 +221,7 @@ def review_order(
         basket=basket,
         claiming=order.claiming,
         whole=whole,
+        counts=order.claiming and not whole,
         own_holds=sum(hold.points for hold in holds),
     )
     return Review(program, store, transaction, member, basket, holds, uses, failures)
@@ -238,12 +240,14 @@ def judge(
     basket: Basket | None = None,
     claiming: bool = False,
     whole: bool = False,
+    counts: bool = False,
     own_holds: int = 0,
 ) -> tuple[RuleFailure, ...]:
     """
     Evaluate the rules of the incentives used, reading only the past that they ask for.
 
-    Without a *member* nobody is logged in.
+    Without a *member* nobody is logged in. Who *counts* the uses afterwards holds the counts of
+    all members until then, so that no two orders take the last one.
     """
     if not uses:
         return ()
@@ -265,9 +269,7 @@ def judge(
         basket=basket,
         member=facts,
         histories={
-            incentive_id: _history(
-                unit, program, member, incentive_id, total=incentive_id in needs.total
-            )
+            incentive_id: _history(unit, program, member, incentive_id, needs, counts=counts)
             for incentive_id in sorted(needs.member | needs.total)
         },
         claiming=claiming,
@@ -278,10 +280,21 @@ def judge(
 
 
 def _history(
-    unit: Unit, program: Program, member: Member | None, incentive_id: str, *, total: bool
+    unit: Unit,
+    program: Program,
+    member: Member | None,
+    incentive_id: str,
+    needs: HistoryNeeds,
+    *,
+    counts: bool,
 ) -> History:
-    by_member, last_ms = unit.member_redemptions(member, incentive_id) if member else (0, None)
-    by_all = unit.total_redemptions(program.program_id, incentive_id) if total else 0
+    by_member: int = 0
+    last_ms: int | None = None
+    if member and incentive_id in needs.member:
+        by_member, last_ms = unit.member_redemptions(member, incentive_id)
+    by_all = 0
+    if incentive_id in needs.total:
+        by_all = unit.total_redemptions(program.program_id, incentive_id, lock=counts)
     return History(by_member, by_all, last_ms)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -88,6 +88,9 @@ class Trail:
 
 TRAIL: ContextVar[Trail | None] = ContextVar("loyalty_trail", default=None)
 """The trail of the call that runs."""
+
+CHARGE: ContextVar[Callable[[float], None] | None] = ContextVar("loyalty_charge", default=None)
+"""Takes the seconds of processor time that a writer spent on the call that runs."""
 
 
 def read_parent(metadata: Mapping[str, str]) -> Parent | None:

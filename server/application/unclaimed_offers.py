@@ -116,6 +116,7 @@ def judge_claimed(
         service_mode=transaction.service_mode,
         basket=basket,
         claiming=True,
+        counts=True,
     )
     if refused_before is not None:
         several = Breach.SEVERAL_INCENTIVES.value.rule_id

@@ -154,8 +154,8 @@ class Unit(Protocol):
     def member_redemptions(self, member: Member, incentive_id: str) -> tuple[int, int | None]:
         """Count a member's redemptions of an incentive; answers the last one's time as well."""
 
-    def total_redemptions(self, program_id: str, incentive_id: str) -> int:
-        """Count all members' redemptions of an incentive and lock the count."""
+    def total_redemptions(self, program_id: str, incentive_id: str, *, lock: bool) -> int:
+        """Count all members' redemptions of an incentive; who adds to the count must *lock* it."""
 
     def redemptions_of(self, transaction: Transaction) -> Sequence[Redemption]:
         """Find the redemptions of a claimed order that are not voided."""

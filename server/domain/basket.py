@@ -71,6 +71,39 @@ class Basket:
 
 
 @dataclass(frozen=True, slots=True)
+class Cart:
+    """
+    A basket as rules look at it, counted once however many rules there are.
+
+    Attributes:
+        bought: How many of each PLU the order buys, rewards and offers left out.
+        reported: Every PLU of lines and discounts, in order of appearance.
+        reported_set: The same as a set.
+        paid: Types of its payments, in order of appearance.
+        subtotal: Sum of all lines in minor units, without tax.
+    """
+
+    bought: Mapping[str, int]
+    reported: tuple[str, ...]
+    reported_set: frozenset[str]
+    paid: tuple[str, ...]
+    subtotal: int
+
+    @classmethod
+    def of(cls, basket: Basket) -> Cart:
+        """Count a basket."""
+        bought: Counter[str] = Counter()
+        for line in basket.lines:
+            if line.product_type in {"combo", "item"}:
+                bought[line.product_id] += line.quantity
+        plus = [line.product_id for line in basket.lines]
+        plus += [discount.product_id for discount in basket.applied_discounts]
+        reported = tuple(dict.fromkeys(plus))
+        paid = tuple(dict.fromkeys(payment.type for payment in basket.payments))
+        return cls(bought, reported, frozenset(reported), paid, subtotal(basket))
+
+
+@dataclass(frozen=True, slots=True)
 class IncentiveUse:
     """How many of an incentive an order uses, at least one."""
 

@@ -1,12 +1,14 @@
 """
 What an operator may restrict an incentive to: one class a rule, values only.
 
-`rules.py` judges them. Days and dates are those of the store's place.
+`rules.py` judges them. Days and dates are those of the store's place. A list keeps its order, for
+people; one that may be long is a set besides, because an order is looked up in it again and again.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -66,6 +68,11 @@ class Stores:
     """Only in these stores."""
 
     store_ids: tuple[int, ...]
+    stores: frozenset[int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Make a set of the stores."""
+        object.__setattr__(self, "stores", frozenset(self.store_ids))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,11 @@ class PaymentMethods:
     """Only when every payment is of one of these types, in upper case."""
 
     types: tuple[str, ...]
+    allowed: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Make a set of the types."""
+        object.__setattr__(self, "allowed", frozenset(self.types))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +125,15 @@ class CartRequirement:
     """Only when the order buys what every demand asks for."""
 
     demands: tuple[CartDemand, ...]
+    asking: Mapping[str, tuple[int, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Note which demands ask for a product, so that an order is gone through once for all."""
+        asking: dict[str, tuple[int, ...]] = {}
+        for number, demand in enumerate(self.demands):
+            for plu in dict.fromkeys(demand.any_of):
+                asking[plu] = (*asking.get(plu, ()), number)
+        object.__setattr__(self, "asking", asking)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +141,11 @@ class CartExclusion:
     """Only when the order has none of these products, by PLU."""
 
     products: tuple[str, ...]
+    plus: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Make a set of the products."""
+        object.__setattr__(self, "plus", frozenset(self.products))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from server.domain.basket import Basket, IncentiveUse, subtotal
+from server.domain.basket import Basket, Cart, IncentiveUse
 from server.domain.breaches import Breach
 from server.domain.restrictions import (
     WEEKDAYS,
@@ -35,8 +35,8 @@ from server.domain.restrictions import (
     Stores,
 )
 
-Value = int | str | tuple[str, ...] | None
-"""A JSON number, text, or array of texts; None is absent."""
+Value = int | str | tuple[str, ...] | tuple[int, ...] | None
+"""A JSON number, text, or array of texts, of which some are numbers here; None is absent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,7 @@ class Visit:
         claiming: Whether the till reports the order as complete.
         whole: Whether it asks about the basket as it would be claimed.
         multiple_incentives: Whether the program allows several in one order.
+        cart: The basket as rules look at it.
     """
 
     local_time: datetime
@@ -112,17 +113,22 @@ class Visit:
     claiming: bool = False
     whole: bool = False
     multiple_incentives: bool = True
+    cart: Cart | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Count the basket, once for all rules."""
+        object.__setattr__(self, "cart", Cart.of(self.basket) if self.basket else None)
 
     @property
-    def whole_basket(self) -> Basket | None:
+    def whole_cart(self) -> Cart | None:
         """The basket once nothing is to be added to it."""
-        return self.basket if self.whole else self.settled_basket
+        return self.cart if self.whole else self.settled_cart
 
     @property
-    def settled_basket(self) -> Basket | None:
+    def settled_cart(self) -> Cart | None:
         """The basket once its payments are known: the till reports some, or claims."""
-        if self.basket and (self.claiming or self.basket.payments):
-            return self.basket
+        if self.cart and (self.claiming or self.cart.paid):
+            return self.cart
         return None
 
 
@@ -274,22 +280,23 @@ def _service_modes(rule: ServiceModes, _: IncentiveUse, visit: Visit) -> _Findin
 
 
 def _stores(rule: Stores, _: IncentiveUse, visit: Visit) -> _Findings:
-    if visit.store_id not in rule.store_ids:
-        targets = tuple(str(store_id) for store_id in rule.store_ids)
-        yield _Finding(Breach.STORE, str(visit.store_id), targets)
+    if visit.store_id not in rule.stores:
+        # Written as text only as far as it is shown: there may be a thousand of each of many.
+        yield _Finding(Breach.STORE, str(visit.store_id), rule.store_ids)
 
 
 def _minimum_spend(rule: MinimumSpend, _: IncentiveUse, visit: Visit) -> _Findings:
-    if visit.whole_basket and (spent := subtotal(visit.whole_basket)) < rule.amount:
-        yield _Finding(Breach.MINIMUM_SPEND, spent, rule.amount)
+    cart = visit.whole_cart
+    if cart and cart.subtotal < rule.amount:
+        yield _Finding(Breach.MINIMUM_SPEND, cart.subtotal, rule.amount)
 
 
 def _payment_methods(rule: PaymentMethods, _: IncentiveUse, visit: Visit) -> _Findings:
-    if visit.settled_basket is None:
+    cart = visit.settled_cart
+    if cart is None:
         return
-    paid = [payment.type for payment in visit.settled_basket.payments]
-    wrong = next((kind for kind in paid if kind not in rule.types), None)
-    if wrong is not None or not paid:
+    wrong = next((kind for kind in cart.paid if kind not in rule.allowed), None)
+    if wrong is not None or not cart.paid:
         yield _Finding(Breach.PAYMENT_METHOD, wrong, rule.types)
 
 
@@ -326,24 +333,25 @@ def _birthday_in(year: int, birth_date: date) -> date:
 
 def _cart_requirement(rule: CartRequirement, _: IncentiveUse, visit: Visit) -> _Findings:
     """Count what the order buys: rewards and offers don't qualify one another."""
-    if visit.basket is None:
+    cart = visit.cart
+    if cart is None:
         return
-    bought = [line for line in visit.basket.lines if line.product_type in {"combo", "item"}]
-    for demand in rule.demands:
-        quantity = sum(line.quantity for line in bought if line.product_id in demand.any_of)
+    quantities = [0] * len(rule.demands)
+    for plu, quantity in cart.bought.items():
+        for number in rule.asking.get(plu, ()):
+            quantities[number] += quantity
+    for demand, quantity in zip(rule.demands, quantities, strict=True):
         if quantity < demand.quantity:
             yield _Finding(Breach.CART_REQUIREMENT, quantity, demand.any_of)
 
 
 def _cart_exclusion(rule: CartExclusion, _: IncentiveUse, visit: Visit) -> _Findings:
     """Look at everything, for another incentive's PLU may be what excludes this one."""
-    if visit.basket is None:
+    cart = visit.cart
+    if cart is None or rule.plus.isdisjoint(cart.reported_set):
         return
-    reported = [line.product_id for line in visit.basket.lines]
-    reported += [discount.product_id for discount in visit.basket.applied_discounts]
-    found = next((plu for plu in reported if plu in rule.products), None)
-    if found is not None:
-        yield _Finding(Breach.CART_EXCLUSION, found, rule.products)
+    found = next(plu for plu in cart.reported if plu in rule.plus)
+    yield _Finding(Breach.CART_EXCLUSION, found, rule.products)
 
 
 def _cooldown(rule: Cooldown, use: IncentiveUse, visit: Visit) -> _Findings:

@@ -30,7 +30,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from server.application.idempotency import Answer, Done
 from server.application.reads import NOTHING, Reads
-from server.application.trail import TRAIL
+from server.application.trail import CHARGE, TRAIL
 from server.application.under_way import ARRIVAL, Arrival, UnderWay, digests_of
 from server.application.unit import Refused, Unit
 from server.domain.clock import rfc3339
@@ -239,7 +239,7 @@ class Store:
         if arrival is not None:
             arrival.hold()
         self._drained.clear()
-        item = Item(work, reads, future, trail, self._loop.time(), arrival)
+        item = Item(work, reads, future, trail, self._loop.time(), arrival, charge=CHARGE.get())
         self._waiting.push(caller, item)
         self._arrivals.append(item)
         self._arrive()
@@ -530,6 +530,8 @@ class Store:
         self._take_up_catalog()
         self._let_go(writer, batch)
         for item in batch:
+            if item.charge is not None:
+                item.charge(item.spent_s)
             outcome = item.outcome
             if isinstance(outcome, Refused):
                 self._tell(outcome, item)

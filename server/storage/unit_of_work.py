@@ -268,12 +268,12 @@ class UnitOfWork:
         ).fetchone()
         return int(row[0]), row[1]
 
-    def total_redemptions(self, program_id: str, incentive_id: str) -> int:
+    def total_redemptions(self, program_id: str, incentive_id: str, *, lock: bool) -> int:
         """See `Unit.total_redemptions`."""
         # Whoever counts holds the first shard; the sum is a statement of its own, so that it sees
         # what others committed while this one waited.
         first = (program_id, incentive_id, 0)
-        if self._record(IncentiveUsage, self._statements.usage, first) is None:
+        if lock and self._record(IncentiveUsage, self._statements.usage, first) is None:
             self.add(IncentiveUsage(*first, 0))
             self.changes -= 1  # A count of nothing may stay behind when the call is refused.
         self.flush()
@@ -492,8 +492,11 @@ class UnitOfWork:
     def flush(self) -> None:
         """Write everything that was added or changed since the last flush."""
         cursor = self._connection.cursor()
-        self._seal_again(cursor)
+        if self._sealed_before:
+            self._seal_again(cursor)
         for kind, statements in self._statements.records.items():
+            if kind not in self._added and kind not in self._changed:
+                continue  # Rules that count ask hundreds of times: a flush of nothing is cheap.
             added = self._added.pop(kind, {}).values()
             rows = [self._sealed(kept) for kept in added] if kind is Remembered else added
             if rows and kind in self._statements.witnesses:

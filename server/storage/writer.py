@@ -77,6 +77,8 @@ class Item:
         taken: Whether it has left the queue.
         arrival: Holds a call with a key under way; absent for other work.
         unsettled: Whether its commit may still come through, though it counts as failed.
+        charge: Takes what the work cost; absent for work of the server's own.
+        spent_s: Processor time that the writer spent on it so far, in seconds.
     """
 
     work: Callable[[Unit, int], Any]
@@ -89,6 +91,8 @@ class Item:
     failed: bool = False
     taken: bool = False
     unsettled: bool = False
+    charge: Callable[[float], None] | None = None
+    spent_s: float = 0.0
 
     def fail(self, problem: Exception) -> None:
         """Keep why the call failed."""
@@ -270,6 +274,7 @@ class Writer:
         now = now_ms()
         for item in batch:
             before = unit.changes
+            began_s = time.thread_time()
             item.unsettled = False
             try:
                 if item.trail is not None:
@@ -284,6 +289,8 @@ class Writer:
                     if len(batch) > 1:
                         raise _MustRunAloneError from refusal
                     return False
+            finally:
+                item.spent_s += time.thread_time() - began_s
         return True
 
     def _open(self, connection: Any, registrations: Sequence[str] = ()) -> Begun:

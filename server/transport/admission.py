@@ -4,8 +4,9 @@ Which calls are let in: no more than are answered soon, and of each API key no m
 A call is counted by its key before its message is waited for, and enters when that is there and
 before it is parsed: who sends none takes no place. A key that has no call under way always
 enters. Of a busy key as many are under way as take the server a moment, by what its calls cost
-lately: the time for which they kept the event loop, which is measured. What is more is refused at
-once, so that it holds no place here or at Envoy while it waits.
+lately, which is measured: the time for which they kept the event loop or a writer, whichever is
+more, for these two work side by side. What is more is refused at once, so that it holds no place
+here or at Envoy while it waits.
 
 Of those that are in only some are at work, since each step of a call waits for the steps of all
 others: of a key that shares the loop with another, calls worth a few steps of an ordinary call.
@@ -19,6 +20,7 @@ from collections.abc import Awaitable, Callable, Generator
 from time import perf_counter, thread_time
 from typing import Any, TypeVar
 
+from server.application.trail import CHARGE
 from server.domain.errors import LimitExceededError, ServerBusyError
 from server.domain.fairness import FairQueue
 from server.domain.keys import ApiKey
@@ -89,16 +91,27 @@ class Place:
 
     Attributes:
         spent_s: For how long the call kept the event loop so far, in seconds of processor time.
+        written_s: The same for the writers.
     """
 
-    __slots__ = ("_account", "_admission", "_at_work", "_entered_s", "spent_s")
+    __slots__ = (
+        "_account",
+        "_admission",
+        "_at_work",
+        "_counted_s",
+        "_entered_s",
+        "spent_s",
+        "written_s",
+    )
 
     def __init__(self, admission: Admission, account: _Account, entered_s: float) -> None:
         self._admission = admission
         self._account = account
         self._entered_s = entered_s
         self._at_work = False
+        self._counted_s: float | None = None
         self.spent_s = 0.0
+        self.written_s = 0.0
 
     async def turn(self) -> None:
         """Wait until the call may go to work; at once while its key has little at work."""
@@ -114,14 +127,23 @@ class Place:
             self.spent_s += thread_time() - began
 
     def watch(self, work: Awaitable[T]) -> Awaitable[T]:
-        """Do the rest of the call, and count the time in which it keeps the event loop."""
+        """Do the rest of the call, and count the time in which it keeps the loop or a writer."""
+        CHARGE.set(self.charge)
         return _Watched(work, self)
+
+    def charge(self, seconds: float) -> None:
+        """Count what a writer spent, also when whoever made the call has hung up meanwhile."""
+        self.written_s += seconds
+        if self._counted_s is not None and self.written_s > self._counted_s:
+            self._admission.add_cost(self._account, self.written_s - self._counted_s)
+            self._counted_s = self.written_s
 
     def leave(self) -> None:
         """Take note that the call is over."""
+        self._counted_s = max(self.spent_s, self.written_s, COST_FIRST_S)
         if self._at_work:
             self._admission.rest(self._account)
-        self._admission.leave(self._account, self.spent_s, perf_counter() - self._entered_s)
+        self._admission.leave(self._account, self._counted_s, perf_counter() - self._entered_s)
 
 
 class _Watched:
@@ -228,7 +250,7 @@ class Admission:
         account.under_way -= 1
         if not account.under_way:
             self._active -= 1
-        account.cost_s += (max(spent_s, COST_FIRST_S) - account.cost_s) * COST_WEIGHT
+        account.cost_s += (spent_s - account.cost_s) * COST_WEIGHT
         self._served += 1
         self._took_s += took_s
         now = perf_counter()
@@ -241,6 +263,10 @@ class Admission:
         self._window_began = now
         self._served = self._refused = 0
         self._took_s = 0.0
+
+    def add_cost(self, account: _Account, seconds: float) -> None:
+        """Take note that a call which is over has cost more."""
+        account.cost_s += seconds * COST_WEIGHT
 
     # Who is at work.
 

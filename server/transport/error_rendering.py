@@ -220,13 +220,15 @@ def _rbi_body(row: ErrorRow, error: LoyaltyError) -> str:
 
 
 def _rule_json(failure: RuleFailure) -> dict[str, Any]:
-    target = failure.target_value
+    target: Any = failure.target_value
+    if isinstance(target, tuple):
+        target = [str(one) for one in target[:TARGETS_SHOWN_MAX]]
     rendered = {
         "code": failure.code,
         "ruleId": failure.rule_id,
         "message": failure.message,
         "currentValue": failure.current_value,
-        "targetValue": target[:TARGETS_SHOWN_MAX] if isinstance(target, tuple) else target,
+        "targetValue": target,
         "incentiveId": failure.incentive_id,
     }
     return {name: value for name, value in rendered.items() if value is not None}

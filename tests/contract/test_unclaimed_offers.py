@@ -300,3 +300,17 @@ async def test_offer_called_a_reward_is_an_offer(till: Till) -> None:
     """The other way round it earns, needs no guest, and is counted as what it is."""
     recorded = await till.unclaimed(basket(item(1000), replace(reward(TWENTY_PERCENT), price=1000)))
     assert "claim 200 points" in recorded.presentation.marketing
+
+
+async def test_what_counts_nothing_holds_no_count(till: Till, database_url: str) -> None:
+    """To record or check an order with an offer that all members count writes no count of it."""
+    await apply(till, with_offers(capped(1)))
+    opened = await till.identify(await enroll(till.store))
+
+    await till.unclaimed(basket(item(2000), priced(CAPPED)))
+    await till.validate(opened, CLAIMED, basket(offer(CAPPED)))
+    await till.update(opened, PENDING, basket(offer(CAPPED)))
+    assert count_rows(database_url, "incentive_usage") == 0
+
+    await till.update(opened, CLAIMED, basket(offer(CAPPED)))
+    assert count_rows(database_url, "incentive_usage") > 0

@@ -10,12 +10,23 @@ import re
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import grpc
 
+from server.application.apply_program import ApplyProgram, apply_program
+from server.domain.restrictions import (
+    CartDemand,
+    CartExclusion,
+    CartRequirement,
+    MaximumRedemptions,
+    MinimumSpend,
+    PaymentMethods,
+    Stores,
+)
+from server.storage.store import Store
 from server.transport.server import MESSAGE_BYTES_MAX
 from tests.fault.costly import Costly, costly_requests, lists_of
 from tests.fault.doors import Fields, Rpc, all_rpcs
@@ -54,6 +65,64 @@ class Cost:
     cpu_s: float
     grown_mib: float
     outcome: str
+
+
+LISTED = 1_000
+"""Entries that a list of a program file may have."""
+
+APPLY_S = 60.0
+
+
+async def _enlarge(store: Store, own: World, offers: int) -> list[str]:
+    """Add offers whose rules have lists as long as may be; gives their names."""
+    program = own.program
+    plain = next(one for one in program.incentives.values() if one.kind == "offer")
+    others = tuple(range(20_001, 20_001 + LISTED))
+    added = {}
+    for number in range(offers):
+        plus = tuple(f"{number}-{place}" for place in range(LISTED))
+        name = f"offer-{number}"
+        added[name] = replace(
+            plain,
+            incentive_id=name,
+            engine_id=None,
+            rules=(
+                MaximumRedemptions(total=1_000_000_000),
+                Stores(others),
+                MinimumSpend(1),
+                PaymentMethods(tuple(f"TYPE_{place}" for place in range(LISTED))),
+                CartRequirement((CartDemand(plus, 1_000),)),
+                CartExclusion(plus),
+            ),
+        )
+    large = replace(program, incentives={**program.incentives, **added})
+    await store.write(
+        lambda unit, now_ms: apply_program(unit, ApplyProgram(large), now_ms), APPLY_S
+    )
+    await store.refresh_catalog(APPLY_S)
+    return list(added)
+
+
+async def _offers_and_products(own: World, names: list[str]) -> list[tuple[Rpc, Costly]]:
+    """Write orders of all these offers, and products for the rest of the lines."""
+    found = []
+    for rpc in all_rpcs():
+        if "transaction_details" not in rpc.request.DESCRIPTOR.fields_by_name:
+            continue
+        good = await template(own, rpc)
+        details = good.transaction_details
+        details.CopyFrom(wide_order(500))
+        for number, line in enumerate(details.order):
+            line.product_id = f"bought {number}"
+            line.ClearField("incentive_id")
+            line.ClearField("loyalty_engine_id")
+            line.product_type = "item"
+            if number < len(names):
+                line.product_type, line.incentive_id = "offer", names[number]
+        del details.applied_discounts[:]
+        told = f"{len(names)} offers with long lists"
+        found.append((rpc, Costly(told, good.SerializeToString())))
+    return found
 
 
 class Meter:
@@ -125,6 +194,9 @@ async def run(trial: Trial) -> None:
         tried = await _requests(trial, own)
         for rpc in all_rpcs():  # Rules are compiled at their first use.
             await meter.measure(rpc, b"", own.headers())
+        names = await _enlarge(worlds.store, own, trial.choose(500, 40))
+        for count in {min(40, len(names)), len(names)}:
+            tried += await _offers_and_products(own, names[:count])
         gc.collect()
         gc.freeze()
         for number, (rpc, costly) in enumerate(tried):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
@@ -24,6 +24,8 @@ from server.domain.rules import (
     evaluate,
     needs_history,
 )
+
+Plus = tuple[str, ...]
 
 MEMBER = MemberFacts(
     enrolled_on=date(2025, 6, 1),
@@ -163,7 +165,7 @@ CLAIM = replace(VISIT, basket=order(line("2001", price=900)), claiming=True)
             VISIT,
             [("invalid-service-mode", "EAT_IN", ("TAKEOUT", "CURBSIDE"))],
         ),
-        (r.Stores((1, 2)), VISIT, [("invalid-store-id", "9999", ("1", "2"))]),
+        (r.Stores((1, 2)), VISIT, [("invalid-store-id", "9999", (1, 2))]),
         (r.MinimumSpend(901), VISIT, [("minimum-spend-not-met", 900, 901)]),
         (r.MinimumSpend(901), CLAIM, [("minimum-spend-not-met", 900, 901)]),
         (r.PaymentMethods(("CASH",)), VISIT, [("invalid-payment-method", "VISA", ("CASH",))]),
@@ -432,3 +434,41 @@ def test_breaches_have_words_of_their_own() -> None:
         "invalid-start-date",
         "invalid-store-id",
     }
+
+
+class Lookups(str):
+    """A PLU that counts how often it is looked up or compared."""
+
+    __slots__ = ()
+    count = 0
+
+    def __hash__(self) -> int:
+        """Count one more."""
+        Lookups.count += 1
+        return super().__hash__()
+
+    def __eq__(self, other: object) -> bool:
+        """Count one more."""
+        Lookups.count += 1
+        return super().__eq__(other)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        r.CartExclusion,
+        lambda plus: r.CartRequirement(tuple(r.CartDemand(plus, 9) for _ in range(20))),
+    ],
+)
+def test_order_is_looked_up_in_long_lists_once_a_product(rule: Callable[[Plus], r.Rule]) -> None:
+    """Not once for each entry of a list, or for each demand: the lists have up to 1,000."""
+    uses = tuple(
+        use(rule(tuple(f"{number}-{place}" for place in range(1000))), name=str(number))
+        for number in range(10)
+    )
+    visit = replace(VISIT, basket=order(*(line(Lookups(f"p{one}")) for one in range(50))))
+    Lookups.count = 0
+
+    evaluate(uses, visit)
+
+    assert Lookups.count <= 2 * len(uses) * 50

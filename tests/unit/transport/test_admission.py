@@ -8,6 +8,7 @@ from itertools import count
 
 import pytest
 
+from server.application.trail import CHARGE
 from server.domain.errors import LimitExceededError, ServerBusyError
 from server.domain.keys import ApiKey, Role
 from server.domain.limits import NO_OWN_LIMITS, LimitName, Limits
@@ -210,3 +211,32 @@ async def test_time_on_the_loop_is_counted_and_waiting_is_not(clock: Clock) -> N
     assert await task == "worked"
     assert place.spent_s == 3.5
     place.leave()
+
+
+@pytest.mark.usefixtures("clock")
+async def test_time_in_a_writer_is_counted_while_the_call_runs_and_after() -> None:
+    """A key whose calls keep a writer pays for it, also when it hangs up before they are done."""
+    admission = Admission()
+
+    async def work(seconds: float) -> None:
+        charge = CHARGE.get()
+        assert charge is not None
+        charge(seconds)
+
+    waited, gone = admission.enter(_key()), admission.enter(_key("gone"))
+    await waited.watch(work(1.6))
+    waited.leave()
+    gone.leave()
+    gone.charge(1.6)
+
+    for name in ("key", "gone"):
+        assert admission._account(_key(name)).cost_s == pytest.approx(0.1, rel=0.01)
+    # What costs that much is at work one by one.
+    first, second = (admission.enter(_key()) for _ in range(2))
+    await first.turn()
+    turn = asyncio.create_task(second.turn())
+    await asyncio.sleep(0)
+    assert not turn.done()
+    first.leave()
+    await turn
+    second.leave()
