@@ -25,10 +25,11 @@ OPERATOR_SCOPE = "operator"
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """The answer of an earlier call that this one repeats, and the stores that it acted in."""
+    """The answer of an earlier call that this one repeats; the rest is as in `Done`."""
 
     answer: bytes
     stores: frozenset[int] = frozenset()
+    flags: tuple[Flag, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ def run_once(
     if isinstance(outcome, Refused):
         return _earlier_answer(unit, keyed) or outcome
     if isinstance(outcome, Repeated):
-        answer = Answer(outcome.answer, repeated=True)
+        answer = Answer(outcome.answer, repeated=True, flags=outcome.flags)
     else:
         answer = Answer(render(outcome.result), repeated=False, flags=outcome.flags)
         if outcome.kept_with is not None:
