@@ -40,9 +40,11 @@ class IssueCode:
 
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
-        minute = self.key.partner, _CODES_OF_MEMBER.since_ms(clock.now_ms())
+        now_ms = clock.now_ms()
         return Reads(
-            members=((self.key.program_id, self.loyalty_id.lower()),), counts_of_members=(minute,)
+            members=((self.key.program_id, self.loyalty_id.lower()),),
+            counts=((key_scope(self.key.key_id), _CODES_OF_KEY.since_ms(now_ms)),),
+            counts_of_members=((self.key.partner, _CODES_OF_MEMBER.since_ms(now_ms)),),
         )
 
 

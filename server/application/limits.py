@@ -55,12 +55,11 @@ class Load:
         """Add to what the call starts from what `within_limits` reads."""
         day = _KEY_DAY.since_ms(now_ms)
         key, program = self.key.key_id, self.key.program_id
-        counts = ((key_scope(key), day), (program_scope(program), day))
+        counts = (*reads.counts, (key_scope(key), day), (program_scope(program), day))
         # Of orders that are paid, which may earn; who claims a receipt reads its member's alone.
         members = (("", _MEMBER_DAY.since_ms(now_ms)),) if self.paid else ()
-        return replace(
-            reads, counts=counts, counts_of_members=(*reads.counts_of_members, *members)
-        )
+        members = (*reads.counts_of_members, *members)
+        return replace(reads, counts=counts, counts_of_members=members)
 
 
 def within_limits(
