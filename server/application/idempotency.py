@@ -25,10 +25,16 @@ OPERATOR_SCOPE = "operator"
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """The answer of an earlier call that this one repeats, and all stores that it acted in."""
+    """
+    The answer of an earlier call that this one repeats; the rest is as in `Done`.
+
+    Attributes:
+        stores: All stores that the earlier call acted in.
+    """
 
     answer: bytes
     stores: frozenset[int]
+    flags: tuple[Flag, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +146,7 @@ def run_once(
         # Each use case looks for itself before it writes; what it says it repeats is seen here.
         caller.require_stores(outcome.stores)
     if isinstance(outcome, Repeated):
-        answer = Answer(outcome.answer, repeated=True)
+        answer = Answer(outcome.answer, repeated=True, flags=outcome.flags)
     else:
         answer = Answer(render(outcome.result), repeated=False, flags=outcome.flags)
         if outcome.kept_with is not None:

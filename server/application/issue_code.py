@@ -9,6 +9,7 @@ from server.application.idempotency import Done
 from server.application.limits import require_one_more
 from server.application.reads import Reads
 from server.application.unit import Unit
+from server.domain import clock
 from server.domain.codes import new_code
 from server.domain.errors import (
     FieldViolation,
@@ -39,7 +40,12 @@ class IssueCode:
 
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
-        return Reads(members=((self.key.program_id, self.loyalty_id.lower()),))
+        now_ms = clock.now_ms()
+        return Reads(
+            members=((self.key.program_id, self.loyalty_id.lower()),),
+            counts=((key_scope(self.key.key_id), _CODES_OF_KEY.since_ms(now_ms)),),
+            counts_of_members=((self.key.partner, _CODES_OF_MEMBER.since_ms(now_ms)),),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,7 @@ def issue_code(unit: Unit, command: IssueCode, now_ms: int) -> Done[IssuedCode]:
     Raises:
         MemberNotFoundError: No member has this loyalty ID.
         RequestInvalidError: The selection names what the program does not offer.
-        LimitExceededError: The member or the key had as many codes as they may in a minute.
+        LimitExceededError: The partner for the member, or the key, had its codes of the minute.
         ServerBusyError: Nearly all codes are live.
     """
     program = unit.catalog.programs[command.key.program_id]
@@ -67,7 +73,8 @@ def issue_code(unit: Unit, command: IssueCode, now_ms: int) -> Done[IssuedCode]:
         raise MemberNotFoundError(loyalty_id)
     selection = _selection_json(program, command)
     counts = (
-        (_CODES_OF_MEMBER, member_scope(member.number)),
+        # By partner, or one that is not the guest's could use up what the guest's app may have.
+        (_CODES_OF_MEMBER, member_scope(member.number, command.key.partner)),
         (_CODES_OF_KEY, key_scope(command.key.key_id)),
     )
     for limit, scope in counts:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from server.application.idempotency import Done, Repeated
+from server.application.idempotency import Answer, Done, Repeated
 from server.application.reads import Reads
 from server.application.unit import Refused, Unit
 from server.domain.errors import AmountBeyondLimitError, LimitExceededError
@@ -45,21 +45,20 @@ class Load:
     What a call that writes brings with it.
 
     Attributes:
-        size: Bytes of its request.
         paid: Whether the guest has paid, so that it is flagged rather than refused.
     """
 
     key: ApiKey
-    size: int
     paid: bool
 
     def reads(self, reads: Reads, now_ms: int) -> Reads:
         """Add to what the call starts from what `within_limits` reads."""
         day = _KEY_DAY.since_ms(now_ms)
         key, program = self.key.key_id, self.key.program_id
-        counts = ((key_scope(key), day), (program_scope(program), day))
+        counts = (*reads.counts, (key_scope(key), day), (program_scope(program), day))
         # Of orders that are paid, which may earn; who claims a receipt reads its member's alone.
-        members = (_MEMBER_DAY.since_ms(now_ms),) if self.paid else ()
+        members = (("", _MEMBER_DAY.since_ms(now_ms)),) if self.paid else ()
+        members = (*reads.counts_of_members, *members)
         return replace(reads, counts=counts, counts_of_members=members)
 
 
@@ -72,21 +71,28 @@ def within_limits(
     load: Load,
 ) -> Done[R] | Repeated | Refused:
     """
-    Run a use case unless its key or program has written a day's worth, and count what it writes.
+    Run a use case unless its key or program has written a day's worth.
 
     Raises:
         LimitExceededError: It has.
     """
     flags = tuple(_judge_load(unit, load, now_ms))
-    changes, rows = unit.changes, unit.rows
     outcome = use_case(unit, command, now_ms)
-    if unit.changes != changes:
-        for limits, amount in ((_BYTES, load.size), (_ROWS, unit.rows - rows)):
-            for limit, scope in zip(limits, _scopes(load.key), strict=True):
-                if amount:
-                    unit.count(limit, scope, amount, now_ms)
-    if flags and isinstance(outcome, Done):
+    if flags and not isinstance(outcome, Refused):
         return replace(outcome, flags=(*outcome.flags, *flags))
+    return outcome
+
+
+def count_load(
+    unit: Unit, now_ms: int, *, work: Callable[[Unit, int], Answer | Refused], load: Load
+) -> Answer | Refused:
+    """Run a whole call and count what it writes, the answers that are kept of it included."""
+    rows, size = unit.rows, unit.bytes_written
+    outcome = work(unit, now_ms)
+    for limits, amount in ((_BYTES, unit.bytes_written - size), (_ROWS, unit.rows - rows)):
+        for limit, scope in zip(limits, _scopes(load.key), strict=True):
+            if amount:
+                unit.count(limit, scope, amount, now_ms)
     return outcome
 
 
@@ -96,9 +102,10 @@ def _scopes(key: ApiKey) -> tuple[str, str]:
 
 def _judge_load(unit: Unit, load: Load, now_ms: int) -> Iterator[Flag]:
     program = unit.catalog.programs[load.key.program_id]
-    for limits, amount in ((_BYTES, load.size), (_ROWS, 1)):
+    for limits in (_BYTES, _ROWS):
         for limit, scope in zip(limits, _scopes(load.key), strict=True):
-            value = unit.counted(limit, scope, now_ms) + amount
+            # How much it writes is known afterwards.
+            value = unit.counted(limit, scope, now_ms) + 1
             allowed = program.limits[limit.name]
             if value <= allowed:
                 continue

@@ -22,7 +22,8 @@ class Reads:
         shown: Triples of program, digits and API key, of codes that may be wrong.
         remembered: Pairs of scope and idempotency key.
         counts: Pairs of a limit's scope and the beginning of its period.
-        counts_of_members: Beginnings of periods of which the counts of all these members matter.
+        counts_of_members: Pairs of a partner, or nothing for all of them, and the beginning of a
+            period, of which the counts of all these members matter.
     """
 
     members: tuple[tuple[str, str], ...] = ()
@@ -33,7 +34,7 @@ class Reads:
     shown: tuple[tuple[str, str, str], ...] = ()
     remembered: tuple[tuple[str, str], ...] = ()
     counts: tuple[tuple[str, int], ...] = ()
-    counts_of_members: tuple[int, ...] = ()
+    counts_of_members: tuple[tuple[str, int], ...] = ()
 
 
 NOTHING = Reads()

@@ -57,6 +57,8 @@ class Unit(Protocol):
     """Writes asked for so far."""
     rows: int
     """Rows added so far."""
+    bytes_written: int
+    """Bytes of the texts and answers in rows added or changed so far; numbers are not counted."""
 
     def member(self, program_id: str, loyalty_id: str) -> Member | None:
         """Find a member and lock it until the unit ends."""

@@ -165,6 +165,6 @@ def program_scope(program_id: str) -> str:
     return f"program/{program_id}"
 
 
-def member_scope(number: int) -> str:
-    """Name what is counted for a member."""
-    return f"{MEMBER_PREFIX}{number}"
+def member_scope(number: int, partner: str = "") -> str:
+    """Name what is counted for a member, of one partner's calls alone if it is named."""
+    return f"{MEMBER_PREFIX}{number}/{partner}" if partner else f"{MEMBER_PREFIX}{number}"

@@ -65,11 +65,15 @@ class _Prefetch:
             lambda rows: self._unit.code_counts.take_refusals(programs, rows),
             None,
         )
-        periods = {since for reads in batch for since in reads.counts_of_members}
+        periods = _sorted(reads.counts_of_members for reads in batch)
         counts = self._unit.limit_counts.unknown(
             [
                 *_sorted(reads.counts for reads in batch),
-                *((member_scope(number), since) for (number,) in known for since in periods),
+                *(
+                    (member_scope(number, partner), since)
+                    for (number,) in known
+                    for partner, since in periods
+                ),
             ]
         )
         self._take(

@@ -59,6 +59,7 @@ SHARDS = 16
 """Rows that each kind of program account is split into, so that every writer has its own."""
 
 _ACCOUNT_FIELDS = len(fields(Account))
+_COLUMNS = {kind: tuple(field.name for field in fields(kind)) for kind in RECORD_TABLES}
 _STATUS = {
     Code: CodeStatus,
     Hold: HoldStatus,
@@ -119,6 +120,7 @@ class UnitOfWork:
         self.changes = 0
         """Writes asked for so far: a refusal after the first one must be rolled back."""
         self.rows = 0
+        self.bytes_written = 0
         self.witness: tuple[Statement, tuple[Any, ...]] | None = None
         """Question for a row that is there only if this unit was committed, where it has one."""
         self._connection = connection
@@ -336,6 +338,7 @@ class UnitOfWork:
         self.changes += 1
         self.rows += 3  # With both accounts.
         values = [getattr(member, name) for name in MEMBER_COLUMNS[1:]]
+        self.bytes_written += _bytes_of(values)
         row = self._connection.execute(self._statements.insert_member.sql, values).fetchone()
         member.number = row[0]
         for account in (member.available, member.held):
@@ -350,6 +353,7 @@ class UnitOfWork:
         known = self.debt(member)
         if known is None:
             self.changes += 1
+            self.rows += 1
             number = self._insert_account(member.program_id, member.number, AccountKind.DEBT, 0)
             known = Account(number, AccountKind.DEBT, 0, 0, GENESIS)
             self._debts[member.number] = known
@@ -402,6 +406,7 @@ class UnitOfWork:
         """See `Unit.note_wrong_code`."""
         new = self.code_counts.note(scope, digest, now_ms, repeat_ms)
         self.changes += new
+        self.rows += new
         return new
 
     def tally_right(self, scopes: Sequence[Scope], now_ms: int) -> None:
@@ -417,6 +422,7 @@ class UnitOfWork:
     def count_regular(self, earner: Scope, member: Member, now_ms: int) -> None:
         """See `Unit.count_regular`."""
         self.changes += 1
+        self.rows += 1
         self.code_counts.count_regular(earner, member.number, now_ms)
 
     def refuse_codes(self, refusal: Refusal) -> None:
@@ -438,6 +444,7 @@ class UnitOfWork:
         """See `Unit.add`."""
         self.changes += 1
         self.rows += 1
+        self.bytes_written += _bytes_of(getattr(record, name) for name in _COLUMNS[type(record)])
         self._added.setdefault(type(record), {})[id(record)] = record
         self._records[_place(record)] = record
         if isinstance(record, Transaction):
@@ -448,6 +455,7 @@ class UnitOfWork:
     def change(self, record: Record, **values: Any) -> None:
         """See `Unit.change`."""
         self.changes += 1
+        self.bytes_written += _bytes_of(values.values())
         for name, value in values.items():
             setattr(record, name, value)
         kind = type(record)
@@ -625,6 +633,17 @@ class UnitOfWork:
             (program_id, member_number, int(kind), shard, 0, 0, GENESIS),
         ).fetchone()
         return int(row[0])
+
+
+def _bytes_of(values: Iterable[Any]) -> int:
+    """Add up the bytes of what can be long: texts and answers."""
+    size = 0
+    for value in values:
+        if isinstance(value, str):
+            size += len(value) if value.isascii() else len(value.encode())
+        elif isinstance(value, bytes):
+            size += len(value)
+    return size
 
 
 def _account(row: Sequence[Any]) -> Account:

@@ -23,7 +23,7 @@ from server.application.idempotency import (
     plain_key,
     run_once,
 )
-from server.application.limits import Load, within_limits
+from server.application.limits import Load, count_load, within_limits
 from server.application.reading import Reader
 from server.application.reads import Reads
 from server.application.under_way import UnderWay
@@ -94,7 +94,6 @@ class Call:
         method: `Service/Method`.
         request: The valid request, without unknown fields.
         until_s: When it must be answered, by the event loop's clock.
-        size: Bytes of the request as it came.
         repeated: Set when the answer is an earlier call's.
     """
 
@@ -104,7 +103,6 @@ class Call:
     metadata: Mapping[str, str]
     until_s: float
     storage: Storage
-    size: int = 0
     repeated: bool = field(default=False)
 
     async def write(
@@ -168,7 +166,7 @@ class Call:
         *,
         paid: bool = False,
     ) -> bytes:
-        load = Load(self.key, self.size, paid)
+        load = Load(self.key, paid)
         work = partial(
             run_once,
             use_case=partial(within_limits, use_case=use_case, load=load),
@@ -180,7 +178,8 @@ class Call:
         reads = load.reads(command.reads(), now_ms())
         if keyed is not None:
             reads = replace(reads, remembered=((keyed.scope, keyed.key),))
-        answer: Answer = await self.storage.write(work, self.left_s, reads, self.key.key_id)
+        counted = partial(count_load, work=work, load=load)
+        answer: Answer = await self.storage.write(counted, self.left_s, reads, self.key.key_id)
         self.repeated = answer.repeated
         return answer.body
 

@@ -306,7 +306,7 @@ class LoyaltyServer:
                 await place.turn()
                 request = place.do(parse, request_class, data)
                 until_s = min(until_s, loop.time() + _left_s(context))
-                call = Call(key, name, request, metadata, until_s, self._store, len(data))
+                call = Call(key, name, request, metadata, until_s, self._store)
                 answer = await place.watch(endpoint(request, call))
             except LoyaltyError as error:
                 outcome = CATALOGUE[type(error)].reason

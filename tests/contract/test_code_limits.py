@@ -6,13 +6,18 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from server.application.enroll_member import EnrollMember, enroll_member
 from server.application.issue_code import issue_code
+from server.domain import clock
 from server.domain.clock import now_ms
 from server.domain.errors import LimitExceededError
 from server.domain.limits import LIMITS, LimitName, Limits
 from server.domain.program import Program
+from server.storage.limit_counts import LimitCounts
 from server.storage.store import Store
+from tests.support.databases import Postgres, fresh_database
 from tests.support.programs import KEY, demo_program, enroll, issue_command
 from tests.support.stores import demo_store, open_store
 
@@ -23,9 +28,9 @@ def _allowing(name: LimitName, figure: int) -> Program:
     return replace(demo_program(), limits=Limits.of({name.value: figure}))
 
 
-async def _issue(store: Store, loyalty_id: str, at_ms: int) -> Any:
-    """Issue a code; answers why it was refused."""
-    command = issue_command(loyalty_id)
+async def _issue(store: Store, loyalty_id: str, at_ms: int, partner: str = KEY.partner) -> Any:
+    """Issue a code by an app of a partner; answers why it was refused."""
+    command = replace(issue_command(loyalty_id), key=replace(KEY, partner=partner))
     try:
         return await store.write(lambda unit, _now: issue_code(unit, command, at_ms))
     except LimitExceededError as error:
@@ -58,6 +63,39 @@ async def test_member_has_so_many_codes_a_minute(database_url: str) -> None:
         assert not isinstance(await _issue(store, other, start + 1000), LimitExceededError)
         later = start + MINUTE_MS
         assert not isinstance(await _issue(store, loyalty_id, later), LimitExceededError)
+
+
+async def test_partner_uses_up_no_codes_of_anothers_app(database_url: str) -> None:
+    """A guest's own app issues codes, however many another partner's key asks for."""
+    async with demo_store(database_url) as store:
+        loyalty_id, start = await enroll(store), _minute()
+        allowed = LIMITS[LimitName.CODES_PER_MEMBER_MINUTE].default
+        for n in range(allowed + 1):
+            refused = await _issue(store, loyalty_id, start + n, "another")
+        assert isinstance(refused, LimitExceededError)
+        assert not isinstance(await _issue(store, loyalty_id, start + 100), LimitExceededError)
+
+
+async def test_counts_of_codes_are_read_with_the_rest_of_a_batch(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Across a network, the minutes of member and key cost no round trip of their own."""
+    asked: list[list[Any]] = []
+    take = LimitCounts.take
+
+    def spied(self: LimitCounts, places: Any, rows: Any) -> None:
+        asked.append(list(places))
+        take(self, places, rows)
+
+    with fresh_database(postgres) as url:
+        async with demo_store(url) as store:
+            command = issue_command(await enroll(store))
+            monkeypatch.setattr(LimitCounts, "take", spied)
+            start = _minute()
+            monkeypatch.setattr(clock, "now_ms", lambda: start)
+            reads = command.reads()
+            await store.write(lambda unit, _now: issue_code(unit, command, start), reads=reads)
+    assert [len(places) for places in asked] == [2]
 
 
 async def test_member_has_so_many_codes_on_all_servers(database_url: str) -> None:

@@ -28,7 +28,7 @@ def test_limits_of_the_page_are_the_defaults() -> None:
         LimitName.POINTS_PER_ORDER: "100,000 an order",
         LimitName.POINTS_PER_MEMBER_DAY: "250,000 a member's day",
         LimitName.POINTS_PER_KEY_DAY: "100 million a key's day",
-        LimitName.BYTES_PER_KEY_DAY: "4 GiB of requests",
+        LimitName.BYTES_PER_KEY_DAY: "4 GiB of stored texts",
         LimitName.ROWS_PER_KEY_DAY: "10 million rows",
         LimitName.CALLS_PER_KEY_SECOND: "500 calls a second",
         LimitName.ENROLMENTS_PER_KEY_MINUTE: "1,200 members",

@@ -12,14 +12,15 @@ import grpc
 import pytest
 from structlog.testing import capture_logs
 
-from loyalty.v1 import code_service_pb2, member_service_pb2
+from loyalty.v1 import code_service_pb2, member_service_pb2, order_pb2
 from loyalty.v1 import transaction_service_pb2 as pb
 from server.application.adjust_points import AdjustPoints, adjust_points
 from server.application.apply_program import ApplyProgram, apply_program
+from server.application.unit import Unit
 from server.bootstrap import Running, serve
 from server.domain import clock
 from server.domain.errors import AmountBeyondLimitError, LimitExceededError
-from server.domain.limits import DAY_S, LIMITS, LimitName, Limits
+from server.domain.limits import DAY_S, LIMITS, LimitName, Limits, program_scope
 from server.sandbox.demo_data import put_demo_data
 from server.storage import writer
 from server.transport import call as call_module
@@ -29,6 +30,7 @@ from tests.support.server import (
     ADMIN_KEY,
     Caller,
     Refusal,
+    identify_request,
     open_channel,
     refusal_of,
     settings_in,
@@ -44,6 +46,7 @@ from tests.support.transactions import (
 N = LimitName
 DAY_MS = DAY_S * 1000
 MORNING_MS = 20_000 * DAY_MS + DAY_MS // 4
+_SMALLEST = order_pb2.OrderLine(product_id="1", product_type="item")
 
 
 class Day:
@@ -126,6 +129,31 @@ async def _receipt(caller: Caller, price: float) -> str:
     answer = await caller.call(transactions(caller).Unclaimed, unclaimed_request(line(price)))
     code: str = answer.receipt_code
     return code
+
+
+async def _written(two: Two) -> tuple[int, int]:
+    """Tell how many rows and bytes the program's keys are counted to have written today."""
+    limits = LIMITS[N.ROWS_PER_PROGRAM_DAY], LIMITS[N.BYTES_PER_PROGRAM_DAY]
+
+    def counted(unit: Unit, now_ms: int) -> tuple[int, int]:
+        rows, size = (unit.counted(limit, program_scope(PROGRAM_ID), now_ms) for limit in limits)
+        return rows, size
+
+    return await two.running[0].store.write(counted)
+
+
+async def _again(two: Two, method: Any, request: Any) -> Any:
+    """Make a call, and again thrice under one fresh key, which is to count once."""
+    name = type(request).__name__.removesuffix("Request")
+    first = await two.caller.call(method, request, idempotency_key=f"first {name}")
+    rows, size = await _written(two)
+    for _ in range(3):
+        answer = await two.caller.call(method, request, idempotency_key=f"again {name}")
+        assert answer == first
+    now = await _written(two)
+    assert now[0] == rows + 1
+    assert now[1] > size + first.ByteSize()
+    return first
 
 
 def _take(caller: Caller, loyalty_id: str, code: str) -> Any:
@@ -236,12 +264,14 @@ async def test_rows_beyond_a_day_are_refused_and_paid_orders_are_not(
 async def test_bytes_beyond_a_day_are_refused(
     backend: Backend, tmp_path: Path, day: Day, limit: LimitName
 ) -> None:
-    """Requests of calls that wrote are counted by their size; those that write nothing are not."""
+    """Calls are counted by what they write, until that is what a day allows."""
     async with servers(backend, tmp_path, **{limit.value: 2000}) as two:
         request = member_service_pb2.EnrollMemberRequest(name="G" * 100)
-        size = request.ByteSize()
-        for _ in range(2000 // size):
+        calls = 0
+        while (await _written(two))[1] < 2000:
             await two.caller.call(two.caller.members.EnrollMember, request)
+            calls += 1
+        assert 5 < calls <= 20
         refused = await two.caller.refused(two.caller.members.EnrollMember, request)
         _requires(refused, limit, 2000)
         assert day.now_ms == MORNING_MS
@@ -252,7 +282,9 @@ async def test_paid_orders_of_a_key_beyond_its_day_are_paced(
 ) -> None:
     """Beyond a key's bytes, paid orders come no faster than as many once more, over the day."""
     order = unclaimed_request(line(1.0))
-    size = order.ByteSize()
+    async with servers(backend, tmp_path / "one") as two:
+        await two.caller.call(transactions(two.caller).Unclaimed, order)
+        size = (await _written(two))[1]
     async with servers(backend, tmp_path, bytes_per_key_day=8 * size) as two:
         unclaimed = transactions(two.caller).Unclaimed
         for _ in range(8):
@@ -267,6 +299,56 @@ async def test_paid_orders_of_a_key_beyond_its_day_are_paced(
         assert refused.retry_s is not None
         day.now_ms += round(refused.retry_s * 1000)
         await two.caller.call(unclaimed, order)
+
+
+async def test_what_is_stored_is_counted(backend: Backend, tmp_path: Path, day: Day) -> None:
+    """A basket is many times its request, and it is the basket that fills the disk."""
+    async with servers(backend, tmp_path) as two:
+        request = unclaimed_request(*[_SMALLEST] * 500)
+        answer = await two.caller.call(transactions(two.caller).Unclaimed, request)
+
+        def basket(unit: Unit, _now_ms: int) -> str:
+            transaction = unit.transaction(answer.transaction_id)
+            assert transaction is not None
+            assert transaction.basket is not None
+            return transaction.basket
+
+        stored = len(await two.running[0].store.write(basket))
+        assert stored > 10 * request.ByteSize()
+        rows, size = await _written(two)
+        assert (rows, stored < size < stored + 1000) == (1, True)
+        assert day.now_ms == MORNING_MS
+
+
+async def test_answers_kept_again_are_counted_and_replays_are_not(
+    backend: Backend, tmp_path: Path, day: Day
+) -> None:
+    """Each fresh key of a repeated call keeps its answer; one that was used adds nothing, ever."""
+    async with servers(backend, tmp_path, rows_per_key_day=40) as two:
+        caller = two.caller
+        about = code_service_pb2.IssueCodeRequest(loyalty_id=await caller.enroll())
+        code = await caller.call(caller.codes.IssueCode, about)
+        identify = identify_request(code.otp)
+
+        shown = await _again(two, caller.identifies.Identify, identify)
+        done = update_request(shown.transaction_id, "CLAIMED", line(10.0))
+        update = transactions(caller).Update
+        first = await _again(two, update, done)
+        # The fresh keys of a till are flagged, then paced; those of other calls are refused.
+        for number in range(40 - (await _written(two))[0] + 40 // 4):
+            await caller.call(update, done, idempotency_key=f"more-{number}")
+        assert two.flagged()[N.ROWS_PER_KEY_DAY] == 40 // 4
+        refused = await caller.refused(update, done, idempotency_key="fresh")
+        _requires(refused, N.ROWS_PER_KEY_DAY, 40)
+        refused = await caller.refused(
+            caller.identifies.Identify, identify, idempotency_key="fresh"
+        )
+        _requires(refused, N.ROWS_PER_KEY_DAY, 40)
+        written = await _written(two)
+        for key in ("first Update", "again Update", "more-1"):
+            assert await caller.call(update, done, idempotency_key=key) == first
+        assert await _written(two) == written
+        assert day.now_ms == MORNING_MS
 
 
 async def test_calls_a_second_are_refused_before_they_are_read(
