@@ -89,7 +89,7 @@ def require_known(database: Database, peppers: Peppers) -> None:
         kept = kept_in(connection)
         _require_all(connection, kept, peppers)
         if kept and check_of(peppers.current) not in {known.check_value for known in kept}:
-            raise PepperError(_unannounced(peppers))
+            raise PepperError(_unannounced(peppers, embedded=database.embedded))
 
 
 def register(database: Database, peppers: Peppers, *, fresh: bool = False) -> None:
@@ -126,6 +126,29 @@ def register(database: Database, peppers: Peppers, *, fresh: bool = False) -> No
         _add(connection, kept, peppers, alone=database.embedded or not kept)
 
 
+def announce(database: Database, peppers: Peppers) -> bool:
+    """
+    Let a store that nobody serves know the current pepper, as a server that knows it would.
+
+    Nothing is written where a pepper in use is not among these, nor in a store that was served
+    with none: its first server says which is the store's.
+
+    Returns:
+        Whether it is announced now and was not before.
+
+    Raises:
+        UnreachableError: The database does not answer.
+    """
+    with writing(database) as connection:
+        kept = kept_in(connection)
+        known = {one.check_value for one in kept}
+        missed = missed_among(kept, peppers)
+        if not kept or missed or check_of(peppers.current) in known:
+            return False
+        _insert(connection, peppers.current, now_ms())
+    return True
+
+
 def accept(database: Database, peppers: Peppers) -> list[KeptPepper]:
     """
     Make these peppers the store's, whatever it had before; returns those that it gave up.
@@ -157,12 +180,29 @@ def forget(database: Database, name: str, peppers: Peppers) -> KeptPepper:
         UnreachableError: The database does not answer.
     """
     with writing(database) as connection:
-        named = [one for one in kept_in(connection) if one.name == name]
-        if not named:
-            raise PepperError(f"the store knows no pepper {name}: `loyalty pepper list` names them")
-        if named[0].check_value == check_of(peppers.current):
-            raise PepperError(f"{name} is the pepper in use: only a retired one can be forgotten")
-        _delete(connection, named)
+        retired = _retired_in(connection, name, peppers)
+        _delete(connection, [retired])
+    return retired
+
+
+def require_retired(database: Database, name: str, peppers: Peppers) -> None:
+    """
+    Refuse a pepper that can't be forgotten; changes nothing.
+
+    Raises:
+        PepperError: As `forget`.
+        UnreachableError: The database does not answer.
+    """
+    with reading(database) as connection:
+        _retired_in(connection, name, peppers)
+
+
+def _retired_in(connection: Connection, name: str, peppers: Peppers) -> KeptPepper:
+    named = [one for one in kept_in(connection) if one.name == name]
+    if not named:
+        raise PepperError(f"the store knows no pepper {name}: `loyalty pepper list` names them")
+    if named[0].check_value == check_of(peppers.current):
+        raise PepperError(f"{name} is the pepper in use: only a retired one can be forgotten")
     return named[0]
 
 
@@ -236,6 +276,11 @@ def unknown_among(kept: Sequence[KeptPepper], peppers: Peppers) -> list[KeptPepp
     return [one for one in kept if one.check_value not in own]
 
 
+def missed_among(kept: Sequence[KeptPepper], peppers: Peppers) -> list[KeptPepper]:
+    """Give the peppers in use that a server does not know: without them it must not serve."""
+    return [one for one in unknown_among(kept, peppers) if one.current_ms is not None]
+
+
 def _require_all(connection: Connection, kept: Sequence[KeptPepper], peppers: Peppers) -> None:
     """Refuse to miss a pepper in use. One that is only announced may be missed: nothing is lost."""
     if not kept and _opens_none(connection, peppers):
@@ -243,7 +288,7 @@ def _require_all(connection: Connection, kept: Sequence[KeptPepper], peppers: Pe
             f"the code pepper {name_of(check_of(peppers.current))} is not the store's: it opens "
             f"none of the answers that the store keeps. {_WAYS_OUT}"
         )
-    missed = [one for one in unknown_among(kept, peppers) if one.current_ms is not None]
+    missed = missed_among(kept, peppers)
     if missed:
         own = ", ".join(name_of(check_of(pepper)) for pepper in peppers.known)
         raise PepperError(
@@ -276,12 +321,18 @@ def _opens_none(connection: Connection, peppers: Peppers) -> bool:
     return bool(kept)
 
 
-def _unannounced(peppers: Peppers) -> str:
+def _unannounced(peppers: Peppers, *, embedded: bool) -> str:
+    name = name_of(check_of(peppers.current))
+    if embedded:
+        return (
+            f"the code pepper {name} is new, and no server was started with it yet: restart the "
+            "server, or start it, then run this again"
+        )
     return (
-        f"no server of the store has said that it knows the code pepper "
-        f"{name_of(check_of(peppers.current))}: start every server with it in "
-        "LOYALTY_OTHER_CODE_PEPPERS first, then with it as LOYALTY_CODE_PEPPER and the old one "
-        "among the others"
+        f"no server of the store has said that it knows the code pepper {name}: start every "
+        "server with it in LOYALTY_OTHER_CODE_PEPPERS first, then with it as LOYALTY_CODE_PEPPER "
+        "and the old one among the others. Or stop all servers and run `loyalty pepper accept` "
+        "with both"
     )
 
 
@@ -300,17 +351,20 @@ def _add(
     now = now_ms()
     current = check_of(peppers.current)
     if current not in known and not alone:
-        raise PepperError(_unannounced(peppers))
+        raise PepperError(_unannounced(peppers, embedded=False))
     for pepper in peppers.known:
-        check_value = check_of(pepper)
-        if check_value not in known:
-            row: dict[str, Any] = {"check_value": check_value, "known_ms": now}
-            connection.execute(insert(_PEPPER), [row | {"current_ms": None}])
+        if check_of(pepper) not in known:
+            _insert(connection, pepper, now)
     connection.execute(
         update(_PEPPER)
         .values(current_ms=now)
         .where(_PEPPER.c.check_value == current, _PEPPER.c.current_ms.is_(None))
     )
+
+
+def _insert(connection: Connection, pepper: bytes, now: int) -> None:
+    row = {"check_value": check_of(pepper), "known_ms": now, "current_ms": None}
+    connection.execute(insert(_PEPPER), [row])
 
 
 def _delete(connection: Connection, kept: Sequence[KeptPepper]) -> None:
