@@ -13,20 +13,23 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, Select, delete, extract, func, insert, select, tuple_, update
 
 from server.domain.clock import now_ms
-from server.domain.peppers import Peppers, check_of, name_of
+from server.domain.peppers import CHECK_BYTES, Peppers, check_of, name_of
 from server.storage import tables as t
 from server.storage.alone import require_unopened, require_unserved
 from server.storage.connections import reading, require_database, writing
 from server.storage.databases import Database
+from server.storage.presence import SILENT_S
 from server.storage.seal import Seal, SealError
 from server.storage.statements import table_of
 
 _PEPPER = table_of(t.CodePepperTable)
 _REVISION = table_of(t.CatalogRevisionTable)
 _ANSWER = table_of(t.RememberedTable)
+_SERVER = table_of(t.ServerTable)
+_GONE_MS = round(SILENT_S * 1000)
 _ANSWERS_TRIED = 16
 _BATCH_ROWS = 500
 
@@ -81,8 +84,8 @@ def require_known(database: Database, peppers: Peppers) -> None:
     Refuse peppers without the store's, and write nothing: for work beside the servers.
 
     Raises:
-        PepperError: A pepper that the store was served with is not among these, or the current
-            one is not known to its servers.
+        PepperError: A pepper that the store was served with is not among these; the current one
+            was never announced; or it is not in use yet and a server that runs does not know it.
         UnreachableError: The database does not answer.
     """
     with reading(database) as connection:
@@ -90,6 +93,7 @@ def require_known(database: Database, peppers: Peppers) -> None:
         _require_all(connection, kept, peppers)
         if kept and check_of(peppers.current) not in {known.check_value for known in kept}:
             raise PepperError(_unannounced(peppers, embedded=database.embedded))
+        _require_servers(connection, kept, peppers)
 
 
 def register(database: Database, peppers: Peppers, *, fresh: bool = False) -> None:
@@ -123,6 +127,7 @@ def register(database: Database, peppers: Peppers, *, fresh: bool = False) -> No
             connection.execute(delete(_PEPPER))
         kept = kept_in(connection)
         _require_all(connection, kept, peppers)
+        _require_servers(connection, kept, peppers)
         _add(connection, kept, peppers, alone=database.embedded or not kept)
 
 
@@ -296,6 +301,37 @@ def _require_all(connection: Connection, kept: Sequence[KeptPepper], peppers: Pe
             f"and here is only {own}: codes, receipts and kept answers would be unknown. "
             f"{_WAYS_OUT}"
         )
+
+
+def _require_servers(connection: Connection, kept: Sequence[KeptPepper], peppers: Peppers) -> None:
+    """
+    Refuse to use a pepper first while a server that runs does not know it.
+
+    Once it is in use such a server is not there by the doing of who asks now.
+    """
+    current = check_of(peppers.current)
+    if not kept or any(one.check_value == current and one.current_ms for one in kept):
+        return
+    if connection.dialect.name != "postgresql":
+        return
+    running = connection.execute(
+        select(_SERVER.c.peppers).where(
+            _SERVER.c.heard_ms > extract("epoch", func.clock_timestamp()) * 1000 - _GONE_MS
+        )
+    ).scalars()
+    lacking = sum(current not in _checks_in(known) for known in running)
+    if lacking:
+        raise PepperError(
+            f"{lacking} of the servers that run {'does' if lacking == 1 else 'do'} not know the "
+            f"code pepper {name_of(current)} yet: start every server with it in "
+            "LOYALTY_OTHER_CODE_PEPPERS first. One that was killed counts for "
+            f"{SILENT_S:.0f} s more"
+        )
+
+
+def _checks_in(known: bytes) -> set[bytes]:
+    """Take apart what a server's row says of its peppers."""
+    return {known[at : at + CHECK_BYTES] for at in range(0, len(known), CHECK_BYTES)}
 
 
 _WAYS_OUT = (
