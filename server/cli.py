@@ -57,9 +57,9 @@ from server.domain.program import Program
 from server.domain.records import Member
 from server.sandbox.demo_visit import DemoFailedError, play_demo
 from server.sandbox.run import reset_sandbox, run_sandbox
-from server.storage.alone import OpenElsewhereError
+from server.storage.alone import OpenElsewhereError, require_stopped
 from server.storage.audit import Report, audit
-from server.storage.backup import BackupError, back_up, restore
+from server.storage.backup import BackupError, PepperFit, back_up, restore
 from server.storage.connections import require_database
 from server.storage.copy import CopyError, copy_store
 from server.storage.databases import Database, UnreachableError, is_absent
@@ -79,6 +79,7 @@ from server.storage.peppers import (
     forget,
     kept_peppers,
     require_known,
+    require_retired,
     reseal,
     unknown_among,
 )
@@ -252,9 +253,9 @@ def repair_command(
     yes: Annotated[bool, typer.Option("--yes", help="Apply without asking.")] = False,
 ) -> None:
     """Derive balances and counts again from the transfers; shows what differs, or mends it."""
-    if apply:
-        _kept_text(reason)
     database = _settings().database()
+    if apply:
+        _kept_reason(reason)
     with _progress() as report:
         proposal = propose(database, report)
     for mend in proposal.mends:
@@ -267,15 +268,16 @@ def repair_command(
         f"The audit finds {found.problem_count:,} bad rows; "
         f"{len(proposal.mends):,} can be derived again."
     )
-    if not apply:
+    if not apply or not proposal.mends:
         err.print(
             "Nothing was changed. Stop the servers, then `loyalty repair --apply --reason '...'`."
             if proposal.mends
             else f"{NOT_DERIVED}."
         )
         raise typer.Exit(1)
-    if not yes and not typer.confirm("Apply?", err=True):
-        raise CommandError("Nothing was changed.")
+    if not yes:
+        require_stopped(database)
+        _confirm("Apply?")
     with _progress() as report:
         mended = repair(database, reason, report)
     out.print(f"Mended {len(mended.mends):,} rows; the audit holds.")
@@ -359,14 +361,7 @@ def restore_command(
         f"Restored {saved.rows.total():,} rows in {seconds:.1f} s; the audit holds. "
         f"Points last moved: {newest}."
     )
-    out.print(
-        {
-            True: "The code pepper here is the store's.",
-            False: "The code pepper here is NOT the store's: no server will start with it. Bring "
-            "the right one.",
-            None: "There is nothing to check the code pepper by: bring the store's.",
-        }[restored.pepper_fits]
-    )
+    out.print(_told(restored.peppers))
     if restored.proved_by is None:
         err.print(
             "NOT PROVED: whoever could write this file may have changed any row. Look at `loyalty "
@@ -375,6 +370,23 @@ def restore_command(
     else:
         out.print(f"The rows are those that were saved: proved with {restored.proved_by}.")
     err.print("API keys revoked after the backup are live again: revoke them before serving.")
+
+
+def _told(fit: PepperFit) -> str:
+    """Word how the peppers here stand to those of a store that was restored."""
+    if not fit.in_use:
+        return "There is nothing to check the code pepper by: bring the store's."
+    if fit.missing:
+        return (
+            f"The store's code pepper is {', '.join(fit.missing)}, which is NOT here: no server "
+            "starts without it. Bring it before you serve."
+        )
+    if fit.current in fit.in_use:
+        return "The code pepper here is the store's."
+    told = f"The store's code pepper, {', '.join(fit.in_use)}, is one of the others here."
+    if fit.announced:
+        told += f" The current one, {fit.current}, is announced in it: servers start with it."
+    return told
 
 
 @app.command("apply")
@@ -400,6 +412,13 @@ def _kept_text(text: str) -> str:
             f"must be 1 to {KEPT_TEXT_MAX} characters, not blank and without control characters"
         )
     return text
+
+
+def _kept_reason(text: str) -> None:
+    try:
+        _kept_text(text)
+    except typer.BadParameter as problem:
+        raise typer.BadParameter(problem.message, param_hint="--reason") from None
 
 
 @app.command("adjust")
@@ -564,6 +583,12 @@ def list_peppers_command() -> None:
             here = "current"
         table.add_row(one.name, rfc3339(one.known_ms), used, here)
     _print_table(table, "No server has served the store yet.")
+    names = {one.name: "" if one.current_ms else " (announced only)" for one in kept}
+    own = [
+        name + names.get(name, " (not yet the store's)")
+        for name in (() if known is None else (name_of(check_of(one)) for one in known.known))
+    ]
+    out.print(f"Here: {', '.join(own) or 'none'}")
 
 
 @pepper.command("rotate")
@@ -606,9 +631,10 @@ def forget_pepper_command(
     settings = _settings()
     database = _current_database(settings)
     peppers = _known_peppers(settings)
+    require_retired(database, name, peppers)
     question = f"Receipts that were given out under {name} will be unknown. Forget it?"
-    if not yes and not typer.confirm(question, err=True):
-        raise CommandError("Nothing was changed.")
+    if not yes:
+        _confirm(question)
     forgotten = forget(database, name, peppers)
     if settings.other_code_peppers is None:
         kept = [one for one in peppers.others if check_of(one) != forgotten.check_value]
@@ -631,12 +657,18 @@ def accept_pepper_command(
     database = _current_database(settings)
     peppers = _known_peppers(settings)
     question = "Codes, receipts and kept answers made under another pepper are lost. Accept this?"
-    if not yes and not typer.confirm(question, err=True):
-        raise CommandError("Nothing was changed.")
+    if not yes:
+        require_stopped(database)
+        _confirm(question)
     lost = accept(database, peppers)
     out.print(f"The store's code pepper is {name_of(check_of(peppers.current))}.")
     if lost:
         err.print(f"Given up: {', '.join(one.name for one in lost)}.")
+
+
+def _confirm(question: str) -> None:
+    if not typer.confirm(question, err=True):
+        raise CommandError("Nothing was changed.")
 
 
 def _current_database(settings: Settings) -> Database:
@@ -745,8 +777,8 @@ async def _apply(program: Program, *, yes: bool, dry_run: bool) -> None:
         _show(program, changes)
         if not changes or dry_run:
             return
-        if not yes and not typer.confirm("Apply?", err=True):
-            raise CommandError("Nothing was changed.")
+        if not yes:
+            _confirm("Apply?")
         command = ApplyProgram(program, changes)
         await store.write(lambda unit, now: apply_program(unit, command, now))
         out.print(f"Applied to {program.program_id}.")

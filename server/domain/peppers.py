@@ -6,6 +6,9 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
+CHECK_BYTES = 32
+"""Length of a check value."""
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Peppers:

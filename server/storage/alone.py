@@ -13,6 +13,7 @@ import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from server.storage.connections import writing
 from server.storage.databases import FOLDER_MODE, LOCK_TIMEOUT_S, Database
 
 SILENCE_S = 4.5
@@ -71,6 +72,20 @@ def require_unopened(database: Database) -> None:
     if database.embedded:
         with alone(Path(database.url.database or "")):
             pass
+
+
+def require_stopped(database: Database) -> None:
+    """
+    Refuse a database that somebody has open, before a person is asked about it; keeps nobody out.
+
+    Raises:
+        OpenElsewhereError: Somebody has.
+        UnreachableError: The database does not answer.
+    """
+    require_unopened(database)
+    if not database.embedded:
+        with writing(database) as connection:
+            require_unserved(database, connection)
 
 
 @contextmanager

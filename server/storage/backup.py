@@ -39,11 +39,12 @@ from server.storage.foreign_file import (
 )
 from server.storage.migrate import SchemaError, migrate, require_current
 from server.storage.migrate import require_known as require_known_revision
-from server.storage.peppers import kept_peppers, require_known, unknown_among
+from server.storage.peppers import announce, kept_peppers, missed_among, require_known
 from server.storage.proof import (
     PROOF_TABLE,
     Proof,
     Shape,
+    is_named_here,
     keep_proof,
     pepper_of,
     prove,
@@ -56,6 +57,9 @@ _SECRET_FILES = ("code-pepper", "code-peppers-other")
 _UNCOUNTED = {"alembic_version", "catalog_revision", "code_pepper"}
 """Tables that have rows even where nothing has happened."""
 
+
+OLDER_PEPPER = "of an older version"
+"""What a pepper is called of which a backup keeps less than its name."""
 
 _OF_A_STORE = "{file} lies in {folder}, where the store is: nothing there is written over"
 
@@ -96,6 +100,24 @@ class Saved:
 
 
 @dataclass(frozen=True, slots=True)
+class PepperFit:
+    """
+    How the peppers of this machine stand to those that a restored store was served with.
+
+    Attributes:
+        in_use: Names of the store's, the newest first; none where it does not tell.
+        missing: Those of them that are not here: no server starts without them.
+        current: Name of the one that a server would digest with; absent where none is here.
+        announced: Whether the store was told of that one, which it did not know.
+    """
+
+    in_use: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    current: str | None = None
+    announced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Restored:
     """
     What a restored store holds.
@@ -104,13 +126,13 @@ class Restored:
         saved: What the backup held.
         migrated: Revisions of its schema before and after.
         proved_by: Name of the pepper that its rows were proved with; absent when they were not.
-        pepper_fits: Whether the peppers here are the store's; absent when that can't be told.
+        peppers: How the peppers here stand to the store's.
     """
 
     saved: Saved
     migrated: tuple[str | None, str]
     proved_by: str | None
-    pepper_fits: bool | None
+    peppers: PepperFit
 
 
 def back_up(
@@ -206,7 +228,7 @@ def restore(
     with _workplace(file, target) as draft:
         proved = _take(file, draft, peppers, report, unproved=unproved)
         migrated = migrate(Database.from_text(f"sqlite:///{draft}"))
-        fits = _pepper_fits(file, draft, peppers)
+        fit = _pepper_fit(file, draft, peppers)
         if target.embedded:
             _put_in_place(draft, Path(target.url.database or ""), report, replace=replace)
         else:
@@ -220,7 +242,7 @@ def restore(
         name = None if proved is None else name_of(check_of(proved))
         size = file.stat().st_size
         saved = dataclasses.replace(_describe(draft), size=size, proved=proved is not None)
-        return Restored(saved, migrated, name, fits)
+        return Restored(saved, migrated, name, fit)
 
 
 def _take(
@@ -270,6 +292,11 @@ def _proved(
     pepper = None if proof is None else pepper_of(proof, peppers)
     if proof is None:
         why = "has no proof of its rows, as backups of older versions have none"
+    elif pepper is None and is_named_here(proof, peppers):
+        why = (
+            f"has a damaged proof: it names the code pepper {name_of(proof.check_value)}, which "
+            "is here, and the rest of what it says of it differs"
+        )
     elif pepper is None:
         why = (
             f"was proved with the code pepper {name_of(proof.check_value)}, which is not known "
@@ -287,15 +314,29 @@ def _proved(
     return None
 
 
-def _pepper_fits(file: Path, draft: Path, peppers: Peppers | None) -> bool | None:
-    """Tell whether the peppers here are the store's."""
+def _pepper_fit(file: Path, draft: Path, peppers: Peppers | None) -> PepperFit:
+    """
+    Tell how the peppers here stand to the store's, and announce the current one in the draft.
+
+    The store may be of before a rotation. No server runs, so none can miss what is announced, and
+    without that none could start: each would wait for another that knows its pepper.
+    """
+    store = Database.from_text(f"sqlite:///{draft}")
+    kept = [one for one in kept_peppers(store) if one.current_ms is not None]
+    in_use = tuple(one.name for one in sorted(kept, key=lambda one: -(one.current_ms or 0)))
+    if not kept and (check := _older_check_of(file)):
+        known = () if peppers is None else peppers.known
+        found = [name_of(check_of(one)) for one in known if _older_check(one) == check]
+        in_use = tuple(found) or (OLDER_PEPPER,)
+        missing = () if found else in_use
+    elif peppers is None:
+        missing = in_use
+    else:
+        missing = tuple(one.name for one in missed_among(kept, peppers))
     if peppers is None:
-        return None
-    kept = kept_peppers(Database.from_text(f"sqlite:///{draft}"))
-    if kept:
-        return not [one for one in unknown_among(kept, peppers) if one.current_ms is not None]
-    check = _older_check_of(file)
-    return check in map(_older_check, peppers.known) if check else None
+        return PepperFit(in_use, missing)
+    announced = announce(store, peppers)
+    return PepperFit(in_use, missing, name_of(check_of(peppers.current)), announced)
 
 
 def _require_place(source: Database, file: Path, data_dir: Path | None, *, replace: bool) -> None:

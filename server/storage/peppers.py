@@ -13,20 +13,23 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, Select, delete, extract, func, insert, select, tuple_, update
 
 from server.domain.clock import now_ms
-from server.domain.peppers import Peppers, check_of, name_of
+from server.domain.peppers import CHECK_BYTES, Peppers, check_of, name_of
 from server.storage import tables as t
 from server.storage.alone import require_unopened, require_unserved
 from server.storage.connections import reading, require_database, writing
 from server.storage.databases import Database
+from server.storage.presence import SILENT_S
 from server.storage.seal import Seal, SealError
 from server.storage.statements import table_of
 
 _PEPPER = table_of(t.CodePepperTable)
 _REVISION = table_of(t.CatalogRevisionTable)
 _ANSWER = table_of(t.RememberedTable)
+_SERVER = table_of(t.ServerTable)
+_GONE_MS = round(SILENT_S * 1000)
 _ANSWERS_TRIED = 16
 _BATCH_ROWS = 500
 
@@ -81,15 +84,16 @@ def require_known(database: Database, peppers: Peppers) -> None:
     Refuse peppers without the store's, and write nothing: for work beside the servers.
 
     Raises:
-        PepperError: A pepper that the store was served with is not among these, or the current
-            one is not known to its servers.
+        PepperError: A pepper that the store was served with is not among these; the current one
+            was never announced; or it is not in use yet and a server that runs does not know it.
         UnreachableError: The database does not answer.
     """
     with reading(database) as connection:
         kept = kept_in(connection)
         _require_all(connection, kept, peppers)
         if kept and check_of(peppers.current) not in {known.check_value for known in kept}:
-            raise PepperError(_unannounced(peppers))
+            raise PepperError(_unannounced(peppers, embedded=database.embedded))
+        _require_servers(connection, kept, peppers)
 
 
 def register(database: Database, peppers: Peppers, *, fresh: bool = False) -> None:
@@ -123,7 +127,31 @@ def register(database: Database, peppers: Peppers, *, fresh: bool = False) -> No
             connection.execute(delete(_PEPPER))
         kept = kept_in(connection)
         _require_all(connection, kept, peppers)
+        _require_servers(connection, kept, peppers)
         _add(connection, kept, peppers, alone=database.embedded or not kept)
+
+
+def announce(database: Database, peppers: Peppers) -> bool:
+    """
+    Let a store that nobody serves know the current pepper, as a server that knows it would.
+
+    Nothing is written where a pepper in use is not among these, nor in a store that was served
+    with none: its first server says which is the store's.
+
+    Returns:
+        Whether it is announced now and was not before.
+
+    Raises:
+        UnreachableError: The database does not answer.
+    """
+    with writing(database) as connection:
+        kept = kept_in(connection)
+        known = {one.check_value for one in kept}
+        missed = missed_among(kept, peppers)
+        if not kept or missed or check_of(peppers.current) in known:
+            return False
+        _insert(connection, peppers.current, now_ms())
+    return True
 
 
 def accept(database: Database, peppers: Peppers) -> list[KeptPepper]:
@@ -157,12 +185,29 @@ def forget(database: Database, name: str, peppers: Peppers) -> KeptPepper:
         UnreachableError: The database does not answer.
     """
     with writing(database) as connection:
-        named = [one for one in kept_in(connection) if one.name == name]
-        if not named:
-            raise PepperError(f"the store knows no pepper {name}: `loyalty pepper list` names them")
-        if named[0].check_value == check_of(peppers.current):
-            raise PepperError(f"{name} is the pepper in use: only a retired one can be forgotten")
-        _delete(connection, named)
+        retired = _retired_in(connection, name, peppers)
+        _delete(connection, [retired])
+    return retired
+
+
+def require_retired(database: Database, name: str, peppers: Peppers) -> None:
+    """
+    Refuse a pepper that can't be forgotten; changes nothing.
+
+    Raises:
+        PepperError: As `forget`.
+        UnreachableError: The database does not answer.
+    """
+    with reading(database) as connection:
+        _retired_in(connection, name, peppers)
+
+
+def _retired_in(connection: Connection, name: str, peppers: Peppers) -> KeptPepper:
+    named = [one for one in kept_in(connection) if one.name == name]
+    if not named:
+        raise PepperError(f"the store knows no pepper {name}: `loyalty pepper list` names them")
+    if named[0].check_value == check_of(peppers.current):
+        raise PepperError(f"{name} is the pepper in use: only a retired one can be forgotten")
     return named[0]
 
 
@@ -236,6 +281,11 @@ def unknown_among(kept: Sequence[KeptPepper], peppers: Peppers) -> list[KeptPepp
     return [one for one in kept if one.check_value not in own]
 
 
+def missed_among(kept: Sequence[KeptPepper], peppers: Peppers) -> list[KeptPepper]:
+    """Give the peppers in use that a server does not know: without them it must not serve."""
+    return [one for one in unknown_among(kept, peppers) if one.current_ms is not None]
+
+
 def _require_all(connection: Connection, kept: Sequence[KeptPepper], peppers: Peppers) -> None:
     """Refuse to miss a pepper in use. One that is only announced may be missed: nothing is lost."""
     if not kept and _opens_none(connection, peppers):
@@ -243,7 +293,7 @@ def _require_all(connection: Connection, kept: Sequence[KeptPepper], peppers: Pe
             f"the code pepper {name_of(check_of(peppers.current))} is not the store's: it opens "
             f"none of the answers that the store keeps. {_WAYS_OUT}"
         )
-    missed = [one for one in unknown_among(kept, peppers) if one.current_ms is not None]
+    missed = missed_among(kept, peppers)
     if missed:
         own = ", ".join(name_of(check_of(pepper)) for pepper in peppers.known)
         raise PepperError(
@@ -251,6 +301,37 @@ def _require_all(connection: Connection, kept: Sequence[KeptPepper], peppers: Pe
             f"and here is only {own}: codes, receipts and kept answers would be unknown. "
             f"{_WAYS_OUT}"
         )
+
+
+def _require_servers(connection: Connection, kept: Sequence[KeptPepper], peppers: Peppers) -> None:
+    """
+    Refuse to use a pepper first while a server that runs does not know it.
+
+    Once it is in use such a server is not there by the doing of who asks now.
+    """
+    current = check_of(peppers.current)
+    if not kept or any(one.check_value == current and one.current_ms for one in kept):
+        return
+    if connection.dialect.name != "postgresql":
+        return
+    running = connection.execute(
+        select(_SERVER.c.peppers).where(
+            _SERVER.c.heard_ms > extract("epoch", func.clock_timestamp()) * 1000 - _GONE_MS
+        )
+    ).scalars()
+    lacking = sum(current not in _checks_in(known) for known in running)
+    if lacking:
+        raise PepperError(
+            f"{lacking} of the servers that run {'does' if lacking == 1 else 'do'} not know the "
+            f"code pepper {name_of(current)} yet: start every server with it in "
+            "LOYALTY_OTHER_CODE_PEPPERS first. One that was killed counts for "
+            f"{SILENT_S:.0f} s more"
+        )
+
+
+def _checks_in(known: bytes) -> set[bytes]:
+    """Take apart what a server's row says of its peppers."""
+    return {known[at : at + CHECK_BYTES] for at in range(0, len(known), CHECK_BYTES)}
 
 
 _WAYS_OUT = (
@@ -276,12 +357,18 @@ def _opens_none(connection: Connection, peppers: Peppers) -> bool:
     return bool(kept)
 
 
-def _unannounced(peppers: Peppers) -> str:
+def _unannounced(peppers: Peppers, *, embedded: bool) -> str:
+    name = name_of(check_of(peppers.current))
+    if embedded:
+        return (
+            f"the code pepper {name} is new, and no server was started with it yet: restart the "
+            "server, or start it, then run this again"
+        )
     return (
-        f"no server of the store has said that it knows the code pepper "
-        f"{name_of(check_of(peppers.current))}: start every server with it in "
-        "LOYALTY_OTHER_CODE_PEPPERS first, then with it as LOYALTY_CODE_PEPPER and the old one "
-        "among the others"
+        f"no server of the store has said that it knows the code pepper {name}: start every "
+        "server with it in LOYALTY_OTHER_CODE_PEPPERS first, then with it as LOYALTY_CODE_PEPPER "
+        "and the old one among the others. Or stop all servers and run `loyalty pepper accept` "
+        "with both"
     )
 
 
@@ -300,17 +387,20 @@ def _add(
     now = now_ms()
     current = check_of(peppers.current)
     if current not in known and not alone:
-        raise PepperError(_unannounced(peppers))
+        raise PepperError(_unannounced(peppers, embedded=False))
     for pepper in peppers.known:
-        check_value = check_of(pepper)
-        if check_value not in known:
-            row: dict[str, Any] = {"check_value": check_value, "known_ms": now}
-            connection.execute(insert(_PEPPER), [row | {"current_ms": None}])
+        if check_of(pepper) not in known:
+            _insert(connection, pepper, now)
     connection.execute(
         update(_PEPPER)
         .values(current_ms=now)
         .where(_PEPPER.c.check_value == current, _PEPPER.c.current_ms.is_(None))
     )
+
+
+def _insert(connection: Connection, pepper: bytes, now: int) -> None:
+    row = {"check_value": check_of(pepper), "known_ms": now, "current_ms": None}
+    connection.execute(insert(_PEPPER), [row])
 
 
 def _delete(connection: Connection, kept: Sequence[KeptPepper]) -> None:

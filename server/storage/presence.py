@@ -1,8 +1,8 @@
 """
 What the servers of one PostgreSQL database tell each other.
 
-That is: that they are there, which keyed calls they have under way, and by how much their clocks
-differ from the database's.
+That is: that they are there, which keyed calls they have under way, by how much their clocks
+differ from the database's, and which code peppers they know.
 
 Each server has a row in the table `server`, which it writes again every quarter of a second: a
 *beat*. A beat and a look at all rows are one transaction on a connection of its own.
@@ -47,6 +47,7 @@ import structlog
 from server.application.under_way import Arrival, UnderWay, is_among
 from server.domain.clock import now_ms
 from server.domain.clock_check import ClockCheck, ClockState
+from server.domain.peppers import Peppers, check_of
 from server.storage.databases import Database, UnreachableError
 
 BEAT_S = 0.25
@@ -67,8 +68,8 @@ SILENT_LOOKS = 20
 
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 _REGISTER = (
-    "INSERT INTO server (server_id, clock, beat, heard_ms, offset_ms, under_way) "
-    "VALUES (%s, %s, 1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint, NULL, %s) "
+    "INSERT INTO server (server_id, clock, beat, heard_ms, offset_ms, under_way, peppers) "
+    "VALUES (%s, %s, 1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint, NULL, %s, %s) "
     "RETURNING heard_ms"
 )
 _BEAT = (
@@ -129,17 +130,21 @@ class Presence:
         database: Not an embedded one, which has one server.
         under_way: The server's own calls.
         clock: Told what the database's clock shows.
+        peppers: Those that the server knows, for whoever wants to use another.
 
     Attributes:
         server_id: What the server is registered as; empty while it is not.
     """
 
-    def __init__(self, database: Database, under_way: UnderWay, clock: ClockCheck) -> None:
+    def __init__(
+        self, database: Database, under_way: UnderWay, clock: ClockCheck, peppers: Peppers
+    ) -> None:
         self.server_id = ""
         self._database = database
         self._under_way = under_way
         self._clock = clock
         self._clock_name = _clock_name()
+        self._peppers = b"".join(check_of(pepper) for pepper in peppers.known)
         self._beat = 1
         self._silent: dict[str, _Silence] = {}
         self._askers: list[asyncio.Future[Look | None]] = []
@@ -293,7 +298,7 @@ class Presence:
         name = uuid.uuid4().hex
         before_ms = now_ms()
         cursor = await connection.execute(
-            _REGISTER, (name, self._clock_name, self._under_way.sample())
+            _REGISTER, (name, self._clock_name, self._under_way.sample(), self._peppers)
         )
         row = await cursor.fetchone()
         after_ms = now_ms()

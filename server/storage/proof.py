@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlmodel import SQLModel
 
-from server.domain.peppers import Peppers, check_of
+from server.domain.peppers import Peppers, check_of, name_of
 from server.storage import tables as tables  # noqa: PLC0414 - imported for its tables.
 
 PROOF_TABLE = "backup_proof"
@@ -125,6 +125,12 @@ def pepper_of(proof: Proof, peppers: Peppers | None) -> bytes | None:
     """Find the pepper that a proof was made with among those that are known."""
     known = () if peppers is None else peppers.known
     return next((one for one in known if check_of(one) == proof.check_value), None)
+
+
+def is_named_here(proof: Proof, peppers: Peppers | None) -> bool:
+    """Tell whether a known pepper has the name that a proof's has, be it the same or not."""
+    known = () if peppers is None else peppers.known
+    return name_of(proof.check_value) in {name_of(check_of(one)) for one in known}
 
 
 def _encoded(rows: Sequence[Sequence[Any]]) -> bytes:

@@ -141,7 +141,7 @@ class Store:
         count = 1 if database.embedded else writers
         self._writers = [Writer(database, statements, pepper, self.clock) for _ in range(count)]
         self._presence = (
-            Presence(database, self.under_way, self.clock)
+            Presence(database, self.under_way, self.clock, Peppers.of(pepper))
             if serves and not database.embedded
             else None
         )

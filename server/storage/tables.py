@@ -495,6 +495,7 @@ class ServerTable(SQLModel, table=True):
     heard_ms: int = Field(sa_column=_instant())
     offset_ms: int | None = Field(default=None, sa_type=BigInteger)
     under_way: bytes = Field(sa_column=_bytes())
+    peppers: bytes = Field(sa_column=_bytes())
 
 
 OF_NOW = frozenset({str(ServerTable.__tablename__)})

@@ -19,7 +19,7 @@ from server.storage.backup import BackupError, FailedAuditError, Saved, back_up,
 from server.storage.copy import CopyError
 from server.storage.databases import Database, UnreachableError
 from server.storage.migrate import SchemaError
-from server.storage.peppers import PepperError, register
+from server.storage.peppers import PepperError, register, require_known
 from server.storage.proof import PROOF_TABLE
 from tests.support.contents import columns_of, digests
 from tests.support.databases import Backend, Sqlite, fresh_database
@@ -93,7 +93,7 @@ def test_backup_comes_back_as_it_was(source: Database, target: Database, tmp_pat
     (newest,) = rows(_url(source), "SELECT max(transfer_id), max(recorded_ms) FROM transfer")
     assert (saved.newest_transfer, saved.newest_ms) == tuple(newest)
     assert restored.saved.rows == saved.rows
-    assert restored.pepper_fits is not False
+    assert not restored.peppers.missing
     assert restored.proved_by == name_of(check_of(PEPPER))
 
 
@@ -298,6 +298,52 @@ def test_backup_is_proved_by_a_retired_pepper_too(
     restored = restore(file, Database.from_text(sqlite.empty_database()), both)
 
     assert restored.proved_by == name_of(check_of(PEPPER))
+
+
+def test_restored_store_takes_the_pepper_of_after_a_rotation(
+    source: Database,
+    target: Database,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Servers start with what they had when they were stopped, be the backup of before or not."""
+    new, before = b"n" * 32, b"o" * 32
+    old_name, new_name = name_of(check_of(PEPPER)), name_of(check_of(new))
+    register(source, Peppers(PEPPER))
+    file = tmp_path / "saved.db"
+    back_up(source, file, PEPPER)
+    monkeypatch.setenv("LOYALTY_DATABASE_URL", _url(target))
+    monkeypatch.setenv("LOYALTY_CODE_PEPPER", new.decode())
+
+    assert _command(monkeypatch, "restore", str(file), "--unproved") == 0
+
+    told = capsys.readouterr().out
+    assert f"The store's code pepper is {old_name}, which is NOT here" in told
+    assert "nothing to check" not in told
+    monkeypatch.setenv("LOYALTY_OTHER_CODE_PEPPERS", f"{PEPPER.decode()},{before.decode()}")
+    assert _command(monkeypatch, "restore", str(file), "--replace") == 0
+
+    told = capsys.readouterr().out
+    assert f"The store's code pepper, {old_name}, is one of the others here." in told
+    assert f"The current one, {new_name}, is announced" in told
+    assert "The code pepper here is the store's" not in told
+    require_known(target, Peppers(new, (PEPPER, before)))
+    register(target, Peppers(new, (PEPPER, before)))
+    for name in ("LOYALTY_CODE_PEPPER", "LOYALTY_OTHER_CODE_PEPPERS"):
+        monkeypatch.delenv(name)
+    assert _command(monkeypatch, "restore", str(file), "--replace", "--unproved") == 0
+    assert f"The store's code pepper is {old_name}, which is NOT here" in capsys.readouterr().out
+
+
+def test_damaged_proof_is_told_from_a_missing_pepper(source: Database, tmp_path: Path) -> None:
+    """Who has the pepper is not sent to look for it."""
+    file = tmp_path / "saved.db"
+    back_up(source, file, PEPPER)
+    damaged = check_of(PEPPER)[:-1] + b"\0"
+    change = "UPDATE backup_proof SET check_value = :value"
+    execute(f"sqlite:///{file}", change, value=damaged)
+    _refused(file, source, "has a damaged proof: it names the code pepper")
 
 
 def test_backup_with_another_pepper_is_refused(source: Database, tmp_path: Path) -> None:

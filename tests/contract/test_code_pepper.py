@@ -243,10 +243,25 @@ def test_pepper_is_replaced_by_commands(
     assert peppers.current != PEPPER
     assert peppers.others == (PEPPER,)
     assert f"{old} is still known" in capsys.readouterr().out
+    new = name_of(check_of(peppers.current))
+    assert _command(monkeypatch, "backup", str(tmp_path.parent / "saved.db")) == 1
+    told = capsys.readouterr().err
+    assert f"{new} is new" in told
+    assert "restart the server" in told
+    assert "every server" not in told
+    assert _command(monkeypatch, "pepper", "list") == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"Here: {new} (not yet the store's), {old}"
     assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob("code-pepper*")} == {0o600}
     asyncio.run(_open(settings))
     assert _command(monkeypatch, "pepper", "list") == 0
-    assert "current" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "current" in told
+    assert told.splitlines()[-1] == f"Here: {new}, {old}"
+    assert _command(monkeypatch, "pepper", "forget", "00000000") == 1
+    told = capsys.readouterr().err
+    assert "knows no pepper 00000000" in told
+    assert "Forget it?" not in told
     assert _command(monkeypatch, "pepper", "forget", "--yes", name_of(check_of(peppers.current)))
     assert "only a retired one can be forgotten" in capsys.readouterr().err
 

@@ -21,6 +21,7 @@ from server.storage.peppers import PepperError
 from server.storage.store import Store
 from tests.support.databases import Backend, fresh_database
 from tests.support.ledger import audit, balances, execute
+from tests.support.postgres import Postgres
 from tests.support.programs import PROGRAM_ID, add_member, put_program
 from tests.support.stores import PEPPER, open_store
 
@@ -95,6 +96,27 @@ def test_command_migrates_nothing(
     assert "has schema 0001 and this version speaks" in capsys.readouterr().err
     assert migrate(database, "0001") == ("0001", "0001")
     assert not (tmp_path / "data" / "code-pepper").exists()
+
+
+@pytest.mark.parametrize("arguments", ON_WHAT_IS_THERE, ids=" ".join)
+def test_command_asks_for_a_schema(
+    run: Run,
+    postgres: Postgres,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+) -> None:
+    """An empty PostgreSQL is told of in a line."""
+    url = postgres.empty_database()
+    monkeypatch.setenv("LOYALTY_DATABASE_URL", url)
+    monkeypatch.setenv("LOYALTY_CODE_PEPPER", PEPPER.decode())
+
+    assert run(*arguments) == 1
+
+    told = capsys.readouterr().err
+    assert "loyalty migrate" in told
+    assert told.count("\n") == 1
+    postgres.drop(url)
 
 
 def test_look_at_a_program_creates_no_store(run: Run, tmp_path: Path) -> None:
@@ -314,9 +336,12 @@ def test_server_with_another_pepper_is_refused(
     async def accept_beside_a_server() -> None:
         async with open_store(members):
             assert await asyncio.to_thread(run, "pepper", "accept", "--yes") == 1
+            assert await asyncio.to_thread(run, "pepper", "accept") == 1
 
     asyncio.run(accept_beside_a_server())
-    assert "is open elsewhere: stop the servers first" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert told.count("is open elsewhere: stop the servers first") == 2
+    assert "Accept this?" not in told
     assert run("pepper", "accept", "--yes") == 0
 
     asyncio.run(start())

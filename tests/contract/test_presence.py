@@ -16,10 +16,12 @@ from server.domain import clock_check
 from server.domain.clock import now_ms
 from server.domain.clock_check import ClockState
 from server.domain.errors import ServerClockWrongError, StorageUnavailableError
+from server.domain.peppers import Peppers
 from server.storage import presence
 from server.storage.alone import OpenElsewhereError, only_server
 from server.storage.copy import copy_store
 from server.storage.databases import Database
+from server.storage.peppers import PepperError, register, require_known
 from server.storage.store import Store
 from tests.support.databases import Sqlite
 from tests.support.ledger import execute, rows
@@ -143,6 +145,30 @@ async def test_lone_server_is_not_waited_for(
             assert not await store.is_under_way(SCOPE, "claim", 60.0)
 
 
+async def test_pepper_is_first_used_when_all_servers_know_it(shared_url: str) -> None:
+    """A server that runs without it would know no code of who uses it; one long gone does not."""
+    new = b"n" * 32
+    database = Database.from_text(shared_url)
+    replaced = Peppers(new, (PEPPER,))
+    await asyncio.to_thread(register, database, Peppers(PEPPER))
+    async with _serving(shared_url):
+        await asyncio.to_thread(register, database, Peppers(PEPPER, (new,)))
+        for use in (register, require_known):
+            with pytest.raises(PepperError, match="1 of the servers that run does not know"):
+                await asyncio.to_thread(use, database, replaced)
+    execute(
+        shared_url,
+        "INSERT INTO server (server_id, clock, beat, heard_ms, under_way, peppers) "
+        "VALUES ('killed', 'its own', 7, 0, '', '')",
+    )
+    async with Store(database, Peppers(PEPPER, (new,)), serves=True):
+        await asyncio.to_thread(require_known, database, replaced)
+        await asyncio.to_thread(register, database, replaced)
+    # In use, it is for those who do not know it to wait.
+    async with _serving(shared_url):
+        await asyncio.to_thread(register, database, replaced)
+
+
 async def test_silent_server_leaves_the_question_open(
     shared_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,8 +177,8 @@ async def test_silent_server_leaves_the_question_open(
     async with _serving(shared_url) as asked:
         execute(
             shared_url,
-            "INSERT INTO server (server_id, clock, beat, heard_ms, under_way) "
-            "VALUES ('silent', 'its own', 7, 0, '')",
+            "INSERT INTO server (server_id, clock, beat, heard_ms, under_way, peppers) "
+            "VALUES ('silent', 'its own', 7, 0, '', '')",
         )
         assert await asked.is_under_way(SCOPE, "claim", 5.0)
 
@@ -161,8 +187,8 @@ async def test_one_beat_is_no_answer(shared_url: str, monkeypatch: pytest.Monkey
     """The next beat's sample may be from before the question; the one after that is not."""
     monkeypatch.setattr(presence, "ASK_MAX_S", 0.5)
     put = (
-        "INSERT INTO server (server_id, clock, beat, heard_ms, under_way) "
-        "VALUES ('other', 'its own', 7, 0, '')"
+        "INSERT INTO server (server_id, clock, beat, heard_ms, under_way, peppers) "
+        "VALUES ('other', 'its own', 7, 0, '', '')"
     )
     async with _serving(shared_url) as asked:
         execute(shared_url, put)

@@ -120,14 +120,22 @@ def test_forged_transfer_is_not_made_good(lived_url: str) -> None:
     assert propose(Database.from_text(lived_url)).mends == []
 
 
-async def test_store_that_is_served_is_not_mended(lived_url: str) -> None:
+async def test_store_that_is_served_is_not_mended(
+    lived_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A server would go on with rows that it has read; what is wrong is shown beside it."""
     execute(lived_url, "UPDATE incentive_usage SET quantity = quantity + 1")
     database = Database.from_text(lived_url)
+    monkeypatch.setenv("LOYALTY_DATABASE_URL", lived_url)
+    asked = ("repair", "--apply", "--reason", REASON)
     async with open_store(lived_url):
         assert (await asyncio.to_thread(propose, database)).mends
         with pytest.raises(OpenElsewhereError):
             await asyncio.to_thread(repair, database, REASON)
+        assert await asyncio.to_thread(_command, monkeypatch, *asked) == 1
+    told = capsys.readouterr().err
+    assert "stop the servers first" in told
+    assert "Apply?" not in told
 
 
 def _command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -155,6 +163,7 @@ def test_command_shows_then_mends(
     assert f"account {one[0]}: balance {one[1] + 5} -> {one[1]}, as its " in told.out
     assert "Stop the servers, then `loyalty repair --apply" in told.err
     assert _command(monkeypatch, "repair", "--apply", "--yes") == 2
+    assert "--reason" in capsys.readouterr().err
     assert _command(monkeypatch, "repair", "--apply", "--reason", REASON, "--yes") == 0
     assert "the audit holds" in capsys.readouterr().out
     assert audit(Database.from_text(lived_url)).all_hold

@@ -129,7 +129,8 @@ def _restore(trial: Trial, backup: Backup, backend: Backend) -> None:
     restored = restore(backup.file, Database.from_text(url), PEPPER)
     name = f"{backup.file.name} in {type(backend).__name__}"
     trial.require(restored.saved == backup.saved, f"{name} is not what was saved")
-    trial.require(restored.pepper_fits, f"{name} does not know its pepper")
+    fit = restored.peppers
+    trial.require(fit.in_use and not fit.missing, f"{name} does not know its pepper")
     bank = Bank("", url, ())
     trial.problems += [f"{name}: {what}" for what in bank.read(unbalanced)]
     known = {

@@ -69,8 +69,12 @@ class Fleet:
     async def restart_all(self, peppers: Peppers) -> None:
         """Start every server again, one after the other."""
         for number in range(len(self._running)):
-            await self._stop(number)
-            await self._start(number, peppers)
+            await self.restart(number, peppers)
+
+    async def restart(self, number: int, peppers: Peppers) -> None:
+        """Start one server again."""
+        await self._stop(number)
+        await self._start(number, peppers)
 
     async def _stop(self, number: int) -> None:
         self._senders[number] = None
@@ -126,11 +130,14 @@ async def run(trial: Trial) -> None:
         await fleet.restart_all(Peppers(old))
         await _require_refused(trial, url, Peppers(new), "another pepper")
         await _require_refused(trial, url, Peppers(new, (b"x" * 32,)), "two others")
+        unannounced = Peppers(new, (old,))
         if count > 1:
-            unannounced = Peppers(new, (old,))
             await _require_refused(trial, url, unannounced, "a pepper that only one server knows")
         async with _tills(trial, fleet, kept, members) as calling:
             await calling.until_more(kept)
+            await fleet.restart(0, Peppers(old, (new,)))
+            if count > 1:
+                await _require_refused(trial, url, unannounced, "a pepper that one server lacks")
             await fleet.restart_all(Peppers(old, (new,)))
             await calling.until_more(kept)
             await fleet.restart_all(Peppers(new, (old,)))

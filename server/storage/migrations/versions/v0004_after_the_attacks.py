@@ -171,6 +171,7 @@ def _add_servers() -> None:
         sa.Column("heard_ms", sa.BigInteger(), nullable=False),
         sa.Column("offset_ms", sa.BigInteger(), nullable=True),
         sa.Column("under_way", sa.LargeBinary(), nullable=False),
+        sa.Column("peppers", sa.LargeBinary(), nullable=False),
         prefixes=unlogged,
     )
 
