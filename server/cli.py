@@ -49,7 +49,13 @@ from server.bootstrap import (
 )
 from server.config import Settings, require_known_variables
 from server.domain.clock import now_ms, rfc3339
-from server.domain.errors import DeadlinePassedError, LoyaltyError, StorageUnavailableError
+from server.domain.errors import (
+    AmountBeyondLimitError,
+    DeadlinePassedError,
+    LimitExceededError,
+    LoyaltyError,
+    StorageUnavailableError,
+)
 from server.domain.guessing import Scope, ScopeKind
 from server.domain.keys import Role
 from server.domain.peppers import Peppers, check_of, name_of
@@ -452,6 +458,10 @@ def adjust_command(
 
     try:
         _run(partial(_with_store, adjust))
+    except (AmountBeyondLimitError, LimitExceededError) as problem:
+        raise CommandError(
+            f"{message_of(problem)}. Nothing was changed: --beyond-limits gives it all the same."
+        ) from None
     except (DeadlinePassedError, StorageUnavailableError):
         again = ("--key", key, "--reason", reason, *more, "--", program_id, loyalty_id, str(points))
         raise CommandError(

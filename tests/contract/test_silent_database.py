@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from server.cli import main
+from server.domain.errors import DeadlinePassedError
 from server.storage import databases
 from server.storage.databases import Database, UnreachableError
 
@@ -129,3 +130,10 @@ def test_start_ends_when_told_to(tmp_path: Path) -> None:
                 assert told == f"waiting for the database at 127.0.0.1:{port}\n"
             finally:
                 process.kill()
+
+
+@pytest.mark.parametrize("problem", [TimeoutError(), DeadlinePassedError()])
+def test_time_that_ran_out_is_worded(problem: Exception) -> None:
+    """A reason in the log has words and the address, also of errors that have none."""
+    database = Database.from_text("postgresql://someone:secret@db.example/x")
+    assert database.why(problem) == "db.example:5432 does not answer in time"

@@ -164,7 +164,7 @@ CASES = {
         "loyalty_code_waits",
         "1",
         "0",
-        "1 of scope store must wait.",
+        "1 of scope store waited within the last 15 minutes.",
         f'{SERVER}, scope="store"',
         job="loyalty",
         scope="store",
