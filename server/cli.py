@@ -49,7 +49,13 @@ from server.bootstrap import (
 )
 from server.config import Settings, require_known_variables
 from server.domain.clock import now_ms, rfc3339
-from server.domain.errors import DeadlinePassedError, LoyaltyError, StorageUnavailableError
+from server.domain.errors import (
+    AmountBeyondLimitError,
+    DeadlinePassedError,
+    LimitExceededError,
+    LoyaltyError,
+    StorageUnavailableError,
+)
 from server.domain.guessing import Scope, ScopeKind
 from server.domain.keys import Role
 from server.domain.peppers import Peppers, check_of, name_of
@@ -83,7 +89,7 @@ from server.storage.peppers import (
     reseal,
     unknown_among,
 )
-from server.storage.repair import NOT_DERIVED, RepairError, propose, repair
+from server.storage.repair import NOT_DERIVED, RepairError, propose, repair, why_refused
 from server.storage.seal import SealError
 from server.storage.store import Store
 from server.transport.addresses import authority
@@ -268,6 +274,8 @@ def repair_command(
         f"The audit finds {found.problem_count:,} bad rows; "
         f"{len(proposal.mends):,} can be derived again."
     )
+    if proposal.mends and not proposal.left.all_hold:
+        raise CommandError(f"`--apply` would be refused: {why_refused(proposal.left)}.")
     if not apply or not proposal.mends:
         err.print(
             "Nothing was changed. Stop the servers, then `loyalty repair --apply --reason '...'`."
@@ -471,6 +479,10 @@ def adjust_command(
 
     try:
         _run(partial(_with_store, adjust))
+    except (AmountBeyondLimitError, LimitExceededError) as problem:
+        raise CommandError(
+            f"{message_of(problem)}. Nothing was changed: --beyond-limits gives it all the same."
+        ) from None
     except (DeadlinePassedError, StorageUnavailableError):
         again = ("--key", key, "--reason", reason, *more, "--", program_id, loyalty_id, str(points))
         raise CommandError(
@@ -747,20 +759,31 @@ def _print_table(table: Table, empty: str) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    async def until(stop: asyncio.Event) -> None:
-        async with serve(settings) as running:
-            err.print(f"gRPC on {authority(settings.grpc_host, running.grpc_port)}")
-            await stop.wait()
+    # A loop's own handler would wait for the start, and a start waits for the database.
+    signal.signal(signal.SIGTERM, _end_start)
 
-    await _until_signal(until)
+    async with serve(settings) as running:
+        stop = asyncio.Event()
+        _stop_at_signal(stop)
+        err.print(f"gRPC on {authority(settings.grpc_host, running.grpc_port)}")
+        await stop.wait()
+
+
+def _end_start(_number: int, _frame: object) -> None:
+    """End a start that was not finished: nothing is served yet, so nothing need be waited for."""
+    sys.exit(0)
+
+
+def _stop_at_signal(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
 
 
 async def _until_signal(run: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
     """Run something that ends by itself soon after the first SIGINT or SIGTERM."""
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    _stop_at_signal(stop)
     await run(stop)
 
 

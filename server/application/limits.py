@@ -27,7 +27,7 @@ from server.domain.limits import (
     program_scope,
 )
 from server.domain.program import Program
-from server.domain.records import Member
+from server.domain.records import Member, Transaction
 
 R = TypeVar("R")
 
@@ -127,11 +127,17 @@ def _require_pace(limit: Limit, value: int, allowed: int, now_ms: int) -> None:
         raise LimitExceededError(limit.name.value, allowed, max(wait_ms, RETRY_AFTER_MIN_MS))
 
 
-def flag_order(program: Program, key: ApiKey, points: int, transaction_id: str) -> tuple[Flag, ...]:
+def flag_order(
+    program: Program,
+    key: ApiKey,
+    points: int,
+    transaction: Transaction,
+    member: Member | None = None,
+) -> tuple[Flag, ...]:
     """Flag an order that earns more points than one may."""
     if points <= program.limits[_ORDER.name]:
         return ()
-    return (_flag(_ORDER, points, program, key, transaction_id),)
+    return (_flag(_ORDER, points, program, key, transaction, member),)
 
 
 def require_points(
@@ -172,12 +178,12 @@ def count_points(
     member: Member,
     points: int,
     now_ms: int,
-    transaction_id: str = "",
+    transaction: Transaction | None = None,
 ) -> tuple[Flag, ...]:
     """Count points that a member was given, and flag those beyond a limit; see `flag_points`."""
     if points <= 0:
         return ()
-    flags = flag_points(unit, program, key, member, points, now_ms, transaction_id)
+    flags = flag_points(unit, program, key, member, points, now_ms, transaction)
     for limit, scope in _given(key, member):
         unit.count(limit, scope, points, now_ms)
     return flags
@@ -190,13 +196,13 @@ def flag_points(
     member: Member,
     points: int,
     now_ms: int,
-    transaction_id: str = "",
+    transaction: Transaction | None = None,
 ) -> tuple[Flag, ...]:
     """Flag points given to a member beyond a limit, by the order that they are for."""
     if points <= 0:
         return ()
     return tuple(
-        _flag(limit, value, program, key, transaction_id)
+        _flag(limit, value, program, key, transaction, member)
         for limit, scope in _given(key, member)
         if (value := unit.counted(limit, scope, now_ms) + points) > program.limits[limit.name]
     )
@@ -209,8 +215,14 @@ def _given(key: ApiKey | None, member: Member) -> Iterator[tuple[Limit, str]]:
 
 
 def _flag(
-    limit: Limit, value: int, program: Program, key: ApiKey | None, transaction_id: str = ""
+    limit: Limit,
+    value: int,
+    program: Program,
+    key: ApiKey | None,
+    transaction: Transaction | None = None,
+    member: Member | None = None,
 ) -> Flag:
+    """Say all that who voids the order or takes the points back has to name."""
     about: dict[str, Any] = {
         "value": value,
         "allowed": program.limits[limit.name],
@@ -218,6 +230,8 @@ def _flag(
     }
     if key is not None:
         about |= {"key_id": key.key_id, "partner": key.partner}
-    if transaction_id:
-        about["transaction_id"] = transaction_id
+    if transaction is not None:
+        about |= {"transaction_id": transaction.transaction_id, "store_id": transaction.store_id}
+    if member is not None:
+        about["loyalty_id"] = member.loyalty_id
     return Flag(FlagKind.BEYOND_LIMIT, limit.name.value, about)

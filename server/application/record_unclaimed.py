@@ -125,7 +125,7 @@ def record_unclaimed(unit: Unit, command: RecordUnclaimed, now_ms: int) -> Done[
         RecordedUnclaimed(transaction.transaction_id, receipt_code, presentation),
         flags=(
             *offer_flags(program, offers.refused, transaction),
-            *flag_order(program, command.key, points, transaction.transaction_id),
+            *flag_order(program, command.key, points, transaction),
         ),
         stores=frozenset({store.store_id}),
     )

@@ -90,7 +90,7 @@ def update_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Updated] |
     if order.claiming:
         claimed = _claim(unit, review, now_ms)
         flags = flag_order(
-            review.program, order.key, claimed.earned_points, transaction.transaction_id
+            review.program, order.key, claimed.earned_points, transaction, review.member
         )
         flags += count_points(
             unit,
@@ -99,7 +99,7 @@ def update_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Updated] |
             review.member,
             claimed.earned_points,
             now_ms,
-            transaction.transaction_id,
+            transaction,
         )
         return Done(claimed, kept_with=transaction, flags=flags, stores=stores)
     updated = Updated(

@@ -12,7 +12,6 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from server.storage.databases import (
     BUSY_TIMEOUT_S,
-    SHARED_SESSIONS,
     Database,
     UnreachableError,
     is_absent,
@@ -21,11 +20,15 @@ from server.storage.databases import (
 
 
 @contextmanager
-def reading(database: Database) -> Iterator[Connection]:
+def reading(database: Database, *, drafts: bool = False) -> Iterator[Connection]:
     """
     Open a read-only transaction, which sees one state of the whole store until it ends.
 
     It makes nobody wait; meanwhile the log of an embedded database can't be emptied.
+
+    Args:
+        database: What to read.
+        drafts: Whether temporary tables may be made, in which changes are tried.
 
     Raises:
         UnreachableError: The database does not answer, or is none.
@@ -33,11 +36,15 @@ def reading(database: Database) -> Iterator[Connection]:
     require_database(database)
     with _transaction(database, _engine(database, "BEGIN", "REPEATABLE READ")) as connection:
         if database.embedded:
-            connection.exec_driver_sql("PRAGMA query_only = ON")
+            if not drafts:
+                connection.exec_driver_sql("PRAGMA query_only = ON")
         else:
-            connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+            if not drafts:
+                connection.exec_driver_sql("SET TRANSACTION READ ONLY")
             connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
         yield connection
+        if drafts:
+            connection.rollback()
 
 
 @contextmanager
@@ -105,7 +112,7 @@ def _engine(database: Database, begin: str, isolation: str) -> Engine:
             poolclass=pool.NullPool,
             isolation_level=isolation,
             hide_parameters=True,
-            connect_args=SHARED_SESSIONS,
+            creator=database.connect_answering,
         )
     engine = create_engine(
         url,

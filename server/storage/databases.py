@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import selectors
 import sqlite3
+import sys
+import threading
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +17,7 @@ from sqlalchemy import URL, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from server.domain.errors import DeadlinePassedError
 from server.storage import durability, postgresql
 
 BUSY_TIMEOUT_S = 5.0
@@ -20,6 +25,14 @@ LOCK_TIMEOUT_S = 1.0
 """Longer than any peer that works holds a row: who holds one longer is stuck."""
 
 CONNECT_TIMEOUT_S = 3
+"""For each address of the database's; the driver waits 130 s by itself."""
+
+ANSWER_TIMEOUT_S = 5.0
+"""Time for a first answer, the connecting included, where a command or a start looks for one."""
+
+WAIT_TOLD_S = 2.0
+"""Time after which a person at the terminal is told what is waited for."""
+
 NETWORK_TIMEOUT_S = 10
 TRANSACTION_MAX_S = 10
 """
@@ -45,9 +58,13 @@ _ALIVE: dict[str, Any] = {
 }
 """How a connection notices that a database does not answer or is gone."""
 
+POSTGRESQL_PORT = 5432
+
+_LOOK_S = 0.1  # A signal is seen as late.
+
 _DIGEST_SPACE = 0x10A2  # Keeps our locks of codes apart from those of others in the database.
 
-SHARED_SESSIONS = {"prepare_threshold": None}
+SHARED_SESSIONS: dict[str, Any] = {"prepare_threshold": None}
 """Keeps the driver from naming statements: behind a pooler, names are those of others as well."""
 
 
@@ -90,6 +107,55 @@ class Database:
         """Whether it is a SQLite file, which has one writer."""
         return self.url.drivername == "sqlite"
 
+    @property
+    def place(self) -> str:
+        """Where it is, for a person who reads of it: a file, or HOST:PORT."""
+        if self.embedded:
+            return str(self.url.database)
+        hosts = self.url.query.get("host", ())
+        listed = (hosts,) if isinstance(hosts, str) else hosts
+        return (
+            f"{self.url.host}:{self.url.port or POSTGRESQL_PORT}"
+            if self.url.host
+            else ",".join(listed) or "the local socket"
+        )
+
+    def why(self, problem: BaseException) -> str:
+        """Word in one line, with its place, why something could not be had from the database."""
+        if isinstance(
+            problem, TimeoutError | DeadlinePassedError | psycopg.errors.ConnectionTimeout
+        ):
+            return f"{self.place} does not answer in time"
+        said = " ".join(str(problem).split())
+        return f"{self.place}: {type(problem).__name__}{f': {said}' if said else ''}"
+
+    def connect_answering(self) -> psycopg.Connection[Any]:
+        """
+        Open a connection to PostgreSQL over which a first answer has come, within 5 s.
+
+        Whoever accepts a connection need not answer: a process that was stopped, or a pooler
+        whose database is gone.
+
+        Raises:
+            psycopg.OperationalError: No answer came in time.
+        """
+        until_s = time.monotonic() + ANSWER_TIMEOUT_S
+        teller = threading.Timer(WAIT_TOLD_S, _tell_wait, (self.place,))
+        teller.daemon = True
+        teller.start()
+        try:
+            connection = psycopg.connect(
+                self.url.render_as_string(hide_password=False), **_ALIVE, **SHARED_SESSIONS
+            )
+            try:
+                _require_answer(connection, until_s)
+            except BaseException:
+                connection.close()
+                raise
+            return connection
+        finally:
+            teller.cancel()
+
     def sync_url(self) -> URL:
         """URL for SQLAlchemy without asyncio, as migrations use it."""
         return self.url.set(drivername="sqlite" if self.embedded else "postgresql+psycopg")
@@ -123,6 +189,8 @@ class Database:
             UnreachableError: The database does not answer.
         """
         try:
+            if not self.embedded:
+                self.connect_answering().close()
             with closing(self.connect_writer()) as connection:
                 if not self.embedded:
                     postgresql.require_transactions(connection)
@@ -197,6 +265,38 @@ class Database:
             connection.exec_driver_sql("BEGIN")
 
         return engine
+
+
+def _tell_wait(place: str) -> None:
+    sys.stderr.write(f"waiting for the database at {place}\n")
+    sys.stderr.flush()
+
+
+def _require_answer(connection: psycopg.Connection[Any], until_s: float) -> None:
+    """
+    Ask for nothing, and wait for the answer until a moment of the monotonic clock.
+
+    Raises:
+        psycopg.OperationalError: None came, or it was an error.
+    """
+    # By the driver's lowest layer, because the others wait for an answer without end.
+    session = connection.pgconn
+    session.send_query(b"SELECT 1")
+    with selectors.DefaultSelector() as selector:
+        selector.register(session.socket, selectors.EVENT_READ)
+        while True:
+            while not session.is_busy():
+                result = session.get_result()
+                if result is None:
+                    return
+                if result.status == psycopg.pq.ExecStatus.FATAL_ERROR:
+                    said = (result.error_message or b"").decode(errors="replace").strip()
+                    raise psycopg.OperationalError(said)
+            left_s = until_s - time.monotonic()
+            if left_s <= 0:
+                raise psycopg.errors.ConnectionTimeout("no answer to a first query in time")
+            if selector.select(min(left_s, _LOOK_S)):
+                session.consume_input()
 
 
 def lock_digest(connection: Any, digest: bytes) -> bool:

@@ -49,6 +49,7 @@ from server.domain.clock import now_ms
 from server.domain.clock_check import ClockCheck, ClockState
 from server.domain.peppers import Peppers, check_of
 from server.storage.databases import Database, UnreachableError
+from server.storage.paced import Paced
 
 BEAT_S = 0.25
 """Seconds between two beats."""
@@ -147,6 +148,7 @@ class Presence:
         self._peppers = b"".join(check_of(pepper) for pepper in peppers.known)
         self._beat = 1
         self._silent: dict[str, _Silence] = {}
+        self._unheard = Paced()
         self._askers: list[asyncio.Future[Look | None]] = []
         self._asked = asyncio.Event()
         self._connection: psycopg.AsyncConnection[Any] | None = None
@@ -240,9 +242,9 @@ class Presence:
                     await self._forget_the_silent(look)
                     await self._settle()
             except Exception as problem:  # noqa: BLE001 - tried again with the next beat.
-                log.warning(
-                    "database does not answer a beat", reason=f"{type(problem).__name__}: {problem}"
-                )
+                if (told := self._unheard.due()) is not None:
+                    why = self._database.why(problem)
+                    log.warning("database does not answer a beat", reason=why, **told)
                 # Nobody could be heard meanwhile, so nobody was silent.
                 self._silent.clear()
                 await self._disconnect()

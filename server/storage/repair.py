@@ -84,15 +84,17 @@ class Proposal:
     Attributes:
         mends: Rows that can be derived again.
         findings: What the audit finds: before the repair where it is only proposed.
+        left: What it would find after the repair; where anything, the repair is refused.
     """
 
     mends: list[Mend]
     findings: Findings
+    left: Findings
 
 
 def propose(database: Database, report: Report = no_report) -> Proposal:
     """
-    Derive again what can be derived, and tell what differs; changes nothing.
+    Derive again what can be derived, and tell what differs and would be left; changes nothing.
 
     It looks at one state of the store, beside servers that serve.
 
@@ -102,9 +104,17 @@ def propose(database: Database, report: Report = no_report) -> Proposal:
     """
     require_database(database)
     require_current(database)
-    with reading(database) as connection:
+    with reading(database, drafts=True) as connection:
         mends = list(_mends(connection, report))
-        return Proposal(mends, audit_state(connection, report))
+        findings = audit_state(connection, report)
+        if not mends:
+            return Proposal(mends, findings, findings)
+        for name in sorted({mend.table for mend in mends}):
+            # Its name now means this copy, which nobody else sees and which ends with us.
+            connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {name} AS SELECT * FROM {name}")  # noqa: S608 - a name of ours.
+        for mend in mends:
+            _apply(connection, mend)
+        return Proposal(mends, findings, audit_state(connection, report))
 
 
 def repair(database: Database, reason: str, report: Report = no_report) -> Proposal:
@@ -145,11 +155,16 @@ def repair(database: Database, reason: str, report: Report = no_report) -> Propo
         )
         findings = audit_state(connection, report)
         if not findings.all_hold:
-            raise RepairError(
-                f"{findings.problem_count} bad rows would be left, so nothing was changed: "
-                f"{'; '.join(map(str, findings.problems[:_PROBLEMS_TOLD_MAX]))}. {NOT_DERIVED}"
-            )
-    return Proposal(mends, findings)
+            raise RepairError(why_refused(findings))
+    return Proposal(mends, findings, findings)
+
+
+def why_refused(left: Findings) -> str:
+    """Word why a repair that leaves these bad rows is refused, and what to do instead."""
+    return (
+        f"{left.problem_count} bad rows would be left, so nothing was changed: "
+        f"{'; '.join(map(str, left.problems[:_PROBLEMS_TOLD_MAX]))}. {NOT_DERIVED}"
+    )
 
 
 def _mends(connection: Connection, report: Report) -> Iterator[Mend]:

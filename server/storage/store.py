@@ -42,6 +42,7 @@ from server.domain.peppers import Peppers
 from server.domain.program import Catalog
 from server.storage.databases import READERS, Database
 from server.storage.hanging import watch_commits
+from server.storage.paced import Paced
 from server.storage.presence import Presence
 from server.storage.reads import SqlReader
 from server.storage.statements import Statements, dialect_of
@@ -165,6 +166,8 @@ class Store:
         self._batch_max = BATCH_MAX
         self._refused = self._admitted = self._counted_since = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._stale = Paced()
+        self._too_old = Paced()
         self._drained = asyncio.Event()
         self._drained.set()
         self._pepper = pepper
@@ -414,7 +417,9 @@ class Store:
         try:
             await self.refresh_catalog(CATALOG_WAIT_S)
         except Exception as problem:  # noqa: BLE001 - whatever it is, nobody may be let in.
-            log.warning("catalogue too old to let anyone in", reason=type(problem).__name__)
+            if (told := self._too_old.due()) is not None:
+                why = self._database.why(problem)
+                log.warning("catalogue too old to let anyone in", reason=why, **told)
             return False
         return True
 
@@ -431,12 +436,14 @@ class Store:
             if catalog.revision > self.catalog.revision:
                 self.catalog = catalog
 
-    def serves(self) -> bool:
-        """Tell whether calls would be let in now: their keys are known, and the time is."""
+    def refuses(self) -> str | None:
+        """Tell why no call would be let in now; nothing where their keys are known and the time."""
         self._take_up_catalog()
-        return (
-            self._catalog_age_s() <= CATALOG_AGE_MAX_S and self.clock.state is not ClockState.WRONG
-        )
+        if self._catalog_age_s() > CATALOG_AGE_MAX_S:
+            return f"the catalogue is too old: {self._database.place} does not answer"
+        if self.clock.state is ClockState.WRONG:
+            return f"the clock is wrong by {self.clock.offset_ms / 1000} s"
+        return None
 
     async def _look_at_clock(self) -> None:
         """Compare the clock of an embedded database's server with what it can be compared with."""
@@ -454,9 +461,9 @@ class Store:
             try:
                 await self.refresh_catalog()
             except Exception as problem:  # noqa: BLE001 - tried again in a second.
-                log.warning(
-                    "catalogue not refreshed", reason=f"{type(problem).__name__}: {problem}"
-                )
+                if (told := self._stale.due()) is not None:
+                    why = self._database.why(problem)
+                    log.warning("catalogue not refreshed", reason=why, **told)
 
     def _watch_clock(self) -> None:
         before = self.clock.state

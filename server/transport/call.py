@@ -81,8 +81,8 @@ class Storage(Protocol):
     async def is_under_way(self, scope: str, key: str, longest_s: float) -> bool:
         """Tell whether a call with this key is under way on any server, or may be."""
 
-    def serves(self) -> bool:
-        """Tell whether calls would be let in now."""
+    def refuses(self) -> str | None:
+        """Tell why no call would be let in now, if none would."""
 
 
 @dataclass(slots=True)

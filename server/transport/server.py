@@ -187,7 +187,7 @@ class LoyaltyServer:
         )
         await self._server.start()
         await self._health.show((LIVENESS,), serves=True)
-        await self._show_health(serves=self._store.serves())
+        await self._show_health(serves=self._store.refuses() is None)
         self._watching = asyncio.create_task(self._watch_health())
         return bound
 
@@ -206,12 +206,16 @@ class LoyaltyServer:
         """
         while True:
             await asyncio.sleep(HEALTH_S)
-            serves = self._store.serves()
+            reason = self._store.refuses()
+            serves = reason is None
             if serves is not self.serving:
                 if serves:
                     log.warning("serving again")
                 else:
-                    log.error("not serving: the catalogue is too old, or the clock is wrong")
+                    log.error(
+                        "not serving: the catalogue is too old, or the clock is wrong",
+                        reason=reason,
+                    )
                 await self._show_health(serves=serves)
 
     async def stop(self, notice_s: float, grace_s: float) -> None:

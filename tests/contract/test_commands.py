@@ -385,3 +385,16 @@ def test_adjustment_needs_the_pepper(
 
     assert "set LOYALTY_CODE_PEPPER" in capsys.readouterr().err
     assert balances(members, MEMBER) == (100, 0)
+
+
+def test_adjustment_beyond_a_limit_names_the_way(
+    run: Run, members: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who is refused more points than an order may earn reads which option gives them."""
+    assert members
+    arguments = ("adjust", PROGRAM_ID, MEMBER, "1000000", "--reason", "gift")
+    assert run(*arguments) == 1
+    said = capsys.readouterr().err
+    assert "points_per_order" in said
+    assert "--beyond-limits gives it all the same" in said
+    assert run(*arguments, "--beyond-limits") == 0

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import psycopg
 import pytest
+import structlog
 
 from server.application.reads import Reads
 from server.application.under_way import ARRIVAL
@@ -17,7 +18,7 @@ from server.domain.clock import now_ms
 from server.domain.clock_check import ClockState
 from server.domain.errors import ServerClockWrongError, StorageUnavailableError
 from server.domain.peppers import Peppers
-from server.storage import presence
+from server.storage import paced, presence
 from server.storage.alone import OpenElsewhereError, only_server
 from server.storage.copy import copy_store
 from server.storage.databases import Database
@@ -213,6 +214,24 @@ async def test_question_is_open_while_the_database_does_not_answer(
         assert await store.is_under_way(SCOPE, "claim", 5.0)
 
 
+async def test_beats_that_fail_are_told_of_once_a_minute(
+    shared_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four failures a second make one line, which names the address and the cause."""
+    async with _serving(shared_url) as store:
+        monkeypatch.setattr(presence, "_LOOK", "SELECT * FROM nowhere")
+        with structlog.testing.capture_logs() as logs:
+            for _ in range(3):
+                assert await store.is_under_way(SCOPE, "claim", 5.0)
+            monkeypatch.setattr(paced, "LINE_EVERY_S", 0.0)
+            assert await store.is_under_way(SCOPE, "claim", 5.0)
+    first, second = [one for one in logs if one["event"] == "database does not answer a beat"][:2]
+    assert "nowhere" in first["reason"]
+    assert first["reason"].startswith(Database.from_text(shared_url).place)
+    assert "left_out" not in first
+    assert second["left_out"] >= 2
+
+
 async def test_servers_that_agree_serve_and_end_nothing(
     shared_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -225,12 +244,12 @@ async def test_servers_that_agree_serve_and_end_nothing(
         assert first.clock.state is ClockState.WRONG
         with pytest.raises(ServerClockWrongError):
             await first.require_fresh_catalog()
-        assert not first.serves()
+        assert "the clock is wrong by" in (first.refuses() or "")
         async with _serving(shared_url) as second:
             for store in (first, second):
                 await _until(lambda store=store: store.clock.state is ClockState.OTHERS_AGREE)
                 await store.require_fresh_catalog()
-                assert store.serves()
+                assert store.refuses() is None
                 assert not store.clock.may_end
                 assert abs(store.clock.time_ms() - now_ms()) < 60_000
 

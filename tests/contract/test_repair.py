@@ -70,6 +70,7 @@ def test_what_the_transfers_prove_is_mended(
 
     assert {mend.table for mend in proposal.mends} == {table}
     assert not proposal.findings.all_hold
+    assert proposal.left.all_hold
     assert _content(lived_url) == broken
 
     repair(database, REASON)
@@ -167,3 +168,25 @@ def test_command_shows_then_mends(
     assert _command(monkeypatch, "repair", "--apply", "--reason", REASON, "--yes") == 0
     assert "the audit holds" in capsys.readouterr().out
     assert audit(Database.from_text(lived_url)).all_hold
+
+
+def test_preview_tells_of_a_refusal(
+    lived_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What `--apply` would refuse, the preview says already, and why, before anybody stops."""
+    monkeypatch.setenv("LOYALTY_DATABASE_URL", lived_url)
+    execute(lived_url, "UPDATE account SET balance = balance + 5 WHERE kind = 1")
+    execute(lived_url, "UPDATE loyalty_transaction SET status = 3 WHERE status = 2")
+    broken = _content(lived_url)
+
+    assert _command(monkeypatch, "repair") == 1
+
+    told = capsys.readouterr()
+    assert "can be derived again" in told.out
+    assert "`--apply` would be refused: " in told.err
+    assert "restore the last backup whose audit holds" in told.err
+    assert "Stop the servers, then" not in told.err
+    with pytest.raises(RepairError) as refused:
+        repair(Database.from_text(lived_url), REASON)
+    assert str(refused.value) in told.err
+    assert _content(lived_url) == broken

@@ -78,6 +78,8 @@ TURNED_AWAY = {
     f"envoy_cluster_upstream_rq_pending_overflow{{{CLUSTER}}}": "0x180",
     f'envoy_http_downstream_rq_total{{{EDGE}, envoy_http_conn_manager_prefix="edge"}}': "0+100x180",
 }
+FLAGS = f'loyalty_flags_total{{{SERVER}, flag="beyond_limit"'
+LIMITS = f"loyalty_limit_refusals_total{{{SERVER}"
 DISK = 'job="loyalty-database", instance="d", mountpoint="/"'
 DISK_LABELS = {"job": "loyalty-database", "instance": "d", "mountpoint": "/"}
 
@@ -160,11 +162,32 @@ CASES = {
         "50% of the transactions ran again.",
     ),
     "CodesGuessed": share("CODE_NOT_FOUND", 50, 3, "50% of the codes shown are wrong."),
+    "PointsBeyondLimit": Case(
+        {f'{FLAGS}, reason="points_per_order"}}': "0+6x180"},
+        {f'{FLAGS}, reason="points_per_order"}}': "6x180"},
+        "60 orders went beyond a limit within 10 minutes.",
+    ),
+    "LimitReached": Case(
+        {
+            f'{LIMITS}, limit="rows_per_key_day"}}': "0+3x180",
+            f'{FLAGS}, reason="bytes_per_key_day"}}': "0+3x180",
+        },
+        {
+            f'{LIMITS}, limit="rows_per_key_day"}}': "3x180",
+            f'{FLAGS}, reason="bytes_per_key_day"}}': "3x180",
+        },
+        "60 calls met a limit within 10 minutes.",
+    ),
+    "KeyCallsTooOften": Case(
+        {f'{LIMITS}, limit="calls_per_key_second"}}': "0+120x180"},
+        {f'{LIMITS}, limit="calls_per_key_second"}}': "0+30x180"},
+        "2 calls a second are refused.",
+    ),
     "CallersMustWait": gauge(
         "loyalty_code_waits",
         "1",
         "0",
-        "1 of scope store must wait.",
+        "1 of scope store waited within the last 15 minutes.",
         f'{SERVER}, scope="store"',
         job="loyalty",
         scope="store",
