@@ -241,10 +241,7 @@ class Writer:
             committing_ns = monotonic_ns()
             self.committing = time.monotonic(), begun.session
             try:
-                self._commit(connection, unit, begun)
-            except Exception as problem:
-                _keep_unsettled(problem, batch, begun.name)
-                raise
+                self._commit(connection, unit, begun, batch)
             finally:
                 self.committing = None
             committed_ns = monotonic_ns()
@@ -306,14 +303,41 @@ class Writer:
         self.replicated = begun.replicated
         return begun
 
-    def _commit(self, connection: Any, unit: UnitOfWork, begun: Begun) -> None:
-        if begun.name is None:
+    def _commit(
+        self, connection: Any, unit: UnitOfWork, begun: Begun, batch: Sequence[Item]
+    ) -> None:
+        """Write what is left to write and commit, or mark the calls if that is open."""
+        flushed = False
+
+        def flush() -> None:
+            nonlocal flushed
             unit.flush()
-            connection.execute("COMMIT")
-            return
+            flushed = True
+
+        try:
+            if begun.name is None:
+                flush()
+                connection.execute("COMMIT")
+            else:
+                self._commit_named(connection, unit, begun, begun.name, flush)
+        except Exception as problem:
+            # What failed before its COMMIT can't come through any more.
+            if flushed:
+                _keep_unsettled(problem, batch, begun.name)
+            raise
+
+    def _commit_named(
+        self,
+        connection: Any,
+        unit: UnitOfWork,
+        begun: Begun,
+        name: str,
+        flush: Callable[[], None],
+    ) -> None:
+        """Commit a transaction that the database can be asked about by its name."""
         problem: psycopg.OperationalError
         try:
-            if postgresql.commit(connection, begun, unit.flush):
+            if postgresql.commit(connection, begun, flush):
                 return
             problem = psycopg.OperationalError("the commit may be on the primary alone")
         except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
@@ -322,7 +346,7 @@ class Writer:
             # A connection lost here leaves open whether the commit came through.
             problem = lost
         # Who only read may read again: what it saw may be on the primary alone, too.
-        if not unit.changes or not self._came_through(begun.name, unit):
+        if not unit.changes or not self._came_through(name, unit):
             raise problem
 
     def _confirm(self, begun: Begun) -> None:

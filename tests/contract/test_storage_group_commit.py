@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from server.application.reads import Reads
+from server.application.under_way import ARRIVAL
 from server.application.unit import Unit
 from server.domain.errors import MemberNotFoundError, PointsInsufficientError
 from server.domain.ledger import GENESIS, Account, AccountKind, Cause, Origin
 from server.domain.records import Remembered
 from server.storage.databases import Database
 from server.storage.store import Store
+from tests.support.databases import Sqlite, fresh_database
 from tests.support.ledger import audit, count_rows, rows
 from tests.support.programs import PROGRAM_ID, add_member, enroll, put_program
 from tests.support.stores import PEPPER, WatchedDatabase, demo_store, writers_busy
@@ -82,6 +87,10 @@ def _refused_after_writing(unit: Unit, now_ms: int) -> None:
     raise PointsInsufficientError(1, 2)
 
 
+def _writing(unit: Unit, now_ms: int) -> None:
+    add_member(unit, now_ms)
+
+
 def _exploding(_unit: Unit, _now_ms: int) -> None:
     raise ZeroDivisionError
 
@@ -96,6 +105,61 @@ def _breaking_a_constraint(unit: Unit, now_ms: int) -> None:
     nobody = Account(10**9, AccountKind.ADJUSTED, 0, 0, GENESIS)
     nowhere = Account(10**9 + 1, AccountKind.ISSUED, 0, 0, GENESIS)
     unit.post(nobody, nowhere, 5, Origin(Cause.ADJUST, "", "", now_ms, now_ms))
+
+
+class _FullDisk:
+    """A connection whose commit fails once."""
+
+    armed = False
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def execute(self, sql: Any, *values: Any) -> Any:
+        """Run a statement, but not the commit."""
+        if sql == "COMMIT" and _FullDisk.armed:
+            _FullDisk.armed = False
+            raise sqlite3.DatabaseError("disk is full")
+        return self._connection.execute(sql, *values)
+
+
+async def _try_with_a_key(store: Store, work: Callable[[Unit, int], None]) -> bool:
+    """Make a call with a key that fails; answers whether it is still under way then."""
+    arrival = store.under_way.enter("demo/till", "key")
+    token = ARRIVAL.set(arrival)
+    try:
+        call = store.write(work, reads=Reads(remembered=(("demo/till", "key"),)))
+        (outcome,) = await asyncio.gather(call, return_exceptions=True)
+        assert isinstance(outcome, Exception)
+    finally:
+        ARRIVAL.reset(token)
+        arrival.release()
+    return await store.is_under_way("demo/till", "key", 0.0)
+
+
+async def test_call_that_failed_before_its_commit_is_under_way_no_more(database_url: str) -> None:
+    """Its caller need not wait for the next write to hear that it was never seen."""
+    async with demo_store(database_url) as store:
+        assert not await _try_with_a_key(store, _breaking_a_constraint)
+        assert not await _try_with_a_key(store, _exploding_after_writing)
+
+
+async def test_call_whose_commit_failed_is_under_way_until_another_took_its_place(
+    sqlite: Sqlite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On SQLite what is in the log may be found by the next start, until it is written over."""
+    connect = Database.connect_writer
+    monkeypatch.setattr(Database, "connect_writer", lambda self: _FullDisk(connect(self)))
+    with fresh_database(sqlite) as url:
+        async with demo_store(url) as store:
+            _FullDisk.armed = True
+            assert await _try_with_a_key(store, _writing)
+            assert not _FullDisk.armed
+            await enroll(store)
+            assert not await store.is_under_way("demo/till", "key", 0.0)
 
 
 @pytest.mark.parametrize(
