@@ -36,6 +36,8 @@ IDLE = 3000
 OPEN_MIN = 2000
 """More calls than the server and Envoy's breakers let under way."""
 
+STREAMS = 40
+
 CLOSE = "connection: close"
 KEY = f"x-api-key: {ADMIN_KEY}"
 
@@ -581,13 +583,16 @@ async def open_streams_keep_nobody_out(edge: Edge) -> None:
     """Whoever announces a long call, or asks about health, and stays silent, takes no places."""
     client = HttpClient(HOME, edge.port)
     writers = []
+    total = "http.edge.downstream_rq_total"
+    before = await stat(edge.front.envoy, total)
     try:
         for path in ("/grpc.health.v1.Health/Check", "/loyalty.v1.IdentifyService/Identify"):
-            writers += [await _open_streams(edge, path) for _ in range(12)]
+            writers += [await _open_streams(edge, path) for _ in range(OPEN_MIN // 2 // STREAMS)]
         async with asyncio.timeout(10):
-            name = "http.edge.downstream_rq_active"
-            while await stat(edge.front.envoy, name) < OPEN_MIN:  # noqa: ASYNC110 - is elsewhere.
+            while await stat(edge.front.envoy, total) < before + OPEN_MIN:  # noqa: ASYNC110 - is elsewhere.
                 await asyncio.sleep(0.05)
+        # They may hold 24 MiB of an address, which is 16 or 80 KiB each.
+        assert await stat(edge.front.envoy, "http.edge.downstream_rq_active") < OPEN_MIN
         for _ in range(20):
             answer = await client.request("GET", MEMBER, None, {"x-api-key": ADMIN_KEY})
             assert answer.status == 200, answer
@@ -610,7 +615,7 @@ async def _open_streams(edge: Edge, path: str) -> asyncio.StreamWriter:
     block = b"".join(http2.literal(name, value) for name, value in fields.items())
     _, writer = await asyncio.open_connection(HOME, edge.port)
     writer.write(PREFACE)
-    for stream in range(1, 200, 2):
+    for stream in range(1, 2 * STREAMS, 2):
         writer.write(http2.frame(http2.HEADERS, http2.END_HEADERS, stream, block))
     await writer.drain()
     return writer

@@ -56,9 +56,9 @@ class Setting:
 SETTINGS = (
     Setting("admin on loopback", "admin/address/socket_address/address", "127.0.0.1", "127.0.0.2"),
     Setting(
-        "listener buffer takes a body of 512 KiB, quoted",
+        "so much of a connection is read in a turn",
         "listener/per_connection_buffer_limit_bytes",
-        786432,
+        65536,
     ),
     Setting("cluster buffer", "cluster/per_connection_buffer_limit_bytes", 524288),
     Setting("largest request body", f"{TRANSCODER}/max_request_body_size", 786432),
@@ -102,7 +102,7 @@ SETTINGS = (
         "1s",
     ),
     Setting("time to connect to the server", "cluster/connect_timeout", "1s"),
-    Setting("streams", f"{MANAGER}/http2_protocol_options/max_concurrent_streams", 100),
+    Setting("streams", f"{MANAGER}/http2_protocol_options/max_concurrent_streams", 40),
     Setting("stream window", f"{MANAGER}/http2_protocol_options/initial_stream_window_size", 65536),
     Setting(
         "connection window",
@@ -259,9 +259,7 @@ SETTINGS = (
         "nor an authorization", f"{ROUTES}/5/match/headers/1/name", "authorization", "x-other-key"
     ),
     Setting("the gate stands before what is kept", GATE, "loyalty.gate", "loyalty.other"),
-    Setting(
-        "and before what is counted", WHOLE_GATE, "loyalty.gate.whole", "loyalty.other"
-    ),
+    Setting("and before what is counted", WHOLE_GATE, "loyalty.gate.whole", "loyalty.other"),
     Setting(
         "what the gate tells reaches no server",
         f"{ROUTES[: ROUTES.rindex('/')]}/request_headers_to_remove",
