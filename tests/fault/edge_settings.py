@@ -16,12 +16,11 @@ UPSTREAM = (
     "cluster/typed_extension_protocol_options/"
     "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 )
-NOT_WAITED_FOR = {
-    "envoy.filters.http.buffer": {
-        "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig",
-        "disabled": True,
-    }
+SWITCHED_OFF = {
+    "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig",
+    "disabled": True,
 }
+NOT_WAITED_FOR = {"envoy.filters.http.buffer": SWITCHED_OFF}
 GATE = f"{MANAGER}/http_filters/1/name"
 WHOLE_GATE = f"{MANAGER}/http_filters/3/name"
 CALLS = f"{ROUTES}/8"
@@ -299,8 +298,11 @@ SETTINGS = (
     ),
     Setting(
         "nor a browser's question",
-        f"{ROUTES}/4/typed_per_filter_config/envoy.filters.http.local_ratelimit/disabled",
-        value=True,
+        f"{ROUTES}/4/typed_per_filter_config",
+        {
+            f"envoy.filters.http.{name}": SWITCHED_OFF
+            for name in ("buffer", "adaptive_concurrency", "local_ratelimit")
+        },
     ),
     Setting(
         "a connection has one call answered in a turn",
@@ -309,24 +311,6 @@ SETTINGS = (
         100,
     ),
     Setting("how often memory is looked at", "overload_manager/refresh_interval", "0.100s", "1s"),
-    Setting(
-        "short of memory, connections with much to say end",
-        "overload_manager/loadshed_points/0/name",
-        "envoy.load_shed_points.http2_server_go_away_and_close_on_dispatch",
-        "envoy.load_shed_points.http2_server_go_away_on_dispatch",
-    ),
-    Setting(
-        "from six tenths on",
-        "overload_manager/loadshed_points/0/triggers/0/scaled/scaling_threshold",
-        0.6,
-        0.9,
-    ),
-    Setting(
-        "all of them at nineteen twentieths",
-        "overload_manager/loadshed_points/0/triggers/0/scaled/saturation_threshold",
-        0.95,
-        0.99,
-    ),
     Setting(
         "no panic: without a healthy server none is asked",
         "cluster/common_lb_config/healthy_panic_threshold",
