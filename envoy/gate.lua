@@ -1,8 +1,12 @@
--- The gate: stands where a call has come as a whole, before anything is counted or parsed. It lets
--- nobody in who brings no key, over gRPC nothing but one whole message, and of the callers whose key
--- has never worked here only some a second while wrong keys come. See README.md.
+-- The gate, which stands twice. Before the buffer ("callers") it lets nobody in who brings no key, of
+-- the callers whose key has never worked here only some a second while wrong keys come, and only so
+-- many whose call is not done. After the buffer ("calls"), where a call has come as a whole, it lets
+-- over gRPC nothing through but one whole message, and of large bodies only some a second. See
+-- README.md.
 --
--- What it remembers is a worker's own, and lost when Envoy ends.
+-- What it remembers is a worker's own, each of the two its own, and lost when Envoy ends.
+
+local STAGE = ...
 
 local OPEN = { -- Paths that need no key.
   ["/grpc.health.v1.Health/Check"] = true,
@@ -13,7 +17,15 @@ local STREAMS = { -- Their routes bound them; they have no whole message to wait
   ["/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"] = true,
 }
 local PREFIX = 5 -- One byte that tells whether the message is compressed, four its length.
-local CALLER = "loyalty.gate" -- dynamic metadata: who called, for the response side
+local CALL = "loyalty.gate" -- dynamic metadata: who called, for the response side
+
+-- Headers from the first gate to what follows; the server never sees them, and never a caller's own.
+local CALLER, STRANGER = "loyalty-caller", "loyalty-stranger"
+
+local KEY_MAX = 256 -- Bytes of a header with a key; ours have 35.
+local HEADERS = 16384 -- Bytes that a call may take besides its body.
+local UNTOLD = 65536 -- Bytes of a stranger's body whose length he does not tell; his route sees to it.
+local CALL_S = 6 -- A call is whole, or refused, after 5 s; its end is not seen if its caller reset it.
 
 local REMEMBERED_MAX = 10000 -- keys, and addresses; the oldest go first
 local LARGE = 65536 -- Bytes of a body; no order of an ordinary visit comes near.
@@ -24,9 +36,6 @@ local bit = require("bit")
 local function new_memory()
   local new, old, count = {}, {}, 0
   local memory = {}
-  function memory.get(name)
-    return new[name] or old[name]
-  end
   function memory.put(name, value)
     if new[name] == nil then
       count = count + 1
@@ -35,6 +44,14 @@ local function new_memory()
       end
     end
     new[name] = value
+  end
+  function memory.get(name)
+    local value = new[name]
+    if value == nil and old[name] ~= nil then
+      value = old[name]
+      memory.put(name, value)
+    end
+    return value
   end
   function memory.forget(name)
     new[name], old[name] = nil, nil
@@ -63,37 +80,49 @@ local function new_limit(burst, a_second)
   return limit
 end
 
+-- Bytes of calls that are not done, for each name. Who resets a call is believed CALL_S later.
+local function new_holding(most)
+  local memory = new_memory()
+  local holding = {}
+  function holding.is_reached(name, bytes, now)
+    local sum = bytes
+    for second, amount in pairs(memory.get(name) or {}) do
+      if now - second < CALL_S then
+        sum = sum + amount
+      end
+    end
+    return sum > most
+  end
+  function holding.add(name, bytes, began, now)
+    local found = memory.get(name) or {}
+    for second in pairs(found) do
+      if now - second >= CALL_S then
+        found[second] = nil
+      end
+    end
+    if now - began < CALL_S then
+      found[began] = (found[began] or 0) + bytes
+    end
+    memory.put(name, found)
+  end
+  return holding
+end
+
 local known = new_memory() -- digests of keys that have worked
 -- Calls of strangers that were refused for their key or their form: of an address, and of all.
 local wrong, all_wrong = new_limit(200, 100), new_limit(400, 200)
+-- Calls under way: of an address that has no known key and of all strangers, of a known key.
+local held, all_held = new_holding(25165824), new_holding(201326592)
+local held_by_key = new_holding(134217728)
 -- Bytes of large bodies: of a key that is known or an address that has none, and of all strangers.
 -- To read one takes the worker up to 25 ms.
 local large, all_large = new_limit(16777216, 4194304), new_limit(33554432, 8388608)
 local ALL = "all"
 
-local function must_wait(caller, address, bytes, now)
-  if bytes > LARGE and large.is_reached(known.get(caller) and caller or address, now) then
-    return true
-  end
-  return not known.get(caller)
-    and (
-      wrong.is_reached(address, now)
-      or all_wrong.is_reached(ALL, now)
-      or bytes > LARGE and all_large.is_reached(ALL, now)
-    )
-end
-
-local function count_large(caller, address, bytes, now)
-  large.add(known.get(caller) and caller or address, bytes, now)
-  if not known.get(caller) then
-    all_large.add(ALL, bytes, now)
-  end
-end
-
 -- 32 bits of a key: enough to know it again, and of no use to anybody who finds them (FNV-1a).
 local function digest(key)
   local hash = bit.tobit(2166136261)
-  for position = 1, math.min(#key, 256) do
+  for position = 1, #key do
     hash = bit.bxor(hash, key:byte(position))
     hash = bit.tobit(
       hash + bit.lshift(hash, 1) + bit.lshift(hash, 4) + bit.lshift(hash, 7) + bit.lshift(hash, 8) + bit.lshift(hash, 24)
@@ -121,51 +150,98 @@ local function is_one_message(buffer)
   return ((a * 256 + b) * 256 + c) * 256 + d == length - PREFIX
 end
 
--- A header that is there and not blank.
+-- What is in a header that is there, not blank, and no longer than a key can be.
 local function given(headers, name)
   local value = headers:get(name)
-  return value and value:find("%S") and value
+  return value and #value <= KEY_MAX and value:find("%S") and value
 end
 
-function envoy_on_request(handle)
+local function refuse(handle, status)
+  handle:respond({ [":status"] = status }, "")
+end
+
+-- Takes a call's bytes into account, or none for want of room.
+local function hold(caller, address, bytes, now)
+  if caller then
+    if held_by_key.is_reached(caller, bytes, now) then
+      return false
+    end
+    held_by_key.add(caller, bytes, now, now)
+  else
+    if held.is_reached(address, bytes, now) or all_held.is_reached(ALL, bytes, now) then
+      return false
+    end
+    held.add(address, bytes, now, now)
+    all_held.add(ALL, bytes, now, now)
+  end
+  return true
+end
+
+local function release(caller, address, bytes, began, now)
+  if caller then
+    held_by_key.add(caller, -bytes, began, now)
+  else
+    held.add(address, -bytes, began, now)
+    all_held.add(ALL, -bytes, began, now)
+  end
+end
+
+local function let_caller_in(handle)
   local headers = handle:headers()
+  headers:remove(CALLER)
+  headers:remove(STRANGER)
   local path = headers:get(":path") or ""
   if STREAMS[path] then
     return
   end
-  local grpc = is_grpc(headers:get("content-type") or "")
-  local key = given(headers, "x-api-key") or given(headers, "authorization")
-  if key then
-    local caller, address = digest(key), network(headers:get("x-envoy-external-address") or "")
-    -- The buffer before us has counted a body whose length was not announced.
-    local bytes, now = tonumber(headers:get("content-length") or 0) or 0, os.time()
-    if must_wait(caller, address, bytes, now) then
-      handle:respond({ [":status"] = "429" }, "")
-      return
+  -- What succeeds with any key proves none.
+  local key = not OPEN[path] and (given(headers, "x-api-key") or given(headers, "authorization"))
+  if not key and not OPEN[path] then
+    -- A browser asks without a key whether it may call; the JSON door says no.
+    if is_grpc(headers:get("content-type") or "") or headers:get(":method") ~= "OPTIONS" then
+      refuse(handle, "401")
     end
-    if bytes > LARGE then
-      count_large(caller, address, bytes, now)
-    end
-    if not OPEN[path] then -- What succeeds with any key proves none.
-      handle:streamInfo():dynamicMetadata():set(CALLER, "call", caller .. " " .. address)
-    end
-  -- A browser asks without a key whether it may call; the JSON door says no.
-  elseif not OPEN[path] and (grpc or headers:get(":method") ~= "OPTIONS") then
-    handle:respond({ [":status"] = "401" }, "")
     return
   end
-  if grpc and not is_one_message(handle:body()) then
-    handle:respond({ [":status"] = "400" }, "")
+  local address, now = network(headers:get("x-envoy-external-address") or ""), os.time()
+  local caller = key and digest(key)
+  local trusted = caller and known.get(caller) and caller
+  if caller and not trusted and (wrong.is_reached(address, now) or all_wrong.is_reached(ALL, now)) then
+    refuse(handle, "429")
+    return
+  end
+  local told = tonumber(headers:get("content-length") or "")
+  local bytes = HEADERS + (told or UNTOLD)
+  if not hold(trusted, address, bytes, now) then
+    refuse(handle, "429")
+    return
+  end
+  local call = ("%s %s %d %d %s"):format(caller or "-", trusted or "-", bytes, now, address)
+  handle:streamInfo():dynamicMetadata():set(CALL, "call", call)
+  if caller then
+    headers:add(CALLER, tostring(caller))
+    if not trusted then
+      headers:add(STRANGER, address)
+      if not told then
+        handle:clearRouteCache() -- To the route for bodies of unknown length.
+      end
+    end
   end
 end
 
-function envoy_on_response(handle)
-  local kept = handle:streamInfo():dynamicMetadata():get(CALLER)
+local function note_outcome(handle)
+  local kept = handle:streamInfo():dynamicMetadata():get(CALL)
   if not kept then
     return
   end
-  local caller, address = kept.call:match("^(%S+) (.*)$")
+  local caller, trusted, bytes, began, address =
+    kept.call:match("^(%S+) (%S+) (%d+) (%d+) (.*)$")
+  local now = os.time()
   caller = tonumber(caller)
+  release(tonumber(trusted), address, tonumber(bytes), tonumber(began), now)
+  if not caller then
+    return
+  end
   local headers = handle:headers()
   local status, grpc_status = headers:get(":status"), headers:get("grpc-status")
   local unknown = status == "401" or grpc_status == "16"
@@ -175,7 +251,37 @@ function envoy_on_response(handle)
   if status == "200" and (grpc_status or "0") == "0" then
     known.put(caller, true)
   elseif (unknown or status == "400" or grpc_status == "3") and not known.get(caller) then
-    wrong.add(address, 1, os.time())
-    all_wrong.add(ALL, 1, os.time())
+    wrong.add(address, 1, now)
+    all_wrong.add(ALL, 1, now)
   end
+end
+
+local function let_call_through(handle)
+  local headers = handle:headers()
+  if STREAMS[headers:get(":path") or ""] then
+    return
+  end
+  -- The buffer before us has counted a body whose length was not announced.
+  local bytes = tonumber(headers:get("content-length") or 0) or 0
+  if bytes > LARGE then
+    local stranger, now = headers:get(STRANGER), os.time()
+    local name = stranger or headers:get(CALLER) or ""
+    if large.is_reached(name, now) or stranger and all_large.is_reached(ALL, now) then
+      refuse(handle, "429")
+      return
+    end
+    large.add(name, bytes, now)
+    if stranger then
+      all_large.add(ALL, bytes, now)
+    end
+  end
+  if is_grpc(headers:get("content-type") or "") and not is_one_message(handle:body()) then
+    refuse(handle, "400")
+  end
+end
+
+if STAGE == "callers" then
+  envoy_on_request, envoy_on_response = let_caller_in, note_outcome
+else
+  envoy_on_request = let_call_through
 end

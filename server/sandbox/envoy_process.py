@@ -174,7 +174,10 @@ class EnvoyProcess:
         manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
         filters = {part["name"]: part["typed_config"] for part in manager["http_filters"]}
         gate = ROOT / "envoy" / "gate.lua"
-        filters["loyalty.gate"]["default_source_code"]["inline_string"] = f"dofile({_lua(gate)})"
+        for name, stage in (("loyalty.gate", "callers"), ("loyalty.gate.whole", "calls")):
+            filters[name]["default_source_code"]["inline_string"] = (
+                f'assert(loadfile({_lua(gate)}))("{stage}")'
+            )
         door, schema = ROOT / "envoy" / "json_door.lua", ROOT / "generated" / "json_requests.lua"
         filters["envoy.filters.http.lua"]["default_source_code"]["inline_string"] = (
             f"assert(loadfile({_lua(door)}))(dofile({_lua(schema)}))"

@@ -12,7 +12,8 @@ from grpc_health.v1 import health_pb2
 
 from loyalty.v1 import member_service_pb2
 from server.sandbox.fixed_codes import FARHAN
-from tests.support.edge_parts import script_errors
+from tests.support import http2
+from tests.support.edge_parts import rates_of, script_errors
 from tests.support.server import ADMIN_KEY, Caller, Front, open_channel, refusal_of, run_front
 
 MEMBER = f"/loyalty/members/{FARHAN}"
@@ -20,6 +21,10 @@ GET_MEMBER = "/loyalty.v1.MemberService/GetMember"
 ASKED = member_service_pb2.GetMemberRequest(loyalty_id=FARHAN).SerializeToString()
 WRONG = 220
 """More wrong keys than one address may show at once."""
+
+HALF_CALLS, HALF_BYTES = 60, 500_000
+WHOLE_CALLS, WHOLE_BYTES = 400, 60_000
+"""More than an address may have under way of strangers."""
 
 
 @pytest.mark.parametrize(
@@ -117,3 +122,86 @@ async def test_wrong_keys_make_strangers_wait_and_nobody_else(tmp_path: Path) ->
             assert (await refusal_of(call)).reason in {"SERVER_BUSY", "API_KEY_INVALID"}
             await known.members.GetMember(request, metadata=known.metadata())
         assert script_errors(front.envoy) == []
+
+
+@pytest.mark.parametrize(("name", "start"), [("x-api-key", ""), ("authorization", "Bearer ")])
+async def test_what_is_longer_than_a_key_is_none(front: Front, name: str, start: str) -> None:
+    """A key that nobody could have is not kept, counted, or asked about."""
+    longer = await front.http.request("GET", MEMBER, None, {name: start.ljust(257, "k")})
+    assert longer.status == 401
+    assert "required" in longer.json()["message"]
+    asked = await front.http.request("GET", MEMBER, None, {name: start.ljust(256, "k")})
+    assert (asked.status, asked.json()["message"]) == (401, "The API key is not valid here")
+
+
+async def test_a_first_call_may_be_large_if_it_says_so(tmp_path: Path) -> None:
+    """What a stranger does not announce is read up to 64 KiB, and a known key's up to 512 KiB."""
+    body = f'{{"identifier":"{FARHAN}"}}'.encode()
+    headers = {"x-api-key": ADMIN_KEY, "content-type": "application/json"}
+    async with run_front(tmp_path) as front:
+        port = front.envoy.http_port
+
+        async def identify(size: int, *, announced: bool) -> bytes:
+            call = await http2.post(
+                port, "/loyalty/identify", body.ljust(size), headers, announced=announced
+            )
+            return call.body
+
+        assert b"PayloadTooLarge" in await identify(65537, announced=False)
+        # It lacks a vendor: the server, or the transcoder, has read it.
+        assert b"is required" in await identify(500, announced=False)
+        assert b"PayloadTooLarge" not in await identify(524288, announced=True)
+        assert (await front.get(MEMBER)).status == 200
+        assert b"PayloadTooLarge" not in await identify(524288, announced=False)
+        assert script_errors(front.envoy) == []
+
+
+async def test_strangers_hold_little_and_nobody_else_waits(tmp_path: Path) -> None:
+    """Half calls of an address are taken up to a bound; what is known, and what is done, is not."""
+    half = (
+        f"POST /loyalty/identify HTTP/1.1\r\nhost: x\r\nx-api-key: stranger\r\n"
+        f"content-length: {HALF_BYTES}\r\n\r\n"
+    ).encode()
+    async with run_front(tmp_path) as front:
+        assert (await front.get(MEMBER)).status == 200
+        held = [
+            await asyncio.open_connection("127.0.0.1", front.envoy.http_port)
+            for _ in range(HALF_CALLS)
+        ]
+        for _, writer in held:
+            writer.write(half)
+        refused = [asyncio.create_task(reader.readline()) for reader, _ in held]
+        done, _ = await asyncio.wait(refused, return_when=asyncio.FIRST_COMPLETED, timeout=10)
+        assert {task.result().split()[1] for task in done} == {b"429"}
+        assert (await front.get(MEMBER, "stranger")).status in {401, 429}
+        assert (await front.get(MEMBER)).status == 200
+        for _, writer in held:
+            writer.close()
+        await asyncio.gather(*refused, return_exceptions=True)
+        assert script_errors(front.envoy) == []
+
+
+async def test_many_strangers_whose_calls_are_done_hold_nothing(tmp_path: Path) -> None:
+    """What was answered makes room: calls one after another are never refused for it."""
+    async with run_front(tmp_path) as front:
+        for number in range(WHOLE_CALLS):
+            body = b"{}".ljust(WHOLE_BYTES)
+            answer = await front.http.request("OPTIONS", MEMBER, body, {"x-api-key": "stranger"})
+            assert answer.status == 405, number
+
+
+async def test_what_needs_no_key_spends_nothing_of_the_tills(tmp_path: Path) -> None:
+    """A browser's questions and those about health leave an address all of its calls."""
+    async with run_front(tmp_path, adapt=_let_an_address_call_twice) as front:
+        async with open_channel(f"127.0.0.1:{front.envoy.http_port}") as channel:
+            check = channel.unary_unary("/grpc.health.v1.Health/Check", None, None)
+            for _ in range(3):
+                await check(b"", timeout=10)
+                asked = await front.http.request("OPTIONS", MEMBER, None, {})
+                assert asked.status == 405
+        assert [(await front.get(MEMBER)).status for _ in range(3)] == [200, 200, 429]
+
+
+def _let_an_address_call_twice(config: dict[str, Any]) -> None:
+    bucket = rates_of(config)["descriptors"][0]["token_bucket"]
+    bucket |= {"max_tokens": 2, "tokens_per_fill": 1, "fill_interval": "3600s"}

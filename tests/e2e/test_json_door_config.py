@@ -76,7 +76,7 @@ def test_the_lua_filter_stands_before_the_transcoder(manager: dict[str, Any]) ->
     """gRPC-Web becomes gRPC first, and the filter words what the transcoder refuses."""
     names = [part["name"].rpartition(".")[2] for part in manager["http_filters"]]
     assert names == [
-        *("grpc_web", "buffer", "gate", "local_ratelimit", "adaptive_concurrency"),
+        *("grpc_web", "gate", "buffer", "whole", "local_ratelimit", "adaptive_concurrency"),
         *("lua", "grpc_json_transcoder", "router"),
     ]
 
@@ -192,7 +192,8 @@ def test_each_gives_up_before_the_one_that_waits_for_it(manager: dict[str, Any])
     """The server is heard before Envoy gives up, and Envoy while a till still listens."""
     (host,) = manager["route_config"]["virtual_hosts"]
     routes = [part["route"] for part in host["routes"] if "retry_policy" in part.get("route", {})]
-    assert len(routes) == 1
+    assert len(routes) == 2
+    assert routes[0] == routes[1]
     for route in routes:
         assert DEADLINE_MAX_S < float(route["timeout"].removesuffix("s")) <= PATIENCE_S
 

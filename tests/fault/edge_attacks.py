@@ -36,6 +36,8 @@ IDLE = 3000
 OPEN_MIN = 2000
 """More calls than the server and Envoy's breakers let under way."""
 
+STREAMS = 40
+
 CLOSE = "connection: close"
 KEY = f"x-api-key: {ADMIN_KEY}"
 
@@ -158,6 +160,7 @@ async def admin_changes_nothing(edge: Edge) -> None:
         "envoy.resource_limits.listener.edge.connection_limit": "40000",
         "overload.premature_reset_total_stream_count": "500",
         "overload.premature_reset_min_stream_lifetime_seconds": "1",
+        "http.max_requests_per_io_cycle": "1",
     }
 
 
@@ -201,6 +204,8 @@ async def large_basket_enters(edge: Edge) -> None:
 
 async def larger_body_is_413(edge: Edge) -> None:
     """One byte too many is 413 in the caller's dialect, announced, or found out while it comes."""
+    # A key that has never worked has 64 KiB without telling, and then may not hear why.
+    assert (await get(edge.port)).status == 200
     body = "{}".ljust(MESSAGE_BYTES_MAX + 1)
     chunk = f"{len(body):x}\r\n{body}\r\n0\r\n\r\n"
 
@@ -243,7 +248,7 @@ async def bodies_over_http2(edge: Edge) -> None:
 
 
 async def headers_are_limited(edge: Edge) -> None:
-    """100 headers and 32 KiB of them are enough; an underscore hides no header from a check."""
+    """100 headers and 8 KiB of them are enough; an underscore hides no header from a check."""
 
     async def refused(status: int, *lines: str) -> None:
         answer = await edge.send(head(f"GET {MEMBER} HTTP/1.1", "host: x", CLOSE, *lines))
@@ -252,7 +257,7 @@ async def headers_are_limited(edge: Edge) -> None:
 
     await asyncio.gather(
         refused(431, *(f"x-{number}: y" for number in range(110))),
-        refused(431, f"x-long: {'y' * 40_000}"),
+        refused(431, f"x-long: {'y' * 10_000}"),
         refused(400, "x_api_key: forged"),
     )
 
@@ -372,7 +377,7 @@ async def what_was_cut_off_is_not_sent_again(edge: Edge) -> None:
 def _rates(config: dict[str, Any]) -> Any:
     listener = config["static_resources"]["listeners"][0]
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
-    return manager["http_filters"][3]["typed_config"]
+    return manager["http_filters"][4]["typed_config"]
 
 
 def _breaker(config: dict[str, Any]) -> Any:
@@ -569,7 +574,7 @@ async def long_texts_hold_up_nobody(edge: Edge) -> None:
         ("/loyalty/identify", f'{{"posVendor":{{"terminal":{digits}x}}}}'),
         ("/loyalty/identify", f'{{"identifier":{digits}x}}'),
         ("/loyalty/identify", f'{{"a":"{line}",\n"b":}}'),
-        (f"/loyalty/identify?{line[:30_000]}", "{"),
+        (f"/loyalty/identify?{line[:7_000]}", "{"),
     ):
         async with asyncio.timeout(10):
             answer = await client.request("POST", path, body, headers)
@@ -580,13 +585,16 @@ async def open_streams_keep_nobody_out(edge: Edge) -> None:
     """Whoever announces a long call, or asks about health, and stays silent, takes no places."""
     client = HttpClient(HOME, edge.port)
     writers = []
+    total = "http.edge.downstream_rq_total"
+    before = await stat(edge.front.envoy, total)
     try:
         for path in ("/grpc.health.v1.Health/Check", "/loyalty.v1.IdentifyService/Identify"):
-            writers += [await _open_streams(edge, path) for _ in range(12)]
+            writers += [await _open_streams(edge, path) for _ in range(OPEN_MIN // 2 // STREAMS)]
         async with asyncio.timeout(10):
-            name = "http.edge.downstream_rq_active"
-            while await stat(edge.front.envoy, name) < OPEN_MIN:  # noqa: ASYNC110 - is elsewhere.
+            while await stat(edge.front.envoy, total) < before + OPEN_MIN:  # noqa: ASYNC110 - is elsewhere.
                 await asyncio.sleep(0.05)
+        # They may hold 24 MiB of an address, which is 16 or 80 KiB each.
+        assert await stat(edge.front.envoy, "http.edge.downstream_rq_active") < OPEN_MIN
         for _ in range(20):
             answer = await client.request("GET", MEMBER, None, {"x-api-key": ADMIN_KEY})
             assert answer.status == 200, answer
@@ -609,7 +617,7 @@ async def _open_streams(edge: Edge, path: str) -> asyncio.StreamWriter:
     block = b"".join(http2.literal(name, value) for name, value in fields.items())
     _, writer = await asyncio.open_connection(HOME, edge.port)
     writer.write(PREFACE)
-    for stream in range(1, 200, 2):
+    for stream in range(1, 2 * STREAMS, 2):
         writer.write(http2.frame(http2.HEADERS, http2.END_HEADERS, stream, block))
     await writer.drain()
     return writer

@@ -6,24 +6,25 @@ from dataclasses import dataclass
 from typing import Any
 
 MANAGER = "listener/filter_chains/0/filters/0/typed_config"
-WHOLE = f"{MANAGER}/http_filters/1/typed_config"
-RATES = f"{MANAGER}/http_filters/3/typed_config"
-BUSY = f"{MANAGER}/http_filters/4/typed_config"
+WHOLE = f"{MANAGER}/http_filters/2/typed_config"
+RATES = f"{MANAGER}/http_filters/4/typed_config"
+BUSY = f"{MANAGER}/http_filters/5/typed_config"
 LIMIT = f"{BUSY}/gradient_controller_config"
-TRANSCODER = f"{MANAGER}/http_filters/6/typed_config"
+TRANSCODER = f"{MANAGER}/http_filters/7/typed_config"
 ROUTES = f"{MANAGER}/route_config/virtual_hosts/0/routes"
 UPSTREAM = (
     "cluster/typed_extension_protocol_options/"
     "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 )
-NOT_WAITED_FOR = {
-    "envoy.filters.http.buffer": {
-        "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig",
-        "disabled": True,
-    }
+SWITCHED_OFF = {
+    "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig",
+    "disabled": True,
 }
-GATE = f"{MANAGER}/http_filters/2/name"
-CALLS = f"{ROUTES}/6"
+NOT_WAITED_FOR = {"envoy.filters.http.buffer": SWITCHED_OFF}
+GATE = f"{MANAGER}/http_filters/1/name"
+WHOLE_GATE = f"{MANAGER}/http_filters/3/name"
+CALLS = f"{ROUTES}/8"
+KEYLESS_RATE = f"{ROUTES}/0/typed_per_filter_config/envoy.filters.http.local_ratelimit"
 BREAKERS = "cluster/circuit_breakers/thresholds/0"
 STREAM_BREAKERS = "cluster/circuit_breakers/thresholds/1"
 MONITORS = "overload_manager/resource_monitors"
@@ -54,9 +55,9 @@ class Setting:
 SETTINGS = (
     Setting("admin on loopback", "admin/address/socket_address/address", "127.0.0.1", "127.0.0.2"),
     Setting(
-        "listener buffer takes a body of 512 KiB, quoted",
+        "so much of a connection is read in a turn",
         "listener/per_connection_buffer_limit_bytes",
-        786432,
+        65536,
     ),
     Setting("cluster buffer", "cluster/per_connection_buffer_limit_bytes", 524288),
     Setting("largest request body", f"{TRANSCODER}/max_request_body_size", 786432),
@@ -81,7 +82,7 @@ SETTINGS = (
         "REJECT_REQUEST",
     ),
     Setting("header count", f"{MANAGER}/common_http_protocol_options/max_headers_count", 100),
-    Setting("header size", f"{MANAGER}/max_request_headers_kb", 32),
+    Setting("header size", f"{MANAGER}/max_request_headers_kb", 8),
     Setting("idle connections", f"{MANAGER}/common_http_protocol_options/idle_timeout", "600s"),
     Setting("idle streams", f"{MANAGER}/stream_idle_timeout", "15s"),
     Setting("time for a request", f"{MANAGER}/request_timeout", "5s"),
@@ -100,7 +101,7 @@ SETTINGS = (
         "1s",
     ),
     Setting("time to connect to the server", "cluster/connect_timeout", "1s"),
-    Setting("streams", f"{MANAGER}/http2_protocol_options/max_concurrent_streams", 100),
+    Setting("streams", f"{MANAGER}/http2_protocol_options/max_concurrent_streams", 40),
     Setting("stream window", f"{MANAGER}/http2_protocol_options/initial_stream_window_size", 65536),
     Setting(
         "connection window",
@@ -201,10 +202,10 @@ SETTINGS = (
     Setting("rate of a key, burst", f"{RATES}/descriptors/1/token_bucket/max_tokens", 250, 251),
     Setting("rate of a key", f"{RATES}/descriptors/1/token_bucket/tokens_per_fill", 25),
     Setting(
-        "key is counted by its header",
+        "key is counted by its digest, not by what may be long",
         f"{RATES}/rate_limits/1/actions/0/request_headers/header_name",
+        "loyalty-caller",
         "x-api-key",
-        "x-other",
     ),
     Setting("addresses told apart", f"{RATES}/max_dynamic_descriptors", 10000),
     Setting(
@@ -247,16 +248,69 @@ SETTINGS = (
     ),
     Setting(
         "nobody waits for the body of a call without a key",
-        f"{ROUTES}/4/typed_per_filter_config",
+        f"{ROUTES}/5/typed_per_filter_config",
         NOT_WAITED_FOR,
     ),
     Setting(
-        "which has no x-api-key", f"{ROUTES}/4/match/headers/0/name", "x-api-key", "x-other-key"
+        "which has no x-api-key", f"{ROUTES}/5/match/headers/0/name", "x-api-key", "x-other-key"
     ),
     Setting(
-        "nor an authorization", f"{ROUTES}/4/match/headers/1/name", "authorization", "x-other-key"
+        "nor an authorization", f"{ROUTES}/5/match/headers/1/name", "authorization", "x-other-key"
     ),
-    Setting("the gate stands before what is counted", GATE, "loyalty.gate", "loyalty.other"),
+    Setting("the gate stands before what is kept", GATE, "loyalty.gate", "loyalty.other"),
+    Setting("and before what is counted", WHOLE_GATE, "loyalty.gate.whole", "loyalty.other"),
+    Setting(
+        "what the gate tells reaches no server",
+        f"{ROUTES[: ROUTES.rindex('/')]}/request_headers_to_remove",
+        ["loyalty-caller", "loyalty-stranger"],
+        ["loyalty-caller"],
+    ),
+    Setting(
+        "a body of unknown length is short until its key has worked",
+        f"{ROUTES}/7/typed_per_filter_config/envoy.filters.http.buffer/buffer/max_request_bytes",
+        65536,
+        786432,
+    ),
+    Setting(
+        "which is of a stranger",
+        f"{ROUTES}/7/match/headers/0/name",
+        "loyalty-stranger",
+        "loyalty-other",
+    ),
+    Setting(
+        "questions about health spend nothing of the tills'",
+        f"{KEYLESS_RATE}/token_bucket/max_tokens",
+        1000,
+        1001,
+    ),
+    Setting(
+        "of one address",
+        f"{KEYLESS_RATE}/descriptors/0/token_bucket/max_tokens",
+        200,
+        201,
+    ),
+    Setting(
+        "nor does reflection",
+        f"{ROUTES}/2/typed_per_filter_config/envoy.filters.http.local_ratelimit/token_bucket"
+        "/max_tokens",
+        1000,
+        1001,
+    ),
+    Setting(
+        "nor a browser's question",
+        f"{ROUTES}/4/typed_per_filter_config",
+        {
+            f"envoy.filters.http.{name}": SWITCHED_OFF
+            for name in ("buffer", "adaptive_concurrency", "local_ratelimit")
+        },
+    ),
+    Setting(
+        "a connection has one call answered in a turn",
+        f"{RUNTIME}/http.max_requests_per_io_cycle",
+        1,
+        100,
+    ),
+    Setting("how often memory is looked at", "overload_manager/refresh_interval", "0.100s", "1s"),
     Setting(
         "no panic: without a healthy server none is asked",
         "cluster/common_lb_config/healthy_panic_threshold",

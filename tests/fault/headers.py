@@ -75,14 +75,15 @@ def headers_read() -> tuple[str, ...]:
     if gates != 1:
         raise HiddenHeaderError(f"gRPC is asked for headers in {gates} places")
     for path in FILTERS:
-        on_request = re.search(
-            r"^function envoy_on_request\b.*?^end$",
+        on_request = re.findall(
+            r"^(?:local )?function (?:envoy_on_request|let_call\w+)\(.*?^end$",
             path.read_text("utf-8"),
             re.DOTALL | re.MULTILINE,
         )
-        if on_request is None:
+        if not on_request:
             raise HiddenHeaderError(path)
-        found.update(re.findall(r'(?:headers:get\(|given\(headers, )"([a-z-]+)"', on_request[0]))
+        for text in on_request:
+            found.update(re.findall(r'(?:headers:get\(|given\(headers, )"([a-z-]+)"', text))
     return tuple(sorted(found - FRAMING - SET_BY_ENVOY))
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import grpc
 import uvloop
@@ -17,12 +19,15 @@ from loyalty.v1 import member_service_pb2
 from server.sandbox.envoy_process import EnvoyProcess
 from tests.benchmark.machine import TICKS_PER_S, memory_mib
 from tests.fault.edge_attacks import stat
+from tests.fault.edge_floods import KINDS
 from tests.fault.goal import SQLITE, Goal, Trial
 from tests.fault.keyless_calls import KEYLESS, WRONG_KEYS, Attacker
 from tests.support.banks import SECRET, ServerProcess, prepare_bank, process_environment
 from tests.support.edge_parts import script_errors
 from tests.support.http import HttpClient
 from tests.support.server import Caller
+
+ROOT = Path(__file__).resolve().parents[3]
 
 RATE = 1000.0
 """Calls a second of the attacker, whose address is that of the honest tills."""
@@ -35,8 +40,16 @@ SOON_SHORT_S = 10.0
 
 SERVED_MIN = 0.99
 PLACE_MAX_S = 1.0
+PEAK_MAX_MIB = 1200
+"""Envoy's heap may have 1 GiB, and of that it begins to let go before."""
+
 GROWTH_MAX_MIB = {"server": 100, "Envoy": 1024}
 """More than this Envoy's own overload manager does not let it take."""
+
+FLOODERS, FLOODERS_SHORT = 300, 6
+FLOOD_S, FLOOD_SHORT_S = 6.0, 0.5
+FLOODS_SHORT = ("keyless over HTTP/2", "half calls of two long headers", "half bodies")
+"""Connections of the attacker who goes as fast as he can, and for how long."""
 
 ACTIVE = "cluster.loyalty.upstream_rq_active"
 
@@ -132,8 +145,9 @@ async def run(trial: Trial) -> None:
         floods = {**{name: (call,) for name, call in kinds.items()}, **floods}
     async with _open(trial) as (server, envoy, member):
         await asyncio.to_thread(uvloop.run, _floods(trial, floods, server, envoy, member))
+        await asyncio.to_thread(uvloop.run, _rushes(trial, envoy, member))
         trial.problems += script_errors(envoy)
-    trial.figure("kinds of calls", len(kinds))
+    trial.figure("kinds of calls", len(kinds) + len(KINDS))
 
 
 async def _floods(
@@ -175,6 +189,42 @@ async def _floods(
         growth = memory_mib(pid) - before[pid]
         trial.figure(f"{name} MiB more", round(growth))
         trial.require(growth < GROWTH_MAX_MIB[name], f"{name}'s memory grew by {growth:.0f} MiB")
+
+
+async def _rushes(trial: Trial, envoy: EnvoyProcess, member: str) -> None:
+    """Let a process of its own go as fast as it can, of one kind after another."""
+    soon_s = trial.choose(SOON_S, SOON_SHORT_S)
+    connections = trial.choose(FLOODERS, FLOODERS_SHORT)
+    for kind in KINDS if trial.full else FLOODS_SHORT:
+        tills = _Tills(envoy.http_port, member, soon_s)
+        sent = 0
+
+        async def rush(kind: str = kind) -> None:
+            nonlocal sent
+            seconds = trial.choose(FLOOD_S, FLOOD_SHORT_S)
+            command = ("-m", "tests.fault.edge_floods", kind, envoy.http_port, connections, seconds)
+            flood = await asyncio.create_subprocess_exec(
+                sys.executable, *map(str, command), cwd=ROOT, stdout=asyncio.subprocess.PIPE
+            )
+            sent = int((await flood.communicate())[0])
+
+        await _beside(tills, rush())
+        await _until_none_held(envoy, 3 * PLACE_MAX_S)
+        peak = _peak_mib(envoy.pid)
+        trial.say(
+            f"{kind}, as fast as it goes: {sent} calls, {tills.outcomes.total()} of tills, "
+            f"{tills.served:.1%} served, p99 {tills.p99_ms} ms, Envoy had {peak} MiB at most"
+        )
+        trial.require(tills.served >= SERVED_MIN, f"{kind}: tills got {dict(tills.outcomes)}")
+        trial.require(sent > connections // 2, f"{kind}: {sent} calls were made")
+        trial.require(peak < PEAK_MAX_MIB, f"{kind}: Envoy took {peak} MiB")
+
+
+def _peak_mib(pid: int) -> int:
+    """Read the most memory that a process ever had."""
+    with open(f"/proc/{pid}/status", encoding="utf-8") as file:  # noqa: PTH123 - a name of the kernel.
+        (line,) = (line for line in file if line.startswith("VmHWM:"))
+    return int(line.split()[1]) >> 10
 
 
 async def _until_none_held(envoy: EnvoyProcess, patience_s: float) -> int:
