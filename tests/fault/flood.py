@@ -62,7 +62,6 @@ CALLS: Mapping[str, Callable[[int], bytes]] = {
     "broken headers": lambda stream: opening(stream, BROKEN),
     "unknown calls": lambda stream: opening(stream, UNKNOWN),
     "empty checks": lambda stream: opening(stream, headers(CHECK)),
-    "many headers": lambda stream: opening(stream, MANY),
     "untaken checks": lambda stream: opening(stream, headers(CHECK)) + content(stream, NOTHING),
     "watches": lambda stream: opening(stream, headers(WATCH)) + content(stream, NOTHING),
 }
@@ -72,9 +71,6 @@ EMPTY = headers()
 WRONG = headers(x_api_key="lk_nobody")
 BROKEN = headers(grpc_timeout="x")
 NOTHING = message(b"")
-MANY = headers() + b"\x40\x01a\x01b" + b"\xbe" * 999
-"""A thousand headers, all but the first of them one byte each: what the table has of it."""
-
 UNKNOWN = headers("/loyalty.v1.Nothing/Nothing")
 
 HELLOS: Mapping[str, bytes] = {"untaken checks": TAKES_NOTHING}
