@@ -27,7 +27,7 @@ from server.storage.migrate import migrate, newest, require_current
 from server.storage.peppers import register
 from server.storage.store import Store
 from server.sweeper import sweep_forever
-from server.transport.access_log import name_call
+from server.transport.access_log import Few, name_call
 from server.transport.addresses import AddressError, authority, require_free
 from server.transport.redaction import redact
 from server.transport.server import LoyaltyServer
@@ -63,6 +63,7 @@ def configure_logging(settings: Settings) -> None:
         if settings.log_json
         else structlog.dev.ConsoleRenderer()
     )
+    few = Few(every=level <= logging.DEBUG)
     shared: list[structlog.typing.Processor] = [
         name_call,
         structlog.processors.add_log_level,
@@ -72,7 +73,7 @@ def configure_logging(settings: Settings) -> None:
         redact,
     ]
     structlog.configure(
-        processors=[*shared, renderer],
+        processors=[few.process, *shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
@@ -89,6 +90,7 @@ def configure_logging(settings: Settings) -> None:
         )
     )
     handler.addFilter(_quotes_no_header)
+    handler.addFilter(few.filter)
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
     # A pipeline that breaks raises as well, and most often two calls only met one new row.
     logging.getLogger("psycopg").setLevel(logging.ERROR)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import MutableMapping
+from collections.abc import Hashable, MutableMapping
 from time import monotonic
 from typing import Any
 
@@ -15,7 +15,10 @@ from server.domain.keys import ApiKey
 
 SLOW_S = 1.0
 LINES_MAX = 10
-"""Lines about one outcome in a second: under an overload the log must not be the load."""
+"""Lines about one thing in a second: under an overload the log must not be the load."""
+
+HUNG_UP = "ExecuteBatchError raised in core by servicer method"
+"""How gRPC begins to say that a caller took no answer, which is nobody's fault here."""
 
 FAULTS = frozenset(
     {
@@ -49,15 +52,72 @@ def name_call(
     return event
 
 
+class Few:
+    """How many lines about one thing a second may have; all of them at level debug."""
+
+    def __init__(self, *, every: bool = False) -> None:
+        self._every = every
+        self._second = 0
+        self._written: dict[Hashable, int] = {}
+        self._left_out: dict[Hashable, int] = {}
+
+    def left_out(self, about: Hashable) -> int | None:
+        """
+        Take a line's place in this second; absent when there is none.
+
+        Returns how many lines about the same were left out since the last one was written.
+        """
+        if self._every:
+            return 0
+        second = int(monotonic())
+        if second != self._second:
+            self._second = second
+            self._written.clear()
+        count = self._written.get(about, 0)
+        if count >= LINES_MAX:
+            self._left_out[about] = self._left_out.get(about, 0) + 1
+            return None
+        self._written[about] = count + 1
+        return self._left_out.pop(about, 0)
+
+    def process(
+        self, _logger: Any, _method: str, event: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        """
+        Let a line of the server's own through: its text is one of few; calls differ by outcome.
+
+        Raises:
+            DropEvent: It is one too many.
+        """
+        left_out = self.left_out((event["event"], event.get("outcome")))
+        if left_out is None:
+            raise structlog.DropEvent
+        if left_out:
+            event["left_out"] = left_out
+        return event
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """
+        Let a line of a library through, by who writes it: its text may hold what a caller chose.
+
+        Not what gRPC says, with a traceback, of a caller that hung up while it was answered.
+        """
+        text = str(record.msg)
+        if text.startswith(HUNG_UP):
+            return False
+        left_out = self.left_out((record.name, record.levelno))
+        if left_out:
+            record.msg, record.args = f"{record.getMessage()} left_out={left_out}", None
+        return left_out is not None
+
+
 class AccessLog:
     """Writes how calls ended: failed and slow ones at warning, refused at info, all at debug."""
 
     def __init__(self) -> None:
         self._log = structlog.get_logger().bind()
         self._every = bool(self._log.is_enabled_for(logging.DEBUG))
-        self._second = 0
-        self._written: dict[str, int] = {}
-        self._left_out: dict[str, int] = {}
+        self._few = Few(every=self._every)
 
     def write(
         self,
@@ -75,10 +135,10 @@ class AccessLog:
             level = logging.WARNING
         elif code is not grpc.StatusCode.OK:
             level = logging.INFO
-        if not self._has_room(outcome):
-            self._left_out[outcome] = self._left_out.get(outcome, 0) + 1
+        # Here as well as for every line: what is left out must cost next to nothing.
+        left_out = self._few.left_out(outcome)
+        if left_out is None:
             return
-        left_out = self._left_out.pop(outcome, 0)
         self._log.log(
             level,
             "call ended",
@@ -88,15 +148,3 @@ class AccessLog:
             **({} if key is None else {"key_id": key.key_id, "partner": key.partner}),
             **({"left_out": left_out} if left_out else {}),
         )
-
-    def _has_room(self, outcome: str) -> bool:
-        """Tell whether one more line about an outcome may be written in this second."""
-        if self._every:
-            return True
-        second = int(monotonic())
-        if second != self._second:
-            self._second = second
-            self._written.clear()
-        count = self._written.get(outcome, 0)
-        self._written[outcome] = count + 1
-        return count < LINES_MAX

@@ -29,6 +29,11 @@ from server.domain.errors import (
 )
 from server.transport.arrival import MESSAGE_WAIT_S, Context, message_within, receive
 from server.transport.error_rendering import refuse
+from server.transport.sending import KEYLESS_SEND_S, end_within
+
+CHECKS_MAX = 2048
+CHECKS_OF_ONE_MAX = 256
+"""Health checks at once: a quarter of the server's places, so that tills have the rest."""
 
 WATCHES_MAX = 256
 """Health watches at once: they last as long as their connections."""
@@ -77,6 +82,7 @@ class Health:
 
     def __init__(self) -> None:
         self._servicer = health.HealthServicer()
+        self._checks = Places(CHECKS_MAX, CHECKS_OF_ONE_MAX)
         self._watches = Places(WATCHES_MAX, WATCHES_OF_ONE_MAX)
 
     async def show(self, names: Sequence[str], *, serves: bool) -> None:
@@ -91,7 +97,8 @@ class Health:
         return grpc.method_handlers_generic_handler(
             HEALTH_SERVICE,
             {
-                "Check": grpc.stream_unary_rpc_method_handler(
+                # As a stream the answer leaves while the check still has its place.
+                "Check": grpc.stream_stream_rpc_method_handler(
                     self._check, response_serializer=encode
                 ),
                 "Watch": grpc.stream_stream_rpc_method_handler(
@@ -100,16 +107,35 @@ class Health:
             },
         )
 
-    async def _check(self, _requests: object, context: Any) -> Any:
-        return await self._servicer.Check(await _health_request(context), context)
+    async def _check(self, _requests: object, context: Any) -> None:
+        try:
+            with self._checks.one(context.peer()):
+                request = await _health_request(context)
+                end_within(KEYLESS_SEND_S)
+                await context.write(await self._servicer.Check(request, context))
+        except ServerBusyError as error:
+            await _refuse(context, error)
 
     async def _watch(self, _requests: object, context: Any) -> None:
         request = await _health_request(context)
         try:
             with self._watches.one(context.peer()):
-                await self._servicer.Watch(request, context)
+                await self._servicer.Watch(request, _Prompt(context))
         except ServerBusyError as error:
             await _refuse(context, error)
+
+
+class _Prompt:
+    """What a watch writes to: each message must leave soon, or the watch is ended."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+
+    async def write(self, message: Any) -> None:
+        """Send a message."""
+        timer = end_within(KEYLESS_SEND_S)
+        await self._context.write(message)
+        timer.cancel()
 
 
 async def _health_request(context: Context) -> health_pb2.HealthCheckRequest:
@@ -127,6 +153,7 @@ def _no_message(name: str) -> RequestInvalidError:
 
 
 async def _refuse(context: Any, error: LoyaltyError) -> None:
+    end_within(KEYLESS_SEND_S)
     await refuse(context, error, None, Trail({}).request_id)
 
 
@@ -151,6 +178,7 @@ class Reflection:
         )
 
     async def _info(self, _requests: object, context: Any) -> None:
+        end_within(REFLECTION_S + KEYLESS_SEND_S)
         try:
             with self._places.one(context.peer()):
                 asked = _asked(context)

@@ -45,14 +45,18 @@ from server.transport.error_catalogue import CANCELLED, CATALOGUE, GRPC_CODES, O
 from server.transport.error_rendering import Dialect, refuse
 from server.transport.keyless import Health, Reflection
 from server.transport.parsing import parse
+from server.transport.sending import KEYLESS_SEND_S, SEND_S, end_within, know_calls
 from server.transport.telemetry import CallMetrics
 from server.transport.tracing import Tracing
 
 MESSAGE_BYTES_MAX = 512 * 1024
 """Largest request: 500 lines, each text as long as it may be, fit as JSON. Envoy has the same."""
 
-METADATA_BYTES_MAX = 40 * 1024
-"""More than Envoy lets in: what it took for good headers must not be refused as too many calls."""
+METADATA_BYTES_MAX = 16 * 1024
+"""
+More than Envoy lets in, 8 KiB in 100 headers, of which each counts for 32 bytes more here: what it
+took for good headers must not be refused as too many calls.
+"""
 DIALECTS: Mapping[str, Dialect] = {dialect.value: dialect for dialect in Dialect}
 CONCURRENT_CALLS_MAX = 8192
 STREAMS_MAX = 256
@@ -179,6 +183,7 @@ class LoyaltyServer:
         Raises:
             RuntimeError: The port is taken.
         """
+        know_calls(asyncio.get_running_loop())
         address = authority(host, port)
         bound = (
             self._server.add_insecure_port(address)
@@ -315,14 +320,16 @@ class LoyaltyServer:
             except LoyaltyError as error:
                 outcome = CATALOGUE[type(error)].reason
                 self._calls.limits.refused(error, key)
-                return await _refuse(context, error, metadata, trail)
+                return await _refuse(context, error, metadata, trail, key)
             except asyncio.CancelledError:
                 outcome = CANCELLED
                 raise
             except Exception:
                 outcome = "SERVER_FAILED"
                 log.exception("call failed", method=name, request_id=trail.request_id)
-                return await _refuse(context, ServerFailedError(trail.request_id), metadata, trail)
+                return await _refuse(
+                    context, ServerFailedError(trail.request_id), metadata, trail, key
+                )
             finally:
                 now = perf_counter()
                 if place is not None:
@@ -358,7 +365,9 @@ class LoyaltyServer:
         key: ApiKey | None,
         arrival: Arrival | None,
     ) -> None:
-        """Let go of a call, and tell everyone who keeps count of them."""
+        """Let go of a call, whose answer is to leave now, and tell everyone who keeps count."""
+        if outcome == OK:
+            end_within(SEND_S)
         if arrival is not None:
             arrival.release()
         self._under_way -= 1
@@ -408,8 +417,13 @@ def _plain(context: Context) -> tuple[dict[str, str], list[str]]:
 
 
 async def _refuse(
-    context: Context, error: LoyaltyError, metadata: Mapping[str, str], trail: Trail
+    context: Context,
+    error: LoyaltyError,
+    metadata: Mapping[str, str],
+    trail: Trail,
+    key: ApiKey | None,
 ) -> bytes:
+    end_within(KEYLESS_SEND_S if key is None else SEND_S)
     # Envoy sets one of ours; whatever a caller invents is not one.
     dialect = DIALECTS.get(metadata.get("loyalty-dialect", ""))
     await refuse(context, error, dialect, trail.request_id)

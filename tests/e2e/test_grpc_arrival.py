@@ -13,13 +13,25 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from loyalty.v1 import session_service_pb2
 from server.domain.errors import ServerBusyError
 from server.transport import keyless
+from server.transport import server as server_module
 from server.transport.admission import Admission
 from server.transport.arrival import MESSAGE_WAIT_S
 from server.transport.keyless import Places
 from server.transport.server import HANDSHAKE_MS, MESSAGE_BYTES_MAX
-from tests.support.raw_grpc import HELLO, IDENTIFY, message, raw_call
+from tests.support.http2 import HEADERS
+from tests.support.raw_grpc import (
+    HELLO,
+    IDENTIFY,
+    TAKES_NOTHING,
+    content,
+    headers,
+    message,
+    opening,
+    raw_call,
+)
 from tests.support.server import POS_KEY, Server, identify_request, open_channel, run_server
 
 OK, INVALID_ARGUMENT, DEADLINE_EXCEEDED, INTERNAL = 0, 3, 4, 13
@@ -214,3 +226,51 @@ async def test_connection_that_says_nothing_is_closed(server: Server) -> None:
         async with asyncio.timeout(2 * HANDSHAKE_MS / 1000):
             await reader.read()
         writer.close()
+
+
+async def _require_let_go(server: Server, path: str, sent: bytes, key: dict[str, str]) -> None:
+    """Make a call whose answer is not taken, and require that its place is soon another's."""
+    port = _port(server)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(TAKES_NOTHING + opening(1, headers(path, **key)) + content(1, sent))
+    kind = None
+    async with asyncio.timeout(LATE_S):
+        # The answer's headers come, its content can't.
+        while kind != HEADERS:
+            start = await reader.readexactly(9)
+            kind = start[3]
+            await reader.readexactly(int.from_bytes(start[:3], "big"))
+        while (await raw_call(port, message(b""), path=CHECK)).status != OK:
+            pass
+    writer.close()
+
+
+@pytest.mark.parametrize("path", [CHECK, WATCH])
+async def test_answer_that_nobody_takes_holds_no_place(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks for the health, and has no room for the answer, is soon let go of."""
+    monkeypatch.setattr(server_module, "CONCURRENT_CALLS_MAX", 1)
+    async with run_server(tmp_path) as server:
+        await _require_let_go(server, path, message(b""), {})
+
+
+async def test_answer_that_a_caller_with_a_key_does_not_take_holds_no_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key gives more time to take an answer, and not for ever."""
+    monkeypatch.setattr(server_module, "CONCURRENT_CALLS_MAX", 1)
+    monkeypatch.setattr(server_module, "SEND_S", 1.0)
+    request = session_service_pb2.StartAnonymousSessionRequest(
+        correlation_id="0b0e7f3a-54a4-4b0c-9d0e-6b7a4b1c2d3e", channel="STORE"
+    )
+    path = "/loyalty.v1.SessionService/StartAnonymousSession"
+    async with run_server(tmp_path) as server:
+        await _require_let_go(server, path, message(request.SerializeToString()), KEY)
+
+
+async def test_many_small_headers_are_refused_unread(server: Server) -> None:
+    """A thousand headers of a byte each cost as much as long ones, and are refused as they are."""
+    extra = {f"a{number}": "" for number in range(600)}
+    ended = await raw_call(_port(server), REQUEST, {**KEY, **extra})
+    assert ended.status == RESOURCE_EXHAUSTED

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 import uvloop
 
 from tests.support.http2 import ACK, END_STREAM, HEADERS, PING, RESET, SETTINGS, frame
-from tests.support.raw_grpc import HELLO, content, headers, message, opening
+from tests.support.raw_grpc import HELLO, TAKES_NOTHING, content, headers, message, opening
 
 CONNECTIONS = 16
 TICK_S = 0.01
@@ -62,14 +62,19 @@ CALLS: Mapping[str, Callable[[int], bytes]] = {
     "broken headers": lambda stream: opening(stream, BROKEN),
     "unknown calls": lambda stream: opening(stream, UNKNOWN),
     "empty checks": lambda stream: opening(stream, headers(CHECK)),
-    "watches": lambda stream: opening(stream, headers(WATCH)) + content(stream, message(b"")),
+    "untaken checks": lambda stream: opening(stream, headers(CHECK)) + content(stream, NOTHING),
+    "watches": lambda stream: opening(stream, headers(WATCH)) + content(stream, NOTHING),
 }
 """What opens a call that the server must end by itself; watches alone may last."""
 
 EMPTY = headers()
 WRONG = headers(x_api_key="lk_nobody")
 BROKEN = headers(grpc_timeout="x")
+NOTHING = message(b"")
 UNKNOWN = headers("/loyalty.v1.Nothing/Nothing")
+
+HELLOS: Mapping[str, bytes] = {"untaken checks": TAKES_NOTHING}
+"""What the connections of a kind begin with, if not as any other."""
 
 FRAMES: Mapping[str, Callable[[int], bytes]] = {
     "resets": lambda stream: opening(stream, EMPTY) + frame(RESET, 0, stream, CANCEL),
@@ -91,8 +96,9 @@ KINDS = (*CALLS, *FRAMES, *HANDS)
 class Line:
     """One connection, opened again whenever the server closes it."""
 
-    def __init__(self, port: int, done: Done) -> None:
+    def __init__(self, port: int, done: Done, hello: bytes) -> None:
         self._port = port
+        self._hello = hello
         self._done = done
         self._stream = 1
         self._open: dict[int, float] = {}
@@ -115,7 +121,7 @@ class Line:
         self.close()
         self._stream = 1
         reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
-        self._writer.write(HELLO)
+        self._writer.write(self._hello)
         self._done.connections += 1
         self._reading = asyncio.create_task(self._read(reader, self._writer))
 
@@ -166,7 +172,7 @@ async def _hand(port: int, sent: bytes, done: Done) -> None:
 async def flood(port: int, kind: str, rate: float, seconds: float) -> Done:
     """Do something so often a second, and wait for its end."""
     done = Done()
-    lines = [Line(port, done) for _ in range(CONNECTIONS)]
+    lines = [Line(port, done, HELLOS.get(kind, HELLO)) for _ in range(CONNECTIONS)]
     hands: set[asyncio.Task[None]] = set()
     began = time.monotonic()
     while (elapsed := time.monotonic() - began) < seconds:

@@ -14,6 +14,8 @@ DATA, HEADERS, RESET, SETTINGS, PING, GO_AWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7,
 ACK = END_STREAM = 1
 END_HEADERS = 4
 WINDOW_SETTING = 4
+NO_WINDOW = WINDOW_SETTING.to_bytes(2, "big") + bytes(4)
+"""A setting with which no content may be sent until there is leave for it."""
 WINDOW = 65535  # Until the other side says otherwise.
 FRAME_BYTES_MAX = 16384
 

@@ -18,6 +18,7 @@ from tests.support.http2 import (
     GO_AWAY,
     HEADERS,
     MAGIC,
+    NO_WINDOW,
     PING,
     RESET,
     SETTINGS,
@@ -28,6 +29,9 @@ from tests.support.http2 import (
 IDENTIFY = "/loyalty.v1.IdentifyService/Identify"
 HELLO = MAGIC + frame(SETTINGS, 0, 0, b"") + frame(SETTINGS, ACK, 0, b"")
 """What a connection begins with."""
+
+TAKES_NOTHING = MAGIC + frame(SETTINGS, 0, 0, NO_WINDOW) + frame(SETTINGS, ACK, 0, b"")
+"""What one begins with whose calls never take an answer."""
 
 _STATUS = re.compile(rb"grpc-status.([0-9]+)", re.DOTALL)
 
@@ -99,6 +103,7 @@ async def raw_call(
     *,
     path: str = IDENTIFY,
     end: bool = True,
+    hello: bytes = HELLO,
     patience_s: float = 5.0,
 ) -> Ended:
     """
@@ -113,7 +118,7 @@ async def raw_call(
     began = time.monotonic()
     ended = Ended()
     try:
-        writer.write(HELLO + sent)
+        writer.write(hello + sent)
         async with asyncio.timeout(patience_s):
             await _read(reader, writer, ended)
     except TimeoutError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 
@@ -10,6 +11,8 @@ import structlog
 
 from server.bootstrap import configure_logging
 from server.config import Settings
+from server.transport import access_log
+from server.transport.access_log import LINES_MAX
 
 
 @pytest.fixture(autouse=True)
@@ -49,3 +52,64 @@ def test_header_that_is_no_utf8_is_not_logged(capsys: pytest.CaptureFixture[str]
     told = capsys.readouterr().err
     assert "anything else" in told
     assert "Zo" not in told
+
+
+@pytest.fixture
+def one_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the clock of the log stand still."""
+    monkeypatch.setattr(access_log, "monotonic", lambda: 5.0)
+
+
+@pytest.mark.usefixtures("one_second")
+def test_libraries_that_flood_the_log_are_told_by_number(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many lines of one library in a second, whatever callers put in them; then their number."""
+    configure_logging(Settings(log_level="info"))
+    logger = logging.getLogger("grpc._cython.cygrpc")
+    for number in range(LINES_MAX + 7):
+        # As gRPC does: the path is part of what is to be formatted.
+        logger.error("Failed in [/any/%s]" % number)  # noqa: G002, UP031
+    logging.getLogger("asyncio").error("another")
+    told = capsys.readouterr().err
+    assert (told.count("Failed in"), told.count("another")) == (LINES_MAX, 1)
+    monkeypatch.setattr(access_log, "monotonic", lambda: 6.0)
+    logger.error("Failed again in %s", "this")
+    assert "Failed again in this left_out=7" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("one_second")
+def test_any_line_that_floods_the_log_is_told_by_number(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many lines of one text and outcome in a second; the next one says how many more."""
+    configure_logging(Settings(log_level="info", log_json=True))
+    log = structlog.get_logger("flood")
+    for _ in range(LINES_MAX + 7):
+        log.error("call failed", method="any")
+    log.error("another")
+    told = capsys.readouterr().err
+    assert (told.count("call failed"), told.count("another")) == (LINES_MAX, 1)
+    monkeypatch.setattr(access_log, "monotonic", lambda: 6.0)
+    log.error("call failed")
+    log.error("call failed")
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line.get("left_out") for line in lines] == [7, None]
+
+
+@pytest.mark.usefixtures("one_second")
+def test_log_for_debugging_has_every_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever asks for everything gets it."""
+    configure_logging(Settings(log_level="debug"))
+    log = structlog.get_logger("flood")
+    for _ in range(LINES_MAX + 7):
+        log.error("call failed")
+    assert capsys.readouterr().err.count("call failed") == LINES_MAX + 7
+
+
+def test_caller_that_hung_up_is_no_error_of_the_server(capsys: pytest.CaptureFixture[str]) -> None:
+    """Who hangs up while it is answered leaves no traceback behind."""
+    configure_logging(Settings(log_level="info"))
+    logger = logging.getLogger("grpc._cython.cygrpc")
+    logger.error("ExecuteBatchError raised in core by servicer method [/any/Any]")
+    assert not capsys.readouterr().err

@@ -32,7 +32,7 @@ HELD_MAX_S = 2 * MESSAGE_WAIT_S
 HELD_MAX_SHORT_S = MESSAGE_WAIT_S + REST_S
 """A machine that tests run on in parallel tells the time late."""
 
-SHORT = ("empty calls", "empty checks")
+SHORT = ("empty calls", "untaken checks")
 FLOOD_EXTRA_S = 30.0
 SECRET_HEADER = "x-api-key"
 
