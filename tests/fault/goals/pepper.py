@@ -23,7 +23,7 @@ from server.domain.codes import code_digest
 from server.domain.peppers import Peppers, check_of, name_of
 from server.storage.audit import audit
 from server.storage.databases import Database
-from server.storage.peppers import PepperError, forget, reseal
+from server.storage.peppers import PepperError, forget, register, reseal
 from server.storage.store import Store
 from tests.fault.goal import POSTGRESQL, Goal, Trial
 from tests.fault.planted import planted
@@ -275,8 +275,13 @@ async def _require_answers(
 async def _require_refused(trial: Trial, url: str, peppers: Peppers, words: str) -> None:
     """Start a server that must be refused, beside those that serve."""
     try:
-        async with serving_with(url, trial.folder, peppers):
-            trial.problems.append(f"a server was started with {words}")
+        if trial.kind == POSTGRESQL:
+            async with serving_with(url, trial.folder, peppers):
+                pass
+        else:
+            # A second server of an embedded database is refused before its peppers are looked at.
+            await asyncio.to_thread(register, Database.from_text(url), peppers)
+        trial.problems.append(f"a server was started with {words}")
     except PepperError as refusal:
         trial.require("code pepper" in str(refusal), f"refused with other words: {refusal}")
     trial.figures["starts refused"] = str(int(trial.figures.get("starts refused", "0")) + 1)
