@@ -205,11 +205,15 @@ class Writer:
                 # Connected anew, perhaps to another server after a failover.
                 log.error("database is not safe", reason=str(problem))  # noqa: TRY400
                 raise StorageUnavailableError from problem
-            except (psycopg.errors.UniqueViolation, CollisionError):
+            except psycopg.errors.UniqueViolation:
                 # Another writer kept the same new row first; run again, the call meets that row.
                 if collided:
                     raise
                 collided = True
+            except CollisionError:
+                # Other digits are drawn each time, so it is seldom twice in a row.
+                if attempt == RETRIES_MAX:
+                    raise
             except (sqlite3.OperationalError, psycopg.Error) as problem:
                 _require_another_try(problem, batch, last=attempt == RETRIES_MAX)
                 longest = min(0.002 * 2**attempt, RETRY_WAIT_MAX_S)
