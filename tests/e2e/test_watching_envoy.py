@@ -38,6 +38,7 @@ LIMITED = "envoy_http_local_rate_limit_rate_limited"
 OVERFLOWN = "envoy_cluster_upstream_rq_active_overflow"
 HEALTHY = "envoy_cluster_membership_healthy"
 LOYALTY = {"envoy_cluster_name": "loyalty"}
+TILLS = {"envoy_local_http_ratelimit_prefix": "edge"}
 SECRET_CODE = "918273"
 SECRET_WORDS = "secret-words"
 
@@ -188,7 +189,7 @@ def _limit_requests(config: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("adapt", "name", "labels", "status"),
     [
-        (_limit_the_rate, LIMITED, {}, 429),
+        (_limit_the_rate, LIMITED, TILLS, 429),
         (_limit_concurrency, BLOCKED, {}, 429),
         (_limit_requests, OVERFLOWN, LOYALTY, 503),
     ],

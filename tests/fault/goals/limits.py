@@ -371,7 +371,7 @@ WRITES = {
     "MemberService/EnrollMember",
 }
 
-ROOM = {"gRPC": METADATA_BYTES_MAX, "JSON": 32 * 1024}
+ROOM = {"gRPC": METADATA_BYTES_MAX, "JSON": 8 * 1024}
 """Bytes that all headers of a call may have together at each door; Envoy's are in envoy.yaml."""
 
 OTHERS = 1024

@@ -258,8 +258,8 @@ BUGS = (
     Bug(
         "a batch is answered without its commit",
         f"{STORAGE}.writer",
-        '            unit.flush()\n            connection.execute("COMMIT")\n            return',
-        "            unit.flush()\n            self._roll_back()\n            return",
+        '                flush()\n                connection.execute("COMMIT")',
+        "                flush()\n                self._roll_back()",
         soon=True,
     ),
     Bug(

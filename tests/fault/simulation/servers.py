@@ -158,6 +158,10 @@ class Database:
     def __init__(self, server: Server) -> None:
         self._server = server
 
+    def why(self, problem: BaseException) -> str:
+        """Word a problem; nobody reads a world's log."""
+        return type(problem).__name__
+
     def connect_writer(self) -> Connection:
         """Open the writer's connection."""
         return Connection(self._server, self._server.world.raw)
