@@ -178,6 +178,8 @@ class Presence:
         await asyncio.gather(self._task, return_exceptions=True)
         _tell(self._askers, None)
         if self.server_id and not self._under_way.sample():
+            # A beat that was cut off may have left its connection within a transaction.
+            await self._disconnect()
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(LOOK_MAX_S):
                     connection = await self._connect()
