@@ -18,7 +18,12 @@ from server.application.unit import Unit
 from server.application.update_transaction import update_transaction
 from server.domain.clock import DAY_MS
 from server.domain.codes import CODE_COUNT
-from server.domain.errors import LoyaltyError, TooManyWrongCodesError
+from server.domain.errors import (
+    LoyaltyError,
+    ServerBusyError,
+    StorageUnavailableError,
+    TooManyWrongCodesError,
+)
 from server.domain.guessing import REPEATS_PER_LIFETIME
 from server.domain.keys import ApiKey, Role
 from server.domain.records import TransactionStatus
@@ -96,6 +101,9 @@ class Thief:
                 reads=command.reads(),
             )
         except TooManyWrongCodesError as error:
+            return error
+        except (StorageUnavailableError, ServerBusyError) as error:
+            # Nobody learnt anything of a code from a server that did not serve.
             return error
         except LoyaltyError as error:
             self.looked_at += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -205,9 +206,10 @@ async def _guess_at_once(trial: Trial, thief: Thief) -> None:
                 *((thief, elsewhere)[n % 2].show(digits) for n, digits in enumerate(shown))
             )
             looked_at = thief.looked_at + elsewhere.looked_at - before
+            ended = Counter(type(outcome).__name__ for outcome in outcomes)
             trial.require(
                 looked_at == allowed,
-                f"{type(thief).__name__}: {looked_at} of {guesses} at once were looked at",
+                f"{type(thief).__name__}: {looked_at} of {guesses} at once were looked at: {ended}",
             )
             waits = [each for each in outcomes if isinstance(each, TooManyWrongCodesError)]
             thief.now_ms += max(wait.retry_after_ms for wait in waits)
