@@ -83,6 +83,14 @@ Right codes of a day that earn a wrong one; of a key only as far as its regulars
 A terminal shows few codes, so that chance alone makes a tenth of them wrong on some day.
 """
 
+EARNED_AT_ONCE = 6
+"""
+Wrong codes a day, beyond the others, that a terminal shows of those its regulars earned.
+
+Without them chance alone makes a busy till wait on some days of a year, which then has far more
+left to show than it would ever mistype.
+"""
+
 WAIT_DOUBLINGS: Mapping[ScopeKind, int] = {
     ScopeKind.TERMINAL: 4,
     ScopeKind.STORE: 6,
@@ -174,6 +182,8 @@ class Tally:
         earned = self.matched // RIGHT_PER_WRONG[kind]
         if kind is ScopeKind.KEY and not rollout:
             earned = min(earned, max(0, self.unspent + self.failed))
+        elif kind is ScopeKind.TERMINAL:
+            earned += min(EARNED_AT_ONCE, max(0, self.unspent))
         return self.failed - earned - (0 if attacked else FREE[kind])
 
     def with_wrong(self, *, spent: bool = True) -> Tally:

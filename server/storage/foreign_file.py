@@ -44,9 +44,12 @@ def attached(connection: sqlite3.Connection, file: Path) -> Iterator[None]:
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _VALUE_BYTES_MAX)
     connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, _SCHEMA_BYTES_MAX)
     uri = f"{file.absolute().as_uri()}?mode=ro&immutable=1"
-    connection.execute(f"ATTACH DATABASE ? AS {_FILE}", (uri,))
     try:
+        connection.execute(f"ATTACH DATABASE ? AS {_FILE}", (uri,))
         yield
+    except UnicodeDecodeError as problem:
+        # SQLite's message quotes the damaged bytes, and Python can't turn them into text.
+        raise sqlite3.DatabaseError(problem.object.decode(errors="replace")) from None
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")

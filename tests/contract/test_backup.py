@@ -247,6 +247,9 @@ def test_what_is_no_sound_backup_is_not_restored(
         restore(saved, source, PEPPER, replace=True, unproved=True)
     execute(url, "UPDATE alembic_version SET version_num = '9999'")
     _refused(saved, source, "saved.db: .*newer than this version's")
+    # A schema that SQLite quotes in its refusal, and that is no text.
+    text.write_bytes(data.replace(b"receipt_digest)", b"r\xe5ceipt_digest)"))
+    _refused(text, source, "is no backup, or is damaged: malformed database schema")
 
 
 def test_newer_store_is_never_replaced(source: Database, saved: Path) -> None:

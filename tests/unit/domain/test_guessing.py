@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from server.domain.clock import DAY_MS
@@ -154,3 +156,11 @@ def test_key_without_regulars_has_15_tries_a_day(at_each: int) -> None:
             key = key.with_wrong()
             key_wait = waits([(KEY, key)]).get(KEY, 0)
     assert tries == 15
+
+
+def test_till_with_regulars_bears_a_bad_day() -> None:
+    """What its regulars earned and nobody has shown keeps a till from waiting by chance alone."""
+    shown = Tally(matched=52, failed=17, regulars=142, spent=46)
+    assert waits([(TERMINAL, shown)]) == {}
+    spent = replace(shown, spent=142)
+    assert waits([(TERMINAL, spent)]) == {TERMINAL: 30_000}
