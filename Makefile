@@ -36,7 +36,7 @@ run: $(READY) ## Start the sandbox: server, Envoy and a demo program on SQLite
 	@exec $(BIN)/loyalty sandbox
 
 # Two at once, each file by one of them: what a file starts, it starts once.
-PYTEST := TMPDIR=$(SCRATCH) $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
+PYTEST := TMPDIR=$(SCRATCH) $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 test: $(READY) ## Run the unit, contract and end-to-end tests
 	$(PYTEST)

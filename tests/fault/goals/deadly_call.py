@@ -25,6 +25,8 @@ CALLS_AFTER = 80
 ENROLL = "/loyalty/members"
 BODY = '{"name": "Guest"}'
 GONE_S = 10.0
+BACK_S = 10.0
+HEALTHY = "/stats?filter=^cluster.loyalty.membership_healthy$"
 
 Ports = Mapping[str, str]
 
@@ -62,6 +64,13 @@ class _Pair:
 
 async def _start(environment: dict[str, str]) -> ServerProcess:
     return await ServerProcess.start(environment, module="tests.support.fragile_server")
+
+
+async def _until_both_serve(envoy: EnvoyProcess) -> None:
+    """Wait until Envoy has found both: who came back a moment ago serves nobody yet."""
+    async with asyncio.timeout(BACK_S):
+        while not (await envoy.ask(HEALTHY)).strip().endswith(": 2"):
+            await asyncio.sleep(0.05)
 
 
 async def _over_json(port: int, headers: Mapping[str, str]) -> None:
@@ -108,6 +117,7 @@ async def run(trial: Trial) -> None:
         envoy = EnvoyProcess(folder=trial.folder, grpc_port=ports[0], other_grpc_ports=ports[1:])
         await cleanup.enter_async_context(envoy)
         for name, deadly, headers in trial.choose(DEADLY_CALLS, DEADLY_CALLS[:1]):
+            await _until_both_serve(envoy)
             outcomes = await _tills(envoy.http_port, deadly, headers)
             async with asyncio.timeout(GONE_S):
                 while not pair.dead:  # noqa: ASYNC110 - it is another process.
