@@ -52,9 +52,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run whatever needs a database on each kind."""
+    """Run what needs a database on each kind, or on the first where the kind does not matter."""
     if "backend" in metafunc.fixturenames:
         kinds = metafunc.config.getoption("--databases").split(",")
+        if metafunc.definition.get_closest_marker("any_database"):
+            kinds = kinds[:1]
         metafunc.parametrize("backend", kinds, indirect=True, scope="session")
 
 

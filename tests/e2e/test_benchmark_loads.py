@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import pytest
 
 from tests.benchmark.loads import LOADS, requests
 from tests.benchmark.population import KEY, PEPPER, Population, populate
@@ -15,16 +14,19 @@ from tests.support.banks import run_process
 UNITS = 4
 
 
-@pytest.mark.parametrize("load", LOADS)
-async def test_a_load_is_served(load: str, database_url: str, tmp_path: Path) -> None:
+async def test_every_load_is_served(database_url: str, tmp_path: Path) -> None:
     """What is laid up for the benchmark is what its calls need: each gets its right answer."""
-    await populate(database_url, Population(members=UNITS, codes=UNITS, orders=UNITS))
+    units = UNITS * len(LOADS)
+    await populate(database_url, Population(members=units, codes=units, orders=units))
     async with (
         run_process(database_url, tmp_path, LOYALTY_CODE_PEPPER=PEPPER) as address,
         grpc.aio.insecure_channel(address) as channel,
     ):
-        for unit in requests(load, "grpc", 0, UNITS, UNITS):
-            for request in unit:
-                method: Any = channel.unary_unary(request.method, None, None)
-                answer = await method(request.data, metadata=(("x-api-key", KEY),), timeout=10)
-                assert request.marker in answer
+        for number, load in enumerate(LOADS):
+            # Each has members, codes and orders of its own.
+            first = UNITS * number
+            for unit in requests(load, "grpc", first, UNITS, units):
+                for request in unit:
+                    method: Any = channel.unary_unary(request.method, None, None)
+                    answer = await method(request.data, metadata=(("x-api-key", KEY),), timeout=10)
+                    assert request.marker in answer

@@ -20,6 +20,8 @@ from server.sandbox.demo_visit import pretty
 from server.sandbox.fixed_codes import AMIRA
 from tests.support.server import Front, give_points, run_front
 
+pytestmark = pytest.mark.any_database
+
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 9
 NOWHERE = "127.0.0.1:1"

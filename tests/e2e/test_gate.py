@@ -16,6 +16,8 @@ from tests.support import http2
 from tests.support.edge_parts import rates_of, script_errors
 from tests.support.server import ADMIN_KEY, Caller, Front, open_channel, refusal_of, run_front
 
+pytestmark = pytest.mark.any_database
+
 MEMBER = f"/loyalty/members/{FARHAN}"
 GET_MEMBER = "/loyalty.v1.MemberService/GetMember"
 ASKED = member_service_pb2.GetMemberRequest(loyalty_id=FARHAN).SerializeToString()

@@ -34,6 +34,8 @@ from tests.support.raw_grpc import (
 )
 from tests.support.server import POS_KEY, Server, identify_request, open_channel, run_server
 
+pytestmark = pytest.mark.any_database
+
 OK, INVALID_ARGUMENT, DEADLINE_EXCEEDED, INTERNAL = 0, 3, 4, 13
 RESOURCE_EXHAUSTED, UNIMPLEMENTED, UNAUTHENTICATED = 8, 12, 16
 SOON_S = MESSAGE_WAIT_S / 2

@@ -37,6 +37,8 @@ from tests.support.server import (
 )
 from tests.support.stores import writers_busy
 
+pytestmark = pytest.mark.any_database
+
 RPCS = sorted(
     (f"{service.full_name}/{method.name}", f"{service.name}/{method.name}")
     for service in SERVICES

@@ -28,6 +28,8 @@ from tests.support.server import Server, give_points, identify_request, new_orde
 from tests.support.stores import writers_busy
 from tests.support.transactions import transactions
 
+pytestmark = pytest.mark.any_database
+
 FIVE_OFF = "a94f0d25-3e71-4b86-8f2c-d60e9b1c7a55"
 CREATED = "2021-08-10T12:18:39.180Z"
 

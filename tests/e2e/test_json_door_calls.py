@@ -20,6 +20,8 @@ import pytest
 
 from loyalty.v1 import identify_service_pb2, identify_service_pb2_grpc
 
+pytestmark = pytest.mark.any_database
+
 ROOT = Path(__file__).resolve().parents[2]
 SESSIONS = "/client/users/anonymous/sessions"
 IDENTIFY = "/loyalty/identify"

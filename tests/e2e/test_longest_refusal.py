@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import grpc
+import pytest
 from google.protobuf import json_format
 
 from loyalty.v1 import transaction_service_pb2 as pb
@@ -19,6 +20,8 @@ from tests.support.transactions import (
     transactions,
     validate_request,
 )
+
+pytestmark = pytest.mark.any_database
 
 REWARDS = [f"{number:02}".rjust(len(WIDE_ID), WIDE_ID[0]) for number in range(20)]
 BROKEN = [

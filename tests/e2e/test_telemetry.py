@@ -27,6 +27,8 @@ from tests.support.databases import Backend, fresh_database
 from tests.support.http import HttpClient, free_port
 from tests.support.server import Caller, Refusal, identify_request
 
+pytestmark = pytest.mark.any_database
+
 WRONG_CODE = "987654"
 TOGETHER = 24
 SERVER_KIND = 2

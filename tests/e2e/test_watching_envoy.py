@@ -32,6 +32,8 @@ from tests.support.server import (
 )
 from tests.support.upstream import Upstream, run_upstream
 
+pytestmark = pytest.mark.any_database
+
 PAGE = "/stats/prometheus"
 BLOCKED = "envoy_http_adaptive_concurrency_gradient_controller_rq_blocked"
 LIMITED = "envoy_http_local_rate_limit_rate_limited"
