@@ -40,7 +40,13 @@ from server.transport.addresses import authority
 from server.transport.admission import Admission, Place
 from server.transport.arrival import Context, receive
 from server.transport.authentication import authenticate, require_role
-from server.transport.call import DEADLINE_MAX_S, Call, Storage, require_key_once
+from server.transport.call import (
+    DEADLINE_MAX_S,
+    Call,
+    Storage,
+    require_key_once,
+    require_spelling,
+)
 from server.transport.error_catalogue import CANCELLED, CATALOGUE, GRPC_CODES, OK
 from server.transport.error_rendering import Dialect, refuse
 from server.transport.keyless import Health, Reflection
@@ -298,8 +304,7 @@ class LoyaltyServer:
             self._under_way += 1
             place: Place | None = None
             try:
-                await self._store.require_fresh_catalog()
-                key = authenticate(metadata, self._store.catalog, sandbox=self._sandbox)
+                key = await self._caller(metadata)
                 _require_registered(arrival, key)
                 # Only now, so that the log names the caller that is refused.
                 require_role(key, name)
@@ -340,6 +345,17 @@ class LoyaltyServer:
             return answer
 
         return handle
+
+    async def _caller(self, metadata: Mapping[str, str]) -> ApiKey:
+        """
+        Tell who calls.
+
+        Raises:
+            LoyaltyError: Nobody who may, or who sends what it believes to be a key.
+        """
+        await self._store.require_fresh_catalog()
+        require_spelling(metadata)
+        return authenticate(metadata, self._store.catalog, sandbox=self._sandbox)
 
     def _arrive(self, metadata: Mapping[str, str], *, writes: bool) -> Arrival | None:
         """Take note of a call that has arrived, if it writes and has an idempotency key."""
