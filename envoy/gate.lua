@@ -9,6 +9,7 @@
 -- What it remembers is a worker's own, each of the two its own, and lost when Envoy ends.
 
 local STAGE, ORIGINS = ...
+ORIGINS = ORIGINS or {} -- Of pages that may call.
 
 local OPEN = { -- Paths that need no key.
   ["/grpc.health.v1.Health/Check"] = true,

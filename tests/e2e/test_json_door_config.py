@@ -32,7 +32,7 @@ PATIENCE_S = 5.0
 
 FINE_MAPPERS = 1
 ES_MAPPERS = 5
-GRPC_MAPPERS = -4
+GRPC_MAPPERS = -5
 MISSPELT_KEY = "must be spelt with dashes: x_api_key is not read"
 ROOT = Path(__file__).resolve().parents[2]
 
