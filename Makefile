@@ -52,16 +52,16 @@ test-serializable: $(READY) ## Run the storage and end-to-end tests on serializa
 	$(PYTEST) tests/contract tests/e2e --databases=serializable
 
 # Programs that pip does not have: Debian's packages, installed where they are missing.
-EXTRA_PROGRAMS := pgbouncer promtool
+EXTRA_PROGRAMS := pgbouncer promtool chromium
 
-$(EXTRA_READY): $(READY)
+$(EXTRA_READY): $(READY) Makefile
 	@PATH="$$PATH:/usr/sbin"; for program in $(EXTRA_PROGRAMS); do \
 	  command -v $$program > /dev/null || { \
 	    apt-get update --quiet=2 && DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 \
-	      --yes --no-install-recommends pgbouncer prometheus > /dev/null; exit; }; done
+	      --yes --no-install-recommends pgbouncer prometheus chromium > /dev/null; exit; }; done
 	@touch $@
 
-test-extra: $(EXTRA_READY) ## Run the tests that need PgBouncer and Prometheus; installs them with apt
+test-extra: $(EXTRA_READY) ## Run the tests that need PgBouncer, Prometheus and Chromium; installs them with apt
 	PATH="$$PATH:/usr/sbin" TMPDIR=$(SCRATCH) $(BIN)/python -m pytest tests/extra
 
 check: $(READY) ## Check format, lint, types, layers, protos and generated files

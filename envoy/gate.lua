@@ -4,9 +4,12 @@
 -- over gRPC nothing through but one whole message, and of large bodies only some a second. See
 -- README.md.
 --
+-- The first also drops headers with an underscore, and tells browsers whether they may call.
+--
 -- What it remembers is a worker's own, each of the two its own, and lost when Envoy ends.
 
-local STAGE = ...
+local STAGE, ORIGINS = ...
+ORIGINS = ORIGINS or {} -- Of pages that may call.
 
 local OPEN = { -- Paths that need no key.
   ["/grpc.health.v1.Health/Check"] = true,
@@ -26,6 +29,20 @@ local KEY_MAX = 256 -- Bytes of a header with a key; ours have 35.
 local HEADERS = 16384 -- Bytes that a call may take besides its body.
 local UNTOLD = 65536 -- Bytes of a stranger's body whose length he does not tell; his route sees to it.
 local CALL_S = 6 -- A call is whole, or refused, after 5 s; its end is not seen if its caller reset it.
+
+-- Ours with an underscore for a dash: whoever sends one believes that a key, or the time, came with
+-- the call. They stay, and the server refuses the call by their name; all others are dropped.
+local MISSPELT = { idempotency_key = true, x_api_key = true, x_user_datetime = true }
+
+-- What a page may send, and what it may read of an answer besides the body.
+local PREFLIGHT = {
+  ["access-control-allow-methods"] = "GET, POST, PUT",
+  ["access-control-allow-headers"] = "authorization, content-type, grpc-timeout, idempotency-key, x-api-key, "
+    .. "x-grpc-web, x-user-agent, x-user-datetime",
+  ["access-control-max-age"] = "600",
+}
+local EXPOSED = "allow, grpc-message, grpc-status, grpc-status-details-bin, idempotent-replayed, retry-after, "
+  .. "x-amz-apigw-id, x-amzn-requestid, x-amzn-trace-id, x-request-id"
 
 local REMEMBERED_MAX = 10000 -- keys, and addresses; the oldest go first
 local LARGE = 65536 -- Bytes of a body; no order of an ordinary visit comes near.
@@ -160,6 +177,42 @@ local function refuse(handle, status)
   handle:respond({ [":status"] = status }, "")
 end
 
+local function drop_underscores(headers)
+  local dropped
+  for name in pairs(headers) do
+    if name:find("_", 1, true) and not MISSPELT[name] then
+      dropped = dropped or {}
+      dropped[#dropped + 1] = name
+    end
+  end
+  for _, name in ipairs(dropped or {}) do
+    headers:remove(name)
+  end
+end
+
+-- What a page of this origin is told of who may read the answer; nil where it may not. Under
+-- /client/ that is the contract's own word, else the origin itself, if it is on the list.
+local function readable_by(path, origin)
+  if path:sub(1, 8) == "/client/" then
+    return "*"
+  end
+  for _, allowed in ipairs(ORIGINS) do
+    local host = allowed:match("^(.*):%*$") -- With any port, or none.
+    if allowed == origin or host and (host == origin or host == origin:match("^(.*):%d+$")) then
+      return origin
+    end
+  end
+  return nil
+end
+
+local function answer_preflight(handle, readable)
+  local answer = { [":status"] = "204", ["access-control-allow-origin"] = readable, vary = "origin" }
+  for name, value in pairs(PREFLIGHT) do
+    answer[name] = value
+  end
+  handle:respond(answer, "")
+end
+
 -- Takes a call's bytes into account, or none for want of room.
 local function hold(caller, address, bytes, now)
   if caller then
@@ -194,15 +247,25 @@ local function let_caller_in(handle)
   if STREAMS[path] then
     return
   end
+  local origin = headers:get("origin")
+  local readable = origin and readable_by(path, origin)
+  if readable then
+    if headers:get(":method") == "OPTIONS" and headers:get("access-control-request-method") then
+      answer_preflight(handle, readable)
+      return
+    end
+    handle:streamInfo():dynamicMetadata():set(CALL, "readable", readable)
+  end
   -- What succeeds with any key proves none.
   local key = not OPEN[path] and (given(headers, "x-api-key") or given(headers, "authorization"))
   if not key and not OPEN[path] then
-    -- A browser asks without a key whether it may call; the JSON door says no.
+    -- Whom no page may read: the JSON door tells the methods that a path takes.
     if is_grpc(headers:get("content-type") or "") or headers:get(":method") ~= "OPTIONS" then
-      refuse(handle, "401")
+      refuse(handle, headers:get("x_api_key") and "400" or "401")
     end
     return
   end
+  drop_underscores(headers)
   local address, now = network(headers:get("x-envoy-external-address") or ""), os.time()
   local caller = key and digest(key)
   local trusted = caller and known.get(caller) and caller
@@ -231,7 +294,13 @@ end
 
 local function note_outcome(handle)
   local kept = handle:streamInfo():dynamicMetadata():get(CALL)
-  if not kept then
+  if kept and kept.readable then
+    local headers = handle:headers()
+    headers:replace("access-control-allow-origin", kept.readable)
+    headers:replace("access-control-expose-headers", EXPOSED)
+    headers:replace("vary", "origin")
+  end
+  if not kept or not kept.call then
     return
   end
   local caller, trusted, bytes, began, address =

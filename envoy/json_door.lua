@@ -19,6 +19,8 @@ local MAX_VALUES = 25000
 local MAX_WALK_BYTES = 65536
 local MAX_WALK_STEPS = 3000
 local STEPS_A_SECOND = 30000
+-- Where a caller's own trace begins.
+local ROOT = "Root=(1%-" .. ("%x"):rep(8) .. "%-" .. ("%x"):rep(24) .. ")"
 local INVALID_CORRELATION_ID = "Invalid Correlation ID"
 
 -- Envoy's own answers: status -> RBI code, message. ES has one code for most of 4xx.
@@ -30,6 +32,7 @@ local ANSWERS = {
   [405] = { "MethodNotAllowed", "This path does not take that method" },
   [408] = { "RequestTimeout", "The request did not arrive in time" },
   [413] = { "PayloadTooLarge", "Request body is larger than 512 KiB" },
+  [415] = { "UnsupportedMediaType", "Send the body as it is: no content-encoding is taken" },
   [429] = { "TooManyRequests", "Too many requests, try again later" },
   [431] = { "HeadersTooLarge", "Request headers are too large" },
   [500] = { "InternalServerError", "Something went wrong" },
@@ -103,9 +106,11 @@ local GRPC_LEFTOVERS = {
 
 -- Tills write 0 or 300 where the contract says "0" or "300"; the transcoder would refuse them.
 -- These keys are strings in every request, so a number may be quoted wherever they stand.
-local quotable, words = {}, {}
+-- Names of lists are lists in every request, too: where nothing is in one, some write {}.
+local quotable, words, lists = {}, {}, {}
 for _, fields in pairs(requests.messages) do
   for key, field in pairs(fields) do
+    lists[key] = lists[key] ~= false and field.repeated == true
     quotable[key] = quotable[key] ~= false and field.type == "string"
     for _, word in ipairs(field.words or {}) do
       -- The transcoder tries a word as it came and in upper case, never in lower case.
@@ -268,6 +273,11 @@ end
 local function admit(body)
   if body:sub(1, 3) == "\239\187\191" then
     body = body:sub(4)
+  end
+  if body:find("{%s*}") then
+    body = body:gsub('"([%w_]+)"(%s*:%s*){(%s*)}', function(key, colon, blanks)
+      return lists[key] and '"' .. key .. '"' .. colon .. "[" .. blanks .. "]" or nil
+    end)
   end
   -- Once over the body for both, for it may be long.
   return (body:gsub('"([%w_]+)"(%s*:%s*)("?)([%w%.%+%-_]*)("?)', function(key, colon, open, value, close)
@@ -658,6 +668,27 @@ local function remove_inner_headers(headers)
   end
 end
 
+-- Whether a body comes in another form than its own.
+local function is_encoded(encoding)
+  encoding = encoding:lower():gsub("%s", "")
+  return encoding ~= "" and encoding ~= "identity"
+end
+
+-- What the published gateway of that contract adds to each answer, all made of the request's ID.
+local function add_gateway_headers(handle, request_id, root)
+  local digits = request_id:gsub("%-", "")
+  local bytes = digits:sub(1, 22):gsub("%x%x", function(pair)
+    return string.char(tonumber(pair, 16))
+  end)
+  if root == "" then
+    root = ("1-%08x-%s"):format(os.time(), digits:sub(-24))
+  end
+  local headers = handle:headers()
+  headers:replace("x-amzn-requestid", request_id)
+  headers:replace("x-amz-apigw-id", handle:base64Escape(bytes))
+  headers:replace("x-amzn-trace-id", "Root=" .. root .. ";Sampled=0")
+end
+
 function envoy_on_request(handle)
   local headers = handle:headers()
   local content_type = headers:get("content-type") or ""
@@ -677,6 +708,10 @@ function envoy_on_request(handle)
   headers:replace("loyalty-dialect", url:sub(1, 8) == "/client/" and "es" or "rbi")
   metadata:set(CALL, "line", method .. " " .. url)
   metadata:set(CALL, "grpc_status", "-") -- Until a server has answered.
+  if headers:get("loyalty-dialect") == "es" then
+    metadata:set(CALL, "request_id", headers:get("x-request-id") or "")
+    metadata:set(CALL, "root", (headers:get("x-amzn-trace-id") or ""):match(ROOT) or "")
+  end
   local refusal
   if tonumber(headers:get("content-length") or 0) > MAX_BODY then
     refusal = "413" -- Before the till has sent it all.
@@ -701,12 +736,13 @@ function envoy_on_request(handle)
     metadata:set(CALL, "line", method .. " " .. cleaned)
   end
 
+  local encoded = is_encoded(headers:get("content-encoding") or "")
   local buffer = handle:body()
   if not buffer then
     return
   end
-  if buffer:length() > MAX_BODY then
-    handle:respond({ [":status"] = "413" }, "")
+  if buffer:length() > MAX_BODY or encoded then
+    handle:respond({ [":status"] = encoded and "415" or "413" }, "")
     return
   end
   local body = buffer:getBytes(0, buffer:length())
@@ -743,6 +779,11 @@ end
 function envoy_on_response(handle)
   local kept = handle:streamInfo():dynamicMetadata():get(CALL)
   if not kept then
+    -- Refused before it came here: local_reply_config gives an ID, and this header under /client/.
+    local headers = handle:headers()
+    if headers:get("expect-ct") then
+      add_gateway_headers(handle, headers:get("x-request-id") or "", "")
+    end
     return
   end
   local method, path, query = kept.line:match("^(%S+) ([^?]*)%??(.*)$")
@@ -756,6 +797,9 @@ function envoy_on_response(handle)
   local headers = handle:headers()
   for _, header in ipairs(call.es and ES_HEADERS or RBI_HEADERS) do
     headers:replace(header[1], header[2])
+  end
+  if call.es then
+    add_gateway_headers(handle, kept.request_id, kept.root)
   end
   local status = tonumber(headers:get(":status"))
   local ready, ready_status = headers:get("loyalty-http-body"), headers:get("loyalty-http-status")

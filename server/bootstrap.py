@@ -90,6 +90,7 @@ def configure_logging(settings: Settings) -> None:
         )
     )
     handler.addFilter(_quotes_no_header)
+    handler.addFilter(_is_no_hang_up)
     handler.addFilter(few.filter)
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
     # A pipeline that breaks raises as well, and most often two calls only met one new row.
@@ -99,6 +100,12 @@ def configure_logging(settings: Settings) -> None:
 def _quotes_no_header(record: logging.LogRecord) -> bool:
     """Leave out what gRPC says of a header that is no UTF-8: it shows it, whatever it holds."""
     return record.msg != "Invalid encoding on %s"
+
+
+def _is_no_hang_up(record: logging.LogRecord) -> bool:
+    """Leave out that an answer reached nobody, which gRPC takes for an error now and then."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is None or kind.__name__ != "ExecuteBatchError"
 
 
 def open_certificates(settings: Settings) -> Certificates | None:

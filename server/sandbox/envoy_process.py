@@ -36,6 +36,7 @@ class EnvoyProcess:
         tls: Folder with certificates named as in envoy/secrets/, which turns TLS on: to the
             callers where it holds edge.pem, mutual with tills.pem, to the server with envoy.pem.
         collector_port: Where an OpenTelemetry collector listens, which turns traces on.
+        origins: Of which web pages may call; a port of * is any.
         adapt: Changes the configuration at the end, for a test that needs another limit.
         start_s: Seconds to wait until it is live.
         drain_s: Seconds that calls under way get to end when it stops.
@@ -51,6 +52,7 @@ class EnvoyProcess:
         admin_port: int = 0,
         tls: Path | None = None,
         collector_port: int | None = None,
+        origins: Sequence[str] = (),
         adapt: Callable[[dict[str, Any]], None] | None = None,
         start_s: float = 20.0,
         drain_s: float = 6.0,
@@ -62,6 +64,7 @@ class EnvoyProcess:
         self._admin_host = ""
         self._tls = tls
         self._collector_port = collector_port
+        self._origins = origins
         self._adapt = adapt
         self._start_s = start_s
         self._drain_s = drain_s
@@ -174,9 +177,13 @@ class EnvoyProcess:
         manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
         filters = {part["name"]: part["typed_config"] for part in manager["http_filters"]}
         gate = ROOT / "envoy" / "gate.lua"
-        for name, stage in (("loyalty.gate", "callers"), ("loyalty.gate.whole", "calls")):
+        origins = ", ".join(map(_lua, self._origins))
+        for name, told in (
+            ("loyalty.gate", f'"callers", {{{origins}}}'),
+            ("loyalty.gate.whole", '"calls"'),
+        ):
             filters[name]["default_source_code"]["inline_string"] = (
-                f'assert(loadfile({_lua(gate)}))("{stage}")'
+                f"assert(loadfile({_lua(gate)}))({told})"
             )
         door, schema = ROOT / "envoy" / "json_door.lua", ROOT / "generated" / "json_requests.lua"
         filters["envoy.filters.http.lua"]["default_source_code"]["inline_string"] = (
@@ -269,6 +276,6 @@ def _written(file: Path) -> str:
     return file.read_text(encoding="utf-8") if file.exists() else ""
 
 
-def _lua(path: Path) -> str:
-    """Quote *path* for Lua, whose strings escape as JSON's do for everything a path holds."""
-    return json.dumps(str(path), ensure_ascii=False)
+def _lua(text: str | Path) -> str:
+    """Quote a text for Lua, whose strings escape as JSON's do for everything a path holds."""
+    return json.dumps(str(text), ensure_ascii=False)

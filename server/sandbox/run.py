@@ -32,6 +32,9 @@ LEFT_BEHIND_S = 5.0
 HOST = "127.0.0.1"
 """Where the sandbox listens: its keys are public."""
 
+OWN_PAGES = ("http://localhost:*", f"http://{HOST}:*", "http://[::1]:*")
+"""Origins of the web pages that may call it: those that this machine serves."""
+
 
 class PortTakenError(ValueError):
     """Raised when the sandbox can't listen where it was told to."""
@@ -59,6 +62,7 @@ async def run_sandbox(settings: Settings, console: Console, stop: asyncio.Event)
             folder=settings.data_dir / "envoy",
             http_port=settings.http_port,
             grpc_port=running.grpc_port,
+            origins=OWN_PAGES,
         )
         async with envoy:
             console.print(welcome(envoy.http_port, running.grpc_port), markup=False)

@@ -43,6 +43,9 @@ READ_S = 0.5
 
 USER_DATETIME_MAX = 64
 
+MISSPELT = ("idempotency_key", "x_api_key", "x_user_datetime")
+"""Our headers as some spell them; Envoy drops all others that have an underscore."""
+
 
 class Command(Protocol):
     """What every command of a use case can tell."""
@@ -266,6 +269,27 @@ def require_key_once(sent_twice: Collection[str]) -> None:
     """
     if "idempotency-key" in sent_twice:
         raise _header_invalid("idempotency-key", "must be given once")
+
+
+def require_spelling(metadata: Mapping[str, str]) -> None:
+    """
+    Refuse a call with one of our headers under a name with underscores, which nobody reads.
+
+    Its caller believes that it sent a key, or the time of its order.
+
+    Raises:
+        RequestInvalidError: It has one.
+    """
+    misspelt = [name for name in MISSPELT if name in metadata]
+    if misspelt:
+        raise RequestInvalidError(
+            tuple(
+                FieldViolation(
+                    name.replace("_", "-"), f"must be spelt with dashes: {name} is not read"
+                )
+                for name in misspelt
+            )
+        )
 
 
 def _header_invalid(name: str, message: str) -> RequestInvalidError:

@@ -29,6 +29,7 @@ from server.domain.errors import (
 )
 from server.transport.arrival import MESSAGE_WAIT_S, Context, message_within, receive
 from server.transport.error_rendering import refuse
+from server.transport.parsing import wanted
 from server.transport.sending import KEYLESS_SEND_S, end_within
 
 CHECKS_MAX = 2048
@@ -149,7 +150,7 @@ async def _health_request(context: Context) -> health_pb2.HealthCheckRequest:
 
 
 def _no_message(name: str) -> RequestInvalidError:
-    return RequestInvalidError((FieldViolation("", f"must be a {name} message"),))
+    return RequestInvalidError((FieldViolation("", wanted(name)),))
 
 
 async def _refuse(context: Any, error: LoyaltyError) -> None:

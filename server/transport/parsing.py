@@ -77,6 +77,11 @@ def parse(message_class: type[Message], data: bytes) -> Message:
     return message
 
 
+def wanted(name: str) -> str:
+    """Word what a body must be that can't be read: a message of the type *name*."""
+    return f"must be {'an' if name[0] in 'AEIOU' else 'a'} {name} message"
+
+
 def _check(message: Message, *, fail_fast: bool = False) -> list[protovalidate.Violation]:
     """
     Find the broken rules, or the first one.
@@ -153,7 +158,7 @@ def _undecodable(descriptor: Descriptor, data: bytes) -> tuple[FieldViolation, .
     broken = _broken_text(Walk(data), descriptor, 0, len(data), "")
     with suppress(MalformedError, RequestInvalidError):
         found.extend(islice(broken, VIOLATIONS_MAX))
-    return tuple(found) or (FieldViolation("", f"must be a {descriptor.name} message"),)
+    return tuple(found) or (FieldViolation("", wanted(descriptor.name)),)
 
 
 def _broken_text(

@@ -40,7 +40,13 @@ from server.transport.addresses import authority
 from server.transport.admission import Admission, Place
 from server.transport.arrival import Context, receive
 from server.transport.authentication import authenticate, require_role
-from server.transport.call import DEADLINE_MAX_S, Call, Storage, require_key_once
+from server.transport.call import (
+    DEADLINE_MAX_S,
+    Call,
+    Storage,
+    require_key_once,
+    require_spelling,
+)
 from server.transport.error_catalogue import CANCELLED, CATALOGUE, GRPC_CODES, OK
 from server.transport.error_rendering import Dialect, refuse
 from server.transport.keyless import Health, Reflection
@@ -74,6 +80,12 @@ IDLE_MS = 300_000
 KEEPALIVE_MS = 60_000
 KEEPALIVE_TIMEOUT_MS = 10_000
 """How often a peer is asked whether it is still there, and how long it may take to tell."""
+
+PING_MS = 5_000
+"""
+How often a peer may ask: kiosks do every 10 s, and a network may delay one question and not the
+next. Whoever asks sooner for the third time is hung up on.
+"""
 LIVENESS = "liveness"
 """Health of the process itself, which serves while it lives: what may restart it asks for this."""
 
@@ -154,9 +166,9 @@ class LoyaltyServer:
                 ("grpc.max_connection_idle_ms", IDLE_MS),
                 ("grpc.keepalive_time_ms", KEEPALIVE_MS),
                 ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
-                # A kiosk may ping an idle connection twice a minute to keep it open.
+                # A kiosk may ask an idle connection, too, whether it is still there.
                 ("grpc.keepalive_permit_without_calls", 1),
-                ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
+                ("grpc.http2.min_ping_interval_without_data_ms", PING_MS),
             ),
             maximum_concurrent_rpcs=CONCURRENT_CALLS_MAX,
         )
@@ -298,8 +310,7 @@ class LoyaltyServer:
             self._under_way += 1
             place: Place | None = None
             try:
-                await self._store.require_fresh_catalog()
-                key = authenticate(metadata, self._store.catalog, sandbox=self._sandbox)
+                key = await self._caller(metadata)
                 _require_registered(arrival, key)
                 # Only now, so that the log names the caller that is refused.
                 require_role(key, name)
@@ -340,6 +351,17 @@ class LoyaltyServer:
             return answer
 
         return handle
+
+    async def _caller(self, metadata: Mapping[str, str]) -> ApiKey:
+        """
+        Tell who calls.
+
+        Raises:
+            LoyaltyError: Nobody who may, or who sends what it believes to be a key.
+        """
+        await self._store.require_fresh_catalog()
+        require_spelling(metadata)
+        return authenticate(metadata, self._store.catalog, sandbox=self._sandbox)
 
     def _arrive(self, metadata: Mapping[str, str], *, writes: bool) -> Arrival | None:
         """Take note of a call that has arrived, if it writes and has an idempotency key."""

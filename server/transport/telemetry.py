@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import platform
 import shutil
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from wsgiref.simple_server import WSGIServer
 
+import structlog
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -31,6 +33,8 @@ from prometheus_client.core import (
 from server.domain.guessing import ScopeKind
 from server.transport.error_catalogue import OK
 from server.transport.limit_watch import LimitWatch
+
+log = structlog.get_logger(__name__)
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
@@ -393,6 +397,13 @@ class _ServiceCollector:
         )
 
 
+def _tell_fault(_request: object, _address: object) -> None:
+    """Log what ended a request for measurements, unless it was its caller, who hung up."""
+    fault = sys.exception()
+    if not isinstance(fault, ConnectionError):
+        log.error("measurements not served", exc_info=fault)
+
+
 class Telemetry:
     """
     Measures, and serves the measurements to Prometheus on a port of its own.
@@ -420,6 +431,8 @@ class Telemetry:
             )
             if port:
                 self._server = start_http_server(port, host.strip("[]"), self.registry)
+                # Its library prints whatever ends a request, which may be a hang-up.
+                setattr(self._server[0], "handle_error", _tell_fault)  # noqa: B010 - typed a method.
         self.calls = CallMetrics(self.registry)
 
     def watch_store(self, stats: Callable[[], Stats], file: Path | None) -> None:

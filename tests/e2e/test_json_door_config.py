@@ -30,8 +30,10 @@ from server.transport.server import SERVICES
 PATIENCE_S = 5.0
 """How long a till waits for an answer."""
 
-ES_MAPPERS = 4
-GRPC_MAPPERS = -3
+FINE_MAPPERS = 1
+ES_MAPPERS = 5
+GRPC_MAPPERS = -5
+MISSPELT_KEY = "must be spelt with dashes: x_api_key is not read"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -83,7 +85,7 @@ def test_the_lua_filter_stands_before_the_transcoder(manager: dict[str, Any]) ->
 
 def test_both_sources_of_fixed_headers_agree(manager: dict[str, Any], lua: str) -> None:
     """An answer has the same headers whether a filter saw it or not."""
-    mappers = manager["local_reply_config"]["mappers"]
+    mappers = manager["local_reply_config"]["mappers"][FINE_MAPPERS:]
     spoken = [("ES_HEADERS", mapper) for mapper in mappers[:ES_MAPPERS]]
     spoken += [("RBI_HEADERS", mapper) for mapper in mappers[ES_MAPPERS:GRPC_MAPPERS]]
     for name, mapper in spoken:
@@ -122,10 +124,11 @@ def unpacked(status: status_pb2.Status) -> list[Any]:
 @pytest.mark.parametrize(
     ("place", "error"),
     [
-        (-2, ApiKeyMissingError()),
+        (-3, ApiKeyMissingError()),
+        (-2, RequestInvalidError((FieldViolation("x-api-key", MISSPELT_KEY),))),
         (-1, RequestInvalidError((FieldViolation("", "must be one whole message"),))),
     ],
-    ids=["no key", "no whole message"],
+    ids=["no key", "misspelt key", "no whole message"],
 )
 def test_a_grpc_caller_reads_what_the_server_would_say(
     manager: dict[str, Any], place: int, error: LoyaltyError
@@ -147,7 +150,7 @@ def test_a_json_caller_without_a_key_reads_what_the_server_would_say(
                 "%RESPONSE_CODE%", str(row.http)
             )
         )
-        for mapper in manager["local_reply_config"]["mappers"][:GRPC_MAPPERS]
+        for mapper in manager["local_reply_config"]["mappers"][FINE_MAPPERS:GRPC_MAPPERS]
     ]
     es, rbi = (body for body in bodies if row.message in body.values())
     assert (es["errorCode"], rbi["code"], rbi["details"]) == (row.es, row.rbi, {})
@@ -202,6 +205,6 @@ def test_every_answer_of_envoy_is_json(manager: dict[str, Any]) -> None:
     """No mapper leaves an answer as text/plain."""
     formats = [
         mapper["body_format_override"]
-        for mapper in manager["local_reply_config"]["mappers"][:GRPC_MAPPERS]
+        for mapper in manager["local_reply_config"]["mappers"][FINE_MAPPERS:GRPC_MAPPERS]
     ]
     assert {part["content_type"] for part in formats} == {"application/json"}

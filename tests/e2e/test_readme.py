@@ -194,6 +194,25 @@ async def test_calls_answer_as_printed(fresh_front: Front) -> None:
     assert compared >= 15
 
 
+async def test_what_needs_a_key_does_more_without_one(fresh_front: Front) -> None:
+    """Each call that README says needs a key makes a second of what it makes when sent again."""
+    guest = await fresh_front.server.admin.enroll()
+    vendor = {"storeId": "9999", "posType": "Partner", "transactionId": "sent again"}
+    calls: tuple[tuple[str, dict[str, Any], str], ...] = (
+        ("/loyalty/identify", {"identifier": guest, "posVendor": vendor}, "transactionId"),
+        ("/otp", {"loyaltyId": guest}, "otp"),
+        ("/loyalty/members", {"name": "Again"}, "member"),
+    )
+    for path, body, made in calls:
+        without = [(await fresh_front.post(path, body)).json()[made] for _ in range(2)]
+        key = f"again at {path}"
+        under = [
+            (await fresh_front.post(path, body, idempotency_key=key)).json()[made] for _ in range(2)
+        ]
+        assert without[0] != without[1], path
+        assert under[0] == under[1], path
+
+
 def test_commands_to_paste_exist() -> None:
     """README names only make targets and commands that there are."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")

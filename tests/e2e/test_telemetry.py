@@ -6,12 +6,16 @@ import asyncio
 import json
 import re
 import secrets
+import socket
+import struct
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.request import urlopen
 
 import grpc
 import pytest
@@ -21,6 +25,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from server.sandbox.envoy_process import EnvoyProcess
 from server.storage.databases import Database
+from server.transport.telemetry import Telemetry
 from tests.support.banks import SECRET, ServerProcess, prepare_bank, process_environment
 from tests.support.collector import Collector, Span, run_collector
 from tests.support.databases import Backend, fresh_database
@@ -312,3 +317,24 @@ def test_whoever_wants_no_traces_loads_no_tracing() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=30
     )
     assert ran.stdout.strip() == "[]"
+
+
+def test_hang_up_on_measurements_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """A scraper that gives up half-way leaves nothing on standard error, and the next is served."""
+    port = free_port()
+    telemetry = Telemetry("127.0.0.1", port)
+    try:
+        with socket.create_connection(("127.0.0.1", port)) as scraper:
+            scraper.sendall(b"GET /metrics HTTP/1.1\r\nhost: x\r\n")
+            # What is closed like this is reset.
+            scraper.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with urlopen(f"http://127.0.0.1:{port}/metrics") as page:
+            assert b"loyalty_build_info" in page.read()
+        # Taken one after another: that of the first request has begun.
+        for thread in threading.enumerate():
+            if "process_request_thread" in thread.name:
+                thread.join()
+    finally:
+        telemetry.close()
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("", "")

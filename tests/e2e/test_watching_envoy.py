@@ -297,8 +297,10 @@ async def _call_with_secrets(front: Front) -> list[Response]:
         method, path = bad.split()
         refused = await front.http.request(method, path + SECRET_CODE, None, secret)
         assert refused.status >= 400
-    underscored = await front.http.request("GET", "/otp/1", None, {"secret_header": SECRET_WORDS})
-    assert underscored.status == 400
+    for name in ("secret_header", "idempotency_key", "x_api_key"):
+        sent = {"x-api-key": POS_KEY, name: SECRET_WORDS}
+        underscored = await front.http.request("GET", "/otp/1", None, sent)
+        assert underscored.status >= 400
     async with open_channel(f"127.0.0.1:{front.envoy.http_port}") as channel:
         nobody = Caller(channel, SECRET_WORDS)
         await nobody.refused(nobody.identifies.Identify, identify_request(SECRET_CODE))

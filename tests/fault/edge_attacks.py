@@ -250,15 +250,20 @@ async def bodies_over_http2(edge: Edge) -> None:
 async def headers_are_limited(edge: Edge) -> None:
     """100 headers and 8 KiB of them are enough; an underscore hides no header from a check."""
 
-    async def refused(status: int, *lines: str) -> None:
+    async def answered(status: int, *lines: str) -> bytes:
         answer = await edge.send(head(f"GET {MEMBER} HTTP/1.1", "host: x", CLOSE, *lines))
         assert statuses(answer) == [status], (lines[0][:20], answer[:200])
-        assert b'"statusCode":%d' % status in answer
+        return answer
+
+    async def refused(status: int, *lines: str) -> None:
+        assert b'"statusCode":%d' % status in await answered(status, *lines)
 
     await asyncio.gather(
         refused(431, *(f"x-{number}: y" for number in range(110))),
         refused(431, f"x-long: {'y' * 10_000}"),
         refused(400, "x_api_key: forged"),
+        refused(400, KEY, "idempotency_key: believed"),
+        answered(200, KEY, "x_forwarded_for: 10.0.0.1", "loyalty_caller: 1"),
     )
 
 

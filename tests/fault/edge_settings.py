@@ -77,9 +77,10 @@ SETTINGS = (
         "REJECT_REQUEST",
     ),
     Setting(
-        "underscores in headers are refused",
+        "headers with underscores reach the gate, which drops them or refuses by name",
         f"{MANAGER}/common_http_protocol_options/headers_with_underscores_action",
-        "REJECT_REQUEST",
+        WITHOUT,  # A dump leaves out what is not asked for: ALLOW is nothing of that.
+        "DROP_HEADER",
     ),
     Setting("header count", f"{MANAGER}/common_http_protocol_options/max_headers_count", 100),
     Setting("header size", f"{MANAGER}/max_request_headers_kb", 8),

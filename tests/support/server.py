@@ -278,13 +278,27 @@ async def run_front(
     folder: Path,
     *,
     tls: Path | None = None,
+    origins: Sequence[str] = (),
     adapt: Callable[[dict[str, Any]], None] | None = None,
     **other: Any,
 ) -> AsyncIterator[Front]:
-    """Run a server with Envoy in front of it, which finds its certificates in the folder *tls*."""
+    """
+    Run a server with Envoy in front of it.
+
+    Args:
+        folder: Where both keep what they write.
+        tls: Where Envoy finds its certificates, if it has any.
+        origins: Of which web pages may call.
+        adapt: Changes Envoy's configuration at the end.
+        other: The server's own arguments.
+    """
     async with run_server(folder, **other) as server:
         envoy = EnvoyProcess(
-            folder=folder / "envoy", grpc_port=server.running.grpc_port, tls=tls, adapt=adapt
+            folder=folder / "envoy",
+            grpc_port=server.running.grpc_port,
+            tls=tls,
+            origins=origins,
+            adapt=adapt,
         )
         async with envoy:
             yield Front(server, envoy)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from grpc._cython import cygrpc
 
 from server.bootstrap import configure_logging
 from server.config import Settings
@@ -52,6 +53,17 @@ def test_header_that_is_no_utf8_is_not_logged(capsys: pytest.CaptureFixture[str]
     told = capsys.readouterr().err
     assert "anything else" in told
     assert "Zo" not in told
+
+
+def test_callers_hang_up_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """An answer that could not leave gRPC tells with a traceback, though nobody is at fault."""
+    configure_logging(Settings(log_level="debug"))
+    logger = logging.getLogger("grpc._cython.cygrpc")
+    for fault in (cygrpc.ExecuteBatchError("gone", ""), ValueError("at fault")):
+        logger.error("raised by servicer method [%s]", "/any", exc_info=fault)
+    told = capsys.readouterr().err
+    assert told.count("raised by") == 1
+    assert "at fault" in told
 
 
 @pytest.fixture

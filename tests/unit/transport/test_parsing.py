@@ -8,7 +8,7 @@ from google.protobuf.message_factory import GetMessageClass
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from loyalty.v1 import code_service_pb2, order_pb2
+from loyalty.v1 import code_service_pb2, identify_service_pb2, order_pb2
 from loyalty.v1 import transaction_service_pb2 as pb
 from server.domain.errors import FieldViolation, RequestInvalidError
 from server.transport import parsing
@@ -168,3 +168,17 @@ def test_fields_that_nobody_knows_are_dropped() -> None:
     """What a newer caller sends beside the contract is not kept, let alone checked."""
     data = VALID + b"\x9a\x06\x01x"
     assert parse(type(identify_request("123456")), data).SerializeToString() == VALID
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (identify_service_pb2.IdentifyRequest, "must be an IdentifyRequest message"),
+        (pb.ValidateRequest, "must be a ValidateRequest message"),
+    ],
+)
+def test_message_that_is_none_is_named_with_its_article(kind: type[Message], words: str) -> None:
+    """What can't be decoded is told in a sentence that reads well."""
+    with pytest.raises(RequestInvalidError) as refused:
+        parse(kind, b"\xff")
+    assert refused.value.violations == (FieldViolation("", words),)
