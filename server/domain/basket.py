@@ -197,6 +197,9 @@ def exact_minor_units(value: float, digits: int) -> int:
         ValueError: It is not finite, further from 0 than `AMOUNT_MINOR_MAX` or has more digits
             than the currency.
     """
+    minor = _whole(value, digits)
+    if minor is not None:
+        return minor
     amount = _amount(value, digits)
     minor = round_minor_units(value, digits)
     if abs(amount - Decimal(minor).scaleb(-digits)) > _NOISE:
@@ -223,8 +226,19 @@ def tax_minor_units(value: float, digits: int) -> int | Decimal:
     Raises:
         ValueError: It is not finite, or further from 0 than `AMOUNT_MINOR_MAX`.
     """
+    minor = _whole(value, digits)
+    if minor is not None:
+        return minor
     tax = _amount(value, digits).quantize(_NOISE, ROUND_HALF_UP).scaleb(digits)
     return int(tax) if tax == tax.to_integral_value() else tax.normalize()
+
+
+def _whole(value: float, digits: int) -> int | None:
+    """Give the minor units that a double is the nearest one to, if it is; as most are, and soon."""
+    if not abs(value) < AMOUNT_MINOR_MAX / 10**digits:
+        return None
+    minor = round(value * 10**digits)
+    return minor if minor / 10**digits == value else None
 
 
 def _amount(value: float, digits: int) -> Decimal:
