@@ -101,12 +101,16 @@ def sizes(part: F) -> list[Size]:
     Give values at the limit of a field, one beyond it, and ten times it.
 
     Raises:
-        UnlimitedError: The field has no limit.
+        UnlimitedError: The field has no limit, though it is used.
     """
-    rules = part.GetOptions().Extensions[validate_pb2.field]
     if f"{part.containing_type.name}.{part.name}" in UNUSED:
         text = part.cpp_type == F.CPPTYPE_STRING
         return [Size("any", "x" * 9_999 if text else 1e99, fits=True)]
+    return _limited(part)
+
+
+def _limited(part: F) -> list[Size]:
+    rules = part.GetOptions().Extensions[validate_pb2.field]
     if part.is_repeated:
         return _numbers(rules.repeated.max_items)
     if part.cpp_type in LARGEST:
