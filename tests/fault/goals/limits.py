@@ -106,10 +106,10 @@ def sizes(part: F) -> list[Size]:
     if f"{part.containing_type.name}.{part.name}" in UNUSED:
         text = part.cpp_type == F.CPPTYPE_STRING
         return [Size("any", "x" * 9_999 if text else 1e99, fits=True)]
-    return _limited(part)
+    return _sizes_by_rules(part)
 
 
-def _limited(part: F) -> list[Size]:
+def _sizes_by_rules(part: F) -> list[Size]:
     rules = part.GetOptions().Extensions[validate_pb2.field]
     if part.is_repeated:
         return _numbers(rules.repeated.max_items)
