@@ -107,11 +107,12 @@ local GRPC_LEFTOVERS = {
 -- Tills write 0 or 300 where the contract says "0" or "300"; the transcoder would refuse them.
 -- These keys are strings in every request, so a number may be quoted wherever they stand.
 -- Names of lists are lists in every request, too: where nothing is in one, some write {}.
-local quotable, words, lists = {}, {}, {}
+local quotable, integers, words, lists = {}, {}, {}, {}
 for _, fields in pairs(requests.messages) do
   for key, field in pairs(fields) do
     lists[key] = lists[key] ~= false and field.repeated == true
     quotable[key] = quotable[key] ~= false and field.type == "string"
+    integers[key] = integers[key] ~= false and field.type == "integer"
     for _, word in ipairs(field.words or {}) do
       -- The transcoder tries a word as it came and in upper case, never in lower case.
       if word ~= word:upper() then
@@ -268,9 +269,45 @@ local function is_number(token)
   return token:find("^[eE]?[%+%-]?%d*$", decimals + 1) ~= nil
 end
 
+-- What adding up doubles leaves behind is no part of a number: 1998.9999999999998 cents are 1999.
+local NOISE = 1e-6
+local MAX_INTEGER = 2 ^ 31
+
+-- The whole number that a number with a fraction or an exponent stands for, as text; nil where it
+-- stands for none. Of a payment that was made the nearest is enough: nobody counts with it.
+local function whole_number(key, value, paid)
+  if not value:find("[%.eE]") or not is_number(value) or value:find("^%-?0%d") or not value:find("%d$") then
+    return nil
+  end
+  local number = tonumber(value)
+  local whole = number and math.floor(number + 0.5)
+  if not whole or math.abs(whole) > MAX_INTEGER then
+    return nil
+  end
+  if math.abs(number - whole) <= NOISE or key == "amount" and paid() then
+    return ("%d"):format(whole)
+  end
+  return nil
+end
+
+-- Whether a call is about an order that its guest has paid, or takes one back.
+local function is_paid(route, body)
+  return route.request == "loyalty.v1.UnclaimedRequest"
+    or route.request == "loyalty.v1.VoidRequest"
+    or route.request == "loyalty.v1.UpdateRequest"
+      and body:find('"status"%s*:%s*"%s*[cC][lL][aA][iI][mM][eE][dD]%s*"') ~= nil
+end
+
 -- Make of a till's body what the transcoder accepts. A quote inside a JSON string is always
 -- escaped, so `"key":` can only be a key.
-local function admit(body)
+local function admit(body, route)
+  local known_paid
+  local function paid()
+    if known_paid == nil then
+      known_paid = is_paid(route, body)
+    end
+    return known_paid
+  end
   if body:sub(1, 3) == "\239\187\191" then
     body = body:sub(4)
   end
@@ -281,7 +318,10 @@ local function admit(body)
   end
   -- Once over the body for both, for it may be long.
   return (body:gsub('"([%w_]+)"(%s*:%s*)("?)([%w%.%+%-_]*)("?)', function(key, colon, open, value, close)
-    if open == "" then
+    if integers[key] then
+      local whole = open == close and whole_number(key, value, paid)
+      return whole and '"' .. key .. '"' .. colon .. whole or nil
+    elseif open == "" then
       if
         quotable[key]
         and (is_number(value) or ALSO_BOOLEAN[key] and (value == "true" or value == "false"))
@@ -753,7 +793,7 @@ function envoy_on_request(handle)
     handle:respond({ [":status"] = "400" }, "")
     return
   end
-  local admitted = admit(body)
+  local admitted = admit(body, route)
   local closed = close_with(admitted, closing_members(path, route))
   if closed ~= body then
     buffer:setBytes(closed)

@@ -114,5 +114,6 @@ def _judged(
         whole = without_incentives(basket, program, before or ())
         digits = program.currency_digits
         if all_points := points_earned(whole, program.earning, digits):
-            points = points * points_earned(offers.basket, program.earning, digits) // all_points
+            kept = points_earned(offers.basket, program.earning, digits)
+            points = points * min(kept, all_points) // all_points
     return points, offers

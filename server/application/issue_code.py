@@ -104,20 +104,20 @@ def issue_code(unit: Unit, command: IssueCode, now_ms: int) -> Done[IssuedCode]:
 
 def _selection_json(program: Program, command: IssueCode) -> str:
     violations = []
-    selection = []
+    selection = {}
     for index, (incentive_id, quantity) in enumerate(command.selection):
-        incentive = program.incentives.get(incentive_id)
+        place = f"order[{index}].incentive_id"
+        incentive = program.find_incentive(incentive_id, None)
         if incentive is None or incentive.retired:
-            violations.append(
-                FieldViolation(
-                    f"order[{index}].incentive_id", "must name an incentive of the program"
-                )
-            )
+            violations.append(FieldViolation(place, "must name an incentive of the program"))
+        elif incentive.incentive_id in selection:
+            violations.append(FieldViolation(place, "must name each incentive once"))
         else:
-            selection.append((incentive.kind, incentive_id, quantity))
+            name = incentive.incentive_id
+            selection[name] = (incentive.kind, name, quantity)
     if violations:
         raise RequestInvalidError(tuple(violations))
-    return json.dumps(selection, separators=(",", ":"))
+    return json.dumps(list(selection.values()), separators=(",", ":"))
 
 
 def _free_code(unit: Unit, program: Program, now_ms: int) -> tuple[str, bytes, Code | None]:

@@ -23,6 +23,7 @@ from server.domain.errors import (
     TransactionNotClaimableError,
     TransactionNotFoundError,
 )
+from server.domain.flags import Mend
 from server.domain.keys import ApiKey
 from server.domain.point_of_sale import PointOfSale
 from server.domain.program import Program, Store
@@ -50,6 +51,7 @@ class Order:
         basket_json: The basket, to be kept.
         local_time: Date and time at the till; absent when not sent.
         fingerprint: Hash of the report's meaning.
+        mends: What was put right in it, because it is paid.
     """
 
     key: ApiKey
@@ -64,6 +66,7 @@ class Order:
     basket_json: str
     local_time: datetime | None
     fingerprint: bytes
+    mends: tuple[Mend, ...] = ()
 
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
@@ -275,6 +278,7 @@ def judge(
         claiming=claiming,
         whole=whole,
         multiple_incentives=program.multiple_incentives,
+        excluded_products=program.earning.excluded_products,
     )
     return evaluate(uses, visit)
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from server.application.idempotency import Done
 from server.application.limits import flag_order
+from server.application.mended_orders import mend_flags
 from server.application.order_review import require_store
 from server.application.reads import NOTHING, Reads
 from server.application.unclaimed_offers import JudgedOffers, judge_recorded, offer_flags
@@ -21,7 +22,7 @@ from server.domain.errors import (
     RequestInvalidError,
     RulesFailedError,
 )
-from server.domain.flags import OFFER_UNKNOWN
+from server.domain.flags import OFFER_UNKNOWN, Mend
 from server.domain.ids import new_id
 from server.domain.keys import ApiKey
 from server.domain.point_of_sale import PointOfSale
@@ -39,6 +40,7 @@ class RecordUnclaimed:
     Attributes:
         basket_json: The basket, to be kept.
         local_time: Date and time at the till; absent when not sent.
+        mends: What was put right in it, because it is paid.
     """
 
     key: ApiKey
@@ -48,6 +50,7 @@ class RecordUnclaimed:
     basket: Basket
     basket_json: str
     local_time: datetime | None = None
+    mends: tuple[Mend, ...] = ()
 
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
@@ -126,6 +129,7 @@ def record_unclaimed(unit: Unit, command: RecordUnclaimed, now_ms: int) -> Done[
         flags=(
             *offer_flags(program, offers.refused, transaction),
             *flag_order(program, command.key, points, transaction),
+            *mend_flags(command.mends, command.key, transaction, store.store_id),
         ),
         stores=frozenset({store.store_id}),
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from server.application.idempotency import Done, Repeated
 from server.application.limits import count_points, flag_order
+from server.application.mended_orders import mend_flags
 from server.application.order_review import (
     Order,
     Review,
@@ -101,6 +102,7 @@ def update_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Updated] |
             now_ms,
             transaction,
         )
+        flags += mend_flags(order.mends, order.key, transaction, order.point_of_sale.store_id)
         return Done(claimed, kept_with=transaction, flags=flags, stores=stores)
     updated = Updated(
         loyalty_id=review.member.loyalty_id,

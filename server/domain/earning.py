@@ -2,26 +2,53 @@
 
 from __future__ import annotations
 
-from server.domain.basket import Basket, BasketLine
+from collections.abc import Sequence
+
+from server.domain.basket import TAX_DIGITS, Basket, BasketLine
 from server.domain.ledger import POINTS_MAX
 from server.domain.program import EarningRules, Rounding, RoundPer
+from server.domain.worth import GROUPS, count_once
 
 
 def points_earned(basket: Basket, rules: EarningRules, currency_digits: int) -> int:
     """
-    Count the points of an order, at most `POINTS_MAX`.
+    Count the points of an order, from 0 to `POINTS_MAX`.
 
-    Prices are net as reported, so that no discount is subtracted here. The basket is that of
-    `as_catalogued`: a till that calls a reward an offer does not make it earn.
+    Prices are net as reported, so that no discount is subtracted here. What is taken back lowers
+    what the rest earns, by as much as it would have earned. The basket is that of `as_catalogued`:
+    a till that calls a reward an offer does not make it earn.
     """
-    amounts = [_amount(line, rules) for line in basket.lines if not _excluded(line, rules)]
+    amounts = _counted(basket.lines, [line.amount for line in basket.lines], rules)
+    units = 10**currency_digits
+    if rules.include_tax:
+        finer = 10 ** max(0, TAX_DIGITS - currency_digits)
+        taxes = _counted(basket.lines, [int(line.taxed * finer) for line in basket.lines], rules)
+        amounts = [amount * finer + tax for amount, tax in zip(amounts, taxes, strict=True)]
+        units *= finer
     if rules.round_per is RoundPer.ORDER:
         amounts = [sum(amounts)]
-    points, units = rules.points_per_unit.as_integer_ratio()
-    units *= 10**currency_digits
-    return min(
-        sum(_divided(amount * points, units, rules.rounding) for amount in amounts), POINTS_MAX
+    points, per_points = rules.points_per_unit.as_integer_ratio()
+    units *= per_points
+    # Rounded alike on both sides of 0: a line and the same one taken back earn nothing together.
+    earned = sum(
+        _divided(amount * points, units, rules.rounding)
+        if amount >= 0
+        else -_divided(-amount * points, units, rules.rounding)
+        for amount in amounts
     )
+    return min(max(0, earned), POINTS_MAX)
+
+
+def _counted(lines: Sequence[BasketLine], amounts: list[int], rules: EarningRules) -> Sequence[int]:
+    """Keep of an amount of each line what earns, once."""
+    # A program whose combos earn nothing has them earn by their parts.
+    groups = GROUPS - ({"combo"} & rules.excluded_product_types)
+    return count_once(
+        lines,
+        amounts,
+        excluded=[_excluded(line, rules) for line in lines],
+        groups=[line.product_type in groups for line in lines],
+    ).amounts
 
 
 def _divided(dividend: int, divisor: int, rounding: Rounding) -> int:
@@ -31,11 +58,6 @@ def _divided(dividend: int, divisor: int, rounding: Rounding) -> int:
     if rounding is Rounding.NEAREST:
         return (2 * dividend + divisor) // (2 * divisor)
     return dividend // divisor
-
-
-def _amount(line: BasketLine, rules: EarningRules) -> int:
-    tax = line.tax if rules.include_tax else 0
-    return (line.price or 0) * line.quantity + tax
 
 
 def _excluded(line: BasketLine, rules: EarningRules) -> bool:

@@ -28,6 +28,9 @@ class FlagKind(StrEnum):
     BEYOND_LIMIT = "beyond_limit"
     """A paid order came beyond a limit; the reason is the limit's name."""
 
+    ORDER_MENDED = "order_mended"
+    """A paid order was put right where any other is refused."""
+
 
 OFFER_UNKNOWN = "unknown"
 """Reason of an offer that the program does not have, or no longer."""
@@ -35,10 +38,20 @@ OFFER_UNKNOWN = "unknown"
 DAYS_PASSED = "days"
 """Reason of what comes more days late than the program allows."""
 
+AMOUNT_ROUNDED = "amount"
+"""Reason of a price with more digits than the currency: it was rounded."""
+
+PARENT_IGNORED = "parent"
+"""Reason of a line that is a part of one that is not there, or of itself: it is a part of none."""
+
+INCENTIVE_UNNAMED = "incentive"
+"""Reason of an offer that names none of the program's: nothing is counted for it."""
+
 REASONS: Mapping[FlagKind, tuple[str, ...]] = {
     FlagKind.OFFER_INVALID: (OFFER_UNKNOWN, *(breach.value.code for breach in Breach)),
     FlagKind.VOID_LATE: (DAYS_PASSED,),
     FlagKind.BEYOND_LIMIT: tuple(name.value for name in LimitName),
+    FlagKind.ORDER_MENDED: (AMOUNT_ROUNDED, PARENT_IGNORED, INCENTIVE_UNNAMED),
 }
 """Every reason of each kind: both are labels of a metric, so that they must be few and fixed."""
 
@@ -56,6 +69,20 @@ class Flag:
     kind: FlagKind
     reason: str
     about: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Mend:
+    """
+    One thing that was put right in a paid order.
+
+    Attributes:
+        reason: One of those of `FlagKind.ORDER_MENDED`.
+        field: Where it stood in the request.
+    """
+
+    reason: str
+    field: str
 
 
 def every_flag() -> Iterator[tuple[str, str]]:

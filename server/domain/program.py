@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -186,6 +187,49 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
+class _Names:
+    """
+    What incentives are called, each with its incentive ID.
+
+    Attributes:
+        incentive_ids: Their IDs, as written and, of UUIDs, in lower case.
+        engine_ids: Their engine IDs, the same way.
+        plus: What is offered, by vendor and PLU; absent where several are.
+    """
+
+    incentive_ids: Mapping[str, str]
+    engine_ids: Mapping[str, str]
+    plus: Mapping[tuple[str, str], str | None]
+
+    @classmethod
+    def of(cls, incentives: Iterable[Incentive]) -> _Names:
+        """Index incentives."""
+        incentive_ids: dict[str, str] = {}
+        engine_ids: dict[str, str] = {}
+        plus: dict[tuple[str, str], str | None] = {}
+        for incentive in incentives:
+            name = incentive.incentive_id
+            for told, names in ((name, incentive_ids), (incentive.engine_id, engine_ids)):
+                if told:
+                    names[told] = name
+                    # As written goes before any case.
+                    names.setdefault(_any_case(told), name)
+            if not incentive.retired:
+                for vendor, plu in incentive.plus.items():
+                    place = vendor_key(vendor), plu
+                    plus[place] = None if place in plus else name
+        return cls(incentive_ids, engine_ids, plus)
+
+
+_UUID = re.compile("[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+
+
+def _any_case(name: str) -> str:
+    """Give a name as it is compared: a UUID in lower case, any other as it is written."""
+    return name.lower() if _UUID.fullmatch(name) else name
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
     """
     The loyalty scheme of one brand and region.
@@ -244,20 +288,37 @@ class Program:
     future_birth_date: TakeOrRefuse = "take"
     rollout_until: str | None = None
     limits: Limits = NO_OWN_LIMITS
-    _engine_ids: Mapping[str, str] = field(init=False, repr=False, compare=False)
+    _names: _Names = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Index the incentives, for orders name some by engine ID alone."""
-        engine_ids = {
-            incentive.engine_id: incentive_id
-            for incentive_id, incentive in self.incentives.items()
-            if incentive.engine_id
-        }
-        object.__setattr__(self, "_engine_ids", engine_ids)
+        """Index the incentives, for orders name some otherwise than by their ID as written."""
+        object.__setattr__(self, "_names", _Names.of(self.incentives.values()))
 
     def find_incentive(self, incentive_id: str | None, engine_id: str | None) -> Incentive | None:
-        """Find an incentive, retired or not, by its ID or else by its engine ID."""
-        return self.incentives.get(incentive_id or self._engine_ids.get(engine_id or "", ""))
+        """
+        Find an incentive, retired or not, by its ID or else by its engine ID.
+
+        One that is a UUID is found in any case.
+        """
+        for told, names in (
+            (incentive_id, self._names.incentive_ids),
+            (engine_id, self._names.engine_ids),
+        ):
+            found = names.get(told or "") or names.get(_any_case(told or ""))
+            if found is not None:
+                return self.incentives[found]
+        return None
+
+    def find_by_plu(self, plu: str, vendors: Iterable[str]) -> Incentive | None:
+        """
+        Find what is offered under a PLU: that of the first vendor who has it, or else the default.
+
+        None is found where several have it.
+        """
+        for vendor in (*map(vendor_key, vendors), "default"):
+            if (vendor, plu) in self._names.plus:
+                return self.incentives.get(self._names.plus[vendor, plu] or "")
+        return None
 
     def open_until_ms(self, opened_ms: int, now_ms: int) -> int:
         """Tell until when a transaction stays open that is reported now."""

@@ -100,6 +100,7 @@ class Visit:
         claiming: Whether the till reports the order as complete.
         whole: Whether it asks about the basket as it would be claimed.
         multiple_incentives: Whether the program allows several in one order.
+        excluded_products: PLUs on which nothing counts as spent.
         cart: The basket as rules look at it.
     """
 
@@ -113,11 +114,13 @@ class Visit:
     claiming: bool = False
     whole: bool = False
     multiple_incentives: bool = True
+    excluded_products: frozenset[str] = frozenset()
     cart: Cart | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Count the basket, once for all rules."""
-        object.__setattr__(self, "cart", Cart.of(self.basket) if self.basket else None)
+        cart = Cart.of(self.basket, self.excluded_products) if self.basket else None
+        object.__setattr__(self, "cart", cart)
 
     @property
     def whole_cart(self) -> Cart | None:

@@ -106,9 +106,6 @@ BROKEN_REQUESTS = [
                 store_id=0,
                 transaction_id="  ",
                 pos_type="x" * 65,
-                terminal="\x7f",
-                operator="o" * 65,
-                supporting_pos="\n",
             ),
         ),
         {
@@ -116,9 +113,6 @@ BROKEN_REQUESTS = [
             "pos_vendor.store_id",
             "pos_vendor.transaction_id",
             "pos_vendor.pos_type",
-            "pos_vendor.terminal",
-            "pos_vendor.operator",
-            "pos_vendor.supporting_pos",
         },
     ),
     (

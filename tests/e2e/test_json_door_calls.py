@@ -493,3 +493,58 @@ def test_door_and_server_miss_the_same_fields(door: Door, path: str) -> None:
     by_door = door.call(method, place, {"created": {}}).errors
     assert by_door == {"created": "must be a string", **by_server}
     assert len(by_server) >= 3
+
+
+ORDERS = "/loyalty/transaction/pos"
+GUEST = "4711fc2a-3a8f-414f-a9e7-44dd5231dca7"
+ODD_LINES = [
+    {"productType": "combo", "price": 5.0, "referenceId": 1, "quantity": "1.000"},
+    {"price": 22.689999999999998, "name": "Big\nMac" * 99, "parentReferenceId": 0},
+    {"price": "849.00", "quantity": -1.0, "tax": 0.123456},
+    {"price": "900.00", "quantity": 1},
+]
+ODD_PAYMENTS = [
+    {"amount": 1998.9999999999998, "type": "CASH"},
+    {"amount": "-849.00", "type": "CHANGE"},
+]
+
+
+def odd_order(status: str, *lines: Any, payments: Any = ODD_PAYMENTS) -> dict[str, Any]:
+    """Report lines that nobody would write, and that tills send every day."""
+    order = [{"productId": "1", "productType": "item", **line} for line in (*ODD_LINES, *lines)]
+    vendor = {**identify_request()["posVendor"], "terminal": "7\r\n" + "x" * 99, "operator": "\0"}
+    details = {"currency": "CAD", "order": order, "payments": payments, "posVendor": vendor}
+    kind = {"channel": "Restaurant", "serviceMode": "EAT_IN", "status": status}
+    return {**kind, "created": "x" * 99, "transactionDetails": details}
+
+
+def test_numbers_and_texts_of_any_till_are_taken(door: Door) -> None:
+    """Noise, quoted fractions of nothing, lines below 0 and foul texts stop no order at all."""
+    opened = door.post(IDENTIFY, {**identify_request(), "identifier": GUEST}).json["transactionId"]
+    for path in (f"{ORDERS}/validate/{opened}", f"{ORDERS}/{opened}"):
+        assert door.call("PUT", path, odd_order("PENDING")).status == 200
+    claimed = door.call("PUT", f"{ORDERS}/{opened}", odd_order("CLAIMED"))
+    assert claimed.json["pointsEarned"] == 786
+
+
+@pytest.mark.parametrize("unclaimed", [False, True])
+def test_paid_order_is_not_refused_for_a_detail(door: Door, *, unclaimed: bool) -> None:
+    """What is refused by its field while the order is open is put right once it is paid."""
+    opened = door.post(IDENTIFY, {**identify_request(), "identifier": GUEST}).json["transactionId"]
+    odd = {"price": 8.495, "parentReferenceId": "nowhere"}
+    for path, status in (("/validate/", "CLAIMED"), ("/", "PENDING")):
+        answer = door.call("PUT", f"{ORDERS}{path}{opened}", odd_order(status, odd))
+        place = "transactionDetails.order[4]"
+        assert answer.errors == {
+            f"{place}.price": "must have at most 2 digits after the point",
+            f"{place}.parentReferenceId": "must name a line of the order",
+        }
+    fraction = [{"amount": 19.99, "type": "CASH"}]
+    pending = door.call("PUT", f"{ORDERS}/{opened}", odd_order("PENDING", payments=fraction))
+    assert pending.errors == {"transactionDetails.payments[0].amount": "must be an integer"}
+    order = odd_order("claimed", odd, payments=fraction)
+    if unclaimed:
+        answer = door.post(ORDERS, order)
+        assert answer.status == 200, answer.body
+    else:
+        assert door.call("PUT", f"{ORDERS}/{opened}", order).json["pointsEarned"] == 871

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19loyalty/v1/discount.proto\x12\nloyalty.v1\x1a\x1b\x62uf/validate/validate.proto\"\xef\x01\n\x08\x44iscount\x12\x35\n\x07\x64\x65tails\x18\x01 \x01(\x0b\x32\x1b.loyalty.v1.DiscountDetailsR\x07\x64\x65tails\x12\x30\n\x0cincentive_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01H\x00R\x0bincentiveId\x88\x01\x01\x12&\n\nproduct_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@R\tproductId\x12\x30\n\x0creference_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01H\x01R\x0breferenceId\x88\x01\x01\x42\x0f\n\r_incentive_idB\x0f\n\r_reference_id\"\xc2\x03\n\x0f\x44iscountDetails\x12\x30\n\x0c\x64isplay_name\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01H\x00R\x0b\x64isplayName\x88\x01\x01\x12*\n\x0e\x64iscount_value\x18\x02 \x01(\x05H\x01R\rdiscountValue\x88\x01\x01\x12L\n\x07subtype\x18\x03 \x01(\x0e\x32#.loyalty.v1.DiscountDetails.SubtypeB\x08\xbaH\x05\x82\x01\x02\x10\x01H\x02R\x07subtype\x88\x01\x01\x12\x43\n\x04type\x18\x04 \x01(\x0e\x32 .loyalty.v1.DiscountDetails.TypeB\x08\xbaH\x05\x82\x01\x02\x10\x01H\x03R\x04type\x88\x01\x01\"P\n\x07Subtype\x12\x17\n\x13SUBTYPE_UNSPECIFIED\x10\x00\x12\x17\n\x13PERCENTAGE_DISCOUNT\x10\x01\x12\x13\n\x0f\x41MOUNT_DISCOUNT\x10\x02\"3\n\x04Type\x12\x14\n\x10TYPE_UNSPECIFIED\x10\x00\x12\t\n\x05offer\x10\x01\x12\n\n\x06reward\x10\x02\x42\x0f\n\r_display_nameB\x11\n\x0f_discount_valueB\n\n\x08_subtypeB\x07\n\x05_typeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19loyalty/v1/discount.proto\x12\nloyalty.v1\x1a\x1b\x62uf/validate/validate.proto\"\xef\x01\n\x08\x44iscount\x12\x35\n\x07\x64\x65tails\x18\x01 \x01(\x0b\x32\x1b.loyalty.v1.DiscountDetailsR\x07\x64\x65tails\x12\x30\n\x0cincentive_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01H\x00R\x0bincentiveId\x88\x01\x01\x12&\n\nproduct_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@R\tproductId\x12\x30\n\x0creference_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01H\x01R\x0breferenceId\x88\x01\x01\x42\x0f\n\r_incentive_idB\x0f\n\r_reference_id\"\xb8\x03\n\x0f\x44iscountDetails\x12&\n\x0c\x64isplay_name\x18\x01 \x01(\tH\x00R\x0b\x64isplayName\x88\x01\x01\x12*\n\x0e\x64iscount_value\x18\x02 \x01(\x05H\x01R\rdiscountValue\x88\x01\x01\x12L\n\x07subtype\x18\x03 \x01(\x0e\x32#.loyalty.v1.DiscountDetails.SubtypeB\x08\xbaH\x05\x82\x01\x02\x10\x01H\x02R\x07subtype\x88\x01\x01\x12\x43\n\x04type\x18\x04 \x01(\x0e\x32 .loyalty.v1.DiscountDetails.TypeB\x08\xbaH\x05\x82\x01\x02\x10\x01H\x03R\x04type\x88\x01\x01\"P\n\x07Subtype\x12\x17\n\x13SUBTYPE_UNSPECIFIED\x10\x00\x12\x17\n\x13PERCENTAGE_DISCOUNT\x10\x01\x12\x13\n\x0f\x41MOUNT_DISCOUNT\x10\x02\"3\n\x04Type\x12\x14\n\x10TYPE_UNSPECIFIED\x10\x00\x12\t\n\x05offer\x10\x01\x12\n\n\x06reward\x10\x02\x42\x0f\n\r_display_nameB\x11\n\x0f_discount_valueB\n\n\x08_subtypeB\x07\n\x05_typeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,8 +38,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DISCOUNT'].fields_by_name['product_id']._serialized_options = b'\272H\004r\002\030@'
   _globals['_DISCOUNT'].fields_by_name['reference_id']._loaded_options = None
   _globals['_DISCOUNT'].fields_by_name['reference_id']._serialized_options = b'\272H\005r\003\030\200\001'
-  _globals['_DISCOUNTDETAILS'].fields_by_name['display_name']._loaded_options = None
-  _globals['_DISCOUNTDETAILS'].fields_by_name['display_name']._serialized_options = b'\272H\005r\003\030\377\001'
   _globals['_DISCOUNTDETAILS'].fields_by_name['subtype']._loaded_options = None
   _globals['_DISCOUNTDETAILS'].fields_by_name['subtype']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_DISCOUNTDETAILS'].fields_by_name['type']._loaded_options = None
@@ -47,9 +45,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DISCOUNT']._serialized_start=71
   _globals['_DISCOUNT']._serialized_end=310
   _globals['_DISCOUNTDETAILS']._serialized_start=313
-  _globals['_DISCOUNTDETAILS']._serialized_end=763
-  _globals['_DISCOUNTDETAILS_SUBTYPE']._serialized_start=573
-  _globals['_DISCOUNTDETAILS_SUBTYPE']._serialized_end=653
-  _globals['_DISCOUNTDETAILS_TYPE']._serialized_start=655
-  _globals['_DISCOUNTDETAILS_TYPE']._serialized_end=706
+  _globals['_DISCOUNTDETAILS']._serialized_end=753
+  _globals['_DISCOUNTDETAILS_SUBTYPE']._serialized_start=563
+  _globals['_DISCOUNTDETAILS_SUBTYPE']._serialized_end=643
+  _globals['_DISCOUNTDETAILS_TYPE']._serialized_start=645
+  _globals['_DISCOUNTDETAILS_TYPE']._serialized_end=696
 # @@protoc_insertion_point(module_scope)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import cast
 
 from loyalty.v1 import discount_pb2, order_pb2
@@ -12,12 +15,20 @@ from server.domain.basket import (
     BasketLine,
     Payment,
     exact_minor_units,
+    round_minor_units,
+    tax_minor_units,
 )
 from server.domain.errors import FieldViolation, RequestInvalidError
+from server.domain.flags import AMOUNT_ROUNDED, INCENTIVE_UNNAMED, PARENT_IGNORED, Mend
 from server.domain.point_of_sale import PointOfSale
-from server.domain.program import ProductType, Program
+from server.domain.program import IncentiveKind, ProductType, Program
+from server.domain.texts import clean, label
+from server.domain.worth import tree_of
 
 DETAILS = "transaction_details"
+
+NO_PARENT = "0"
+"""What some tills write for the parent of a line that is a part of none."""
 
 
 def point_of_sale(vendor: order_pb2.PosVendor) -> PointOfSale:
@@ -26,90 +37,154 @@ def point_of_sale(vendor: order_pb2.PosVendor) -> PointOfSale:
         transaction_id=vendor.transaction_id,
         store_id=vendor.store_id,
         pos_type=vendor.pos_type,
-        supporting_pos=vendor.supporting_pos or None,
-        terminal=vendor.terminal or None,
-        operator=vendor.operator or None,
+        supporting_pos=label(vendor.supporting_pos) or None,
+        terminal=label(vendor.terminal) or None,
+        operator=label(vendor.operator) or None,
     )
 
 
-def read_basket(details: order_pb2.TransactionDetails, program: Program) -> Basket:
+def read_basket(
+    details: order_pb2.TransactionDetails, program: Program, *, paid: bool
+) -> tuple[Basket, tuple[Mend, ...]]:
     """
-    Read a whole order.
+    Read a whole order, and tell what was put right in it.
+
+    One that is *paid* is not refused for what is a detail.
 
     Raises:
         RequestInvalidError: With every amount that is no amount of the program's currency, every
-            line whose parent is not in the order, and every incentive that is not named.
+            line whose parent is not in the order or the line itself, and every incentive that is
+            not named.
     """
-    violations: list[FieldViolation] = []
+    reader = _Reader(program, point_of_sale(details.pos_vendor).plu_vendors, paid)
     basket = Basket(
-        lines=tuple(
-            _line(line, index, program.currency_digits, violations)
-            for index, line in enumerate(details.order)
-        ),
+        lines=tuple(reader.lines(details.order)),
         payments=tuple(
-            Payment(paid.type.strip().upper(), paid.amount) for paid in details.payments
+            Payment(payment.type.strip().upper(), payment.amount) for payment in details.payments
         ),
-        applied_discounts=tuple(_applied(discount) for discount in details.applied_discounts),
+        applied_discounts=tuple(reader.discounts(details.applied_discounts)),
         currency=details.currency.upper(),
     )
-    violations += _orphans(basket.lines)
-    violations += _unnamed(details)
-    if violations:
-        raise RequestInvalidError(tuple(violations))
-    return basket
+    if reader.violations:
+        raise RequestInvalidError(tuple(reader.violations))
+    return basket, tuple(reader.mends)
 
 
-def _line(
-    line: order_pb2.OrderLine, index: int, digits: int, violations: list[FieldViolation]
-) -> BasketLine:
-    def amount(name: str, value: float) -> int:
+@dataclass
+class _Reader:
+    """
+    Reads the parts of an order, and notes what is wrong with them.
+
+    Attributes:
+        vendors: Whose PLUs the order has.
+        paid: Whether what can be put right is.
+    """
+
+    program: Program
+    vendors: tuple[str, ...]
+    paid: bool
+    violations: list[FieldViolation] = field(default_factory=list)
+    mends: list[Mend] = field(default_factory=list)
+
+    def lines(self, sent: Iterable[order_pb2.OrderLine]) -> list[BasketLine]:
+        """Read the lines."""
+        lines = [self._line(line, f"{DETAILS}.order[{place}]") for place, line in enumerate(sent)]
+        if any(line.parent_reference_id is not None for line in lines):
+            self._check_parents(lines)
+        return lines
+
+    def discounts(self, sent: Iterable[discount_pb2.Discount]) -> list[AppliedDiscount]:
+        """Read the discounts; one that a paid order does not name is left out."""
+        read = []
+        for place, discount in enumerate(sent):
+            is_reward = discount.details.type == discount_pb2.DiscountDetails.reward
+            kind: IncentiveKind = "reward" if is_reward else "offer"
+            incentive_id = discount.incentive_id or None
+            engine_id = discount.reference_id or None
+            if incentive_id is None and engine_id is None:
+                incentive_id = self._found_by_plu(
+                    discount.product_id,
+                    kind,
+                    f"{DETAILS}.applied_discounts[{place}]",
+                    "must name the incentive of the discount",
+                )
+                if incentive_id is None:
+                    continue
+            read.append(AppliedDiscount(incentive_id, engine_id, discount.product_id, kind))
+        return read
+
+    def _line(self, sent: order_pb2.OrderLine, place: str) -> BasketLine:
+        product_type = cast("ProductType", order_pb2.OrderLine.ProductType.Name(sent.product_type))
+        line = BasketLine(
+            reference_id=sent.reference_id,
+            product_id=sent.product_id,
+            product_type=product_type,
+            quantity=sent.quantity if sent.HasField("quantity") else 1,
+            price=self._price(sent.price, f"{place}.price") if sent.HasField("price") else None,
+            tax=self._tax(sent.tax, f"{place}.tax"),
+            parent_reference_id=sent.parent_reference_id or None,
+            incentive_id=sent.incentive_id or None,
+            loyalty_engine_id=sent.loyalty_engine_id or None,
+            name=clean(sent.name) or None,
+        )
+        if product_type not in {"reward", "offer"} or line.incentive_id or line.loyalty_engine_id:
+            return line
+        if line.quantity < 1:
+            return line
+        kind: IncentiveKind = "reward" if product_type == "reward" else "offer"
+        message = "must name the incentive of a reward or offer line"
+        found = self._found_by_plu(line.product_id, kind, place, message)
+        # What was sold so is a product like others: the guest has paid for it.
+        return replace(line, incentive_id=found) if found else replace(line, product_type="item")
+
+    def _price(self, value: float, place: str) -> int:
+        digits = self.program.currency_digits
         try:
             return exact_minor_units(value, digits)
         except ValueError as problem:
-            place = f"{DETAILS}.order[{index}].{name}"
-            violations.append(FieldViolation(place, str(problem)))
+            if self.paid:
+                with suppress(ValueError):
+                    minor = round_minor_units(value, digits)
+                    self.mends.append(Mend(AMOUNT_ROUNDED, place))
+                    return minor
+            self.violations.append(FieldViolation(place, str(problem)))
             return 0
 
-    product_type = order_pb2.OrderLine.ProductType.Name(line.product_type)
-    return BasketLine(
-        reference_id=line.reference_id,
-        product_id=line.product_id,
-        product_type=cast("ProductType", product_type),
-        quantity=line.quantity if line.HasField("quantity") else 1,
-        price=amount("price", line.price) if line.HasField("price") else None,
-        tax=amount("tax", line.tax),
-        parent_reference_id=line.parent_reference_id or None,
-        incentive_id=line.incentive_id or None,
-        loyalty_engine_id=line.loyalty_engine_id or None,
-        name=line.name or None,
-    )
+    def _tax(self, value: float, place: str) -> int | Decimal:
+        try:
+            return tax_minor_units(value, self.program.currency_digits)
+        except ValueError as problem:
+            if self.program.earning.include_tax:
+                self.violations.append(FieldViolation(place, str(problem)))
+            return 0
 
+    def _found_by_plu(self, plu: str, kind: IncentiveKind, place: str, message: str) -> str | None:
+        """Give the incentive of a PLU; what costs points is never paid for without its name."""
+        found = self.program.find_by_plu(plu, self.vendors)
+        if found is not None:
+            return found.incentive_id
+        place = f"{place}.incentive_id"
+        if self.paid and kind == "offer":
+            self.mends.append(Mend(INCENTIVE_UNNAMED, place))
+        else:
+            self.violations.append(FieldViolation(place, message))
+        return None
 
-def _applied(discount: discount_pb2.Discount) -> AppliedDiscount:
-    is_reward = discount.details.type == discount_pb2.DiscountDetails.reward
-    return AppliedDiscount(
-        incentive_id=discount.incentive_id or None,
-        engine_id=discount.reference_id or None,
-        product_id=discount.product_id,
-        kind="reward" if is_reward else "offer",
-    )
-
-
-def _orphans(lines: Sequence[BasketLine]) -> Iterator[FieldViolation]:
-    known = {line.reference_id for line in lines}
-    for index, line in enumerate(lines):
-        if line.parent_reference_id is not None and line.parent_reference_id not in known:
+    def _check_parents(self, lines: list[BasketLine]) -> None:
+        """Make each line that is a part of none of the others, or of itself, a part of none."""
+        known = {line.reference_id for line in lines}
+        rings = tree_of(lines).rings
+        for index, line in enumerate(lines):
+            parent = line.parent_reference_id
+            if parent is None or (parent in known and index not in rings):
+                continue
+            lines[index] = replace(line, parent_reference_id=None)
+            if parent == NO_PARENT and (parent not in known or parent == line.reference_id):
+                continue
             place = f"{DETAILS}.order[{index}].parent_reference_id"
-            yield FieldViolation(place, "must name a line of the order")
-
-
-def _unnamed(details: order_pb2.TransactionDetails) -> Iterator[FieldViolation]:
-    named = {order_pb2.OrderLine.reward, order_pb2.OrderLine.offer}
-    for index, line in enumerate(details.order):
-        if line.product_type in named and not (line.incentive_id or line.loyalty_engine_id):
-            place = f"{DETAILS}.order[{index}].incentive_id"
-            yield FieldViolation(place, "must name the incentive of a reward or offer line")
-    for index, discount in enumerate(details.applied_discounts):
-        if not (discount.incentive_id or discount.reference_id):
-            place = f"{DETAILS}.applied_discounts[{index}].incentive_id"
-            yield FieldViolation(place, "must name the incentive of the discount")
+            if self.paid:
+                self.mends.append(Mend(PARENT_IGNORED, place))
+            elif index in rings:
+                self.violations.append(FieldViolation(place, "must not make a line its own part"))
+            else:
+                self.violations.append(FieldViolation(place, "must name a line of the order"))

@@ -60,12 +60,12 @@ class TransactionServicer:
 
     async def Validate(self, request: pb.ValidateRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
-        order = _order(request, call)
+        order = _order(request, call, paid=False)
         return await call.decide(validate_transaction, order, _render_validated)
 
     async def Update(self, request: pb.UpdateRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
-        order = _order(request, call)
+        order = _order(request, call, paid=request.status == order_pb2.CLAIMED)
         return await call.write(update_transaction, order, _render_updated, paid=order.claiming)
 
     async def Void(self, request: pb.VoidRequest, call: Call) -> bytes:  # noqa: N802
@@ -82,7 +82,7 @@ class TransactionServicer:
 
     async def Unclaimed(self, request: pb.UnclaimedRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
-        basket = read_basket(request.transaction_details, call.program)
+        basket, mends = read_basket(request.transaction_details, call.program, paid=True)
         command = RecordUnclaimed(
             key=call.key,
             channel=order_pb2.Channel.Name(request.channel),
@@ -91,6 +91,7 @@ class TransactionServicer:
             basket=basket,
             basket_json=basket_to_json(basket),
             local_time=call.local_time(),
+            mends=mends,
         )
         return await call.write(record_unclaimed, command, _render_unclaimed, paid=True)
 
@@ -134,9 +135,9 @@ def _asked_key(request: pb.GetTransactionRequest) -> str:
     return key
 
 
-def _order(request: pb.ValidateRequest | pb.UpdateRequest, call: Call) -> Order:
+def _order(request: pb.ValidateRequest | pb.UpdateRequest, call: Call, *, paid: bool) -> Order:
     details = request.transaction_details
-    basket = read_basket(details, call.program)
+    basket, mends = read_basket(details, call.program, paid=paid)
     return Order(
         key=call.key,
         transaction_id=request.loyalty_transaction_id.lower(),
@@ -150,6 +151,7 @@ def _order(request: pb.ValidateRequest | pb.UpdateRequest, call: Call) -> Order:
         basket_json=basket_to_json(basket),
         local_time=call.local_time(),
         fingerprint=_fingerprint(request),
+        mends=mends,
     )
 
 

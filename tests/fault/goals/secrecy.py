@@ -121,6 +121,10 @@ def _end_of(answer: Seen) -> str:
     return BROKEN if answer.outcome in FAILED else REFUSED
 
 
+ANY = 64
+"""Characters of a text that may have any number of them."""
+
+
 def letters(chance: random.Random, count: int) -> str:
     """Make up a text that is nowhere by accident."""
     return "".join(chance.choices("bcdfghjklmnpqrstvwxz", k=count))
@@ -133,7 +137,8 @@ def most_of(part: FieldDescriptor) -> int:
     rules = part.GetOptions().Extensions[validate_pb2.field].string
     if rules.uuid or len(getattr(rules, "in")):
         return 0
-    return int(rules.max_len)
+    # Of a text that nobody needs any number is taken.
+    return int(rules.max_len) or (0 if rules.pattern else ANY)
 
 
 def _words(chance: random.Random) -> dict[str, str]:

@@ -283,6 +283,27 @@ BUGS = (
         "        for item in batch:\n            item.fail(problem)\n",
     ),
     Bug(
+        "a combo and its parts both earn",
+        "server.domain.worth",
+        "        if made is None:",
+        "        if made is None or own[index]:",
+        soon=True,
+    ),
+    Bug(
+        "what was taken back earns as if it were sold",
+        "server.domain.basket",
+        "        return -amount if self.taken_back else amount",
+        "        return amount",
+        soon=True,
+    ),
+    Bug(
+        "a deposit that is given back lowers what is earned",
+        "server.domain.earning",
+        "or line.product_id in rules.excluded_products",
+        "or (line.product_id in rules.excluded_products and line.amount > 0)",
+        soon=True,
+    ),
+    Bug(
         "a writer never looks for what operators changed",
         f"{STORAGE}.writer",
         "if revision == self.catalog.revision:",

@@ -230,6 +230,26 @@ class Client:
         named = {"product_type": kind, "incentive_id": name, "quantity": number}
         return line(price / 100, **named)
 
+    def _sold(self, price: int) -> tuple[OrderLine, ...]:
+        """Sell something for *price* minor units in all, as one till or another reports it."""
+        whole = line(price / 100)
+        other = {"product_id": "2", "reference_id": "2"}
+        deposit = {"product_id": "9901", "reference_id": "3"}
+        return self._chance.choice(
+            (
+                (whole,),
+                # A combo whose parts are priced as well.
+                (
+                    line(price / 100, product_type="combo", reference_id="meal"),
+                    line(price // 3 / 100, parent_reference_id="meal"),
+                    line((price - price // 3) / 100, parent_reference_id="meal"),
+                ),
+                # A line that was voided, and one that adding up left its noise on.
+                (line((price / 100 + 0.7) - 0.7), line(7, **other), line(7, quantity=-1, **other)),
+                (whole, line(0.25, **deposit), line(-0.5, **deposit)),
+            )
+        )
+
     def _reported(self, kind: str, make: Any) -> Asked | None:
         transaction_id = self._of(self._known.orders)
         if transaction_id is None:
@@ -238,7 +258,7 @@ class Client:
         status = self._chance.choice(("PENDING", "CLAIMED"))
         prices = {name: self._chance.choice((0, 0, 500)) for name in uses}
         lines = [self._line(name, number, prices[name]) for name, number in uses.items()]
-        request = make(transaction_id, status, *lines, line(price / 100))
+        request = make(transaction_id, status, *lines, *self._sold(price))
         # Only what the catalogue calls an offer earns.
         price += prices.get(SOUP, 0) * uses[SOUP]
         values = {"transaction_id": transaction_id, "status": status, "uses": uses, "price": price}
@@ -265,7 +285,7 @@ class Client:
             uses = Counter({SOUP: uses.total()})
         soup_price = self._chance.choice((0, 500))
         lines = [self._line(name, number, soup_price) for name, number in uses.items() if number]
-        request = unclaimed_request(line(price / 100), *lines)
+        request = unclaimed_request(*self._sold(price), *lines)
         return self._ask(
             "unclaimed",
             request,

@@ -15,11 +15,15 @@ from server.domain.basket import (
     AppliedDiscount,
     Basket,
     BasketLine,
+    Cart,
+    Payment,
     as_catalogued,
     exact_minor_units,
     incentive_names,
     incentive_uses,
+    round_minor_units,
     subtotal,
+    tax_minor_units,
     without_incentives,
 )
 from server.domain.errors import OfferNotFoundError, RewardNotFoundError
@@ -111,40 +115,76 @@ def test_subtotal_counts_every_line_without_tax() -> None:
     assert subtotal(basket(*lines)) == 1250
 
 
-@given(st.integers(0, AMOUNT_MINOR_MAX), st.integers(0, 4))
+_MINOR = st.integers(-AMOUNT_MINOR_MAX, AMOUNT_MINOR_MAX)
+
+
+@given(_MINOR, st.integers(0, 4))
 def test_every_amount_survives_the_way_through_json(minor: int, digits: int) -> None:
     """What a till writes as a decimal arrives as a double and is the same amount again."""
     arrived = json.loads(str(Decimal(minor).scaleb(-digits)))
 
     assert exact_minor_units(arrived, digits) == minor
+    assert round_minor_units(arrived, digits) == minor
+    assert tax_minor_units(arrived, digits) == minor
+
+
+@given(st.lists(st.integers(-100_000, 100_000), max_size=30), st.integers(0, 4))
+def test_what_adding_up_leaves_behind_is_no_part_of_an_amount(
+    minors: list[int], digits: int
+) -> None:
+    """A till that adds doubles is understood, in whatever order it adds."""
+    total = sum((minor / 10**digits for minor in minors), 0.0)
+
+    assert exact_minor_units(total, digits) == round_minor_units(total, digits) == sum(minors)
 
 
 @given(st.floats(allow_nan=True, allow_infinity=True), st.integers(0, 4))
 def test_amount_is_exact_or_refused(value: float, digits: int) -> None:
-    """No double is rounded to an amount that it does not stand for."""
+    """No double is taken for an amount that is further away than noise; rounding is to nearest."""
     try:
-        minor = exact_minor_units(value, digits)
+        rounded = round_minor_units(value, digits)
     except ValueError:
+        with pytest.raises(ValueError, match="must be"):
+            exact_minor_units(value, digits)
         return
-    assert Decimal(minor).scaleb(-digits) == Decimal(repr(value))
+    distance = abs(Decimal(rounded).scaleb(-digits) - Decimal(repr(value)))
+    assert distance <= Decimal("0.5").scaleb(-digits)
+    if distance <= Decimal("0.000001"):
+        assert exact_minor_units(value, digits) == rounded
+    else:
+        with pytest.raises(ValueError, match=f"{digits} digits"):
+            exact_minor_units(value, digits)
+
+
+def test_half_a_minor_unit_goes_away_from_nothing() -> None:
+    """As tills round, whichever side of 0 it is on."""
+    assert [round_minor_units(value, 2) for value in (8.495, -8.495, 8.494)] == [850, -850, 849]
+    assert exact_minor_units(8.7 + 13.99, 2) == 2269
+    assert exact_minor_units(0.1 + 0.2, 2) == 30
+
+
+def test_tax_has_six_digits() -> None:
+    """It is a share of a price, which tills do not round line by line."""
+    assert tax_minor_units(0.142857, 2) == Decimal("14.2857")
+    assert tax_minor_units(0.1 + 0.2, 2) == 30
+    assert tax_minor_units(-1.4, 0) == Decimal("-1.4")
 
 
 @pytest.mark.parametrize(
     ("value", "digits", "message"),
     [
         (1.005, 2, "2 digits"),
-        (0.1 + 0.2, 2, "2 digits"),
+        (8.49000101, 2, "2 digits"),
         (0.5, 0, "0 digits"),
-        (1e-300, 4, "4 digits"),
-        (-0.01, 2, "from 0"),
-        (float("nan"), 2, "from 0"),
-        (float("inf"), 2, "from 0"),
+        (float("nan"), 2, "a number"),
+        (float("inf"), 2, "a number"),
+        (-10_000_000.01, 2, "at most"),
         (10_000_000.01, 2, "at most"),
         (1e300, 2, "at most"),
     ],
 )
 def test_amount_out_of_bounds_is_refused(value: float, digits: int, message: str) -> None:
-    """Too many digits, a sign, no number and too much are each told."""
+    """Too many digits, no number and too much are each told."""
     with pytest.raises(ValueError, match=message):
         exact_minor_units(value, digits)
 
@@ -279,3 +319,110 @@ def test_incentives_are_left_out_by_any_of_their_names() -> None:
 
     assert [line.incentive_id for line in left.lines] == ["cookie", "fries"]
     assert [discount.incentive_id for discount in left.applied_discounts] == ["cookie"]
+
+
+@pytest.mark.parametrize("quantities", [(0,), (-1,), (1, -1), (2, -3)])
+def test_what_was_removed_is_not_used(quantities: tuple[int, ...]) -> None:
+    """A reward or offer whose lines come to less than one was taken out again, known or not."""
+    for name in ("coffee", "fries", "tea", "nothing"):
+        reported = basket(*(use_line(name, quantity) for quantity in quantities))
+
+        assert uses(reported) == {}
+        assert incentive_names(reported, PROGRAM) == {}
+        assert uses(basket(*reported.lines, use_line("cookie"))) == {"cookie": 1}
+
+
+def test_one_of_several_can_be_taken_back() -> None:
+    """What is left is used; a discount that the till applied stays applied."""
+    lines = (use_line("coffee", 3), use_line(None, -2, "e-coffee"), use_line("fries", 0))
+    applied = (AppliedDiscount("fries", None, "1"),)
+
+    assert uses(basket(*lines, applied=applied)) == {"coffee": 1, "fries": 1}
+
+
+def test_meal_of_an_incentive_goes_with_what_it_is_made_of() -> None:
+    """Its parts are its price, and what it takes off stays off; extras were bought besides."""
+    lines = (
+        replace(use_line("fries"), price=500, reference_id="m"),
+        BasketLine("2", "a", "item", 1, 500, parent_reference_id="m"),
+        BasketLine("3", "b", "item", 1, 0, parent_reference_id="2"),
+        replace(use_line("fries"), price=500, reference_id="n"),
+        BasketLine("4", "c", "item", 1, 50, parent_reference_id="n"),
+        replace(use_line("fries"), price=-200, reference_id="o"),
+    )
+
+    left = without_incentives(basket(*lines), PROGRAM, {"fries"})
+
+    assert [(line.product_type, line.amount) for line in left.lines] == [
+        ("item", 50),
+        ("item", -200),
+    ]
+    assert incentive_names(left, PROGRAM) == {}
+
+
+def test_cart_knows_what_was_taken_back() -> None:
+    """What was sold and taken back is not in the order, and change is no means of payment."""
+    lines = (
+        BasketLine("1", "burger", "item", 2, 400),
+        BasketLine("2", "burger", "item", -2, 400),
+        BasketLine("3", "fries", "item", 2, 200),
+        BasketLine("4", "fries", "item", 1, -200),
+        BasketLine("5", "soup", "item", 0, 200),
+        BasketLine("6", "card", "item", 1, 5000),
+    )
+    payments = (
+        Payment("VISA", 200),
+        Payment("VISA", -200),
+        Payment("CASH", 1000),
+        Payment("CHANGE", -800),
+        Payment("POINTS", 0),
+    )
+
+    cart = Cart.of(Basket(lines, payments, (), "CAD"), {"card"})
+
+    assert cart.reported == ("fries", "card")
+    assert (cart.bought["burger"], cart.bought["fries"]) == (0, 1)
+    assert cart.paid == ("CASH", "POINTS")
+    assert cart.subtotal == 200
+
+
+UPPER, LOWER = "AB54A98C-EB1F-4AD2-8000-000000000001", "ab54a98c-eb1f-4ad2-8000-000000000001"
+
+
+def test_catalogue_ids_that_are_uuids_are_taken_in_any_case() -> None:
+    """By either of its names; another's name is what it is, and as written goes first."""
+    upper = replace(incentive("x"), incentive_id=UPPER, engine_id=UPPER[::-1])
+    both = replace(incentive("y"), incentive_id=LOWER, engine_id=None)
+    program = replace(PROGRAM, incentives={UPPER: upper, "Fries": incentive("Fries")})
+
+    assert program.find_incentive(LOWER, None) == upper
+    assert program.find_incentive(None, UPPER[::-1]) == upper
+    assert program.find_incentive("fries", "e-fries") is None
+    for told in ({UPPER: upper, LOWER: both}, {LOWER: both, UPPER: upper}):
+        program = replace(PROGRAM, incentives=told)
+        assert program.find_incentive(LOWER, None) == both
+        assert program.find_incentive(UPPER, None) == upper
+
+
+def test_engine_id_finds_what_an_unknown_incentive_id_does_not() -> None:
+    """A till that has renamed one still knows the other."""
+    assert uses(basket(use_line("renamed", engine_id="e-cookie"))) == {"cookie": 1}
+    assert uses(basket(use_line("fries", engine_id="e-cookie"))) == {"fries": 1}
+
+
+def test_incentive_is_found_by_its_plu() -> None:
+    """By that of the first vendor who has it, or the default; never where several have it."""
+    plus = {
+        "x": {"default": "1", "Till ": "7"},
+        "y": {"default": "2", "kiosk": "7"},
+        "z": {"default": "2"},
+    }
+    items = {name: replace(incentive(name), plus=told) for name, told in plus.items()}
+    items["old"] = replace(incentive("old", retired=True), plus={"default": "1"})
+    program = replace(PROGRAM, incentives=items)
+
+    assert program.find_by_plu("1", ("till",)) == items["x"]
+    assert program.find_by_plu("7", ("TILL",)) == items["x"]
+    assert program.find_by_plu("7", ("other", "Kiosk")) == items["y"]
+    assert program.find_by_plu("7", ()) is None
+    assert program.find_by_plu("2", ("till",)) is None

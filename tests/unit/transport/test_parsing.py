@@ -111,7 +111,7 @@ def _order(lines: list[order_pb2.OrderLine]) -> pb.UnclaimedRequest:
 
 
 LINE = order_pb2.OrderLine(product_id="1", product_type="item", reference_id="1", price=1)
-BAD_LINE = order_pb2.OrderLine(product_id="\x01", quantity=0, name="n" * 256)
+BAD_LINE = order_pb2.OrderLine(product_id="\x01", quantity=10_000, incentive_id="n" * 129)
 
 
 @pytest.mark.parametrize("place", [0, WINDOW - 1, WINDOW, 499])
@@ -120,7 +120,7 @@ def test_wrong_line_of_a_long_order_is_named_wherever_it_stands(place: int) -> N
     found = _violations(_order([*[LINE] * place, BAD_LINE, *[LINE] * (499 - place)]))
     assert {violation.field for violation in found} == {
         f"transaction_details.order[{place}].{name}"
-        for name in ("product_id", "quantity", "name", "product_type")
+        for name in ("product_id", "quantity", "incentive_id", "product_type")
     }
 
 
@@ -133,7 +133,8 @@ def test_all_that_is_wrong_with_a_short_order_is_named() -> None:
 
 def test_order_that_is_wrong_all_over_is_refused_with_the_first_of_it() -> None:
     """Nobody reads thousands of violations, and each costs time."""
-    lines = [order_pb2.OrderLine(product_id="\x01" * 65, name="\x01" * 256, quantity=0)] * 500
+    line = order_pb2.OrderLine(product_id="\x01" * 65, incentive_id="\x01" * 129, quantity=10_000)
+    lines = [line] * 500
     assert len(_violations(_order(lines))) == VIOLATIONS_MAX
 
 

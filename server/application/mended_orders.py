@@ -1,0 +1,37 @@
+"""Tells operators what was put right in an order that is paid, where any other is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from server.domain.flags import Flag, FlagKind, Mend
+from server.domain.keys import ApiKey
+from server.domain.records import Transaction
+
+LISTED_MAX = 10
+"""Fields that one line of the log names."""
+
+
+def mend_flags(
+    mends: Sequence[Mend], key: ApiKey, transaction: Transaction, store_id: int
+) -> tuple[Flag, ...]:
+    """Flag what was put right in an order, together by reason."""
+    by_reason: dict[str, list[str]] = {}
+    for mend in mends:
+        by_reason.setdefault(mend.reason, []).append(mend.field)
+    return tuple(
+        Flag(
+            FlagKind.ORDER_MENDED,
+            reason,
+            {
+                "program_id": transaction.program_id,
+                "store_id": store_id,
+                "partner": key.partner,
+                "key_id": key.key_id,
+                "transaction_id": transaction.transaction_id,
+                "fields": fields[:LISTED_MAX],
+                "field_count": len(fields),
+            },
+        )
+        for reason, fields in by_reason.items()
+    )

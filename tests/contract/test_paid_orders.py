@@ -1,0 +1,144 @@
+"""Orders as tills send them: what was spent, what was removed again, and what was put right."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+import pytest_asyncio
+import structlog
+
+from server.application.apply_program import ApplyProgram, apply_program
+from server.application.issue_code import IssueCode, issue_code
+from server.application.record_unclaimed import RecordUnclaimed, record_unclaimed
+from server.application.update_transaction import update_transaction
+from server.domain.basket import Payment
+from server.domain.errors import RequestInvalidError, RulesFailedError
+from server.domain.flags import Mend
+from server.domain.point_of_sale import PointOfSale
+from tests.support.ledger import audit, balances, count_rows
+from tests.support.orders import (
+    CARD_OFFER,
+    CLAIMED,
+    COFFEE,
+    COOKIE,
+    PENDING,
+    TWENTY_PERCENT,
+    Till,
+    basket,
+    item,
+    offer,
+    report,
+    reward,
+)
+from tests.support.programs import KEY, demo_program, enroll
+from tests.support.stores import demo_store
+
+DEPOSIT = "9901"
+MENDS = tuple(Mend("amount", f"order[{place}].price") for place in range(12))
+
+
+@pytest_asyncio.fixture
+async def till(database_url: str) -> AsyncIterator[Till]:
+    """A till on a fresh store with the demo program, audited at the end."""
+    async with demo_store(database_url) as store:
+        yield Till(store)
+    audit(database_url)
+
+
+async def test_excluded_products_are_nothing_spent(till: Till) -> None:
+    """A gift card or deposit does not help an offer to its minimum, nor keep it from it."""
+    transaction = await till.identify(await enroll(till.store))
+    content = basket(item(1499), item(5000, plu=DEPOSIT), offer(CARD_OFFER), paid=("VISA",))
+    with pytest.raises(RulesFailedError) as refused:
+        await till.update(transaction, CLAIMED, content)
+    (failure,) = refused.value.failures
+    assert (failure.rule_id, failure.current_value) == ("minimum-spend", 1499)
+    given_back = item(25, quantity=-1, plu=DEPOSIT)
+    content = basket(item(1500), given_back, offer(CARD_OFFER), paid=("VISA",))
+    told = await till.update(transaction, CLAIMED, content)
+    assert told.result.earned_points == 150
+
+
+async def test_change_is_no_means_of_payment(till: Till) -> None:
+    """What is given back in cash was not paid in cash."""
+    transaction = await till.identify(await enroll(till.store))
+    content = basket(item(1500), offer(CARD_OFFER))
+    payments = (Payment("VISA", 2000), Payment("CHANGE", -500))
+    await till.update(transaction, CLAIMED, replace(content, payments=payments))
+
+
+@pytest.mark.parametrize("status", [PENDING, CLAIMED])
+async def test_removed_reward_costs_nothing(till: Till, database_url: str, status: object) -> None:
+    """A line of it with a quantity below 1, alone or after it, takes it out of the order."""
+    guest = await enroll(till.store, 1600)
+    for lines in ((reward(COFFEE, 0),), (reward(COFFEE), reward(COFFEE, -1))):
+        transaction = await till.identify(guest, COFFEE)
+        assert balances(database_url, guest) == (800, 800)
+        told = await till.update(transaction, status, basket(*lines))  # type: ignore[arg-type]
+        assert told.result.redeemed_points == 0
+        assert balances(database_url, guest) == (1600, 0)
+    assert count_rows(database_url, "redemption") == 0
+
+
+@pytest.mark.parametrize("unclaimed", [False, True])
+async def test_what_was_put_right_is_told_once(till: Till, *, unclaimed: bool) -> None:
+    """By reason, with the first ten of its fields, and not of an order that is still open."""
+    guest = await enroll(till.store)
+    content = basket(item(1000))
+    mends = (*MENDS, Mend("parent", "order[1].parent_reference_id"))
+    with structlog.testing.capture_logs() as logs:
+        if unclaimed:
+            pos = PointOfSale("1", 9999, "Partner", None, None, None)
+            command = RecordUnclaimed(KEY, "RESTAURANT", "EAT_IN", pos, content, "{}", mends=mends)
+            told = await till.call(record_unclaimed, command)
+            transaction = told.result.transaction_id
+        else:
+            transaction = await till.identify(guest)
+            claim = replace(report(transaction, CLAIMED, content), mends=mends)
+            await till.call(update_transaction, claim)
+            assert (await till.call(update_transaction, claim)).repeated
+    lines = [entry for entry in logs if entry["event"] == "flagged"]
+    assert [(line["flag"], line["reason"], line["field_count"]) for line in lines] == [
+        ("order_mended", "amount", 12),
+        ("order_mended", "parent", 1),
+    ]
+    assert lines[0]["fields"] == [mend.field for mend in MENDS[:10]]
+    assert (lines[0]["transaction_id"], lines[0]["store_id"]) == (transaction, 9999)
+    assert till.store.stats().flags["order_mended", "amount"] == 1
+
+
+async def test_offer_that_takes_off_and_does_not_hold_earns_no_more(till: Till) -> None:
+    """What its line took off was not paid, whether or not the offer holds."""
+    discount = replace(offer("never heard of"), price=-200)
+    recorded = await till.unclaimed(basket(item(1000), discount))
+    guest = await enroll(till.store)
+    told = await till.claim_receipt(guest, recorded.receipt_code)
+    assert told.result.earned_points == 80
+
+
+async def test_tax_of_a_kept_order_keeps_its_digits(till: Till) -> None:
+    """A receipt whose offer does not hold is counted again, from what was kept."""
+    program = demo_program()
+    earning = replace(program.earning, include_tax=True)
+    command = ApplyProgram(replace(program, earning=earning))
+    await till.store.write(lambda unit, now: apply_program(unit, command, now))
+    sold = replace(item(999), tax=Decimal("1.5"))
+    both = (replace(sold, reference_id="a"), replace(sold, reference_id="b"))
+    recorded = await till.unclaimed(basket(*both, offer(TWENTY_PERCENT)))
+    told = await till.claim_receipt(await enroll(till.store), recorded.receipt_code)
+    assert told.result.earned_points == 200
+
+
+async def test_code_is_issued_for_a_catalogue_id_in_any_case(till: Till) -> None:
+    """It is the same incentive, and so is not selected twice."""
+    guest = await enroll(till.store, 800)
+    command = IssueCode(KEY, guest, ((COFFEE.upper(), 1), (COOKIE, 1)), None)
+    issued = await till.call(issue_code, command)
+    assert COFFEE in issued.result.code.selection
+    twice = replace(command, selection=((COFFEE.upper(), 1), (COFFEE, 1)))
+    with pytest.raises(RequestInvalidError) as refused:
+        await till.call(issue_code, twice)
+    assert [violation.field for violation in refused.value.violations] == ["order[1].incentive_id"]
