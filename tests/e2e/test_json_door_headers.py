@@ -116,7 +116,8 @@ async def test_session_answers_carry_the_gateways_headers(
             answer.header("x-amzn-trace-id") or "",
         )
         assert trace is not None
-        assert began <= int(trace[1], 16) <= time.time()
+        # Envoy's seconds come from a coarse clock, which may be a tick behind.
+        assert began - 1 <= int(trace[1], 16) <= time.time()
         seen |= {request_id, gateway_id, trace[2]}
     assert len(seen) == (0 if status == 431 else 6)
 
