@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import fields
+from functools import cache
 from typing import Any, TypeVar
 
 from server.domain.basket import AppliedDiscount, Basket, BasketLine, Payment
@@ -13,7 +14,12 @@ T = TypeVar("T")
 
 def basket_to_json(basket: Basket) -> str:
     """Write an order as the text to keep with its transaction."""
-    return json.dumps(asdict(basket), ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(basket, default=_document, ensure_ascii=False, separators=(",", ":"))
+
+
+def _document(part: Any) -> dict[str, Any]:
+    """Give the fields of a part; `asdict` copies all that is in them, ten times as slowly."""
+    return {name: getattr(part, name) for name in _names(type(part))}
 
 
 def basket_from_json(text: str) -> Basket:
@@ -28,8 +34,13 @@ def basket_from_json(text: str) -> Basket:
 
 
 def _all(kind: type[T], documents: Any) -> tuple[T, ...]:
-    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    known = _names(kind)
     return tuple(
         kind(**{name: document[name] for name in known if name in document})
         for document in documents
     )
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
