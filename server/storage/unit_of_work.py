@@ -273,12 +273,12 @@ class UnitOfWork:
         self.flush()
         by, of_member, of_all = self._statements, {}, {}
         if member is not None and needs.member:
-            asked = (member.number, by.listed(sorted(needs.member)))
-            rows = self._connection.execute(by.member_redemptions.sql, asked).fetchall()
+            own = (member.number, by.listed(sorted(needs.member)))
+            rows = self._connection.execute(by.member_redemptions.sql, own).fetchall()
             of_member = {row[0]: (int(row[1]), row[2]) for row in rows}
         if needs.total:
-            asked = (program_id, by.listed(sorted(needs.total)))
-            rows = self._connection.execute(by.total_redemptions.sql, asked).fetchall()
+            everybody = (program_id, by.listed(sorted(needs.total)))
+            rows = self._connection.execute(by.total_redemptions.sql, everybody).fetchall()
             of_all = {row[0]: int(row[1]) for row in rows}
         found = {}
         for incentive_id in needs.member | needs.total:
