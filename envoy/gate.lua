@@ -33,6 +33,7 @@ local CALL_S = 6 -- A call is whole, or refused, after 5 s; its end is not seen 
 -- Calls of a key at the server at once: so many until it refuses some of them, which leaves others room
 -- among the places that Envoy has at least; from then on what it takes, which is more or less.
 local PLACES, PLACES_MIN, PLACES_MAX = 64, 4, 256
+local MORE_A_REFUSAL = 2
 local LEARNED_S = 2 -- What was learned of a key holds for so long.
 
 local REMEMBERED_MAX = 10000 -- keys, and addresses; the oldest go first
@@ -275,13 +276,14 @@ local function places_of(caller, now)
   return found and now - found.since < LEARNED_S and found.places or PLACES
 end
 
--- Learns from an answer how many calls of a key the server takes: one less than there were when it
--- refused one, and one more for each round of calls that it served while the key needed its places.
+-- Learns from an answer how many calls of a key the server takes: more for each that it served while
+-- the key needed its places, and fewer for each that it refused, so that it refuses one for each
+-- MORE_A_REFUSAL that it serves. Were it none, it would wait for calls that wait here.
 local function learn(caller, refused, served, now)
-  local places, under_way = places_of(caller, now), at_server.of(caller, now)
+  local places = places_of(caller, now)
   if refused then
-    places = math.max(math.min(places, under_way), PLACES_MIN)
-  elseif served and under_way * 2 >= places then
+    places = math.max(places - MORE_A_REFUSAL / places, PLACES_MIN)
+  elseif served and at_server.of(caller, now) * 2 >= places then
     places = math.min(places + 1 / places, PLACES_MAX)
   else
     return

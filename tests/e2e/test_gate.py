@@ -217,6 +217,8 @@ PLACES = 64
 """Calls that a key has under way before anything is known of it; fewer than Envoy has places."""
 
 PLACES_MIN = 4
+CHANNELS = 6
+"""Of which each has 16 calls at once."""
 
 
 async def test_a_key_takes_no_more_places_than_the_server_gives_it(tmp_path: Path) -> None:
@@ -224,12 +226,12 @@ async def test_a_key_takes_no_more_places_than_the_server_gives_it(tmp_path: Pat
     async with _before_stand_in(tmp_path) as (upstream, envoy), AsyncExitStack() as stack:
         channels = [
             await stack.enter_async_context(open_channel(f"127.0.0.1:{envoy.http_port}"))
-            for _ in range(2)
+            for _ in range(CHANNELS)
         ]
         numbers = count()
 
         def call(key: str) -> Any:
-            method: Any = channels[next(numbers) % 2].unary_unary(GET_MEMBER, None, None)
+            method: Any = channels[next(numbers) % CHANNELS].unary_unary(GET_MEMBER, None, None)
             return method(ASKED, metadata=(("x-api-key", key),), timeout=30)
 
         async def refused(key: str, calls: int) -> int:

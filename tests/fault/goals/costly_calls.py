@@ -82,7 +82,7 @@ APPLY_S = 60.0
 
 async def _enlarge(store: Store, own: World, offers: int) -> list[str]:
     """Add offers whose rules have lists as long as may be; gives their names."""
-    program = own.program
+    program = store.catalog.programs[own.program.program_id]
     plain = next(one for one in program.incentives.values() if one.kind == "offer")
     others = tuple(range(20_001, 20_001 + LISTED))
     added = {}
@@ -251,12 +251,7 @@ async def run(trial: Trial) -> None:
         tried = await _requests(trial, own)
         for rpc in all_rpcs():  # Rules are compiled at their first use.
             await meter.measure(rpc, b"", own.headers())
-        names = await _enlarge(worlds.store, own, trial.choose(500, 40))
-        for count in {min(40, len(names)), len(names)}:
-            tried += await _offers_and_products(own, names[:count])
         rewards = await _add_rewards(worlds.store, own, REWARDS)
-        gc.collect()
-        gc.freeze()
 
         def judge(rpc: Rpc, costly: Costly, cost: Cost) -> None:
             nonlocal dearest, largest
@@ -267,15 +262,20 @@ async def run(trial: Trial) -> None:
             trial.require(cost.cpu_s <= CPU_MAX_S, f"{told}: {1000 * cost.cpu_s:.0f} ms")
             trial.require(cost.grown_mib <= MEMORY_MAX_MIB, f"{told}: {cost.grown_mib:.0f} MiB")
 
-        for number, (rpc, costly) in enumerate(tried):
-            dialect = DIALECTS[number % len(DIALECTS)]
-            headers = own.headers(loyalty_dialect=dialect) if dialect else own.headers()
-            judge(rpc, costly, await meter.measure(rpc, costly.data, headers))
         rpc = rpc_named("TransactionService/Update")
         cost, costly = await meter.measure_each(rpc, lambda: _claim_of(own, rewards), own.headers())
         trial.require(cost.outcome == "OK", f"{costly.name}: {cost.outcome}")
         trial.figure(f"{costly.name}, ms", round(1000 * cost.cpu_s))
         judge(rpc, costly, cost)
+        names = await _enlarge(worlds.store, own, trial.choose(500, 40))
+        for count in {min(40, len(names)), len(names)}:
+            tried += await _offers_and_products(own, names[:count])
+        gc.collect()
+        gc.freeze()
+        for number, (rpc, costly) in enumerate(tried):
+            dialect = DIALECTS[number % len(DIALECTS)]
+            headers = own.headers(loyalty_dialect=dialect) if dialect else own.headers()
+            judge(rpc, costly, await meter.measure(rpc, costly.data, headers))
         gc.unfreeze()
         await _over_the_network(trial, own, tried)
     trial.figure("tried", len(tried))
