@@ -34,7 +34,7 @@ local CALL_S = 6 -- A call is whole, or refused, after 5 s; its end is not seen 
 -- among the places that Envoy has at least; from then on what it takes, which is more or less.
 local PLACES, PLACES_MIN, PLACES_MAX = 64, 4, 256
 local MORE_A_REFUSAL = 2
-local LEARNED_S = 2 -- What was learned of a key holds for so long.
+local LEARNED_S = 5 -- What was learned of a key holds for so long.
 
 local REMEMBERED_MAX = 10000 -- keys, and addresses; the oldest go first
 local LARGE = 65536 -- Bytes of a body; no order of an ordinary visit comes near.
