@@ -8,7 +8,6 @@ turned into each other by position.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
@@ -387,14 +386,14 @@ class Statements:
         }
 
     def _is_among(self, column: Any, name: str) -> Any:
-        """Tell whether a text is among those that one parameter holds, made by `listed`."""
+        """Tell whether a text is one of those that a parameter made by `portions` holds."""
         if self.bulk:
             return column == func.any(bindparam(name, type_=ARRAY(Text)))
-        return column.in_(select(func.json_each(bindparam(name)).table_valued("value").c.value))
+        return column == bindparam(name)
 
-    def listed(self, texts: Sequence[str]) -> Any:
-        """Make the parameter that holds many texts."""
-        return list(texts) if self.bulk else json.dumps(texts)
+    def portions(self, texts: Sequence[str]) -> Sequence[Any]:
+        """Make the parameters to ask about many texts: one for all, or on SQLite one for each."""
+        return [list(texts)] if self.bulk and texts else texts
 
     def _describe_histories(self) -> None:
         """Build the statements that rules about the past need."""
@@ -402,7 +401,7 @@ class Statements:
         usage = table_of(t.IncentiveUsageTable)
         transaction = table_of(t.TransactionTable)
         self.usage = self._select(IncentiveUsage)
-        # An order may name hundreds of incentives: one statement asks about all of them.
+        # An order may name hundreds of incentives: across a network one statement asks about all.
         self.lock_usages = self._compile(
             _select_record(IncentiveUsage, usage)
             .where(

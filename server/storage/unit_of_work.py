@@ -271,19 +271,25 @@ class UnitOfWork:
         if lock:
             self._lock_usages(program_id, sorted(needs.total))
         self.flush()
-        by, of_member, of_all = self._statements, {}, {}
-        if member is not None and needs.member:
-            own = (member.number, by.listed(sorted(needs.member)))
-            rows = self._connection.execute(by.member_redemptions.sql, own).fetchall()
+        by, of_member = self._statements, {}
+        if member is not None:
+            rows = self._about_each(by.member_redemptions, (member.number,), needs.member)
             of_member = {row[0]: (int(row[1]), row[2]) for row in rows}
-        if needs.total:
-            everybody = (program_id, by.listed(sorted(needs.total)))
-            rows = self._connection.execute(by.total_redemptions.sql, everybody).fetchall()
-            of_all = {row[0]: int(row[1]) for row in rows}
+        rows = self._about_each(by.total_redemptions, (program_id,), needs.total)
+        of_all = {row[0]: int(row[1]) for row in rows}
         found = {}
         for incentive_id in needs.member | needs.total:
             count, last_ms = of_member.get(incentive_id, (0, None))
             found[incentive_id] = History(count, of_all.get(incentive_id, 0), last_ms)
+        return found
+
+    def _about_each(
+        self, statement: Statement, place: tuple[Any, ...], texts: Collection[str]
+    ) -> list[Any]:
+        """Ask about each of many texts of a place; gives the rows of all."""
+        found = []
+        for portion in self._statements.portions(sorted(texts)):
+            found += self._connection.execute(statement.sql, (*place, portion)).fetchall()
         return found
 
     def _lock_usages(self, program_id: str, incentive_ids: Sequence[str]) -> None:
@@ -300,10 +306,9 @@ class UnitOfWork:
         ]
         unknown = [place for place in places if not self._is_known(IncentiveUsage, place)]
         if unknown:
-            asked = sorted({incentive_id for _, incentive_id, _ in unknown})
-            values = (program_id, self._shard, self._statements.listed(asked))
-            rows = self._connection.execute(self._statements.lock_usages.sql, values).fetchall()
-            for row in rows:
+            asked = {incentive_id for _, incentive_id, _ in unknown}
+            place = (program_id, self._shard)
+            for row in self._about_each(self._statements.lock_usages, place, asked):
                 usage = _record(IncentiveUsage, row)
                 self._records.setdefault(_place(usage), usage)
             self.know_absent(IncentiveUsage, unknown)
