@@ -1,8 +1,8 @@
 -- The gate, which stands twice. Before the buffer ("callers") it lets nobody in who brings no key, of
 -- the callers whose key has never worked here only some a second while wrong keys come, and only so
 -- many whose call is not done. After the buffer ("calls"), where a call has come as a whole, it lets
--- over gRPC nothing through but one whole message, and of large bodies only some a second. See
--- README.md.
+-- over gRPC nothing through but one whole message, of large bodies only some a second, and of a key no
+-- more at once than the server takes of it. See README.md.
 --
 -- The first also drops headers with an underscore, and tells browsers whether they may call.
 --
@@ -20,10 +20,13 @@ local STREAMS = { -- Their routes bound them; they have no whole message to wait
   ["/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"] = true,
 }
 local PREFIX = 5 -- One byte that tells whether the message is compressed, four its length.
-local CALL = "loyalty.gate" -- dynamic metadata: who called, for the response side
+-- Dynamic metadata for the response side: who called, of a whole call too.
+local CALL, WHOLE = "loyalty.gate", "loyalty.gate.whole"
 
 -- Headers from the first gate to what follows; the server never sees them, and never a caller's own.
 local CALLER, STRANGER = "loyalty-caller", "loyalty-stranger"
+-- From the server: the call was refused because its key has too many under way. No caller sees it.
+local BUSY = "loyalty-busy"
 
 local KEY_MAX = 256 -- Bytes of a header with a key; ours have 35.
 local HEADERS = 16384 -- Bytes that a call may take besides its body.
@@ -43,6 +46,12 @@ local PREFLIGHT = {
 }
 local EXPOSED = "allow, grpc-message, grpc-status, grpc-status-details-bin, idempotent-replayed, retry-after, "
   .. "x-amz-apigw-id, x-amzn-requestid, x-amzn-trace-id, x-request-id"
+
+-- Calls of a key at the server at once: so many until it refuses some of them, which leaves others room
+-- among the places that Envoy has at least; from then on what it takes, which is more or less.
+local PLACES, PLACES_MIN, PLACES_MAX = 64, 4, 256
+local MORE_A_REFUSAL = 2
+local LEARNED_S = 5 -- What was learned of a key holds for so long.
 
 local REMEMBERED_MAX = 10000 -- keys, and addresses; the oldest go first
 local LARGE = 65536 -- Bytes of a body; no order of an ordinary visit comes near.
@@ -97,18 +106,21 @@ local function new_limit(burst, a_second)
   return limit
 end
 
--- Bytes of calls that are not done, for each name. Who resets a call is believed CALL_S later.
+-- Calls that are not done, or their bytes, for each name. Who resets a call is believed CALL_S later.
 local function new_holding(most)
   local memory = new_memory()
   local holding = {}
-  function holding.is_reached(name, bytes, now)
-    local sum = bytes
+  function holding.of(name, now)
+    local sum = 0
     for second, amount in pairs(memory.get(name) or {}) do
       if now - second < CALL_S then
         sum = sum + amount
       end
     end
-    return sum > most
+    return sum
+  end
+  function holding.is_reached(name, bytes, now)
+    return holding.of(name, now) + bytes > most
   end
   function holding.add(name, bytes, began, now)
     local found = memory.get(name) or {}
@@ -135,6 +147,8 @@ local held_by_key = new_holding(134217728)
 -- To read one takes the worker up to 25 ms.
 local large, all_large = new_limit(16777216, 4194304), new_limit(33554432, 8388608)
 local ALL = "all"
+-- Whole calls under way of a key, and how many it may have.
+local at_server, learned = new_holding(), new_memory()
 
 -- 32 bits of a key: enough to know it again, and of no use to anybody who finds them (FNV-1a).
 local function digest(key)
@@ -325,16 +339,42 @@ local function note_outcome(handle)
   end
 end
 
+-- How many calls of a key may be under way.
+local function places_of(caller, now)
+  local found = learned.get(caller)
+  return found and now - found.since < LEARNED_S and found.places or PLACES
+end
+
+-- Learns from an answer how many calls of a key the server takes: more for each that it served while
+-- the key needed its places, and fewer for each that it refused, so that it refuses one for each
+-- MORE_A_REFUSAL that it serves. Were it none, it would wait for calls that wait here.
+local function learn(caller, refused, served, now)
+  local places = places_of(caller, now)
+  if refused then
+    places = math.max(places - MORE_A_REFUSAL / places, PLACES_MIN)
+  elseif served and at_server.of(caller, now) * 2 >= places then
+    places = math.min(places + 1 / places, PLACES_MAX)
+  else
+    return
+  end
+  learned.put(caller, { places = places, since = now })
+end
+
 local function let_call_through(handle)
   local headers = handle:headers()
   if STREAMS[headers:get(":path") or ""] then
     return
   end
+  local caller, now = headers:get(CALLER), os.time()
+  if caller and at_server.of(caller, now) >= places_of(caller, now) then
+    refuse(handle, "429")
+    return
+  end
   -- The buffer before us has counted a body whose length was not announced.
   local bytes = tonumber(headers:get("content-length") or 0) or 0
   if bytes > LARGE then
-    local stranger, now = headers:get(STRANGER), os.time()
-    local name = stranger or headers:get(CALLER) or ""
+    local stranger = headers:get(STRANGER)
+    local name = stranger or caller or ""
     if large.is_reached(name, now) or stranger and all_large.is_reached(ALL, now) then
       refuse(handle, "429")
       return
@@ -346,11 +386,28 @@ local function let_call_through(handle)
   end
   if is_grpc(headers:get("content-type") or "") and not is_one_message(handle:body()) then
     refuse(handle, "400")
+    return
+  end
+  if caller then
+    at_server.add(caller, 1, now, now)
+    handle:streamInfo():dynamicMetadata():set(WHOLE, "call", ("%s %d"):format(caller, now))
+  end
+end
+
+local function note_end(handle)
+  local headers, now = handle:headers(), os.time()
+  local refused = headers:get(BUSY)
+  headers:remove(BUSY)
+  local kept = handle:streamInfo():dynamicMetadata():get(WHOLE)
+  if kept then
+    local caller, began = kept.call:match("^(%S+) (%d+)$")
+    at_server.add(caller, -1, tonumber(began), now)
+    learn(caller, refused, headers:get(":status") == "200", now)
   end
 end
 
 if STAGE == "callers" then
   envoy_on_request, envoy_on_response = let_caller_in, note_outcome
 else
-  envoy_on_request = let_call_through
+  envoy_on_request, envoy_on_response = let_call_through, note_end
 end

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
+from collections.abc import Mapping
+from dataclasses import fields
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -11,11 +12,23 @@ from server.domain.basket import AppliedDiscount, Basket, BasketLine, Payment
 
 T = TypeVar("T")
 
+NAMES: Mapping[type, tuple[str, ...]] = {
+    kind: tuple(field.name for field in fields(kind))
+    for kind in (Basket, BasketLine, Payment, AppliedDiscount)
+}
+"""Fields of each part of a basket."""
+
 
 def basket_to_json(basket: Basket) -> str:
     """Write an order as the text to keep with its transaction."""
-    # Only a tax may be no whole number.
-    return json.dumps(asdict(basket), ensure_ascii=False, separators=(",", ":"), default=str)
+    return json.dumps(basket, default=_document, ensure_ascii=False, separators=(",", ":"))
+
+
+def _document(part: Any) -> dict[str, Any] | str:
+    """Give the fields of a part; `asdict` copies all that is in them, ten times as slowly."""
+    if isinstance(part, Decimal):  # A tax that is no whole number.
+        return str(part)
+    return {name: getattr(part, name) for name in NAMES[type(part)]}
 
 
 def basket_from_json(text: str) -> Basket:
@@ -35,7 +48,7 @@ def _with_tax(line: dict[str, Any]) -> dict[str, Any]:
 
 
 def _all(kind: type[T], documents: Any) -> tuple[T, ...]:
-    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    known = NAMES[kind]
     return tuple(
         kind(**{name: document[name] for name in known if name in document})
         for document in documents

@@ -29,8 +29,6 @@ from server.domain.point_of_sale import PointOfSale
 from server.domain.program import Program, Store
 from server.domain.records import Hold, Member, Transaction, TransactionStatus
 from server.domain.rules import (
-    History,
-    HistoryNeeds,
     MemberFacts,
     RuleFailure,
     Visit,
@@ -271,35 +269,13 @@ def judge(
         service_mode=service_mode,
         basket=basket,
         member=facts,
-        histories={
-            incentive_id: _history(unit, program, member, incentive_id, needs, counts=counts)
-            for incentive_id in sorted(needs.member | needs.total)
-        },
+        histories=unit.histories(program.program_id, member, needs, lock=counts),
         claiming=claiming,
         whole=whole,
         multiple_incentives=program.multiple_incentives,
         excluded_products=program.earning.excluded_products,
     )
     return evaluate(uses, visit)
-
-
-def _history(
-    unit: Unit,
-    program: Program,
-    member: Member | None,
-    incentive_id: str,
-    needs: HistoryNeeds,
-    *,
-    counts: bool,
-) -> History:
-    by_member: int = 0
-    last_ms: int | None = None
-    if member and incentive_id in needs.member:
-        by_member, last_ms = unit.member_redemptions(member, incentive_id)
-    by_all = 0
-    if incentive_id in needs.total:
-        by_all = unit.total_redemptions(program.program_id, incentive_id, lock=counts)
-    return History(by_member, by_all, last_ms)
 
 
 def _wall_clock(local_time: datetime | None, zone: ZoneInfo, now_ms: int) -> datetime:

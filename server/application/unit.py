@@ -23,6 +23,7 @@ from server.domain.records import (
     Session,
     Transaction,
 )
+from server.domain.rules import History, HistoryNeeds
 
 Record = (
     Code | Hold | IncentiveUsage | MemberEmail | Redemption | Remembered | Session | Transaction
@@ -153,11 +154,14 @@ class Unit(Protocol):
     def debt(self, member: Member) -> Account | None:
         """Find and lock a member's debt; absent when there never was one."""
 
-    def member_redemptions(self, member: Member, incentive_id: str) -> tuple[int, int | None]:
-        """Count a member's redemptions of an incentive; answers the last one's time as well."""
+    def histories(
+        self, program_id: str, member: Member | None, needs: HistoryNeeds, *, lock: bool
+    ) -> dict[str, History]:
+        """
+        Count the redemptions that rules ask for, by incentive; those of nobody are none.
 
-    def total_redemptions(self, program_id: str, incentive_id: str, *, lock: bool) -> int:
-        """Count all members' redemptions of an incentive; who adds to the count must *lock* it."""
+        Who adds to the counts of all members must *lock* them.
+        """
 
     def redemptions_of(self, transaction: Transaction) -> Sequence[Redemption]:
         """Find the redemptions of a claimed order that are not voided."""

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Dialect,
     Select,
     Table,
+    Text,
     bindparam,
     case,
     column,
@@ -384,27 +385,53 @@ class Statements:
             for record, (model, names) in places.items()
         }
 
+    def _is_among(self, column: Any, name: str) -> Any:
+        """Tell whether a text is one of those that a parameter made by `portions` holds."""
+        if self.bulk:
+            return column == func.any(bindparam(name, type_=ARRAY(Text)))
+        return column == bindparam(name)
+
+    def portions(self, texts: Sequence[str]) -> Sequence[Any]:
+        """Make the parameters to ask about many texts: one for all, or on SQLite one for each."""
+        return [list(texts)] if self.bulk and texts else texts
+
     def _describe_histories(self) -> None:
         """Build the statements that rules about the past need."""
         redemption = table_of(t.RedemptionTable)
         usage = table_of(t.IncentiveUsageTable)
         transaction = table_of(t.TransactionTable)
         self.usage = self._select(IncentiveUsage)
+        # An order may name hundreds of incentives: across a network one statement asks about all.
+        self.lock_usages = self._compile(
+            _select_record(IncentiveUsage, usage)
+            .where(
+                usage.c.program_id == bindparam("program_id"),
+                usage.c.shard.in_((_constant(0), bindparam("shard"))),
+                self._is_among(usage.c.incentive_id, "incentive_ids"),
+            )
+            .order_by(usage.c.incentive_id, usage.c.shard)
+            .with_for_update()
+        )
         self.member_redemptions = self._compile(
             select(
-                func.coalesce(func.sum(redemption.c.quantity), _constant(0)),
+                redemption.c.incentive_id,
+                func.sum(redemption.c.quantity),
                 func.max(redemption.c.redeemed_ms),
-            ).where(
+            )
+            .where(
                 redemption.c.member_number == bindparam("member_number"),
-                redemption.c.incentive_id == bindparam("incentive_id"),
+                self._is_among(redemption.c.incentive_id, "incentive_ids"),
                 redemption.c.voided_ms.is_(None),
             )
+            .group_by(redemption.c.incentive_id)
         )
         self.total_redemptions = self._compile(
-            select(func.coalesce(func.sum(usage.c.quantity), _constant(0))).where(
+            select(usage.c.incentive_id, func.sum(usage.c.quantity))
+            .where(
                 usage.c.program_id == bindparam("program_id"),
-                usage.c.incentive_id == bindparam("incentive_id"),
+                self._is_among(usage.c.incentive_id, "incentive_ids"),
             )
+            .group_by(usage.c.incentive_id)
         )
         self.redemptions_of = self._compile(
             _select_record(Redemption, redemption)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
+from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
 from server.application.unit import Record
@@ -42,6 +43,7 @@ from server.domain.records import (
     Transaction,
     TransactionStatus,
 )
+from server.domain.rules import History, HistoryNeeds
 from server.storage import catalog as catalog_tables
 from server.storage.code_counts import CodeCounts
 from server.storage.databases import lock_digest
@@ -59,7 +61,7 @@ SHARDS = 16
 """Rows that each kind of program account is split into, so that every writer has its own."""
 
 _ACCOUNT_FIELDS = len(fields(Account))
-_COLUMNS = {kind: tuple(field.name for field in fields(kind)) for kind in RECORD_TABLES}
+_COLUMNS = {kind: attrgetter(*(field.name for field in fields(kind))) for kind in RECORD_TABLES}
 _STATUS = {
     Code: CodeStatus,
     Hold: HoldStatus,
@@ -262,27 +264,59 @@ class UnitOfWork:
             self._debts[member.number] = None if row is None else _account(row)
         return self._debts[member.number]
 
-    def member_redemptions(self, member: Member, incentive_id: str) -> tuple[int, int | None]:
-        """See `Unit.member_redemptions`."""
+    def histories(
+        self, program_id: str, member: Member | None, needs: HistoryNeeds, *, lock: bool
+    ) -> dict[str, History]:
+        """See `Unit.histories`."""
+        if lock:
+            self._lock_usages(program_id, sorted(needs.total))
         self.flush()
-        row = self._connection.execute(
-            self._statements.member_redemptions.sql, (member.number, incentive_id)
-        ).fetchone()
-        return int(row[0]), row[1]
+        by, of_member = self._statements, {}
+        if member is not None:
+            rows = self._about_each(by.member_redemptions, (member.number,), needs.member)
+            of_member = {row[0]: (int(row[1]), row[2]) for row in rows}
+        rows = self._about_each(by.total_redemptions, (program_id,), needs.total)
+        of_all = {row[0]: int(row[1]) for row in rows}
+        found = {}
+        for incentive_id in needs.member | needs.total:
+            count, last_ms = of_member.get(incentive_id, (0, None))
+            found[incentive_id] = History(count, of_all.get(incentive_id, 0), last_ms)
+        return found
 
-    def total_redemptions(self, program_id: str, incentive_id: str, *, lock: bool) -> int:
-        """See `Unit.total_redemptions`."""
-        # Whoever counts holds the first shard; the sum is a statement of its own, so that it sees
-        # what others committed while this one waited.
-        first = (program_id, incentive_id, 0)
-        if lock and self._record(IncentiveUsage, self._statements.usage, first) is None:
-            self.add(IncentiveUsage(*first, 0))
-            self.changes -= 1  # A count of nothing may stay behind when the call is refused.
-        self.flush()
-        row = self._connection.execute(
-            self._statements.total_redemptions.sql, (program_id, incentive_id)
-        ).fetchone()
-        return int(row[0])
+    def _about_each(
+        self, statement: Statement, place: tuple[Any, ...], texts: Collection[str]
+    ) -> list[Any]:
+        """Ask about each of many texts of a place; gives the rows of all."""
+        found = []
+        for portion in self._statements.portions(sorted(texts)):
+            found += self._connection.execute(statement.sql, (*place, portion)).fetchall()
+        return found
+
+    def _lock_usages(self, program_id: str, incentive_ids: Sequence[str]) -> None:
+        """
+        Lock the counts of incentives, to which a call adds.
+
+        Whoever counts holds the first shard; the sum is a statement of its own, so that it sees
+        what others committed while this one waited.
+        """
+        places = [
+            (program_id, incentive_id, shard)
+            for incentive_id in incentive_ids
+            for shard in {0, self._shard}
+        ]
+        unknown = [place for place in places if not self._is_known(IncentiveUsage, place)]
+        if unknown:
+            asked = {incentive_id for _, incentive_id, _ in unknown}
+            place = (program_id, self._shard)
+            for row in self._about_each(self._statements.lock_usages, place, asked):
+                usage = _record(IncentiveUsage, row)
+                self._records.setdefault(_place(usage), usage)
+            self.know_absent(IncentiveUsage, unknown)
+        for incentive_id in incentive_ids:
+            first = (program_id, incentive_id, 0)
+            if (IncentiveUsage, *first) not in self._records:
+                self.add(IncentiveUsage(*first, 0))
+                self.changes -= 1  # A count of nothing may stay behind when the call is refused.
 
     def redemptions_of(self, transaction: Transaction) -> Sequence[Redemption]:
         """See `Unit.redemptions_of`."""
@@ -444,7 +478,7 @@ class UnitOfWork:
         """See `Unit.add`."""
         self.changes += 1
         self.rows += 1
-        self.bytes_written += _bytes_of(getattr(record, name) for name in _COLUMNS[type(record)])
+        self.bytes_written += _bytes_of(_COLUMNS[type(record)](record))
         self._added.setdefault(type(record), {})[id(record)] = record
         self._records[_place(record)] = record
         if isinstance(record, Transaction):
@@ -611,6 +645,9 @@ class UnitOfWork:
         self._members[member.program_id, member.loyalty_id] = known
         return known
 
+    def _is_known(self, kind: type, key: tuple[Any, ...]) -> bool:
+        return (kind, *key) in self._records or (kind, *key) in self._absent
+
     def _record(self, kind: type[K], statement: Statement, key: tuple[Any, ...]) -> K | None:
         known: K | None = self._records.get((kind, *key))
         if known is None and (kind, *key) not in self._absent:
@@ -639,6 +676,8 @@ def _bytes_of(values: Iterable[Any]) -> int:
     """Add up the bytes of what can be long: texts and answers."""
     size = 0
     for value in values:
+        if value is None or type(value) is int:
+            continue  # Most are, and an order of 500 rewards writes a thousand rows.
         if isinstance(value, str):
             size += len(value) if value.isascii() else len(value.encode())
         elif isinstance(value, bytes):

@@ -46,6 +46,9 @@ VALUES_BYTES_MAX = 512
 
 LEGACY_BODY_BYTES_MAX = 40_000
 
+BUSY = ("loyalty-busy", "1")
+"""Tells Envoy's gate, which shows it to nobody, that a key has more under way than its share."""
+
 _WORD_START = re.compile(r"_([a-z0-9])")
 _ESCAPED = re.compile(rb"[^\x20-\x24\x26-\x7e]")
 """Bytes that gRPC sends as `%XX` in a message."""
@@ -239,7 +242,10 @@ def _json(body: dict[str, Any]) -> str:
 
 
 def _trailers(error: LoyaltyError, dialect: Dialect | None) -> tuple[tuple[str, Any], ...]:
-    return grpc_trailers(error) if dialect is None else legacy_trailers(error, dialect)
+    trailers: tuple[tuple[str, Any], ...] = (
+        grpc_trailers(error) if dialect is None else legacy_trailers(error, dialect)
+    )
+    return (*trailers, BUSY) if isinstance(error, ServerBusyError) else trailers
 
 
 _kept_trailers = lru_cache(maxsize=64)(_trailers)

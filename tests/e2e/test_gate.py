@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +14,13 @@ import pytest
 from grpc_health.v1 import health_pb2
 
 from loyalty.v1 import member_service_pb2
+from server.sandbox.envoy_process import EnvoyProcess
 from server.sandbox.fixed_codes import FARHAN
+from server.transport.error_rendering import BUSY
 from tests.support import http2
 from tests.support.edge_parts import rates_of, script_errors
 from tests.support.server import ADMIN_KEY, Caller, Front, open_channel, refusal_of, run_front
+from tests.support.upstream import Upstream, run_upstream
 
 pytestmark = pytest.mark.any_database
 
@@ -207,3 +213,64 @@ async def test_what_needs_no_key_spends_nothing_of_the_tills(tmp_path: Path) -> 
 def _let_an_address_call_twice(config: dict[str, Any]) -> None:
     bucket = rates_of(config)["descriptors"][0]["token_bucket"]
     bucket |= {"max_tokens": 2, "tokens_per_fill": 1, "fill_interval": "3600s"}
+
+
+PLACES = 64
+"""Calls that a key has under way before anything is known of it; fewer than Envoy has places."""
+
+CHANNELS = 6
+"""Of which each has 16 calls at once."""
+
+
+async def test_a_key_takes_no_more_places_than_the_server_gives_it(tmp_path: Path) -> None:
+    """Others always find room: of a key that the server refuses so much goes on as it takes."""
+    async with _before_stand_in(tmp_path) as (upstream, envoy), AsyncExitStack() as stack:
+        channels = [
+            await stack.enter_async_context(open_channel(f"127.0.0.1:{envoy.http_port}"))
+            for _ in range(CHANNELS)
+        ]
+        numbers = count()
+
+        def call(key: str) -> Any:
+            method: Any = channels[next(numbers) % CHANNELS].unary_unary(GET_MEMBER, None, None)
+            return method(ASKED, metadata=(("x-api-key", key),), timeout=30)
+
+        async def refused(key: str, calls: int) -> int:
+            """Leave so many calls unanswered; gives how many were refused at once."""
+            upstream.hang, before = True, len(upstream.calls)
+            made = [call(key) for _ in range(calls)]
+            found = 0
+            while len(upstream.calls) - before + found < calls:
+                await asyncio.sleep(0.01)
+                found = sum(one.done() for one in made)
+            upstream.hang = False
+            assert await call("at rest") == b""
+            upstream.release()
+            await asyncio.gather(*made, return_exceptions=True)
+            return found
+
+        assert await refused("greedy", PLACES + 6) == 6
+        upstream.busy = True
+        for _ in range(4):
+            made = [call("greedy") for _ in range(50)]
+            for busy in await asyncio.gather(*made, return_exceptions=True):
+                assert isinstance(busy, grpc.aio.AioRpcError)
+                assert busy.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+                told = (*(busy.initial_metadata() or ()), *(busy.trailing_metadata() or ()))
+                assert BUSY[0] not in dict(told)
+        upstream.busy = False
+        # Of 64 places 200 refusals leave 57.4.
+        assert await refused("greedy", PLACES) == PLACES - 58
+        assert script_errors(envoy) == []
+
+
+@asynccontextmanager
+async def _before_stand_in(folder: Path) -> AsyncIterator[tuple[Upstream, EnvoyProcess]]:
+    def change(config: dict[str, Any]) -> None:
+        del config["static_resources"]["clusters"][0]["health_checks"]
+
+    async with (
+        run_upstream() as upstream,
+        EnvoyProcess(folder=folder, grpc_port=upstream.port, adapt=change) as envoy,
+    ):
+        yield upstream, envoy

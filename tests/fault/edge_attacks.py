@@ -36,7 +36,7 @@ IDLE = 3000
 OPEN_MIN = 2000
 """More calls than the server and Envoy's breakers let under way."""
 
-STREAMS = 40
+STREAMS = 16
 
 CLOSE = "connection: close"
 KEY = f"x-api-key: {ADMIN_KEY}"

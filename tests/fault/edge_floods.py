@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
@@ -20,7 +20,7 @@ import uvloop
 from tests.fault.keyless_calls import HEALTH, IDENTIFY, NO_FIELDS
 from tests.support import http2
 
-STREAMS = 40
+STREAMS = 16
 """As many as Envoy says that a connection may have under way; more are refused unread."""
 
 WINDOW = 1 << 30
@@ -32,6 +32,7 @@ REPEATED = 8
 BODY_BYTES = 524_288
 FRAME_HEADER = 9
 OPENING_A_TURN = 50
+OPENING_MAX_S = 20.0
 
 
 def _kept(name: str, value: str) -> bytes:
@@ -119,7 +120,21 @@ class _Attacker:
 
     def __init__(self) -> None:
         self.sent = 0
-        self.open: set[asyncio.Transport] = set()
+        self.open: dict[asyncio.Transport, Callable[[], None]] = {}
+        """What a connection has to say, once all are there."""
+        self.began = False
+
+    def add(self, transport: asyncio.Transport, speak: Callable[[], None]) -> None:
+        """Take up a connection; one that comes later than the others speaks at once."""
+        self.open[transport] = speak
+        if self.began:
+            speak()
+
+    def begin(self) -> None:
+        """Let all speak at once."""
+        self.began = True
+        for speak in tuple(self.open.values()):
+            speak()
 
 
 class _Over2(asyncio.Protocol):
@@ -134,18 +149,17 @@ class _Over2(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio."""
         self._transport = cast("asyncio.Transport", transport)
-        self._attacker.open.add(self._transport)
         window = http2.WINDOW_SETTING.to_bytes(2, "big") + WINDOW.to_bytes(4, "big")
         self._transport.write(
             http2.MAGIC
             + http2.frame(http2.SETTINGS, 0, 0, window)
             + http2.frame(http2.WINDOW_UPDATE, 0, 0, WINDOW.to_bytes(4, "big"))
         )
-        self._fill()
+        self._attacker.add(self._transport, self._fill)
 
     def connection_lost(self, _: Exception | None) -> None:
         """See asyncio."""
-        self._attacker.open.discard(self._transport)
+        self._attacker.open.pop(self._transport, None)
 
     def _fill(self) -> None:
         calls = []
@@ -188,7 +202,9 @@ class _HalfBody(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio."""
         self._transport = cast("asyncio.Transport", transport)
-        self._attacker.open.add(self._transport)
+        self._attacker.add(self._transport, self._speak)
+
+    def _speak(self) -> None:
         self._attacker.sent += 1
         lines = (f"POST {IDENTIFY} HTTP/1.1", "host: x", "x-api-key: k")
         head = "\r\n".join((*lines, f"content-length: {BODY_BYTES}", "", "")).encode()
@@ -196,11 +212,15 @@ class _HalfBody(asyncio.Protocol):
 
     def connection_lost(self, _: Exception | None) -> None:
         """See asyncio."""
-        self._attacker.open.discard(self._transport)
+        self._attacker.open.pop(self._transport, None)
 
 
 async def attack(kind: str, port: int, connections: int, seconds: float) -> int:
-    """Keep so many connections open and busy for so long; returns the calls made."""
+    """
+    Keep so many connections open and busy for so long; returns the calls made.
+
+    They all begin at once, which is when they take the most memory.
+    """
     loop = asyncio.get_running_loop()
     attacker = _Attacker()
     flood = KINDS[kind]
@@ -208,11 +228,14 @@ async def attack(kind: str, port: int, connections: int, seconds: float) -> int:
     def connection() -> asyncio.Protocol:
         return _HalfBody(attacker) if flood is None else _Over2(attacker, flood)
 
-    ends = loop.time() + seconds
+    ends = loop.time() + OPENING_MAX_S
     while loop.time() < ends:
         for _ in range(min(OPENING_A_TURN, connections - len(attacker.open))):
             with suppress(OSError):
                 await loop.create_connection(connection, "127.0.0.1", port)
+        if not attacker.began and len(attacker.open) == connections:
+            attacker.begin()
+            ends = loop.time() + seconds
         await asyncio.sleep(0.02)
     for transport in list(attacker.open):
         transport.abort()

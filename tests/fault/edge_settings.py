@@ -102,7 +102,7 @@ SETTINGS = (
         "1s",
     ),
     Setting("time to connect to the server", "cluster/connect_timeout", "1s"),
-    Setting("streams", f"{MANAGER}/http2_protocol_options/max_concurrent_streams", 40),
+    Setting("streams", f"{MANAGER}/http2_protocol_options/max_concurrent_streams", 16),
     Setting("stream window", f"{MANAGER}/http2_protocol_options/initial_stream_window_size", 65536),
     Setting(
         "connection window",

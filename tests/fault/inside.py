@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -106,7 +107,8 @@ class Inside:
         """Make a call; answers the status by name. Anything but an abort is the handler's fault."""
         context = Context(data, headers)
         try:
-            answer = await self._handlers[rpc.name](None, context)
+            # As the server does: the task of a call is ended if its answer is not taken in time.
+            answer = await asyncio.create_task(self._handlers[rpc.name](None, context))
         except AbortedError:
             return context.code
         rpc.response.FromString(answer)

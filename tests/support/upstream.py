@@ -10,6 +10,8 @@ from typing import Any
 
 import grpc
 
+from server.transport.error_rendering import BUSY
+
 
 @dataclass
 class Upstream:
@@ -19,7 +21,8 @@ class Upstream:
     Attributes:
         port: Where Envoy finds it.
         cut: Whether to break the connection instead of answering.
-        hang: Whether to keep callers waiting.
+        hang: Whether to keep callers waiting, until they are released.
+        busy: Whether to refuse as a server does whose caller's key has its share under way.
         calls: The metadata of each call that arrived.
         message: The last message that arrived, as its bytes.
     """
@@ -27,9 +30,16 @@ class Upstream:
     port: int = 0
     cut: bool = False
     hang: bool = False
+    busy: bool = False
     calls: list[dict[str, str]] = field(default_factory=list)
     message: bytes | None = None
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    _released: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def release(self) -> None:
+        """Answer all that wait."""
+        self._released.set()
+        self._released = asyncio.Event()
 
     async def _answer(self, message: bytes, context: Any) -> bytes:
         self.message = message
@@ -40,7 +50,10 @@ class Upstream:
             for writer in list(self._writers):
                 writer.transport.abort()
         if self.cut or self.hang:
-            await asyncio.sleep(60)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._released.wait(), 60)
+        if self.busy:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "busy", (BUSY,))
         return b""
 
     async def _carry(

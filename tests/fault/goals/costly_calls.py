@@ -8,15 +8,19 @@ import json
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import grpc
 
+from loyalty.v1 import transaction_service_pb2 as pb
+from server.application.adjust_points import AdjustPoints, adjust_points
 from server.application.apply_program import ApplyProgram, apply_program
+from server.application.unit import Unit
 from server.domain.restrictions import (
     CartDemand,
     CartExclusion,
@@ -33,7 +37,7 @@ from tests.fault.doors import Fields, Rpc, all_rpcs
 from tests.fault.goal import SQLITE, Goal, Trial
 from tests.fault.goals.limits import wide_order
 from tests.fault.inside import Inside
-from tests.fault.worlds import World, open_worlds, template
+from tests.fault.worlds import World, open_worlds, report, rpc_named, template
 
 CPU_MAX_S = 0.05
 MEMORY_MAX_MIB = 32
@@ -70,12 +74,15 @@ class Cost:
 LISTED = 1_000
 """Entries that a list of a program file may have."""
 
+REWARDS = 500
+"""Lines that an order may have."""
+
 APPLY_S = 60.0
 
 
 async def _enlarge(store: Store, own: World, offers: int) -> list[str]:
     """Add offers whose rules have lists as long as may be; gives their names."""
-    program = own.program
+    program = store.catalog.programs[own.program.program_id]
     plain = next(one for one in program.incentives.values() if one.kind == "offer")
     others = tuple(range(20_001, 20_001 + LISTED))
     added = {}
@@ -101,6 +108,41 @@ async def _enlarge(store: Store, own: World, offers: int) -> list[str]:
     )
     await store.refresh_catalog(APPLY_S)
     return list(added)
+
+
+async def _add_rewards(store: Store, own: World, rewards: int) -> list[str]:
+    """Add rewards whose rules count earlier uses, and points for them; gives their names."""
+    program = store.catalog.programs[own.program.program_id]
+    plain = next(one for one in program.incentives.values() if one.kind == "reward")
+    counted = (MaximumRedemptions(per_member=1_000_000, total=1_000_000_000),)
+    added = {
+        name: replace(plain, incentive_id=name, engine_id=None, point_cost=1, rules=counted)
+        for name in (f"reward-{number}" for number in range(rewards))
+    }
+    wide = replace(program, incentives={**program.incentives, **added})
+
+    def fill(unit: Unit, now_ms: int) -> None:
+        apply_program(unit, ApplyProgram(wide), now_ms)
+        points = (TRIES + 1) * rewards
+        adjust_points(
+            unit, AdjustPoints(wide.program_id, own.things["member"], points, "rewards"), now_ms
+        )
+
+    await store.write(fill, APPLY_S)
+    await store.refresh_catalog(APPLY_S)
+    return list(added)
+
+
+async def _claim_of(own: World, names: list[str]) -> Costly:
+    """Write the claim of an order of its own with all these rewards."""
+    request = report(pb.UpdateRequest, await own.open())
+    del request.transaction_details.applied_discounts[:]
+    (line, *_) = request.transaction_details.order
+    del request.transaction_details.order[:]
+    for name in names:
+        line.product_type, line.incentive_id = "reward", name
+        request.transaction_details.order.append(line)
+    return Costly(f"claim of {len(names)} rewards that are counted", request.SerializeToString())
 
 
 async def _offers_and_products(own: World, names: list[str]) -> list[tuple[Rpc, Costly]]:
@@ -143,6 +185,21 @@ class Meter:
             best.cpu_s = min(best.cpu_s, again.cpu_s)
             best.grown_mib = min(best.grown_mib, again.grown_mib)
         return best
+
+    async def measure_each(
+        self, rpc: Rpc, make: Callable[[], Awaitable[Costly]], headers: Mapping[str, str]
+    ) -> tuple[Cost, Costly]:
+        """Measure a call that has its effect once, made anew while it is too dear."""
+        best, costly = Cost(inf, inf, ""), Costly("", b"")
+        for _ in range(TRIES):
+            costly = await make()
+            again = await self._once(rpc, costly.data, headers)
+            best = Cost(
+                min(best.cpu_s, again.cpu_s), min(best.grown_mib, again.grown_mib), again.outcome
+            )
+            if best.cpu_s <= CPU_MAX_S and best.grown_mib <= MEMORY_MAX_MIB:
+                break
+        return best, costly
 
     async def _once(self, rpc: Rpc, data: bytes, headers: Mapping[str, str]) -> Cost:
         gc.collect()
@@ -194,6 +251,22 @@ async def run(trial: Trial) -> None:
         tried = await _requests(trial, own)
         for rpc in all_rpcs():  # Rules are compiled at their first use.
             await meter.measure(rpc, b"", own.headers())
+        rewards = await _add_rewards(worlds.store, own, REWARDS)
+
+        def judge(rpc: Rpc, costly: Costly, cost: Cost) -> None:
+            nonlocal dearest, largest
+            told = f"{rpc.name} {costly.name}, {len(costly.data)} bytes"
+            dearest = max(dearest, (cost.cpu_s, told))
+            largest = max(largest, (cost.grown_mib, told))
+            trial.require(cost.outcome not in BROKEN, f"{told}: {cost.outcome}")
+            trial.require(cost.cpu_s <= CPU_MAX_S, f"{told}: {1000 * cost.cpu_s:.0f} ms")
+            trial.require(cost.grown_mib <= MEMORY_MAX_MIB, f"{told}: {cost.grown_mib:.0f} MiB")
+
+        rpc = rpc_named("TransactionService/Update")
+        cost, costly = await meter.measure_each(rpc, lambda: _claim_of(own, rewards), own.headers())
+        trial.require(cost.outcome == "OK", f"{costly.name}: {cost.outcome}")
+        trial.figure(f"{costly.name}, ms", round(1000 * cost.cpu_s))
+        judge(rpc, costly, cost)
         names = await _enlarge(worlds.store, own, trial.choose(500, 40))
         for count in {min(40, len(names)), len(names)}:
             tried += await _offers_and_products(own, names[:count])
@@ -202,13 +275,7 @@ async def run(trial: Trial) -> None:
         for number, (rpc, costly) in enumerate(tried):
             dialect = DIALECTS[number % len(DIALECTS)]
             headers = own.headers(loyalty_dialect=dialect) if dialect else own.headers()
-            cost = await meter.measure(rpc, costly.data, headers)
-            told = f"{rpc.name} {costly.name}, {len(costly.data)} bytes"
-            dearest = max(dearest, (cost.cpu_s, told))
-            largest = max(largest, (cost.grown_mib, told))
-            trial.require(cost.outcome not in BROKEN, f"{told}: {cost.outcome}")
-            trial.require(cost.cpu_s <= CPU_MAX_S, f"{told}: {1000 * cost.cpu_s:.0f} ms")
-            trial.require(cost.grown_mib <= MEMORY_MAX_MIB, f"{told}: {cost.grown_mib:.0f} MiB")
+            judge(rpc, costly, await meter.measure(rpc, costly.data, headers))
         gc.unfreeze()
         await _over_the_network(trial, own, tried)
     trial.figure("tried", len(tried))

@@ -44,8 +44,9 @@ TRANSFERS = 1100
 PAGE = 1000
 LINES = 500
 ORDERS = 16
-CONNECTIONS = 64
-MANY = 400
+CONNECTIONS = (64, 200, 400)
+"""With more than Envoy has places at least: a key's surplus must not take them all."""
+
 CALL_S = 6.0
 READ = "/loyalty.v1.MemberService/ListTransfers"
 WRITE = "/loyalty.v1.TransactionService/Update"
@@ -206,7 +207,7 @@ async def run(trial: Trial) -> None:
         for door in ("gRPC", "Envoy"):
             calm = await _rest(scene, door, 0.0, calls=4)
             for kind in trial.choose(tuple(kinds), ("reads",)):
-                for connections in trial.choose((CONNECTIONS, MANY), (CONNECTIONS,)):
+                for connections in trial.choose(CONNECTIONS, CONNECTIONS[:1]):
                     name = f"{door}, {connections} of {kind}"
                     async with greedy(scene.greed(door, kinds[kind], connections)) as answers:
                         seen = await _rest(scene, door, trial.choose(10.0, 0.6), calls=3)

@@ -152,7 +152,8 @@ GOALS = (
     Goal(
         "G32",
         "Without a key: gRPC",
-        "Nobody without a key keeps others from the gRPC port, or holds a place for long.",
+        "Nobody without a key, at a thousand calls a second, keeps others from the gRPC port, or "
+        "holds a place for long.",
         run,
         (SQLITE,),
     ),
