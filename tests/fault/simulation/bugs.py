@@ -52,6 +52,12 @@ BUGS = (
         "paid = 0",
     ),
     Bug(
+        "a clock that is behind takes an account back in time",
+        "server.domain.ledger",
+        "if account.kind not in OWNED_KINDS or behind_ms <= 0:",
+        "if True:",
+    ),
+    Bug(
         "points that come back do not pay a debt",
         f"{APPLICATION}.member_points",
         "paid = min(points, owed_points(unit, member))",
