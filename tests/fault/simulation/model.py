@@ -115,6 +115,7 @@ class Order:
         soups: Soups of an order without a guest that held when it was recorded.
         soup_price: Minor units that all of them cost.
         released: Points that the sweeper gave back.
+        lost: Burned points that were not given back, because no more fitted.
     """
 
     guest: Guest | None
@@ -129,6 +130,7 @@ class Order:
     earned: int = 0
     burned: int = 0
     released: int = 0
+    lost: int = 0
     uses: Counter[str] = field(default_factory=Counter)
     reported: bytes | None = None
     answer: bytes | None = None
@@ -485,13 +487,9 @@ class Model:
         if late and self.scheme.late_void == "refuse":
             return "VOID_TOO_LATE"
         guest = order.guest
-        back = taken = short = 0
-        if order.status == PENDING:
-            back = order.held
-        elif order.status == CLAIMED and guest is not None:
-            taken = order.earned
-            net = guest.available - guest.debt - taken + order.burned
-            back = order.burned - max(0, net + guest.held - POINTS_MAX)
+        back, taken = order.held, 0
+        if order.status == CLAIMED and guest is not None:
+            back, taken = self._undone(order, guest), order.earned
             short = max(0, taken - guest.available - order.burned)
             refused = self.scheme.void_spent == "refuse" or guest.debt + short > POINTS_MAX
             if short and refused:
@@ -501,6 +499,8 @@ class Model:
             if guest is not None:
                 guest.move(back - taken)
                 guest.held -= order.held
+                if order.status == CLAIMED:
+                    order.lost = order.burned - back
             answer = pb.VoidResponse.FromString(body)
             seen = (answer.points, answer.points_earned, answer.points_redeemed)
             # What the sweeper gave back, when it came first, is told as if it had not.
@@ -512,6 +512,11 @@ class Model:
                 self.flags["void_late", "days"] += 1
 
         return done
+
+    def _undone(self, order: Order, guest: Guest) -> int:
+        """Tell how many burned points come back: what does not fit in the end is lost."""
+        net = guest.available - guest.debt - order.earned + order.burned
+        return order.burned - max(0, net + guest.held - POINTS_MAX)
 
     def _end(self, order: Order) -> None:
         order.status, order.reported, order.answer = VOID, None, None
