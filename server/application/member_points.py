@@ -39,6 +39,8 @@ def give_points(unit: Unit, member: Member, source: Account, points: int, origin
     Raises:
         LedgerBrokenError: They are more than the ledger carries; callers check first.
     """
+    if not points:
+        return
     debt = unit.debt(member)
     paid = min(points, owed_points(unit, member))
     if debt is not None and paid:

@@ -180,6 +180,8 @@ def _reverse(
 
 def _take(unit: Unit, member: Member, transaction: Transaction, points: int, now_ms: int) -> None:
     """Take earned points back, those that are missing from the debt account."""
+    if not points:
+        return
     issued = unit.program_account(member.program_id, AccountKind.ISSUED)
     origin = Origin(Cause.REVERSE, transaction.transaction_id, "", now_ms, now_ms)
     at_hand = min(points, member.available.balance)
@@ -191,6 +193,8 @@ def _take(unit: Unit, member: Member, transaction: Transaction, points: int, now
 
 def _refund(unit: Unit, member: Member, transaction: Transaction, points: int, now_ms: int) -> int:
     """Give burned points back, as many as the ledger carries; returns how many."""
+    if not points:
+        return 0
     given = min(points, owed_points(unit, member) + room_for_points(member))
     redeemed = unit.program_account(member.program_id, AccountKind.REDEEMED)
     origin = Origin(Cause.REFUND, transaction.transaction_id, "", now_ms, now_ms)
