@@ -472,7 +472,7 @@ def adjust_command(
         )
         # Told before anything happens: whoever loses the outcome can still ask for it.
         err.print(f"Idempotency key: {key}")
-        answer: Answer = await store.write(work)
+        answer: Answer = await store.write(work, reads=command.reads())
         out.print(answer.body.decode())
         if answer.repeated:
             err.print("That was the outcome the first time: no points moved again.")

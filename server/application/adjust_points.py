@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from server.application.create_key import ProgramUnknownError
 from server.application.idempotency import OPERATOR_SCOPE, Done, Keyed
 from server.application.limits import count_points, flag_points, require_points
+from server.application.member_points import give_points, owed_points, room_for_points
+from server.application.reads import Reads
 from server.application.unit import Unit
 from server.domain.errors import (
     FieldViolation,
@@ -35,6 +37,10 @@ class AdjustPoints:
     note: str
     beyond_limits: bool = False
 
+    def reads(self) -> Reads:
+        """Tell what the use case starts from."""
+        return Reads(members=((self.program_id, self.loyalty_id),))
+
     def keyed(self, idempotency_key: str) -> Keyed:
         """Tell what an operator's idempotency key stands for."""
         meaning = json.dumps((self.program_id, self.loyalty_id, self.points, self.note)).encode()
@@ -44,7 +50,7 @@ class AdjustPoints:
 
 def adjust_points(unit: Unit, command: AdjustPoints, now_ms: int) -> Done[Member]:
     """
-    Move points between a member and the program's account of adjustments.
+    Move points between a member and the program's account of adjustments; a debt is paid first.
 
     Raises:
         ProgramUnknownError: No program of this name was applied.
@@ -61,7 +67,7 @@ def adjust_points(unit: Unit, command: AdjustPoints, now_ms: int) -> Done[Member
     if member is None:
         raise MemberNotFoundError(command.loyalty_id)
     points = command.points
-    if points == 0 or member.available.balance + member.held.balance + points > POINTS_MAX:
+    if points == 0 or points > room_for_points(member) + owed_points(unit, member):
         message = f"must not be 0 nor raise the balance over {POINTS_MAX}"
         raise RequestInvalidError((FieldViolation("points", message),))
     if member.available.balance + points < 0:
@@ -75,7 +81,7 @@ def adjust_points(unit: Unit, command: AdjustPoints, now_ms: int) -> Done[Member
     adjusted = unit.program_account(command.program_id, AccountKind.ADJUSTED)
     origin = Origin(Cause.ADJUST, "", command.note, now_ms, now_ms)
     if points > 0:
-        unit.post(adjusted, member.available, points, origin)
+        give_points(unit, member, adjusted, points, origin)
     else:
         unit.post(member.available, adjusted, -points, origin)
     return Done(member, flags=flags)

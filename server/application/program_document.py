@@ -234,7 +234,7 @@ class ProgramDocument(Entry):
     pending_lifetime_s: Annotated[int, whole_number(60, 2_592_000)] = 86_400
     redemption: RedemptionEntry
     earning: EarningEntry = EarningEntry()
-    void_spent: Annotated[SpentPoints, one_of(*get_args(SpentPoints))] = "refuse"
+    void_spent: Annotated[SpentPoints, one_of(*get_args(SpentPoints))] = "debt"
     multiple_incentives: Switch = True
     unclaimed_offers: Annotated[FlagOrRefuse, one_of(*get_args(FlagOrRefuse))] = "flag"
     pending_days: Annotated[int, whole_number(1, 365)] = 30

@@ -145,6 +145,9 @@ class Unit(Protocol):
     def open_holds(self, transaction: Transaction) -> Sequence[Hold]:
         """Find the holds of a transaction that are neither captured nor released."""
 
+    def points_released(self, transaction: Transaction, ended_ms: int) -> int:
+        """Tell how many points of a transaction were given back at a moment."""
+
     def remembered(self, scope: str, idempotency_key: str) -> Remembered | None:
         """Find the answer kept under an idempotency key."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
 from server.application.idempotency import Done, Repeated
 from server.application.limits import count_points, flag_order
+from server.application.member_points import give_points, room_for_points
 from server.application.mended_orders import mend_flags
 from server.application.order_review import (
     Order,
@@ -24,7 +24,7 @@ from server.domain.errors import (
     TransactionNotClaimableError,
 )
 from server.domain.ids import new_id
-from server.domain.ledger import POINTS_MAX, AccountKind, Cause, Origin
+from server.domain.ledger import AccountKind, Cause, Origin
 from server.domain.presentation import Presentation, claimed_presentation
 from server.domain.program import Program
 from server.domain.records import (
@@ -136,18 +136,28 @@ def _refusal(review: Review) -> PointsInsufficientError | RulesFailedError:
 
 
 def hold_rewards(unit: Unit, review: Review, now_ms: int) -> None:
-    """Make the open holds those of the rewards in the order: release first, then hold."""
+    """
+    Make the open holds those of the rewards in the order.
+
+    Only the difference moves: points that a new hold needs do not pay a debt in between.
+    """
     wanted = {use.incentive.incentive_id: use.point_cost for use in review.uses if use.point_cost}
-    kept: Counter[str] = Counter()
+    ended = []
     for hold in review.holds:
-        if wanted.get(hold.incentive_id) == hold.points and not kept[hold.incentive_id]:
-            kept[hold.incentive_id] += hold.points
+        if wanted.get(hold.incentive_id) == hold.points:
+            del wanted[hold.incentive_id]
             unit.change(hold, expires_ms=review.transaction.expires_ms)
         else:
-            release(unit, review.member, hold, now_ms)
+            ended.append(hold)
+    more = sum(wanted.values()) - sum(hold.points for hold in ended)
+    if more > 0:
+        _set_aside(unit, review.member, review.transaction, more, now_ms)
+    else:
+        _give_back(unit, review.member, review.transaction, -more, now_ms)
+    for hold in ended:
+        unit.change(hold, status=HoldStatus.RELEASED, ended_ms=now_ms)
     for incentive_id, points in wanted.items():
-        if not kept[incentive_id]:
-            hold_points(unit, review.member, review.transaction, incentive_id, points, now_ms)
+        _keep_hold(unit, review.member, review.transaction, incentive_id, points, now_ms)
 
 
 def hold_points(
@@ -159,8 +169,42 @@ def hold_points(
     now_ms: int,
 ) -> None:
     """Set points aside for a reward of a transaction."""
+    _set_aside(unit, member, transaction, points, now_ms)
+    _keep_hold(unit, member, transaction, incentive_id, points, now_ms)
+
+
+def release_holds(unit: Unit, member: Member, transaction: Transaction, now_ms: int) -> int:
+    """End the open holds of a transaction; returns the points given back."""
+    holds = unit.open_holds(transaction)
+    points = sum(hold.points for hold in holds)
+    _give_back(unit, member, transaction, points, now_ms)
+    for hold in holds:
+        unit.change(hold, status=HoldStatus.RELEASED, ended_ms=now_ms)
+    return points
+
+
+def _set_aside(
+    unit: Unit, member: Member, transaction: Transaction, points: int, now_ms: int
+) -> None:
     origin = Origin(Cause.HOLD, transaction.transaction_id, "", now_ms, now_ms)
     unit.post(member.available, member.held, points, origin)
+
+
+def _give_back(
+    unit: Unit, member: Member, transaction: Transaction, points: int, now_ms: int
+) -> None:
+    origin = Origin(Cause.RELEASE, transaction.transaction_id, "", now_ms, now_ms)
+    give_points(unit, member, member.held, points, origin)
+
+
+def _keep_hold(
+    unit: Unit,
+    member: Member,
+    transaction: Transaction,
+    incentive_id: str,
+    points: int,
+    now_ms: int,
+) -> None:
     unit.add(
         Hold(
             hold_id=new_id(now_ms),
@@ -173,13 +217,6 @@ def hold_points(
             expires_ms=transaction.expires_ms,
         )
     )
-
-
-def release(unit: Unit, member: Member, hold: Hold, now_ms: int) -> None:
-    """Give held points back."""
-    origin = Origin(Cause.RELEASE, hold.transaction_id, "", now_ms, now_ms)
-    unit.post(member.held, member.available, hold.points, origin)
-    unit.change(hold, status=HoldStatus.RELEASED, ended_ms=now_ms)
 
 
 def _claim(unit: Unit, review: Review, now_ms: int) -> Updated:
@@ -237,7 +274,7 @@ def earn(
     now_ms: int,
 ) -> int:
     """
-    Give a member points, a debt first; answers how many.
+    Give a member points, a debt first; returns how many.
 
     They are fewer than *points* only when the member would have more than the ledger carries.
     """
@@ -246,18 +283,8 @@ def earn(
         return 0
     issued = unit.program_account(program.program_id, AccountKind.ISSUED)
     origin = Origin(Cause.EARN, transaction.transaction_id, "", now_ms, now_ms)
-    debt = unit.debt(member)
-    paid = 0 if debt is None else min(earned, -debt.balance)
-    if debt is not None and paid:
-        unit.post(issued, debt, paid, origin)
-    if earned > paid:
-        unit.post(issued, member.available, earned - paid, origin)
+    give_points(unit, member, issued, earned, origin)
     return earned
-
-
-def room_for_points(member: Member) -> int:
-    """Tell how many more points the ledger carries for a member; held ones may all come back."""
-    return POINTS_MAX - member.available.balance - member.held.balance
 
 
 def count_uses(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from server.application.idempotency import Done, Repeated
+from server.application.member_points import give_points, owed_points, room_for_points
 from server.application.order_review import (
     find_transaction,
     require_same_guest,
@@ -13,7 +14,7 @@ from server.application.order_review import (
 )
 from server.application.reads import Reads
 from server.application.unit import Unit
-from server.application.update_transaction import release, room_for_points
+from server.application.update_transaction import release_holds
 from server.domain.clock import DAY_MS
 from server.domain.errors import PointsInsufficientError, VoidTooLateError
 from server.domain.flags import DAYS_PASSED, Flag, FlagKind
@@ -130,9 +131,10 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
     member = unit.member_by_number(transaction.member_number)
     earned = redeemed = 0
     if transaction.status is TransactionStatus.PENDING:
-        for hold in unit.open_holds(transaction):
-            release(unit, member, hold, now_ms)
-            redeemed += hold.points
+        redeemed = release_holds(unit, member, transaction, now_ms)
+    elif transaction.status is TransactionStatus.VOID:
+        # The sweeper's; whoever cancels the order is told the same as if they had come first.
+        redeemed = unit.points_released(transaction, transaction.updated_ms)
     elif transaction.status is TransactionStatus.CLAIMED:
         earned = transaction.points_earned
         redeemed = _reverse(unit, program, transaction, member, now_ms)
@@ -153,34 +155,48 @@ def _reverse(
     unit: Unit, program: Program, transaction: Transaction, member: Member, now_ms: int
 ) -> int:
     """
-    Give burned points back, then take earned ones; what is spent already becomes a debt.
+    Take earned points back, then give burned ones; what is spent already becomes a debt.
 
-    Answers the points given back: fewer than were burned only when the member would have more
+    Returns the points given back: fewer than were burned only when the member would have more
     than the ledger carries.
     """
-    earned = transaction.points_earned
-    burned = min(transaction.points_redeemed, room_for_points(member))
+    earned, burned = transaction.points_earned, transaction.points_redeemed
     spendable = member.available.balance + burned
     short = max(0, earned - spendable)
-    if short and (program.void_spent == "refuse" or short > _room_for_debt(unit, member)):
+    owed = owed_points(unit, member)
+    if short and (program.void_spent == "refuse" or owed + short > POINTS_MAX):
         raise PointsInsufficientError(spendable, earned)
-    if burned:
-        redeemed = unit.program_account(program.program_id, AccountKind.REDEEMED)
-        origin = Origin(Cause.REFUND, transaction.transaction_id, "", now_ms, now_ms)
-        unit.post(redeemed, member.available, burned, origin)
-    origin = Origin(Cause.REVERSE, transaction.transaction_id, "", now_ms, now_ms)
-    issued = unit.program_account(program.program_id, AccountKind.ISSUED)
-    if earned > short:
-        unit.post(member.available, issued, earned - short, origin)
-    if short:
-        unit.post(unit.open_debt(member), issued, short, origin)
+    # At the ledger's limit what is taken makes room for what is given, and the other way round.
+    at_hand = min(earned, member.available.balance)
+    _take(unit, member, transaction, at_hand, now_ms)
+    given = _refund(unit, member, transaction, burned, now_ms)
+    _take(unit, member, transaction, earned - at_hand, now_ms)
+    given += _refund(unit, member, transaction, burned - given, now_ms)
     for redemption in unit.redemptions_of(transaction):
         unit.change(redemption, voided_ms=now_ms)
         unit.count_redemption(member, redemption.incentive_id, -redemption.quantity)
-    return burned
+    return given
 
 
-def _room_for_debt(unit: Unit, member: Member) -> int:
-    """Tell how many more points the ledger lets a member owe."""
-    debt = unit.debt(member)
-    return POINTS_MAX if debt is None else POINTS_MAX + debt.balance
+def _take(unit: Unit, member: Member, transaction: Transaction, points: int, now_ms: int) -> None:
+    """Take earned points back, those that are missing from the debt account."""
+    if not points:
+        return
+    issued = unit.program_account(member.program_id, AccountKind.ISSUED)
+    origin = Origin(Cause.REVERSE, transaction.transaction_id, "", now_ms, now_ms)
+    at_hand = min(points, member.available.balance)
+    if at_hand:
+        unit.post(member.available, issued, at_hand, origin)
+    if points > at_hand:
+        unit.post(unit.open_debt(member), issued, points - at_hand, origin)
+
+
+def _refund(unit: Unit, member: Member, transaction: Transaction, points: int, now_ms: int) -> int:
+    """Give burned points back, as many as the ledger carries; returns how many."""
+    if not points:
+        return 0
+    given = min(points, owed_points(unit, member) + room_for_points(member))
+    redeemed = unit.program_account(member.program_id, AccountKind.REDEEMED)
+    origin = Origin(Cause.REFUND, transaction.transaction_id, "", now_ms, now_ms)
+    give_points(unit, member, redeemed, given, origin)
+    return given

@@ -9,7 +9,7 @@ rises above it; a program has the rest, so that all accounts of a program always
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 POINTS_MAX = 2**31 - 1
@@ -33,6 +33,9 @@ class AccountKind(IntEnum):
 
 MEMBER_KINDS = (AccountKind.AVAILABLE, AccountKind.HELD)
 """A member's accounts from the day of enrolment; a debt is opened when there is one."""
+
+OWNED_KINDS = (*MEMBER_KINDS, AccountKind.DEBT)
+"""All accounts of a member: what happened to them is told in the order of its times."""
 
 PROGRAM_KINDS = (
     AccountKind.ISSUED,
@@ -68,6 +71,7 @@ class Account:
         balance: Points in it; 0 to `POINTS_MAX` in `MEMBER_KINDS`, -`POINTS_MAX` to 0 in a debt.
         sequence: Transfers that touched it so far.
         head: Hash over all of them.
+        moved_ms: When the last of them was recorded.
     """
 
     account_id: int
@@ -75,6 +79,7 @@ class Account:
     balance: int
     sequence: int
     head: bytes
+    moved_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +136,10 @@ def transfer(source: Account, destination: Account, points: int, origin: Origin)
     """
     Move points and advance both accounts and their chains.
 
+    The times of a member's accounts never go back, whatever the clocks of servers say: a transfer
+    that would be before the last one is of the same moment. A program's accounts, which all
+    members share, go by the clock alone, so that a clock that was ahead spoils no others' times.
+
     Raises:
         LedgerBrokenError: *points* is not positive, the accounts are one, or a member's account
             would leave its bounds. Callers check first and refuse in their own words.
@@ -145,11 +154,13 @@ def transfer(source: Account, destination: Account, points: int, origin: Origin)
         raise LedgerBrokenError(f"debt {source.account_id} would exceed {POINTS_MAX}")
     if destination.kind is AccountKind.DEBT and destination.balance + points > 0:
         raise LedgerBrokenError(f"debt {destination.account_id} is less than {points} points")
+    origin = _after(source, _after(destination, origin))
     facts = facts_of(source.account_id, destination.account_id, points, origin)
     for account, change in ((source, -points), (destination, points)):
         account.balance += change
         account.sequence += 1
         account.head = link(account.head, account.sequence, facts)
+        account.moved_ms = origin.recorded_ms
     return Transfer(
         source_id=source.account_id,
         destination_id=destination.account_id,
@@ -163,4 +174,16 @@ def transfer(source: Account, destination: Account, points: int, origin: Origin)
         source_hash=source.head,
         destination_sequence=destination.sequence,
         destination_hash=destination.head,
+    )
+
+
+def _after(account: Account, origin: Origin) -> Origin:
+    """Correct a clock that is behind the last transfer of a member's account."""
+    behind_ms = account.moved_ms - origin.recorded_ms
+    if account.kind not in OWNED_KINDS or behind_ms <= 0:
+        return origin
+    return replace(
+        origin,
+        effective_ms=origin.effective_ms + behind_ms,
+        recorded_ms=origin.recorded_ms + behind_ms,
     )

@@ -246,7 +246,8 @@ class Program:
         stores: By store ID.
         incentives: By incentive ID, retired ones included.
         void_spent: What voiding a claimed transaction does when the points it earned are spent
-            already: refuse, or leave a debt that later earnings pay first.
+            already: refuse, or leave a debt that whatever comes later pays first. A program stored
+            before this could be chosen refuses.
         multiple_incentives: Whether an order may use several incentives.
         unclaimed_offers: What becomes of offers that do not hold in an order without a guest.
         pending_days: Days after which no report keeps a transaction open any longer.

@@ -13,6 +13,7 @@ from typing import Literal
 from server.application.adjust_points import AdjustPoints, adjust_points
 from server.application.idempotency import Done, Repeated
 from server.application.identify_member import Identified, IdentifyMember, identify_member
+from server.application.member_points import owed_points
 from server.application.unit import Refused, Unit
 from server.application.void_transaction import void
 from server.domain.records import Code, CodeStatus, TransactionStatus
@@ -110,7 +111,7 @@ def _restore_points(unit: Unit, program_id: str, fixed: FixedCode, now_ms: int) 
     member = unit.member(program_id, fixed.loyalty_id)
     if member is None or fixed.points is None:
         return
-    difference = fixed.points - member.available.balance
+    difference = fixed.points - member.available.balance + owed_points(unit, member)
     if difference:
         restored = AdjustPoints(
             program_id, fixed.loyalty_id, difference, "sandbox", beyond_limits=True

@@ -16,7 +16,15 @@ from typing import Any
 from sqlalchemy import Connection, Table, func, select, type_coerce
 from sqlalchemy.types import NullType
 
-from server.domain.ledger import GENESIS, MEMBER_KINDS, AccountKind, Origin, facts_of, link
+from server.domain.ledger import (
+    GENESIS,
+    MEMBER_KINDS,
+    OWNED_KINDS,
+    AccountKind,
+    Origin,
+    facts_of,
+    link,
+)
 from server.storage import tables as t
 from server.storage.audit_checks import BATCH_ROWS, CHECKS, Problem
 from server.storage.connections import reading, require_database
@@ -113,6 +121,9 @@ class Chain:
     Attributes:
         below: The transfer that first took it below 0, or 0.
         above: The transfer that first took it above 0, or 0.
+        recorded_ms: When the last transfer was recorded.
+        back: The last transfer that is earlier than the one ahead of it, or 0.
+        back_at: Its number in the chain.
     """
 
     balance: int = 0
@@ -120,9 +131,17 @@ class Chain:
     head: bytes = GENESIS
     below: int = 0
     above: int = 0
+    recorded_ms: int = 0
+    back: int = 0
+    back_at: int = 0
 
-    def advance(self, transfer_id: int, change: int, sequence: int, head: bytes) -> None:
+    def advance(
+        self, transfer_id: int, change: int, sequence: int, head: bytes, recorded_ms: int
+    ) -> None:
         """Go on from what the row says, so that one bad row is not found again at the next."""
+        if recorded_ms < self.recorded_ms:
+            self.back, self.back_at = transfer_id, sequence
+        self.recorded_ms = recorded_ms
         self.balance += change
         self.length = sequence
         self.head = head
@@ -154,7 +173,7 @@ def advance(chains: defaultdict[int, Chain], row: Sequence[Any]) -> list[str]:
                 f"does not have the hash that it makes in the chain of account {account_id}: "
                 "it was changed, or put in place of another"
             )
-        chain.advance(transfer_id, change, sequence, stored)
+        chain.advance(transfer_id, change, sequence, stored, row[8])
     return wrong
 
 
@@ -190,6 +209,8 @@ def _account_faults(account: Any, chain: Chain) -> list[str]:
         wrong.append(f"is a member's and was below 0 after transfer {chain.below}")
     if account.kind == AccountKind.DEBT and chain.above:
         wrong.append(f"is a debt and was above 0 after transfer {chain.above}")
+    if account.kind in OWNED_KINDS and chain.back_at > account.untimed:
+        wrong.append(f"is a member's, and its times go back at transfer {chain.back}")
     return wrong
 
 

@@ -107,18 +107,22 @@ _SUSPECTS = _bound(
 """All but the transactions that are surely right: nearly all of them never leave the database."""
 
 
-_MOST_EVER = _bound(
+_POINTS_OVER_TIME = _bound(
     """
-    SELECT max(total) AS most FROM (
-      SELECT sum(change) OVER (ORDER BY transfer_id) AS total FROM (
-        SELECT transfer_id,
+    SELECT transaction_id, cause, total FROM (
+      SELECT transfer_id, transaction_id, cause,
+        sum(change) OVER (ORDER BY transfer_id) AS total
+      FROM (
+        SELECT transfer_id, transaction_id, cause,
           CASE account_id WHEN destination_id THEN points ELSE -points END AS change
         FROM account JOIN transfer ON source_id = account_id OR destination_id = account_id
         WHERE member_number = :member AND kind IN (:account_available, :account_held)
       ) AS changes
     ) AS totals
+    ORDER BY transfer_id
     """
 )
+"""What a member has, available and held, after each transfer: only asked for rare ones."""
 
 
 def suspects(connection: Connection) -> list[Any]:
@@ -143,7 +147,7 @@ def _transaction_faults(row: Any, connection: Connection) -> list[str]:
     if row.status == TransactionStatus.VOID:
         if row.reversed != row.earned:
             wrong.append(f"is void with {row.reversed} of {row.earned} earned points taken back")
-        short = row.refunded < row.redeemed and _was_full(row.member_number, connection)
+        short = row.refunded < row.redeemed and _was_full(row, connection)
         if row.refunded != row.redeemed and not short:
             wrong.append(f"is void with {row.refunded} of {row.redeemed} burned points given back")
     elif row.reversed or row.refunded:
@@ -155,10 +159,23 @@ def _transaction_faults(row: Any, connection: Connection) -> list[str]:
     return wrong + _claim_faults(row)
 
 
-def _was_full(member_number: int, connection: Connection) -> bool:
-    """Tell whether a member once had all that the ledger carries, so that no more fitted."""
-    most = connection.execute(_MOST_EVER, {"member": member_number}).scalar_one()
-    return most is not None and int(most) >= POINTS_MAX
+def _was_full(row: Any, connection: Connection) -> bool:
+    """
+    Tell whether a member had all that the ledger carries once an order was void.
+
+    A void that moved no points leaves no trace of when it was: then it is enough that the member
+    ever had as many.
+    """
+    void, ever = None, 0
+    for moved in connection.execute(_POINTS_OVER_TIME, {"member": row.member_number}):
+        total = int(moved.total)
+        ever = max(ever, total)
+        if moved.transaction_id == row.transaction_id and moved.cause in {
+            Cause.REFUND,
+            Cause.REVERSE,
+        }:
+            void = total
+    return (ever if void is None else void) >= POINTS_MAX
 
 
 def _claim_faults(row: Any) -> list[str]:
@@ -238,7 +255,8 @@ CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
           WHEN cause = :cause_hold
             AND source.kind = :account_available AND destination.kind = :account_held THEN 0
           WHEN cause = :cause_release
-            AND source.kind = :account_held AND destination.kind = :account_available THEN 0
+            AND source.kind = :account_held
+            AND destination.kind IN (:account_available, :account_debt) THEN 0
           WHEN cause = :cause_adjust
             AND source.kind = :account_adjusted
             AND destination.kind IN (:account_available, :account_debt) THEN 0
@@ -289,6 +307,18 @@ CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
         ) AS holds ON holds.member_number = account.member_number
         WHERE account.kind = :account_held AND account.balance <> coalesce(holds.points, 0)
         ORDER BY account.account_id
+        """,
+    ),
+    Check(
+        "member",
+        "has {available} points to spend and owes {owed}",
+        """
+        SELECT debt.member_number AS row_key, available.balance AS available,
+          -debt.balance AS owed
+        FROM account AS debt JOIN account AS available
+          ON available.member_number = debt.member_number AND available.kind = :account_available
+        WHERE debt.kind = :account_debt AND debt.balance < 0 AND available.balance > 0
+        ORDER BY debt.member_number
         """,
     ),
     Check(

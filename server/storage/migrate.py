@@ -48,6 +48,8 @@ TOLD_AGAIN = {
     "loyalty_transaction.paid_store_id",
     "remembered_answer.stores",
     "member_email",
+    "account.moved_ms",
+    "account.untimed",
 }
 """Tables and columns that are made again of what an older schema keeps, or can do without."""
 

@@ -326,7 +326,12 @@ def _record(kind: type[K], row: SQLModel, **values: Any) -> K:
 
 def _account(row: AccountTable) -> Account:
     return Account(
-        row.account_id or 0, AccountKind(row.kind), row.balance, row.sequence, bytes(row.head)
+        row.account_id or 0,
+        AccountKind(row.kind),
+        row.balance,
+        row.sequence,
+        bytes(row.head),
+        row.moved_ms,
     )
 
 

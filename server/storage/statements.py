@@ -193,7 +193,9 @@ class Statements:
             )
             .with_for_update()
         )
-        self.accounts = self._changing(account, ("account_id",), ("balance", "sequence", "head"))
+        self.accounts = self._changing(
+            account, ("account_id",), ("balance", "sequence", "head", "moved_ms")
+        )
         self.transfers = self._adding(
             table_of(t.TransferTable), [field.name for field in fields(Transfer)]
         )
@@ -219,6 +221,13 @@ class Statements:
             )
             .order_by(hold.c.hold_id)
             .with_for_update()
+        )
+        self.points_released = self._compile(
+            select(func.coalesce(func.sum(hold.c.points), _constant(0))).where(
+                hold.c.transaction_id == bindparam("transaction_id"),
+                hold.c.status == _constant(HoldStatus.RELEASED),
+                hold.c.ended_ms == bindparam("ended_ms"),
+            )
         )
         self._describe_code_counts()
         self._describe_limit_counts()

@@ -39,6 +39,10 @@ def _bytes(*, nullable: bool = False, primary_key: bool = False) -> Column[bytes
     return Column(LargeBinary, nullable=nullable, primary_key=primary_key)
 
 
+def _from_zero() -> Column[int]:
+    return Column(BigInteger, nullable=False, server_default=text("0"))
+
+
 def _member_number(*, nullable: bool = False) -> Column[int]:
     return Column(BigInteger, ForeignKey("member.number"), nullable=nullable)
 
@@ -127,7 +131,9 @@ class AccountTable(SQLModel, table=True):
     """
     Accounts of the ledger with their running balance and the head of their chain.
 
-    A program's account is split into shards, so that writers do not queue for one row.
+    A program's account is split into shards, so that writers do not queue for one row. Of the
+    transfers of a member's account the first *untimed* are an older version's, whose times may go
+    back.
     """
 
     __tablename__ = "account"
@@ -164,6 +170,8 @@ class AccountTable(SQLModel, table=True):
     balance: int = Field(sa_type=BigInteger)
     sequence: int = Field(sa_type=BigInteger)
     head: bytes = Field(sa_column=_bytes())
+    moved_ms: int = Field(default=0, sa_column=_from_zero())
+    untimed: int = Field(default=0, sa_column=_from_zero())
 
 
 class TransferTable(SQLModel, table=True):

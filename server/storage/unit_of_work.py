@@ -239,6 +239,14 @@ class UnitOfWork:
             self._holds[place] = holds
         return [hold for hold in holds if hold.status is HoldStatus.OPEN]
 
+    def points_released(self, transaction: Transaction, ended_ms: int) -> int:
+        """See `Unit.points_released`."""
+        self.flush()
+        row = self._connection.execute(
+            self._statements.points_released.sql, (transaction.transaction_id, ended_ms)
+        ).fetchone()
+        return int(row[0])
+
     def remembered(self, scope: str, idempotency_key: str) -> Remembered | None:
         """See `Unit.remembered`."""
         return self._record(Remembered, self._statements.remembered, (scope, idempotency_key))
@@ -686,8 +694,8 @@ def _bytes_of(values: Iterable[Any]) -> int:
 
 
 def _account(row: Sequence[Any]) -> Account:
-    number, kind, balance, sequence, head = row
-    return Account(number, AccountKind(kind), balance, sequence, bytes(head))
+    number, kind, balance, sequence, head, moved_ms = row
+    return Account(number, AccountKind(kind), balance, sequence, bytes(head), moved_ms)
 
 
 def _record(kind: type[K], row: Sequence[Any]) -> K:

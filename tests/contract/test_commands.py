@@ -271,8 +271,8 @@ def test_adjustment_without_an_outcome_tells_how_to_repeat_it(
     """Points moved too late to be told of move no second time with the command that is named."""
     write = Store.write
 
-    async def write_and_lose(store: Store, *work: Any) -> Any:
-        outcome = await write(store, *work)
+    async def write_and_lose(store: Store, *work: Any, **more: Any) -> Any:
+        outcome = await write(store, *work, **more)
         if isinstance(outcome, Catalog):
             return outcome
         raise problem

@@ -13,16 +13,20 @@ import pytest
 from server.application.adjust_points import AdjustPoints, adjust_points
 from server.application.reads import Reads
 from server.application.unit import Unit
+from server.domain.clock import now_ms
 from server.domain.errors import StorageUnavailableError
 from server.storage.databases import Database
 from server.storage.postgresql import begin
 from server.storage.store import Store
-from tests.support.ledger import audit, count_rows
+from tests.support.ledger import audit, count_rows, rows
 from tests.support.postgres import Postgres
 from tests.support.programs import add_member, enroll
 from tests.support.stores import demo_store, writers_busy
 
 PROGRAM = "demo-ca"
+WAITS_FOR_LOCK = (
+    "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
 
 
 @pytest.fixture
@@ -61,6 +65,26 @@ async def _short_waits(monkeypatch: pytest.MonkeyPatch, url: str) -> AsyncIterat
         monkeypatch.setattr(f"server.storage.{module}.LOCK_TIMEOUT_S", 0.1)
     async with demo_store(url) as store:
         yield store
+
+
+async def test_adjustment_is_of_the_moment_when_it_has_its_member(own_url: str) -> None:
+    """The clock is read once the member's accounts are locked, not while others hold them."""
+    async with demo_store(own_url) as store:
+        loyalty_id = await enroll(store)
+        command = AdjustPoints(PROGRAM, loyalty_id, 1, "one more")
+        with _locked(own_url, loyalty_id):
+            giving = asyncio.create_task(
+                store.write(
+                    lambda unit, now: adjust_points(unit, command, now), reads=command.reads()
+                )
+            )
+            while not rows(own_url, WAITS_FOR_LOCK):  # noqa: ASYNC110 - it tells only who asks.
+                await asyncio.sleep(0)
+            let_go_ms = now_ms()
+        await giving
+
+    ((recorded_ms,),) = rows(own_url, "SELECT recorded_ms FROM transfer")
+    assert recorded_ms >= let_go_ms
 
 
 async def test_locked_rows_stop_only_the_calls_about_them(

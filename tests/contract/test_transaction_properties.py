@@ -81,6 +81,11 @@ class Guest:
     debt: int = 0
     cookies: int = 0
 
+    def move(self, points: int) -> None:
+        """Give points, or below 0 take them: nobody has points to spend who owes some."""
+        net = self.available - self.debt + points
+        self.available, self.debt = max(net, 0), max(-net, 0)
+
 
 @dataclass
 class Visit:
@@ -94,6 +99,7 @@ class Visit:
     held: int = 0
     earned: int = 0
     burned: int = 0
+    swept: int = 0
     cookies: int = 0
     receipt_code: str = ""
     last: tuple[Any, Any] | None = None
@@ -124,7 +130,7 @@ class World:
         if points:
             command = AdjustPoints(PROGRAM_ID, guest.loyalty_id, points, "step", beyond_limits=True)
             await self.till.store.write(lambda unit, now: adjust_points(unit, command, now))
-            guest.available += points
+            guest.move(points)
 
     async def _identify(self, member: int, incentives: list[str]) -> None:
         guest = self.guests[member]
@@ -178,7 +184,7 @@ class World:
         assert visit.status is PENDING
         assert not self._breaks(visit, content)
         cost, cookies = _used(content)
-        guest.available += visit.held - cost
+        guest.move(visit.held - cost)
         guest.held += cost - visit.held
         visit.held = cost
         visit.expires_ms = self.till.now_ms + DAY_MS if status is PENDING else visit.expires_ms
@@ -189,7 +195,7 @@ class World:
             guest.held -= cost
             guest.cookies += cookies
             visit.status = CLAIMED
-            _earn(guest, visit.earned)
+            guest.move(visit.earned)
         answer = told.result
         assert answer.available_points == guest.available
         assert (answer.earned_points, answer.redeemed_points) == (visit.earned, cost)
@@ -213,12 +219,11 @@ class World:
             return
         assert not (short and self.void_spent == "refuse")
         assert guest is None or guest.debt + short <= POINTS_MAX
-        back = visit.held + visit.burned if visit.status is not VOID else 0
+        back = visit.held + visit.burned if visit.status is not VOID else visit.swept
         taken = visit.earned if visit.status is CLAIMED else 0
         if guest is not None and visit.status is not VOID:
-            guest.available += back - (taken - short)
+            guest.move(back - taken)
             guest.held -= visit.held
-            guest.debt += short
             guest.cookies -= visit.cookies
         assert (told.result.earned_points, told.result.redeemed_points) == (taken, back)
         assert told.result.available_points == (guest.available if guest else 0)
@@ -255,7 +260,7 @@ class World:
         else:
             assert visit.status is UNCLAIMED
             visit.status, visit.guest = CLAIMED, guest
-            _earn(guest, visit.earned)
+            guest.move(visit.earned)
             assert told.result.earned_points == visit.earned
             assert told.result.available_points == guest.available
 
@@ -270,8 +275,9 @@ class World:
         assert sorted(ended) == sorted(v.transaction_id for v in overdue)
         for visit in overdue:
             assert visit.guest is not None
-            visit.guest.available += visit.held
+            visit.guest.move(visit.held)
             visit.guest.held -= visit.held
+            visit.swept = visit.held
             self._end(visit)
 
     async def _compare(self) -> None:
@@ -299,12 +305,6 @@ def _used(content: Basket) -> tuple[int, int]:
         if line.incentive_id:
             counts[line.incentive_id] += line.quantity
     return sum(COSTS[name] * number for name, number in counts.items()), counts[COOKIE]
-
-
-def _earn(guest: Guest, points: int) -> None:
-    paid = min(points, guest.debt)
-    guest.debt -= paid
-    guest.available += points - paid
 
 
 lines = st.one_of(

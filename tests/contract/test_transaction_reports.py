@@ -235,6 +235,8 @@ async def test_void_of_a_claim_restores_everything(till: Till, database_url: str
 
 async def test_void_of_spent_points_is_refused(till: Till, database_url: str) -> None:
     """A program that makes no debts keeps the claim when the points are gone."""
+    program = replace(demo_program(), void_spent="refuse")
+    await till.store.write(lambda unit, now: apply_program(unit, ApplyProgram(program), now))
     guest = await enroll(till.store)
     transaction = await till.identify(guest)
     await till.update(transaction, CLAIMED, basket(item(8000)))
@@ -249,9 +251,7 @@ async def test_void_of_spent_points_is_refused(till: Till, database_url: str) ->
 
 
 async def test_void_of_spent_points_leaves_a_debt(till: Till, database_url: str) -> None:
-    """A program that makes debts takes what is there; later earnings pay the rest first."""
-    program = replace(demo_program(), void_spent="debt")
-    await till.store.write(lambda unit, now: apply_program(unit, ApplyProgram(program), now))
+    """Unless a program says otherwise, what is there is taken; later earnings pay the rest."""
     guest = await enroll(till.store)
     transaction = await till.identify(guest)
     await till.update(transaction, CLAIMED, basket(item(9000)))

@@ -8,7 +8,16 @@ from typing import Any
 
 from sqlalchemy import create_engine, pool, text
 
-from server.domain.ledger import GENESIS, MEMBER_KINDS, AccountKind, Cause, Origin, facts_of, link
+from server.domain.ledger import (
+    GENESIS,
+    MEMBER_KINDS,
+    OWNED_KINDS,
+    AccountKind,
+    Cause,
+    Origin,
+    facts_of,
+    link,
+)
 from server.storage.databases import Database
 
 
@@ -42,13 +51,22 @@ def audit(database_url: str) -> None:
         assert account.balance == sum(points for _, points, _, _ in own)
         assert account.kind not in MEMBER_KINDS or account.balance >= 0
         assert account.kind != AccountKind.DEBT or account.balance <= 0
+        if account.kind in OWNED_KINDS:
+            times = [row.recorded_ms for _, _, _, row in own[account.untimed :]]
+            assert times == sorted(times), f"times of account {account.account_id} go back"
         total += account.balance
     assert not moves, "a transfer names an account that does not exist"
     assert total == 0
+    assert not rows(database_url, _SPENDING_DEBTORS), "some may spend points and owe some"
     for member in rows(database_url, _OPEN_HOLDS):
         assert member.balance == member.open_points, "held points are those of the open holds"
 
 
+_SPENDING_DEBTORS = """
+    SELECT debt.member_number FROM account AS debt JOIN account AS available
+      ON available.member_number = debt.member_number AND available.kind = 1
+    WHERE debt.kind = 7 AND debt.balance < 0 AND available.balance > 0
+"""
 _OPEN_HOLDS = """
     SELECT balance,
       (SELECT coalesce(sum(points), 0) FROM hold

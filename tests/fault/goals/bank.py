@@ -35,6 +35,7 @@ def unbalanced(query: Query) -> list[str]:
     accounts = query(ACCOUNTS)
     posted = {number: int(points) for number, points in query(POSTED)}
     holds = {member: int(points) for member, points in query(HOLDS)}
+    owing = {member for _, kind, member, balance in accounts if kind == 7 and balance < 0}
     found = []
     if sum(balance for *_, balance in accounts):
         found.append("the accounts do not sum to 0")
@@ -43,6 +44,8 @@ def unbalanced(query: Query) -> list[str]:
             found.append(f"account {number} has {balance}, posted {posted.get(number, 0)}")
         if kind in {1, 2} and balance < 0:
             found.append(f"account {number} of member {member} is below 0")
+        if kind == 1 and balance > 0 and member in owing:
+            found.append(f"member {member} may spend {balance} and owes points")
         if kind == 2 and balance != holds.get(member, 0):
             found.append(f"member {member} has {balance} held, holds {holds.get(member, 0)}")
     return found

@@ -47,9 +47,21 @@ BUGS = (
     ),
     Bug(
         "debts are not paid first",
-        f"{APPLICATION}.update_transaction",
-        "paid = 0 if debt is None else min(earned, -debt.balance)",
+        f"{APPLICATION}.member_points",
+        "paid = min(points, owed_points(unit, member))",
         "paid = 0",
+    ),
+    Bug(
+        "a clock that is behind takes an account back in time",
+        "server.domain.ledger",
+        "if account.kind not in OWNED_KINDS or behind_ms <= 0:",
+        "if True:",
+    ),
+    Bug(
+        "points that come back do not pay a debt",
+        f"{APPLICATION}.member_points",
+        "paid = min(points, owed_points(unit, member))",
+        "paid = min(points, owed_points(unit, member)) if origin.cause == 5 else 0",
     ),
     Bug(
         "a claim captures none of its holds",
@@ -60,8 +72,8 @@ BUGS = (
     Bug(
         "a report holds its rewards again without releasing the old holds",
         f"{APPLICATION}.update_transaction",
-        "            release(unit, review.member, hold, now_ms)",
-        "            pass",
+        "    for hold in ended:\n        unit.change(hold",
+        "    for hold in ended[:0]:\n        unit.change(hold",
     ),
     Bug(
         "a report does not give the transaction more time",
@@ -90,20 +102,33 @@ BUGS = (
     Bug(
         "a void gives back what was burned twice as often",
         f"{APPLICATION}.void_transaction",
-        "burned = min(transaction.points_redeemed, room_for_points(member))",
-        "burned = min(2 * transaction.points_redeemed, room_for_points(member))",
+        "earned, burned = transaction.points_earned, transaction.points_redeemed",
+        "earned, burned = transaction.points_earned, 2 * transaction.points_redeemed",
     ),
     Bug(
         "a void does not take earned points back",
         f"{APPLICATION}.void_transaction",
-        "    if earned > short:",
-        "    if False:",
+        "    if at_hand:\n",
+        "    if False:\n",
     ),
     Bug(
         "a void forgets what the program does about spent points",
         f"{APPLICATION}.void_transaction",
-        'if short and (program.void_spent == "refuse" or short > _room_for_debt(unit, member)):',
+        'if short and (program.void_spent == "refuse" or owed + short > POINTS_MAX):',
         "if short:",
+    ),
+    Bug(
+        "a void gives back before it takes, so that points that fit are lost",
+        f"{APPLICATION}.void_transaction",
+        "    at_hand = min(earned, member.available.balance)\n    _take(unit, member, transaction,",
+        "    at_hand, burned = 0, min(burned, room_for_points(member))\n"
+        "    _take(unit, member, transaction,",
+    ),
+    Bug(
+        "a void after the sweeper's tells of nothing given back",
+        f"{APPLICATION}.void_transaction",
+        "redeemed = unit.points_released(transaction, transaction.updated_ms)",
+        "redeemed = 0",
     ),
     Bug(
         "a second void answers anew",

@@ -93,12 +93,15 @@ class Guest:
     debt: int = 0
 
     def earn(self, points: int) -> int:
-        """Give points, a debt first, and no more than an account carries; answers how many."""
+        """Give points, no more than an account carries; answers how many."""
         earned = max(0, min(points, POINTS_MAX - self.available - self.held))
-        paid = min(earned, self.debt)
-        self.debt -= paid
-        self.available += earned - paid
+        self.move(earned)
         return earned
+
+    def move(self, points: int) -> None:
+        """Give points or below 0 take them: nobody has points to spend who owes some."""
+        net = self.available - self.debt + points
+        self.available, self.debt = max(net, 0), max(-net, 0)
 
 
 @dataclass
@@ -111,6 +114,8 @@ class Order:
         plain: Minor units that an order without a guest earns on without its soups.
         soups: Soups of an order without a guest that held when it was recorded.
         soup_price: Minor units that all of them cost.
+        released: Points that the sweeper gave back.
+        lost: Burned points that were not given back, because no more fitted.
     """
 
     guest: Guest | None
@@ -124,6 +129,8 @@ class Order:
     holds: dict[str, int] = field(default_factory=dict)
     earned: int = 0
     burned: int = 0
+    released: int = 0
+    lost: int = 0
     uses: Counter[str] = field(default_factory=Counter)
     reported: bytes | None = None
     answer: bytes | None = None
@@ -449,7 +456,7 @@ class Model:
         assert guest is not None
         wanted = {name: self._cost(name) * number for name, number in uses.items()}
         cost = sum(wanted.values())
-        guest.available += order.held - cost
+        guest.move(order.held - cost)
         guest.held += cost - order.held
         order.holds = {name: points for name, points in wanted.items() if points}
         if status == PENDING:
@@ -480,25 +487,24 @@ class Model:
         if late and self.scheme.late_void == "refuse":
             return "VOID_TOO_LATE"
         guest = order.guest
-        back = taken = short = 0
-        if order.status == PENDING:
-            back = order.held
-        elif order.status == CLAIMED and guest is not None:
-            taken = order.earned
-            back = max(0, min(order.burned, POINTS_MAX - guest.available - guest.held))
-            short = max(0, taken - guest.available - back)
+        back, taken = order.held, 0
+        if order.status == CLAIMED and guest is not None:
+            back, taken = self._undone(order, guest), order.earned
+            short = max(0, taken - guest.available - order.burned)
             refused = self.scheme.void_spent == "refuse" or guest.debt + short > POINTS_MAX
             if short and refused:
                 return "POINTS_INSUFFICIENT"
 
         def done(body: bytes) -> None:
             if guest is not None:
-                guest.available += back - (taken - short)
+                guest.move(back - taken)
                 guest.held -= order.held
-                guest.debt += short
+                if order.status == CLAIMED:
+                    order.lost = order.burned - back
             answer = pb.VoidResponse.FromString(body)
             seen = (answer.points, answer.points_earned, answer.points_redeemed)
-            due = (guest.available if guest else 0, taken, back)
+            # What the sweeper gave back, when it came first, is told as if it had not.
+            due = (guest.available if guest else 0, taken, back + order.released)
             agree(seen == due, f"told {seen} of a cancellation that makes {due}")
             self._end(order)
             order.answer = body
@@ -506,6 +512,11 @@ class Model:
                 self.flags["void_late", "days"] += 1
 
         return done
+
+    def _undone(self, order: Order, guest: Guest) -> int:
+        """Tell how many burned points come back: what does not fit in the end is lost."""
+        net = guest.available - guest.debt - order.earned + order.burned
+        return order.burned - max(0, net + guest.held - POINTS_MAX)
 
     def _end(self, order: Order) -> None:
         order.status, order.reported, order.answer = VOID, None, None
@@ -577,13 +588,13 @@ class Model:
     def _adjust(self, *, now_ms: int, asked: Asked, loyalty_id: str, points: int) -> Verdict:
         del now_ms, asked
         guest = self.guests[loyalty_id]
-        if points == 0 or guest.available + guest.held + points > POINTS_MAX:
+        if points == 0 or guest.available + guest.held + points - guest.debt > POINTS_MAX:
             return "REQUEST_INVALID"
         if guest.available + points < 0:
             return "POINTS_INSUFFICIENT"
 
         def done(_: Any) -> None:
-            guest.available += points
+            guest.move(points)
 
         return done
 
@@ -623,8 +634,9 @@ class Model:
             return False
         guest = order.guest
         agree(guest is not None, "nobody's order is open")
-        guest.available += order.held  # type: ignore[union-attr]
+        guest.move(order.held)  # type: ignore[union-attr]
         guest.held -= order.held  # type: ignore[union-attr]
+        order.released = order.held
         self._end(order)
         return True
 

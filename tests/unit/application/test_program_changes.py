@@ -132,9 +132,9 @@ def test_first_program_is_added_with_all_parts() -> None:
         ),
         (
             "name: Demo",
-            "name: Demo\nvoid_spent: debt",
+            "name: Demo\nvoid_spent: refuse",
             "program",
-            FieldChange("void_spent", "refuse", "debt"),
+            FieldChange("void_spent", "debt", "refuse"),
         ),
     ],
 )

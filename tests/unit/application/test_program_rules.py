@@ -129,12 +129,12 @@ def test_wrong_rule_is_named_by_its_field(written: str, message: str) -> None:
 
 
 def test_program_without_earning_takes_the_defaults() -> None:
-    """Ten points a unit, rounded down; a void of spent points is refused."""
+    """Ten points a unit, rounded down; a void of spent points leaves a debt."""
     read = program()
 
     assert read.earning == EarningRules()
     assert read.earning.points_per_unit == 10
-    assert (read.void_spent, read.multiple_incentives) == ("refuse", True)
+    assert (read.void_spent, read.multiple_incentives) == ("debt", True)
     assert (read.pending_days, read.receipt_days, read.void_days) == (30, 30, 90)
     assert (read.unclaimed_offers, read.late_void) == ("flag", "flag")
     assert (read.shared_email, read.future_birth_date) == ("take", "take")

@@ -202,3 +202,32 @@ def test_all_accounts_sum_to_zero(steps: list[tuple[int, int, int]]) -> None:
     assert sum(account.balance for account in accounts) == 0
     assert sum(account.sequence for account in accounts) == 2 * moved
     assert all(0 <= account.balance <= POINTS_MAX for account in accounts[:2])
+
+
+@pytest.mark.parametrize("kind", [AccountKind.AVAILABLE, AccountKind.HELD, AccountKind.DEBT])
+def test_times_of_a_members_account_never_go_back(kind: AccountKind) -> None:
+    """A transfer before the last one, of either side, is of its moment; a later one of its own."""
+    ours, theirs = _account(1, AccountKind.ISSUED), _account(2, kind, -100)
+    theirs.balance = -100 if kind is AccountKind.DEBT else 100
+    pairs = [(ours, theirs), (theirs, ours), (ours, theirs), (theirs, ours)]
+    told = [(10, 20), (9, 18), (11, 20), (14, 21)]
+    due = [(10, 20), (11, 20), (11, 20), (14, 21)]
+
+    moved = [
+        transfer(*pair, 5, Origin(Cause.EARN, "", "", *times))
+        for pair, times in zip(pairs, told, strict=True)
+    ]
+
+    assert [(one.effective_ms, one.recorded_ms) for one in moved] == due
+    assert (ours.moved_ms, theirs.moved_ms) == (21, 21)
+
+
+def test_program_goes_by_the_clock() -> None:
+    """A clock that was ahead spoils the times of no other member."""
+    ours, theirs = _account(1, AccountKind.ISSUED), _account(2, AccountKind.AVAILABLE)
+    transfer(ours, theirs, 5, Origin(Cause.EARN, "", "", 90, 90))
+    other = _account(3, AccountKind.AVAILABLE)
+
+    moved = transfer(ours, other, 5, Origin(Cause.EARN, "", "", 40, 40))
+
+    assert (moved.recorded_ms, other.moved_ms, ours.moved_ms) == (40, 40, 40)

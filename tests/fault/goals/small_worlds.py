@@ -1,0 +1,79 @@
+"""G47: every history of a few calls, and planted bugs that such a history must show."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import closing
+
+from tests.fault.goal import Goal, Trial
+from tests.fault.planted import planted
+from tests.fault.simulation.bugs import BUGS
+from tests.fault.small_worlds import ANNA, BEN, Call, Explored, SmallWorld, explore
+
+MODES = ("debt", "refuse")
+STARTS: dict[str, tuple[tuple[Call, ...], int]] = {
+    "bare": ((), 2),
+    "opened": ((("identify", ANNA), ("issue", ANNA), ("unclaimed",)), 3),
+    "spent": (
+        (("identify", ANNA), ("claim", "0", "earning"), ("issue", ANNA), ("show",), ("unclaimed",)),
+        2,
+    ),
+    "rich": ((("identify", BEN), ("claim", "0", "both"), ("unclaimed",)), 2),
+}
+"""What has happened before, and how many calls more the short form goes."""
+
+DEPTH = 6
+DEPTH_OF_BUGS = 3
+FOUND_FROM = {
+    "debts are not paid first": "spent",
+    "points that come back do not pay a debt": "spent",
+    "a claim captures none of its holds": "spent",
+    "a void forgets what the program does about spent points": "spent",
+    "a void after the sweeper's tells of nothing given back": "spent",
+    "a void gives back before it takes, so that points that fit are lost": "rich",
+}
+"""Bugs that the simulation knows, and from where each must show."""
+
+
+async def run(trial: Trial) -> None:
+    """
+    Make every call in every state that a few calls lead to, from a bare program and later.
+
+    Each answer and each end must be the model's. No member may have points to spend and owe some,
+    and one whose orders are all void has what operators gave. Planted bugs must show.
+    """
+    histories = states = calls = 0
+    for mode in MODES:
+        for name, (first, short) in STARTS.items():
+            seen = await asyncio.to_thread(_explore, mode, first, trial.choose(DEPTH, short))
+            trial.require(not seen.problem, f"{mode}, {name}: {seen.problem}")
+            trial.say(f"{mode:8}{name:8}{seen.states:9,} states {seen.histories:14,} histories")
+            histories += seen.histories
+            states += seen.states
+            calls += seen.calls
+    trial.figure("histories", histories)
+    trial.figure("states", states)
+    trial.figure("calls", calls)
+    bugs = {bug.name: bug for bug in BUGS}
+    for name, start in FOUND_FROM.items():
+        bug = bugs[name]
+        with planted(bug.module, bug.old, bug.new):
+            found = _explore("debt", STARTS[start][0], DEPTH_OF_BUGS)
+        trial.require(found.problem, f"not found: {name}")
+    trial.figure("planted bugs found", len(FOUND_FROM))
+
+
+def _explore(mode: str, first: tuple[Call, ...], depth: int) -> Explored:
+    with closing(SmallWorld(void_spent=mode)) as world:
+        return explore(world, first, depth)
+
+
+GOALS = (
+    Goal(
+        "G47",
+        "Small worlds",
+        "Every history of up to six calls over two members and two orders ends as it should.",
+        run,
+        databases=(),
+    ),
+)

@@ -1,0 +1,540 @@
+"""
+Small worlds of two members and two orders, explored whole: every history of a few calls.
+
+The use cases run on the real unit of work over SQLite in memory. Histories that leave the same
+store behind, but for times and names, go on in the same way: each such state is left once by each
+call, however many histories lead to it, and the histories are counted.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sqlite3
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import create_engine, pool
+
+from server.application.adjust_points import AdjustPoints, adjust_points
+from server.application.apply_program import ApplyProgram, apply_program
+from server.application.claim_receipt import ClaimReceipt, claim_receipt
+from server.application.expire_overdue import (
+    expire_code,
+    find_overdue_codes,
+    find_overdue_transactions,
+    void_overdue,
+)
+from server.application.idempotency import Answer, run_once
+from server.application.identify_member import identify_member
+from server.application.issue_code import issue_code
+from server.application.record_unclaimed import RecordUnclaimed, record_unclaimed
+from server.application.unit import Refused, Unit
+from server.application.update_transaction import update_transaction
+from server.application.void_transaction import VoidTransaction, void_transaction
+from server.domain.errors import LoyaltyError
+from server.domain.point_of_sale import PointOfSale
+from server.domain.program import Catalog
+from server.storage.audit import audit_state
+from server.storage.seal import Seal
+from server.storage.statements import Statements, dialect_of
+from server.storage.unit_of_work import UnitOfWork
+from server.transport.error_catalogue import CATALOGUE
+from server.transport.servicers import code as code_servicer
+from server.transport.servicers import identify as identify_servicer
+from server.transport.servicers import transaction as transaction_servicer
+from tests.fault.simulation.model import (
+    POINTS_MAX,
+    VOID,
+    Asked,
+    DisagreementError,
+    Guest,
+    Model,
+    Scheme,
+    agree,
+)
+from tests.fault.simulation.world import first_scheme, program_of, rules_status
+from tests.support.databases import Sqlite
+from tests.support.orders import (
+    CLAIMED,
+    COFFEE,
+    COOKIE,
+    DAY_MS,
+    PENDING,
+    START_MS,
+    basket,
+    item,
+    report,
+    reward,
+)
+from tests.support.programs import KEY, PROGRAM_ID, add_member, identify_command, issue_command
+from tests.support.stores import PEPPER
+
+ANNA, BEN = "3f0a2f2e-6f0c-4a53-8a44-5d9f6a3f1c01", "3f0a2f2e-6f0c-4a53-8a44-5d9f6a3f1c02"
+START_POINTS = {ANNA: 0, BEN: 800}
+RECEIPT_PRICE = 4000
+
+Baskets = Mapping[str, tuple[tuple[int, ...], Counter[str]]]
+"""What orders are about, by name: prices in minor units, and rewards."""
+
+FEW: Baskets = {
+    "earning": ((8000,), Counter()),
+    "burning": ((), Counter({COFFEE: 1})),
+    "both": ((9000,), Counter({COOKIE: 1})),
+}
+MORE: Baskets = FEW | {
+    "with return": ((8000, -3000), Counter({COOKIE: 2})),
+    "return": ((-3000,), Counter()),
+    "nothing": ((), Counter()),
+}
+
+AUDITED_EACH = 50
+"""Of so many states one is audited, which takes ten times as long as a call."""
+
+Call = tuple[str, ...]
+"""A call by its name, with what tells it from others of that name."""
+
+
+@dataclass
+class State:
+    """
+    What a history has come to, beside the store itself.
+
+    Attributes:
+        orders: Transactions opened so far; *receipted* is that of the receipt.
+        granted: Points that operators gave or took, by member.
+    """
+
+    model: Model
+    now_ms: int = START_MS
+    orders: list[str] = field(default_factory=list)
+    digits: str = ""
+    receipt: str = ""
+    receipted: str = ""
+    granted: Counter[str] = field(default_factory=Counter)
+
+
+class SmallWorld:
+    """
+    A store in memory, the model of what it should be, and all calls that can be made.
+
+    Attributes:
+        state: Where it has come to.
+        calls: Calls made so far, of replayed histories as well.
+    """
+
+    def __init__(self, orders: int = 2, baskets: Baskets = FEW, **scheme: Any) -> None:
+        self._orders = orders
+        self._baskets = baskets
+        self.scheme = Scheme(
+            **(
+                vars(first_scheme())
+                | {"pending_days": 30, "receipt_days": 30, "void_days": 90}
+                | scheme
+            )
+        )
+        self._raw = sqlite3.connect(":memory:", isolation_level=None, cached_statements=512)
+        self._raw.deserialize(_migrated())
+        self._auditor = create_engine(
+            "sqlite://", creator=lambda: self._raw, poolclass=pool.StaticPool
+        )
+        # An audit looks into the transaction that all of the world happens in.
+        self._auditor.dialect.do_rollback = lambda _connection: None  # type: ignore[method-assign]
+        self._statements = _statements()
+        self._seal = Seal(PEPPER)
+        self._catalog = Catalog(revision=-1)
+        self.calls = 0
+        self.state = State(
+            Model(self.scheme, {name: Guest(points) for name, points in START_POINTS.items()})
+        )
+        self._raw.execute("BEGIN")
+        self._catalog = self._do(self._begin)
+        self._raw.execute("COMMIT")
+        self._first = pickle.dumps(self.state)
+        self._raw.execute("BEGIN")
+
+    def _begin(self, unit: Unit, now_ms: int) -> Catalog:
+        apply_program(unit, ApplyProgram(program_of(self.scheme)), now_ms)
+        for loyalty_id, points in START_POINTS.items():
+            add_member(unit, now_ms, points, loyalty_id)
+        return unit.catalog
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self._auditor.dispose()
+        self._raw.close()
+
+    # Histories.
+
+    def begin(self, history: tuple[Call, ...]) -> None:
+        """Begin anew, and live through a history."""
+        self._raw.execute("ROLLBACK")
+        self._raw.execute("BEGIN")
+        self.state = pickle.loads(self._first)  # noqa: S301 - our own.
+        for call in history:
+            self.make(call)
+        # Undoing goes through all that was ever undone in a transaction, so it is kept short.
+        self._raw.execute("SAVEPOINT here")
+
+    def mark(self) -> bytes:
+        """Keep what it has come to, for `go_back`."""
+        return pickle.dumps(self.state)
+
+    def go_back(self, mark: bytes) -> None:
+        """Undo the calls made since `begin`, which was where this mark was made."""
+        for statement in ("ROLLBACK TO here", "RELEASE here", "SAVEPOINT here"):
+            self._raw.execute(statement)
+        self.state = pickle.loads(mark)  # noqa: S301 - our own.
+
+    def void_all(self) -> bool:
+        """Void whatever can be voided; answers whether that is all."""
+        state = self.state
+        places = [*map(str, range(len(state.orders))), *(["receipt"] if state.receipted else [])]
+        while True:
+            before = self._unvoided()
+            for place in places:
+                self.make(("void", place))
+            if self._unvoided() == before:
+                return before == 0
+
+    def _unvoided(self) -> int:
+        return sum(order.status != VOID for order in self.state.model.orders.values())
+
+    def possible(self) -> Iterator[Call]:
+        """Give the calls that may be made now: as many as leave the world small."""
+        state = self.state
+        if len(state.orders) < self._orders:
+            yield from (("identify", ANNA), ("identify", BEN))
+            if state.digits:
+                yield ("show",)
+        elif state.digits and state.model.codes[state.digits].claimed_by:
+            yield ("show",)
+        if not state.digits:
+            yield from (("issue", ANNA), ("issue", BEN))
+        for number in map(str, range(len(state.orders))):
+            for name in self._baskets:
+                yield from (("report", number, name), ("claim", number, name))
+            yield ("void", number)
+        if state.receipt:
+            yield from (("receipt", ANNA), ("receipt", BEN), ("void", "receipt"))
+        else:
+            yield ("unclaimed",)
+        yield from (("sweep",), ("give", ANNA), ("take", ANNA), ("fill", BEN))
+
+    def make(self, call: Call) -> None:
+        """
+        Make a call, and hold its answer against the model.
+
+        Raises:
+            DisagreementError: It is another than the rules call for.
+        """
+        self.calls += 1
+        getattr(self, f"_{call[0]}")(*call[1:])
+
+    # Calls.
+
+    def _identify(self, loyalty_id: str) -> None:
+        self._open(loyalty_id, f"order-{len(self.state.orders)}")
+
+    def _show(self) -> None:
+        self._open(self.state.digits, "order-code")
+
+    def _open(self, identifier: str, order: str) -> None:
+        asked = Asked("identify", {"identifier": identifier, "store_id": 9999, "order": order})
+        command = identify_command(identifier, order)
+        known = set(self.state.model.orders)
+        self._call(asked, identify_member, command, identify_servicer._render)
+        self.state.orders += set(self.state.model.orders) - known
+
+    def _issue(self, loyalty_id: str) -> None:
+        asked = Asked("issue", {"loyalty_id": loyalty_id, "selection": (COFFEE,)})
+        command = issue_command(loyalty_id, COFFEE)
+        self._call(asked, issue_code, command, code_servicer._render_issued)
+        (self.state.digits,) = self.state.model.codes
+
+    def _report(self, place: str, name: str, *, claiming: bool = False) -> None:
+        prices, uses = self._baskets[name]
+        transaction_id = self.state.orders[int(place)]
+        status = CLAIMED if claiming else PENDING
+        values = {
+            "transaction_id": transaction_id,
+            "status": status.name,
+            "uses": uses,
+            "price": sum(prices),
+        }
+        lines = [reward(incentive_id, number) for incentive_id, number in uses.items()]
+        order = report(transaction_id, status, basket(*map(item, prices), *lines))
+        asked = Asked("update", values, order.fingerprint)
+        self._call(asked, update_transaction, order, transaction_servicer._render_updated)
+
+    def _claim(self, place: str, name: str) -> None:
+        self._report(place, name, claiming=True)
+
+    def _void(self, number: str) -> None:
+        state = self.state
+        transaction_id = state.receipted if number == "receipt" else state.orders[int(number)]
+        asked = Asked("void", {"transaction_id": transaction_id})
+        command = VoidTransaction(KEY, transaction_id)
+        self._call(asked, void_transaction, command, transaction_servicer._render_voided)
+
+    def _unclaimed(self) -> None:
+        values = {"price": RECEIPT_PRICE, "soups": 0, "soup_price": 0, "rewards": 0}
+        pos = PointOfSale("1", 9999, "Partner", None, None, None)
+        content = basket(item(RECEIPT_PRICE))
+        command = RecordUnclaimed(KEY, "RESTAURANT", "EAT_IN", pos, content, "{}")
+        asked = Asked("unclaimed", values)
+        self._call(asked, record_unclaimed, command, transaction_servicer._render_unclaimed)
+        ((self.state.receipt, self.state.receipted),) = self.state.model.receipts.items()
+
+    def _receipt(self, loyalty_id: str) -> None:
+        code = self.state.receipt
+        asked = Asked("receipt", {"loyalty_id": loyalty_id, "receipt_code": code})
+        command = ClaimReceipt(KEY, loyalty_id, code)
+        self._call(asked, claim_receipt, command, transaction_servicer._render_claimed)
+
+    def _give(self, loyalty_id: str) -> None:
+        self._adjust(loyalty_id, 500)
+
+    def _take(self, loyalty_id: str) -> None:
+        self._adjust(loyalty_id, -self.state.model.guests[loyalty_id].available)
+
+    def _fill(self, loyalty_id: str) -> None:
+        guest = self.state.model.guests[loyalty_id]
+        self._adjust(loyalty_id, POINTS_MAX - guest.available - guest.held + guest.debt)
+
+    def _adjust(self, loyalty_id: str, points: int) -> None:
+        asked = Asked("adjust", {"loyalty_id": loyalty_id, "points": points})
+        command = AdjustPoints(PROGRAM_ID, loyalty_id, points, "small", beyond_limits=True)
+        if self._settle(asked, partial(_no_answer, adjust_points, command)):
+            self.state.granted[loyalty_id] += points
+
+    def _sweep(self) -> None:
+        """Let two days go by, and end what is overdue."""
+        self.state.now_ms += 2 * DAY_MS
+        now_ms = self.state.now_ms
+        orders = self._do(lambda unit, _: find_overdue_transactions(unit, None, 10, now_ms))
+        for order in orders:
+            asked = Asked("void_overdue", {"transaction_id": order.transaction_id})
+            self._settle(asked, lambda unit, now, order=order: void_overdue(unit, order, now))
+        for code in self._do(lambda unit, _: find_overdue_codes(unit, None, 10, now_ms)):
+            asked = Asked("expire_code", {"digits": self.state.digits})
+            self._settle(asked, lambda unit, now, code=code: expire_code(unit, code, now))
+
+    def _call(
+        self, asked: Asked, use_case: Any, command: Any, render: Callable[[Any], Any]
+    ) -> None:
+        def rendered(result: Any) -> bytes:
+            body: bytes = render(result).SerializeToString()
+            return body
+
+        self._settle(
+            asked,
+            lambda unit, now_ms: run_once(unit, now_ms, use_case, command, rendered, None, KEY),
+        )
+
+    def _settle(self, asked: Asked, work: Callable[[Unit, int], Any]) -> bool:
+        """Do a call and take it up in the model; answers whether it was not refused."""
+        self._raw.execute("SAVEPOINT call")
+        told: Any = None
+        repeated, reason, flags = False, "", Counter[tuple[str, str]]()
+        try:
+            told = self._do(work)
+        except LoyaltyError as refusal:
+            self._raw.execute("ROLLBACK TO call")
+            reason = CATALOGUE[type(refusal)].reason
+        self._raw.execute("RELEASE call")
+        if isinstance(told, Refused):
+            told, reason = None, CATALOGUE[type(told.error)].reason
+        if isinstance(told, Answer):
+            flags.update((flag.kind.value, flag.reason) for flag in told.flags)
+            told, repeated = told.body, told.repeated
+        self.state.model.settle(
+            asked, self.state.now_ms, told, reason, repeated=repeated, flags=flags
+        )
+        return not reason
+
+    def _do(self, work: Callable[[Unit, int], Any]) -> Any:
+        unit = UnitOfWork(self._raw, self._statements, self._catalog, PEPPER, self._seal)
+        outcome = work(unit, self.state.now_ms)
+        unit.flush()
+        return outcome
+
+    # What has become of it.
+
+    def signature(self) -> str:
+        """Describe all that can matter to a later call, but for times and names."""
+        names = {name: f"order {place}" for place, name in enumerate(self.state.orders)}
+        names[self.state.receipted] = "receipt"
+        plain = [
+            sorted(repr([names.get(value, value) for value in row]) for row in rows)
+            for rows in map(self._raw.execute, _STATE)
+        ]
+        granted = sorted(self.state.granted.items())
+        text = repr((plain, granted))
+        for name, place in names.items():
+            if name:  # In kept answers, too.
+                text = text.replace(name, place)
+        return text
+
+    def compare(self) -> None:
+        """
+        Hold the store against the model, and against what holds in every state.
+
+        Raises:
+            DisagreementError: It does not.
+        """
+        model = self.state.model
+        names = dict(zip((1, 2), START_POINTS, strict=True))
+        found = {name: [0, 0, 0] for name in names.values()}
+        for number, kind, balance in self._raw.execute(_ACCOUNTS):
+            found[names[number]][{1: 0, 2: 1, 7: 2}[kind]] = abs(balance)
+        for name, guest in model.guests.items():
+            due = [guest.available, guest.held, guest.debt]
+            agree(found[name] == due, f"{name} has {found[name]}, though {due}")
+            agree(not (due[0] and due[2]), f"{name} may spend {due[0]} and owes {due[2]}")
+        states = dict(self._raw.execute("SELECT transaction_id, status FROM loyalty_transaction"))
+        due_states = {name: rules_status(order) for name, order in model.orders.items()}
+        agree(states == due_states, f"orders have {states}, though {due_states}")
+        self._require_start(found)
+
+    def _require_start(self, found: Mapping[str, list[int]]) -> None:
+        """With all orders void, members have what they began with and operators gave."""
+        orders = [self.state.model.orders[name] for name in self.state.orders]
+        if self.state.receipted:
+            orders.append(self.state.model.orders[self.state.receipted])
+        if any(order.status != VOID for order in orders if order.guest is not None):
+            return
+        for name, due in self.left().items():
+            available, held, owed = found[name]
+            agree(
+                (available - owed, held) == (due, 0),
+                f"all is void, and {name} has {available} held {held} owed {owed}, though {due}",
+            )
+
+    def left(self) -> dict[str, int]:
+        """Tell what each member should have once all orders are void."""
+        orders = self.state.model.orders.values()
+        return {
+            name: START_POINTS[name]
+            + self.state.granted[name]
+            - sum(order.lost for order in orders if order.guest is guest)
+            for name, guest in self.state.model.guests.items()
+        }
+
+    def audit(self) -> None:
+        """
+        Audit the store.
+
+        Raises:
+            DisagreementError: The audit finds something.
+        """
+        with self._auditor.connect() as connection:
+            findings = audit_state(connection)
+        agree(findings.all_hold, f"the audit found {findings.problems}")
+
+
+_ACCOUNTS = (
+    "SELECT member_number, kind, balance FROM account WHERE member_number IS NOT NULL ORDER BY 1, 2"
+)
+_ORDERS = (
+    "SELECT transaction_id, member_number, status, points_earned, points_redeemed, fingerprint, "
+    "answer FROM loyalty_transaction"
+)
+_HOLDS = (
+    "SELECT hold.transaction_id, incentive_id, points, hold.status FROM hold "
+    "JOIN loyalty_transaction AS owner ON owner.transaction_id = hold.transaction_id "
+    "WHERE hold.status = 1 OR ended_ms = updated_ms"
+)
+_STATE = (
+    _ACCOUNTS,
+    _ORDERS,
+    _HOLDS,
+    "SELECT transaction_id, incentive_id, quantity FROM redemption WHERE voided_ms IS NULL",
+    "SELECT member_number, status, transaction_id, answer FROM code",
+)
+
+
+def _no_answer(use_case: Any, command: Any, unit: Unit, now_ms: int) -> None:
+    use_case(unit, command, now_ms)
+
+
+@cache
+def _statements() -> Statements:
+    return Statements(dialect_of("sqlite"))
+
+
+@cache
+def _migrated() -> bytes:
+    with tempfile.TemporaryDirectory(prefix="small-worlds-") as folder:
+        return Path(Sqlite(Path(folder)).new_database().removeprefix("sqlite:///")).read_bytes()
+
+
+@dataclass
+class Explored:
+    """
+    What an exploration has seen.
+
+    Attributes:
+        states: Different states, the first one included.
+        histories: Histories of at most so many calls.
+        calls: Calls that were made.
+        problem: The first history that is not as it should be, and why; empty where none.
+    """
+
+    states: int = 0
+    histories: int = 0
+    calls: int = 0
+    problem: str = ""
+
+
+def explore(world: SmallWorld, first: tuple[Call, ...], depth: int) -> Explored:
+    """Go through every history of at most *depth* calls after the *first* ones, the short first."""
+    seen = Explored()
+    history = first
+    try:
+        world.begin(first)
+        paths = {world.signature(): first}
+        leads: dict[str, Counter[str]] = {}
+        frontier = list(paths)
+        for _ in range(depth):
+            found = []
+            for state in frontier:
+                leads[state] = Counter()
+                world.begin(paths[state])
+                mark = world.mark()
+                for call in list(world.possible()):
+                    history = (*paths[state], call)
+                    world.make(call)
+                    after = world.signature()
+                    leads[state][after] += 1
+                    if after not in paths:
+                        paths[after] = history
+                        found.append(after)
+                        world.compare()
+                        if not len(paths) % AUDITED_EACH:
+                            world.audit()
+                    world.go_back(mark)
+            frontier = found
+    except DisagreementError as problem:
+        seen.problem = f"{problem}, after {history}"
+    else:
+        seen.states = len(paths)
+        ends = Counter({next(iter(paths)): 1})
+        for _ in range(depth):
+            ends = _step(ends, leads)
+            seen.histories += ends.total()
+    seen.calls = world.calls
+    return seen
+
+
+def _step(ends: Counter[str], leads: Mapping[str, Counter[str]]) -> Counter[str]:
+    """Count the histories that are one call longer, by the state that they end in."""
+    longer: Counter[str] = Counter()
+    for state, histories in ends.items():
+        for after, calls in leads[state].items():
+            longer[after] += histories * calls
+    return longer
