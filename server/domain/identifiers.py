@@ -12,7 +12,7 @@ SCANNER_NOISE = " \t\r\n\x02\x03"
 
 _SPACED_CODE = re.compile(r"[0-9](?:[\s-]*[0-9]){5}")
 _CODE = re.compile(r"[0-9]{6}")
-_LOYALTY_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 # 32 hex digits, whatever dashes, braces or blanks stand between them.
 _LOOSE_LOYALTY_ID = re.compile(r"[{(\s]*(?:[0-9a-fA-F][-\s]*){32}[})\s]*")
 
@@ -22,6 +22,11 @@ class IdentifierKind(StrEnum):
 
     CODE = "code"
     LOYALTY_ID = "loyalty_id"
+
+
+def is_uuid(text: str) -> bool:
+    """Tell whether a text has the form of loyalty IDs and transaction IDs."""
+    return _UUID.fullmatch(text) is not None
 
 
 def plain_identifier(shown: str) -> str:
@@ -42,7 +47,7 @@ def classify_identifier(identifier: str) -> IdentifierKind:
     """
     if _CODE.fullmatch(identifier):
         return IdentifierKind.CODE
-    if _LOYALTY_ID.fullmatch(identifier):
+    if is_uuid(identifier):
         return IdentifierKind.LOYALTY_ID
     if _LOOSE_LOYALTY_ID.fullmatch(identifier):
         raise IdentificationFailedError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import fields
 from enum import StrEnum
 from functools import lru_cache
@@ -179,19 +180,20 @@ def legacy_trailers(error: LoyaltyError, dialect: Dialect) -> tuple[tuple[str, s
 def _es_body(row: ErrorRow, error: LoyaltyError) -> str:
     message = message_of(error)
     if isinstance(error, RequestInvalidError):
-        message = "; ".join(_es_violation(violation) for violation in error.violations)[:8000]
+        message = _es_message(error.violations)
     return _json({"statusCode": row.http, "errorMessage": message, "errorCode": row.es})
 
 
-def _es_violation(violation: FieldViolation) -> str:
-    """Word a broken rule; for the correlation ID the contract fixes the words."""
-    if violation.field == "correlation_id":
+def _es_message(violations: Sequence[FieldViolation]) -> str:
+    """Word broken rules; of the correlation ID the contract fixes the words, whatever else is."""
+    if any(violation.field == "correlation_id" for violation in violations):
         return "Invalid Correlation ID"
-    return f"{json_field(violation.field)} {violation.message}".strip()
+    named = (f"{json_field(broken.field)} {broken.message}".strip() for broken in violations)
+    return "; ".join(named)[:8000]
 
 
 def _rbi_body(row: ErrorRow, error: LoyaltyError) -> str:
-    details: dict[str, Any] = {}
+    details: dict[str, Any] = {"reason": row.reason, "metadata": _json_metadata(error)}
     body = {
         "statusCode": row.http,
         "isEngineError": False,
@@ -217,6 +219,14 @@ def _rbi_body(row: ErrorRow, error: LoyaltyError) -> str:
             details["ruleEvaluation"] = rules = rules[: len(rules) * 3 // 4]
         return text
     return _json(body)
+
+
+def _json_metadata(error: LoyaltyError) -> dict[str, str]:
+    """Give the metadata of the error's `ErrorInfo`, with fields as JSON callers spell them."""
+    metadata = _metadata(error, SUMMED_UP_MAX)
+    if "fields" in metadata:
+        metadata["fields"] = json_field(metadata["fields"])
+    return metadata
 
 
 def _rule_json(failure: RuleFailure) -> dict[str, Any]:
