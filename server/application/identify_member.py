@@ -51,7 +51,7 @@ class IdentifyMember:
     What the guest showed, and who asks.
 
     Attributes:
-        local_time: The till's, when it tells.
+        local_time: The till's, in the store's place; absent where none is believed.
         published: Whether everybody knows the code, so that showing it is no guess.
     """
 

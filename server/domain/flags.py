@@ -25,6 +25,9 @@ class FlagKind(StrEnum):
     VOID_LATE = "void_late"
     """An order was cancelled later than the program allows."""
 
+    TILL_TIME = "till_time"
+    """The till's own time of a paid order is far from the server's clock; it was believed."""
+
     BEYOND_LIMIT = "beyond_limit"
     """A paid order came beyond a limit; the reason is the limit's name."""
 
@@ -35,9 +38,13 @@ OFFER_UNKNOWN = "unknown"
 DAYS_PASSED = "days"
 """Reason of what comes more days late than the program allows."""
 
+HOURS_PASSED = "hours"
+"""Reason of a till's time that is further off than that of another call may be."""
+
 REASONS: Mapping[FlagKind, tuple[str, ...]] = {
     FlagKind.OFFER_INVALID: (OFFER_UNKNOWN, *(breach.value.code for breach in Breach)),
     FlagKind.VOID_LATE: (DAYS_PASSED,),
+    FlagKind.TILL_TIME: (HOURS_PASSED,),
     FlagKind.BEYOND_LIMIT: tuple(name.value for name in LimitName),
 }
 """Every reason of each kind: both are labels of a metric, so that they must be few and fixed."""

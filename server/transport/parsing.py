@@ -27,6 +27,9 @@ PATTERN_WORDS: Mapping[str, str] = {
     rf"^[^{_CONTROLS}/?#]*[^\x00-\x20\x7f-\x9f/?#][^{_CONTROLS}/?#]*$": (
         'must be 1 to 128 characters without control characters, "/", "?" and "#"'
     ),
+    r"^[ \t\r\n]*([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})?[ \t\r\n]*$": (
+        "must be a UUID"
+    ),
     r"^[\x20-\x7e]*$": "must be printable ASCII characters",
     "^[0-9]{6}$": "must be 6 digits",
     "^[0-9]{4}-[0-9]{2}-[0-9]{2}$": "must be a day of the calendar, as YYYY-MM-DD",

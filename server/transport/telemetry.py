@@ -31,6 +31,7 @@ from prometheus_client.core import (
 from server.domain.guessing import ScopeKind
 from server.transport.error_catalogue import OK
 from server.transport.limit_watch import LimitWatch
+from server.transport.till_clocks import TillClocks
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
@@ -138,6 +139,7 @@ class CallMetrics:
         )
         self._children: dict[tuple[str, str], Any] = {}
         self.limits = LimitWatch(registry)
+        self.tills = TillClocks(registry)
 
     def expect(self, method: str) -> None:
         """

@@ -40,7 +40,7 @@ class IdentifyServicer:
             key=call.key,
             identifier=plain_identifier(request.identifier),
             point_of_sale=point_of_sale(request.pos_vendor),
-            local_time=call.local_time(),
+            local_time=call.local_time(request.pos_vendor.store_id),
         )
         return await call.write(self._identify, command, _render)
 

@@ -57,9 +57,6 @@ _ANSWERS: dict[str, tuple[str, type[Message]]] = {
 }
 
 
-QUERY_KEY = "loyalty-query-key"
-"""Header in which Envoy tells how a key with a "+" stands in a query."""
-
 _COMMITTED = pb.GetTransactionResponse.OUTCOME_COMMITTED
 _UNDER_WAY = pb.GetTransactionResponse.OUTCOME_UNDER_WAY
 _NEVER_SEEN = pb.GetTransactionResponse.OUTCOME_NEVER_SEEN
@@ -82,8 +79,6 @@ class TransactionServicer:
         """See the contract."""
         # The guest has the money back: nothing else that a till writes keeps a void from its end.
         loyalty_id, repeated_id = request.loyalty_id.strip(), request.transaction_id.strip()
-        if loyalty_id and not is_uuid(loyalty_id):
-            raise RequestInvalidError((FieldViolation("loyalty_id", "must be a UUID"),))
         command = VoidTransaction(
             key=call.key,
             transaction_id=request.loyalty_transaction_id.lower(),
@@ -102,7 +97,7 @@ class TransactionServicer:
             point_of_sale=point_of_sale(request.transaction_details.pos_vendor),
             basket=basket,
             basket_json=basket_to_json(basket),
-            local_time=call.local_time(),
+            local_time=call.local_time(request.transaction_details.pos_vendor.store_id, paid=True),
         )
         return await call.write(record_unclaimed, command, _render_unclaimed, paid=True)
 
@@ -119,7 +114,7 @@ class TransactionServicer:
                 response = pb.GetTransactionResponse(outcome=_COMMITTED)
                 response.transaction.CopyFrom(_transaction(entry))
             return response.SerializeToString()
-        keys = _asked_keys(request, call.metadata.get(QUERY_KEY))
+        keys = _asked_keys(request, call.metadata.get("loyalty-query-key"))
         told = await _tell_outcome(keys, call)
         if told is None:
             under_way = [await call.is_under_way(key) for key in keys]
@@ -137,8 +132,8 @@ def _asked_keys(request: pb.GetTransactionRequest, written: str | None) -> tuple
 
     Args:
         request: Holds the key, decoded but for each "+".
-        written: The key as it stands in a query with a "+", which in a form is a blank; absent
-            where it can be meant in one way only.
+        written: The key as it stands in a query with a "+", which in a form is a blank: Envoy
+            tells it. Absent where it can be meant in one way only.
 
     Raises:
         RequestInvalidError: It is blank, which no call's key is, or there are two of them.
@@ -160,6 +155,8 @@ def _key_invalid(message: str) -> RequestInvalidError:
 
 def _order(request: pb.ValidateRequest | pb.UpdateRequest, call: Call) -> Order:
     details = request.transaction_details
+    # Who asks whether an order is good is refused for a time that can't be read: he can mend it.
+    paid = isinstance(request, pb.UpdateRequest) and request.status == order_pb2.CLAIMED
     basket = read_basket(details, call.program)
     return Order(
         key=call.key,
@@ -172,7 +169,7 @@ def _order(request: pb.ValidateRequest | pb.UpdateRequest, call: Call) -> Order:
         point_of_sale=point_of_sale(details.pos_vendor),
         basket=basket,
         basket_json=basket_to_json(basket),
-        local_time=call.local_time(),
+        local_time=call.local_time(details.pos_vendor.store_id, paid=paid),
         fingerprint=_fingerprint(request),
     )
 
