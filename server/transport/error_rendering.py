@@ -46,6 +46,8 @@ VALUES_BYTES_MAX = 512
 """All values of an error: a program file's longest name is 128 characters of up to 4 bytes."""
 
 LEGACY_BODY_BYTES_MAX = 40_000
+LEGACY_LISTED_MAX = 1000
+"""Broken fields or rules to begin with when as many are told as fit: more never do."""
 
 _WORD_START = re.compile(r"_([a-z0-9])")
 _ESCAPED = re.compile(rb"[^\x20-\x24\x26-\x7e]")
@@ -204,7 +206,7 @@ def _rbi_body(row: ErrorRow, error: LoyaltyError) -> str:
     if isinstance(error, RequestInvalidError):
         listed = [
             {"field": json_field(violation.field), "message": violation.message}
-            for violation in error.violations
+            for violation in error.violations[:LEGACY_LISTED_MAX]
         ]
         details["errors"] = listed
         while len(text := _json(body)) > LEGACY_BODY_BYTES_MAX:
@@ -213,7 +215,7 @@ def _rbi_body(row: ErrorRow, error: LoyaltyError) -> str:
     if isinstance(error, RulesFailedError):
         # The contract's pages disagree where this stands: in both places it suits either.
         body["isEngineError"] = details["isEngineError"] = True
-        rules = [_rule_json(failure) for failure in error.failures]
+        rules = [_rule_json(failure) for failure in error.failures[:LEGACY_LISTED_MAX]]
         details["ruleEvaluation"] = rules
         while len(text := _json(body)) > LEGACY_BODY_BYTES_MAX:
             details["ruleEvaluation"] = rules = rules[: len(rules) * 3 // 4]
@@ -223,10 +225,10 @@ def _rbi_body(row: ErrorRow, error: LoyaltyError) -> str:
 
 def _json_metadata(error: LoyaltyError) -> dict[str, str]:
     """Give the metadata of the error's `ErrorInfo`, with fields as JSON callers spell them."""
-    metadata = _metadata(error, SUMMED_UP_MAX)
-    if "fields" in metadata:
-        metadata["fields"] = json_field(metadata["fields"])
-    return metadata
+    values = _metadata(error, SUMMED_UP_MAX)
+    if "fields" in values:
+        values["fields"] = json_field(values["fields"])
+    return values
 
 
 def _rule_json(failure: RuleFailure) -> dict[str, Any]:
