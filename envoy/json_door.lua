@@ -20,10 +20,7 @@ local MAX_VALUES = 25000
 local MAX_WALK_BYTES = 65536
 local MAX_WALK_STEPS = 3000
 local STEPS_A_SECOND = 30000
--- What may be looked at of a body that is read leniently: places in it, several times those of the
--- fullest order, and bytes of one text.
-local MAX_PLACES = 60000
-local MAX_TEXT = 8192
+local MAX_TEXT = 8192 -- Bytes of a text that is looked at before the transcoder does.
 local INVALID_CORRELATION_ID = "Invalid Correlation ID"
 
 -- Envoy's own answers: status -> RBI code, message. ES has one code for most of 4xx.
@@ -132,10 +129,11 @@ quotable.correlationId, quotable.correlation_id = false, false
 -- A flag that a till may write as one.
 local ALSO_BOOLEAN = { anonymousSessionId = true, anonymous_session_id = true }
 -- Calls that nothing but what they need may refuse: a session its correlation ID, a void its path.
--- What else has a type or text that nobody can use counts as absent.
+-- What else has a type or text that nobody can use counts as absent. At most so many places of a body
+-- are looked at for it, well above those of the fullest order and of any session.
 local LENIENT = {
-  ["loyalty.v1.StartAnonymousSessionRequest"] = { object = true },
-  ["loyalty.v1.VoidRequest"] = { object = false }, -- Any body will do.
+  ["loyalty.v1.StartAnonymousSessionRequest"] = { object = true, places = 2000 },
+  ["loyalty.v1.VoidRequest"] = { object = false, places = 40000 }, -- Any body will do.
 }
 local LOCALES = { ["en-CA"] = true, ["en-US"] = true, ["fr-CA"] = true }
 -- Where a key in a query goes as it was written: the transcoder keeps "+", other readers make a
@@ -457,8 +455,8 @@ end
 local function text_end(body, at, count)
   while true do
     at = body:find('["\\]', at)
-    count.places = count.places + 1
-    if not at or count.places > MAX_PLACES then
+    count.left = count.left - 1
+    if not at or count.left < 0 then
       return nil
     elseif body:byte(at) == 34 then
       return at
@@ -477,8 +475,8 @@ local function value_end(body, at, count)
   local depth = 0
   repeat
     at = body:find('["%[%]{}]', at)
-    count.places = count.places + 1
-    if not at or count.places > MAX_PLACES then
+    count.left = count.left - 1
+    if not at or count.left < 0 then
       return nil
     end
     local byte = body:byte(at)
@@ -524,7 +522,7 @@ local function without_unusable(body, route, leniency)
   for _, field in ipairs(requests.required[route.request]) do
     needed[field.name] = true
   end
-  local pieces, copied, count = {}, 1, { places = 0 }
+  local pieces, copied, count = {}, 1, { left = leniency.places }
   repeat
     local from = select(2, body:find('^[ \t\r\n]*"', at + 1))
     local to = from and text_end(body, from + 1, count)

@@ -10,7 +10,9 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+from google.protobuf import json_format
 
+from tests.fault.goals.limits import wide_order
 from tests.support.edge_parts import script_errors
 from tests.support.http import Response
 from tests.support.server import ADMIN_KEY, Front, give_points
@@ -73,6 +75,14 @@ async def test_void_needs_only_its_path(till: Front, body: bytes | None) -> None
     answer = await _send(till, "PUT", f"{ORDERS}/{opened}/void", body)
     assert answer.status == 200, answer.body
     assert answer.json()["transactionId"] == opened
+
+
+async def test_void_of_the_fullest_order_needs_only_its_path(till: Front) -> None:
+    """Of five hundred lines with every text at its limit, none is looked at."""
+    order = json_format.MessageToDict(wide_order(500))
+    opened = await _open(till, await till.server.admin.enroll())
+    body = json.dumps({"transactionDetails": order, "status": "VOIDED", "channel": []})
+    assert (await _send(till, "PUT", f"{ORDERS}/{opened}/void", body)).status == 200
 
 
 @pytest.mark.parametrize("place", ["%s", " {x}\t", "{X}"])
