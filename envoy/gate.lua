@@ -187,6 +187,12 @@ local function given(headers, name)
   return value and #value <= KEY_MAX and value:find("%S") and value
 end
 
+-- A key as OAuth's clients send it; any other authorization is no key.
+local function bearer(headers)
+  local value = given(headers, "authorization")
+  return value and value:find("^[Bb][Ee][Aa][Rr][Ee][Rr] +%S") and value
+end
+
 local function refuse(handle, status)
   handle:respond({ [":status"] = status }, "")
 end
@@ -271,7 +277,7 @@ local function let_caller_in(handle)
     handle:streamInfo():dynamicMetadata():set(CALL, "readable", readable)
   end
   -- What succeeds with any key proves none.
-  local key = not OPEN[path] and (given(headers, "x-api-key") or given(headers, "authorization"))
+  local key = not OPEN[path] and (given(headers, "x-api-key") or bearer(headers))
   if not key and not OPEN[path] then
     -- Whom no page may read: the JSON door tells the methods that a path takes.
     if is_grpc(headers:get("content-type") or "") or headers:get(":method") ~= "OPTIONS" then

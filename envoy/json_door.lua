@@ -8,6 +8,7 @@ local CALL = "loyalty.json_door.call" -- dynamic metadata: what the response sid
 local BODY = "loyalty.json_door.body" -- apart from it, because only a refused call reads it back
 local MAX_DEPTH = 100 -- the transcoder's own limit
 local MAX_ERRORS = 200 -- more would not help a developer, and could outgrow Envoy's buffers
+local SUMMED_UP = 10 -- As many wrong fields the server's metadata names.
 local MAX_BODY = 524288 -- 512 KiB, as the till sent them: 500 lines at full width fit
 -- No address of the contract is as long as this, however its texts are escaped.
 local MAX_URL = 8192
@@ -21,6 +22,7 @@ local MAX_WALK_STEPS = 3000
 local STEPS_A_SECOND = 30000
 -- Where a caller's own trace begins.
 local ROOT = "Root=(1%-" .. ("%x"):rep(8) .. "%-" .. ("%x"):rep(24) .. ")"
+local MAX_TEXT = 8192 -- Bytes of a text that is looked at before the transcoder does.
 local INVALID_CORRELATION_ID = "Invalid Correlation ID"
 
 -- Envoy's own answers: status -> RBI code, message. ES has one code for most of 4xx.
@@ -40,6 +42,12 @@ local ANSWERS = {
   [502] = { "BadGateway", "The service gave no usable answer" },
   [503] = { "ServiceUnavailable", "The service is not available, try again later" },
   [504] = { "Timeout", "The service did not answer in time" },
+}
+-- Details of those that gRPC callers read a reason of.
+local REASONS = {
+  [400] = '{"reason":"REQUEST_INVALID","metadata":{"fields":"","violations":"0"}}',
+  [401] = '{"reason":"API_KEY_MISSING","metadata":{}}',
+  [429] = '{"reason":"SERVER_BUSY","metadata":{"retry_after_ms":"1000"}}',
 }
 local ES_CODES = {
   [429] = "TOO_MANY_REQUESTS",
@@ -124,8 +132,19 @@ for _, fields in pairs(requests.messages) do
 end
 -- By contract a string and nothing else.
 quotable.correlationId, quotable.correlation_id = false, false
--- Flags and hints that never refuse a call, whatever a till writes there.
-local ALSO_BOOLEAN = { anonymousSessionId = true, anonymous_session_id = true, locale = true }
+-- A flag that a till may write as one.
+local ALSO_BOOLEAN = { anonymousSessionId = true, anonymous_session_id = true }
+-- Calls that nothing but what they need may refuse: a session its correlation ID, a void its path.
+-- What else has a type or text that nobody can use counts as absent. At most so many places of a body
+-- are looked at for it, well above those of the fullest order and of any session.
+local LENIENT = {
+  ["loyalty.v1.StartAnonymousSessionRequest"] = { object = true, places = 2000 },
+  ["loyalty.v1.VoidRequest"] = { object = false, places = 40000 }, -- Any body will do.
+}
+local LOCALES = { ["en-CA"] = true, ["en-US"] = true, ["fr-CA"] = true }
+-- Where a key in a query goes as it was written: the transcoder keeps "+", other readers make a
+-- blank of it, and only the server can tell which was meant.
+local QUERY_KEY = "loyalty-query-key"
 
 for _, route in ipairs(requests.routes) do
   route.variables = {}
@@ -154,6 +173,21 @@ local function unescape(text)
   return (text:gsub("%%(%x%x)", function(code)
     return string.char(tonumber(code, 16))
   end))
+end
+
+-- Tell the server how the key that a query asks about was written, if "+" can be read in two ways.
+local function tell_query_key(headers, url, route)
+  local query = url:match("%?(.*)$")
+  if route.request ~= "loyalty.v1.GetTransactionRequest" or not query or not query:find("+", 1, true) then
+    return
+  end
+  for part in query:gmatch("[^&]+") do
+    local name, value = part:match("^([^=]*)=(.*)$")
+    name = name and unescape(name)
+    if (name == "idempotencyKey" or name == "idempotency_key") and value:find("+", 1, true) then
+      headers:replace(QUERY_KEY, value)
+    end
+  end
 end
 
 local function escape(text)
@@ -298,6 +332,11 @@ local function is_paid(route, body)
       and body:find('"status"%s*:%s*"%s*[cC][lL][aA][iI][mM][eE][dD]%s*"') ~= nil
 end
 
+-- A body without the mark that some systems put before UTF-8.
+local function without_mark(body)
+  return body:sub(1, 3) == "\239\187\191" and body:sub(4) or body
+end
+
 -- Make of a till's body what the transcoder accepts. A quote inside a JSON string is always
 -- escaped, so `"key":` can only be a key.
 local function admit(body, route)
@@ -308,9 +347,7 @@ local function admit(body, route)
     end
     return known_paid
   end
-  if body:sub(1, 3) == "\239\187\191" then
-    body = body:sub(4)
-  end
+  body = without_mark(body)
   if body:find("{%s*}") then
     body = body:gsub('"([%w_]+)"(%s*:%s*){(%s*)}', function(key, colon, blanks)
       return lists[key] and '"' .. key .. '"' .. colon .. "[" .. blanks .. "]" or nil
@@ -336,10 +373,11 @@ local function admit(body, route)
 end
 
 -- Parse JSON into nodes {kind=, ...} that keep order and raw text; nil, problem, position if malformed.
--- After a node, the position of the first number that is too large to hold.
+-- After a node, what nobody can hold even where nobody reads it: {problem=, at=} of the first number
+-- that is too large, or text that is none.
 local function parse(text)
   local at, depth = 1, 0
-  local value, endless
+  local value, unheld
 
   local function stop(problem, position)
     error({ problem = problem, at = position or at }, 0)
@@ -376,6 +414,9 @@ local function parse(text)
     -- Half of a surrogate pair is no character either.
     local halves = content:gsub("\\u[dD][89aAbB]%x%x\\u[dD][c-fC-F]%x%x", "")
     local broken = invalid_utf8(content, step) or halves:find("\\u[dD][89a-fA-F]%x%x")
+    if broken then
+      unheld = unheld or { problem = "has text that is not valid UTF-8", at = from - 1 }
+    end
     return { kind = "string", text = plain, broken = broken and true or false }
   end
   local function list(close, member)
@@ -435,7 +476,7 @@ local function parse(text)
       stop("has an unknown word")
     end
     if kind == "number" and math.abs(tonumber(token)) == math.huge then
-      endless = endless or at
+      unheld = unheld or { problem = "has a number that is too large", at = at }
     end
     at = at + #token
     return { kind = kind, text = token }
@@ -451,12 +492,106 @@ local function parse(text)
     return top
   end)
   if parsed then
-    return node, nil, endless
+    return node, nil, unheld
   end
   if node == TOO_MUCH then
     error(TOO_MUCH, 0)
   end
   return nil, node.problem or "cannot be read", node.at or at
+end
+
+-- Where a text ends that begins before this position, and where a value that begins there; nil for
+-- none. Each place that is looked at counts.
+local function text_end(body, at, count)
+  while true do
+    at = body:find('["\\]', at)
+    count.left = count.left - 1
+    if not at or count.left < 0 then
+      return nil
+    elseif body:byte(at) == 34 then
+      return at
+    end
+    at = at + 2
+  end
+end
+
+local function value_end(body, at, count)
+  local first = body:byte(at)
+  if first == 34 then
+    return text_end(body, at + 1, count)
+  elseif first ~= 123 and first ~= 91 then
+    return select(2, body:find("^[%w%+%-%.]+", at))
+  end
+  local depth = 0
+  repeat
+    at = body:find('["%[%]{}]', at)
+    count.left = count.left - 1
+    if not at or count.left < 0 then
+      return nil
+    end
+    local byte = body:byte(at)
+    if byte == 34 then
+      at = text_end(body, at + 1, count)
+      if not at then
+        return nil
+      end
+    else
+      depth = depth + ((byte == 123 or byte == 91) and 1 or -1)
+    end
+    at = at + 1
+  until depth == 0
+  return at - 1
+end
+
+-- Whether a value, as it stands in the body, is one that its field of a lenient call can have.
+local function is_usable(text, key, field)
+  if field.type ~= "string" or #text > MAX_TEXT then
+    return false
+  end
+  steps_left = MAX_TEXT
+  local parsed, node = pcall(parse, text)
+  if not parsed or not node or node.broken then
+    return false
+  elseif field.name == "locale" then
+    return LOCALES[node.text]
+  end
+  return node.kind == "string"
+    or node.kind == "number" and quotable[key]
+    or node.kind == "bool" and ALSO_BOOLEAN[key]
+    or false
+end
+
+-- A lenient call's body, with null for what nobody can use of it. What is no JSON stays as it is: the
+-- transcoder refuses it.
+local function without_unusable(body, route, leniency)
+  local at = select(2, body:find("^[ \t\r\n]*")) + 1
+  if body:byte(at) ~= 123 then
+    return leniency.object and body or "{}"
+  end
+  local fields, needed = requests.messages[route.request], {}
+  for _, field in ipairs(requests.required[route.request]) do
+    needed[field.name] = true
+  end
+  local pieces, copied, count = {}, 1, { left = leniency.places }
+  repeat
+    local from = select(2, body:find('^[ \t\r\n]*"', at + 1))
+    local to = from and text_end(body, from + 1, count)
+    local key = to and body:sub(from + 1, to - 1)
+    local value = to and select(2, body:find("^[ \t\r\n]*:[ \t\r\n]*", to + 1))
+    local last = value and value_end(body, value + 1, count)
+    if not last then
+      break
+    end
+    local field = fields[key]
+    local taken = not field or needed[field.name] and not route.bound[key]
+    if not taken and (field.unread or route.bound[key] or not is_usable(body:sub(value + 1, last), key, field)) then
+      pieces[#pieces + 1] = body:sub(copied, value)
+      copied = last + 1
+    end
+    at = body:find("[^ \t\r\n]", last + 1)
+  until not at or body:byte(at) ~= 44
+  pieces[#pieces + 1] = body:sub(copied)
+  return table.concat(pieces, "null")
 end
 
 local check_message
@@ -474,7 +609,8 @@ local CHECKS = {
     return node.kind ~= "bool" and node.text ~= "true" and node.text ~= "false" and "must be true or false" or nil
   end,
   number = function(node)
-    local number = (node.kind == "number" or node.kind == "string") and tonumber(node.text)
+    -- Lua reads more than JSON: blanks around it, and hexadecimal digits.
+    local number = (node.kind == "number" or node.kind == "string" and is_number(node.text)) and tonumber(node.text)
     return (not number or math.abs(number) == math.huge) and "must be a number" or nil
   end,
   integer = function(node, field)
@@ -587,16 +723,15 @@ local function walk(call, route, body)
   local errors = {}
   local given = check_url(call, route, errors)
   if body then
-    local node, problem, at = parse(body)
+    local node, problem, where = parse(body)
     if problem then
-      errors[#errors + 1] = { field = "", message = placed(body, problem, at) }
+      errors[#errors + 1] = { field = "", message = placed(body, problem, where) }
     elseif node.kind ~= "object" then
       errors[#errors + 1] = { field = "", message = "must be a JSON object" }
     else
       check_message(node, route.request, "", errors, false, given)
-      if #errors == 0 and at then
-        -- Even where nobody reads it, the transcoder wants a number that it can hold.
-        errors[1] = { field = "", message = placed(body, "has a number that is too large", at) }
+      if #errors == 0 and where then
+        errors[1] = { field = "", message = placed(body, where.problem, where.at) }
       end
     end
   end
@@ -656,8 +791,16 @@ local function validation_body(call, errors)
   if call.es then
     return es_body(400, table.concat(parts, "; "))
   end
-  local answer = ANSWERS[400]
-  return rbi_body(400, answer[1], answer[2], '{"errors":[' .. table.concat(parts, ",") .. "]}")
+  local answer, named = ANSWERS[400], {}
+  for index = 1, math.min(#errors, SUMMED_UP) do
+    named[index] = errors[index].field
+  end
+  local details = ('{"reason":"REQUEST_INVALID","metadata":{"fields":"%s","violations":"%d"},"errors":[%s]}'):format(
+    escape(table.concat(named, ",")),
+    #errors,
+    table.concat(parts, ",")
+  )
+  return rbi_body(400, answer[1], answer[2], details)
 end
 
 -- Word an answer that carries no body of the server's: Envoy's own, or a bare gRPC status.
@@ -670,7 +813,8 @@ local function own_answer(call, status, from_grpc, metadata)
     return 400, validation_body(call, violations(call, route, kept and kept.text))
   end
   local answer = ANSWERS[status] or ANSWERS[status < 500 and 400 or 500]
-  local body = call.es and es_body(status, answer[2]) or rbi_body(status, answer[1], answer[2], "{}")
+  local body = call.es and es_body(status, answer[2])
+    or rbi_body(status, answer[1], answer[2], REASONS[status] or "{}")
   return status, body, status == 405 and allowed or nil
 end
 
@@ -777,6 +921,7 @@ function envoy_on_request(handle)
   end
 
   local encoded = is_encoded(headers:get("content-encoding") or "")
+  tell_query_key(headers, cleaned, route)
   local buffer = handle:body()
   if not buffer then
     return
@@ -793,12 +938,17 @@ function envoy_on_request(handle)
     handle:respond({ [":status"] = "400" }, "")
     return
   end
+  local leniency = LENIENT[route.request]
+  if leniency then
+    body = without_unusable(without_mark(body), route, leniency)
+  end
   local admitted = admit(body, route)
   local closed = close_with(admitted, closing_members(path, route))
-  if closed ~= body then
+  if leniency or closed ~= body then
     buffer:setBytes(closed)
   end
-  metadata:set(BODY, "text", admitted)
+  -- Kept texts end at a NUL, which no JSON has; another byte in its place is refused where it stands.
+  metadata:set(BODY, "text", (admitted:gsub("%z", "\1")))
 end
 
 local function strip_leftovers(headers)

@@ -51,7 +51,7 @@ class IdentifyMember:
     What the guest showed, and who asks.
 
     Attributes:
-        local_time: The till's, when it tells.
+        local_time: The till's, in the store's place; absent where none is believed.
         published: Whether everybody knows the code, so that showing it is no guess.
     """
 
@@ -138,9 +138,8 @@ def _identify_by_code(
     require_no_wait(unit, scopes, now_ms)
     digest = unit.code_digest(program.program_id, command.identifier)
     code = unit.code(program.program_id, digest)
-    claim_key = pos.order_key
     if code is not None and code.status is CodeStatus.CLAIMED:
-        answer = _earlier_claim(unit, code, claim_key)
+        answer = _earlier_claim(unit, code, command)
         if answer is not None:
             return answer
         return _refuse(unit, command, scopes, code, CodeAlreadyUsedError(), now_ms)
@@ -163,7 +162,7 @@ def _identify_by_code(
         updated_ms=now_ms,
         store_id=pos.store_id,
         transaction_id=transaction.transaction_id,
-        claim_key=claim_key,
+        claim_key=pos.claim_key(command.key.partner),
     )
     count_right_code(unit, scopes, member, now_ms)
     return Done(
@@ -190,13 +189,24 @@ def _refuse(
     return count_wrong_code(unit, scopes, digest, now_ms, error)
 
 
-def _earlier_claim(unit: Unit, code: Code, claim_key: str) -> Repeated | None:
+def _earlier_claim(unit: Unit, code: Code, command: IdentifyMember) -> Repeated | None:
     """Answer a network retry as the first time, so that it does not cost the guest the code."""
-    if code.claim_key == claim_key and code.transaction_id and code.answer is not None:
-        transaction = unit.transaction(code.transaction_id)
-        if transaction is not None and transaction.status is TransactionStatus.PENDING:
-            return Repeated(code.answer, frozenset({transaction.store_id}))
-    return None
+    transaction = unit.transaction(code.transaction_id) if code.transaction_id else None
+    if transaction is None or code.answer is None or not repeats_claim(code, transaction, command):
+        return None
+    if transaction.status is not TransactionStatus.PENDING:
+        return None
+    return Repeated(code.answer, frozenset({transaction.store_id}))
+
+
+def repeats_claim(code: Code, transaction: Transaction, command: IdentifyMember) -> bool:
+    """Tell whether a code is shown by the partner, till and order that claimed it before."""
+    pos, partner = command.point_of_sale, command.key.partner
+    if code.claim_key == pos.claim_key(partner):
+        return True
+    # As older versions kept it, while those of their transactions are open.
+    same_till = (transaction.partner, transaction.terminal) == (partner, pos.terminal)
+    return same_till and code.claim_key == pos.order_key
 
 
 def _selected_lines(program: Program, code: Code, pos: PointOfSale) -> Iterable[SelectedLine]:

@@ -47,7 +47,7 @@ class Order:
         repeated_id: The transaction as the body repeats it; absent when not sent.
         status: What the till makes of it.
         basket_json: The basket, to be kept.
-        local_time: Date and time at the till; absent when not sent.
+        local_time: The till's date and time in the store's place; absent where none is believed.
         fingerprint: Hash of the report's meaning.
         mends: What was put right in it, because it is paid.
     """
@@ -279,7 +279,7 @@ def judge(
 
 
 def _wall_clock(local_time: datetime | None, zone: ZoneInfo, now_ms: int) -> datetime:
-    """Take the till's own clock as it stands, else the server's in the store's place."""
+    """Take the till's own clock, which is of the store's place, else the server's there."""
     if local_time is not None:
-        return local_time.replace(tzinfo=None)
+        return local_time
     return datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(zone).replace(tzinfo=None)

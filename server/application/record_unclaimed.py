@@ -39,7 +39,7 @@ class RecordUnclaimed:
 
     Attributes:
         basket_json: The basket, to be kept.
-        local_time: Date and time at the till; absent when not sent.
+        local_time: The till's date and time in the store's place; absent where none is believed.
         mends: What was put right in it, because it is paid.
     """
 

@@ -10,7 +10,6 @@ from server.application.order_review import (
     find_transaction,
     require_same_guest,
     require_same_transaction,
-    require_store,
 )
 from server.application.reads import Reads
 from server.application.unit import Unit
@@ -32,7 +31,6 @@ class VoidTransaction:
     transaction_id: str
     loyalty_id: str | None = None
     repeated_id: str | None = None
-    store_id: int | None = None
 
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
@@ -63,9 +61,8 @@ def void_transaction(unit: Unit, command: VoidTransaction, now_ms: int) -> Done[
 
     Raises:
         TransactionNotFoundError: The program has no such transaction.
-        StoreNotFoundError: The program has no such store.
         StoreNotAllowedError: The key is limited to other stores than where the order was opened
-            and paid, or than the till's.
+            and paid.
         MemberNotFoundError: The till names a guest who is no member.
         RequestInvalidError: The till names another guest or transaction.
         PointsInsufficientError: The earned points are spent and the program makes no debts, or
@@ -74,13 +71,11 @@ def void_transaction(unit: Unit, command: VoidTransaction, now_ms: int) -> Done[
     """
     program = unit.catalog.programs[command.key.program_id]
     transaction = find_transaction(unit, command.key, command.transaction_id)
-    if command.store_id is not None:
-        require_store(program, command.key, command.store_id)
     require_same_transaction(command.transaction_id, command.repeated_id)
     if transaction.member_number is not None:
         member = unit.member_by_number(transaction.member_number)
         require_same_guest(unit, member, command.loyalty_id)
-    stores = transaction.stores | {command.store_id or transaction.store_id}
+    stores = transaction.stores
     if transaction.status is TransactionStatus.VOID and transaction.answer is not None:
         return Repeated(transaction.answer, stores)
     flags = _lateness(program, transaction, command.key, now_ms)

@@ -6,6 +6,8 @@ import hashlib
 import hmac
 import secrets
 
+from server.domain.identifiers import SCANNER_NOISE
+
 CODE_DIGITS = 6
 CODE_COUNT = 10**CODE_DIGITS
 
@@ -34,5 +36,5 @@ def new_receipt_code() -> str:
 
 
 def plain_receipt_code(typed: str) -> str:
-    """Undo what people do to codes they type: small letters, dashes and blanks."""
-    return "".join(typed.split()).replace("-", "").upper()
+    """Undo what people and scanners do to codes: small letters, dashes, blanks and noise."""
+    return "".join(typed.strip(SCANNER_NOISE).split()).replace("-", "").upper()

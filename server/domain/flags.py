@@ -25,6 +25,9 @@ class FlagKind(StrEnum):
     VOID_LATE = "void_late"
     """An order was cancelled later than the program allows."""
 
+    TILL_TIME = "till_time"
+    """The till's own time of a paid order is far from the server's clock; it was believed."""
+
     BEYOND_LIMIT = "beyond_limit"
     """A paid order came beyond a limit; the reason is the limit's name."""
 
@@ -47,9 +50,13 @@ PARENT_IGNORED = "parent"
 INCENTIVE_UNNAMED = "incentive"
 """Reason of an offer that names none of the program's: nothing is counted for it."""
 
+HOURS_PASSED = "hours"
+"""Reason of a till's time that is further off than that of another call may be."""
+
 REASONS: Mapping[FlagKind, tuple[str, ...]] = {
     FlagKind.OFFER_INVALID: (OFFER_UNKNOWN, *(breach.value.code for breach in Breach)),
     FlagKind.VOID_LATE: (DAYS_PASSED,),
+    FlagKind.TILL_TIME: (HOURS_PASSED,),
     FlagKind.BEYOND_LIMIT: tuple(name.value for name in LimitName),
     FlagKind.ORDER_MENDED: (AMOUNT_ROUNDED, PARENT_IGNORED, INCENTIVE_UNNAMED),
 }

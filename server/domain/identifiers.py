@@ -7,8 +7,12 @@ from enum import StrEnum
 
 from server.domain.errors import IdentificationFailedError, IdentifierInvalidError
 
+SCANNER_NOISE = " \t\r\n\x02\x03"
+"""What scanners put around what they read: blanks, line ends, STX and ETX."""
+
+_SPACED_CODE = re.compile(r"[0-9](?:[\s-]*[0-9]){5}")
 _CODE = re.compile(r"[0-9]{6}")
-_LOYALTY_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 # 32 hex digits, whatever dashes, braces or blanks stand between them.
 _LOOSE_LOYALTY_ID = re.compile(r"[{(\s]*(?:[0-9a-fA-F][-\s]*){32}[})\s]*")
 
@@ -18,6 +22,19 @@ class IdentifierKind(StrEnum):
 
     CODE = "code"
     LOYALTY_ID = "loyalty_id"
+
+
+def is_uuid(text: str) -> bool:
+    """Tell whether a text has the form of loyalty IDs and transaction IDs."""
+    return _UUID.fullmatch(text) is not None
+
+
+def plain_identifier(shown: str) -> str:
+    """Undo what scanners and people do: noise around it, blanks and dashes within six digits."""
+    trimmed = shown.strip(SCANNER_NOISE)
+    if _SPACED_CODE.fullmatch(trimmed):
+        return "".join(trimmed.split()).replace("-", "")
+    return trimmed
 
 
 def classify_identifier(identifier: str) -> IdentifierKind:
@@ -30,7 +47,7 @@ def classify_identifier(identifier: str) -> IdentifierKind:
     """
     if _CODE.fullmatch(identifier):
         return IdentifierKind.CODE
-    if _LOYALTY_ID.fullmatch(identifier):
+    if is_uuid(identifier):
         return IdentifierKind.LOYALTY_ID
     if _LOOSE_LOYALTY_ID.fullmatch(identifier):
         raise IdentificationFailedError

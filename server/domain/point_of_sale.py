@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 
@@ -23,9 +24,13 @@ class PointOfSale:
     terminal: str | None
     operator: str | None
 
+    def claim_key(self, partner: str) -> str:
+        """Name what shows a code, by which a retry is known: partner, till and order."""
+        return json.dumps([partner, self.store_id, self.terminal, self.transaction_id])
+
     @property
     def order_key(self) -> str:
-        """Name of the order among those of all stores, by which a retry is known."""
+        """Name the order as claims of older versions did: without partner and terminal."""
         return f"{self.store_id}/{self.transaction_id}"
 
     @property

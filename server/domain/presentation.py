@@ -23,7 +23,14 @@ _FR = {
     "footer": "Merci.",
     "receipt": "Entrez ce code dans l'application pour obtenir {points} points : {code}",
 }
-TEXTS: Mapping[str, Mapping[str, str]] = {"en-CA": _EN, "en-US": _EN, "fr-CA": _FR}
+TEXTS: Mapping[str, Mapping[str, str]] = {
+    "en-CA": _EN,
+    "en-US": _EN,
+    "fr-CA": _FR,
+    # Of members alone: by contract neither sessions nor programs have these two.
+    "EN": _EN,
+    "FR": _FR,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ class Code:
 
     Attributes:
         selection: JSON list of `[kind, incentive_id, quantity]`.
-        claim_key: Store and POS transaction that claimed it; absent until then.
+        claim_key: Partner, till and order that claimed it; absent until then.
         answer: What the claim answered, to repeat it; absent until then.
         partner: Vendor whose app had it issued. Absent for a fixed code of the sandbox and for
             one that an older version issued: those are any partner's.

@@ -12,7 +12,12 @@ from typing import Literal
 
 from server.application.adjust_points import AdjustPoints, adjust_points
 from server.application.idempotency import Done, Repeated
-from server.application.identify_member import Identified, IdentifyMember, identify_member
+from server.application.identify_member import (
+    Identified,
+    IdentifyMember,
+    identify_member,
+    repeats_claim,
+)
 from server.application.member_points import owed_points
 from server.application.unit import Refused, Unit
 from server.application.void_transaction import void
@@ -93,10 +98,9 @@ def _arm(unit: Unit, command: IdentifyMember, now_ms: int) -> None:
     code = unit.code(program_id, unit.code_digest(program_id, command.identifier))
     if code is None or fixed.state != "armed":
         return
-    pos = command.point_of_sale
     opened = unit.transaction(code.transaction_id) if code.transaction_id else None
     if opened is not None and opened.status is not TransactionStatus.VOID:
-        retry = code.claim_key == pos.order_key
+        retry = repeats_claim(code, opened, command)
         if retry and opened.status is TransactionStatus.PENDING:
             return  # Answered as the first time.
         program = replace(unit.catalog.programs[program_id], void_spent="debt")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, Protocol, TypeVar
+from zoneinfo import ZoneInfo
 
 from google.protobuf.message import Message
 
@@ -30,8 +31,11 @@ from server.application.under_way import UnderWay
 from server.application.unit import Refused, Unit
 from server.domain.clock import now_ms
 from server.domain.errors import DeadlinePassedError, FieldViolation, RequestInvalidError
+from server.domain.flags import HOURS_PASSED, Flag, FlagKind
 from server.domain.keys import ApiKey
 from server.domain.program import Catalog, Program
+from server.domain.till_time import BELIEVED_MS, BELIEVED_PAID_MS, HOUR_MS, till_time
+from server.transport.till_clocks import TillClocks
 
 R = TypeVar("R")
 
@@ -97,7 +101,10 @@ class Call:
         method: `Service/Method`.
         request: The valid request, without unknown fields.
         until_s: When it must be answered, by the event loop's clock.
+        tills: Hears of tills whose time is not believed.
         repeated: Set when the answer is an earlier call's.
+        late_hours: Set when the till's time of a paid order is further off than that of another
+            call may be, and believed.
     """
 
     key: ApiKey
@@ -106,7 +113,9 @@ class Call:
     metadata: Mapping[str, str]
     until_s: float
     storage: Storage
+    tills: TillClocks = field(default_factory=TillClocks)
     repeated: bool = field(default=False)
+    late_hours: int | None = field(default=None)
 
     async def write(
         self,
@@ -170,6 +179,8 @@ class Call:
         paid: bool = False,
     ) -> bytes:
         load = Load(self.key, paid)
+        if self.late_hours is not None:
+            use_case = partial(self._flag_late, use_case)
         work = partial(
             run_once,
             use_case=partial(within_limits, use_case=use_case, load=load),
@@ -226,11 +237,42 @@ class Call:
         Raises:
             RequestInvalidError: It is no ISO 8601 date and time.
         """
-        return None if self.local_time() is None else self.metadata["x-user-datetime"].strip()
+        return None if self._told_time() is None else self.metadata["x-user-datetime"].strip()
 
-    def local_time(self) -> datetime | None:
+    def local_time(self, store_id: int, *, paid: bool = False) -> datetime | None:
         """
-        Read the guest's local time from `x-user-datetime`; absent when not sent.
+        Give the guest's date and time in a store's place; absent where the store's own counts.
+
+        That is where none is sent in `x-user-datetime`, or one that is too far from the server's
+        clock to be believed. Of a *paid* order it may be further, and even be no time at all.
+
+        Raises:
+            RequestInvalidError: It is no ISO 8601 date and time, and the order is not paid.
+        """
+        store = self.program.stores.get(store_id)
+        if store is None:
+            return None  # The call is refused for it.
+        try:
+            told = self._told_time()
+        except RequestInvalidError:
+            if not paid:
+                raise
+            self.tills.not_believed(self.key, store_id, None)
+            return None
+        if told is None:
+            return None
+        found = till_time(told, ZoneInfo(store.time_zone), now_ms())
+        off_ms = None if found is None else found.off_ms
+        if found is None or abs(found.off_ms) > (BELIEVED_PAID_MS if paid else BELIEVED_MS):
+            self.tills.not_believed(self.key, store_id, off_ms)
+            return None
+        if abs(found.off_ms) > BELIEVED_MS:
+            self.late_hours = -found.off_ms // HOUR_MS
+        return found.wall
+
+    def _told_time(self) -> datetime | None:
+        """
+        Read `x-user-datetime`; absent when not sent.
 
         Raises:
             RequestInvalidError: It is no ISO 8601 date and time.
@@ -245,6 +287,28 @@ class Call:
             return datetime.fromisoformat(text.strip())
         except ValueError:
             raise _header_invalid("x-user-datetime", "must be an ISO 8601 date and time") from None
+
+    def _flag_late(
+        self,
+        use_case: Callable[[Unit, Any, int], Done[Any] | Repeated | Refused],
+        unit: Unit,
+        command: Any,
+        now_ms: int,
+    ) -> Done[Any] | Repeated | Refused:
+        """Run a use case, and flag a paid order whose time is far from the server's clock."""
+        outcome = use_case(unit, command, now_ms)
+        if not isinstance(outcome, Done):
+            return outcome
+        about = {
+            "program_id": self.key.program_id,
+            "store_id": command.point_of_sale.store_id,
+            "partner": self.key.partner,
+            "key_id": self.key.key_id,
+            "transaction_id": outcome.result.transaction_id,
+            "hours": self.late_hours,
+        }
+        flag = Flag(FlagKind.TILL_TIME, HOURS_PASSED, about)
+        return replace(outcome, flags=(*outcome.flags, flag))
 
     def _keyed(self) -> Keyed | None:
         text = self.metadata.get("idempotency-key")

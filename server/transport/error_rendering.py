@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import fields
 from enum import StrEnum
 from functools import lru_cache
@@ -45,6 +46,8 @@ VALUES_BYTES_MAX = 512
 """All values of an error: a program file's longest name is 128 characters of up to 4 bytes."""
 
 LEGACY_BODY_BYTES_MAX = 40_000
+LEGACY_LISTED_MAX = 1000
+"""Broken fields or rules to begin with when as many are told as fit: more never do."""
 
 BUSY = ("loyalty-busy", "1")
 """Tells Envoy's gate, which shows it to nobody, that a key has more under way than its share."""
@@ -182,19 +185,20 @@ def legacy_trailers(error: LoyaltyError, dialect: Dialect) -> tuple[tuple[str, s
 def _es_body(row: ErrorRow, error: LoyaltyError) -> str:
     message = message_of(error)
     if isinstance(error, RequestInvalidError):
-        message = "; ".join(_es_violation(violation) for violation in error.violations)[:8000]
+        message = _es_message(error.violations)
     return _json({"statusCode": row.http, "errorMessage": message, "errorCode": row.es})
 
 
-def _es_violation(violation: FieldViolation) -> str:
-    """Word a broken rule; for the correlation ID the contract fixes the words."""
-    if violation.field == "correlation_id":
+def _es_message(violations: Sequence[FieldViolation]) -> str:
+    """Word broken rules; of the correlation ID the contract fixes the words, whatever else is."""
+    if any(violation.field == "correlation_id" for violation in violations):
         return "Invalid Correlation ID"
-    return f"{json_field(violation.field)} {violation.message}".strip()
+    named = (f"{json_field(broken.field)} {broken.message}".strip() for broken in violations)
+    return "; ".join(named)[:8000]
 
 
 def _rbi_body(row: ErrorRow, error: LoyaltyError) -> str:
-    details: dict[str, Any] = {}
+    details: dict[str, Any] = {"reason": row.reason, "metadata": _json_metadata(error)}
     body = {
         "statusCode": row.http,
         "isEngineError": False,
@@ -205,7 +209,7 @@ def _rbi_body(row: ErrorRow, error: LoyaltyError) -> str:
     if isinstance(error, RequestInvalidError):
         listed = [
             {"field": json_field(violation.field), "message": violation.message}
-            for violation in error.violations
+            for violation in error.violations[:LEGACY_LISTED_MAX]
         ]
         details["errors"] = listed
         while len(text := _json(body)) > LEGACY_BODY_BYTES_MAX:
@@ -214,12 +218,20 @@ def _rbi_body(row: ErrorRow, error: LoyaltyError) -> str:
     if isinstance(error, RulesFailedError):
         # The contract's pages disagree where this stands: in both places it suits either.
         body["isEngineError"] = details["isEngineError"] = True
-        rules = [_rule_json(failure) for failure in error.failures]
+        rules = [_rule_json(failure) for failure in error.failures[:LEGACY_LISTED_MAX]]
         details["ruleEvaluation"] = rules
         while len(text := _json(body)) > LEGACY_BODY_BYTES_MAX:
             details["ruleEvaluation"] = rules = rules[: len(rules) * 3 // 4]
         return text
     return _json(body)
+
+
+def _json_metadata(error: LoyaltyError) -> dict[str, str]:
+    """Give the metadata of the error's `ErrorInfo`, with fields as JSON callers spell them."""
+    values = _metadata(error, SUMMED_UP_MAX)
+    if "fields" in values:
+        values["fields"] = json_field(values["fields"])
+    return values
 
 
 def _rule_json(failure: RuleFailure) -> dict[str, Any]:

@@ -16,12 +16,19 @@ from server.domain.errors import FieldViolation, RequestInvalidError
 from server.transport.bounds import LENGTH_DELIMITED, MalformedError, Walk, require_bounds
 
 _CONTROLS = r"\x00-\x1f\x7f-\x9f"
+_NOISE = r"\x02\x03\t\n\r "
 _NO_CONTROLS = "must not contain control characters"
 PATTERN_WORDS: Mapping[str, str] = {
     rf"^[^{_CONTROLS}]*$": _NO_CONTROLS,
     rf"^[^{_CONTROLS}]*[^\x00-\x20\x7f-\x9f][^{_CONTROLS}]*$": _NO_CONTROLS,
+    rf"^[{_NOISE}]*[^\x00-\x20\x7f-\x9f]([^{_CONTROLS}]*[^\x00-\x20\x7f-\x9f])?[{_NOISE}]*$": (
+        _NO_CONTROLS
+    ),
     rf"^[^{_CONTROLS}/?#]*[^\x00-\x20\x7f-\x9f/?#][^{_CONTROLS}/?#]*$": (
         'must be 1 to 128 characters without control characters, "/", "?" and "#"'
+    ),
+    r"^[ \t\r\n]*([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})?[ \t\r\n]*$": (
+        "must be a UUID"
     ),
     r"^[\x20-\x7e]*$": "must be printable ASCII characters",
     "^[0-9]{6}$": "must be 6 digits",

@@ -326,7 +326,7 @@ class LoyaltyServer:
                 await place.turn()
                 request = place.do(parse, request_class, data)
                 until_s = min(until_s, loop.time() + _left_s(context))
-                call = Call(key, name, request, metadata, until_s, self._store)
+                call = Call(key, name, request, metadata, until_s, self._store, self._calls.tills)
                 answer = await place.watch(endpoint(request, call))
             except LoyaltyError as error:
                 outcome = CATALOGUE[type(error)].reason

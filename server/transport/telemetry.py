@@ -33,6 +33,7 @@ from prometheus_client.core import (
 from server.domain.guessing import ScopeKind
 from server.transport.error_catalogue import OK
 from server.transport.limit_watch import LimitWatch
+from server.transport.till_clocks import TillClocks
 
 log = structlog.get_logger(__name__)
 
@@ -142,6 +143,7 @@ class CallMetrics:
         )
         self._children: dict[tuple[str, str], Any] = {}
         self.limits = LimitWatch(registry)
+        self.tills = TillClocks(registry)
 
     def expect(self, method: str) -> None:
         """

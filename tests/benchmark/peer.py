@@ -241,7 +241,7 @@ async def _by_code(
     code.updated_ms = now_ms
     code.store_id = pos.store_id
     code.transaction_id = transaction.transaction_id
-    code.claim_key = f"{pos.store_id}/{pos.transaction_id}"
+    code.claim_key = json.dumps([key.partner, pos.store_id, pos.terminal, pos.transaction_id])
     code.answer = answer.model_dump_json(by_alias=True).encode()
     return answer
 

@@ -137,6 +137,9 @@ def test_error_renders_in_both_dialects(kind: type[LoyaltyError]) -> None:
             assert [*body] == ["statusCode", "isEngineError", "code", "message", "details"]
             assert body["code"] == row.rbi
             assert body["message"]
+            info = _detail(_status(error), error_details_pb2.ErrorInfo())
+            assert body["details"]["reason"] == info.reason
+            assert body["details"]["metadata"].keys() == info.metadata.keys()
 
 
 @every_error
@@ -237,6 +240,7 @@ def test_longest_error_fits_the_legacy_body(kind: type[LoyaltyError], dialect: D
     [
         CorrelationIdInvalidError(),
         RequestInvalidError((FieldViolation("correlation_id", "whatever it says"),)),
+        RequestInvalidError((FieldViolation("a", "b"), FieldViolation("correlation_id", "c"))),
     ],
 )
 def test_invalid_correlation_id_is_the_documented_body(error: LoyaltyError) -> None:
@@ -264,7 +268,11 @@ def test_json_callers_read_json_names(path: str, spelling: str) -> None:
     body = dict(
         legacy_trailers(RequestInvalidError((FieldViolation(path, "must be"),)), Dialect.RBI)
     )["loyalty-http-body"]
-    assert json.loads(body)["details"] == {"errors": [{"field": spelling, "message": "must be"}]}
+    assert json.loads(body)["details"] == {
+        "reason": "REQUEST_INVALID",
+        "metadata": {"fields": spelling, "violations": "1"},
+        "errors": [{"field": spelling, "message": "must be"}],
+    }
 
 
 @pytest.mark.parametrize(("wait_ms", "seconds"), [(1, "1"), (30_000, "30"), (30_001, "31")])

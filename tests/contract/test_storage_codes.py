@@ -28,7 +28,7 @@ from server.domain.records import Code
 from server.sandbox.fixed_codes import COFFEE, HASH_BROWN, PARTY_PLATTER
 from server.storage.store import Store
 from server.sweeper import sweep
-from tests.support.ledger import audit, balances, count_rows, rows
+from tests.support.ledger import audit, balances, count_rows, execute, rows
 from tests.support.programs import (
     KEY,
     PROGRAM_ID,
@@ -129,15 +129,40 @@ async def test_retries_at_once_get_the_same_bytes(database_url: str) -> None:
     assert balances(database_url, loyalty_id) == (200, COFFEE_POINTS)
 
 
-@pytest.mark.parametrize("change", [{"store_id": 1001}, {"transaction_id": "another"}])
+@pytest.mark.parametrize(
+    "change", [{"store_id": 1001}, {"transaction_id": "another"}, {"terminal": "2"}]
+)
 async def test_second_use_elsewhere_is_refused(database_url: str, change: dict[str, Any]) -> None:
-    """A used code is refused at another store and for another order."""
+    """A used code is refused at another store or terminal and for another order."""
     async with demo_store(database_url) as store:
         command = identify_command(await issue(store, await enroll(store, 1000), COFFEE))
         await _identify(store, command)
         elsewhere = replace(command, point_of_sale=replace(command.point_of_sale, **change))
         with pytest.raises(CodeAlreadyUsedError):
             await _identify(store, elsewhere)
+
+
+async def test_second_use_by_another_partner_is_refused(database_url: str) -> None:
+    """A used code is refused to another partner, though its till and order are called alike."""
+    async with demo_store(database_url) as store:
+        command = identify_command(await issue(store, await enroll(store, 1000), COFFEE))
+        await _identify(store, command)
+        another = replace(command, key=replace(command.key, partner="another"))
+        with pytest.raises(CodeAlreadyUsedError):
+            await _identify(store, another)
+
+
+async def test_claim_that_an_older_version_kept_is_retried(database_url: str) -> None:
+    """A retry across an upgrade is a retry still, from the same partner and terminal alone."""
+    async with demo_store(database_url) as store:
+        command = identify_command(await issue(store, await enroll(store, 1000), COFFEE))
+        first = await _identify(store, command)
+        order = command.point_of_sale.order_key
+        execute(database_url, "UPDATE code SET claim_key = :kept", kept=order)
+        assert (await _identify(store, command)).body == first.body
+        elsewhere = replace(command.point_of_sale, terminal="2")
+        with pytest.raises(CodeAlreadyUsedError):
+            await _identify(store, replace(command, point_of_sale=elsewhere))
 
 
 async def test_retry_after_the_transaction_ended_is_refused(database_url: str) -> None:

@@ -270,14 +270,6 @@ def test_unreadable_correlation_id_is_the_documented_answer(door: Door, body: by
     assert answer.headers["content-length"] == "88"
 
 
-def test_other_session_fields_are_named(door: Door) -> None:
-    """The session dialect lists the fields in its message."""
-    answer = door.post(SESSIONS, {"correlationId": "a", "channel": {}, "externalIdentifier": []})
-    assert answer.json["errorMessage"] == (
-        "channel must be a string; externalIdentifier must be a string"
-    )
-
-
 @pytest.mark.parametrize(
     ("method", "path", "status", "code", "allow"),
     [

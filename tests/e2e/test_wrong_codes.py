@@ -36,7 +36,13 @@ async def test_guessing_till_is_told_to_wait(own_front: Front) -> None:
             "code": "TooManyRequests",
             "message": "This terminal has shown too many wrong codes and must wait before it shows "
             "another",
-            "details": {},
+            "details": {
+                "reason": "TOO_MANY_WRONG_CODES",
+                "metadata": {
+                    "scope": "terminal",
+                    "retry_after_ms": answer.json()["details"]["metadata"]["retry_after_ms"],
+                },
+            },
         }
     refusal = await server.admin.refused(
         server.admin.identifies.Identify, identify_request(issued.otp)

@@ -25,6 +25,7 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     "authorization": ("Bearer", "Bearer ", "bearer lk_x", "Basic x", ""),
     "content-type": ("application/json", "text/plain", "", "x/y", "application/grpc-web+x", "é"),
     "idempotency-key": ("", " ", *(f"key-{number}" for number in range(50)), "k" * 255, "k" * 300),
+    "loyalty-query-key": ("a+b", "+", "%", "%2", "%ff+", "+" * 255, ""),
     "loyalty-dialect": ("es", "rbi", "", "xx"),
     "traceparent": (
         f"00-{'1' * 32}-{'2' * 16}-01",

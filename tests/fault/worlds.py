@@ -31,7 +31,7 @@ from tests.support.http import HttpClient
 from tests.support.ledger import execute
 from tests.support.logs import only_errors_logged
 from tests.support.orders import TWENTY_PERCENT
-from tests.support.programs import demo_program
+from tests.support.programs import demo_program, tireless_program
 from tests.support.server import settings_in
 
 POINTS = 1_000_000
@@ -311,7 +311,7 @@ class Worlds:
 async def open_worlds(cleanup: AsyncExitStack, database_url: str, folder: Path) -> Worlds:
     """Serve three programs on both doors: one's own, another region's and another brand's."""
     cleanup.enter_context(only_errors_logged())
-    own = replace(demo_program(), code_lifetime_s=LIFETIME_S)
+    own = replace(tireless_program(), code_lifetime_s=LIFETIME_S)
     others = [
         (foreign_program("demo-us", "demo", "US", 7777), 7777),
         (foreign_program("other-ca", "other", "CA", 7776), 7776),

@@ -10,6 +10,7 @@ from server.application.idempotency import Done, Repeated
 from server.application.identify_member import Identified, IdentifyMember, SelectedLine
 from server.application.unit import Refused, Unit
 from server.domain.clock import rfc3339
+from server.domain.identifiers import plain_identifier
 from server.domain.program import DiscountKind, Program
 from server.transport.call import Call
 from server.transport.servicers.order import point_of_sale
@@ -37,9 +38,9 @@ class IdentifyServicer:
         """See the contract."""
         command = IdentifyMember(
             key=call.key,
-            identifier=request.identifier,
+            identifier=plain_identifier(request.identifier),
             point_of_sale=point_of_sale(request.pos_vendor),
-            local_time=call.local_time(),
+            local_time=call.local_time(request.pos_vendor.store_id),
         )
         return await call.write(self._identify, command, _render)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from loyalty.v1 import session_service_pb2 as pb
 from server.application.start_anonymous_session import (
     AnonymousSession,
@@ -10,6 +12,8 @@ from server.application.start_anonymous_session import (
 )
 from server.domain.program import Program
 from server.transport.call import Call
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class SessionServicer:
@@ -22,10 +26,10 @@ class SessionServicer:
         command = StartAnonymousSession(
             key=call.key,
             correlation_id=request.correlation_id,
-            external_identifier=_optional(request, "external_identifier"),
-            channel=_optional(request, "channel"),
-            locale=_optional(request, "locale"),
-            anonymous_flag=_optional(request, "anonymous_session_id"),
+            external_identifier=_optional(request, "external_identifier", 255),
+            channel=_optional(request, "channel", 64),
+            locale=_optional(request, "locale", 64),
+            anonymous_flag=_optional(request, "anonymous_session_id", 128),
         )
         return await call.write(start_anonymous_session, command, _render)
 
@@ -61,5 +65,10 @@ def _redemption_rules(program: Program) -> pb.RedemptionRules:
     )
 
 
-def _optional(request: pb.StartAnonymousSessionRequest, name: str) -> str | None:
-    return getattr(request, name) if request.HasField(name) else None
+def _optional(
+    request: pb.StartAnonymousSessionRequest, name: str, characters_max: int
+) -> str | None:
+    """Give what is kept of an optional field: by contract it refuses no call, whatever it holds."""
+    if not request.HasField(name):
+        return None
+    return _CONTROLS.sub("", getattr(request, name))[:characters_max]

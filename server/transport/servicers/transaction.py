@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import fields
 from functools import partial
+from urllib.parse import unquote, unquote_plus
 
 from google.protobuf.message import Message
 
@@ -32,6 +33,7 @@ from server.application.update_transaction import Updated, update_transaction
 from server.application.validate_transaction import Validated, validate_transaction
 from server.application.void_transaction import Voided, VoidTransaction, void_transaction
 from server.domain.errors import FieldViolation, RequestInvalidError
+from server.domain.identifiers import is_uuid
 from server.domain.presentation import Presentation
 from server.domain.records import Remembered, TransactionStatus
 from server.transport.authentication import require_role
@@ -55,6 +57,11 @@ _ANSWERS: dict[str, tuple[str, type[Message]]] = {
 }
 
 
+_COMMITTED = pb.GetTransactionResponse.OUTCOME_COMMITTED
+_UNDER_WAY = pb.GetTransactionResponse.OUTCOME_UNDER_WAY
+_NEVER_SEEN = pb.GetTransactionResponse.OUTCOME_NEVER_SEEN
+
+
 class TransactionServicer:
     """Serves loyalty.v1.TransactionService."""
 
@@ -70,13 +77,13 @@ class TransactionServicer:
 
     async def Void(self, request: pb.VoidRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
-        vendor = request.transaction_details.pos_vendor
+        # The guest has the money back: nothing else that a till writes keeps a void from its end.
+        loyalty_id, repeated_id = request.loyalty_id.strip(), request.transaction_id.strip()
         command = VoidTransaction(
             key=call.key,
             transaction_id=request.loyalty_transaction_id.lower(),
-            loyalty_id=request.loyalty_id or None,
-            repeated_id=request.transaction_id or None,
-            store_id=vendor.store_id if vendor.HasField("store_id") else None,
+            loyalty_id=loyalty_id or None,
+            repeated_id=repeated_id if is_uuid(repeated_id) else None,
         )
         return await call.write(void_transaction, command, _render_voided, paid=True)
 
@@ -90,7 +97,7 @@ class TransactionServicer:
             point_of_sale=point_of_sale(request.transaction_details.pos_vendor),
             basket=basket,
             basket_json=basket_to_json(basket),
-            local_time=call.local_time(),
+            local_time=call.local_time(request.transaction_details.pos_vendor.store_id, paid=True),
             mends=mends,
         )
         return await call.write(record_unclaimed, command, _render_unclaimed, paid=True)
@@ -102,37 +109,49 @@ class TransactionServicer:
 
     async def GetTransaction(self, request: pb.GetTransactionRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
-        committed = pb.GetTransactionResponse.OUTCOME_COMMITTED
-        response = pb.GetTransactionResponse(outcome=committed)
         if request.loyalty_transaction_id:
             async with call.read() as reader:
                 entry = await get_transaction(reader, call.key, request.loyalty_transaction_id)
+                response = pb.GetTransactionResponse(outcome=_COMMITTED)
                 response.transaction.CopyFrom(_transaction(entry))
             return response.SerializeToString()
-        key = _asked_key(request)
-        if not await _tell_outcome(response, key, call):
-            under_way = await call.is_under_way(key)
+        keys = _asked_keys(request, call.metadata.get("loyalty-query-key"))
+        told = await _tell_outcome(keys, call)
+        if told is None:
+            under_way = [await call.is_under_way(key) for key in keys]
             # What was settled while that was found out can be seen only now.
-            if not await _tell_outcome(response, key, call):
-                response.outcome = (
-                    pb.GetTransactionResponse.OUTCOME_UNDER_WAY
-                    if under_way
-                    else pb.GetTransactionResponse.OUTCOME_NEVER_SEEN
-                )
-        return response.SerializeToString()
+            told = await _tell_outcome(keys, call)
+        if told is None:
+            outcome = _UNDER_WAY if any(under_way) else _NEVER_SEEN
+            told = pb.GetTransactionResponse(outcome=outcome)
+        return told.SerializeToString()
 
 
-def _asked_key(request: pb.GetTransactionRequest) -> str:
+def _asked_keys(request: pb.GetTransactionRequest, written: str | None) -> tuple[str, ...]:
     """
-    Give the key that is asked about.
+    Give the key that is asked about, in each way that it can be meant.
+
+    Args:
+        request: Holds the key, decoded but for each "+".
+        written: The key as it stands in a query with a "+", which in a form is a blank: Envoy
+            tells it. Absent where it can be meant in one way only.
 
     Raises:
-        RequestInvalidError: It is blank, which no call's key is.
+        RequestInvalidError: It is blank, which no call's key is, or there are two of them.
     """
-    key = plain_key(request.idempotency_key)
-    if not key:
-        raise RequestInvalidError((FieldViolation("idempotency_key", "must not be all blank"),))
-    return key
+    keys = [request.idempotency_key]
+    if written is not None:
+        if unquote(written) != request.idempotency_key:
+            raise _key_invalid("must be given once")
+        keys.append(unquote_plus(written))
+    plain = tuple(dict.fromkeys(filter(None, map(plain_key, keys))))
+    if not plain:
+        raise _key_invalid("must not be all blank")
+    return plain
+
+
+def _key_invalid(message: str) -> RequestInvalidError:
+    return RequestInvalidError((FieldViolation("idempotency_key", message),))
 
 
 def _order(request: pb.ValidateRequest | pb.UpdateRequest, call: Call, *, paid: bool) -> Order:
@@ -149,7 +168,7 @@ def _order(request: pb.ValidateRequest | pb.UpdateRequest, call: Call, *, paid: 
         point_of_sale=point_of_sale(details.pos_vendor),
         basket=basket,
         basket_json=basket_to_json(basket),
-        local_time=call.local_time(),
+        local_time=call.local_time(details.pos_vendor.store_id, paid=paid),
         fingerprint=_fingerprint(request),
         mends=mends,
     )
@@ -164,17 +183,26 @@ def _fingerprint(request: pb.ValidateRequest | pb.UpdateRequest) -> bytes:
     return hashlib.sha256(meaning.SerializeToString(deterministic=True)).digest()
 
 
-async def _tell_outcome(
-    response: pb.GetTransactionResponse, idempotency_key: str, call: Call
-) -> bool:
-    """Tell what a call with this key was answered; returns whether one took effect."""
+async def _tell_outcome(keys: Iterable[str], call: Call) -> pb.GetTransactionResponse | None:
+    """
+    Tell what the call with one of these keys was answered; absent when none took effect.
+
+    Raises:
+        RequestInvalidError: Several did, and which was meant can't be told.
+    """
+    told = []
     async with call.read() as reader:
-        remembered = await get_remembered(reader, call.key, idempotency_key)
-        if remembered is None:
-            return False
-        require_role(call.key, remembered.method)
-        await _tell_answer(response, remembered, partial(get_transaction, reader, call.key))
-    return True
+        for key in keys:
+            remembered = await get_remembered(reader, call.key, key)
+            if remembered is not None:
+                require_role(call.key, remembered.method)
+                response = pb.GetTransactionResponse(outcome=_COMMITTED)
+                find = partial(get_transaction, reader, call.key)
+                await _tell_answer(response, remembered, find)
+                told.append(response)
+    if len(told) > 1:
+        raise _key_invalid('names two calls: write "+" as %2B, or a blank as %20')
+    return told[0] if told else None
 
 
 async def _tell_answer(

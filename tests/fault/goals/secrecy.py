@@ -306,7 +306,12 @@ def spellings(kind: str, secret: str) -> Iterator[re.Pattern[str]]:
             yield re.compile(rf"(?<![\d.]){way}(?![\d.])" if digits else re.escape(way))
 
 
-TOLD_BACK = ("OrderLine.incentive_id", "Discount.incentive_id", "SelectedIncentive.incentive_id")
+TOLD_BACK = (
+    "OrderLine.incentive_id",
+    "Discount.incentive_id",
+    "SelectedIncentive.incentive_id",
+    "idempotency key",  # Of IDEMPOTENCY_KEY_REUSED.
+)
 """What a refusal names to whoever sent it, by contract; it may stand nowhere else."""
 
 

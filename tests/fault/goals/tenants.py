@@ -131,6 +131,7 @@ HEADERS: Mapping[str, str] = {
     "content-type": PLAIN,
     "idempotency-key": "idempotency key",
     "loyalty-dialect": PLAIN,
+    "loyalty-query-key": PLAIN,
     "traceparent": PLAIN,
     "tracestate": PLAIN,
     "x-api-key": PLAIN,

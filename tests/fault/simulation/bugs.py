@@ -151,9 +151,9 @@ BUGS = (
     ),
     Bug(
         "a retry at another till gets the first till's answer",
-        f"{APPLICATION}.identify_member",
-        "if code.claim_key == claim_key and code.transaction_id",
-        "if code.transaction_id",
+        "server.domain.point_of_sale",
+        "json.dumps([partner, self.store_id, self.terminal, self.transaction_id])",
+        "json.dumps([partner, self.store_id, self.transaction_id])",
     ),
     Bug(
         "an identify with a code holds nothing",

@@ -204,11 +204,14 @@ class Client:
     def _code(self) -> Asked | None:
         digits = self._of(self._known.codes)
         orders = (f"{self._number}-{self._errands}", "one", "other")
-        return digits and self._identify_as(digits, self._chance.choice(orders), keyed=0.6)  # type: ignore[return-value]
+        till = self._chance.choice(("1", "1", "2"))
+        return digits and self._identify_as(digits, self._chance.choice(orders), till, keyed=0.6)  # type: ignore[return-value]
 
-    def _identify_as(self, identifier: str, order: str, keyed: float = 0.85) -> Asked:
-        request = identify_request(identifier, order)
-        values = {"identifier": identifier, "store_id": 9999, "order": order}
+    def _identify_as(
+        self, identifier: str, order: str, till: str = "1", keyed: float = 0.85
+    ) -> Asked:
+        request = identify_request(identifier, order, terminal=till)
+        values = {"identifier": identifier, "till": f"{self._partner}/{till}", "order": order}
         return self._ask("identify", request, keyed=keyed, **values)
 
     def _issue(self) -> Asked:

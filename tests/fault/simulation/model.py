@@ -149,7 +149,7 @@ class Code:
     status: str
     selection: tuple[str, ...]
     expires_ms: int
-    claimed_by: tuple[int, str] | None = None
+    claimed_by: tuple[str, str] | None = None
     order: Order | None = None
     answer: bytes | None = None
 
@@ -303,16 +303,16 @@ class Model:
         return incentive_id not in known or incentive_id in self.scheme.retired
 
     def _identify(
-        self, *, now_ms: int, asked: Asked, identifier: str, store_id: int, order: str
+        self, *, now_ms: int, asked: Asked, identifier: str, till: str, order: str
     ) -> Verdict:
         del asked
         if identifier.isdigit():
-            return self._identify_by_code(now_ms, identifier, (store_id, order))
+            return self._identify_by_code(now_ms, identifier, (till, order))
         if identifier not in self.guests:
             return "MEMBER_NOT_FOUND"
         return lambda body: self._opened(body, self.guests[identifier], {}, now_ms, None)
 
-    def _identify_by_code(self, now_ms: int, digits: str, order: tuple[int, str]) -> Verdict:
+    def _identify_by_code(self, now_ms: int, digits: str, order: tuple[str, str]) -> Verdict:
         code = self.codes.get(digits)
         if code is not None and code.status == CLAIMED:
             return self._claimed_before(code, order)
@@ -333,8 +333,8 @@ class Model:
 
         return done
 
-    def _claimed_before(self, code: Code, order: tuple[int, str]) -> Verdict:
-        """Give a retry of the same order the first answer, as long as the order is open."""
+    def _claimed_before(self, code: Code, order: tuple[str, str]) -> Verdict:
+        """Give a retry of the same till and order the first answer while the order is open."""
         still_open = code.order is not None and code.order.status == PENDING
         if code.claimed_by == order and still_open and code.answer is not None:
             return code.answer

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.domain.codes import plain_receipt_code
 from server.domain.errors import IdentificationFailedError, IdentifierInvalidError
-from server.domain.identifiers import IdentifierKind, classify_identifier
+from server.domain.identifiers import IdentifierKind, classify_identifier, plain_identifier
 
 LOYALTY_ID = "4711fc2a-3a8f-414f-a9e7-44dd5231dca7"
 
@@ -69,3 +70,26 @@ def test_every_text_is_answered(identifier: str) -> None:
     except (IdentificationFailedError, IdentifierInvalidError):
         return
     assert len(identifier) == (6 if kind is IdentifierKind.CODE else 36)
+
+
+@given(noise=st.lists(st.text(alphabet=" \t\r\n\x02\x03", max_size=3), min_size=2, max_size=2))
+def test_what_scanners_put_around_an_identifier_is_no_part_of_it(noise: list[str]) -> None:
+    """Blanks, tabs, line ends, STX and ETX around codes and loyalty IDs mean nothing."""
+    before, after = noise
+    for shown in ("123456", LOYALTY_ID, "{" + LOYALTY_ID + "}"):
+        assert plain_identifier(f"{before}{shown}{after}") == shown
+    assert plain_receipt_code(f"{before}abcd-efgh jklm{after}") == "ABCDEFGHJKLM"
+
+
+@pytest.mark.parametrize("shown", ["123 456", "123-456", "12 34-56", "1 2 3 4 5 6", "123\t - 456"])
+def test_blanks_and_dashes_within_six_digits_are_forgiven(shown: str) -> None:
+    """A code may be typed in groups, as a receipt code may."""
+    assert plain_identifier(shown) == "123456"
+
+
+@pytest.mark.parametrize(
+    "shown", ["123 4567", "12345-", "-123456", "123_456", "12.34.56", LOYALTY_ID]
+)
+def test_other_texts_stay_as_they_were_shown(shown: str) -> None:
+    """What is not six digits with blanks and dashes between them is not made into a code."""
+    assert plain_identifier(shown) == shown

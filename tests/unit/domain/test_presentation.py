@@ -14,7 +14,7 @@ def _fields(text: str) -> set[str]:
     return {name for _, name, _, _ in Formatter().parse(text) if name}
 
 
-@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("locale", [*LOCALES, "EN", "FR"])
 def test_every_locale_has_every_text_with_its_values(locale: str) -> None:
     """No language lacks a text, nor a value that another one's text shows."""
     english = TEXTS["en-CA"]
@@ -28,6 +28,8 @@ def test_every_locale_has_every_text_with_its_values(locale: str) -> None:
     ("locale", "earned", "redeemed", "total"),
     [
         ("en-CA", "Earned: 50", "Redeemed: 800", "Balance: 14464"),
+        ("EN", "Earned: 50", "Redeemed: 800", "Balance: 14464"),
+        ("FR", "Accumulés : 50", "Échangés : 800", "Solde : 14464"),
         ("fr-CA", "Accumulés : 50", "Échangés : 800", "Solde : 14464"),
         (None, "Earned: 50", "Redeemed: 800", "Balance: 14464"),
         ("xx-XX", "Earned: 50", "Redeemed: 800", "Balance: 14464"),
