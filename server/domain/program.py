@@ -213,6 +213,7 @@ class Program:
         future_birth_date: What becomes of a guest who is not born yet.
         rollout_until: Last day (UTC, as YYYY-MM-DD) on which the codes of all members earn wrong
             ones, for a program whose members are new; see `domain.guessing`.
+        refuse_unusable: Whether a code identifies nobody while its selection can't be used.
         limits: What its keys, members and orders may do; see `domain.limits`.
     """
 
@@ -243,6 +244,7 @@ class Program:
     shared_email: TakeOrRefuse = "take"
     future_birth_date: TakeOrRefuse = "take"
     rollout_until: str | None = None
+    refuse_unusable: bool = False
     limits: Limits = NO_OWN_LIMITS
     _engine_ids: Mapping[str, str] = field(init=False, repr=False, compare=False)
 

@@ -313,18 +313,23 @@ class Model:
             return "CODE_NOT_FOUND"
         if any(self._gone(name) for name in code.selection):
             return "REWARD_NOT_FOUND"
-        uses = Counter(code.selection)
         guest = self.guests[code.loyalty_id]
-        broken = self._broken(guest, uses, guest.available)
-        if broken:
-            return broken
+        holds = self._usable(guest, code.selection)
 
         def done(body: bytes) -> None:
-            holds = {name: self.scheme.costs[name] * number for name, number in uses.items()}
             code.status, code.claimed_by, code.answer = CLAIMED, order, body
             code.order = self._opened(body, guest, holds, now_ms, code)
 
         return done
+
+    def _usable(self, guest: Guest, selection: tuple[str, ...]) -> dict[str, int]:
+        """Tell what each of a selection costs that can be had now."""
+        usable: dict[str, int] = {}
+        for name in selection:
+            left = guest.available - sum(usable.values())
+            if not self._broken(guest, Counter([name]), left):
+                usable[name] = self._cost(name)
+        return usable
 
     def _claimed_before(self, code: Code, order: tuple[int, str]) -> Verdict:
         """Give a retry of the same order the first answer, as long as the order is open."""
