@@ -11,6 +11,7 @@ from datetime import datetime
 from server.application.idempotency import Done, Repeated
 from server.application.order_review import judge, require_store
 from server.application.reads import Reads
+from server.application.reservations import reserve
 from server.application.unit import Refused, Unit
 from server.application.update_transaction import POINT_BALANCE, hold_points
 from server.application.wrong_codes import (
@@ -161,6 +162,7 @@ def _identify_by_code(
         if use.point_cost:
             incentive_id = use.incentive.incentive_id
             hold_points(unit, member, transaction, incentive_id, use.point_cost, now_ms)
+    reserve(unit, transaction, command.key, pos.store_id, uses, now_ms)
     unit.change(
         code,
         status=CodeStatus.CLAIMED,
@@ -263,7 +265,17 @@ def _usable(
     takes_rewards = store.loyalty_enabled or all(use.incentive.kind == "offer" for use in uses)
     if program.refuse_unusable and not takes_rewards:
         raise RewardRefusedError(store.store_id)
-    failures = judge(unit, program, store, member, uses, now_ms, local_time=command.local_time)
+    failures = judge(
+        unit,
+        program,
+        store,
+        member,
+        uses,
+        now_ms,
+        local_time=command.local_time,
+        counts=True,
+        reserving=command.key,
+    )
     if program.refuse_unusable and failures:
         raise _refusal(failures, member, uses)
     broken = {

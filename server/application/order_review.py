@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
+from server.application.basket_records import basket_from_json
 from server.application.reads import Reads
+from server.application.reservations import (
+    accepted_here,
+    as_accepted,
+    by_incentive,
+    still_broken,
+)
 from server.application.unit import Unit
 from server.domain.basket import Basket, IncentiveUse, as_catalogued, incentive_uses
 from server.domain.errors import (
@@ -22,6 +29,7 @@ from server.domain.errors import (
     RewardRefusedError,
     TransactionNotClaimableError,
     TransactionNotFoundError,
+    incentive_not_found,
 )
 from server.domain.keys import ApiKey
 from server.domain.point_of_sale import PointOfSale
@@ -204,10 +212,22 @@ def review_order(
         message = f"must be {program.currency}"
         raise RequestInvalidError((FieldViolation("transaction_details.currency", message),))
     holds = unit.open_holds(transaction)
-    held = frozenset(hold.incentive_id for hold in holds)
+    reserved = by_incentive(unit.reservations(transaction))
     basket = as_catalogued(order.basket, program)
-    uses = incentive_uses(basket, program, held)
-    if not store.loyalty_enabled and any(use.incentive.kind == "reward" for use in uses):
+    uses = tuple(
+        as_accepted(use, reserved) for use in incentive_uses(basket, program, frozenset(reserved))
+    )
+    for use in uses:
+        if use.incentive.retired and use.accepted < use.quantity:
+            raise incentive_not_found(use.incentive.kind, use.incentive.incentive_id)
+    here = frozenset(
+        use.incentive.incentive_id
+        for use in uses
+        if accepted_here(use, reserved, store.store_id)
+    )
+    if not store.loyalty_enabled and any(
+        use.incentive.kind == "reward" and use.incentive.incentive_id not in here for use in uses
+    ):
         raise RewardRefusedError(store.store_id)
     failures = judge(
         unit,
@@ -221,10 +241,26 @@ def review_order(
         basket=basket,
         claiming=order.claiming,
         whole=whole,
-        counts=order.claiming and not whole,
+        counts=not whole,
         own_holds=sum(hold.points for hold in holds),
+        besides=order.transaction_id,
+        reserving=None if order.claiming or whole else order.key,
     )
+    if failures and reserved:
+        unchanged = _unchanged(order, transaction)
+        failures = still_broken(failures, uses, here, unchanged=unchanged)
     return Review(program, store, transaction, member, basket, holds, uses, failures)
+
+
+def _unchanged(order: Order, transaction: Transaction) -> bool:
+    """Tell whether an order buys and uses what it was last reported with."""
+    if transaction.basket is None or transaction.service_mode != order.service_mode:
+        return False
+    reported = basket_from_json(transaction.basket)
+    return (reported.lines, reported.applied_discounts) == (
+        order.basket.lines,
+        order.basket.applied_discounts,
+    )
 
 
 def judge(
@@ -242,12 +278,15 @@ def judge(
     whole: bool = False,
     counts: bool = False,
     own_holds: int = 0,
+    besides: str = "",
+    reserving: ApiKey | None = None,
 ) -> tuple[RuleFailure, ...]:
     """
     Evaluate the rules of the incentives used, reading only the past that they ask for.
 
     Without a *member* nobody is logged in. Who *counts* the uses afterwards holds the counts of
-    all members until then, so that no two orders take the last one.
+    all members until then, so that no two orders take the last one. What the transaction *besides*
+    has reserved itself is not counted. *reserving* is the key whose call reserves the uses.
     """
     if not uses:
         return ()
@@ -258,7 +297,7 @@ def judge(
         facts = MemberFacts(
             enrolled_on=datetime.fromtimestamp(member.created_ms / 1000, zone).date(),
             birth_date=date.fromisoformat(member.birth_date) if member.birth_date else None,
-            claimed_orders=unit.claimed_orders(member) if needs.claimed_orders else 0,
+            claimed_orders=unit.claimed_orders(member, besides) if needs.claimed_orders else 0,
             spendable_points=member.available.balance + own_holds,
         )
     visit = Visit(
@@ -269,7 +308,16 @@ def judge(
         basket=basket,
         member=facts,
         histories={
-            incentive_id: _history(unit, program, member, incentive_id, needs, counts=counts)
+            incentive_id: _history(
+                unit,
+                program,
+                member,
+                incentive_id,
+                needs,
+                besides=besides,
+                reserving=reserving,
+                counts=counts,
+            )
             for incentive_id in sorted(needs.member | needs.total)
         },
         claiming=claiming,
@@ -286,16 +334,21 @@ def _history(
     incentive_id: str,
     needs: HistoryNeeds,
     *,
+    besides: str,
+    reserving: ApiKey | None,
     counts: bool,
 ) -> History:
     by_member: int = 0
     last_ms: int | None = None
     if member and incentive_id in needs.member:
-        by_member, last_ms = unit.member_redemptions(member, incentive_id)
-    by_all = 0
+        by_member, last_ms = unit.member_redemptions(member, incentive_id, besides)
+    by_all = by_key = 0
     if incentive_id in needs.total:
-        by_all = unit.total_redemptions(program.program_id, incentive_id, lock=counts)
-    return History(by_member, by_all, last_ms)
+        key_id = reserving.key_id if reserving else ""
+        by_all, by_key = unit.total_redemptions(
+            program.program_id, incentive_id, besides, key_id, lock=counts
+        )
+    return History(by_member, by_all, last_ms, by_key if reserving else None)
 
 
 def _wall_clock(local_time: datetime | None, zone: ZoneInfo, now_ms: int) -> datetime:

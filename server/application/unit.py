@@ -20,12 +20,21 @@ from server.domain.records import (
     MemberEmail,
     Redemption,
     Remembered,
+    Reservation,
     Session,
     Transaction,
 )
 
 Record = (
-    Code | Hold | IncentiveUsage | MemberEmail | Redemption | Remembered | Session | Transaction
+    Code
+    | Hold
+    | IncentiveUsage
+    | MemberEmail
+    | Redemption
+    | Remembered
+    | Reservation
+    | Session
+    | Transaction
 )
 
 
@@ -144,6 +153,9 @@ class Unit(Protocol):
     def open_holds(self, transaction: Transaction) -> Sequence[Hold]:
         """Find the holds of a transaction that are neither captured nor released."""
 
+    def reservations(self, transaction: Transaction) -> Sequence[Reservation]:
+        """Find what a transaction was accepted with, also what it does without by now."""
+
     def remembered(self, scope: str, idempotency_key: str) -> Remembered | None:
         """Find the answer kept under an idempotency key."""
 
@@ -153,17 +165,30 @@ class Unit(Protocol):
     def debt(self, member: Member) -> Account | None:
         """Find and lock a member's debt; absent when there never was one."""
 
-    def member_redemptions(self, member: Member, incentive_id: str) -> tuple[int, int | None]:
-        """Count a member's redemptions of an incentive; answers the last one's time as well."""
+    def member_redemptions(
+        self, member: Member, incentive_id: str, besides: str
+    ) -> tuple[int, int | None]:
+        """
+        Count a member's redemptions of an incentive, and what their open orders have reserved.
 
-    def total_redemptions(self, program_id: str, incentive_id: str, *, lock: bool) -> int:
-        """Count all members' redemptions of an incentive; who adds to the count must *lock* it."""
+        Nothing of the transaction *besides* is counted. Returns the last one's time as well.
+        """
+
+    def total_redemptions(
+        self, program_id: str, incentive_id: str, besides: str, key_id: str, *, lock: bool
+    ) -> tuple[int, int]:
+        """
+        Count all members' redemptions of an incentive, and what open orders have reserved.
+
+        Nothing of the transaction *besides* is counted. Returns the sum, and what of it is reserved
+        by a key; who adds to the count must *lock* it.
+        """
 
     def redemptions_of(self, transaction: Transaction) -> Sequence[Redemption]:
         """Find the redemptions of a claimed order that are not voided."""
 
-    def claimed_orders(self, member: Member) -> int:
-        """Count a member's claimed orders."""
+    def claimed_orders(self, member: Member, besides: str) -> int:
+        """Count a member's claimed orders, and open ones *besides* that take the first order."""
 
     def transaction_by_receipt(self, program_id: str, digest: bytes) -> Transaction | None:
         """Find the order that a receipt code was given out for, and lock it."""

@@ -14,6 +14,7 @@ from server.application.order_review import (
     require_report,
     review_order,
 )
+from server.application.reservations import give_back, reserve
 from server.application.unit import Unit
 from server.domain.basket import IncentiveUse
 from server.domain.earning import points_earned
@@ -86,6 +87,8 @@ def update_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Updated] |
         fingerprint=order.fingerprint,
     )
     hold_rewards(unit, review, now_ms)
+    if not order.claiming:
+        reserve(unit, transaction, order.key, review.store.store_id, review.uses, now_ms)
     stores = frozenset({transaction.store_id, review.store.store_id})
     if order.claiming:
         claimed = _claim(unit, review, now_ms)
@@ -187,6 +190,7 @@ def _claim(unit: Unit, review: Review, now_ms: int) -> Updated:
     if review.store.loyalty_enabled:
         points = points_earned(review.basket, program.earning, program.currency_digits)
         earned = earn(unit, program, transaction, member, points, now_ms)
+    give_back(unit, transaction)
     count_uses(unit, transaction, member, review.uses, now_ms)
     paid_in = review.store.store_id
     unit.change(

@@ -12,6 +12,7 @@ from server.application.order_review import (
     require_store,
 )
 from server.application.reads import Reads
+from server.application.reservations import give_back
 from server.application.unit import Unit
 from server.application.update_transaction import release, room_for_points
 from server.domain.clock import DAY_MS
@@ -133,6 +134,7 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
         for hold in unit.open_holds(transaction):
             release(unit, member, hold, now_ms)
             redeemed += hold.points
+        give_back(unit, transaction)
     elif transaction.status is TransactionStatus.CLAIMED:
         earned = transaction.points_earned
         redeemed = _reverse(unit, program, transaction, member, now_ms)

@@ -203,6 +203,33 @@ class Hold:
 
 
 @dataclass(slots=True)
+class Reservation:
+    """
+    Uses of an incentive that an open order was accepted with, at one price.
+
+    They are counted by the rules that count redemptions, and honoured when the order is claimed.
+
+    Attributes:
+        point_cost: Points that one costs, as of when it was accepted.
+        reserved_by: API key whose call they were accepted in; empty where that is not known.
+        store_id: Store for which they were accepted last.
+        quantity: 0 once the order was claimed or has ended, or does without.
+        first_order: 1 where it takes the member's first order, else 0.
+    """
+
+    transaction_id: str
+    incentive_id: str
+    point_cost: int
+    program_id: str
+    member_number: int
+    reserved_by: str
+    store_id: int
+    quantity: int
+    first_order: int
+    reserved_ms: int
+
+
+@dataclass(slots=True)
 class Session:
     """One shopper's visit under one correlation ID."""
 

@@ -15,7 +15,7 @@ from typing import Any
 from server.application.reads import Reads
 from server.domain.ledger import Account
 from server.domain.limits import member_scope
-from server.domain.records import Code, CodeStatus, Hold, Member, Remembered, Session, Transaction
+from server.domain.records import Code, CodeStatus, Hold, Member, Remembered, Reservation, Session, Transaction
 from server.storage.statements import Statement, Statements
 from server.storage.unit_of_work import UnitOfWork
 
@@ -88,6 +88,7 @@ class _Prefetch:
             (by.lock_debts, known, self._unit.take_debts, Account),
             self._records(Transaction, by.lock_transactions, transactions),
             self._records(Hold, by.lock_holds, transactions),
+            self._records(Reservation, by.lock_reservations, transactions),
             self._records(Code, by.lock_codes, codes),
             (
                 by.regulars_of_codes,

@@ -50,6 +50,7 @@ from server.domain.records import (
     MemberEmail,
     Redemption,
     Remembered,
+    Reservation,
     Session,
     Transaction,
     TransactionStatus,
@@ -102,6 +103,7 @@ def dialect_of(url: str) -> Dialect:
 RECORD_TABLES: dict[type, tuple[type[SQLModel], tuple[str, ...]]] = {
     Transaction: (t.TransactionTable, ("transaction_id",)),
     Hold: (t.HoldTable, ("hold_id",)),
+    Reservation: (t.ReservationTable, ("transaction_id", "incentive_id", "point_cost")),
     Code: (t.CodeTable, ("program_id", "digest")),
     Session: (t.SessionTable, ("program_id", "correlation_id")),
     Remembered: (t.RememberedTable, ("scope", "idempotency_key")),
@@ -390,18 +392,44 @@ class Statements:
         usage = table_of(t.IncentiveUsageTable)
         transaction = table_of(t.TransactionTable)
         self.usage = self._select(IncentiveUsage)
+        reserved = table_of(t.ReservationTable)
+        # Those of the open order itself are not counted when it is judged.
+        others = (reserved.c.quantity > _constant(0)) & (
+            reserved.c.transaction_id != bindparam("besides")
+        )
+        of_member = others & (reserved.c.member_number == bindparam("member_number"))
+        of_both = of_member & (reserved.c.incentive_id == bindparam("incentive_id"))
+        self.reservations = self._compile(
+            _select_record(Reservation, reserved)
+            .where(reserved.c.transaction_id == bindparam("transaction_id"))
+            .order_by(reserved.c.incentive_id, reserved.c.point_cost)
+            .with_for_update()
+        )
         self.member_redemptions = self._compile(
             select(
                 func.coalesce(func.sum(redemption.c.quantity), _constant(0)),
                 func.max(redemption.c.redeemed_ms),
+                _sum_of(reserved.c.quantity, of_both),
+                select(func.max(reserved.c.reserved_ms)).where(of_both).scalar_subquery(),
             ).where(
                 redemption.c.member_number == bindparam("member_number"),
                 redemption.c.incentive_id == bindparam("incentive_id"),
                 redemption.c.voided_ms.is_(None),
             )
         )
+        of_all = (
+            others
+            & (reserved.c.program_id == bindparam("program_id"))
+            & (reserved.c.incentive_id == bindparam("incentive_id"))
+        )
         self.total_redemptions = self._compile(
-            select(func.coalesce(func.sum(usage.c.quantity), _constant(0))).where(
+            select(
+                func.coalesce(func.sum(usage.c.quantity), _constant(0)),
+                _sum_of(reserved.c.quantity, of_all),
+                _sum_of(
+                    reserved.c.quantity, of_all & (reserved.c.reserved_by == bindparam("reserved_by"))
+                ),
+            ).where(
                 usage.c.program_id == bindparam("program_id"),
                 usage.c.incentive_id == bindparam("incentive_id"),
             )
@@ -416,7 +444,12 @@ class Statements:
             .with_for_update()
         )
         self.claimed_orders = self._compile(
-            select(func.count()).where(
+            select(
+                func.count(),
+                select(func.count(reserved.c.transaction_id.distinct()))
+                .where(of_member, reserved.c.first_order == _constant(1))
+                .scalar_subquery(),
+            ).where(
                 transaction.c.member_number == bindparam("member_number"),
                 transaction.c.status == _constant(TransactionStatus.CLAIMED),
             )
@@ -620,6 +653,16 @@ class Statements:
             hold,
             ("transaction_id",),
         )
+        reserved = table_of(t.ReservationTable)
+        self.lock_reservations = self._among(
+            _select_record(Reservation, reserved)
+            .order_by(
+                reserved.c.transaction_id, reserved.c.incentive_id, reserved.c.point_cost
+            )
+            .with_for_update(of=reserved),
+            reserved,
+            ("transaction_id",),
+        )
         refusal, key = table_of(t.CodeRefusalTable), table_of(t.ApiKeyTable)
         self.refusals_of_programs = self._among(
             select(*(refusal.c[name] for name in REFUSAL_COLUMNS)), refusal, ("program_id",)
@@ -662,6 +705,11 @@ class Statements:
         rows = _rows(table, key)
         matches = (table.c[name] == rows.c[name] for name in key)
         return self._compile(statement.where(*matches))
+
+
+def _sum_of(amount: Any, matches: Any) -> Any:
+    """Give a sum of other rows, beside whatever is selected."""
+    return select(func.coalesce(func.sum(amount), _constant(0))).where(matches).scalar_subquery()
 
 
 def _within(table: Table) -> Any:

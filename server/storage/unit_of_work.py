@@ -37,6 +37,7 @@ from server.domain.records import (
     MemberEmail,
     Redemption,
     Remembered,
+    Reservation,
     Session,
     SessionStatus,
     Transaction,
@@ -69,7 +70,16 @@ _STATUS = {
 
 
 K = TypeVar(
-    "K", Code, Hold, IncentiveUsage, MemberEmail, Redemption, Remembered, Session, Transaction
+    "K",
+    Code,
+    Hold,
+    IncentiveUsage,
+    MemberEmail,
+    Redemption,
+    Remembered,
+    Reservation,
+    Session,
+    Transaction,
 )
 
 
@@ -135,6 +145,7 @@ class UnitOfWork:
         self._program_accounts: dict[tuple[str, int, int], Account] = {}
         self._debts: dict[int, Account | None] = {}
         self._holds: dict[str, list[Hold]] = {}
+        self._reservations: dict[str, list[Reservation]] = {}
         self._sealed_before: list[Remembered] = []
         self._absent: set[tuple[Any, ...]] = set()
         self._digests: dict[bytes, tuple[bytes, ...]] = {}
@@ -237,6 +248,15 @@ class UnitOfWork:
             self._holds[place] = holds
         return [hold for hold in holds if hold.status is HoldStatus.OPEN]
 
+    def reservations(self, transaction: Transaction) -> Sequence[Reservation]:
+        """See `Unit.reservations`."""
+        place = transaction.transaction_id
+        known = self._reservations.get(place)
+        if known is None:
+            known = self._query(Reservation, self._statements.reservations, (place,))
+            self._reservations[place] = known
+        return list(known)
+
     def remembered(self, scope: str, idempotency_key: str) -> Remembered | None:
         """See `Unit.remembered`."""
         return self._record(Remembered, self._statements.remembered, (scope, idempotency_key))
@@ -262,15 +282,22 @@ class UnitOfWork:
             self._debts[member.number] = None if row is None else _account(row)
         return self._debts[member.number]
 
-    def member_redemptions(self, member: Member, incentive_id: str) -> tuple[int, int | None]:
+    def member_redemptions(
+        self, member: Member, incentive_id: str, besides: str
+    ) -> tuple[int, int | None]:
         """See `Unit.member_redemptions`."""
-        self.flush()
-        row = self._connection.execute(
-            self._statements.member_redemptions.sql, (member.number, incentive_id)
-        ).fetchone()
-        return int(row[0]), row[1]
+        used, last_ms, reserved, reserved_ms = self._row(
+            self._statements.member_redemptions,
+            member_number=member.number,
+            incentive_id=incentive_id,
+            besides=besides,
+        )
+        times = [time_ms for time_ms in (last_ms, reserved_ms) if time_ms is not None]
+        return int(used) + int(reserved), max(times, default=None)
 
-    def total_redemptions(self, program_id: str, incentive_id: str, *, lock: bool) -> int:
+    def total_redemptions(
+        self, program_id: str, incentive_id: str, besides: str, key_id: str, *, lock: bool
+    ) -> tuple[int, int]:
         """See `Unit.total_redemptions`."""
         # Whoever counts holds the first shard; the sum is a statement of its own, so that it sees
         # what others committed while this one waited.
@@ -278,24 +305,31 @@ class UnitOfWork:
         if lock and self._record(IncentiveUsage, self._statements.usage, first) is None:
             self.add(IncentiveUsage(*first, 0))
             self.changes -= 1  # A count of nothing may stay behind when the call is refused.
+        used, reserved, by_key = self._row(
+            self._statements.total_redemptions,
+            program_id=program_id,
+            incentive_id=incentive_id,
+            besides=besides,
+            reserved_by=key_id,
+        )
+        return int(used) + int(reserved), int(by_key)
+
+    def _row(self, statement: Statement, **values: Any) -> Any:
+        """Ask for one row once all changes are written; each value is given by its name."""
         self.flush()
-        row = self._connection.execute(
-            self._statements.total_redemptions.sql, (program_id, incentive_id)
-        ).fetchone()
-        return int(row[0])
+        named = [values[name] for name in statement.names]
+        return self._connection.execute(statement.sql, named).fetchone()
 
     def redemptions_of(self, transaction: Transaction) -> Sequence[Redemption]:
         """See `Unit.redemptions_of`."""
         place = (transaction.transaction_id,)
         return self._query(Redemption, self._statements.redemptions_of, place)
 
-    def claimed_orders(self, member: Member) -> int:
+    def claimed_orders(self, member: Member, besides: str) -> int:
         """See `Unit.claimed_orders`."""
-        self.flush()
-        row = self._connection.execute(
-            self._statements.claimed_orders.sql, (member.number,)
-        ).fetchone()
-        return int(row[0])
+        statement = self._statements.claimed_orders
+        claimed, reserved = self._row(statement, member_number=member.number, besides=besides)
+        return int(claimed) + int(reserved)
 
     def transaction_by_receipt(self, program_id: str, digest: bytes) -> Transaction | None:
         """See `Unit.transaction_by_receipt`."""
@@ -449,8 +483,11 @@ class UnitOfWork:
         self._records[_place(record)] = record
         if isinstance(record, Transaction):
             self._holds[record.transaction_id] = []
+            self._reservations[record.transaction_id] = []
         elif isinstance(record, Hold):
             self._holds.setdefault(record.transaction_id, []).append(record)
+        elif isinstance(record, Reservation):
+            self._reservations.setdefault(record.transaction_id, []).append(record)
 
     def change(self, record: Record, **values: Any) -> None:
         """See `Unit.change`."""
@@ -580,6 +617,8 @@ class UnitOfWork:
             self._records[_place(record)] = record
             if isinstance(record, Hold):
                 self._holds.setdefault(record.transaction_id, []).append(record)
+            elif isinstance(record, Reservation):
+                self._reservations.setdefault(record.transaction_id, []).append(record)
 
     def know_absent(self, kind: type, keys: Iterable[tuple[Any, ...]]) -> None:
         """Take it that of these keys there is nothing but what was taken."""
@@ -588,6 +627,8 @@ class UnitOfWork:
                 self._debts.setdefault(key[0], None)
             elif kind is Hold:
                 self._holds.setdefault(key[0], [])
+            elif kind is Reservation:
+                self._reservations.setdefault(key[0], [])
             else:
                 self._absent.add((kind, *key))
 

@@ -88,7 +88,7 @@ def report(
         service_mode=service_mode,
         point_of_sale=PointOfSale("1", store_id, "Partner", None, None, None),
         basket=content,
-        basket_json="{}",
+        basket_json=basket_to_json(content),
         local_time=local_time,
         fingerprint=hashlib.sha256(meaning.encode()).digest(),
     )
