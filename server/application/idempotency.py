@@ -115,13 +115,15 @@ def run_once(
     render: Callable[[R], bytes],
     keyed: Keyed | None,
     caller: ApiKey | None = None,
+    again: Callable[[Unit, Any, int], None] | None = None,
 ) -> Answer | Refused:
     """
     Run a use case unless its idempotency key was answered before.
 
     A refused call leaves its key free, also one that is answered rather than raised.
     Whatever is answered, anew or again, is for keys of the stores that the call acted in: the
-    *caller* is the API key that makes it; an operator has none.
+    *caller* is the API key that makes it; an operator has none. What the call does even when it
+    comes *again* under a key that was answered is done besides.
 
     Raises:
         IdempotencyKeyReusedError: The key was used with another request.
@@ -130,6 +132,8 @@ def run_once(
     """
     earlier = _earlier_answer(unit, keyed, caller)
     if earlier is not None:
+        if again is not None:
+            again(unit, command, now_ms)
         return earlier
     try:
         outcome = use_case(unit, command, now_ms)

@@ -11,6 +11,7 @@ from server.application.order_review import (
     Order,
     Review,
     find_transaction,
+    guest_of,
     require_report,
     review_order,
 )
@@ -70,9 +71,9 @@ def update_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Updated] |
         LoyaltyError: What `review_order` raises.
     """
     transaction = find_transaction(unit, order.key, order.transaction_id)
-    repeated = _repeated(transaction, order)
-    if repeated is not None:
-        return repeated
+    again = _again(unit, transaction, order, now_ms)
+    if again is not None:
+        return again
     review = review_order(unit, order, transaction, now_ms)
     if review.failures:
         raise _refusal(review)
@@ -116,17 +117,38 @@ def update_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Updated] |
     return Done(updated, kept_with=transaction, stores=stores)
 
 
-def _repeated(transaction: Transaction, order: Order) -> Repeated | None:
-    """Answer a repeated report as the first time, and refuse one that comes too late."""
+def _again(
+    unit: Unit, transaction: Transaction, order: Order, now_ms: int
+) -> Done[Updated] | Repeated | None:
+    """
+    Return the answer of a report that came before; None for another report.
+
+    A claim is answered as the first time. An order that is still open stays so for longer, and its
+    guest's points may have changed since.
+    """
     require_report(order)
     if transaction.status not in {TransactionStatus.PENDING, TransactionStatus.CLAIMED}:
         raise TransactionNotClaimableError(order.transaction_id, transaction.status.name)
-    if transaction.answer is not None and transaction.fingerprint == order.fingerprint:
-        stores = frozenset({transaction.store_id, order.point_of_sale.store_id})
-        return Repeated(transaction.answer, stores)
+    same = transaction.answer is not None and transaction.fingerprint == order.fingerprint
+    stores = frozenset({transaction.store_id, order.point_of_sale.store_id})
     if transaction.status is TransactionStatus.CLAIMED:
+        if same:
+            return Repeated(transaction.answer or b"", stores)
         raise TransactionNotClaimableError(order.transaction_id, transaction.status.name)
-    return None
+    if not same:
+        return None
+    order.key.require_stores(stores)
+    member = guest_of(unit, transaction)
+    keep_open(unit, unit.catalog.programs[transaction.program_id], transaction, now_ms)
+    updated = Updated(
+        loyalty_id=member.loyalty_id,
+        transaction_id=transaction.transaction_id,
+        available_points=member.available.balance,
+        earned_points=0,
+        redeemed_points=sum(hold.points for hold in unit.open_holds(transaction)),
+        presentation=None,
+    )
+    return Done(updated, kept_with=transaction, stores=stores)
 
 
 def _refusal(review: Review) -> PointsInsufficientError | RulesFailedError:
@@ -134,6 +156,23 @@ def _refusal(review: Review) -> PointsInsufficientError | RulesFailedError:
     if all(failure.rule_id == POINT_BALANCE for failure in review.failures):
         return PointsInsufficientError(review.spendable_points, review.point_cost)
     return RulesFailedError(review.failures)
+
+
+def report_again(unit: Unit, order: Order, now_ms: int) -> None:
+    """Keep an order open whose report came again under its idempotency key."""
+    transaction = unit.transaction(order.transaction_id)
+    if transaction is None or order.claiming:
+        return
+    if transaction.status is TransactionStatus.PENDING:
+        keep_open(unit, unit.catalog.programs[transaction.program_id], transaction, now_ms)
+
+
+def keep_open(unit: Unit, program: Program, transaction: Transaction, now_ms: int) -> None:
+    """Give an open order, with its holds, as much time as a report of now gives it."""
+    expires_ms = program.open_until_ms(transaction.created_ms, now_ms)
+    unit.change(transaction, expires_ms=expires_ms)
+    for hold in unit.open_holds(transaction):
+        unit.change(hold, expires_ms=expires_ms)
 
 
 def hold_rewards(unit: Unit, review: Review, now_ms: int) -> None:

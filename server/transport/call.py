@@ -112,25 +112,27 @@ class Call:
         render: Callable[[R], Message],
         *,
         paid: bool = False,
+        again: Callable[[Unit, Any, int], None] | None = None,
     ) -> bytes:
         """
         Run a use case exactly once for its idempotency key and give its rendered answer.
 
-        One whose guest has *paid* is flagged beyond a limit, where others are refused.
+        One whose guest has *paid* is flagged beyond a limit, where others are refused. What it does
+        even when it comes *again* is done besides.
 
         Raises:
             LoyaltyError: The use case refuses, or the key is malformed or was reused.
         """
-        return await self._run(use_case, command, render, self._keyed(), paid=paid)
+        return await self._run(use_case, command, render, self._keyed(), paid=paid, again=again)
 
     async def decide(
         self,
-        use_case: Callable[[Unit, Any, int], Done[R]],
+        use_case: Callable[[Unit, Any, int], Done[R] | Refused],
         command: Command,
         render: Callable[[R], Message],
     ) -> bytes:
         """
-        Run a use case that changes nothing: an idempotency key has nothing to protect there.
+        Run a use case that changes nothing of value: an idempotency key has nothing to protect there.
 
         Raises:
             LoyaltyError: The use case refuses.
@@ -165,6 +167,7 @@ class Call:
         keyed: Keyed | None,
         *,
         paid: bool = False,
+        again: Callable[[Unit, Any, int], None] | None = None,
     ) -> bytes:
         load = Load(self.key, paid)
         work = partial(
@@ -174,6 +177,7 @@ class Call:
             render=lambda result: render(result).SerializeToString(),
             keyed=keyed,
             caller=self.key,
+            again=again,
         )
         reads = load.reads(command.reads(), now_ms())
         if keyed is not None:

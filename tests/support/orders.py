@@ -117,6 +117,7 @@ class Till:
         command: Any,
         *,
         idempotency_key: str | None = None,
+        again: Callable[[Unit, Any, int], None] | None = None,
     ) -> Told:
         """Run a use case at the till's time; a key's fingerprint is that of the whole command."""
         keyed = None
@@ -126,7 +127,7 @@ class Till:
         now_ms = self.now_ms
         answer = await self.store.write(
             lambda unit, _: run_once(
-                unit, now_ms, use_case, command, self._render, keyed, command.key
+                unit, now_ms, use_case, command, self._render, keyed, command.key, again
             ),
             timeout_s=30,
         )

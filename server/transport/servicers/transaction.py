@@ -28,7 +28,7 @@ from server.application.record_unclaimed import (
     RecordUnclaimed,
     record_unclaimed,
 )
-from server.application.update_transaction import Updated, update_transaction
+from server.application.update_transaction import Updated, report_again, update_transaction
 from server.application.validate_transaction import Validated, validate_transaction
 from server.application.void_transaction import Voided, VoidTransaction, void_transaction
 from server.domain.errors import FieldViolation, RequestInvalidError
@@ -66,7 +66,9 @@ class TransactionServicer:
     async def Update(self, request: pb.UpdateRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
         order = _order(request, call)
-        return await call.write(update_transaction, order, _render_updated, paid=order.claiming)
+        return await call.write(
+            update_transaction, order, _render_updated, paid=order.claiming, again=report_again
+        )
 
     async def Void(self, request: pb.VoidRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""

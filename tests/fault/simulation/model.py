@@ -111,6 +111,8 @@ class Order:
         plain: Minor units that an order without a guest earns on without its soups.
         soups: Soups of an order without a guest that held when it was recorded.
         soup_price: Minor units that all of them cost.
+        accepted: How many of an incentive it was accepted with at which price while it is open, and
+            by whose key.
     """
 
     guest: Guest | None
@@ -125,6 +127,7 @@ class Order:
     earned: int = 0
     burned: int = 0
     uses: Counter[str] = field(default_factory=Counter)
+    accepted: dict[tuple[str, int], tuple[int, str]] = field(default_factory=dict)
     reported: bytes | None = None
     answer: bytes | None = None
 
@@ -132,6 +135,23 @@ class Order:
     def held(self) -> int:
         """Points that it holds."""
         return sum(self.holds.values())
+
+    def reserved(self, name: str, by: str = "") -> int:
+        """Count how many of an incentive it was accepted with, by one key or by any."""
+        return sum(
+            number
+            for (one, _), (number, key) in self.accepted.items()
+            if one == name and by in {"", key}
+        )
+
+    def prices(self, name: str, number: int, today: int) -> Counter[int]:
+        """Tell how many of so many cost what: accepted ones as then, the cheapest first."""
+        found: Counter[int] = Counter()
+        for (one, price), (most, _) in sorted(self.accepted.items()):
+            if one == name:
+                found[price] += min(most, number - found.total())
+        found[today] += number - found.total()
+        return +found
 
 
 @dataclass
@@ -158,6 +178,7 @@ class Asked:
         body: The request as it is sent; empty where nothing is sent.
         scope: Whose idempotency keys these are.
         key: Idempotency key; empty without one.
+        by: API key that it came with; empty where it came with none.
     """
 
     kind: str
@@ -165,6 +186,7 @@ class Asked:
     body: bytes = b""
     scope: str = ""
     key: str = ""
+    by: str = ""
 
 
 Verdict = str | bytes | bool | Callable[[Any], None]
@@ -209,6 +231,8 @@ class Model:
             verdict = self._verdict(asked, now_ms)
         else:
             verdict = kept[1] if kept[0] == meaning else "IDEMPOTENCY_KEY_REUSED"
+            if kept[0] == meaning:
+                self._again(asked, now_ms)
         if self._waits(asked, reason):
             return
         self.flags = Counter()
@@ -216,6 +240,13 @@ class Model:
         agree(flags == self.flags, f"flagged {dict(flags)}, though {dict(self.flags)}")
         if asked.key and kept is None and not reason:
             self.kept[place] = (meaning, told)
+
+    def _again(self, asked: Asked, now_ms: int) -> None:
+        """Keep an open order open whose report comes again under its key."""
+        order = self.orders.get(asked.values.get("transaction_id", ""))
+        report = asked.kind == "update" and asked.values["status"] == PENDING
+        if report and order is not None and order.status == PENDING:
+            order.expires_ms = self.scheme.open_until_ms(order.opened_ms, now_ms)
 
     def _waits(self, asked: Asked, reason: str) -> bool:
         """
@@ -298,14 +329,15 @@ class Model:
     def _identify(
         self, *, now_ms: int, asked: Asked, identifier: str, store_id: int, order: str
     ) -> Verdict:
-        del asked
         if identifier.isdigit():
-            return self._identify_by_code(now_ms, identifier, (store_id, order))
+            return self._identify_by_code(now_ms, identifier, (store_id, order), asked.by)
         if identifier not in self.guests:
             return "MEMBER_NOT_FOUND"
         return lambda body: self._opened(body, self.guests[identifier], {}, now_ms, None)
 
-    def _identify_by_code(self, now_ms: int, digits: str, order: tuple[int, str]) -> Verdict:
+    def _identify_by_code(
+        self, now_ms: int, digits: str, order: tuple[int, str], by: str
+    ) -> Verdict:
         code = self.codes.get(digits)
         if code is not None and code.status == CLAIMED:
             return self._claimed_before(code, order)
@@ -314,20 +346,21 @@ class Model:
         if any(self._gone(name) for name in code.selection):
             return "REWARD_NOT_FOUND"
         guest = self.guests[code.loyalty_id]
-        holds = self._usable(guest, code.selection)
+        holds = self._usable(guest, code.selection, by)
 
         def done(body: bytes) -> None:
             code.status, code.claimed_by, code.answer = CLAIMED, order, body
             code.order = self._opened(body, guest, holds, now_ms, code)
+            code.order.accepted = {(name, cost): (1, by) for name, cost in holds.items()}
 
         return done
 
-    def _usable(self, guest: Guest, selection: tuple[str, ...]) -> dict[str, int]:
+    def _usable(self, guest: Guest, selection: tuple[str, ...], by: str) -> dict[str, int]:
         """Tell what each of a selection costs that can be had now."""
         usable: dict[str, int] = {}
         for name in selection:
             left = guest.available - sum(usable.values())
-            if not self._broken(guest, Counter([name]), left):
+            if not self._broken(guest, Counter([name]), left, None, by):
                 usable[name] = self._cost(name)
         return usable
 
@@ -354,27 +387,56 @@ class Model:
         self.orders[answer.transaction_id] = order
         return order
 
-    def _broken(self, guest: Guest, uses: Counter[str], spendable: int) -> str:
-        """Judge rewards; a lack of points alone has a name of its own."""
-        cost = sum(self._cost(name) * number for name, number in uses.items())
-        cookies = uses[self.scheme.cookie]
-        mine, everybody = self._used(self.scheme.cookie, guest)
-        too_many = cookies > 0 and (
-            cookies > COOKIES_PER_ORDER
-            or mine + cookies > COOKIES_PER_MEMBER
-            or everybody + cookies > COOKIES_IN_ALL
+    def _broken(
+        self, guest: Guest, uses: Counter[str], spendable: int, order: Order | None, by: str
+    ) -> str:
+        """
+        Judge rewards; a lack of points alone has a name of its own.
+
+        What the open *order* was accepted with is fine. *by* is the key that reserves the uses.
+        """
+        cost = sum(self._cost_in(order, name, number) for name, number in uses.items())
+        cookie, soup = self.scheme.cookie, self.scheme.soup
+        accepted = {name for name in uses if order and order.reserved(name) >= uses[name]}
+        caps = (
+            (cookie, COOKIES_PER_MEMBER, COOKIES_IN_ALL),
+            (soup, SOUPS_PER_MEMBER, SOUPS_IN_ALL),
         )
-        if too_many or self._too_many_soups(guest, uses[self.scheme.soup]):
-            return "RULES_FAILED"
+        for name, each, total in caps:
+            if not uses[name] or name in accepted:
+                continue
+            mine, everybody = self._used(name, guest, order)
+            ours = self._reserved_by(name, by, order)
+            if (
+                (name == cookie and uses[name] > COOKIES_PER_ORDER)
+                or mine + uses[name] > each
+                or everybody + uses[name] > total
+                or (by and ours + uses[name] > (total - everybody + ours + 1) // 2)
+            ):
+                return "RULES_FAILED"
         return "POINTS_INSUFFICIENT" if cost > spendable else ""
 
     def _cost(self, name: str) -> int:
         return 0 if name == self.scheme.soup else self.scheme.costs[name]
 
-    def _used(self, name: str, guest: Guest | None) -> tuple[int, int]:
-        """Count an incentive's uses by a guest, and by everybody."""
-        mine = sum(order.uses[name] for order in self.orders.values() if order.guest is guest)
-        return mine, sum(order.uses[name] for order in self.orders.values())
+    def _cost_in(self, order: Order | None, name: str, number: int) -> int:
+        if order is None:
+            return self._cost(name) * number
+        prices = order.prices(name, number, self._cost(name))
+        return sum(price * count for price, count in prices.items())
+
+    def _used(
+        self, name: str, guest: Guest | None, besides: Order | None = None
+    ) -> tuple[int, int]:
+        """Count an incentive's uses by a guest, and by everybody, with what is reserved."""
+        others = [order for order in self.orders.values() if order is not besides]
+        counts = [(order, order.uses[name] + order.reserved(name)) for order in others]
+        mine = sum(number for order, number in counts if order.guest is guest)
+        return mine, sum(number for _, number in counts)
+
+    def _reserved_by(self, name: str, by: str, besides: Order | None) -> int:
+        others = (order for order in self.orders.values() if order is not besides)
+        return sum(order.reserved(name, by) for order in others) if by else 0
 
     def _too_many_soups(self, guest: Guest | None, soups: int) -> bool:
         mine, everybody = self._used(self.scheme.soup, guest)
@@ -384,13 +446,14 @@ class Model:
 
     # --- Orders ---------------------------------------------------------------------------------
 
-    def _reviewed(self, order: Order, uses: Counter[str]) -> str:
+    def _reviewed(self, order: Order, uses: Counter[str], by: str = "") -> str:
         for name in uses:
-            if self._gone(name) and name not in order.holds:
+            if self._gone(name) and order.reserved(name) < uses[name]:
                 return "OFFER_NOT_FOUND" if name == self.scheme.soup else "REWARD_NOT_FOUND"
         guest = order.guest
         agree(guest is not None, "an order without a guest is judged")
-        return self._broken(guest, uses, guest.available + order.held)  # type: ignore[union-attr,arg-type]
+        assert guest is not None
+        return self._broken(guest, uses, guest.available + order.held, order, by)
 
     def _validate(
         self,
@@ -402,13 +465,15 @@ class Model:
         uses: Counter[str],
         price: int,
     ) -> Verdict:
-        del now_ms, asked, status, price
+        del asked, status, price
         order = self.orders.get(transaction_id)
         if order is None:
             return "TRANSACTION_NOT_FOUND"
         if order.status != PENDING:
             return "TRANSACTION_NOT_CLAIMABLE"
         broken = self._reviewed(order, uses)
+        if not broken.endswith("NOT_FOUND"):
+            order.expires_ms = self.scheme.open_until_ms(order.opened_ms, now_ms)
         if broken:
             return "RULES_FAILED" if broken == "POINTS_INSUFFICIENT" else broken
         return lambda body: agree(
@@ -431,13 +496,26 @@ class Model:
         if order.status not in {PENDING, CLAIMED}:
             return "TRANSACTION_NOT_CLAIMABLE"
         if order.reported == asked.body and order.answer is not None:
-            return order.answer
+            if order.status == CLAIMED:
+                return order.answer
+            return lambda body: self._repeat(order, now_ms, body)
         if order.status == CLAIMED:
             return "TRANSACTION_NOT_CLAIMABLE"
-        broken = self._reviewed(order, uses)
+        broken = self._reviewed(order, uses, asked.by if status == PENDING else "")
         if broken:
             return broken
-        return lambda body: self._report(order, asked.body, status, uses, price, now_ms, body)
+        by = asked.by
+        return lambda body: self._report(order, asked.body, status, uses, price, now_ms, body, by)
+
+    def _repeat(self, order: Order, now_ms: int, body: bytes) -> None:
+        """Tell a till that reports the same once more what the guest has by now."""
+        assert order.guest is not None
+        order.expires_ms = self.scheme.open_until_ms(order.opened_ms, now_ms)
+        answer = pb.UpdateResponse.FromString(body)
+        seen = (answer.points, answer.points_earned, answer.points_redeemed)
+        due = (order.guest.available, 0, order.held)
+        agree(seen == due, f"told {seen} of an open order that makes {due}")
+        order.answer = body
 
     def _report(
         self,
@@ -448,11 +526,17 @@ class Model:
         price: int,
         now_ms: int,
         body: bytes,
+        by: str,
     ) -> None:
         guest = order.guest
         agree(guest is not None, "nobody's order is reported")
         assert guest is not None
-        wanted = {name: self._cost(name) * number for name, number in uses.items()}
+        wanted = {name: self._cost_in(order, name, number) for name, number in uses.items()}
+        order.accepted = {
+            (name, price): (count, order.accepted.get((name, price), (0, by))[1])
+            for name, number in uses.items()
+            for price, count in order.prices(name, number, self._cost(name)).items()
+        }
         cost = sum(wanted.values())
         guest.available += order.held - cost
         guest.held += cost - order.held
@@ -462,6 +546,7 @@ class Model:
         else:
             guest.held -= cost
             order.holds, order.burned, order.uses = {}, cost, Counter(uses)
+            order.accepted = {}
             order.earned = guest.earn(self._points(price))
             order.status, order.paid_ms = CLAIMED, now_ms
         answer = pb.UpdateResponse.FromString(body)
@@ -514,7 +599,7 @@ class Model:
 
     def _end(self, order: Order) -> None:
         order.status, order.reported, order.answer = VOID, None, None
-        order.holds, order.uses = {}, Counter()
+        order.holds, order.uses, order.accepted = {}, Counter(), {}
 
     def _unclaimed(
         self, *, now_ms: int, asked: Asked, price: int, soups: int, soup_price: int, rewards: int

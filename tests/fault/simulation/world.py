@@ -493,6 +493,7 @@ class World:
         metadata = {"x-api-key": secret} | ({"idempotency-key": asked.key} if asked.key else {})
         key, store = self.keys[secret], server.store
         known = key.known_at(store.catalog.revision)
+        asked = replace(asked, by=key.key_id)
         self.tell(f"{asked.kind} {asked.key} arrives at server {server.number}")
         if fails:
             self.note(fails)
