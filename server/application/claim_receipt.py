@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from server.application.basket_records import basket_from_json
 from server.application.idempotency import Done
 from server.application.limits import count_points, require_points
+from server.application.meaning import Read
 from server.application.reads import Reads
 from server.application.unclaimed_offers import JudgedOffers, judge_claimed, offer_flags
 from server.application.unit import Unit
@@ -38,6 +40,11 @@ class ClaimReceipt:
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
         return Reads(members=((self.key.program_id, self.loyalty_id.lower()),))
+
+    def meaning(self, read: Read) -> tuple[Any, ...]:
+        """See `Meant`."""
+        del read
+        return self.loyalty_id.lower(), plain_receipt_code(self.receipt_code)
 
 
 @dataclass(frozen=True, slots=True)

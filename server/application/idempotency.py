@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from server.application.unit import Refused, Unit
@@ -62,13 +62,21 @@ class Keyed:
     Attributes:
         scope: Whose key it is: a program's partner, or an operator.
         method: The RPC, as `Service/Method`, or the command of an operator.
-        fingerprint: Hash of the request's meaning.
+        fingerprint: Hash of the request's meaning, to be kept.
+        repeats_kept: Tells whether a fingerprint that was kept, by any version, is of this request.
     """
 
     scope: str
     key: str
     method: str
     fingerprint: bytes
+    repeats_kept: Callable[[bytes], bool] = field(
+        default=lambda _kept: False, repr=False, compare=False
+    )
+
+    def repeats(self, kept: bytes) -> bool:
+        """Tell whether this request means what one did whose fingerprint was kept."""
+        return kept == self.fingerprint or self.repeats_kept(kept)
 
 
 def plain_key(text: str) -> str:
@@ -177,7 +185,7 @@ def _earlier_answer(unit: Unit, keyed: Keyed | None, caller: ApiKey | None) -> A
     remembered = unit.remembered(keyed.scope, keyed.key)
     if remembered is None:
         return None
-    if remembered.fingerprint != keyed.fingerprint:
+    if not keyed.repeats(remembered.fingerprint):
         raise IdempotencyKeyReusedError(keyed.key)
     if caller is not None:
         require_kept_stores(remembered, caller)

@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from server.application.idempotency import Done, Repeated
+from server.application.meaning import Read
 from server.application.order_review import judge, require_store
 from server.application.reads import Reads
 from server.application.reservations import reserve
@@ -71,6 +73,13 @@ class IdentifyMember:
         if not self.identifier.isdigit():
             return Reads(members=(place,))
         return Reads(codes=(place,), shown=((*place, self.key.key_id),))
+
+    def meaning(self, read: Read) -> tuple[Any, ...]:
+        """See `Meant`."""
+        del read
+        pos = self.point_of_sale
+        vendors = pos.pos_type, pos.supporting_pos
+        return self.identifier.lower(), pos.store_id, pos.transaction_id, *vendors
 
 
 @dataclass(frozen=True, slots=True)

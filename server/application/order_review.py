@@ -7,12 +7,14 @@ changes in between.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from server.application.basket_records import basket_from_json
+from server.application.meaning import Read, fingerprint, is_repeat, meaning_of, read_by
 from server.application.reads import Reads
 from server.application.reservations import (
     accepted_here,
@@ -45,6 +47,9 @@ from server.domain.rules import (
     needs_history,
 )
 
+REPORT = "TransactionService/Update"
+"""The RPC that reports orders."""
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -57,7 +62,7 @@ class Order:
         status: What the till makes of it.
         basket_json: The basket, to be kept.
         local_time: Date and time at the till; absent when not sent.
-        fingerprint: Hash of the report's meaning.
+        first_fingerprint: Gives the hash of the report's meaning as the first version kept it.
     """
 
     key: ApiKey
@@ -71,11 +76,25 @@ class Order:
     basket: Basket
     basket_json: str
     local_time: datetime | None
-    fingerprint: bytes
+    first_fingerprint: Callable[[], bytes] = field(default=bytes, repr=False, compare=False)
 
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
         return Reads(transactions=(self.transaction_id,))
+
+    def meaning(self, read: Read) -> tuple[Any, ...]:
+        """See `Meant`."""
+        basket = meaning_of(self.basket, read, claiming=self.claiming)
+        store_id = self.point_of_sale.store_id
+        return self.transaction_id, self.status.name, self.service_mode, store_id, *basket
+
+    def fingerprint(self, program: Program) -> bytes:
+        """Hash what the report means, to be kept."""
+        return fingerprint(REPORT, self, read_by(program))
+
+    def repeats(self, kept: bytes) -> bool:
+        """Tell whether the report means what one did whose fingerprint was kept."""
+        return bool(kept) and is_repeat(kept, REPORT, self, self.first_fingerprint)
 
     @property
     def claiming(self) -> bool:
@@ -221,9 +240,7 @@ def review_order(
         if use.incentive.retired and use.accepted < use.quantity:
             raise incentive_not_found(use.incentive.kind, use.incentive.incentive_id)
     here = frozenset(
-        use.incentive.incentive_id
-        for use in uses
-        if accepted_here(use, reserved, store.store_id)
+        use.incentive.incentive_id for use in uses if accepted_here(use, reserved, store.store_id)
     )
     if not store.loyalty_enabled and any(
         use.incentive.kind == "reward" and use.incentive.incentive_id not in here for use in uses

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from server.application.idempotency import Done
 from server.application.limits import flag_order
+from server.application.meaning import Read, meaning_of
 from server.application.order_review import require_store
 from server.application.reads import NOTHING, Reads
 from server.application.unclaimed_offers import JudgedOffers, judge_recorded, offer_flags
@@ -52,6 +54,12 @@ class RecordUnclaimed:
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
         return NOTHING
+
+    def meaning(self, read: Read) -> tuple[Any, ...]:
+        """See `Meant`."""
+        pos = self.point_of_sale
+        basket = meaning_of(self.basket, read, claiming=True)
+        return pos.store_id, pos.transaction_id, self.service_mode, *basket
 
 
 @dataclass(frozen=True, slots=True)

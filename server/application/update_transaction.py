@@ -13,6 +13,8 @@ from server.application.order_review import (
     find_transaction,
     guest_of,
     require_report,
+    require_same_guest,
+    require_same_transaction,
     review_order,
 )
 from server.application.reservations import give_back, reserve
@@ -85,7 +87,7 @@ def update_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Updated] |
         channel=order.channel,
         service_mode=order.service_mode,
         basket=order.basket_json,
-        fingerprint=order.fingerprint,
+        fingerprint=order.fingerprint(review.program),
     )
     hold_rewards(unit, review, now_ms)
     if not order.claiming:
@@ -129,7 +131,7 @@ def _again(
     require_report(order)
     if transaction.status not in {TransactionStatus.PENDING, TransactionStatus.CLAIMED}:
         raise TransactionNotClaimableError(order.transaction_id, transaction.status.name)
-    same = transaction.answer is not None and transaction.fingerprint == order.fingerprint
+    same = transaction.answer is not None and order.repeats(transaction.fingerprint or b"")
     stores = frozenset({transaction.store_id, order.point_of_sale.store_id})
     if transaction.status is TransactionStatus.CLAIMED:
         if same:
@@ -137,8 +139,10 @@ def _again(
         raise TransactionNotClaimableError(order.transaction_id, transaction.status.name)
     if not same:
         return None
+    require_same_transaction(order.transaction_id, order.repeated_id)
     order.key.require_stores(stores)
     member = guest_of(unit, transaction)
+    require_same_guest(unit, member, order.loyalty_id)
     keep_open(unit, unit.catalog.programs[transaction.program_id], transaction, now_ms)
     updated = Updated(
         loyalty_id=member.loyalty_id,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from server.application.idempotency import Done, Repeated
+from server.application.meaning import Read
 from server.application.order_review import (
     find_transaction,
     require_same_guest,
@@ -37,6 +39,11 @@ class VoidTransaction:
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
         return Reads(transactions=(self.transaction_id,))
+
+    def meaning(self, read: Read) -> tuple[Any, ...]:
+        """See `Meant`."""
+        del read
+        return (self.transaction_id,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ SHORT_LIVED = {
     "code.partner",
     "code_pepper",
     "limit_tally",
+    "reservation",
     "server",
 }
 """

@@ -15,7 +15,16 @@ from typing import Any
 from server.application.reads import Reads
 from server.domain.ledger import Account
 from server.domain.limits import member_scope
-from server.domain.records import Code, CodeStatus, Hold, Member, Remembered, Reservation, Session, Transaction
+from server.domain.records import (
+    Code,
+    CodeStatus,
+    Hold,
+    Member,
+    Remembered,
+    Reservation,
+    Session,
+    Transaction,
+)
 from server.storage.statements import Statement, Statements
 from server.storage.unit_of_work import UnitOfWork
 

@@ -427,7 +427,8 @@ class Statements:
                 func.coalesce(func.sum(usage.c.quantity), _constant(0)),
                 _sum_of(reserved.c.quantity, of_all),
                 _sum_of(
-                    reserved.c.quantity, of_all & (reserved.c.reserved_by == bindparam("reserved_by"))
+                    reserved.c.quantity,
+                    of_all & (reserved.c.reserved_by == bindparam("reserved_by")),
                 ),
             ).where(
                 usage.c.program_id == bindparam("program_id"),
@@ -656,9 +657,7 @@ class Statements:
         reserved = table_of(t.ReservationTable)
         self.lock_reservations = self._among(
             _select_record(Reservation, reserved)
-            .order_by(
-                reserved.c.transaction_id, reserved.c.incentive_id, reserved.c.point_cost
-            )
+            .order_by(reserved.c.transaction_id, reserved.c.incentive_id, reserved.c.point_cost)
             .with_for_update(of=reserved),
             reserved,
             ("transaction_id",),

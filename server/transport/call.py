@@ -24,6 +24,7 @@ from server.application.idempotency import (
     run_once,
 )
 from server.application.limits import Load, count_load, within_limits
+from server.application.meaning import Meant, fingerprint, is_repeat, read_by
 from server.application.reading import Reader
 from server.application.reads import Reads
 from server.application.under_way import UnderWay
@@ -49,6 +50,10 @@ class Command(Protocol):
 
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
+
+
+class Writing(Command, Meant, Protocol):
+    """What every command of a use case that writes can tell."""
 
 
 class Storage(Protocol):
@@ -108,7 +113,7 @@ class Call:
     async def write(
         self,
         use_case: Callable[[Unit, Any, int], Done[R] | Repeated | Refused],
-        command: Command,
+        command: Writing,
         render: Callable[[R], Message],
         *,
         paid: bool = False,
@@ -123,7 +128,9 @@ class Call:
         Raises:
             LoyaltyError: The use case refuses, or the key is malformed or was reused.
         """
-        return await self._run(use_case, command, render, self._keyed(), paid=paid, again=again)
+        return await self._run(
+            use_case, command, render, self._keyed(command), paid=paid, again=again
+        )
 
     async def decide(
         self,
@@ -132,7 +139,7 @@ class Call:
         render: Callable[[R], Message],
     ) -> bytes:
         """
-        Run a use case that changes nothing of value: an idempotency key has nothing to protect there.
+        Run a use case that changes nothing an idempotency key would have to protect.
 
         Raises:
             LoyaltyError: The use case refuses.
@@ -247,7 +254,7 @@ class Call:
         except ValueError:
             raise _header_invalid("x-user-datetime", "must be an ISO 8601 date and time") from None
 
-    def _keyed(self) -> Keyed | None:
+    def _keyed(self, command: Meant) -> Keyed | None:
         text = self.metadata.get("idempotency-key")
         if text is None:
             return None
@@ -256,9 +263,20 @@ class Call:
             raise _header_invalid(
                 "idempotency-key", "must be 1 to 255 printable ASCII characters, not all blank"
             )
+        return Keyed(
+            scope=idempotency_scope(self.key),
+            key=key,
+            method=self.method,
+            fingerprint=fingerprint(self.method, command, read_by(self.program)),
+            repeats_kept=partial(
+                is_repeat, method=self.method, command=command, first=self._first_fingerprint
+            ),
+        )
+
+    def _first_fingerprint(self) -> bytes:
+        """Hash the request as the first version of `application.meaning` did."""
         meaning = self.method.encode() + self.request.SerializeToString(deterministic=True)
-        scope = idempotency_scope(self.key)
-        return Keyed(scope, key, self.method, hashlib.sha256(meaning).digest())
+        return hashlib.sha256(meaning).digest()
 
 
 def require_key_once(sent_twice: Collection[str]) -> None:

@@ -77,7 +77,6 @@ def report(
     local_time: datetime | None = None,
 ) -> Order:
     """Report an order at a store."""
-    meaning = repr((status, content, store_id, service_mode))
     return Order(
         key=key,
         transaction_id=transaction_id,
@@ -90,7 +89,6 @@ def report(
         basket=content,
         basket_json=basket_to_json(content),
         local_time=local_time,
-        fingerprint=hashlib.sha256(meaning.encode()).digest(),
     )
 
 

@@ -151,12 +151,12 @@ def _order(request: pb.ValidateRequest | pb.UpdateRequest, call: Call) -> Order:
         basket=basket,
         basket_json=basket_to_json(basket),
         local_time=call.local_time(),
-        fingerprint=_fingerprint(request),
+        first_fingerprint=partial(_first_fingerprint, request),
     )
 
 
-def _fingerprint(request: pb.ValidateRequest | pb.UpdateRequest) -> bytes:
-    """Hash what a report means: not when it was sent, nor the token of a card."""
+def _first_fingerprint(request: pb.ValidateRequest | pb.UpdateRequest) -> bytes:
+    """Hash a report as the first version of `application.meaning` did."""
     meaning = type(request).FromString(request.SerializeToString())
     meaning.ClearField("created")
     for payment in meaning.transaction_details.payments:

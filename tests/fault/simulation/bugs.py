@@ -72,15 +72,14 @@ BUGS = (
     Bug(
         "a repeated report of a claimed order is taken up again",
         f"{APPLICATION}.update_transaction",
-        "same = transaction.answer is not None and transaction.fingerprint == order.fingerprint",
+        'same = transaction.answer is not None and order.repeats(transaction.fingerprint or b"")',
         "same = False",
     ),
     Bug(
         "a claimed order can be claimed again with another basket",
         f"{APPLICATION}.update_transaction",
-        "        raise TransactionNotClaimableError(order.transaction_id, transaction.status.name)\n"
-        "    if not same:",
-        "        pass\n    if not same:",
+        'return Repeated(transaction.answer or b"", stores)\n        raise ',
+        'return Repeated(transaction.answer or b"", stores)\n        ',
     ),
     Bug(
         "a repeated report does not keep its order open",
@@ -312,7 +311,7 @@ BUGS = (
     Bug(
         "a key is taken for any request",
         f"{APPLICATION}.idempotency",
-        "if remembered.fingerprint != keyed.fingerprint:",
+        "if not keyed.repeats(remembered.fingerprint):",
         "if False:",
         soon=True,
     ),

@@ -351,7 +351,7 @@ class Model:
         def done(body: bytes) -> None:
             code.status, code.claimed_by, code.answer = CLAIMED, order, body
             code.order = self._opened(body, guest, holds, now_ms, code)
-            code.order.accepted = {(name, cost): (1, by) for name, cost in holds.items()}
+            code.order.accepted = dict.fromkeys(holds.items(), (1, by))
 
         return done
 
@@ -493,14 +493,12 @@ class Model:
         order = self.orders.get(transaction_id)
         if order is None:
             return "TRANSACTION_NOT_FOUND"
-        if order.status not in {PENDING, CLAIMED}:
-            return "TRANSACTION_NOT_CLAIMABLE"
-        if order.reported == asked.body and order.answer is not None:
-            if order.status == CLAIMED:
-                return order.answer
+        again = order.reported == asked.body and order.answer is not None
+        if again and order.status == PENDING:
             return lambda body: self._repeat(order, now_ms, body)
-        if order.status == CLAIMED:
-            return "TRANSACTION_NOT_CLAIMABLE"
+        if order.status != PENDING:
+            again = again and order.status == CLAIMED
+            return order.answer or b"" if again else "TRANSACTION_NOT_CLAIMABLE"
         broken = self._reviewed(order, uses, asked.by if status == PENDING else "")
         if broken:
             return broken
