@@ -49,7 +49,7 @@ class Done(Generic[R]):
     """
 
     result: R
-    kept_with: Code | Transaction | None = None
+    kept_with: Code | Transaction | Remembered | None = None
     flags: tuple[Flag, ...] = ()
     stores: frozenset[int] = frozenset()
 

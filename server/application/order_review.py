@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from server.application.basket_records import basket_from_json
 from server.application.meaning import Read, fingerprint, is_repeat, meaning_of, read_by
 from server.application.reads import Reads
+from server.application.repeated_orders import order_digest
 from server.application.reservations import (
     accepted_here,
     as_accepted,
@@ -80,7 +81,13 @@ class Order:
 
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
-        return Reads(transactions=(self.transaction_id,))
+        orders = ((self.key.program_id, self.digest),) if self.claiming else ()
+        return Reads(transactions=(self.transaction_id,), orders=orders)
+
+    @property
+    def digest(self) -> bytes:
+        """Hash of what the order is known by."""
+        return order_digest(self.point_of_sale, self.basket)
 
     def meaning(self, read: Read) -> tuple[Any, ...]:
         """See `Meant`."""
@@ -366,6 +373,11 @@ def _history(
             program.program_id, incentive_id, besides, key_id, lock=counts
         )
     return History(by_member, by_all, last_ms, by_key if reserving else None)
+
+
+def business_day(local_time: datetime | None, store: Store, now_ms: int) -> str:
+    """Give the day of an order in the store's place, as YYYY-MM-DD."""
+    return _wall_clock(local_time, ZoneInfo(store.time_zone), now_ms).date().isoformat()
 
 
 def _wall_clock(local_time: datetime | None, zone: ZoneInfo, now_ms: int) -> datetime:

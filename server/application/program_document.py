@@ -137,6 +137,12 @@ class IdentifyEntry(Entry):
     refuse_unusable: Switch = False
 
 
+class OrdersEntry(Entry):
+    """What becomes of orders that are not as they should be."""
+
+    repeated: Annotated[FlagOrRefuse, one_of(*get_args(FlagOrRefuse))] = "flag"
+
+
 class StoreEntry(Entry):
     """A place that sells."""
 
@@ -243,6 +249,7 @@ class ProgramDocument(Entry):
     void_spent: Annotated[SpentPoints, one_of(*get_args(SpentPoints))] = "refuse"
     multiple_incentives: Switch = True
     identify: IdentifyEntry = IdentifyEntry()
+    orders: OrdersEntry = OrdersEntry()
     unclaimed_offers: Annotated[FlagOrRefuse, one_of(*get_args(FlagOrRefuse))] = "flag"
     pending_days: Annotated[int, whole_number(1, 365)] = 30
     receipt_days: Annotated[int, whole_number(1, 3650)] = 30
@@ -403,6 +410,7 @@ def _program(document: ProgramDocument, digits: int) -> Program:
         void_spent=document.void_spent,
         multiple_incentives=document.multiple_incentives,
         refuse_unusable=document.identify.refuse_unusable,
+        repeated_orders=document.orders.repeated,
         unclaimed_offers=document.unclaimed_offers,
         pending_days=document.pending_days,
         receipt_days=document.receipt_days,

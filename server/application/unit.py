@@ -16,6 +16,7 @@ from server.domain.records import (
     Code,
     Hold,
     IncentiveUsage,
+    KnownOrder,
     Member,
     MemberEmail,
     Redemption,
@@ -192,6 +193,13 @@ class Unit(Protocol):
 
     def transaction_by_receipt(self, program_id: str, digest: bytes) -> Transaction | None:
         """Find the order that a receipt code was given out for, and lock it."""
+
+    def orders_like(self, program_id: str, digest: bytes) -> Sequence[KnownOrder]:
+        """
+        Find the newest paid orders that look alike and are not void, the newest first.
+
+        Until the unit ends no other unit looks for such orders, so that no two are both the first.
+        """
 
     def overdue_transactions(
         self, now_ms: int, after: tuple[int, str], limit: int

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 from server.application.idempotency import Done, Repeated
 from server.application.limits import count_points, flag_order
 from server.application.order_review import (
     Order,
     Review,
+    business_day,
     find_transaction,
     guest_of,
     require_report,
@@ -17,6 +19,7 @@ from server.application.order_review import (
     require_same_transaction,
     review_order,
 )
+from server.application.repeated_orders import judge_repeated
 from server.application.reservations import give_back, reserve
 from server.application.unit import Unit
 from server.domain.basket import IncentiveUse
@@ -26,6 +29,7 @@ from server.domain.errors import (
     RulesFailedError,
     TransactionNotClaimableError,
 )
+from server.domain.flags import Flag
 from server.domain.ids import new_id
 from server.domain.ledger import POINTS_MAX, AccountKind, Cause, Origin
 from server.domain.presentation import Presentation, claimed_presentation
@@ -70,6 +74,8 @@ def update_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Updated] |
             neither PENDING nor CLAIMED.
         PointsInsufficientError: The rewards cost more than the guest has.
         RulesFailedError: With every rule the order breaks.
+        OrderAlreadyClaimedError: The order looks like one that is claimed, and the program refuses
+            that.
         LoyaltyError: What `review_order` raises.
     """
     transaction = find_transaction(unit, order.key, order.transaction_id)
@@ -79,9 +85,18 @@ def update_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Updated] |
     review = review_order(unit, order, transaction, now_ms)
     if review.failures:
         raise _refusal(review)
+    known_by: dict[str, Any] = {}
+    repeated: tuple[Flag, ...] = ()
+    if order.claiming:
+        digest, day = order.digest, business_day(order.local_time, review.store, now_ms)
+        repeated = judge_repeated(
+            unit, review.program, order.key, transaction, digest, day, claiming=True
+        )
+        known_by = {"order_digest": digest, "business_day": day}
     expires_ms = review.program.open_until_ms(transaction.created_ms, now_ms)
     unit.change(
         transaction,
+        **known_by,
         expires_ms=transaction.expires_ms if order.claiming else expires_ms,
         updated_ms=now_ms,
         channel=order.channel,
@@ -107,7 +122,7 @@ def update_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Updated] |
             now_ms,
             transaction,
         )
-        return Done(claimed, kept_with=transaction, flags=flags, stores=stores)
+        return Done(claimed, kept_with=transaction, flags=flags + repeated, stores=stores)
     updated = Updated(
         loyalty_id=review.member.loyalty_id,
         transaction_id=transaction.transaction_id,

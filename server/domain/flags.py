@@ -28,6 +28,9 @@ class FlagKind(StrEnum):
     BEYOND_LIMIT = "beyond_limit"
     """A paid order came beyond a limit; the reason is the limit's name."""
 
+    ORDER_REPEATED = "order_repeated"
+    """An order looks like another one of its day, so that one order may earn twice."""
+
 
 OFFER_UNKNOWN = "unknown"
 """Reason of an offer that the program does not have, or no longer."""
@@ -35,10 +38,17 @@ OFFER_UNKNOWN = "unknown"
 DAYS_PASSED = "days"
 """Reason of what comes more days late than the program allows."""
 
+ORDER_CLAIMED = "claimed"
+"""Reason of an order that looks like one which is claimed."""
+
+ORDER_RECORDED = "recorded"
+"""Reason of an order without a guest that looks like another one, which nobody has claimed."""
+
 REASONS: Mapping[FlagKind, tuple[str, ...]] = {
     FlagKind.OFFER_INVALID: (OFFER_UNKNOWN, *(breach.value.code for breach in Breach)),
     FlagKind.VOID_LATE: (DAYS_PASSED,),
     FlagKind.BEYOND_LIMIT: tuple(name.value for name in LimitName),
+    FlagKind.ORDER_REPEATED: (ORDER_CLAIMED, ORDER_RECORDED),
 }
 """Every reason of each kind: both are labels of a metric, so that they must be few and fixed."""
 

@@ -214,6 +214,7 @@ class Program:
         rollout_until: Last day (UTC, as YYYY-MM-DD) on which the codes of all members earn wrong
             ones, for a program whose members are new; see `domain.guessing`.
         refuse_unusable: Whether a code identifies nobody while its selection can't be used.
+        repeated_orders: What becomes of a claim of an order that looks like a claimed one.
         limits: What its keys, members and orders may do; see `domain.limits`.
     """
 
@@ -245,6 +246,7 @@ class Program:
     future_birth_date: TakeOrRefuse = "take"
     rollout_until: str | None = None
     refuse_unusable: bool = False
+    repeated_orders: FlagOrRefuse = "flag"
     limits: Limits = NO_OWN_LIMITS
     reads_payment_types: bool = field(init=False, repr=False, compare=False)
     reads_whether_paid: bool = field(init=False, repr=False, compare=False)

@@ -121,6 +121,10 @@ class Transaction:
         refused_offers: JSON list of the offers that did not hold when an order without a guest was
             recorded; absent where they were not judged then.
         paid_store_id: Store where it was paid; absent until then, and where it was opened there.
+        order_digest: Hash of what the order is known by, its day left out; absent until it is paid.
+        business_day: Day of the order in the store's place, as YYYY-MM-DD.
+        till_created: When its till says that it made the call which recorded an order without a
+            guest; absent where it does not.
     """
 
     transaction_id: str
@@ -148,6 +152,9 @@ class Transaction:
     answer: bytes | None = None
     refused_offers: str | None = None
     paid_store_id: int | None = None
+    order_digest: bytes | None = None
+    business_day: str | None = None
+    till_created: str | None = None
 
     @property
     def stores(self) -> frozenset[int]:
@@ -161,6 +168,32 @@ class Transaction:
         if self.claimed_ms is None or self.receipt_digest is not None:
             return self.created_ms
         return self.claimed_ms
+
+
+@dataclass(frozen=True, slots=True)
+class KnownOrder:
+    """What is known of a paid order that looks like another one, without a lock."""
+
+    transaction_id: str
+    status: TransactionStatus
+    partner: str
+    created_ms: int
+    business_day: str | None
+    till_created: str | None
+    is_receipt: bool
+
+    @classmethod
+    def of(cls, transaction: Transaction) -> KnownOrder:
+        """Tell what is known of a transaction."""
+        return cls(
+            transaction.transaction_id,
+            transaction.status,
+            transaction.partner,
+            transaction.created_ms,
+            transaction.business_day,
+            transaction.till_created,
+            transaction.receipt_digest is not None,
+        )
 
 
 @dataclass(slots=True)

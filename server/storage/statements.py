@@ -28,6 +28,7 @@ from sqlalchemy import (
     insert,
     literal_column,
     select,
+    true,
     tuple_,
     update,
 )
@@ -113,6 +114,21 @@ RECORD_TABLES: dict[type, tuple[type[SQLModel], tuple[str, ...]]] = {
 }
 """Table and key of each class of record, in the order in which they are written."""
 
+
+ORDERS_LIKE_MAX = 20
+"""Orders that look like another one of which more is asked than of how many there are."""
+
+ORDER_SPACE = 0x10A3
+"""Keeps our locks of orders apart from those of others in the database."""
+
+KNOWN_ORDER_COLUMNS = (
+    "transaction_id",
+    "status",
+    "partner",
+    "created_ms",
+    "business_day",
+    "till_created",
+)
 
 SCOPES_MAX = len(ScopeKind)
 """Scopes that a call belongs to at most."""
@@ -225,6 +241,7 @@ class Statements:
         self._describe_limit_counts()
         self.witnesses = self._witnesses()
         self._describe_histories()
+        self._describe_orders()
         self._describe_sweeps()
         self._describe_catalog()
 
@@ -481,6 +498,34 @@ class Statements:
             )
             .with_for_update()
         )
+
+    def _describe_orders(self) -> None:
+        """Build the statements that find paid orders which look alike, the newest first."""
+        transaction = table_of(t.TransactionTable)
+        columns = [transaction.c[name] for name in KNOWN_ORDER_COLUMNS]
+        like = (
+            select(*columns, transaction.c.receipt_digest.is_not(None).label("is_receipt"))
+            .where(transaction.c.status != _constant(TransactionStatus.VOID))
+            .order_by(transaction.c.transaction_id.desc())
+            .limit(_constant(ORDERS_LIKE_MAX))
+            .offset(_constant(0))  # Else SQLite's dialect adds a parameter of its own.
+        )
+        self.orders_like = self._compile(
+            like.where(
+                transaction.c.program_id == bindparam("program_id"),
+                transaction.c.order_digest == bindparam("order_digest"),
+            )
+        )
+        lock = f"SELECT pg_advisory_xact_lock({ORDER_SPACE}, number)"
+        self.lock_orders = Statement(f"{lock} FROM unnest(%s::int[]) AS number", ("numbers",))
+        if self.bulk:
+            key = ("program_id", "order_digest")
+            rows = _rows(transaction, key)
+            matches = (transaction.c[name] == rows.c[name] for name in key)
+            found = like.where(*matches).correlate(rows).lateral("found")
+            self.orders_like_many = self._compile(
+                select(*rows.c, *found.c).select_from(rows.join(found, true()))
+            )
 
     def _describe_sweeps(self) -> None:
         """Build the statements that find what is overdue, by time and key, after a last one."""

@@ -258,6 +258,14 @@ class TransactionTable(SQLModel, table=True):
             sqlite_where=text("receipt_digest IS NOT NULL"),
             postgresql_where=text("receipt_digest IS NOT NULL"),
         ),
+        Index(
+            "transaction_order",
+            "program_id",
+            "order_digest",
+            "transaction_id",
+            sqlite_where=text("order_digest IS NOT NULL"),
+            postgresql_where=text("order_digest IS NOT NULL"),
+        ),
     )
 
     transaction_id: str = Field(primary_key=True, sa_type=Text)
@@ -285,6 +293,9 @@ class TransactionTable(SQLModel, table=True):
     answer: bytes | None = Field(default=None, sa_column=_bytes(nullable=True))
     refused_offers: str | None = Field(default=None, sa_type=Text)
     paid_store_id: int | None = Field(default=None, sa_type=BigInteger)
+    order_digest: bytes | None = Field(default=None, sa_column=_bytes(nullable=True))
+    business_day: str | None = Field(default=None, sa_type=Text)
+    till_created: str | None = Field(default=None, sa_type=Text)
 
 
 class RedemptionTable(SQLModel, table=True):

@@ -33,6 +33,7 @@ from server.domain.records import (
     Hold,
     HoldStatus,
     IncentiveUsage,
+    KnownOrder,
     Member,
     MemberEmail,
     Redemption,
@@ -45,7 +46,7 @@ from server.domain.records import (
 )
 from server.storage import catalog as catalog_tables
 from server.storage.code_counts import CodeCounts
-from server.storage.databases import lock_digest
+from server.storage.databases import lock_digest, lock_number
 from server.storage.limit_counts import KnownSums, LimitCounts
 from server.storage.seal import Seal
 from server.storage.statements import (
@@ -146,6 +147,9 @@ class UnitOfWork:
         self._debts: dict[int, Account | None] = {}
         self._holds: dict[str, list[Hold]] = {}
         self._reservations: dict[str, list[Reservation]] = {}
+        self._orders: dict[tuple[str, bytes], dict[str, KnownOrder]] = {}
+        self._own_orders: dict[tuple[str, bytes], dict[str, KnownOrder]] = {}
+        """Those that this unit has changed, written or not."""
         self._sealed_before: list[Remembered] = []
         self._absent: set[tuple[Any, ...]] = set()
         self._digests: dict[bytes, tuple[bytes, ...]] = {}
@@ -340,6 +344,22 @@ class UnitOfWork:
                 return found[0]
         return None
 
+    def orders_like(self, program_id: str, digest: bytes) -> Sequence[KnownOrder]:
+        """See `Unit.orders_like`."""
+        place = (program_id, digest)
+        if place not in self._orders:
+            if self._statements.bulk:
+                numbers = [lock_number(digest)]
+                self._connection.execute(self._statements.lock_orders.sql, (numbers,))
+            rows = self._connection.execute(self._statements.orders_like.sql, place).fetchall()
+            self._orders[place] = {row[0]: _known_order(row) for row in rows}
+        known = self._orders[place] | self._own_orders.get(place, {})
+        return [
+            known[name]
+            for name in sorted(known, reverse=True)
+            if known[name].status is not TransactionStatus.VOID
+        ]
+
     def overdue_transactions(
         self, now_ms: int, after: tuple[int, str], limit: int
     ) -> Sequence[tuple[int, str]]:
@@ -484,6 +504,7 @@ class UnitOfWork:
         if isinstance(record, Transaction):
             self._holds[record.transaction_id] = []
             self._reservations[record.transaction_id] = []
+            self._note_order(record)
         elif isinstance(record, Hold):
             self._holds.setdefault(record.transaction_id, []).append(record)
         elif isinstance(record, Reservation):
@@ -498,6 +519,14 @@ class UnitOfWork:
         kind = type(record)
         if id(record) not in self._added.get(kind, ()):
             self._changed.setdefault(kind, {})[id(record)] = record
+        if isinstance(record, Transaction):
+            self._note_order(record)
+
+    def _note_order(self, transaction: Transaction) -> None:
+        if transaction.order_digest is not None:
+            place = (transaction.program_id, transaction.order_digest)
+            known = KnownOrder.of(transaction)
+            self._own_orders.setdefault(place, {})[known.transaction_id] = known
 
     def post(self, source: Account, destination: Account, points: int, origin: Origin) -> None:
         """See `Unit.post`."""
@@ -620,6 +649,13 @@ class UnitOfWork:
             elif isinstance(record, Reservation):
                 self._reservations.setdefault(record.transaction_id, []).append(record)
 
+    def take_orders(self, keys: Iterable[tuple[Any, ...]], rows: Iterable[Sequence[Any]]) -> None:
+        """Take orders that look alike, each after its program and digest; of others is none."""
+        for program_id, digest in keys:
+            self._orders[program_id, digest] = {}
+        for program_id, digest, *row in rows:
+            self._orders[program_id, bytes(digest)][row[0]] = _known_order(row)
+
     def know_absent(self, kind: type, keys: Iterable[tuple[Any, ...]]) -> None:
         """Take it that of these keys there is nothing but what was taken."""
         for key in keys:
@@ -690,6 +726,11 @@ def _bytes_of(values: Iterable[Any]) -> int:
 def _account(row: Sequence[Any]) -> Account:
     number, kind, balance, sequence, head = row
     return Account(number, AccountKind(kind), balance, sequence, bytes(head))
+
+
+def _known_order(row: Sequence[Any]) -> KnownOrder:
+    known = KnownOrder(*row)
+    return replace(known, status=TransactionStatus(known.status), is_receipt=bool(known.is_receipt))
 
 
 def _record(kind: type[K], row: Sequence[Any]) -> K:

@@ -165,15 +165,34 @@ class Till:
         """Cancel a transaction."""
         return await self.call(void_transaction, VoidTransaction(self.key, transaction_id))
 
-    async def unclaimed(
-        self, content: Basket, *, store_id: int = 9999, service_mode: str = "EAT_IN"
-    ) -> Any:
+    async def unclaimed(self, content: Basket, **other: Any) -> Any:
         """Record an order without a guest; answers the result with its receipt code."""
-        pos = PointOfSale("1", store_id, "Partner", None, None, None)
+        return (await self.record(content, **other)).result
+
+    async def record(
+        self,
+        content: Basket,
+        *,
+        store_id: int = 9999,
+        service_mode: str = "EAT_IN",
+        number: str = "1",
+        terminal: str | None = None,
+        created: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Told:
+        """Record an order without a guest."""
+        pos = PointOfSale(number, store_id, "Partner", None, terminal, None)
         command = RecordUnclaimed(
-            self.key, "RESTAURANT", service_mode, pos, content, basket_to_json(content)
+            self.key,
+            "RESTAURANT",
+            service_mode,
+            pos,
+            content,
+            basket_to_json(content),
+            created=created,
+            keyed=idempotency_key is not None,
         )
-        return (await self.call(record_unclaimed, command)).result
+        return await self.call(record_unclaimed, command, idempotency_key=idempotency_key)
 
     async def claim_receipt(self, loyalty_id: str, receipt_code: str) -> Told:
         """Turn a receipt into points."""

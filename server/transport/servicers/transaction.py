@@ -93,6 +93,8 @@ class TransactionServicer:
             basket=basket,
             basket_json=basket_to_json(basket),
             local_time=call.local_time(),
+            created=request.created.strip() or None,
+            keyed="idempotency-key" in call.metadata,
         )
         return await call.write(record_unclaimed, command, _render_unclaimed, paid=True)
 

@@ -15,10 +15,12 @@ depends_on = None
 def upgrade() -> None:
     """Apply the change."""
     _add_reservations()
+    _add_order_digests()
 
 
 def downgrade() -> None:
     """Take the change back."""
+    _drop_order_digests()
     _drop_reservations()
 
 
@@ -94,3 +96,29 @@ def _reservation_of(row: Any, cost: int) -> dict[str, Any]:
 
 def _drop_reservations() -> None:
     op.drop_table("reservation")
+
+
+# --- What an order is known by ------------------------------------------------------------------
+
+
+def _add_order_digests() -> None:
+    """Leave older orders without: their tills are done with them."""
+    for name, kind in (
+        ("order_digest", sa.LargeBinary()),
+        ("business_day", sa.Text()),
+        ("till_created", sa.Text()),
+    ):
+        op.add_column("loyalty_transaction", sa.Column(name, kind, nullable=True))
+    op.create_index(
+        "transaction_order",
+        "loyalty_transaction",
+        ["program_id", "order_digest", "transaction_id"],
+        sqlite_where=sa.text("order_digest IS NOT NULL"),
+        postgresql_where=sa.text("order_digest IS NOT NULL"),
+    )
+
+
+def _drop_order_digests() -> None:
+    op.drop_index("transaction_order", "loyalty_transaction")
+    for name in ("till_created", "business_day", "order_digest"):
+        op.drop_column("loyalty_transaction", name)
