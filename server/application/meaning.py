@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from server.domain.basket import Basket
 from server.domain.program import Program
+from server.domain.restrictions import MinimumSpend, PaymentMethods
 
 VERSION = 2
 """Number of this way to tell what a call means; the first one kept bare hashes of requests."""
@@ -41,12 +42,22 @@ class Meant(Protocol):
         """Give what it means, in values of JSON, for a program that reads so much of it."""
 
 
-def read_by(program: Program) -> Read:
-    """Tell what the rules and the earning of a program read."""
+def read_by(program: Program, command: Meant) -> Read:
+    """Tell what a program reads of a command: the rules of what its order uses, and the earning."""
+    basket: Basket | None = getattr(command, "basket", None)
+    if basket is None:
+        return Read.NOTHING
     read = Read.TAX if program.earning.include_tax else Read.NOTHING
-    if program.reads_payment_types:
-        read |= Read.PAYMENT_TYPES
-    return read | Read.WHETHER_PAID if program.reads_whether_paid else read
+    names = [(line.incentive_id, line.loyalty_engine_id) for line in basket.lines]
+    names += [(discount.incentive_id, discount.engine_id) for discount in basket.applied_discounts]
+    for name in set(names) - {(None, None)}:
+        incentive = program.find_incentive(*name)
+        rules = {type(rule) for rule in incentive.rules} if incentive else set()
+        if PaymentMethods in rules:
+            read |= Read.PAYMENT_TYPES
+        if rules & {PaymentMethods, MinimumSpend}:
+            read |= Read.WHETHER_PAID
+    return read
 
 
 def fingerprint(method: str, command: Meant, read: Read) -> bytes:

@@ -97,7 +97,7 @@ class Order:
 
     def fingerprint(self, program: Program) -> bytes:
         """Hash what the report means, to be kept."""
-        return fingerprint(REPORT, self, read_by(program))
+        return fingerprint(REPORT, self, read_by(program, self))
 
     def repeats(self, kept: bytes) -> bool:
         """Tell whether the report means what one did whose fingerprint was kept."""

@@ -13,7 +13,7 @@ from server.domain.errors import StoreNotFoundError
 from server.domain.identifiers import IdentifierKind
 from server.domain.keys import ApiKey
 from server.domain.limits import NO_OWN_LIMITS, Limits
-from server.domain.restrictions import MinimumSpend, PaymentMethods, Rule
+from server.domain.restrictions import Rule
 
 LOCALES = ("en-CA", "en-US", "fr-CA")
 DEFAULT_LOCALE = "en-CA"
@@ -248,15 +248,10 @@ class Program:
     refuse_unusable: bool = False
     repeated_orders: FlagOrRefuse = "flag"
     limits: Limits = NO_OWN_LIMITS
-    reads_payment_types: bool = field(init=False, repr=False, compare=False)
-    reads_whether_paid: bool = field(init=False, repr=False, compare=False)
     _engine_ids: Mapping[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Index the incentives, for orders name some by engine ID alone; note what rules read."""
-        rules = {type(rule) for incentive in self.incentives.values() for rule in incentive.rules}
-        object.__setattr__(self, "reads_payment_types", PaymentMethods in rules)
-        object.__setattr__(self, "reads_whether_paid", bool(rules & {MinimumSpend, PaymentMethods}))
+        """Index the incentives, for orders name some by engine ID alone."""
         engine_ids = {
             incentive.engine_id: incentive_id
             for incentive_id, incentive in self.incentives.items()

@@ -250,11 +250,11 @@ def _maximum_redemptions(rule: MaximumRedemptions, use: IncentiveUse, visit: Vis
     for limit, earlier in counts:
         if limit is not None and earlier + use.quantity > limit:
             yield _Finding(Breach.MAXIMUM_REDEMPTIONS, earlier + use.quantity, limit)
-            return
     if rule.total is not None and history.reserved_by_key is not None:
         reserved = history.reserved_by_key + use.quantity
         share = share_of_key(rule.total, history.total_redemptions - history.reserved_by_key)
-        if reserved > share:
+        fits_total = history.total_redemptions + use.quantity <= rule.total
+        if fits_total and reserved > share:
             yield _Finding(Breach.MAXIMUM_REDEMPTIONS, reserved, share)
 
 

@@ -267,7 +267,7 @@ class Call:
             scope=idempotency_scope(self.key),
             key=key,
             method=self.method,
-            fingerprint=fingerprint(self.method, command, read_by(self.program)),
+            fingerprint=fingerprint(self.method, command, read_by(self.program, command)),
             repeats_kept=partial(
                 is_repeat, method=self.method, command=command, first=self._first_fingerprint
             ),

@@ -151,7 +151,7 @@ BUGS = (
     Bug(
         "the open orders of one key use a cap up for all",
         "server.domain.rules",
-        "        if reserved > share:",
+        "        if fits_total and reserved > share:",
         "        if False:",
     ),
     Bug(
@@ -275,6 +275,18 @@ BUGS = (
         f"{APPLICATION}.claim_receipt",
         "if now_ms - transaction.created_ms > program.receipt_days * DAY_MS:",
         "if False:",
+    ),
+    Bug(
+        "one order earns twice where the program refuses it",
+        f"{APPLICATION}.repeated_orders",
+        'if claimed and program.repeated_orders == "refuse" and claiming:',
+        "if False:",
+    ),
+    Bug(
+        "nobody is told of an order that is claimed twice",
+        f"{APPLICATION}.repeated_orders",
+        "    if claimed:\n        return",
+        "    if False:\n        return",
     ),
     Bug(
         "nobody is told of late voids",

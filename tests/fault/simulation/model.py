@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from loyalty.v1 import (
     code_service_pb2,
@@ -27,6 +29,7 @@ COOKIES_IN_ALL = 8
 SOUPS_PER_MEMBER = 2
 SOUPS_IN_ALL = 4
 DAY_MS = 86_400_000
+PLACE = ZoneInfo("America/Toronto")
 WRONG_CODES_FREE = 7
 
 PENDING, CLAIMED, VOID, UNCLAIMED, REPLACED, EXPIRED = (
@@ -78,6 +81,7 @@ class Scheme:
     receipt_days: int = 30
     void_days: int = 90
     late_void: str = "flag"
+    repeated_orders: str = "flag"
 
     def open_until_ms(self, opened_ms: int, now_ms: int) -> int:
         """Tell until when an order is open that is reported now."""
@@ -111,6 +115,7 @@ class Order:
         plain: Minor units that an order without a guest earns on without its soups.
         soups: Soups of an order without a guest that held when it was recorded.
         soup_price: Minor units that all of them cost.
+        looks: What it is known by once it is paid, with its day.
         accepted: How many of an incentive it was accepted with at which price while it is open, and
             by whose key.
     """
@@ -127,6 +132,7 @@ class Order:
     earned: int = 0
     burned: int = 0
     uses: Counter[str] = field(default_factory=Counter)
+    looks: tuple[Any, ...] | None = None
     accepted: dict[tuple[str, int], tuple[int, str]] = field(default_factory=dict)
     reported: bytes | None = None
     answer: bytes | None = None
@@ -191,6 +197,16 @@ class Asked:
 
 Verdict = str | bytes | bool | Callable[[Any], None]
 """A reason to refuse; the bytes of an earlier answer; a plain answer; or a check with effect."""
+
+
+def looks(request: Any, now_ms: int) -> tuple[Any, ...]:
+    """Tell what an order is known by: the lines of its one till, and the day in its place."""
+    lines = (
+        (one.product_id, one.product_type, one.quantity, one.price, one.incentive_id)
+        for one in request.transaction_details.order
+    )
+    day = datetime.fromtimestamp(now_ms / 1000, PLACE).date()
+    return *sorted(lines), day
 
 
 class Model:
@@ -446,6 +462,15 @@ class Model:
 
     # --- Orders ---------------------------------------------------------------------------------
 
+    def _twin(self, order: Order, known_by: tuple[Any, ...] | None) -> str:
+        """Tell how far another paid order is that looks the same, if there is one."""
+        found = {
+            one.status
+            for one in self.orders.values()
+            if one is not order and one.looks == known_by and one.status in {CLAIMED, UNCLAIMED}
+        }
+        return CLAIMED if CLAIMED in found else "".join(found)
+
     def _reviewed(self, order: Order, uses: Counter[str], by: str = "") -> str:
         for name in uses:
             if self._gone(name) and order.reserved(name) < uses[name]:
@@ -502,6 +527,9 @@ class Model:
         broken = self._reviewed(order, uses, asked.by if status == PENDING else "")
         if broken:
             return broken
+        twin = self._twin(order, looks(pb.UpdateRequest.FromString(asked.body), now_ms))
+        if status == CLAIMED and twin == CLAIMED and self.scheme.repeated_orders == "refuse":
+            return "ORDER_ALREADY_CLAIMED"
         by = asked.by
         return lambda body: self._report(order, asked.body, status, uses, price, now_ms, body, by)
 
@@ -546,6 +574,9 @@ class Model:
             order.holds, order.burned, order.uses = {}, cost, Counter(uses)
             order.accepted = {}
             order.earned = guest.earn(self._points(price))
+            order.looks = looks(pb.UpdateRequest.FromString(reported), now_ms)
+            if self._twin(order, order.looks) == CLAIMED:
+                self.flags["order_repeated", "claimed"] += 1
             order.status, order.paid_ms = CLAIMED, now_ms
         answer = pb.UpdateResponse.FromString(body)
         seen = (answer.points, answer.points_earned, answer.points_redeemed)
@@ -602,7 +633,6 @@ class Model:
     def _unclaimed(
         self, *, now_ms: int, asked: Asked, price: int, soups: int, soup_price: int, rewards: int
     ) -> Verdict:
-        del asked
         if rewards:
             return "RULES_FAILED"
         gone = soups > 0 and self._gone(self.scheme.soup)
@@ -618,6 +648,10 @@ class Model:
             agree(answer.receipt_code not in self.receipts, "a receipt given out twice")
             order = Order(None, UNCLAIMED, opened_ms=now_ms, paid_ms=now_ms, plain=price)
             order.soups, order.soup_price = soups, soup_price
+            order.looks = looks(pb.UnclaimedRequest.FromString(asked.body), now_ms)
+            if twin := self._twin(order, order.looks):
+                reason = "claimed" if twin == CLAIMED else "recorded"
+                self.flags["order_repeated", reason] += 1
             order.earned = self._points(price + soup_price)
             self.orders[answer.transaction_id] = order
             self.receipts[answer.receipt_code] = answer.transaction_id
@@ -639,7 +673,12 @@ class Model:
             return "RECEIPT_ALREADY_CLAIMED"
         if now_ms - order.opened_ms > self.scheme.receipt_days * DAY_MS:
             return "RECEIPT_EXPIRED"
-        guest = self.guests[loyalty_id]
+        twice = self._twin(order, order.looks) == CLAIMED
+        if twice and self.scheme.repeated_orders == "refuse":
+            return "ORDER_ALREADY_CLAIMED"
+        return self._claimed_receipt(order, self.guests[loyalty_id], twice=twice)
+
+    def _claimed_receipt(self, order: Order, guest: Guest, *, twice: bool) -> Verdict:
         too_many = self._too_many_soups(guest, order.soups)
         worth = order.earned
         if too_many and (whole := self._points(order.plain + order.soup_price)):
@@ -648,6 +687,8 @@ class Model:
 
         def done(body: bytes) -> None:
             order.guest, order.status = guest, CLAIMED
+            if twice:
+                self.flags["order_repeated", "claimed"] += 1
             if too_many:
                 self.flags["offer_invalid", "exceeds-max-redemption"] += 1
             elif order.soups:

@@ -241,6 +241,7 @@ def program_of(scheme: Scheme) -> Program:
         receipt_days=scheme.receipt_days,
         void_days=scheme.void_days,
         late_void=scheme.late_void,  # type: ignore[arg-type]
+        repeated_orders=scheme.repeated_orders,  # type: ignore[arg-type]
         # The model knows no limits: a world's days are too short for them.
         limits=Limits.of({name: limit.most for name, limit in LIMITS.items()}),
     )
@@ -617,6 +618,7 @@ class World:
                     )
                 },
                 {"unclaimed_offers": self.chance.choice(("flag", "refuse"))},
+                {"repeated_orders": self.chance.choice(("flag", "refuse"))},
                 {"pending_days": self.chance.choice((1, 30))},
                 {"receipt_days": self.chance.choice((1, 30))},
                 {
@@ -726,7 +728,7 @@ class World:
         )
         agree(found == states, "transactions differ")
         agree(not self.raw.execute(_HOLDS).fetchall(), "points are held for ever")
-        (kept,) = self.raw.execute("SELECT count(*) FROM remembered_answer").fetchone()
+        (kept,) = self.raw.execute(_KEPT).fetchone()
         agree(kept == len(self.model.kept), f"{kept} kept answers, not {len(self.model.kept)}")
         (total,) = self.raw.execute("SELECT sum(balance) FROM account").fetchone()
         agree(total == 0, f"all accounts sum to {total}")
@@ -771,6 +773,7 @@ _ACCOUNTS = (
 )
 _ENDS = "SELECT transaction_id, expires_ms FROM loyalty_transaction WHERE status = 1"
 _PENDING = "SELECT 1 FROM loyalty_transaction WHERE status = 1"
+_KEPT = "SELECT count(*) FROM remembered_answer WHERE scope NOT LIKE 'order:%'"
 _HOLDS = "SELECT transaction_id, sum(points) FROM hold WHERE status = 1 GROUP BY transaction_id"
 
 

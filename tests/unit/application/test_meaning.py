@@ -17,9 +17,9 @@ from tests.support.orders import CLAIMED, COFFEE, PENDING, item, report
 from tests.support.programs import demo_program
 
 CONTENT = Basket(
-    (item(849), BasketLine("2", "702", "offer", 1, 0, incentive_id="offer")),
+    (item(849), BasketLine("2", "702", "offer", 1, 0, incentive_id=COFFEE)),
     (Payment("VISA", 849),),
-    (AppliedDiscount("offer", None, "702"),),
+    (AppliedDiscount(COFFEE, None, "702"),),
     "CAD",
 )
 ORDER = report("t-1", CLAIMED, CONTENT)
@@ -100,7 +100,13 @@ def test_kept_meaning_outlives_a_change_of_the_program() -> None:
     assert ORDER.fingerprint(plain) != ORDER.fingerprint(by_card)
     assert cash.repeats(ORDER.fingerprint(plain))
     assert not cash.repeats(ORDER.fingerprint(by_card))
-    assert read_by(plain) is Read.NOTHING
+    assert read_by(plain, ORDER) is Read.NOTHING
+
+
+def test_payment_counts_only_for_what_the_order_uses() -> None:
+    """Another offer's rule on payments makes no other claim of an order that does without it."""
+    sold = replace(ORDER, basket=replace(CONTENT, lines=(item(849),), applied_discounts=()))
+    assert read_by(program(PaymentMethods(("VISA",))), sold) is Read.NOTHING
 
 
 def test_meaning_kept_by_the_first_version_is_known() -> None:
