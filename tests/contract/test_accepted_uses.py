@@ -11,6 +11,8 @@ import pytest
 import pytest_asyncio
 
 from server.application.apply_program import ApplyProgram, apply_program
+from server.application.identify_member import identify_member
+from server.application.issue_code import issue_code
 from server.domain.errors import (
     LoyaltyError,
     OfferNotFoundError,
@@ -43,7 +45,13 @@ from tests.support.orders import (
     offer,
     reward,
 )
-from tests.support.programs import KEY, demo_program, enroll
+from tests.support.programs import (
+    KEY,
+    demo_program,
+    enroll,
+    identify_command,
+    issue_command,
+)
 from tests.support.stores import demo_store
 
 TODAY = date(2023, 11, 14)
@@ -202,6 +210,28 @@ async def test_selection_that_could_not_be_had_is_judged_anew(till: Till) -> Non
         await till.update(second, CLAIMED, basket(reward(COFFEE)))
     await till.void(transaction)
     await till.update(second, CLAIMED, basket(reward(COFFEE)))
+
+
+async def test_store_without_loyalty_lists_rewards_and_takes_none(
+    till: Till, database_url: str
+) -> None:
+    """The guest is identified; Validate and the claim refuse the reward, and nothing is burned."""
+    guest = await enroll(till.store, 1000)
+    issued = await till.call(issue_code, issue_command(guest, COFFEE, SOUP))
+    command = identify_command(issued.result.digits)
+    there = replace(command, point_of_sale=replace(command.point_of_sale, store_id=1099))
+    identified = (await till.call(identify_member, there)).result
+    assert [line.incentive.incentive_id for line in identified.selection] == [COFFEE, SOUP]
+    assert balances(database_url, guest) == (1000, 0)
+    transaction = identified.transaction_id
+    content = basket(reward(COFFEE), offer(SOUP), item(1000))
+    with pytest.raises(RewardRefusedError):
+        await till.validate(transaction, CLAIMED, content, store_id=1099)
+    with pytest.raises(RewardRefusedError):
+        await till.update(transaction, CLAIMED, content, store_id=1099)
+    told = await till.update(transaction, CLAIMED, basket(offer(SOUP), item(1000)), store_id=1099)
+    assert (told.result.earned_points, told.result.redeemed_points) == (0, 0)
+    assert balances(database_url, guest) == (1000, 0)
 
 
 CAPS = {

@@ -19,6 +19,7 @@ import pytest
 import pytest_asyncio
 from google.protobuf.message import Message
 
+from loyalty.v1 import order_pb2
 from tests.support.databases import fresh_database
 from tests.support.ledger import rows
 from tests.support.postgres import Postgres
@@ -73,14 +74,15 @@ async def test_claim_built_anew_is_a_repeat_with_its_key_and_without(server: Ser
     """Another time, card token, amount, cashier, terminal or text makes no other claim."""
     guest = await server.admin.enroll()
     opened = await open_transaction(server.admin, guest)
-    request = update_request(opened, "CLAIMED", line(8.49))
+    paid = [order_pb2.Payment(type="VISA", amount=849)]
+    request = update_request(opened, "CLAIMED", line(8.49), payments=paid)
     keyed = Keyed("UpdateClaimed")
     first, _ = await keyed.send(server, request)
 
     request.created = "2026-11-14T12:00:00Z"
     request.loyalty_id = guest.upper()
     details = request.transaction_details
-    details.payments.add(type="VISA", amount=900, cc_token="tok")
+    details.payments[0].MergeFrom(order_pb2.Payment(amount=900, cc_token="tok"))
     details.order[0].name = "Coffee"
     details.pos_vendor.terminal, details.pos_vendor.operator = "2", "Ann"
 

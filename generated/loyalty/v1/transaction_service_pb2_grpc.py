@@ -116,6 +116,10 @@ class TransactionServiceServicer:
         Rewards are refused with RULES_FAILED and the rule code user-not-logged-in. An offer that does
         not hold earns nothing and is told to the operator, since the guest has paid, or refused with
         RULES_FAILED or OFFER_NOT_FOUND where the program says so.
+
+        Without an idempotency key the same order of the same store, terminal and number is answered as
+        the first time if created is the same, or if a terminal is named and two minutes have not
+        passed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
