@@ -612,11 +612,15 @@ class World:
                 {"pending_lifetime_s": self.chance.choice((60, 600, 86_400, 172_800))},
                 {"code_lifetime_s": self.chance.choice((30, 300, 600))},
                 {"void_spent": self.chance.choice(("refuse", "debt"))},
-                {
-                    "retired": self.chance.choice(
-                        (frozenset(), frozenset({SANDWICH}), frozenset({SOUP}))
-                    )
-                },
+                # More often than the rest: it matters only to orders that were open before.
+                *3
+                * (
+                    {
+                        "retired": self.chance.choice(
+                            (frozenset(), frozenset({SANDWICH}), frozenset({SOUP}))
+                        )
+                    },
+                ),
                 {"unclaimed_offers": self.chance.choice(("flag", "refuse"))},
                 {"repeated_orders": self.chance.choice(("flag", "refuse"))},
                 {"pending_days": self.chance.choice((1, 30))},
