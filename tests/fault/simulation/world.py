@@ -612,15 +612,11 @@ class World:
                 {"pending_lifetime_s": self.chance.choice((60, 600, 86_400, 172_800))},
                 {"code_lifetime_s": self.chance.choice((30, 300, 600))},
                 {"void_spent": self.chance.choice(("refuse", "debt"))},
-                # More often than the rest: it matters only to orders that were open before.
-                *3
-                * (
-                    {
-                        "retired": self.chance.choice(
-                            (frozenset(), frozenset({SANDWICH}), frozenset({SOUP}))
-                        )
-                    },
-                ),
+                {
+                    "retired": self.chance.choice(
+                        (frozenset(), *map(frozenset, self._worth_retiring()))
+                    )
+                },
                 {"unclaimed_offers": self.chance.choice(("flag", "refuse"))},
                 {"repeated_orders": self.chance.choice(("flag", "refuse"))},
                 {"pending_days": self.chance.choice((1, 30))},
@@ -636,6 +632,12 @@ class World:
         scheme = vars(replace(self.model.scheme, **changes))
         asked = Asked("change", {"scheme": scheme})
         await server.do(asked, lambda unit, now: apply_program(unit, ApplyProgram(program), now))
+
+    def _worth_retiring(self) -> list[set[str]]:
+        """Give what may be retired, most often what an open order was accepted with."""
+        open_orders = self.model.orders.values()
+        accepted = sorted({name for order in open_orders for name, _ in order.accepted})
+        return [{name} for name in (SANDWICH, SOUP, *(accepted * 2)) if name in {SANDWICH, SOUP}]
 
     async def _key(self, server: Server) -> None:
         """Rotate a key: a new one beside the old, which is taken back once the new one is out."""
