@@ -237,8 +237,9 @@ class Client:
         uses, price = self._basket()
         order = self._world.model.orders.get(transaction_id)
         if order is not None and order.accepted and self._chance.random() < 0.4:
-            # Most guests pay for what the till was told of before.
-            uses = Counter({name: order.reserved(name) for name, _ in order.accepted})
+            # Most guests pay for what the till was told of before, some for one more.
+            more = int(self._chance.random() < 0.2)
+            uses = Counter({name: order.reserved(name) + more for name, _ in order.accepted})
         status = self._chance.choice(("PENDING", "CLAIMED"))
         prices = {name: self._chance.choice((0, 0, 500)) for name in uses}
         lines = [self._line(name, number, prices[name]) for name, number in uses.items()]

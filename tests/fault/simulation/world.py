@@ -609,6 +609,7 @@ class World:
             (
                 {"points_per_unit": self.chance.choice((7, 10, 25))},
                 {"costs": costs},
+                {"costs": costs},  # Once more: it matters only to orders that were open before.
                 {"pending_lifetime_s": self.chance.choice((60, 600, 86_400, 172_800))},
                 {"code_lifetime_s": self.chance.choice((30, 300, 600))},
                 {"void_spent": self.chance.choice(("refuse", "debt"))},
