@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from server.application.basket_records import basket_from_json
 from server.application.idempotency import Done
 from server.application.limits import count_points, require_points
+from server.application.meaning import Read
 from server.application.reads import Reads
+from server.application.repeated_orders import judge_repeated
 from server.application.unclaimed_offers import JudgedOffers, judge_claimed, offer_flags
 from server.application.unit import Unit
 from server.application.update_transaction import count_uses, earn
@@ -39,6 +42,11 @@ class ClaimReceipt:
         """Tell what the use case starts from."""
         return Reads(members=((self.key.program_id, self.loyalty_id.lower()),))
 
+    def meaning(self, read: Read) -> tuple[Any, ...]:
+        """See `Meant`."""
+        del read
+        return self.loyalty_id.lower(), plain_receipt_code(self.receipt_code)
+
 
 @dataclass(frozen=True, slots=True)
 class ClaimedReceipt:
@@ -61,6 +69,8 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
         ReceiptExpiredError: The order is older than the program lets receipts be claimed.
         StoreNotAllowedError: The key is limited to other stores than the order's.
         AmountBeyondLimitError: The order earns more points than one may.
+        OrderAlreadyClaimedError: The order looks like one that is claimed, and the program refuses
+            that.
         LimitExceededError: The member or the key was given a day's worth of points.
     """
     program = unit.catalog.programs[command.key.program_id]
@@ -78,6 +88,15 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
         raise ReceiptAlreadyClaimedError
     if now_ms - transaction.created_ms > program.receipt_days * DAY_MS:
         raise ReceiptExpiredError(program.receipt_days)
+    repeated = judge_repeated(
+        unit,
+        program,
+        command.key,
+        transaction,
+        transaction.order_digest,
+        transaction.business_day,
+        claiming=True,
+    )
     points, offers = _judged(unit, program, transaction, member)
     require_points(unit, program, command.key, member, points, now_ms)
     earned = earn(unit, program, transaction, member, points, now_ms)
@@ -94,7 +113,7 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
     )
     return Done(
         ClaimedReceipt(loyalty_id, transaction.transaction_id, member.available.balance, earned),
-        flags=offer_flags(program, offers.refused, transaction),
+        flags=(*offer_flags(program, offers.refused, transaction), *repeated),
         stores=frozenset({transaction.store_id}),
     )
 

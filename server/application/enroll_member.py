@@ -6,10 +6,12 @@ import unicodedata
 import uuid
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from server.application.idempotency import Done
 from server.application.limits import require_one_more
+from server.application.meaning import Read
 from server.application.reads import NOTHING, Reads
 from server.application.unit import Unit
 from server.domain.errors import EmailTakenError, FieldViolation, RequestInvalidError
@@ -35,6 +37,11 @@ class EnrollMember:
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
         return NOTHING
+
+    def meaning(self, read: Read) -> tuple[Any, ...]:
+        """See `Meant`."""
+        del read
+        return self.name, self.email, self.locale, self.birth_date
 
 
 def enroll_member(unit: Unit, command: EnrollMember, now_ms: int) -> Done[Member]:

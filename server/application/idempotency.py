@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from server.application.unit import Refused, Unit
@@ -49,7 +49,7 @@ class Done(Generic[R]):
     """
 
     result: R
-    kept_with: Code | Transaction | None = None
+    kept_with: Code | Transaction | Remembered | None = None
     flags: tuple[Flag, ...] = ()
     stores: frozenset[int] = frozenset()
 
@@ -62,13 +62,21 @@ class Keyed:
     Attributes:
         scope: Whose key it is: a program's partner, or an operator.
         method: The RPC, as `Service/Method`, or the command of an operator.
-        fingerprint: Hash of the request's meaning.
+        fingerprint: Hash of the request's meaning, to be kept.
+        repeats_kept: Tells whether a fingerprint that was kept, by any version, is of this request.
     """
 
     scope: str
     key: str
     method: str
     fingerprint: bytes
+    repeats_kept: Callable[[bytes], bool] = field(
+        default=lambda _kept: False, repr=False, compare=False
+    )
+
+    def repeats(self, kept: bytes) -> bool:
+        """Tell whether this request means what one did whose fingerprint was kept."""
+        return kept == self.fingerprint or self.repeats_kept(kept)
 
 
 def plain_key(text: str) -> str:
@@ -115,13 +123,15 @@ def run_once(
     render: Callable[[R], bytes],
     keyed: Keyed | None,
     caller: ApiKey | None = None,
+    again: Callable[[Unit, Any, int], None] | None = None,
 ) -> Answer | Refused:
     """
     Run a use case unless its idempotency key was answered before.
 
     A refused call leaves its key free, also one that is answered rather than raised.
     Whatever is answered, anew or again, is for keys of the stores that the call acted in: the
-    *caller* is the API key that makes it; an operator has none.
+    *caller* is the API key that makes it; an operator has none. What the call does even when it
+    comes *again* under a key that was answered is done besides.
 
     Raises:
         IdempotencyKeyReusedError: The key was used with another request.
@@ -130,6 +140,8 @@ def run_once(
     """
     earlier = _earlier_answer(unit, keyed, caller)
     if earlier is not None:
+        if again is not None:
+            again(unit, command, now_ms)
         return earlier
     try:
         outcome = use_case(unit, command, now_ms)
@@ -173,7 +185,7 @@ def _earlier_answer(unit: Unit, keyed: Keyed | None, caller: ApiKey | None) -> A
     remembered = unit.remembered(keyed.scope, keyed.key)
     if remembered is None:
         return None
-    if remembered.fingerprint != keyed.fingerprint:
+    if not keyed.repeats(remembered.fingerprint):
         raise IdempotencyKeyReusedError(keyed.key)
     if caller is not None:
         require_kept_stores(remembered, caller)

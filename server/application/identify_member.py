@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from server.application.idempotency import Done, Repeated
+from server.application.meaning import Read
 from server.application.order_review import judge, require_store
 from server.application.reads import Reads
+from server.application.reservations import reserve
 from server.application.unit import Refused, Unit
 from server.application.update_transaction import POINT_BALANCE, hold_points
 from server.application.wrong_codes import (
@@ -19,6 +23,7 @@ from server.application.wrong_codes import (
     require_no_wait,
 )
 from server.domain.basket import IncentiveUse
+from server.domain.breaches import Breach
 from server.domain.errors import (
     CodeAlreadyUsedError,
     CodeNotFoundError,
@@ -43,6 +48,7 @@ from server.domain.records import (
     Transaction,
     TransactionStatus,
 )
+from server.domain.rules import RuleFailure
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,13 @@ class IdentifyMember:
         if not self.identifier.isdigit():
             return Reads(members=(place,))
         return Reads(codes=(place,), shown=((*place, self.key.key_id),))
+
+    def meaning(self, read: Read) -> tuple[Any, ...]:
+        """See `Meant`."""
+        del read
+        pos = self.point_of_sale
+        vendors = pos.pos_type, pos.supporting_pos
+        return self.identifier.lower(), pos.store_id, pos.transaction_id, *vendors
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +121,8 @@ def identify_member(
         TooManyWrongCodesError: Too many wrong codes were shown; this one was not looked at.
         RewardNotFoundError: A selected reward is gone; the code stays unclaimed.
         OfferNotFoundError: A selected offer is gone; the code stays unclaimed.
-        PointsInsufficientError: The rewards cost too much; the code stays unclaimed.
+        PointsInsufficientError: The rewards cost too much; the code stays unclaimed. This and
+            what follows only where the program refuses what can't be used now.
         RewardRefusedError: The store takes no rewards; the code stays unclaimed.
         RulesFailedError: The selection breaks rules; the code stays unclaimed.
     """
@@ -150,12 +164,13 @@ def _identify_by_code(
         return _refuse(unit, command, scopes, code, CodeNotFoundError(), now_ms)
     selection = tuple(_selected_lines(program, code, pos))
     member = unit.member_by_number(code.member_number)
-    _require_redeemable(unit, program, member, selection, command, now_ms)
+    uses = _usable(unit, program, member, selection, command, now_ms)
     transaction = _open_transaction(unit, program, member, command, now_ms)
-    for line in selection:
-        points = line.incentive.point_cost * line.quantity
-        if points:
-            hold_points(unit, member, transaction, line.incentive.incentive_id, points, now_ms)
+    for use in uses:
+        if use.point_cost:
+            incentive_id = use.incentive.incentive_id
+            hold_points(unit, member, transaction, incentive_id, use.point_cost, now_ms)
+    reserve(unit, transaction, command.key, pos.store_id, uses, now_ms)
     unit.change(
         code,
         status=CodeStatus.CLAIMED,
@@ -241,23 +256,70 @@ def _open_transaction(
     return transaction
 
 
-def _require_redeemable(
+def _usable(
     unit: Unit,
     program: Program,
     member: Member,
     selection: tuple[SelectedLine, ...],
     command: IdentifyMember,
     now_ms: int,
-) -> None:
-    """Refuse what can be known to fail at the till, so that the code stays usable."""
+) -> tuple[IncentiveUse, ...]:
+    """
+    Tell what of a selection can be used now, in its order; the rest is listed and not held.
+
+    The till shows the rest, and is told by Validate and Update why it can't be used. Most reasons
+    pass: other points come, the guest goes to another store, an older transaction is voided.
+
+    Raises:
+        LoyaltyError: The program refuses a selection of which some can't be used.
+    """
     store = program.store(command.point_of_sale.store_id)
-    uses = tuple(IncentiveUse(line.incentive, line.quantity) for line in selection)
-    if not store.loyalty_enabled and any(use.incentive.kind == "reward" for use in uses):
+    quantities: Counter[str] = Counter()
+    for line in selection:
+        quantities[line.incentive.incentive_id] += line.quantity
+    uses = tuple(
+        IncentiveUse(program.incentives[incentive_id], quantity)
+        for incentive_id, quantity in quantities.items()
+    )
+    takes_rewards = store.loyalty_enabled or all(use.incentive.kind == "offer" for use in uses)
+    if program.refuse_unusable and not takes_rewards:
         raise RewardRefusedError(store.store_id)
-    failures = judge(unit, program, store, member, uses, now_ms, local_time=command.local_time)
-    if not failures:
-        return
+    failures = judge(
+        unit,
+        program,
+        store,
+        member,
+        uses,
+        now_ms,
+        local_time=command.local_time,
+        counts=True,
+        reserving=command.key,
+    )
+    if program.refuse_unusable and failures:
+        raise _refusal(failures, member, uses)
+    broken = {
+        failure.incentive_id for failure in failures if failure.rule_id not in _OF_SEVERAL_RULES
+    }
+    usable: list[IncentiveUse] = []
+    left = member.available.balance
+    for use in uses:
+        fits = use.point_cost <= left and (program.multiple_incentives or not usable)
+        taken = store.loyalty_enabled or use.incentive.kind == "offer"
+        if fits and taken and use.incentive.incentive_id not in broken:
+            usable.append(use)
+            left -= use.point_cost
+    return tuple(usable)
+
+
+_OF_SEVERAL_RULES = {POINT_BALANCE, Breach.SEVERAL_INCENTIVES.value.rule_id}
+"""Rules that an incentive breaks only together with those before it."""
+
+
+def _refusal(
+    failures: tuple[RuleFailure, ...], member: Member, uses: tuple[IncentiveUse, ...]
+) -> LoyaltyError:
+    """Name a lack of points alone by its own code, as the contract has it for reports."""
     if all(failure.rule_id == POINT_BALANCE for failure in failures):
         cost = sum(use.point_cost for use in uses)
-        raise PointsInsufficientError(member.available.balance, cost)
-    raise RulesFailedError(failures)
+        return PointsInsufficientError(member.available.balance, cost)
+    return RulesFailedError(failures)

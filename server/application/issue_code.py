@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from server.application.idempotency import Done
 from server.application.limits import require_one_more
+from server.application.meaning import Read
 from server.application.reads import Reads
 from server.application.unit import Unit
 from server.domain import clock
@@ -46,6 +48,11 @@ class IssueCode:
             counts=((key_scope(self.key.key_id), _CODES_OF_KEY.since_ms(now_ms)),),
             counts_of_members=((self.key.partner, _CODES_OF_MEMBER.since_ms(now_ms)),),
         )
+
+    def meaning(self, read: Read) -> tuple[Any, ...]:
+        """See `Meant`."""
+        del read
+        return self.loyalty_id.lower(), self.selection
 
 
 @dataclass(frozen=True, slots=True)

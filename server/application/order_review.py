@@ -7,12 +7,22 @@ changes in between.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
+from server.application.basket_records import basket_from_json
+from server.application.meaning import Read, fingerprint, is_repeat, meaning_of, read_by
 from server.application.reads import Reads
+from server.application.repeated_orders import order_digest
+from server.application.reservations import (
+    accepted_here,
+    as_accepted,
+    by_incentive,
+    still_broken,
+)
 from server.application.unit import Unit
 from server.domain.basket import Basket, IncentiveUse, as_catalogued, incentive_uses
 from server.domain.errors import (
@@ -22,6 +32,7 @@ from server.domain.errors import (
     RewardRefusedError,
     TransactionNotClaimableError,
     TransactionNotFoundError,
+    incentive_not_found,
 )
 from server.domain.flags import Mend
 from server.domain.keys import ApiKey
@@ -36,6 +47,9 @@ from server.domain.rules import (
     needs_history,
 )
 
+REPORT = "TransactionService/Update"
+"""The RPC that reports orders."""
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -48,8 +62,8 @@ class Order:
         status: What the till makes of it.
         basket_json: The basket, to be kept.
         local_time: The till's date and time in the store's place; absent where none is believed.
-        fingerprint: Hash of the report's meaning.
         mends: What was put right in it, because it is paid.
+        first_fingerprint: Gives the hash of the report's meaning as the first version kept it.
     """
 
     key: ApiKey
@@ -63,12 +77,32 @@ class Order:
     basket: Basket
     basket_json: str
     local_time: datetime | None
-    fingerprint: bytes
     mends: tuple[Mend, ...] = ()
+    first_fingerprint: Callable[[], bytes] = field(default=bytes, repr=False, compare=False)
 
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
-        return Reads(transactions=(self.transaction_id,))
+        orders = ((self.key.program_id, self.digest),) if self.claiming else ()
+        return Reads(transactions=(self.transaction_id,), orders=orders)
+
+    @property
+    def digest(self) -> bytes:
+        """Hash of what the order is known by."""
+        return order_digest(self.point_of_sale, self.basket)
+
+    def meaning(self, read: Read) -> tuple[Any, ...]:
+        """See `Meant`."""
+        basket = meaning_of(self.basket, read, claiming=self.claiming)
+        store_id = self.point_of_sale.store_id
+        return self.transaction_id, self.status.name, self.service_mode, store_id, *basket
+
+    def fingerprint(self, program: Program) -> bytes:
+        """Hash what the report means, to be kept."""
+        return fingerprint(REPORT, self, read_by(program, self))
+
+    def repeats(self, kept: bytes) -> bool:
+        """Tell whether the report means what one did whose fingerprint was kept."""
+        return bool(kept) and is_repeat(kept, REPORT, self, self.first_fingerprint)
 
     @property
     def claiming(self) -> bool:
@@ -205,10 +239,20 @@ def review_order(
         message = f"must be {program.currency}"
         raise RequestInvalidError((FieldViolation("transaction_details.currency", message),))
     holds = unit.open_holds(transaction)
-    held = frozenset(hold.incentive_id for hold in holds)
+    reserved = by_incentive(unit.reservations(transaction))
     basket = as_catalogued(order.basket, program)
-    uses = incentive_uses(basket, program, held)
-    if not store.loyalty_enabled and any(use.incentive.kind == "reward" for use in uses):
+    uses = tuple(
+        as_accepted(use, reserved) for use in incentive_uses(basket, program, frozenset(reserved))
+    )
+    for use in uses:
+        if use.incentive.retired and use.accepted < use.quantity:
+            raise incentive_not_found(use.incentive.kind, use.incentive.incentive_id)
+    here = frozenset(
+        use.incentive.incentive_id for use in uses if accepted_here(use, reserved, store.store_id)
+    )
+    if not store.loyalty_enabled and any(
+        use.incentive.kind == "reward" and use.incentive.incentive_id not in here for use in uses
+    ):
         raise RewardRefusedError(store.store_id)
     failures = judge(
         unit,
@@ -222,10 +266,26 @@ def review_order(
         basket=basket,
         claiming=order.claiming,
         whole=whole,
-        counts=order.claiming and not whole,
+        counts=not whole,
         own_holds=sum(hold.points for hold in holds),
+        besides=order.transaction_id,
+        reserving=None if order.claiming or whole else order.key,
     )
+    if failures and reserved:
+        unchanged = _unchanged(order, transaction)
+        failures = still_broken(failures, uses, here, unchanged=unchanged)
     return Review(program, store, transaction, member, basket, holds, uses, failures)
+
+
+def _unchanged(order: Order, transaction: Transaction) -> bool:
+    """Tell whether an order buys and uses what it was last reported with."""
+    if transaction.basket is None or transaction.service_mode != order.service_mode:
+        return False
+    reported = basket_from_json(transaction.basket)
+    return (reported.lines, reported.applied_discounts) == (
+        order.basket.lines,
+        order.basket.applied_discounts,
+    )
 
 
 def judge(
@@ -243,12 +303,15 @@ def judge(
     whole: bool = False,
     counts: bool = False,
     own_holds: int = 0,
+    besides: str = "",
+    reserving: ApiKey | None = None,
 ) -> tuple[RuleFailure, ...]:
     """
     Evaluate the rules of the incentives used, reading only the past that they ask for.
 
     Without a *member* nobody is logged in. Who *counts* the uses afterwards holds the counts of
-    all members until then, so that no two orders take the last one.
+    all members until then, so that no two orders take the last one. What the transaction *besides*
+    has reserved itself is not counted. *reserving* is the key whose call reserves the uses.
     """
     if not uses:
         return ()
@@ -259,7 +322,7 @@ def judge(
         facts = MemberFacts(
             enrolled_on=datetime.fromtimestamp(member.created_ms / 1000, zone).date(),
             birth_date=date.fromisoformat(member.birth_date) if member.birth_date else None,
-            claimed_orders=unit.claimed_orders(member) if needs.claimed_orders else 0,
+            claimed_orders=unit.claimed_orders(member, besides) if needs.claimed_orders else 0,
             spendable_points=member.available.balance + own_holds,
         )
     visit = Visit(
@@ -269,13 +332,25 @@ def judge(
         service_mode=service_mode,
         basket=basket,
         member=facts,
-        histories=unit.histories(program.program_id, member, needs, lock=counts),
+        histories=unit.histories(
+            program.program_id,
+            member,
+            needs,
+            besides=besides,
+            reserving=reserving.key_id if reserving else None,
+            lock=counts,
+        ),
         claiming=claiming,
         whole=whole,
         multiple_incentives=program.multiple_incentives,
         excluded_products=program.earning.excluded_products,
     )
     return evaluate(uses, visit)
+
+
+def business_day(local_time: datetime | None, store: Store, now_ms: int) -> str:
+    """Give the day of an order in the store's place, as YYYY-MM-DD."""
+    return _wall_clock(local_time, ZoneInfo(store.time_zone), now_ms).date().isoformat()
 
 
 def _wall_clock(local_time: datetime | None, zone: ZoneInfo, now_ms: int) -> datetime:

@@ -131,6 +131,18 @@ class PromptsEntry(Entry):
     anonymous_flagged: LocalesEntry | None = None
 
 
+class IdentifyEntry(Entry):
+    """What becomes of a guest whose selection can't be used now."""
+
+    refuse_unusable: Switch = False
+
+
+class OrdersEntry(Entry):
+    """What becomes of orders that are not as they should be."""
+
+    repeated: Annotated[FlagOrRefuse, one_of(*get_args(FlagOrRefuse))] = "flag"
+
+
 class StoreEntry(Entry):
     """A place that sells."""
 
@@ -236,6 +248,8 @@ class ProgramDocument(Entry):
     earning: EarningEntry = EarningEntry()
     void_spent: Annotated[SpentPoints, one_of(*get_args(SpentPoints))] = "debt"
     multiple_incentives: Switch = True
+    identify: IdentifyEntry = IdentifyEntry()
+    orders: OrdersEntry = OrdersEntry()
     unclaimed_offers: Annotated[FlagOrRefuse, one_of(*get_args(FlagOrRefuse))] = "flag"
     pending_days: Annotated[int, whole_number(1, 365)] = 30
     receipt_days: Annotated[int, whole_number(1, 3650)] = 30
@@ -395,6 +409,8 @@ def _program(document: ProgramDocument, digits: int) -> Program:
         earning=document.earning.earning(),
         void_spent=document.void_spent,
         multiple_incentives=document.multiple_incentives,
+        refuse_unusable=document.identify.refuse_unusable,
+        repeated_orders=document.orders.repeated,
         unclaimed_offers=document.unclaimed_offers,
         pending_days=document.pending_days,
         receipt_days=document.receipt_days,

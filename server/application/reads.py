@@ -21,6 +21,7 @@ class Reads:
         sessions: Pairs of program and correlation ID.
         shown: Triples of program, digits and API key, of codes that may be wrong.
         remembered: Pairs of scope and idempotency key.
+        orders: Pairs of program and a digest of what a paid order is known by.
         counts: Pairs of a limit's scope and the beginning of its period.
         counts_of_members: Pairs of a partner, or nothing for all of them, and the beginning of a
             period, of which the counts of all these members matter.
@@ -33,6 +34,7 @@ class Reads:
     sessions: tuple[tuple[str, str], ...] = ()
     shown: tuple[tuple[str, str, str], ...] = ()
     remembered: tuple[tuple[str, str], ...] = ()
+    orders: tuple[tuple[str, bytes], ...] = ()
     counts: tuple[tuple[str, int], ...] = ()
     counts_of_members: tuple[tuple[str, int], ...] = ()
 

@@ -5,12 +5,20 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from server.application.idempotency import Done
+from server.application.idempotency import Done, Repeated
 from server.application.limits import flag_order
+from server.application.meaning import Read, meaning_of
 from server.application.mended_orders import mend_flags
-from server.application.order_review import require_store
-from server.application.reads import NOTHING, Reads
+from server.application.order_review import business_day, require_store
+from server.application.reads import Reads
+from server.application.repeated_orders import (
+    first_record,
+    judge_repeated,
+    kept_scope,
+    order_digest,
+)
 from server.application.unclaimed_offers import JudgedOffers, judge_recorded, offer_flags
 from server.application.unit import Unit
 from server.domain.basket import Basket, as_catalogued, incentive_names
@@ -28,7 +36,7 @@ from server.domain.keys import ApiKey
 from server.domain.point_of_sale import PointOfSale
 from server.domain.presentation import Presentation, unclaimed_presentation
 from server.domain.program import Program
-from server.domain.records import Transaction, TransactionStatus
+from server.domain.records import Remembered, Transaction, TransactionStatus
 from server.domain.rules import not_logged_in
 
 
@@ -41,6 +49,8 @@ class RecordUnclaimed:
         basket_json: The basket, to be kept.
         local_time: The till's date and time in the store's place; absent where none is believed.
         mends: What was put right in it, because it is paid.
+        created: When the till says that it made the call; absent when not sent.
+        keyed: Whether the call has an idempotency key, by which a repeated one is known.
     """
 
     key: ApiKey
@@ -51,10 +61,23 @@ class RecordUnclaimed:
     basket_json: str
     local_time: datetime | None = None
     mends: tuple[Mend, ...] = ()
+    created: str | None = None
+    keyed: bool = False
 
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
-        return NOTHING
+        return Reads(orders=((self.key.program_id, self.digest),))
+
+    @property
+    def digest(self) -> bytes:
+        """Hash of what the order is known by."""
+        return order_digest(self.point_of_sale, self.basket)
+
+    def meaning(self, read: Read) -> tuple[Any, ...]:
+        """See `Meant`."""
+        pos = self.point_of_sale
+        basket = meaning_of(self.basket, read, claiming=True)
+        return pos.store_id, pos.transaction_id, self.service_mode, *basket
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +89,14 @@ class RecordedUnclaimed:
     presentation: Presentation
 
 
-def record_unclaimed(unit: Unit, command: RecordUnclaimed, now_ms: int) -> Done[RecordedUnclaimed]:
+def record_unclaimed(
+    unit: Unit, command: RecordUnclaimed, now_ms: int
+) -> Done[RecordedUnclaimed] | Repeated:
     """
     Record an order without a guest; offers that do not hold are flagged and earn nothing.
+
+    Without an idempotency key the same order again is answered as the first time, if it surely is
+    the same call.
 
     Raises:
         StoreNotFoundError: The program has no such store.
@@ -81,6 +109,11 @@ def record_unclaimed(unit: Unit, command: RecordUnclaimed, now_ms: int) -> Done[
     program = unit.catalog.programs[command.key.program_id]
     pos = command.point_of_sale
     store = require_store(program, command.key, pos.store_id)
+    digest = command.digest
+    if not command.keyed:
+        repeated = _repeated(unit, command, digest, now_ms)
+        if repeated is not None:
+            return repeated
     basket = as_catalogued(command.basket, program)
     _require_no_rewards(program, basket)
     offers = judge_recorded(
@@ -119,19 +152,55 @@ def record_unclaimed(unit: Unit, command: RecordUnclaimed, now_ms: int) -> Done[
         points_earned=points,
         receipt_digest=unit.code_digest(program.program_id, f"receipt:{receipt_code}"),
         refused_offers=json.dumps(list(offers.refused), ensure_ascii=False),
+        order_digest=digest,
+        business_day=business_day(command.local_time, store, now_ms),
+        till_created=command.created or None,
     )
+    day = transaction.business_day
+    twice = judge_repeated(unit, program, command.key, transaction, digest, day, claiming=False)
     unit.add(transaction)
+    kept = None
+    if not command.keyed:
+        kept = _kept(command, transaction)
+        unit.add(kept)
     presentation = unclaimed_presentation(
         program.name, program.locale, transaction.transaction_id, points, receipt_code
     )
     return Done(
         RecordedUnclaimed(transaction.transaction_id, receipt_code, presentation),
+        kept_with=kept,
         flags=(
+            *twice,
             *offer_flags(program, offers.refused, transaction),
             *flag_order(program, command.key, points, transaction),
             *mend_flags(command.mends, command.key, transaction, store.store_id),
         ),
         stores=frozenset({store.store_id}),
+    )
+
+
+def _repeated(unit: Unit, command: RecordUnclaimed, digest: bytes, now_ms: int) -> Repeated | None:
+    """Find what an earlier call that recorded this very order was answered."""
+    pos = command.point_of_sale
+    first = first_record(unit, command.key, pos, digest, command.created, now_ms)
+    if first is None:
+        return None
+    remembered = unit.remembered(kept_scope(command.key), first.transaction_id)
+    if remembered is None:
+        return None
+    return Repeated(remembered.answer, frozenset({pos.store_id}))
+
+
+def _kept(command: RecordUnclaimed, transaction: Transaction) -> Remembered:
+    """Keep the answer, sealed as all that have a receipt code are, by its transaction."""
+    return Remembered(
+        scope=kept_scope(command.key),
+        idempotency_key=transaction.transaction_id,
+        method="TransactionService/Unclaimed",
+        fingerprint=b"",
+        answer=b"",
+        created_ms=transaction.created_ms,
+        stores=json.dumps([transaction.store_id]),
     )
 
 

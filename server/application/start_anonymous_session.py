@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from server.application.idempotency import Done
+from server.application.meaning import Read
 from server.application.reads import Reads
 from server.application.unit import Unit
 from server.domain.errors import CorrelationIdInvalidError
@@ -30,6 +32,12 @@ class StartAnonymousSession:
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
         return Reads(sessions=((self.key.program_id, self.correlation_id),))
+
+    def meaning(self, read: Read) -> tuple[Any, ...]:
+        """See `Meant`."""
+        del read
+        visit = self.correlation_id, self.external_identifier, self.channel
+        return *visit, self.locale, self.anonymous_flag
 
 
 @dataclass(frozen=True, slots=True)

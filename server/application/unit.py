@@ -16,17 +16,27 @@ from server.domain.records import (
     Code,
     Hold,
     IncentiveUsage,
+    KnownOrder,
     Member,
     MemberEmail,
     Redemption,
     Remembered,
+    Reservation,
     Session,
     Transaction,
 )
 from server.domain.rules import History, HistoryNeeds
 
 Record = (
-    Code | Hold | IncentiveUsage | MemberEmail | Redemption | Remembered | Session | Transaction
+    Code
+    | Hold
+    | IncentiveUsage
+    | MemberEmail
+    | Redemption
+    | Remembered
+    | Reservation
+    | Session
+    | Transaction
 )
 
 
@@ -148,6 +158,9 @@ class Unit(Protocol):
     def points_released(self, transaction: Transaction, ended_ms: int) -> int:
         """Tell how many points of a transaction were given back at a moment."""
 
+    def reservations(self, transaction: Transaction) -> Sequence[Reservation]:
+        """Find what a transaction was accepted with, also what it does without by now."""
+
     def remembered(self, scope: str, idempotency_key: str) -> Remembered | None:
         """Find the answer kept under an idempotency key."""
 
@@ -158,22 +171,38 @@ class Unit(Protocol):
         """Find and lock a member's debt; absent when there never was one."""
 
     def histories(
-        self, program_id: str, member: Member | None, needs: HistoryNeeds, *, lock: bool
+        self,
+        program_id: str,
+        member: Member | None,
+        needs: HistoryNeeds,
+        *,
+        besides: str,
+        reserving: str | None,
+        lock: bool,
     ) -> dict[str, History]:
         """
         Count the redemptions that rules ask for, by incentive; those of nobody are none.
 
-        Who adds to the counts of all members must *lock* them.
+        What open orders have reserved counts as well, but for the transaction *besides*. Who adds
+        to the counts of all members must *lock* them. *reserving* is the key whose call reserves
+        more: what it has reserved already is told apart.
         """
 
     def redemptions_of(self, transaction: Transaction) -> Sequence[Redemption]:
         """Find the redemptions of a claimed order that are not voided."""
 
-    def claimed_orders(self, member: Member) -> int:
-        """Count a member's claimed orders."""
+    def claimed_orders(self, member: Member, besides: str) -> int:
+        """Count a member's claimed orders, and open ones *besides* that take the first order."""
 
     def transaction_by_receipt(self, program_id: str, digest: bytes) -> Transaction | None:
         """Find the order that a receipt code was given out for, and lock it."""
+
+    def orders_like(self, program_id: str, digest: bytes) -> Sequence[KnownOrder]:
+        """
+        Find the newest paid orders that look alike and are not void, the newest first.
+
+        Until the unit ends no other unit looks for such orders, so that no two are both the first.
+        """
 
     def overdue_transactions(
         self, now_ms: int, after: tuple[int, str], limit: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from server.application.idempotency import Done, Repeated
 from server.application.limits import count_points, flag_order
@@ -11,10 +12,16 @@ from server.application.mended_orders import mend_flags
 from server.application.order_review import (
     Order,
     Review,
+    business_day,
     find_transaction,
+    guest_of,
     require_report,
+    require_same_guest,
+    require_same_transaction,
     review_order,
 )
+from server.application.repeated_orders import judge_repeated
+from server.application.reservations import give_back, reserve
 from server.application.unit import Unit
 from server.domain.basket import IncentiveUse
 from server.domain.earning import points_earned
@@ -23,6 +30,7 @@ from server.domain.errors import (
     RulesFailedError,
     TransactionNotClaimableError,
 )
+from server.domain.flags import Flag
 from server.domain.ids import new_id
 from server.domain.ledger import AccountKind, Cause, Origin
 from server.domain.presentation import Presentation, claimed_presentation
@@ -67,26 +75,39 @@ def update_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Updated] |
             neither PENDING nor CLAIMED.
         PointsInsufficientError: The rewards cost more than the guest has.
         RulesFailedError: With every rule the order breaks.
+        OrderAlreadyClaimedError: The order looks like one that is claimed, and the program refuses
+            that.
         LoyaltyError: What `review_order` raises.
     """
     transaction = find_transaction(unit, order.key, order.transaction_id)
-    repeated = _repeated(transaction, order)
-    if repeated is not None:
-        return repeated
+    again = _again(unit, transaction, order, now_ms)
+    if again is not None:
+        return again
     review = review_order(unit, order, transaction, now_ms)
     if review.failures:
         raise _refusal(review)
+    known_by: dict[str, Any] = {}
+    repeated: tuple[Flag, ...] = ()
+    if order.claiming:
+        digest, day = order.digest, business_day(order.local_time, review.store, now_ms)
+        repeated = judge_repeated(
+            unit, review.program, order.key, transaction, digest, day, claiming=True
+        )
+        known_by = {"order_digest": digest, "business_day": day}
     expires_ms = review.program.open_until_ms(transaction.created_ms, now_ms)
     unit.change(
         transaction,
+        **known_by,
         expires_ms=transaction.expires_ms if order.claiming else expires_ms,
         updated_ms=now_ms,
         channel=order.channel,
         service_mode=order.service_mode,
         basket=order.basket_json,
-        fingerprint=order.fingerprint,
+        fingerprint=order.fingerprint(review.program),
     )
     hold_rewards(unit, review, now_ms)
+    if not order.claiming:
+        reserve(unit, transaction, order.key, review.store.store_id, review.uses, now_ms)
     stores = frozenset({transaction.store_id, review.store.store_id})
     if order.claiming:
         claimed = _claim(unit, review, now_ms)
@@ -103,7 +124,7 @@ def update_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Updated] |
             transaction,
         )
         flags += mend_flags(order.mends, order.key, transaction, order.point_of_sale.store_id)
-        return Done(claimed, kept_with=transaction, flags=flags, stores=stores)
+        return Done(claimed, kept_with=transaction, flags=flags + repeated, stores=stores)
     updated = Updated(
         loyalty_id=review.member.loyalty_id,
         transaction_id=transaction.transaction_id,
@@ -115,17 +136,40 @@ def update_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Updated] |
     return Done(updated, kept_with=transaction, stores=stores)
 
 
-def _repeated(transaction: Transaction, order: Order) -> Repeated | None:
-    """Answer a repeated report as the first time, and refuse one that comes too late."""
+def _again(
+    unit: Unit, transaction: Transaction, order: Order, now_ms: int
+) -> Done[Updated] | Repeated | None:
+    """
+    Return the answer of a report that came before; None for another report.
+
+    A claim is answered as the first time. An order that is still open stays so for longer, and its
+    guest's points may have changed since.
+    """
     require_report(order)
     if transaction.status not in {TransactionStatus.PENDING, TransactionStatus.CLAIMED}:
         raise TransactionNotClaimableError(order.transaction_id, transaction.status.name)
-    if transaction.answer is not None and transaction.fingerprint == order.fingerprint:
-        stores = frozenset({transaction.store_id, order.point_of_sale.store_id})
-        return Repeated(transaction.answer, stores)
+    same = transaction.answer is not None and order.repeats(transaction.fingerprint or b"")
+    stores = frozenset({transaction.store_id, order.point_of_sale.store_id})
     if transaction.status is TransactionStatus.CLAIMED:
+        if same:
+            return Repeated(transaction.answer or b"", stores)
         raise TransactionNotClaimableError(order.transaction_id, transaction.status.name)
-    return None
+    if not same:
+        return None
+    require_same_transaction(order.transaction_id, order.repeated_id)
+    order.key.require_stores(stores)
+    member = guest_of(unit, transaction)
+    require_same_guest(unit, member, order.loyalty_id)
+    keep_open(unit, unit.catalog.programs[transaction.program_id], transaction, now_ms)
+    updated = Updated(
+        loyalty_id=member.loyalty_id,
+        transaction_id=transaction.transaction_id,
+        available_points=member.available.balance,
+        earned_points=0,
+        redeemed_points=sum(hold.points for hold in unit.open_holds(transaction)),
+        presentation=None,
+    )
+    return Done(updated, kept_with=transaction, stores=stores)
 
 
 def _refusal(review: Review) -> PointsInsufficientError | RulesFailedError:
@@ -133,6 +177,23 @@ def _refusal(review: Review) -> PointsInsufficientError | RulesFailedError:
     if all(failure.rule_id == POINT_BALANCE for failure in review.failures):
         return PointsInsufficientError(review.spendable_points, review.point_cost)
     return RulesFailedError(review.failures)
+
+
+def report_again(unit: Unit, order: Order, now_ms: int) -> None:
+    """Keep an order open whose report came again under its idempotency key."""
+    transaction = unit.transaction(order.transaction_id)
+    if transaction is None or order.claiming:
+        return
+    if transaction.status is TransactionStatus.PENDING:
+        keep_open(unit, unit.catalog.programs[transaction.program_id], transaction, now_ms)
+
+
+def keep_open(unit: Unit, program: Program, transaction: Transaction, now_ms: int) -> None:
+    """Give an open order, with its holds, as much time as a report of now gives it."""
+    expires_ms = program.open_until_ms(transaction.created_ms, now_ms)
+    unit.change(transaction, expires_ms=expires_ms)
+    for hold in unit.open_holds(transaction):
+        unit.change(hold, expires_ms=expires_ms)
 
 
 def hold_rewards(unit: Unit, review: Review, now_ms: int) -> None:
@@ -226,6 +287,7 @@ def _claim(unit: Unit, review: Review, now_ms: int) -> Updated:
     if review.store.loyalty_enabled:
         points = points_earned(review.basket, program.earning, program.currency_digits)
         earned = earn(unit, program, transaction, member, points, now_ms)
+    give_back(unit, transaction)
     count_uses(unit, transaction, member, review.uses, now_ms)
     paid_in = review.store.store_id
     unit.change(

@@ -1,4 +1,4 @@
-"""Check a whole order against every rule; nothing changes."""
+"""Check a whole order against every rule; nothing changes but how long it stays open."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from server.application.order_review import (
     require_report,
     review_order,
 )
-from server.application.unit import Unit
+from server.application.unit import Refused, Unit
+from server.application.update_transaction import keep_open
 from server.domain.errors import RulesFailedError, TransactionNotClaimableError
 from server.domain.records import TransactionStatus
 
@@ -24,15 +25,16 @@ class Validated:
     transaction_id: str
 
 
-def validate_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Validated]:
+def validate_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Validated] | Refused:
     """
-    Check an order.
+    Check an order; whoever asks is still at it, so that it stays open for longer.
+
+    Broken rules are returned, as `RulesFailedError` with every one of them.
 
     Raises:
         TransactionNotFoundError: The program has no such transaction.
         TransactionNotClaimableError: It is no longer open, or the report is neither PENDING nor
             CLAIMED.
-        RulesFailedError: With every rule the order breaks.
         LoyaltyError: What `review_order` raises.
     """
     transaction = find_transaction(unit, order.key, order.transaction_id)
@@ -40,6 +42,7 @@ def validate_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Validate
     if transaction.status is not TransactionStatus.PENDING:
         raise TransactionNotClaimableError(order.transaction_id, transaction.status.name)
     review = review_order(unit, order, transaction, now_ms, whole=True)
+    keep_open(unit, review.program, transaction, now_ms)
     if review.failures:
-        raise RulesFailedError(review.failures)
+        return Refused(RulesFailedError(review.failures))
     return Done(Validated(review.member.loyalty_id, order.transaction_id))

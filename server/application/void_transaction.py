@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from server.application.idempotency import Done, Repeated
+from server.application.meaning import Read
 from server.application.member_points import give_points, owed_points, room_for_points
 from server.application.order_review import (
     find_transaction,
@@ -12,6 +14,7 @@ from server.application.order_review import (
     require_same_transaction,
 )
 from server.application.reads import Reads
+from server.application.reservations import give_back
 from server.application.unit import Unit
 from server.application.update_transaction import release_holds
 from server.domain.clock import DAY_MS
@@ -35,6 +38,11 @@ class VoidTransaction:
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
         return Reads(transactions=(self.transaction_id,))
+
+    def meaning(self, read: Read) -> tuple[Any, ...]:
+        """See `Meant`."""
+        del read
+        return (self.transaction_id,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +135,7 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
     earned = redeemed = 0
     if transaction.status is TransactionStatus.PENDING:
         redeemed = release_holds(unit, member, transaction, now_ms)
+        give_back(unit, transaction)
     elif transaction.status is TransactionStatus.VOID:
         # The sweeper's; whoever cancels the order is told the same as if they had come first.
         redeemed = unit.points_released(transaction, transaction.updated_ms)

@@ -160,15 +160,23 @@ def _paid(basket: Basket) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class IncentiveUse:
-    """How many of an incentive an order uses, at least one."""
+    """
+    How many of an incentive an order uses, at least one.
+
+    Attributes:
+        accepted: How many of them the open order was accepted with before.
+        accepted_points: Points that these cost, by the prices of then.
+    """
 
     incentive: Incentive
     quantity: int
+    accepted: int = 0
+    accepted_points: int = 0
 
     @property
     def point_cost(self) -> int:
         """Points all of them cost."""
-        return self.incentive.point_cost * self.quantity
+        return self.accepted_points + self.incentive.point_cost * (self.quantity - self.accepted)
 
 
 def subtotal(basket: Basket, excluded_products: Collection[str] = ()) -> int:

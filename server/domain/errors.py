@@ -101,6 +101,11 @@ class IdentifierTypeDisabledError(LoyaltyError):
 
 
 @dataclass(unsafe_hash=True)
+class OrderAlreadyClaimedError(LoyaltyError):
+    """Raised when an order looks like one that is claimed, and the program refuses that."""
+
+
+@dataclass(unsafe_hash=True)
 class CodeNotFoundError(LoyaltyError):
     """Raised when a code was never issued, was replaced or expired."""
 

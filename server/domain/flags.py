@@ -34,6 +34,9 @@ class FlagKind(StrEnum):
     ORDER_MENDED = "order_mended"
     """A paid order was put right where any other is refused."""
 
+    ORDER_REPEATED = "order_repeated"
+    """An order looks like another one of its day, so that one order may earn twice."""
+
 
 OFFER_UNKNOWN = "unknown"
 """Reason of an offer that the program does not have, or no longer."""
@@ -53,12 +56,19 @@ INCENTIVE_UNNAMED = "incentive"
 HOURS_PASSED = "hours"
 """Reason of a till's time that is further off than that of another call may be."""
 
+ORDER_CLAIMED = "claimed"
+"""Reason of an order that looks like one which is claimed."""
+
+ORDER_RECORDED = "recorded"
+"""Reason of an order without a guest that looks like another one, which nobody has claimed."""
+
 REASONS: Mapping[FlagKind, tuple[str, ...]] = {
     FlagKind.OFFER_INVALID: (OFFER_UNKNOWN, *(breach.value.code for breach in Breach)),
     FlagKind.VOID_LATE: (DAYS_PASSED,),
     FlagKind.TILL_TIME: (HOURS_PASSED,),
     FlagKind.BEYOND_LIMIT: tuple(name.value for name in LimitName),
     FlagKind.ORDER_MENDED: (AMOUNT_ROUNDED, PARENT_IGNORED, INCENTIVE_UNNAMED),
+    FlagKind.ORDER_REPEATED: (ORDER_CLAIMED, ORDER_RECORDED),
 }
 """Every reason of each kind: both are labels of a metric, so that they must be few and fixed."""
 

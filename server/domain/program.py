@@ -258,6 +258,8 @@ class Program:
         future_birth_date: What becomes of a guest who is not born yet.
         rollout_until: Last day (UTC, as YYYY-MM-DD) on which the codes of all members earn wrong
             ones, for a program whose members are new; see `domain.guessing`.
+        refuse_unusable: Whether a code identifies nobody while its selection can't be used.
+        repeated_orders: What becomes of a claim of an order that looks like a claimed one.
         limits: What its keys, members and orders may do; see `domain.limits`.
     """
 
@@ -288,6 +290,8 @@ class Program:
     shared_email: TakeOrRefuse = "take"
     future_birth_date: TakeOrRefuse = "take"
     rollout_until: str | None = None
+    refuse_unusable: bool = False
+    repeated_orders: FlagOrRefuse = "flag"
     limits: Limits = NO_OWN_LIMITS
     _names: _Names = field(init=False, repr=False, compare=False)
 

@@ -121,6 +121,10 @@ class Transaction:
         refused_offers: JSON list of the offers that did not hold when an order without a guest was
             recorded; absent where they were not judged then.
         paid_store_id: Store where it was paid; absent until then, and where it was opened there.
+        order_digest: Hash of what the order is known by, its day left out; absent until it is paid.
+        business_day: Day of the order in the store's place, as YYYY-MM-DD.
+        till_created: When its till says that it made the call which recorded an order without a
+            guest; absent where it does not.
     """
 
     transaction_id: str
@@ -148,6 +152,9 @@ class Transaction:
     answer: bytes | None = None
     refused_offers: str | None = None
     paid_store_id: int | None = None
+    order_digest: bytes | None = None
+    business_day: str | None = None
+    till_created: str | None = None
 
     @property
     def stores(self) -> frozenset[int]:
@@ -161,6 +168,32 @@ class Transaction:
         if self.claimed_ms is None or self.receipt_digest is not None:
             return self.created_ms
         return self.claimed_ms
+
+
+@dataclass(frozen=True, slots=True)
+class KnownOrder:
+    """What is known of a paid order that looks like another one, without a lock."""
+
+    transaction_id: str
+    status: TransactionStatus
+    partner: str
+    created_ms: int
+    business_day: str | None
+    till_created: str | None
+    is_receipt: bool
+
+    @classmethod
+    def of(cls, transaction: Transaction) -> KnownOrder:
+        """Tell what is known of a transaction."""
+        return cls(
+            transaction.transaction_id,
+            transaction.status,
+            transaction.partner,
+            transaction.created_ms,
+            transaction.business_day,
+            transaction.till_created,
+            transaction.receipt_digest is not None,
+        )
 
 
 @dataclass(slots=True)
@@ -200,6 +233,33 @@ class Hold:
     created_ms: int
     expires_ms: int
     ended_ms: int | None = None
+
+
+@dataclass(slots=True)
+class Reservation:
+    """
+    Uses of an incentive that an open order was accepted with, at one price.
+
+    They are counted by the rules that count redemptions, and honoured when the order is claimed.
+
+    Attributes:
+        point_cost: Points that one costs, as of when it was accepted.
+        reserved_by: API key whose call they were accepted in; empty where that is not known.
+        store_id: Store for which they were accepted last.
+        quantity: 0 once the order was claimed or has ended, or does without.
+        first_order: 1 where it takes the member's first order, else 0.
+    """
+
+    transaction_id: str
+    incentive_id: str
+    point_cost: int
+    program_id: str
+    member_number: int
+    reserved_by: str
+    store_id: int
+    quantity: int
+    first_order: int
+    reserved_ms: int
 
 
 @dataclass(slots=True)

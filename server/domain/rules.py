@@ -78,11 +78,20 @@ class MemberFacts:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Earlier redemptions of one incentive, those of this transaction not counted."""
+    """
+    Earlier redemptions of one incentive, those of this transaction not counted.
+
+    What other open orders have reserved counts as redeemed.
+
+    Attributes:
+        reserved_by_key: How many of all are reserved by open orders of the API key that is about to
+            reserve more; absent where nothing is going to be reserved.
+    """
 
     member_redemptions: int = 0
     total_redemptions: int = 0
     last_redeemed_ms: int | None = None
+    reserved_by_key: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +253,22 @@ def _maximum_redemptions(rule: MaximumRedemptions, use: IncentiveUse, visit: Vis
     for limit, earlier in counts:
         if limit is not None and earlier + use.quantity > limit:
             yield _Finding(Breach.MAXIMUM_REDEMPTIONS, earlier + use.quantity, limit)
+    if rule.total is not None and history.reserved_by_key is not None:
+        reserved = history.reserved_by_key + use.quantity
+        share = share_of_key(rule.total, history.total_redemptions - history.reserved_by_key)
+        fits_total = history.total_redemptions + use.quantity <= rule.total
+        if fits_total and reserved > share:
+            yield _Finding(Breach.MAXIMUM_REDEMPTIONS, reserved, share)
+
+
+def share_of_key(total: int, used_by_others: int) -> int:
+    """
+    Tell how many uses the open orders of one key may reserve, of a limit for all members.
+
+    It is half of those that are left, or the last one: whoever opens orders that nobody pays for
+    never takes a limited incentive away from the guests of all other keys.
+    """
+    return (total - used_by_others + 1) // 2
 
 
 def _days_of_week(rule: DaysOfWeek, _: IncentiveUse, visit: Visit) -> _Findings:

@@ -182,7 +182,7 @@ def welcome(http_port: int, grpc_port: int) -> str:
         f"The sandbox runs: JSON and gRPC on 127.0.0.1:{http_port} (Envoy), gRPC on {server}.",
         "Keys: sandbox-pos-key (till), sandbox-app-key (app), sandbox-admin-key. Store 9999.",
         "Codes: 123456 reward and offer, 234567 discount, 900422 used, 900404 expired,",
-        "       900405 reward gone, 900406 offer gone, 900407 too few points.",
+        "       900405 reward gone, 900406 offer gone, 900407 reward too dear.",
         "",
         "# A till identifies a guest by code:",
         _curl(f"{web}/loyalty/identify", "sandbox-pos-key", IDENTIFY_JSON),

@@ -374,6 +374,40 @@ CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
         """,
     ),
     Check(
+        "reservation",
+        "of {incentive_id} does not go with its member, or with its transaction's status "
+        "{transaction_status}",
+        """
+        SELECT reservation.transaction_id AS row_key, incentive_id,
+          owner.status AS transaction_status
+        FROM reservation LEFT JOIN loyalty_transaction AS owner
+          ON owner.transaction_id = reservation.transaction_id
+        WHERE CASE
+          WHEN owner.member_number <> reservation.member_number OR owner.member_number IS NULL
+            THEN 1
+          WHEN reservation.quantity > 0 AND owner.status <> :transaction_pending THEN 1
+          ELSE 0 END = 1
+        ORDER BY reservation.transaction_id, incentive_id
+        """,
+    ),
+    Check(
+        "loyalty_transaction",
+        "holds {held} points for {incentive_id} where it has reserved {reserved} points' worth",
+        """
+        SELECT transaction_id AS row_key, incentive_id, sum(held) AS held,
+          sum(reserved) AS reserved
+        FROM (
+          SELECT transaction_id, incentive_id, points AS held, 0 AS reserved
+          FROM hold WHERE status = :hold_open
+          UNION ALL
+          SELECT transaction_id, incentive_id, 0, quantity * point_cost
+          FROM reservation WHERE quantity > 0
+        ) AS both_sides
+        GROUP BY transaction_id, incentive_id HAVING sum(held) <> sum(reserved)
+        ORDER BY transaction_id, incentive_id
+        """,
+    ),
+    Check(
         "member_email",
         "of member {row_key} is not of a member of its program who gave an e-mail address",
         """

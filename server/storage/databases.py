@@ -305,11 +305,15 @@ def lock_digest(connection: Any, digest: bytes) -> bool:
 
     Digests that begin alike share a lock: then one of two that could both go on runs again.
     """
-    number = int.from_bytes(digest[:4], signed=True)
     (free,) = connection.execute(
-        "SELECT pg_try_advisory_xact_lock(%s, %s)", (_DIGEST_SPACE, number)
+        "SELECT pg_try_advisory_xact_lock(%s, %s)", (_DIGEST_SPACE, lock_number(digest))
     ).fetchone()
     return bool(free)
+
+
+def lock_number(digest: bytes) -> int:
+    """Give the number that a digest is locked by."""
+    return int.from_bytes(digest[:4], signed=True)
 
 
 def is_absent(database: Database) -> bool:

@@ -35,6 +35,7 @@ SHORT_LIVED = {
     "code.partner",
     "code_pepper",
     "limit_tally",
+    "reservation",
     "server",
 }
 """
@@ -46,6 +47,9 @@ No data is lost when an older schema has no place for it.
 TOLD_AGAIN = {
     "loyalty_transaction.refused_offers",
     "loyalty_transaction.paid_store_id",
+    "loyalty_transaction.order_digest",
+    "loyalty_transaction.business_day",
+    "loyalty_transaction.till_created",
     "remembered_answer.stores",
     "member_email",
     "account.moved_ms",

@@ -9,13 +9,23 @@ that batches of several servers wait for one another but never in a circle.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from server.application.reads import Reads
 from server.domain.ledger import Account
 from server.domain.limits import member_scope
-from server.domain.records import Code, CodeStatus, Hold, Member, Remembered, Session, Transaction
+from server.domain.records import (
+    Code,
+    CodeStatus,
+    Hold,
+    Member,
+    Remembered,
+    Reservation,
+    Session,
+    Transaction,
+)
+from server.storage.databases import lock_number
 from server.storage.statements import Statement, Statements
 from server.storage.unit_of_work import UnitOfWork
 
@@ -88,6 +98,7 @@ class _Prefetch:
             (by.lock_debts, known, self._unit.take_debts, Account),
             self._records(Transaction, by.lock_transactions, transactions),
             self._records(Hold, by.lock_holds, transactions),
+            self._records(Reservation, by.lock_reservations, transactions),
             self._records(Code, by.lock_codes, codes),
             (
                 by.regulars_of_codes,
@@ -95,6 +106,7 @@ class _Prefetch:
                 self._unit.code_counts.take_regulars,
                 None,
             ),
+            *self._orders(_sorted(reads.orders for reads in batch)),
             self._records(Session, by.lock_sessions, _sorted(r.sessions for r in batch)),
             # Last, when all locks are held: a twin that held them has kept its answer by now.
             self._records(Remembered, by.find_remembered, _sorted(r.remembered for r in batch)),
@@ -125,6 +137,15 @@ class _Prefetch:
             keys = sorted(wrong)
             locks: _Step = (self._statements.lock_keys, keys, lambda _: take(keys), None)
             self._take(locks, refusals)
+
+    def _orders(self, orders: _Keys) -> Iterator[_Step]:
+        """Let orders that look alike wait for one another, then look which there are."""
+        by = self._statements
+        numbers = sorted({(lock_number(digest),) for _, digest in orders})
+        yield by.lock_orders, numbers, lambda _: None, None
+        if orders:
+            take = self._unit.take_orders
+            yield by.orders_like_many, orders, lambda rows: take(orders, rows), None
 
     def _digests(self, shown: Sequence[tuple[str, str, str]]) -> _Keys:
         return [

@@ -29,6 +29,7 @@ from sqlalchemy import (
     insert,
     literal_column,
     select,
+    true,
     tuple_,
     update,
 )
@@ -51,6 +52,7 @@ from server.domain.records import (
     MemberEmail,
     Redemption,
     Remembered,
+    Reservation,
     Session,
     Transaction,
     TransactionStatus,
@@ -103,6 +105,7 @@ def dialect_of(url: str) -> Dialect:
 RECORD_TABLES: dict[type, tuple[type[SQLModel], tuple[str, ...]]] = {
     Transaction: (t.TransactionTable, ("transaction_id",)),
     Hold: (t.HoldTable, ("hold_id",)),
+    Reservation: (t.ReservationTable, ("transaction_id", "incentive_id", "point_cost")),
     Code: (t.CodeTable, ("program_id", "digest")),
     Session: (t.SessionTable, ("program_id", "correlation_id")),
     Remembered: (t.RememberedTable, ("scope", "idempotency_key")),
@@ -112,6 +115,21 @@ RECORD_TABLES: dict[type, tuple[type[SQLModel], tuple[str, ...]]] = {
 }
 """Table and key of each class of record, in the order in which they are written."""
 
+
+ORDERS_LIKE_MAX = 20
+"""Orders that look like another one of which more is asked than of how many there are."""
+
+ORDER_SPACE = 0x10A3
+"""Keeps our locks of orders apart from those of others in the database."""
+
+KNOWN_ORDER_COLUMNS = (
+    "transaction_id",
+    "status",
+    "partner",
+    "created_ms",
+    "business_day",
+    "till_created",
+)
 
 SCOPES_MAX = len(ScopeKind)
 """Scopes that a call belongs to at most."""
@@ -233,6 +251,7 @@ class Statements:
         self._describe_limit_counts()
         self.witnesses = self._witnesses()
         self._describe_histories()
+        self._describe_orders()
         self._describe_sweeps()
         self._describe_catalog()
 
@@ -400,6 +419,13 @@ class Statements:
             return column == func.any(bindparam(name, type_=ARRAY(Text)))
         return column == bindparam(name)
 
+    def _each(self, name: str) -> Any:
+        """Give a row for each text of a parameter made by `portions`."""
+        if self.bulk:
+            texts = func.unnest(bindparam(name, type_=ARRAY(Text)))
+            return texts.table_valued("text", name="asked").render_derived()
+        return select(bindparam(name, type_=Text()).label("text")).subquery("asked")
+
     def portions(self, texts: Sequence[str]) -> Sequence[Any]:
         """Make the parameters to ask about many texts: one for all, or on SQLite one for each."""
         return [list(texts)] if self.bulk and texts else texts
@@ -421,26 +447,51 @@ class Statements:
             .order_by(usage.c.incentive_id, usage.c.shard)
             .with_for_update()
         )
+        reserved = table_of(t.ReservationTable)
+        # Those of the open order itself are not counted when it is judged.
+        others = (reserved.c.quantity > _constant(0)) & (
+            reserved.c.transaction_id != bindparam("besides")
+        )
+        of_member = others & (reserved.c.member_number == bindparam("member_number"))
+        self.reservations = self._compile(
+            _select_record(Reservation, reserved)
+            .where(reserved.c.transaction_id == bindparam("transaction_id"))
+            .order_by(reserved.c.incentive_id, reserved.c.point_cost)
+            .with_for_update()
+        )
+        asked = self._each("incentive_ids")
+        by_member = (
+            (redemption.c.member_number == bindparam("member_number"))
+            & (redemption.c.incentive_id == asked.c.text)
+            & redemption.c.voided_ms.is_(None)
+        )
+        kept = of_member & (reserved.c.incentive_id == asked.c.text)
         self.member_redemptions = self._compile(
             select(
-                redemption.c.incentive_id,
-                func.sum(redemption.c.quantity),
-                func.max(redemption.c.redeemed_ms),
+                asked.c.text,
+                _sum_of(redemption.c.quantity, by_member),
+                _newest_of(redemption.c.redeemed_ms, by_member),
+                _sum_of(reserved.c.quantity, kept),
+                _newest_of(reserved.c.reserved_ms, kept),
             )
-            .where(
-                redemption.c.member_number == bindparam("member_number"),
-                self._is_among(redemption.c.incentive_id, "incentive_ids"),
-                redemption.c.voided_ms.is_(None),
-            )
-            .group_by(redemption.c.incentive_id)
+        )
+        used = (usage.c.program_id == bindparam("program_id")) & (
+            usage.c.incentive_id == asked.c.text
+        )
+        kept = (
+            others
+            & (reserved.c.program_id == bindparam("program_id"))
+            & (reserved.c.incentive_id == asked.c.text)
         )
         self.total_redemptions = self._compile(
-            select(usage.c.incentive_id, func.sum(usage.c.quantity))
-            .where(
-                usage.c.program_id == bindparam("program_id"),
-                self._is_among(usage.c.incentive_id, "incentive_ids"),
+            select(
+                asked.c.text,
+                _sum_of(usage.c.quantity, used),
+                _sum_of(reserved.c.quantity, kept),
+                _sum_of(
+                    reserved.c.quantity, kept & (reserved.c.reserved_by == bindparam("reserved_by"))
+                ),
             )
-            .group_by(usage.c.incentive_id)
         )
         self.redemptions_of = self._compile(
             _select_record(Redemption, redemption)
@@ -452,7 +503,12 @@ class Statements:
             .with_for_update()
         )
         self.claimed_orders = self._compile(
-            select(func.count()).where(
+            select(
+                func.count(),
+                select(func.count(reserved.c.transaction_id.distinct()))
+                .where(of_member, reserved.c.first_order == _constant(1))
+                .scalar_subquery(),
+            ).where(
                 transaction.c.member_number == bindparam("member_number"),
                 transaction.c.status == _constant(TransactionStatus.CLAIMED),
             )
@@ -483,6 +539,34 @@ class Statements:
             )
             .with_for_update()
         )
+
+    def _describe_orders(self) -> None:
+        """Build the statements that find paid orders which look alike, the newest first."""
+        transaction = table_of(t.TransactionTable)
+        columns = [transaction.c[name] for name in KNOWN_ORDER_COLUMNS]
+        like = (
+            select(*columns, transaction.c.receipt_digest.is_not(None).label("is_receipt"))
+            .where(transaction.c.status != _constant(TransactionStatus.VOID))
+            .order_by(transaction.c.transaction_id.desc())
+            .limit(_constant(ORDERS_LIKE_MAX))
+            .offset(_constant(0))  # Else SQLite's dialect adds a parameter of its own.
+        )
+        self.orders_like = self._compile(
+            like.where(
+                transaction.c.program_id == bindparam("program_id"),
+                transaction.c.order_digest == bindparam("order_digest"),
+            )
+        )
+        lock = f"SELECT pg_advisory_xact_lock({ORDER_SPACE}, number)"
+        self.lock_orders = Statement(f"{lock} FROM unnest(%s::int[]) AS number", ("numbers",))
+        if self.bulk:
+            key = ("program_id", "order_digest")
+            rows = _rows(transaction, key)
+            matches = (transaction.c[name] == rows.c[name] for name in key)
+            found = like.where(*matches).correlate(rows).lateral("found")
+            self.orders_like_many = self._compile(
+                select(*rows.c, *found.c).select_from(rows.join(found, true()))
+            )
 
     def _describe_sweeps(self) -> None:
         """Build the statements that find what is overdue, by time and key, after a last one."""
@@ -656,6 +740,14 @@ class Statements:
             hold,
             ("transaction_id",),
         )
+        reserved = table_of(t.ReservationTable)
+        self.lock_reservations = self._among(
+            _select_record(Reservation, reserved)
+            .order_by(reserved.c.transaction_id, reserved.c.incentive_id, reserved.c.point_cost)
+            .with_for_update(of=reserved),
+            reserved,
+            ("transaction_id",),
+        )
         refusal, key = table_of(t.CodeRefusalTable), table_of(t.ApiKeyTable)
         self.refusals_of_programs = self._among(
             select(*(refusal.c[name] for name in REFUSAL_COLUMNS)), refusal, ("program_id",)
@@ -698,6 +790,16 @@ class Statements:
         rows = _rows(table, key)
         matches = (table.c[name] == rows.c[name] for name in key)
         return self._compile(statement.where(*matches))
+
+
+def _sum_of(amount: Any, matches: Any) -> Any:
+    """Give a sum of other rows, beside whatever is selected."""
+    return select(func.coalesce(func.sum(amount), _constant(0))).where(matches).scalar_subquery()
+
+
+def _newest_of(time: Any, matches: Any) -> Any:
+    """Give the newest time of other rows, beside whatever is selected; absent where none is."""
+    return select(func.max(time)).where(matches).scalar_subquery()
 
 
 def _within(table: Table) -> Any:

@@ -266,6 +266,14 @@ class TransactionTable(SQLModel, table=True):
             sqlite_where=text("receipt_digest IS NOT NULL"),
             postgresql_where=text("receipt_digest IS NOT NULL"),
         ),
+        Index(
+            "transaction_order",
+            "program_id",
+            "order_digest",
+            "transaction_id",
+            sqlite_where=text("order_digest IS NOT NULL"),
+            postgresql_where=text("order_digest IS NOT NULL"),
+        ),
     )
 
     transaction_id: str = Field(primary_key=True, sa_type=Text)
@@ -293,6 +301,9 @@ class TransactionTable(SQLModel, table=True):
     answer: bytes | None = Field(default=None, sa_column=_bytes(nullable=True))
     refused_offers: str | None = Field(default=None, sa_type=Text)
     paid_store_id: int | None = Field(default=None, sa_type=BigInteger)
+    order_digest: bytes | None = Field(default=None, sa_column=_bytes(nullable=True))
+    business_day: str | None = Field(default=None, sa_type=Text)
+    till_created: str | None = Field(default=None, sa_type=Text)
 
 
 class RedemptionTable(SQLModel, table=True):
@@ -344,6 +355,42 @@ class HoldTable(SQLModel, table=True):
     created_ms: int = Field(sa_column=_instant())
     expires_ms: int = Field(sa_column=_instant())
     ended_ms: int | None = Field(default=None, sa_column=_instant(nullable=True))
+
+
+class ReservationTable(SQLModel, table=True):
+    """Uses of incentives that open orders were accepted with; the quantity is 0 once it is over."""
+
+    __tablename__ = "reservation"
+    __table_args__ = (
+        CheckConstraint("quantity >= 0", name="reservation_quantity_not_negative"),
+        Index(
+            "reservation_of_member",
+            "member_number",
+            "incentive_id",
+            sqlite_where=text("quantity > 0"),
+            postgresql_where=text("quantity > 0"),
+        ),
+        Index(
+            "reservation_of_incentive",
+            "program_id",
+            "incentive_id",
+            sqlite_where=text("quantity > 0"),
+            postgresql_where=text("quantity > 0"),
+        ),
+    )
+
+    transaction_id: str = Field(
+        primary_key=True, sa_type=Text, foreign_key="loyalty_transaction.transaction_id"
+    )
+    incentive_id: str = Field(primary_key=True, sa_type=Text)
+    point_cost: int = Field(primary_key=True, sa_type=BigInteger)
+    program_id: str = Field(sa_type=Text)
+    member_number: int = Field(sa_column=_member_number())
+    reserved_by: str = Field(sa_type=Text)
+    store_id: int = Field(sa_type=BigInteger)
+    quantity: int = Field(sa_type=Integer)
+    first_order: int = Field(sa_type=Integer)
+    reserved_ms: int = Field(sa_column=_instant())
 
 
 class SessionTable(SQLModel, table=True):

@@ -34,10 +34,12 @@ from server.domain.records import (
     Hold,
     HoldStatus,
     IncentiveUsage,
+    KnownOrder,
     Member,
     MemberEmail,
     Redemption,
     Remembered,
+    Reservation,
     Session,
     SessionStatus,
     Transaction,
@@ -46,7 +48,7 @@ from server.domain.records import (
 from server.domain.rules import History, HistoryNeeds
 from server.storage import catalog as catalog_tables
 from server.storage.code_counts import CodeCounts
-from server.storage.databases import lock_digest
+from server.storage.databases import lock_digest, lock_number
 from server.storage.limit_counts import KnownSums, LimitCounts
 from server.storage.seal import Seal
 from server.storage.statements import (
@@ -71,7 +73,16 @@ _STATUS = {
 
 
 K = TypeVar(
-    "K", Code, Hold, IncentiveUsage, MemberEmail, Redemption, Remembered, Session, Transaction
+    "K",
+    Code,
+    Hold,
+    IncentiveUsage,
+    MemberEmail,
+    Redemption,
+    Remembered,
+    Reservation,
+    Session,
+    Transaction,
 )
 
 
@@ -137,6 +148,10 @@ class UnitOfWork:
         self._program_accounts: dict[tuple[str, int, int], Account] = {}
         self._debts: dict[int, Account | None] = {}
         self._holds: dict[str, list[Hold]] = {}
+        self._reservations: dict[str, list[Reservation]] = {}
+        self._orders: dict[tuple[str, bytes], dict[str, KnownOrder]] = {}
+        self._own_orders: dict[tuple[str, bytes], dict[str, KnownOrder]] = {}
+        """Those that this unit has changed, written or not."""
         self._sealed_before: list[Remembered] = []
         self._absent: set[tuple[Any, ...]] = set()
         self._digests: dict[bytes, tuple[bytes, ...]] = {}
@@ -247,6 +262,15 @@ class UnitOfWork:
         ).fetchone()
         return int(row[0])
 
+    def reservations(self, transaction: Transaction) -> Sequence[Reservation]:
+        """See `Unit.reservations`."""
+        place = transaction.transaction_id
+        known = self._reservations.get(place)
+        if known is None:
+            known = self._query(Reservation, self._statements.reservations, (place,))
+            self._reservations[place] = known
+        return list(known)
+
     def remembered(self, scope: str, idempotency_key: str) -> Remembered | None:
         """See `Unit.remembered`."""
         return self._record(Remembered, self._statements.remembered, (scope, idempotency_key))
@@ -273,7 +297,14 @@ class UnitOfWork:
         return self._debts[member.number]
 
     def histories(
-        self, program_id: str, member: Member | None, needs: HistoryNeeds, *, lock: bool
+        self,
+        program_id: str,
+        member: Member | None,
+        needs: HistoryNeeds,
+        *,
+        besides: str,
+        reserving: str | None,
+        lock: bool,
     ) -> dict[str, History]:
         """See `Unit.histories`."""
         if lock:
@@ -281,23 +312,42 @@ class UnitOfWork:
         self.flush()
         by, of_member = self._statements, {}
         if member is not None:
-            rows = self._about_each(by.member_redemptions, (member.number,), needs.member)
-            of_member = {row[0]: (int(row[1]), row[2]) for row in rows}
-        rows = self._about_each(by.total_redemptions, (program_id,), needs.total)
-        of_all = {row[0]: int(row[1]) for row in rows}
+            of_member = {
+                incentive_id: (int(used) + int(kept), _newest(used_ms, kept_ms))
+                for incentive_id, used, used_ms, kept, kept_ms in self._about_each(
+                    by.member_redemptions,
+                    needs.member,
+                    member_number=member.number,
+                    besides=besides,
+                )
+            }
+        of_all = {
+            incentive_id: (int(used) + int(kept), int(by_key))
+            for incentive_id, used, kept, by_key in self._about_each(
+                by.total_redemptions,
+                needs.total,
+                program_id=program_id,
+                besides=besides,
+                reserved_by=reserving or "",
+            )
+        }
         found = {}
         for incentive_id in needs.member | needs.total:
-            count, last_ms = of_member.get(incentive_id, (0, None))
-            found[incentive_id] = History(count, of_all.get(incentive_id, 0), last_ms)
+            own, last_ms = of_member.get(incentive_id, (0, None))
+            total, by_key = of_all.get(incentive_id, (0, 0))
+            reserved_by_key = None if reserving is None else by_key
+            found[incentive_id] = History(own, total, last_ms, reserved_by_key)
         return found
 
     def _about_each(
-        self, statement: Statement, place: tuple[Any, ...], texts: Collection[str]
+        self, statement: Statement, incentive_ids: Collection[str], **values: Any
     ) -> list[Any]:
-        """Ask about each of many texts of a place; gives the rows of all."""
+        """Ask about each of many incentives, other values by their names; gives the rows of all."""
         found = []
-        for portion in self._statements.portions(sorted(texts)):
-            found += self._connection.execute(statement.sql, (*place, portion)).fetchall()
+        for portion in self._statements.portions(sorted(incentive_ids)):
+            given = values | {"incentive_ids": portion}
+            named = [given[name] for name in statement.names]
+            found += self._connection.execute(statement.sql, named).fetchall()
         return found
 
     def _lock_usages(self, program_id: str, incentive_ids: Sequence[str]) -> None:
@@ -315,8 +365,9 @@ class UnitOfWork:
         unknown = [place for place in places if not self._is_known(IncentiveUsage, place)]
         if unknown:
             asked = {incentive_id for _, incentive_id, _ in unknown}
-            place = (program_id, self._shard)
-            for row in self._about_each(self._statements.lock_usages, place, asked):
+            for row in self._about_each(
+                self._statements.lock_usages, asked, program_id=program_id, shard=self._shard
+            ):
                 usage = _record(IncentiveUsage, row)
                 self._records.setdefault(_place(usage), usage)
             self.know_absent(IncentiveUsage, unknown)
@@ -331,13 +382,14 @@ class UnitOfWork:
         place = (transaction.transaction_id,)
         return self._query(Redemption, self._statements.redemptions_of, place)
 
-    def claimed_orders(self, member: Member) -> int:
+    def claimed_orders(self, member: Member, besides: str) -> int:
         """See `Unit.claimed_orders`."""
         self.flush()
-        row = self._connection.execute(
-            self._statements.claimed_orders.sql, (member.number,)
-        ).fetchone()
-        return int(row[0])
+        statement = self._statements.claimed_orders
+        given = {"member_number": member.number, "besides": besides}
+        row = self._connection.execute(statement.sql, [given[name] for name in statement.names])
+        claimed, reserved = row.fetchone()
+        return int(claimed) + int(reserved)
 
     def transaction_by_receipt(self, program_id: str, digest: bytes) -> Transaction | None:
         """See `Unit.transaction_by_receipt`."""
@@ -347,6 +399,22 @@ class UnitOfWork:
             if found:
                 return found[0]
         return None
+
+    def orders_like(self, program_id: str, digest: bytes) -> Sequence[KnownOrder]:
+        """See `Unit.orders_like`."""
+        place = (program_id, digest)
+        if place not in self._orders:
+            if self._statements.bulk:
+                numbers = [lock_number(digest)]
+                self._connection.execute(self._statements.lock_orders.sql, (numbers,))
+            rows = self._connection.execute(self._statements.orders_like.sql, place).fetchall()
+            self._orders[place] = {row[0]: _known_order(row) for row in rows}
+        known = self._orders[place] | self._own_orders.get(place, {})
+        return [
+            known[name]
+            for name in sorted(known, reverse=True)
+            if known[name].status is not TransactionStatus.VOID
+        ]
 
     def overdue_transactions(
         self, now_ms: int, after: tuple[int, str], limit: int
@@ -491,8 +559,12 @@ class UnitOfWork:
         self._records[_place(record)] = record
         if isinstance(record, Transaction):
             self._holds[record.transaction_id] = []
+            self._reservations[record.transaction_id] = []
+            self._note_order(record)
         elif isinstance(record, Hold):
             self._holds.setdefault(record.transaction_id, []).append(record)
+        elif isinstance(record, Reservation):
+            self._reservations.setdefault(record.transaction_id, []).append(record)
 
     def change(self, record: Record, **values: Any) -> None:
         """See `Unit.change`."""
@@ -503,6 +575,14 @@ class UnitOfWork:
         kind = type(record)
         if id(record) not in self._added.get(kind, ()):
             self._changed.setdefault(kind, {})[id(record)] = record
+        if isinstance(record, Transaction):
+            self._note_order(record)
+
+    def _note_order(self, transaction: Transaction) -> None:
+        if transaction.order_digest is not None:
+            place = (transaction.program_id, transaction.order_digest)
+            known = KnownOrder.of(transaction)
+            self._own_orders.setdefault(place, {})[known.transaction_id] = known
 
     def post(self, source: Account, destination: Account, points: int, origin: Origin) -> None:
         """See `Unit.post`."""
@@ -622,6 +702,15 @@ class UnitOfWork:
             self._records[_place(record)] = record
             if isinstance(record, Hold):
                 self._holds.setdefault(record.transaction_id, []).append(record)
+            elif isinstance(record, Reservation):
+                self._reservations.setdefault(record.transaction_id, []).append(record)
+
+    def take_orders(self, keys: Iterable[tuple[Any, ...]], rows: Iterable[Sequence[Any]]) -> None:
+        """Take orders that look alike, each after its program and digest; of others is none."""
+        for program_id, digest in keys:
+            self._orders[program_id, digest] = {}
+        for program_id, digest, *row in rows:
+            self._orders[program_id, bytes(digest)][row[0]] = _known_order(row)
 
     def know_absent(self, kind: type, keys: Iterable[tuple[Any, ...]]) -> None:
         """Take it that of these keys there is nothing but what was taken."""
@@ -630,6 +719,8 @@ class UnitOfWork:
                 self._debts.setdefault(key[0], None)
             elif kind is Hold:
                 self._holds.setdefault(key[0], [])
+            elif kind is Reservation:
+                self._reservations.setdefault(key[0], [])
             else:
                 self._absent.add((kind, *key))
 
@@ -693,9 +784,18 @@ def _bytes_of(values: Iterable[Any]) -> int:
     return size
 
 
+def _newest(*times: int | None) -> int | None:
+    return max((time_ms for time_ms in times if time_ms is not None), default=None)
+
+
 def _account(row: Sequence[Any]) -> Account:
     number, kind, balance, sequence, head, moved_ms = row
     return Account(number, AccountKind(kind), balance, sequence, bytes(head), moved_ms)
+
+
+def _known_order(row: Sequence[Any]) -> KnownOrder:
+    known = KnownOrder(*row)
+    return replace(known, status=TransactionStatus(known.status), is_receipt=bool(known.is_receipt))
 
 
 def _record(kind: type[K], row: Sequence[Any]) -> K:

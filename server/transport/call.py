@@ -25,6 +25,7 @@ from server.application.idempotency import (
     run_once,
 )
 from server.application.limits import Load, count_load, within_limits
+from server.application.meaning import Meant, fingerprint, is_repeat, read_by
 from server.application.reading import Reader
 from server.application.reads import Reads
 from server.application.under_way import UnderWay
@@ -56,6 +57,10 @@ class Command(Protocol):
 
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
+
+
+class Writing(Command, Meant, Protocol):
+    """What every command of a use case that writes can tell."""
 
 
 class Storage(Protocol):
@@ -120,29 +125,33 @@ class Call:
     async def write(
         self,
         use_case: Callable[[Unit, Any, int], Done[R] | Repeated | Refused],
-        command: Command,
+        command: Writing,
         render: Callable[[R], Message],
         *,
         paid: bool = False,
+        again: Callable[[Unit, Any, int], None] | None = None,
     ) -> bytes:
         """
         Run a use case exactly once for its idempotency key and give its rendered answer.
 
-        One whose guest has *paid* is flagged beyond a limit, where others are refused.
+        One whose guest has *paid* is flagged beyond a limit, where others are refused. What it does
+        even when it comes *again* is done besides.
 
         Raises:
             LoyaltyError: The use case refuses, or the key is malformed or was reused.
         """
-        return await self._run(use_case, command, render, self._keyed(), paid=paid)
+        return await self._run(
+            use_case, command, render, self._keyed(command), paid=paid, again=again
+        )
 
     async def decide(
         self,
-        use_case: Callable[[Unit, Any, int], Done[R]],
+        use_case: Callable[[Unit, Any, int], Done[R] | Refused],
         command: Command,
         render: Callable[[R], Message],
     ) -> bytes:
         """
-        Run a use case that changes nothing: an idempotency key has nothing to protect there.
+        Run a use case that changes nothing an idempotency key would have to protect.
 
         Raises:
             LoyaltyError: The use case refuses.
@@ -177,6 +186,7 @@ class Call:
         keyed: Keyed | None,
         *,
         paid: bool = False,
+        again: Callable[[Unit, Any, int], None] | None = None,
     ) -> bytes:
         load = Load(self.key, paid)
         if self.late_hours is not None:
@@ -188,6 +198,7 @@ class Call:
             render=lambda result: render(result).SerializeToString(),
             keyed=keyed,
             caller=self.key,
+            again=again,
         )
         reads = load.reads(command.reads(), now_ms())
         if keyed is not None:
@@ -310,7 +321,7 @@ class Call:
         flag = Flag(FlagKind.TILL_TIME, HOURS_PASSED, about)
         return replace(outcome, flags=(*outcome.flags, flag))
 
-    def _keyed(self) -> Keyed | None:
+    def _keyed(self, command: Meant) -> Keyed | None:
         text = self.metadata.get("idempotency-key")
         if text is None:
             return None
@@ -319,9 +330,20 @@ class Call:
             raise _header_invalid(
                 "idempotency-key", "must be 1 to 255 printable ASCII characters, not all blank"
             )
+        return Keyed(
+            scope=idempotency_scope(self.key),
+            key=key,
+            method=self.method,
+            fingerprint=fingerprint(self.method, command, read_by(self.program, command)),
+            repeats_kept=partial(
+                is_repeat, method=self.method, command=command, first=self._first_fingerprint
+            ),
+        )
+
+    def _first_fingerprint(self) -> bytes:
+        """Hash the request as the first version of `application.meaning` did."""
         meaning = self.method.encode() + self.request.SerializeToString(deterministic=True)
-        scope = idempotency_scope(self.key)
-        return Keyed(scope, key, self.method, hashlib.sha256(meaning).digest())
+        return hashlib.sha256(meaning).digest()
 
 
 def require_key_once(sent_twice: Collection[str]) -> None:

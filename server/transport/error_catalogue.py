@@ -257,6 +257,15 @@ ROWS: tuple[ErrorRow, ...] = (
         "Receipt was already claimed",
     ),
     ErrorRow(
+        e.OrderAlreadyClaimedError,
+        Code.FAILED_PRECONDITION,
+        "ORDER_ALREADY_CLAIMED",
+        422,
+        _INVALID,
+        "OrderAlreadyClaimed",
+        "Order was already claimed",
+    ),
+    ErrorRow(
         e.ReceiptExpiredError,
         Code.FAILED_PRECONDITION,
         "RECEIPT_EXPIRED",

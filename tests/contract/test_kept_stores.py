@@ -129,6 +129,9 @@ async def _go_on(caller: Caller, kept: KeptStore) -> None:
     """Void an order that was claimed then, and claim one for the member of then."""
     claim = next(noted for noted in kept.calls if noted["request"].get("status") == "CLAIMED")
     loyalty_id, told = claim["answer"]["loyaltyId"], claim["answer"]
+    # A report is known again by what it means, also without the key of then.
+    again = await ask(caller, "TransactionService/Update", claim["request"], "another")
+    assert again == told
     available, held = balances(kept.url, loyalty_id)
     assert held == 0
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from server.application.get_code import GetCode, get_code
-from server.application.idempotency import Answer, run_once
+from server.application.idempotency import Answer, Done, run_once
 from server.application.identify_member import Identified, IdentifyMember, identify_member
 from server.application.issue_code import issue_code
 from server.application.unit import Unit
@@ -22,6 +22,7 @@ from server.domain.errors import (
     LoyaltyError,
     PointsInsufficientError,
     RewardNotFoundError,
+    RewardRefusedError,
     StoreNotFoundError,
 )
 from server.domain.records import Code
@@ -185,15 +186,13 @@ async def test_hold_keeps_the_sum_of_transfers(database_url: str) -> None:
             await _identify(store, identify_command(await issue(store, loyalty_id, COFFEE)))
             assert balances(database_url, loyalty_id) == expected
             audit(database_url)
-        with pytest.raises(PointsInsufficientError) as refusal:
-            await _identify(store, identify_command(await issue(store, loyalty_id, COFFEE)))
-        assert refusal.value == PointsInsufficientError(400, COFFEE_POINTS)
+        await _identify(store, identify_command(await issue(store, loyalty_id, COFFEE)))
     assert balances(database_url, loyalty_id) == (400, 1600)
     audit(database_url)
 
 
 async def test_refused_identify_leaves_the_code_live(database_url: str) -> None:
-    """A code that failed for want of points, or at an unknown store, works afterwards."""
+    """A code that failed at an unknown store works afterwards."""
     async with demo_store(database_url) as store:
         loyalty_id = await enroll(store, COFFEE_POINTS)
         digits = await issue(store, loyalty_id, COFFEE)
@@ -206,15 +205,35 @@ async def test_refused_identify_leaves_the_code_live(database_url: str) -> None:
     assert balances(database_url, loyalty_id) == (0, COFFEE_POINTS)
 
 
-async def test_costly_selection_holds_nothing(database_url: str) -> None:
-    """A selection that costs more than there is holds nothing of it."""
+async def test_selection_that_cannot_be_had_identifies_the_guest(database_url: str) -> None:
+    """What there are points for is held; what costs more is listed and not held."""
     async with demo_store(database_url) as store:
         loyalty_id = await enroll(store, 1000)
-        digits = await issue(store, loyalty_id, COFFEE, PARTY_PLATTER)
+        digits = await issue(store, loyalty_id, PARTY_PLATTER, COFFEE)
+        command = identify_command(digits)
+        done = await store.write(lambda unit, now_ms: identify_member(unit, command, now_ms))
+        assert isinstance(done, Done)
+    listed = [line.incentive.incentive_id for line in done.result.selection]
+    assert listed == [PARTY_PLATTER, COFFEE]
+    assert done.result.available_points == 200
+    assert balances(database_url, loyalty_id) == (200, COFFEE_POINTS)
+
+
+async def test_program_may_refuse_a_selection_that_cannot_be_had(database_url: str) -> None:
+    """Then nothing is held, and the code stays usable."""
+    async with demo_store(database_url) as store:
+        await put_program(store, replace(demo_program(), refuse_unusable=True))
+        loyalty_id = await enroll(store, 1000)
+        command = identify_command(await issue(store, loyalty_id, COFFEE, PARTY_PLATTER))
         with pytest.raises(PointsInsufficientError):
-            await _identify(store, identify_command(digits))
-    assert balances(database_url, loyalty_id) == (1000, 0)
-    assert count_rows(database_url, "loyalty_transaction") == 0
+            await _identify(store, command)
+        there = replace(command, point_of_sale=replace(command.point_of_sale, store_id=1099))
+        with pytest.raises(RewardRefusedError):
+            await _identify(store, there)
+        assert count_rows(database_url, "loyalty_transaction") == 0
+        await put_program(store)
+        assert not (await _identify(store, command)).repeated
+    assert balances(database_url, loyalty_id) == (200, COFFEE_POINTS)
 
 
 async def test_offers_hold_nothing(database_url: str) -> None:

@@ -101,6 +101,7 @@ class Visit:
     burned: int = 0
     swept: int = 0
     cookies: int = 0
+    reserved: int = 0
     receipt_code: str = ""
     last: tuple[Any, Any] | None = None
     void_answer: Any = None
@@ -134,24 +135,23 @@ class World:
 
     async def _identify(self, member: int, incentives: list[str]) -> None:
         guest = self.guests[member]
-        cost = sum(COSTS[name] for name in incentives)
-        cookies = incentives.count(COOKIE)
-        try:
-            transaction_id = await self.till.identify(guest.loyalty_id, *incentives)
-        except PointsInsufficientError as refused:
-            self._agree((refused.available_points, refused.required_points), guest, cost)
-            return
-        except RulesFailedError:
-            assert guest.cookies + cookies > COOKIES_PER_MEMBER
-            return
+        cost = cookies = 0
+        for name in incentives:
+            allowed = name != COOKIE or self._cookies(guest) < COOKIES_PER_MEMBER
+            taken = allowed and cost + COSTS[name] <= guest.available
+            cookies += taken and name == COOKIE
+            cost += COSTS[name] if taken else 0
+        transaction_id = await self.till.identify(guest.loyalty_id, *incentives)
         guest.available -= cost
         guest.held += cost
         expires_ms = self.till.now_ms + DAY_MS
-        self.visits.append(Visit(transaction_id, guest, PENDING, expires_ms, held=cost))
+        visit = Visit(transaction_id, guest, PENDING, expires_ms, held=cost, reserved=cookies)
+        self.visits.append(visit)
 
-    def _agree(self, told: tuple[int, int], guest: Guest, cost: int) -> None:
-        assert told == (guest.available, cost)
-        assert cost > guest.available
+    def _cookies(self, guest: Guest, besides: Visit | None = None) -> int:
+        """Count a guest's cookies, those that other open orders were accepted with as well."""
+        open_ones = (one for one in self.visits if one.guest is guest and one is not besides)
+        return guest.cookies + sum(one.reserved for one in open_ones)
 
     async def _update(self, visit: Visit, status: TransactionStatus, content: Basket) -> None:
         try:
@@ -167,18 +167,22 @@ class World:
     def _breaks(self, visit: Visit, content: Basket) -> bool:
         assert visit.guest is not None
         cost, cookies = _used(content)
-        return (
-            cost > visit.guest.available + visit.held
-            or cookies > COOKIES_PER_ORDER
-            or (cookies > 0 and visit.guest.cookies + cookies > COOKIES_PER_MEMBER)
+        too_many = (
+            cookies > COOKIES_PER_ORDER
+            or self._cookies(visit.guest, visit) + cookies > COOKIES_PER_MEMBER
         )
+        return cost > visit.guest.available + visit.held or (cookies > visit.reserved and too_many)
 
     def _follow(self, visit: Visit, status: TransactionStatus, content: Basket, told: Any) -> None:
         guest = visit.guest
         assert guest is not None
         if visit.last is not None and visit.last[0] == (status, content):
-            assert told.repeated
-            assert told.result == visit.last[1]
+            if status is CLAIMED:
+                assert told.repeated
+                assert told.result == visit.last[1]
+                return
+            visit.expires_ms = self.till.now_ms + DAY_MS
+            assert told.result == replace(visit.last[1], available_points=guest.available)
             return
         assert not told.repeated
         assert visit.status is PENDING
@@ -186,12 +190,12 @@ class World:
         cost, cookies = _used(content)
         guest.move(visit.held - cost)
         guest.held += cost - visit.held
-        visit.held = cost
+        visit.held, visit.reserved = cost, cookies
         visit.expires_ms = self.till.now_ms + DAY_MS if status is PENDING else visit.expires_ms
         if status is CLAIMED:
             paid = [line for line in content.lines if line.incentive_id not in REWARDS]
             visit.earned = sum(line.price or 0 for line in paid) * 10 // 100
-            visit.burned, visit.held, visit.cookies = cost, 0, cookies
+            visit.burned, visit.held, visit.cookies, visit.reserved = cost, 0, cookies, 0
             guest.held -= cost
             guest.cookies += cookies
             visit.status = CLAIMED
@@ -231,7 +235,7 @@ class World:
         visit.void_answer = told.result
 
     def _end(self, visit: Visit) -> None:
-        visit.status, visit.held, visit.last = VOID, 0, None
+        visit.status, visit.held, visit.reserved, visit.last = VOID, 0, 0, None
 
     async def _unclaimed(self, price: int) -> None:
         recorded = await self.till.unclaimed(basket(item(price)))

@@ -13,7 +13,7 @@ from server.application.apply_program import ApplyProgram, apply_program
 from server.application.get_transaction import get_transaction
 from server.application.list_transfers import ListTransfers, list_transfers
 from server.application.reading import TransferEntry
-from server.application.update_transaction import update_transaction
+from server.application.update_transaction import report_again, update_transaction
 from server.domain.basket import AppliedDiscount, BasketLine
 from server.domain.errors import (
     IdempotencyKeyReusedError,
@@ -32,6 +32,7 @@ from tests.support.orders import (
     CLAIMED,
     COFFEE,
     COOKIE,
+    DAY_MS,
     PENDING,
     SANDWICH,
     START_MS,
@@ -86,16 +87,58 @@ async def test_open_holds_expire_with_their_transaction(till: Till, database_url
     assert [row.expires_ms for row in expiries] == [START_MS + 1000 + 86_400_000]
 
 
-async def test_same_report_again_is_answered_as_the_first_time(till: Till) -> None:
-    """A repeat moves nothing; an older report sent again is a new one."""
+async def test_same_report_again_moves_nothing(till: Till) -> None:
+    """A repeat tells the same as long as nothing else happens; an older one is a new report."""
     guest = await enroll(till.store, 3000)
     transaction = await till.identify(guest)
     first = await till.update(transaction, PENDING, basket(reward(COFFEE)))
     again = await till.update(transaction, PENDING, basket(reward(COFFEE)))
-    assert (first.repeated, again.repeated) == (False, True)
+    assert (first.repeated, again.repeated) == (False, False)
     assert again.result == first.result
     assert not (await till.update(transaction, PENDING, basket(item(100)))).repeated
     assert not (await till.update(transaction, PENDING, basket(reward(COFFEE)))).repeated
+
+
+@pytest.mark.parametrize("key", ["key", None])
+async def test_repeated_report_keeps_an_order_open(
+    till: Till, database_url: str, key: str | None
+) -> None:
+    """Its time moves on, with its holds'; without a key it tells the points of today."""
+    guest = await enroll(till.store, 1000)
+    transaction = await till.identify(guest)
+    order = report(transaction, PENDING, basket(reward(COFFEE)))
+    await till.call(update_transaction, order, idempotency_key=key)
+    give = AdjustPoints(PROGRAM_ID, guest, 50, "gift")
+    await till.store.write(lambda unit, now: adjust_points(unit, give, now))
+    for _ in range(3):
+        till.now_ms += DAY_MS - 1
+        told = await till.call(update_transaction, order, idempotency_key=key, again=report_again)
+        assert told.result.available_points == (200 if key else 250)
+        assert await till.sweep() == ()
+    expiries = rows(
+        database_url, "SELECT expires_ms FROM hold UNION SELECT expires_ms FROM loyalty_transaction"
+    )
+    assert [row.expires_ms for row in expiries] == [till.now_ms + DAY_MS]
+
+
+async def test_validation_keeps_an_order_open_and_changes_nothing_else(
+    till: Till, database_url: str
+) -> None:
+    """Its time moves on whether rules are broken or not, up to the program's limit."""
+    transaction = await till.identify(await enroll(till.store, 1000), COFFEE)
+    before = rows(database_url, "SELECT * FROM loyalty_transaction")
+    for day in range(1, 40):
+        till.now_ms += DAY_MS - 1
+        try:
+            await till.validate(transaction, CLAIMED, basket(reward(COFFEE, day % 3)))
+        except RulesFailedError:
+            assert day % 3 == 2
+        except TransactionNotClaimableError:
+            break
+        after = rows(database_url, "SELECT * FROM loyalty_transaction")
+        assert {**before[0]._asdict(), "expires_ms": 0} == {**after[0]._asdict(), "expires_ms": 0}
+        await till.sweep()
+    assert after[0].expires_ms == START_MS + 30 * DAY_MS
 
 
 @pytest.mark.parametrize("status", [TransactionStatus.VOID, TransactionStatus.UNCLAIMED])
@@ -451,7 +494,7 @@ async def test_report_from_another_store_is_repeated_to_no_key_of_this_one(
     assert balances(database_url, guest) == before
     both = replace(till, key=replace(till.key, stores=frozenset({9999, 1001})))
     again = await both.call(update_transaction, replace(order, key=both.key))
-    assert (again.repeated, again.result) == (True, told.result)
+    assert (again.repeated, again.result) == (status is CLAIMED, told.result)
 
 
 async def test_order_is_for_keys_of_the_store_where_it_was_paid(
@@ -491,8 +534,7 @@ async def test_repeat_keeps_its_idempotency_key_too(till: Till) -> None:
     transaction = await till.identify(guest)
     order = report(transaction, PENDING, basket(reward(COFFEE)))
     await till.call(update_transaction, order)
-    again = await till.call(update_transaction, order, idempotency_key="k")
-    assert again.repeated
+    await till.call(update_transaction, order, idempotency_key="k")
     other = report(transaction, PENDING, basket(item(100)))
     with pytest.raises(IdempotencyKeyReusedError):
         await till.call(update_transaction, other, idempotency_key="k")

@@ -30,12 +30,6 @@ C = grpc.StatusCode
         ("000000", C.NOT_FOUND, "CODE_NOT_FOUND", {}),
         ("900405", C.NOT_FOUND, "REWARD_NOT_FOUND", {"incentive_id": RETIRED_REWARD}),
         ("900406", C.NOT_FOUND, "OFFER_NOT_FOUND", {"incentive_id": RETIRED_OFFER}),
-        (
-            "900407",
-            C.FAILED_PRECONDITION,
-            "POINTS_INSUFFICIENT",
-            {"available_points": "250", "required_points": "250000"},
-        ),
         ("12345", C.INVALID_ARGUMENT, "IDENTIFIER_INVALID", {}),
         ("1234567", C.INVALID_ARGUMENT, "IDENTIFIER_INVALID", {}),
         ("١٢٣٤٥٦", C.INVALID_ARGUMENT, "IDENTIFIER_INVALID", {}),

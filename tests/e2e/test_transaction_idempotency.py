@@ -19,10 +19,12 @@ import pytest
 import pytest_asyncio
 from google.protobuf.message import Message
 
+from loyalty.v1 import order_pb2
 from tests.support.databases import fresh_database
 from tests.support.ledger import rows
 from tests.support.postgres import Postgres
 from tests.support.server import Server, give_points, refusal_of, run_server
+from tests.support.transactions import line, open_transaction, update_request
 from tests.support.writings import CALLS, Desk, Requests, unlisted_calls
 
 TABLES = ("transfer", "loyalty_transaction", "hold", "redemption", "code", "session", "member")
@@ -66,6 +68,28 @@ def _counts(server: Server) -> list[int]:
 
 
 Opening = Callable[[], AbstractAsyncContextManager[Server]]
+
+
+async def test_claim_built_anew_is_a_repeat_with_its_key_and_without(server: Server) -> None:
+    """Another time, card token, amount, cashier, terminal or text makes no other claim."""
+    guest = await server.admin.enroll()
+    opened = await open_transaction(server.admin, guest)
+    paid = [order_pb2.Payment(type="VISA", amount=849)]
+    request = update_request(opened, "CLAIMED", line(8.49), payments=paid)
+    keyed = Keyed("UpdateClaimed")
+    first, _ = await keyed.send(server, request)
+
+    request.created = "2026-11-14T12:00:00Z"
+    request.loyalty_id = guest.upper()
+    details = request.transaction_details
+    details.payments[0].MergeFrom(order_pb2.Payment(amount=900, cc_token="tok"))
+    details.order[0].name = "Coffee"
+    details.pos_vendor.terminal, details.pos_vendor.operator = "2", "Ann"
+
+    assert await keyed.send(server, request) == (first, True)
+    assert await Keyed("UpdateClaimed").send(server, request) == (first, True)
+    details.order[0].price = 8.5
+    await _refused(keyed, server, request)
 
 
 async def same_body(name: str, opened: Opening) -> None:

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -219,10 +220,15 @@ def void(transaction_id: str) -> pb.VoidRequest:
 
 
 def unclaimed() -> pb.UnclaimedRequest:
-    """Record an order without a guest."""
+    """Record an order without a guest; each has a number of its own, or it would be a repeat."""
+    details = order()
+    details.pos_vendor.transaction_id = f"unclaimed-{next(_numbers)}"
     return pb.UnclaimedRequest(
-        channel="RESTAURANT", service_mode="EAT_IN", transaction_details=order()
+        channel="RESTAURANT", service_mode="EAT_IN", transaction_details=details
     )
+
+
+_numbers = count(1)
 
 
 def identify(identifier: str, number: str = "1") -> identifying.IdentifyRequest:

@@ -76,7 +76,6 @@ async def _report(store: Store, transaction_id: str, status: TransactionStatus) 
         basket=_basket(_MEAL, _COFFEE, _HASH_BROWN),
         basket_json="{}",
         local_time=None,
-        fingerprint=status.name.encode(),
     )
     done = await store.write(lambda unit, now: update_transaction(unit, order, now))
     result: Updated = done.result

@@ -77,7 +77,6 @@ def report(
     local_time: datetime | None = None,
 ) -> Order:
     """Report an order at a store."""
-    meaning = repr((status, content, store_id, service_mode))
     return Order(
         key=key,
         transaction_id=transaction_id,
@@ -88,9 +87,8 @@ def report(
         service_mode=service_mode,
         point_of_sale=PointOfSale("1", store_id, "Partner", None, None, None),
         basket=content,
-        basket_json="{}",
+        basket_json=basket_to_json(content),
         local_time=local_time,
-        fingerprint=hashlib.sha256(meaning.encode()).digest(),
     )
 
 
@@ -117,6 +115,7 @@ class Till:
         command: Any,
         *,
         idempotency_key: str | None = None,
+        again: Callable[[Unit, Any, int], None] | None = None,
     ) -> Told:
         """Run a use case at the till's time; a key's fingerprint is that of the whole command."""
         keyed = None
@@ -126,7 +125,7 @@ class Till:
         now_ms = self.now_ms
         answer = await self.store.write(
             lambda unit, _: run_once(
-                unit, now_ms, use_case, command, self._render, keyed, command.key
+                unit, now_ms, use_case, command, self._render, keyed, command.key, again
             ),
             timeout_s=30,
         )
@@ -166,15 +165,34 @@ class Till:
         """Cancel a transaction."""
         return await self.call(void_transaction, VoidTransaction(self.key, transaction_id))
 
-    async def unclaimed(
-        self, content: Basket, *, store_id: int = 9999, service_mode: str = "EAT_IN"
-    ) -> Any:
+    async def unclaimed(self, content: Basket, **other: Any) -> Any:
         """Record an order without a guest; answers the result with its receipt code."""
-        pos = PointOfSale("1", store_id, "Partner", None, None, None)
+        return (await self.record(content, **other)).result
+
+    async def record(
+        self,
+        content: Basket,
+        *,
+        store_id: int = 9999,
+        service_mode: str = "EAT_IN",
+        number: str = "1",
+        terminal: str | None = None,
+        created: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Told:
+        """Record an order without a guest."""
+        pos = PointOfSale(number, store_id, "Partner", None, terminal, None)
         command = RecordUnclaimed(
-            self.key, "RESTAURANT", service_mode, pos, content, basket_to_json(content)
+            self.key,
+            "RESTAURANT",
+            service_mode,
+            pos,
+            content,
+            basket_to_json(content),
+            created=created,
+            keyed=idempotency_key is not None,
         )
-        return (await self.call(record_unclaimed, command)).result
+        return await self.call(record_unclaimed, command, idempotency_key=idempotency_key)
 
     async def claim_receipt(self, loyalty_id: str, receipt_code: str) -> Told:
         """Turn a receipt into points."""

@@ -85,7 +85,7 @@ async def _void(desk: Desk) -> Requests:
     await desk.admin.call(transactions(desk.admin).Update, claim)
     return (
         pb.VoidRequest(loyalty_transaction_id=transaction_id),
-        pb.VoidRequest(loyalty_transaction_id=transaction_id, loyalty_id=loyalty_id),
+        pb.VoidRequest(loyalty_transaction_id=await open_transaction(desk.admin, loyalty_id)),
     )
 
 

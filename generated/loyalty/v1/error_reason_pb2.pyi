@@ -39,6 +39,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     VOID_TOO_LATE: _ClassVar[ErrorReason]
     EMAIL_TAKEN: _ClassVar[ErrorReason]
     LIMIT_EXCEEDED: _ClassVar[ErrorReason]
+    ORDER_ALREADY_CLAIMED: _ClassVar[ErrorReason]
     AMOUNT_BEYOND_LIMIT: _ClassVar[ErrorReason]
     REQUEST_NOT_RECEIVED: _ClassVar[ErrorReason]
     SERVER_CLOCK_WRONG: _ClassVar[ErrorReason]
@@ -75,6 +76,7 @@ RECEIPT_EXPIRED: ErrorReason
 VOID_TOO_LATE: ErrorReason
 EMAIL_TAKEN: ErrorReason
 LIMIT_EXCEEDED: ErrorReason
+ORDER_ALREADY_CLAIMED: ErrorReason
 AMOUNT_BEYOND_LIMIT: ErrorReason
 REQUEST_NOT_RECEIVED: ErrorReason
 SERVER_CLOCK_WRONG: ErrorReason

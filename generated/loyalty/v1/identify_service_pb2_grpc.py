@@ -50,9 +50,12 @@ class IdentifyServiceServicer:
         """Recognises a guest by a one-time code or a loyalty ID and opens a loyalty transaction.
 
         A code is claimed exactly once: the points of the rewards selected with it are held and the
-        selection is answered. The same code again, while the transaction is pending, from the same
-        partner, store and terminal and for the same POS transaction, is answered as the first time;
-        any other second use is refused with CODE_ALREADY_USED. A loyalty ID opens a new transaction each time unless the caller sends an
+        selection is answered. What of it can't be used now, because of a rule, too few points or a
+        store that takes no rewards, is answered and not held: Validate and Update tell why, or accept
+        it once it can be used. A program may refuse the guest instead. The same code again, while the
+        transaction is pending, from the same partner, store and terminal and for the same POS
+        transaction, is answered as the first time; any other second use is refused with
+        CODE_ALREADY_USED. A loyalty ID opens a new transaction each time unless the caller sends an
         idempotency key.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

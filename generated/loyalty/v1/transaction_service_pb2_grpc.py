@@ -72,7 +72,8 @@ class TransactionServiceServicer:
     """
 
     def Validate(self, request, context):
-        """Checks a whole order against every rule and tells all that fail. Nothing changes.
+        """Checks a whole order against every rule and tells all that fail. Nothing changes but how long
+        the order stays open.
 
         A clean answer means that claiming the same order succeeds unless something changes in
         between. Broken rules are refused with RULES_FAILED.
@@ -85,10 +86,11 @@ class TransactionServiceServicer:
         """Reports the whole order of a transaction.
 
         PENDING holds the points of the rewards in the order and releases those of rewards no longer
-        in it. CLAIMED burns them, earns points for the order, and is final. The same report again is
-        answered as the first time; another report after CLAIMED is refused with
-        TRANSACTION_NOT_CLAIMABLE. Any partner of the program may claim, not only the one that
-        identified.
+        in it. CLAIMED burns them, earns points for the order, and is final. What Identify held or
+        PENDING was accepted with is honoured at CLAIMED, at its price. The same CLAIMED report again
+        is answered as the first time; the same PENDING report keeps the order open and tells the
+        guest's points of now. Another report after CLAIMED is refused with TRANSACTION_NOT_CLAIMABLE.
+        Any partner of the program may claim, not only the one that identified.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -114,6 +116,10 @@ class TransactionServiceServicer:
         Rewards are refused with RULES_FAILED and the rule code user-not-logged-in. An offer that does
         not hold earns nothing and is told to the operator, since the guest has paid, or refused with
         RULES_FAILED or OFFER_NOT_FOUND where the program says so.
+
+        Without an idempotency key the same order of the same store, terminal and number is answered as
+        the first time if created is the same, or if a terminal is named and two minutes have not
+        passed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -29,13 +29,14 @@ from server.application.record_unclaimed import (
     RecordUnclaimed,
     record_unclaimed,
 )
-from server.application.update_transaction import Updated, update_transaction
+from server.application.update_transaction import Updated, report_again, update_transaction
 from server.application.validate_transaction import Validated, validate_transaction
 from server.application.void_transaction import Voided, VoidTransaction, void_transaction
 from server.domain.errors import FieldViolation, RequestInvalidError
 from server.domain.identifiers import is_uuid
 from server.domain.presentation import Presentation
 from server.domain.records import Remembered, TransactionStatus
+from server.domain.texts import label
 from server.transport.authentication import require_role
 from server.transport.call import Call
 from server.transport.servicers.order import point_of_sale, read_basket
@@ -73,7 +74,9 @@ class TransactionServicer:
     async def Update(self, request: pb.UpdateRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
         order = _order(request, call, paid=request.status == order_pb2.CLAIMED)
-        return await call.write(update_transaction, order, _render_updated, paid=order.claiming)
+        return await call.write(
+            update_transaction, order, _render_updated, paid=order.claiming, again=report_again
+        )
 
     async def Void(self, request: pb.VoidRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
@@ -99,6 +102,8 @@ class TransactionServicer:
             basket_json=basket_to_json(basket),
             local_time=call.local_time(request.transaction_details.pos_vendor.store_id, paid=True),
             mends=mends,
+            created=label(request.created) or None,
+            keyed="idempotency-key" in call.metadata,
         )
         return await call.write(record_unclaimed, command, _render_unclaimed, paid=True)
 
@@ -169,13 +174,13 @@ def _order(request: pb.ValidateRequest | pb.UpdateRequest, call: Call, *, paid: 
         basket=basket,
         basket_json=basket_to_json(basket),
         local_time=call.local_time(details.pos_vendor.store_id, paid=paid),
-        fingerprint=_fingerprint(request),
         mends=mends,
+        first_fingerprint=partial(_first_fingerprint, request),
     )
 
 
-def _fingerprint(request: pb.ValidateRequest | pb.UpdateRequest) -> bytes:
-    """Hash what a report means: not when it was sent, nor the token of a card."""
+def _first_fingerprint(request: pb.ValidateRequest | pb.UpdateRequest) -> bytes:
+    """Hash a report as the first version of `application.meaning` did."""
     meaning = type(request).FromString(request.SerializeToString())
     meaning.ClearField("created")
     for payment in meaning.transaction_details.payments:

@@ -84,14 +84,87 @@ BUGS = (
     Bug(
         "a repeated report of a claimed order is taken up again",
         f"{APPLICATION}.update_transaction",
-        "if transaction.answer is not None and transaction.fingerprint == order.fingerprint:",
-        "if False:",
+        'same = transaction.answer is not None and order.repeats(transaction.fingerprint or b"")',
+        "same = False",
     ),
     Bug(
         "a claimed order can be claimed again with another basket",
         f"{APPLICATION}.update_transaction",
-        "    if transaction.status is TransactionStatus.CLAIMED:\n        raise",
-        "    if False:\n        raise",
+        'return Repeated(transaction.answer or b"", stores)\n        raise ',
+        'return Repeated(transaction.answer or b"", stores)\n        ',
+    ),
+    Bug(
+        "a repeated report does not keep its order open",
+        f"{APPLICATION}.update_transaction",
+        "    keep_open(unit, unit.catalog.programs[transaction.program_id], transaction, now_ms)\n"
+        "    updated",
+        "    updated",
+    ),
+    Bug(
+        "a validation does not keep its order open",
+        f"{APPLICATION}.validate_transaction",
+        "    keep_open(unit, review.program, transaction, now_ms)\n",
+        "",
+    ),
+    Bug(
+        "a claim pays today's price for what was accepted at another",
+        f"{APPLICATION}.reservations",
+        "accepted_points=points)",
+        "accepted_points=use.incentive.point_cost * sum(prices.values()))",
+    ),
+    Bug(
+        "what was accepted and then retired is refused at the claim",
+        f"{APPLICATION}.order_review",
+        "if use.incentive.retired and use.accepted < use.quantity:",
+        "if use.incentive.retired:",
+    ),
+    Bug(
+        "once one of a retired reward is held, any number can be claimed",
+        f"{APPLICATION}.order_review",
+        "if use.incentive.retired and use.accepted < use.quantity:",
+        "if False:",
+    ),
+    Bug(
+        "what an open order was accepted with is not counted",
+        f"{STORAGE}.unit_of_work",
+        "return int(used) + int(reserved), int(by_key)",
+        "return int(used), int(by_key)",
+    ),
+    Bug(
+        "a report reserves nothing",
+        f"{APPLICATION}.update_transaction",
+        "    if not order.claiming:\n        reserve(",
+        "    if False:\n        reserve(",
+    ),
+    Bug(
+        "an identify with a code reserves nothing",
+        f"{APPLICATION}.identify_member",
+        "    reserve(unit, transaction, command.key, pos.store_id, uses, now_ms)\n",
+        "",
+    ),
+    Bug(
+        "a basket without it does not give a reserved use back",
+        f"{APPLICATION}.reservations",
+        "        if (quantity, store_id) != (one.quantity, one.store_id):",
+        "        if quantity:",
+    ),
+    Bug(
+        "a void keeps what its order has reserved",
+        f"{APPLICATION}.void_transaction",
+        "        give_back(unit, transaction)\n",
+        "",
+    ),
+    Bug(
+        "a claimed use stays reserved besides",
+        f"{APPLICATION}.update_transaction",
+        "    give_back(unit, transaction)\n",
+        "",
+    ),
+    Bug(
+        "the open orders of one key use a cap up for all",
+        "server.domain.rules",
+        "        if fits_total and reserved > share:",
+        "        if False:",
     ),
     Bug(
         "redemptions are not counted",
@@ -158,7 +231,7 @@ BUGS = (
     Bug(
         "an identify with a code holds nothing",
         f"{APPLICATION}.identify_member",
-        "        if points:\n",
+        "        if use.point_cost:\n",
         "        if False:\n",
         soon=True,
     ),
@@ -229,6 +302,18 @@ BUGS = (
         "if False:",
     ),
     Bug(
+        "one order earns twice where the program refuses it",
+        f"{APPLICATION}.repeated_orders",
+        'if claimed and program.repeated_orders == "refuse" and claiming:',
+        "if False:",
+    ),
+    Bug(
+        "nobody is told of an order that is claimed twice",
+        f"{APPLICATION}.repeated_orders",
+        "    if claimed:\n        return",
+        "    if False:\n        return",
+    ),
+    Bug(
         "nobody is told of late voids",
         f"{APPLICATION}.void_transaction",
         "if not ordered or late_ms <= 0:",
@@ -263,7 +348,7 @@ BUGS = (
     Bug(
         "a key is taken for any request",
         f"{APPLICATION}.idempotency",
-        "if remembered.fingerprint != keyed.fingerprint:",
+        "if not keyed.repeats(remembered.fingerprint):",
         "if False:",
         soon=True,
     ),

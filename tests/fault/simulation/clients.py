@@ -258,6 +258,11 @@ class Client:
         if transaction_id is None:
             return None
         uses, price = self._basket()
+        order = self._world.model.orders.get(transaction_id)
+        if order is not None and order.accepted and self._chance.random() < 0.4:
+            # Most guests pay for what the till was told of before, some for one more.
+            more = int(self._chance.random() < 0.2)
+            uses = Counter({name: order.reserved(name) + more for name, _ in order.accepted})
         status = self._chance.choice(("PENDING", "CLAIMED"))
         prices = {name: self._chance.choice((0, 0, 500)) for name in uses}
         lines = [self._line(name, number, prices[name]) for name, number in uses.items()]

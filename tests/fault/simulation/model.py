@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from loyalty.v1 import (
     code_service_pb2,
@@ -27,6 +29,7 @@ COOKIES_IN_ALL = 8
 SOUPS_PER_MEMBER = 2
 SOUPS_IN_ALL = 4
 DAY_MS = 86_400_000
+PLACE = ZoneInfo("America/Toronto")
 WRONG_CODES_FREE = 7
 
 PENDING, CLAIMED, VOID, UNCLAIMED, REPLACED, EXPIRED = (
@@ -78,6 +81,7 @@ class Scheme:
     receipt_days: int = 30
     void_days: int = 90
     late_void: str = "flag"
+    repeated_orders: str = "flag"
 
     def open_until_ms(self, opened_ms: int, now_ms: int) -> int:
         """Tell until when an order is open that is reported now."""
@@ -116,6 +120,9 @@ class Order:
         soup_price: Minor units that all of them cost.
         released: Points that the sweeper gave back.
         lost: Burned points that were not given back, because no more fitted.
+        looks: What it is known by once it is paid, with its day.
+        accepted: How many of an incentive it was accepted with at which price while it is open, and
+            by whose key.
     """
 
     guest: Guest | None
@@ -132,6 +139,8 @@ class Order:
     released: int = 0
     lost: int = 0
     uses: Counter[str] = field(default_factory=Counter)
+    looks: tuple[Any, ...] | None = None
+    accepted: dict[tuple[str, int], tuple[int, str]] = field(default_factory=dict)
     reported: bytes | None = None
     answer: bytes | None = None
 
@@ -139,6 +148,23 @@ class Order:
     def held(self) -> int:
         """Points that it holds."""
         return sum(self.holds.values())
+
+    def reserved(self, name: str, by: str = "") -> int:
+        """Count how many of an incentive it was accepted with, by one key or by any."""
+        return sum(
+            number
+            for (one, _), (number, key) in self.accepted.items()
+            if one == name and by in {"", key}
+        )
+
+    def prices(self, name: str, number: int, today: int) -> Counter[int]:
+        """Tell how many of so many cost what: accepted ones as then, the cheapest first."""
+        found: Counter[int] = Counter()
+        for (one, price), (most, _) in sorted(self.accepted.items()):
+            if one == name:
+                found[price] += min(most, number - found.total())
+        found[today] += number - found.total()
+        return +found
 
 
 @dataclass
@@ -165,6 +191,7 @@ class Asked:
         body: The request as it is sent; empty where nothing is sent.
         scope: Whose idempotency keys these are.
         key: Idempotency key; empty without one.
+        by: API key that it came with; empty where it came with none.
     """
 
     kind: str
@@ -172,10 +199,21 @@ class Asked:
     body: bytes = b""
     scope: str = ""
     key: str = ""
+    by: str = ""
 
 
 Verdict = str | bytes | bool | Callable[[Any], None]
 """A reason to refuse; the bytes of an earlier answer; a plain answer; or a check with effect."""
+
+
+def looks(request: Any, now_ms: int) -> tuple[Any, ...]:
+    """Tell what an order is known by: the lines of its one till, and the day in its place."""
+    lines = (
+        (one.product_id, one.product_type, one.quantity, one.price, one.incentive_id)
+        for one in request.transaction_details.order
+    )
+    day = datetime.fromtimestamp(now_ms / 1000, PLACE).date()
+    return *sorted(lines), day
 
 
 class Model:
@@ -216,6 +254,8 @@ class Model:
             verdict = self._verdict(asked, now_ms)
         else:
             verdict = kept[1] if kept[0] == meaning else "IDEMPOTENCY_KEY_REUSED"
+            if kept[0] == meaning:
+                self._again(asked, now_ms)
         if self._waits(asked, reason):
             return
         self.flags = Counter()
@@ -223,6 +263,13 @@ class Model:
         agree(flags == self.flags, f"flagged {dict(flags)}, though {dict(self.flags)}")
         if asked.key and kept is None and not reason:
             self.kept[place] = (meaning, told)
+
+    def _again(self, asked: Asked, now_ms: int) -> None:
+        """Keep an open order open whose report comes again under its key."""
+        order = self.orders.get(asked.values.get("transaction_id", ""))
+        report = asked.kind == "update" and asked.values["status"] == PENDING
+        if report and order is not None and order.status == PENDING:
+            order.expires_ms = self.scheme.open_until_ms(order.opened_ms, now_ms)
 
     def _waits(self, asked: Asked, reason: str) -> bool:
         """
@@ -305,14 +352,15 @@ class Model:
     def _identify(
         self, *, now_ms: int, asked: Asked, identifier: str, till: str, order: str
     ) -> Verdict:
-        del asked
         if identifier.isdigit():
-            return self._identify_by_code(now_ms, identifier, (till, order))
+            return self._identify_by_code(now_ms, identifier, (till, order), asked.by)
         if identifier not in self.guests:
             return "MEMBER_NOT_FOUND"
         return lambda body: self._opened(body, self.guests[identifier], {}, now_ms, None)
 
-    def _identify_by_code(self, now_ms: int, digits: str, order: tuple[str, str]) -> Verdict:
+    def _identify_by_code(
+        self, now_ms: int, digits: str, order: tuple[str, str], by: str
+    ) -> Verdict:
         code = self.codes.get(digits)
         if code is not None and code.status == CLAIMED:
             return self._claimed_before(code, order)
@@ -320,18 +368,24 @@ class Model:
             return "CODE_NOT_FOUND"
         if any(self._gone(name) for name in code.selection):
             return "REWARD_NOT_FOUND"
-        uses = Counter(code.selection)
         guest = self.guests[code.loyalty_id]
-        broken = self._broken(guest, uses, guest.available)
-        if broken:
-            return broken
+        holds = self._usable(guest, code.selection, by)
 
         def done(body: bytes) -> None:
-            holds = {name: self.scheme.costs[name] * number for name, number in uses.items()}
             code.status, code.claimed_by, code.answer = CLAIMED, order, body
             code.order = self._opened(body, guest, holds, now_ms, code)
+            code.order.accepted = dict.fromkeys(holds.items(), (1, by))
 
         return done
+
+    def _usable(self, guest: Guest, selection: tuple[str, ...], by: str) -> dict[str, int]:
+        """Tell what each of a selection costs that can be had now."""
+        usable: dict[str, int] = {}
+        for name in selection:
+            left = guest.available - sum(usable.values())
+            if not self._broken(guest, Counter([name]), left, None, by):
+                usable[name] = self._cost(name)
+        return usable
 
     def _claimed_before(self, code: Code, order: tuple[str, str]) -> Verdict:
         """Give a retry of the same till and order the first answer while the order is open."""
@@ -356,27 +410,56 @@ class Model:
         self.orders[answer.transaction_id] = order
         return order
 
-    def _broken(self, guest: Guest, uses: Counter[str], spendable: int) -> str:
-        """Judge rewards; a lack of points alone has a name of its own."""
-        cost = sum(self._cost(name) * number for name, number in uses.items())
-        cookies = uses[self.scheme.cookie]
-        mine, everybody = self._used(self.scheme.cookie, guest)
-        too_many = cookies > 0 and (
-            cookies > COOKIES_PER_ORDER
-            or mine + cookies > COOKIES_PER_MEMBER
-            or everybody + cookies > COOKIES_IN_ALL
+    def _broken(
+        self, guest: Guest, uses: Counter[str], spendable: int, order: Order | None, by: str
+    ) -> str:
+        """
+        Judge rewards; a lack of points alone has a name of its own.
+
+        What the open *order* was accepted with is fine. *by* is the key that reserves the uses.
+        """
+        cost = sum(self._cost_in(order, name, number) for name, number in uses.items())
+        cookie, soup = self.scheme.cookie, self.scheme.soup
+        accepted = {name for name in uses if order and order.reserved(name) >= uses[name]}
+        caps = (
+            (cookie, COOKIES_PER_MEMBER, COOKIES_IN_ALL),
+            (soup, SOUPS_PER_MEMBER, SOUPS_IN_ALL),
         )
-        if too_many or self._too_many_soups(guest, uses[self.scheme.soup]):
-            return "RULES_FAILED"
+        for name, each, total in caps:
+            if not uses[name] or name in accepted:
+                continue
+            mine, everybody = self._used(name, guest, order)
+            ours = self._reserved_by(name, by, order)
+            if (
+                (name == cookie and uses[name] > COOKIES_PER_ORDER)
+                or mine + uses[name] > each
+                or everybody + uses[name] > total
+                or (by and ours + uses[name] > (total - everybody + ours + 1) // 2)
+            ):
+                return "RULES_FAILED"
         return "POINTS_INSUFFICIENT" if cost > spendable else ""
 
     def _cost(self, name: str) -> int:
         return 0 if name == self.scheme.soup else self.scheme.costs[name]
 
-    def _used(self, name: str, guest: Guest | None) -> tuple[int, int]:
-        """Count an incentive's uses by a guest, and by everybody."""
-        mine = sum(order.uses[name] for order in self.orders.values() if order.guest is guest)
-        return mine, sum(order.uses[name] for order in self.orders.values())
+    def _cost_in(self, order: Order | None, name: str, number: int) -> int:
+        if order is None:
+            return self._cost(name) * number
+        prices = order.prices(name, number, self._cost(name))
+        return sum(price * count for price, count in prices.items())
+
+    def _used(
+        self, name: str, guest: Guest | None, besides: Order | None = None
+    ) -> tuple[int, int]:
+        """Count an incentive's uses by a guest, and by everybody, with what is reserved."""
+        others = [order for order in self.orders.values() if order is not besides]
+        counts = [(order, order.uses[name] + order.reserved(name)) for order in others]
+        mine = sum(number for order, number in counts if order.guest is guest)
+        return mine, sum(number for _, number in counts)
+
+    def _reserved_by(self, name: str, by: str, besides: Order | None) -> int:
+        others = (order for order in self.orders.values() if order is not besides)
+        return sum(order.reserved(name, by) for order in others) if by else 0
 
     def _too_many_soups(self, guest: Guest | None, soups: int) -> bool:
         mine, everybody = self._used(self.scheme.soup, guest)
@@ -386,13 +469,23 @@ class Model:
 
     # --- Orders ---------------------------------------------------------------------------------
 
-    def _reviewed(self, order: Order, uses: Counter[str]) -> str:
+    def _twin(self, order: Order, known_by: tuple[Any, ...] | None) -> str:
+        """Tell how far another paid order is that looks the same, if there is one."""
+        found = {
+            one.status
+            for one in self.orders.values()
+            if one is not order and one.looks == known_by and one.status in {CLAIMED, UNCLAIMED}
+        }
+        return CLAIMED if CLAIMED in found else "".join(found)
+
+    def _reviewed(self, order: Order, uses: Counter[str], by: str = "") -> str:
         for name in uses:
-            if self._gone(name) and name not in order.holds:
+            if self._gone(name) and order.reserved(name) < uses[name]:
                 return "OFFER_NOT_FOUND" if name == self.scheme.soup else "REWARD_NOT_FOUND"
         guest = order.guest
         agree(guest is not None, "an order without a guest is judged")
-        return self._broken(guest, uses, guest.available + order.held)  # type: ignore[union-attr,arg-type]
+        assert guest is not None
+        return self._broken(guest, uses, guest.available + order.held, order, by)
 
     def _validate(
         self,
@@ -404,13 +497,15 @@ class Model:
         uses: Counter[str],
         price: int,
     ) -> Verdict:
-        del now_ms, asked, status, price
+        del asked, status, price
         order = self.orders.get(transaction_id)
         if order is None:
             return "TRANSACTION_NOT_FOUND"
         if order.status != PENDING:
             return "TRANSACTION_NOT_CLAIMABLE"
         broken = self._reviewed(order, uses)
+        if not broken.endswith("NOT_FOUND"):
+            order.expires_ms = self.scheme.open_until_ms(order.opened_ms, now_ms)
         if broken:
             return "RULES_FAILED" if broken == "POINTS_INSUFFICIENT" else broken
         return lambda body: agree(
@@ -430,16 +525,30 @@ class Model:
         order = self.orders.get(transaction_id)
         if order is None:
             return "TRANSACTION_NOT_FOUND"
-        if order.status not in {PENDING, CLAIMED}:
-            return "TRANSACTION_NOT_CLAIMABLE"
-        if order.reported == asked.body and order.answer is not None:
-            return order.answer
-        if order.status == CLAIMED:
-            return "TRANSACTION_NOT_CLAIMABLE"
-        broken = self._reviewed(order, uses)
+        again = order.reported == asked.body and order.answer is not None
+        if again and order.status == PENDING:
+            return lambda body: self._repeat(order, now_ms, body)
+        if order.status != PENDING:
+            again = again and order.status == CLAIMED
+            return order.answer or b"" if again else "TRANSACTION_NOT_CLAIMABLE"
+        broken = self._reviewed(order, uses, asked.by if status == PENDING else "")
         if broken:
             return broken
-        return lambda body: self._report(order, asked.body, status, uses, price, now_ms, body)
+        twin = self._twin(order, looks(pb.UpdateRequest.FromString(asked.body), now_ms))
+        if status == CLAIMED and twin == CLAIMED and self.scheme.repeated_orders == "refuse":
+            return "ORDER_ALREADY_CLAIMED"
+        by = asked.by
+        return lambda body: self._report(order, asked.body, status, uses, price, now_ms, body, by)
+
+    def _repeat(self, order: Order, now_ms: int, body: bytes) -> None:
+        """Tell a till that reports the same once more what the guest has by now."""
+        assert order.guest is not None
+        order.expires_ms = self.scheme.open_until_ms(order.opened_ms, now_ms)
+        answer = pb.UpdateResponse.FromString(body)
+        seen = (answer.points, answer.points_earned, answer.points_redeemed)
+        due = (order.guest.available, 0, order.held)
+        agree(seen == due, f"told {seen} of an open order that makes {due}")
+        order.answer = body
 
     def _report(
         self,
@@ -450,11 +559,17 @@ class Model:
         price: int,
         now_ms: int,
         body: bytes,
+        by: str,
     ) -> None:
         guest = order.guest
         agree(guest is not None, "nobody's order is reported")
         assert guest is not None
-        wanted = {name: self._cost(name) * number for name, number in uses.items()}
+        wanted = {name: self._cost_in(order, name, number) for name, number in uses.items()}
+        order.accepted = {
+            (name, price): (count, order.accepted.get((name, price), (0, by))[1])
+            for name, number in uses.items()
+            for price, count in order.prices(name, number, self._cost(name)).items()
+        }
         cost = sum(wanted.values())
         guest.move(order.held - cost)
         guest.held += cost - order.held
@@ -464,7 +579,11 @@ class Model:
         else:
             guest.held -= cost
             order.holds, order.burned, order.uses = {}, cost, Counter(uses)
+            order.accepted = {}
             order.earned = guest.earn(self._points(price))
+            order.looks = looks(pb.UpdateRequest.FromString(reported), now_ms)
+            if self._twin(order, order.looks) == CLAIMED:
+                self.flags["order_repeated", "claimed"] += 1
             order.status, order.paid_ms = CLAIMED, now_ms
         answer = pb.UpdateResponse.FromString(body)
         seen = (answer.points, answer.points_earned, answer.points_redeemed)
@@ -520,12 +639,11 @@ class Model:
 
     def _end(self, order: Order) -> None:
         order.status, order.reported, order.answer = VOID, None, None
-        order.holds, order.uses = {}, Counter()
+        order.holds, order.uses, order.accepted = {}, Counter(), {}
 
     def _unclaimed(
         self, *, now_ms: int, asked: Asked, price: int, soups: int, soup_price: int, rewards: int
     ) -> Verdict:
-        del asked
         if rewards:
             return "RULES_FAILED"
         gone = soups > 0 and self._gone(self.scheme.soup)
@@ -541,6 +659,10 @@ class Model:
             agree(answer.receipt_code not in self.receipts, "a receipt given out twice")
             order = Order(None, UNCLAIMED, opened_ms=now_ms, paid_ms=now_ms, plain=price)
             order.soups, order.soup_price = soups, soup_price
+            order.looks = looks(pb.UnclaimedRequest.FromString(asked.body), now_ms)
+            if twin := self._twin(order, order.looks):
+                reason = "claimed" if twin == CLAIMED else "recorded"
+                self.flags["order_repeated", reason] += 1
             order.earned = self._points(price + soup_price)
             self.orders[answer.transaction_id] = order
             self.receipts[answer.receipt_code] = answer.transaction_id
@@ -562,7 +684,12 @@ class Model:
             return "RECEIPT_ALREADY_CLAIMED"
         if now_ms - order.opened_ms > self.scheme.receipt_days * DAY_MS:
             return "RECEIPT_EXPIRED"
-        guest = self.guests[loyalty_id]
+        twice = self._twin(order, order.looks) == CLAIMED
+        if twice and self.scheme.repeated_orders == "refuse":
+            return "ORDER_ALREADY_CLAIMED"
+        return self._claimed_receipt(order, self.guests[loyalty_id], twice=twice)
+
+    def _claimed_receipt(self, order: Order, guest: Guest, *, twice: bool) -> Verdict:
         too_many = self._too_many_soups(guest, order.soups)
         worth = order.earned
         if too_many and (whole := self._points(order.plain + order.soup_price)):
@@ -571,6 +698,8 @@ class Model:
 
         def done(body: bytes) -> None:
             order.guest, order.status = guest, CLAIMED
+            if twice:
+                self.flags["order_repeated", "claimed"] += 1
             if too_many:
                 self.flags["offer_invalid", "exceeds-max-redemption"] += 1
             elif order.soups:

@@ -241,6 +241,7 @@ def program_of(scheme: Scheme) -> Program:
         receipt_days=scheme.receipt_days,
         void_days=scheme.void_days,
         late_void=scheme.late_void,  # type: ignore[arg-type]
+        repeated_orders=scheme.repeated_orders,  # type: ignore[arg-type]
         # The model knows no limits: a world's days are too short for them.
         limits=Limits.of({name: limit.most for name, limit in LIMITS.items()}),
     )
@@ -493,6 +494,7 @@ class World:
         metadata = {"x-api-key": secret} | ({"idempotency-key": asked.key} if asked.key else {})
         key, store = self.keys[secret], server.store
         known = key.known_at(store.catalog.revision)
+        asked = replace(asked, by=key.key_id)
         self.tell(f"{asked.kind} {asked.key} arrives at server {server.number}")
         if fails:
             self.note(fails)
@@ -607,15 +609,17 @@ class World:
             (
                 {"points_per_unit": self.chance.choice((7, 10, 25))},
                 {"costs": costs},
+                {"costs": costs},  # Once more: it matters only to orders that were open before.
                 {"pending_lifetime_s": self.chance.choice((60, 600, 86_400, 172_800))},
                 {"code_lifetime_s": self.chance.choice((30, 300, 600))},
                 {"void_spent": self.chance.choice(("refuse", "debt"))},
                 {
                     "retired": self.chance.choice(
-                        (frozenset(), frozenset({SANDWICH}), frozenset({SOUP}))
+                        (frozenset(), *map(frozenset, self._worth_retiring()))
                     )
                 },
                 {"unclaimed_offers": self.chance.choice(("flag", "refuse"))},
+                {"repeated_orders": self.chance.choice(("flag", "refuse"))},
                 {"pending_days": self.chance.choice((1, 30))},
                 {"receipt_days": self.chance.choice((1, 30))},
                 {
@@ -629,6 +633,12 @@ class World:
         scheme = vars(replace(self.model.scheme, **changes))
         asked = Asked("change", {"scheme": scheme})
         await server.do(asked, lambda unit, now: apply_program(unit, ApplyProgram(program), now))
+
+    def _worth_retiring(self) -> list[set[str]]:
+        """Give what may be retired, most often what an open order was accepted with."""
+        open_orders = self.model.orders.values()
+        accepted = sorted({name for order in open_orders for name, _ in order.accepted})
+        return [{name} for name in (SANDWICH, SOUP, *(accepted * 2)) if name in {SANDWICH, SOUP}]
 
     async def _key(self, server: Server) -> None:
         """Rotate a key: a new one beside the old, which is taken back once the new one is out."""
@@ -725,7 +735,7 @@ class World:
         )
         agree(found == states, "transactions differ")
         agree(not self.raw.execute(_HOLDS).fetchall(), "points are held for ever")
-        (kept,) = self.raw.execute("SELECT count(*) FROM remembered_answer").fetchone()
+        (kept,) = self.raw.execute(_KEPT).fetchone()
         agree(kept == len(self.model.kept), f"{kept} kept answers, not {len(self.model.kept)}")
         (total,) = self.raw.execute("SELECT sum(balance) FROM account").fetchone()
         agree(total == 0, f"all accounts sum to {total}")
@@ -770,6 +780,7 @@ _ACCOUNTS = (
 )
 _ENDS = "SELECT transaction_id, expires_ms FROM loyalty_transaction WHERE status = 1"
 _PENDING = "SELECT 1 FROM loyalty_transaction WHERE status = 1"
+_KEPT = "SELECT count(*) FROM remembered_answer WHERE scope NOT LIKE 'order:%'"
 _HOLDS = "SELECT transaction_id, sum(points) FROM hold WHERE status = 1 GROUP BY transaction_id"
 
 

@@ -1,0 +1,159 @@
+"""One order earns once: what is the same call, and what looks like the same order."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import structlog
+
+from server.application.apply_program import ApplyProgram, apply_program
+from server.application.update_transaction import update_transaction
+from server.domain.errors import OrderAlreadyClaimedError
+from tests.support.ledger import audit, balances, count_rows, rows
+from tests.support.orders import CLAIMED, DAY_MS, Till, basket, item, report
+from tests.support.programs import KEY, demo_program, enroll
+from tests.support.stores import demo_store
+
+CONTENT = basket(item(849), item(200, plu="2"))
+NOON = "2026-11-14T12:00:00Z"
+
+
+@pytest_asyncio.fixture
+async def till(database_url: str) -> AsyncIterator[Till]:
+    """A till on a fresh store with the demo program, audited at the end."""
+    async with demo_store(database_url) as store:
+        yield Till(store)
+    audit(database_url)
+
+
+def flagged(till: Till) -> dict[str, int]:
+    """Tell how many orders were flagged as repeated, by reason."""
+    found = till.store.stats().flags
+    counts = {reason: found["order_repeated", reason] for reason in ("claimed", "recorded")}
+    return {reason: count for reason, count in counts.items() if count}
+
+
+@pytest.mark.parametrize("same", [{"created": NOON}, {"terminal": "7"}])
+async def test_order_without_a_guest_is_recorded_once(
+    till: Till, database_url: str, same: dict[str, Any]
+) -> None:
+    """Sent again without a key it is answered as the first, receipt code included."""
+    first = await till.record(CONTENT, **same)
+    till.now_ms += 119_999 if "terminal" in same else 3 * DAY_MS
+    again = await till.record(CONTENT, **same)
+    assert (first.repeated, again.repeated, again.result) == (False, True, first.result)
+    assert count_rows(database_url, "loyalty_transaction") == 1
+    assert flagged(till) == {}
+    await till.void(first.result.transaction_id)
+    assert not (await till.record(CONTENT, **same)).repeated
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {},
+        {"created": "2026-11-14T12:00:01Z"},
+        {"terminal": "7", "later_ms": 120_000},
+        {"terminal": "8"},
+        {"created": NOON, "number": "2"},
+        {"created": NOON, "store_id": 1001},
+        {"created": NOON, "partner": "another"},
+        {"created": NOON, "content": basket(item(849))},
+        {"created": NOON, "idempotency_key": "another"},
+    ],
+)
+async def test_what_may_be_another_order_is_recorded(till: Till, other: dict[str, Any]) -> None:
+    """A guess takes no receipt from a guest who has paid."""
+    terminal = "7" if "terminal" in other else None
+    await till.record(CONTENT, terminal=terminal, created=NOON)
+    other = dict(other)
+    till.now_ms += other.pop("later_ms", 1)
+    till.key = replace(KEY, partner=other.pop("partner", KEY.partner))
+    content = other.pop("content", CONTENT)
+    assert not (await till.record(content, **other)).repeated
+
+
+async def test_receipt_of_an_order_recorded_twice_is_flagged(till: Till) -> None:
+    """Two receipts of one order are told of, and once more when the second earns too."""
+    first, second = await till.record(CONTENT), await till.record(CONTENT)
+    assert flagged(till) == {"recorded": 1}
+    guest = await enroll(till.store)
+    await till.claim_receipt(guest, first.result.receipt_code)
+    assert flagged(till) == {"recorded": 1}
+    await till.claim_receipt(guest, second.result.receipt_code)
+    assert flagged(till) == {"recorded": 1, "claimed": 1}
+
+
+async def test_order_claimed_twice_is_flagged(till: Till, database_url: str) -> None:
+    """For one guest or two, with the names of both transactions; the points are given."""
+    guests = [await enroll(till.store) for _ in range(2)]
+    opened = [await till.identify(guest) for guest in guests]
+    await till.update(opened[0], CLAIMED, CONTENT)
+    with structlog.testing.capture_logs() as logs:
+        await till.update(opened[1], CLAIMED, CONTENT)
+    assert [balances(database_url, guest) for guest in guests] == [(104, 0)] * 2
+    (line,) = [entry for entry in logs if entry["event"] == "flagged"]
+    assert (line["flag"], line["reason"]) == ("order_repeated", "claimed")
+    assert [line["transaction_id"], line["other_transaction_id"]] == opened[::-1]
+    assert flagged(till) == {"claimed": 1}
+    # The same report again is no other order.
+    assert (await till.update(opened[1], CLAIMED, CONTENT)).repeated
+    assert flagged(till) == {"claimed": 1}
+
+
+@pytest.mark.parametrize("other", ["lines", "store", "number", "terminal", "day", "void"])
+async def test_another_order_is_not_flagged(till: Till, other: str) -> None:
+    """Numbers restart each day, and what was voided may be reported anew."""
+    guest = await enroll(till.store)
+    first, second = await till.identify(guest), await till.identify(guest)
+    order = report(first, CLAIMED, CONTENT)
+    pos = order.point_of_sale
+    await till.call(update_transaction, order)
+    if other == "void":
+        await till.void(first)
+    till.now_ms += DAY_MS - 1 if other == "day" else 0
+    changed = {
+        "store": replace(pos, store_id=1001),
+        "number": replace(pos, transaction_id="2"),
+        "terminal": replace(pos, terminal="2"),
+    }
+    content = basket(item(850)) if other == "lines" else CONTENT
+    order = report(second, CLAIMED, content)
+    await till.call(update_transaction, replace(order, point_of_sale=changed.get(other, pos)))
+    assert flagged(till) == {}
+
+
+async def test_program_may_refuse_an_order_that_is_claimed(till: Till, database_url: str) -> None:
+    """Then neither a claim nor a receipt earns a second time; recording it is never refused."""
+    program = replace(demo_program(), repeated_orders="refuse")
+    await till.store.write(lambda unit, now: apply_program(unit, ApplyProgram(program), now))
+    guest = await enroll(till.store)
+    opened = [await till.identify(guest) for _ in range(2)]
+    await till.update(opened[0], CLAIMED, CONTENT)
+    recorded = await till.record(CONTENT)
+    for call in (
+        till.update(opened[1], CLAIMED, CONTENT),
+        till.claim_receipt(guest, recorded.result.receipt_code),
+    ):
+        with pytest.raises(OrderAlreadyClaimedError):
+            await call
+    assert balances(database_url, guest) == (104, 0)
+    await till.void(opened[0])
+    await till.update(opened[1], CLAIMED, CONTENT)
+    assert balances(database_url, guest) == (104, 0)
+
+
+async def test_receipt_code_is_kept_sealed(till: Till, database_url: str) -> None:
+    """What is kept to answer a repeated call shows no code to who reads the database."""
+    recorded = await till.record(CONTENT, created=NOON)
+    code = recorded.result.receipt_code.encode()
+    async with till.store.read() as reader:
+        kept = await reader.remembered("order:demo-ca/partner", recorded.result.transaction_id)
+    assert kept is not None
+    assert code in kept.answer
+    stored = rows(database_url, "SELECT answer FROM remembered_answer")
+    assert [code in bytes(row.answer) for row in stored] == [False]
