@@ -8,15 +8,15 @@ import pytest
 
 from tests.support.databases import Backend, Sqlite, fresh_database
 from tests.support.postgres import Postgres, Serializable, run_postgres
+from tests.support.silence import listening
 
 SERIALIZABLE = "serializable"
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _short_silence() -> Iterator[None]:
-    """Wait less long than operators do for a server to show itself: each does every second."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("server.storage.alone.SILENCE_S", 1.5)
+    """Listen hardly at all for servers; what is tried beside one listens as long as it takes."""
+    with listening(0.05):
         yield
 
 

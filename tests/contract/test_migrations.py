@@ -33,6 +33,7 @@ from server.storage.migrate import (
 from tests.support.databases import Backend, fresh_database
 from tests.support.ledger import count_rows, execute, rows
 from tests.support.lived_store import lived_database
+from tests.support.silence import listening
 from tests.support.stores import open_store
 
 FIRST = "0001"
@@ -237,7 +238,7 @@ async def test_way_back_is_refused_while_a_server_is_there(backend: Backend) -> 
     with fresh_database(backend) as url:
         database = Database.from_text(url)
         async with open_store(url):
-            with pytest.raises(OpenElsewhereError, match="stop the servers first"):
+            with listening(), pytest.raises(OpenElsewhereError, match="stop the servers first"):
                 await asyncio.to_thread(downgrade, database, "0002", lose_data=True)
         require_current(database)
         assert downgrade(database, "0002") == (_newest(), "0002")
