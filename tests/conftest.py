@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -49,6 +50,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="sqlite,postgresql",
         help=f"kinds to run on, of sqlite, postgresql and {SERIALIZABLE}, with commas between",
     )
+
+
+def pytest_collection_finish() -> None:
+    """Look for no garbage among what was loaded: it all stays."""
+    gc.freeze()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
