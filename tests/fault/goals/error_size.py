@@ -34,7 +34,7 @@ def _refusals(trial: Trial) -> Iterator[LoyaltyError]:
     """Give the longest of every kind, then lists of any length with names of any length."""
     yield from map(longest_error, error_kinds())
     chance = trial.chance()
-    for _ in range(trial.choose(300, 10)):
+    for _ in range(trial.choose(300, 4)):
         violations, failures = most_violations(), most_failures()
         count = round(10 ** chance.uniform(0, 3))
         yield RequestInvalidError(tuple(chance.sample(violations, count)))
