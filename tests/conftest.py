@@ -10,6 +10,7 @@ import pytest
 from tests.support.databases import Backend, Sqlite, fresh_database
 from tests.support.postgres import Postgres, Serializable, run_postgres
 from tests.support.silence import listening
+from tests.support.stores import statements_once
 
 SERIALIZABLE = "serializable"
 
@@ -18,6 +19,14 @@ SERIALIZABLE = "serializable"
 def _short_silence() -> Iterator[None]:
     """Listen hardly at all for servers; what is tried beside one listens as long as it takes."""
     with listening(0.05):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_once() -> Iterator[None]:
+    """Compile the statements of a kind of database for the first store alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("server.storage.store.Statements", statements_once)
         yield
 
 

@@ -27,14 +27,13 @@ from tests.fault.goals.cancellation import (
     CHANGES_NOTHING,
     Bench,
     put_guest,
-    statements_once,
 )
 from tests.fault.handlers import FakeContext, Handler, Refused, handlers
 from tests.support.banks import SECRET
 from tests.support.ledger import rows
 from tests.support.logs import only_errors_logged
 from tests.support.programs import put_program
-from tests.support.stores import PEPPER
+from tests.support.stores import PEPPER, statements_once
 
 HANG_S = 30.0
 WAIT_S = 0.005
