@@ -103,7 +103,8 @@ def refusal(
         for name, value in environment(tmp_path, **settings).items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr("sys.argv", ["loyalty", "sandbox"])
-        monkeypatch.setattr("server.sandbox.run.configure_logging", lambda _: None)
+        for place in ("server.cli", "server.sandbox.run"):
+            monkeypatch.setattr(f"{place}.configure_logging", lambda _: None)
         with pytest.raises(SystemExit) as ended:
             main()
         said = capsys.readouterr()
