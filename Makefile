@@ -35,8 +35,9 @@ $(READY): pyproject.toml requirements.lock
 run: $(READY) ## Start the sandbox: server, Envoy and a demo program on SQLite
 	@exec $(BIN)/loyalty sandbox
 
-# Two at once, each file by one of them: what a file starts, it starts once.
-PYTEST := TMPDIR=$(SCRATCH) $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+# Two at once, each file by one of them: what a file starts, it starts once. They start a hundred
+# servers, so that what one of these compiles is kept for the next.
+PYTEST := PYTHONDONTWRITEBYTECODE= TMPDIR=$(SCRATCH) $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 test: $(READY) ## Run the unit, contract and end-to-end tests
 	$(PYTEST)

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 
 import pytest
 
 from tests.support.databases import Backend, Sqlite, fresh_database
 from tests.support.postgres import Postgres, Serializable, run_postgres
+from tests.support.silence import listening
+from tests.support.stores import statements_once
 
 SERIALIZABLE = "serializable"
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _short_silence() -> Iterator[None]:
-    """Wait less long than operators do for a server to show itself: each does every second."""
+    """Listen hardly at all for servers; what is tried beside one listens as long as it takes."""
+    with listening(0.05):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_once() -> Iterator[None]:
+    """Compile the statements of a kind of database for the first store alone."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("server.storage.alone.SILENCE_S", 1.5)
+        patch.setattr("server.storage.store.Statements", statements_once)
         yield
 
 
@@ -49,6 +59,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="sqlite,postgresql",
         help=f"kinds to run on, of sqlite, postgresql and {SERIALIZABLE}, with commas between",
     )
+
+
+def pytest_collection_finish() -> None:
+    """Look for no garbage among what was loaded: it all stays."""
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Let the end of the process clear away what it always did."""
+    gc.unfreeze()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

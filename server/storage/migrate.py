@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -250,10 +251,15 @@ def _has_rows(connection: Connection, table: str, column: str | None) -> bool:
     return bool(connection.execute(select(found)).scalar())
 
 
-def _scripts() -> list[Script]:
+def _scripts() -> tuple[Script, ...]:
     """Give the revisions, oldest first."""
-    directory = ScriptDirectory(str(MIGRATIONS))
-    return [*directory.walk_revisions()][::-1]
+    return _scripts_in(MIGRATIONS)
+
+
+@cache
+def _scripts_in(folder: Path) -> tuple[Script, ...]:
+    """Read the revisions once: every look at a database asks for them several times."""
+    return tuple(ScriptDirectory(str(folder)).walk_revisions())[::-1]
 
 
 def _config(connection: Connection) -> Config:

@@ -16,7 +16,7 @@ from server.storage.databases import Database, UnreachableError
 from server.storage.migrate import SchemaError
 from tests.support.databases import Backend, fresh_database
 from tests.support.ledger import rows
-from tests.support.lived_store import live
+from tests.support.lived_store import lived_database
 from tests.support.orders import CLAIMED, COFFEE, Till, basket, reward
 from tests.support.programs import PROGRAM_ID, enroll
 from tests.support.stores import demo_store
@@ -27,8 +27,7 @@ _ANOTHER_HASH = "(SELECT max(digest) FROM api_key)"
 @pytest.fixture
 def lived_url(backend: Backend) -> Iterator[str]:
     """A store of each kind in which everything has happened that can."""
-    with fresh_database(backend) as url:
-        asyncio.run(live(url))
+    with lived_database(backend) as url:
         yield url
 
 
@@ -286,8 +285,7 @@ def test_broken_promise_is_named(lived_url: str, statement: str, table: str) -> 
 
 def test_wrong_type_is_named_on_sqlite(sqlite: Backend) -> None:
     """SQLite takes text where bytes belong; the audit names the row and goes on."""
-    with fresh_database(sqlite) as url:
-        asyncio.run(live(url))
+    with lived_database(sqlite) as url:
         _tamper(url, "UPDATE transfer SET source_hash = 'text' WHERE transfer_id = 2")
 
         assert _first(_audit(url)) == ("transfer", "2")

@@ -22,18 +22,18 @@ from server.storage.migrate import SchemaError
 from server.storage.peppers import PepperError, register, require_known
 from server.storage.proof import PROOF_TABLE
 from tests.support.contents import columns_of, digests
-from tests.support.databases import Backend, Sqlite, fresh_database
+from tests.support.databases import Backend, Sqlite
 from tests.support.ledger import count_rows, execute, rows
-from tests.support.lived_store import live
+from tests.support.lived_store import lived_database
 from tests.support.programs import enroll
+from tests.support.silence import listening
 from tests.support.stores import PEPPER, open_store
 
 
 @pytest.fixture
 def source(backend: Backend) -> Iterator[Database]:
     """A store of each kind in which everything has happened that can."""
-    with fresh_database(backend) as url:
-        asyncio.run(live(url))
+    with lived_database(backend) as url:
         yield Database.from_text(url)
 
 
@@ -50,8 +50,7 @@ def target(request: pytest.FixtureRequest) -> Iterator[Database]:
 def saved_once(sqlite: Sqlite, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A backup that no test may change."""
     file = tmp_path_factory.mktemp("saved") / "saved.db"
-    with fresh_database(sqlite) as url:
-        asyncio.run(live(url))
+    with lived_database(sqlite) as url:
         back_up(Database.from_text(url), file, PEPPER)
     return file
 
@@ -220,7 +219,7 @@ async def test_store_that_is_served_is_not_replaced(source: Database, saved: Pat
     """While a server is connected nothing is restored, and the server goes on."""
     async with open_store(_url(source)) as store:
         members = count_rows(_url(source), "member")
-        with pytest.raises(OpenElsewhereError, match="is open elsewhere"):
+        with listening(), pytest.raises(OpenElsewhereError, match="is open elsewhere"):
             await asyncio.to_thread(restore, saved, source, PEPPER, replace=True)
         await enroll(store, 10)
         assert count_rows(_url(source), "member") == members + 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,7 +18,7 @@ from server.storage.migrate import SchemaError, require_current
 from server.storage.tables import MemberTable, RememberedTable, TransferTable
 from tests.support.databases import Backend, Sqlite, fresh_database
 from tests.support.ledger import execute
-from tests.support.lived_store import live
+from tests.support.lived_store import copy_lived, lived_database
 from tests.support.postgres import Postgres
 from tests.support.programs import enroll
 from tests.support.stores import open_store
@@ -30,8 +29,7 @@ _ODD_TEXT = "tab\t newline\n return\r back\\slash \\N \\. quote' \"é 漢 🍟"
 @pytest.fixture
 def source_url(backend: Backend) -> Iterator[str]:
     """A store of each kind in which everything has happened that can, and odd values stand."""
-    with fresh_database(backend) as url:
-        asyncio.run(live(url))
+    with lived_database(backend) as url:
         odd = {
             "scope": "",
             "idempotency_key": _ODD_TEXT,
@@ -90,9 +88,7 @@ def test_round_trip_is_equal(source_url: str, target: Database, sqlite: Sqlite) 
 
 async def test_copy_goes_on_where_the_source_ended(sqlite: Sqlite, target: Database) -> None:
     """New members, accounts and transfers get numbers of their own in the copy."""
-    with fresh_database(sqlite) as url:
-        await live(url)
-        copy_store(Database.from_text(url), target)
+    copy_store(Database.from_text(await copy_lived(sqlite)), target)
     before = _row_count(target)
 
     async with open_store(target.url.render_as_string(hide_password=False)) as store:
@@ -166,8 +162,7 @@ def test_broken_source_leaves_the_target_empty(source_url: str, target: Database
 def test_row_that_does_not_fit_leaves_the_target_empty(sqlite: Sqlite, postgres: Postgres) -> None:
     """What only SQLite takes is refused with its table named, and nothing else stays."""
     target = Database.from_text(postgres.empty_database())
-    with fresh_database(sqlite) as url:
-        asyncio.run(live(url))
+    with lived_database(sqlite) as url:
         execute(url, "UPDATE member SET name = 'a' || char(0) WHERE number = 1")
 
         with pytest.raises(CopyError, match="table member was not taken up"):

@@ -32,7 +32,8 @@ from server.storage.migrate import (
 )
 from tests.support.databases import Backend, fresh_database
 from tests.support.ledger import count_rows, execute, rows
-from tests.support.lived_store import live
+from tests.support.lived_store import lived_database
+from tests.support.silence import listening
 from tests.support.stores import open_store
 
 FIRST = "0001"
@@ -152,8 +153,7 @@ def test_next_schema_keeps_what_has_happened(
     backend: Backend, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A store full of life goes a schema up and back, and its ledger holds each time."""
-    with fresh_database(backend) as url:
-        asyncio.run(live(url))
+    with lived_database(backend) as url:
         database = Database.from_text(url)
         before = rows(url, "SELECT * FROM member ORDER BY number")
         with monkeypatch.context() as patch:
@@ -201,8 +201,7 @@ def test_way_back_that_deletes_data_is_refused(
     lost: str,
 ) -> None:
     """What an older schema has no place for is named and kept, unless it may be deleted."""
-    with fresh_database(backend) as url:
-        asyncio.run(live(url))
+    with lived_database(backend) as url:
         database = Database.from_text(url)
         older = _newest()
         _extend(monkeypatch, tmp_path)
@@ -239,7 +238,7 @@ async def test_way_back_is_refused_while_a_server_is_there(backend: Backend) -> 
     with fresh_database(backend) as url:
         database = Database.from_text(url)
         async with open_store(url):
-            with pytest.raises(OpenElsewhereError, match="stop the servers first"):
+            with listening(), pytest.raises(OpenElsewhereError, match="stop the servers first"):
                 await asyncio.to_thread(downgrade, database, "0002", lose_data=True)
         require_current(database)
         assert downgrade(database, "0002") == (_newest(), "0002")
@@ -247,8 +246,7 @@ async def test_way_back_is_refused_while_a_server_is_there(backend: Backend) -> 
 
 def test_way_back_forgets_counts_of_wrong_codes(backend: Backend) -> None:
     """What nobody misses a day later is no reason to refuse the way back."""
-    with fresh_database(backend) as url:
-        asyncio.run(live(url))
+    with lived_database(backend) as url:
         execute(url, "INSERT INTO wrong_code VALUES ('key', :digest, 1)", digest=b"digest")
         database = Database.from_text(url)
 

@@ -14,9 +14,10 @@ from server.storage.audit import audit
 from server.storage.databases import Database
 from server.storage.repair import RepairError, propose, repair
 from tests.support.contents import columns_of, digests
-from tests.support.databases import Backend, fresh_database
+from tests.support.databases import Backend
 from tests.support.ledger import execute, rows
-from tests.support.lived_store import live
+from tests.support.lived_store import lived_database
+from tests.support.silence import listening
 from tests.support.stores import open_store
 
 REASON = "a hand in the database, case 17"
@@ -25,8 +26,7 @@ REASON = "a hand in the database, case 17"
 @pytest.fixture
 def lived_url(backend: Backend) -> Iterator[str]:
     """A store of each kind in which everything has happened that can."""
-    with fresh_database(backend) as url:
-        asyncio.run(live(url))
+    with lived_database(backend) as url:
         yield url
 
 
@@ -131,9 +131,10 @@ async def test_store_that_is_served_is_not_mended(
     asked = ("repair", "--apply", "--reason", REASON)
     async with open_store(lived_url):
         assert (await asyncio.to_thread(propose, database)).mends
-        with pytest.raises(OpenElsewhereError):
-            await asyncio.to_thread(repair, database, REASON)
-        assert await asyncio.to_thread(_command, monkeypatch, *asked) == 1
+        with listening():
+            with pytest.raises(OpenElsewhereError):
+                await asyncio.to_thread(repair, database, REASON)
+            assert await asyncio.to_thread(_command, monkeypatch, *asked) == 1
     told = capsys.readouterr().err
     assert "stop the servers first" in told
     assert "Apply?" not in told

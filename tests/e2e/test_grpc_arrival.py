@@ -53,15 +53,14 @@ def _port(server: Server) -> int:
     return int(server.address.rpartition(":")[2])
 
 
-@pytest.mark.parametrize("sent", [b"", REQUEST[:3], REQUEST[:-1]], ids=["none", "prefix", "half"])
-async def test_call_whose_message_does_not_come_is_ended_within_a_second(
-    server: Server, sent: bytes
-) -> None:
+async def test_call_whose_message_does_not_come_is_ended_within_a_second(server: Server) -> None:
     """A caller with a key is told that its request did not arrive, and holds nothing."""
-    ended = await raw_call(_port(server), sent, KEY, end=False)
-    assert ended.status == DEADLINE_EXCEEDED
-    assert b"did not arrive" in ended.text
-    assert MESSAGE_WAIT_S - 0.1 < ended.seconds < LATE_S
+    parts = (b"", REQUEST[:3], REQUEST[:-1])
+    calls = (raw_call(_port(server), sent, KEY, end=False) for sent in parts)
+    for sent, ended in zip(parts, await asyncio.gather(*calls), strict=True):
+        assert ended.status == DEADLINE_EXCEEDED, sent
+        assert b"did not arrive" in ended.text
+        assert MESSAGE_WAIT_S - 0.1 < ended.seconds < LATE_S
 
 
 async def test_call_that_does_not_arrive_has_its_reason(server: Server) -> None:
@@ -128,12 +127,13 @@ async def test_call_that_ends_without_a_message_is_invalid(server: Server, sent:
     assert ended.seconds < SOON_S
 
 
-@pytest.mark.parametrize("path", [CHECK, WATCH, REFLECT])
-async def test_health_and_reflection_wait_no_longer(server: Server, path: str) -> None:
+async def test_health_and_reflection_wait_no_longer(server: Server) -> None:
     """What is served without a key ends within a second too when nothing is asked."""
-    ended = await raw_call(_port(server), b"", path=path, end=False)
-    assert ended.status == DEADLINE_EXCEEDED
-    assert ended.seconds < LATE_S
+    paths = (CHECK, WATCH, REFLECT)
+    calls = (raw_call(_port(server), b"", path=path, end=False) for path in paths)
+    for path, ended in zip(paths, await asyncio.gather(*calls), strict=True):
+        assert ended.status == DEADLINE_EXCEEDED, path
+        assert ended.seconds < LATE_S
 
 
 @pytest.mark.parametrize("path", [CHECK, WATCH])
@@ -190,25 +190,23 @@ def test_places_are_shared_among_addresses_but_for_this_machine() -> None:
         pass
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("grpc-timeout", "x"),
-        ("grpc-encoding", "nope"),
-        ("grpc-trace-bin", "!!!"),
-        ("x-anything-bin", "!!!"),
-        ("grpc-previous-rpc-attempts", "x"),
-        ("te", "gzip"),
-    ],
-)
-async def test_header_that_grpc_can_not_read_ends_the_call_by_name(
-    server: Server, name: str, value: str
-) -> None:
+async def test_header_that_grpc_can_not_read_ends_the_call_by_name(server: Server) -> None:
     """GRPC's own library refuses such a call: INTERNAL, with words that name the header."""
-    ended = await raw_call(_port(server), REQUEST, {**KEY, name: value})
-    assert ended.status == INTERNAL
-    assert name.encode() in ended.text
-    assert ended.seconds < LATE_S
+    unreadable = {
+        "grpc-timeout": "x",
+        "grpc-encoding": "nope",
+        "grpc-trace-bin": "!!!",
+        "x-anything-bin": "!!!",
+        "grpc-previous-rpc-attempts": "x",
+        "te": "gzip",
+    }
+    calls = (
+        raw_call(_port(server), REQUEST, {**KEY, name: unreadable[name]}) for name in unreadable
+    )
+    for name, ended in zip(unreadable, await asyncio.gather(*calls), strict=True):
+        assert ended.status == INTERNAL, name
+        assert name.encode() in ended.text
+        assert ended.seconds < LATE_S
 
 
 async def test_compressed_request_is_read_and_never_beyond_its_limit(server: Server) -> None:
@@ -222,12 +220,15 @@ async def test_compressed_request_is_read_and_never_beyond_its_limit(server: Ser
 
 async def test_connection_that_says_nothing_is_closed(server: Server) -> None:
     """Who connects and does not speak HTTP/2 holds a connection for seconds."""
-    for sent in (b"", HELLO[:24]):
+
+    async def say(nothing: bytes) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", _port(server))
-        writer.write(sent)
+        writer.write(nothing)
         async with asyncio.timeout(2 * HANDSHAKE_MS / 1000):
             await reader.read()
         writer.close()
+
+    await asyncio.gather(say(b""), say(HELLO[:24]))
 
 
 async def _require_let_go(server: Server, path: str, sent: bytes, key: dict[str, str]) -> None:

@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from server.application.create_key import CreateKey, create_key
 from server.application.identify_member import identify_member
 from server.application.unit import Unit
 from server.bootstrap import open_store
+from server.cli import main
 from server.config import Settings
 from server.domain.errors import CodeAlreadyUsedError, CodeNotFoundError
 from server.domain.keys import Role
@@ -92,25 +93,38 @@ def test_signal_ends_server_and_envoy(tmp_path: Path, number: signal.Signals) ->
         assert not is_listened_to(grpc_port)
 
 
+@pytest.fixture
+def refusal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """Start a sandbox in this process that must end at once; returns the one line that it says."""
+
+    def start(**settings: int) -> str:
+        for name, value in environment(tmp_path, **settings).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr("sys.argv", ["loyalty", "sandbox"])
+        for place in ("server.cli", "server.sandbox.run"):
+            monkeypatch.setattr(f"{place}.configure_logging", lambda _: None)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        assert ended.value.code == 1
+        assert said.out == ""
+        assert len(said.err.splitlines()) == 1
+        return said.err
+
+    return start
+
+
 @pytest.mark.parametrize("name", ["GRPC_PORT", "HTTP_PORT"])
-def test_taken_port_is_named(tmp_path: Path, name: str) -> None:
+def test_taken_port_is_named(refusal: Callable[..., str], name: str) -> None:
     """A taken port is told in one line with the setting that mends it; nothing is started."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        ran = subprocess.run(
-            COMMAND,
-            env=environment(tmp_path, **{name: port}),
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
+        told = refusal(**{name: port})
 
-    assert ran.returncode == 1
-    assert ran.stdout == ""
-    assert ran.stderr.startswith(f"Port {port} is taken")
-    assert f"LOYALTY_{name}" in ran.stderr
-    assert len(ran.stderr.splitlines()) == 1
+    assert told.startswith(f"Port {port} is taken")
+    assert f"LOYALTY_{name}" in told
 
 
 def test_one_port_for_both_doors_is_refused() -> None:
@@ -215,30 +229,24 @@ async def test_store_of_others_is_refused(tmp_path: Path, backend: Backend) -> N
                 require_own_store(database)
 
 
-async def test_store_of_others_is_left_as_it_is(tmp_path: Path) -> None:
+def test_store_of_others_is_left_as_it_is(tmp_path: Path, refusal: Callable[..., str]) -> None:
     """The command says in one line why it does not start, and adds nothing."""
     settings = settings_in(tmp_path)
-    async with open_store(settings) as store:
-        await put_program(store)
-        command = CreateKey(PROGRAM_ID, "acme", Role.TILL)
-        await store.write(lambda unit, now: create_key(unit, command, now))
+
+    async def fill() -> None:
+        async with open_store(settings) as store:
+            await put_program(store)
+            command = CreateKey(PROGRAM_ID, "acme", Role.TILL)
+            await store.write(lambda unit, now: create_key(unit, command, now))
+
+    asyncio.run(fill())
     settings.pepper_file.write_text("p" * 32, encoding="ascii")
     before = digests(settings.database(), columns_of(settings.database()))
 
-    ran = await asyncio.to_thread(
-        subprocess.run,
-        COMMAND,
-        env=environment(tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    told = refusal()
 
-    assert ran.returncode == 1
-    assert "it has API key " in ran.stderr
-    assert "set LOYALTY_DATA_DIR to another folder" in ran.stderr
-    assert len(ran.stderr.splitlines()) == 1
+    assert "it has API key " in told
+    assert "set LOYALTY_DATA_DIR to another folder" in told
     assert digests(settings.database(), columns_of(settings.database())) == before
 
 

@@ -175,6 +175,7 @@ async def on_postgresql(
         yield partial(run_server, folder, database_url=url)
 
 
+@pytest.mark.any_database  # PostgreSQL has a test of its own.
 @pytest.mark.parametrize("cell", IDS)
 async def test_key_has_one_effect(server: Server, tmp_path: Path, cell: str) -> None:
     """Whatever is sent again under a key, its first request has one effect and one answer."""

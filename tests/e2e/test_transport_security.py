@@ -6,7 +6,6 @@ import asyncio
 import errno
 import os
 import ssl
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import pytest
 import structlog
 
 from loyalty.v1 import member_service_pb2
+from server.cli import main
 from server.sandbox.fixed_codes import FARHAN
 from server.transport import tls
 from server.transport.tls import Certificates, TlsFiles, TransportSecurityError
@@ -321,25 +321,21 @@ async def test_half_of_the_settings_starts_no_server(
     assert not (tmp_path / "data").exists()
 
 
-def test_serve_without_its_certificate_ends_with_one_line(tmp_path: Path) -> None:
+def test_serve_without_its_certificate_ends_with_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The command line tells what is wrong in one line that names the setting, and exits with 1."""
     missing = str(tmp_path / "none.pem")
-    ran = subprocess.run(
-        [sys.executable, "-m", "server", "serve"],
-        env={
-            **os.environ,
-            "LOYALTY_DATA_DIR": str(tmp_path),
-            "LOYALTY_TLS_CERTIFICATE": missing,
-            "LOYALTY_TLS_PRIVATE_KEY": missing,
-        },
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert ran.returncode == 1
-    assert ran.stderr == f"LOYALTY_TLS_CERTIFICATE: {missing}: No such file or directory.\n"
+    monkeypatch.setenv("LOYALTY_DATA_DIR", str(tmp_path))
+    for name in ("CERTIFICATE", "PRIVATE_KEY"):
+        monkeypatch.setenv(f"LOYALTY_TLS_{name}", missing)
+    monkeypatch.setattr("sys.argv", ["loyalty", "serve"])
+    monkeypatch.setattr("server.cli.configure_logging", lambda _: None)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    told = capsys.readouterr().err
+    assert told == f"LOYALTY_TLS_CERTIFICATE: {missing}: No such file or directory.\n"
 
 
 async def test_grpc_writes_no_lines_of_its_own(tmp_path: Path, place: Place) -> None:

@@ -80,11 +80,16 @@ class Trial:
         name = "/".join(map(str, (self.seed, self.goal.number, self.kind, *of)))
         return random.Random(name)  # noqa: S311
 
-    def new_database(self) -> str:
-        """Create a fresh, migrated database of the trial's kind; answers its URL."""
+    @property
+    def databases(self) -> Backend:
+        """What makes databases of the trial's kind."""
         if self.backend is None:
             raise LookupError(f"{self.goal.number} opens no database")
-        return self.backend.new_database()
+        return self.backend
+
+    def new_database(self) -> str:
+        """Create a fresh, migrated database of the trial's kind; answers its URL."""
+        return self.databases.new_database()
 
     def figure(self, name: str, value: object) -> None:
         """Report what was counted or measured."""

@@ -114,7 +114,6 @@ def _with_message(handle: Callable[[object, Any], Awaitable[bytes]]) -> Handler:
 
     async def call(data: bytes, context: FakeContext) -> bytes:
         context.message = data
-        # A task of its own, as each call has: one that sends for too long is cancelled as a whole.
-        return await asyncio.ensure_future(handle(None, context))
+        return await handle(None, context)
 
     return call

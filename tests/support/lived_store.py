@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from weakref import WeakKeyDictionary
 
 from server.application.adjust_points import AdjustPoints, adjust_points
 from server.application.basket_records import basket_to_json
@@ -22,6 +25,7 @@ from server.domain.program import Program
 from server.domain.records import TransactionStatus
 from server.sandbox.fixed_codes import COFFEE, HASH_BROWN
 from server.storage.store import Store
+from tests.support.databases import Backend
 from tests.support.programs import (
     KEY,
     PROGRAM_ID,
@@ -36,6 +40,28 @@ from tests.support.stores import open_store
 _MEAL = BasketLine("1", "1001", "product", 1, price=500000)
 _COFFEE = BasketLine("2", "2001", "reward", 1, price=0, incentive_id=COFFEE)
 _HASH_BROWN = BasketLine("3", "3001", "offer", 1, price=0, incentive_id=HASH_BROWN)
+
+
+_filled: WeakKeyDictionary[Backend, str] = WeakKeyDictionary()
+
+
+@contextmanager
+def lived_database(backend: Backend) -> Iterator[str]:
+    """Copy a store in which everything has happened, for the time of the context; gives its URL."""
+    url = asyncio.run(copy_lived(backend))
+    try:
+        yield url
+    finally:
+        backend.drop(url)
+
+
+async def copy_lived(backend: Backend) -> str:
+    """Copy a store in which everything has happened, filled once; returns the copy's URL."""
+    if backend not in _filled:
+        url = backend.new_database()
+        await live(url)
+        _filled[backend] = url
+    return backend.copy_database(_filled[backend])
 
 
 async def live(database_url: str) -> None:

@@ -39,7 +39,7 @@ class Postgres:
 
     def new_database(self) -> str:
         """Create a migrated database; answers its URL."""
-        return self._create(f"TEMPLATE {self._TEMPLATE}")
+        return self._copy(self._TEMPLATE)
 
     def empty_database(self) -> str:
         """Create a database without tables; answers its URL."""
@@ -47,11 +47,15 @@ class Postgres:
 
     def copy_database(self, database_url: str) -> str:
         """Copy a database that nobody has open; answers the copy's URL."""
-        return self._create(f"TEMPLATE {make_url(database_url).database}")
+        return self._copy(str(make_url(database_url).database))
 
     def drop(self, database_url: str) -> None:
         """Remove a database, whoever is still connected to it."""
         self.run(f"DROP DATABASE {make_url(database_url).database} WITH (FORCE)")
+
+    def _copy(self, template: str) -> str:
+        # By files it costs half of what it costs by the log.
+        return self._create(f"TEMPLATE {template} STRATEGY FILE_COPY")
 
     def _create(self, how: str) -> str:
         name = f"test_{next(self._numbers)}"

@@ -9,11 +9,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from sqlalchemy import Dialect
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.application.unit import Unit
 from server.domain.program import Program
 from server.storage.databases import Database
+from server.storage.statements import Statements
 from server.storage.store import Store
 from tests.support.programs import put_program
 
@@ -21,6 +23,16 @@ WRITERS = 4
 """More than a server has unless told, so that writers meet."""
 
 PEPPER = b"a pepper of thirty-two bytes....."
+
+
+_compiled: dict[str, Statements] = {}
+
+
+def statements_once(dialect: Dialect) -> Statements:
+    """Compile every statement once: many stores are opened."""
+    if dialect.name not in _compiled:
+        _compiled[dialect.name] = Statements(dialect)
+    return _compiled[dialect.name]
 
 
 @dataclass

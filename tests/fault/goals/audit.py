@@ -18,7 +18,7 @@ from server.storage.statements import table_of
 from server.storage.tables import TransferTable
 from tests.benchmark.population import Population, populate
 from tests.fault.goal import Goal, Trial
-from tests.support.lived_store import live
+from tests.support.lived_store import copy_lived
 
 ROWS = 1_000_000
 AUDIT_MAX_S = 60.0
@@ -164,8 +164,7 @@ async def run(trial: Trial) -> None:
     Each audit finds it and names the first bad row; a store nobody touched holds; and a million
     rows are audited within a minute.
     """
-    url = trial.new_database()
-    await live(url)
+    url = await copy_lived(trial.databases)
     database = Database.from_text(url)
     rounds = trial.choose(25, 2)
     for name, tampers in TAMPERINGS.items():

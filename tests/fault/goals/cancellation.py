@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 from google.protobuf.message import Message
-from sqlalchemy import Dialect
 from sqlmodel import SQLModel
 
 from loyalty.v1 import (
@@ -30,7 +29,6 @@ from server.domain.keys import Role
 from server.storage import store as store_module
 from server.storage.audit import audit
 from server.storage.databases import Database
-from server.storage.statements import Statements
 from server.storage.store import Store
 from server.storage.tables import CatalogRevisionTable
 from server.sweeper import sweep
@@ -41,7 +39,7 @@ from tests.support.banks import SECRET, Bank, Query
 from tests.support.orders import DAY_MS, START_MS
 from tests.support.programs import PROGRAM_ID, add_member, put_program
 from tests.support.server import identify_request
-from tests.support.stores import PEPPER
+from tests.support.stores import PEPPER, statements_once
 from tests.support.transactions import (
     COFFEE,
     line,
@@ -368,16 +366,6 @@ class Bench:
     async def settle(self) -> None:
         """Wait until everything that was accepted is done."""
         await self.store.refresh_catalog()
-
-
-_compiled: dict[str, Statements] = {}
-
-
-def statements_once(dialect: Dialect) -> Statements:
-    """Compile every statement once: many stores are opened."""
-    if dialect.name not in _compiled:
-        _compiled[dialect.name] = Statements(dialect)
-    return _compiled[dialect.name]
 
 
 Snapshot = dict[str, list[Any]]

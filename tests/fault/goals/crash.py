@@ -136,7 +136,7 @@ async def run(trial: Trial) -> None:
     transactions are those that were answered, and each member has the points that the answers
     make.
     """
-    rounds = trial.choose(100, 2)
+    rounds = trial.choose(100, 1)
     url = trial.new_database()
     members = await prepare_bank(url, [POINTS] * MEMBERS, PENDING_LIFETIME_S)
     shared = Ledgers(Bank("", url, tuple(members)))

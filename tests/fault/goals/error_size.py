@@ -34,7 +34,7 @@ def _refusals(trial: Trial) -> Iterator[LoyaltyError]:
     """Give the longest of every kind, then lists of any length with names of any length."""
     yield from map(longest_error, error_kinds())
     chance = trial.chance()
-    for _ in range(trial.choose(300, 10)):
+    for _ in range(trial.choose(300, 4)):
         violations, failures = most_violations(), most_failures()
         count = round(10 ** chance.uniform(0, 3))
         yield RequestInvalidError(tuple(chance.sample(violations, count)))
@@ -116,16 +116,21 @@ def _told(refusal: Refusal) -> Refusal:
     return replace(refusal, request_id="", trailer_bytes=0)
 
 
-def _without_health_checks(config: dict[str, Any]) -> None:
-    """Server and callers share a loop here, which a slow machine may keep from answering these."""
+def _patient(config: dict[str, Any]) -> None:
+    """Server and callers share a loop here, which a slow machine may keep from answering soon."""
     del config["static_resources"]["clusters"][0]["health_checks"]
+    manager = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]
+    for host in manager["typed_config"]["route_config"]["virtual_hosts"]:
+        for route in host["routes"]:
+            if route.get("route", {}).get("timeout") == "5s":
+                route["route"]["timeout"] = "60s"
 
 
 async def run(trial: Trial) -> None:
     """Read every refusal from the server itself, through Envoy, and as JSON in both dialects."""
     refusals = 0
     async with (
-        run_front(trial.folder, adapt=_without_health_checks) as front,
+        run_front(trial.folder, adapt=_patient) as front,
         open_channel(f"127.0.0.1:{front.envoy.http_port}") as channel,
     ):
         reader = Reader(trial, front, Caller(channel))

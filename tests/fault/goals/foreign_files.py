@@ -21,7 +21,7 @@ from server.storage.store import Store
 from tests.fault.goal import Goal, Trial
 from tests.support.contents import columns_of, digests
 from tests.support.ledger import execute, rows
-from tests.support.lived_store import live
+from tests.support.lived_store import copy_lived
 from tests.support.programs import PROGRAM_ID, enroll
 from tests.support.stores import PEPPER, demo_store
 
@@ -90,8 +90,7 @@ async def run(trial: Trial) -> None:
     flipped where no row lies, or with a log of somebody else's beside the file. What is asked for
     as unproved brings rows, and never a schema object.
     """
-    source, target = trial.new_database(), trial.new_database()
-    await live(source)
+    source, target = await copy_lived(trial.databases), trial.new_database()
     execute(source, "UPDATE api_key SET revoked_ms = 1")
     async with demo_store(target) as store:
         await enroll(store, 10)

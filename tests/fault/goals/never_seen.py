@@ -27,14 +27,13 @@ from tests.fault.goals.cancellation import (
     CHANGES_NOTHING,
     Bench,
     put_guest,
-    statements_once,
 )
 from tests.fault.handlers import FakeContext, Handler, Refused, handlers
 from tests.support.banks import SECRET
 from tests.support.ledger import rows
 from tests.support.logs import only_errors_logged
 from tests.support.programs import put_program
-from tests.support.stores import PEPPER
+from tests.support.stores import PEPPER, statements_once
 
 HANG_S = 30.0
 WAIT_S = 0.005
@@ -182,7 +181,7 @@ class Server:
         # Not spelt as it is asked about: the blanks at the ends are no part of a key.
         context = FakeContext({"x-api-key": SECRET, "idempotency-key": f" {key} "}, 5.0)
         try:
-            await self.handlers[method](request.SerializeToString(), context)
+            await self._handle(method, request, context)
         except Refused as refused:
             return refused.reason
         return ""
@@ -190,12 +189,17 @@ class Server:
     async def ask(self, key: str) -> Outcome:
         """Ask what became of a call."""
         context = FakeContext({"x-api-key": SECRET}, 5.0)
-        request = pb.GetTransactionRequest(idempotency_key=key).SerializeToString()
+        request = pb.GetTransactionRequest(idempotency_key=key)
         try:
-            answer = await self.handlers["TransactionService/GetTransaction"](request, context)
+            answer = await self._handle("TransactionService/GetTransaction", request, context)
         except Refused:
             return REFUSED
         return pb.GetTransactionResponse.FromString(answer).outcome
+
+    async def _handle(self, method: str, request: Message, context: FakeContext) -> bytes:
+        # A task of its own, as each call has: one that sends for too long is cancelled as a whole.
+        handling = self.handlers[method](request.SerializeToString(), context)
+        return await asyncio.ensure_future(handling)
 
     def be_silent(self) -> None:
         """Tell other servers nothing more, as a process that hangs."""

@@ -24,6 +24,7 @@ from server.domain.peppers import Peppers, check_of, name_of
 from server.storage.audit import audit
 from server.storage.databases import Database
 from server.storage.peppers import PepperError, forget, register, reseal
+from server.storage.presence import SILENT_S
 from server.storage.store import Store
 from tests.fault.goal import POSTGRESQL, Goal, Trial
 from tests.fault.planted import planted
@@ -82,10 +83,21 @@ class Fleet:
 
     async def _start(self, number: int, peppers: Peppers) -> None:
         stack = self._running[number] = AsyncExitStack()
-        serving = serving_with(self._url, self._trial.folder, peppers)
-        address = await stack.enter_async_context(serving)
+        async with asyncio.timeout(2 * SILENT_S):
+            # A server that ended amid calls counts as one that runs until it has long been silent.
+            while not (address := await self._serve(stack, peppers)):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
         channel = await stack.enter_async_context(grpc.aio.insecure_channel(address))
         self._senders[number] = GrpcSender(Caller(channel, SECRET))
+
+    async def _serve(self, stack: AsyncExitStack, peppers: Peppers) -> str:
+        try:
+            serving = serving_with(self._url, self._trial.folder, peppers)
+            return await stack.enter_async_context(serving)
+        except PepperError as problem:
+            if "servers that run" not in str(problem):
+                raise
+            return ""
 
     async def send(self, chance: Random, method: str, request: Message, key: str) -> Sent:
         """Send a call to whichever server is up, until one answers."""

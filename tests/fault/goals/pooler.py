@@ -25,6 +25,7 @@ from tests.support.banks import SECRET, Bank, prepare_bank, run_servers
 from tests.support.pooler import MODES, PROGRAM, Pooler, run_pooler
 from tests.support.postgres import Postgres
 from tests.support.server import Caller
+from tests.support.silence import listening
 from tests.support.stores import PEPPER
 
 MEMBERS = 16
@@ -151,7 +152,8 @@ async def _call(trial: Trial, server: int, shared: Ledgers, calls: int) -> None:
 
 def _is_served(url: str) -> bool:
     try:
-        downgrade(Database.from_text(url), OLDER, lose_data=True)
+        with listening():
+            downgrade(Database.from_text(url), OLDER, lose_data=True)
     except OpenElsewhereError:
         return True
     return False

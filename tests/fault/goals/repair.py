@@ -10,7 +10,7 @@ from server.storage.repair import RepairError, repair
 from tests.fault.goal import Goal, Trial
 from tests.support.contents import columns_of, digests
 from tests.support.ledger import execute, rows
-from tests.support.lived_store import live
+from tests.support.lived_store import copy_lived
 
 CHANGES = (
     ("account", "account_id", "balance = balance + 1"),
@@ -37,8 +37,7 @@ async def run(trial: Trial) -> None:
     Each of the first must be as it was after a repair; none of the second may be mended, nor any
     row change.
     """
-    url = trial.new_database()
-    await live(url)
+    url = await copy_lived(trial.databases)
     await asyncio.to_thread(_mend, trial, url)
     await asyncio.to_thread(_refuse, trial, url)
 

@@ -17,7 +17,7 @@ from tests.fault.simulation.clients import live
 from tests.fault.simulation.world import FAULTS, World, quietly
 
 ROOT = Path(__file__).resolve().parents[3]
-SEEDS, SEEDS_SHORT = 10_000, 200
+SEEDS, SEEDS_SHORT = 10_000, 60
 BUG_SEEDS_MAX, BUG_SEEDS_MAX_SHORT = 3000, 10
 PROBLEMS_MAX = 5
 REPLAY = "python -m tests.fault.simulate --trace --seed"

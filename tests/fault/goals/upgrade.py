@@ -14,7 +14,7 @@ from tests.benchmark.population import Population, populate
 from tests.fault.goal import Goal, Trial
 from tests.support.contents import columns_of, digests, shared_columns
 from tests.support.ledger import execute
-from tests.support.lived_store import live
+from tests.support.lived_store import copy_lived
 
 ROWS = 1_000_000
 
@@ -28,8 +28,7 @@ async def run(trial: Trial) -> None:
     Whatever two schemas have in common is digested before and after each step: no row changes,
     and the ledger holds. A version that knows less than the database's schema refuses it.
     """
-    url = trial.new_database()
-    await live(url)
+    url = await copy_lived(trial.databases)
     await asyncio.to_thread(_try_all, trial, Database.from_text(url), "")
     if trial.full:
         assert trial.backend is not None

@@ -42,7 +42,7 @@ def test_scopes_are_named_apart() -> None:
 
 def test_terminals_of_a_store_are_bounded() -> None:
     """However many terminals a caller makes up, a store of a key has so many and no more."""
-    names = {scopes_of("demo-ca", "key-1", 9999, f"made-up-{n}")[3].name for n in range(100_000)}
+    names = {scopes_of("demo-ca", "key-1", 9999, f"made-up-{n}")[3].name for n in range(50_000)}
     assert len(names) == TERMINALS_MAX
 
 
