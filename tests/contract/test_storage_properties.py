@@ -42,7 +42,7 @@ class Guest:
 
     loyalty_id: str
     available: int = 0
-    code: tuple[str, int] | None = None
+    code: tuple[str, list[str]] | None = None
     replaced: str | None = None
     holds: list[tuple[str, int]] = field(default_factory=list)
 
@@ -61,7 +61,7 @@ async def _take(store: Store, guest: Guest, step: str, value: Any) -> None:
             digits = await issue(store, guest.loyalty_id, *value)
             if guest.code is not None:
                 guest.replaced = guest.code[0]
-            guest.code = (digits, sum(COSTS[name] for name in value))
+            guest.code = (digits, value)
         case "identify" if guest.code is not None:
             await _identify(store, guest, *guest.code)
         case "identify_old" if guest.replaced is not None:
@@ -89,19 +89,18 @@ async def _adjust(store: Store, guest: Guest, points: int) -> None:
         guest.available += points
 
 
-async def _identify(store: Store, guest: Guest, digits: str, cost: int) -> None:
+async def _identify(store: Store, guest: Guest, digits: str, selection: list[str]) -> None:
+    """Identify with a code; of its selection that is held which the points are enough for."""
     command = identify_command(digits)
-    try:
-        done: Any = await store.write(lambda unit, now: identify_member(unit, command, now))
-    except PointsInsufficientError as refusal:
-        told = (refusal.available_points, refusal.required_points)
-        assert told == (guest.available, cost)
-        assert cost > guest.available
-    else:
-        guest.available -= cost
-        assert done.result.available_points == guest.available
-        guest.holds.append((done.result.transaction_id, cost))
-        guest.code = None
+    done: Any = await store.write(lambda unit, now: identify_member(unit, command, now))
+    held = 0
+    for name in selection:
+        if COSTS[name] <= guest.available:
+            guest.available -= COSTS[name]
+            held += COSTS[name]
+    assert done.result.available_points == guest.available
+    guest.holds.append((done.result.transaction_id, held))
+    guest.code = None
 
 
 def _void(unit: Unit, transaction_id: str, now_ms: int) -> None:
