@@ -22,11 +22,14 @@ SET_BY_ENVOY = {"x-envoy-external-address"}
 """What never holds what a caller sent."""
 
 VALUES: Mapping[str, tuple[str, ...]] = {
+    "access-control-request-method": ("POST", "GET", "", "x y"),
     "authorization": ("Bearer", "Bearer ", "bearer lk_x", "Basic x", ""),
+    "content-encoding": ("", "identity", "gzip", "identity, gzip", ",,"),
     "content-type": ("application/json", "text/plain", "", "x/y", "application/grpc-web+x", "é"),
     "idempotency-key": ("", " ", *(f"key-{number}" for number in range(50)), "k" * 255, "k" * 300),
     "loyalty-query-key": ("a+b", "+", "%", "%2", "%ff+", "+" * 255, ""),
     "loyalty-dialect": ("es", "rbi", "", "xx"),
+    "origin": ("null", "http://localhost:3000", "http://localhost.example", "", "http://[::1"),
     "traceparent": (
         f"00-{'1' * 32}-{'2' * 16}-01",
         f"00-{'0' * 32}-{'0' * 16}-01",
@@ -36,6 +39,12 @@ VALUES: Mapping[str, tuple[str, ...]] = {
         "00",
     ),
     "tracestate": ("a=1", "a=1," * 40, "=", ""),
+    "x-amzn-trace-id": (
+        f"Root=1-{'1' * 8}-{'2' * 24};Sampled=1",
+        f"Root=1-{'1' * 8}-{'2' * 23}g",
+        "Root=",
+        "",
+    ),
     "x-api-key": ("", " ", "lk_x", "k" * 4000),
     "x-region": ("CA", "ca ", "US", "\u0131", ""),
     "x-request-id": ("", "a b", "r" * 128, "r" * 129, '"}', "00000000-0000-0000-0000-000000000000"),

@@ -450,15 +450,19 @@ def _letters(length: int) -> str:
 
 
 HEADERS: Mapping[str, HeaderLimit] = {
+    "access-control-request-method": HeaderLimit(_letters),
     "authorization": HeaderLimit(lambda length: "Bearer ".ljust(length, "k")),
+    "content-encoding": HeaderLimit(lambda length: "identity".ljust(length, ",")),
     "content-type": HeaderLimit(lambda length: "x/".ljust(length, "k")),
     "idempotency-key": HeaderLimit(_letters, 255, WRITES),
     "loyalty-dialect": HeaderLimit(_letters),
     "loyalty-query-key": HeaderLimit(_letters),
+    "origin": HeaderLimit(lambda length: "https://".ljust(length, "k")),
     "traceparent": HeaderLimit(
         lambda length: f"cc-{'1' * 32}-{'2' * 16}-01-".ljust(length, "x")[:length], 55
     ),
     "tracestate": HeaderLimit(lambda length: "a=".ljust(length, "1")),
+    "x-amzn-trace-id": HeaderLimit(lambda length: "Root=".ljust(length, "1")),
     "x-api-key": HeaderLimit(_letters),
     "x-region": HeaderLimit(_letters),
     "x-request-id": HeaderLimit(_letters, 128),

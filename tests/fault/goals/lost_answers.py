@@ -80,13 +80,12 @@ class Model:
     rows: Counter[str] = field(default_factory=Counter)
 
     def hold(self, order: Order, wanted: dict[str, int]) -> None:
-        """Make the holds of an order those wanted; what stays the same moves nothing."""
-        ended = [name for name in order.holds if name not in wanted]
+        """Make the holds of an order those wanted; only the difference moves."""
         made = [name for name in wanted if name not in order.holds]
         change = sum(wanted.values()) - order.points
         self.available -= change
         self.held += change
-        self.rows["transfer"] += len(ended) + len(made)
+        self.rows["transfer"] += change != 0
         self.rows["hold"] += len(made)
         order.holds = dict(wanted)
 
@@ -104,7 +103,7 @@ class Model:
             self.rows["transfer"] += (order.points > 0) + (order.earned > 0)
         else:
             self.held -= order.points
-            self.rows["transfer"] += len(order.holds)
+            self.rows["transfer"] += order.points > 0
         self.available += order.points - order.earned
         self.orders.remove(order)
 
@@ -198,7 +197,10 @@ class Till:
         selected = [code_service_pb2.SelectedIncentive(incentive_id=name) for name in wanted]
         request = code_service_pb2.IssueCodeRequest(loyalty_id=self.loyalty_id, order=selected)
         issued = await self._send("CodeService/IssueCode", request)
-        self.model.hold(await self._open(issued.otp), wanted)
+        order = await self._open(issued.otp)
+        for name in wanted:
+            # Each of a selection is held by itself.
+            self.model.hold(order, {**order.holds, name: wanted[name]})
 
     async def _report(self, status: str) -> None:
         order = self._pick(claimed=False)

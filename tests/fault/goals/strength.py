@@ -16,8 +16,8 @@ from tests.fault.simulation.world import quietly
 
 MODULES = ("server.domain.ledger", "server.application.idempotency")
 SCORE_MIN = 0.9
-WORLDS, WORLDS_SHORT = 40, 4
-SAMPLE_SHORT = 8
+WORLDS, WORLDS_SHORT = 40, 8
+SAMPLE_SHORT = 12
 SAMPLE_SCORE_MIN = 0.5
 """What a few simulated worlds alone, without the tests that know the module, must notice."""
 

@@ -127,13 +127,17 @@ FIELDS: Mapping[str, str] = {
 """What every field of every request names; a field that is not here fails the trial."""
 
 HEADERS: Mapping[str, str] = {
+    "access-control-request-method": PLAIN,
     "authorization": PLAIN,
+    "content-encoding": PLAIN,
     "content-type": PLAIN,
     "idempotency-key": "idempotency key",
     "loyalty-dialect": PLAIN,
     "loyalty-query-key": PLAIN,
+    "origin": PLAIN,
     "traceparent": PLAIN,
     "tracestate": PLAIN,
+    "x-amzn-trace-id": PLAIN,
     "x-api-key": PLAIN,
     "x-region": PLAIN,
     "x-request-id": PLAIN,
