@@ -179,6 +179,7 @@ _GENERATED = re.compile(
     r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"  # Identifiers.
     r"|\d{4}-\d\d-\d\dT[\d:.]+Z"  # Times, as text
     r"|(seconds|nanos): \d+"  # and as messages.
+    r"|\b1-[0-9a-f]{8}-[0-9a-f]{24}\b|[A-Za-z0-9+/]{15}="  # Names of a call in headers.
     r"|\b\d{6,}\b"  # Codes and balances.
     rf"|\b[{RECEIPT_ALPHABET}]{{12}}\b"  # Receipts.
 )
