@@ -620,11 +620,8 @@ class World:
                 {"pending_lifetime_s": self.chance.choice((60, 600, 86_400, 172_800))},
                 {"code_lifetime_s": self.chance.choice((30, 300, 600))},
                 {"void_spent": self.chance.choice(("refuse", "debt"))},
-                {
-                    "retired": self.chance.choice(
-                        (frozenset(), *map(frozenset, self._worth_retiring()))
-                    )
-                },
+                {"retired": self._retired()},
+                {"retired": self._retired()},
                 {"unclaimed_offers": self.chance.choice(("flag", "refuse"))},
                 {"repeated_orders": self.chance.choice(("flag", "refuse"))},
                 {"pending_days": self.chance.choice((1, 30))},
@@ -641,11 +638,12 @@ class World:
         asked = Asked("change", {"scheme": scheme})
         await server.do(asked, lambda unit, now: apply_program(unit, ApplyProgram(program), now))
 
-    def _worth_retiring(self) -> list[set[str]]:
-        """Give what may be retired, most often what an open order was accepted with."""
-        open_orders = self.model.orders.values()
-        accepted = sorted({name for order in open_orders for name, _ in order.accepted})
-        return [{name} for name in (SANDWICH, SOUP, *(accepted * 2)) if name in {SANDWICH, SOUP}]
+    def _retired(self) -> frozenset[str]:
+        """Choose what is retired: what an open order was accepted with, if there is one."""
+        orders = self.model.orders.values()
+        accepted = sorted({name for order in orders for name, _ in order.accepted} - {COOKIE})
+        chosen = self.chance.choice((*(accepted or (SANDWICH, SOUP)), ""))
+        return frozenset({chosen} - {""})
 
     async def _key(self, server: Server) -> None:
         """Rotate a key: a new one beside the old, which is taken back once the new one is out."""
