@@ -15,11 +15,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.message import Message
 from sqlalchemy import create_engine, pool
 
+from loyalty.v1.order_pb2 import OrderLine
 from server.application.adjust_points import AdjustPoints, adjust_points
 from server.application.apply_program import ApplyProgram, apply_program
 from server.application.claim_receipt import ClaimReceipt, claim_receipt
@@ -36,7 +39,9 @@ from server.application.record_unclaimed import RecordUnclaimed, record_unclaime
 from server.application.unit import Refused, Unit
 from server.application.update_transaction import update_transaction
 from server.application.void_transaction import VoidTransaction, void_transaction
+from server.domain.basket import BasketLine
 from server.domain.errors import LoyaltyError
+from server.domain.ledger import LedgerBrokenError
 from server.domain.point_of_sale import PointOfSale
 from server.domain.program import Catalog
 from server.storage.audit import audit_state
@@ -56,8 +61,10 @@ from tests.fault.simulation.model import (
     Model,
     Scheme,
     agree,
+    day_of,
+    reserved_by,
 )
-from tests.fault.simulation.world import first_scheme, program_of, rules_status
+from tests.fault.simulation.world import RESERVED, first_scheme, program_of, rules_status
 from tests.support.databases import Sqlite
 from tests.support.orders import (
     CLAIMED,
@@ -73,10 +80,18 @@ from tests.support.orders import (
 )
 from tests.support.programs import KEY, PROGRAM_ID, add_member, identify_command, issue_command
 from tests.support.stores import PEPPER
+from tests.support.transactions import line, unclaimed_request, update_request
 
 ANNA, BEN = "3f0a2f2e-6f0c-4a53-8a44-5d9f6a3f1c01", "3f0a2f2e-6f0c-4a53-8a44-5d9f6a3f1c02"
 START_POINTS = {ANNA: 0, BEN: 800}
-RECEIPT_PRICE = 4000
+RECEIPT_PRICE = 8000
+"""That of `earning` below: the receipt may be for the order that a guest claims."""
+
+MODES: Mapping[str, Mapping[str, str]] = {
+    "debt": {"void_spent": "debt", "repeated_orders": "flag"},
+    "refuse": {"void_spent": "refuse", "repeated_orders": "refuse"},
+}
+"""What programs say about voids of spent points, and orders that look like claimed ones."""
 
 Baskets = Mapping[str, tuple[tuple[int, ...], Counter[str]]]
 """What orders are about, by name: prices in minor units, and rewards."""
@@ -244,7 +259,8 @@ class SmallWorld:
         self._open(self.state.digits, "order-code")
 
     def _open(self, identifier: str, order: str) -> None:
-        asked = Asked("identify", {"identifier": identifier, "store_id": 9999, "order": order})
+        values = {"identifier": identifier, "till": "", "order": order}
+        asked = Asked("identify", values, by=KEY.key_id)
         command = identify_command(identifier, order)
         known = set(self.state.model.orders)
         self._call(asked, identify_member, command, identify_servicer._render)
@@ -266,9 +282,10 @@ class SmallWorld:
             "uses": uses,
             "price": sum(prices),
         }
-        lines = [reward(incentive_id, number) for incentive_id, number in uses.items()]
-        order = report(transaction_id, status, basket(*map(item, prices), *lines))
-        asked = Asked("update", values, order.fingerprint)
+        content = basket(*map(item, prices), *starmap(reward, uses.items()))
+        order = report(transaction_id, status, content)
+        body = _sent(update_request(transaction_id, status.name, *map(_line, content.lines)))
+        asked = Asked("update", values, body, by=KEY.key_id)
         self._call(asked, update_transaction, order, transaction_servicer._render_updated)
 
     def _claim(self, place: str, name: str) -> None:
@@ -286,7 +303,7 @@ class SmallWorld:
         pos = PointOfSale("1", 9999, "Partner", None, None, None)
         content = basket(item(RECEIPT_PRICE))
         command = RecordUnclaimed(KEY, "RESTAURANT", "EAT_IN", pos, content, "{}")
-        asked = Asked("unclaimed", values)
+        asked = Asked("unclaimed", values, _sent(unclaimed_request(*map(_line, content.lines))))
         self._call(asked, record_unclaimed, command, transaction_servicer._render_unclaimed)
         ((self.state.receipt, self.state.receipted),) = self.state.model.receipts.items()
 
@@ -343,6 +360,8 @@ class SmallWorld:
         repeated, reason, flags = False, "", Counter[tuple[str, str]]()
         try:
             told = self._do(work)
+        except LedgerBrokenError as broken:
+            raise DisagreementError(str(broken)) from broken
         except LoyaltyError as refusal:
             self._raw.execute("ROLLBACK TO call")
             reason = CATALOGUE[type(refusal)].reason
@@ -369,9 +388,13 @@ class SmallWorld:
         """Describe all that can matter to a later call, but for times and names."""
         names = {name: f"order {place}" for place, name in enumerate(self.state.orders)}
         names[self.state.receipted] = "receipt"
+        today = {"today": day_of(self.state.now_ms).isoformat()}
         plain = [
-            sorted(repr([names.get(value, value) for value in row]) for row in rows)
-            for rows in map(self._raw.execute, _STATE)
+            sorted(
+                repr([names.get(value, value) for value in row])
+                for row in self._raw.execute(statement, today)
+            )
+            for statement in _STATE
         ]
         granted = sorted(self.state.granted.items())
         text = repr((plain, granted))
@@ -399,6 +422,9 @@ class SmallWorld:
         states = dict(self._raw.execute("SELECT transaction_id, status FROM loyalty_transaction"))
         due_states = {name: rules_status(order) for name, order in model.orders.items()}
         agree(states == due_states, f"orders have {states}, though {due_states}")
+        kept = {tuple(row[:3]): row[3] for row in self._raw.execute(RESERVED)}
+        due_kept = reserved_by(model.orders)
+        agree(kept == due_kept, f"orders were accepted with {kept}, though {due_kept}")
         self._require_start(found)
 
     def _require_start(self, found: Mapping[str, list[int]]) -> None:
@@ -440,9 +466,11 @@ class SmallWorld:
 _ACCOUNTS = (
     "SELECT member_number, kind, balance FROM account WHERE member_number IS NOT NULL ORDER BY 1, 2"
 )
+# A fingerprint hashes the transaction's name with the basket and status.
 _ORDERS = (
-    "SELECT transaction_id, member_number, status, points_earned, points_redeemed, fingerprint, "
-    "answer FROM loyalty_transaction"
+    "SELECT transaction_id, member_number, status, points_earned, points_redeemed, answer, "
+    "CASE WHEN fingerprint IS NOT NULL THEN basket END, "
+    "CASE WHEN status IN (2, 4) THEN business_day = :today END FROM loyalty_transaction"
 )
 _HOLDS = (
     "SELECT hold.transaction_id, incentive_id, points, hold.status FROM hold "
@@ -453,9 +481,25 @@ _STATE = (
     _ACCOUNTS,
     _ORDERS,
     _HOLDS,
+    RESERVED,
     "SELECT transaction_id, incentive_id, quantity FROM redemption WHERE voided_ms IS NULL",
     "SELECT member_number, status, transaction_id, answer FROM code",
 )
+
+
+def _line(one: BasketLine) -> OrderLine:
+    """Write a line as a till does: the model reads of it what an order is known by."""
+    return line(
+        one.price / 100,
+        product_id=one.product_id,
+        product_type=one.product_type,
+        quantity=one.quantity,
+        incentive_id=one.incentive_id or "",
+    )
+
+
+def _sent(request: Message) -> bytes:
+    return request.SerializeToString(deterministic=True)
 
 
 def _no_answer(use_case: Any, command: Any, unit: Unit, now_ms: int) -> None:

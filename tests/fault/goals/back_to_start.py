@@ -9,7 +9,7 @@ from tests.fault.goal import Goal, Trial
 from tests.fault.planted import planted
 from tests.fault.simulation.bugs import BUGS
 from tests.fault.simulation.model import CLAIMED, PENDING, DisagreementError, agree
-from tests.fault.small_worlds import MORE, Call, SmallWorld
+from tests.fault.small_worlds import MODES, MORE, Call, SmallWorld
 
 HISTORIES, HISTORIES_SHORT = 6000, 50
 CALLS = 40
@@ -29,9 +29,9 @@ async def run(trial: Trial) -> None:
     spent them are voided first. Planted bugs must show.
     """
     calls = debts = 0
-    worlds = {mode: SmallWorld(ORDERS, MORE, void_spent=mode) for mode in ("debt", "refuse")}
+    worlds = {mode: SmallWorld(ORDERS, MORE, **words) for mode, words in MODES.items()}
     for number in range(trial.choose(HISTORIES, HISTORIES_SHORT)):
-        mode = ("debt", "refuse")[number % 2]
+        mode = list(MODES)[number % len(MODES)]
         history: list[Call] = []
         try:
             owed = _live(worlds[mode], trial.chance(number), history)

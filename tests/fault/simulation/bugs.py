@@ -127,8 +127,8 @@ BUGS = (
     Bug(
         "what an open order was accepted with is not counted",
         f"{STORAGE}.unit_of_work",
-        "return int(used) + int(reserved), int(by_key)",
-        "return int(used), int(by_key)",
+        "incentive_id: (int(used) + int(kept), int(by_key))",
+        "incentive_id: (int(used), int(by_key))",
     ),
     Bug(
         "a report reserves nothing",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +19,7 @@ from loyalty.v1 import (
 )
 from loyalty.v1 import transaction_service_pb2 as pb
 from loyalty.v1.order_pb2 import OrderLine
-from tests.fault.simulation.model import Asked
+from tests.fault.simulation.model import Asked, Order
 from tests.fault.simulation.world import PARTNERS, PATIENCE_S, World, secret_of
 from tests.support.orders import COFFEE, COOKIE, SANDWICH, SOUP
 from tests.support.programs import PROGRAM_ID
@@ -78,6 +79,7 @@ class Known:
     codes: list[str] = field(default_factory=list)
     receipts: list[str] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
+    sold: list[tuple[Counter[str], int, tuple[OrderLine, ...]]] = field(default_factory=list)
 
 
 class Client:
@@ -181,6 +183,15 @@ class Client:
             if self._chance.random() < 0.2:
                 self._known.orders.append(answer.transaction_id)
 
+    def _order(self, worth: Callable[[Order], object]) -> str | None:
+        """Choose an order, often one where it is worth while."""
+        if self._chance.random() < 0.4:
+            orders = self._world.model.orders
+            known = [name for name in self._known.orders if name in orders]
+            if some := [name for name in known if worth(orders[name])]:
+                return self._chance.choice(some)
+        return self._of(self._known.orders)
+
     # Errands.
 
     def _ask(self, kind: str, request: Message, *, keyed: float = 0.85, **values: Any) -> Asked:
@@ -254,21 +265,28 @@ class Client:
         )
 
     def _reported(self, kind: str, make: Any) -> Asked | None:
-        transaction_id = self._of(self._known.orders)
+        transaction_id = self._order(lambda order: order.accepted)
         if transaction_id is None:
             return None
         uses, price = self._basket()
         order = self._world.model.orders.get(transaction_id)
-        if order is not None and order.accepted and self._chance.random() < 0.4:
+        if order is not None and order.accepted and self._chance.random() < 0.6:
             # Most guests pay for what the till was told of before, some for one more.
-            more = int(self._chance.random() < 0.2)
+            more = int(self._chance.random() < 0.3)
             uses = Counter({name: order.reserved(name) + more for name, _ in order.accepted})
         status = self._chance.choice(("PENDING", "CLAIMED"))
-        prices = {name: self._chance.choice((0, 0, 500)) for name in uses}
-        lines = [self._line(name, number, prices[name]) for name, number in uses.items()]
-        request = make(transaction_id, status, *lines, *self._sold(price))
-        # Only what the catalogue calls an offer earns.
-        price += prices.get(SOUP, 0) * uses[SOUP]
+        if self._known.sold and self._chance.random() < 0.15:
+            # One check for two guests.
+            uses, price, lines = self._chance.choice(self._known.sold[-4:])
+        else:
+            prices = {name: self._chance.choice((0, 0, 500)) for name in uses}
+            used = [self._line(name, number, prices[name]) for name, number in uses.items()]
+            lines = (*used, *self._sold(price))
+            # Only what the catalogue calls an offer earns.
+            price += prices.get(SOUP, 0) * uses[SOUP]
+            if status == "CLAIMED":
+                self._known.sold.append((uses, price, lines))
+        request = make(transaction_id, status, *lines)
         values = {"transaction_id": transaction_id, "status": status, "uses": uses, "price": price}
         return self._ask(kind, request, **values)
 
@@ -281,7 +299,10 @@ class Client:
         return asked and Asked(asked.kind, asked.values, asked.body)
 
     def _void(self) -> Asked | None:
-        transaction_id = self._of(self._known.orders)
+        # Whoever spends what an order has earned is short when that order is cancelled.
+        transaction_id = self._order(
+            lambda order: order.guest and order.earned > order.guest.available
+        )
         if transaction_id is None:
             return None
         request = pb.VoidRequest(loyalty_transaction_id=transaction_id)

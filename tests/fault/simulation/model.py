@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -212,8 +212,21 @@ def looks(request: Any, now_ms: int) -> tuple[Any, ...]:
         (one.product_id, one.product_type, one.quantity, one.price, one.incentive_id)
         for one in request.transaction_details.order
     )
-    day = datetime.fromtimestamp(now_ms / 1000, PLACE).date()
-    return *sorted(lines), day
+    return *sorted(lines), day_of(now_ms)
+
+
+def day_of(now_ms: int) -> date:
+    """Tell which day it is in the place of the store."""
+    return datetime.fromtimestamp(now_ms / 1000, PLACE).date()
+
+
+def reserved_by(orders: dict[str, Order]) -> dict[tuple[Any, ...], int]:
+    """Count what open orders were accepted with: by order, incentive and the price of one."""
+    return {
+        (order, name, price): number
+        for order, one in orders.items()
+        for (name, price), (number, _) in one.accepted.items()
+    }
 
 
 class Model:

@@ -446,6 +446,9 @@ class World:
         holds = {name: o.held for name, o in self.model.orders.items() if o.held}
         if dict(self.raw.execute(_HOLDS)) != holds:
             self.disagree("open holds differ")
+        reserved = {tuple(row[:3]): row[3] for row in self.raw.execute(RESERVED)}
+        if reserved != rules.reserved_by(self.model.orders):
+            self.disagree("what open orders were accepted with differs")
         ends = {n: o.expires_ms for n, o in self.model.orders.items() if o.status == rules.PENDING}
         if dict(self.raw.execute(_ENDS)) != ends:
             self.disagree("orders are open until other times")
@@ -561,6 +564,7 @@ class World:
                 "adjust",
                 "adjust",
                 "change",
+                "change",
                 "key",
                 "faults",
             )
@@ -594,7 +598,10 @@ class World:
         names = list(self.model.guests)
         points = self.chance.choice((-700, 0, 1, 300, 1500, 2000))
         rich = [name for name in names if self.model.guests[name].available]
-        if rich and self.chance.random() < 0.4:
+        indebted = [name for name in names if self.model.guests[name].debt]
+        if indebted and self.chance.random() < 0.5:
+            names, points = indebted, 300
+        elif rich and self.chance.random() < 0.4:
             # Whoever spends what an order has earned is short when that order is cancelled.
             names, points = rich, 0
         loyalty_id = self.chance.choice(names)
@@ -613,11 +620,8 @@ class World:
                 {"pending_lifetime_s": self.chance.choice((60, 600, 86_400, 172_800))},
                 {"code_lifetime_s": self.chance.choice((30, 300, 600))},
                 {"void_spent": self.chance.choice(("refuse", "debt"))},
-                {
-                    "retired": self.chance.choice(
-                        (frozenset(), *map(frozenset, self._worth_retiring()))
-                    )
-                },
+                {"retired": self._retired()},
+                {"retired": self._retired()},
                 {"unclaimed_offers": self.chance.choice(("flag", "refuse"))},
                 {"repeated_orders": self.chance.choice(("flag", "refuse"))},
                 {"pending_days": self.chance.choice((1, 30))},
@@ -634,11 +638,12 @@ class World:
         asked = Asked("change", {"scheme": scheme})
         await server.do(asked, lambda unit, now: apply_program(unit, ApplyProgram(program), now))
 
-    def _worth_retiring(self) -> list[set[str]]:
-        """Give what may be retired, most often what an open order was accepted with."""
-        open_orders = self.model.orders.values()
-        accepted = sorted({name for order in open_orders for name, _ in order.accepted})
-        return [{name} for name in (SANDWICH, SOUP, *(accepted * 2)) if name in {SANDWICH, SOUP}]
+    def _retired(self) -> frozenset[str]:
+        """Choose what is retired: what an open order was accepted with, if there is one."""
+        orders = self.model.orders.values()
+        accepted = sorted({name for order in orders for name, _ in order.accepted} - {COOKIE})
+        chosen = self.chance.choice((*(accepted or (SANDWICH, SOUP)), ""))
+        return frozenset({chosen} - {""})
 
     async def _key(self, server: Server) -> None:
         """Rotate a key: a new one beside the old, which is taken back once the new one is out."""
@@ -777,6 +782,9 @@ class World:
 _STATUS = {rules.PENDING: 1, rules.CLAIMED: 2, rules.VOID: 3, rules.UNCLAIMED: 4}
 _ACCOUNTS = (
     "SELECT loyalty_id, kind, balance FROM account JOIN member ON member.number = member_number"
+)
+RESERVED = (
+    "SELECT transaction_id, incentive_id, point_cost, quantity FROM reservation WHERE quantity > 0"
 )
 _ENDS = "SELECT transaction_id, expires_ms FROM loyalty_transaction WHERE status = 1"
 _PENDING = "SELECT 1 FROM loyalty_transaction WHERE status = 1"
