@@ -223,7 +223,7 @@ def _judge(trial: Trial, name: str, seen: Rest, answers: Counter[str], calm_s: f
     trial.say(f"{name}: {figure}; greedy {dict(answers)}; failed {dict(seen.failed)}")
     trial.require(not seen.failed, f"{name}: a key at rest was answered {dict(seen.failed)}")
     trial.require(seen.served_s, f"{name}: a key at rest made no call")
-    most_s = trial.choose(SERVED_MAX_S, max(SERVED_MAX_S, TIMES_CALM_MAX * calm_s))
+    most_s = trial.choose(SERVED_MAX_S, max(3 * SERVED_MAX_S, TIMES_CALM_MAX * calm_s))
     trial.require(longest <= most_s, f"{name}: a key at rest waited {longest:.2f} s")
     trial.require(served, f"{name}: the greedy key got nothing, so nothing was tried")
 
