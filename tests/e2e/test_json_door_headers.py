@@ -161,6 +161,7 @@ async def test_only_key_with_an_underscore_is_refused_by_name(front: Front) -> N
     sent = {"x_api_key": ADMIN_KEY}
     answer = await front.http.request("GET", MEMBER, None, sent)
     assert (answer.status, fields(answer)) == (400, told)
+    assert answer.json()["details"]["reason"] == "REQUEST_INVALID"
     for address in (front.server.address, f"127.0.0.1:{front.envoy.http_port}"):
         async with open_channel(address) as channel:
             method: Any = channel.unary_unary("/loyalty.v1.IdentifyService/Identify", None, None)
