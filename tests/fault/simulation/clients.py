@@ -19,7 +19,7 @@ from loyalty.v1 import (
 )
 from loyalty.v1 import transaction_service_pb2 as pb
 from loyalty.v1.order_pb2 import OrderLine
-from tests.fault.simulation.model import Asked, Order
+from tests.fault.simulation.model import PENDING, Asked, Order
 from tests.fault.simulation.world import PARTNERS, PATIENCE_S, World, secret_of
 from tests.support.orders import COFFEE, COOKIE, SANDWICH, SOUP
 from tests.support.programs import PROGRAM_ID
@@ -183,13 +183,13 @@ class Client:
             if self._chance.random() < 0.2:
                 self._known.orders.append(answer.transaction_id)
 
-    def _order(self, worth: Callable[[Order], object]) -> str | None:
-        """Choose an order, often one where it is worth while."""
-        if self._chance.random() < 0.4:
+    def _order(self, worth: Callable[[Order], int]) -> str | None:
+        """Choose an order, most often by what it is *worth* to choose it."""
+        if self._chance.random() < 0.6:
             orders = self._world.model.orders
-            known = [name for name in self._known.orders if name in orders]
-            if some := [name for name in known if worth(orders[name])]:
-                return self._chance.choice(some)
+            weights = {name: worth(orders[name]) for name in self._known.orders if name in orders}
+            if any(weights.values()):
+                return self._chance.choices(list(weights), list(weights.values()))[0]
         return self._of(self._known.orders)
 
     # Errands.
@@ -265,7 +265,9 @@ class Client:
         )
 
     def _reported(self, kind: str, make: Any) -> Asked | None:
-        transaction_id = self._order(lambda order: order.accepted)
+        transaction_id = self._order(
+            lambda order: (order.status == PENDING) + 3 * bool(order.accepted)
+        )
         if transaction_id is None:
             return None
         uses, price = self._basket()
@@ -301,7 +303,7 @@ class Client:
     def _void(self) -> Asked | None:
         # Whoever spends what an order has earned is short when that order is cancelled.
         transaction_id = self._order(
-            lambda order: order.guest and order.earned > order.guest.available
+            lambda order: int(order.guest is not None and order.earned > order.guest.available)
         )
         if transaction_id is None:
             return None
