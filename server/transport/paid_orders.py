@@ -85,7 +85,7 @@ def put_right(request: Message, mends: list[Mend]) -> Left:
 def leave_out(left: Left) -> None:
     """Clear the fields that a paid order does without, once its rules have been looked at."""
     for message, name in left:
-        message.ClearField(name)  # type: ignore[arg-type] # Each message has its own names.
+        message.ClearField(name)
 
 
 def _payments(payments: Any, left: Left) -> Iterator[str]:
