@@ -20,9 +20,6 @@ from server.domain.basket import AMOUNT_MINOR_MAX
 from server.domain.flags import FIELD_IGNORED, TEXT_REPAIRED, Mend
 from server.domain.texts import clean
 
-MENDED_HEADER = "loyalty-mended"
-"""Tells what Envoy put right in a JSON body, as `reason:field` with commas between."""
-
 _TOLD = re.compile(rf"({TEXT_REPAIRED}|{FIELD_IGNORED}):([A-Za-z]{{1,32}})")
 _TOLD_MAX = 40
 _TYPE_MAX = 32
@@ -36,7 +33,11 @@ Left = list[tuple[Message, str]]
 
 
 def mends_told(header: str | None) -> tuple[Mend, ...]:
-    """Read what Envoy put right; what is not in its form is passed over."""
+    """
+    Read what Envoy put right in a JSON body, as `reason:field` with commas between.
+
+    What is not in that form is passed over.
+    """
     parts = (header or "").split(",")[:_TOLD_MAX]
     found = filter(None, map(_TOLD.fullmatch, parts))
     return tuple(Mend(told[1], _CAPITAL.sub(r"_\1", told[2]).lower()) for told in found)

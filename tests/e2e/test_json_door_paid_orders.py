@@ -27,6 +27,8 @@ ABSENT = object()
 class Raw(str):
     """A value as it stands in the body."""
 
+    __slots__ = ()
+
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def till(front: Front, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Front]:

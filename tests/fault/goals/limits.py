@@ -65,8 +65,8 @@ UNUSED = {
 }
 """Fields of which any value is taken: nobody needs them, so that none is refused for them."""
 
-PAID = {"TransactionService/Update", "TransactionService/Unclaimed"}
-"""Calls about orders that are paid: the one's template claims."""
+PAID = {"TransactionService/Unclaimed"}
+"""Calls whose template is an order that is paid; an Update's is still open."""
 
 PUT_RIGHT = {
     "DiscountDetails.discount_value",
@@ -78,8 +78,6 @@ PUT_RIGHT = {
     "UnclaimedRequest.channel",
     "UnclaimedRequest.service_mode",
     "UnclaimedRequest.status",
-    "UpdateRequest.channel",
-    "UpdateRequest.service_mode",
 }
 """Fields of which any value is taken in a paid order, though the contract limits them."""
 
