@@ -134,17 +134,16 @@ end
 quotable.correlationId, quotable.correlation_id = false, false
 -- A flag that a till may write as one.
 local ALSO_BOOLEAN = { anonymousSessionId = true, anonymous_session_id = true }
--- Calls that nothing but what they need may refuse: a session its correlation ID, a void its path.
--- What else has a type or text that nobody can use counts as absent. At most so many places of a body
--- are looked at for it, well above those of the fullest order and of any session.
-local LENIENT = {
-  ["loyalty.v1.StartAnonymousSessionRequest"] = { object = true, places = 2000 },
-  ["loyalty.v1.VoidRequest"] = { object = false, places = 40000 }, -- Any body will do.
-}
+-- Nothing but what they need may refuse a session, its correlation ID, and a void, its path: what else
+-- has a type or text that nobody can use counts as absent. At most so many places of a body are looked
+-- at for it, well above those of any session and of the fullest order.
+local SESSION_PLACES, VOID_PLACES = 2000, 40000
 local LOCALES = { ["en-CA"] = true, ["en-US"] = true, ["fr-CA"] = true }
 -- Where a key in a query goes as it was written: the transcoder keeps "+", other readers make a
 -- blank of it, and only the server can tell which was meant.
 local QUERY_KEY = "loyalty-query-key"
+-- What was put right in a paid order, as the server would name it to the operator.
+local MENDED = "loyalty-mended"
 
 for _, route in ipairs(requests.routes) do
   route.variables = {}
@@ -257,6 +256,27 @@ local function step()
   end
 end
 
+-- How many bytes the character of UTF-8 has that begins here; nil where there is none.
+local function character_size(text, at)
+  local first, next_byte = text:byte(at, at + 1)
+  next_byte = next_byte or 0
+  local size
+  if first >= 0xC2 and first <= 0xDF then
+    size = 2
+  elseif first >= 0xE0 and first <= 0xEF then
+    size = 3
+  elseif first >= 0xF0 and first <= 0xF4 then
+    size = 4
+  end
+  local refused = not size
+    or not text:find("^" .. ("[\128-\191]"):rep(size - 1), at + 1)
+    or (first == 0xE0 and next_byte < 0xA0) -- overlong
+    or (first == 0xED and next_byte > 0x9F) -- a surrogate
+    or (first == 0xF0 and next_byte < 0x90) -- overlong
+    or (first == 0xF4 and next_byte > 0x8F) -- past the last code point
+  return not refused and size or nil
+end
+
 -- The position of the first byte that is no UTF-8, or nil. Calls *each*, if given, for each
 -- character of several bytes.
 local function invalid_utf8(text, each)
@@ -269,26 +289,11 @@ local function invalid_utf8(text, each)
     if each then
       each()
     end
-    local first, second = text:byte(at, at + 1)
-    second = second or 0
-    local size
-    if first >= 0xC2 and first <= 0xDF then
-      size = 1
-    elseif first >= 0xE0 and first <= 0xEF then
-      size = 2
-    elseif first >= 0xF0 and first <= 0xF4 then
-      size = 3
-    end
-    local refused = not size
-      or not text:find("^" .. ("[\128-\191]"):rep(size), at + 1)
-      or (first == 0xE0 and second < 0xA0) -- overlong
-      or (first == 0xED and second > 0x9F) -- a surrogate
-      or (first == 0xF0 and second < 0x90) -- overlong
-      or (first == 0xF4 and second > 0x8F) -- past the last code point
-    if refused then
+    local size = character_size(text, at)
+    if not size then
       return at
     end
-    at = at + size + 1
+    at = at + size
   end
 end
 
@@ -347,7 +352,6 @@ local function admit(body, route)
     end
     return known_paid
   end
-  body = without_mark(body)
   if body:find("{%s*}") then
     body = body:gsub('"([%w_]+)"(%s*:%s*){(%s*)}', function(key, colon, blanks)
       return lists[key] and '"' .. key .. '"' .. colon .. "[" .. blanks .. "]" or nil
@@ -561,37 +565,291 @@ local function is_usable(text, key, field)
     or false
 end
 
--- A lenient call's body, with null for what nobody can use of it. What is no JSON stays as it is: the
--- transcoder refuses it.
-local function without_unusable(body, route, leniency)
-  local at = select(2, body:find("^[ \t\r\n]*")) + 1
-  if body:byte(at) ~= 123 then
-    return leniency.object and body or "{}"
+-- The members of a body's top level, as {key, first, last} of their values, and whether the body ends
+-- with them; of what is no object there are none.
+local function top_members(body, count)
+  local members = {}
+  local at = body:match("^[ \t\r\n]*{()")
+  while at do
+    local from = body:match('^[ \t\r\n]*"()', at)
+    if not from then
+      return members, body:find("^[ \t\r\n]*}[ \t\r\n]*$", at) ~= nil
+    end
+    local to = text_end(body, from, count)
+    local value = to and body:match("^[ \t\r\n]*:[ \t\r\n]*()", to + 1)
+    local last = value and value_end(body, value, count)
+    if not last then
+      break
+    end
+    members[#members + 1] = { key = body:sub(from, to - 1), first = value, last = last }
+    at = body:match("^[ \t\r\n]*,()", last + 1) or last + 1
   end
+  return members, false
+end
+
+-- A session's body, with null for what nobody can use of it. What is no JSON stays as it is: the
+-- transcoder refuses it.
+local function without_unusable(body, route)
   local fields, needed = requests.messages[route.request], {}
   for _, field in ipairs(requests.required[route.request]) do
     needed[field.name] = true
   end
-  local pieces, copied, count = {}, 1, { left = leniency.places }
-  repeat
-    local from = select(2, body:find('^[ \t\r\n]*"', at + 1))
-    local to = from and text_end(body, from + 1, count)
-    local key = to and body:sub(from + 1, to - 1)
-    local value = to and select(2, body:find("^[ \t\r\n]*:[ \t\r\n]*", to + 1))
-    local last = value and value_end(body, value + 1, count)
-    if not last then
-      break
+  local pieces, copied = {}, 1
+  for _, member in ipairs((top_members(body, { left = SESSION_PLACES }))) do
+    local field = fields[member.key]
+    if field and not needed[field.name] and not is_usable(body:sub(member.first, member.last), member.key, field) then
+      pieces[#pieces + 1] = body:sub(copied, member.first - 1)
+      copied = member.last + 1
     end
-    local field = fields[key]
-    local taken = not field or needed[field.name] and not route.bound[key]
-    if not taken and (field.unread or route.bound[key] or not is_usable(body:sub(value + 1, last), key, field)) then
-      pieces[#pieces + 1] = body:sub(copied, value)
-      copied = last + 1
-    end
-    at = body:find("[^ \t\r\n]", last + 1)
-  until not at or body:byte(at) ~= 44
+  end
   pieces[#pieces + 1] = body:sub(copied)
   return table.concat(pieces, "null")
+end
+
+-- What a void's body says that its path does not, and no more. One that can't be read says nothing.
+local function of_void(body, route)
+  local members, whole = top_members(body, { left = VOID_PLACES })
+  local kept = {}
+  for _, member in ipairs(whole and members or {}) do
+    local field, text = requests.messages[route.request][member.key], body:sub(member.first, member.last)
+    -- A number names no guest, but may be the till's own number of the order.
+    local named = field and (field.name ~= "loyaltyId" or text:byte() == 34)
+    if named and not field.unread and not route.bound[member.key] and is_usable(text, member.key, field) then
+      kept[#kept + 1] = ('"%s":%s'):format(member.key, text)
+    end
+  end
+  return "{" .. table.concat(kept, ",") .. "}"
+end
+
+-- A paid order is not refused for what changes no point and no hold. These of its fields count as
+-- absent where they have no value of their kind.
+local FORGIVEN = {
+  amount = "amount",
+  appliedDiscounts = "list",
+  ccToken = "text",
+  channel = "word",
+  created = "text",
+  details = "details",
+  discountValue = "integer",
+  displayName = "text",
+  name = "text",
+  operator = "text",
+  parentReferenceId = "text",
+  payments = "list",
+  referenceId = "text",
+  serviceMode = "word",
+  status = "word", -- Of an Unclaimed alone; without it no Update would be here.
+  subtype = "word",
+  supportingPos = "text",
+  tax = "tax",
+  terminal = "text",
+  type = "text", -- Of a payment; of a discount's details a word.
+}
+-- Texts that name what counts: with U+FFFD in them they would name something else.
+local DECISIVE = {
+  currency = true,
+  incentiveId = true,
+  loyaltyEngineId = true,
+  loyaltyId = true,
+  posType = true,
+  productId = true,
+  transactionId = true,
+}
+-- May be left out of a paid order, where any other is refused.
+local LEFT_OUT = { channel = true, serviceMode = true, type = true }
+-- As many places of a paid body are looked at closely; those of the fullest order are fewer.
+local MEND_PLACES = 40000
+local TEXT_PLACES = 8 -- What a look at one text with other letters than ASCII counts for.
+local HALF = "\\u[dD][89a-fA-F]" -- Of a surrogate pair, or a whole one.
+local WHOLE = {
+  "[\194-\223][\128-\191]",
+  "\224[\160-\191][\128-\191]",
+  "[\225-\236\238\239][\128-\191][\128-\191]",
+  "\237[\128-\159][\128-\191]",
+  "\240[\144-\191][\128-\191][\128-\191]",
+  "[\241-\243][\128-\191][\128-\191][\128-\191]",
+  "\244[\128-\143][\128-\191][\128-\191]",
+}
+local forgiven, known_words, real_names = {}, {}, {}
+for _, fields in pairs(requests.messages) do
+  for key, field in pairs(fields) do
+    real_names[key] = field.name
+    forgiven[key] = FORGIVEN[field.name]
+    if field.words and FORGIVEN[field.name] then
+      known_words[field.name] = known_words[field.name] or {}
+      for _, word in ipairs(field.words) do
+        known_words[field.name][word:upper()] = true
+      end
+    end
+  end
+end
+
+-- Whether a text is whole, found with few calls: a loop over its characters would take far longer.
+local function is_whole(text)
+  if text:find(HALF) then
+    return false
+  elseif not text:find("[\128-\255]") then
+    return true
+  end
+  for _, character in ipairs(WHOLE) do
+    text = text:gsub(character, " ")
+  end
+  return not text:find("[\128-\255]")
+end
+
+-- A text with U+FFFD for each byte and each half of a surrogate pair that is no character.
+local function made_whole(text, count)
+  local pieces, copied, at = {}, 1, 1
+  while true do
+    at = text:find("[\128-\255\\]", at)
+    count.left = count.left - 1
+    if not at or count.left < 0 then
+      break
+    end
+    local size, instead = 2, nil
+    if text:byte(at) ~= 92 then
+      size = character_size(text, at)
+      instead = not size and "\239\191\189"
+    elseif text:find("^\\u[dD][89abAB]%x%x\\u[dD][c-fC-F]%x%x", at) then
+      size = 12
+    elseif text:find("^\\u[dD][89a-fA-F]%x%x", at) then
+      size, instead = 6, "\\ufffd"
+    end
+    if instead then
+      pieces[#pieces + 1] = text:sub(copied, at - 1) .. instead
+      copied = at + (size or 1)
+    end
+    at = at + (size or 1)
+  end
+  pieces[#pieces + 1] = text:sub(copied)
+  return table.concat(pieces)
+end
+
+local function tell(told, reason, key)
+  local line = reason .. ":" .. (real_names[key] or "other")
+  for _, before in ipairs(told) do
+    if before == line then
+      return
+    end
+  end
+  told[#told + 1] = line
+end
+
+-- A paid body whose texts are whole, or as it was where a text that counts is not, or too much of it
+-- would have to be looked at: it is refused by name then.
+local function with_whole_texts(body, told)
+  if is_whole(body) then
+    return body
+  end
+  local count, previous, key, refused, found = { left = MEND_PLACES }, nil, nil, false, {}
+  local repaired = body:gsub('[^"]+', function(part)
+    local owner = key
+    key = nil
+    if part:find("^%s*:%s*$") then
+      key = previous
+      return nil
+    end
+    previous = part
+    if refused or not (part:find("[\128-\255]") or part:find(HALF)) then
+      return nil
+    end
+    count.left = count.left - TEXT_PLACES
+    local whole = is_whole(part) and part or made_whole(part, count)
+    if count.left < 0 or whole ~= part and DECISIVE[real_names[owner]] then
+      refused = true
+    elseif whole ~= part then
+      tell(found, "text", owner)
+      return whole
+    end
+    return nil
+  end)
+  if refused or #repaired > MAX_BODY then
+    return body
+  end
+  for _, line in ipairs(found) do
+    told[#told + 1] = line
+  end
+  return repaired
+end
+
+-- What stands in a number's place, with quotes or without; "" for what is neither.
+local function scalar(body, at)
+  return body:match('^"([^"\\]*)"', at) or body:match("^[%w%+%-%.]+", at) or ""
+end
+
+-- What to write instead of a value that is none of its kind; nil where it is one.
+local FORGIVE = {
+  text = function(body, at)
+    -- A number is quoted later; a text may stand in single quotes.
+    return not body:find("^[\"'%-%dn]", at) and "null" or nil
+  end,
+  word = function(body, at, name)
+    local word = scalar(body, at)
+    local known = word == "null" or known_words[name][word:upper()] or body:find("^%d+[%s,}]", at)
+    return not known and "null" or nil
+  end,
+  amount = function(body, at)
+    local text = scalar(body, at)
+    local number = is_number(text) and not text:find("^%-?0%d") and tonumber(text)
+    return text ~= "null" and not (number and math.abs(number) < MAX_INTEGER - 1) and "null" or nil
+  end,
+  integer = function(body, at)
+    local text = scalar(body, at)
+    local number = is_number(text) and not text:find("^%-?0%d") and tonumber(text)
+    return text ~= "null"
+        and not (number and number % 1 == 0 and math.abs(number) < MAX_INTEGER - 1)
+        and "null"
+      or nil
+  end,
+  tax = function(body, at)
+    local text = scalar(body, at)
+    local number = is_number(text) and not text:find("^%-?0%d") and tonumber(text)
+    if text == "null" or number and math.abs(number) < math.huge then
+      return nil
+    end
+    -- Only the server knows whether the program's tax earns; blank stands for absent.
+    return body:find('^"%s*"', at) and "null" or '"NaN"'
+  end,
+  list = function(body, at)
+    return not body:find("^[%[{n]", at) and "null" or nil
+  end,
+  details = function(body, at)
+    return not body:find("^[{n]", at) and "null" or nil
+  end,
+}
+
+-- A paid body that is not refused for a field which nobody counts with.
+local function put_right(body, route, told)
+  local pieces, copied, at, details_end = {}, 1, 1, 0
+  local count = { left = MEND_PLACES }
+  while true do
+    local _, to, key = body:find('"([%w_]+)"%s*:%s*', at)
+    if not to then
+      break
+    end
+    at = to + 1
+    local kind, name = forgiven[key], real_names[key]
+    if name == "type" and at < details_end then
+      kind = "word"
+    elseif name == "status" and route.request ~= "loyalty.v1.UnclaimedRequest" then
+      kind = nil
+    end
+    local instead = kind and FORGIVE[kind](body, at, name)
+    local last = (instead or kind == "details") and value_end(body, at, count)
+    if instead and not last then
+      break -- No JSON, or too much of it: the transcoder refuses it.
+    elseif instead then
+      if not body:find('^"%s*"', at) or kind ~= "tax" then
+        tell(told, "field", key)
+      end
+      pieces[#pieces + 1] = body:sub(copied, to) .. instead
+      at, copied = last + 1, last + 1
+    elseif last then
+      details_end = last
+    end
+  end
+  pieces[#pieces + 1] = body:sub(copied)
+  return table.concat(pieces)
 end
 
 local check_message
@@ -657,7 +915,8 @@ end
 -- Name the fields that are left out, in the server's words: it does not see the call.
 local function check_required(message, given, prefix, errors)
   for _, field in ipairs(requests.required[message]) do
-    if not given[field.name] and not given[field.proto_name] then
+    local excused = errors.paid and LEFT_OUT[field.name]
+    if not given[field.name] and not given[field.proto_name] and not excused then
       add_error(errors, prefix .. field.name, field.missing)
     end
   end
@@ -720,7 +979,7 @@ end
 
 -- Find every field that is wrong; stops with TOO_MUCH where that takes more steps than are left.
 local function walk(call, route, body)
-  local errors = {}
+  local errors = { paid = is_paid(route, body or "") }
   local given = check_url(call, route, errors)
   if body then
     local node, problem, where = parse(body)
@@ -878,6 +1137,7 @@ function envoy_on_request(handle)
   local content_type = headers:get("content-type") or ""
   if content_type == "application/grpc" or content_type:sub(1, 17) == "application/grpc+" then
     headers:remove("loyalty-dialect")
+    headers:remove(MENDED)
     return
   end
   if content_type:sub(1, 16) == "application/grpc" then
@@ -938,14 +1198,22 @@ function envoy_on_request(handle)
     handle:respond({ [":status"] = "400" }, "")
     return
   end
-  local leniency = LENIENT[route.request]
-  if leniency then
-    body = without_unusable(without_mark(body), route, leniency)
+  local admitted = without_mark(body)
+  local told = {}
+  if route.request == "loyalty.v1.VoidRequest" then
+    admitted = of_void(admitted, route)
+  elseif route.request == "loyalty.v1.StartAnonymousSessionRequest" then
+    admitted = without_unusable(admitted, route)
+  elseif is_paid(route, admitted) then
+    admitted = put_right(with_whole_texts(admitted, told), route, told)
   end
-  local admitted = admit(body, route)
+  admitted = admit(admitted, route)
   local closed = close_with(admitted, closing_members(path, route))
-  if leniency or closed ~= body then
+  if closed ~= body then
     buffer:setBytes(closed)
+  end
+  if #told > 0 then
+    handle:headers():replace(MENDED, table.concat(told, ","))
   end
   -- Kept texts end at a NUL, which no JSON has; another byte in its place is refused where it stands.
   metadata:set(BODY, "text", (admitted:gsub("%z", "\1")))

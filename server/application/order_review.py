@@ -47,6 +47,9 @@ from server.domain.rules import (
     needs_history,
 )
 
+MODE_UNTOLD = "SERVICE_MODE_UNSPECIFIED"
+"""Service mode of a paid order whose till does not tell it, or in no word that is known."""
+
 REPORT = "TransactionService/Update"
 """The RPC that reports orders."""
 
@@ -273,13 +276,16 @@ def review_order(
     )
     if failures and reserved:
         unchanged = _unchanged(order, transaction)
-        failures = still_broken(failures, uses, here, unchanged=unchanged)
+        untold = order.service_mode == MODE_UNTOLD
+        failures = still_broken(failures, uses, here, unchanged=unchanged, mode_untold=untold)
     return Review(program, store, transaction, member, basket, holds, uses, failures)
 
 
 def _unchanged(order: Order, transaction: Transaction) -> bool:
     """Tell whether an order buys and uses what it was last reported with."""
-    if transaction.basket is None or transaction.service_mode != order.service_mode:
+    if transaction.basket is None:
+        return False
+    if order.service_mode not in {transaction.service_mode, MODE_UNTOLD}:
         return False
     reported = basket_from_json(transaction.basket)
     return (reported.lines, reported.applied_discounts) == (

@@ -87,17 +87,19 @@ def still_broken(
     here: Collection[str],
     *,
     unchanged: bool,
+    mode_untold: bool,
 ) -> tuple[RuleFailure, ...]:
     """
     Leave out the failures of facts that were known, and fine, when a use was accepted.
 
     *here* are the incentives accepted for this very store. *unchanged* is whether the order is the
-    one that was reported last.
+    one that was reported last, *mode_untold* whether how it is handed over is not told.
     """
     accepted = {use.incentive.incentive_id for use in uses if use.accepted == use.quantity}
     several = Breach.SEVERAL_INCENTIVES.value.code
     together = {several} if len(accepted) == len(uses) else set()
     known = FACTS_OF_THEN | together | (FACTS_OF_THE_ORDER if unchanged else frozenset())
+    known |= {Breach.SERVICE_MODE.value.code} if mode_untold else set()
 
     def was_fine(failure: RuleFailure) -> bool:
         if failure.code == Breach.STORE.value.code:

@@ -53,6 +53,12 @@ PARENT_IGNORED = "parent"
 INCENTIVE_UNNAMED = "incentive"
 """Reason of an offer that names none of the program's: nothing is counted for it."""
 
+TEXT_REPAIRED = "text"
+"""Reason of a text that is no Unicode: what is none in it was replaced."""
+
+FIELD_IGNORED = "field"
+"""Reason of a field that changes no point and has a value which is none: it is cut or left out."""
+
 HOURS_PASSED = "hours"
 """Reason of a till's time that is further off than that of another call may be."""
 
@@ -67,7 +73,13 @@ REASONS: Mapping[FlagKind, tuple[str, ...]] = {
     FlagKind.VOID_LATE: (DAYS_PASSED,),
     FlagKind.TILL_TIME: (HOURS_PASSED,),
     FlagKind.BEYOND_LIMIT: tuple(name.value for name in LimitName),
-    FlagKind.ORDER_MENDED: (AMOUNT_ROUNDED, PARENT_IGNORED, INCENTIVE_UNNAMED),
+    FlagKind.ORDER_MENDED: (
+        AMOUNT_ROUNDED,
+        PARENT_IGNORED,
+        INCENTIVE_UNNAMED,
+        TEXT_REPAIRED,
+        FIELD_IGNORED,
+    ),
     FlagKind.ORDER_REPEATED: (ORDER_CLAIMED, ORDER_RECORDED),
 }
 """Every reason of each kind: both are labels of a metric, so that they must be few and fixed."""

@@ -32,7 +32,7 @@ from server.application.under_way import UnderWay
 from server.application.unit import Refused, Unit
 from server.domain.clock import now_ms
 from server.domain.errors import DeadlinePassedError, FieldViolation, RequestInvalidError
-from server.domain.flags import HOURS_PASSED, Flag, FlagKind
+from server.domain.flags import HOURS_PASSED, Flag, FlagKind, Mend
 from server.domain.keys import ApiKey
 from server.domain.program import Catalog, Program
 from server.domain.till_time import BELIEVED_MS, BELIEVED_PAID_MS, HOUR_MS, till_time
@@ -107,6 +107,7 @@ class Call:
         request: The valid request, without unknown fields.
         until_s: When it must be answered, by the event loop's clock.
         tills: Hears of tills whose time is not believed.
+        mends: What was put right in the request, because its order is paid.
         repeated: Set when the answer is an earlier call's.
         late_hours: Set when the till's time of a paid order is further off than that of another
             call may be, and believed.
@@ -119,6 +120,7 @@ class Call:
     until_s: float
     storage: Storage
     tills: TillClocks = field(default_factory=TillClocks)
+    mends: tuple[Mend, ...] = ()
     repeated: bool = field(default=False)
     late_hours: int | None = field(default=None)
 

@@ -13,7 +13,9 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from server.domain.errors import FieldViolation, RequestInvalidError
+from server.domain.flags import Mend
 from server.transport.bounds import LENGTH_DELIMITED, MalformedError, Walk, require_bounds
+from server.transport.paid_orders import leave_out, put_right
 
 _CONTROLS = r"\x00-\x1f\x7f-\x9f"
 _NOISE = r"\x02\x03\t\n\r "
@@ -57,7 +59,7 @@ log = structlog.get_logger(__name__)
 _validator = protovalidate.Validator()
 
 
-def parse(message_class: type[Message], data: bytes) -> Message:
+def parse(message_class: type[Message], data: bytes, mends: list[Mend] | None = None) -> Message:
     """
     Decode a request without unknown fields, and check it against the rules of the contract.
 
@@ -66,6 +68,7 @@ def parse(message_class: type[Message], data: bytes) -> Message:
     Args:
         message_class: What the request is.
         data: The request, encoded; 512 KiB at most.
+        mends: Where a list is given, a paid order is put right, and what was wrong added to it.
 
     Raises:
         RequestInvalidError: With the fields that break a rule, VIOLATIONS_MAX at most; with one
@@ -79,8 +82,10 @@ def parse(message_class: type[Message], data: bytes) -> Message:
         raise RequestInvalidError(_undecodable(descriptor, data)) from None
     # Unknown fields mean nothing here, and rules over whole messages would encode them again.
     message.DiscardUnknownFields()
+    left = put_right(message, mends) if mends is not None else []
     if _check(message, fail_fast=True):
         raise RequestInvalidError(_violations(message))
+    leave_out(left)
     return message
 
 

@@ -50,6 +50,7 @@ from server.transport.call import (
 from server.transport.error_catalogue import CANCELLED, CATALOGUE, GRPC_CODES, OK
 from server.transport.error_rendering import Dialect, refuse
 from server.transport.keyless import Health, Reflection
+from server.transport.paid_orders import mends_told
 from server.transport.parsing import parse
 from server.transport.sending import KEYLESS_SEND_S, SEND_S, end_within, know_calls
 from server.transport.telemetry import CallMetrics
@@ -324,9 +325,19 @@ class LoyaltyServer:
                 # Who sends no message never takes the place of who does.
                 place = self._admission.enter(key)
                 await place.turn()
-                request = place.do(parse, request_class, data)
+                mends = list(mends_told(metadata.get("loyalty-mended")))
+                request = place.do(parse, request_class, data, mends)
                 until_s = min(until_s, loop.time() + _left_s(context))
-                call = Call(key, name, request, metadata, until_s, self._store, self._calls.tills)
+                call = Call(
+                    key,
+                    name,
+                    request,
+                    metadata,
+                    until_s,
+                    self._store,
+                    self._calls.tills,
+                    mends=tuple(dict.fromkeys(mends)),
+                )
                 answer = await place.watch(endpoint(request, call))
             except LoyaltyError as error:
                 outcome = CATALOGUE[type(error)].reason

@@ -476,13 +476,21 @@ def test_value_of_a_wrong_type_hides_no_missing_field(door: Door) -> None:
     }
 
 
-@pytest.mark.parametrize("path", ["", "/validate/{id}", "/{id}"])
+def test_door_and_server_want_nothing_of_a_paid_order_that_it_may_do_without(door: Door) -> None:
+    """Beside a wrong type, too, neither names channel and service mode."""
+    empty = door.post("/loyalty/transaction/pos", {"transactionDetails": {}}).json
+    wrong = door.post("/loyalty/transaction/pos", {"transactionDetails": {"order": 7}}).json
+    named = [[broken["field"] for broken in told["details"]["errors"]] for told in (empty, wrong)]
+    wanted = ["transactionDetails.currency", "transactionDetails.posVendor"]
+    assert named == [wanted, ["transactionDetails.order", *wanted]]
+
+
+@pytest.mark.parametrize("path", ["/validate/{id}", "/{id}"])
 def test_door_and_server_miss_the_same_fields(door: Door, path: str) -> None:
     """Beside a wrong type the door names what the server names of an empty body."""
     place = "/loyalty/transaction/pos" + path.format(id="4711fc2a-3a8f-414f-a9e7-44dd5231dca7")
-    method = "PUT" if path else "POST"
-    by_server = door.call(method, place, {}).errors
-    by_door = door.call(method, place, {"created": {}}).errors
+    by_server = door.call("PUT", place, {}).errors
+    by_door = door.call("PUT", place, {"created": {}}).errors
     assert by_door == {"created": "must be a string", **by_server}
     assert len(by_server) >= 3
 

@@ -29,6 +29,7 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     "idempotency-key": ("", " ", *(f"key-{number}" for number in range(50)), "k" * 255, "k" * 300),
     "loyalty-query-key": ("a+b", "+", "%", "%2", "%ff+", "+" * 255, ""),
     "loyalty-dialect": ("es", "rbi", "", "xx"),
+    "loyalty-mended": ("text:name,field:type", "field:", "text", ",", "x:y", "é", "field:a," * 60),
     "origin": ("null", "http://localhost:3000", "http://localhost.example", "", "http://[::1"),
     "traceparent": (
         f"00-{'1' * 32}-{'2' * 16}-01",

@@ -101,7 +101,7 @@ class TransactionServicer:
             basket=basket,
             basket_json=basket_to_json(basket),
             local_time=call.local_time(request.transaction_details.pos_vendor.store_id, paid=True),
-            mends=mends,
+            mends=(*call.mends, *mends),
             created=label(request.created) or None,
             keyed="idempotency-key" in call.metadata,
         )
@@ -174,7 +174,7 @@ def _order(request: pb.ValidateRequest | pb.UpdateRequest, call: Call, *, paid: 
         basket=basket,
         basket_json=basket_to_json(basket),
         local_time=call.local_time(details.pos_vendor.store_id, paid=paid),
-        mends=mends,
+        mends=(*call.mends, *mends),
         first_fingerprint=partial(_first_fingerprint, request),
     )
 

@@ -133,6 +133,7 @@ HEADERS: Mapping[str, str] = {
     "content-type": PLAIN,
     "idempotency-key": "idempotency key",
     "loyalty-dialect": PLAIN,
+    "loyalty-mended": PLAIN,
     "loyalty-query-key": PLAIN,
     "origin": PLAIN,
     "traceparent": PLAIN,

@@ -1,0 +1,216 @@
+"""A paid order is taken whatever stands in fields that nobody counts with; an open one is not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+from structlog.testing import capture_logs
+
+from tests.support.edge_parts import script_errors
+from tests.support.http import Response
+from tests.support.server import ADMIN_KEY, Front
+
+ORDERS = "/loyalty/transaction/pos"
+DETAILS = "transactionDetails"
+LINE = f"{DETAILS}/order/0"
+PAYMENT = f"{DETAILS}/payments/0"
+DISCOUNT = f"{DETAILS}/appliedDiscounts/0/details"
+VENDOR = f"{DETAILS}/posVendor"
+ABSENT = object()
+
+
+class Raw(str):
+    """A value as it stands in the body."""
+
+    __slots__ = ()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def till(front: Front, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Front]:
+    """The shared server behind Envoy, whose scripts must not fail; it logs every flag."""
+    monkeypatch.setattr("server.storage.store.FLAG_LINES_MAX", 1_000)
+    yield front
+    assert script_errors(front.envoy) == []
+
+
+def _body(status: str, place: str, value: Any) -> bytes:
+    """Report an order with one value of its own."""
+    body: dict[str, Any] = {
+        "channel": "RESTAURANT",
+        "serviceMode": "EAT_IN",
+        "status": status,
+        DETAILS: {
+            "currency": "CAD",
+            "order": [
+                {"productId": "2001", "productType": "item", "referenceId": "1", "price": 8.49}
+            ],
+            "payments": [{"type": "CASH", "amount": 849}],
+            "appliedDiscounts": [],
+            "posVendor": {"storeId": 9999, "posType": "Partner", "transactionId": str(uuid4())},
+        },
+    }
+    if place.startswith(DISCOUNT.removesuffix("/details")):
+        body[DETAILS]["appliedDiscounts"] = [{"productId": "STAFF", "details": {}}]
+    *path, last = place.split("/")
+    holder: Any = body
+    for part in path:
+        holder = holder[int(part) if part.isdigit() else part]
+    holder[last] = "PUT HERE" if isinstance(value, Raw) else value
+    if value is ABSENT:
+        del holder[last]
+    text = json.dumps(body).encode()
+    return text.replace(b'"PUT HERE"', value.encode("latin-1")) if isinstance(value, Raw) else text
+
+
+async def _send(till: Front, kind: str, body: bytes) -> Response:
+    if kind == "UNCLAIMED":
+        return await till.http.request("POST", ORDERS, body, {"x-api-key": ADMIN_KEY})
+    vendor = {"storeId": 9999, "posType": "Partner", "transactionId": str(uuid4())}
+    guest = await till.server.admin.enroll()
+    opened = await till.post("/loyalty/identify", {"identifier": guest, "posVendor": vendor})
+    path = f"{ORDERS}/{opened.json()['transactionId']}"
+    return await till.http.request("PUT", path, body, {"x-api-key": ADMIN_KEY})
+
+
+async def _flags(till: Front, kind: str, place: str, value: Any) -> dict[str, list[str]]:
+    """Send a paid order, see that it earns, and give the flags by reason."""
+    status = "CLAIMED" if kind == "UNCLAIMED" and place != "status" else kind
+    with capture_logs() as logs:
+        answer = await _send(till, kind, _body(status, place, value))
+    assert answer.status == 200, (kind, place, value, answer.body)
+    if kind == "CLAIMED":
+        assert answer.json()["pointsEarned"] == 84
+    return {log["reason"]: log["fields"] for log in logs if log.get("flag") == "order_mended"}
+
+
+BROKEN_TEXTS = [
+    Raw('"Caf\xc3"'),
+    Raw('"Cr\xe8me br\xfbl\xe9e"'),
+    Raw('"Burger \\ud83c"'),
+    Raw('"\\udf54\\ud83c\\udf54 \\\\u \\n\xc3\xa9\xed\xa0\x80"'),
+]
+
+
+@pytest.mark.parametrize("kind", ["CLAIMED", "UNCLAIMED"])
+async def test_broken_text_of_a_paid_order_is_taken_and_told(till: Front, kind: str) -> None:
+    """Cut at a byte, in another encoding, or half a surrogate pair, wherever any text is taken."""
+    for place in (f"{LINE}/name", f"{VENDOR}/operator", f"{VENDOR}/terminal", "unknown"):
+        for text in BROKEN_TEXTS:
+            told = await _flags(till, kind, place, text)
+            field = place.rpartition("/")[2].replace("unknown", "other")
+            assert told == {"text": [field]}
+
+
+async def test_whole_text_is_left_as_it_is(till: Front) -> None:
+    """Letters of every length and whole surrogate pairs are no fault."""
+    for text in (Raw('"\xc3\xa9\xe2\x82\xac\xf0\x9f\x8d\x94"'), Raw('"\\ud83c\\udf54\\\\ud83c"')):
+        assert await _flags(till, "CLAIMED", f"{LINE}/name", text) == {}
+
+
+@pytest.mark.parametrize("place", [f"{LINE}/productId", f"{VENDOR}/transactionId"])
+async def test_broken_text_that_counts_is_refused_by_name(till: Front, place: str) -> None:
+    """With another letter in it, it would name another product or order."""
+    refused = await _send(till, "CLAIMED", _body("CLAIMED", place, BROKEN_TEXTS[0]))
+    assert refused.status == 400
+    named = [error["field"] for error in refused.json()["details"]["errors"]]
+    assert named == [place.replace("/", ".").replace(".0.", "[0].")]
+
+
+UNTOLD: list[tuple[str, list[Any]]] = [
+    ("loyaltyId", [""]),
+    ("transactionId", ["", " "]),
+    (f"{LINE}/tax", ["", " "]),
+]
+"""What many programs write for nothing."""
+
+TOLD: list[tuple[str, list[Any]]] = [
+    ("created", [{}, True]),
+    ("channel", ["Kiosk", "", ABSENT, {}, 99]),
+    ("serviceMode", ["DELIVERY", "Take Out", ABSENT, [], 99]),
+    (f"{LINE}/tax", ["n/a", "1,20", False, {}, Raw("1e400")]),
+    (f"{LINE}/name", [True, {"en": '}"'}, ["x"]]),
+    (f"{LINE}/parentReferenceId", [False, {}]),
+    (f"{LINE}/referenceId", ["a\tb", "r" * 65, {}]),
+    (f"{PAYMENT}/type", ["", " ", ABSENT, "\t", "GIFT\tCARD", "X" * 33, {}, False]),
+    (f"{PAYMENT}/amount", ["", "8,49", 1e10, 1_000_000_001, False, {}, []]),
+    (f"{PAYMENT}/ccToken", [{"a": 1}]),
+    (f"{VENDOR}/terminal", [{}]),
+    (f"{VENDOR}/operator", [False]),
+    (f"{DETAILS}/payments", [""]),
+    (f"{DETAILS}/appliedDiscounts", [""]),
+    (f"{DISCOUNT}/discountValue", [2.5, "10%", 1e12]),
+    (f"{DISCOUNT}/subtype", ["STAFF", 7, {}]),
+    (f"{DISCOUNT}/type", ["manual", True]),
+    (f"{DISCOUNT}/displayName", [{}]),
+    (DISCOUNT, ["", []]),
+]
+"""What may hide a fault of the till."""
+
+
+@pytest.mark.parametrize("kind", ["CLAIMED", "UNCLAIMED"])
+@pytest.mark.parametrize(("place", "values"), TOLD, ids=[place for place, _ in TOLD])
+async def test_field_nobody_counts_with_refuses_no_paid_order(
+    till: Front, kind: str, place: str, values: list[Any]
+) -> None:
+    """The guest has their points, and the operator hears of the till; an open order is refused."""
+    for value in values:
+        told = await _flags(till, kind, place, value)
+        name = "".join(f"_{it.lower()}" if it.isupper() else it for it in place.rpartition("/")[2])
+        assert {field.rpartition(".")[2] for field in told["field"]} == {name}, value
+    if kind == "CLAIMED":
+        open_one = await _send(till, kind, _body("PENDING", place, values[0]))
+        # Any text is taken of an open order too, but nothing else in its place.
+        assert open_one.status == 400 or f"{LINE}/tax" == place, place
+
+
+@pytest.mark.parametrize(("place", "values"), UNTOLD, ids=[place for place, _ in UNTOLD])
+async def test_blank_stands_for_absent_in_a_paid_order(
+    till: Front, place: str, values: list[Any]
+) -> None:
+    """Nobody is told of it."""
+    for value in values:
+        assert await _flags(till, "CLAIMED", place, value) == {}
+
+
+async def test_status_of_an_unclaimed_may_be_any_word(till: Front) -> None:
+    """The call says what it is."""
+    for word in ("COMPLETED", "", {}, 99):
+        assert await _flags(till, "UNCLAIMED", "status", word) == {"field": ["status"]}
+
+
+async def test_too_many_payments_stay_refused(till: Front) -> None:
+    """They protect the server, and no till takes as many."""
+    many = [{"type": "CASH", "amount": 10}] * 51
+    assert (
+        await _send(till, "CLAIMED", _body("CLAIMED", f"{DETAILS}/payments", many))
+    ).status == 400
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"reason":"left","note":broken}',
+        b"{{{",
+        b'{"loyaltyId":"',
+        b"{'loyaltyId':5}",
+        b'{"loyaltyId":5}',
+        b'{"loyaltyId":{},"transactionId":"257",}',
+        '{"a":1}'.encode("utf-16"),
+        '{"a":1}'.encode("utf-16-le"),
+        b'{"a":"\xff","loyaltyId":"\xff"}',
+        b"{" + b'"a":[],' * 12_000 + b"}",
+    ],
+)
+async def test_void_that_cannot_be_read_says_nothing(till: Front, body: bytes) -> None:
+    """Whatever it begins with, it counts as none: the path says all."""
+    guest = await till.server.admin.enroll()
+    vendor = {"storeId": 9999, "posType": "Partner", "transactionId": str(uuid4())}
+    opened = await till.post("/loyalty/identify", {"identifier": guest, "posVendor": vendor})
+    path = f"{ORDERS}/{opened.json()['transactionId']}/void"
+    answer = await till.http.request("PUT", path, body, {"x-api-key": ADMIN_KEY})
+    assert answer.status == 200, answer.body

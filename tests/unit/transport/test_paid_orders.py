@@ -1,0 +1,149 @@
+"""What changes no point and no hold is put right in a paid order, and told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from loyalty.v1 import discount_pb2, order_pb2
+from loyalty.v1 import transaction_service_pb2 as pb
+from server.domain.errors import RequestInvalidError
+from server.domain.flags import Mend
+from server.transport.paid_orders import mends_told
+from server.transport.parsing import parse
+
+ID = "0d9b2f64-7c1e-4b5a-9f3d-2e8a6c5b7d10"
+LONG = "r" * 70
+
+
+def _details() -> order_pb2.TransactionDetails:
+    """Sell a combo and its part, paid in two ways, less a discount."""
+    return order_pb2.TransactionDetails(
+        currency="CAD",
+        order=[
+            order_pb2.OrderLine(product_id="1", product_type="combo", reference_id="1"),
+            order_pb2.OrderLine(product_id="2", product_type="item", parent_reference_id="1"),
+        ],
+        payments=[order_pb2.Payment(type="CASH", amount=5), order_pb2.Payment(type="VISA")],
+        applied_discounts=[discount_pb2.Discount(product_id="3")],
+        pos_vendor={"transaction_id": "257", "store_id": 9999, "pos_type": "Partner"},
+    )
+
+
+def _report(status: str) -> Any:
+    return pb.UpdateRequest(
+        loyalty_transaction_id=ID,
+        channel="WEB",
+        service_mode="EAT_IN",
+        status=status,  # type: ignore[arg-type]
+        transaction_details=_details(),
+    )
+
+
+def _spoil(request: Any) -> None:
+    """Make all of it wrong that can be."""
+    request.channel, request.service_mode = 0, 77
+    details = request.transaction_details
+    details.order[0].reference_id = details.order[1].parent_reference_id = LONG + "a"
+    details.order[1].reference_id = LONG + "b"
+    details.payments[0].type, details.payments[0].amount = " \t", 2_000_000_000
+    details.payments[1].type = "GIFT\tCARD " + "x" * 40
+    details.applied_discounts[0].details.subtype = 9
+    details.applied_discounts[0].details.type = 9
+
+
+FIELDS = [
+    "channel",
+    "service_mode",
+    "transaction_details.payments[0].type",
+    "transaction_details.payments[0].amount",
+    "transaction_details.payments[1].type",
+    "transaction_details.order[0].reference_id",
+    "transaction_details.order[1].reference_id",
+    "transaction_details.applied_discounts[0].details.subtype",
+    "transaction_details.applied_discounts[0].details.type",
+]
+
+
+def _mended(request: Any) -> tuple[Any, list[str]]:
+    mends: list[Mend] = []
+    read = parse(type(request), request.SerializeToString(), mends)
+    assert {mend.reason for mend in mends} <= {"field"}
+    return read, [mend.field for mend in mends]
+
+
+def test_all_that_nobody_counts_with_is_put_right_in_a_claim() -> None:
+    """Each of it is told of, and lines that are different stay so, as do their parts."""
+    claim = _report("CLAIMED")
+    _spoil(claim)
+    claim.loyalty_id, claim.transaction_id = " ", ""
+    read, told = _mended(claim)
+    assert told == FIELDS
+    assert (read.loyalty_id, read.transaction_id) == ("", "")
+    assert (read.channel, read.service_mode) == (0, 0)
+    details = read.transaction_details
+    assert [(it.type, it.amount) for it in details.payments] == [
+        ("", 1_000_000_000),
+        ("GIFTCARD " + "x" * 23, 0),
+    ]
+    first, second = details.order
+    assert first.reference_id == second.parent_reference_id != second.reference_id
+    assert {len(first.reference_id), len(second.reference_id)} == {64}
+    assert not details.applied_discounts[0].details.ListFields()
+
+
+def test_an_unclaimed_is_put_right_whatever_its_status() -> None:
+    """It is always paid."""
+    order = pb.UnclaimedRequest(
+        channel="WEB", service_mode="EAT_IN", status=99, transaction_details=_details()
+    )
+    _spoil(order)
+    read, told = _mended(order)
+    assert told == ["status", *FIELDS]
+    assert read.status == 0
+
+
+def test_good_order_is_left_as_it_is() -> None:
+    """Nothing is told of it."""
+    claim = _report("CLAIMED")
+    assert _mended(claim) == (claim, [])
+
+
+@pytest.mark.parametrize("field", ["loyalty_id", *FIELDS])
+def test_open_order_is_refused_for_each_by_name(field: str) -> None:
+    """Its till shows what is wrong, and nothing is put right."""
+    request = _report("PENDING")
+    _spoil(request)
+    request.loyalty_id = ""
+    with pytest.raises(RequestInvalidError) as refused:
+        parse(pb.UpdateRequest, request.SerializeToString(), [])
+    assert field in {violation.field for violation in refused.value.violations}
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda details: setattr(details.order[0], "product_id", "\t"),
+        lambda details: setattr(details.order[0], "quantity", 10_000),
+        lambda details: setattr(details.pos_vendor, "transaction_id", ""),
+        lambda details: details.payments.extend(details.payments[:1] * 50),
+    ],
+)
+def test_what_counts_is_refused_in_a_claim_too(spoil: Callable[[Any], None]) -> None:
+    """So is a list that is too long, which protects the server."""
+    claim = _report("CLAIMED")
+    spoil(claim.transaction_details)
+    with pytest.raises(RequestInvalidError):
+        parse(pb.UpdateRequest, claim.SerializeToString(), [])
+
+
+def test_what_envoy_put_right_is_read() -> None:
+    """In the contract's own names; what is in no form of it is passed over."""
+    assert mends_told("text:name,field:serviceMode,,field:,x:y,text:a b") == (
+        Mend("text", "name"),
+        Mend("field", "service_mode"),
+    )
+    assert mends_told(None) == ()
+    assert len(mends_told("field:a," * 1_000)) == 40
