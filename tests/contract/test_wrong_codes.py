@@ -325,9 +325,10 @@ async def test_program_under_attack_frees_nobody_but_the_honest(database_url: st
 
 @pytest.mark.parametrize("tries", [200])
 async def test_guesses_at_once_on_two_servers_are_counted_exactly(
-    database_url: str, tries: int
+    database_url: str, tries: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of 200 simultaneous guesses at two servers as many are looked at as one after the other."""
+    monkeypatch.setattr("server.storage.store.WAIT_MAX_S", 60.0)
     async with demo_store(database_url) as one, open_store(database_url) as two:
         tills = await tills_of(one)
         await two.refresh_catalog()
