@@ -249,6 +249,17 @@ end
 local steps_left, second, second_left = 0, 0, 0
 local TOO_MUCH = {}
 
+-- Take steps of this second's, at most so many of those that are left.
+local function grant(most)
+  local now = os.time()
+  if now ~= second then
+    second, second_left = now, STEPS_A_SECOND
+  end
+  local granted = math.min(most, second_left)
+  second_left = second_left - granted
+  return granted
+end
+
 local function step()
   steps_left = steps_left - 1
   if steps_left < 0 then
@@ -658,8 +669,10 @@ local DECISIVE = {
 -- May be left out of a paid order, where any other is refused.
 local LEFT_OUT = { channel = true, serviceMode = true, type = true }
 -- As many places of a paid body are looked at closely; those of the fullest order are fewer.
-local MEND_PLACES = 40000
-local TEXT_PLACES = 8 -- What a look at one text with other letters than ASCII counts for.
+local MEND_PLACES = 20000
+local VALUE_PLACES = 8 -- What a look at one text or value counts for.
+-- What it may cost to repair one body's texts. All of a second share STEPS_A_SECOND with the walks.
+local MEND_STEPS = 5000
 local HALF = "\\u[dD][89a-fA-F]" -- Of a surrogate pair, or a whole one.
 local WHOLE = {
   "[\194-\223][\128-\191]",
@@ -693,8 +706,11 @@ local function is_whole(text)
   end
   for _, character in ipairs(WHOLE) do
     text = text:gsub(character, " ")
+    if not text:find("[\128-\255]") then
+      return true
+    end
   end
-  return not text:find("[\128-\255]")
+  return false
 end
 
 -- A text with U+FFFD for each byte and each half of a surrogate pair that is no character.
@@ -738,10 +754,11 @@ end
 -- A paid body whose texts are whole, or as it was where a text that counts is not, or too much of it
 -- would have to be looked at: it is refused by name then.
 local function with_whole_texts(body, told)
-  if is_whole(body) then
+  if #body > MAX_WALK_BYTES or is_whole(body) then
     return body
   end
-  local count, previous, key, refused, found = { left = MEND_PLACES }, nil, nil, false, {}
+  local granted = grant(MEND_STEPS)
+  local count, previous, key, refused, found = { left = granted }, nil, nil, false, {}
   local repaired = body:gsub('[^"]+', function(part)
     local owner = key
     key = nil
@@ -753,7 +770,7 @@ local function with_whole_texts(body, told)
     if refused or not (part:find("[\128-\255]") or part:find(HALF)) then
       return nil
     end
-    count.left = count.left - TEXT_PLACES
+    count.left = count.left - VALUE_PLACES
     local whole = is_whole(part) and part or made_whole(part, count)
     if count.left < 0 or whole ~= part and DECISIVE[real_names[owner]] then
       refused = true
@@ -763,7 +780,8 @@ local function with_whole_texts(body, told)
     end
     return nil
   end)
-  if refused or #repaired > MAX_BODY then
+  second_left = second_left + math.max(count.left, 0)
+  if refused then
     return body
   end
   for _, line in ipairs(found) do
@@ -835,7 +853,11 @@ local function put_right(body, route, told)
       kind = nil
     end
     local instead = kind and FORGIVE[kind](body, at, name)
-    local last = (instead or kind == "details") and value_end(body, at, count)
+    local last
+    if instead or kind == "details" then
+      count.left = count.left - VALUE_PLACES
+      last = count.left > 0 and value_end(body, at, count)
+    end
     if instead and not last then
       break -- No JSON, or too much of it: the transcoder refuses it.
     elseif instead then
@@ -1002,14 +1024,9 @@ local function violations(call, route, body)
   if call.problem then
     return { { field = "", message = call.problem } }
   end
-  local now = os.time()
-  if now ~= second then
-    second, second_left = now, STEPS_A_SECOND
-  end
   local found, errors = false, nil
-  if #(body or "") <= MAX_WALK_BYTES and second_left > 0 then
-    steps_left = math.min(MAX_WALK_STEPS, second_left)
-    second_left = second_left - steps_left
+  steps_left = #(body or "") <= MAX_WALK_BYTES and grant(MAX_WALK_STEPS) or 0
+  if steps_left > 0 then
     found, errors = pcall(walk, call, route, body)
     second_left = second_left + math.max(steps_left, 0)
     if not found and errors ~= TOO_MUCH then

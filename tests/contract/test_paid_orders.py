@@ -12,6 +12,7 @@ import structlog
 
 from server.application.apply_program import ApplyProgram, apply_program
 from server.application.issue_code import IssueCode, issue_code
+from server.application.order_review import MODE_UNTOLD
 from server.application.record_unclaimed import RecordUnclaimed, record_unclaimed
 from server.application.update_transaction import update_transaction
 from server.domain.basket import Payment
@@ -25,6 +26,7 @@ from tests.support.orders import (
     COFFEE,
     COOKIE,
     PENDING,
+    SOUP,
     TWENTY_PERCENT,
     Till,
     basket,
@@ -108,6 +110,18 @@ async def test_what_was_put_right_is_told_once(till: Till, *, unclaimed: bool) -
     assert lines[0]["fields"] == [mend.field for mend in MENDS[:10]]
     assert (lines[0]["transaction_id"], lines[0]["store_id"]) == (transaction, 9999)
     assert till.store.stats().flags["order_mended", "amount"] == 1
+
+
+async def test_mode_that_is_not_told_breaks_no_offer_that_was_accepted(till: Till) -> None:
+    """Whatever else the order has by then; one that nobody accepted does not hold without it."""
+    transaction = await till.identify(await enroll(till.store))
+    await till.update(transaction, PENDING, basket(item(1000), offer(SOUP)))
+    claim = report(transaction, CLAIMED, basket(item(1200), offer(SOUP)), service_mode=MODE_UNTOLD)
+    assert (await till.call(update_transaction, claim)).result.earned_points == 120
+    other = await till.identify(await enroll(till.store))
+    with pytest.raises(RulesFailedError) as refused:
+        await till.call(update_transaction, replace(claim, transaction_id=other))
+    assert [failure.code for failure in refused.value.failures] == ["invalid-service-mode"]
 
 
 async def test_offer_that_takes_off_and_does_not_hold_earns_no_more(till: Till) -> None:

@@ -23,6 +23,7 @@ WALKED_BYTES = 65_000
 """A body that the filter still looks through when it is refused."""
 
 IDENTIFY = "/loyalty/identify"
+UNCLAIMED = "/loyalty/transaction/pos"
 URL_BYTES = 7_500
 
 PIECES: Mapping[str, tuple[str, str, str]] = {
@@ -41,6 +42,16 @@ PIECES: Mapping[str, tuple[str, str, str]] = {
     "halves of surrogate pairs": ('{"identifier":"', "\\ud83d", '"}'),
     "characters of two bytes": ('{"x":"', "é", '"}'),
     "bytes that are no UTF-8": ('{"identifier":"', "\udcff", '"}'),
+    "broken texts": ("{", '"name":"\udcff",', '"b":1}'),
+    "broken characters": ('{"x":"\udcff', "é", '"}'),
+    "broken characters in texts": ('{"x":["\udcff"', ',"é"', "]}"),
+    "broken bytes of a text": ('{"x":"', "\udcff", '"}'),
+    "halves of pairs in texts": ("{", '"name":"\\ud83d",', '"b":1}'),
+    "pairs beside a half": ('{"x":"\\ud83d', "\\ud83d\\ude00", '"}'),
+    "names of a wrong type": ("{", '"name":{},', '"b":1}'),
+    "details of a wrong type": ("{", '"details":[{}],', '"b":1}'),
+    "details within details": ("", '{"details":', "{}"),
+    "taxes that are none": ("{", '"tax":"x",', '"b":1}'),
     "blanks": ("{", " ", ""),
     "blanks before the end": ('{"a":1', " ", "}"),
     "blanks after the end": ('{"a":1}', " ", ""),
@@ -146,6 +157,9 @@ async def run(trial: Trial) -> None:
         for size in (MESSAGE_BYTES_MAX, WALKED_BYTES):
             for name, body in bodies(size):
                 await scale.weigh(name, VALIDATE + "1", body)
+                # What is paid is looked at more closely, so that less of it is refused.
+                if trial.full or size == MESSAGE_BYTES_MAX:
+                    await scale.weigh(f"{name}, paid", UNCLAIMED, body)
         await scale.weigh("an order of 500 lines", VALIDATE + "1", basket(500).encode())
         for query in QUERIES:
             for start in (IDENTIFY, VALIDATE + "1"):
