@@ -15,7 +15,7 @@ from server.application.repeated_orders import judge_repeated
 from server.application.unclaimed_offers import JudgedOffers, judge_claimed, offer_flags
 from server.application.unit import Unit
 from server.application.update_transaction import count_uses, earn
-from server.domain.basket import as_catalogued, without_incentives
+from server.domain.basket import as_catalogued, lines_sold_as
 from server.domain.clock import DAY_MS
 from server.domain.codes import plain_receipt_code
 from server.domain.earning import points_earned
@@ -130,9 +130,9 @@ def _judged(
     if offers.refused:
         # The receipt told what the order is worth by the program of then: only the part of it
         # that these offers make is taken off.
-        whole = without_incentives(basket, program, before or ())
+        not_held = lines_sold_as(basket, program, before or ())
         digits = program.currency_digits
-        if all_points := points_earned(whole, program.earning, digits):
-            kept = points_earned(offers.basket, program.earning, digits)
+        if all_points := points_earned(basket, program.earning, digits, not_held):
+            kept = points_earned(basket, program.earning, digits, offers.not_held)
             points = points * min(kept, all_points) // all_points
     return points, offers

@@ -13,10 +13,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from enum import IntFlag
 from typing import Any, Protocol
 
-from server.domain.basket import Basket
+from server.domain.basket import Basket, paid_types
 from server.domain.program import Program
 from server.domain.restrictions import MinimumSpend, PaymentMethods
 
@@ -89,7 +90,7 @@ def meaning_of(basket: Basket, read: Read, *, claiming: bool) -> tuple[Any, ...]
             line.price,
             line.incentive_id,
             line.loyalty_engine_id,
-            line.tax if read & Read.TAX else 0,
+            _tax(line.tax) if read & Read.TAX else 0,
         ]
         for line in basket.lines
     ]
@@ -97,6 +98,12 @@ def meaning_of(basket: Basket, read: Read, *, claiming: bool) -> tuple[Any, ...]
         [discount.incentive_id, discount.engine_id, discount.product_id, discount.kind]
         for discount in basket.applied_discounts
     ]
-    types = {payment.type for payment in basket.payments} if read & Read.PAYMENT_TYPES else ()
-    paid = bool(read & Read.WHETHER_PAID and basket.payments and not claiming)
-    return lines, discounts, basket.currency, sorted(types), paid
+    types = paid_types(basket)
+    told = sorted(types) if read & Read.PAYMENT_TYPES else []
+    paid = bool(read & Read.WHETHER_PAID and types and not claiming)
+    return lines, discounts, basket.currency, told, paid
+
+
+def _tax(tax: int | Decimal) -> int | str:
+    """Give a tax as a value of JSON, which has no exact fractions."""
+    return tax if isinstance(tax, int) else str(tax)

@@ -129,7 +129,7 @@ def record_unclaimed(
         _require_all_hold(offers)
     points = 0
     if store.loyalty_enabled:
-        points = points_earned(offers.basket, program.earning, program.currency_digits)
+        points = points_earned(basket, program.earning, program.currency_digits, offers.not_held)
     receipt_code = new_receipt_code()
     transaction = Transaction(
         transaction_id=new_id(now_ms),

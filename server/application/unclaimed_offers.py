@@ -9,7 +9,7 @@ does not hold earns nothing of its own and is not counted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,6 +20,7 @@ from server.domain.basket import (
     IncentiveUse,
     incentive_names,
     incentive_uses,
+    lines_sold_as,
     without_incentives,
 )
 from server.domain.breaches import Breach
@@ -38,16 +39,16 @@ class JudgedOffers:
     The offers of an order.
 
     Attributes:
-        basket: The order without what does not hold, each incentive as it is catalogued.
         uses: The offers that hold.
         refused: Those that do not, by the name of `incentive_names`, each with its reason.
         failures: The rules that they break.
+        not_held: Lines of the order that sell what does not hold, now or before, by their places.
     """
 
-    basket: Basket
     uses: tuple[IncentiveUse, ...]
     refused: Mapping[str, str]
     failures: tuple[RuleFailure, ...]
+    not_held: frozenset[int]
 
 
 def judge_recorded(
@@ -80,7 +81,7 @@ def judge_recorded(
         basket=basket,
         claiming=True,
     )
-    return _split(known, program, uses, failures, unknown)
+    return _split(basket, program, uses, failures, unknown)
 
 
 def judge_claimed(
@@ -121,7 +122,7 @@ def judge_claimed(
     if refused_before is not None:
         several = Breach.SEVERAL_INCENTIVES.value.rule_id
         failures = tuple(failure for failure in failures if failure.rule_id != several)
-    return _split(known, program, uses, failures, unknown)
+    return _split(basket, program, uses, failures, unknown, refused_before or ())
 
 
 def _split(
@@ -130,6 +131,7 @@ def _split(
     uses: tuple[IncentiveUse, ...],
     failures: tuple[RuleFailure, ...],
     unknown: Mapping[str, str],
+    refused_before: Collection[str] = (),
 ) -> JudgedOffers:
     """Tell the offers that hold from those that do not."""
     broken = tuple(failure for failure in failures if failure.incentive_id is not None)
@@ -140,9 +142,9 @@ def _split(
             # It names the second; the third is as much in the way of the first.
             for use in uses[1:]:
                 refused.setdefault(use.incentive.incentive_id, failure.code)
-    kept = without_incentives(basket, program, refused)
+    not_held = lines_sold_as(basket, program, {*refused, *refused_before})
     holding = tuple(use for use in uses if use.incentive.incentive_id not in refused)
-    return JudgedOffers(kept, holding, refused, broken)
+    return JudgedOffers(holding, refused, broken, not_held)
 
 
 def offer_flags(

@@ -134,7 +134,9 @@ class Cart:
         for line in basket.lines:
             if line.product_type in {"combo", "item"}:
                 bought[line.product_id] += line.count
-            sold[line.product_id] += line.count
+                sold[line.product_id] += line.count
+            else:  # As its uses are counted: what it takes off is its price, and no return.
+                sold[line.product_id] += line.quantity
         plus = [plu for plu, quantity in sold.items() if quantity > 0]
         plus += [discount.product_id for discount in basket.applied_discounts]
         reported = tuple(dict.fromkeys(plus))
@@ -142,20 +144,24 @@ class Cart:
             bought,
             reported,
             frozenset(reported),
-            tuple(_paid(basket)),
+            paid_types(basket),
             subtotal(basket, excluded_products),
         )
 
 
-def _paid(basket: Basket) -> Iterator[str]:
-    """Give the types of payment; one of which as much was given back as was paid is left out."""
+def paid_types(basket: Basket) -> tuple[str, ...]:
+    """
+    Give the types of payment, each once, in order of appearance.
+
+    One of which as much was given back as was paid is left out.
+    """
     sums: Counter[str] = Counter()
     given_back = set()
     for payment in basket.payments:
         sums[payment.type] += payment.amount
         if payment.amount < 0:
             given_back.add(payment.type)
-    return (kind for kind, amount in sums.items() if amount > 0 or kind not in given_back)
+    return tuple(kind for kind, amount in sums.items() if amount > 0 or kind not in given_back)
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,6 +348,21 @@ def without_incentives(basket: Basket, program: Program, names: Collection[str])
             for discount in basket.applied_discounts
             if _name(_applied_mention(discount), program) not in names
         ),
+    )
+
+
+def lines_sold_as(basket: Basket, program: Program, names: Collection[str]) -> frozenset[int]:
+    """
+    Tell which lines sell incentives, by the names of `incentive_names`; each by its place.
+
+    What takes off is none of them: it stays taken off.
+    """
+    return frozenset(
+        index
+        for index, line in enumerate(basket.lines)
+        if line.product_type in {"reward", "offer"}
+        and not line.taken_back
+        and _name(_line_mention(line), program) in names
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
+from functools import partial
 
 from server.domain.basket import TAX_DIGITS, Basket, BasketLine
 from server.domain.ledger import POINTS_MAX
@@ -10,19 +11,35 @@ from server.domain.program import EarningRules, Rounding, RoundPer
 from server.domain.worth import GROUPS, count_once
 
 
-def points_earned(basket: Basket, rules: EarningRules, currency_digits: int) -> int:
+def points_earned(
+    basket: Basket,
+    rules: EarningRules,
+    currency_digits: int,
+    not_held: Collection[int] = frozenset(),
+) -> int:
     """
     Count the points of an order, from 0 to `POINTS_MAX`.
 
     Prices are net as reported, so that no discount is subtracted here. What is taken back lowers
     what the rest earns, by as much as it would have earned. The basket is that of `as_catalogued`:
-    a till that calls a reward an offer does not make it earn.
+    a till that calls a reward an offer does not make it earn. Lines *not_held*, by their places,
+    earn nothing of their own, and make nothing else earn more.
     """
-    amounts = _counted(basket.lines, [line.amount for line in basket.lines], rules)
+    lines = basket.lines
+    # A program whose combos earn nothing has them earn by their parts.
+    groups = GROUPS - ({"combo"} & rules.excluded_product_types)
+    count = partial(
+        count_once,
+        lines,
+        excluded=[index in not_held or _excluded(line, rules) for index, line in enumerate(lines)],
+        groups=[line.product_type in groups for line in lines],
+    )
+    prices = count([line.amount for line in lines])
+    amounts = prices.amounts
     units = 10**currency_digits
     if rules.include_tax:
         finer = 10 ** max(0, TAX_DIGITS - currency_digits)
-        taxes = _counted(basket.lines, [int(line.taxed * finer) for line in basket.lines], rules)
+        taxes = count([int(line.taxed * finer) for line in lines], like=prices).amounts
         amounts = [amount * finer + tax for amount, tax in zip(amounts, taxes, strict=True)]
         units *= finer
     if rules.round_per is RoundPer.ORDER:
@@ -37,18 +54,6 @@ def points_earned(basket: Basket, rules: EarningRules, currency_digits: int) -> 
         for amount in amounts
     )
     return min(max(0, earned), POINTS_MAX)
-
-
-def _counted(lines: Sequence[BasketLine], amounts: list[int], rules: EarningRules) -> Sequence[int]:
-    """Keep of an amount of each line what earns, once."""
-    # A program whose combos earn nothing has them earn by their parts.
-    groups = GROUPS - ({"combo"} & rules.excluded_product_types)
-    return count_once(
-        lines,
-        amounts,
-        excluded=[_excluded(line, rules) for line in lines],
-        groups=[line.product_type in groups for line in lines],
-    ).amounts
 
 
 def _divided(dividend: int, divisor: int, rounding: Rounding) -> int:

@@ -85,10 +85,12 @@ class Counted:
 
     Attributes:
         amounts: Of each line, 0 where it is counted with another or does not count.
+        times: Of each line, how often its parts count to make it up; 0 where they come on top.
         whole: Lines whose parts are what they are made of.
     """
 
     amounts: Sequence[int]
+    times: Sequence[int]
     whole: frozenset[int]
 
 
@@ -99,6 +101,7 @@ def count_once(
     excluded: Sequence[bool],
     groups: Sequence[bool],
     tree: Tree | None = None,
+    like: Counted | None = None,
 ) -> Counted:
     """
     Count each amount once.
@@ -109,23 +112,27 @@ def count_once(
         excluded: Whether it counts at all.
         groups: Whether it may stand for its parts.
         tree: The lines and their parts, where that is known already.
+        like: Other amounts of the same lines, whose parts are taken for the same here: whether
+            taxes add up depends on how they were rounded.
     """
     own = [0 if left_out else amount for amount, left_out in zip(amounts, excluded, strict=True)]
     if all(line.parent_reference_id is None for line in lines):
-        return Counted(own, frozenset())
+        return Counted(own, [0] * len(own), frozenset())
     tree = tree or tree_of(lines)
     # Of each line with its parts: all of it, and what of it counts.
     gross, net = list(amounts), list(own)
+    times = [0] * len(lines) if like is None else list(like.times)
     whole: set[int] = set()
     for index in reversed(tree.top_down):
         parts = tree.children[index]
+        if like is None and groups[index] and parts:
+            times[index] = _times(lines, index, parts, amounts[index], gross)
         made = None
-        if groups[index] and amounts[index] and parts:
-            times = _times(lines, index, parts)
+        if amounts[index] and times[index]:
             made = _made_of(
                 amounts[index],
-                [gross[part] * times for part in parts],
-                [net[part] * times for part in parts],
+                [gross[part] * times[index] for part in parts],
+                [net[part] * times[index] for part in parts],
             )
         if made is None:
             gross[index] += sum(gross[part] for part in parts)
@@ -140,32 +147,45 @@ def count_once(
         if parent is not None and (parent in whole or parent in covered):
             covered.add(index)
             own[index] = 0
-    return Counted(own, frozenset(whole))
+    return Counted(own, times, frozenset(whole))
 
 
-def _times(lines: Sequence[BasketLine], index: int, parts: Sequence[int]) -> int:
-    """Tell how often parts count: tills report those of all combos of a line, or of one of them."""
+def _times(
+    lines: Sequence[BasketLine],
+    index: int,
+    parts: Sequence[int],
+    price: int,
+    gross: Sequence[int],
+) -> int:
+    """
+    Tell how often parts count to make up a line, from their prices; 0 where they come on top.
+
+    Tills report the parts of all combos of a line, or of one of them.
+    """
+    sign = -1 if price < 0 else 1
+    given = sum(max(0, sign * gross[part]) for part in parts)
+    if given >= abs(price):
+        return 1
     quantity = abs(lines[index].quantity)
-    of_all = all(lines[part].quantity % quantity == 0 for part in parts)
-    return 1 if of_all else quantity
+    of_one = all(abs(lines[part].quantity) < quantity for part in parts)
+    return quantity if of_one and given * quantity >= abs(price) else 0
 
 
-def _made_of(amount: int, gross: Sequence[int], net: Sequence[int]) -> tuple[int, int] | None:
+def _made_of(amount: int, gross: Sequence[int], net: Sequence[int]) -> tuple[int, int]:
     """
     Tell what a line is worth that its parts make up: all of it, and what of it counts.
 
-    Absent where the parts do not make it up. What is taken back of the parts lowers it, and so
-    does a part that does not count, unless the others make it up without that one.
+    What is taken back of the parts lowers it, and so does a part that does not count, unless the
+    others make it up without that one. What rounding lost of the parts is theirs.
     """
     sign = -1 if amount < 0 else 1
     price = abs(amount)
     given = sum(max(0, sign * part) for part in gross)
-    if given < price:
-        return None
-    counting = sum(max(0, sign * part) for part in net)
+    lost = max(0, price - given)
+    counting = sum(max(0, sign * part) for part in net) + lost
     taken_back = sum(min(0, sign * part) for part in net)
-    left = price if counting >= price else max(0, price - (given - counting))
+    left = price if counting >= price else max(0, price - (given + lost - counting))
     return (
-        sign * min(price, given + taken_back),
+        sign * min(price, given + lost + taken_back),
         sign * min(left, counting + taken_back),
     )

@@ -13,7 +13,7 @@ import pytest_asyncio
 import structlog
 
 from server.application.apply_program import ApplyProgram, apply_program
-from server.domain.basket import AppliedDiscount, BasketLine
+from server.domain.basket import AppliedDiscount, Basket, BasketLine
 from server.domain.errors import OfferNotFoundError, RulesFailedError
 from server.domain.program import Incentive, Program
 from server.domain.restrictions import DateSpan, MaximumRedemptions
@@ -114,6 +114,26 @@ async def test_offer_that_does_not_hold_is_flagged_and_earns_nothing(
     assert claimed.result.earned_points == 200
     assert count_rows(database_url, "redemption") == 1
     assert flagged(till) == {reason: 1}
+
+
+async def test_part_that_does_not_hold_makes_its_combo_earn_less(till: Till) -> None:
+    """Whether that is known when the order is recorded, or when its receipt is claimed."""
+    guest = await enroll(till.store)
+
+    def meal(part: str) -> Basket:
+        combo = replace(item(1000), product_id="c", product_type="combo", reference_id="c")
+        parts = (replace(item(700), reference_id="p"), priced(part, 300))
+        return basket(combo, *(replace(one, parent_reference_id="c") for one in parts))
+
+    for offer_id, promised, earned in (
+        (TWENTY_PERCENT, 100, 100),
+        (RETIRED, 70, 70),
+        (BIRTHDAY, 100, 70),
+    ):
+        recorded = await till.unclaimed(meal(offer_id))
+        assert f"claim {promised} points" in recorded.presentation.marketing
+        claimed = await till.claim_receipt(guest, recorded.receipt_code)
+        assert claimed.result.earned_points == earned
 
 
 async def test_offer_that_holds_is_counted_when_the_receipt_is_claimed(

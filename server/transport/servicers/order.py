@@ -129,11 +129,15 @@ class _Reader:
         )
         if product_type not in {"reward", "offer"} or line.incentive_id or line.loyalty_engine_id:
             return line
-        if line.quantity < 1:
-            return line
         kind: IncentiveKind = "reward" if product_type == "reward" else "offer"
         message = "must name the incentive of a reward or offer line"
-        found = self._found_by_plu(line.product_id, kind, place, message)
+        if line.quantity > 0:
+            found = self._found_by_plu(line.product_id, kind, place, message)
+        else:  # It takes back what was known by the same PLU, and is refused for nothing.
+            known = self.program.find_by_plu(line.product_id, self.vendors)
+            if known is None and kind == "reward":
+                return line
+            found = known.incentive_id if known else None
         # What was sold so is a product like others: the guest has paid for it.
         return replace(line, incentive_id=found) if found else replace(line, product_type="item")
 

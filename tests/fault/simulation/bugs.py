@@ -274,8 +274,8 @@ BUGS = (
     Bug(
         "an order without a guest earns on offers that do not hold",
         f"{APPLICATION}.record_unclaimed",
-        "points_earned(offers.basket,",
-        "points_earned(basket,",
+        "program.currency_digits, offers.not_held",
+        "program.currency_digits",
     ),
     Bug(
         "nobody is told of offers that do not hold",

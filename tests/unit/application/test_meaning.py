@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -12,6 +13,7 @@ from server.application.meaning import Read, fingerprint, is_repeat, read_by
 from server.application.order_review import REPORT, Order
 from server.domain.basket import AppliedDiscount, Basket, BasketLine, Payment
 from server.domain.program import EarningRules, Program
+from server.domain.records import TransactionStatus
 from server.domain.restrictions import MinimumSpend, PaymentMethods, Rule
 from tests.support.orders import CLAIMED, COFFEE, PENDING, item, report
 from tests.support.programs import demo_program
@@ -91,6 +93,32 @@ def test_payments_and_tax_count_where_the_program_reads_them() -> None:
     assert same(ORDER, unpaid, dear)
     assert not same(replace(ORDER, status=PENDING), replace(unpaid, status=PENDING), dear)
     assert not same(ORDER, with_line(tax=110), program(tax=True))
+
+
+def test_tax_below_the_minor_unit_is_told_exactly() -> None:
+    """A tax of 14.2857 cents is neither 14 of them nor another fraction."""
+    taxed = program(tax=True)
+    exact = with_line(tax=Decimal("14.2857"))
+    assert same(exact, with_line(tax=Decimal("14.2857")), taxed)
+    assert not same(exact, with_line(tax=14), taxed)
+    assert not same(exact, with_line(tax=Decimal("14.2858")), taxed)
+
+
+def test_payment_that_was_given_back_is_none() -> None:
+    """As the rules see it: an order whose card was voided is not paid, and change is no method."""
+
+    def paid(*payments: Payment, status: TransactionStatus = PENDING) -> Order:
+        return replace(ORDER, status=status, basket=replace(CONTENT, payments=payments))
+
+    voided = paid(Payment("VISA", 500), Payment("VISA", -500))
+    dear, by_card = program(MinimumSpend(500)), program(PaymentMethods(("VISA",)))
+    for of in (dear, by_card):
+        assert same(voided, paid(), of)
+        assert not same(voided, paid(Payment("VISA", 849)), of)
+    card = Payment("VISA", 1500)
+    kept, back = Payment("CASH", 500), Payment("CASH", -500)
+    assert same(paid(card, kept, back, status=CLAIMED), paid(card, status=CLAIMED), by_card)
+    assert not same(paid(card, kept, status=CLAIMED), paid(card, status=CLAIMED), by_card)
 
 
 def test_kept_meaning_outlives_a_change_of_the_program() -> None:

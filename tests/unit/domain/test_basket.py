@@ -21,6 +21,7 @@ from server.domain.basket import (
     exact_minor_units,
     incentive_names,
     incentive_uses,
+    lines_sold_as,
     round_minor_units,
     subtotal,
     tax_minor_units,
@@ -384,6 +385,33 @@ def test_cart_knows_what_was_taken_back() -> None:
     assert (cart.bought["burger"], cart.bought["fries"]) == (0, 1)
     assert cart.paid == ("CASH", "POINTS")
     assert cart.subtotal == 200
+
+
+def test_cart_has_what_an_offer_takes_off() -> None:
+    """Its price is below 0, and it is used all the same; one that is taken back is not there."""
+    lines = (
+        replace(use_line("fries"), product_id="off", price=-240),
+        replace(use_line("cookie"), product_id="gone", price=-240),
+        replace(use_line("cookie", -1), product_id="gone", price=-240),
+        replace(use_line("coffee", -1), product_id="back", price=0),
+    )
+
+    assert Cart.of(basket(*lines)).reported == ("off",)
+    assert uses(basket(*lines)) == {"fries": 1}
+
+
+def test_lines_that_sell_an_incentive_are_told_by_any_of_its_names() -> None:
+    """Products and what takes off are none of them."""
+    lines = (
+        use_line("fries"),
+        use_line(None, engine_id="e-fries"),
+        use_line("cookie"),
+        BasketLine("5", "9", "item", 1, 500, incentive_id="fries"),
+        replace(use_line("fries"), price=-200),
+        use_line("nothing"),
+    )
+
+    assert lines_sold_as(basket(*lines), PROGRAM, {"fries", "nothing"}) == {0, 1, 5}
 
 
 UPPER, LOWER = "AB54A98C-EB1F-4AD2-8000-000000000001", "ab54a98c-eb1f-4ad2-8000-000000000001"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from decimal import Decimal
 
@@ -22,6 +23,7 @@ RULES = st.builds(
     rounding=st.sampled_from(Rounding),
     round_per=st.sampled_from(RoundPer),
     excluded_products=st.just(frozenset({"deposit"})),
+    include_tax=st.booleans(),
 )
 
 
@@ -35,9 +37,16 @@ def part(price: int, quantity: int = 1, plu: str = "p", of: str = "c") -> Basket
     return BasketLine(plu, plu, "item", quantity, price, parent_reference_id=of)
 
 
-def points(*lines: BasketLine, rules: EarningRules = DEPOSIT) -> int:
+def item(price: int) -> BasketLine:
+    """Report a line that is a part of none."""
+    return BasketLine("i", "i", "item", 1, price)
+
+
+def points(
+    *lines: BasketLine, rules: EarningRules = DEPOSIT, not_held: Collection[int] = ()
+) -> int:
     """Tell what lines earn."""
-    return points_earned(Basket(lines, (), (), "CAD"), rules, 2)
+    return points_earned(Basket(lines, (), (), "CAD"), rules, 2, not_held)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +61,11 @@ def points(*lines: BasketLine, rules: EarningRules = DEPOSIT) -> int:
         ((combo(500, 2), part(300, 2), part(200, 2)), 1000),
         ((combo(500, 2), part(300), part(200)), 1000),
         ((combo(500, 2), part(50)), 1050),
+        ((combo(500, 2), part(200, 2)), 1400),
+        ((combo(500, 2), part(200, 2), part(150, plu="q")), 1550),
+        ((combo(500, 2), part(300, 2), part(150, plu="q")), 1750),
+        ((combo(500, 2), part(400, 2), part(200, plu="q")), 1000),
+        ((combo(500, -2), part(200, -2), part(150, -1, plu="q"), item(3000)), 1450),
         ((combo(500, kind="offer"), part(300), part(200)), 500),
         ((combo(500), part(300), part(200), part(50, of="p")), 500),
         ((combo(500), part(0), part(50, of="p")), 550),
@@ -92,12 +106,46 @@ def test_modifier_of_an_item_is_on_top_of_it() -> None:
     assert points(BasketLine("c", "coffee", "item", 1, 150), part(150)) == 30
 
 
-@given(st.integers(1, 2_000), st.lists(st.integers(0, 900), min_size=1, max_size=5))
-def test_parts_are_either_the_combo_or_on_top(price: int, prices: list[int]) -> None:
-    """Whatever is priced, nothing is counted twice and nothing is lost."""
-    told = points(combo(price), *map(part, prices))
-    total = price if sum(prices) >= price else price + sum(prices)
-    assert told == total // 10
+@given(
+    st.integers(1, 1_000),
+    st.integers(1, 3),
+    st.lists(st.tuples(st.integers(0, 900), st.integers(1, 4)), min_size=1, max_size=5),
+)
+def test_parts_are_either_the_combo_or_on_top(
+    price: int, combos: int, parts: list[tuple[int, int]]
+) -> None:
+    """Nothing is counted twice or lost; parts that come to too little are those of one combo."""
+    told = points(combo(price, combos), *(part(*one) for one in parts))
+    total, given_with_it = price * combos, sum(price * quantity for price, quantity in parts)
+    made = given_with_it >= total or (
+        given_with_it >= price and all(quantity < combos for _, quantity in parts)
+    )
+    assert told == (total if made else total + given_with_it) // 10
+
+
+@given(
+    st.integers(0, 1_000),
+    st.integers(0, 130),
+    st.lists(st.tuples(st.integers(0, 900), st.integers(0, 130)), min_size=1, max_size=4),
+)
+def test_tax_goes_the_way_of_the_price(price: int, tax: int, parts: list[tuple[int, int]]) -> None:
+    """However the parts' taxes were rounded, that of a combo counts once; without one, theirs."""
+    lines = [replace(part(price), tax=tax) for price, tax in parts]
+    told = points(replace(combo(price), tax=tax), *lines, rules=EarningRules(include_tax=True))
+    prices, taxes = (sum(column) for column in zip(*parts, strict=True))
+    if prices >= price:
+        assert told == ((price or prices) + (tax or taxes)) // 10
+    else:
+        assert told == (price + prices + tax + taxes) // 10
+
+
+def test_taxes_that_do_not_add_up_are_those_of_the_combo() -> None:
+    """1.30 on 9.99 is 0.43 on each third of it; what is taken back lowers it by its own tax."""
+    rules = replace(DEPOSIT, include_tax=True)
+    meal = [replace(combo(999), tax=130), *(replace(part(333), tax=43) for _ in range(3))]
+    assert points(*meal, rules=rules) == 112
+    assert points(*meal, replace(part(-333), tax=43), rules=rules) == 75
+    assert points(*meal[:3], replace(meal[3], product_id="deposit"), rules=rules) == 75
 
 
 _LINES = st.lists(
@@ -108,6 +156,7 @@ _LINES = st.lists(
         st.sampled_from(["combo", "item", "offer", "reward"]),
         st.integers(-2, 3),
         st.none() | PRICES,
+        st.integers(0, 200),
         parent_reference_id=st.none() | st.sampled_from("abcd"),
     ),
     max_size=7,
@@ -145,6 +194,25 @@ def test_what_is_taken_back_lowers_what_is_earned(
     assert points(*lines, by_price, rules=rules) <= earned
     assert points(*lines, replace(line, product_id="deposit"), rules=rules) == earned
     assert points(*lines, replace(line, quantity=0), rules=rules) == earned
+
+
+@given(_LINES, RULES, st.sets(st.integers(0, 6)))
+def test_what_does_not_hold_makes_nothing_earn_more(
+    lines: list[BasketLine], rules: EarningRules, places: set[int]
+) -> None:
+    """Whatever it is a part of, or is made of."""
+    not_held = {place for place in places if place < len(lines) and not lines[place].taken_back}
+    assert points(*lines, rules=rules, not_held=not_held) <= points(*lines, rules=rules)
+
+
+def test_part_that_does_not_hold_is_taken_off_its_combo() -> None:
+    """The combo is made of it all the same; so a meal goes whole, and extras stay."""
+    offer = replace(part(200, plu="f"), product_type="offer")
+    assert points(combo(500), part(300), offer) == 50
+    assert points(combo(500), part(300), offer, not_held={2}) == 30
+    meal = (combo(500, kind="offer"), part(300), part(200), item(1000))
+    assert points(*meal, not_held={0}) == 100
+    assert points(*meal[:2], item(1000), not_held={0}) == 130
 
 
 def test_returned_bottle_lowers_what_the_rest_earns() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 
 from loyalty.v1 import discount_pb2, order_pb2
 from server.application.basket_records import basket_from_json, basket_to_json
-from server.domain.basket import Basket
+from server.application.meaning import Read, meaning_of
+from server.domain.basket import Basket, as_catalogued, incentive_uses
 from server.domain.errors import RequestInvalidError
 from server.domain.flags import Mend
 from server.domain.program import Program
@@ -22,6 +24,7 @@ from tests.support.programs import demo_program
 
 VENDOR = {"transaction_id": "257", "store_id": 9999, "pos_type": "Partner"}
 BAGEL = "ed038db4-de38-4784-a6d0-b944a2863a7f"
+BAGEL_FOR_POINTS = "3e9a71a8-75f8-493a-bb2a-e13f92052427"
 
 
 def details(*lines: dict[str, Any], **more: Any) -> order_pb2.TransactionDetails:
@@ -167,6 +170,30 @@ def test_discount_is_known_by_its_plu_alone() -> None:
     assert mends == ()
 
 
+@pytest.mark.parametrize("paid", [False, True])
+def test_what_is_known_by_its_plu_is_taken_back_by_it(*, paid: bool) -> None:
+    """A reward that was removed before the claim is not used, however the till names it."""
+    program = demo_program()
+    plu = program.incentives[BAGEL_FOR_POINTS].plu(("Partner",))
+    reward = {"product_id": plu, "product_type": "reward", "price": 0}
+    for lines in ((reward, {**reward, "quantity": -1}), ({**reward, "quantity": 0},)):
+        basket, mends = read_basket(details(*lines), program, paid=paid)
+        assert {line.incentive_id for line in basket.lines} == {BAGEL_FOR_POINTS}
+        assert incentive_uses(as_catalogued(basket, program), program) == ()
+        assert mends == ()
+
+
+@pytest.mark.parametrize("paid", [False, True])
+def test_unknown_discount_that_is_taken_back_is_refused_for_nothing(*, paid: bool) -> None:
+    """An offer is the product that was sold so; a reward was never sold, and uses nothing."""
+    unknown = {"product_id": "nothing of ours", "quantity": -1}
+    sent = details({**unknown, "product_type": "offer"}, {**unknown, "product_type": "reward"})
+    basket, mends = read_basket(sent, demo_program(), paid=paid)
+    assert [line.product_type for line in basket.lines] == ["item", "reward"]
+    assert incentive_uses(basket, demo_program()) == ()
+    assert mends == ()
+
+
 def test_offer_without_a_name_stops_only_what_is_not_paid() -> None:
     """It is a product like others, and told of; what costs points is never let through so."""
     unknown = {"product_id": "nothing of ours"}
@@ -213,5 +240,6 @@ def test_paid_order_is_never_refused_for_a_detail(lines: list[dict[str, Any]], t
     sent.pos_vendor.terminal = text
     basket, _ = read(sent)
     assert basket_from_json(basket_to_json(basket)) == basket
+    assert json.dumps(meaning_of(basket, ~Read.NOTHING, claiming=True))
     names = {line.reference_id for line in basket.lines}
     assert all(line.parent_reference_id in {None, *names} for line in basket.lines)
