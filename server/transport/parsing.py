@@ -16,7 +16,7 @@ from server.domain.errors import FieldViolation, RequestInvalidError
 from server.transport.bounds import LENGTH_DELIMITED, MalformedError, Walk, require_bounds
 
 _CONTROLS = r"\x00-\x1f\x7f-\x9f"
-_NOISE = r"\x02\x03\t\n\r "
+_NOISE = r"\x00-\x20"
 _NO_CONTROLS = "must not contain control characters"
 PATTERN_WORDS: Mapping[str, str] = {
     rf"^[^{_CONTROLS}]*$": _NO_CONTROLS,
