@@ -264,6 +264,11 @@ local function let_caller_in(handle)
   headers:remove(CALLER)
   headers:remove(STRANGER)
   local path = headers:get(":path") or ""
+  -- The path of a gRPC method begins with its service, which has a dot in its name.
+  if is_grpc(headers:get("content-type") or "") and not path:find("^/[%w_]+%.[%w_.]+/") then
+    headers:replace("content-type", "application/json")
+    handle:streamInfo():dynamicMetadata():set(CALL, "renamed", true)
+  end
   if STREAMS[path] then
     return
   end
@@ -412,8 +417,35 @@ local function note_end(handle)
   end
 end
 
+-- Envoy has noted before any filter that a call says it is gRPC, and words its own refusals so: 200,
+-- and as grpc-message the JSON of local_reply_config. A JSON caller is shown that.
+local function refuse_in_json(handle)
+  local headers = handle:headers()
+  local own = handle:streamInfo():dynamicMetadata():get(CALL)
+  if not own or not own.renamed or headers:get("content-type") ~= "application/grpc" then
+    return
+  end
+  local body = (headers:get("grpc-message") or ""):gsub("%%(%x%x)", function(pair)
+    return string.char(tonumber(pair, 16))
+  end)
+  local status = body:match('^{"statusCode":(%d+)')
+  if status then
+    headers:replace(":status", status)
+    headers:replace("content-type", "application/json")
+    headers:replace("content-length", tostring(#body))
+    headers:remove("grpc-status")
+    headers:remove("grpc-message")
+    headers:remove("grpc-status-details-bin")
+    handle:body(true):setBytes(body)
+  end
+end
+
 if STAGE == "callers" then
-  envoy_on_request, envoy_on_response = let_caller_in, note_outcome
+  envoy_on_request = let_caller_in
+  envoy_on_response = function(handle)
+    refuse_in_json(handle)
+    note_outcome(handle)
+  end
 else
   envoy_on_request, envoy_on_response = let_call_through, note_end
 end

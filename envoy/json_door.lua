@@ -1279,6 +1279,14 @@ function envoy_on_response(handle)
   local status = tonumber(headers:get(":status"))
   local ready, ready_status = headers:get("loyalty-http-body"), headers:get("loyalty-http-status")
   local from_grpc = headers:get("grpc-status")
+  if headers:get("content-type") == "application/grpc" then
+    -- Envoy's own refusal of a call that said it was gRPC: see gate.lua.
+    local told = (headers:get("grpc-message") or ""):match('^{"statusCode":(%d+)')
+    if told then
+      status, from_grpc = tonumber(told), nil
+      headers:replace(":status", told)
+    end
+  end
   note_status(handle, from_grpc)
   strip_leftovers(headers)
   if status < 400 and call.path ~= "/loyalty/identify" then

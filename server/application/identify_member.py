@@ -149,7 +149,8 @@ def _identify_by_code(
 ) -> Done[Identified] | Repeated | Refused:
     pos = command.point_of_sale
     scopes = scopes_of(program.program_id, command.key.key_id, pos.store_id, pos.terminal)
-    require_no_wait(unit, scopes, now_ms)
+    if not command.published:
+        require_no_wait(unit, scopes, now_ms)
     digest = unit.code_digest(program.program_id, command.identifier)
     code = unit.code(program.program_id, digest)
     if code is not None and code.status is CodeStatus.CLAIMED:

@@ -152,15 +152,17 @@ def find_transaction(unit: Unit, key: ApiKey, transaction_id: str) -> Transactio
     return transaction
 
 
-def require_report(order: Order) -> None:
+def require_report(order: Order, transaction: Transaction) -> None:
     """
-    Check what the till makes of its order.
+    Check what the till makes of the order of a transaction.
 
     Raises:
         TransactionNotClaimableError: Neither PENDING nor CLAIMED.
     """
     if order.status not in {TransactionStatus.PENDING, TransactionStatus.CLAIMED}:
-        raise TransactionNotClaimableError(order.transaction_id, order.status.name)
+        raise TransactionNotClaimableError(
+            order.transaction_id, transaction.status.name, order.status.name
+        )
 
 
 def guest_of(unit: Unit, transaction: Transaction) -> Member:

@@ -145,7 +145,7 @@ def _again(
     A claim is answered as the first time. An order that is still open stays so for longer, and its
     guest's points may have changed since.
     """
-    require_report(order)
+    require_report(order, transaction)
     if transaction.status not in {TransactionStatus.PENDING, TransactionStatus.CLAIMED}:
         raise TransactionNotClaimableError(order.transaction_id, transaction.status.name)
     same = transaction.answer is not None and order.repeats(transaction.fingerprint or b"")

@@ -38,7 +38,7 @@ def validate_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Validate
         LoyaltyError: What `review_order` raises.
     """
     transaction = find_transaction(unit, order.key, order.transaction_id)
-    require_report(order)
+    require_report(order, transaction)
     if transaction.status is not TransactionStatus.PENDING:
         raise TransactionNotClaimableError(order.transaction_id, transaction.status.name)
     review = review_order(unit, order, transaction, now_ms, whole=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -17,6 +17,9 @@ AMOUNT_MINOR_MAX = 1_000_000_000
 
 TAX_DIGITS = 6
 """Digits after the point that a tax may have, in major units: it is a share of a price."""
+
+INCENTIVE_TYPES = frozenset({"reward", "offer"})
+"""Types of line that use an incentive; others sell a product."""
 
 _NOISE = Decimal("0.000001")
 """What adding up doubles makes of an amount, at most, in major units."""
@@ -132,7 +135,7 @@ class Cart:
         bought: Counter[str] = Counter()
         sold: Counter[str] = Counter()
         for line in basket.lines:
-            if line.product_type in {"combo", "item"}:
+            if line.product_type not in INCENTIVE_TYPES:
                 bought[line.product_id] += line.count
                 sold[line.product_id] += line.count
             else:  # As its uses are counted: what it takes off is its price, and no return.
@@ -274,12 +277,20 @@ def as_catalogued(basket: Basket, program: Program) -> Basket:
     """
     Take each reward and offer for what the catalogue says it is, whatever the till calls it.
 
-    A line that sells a product stays one, whatever it names besides, and what the program does
-    not have keeps the till's word.
+    A combo or an item that names one is that as well, unless it is what the guest gets for it: a
+    part of a line that names the same, or a product beside a reward or offer line that does. What
+    the program does not have keeps the till's word.
     """
+    lines = basket.lines
+    named = [_named_by(line, program) for line in lines]
     return replace(
         basket,
-        lines=tuple(_line_as_catalogued(line, program) for line in basket.lines),
+        lines=tuple(
+            replace(line, product_type=incentive.kind)
+            if incentive and incentive.kind != line.product_type
+            else line
+            for line, incentive in zip(lines, _without_products(lines, named), strict=True)
+        ),
         applied_discounts=tuple(
             replace(discount, kind=incentive.kind)
             if (incentive := program.find_incentive(discount.incentive_id, discount.engine_id))
@@ -289,13 +300,36 @@ def as_catalogued(basket: Basket, program: Program) -> Basket:
     )
 
 
-def _line_as_catalogued(line: BasketLine, program: Program) -> BasketLine:
-    if line.product_type not in {"reward", "offer"}:
-        return line
-    incentive = program.find_incentive(line.incentive_id, line.loyalty_engine_id)
-    if incentive is None or incentive.kind == line.product_type:
-        return line
-    return replace(line, product_type=incentive.kind)
+def _named_by(line: BasketLine, program: Program) -> Incentive | None:
+    if line.incentive_id is None and line.loyalty_engine_id is None:
+        return None
+    return program.find_incentive(line.incentive_id, line.loyalty_engine_id)
+
+
+def _without_products(
+    lines: Sequence[BasketLine], named: Sequence[Incentive | None]
+) -> Sequence[Incentive | None]:
+    """Leave the incentive out of lines that are what the guest gets for it."""
+    used: Counter[str] = Counter()
+    sold = []
+    for index, (line, incentive) in enumerate(zip(lines, named, strict=True)):
+        if incentive is None:
+            continue
+        if line.product_type in INCENTIVE_TYPES:
+            used[incentive.incentive_id] += line.quantity
+        else:
+            sold.append((index, incentive))
+    if not sold:
+        return named
+    parents = tree_of(lines).parents
+    left = list(named)
+    for index, incentive in sold:
+        parent = parents[index]
+        while parent is not None and named[parent] != incentive:
+            parent = parents[parent]
+        if parent is not None or used[incentive.incentive_id] > 0:
+            left[index] = None
+    return left
 
 
 def incentive_names(basket: Basket, program: Program) -> Mapping[str, IncentiveKind]:
@@ -327,13 +361,16 @@ def without_incentives(basket: Basket, program: Program, names: Collection[str])
     gone_whole: set[int] = set()
     for index in tree.top_down:
         line = lines[index]
-        named = line.product_type in {"reward", "offer"} and (
+        named = line.product_type in INCENTIVE_TYPES and (
             _name(_line_mention(line), program) in names
         )
-        if tree.parents[index] in gone_whole:
+        parent = tree.parents[index]
+        if parent in gone_whole:
             gone_whole.add(index)
         elif not named:
-            kept[index] = line
+            # It is no part of another line that has the name of the one that is gone.
+            orphan = parent is not None and parent not in kept
+            kept[index] = replace(line, parent_reference_id=None) if orphan else line
         elif line.taken_back:
             kept[index] = replace(
                 line, product_type="item", incentive_id=None, loyalty_engine_id=None
@@ -397,7 +434,7 @@ def _line_mention(line: BasketLine) -> _Mention:
 
 def _line_mentions(basket: Basket) -> Iterator[tuple[_Mention, int]]:
     for line in basket.lines:
-        if line.product_type in {"reward", "offer"}:
+        if line.product_type in INCENTIVE_TYPES:
             yield _line_mention(line), line.quantity
 
 

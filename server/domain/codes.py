@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import secrets
 
-from server.domain.identifiers import SCANNER_NOISE
+from server.domain.identifiers import without_noise
 
 CODE_DIGITS = 6
 CODE_COUNT = 10**CODE_DIGITS
@@ -37,4 +37,4 @@ def new_receipt_code() -> str:
 
 def plain_receipt_code(typed: str) -> str:
     """Undo what people and scanners do to codes: small letters, dashes, blanks and noise."""
-    return "".join(typed.strip(SCANNER_NOISE).split()).replace("-", "").upper()
+    return "".join(without_noise(typed).split()).replace("-", "").upper()

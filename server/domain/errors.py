@@ -167,10 +167,17 @@ class TransactionNotFoundError(LoyaltyError):
 
 @dataclass(unsafe_hash=True)
 class TransactionNotClaimableError(LoyaltyError):
-    """Raised when a transaction's state, or the status asked for, allows no such report."""
+    """
+    Raised when a transaction's state, or the status asked for, allows no such report.
+
+    Attributes:
+        status: The transaction's.
+        requested_status: What the report asks for, where that is what can't be.
+    """
 
     transaction_id: str
     status: str
+    requested_status: str | None = None
 
 
 @dataclass(unsafe_hash=True)

@@ -7,8 +7,11 @@ from enum import StrEnum
 
 from server.domain.errors import IdentificationFailedError, IdentifierInvalidError
 
-SCANNER_NOISE = " \t\r\n\x02\x03"
-"""What scanners put around what they read: blanks, line ends, STX and ETX."""
+SCANNER_NOISE = "".join(map(chr, range(0x21))) + ("\xa0\u200b\u200c\u200d\u200e\u200f\u2060\ufeff")
+"""What scanners put around what they read: control characters, blanks, marks without a width."""
+
+_SYMBOLOGY = re.compile(r"\][A-Za-z][0-9A-Za-z]")
+"""What a scanner may name first: which kind of code it read, "]Q3" for instance."""
 
 _SPACED_CODE = re.compile(r"[0-9](?:[\s-]*[0-9]){5}")
 _CODE = re.compile(r"[0-9]{6}")
@@ -29,9 +32,16 @@ def is_uuid(text: str) -> bool:
     return _UUID.fullmatch(text) is not None
 
 
+def without_noise(read: str) -> str:
+    """Leave out what a scanner puts around what it has read."""
+    trimmed = read.strip(SCANNER_NOISE)
+    symbology = _SYMBOLOGY.match(trimmed)
+    return trimmed[symbology.end() :].lstrip(SCANNER_NOISE) if symbology else trimmed
+
+
 def plain_identifier(shown: str) -> str:
     """Undo what scanners and people do: noise around it, blanks and dashes within six digits."""
-    trimmed = shown.strip(SCANNER_NOISE)
+    trimmed = without_noise(shown)
     if _SPACED_CODE.fullmatch(trimmed):
         return "".join(trimmed.split()).replace("-", "")
     return trimmed

@@ -39,16 +39,25 @@ class Tree:
 
 
 def tree_of(lines: Sequence[BasketLine]) -> Tree:
-    """Find the parts of each line; of lines with one name the first combo is meant."""
-    named: dict[str, int] = {}
+    """
+    Find the parts of each line.
+
+    Of lines with one name the nearest before is meant, of these the nearest combo; where none is
+    before, the first after. So no part is lost to another meal, though their names repeat.
+    """
+    first: dict[str, int] = {}
     for index, line in enumerate(lines):
-        first = named.setdefault(line.reference_id, index)
-        if lines[first].product_type not in GROUPS and line.product_type in GROUPS:
-            named[line.reference_id] = index
-    parents = [
-        None if line.parent_reference_id is None else named.get(line.parent_reference_id)
-        for line in lines
-    ]
+        known = first.setdefault(line.reference_id, index)
+        if lines[known].product_type not in GROUPS and line.product_type in GROUPS:
+            first[line.reference_id] = index
+    nearest: dict[str, int] = {}
+    parents: list[int | None] = []
+    for index, line in enumerate(lines):
+        name = line.parent_reference_id
+        parents.append(None if name is None else nearest.get(name, first.get(name)))
+        known = nearest.setdefault(line.reference_id, index)
+        if lines[known].product_type not in GROUPS or line.product_type in GROUPS:
+            nearest[line.reference_id] = index
     rings = _rings(parents)
     children: list[list[int]] = [[] for _ in lines]
     for index, parent in enumerate(parents):

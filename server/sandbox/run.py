@@ -199,6 +199,8 @@ def welcome(http_port: int, grpc_port: int) -> str:
         f"{grpcurl} -H 'x-api-key: sandbox-pos-key' -d '{IDENTIFY_JSON}' {server} {IDENTIFY}",
         "# A kiosk calls from Python:",
         f"{programs}/python -c {shlex.quote(_python(server))}",
+        "# After too many wrong codes a key waits: this lists whose, and `--forgive KEY` ends it:",
+        f"{programs}/loyalty guesses",
         "# A whole visit through both doors, step by step:",
         f"{programs}/loyalty demo {addresses}",
         "",

@@ -285,19 +285,19 @@ class Call:
 
     def _told_time(self) -> datetime | None:
         """
-        Read `x-user-datetime`; absent when not sent.
+        Read `x-user-datetime`; absent when not sent or blank.
 
         Raises:
             RequestInvalidError: It is no ISO 8601 date and time.
         """
         text = self.metadata.get("x-user-datetime")
-        if text is None:
+        if text is None or not text.strip():
             return None
         # A fraction of a second may have any number of digits.
         if len(text) > USER_DATETIME_MAX:
             raise _header_invalid("x-user-datetime", "must be at most 64 characters")
         try:
-            return datetime.fromisoformat(text.strip())
+            return datetime.fromisoformat(text.strip().upper())
         except ValueError:
             raise _header_invalid("x-user-datetime", "must be an ISO 8601 date and time") from None
 

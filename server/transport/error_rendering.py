@@ -25,6 +25,7 @@ from server.domain.errors import (
     RequestNotReceivedError,
     RulesFailedError,
     ServerBusyError,
+    TransactionNotClaimableError,
 )
 from server.domain.rules import RuleFailure
 from server.transport.error_catalogue import CATALOGUE, ErrorRow, retry_after_ms
@@ -52,6 +53,12 @@ LEGACY_LISTED_MAX = 1000
 BUSY = ("loyalty-busy", "1")
 """Tells Envoy's gate, which shows it to nobody, that a key has more under way than its share."""
 
+STATUS_NOT_REPORTED = (
+    "A report must say PENDING or CLAIMED, not {requested_status}; "
+    "transaction {transaction_id} is {status}"
+)
+"""Words a report that asks for another status, whatever the transaction's is."""
+
 _WORD_START = re.compile(r"_([a-z0-9])")
 _ESCAPED = re.compile(rb"[^\x20-\x24\x26-\x7e]")
 """Bytes that gRPC sends as `%XX` in a message."""
@@ -75,6 +82,8 @@ def message_of(error: LoyaltyError) -> str:
         first, left = error.violations[:NAMED_MAX], len(error.violations) - NAMED_MAX
         named = [f"{broken.field} {broken.message}".strip() for broken in first]
         return "; ".join([*named, f"and {left} more"] if left > 0 else named)
+    if isinstance(error, TransactionNotClaimableError) and error.requested_status:
+        return STATUS_NOT_REPORTED.format(**_values(error))
     return CATALOGUE[type(error)].message.format(**_values(error))
 
 
@@ -160,6 +169,7 @@ def _values(error: LoyaltyError) -> dict[str, str]:
     if isinstance(error, RequestInvalidError | RulesFailedError):
         return {}
     names = [field.name for field in fields(error)]  # type: ignore[arg-type]
+    names = [name for name in names if getattr(error, name) is not None]
     return {name: _cut(str(getattr(error, name)), VALUES_BYTES_MAX // len(names)) for name in names}
 
 

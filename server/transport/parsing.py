@@ -18,7 +18,7 @@ from server.transport.bounds import LENGTH_DELIMITED, MalformedError, Walk, requ
 from server.transport.paid_orders import leave_out, put_right
 
 _CONTROLS = r"\x00-\x1f\x7f-\x9f"
-_NOISE = r"\x02\x03\t\n\r "
+_NOISE = r"\x00-\x20"
 _NO_CONTROLS = "must not contain control characters"
 PATTERN_WORDS: Mapping[str, str] = {
     rf"^[^{_CONTROLS}]*$": _NO_CONTROLS,

@@ -26,6 +26,7 @@ from server.domain.errors import (
 )
 from server.domain.ledger import POINTS_MAX, AccountKind
 from server.domain.records import TransactionStatus
+from server.transport.error_rendering import message_of
 from tests.support.ledger import audit, balances, rows
 from tests.support.orders import (
     CARD_OFFER,
@@ -143,12 +144,14 @@ async def test_validation_keeps_an_order_open_and_changes_nothing_else(
 
 @pytest.mark.parametrize("status", [TransactionStatus.VOID, TransactionStatus.UNCLAIMED])
 async def test_other_status_words_are_refused(till: Till, status: TransactionStatus) -> None:
-    """Validate and Update alike take PENDING and CLAIMED alone."""
+    """Validate and Update take PENDING and CLAIMED alone, and tell what the order is."""
     transaction = await till.identify(await enroll(till.store))
-    with pytest.raises(TransactionNotClaimableError, match=status.name):
-        await till.validate(transaction, status, basket(item(100)))
-    with pytest.raises(TransactionNotClaimableError, match=status.name):
-        await till.update(transaction, status, basket(item(100)))
+    for call in (till.validate, till.update):
+        with pytest.raises(TransactionNotClaimableError) as refused:
+            await call(transaction, status, basket(item(100)))
+        told = refused.value
+        assert (told.status, told.requested_status) == ("PENDING", status.name)
+        assert message_of(told).endswith(f"not {status.name}; transaction {transaction} is PENDING")
 
 
 async def test_validation_judges_the_minimum_spend_of_an_unpaid_order(till: Till) -> None:

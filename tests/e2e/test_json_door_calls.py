@@ -142,6 +142,31 @@ def test_any_content_type_is_served(door: Door, content_type: str) -> None:
     assert door.post(IDENTIFY, identify_request(), content_type=content_type).status == 200
 
 
+@pytest.mark.parametrize("content_type", ["application/grpc", "application/grpc+proto"])
+def test_json_that_says_it_is_grpc_is_answered_as_json(door: Door, content_type: str) -> None:
+    """Whoever refuses it, no refusal is 200, and each has the body that JSON would have."""
+    void = f"/loyalty/transaction/pos/{GUEST}/void"
+    large = b"x" * 800_000
+    for method, path, body, key, status in (
+        ("POST", IDENTIFY, identify_request(), "sandbox-pos-key", 200),
+        ("POST", IDENTIFY, b"{", "sandbox-pos-key", 400),
+        ("POST", IDENTIFY, {}, "sandbox-pos-key", 400),
+        ("POST", IDENTIFY, {}, "no key", 401),
+        ("POST", IDENTIFY, {}, "", 401),
+        ("POST", SESSIONS, {}, "", 401),
+        ("POST", IDENTIFY, large, "sandbox-pos-key", 413),
+        ("POST", "/loyalty/nowhere", {}, "sandbox-pos-key", 404),
+        ("OPTIONS", IDENTIFY, None, "sandbox-pos-key", 405),
+        ("PUT", void, {}, "sandbox-pos-key", 404),
+    ):
+        told = door.call(method, path, body, x_api_key=key, content_type=content_type)
+        plain = door.call(method, path, body, x_api_key=key, content_type="application/json")
+        assert told.status == plain.status == status, (method, path, key)
+        assert told.headers["content-type"] == "application/json"
+        assert "grpc-status" not in told.headers
+        assert status == 200 or told.json == plain.json
+
+
 def test_byte_order_mark_is_served(door: Door) -> None:
     """A body may start with a UTF-8 byte order mark."""
     body = b"\xef\xbb\xbf" + json.dumps(identify_request()).encode()

@@ -161,7 +161,7 @@ def test_calls_to_paste_survive_a_folder_with_a_blank(monkeypatch: pytest.Monkey
     """A program in a folder with a blank in its name is one word of the shell's."""
     monkeypatch.setattr(sys, "executable", "/home/till maker/.venv/bin/python")
     calls = [line for line in welcome(8080, 50051).splitlines() if "till maker" in line]
-    assert len(calls) == 4
+    assert len(calls) == 5
     for line in calls:
         assert shlex.split(line)[0].startswith("/home/till maker/.venv/bin/")
 

@@ -40,6 +40,10 @@ async def test_paid_order_is_never_refused_for_its_time(server: Server) -> None:
     assert server.store.stats().flags["till_time", "hours"] == before + 2
 
     opened = await open_transaction(till, await server.admin.enroll())
+    for told in ("", " ", "2026-11-29t10:00:00z", "2026-11-29T10:00:00.5z"):
+        await till.call(
+            stub.Validate, validate_request(opened, "CLAIMED", line(10)), x_user_datetime=told
+        )
     for method, request in (
         (stub.Validate, validate_request(opened, "CLAIMED", line(10))),
         (stub.Update, update_request(opened, "PENDING", line(10))),

@@ -66,12 +66,16 @@ async def test_app_asking_at_random_is_told_to_wait(own_front: Front) -> None:
 
 
 async def test_published_codes_never_make_wait(own_front: Front) -> None:
-    """The sandbox's codes that fail on purpose may be tried as often as one likes."""
+    """The sandbox's codes may be tried as often as one likes, even while others must wait."""
     for n in range(3 * TRIES):
         code, status = [("900404", 404), ("900422", 422)][n % 2]
         assert (await _identify(own_front, code)).status == status
     async with own_front.server.store.read() as reader:
         assert await reader.code_refusals() == []
+    answers = [await _identify(own_front, f"{n:06d}") for n in range(3 * TRIES)]
+    assert answers[-1].status == 429
+    for code, status in (("123456", 200), ("900404", 404)):
+        assert (await _identify(own_front, code)).status == status
 
 
 async def _identify(front: Front, identifier: str) -> Response:

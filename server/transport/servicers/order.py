@@ -10,6 +10,7 @@ from typing import cast
 
 from loyalty.v1 import discount_pb2, order_pb2
 from server.domain.basket import (
+    INCENTIVE_TYPES,
     AppliedDiscount,
     Basket,
     BasketLine,
@@ -127,7 +128,7 @@ class _Reader:
             loyalty_engine_id=sent.loyalty_engine_id or None,
             name=clean(sent.name) or None,
         )
-        if product_type not in {"reward", "offer"} or line.incentive_id or line.loyalty_engine_id:
+        if product_type not in INCENTIVE_TYPES or line.incentive_id or line.loyalty_engine_id:
             return line
         kind: IncentiveKind = "reward" if product_type == "reward" else "offer"
         message = "must name the incentive of a reward or offer line"
@@ -180,10 +181,13 @@ class _Reader:
         rings = tree_of(lines).rings
         for index, line in enumerate(lines):
             parent = line.parent_reference_id
-            if parent is None or (parent in known and index not in rings):
+            if parent is None:
+                continue
+            no_parent = parent == NO_PARENT and (parent not in known or parent == line.reference_id)
+            if not no_parent and parent in known and index not in rings:
                 continue
             lines[index] = replace(line, parent_reference_id=None)
-            if parent == NO_PARENT and (parent not in known or parent == line.reference_id):
+            if no_parent:
                 continue
             place = f"{DETAILS}.order[{index}].parent_reference_id"
             if self.paid:

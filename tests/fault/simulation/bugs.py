@@ -290,6 +290,12 @@ BUGS = (
         "basket = order.basket",
     ),
     Bug(
+        "a reward that the till calls an item is a product",
+        "server.domain.basket",
+        "if parent is not None or used[incentive.incentive_id] > 0:",
+        "if True:",
+    ),
+    Bug(
         "a guest's reward is free where the till calls it an offer",
         f"{APPLICATION}.record_unclaimed",
         "basket = as_catalogued(command.basket, program)",

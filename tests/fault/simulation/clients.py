@@ -240,7 +240,7 @@ class Client:
 
     def _line(self, name: str, number: int, price: int = 0) -> OrderLine:
         """Use an incentive at *price* minor units each; the till may call it what it is not."""
-        kind = self._chance.choice(("reward", "offer"))
+        kind = self._chance.choice(("reward", "offer", "item", "combo"))
         named = {"product_type": kind, "incentive_id": name, "quantity": number}
         return line(price / 100, **named)
 

@@ -27,10 +27,13 @@ from server.domain.basket import (
     tax_minor_units,
     without_incentives,
 )
+from server.domain.earning import points_earned
 from server.domain.errors import OfferNotFoundError, RewardNotFoundError
 from server.domain.program import (
+    EarningRules,
     Incentive,
     IncentiveKind,
+    ProductType,
     Program,
     Prompts,
     RedemptionRules,
@@ -275,7 +278,7 @@ def test_line_without_a_name_is_not_found() -> None:
 
 
 def test_catalogue_says_what_an_incentive_is() -> None:
-    """A line or discount is what it names; a product stays one, an unknown what the till says."""
+    """A line or discount is what it names; its product stays one, an unknown what the till says."""
     lines = (
         BasketLine("1", "9", "offer", 1, 500, incentive_id="coffee"),
         BasketLine("2", "9", "offer", 1, 500, loyalty_engine_id="e-coffee"),
@@ -303,6 +306,46 @@ def test_catalogue_says_what_an_incentive_is() -> None:
         "fries": "offer",
         "nothing": "reward",
     }
+
+
+@pytest.mark.parametrize("kind", ["item", "combo"])
+@pytest.mark.parametrize("named", [{"incentive_id": "coffee"}, {"loyalty_engine_id": "e-coffee"}])
+def test_reward_that_the_till_sends_as_a_product_is_one(
+    kind: ProductType, named: dict[str, str]
+) -> None:
+    """It burns and earns nothing on its own; one that no name tells of is a product."""
+    lines = (
+        BasketLine("1", "burger", "item", 1, 849),
+        BasketLine("2", "9", kind, 1, 250, **named),
+        BasketLine("3", "1", "item", 1, 100),
+        BasketLine("4", "9", kind, 1, 100, incentive_id="nothing"),
+    )
+
+    read = as_catalogued(basket(*lines), PROGRAM)
+
+    assert [line.product_type for line in read.lines] == ["item", "reward", "item", kind]
+    assert uses(read) == {"coffee": 1}
+    assert points_earned(read, EarningRules(), 2) == 104
+
+
+def test_what_the_guest_gets_for_a_reward_uses_none_besides() -> None:
+    """Neither parts of a line that names it, nor a product beside a line that burns it already."""
+    meal = (
+        BasketLine("1", "9", "combo", 1, 500, incentive_id="coffee"),
+        BasketLine("2", "a", "item", 1, 300, parent_reference_id="1", incentive_id="coffee"),
+        BasketLine("3", "b", "item", 1, 50, parent_reference_id="2", incentive_id="coffee"),
+        BasketLine("4", "c", "combo", 1, 500),
+        BasketLine("5", "d", "item", 1, 500, parent_reference_id="4", incentive_id="fries"),
+    )
+    told = BasketLine("6", "9", "offer", 1, 0, incentive_id="coffee")
+    removed = replace(told, quantity=0)
+
+    def kinds(*lines: BasketLine) -> list[str]:
+        return [line.product_type for line in as_catalogued(basket(*lines), PROGRAM).lines]
+
+    assert kinds(*meal) == ["reward", "item", "item", "combo", "offer"]
+    assert kinds(*meal, removed) == ["reward", "item", "item", "combo", "offer", "reward"]
+    assert kinds(*meal, told) == ["combo", "item", "item", "combo", "offer", "reward"]
 
 
 def test_incentives_are_left_out_by_any_of_their_names() -> None:
@@ -359,6 +402,19 @@ def test_meal_of_an_incentive_goes_with_what_it_is_made_of() -> None:
         ("item", -200),
     ]
     assert incentive_names(left, PROGRAM) == {}
+
+
+def test_extra_of_a_refused_offer_is_no_part_of_another_line() -> None:
+    """Even where that has the same name, and the extra would make up its price."""
+    lines = (
+        BasketLine("1", "9", "combo", 1, 500),
+        replace(use_line("fries"), price=900),
+        BasketLine("2", "a", "item", 1, 500, parent_reference_id="1"),
+    )
+
+    left = without_incentives(basket(*lines), PROGRAM, {"fries"})
+
+    assert subtotal(left) == 1000
 
 
 def test_cart_knows_what_was_taken_back() -> None:

@@ -72,12 +72,16 @@ def test_every_text_is_answered(identifier: str) -> None:
     assert len(identifier) == (6 if kind is IdentifierKind.CODE else 36)
 
 
-@given(noise=st.lists(st.text(alphabet=" \t\r\n\x02\x03", max_size=3), min_size=2, max_size=2))
+NOISE = st.text(alphabet=" \t\r\n\0\x02\x03\x04\x1d\xa0\u200b\u200d\u2060\ufeff", max_size=3)
+
+
+@given(noise=st.lists(NOISE, min_size=2, max_size=2))
 def test_what_scanners_put_around_an_identifier_is_no_part_of_it(noise: list[str]) -> None:
-    """Blanks, tabs, line ends, STX and ETX around codes and loyalty IDs mean nothing."""
+    """Blanks, control characters, marks without a width and the symbology's name mean nothing."""
     before, after = noise
     for shown in ("123456", LOYALTY_ID, "{" + LOYALTY_ID + "}"):
-        assert plain_identifier(f"{before}{shown}{after}") == shown
+        for symbology in ("", "]Q3", "]d2", f"]C1{after}"):
+            assert plain_identifier(f"{before}{symbology}{shown}{after}") == shown
     assert plain_receipt_code(f"{before}abcd-efgh jklm{after}") == "ABCDEFGHJKLM"
 
 

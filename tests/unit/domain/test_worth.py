@@ -83,6 +83,16 @@ def test_combo_and_its_parts_count_once(lines: tuple[BasketLine, ...], cents: in
     assert subtotal(Basket(lines, (), (), "CAD"), DEPOSIT.excluded_products) == cents
 
 
+def test_parts_belong_to_the_nearest_line_of_their_name() -> None:
+    """Lines whose names repeat lose nothing, and a combo goes before a product that is nearer."""
+    meal = (combo(500), part(300))
+
+    assert points(*meal, *meal) == 160
+    assert points(*meal, combo(400), part(400)) == 120
+    assert points(combo(500), replace(part(100), reference_id="c"), part(400)) == 50
+    assert points(part(300), combo(500), part(300)) == 50
+
+
 def test_program_whose_combos_earn_nothing_counts_their_parts() -> None:
     """That is how it was told to count once."""
     rules = EarningRules(excluded_product_types=frozenset({"combo", "reward"}))

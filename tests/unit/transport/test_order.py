@@ -136,6 +136,10 @@ def test_zero_is_no_parent_where_no_line_is_called_so() -> None:
     named = ({"reference_id": "0"}, {"reference_id": "1", "parent_reference_id": "0"})
     basket, _ = read_basket(details(*named), demo_program(), paid=False)
     assert [line.parent_reference_id for line in basket.lines] == [None, "0"]
+    alike = {"reference_id": "0", "parent_reference_id": "0"}
+    basket, mends = read_basket(details(alike, alike), demo_program(), paid=False)
+    assert [line.parent_reference_id for line in basket.lines] == [None, None]
+    assert mends == ()
 
 
 def test_ring_of_parents_is_refused_or_ignored() -> None:

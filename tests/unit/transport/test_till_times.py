@@ -92,7 +92,7 @@ def test_time_far_from_the_servers_clock_is_not_believed(
     assert call.late_hours == late
 
 
-@pytest.mark.parametrize("told", ["yesterday", "", "24:00", "2" * 65, "2026-02-30T00:00"])
+@pytest.mark.parametrize("told", ["yesterday", "24:00", "2" * 65, "2026-02-30T00:00"])
 def test_time_that_cannot_be_read_refuses_no_paid_order(told: str) -> None:
     """Who can mend it is told by the header's name; a guest who has paid is served."""
     with pytest.raises(RequestInvalidError) as refused:
