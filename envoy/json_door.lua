@@ -345,7 +345,10 @@ local function is_paid(route, body)
   return route.request == "loyalty.v1.UnclaimedRequest"
     or route.request == "loyalty.v1.VoidRequest"
     or route.request == "loyalty.v1.UpdateRequest"
-      and body:find('"status"%s*:%s*"%s*[cC][lL][aA][iI][mM][eE][dD]%s*"') ~= nil
+      and (
+        body:find('"status"%s*:%s*"%s*[cC][lL][aA][iI][mM][eE][dD]%s*"') ~= nil
+        or body:find('"status"%s*:%s*2%s*[,}]') ~= nil -- The same by its number.
+      )
 end
 
 -- A body without the mark that some systems put before UTF-8.

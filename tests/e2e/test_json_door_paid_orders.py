@@ -121,6 +121,14 @@ async def test_broken_text_that_counts_is_refused_by_name(till: Front, place: st
     assert named == [place.replace("/", ".").replace(".0.", "[0].")]
 
 
+async def test_order_is_paid_by_the_number_of_its_status_too(till: Front) -> None:
+    """A fraction of a cent in a payment, which nobody counts with, refuses neither."""
+    for status in ("CLAIMED", 2):
+        body = json.loads(_body("CLAIMED", "status", status))
+        body[DETAILS]["payments"][0]["amount"] = 958.5
+        assert (await _send(till, "CLAIMED", json.dumps(body).encode())).status == 200
+
+
 UNTOLD: list[tuple[str, list[Any]]] = [
     ("loyaltyId", [""]),
     ("transactionId", ["", " "]),
