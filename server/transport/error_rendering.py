@@ -82,9 +82,15 @@ def message_of(error: LoyaltyError) -> str:
         first, left = error.violations[:NAMED_MAX], len(error.violations) - NAMED_MAX
         named = [f"{broken.field} {broken.message}".strip() for broken in first]
         return "; ".join([*named, f"and {left} more"] if left > 0 else named)
+    return _sentence(error)
+
+
+def _sentence(error: LoyaltyError) -> str:
+    """Give the English text of an error, without what it lists."""
+    text = CATALOGUE[type(error)].message
     if isinstance(error, TransactionNotClaimableError) and error.requested_status:
-        return STATUS_NOT_REPORTED.format(**_values(error))
-    return CATALOGUE[type(error)].message.format(**_values(error))
+        text = STATUS_NOT_REPORTED
+    return text.format(**_values(error))
 
 
 def grpc_trailers(error: LoyaltyError) -> tuple[tuple[str, bytes], ...]:
@@ -213,7 +219,7 @@ def _rbi_body(row: ErrorRow, error: LoyaltyError) -> str:
         "statusCode": row.http,
         "isEngineError": False,
         "code": row.rbi,
-        "message": row.message.format(**_values(error)),
+        "message": _sentence(error),
         "details": details,
     }
     if isinstance(error, RequestInvalidError):
