@@ -22,7 +22,7 @@ from server.application.repeated_orders import (
 from server.application.unclaimed_offers import JudgedOffers, judge_recorded, offer_flags
 from server.application.unit import Unit
 from server.domain.basket import Basket, as_catalogued, incentive_names
-from server.domain.codes import new_receipt_code
+from server.domain.codes import digested_receipt, new_receipt_code
 from server.domain.earning import points_earned
 from server.domain.errors import (
     FieldViolation,
@@ -150,7 +150,7 @@ def record_unclaimed(
         service_mode=command.service_mode,
         basket=command.basket_json,
         points_earned=points,
-        receipt_digest=unit.code_digest(program.program_id, f"receipt:{receipt_code}"),
+        receipt_digest=unit.code_digest(program.program_id, digested_receipt(receipt_code)),
         refused_offers=json.dumps(list(offers.refused), ensure_ascii=False),
         order_digest=digest,
         business_day=business_day(command.local_time, store, now_ms),

@@ -128,6 +128,7 @@ class Till:
                 unit, now_ms, use_case, command, self._render, keyed, command.key, again
             ),
             timeout_s=30,
+            reads=command.reads(),
         )
         return Told(self.results[answer.body], answer.repeated)
 
