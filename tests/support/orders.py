@@ -160,7 +160,7 @@ class Till:
     ) -> Told:
         """Ask whether an order breaks rules."""
         order = report(transaction_id, status, content, key=self.key, **other)
-        return await self.call(validate_transaction, order)
+        return await self.call(validate_transaction, replace(order, asking=True))
 
     async def void(self, transaction_id: str) -> Told:
         """Cancel a transaction."""
