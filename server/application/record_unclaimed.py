@@ -14,7 +14,7 @@ from server.application.mended_orders import mend_flags
 from server.application.order_review import business_day, require_store
 from server.application.reads import Reads
 from server.application.repeated_orders import (
-    first_record,
+    first_records,
     judge_repeated,
     kept_scope,
     order_digest,
@@ -180,15 +180,17 @@ def record_unclaimed(
 
 
 def _repeated(unit: Unit, command: RecordUnclaimed, digest: bytes, now_ms: int) -> Repeated | None:
-    """Find what an earlier call that recorded this very order was answered."""
+    """
+    Find what an earlier call that recorded this very order was answered.
+
+    One that had an idempotency key is passed over: its answer is kept by that.
+    """
     pos = command.point_of_sale
-    first = first_record(unit, command.key, pos, digest, command.created, now_ms)
-    if first is None:
-        return None
-    remembered = unit.remembered(kept_scope(command.key), first.transaction_id)
-    if remembered is None:
-        return None
-    return Repeated(remembered.answer, frozenset({pos.store_id}))
+    for first in first_records(unit, command.key, pos, digest, command.created, now_ms):
+        remembered = unit.remembered(kept_scope(command.key), first.transaction_id)
+        if remembered is not None:
+            return Repeated(remembered.answer, frozenset({pos.store_id}))
+    return None
 
 
 def _kept(command: RecordUnclaimed, transaction: Transaction) -> Remembered:
