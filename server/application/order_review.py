@@ -292,14 +292,14 @@ def review_order(
 
 
 def _unchanged(order: Order, transaction: Transaction) -> bool:
-    """Tell whether an order buys and uses what it was last reported with."""
+    """Tell whether an order buys and uses what it was last reported with, whatever it is called."""
     if transaction.basket is None or transaction.service_mode != order.service_mode:
         return False
-    reported = basket_from_json(transaction.basket)
-    return (reported.lines, reported.applied_discounts) == (
-        order.basket.lines,
-        order.basket.applied_discounts,
+    reported, told = (
+        meaning_of(basket, Read.NOTHING, claiming=True)
+        for basket in (basket_from_json(transaction.basket), order.basket)
     )
+    return reported == told
 
 
 def judge(
