@@ -17,7 +17,7 @@ from server.application.unit import Unit
 from server.application.update_transaction import count_uses, earn
 from server.domain.basket import as_catalogued, lines_sold_as
 from server.domain.clock import DAY_MS
-from server.domain.codes import plain_receipt_code
+from server.domain.codes import digested_receipt, plain_receipt_code
 from server.domain.earning import points_earned
 from server.domain.errors import (
     MemberNotFoundError,
@@ -40,7 +40,11 @@ class ClaimReceipt:
 
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
-        return Reads(members=((self.key.program_id, self.loyalty_id.lower()),))
+        program_id = self.key.program_id
+        return Reads(
+            members=((program_id, self.loyalty_id.lower()),),
+            receipts=((program_id, digested_receipt(plain_receipt_code(self.receipt_code))),),
+        )
 
     def meaning(self, read: Read) -> tuple[Any, ...]:
         """See `Meant`."""
@@ -79,7 +83,7 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
     if member is None:
         raise MemberNotFoundError(loyalty_id)
     plain = plain_receipt_code(command.receipt_code)
-    digest = unit.code_digest(program.program_id, f"receipt:{plain}")
+    digest = unit.code_digest(program.program_id, digested_receipt(plain))
     transaction = unit.transaction_by_receipt(program.program_id, digest)
     if transaction is None or transaction.status is TransactionStatus.VOID:
         raise ReceiptNotFoundError

@@ -17,7 +17,7 @@ from decimal import Decimal
 from enum import IntFlag
 from typing import Any, Protocol
 
-from server.domain.basket import Basket, paid_types
+from server.domain.basket import Basket, named_incentives, paid_types
 from server.domain.program import Program
 from server.domain.restrictions import MinimumSpend, PaymentMethods
 
@@ -49,9 +49,7 @@ def read_by(program: Program, command: Meant) -> Read:
     if basket is None:
         return Read.NOTHING
     read = Read.TAX if program.earning.include_tax else Read.NOTHING
-    names = [(line.incentive_id, line.loyalty_engine_id) for line in basket.lines]
-    names += [(discount.incentive_id, discount.engine_id) for discount in basket.applied_discounts]
-    for name in set(names) - {(None, None)}:
+    for name in named_incentives(basket):
         incentive = program.find_incentive(*name)
         rules = {type(rule) for rule in incentive.rules} if incentive else set()
         if PaymentMethods in rules:

@@ -24,7 +24,13 @@ from server.application.reservations import (
     still_broken,
 )
 from server.application.unit import Unit
-from server.domain.basket import Basket, IncentiveUse, as_catalogued, incentive_uses
+from server.domain.basket import (
+    Basket,
+    IncentiveUse,
+    as_catalogued,
+    incentive_uses,
+    named_incentives,
+)
 from server.domain.errors import (
     FieldViolation,
     MemberNotFoundError,
@@ -66,6 +72,7 @@ class Order:
         basket_json: The basket, to be kept.
         local_time: The till's date and time in the store's place; absent where none is believed.
         mends: What was put right in it, because it is paid.
+        asking: Whether the till only asks if it breaks rules, so that nothing is taken by it.
         first_fingerprint: Gives the hash of the report's meaning as the first version kept it.
     """
 
@@ -81,12 +88,19 @@ class Order:
     basket_json: str
     local_time: datetime | None
     mends: tuple[Mend, ...] = ()
+    asking: bool = False
     first_fingerprint: Callable[[], bytes] = field(default=bytes, repr=False, compare=False)
 
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
-        orders = ((self.key.program_id, self.digest),) if self.claiming else ()
-        return Reads(transactions=(self.transaction_id,), orders=orders)
+        if self.asking:
+            return Reads(transactions=(self.transaction_id,))
+        program_id = self.key.program_id
+        return Reads(
+            transactions=(self.transaction_id,),
+            orders=((program_id, self.digest),) if self.claiming else (),
+            uses=tuple((program_id, *name) for name in named_incentives(self.basket)),
+        )
 
     @property
     def digest(self) -> bytes:
@@ -284,16 +298,16 @@ def review_order(
 
 
 def _unchanged(order: Order, transaction: Transaction) -> bool:
-    """Tell whether an order buys and uses what it was last reported with."""
+    """Tell whether an order buys and uses what it was last reported with, whatever it is called."""
     if transaction.basket is None:
         return False
     if order.service_mode not in {transaction.service_mode, MODE_UNTOLD}:
         return False
-    reported = basket_from_json(transaction.basket)
-    return (reported.lines, reported.applied_discounts) == (
-        order.basket.lines,
-        order.basket.applied_discounts,
+    reported, told = (
+        meaning_of(basket, Read.NOTHING, claiming=True)
+        for basket in (basket_from_json(transaction.basket), order.basket)
     )
+    return reported == told
 
 
 def judge(

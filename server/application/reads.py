@@ -22,6 +22,9 @@ class Reads:
         shown: Triples of program, digits and API key, of codes that may be wrong.
         remembered: Pairs of scope and idempotency key.
         orders: Pairs of program and a digest of what a paid order is known by.
+        uses: Triples of program, incentive ID and engine ID, of incentives whose uses are counted.
+        receipts: Pairs of program and what is digested of a receipt's code: its order is claimed.
+        voided: IDs of those of the transactions whose uses are given back.
         counts: Pairs of a limit's scope and the beginning of its period.
         counts_of_members: Pairs of a partner, or nothing for all of them, and the beginning of a
             period, of which the counts of all these members matter.
@@ -35,6 +38,9 @@ class Reads:
     shown: tuple[tuple[str, str, str], ...] = ()
     remembered: tuple[tuple[str, str], ...] = ()
     orders: tuple[tuple[str, bytes], ...] = ()
+    uses: tuple[tuple[str, str | None, str | None], ...] = ()
+    receipts: tuple[tuple[str, str], ...] = ()
+    voided: tuple[str, ...] = ()
     counts: tuple[tuple[str, int], ...] = ()
     counts_of_members: tuple[tuple[str, int], ...] = ()
 

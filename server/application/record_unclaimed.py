@@ -14,7 +14,7 @@ from server.application.mended_orders import mend_flags
 from server.application.order_review import business_day, require_store
 from server.application.reads import Reads
 from server.application.repeated_orders import (
-    first_record,
+    first_records,
     judge_repeated,
     kept_scope,
     order_digest,
@@ -22,7 +22,7 @@ from server.application.repeated_orders import (
 from server.application.unclaimed_offers import JudgedOffers, judge_recorded, offer_flags
 from server.application.unit import Unit
 from server.domain.basket import Basket, as_catalogued, incentive_names
-from server.domain.codes import new_receipt_code
+from server.domain.codes import digested_receipt, new_receipt_code
 from server.domain.earning import points_earned
 from server.domain.errors import (
     FieldViolation,
@@ -150,7 +150,7 @@ def record_unclaimed(
         service_mode=command.service_mode,
         basket=command.basket_json,
         points_earned=points,
-        receipt_digest=unit.code_digest(program.program_id, f"receipt:{receipt_code}"),
+        receipt_digest=unit.code_digest(program.program_id, digested_receipt(receipt_code)),
         refused_offers=json.dumps(list(offers.refused), ensure_ascii=False),
         order_digest=digest,
         business_day=business_day(command.local_time, store, now_ms),
@@ -180,15 +180,17 @@ def record_unclaimed(
 
 
 def _repeated(unit: Unit, command: RecordUnclaimed, digest: bytes, now_ms: int) -> Repeated | None:
-    """Find what an earlier call that recorded this very order was answered."""
+    """
+    Find what an earlier call that recorded this very order was answered.
+
+    One that had an idempotency key is passed over: its answer is kept by that.
+    """
     pos = command.point_of_sale
-    first = first_record(unit, command.key, pos, digest, command.created, now_ms)
-    if first is None:
-        return None
-    remembered = unit.remembered(kept_scope(command.key), first.transaction_id)
-    if remembered is None:
-        return None
-    return Repeated(remembered.answer, frozenset({pos.store_id}))
+    for first in first_records(unit, command.key, pos, digest, command.created, now_ms):
+        remembered = unit.remembered(kept_scope(command.key), first.transaction_id)
+        if remembered is not None:
+            return Repeated(remembered.answer, frozenset({pos.store_id}))
+    return None
 
 
 def _kept(command: RecordUnclaimed, transaction: Transaction) -> Remembered:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from server.application.unit import Unit
 from server.domain.basket import Basket, subtotal
@@ -50,21 +50,20 @@ def kept_scope(key: ApiKey) -> str:
     return f"order:{key.program_id}/{key.partner}"
 
 
-def first_record(
+def first_records(
     unit: Unit, key: ApiKey, pos: PointOfSale, digest: bytes, created: str | None, now_ms: int
-) -> KnownOrder | None:
+) -> Iterator[KnownOrder]:
     """
-    Find the order without a guest that a call without an idempotency key records once more.
+    Find the orders without a guest of which a call without an idempotency key may record one again.
 
-    It is one of the same partner. Either both calls say that they were created at the same time, or
-    they come from one terminal within two minutes.
+    They are of the same partner, the newest first. Either both calls say that they were created at
+    the same time, or they come from one terminal within two minutes.
     """
     for one in unit.orders_like(key.program_id, digest):
         recorded = one.is_receipt and one.partner == key.partner
         at_once = bool(pos.terminal) and abs(now_ms - one.created_ms) < REPEATED_WITHIN_MS
         if recorded and (at_once or (created and created == one.till_created)):
-            return one
-    return None
+            yield one
 
 
 def judge_repeated(

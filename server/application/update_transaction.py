@@ -150,16 +150,16 @@ def _again(
         raise TransactionNotClaimableError(order.transaction_id, transaction.status.name)
     same = transaction.answer is not None and order.repeats(transaction.fingerprint or b"")
     stores = frozenset({transaction.store_id, order.point_of_sale.store_id})
-    if transaction.status is TransactionStatus.CLAIMED:
-        if same:
-            return Repeated(transaction.answer or b"", stores)
-        raise TransactionNotClaimableError(order.transaction_id, transaction.status.name)
     if not same:
+        if transaction.status is TransactionStatus.CLAIMED:
+            raise TransactionNotClaimableError(order.transaction_id, transaction.status.name)
         return None
     require_same_transaction(order.transaction_id, order.repeated_id)
     order.key.require_stores(stores)
     member = guest_of(unit, transaction)
     require_same_guest(unit, member, order.loyalty_id)
+    if transaction.status is TransactionStatus.CLAIMED:
+        return Repeated(transaction.answer or b"", stores)
     keep_open(unit, unit.catalog.programs[transaction.program_id], transaction, now_ms)
     updated = Updated(
         loyalty_id=member.loyalty_id,

@@ -37,7 +37,8 @@ class VoidTransaction:
 
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
-        return Reads(transactions=(self.transaction_id,))
+        place = (self.transaction_id,)
+        return Reads(transactions=place, voided=place)
 
     def meaning(self, read: Read) -> tuple[Any, ...]:
         """See `Meant`."""

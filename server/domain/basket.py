@@ -332,6 +332,13 @@ def _without_products(
     return left
 
 
+def named_incentives(basket: Basket) -> set[tuple[str | None, str | None]]:
+    """Give what an order's lines and discounts name, known or not: incentive ID and engine ID."""
+    names = {(line.incentive_id, line.loyalty_engine_id) for line in basket.lines}
+    names |= {(discount.incentive_id, discount.engine_id) for discount in basket.applied_discounts}
+    return names - {(None, None)}
+
+
 def incentive_names(basket: Basket, program: Program) -> Mapping[str, IncentiveKind]:
     """
     Tell which incentives an order uses, in order of appearance, and what the till calls them.

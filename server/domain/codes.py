@@ -35,6 +35,11 @@ def new_receipt_code() -> str:
     return "".join(secrets.choice(RECEIPT_ALPHABET) for _ in range(RECEIPT_LENGTH))
 
 
+def digested_receipt(code: str) -> str:
+    """Give what is digested of a plain receipt code, which no code of a guest is."""
+    return f"receipt:{code}"
+
+
 def plain_receipt_code(typed: str) -> str:
     """Undo what people and scanners do to codes: small letters, dashes, blanks and noise."""
     return "".join(without_noise(typed).split()).replace("-", "").upper()

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from server.domain.basket import Basket, Cart, IncentiveUse
 from server.domain.breaches import Breach
+from server.domain.program import Incentive
 from server.domain.restrictions import (
     WEEKDAYS,
     Birthday,
@@ -181,11 +182,16 @@ def needs_history(uses: tuple[IncentiveUse, ...]) -> HistoryNeeds:
     return HistoryNeeds(
         member=frozenset(name for name, rule in named if _counts_member(rule)),
         total=frozenset(
-            name
-            for name, rule in named
-            if isinstance(rule, MaximumRedemptions) and rule.total is not None
+            use.incentive.incentive_id for use in uses if counted_for_all(use.incentive)
         ),
         claimed_orders=any(isinstance(rule, FirstOrder) for _, rule in named),
+    )
+
+
+def counted_for_all(incentive: Incentive) -> bool:
+    """Tell whether the uses of an incentive are limited for all members together."""
+    return any(
+        isinstance(rule, MaximumRedemptions) and rule.total is not None for rule in incentive.rules
     )
 
 

@@ -122,6 +122,7 @@ class Chain:
         below: The transfer that first took it below 0, or 0.
         above: The transfer that first took it above 0, or 0.
         recorded_ms: When the last transfer was recorded.
+        latest_ms: The latest time of any, which is the last one's but where times go back.
         back: The last transfer that is earlier than the one ahead of it, or 0.
         back_at: Its number in the chain.
     """
@@ -132,6 +133,7 @@ class Chain:
     below: int = 0
     above: int = 0
     recorded_ms: int = 0
+    latest_ms: int = 0
     back: int = 0
     back_at: int = 0
 
@@ -142,6 +144,7 @@ class Chain:
         if recorded_ms < self.recorded_ms:
             self.back, self.back_at = transfer_id, sequence
         self.recorded_ms = recorded_ms
+        self.latest_ms = max(self.latest_ms, recorded_ms)
         self.balance += change
         self.length = sequence
         self.head = head
@@ -211,6 +214,8 @@ def _account_faults(account: Any, chain: Chain) -> list[str]:
         wrong.append(f"is a debt and was above 0 after transfer {chain.above}")
     if account.kind in OWNED_KINDS and chain.back_at > account.untimed:
         wrong.append(f"is a member's, and its times go back at transfer {chain.back}")
+    elif account.kind in OWNED_KINDS and account.moved_ms != chain.latest_ms:
+        wrong.append(f"moved at {account.moved_ms} where its transfers end at {chain.latest_ms}")
     return wrong
 
 

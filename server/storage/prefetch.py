@@ -1,18 +1,22 @@
 """
 Fetches what a batch starts from in two round trips, however many calls it has.
 
-When a call shows a code that may be wrong, it takes a third. Only for databases across a network:
-there the round trips are the cost of a call. Rows are locked in one order, members before
-transactions before codes before API keys (of those who show a wrong code) and each by its key, so
-that batches of several servers wait for one another but never in a circle.
+When a call shows a code that may be wrong, it takes a third, and when uses are limited for all
+members together, one more. Only for databases across a network: there the round trips are the cost
+of a call. Rows are locked in one order, members before transactions before codes before orders that
+look alike before API keys (of those who show a wrong code) before counts of limited incentives, and
+each by its key, so that batches of several servers wait for one another but never in a circle.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from server.application.basket_records import basket_from_json
 from server.application.reads import Reads
+from server.domain.basket import named_incentives
 from server.domain.ledger import Account
 from server.domain.limits import member_scope
 from server.domain.records import (
@@ -25,6 +29,7 @@ from server.domain.records import (
     Session,
     Transaction,
 )
+from server.domain.rules import counted_for_all
 from server.storage.databases import lock_number
 from server.storage.statements import Statement, Statements
 from server.storage.unit_of_work import UnitOfWork
@@ -49,6 +54,7 @@ class _Prefetch:
     def run(self, batch: Sequence[Reads]) -> None:
         members = _sorted(reads.members for reads in batch)
         transactions = [(key,) for key in _sorted(reads.transactions for reads in batch)]
+        voided = [(key,) for key in _sorted(reads.voided for reads in batch)]
         codes = _sorted(
             (
                 *reads.digests,
@@ -60,13 +66,27 @@ class _Prefetch:
             )
             for reads in batch
         )
+        receipts = _sorted(
+            (
+                (place, digest)
+                for place, text in reads.receipts
+                for digest in self._unit.code_digests(place, text)
+            )
+            for reads in batch
+        )
         by = self._statements
-        numbers = self._ask(
+        *numbers, given_back, recorded = self._ask(
             (by.numbers_of_members, members),
             (by.numbers_of_codes, codes),
             (by.numbers_of_transactions, transactions),
+            (by.uses_of_transactions, voided),
+            (by.orders_of_receipts, receipts),
         )
         known = sorted({row for rows in numbers for row in rows if row[0] is not None})
+        orders = {key for reads in batch for key in reads.orders}
+        orders |= {(place, bytes(digest)) for _, place, digest in recorded if digest is not None}
+        claimed = sorted({row[0] for row in recorded})
+        transactions = sorted({*transactions, *((key,) for key in claimed)})
         shown = _sorted(reads.shown for reads in batch)
         programs = sorted({(program_id,) for program_id, _, _ in shown})
         refusals: _Step = (
@@ -106,13 +126,14 @@ class _Prefetch:
                 self._unit.code_counts.take_regulars,
                 None,
             ),
-            *self._orders(_sorted(reads.orders for reads in batch)),
+            *self._orders(sorted(orders)),
             self._records(Session, by.lock_sessions, _sorted(r.sessions for r in batch)),
             # Last, when all locks are held: a twin that held them has kept its answer by now.
             self._records(Remembered, by.find_remembered, _sorted(r.remembered for r in batch)),
         )
         self._unit.know_absent(Member, members)
         self._lock_keys(shown, refusals)
+        self._lock_usages(batch, given_back, claimed)
 
     def _lock_keys(self, shown: Sequence[tuple[str, str, str]], refusals: _Step) -> None:
         """
@@ -137,6 +158,39 @@ class _Prefetch:
             keys = sorted(wrong)
             locks: _Step = (self._statements.lock_keys, keys, lambda _: take(keys), None)
             self._take(locks, refusals)
+
+    def _lock_usages(
+        self,
+        batch: Sequence[Reads],
+        given_back: Iterable[tuple[str, str]],
+        claimed: Iterable[str],
+    ) -> None:
+        """
+        Lock the counts of all limited incentives that the calls use, to be judged by them.
+
+        *given_back* are programs and incentives of the orders to be voided, *claimed* are orders
+        whose receipts are.
+        """
+        named = {name for reads in batch for name in reads.uses}
+        named |= {(place, incentive_id, None) for place, incentive_id in given_back}
+        for reads in batch:
+            for place, digits, _ in reads.shown:
+                code = self._unit.code(place, self._unit.code_digest(place, digits))
+                if code is not None and code.status is CodeStatus.PENDING:
+                    named |= {(place, name, None) for _, name, _ in json.loads(code.selection)}
+        for key in claimed:
+            transaction = self._unit.transaction(key)
+            if transaction is not None:
+                basket = basket_from_json(transaction.basket or "{}")
+                place = transaction.program_id
+                named |= {(place, *name) for name in named_incentives(basket)}
+        limited = set()
+        for place, *name in named:
+            program = self._unit.catalog.programs.get(place)
+            incentive = program.find_incentive(*name) if program else None
+            if incentive is not None and counted_for_all(incentive):
+                limited.add((place, incentive.incentive_id))
+        self._unit.lock_usages(limited)
 
     def _orders(self, orders: _Keys) -> Iterator[_Step]:
         """Let orders that look alike wait for one another, then look which there are."""
@@ -165,14 +219,13 @@ class _Prefetch:
                 self._unit.know_absent(kind, keys)
 
     def _ask(self, *questions: tuple[Statement, _Keys]) -> list[list[Any]]:
-        """Ask several questions in one round trip; one without keys needs no answer."""
+        """Ask several questions in one round trip; to one without keys there are no rows."""
         with self._connection.pipeline():
             cursors = [
-                self._connection.execute(statement.sql, _columns(keys))
+                self._connection.execute(statement.sql, _columns(keys)) if keys else None
                 for statement, keys in questions
-                if keys
             ]
-            return [cursor.fetchall() for cursor in cursors]
+            return [[] if cursor is None else cursor.fetchall() for cursor in cursors]
 
 
 def _sorted(lists: Iterable[Iterable[Any]]) -> list[Any]:

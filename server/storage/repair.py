@@ -17,7 +17,7 @@ from sqlalchemy import Connection, and_, func, insert, select, update
 
 from server.domain.clock import now_ms
 from server.domain.ids import new_id
-from server.domain.ledger import MEMBER_KINDS, AccountKind
+from server.domain.ledger import MEMBER_KINDS, OWNED_KINDS, AccountKind
 from server.domain.records import HoldStatus
 from server.storage import tables as t
 from server.storage.alone import require_unopened
@@ -196,6 +196,8 @@ def _accounts(connection: Connection, chains: dict[int, Chain], report: Report) 
         chain = chains.get(row.account_id) or Chain()
         new = {"balance": chain.balance, "sequence": chain.length, "head": chain.head}
         old = {"balance": row.balance, "sequence": row.sequence, "head": row.head}
+        if row.kind in OWNED_KINDS:
+            new, old = new | {"moved_ms": chain.latest_ms}, old | {"moved_ms": row.moved_ms}
         changed = {name: value for name, value in new.items() if value != old[name]}
         if not changed or not _may_be(row.kind, chain.balance):
             continue

@@ -723,6 +723,21 @@ class Statements:
         self.numbers_of_transactions = self._among(
             select(transaction.c.member_number), transaction, ("transaction_id",)
         )
+        self.orders_of_receipts = self._among(
+            select(
+                transaction.c.transaction_id, transaction.c.program_id, transaction.c.order_digest
+            ),
+            transaction,
+            ("program_id", "receipt_digest"),
+        )
+        redemption = table_of(t.RedemptionTable)
+        self.uses_of_transactions = self._among(
+            select(redemption.c.program_id, redemption.c.incentive_id)
+            .where(redemption.c.voided_ms.is_(None))
+            .distinct(),
+            redemption,
+            ("transaction_id",),
+        )
         self.lock_members = self._among(members.order_by(member.c.number), member, ("number",))
         self.lock_debts = self._among(
             select(account.c.member_number, *(account.c[name] for name in ACCOUNT_COLUMNS))

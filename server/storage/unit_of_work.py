@@ -377,6 +377,14 @@ class UnitOfWork:
                 self.add(IncentiveUsage(*first, 0))
                 self.changes -= 1  # A count of nothing may stay behind when the call is refused.
 
+    def lock_usages(self, names: Iterable[tuple[str, str]]) -> None:
+        """Lock the counts of incentives, by program and ID, in the one order of all servers."""
+        by_program: dict[str, list[str]] = {}
+        for program_id, incentive_id in sorted(names):
+            by_program.setdefault(program_id, []).append(incentive_id)
+        for program_id, incentive_ids in by_program.items():
+            self._lock_usages(program_id, incentive_ids)
+
     def redemptions_of(self, transaction: Transaction) -> Sequence[Redemption]:
         """See `Unit.redemptions_of`."""
         place = (transaction.transaction_id,)

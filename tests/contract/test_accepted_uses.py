@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -13,6 +14,7 @@ import pytest_asyncio
 from server.application.apply_program import ApplyProgram, apply_program
 from server.application.identify_member import identify_member
 from server.application.issue_code import issue_code
+from server.domain.basket import AppliedDiscount
 from server.domain.errors import (
     LoyaltyError,
     OfferNotFoundError,
@@ -152,6 +154,62 @@ async def test_what_was_not_known_when_accepted_is_judged_at_the_claim(till: Til
     await till.update(transaction, PENDING, content)
     with pytest.raises(RulesFailedError):
         await till.update(transaction, CLAIMED, content)
+
+
+REPORTED = basket(
+    replace(item(1000), name="Soup", tax=130),
+    offer(SOUP),
+    discounts=(AppliedDiscount(SOUP, None, "702"),),
+)
+
+
+@pytest.mark.parametrize(
+    ("told", "honoured"),
+    [
+        ({}, True),
+        ({"lines": (replace(item(1000), name="SOUP"), offer(SOUP))}, True),
+        ({"lines": (item(1001), offer(SOUP))}, False),
+        ({"applied_discounts": ()}, False),
+        ({"service_mode": "TAKE_OUT"}, False),
+    ],
+)
+async def test_facts_of_an_order_are_honoured_while_it_is_unchanged(
+    till: Till, told: dict[str, Any], *, honoured: bool
+) -> None:
+    """What a line is called or taxed makes no other order; what it buys or uses does."""
+    await apply(till, with_rules())
+    transaction = await till.identify(await enroll(till.store))
+    await till.update(transaction, PENDING, REPORTED)
+    await apply(till, CHANGES["another service mode only"])
+    mode = told.get("service_mode", "EAT_IN")
+    content = replace(REPORTED, **{name: told[name] for name in told if name != "service_mode"})
+    claim = till.update(transaction, CLAIMED, content, service_mode=mode)
+    with nullcontext() if honoured else pytest.raises(RulesFailedError):
+        await claim
+
+
+async def test_incentives_are_honoured_together_when_all_were_accepted(till: Till) -> None:
+    """One that is new in the order is one too many, wherever it stands."""
+    await apply(till, with_rules())
+    transaction = await till.identify(await enroll(till.store, 900))
+    await till.update(transaction, PENDING, basket(reward(COFFEE), item(1000)))
+    await apply(till, CHANGES["only one in an order"])
+    with pytest.raises(RulesFailedError):
+        await till.update(transaction, CLAIMED, basket(offer(SOUP), reward(COFFEE), item(1000)))
+
+
+async def test_what_is_put_back_is_reserved_anew(till: Till, database_url: str) -> None:
+    """It is of the key, the time and the rules that accepted it last."""
+    await apply(till, with_rules())
+    transaction = await till.identify(await enroll(till.store))
+    await till.update(transaction, PENDING, basket(offer(SOUP)))
+    await till.update(transaction, PENDING, basket(item(100)))
+    await apply(till, with_rules(FirstOrder()))
+    till.now_ms += 5
+    till.key = replace(KEY, key_id="another")
+    await till.update(transaction, PENDING, basket(offer(SOUP)))
+    kept = "SELECT quantity, reserved_by, reserved_ms, first_order FROM reservation"
+    assert rows(database_url, kept) == [(1, "another", till.now_ms, 1)]
 
 
 async def test_what_an_order_does_without_is_accepted_no_more(till: Till) -> None:

@@ -215,6 +215,7 @@ def test_moved_transfer_is_named(lived_url: str) -> None:
         ("balance = balance + 1", "points where its transfers make"),
         ("sequence = sequence + 1", "transfers where its chain ends"),
         (f"head = {_ANOTHER_HASH}", "hash"),
+        ("moved_ms = moved_ms + 1", "where its transfers end at"),
     ],
 )
 def test_changed_account_is_named(lived_url: str, change: str, what: str) -> None:

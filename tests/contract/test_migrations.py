@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,13 @@ from server.storage.migrate import (
     require_current,
     steps,
 )
-from tests.support.databases import Backend, fresh_database
+from tests.support.databases import Backend, Sqlite, fresh_database
 from tests.support.ledger import count_rows, execute, rows
 from tests.support.lived_store import lived_database
+from tests.support.orders import COOKIE, PENDING, Till, basket, item, reward
+from tests.support.programs import demo_program, enroll, put_program
 from tests.support.silence import listening
-from tests.support.stores import open_store
+from tests.support.stores import demo_store, open_store
 
 FIRST = "0001"
 NEXT = "9001"
@@ -255,6 +258,29 @@ def test_way_back_forgets_counts_of_wrong_codes(backend: Backend) -> None:
         assert migrate(database) == ("0001", _newest())
         assert count_rows(url, "wrong_code") == 0
         assert audit(database).all_hold
+
+
+@pytest.mark.parametrize("price", [150, 400])
+async def test_open_orders_keep_their_quantity_and_price(sqlite: Sqlite, price: int) -> None:
+    """What an older version held points for is reserved as reported, whatever it costs today."""
+    url = sqlite.new_database()
+    async with demo_store(url) as store:
+        till = Till(store)
+        reported = await till.identify(await enroll(store, 1000))
+        await till.update(reported, PENDING, basket(item(1000), reward(COOKIE, 2)))
+        scanned = await till.identify(await enroll(store, 1000), COOKIE)
+        program = demo_program()
+        dearer = replace(program.incentives[COOKIE], point_cost=price)
+        await put_program(
+            store, replace(program, incentives={**program.incentives, COOKIE: dearer})
+        )
+    database = Database.from_text(url)
+    downgrade(database, "0004")
+    migrate(database)
+
+    kept = rows(url, "SELECT transaction_id, quantity, point_cost FROM reservation")
+    assert sorted(map(tuple, kept)) == sorted([(reported, 2, 300), (scanned, 1, 300)])
+    assert audit(database).all_hold
 
 
 def test_unknown_revision_is_refused(database: Database) -> None:

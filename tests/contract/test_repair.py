@@ -51,6 +51,7 @@ LONE_HOLD = (
         ("account", "balance = balance - 5", "kind = 3"),
         ("account", "sequence = sequence + 1", f"account_id = {LAST}"),
         ("account", f"head = {ANOTHER_HASH}", f"account_id = {LAST}"),
+        ("account", "moved_ms = moved_ms + 1", "kind = 1 AND sequence > 0"),
         ("hold", "points = points + 1", f"hold_id IN {LONE_HOLD}"),
         ("loyalty_transaction", "points_earned = points_earned + 1", "status = 2"),
         ("incentive_usage", "quantity = quantity + 1", "shard >= 0"),

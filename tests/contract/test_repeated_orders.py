@@ -52,6 +52,16 @@ async def test_order_without_a_guest_is_recorded_once(
     assert not (await till.record(CONTENT, **same)).repeated
 
 
+async def test_order_without_a_guest_is_known_behind_one_with_a_key(till: Till) -> None:
+    """What a keyed call recorded in between keeps no answer for a call without a key."""
+    first = await till.record(CONTENT, created=NOON)
+    till.now_ms += 1
+    assert not (await till.record(CONTENT, created=NOON, idempotency_key="another")).repeated
+    till.now_ms += 1
+    again = await till.record(CONTENT, created=NOON)
+    assert (again.repeated, again.result) == (True, first.result)
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -478,6 +478,20 @@ async def test_unknown_guest_pays_in_the_programs_currency(till: Till) -> None:
 
 
 @pytest.mark.parametrize("status", [PENDING, CLAIMED])
+async def test_repeat_for_another_guest_is_refused(till: Till, status: TransactionStatus) -> None:
+    """A till that mixes two guests up is told so, and not what the other one got."""
+    guest, other = await enroll(till.store), await enroll(till.store)
+    transaction = await till.identify(guest)
+    told = await till.update(transaction, status, basket(item(500)))
+    order = report(transaction, status, basket(item(500)))
+    for wrong in (replace(order, loyalty_id=other), replace(order, repeated_id=other)):
+        with pytest.raises(RequestInvalidError):
+            await till.call(update_transaction, wrong)
+    again = await till.call(update_transaction, replace(order, loyalty_id=guest))
+    assert again.result == told.result
+
+
+@pytest.mark.parametrize("status", [PENDING, CLAIMED])
 async def test_report_from_another_store_is_repeated_to_no_key_of_this_one(
     till: Till, database_url: str, status: TransactionStatus
 ) -> None:

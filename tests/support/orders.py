@@ -128,6 +128,7 @@ class Till:
                 unit, now_ms, use_case, command, self._render, keyed, command.key, again
             ),
             timeout_s=30,
+            reads=command.reads(),
         )
         return Told(self.results[answer.body], answer.repeated)
 
@@ -159,7 +160,7 @@ class Till:
     ) -> Told:
         """Ask whether an order breaks rules."""
         order = report(transaction_id, status, content, key=self.key, **other)
-        return await self.call(validate_transaction, order)
+        return await self.call(validate_transaction, replace(order, asking=True))
 
     async def void(self, transaction_id: str) -> Told:
         """Cancel a transaction."""

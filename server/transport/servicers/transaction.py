@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from urllib.parse import unquote, unquote_plus
 
@@ -68,7 +68,7 @@ class TransactionServicer:
 
     async def Validate(self, request: pb.ValidateRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
-        order = _order(request, call, paid=False)
+        order = replace(_order(request, call, paid=False), asking=True)
         return await call.decide(validate_transaction, order, _render_validated)
 
     async def Update(self, request: pb.UpdateRequest, call: Call) -> bytes:  # noqa: N802

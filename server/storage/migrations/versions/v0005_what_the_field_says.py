@@ -176,8 +176,8 @@ def _add_reservations() -> None:
 def _reserve_what_is_held() -> None:
     """Reserve the rewards that open orders hold points for, at the price that they hold."""
     connection = op.get_bind()
-    costs = {
-        (row.program_id, row.incentive_id): json.loads(row.document).get("point_cost", 0)
+    incentives = {
+        (row.program_id, row.incentive_id): json.loads(row.document)
         for row in connection.execute(
             sa.text("SELECT program_id, incentive_id, document FROM incentive")
         )
@@ -185,11 +185,11 @@ def _reserve_what_is_held() -> None:
     held = connection.execute(
         sa.text(
             "SELECT hold.transaction_id, hold.incentive_id, owner.program_id, owner.store_id, "
-            "hold.member_number, sum(hold.points) AS points, min(hold.created_ms) AS reserved_ms "
-            "FROM hold JOIN loyalty_transaction AS owner "
+            "hold.member_number, owner.basket, sum(hold.points) AS points, "
+            "min(hold.created_ms) AS reserved_ms FROM hold JOIN loyalty_transaction AS owner "
             "ON owner.transaction_id = hold.transaction_id WHERE hold.status = 1 "
             "GROUP BY hold.transaction_id, hold.incentive_id, owner.program_id, owner.store_id, "
-            "hold.member_number"
+            "hold.member_number, owner.basket"
         )
     ).all()
     add = sa.text(
@@ -198,17 +198,63 @@ def _reserve_what_is_held() -> None:
         "(:transaction_id, :incentive_id, :point_cost, :program_id, :member_number, '', "
         ":store_id, :quantity, 0, :reserved_ms)"
     )
-    rows = [_reservation_of(row, costs.get((row.program_id, row.incentive_id), 0)) for row in held]
+    selections: dict[str, dict[str, int]] = {
+        transaction_id: {name: quantity for _, name, quantity in json.loads(selection)}
+        for transaction_id, selection in connection.execute(
+            sa.text(
+                "SELECT code.transaction_id, code.selection FROM code JOIN loyalty_transaction "
+                "AS owner ON owner.transaction_id = code.transaction_id WHERE owner.status = 1"
+            )
+        )
+    }
+    rows = [
+        _reservation_of(
+            row,
+            incentives.get((row.program_id, row.incentive_id), {}),
+            selections.get(row.transaction_id, {}),
+        )
+        for row in held
+    ]
     if rows:
         connection.execute(add, rows)
 
 
-def _reservation_of(row: Any, cost: int) -> dict[str, Any]:
-    """Tell how many points are held for; of a reward that was repriced since it is one."""
+def _reservation_of(
+    row: Any, incentive: dict[str, Any], selection: dict[str, int]
+) -> dict[str, Any]:
+    """
+    Tell how many points are held for, and so what each costs.
+
+    The order as last reported says how many, or what its code selected. Today's price is asked only
+    where neither does, for the reward may have been repriced since; then it is one.
+    """
     points = int(row.points)  # PostgreSQL sums up in decimals.
-    quantity = points // cost if cost and points % cost == 0 else 1
+    if row.basket is None:
+        quantity = selection.get(row.incentive_id, 0)
+    else:
+        quantity = _reported(json.loads(row.basket), row.incentive_id, incentive.get("engine_id"))
+    if quantity < 1 or points % quantity:
+        cost = incentive.get("point_cost", 0)
+        quantity = points // cost if cost and points % cost == 0 else 1
     values = row._asdict() | {"quantity": quantity, "point_cost": points // quantity}
-    return {name: value for name, value in values.items() if name != "points"}
+    return {name: value for name, value in values.items() if name not in {"points", "basket"}}
+
+
+def _reported(basket: dict[str, Any], incentive_id: str, engine_id: str | None) -> int:
+    """Count the uses of a reward in an order, as a line, as an applied discount or as both."""
+
+    def names(part: dict[str, Any], engine: str) -> bool:
+        told = part.get("incentive_id"), part.get(engine)
+        return (told[0] or "").lower() == incentive_id.lower() or bool(
+            engine_id and told[1] and told[1].lower() == engine_id.lower()
+        )
+
+    lines = sum(
+        line["quantity"]
+        for line in basket.get("lines", ())
+        if line.get("product_type") in {"reward", "offer"} and names(line, "loyalty_engine_id")
+    )
+    return max(lines, sum(names(one, "engine_id") for one in basket.get("applied_discounts", ())))
 
 
 def _drop_reservations() -> None:
