@@ -8,10 +8,12 @@ behind limits here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from ipaddress import IPv4Address, ip_address, ip_network
 from time import monotonic
 from typing import Any
+from urllib.parse import unquote
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -30,11 +32,14 @@ from server.domain.errors import (
 from server.transport.arrival import MESSAGE_WAIT_S, Context, message_within, receive
 from server.transport.error_rendering import refuse
 from server.transport.parsing import wanted
-from server.transport.sending import KEYLESS_SEND_S, end_within
+from server.transport.sending import KEYLESS_SEND_S, end_within, ending
 
-CHECKS_MAX = 2048
-CHECKS_OF_ONE_MAX = 256
-"""Health checks at once: a quarter of the server's places, so that tills have the rest."""
+CHECKS_MAX = 512
+CHECKS_OF_ONE_MAX = 128
+"""
+Health checks at once, in all and of one address. One more ends the oldest: a check that is there
+whole is answered long before as many newer ones have come.
+"""
 
 WATCHES_MAX = 256
 """Health watches at once: they last as long as their connections."""
@@ -47,11 +52,25 @@ REFLECTION_S = 10.0
 """Time in which a developer's tool learns the whole contract many times over."""
 
 RETRY_AFTER_MS = 1000
-_LOCAL = ("ipv4:127.", "ipv6:%5B::1%5D", "ipv6:[::1]", "unix:")
+_IPV6_BITS = 64
+"""Of an IPv6 address, those that tell whose it is: he has every address that begins so."""
+
+
+def _whose(peer: str) -> str:
+    """Tell whose a peer is, as gRPC names it: nobody's on this machine."""
+    kind, _, rest = unquote(peer).partition(":")
+    if kind not in {"ipv4", "ipv6"}:
+        return ""
+    address = ip_address(rest.rpartition(":")[0].strip("[]").partition("%")[0])
+    if address.is_loopback:
+        return ""
+    if isinstance(address, IPv4Address):
+        return str(address)
+    return str(ip_network((address, _IPV6_BITS), strict=False))
 
 
 class Places:
-    """How many streams may be open at once, in all and from one address."""
+    """How many streams may be open at once, in all and of one caller: one too many is refused."""
 
     def __init__(self, most: int, of_one: int) -> None:
         self._most = most
@@ -66,16 +85,58 @@ class Places:
         Raises:
             ServerBusyError: There is none.
         """
-        address = "" if peer.startswith(_LOCAL) else peer.rpartition(":")[0]
-        if self._taken.total() >= self._most or (address and self._taken[address] >= self._of_one):
+        whose = _whose(peer)
+        if self._taken.total() >= self._most or (whose and self._taken[whose] >= self._of_one):
             raise ServerBusyError(RETRY_AFTER_MS)
-        self._taken[address] += 1
+        self._taken[whose] += 1
         try:
             yield
         finally:
-            self._taken[address] -= 1
-            if not self._taken[address]:
-                del self._taken[address]
+            self._taken[whose] -= 1
+            if not self._taken[whose]:
+                del self._taken[whose]
+
+
+class LastPlaces:
+    """
+    How many short calls may be open at once: one too many ends the oldest.
+
+    A call that is there whole needs its place for milliseconds; whoever has had one for longer
+    waits for something, and must not keep out who does not.
+    """
+
+    def __init__(self, most: int, of_one: int) -> None:
+        self._most = most
+        self._of_one = of_one
+        self._ends: dict[Callable[[], None], str] = {}
+        self._of: dict[str, dict[Callable[[], None], None]] = {}
+
+    @contextmanager
+    def one(self, peer: str, end: Callable[[], None]) -> Iterator[None]:
+        """
+        Hold a place for a peer, as gRPC names it; *end* is called when a newer call takes it.
+        """
+        whose = _whose(peer)
+        if whose and len(self._of.get(whose, ())) >= self._of_one:
+            self._leave(oldest := next(iter(self._of[whose])))
+            oldest()
+        elif len(self._ends) >= self._most:
+            self._leave(oldest := next(iter(self._ends)))
+            oldest()
+        self._ends[end] = whose
+        self._of.setdefault(whose, {})[end] = None
+        try:
+            yield
+        finally:
+            self._leave(end)
+
+    def _leave(self, end: Callable[[], None]) -> None:
+        whose = self._ends.pop(end, None)
+        if whose is None:
+            return
+        del self._of[whose][end]
+        if not self._of[whose]:
+            del self._of[whose]
 
 
 class Health:
@@ -83,7 +144,7 @@ class Health:
 
     def __init__(self) -> None:
         self._servicer = health.HealthServicer()
-        self._checks = Places(CHECKS_MAX, CHECKS_OF_ONE_MAX)
+        self._checks = LastPlaces(CHECKS_MAX, CHECKS_OF_ONE_MAX)
         self._watches = Places(WATCHES_MAX, WATCHES_OF_ONE_MAX)
 
     async def show(self, names: Sequence[str], *, serves: bool) -> None:
@@ -109,13 +170,10 @@ class Health:
         )
 
     async def _check(self, _requests: object, context: Any) -> None:
-        try:
-            with self._checks.one(context.peer()):
-                request = await _health_request(context)
-                end_within(KEYLESS_SEND_S)
-                await context.write(await self._servicer.Check(request, context))
-        except ServerBusyError as error:
-            await _refuse(context, error)
+        with self._checks.one(context.peer(), ending()):
+            request = await _health_request(context)
+            end_within(KEYLESS_SEND_S)
+            await context.write(await self._servicer.Check(request, context))
 
     async def _watch(self, _requests: object, context: Any) -> None:
         request = await _health_request(context)

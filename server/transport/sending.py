@@ -15,6 +15,7 @@ import contextvars
 import weakref
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, cast
 
 KEYLESS_SEND_S = 0.5
@@ -26,9 +27,9 @@ SEND_S = 10.0
 _CALL = "_schedule_rpc_coro"
 """What gRPC calls the coroutine that lasts as long as a call."""
 
-_whole: ContextVar[Callable[[], asyncio.Task[Any] | None]] = ContextVar(
-    "whole", default=lambda: None
-)
+_Reference = Callable[[], asyncio.Task[Any] | None]
+
+_whole: ContextVar[_Reference] = ContextVar("whole", default=lambda: None)
 """Refers to a call's task weakly: a call that is over must go at once, with its memory."""
 
 
@@ -59,16 +60,38 @@ def end_within(seconds: float) -> asyncio.TimerHandle:
     The caller sees its call reset. May be called more than once: the shortest time counts. Returns
     what lets the call go on if it is cancelled.
     """
-    # The handler's own task, which sends the answer as well.
-    task = cast("asyncio.Task[Any]", asyncio.current_task())
-    timer = asyncio.get_running_loop().call_later(seconds, _cut, weakref.ref(task), _whole.get())
+    timer = asyncio.get_running_loop().call_later(seconds, ending())
     # Not by gRPC's own callbacks: those keep the call alive that is to be let go of.
-    task.add_done_callback(lambda _: timer.cancel())
+    _task().add_done_callback(lambda _: timer.cancel())
     return timer
 
 
-def _cut(*tasks: Callable[[], asyncio.Task[Any] | None]) -> None:
-    for refer in tasks:
-        task = refer()
-        if task is not None:
-            task.cancel()
+def ending() -> Callable[[], None]:
+    """
+    Give what ends the call that runs, at once, whoever calls it.
+
+    The caller sees its call reset.
+    """
+    return partial(_cut, weakref.ref(_task()), _whole.get())
+
+
+def _task() -> asyncio.Task[Any]:
+    """Give the handler's own task, which sends the answer as well."""
+    return cast("asyncio.Task[Any]", asyncio.current_task())
+
+
+def _cut(handler: _Reference, whole: _Reference) -> None:
+    task = handler()
+    if task is None:
+        return
+    loop = task.get_loop()
+    # The call's task last, and not while it is told that the handler has ended: where the core is
+    # done with the call it ends by itself then, and gRPC would print that it was cancelled.
+    task.add_done_callback(lambda _: loop.call_soon(_cancel, whole))
+    task.cancel()
+
+
+def _cancel(reference: _Reference) -> None:
+    task = reference()
+    if task is not None:
+        task.cancel()

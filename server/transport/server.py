@@ -66,6 +66,12 @@ took for good headers must not be refused as too many calls.
 """
 DIALECTS: Mapping[str, Dialect] = {dialect.value: dialect for dialect in Dialect}
 CONCURRENT_CALLS_MAX = 8192
+PENDING_CALLS_MAX = 2 * CONCURRENT_CALLS_MAX
+"""
+Calls whose turn to be looked at has not come. Beyond it gRPC's core cancels any call unseen, a
+till's as well, so that it is more than the server can look at in the time that a till waits.
+"""
+
 STREAMS_MAX = 256
 """Calls of one connection at once; a caller's library lets more wait."""
 
@@ -159,6 +165,9 @@ class LoyaltyServer:
                 ("grpc.max_metadata_size", METADATA_BYTES_MAX),
                 ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
                 ("grpc.max_concurrent_streams", STREAMS_MAX),
+                # Above the first some calls are cancelled by chance, above the second every one.
+                ("grpc.server.max_pending_requests", PENDING_CALLS_MAX),
+                ("grpc.server.max_pending_requests_hard_limit", PENDING_CALLS_MAX),
                 # Two servers on one port by accident would share its calls: refuse the second.
                 ("grpc.so_reuseport", int(share_port)),
                 ("grpc.max_allowed_incoming_connections", _connections_max()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from server.transport import keyless
 from server.transport import server as server_module
 from server.transport.admission import Admission
 from server.transport.arrival import MESSAGE_WAIT_S
-from server.transport.keyless import Places
+from server.transport.keyless import LastPlaces, Places
+from server.transport.sending import ending, know_calls
 from server.transport.server import HANDSHAKE_MS, MESSAGE_BYTES_MAX
 from tests.support.http2 import HEADERS
 from tests.support.raw_grpc import (
@@ -36,7 +38,7 @@ from tests.support.server import POS_KEY, Server, identify_request, open_channel
 
 pytestmark = pytest.mark.any_database
 
-OK, INVALID_ARGUMENT, DEADLINE_EXCEEDED, INTERNAL = 0, 3, 4, 13
+OK, INVALID_ARGUMENT, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE = 0, 3, 4, 13, 14
 RESOURCE_EXHAUSTED, UNIMPLEMENTED, UNAUTHENTICATED = 8, 12, 16
 SOON_S = MESSAGE_WAIT_S / 2
 LATE_S = 4 * MESSAGE_WAIT_S
@@ -175,19 +177,88 @@ async def test_health_watch_too_many_is_refused(
         first.cancel()
 
 
+async def test_health_check_needs_no_place_that_others_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A check that is there whole is answered, however many wait without their message."""
+    monkeypatch.setattr(keyless, "CHECKS_MAX", 2)
+    async with run_server(tmp_path) as server:
+        port = _port(server)
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(HELLO + b"".join(opening(stream, headers(CHECK)) for stream in (1, 3, 5, 7)))
+        for _ in range(9):
+            assert (await raw_call(port, message(b""), path=CHECK)).status == OK
+        writer.close()
+        await writer.wait_closed()
+
+
 def test_places_are_shared_among_addresses_but_for_this_machine() -> None:
     """One address leaves places for others; Envoy's, on the same machine, takes what there is."""
-    places = Places(4, 1)
+    places = Places(5, 1)
     with ExitStack() as taken:
         taken.enter_context(places.one("ipv4:10.0.0.1:1"))
-        with pytest.raises(ServerBusyError):
-            taken.enter_context(places.one("ipv4:10.0.0.1:2"))
-        for peer in ("ipv4:10.0.0.2:1", "ipv4:127.0.0.1:1", "ipv4:127.0.0.1:2"):
+        taken.enter_context(places.one("ipv6:%5B2001:db8::1%5D:1"))
+        for peer in ("ipv4:10.0.0.1:2", "ipv6:%5B2001:db8::ffff:2%5D:1"):
+            with pytest.raises(ServerBusyError):
+                taken.enter_context(places.one(peer))
+        for peer in ("ipv6:%5B2001:db8:0:1::1%5D:1", "ipv4:127.0.0.1:1", "ipv6:%5B::1%5D:2"):
             taken.enter_context(places.one(peer))
         with pytest.raises(ServerBusyError):
             taken.enter_context(places.one("ipv4:10.0.0.3:1"))
     with places.one("ipv4:10.0.0.1:3"):
         pass
+
+
+def test_last_places_end_the_oldest_of_an_address_and_of_all() -> None:
+    """One address pushes out its own; once all places are taken, the oldest goes."""
+    ended: list[str] = []
+
+    def end(name: str) -> partial[None]:
+        return partial(ended.append, name)
+
+    places = LastPlaces(3, 2)
+    with ExitStack() as taken:
+        taken.enter_context(places.one("unix:x", end("this machine")))
+        for name in ("first", "second", "third"):
+            taken.enter_context(places.one("ipv4:10.0.0.1:1", end(name)))
+        assert ended == ["first"]
+        for number in range(2):
+            taken.enter_context(places.one(f"ipv4:10.0.0.2:{number}", end(f"other {number}")))
+        assert ended == ["first", "this machine", "second"]
+    with places.one("unix:x", end("after")):
+        assert len(ended) == 3
+
+
+async def test_call_that_is_cut_at_its_end_says_nothing(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A cut that comes as the handler ends leaves no traceback of gRPC's, in any form."""
+    told, cut = asyncio.Event(), asyncio.Event()
+
+    async def handle(_request: object, context: Any) -> None:
+        end = ending()
+        try:
+            await context.abort(grpc.StatusCode.UNAVAILABLE)
+        finally:
+            await told.wait()
+            # After this step, which ends the handler, and before anybody knows that it ended.
+            loop.call_soon(end)
+            loop.call_soon(cut.set)
+
+    loop = asyncio.get_running_loop()
+    know_calls(loop)
+    server = grpc.aio.server()
+    method = grpc.stream_stream_rpc_method_handler(handle)
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("x", {"Y": method}),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    assert (await raw_call(port, message(b""), path="/x/Y")).status == UNAVAILABLE
+    told.set()
+    async with asyncio.timeout(LATE_S):
+        await cut.wait()
+    await server.stop(LATE_S)
+    assert not capfd.readouterr().err
+    assert not caplog.records
 
 
 async def test_header_that_grpc_can_not_read_ends_the_call_by_name(server: Server) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -41,6 +42,7 @@ class Done:
         sent: Calls, frames or connections.
         opened: Calls opened on connections that stayed open.
         ended: Those of them that the server ended.
+        reset: Those of these that it ended without a word.
         longest_s: The longest that one of these was open.
         connections: Connections that were made.
     """
@@ -48,6 +50,7 @@ class Done:
     sent: int = 0
     opened: int = 0
     ended: int = 0
+    reset: int = 0
     longest_s: float = 0.0
     connections: int = 0
 
@@ -63,6 +66,7 @@ CALLS: Mapping[str, Callable[[int], bytes]] = {
     "unknown calls": lambda stream: opening(stream, UNKNOWN),
     "empty checks": lambda stream: opening(stream, headers(CHECK)),
     "untaken checks": lambda stream: opening(stream, headers(CHECK)) + content(stream, NOTHING),
+    "bursts": lambda stream: opening(stream, EMPTY, end=True),
     "watches": lambda stream: opening(stream, headers(WATCH)) + content(stream, NOTHING),
 }
 """What opens a call that the server must end by itself; watches alone may last."""
@@ -91,6 +95,9 @@ HANDS: Mapping[str, bytes] = {
 """What a connection of its own says."""
 
 KINDS = (*CALLS, *FRAMES, *HANDS)
+
+AT_ONCE: Mapping[str, int] = {"bursts": 2000}
+"""How many of a kind come at the same moment, if not one by one."""
 
 
 class Line:
@@ -134,6 +141,7 @@ class Line:
                 if kind == PING and not flags & ACK:
                     writer.write(frame(PING, ACK, 0, payload))
                 elif kind == RESET or (kind == HEADERS and flags & END_STREAM):
+                    self._done.reset += kind == RESET
                     self._end(int.from_bytes(start[5:], "big"))
         writer.close()
         for stream in tuple(self._open):
@@ -174,9 +182,10 @@ async def flood(port: int, kind: str, rate: float, seconds: float) -> Done:
     done = Done()
     lines = [Line(port, done, HELLOS.get(kind, HELLO)) for _ in range(CONNECTIONS)]
     hands: set[asyncio.Task[None]] = set()
+    at_once = AT_ONCE.get(kind, 1)
     began = time.monotonic()
     while (elapsed := time.monotonic() - began) < seconds:
-        while done.sent < elapsed * rate:
+        while done.sent < math.ceil(elapsed * rate / at_once) * at_once:
             if kind in HANDS:
                 hands.add(asyncio.create_task(_hand(port, HANDS[kind], done)))
                 done.sent += 1
