@@ -249,7 +249,7 @@ def _reported(basket: dict[str, Any], incentive_id: str, engine_id: str | None) 
             engine_id and told[1] and told[1].lower() == engine_id.lower()
         )
 
-    lines = sum(
+    lines: int = sum(
         line["quantity"]
         for line in basket.get("lines", ())
         if line.get("product_type") in {"reward", "offer"} and names(line, "loyalty_engine_id")
