@@ -10,10 +10,20 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import Connection, create_engine, exists, inspect, literal_column, pool, select
+from sqlalchemy import (
+    Connection,
+    create_engine,
+    exists,
+    inspect,
+    literal_column,
+    pool,
+    select,
+    text,
+)
 from sqlalchemy import column as column_of
 from sqlalchemy import table as table_of
 
+from server.domain.ledger import AccountKind, Cause
 from server.storage.alone import require_unopened, require_unserved
 from server.storage.connections import reading, writing
 from server.storage.databases import Database, is_absent
@@ -23,6 +33,9 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 _MIGRATION = -1
 """Of our advisory locks the one that no shard has."""
+
+_DEBTS_ARE_PAID = "0005"
+"""Schema since which points that were held may go to what their member owes."""
 
 BASE = "base"
 """Revision of a database without tables."""
@@ -96,7 +109,8 @@ def downgrade(
     Go back to an older schema, all or nothing; answers the revisions before and after.
 
     Raises:
-        DataLossError: The older schema has no place for what is stored, and *lose_data* is off.
+        DataLossError: The older schema has no place for what is stored, or its versions call that
+            wrong, and *lose_data* is off.
         OpenElsewhereError: A server has the database open, and would fail on an older schema.
         SchemaError: There is no such revision, or it is newer than the database's.
         UnreachableError: The database does not answer.
@@ -117,6 +131,13 @@ def downgrade(
             raise DataLossError(
                 f"schema {wanted} has no place for what is in {', '.join(lost)}: nothing was "
                 "changed. Take a backup first; --yes goes back all the same and DELETES this data"
+            )
+        foreign = _foreign_transfers(connection, before, wanted)
+        if foreign and not lose_data:
+            raise DataLossError(
+                f"the versions of schema {wanted} do not know {foreign} transfers in which held "
+                "points paid a debt, so that their audit and their backup fail from then on: "
+                "nothing was changed. Take a backup first; --yes goes back all the same"
             )
         command.downgrade(_config(connection), wanted)
     return before, wanted
@@ -229,6 +250,18 @@ def _lost(connection: Connection, before: str | None, after: str) -> list[str]:
             if place not in SHORT_LIVED | TOLD_AGAIN and _has_rows(connection, table, name):
                 lost.append(place)
     return lost
+
+
+def _foreign_transfers(connection: Connection, before: str | None, after: str) -> int:
+    """Count transfers of a kind that the versions of an older schema call wrong."""
+    if not _place(after) < _place(_DEBTS_ARE_PAID) <= _place(before) or after == BASE:
+        return 0
+    found = text(
+        "SELECT count(*) FROM transfer JOIN account ON account_id = destination_id "
+        "WHERE cause = :release AND kind = :debt"
+    )
+    values = {"release": int(Cause.RELEASE), "debt": int(AccountKind.DEBT)}
+    return int(connection.execute(found, values).scalar_one())
 
 
 def _schema(revision: str) -> dict[str, set[str]]:

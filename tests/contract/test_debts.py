@@ -12,9 +12,10 @@ from server.domain.errors import PointsInsufficientError
 from server.domain.ledger import POINTS_MAX, Cause
 from server.storage.audit import audit as find_problems
 from server.storage.databases import Database
-from server.storage.migrate import downgrade, migrate
+from server.storage.migrate import DataLossError, downgrade, migrate
 from tests.fault.planted import planted
 from tests.fault.simulation.bugs import BUGS
+from tests.support.databases import Sqlite
 from tests.support.ledger import audit, rows
 from tests.support.orders import (
     CLAIMED,
@@ -274,6 +275,24 @@ async def test_audit_names_who_may_spend_while_owing(database_url: str) -> None:
     (problem,) = find_problems(Database.from_text(database_url)).problems
 
     assert str(problem) == "member 1 has 800 points to spend and owes 800"
+
+
+async def test_way_back_past_debts_that_held_points_paid_is_refused(sqlite: Sqlite) -> None:
+    """The older version's audit would call such a transfer a bad row for good."""
+    url = sqlite.new_database()
+    async with demo_store(url) as store:
+        till = Till(store)
+        guest = await enroll(store)
+        earned = await till.identify(guest)
+        await till.update(earned, CLAIMED, basket(item(8000)))
+        opened = await till.identify(guest)
+        await till.update(opened, PENDING, basket(reward(COFFEE)))
+        await till.void(earned)
+        await till.void(opened)
+    database = Database.from_text(url)
+    with pytest.raises(DataLossError, match="1 transfers in which held points paid a debt"):
+        downgrade(database, "0004")
+    assert downgrade(database, "0004", lose_data=True) == ("0005", "0004")
 
 
 async def test_migration_pays_debts_and_forgives_older_times(database_url: str) -> None:

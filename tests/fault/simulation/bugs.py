@@ -90,8 +90,8 @@ BUGS = (
     Bug(
         "a claimed order can be claimed again with another basket",
         f"{APPLICATION}.update_transaction",
-        'return Repeated(transaction.answer or b"", stores)\n        raise ',
-        'return Repeated(transaction.answer or b"", stores)\n        ',
+        "is TransactionStatus.CLAIMED:\n            raise ",
+        "is TransactionStatus.CLAIMED:\n            ",
     ),
     Bug(
         "a repeated report does not keep its order open",
