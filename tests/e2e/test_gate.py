@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import grpc
@@ -16,9 +17,11 @@ from grpc_health.v1 import health_pb2
 from loyalty.v1 import member_service_pb2
 from server.sandbox.envoy_process import EnvoyProcess
 from server.sandbox.fixed_codes import FARHAN
+from server.transport.authentication import bare_key
 from server.transport.error_rendering import BUSY
 from tests.support import http2
-from tests.support.edge_parts import rates_of, script_errors
+from tests.support.edge_parts import manager_of, rates_of, script_errors
+from tests.support.http import HttpClient
 from tests.support.server import ADMIN_KEY, Caller, Front, open_channel, refusal_of, run_front
 from tests.support.upstream import Upstream, run_upstream
 
@@ -130,6 +133,59 @@ async def test_wrong_keys_make_strangers_wait_and_nobody_else(tmp_path: Path) ->
             assert (await refusal_of(call)).reason in {"SERVER_BUSY", "API_KEY_INVALID"}
             await known.members.GetMember(request, metadata=known.metadata())
         assert script_errors(front.envoy) == []
+
+
+def _spellings(key: str, chance: Random) -> list[tuple[tuple[str, str], ...]]:
+    """Give headers that carry one key, in the ways that the server takes it."""
+
+    def blanks(most: int = 90) -> str:
+        return "".join(chance.choices(" \t", k=chance.randint(0, most)))
+
+    def bearer() -> str:
+        scheme = "".join(chance.choice((letter, letter.upper())) for letter in "bearer")
+        return f"{scheme} {blanks()}{key}{blanks()}"
+
+    return [
+        (("x-api-key", key),),
+        (("x-api-key", f"{blanks()}{key}{blanks()}"), ("authorization", "Bearer other")),
+        (("x-api-key", "other"), ("X-Api-Key", key)),
+        (("x-api-key", "other"), ("x-api-key", blanks()), ("authorization", bearer())),
+        *((("authorization", bearer()),) for _ in range(20)),
+        (("authorization", bearer()), ("x-api-key", "")),
+        (("authorization", "Basic x"), ("x-api-key", key)),
+    ]
+
+
+async def test_a_key_is_one_key_however_it_is_spelt(tmp_path: Path) -> None:
+    """The gate counts what the server reads, and hands that on; so does the limit of each key."""
+
+    def show_whom_the_gate_counts(config: dict[str, Any]) -> None:
+        (host,) = manager_of(config)["route_config"]["virtual_hosts"]
+        del host["request_headers_to_remove"]
+        assert {
+            "actions": [
+                {"request_headers": {"header_name": "loyalty-caller", "descriptor_key": "api_key"}}
+            ]
+        } in rates_of(config)["rate_limits"]
+
+    async with _before_stand_in(tmp_path, show_whom_the_gate_counts) as (upstream, envoy):
+        client = HttpClient("127.0.0.1", envoy.http_port)
+        counted: dict[str, set[str]] = {}
+        # Of the last two a blank is a part: HTTP has no other blanks than spaces and tabs.
+        for key in ("lk_one", "lk_two two", "l", "\xa0lk_one", "lk_one\x85"):
+            for headers in _spellings(key, Random(key)):  # noqa: S311 - the same each time.
+                lines = [f"POST {GET_MEMBER} HTTP/1.1", "host: x", "connection: close"]
+                lines += ["content-type: application/grpc-web+proto", "content-length: 5"]
+                lines += [f"{name}: {value}" for name, value in headers]
+                await client.send("\r\n".join([*lines, "", ""]).encode("latin-1") + bytes(5))
+                sent = {name.lower(): value for name, value in headers}
+                arrived = upstream.calls.pop()
+                assert bare_key(arrived) == bare_key(sent) == arrived["x-api-key"] == key, headers
+                assert "authorization" not in arrived
+                counted.setdefault(key, set()).add(arrived["loyalty-caller"])
+        assert [len(callers) for callers in counted.values()] == [1] * 5
+        assert len(set.union(*counted.values())) == 5
+        assert script_errors(envoy) == []
 
 
 @pytest.mark.parametrize(("name", "start"), [("x-api-key", ""), ("authorization", "Bearer ")])
@@ -265,9 +321,12 @@ async def test_a_key_takes_no_more_places_than_the_server_gives_it(tmp_path: Pat
 
 
 @asynccontextmanager
-async def _before_stand_in(folder: Path) -> AsyncIterator[tuple[Upstream, EnvoyProcess]]:
+async def _before_stand_in(
+    folder: Path, adapt: Callable[[dict[str, Any]], None] = lambda _: None
+) -> AsyncIterator[tuple[Upstream, EnvoyProcess]]:
     def change(config: dict[str, Any]) -> None:
         del config["static_resources"]["clusters"][0]["health_checks"]
+        adapt(config)
 
     async with (
         run_upstream() as upstream,
