@@ -138,7 +138,7 @@ local function new_holding(most)
 end
 
 local known = new_memory() -- digests of keys that have worked
--- Calls of strangers that were refused for their key or their form: of an address, and of all.
+-- Calls of strangers that did not succeed, for whatever reason: of an address, and of all.
 local wrong, all_wrong = new_limit(200, 100), new_limit(400, 200)
 -- Calls under way: of an address that has no known key and of all strangers, of a known key.
 local held, all_held = new_holding(25165824), new_holding(201326592)
@@ -352,13 +352,15 @@ local function note_outcome(handle)
   end
   local headers = handle:headers()
   local status, grpc_status = headers:get(":status"), headers:get("grpc-status")
-  local unknown = status == "401" or grpc_status == "16"
-  if unknown then
-    known.forget(caller)
-  end
   if status == "200" and (grpc_status or "0") == "0" then
     known.put(caller, true)
-  elseif (unknown or status == "400" or grpc_status == "3") and not known.get(caller) then
+    return
+  end
+  if status == "401" or grpc_status == "16" then
+    known.forget(caller)
+  end
+  -- Whatever a stranger hears but a success costs something and proves nothing.
+  if not known.get(caller) then
     wrong.add(address, 1, now)
     all_wrong.add(ALL, 1, now)
   end
