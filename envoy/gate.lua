@@ -138,7 +138,7 @@ local function new_holding(most)
 end
 
 local known = new_memory() -- digests of keys that have worked
--- Calls of strangers that were refused for their key or their form: of an address, and of all.
+-- Calls of strangers that did not succeed, for whatever reason: of an address, and of all.
 local wrong, all_wrong = new_limit(200, 100), new_limit(400, 200)
 -- Calls under way: of an address that has no known key and of all strangers, of a known key.
 local held, all_held = new_holding(25165824), new_holding(201326592)
@@ -181,16 +181,32 @@ local function is_one_message(buffer)
   return ((a * 256 + b) * 256 + c) * 256 + d == length - PREFIX
 end
 
--- What is in a header that is there, not blank, and no longer than a key can be.
-local function given(headers, name)
-  local value = headers:get(name)
-  return value and #value <= KEY_MAX and value:find("%S") and value
+-- The key that a call brings, bare, as the server reads it: the last header of a name counts, and what
+-- is blank is none. Whatever else it is spelt like, it is one key to all that counts keys.
+local function last_of(headers, name)
+  local count = headers:getNumValues(name)
+  local value = count > 0 and headers:getAtIndex(name, count - 1) or ""
+  return value:find("[^ \t]") and value
 end
 
--- A key as OAuth's clients send it; any other authorization is no key.
-local function bearer(headers)
-  local value = given(headers, "authorization")
-  return value and value:find("^[Bb][Ee][Aa][Rr][Ee][Rr] +%S") and value
+local function key_of(headers)
+  local value = last_of(headers, "x-api-key")
+  local start = "^"
+  if not value then
+    value = last_of(headers, "authorization")
+    start = "^[Bb][Ee][Aa][Rr][Ee][Rr] " -- As OAuth's clients send it; any other is no key.
+  end
+  if not value or #value > KEY_MAX then
+    return nil
+  end
+  return value:match(start .. "[ \t]*([^ \t].-)[ \t]*$")
+end
+
+-- Hands a key on as it was understood, so that nobody after us understands another.
+local function hand_on(headers, key)
+  headers:remove("authorization")
+  headers:remove("x-api-key")
+  headers:add("x-api-key", key)
 end
 
 local function refuse(handle, status)
@@ -282,7 +298,7 @@ local function let_caller_in(handle)
     handle:streamInfo():dynamicMetadata():set(CALL, "readable", readable)
   end
   -- What succeeds with any key proves none.
-  local key = not OPEN[path] and (given(headers, "x-api-key") or bearer(headers))
+  local key = not OPEN[path] and key_of(headers)
   if not key and not OPEN[path] then
     -- Whom no page may read: the JSON door tells the methods that a path takes.
     if is_grpc(headers:get("content-type") or "") or headers:get(":method") ~= "OPTIONS" then
@@ -291,6 +307,9 @@ local function let_caller_in(handle)
     return
   end
   drop_underscores(headers)
+  if key then
+    hand_on(headers, key)
+  end
   local address, now = network(headers:get("x-envoy-external-address") or ""), os.time()
   local caller = key and digest(key)
   local trusted = caller and known.get(caller) and caller
@@ -338,13 +357,15 @@ local function note_outcome(handle)
   end
   local headers = handle:headers()
   local status, grpc_status = headers:get(":status"), headers:get("grpc-status")
-  local unknown = status == "401" or grpc_status == "16"
-  if unknown then
-    known.forget(caller)
-  end
   if status == "200" and (grpc_status or "0") == "0" then
     known.put(caller, true)
-  elseif (unknown or status == "400" or grpc_status == "3") and not known.get(caller) then
+    return
+  end
+  if status == "401" or grpc_status == "16" then
+    known.forget(caller)
+  end
+  -- Whatever a stranger hears but a success costs something and proves nothing.
+  if not known.get(caller) then
     wrong.add(address, 1, now)
     all_wrong.add(ALL, 1, now)
   end

@@ -26,6 +26,17 @@ ROLES: Mapping[str, frozenset[Role]] = {
 """Roles that may call each RPC; an RPC that is missing here can't be served."""
 
 _BEARER = "bearer "
+_BLANKS = " \t"
+"""What may stand around a key: HTTP's blanks alone, which is what Envoy's gate leaves out too."""
+
+
+def bare_key(metadata: Mapping[str, str]) -> str:
+    """Return the key that a call brings, without its scheme and blanks; empty where it has none."""
+    text = metadata.get("x-api-key", "").strip(_BLANKS)
+    authorization = metadata.get("authorization", "")
+    if not text and authorization[: len(_BEARER)].lower() == _BEARER:
+        text = authorization[len(_BEARER) :].strip(_BLANKS)
+    return text
 
 
 def authenticate(metadata: Mapping[str, str], catalog: Catalog, *, sandbox: bool) -> ApiKey:
@@ -36,11 +47,7 @@ def authenticate(metadata: Mapping[str, str], catalog: Catalog, *, sandbox: bool
         ApiKeyMissingError: The call carries no key.
         ApiKeyInvalidError: The key is unknown, revoked, the sandbox's, or of another region.
     """
-    text = metadata.get("x-api-key", "").strip()
-    if not text:
-        authorization = metadata.get("authorization", "")
-        if authorization[: len(_BEARER)].lower() == _BEARER:
-            text = authorization[len(_BEARER) :].strip()
+    text = bare_key(metadata)
     if not text:
         raise ApiKeyMissingError
     key = catalog.keys.get(key_digest(text))

@@ -86,6 +86,7 @@ SETTINGS = (
     Setting("header size", f"{MANAGER}/max_request_headers_kb", 8),
     Setting("idle connections", f"{MANAGER}/common_http_protocol_options/idle_timeout", "600s"),
     Setting("idle streams", f"{MANAGER}/stream_idle_timeout", "15s"),
+    Setting("time for an answer to be taken", f"{MANAGER}/stream_flush_timeout", "5s"),
     Setting("time for a request", f"{MANAGER}/request_timeout", "5s"),
     Setting("time for headers", f"{MANAGER}/request_headers_timeout", "3s"),
     Setting("time for the first byte", "listener/listener_filters_timeout", "3s"),
@@ -174,6 +175,11 @@ SETTINGS = (
         {"timer": "HTTP_DOWNSTREAM_CONNECTION_IDLE", "min_timeout": "600s"},
     ),
     Setting(
+        "and so are answers that are not taken",
+        f"{ACTIONS}/0/typed_config/timer_scale_factors/1",
+        {"timer": "HTTP_DOWNSTREAM_STREAM_FLUSH", "min_timeout": "1s"},
+    ),
+    Setting(
         "from a fifth of it on",
         f"{ACTIONS}/0/triggers/0/scaled/scaling_threshold",
         0.2,
@@ -200,6 +206,20 @@ SETTINGS = (
         "rate of an address, burst", f"{RATES}/descriptors/0/token_bucket/max_tokens", 10000, 10001
     ),
     Setting("rate of an address", f"{RATES}/descriptors/0/token_bucket/tokens_per_fill", 2000),
+    Setting(
+        "which strangers' calls do not spend",
+        f"{RATES}/rate_limits/0/actions/0/header_value_match/headers/0/name",
+        "loyalty-stranger",
+        "loyalty-other",
+    ),
+    Setting(
+        "they have their own",
+        f"{RATES}/rate_limits/2/actions/0/request_headers/header_name",
+        "loyalty-stranger",
+        "loyalty-other",
+    ),
+    Setting("burst", f"{RATES}/descriptors/2/token_bucket/max_tokens", 10000, 10001),
+    Setting("and rate", f"{RATES}/descriptors/2/token_bucket/tokens_per_fill", 2000),
     Setting("rate of a key, burst", f"{RATES}/descriptors/1/token_bucket/max_tokens", 250, 251),
     Setting("rate of a key", f"{RATES}/descriptors/1/token_bucket/tokens_per_fill", 25),
     Setting(

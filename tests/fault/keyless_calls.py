@@ -78,6 +78,15 @@ def grpc_call(
     return sent
 
 
+def _without_a_window() -> bytes:
+    """Write a JSON call over HTTP/2 whose caller has no room for a byte of the answer's body."""
+    fields = {":method": "GET", ":scheme": "http", ":authority": "x", ":path": IDENTIFY}
+    block = b"".join(http2.literal(*field) for field in fields.items())
+    flags = http2.END_HEADERS | http2.END_STREAM
+    settings = http2.frame(http2.SETTINGS, 0, 0, http2.NO_WINDOW)
+    return http2.MAGIC + settings + http2.frame(http2.HEADERS, flags, 1, block)
+
+
 def _web(body: bytes, *, key: str = "", more: int = 0) -> bytes:
     headers = ["content-type: application/grpc-web+proto"]
     return json_call(body, key=key, path=IDENTIFY_RPC, more=more, headers=headers)
@@ -105,6 +114,7 @@ KEYLESS: Mapping[str, bytes] = {
     "gRPC-Web, no message": _web(b""),
     "gRPC-Web, half a message": _web(NO_FIELDS, more=500),
     "HTTP/2, nothing": PREFACE,
+    "HTTP/2, an answer that is not taken": _without_a_window(),
     "health": grpc_call(HEALTH, NO_FIELDS),
     "health, no message": grpc_call(HEALTH, None),
     "health, no end": grpc_call(HEALTH, b"\0\0", ended=False, streams=4),
