@@ -174,7 +174,7 @@ def basket(lines: int) -> str:
             "price": 9999.99,
             "tax": 1299.99,
             "quantity": 99,
-            "loyaltyEngineId": "0b7c5f0e-9d0c-4c0a-8a52-5f6f2f0d1c11",
+            "loyaltyEngineId": "0b7c5f0e-9d0c-4c0a-8a52-5f6f2f0d1cff",
         }
         for number in range(lines)
     ]

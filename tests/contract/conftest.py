@@ -1,0 +1,11 @@
+"""Fixtures of the contract tests."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine, turn no call away because others wait, but where that is tried."""
+    monkeypatch.setattr("server.storage.store.WAIT_MAX_S", 60.0)
