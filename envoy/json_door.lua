@@ -673,6 +673,8 @@ local DECISIVE = {
 local LEFT_OUT = { channel = true, serviceMode = true, type = true }
 -- As many places of a paid body are looked at closely; those of the fullest order are fewer.
 local MEND_PLACES = 20000
+local MEND_BYTES = 262144 -- An order of 500 lines as tills write them has half of it.
+local MEND_KEYS = 12000 -- Names of values looked at in a paid order; the fullest one has some 8,000.
 local VALUE_PLACES = 8 -- What a look at one text or value counts for.
 -- What it may cost to repair one body's texts. All of a second share STEPS_A_SECOND with the walks.
 local MEND_STEPS = 5000
@@ -843,7 +845,7 @@ local FORGIVE = {
 local function put_right(body, route, told)
   local pieces, copied, at, details_end = {}, 1, 1, 0
   local count = { left = MEND_PLACES }
-  while true do
+  for _ = 1, MEND_KEYS do
     local _, to, key = body:find('"([%w_]+)"%s*:%s*', at)
     if not to then
       break
@@ -1224,7 +1226,7 @@ function envoy_on_request(handle)
     admitted = of_void(admitted, route)
   elseif route.request == "loyalty.v1.StartAnonymousSessionRequest" then
     admitted = without_unusable(admitted, route)
-  elseif is_paid(route, admitted) then
+  elseif #admitted <= MEND_BYTES and is_paid(route, admitted) then
     admitted = put_right(with_whole_texts(admitted, told), route, told)
   end
   admitted = admit(admitted, route)

@@ -259,7 +259,8 @@ async def run(trial: Trial) -> None:
             dearest = max(dearest, (cost.cpu_s, told))
             largest = max(largest, (cost.grown_mib, told))
             trial.require(cost.outcome not in BROKEN, f"{told}: {cost.outcome}")
-            trial.require(cost.cpu_s <= CPU_MAX_S, f"{told}: {1000 * cost.cpu_s:.0f} ms")
+            most_s = trial.choose(CPU_MAX_S, 2 * CPU_MAX_S)  # Beside other tests.
+            trial.require(cost.cpu_s <= most_s, f"{told}: {1000 * cost.cpu_s:.0f} ms")
             trial.require(cost.grown_mib <= MEMORY_MAX_MIB, f"{told}: {cost.grown_mib:.0f} MiB")
 
         rpc = rpc_named("TransactionService/Update")

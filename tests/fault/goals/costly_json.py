@@ -134,7 +134,8 @@ class _Scale:
         self.most_ms = max(self.most_ms, (name, cheapest), key=lambda found: found[1])
         self.most_mib = max(self.most_mib, (name, memory), key=lambda found: found[1])
         self._trial.require(answer.status != 429, f"{name}: was turned away before it cost")
-        self._trial.require(cheapest <= CPU_MAX_MS, f"{name}: {cheapest:.1f} ms")
+        most_ms = self._trial.choose(CPU_MAX_MS, 2 * CPU_MAX_MS)  # Beside other tests.
+        self._trial.require(cheapest <= most_ms, f"{name}: {cheapest:.1f} ms")
         self._trial.require(memory <= MEMORY_MAX_MIB, f"{name}: {memory:.1f} MiB")
 
 
