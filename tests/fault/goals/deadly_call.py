@@ -25,7 +25,10 @@ CALLS_AFTER = 80
 ENROLL = "/loyalty/members"
 BODY = '{"name": "Guest"}'
 GONE_S = 10.0
-BACK_S = 10.0
+BACK_S = 20.0
+CALM_S = 3.0
+"""Longer than Envoy takes to find that a server is gone."""
+
 HEALTHY = "/stats?filter=^cluster.loyalty.membership_healthy$"
 
 Ports = Mapping[str, str]
@@ -66,11 +69,19 @@ async def _start(environment: dict[str, str]) -> ServerProcess:
     return await ServerProcess.start(environment, module="tests.support.fragile_server")
 
 
-async def _until_both_serve(envoy: EnvoyProcess) -> None:
-    """Wait until Envoy has found both: who came back a moment ago serves nobody yet."""
+async def _until_both_serve(envoy: EnvoyProcess, calm_s: float) -> None:
+    """
+    Wait until Envoy has had both for so long: who came back a moment ago serves nobody yet.
+
+    It may not even have seen that one was gone.
+    """
+    loop = asyncio.get_running_loop()
+    since_s = loop.time()
     async with asyncio.timeout(BACK_S):
-        while not (await envoy.ask(HEALTHY)).strip().endswith(": 2"):  # noqa: ASYNC110 - nobody tells.
+        while loop.time() - since_s < calm_s:
             await asyncio.sleep(0.05)
+            if not (await envoy.ask(HEALTHY)).strip().endswith(": 2"):
+                since_s = loop.time()
 
 
 async def _over_json(port: int, headers: Mapping[str, str]) -> None:
@@ -117,7 +128,7 @@ async def run(trial: Trial) -> None:
         envoy = EnvoyProcess(folder=trial.folder, grpc_port=ports[0], other_grpc_ports=ports[1:])
         await cleanup.enter_async_context(envoy)
         for name, deadly, headers in trial.choose(DEADLY_CALLS, DEADLY_CALLS[:1]):
-            await _until_both_serve(envoy)
+            await _until_both_serve(envoy, CALM_S if pair.lost else 0.1)
             outcomes = await _tills(envoy.http_port, deadly, headers)
             async with asyncio.timeout(GONE_S):
                 while not pair.dead:  # noqa: ASYNC110 - it is another process.

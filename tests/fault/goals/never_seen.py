@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 
 from loyalty.v1 import transaction_service_pb2 as pb
 from server.application import under_way
-from server.storage import presence, writer
+from server.storage import postgresql, presence, writer
 from server.storage.databases import Database
 from server.storage.store import Store
 from tests.fault.determined import Chance
@@ -448,7 +448,7 @@ BUGS_OF_SEVERAL: Mapping[str, Callable[[pytest.MonkeyPatch], None]] = {
         writer, "_require_registered", lambda *_: None
     ),
     "nobody's rows are held": lambda patch: patch.setattr(
-        writer, "REGISTERED", "SELECT server_id FROM server WHERE server_id = ANY(%s)"
+        postgresql, "_REGISTERED", "SELECT server_id FROM server WHERE server_id = ANY(%s)"
     ),
     "a lost commit is forgotten": lambda patch: patch.setattr(
         writer, "_keep_unsettled", lambda *_: None
