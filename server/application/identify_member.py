@@ -11,11 +11,11 @@ from typing import Any
 
 from server.application.idempotency import Done, Repeated
 from server.application.meaning import Read
-from server.application.order_review import judge, require_store
+from server.application.order_review import judge, refusal_of, require_store
 from server.application.reads import Reads
 from server.application.reservations import reserve
 from server.application.unit import Refused, Unit
-from server.application.update_transaction import POINT_BALANCE, hold_points
+from server.application.update_transaction import hold_points
 from server.application.wrong_codes import (
     could_be_guessed,
     count_right_code,
@@ -30,9 +30,7 @@ from server.domain.errors import (
     IdentifierTypeDisabledError,
     LoyaltyError,
     MemberNotFoundError,
-    PointsInsufficientError,
     RewardRefusedError,
-    RulesFailedError,
     incentive_not_found,
 )
 from server.domain.guessing import Scope, scopes_of
@@ -48,7 +46,6 @@ from server.domain.records import (
     Transaction,
     TransactionStatus,
 )
-from server.domain.rules import RuleFailure
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +294,8 @@ def _usable(
         reserving=command.key,
     )
     if program.refuse_unusable and failures:
-        raise _refusal(failures, member, uses)
+        cost = sum(use.point_cost for use in uses)
+        raise refusal_of(failures, member.available.balance, cost)
     broken = {
         failure.incentive_id for failure in failures if failure.rule_id not in _OF_SEVERAL_RULES
     }
@@ -312,15 +310,5 @@ def _usable(
     return tuple(usable)
 
 
-_OF_SEVERAL_RULES = {POINT_BALANCE, Breach.SEVERAL_INCENTIVES.value.rule_id}
+_OF_SEVERAL_RULES = {Breach.POINT_BALANCE.value.rule_id, Breach.SEVERAL_INCENTIVES.value.rule_id}
 """Rules that an incentive breaks only together with those before it."""
-
-
-def _refusal(
-    failures: tuple[RuleFailure, ...], member: Member, uses: tuple[IncentiveUse, ...]
-) -> LoyaltyError:
-    """Name a lack of points alone by its own code, as the contract has it for reports."""
-    if all(failure.rule_id == POINT_BALANCE for failure in failures):
-        cost = sum(use.point_cost for use in uses)
-        return PointsInsufficientError(member.available.balance, cost)
-    return RulesFailedError(failures)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from server.domain.flags import Flag, FlagKind, Mend
+from server.domain.flags import LISTED_MAX, Flag, FlagKind, Mend
 from server.domain.keys import ApiKey
 from server.domain.records import Transaction
-
-LISTED_MAX = 10
-"""Fields that one line of the log names."""
 
 
 def mend_flags(

@@ -31,11 +31,14 @@ from server.domain.basket import (
     incentive_uses,
     named_incentives,
 )
+from server.domain.breaches import Breach
 from server.domain.errors import (
     FieldViolation,
     MemberNotFoundError,
+    PointsInsufficientError,
     RequestInvalidError,
     RewardRefusedError,
+    RulesFailedError,
     TransactionNotClaimableError,
     TransactionNotFoundError,
     incentive_not_found,
@@ -308,6 +311,15 @@ def _unchanged(order: Order, transaction: Transaction) -> bool:
         for basket in (basket_from_json(transaction.basket), order.basket)
     )
     return reported == told
+
+
+def refusal_of(
+    failures: tuple[RuleFailure, ...], spendable_points: int, point_cost: int
+) -> PointsInsufficientError | RulesFailedError:
+    """Name a lack of points alone by its own code, as the contract has it for reports."""
+    if all(failure.rule_id == Breach.POINT_BALANCE.value.rule_id for failure in failures):
+        return PointsInsufficientError(spendable_points, point_cost)
+    return RulesFailedError(failures)
 
 
 def judge(

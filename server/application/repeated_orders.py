@@ -28,15 +28,16 @@ REPEATED_WITHIN_MS = 120_000
 def order_digest(pos: PointOfSale, basket: Basket) -> bytes:
     """Hash what an order is known by: store, terminal, number, lines and total; not its day."""
     lines = sorted(
-        json.dumps(
-            [
+        # Five times as fast as JSON, on the way of every claim.
+        repr(
+            (
                 line.product_id,
                 line.product_type,
                 line.quantity,
                 line.price,
                 line.incentive_id,
                 line.loyalty_engine_id,
-            ]
+            )
         )
         for line in basket.lines
     )

@@ -24,13 +24,10 @@ from server.domain.basket import (
     without_incentives,
 )
 from server.domain.breaches import Breach
-from server.domain.flags import OFFER_UNKNOWN, Flag, FlagKind
+from server.domain.flags import LISTED_MAX, OFFER_UNKNOWN, Flag, FlagKind
 from server.domain.program import Program, Store
 from server.domain.records import Member, Transaction
 from server.domain.rules import RuleFailure, asking_about_member
-
-LISTED_MAX = 10
-"""Offers that one line of the log names."""
 
 
 @dataclass(frozen=True, slots=True)

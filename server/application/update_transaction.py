@@ -15,6 +15,7 @@ from server.application.order_review import (
     business_day,
     find_transaction,
     guest_of,
+    refusal_of,
     require_report,
     require_same_guest,
     require_same_transaction,
@@ -26,8 +27,6 @@ from server.application.unit import Unit
 from server.domain.basket import IncentiveUse
 from server.domain.earning import points_earned
 from server.domain.errors import (
-    PointsInsufficientError,
-    RulesFailedError,
     TransactionNotClaimableError,
 )
 from server.domain.flags import Flag
@@ -43,8 +42,6 @@ from server.domain.records import (
     Transaction,
     TransactionStatus,
 )
-
-POINT_BALANCE = "point-balance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +82,7 @@ def update_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Updated] |
         return again
     review = review_order(unit, order, transaction, now_ms)
     if review.failures:
-        raise _refusal(review)
+        raise refusal_of(review.failures, review.spendable_points, review.point_cost)
     known_by: dict[str, Any] = {}
     repeated: tuple[Flag, ...] = ()
     if order.claiming:
@@ -170,13 +167,6 @@ def _again(
         presentation=None,
     )
     return Done(updated, kept_with=transaction, stores=stores)
-
-
-def _refusal(review: Review) -> PointsInsufficientError | RulesFailedError:
-    """Name a lack of points alone by its own code, as the contract has it for reports."""
-    if all(failure.rule_id == POINT_BALANCE for failure in review.failures):
-        return PointsInsufficientError(review.spendable_points, review.point_cost)
-    return RulesFailedError(review.failures)
 
 
 def report_again(unit: Unit, order: Order, now_ms: int) -> None:

@@ -404,7 +404,7 @@ def lines_sold_as(basket: Basket, program: Program, names: Collection[str]) -> f
     return frozenset(
         index
         for index, line in enumerate(basket.lines)
-        if line.product_type in {"reward", "offer"}
+        if line.product_type in INCENTIVE_TYPES
         and not line.taken_back
         and _name(_line_mention(line), program) in names
     )

@@ -68,6 +68,9 @@ ORDER_CLAIMED = "claimed"
 ORDER_RECORDED = "recorded"
 """Reason of an order without a guest that looks like another one, which nobody has claimed."""
 
+LISTED_MAX = 10
+"""Offers or fields that the line about one flag names; it counts all."""
+
 REASONS: Mapping[FlagKind, tuple[str, ...]] = {
     FlagKind.OFFER_INVALID: (OFFER_UNKNOWN, *(breach.value.code for breach in Breach)),
     FlagKind.VOID_LATE: (DAYS_PASSED,),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -11,7 +10,7 @@ from typing import Literal
 
 from server.domain.clock import DAY_MS, rfc3339
 from server.domain.errors import StoreNotFoundError
-from server.domain.identifiers import IdentifierKind
+from server.domain.identifiers import IdentifierKind, is_uuid
 from server.domain.keys import ApiKey
 from server.domain.limits import NO_OWN_LIMITS, Limits
 from server.domain.restrictions import Rule
@@ -221,12 +220,9 @@ class _Names:
         return cls(incentive_ids, engine_ids, plus)
 
 
-_UUID = re.compile("[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
-
-
 def _any_case(name: str) -> str:
     """Give a name as it is compared: a UUID in lower case, any other as it is written."""
-    return name.lower() if _UUID.fullmatch(name) else name
+    return name.lower() if is_uuid(name) else name
 
 
 @dataclass(frozen=True, slots=True)
