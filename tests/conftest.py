@@ -26,7 +26,7 @@ def _short_silence() -> Iterator[None]:
 def _compiled_once() -> Iterator[None]:
     """Compile the statements of a kind of database for the first store alone."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("server.storage.store.Statements", statements_once)
+        patch.setattr("loyalty_service.storage.store.Statements", statements_once)
         yield
 
 

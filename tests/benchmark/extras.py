@@ -48,7 +48,7 @@ def start_times(folder: Path, rounds: int) -> list[float]:
         home = folder / f"start-{turn}"
         port, log = free_port(), folder / f"start-{turn}.log"
         start = time.monotonic()
-        command = [sys.executable, "-m", "server", "serve"]
+        command = [sys.executable, "-m", "loyalty_service", "serve"]
         with process(command, log, **server_settings(port, home)):
             wait_for_health(port, log)
             times.append(time.monotonic() - start)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from server.storage.durability import file_system
+from loyalty_service.storage.durability import file_system
 
 SERVER_CORE = 0
 CLIENT_CORE = 1

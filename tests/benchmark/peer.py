@@ -26,18 +26,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from server.application.program_document import parse_program
-from server.domain.clock import rfc3339
-from server.domain.codes import code_digest
-from server.domain.errors import IdentificationFailedError, IdentifierInvalidError
-from server.domain.identifiers import IdentifierKind, classify_identifier
-from server.domain.ids import new_id
-from server.domain.keys import key_digest
-from server.domain.ledger import Account, AccountKind, Cause, Origin, transfer
-from server.domain.program import Incentive, Program
-from server.domain.records import CodeStatus, HoldStatus, TransactionStatus
-from server.sandbox.demo_data import PROGRAM_FILE
-from server.storage.tables import (
+from loyalty_service.domain.clock import rfc3339
+from loyalty_service.domain.codes import code_digest
+from loyalty_service.domain.errors import IdentificationFailedError, IdentifierInvalidError
+from loyalty_service.domain.identifiers import IdentifierKind, classify_identifier
+from loyalty_service.domain.ids import new_id
+from loyalty_service.domain.keys import key_digest
+from loyalty_service.domain.ledger import Account, AccountKind, Cause, Origin, transfer
+from loyalty_service.domain.program import Incentive, Program
+from loyalty_service.domain.records import CodeStatus, HoldStatus, TransactionStatus
+from loyalty_service.program_file.document import parse_program
+from loyalty_service.sandbox.demo_data import PROGRAM_FILE
+from loyalty_service.storage.tables import (
     AccountTable,
     ApiKeyTable,
     CodeTable,

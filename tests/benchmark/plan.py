@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from statistics import median
 
-from server.domain.codes import CODE_COUNT
+from loyalty_service.domain.codes import CODE_COUNT
 from tests.benchmark.loads import CLAIM, CODE, IDENTIFY, SESSION
 from tests.benchmark.population import Population
 from tests.benchmark.subjects import (

@@ -22,21 +22,29 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import URL
 
-from server.application.apply_program import ApplyProgram, apply_program
-from server.application.create_key import CreateKey, create_key
-from server.application.program_document import parse_program
-from server.application.unit import Unit
-from server.domain.codes import CODE_COUNT, code_digest
-from server.domain.keys import Role, key_digest
-from server.domain.ledger import GENESIS, Account, AccountKind, Cause, Origin, Transfer, transfer
-from server.domain.limits import LimitName, Limits
-from server.domain.records import Code, CodeStatus, Transaction, TransactionStatus
-from server.sandbox.demo_data import PROGRAM_FILE
-from server.sandbox.fixed_codes import COFFEE, HASH_BROWN, YEAR_MS
-from server.storage.databases import Database
-from server.storage.migrate import migrate
-from server.storage.store import Store
-from server.storage.unit_of_work import SHARDS
+from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.codes import CODE_COUNT, code_digest
+from loyalty_service.domain.keys import Role, key_digest
+from loyalty_service.domain.ledger import (
+    GENESIS,
+    Account,
+    AccountKind,
+    Cause,
+    Origin,
+    Transfer,
+    transfer,
+)
+from loyalty_service.domain.limits import LimitName, Limits
+from loyalty_service.domain.records import Code, CodeStatus, Transaction, TransactionStatus
+from loyalty_service.program_file.document import parse_program
+from loyalty_service.sandbox.demo_data import PROGRAM_FILE
+from loyalty_service.sandbox.fixed_codes import COFFEE, HASH_BROWN, YEAR_MS
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.migrate import migrate
+from loyalty_service.storage.store import Store
+from loyalty_service.storage.unit_of_work import SHARDS
 
 PROGRAM_ID = "demo-ca"
 KEY = "lk_benchmark_key_of_a_till_and_an_app"

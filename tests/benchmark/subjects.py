@@ -21,7 +21,7 @@ import grpc
 import psycopg
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from server.sandbox.envoy_process import ROOT, EnvoyProcess
+from loyalty_service.sandbox.envoy_process import ROOT, EnvoyProcess
 from tests.benchmark.machine import SERVER_CORE, all_cores, pin
 from tests.benchmark.population import NAME, PEPPER, Population, populate
 from tests.support.edge_parts import let_one_key_call_for_all
@@ -261,7 +261,7 @@ class Stage:
         """Start the real server on a database."""
         port, log = free_port(), self.folder / f"{name}.log"
         home = self.folder / f"{name}-home"
-        command = [sys.executable, "-m", "server", "serve"]
+        command = [sys.executable, "-m", "loyalty_service", "serve"]
         syncs, preload = self._count_syncs(name, data)
         settings = server_settings(port, home) | {"LOYALTY_DATABASE_URL": data.url}
         pid = self._stack.enter_context(process(command, log, **settings, **preload))

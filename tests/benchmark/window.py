@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from server.sandbox.envoy_process import ROOT
+from loyalty_service.sandbox.envoy_process import ROOT
 from tests.benchmark.client import Job, Seen
 from tests.benchmark.loads import CLAIM, CODE
 from tests.benchmark.machine import all_cpu_s, cpu_s, family, memory_mib

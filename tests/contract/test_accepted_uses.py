@@ -11,19 +11,19 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from server.application.apply_program import ApplyProgram, apply_program
-from server.application.identify_member import identify_member
-from server.application.issue_code import issue_code
-from server.domain.basket import AppliedDiscount
-from server.domain.errors import (
+from loyalty_service.application.codes.issue_code import issue_code
+from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.orders.identify_member import identify_member
+from loyalty_service.domain.basket import AppliedDiscount
+from loyalty_service.domain.errors import (
     LoyaltyError,
     OfferNotFoundError,
     RewardNotFoundError,
     RewardRefusedError,
     RulesFailedError,
 )
-from server.domain.program import Program
-from server.domain.restrictions import (
+from loyalty_service.domain.program import Program
+from loyalty_service.domain.restrictions import (
     Cooldown,
     DateSpan,
     DaysOfWeek,

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import create_engine, pool, text
 
-from server.application.adjust_points import AdjustPoints, adjust_points
-from server.cli import main
-from server.domain.ledger import POINTS_MAX
-from server.storage.audit import PROBLEMS_KEPT_MAX, Findings, audit
-from server.storage.databases import Database, UnreachableError
-from server.storage.migrate import SchemaError
+from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
+from loyalty_service.cli import main
+from loyalty_service.domain.ledger import POINTS_MAX
+from loyalty_service.storage.databases import Database, UnreachableError
+from loyalty_service.storage.migrate import SchemaError
+from loyalty_service.storage.tools.audit import PROBLEMS_KEPT_MAX, Findings, audit
 from tests.support.databases import Backend, fresh_database
 from tests.support.ledger import rows
 from tests.support.lived_store import lived_database

@@ -11,16 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from server.cli import main
-from server.domain.peppers import Peppers, check_of, name_of
-from server.storage.alone import OpenElsewhereError
-from server.storage.audit import audit
-from server.storage.backup import BackupError, FailedAuditError, Saved, back_up, restore
-from server.storage.copy import CopyError
-from server.storage.databases import Database, UnreachableError
-from server.storage.migrate import SchemaError
-from server.storage.peppers import PepperError, register, require_known
-from server.storage.proof import PROOF_TABLE
+from loyalty_service.cli import main
+from loyalty_service.domain.peppers import Peppers, check_of, name_of
+from loyalty_service.storage.alone import OpenElsewhereError
+from loyalty_service.storage.databases import Database, UnreachableError
+from loyalty_service.storage.migrate import SchemaError
+from loyalty_service.storage.peppers import PepperError, register, require_known
+from loyalty_service.storage.tools.audit import audit
+from loyalty_service.storage.tools.backup import (
+    BackupError,
+    FailedAuditError,
+    Saved,
+    back_up,
+    restore,
+)
+from loyalty_service.storage.tools.copy import CopyError
+from loyalty_service.storage.tools.proof import PROOF_TABLE
 from tests.support.contents import columns_of, digests
 from tests.support.databases import Backend, Sqlite
 from tests.support.ledger import count_rows, execute, rows

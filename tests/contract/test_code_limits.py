@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from server.application.enroll_member import EnrollMember, enroll_member
-from server.application.issue_code import issue_code
-from server.domain import clock
-from server.domain.clock import now_ms
-from server.domain.errors import LimitExceededError
-from server.domain.limits import LIMITS, LimitName, Limits
-from server.domain.program import Program
-from server.storage.limit_counts import LimitCounts
-from server.storage.store import Store
+from loyalty_service.application.codes.issue_code import issue_code
+from loyalty_service.application.members.enroll_member import EnrollMember, enroll_member
+from loyalty_service.domain import clock
+from loyalty_service.domain.clock import now_ms
+from loyalty_service.domain.errors import LimitExceededError
+from loyalty_service.domain.limits import LIMITS, LimitName, Limits
+from loyalty_service.domain.program import Program
+from loyalty_service.storage.limit_counts import LimitCounts
+from loyalty_service.storage.store import Store
 from tests.support.databases import Postgres, fresh_database
 from tests.support.programs import KEY, demo_program, enroll, issue_command
 from tests.support.stores import demo_store, open_store

@@ -12,16 +12,16 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import insert
 
-from server.bootstrap import open_store, require_peppers
-from server.cli import main
-from server.config import Settings
-from server.domain.peppers import Peppers, check_of, name_of
-from server.storage.alone import OpenElsewhereError
-from server.storage.connections import writing
-from server.storage.migrate import migrate
-from server.storage.peppers import PepperError, require_known
-from server.storage.seal import Seal
-from server.storage.tables import RememberedTable
+from loyalty_service.bootstrap import open_store, require_peppers
+from loyalty_service.cli import main
+from loyalty_service.config import Settings
+from loyalty_service.domain.peppers import Peppers, check_of, name_of
+from loyalty_service.storage.alone import OpenElsewhereError
+from loyalty_service.storage.connections import writing
+from loyalty_service.storage.migrate import migrate
+from loyalty_service.storage.peppers import PepperError, require_known
+from loyalty_service.storage.seal import Seal
+from loyalty_service.storage.tables import RememberedTable
 from tests.support.ledger import rows
 from tests.support.lived_store import live
 from tests.support.stores import PEPPER

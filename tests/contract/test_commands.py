@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from server import bootstrap
-from server.cli import main
-from server.config import Settings
-from server.domain.errors import DeadlinePassedError, LoyaltyError, StorageUnavailableError
-from server.domain.program import Catalog
-from server.sandbox.demo_data import PROGRAM_FILE
-from server.storage.migrate import migrate
-from server.storage.peppers import PepperError
-from server.storage.store import Store
+from loyalty_service import bootstrap
+from loyalty_service.cli import main
+from loyalty_service.config import Settings
+from loyalty_service.domain.errors import DeadlinePassedError, LoyaltyError, StorageUnavailableError
+from loyalty_service.domain.program import Catalog
+from loyalty_service.sandbox.demo_data import PROGRAM_FILE
+from loyalty_service.storage.migrate import migrate
+from loyalty_service.storage.peppers import PepperError
+from loyalty_service.storage.store import Store
 from tests.support.databases import Backend, fresh_database
 from tests.support.ledger import audit, balances, execute
 from tests.support.postgres import Postgres

@@ -12,8 +12,8 @@ from google.api import annotations_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool, json_format
 from google.protobuf.message_factory import GetMessageClass
 
-from server.transport.authentication import ROLES
-from server.transport.server import SERVICES
+from loyalty_service.transport.authentication import ROLES
+from loyalty_service.transport.server import SERVICES
 
 ROOT = Path(__file__).resolve().parents[2]
 GENERATED = ROOT / "generated"

@@ -9,13 +9,13 @@ import pytest
 from sqlalchemy import delete, insert, select
 from sqlmodel import SQLModel
 
-from server.cli import main
-from server.storage.audit import audit
-from server.storage.connections import reading, writing
-from server.storage.copy import CopyError, copy_store
-from server.storage.databases import Database, UnreachableError
-from server.storage.migrate import SchemaError, require_current
-from server.storage.tables import MemberTable, RememberedTable, TransferTable
+from loyalty_service.cli import main
+from loyalty_service.storage.connections import reading, writing
+from loyalty_service.storage.databases import Database, UnreachableError
+from loyalty_service.storage.migrate import SchemaError, require_current
+from loyalty_service.storage.tables import MemberTable, RememberedTable, TransferTable
+from loyalty_service.storage.tools.audit import audit
+from loyalty_service.storage.tools.copy import CopyError, copy_store
 from tests.support.databases import Backend, Sqlite, fresh_database
 from tests.support.ledger import execute
 from tests.support.lived_store import copy_lived, lived_database

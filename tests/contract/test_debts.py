@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from server.application.adjust_points import AdjustPoints, adjust_points
-from server.domain.errors import PointsInsufficientError
-from server.domain.ledger import POINTS_MAX, Cause
-from server.storage.audit import audit as find_problems
-from server.storage.databases import Database
-from server.storage.migrate import DataLossError, downgrade, migrate
+from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
+from loyalty_service.domain.errors import PointsInsufficientError
+from loyalty_service.domain.ledger import POINTS_MAX, Cause
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.migrate import DataLossError, downgrade, migrate
+from loyalty_service.storage.tools.audit import audit as find_problems
 from tests.fault.planted import planted
 from tests.fault.simulation.bugs import BUGS
 from tests.support.databases import Sqlite

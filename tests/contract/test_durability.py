@@ -13,11 +13,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from server.domain.errors import StorageUnavailableError
-from server.storage import durability
-from server.storage.databases import Database
-from server.storage.durability import UnsafeDatabaseError, require_durable_sqlite
-from server.storage.postgresql import begin
+from loyalty_service.domain.errors import StorageUnavailableError
+from loyalty_service.storage import durability
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.durability import UnsafeDatabaseError, require_durable_sqlite
+from loyalty_service.storage.postgresql import begin
 from tests.support.banks import process_environment, run_process
 from tests.support.databases import fresh_database
 from tests.support.postgres import Postgres
@@ -93,7 +93,7 @@ async def test_server_refuses_to_start_where_points_may_be_lost(
     """It says why in one line and ends with 1; told to accept the loss, it serves."""
     with fresh_database(postgres) as url, switched_off(postgres, "fsync"):
         refused = subprocess.run(  # noqa: ASYNC221 - nothing else waits.
-            [sys.executable, "-m", "server", "serve"],
+            [sys.executable, "-m", "loyalty_service", "serve"],
             env=process_environment(url, tmp_path),
             capture_output=True,
             text=True,

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from server.application.apply_program import ApplyProgram, apply_program
-from server.application.enroll_member import EnrollMember, enroll_member
-from server.domain.errors import EmailTakenError, RequestInvalidError
-from server.domain.records import Member
-from server.storage.databases import Database
-from server.storage.migrate import downgrade, migrate
-from server.storage.store import Store
+from loyalty_service.application.members.enroll_member import EnrollMember, enroll_member
+from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.domain.errors import EmailTakenError, RequestInvalidError
+from loyalty_service.domain.records import Member
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.migrate import downgrade, migrate
+from loyalty_service.storage.store import Store
 from tests.support.ledger import audit, count_rows, rows
 from tests.support.orders import DAY_MS
 from tests.support.programs import KEY, demo_program, other_program

@@ -16,7 +16,7 @@ from google.protobuf import descriptor_pb2
 from google.rpc import error_details_pb2, status_pb2
 
 from loyalty.v1 import error_reason_pb2
-from server.domain.errors import (
+from loyalty_service.domain.errors import (
     CorrelationIdInvalidError,
     FieldViolation,
     LoyaltyError,
@@ -24,8 +24,8 @@ from server.domain.errors import (
     RulesFailedError,
     TooManyWrongCodesError,
 )
-from server.transport.error_catalogue import CATALOGUE, REASONS, ROWS, retry_after_ms
-from server.transport.error_rendering import (
+from loyalty_service.transport.errors.catalogue import CATALOGUE, REASONS, ROWS, retry_after_ms
+from loyalty_service.transport.errors.rendering import (
     LEGACY_BODY_BYTES_MAX,
     Dialect,
     grpc_trailers,

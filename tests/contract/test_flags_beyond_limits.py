@@ -9,8 +9,8 @@ import pytest
 import pytest_asyncio
 import structlog
 
-from server.application.apply_program import ApplyProgram, apply_program
-from server.domain.limits import LimitName
+from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.domain.limits import LimitName
 from tests.support.ledger import audit
 from tests.support.orders import CLAIMED, Till, basket, item
 from tests.support.programs import demo_program, enroll

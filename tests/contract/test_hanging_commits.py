@@ -14,8 +14,8 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from server.storage import hanging
-from server.storage.databases import Database
+from loyalty_service.storage import hanging
+from loyalty_service.storage.databases import Database
 from tests.support.postgres import Postgres
 
 

@@ -15,13 +15,13 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 from pydantic import SecretStr
 
-from server.bootstrap import serve
-from server.storage import migrate as migrations
-from server.storage.audit import audit
-from server.storage.copy import copy_store
-from server.storage.databases import Database
-from server.storage.migrate import migrate
-from server.sweeper import sweep
+from loyalty_service.bootstrap import serve
+from loyalty_service.storage import migrate as migrations
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.migrate import migrate
+from loyalty_service.storage.tools.audit import audit
+from loyalty_service.storage.tools.copy import copy_store
+from loyalty_service.sweeper import sweep
 from tests.contract.stores.fill import ask
 from tests.support.contents import columns_of, digests
 from tests.support.databases import Backend, Sqlite

@@ -10,9 +10,9 @@ import pytest
 import pytest_asyncio
 import structlog
 
-from server.application.apply_program import ApplyProgram, apply_program
-from server.application.void_transaction import VoidTransaction, void_transaction
-from server.domain.errors import (
+from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.orders.void_transaction import VoidTransaction, void_transaction
+from loyalty_service.domain.errors import (
     ReceiptAlreadyClaimedError,
     ReceiptExpiredError,
     ReceiptNotFoundError,

@@ -11,9 +11,9 @@ import psycopg
 import pytest
 import pytest_asyncio
 
-from server.application.issue_code import issue_code
-from server.domain.restrictions import MaximumRedemptions
-from server.storage.databases import Database
+from loyalty_service.application.codes.issue_code import issue_code
+from loyalty_service.domain.restrictions import MaximumRedemptions
+from loyalty_service.storage.databases import Database
 from tests.support.orders import (
     CARD_OFFER,
     CLAIMED,

@@ -15,13 +15,12 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect
 from sqlmodel import SQLModel
 
-from server.cli import main
-from server.storage import migrate as migrations
-from server.storage.alone import OpenElsewhereError
-from server.storage.audit import audit
-from server.storage.connections import reading
-from server.storage.databases import Database
-from server.storage.migrate import (
+from loyalty_service.cli import main
+from loyalty_service.storage import migrate as migrations
+from loyalty_service.storage.alone import OpenElsewhereError
+from loyalty_service.storage.connections import reading
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.migrate import (
     BASE,
     DataLossError,
     SchemaError,
@@ -31,6 +30,7 @@ from server.storage.migrate import (
     require_current,
     steps,
 )
+from loyalty_service.storage.tools.audit import audit
 from tests.support.databases import Backend, Sqlite, fresh_database
 from tests.support.ledger import count_rows, execute, rows
 from tests.support.lived_store import lived_database

@@ -10,15 +10,15 @@ import pytest
 import pytest_asyncio
 import structlog
 
-from server.application.apply_program import ApplyProgram, apply_program
-from server.application.issue_code import IssueCode, issue_code
-from server.application.order_review import MODE_UNTOLD
-from server.application.record_unclaimed import RecordUnclaimed, record_unclaimed
-from server.application.update_transaction import update_transaction
-from server.domain.basket import Payment
-from server.domain.errors import RequestInvalidError, RulesFailedError
-from server.domain.flags import Mend
-from server.domain.point_of_sale import PointOfSale
+from loyalty_service.application.codes.issue_code import IssueCode, issue_code
+from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.orders.order_review import MODE_UNTOLD
+from loyalty_service.application.orders.record_unclaimed import RecordUnclaimed, record_unclaimed
+from loyalty_service.application.orders.update_transaction import update_transaction
+from loyalty_service.domain.basket import Payment
+from loyalty_service.domain.errors import RequestInvalidError, RulesFailedError
+from loyalty_service.domain.flags import Mend
+from loyalty_service.domain.point_of_sale import PointOfSale
 from tests.support.ledger import audit, balances, count_rows
 from tests.support.orders import (
     CARD_OFFER,

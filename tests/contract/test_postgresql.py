@@ -9,9 +9,9 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from server.storage.connections import writing
-from server.storage.databases import Database, UnreachableError
-from server.storage.postgresql import begin, commit
+from loyalty_service.storage.connections import writing
+from loyalty_service.storage.databases import Database, UnreachableError
+from loyalty_service.storage.postgresql import begin, commit
 from tests.support.databases import fresh_database
 from tests.support.postgres import Postgres
 

@@ -10,20 +10,20 @@ import psycopg
 import pytest
 import structlog
 
-from server.application.reads import Reads
-from server.application.under_way import ARRIVAL
-from server.application.unit import Unit
-from server.domain import clock_check
-from server.domain.clock import now_ms
-from server.domain.clock_check import ClockState
-from server.domain.errors import ServerClockWrongError, StorageUnavailableError
-from server.domain.peppers import Peppers
-from server.storage import paced, presence
-from server.storage.alone import OpenElsewhereError, only_server
-from server.storage.copy import copy_store
-from server.storage.databases import Database
-from server.storage.peppers import PepperError, register, require_known
-from server.storage.store import Store
+from loyalty_service.application.reads import Reads
+from loyalty_service.application.under_way import ARRIVAL
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain import clock_check
+from loyalty_service.domain.clock import now_ms
+from loyalty_service.domain.clock_check import ClockState
+from loyalty_service.domain.errors import ServerClockWrongError, StorageUnavailableError
+from loyalty_service.domain.peppers import Peppers
+from loyalty_service.storage import paced, presence
+from loyalty_service.storage.alone import OpenElsewhereError, only_server
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.peppers import PepperError, register, require_known
+from loyalty_service.storage.store import Store
+from loyalty_service.storage.tools.copy import copy_store
 from tests.support.databases import Sqlite
 from tests.support.ledger import execute, rows
 from tests.support.postgres import Postgres

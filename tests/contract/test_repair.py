@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from server.cli import main
-from server.storage.alone import OpenElsewhereError
-from server.storage.audit import audit
-from server.storage.databases import Database
-from server.storage.repair import RepairError, propose, repair
+from loyalty_service.cli import main
+from loyalty_service.storage.alone import OpenElsewhereError
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.tools.audit import audit
+from loyalty_service.storage.tools.repair import RepairError, propose, repair
 from tests.support.contents import columns_of, digests
 from tests.support.databases import Backend
 from tests.support.ledger import execute, rows

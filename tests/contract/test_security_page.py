@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from server.domain.limits import LIMITS, LimitName
+from loyalty_service.domain.limits import LIMITS, LimitName
 from tests.fault.plan import all_goals
 
 ROOT = Path(__file__).resolve().parents[2]

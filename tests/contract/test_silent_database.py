@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from server.cli import main
-from server.domain.errors import DeadlinePassedError
-from server.storage import databases
-from server.storage.databases import Database, UnreachableError
+from loyalty_service.cli import main
+from loyalty_service.domain.errors import DeadlinePassedError
+from loyalty_service.storage import databases
+from loyalty_service.storage.databases import Database, UnreachableError
 
 COMMANDS = (
     "keys list",
@@ -109,7 +109,7 @@ def test_start_ends_when_told_to(tmp_path: Path) -> None:
     with silent(greets=False) as port:
         url = f"postgresql://someone@127.0.0.1:{port}/x"
         with subprocess.Popen(
-            [sys.executable, "-m", "server", "serve"],
+            [sys.executable, "-m", "loyalty_service", "serve"],
             env={
                 **os.environ,
                 "LOYALTY_DATABASE_URL": url,

@@ -10,15 +10,28 @@ from typing import Any
 
 import pytest
 
-from server.application.apply_program import ApplyProgram, ProgramMovedError, apply_program
-from server.application.create_key import CreatedKey, CreateKey, ProgramUnknownError, create_key
-from server.application.program_changes import ProgramChangeError, program_changes
-from server.application.rotate_key import RotateKey, RotationOpenError, rotate_key
-from server.application.unit import Unit
-from server.domain.errors import StoreNotFoundError
-from server.domain.keys import Role, key_digest
-from server.domain.program import Store as Shop
-from server.storage.store import Store
+from loyalty_service.application.operators.apply_program import (
+    ApplyProgram,
+    ProgramMovedError,
+    apply_program,
+)
+from loyalty_service.application.operators.create_key import (
+    CreatedKey,
+    CreateKey,
+    ProgramUnknownError,
+    create_key,
+)
+from loyalty_service.application.operators.rotate_key import (
+    RotateKey,
+    RotationOpenError,
+    rotate_key,
+)
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.errors import StoreNotFoundError
+from loyalty_service.domain.keys import Role, key_digest
+from loyalty_service.domain.program import Store as Shop
+from loyalty_service.program_file.changes import ProgramChangeError, program_changes
+from loyalty_service.storage.store import Store
 from tests.support.databases import fresh_database
 from tests.support.ledger import audit, rows
 from tests.support.postgres import Postgres, Serializable
@@ -135,7 +148,7 @@ async def test_idle_store_takes_up_a_change_by_itself(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server without calls sees a revoked key and a changed program soon after."""
-    monkeypatch.setattr("server.storage.store.CATALOG_POLL_S", 0.01)
+    monkeypatch.setattr("loyalty_service.storage.store.CATALOG_POLL_S", 0.01)
     async with demo_store(database_url) as running, open_store(database_url) as operator:
         created = await _new_key(operator)
         digest = key_digest(created.secret)

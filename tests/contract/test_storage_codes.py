@@ -9,14 +9,18 @@ from typing import Any
 
 import pytest
 
-from server.application.get_code import GetCode, get_code
-from server.application.idempotency import Answer, Done, run_once
-from server.application.identify_member import Identified, IdentifyMember, identify_member
-from server.application.issue_code import issue_code
-from server.application.unit import Unit
-from server.application.void_transaction import void
-from server.domain.clock import now_ms as wall_clock_ms
-from server.domain.errors import (
+from loyalty_service.application.codes.get_code import GetCode, get_code
+from loyalty_service.application.codes.issue_code import issue_code
+from loyalty_service.application.idempotency import Answer, Done, run_once
+from loyalty_service.application.orders.identify_member import (
+    Identified,
+    IdentifyMember,
+    identify_member,
+)
+from loyalty_service.application.orders.void_transaction import void
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.clock import now_ms as wall_clock_ms
+from loyalty_service.domain.errors import (
     CodeAlreadyUsedError,
     CodeNotFoundError,
     LoyaltyError,
@@ -25,10 +29,10 @@ from server.domain.errors import (
     RewardRefusedError,
     StoreNotFoundError,
 )
-from server.domain.records import Code
-from server.sandbox.fixed_codes import COFFEE, HASH_BROWN, PARTY_PLATTER
-from server.storage.store import Store
-from server.sweeper import sweep
+from loyalty_service.domain.records import Code
+from loyalty_service.sandbox.fixed_codes import COFFEE, HASH_BROWN, PARTY_PLATTER
+from loyalty_service.storage.store import Store
+from loyalty_service.sweeper import sweep
 from tests.support.ledger import audit, balances, count_rows, execute, rows
 from tests.support.programs import (
     KEY,
@@ -294,9 +298,9 @@ async def test_code_lives_for_its_lifetime(
     """A code is found until its 300 seconds are over, and not from then on."""
     clock = wall_clock_ms()
     async with demo_store(database_url) as store:
-        monkeypatch.setattr("server.storage.writer.now_ms", lambda: clock)
+        monkeypatch.setattr("loyalty_service.storage.writer.now_ms", lambda: clock)
         digits = await issue(store, await enroll(store))
-        monkeypatch.setattr("server.storage.writer.now_ms", lambda: clock + age_ms)
+        monkeypatch.setattr("loyalty_service.storage.writer.now_ms", lambda: clock + age_ms)
         if live:
             await _get(store, digits)
             await _identify(store, identify_command(digits))
@@ -314,7 +318,7 @@ async def test_expired_code_is_not_found_by_a_clock_that_is_behind(
     async with demo_store(database_url) as store:
         digits = await issue(store, await enroll(store))
         now = wall_clock_ms()
-        monkeypatch.setattr("server.storage.writer.now_ms", lambda: now + 600_000)
+        monkeypatch.setattr("loyalty_service.storage.writer.now_ms", lambda: now + 600_000)
         assert (await sweep(store)).codes == 1
         monkeypatch.undo()
         with pytest.raises(CodeNotFoundError):
@@ -328,13 +332,15 @@ async def test_digits_of_a_dead_code_are_drawn_again(
     """Live digits are never drawn again; those of an expired code are, for another member."""
     clock = wall_clock_ms()
     drawn = iter(["314159", "314159", "271828", "314159"])
-    monkeypatch.setattr("server.application.issue_code.new_code", lambda: next(drawn))
-    monkeypatch.setattr("server.storage.writer.now_ms", lambda: clock)
+    monkeypatch.setattr(
+        "loyalty_service.application.codes.issue_code.new_code", lambda: next(drawn)
+    )
+    monkeypatch.setattr("loyalty_service.storage.writer.now_ms", lambda: clock)
     async with demo_store(database_url) as store:
         one, two = await enroll(store), await enroll(store)
         assert await issue(store, one) == "314159"
         assert await issue(store, two) == "271828"
-        monkeypatch.setattr("server.storage.writer.now_ms", lambda: clock + 300_000)
+        monkeypatch.setattr("loyalty_service.storage.writer.now_ms", lambda: clock + 300_000)
         assert await issue(store, two) == "314159"
         assert (await _get(store, "314159")).loyalty_id == two
         await _identify(store, identify_command("314159"))

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from server.application.reads import Reads
-from server.application.under_way import ARRIVAL
-from server.application.unit import Unit
-from server.domain.errors import MemberNotFoundError, PointsInsufficientError
-from server.domain.ledger import GENESIS, Account, AccountKind, Cause, Origin
-from server.domain.records import Remembered
-from server.storage.databases import Database
-from server.storage.store import Store
+from loyalty_service.application.reads import Reads
+from loyalty_service.application.under_way import ARRIVAL
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.errors import MemberNotFoundError, PointsInsufficientError
+from loyalty_service.domain.ledger import GENESIS, Account, AccountKind, Cause, Origin
+from loyalty_service.domain.records import Remembered
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.store import Store
 from tests.support.databases import Sqlite, fresh_database
 from tests.support.ledger import audit, count_rows, rows
 from tests.support.programs import PROGRAM_ID, add_member, enroll, put_program

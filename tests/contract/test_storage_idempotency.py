@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from server.application.adjust_points import AdjustPoints, adjust_points
-from server.application.idempotency import Answer, Done, Keyed, run_once
-from server.application.unit import Unit
-from server.domain.clock import now_ms as wall_clock_ms
-from server.domain.errors import IdempotencyKeyReusedError, PointsInsufficientError
-from server.domain.records import Member
-from server.storage.store import Store
+from loyalty_service.application.idempotency import Answer, Done, Keyed, run_once
+from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.clock import now_ms as wall_clock_ms
+from loyalty_service.domain.errors import IdempotencyKeyReusedError, PointsInsufficientError
+from loyalty_service.domain.records import Member
+from loyalty_service.storage.store import Store
 from tests.support.ledger import audit, balances, count_rows
 from tests.support.programs import PROGRAM_ID, enroll
 from tests.support.stores import demo_store, open_store, writers_busy
@@ -154,7 +154,7 @@ async def test_key_is_known_years_later(database_url: str, monkeypatch: pytest.M
         loyalty_id = await enroll(store, 100)
         first = await store.write(_adjust(loyalty_id, 5, KEYED))
         now = wall_clock_ms()
-        monkeypatch.setattr("server.storage.writer.now_ms", lambda: now + 400 * 86_400_000)
+        monkeypatch.setattr("loyalty_service.storage.writer.now_ms", lambda: now + 400 * 86_400_000)
         again = await store.write(_adjust(loyalty_id, 5, KEYED))
     assert again.body == first.body
     assert balances(database_url, loyalty_id) == (105, 0)

@@ -7,10 +7,10 @@ import threading
 
 import pytest
 
-from server.application.adjust_points import AdjustPoints, adjust_points
-from server.application.unit import Unit
-from server.domain.errors import DeadlinePassedError, ServerBusyError
-from server.storage.store import BUSY_MIN, Store
+from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.errors import DeadlinePassedError, ServerBusyError
+from loyalty_service.storage.store import BUSY_MIN, Store
 from tests.support.databases import Backend
 from tests.support.ledger import count_rows
 from tests.support.programs import add_member, enroll
@@ -76,7 +76,7 @@ async def test_work_that_would_wait_too_long_is_refused(
     """Once the oldest waits too long nobody joins it, and is told to come back ever later."""
     async with demo_store(database_url) as store:
         async with writers_busy(store):
-            monkeypatch.setattr("server.storage.store.WAIT_MAX_S", 0)
+            monkeypatch.setattr("loyalty_service.storage.store.WAIT_MAX_S", 0)
             oldest = [asyncio.create_task(enroll(store)) for _ in range(BUSY_MIN)]
             store.require_room()
             await asyncio.sleep(0)
@@ -97,7 +97,7 @@ async def test_full_queue_refuses_at_once(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A write that finds the queue full is refused at once, and those in it are answered."""
-    monkeypatch.setattr("server.storage.store.QUEUE_MAX", 5)
+    monkeypatch.setattr("loyalty_service.storage.store.QUEUE_MAX", 5)
     async with demo_store(database_url) as store:
         async with writers_busy(store):
             waiting = [asyncio.create_task(enroll(store)) for _ in range(5)]

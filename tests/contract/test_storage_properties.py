@@ -9,14 +9,18 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.application.adjust_points import AdjustPoints, adjust_points
-from server.application.identify_member import identify_member
-from server.application.unit import Unit
-from server.application.void_transaction import void
-from server.domain.errors import CodeNotFoundError, PointsInsufficientError, RequestInvalidError
-from server.domain.ledger import POINTS_MAX
-from server.sandbox.fixed_codes import COFFEE, HASH_BROWN
-from server.storage.store import Store
+from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
+from loyalty_service.application.orders.identify_member import identify_member
+from loyalty_service.application.orders.void_transaction import void
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.errors import (
+    CodeNotFoundError,
+    PointsInsufficientError,
+    RequestInvalidError,
+)
+from loyalty_service.domain.ledger import POINTS_MAX
+from loyalty_service.sandbox.fixed_codes import COFFEE, HASH_BROWN
+from loyalty_service.storage.store import Store
 from tests.support.databases import Backend, fresh_database
 from tests.support.ledger import audit, balances
 from tests.support.programs import PROGRAM_ID, enroll, identify_command, issue

@@ -12,12 +12,12 @@ from sqlalchemy import CheckConstraint, create_engine, inspect, pool
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import SQLModel
 
-from server.application.create_key import CreateKey, create_key
-from server.application.identify_member import identify_member
-from server.domain.codes import code_digest
-from server.domain.keys import Role, key_digest
-from server.storage.databases import Database
-from server.storage.migrate import SchemaError, migrate, require_current
+from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.orders.identify_member import identify_member
+from loyalty_service.domain.codes import code_digest
+from loyalty_service.domain.keys import Role, key_digest
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.migrate import SchemaError, migrate, require_current
 from tests.support.databases import Backend
 from tests.support.ledger import audit, execute, rows
 from tests.support.programs import PROGRAM_ID, enroll, identify_command, issue
@@ -105,7 +105,7 @@ async def test_secrets_are_not_in_the_database(
 ) -> None:
     """Neither the digits of a code nor an API key can be read from the database."""
     digits = "930715"
-    monkeypatch.setattr("server.application.issue_code.new_code", lambda: digits)
+    monkeypatch.setattr("loyalty_service.application.codes.issue_code.new_code", lambda: digits)
     async with demo_store(database_url) as store:
         assert await issue(store, await enroll(store)) == digits
         command = CreateKey(PROGRAM_ID, "partner", Role.TILL)

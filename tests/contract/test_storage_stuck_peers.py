@@ -10,14 +10,14 @@ from contextlib import asynccontextmanager, contextmanager
 import psycopg
 import pytest
 
-from server.application.adjust_points import AdjustPoints, adjust_points
-from server.application.reads import Reads
-from server.application.unit import Unit
-from server.domain.clock import now_ms
-from server.domain.errors import StorageUnavailableError
-from server.storage.databases import Database
-from server.storage.postgresql import begin
-from server.storage.store import Store
+from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
+from loyalty_service.application.reads import Reads
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.clock import now_ms
+from loyalty_service.domain.errors import StorageUnavailableError
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.postgresql import begin
+from loyalty_service.storage.store import Store
 from tests.support.ledger import audit, count_rows, rows
 from tests.support.postgres import Postgres
 from tests.support.programs import add_member, enroll
@@ -62,7 +62,7 @@ def _locked(url: str, *loyalty_ids: str) -> Iterator[None]:
 @asynccontextmanager
 async def _short_waits(monkeypatch: pytest.MonkeyPatch, url: str) -> AsyncIterator[Store]:
     for module in ("databases", "writer"):
-        monkeypatch.setattr(f"server.storage.{module}.LOCK_TIMEOUT_S", 0.1)
+        monkeypatch.setattr(f"loyalty_service.storage.{module}.LOCK_TIMEOUT_S", 0.1)
     async with demo_store(url) as store:
         yield store
 
@@ -109,7 +109,7 @@ async def test_locks_of_a_silent_server_end(own_url: str, monkeypatch: pytest.Mo
     """A server that vanishes amid a transaction keeps its members' accounts for moments only."""
     async with demo_store(own_url) as store:
         member = await enroll(store)
-        monkeypatch.setattr("server.storage.databases.TRANSACTION_MAX_S", 0.1)
+        monkeypatch.setattr("loyalty_service.storage.databases.TRANSACTION_MAX_S", 0.1)
         vanished = Database.from_text(own_url).connect_writer()
         begin(vanished, "SELECT 0")
         vanished.execute("SELECT account_id FROM account FOR UPDATE")
@@ -124,7 +124,7 @@ async def test_server_that_stood_still_does_its_work_again(
     own_url: str, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A write whose transaction was ended because its server stood still is done, once."""
-    monkeypatch.setattr("server.storage.databases.TRANSACTION_MAX_S", 0.1)
+    monkeypatch.setattr("loyalty_service.storage.databases.TRANSACTION_MAX_S", 0.1)
     name = Database.from_text(own_url).url.database
     amid = (
         f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' "  # noqa: S608 - ours.

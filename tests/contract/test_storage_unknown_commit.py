@@ -9,9 +9,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from server.domain.errors import StorageUnavailableError
-from server.storage import writer
-from server.storage.databases import Database
+from loyalty_service.domain.errors import StorageUnavailableError
+from loyalty_service.storage import writer
+from loyalty_service.storage.databases import Database
 from tests.support.ledger import audit, count_rows, rows
 from tests.support.postgres import Postgres
 from tests.support.programs import demo_program, enroll

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
-from server.domain.errors import StorageUnavailableError
-from server.domain.records import TransactionStatus
-from server.storage.store import Store
-from server.sweeper import BATCH_MAX, sweep
+from loyalty_service.domain.errors import StorageUnavailableError
+from loyalty_service.domain.records import TransactionStatus
+from loyalty_service.storage.store import Store
+from loyalty_service.sweeper import BATCH_MAX, sweep
 from tests.support.ledger import audit, balances, execute, rows
 from tests.support.orders import COFFEE, START_MS, Till
 from tests.support.programs import enroll, issue
@@ -71,7 +71,7 @@ async def test_batch_of_broken_rows_is_passed_over(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More broken rows than a batch takes do not hide the sound ones behind them."""
-    monkeypatch.setattr("server.sweeper.BATCH_MAX", 3)
+    monkeypatch.setattr("loyalty_service.sweeper.BATCH_MAX", 3)
     assert BATCH_MAX > 3
     async with demo_store(database_url) as store:
         guests = [await enroll(store, 100_000)]
@@ -86,7 +86,7 @@ async def test_transactions_of_one_instant_are_all_found(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A batch that ends amid rows of one time goes on with the next of them."""
-    monkeypatch.setattr("server.sweeper.BATCH_MAX", 2)
+    monkeypatch.setattr("loyalty_service.sweeper.BATCH_MAX", 2)
     async with demo_store(database_url) as store:
         guest = await enroll(store, 100_000)
         till = Till(store)
@@ -162,7 +162,7 @@ async def test_storage_that_does_not_serve_ends_the_sweep(
     async with demo_store(database_url) as store:
         await _abandon(Till(store), [await enroll(store, 10_000)], 3)
         with monkeypatch.context() as patch:
-            patch.setattr("server.sweeper.void_overdue", unavailable)
+            patch.setattr("loyalty_service.sweeper.void_overdue", unavailable)
             with pytest.raises(StorageUnavailableError):
                 await sweep(store)
         assert (await sweep(store)).count == 3

@@ -13,11 +13,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.application.adjust_points import AdjustPoints, adjust_points
-from server.application.apply_program import ApplyProgram, apply_program
-from server.application.enroll_member import new_member
-from server.application.unit import Unit
-from server.domain.basket import (
+from loyalty_service.application.members.enroll_member import new_member
+from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
+from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.basket import (
     AppliedDiscount,
     Basket,
     BasketLine,
@@ -25,8 +25,8 @@ from server.domain.basket import (
     as_catalogued,
     incentive_uses,
 )
-from server.domain.clock import parse_rfc3339
-from server.domain.errors import (
+from loyalty_service.domain.clock import parse_rfc3339
+from loyalty_service.domain.errors import (
     LoyaltyError,
     PointsInsufficientError,
     ReceiptAlreadyClaimedError,
@@ -35,10 +35,10 @@ from server.domain.errors import (
     RulesFailedError,
     TransactionNotClaimableError,
 )
-from server.domain.ledger import POINTS_MAX
-from server.domain.program import SpentPoints
-from server.domain.records import TransactionStatus
-from server.storage.store import Store
+from loyalty_service.domain.ledger import POINTS_MAX
+from loyalty_service.domain.program import SpentPoints
+from loyalty_service.domain.records import TransactionStatus
+from loyalty_service.storage.store import Store
 from tests.support.databases import Backend, Sqlite, fresh_database
 from tests.support.ledger import audit
 from tests.support.orders import (

@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from server.application.apply_program import ApplyProgram, apply_program
-from server.application.claim_receipt import ClaimReceipt, claim_receipt
-from server.domain.errors import (
+from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.orders.claim_receipt import ClaimReceipt, claim_receipt
+from loyalty_service.domain.errors import (
     LoyaltyError,
     ReceiptAlreadyClaimedError,
     RulesFailedError,
     TransactionNotClaimableError,
 )
-from server.domain.records import TransactionStatus
-from server.domain.restrictions import MaximumRedemptions
+from loyalty_service.domain.records import TransactionStatus
+from loyalty_service.domain.restrictions import MaximumRedemptions
 from tests.support.ledger import audit, balances, count_rows, rows
 from tests.support.orders import (
     CLAIMED,

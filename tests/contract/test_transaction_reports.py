@@ -8,14 +8,14 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
-from server.application.adjust_points import AdjustPoints, adjust_points
-from server.application.apply_program import ApplyProgram, apply_program
-from server.application.get_transaction import get_transaction
-from server.application.list_transfers import ListTransfers, list_transfers
-from server.application.reading import TransferEntry
-from server.application.update_transaction import report_again, update_transaction
-from server.domain.basket import AppliedDiscount, BasketLine
-from server.domain.errors import (
+from loyalty_service.application.members.list_transfers import ListTransfers, list_transfers
+from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
+from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.orders.get_transaction import get_transaction
+from loyalty_service.application.orders.update_transaction import report_again, update_transaction
+from loyalty_service.application.reading import TransferEntry
+from loyalty_service.domain.basket import AppliedDiscount, BasketLine
+from loyalty_service.domain.errors import (
     IdempotencyKeyReusedError,
     PointsInsufficientError,
     RequestInvalidError,
@@ -24,9 +24,9 @@ from server.domain.errors import (
     TransactionNotClaimableError,
     TransactionNotFoundError,
 )
-from server.domain.ledger import POINTS_MAX, AccountKind
-from server.domain.records import TransactionStatus
-from server.transport.error_rendering import message_of
+from loyalty_service.domain.ledger import POINTS_MAX, AccountKind
+from loyalty_service.domain.records import TransactionStatus
+from loyalty_service.transport.errors.rendering import message_of
 from tests.support.ledger import audit, balances, rows
 from tests.support.orders import (
     CARD_OFFER,

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from server.application.reads import NOTHING
-from server.application.trail import Trail
-from server.domain.errors import StorageUnavailableError
-from server.domain.guessing import FIRST_WAIT_MS, FREE, ScopeKind
-from server.storage.tally import Tally
-from server.storage.writer import Item, names_of
-from server.sweeper import sweep_forever
-from server.transport.telemetry import VitalMetrics
-from server.vitals import watch_forever
+from loyalty_service.application.reads import NOTHING
+from loyalty_service.domain.errors import StorageUnavailableError
+from loyalty_service.domain.guessing import FIRST_WAIT_MS, FREE, ScopeKind
+from loyalty_service.observability.metrics import VitalMetrics
+from loyalty_service.observability.trail import Trail
+from loyalty_service.storage.tally import Tally
+from loyalty_service.storage.writer import Item, names_of
+from loyalty_service.sweeper import sweep_forever
+from loyalty_service.vitals import watch_forever
 from tests.support.guessing import tills_of
 from tests.support.ledger import execute
 from tests.support.orders import COFFEE, DAY_MS, START_MS, Till
@@ -201,7 +201,7 @@ async def test_failed_sweep_is_told(database_url: str, monkeypatch: pytest.Monke
     async def fail(_store: Any) -> None:
         raise StorageUnavailableError
 
-    monkeypatch.setattr("server.sweeper.sweep", fail)
+    monkeypatch.setattr("loyalty_service.sweeper.sweep", fail)
     async with demo_store(database_url) as store:
         watch = Watch()
         await until(lambda: watch.failures > 1, sweep_forever(store, 0.001, watch))

@@ -10,19 +10,18 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
-from server.application.get_code import DEAD_OF_LATE_MS, USED_SHOWN_MS
-from server.application.idempotency import Keyed
-from server.application.trail import TRAIL, Trail
-from server.cli import main
-from server.domain.clock import DAY_MS
-from server.domain.clock import now_ms as wall_clock_ms
-from server.domain.errors import (
+from loyalty_service.application.codes.get_code import DEAD_OF_LATE_MS, USED_SHOWN_MS
+from loyalty_service.application.idempotency import Keyed
+from loyalty_service.cli import main
+from loyalty_service.domain.clock import DAY_MS
+from loyalty_service.domain.clock import now_ms as wall_clock_ms
+from loyalty_service.domain.errors import (
     CodeAlreadyUsedError,
     CodeNotFoundError,
     LoyaltyError,
     TooManyWrongCodesError,
 )
-from server.domain.guessing import (
+from loyalty_service.domain.guessing import (
     FIRST_WAIT_MS,
     FREE,
     LATE_COUNTED,
@@ -30,8 +29,9 @@ from server.domain.guessing import (
     ScopeKind,
     wait_ms,
 )
-from server.domain.keys import Role
-from server.domain.records import CodeStatus
+from loyalty_service.domain.keys import Role
+from loyalty_service.domain.records import CodeStatus
+from loyalty_service.observability.trail import TRAIL, Trail
 from tests.support.guessing import app_of, enroll_regular, tills_of
 from tests.support.ledger import count_rows, execute, rows
 from tests.support.programs import enroll, identify_command, issue, tireless_program

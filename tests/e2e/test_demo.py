@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from server.cli import main
-from server.sandbox.demo_visit import pretty
-from server.sandbox.fixed_codes import AMIRA
+from loyalty_service.cli import main
+from loyalty_service.sandbox.demo_visit import pretty
+from loyalty_service.sandbox.fixed_codes import AMIRA
 from tests.support.server import Front, give_points, run_front
 
 pytestmark = pytest.mark.any_database
@@ -36,7 +36,7 @@ async def run_demo(http: str, grpc: str) -> subprocess.CompletedProcess[str]:
         "COLUMNS": "80",
         "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'generated'}",
     }
-    command = [sys.executable, "-m", "server", "demo", "--http", http, "--grpc", grpc]
+    command = [sys.executable, "-m", "loyalty_service", "demo", "--http", http, "--grpc", grpc]
     return await asyncio.to_thread(
         subprocess.run,
         command,

@@ -15,10 +15,10 @@ import pytest
 from grpc_health.v1 import health_pb2
 
 from loyalty.v1 import member_service_pb2
-from server.sandbox.envoy_process import EnvoyProcess
-from server.sandbox.fixed_codes import FARHAN
-from server.transport.authentication import bare_key
-from server.transport.error_rendering import BUSY
+from loyalty_service.sandbox.envoy_process import EnvoyProcess
+from loyalty_service.sandbox.fixed_codes import FARHAN
+from loyalty_service.transport.authentication import bare_key
+from loyalty_service.transport.errors.rendering import BUSY
 from tests.support import http2
 from tests.support.edge_parts import manager_of, rates_of, script_errors
 from tests.support.http import HttpClient

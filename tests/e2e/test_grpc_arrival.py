@@ -15,14 +15,14 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from loyalty.v1 import session_service_pb2
-from server.domain.errors import ServerBusyError
-from server.transport import keyless
-from server.transport import server as server_module
-from server.transport.admission import Admission
-from server.transport.arrival import MESSAGE_WAIT_S
-from server.transport.keyless import LastPlaces, Places
-from server.transport.sending import ending, know_calls
-from server.transport.server import HANDSHAKE_MS, MESSAGE_BYTES_MAX
+from loyalty_service.domain.errors import ServerBusyError
+from loyalty_service.transport import keyless
+from loyalty_service.transport import server as server_module
+from loyalty_service.transport.admission import Admission
+from loyalty_service.transport.arrival import MESSAGE_WAIT_S
+from loyalty_service.transport.keyless import LastPlaces, Places
+from loyalty_service.transport.sending import ending, know_calls
+from loyalty_service.transport.server import HANDSHAKE_MS, MESSAGE_BYTES_MAX
 from tests.support.http2 import HEADERS
 from tests.support.raw_grpc import (
     HELLO,

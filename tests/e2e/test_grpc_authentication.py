@@ -10,19 +10,19 @@ import pytest
 
 from loyalty.v1 import code_service_pb2, identify_service_pb2, member_service_pb2
 from loyalty.v1 import session_service_pb2 as session_pb2
-from server.application.apply_program import ApplyProgram, apply_program
-from server.application.create_key import CreatedKey, CreateKey, create_key
-from server.application.rotate_key import (
+from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.operators.create_key import CreatedKey, CreateKey, create_key
+from loyalty_service.application.operators.rotate_key import (
     KeyUnknownError,
     RotateKey,
     RotationOpenError,
     rotate_key,
 )
-from server.domain.keys import Role
-from server.sandbox.fixed_codes import FARHAN
-from server.transport.access_log import AccessLog
-from server.transport.authentication import ROLES
-from server.transport.server import SERVICES
+from loyalty_service.domain.keys import Role
+from loyalty_service.observability.access_log import AccessLog
+from loyalty_service.sandbox.fixed_codes import FARHAN
+from loyalty_service.transport.authentication import ROLES
+from loyalty_service.transport.server import SERVICES
 from tests.support.programs import other_program
 from tests.support.server import (
     ADMIN_KEY,
@@ -162,7 +162,7 @@ async def test_server_that_can_not_look_for_revoked_keys_lets_nobody_in(
     own_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With an old catalogue that can't be read every call is UNAVAILABLE; then it is served."""
-    monkeypatch.setattr("server.storage.store.CATALOG_WAIT_S", 0.1)
+    monkeypatch.setattr("loyalty_service.storage.store.CATALOG_WAIT_S", 0.1)
     caller = own_server.app
     request = member_service_pb2.GetMemberRequest(loyalty_id=FARHAN)
     async with writers_busy(own_server.store):

@@ -12,9 +12,9 @@ from structlog.testing import capture_logs
 
 from loyalty.v1 import code_service_pb2, identify_service_pb2, member_service_pb2, order_pb2
 from loyalty.v1 import session_service_pb2 as session_pb2
-from server.domain.identifiers import IdentifierKind
-from server.sandbox.fixed_codes import FARHAN, RETIRED_OFFER, RETIRED_REWARD
-from server.transport.server import MESSAGE_BYTES_MAX
+from loyalty_service.domain.identifiers import IdentifierKind
+from loyalty_service.sandbox.fixed_codes import FARHAN, RETIRED_OFFER, RETIRED_REWARD
+from loyalty_service.transport.server import MESSAGE_BYTES_MAX
 from tests.support.programs import demo_program, put_program
 from tests.support.server import Server, identify_request, refusal_of
 from tests.support.stores import writers_busy
@@ -282,7 +282,7 @@ async def test_server_has_a_deadline_of_its_own(
     own_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A call without a deadline is given up by the server's own, with a reason and a retry."""
-    monkeypatch.setattr("server.transport.server.DEADLINE_MAX_S", 0.05)
+    monkeypatch.setattr("loyalty_service.transport.server.DEADLINE_MAX_S", 0.05)
     async with writers_busy(own_server.store):
         request = member_service_pb2.EnrollMemberRequest(name="Late")
         refusal = await own_server.app.refused(own_server.app.members.EnrollMember, request)
@@ -294,7 +294,7 @@ async def test_full_server_says_when_to_retry(
     own_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server with a full queue refuses at once and says when to try again."""
-    monkeypatch.setattr("server.storage.store.QUEUE_MAX", 0)
+    monkeypatch.setattr("loyalty_service.storage.store.QUEUE_MAX", 0)
     request = member_service_pb2.EnrollMemberRequest(name="Busy")
     refusal = await own_server.app.refused(own_server.app.members.EnrollMember, request)
     assert (refusal.code, refusal.reason) == (C.RESOURCE_EXHAUSTED, "SERVER_BUSY")
@@ -331,7 +331,7 @@ async def test_unexpected_failure_is_internal_without_its_text(
     def explode(*_arguments: object) -> None:
         raise ZeroDivisionError("secret detail")
 
-    monkeypatch.setattr("server.storage.unit_of_work.UnitOfWork.add_member", explode)
+    monkeypatch.setattr("loyalty_service.storage.unit_of_work.UnitOfWork.add_member", explode)
     request = member_service_pb2.EnrollMemberRequest(name="Guest")
     with capture_logs() as logs:
         refusal = await own_server.app.refused(

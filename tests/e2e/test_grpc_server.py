@@ -14,11 +14,11 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from loyalty.v1 import member_service_pb2
-from server.bootstrap import serve
-from server.sandbox.fixed_codes import FARHAN
-from server.storage.migrate import SchemaError
-from server.transport.addresses import AddressError
-from server.transport.server import HEALTH_NAMES, LIVENESS, SERVICES
+from loyalty_service.bootstrap import serve
+from loyalty_service.sandbox.fixed_codes import FARHAN
+from loyalty_service.storage.migrate import SchemaError
+from loyalty_service.transport.addresses import AddressError
+from loyalty_service.transport.server import HEALTH_NAMES, LIVENESS, SERVICES
 from tests.support.postgres import Postgres
 from tests.support.server import (
     POS_KEY,
@@ -47,7 +47,7 @@ async def test_server_that_lets_nobody_in_is_not_serving(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the catalogue is too old balancers are told, and who restarts processes is not."""
-    monkeypatch.setattr("server.transport.server.HEALTH_S", 0.01)
+    monkeypatch.setattr("loyalty_service.transport.server.HEALTH_S", 0.01)
     async with run_server(tmp_path) as server:
         health = health_pb2_grpc.HealthStub(server.admin.channel)
 
@@ -58,7 +58,7 @@ async def test_server_that_lets_nobody_in_is_not_serving(
                     await asyncio.sleep(0.01)
 
         with monkeypatch.context() as patch:
-            patch.setattr("server.storage.store.CATALOG_AGE_MAX_S", 0.0)
+            patch.setattr("loyalty_service.storage.store.CATALOG_AGE_MAX_S", 0.0)
             for name in HEALTH_NAMES:
                 await told(name, NOT_SERVING)
             await told(LIVENESS, SERVING)

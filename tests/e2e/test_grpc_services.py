@@ -21,7 +21,7 @@ from loyalty.v1 import (
     transaction_service_pb2_grpc,
 )
 from loyalty.v1 import session_service_pb2 as session_pb2
-from server.sandbox.fixed_codes import COFFEE, FARHAN, HASH_BROWN, NOOR, TWENTY_PERCENT
+from loyalty_service.sandbox.fixed_codes import COFFEE, FARHAN, HASH_BROWN, NOOR, TWENTY_PERCENT
 from tests.fault.tills import reason_of
 from tests.support.ledger import rows
 from tests.support.server import Server, give_points, identify_request, new_order, refusal_of

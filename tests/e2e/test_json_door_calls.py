@@ -103,7 +103,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
         "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'generated'}",
         "PYTHONUNBUFFERED": "1",
     }
-    command = [sys.executable, "-m", "server", "sandbox"]
+    command = [sys.executable, "-m", "loyalty_service", "sandbox"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         ports = (re.search(r"127\.0\.0\.1:(\d+) \(Envoy\)", line) for line in process.stdout)

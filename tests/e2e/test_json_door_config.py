@@ -16,16 +16,16 @@ from google.rpc import error_details_pb2, status_pb2
 from ruamel.yaml import YAML
 
 from buf.validate import validate_pb2
-from server.domain.errors import (
+from loyalty_service.domain.errors import (
     ApiKeyMissingError,
     FieldViolation,
     LoyaltyError,
     RequestInvalidError,
 )
-from server.transport.call import DEADLINE_MAX_S
-from server.transport.error_catalogue import CATALOGUE
-from server.transport.error_rendering import DOMAIN, grpc_trailers
-from server.transport.server import SERVICES
+from loyalty_service.transport.call import DEADLINE_MAX_S
+from loyalty_service.transport.errors.catalogue import CATALOGUE
+from loyalty_service.transport.errors.rendering import DOMAIN, grpc_trailers
+from loyalty_service.transport.server import SERVICES
 
 PATIENCE_S = 5.0
 """How long a till waits for an answer."""

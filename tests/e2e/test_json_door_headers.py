@@ -14,7 +14,7 @@ import grpc
 import pytest
 import pytest_asyncio
 
-from server.sandbox.fixed_codes import FARHAN
+from loyalty_service.sandbox.fixed_codes import FARHAN
 from tests.support.edge_parts import script_errors
 from tests.support.http import Response
 from tests.support.server import (

@@ -14,16 +14,16 @@ from structlog.testing import capture_logs
 
 from loyalty.v1 import code_service_pb2, member_service_pb2, order_pb2
 from loyalty.v1 import transaction_service_pb2 as pb
-from server.application.adjust_points import AdjustPoints, adjust_points
-from server.application.apply_program import ApplyProgram, apply_program
-from server.application.unit import Unit
-from server.bootstrap import Running, serve
-from server.domain import clock
-from server.domain.errors import AmountBeyondLimitError, LimitExceededError
-from server.domain.limits import DAY_S, LIMITS, LimitName, Limits, program_scope
-from server.sandbox.demo_data import put_demo_data
-from server.storage import writer
-from server.transport import call as call_module
+from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
+from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.unit import Unit
+from loyalty_service.bootstrap import Running, serve
+from loyalty_service.domain import clock
+from loyalty_service.domain.errors import AmountBeyondLimitError, LimitExceededError
+from loyalty_service.domain.limits import DAY_S, LIMITS, LimitName, Limits, program_scope
+from loyalty_service.sandbox.demo_data import put_demo_data
+from loyalty_service.storage import writer
+from loyalty_service.transport import call as call_module
 from tests.support.databases import Backend
 from tests.support.programs import PROGRAM_ID, demo_program
 from tests.support.server import (

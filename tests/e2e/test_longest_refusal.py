@@ -9,7 +9,7 @@ import pytest
 from google.protobuf import json_format
 
 from loyalty.v1 import transaction_service_pb2 as pb
-from server.domain.restrictions import LimitPerOrder, Stores
+from loyalty_service.domain.restrictions import LimitPerOrder, Stores
 from tests.support.longest_errors import WIDE_ID
 from tests.support.orders import COFFEE
 from tests.support.programs import demo_program, put_program

@@ -14,7 +14,7 @@ import pytest_asyncio
 from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.message_factory import GetMessageClass
 
-from server.sandbox.envoy_process import EnvoyProcess
+from loyalty_service.sandbox.envoy_process import EnvoyProcess
 from tests.support.edge_parts import script_errors
 from tests.support.http import HttpClient, Response
 from tests.support.upstream import Upstream, run_upstream

@@ -18,10 +18,10 @@ import pytest
 import pytest_asyncio
 import typer
 
-from server.cli import app
-from server.config import Settings
-from server.sandbox.demo_data import KEYS, MEMBERS
-from server.sandbox.fixed_codes import FIXED_CODES
+from loyalty_service.cli import app
+from loyalty_service.config import Settings
+from loyalty_service.sandbox.demo_data import KEYS, MEMBERS
+from loyalty_service.sandbox.fixed_codes import FIXED_CODES
 from tests.support.http import HttpClient
 from tests.support.server import Front, run_front
 
@@ -289,8 +289,8 @@ def test_layout_is_what_there_is() -> None:
     """The tree names what exists, and every room of the server."""
     named = layout()
     rooms = {
-        f"server/{path.name}{'/' if path.is_dir() else ''}"
-        for path in (ROOT / "server").iterdir()
+        f"server/loyalty_service/{path.name}{'/' if path.is_dir() else ''}"
+        for path in (ROOT / "server" / "loyalty_service").iterdir()
         if not path.name.startswith("_")
     }
 

@@ -18,19 +18,19 @@ from typing import Any
 
 import pytest
 
-from server.application.create_key import CreateKey, create_key
-from server.application.identify_member import identify_member
-from server.application.unit import Unit
-from server.bootstrap import open_store
-from server.cli import main
-from server.config import Settings
-from server.domain.errors import CodeAlreadyUsedError, CodeNotFoundError
-from server.domain.keys import Role
-from server.sandbox.demo_data import StoreInUseError, put_demo_data, require_own_store
-from server.sandbox.fixed_codes import FIXED_CODES, identify_in_sandbox
-from server.sandbox.run import PortTakenError, require_ports, reset_sandbox, welcome
-from server.storage.alone import OpenElsewhereError
-from server.transport.addresses import AddressError
+from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.orders.identify_member import identify_member
+from loyalty_service.application.unit import Unit
+from loyalty_service.bootstrap import open_store
+from loyalty_service.cli import main
+from loyalty_service.config import Settings
+from loyalty_service.domain.errors import CodeAlreadyUsedError, CodeNotFoundError
+from loyalty_service.domain.keys import Role
+from loyalty_service.sandbox.demo_data import StoreInUseError, put_demo_data, require_own_store
+from loyalty_service.sandbox.fixed_codes import FIXED_CODES, identify_in_sandbox
+from loyalty_service.sandbox.run import PortTakenError, require_ports, reset_sandbox, welcome
+from loyalty_service.storage.alone import OpenElsewhereError
+from loyalty_service.transport.addresses import AddressError
 from tests.support import stores
 from tests.support.contents import columns_of, digests
 from tests.support.databases import Backend, fresh_database
@@ -38,7 +38,7 @@ from tests.support.programs import PROGRAM_ID, identify_command, other_program, 
 from tests.support.server import settings_in
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMAND = [sys.executable, "-m", "server", "sandbox"]
+COMMAND = [sys.executable, "-m", "loyalty_service", "sandbox"]
 
 
 def environment(folder: Path, **settings: int) -> dict[str, str]:
@@ -103,7 +103,7 @@ def refusal(
         for name, value in environment(tmp_path, **settings).items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr("sys.argv", ["loyalty", "sandbox"])
-        for place in ("server.cli", "server.sandbox.run"):
+        for place in ("loyalty_service.cli", "loyalty_service.sandbox.run"):
             monkeypatch.setattr(f"{place}.configure_logging", lambda _: None)
         with pytest.raises(SystemExit) as ended:
             main()
@@ -139,7 +139,7 @@ def test_port_kept_for_others_is_not_called_taken(monkeypatch: pytest.MonkeyPatc
     def kept(*_: object, **__: object) -> int:
         return errno.EACCES
 
-    monkeypatch.setattr("server.transport.addresses._try", kept)
+    monkeypatch.setattr("loyalty_service.transport.addresses._try", kept)
     with pytest.raises(AddressError, match="kept for others: set LOYALTY_GRPC_PORT"):
         require_ports(Settings(grpc_port=80, http_port=8080))
 

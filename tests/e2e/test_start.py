@@ -9,10 +9,10 @@ from pathlib import Path
 import grpc
 import pytest
 
-from server.cli import main
-from server.config import Settings
-from server.transport.addresses import authority, require_free
-from server.workers import Workers
+from loyalty_service.cli import main
+from loyalty_service.config import Settings
+from loyalty_service.transport.addresses import authority, require_free
+from loyalty_service.workers import Workers
 from tests.support.http import free_port
 from tests.support.server import open_channel, run_server
 
@@ -24,7 +24,7 @@ def told(
     for name, value in settings.items():
         monkeypatch.setenv(f"LOYALTY_{name}", value)
     monkeypatch.setattr("sys.argv", ["loyalty", "serve"])
-    monkeypatch.setattr("server.cli.configure_logging", lambda _: None)
+    monkeypatch.setattr("loyalty_service.cli.configure_logging", lambda _: None)
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 1
@@ -83,8 +83,8 @@ def test_ports_must_differ(
 async def test_worker_is_this_server_whatever_the_folder(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Another package `server` in the current folder is not run in place of this one."""
-    other = tmp_path / "server"
+    """Another package of its name in the current folder is not run in place of this one."""
+    other = tmp_path / "loyalty_service"
     other.mkdir()
     (other / "__init__.py").touch()
     (other / "__main__.py").write_text("open('taken', 'w').close()\n", encoding="utf-8")

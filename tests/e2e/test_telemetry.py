@@ -23,9 +23,9 @@ import pytest_asyncio
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 from prometheus_client.parser import text_string_to_metric_families
 
-from server.sandbox.envoy_process import EnvoyProcess
-from server.storage.databases import Database
-from server.transport.telemetry import Telemetry
+from loyalty_service.observability.metrics import Telemetry
+from loyalty_service.sandbox.envoy_process import EnvoyProcess
+from loyalty_service.storage.databases import Database
 from tests.support.banks import SECRET, ServerProcess, prepare_bank, process_environment
 from tests.support.collector import Collector, Span, run_collector
 from tests.support.databases import Backend, fresh_database
@@ -310,7 +310,7 @@ async def test_no_code_or_key_is_in_traces(seen: Seen) -> None:
 def test_whoever_wants_no_traces_loads_no_tracing() -> None:
     """Without a collector nothing of OpenTelemetry is imported."""
     script = (
-        "import sys, server.cli; "
+        "import sys, loyalty_service.cli; "
         "print([name for name in sys.modules if name.startswith('opentelemetry')])"
     )
     ran = subprocess.run(

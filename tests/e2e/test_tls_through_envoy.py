@@ -16,7 +16,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from loyalty.v1 import member_service_pb2
-from server.sandbox.fixed_codes import FARHAN
+from loyalty_service.sandbox.fixed_codes import FARHAN
 from tests.support.certificates import (
     Authority,
     every_tls_version,

@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
-from server.transport.server import MESSAGE_BYTES_MAX
+from loyalty_service.transport.server import MESSAGE_BYTES_MAX
 from tests.support.server import ADMIN_KEY, Front, identify_request, open_channel
 
 C = grpc.StatusCode

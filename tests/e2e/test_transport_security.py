@@ -18,10 +18,10 @@ import pytest
 import structlog
 
 from loyalty.v1 import member_service_pb2
-from server.cli import main
-from server.sandbox.fixed_codes import FARHAN
-from server.transport import tls
-from server.transport.tls import Certificates, TlsFiles, TransportSecurityError
+from loyalty_service.cli import main
+from loyalty_service.sandbox.fixed_codes import FARHAN
+from loyalty_service.transport import tls
+from loyalty_service.transport.tls import Certificates, TlsFiles, TransportSecurityError
 from tests.support.banks import ServerProcess, process_environment
 from tests.support.certificates import (
     MONTH,
@@ -330,7 +330,7 @@ def test_serve_without_its_certificate_ends_with_one_line(
     for name in ("CERTIFICATE", "PRIVATE_KEY"):
         monkeypatch.setenv(f"LOYALTY_TLS_{name}", missing)
     monkeypatch.setattr("sys.argv", ["loyalty", "serve"])
-    monkeypatch.setattr("server.cli.configure_logging", lambda _: None)
+    monkeypatch.setattr("loyalty_service.cli.configure_logging", lambda _: None)
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 1
@@ -350,7 +350,7 @@ async def test_grpc_writes_no_lines_of_its_own(tmp_path: Path, place: Place) -> 
         assert await turned_away(server.address, None)
         environment["LOYALTY_GRPC_PORT"] = server.address.rpartition(":")[2]
         second = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "server", "serve"),
+            *(sys.executable, "-m", "loyalty_service", "serve"),
             env=environment,
             cwd=ROOT,
             stderr=asyncio.subprocess.PIPE,

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from ruamel.yaml import YAML
 
-from server.transport.server import SERVICES
+from loyalty_service.transport.server import SERVICES
 from tests.support.edge_parts import add_metrics
 from tests.support.http import HttpClient, free_port
 from tests.support.measured import Sample, samples_of

@@ -16,8 +16,8 @@ import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
 from ruamel.yaml import YAML
 
-from server.sandbox.envoy_process import EnvoyProcess
-from server.sandbox.fixed_codes import FARHAN
+from loyalty_service.sandbox.envoy_process import EnvoyProcess
+from loyalty_service.sandbox.fixed_codes import FARHAN
 from tests.support.edge_parts import ENVOY, add_access_log, add_metrics, manager_of
 from tests.support.http import HttpClient, Response, free_port
 from tests.support.measured import samples_of

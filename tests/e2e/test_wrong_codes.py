@@ -5,7 +5,7 @@ from __future__ import annotations
 import grpc
 
 from loyalty.v1 import code_service_pb2
-from server.domain.guessing import FREE, ScopeKind
+from loyalty_service.domain.guessing import FREE, ScopeKind
 from tests.support.http import Response
 from tests.support.server import Front, identify_request
 

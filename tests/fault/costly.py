@@ -8,8 +8,8 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from server.transport.bounds import elements_max
-from server.transport.server import MESSAGE_BYTES_MAX
+from loyalty_service.transport.bounds import elements_max
+from loyalty_service.transport.server import MESSAGE_BYTES_MAX
 from tests.fault.doors import Fields, Rpc
 
 UNKNOWN = 15

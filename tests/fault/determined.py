@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from server.domain import clock
+from loyalty_service.domain import clock
 
 
 class Chance:

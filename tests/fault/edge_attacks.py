@@ -17,9 +17,9 @@ import grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from loyalty.v1 import member_service_pb2
-from server.sandbox.envoy_process import EnvoyProcess
-from server.sandbox.fixed_codes import FARHAN
-from server.transport.server import MESSAGE_BYTES_MAX
+from loyalty_service.sandbox.envoy_process import EnvoyProcess
+from loyalty_service.sandbox.fixed_codes import FARHAN
+from loyalty_service.transport.server import MESSAGE_BYTES_MAX
 from tests.support import http2
 from tests.support.certificates import Authority
 from tests.support.http import HttpClient, Response, read_response

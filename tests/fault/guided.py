@@ -18,16 +18,16 @@ import atheris
 import structlog
 
 with atheris.instrument_imports(
-    include=["server.transport", "server.domain", "server.application"]
+    include=["loyalty_service.transport", "loyalty_service.domain", "loyalty_service.application"]
 ):
-    from server.transport.servicers import code, identify, member, session, transaction
+    from loyalty_service.transport.servicers import code, identify, member, session, transaction
 
-from server.application.apply_program import ApplyProgram, apply_program
-from server.application.create_key import CreateKey, create_key
-from server.application.unit import Unit
-from server.domain.keys import Role
-from server.storage.databases import Database
-from server.storage.store import Store
+from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.keys import Role
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.store import Store
 from tests.fault.doors import Rpc, all_rpcs
 from tests.fault.headers import VALUES, headers_read
 from tests.fault.inside import Inside

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVER = ROOT / "server"
+SERVER = ROOT / "server" / "loyalty_service"
 FILTERS = (ROOT / "envoy" / "gate.lua", ROOT / "envoy" / "json_door.lua")
 
 TRACED = {"traceparent", "tracestate"}

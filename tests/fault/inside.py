@@ -8,16 +8,16 @@ from typing import Any
 
 import grpc
 
-from server.application.identify_member import identify_member
-from server.storage.store import Store
-from server.transport.server import SERVICES, LoyaltyServer
-from server.transport.servicers.code import CodeServicer
-from server.transport.servicers.identify import IdentifyServicer
-from server.transport.servicers.member import MemberServicer
-from server.transport.servicers.session import SessionServicer
-from server.transport.servicers.transaction import TransactionServicer
-from server.transport.telemetry import CallMetrics
-from server.transport.tracing import Tracing
+from loyalty_service.application.orders.identify_member import identify_member
+from loyalty_service.observability.metrics import CallMetrics
+from loyalty_service.observability.tracing import Tracing
+from loyalty_service.storage.store import Store
+from loyalty_service.transport.server import SERVICES, LoyaltyServer
+from loyalty_service.transport.servicers.code import CodeServicer
+from loyalty_service.transport.servicers.identify import IdentifyServicer
+from loyalty_service.transport.servicers.member import MemberServicer
+from loyalty_service.transport.servicers.session import SessionServicer
+from loyalty_service.transport.servicers.transaction import TransactionServicer
 from tests.fault.doors import Rpc
 
 TRAILERS_MAX = 64 * 1024

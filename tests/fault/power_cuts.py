@@ -11,22 +11,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from server.application.claim_receipt import ClaimReceipt, claim_receipt
-from server.application.enroll_member import EnrollMember, enroll_member
-from server.application.identify_member import identify_member
-from server.application.issue_code import issue_code
-from server.application.record_unclaimed import RecordUnclaimed, record_unclaimed
-from server.application.update_transaction import update_transaction
-from server.application.void_transaction import VoidTransaction, void_transaction
-from server.bootstrap import open_store
-from server.config import Settings
-from server.domain.errors import LoyaltyError
-from server.domain.peppers import Peppers
-from server.domain.point_of_sale import PointOfSale
-from server.storage.audit import audit
-from server.storage.databases import Database
-from server.storage.peppers import register
-from server.storage.store import Store
+from loyalty_service.application.codes.issue_code import issue_code
+from loyalty_service.application.members.enroll_member import EnrollMember, enroll_member
+from loyalty_service.application.orders.claim_receipt import ClaimReceipt, claim_receipt
+from loyalty_service.application.orders.identify_member import identify_member
+from loyalty_service.application.orders.record_unclaimed import RecordUnclaimed, record_unclaimed
+from loyalty_service.application.orders.update_transaction import update_transaction
+from loyalty_service.application.orders.void_transaction import VoidTransaction, void_transaction
+from loyalty_service.bootstrap import open_store
+from loyalty_service.config import Settings
+from loyalty_service.domain.errors import LoyaltyError
+from loyalty_service.domain.peppers import Peppers
+from loyalty_service.domain.point_of_sale import PointOfSale
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.peppers import register
+from loyalty_service.storage.store import Store
+from loyalty_service.storage.tools.audit import audit
 from tests.fault.goal import Trial
 from tests.support.orders import (
     CLAIMED,

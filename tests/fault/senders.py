@@ -11,7 +11,7 @@ import grpc
 from google.protobuf.json_format import Parse
 from google.protobuf.message import Message
 
-from server.transport.error_catalogue import ROWS
+from loyalty_service.transport.errors.catalogue import ROWS
 from tests.fault.doors import all_rpcs
 from tests.fault.tills import reason_of
 from tests.support.banks import SECRET

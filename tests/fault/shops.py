@@ -7,15 +7,19 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from server.application.enroll_member import new_member
-from server.application.unit import Unit
-from server.application.wrong_codes import count_right_code, count_wrong_code, require_no_wait
-from server.domain.clock import DAY_MS
-from server.domain.codes import CODE_COUNT
-from server.domain.errors import CodeNotFoundError, TooManyWrongCodesError
-from server.domain.guessing import HOUR_MS, MONTH_MS, ScopeKind, counts_widely, scopes_of
-from server.domain.records import Member, TransactionStatus
-from server.storage.store import Store
+from loyalty_service.application.codes.wrong_codes import (
+    count_right_code,
+    count_wrong_code,
+    require_no_wait,
+)
+from loyalty_service.application.members.enroll_member import new_member
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.clock import DAY_MS
+from loyalty_service.domain.codes import CODE_COUNT
+from loyalty_service.domain.errors import CodeNotFoundError, TooManyWrongCodesError
+from loyalty_service.domain.guessing import HOUR_MS, MONTH_MS, ScopeKind, counts_widely, scopes_of
+from loyalty_service.domain.records import Member, TransactionStatus
+from loyalty_service.storage.store import Store
 from tests.support.ledger import execute
 from tests.support.programs import PROGRAM_ID
 

@@ -23,35 +23,35 @@ from google.protobuf.message import Message
 from sqlalchemy import create_engine, pool
 
 from loyalty.v1.order_pb2 import OrderLine
-from server.application.adjust_points import AdjustPoints, adjust_points
-from server.application.apply_program import ApplyProgram, apply_program
-from server.application.claim_receipt import ClaimReceipt, claim_receipt
-from server.application.expire_overdue import (
+from loyalty_service.application.codes.issue_code import issue_code
+from loyalty_service.application.idempotency import Answer, run_once
+from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
+from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.orders.claim_receipt import ClaimReceipt, claim_receipt
+from loyalty_service.application.orders.expire_overdue import (
     expire_code,
     find_overdue_codes,
     find_overdue_transactions,
     void_overdue,
 )
-from server.application.idempotency import Answer, run_once
-from server.application.identify_member import identify_member
-from server.application.issue_code import issue_code
-from server.application.record_unclaimed import RecordUnclaimed, record_unclaimed
-from server.application.unit import Refused, Unit
-from server.application.update_transaction import update_transaction
-from server.application.void_transaction import VoidTransaction, void_transaction
-from server.domain.basket import BasketLine
-from server.domain.errors import LoyaltyError
-from server.domain.ledger import LedgerBrokenError
-from server.domain.point_of_sale import PointOfSale
-from server.domain.program import Catalog
-from server.storage.audit import audit_state
-from server.storage.seal import Seal
-from server.storage.statements import Statements, dialect_of
-from server.storage.unit_of_work import UnitOfWork
-from server.transport.error_catalogue import CATALOGUE
-from server.transport.servicers import code as code_servicer
-from server.transport.servicers import identify as identify_servicer
-from server.transport.servicers import transaction as transaction_servicer
+from loyalty_service.application.orders.identify_member import identify_member
+from loyalty_service.application.orders.record_unclaimed import RecordUnclaimed, record_unclaimed
+from loyalty_service.application.orders.update_transaction import update_transaction
+from loyalty_service.application.orders.void_transaction import VoidTransaction, void_transaction
+from loyalty_service.application.unit import Refused, Unit
+from loyalty_service.domain.basket import BasketLine
+from loyalty_service.domain.errors import LoyaltyError
+from loyalty_service.domain.ledger import LedgerBrokenError
+from loyalty_service.domain.point_of_sale import PointOfSale
+from loyalty_service.domain.program import Catalog
+from loyalty_service.storage.seal import Seal
+from loyalty_service.storage.statements import Statements, dialect_of
+from loyalty_service.storage.tools.audit import audit_state
+from loyalty_service.storage.unit_of_work import UnitOfWork
+from loyalty_service.transport.errors.catalogue import CATALOGUE
+from loyalty_service.transport.servicers import code as code_servicer
+from loyalty_service.transport.servicers import identify as identify_servicer
+from loyalty_service.transport.servicers import transaction as transaction_servicer
 from tests.fault.simulation.model import (
     POINTS_MAX,
     VOID,

@@ -9,26 +9,26 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations_with_replacement, count
 from typing import Any
 
-from server.application.create_key import CreateKey, create_key
-from server.application.enroll_member import EnrollMember, enroll_member
-from server.application.get_code import GetCode, get_code
-from server.application.identify_member import identify_member
-from server.application.issue_code import IssueCode, issue_code
-from server.application.unit import Unit
-from server.application.update_transaction import update_transaction
-from server.domain.clock import DAY_MS
-from server.domain.codes import CODE_COUNT
-from server.domain.errors import (
+from loyalty_service.application.codes.get_code import GetCode, get_code
+from loyalty_service.application.codes.issue_code import IssueCode, issue_code
+from loyalty_service.application.members.enroll_member import EnrollMember, enroll_member
+from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.orders.identify_member import identify_member
+from loyalty_service.application.orders.update_transaction import update_transaction
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.clock import DAY_MS
+from loyalty_service.domain.codes import CODE_COUNT
+from loyalty_service.domain.errors import (
     LoyaltyError,
     ServerBusyError,
     StorageUnavailableError,
     TooManyWrongCodesError,
 )
-from server.domain.guessing import REPEATS_PER_LIFETIME
-from server.domain.keys import ApiKey, Role
-from server.domain.records import TransactionStatus
-from server.storage.store import Store
-from server.transport.call import Command
+from loyalty_service.domain.guessing import REPEATS_PER_LIFETIME
+from loyalty_service.domain.keys import ApiKey, Role
+from loyalty_service.domain.records import TransactionStatus
+from loyalty_service.storage.store import Store
+from loyalty_service.transport.call import Command
 from tests.support.orders import basket, item, report
 from tests.support.programs import PROGRAM_ID, identify_command
 

@@ -18,15 +18,15 @@ from loyalty.v1 import identify_service_pb2 as identifying
 from loyalty.v1 import member_service_pb2 as members
 from loyalty.v1 import session_service_pb2 as sessions
 from loyalty.v1 import transaction_service_pb2 as pb
-from server.application.adjust_points import AdjustPoints, adjust_points
-from server.application.apply_program import ApplyProgram, apply_program
-from server.application.create_key import CreateKey, create_key
-from server.application.unit import Unit
-from server.bootstrap import serve
-from server.domain.keys import Role
-from server.domain.program import Program
-from server.sandbox.envoy_process import EnvoyProcess
-from server.storage.store import Store
+from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
+from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.unit import Unit
+from loyalty_service.bootstrap import serve
+from loyalty_service.domain.keys import Role
+from loyalty_service.domain.program import Program
+from loyalty_service.sandbox.envoy_process import EnvoyProcess
+from loyalty_service.storage.store import Store
 from tests.fault.doors import Doors, Rpc, all_rpcs
 from tests.support.http import HttpClient
 from tests.support.ledger import execute

@@ -18,13 +18,13 @@ from typing import Any
 import grpc
 import psycopg
 
-from server.application.apply_program import ApplyProgram, apply_program
-from server.application.create_key import CreateKey, create_key
-from server.application.unit import Unit
-from server.bootstrap import serve
-from server.domain.keys import Role
-from server.domain.limits import LimitName, Limits
-from server.storage.databases import Database
+from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.unit import Unit
+from loyalty_service.bootstrap import serve
+from loyalty_service.domain.keys import Role
+from loyalty_service.domain.limits import LimitName, Limits
+from loyalty_service.storage.databases import Database
 from tests.support.logs import only_errors_logged
 from tests.support.programs import PROGRAM_ID, add_member, demo_program
 from tests.support.server import Caller, settings_in
@@ -136,7 +136,7 @@ class ServerProcess:
         environment: dict[str, str],
         arguments: Sequence[str] = (),
         *,
-        module: str = "server",
+        module: str = "loyalty_service",
     ) -> ServerProcess:
         """Start a process, of the program unless told another module, and wait until it serves."""
         started = time.monotonic()

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, inspect, select
 from sqlalchemy import column as column_of
 from sqlalchemy import table as table_of
 
-from server.storage.connections import reading
-from server.storage.databases import Database
+from loyalty_service.storage.connections import reading
+from loyalty_service.storage.databases import Database
 
 BATCH_ROWS = 5000
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
-from server.storage.databases import Database
-from server.storage.migrate import migrate
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.migrate import migrate
 from tests.support.postgres import Postgres, Serializable
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from server.sandbox.envoy_process import EnvoyProcess
+from loyalty_service.sandbox.envoy_process import EnvoyProcess
 from tests.support.http import free_port
 
 ENVOY = Path(__file__).resolve().parents[2] / "envoy"

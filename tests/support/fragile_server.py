@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 
-from server.cli import main
+from loyalty_service.cli import main
 
 DEADLY = "x-deadly"
 _new_server: Any = grpc.aio.server

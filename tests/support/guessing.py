@@ -6,19 +6,19 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from server.application.create_key import CreateKey, create_key
-from server.application.get_code import GetCode, get_code
-from server.application.idempotency import Keyed, run_once
-from server.application.identify_member import IdentifyMember, identify_member
-from server.application.issue_code import issue_code
-from server.application.unit import Unit
-from server.domain.clock import now_ms as wall_clock_ms
-from server.domain.errors import LoyaltyError
-from server.domain.guessing import HOUR_MS, MONTH_MS, ScopeKind, earner_of
-from server.domain.ids import new_id
-from server.domain.keys import ApiKey, Role
-from server.domain.records import Member, Transaction, TransactionStatus
-from server.storage.store import Store
+from loyalty_service.application.codes.get_code import GetCode, get_code
+from loyalty_service.application.codes.issue_code import issue_code
+from loyalty_service.application.idempotency import Keyed, run_once
+from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.orders.identify_member import IdentifyMember, identify_member
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.clock import now_ms as wall_clock_ms
+from loyalty_service.domain.errors import LoyaltyError
+from loyalty_service.domain.guessing import HOUR_MS, MONTH_MS, ScopeKind, earner_of
+from loyalty_service.domain.ids import new_id
+from loyalty_service.domain.keys import ApiKey, Role
+from loyalty_service.domain.records import Member, Transaction, TransactionStatus
+from loyalty_service.storage.store import Store
 from tests.support.programs import (
     KEY,
     PROGRAM_ID,

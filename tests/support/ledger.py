@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import create_engine, pool, text
 
-from server.domain.ledger import (
+from loyalty_service.domain.ledger import (
     GENESIS,
     MEMBER_KINDS,
     OWNED_KINDS,
@@ -18,7 +18,7 @@ from server.domain.ledger import (
     facts_of,
     link,
 )
-from server.storage.databases import Database
+from loyalty_service.storage.databases import Database
 
 
 def rows(database_url: str, statement: str, **values: object) -> list[Any]:

@@ -8,23 +8,23 @@ from contextlib import contextmanager
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
-from server.application.adjust_points import AdjustPoints, adjust_points
-from server.application.basket_records import basket_to_json
-from server.application.claim_receipt import ClaimReceipt, claim_receipt
-from server.application.create_key import CreateKey, create_key
-from server.application.enroll_member import EnrollMember, enroll_member
-from server.application.identify_member import Identified, identify_member
-from server.application.order_review import Order
-from server.application.record_unclaimed import RecordUnclaimed, record_unclaimed
-from server.application.unit import Unit
-from server.application.update_transaction import Updated, update_transaction
-from server.application.void_transaction import Voided, void
-from server.domain.basket import Basket, BasketLine
-from server.domain.keys import Role
-from server.domain.program import Program
-from server.domain.records import TransactionStatus
-from server.sandbox.fixed_codes import COFFEE, HASH_BROWN
-from server.storage.store import Store
+from loyalty_service.application.members.enroll_member import EnrollMember, enroll_member
+from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
+from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.orders.basket_records import basket_to_json
+from loyalty_service.application.orders.claim_receipt import ClaimReceipt, claim_receipt
+from loyalty_service.application.orders.identify_member import Identified, identify_member
+from loyalty_service.application.orders.order_review import Order
+from loyalty_service.application.orders.record_unclaimed import RecordUnclaimed, record_unclaimed
+from loyalty_service.application.orders.update_transaction import Updated, update_transaction
+from loyalty_service.application.orders.void_transaction import Voided, void
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.basket import Basket, BasketLine
+from loyalty_service.domain.keys import Role
+from loyalty_service.domain.program import Program
+from loyalty_service.domain.records import TransactionStatus
+from loyalty_service.sandbox.fixed_codes import COFFEE, HASH_BROWN
+from loyalty_service.storage.store import Store
 from tests.support.databases import Backend
 from tests.support.programs import (
     KEY,

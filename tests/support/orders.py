@@ -8,24 +8,27 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from server.application.basket_records import basket_to_json
-from server.application.claim_receipt import ClaimReceipt, claim_receipt
-from server.application.expire_overdue import find_overdue_transactions, void_overdue
-from server.application.idempotency import Keyed, run_once
-from server.application.identify_member import identify_member
-from server.application.issue_code import issue_code
-from server.application.order_review import Order
-from server.application.record_unclaimed import RecordUnclaimed, record_unclaimed
-from server.application.unit import Unit
-from server.application.update_transaction import update_transaction
-from server.application.validate_transaction import validate_transaction
-from server.application.void_transaction import VoidTransaction, void_transaction
-from server.domain.basket import AppliedDiscount, Basket, BasketLine, Payment
-from server.domain.keys import ApiKey
-from server.domain.point_of_sale import PointOfSale
-from server.domain.program import ProductType
-from server.domain.records import TransactionStatus
-from server.storage.store import Store
+from loyalty_service.application.codes.issue_code import issue_code
+from loyalty_service.application.idempotency import Keyed, run_once
+from loyalty_service.application.orders.basket_records import basket_to_json
+from loyalty_service.application.orders.claim_receipt import ClaimReceipt, claim_receipt
+from loyalty_service.application.orders.expire_overdue import (
+    find_overdue_transactions,
+    void_overdue,
+)
+from loyalty_service.application.orders.identify_member import identify_member
+from loyalty_service.application.orders.order_review import Order
+from loyalty_service.application.orders.record_unclaimed import RecordUnclaimed, record_unclaimed
+from loyalty_service.application.orders.update_transaction import update_transaction
+from loyalty_service.application.orders.validate_transaction import validate_transaction
+from loyalty_service.application.orders.void_transaction import VoidTransaction, void_transaction
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.basket import AppliedDiscount, Basket, BasketLine, Payment
+from loyalty_service.domain.keys import ApiKey
+from loyalty_service.domain.point_of_sale import PointOfSale
+from loyalty_service.domain.program import ProductType
+from loyalty_service.domain.records import TransactionStatus
+from loyalty_service.storage.store import Store
 from tests.support.programs import KEY, identify_command, issue_command
 
 COFFEE = "3e9a71a8-75f8-493a-bb2a-e13f92052427"

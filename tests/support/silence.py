@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from server.storage import alone
+from loyalty_service.storage import alone
 
 WHOLE_S = alone.SILENCE_S
 

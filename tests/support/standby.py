@@ -18,8 +18,8 @@ from typing import Any
 import psycopg
 from sqlalchemy import URL
 
-from server.storage.databases import Database
-from server.storage.migrate import migrate
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.migrate import migrate
 from tests.benchmark.machine import family
 
 _USER = "embedded_postgres"

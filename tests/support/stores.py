@@ -12,11 +12,11 @@ from typing import Any
 from sqlalchemy import Dialect
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from server.application.unit import Unit
-from server.domain.program import Program
-from server.storage.databases import Database
-from server.storage.statements import Statements
-from server.storage.store import Store
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.program import Program
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.statements import Statements
+from loyalty_service.storage.store import Store
 from tests.support.programs import put_program
 
 WRITERS = 4

@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 
-from server.transport.error_rendering import BUSY
+from loyalty_service.transport.errors.rendering import BUSY
 
 
 @dataclass

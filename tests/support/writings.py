@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from loyalty.v1 import code_service_pb2, member_service_pb2
 from loyalty.v1 import session_service_pb2 as session_pb2
 from loyalty.v1 import transaction_service_pb2 as pb
-from server.transport.authentication import ROLES
+from loyalty_service.transport.authentication import ROLES
 from tests.support.server import Caller, identify_request, new_order
 from tests.support.transactions import (
     COFFEE,

@@ -10,10 +10,10 @@ import pytest
 import structlog
 from grpc._cython import cygrpc
 
-from server.bootstrap import configure_logging
-from server.config import Settings
-from server.transport import access_log
-from server.transport.access_log import LINES_MAX
+from loyalty_service.bootstrap import configure_logging
+from loyalty_service.config import Settings
+from loyalty_service.observability import access_log
+from loyalty_service.observability.access_log import LINES_MAX
 
 
 @pytest.fixture(autouse=True)

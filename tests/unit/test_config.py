@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from server.cli import main
-from server.config import Settings, require_known_variables
+from loyalty_service.cli import main
+from loyalty_service.config import Settings, require_known_variables
 
 SECRET = "short-secret"
 

@@ -22,13 +22,13 @@ from google.protobuf.message_factory import GetMessageClass
 
 from loyalty.v1 import code_service_pb2, member_service_pb2, session_service_pb2
 from loyalty.v1 import transaction_service_pb2 as pb
-from server.application.create_key import CreateKey, create_key
-from server.bootstrap import serve
-from server.domain.keys import Role
-from server.storage.databases import Database
-from server.storage.migrate import migrate
-from server.storage.store import Store
-from server.sweeper import sweep
+from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.bootstrap import serve
+from loyalty_service.domain.keys import Role
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.migrate import migrate
+from loyalty_service.storage.store import Store
+from loyalty_service.sweeper import sweep
 from tests.fault.determined import Chance, determined
 from tests.support.programs import PROGRAM_ID, put_program
 from tests.support.server import Caller, give_points, identify_request, settings_in

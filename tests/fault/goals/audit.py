@@ -11,11 +11,11 @@ from functools import partial
 
 from sqlalchemy import Connection, text
 
-from server.storage.audit import Findings, audit, audit_state
-from server.storage.connections import writing
-from server.storage.databases import Database
-from server.storage.statements import table_of
-from server.storage.tables import TransferTable
+from loyalty_service.storage.connections import writing
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.statements import table_of
+from loyalty_service.storage.tables import TransferTable
+from loyalty_service.storage.tools.audit import Findings, audit, audit_state
 from tests.benchmark.population import Population, populate
 from tests.fault.goal import Goal, Trial
 from tests.support.lived_store import copy_lived

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import grpc
 
-from server.storage.backup import Saved, back_up, restore
-from server.storage.databases import Database
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.tools.backup import Saved, back_up, restore
 from tests.benchmark.population import Population, populate
 from tests.fault.goal import SQLITE, Goal, Trial
 from tests.fault.goals.bank import unbalanced

@@ -23,15 +23,15 @@ from loyalty.v1 import (
     session_service_pb2,
 )
 from loyalty.v1 import transaction_service_pb2 as pb
-from server.application.create_key import CreateKey, create_key
-from server.application.unit import Unit
-from server.domain.keys import Role
-from server.storage import store as store_module
-from server.storage.audit import audit
-from server.storage.databases import Database
-from server.storage.store import Store
-from server.storage.tables import CatalogRevisionTable
-from server.sweeper import sweep
+from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.keys import Role
+from loyalty_service.storage import store as store_module
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.store import Store
+from loyalty_service.storage.tables import CatalogRevisionTable
+from loyalty_service.storage.tools.audit import audit
+from loyalty_service.sweeper import sweep
 from tests.fault.determined import Chance, determined
 from tests.fault.goal import SQLITE, Goal, Trial
 from tests.fault.handlers import FakeContext, Handler, Refused, handlers

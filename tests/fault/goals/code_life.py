@@ -9,12 +9,10 @@ from collections import Counter
 from dataclasses import replace
 from unittest.mock import patch
 
-from server.application.identify_member import identify_member
-from server.application.program_document import parse_program
-from server.application.program_source import ProgramFileError
-from server.domain.clock import now_ms
-from server.domain.codes import CODE_COUNT, CODE_DIGITS, new_code
-from server.domain.errors import (
+from loyalty_service.application.orders.identify_member import identify_member
+from loyalty_service.domain.clock import now_ms
+from loyalty_service.domain.codes import CODE_COUNT, CODE_DIGITS, new_code
+from loyalty_service.domain.errors import (
     CodeAlreadyUsedError,
     CodeNotFoundError,
     DeadlinePassedError,
@@ -22,8 +20,10 @@ from server.domain.errors import (
     ServerBusyError,
     StorageUnavailableError,
 )
-from server.sandbox.demo_data import PROGRAM_FILE
-from server.storage.store import Store
+from loyalty_service.program_file.document import parse_program
+from loyalty_service.program_file.source import ProgramFileError
+from loyalty_service.sandbox.demo_data import PROGRAM_FILE
+from loyalty_service.storage.store import Store
 from tests.fault.goal import Goal, Trial
 from tests.support.ledger import count_rows
 from tests.support.programs import KEY, demo_program, enroll, identify_command, issue, put_program

@@ -14,20 +14,20 @@ from typing import Any
 
 from sqlmodel import SQLModel
 
-from server.application.claim_receipt import ClaimReceipt, claim_receipt
-from server.application.create_key import CreateKey, create_key
-from server.application.idempotency import Keyed, run_once
-from server.application.identify_member import identify_member
-from server.application.issue_code import IssuedCode, issue_code
-from server.application.record_unclaimed import RecordUnclaimed, record_unclaimed
-from server.application.unit import Unit
-from server.domain.basket import Basket, BasketLine
-from server.domain.codes import CODE_COUNT, code_digest
-from server.domain.errors import LoyaltyError
-from server.domain.keys import Role, key_digest
-from server.storage.databases import Database
-from server.storage.seal import Seal, SealError
-from server.storage.store import Store
+from loyalty_service.application.codes.issue_code import IssuedCode, issue_code
+from loyalty_service.application.idempotency import Keyed, run_once
+from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.orders.claim_receipt import ClaimReceipt, claim_receipt
+from loyalty_service.application.orders.identify_member import identify_member
+from loyalty_service.application.orders.record_unclaimed import RecordUnclaimed, record_unclaimed
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.basket import Basket, BasketLine
+from loyalty_service.domain.codes import CODE_COUNT, code_digest
+from loyalty_service.domain.errors import LoyaltyError
+from loyalty_service.domain.keys import Role, key_digest
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.seal import Seal, SealError
+from loyalty_service.storage.store import Store
 from tests.fault.goal import Goal, Trial
 from tests.support.ledger import rows
 from tests.support.programs import (

@@ -18,10 +18,10 @@ from typing import Any
 import grpc
 
 from loyalty.v1 import transaction_service_pb2 as pb
-from server.application.adjust_points import AdjustPoints, adjust_points
-from server.application.apply_program import ApplyProgram, apply_program
-from server.application.unit import Unit
-from server.domain.restrictions import (
+from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
+from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.restrictions import (
     CartDemand,
     CartExclusion,
     CartRequirement,
@@ -30,8 +30,8 @@ from server.domain.restrictions import (
     PaymentMethods,
     Stores,
 )
-from server.storage.store import Store
-from server.transport.server import MESSAGE_BYTES_MAX
+from loyalty_service.storage.store import Store
+from loyalty_service.transport.server import MESSAGE_BYTES_MAX
 from tests.fault.costly import Costly, costly_requests, lists_of
 from tests.fault.doors import Fields, Rpc, all_rpcs
 from tests.fault.goal import SQLITE, Goal, Trial

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from server.sandbox.envoy_process import EnvoyProcess
-from server.transport.server import MESSAGE_BYTES_MAX
+from loyalty_service.sandbox.envoy_process import EnvoyProcess
+from loyalty_service.transport.server import MESSAGE_BYTES_MAX
 from tests.fault.edge_attacks import MEMBER, VALIDATE, basket, get
 from tests.fault.goal import Goal, Trial
 from tests.support.edge_parts import script_errors

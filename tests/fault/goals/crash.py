@@ -12,9 +12,9 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from loyalty.v1 import order_pb2
-from server.sandbox.envoy_process import EnvoyProcess
-from server.storage.audit import audit
-from server.storage.databases import Database
+from loyalty_service.sandbox.envoy_process import EnvoyProcess
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.tools.audit import audit
 from tests.fault.goal import POSTGRESQL, Goal, Trial
 from tests.fault.goals.bank import unbalanced
 from tests.fault.line import Answered, HungUpError, Line

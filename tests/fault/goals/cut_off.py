@@ -14,9 +14,9 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from server.sandbox.envoy_process import EnvoyProcess
-from server.storage import store
-from server.transport import server as server_module
+from loyalty_service.sandbox.envoy_process import EnvoyProcess
+from loyalty_service.storage import store
+from loyalty_service.transport import server as server_module
 from tests.benchmark.http_connection import HttpConnection
 from tests.fault.goal import POSTGRESQL, Goal, Trial
 from tests.support.banks import (

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, suppress
 import grpc
 
 from loyalty.v1 import member_service_pb2
-from server.sandbox.envoy_process import EnvoyProcess
+from loyalty_service.sandbox.envoy_process import EnvoyProcess
 from tests.fault.goal import POSTGRESQL, Goal, Trial
 from tests.support.banks import SECRET, ServerProcess, prepare_bank, process_environment
 from tests.support.fragile_server import DEADLY

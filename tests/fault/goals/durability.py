@@ -11,8 +11,8 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from server.storage.databases import Database
-from server.storage.store import Store
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.store import Store
 from tests.fault.goal import SQLITE, Goal, Trial
 from tests.fault.line import HungUpError, Line
 from tests.fault.tills import Client, Ledgers

@@ -10,9 +10,9 @@ from typing import Any
 from unittest.mock import patch
 
 from loyalty.v1 import member_service_pb2
-from server.domain.errors import LoyaltyError, RequestInvalidError, RulesFailedError
-from server.sandbox.fixed_codes import FARHAN
-from server.transport.error_catalogue import CATALOGUE
+from loyalty_service.domain.errors import LoyaltyError, RequestInvalidError, RulesFailedError
+from loyalty_service.sandbox.fixed_codes import FARHAN
+from loyalty_service.transport.errors.catalogue import CATALOGUE
 from tests.fault.goal import Goal, Trial
 from tests.support.longest_errors import (
     WIDE,
@@ -61,7 +61,7 @@ class Reader:
 
     async def read(self, error: LoyaltyError) -> None:
         """Let every call be refused with an error, and read it at each door."""
-        with patch("server.transport.server.parse", side_effect=error):
+        with patch("loyalty_service.transport.server.parse", side_effect=error):
             straight = await self._ask(self._front.server.admin)
             through = await self._ask(self._edge)
             bodies = (

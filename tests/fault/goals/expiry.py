@@ -11,17 +11,17 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 
-from server.application.expire_overdue import OverdueTransaction, void_overdue
-from server.application.idempotency import run_once
-from server.application.identify_member import identify_member
-from server.application.reads import Reads
-from server.application.unit import Unit
-from server.application.update_transaction import Updated, update_transaction
-from server.domain.errors import TransactionNotClaimableError
-from server.domain.ledger import Cause
-from server.domain.records import HoldStatus, TransactionStatus
-from server.storage.store import Store
-from server.sweeper import sweep
+from loyalty_service.application.idempotency import run_once
+from loyalty_service.application.orders.expire_overdue import OverdueTransaction, void_overdue
+from loyalty_service.application.orders.identify_member import identify_member
+from loyalty_service.application.orders.update_transaction import Updated, update_transaction
+from loyalty_service.application.reads import Reads
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.errors import TransactionNotClaimableError
+from loyalty_service.domain.ledger import Cause
+from loyalty_service.domain.records import HoldStatus, TransactionStatus
+from loyalty_service.storage.store import Store
+from loyalty_service.sweeper import sweep
 from tests.fault.goal import SQLITE, Goal, Trial
 from tests.support.ledger import all_balances, audit, rows
 from tests.support.logs import only_errors_logged

@@ -16,12 +16,12 @@ import grpc
 from google.protobuf.json_format import MessageToJson
 
 from loyalty.v1 import member_service_pb2
-from server.application.adjust_points import AdjustPoints, adjust_points
-from server.application.apply_program import ApplyProgram, apply_program
-from server.application.create_key import CreateKey, create_key
-from server.application.unit import Unit
-from server.domain.keys import Role
-from server.sandbox.envoy_process import EnvoyProcess
+from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
+from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.keys import Role
+from loyalty_service.sandbox.envoy_process import EnvoyProcess
 from tests.fault.goal import Goal, Trial
 from tests.fault.goals.overload import _from_everywhere
 from tests.fault.greedy import Greed, greedy, ready

@@ -10,14 +10,14 @@ from contextlib import closing
 from pathlib import Path
 from random import Random
 
-from server.application.adjust_points import AdjustPoints, adjust_points
-from server.storage.audit import audit
-from server.storage.backup import BackupError, back_up, restore
-from server.storage.copy import CopyError
-from server.storage.databases import Database
-from server.storage.migrate import SchemaError
-from server.storage.proof import PROOF_TABLE
-from server.storage.store import Store
+from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.migrate import SchemaError
+from loyalty_service.storage.store import Store
+from loyalty_service.storage.tools.audit import audit
+from loyalty_service.storage.tools.backup import BackupError, back_up, restore
+from loyalty_service.storage.tools.copy import CopyError
+from loyalty_service.storage.tools.proof import PROOF_TABLE
 from tests.fault.goal import Goal, Trial
 from tests.support.contents import columns_of, digests
 from tests.support.ledger import execute, rows

@@ -17,7 +17,7 @@ from typing import Any
 import hypothesis
 from hypothesis import strategies as st
 
-from server.domain.keys import Role
+from loyalty_service.domain.keys import Role
 from tests.fault.doors import Rpc, all_rpcs
 from tests.fault.goal import POSTGRESQL, Goal, Trial
 from tests.fault.inside import Inside

@@ -10,14 +10,14 @@ from dataclasses import replace
 
 from structlog.testing import capture_logs
 
-from server.application.issue_code import issue_code
-from server.application.unit import Unit
-from server.domain.clock import DAY_MS, now_ms
-from server.domain.codes import CODE_COUNT
-from server.domain.errors import TooManyWrongCodesError
-from server.domain.guessing import FREE, ScopeKind, repeat_ms
-from server.domain.keys import Role
-from server.storage.store import Store
+from loyalty_service.application.codes.issue_code import issue_code
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.clock import DAY_MS, now_ms
+from loyalty_service.domain.codes import CODE_COUNT
+from loyalty_service.domain.errors import TooManyWrongCodesError
+from loyalty_service.domain.guessing import FREE, ScopeKind, repeat_ms
+from loyalty_service.domain.keys import Role
+from loyalty_service.storage.store import Store
 from tests.fault.goal import Goal, Trial
 from tests.fault.shops import put_guests, shops_of, trade
 from tests.fault.thieves import (

@@ -7,7 +7,7 @@ import json
 import time
 from typing import Any
 
-from server.sandbox.envoy_process import EnvoyProcess
+from loyalty_service.sandbox.envoy_process import EnvoyProcess
 from tests.fault.edge_attacks import ATTACKS, Attack, Edge
 from tests.fault.edge_settings import SETTINGS, break_setting, is_as_told, running_parts
 from tests.fault.goal import Goal, Trial

@@ -17,7 +17,7 @@ import grpc
 import uvloop
 
 from loyalty.v1 import member_service_pb2
-from server.sandbox.envoy_process import EnvoyProcess
+from loyalty_service.sandbox.envoy_process import EnvoyProcess
 from tests.benchmark.machine import TICKS_PER_S, memory_mib
 from tests.fault.edge_attacks import stat
 from tests.fault.edge_floods import KINDS

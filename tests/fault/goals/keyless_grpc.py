@@ -14,8 +14,8 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from loyalty.v1 import member_service_pb2
-from server.transport.arrival import MESSAGE_WAIT_S
-from server.transport.keyless import CHECKS_MAX
+from loyalty_service.transport.arrival import MESSAGE_WAIT_S
+from loyalty_service.transport.keyless import CHECKS_MAX
 from tests.fault.flood import AT_ONCE, CALLS, KINDS, REST_S
 from tests.fault.goal import SQLITE, Goal, Trial
 from tests.support.banks import ROOT, SECRET, ServerProcess, prepare_bank, process_environment

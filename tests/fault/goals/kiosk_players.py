@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from server.application.issue_code import issue_code
-from server.application.unit import Unit
-from server.domain.clock import DAY_MS, now_ms, rfc3339
-from server.domain.guessing import MONTH_DAYS
-from server.domain.keys import Role
-from server.domain.program import Program
+from loyalty_service.application.codes.issue_code import issue_code
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.clock import DAY_MS, now_ms, rfc3339
+from loyalty_service.domain.guessing import MONTH_DAYS
+from loyalty_service.domain.keys import Role
+from loyalty_service.domain.program import Program
 from tests.fault.goal import Goal, Trial
 from tests.fault.shops import Seen, put_guests, shops_of, trade
 from tests.fault.thieves import HITS_MAX, LIVE_CODES, Gang, Thief, hits, new_key

@@ -16,11 +16,11 @@ from google.protobuf.message import Message
 from buf.validate import validate_pb2
 from loyalty.v1 import order_pb2
 from loyalty.v1 import transaction_service_pb2 as pb
-from server.domain.basket import AMOUNT_MINOR_MAX
-from server.domain.errors import RequestInvalidError
-from server.transport.call import USER_DATETIME_MAX
-from server.transport.parsing import parse
-from server.transport.server import MESSAGE_BYTES_MAX, METADATA_BYTES_MAX
+from loyalty_service.domain.basket import AMOUNT_MINOR_MAX
+from loyalty_service.domain.errors import RequestInvalidError
+from loyalty_service.transport.call import USER_DATETIME_MAX
+from loyalty_service.transport.parsing import parse
+from loyalty_service.transport.server import MESSAGE_BYTES_MAX, METADATA_BYTES_MAX
 from tests.fault.doors import (
     Fields,
     Rpc,

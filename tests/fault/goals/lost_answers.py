@@ -15,7 +15,7 @@ import grpc
 from loyalty.v1 import code_service_pb2, member_service_pb2
 from loyalty.v1 import session_service_pb2 as session_pb2
 from loyalty.v1 import transaction_service_pb2 as pb
-from server.sandbox.envoy_process import EnvoyProcess
+from loyalty_service.sandbox.envoy_process import EnvoyProcess
 from tests.fault.goal import SQLITE, Goal, Trial
 from tests.fault.goals.bank import unbalanced
 from tests.fault.goals.replay import count_all

@@ -16,10 +16,10 @@ import pytest
 from google.protobuf.message import Message
 
 from loyalty.v1 import transaction_service_pb2 as pb
-from server.application import under_way
-from server.storage import postgresql, presence, writer
-from server.storage.databases import Database
-from server.storage.store import Store
+from loyalty_service.application import under_way
+from loyalty_service.storage import postgresql, presence, writer
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.store import Store
 from tests.fault.determined import Chance
 from tests.fault.goal import POSTGRESQL, Goal, Trial
 from tests.fault.goals.cancellation import (
@@ -216,7 +216,7 @@ def _in_quick_motion() -> Iterator[None]:
         patch.setattr(presence, "SILENT_S", SILENT_S)
         patch.setattr(presence, "ASK_MAX_S", 0.4)
         patch.setattr(writer, "SETTLE_WAIT_S", 0.1)
-        patch.setattr("server.storage.store.Statements", statements_once)
+        patch.setattr("loyalty_service.storage.store.Statements", statements_once)
         yield
 
 

@@ -13,10 +13,10 @@ from unittest.mock import patch
 import grpc
 from google.protobuf.message import Message
 
-from server.application.create_key import CreateKey, create_key
-from server.domain.clock import DAY_MS, now_ms
-from server.domain.keys import Role
-from server.sweeper import forget, sweep
+from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.domain.clock import DAY_MS, now_ms
+from loyalty_service.domain.keys import Role
+from loyalty_service.sweeper import forget, sweep
 from tests.fault.goal import Goal, Trial
 from tests.fault.goals.replay import REUSED, count_all
 from tests.fault.senders import GrpcSender, LostError, Sent
@@ -127,7 +127,7 @@ async def run(trial: Trial) -> None:
     kept: list[Kept] = []
     wrong: list[str] = []
     sends = keyless = swept = 0
-    with patch("server.storage.writer.now_ms", clock.now_ms):
+    with patch("loyalty_service.storage.writer.now_ms", clock.now_ms):
         async with _open(trial, url, SECRET) as caller:
             desk, door = Desk(caller, members), GrpcSender(caller)
             for number, name in itertools.product(range(rounds), CALLS):

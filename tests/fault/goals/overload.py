@@ -19,7 +19,7 @@ from google.protobuf.json_format import MessageToJson
 from google.rpc import error_details_pb2, status_pb2
 
 from loyalty.v1 import transaction_service_pb2 as pb
-from server.sandbox.envoy_process import EnvoyProcess
+from loyalty_service.sandbox.envoy_process import EnvoyProcess
 from tests.benchmark.http_connection import HttpConnection
 from tests.benchmark.machine import CLIENT_CORE, SERVER_CORE, family, memory_mib, pin
 from tests.fault.goal import POSTGRESQL, Goal, Trial

@@ -19,13 +19,13 @@ from google.protobuf.message import Message
 from pydantic import SecretStr
 
 from loyalty.v1 import code_service_pb2, transaction_service_pb2
-from server.domain.codes import code_digest
-from server.domain.peppers import Peppers, check_of, name_of
-from server.storage.audit import audit
-from server.storage.databases import Database
-from server.storage.peppers import PepperError, forget, register, reseal
-from server.storage.presence import SILENT_S
-from server.storage.store import Store
+from loyalty_service.domain.codes import code_digest
+from loyalty_service.domain.peppers import Peppers, check_of, name_of
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.peppers import PepperError, forget, register, reseal
+from loyalty_service.storage.presence import SILENT_S
+from loyalty_service.storage.store import Store
+from loyalty_service.storage.tools.audit import audit
 from tests.fault.goal import POSTGRESQL, Goal, Trial
 from tests.fault.planted import planted
 from tests.fault.senders import GrpcSender, LostError, Sent
@@ -309,7 +309,7 @@ async def _draw_the_same(trial: Trial, old: bytes, new: bytes) -> None:
         "if False:\n            pass",
     )
     if trial.kind == POSTGRESQL and trial.full:
-        with planted("server.storage.unit_of_work", *bug):
+        with planted("loyalty_service.storage.unit_of_work", *bug):
             found = sum([await _shared_codes(trial, old, new) for _ in range(5)])
         trial.figure("live twice with the check taken out", found)
 
@@ -326,7 +326,8 @@ async def _shared_codes(trial: Trial, old: bytes, new: bytes) -> int:
         Store(database, Peppers(new, (old,)), 2) as other,
     ):
         drawn = patch(
-            "server.application.issue_code.new_code", lambda: f"{chance.randrange(SPACE):06d}"
+            "loyalty_service.application.codes.issue_code.new_code",
+            lambda: f"{chance.randrange(SPACE):06d}",
         )
         with drawn:
             stores = (one, other)

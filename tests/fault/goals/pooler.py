@@ -12,12 +12,12 @@ from typing import Any
 import psycopg
 from sqlalchemy import make_url
 
-from server.storage.alone import OpenElsewhereError
-from server.storage.audit import audit
-from server.storage.backup import back_up, restore
-from server.storage.databases import Database
-from server.storage.durability import UnsafeDatabaseError
-from server.storage.migrate import downgrade, migrate
+from loyalty_service.storage.alone import OpenElsewhereError
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.durability import UnsafeDatabaseError
+from loyalty_service.storage.migrate import downgrade, migrate
+from loyalty_service.storage.tools.audit import audit
+from loyalty_service.storage.tools.backup import back_up, restore
 from tests.fault.goal import POSTGRESQL, Goal, Trial
 from tests.fault.line import HungUpError, Line
 from tests.fault.tills import Client, Ledgers

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from server.storage.databases import Database
-from server.storage.repair import RepairError, repair
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.tools.repair import RepairError, repair
 from tests.fault.goal import Goal, Trial
 from tests.support.contents import columns_of, digests
 from tests.support.ledger import execute, rows

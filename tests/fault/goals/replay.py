@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from google.protobuf.message import Message
 
-from server.sandbox.envoy_process import EnvoyProcess
+from loyalty_service.sandbox.envoy_process import EnvoyProcess
 from tests.fault.goal import SQLITE, Goal, Trial
 from tests.fault.senders import GrpcSender, JsonSender, LostError, Sender, Sent
 from tests.support.banks import open_callers, prepare_bank, run_servers

@@ -15,10 +15,10 @@ import grpc
 import psycopg
 
 from loyalty.v1 import member_service_pb2
-from server.application.create_key import CreateKey, create_key
-from server.domain.keys import Role
-from server.storage.databases import Database
-from server.storage.store import Store
+from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.domain.keys import Role
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.store import Store
 from tests.fault.goal import POSTGRESQL, Goal, Trial
 from tests.support.banks import (
     ROOT,
@@ -61,7 +61,7 @@ async def _until(caller: Caller, secret: str, loyalty_id: str, wanted: grpc.Stat
 
 
 def _revoke_by_command(environment: dict[str, str], key_id: str) -> None:
-    command = [sys.executable, "-m", "server", "keys", "revoke", key_id]
+    command = [sys.executable, "-m", "loyalty_service", "keys", "revoke", key_id]
     subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True)
 
 

@@ -22,11 +22,11 @@ from buf.validate import validate_pb2
 from loyalty.v1 import code_service_pb2 as codes
 from loyalty.v1 import member_service_pb2 as members
 from loyalty.v1 import transaction_service_pb2 as pb
-from server.application.create_key import CreateKey, create_key
-from server.domain.codes import RECEIPT_ALPHABET
-from server.domain.keys import Role, new_key
-from server.sandbox.envoy_process import EnvoyProcess
-from server.storage.databases import Database
+from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.domain.codes import RECEIPT_ALPHABET
+from loyalty_service.domain.keys import Role, new_key
+from loyalty_service.sandbox.envoy_process import EnvoyProcess
+from loyalty_service.storage.databases import Database
 from tests.fault.doors import Doors, Fields, Rpc, Seen, all_rpcs, holder, leaves
 from tests.fault.goal import POSTGRESQL, Goal, Trial
 from tests.fault.headers import headers_read

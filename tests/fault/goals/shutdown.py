@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from server.sandbox.envoy_process import EnvoyProcess
+from loyalty_service.sandbox.envoy_process import EnvoyProcess
 from tests.benchmark.http_connection import HttpConnection
 from tests.fault.goal import SQLITE, Goal, Trial
 from tests.support.banks import SECRET, ServerProcess, prepare_bank, process_environment

@@ -12,8 +12,8 @@ import grpc
 
 from loyalty.v1 import member_service_pb2
 from loyalty.v1 import transaction_service_pb2 as pb
-from server.storage.audit import audit
-from server.storage.databases import Database
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.tools.audit import audit
 from tests.fault.goal import POSTGRESQL, Goal, Trial
 from tests.fault.line import UNANSWERED
 from tests.support.banks import open_callers, prepare_bank, run_here

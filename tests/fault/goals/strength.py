@@ -14,7 +14,7 @@ from tests.fault.mutation import Mutant, mutants
 from tests.fault.simulation.clients import live
 from tests.fault.simulation.world import quietly
 
-MODULES = ("server.domain.ledger", "server.application.idempotency")
+MODULES = ("loyalty_service.domain.ledger", "loyalty_service.application.idempotency")
 SCORE_MIN = 0.9
 WORLDS, WORLDS_SHORT = 40, 1
 SAMPLE_SHORT = 40

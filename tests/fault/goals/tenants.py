@@ -13,11 +13,11 @@ from typing import Any
 from sqlalchemy import create_engine, pool, text
 
 from loyalty.v1 import transaction_service_pb2 as pb
-from server.domain.codes import RECEIPT_ALPHABET
-from server.domain.keys import Role
-from server.storage.databases import Database
-from server.storage.migrate import SHORT_LIVED
-from server.storage.tables import OF_NOW, SQLModel
+from loyalty_service.domain.codes import RECEIPT_ALPHABET
+from loyalty_service.domain.keys import Role
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.migrate import SHORT_LIVED
+from loyalty_service.storage.tables import OF_NOW, SQLModel
 from tests.fault.doors import Fields, Rpc, Seen, all_rpcs, holder, leaves, place_of
 from tests.fault.goal import Goal, Trial
 from tests.fault.headers import headers_read

@@ -6,10 +6,10 @@ import asyncio
 import time
 from collections.abc import Mapping
 
-from server.storage import migrate as migrations
-from server.storage.audit import audit
-from server.storage.databases import Database
-from server.storage.migrate import BASE, SchemaError, downgrade, migrate, require_current
+from loyalty_service.storage import migrate as migrations
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.migrate import BASE, SchemaError, downgrade, migrate, require_current
+from loyalty_service.storage.tools.audit import audit
 from tests.benchmark.population import Population, populate
 from tests.fault.goal import Goal, Trial
 from tests.support.contents import columns_of, digests, shared_columns

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Dialect
 
-from server.application.reads import NOTHING, Reads
-from server.application.unit import Refused, Unit
-from server.domain.errors import LoyaltyError, ServerFailedError, StorageUnavailableError
-from server.storage.statements import Statements, dialect_of
-from server.storage.store import Store
-from server.storage.writer import Item, Writer
+from loyalty_service.application.reads import NOTHING, Reads
+from loyalty_service.application.unit import Refused, Unit
+from loyalty_service.domain.errors import LoyaltyError, ServerFailedError, StorageUnavailableError
+from loyalty_service.storage.statements import Statements, dialect_of
+from loyalty_service.storage.store import Store
+from loyalty_service.storage.writer import Item, Writer
 from tests.fault.simulation.model import Asked
 from tests.support.stores import PEPPER
 

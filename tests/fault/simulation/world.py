@@ -23,26 +23,26 @@ import pytest
 import structlog
 from sqlalchemy import Engine, create_engine, pool
 
-from server.application.adjust_points import AdjustPoints, adjust_points
-from server.application.apply_program import ApplyProgram, apply_program
-from server.application.create_key import CreateKey, create_key
-from server.application.idempotency import Answer
-from server.application.reads import NOTHING, Reads
-from server.application.unit import Unit
-from server.domain import codes
-from server.domain.codes import code_digest
-from server.domain.errors import LoyaltyError
-from server.domain.keys import Role
-from server.domain.limits import LIMITS, Limits
-from server.domain.program import Program
-from server.domain.restrictions import LimitPerOrder, MaximumRedemptions
-from server.storage import limit_counts
-from server.storage import store as store_module
-from server.storage import writer as writer_module
-from server.storage.audit import audit_state
-from server.sweeper import sweep
-from server.transport import admission
-from server.transport.error_catalogue import CATALOGUE
+from loyalty_service.application.idempotency import Answer
+from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
+from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.reads import NOTHING, Reads
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain import codes
+from loyalty_service.domain.codes import code_digest
+from loyalty_service.domain.errors import LoyaltyError
+from loyalty_service.domain.keys import Role
+from loyalty_service.domain.limits import LIMITS, Limits
+from loyalty_service.domain.program import Program
+from loyalty_service.domain.restrictions import LimitPerOrder, MaximumRedemptions
+from loyalty_service.storage import limit_counts
+from loyalty_service.storage import store as store_module
+from loyalty_service.storage import writer as writer_module
+from loyalty_service.storage.tools.audit import audit_state
+from loyalty_service.sweeper import sweep
+from loyalty_service.transport import admission
+from loyalty_service.transport.errors.catalogue import CATALOGUE
 from tests.fault.determined import Chance, determined
 from tests.fault.handlers import FakeContext, Handler, Refused, handlers
 from tests.fault.simulation import model as rules

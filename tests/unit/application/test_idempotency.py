@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from server.application.idempotency import (
+from loyalty_service.application.idempotency import (
     Answer,
     Done,
     Keyed,
@@ -15,15 +15,15 @@ from server.application.idempotency import (
     idempotency_scope,
     run_once,
 )
-from server.application.unit import Refused
-from server.domain.errors import (
+from loyalty_service.application.unit import Refused
+from loyalty_service.domain.errors import (
     IdempotencyKeyReusedError,
     LoyaltyError,
     StoreNotAllowedError,
     TransactionNotFoundError,
 )
-from server.domain.keys import ApiKey, Role
-from server.domain.records import Remembered
+from loyalty_service.domain.keys import ApiKey, Role
+from loyalty_service.domain.records import Remembered
 
 KEYED = Keyed("program/partner", "key-1", "Service/Method", b"meaning")
 KEPT = Remembered("program/partner", "key-1", "Service/Method", b"meaning", b"before", 1)

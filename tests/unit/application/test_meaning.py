@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from server.application.meaning import Read, fingerprint, is_repeat, read_by
-from server.application.order_review import REPORT, Order
-from server.domain.basket import AppliedDiscount, Basket, BasketLine, Payment
-from server.domain.program import EarningRules, Program
-from server.domain.records import TransactionStatus
-from server.domain.restrictions import MinimumSpend, PaymentMethods, Rule
+from loyalty_service.application.meaning import Read, fingerprint, is_repeat, read_by
+from loyalty_service.application.orders.order_review import REPORT, Order
+from loyalty_service.domain.basket import AppliedDiscount, Basket, BasketLine, Payment
+from loyalty_service.domain.program import EarningRules, Program
+from loyalty_service.domain.records import TransactionStatus
+from loyalty_service.domain.restrictions import MinimumSpend, PaymentMethods, Rule
 from tests.support.orders import CLAIMED, COFFEE, PENDING, item, report
 from tests.support.programs import demo_program
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from server import application
+from loyalty_service import application
 
 FOLDER = Path(application.__file__).parent
 
@@ -41,12 +41,12 @@ def _posts(module: Path) -> list[str]:
 
 def test_points_become_available_in_one_place() -> None:
     """No use case moves points to a member's account past what the member owes."""
-    found = {module.stem: _posts(module) for module in sorted(FOLDER.glob("*.py"))}
+    found = {module.stem: _posts(module) for module in sorted(FOLDER.rglob("*.py"))}
     past = [name for name, posts in found.items() for post in posts if post.endswith("available")]
 
     assert past == ["member_points"]
     assert sum(map(len, found.values())) > 5
-    others = {module.stem: _other_mentions(module) for module in sorted(FOLDER.glob("*.py"))}
+    others = {module.stem: _other_mentions(module) for module in sorted(FOLDER.rglob("*.py"))}
     assert {name: lines for name, lines in others.items() if lines} == {
         "list_transfers": ["for account in (member.available, member.held, debt)"],
         "member_points": ["unit.post(source, member.available, points - paid, origin)"],

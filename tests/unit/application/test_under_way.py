@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from server.application.under_way import UnderWay, digests_of, is_among
+from loyalty_service.application.under_way import UnderWay, digests_of, is_among
 
 SCOPE = "demo-ca/till"
 KEY = "claim-1"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.domain.basket import (
+from loyalty_service.domain.basket import (
     AMOUNT_MINOR_MAX,
     AppliedDiscount,
     Basket,
@@ -27,9 +27,9 @@ from server.domain.basket import (
     tax_minor_units,
     without_incentives,
 )
-from server.domain.earning import points_earned
-from server.domain.errors import OfferNotFoundError, RewardNotFoundError
-from server.domain.program import (
+from loyalty_service.domain.earning import points_earned
+from loyalty_service.domain.errors import OfferNotFoundError, RewardNotFoundError
+from loyalty_service.domain.program import (
     EarningRules,
     Incentive,
     IncentiveKind,

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from server.domain import clock_check
-from server.domain.clock_check import OFF_MS, WRONG_MS, ClockCheck, ClockState
-from server.domain.errors import ServerClockWrongError
+from loyalty_service.domain import clock_check
+from loyalty_service.domain.clock_check import OFF_MS, WRONG_MS, ClockCheck, ClockState
+from loyalty_service.domain.errors import ServerClockWrongError
 
 START_MS = 1_900_000_000_000
 DAY_MS = 86_400_000

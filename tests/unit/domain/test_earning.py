@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.domain.basket import Basket, BasketLine
-from server.domain.earning import points_earned
-from server.domain.ledger import POINTS_MAX
-from server.domain.program import EarningRules, ProductType, Rounding, RoundPer
+from loyalty_service.domain.basket import Basket, BasketLine
+from loyalty_service.domain.earning import points_earned
+from loyalty_service.domain.ledger import POINTS_MAX
+from loyalty_service.domain.program import EarningRules, ProductType, Rounding, RoundPer
 
 
 def order(*lines: BasketLine) -> Basket:

@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.domain.fairness import REMEMBERED_MAX, FairQueue
+from loyalty_service.domain.fairness import REMEMBERED_MAX, FairQueue
 
 
 def _drain(queue: FairQueue[str]) -> list[str]:

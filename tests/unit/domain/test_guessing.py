@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from server.domain.clock import DAY_MS
-from server.domain.guessing import (
+from loyalty_service.domain.clock import DAY_MS
+from loyalty_service.domain.guessing import (
     FIRST_WAIT_MS,
     FREE,
     LATE_COUNTED,

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.domain.codes import plain_receipt_code
-from server.domain.errors import IdentificationFailedError, IdentifierInvalidError
-from server.domain.identifiers import IdentifierKind, classify_identifier, plain_identifier
+from loyalty_service.domain.codes import plain_receipt_code
+from loyalty_service.domain.errors import IdentificationFailedError, IdentifierInvalidError
+from loyalty_service.domain.identifiers import IdentifierKind, classify_identifier, plain_identifier
 
 LOYALTY_ID = "4711fc2a-3a8f-414f-a9e7-44dd5231dca7"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.domain.ledger import (
+from loyalty_service.domain.ledger import (
     GENESIS,
     POINTS_MAX,
     Account,

@@ -6,8 +6,8 @@ from string import Formatter
 
 import pytest
 
-from server.domain.presentation import TEXTS, claimed_presentation, unclaimed_presentation
-from server.domain.program import LOCALES
+from loyalty_service.domain.presentation import TEXTS, claimed_presentation, unclaimed_presentation
+from loyalty_service.domain.program import LOCALES
 
 
 def _fields(text: str) -> set[str]:

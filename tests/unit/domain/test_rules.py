@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.domain import restrictions as r
-from server.domain.basket import AppliedDiscount, Basket, BasketLine, IncentiveUse, Payment
-from server.domain.breaches import Breach, Source
-from server.domain.program import Incentive, ProductType
-from server.domain.rules import (
+from loyalty_service.domain import restrictions as r
+from loyalty_service.domain.basket import AppliedDiscount, Basket, BasketLine, IncentiveUse, Payment
+from loyalty_service.domain.breaches import Breach, Source
+from loyalty_service.domain.program import Incentive, ProductType
+from loyalty_service.domain.rules import (
     _JUDGES,
     History,
     MemberFacts,

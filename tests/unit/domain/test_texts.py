@@ -7,7 +7,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.domain.texts import LABEL_MAX, NAME_MAX, clean, label
+from loyalty_service.domain.texts import LABEL_MAX, NAME_MAX, clean, label
 
 
 def test_line_breaks_and_control_characters_are_left_out() -> None:

@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.application.identify_member import SelectedLine
-from server.domain.clock import parse_rfc3339, rfc3339
-from server.domain.codes import code_digest, new_code
-from server.domain.errors import StoreNotAllowedError
-from server.domain.ids import new_id
-from server.domain.keys import ApiKey, Role, key_digest, new_key
-from server.domain.program import Discount, DiscountKind, DiscountLevel, Prompt
-from server.domain.prompts import anonymous_prompt, flag_is_on, session_locale
-from server.sandbox.fixed_codes import COFFEE
-from server.transport.servicers.identify import _order_line
+from loyalty_service.application.orders.identify_member import SelectedLine
+from loyalty_service.domain.clock import parse_rfc3339, rfc3339
+from loyalty_service.domain.codes import code_digest, new_code
+from loyalty_service.domain.errors import StoreNotAllowedError
+from loyalty_service.domain.ids import new_id
+from loyalty_service.domain.keys import ApiKey, Role, key_digest, new_key
+from loyalty_service.domain.program import Discount, DiscountKind, DiscountLevel, Prompt
+from loyalty_service.domain.prompts import anonymous_prompt, flag_is_on, session_locale
+from loyalty_service.sandbox.fixed_codes import COFFEE
+from loyalty_service.transport.servicers.identify import _order_line
 from tests.support.programs import demo_program
 
 DEMO = demo_program()

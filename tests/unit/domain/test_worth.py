@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.domain.basket import Basket, BasketLine, subtotal
-from server.domain.earning import points_earned
-from server.domain.program import EarningRules, ProductType, Rounding, RoundPer
-from server.domain.worth import tree_of
+from loyalty_service.domain.basket import Basket, BasketLine, subtotal
+from loyalty_service.domain.earning import points_earned
+from loyalty_service.domain.program import EarningRules, ProductType, Rounding, RoundPer
+from loyalty_service.domain.worth import tree_of
 
 DEPOSIT = EarningRules(excluded_products=frozenset({"deposit"}))
 QUANTITIES = st.integers(-3, 3).filter(bool)

@@ -8,12 +8,12 @@ from itertools import count
 
 import pytest
 
-from server.application.trail import CHARGE
-from server.domain.errors import LimitExceededError, ServerBusyError
-from server.domain.keys import ApiKey, Role
-from server.domain.limits import NO_OWN_LIMITS, LimitName, Limits
-from server.transport import admission as module
-from server.transport.admission import (
+from loyalty_service.domain.errors import LimitExceededError, ServerBusyError
+from loyalty_service.domain.keys import ApiKey, Role
+from loyalty_service.domain.limits import NO_OWN_LIMITS, LimitName, Limits
+from loyalty_service.observability.trail import CHARGE
+from loyalty_service.transport import admission as module
+from loyalty_service.transport.admission import (
     COST_FIRST_S,
     KEY_MIN,
     KEY_TARGET_S,

@@ -14,10 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from buf.validate import validate_pb2
-from server.domain.errors import RequestInvalidError
-from server.transport.bounds import ENTRIES_MAX, MalformedError, elements_max, require_bounds
-from server.transport.parsing import WINDOW
-from server.transport.server import MESSAGE_BYTES_MAX, SERVICES
+from loyalty_service.domain.errors import RequestInvalidError
+from loyalty_service.transport.bounds import (
+    ENTRIES_MAX,
+    MalformedError,
+    elements_max,
+    require_bounds,
+)
+from loyalty_service.transport.parsing import WINDOW
+from loyalty_service.transport.server import MESSAGE_BYTES_MAX, SERVICES
 
 NESTED_MAX = 1000
 """Elements of all lists of a request together, lists within lists multiplied out."""

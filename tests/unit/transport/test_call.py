@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from server.application.reads import NOTHING
-from server.domain.errors import DeadlinePassedError
-from server.transport.call import Call
+from loyalty_service.application.reads import NOTHING
+from loyalty_service.domain.errors import DeadlinePassedError
+from loyalty_service.transport.call import Call
 
 
 class FakeStorage:

@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loyalty.v1 import discount_pb2, order_pb2
-from server.application.basket_records import basket_from_json, basket_to_json
-from server.application.meaning import Read, meaning_of
-from server.domain.basket import Basket, as_catalogued, incentive_uses
-from server.domain.errors import RequestInvalidError
-from server.domain.flags import Mend
-from server.domain.program import Program
-from server.transport.parsing import parse
-from server.transport.servicers.order import point_of_sale, read_basket
+from loyalty_service.application.meaning import Read, meaning_of
+from loyalty_service.application.orders.basket_records import basket_from_json, basket_to_json
+from loyalty_service.domain.basket import Basket, as_catalogued, incentive_uses
+from loyalty_service.domain.errors import RequestInvalidError
+from loyalty_service.domain.flags import Mend
+from loyalty_service.domain.program import Program
+from loyalty_service.transport.parsing import parse
+from loyalty_service.transport.servicers.order import point_of_sale, read_basket
 from tests.support.programs import demo_program
 
 VENDOR = {"transaction_id": "257", "store_id": 9999, "pos_type": "Partner"}

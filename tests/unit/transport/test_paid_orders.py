@@ -9,10 +9,10 @@ import pytest
 
 from loyalty.v1 import discount_pb2, order_pb2
 from loyalty.v1 import transaction_service_pb2 as pb
-from server.domain.errors import RequestInvalidError
-from server.domain.flags import Mend
-from server.transport.paid_orders import mends_told
-from server.transport.parsing import parse
+from loyalty_service.domain.errors import RequestInvalidError
+from loyalty_service.domain.flags import Mend
+from loyalty_service.transport.paid_orders import mends_told
+from loyalty_service.transport.parsing import parse
 
 ID = "0d9b2f64-7c1e-4b5a-9f3d-2e8a6c5b7d10"
 LONG = "r" * 70

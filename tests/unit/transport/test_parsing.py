@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from loyalty.v1 import code_service_pb2, identify_service_pb2, order_pb2
 from loyalty.v1 import transaction_service_pb2 as pb
-from server.domain.errors import FieldViolation, RequestInvalidError
-from server.transport import parsing
-from server.transport.parsing import VIOLATIONS_MAX, WINDOW, parse
-from server.transport.server import SERVICES
+from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
+from loyalty_service.transport import parsing
+from loyalty_service.transport.parsing import VIOLATIONS_MAX, WINDOW, parse
+from loyalty_service.transport.server import SERVICES
 from tests.support.server import identify_request
 
 REQUESTS = sorted(

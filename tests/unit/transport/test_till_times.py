@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from server.domain.errors import RequestInvalidError
-from server.domain.till_time import HOUR_MS, till_time
-from server.transport import call as call_module
-from server.transport.call import Call
-from server.transport.till_clocks import NAMED_MAX, TillClocks
+from loyalty_service.domain.errors import RequestInvalidError
+from loyalty_service.domain.till_time import HOUR_MS, till_time
+from loyalty_service.observability.till_clocks import NAMED_MAX, TillClocks
+from loyalty_service.transport import call as call_module
+from loyalty_service.transport.call import Call
 
 TORONTO = ZoneInfo("America/Toronto")
 NOW = datetime(2026, 5, 16, 1, 30, tzinfo=UTC)  # Friday, half past nine in the evening in Toronto.

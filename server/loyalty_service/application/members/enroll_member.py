@@ -1,0 +1,116 @@
+"""Enroll a guest in a program."""
+
+from __future__ import annotations
+
+import unicodedata
+import uuid
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from loyalty_service.application.idempotency import Done
+from loyalty_service.application.limits import require_one_more
+from loyalty_service.application.meaning import Read
+from loyalty_service.application.reads import NOTHING, Reads
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.errors import EmailTakenError, FieldViolation, RequestInvalidError
+from loyalty_service.domain.keys import ApiKey
+from loyalty_service.domain.ledger import GENESIS, Account, AccountKind
+from loyalty_service.domain.limits import LIMITS, LimitName, key_scope
+from loyalty_service.domain.program import Program
+from loyalty_service.domain.records import Member, MemberEmail
+
+_ENROLMENTS = LIMITS[LimitName.ENROLMENTS_PER_KEY_MINUTE]
+
+
+@dataclass(frozen=True, slots=True)
+class EnrollMember:
+    """The guest as the app describes them."""
+
+    key: ApiKey
+    name: str
+    email: str | None
+    locale: str | None
+    birth_date: str | None
+
+    def reads(self) -> Reads:
+        """Tell what the use case starts from."""
+        return NOTHING
+
+    def meaning(self, read: Read) -> tuple[Any, ...]:
+        """See `Meant`."""
+        del read
+        return self.name, self.email, self.locale, self.birth_date
+
+
+def enroll_member(unit: Unit, command: EnrollMember, now_ms: int) -> Done[Member]:
+    """
+    Enroll a guest with no points.
+
+    Raises:
+        RequestInvalidError: The day of birth is no day of the calendar, or is still to come and
+            the program refuses that.
+        EmailTakenError: A member has the e-mail address already and the program refuses that.
+        LimitExceededError: The key has enrolled as many as it may in a minute.
+    """
+    key = command.key
+    scope = key_scope(key.key_id)
+    program = unit.catalog.programs[key.program_id]
+    if command.birth_date is not None:
+        born_on = _require_day(command.birth_date)
+        if program.future_birth_date == "refuse" and born_on > _today(program, now_ms):
+            raise _birth_date_invalid("must not be a day to come")
+    require_one_more(unit, program, _ENROLMENTS, scope, now_ms)
+    email = folded_email(command.email or "")
+    first = unit.member_email(program.program_id, email) if email else None
+    if first is not None and program.shared_email == "refuse":
+        raise EmailTakenError
+    # Scanned as it stands, a loyalty ID is a credential: all of it is random.
+    member = new_member(key.program_id, str(uuid.uuid4()), command.name, now_ms)
+    member.email = command.email
+    member.locale = command.locale
+    member.birth_date = command.birth_date
+    unit.add_member(member)
+    if email and first is None:
+        # Kept whatever the program says today, for it may say otherwise tomorrow. Of two that
+        # enroll at once, the database lets one keep it, and the other runs again and meets it.
+        unit.add(MemberEmail(program.program_id, email, member.number))
+    unit.count(_ENROLMENTS, scope, 1, now_ms)
+    return Done(member)
+
+
+def folded_email(email: str) -> str:
+    """Write an e-mail address so that those of one mailbox are equal, whatever their case."""
+    return unicodedata.normalize("NFC", email.strip().casefold())
+
+
+def new_member(program_id: str, loyalty_id: str, name: str, created_ms: int) -> Member:
+    """Make a member without points, who has no numbers until the unit of work keeps them."""
+    return Member(
+        number=0,
+        program_id=program_id,
+        loyalty_id=loyalty_id,
+        name=name,
+        email=None,
+        locale=None,
+        birth_date=None,
+        created_ms=created_ms,
+        available=Account(0, AccountKind.AVAILABLE, 0, 0, GENESIS),
+        held=Account(0, AccountKind.HELD, 0, 0, GENESIS),
+    )
+
+
+def _require_day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise _birth_date_invalid("must be a day of the calendar, as YYYY-MM-DD") from None
+
+
+def _birth_date_invalid(message: str) -> RequestInvalidError:
+    return RequestInvalidError((FieldViolation("birth_date", message),))
+
+
+def _today(program: Program, now_ms: int) -> date:
+    return datetime.fromtimestamp(now_ms / 1000, ZoneInfo(program.time_zone)).date()

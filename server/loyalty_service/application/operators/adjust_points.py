@@ -1,0 +1,87 @@
+"""Give a member points, or take some, on an operator's word."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from loyalty_service.application.idempotency import OPERATOR_SCOPE, Done, Keyed
+from loyalty_service.application.limits import count_points, flag_points, require_points
+from loyalty_service.application.member_points import give_points, owed_points, room_for_points
+from loyalty_service.application.operators.create_key import ProgramUnknownError
+from loyalty_service.application.reads import Reads
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.errors import (
+    FieldViolation,
+    MemberNotFoundError,
+    PointsInsufficientError,
+    RequestInvalidError,
+)
+from loyalty_service.domain.ledger import POINTS_MAX, AccountKind, Cause, Origin
+from loyalty_service.domain.records import Member
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustPoints:
+    """
+    Points to give, or below zero to take, and why.
+
+    Attributes:
+        beyond_limits: Whether more may be given than the program's limits allow.
+    """
+
+    program_id: str
+    loyalty_id: str
+    points: int
+    note: str
+    beyond_limits: bool = False
+
+    def reads(self) -> Reads:
+        """Tell what the use case starts from."""
+        return Reads(members=((self.program_id, self.loyalty_id),))
+
+    def keyed(self, idempotency_key: str) -> Keyed:
+        """Tell what an operator's idempotency key stands for."""
+        meaning = json.dumps((self.program_id, self.loyalty_id, self.points, self.note)).encode()
+        fingerprint = hashlib.sha256(meaning).digest()
+        return Keyed(OPERATOR_SCOPE, idempotency_key, "adjust", fingerprint)
+
+
+def adjust_points(unit: Unit, command: AdjustPoints, now_ms: int) -> Done[Member]:
+    """
+    Move points between a member and the program's account of adjustments; a debt is paid first.
+
+    Raises:
+        ProgramUnknownError: No program of this name was applied.
+        MemberNotFoundError: No member has this loyalty ID.
+        PointsInsufficientError: The member has fewer points than are taken.
+        RequestInvalidError: The points are 0, or more than a member can have.
+        AmountBeyondLimitError: More points than an order may earn are given.
+        LimitExceededError: The member was given a day's worth of points.
+    """
+    program = unit.catalog.programs.get(command.program_id)
+    if program is None:
+        raise ProgramUnknownError(command.program_id)
+    member = unit.member(command.program_id, command.loyalty_id)
+    if member is None:
+        raise MemberNotFoundError(command.loyalty_id)
+    points = command.points
+    if points == 0 or points > room_for_points(member) + owed_points(unit, member):
+        message = f"must not be 0 nor raise the balance over {POINTS_MAX}"
+        raise RequestInvalidError((FieldViolation("points", message),))
+    if member.available.balance + points < 0:
+        raise PointsInsufficientError(member.available.balance, -points)
+    if command.beyond_limits:
+        # Not counted: what an operator gives on purpose keeps no receipt of the guest from them.
+        flags = flag_points(unit, program, None, member, points, now_ms)
+    else:
+        require_points(unit, program, None, member, points, now_ms)
+        flags = count_points(unit, program, None, member, points, now_ms)
+    adjusted = unit.program_account(command.program_id, AccountKind.ADJUSTED)
+    origin = Origin(Cause.ADJUST, "", command.note, now_ms, now_ms)
+    if points > 0:
+        give_points(unit, member, adjusted, points, origin)
+    else:
+        unit.post(member.available, adjusted, -points, origin)
+    return Done(member, flags=flags)

@@ -1,0 +1,61 @@
+"""Create an API key for a partner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.errors import StoreNotFoundError
+from loyalty_service.domain.ids import new_id
+from loyalty_service.domain.keys import ApiKey, Role, key_digest, new_key
+
+
+class ProgramUnknownError(Exception):
+    """Raised when no program of this name was applied."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateKey:
+    """Whom the key is for. *secret* is made at random unless given, as the sandbox does."""
+
+    program_id: str
+    partner: str
+    role: Role
+    stores: frozenset[int] = frozenset()
+    secret: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedKey:
+    """The key and its secret, which is not kept anywhere."""
+
+    key: ApiKey
+    secret: str
+
+
+def create_key(unit: Unit, command: CreateKey, now_ms: int) -> CreatedKey:
+    """
+    Create a key; its secret exists only in the answer.
+
+    Raises:
+        ProgramUnknownError: No program of this name was applied.
+        StoreNotFoundError: The program has no such store.
+    """
+    unit.lock_catalog()
+    program = unit.catalog.programs.get(command.program_id)
+    if program is None:
+        raise ProgramUnknownError(command.program_id)
+    for store_id in command.stores:
+        if store_id not in program.stores:
+            raise StoreNotFoundError(store_id)
+    secret = command.secret or new_key()
+    key = ApiKey(
+        key_id=new_id(now_ms),
+        program_id=program.program_id,
+        region=program.region,
+        partner=command.partner,
+        role=command.role,
+        stores=command.stores,
+    )
+    unit.add_key(key, key_digest(secret), now_ms)
+    return CreatedKey(key, secret)

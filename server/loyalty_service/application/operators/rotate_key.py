@@ -1,0 +1,50 @@
+"""Make a second key beside one that is to be replaced."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from loyalty_service.application.operators.create_key import CreatedKey, CreateKey, create_key
+from loyalty_service.application.unit import Unit
+
+LIVE_MAX = 2
+"""The old one and the new one: a third would be nobody's, and never revoked."""
+
+
+class KeyUnknownError(Exception):
+    """Raised when no live key has this name."""
+
+
+class RotationOpenError(Exception):
+    """Raised when an earlier rotation is not over; lists the keys that are live."""
+
+
+@dataclass(frozen=True, slots=True)
+class RotateKey:
+    """The key to be replaced."""
+
+    key_id: str
+
+
+def rotate_key(unit: Unit, command: RotateKey, now_ms: int) -> CreatedKey:
+    """
+    Create a key that may do what another may; both work until the old one is revoked.
+
+    Raises:
+        KeyUnknownError: No live key has this name.
+        RotationOpenError: There are two such keys already.
+    """
+    unit.lock_catalog()
+    live = unit.catalog.keys.values()
+    old = next((key for key in live if key.key_id == command.key_id), None)
+    if old is None:
+        raise KeyUnknownError(command.key_id)
+    wanted = CreateKey(old.program_id, old.partner, old.role, old.stores)
+    alike = sorted(
+        key.key_id
+        for key in live
+        if CreateKey(key.program_id, key.partner, key.role, key.stores) == wanted
+    )
+    if len(alike) >= LIVE_MAX:
+        raise RotationOpenError(*alike)
+    return create_key(unit, wanted, now_ms)

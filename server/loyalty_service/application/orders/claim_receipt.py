@@ -1,0 +1,146 @@
+"""Turn the receipt of an order without a guest into points for a member."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from loyalty_service.application.idempotency import Done
+from loyalty_service.application.limits import count_points, require_points
+from loyalty_service.application.meaning import Read
+from loyalty_service.application.orders.basket_records import basket_from_json
+from loyalty_service.application.orders.repeated_orders import judge_repeated
+from loyalty_service.application.orders.unclaimed_offers import (
+    JudgedOffers,
+    judge_claimed,
+    offer_flags,
+)
+from loyalty_service.application.orders.update_transaction import count_uses, earn
+from loyalty_service.application.reads import Reads
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.basket import as_catalogued, lines_sold_as
+from loyalty_service.domain.clock import DAY_MS
+from loyalty_service.domain.codes import digested_receipt, plain_receipt_code
+from loyalty_service.domain.earning import points_earned
+from loyalty_service.domain.errors import (
+    MemberNotFoundError,
+    ReceiptAlreadyClaimedError,
+    ReceiptExpiredError,
+    ReceiptNotFoundError,
+)
+from loyalty_service.domain.keys import ApiKey
+from loyalty_service.domain.program import Program
+from loyalty_service.domain.records import Member, Transaction, TransactionStatus
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimReceipt:
+    """The member, and the code as they typed it."""
+
+    key: ApiKey
+    loyalty_id: str
+    receipt_code: str
+
+    def reads(self) -> Reads:
+        """Tell what the use case starts from."""
+        program_id = self.key.program_id
+        return Reads(
+            members=((program_id, self.loyalty_id.lower()),),
+            receipts=((program_id, digested_receipt(plain_receipt_code(self.receipt_code))),),
+        )
+
+    def meaning(self, read: Read) -> tuple[Any, ...]:
+        """See `Meant`."""
+        del read
+        return self.loyalty_id.lower(), plain_receipt_code(self.receipt_code)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedReceipt:
+    """What the receipt brought."""
+
+    loyalty_id: str
+    transaction_id: str
+    available_points: int
+    earned_points: int
+
+
+def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[ClaimedReceipt]:
+    """
+    Give a member the points of an order, once, and count the offers that it used.
+
+    Raises:
+        MemberNotFoundError: No member has this loyalty ID.
+        ReceiptNotFoundError: The code was never given out, or its order was cancelled.
+        ReceiptAlreadyClaimedError: The receipt was turned into points before.
+        ReceiptExpiredError: The order is older than the program lets receipts be claimed.
+        StoreNotAllowedError: The key is limited to other stores than the order's.
+        AmountBeyondLimitError: The order earns more points than one may.
+        OrderAlreadyClaimedError: The order looks like one that is claimed, and the program refuses
+            that.
+        LimitExceededError: The member or the key was given a day's worth of points.
+    """
+    program = unit.catalog.programs[command.key.program_id]
+    loyalty_id = command.loyalty_id.lower()
+    member = unit.member(program.program_id, loyalty_id)
+    if member is None:
+        raise MemberNotFoundError(loyalty_id)
+    plain = plain_receipt_code(command.receipt_code)
+    digest = unit.code_digest(program.program_id, digested_receipt(plain))
+    transaction = unit.transaction_by_receipt(program.program_id, digest)
+    if transaction is None or transaction.status is TransactionStatus.VOID:
+        raise ReceiptNotFoundError
+    command.key.require_stores(transaction.stores)
+    if transaction.status is not TransactionStatus.UNCLAIMED:
+        raise ReceiptAlreadyClaimedError
+    if now_ms - transaction.created_ms > program.receipt_days * DAY_MS:
+        raise ReceiptExpiredError(program.receipt_days)
+    repeated = judge_repeated(
+        unit,
+        program,
+        command.key,
+        transaction,
+        transaction.order_digest,
+        transaction.business_day,
+        claiming=True,
+    )
+    points, offers = _judged(unit, program, transaction, member)
+    require_points(unit, program, command.key, member, points, now_ms)
+    earned = earn(unit, program, transaction, member, points, now_ms)
+    count_points(unit, program, command.key, member, earned, now_ms)
+    count_uses(unit, transaction, member, offers.uses, transaction.created_ms)
+    unit.change(
+        transaction,
+        status=TransactionStatus.CLAIMED,
+        member_number=member.number,
+        points_earned=earned,
+        receipt_digest=digest,
+        claimed_ms=now_ms,
+        updated_ms=now_ms,
+    )
+    return Done(
+        ClaimedReceipt(loyalty_id, transaction.transaction_id, member.available.balance, earned),
+        flags=(*offer_flags(program, offers.refused, transaction), *repeated),
+        stores=frozenset({transaction.store_id}),
+    )
+
+
+def _judged(
+    unit: Unit, program: Program, transaction: Transaction, member: Member
+) -> tuple[int, JudgedOffers]:
+    """Judge the offers of the order; answers what it is worth without those that do not hold."""
+    told = transaction.refused_offers
+    before = None if told is None else frozenset(json.loads(told))
+    basket = as_catalogued(basket_from_json(transaction.basket or "{}"), program)
+    offers = judge_claimed(unit, program, transaction, member, basket, before)
+    points = transaction.points_earned
+    if offers.refused:
+        # The receipt told what the order is worth by the program of then: only the part of it
+        # that these offers make is taken off.
+        not_held = lines_sold_as(basket, program, before or ())
+        digits = program.currency_digits
+        if all_points := points_earned(basket, program.earning, digits, not_held):
+            kept = points_earned(basket, program.earning, digits, offers.not_held)
+            points = points * min(kept, all_points) // all_points
+    return points, offers

@@ -1,0 +1,80 @@
+"""
+End what nobody came back for: open transactions with their holds, and unused codes.
+
+What is overdue is looked for without locks, and each of it is ended in a unit of work of its own,
+which looks again: it takes its locks in the order in which every other unit does, and a row that
+can't be ended keeps no other from its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from loyalty_service.application.orders.void_transaction import void
+from loyalty_service.application.reads import Reads
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.records import CodeStatus, TransactionStatus
+
+
+@dataclass(frozen=True, slots=True)
+class OverdueTransaction:
+    """An open transaction that was past its time when it was looked for."""
+
+    expires_ms: int
+    transaction_id: str
+
+    def reads(self) -> Reads:
+        """Tell what ending it starts from."""
+        return Reads(transactions=(self.transaction_id,))
+
+
+@dataclass(frozen=True, slots=True)
+class OverdueCode:
+    """An unused code that was past its time when it was looked for."""
+
+    expires_ms: int
+    program_id: str
+    digest: bytes
+
+    def reads(self) -> Reads:
+        """Tell what ending it starts from."""
+        return Reads(digests=((self.program_id, self.digest),))
+
+
+def find_overdue_transactions(
+    unit: Unit, after: OverdueTransaction | None, limit: int, now_ms: int
+) -> Sequence[OverdueTransaction]:
+    """Find at most *limit* overdue transactions that come *after* another, the oldest first."""
+    last = (0, "") if after is None else (after.expires_ms, after.transaction_id)
+    return [OverdueTransaction(*row) for row in unit.overdue_transactions(now_ms, last, limit)]
+
+
+def find_overdue_codes(
+    unit: Unit, after: OverdueCode | None, limit: int, now_ms: int
+) -> Sequence[OverdueCode]:
+    """Find at most *limit* overdue codes that come *after* another, the oldest first."""
+    last = (0, "", b"") if after is None else (after.expires_ms, after.program_id, after.digest)
+    return [OverdueCode(*row) for row in unit.overdue_codes(now_ms, last, limit)]
+
+
+def void_overdue(unit: Unit, overdue: OverdueTransaction, now_ms: int) -> bool:
+    """Void a transaction unless it has ended or got more time meanwhile; answers whether it did."""
+    transaction = unit.transaction(overdue.transaction_id)
+    if (
+        transaction is None
+        or transaction.status is not TransactionStatus.PENDING
+        or transaction.expires_ms > now_ms
+    ):
+        return False
+    void(unit, unit.catalog.programs[transaction.program_id], transaction, now_ms)
+    return True
+
+
+def expire_code(unit: Unit, overdue: OverdueCode, now_ms: int) -> bool:
+    """Expire a code unless it has ended or was given out anew; answers whether it did."""
+    code = unit.code(overdue.program_id, overdue.digest)
+    if code is None or code.status is not CodeStatus.PENDING or code.expires_ms > now_ms:
+        return False
+    unit.change(code, status=CodeStatus.EXPIRED, updated_ms=now_ms)
+    return True

@@ -1,0 +1,37 @@
+"""Show a transaction, or what became of a call whose answer was lost."""
+
+from __future__ import annotations
+
+from loyalty_service.application.idempotency import idempotency_scope, require_kept_stores
+from loyalty_service.application.reading import Reader, TransactionEntry
+from loyalty_service.domain.errors import TransactionNotFoundError
+from loyalty_service.domain.keys import ApiKey
+from loyalty_service.domain.records import Remembered
+
+
+async def get_transaction(reader: Reader, key: ApiKey, transaction_id: str) -> TransactionEntry:
+    """
+    Find a transaction of the key's program.
+
+    Raises:
+        TransactionNotFoundError: There is none; another program's looks absent.
+        StoreNotAllowedError: It was opened or paid in a store that the key is not for.
+    """
+    entry = await reader.transaction(transaction_id.lower())
+    if entry is None or entry.transaction.program_id != key.program_id:
+        raise TransactionNotFoundError(transaction_id.lower())
+    key.require_stores(entry.transaction.stores)
+    return entry
+
+
+async def get_remembered(reader: Reader, key: ApiKey, idempotency_key: str) -> Remembered | None:
+    """
+    Find what a call of the key's partner was answered; None when it has not taken effect.
+
+    Raises:
+        StoreNotAllowedError: The call acted in a store that the key is not for.
+    """
+    remembered = await reader.remembered(idempotency_scope(key), idempotency_key)
+    if remembered is not None:
+        require_kept_stores(remembered, key)
+    return remembered

@@ -1,0 +1,394 @@
+"""
+What an order is judged by: shared by validating, reporting, claiming and identifying.
+
+One path decides, so that a clean validation means that the claim succeeds unless something
+changes in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from loyalty_service.application.meaning import Read, fingerprint, is_repeat, meaning_of, read_by
+from loyalty_service.application.orders.basket_records import basket_from_json
+from loyalty_service.application.orders.repeated_orders import order_digest
+from loyalty_service.application.orders.reservations import (
+    accepted_here,
+    as_accepted,
+    by_incentive,
+    still_broken,
+)
+from loyalty_service.application.reads import Reads
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.basket import (
+    Basket,
+    IncentiveUse,
+    as_catalogued,
+    incentive_uses,
+    named_incentives,
+)
+from loyalty_service.domain.breaches import Breach
+from loyalty_service.domain.errors import (
+    FieldViolation,
+    MemberNotFoundError,
+    PointsInsufficientError,
+    RequestInvalidError,
+    RewardRefusedError,
+    RulesFailedError,
+    TransactionNotClaimableError,
+    TransactionNotFoundError,
+    incentive_not_found,
+)
+from loyalty_service.domain.flags import Mend
+from loyalty_service.domain.keys import ApiKey
+from loyalty_service.domain.point_of_sale import PointOfSale
+from loyalty_service.domain.program import Program, Store
+from loyalty_service.domain.records import Hold, Member, Transaction, TransactionStatus
+from loyalty_service.domain.rules import (
+    MemberFacts,
+    RuleFailure,
+    Visit,
+    evaluate,
+    needs_history,
+)
+
+MODE_UNTOLD = "SERVICE_MODE_UNSPECIFIED"
+"""Service mode of a paid order whose till does not tell it, or in no word that is known."""
+
+REPORT = "TransactionService/Update"
+"""The RPC that reports orders."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """
+    An order as a till reports it, for a transaction.
+
+    Attributes:
+        loyalty_id: The guest as the till remembers them; absent when not sent.
+        repeated_id: The transaction as the body repeats it; absent when not sent.
+        status: What the till makes of it.
+        basket_json: The basket, to be kept.
+        local_time: The till's date and time in the store's place; absent where none is believed.
+        mends: What was put right in it, because it is paid.
+        asking: Whether the till only asks if it breaks rules, so that nothing is taken by it.
+        first_fingerprint: Gives the hash of the report's meaning as the first version kept it.
+    """
+
+    key: ApiKey
+    transaction_id: str
+    loyalty_id: str | None
+    repeated_id: str | None
+    status: TransactionStatus
+    channel: str
+    service_mode: str
+    point_of_sale: PointOfSale
+    basket: Basket
+    basket_json: str
+    local_time: datetime | None
+    mends: tuple[Mend, ...] = ()
+    asking: bool = False
+    first_fingerprint: Callable[[], bytes] = field(default=bytes, repr=False, compare=False)
+
+    def reads(self) -> Reads:
+        """Tell what the use case starts from."""
+        if self.asking:
+            return Reads(transactions=(self.transaction_id,))
+        program_id = self.key.program_id
+        return Reads(
+            transactions=(self.transaction_id,),
+            orders=((program_id, self.digest),) if self.claiming else (),
+            uses=tuple((program_id, *name) for name in named_incentives(self.basket)),
+        )
+
+    @property
+    def digest(self) -> bytes:
+        """Hash of what the order is known by."""
+        return order_digest(self.point_of_sale, self.basket)
+
+    def meaning(self, read: Read) -> tuple[Any, ...]:
+        """See `Meant`."""
+        basket = meaning_of(self.basket, read, claiming=self.claiming)
+        store_id = self.point_of_sale.store_id
+        return self.transaction_id, self.status.name, self.service_mode, store_id, *basket
+
+    def fingerprint(self, program: Program) -> bytes:
+        """Hash what the report means, to be kept."""
+        return fingerprint(REPORT, self, read_by(program, self))
+
+    def repeats(self, kept: bytes) -> bool:
+        """Tell whether the report means what one did whose fingerprint was kept."""
+        return bool(kept) and is_repeat(kept, REPORT, self, self.first_fingerprint)
+
+    @property
+    def claiming(self) -> bool:
+        """Whether the till reports the order as complete."""
+        return self.status is TransactionStatus.CLAIMED
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """An order with all that was found out about it, each incentive as it is catalogued."""
+
+    program: Program
+    store: Store
+    transaction: Transaction
+    member: Member
+    basket: Basket
+    holds: Sequence[Hold]
+    uses: tuple[IncentiveUse, ...]
+    failures: tuple[RuleFailure, ...]
+
+    @property
+    def spendable_points(self) -> int:
+        """Points available and those that this transaction holds."""
+        return self.member.available.balance + sum(hold.points for hold in self.holds)
+
+    @property
+    def point_cost(self) -> int:
+        """Points that all rewards of the order cost."""
+        return sum(use.point_cost for use in self.uses)
+
+
+def find_transaction(unit: Unit, key: ApiKey, transaction_id: str) -> Transaction:
+    """
+    Find a transaction of the key's program.
+
+    Raises:
+        TransactionNotFoundError: There is none; another program's looks absent.
+        StoreNotAllowedError: It was opened or paid in a store that the key is not for.
+    """
+    transaction = unit.transaction(transaction_id)
+    if transaction is None or transaction.program_id != key.program_id:
+        raise TransactionNotFoundError(transaction_id)
+    key.require_stores(transaction.stores)
+    return transaction
+
+
+def require_report(order: Order, transaction: Transaction) -> None:
+    """
+    Check what the till makes of the order of a transaction.
+
+    Raises:
+        TransactionNotClaimableError: Neither PENDING nor CLAIMED.
+    """
+    if order.status not in {TransactionStatus.PENDING, TransactionStatus.CLAIMED}:
+        raise TransactionNotClaimableError(
+            order.transaction_id, transaction.status.name, order.status.name
+        )
+
+
+def guest_of(unit: Unit, transaction: Transaction) -> Member:
+    """
+    Find the guest of a transaction.
+
+    Raises:
+        TransactionNotClaimableError: Nobody has identified for it.
+    """
+    if transaction.member_number is None:
+        raise TransactionNotClaimableError(transaction.transaction_id, transaction.status.name)
+    return unit.member_by_number(transaction.member_number)
+
+
+def require_same_guest(unit: Unit, member: Member, loyalty_id: str | None) -> None:
+    """
+    Check the guest that a till remembers against the transaction's.
+
+    Raises:
+        MemberNotFoundError: The program has no such member.
+        RequestInvalidError: It is another member.
+    """
+    if loyalty_id is None or loyalty_id.lower() == member.loyalty_id:
+        return
+    if unit.member(member.program_id, loyalty_id.lower()) is None:
+        raise MemberNotFoundError(loyalty_id.lower())
+    raise RequestInvalidError(
+        (FieldViolation("loyalty_id", "must be the guest of the transaction"),)
+    )
+
+
+def require_same_transaction(transaction_id: str, repeated_id: str | None) -> None:
+    """
+    Check the transaction that a body repeats against the path's.
+
+    Raises:
+        RequestInvalidError: It is another.
+    """
+    if repeated_id is not None and repeated_id.lower() != transaction_id:
+        raise RequestInvalidError(
+            (FieldViolation("transaction_id", "must be the transaction of the path"),)
+        )
+
+
+def require_store(program: Program, key: ApiKey, store_id: int) -> Store:
+    """
+    Find the store of a call.
+
+    Raises:
+        StoreNotFoundError: The program has no such store.
+        StoreNotAllowedError: The key is limited to other stores.
+    """
+    store = program.store(store_id)
+    key.require_store(store_id)
+    return store
+
+
+def review_order(
+    unit: Unit, order: Order, transaction: Transaction, now_ms: int, *, whole: bool = False
+) -> Review:
+    """
+    Judge an order by every rule; a *whole* one as if it were claimed.
+
+    Raises:
+        StoreNotFoundError: The program has no such store.
+        StoreNotAllowedError: The key is limited to other stores.
+        MemberNotFoundError: The till names a guest who is no member.
+        RequestInvalidError: The till names another guest or transaction, or another currency.
+        RewardNotFoundError: A reward does not exist, or no longer does.
+        OfferNotFoundError: An offer does not exist, or no longer does.
+        RewardRefusedError: The store takes no rewards.
+    """
+    program = unit.catalog.programs[order.key.program_id]
+    store = require_store(program, order.key, order.point_of_sale.store_id)
+    require_same_transaction(order.transaction_id, order.repeated_id)
+    member = guest_of(unit, transaction)
+    require_same_guest(unit, member, order.loyalty_id)
+    if order.basket.currency != program.currency:
+        message = f"must be {program.currency}"
+        raise RequestInvalidError((FieldViolation("transaction_details.currency", message),))
+    holds = unit.open_holds(transaction)
+    reserved = by_incentive(unit.reservations(transaction))
+    basket = as_catalogued(order.basket, program)
+    uses = tuple(
+        as_accepted(use, reserved) for use in incentive_uses(basket, program, frozenset(reserved))
+    )
+    for use in uses:
+        if use.incentive.retired and use.accepted < use.quantity:
+            raise incentive_not_found(use.incentive.kind, use.incentive.incentive_id)
+    here = frozenset(
+        use.incentive.incentive_id for use in uses if accepted_here(use, reserved, store.store_id)
+    )
+    if not store.loyalty_enabled and any(
+        use.incentive.kind == "reward" and use.incentive.incentive_id not in here for use in uses
+    ):
+        raise RewardRefusedError(store.store_id)
+    failures = judge(
+        unit,
+        program,
+        store,
+        member,
+        uses,
+        now_ms,
+        local_time=order.local_time,
+        service_mode=order.service_mode,
+        basket=basket,
+        claiming=order.claiming,
+        whole=whole,
+        counts=not whole,
+        own_holds=sum(hold.points for hold in holds),
+        besides=order.transaction_id,
+        reserving=None if order.claiming or whole else order.key,
+    )
+    if failures and reserved:
+        unchanged = _unchanged(order, transaction)
+        untold = order.service_mode == MODE_UNTOLD
+        failures = still_broken(failures, uses, here, unchanged=unchanged, mode_untold=untold)
+    return Review(program, store, transaction, member, basket, holds, uses, failures)
+
+
+def _unchanged(order: Order, transaction: Transaction) -> bool:
+    """Tell whether an order buys and uses what it was last reported with, whatever it is called."""
+    if transaction.basket is None:
+        return False
+    if order.service_mode not in {transaction.service_mode, MODE_UNTOLD}:
+        return False
+    reported, told = (
+        meaning_of(basket, Read.NOTHING, claiming=True)
+        for basket in (basket_from_json(transaction.basket), order.basket)
+    )
+    return reported == told
+
+
+def refusal_of(
+    failures: tuple[RuleFailure, ...], spendable_points: int, point_cost: int
+) -> PointsInsufficientError | RulesFailedError:
+    """Name a lack of points alone by its own code, as the contract has it for reports."""
+    if all(failure.rule_id == Breach.POINT_BALANCE.value.rule_id for failure in failures):
+        return PointsInsufficientError(spendable_points, point_cost)
+    return RulesFailedError(failures)
+
+
+def judge(
+    unit: Unit,
+    program: Program,
+    store: Store,
+    member: Member | None,
+    uses: tuple[IncentiveUse, ...],
+    now_ms: int,
+    *,
+    local_time: datetime | None,
+    service_mode: str | None = None,
+    basket: Basket | None = None,
+    claiming: bool = False,
+    whole: bool = False,
+    counts: bool = False,
+    own_holds: int = 0,
+    besides: str = "",
+    reserving: ApiKey | None = None,
+) -> tuple[RuleFailure, ...]:
+    """
+    Evaluate the rules of the incentives used, reading only the past that they ask for.
+
+    Without a *member* nobody is logged in. Who *counts* the uses afterwards holds the counts of
+    all members until then, so that no two orders take the last one. What the transaction *besides*
+    has reserved itself is not counted. *reserving* is the key whose call reserves the uses.
+    """
+    if not uses:
+        return ()
+    needs = needs_history(uses)
+    zone = ZoneInfo(store.time_zone)
+    facts = None
+    if member is not None:
+        facts = MemberFacts(
+            enrolled_on=datetime.fromtimestamp(member.created_ms / 1000, zone).date(),
+            birth_date=date.fromisoformat(member.birth_date) if member.birth_date else None,
+            claimed_orders=unit.claimed_orders(member, besides) if needs.claimed_orders else 0,
+            spendable_points=member.available.balance + own_holds,
+        )
+    visit = Visit(
+        local_time=_wall_clock(local_time, zone, now_ms),
+        now_ms=now_ms,
+        store_id=store.store_id,
+        service_mode=service_mode,
+        basket=basket,
+        member=facts,
+        histories=unit.histories(
+            program.program_id,
+            member,
+            needs,
+            besides=besides,
+            reserving=reserving.key_id if reserving else None,
+            lock=counts,
+        ),
+        claiming=claiming,
+        whole=whole,
+        multiple_incentives=program.multiple_incentives,
+        excluded_products=program.earning.excluded_products,
+    )
+    return evaluate(uses, visit)
+
+
+def business_day(local_time: datetime | None, store: Store, now_ms: int) -> str:
+    """Give the day of an order in the store's place, as YYYY-MM-DD."""
+    return _wall_clock(local_time, ZoneInfo(store.time_zone), now_ms).date().isoformat()
+
+
+def _wall_clock(local_time: datetime | None, zone: ZoneInfo, now_ms: int) -> datetime:
+    """Take the till's own clock, which is of the store's place, else the server's there."""
+    if local_time is not None:
+        return local_time
+    return datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(zone).replace(tzinfo=None)

@@ -1,0 +1,161 @@
+"""
+What open orders were accepted with: reserved while they are open, honoured when they are claimed.
+
+A guest pays for an order by what the till was told of it. So what Identify or a report accepted
+stays accepted, in its quantity and at its price, until the order ends or does without it; and it
+is counted by the rules that count uses, so that nobody else is promised the same last one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.basket import IncentiveUse
+from loyalty_service.domain.breaches import Breach
+from loyalty_service.domain.keys import ApiKey
+from loyalty_service.domain.records import Reservation, Transaction
+from loyalty_service.domain.restrictions import FirstOrder
+from loyalty_service.domain.rules import RuleFailure
+
+_Reservations = Mapping[str, Sequence[Reservation]]
+
+FACTS_OF_THEN = frozenset(
+    breach.value.code
+    for breach in (
+        Breach.LIMIT_PER_ORDER,
+        Breach.MAXIMUM_REDEMPTIONS,
+        Breach.DAY_OF_WEEK,
+        Breach.BEFORE_START,
+        Breach.AFTER_END,
+        Breach.ENROLLED_BEFORE_START,
+        Breach.ENROLLED_AFTER_END,
+        Breach.FIRST_ORDER,
+        Breach.BIRTHDAY,
+        Breach.COOLDOWN,
+    )
+)
+"""Codes of what does not ask about the order, so that it was known when a use was accepted."""
+
+FACTS_OF_THE_ORDER = frozenset(
+    breach.value.code
+    for breach in (Breach.SERVICE_MODE, Breach.CART_REQUIREMENT, Breach.CART_EXCLUSION)
+)
+"""Codes of what is known only as long as the order stays as it was reported."""
+
+
+def by_incentive(reservations: Iterable[Reservation]) -> _Reservations:
+    """Sort what is reserved by incentive, the cheapest first; what is over is left out."""
+    found: defaultdict[str, list[Reservation]] = defaultdict(list)
+    for one in sorted(reservations, key=lambda reserved: reserved.point_cost):
+        if one.quantity:
+            found[one.incentive_id].append(one)
+    return found
+
+
+def as_accepted(use: IncentiveUse, reserved: _Reservations) -> IncentiveUse:
+    """Take a use at the prices at which it was accepted, as far as it was."""
+    prices = _accepted(use, reserved)
+    points = sum(price * number for price, number in prices.items())
+    return replace(use, accepted=sum(prices.values()), accepted_points=points)
+
+
+def _accepted(use: IncentiveUse, reserved: _Reservations) -> dict[int, int]:
+    """Tell how many of a use were accepted at each price."""
+    prices: dict[int, int] = {}
+    left = use.quantity
+    for one in reserved.get(use.incentive.incentive_id, ()):
+        number = min(one.quantity, left)
+        if number:
+            prices[one.point_cost] = number
+            left -= number
+    return prices
+
+
+def accepted_here(use: IncentiveUse, reserved: _Reservations, store_id: int) -> bool:
+    """Tell whether a whole use was accepted for this very store."""
+    return use.accepted == use.quantity and all(
+        one.store_id == store_id for one in reserved.get(use.incentive.incentive_id, ())
+    )
+
+
+def still_broken(
+    failures: Sequence[RuleFailure],
+    uses: Sequence[IncentiveUse],
+    here: Collection[str],
+    *,
+    unchanged: bool,
+    mode_untold: bool,
+) -> tuple[RuleFailure, ...]:
+    """
+    Leave out the failures of facts that were known, and fine, when a use was accepted.
+
+    *here* are the incentives accepted for this very store. *unchanged* is whether the order is the
+    one that was reported last, *mode_untold* whether how it is handed over is not told.
+    """
+    accepted = {use.incentive.incentive_id for use in uses if use.accepted == use.quantity}
+    several = Breach.SEVERAL_INCENTIVES.value.code
+    together = {several} if len(accepted) == len(uses) else set()
+    known = FACTS_OF_THEN | together | (FACTS_OF_THE_ORDER if unchanged else frozenset())
+    known |= {Breach.SERVICE_MODE.value.code} if mode_untold else set()
+
+    def was_fine(failure: RuleFailure) -> bool:
+        if failure.code == Breach.STORE.value.code:
+            return failure.incentive_id in here
+        return failure.incentive_id in accepted and failure.code in known
+
+    return tuple(failure for failure in failures if not was_fine(failure))
+
+
+def reserve(
+    unit: Unit,
+    transaction: Transaction,
+    key: ApiKey,
+    store_id: int,
+    uses: Iterable[IncentiveUse],
+    now_ms: int,
+) -> None:
+    """Make what a transaction has reserved the uses that were just accepted."""
+    reservations = unit.reservations(transaction)
+    reserved = by_incentive(reservations)
+    wanted: dict[tuple[str, int], int] = {}
+    first_order: set[str] = set()
+    for use in uses:
+        incentive = use.incentive
+        prices = Counter(_accepted(use, reserved))
+        prices[incentive.point_cost] += use.quantity - sum(prices.values())
+        wanted |= {(incentive.incentive_id, price): prices[price] for price in +prices}
+        if any(isinstance(rule, FirstOrder) for rule in incentive.rules):
+            first_order.add(incentive.incentive_id)
+    for one in reservations:
+        quantity = wanted.pop((one.incentive_id, one.point_cost), 0)
+        if quantity and not one.quantity:
+            # It was done without in between, so that it is accepted anew.
+            first = int(one.incentive_id in first_order)
+            unit.change(one, reserved_by=key.key_id, first_order=first, reserved_ms=now_ms)
+        if (quantity, store_id) != (one.quantity, one.store_id):
+            unit.change(one, quantity=quantity, store_id=store_id)
+    for (incentive_id, price), quantity in wanted.items():
+        unit.add(
+            Reservation(
+                transaction_id=transaction.transaction_id,
+                incentive_id=incentive_id,
+                point_cost=price,
+                program_id=transaction.program_id,
+                member_number=transaction.member_number or 0,
+                reserved_by=key.key_id,
+                store_id=store_id,
+                quantity=quantity,
+                first_order=int(incentive_id in first_order),
+                reserved_ms=now_ms,
+            )
+        )
+
+
+def give_back(unit: Unit, transaction: Transaction) -> None:
+    """End what a transaction has reserved: it is claimed, or is not going to be."""
+    for one in unit.reservations(transaction):
+        if one.quantity:
+            unit.change(one, quantity=0)

@@ -1,0 +1,207 @@
+"""Cancel a transaction and give its points back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from loyalty_service.application.idempotency import Done, Repeated
+from loyalty_service.application.meaning import Read
+from loyalty_service.application.member_points import give_points, owed_points, room_for_points
+from loyalty_service.application.orders.order_review import (
+    find_transaction,
+    require_same_guest,
+    require_same_transaction,
+)
+from loyalty_service.application.orders.reservations import give_back
+from loyalty_service.application.orders.update_transaction import release_holds
+from loyalty_service.application.reads import Reads
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.clock import DAY_MS
+from loyalty_service.domain.errors import PointsInsufficientError, VoidTooLateError
+from loyalty_service.domain.flags import DAYS_PASSED, Flag, FlagKind
+from loyalty_service.domain.keys import ApiKey
+from loyalty_service.domain.ledger import POINTS_MAX, AccountKind, Cause, Origin
+from loyalty_service.domain.program import Program
+from loyalty_service.domain.records import Member, Transaction, TransactionStatus
+
+
+@dataclass(frozen=True, slots=True)
+class VoidTransaction:
+    """The transaction, with what the body repeats; absent where it does not."""
+
+    key: ApiKey
+    transaction_id: str
+    loyalty_id: str | None = None
+    repeated_id: str | None = None
+
+    def reads(self) -> Reads:
+        """Tell what the use case starts from."""
+        place = (self.transaction_id,)
+        return Reads(transactions=place, voided=place)
+
+    def meaning(self, read: Read) -> tuple[Any, ...]:
+        """See `Meant`."""
+        del read
+        return (self.transaction_id,)
+
+
+@dataclass(frozen=True, slots=True)
+class Voided:
+    """
+    What the cancellation did.
+
+    Attributes:
+        loyalty_id: Absent when nobody had identified.
+        earned_points: Earned points that were taken back.
+        redeemed_points: Held or burned points that were given back.
+    """
+
+    loyalty_id: str | None
+    transaction_id: str
+    available_points: int
+    earned_points: int
+    redeemed_points: int
+
+
+def void_transaction(unit: Unit, command: VoidTransaction, now_ms: int) -> Done[Voided] | Repeated:
+    """
+    Cancel a transaction, whatever its state; a second time answers as the first.
+
+    Raises:
+        TransactionNotFoundError: The program has no such transaction.
+        StoreNotAllowedError: The key is limited to other stores than where the order was opened
+            and paid.
+        MemberNotFoundError: The till names a guest who is no member.
+        RequestInvalidError: The till names another guest or transaction.
+        PointsInsufficientError: The earned points are spent and the program makes no debts, or
+            none so large.
+        VoidTooLateError: The order is older than the program lets orders be cancelled.
+    """
+    program = unit.catalog.programs[command.key.program_id]
+    transaction = find_transaction(unit, command.key, command.transaction_id)
+    require_same_transaction(command.transaction_id, command.repeated_id)
+    if transaction.member_number is not None:
+        member = unit.member_by_number(transaction.member_number)
+        require_same_guest(unit, member, command.loyalty_id)
+    stores = transaction.stores
+    if transaction.status is TransactionStatus.VOID and transaction.answer is not None:
+        return Repeated(transaction.answer, stores)
+    flags = _lateness(program, transaction, command.key, now_ms)
+    voided = void(unit, program, transaction, now_ms)
+    return Done(voided, kept_with=transaction, flags=flags, stores=stores)
+
+
+def _lateness(
+    program: Program, transaction: Transaction, key: ApiKey, now_ms: int
+) -> tuple[Flag, ...]:
+    """
+    Flag the void of an order that is older than the program lets orders be cancelled.
+
+    An open transaction is no order yet, and one that is void already loses nothing more.
+
+    Raises:
+        VoidTooLateError: The program refuses it.
+    """
+    ordered = transaction.status in {TransactionStatus.CLAIMED, TransactionStatus.UNCLAIMED}
+    late_ms = now_ms - transaction.ordered_ms - program.void_days * DAY_MS
+    if not ordered or late_ms <= 0:
+        return ()
+    if program.late_void == "refuse":
+        raise VoidTooLateError(transaction.transaction_id, program.void_days)
+    about = {
+        "program_id": program.program_id,
+        "store_id": transaction.store_id,
+        "partner": key.partner,
+        "key_id": key.key_id,
+        "transaction_id": transaction.transaction_id,
+        "status": transaction.status.name,
+        "days": (now_ms - transaction.ordered_ms) // DAY_MS,
+    }
+    return (Flag(FlagKind.VOID_LATE, DAYS_PASSED, about),)
+
+
+def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) -> Voided:
+    """
+    Cancel a transaction.
+
+    Raises:
+        PointsInsufficientError: The earned points are spent and the program makes no debts, or
+            none so large.
+    """
+    if transaction.member_number is None:
+        _mark_void(unit, transaction, now_ms)
+        return Voided(None, transaction.transaction_id, 0, 0, 0)
+    member = unit.member_by_number(transaction.member_number)
+    earned = redeemed = 0
+    if transaction.status is TransactionStatus.PENDING:
+        redeemed = release_holds(unit, member, transaction, now_ms)
+        give_back(unit, transaction)
+    elif transaction.status is TransactionStatus.VOID:
+        # The sweeper's; whoever cancels the order is told the same as if they had come first.
+        redeemed = unit.points_released(transaction, transaction.updated_ms)
+    elif transaction.status is TransactionStatus.CLAIMED:
+        earned = transaction.points_earned
+        redeemed = _reverse(unit, program, transaction, member, now_ms)
+    _mark_void(unit, transaction, now_ms)
+    return Voided(
+        member.loyalty_id, transaction.transaction_id, member.available.balance, earned, redeemed
+    )
+
+
+def _mark_void(unit: Unit, transaction: Transaction, now_ms: int) -> None:
+    # The answer of an earlier report must not be taken for the cancellation's.
+    unit.change(
+        transaction, status=TransactionStatus.VOID, updated_ms=now_ms, fingerprint=None, answer=None
+    )
+
+
+def _reverse(
+    unit: Unit, program: Program, transaction: Transaction, member: Member, now_ms: int
+) -> int:
+    """
+    Take earned points back, then give burned ones; what is spent already becomes a debt.
+
+    Returns the points given back: fewer than were burned only when the member would have more
+    than the ledger carries.
+    """
+    earned, burned = transaction.points_earned, transaction.points_redeemed
+    spendable = member.available.balance + burned
+    short = max(0, earned - spendable)
+    owed = owed_points(unit, member)
+    if short and (program.void_spent == "refuse" or owed + short > POINTS_MAX):
+        raise PointsInsufficientError(spendable, earned)
+    # At the ledger's limit what is taken makes room for what is given, and the other way round.
+    at_hand = min(earned, member.available.balance)
+    _take(unit, member, transaction, at_hand, now_ms)
+    given = _refund(unit, member, transaction, burned, now_ms)
+    _take(unit, member, transaction, earned - at_hand, now_ms)
+    given += _refund(unit, member, transaction, burned - given, now_ms)
+    for redemption in unit.redemptions_of(transaction):
+        unit.change(redemption, voided_ms=now_ms)
+        unit.count_redemption(member, redemption.incentive_id, -redemption.quantity)
+    return given
+
+
+def _take(unit: Unit, member: Member, transaction: Transaction, points: int, now_ms: int) -> None:
+    """Take earned points back, those that are missing from the debt account."""
+    if not points:
+        return
+    issued = unit.program_account(member.program_id, AccountKind.ISSUED)
+    origin = Origin(Cause.REVERSE, transaction.transaction_id, "", now_ms, now_ms)
+    at_hand = min(points, member.available.balance)
+    if at_hand:
+        unit.post(member.available, issued, at_hand, origin)
+    if points > at_hand:
+        unit.post(unit.open_debt(member), issued, points - at_hand, origin)
+
+
+def _refund(unit: Unit, member: Member, transaction: Transaction, points: int, now_ms: int) -> int:
+    """Give burned points back, as many as the ledger carries; returns how many."""
+    if not points:
+        return 0
+    given = min(points, owed_points(unit, member) + room_for_points(member))
+    redeemed = unit.program_account(member.program_id, AccountKind.REDEEMED)
+    origin = Origin(Cause.REFUND, transaction.transaction_id, "", now_ms, now_ms)
+    give_points(unit, member, redeemed, given, origin)
+    return given

@@ -1,0 +1,253 @@
+"""What a use case may ask of the storage: one unit of work over one consistent state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from loyalty_service.domain.errors import LoyaltyError
+from loyalty_service.domain.guessing import Refusal, Scope, Tally
+from loyalty_service.domain.keys import ApiKey
+from loyalty_service.domain.ledger import Account, AccountKind, Origin
+from loyalty_service.domain.limits import Limit
+from loyalty_service.domain.program import Catalog, Program
+from loyalty_service.domain.records import (
+    Code,
+    Hold,
+    IncentiveUsage,
+    KnownOrder,
+    Member,
+    MemberEmail,
+    Redemption,
+    Remembered,
+    Reservation,
+    Session,
+    Transaction,
+)
+from loyalty_service.domain.rules import History, HistoryNeeds
+
+Record = (
+    Code
+    | Hold
+    | IncentiveUsage
+    | MemberEmail
+    | Redemption
+    | Remembered
+    | Reservation
+    | Session
+    | Transaction
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """
+    What a use case answers, rather than raise, to refuse a call and yet keep what it wrote.
+
+    `Store.write` raises the error once that is durable.
+
+    Attributes:
+        begun: Waits that it began, for the log.
+    """
+
+    error: LoyaltyError
+    begun: tuple[Refusal, ...] = ()
+
+
+class Unit(Protocol):
+    """
+    Typed queries and writes of one unit of work.
+
+    A use case reads and decides first and writes last: a refusal is raised before the first
+    write. What it writes is durable once `Store.write` answers.
+    """
+
+    catalog: Catalog
+    changes: int
+    """Writes asked for so far."""
+    rows: int
+    """Rows added so far."""
+    bytes_written: int
+    """Bytes of the texts and answers in rows added or changed so far; numbers are not counted."""
+
+    def member(self, program_id: str, loyalty_id: str) -> Member | None:
+        """Find a member and lock it until the unit ends."""
+
+    def member_by_number(self, number: int) -> Member:
+        """Find a member that another record names, and lock it."""
+
+    def member_email(self, program_id: str, email: str) -> MemberEmail | None:
+        """Find who enrolled first with a folded e-mail address."""
+
+    def code_digest(self, program_id: str, code: str) -> bytes:
+        """
+        Digest a code with the current pepper, which never leaves the storage.
+
+        What was kept under another pepper that the server knows is found by this digest too.
+        """
+
+    def code(self, program_id: str, digest: bytes) -> Code | None:
+        """Find a code and lock it; of several with the same digits, the one that ends last."""
+
+    def pending_codes(self, member: Member) -> Sequence[Code]:
+        """Find the codes of a member that no till has used and none has replaced."""
+
+    def code_refusals(self, program_id: str) -> Mapping[str, Refusal]:
+        """Find, by the names of their scopes, who of a program must or had to wait."""
+
+    def lock_key(self, key_id: str) -> None:
+        """Keep others from counting wrong codes of a key until the unit ends."""
+
+    def note_wrong_code(self, scope: Scope, digest: bytes, now_ms: int, repeat_ms: int) -> bool:
+        """Keep a wrong code; answers whether it is another than those of the last *repeat_ms*."""
+
+    def tally_right(self, scopes: Sequence[Scope], now_ms: int) -> None:
+        """Count a right code for each scope."""
+
+    def tally_wrong(self, scopes: Sequence[Scope], spender: Scope | None, now_ms: int) -> None:
+        """Count a wrong code for each scope, and against what *spender*'s regulars earned."""
+
+    def tallies(self, scopes: Sequence[Scope], now_ms: int) -> dict[Scope, Tally]:
+        """Tell what each scope has shown in the last day, to the hour, and month, to the day."""
+
+    def code_month(self, scope: Scope, now_ms: int) -> Tally:
+        """Tell what regulars earned a scope in the last month and what is spent, no more."""
+
+    def has_regulars(self, key_id: str) -> bool:
+        """Tell whether anybody was counted as a regular of a key."""
+
+    def regular_since(self, key_id: str, member: Member) -> int | None:
+        """Tell when a member was last counted as a regular of a key; None for never."""
+
+    def has_paid_order(self, member: Member) -> bool:
+        """Tell whether a member has a claimed order."""
+
+    def count_regular(self, earner: Scope, member: Member, now_ms: int) -> None:
+        """Count a member as a regular of a key, who earns for the key or a terminal of it."""
+
+    def refuse_codes(self, refusal: Refusal) -> None:
+        """Let a scope wait."""
+
+    def forgive_codes(self, key_id: str) -> int:
+        """End all waits of a key and forget what it has shown; answers how many waits."""
+
+    def forget_counts(self, now_ms: int, limit: int) -> int:
+        """Delete at most *limit* of each: counts, wrong codes, waits that matter no more."""
+
+    def counted(self, limit: Limit, scope: str, now_ms: int) -> int:
+        """
+        Tell what was counted for a limit in the period of a moment.
+
+        It lacks what other units add at this time, and for keys and programs what other writers
+        added within the last second.
+        """
+
+    def count(self, limit: Limit, scope: str, amount: int, now_ms: int) -> None:
+        """Add to what is counted for a limit."""
+
+    def session(self, program_id: str, correlation_id: str) -> Session | None:
+        """Find a session and lock it."""
+
+    def transaction(self, transaction_id: str) -> Transaction | None:
+        """Find a loyalty transaction and lock it."""
+
+    def open_holds(self, transaction: Transaction) -> Sequence[Hold]:
+        """Find the holds of a transaction that are neither captured nor released."""
+
+    def points_released(self, transaction: Transaction, ended_ms: int) -> int:
+        """Tell how many points of a transaction were given back at a moment."""
+
+    def reservations(self, transaction: Transaction) -> Sequence[Reservation]:
+        """Find what a transaction was accepted with, also what it does without by now."""
+
+    def remembered(self, scope: str, idempotency_key: str) -> Remembered | None:
+        """Find the answer kept under an idempotency key."""
+
+    def program_account(self, program_id: str, kind: AccountKind) -> Account:
+        """Find and lock an account of a program; it is split into shards, of which this is one."""
+
+    def debt(self, member: Member) -> Account | None:
+        """Find and lock a member's debt; absent when there never was one."""
+
+    def histories(
+        self,
+        program_id: str,
+        member: Member | None,
+        needs: HistoryNeeds,
+        *,
+        besides: str,
+        reserving: str | None,
+        lock: bool,
+    ) -> dict[str, History]:
+        """
+        Count the redemptions that rules ask for, by incentive; those of nobody are none.
+
+        What open orders have reserved counts as well, but for the transaction *besides*. Who adds
+        to the counts of all members must *lock* them. *reserving* is the key whose call reserves
+        more: what it has reserved already is told apart.
+        """
+
+    def redemptions_of(self, transaction: Transaction) -> Sequence[Redemption]:
+        """Find the redemptions of a claimed order that are not voided."""
+
+    def claimed_orders(self, member: Member, besides: str) -> int:
+        """Count a member's claimed orders, and open ones *besides* that take the first order."""
+
+    def transaction_by_receipt(self, program_id: str, digest: bytes) -> Transaction | None:
+        """Find the order that a receipt code was given out for, and lock it."""
+
+    def orders_like(self, program_id: str, digest: bytes) -> Sequence[KnownOrder]:
+        """
+        Find the newest paid orders that look alike and are not void, the newest first.
+
+        Until the unit ends no other unit looks for such orders, so that no two are both the first.
+        """
+
+    def overdue_transactions(
+        self, now_ms: int, after: tuple[int, str], limit: int
+    ) -> Sequence[tuple[int, str]]:
+        """Find open transactions past their time, by time and ID; nothing is locked."""
+
+    def overdue_codes(
+        self, now_ms: int, after: tuple[int, str, bytes], limit: int
+    ) -> Sequence[tuple[int, str, bytes]]:
+        """Find unused codes past their time, by time, program and digest; nothing is locked."""
+
+    def open_debt(self, member: Member) -> Account:
+        """Find a member's debt, opened if there is none, and lock it."""
+
+    def count_redemption(self, member: Member, incentive_id: str, quantity: int) -> None:
+        """Add to the count of an incentive's redemptions, or below zero take back."""
+
+    def add_member(self, member: Member) -> None:
+        """Keep a new member, open both accounts and set their numbers on it."""
+
+    def put_code(self, code: Code, earlier: Code | None) -> None:
+        """Keep a new code, over the dead *earlier* record of the same digits if there is one."""
+
+    def add(self, record: Record) -> None:
+        """Keep a new record."""
+
+    def change(self, record: Record, **values: Any) -> None:
+        """Set fields of a record and keep them."""
+
+    def post(self, source: Account, destination: Account, points: int, origin: Origin) -> None:
+        """
+        Move points between two accounts and keep the transfer.
+
+        Raises:
+            LedgerBrokenError: The ledger's rules forbid it; callers check first.
+        """
+
+    def lock_catalog(self) -> None:
+        """Keep others from changing the catalogue until the unit ends, and look at it again."""
+
+    def save_program(self, program: Program) -> None:
+        """Replace a program with its stores and incentives; a new one gets its accounts."""
+
+    def add_key(self, key: ApiKey, digest: bytes, now_ms: int) -> None:
+        """Keep an API key by its digest."""
+
+    def revoke_key(self, key_id: str, now_ms: int) -> bool:
+        """Make an API key useless for good; answers whether it was live."""

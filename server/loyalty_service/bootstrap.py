@@ -1,0 +1,323 @@
+"""Where the parts meet: builds them, runs them, and closes them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from loyalty_service.application.orders.identify_member import identify_member
+from loyalty_service.config import PEPPER_BYTES, Settings, require_own_files
+from loyalty_service.domain.peppers import Peppers, check_of, name_of
+from loyalty_service.domain.program import DiscountKind
+from loyalty_service.observability.access_log import Few, name_call
+from loyalty_service.observability.metrics import Telemetry
+from loyalty_service.observability.redaction import redact
+from loyalty_service.observability.tracing import Tracing
+from loyalty_service.storage.alone import only_server
+from loyalty_service.storage.connections import require_database
+from loyalty_service.storage.contents import needs_known_pepper
+from loyalty_service.storage.durability import is_in_memory
+from loyalty_service.storage.migrate import migrate, newest, require_current
+from loyalty_service.storage.peppers import register
+from loyalty_service.storage.store import Store
+from loyalty_service.sweeper import sweep_forever
+from loyalty_service.transport.addresses import AddressError, authority, require_free
+from loyalty_service.transport.server import LoyaltyServer
+from loyalty_service.transport.servicers.code import CodeServicer
+from loyalty_service.transport.servicers.identify import IdentifyServicer, IdentifyUseCase
+from loyalty_service.transport.servicers.member import MemberServicer
+from loyalty_service.transport.servicers.session import SessionServicer
+from loyalty_service.transport.servicers.transaction import TransactionServicer
+from loyalty_service.transport.tls import Certificates, require_protection, tls_files
+from loyalty_service.vitals import watch_forever
+
+if TYPE_CHECKING:
+    from loyalty_service.observability.otlp import Otlp
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that answers."""
+
+    store: Store
+    grpc_port: int
+
+
+def configure_logging(settings: Settings) -> None:
+    """Send structured lines to standard error: nothing else may print there."""
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if settings.log_json
+        else structlog.dev.ConsoleRenderer()
+    )
+    few = Few(every=level <= logging.DEBUG)
+    shared: list[structlog.typing.Processor] = [
+        name_call,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        # Last, because what comes before it makes text of exceptions.
+        redact,
+    ]
+    structlog.configure(
+        processors=[few.process, *shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    # What libraries say, gRPC and asyncio above all, goes the same way.
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *shared,
+                renderer,
+            ]
+        )
+    )
+    handler.addFilter(_quotes_no_header)
+    handler.addFilter(_is_no_hang_up)
+    handler.addFilter(few.filter)
+    logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
+    # A pipeline that breaks raises as well, and most often two calls only met one new row.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
+
+
+def _quotes_no_header(record: logging.LogRecord) -> bool:
+    """Leave out what gRPC says of a header that is no UTF-8: it shows it, whatever it holds."""
+    return record.msg != "Invalid encoding on %s"
+
+
+def _is_no_hang_up(record: logging.LogRecord) -> bool:
+    """Leave out that an answer reached nobody, which gRPC takes for an error now and then."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is None or kind.__name__ != "ExecuteBatchError"
+
+
+def open_certificates(settings: Settings) -> Certificates | None:
+    """
+    Read the certificates of the gRPC port; absent when it is to speak plaintext.
+
+    Raises:
+        TransportSecurityError: They can't be used, or plaintext would cross a network.
+    """
+    files = tls_files(settings.tls_certificate, settings.tls_private_key, settings.tls_client_ca)
+    require_protection(settings.grpc_host, files, allow_plaintext=settings.allow_plaintext)
+    return None if files is None else Certificates(files)
+
+
+def require_addresses(settings: Settings, workers: int = 1) -> None:
+    """
+    Try the ports before anything is started.
+
+    Raises:
+        AddressError: A port or the address can't be listened on.
+    """
+    host, port = settings.grpc_host, settings.grpc_port
+    if port == settings.metrics_port != 0 and host == settings.metrics_host:
+        raise AddressError("LOYALTY_GRPC_PORT and LOYALTY_METRICS_PORT must differ.")
+    require_free(host, port, "LOYALTY_GRPC_PORT", shared=settings.share_port)
+    for number in range(workers if settings.metrics_port else 0):
+        require_free(settings.metrics_host, settings.metrics_port + number, "LOYALTY_METRICS_PORT")
+
+
+def require_peppers(settings: Settings) -> Peppers:
+    """
+    Give the secrets that codes are digested with; a new one only to a store that needs no other.
+
+    Raises:
+        ValueError: It is missing, and receipts and kept answers would be lost with a new one.
+    """
+    settings.make_data_dir()
+    require_own_files(settings)
+    database = settings.database()
+    if settings.known_pepper() is None and database.embedded and needs_known_pepper(database):
+        raise ValueError(
+            f"the store {database.url.database} is in use and its code pepper is missing: bring "
+            f"{settings.pepper_file} back, or set LOYALTY_CODE_PEPPER. If it is lost for good, "
+            f"`(umask 077; openssl rand -hex 32 > {settings.pepper_file})` makes another, with "
+            "which no code or receipt issued so far is known, and `loyalty pepper accept` makes "
+            "it the store's"
+        )
+    return settings.peppers()
+
+
+@asynccontextmanager
+async def open_store(settings: Settings, *, serves: bool = False) -> AsyncIterator[Store]:
+    """
+    Open the storage: the embedded database is brought up to date, another must be.
+
+    Args:
+        settings: Where it is.
+        serves: Whether calls are served from it.
+
+    Raises:
+        OpenElsewhereError: It is to be served, and another process serves it.
+        SchemaError: The database has another schema.
+        UnreachableError: The database does not answer.
+        UnsafeDatabaseError: The database may lose what it acknowledges.
+        PepperError: The pepper is not the store's.
+        ValueError: The pepper is missing, or its file or the store's is open to others.
+    """
+    database = settings.database()
+    fresh = settings.known_pepper() is None
+    peppers = require_peppers(settings)
+    # Whoever is refused must have changed nothing under the server that runs.
+    with only_server(database) if serves else nullcontext():
+        if database.embedded:
+            migrate(database)
+        else:
+            require_current(database)
+        database.require_durable()
+        register(database, peppers, fresh=fresh)
+        async with Store(database, peppers, settings.writers, serves=serves) as store:
+            yield store
+
+
+@asynccontextmanager
+async def open_existing_store(settings: Settings) -> AsyncIterator[Store]:
+    """
+    Open the storage for those who work on what is there: nothing is created, nothing migrated.
+
+    Codes are unknown in it where the pepper is missing.
+
+    Raises:
+        SchemaError: The database has another schema.
+        UnreachableError: The database does not answer, or there is none.
+        UnsafeDatabaseError: The database may lose what it acknowledges.
+        ValueError: The pepper's file or the store's is open to others.
+    """
+    database = settings.database()
+    require_database(database)
+    require_own_files(settings)
+    require_current(database)
+    database.require_durable()
+    # A key must be revoked even by somebody who does not have the pepper.
+    peppers = settings.known_peppers() or Peppers(secrets.token_bytes(PEPPER_BYTES))
+    async with Store(database, peppers, settings.writers) as store:
+        yield store
+
+
+def _warn_of_fractions(store: Store) -> None:
+    """Tell of discounts stored with a fraction, which tills can't be told."""
+    for program in store.catalog.programs.values():
+        for incentive in program.incentives.values():
+            discount = incentive.discount
+            if discount is None or discount.kind is DiscountKind.PERCENTAGE or incentive.retired:
+                continue
+            if discount.value % 10**program.currency_digits:
+                log.warning(
+                    "discount is told rounded down",
+                    program_id=program.program_id,
+                    incentive_id=incentive.incentive_id,
+                    told=discount.told_value(program.currency_digits),
+                )
+
+
+def _tell_start(settings: Settings, store: Store, port: int) -> None:
+    """Say in one line what runs where, as whoever compares two servers needs it."""
+    database = settings.database()
+    current, *others = (name_of(check_of(one)) for one in settings.peppers().known)
+    log.info(
+        "serving",
+        version=version("loyalty"),
+        schema=newest(),
+        database=database.url.render_as_string(hide_password=True),
+        # Names of keyed digests: what `loyalty pepper list` shows, and no secret.
+        pepper_check=current,
+        other_pepper_checks=others,
+        listening=authority(settings.grpc_host, port),
+        **({} if database.embedded else {"waits_for_standby": store.replicated}),
+    )
+
+
+def _warn_of_loss(settings: Settings) -> None:
+    database = settings.database()
+    if settings.allow_data_loss:
+        log.warning("acknowledged points may be lost, as was allowed")
+    if database.embedded and is_in_memory(Path(database.url.database or "")):
+        log.warning("the database is in memory and gone when the machine goes off")
+
+
+@asynccontextmanager
+async def serve(
+    settings: Settings, *, identify: IdentifyUseCase = identify_member, sandbox: bool = False
+) -> AsyncIterator[Running]:
+    """
+    Serve gRPC until the context ends, then drain.
+
+    Raises:
+        AddressError: A port or the address can't be listened on.
+        SchemaError: The database has another schema.
+        TransportSecurityError: The port can't be protected as the settings say.
+        UnsafeDatabaseError: The database may lose what it acknowledges.
+    """
+    certificates = open_certificates(settings)
+    require_addresses(settings)
+    if not sandbox:
+        _warn_of_loss(settings)
+    async with open_store(settings, serves=True) as store:
+        _warn_of_fractions(store)
+        telemetry = Telemetry(
+            settings.metrics_host, settings.metrics_port, measure=bool(settings.otlp_endpoint)
+        )
+        otlp = _open_otlp(settings, telemetry)
+        server = LoyaltyServer(
+            store,
+            {
+                "SessionService": SessionServicer(),
+                "IdentifyService": IdentifyServicer(identify),
+                "TransactionService": TransactionServicer(),
+                "CodeService": CodeServicer(),
+                "MemberService": MemberServicer(),
+            },
+            sandbox=sandbox,
+            reflection_on=settings.reflection,
+            calls=telemetry.calls,
+            tracing=Tracing() if otlp is None else otlp.tracing,
+            share_port=settings.share_port,
+        )
+        file = settings.database().url.database if settings.database().embedded else None
+        telemetry.watch_store(store.stats, None if file is None else Path(file))
+        telemetry.watch_service(lambda: bool(server.serving), store.clock)
+        telemetry.watch_certificate(None if certificates is None else certificates.expires)
+        credentials = None if certificates is None else certificates.credentials()
+        port = await server.start(settings.grpc_host, settings.grpc_port, credentials)
+        _tell_start(settings, store, port)
+        beside = [
+            asyncio.create_task(sweep_forever(store, settings.sweep_interval_s, telemetry.sweeps))
+        ]
+        if telemetry.vitals is not None:
+            beside.append(asyncio.create_task(watch_forever(store, telemetry.vitals)))
+        try:
+            yield Running(store, port)
+        finally:
+            for task in beside:
+                task.cancel()
+            await server.stop(settings.shutdown_notice_s, settings.shutdown_grace_s)
+            if otlp is not None:
+                await asyncio.to_thread(otlp.close)
+            telemetry.close()
+
+
+def _open_otlp(settings: Settings, telemetry: Telemetry) -> Otlp | None:
+    if not settings.otlp_endpoint or telemetry.registry is None:
+        return None
+    # Imported here because whoever has no collector must not pay for loading it.
+    from loyalty_service.observability.otlp import Otlp  # noqa: PLC0415
+
+    return Otlp(settings.otlp_endpoint, settings.trace_ratio, telemetry.registry)

@@ -1,0 +1,124 @@
+"""
+What is let through although it should not be: told to operators, never to the caller.
+
+A guest has paid for an order, so that a till that reports it too late or against a rule is not
+refused. A use case puts its flags into its result, and whoever commits it logs and counts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from loyalty_service.domain.breaches import Breach
+from loyalty_service.domain.limits import LimitName
+
+
+class FlagKind(StrEnum):
+    """What was let through; a value of a metric's label."""
+
+    OFFER_INVALID = "offer_invalid"
+    """An offer of an order without a guest does not hold: it earns nothing and is not counted."""
+
+    VOID_LATE = "void_late"
+    """An order was cancelled later than the program allows."""
+
+    TILL_TIME = "till_time"
+    """The till's own time of a paid order is far from the server's clock; it was believed."""
+
+    BEYOND_LIMIT = "beyond_limit"
+    """A paid order came beyond a limit; the reason is the limit's name."""
+
+    ORDER_MENDED = "order_mended"
+    """A paid order was put right where any other is refused."""
+
+    ORDER_REPEATED = "order_repeated"
+    """An order looks like another one of its day, so that one order may earn twice."""
+
+
+OFFER_UNKNOWN = "unknown"
+"""Reason of an offer that the program does not have, or no longer."""
+
+DAYS_PASSED = "days"
+"""Reason of what comes more days late than the program allows."""
+
+AMOUNT_ROUNDED = "amount"
+"""Reason of a price with more digits than the currency: it was rounded."""
+
+PARENT_IGNORED = "parent"
+"""Reason of a line that is a part of one that is not there, or of itself: it is a part of none."""
+
+INCENTIVE_UNNAMED = "incentive"
+"""Reason of an offer that names none of the program's: nothing is counted for it."""
+
+TEXT_REPAIRED = "text"
+"""Reason of a text that is no Unicode: what is none in it was replaced."""
+
+FIELD_IGNORED = "field"
+"""Reason of a field that changes no point and has a value which is none: it is cut or left out."""
+
+HOURS_PASSED = "hours"
+"""Reason of a till's time that is further off than that of another call may be."""
+
+ORDER_CLAIMED = "claimed"
+"""Reason of an order that looks like one which is claimed."""
+
+ORDER_RECORDED = "recorded"
+"""Reason of an order without a guest that looks like another one, which nobody has claimed."""
+
+LISTED_MAX = 10
+"""Offers or fields that the line about one flag names; it counts all."""
+
+REASONS: Mapping[FlagKind, tuple[str, ...]] = {
+    FlagKind.OFFER_INVALID: (OFFER_UNKNOWN, *(breach.value.code for breach in Breach)),
+    FlagKind.VOID_LATE: (DAYS_PASSED,),
+    FlagKind.TILL_TIME: (HOURS_PASSED,),
+    FlagKind.BEYOND_LIMIT: tuple(name.value for name in LimitName),
+    FlagKind.ORDER_MENDED: (
+        AMOUNT_ROUNDED,
+        PARENT_IGNORED,
+        INCENTIVE_UNNAMED,
+        TEXT_REPAIRED,
+        FIELD_IGNORED,
+    ),
+    FlagKind.ORDER_REPEATED: (ORDER_CLAIMED, ORDER_RECORDED),
+}
+"""Every reason of each kind: both are labels of a metric, so that they must be few and fixed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """
+    One thing that was let through.
+
+    Attributes:
+        reason: One of `REASONS` of its kind.
+        about: What the log says besides, by name, for instance the transaction and its store.
+    """
+
+    kind: FlagKind
+    reason: str
+    about: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Mend:
+    """
+    One thing that was put right in a paid order.
+
+    Attributes:
+        reason: One of those of `FlagKind.ORDER_MENDED`.
+        field: Where it stood in the request.
+    """
+
+    reason: str
+    field: str
+
+
+def every_flag() -> Iterator[tuple[str, str]]:
+    """Give each kind with each of its reasons."""
+    for kind, reasons in REASONS.items():
+        for reason in reasons:
+            yield kind.value, reason

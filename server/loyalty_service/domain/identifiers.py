@@ -1,0 +1,64 @@
+"""What a guest may show at a till: a code or a loyalty ID."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+from loyalty_service.domain.errors import IdentificationFailedError, IdentifierInvalidError
+
+SCANNER_NOISE = "".join(map(chr, range(0x21))) + ("\xa0\u200b\u200c\u200d\u200e\u200f\u2060\ufeff")
+"""What scanners put around what they read: control characters, blanks, marks without a width."""
+
+_SYMBOLOGY = re.compile(r"\][A-Za-z][0-9A-Za-z]")
+"""What a scanner may name first: which kind of code it read, "]Q3" for instance."""
+
+_SPACED_CODE = re.compile(r"[0-9](?:[\s-]*[0-9]){5}")
+_CODE = re.compile(r"[0-9]{6}")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+# 32 hex digits, whatever dashes, braces or blanks stand between them.
+_LOOSE_LOYALTY_ID = re.compile(r"[{(\s]*(?:[0-9a-fA-F][-\s]*){32}[})\s]*")
+
+
+class IdentifierKind(StrEnum):
+    """Kinds of identifier, as programs switch them on."""
+
+    CODE = "code"
+    LOYALTY_ID = "loyalty_id"
+
+
+def is_uuid(text: str) -> bool:
+    """Tell whether a text has the form of loyalty IDs and transaction IDs."""
+    return _UUID.fullmatch(text) is not None
+
+
+def without_noise(read: str) -> str:
+    """Leave out what a scanner puts around what it has read."""
+    trimmed = read.strip(SCANNER_NOISE)
+    symbology = _SYMBOLOGY.match(trimmed)
+    return trimmed[symbology.end() :].lstrip(SCANNER_NOISE) if symbology else trimmed
+
+
+def plain_identifier(shown: str) -> str:
+    """Undo what scanners and people do: noise around it, blanks and dashes within six digits."""
+    trimmed = without_noise(shown)
+    if _SPACED_CODE.fullmatch(trimmed):
+        return "".join(trimmed.split()).replace("-", "")
+    return trimmed
+
+
+def classify_identifier(identifier: str) -> IdentifierKind:
+    """
+    Tell what kind of identifier a guest showed.
+
+    Raises:
+        IdentificationFailedError: It resembles a loyalty ID and is none.
+        IdentifierInvalidError: It is of no known kind.
+    """
+    if _CODE.fullmatch(identifier):
+        return IdentifierKind.CODE
+    if is_uuid(identifier):
+        return IdentifierKind.LOYALTY_ID
+    if _LOOSE_LOYALTY_ID.fullmatch(identifier):
+        raise IdentificationFailedError
+    raise IdentifierInvalidError

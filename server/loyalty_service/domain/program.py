@@ -1,0 +1,351 @@
+"""What an operator describes: programs, their stores and incentives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fractions import Fraction
+from typing import Literal
+
+from loyalty_service.domain.clock import DAY_MS, rfc3339
+from loyalty_service.domain.errors import StoreNotFoundError
+from loyalty_service.domain.identifiers import IdentifierKind, is_uuid
+from loyalty_service.domain.keys import ApiKey
+from loyalty_service.domain.limits import NO_OWN_LIMITS, Limits
+from loyalty_service.domain.restrictions import Rule
+
+LOCALES = ("en-CA", "en-US", "fr-CA")
+DEFAULT_LOCALE = "en-CA"
+
+IncentiveKind = Literal["reward", "offer"]
+ProductType = Literal["combo", "item", "reward", "offer"]
+SpentPoints = Literal["refuse", "debt"]
+FlagOrRefuse = Literal["flag", "refuse"]
+TakeOrRefuse = Literal["take", "refuse"]
+
+
+class DiscountKind(StrEnum):
+    """How a discount's value is read."""
+
+    PERCENTAGE = "percentage"
+    AMOUNT = "amount"
+
+
+class DiscountLevel(StrEnum):
+    """What a discount applies to."""
+
+    CART = "cart"
+    PRODUCT = "product"
+
+
+@dataclass(frozen=True, slots=True)
+class Discount:
+    """
+    A discount.
+
+    Attributes:
+        value: Percent, or minor units of the program's currency.
+    """
+
+    kind: DiscountKind
+    value: int
+    level: DiscountLevel
+
+    def told_value(self, currency_digits: int) -> int:
+        """
+        Give the value as tills are told it: percent, or whole major units of the currency.
+
+        The contract's `discountValue` is an integer. An amount that was stored with a fraction,
+        which no program file has any more, is rounded down.
+        """
+        if self.kind is DiscountKind.PERCENTAGE:
+            return self.value
+        return self.value // int(10**currency_digits)
+
+
+@dataclass(frozen=True, slots=True)
+class Incentive:
+    """
+    An offer, which costs nothing, or a reward, which costs points.
+
+    Attributes:
+        incentive_id: Name in the catalogue (CMS), the wire's `incentiveId`.
+        engine_id: Name in the loyalty engine, the wire's `loyaltyEngineId`; may be absent.
+        kind: `reward` or `offer`.
+        point_cost: Points one of it costs; 0 on offers.
+        price: Price of one in minor units of the currency; absent when it has none.
+        discount: What it takes off; absent when it gives an item.
+        plus: PLU by pos type; the key `default` serves every other.
+        retired: Whether it is no longer offered; kept so that its kind stays known.
+        rules: What its use is restricted to, one of each class at most, in the order of `Rule`.
+    """
+
+    incentive_id: str
+    engine_id: str | None
+    kind: IncentiveKind
+    display_name: str
+    point_cost: int
+    price: int | None
+    discount: Discount | None
+    plus: Mapping[str, str]
+    retired: bool = False
+    rules: tuple[Rule, ...] = ()
+
+    def plu(self, vendors: Iterable[str]) -> str:
+        """Choose the PLU of the first vendor that has one of its own, or else the default."""
+        own = {vendor_key(name): plu for name, plu in self.plus.items()}
+        found = (own.get(vendor_key(vendor)) for vendor in vendors)
+        return next(filter(None, found), None) or self.plus["default"]
+
+
+def vendor_key(name: str) -> str:
+    """Give the name of a vendor as names are compared: without case and outer blanks."""
+    return name.strip().casefold()
+
+
+class Rounding(StrEnum):
+    """How a fraction of a point is rounded."""
+
+    DOWN = "down"
+    NEAREST = "nearest"
+    UP = "up"
+
+
+class RoundPer(StrEnum):
+    """What is rounded: the sum of an order, or each of its lines."""
+
+    ORDER = "order"
+    LINE = "line"
+
+
+@dataclass(frozen=True, slots=True)
+class EarningRules:
+    """
+    What an order earns.
+
+    Attributes:
+        points_per_unit: Points for one major unit of the currency.
+        include_tax: Whether tax earns as well.
+        excluded_product_types: Types of line that earn nothing.
+        excluded_products: PLUs that earn nothing, deposits for instance.
+    """
+
+    points_per_unit: Fraction = Fraction(10)
+    rounding: Rounding = Rounding.DOWN
+    round_per: RoundPer = RoundPer.ORDER
+    include_tax: bool = False
+    excluded_product_types: frozenset[ProductType] = frozenset({"reward"})
+    excluded_products: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class RedemptionRules:
+    """Bounds of one redemption: points, and their worth in minor units of the currency."""
+
+    min_points: int
+    min_amount: int
+    max_points: int
+    max_amount: int
+    increment_points: int
+    increment_amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a till asks, says and prints; any part may be empty."""
+
+    code: str = ""
+    message: str = ""
+    receipt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """
+    The prompt catalogue of a program, by locale.
+
+    Attributes:
+        anonymous: For a shopper without a card.
+        anonymous_flagged: The same when the till asks for the prompts of a card-less member;
+            falls back to `anonymous`.
+    """
+
+    anonymous: Mapping[str, Prompt]
+    anonymous_flagged: Mapping[str, Prompt]
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A place that sells. Its time zone is an IANA name."""
+
+    store_id: int
+    name: str
+    time_zone: str
+    loyalty_enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """
+    What incentives are called, each with its incentive ID.
+
+    Attributes:
+        incentive_ids: Their IDs, as written and, of UUIDs, in lower case.
+        engine_ids: Their engine IDs, the same way.
+        plus: What is offered, by vendor and PLU; absent where several are.
+    """
+
+    incentive_ids: Mapping[str, str]
+    engine_ids: Mapping[str, str]
+    plus: Mapping[tuple[str, str], str | None]
+
+    @classmethod
+    def of(cls, incentives: Iterable[Incentive]) -> _Names:
+        """Index incentives."""
+        incentive_ids: dict[str, str] = {}
+        engine_ids: dict[str, str] = {}
+        plus: dict[tuple[str, str], str | None] = {}
+        for incentive in incentives:
+            name = incentive.incentive_id
+            for told, names in ((name, incentive_ids), (incentive.engine_id, engine_ids)):
+                if told:
+                    names[told] = name
+                    # As written goes before any case.
+                    names.setdefault(_any_case(told), name)
+            if not incentive.retired:
+                for vendor, plu in incentive.plus.items():
+                    place = vendor_key(vendor), plu
+                    plus[place] = None if place in plus else name
+        return cls(incentive_ids, engine_ids, plus)
+
+
+def _any_case(name: str) -> str:
+    """Give a name as it is compared: a UUID in lower case, any other as it is written."""
+    return name.lower() if is_uuid(name) else name
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """
+    The loyalty scheme of one brand and region.
+
+    Attributes:
+        program_id: `<brand>-<region>` in lower case.
+        region: ISO 3166 alpha-2 code of the country.
+        currency: ISO 4217 code.
+        currency_digits: Digits of the currency's minor unit.
+        points_name: Word the wire calls the program's points by.
+        identifier_kinds: Kinds of identifier that are switched on.
+        code_lifetime_s: Life of a code in seconds.
+        pending_lifetime_s: Life of an open transaction and its holds in seconds.
+        stores: By store ID.
+        incentives: By incentive ID, retired ones included.
+        void_spent: What voiding a claimed transaction does when the points it earned are spent
+            already: refuse, or leave a debt that whatever comes later pays first. A program stored
+            before this could be chosen refuses.
+        multiple_incentives: Whether an order may use several incentives.
+        unclaimed_offers: What becomes of offers that do not hold in an order without a guest.
+        pending_days: Days after which no report keeps a transaction open any longer.
+        receipt_days: Days in which a receipt can be turned into points.
+        void_days: Days after which a void of an order is late.
+        late_void: What becomes of a late void.
+        shared_email: What becomes of a guest whose e-mail address a member has already.
+        future_birth_date: What becomes of a guest who is not born yet.
+        rollout_until: Last day (UTC, as YYYY-MM-DD) on which the codes of all members earn wrong
+            ones, for a program whose members are new; see `domain.guessing`.
+        refuse_unusable: Whether a code identifies nobody while its selection can't be used.
+        repeated_orders: What becomes of a claim of an order that looks like a claimed one.
+        limits: What its keys, members and orders may do; see `domain.limits`.
+    """
+
+    program_id: str
+    brand: str
+    region: str
+    name: str
+    currency: str
+    currency_digits: int
+    points_name: str
+    time_zone: str
+    locale: str
+    identifier_kinds: frozenset[IdentifierKind]
+    code_lifetime_s: int
+    pending_lifetime_s: int
+    redemption: RedemptionRules
+    prompts: Prompts
+    stores: Mapping[int, Store]
+    incentives: Mapping[str, Incentive]
+    earning: EarningRules = EarningRules()
+    void_spent: SpentPoints = "refuse"
+    multiple_incentives: bool = True
+    unclaimed_offers: FlagOrRefuse = "flag"
+    pending_days: int = 30
+    receipt_days: int = 30
+    void_days: int = 90
+    late_void: FlagOrRefuse = "flag"
+    shared_email: TakeOrRefuse = "take"
+    future_birth_date: TakeOrRefuse = "take"
+    rollout_until: str | None = None
+    refuse_unusable: bool = False
+    repeated_orders: FlagOrRefuse = "flag"
+    limits: Limits = NO_OWN_LIMITS
+    _names: _Names = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Index the incentives, for orders name some otherwise than by their ID as written."""
+        object.__setattr__(self, "_names", _Names.of(self.incentives.values()))
+
+    def find_incentive(self, incentive_id: str | None, engine_id: str | None) -> Incentive | None:
+        """
+        Find an incentive, retired or not, by its ID or else by its engine ID.
+
+        One that is a UUID is found in any case.
+        """
+        for told, names in (
+            (incentive_id, self._names.incentive_ids),
+            (engine_id, self._names.engine_ids),
+        ):
+            found = names.get(told or "") or names.get(_any_case(told or ""))
+            if found is not None:
+                return self.incentives[found]
+        return None
+
+    def find_by_plu(self, plu: str, vendors: Iterable[str]) -> Incentive | None:
+        """
+        Find what is offered under a PLU: that of the first vendor who has it, or else the default.
+
+        None is found where several have it.
+        """
+        for vendor in (*map(vendor_key, vendors), "default"):
+            if (vendor, plu) in self._names.plus:
+                return self.incentives.get(self._names.plus[vendor, plu] or "")
+        return None
+
+    def open_until_ms(self, opened_ms: int, now_ms: int) -> int:
+        """Tell until when a transaction stays open that is reported now."""
+        return min(now_ms + self.pending_lifetime_s * 1000, opened_ms + self.pending_days * DAY_MS)
+
+    def rolls_out(self, now_ms: int) -> bool:
+        """Tell whether the codes of all members earn wrong ones today."""
+        return self.rollout_until is not None and rfc3339(now_ms)[:10] <= self.rollout_until
+
+    def store(self, store_id: int) -> Store:
+        """
+        Find a store.
+
+        Raises:
+            StoreNotFoundError: The program has no such store.
+        """
+        try:
+            return self.stores[store_id]
+        except KeyError:
+            raise StoreNotFoundError(store_id) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """All that is described rather than done: read by every call, changed by operators."""
+
+    revision: int = 0
+    programs: Mapping[str, Program] = field(default_factory=dict)
+    keys: Mapping[bytes, ApiKey] = field(default_factory=dict)

@@ -1,0 +1,298 @@
+"""
+What the store keeps of the doing: members, codes, sessions, transactions, holds.
+
+Records are plain values with the same field names as their columns. A use case changes a record
+only through its unit of work, which writes what was changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from loyalty_service.domain.ledger import Account
+
+
+class CodeStatus(IntEnum):
+    """Life of a code."""
+
+    PENDING = 1
+    CLAIMED = 2
+    REPLACED = 3
+    EXPIRED = 4
+
+
+class TransactionStatus(IntEnum):
+    """Life of a loyalty transaction."""
+
+    PENDING = 1
+    CLAIMED = 2
+    VOID = 3
+    UNCLAIMED = 4
+
+
+class HoldStatus(IntEnum):
+    """Life of a hold: it ends exactly once."""
+
+    OPEN = 1
+    CAPTURED = 2
+    RELEASED = 3
+
+
+class SessionStatus(IntEnum):
+    """Life of a session."""
+
+    OPEN = 1
+    CLOSED = 2
+
+
+@dataclass(slots=True)
+class Member:
+    """An enrolled guest with both accounts. *number* is the store's own key."""
+
+    number: int
+    program_id: str
+    loyalty_id: str
+    name: str
+    email: str | None
+    locale: str | None
+    birth_date: str | None
+    created_ms: int
+    available: Account
+    held: Account
+
+
+@dataclass(slots=True)
+class MemberEmail:
+    """Who enrolled first with an e-mail address, which is folded to compare."""
+
+    program_id: str
+    email: str
+    member_number: int
+
+
+@dataclass(slots=True)
+class Code:
+    """
+    A one-time code, known by its digest alone.
+
+    Attributes:
+        selection: JSON list of `[kind, incentive_id, quantity]`.
+        claim_key: Partner, till and order that claimed it; absent until then.
+        answer: What the claim answered, to repeat it; absent until then.
+        partner: Vendor whose app had it issued. Absent for a fixed code of the sandbox and for
+            one that an older version issued: those are any partner's.
+    """
+
+    program_id: str
+    digest: bytes
+    member_number: int
+    loyalty_id: str
+    status: CodeStatus
+    selection: str
+    lifetime_s: int
+    user_datetime: str | None
+    created_ms: int
+    updated_ms: int
+    expires_ms: int
+    store_id: int | None = None
+    transaction_id: str | None = None
+    claim_key: str | None = None
+    answer: bytes | None = None
+    partner: str | None = None
+
+    @property
+    def published(self) -> bool:
+        """Whether it is a fixed code of the sandbox, which none that is issued outlives."""
+        return self.expires_ms - self.created_ms > self.lifetime_s * 1000
+
+
+@dataclass(slots=True)
+class Transaction:
+    """
+    A loyalty transaction.
+
+    Attributes:
+        member_number: Absent while no guest is known.
+        basket: The order as last reported, as JSON; absent until then.
+        receipt_digest: Digest of the receipt code of an order without a guest.
+        fingerprint: Hash of the last report's meaning, to know a repeated one.
+        answer: What the last report was answered, to repeat it.
+        refused_offers: JSON list of the offers that did not hold when an order without a guest was
+            recorded; absent where they were not judged then.
+        paid_store_id: Store where it was paid; absent until then, and where it was opened there.
+        order_digest: Hash of what the order is known by, its day left out; absent until it is paid.
+        business_day: Day of the order in the store's place, as YYYY-MM-DD.
+        till_created: When its till says that it made the call which recorded an order without a
+            guest; absent where it does not.
+    """
+
+    transaction_id: str
+    program_id: str
+    member_number: int | None
+    status: TransactionStatus
+    store_id: int
+    pos_transaction_id: str
+    pos_type: str
+    supporting_pos: str | None
+    terminal: str | None
+    operator: str | None
+    partner: str
+    created_ms: int
+    updated_ms: int
+    expires_ms: int
+    channel: str | None = None
+    service_mode: str | None = None
+    basket: str | None = None
+    points_earned: int = 0
+    points_redeemed: int = 0
+    claimed_ms: int | None = None
+    receipt_digest: bytes | None = None
+    fingerprint: bytes | None = None
+    answer: bytes | None = None
+    refused_offers: str | None = None
+    paid_store_id: int | None = None
+    order_digest: bytes | None = None
+    business_day: str | None = None
+    till_created: str | None = None
+
+    @property
+    def stores(self) -> frozenset[int]:
+        """Where it was opened and, once that is known, paid: it is for keys of all of these."""
+        paid_in = self.store_id if self.paid_store_id is None else self.paid_store_id
+        return frozenset({self.store_id, paid_in})
+
+    @property
+    def ordered_ms(self) -> int:
+        """When the guest paid: for a receipt, when its order was recorded."""
+        if self.claimed_ms is None or self.receipt_digest is not None:
+            return self.created_ms
+        return self.claimed_ms
+
+
+@dataclass(frozen=True, slots=True)
+class KnownOrder:
+    """What is known of a paid order that looks like another one, without a lock."""
+
+    transaction_id: str
+    status: TransactionStatus
+    partner: str
+    created_ms: int
+    business_day: str | None
+    till_created: str | None
+    is_receipt: bool
+
+    @classmethod
+    def of(cls, transaction: Transaction) -> KnownOrder:
+        """Tell what is known of a transaction."""
+        return cls(
+            transaction.transaction_id,
+            transaction.status,
+            transaction.partner,
+            transaction.created_ms,
+            transaction.business_day,
+            transaction.till_created,
+            transaction.receipt_digest is not None,
+        )
+
+
+@dataclass(slots=True)
+class Redemption:
+    """Incentives that a claimed order used, for the rules that count them."""
+
+    redemption_id: str
+    program_id: str
+    incentive_id: str
+    member_number: int
+    transaction_id: str
+    quantity: int
+    redeemed_ms: int
+    voided_ms: int | None = None
+
+
+@dataclass(slots=True)
+class IncentiveUsage:
+    """One shard of the count of an incentive's redemptions by all members."""
+
+    program_id: str
+    incentive_id: str
+    shard: int
+    quantity: int
+
+
+@dataclass(slots=True)
+class Hold:
+    """Points set aside for one incentive of a transaction."""
+
+    hold_id: str
+    transaction_id: str
+    member_number: int
+    incentive_id: str
+    points: int
+    status: HoldStatus
+    created_ms: int
+    expires_ms: int
+    ended_ms: int | None = None
+
+
+@dataclass(slots=True)
+class Reservation:
+    """
+    Uses of an incentive that an open order was accepted with, at one price.
+
+    They are counted by the rules that count redemptions, and honoured when the order is claimed.
+
+    Attributes:
+        point_cost: Points that one costs, as of when it was accepted.
+        reserved_by: API key whose call they were accepted in; empty where that is not known.
+        store_id: Store for which they were accepted last.
+        quantity: 0 once the order was claimed or has ended, or does without.
+        first_order: 1 where it takes the member's first order, else 0.
+    """
+
+    transaction_id: str
+    incentive_id: str
+    point_cost: int
+    program_id: str
+    member_number: int
+    reserved_by: str
+    store_id: int
+    quantity: int
+    first_order: int
+    reserved_ms: int
+
+
+@dataclass(slots=True)
+class Session:
+    """One shopper's visit under one correlation ID."""
+
+    program_id: str
+    correlation_id: str
+    status: SessionStatus
+    member_number: int | None
+    external_identifier: str | None
+    channel: str
+    locale: str
+    anonymous_flag: str | None
+    created_ms: int
+    updated_ms: int
+
+
+@dataclass(slots=True)
+class Remembered:
+    """
+    An answer kept under an idempotency key.
+
+    Attributes:
+        method: The RPC that gave it.
+        stores: JSON list of the stores that the call acted in; absent where an older version kept
+            the answer.
+    """
+
+    scope: str
+    idempotency_key: str
+    method: str
+    fingerprint: bytes
+    answer: bytes
+    created_ms: int
+    stores: str | None = None

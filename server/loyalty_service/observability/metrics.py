@@ -1,0 +1,468 @@
+"""What an operator watches: calls by method and outcome, how the store keeps up, and its health."""
+
+from __future__ import annotations
+
+import math
+import platform
+import shutil
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+from wsgiref.simple_server import WSGIServer
+
+import structlog
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    start_http_server,
+)
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+
+from loyalty_service.domain.guessing import ScopeKind
+from loyalty_service.observability.limit_watch import LimitWatch
+from loyalty_service.observability.outcomes import OK
+from loyalty_service.observability.till_clocks import TillClocks
+
+log = structlog.get_logger(__name__)
+
+BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+EXPECTED = (
+    OK,
+    "API_KEY_MISSING",
+    "API_KEY_INVALID",
+    "SERVER_BUSY",
+    "STORAGE_UNAVAILABLE",
+    "DEADLINE_PASSED",
+    "SERVER_FAILED",
+)
+"""Outcomes that an alert asks for and any method may have."""
+
+EXPECTED_OF: Mapping[str, tuple[str, ...]] = {
+    "IdentifyService/Identify": ("CODE_NOT_FOUND", "CODE_ALREADY_USED", "TOO_MANY_WRONG_CODES"),
+    "CodeService/GetCode": ("CODE_NOT_FOUND", "TOO_MANY_WRONG_CODES"),
+    "TransactionService/ClaimReceipt": ("RECEIPT_NOT_FOUND",),
+}
+"""Those that only some may have."""
+
+
+class Spread(Protocol):
+    """How values were spread over buckets, the last of which has no bound."""
+
+    @property
+    def bounds(self) -> tuple[float, ...]:
+        """Upper bounds of the buckets."""
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Values in each bucket."""
+
+    @property
+    def total(self) -> float:
+        """Sum of all values."""
+
+
+class Stats(Protocol):
+    """What the store counts."""
+
+    @property
+    def writes(self) -> int:
+        """Units of work settled."""
+
+    @property
+    def commits(self) -> int:
+        """Transactions committed."""
+
+    @property
+    def retries(self) -> int:
+        """Transactions that ran again."""
+
+    @property
+    def waiting(self) -> int:
+        """Units of work that wait."""
+
+    @property
+    def oldest_waiting_s(self) -> float:
+        """How long the first of them has waited."""
+
+    @property
+    def catalog_age_s(self) -> float:
+        """Seconds since the catalogue was last looked at."""
+
+    @property
+    def batch_calls(self) -> Spread:
+        """Calls that shared a commit."""
+
+    @property
+    def commit_s(self) -> Spread:
+        """Seconds a commit took."""
+
+    @property
+    def flags(self) -> Mapping[tuple[str, str], int]:
+        """What was let through, by kind and reason."""
+
+
+class ClockReading(Protocol):
+    """What is known of the server's clock."""
+
+    @property
+    def offset_ms(self) -> int:
+        """How far it is ahead of the database's."""
+
+    @property
+    def may_end(self) -> bool:
+        """Whether what is overdue may be ended by it."""
+
+
+class CallMetrics:
+    """Counts and times calls; without a registry it does nothing."""
+
+    def __init__(self, registry: CollectorRegistry | None) -> None:
+        self._duration = (
+            None
+            if registry is None
+            else Histogram(
+                "rpc_server_call_duration_seconds",
+                "Time a call took, by outcome: OK or the reason of its error.",
+                ("rpc_method", "outcome"),
+                buckets=BUCKETS_S,
+                registry=registry,
+            )
+        )
+        self._children: dict[tuple[str, str], Any] = {}
+        self.limits = LimitWatch(registry)
+        self.tills = TillClocks(registry)
+
+    def expect(self, method: str) -> None:
+        """
+        Show a method before its first call, with the outcomes that alerts ask for.
+
+        A rate needs something to start from: what is first seen at 1 has not risen.
+        """
+        if self._duration is not None:
+            for outcome in (*EXPECTED, *EXPECTED_OF.get(method, ())):
+                self._children[method, outcome] = self._duration.labels(method, outcome)
+
+    def record(self, method: str, outcome: str, seconds: float) -> None:
+        """Count a call. *outcome* is OK or the reason of its error."""
+        if self._duration is None:
+            return
+        child = self._children.get((method, outcome))
+        if child is None:
+            child = self._children[method, outcome] = self._duration.labels(method, outcome)
+        child.observe(seconds)
+
+
+class SweepMetrics:
+    """Counts what sweeps end, and how they end themselves."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._ended = Counter(
+            "loyalty_swept",
+            "Abandoned transactions voided and unused codes expired.",
+            ("kind",),
+            registry=registry,
+        )
+        self._failed = Counter(
+            "loyalty_sweep_failures", "Sweeps that failed as a whole.", registry=registry
+        )
+        self._left = Gauge(
+            "loyalty_sweep_left",
+            "Overdue rows that the last sweep could not end.",
+            registry=registry,
+        )
+        self._succeeded = Gauge(
+            "loyalty_sweep_last_success_timestamp_seconds",
+            "When a sweep last came to its end; 0 before the first.",
+            registry=registry,
+        )
+        for kind in ("transactions", "codes"):
+            self._ended.labels(kind)
+
+    def succeeded(self, transactions: int, codes: int, left: int) -> None:
+        """Count a sweep that came to its end."""
+        self._ended.labels("transactions").inc(transactions)
+        self._ended.labels("codes").inc(codes)
+        self._left.set(left)
+        self._succeeded.set_to_current_time()
+
+    def failed(self) -> None:
+        """Count a sweep that failed."""
+        self._failed.inc()
+
+
+class VitalMetrics:
+    """Shows what is looked up in the store now and then: it would cost too much a call."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def gauge(name: str, words: str) -> Gauge:
+            return Gauge(name, words, registry=registry)
+
+        self._open = gauge("loyalty_transactions_open", "Transactions that are PENDING.")
+        self._expiring = gauge(
+            "loyalty_transactions_expiring", "Open transactions that expire within an hour."
+        )
+        self._overdue = gauge(
+            "loyalty_transactions_overdue", "Open transactions that should have been voided."
+        )
+        self._holds = gauge("loyalty_holds_open", "Holds of open transactions.")
+        self._points = gauge("loyalty_points_held", "Points that these holds set aside.")
+        self._imbalance = gauge(
+            "loyalty_ledger_imbalance_points",
+            "Points that the accounts of a program do not sum to 0 by, over all programs.",
+        )
+        self._balanced = gauge(
+            "loyalty_ledger_checked_timestamp_seconds",
+            "When the accounts were last summed up; 0 before the first time.",
+        )
+        self._waits = Gauge(
+            "loyalty_code_waits",
+            "Terminals, stores and keys that must wait because of too many wrong codes.",
+            ("scope",),
+            registry=registry,
+        )
+        self._attacked = gauge(
+            "loyalty_programs_under_attack",
+            "Programs that were shown too many wrong codes by all of their keys together.",
+        )
+        self._peppers = gauge(
+            "loyalty_pepper_unknown",
+            "Code peppers that the store was served with and this server does not know.",
+        )
+        self.show_guessing({}, 0)
+        self._connections = gauge(
+            "loyalty_postgresql_connections_ratio",
+            "Part of PostgreSQL's connections that is in use, by whomever.",
+        )
+        self._size = gauge("loyalty_postgresql_database_bytes", "Size of the PostgreSQL database.")
+        self._standbys = gauge(
+            "loyalty_postgresql_standbys", "Standbys that receive PostgreSQL's log now."
+        )
+        self._lag = gauge(
+            "loyalty_postgresql_replication_lag_bytes",
+            "Log that the slowest standby has not replayed; no number where nobody may tell.",
+        )
+        self._looked = gauge(
+            "loyalty_holds_checked_timestamp_seconds",
+            "When open transactions were last counted; 0 before the first time.",
+        )
+
+    def show_open(
+        self, *, transactions: int, expiring: int, overdue: int, holds: int, points: int
+    ) -> None:
+        """Show what is open."""
+        self._open.set(transactions)
+        self._expiring.set(expiring)
+        self._overdue.set(overdue)
+        self._holds.set(holds)
+        self._points.set(points)
+        self._looked.set_to_current_time()
+
+    def show_guessing(self, waits: Mapping[ScopeKind, int], attacked: int) -> None:
+        """Show how many of each kind must wait, and how many programs are under attack."""
+        for kind in (ScopeKind.TERMINAL, ScopeKind.STORE, ScopeKind.KEY):
+            self._waits.labels(kind.value).set(waits.get(kind, 0))
+        self._attacked.set(attacked)
+
+    def show_standing(
+        self, *, connections: float, size_bytes: int, standbys: int, lag_bytes: int | None
+    ) -> None:
+        """Show how the PostgreSQL stands."""
+        self._connections.set(connections)
+        self._size.set(size_bytes)
+        self._standbys.set(standbys)
+        self._lag.set(math.nan if lag_bytes is None else lag_bytes)
+
+    def show_unknown_peppers(self, count: int) -> None:
+        """Show how many of the store's code peppers this server does not know."""
+        self._peppers.set(count)
+
+    def show_imbalance(self, points: int) -> None:
+        """Show by how much the ledger is out of balance."""
+        self._imbalance.set(points)
+        self._balanced.set_to_current_time()
+
+
+class _StoreCollector:
+    """Reads what the store counts, when it is asked for."""
+
+    def __init__(self, stats: Callable[[], Stats]) -> None:
+        self._stats = stats
+
+    def collect(self) -> Iterator[Metric]:
+        """Give the counts of now."""
+        seen = self._stats()
+        yield CounterMetricFamily("loyalty_store_writes", "Units settled.", seen.writes)
+        yield CounterMetricFamily("loyalty_store_commits", "Commits.", seen.commits)
+        yield CounterMetricFamily("loyalty_store_retries", "Transactions again.", seen.retries)
+        yield GaugeMetricFamily("loyalty_store_waiting", "Units that wait.", seen.waiting)
+        yield GaugeMetricFamily(
+            "loyalty_store_oldest_waiting_seconds",
+            "How long the first of the waiting units has waited.",
+            seen.oldest_waiting_s,
+        )
+        yield GaugeMetricFamily(
+            "loyalty_catalog_age_seconds",
+            "Time since keys and programs were last looked at for changes.",
+            seen.catalog_age_s,
+        )
+        yield _histogram(
+            "loyalty_store_batch_calls", "Units that shared a commit.", seen.batch_calls
+        )
+        yield _histogram(
+            "loyalty_store_commit_seconds",
+            "Time to write a batch down and sync it.",
+            seen.commit_s,
+        )
+        flags = CounterMetricFamily(
+            "loyalty_flags",
+            "What was let through although it should not be.",
+            labels=("flag", "reason"),
+        )
+        for labels, count in seen.flags.items():
+            flags.add_metric(labels, count)
+        yield flags
+
+
+class _FileCollector:
+    """Measures the files of an embedded database, and the room that is left for them."""
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+
+    def collect(self) -> Iterator[Metric]:
+        """Give the sizes of now."""
+        size = GaugeMetricFamily(
+            "loyalty_database_file_bytes", "Size of the database's files.", labels=("file",)
+        )
+        for kind, suffix in (("database", ""), ("log", "-wal")):
+            try:
+                size.add_metric((kind,), Path(f"{self._database}{suffix}").stat().st_size)
+            except OSError:
+                size.add_metric((kind,), 0)
+        yield size
+        free = GaugeMetricFamily(
+            "loyalty_disk_free_ratio", "Free part of the disk that holds the database."
+        )
+        try:
+            disk = shutil.disk_usage(self._database.parent)
+        except OSError:
+            return
+        free.add_metric((), disk.free / disk.total)
+        yield free
+
+
+def _histogram(name: str, words: str, spread: Spread) -> HistogramMetricFamily:
+    family = HistogramMetricFamily(name, words)
+    below = 0
+    buckets: list[tuple[str, float]] = []
+    for bound, count in zip((*spread.bounds, float("inf")), spread.counts, strict=True):
+        below += count
+        buckets.append(("+Inf" if bound == float("inf") else str(float(bound)), below))
+    family.add_metric((), buckets, spread.total)
+    return family
+
+
+class _ServiceCollector:
+    """Reads whether calls are let in, and how far the clock is off, when it is asked for."""
+
+    def __init__(self, serving: Callable[[], bool], clock: ClockReading) -> None:
+        self._serving = serving
+        self._clock = clock
+
+    def collect(self) -> Iterator[Metric]:
+        """Give what holds now."""
+        yield GaugeMetricFamily(
+            "loyalty_serving", "1 while calls are let in, else 0.", int(self._serving())
+        )
+        yield GaugeMetricFamily(
+            "loyalty_clock_offset_seconds",
+            "How far the clock is ahead of the database's, or has moved by itself.",
+            self._clock.offset_ms / 1000,
+        )
+        yield GaugeMetricFamily(
+            "loyalty_clock_trusted",
+            "1 while what is overdue may be ended by the clock, else 0.",
+            int(self._clock.may_end),
+        )
+
+
+def _tell_fault(_request: object, _address: object) -> None:
+    """Log what ended a request for measurements, unless it was its caller, who hung up."""
+    fault = sys.exception()
+    if not isinstance(fault, ConnectionError):
+        log.error("measurements not served", exc_info=fault)
+
+
+class Telemetry:
+    """
+    Measures, and serves the measurements to Prometheus on a port of its own.
+
+    Args:
+        host: Address to listen on.
+        port: Where; 0 serves nothing.
+        measure: Whether to measure all the same; what is not measured costs nothing.
+
+    Attributes:
+        registry: All measurements; absent when nothing is measured.
+    """
+
+    def __init__(self, host: str, port: int, *, measure: bool = False) -> None:
+        self._server: tuple[WSGIServer, threading.Thread] | None = None
+        self.registry = CollectorRegistry() if port or measure else None
+        self.sweeps: SweepMetrics | None = None
+        self.vitals: VitalMetrics | None = None
+        if self.registry is not None:
+            self.sweeps = SweepMetrics(self.registry)
+            self.vitals = VitalMetrics(self.registry)
+            ProcessCollector(registry=self.registry)
+            Info("loyalty_build", "What runs.", registry=self.registry).info(
+                {"version": version("loyalty"), "python": platform.python_version()}
+            )
+            if port:
+                self._server = start_http_server(port, host.strip("[]"), self.registry)
+                # Its library prints whatever ends a request, which may be a hang-up.
+                setattr(self._server[0], "handle_error", _tell_fault)  # noqa: B010 - typed a method.
+        self.calls = CallMetrics(self.registry)
+
+    def watch_store(self, stats: Callable[[], Stats], file: Path | None) -> None:
+        """Show what the store counts, and the *file* of an embedded database."""
+        if self.registry is not None:
+            self.registry.register(_StoreCollector(stats))
+            if file is not None:
+                self.registry.register(_FileCollector(file))
+
+    def watch_service(self, serving: Callable[[], bool], clock: ClockReading) -> None:
+        """Show whether calls are let in, and how far the clock is off."""
+        if self.registry is not None:
+            self.registry.register(_ServiceCollector(serving, clock))
+
+    def watch_certificate(self, expires: Callable[[], float] | None) -> None:
+        """Show when the certificate ends; plaintext has none, which never does."""
+        if self.registry is not None:
+            ends = Gauge(
+                "loyalty_certificate_expires_timestamp_seconds",
+                "When the first certificate of the gRPC port or its callers' authorities ends.",
+                registry=self.registry,
+            )
+            ends.set_function(expires or (lambda: math.inf))
+
+    def close(self) -> None:
+        """Stop measuring and let go of the port."""
+        if self._server is not None:
+            server, thread = self._server
+            server.shutdown()
+            server.server_close()
+            thread.join()

@@ -1,0 +1,1 @@
+"""The program file: what it says, what is wrong with it, and its stored form."""

@@ -1,0 +1,233 @@
+"""What applying a program file would change, and what of the old program it keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from loyalty_service.domain.program import Incentive, Program, Store
+from loyalty_service.program_file.records import incentive_to_json, program_to_json, store_to_json
+from loyalty_service.program_file.source import Path
+from loyalty_service.program_file.values import amount_text
+
+# The program file's words where they differ from the domain's.
+_FILE_WORDS = {
+    "display_name": "name",
+    "identifier_kinds": "identifiers",
+    "loyalty_enabled": "loyalty",
+    "point_cost": "points",
+}
+_AMOUNTS = frozenset(
+    {
+        "discount.amount",
+        "price",
+        "redemption.increment_amount",
+        "redemption.max_amount",
+        "redemption.min_amount",
+        "rules.minimum_spend",
+    }
+)
+# What the subject of a change says already.
+_NAMES = frozenset({"program_id", "store_id", "incentive_id"})
+
+
+class ChangeKind(StrEnum):
+    """What applying does to a subject."""
+
+    ADD = "add"
+    CHANGE = "change"
+    REMOVE = "remove"
+    RETIRE = "retire"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field's value before and after, as the program file writes it; None where absent."""
+
+    field: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """
+    What applying does to one subject.
+
+    Attributes:
+        subject: `program`, `store 9999` or `incentive free-coffee`.
+        name: What people call it.
+        fields: The fields that differ; all of them when it is added, none when it goes.
+    """
+
+    kind: ChangeKind
+    subject: str
+    name: str
+    fields: tuple[FieldChange, ...] = ()
+
+
+class ProgramChangeError(Exception):
+    """
+    Raised when a program file is valid and yet can't follow the program that is in force.
+
+    Attributes:
+        refusals: Path in the new file, and message, of each field;
+            `program_document.program_file_error` finds their lines.
+    """
+
+    def __init__(self, refusals: tuple[tuple[Path, str], ...]) -> None:
+        self.refusals = refusals
+        super().__init__(refusals)
+
+
+def program_changes(old: Program | None, new: Program) -> tuple[Change, ...]:
+    """
+    List what applying *new* over *old* does: the program, then stores, then incentives.
+
+    Nothing to do is an empty tuple. *new* may be the program of the file or what
+    `with_retired` made of it.
+
+    Raises:
+        ProgramChangeError: A field can't be changed; it names all of them.
+    """
+    if old is None:
+        return (*_program_changes(None, new), *_store_changes({}, new), *_added(new))
+    merged = with_retired(old, new)
+    return (
+        *_program_changes(old, merged),
+        *_store_changes(old.stores, merged),
+        *_incentive_changes(old, merged),
+    )
+
+
+def with_retired(old: Program | None, new: Program) -> Program:
+    """
+    Add the incentives that *new* leaves out, retired, so that their kind stays known.
+
+    Raises:
+        ProgramChangeError: A field can't be changed; it names all of them.
+    """
+    if old is None:
+        return new
+    refusals = tuple(_refusals(old, new))
+    if refusals:
+        raise ProgramChangeError(refusals)
+    return replace(new, incentives={**new.incentives, **retired_incentives(old, new)})
+
+
+def retired_incentives(old: Program, new: Program) -> dict[str, Incentive]:
+    """Choose the incentives of *old* that *new* leaves out, as retired ones."""
+    return {
+        incentive_id: replace(incentive, retired=True)
+        for incentive_id, incentive in old.incentives.items()
+        if incentive_id not in new.incentives
+    }
+
+
+def _refusals(old: Program, new: Program) -> Iterator[tuple[Path, str]]:
+    if old.brand != new.brand:
+        yield ("brand",), f"must stay {old.brand}; another brand is another program"
+    if old.region != new.region:
+        yield ("region",), f"must stay {old.region}; another region is another program"
+    for index, (incentive_id, incentive) in enumerate(new.incentives.items()):
+        before = old.incentives.get(incentive_id)
+        if before and before.kind != incentive.kind:
+            message = f"must stay {before.kind}; give the {incentive.kind} an id of its own"
+            yield ("incentives", index, "kind"), message
+
+
+def _program_changes(old: Program | None, new: Program) -> Iterator[Change]:
+    before = _fields(program_to_json(_bare(old)).program, old.currency_digits) if old else {}
+    after = _fields(program_to_json(_bare(new)).program, new.currency_digits)
+    yield from _changed("program", new.name, before if old else None, after)
+
+
+def _bare(program: Program) -> Program:
+    return replace(program, stores={}, incentives={})
+
+
+def _store_changes(old: Mapping[int, Store], new: Program) -> Iterator[Change]:
+    for store_id in sorted(old.keys() | new.stores.keys()):
+        before, after = old.get(store_id), new.stores.get(store_id)
+        if before == after:
+            continue
+        subject = f"store {store_id}"
+        if after is None:
+            yield Change(ChangeKind.REMOVE, subject, before.name if before else "")
+        else:
+            known = _fields(store_to_json(before), 0) if before else None
+            yield from _changed(subject, after.name, known, _fields(store_to_json(after), 0))
+
+
+def _added(new: Program) -> Iterator[Change]:
+    for incentive in new.incentives.values():
+        after = _fields(incentive_to_json(incentive), new.currency_digits)
+        yield from _changed(_subject(incentive), incentive.display_name, None, after)
+
+
+def _incentive_changes(old: Program, new: Program) -> Iterator[Change]:
+    """Compare in the order of the new file; those that it leaves out come last."""
+    for incentive_id, incentive in new.incentives.items():
+        before = old.incentives.get(incentive_id)
+        known = _fields(incentive_to_json(before), old.currency_digits) if before else None
+        after = _fields(incentive_to_json(incentive), new.currency_digits)
+        if before and replace(before, retired=True) == incentive != before:
+            yield Change(ChangeKind.RETIRE, _subject(incentive), incentive.display_name)
+        else:
+            yield from _changed(_subject(incentive), incentive.display_name, known, after)
+
+
+def _subject(incentive: Incentive) -> str:
+    return f"incentive {incentive.incentive_id}"
+
+
+def _changed(
+    subject: str, name: str, old: Mapping[str, str] | None, new: Mapping[str, str]
+) -> Iterator[Change]:
+    known = old or {}
+    paths = [*new, *(path for path in known if path not in new)]
+    fields = tuple(
+        FieldChange(path, known.get(path), new.get(path))
+        for path in paths
+        if known.get(path) != new.get(path)
+    )
+    if fields:
+        yield Change(ChangeKind.ADD if old is None else ChangeKind.CHANGE, subject, name, fields)
+
+
+def _fields(document: Mapping[str, Any], digits: int) -> dict[str, str]:
+    """Write the values of a stored object as the program file does, by path."""
+    return {
+        path: amount_text(value, digits) if path in _AMOUNTS else _text(value)
+        for path, value in _leaves(_in_file_words(document), "")
+        if value is not None and path not in _NAMES
+    }
+
+
+def _in_file_words(document: Mapping[str, Any]) -> dict[str, Any]:
+    worded = {_FILE_WORDS.get(key, key): value for key, value in document.items()}
+    discount = worded.get("discount")
+    if discount:
+        worded["discount"] = {discount["kind"]: discount["value"], "level": discount["level"]}
+    return worded
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, list) and any(isinstance(part, dict) for part in value):
+        for index, part in enumerate(value):
+            yield from _leaves(part, f"{path}[{index}]")
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield from _leaves(part, f"{path}.{key}" if path else key)
+    else:
+        yield path, value
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return ", ".join(_text(part) for part in value)
+    return str(value)

@@ -1,0 +1,87 @@
+"""The sandbox's fixed data: one program, four members, three keys and the fixed codes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from loyalty_service.application.members.enroll_member import new_member
+from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
+from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.clock import parse_rfc3339
+from loyalty_service.domain.keys import Role, key_digest
+from loyalty_service.domain.program import Program
+from loyalty_service.program_file.document import parse_program
+from loyalty_service.sandbox.fixed_codes import (
+    AMIRA,
+    FARHAN,
+    FIXED_CODES,
+    LUC,
+    NOOR,
+    put_fixed_code,
+)
+from loyalty_service.storage.contents import strangers
+from loyalty_service.storage.databases import Database
+
+PROGRAM_FILE = Path(__file__).with_name("program.yaml")
+CREATED = "2021-08-10T12:18:39.180Z"
+
+KEYS = {
+    "sandbox-pos-key": Role.TILL,
+    "sandbox-app-key": Role.APP,
+    "sandbox-admin-key": Role.ADMIN,
+}
+
+# Name and points; Farhan's 14464 remain after code 123456 has held 800 for a coffee.
+MEMBERS = {
+    FARHAN: ("Farhan", 15264),
+    NOOR: ("Noor", 14464),
+    AMIRA: ("Amira", 30000),
+    LUC: ("Luc", 250),
+}
+
+
+class StoreInUseError(ValueError):
+    """Raised when the sandbox is given a store that others use."""
+
+
+def require_own_store(database: Database) -> None:
+    """
+    Refuse to put published keys and invented points where real ones are.
+
+    Raises:
+        StoreInUseError: The database has programs or keys that no sandbox made.
+    """
+    program = parse_program(PROGRAM_FILE.read_text(encoding="utf-8"), PROGRAM_FILE.name)
+    found = strangers(database, [program.program_id], [key_digest(secret) for secret in KEYS])
+    if found:
+        others = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        raise StoreInUseError(
+            f"{database.url.render_as_string(hide_password=True)} is no sandbox's store, it has "
+            f"{found[0]}{others}: set LOYALTY_DATA_DIR to another folder for the sandbox"
+            f"{'' if database.embedded else ', and no LOYALTY_DATABASE_URL'}."
+        )
+
+
+def put_demo_data(unit: Unit, now_ms: int) -> Program:
+    """Bring the demo program and whatever is missing of the fixed data into a database."""
+    program = parse_program(PROGRAM_FILE.read_text(encoding="utf-8"), PROGRAM_FILE.name)
+    apply_program(unit, ApplyProgram(program), now_ms)
+    for secret, role in KEYS.items():
+        if key_digest(secret) not in unit.catalog.keys:
+            command = CreateKey(program.program_id, "sandbox", role, secret=secret)
+            create_key(unit, command, now_ms)
+    for loyalty_id, (name, points) in MEMBERS.items():
+        if unit.member(program.program_id, loyalty_id) is None:
+            created_ms = parse_rfc3339(CREATED)
+            unit.add_member(new_member(program.program_id, loyalty_id, name, created_ms))
+            adjustment = AdjustPoints(
+                program.program_id, loyalty_id, points, "sandbox", beyond_limits=True
+            )
+            adjust_points(unit, adjustment, now_ms)
+    for digits in FIXED_CODES:
+        digest = unit.code_digest(program.program_id, digits)
+        if unit.code(program.program_id, digest) is None:
+            put_fixed_code(unit, program.program_id, digits, now_ms)
+    return program

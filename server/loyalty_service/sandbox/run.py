@@ -1,0 +1,236 @@
+"""Runs the sandbox: the server on the demo program, Envoy in front, and calls to paste."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import shlex
+import signal
+import sys
+import time
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+from rich.console import Console
+
+from loyalty_service.bootstrap import configure_logging, require_peppers, serve
+from loyalty_service.config import Settings
+from loyalty_service.sandbox.demo_data import put_demo_data, require_own_store
+from loyalty_service.sandbox.envoy_process import EnvoyProcess
+from loyalty_service.sandbox.fixed_codes import AMIRA, COFFEE, FARHAN, identify_in_sandbox
+from loyalty_service.storage.alone import require_unopened
+from loyalty_service.storage.migrate import migrate
+from loyalty_service.transport.addresses import listen_problem, require_free
+
+LEFT_BEHIND_S = 5.0
+
+
+HOST = "127.0.0.1"
+"""Where the sandbox listens: its keys are public."""
+
+OWN_PAGES = ("http://localhost:*", f"http://{HOST}:*", "http://[::1]:*")
+"""Origins of the web pages that may call it: those that this machine serves."""
+
+
+class PortTakenError(ValueError):
+    """Raised when the sandbox can't listen where it was told to."""
+
+
+async def run_sandbox(settings: Settings, console: Console, stop: asyncio.Event) -> None:
+    """
+    Serve the demo program on both doors until *stop* is set or the terminal is closed.
+
+    Raises:
+        PortTakenError: A port is taken.
+        StoreInUseError: The database has programs or keys that no sandbox made.
+    """
+    require_own_store(settings.database())
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stop.set)
+    settings = _for_sandbox(settings)
+    configure_logging(settings)
+    await asyncio.to_thread(end_envoy_left_behind, settings.data_dir / "envoy")
+    require_ports(settings)
+    migrate(settings.database())
+    async with serve(settings, identify=identify_in_sandbox, sandbox=True) as running:
+        await running.store.write(put_demo_data)
+        await running.store.refresh_catalog()
+        envoy = EnvoyProcess(
+            folder=settings.data_dir / "envoy",
+            http_port=settings.http_port,
+            grpc_port=running.grpc_port,
+            origins=OWN_PAGES,
+        )
+        async with envoy:
+            console.print(welcome(envoy.http_port, running.grpc_port), markup=False)
+            await stop.wait()
+            console.print("\nStopping.")
+
+
+def _for_sandbox(settings: Settings) -> Settings:
+    """Open what production keeps shut, and find the pepper even for a shared database."""
+    embedded = settings.model_copy(update={"database_url": ""})
+    keeper = settings if settings.database().embedded else embedded
+    peppers = require_peppers(keeper)
+    others = json.dumps([one.decode() for one in peppers.others])
+    update: dict[str, Any] = {
+        "reflection": True,
+        "shutdown_notice_s": 0.0,
+        "code_pepper": SecretStr(peppers.current.decode()),
+        "other_code_peppers": SecretStr(others) if peppers.others else None,
+        # Its keys are public, and its calls are for pasting.
+        "allow_plaintext": True,
+        "tls_certificate": None,
+        "tls_private_key": None,
+        "tls_client_ca": None,
+    }
+    if "log_level" not in settings.model_fields_set:
+        update["log_level"] = "warning"  # The terminal is for the calls to paste.
+    return settings.model_copy(update=update)
+
+
+def reset_sandbox(settings: Settings) -> Path | None:
+    """
+    Delete the sandbox's store, so that the next start makes it from the beginning.
+
+    Returns:
+        The file that was deleted; absent where there was none.
+
+    Raises:
+        OpenElsewhereError: A sandbox has it open.
+        StoreInUseError: The database has programs or keys that no sandbox made.
+        ValueError: The store is no file of its own.
+    """
+    database = settings.database()
+    if settings.database_url:
+        raise ValueError("LOYALTY_DATABASE_URL is set: delete that database yourself.")
+    require_own_store(database)
+    file = Path(database.url.database or "")
+    if not file.exists():
+        return None
+    require_unopened(database)
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{file}{suffix}").unlink(missing_ok=True)
+    return file
+
+
+def require_ports(settings: Settings) -> None:
+    """
+    Check address and ports before anything is started, to name the setting that can mend it.
+
+    Raises:
+        PortTakenError: A port can't be had, both are the same, or the address is not loopback's.
+    """
+    if settings.grpc_host != HOST:
+        raise PortTakenError(
+            f"The sandbox's keys are public, so it listens on {HOST} alone: unset "
+            "LOYALTY_GRPC_HOST, or use `loyalty serve`."
+        )
+    if settings.grpc_port == settings.http_port != 0:
+        raise PortTakenError("LOYALTY_GRPC_PORT and LOYALTY_HTTP_PORT must differ.")
+    for name, port in (("GRPC", settings.grpc_port), ("HTTP", settings.http_port)):
+        problem = listen_problem(HOST, port)
+        if problem == errno.EADDRINUSE:
+            raise PortTakenError(
+                f"Port {port} is taken, perhaps by another sandbox: stop that, or set "
+                f"LOYALTY_{name}_PORT to another port, for instance "
+                f"`LOYALTY_{name}_PORT={port % 65535 + 1} make run`."
+            )
+        require_free(HOST, port, f"LOYALTY_{name}_PORT")
+
+
+def end_envoy_left_behind(folder: Path) -> None:
+    """End the Envoy of a sandbox that was killed: it would keep its port, before nobody."""
+    with suppress(OSError, HTTPException, ValueError, LookupError):
+        config = json.loads((folder / "envoy.json").read_text(encoding="utf-8"))
+        cluster = config["static_resources"]["clusters"][0]["load_assignment"]["endpoints"][0]
+        server = cluster["lb_endpoints"][0]["endpoint"]["address"]["socket_address"]
+        if listen_problem(HOST, server["port_value"]):
+            return  # Its server answers: another sandbox runs on the same data.
+        address = (folder / "admin_address").read_text(encoding="utf-8")
+        options = json.loads(_admin(address, "GET", "/server_info"))["command_line_options"]
+        if options["admin_address_path"] == str(folder / "admin_address"):
+            _admin(address, "POST", "/quitquitquit")
+            # Its port is free once it answers no more, which is an OSError.
+            until = time.monotonic() + LEFT_BEHIND_S
+            while time.monotonic() < until:
+                _admin(address, "GET", "/ready")
+                time.sleep(0.02)
+
+
+def _admin(address: str, method: str, path: str) -> bytes:
+    connection = HTTPConnection(address, timeout=LEFT_BEHIND_S)
+    try:
+        connection.request(method, path)
+        return connection.getresponse().read()
+    finally:
+        connection.close()
+
+
+def welcome(http_port: int, grpc_port: int) -> str:
+    """Word what runs and how to call it; every call works as it stands."""
+    programs = shlex.quote(str(Path(sys.executable).parent))
+    grpcurl = f"{programs}/grpcurl -plaintext"
+    server = f"127.0.0.1:{grpc_port}"
+    web = f"http://127.0.0.1:{http_port}"
+    addresses = f"--http 127.0.0.1:{http_port} --grpc {server}"
+    app_key = "-H 'x-api-key: sandbox-app-key'"
+    lines = (
+        f"The sandbox runs: JSON and gRPC on 127.0.0.1:{http_port} (Envoy), gRPC on {server}.",
+        "Keys: sandbox-pos-key (till), sandbox-app-key (app), sandbox-admin-key. Store 9999.",
+        "Codes: 123456 reward and offer, 234567 discount, 900422 used, 900404 expired,",
+        "       900405 reward gone, 900406 offer gone, 900407 reward too dear.",
+        "",
+        "# A till identifies a guest by code:",
+        _curl(f"{web}/loyalty/identify", "sandbox-pos-key", IDENTIFY_JSON),
+        "# A till opens an anonymous session:",
+        _curl(f"{web}/client/users/anonymous/sessions", "sandbox-pos-key", SESSION_JSON),
+        "# A guest's app mints a code, and polls whether a till has used one:",
+        _curl(f"{web}/otp", "sandbox-app-key", OTP_JSON),
+        f"curl -s {web}/otp/123456 {app_key}",
+        "# The app looks at a member, and at the history of their points:",
+        f"curl -s {web}/loyalty/members/{FARHAN} {app_key}",
+        f"curl -s '{web}/loyalty/members/{FARHAN}/transfers?pageSize=2' {app_key}",
+        "# A developer asks with grpcurl:",
+        f"{grpcurl} {server} list",
+        f"{grpcurl} -H 'x-api-key: sandbox-pos-key' -d '{IDENTIFY_JSON}' {server} {IDENTIFY}",
+        "# A kiosk calls from Python:",
+        f"{programs}/python -c {shlex.quote(_python(server))}",
+        "# After too many wrong codes a key waits: this lists whose, and `--forgive KEY` ends it:",
+        f"{programs}/loyalty guesses",
+        "# A whole visit through both doors, step by step:",
+        f"{programs}/loyalty demo {addresses}",
+        "",
+        "Ctrl-C stops it.",
+    )
+    return "\n".join(lines)
+
+
+IDENTIFY_JSON = (
+    '{"identifier":"123456","posVendor":{"storeId":"9999","posType":"Partner",'
+    '"transactionId":"000000000257","terminal":"0","operator":"300"}}'
+)
+IDENTIFY = "loyalty.v1.IdentifyService/Identify"
+SESSION_JSON = (
+    '{"correlationId":"7d4c2f0e-3b1a-4c58-9e36-0f5a1d2b9c77","channel":"STORE","locale":"fr-CA"}'
+)
+OTP_JSON = f'{{"loyaltyId":"{AMIRA}","order":[{{"incentiveId":"{COFFEE}","quantity":1}}]}}'
+
+
+def _curl(url: str, key: str, body: str) -> str:
+    headers = f"-H 'x-api-key: {key}' -H 'content-type: application/json'"
+    return f"curl -s {url} {headers} -d {shlex.quote(body)}"
+
+
+def _python(server: str) -> str:
+    return (
+        "import grpc; "
+        "from loyalty.v1 import identify_service_pb2 as pb, identify_service_pb2_grpc as rpc; "
+        f'stub = rpc.IdentifyServiceStub(grpc.insecure_channel("{server}")); '
+        'print(stub.Identify(pb.IdentifyRequest(identifier="234567", '
+        'pos_vendor={"store_id": 9999, "pos_type": "Partner", "transaction_id": "258"}), '
+        'metadata=[("x-api-key", "sandbox-pos-key")]))'
+    )

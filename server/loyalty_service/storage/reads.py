@@ -1,0 +1,361 @@
+"""The read path: SQLModel over asyncio sessions, beside the writer and never behind it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+from sqlalchemy import Select, case, func, literal_column, text, union
+from sqlalchemy.orm import aliased
+from sqlmodel import SQLModel, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from loyalty_service.application.reading import KeyEntry, TransactionEntry, TransferEntry
+from loyalty_service.domain.guessing import (
+    HOURS_COUNTED,
+    Refusal,
+    ScopeKind,
+    Tally,
+    hour_of,
+    scopes_of,
+    under_attack,
+)
+from loyalty_service.domain.ledger import Account, AccountKind, Cause
+from loyalty_service.domain.peppers import Peppers, check_of, name_of
+from loyalty_service.domain.records import (
+    HoldStatus,
+    Member,
+    Remembered,
+    Transaction,
+    TransactionStatus,
+)
+from loyalty_service.storage.code_counts import refusal
+from loyalty_service.storage.seal import PageSeal, Seal
+from loyalty_service.storage.statements import REFUSAL_COLUMNS
+from loyalty_service.storage.tables import (
+    AccountTable,
+    ApiKeyTable,
+    CodePepperTable,
+    CodeRefusalTable,
+    CodeTallyTable,
+    HoldTable,
+    MemberTable,
+    ProgramTable,
+    RememberedTable,
+    TransactionTable,
+    TransferTable,
+)
+
+PENDING = TransactionStatus.PENDING
+
+K = TypeVar("K", Remembered, Transaction)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOrders:
+    """
+    What is open.
+
+    Attributes:
+        transactions: PENDING ones.
+        expiring: Those of them that expire soon, or should have.
+        overdue: Those that should have.
+        holds: Holds of theirs that are open.
+        points: Points of these holds.
+    """
+
+    transactions: int
+    expiring: int
+    overdue: int
+    holds: int
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
+class Guessing:
+    """
+    Who is kept from guessing codes.
+
+    Attributes:
+        waits: Scopes of each kind that must wait.
+        attacked: Programs that are under attack.
+    """
+
+    waits: Mapping[ScopeKind, int]
+    attacked: int
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseStanding:
+    """
+    How a PostgreSQL stands that others use too.
+
+    Attributes:
+        connections: Those open to any of its databases, over those that it takes.
+        size_bytes: Size of the database.
+        standbys: Servers that receive its log now.
+        lag_bytes: Log that the slowest of them has not replayed; absent where the role may not
+            see it, which takes `pg_monitor`, or where there is none.
+    """
+
+    connections: float
+    size_bytes: int
+    standbys: int
+    lag_bytes: int | None
+
+
+_STANDING = text(
+    "SELECT (SELECT sum(numbackends) FROM pg_stat_database)::float8"
+    " / current_setting('max_connections')::int, pg_database_size(current_database()),"
+    " (SELECT count(*) FROM pg_stat_replication),"
+    " (SELECT max(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)) FROM pg_stat_replication)"
+)
+
+
+class SqlReader:
+    """Implements `application.reading.Reader`; see there for what each query promises."""
+
+    def __init__(self, session: AsyncSession, pepper: bytes | Peppers) -> None:
+        self._session = session
+        self._peppers = Peppers.of(pepper)
+        self._seal = Seal(pepper)
+
+    async def member(self, program_id: str, loyalty_id: str) -> Member | None:
+        """See `Reader.member`."""
+        available, held = aliased(AccountTable), aliased(AccountTable)
+        row = (
+            await self._session.exec(
+                select(MemberTable, available, held)
+                .join(available, col(available.member_number) == col(MemberTable.number))
+                .join(held, col(held.member_number) == col(MemberTable.number))
+                .where(
+                    MemberTable.program_id == program_id,
+                    MemberTable.loyalty_id == loyalty_id,
+                    available.kind == int(AccountKind.AVAILABLE),
+                    held.kind == int(AccountKind.HELD),
+                )
+            )
+        ).one_or_none()
+        if row is None:
+            return None
+        member, *accounts = row
+        return Member(
+            **member.model_dump(),
+            available=_account(accounts[0]),
+            held=_account(accounts[1]),
+        )
+
+    async def debt(self, member: Member) -> Account | None:
+        """See `Reader.debt`."""
+        row = (
+            await self._session.exec(
+                select(AccountTable).where(
+                    AccountTable.member_number == member.number,
+                    AccountTable.kind == int(AccountKind.DEBT),
+                )
+            )
+        ).one_or_none()
+        return None if row is None else _account(row)
+
+    async def transaction(self, transaction_id: str) -> TransactionEntry | None:
+        """See `Reader.transaction`."""
+        row = await self._session.get(TransactionTable, transaction_id)
+        if row is None:
+            return None
+        held = await self._session.exec(
+            select(func.sum(HoldTable.points)).where(
+                HoldTable.transaction_id == transaction_id,
+                HoldTable.status == int(HoldStatus.OPEN),
+            )
+        )
+        member = await self._session.get(MemberTable, row.member_number or 0)
+        record = _record(Transaction, row, status=TransactionStatus(row.status))
+        return TransactionEntry(
+            record, None if member is None else member.loyalty_id, int(held.one() or 0)
+        )
+
+    async def remembered(self, scope: str, idempotency_key: str) -> Remembered | None:
+        """See `Reader.remembered`."""
+        row = await self._session.get(RememberedTable, (scope, idempotency_key))
+        if row is None:
+            return None
+        answer = self._seal.open(row.answer, scope, idempotency_key)
+        return _record(Remembered, row, answer=answer)
+
+    def page_token(self, listing: str, last: int) -> str:
+        """See `Reader.page_token`."""
+        return PageSeal(self._peppers).close(listing, last)
+
+    def read_page_token(self, token: str, listing: str) -> int | None:
+        """See `Reader.read_page_token`."""
+        return PageSeal(self._peppers).open(token, listing)
+
+    async def code_refusals(self) -> Sequence[Refusal]:
+        """See `Reader.code_refusals`."""
+        table = CodeRefusalTable
+        query = select(*(getattr(table, name) for name in REFUSAL_COLUMNS)).order_by(table.scope)
+        return [refusal(row) for row in await self._session.exec(query)]
+
+    async def transfers(
+        self, accounts: Sequence[int], before: int | None, limit: int
+    ) -> Sequence[TransferEntry]:
+        """See `Reader.transfers`."""
+        # One scan of an index for each account and side, each already in order and cut short.
+        scans = [
+            _newest(column == account, before, limit).subquery()
+            for account in accounts
+            for column in (col(TransferTable.source_id), col(TransferTable.destination_id))
+        ]
+        newest = union(*(select(scan.c.transfer_id) for scan in scans)).subquery()
+        source, destination = aliased(AccountTable), aliased(AccountTable)
+        # Columns, not objects: a thousand of those would keep the event loop for longer.
+        rows = await self._session.exec(
+            select(*_ENTRY_COLUMNS, source.kind, destination.kind)  # type: ignore[call-overload]
+            .select_from(TransferTable)
+            .join(source, col(source.account_id) == col(TransferTable.source_id))
+            .join(destination, col(destination.account_id) == col(TransferTable.destination_id))
+            .where(col(TransferTable.transfer_id).in_(select(newest.c.transfer_id)))
+            .order_by(col(TransferTable.transfer_id).desc())
+            .limit(limit)
+        )
+        return [_entry(row) for row in rows]
+
+    async def api_keys(self) -> Sequence[KeyEntry]:
+        """See `Reader.api_keys`."""
+        rows = await self._session.exec(select(ApiKeyTable).order_by(col(ApiKeyTable.created_ms)))
+        return [
+            KeyEntry(
+                row.key_id,
+                row.program_id,
+                row.partner,
+                row.role,
+                tuple(json.loads(row.stores)),
+                row.created_ms,
+                row.revoked_ms,
+            )
+            for row in rows
+        ]
+
+    async def open_orders(self, now_ms: int, soon_ms: int) -> OpenOrders:
+        """Count what is open; it reads as many rows as are, and finds them by their index."""
+        expires = col(TransactionTable.expires_ms)
+        pending = col(TransactionTable.status) == literal_column(str(int(PENDING)))
+        counts = await self._session.exec(
+            select(
+                func.count(),
+                func.sum(case((expires <= now_ms + soon_ms, 1), else_=0)),
+                func.sum(case((expires <= now_ms, 1), else_=0)),
+            ).where(pending)
+        )
+        transactions, expiring, overdue = counts.one()
+        held = await self._session.exec(
+            select(func.count(), func.sum(HoldTable.points))
+            .select_from(TransactionTable)
+            .join(HoldTable, col(HoldTable.transaction_id) == col(TransactionTable.transaction_id))
+            .where(pending, HoldTable.status == int(HoldStatus.OPEN))
+        )
+        holds, points = held.one()
+        return OpenOrders(transactions, expiring or 0, overdue or 0, holds, int(points or 0))
+
+    async def guessing(self, now_ms: int) -> Guessing:
+        """Count who must wait, and the programs under attack: a row for each wait and hour."""
+        refusal, tally = CodeRefusalTable, CodeTallyTable
+        waiting = await self._session.exec(
+            select(refusal.kind, func.count())
+            .where(col(refusal.until_ms) > now_ms)
+            .group_by(refusal.kind)
+        )
+        programs = await self._session.exec(select(ProgramTable.program_id))
+        names = [scope.name for program_id in programs for scope in scopes_of(program_id, "")[:1]]
+        shown = await self._session.exec(
+            select(func.sum(tally.matched), func.sum(tally.failed))
+            .where(col(tally.scope).in_(names), tally.hour >= hour_of(now_ms) - HOURS_COUNTED)
+            .group_by(tally.scope)
+        )
+        return Guessing(
+            {ScopeKind(kind): count for kind, count in waiting},
+            sum(under_attack(Tally(int(matched), int(failed))) for matched, failed in shown),
+        )
+
+    async def standing(self) -> DatabaseStanding:
+        """Look how the PostgreSQL stands; an embedded database has no such thing."""
+        row = (await (await self._session.connection()).execute(_STANDING)).one()
+        connections, size_bytes, standbys, lag = row
+        return DatabaseStanding(
+            connections, size_bytes, standbys, None if lag is None else int(lag)
+        )
+
+    async def unknown_peppers(self) -> list[str]:
+        """Name the store's code peppers that this server does not know."""
+        own = [check_of(pepper) for pepper in self._peppers.known]
+        unknown = col(CodePepperTable.check_value).not_in(own)
+        found = await self._session.exec(select(CodePepperTable.check_value).where(unknown))
+        return sorted(name_of(bytes(value)) for value in found)
+
+    async def newest_ms(self) -> int | None:
+        """Find when the newest transfer was recorded; absent when there is none."""
+        newest = await self._session.exec(
+            select(TransferTable.recorded_ms)
+            .order_by(col(TransferTable.transfer_id).desc())
+            .limit(1)
+        )
+        return newest.first()
+
+    async def imbalance(self) -> int:
+        """Sum up by how much the programs' accounts fail to sum to 0: reads every account."""
+        sums = await self._session.exec(
+            select(func.sum(AccountTable.balance)).group_by(col(AccountTable.program_id))
+        )
+        return sum(abs(int(balance)) for balance in sums)
+
+
+def _newest(condition: Any, before: int | None, limit: int) -> Select[Any]:
+    statement = select(col(TransferTable.transfer_id)).where(condition)
+    if before is not None:
+        statement = statement.where(col(TransferTable.transfer_id) < before)
+    return statement.order_by(col(TransferTable.transfer_id).desc()).limit(limit)
+
+
+def _record(kind: type[K], row: SQLModel, **values: Any) -> K:
+    """Turn a row into the record of the same columns."""
+    columns = {field.name: getattr(row, field.name) for field in fields(kind)}
+    return kind(**(columns | values))
+
+
+def _account(row: AccountTable) -> Account:
+    return Account(
+        row.account_id or 0,
+        AccountKind(row.kind),
+        row.balance,
+        row.sequence,
+        bytes(row.head),
+        row.moved_ms,
+    )
+
+
+_ENTRY_COLUMNS = (
+    col(TransferTable.transfer_id),
+    col(TransferTable.points),
+    col(TransferTable.cause),
+    col(TransferTable.transaction_id),
+    col(TransferTable.note),
+    col(TransferTable.effective_ms),
+    col(TransferTable.recorded_ms),
+)
+
+
+def _entry(row: Sequence[Any]) -> TransferEntry:
+    transfer_id, points, cause, transaction_id, note, effective, recorded, source, reached = row
+    return TransferEntry(
+        transfer_id=transfer_id,
+        source=AccountKind(source),
+        destination=AccountKind(reached),
+        points=points,
+        cause=Cause(cause),
+        transaction_id=transaction_id,
+        note=note,
+        effective_ms=effective,
+        recorded_ms=recorded,
+    )

@@ -1,0 +1,321 @@
+"""
+Mends rows that can be derived again from others: balances and counts, never the transfers.
+
+The hashes of an account's chain prove its transfers, and the transfers prove its balance. Where
+they do not, as after a deleted transfer, nothing is guessed: a person restores a backup.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, and_, func, insert, select, update
+
+from loyalty_service.domain.clock import now_ms
+from loyalty_service.domain.ids import new_id
+from loyalty_service.domain.ledger import MEMBER_KINDS, OWNED_KINDS, AccountKind
+from loyalty_service.domain.records import HoldStatus
+from loyalty_service.storage import tables as t
+from loyalty_service.storage.alone import require_unopened
+from loyalty_service.storage.connections import reading, require_database, writing
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.migrate import require_current
+from loyalty_service.storage.statements import table_of
+from loyalty_service.storage.tools.audit import (
+    Chain,
+    Findings,
+    Report,
+    advance,
+    audit_state,
+    no_report,
+    stream,
+)
+from loyalty_service.storage.tools.audit_checks import suspects
+from loyalty_service.storage.tools.copy import lock_all
+
+_TRANSFER = table_of(t.TransferTable)
+_ACCOUNT = table_of(t.AccountTable)
+_TRANSACTION = table_of(t.TransactionTable)
+_HOLD = table_of(t.HoldTable)
+_USAGE = table_of(t.IncentiveUsageTable)
+_REDEMPTION = table_of(t.RedemptionTable)
+_REPAIR = table_of(t.RepairTable)
+_PROBLEMS_TOLD_MAX = 5
+
+NOT_DERIVED = (
+    "What the transfers do not prove, such as a transfer that was deleted or changed, can't be "
+    "derived: keep this store aside and restore the last backup whose audit holds"
+)
+
+
+class RepairError(Exception):
+    """Raised when a store can't be mended as a whole; nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mend:
+    """
+    A row, and what its columns should be.
+
+    Attributes:
+        key: Its key, by column.
+        old: What the columns are; none where the row is missing.
+        new: What they should be.
+        why: What tells so.
+    """
+
+    table: str
+    key: dict[str, Any]
+    old: dict[str, Any]
+    new: dict[str, Any]
+    why: str
+
+    def __str__(self) -> str:
+        """Word it for the person who decides."""
+        key = "/".join(str(value) for value in self.key.values())
+        changes = ", ".join(
+            f"{name} {_shown(self.old.get(name))} -> {_shown(value)}"
+            for name, value in self.new.items()
+        )
+        return f"{self.table} {key}: {changes}, {self.why}"
+
+
+@dataclass(slots=True)
+class Proposal:
+    """
+    What can be mended.
+
+    Attributes:
+        mends: Rows that can be derived again.
+        findings: What the audit finds: before the repair where it is only proposed.
+        left: What it would find after the repair; where anything, the repair is refused.
+    """
+
+    mends: list[Mend]
+    findings: Findings
+    left: Findings
+
+
+def propose(database: Database, report: Report = no_report) -> Proposal:
+    """
+    Derive again what can be derived, and tell what differs and would be left; changes nothing.
+
+    It looks at one state of the store, beside servers that serve.
+
+    Raises:
+        SchemaError: The database has another schema.
+        UnreachableError: The database does not answer.
+    """
+    require_database(database)
+    require_current(database)
+    with reading(database, drafts=True) as connection:
+        mends = list(_mends(connection, report))
+        findings = audit_state(connection, report)
+        if not mends:
+            return Proposal(mends, findings, findings)
+        for name in sorted({mend.table for mend in mends}):
+            # Its name now means this copy, which nobody else sees and which ends with us.
+            connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {name} AS SELECT * FROM {name}")  # noqa: S608 - a name of ours.
+        for mend in mends:
+            _apply(connection, mend)
+        return Proposal(mends, findings, audit_state(connection, report))
+
+
+def repair(database: Database, reason: str, report: Report = no_report) -> Proposal:
+    """
+    Mend what can be derived again, and keep the reason; all of it or nothing.
+
+    Raises:
+        OpenElsewhereError: A server has the database open.
+        RepairError: The audit would not hold afterwards, or there is nothing to mend.
+        SchemaError: The database has another schema.
+        UnreachableError: The database does not answer.
+    """
+    require_database(database)
+    require_current(database)
+    require_unopened(database)
+    with writing(database) as connection:
+        lock_all(database, connection)
+        mends = list(_mends(connection, report))
+        if not mends:
+            raise RepairError(f"nothing was changed: no row differs that can be. {NOT_DERIVED}")
+        for mend in mends:
+            _apply(connection, mend)
+        now = now_ms()
+        changes = [
+            {"table": mend.table, "key": mend.key, "old": mend.old, "new": mend.new}
+            for mend in mends
+        ]
+        connection.execute(
+            insert(_REPAIR),
+            [
+                {
+                    "repair_id": new_id(now),
+                    "repaired_ms": now,
+                    "reason": reason,
+                    "changes": json.dumps(changes, default=bytes.hex),
+                }
+            ],
+        )
+        findings = audit_state(connection, report)
+        if not findings.all_hold:
+            raise RepairError(why_refused(findings))
+    return Proposal(mends, findings, findings)
+
+
+def why_refused(left: Findings) -> str:
+    """Word why a repair that leaves these bad rows is refused, and what to do instead."""
+    return (
+        f"{left.problem_count} bad rows would be left, so nothing was changed: "
+        f"{'; '.join(map(str, left.problems[:_PROBLEMS_TOLD_MAX]))}. {NOT_DERIVED}"
+    )
+
+
+def _mends(connection: Connection, report: Report) -> Iterator[Mend]:
+    chains: defaultdict[int, Chain] = defaultdict(Chain)
+    sound = True
+    for row in stream(connection, _TRANSFER, Counter(), report):
+        try:
+            sound = not advance(chains, row) and sound
+        except (TypeError, ValueError, AttributeError):
+            sound = False
+    if not sound:
+        return  # What is derived from transfers that were changed is worth nothing.
+    yield from _accounts(connection, chains, report)
+    yield from _transactions(connection)
+    yield from _holds(connection)
+    yield from _counts(connection)
+
+
+def _accounts(connection: Connection, chains: dict[int, Chain], report: Report) -> Iterator[Mend]:
+    """
+    Derive the accounts' rows from their chains.
+
+    A row whose last hash is that of its chain has all of its transfers. One with another hash has
+    lost a transfer, or was given one, together with a second account, for each transfer has two;
+    if it is the only one, then the row itself was changed.
+    """
+    unproved: list[Mend] = []
+    for row in stream(connection, _ACCOUNT, Counter(), report):
+        chain = chains.get(row.account_id) or Chain()
+        new = {"balance": chain.balance, "sequence": chain.length, "head": chain.head}
+        old = {"balance": row.balance, "sequence": row.sequence, "head": row.head}
+        if row.kind in OWNED_KINDS:
+            new, old = new | {"moved_ms": chain.latest_ms}, old | {"moved_ms": row.moved_ms}
+        changed = {name: value for name, value in new.items() if value != old[name]}
+        if not changed or not _may_be(row.kind, chain.balance):
+            continue
+        mend = Mend(
+            "account",
+            {"account_id": row.account_id},
+            {name: old[name] for name in changed},
+            changed,
+            f"as its {chain.length} transfers make it",
+        )
+        if "head" in changed:
+            unproved.append(mend)
+        else:
+            yield mend
+    if len(unproved) == 1:
+        yield unproved[0]
+
+
+def _may_be(kind: int, balance: int) -> bool:
+    if kind in MEMBER_KINDS:
+        return balance >= 0
+    return kind != AccountKind.DEBT or balance <= 0
+
+
+def _transactions(connection: Connection) -> Iterator[Mend]:
+    """Derive what ended transactions say they earned and burned."""
+    for row in suspects(connection):
+        if row.member_number is None or row.claimed_ms is None:
+            continue
+        new = {"points_earned": int(row.earned), "points_redeemed": int(row.redeemed)}
+        old = {"points_earned": row.points_earned, "points_redeemed": row.points_redeemed}
+        changed = {name: value for name, value in new.items() if value != old[name]}
+        if changed:
+            yield Mend(
+                "loyalty_transaction",
+                {"transaction_id": row.transaction_id},
+                {name: old[name] for name in changed},
+                changed,
+                "as its transfers say",
+            )
+
+
+def _holds(connection: Connection) -> Iterator[Mend]:
+    """Derive the points of a transaction's open hold, where it has one only."""
+    for row in suspects(connection):
+        if row.held <= 0 or row.held == row.open_points:
+            continue
+        found = connection.execute(
+            select(_HOLD.c.hold_id, _HOLD.c.points).where(
+                _HOLD.c.transaction_id == row.transaction_id,
+                _HOLD.c.status == int(HoldStatus.OPEN),
+            )
+        ).all()
+        if len(found) == 1:
+            yield Mend(
+                "hold",
+                {"hold_id": found[0].hold_id},
+                {"points": found[0].points},
+                {"points": int(row.held)},
+                f"as the transfers of transaction {row.transaction_id} hold",
+            )
+
+
+def _counts(connection: Connection) -> Iterator[Mend]:
+    """Derive the counts of incentives' uses from the redemptions."""
+    redeemed: Counter[tuple[str, str]] = Counter()
+    for row in connection.execute(
+        select(
+            _REDEMPTION.c.program_id,
+            _REDEMPTION.c.incentive_id,
+            func.sum(_REDEMPTION.c.quantity).label("total"),
+        )
+        .where(_REDEMPTION.c.voided_ms.is_(None))
+        .group_by(_REDEMPTION.c.program_id, _REDEMPTION.c.incentive_id)
+    ):
+        redeemed[row.program_id, row.incentive_id] = int(row.total)
+    shards: defaultdict[tuple[str, str], dict[int, int]] = defaultdict(dict)
+    for row in connection.execute(select(_USAGE)):
+        shards[row.program_id, row.incentive_id][row.shard] = row.quantity
+    for place in sorted({*redeemed, *shards}):
+        if sum(shards[place].values()) != redeemed[place]:
+            yield from _count_again(place, shards[place], redeemed[place])
+
+
+def _count_again(place: tuple[str, str], shards: dict[int, int], total: int) -> Iterator[Mend]:
+    """Put all of a count into its first shard."""
+    first = min(shards, default=0)
+    for shard in sorted({first, *shards}):
+        new = total if shard == first else 0
+        if shards.get(shard) != new:
+            yield Mend(
+                "incentive_usage",
+                {"program_id": place[0], "incentive_id": place[1], "shard": shard},
+                {"quantity": shards[shard]} if shard in shards else {},
+                {"quantity": new},
+                f"because {total} redemptions are kept",
+            )
+
+
+def _apply(connection: Connection, mend: Mend) -> None:
+    tables = {table.name: table for table in (_ACCOUNT, _TRANSACTION, _HOLD, _USAGE)}
+    table = tables[mend.table]
+    if not mend.old:
+        connection.execute(insert(table), [mend.key | mend.new])
+        return
+    row = and_(*(table.c[name] == value for name, value in mend.key.items()))
+    connection.execute(update(table).values(mend.new).where(row))
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "(none)"
+    return value.hex()[:16] if isinstance(value, bytes) else str(value)

@@ -1,0 +1,542 @@
+"""
+One connection that writes, and the thread that owns it.
+
+A batch of calls runs in one transaction and shares one durable commit. A call that fails is
+rolled back alone: the batch is undone and its calls run one by one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from time import monotonic_ns
+from typing import Any
+
+import psycopg
+import structlog
+
+from loyalty_service.application.reads import Reads
+from loyalty_service.application.under_way import Arrival
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.clock import now_ms
+from loyalty_service.domain.clock_check import ClockCheck
+from loyalty_service.domain.errors import LoyaltyError, StorageUnavailableError
+from loyalty_service.domain.peppers import Peppers
+from loyalty_service.domain.program import Catalog
+from loyalty_service.observability.trail import Stages, Trail
+from loyalty_service.storage import catalog as catalog_tables
+from loyalty_service.storage import postgresql
+from loyalty_service.storage.databases import LOCK_TIMEOUT_S, Database
+from loyalty_service.storage.durability import UnsafeDatabaseError
+from loyalty_service.storage.limit_counts import KnownSums
+from loyalty_service.storage.postgresql import Begun
+from loyalty_service.storage.prefetch import prefetch
+from loyalty_service.storage.seal import Seal
+from loyalty_service.storage.statements import Statement, Statements
+from loyalty_service.storage.tally import Tally
+from loyalty_service.storage.unit_of_work import SHARDS, CollisionError, UnitOfWork
+
+RETRIES_MAX = 12
+RETRY_WAIT_MAX_S = 0.25
+SETTLE_WAIT_S = 3.0
+LOCK_WAIT_MIN_S = 0.05
+CLOSE_WAIT_S = 10.0
+
+BATCH_BOUNDS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+COMMIT_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+NAMED_MAX = 20
+"""Calls that a line about their whole batch names."""
+
+_SQLITE_UNAVAILABLE = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+}
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Item:
+    """
+    A call's work, what it starts from, and what became of it.
+
+    Attributes:
+        trail: The call's names; absent for work of the server's own.
+        arrived_s: When it joined the queue, by the event loop's clock.
+        taken: Whether it has left the queue.
+        arrival: Holds a call with a key under way; absent for other work.
+        unsettled: Whether its commit may still come through, though it counts as failed.
+        charge: Takes what the work cost; absent for work of the server's own.
+        spent_s: Processor time that the writer spent on it so far, in seconds.
+    """
+
+    work: Callable[[Unit, int], Any]
+    reads: Reads
+    future: asyncio.Future[Any]
+    trail: Trail | None
+    arrived_s: float
+    arrival: Arrival | None = None
+    outcome: Any = None
+    failed: bool = False
+    taken: bool = False
+    unsettled: bool = False
+    charge: Callable[[float], None] | None = None
+    spent_s: float = 0.0
+
+    def fail(self, problem: Exception) -> None:
+        """Keep why the call failed."""
+        self.outcome = problem
+        self.failed = True
+
+
+class _MustRunAloneError(Exception):
+    """Raised inside a batch when one of its calls must be rolled back."""
+
+
+class Writer:
+    """
+    Runs batches on its own thread and connection.
+
+    Attributes:
+        catalog: The catalogue as of the last commit.
+        catalog_read_ns: When that commit's transaction began.
+        commits: Transactions committed so far.
+        retries: Transactions that had to run again.
+        replicated: Whether commits wait for a synchronous standby, as of the last transaction.
+        batch_calls: Calls that shared a commit, of the commits that changed anything.
+        commit_s: Seconds such a commit took, until it was durable.
+        written: Commits so far that changed anything.
+        committing: When the commit under way began, monotonic, and PostgreSQL's number of its
+            session; absent while none is.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        statements: Statements,
+        pepper: bytes | Peppers,
+        clock: ClockCheck | None = None,
+    ) -> None:
+        self.catalog = Catalog(revision=-1)
+        self.catalog_read_ns = 0
+        self.commits = 0
+        self.retries = 0
+        self.replicated = False
+        self.batch_calls = Tally(BATCH_BOUNDS)
+        self.commit_s = Tally(COMMIT_BOUNDS_S)
+        self.committing: tuple[float, int] | None = None
+        self.written = 0
+        self._clock = clock or ClockCheck()
+        self._database = database
+        self._statements = statements
+        self._pepper = pepper
+        self._seal = Seal(pepper)
+        self._begin = "BEGIN IMMEDIATE" if database.embedded else "BEGIN"
+        self._connection: Any = None
+        self._known_sums = KnownSums()
+        self._locks_until_s: float | None = None
+        self._inbox: queue.SimpleQueue[tuple[list[Item], Callable[[], object]] | None]
+        self._inbox = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._serve, name="loyalty-writer", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def give(self, batch: list[Item], done: Callable[[], object]) -> None:
+        """Hand over a batch; *done* is called on the writer's thread when it is settled."""
+        self._inbox.put((batch, done))
+
+    def close(self) -> None:
+        """Finish what was given, unless it takes too long, and let go of the connection."""
+        self._inbox.put(None)
+        self._thread.join(CLOSE_WAIT_S)
+
+    def _serve(self) -> None:
+        while (job := self._inbox.get()) is not None:
+            batch, done = job
+            self._run(batch)
+            done()
+        self._disconnect()
+
+    def _run(self, batch: list[Item]) -> None:
+        try:
+            self._attempt(batch)
+        except StorageUnavailableError as problem:
+            for item in batch:
+                item.fail(problem)
+        except Exception as problem:  # noqa: BLE001 - whatever it is, only the guilty call may fail.
+            if len(batch) > 1:
+                self._run_alone(batch, problem)
+            else:
+                batch[0].fail(problem)
+
+    def _run_alone(self, batch: list[Item], problem: Exception) -> None:
+        """Run the calls of a batch that failed one by one, so that only the guilty ones fail."""
+        if isinstance(problem, psycopg.errors.LockNotAvailable):
+            # All of them together wait for locks as long as one may, or the calls behind them,
+            # which are about other rows, would wait for every single one.
+            self._locks_until_s = time.monotonic() + LOCK_TIMEOUT_S
+        for item in batch:
+            self._run([item])
+        self._locks_until_s = None
+
+    def _attempt(self, batch: list[Item]) -> None:
+        """Run a batch until it is committed: what could not be committed changed nothing."""
+        collided = False
+        for attempt in range(RETRIES_MAX + 1):
+            batch = _still_wanted(batch)
+            if not batch:
+                return
+            try:
+                self._transact(batch)
+            except UnsafeDatabaseError as problem:
+                # Connected anew, perhaps to another server after a failover.
+                log.error("database is not safe", reason=str(problem))  # noqa: TRY400
+                raise StorageUnavailableError from problem
+            except psycopg.errors.UniqueViolation:
+                # Another writer kept the same new row first; run again, the call meets that row.
+                if collided:
+                    raise
+                collided = True
+            except CollisionError:
+                # Other digits are drawn each time, so it is seldom twice in a row.
+                if attempt == RETRIES_MAX:
+                    raise
+            except (sqlite3.OperationalError, psycopg.Error) as problem:
+                _require_another_try(problem, batch, last=attempt == RETRIES_MAX)
+                longest = min(0.002 * 2**attempt, RETRY_WAIT_MAX_S)
+                time.sleep(random.uniform(longest / 2, longest))  # noqa: S311
+            else:
+                return
+            self.retries += 1
+
+    def _transact(self, batch: list[Item]) -> None:
+        connection = self._connect()
+        begun_ns = monotonic_ns()
+        try:
+            begun = self._open(connection, _registrations(batch))
+            unit = UnitOfWork(
+                connection,
+                self._statements,
+                self._fresh_catalog(connection, begun.revision),
+                self._pepper,
+                self._seal,
+                begun.shard,
+                self._known_sums,
+            )
+            if self._statements.bulk:
+                prefetch(unit, connection, self._statements, [item.reads for item in batch])
+            if not self._work(unit, batch, begun.registered):
+                self._roll_back()
+                self._confirm(begun)
+                return
+            committing_ns = monotonic_ns()
+            self.committing = time.monotonic(), begun.session
+            try:
+                self._commit(connection, unit, begun, batch)
+            finally:
+                self.committing = None
+            committed_ns = monotonic_ns()
+        except psycopg.Error:
+            # A pipeline that failed leaves driver and server of two minds about what is prepared.
+            self._disconnect()
+            raise
+        except BaseException:
+            self._roll_back()
+            raise
+        self.commits += 1
+        unit.limit_counts.committed()
+        self.catalog = unit.catalog
+        self.catalog_read_ns = begun_ns
+        if unit.changes:
+            self.written += 1
+            self.batch_calls.add(len(batch))
+            self.commit_s.add((committed_ns - committing_ns) / 1e9)
+        traced = tuple(
+            item.trail for item in batch if item.trail is not None and item.trail.span is not None
+        )
+        for trail in traced:
+            trail.stages = Stages(begun_ns, committing_ns, committed_ns, len(batch), traced)
+
+    def _work(self, unit: UnitOfWork, batch: list[Item], registered: frozenset[str]) -> bool:
+        """Run the calls of a batch; answers whether there is something to commit."""
+        now = now_ms()
+        for item in batch:
+            before = unit.changes
+            began_s = time.thread_time()
+            item.unsettled = False
+            try:
+                if item.trail is not None:
+                    self._clock.require_right()
+                _require_registered(item, registered)
+                item.outcome = item.work(unit, now)
+                item.failed = False
+            except LoyaltyError as refusal:
+                item.fail(refusal)
+                if unit.changes != before:
+                    # It was refused after its first write, which must be undone.
+                    if len(batch) > 1:
+                        raise _MustRunAloneError from refusal
+                    return False
+            finally:
+                item.spent_s += time.thread_time() - began_s
+        return True
+
+    def _open(self, connection: Any, registrations: Sequence[str] = ()) -> Begun:
+        """Begin, and hold the rows by which the batch's calls are registered."""
+        if not self._statements.bulk:
+            connection.execute(self._begin)
+            return Begun(connection.execute(self._statements.catalog_revision.sql).fetchone()[0])
+        left_s = None
+        if self._locks_until_s is not None:
+            left_s = max(self._locks_until_s - time.monotonic(), LOCK_WAIT_MIN_S)
+        revision = self._statements.catalog_revision.sql
+        begun = postgresql.begin(connection, revision, SHARDS, left_s, registrations)
+        self.replicated = begun.replicated
+        return begun
+
+    def _commit(
+        self, connection: Any, unit: UnitOfWork, begun: Begun, batch: Sequence[Item]
+    ) -> None:
+        """Write what is left to write and commit, or mark the calls if that is open."""
+        flushed = False
+
+        def flush() -> None:
+            nonlocal flushed
+            unit.flush()
+            flushed = True
+
+        try:
+            if begun.name is None:
+                flush()
+                connection.execute("COMMIT")
+            else:
+                self._commit_named(connection, unit, begun, begun.name, flush)
+        except Exception as problem:
+            # What failed before its COMMIT can't come through any more.
+            if flushed:
+                _keep_unsettled(problem, batch, begun.name)
+            raise
+
+    def _commit_named(
+        self,
+        connection: Any,
+        unit: UnitOfWork,
+        begun: Begun,
+        name: str,
+        flush: Callable[[], None],
+    ) -> None:
+        """Commit a transaction that the database can be asked about by its name."""
+        problem: psycopg.OperationalError
+        try:
+            if postgresql.commit(connection, begun, flush):
+                return
+            problem = psycopg.OperationalError("the commit may be on the primary alone")
+        except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
+            raise
+        except psycopg.OperationalError as lost:
+            # A connection lost here leaves open whether the commit came through.
+            problem = lost
+        # Who only read may read again: what it saw may be on the primary alone, too.
+        if not unit.changes or not self._came_through(name, unit):
+            raise problem
+
+    def _confirm(self, begun: Begun) -> None:
+        """
+        Make sure that what an undone transaction saw is where synchronous standbys are.
+
+        Raises:
+            psycopg.OperationalError: That is not known.
+        """
+        if begun.replicated:
+            connection = self._connect()
+            if not postgresql.commit(connection, self._open(connection)):
+                raise psycopg.OperationalError("a refusal may rest on the primary alone")
+
+    def _came_through(self, transaction: str, unit: UnitOfWork) -> bool:
+        """
+        Ask a new connection what became of a transaction.
+
+        A database that crashed forgets the numbers of transactions whose end never reached its
+        disk, and gives them to others. So a number that is committed may be another's by now:
+        only a row that nobody else can have written proves that it is ours.
+
+        That row is on the primary; whether it is on a synchronous standby as well is known only
+        once a later commit has waited for that standby.
+
+        Raises:
+            StorageUnavailableError: It can't be told; a caller who sends again under its key will
+                learn it.
+        """
+        until = time.monotonic() + SETTLE_WAIT_S
+        while time.monotonic() < until:
+            # The last one may be gone, or be to a server that is the primary no more.
+            self._disconnect()
+            with contextlib.suppress(psycopg.OperationalError):
+                connection = self._connect()
+                begun = self._open(connection)
+                status = _status_of(connection, transaction)
+                if status == "committed":
+                    if unit.witness is None:
+                        break
+                    if not _is_there(connection, unit.witness):
+                        self._roll_back()
+                        return False
+                    if postgresql.commit(connection, replace(begun, replicated=True)):
+                        return True
+                elif status != "in progress":
+                    self._roll_back()
+                    return False
+            time.sleep(RETRY_WAIT_MAX_S)
+        self._disconnect()
+        raise StorageUnavailableError
+
+    def _fresh_catalog(self, connection: Any, revision: int) -> Catalog:
+        """Give the catalogue as of this transaction, read again only when it has changed."""
+        if revision == self.catalog.revision:
+            return self.catalog
+        return catalog_tables.load(connection, self._statements)
+
+    def _connect(self) -> Any:
+        if self._connection is None:
+            self._connection = self._database.connect_writer()
+        return self._connection
+
+    def _roll_back(self) -> None:
+        if self._connection is None:
+            return
+        try:
+            self._connection.execute("ROLLBACK")
+        except Exception as problem:  # noqa: BLE001 - a connection that can't roll back is given up.
+            log.warning("writer reconnects", reason=type(problem).__name__)
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(Exception):
+                self._connection.close()
+            self._connection = None
+
+
+def _registrations(batch: Sequence[Item]) -> list[str]:
+    """Name what the calls of a batch are registered by, where they must be."""
+    return list({item.arrival.registration or "" for item in batch if item.arrival} - {""})
+
+
+def _require_registered(item: Item, registered: frozenset[str]) -> None:
+    """
+    Refuse a call whose server was taken to be gone since it arrived.
+
+    Others may have said that no such call is under way: it must not take effect any more.
+
+    Raises:
+        StorageUnavailableError: It was.
+    """
+    if item.arrival is not None:
+        registration = item.arrival.registration
+        if registration != "" and registration not in registered:
+            raise StorageUnavailableError
+
+
+def _keep_unsettled(problem: Exception, batch: Sequence[Item], transaction: str | None) -> None:
+    """Mark the calls of a batch whose commit may come through although it failed."""
+    known = isinstance(problem, psycopg.Error)
+    for item in batch:
+        item.unsettled = not known
+        if item.arrival is not None and not known:
+            item.arrival.transaction = transaction or ""
+
+
+def _status_of(connection: Any, transaction: str) -> str | None:
+    """Ask PostgreSQL what became of a transaction; nothing where it has forgotten the number."""
+    try:
+        row = connection.execute("SELECT pg_xact_status(%s::xid8)", (transaction,)).fetchone()
+    except psycopg.errors.InvalidParameterValue:
+        # It has not come as far since a crash: "is in the future".
+        return None
+    status: str | None = row[0]
+    return status
+
+
+def _is_there(connection: Any, witness: tuple[Statement, tuple[Any, ...]]) -> bool:
+    """Look for the row that only one unit can have written."""
+    statement, values = witness
+    return connection.execute(statement.sql, values).fetchone() is not None
+
+
+def names_of(batch: Sequence[Item]) -> dict[str, Any]:
+    """Name the calls of a batch for the log, as far as they have names."""
+    trails = [item.trail for item in batch if item.trail is not None]
+    if len(trails) == 1:
+        return {"request_id": trails[0].request_id, "trace_id": trails[0].trace_id}
+    named = [trail.request_id for trail in trails[:NAMED_MAX]]
+    return {"calls": len(batch), "request_ids": named} if named else {}
+
+
+def _require_another_try(problem: Exception, batch: Sequence[Item], *, last: bool) -> None:
+    """
+    Raise what it means that a batch failed, unless it should be run again.
+
+    Raises:
+        StorageUnavailableError: The database can't serve now.
+        Exception: The problem itself, which is not one that passes.
+    """
+    if _is_unavailable(problem, alone=len(batch) == 1):
+        log.warning("database does not serve", reason=str(problem), **names_of(batch))
+        raise StorageUnavailableError from problem
+    if not _is_worth_another_try(problem):
+        raise problem
+    if last:
+        log.warning("database gave up", reason=str(problem), **names_of(batch))
+        raise StorageUnavailableError from problem
+
+
+def _still_wanted(batch: list[Item]) -> list[Item]:
+    """
+    Leave out calls whose callers gave up: what is not committed yet need not be done any more.
+
+    They would be done after their callers were told that it is open whether they were, perhaps
+    long after, when a database that was away is back.
+    """
+    wanted = []
+    for item in batch:
+        if item.future.done():
+            # What it came to in a transaction that was undone is nothing to be told of.
+            item.outcome = None
+        else:
+            wanted.append(item)
+    return wanted
+
+
+def _is_unavailable(problem: Exception, *, alone: bool) -> bool:
+    """Tell whether the database can't serve now, and trying again at once would not help."""
+    if isinstance(problem, sqlite3.OperationalError):
+        # Another process writes for longer than a call may take, or the disk fails.
+        return problem.sqlite_errorcode & 0xFF in _SQLITE_UNAVAILABLE
+    if isinstance(problem, psycopg.errors.LockNotAvailable):
+        # Somebody holds a row for long: only the calls about that row pay for it.
+        return alone
+    # The primary of yesterday, after a failover.
+    return isinstance(problem, psycopg.errors.ReadOnlySqlTransaction)
+
+
+def _is_worth_another_try(problem: Exception) -> bool:
+    """Tell serialization failures, deadlocks and lost connections from faults."""
+    if isinstance(problem, psycopg.errors.TransactionTimeout):
+        # We stood still, as a machine that is paused does: the connection is lost, and no more.
+        return True
+    return isinstance(problem, psycopg.OperationalError) and not isinstance(
+        problem, psycopg.errors.LockNotAvailable
+    )

@@ -1,0 +1,194 @@
+"""Ends what is overdue, in small batches, beside the calls."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import structlog
+
+from loyalty_service.application.orders.expire_overdue import (
+    OverdueCode,
+    OverdueTransaction,
+    expire_code,
+    find_overdue_codes,
+    find_overdue_transactions,
+    void_overdue,
+)
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.errors import (
+    DeadlinePassedError,
+    ServerBusyError,
+    StorageUnavailableError,
+)
+from loyalty_service.storage.store import Store
+
+BATCH_MAX = 100
+FORGET_INTERVAL_S = 600.0
+"""Seconds between looks for counts that are too old to matter."""
+
+T = TypeVar("T", OverdueTransaction, OverdueCode)
+
+_NOT_THE_ROWS_FAULT = (DeadlinePassedError, ServerBusyError, StorageUnavailableError)
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """
+    What a sweep did.
+
+    Attributes:
+        transactions: Abandoned ones that were voided.
+        codes: Unused ones that expired.
+        left: Overdue rows that could not be ended.
+    """
+
+    transactions: int
+    codes: int
+    left: int
+
+    @property
+    def count(self) -> int:
+        """All that was ended."""
+        return self.transactions + self.codes
+
+
+class SweepWatch(Protocol):
+    """Hears how sweeps end."""
+
+    def succeeded(self, transactions: int, codes: int, left: int) -> None:
+        """Take note of a sweep that came to its end."""
+
+    def failed(self) -> None:
+        """Take note of a sweep that failed."""
+
+
+class Clock(Protocol):
+    """Tells whether it is known how late it is."""
+
+    @property
+    def may_end(self) -> bool:
+        """Whether what is overdue may be ended."""
+
+    def time_ms(self) -> int:
+        """Give the time that overdue things are ended by."""
+
+
+async def sweep_forever(store: Store, interval_s: float, watch: SweepWatch | None) -> None:
+    """
+    Sweep every so often; a failed sweep is logged, and the next one tries again.
+
+    While the clock is off nothing is ended: one server would end what is open at all of them.
+    """
+    forgotten = time.monotonic()
+    while True:
+        if not store.clock.may_end:
+            log.warning("no sweep while the clock is off")
+            await asyncio.sleep(interval_s)
+            continue
+        try:
+            swept = await sweep(store, store.clock)
+            if time.monotonic() - forgotten > FORGET_INTERVAL_S:
+                await forget(store)
+                forgotten = time.monotonic()
+        except Exception as problem:  # noqa: BLE001 - the next round tries again.
+            log.warning("sweep failed", reason=f"{type(problem).__name__}: {problem}")
+            if watch is not None:
+                watch.failed()
+        else:
+            if watch is not None:
+                watch.succeeded(swept.transactions, swept.codes, swept.left)
+        await asyncio.sleep(interval_s)
+
+
+async def sweep(store: Store, clock: Clock | None = None) -> Swept:
+    """
+    End everything overdue, a batch at a time.
+
+    A row that can't be ended is logged with its ID and passed over: the rest goes on.
+
+    Args:
+        store: Where it is.
+        clock: Tells the time; the writer's own does without it.
+
+    Raises:
+        LoyaltyError: The storage does not serve; the next sweep goes on from there.
+    """
+    voided, kept = await _end_all(store, clock, find_overdue_transactions, void_overdue)
+    for overdue in voided:
+        log.info("abandoned transaction voided", transaction_id=overdue.transaction_id)
+    expired, unexpired = await _end_all(store, clock, find_overdue_codes, expire_code)
+    if expired:
+        log.info("codes expired", count=len(expired))
+    return Swept(len(voided), len(expired), kept + unexpired)
+
+
+async def forget(store: Store) -> None:
+    """Delete what was counted about codes and for limits and matters no more, in batches."""
+    while await store.write(lambda unit, now_ms: unit.forget_counts(now_ms, BATCH_MAX)):
+        pass
+
+
+async def _end_all(
+    store: Store,
+    clock: Clock | None,
+    find: Callable[[Unit, T | None, int, int], Sequence[T]],
+    end: Callable[[Unit, T, int], bool],
+) -> tuple[list[T], int]:
+    """
+    End all that is found, each in a unit of work of its own.
+
+    Answers what was ended, and how many could not be.
+    """
+    ended: list[T] = []
+    left = 0
+    last: T | None = None
+    while True:
+        found = await _look(store, clock, find, last)
+        done, failed = await _end(store, clock, found, end)
+        ended += done
+        left += failed
+        if len(found) < BATCH_MAX:
+            return ended, left
+        # What could not be ended is still overdue, so that the search goes on behind it.
+        last = found[-1]
+
+
+async def _look(
+    store: Store,
+    clock: Clock | None,
+    find: Callable[[Unit, T | None, int, int], Sequence[T]],
+    last: T | None,
+) -> Sequence[T]:
+    return await store.write(
+        lambda unit, now_ms: find(unit, last, BATCH_MAX, _time_ms(clock, now_ms))
+    )
+
+
+def _time_ms(clock: Clock | None, now_ms: int) -> int:
+    return now_ms if clock is None else clock.time_ms()
+
+
+async def _end(
+    store: Store, clock: Clock | None, found: Sequence[T], end: Callable[[Unit, T, int], bool]
+) -> tuple[list[T], int]:
+    def work(overdue: T) -> Callable[[Unit, int], bool]:
+        return lambda unit, now_ms: end(unit, overdue, _time_ms(clock, now_ms))
+
+    # The store runs them as one batch with one commit, and one by one when one of them fails.
+    outcomes = await asyncio.gather(
+        *(store.write(work(overdue), reads=overdue.reads()) for overdue in found),
+        return_exceptions=True,
+    )
+    for overdue, outcome in zip(found, outcomes, strict=True):
+        if isinstance(outcome, BaseException):
+            log.error("not ended, though overdue", row=repr(overdue), reason=repr(outcome))
+    if found and all(isinstance(outcome, _NOT_THE_ROWS_FAULT) for outcome in outcomes):
+        raise StorageUnavailableError
+    ended = [overdue for overdue, outcome in zip(found, outcomes, strict=True) if outcome is True]
+    return ended, sum(isinstance(outcome, BaseException) for outcome in outcomes)

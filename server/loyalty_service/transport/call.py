@@ -1,0 +1,384 @@
+"""One call on its way through the server: who makes it, how long it may take, how it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from typing import Any, Protocol, TypeVar
+from zoneinfo import ZoneInfo
+
+from google.protobuf.message import Message
+
+from loyalty_service.application.idempotency import (
+    KEY_FORM,
+    Answer,
+    Done,
+    Keyed,
+    Repeated,
+    idempotency_scope,
+    plain_key,
+    run_once,
+)
+from loyalty_service.application.limits import Load, count_load, within_limits
+from loyalty_service.application.meaning import Meant, fingerprint, is_repeat, read_by
+from loyalty_service.application.reading import Reader
+from loyalty_service.application.reads import Reads
+from loyalty_service.application.under_way import UnderWay
+from loyalty_service.application.unit import Refused, Unit
+from loyalty_service.domain.clock import now_ms
+from loyalty_service.domain.errors import DeadlinePassedError, FieldViolation, RequestInvalidError
+from loyalty_service.domain.flags import HOURS_PASSED, Flag, FlagKind, Mend
+from loyalty_service.domain.keys import ApiKey
+from loyalty_service.domain.program import Catalog, Program
+from loyalty_service.domain.till_time import BELIEVED_MS, BELIEVED_PAID_MS, HOUR_MS, till_time
+from loyalty_service.observability.till_clocks import TillClocks
+
+R = TypeVar("R")
+
+DEADLINE_MAX_S = 4.5
+"""Envoy and tills wait for 5 s: they must hear from the server before."""
+
+READ_S = 0.5
+"""Time that a look at what was committed may take."""
+
+USER_DATETIME_MAX = 64
+
+MISSPELT = ("idempotency_key", "x_api_key", "x_user_datetime")
+"""Our headers as some spell them; Envoy drops all others that have an underscore."""
+
+
+class Command(Protocol):
+    """What every command of a use case can tell."""
+
+    def reads(self) -> Reads:
+        """Tell what the use case starts from."""
+
+
+class Writing(Command, Meant, Protocol):
+    """What every command of a use case that writes can tell."""
+
+
+class Storage(Protocol):
+    """What the transport uses of the store."""
+
+    catalog: Catalog
+    under_way: UnderWay
+
+    async def write(
+        self,
+        work: Callable[[Unit, int], R | Refused],
+        timeout_s: float = ...,
+        reads: Reads = ...,
+        caller: str = ...,
+    ) -> R:
+        """Run a unit of work and answer, or refuse, once its commit is durable."""
+
+    def require_room(self, caller: str = ...) -> None:
+        """Refuse what would only wait for a writer."""
+
+    def read(self, caller: str = ...) -> Any:
+        """Open a reader over one consistent state, when it is the caller's turn."""
+
+    async def confirm(self, timeout_s: float = ..., caller: str = ...) -> None:
+        """Return once all that was read so far is as durable as a commit."""
+
+    async def require_fresh_catalog(self) -> None:
+        """Make sure that what operators changed a while ago is known."""
+
+    async def is_under_way(self, scope: str, key: str, longest_s: float) -> bool:
+        """Tell whether a call with this key is under way on any server, or may be."""
+
+    def refuses(self) -> str | None:
+        """Tell why no call would be let in now, if none would."""
+
+
+@dataclass(slots=True)
+class Call:
+    """
+    A call that is authenticated.
+
+    Attributes:
+        method: `Service/Method`.
+        request: The valid request, without unknown fields.
+        until_s: When it must be answered, by the event loop's clock.
+        tills: Hears of tills whose time is not believed.
+        mends: What was put right in the request, because its order is paid.
+        repeated: Set when the answer is an earlier call's.
+        late_hours: Set when the till's time of a paid order is further off than that of another
+            call may be, and believed.
+    """
+
+    key: ApiKey
+    method: str
+    request: Any
+    metadata: Mapping[str, str]
+    until_s: float
+    storage: Storage
+    tills: TillClocks = field(default_factory=TillClocks)
+    mends: tuple[Mend, ...] = ()
+    repeated: bool = field(default=False)
+    late_hours: int | None = field(default=None)
+
+    async def write(
+        self,
+        use_case: Callable[[Unit, Any, int], Done[R] | Repeated | Refused],
+        command: Writing,
+        render: Callable[[R], Message],
+        *,
+        paid: bool = False,
+        again: Callable[[Unit, Any, int], None] | None = None,
+    ) -> bytes:
+        """
+        Run a use case exactly once for its idempotency key and give its rendered answer.
+
+        One whose guest has *paid* is flagged beyond a limit, where others are refused. What it does
+        even when it comes *again* is done besides.
+
+        Raises:
+            LoyaltyError: The use case refuses, or the key is malformed or was reused.
+        """
+        return await self._run(
+            use_case, command, render, self._keyed(command), paid=paid, again=again
+        )
+
+    async def decide(
+        self,
+        use_case: Callable[[Unit, Any, int], Done[R] | Refused],
+        command: Command,
+        render: Callable[[R], Message],
+    ) -> bytes:
+        """
+        Run a use case that changes nothing an idempotency key would have to protect.
+
+        Raises:
+            LoyaltyError: The use case refuses.
+        """
+        return await self._run(use_case, command, render, None)
+
+    async def look_up(
+        self,
+        use_case: Callable[[Unit, Any, int], R | Refused],
+        command: Command,
+        render: Callable[[R], Message],
+    ) -> bytes:
+        """
+        Run a use case that finds something, and may count that it was asked for in vain.
+
+        Raises:
+            LoyaltyError: The use case refuses.
+        """
+
+        def work(unit: Unit, now_ms: int) -> bytes | Refused:
+            found = use_case(unit, command, now_ms)
+            # Rendered at once: the next call of the batch may change the record that was found.
+            return found if isinstance(found, Refused) else render(found).SerializeToString()
+
+        return await self.storage.write(work, self.left_s, command.reads(), self.key.key_id)
+
+    async def _run(
+        self,
+        use_case: Callable[[Unit, Any, int], Done[R] | Repeated | Refused],
+        command: Command,
+        render: Callable[[R], Message],
+        keyed: Keyed | None,
+        *,
+        paid: bool = False,
+        again: Callable[[Unit, Any, int], None] | None = None,
+    ) -> bytes:
+        load = Load(self.key, paid)
+        if self.late_hours is not None:
+            use_case = partial(self._flag_late, use_case)
+        work = partial(
+            run_once,
+            use_case=partial(within_limits, use_case=use_case, load=load),
+            command=command,
+            render=lambda result: render(result).SerializeToString(),
+            keyed=keyed,
+            caller=self.key,
+            again=again,
+        )
+        reads = load.reads(command.reads(), now_ms())
+        if keyed is not None:
+            reads = replace(reads, remembered=((keyed.scope, keyed.key),))
+        counted = partial(count_load, work=work, load=load)
+        answer: Answer = await self.storage.write(counted, self.left_s, reads, self.key.key_id)
+        self.repeated = answer.repeated
+        return answer.body
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Reader]:
+        """
+        Open a reader that must be done by the call's deadline.
+
+        Raises:
+            DeadlinePassedError: The call's time is over; nothing was changed.
+        """
+        try:
+            async with asyncio.timeout(self.left_s), self.storage.read(self.key.key_id) as reader:
+                yield reader
+            # What is on the primary alone is lost when a standby is promoted.
+            await self.storage.confirm(self.left_s, self.key.key_id)
+        except TimeoutError:
+            raise DeadlinePassedError from None
+
+    async def is_under_way(self, idempotency_key: str) -> bool:
+        """Tell whether a call of the same partner with this key is under way, or may be."""
+        # What is left must do for a last look at what was committed.
+        longest_s = max(0.0, self.left_s - READ_S)
+        scope = idempotency_scope(self.key)
+        return await self.storage.is_under_way(scope, idempotency_key, longest_s)
+
+    @property
+    def left_s(self) -> float:
+        """Time left, whatever earlier parts of the call have taken."""
+        return max(0.0, self.until_s - asyncio.get_running_loop().time())
+
+    @property
+    def program(self) -> Program:
+        """The program of the caller's key."""
+        return self.storage.catalog.programs[self.key.program_id]
+
+    def user_datetime(self) -> str | None:
+        """
+        Give the guest's local time as sent in `x-user-datetime`.
+
+        Raises:
+            RequestInvalidError: It is no ISO 8601 date and time.
+        """
+        return None if self._told_time() is None else self.metadata["x-user-datetime"].strip()
+
+    def local_time(self, store_id: int, *, paid: bool = False) -> datetime | None:
+        """
+        Give the guest's date and time in a store's place; absent where the store's own counts.
+
+        That is where none is sent in `x-user-datetime`, or one that is too far from the server's
+        clock to be believed. Of a *paid* order it may be further, and even be no time at all.
+
+        Raises:
+            RequestInvalidError: It is no ISO 8601 date and time, and the order is not paid.
+        """
+        store = self.program.stores.get(store_id)
+        if store is None:
+            return None  # The call is refused for it.
+        try:
+            told = self._told_time()
+        except RequestInvalidError:
+            if not paid:
+                raise
+            self.tills.not_believed(self.key, store_id, None)
+            return None
+        if told is None:
+            return None
+        found = till_time(told, ZoneInfo(store.time_zone), now_ms())
+        off_ms = None if found is None else found.off_ms
+        if found is None or abs(found.off_ms) > (BELIEVED_PAID_MS if paid else BELIEVED_MS):
+            self.tills.not_believed(self.key, store_id, off_ms)
+            return None
+        if abs(found.off_ms) > BELIEVED_MS:
+            self.late_hours = -found.off_ms // HOUR_MS
+        return found.wall
+
+    def _told_time(self) -> datetime | None:
+        """
+        Read `x-user-datetime`; absent when not sent or blank.
+
+        Raises:
+            RequestInvalidError: It is no ISO 8601 date and time.
+        """
+        text = self.metadata.get("x-user-datetime")
+        if text is None or not text.strip():
+            return None
+        # A fraction of a second may have any number of digits.
+        if len(text) > USER_DATETIME_MAX:
+            raise _header_invalid("x-user-datetime", "must be at most 64 characters")
+        try:
+            return datetime.fromisoformat(text.strip().upper())
+        except ValueError:
+            raise _header_invalid("x-user-datetime", "must be an ISO 8601 date and time") from None
+
+    def _flag_late(
+        self,
+        use_case: Callable[[Unit, Any, int], Done[Any] | Repeated | Refused],
+        unit: Unit,
+        command: Any,
+        now_ms: int,
+    ) -> Done[Any] | Repeated | Refused:
+        """Run a use case, and flag a paid order whose time is far from the server's clock."""
+        outcome = use_case(unit, command, now_ms)
+        if not isinstance(outcome, Done):
+            return outcome
+        about = {
+            "program_id": self.key.program_id,
+            "store_id": command.point_of_sale.store_id,
+            "partner": self.key.partner,
+            "key_id": self.key.key_id,
+            "transaction_id": outcome.result.transaction_id,
+            "hours": self.late_hours,
+        }
+        flag = Flag(FlagKind.TILL_TIME, HOURS_PASSED, about)
+        return replace(outcome, flags=(*outcome.flags, flag))
+
+    def _keyed(self, command: Meant) -> Keyed | None:
+        text = self.metadata.get("idempotency-key")
+        if text is None:
+            return None
+        key = plain_key(text)
+        if not KEY_FORM.fullmatch(key):
+            raise _header_invalid(
+                "idempotency-key", "must be 1 to 255 printable ASCII characters, not all blank"
+            )
+        return Keyed(
+            scope=idempotency_scope(self.key),
+            key=key,
+            method=self.method,
+            fingerprint=fingerprint(self.method, command, read_by(self.program, command)),
+            repeats_kept=partial(
+                is_repeat, method=self.method, command=command, first=self._first_fingerprint
+            ),
+        )
+
+    def _first_fingerprint(self) -> bytes:
+        """Hash the request as the first version of `application.meaning` did."""
+        meaning = self.method.encode() + self.request.SerializeToString(deterministic=True)
+        return hashlib.sha256(meaning).digest()
+
+
+def require_key_once(sent_twice: Collection[str]) -> None:
+    """
+    Refuse a call with two idempotency keys: whoever asks later what became of it knows only one.
+
+    Raises:
+        RequestInvalidError: It has two.
+    """
+    if "idempotency-key" in sent_twice:
+        raise _header_invalid("idempotency-key", "must be given once")
+
+
+def require_spelling(metadata: Mapping[str, str]) -> None:
+    """
+    Refuse a call with one of our headers under a name with underscores, which nobody reads.
+
+    Its caller believes that it sent a key, or the time of its order.
+
+    Raises:
+        RequestInvalidError: It has one.
+    """
+    misspelt = [name for name in MISSPELT if name in metadata]
+    if misspelt:
+        raise RequestInvalidError(
+            tuple(
+                FieldViolation(
+                    name.replace("_", "-"), f"must be spelt with dashes: {name} is not read"
+                )
+                for name in misspelt
+            )
+        )
+
+
+def _header_invalid(name: str, message: str) -> RequestInvalidError:
+    return RequestInvalidError((FieldViolation(name, message),))

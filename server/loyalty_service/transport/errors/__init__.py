@@ -1,0 +1,1 @@
+"""Domain errors as gRPC statuses and as both contracts' bodies."""

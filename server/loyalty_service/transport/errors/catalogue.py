@@ -1,0 +1,398 @@
+"""
+The one table of errors: what each refusal is called on each door.
+
+Sources of the legacy words: the ES contract's error tables and the RBI contract's error
+responses; where both are silent, the nearest word of theirs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import grpc
+
+from loyalty.v1 import error_reason_pb2
+from loyalty_service.domain import errors as e
+from loyalty_service.observability.outcomes import CANCELLED, OK
+
+Code = grpc.StatusCode
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRow:
+    """
+    How one class of error is rendered.
+
+    Attributes:
+        error: The class.
+        code: gRPC status code.
+        reason: Value of `ErrorReason`, the `ErrorInfo` reason.
+        http: HTTP status on the JSON door.
+        es: `errorCode` in the ES dialect.
+        rbi: `code` in the RBI dialect.
+        message: English text; names in braces are fields of the error, which are also the
+            `ErrorInfo` metadata.
+        retry_after_ms: When trying again helps; absent when it does not. An error with a field of
+            this name tells it itself.
+    """
+
+    error: type[e.LoyaltyError]
+    code: grpc.StatusCode
+    reason: str
+    http: int
+    es: str
+    rbi: str
+    message: str
+    retry_after_ms: int | None = None
+
+
+_INVALID = "INVALID_REQUEST"
+
+ROWS: tuple[ErrorRow, ...] = (
+    ErrorRow(
+        e.RequestInvalidError,
+        Code.INVALID_ARGUMENT,
+        "REQUEST_INVALID",
+        400,
+        _INVALID,
+        "ValidationError",
+        "Request body is invalid",
+    ),
+    ErrorRow(
+        e.CorrelationIdInvalidError,
+        Code.INVALID_ARGUMENT,
+        "CORRELATION_ID_INVALID",
+        400,
+        _INVALID,
+        "ValidationError",
+        "Invalid Correlation ID",
+    ),
+    ErrorRow(
+        e.ApiKeyMissingError,
+        Code.UNAUTHENTICATED,
+        "API_KEY_MISSING",
+        401,
+        "UNAUTHORIZED",
+        "Unauthorized",
+        "An API key is required: send x-api-key, or Authorization: Bearer",
+    ),
+    ErrorRow(
+        e.ApiKeyInvalidError,
+        Code.UNAUTHENTICATED,
+        "API_KEY_INVALID",
+        401,
+        "UNAUTHORIZED",
+        "Unauthorized",
+        "The API key is not valid here",
+    ),
+    ErrorRow(
+        e.RoleNotAllowedError,
+        Code.PERMISSION_DENIED,
+        "ROLE_NOT_ALLOWED",
+        403,
+        "FORBIDDEN",
+        "Forbidden",
+        "An API key of role {role} may not call {method}",
+    ),
+    ErrorRow(
+        e.StoreNotAllowedError,
+        Code.PERMISSION_DENIED,
+        "STORE_NOT_ALLOWED",
+        403,
+        "FORBIDDEN",
+        "Forbidden",
+        "The API key is not for store {store_id}",
+    ),
+    ErrorRow(
+        e.StoreNotFoundError,
+        Code.NOT_FOUND,
+        "STORE_NOT_FOUND",
+        404,
+        _INVALID,
+        "StoreNotFound",
+        "Store {store_id} was not found",
+    ),
+    ErrorRow(
+        e.MemberNotFoundError,
+        Code.NOT_FOUND,
+        "MEMBER_NOT_FOUND",
+        404,
+        _INVALID,
+        "UserNotFoundError",
+        "Loyalty user {loyalty_id} was not found",
+    ),
+    ErrorRow(
+        e.IdentificationFailedError,
+        Code.INVALID_ARGUMENT,
+        "IDENTIFICATION_FAILED",
+        400,
+        _INVALID,
+        "IdentificationFailed",
+        "Identifier looks like a loyalty ID but is not one",
+    ),
+    ErrorRow(
+        e.IdentifierInvalidError,
+        Code.INVALID_ARGUMENT,
+        "IDENTIFIER_INVALID",
+        422,
+        _INVALID,
+        "InvalidIdentifier",
+        "Identifier is neither a 6-digit code nor a loyalty ID",
+    ),
+    ErrorRow(
+        e.IdentifierTypeDisabledError,
+        Code.FAILED_PRECONDITION,
+        "IDENTIFIER_TYPE_DISABLED",
+        422,
+        _INVALID,
+        "IdentifierTypeDisabled",
+        "Identifiers of kind {kind} are switched off in this program",
+    ),
+    ErrorRow(
+        e.CodeNotFoundError,
+        Code.NOT_FOUND,
+        "CODE_NOT_FOUND",
+        404,
+        _INVALID,
+        "HashSetNotFoundError",
+        "Identifier not found",
+    ),
+    ErrorRow(
+        e.CodeAlreadyUsedError,
+        Code.FAILED_PRECONDITION,
+        "CODE_ALREADY_USED",
+        422,
+        _INVALID,
+        "OrderSelectionStatusUnclaimable",
+        "Identifier was already used",
+    ),
+    ErrorRow(
+        e.TooManyWrongCodesError,
+        Code.RESOURCE_EXHAUSTED,
+        "TOO_MANY_WRONG_CODES",
+        429,
+        "TOO_MANY_REQUESTS",
+        "TooManyRequests",
+        "This {scope} has shown too many wrong codes and must wait before it shows another",
+        retry_after_ms=30_000,
+    ),
+    ErrorRow(
+        e.RewardNotFoundError,
+        Code.NOT_FOUND,
+        "REWARD_NOT_FOUND",
+        404,
+        _INVALID,
+        "RewardNotFoundError",
+        "Reward {incentive_id} was not found",
+    ),
+    ErrorRow(
+        e.OfferNotFoundError,
+        Code.NOT_FOUND,
+        "OFFER_NOT_FOUND",
+        404,
+        _INVALID,
+        "OfferNotFoundError",
+        "Offer {incentive_id} was not found",
+    ),
+    ErrorRow(
+        e.PointsInsufficientError,
+        Code.FAILED_PRECONDITION,
+        "POINTS_INSUFFICIENT",
+        400,
+        _INVALID,
+        "TRANSACTION_INSUFFICIENT_POINTS",
+        "{required_points} points are needed and {available_points} are available",
+    ),
+    ErrorRow(
+        e.TransactionNotFoundError,
+        Code.NOT_FOUND,
+        "TRANSACTION_NOT_FOUND",
+        404,
+        _INVALID,
+        "TransactionNotFoundError",
+        "Transaction {transaction_id} was not found",
+    ),
+    ErrorRow(
+        e.TransactionNotClaimableError,
+        Code.FAILED_PRECONDITION,
+        "TRANSACTION_NOT_CLAIMABLE",
+        400,
+        _INVALID,
+        "TRANSACTION_NOT_CLAIMABLE",
+        "Transaction {transaction_id} is {status} and allows no such report",
+    ),
+    ErrorRow(
+        e.RulesFailedError,
+        Code.FAILED_PRECONDITION,
+        "RULES_FAILED",
+        400,
+        _INVALID,
+        "RulesError",
+        "Rule evaluation failed",
+    ),
+    ErrorRow(
+        e.RewardRefusedError,
+        Code.FAILED_PRECONDITION,
+        "REWARD_REFUSED",
+        400,
+        _INVALID,
+        "REDEEM_REWARD_ERROR",
+        "Store {store_id} takes no rewards",
+    ),
+    ErrorRow(
+        e.ReceiptNotFoundError,
+        Code.NOT_FOUND,
+        "RECEIPT_NOT_FOUND",
+        404,
+        _INVALID,
+        "ReceiptNotFoundError",
+        "Receipt not found",
+    ),
+    ErrorRow(
+        e.ReceiptAlreadyClaimedError,
+        Code.FAILED_PRECONDITION,
+        "RECEIPT_ALREADY_CLAIMED",
+        422,
+        _INVALID,
+        "ReceiptAlreadyClaimed",
+        "Receipt was already claimed",
+    ),
+    ErrorRow(
+        e.OrderAlreadyClaimedError,
+        Code.FAILED_PRECONDITION,
+        "ORDER_ALREADY_CLAIMED",
+        422,
+        _INVALID,
+        "OrderAlreadyClaimed",
+        "Order was already claimed",
+    ),
+    ErrorRow(
+        e.ReceiptExpiredError,
+        Code.FAILED_PRECONDITION,
+        "RECEIPT_EXPIRED",
+        422,
+        _INVALID,
+        "ReceiptExpired",
+        "A receipt can be claimed for {days} days",
+    ),
+    ErrorRow(
+        e.VoidTooLateError,
+        Code.FAILED_PRECONDITION,
+        "VOID_TOO_LATE",
+        422,
+        _INVALID,
+        "VoidTooLate",
+        "Transaction {transaction_id} could be cancelled for {days} days",
+    ),
+    ErrorRow(
+        e.EmailTakenError,
+        Code.ALREADY_EXISTS,
+        "EMAIL_TAKEN",
+        409,
+        _INVALID,
+        "EmailTaken",
+        "The e-mail address is a member's already",
+    ),
+    ErrorRow(
+        e.IdempotencyKeyReusedError,
+        Code.INVALID_ARGUMENT,
+        "IDEMPOTENCY_KEY_REUSED",
+        422,
+        _INVALID,
+        "IdempotencyKeyReused",
+        "Idempotency key {idempotency_key} was used with another request",
+    ),
+    ErrorRow(
+        e.ServerBusyError,
+        Code.RESOURCE_EXHAUSTED,
+        "SERVER_BUSY",
+        429,
+        "TOO_MANY_REQUESTS",
+        "TooManyRequests",
+        "The server is busy: try again",
+        retry_after_ms=1000,
+    ),
+    ErrorRow(
+        e.LimitExceededError,
+        Code.RESOURCE_EXHAUSTED,
+        "LIMIT_EXCEEDED",
+        429,
+        "TOO_MANY_REQUESTS",
+        "TooManyRequests",
+        "Limit {limit} of {allowed} is reached: try again later",
+        retry_after_ms=1000,
+    ),
+    ErrorRow(
+        e.AmountBeyondLimitError,
+        Code.FAILED_PRECONDITION,
+        "AMOUNT_BEYOND_LIMIT",
+        422,
+        _INVALID,
+        "AmountBeyondLimit",
+        "Limit {limit} allows {allowed} at most",
+    ),
+    ErrorRow(
+        e.StorageUnavailableError,
+        Code.UNAVAILABLE,
+        "STORAGE_UNAVAILABLE",
+        503,
+        "SERVICE_UNAVAILABLE",
+        "ServiceUnavailable",
+        "The database does not answer: send the request again with the same idempotency key",
+        retry_after_ms=1000,
+    ),
+    ErrorRow(
+        e.RequestNotReceivedError,
+        Code.DEADLINE_EXCEEDED,
+        "REQUEST_NOT_RECEIVED",
+        504,
+        "TIMEOUT",
+        "Timeout",
+        "The request did not arrive within a second of its headers: send it again",
+    ),
+    ErrorRow(
+        e.ServerClockWrongError,
+        Code.UNAVAILABLE,
+        "SERVER_CLOCK_WRONG",
+        503,
+        "SERVICE_UNAVAILABLE",
+        "ServiceUnavailable",
+        "The server's clock is wrong: send the request again with the same idempotency key",
+        retry_after_ms=1000,
+    ),
+    ErrorRow(
+        e.DeadlinePassedError,
+        Code.DEADLINE_EXCEEDED,
+        "DEADLINE_PASSED",
+        504,
+        "TIMEOUT",
+        "Timeout",
+        "The answer took too long: send the request again with the same idempotency key",
+        retry_after_ms=1000,
+    ),
+    ErrorRow(
+        e.ServerFailedError,
+        Code.INTERNAL,
+        "SERVER_FAILED",
+        500,
+        "INTERNAL_ERROR",
+        "InternalServerError",
+        "The server failed; request {request_id} in its log says more",
+    ),
+)
+
+CATALOGUE: dict[type[e.LoyaltyError], ErrorRow] = {row.error: row for row in ROWS}
+
+GRPC_CODES: dict[str, grpc.StatusCode] = {row.reason: row.code for row in ROWS} | {
+    OK: Code.OK,
+    CANCELLED: Code.CANCELLED,
+}
+"""How each outcome of a call ends it."""
+
+REASONS: frozenset[str] = frozenset(error_reason_pb2.ErrorReason.keys()[1:])
+
+
+def retry_after_ms(error: e.LoyaltyError) -> int | None:
+    """Tell when trying again helps; absent when it does not."""
+    known: int | None = getattr(error, "retry_after_ms", CATALOGUE[type(error)].retry_after_ms)
+    return known

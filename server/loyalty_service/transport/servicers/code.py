@@ -1,0 +1,70 @@
+"""CodeService: one-time codes, in the RBI contract's OTP record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from loyalty.v1 import code_service_pb2 as pb
+from loyalty_service.application.codes.get_code import GetCode, get_code
+from loyalty_service.application.codes.issue_code import IssueCode, IssuedCode, issue_code
+from loyalty_service.domain.clock import rfc3339
+from loyalty_service.domain.records import Code
+from loyalty_service.transport.call import Call
+
+
+class CodeServicer:
+    """Serves loyalty.v1.CodeService."""
+
+    async def IssueCode(self, request: pb.IssueCodeRequest, call: Call) -> bytes:  # noqa: N802
+        """See the contract."""
+        command = IssueCode(
+            key=call.key,
+            loyalty_id=request.loyalty_id,
+            selection=tuple(
+                (line.incentive_id, line.quantity if line.HasField("quantity") else 1)
+                for line in request.order
+            ),
+            user_datetime=call.user_datetime(),
+        )
+        return await call.write(issue_code, command, _render_issued)
+
+    async def GetCode(self, request: pb.GetCodeRequest, call: Call) -> bytes:  # noqa: N802
+        """See the contract."""
+
+        def render(code: Code) -> pb.GetCodeResponse:
+            return pb.GetCodeResponse(
+                updated_at=rfc3339(code.updated_ms),
+                created_at=rfc3339(code.created_ms),
+                loyalty_id=code.loyalty_id,
+                expiry=code.lifetime_s,
+                order=_selection(code),
+                otp=request.otp,
+                restaurant_id=None if code.store_id is None else str(code.store_id),
+                status=pb.CodeStatus.Name(code.status),
+                transaction_id=code.transaction_id,
+                user_date_time=code.user_datetime,
+            )
+
+        return await call.look_up(get_code, GetCode(call.key, request.otp), render)
+
+
+def _render_issued(issued: IssuedCode) -> pb.IssueCodeResponse:
+    code = issued.code
+    return pb.IssueCodeResponse(
+        updated_at=rfc3339(code.updated_ms),
+        created_at=rfc3339(code.created_ms),
+        loyalty_id=code.loyalty_id,
+        expiry=code.lifetime_s,
+        order=_selection(code),
+        otp=issued.digits,
+        status=pb.CodeStatus.Name(code.status),
+        user_date_time=code.user_datetime,
+    )
+
+
+def _selection(code: Code) -> Iterable[pb.SelectedIncentive]:
+    return [
+        pb.SelectedIncentive(incentive_id=incentive_id, quantity=quantity)
+        for _kind, incentive_id, quantity in json.loads(code.selection)
+    ]

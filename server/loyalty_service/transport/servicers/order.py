@@ -1,0 +1,198 @@
+"""Orders as requests carry them: every amount is converted to whole minor units here, once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import cast
+
+from loyalty.v1 import discount_pb2, order_pb2
+from loyalty_service.domain.basket import (
+    INCENTIVE_TYPES,
+    AppliedDiscount,
+    Basket,
+    BasketLine,
+    Payment,
+    exact_minor_units,
+    round_minor_units,
+    tax_minor_units,
+)
+from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
+from loyalty_service.domain.flags import AMOUNT_ROUNDED, INCENTIVE_UNNAMED, PARENT_IGNORED, Mend
+from loyalty_service.domain.point_of_sale import PointOfSale
+from loyalty_service.domain.program import IncentiveKind, ProductType, Program
+from loyalty_service.domain.texts import clean, label
+from loyalty_service.domain.worth import tree_of
+
+DETAILS = "transaction_details"
+
+NO_PARENT = "0"
+"""What some tills write for the parent of a line that is a part of none."""
+
+
+def point_of_sale(vendor: order_pb2.PosVendor) -> PointOfSale:
+    """Read the calling point of sale."""
+    return PointOfSale(
+        transaction_id=vendor.transaction_id,
+        store_id=vendor.store_id,
+        pos_type=vendor.pos_type,
+        supporting_pos=label(vendor.supporting_pos) or None,
+        terminal=label(vendor.terminal) or None,
+        operator=label(vendor.operator) or None,
+    )
+
+
+def read_basket(
+    details: order_pb2.TransactionDetails, program: Program, *, paid: bool
+) -> tuple[Basket, tuple[Mend, ...]]:
+    """
+    Read a whole order, and tell what was put right in it.
+
+    One that is *paid* is not refused for what is a detail.
+
+    Raises:
+        RequestInvalidError: With every amount that is no amount of the program's currency, every
+            line whose parent is not in the order or the line itself, and every incentive that is
+            not named.
+    """
+    reader = _Reader(program, point_of_sale(details.pos_vendor).plu_vendors, paid)
+    basket = Basket(
+        lines=tuple(reader.lines(details.order)),
+        payments=tuple(
+            Payment(payment.type.strip().upper(), payment.amount) for payment in details.payments
+        ),
+        applied_discounts=tuple(reader.discounts(details.applied_discounts)),
+        currency=details.currency.upper(),
+    )
+    if reader.violations:
+        raise RequestInvalidError(tuple(reader.violations))
+    return basket, tuple(reader.mends)
+
+
+@dataclass
+class _Reader:
+    """
+    Reads the parts of an order, and notes what is wrong with them.
+
+    Attributes:
+        vendors: Whose PLUs the order has.
+        paid: Whether what can be put right is.
+    """
+
+    program: Program
+    vendors: tuple[str, ...]
+    paid: bool
+    violations: list[FieldViolation] = field(default_factory=list)
+    mends: list[Mend] = field(default_factory=list)
+
+    def lines(self, sent: Iterable[order_pb2.OrderLine]) -> list[BasketLine]:
+        """Read the lines."""
+        lines = [self._line(line, f"{DETAILS}.order[{place}]") for place, line in enumerate(sent)]
+        if any(line.parent_reference_id is not None for line in lines):
+            self._check_parents(lines)
+        return lines
+
+    def discounts(self, sent: Iterable[discount_pb2.Discount]) -> list[AppliedDiscount]:
+        """Read the discounts; one that a paid order does not name is left out."""
+        read = []
+        for place, discount in enumerate(sent):
+            is_reward = discount.details.type == discount_pb2.DiscountDetails.reward
+            kind: IncentiveKind = "reward" if is_reward else "offer"
+            incentive_id = discount.incentive_id or None
+            engine_id = discount.reference_id or None
+            if incentive_id is None and engine_id is None:
+                incentive_id = self._found_by_plu(
+                    discount.product_id,
+                    kind,
+                    f"{DETAILS}.applied_discounts[{place}]",
+                    "must name the incentive of the discount",
+                )
+                if incentive_id is None:
+                    continue
+            read.append(AppliedDiscount(incentive_id, engine_id, discount.product_id, kind))
+        return read
+
+    def _line(self, sent: order_pb2.OrderLine, place: str) -> BasketLine:
+        product_type = cast("ProductType", order_pb2.OrderLine.ProductType.Name(sent.product_type))
+        line = BasketLine(
+            reference_id=sent.reference_id,
+            product_id=sent.product_id,
+            product_type=product_type,
+            quantity=sent.quantity if sent.HasField("quantity") else 1,
+            price=self._price(sent.price, f"{place}.price") if sent.HasField("price") else None,
+            tax=self._tax(sent.tax, f"{place}.tax"),
+            parent_reference_id=sent.parent_reference_id or None,
+            incentive_id=sent.incentive_id or None,
+            loyalty_engine_id=sent.loyalty_engine_id or None,
+            name=clean(sent.name) or None,
+        )
+        if product_type not in INCENTIVE_TYPES or line.incentive_id or line.loyalty_engine_id:
+            return line
+        kind: IncentiveKind = "reward" if product_type == "reward" else "offer"
+        message = "must name the incentive of a reward or offer line"
+        if line.quantity > 0:
+            found = self._found_by_plu(line.product_id, kind, place, message)
+        else:  # It takes back what was known by the same PLU, and is refused for nothing.
+            known = self.program.find_by_plu(line.product_id, self.vendors)
+            if known is None and kind == "reward":
+                return line
+            found = known.incentive_id if known else None
+        # What was sold so is a product like others: the guest has paid for it.
+        return replace(line, incentive_id=found) if found else replace(line, product_type="item")
+
+    def _price(self, value: float, place: str) -> int:
+        digits = self.program.currency_digits
+        try:
+            return exact_minor_units(value, digits)
+        except ValueError as problem:
+            if self.paid:
+                with suppress(ValueError):
+                    minor = round_minor_units(value, digits)
+                    self.mends.append(Mend(AMOUNT_ROUNDED, place))
+                    return minor
+            self.violations.append(FieldViolation(place, str(problem)))
+            return 0
+
+    def _tax(self, value: float, place: str) -> int | Decimal:
+        try:
+            return tax_minor_units(value, self.program.currency_digits)
+        except ValueError as problem:
+            if self.program.earning.include_tax:
+                self.violations.append(FieldViolation(place, str(problem)))
+            return 0
+
+    def _found_by_plu(self, plu: str, kind: IncentiveKind, place: str, message: str) -> str | None:
+        """Give the incentive of a PLU; what costs points is never paid for without its name."""
+        found = self.program.find_by_plu(plu, self.vendors)
+        if found is not None:
+            return found.incentive_id
+        place = f"{place}.incentive_id"
+        if self.paid and kind == "offer":
+            self.mends.append(Mend(INCENTIVE_UNNAMED, place))
+        else:
+            self.violations.append(FieldViolation(place, message))
+        return None
+
+    def _check_parents(self, lines: list[BasketLine]) -> None:
+        """Make each line that is a part of none of the others, or of itself, a part of none."""
+        known = {line.reference_id for line in lines}
+        rings = tree_of(lines).rings
+        for index, line in enumerate(lines):
+            parent = line.parent_reference_id
+            if parent is None:
+                continue
+            no_parent = parent == NO_PARENT and (parent not in known or parent == line.reference_id)
+            if not no_parent and parent in known and index not in rings:
+                continue
+            lines[index] = replace(line, parent_reference_id=None)
+            if no_parent:
+                continue
+            place = f"{DETAILS}.order[{index}].parent_reference_id"
+            if self.paid:
+                self.mends.append(Mend(PARENT_IGNORED, place))
+            elif index in rings:
+                self.violations.append(FieldViolation(place, "must not make a line its own part"))
+            else:
+                self.violations.append(FieldViolation(place, "must name a line of the order"))

@@ -1,0 +1,74 @@
+"""SessionService: the ES contract's anonymous session."""
+
+from __future__ import annotations
+
+import re
+
+from loyalty.v1 import session_service_pb2 as pb
+from loyalty_service.application.sessions.start_anonymous_session import (
+    AnonymousSession,
+    StartAnonymousSession,
+    start_anonymous_session,
+)
+from loyalty_service.domain.program import Program
+from loyalty_service.transport.call import Call
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+class SessionServicer:
+    """Serves loyalty.v1.SessionService."""
+
+    async def StartAnonymousSession(  # noqa: N802 - the contract's name.
+        self, request: pb.StartAnonymousSessionRequest, call: Call
+    ) -> bytes:
+        """See the contract."""
+        command = StartAnonymousSession(
+            key=call.key,
+            correlation_id=request.correlation_id,
+            external_identifier=_optional(request, "external_identifier", 255),
+            channel=_optional(request, "channel", 64),
+            locale=_optional(request, "locale", 64),
+            anonymous_flag=_optional(request, "anonymous_session_id", 128),
+        )
+        return await call.write(start_anonymous_session, command, _render)
+
+
+def _render(opened: AnonymousSession) -> pb.StartAnonymousSessionResponse:
+    return pb.StartAnonymousSessionResponse(
+        loyalty_id="anonymous",
+        membership_type="N",
+        status="NO_CARD",
+        prompt=opened.prompt.code,
+        is_valid=True,
+        prompt_message=opened.prompt.message,
+        receipt_message=opened.prompt.receipt,
+        points_balance=0,
+        user_max_redeem_dollars=0,
+        redemption_rules=_redemption_rules(opened.program),
+        session_correlation_id=opened.session.correlation_id,
+        receipt_preference="UNKNOWN",
+    )
+
+
+def _redemption_rules(program: Program) -> pb.RedemptionRules:
+    rules = program.redemption
+    unit = 10**program.currency_digits
+    return pb.RedemptionRules(
+        min_redeem_points=rules.min_points,
+        min_redeem_amount=rules.min_amount / unit,
+        max_redeem_points=rules.max_points,
+        max_redeem_amount=rules.max_amount / unit,
+        redeem_increment_points=rules.increment_points,
+        redeem_increment_amount=rules.increment_amount / unit,
+        currency=program.currency,
+    )
+
+
+def _optional(
+    request: pb.StartAnonymousSessionRequest, name: str, characters_max: int
+) -> str | None:
+    """Give what is kept of an optional field: by contract it refuses no call, whatever it holds."""
+    if not request.HasField(name):
+        return None
+    return _CONTROLS.sub("", getattr(request, name))[:characters_max]
