@@ -298,7 +298,7 @@ def require_known_variables(environment: Mapping[str, str]) -> None:
         if _OF_KUBERNETES.search(f"{shown}={value}"):
             continue
         near = get_close_matches(shown, known, 1)
-        hint = f"did you mean {PREFIX}{near[0]}?" if near else "README.md lists the settings."
+        hint = f"did you mean {PREFIX}{near[0]}?" if near else "docs/settings.md lists them."
         raise ValueError(f"There is no setting {name}: {hint}")
 
 
