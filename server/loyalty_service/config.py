@@ -258,8 +258,8 @@ class Settings(BaseSettings):
         """
         if self.code_pepper is not None or self.other_code_peppers is not None:
             raise ValueError(
-                "the code pepper is set by a variable and not kept in a file: docs/operations.md "
-                "tells the steps, with LOYALTY_OTHER_CODE_PEPPERS"
+                "the code pepper is set by a variable and not kept in a file: "
+                "docs/operations/pepper.md tells the steps, with LOYALTY_OTHER_CODE_PEPPERS"
             )
         old = self.known_peppers()
         if old is None:
@@ -337,7 +337,8 @@ def require_closed(secret: Path) -> None:
     if secret.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
         raise ValueError(
             f"{secret} holds a secret that every user of this machine may read or change: "
-            f"`chmod 600 {secret}`. It must be taken for known: docs/operations.md tells what to do"
+            f"`chmod 600 {secret}`. It must be taken for known: docs/operations/pepper.md tells "
+            "what to do"
         )
 
 

@@ -330,8 +330,11 @@ def test_every_document_is_linked() -> None:
     """README leads to every document for operators and callers."""
     documents = {page for page in PAGES if re.fullmatch(r"docs/[^/]+\.md", page)}
     linked = re.findall(r"\]\(([^)\s]+)\)", section("README.md", "Where to go next"))
+    operations = {page for page in PAGES if page.startswith("docs/operations/")}
+    pages = re.findall(r"\]\((operations/[^)#\s]+)\)", PAGES["docs/operations.md"])
 
     assert documents <= set(linked)
+    assert operations == {f"docs/{page}" for page in pages}
 
 
 def test_page_of_trials_is_complete() -> None:
