@@ -279,8 +279,8 @@ GOALS = (
     Goal(
         "G20",
         "Code guessing",
-        "Who steals a key, or any two, finds less than 0.05 codes a day, and honest stores never "
-        "wait.",
+        "Somebody who steals one key, or any two, finds less than 0.05 codes a day, and honest "
+        "stores never wait.",
         run,
     ),
 )
