@@ -41,7 +41,10 @@ HTTP, GRPC = "127.0.0.1:8080", "127.0.0.1:50051"
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CAPTURE = re.compile(r"(\w+)=\$\((.*?)\s*\|\s*sed -n?E 's/(.*)/\\1/p?'\)", re.DOTALL)
 ASSIGNMENT = re.compile(r"(\w+)='([^']*)'", re.DOTALL)
-HEREDOC = re.compile(r"\.venv/bin/python - <<'(\w+)'\n(.*)\n\1", re.DOTALL)
+CALL = re.compile(rf"(?!make )(\w+='|.*({re.escape(HTTP)}|{re.escape(GRPC)}))", re.DOTALL)
+"""What reaches the sandbox, or is a variable for it; what is built first has tests of its own."""
+
+HEREDOC = re.compile(r"\S+/bin/python - <<'(\w+)'\n(.*)\n\1", re.DOTALL)
 
 # What differs from run to run: identifiers made now, times, and what only the caller is told.
 MASKS = (
@@ -177,11 +180,7 @@ def rows(text: str) -> list[list[str]]:
 
 def calls(text: str) -> list[Example]:
     """Give the examples of a text that reach the sandbox, and the variables that they need."""
-    return [
-        example
-        for example in examples(text)
-        if HTTP in example.command or GRPC in example.command or ASSIGNMENT.match(example.command)
-    ]
+    return [example for example in examples(text) if CALL.match(example.command)]
 
 
 REPLAYED = {page: found for page, text in PAGES.items() if (found := calls(text))}
