@@ -17,6 +17,7 @@ import structlog
 
 from loyalty_service.application.orders.identify_member import identify_member
 from loyalty_service.config import PEPPER_BYTES, Settings, require_own_files
+from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.domain.peppers import Peppers, check_of, name_of
 from loyalty_service.domain.program import DiscountKind
 from loyalty_service.observability.access_log import Few, name_call
@@ -140,13 +141,13 @@ def require_peppers(settings: Settings) -> Peppers:
     Give the secrets that codes are digested with; a new one only to a store that needs no other.
 
     Raises:
-        ValueError: It is missing, and receipts and kept answers would be lost with a new one.
+        OperatorError: It is missing, and receipts and kept answers would be lost with a new one.
     """
     settings.make_data_dir()
     require_own_files(settings)
     database = settings.database()
     if settings.known_pepper() is None and database.embedded and needs_known_pepper(database):
-        raise ValueError(
+        raise OperatorError(
             f"the store {database.url.database} is in use and its code pepper is missing: bring "
             f"{settings.pepper_file} back, or set LOYALTY_CODE_PEPPER. If it is lost for good, "
             f"`(umask 077; openssl rand -hex 32 > {settings.pepper_file})` makes another, with "
@@ -171,7 +172,7 @@ async def open_store(settings: Settings, *, serves: bool = False) -> AsyncIterat
         UnreachableError: The database does not answer.
         UnsafeDatabaseError: The database may lose what it acknowledges.
         PepperError: The pepper is not the store's.
-        ValueError: The pepper is missing, or its file or the store's is open to others.
+        OperatorError: The pepper is missing, or its file or the store's is open to others.
     """
     database = settings.database()
     fresh = settings.known_pepper() is None
@@ -199,7 +200,7 @@ async def open_existing_store(settings: Settings) -> AsyncIterator[Store]:
         SchemaError: The database has another schema.
         UnreachableError: The database does not answer, or there is none.
         UnsafeDatabaseError: The database may lose what it acknowledges.
-        ValueError: The pepper's file or the store's is open to others.
+        OperatorError: The pepper's file or the store's is open to others.
     """
     database = settings.database()
     require_database(database)

@@ -15,6 +15,7 @@ from sqlalchemy import insert
 from loyalty_service.bootstrap import open_store, require_peppers
 from loyalty_service.cli import main
 from loyalty_service.config import Settings
+from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.domain.peppers import Peppers, check_of, name_of
 from loyalty_service.storage.alone import OpenElsewhereError
 from loyalty_service.storage.connections import writing
@@ -52,7 +53,7 @@ def test_file_without_a_pepper_is_refused(tmp_path: Path, content: str) -> None:
     _keep(settings.pepper_file, content.encode())
 
     for use in (settings.pepper, settings.known_pepper):
-        with pytest.raises(ValueError, match=rf"{settings.pepper_file} holds no code pepper"):
+        with pytest.raises(OperatorError, match=rf"{settings.pepper_file} holds no code pepper"):
             use()
     assert settings.pepper_file.read_text(encoding="utf-8") == content
 
@@ -106,7 +107,7 @@ async def test_lived_store_gets_no_new_pepper(tmp_path: Path) -> None:
     migrate(settings.database())
     await live(f"sqlite:///{tmp_path / 'loyalty.db'}")
 
-    with pytest.raises(ValueError, match=r"code pepper is missing: bring .*/code-pepper back"):
+    with pytest.raises(OperatorError, match=r"code pepper is missing: bring .*/code-pepper back"):
         async with open_store(settings):
             pass
     assert not settings.pepper_file.exists()
@@ -146,7 +147,7 @@ def test_pepper_that_everybody_may_read_is_refused(tmp_path: Path, name: str, mo
         _keep(file, PEPPER)
     (tmp_path / name).chmod(mode)
 
-    with pytest.raises(ValueError, match=f"`chmod 600 {tmp_path / name}`"):
+    with pytest.raises(OperatorError, match=f"`chmod 600 {tmp_path / name}`"):
         settings.peppers()
 
     (tmp_path / name).chmod(0o640)
@@ -164,7 +165,7 @@ async def test_store_that_everybody_may_write_to_is_refused(tmp_path: Path, name
     mode = stat.S_IMODE(place.stat().st_mode)
     place.chmod(mode | 0o002)
 
-    with pytest.raises(ValueError, match=f"`chmod o-w {place}`"):
+    with pytest.raises(OperatorError, match=f"`chmod o-w {place}`"):
         async with open_store(settings):
             pass
 

@@ -26,6 +26,7 @@ from loyalty_service.cli import main
 from loyalty_service.config import Settings
 from loyalty_service.domain.errors import CodeAlreadyUsedError, CodeNotFoundError
 from loyalty_service.domain.keys import Role
+from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.sandbox.demo_data import StoreInUseError, put_demo_data, require_own_store
 from loyalty_service.sandbox.fixed_codes import FIXED_CODES, identify_in_sandbox
 from loyalty_service.sandbox.run import PortTakenError, require_ports, reset_sandbox, welcome
@@ -103,7 +104,7 @@ def refusal(
         for name, value in environment(tmp_path, **settings).items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr("sys.argv", ["loyalty", "sandbox"])
-        for place in ("loyalty_service.cli", "loyalty_service.sandbox.run"):
+        for place in ("loyalty_service.cli.sandbox", "loyalty_service.sandbox.run"):
             monkeypatch.setattr(f"{place}.configure_logging", lambda _: None)
         with pytest.raises(SystemExit) as ended:
             main()
@@ -153,7 +154,7 @@ def test_another_address_is_refused() -> None:
 def test_folder_that_is_read_only_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing can be written, the setting that chooses the folder is named."""
     monkeypatch.setattr(os, "access", lambda *_: False)  # Root may write everywhere.
-    with pytest.raises(ValueError, match=r"LOYALTY_DATA_DIR .* can't be written to"):
+    with pytest.raises(OperatorError, match=r"LOYALTY_DATA_DIR .* can't be written to"):
         Settings(data_dir=tmp_path).make_data_dir()
 
 

@@ -19,6 +19,7 @@ from rich.console import Console
 
 from loyalty_service.bootstrap import configure_logging, require_peppers, serve
 from loyalty_service.config import Settings
+from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.sandbox.demo_data import put_demo_data, require_own_store
 from loyalty_service.sandbox.envoy_process import EnvoyProcess
 from loyalty_service.sandbox.fixed_codes import AMIRA, COFFEE, FARHAN, identify_in_sandbox
@@ -36,7 +37,7 @@ OWN_PAGES = ("http://localhost:*", f"http://{HOST}:*", "http://[::1]:*")
 """Origins of the web pages that may call it: those that this machine serves."""
 
 
-class PortTakenError(ValueError):
+class PortTakenError(OperatorError):
     """Raised when the sandbox can't listen where it was told to."""
 
 
@@ -102,11 +103,11 @@ def reset_sandbox(settings: Settings) -> Path | None:
     Raises:
         OpenElsewhereError: A sandbox has it open.
         StoreInUseError: The database has programs or keys that no sandbox made.
-        ValueError: The store is no file of its own.
+        OperatorError: The store is no file of its own.
     """
     database = settings.database()
     if settings.database_url:
-        raise ValueError("LOYALTY_DATABASE_URL is set: delete that database yourself.")
+        raise OperatorError("LOYALTY_DATABASE_URL is set: delete that database yourself.")
     require_own_store(database)
     file = Path(database.url.database or "")
     if not file.exists():
