@@ -235,7 +235,7 @@ def _tell_start(settings: Settings, store: Store, port: int) -> None:
     current, *others = (name_of(check_of(one)) for one in settings.peppers().known)
     log.info(
         "serving",
-        version=version("loyalty"),
+        version=version("loyalty-service"),
         schema=newest(),
         database=database.url.render_as_string(hide_password=True),
         # Names of keyed digests: what `loyalty pepper list` shows, and no secret.

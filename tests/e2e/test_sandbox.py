@@ -158,13 +158,28 @@ def test_folder_that_is_read_only_is_named(tmp_path: Path, monkeypatch: pytest.M
         Settings(data_dir=tmp_path).make_data_dir()
 
 
-def test_calls_to_paste_survive_a_folder_with_a_blank(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_calls_to_paste_survive_a_folder_with_a_blank(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A program in a folder with a blank in its name is one word of the shell's."""
-    monkeypatch.setattr(sys, "executable", "/home/till maker/.venv/bin/python")
+    programs = tmp_path / "till maker"
+    programs.mkdir()
+    (programs / "grpcurl").touch()
+    monkeypatch.setattr(sys, "executable", str(programs / "python"))
     calls = [line for line in welcome(8080, 50051).splitlines() if "till maker" in line]
     assert len(calls) == 5
     for line in calls:
-        assert shlex.split(line)[0].startswith("/home/till maker/.venv/bin/")
+        assert shlex.split(line)[0].startswith(f"{programs}/")
+
+
+def test_calls_by_grpcurl_are_told_where_it_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every call that is told can be pasted: a program that is missing is not among them."""
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert "grpcurl" not in welcome(8080, 50051)
 
 
 async def test_keys_made_by_hand_do_not_stop_the_next_start(

@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from loyalty_service.cli.edge import envoy_config_command
 from loyalty_service.cli.explanations import explain
 from loyalty_service.cli.guesses import guesses_command
 from loyalty_service.cli.keys import keys
@@ -53,6 +54,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "copy": copy_command,
     "backup": backup_command,
     "restore": restore_command,
+    "envoy-config": envoy_config_command,
     "apply": apply_command,
     "adjust": adjust_command,
     "guesses": guesses_command,

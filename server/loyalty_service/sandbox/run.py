@@ -6,6 +6,7 @@ import asyncio
 import errno
 import json
 import shlex
+import shutil
 import signal
 import sys
 import time
@@ -21,7 +22,7 @@ from loyalty_service.bootstrap import configure_logging, require_peppers, serve
 from loyalty_service.config import Settings
 from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.sandbox.demo_data import put_demo_data, require_own_store
-from loyalty_service.sandbox.envoy_process import EnvoyProcess
+from loyalty_service.sandbox.envoy_process import EnvoyProcess, envoy_program
 from loyalty_service.sandbox.fixed_codes import AMIRA, COFFEE, FARHAN, identify_in_sandbox
 from loyalty_service.storage.alone import require_unopened
 from loyalty_service.storage.migrate import migrate
@@ -46,9 +47,11 @@ async def run_sandbox(settings: Settings, console: Console, stop: asyncio.Event)
     Serve the demo program on both doors until *stop* is set or the terminal is closed.
 
     Raises:
+        OperatorError: Envoy is not installed.
         PortTakenError: A port is taken.
         StoreInUseError: The database has programs or keys that no sandbox made.
     """
+    envoy_program()
     require_own_store(settings.database())
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stop.set)
     settings = _for_sandbox(settings)
@@ -174,7 +177,6 @@ def _admin(address: str, method: str, path: str) -> bytes:
 def welcome(http_port: int, grpc_port: int) -> str:
     """Word what runs and how to call it; every call works as it stands."""
     programs = shlex.quote(str(Path(sys.executable).parent))
-    grpcurl = f"{programs}/grpcurl -plaintext"
     server = f"127.0.0.1:{grpc_port}"
     web = f"http://127.0.0.1:{http_port}"
     addresses = f"--http 127.0.0.1:{http_port} --grpc {server}"
@@ -195,9 +197,7 @@ def welcome(http_port: int, grpc_port: int) -> str:
         "# The app looks at a member, and at the history of their points:",
         f"curl -s {web}/loyalty/members/{FARHAN} {app_key}",
         f"curl -s '{web}/loyalty/members/{FARHAN}/transfers?pageSize=2' {app_key}",
-        "# A developer asks with grpcurl:",
-        f"{grpcurl} {server} list",
-        f"{grpcurl} -H 'x-api-key: sandbox-pos-key' -d '{IDENTIFY_JSON}' {server} {IDENTIFY}",
+        *_grpcurl_calls(server),
         "# A kiosk calls from Python:",
         f"{programs}/python -c {shlex.quote(_python(server))}",
         "# After too many wrong codes a key waits: this lists whose, and `--forgive KEY` ends it:",
@@ -208,6 +208,20 @@ def welcome(http_port: int, grpc_port: int) -> str:
         "Ctrl-C stops it.",
     )
     return "\n".join(lines)
+
+
+def _grpcurl_calls(server: str) -> tuple[str, ...]:
+    """Word the calls by grpcurl, where it is installed."""
+    beside = Path(sys.executable).with_name("grpcurl")
+    found = str(beside) if beside.exists() else shutil.which("grpcurl")
+    if found is None:
+        return ()
+    grpcurl = f"{shlex.quote(found)} -plaintext"
+    return (
+        "# A developer asks with grpcurl:",
+        f"{grpcurl} {server} list",
+        f"{grpcurl} -H 'x-api-key: sandbox-pos-key' -d '{IDENTIFY_JSON}' {server} {IDENTIFY}",
+    )
 
 
 IDENTIFY_JSON = (
