@@ -17,12 +17,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.domain.peppers import Peppers
-from loyalty_service.storage.databases import FOLDER_MODE, Database
 
 PREFIX = "LOYALTY_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 PEPPER_BYTES = 32
 PEPPER_CHARACTERS_MIN = 32
+
+FOLDER_MODE = 0o755
+"""Of the folder for data: whatever the umask, none but its owner writes there."""
 
 
 class Settings(BaseSettings):
@@ -111,18 +113,15 @@ class Settings(BaseSettings):
             raise ValueError(f"must be {', '.join(LOG_LEVELS[:-1])} or {LOG_LEVELS[-1]}")
         return value.lower()
 
-    def database(self) -> Database:
-        """
-        Say where the data is: the embedded file unless a URL is set.
+    @property
+    def database_location(self) -> str:
+        """URL of where the data is: the embedded file unless another is set."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'loyalty.db'}"
 
-        Raises:
-            OperatorError: The URL is of a kind that is not served.
-        """
-        url = self.database_url or f"sqlite:///{self.data_dir.resolve() / 'loyalty.db'}"
-        try:
-            return Database.from_text(url, allow_data_loss=self.allow_data_loss)
-        except ValueError as problem:
-            raise OperatorError(f"LOYALTY_DATABASE_URL {problem}") from None
+    @property
+    def embedded(self) -> bool:
+        """Whether the database is a file of this machine."""
+        return self.database_location.startswith(("sqlite:", "sqlite+"))
 
     def make_data_dir(self) -> None:
         """
@@ -182,7 +181,7 @@ class Settings(BaseSettings):
         """
         if self.other_code_peppers is not None:
             return tuple(one.encode() for one in _listed(self.other_code_peppers))
-        if not self.database().embedded or not self.other_peppers_file.exists():
+        if not self.embedded or not self.other_peppers_file.exists():
             return ()
         require_closed(self.other_peppers_file)
         lines = self.other_peppers_file.read_bytes().split(b"\n")
@@ -203,7 +202,7 @@ class Settings(BaseSettings):
         """
         if self.code_pepper is not None:
             return self.code_pepper.get_secret_value().encode()
-        if not self.database().embedded or not self.pepper_file.exists():
+        if not self.embedded or not self.pepper_file.exists():
             return None
         # An editor or a shell ends a line that a variable would not have.
         found = self.pepper_file.read_bytes().rstrip(b"\r\n")
@@ -229,7 +228,7 @@ class Settings(BaseSettings):
         known = self.known_pepper()
         if known is not None:
             return known
-        if not self.database().embedded:
+        if not self.embedded:
             raise OperatorError(
                 "LOYALTY_CODE_PEPPER must be set, to the same secret on every server of a "
                 "database: make one with `openssl rand -hex 32`"
@@ -301,29 +300,6 @@ def require_known_variables(environment: Mapping[str, str]) -> None:
         near = get_close_matches(shown, known, 1)
         hint = f"did you mean {PREFIX}{near[0]}?" if near else "README.md lists the settings."
         raise OperatorError(f"There is no setting {name}: {hint}")
-
-
-def require_own_files(settings: Settings) -> None:
-    """
-    Refuse files of an embedded database, or folders of them, that everybody may write to.
-
-    Who may write there puts another store, log or pepper in place. A group may, because
-    orchestrators mount volumes for the group of a container.
-
-    Raises:
-        OperatorError: Somebody may.
-    """
-    database = settings.database()
-    if not database.embedded:
-        return
-    file = Path(database.url.database or "")
-    beside = [file.with_name(f"{file.name}{suffix}") for suffix in ("-wal", "-shm", "-journal")]
-    for path in (settings.data_dir, file.parent, file, *beside):
-        if path.exists() and path.stat().st_mode & stat.S_IWOTH:
-            raise OperatorError(
-                f"{path} can be written by every user of this machine, who could put another "
-                f"store in place of this one: `chmod o-w {path}`"
-            )
 
 
 def require_closed(secret: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import insert
 
-from loyalty_service.bootstrap import open_store, require_peppers
+from loyalty_service.bootstrap import database_of, open_store, require_peppers
 from loyalty_service.cli import main
 from loyalty_service.config import Settings
 from loyalty_service.domain.operator_error import OperatorError
@@ -104,7 +104,7 @@ def test_pepper_that_another_process_made_meanwhile_is_taken(
 async def test_lived_store_gets_no_new_pepper(tmp_path: Path) -> None:
     """Beside a store in use a missing pepper is asked for: a new one knows none of its receipts."""
     settings = Settings(data_dir=tmp_path)
-    migrate(settings.database())
+    migrate(database_of(settings))
     await live(f"sqlite:///{tmp_path / 'loyalty.db'}")
 
     with pytest.raises(OperatorError, match=r"code pepper is missing: bring .*/code-pepper back"):
@@ -135,7 +135,7 @@ async def test_second_server_changes_nothing(tmp_path: Path) -> None:
         with pytest.raises(OpenElsewhereError):
             async with open_store(second, serves=True):
                 pass
-        require_known(first.database(), first.peppers())
+        require_known(database_of(first), first.peppers())
 
 
 @pytest.mark.parametrize("name", ["code-pepper", "code-peppers-other"])
@@ -228,12 +228,12 @@ def test_pepper_is_replaced_by_commands(
     monkeypatch.setenv("LOYALTY_DATA_DIR", str(tmp_path))
     settings = Settings(data_dir=tmp_path)
     _keep(settings.pepper_file, PEPPER)
-    url = settings.database().url.render_as_string()
-    migrate(settings.database())
+    url = database_of(settings).url.render_as_string()
+    migrate(database_of(settings))
     asyncio.run(_open(settings))
     old = name_of(check_of(PEPPER))
     key = ("scope", "key")
-    with writing(settings.database()) as connection:
+    with writing(database_of(settings)) as connection:
         sealed = Seal(PEPPER).close(b"an answer", *key)
         row = {"scope": key[0], "idempotency_key": key[1], "method": "", "fingerprint": b""}
         connection.execute(insert(RememberedTable), [row | {"answer": sealed, "created_ms": 1}])

@@ -21,7 +21,7 @@ import pytest
 from loyalty_service.application.operators.create_key import CreateKey, create_key
 from loyalty_service.application.orders.identify_member import identify_member
 from loyalty_service.application.unit import Unit
-from loyalty_service.bootstrap import open_store
+from loyalty_service.bootstrap import database_of, open_store
 from loyalty_service.cli import main
 from loyalty_service.config import Settings
 from loyalty_service.domain.errors import CodeAlreadyUsedError, CodeNotFoundError
@@ -192,7 +192,7 @@ async def test_keys_made_by_hand_do_not_stop_the_next_start(
             await store.write(put_demo_data)
             command = CreateKey(PROGRAM_ID, "acme", Role.TILL)
             await store.write(lambda unit, now: create_key(unit, command, now))
-            require_own_store(settings.database())
+            require_own_store(database_of(settings))
 
 
 def test_envoy_of_a_killed_sandbox_is_ended(tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ async def test_store_of_others_is_refused(tmp_path: Path, backend: Backend) -> N
     """A store with a key or a program that no sandbox made gets no published keys."""
     with fresh_database(backend) as url:
         settings = settings_in(tmp_path, database_url=url)
-        database = settings.database()
+        database = database_of(settings)
         async with open_store(settings) as store:
             require_own_store(database)
             await store.write(put_demo_data)
@@ -257,13 +257,13 @@ def test_store_of_others_is_left_as_it_is(tmp_path: Path, refusal: Callable[...,
 
     asyncio.run(fill())
     settings.pepper_file.write_text("p" * 32, encoding="ascii")
-    before = digests(settings.database(), columns_of(settings.database()))
+    before = digests(database_of(settings), columns_of(database_of(settings)))
 
     told = refusal()
 
     assert "it has API key " in told
     assert "set LOYALTY_DATA_DIR to another folder" in told
-    assert digests(settings.database(), columns_of(settings.database())) == before
+    assert digests(database_of(settings), columns_of(database_of(settings))) == before
 
 
 async def test_reset_deletes_a_sandboxs_store_alone(tmp_path: Path) -> None:

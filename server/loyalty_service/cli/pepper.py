@@ -8,6 +8,7 @@ import typer
 from rich.box import SIMPLE
 from rich.table import Table
 
+from loyalty_service.bootstrap import database_of
 from loyalty_service.cli.settings import current_database, known_peppers, read_settings
 from loyalty_service.cli.terminal import confirm, err, out, print_table
 from loyalty_service.domain.clock import rfc3339
@@ -55,7 +56,7 @@ def list_peppers_command() -> None:
 def rotate_pepper_command() -> None:
     """Make a new code pepper beside the embedded database; the next start takes it up."""
     settings = read_settings()
-    require_database(settings.database())
+    require_database(database_of(settings))
     made = settings.rotate_pepper()
     name, old = (name_of(check_of(one)) for one in made.known[:2])
     out.print(f"Code pepper {name} is in {settings.pepper_file}; {old} is still known.")

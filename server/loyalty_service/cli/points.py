@@ -11,6 +11,7 @@ import typer
 
 from loyalty_service.application.idempotency import KEY_FORM, Answer, plain_key, run_once
 from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
+from loyalty_service.bootstrap import database_of
 from loyalty_service.cli.running import run, with_store
 from loyalty_service.cli.settings import read_settings
 from loyalty_service.cli.terminal import err, out
@@ -62,7 +63,7 @@ def adjust_command(
             raise OperatorError(
                 "The outcome is kept sealed: set LOYALTY_CODE_PEPPER, the servers'."
             )
-        require_known(settings.database(), peppers)
+        require_known(database_of(settings), peppers)
         work = partial(
             run_once,
             use_case=adjust_points,

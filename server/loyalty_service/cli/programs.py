@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
-from loyalty_service.bootstrap import open_store
+from loyalty_service.bootstrap import database_of, open_store
 from loyalty_service.cli.running import run, with_store
 from loyalty_service.cli.settings import read_settings
 from loyalty_service.cli.terminal import confirm, out
@@ -54,7 +54,7 @@ async def _apply(program: Program, *, yes: bool, dry_run: bool) -> None:
         # The first program of a new store is what it begins with.
         async with open_store(read_settings()) as store:
             await apply(store)
-    elif is_absent(read_settings().database()):
+    elif is_absent(database_of(read_settings())):
         _show(program, program_changes(None, program))
     else:
         await with_store(apply)

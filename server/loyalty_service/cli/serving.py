@@ -10,7 +10,13 @@ from typing import Annotated
 
 import typer
 
-from loyalty_service.bootstrap import configure_logging, open_certificates, require_addresses, serve
+from loyalty_service.bootstrap import (
+    configure_logging,
+    database_of,
+    open_certificates,
+    require_addresses,
+    serve,
+)
 from loyalty_service.cli.running import run, stop_at_signal, until_signal
 from loyalty_service.cli.settings import read_settings
 from loyalty_service.cli.terminal import err
@@ -40,7 +46,7 @@ def serve_command(
     if workers == 1:
         run(partial(_serve, settings))
         return
-    if settings.database().embedded:
+    if database_of(settings).embedded:
         raise OperatorError(
             "SQLite has one writer: --workers needs LOYALTY_DATABASE_URL=postgresql://..."
         )
@@ -50,9 +56,9 @@ def serve_command(
     open_certificates(settings)
     # Sharing would hide that another service holds the port.
     require_addresses(settings, workers)
-    require_current(settings.database())
-    require_known(settings.database(), peppers)
-    settings.database().require_durable()
+    require_current(database_of(settings))
+    require_known(database_of(settings), peppers)
+    database_of(settings).require_durable()
     err.print(f"gRPC on {authority(settings.grpc_host, settings.grpc_port)} by {workers} workers")
     run(partial(until_signal, Workers(settings, workers).run))
 

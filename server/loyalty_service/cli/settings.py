@@ -6,6 +6,7 @@ import os
 
 from pydantic import ValidationError
 
+from loyalty_service.bootstrap import database_of
 from loyalty_service.config import Settings, require_known_variables
 from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.domain.peppers import Peppers
@@ -44,7 +45,7 @@ def database_of_option(option: str, text: str) -> Database:
 
 def current_database(settings: Settings) -> Database:
     """Give a database that is there and has this version's schema."""
-    database = settings.database()
+    database = database_of(settings)
     require_database(database)
     require_current(database)
     return database

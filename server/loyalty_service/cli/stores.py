@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from loyalty_service.bootstrap import database_of
 from loyalty_service.cli.settings import database_of_option, read_settings
 from loyalty_service.cli.terminal import confirm, err, out, progress
 from loyalty_service.cli.texts import require_kept_reason
@@ -29,7 +30,7 @@ def migrate_command(
     ] = False,
 ) -> None:
     """Bring the database to the schema this version speaks, or back to an older one."""
-    database = read_settings().database()
+    database = database_of(read_settings())
     back = is_older(database, to)
     before, after = downgrade(database, to, lose_data=yes) if back else migrate(database, to)
     for step in steps(before, after):
@@ -44,7 +45,7 @@ def audit_command() -> None:
     """Derive every balance and chain again from the transfers; exits with 1 when one differs."""
     started = time.perf_counter()
     with progress() as report:
-        findings = audit(read_settings().database(), report)
+        findings = audit(database_of(read_settings()), report)
     seconds = time.perf_counter() - started
     if not findings.all_hold:
         out.print(f"First bad row: {findings.problems[0]}.")
@@ -78,7 +79,7 @@ def repair_command(
     yes: Annotated[bool, typer.Option("--yes", help="Apply without asking.")] = False,
 ) -> None:
     """Derive balances and counts again from the transfers; shows what differs, or mends it."""
-    database = read_settings().database()
+    database = database_of(read_settings())
     if apply:
         require_kept_reason(reason)
     with progress() as report:
@@ -141,7 +142,7 @@ def backup_command(
     started = time.perf_counter()
     with progress() as report:
         saved = back_up(
-            settings.database(), file, peppers, report, replace=force, data_dir=settings.data_dir
+            database_of(settings), file, peppers, report, replace=force, data_dir=settings.data_dir
         )
     seconds = time.perf_counter() - started
     newest = f"the newest of {rfc3339(saved.newest_ms)}" if saved.newest_transfer else "none yet"
@@ -172,7 +173,7 @@ def restore_command(
 ) -> None:
     """Bring a backup into the database, audited, all or nothing; no server may run meanwhile."""
     settings = read_settings()
-    database = settings.database()
+    database = database_of(settings)
     started = time.perf_counter()
     with progress() as report:
         restored = restore(

@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import SecretStr
 from rich.console import Console
 
-from loyalty_service.bootstrap import configure_logging, require_peppers, serve
+from loyalty_service.bootstrap import configure_logging, database_of, require_peppers, serve
 from loyalty_service.config import Settings
 from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.sandbox.demo_data import put_demo_data, require_own_store
@@ -52,13 +52,13 @@ async def run_sandbox(settings: Settings, console: Console, stop: asyncio.Event)
         StoreInUseError: The database has programs or keys that no sandbox made.
     """
     envoy_program()
-    require_own_store(settings.database())
+    require_own_store(database_of(settings))
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stop.set)
     settings = _for_sandbox(settings)
     configure_logging(settings)
     await asyncio.to_thread(end_envoy_left_behind, settings.data_dir / "envoy")
     require_ports(settings)
-    migrate(settings.database())
+    migrate(database_of(settings))
     async with serve(settings, identify=identify_in_sandbox, sandbox=True) as running:
         await running.store.write(put_demo_data)
         await running.store.refresh_catalog()
@@ -77,7 +77,7 @@ async def run_sandbox(settings: Settings, console: Console, stop: asyncio.Event)
 def _for_sandbox(settings: Settings) -> Settings:
     """Open what production keeps shut, and find the pepper even for a shared database."""
     embedded = settings.model_copy(update={"database_url": ""})
-    keeper = settings if settings.database().embedded else embedded
+    keeper = settings if database_of(settings).embedded else embedded
     peppers = require_peppers(keeper)
     others = json.dumps([one.decode() for one in peppers.others])
     update: dict[str, Any] = {
@@ -108,7 +108,7 @@ def reset_sandbox(settings: Settings) -> Path | None:
         StoreInUseError: The database has programs or keys that no sandbox made.
         OperatorError: The store is no file of its own.
     """
-    database = settings.database()
+    database = database_of(settings)
     if settings.database_url:
         raise OperatorError("LOYALTY_DATABASE_URL is set: delete that database yourself.")
     require_own_store(database)
