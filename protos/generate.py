@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from google.api import annotations_pb2, http_pb2
+from google.api import annotations_pb2, field_behavior_pb2, http_pb2
 from google.protobuf import (
     descriptor_pb2,
     descriptor_pool,
@@ -57,7 +57,7 @@ def third_party_descriptors() -> descriptor_pb2.FileDescriptorSet:
     for module in (descriptor_pb2, duration_pb2, field_mask_pb2, timestamp_pb2):
         module.DESCRIPTOR.CopyToProto(files.file.add())
     files.file.add().MergeFromString(validate_pb.desc().proto.to_binary())
-    for module in (http_pb2, annotations_pb2):
+    for module in (http_pb2, annotations_pb2, field_behavior_pb2):
         module.DESCRIPTOR.CopyToProto(files.file.add())
     return files
 

@@ -147,7 +147,7 @@ async def test_rotated_key_works_beside_the_old_one(server: Server) -> None:
     await server.store.refresh_catalog()
     for secret in (old.secret, new.secret):
         caller = server.admin.with_key(secret)
-        await caller.call(caller.identifies.Identify, identify_request(FARHAN, store_id=1002))
+        await caller.call(caller.identifies.IdentifyMember, identify_request(FARHAN, store_id=1002))
     with pytest.raises(RotationOpenError) as refused:
         await server.store.write(lambda unit, now: rotate_key(unit, rotation, now))
     assert refused.value.args == (old.key.key_id, new.key.key_id)
@@ -182,8 +182,8 @@ async def test_key_of_one_store_is_for_that_store(server: Server) -> None:
     """A key limited to stores identifies there and is refused elsewhere."""
     created = await _new_key(server, "demo-ca", Role.TILL, 1001)
     caller = server.admin.with_key(created.secret)
-    await caller.call(caller.identifies.Identify, identify_request(FARHAN, store_id=1001))
-    refusal = await caller.refused(caller.identifies.Identify, identify_request(FARHAN))
+    await caller.call(caller.identifies.IdentifyMember, identify_request(FARHAN, store_id=1001))
+    refusal = await caller.refused(caller.identifies.IdentifyMember, identify_request(FARHAN))
     assert refusal.code == grpc.StatusCode.PERMISSION_DENIED
     assert (refusal.reason, refusal.metadata) == ("STORE_NOT_ALLOWED", {"store_id": "9999"})
 
@@ -235,8 +235,8 @@ def _lookups(caller: Caller, loyalty_id: str, otp: str, absent: str) -> list[tup
             codes.GetCodeRequest(otp=unused),
             caller.codes.GetCode,
         ),
-        (identify_request(otp), identify_request(unused), caller.identifies.Identify),
-        (identify_request(loyalty_id), identify_request(absent), caller.identifies.Identify),
+        (identify_request(otp), identify_request(unused), caller.identifies.IdentifyMember),
+        (identify_request(loyalty_id), identify_request(absent), caller.identifies.IdentifyMember),
     ]
 
 
@@ -256,6 +256,6 @@ async def test_sandbox_keys_are_refused_outside_the_sandbox(tmp_path: Any) -> No
     async with run_server(tmp_path, sandbox=False) as server:
         for key in SANDBOX_KEYS:
             caller = server.admin.with_key(key)
-            request = identify_service_pb2.IdentifyRequest()
-            refusal = await caller.refused(caller.identifies.Identify, request)
+            request = identify_service_pb2.IdentifyMemberRequest()
+            refusal = await caller.refused(caller.identifies.IdentifyMember, request)
             assert (refusal.code, refusal.reason) == (UNAUTHENTICATED, "API_KEY_INVALID")

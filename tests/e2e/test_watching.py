@@ -39,9 +39,9 @@ JOBS = {"envoy_": "loyalty-edge", OTHERS: "loyalty-database"}
 NAME = re.compile(r"`((?:rpc|loyalty|process|envoy)_[a-z_]*\*?)`")
 METHODS = {f"{service.name}/{method.name}" for service in SERVICES for method in service.methods}
 SOME_METHODS = {
-    "CODE_NOT_FOUND": {"IdentifyService/Identify", "CodeService/GetCode"},
-    "CODE_ALREADY_USED": {"IdentifyService/Identify"},
-    "TOO_MANY_WRONG_CODES": {"IdentifyService/Identify", "CodeService/GetCode"},
+    "CODE_NOT_FOUND": {"IdentifyService/IdentifyMember", "CodeService/GetCode"},
+    "CODE_ALREADY_USED": {"IdentifyService/IdentifyMember"},
+    "TOO_MANY_WRONG_CODES": {"IdentifyService/IdentifyMember", "CodeService/GetCode"},
     "RECEIPT_NOT_FOUND": {"TransactionService/ClaimReceipt"},
 }
 

@@ -122,14 +122,16 @@ class World:
             things[name] = issued.otp
             if name == "claimed_code":
                 request = identify(issued.otp, f"order-{self.number}")
-                await self.call("IdentifyService/Identify", request)
+                await self.call("IdentifyService/IdentifyMember", request)
         things["order"] = f"order-{self.number}"
         for name in ("pending", "claimed", "void"):
             things[name] = await self.open()
-        await self.call("TransactionService/Update", report(pb.UpdateRequest, things["claimed"]))
-        await self.call("TransactionService/Void", void(things["void"]))
+        await self.call(
+            "TransactionService/ReportOrder", report(pb.ReportOrderRequest, things["claimed"])
+        )
+        await self.call("TransactionService/VoidTransaction", void(things["void"]))
         for name in ("claimed_receipt", "receipt"):
-            answer = await self.call("TransactionService/Unclaimed", unclaimed())
+            answer = await self.call("TransactionService/RecordUnclaimedOrder", unclaimed())
             things[name], things["unclaimed"] = answer.receipt_code, answer.transaction_id
             if name == "claimed_receipt":
                 request = pb.ClaimReceiptRequest(
@@ -150,7 +152,7 @@ class World:
 
     async def open(self) -> str:
         """Open a transaction for the member; answers it."""
-        answer = await self.call("IdentifyService/Identify", identify(self.things["member"]))
+        answer = await self.call("IdentifyService/IdentifyMember", identify(self.things["member"]))
         return str(answer.transaction_id)
 
 
@@ -214,16 +216,16 @@ def report(kind: Any, transaction_id: str, status: str = "CLAIMED") -> Any:
     )
 
 
-def void(transaction_id: str) -> pb.VoidRequest:
+def void(transaction_id: str) -> pb.VoidTransactionRequest:
     """Cancel a transaction."""
-    return pb.VoidRequest(loyalty_transaction_id=transaction_id)
+    return pb.VoidTransactionRequest(loyalty_transaction_id=transaction_id)
 
 
-def unclaimed() -> pb.UnclaimedRequest:
+def unclaimed() -> pb.RecordUnclaimedOrderRequest:
     """Record an order without a guest; each has a number of its own, or it would be a repeat."""
     details = order()
     details.pos_vendor.transaction_id = f"unclaimed-{next(_numbers)}"
-    return pb.UnclaimedRequest(
+    return pb.RecordUnclaimedOrderRequest(
         channel="RESTAURANT", service_mode="EAT_IN", transaction_details=details
     )
 
@@ -231,9 +233,9 @@ def unclaimed() -> pb.UnclaimedRequest:
 _numbers = count(1)
 
 
-def identify(identifier: str, number: str = "1") -> identifying.IdentifyRequest:
+def identify(identifier: str, number: str = "1") -> identifying.IdentifyMemberRequest:
     """Show an identifier."""
-    return identifying.IdentifyRequest(identifier=identifier, pos_vendor=vendor(number))
+    return identifying.IdentifyMemberRequest(identifier=identifier, pos_vendor=vendor(number))
 
 
 def issue(loyalty_id: str) -> codes.IssueCodeRequest:
@@ -250,37 +252,38 @@ def session(correlation_id: str) -> sessions.StartAnonymousSessionRequest:
 
 
 async def _receipt(world: World) -> pb.ClaimReceiptRequest:
-    answer = await world.call("TransactionService/Unclaimed", unclaimed())
+    answer = await world.call("TransactionService/RecordUnclaimedOrder", unclaimed())
     return pb.ClaimReceiptRequest(
         loyalty_id=world.things["member"], receipt_code=answer.receipt_code
     )
 
 
-async def _validation(world: World) -> pb.ValidateRequest:
-    return report(pb.ValidateRequest, await world.open())
+async def _validation(world: World) -> pb.ValidateOrderRequest:
+    return report(pb.ValidateOrderRequest, await world.open())
 
 
-async def _update(world: World) -> pb.UpdateRequest:
-    return report(pb.UpdateRequest, await world.open(), "PENDING")
+async def _update(world: World) -> pb.ReportOrderRequest:
+    return report(pb.ReportOrderRequest, await world.open(), "PENDING")
 
 
-async def _void(world: World) -> pb.VoidRequest:
+async def _void(world: World) -> pb.VoidTransactionRequest:
     return void(await world.open())
 
 
 TEMPLATES: Mapping[str, Callable[[World], Any]] = {
     "SessionService/StartAnonymousSession": lambda _: session("a session"),
-    "IdentifyService/Identify": lambda world: identify(world.things["member"]),
+    "IdentifyService/IdentifyMember": lambda world: identify(world.things["member"]),
     "CodeService/IssueCode": lambda world: issue(world.things["other_member"]),
     "CodeService/GetCode": lambda world: codes.GetCodeRequest(otp=world.things["live_code"]),
-    "TransactionService/Validate": _validation,
-    "TransactionService/Update": _update,
-    "TransactionService/Void": _void,
-    "TransactionService/Unclaimed": lambda _: unclaimed(),
+    "TransactionService/ValidateOrder": _validation,
+    "TransactionService/ReportOrder": _update,
+    "TransactionService/VoidTransaction": _void,
+    "TransactionService/RecordUnclaimedOrder": lambda _: unclaimed(),
     "TransactionService/ClaimReceipt": _receipt,
     "TransactionService/GetTransaction": lambda world: pb.GetTransactionRequest(
         loyalty_transaction_id=world.things["pending"]
     ),
+    "TransactionService/GetOutcome": lambda _: pb.GetOutcomeRequest(idempotency_key="a key"),
     "MemberService/EnrollMember": lambda _: members.EnrollMemberRequest(name="Guest"),
     "MemberService/GetMember": lambda world: members.GetMemberRequest(
         loyalty_id=world.things["member"]

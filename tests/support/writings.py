@@ -82,10 +82,12 @@ async def _void(desk: Desk) -> Requests:
     loyalty_id = desk.guest()
     transaction_id = await open_transaction(desk.admin, loyalty_id)
     claim = update_request(transaction_id, "CLAIMED", reward_line(), line(5))
-    await desk.admin.call(transactions(desk.admin).Update, claim)
+    await desk.admin.call(transactions(desk.admin).ReportOrder, claim)
     return (
-        pb.VoidRequest(loyalty_transaction_id=transaction_id),
-        pb.VoidRequest(loyalty_transaction_id=await open_transaction(desk.admin, loyalty_id)),
+        pb.VoidTransactionRequest(loyalty_transaction_id=transaction_id),
+        pb.VoidTransactionRequest(
+            loyalty_transaction_id=await open_transaction(desk.admin, loyalty_id)
+        ),
     )
 
 
@@ -95,20 +97,24 @@ async def _unclaimed(_: Desk) -> Requests:
 
 async def _receipt(desk: Desk) -> Requests:
     stub = transactions(desk.admin)
-    recorded = await desk.admin.call(stub.Unclaimed, unclaimed_request(line(5)))
+    recorded = await desk.admin.call(stub.RecordUnclaimedOrder, unclaimed_request(line(5)))
     request = partial(pb.ClaimReceiptRequest, receipt_code=recorded.receipt_code)
     return request(loyalty_id=desk.guest()), request(loyalty_id=desk.guest())
 
 
 CALLS = {
     "StartAnonymousSession": Writing("SessionService/StartAnonymousSession", _session),
-    "Identify": Writing("IdentifyService/Identify", _identify),
+    "IdentifyMember": Writing("IdentifyService/IdentifyMember", _identify),
     "IssueCode": Writing("CodeService/IssueCode", _issue),
     "EnrollMember": Writing("MemberService/EnrollMember", _enroll),
-    "UpdatePending": Writing("TransactionService/Update", partial(_update, status="PENDING")),
-    "UpdateClaimed": Writing("TransactionService/Update", partial(_update, status="CLAIMED")),
-    "Void": Writing("TransactionService/Void", _void),
-    "Unclaimed": Writing("TransactionService/Unclaimed", _unclaimed),
+    "ReportOrderPending": Writing(
+        "TransactionService/ReportOrder", partial(_update, status="PENDING")
+    ),
+    "ReportOrderClaimed": Writing(
+        "TransactionService/ReportOrder", partial(_update, status="CLAIMED")
+    ),
+    "VoidTransaction": Writing("TransactionService/VoidTransaction", _void),
+    "RecordUnclaimedOrder": Writing("TransactionService/RecordUnclaimedOrder", _unclaimed),
     "ClaimReceipt": Writing("TransactionService/ClaimReceipt", _receipt),
 }
 
@@ -118,8 +124,9 @@ READING = frozenset(
         "CodeService/GetCode",
         "MemberService/GetMember",
         "MemberService/ListTransfers",
+        "TransactionService/GetOutcome",
         "TransactionService/GetTransaction",
-        "TransactionService/Validate",
+        "TransactionService/ValidateOrder",
     }
 )
 """Calls that change nothing."""

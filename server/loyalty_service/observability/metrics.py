@@ -51,7 +51,11 @@ EXPECTED = (
 """Outcomes that an alert asks for and any method may have."""
 
 EXPECTED_OF: Mapping[str, tuple[str, ...]] = {
-    "IdentifyService/Identify": ("CODE_NOT_FOUND", "CODE_ALREADY_USED", "TOO_MANY_WRONG_CODES"),
+    "IdentifyService/IdentifyMember": (
+        "CODE_NOT_FOUND",
+        "CODE_ALREADY_USED",
+        "TOO_MANY_WRONG_CODES",
+    ),
     "CodeService/GetCode": ("CODE_NOT_FOUND", "TOO_MANY_WRONG_CODES"),
     "TransactionService/ClaimReceipt": ("RECEIPT_NOT_FOUND",),
 }

@@ -113,8 +113,8 @@ async def _get_code(bench: Bench) -> Message:
 async def _open(bench: Bench) -> str:
     """Identify by a code that holds the points of a coffee; answers the transaction."""
     request = await _identify_by_code(bench)
-    opened = await bench.prepare("IdentifyService/Identify", request)
-    return str(identify_service_pb2.IdentifyResponse.FromString(opened).transaction_id)
+    opened = await bench.prepare("IdentifyService/IdentifyMember", request)
+    return str(identify_service_pb2.IdentifyMemberResponse.FromString(opened).transaction_id)
 
 
 async def _validate(bench: Bench) -> Message:
@@ -130,13 +130,13 @@ async def _update_claimed(bench: Bench) -> Message:
 
 
 async def _void_pending(bench: Bench) -> Message:
-    return pb.VoidRequest(loyalty_transaction_id=await _open(bench))
+    return pb.VoidTransactionRequest(loyalty_transaction_id=await _open(bench))
 
 
 async def _void_claimed(bench: Bench) -> Message:
     request = await _update_claimed(bench)
-    await bench.prepare("TransactionService/Update", request)
-    return pb.VoidRequest(loyalty_transaction_id=request.loyalty_transaction_id)
+    await bench.prepare("TransactionService/ReportOrder", request)
+    return pb.VoidTransactionRequest(loyalty_transaction_id=request.loyalty_transaction_id)
 
 
 async def _unclaimed(_: Bench) -> Message:
@@ -144,13 +144,19 @@ async def _unclaimed(_: Bench) -> Message:
 
 
 async def _claim_receipt(bench: Bench) -> Message:
-    recorded = await bench.prepare("TransactionService/Unclaimed", await _unclaimed(bench))
-    code = pb.UnclaimedResponse.FromString(recorded).receipt_code
+    recorded = await bench.prepare(
+        "TransactionService/RecordUnclaimedOrder", await _unclaimed(bench)
+    )
+    code = pb.RecordUnclaimedOrderResponse.FromString(recorded).receipt_code
     return pb.ClaimReceiptRequest(loyalty_id=GUEST, receipt_code=code)
 
 
 async def _get_transaction(bench: Bench) -> Message:
     return pb.GetTransactionRequest(loyalty_transaction_id=await _open(bench))
+
+
+async def _get_outcome(_: Bench) -> Message:
+    return pb.GetOutcomeRequest(idempotency_key="a key")
 
 
 async def _enroll(_: Bench) -> Message:
@@ -167,14 +173,15 @@ async def _list_transfers(_: Bench) -> Message:
 
 CALLS: Mapping[str, Sequence[Callable[[Bench], Awaitable[Message]]]] = {
     "SessionService/StartAnonymousSession": (_session,),
-    "IdentifyService/Identify": (_identify_by_code, _identify),
+    "IdentifyService/IdentifyMember": (_identify_by_code, _identify),
     "CodeService/IssueCode": (_issue_code,),
     "CodeService/GetCode": (_get_code,),
-    "TransactionService/Validate": (_validate,),
-    "TransactionService/Update": (_update_claimed, _update_pending),
-    "TransactionService/Void": (_void_claimed, _void_pending),
-    "TransactionService/Unclaimed": (_unclaimed,),
+    "TransactionService/ValidateOrder": (_validate,),
+    "TransactionService/ReportOrder": (_update_claimed, _update_pending),
+    "TransactionService/VoidTransaction": (_void_claimed, _void_pending),
+    "TransactionService/RecordUnclaimedOrder": (_unclaimed,),
     "TransactionService/GetTransaction": (_get_transaction,),
+    "TransactionService/GetOutcome": (_get_outcome,),
     "TransactionService/ClaimReceipt": (_claim_receipt,),
     "MemberService/EnrollMember": (_enroll,),
     "MemberService/GetMember": (_get_member,),
@@ -184,8 +191,9 @@ CALLS: Mapping[str, Sequence[Callable[[Bench], Awaitable[Message]]]] = {
 
 CHANGES_NOTHING = {
     "CodeService/GetCode",
-    "TransactionService/Validate",
+    "TransactionService/ValidateOrder",
     "TransactionService/GetTransaction",
+    "TransactionService/GetOutcome",
     "MemberService/GetMember",
     "MemberService/ListTransfers",
 }

@@ -68,10 +68,10 @@ FIELDS: Mapping[str, str] = {
     "EnrollMemberRequest.name": PLAIN,
     "GetCodeRequest.otp": "code",
     "GetMemberRequest.loyalty_id": "member",
-    "GetTransactionRequest.idempotency_key": "idempotency key",
+    "GetOutcomeRequest.idempotency_key": "idempotency key",
     "GetTransactionRequest.loyalty_transaction_id": "transaction",
-    "IdentifyRequest.identifier": "identifier",
-    "IdentifyRequest.pos_vendor": PLAIN,
+    "IdentifyMemberRequest.identifier": "identifier",
+    "IdentifyMemberRequest.pos_vendor": PLAIN,
     "IssueCodeRequest.loyalty_id": "member",
     "IssueCodeRequest.order": PLAIN,
     "ListTransfersRequest.account": PLAIN,
@@ -111,7 +111,7 @@ FIELDS: Mapping[str, str] = {
     "TransactionDetails.pos_vendor": PLAIN,
     **{
         f"{report}Request.{name}": kind
-        for report in ("Validate", "Update", "Void", "Unclaimed")
+        for report in ("ValidateOrder", "ReportOrder", "VoidTransaction", "RecordUnclaimedOrder")
         for name, kind in {
             "loyalty_transaction_id": "transaction",
             "loyalty_id": "member",
@@ -149,14 +149,15 @@ HEADERS: Mapping[str, str] = {
 ALL, TILLS, APPS = frozenset(Role), {Role.TILL, Role.ADMIN}, {Role.APP, Role.ADMIN}
 MAY_CALL: Mapping[str, frozenset[Role] | set[Role]] = {
     "SessionService/StartAnonymousSession": TILLS,
-    "IdentifyService/Identify": TILLS,
+    "IdentifyService/IdentifyMember": TILLS,
     "CodeService/IssueCode": APPS,
     "CodeService/GetCode": APPS,
-    "TransactionService/Validate": TILLS,
-    "TransactionService/Update": TILLS,
-    "TransactionService/Void": TILLS,
-    "TransactionService/Unclaimed": TILLS,
+    "TransactionService/ValidateOrder": TILLS,
+    "TransactionService/ReportOrder": TILLS,
+    "TransactionService/VoidTransaction": TILLS,
+    "TransactionService/RecordUnclaimedOrder": TILLS,
     "TransactionService/GetTransaction": ALL,
+    "TransactionService/GetOutcome": ALL,
     "TransactionService/ClaimReceipt": APPS,
     "MemberService/EnrollMember": APPS,
     "MemberService/GetMember": APPS,
@@ -166,8 +167,9 @@ MAY_CALL: Mapping[str, frozenset[Role] | set[Role]] = {
 
 READS = {
     "CodeService/GetCode",
+    "TransactionService/GetOutcome",
     "TransactionService/GetTransaction",
-    "TransactionService/Validate",
+    "TransactionService/ValidateOrder",
     "MemberService/GetMember",
     "MemberService/ListTransfers",
 }
@@ -215,7 +217,7 @@ class Case:
         """Let its owner use an idempotency key for the same call, or where it keeps none."""
         if self.used_by is not None:
             world, partner = self.used_by
-            name = "IdentifyService/Identify" if self.rpc.name in READS else self.rpc.name
+            name = "IdentifyService/IdentifyMember" if self.rpc.name in READS else self.rpc.name
             headers = world.headers(world.key(Role.ADMIN, partner), idempotency_key=key)
             request = await template(world, rpc_named(name))
             seen = await world.doors.grpc(rpc_named(name), request, headers)
@@ -490,12 +492,10 @@ async def _try_kept_answers(trial: Trial, worlds: Worlds, wall: Wall) -> int:
             first = await door(rpc, request, own.headers(wide, idempotency_key=key))
             trial.require(first.outcome in {"OK", "200"}, f"{rpc.name} failed: {first}")
             before = wall.snapshot()
-            asked = pb.GetTransactionRequest(idempotency_key=key)
+            asked = pb.GetOutcomeRequest(idempotency_key=key)
             refused = [
                 await door(rpc, request, own.headers(narrow, idempotency_key=key)),
-                await door(
-                    rpc_named("TransactionService/GetTransaction"), asked, own.headers(narrow)
-                ),
+                await door(rpc_named("TransactionService/GetOutcome"), asked, own.headers(narrow)),
             ]
             tried += len(refused)
             trial.require(
@@ -517,14 +517,14 @@ async def _try_orders_paid_elsewhere(trial: Trial, worlds: Worlds, wall: Wall) -
     for name, door in (("grpc", own.doors.grpc), ("json", own.doors.json)):
         opening = identify(own.things["member"], f"elsewhere-{name}")
         opening.pos_vendor.store_id = 1001
-        opened = (await own.call("IdentifyService/Identify", opening)).transaction_id
+        opened = (await own.call("IdentifyService/IdentifyMember", opening)).transaction_id
         for status in ("PENDING", "CLAIMED"):
-            reported = report(pb.UpdateRequest, opened, status)
-            await own.call("TransactionService/Update", reported)
+            reported = report(pb.ReportOrderRequest, opened, status)
+            await own.call("TransactionService/ReportOrder", reported)
             before = wall.snapshot()
-            calls: list[tuple[str, Any]] = [("TransactionService/Update", reported)]
+            calls: list[tuple[str, Any]] = [("TransactionService/ReportOrder", reported)]
             if status == "CLAIMED":
-                calls.append(("TransactionService/Void", void(opened)))
+                calls.append(("TransactionService/VoidTransaction", void(opened)))
                 asked = pb.GetTransactionRequest(loyalty_transaction_id=opened)
                 calls.append(("TransactionService/GetTransaction", asked))
             for call, request in calls:
