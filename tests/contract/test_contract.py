@@ -12,8 +12,11 @@ from google.api import annotations_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool, json_format
 from google.protobuf.message_factory import GetMessageClass
 
-from loyalty_service.transport.authentication import ROLES
-from loyalty_service.transport.server import SERVICES
+from loyalty_service.application.orders.order_review import REPORT
+from loyalty_service.application.orders.record_unclaimed_order import RECORD
+from loyalty_service.transport.rpcs import RPCS, SERVICES
+from loyalty_service.transport.servicers.all_servicers import all_servicers
+from tests.book.pages import missing_pages
 
 ROOT = Path(__file__).resolve().parents[2]
 GENERATED = ROOT / "generated"
@@ -57,17 +60,36 @@ def _json_names(message: descriptor_pb2.DescriptorProto, path: str) -> list[str]
     return lines
 
 
-def test_every_rpc_has_roles_and_is_served() -> None:
-    """An RPC of the contract can't be forgotten: it has roles, a route and a servicer."""
+def test_every_rpc_is_served() -> None:
+    """An RPC of the contract can't be forgotten: its service is served, and it with it."""
     described = {
         f"{service.name}/{method.name}"
         for file in _ours()
         for service in file.service
         for method in service.method
     }
-    served = {f"{service.name}/{method.name}" for service in SERVICES for method in service.methods}
-    assert described == served == ROLES.keys()
-    assert all(ROLES.values())
+    assert described == RPCS.keys()
+    assert {service.name for service in SERVICES} == set(all_servicers())
+
+
+def test_rules_of_rpcs_are_the_approved_ones() -> None:
+    """Who may call what, and what a call does, changes only together with the list of it."""
+    lines = [
+        f"{rpc.name} {rpc.effect.value} {' '.join(sorted(rpc.roles))}" for rpc in RPCS.values()
+    ]
+    approved = (APPROVED / "rpcs.txt").read_text(encoding="utf-8").splitlines()
+    assert sorted(lines) == approved
+
+
+def test_every_rpc_is_in_the_request_book() -> None:
+    """Suites that call every RPC find a good and a bad request of each in one place."""
+    assert missing_pages() == []
+
+
+def test_names_in_stores_are_those_of_the_contract() -> None:
+    """Use cases that keep an answer by themselves do it under the name that calls are kept by."""
+    assert RPCS["TransactionService/ReportOrder"].kept_as == REPORT
+    assert RPCS["TransactionService/RecordUnclaimedOrder"].kept_as == RECORD
 
 
 def test_every_rpc_has_a_route() -> None:

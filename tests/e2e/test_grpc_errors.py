@@ -15,6 +15,7 @@ from loyalty.v1 import session_service_pb2 as session_pb2
 from loyalty_service.domain.identifiers import IdentifierKind
 from loyalty_service.sandbox.fixed_codes import FARHAN, RETIRED_OFFER, RETIRED_REWARD
 from loyalty_service.transport.server import MESSAGE_BYTES_MAX
+from tests.book.pages import BOOK
 from tests.support.programs import demo_program, put_program
 from tests.support.server import Server, identify_request, refusal_of
 from tests.support.stores import writers_busy
@@ -87,11 +88,7 @@ async def test_identifier_kind_that_is_off_is_named(
 
 
 BROKEN_REQUESTS = [
-    (
-        "IdentifyService/IdentifyMember",
-        identify_service_pb2.IdentifyMemberRequest(),
-        {"identifier", "pos_vendor"},
-    ),
+    *((page.rpc, page.bad, set(page.broken)) for page in BOOK.values()),
     (
         "IdentifyService/IdentifyMember",
         identify_service_pb2.IdentifyMemberRequest(
@@ -137,7 +134,6 @@ BROKEN_REQUESTS = [
             "order[2].quantity",
         },
     ),
-    ("CodeService/GetCode", code_service_pb2.GetCodeRequest(otp="12345x"), {"otp"}),
     (
         "MemberService/EnrollMember",
         member_service_pb2.EnrollMemberRequest(
@@ -159,7 +155,7 @@ BROKEN_REQUESTS = [
         "MemberService/ListTransfers",
         member_service_pb2.ListTransfersRequest(
             loyalty_id="x",
-            page_size=1001,
+            page_size=-1,
             page_token="x" * 201,
             account=9,  # type: ignore[arg-type]
         ),

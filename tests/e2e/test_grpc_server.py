@@ -18,7 +18,8 @@ from loyalty_service.bootstrap import serve
 from loyalty_service.sandbox.fixed_codes import FARHAN
 from loyalty_service.storage.migrate import SchemaError
 from loyalty_service.transport.addresses import AddressError
-from loyalty_service.transport.server import HEALTH_NAMES, LIVENESS, SERVICES
+from loyalty_service.transport.rpcs import SERVICES
+from loyalty_service.transport.server import HEALTH_NAMES, LIVENESS
 from tests.support.postgres import Postgres
 from tests.support.server import (
     POS_KEY,

@@ -7,6 +7,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from loyalty.v1 import code_service_pb2 as _code_service_pb2
 from loyalty.v1 import identify_service_pb2 as _identify_service_pb2
 from loyalty.v1 import member_service_pb2 as _member_service_pb2
+from loyalty.v1 import method_pb2 as _method_pb2
 from loyalty.v1 import order_pb2 as _order_pb2
 from loyalty.v1 import session_service_pb2 as _session_service_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper

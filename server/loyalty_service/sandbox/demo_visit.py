@@ -38,7 +38,7 @@ from loyalty_service.domain.errors import (
 )
 from loyalty_service.sandbox.fixed_codes import AMIRA, COFFEE
 from loyalty_service.transport.errors.catalogue import CATALOGUE, ErrorRow
-from loyalty_service.transport.server import SERVICES
+from loyalty_service.transport.rpcs import SERVICES
 
 TIMEOUT_S = 10.0
 MARGIN = "    "

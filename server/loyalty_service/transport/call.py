@@ -37,7 +37,7 @@ from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.program import Catalog, Program
 from loyalty_service.domain.till_time import BELIEVED_MS, BELIEVED_PAID_MS, HOUR_MS, till_time
 from loyalty_service.observability.till_clocks import TillClocks
-from loyalty_service.transport.rpcs import kept_name
+from loyalty_service.transport.rpcs import RPCS
 
 R = TypeVar("R")
 
@@ -333,7 +333,7 @@ class Call:
             raise _header_invalid(
                 "idempotency-key", "must be 1 to 255 printable ASCII characters, not all blank"
             )
-        method = kept_name(self.method)
+        method = RPCS[self.method].kept_as
         return Keyed(
             scope=idempotency_scope(self.key),
             key=key,
@@ -346,7 +346,7 @@ class Call:
 
     def _first_fingerprint(self) -> bytes:
         """Hash the request as the first version of `application.meaning` did."""
-        meaning = kept_name(self.method).encode() + self.request.SerializeToString(
+        meaning = RPCS[self.method].kept_as.encode() + self.request.SerializeToString(
             deterministic=True
         )
         return hashlib.sha256(meaning).digest()

@@ -16,9 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from google.protobuf import descriptor_pool
 from google.protobuf.json_format import MessageToDict, ParseDict
-from google.protobuf.message_factory import GetMessageClass
 
 from loyalty.v1 import code_service_pb2, member_service_pb2, session_service_pb2
 from loyalty.v1 import transaction_service_pb2 as pb
@@ -29,7 +27,7 @@ from loyalty_service.storage.databases import Database
 from loyalty_service.storage.migrate import migrate
 from loyalty_service.storage.store import Store
 from loyalty_service.sweeper import sweep
-from loyalty_service.transport.rpcs import rpc_kept_as
+from loyalty_service.transport.rpcs import RPCS, rpc_kept_as
 from tests.fault.determined import Chance, determined
 from tests.support.programs import PROGRAM_ID, put_program
 from tests.support.server import Caller, give_points, identify_request, settings_in
@@ -133,14 +131,12 @@ async def ask(caller: Caller, method: str, values: Any, key: str) -> Any:
 
     Request and answer are as in JSON.
     """
-    service, _, name = rpc_kept_as(method).partition("/")
-    path = f"loyalty.v1.{service}"
-    described = descriptor_pool.Default().FindServiceByName(path).methods_by_name[name]
-    request = ParseDict(values, GetMessageClass(described.input_type)())
+    rpc = RPCS.get(method) or rpc_kept_as(method)
+    request = ParseDict(values, rpc.request_class())
     unary = caller.channel.unary_unary(
-        f"/{path}/{name}",
+        f"/loyalty.v1.{rpc.name}",
         request_serializer=type(request).SerializeToString,
-        response_deserializer=GetMessageClass(described.output_type).FromString,
+        response_deserializer=rpc.answer_class.FromString,
     )
     return MessageToDict(await unary(request, metadata=caller.metadata(idempotency_key=key)))
 

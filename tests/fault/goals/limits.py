@@ -20,6 +20,7 @@ from loyalty_service.domain.basket import AMOUNT_MINOR_MAX
 from loyalty_service.domain.errors import RequestInvalidError
 from loyalty_service.transport.call import USER_DATETIME_MAX
 from loyalty_service.transport.parsing import parse
+from loyalty_service.transport.rpcs import RPCS, Effect
 from loyalty_service.transport.server import MESSAGE_BYTES_MAX, METADATA_BYTES_MAX
 from tests.fault.doors import (
     Fields,
@@ -447,16 +448,7 @@ LOCAL_TIMES = {
     "TransactionService/ValidateOrder",
     "TransactionService/ReportOrder",
 }
-WRITES = {
-    "SessionService/StartAnonymousSession",
-    "IdentifyService/IdentifyMember",
-    "CodeService/IssueCode",
-    "TransactionService/ReportOrder",
-    "TransactionService/VoidTransaction",
-    "TransactionService/RecordUnclaimedOrder",
-    "TransactionService/ClaimReceipt",
-    "MemberService/EnrollMember",
-}
+WRITES = {rpc.name for rpc in RPCS.values() if rpc.effect is Effect.WRITES}
 
 ROOM = {"gRPC": METADATA_BYTES_MAX, "JSON": 8 * 1024}
 """Bytes that all headers of a call may have together at each door; Envoy's are in envoy.yaml."""

@@ -18,11 +18,12 @@ from loyalty_service.domain.keys import Role
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.migrate import SHORT_LIVED
 from loyalty_service.storage.tables import OF_NOW, SQLModel
+from loyalty_service.transport.rpcs import RPCS, Effect
+from tests.book.pages import missing_pages
 from tests.fault.doors import Fields, Rpc, Seen, all_rpcs, holder, leaves, place_of
 from tests.fault.goal import Goal, Trial
 from tests.fault.headers import headers_read
 from tests.fault.worlds import (
-    TEMPLATES,
     World,
     Worlds,
     identify,
@@ -146,35 +147,6 @@ HEADERS: Mapping[str, str] = {
 }
 """The same of every header that is read anywhere; keys and regions are tried on their own."""
 
-ALL, TILLS, APPS = frozenset(Role), {Role.TILL, Role.ADMIN}, {Role.APP, Role.ADMIN}
-MAY_CALL: Mapping[str, frozenset[Role] | set[Role]] = {
-    "SessionService/StartAnonymousSession": TILLS,
-    "IdentifyService/IdentifyMember": TILLS,
-    "CodeService/IssueCode": APPS,
-    "CodeService/GetCode": APPS,
-    "TransactionService/ValidateOrder": TILLS,
-    "TransactionService/ReportOrder": TILLS,
-    "TransactionService/VoidTransaction": TILLS,
-    "TransactionService/RecordUnclaimedOrder": TILLS,
-    "TransactionService/GetTransaction": ALL,
-    "TransactionService/GetOutcome": ALL,
-    "TransactionService/ClaimReceipt": APPS,
-    "MemberService/EnrollMember": APPS,
-    "MemberService/GetMember": APPS,
-    "MemberService/ListTransfers": APPS,
-}
-"""Written here a second time, so that a role given away by mistake is seen."""
-
-READS = {
-    "CodeService/GetCode",
-    "TransactionService/GetOutcome",
-    "TransactionService/GetTransaction",
-    "TransactionService/ValidateOrder",
-    "MemberService/GetMember",
-    "MemberService/ListTransfers",
-}
-"""Calls that keep no answer under an idempotency key."""
-
 INSTEAD = {"loyalty_engine_id": "incentive_id", "reference_id": "incentive_id"}
 """Fields that are looked at only where the other is not set."""
 
@@ -217,7 +189,7 @@ class Case:
         """Let its owner use an idempotency key for the same call, or where it keeps none."""
         if self.used_by is not None:
             world, partner = self.used_by
-            name = "IdentifyService/IdentifyMember" if self.rpc.name in READS else self.rpc.name
+            name = "IdentifyService/IdentifyMember" if keeps_nothing(self.rpc) else self.rpc.name
             headers = world.headers(world.key(Role.ADMIN, partner), idempotency_key=key)
             request = await template(world, rpc_named(name))
             seen = await world.doors.grpc(rpc_named(name), request, headers)
@@ -237,16 +209,18 @@ class Case:
         setattr(message, name, value)
 
 
+def keeps_nothing(rpc: Rpc) -> bool:
+    """Tell whether a call keeps no answer under an idempotency key."""
+    return RPCS[rpc.name].effect is not Effect.WRITES
+
+
 def unmapped() -> Iterator[str]:
     """Name what the trial does not know about yet, so that nothing new is forgotten."""
+    yield from missing_pages()
     for rpc in all_rpcs():
-        if rpc.name not in MAY_CALL:
-            yield f"{rpc.name} is not in MAY_CALL"
         for path in leaves(rpc.request.DESCRIPTOR):
             if _field_name(path) not in FIELDS:
                 yield f"{_field_name(path)} is not in FIELDS"
-        if rpc.name not in TEMPLATES:
-            yield f"{rpc.name} is not in worlds.TEMPLATES"
     yield from (f"header {read} is not in HEADERS" for read in set(headers_read()) - set(HEADERS))
 
 
@@ -412,7 +386,7 @@ async def _try_roles(trial: Trial, worlds: Worlds, wall: Wall) -> int:
         for role in Role:
             request = await template(own, rpc)
             headers = own.headers(own.key(role))
-            allowed = role in MAY_CALL[rpc.name]
+            allowed = role in RPCS[rpc.name].roles
             before = {} if allowed else wall.snapshot()
             seen = await own.doors.grpc(rpc, request, headers)
             if allowed:
@@ -484,7 +458,7 @@ async def _try_kept_answers(trial: Trial, worlds: Worlds, wall: Wall) -> int:
     for rpc in all_rpcs():
         named = {_field_name(path) for path in leaves(rpc.request.DESCRIPTOR)}
         acts_in_a_store = {FIELDS[name] for name in named} & {"store", "transaction", "receipt"}
-        if rpc.name in READS or not acts_in_a_store:
+        if keeps_nothing(rpc) or not acts_in_a_store:
             continue
         request = await template(own, rpc)
         for name, door in (("grpc", own.doors.grpc), ("json", own.doors.json)):

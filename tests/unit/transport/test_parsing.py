@@ -13,7 +13,7 @@ from loyalty.v1 import transaction_service_pb2 as pb
 from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
 from loyalty_service.transport import parsing
 from loyalty_service.transport.parsing import VIOLATIONS_MAX, WINDOW, parse
-from loyalty_service.transport.server import SERVICES
+from loyalty_service.transport.rpcs import SERVICES
 from tests.support.server import identify_request
 
 REQUESTS = sorted(

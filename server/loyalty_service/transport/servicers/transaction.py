@@ -8,15 +8,7 @@ from dataclasses import fields, replace
 from functools import partial
 from urllib.parse import unquote, unquote_plus
 
-from google.protobuf.message import Message
-
-from loyalty.v1 import (
-    code_service_pb2,
-    identify_service_pb2,
-    member_service_pb2,
-    order_pb2,
-    session_service_pb2,
-)
+from loyalty.v1 import order_pb2
 from loyalty.v1 import transaction_service_pb2 as pb
 from loyalty_service.application.idempotency import plain_key
 from loyalty_service.application.orders.basket_records import basket_to_json
@@ -54,22 +46,6 @@ from loyalty_service.transport.call import Call
 from loyalty_service.transport.rpcs import rpc_kept_as
 from loyalty_service.transport.servicers.order import point_of_sale, read_basket
 from loyalty_service.transport.servicers.timestamps import timestamp
-
-# Where the answer of each RPC stands in a GetOutcomeResponse.
-_ANSWERS: dict[str, tuple[str, type[Message]]] = {
-    "IdentifyService/IdentifyMember": ("identify", identify_service_pb2.IdentifyMemberResponse),
-    "TransactionService/ReportOrder": ("update", pb.ReportOrderResponse),
-    "TransactionService/VoidTransaction": ("void", pb.VoidTransactionResponse),
-    "TransactionService/RecordUnclaimedOrder": ("unclaimed", pb.RecordUnclaimedOrderResponse),
-    "TransactionService/ClaimReceipt": ("claim_receipt", pb.ClaimReceiptResponse),
-    "SessionService/StartAnonymousSession": (
-        "start_anonymous_session",
-        session_service_pb2.StartAnonymousSessionResponse,
-    ),
-    "CodeService/IssueCode": ("issue_code", code_service_pb2.IssueCodeResponse),
-    "MemberService/EnrollMember": ("enroll_member", member_service_pb2.EnrollMemberResponse),
-}
-
 
 _COMMITTED = pb.GetOutcomeResponse.OUTCOME_COMMITTED
 _UNDER_WAY = pb.GetOutcomeResponse.OUTCOME_UNDER_WAY
@@ -219,7 +195,7 @@ async def _tell_outcome(keys: Iterable[str], call: Call) -> pb.GetOutcomeRespons
         for key in keys:
             remembered = await get_remembered(reader, call.key, key)
             if remembered is not None:
-                require_role(call.key, rpc_kept_as(remembered.method))
+                require_role(call.key, rpc_kept_as(remembered.method).name)
                 response = pb.GetOutcomeResponse(outcome=_COMMITTED)
                 find = partial(get_transaction, reader, call.key)
                 await _tell_answer(response, remembered, find)
@@ -235,9 +211,9 @@ async def _tell_answer(
     find: Callable[[str], Awaitable[TransactionEntry]],
 ) -> None:
     """Put the kept answer in its place, with the transaction it speaks of."""
-    name, answer_class = _ANSWERS[rpc_kept_as(remembered.method)]
-    answer = answer_class.FromString(remembered.answer)
-    getattr(response, name).CopyFrom(answer)
+    rpc = rpc_kept_as(remembered.method)
+    answer = rpc.answer_class.FromString(remembered.answer)
+    getattr(response, rpc.answer_field).CopyFrom(answer)
     transaction_id = getattr(answer, "transaction_id", "")
     if transaction_id:
         response.transaction.CopyFrom(_transaction(await find(transaction_id)))
