@@ -174,21 +174,28 @@ def json_requests(descriptor_set: Path) -> str:
     return "\n".join([*lines, "  },", "}", ""])
 
 
-def generate(target: Path) -> None:
-    """Write the Python modules, the descriptor set, the route list and the Lua schema."""
-    sources = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob("*.proto"))
+def describe(protos: Path, target: Path) -> list[str]:
+    """Write the descriptor set of the protos in a folder; gives their names."""
+    sources = sorted(str(path.relative_to(protos)) for path in protos.rglob("*.proto"))
     with tempfile.TemporaryDirectory() as folder:
         imports = Path(folder) / "third_party.binpb"
         imports.write_bytes(third_party_descriptors().SerializeToString(deterministic=True))
-        ours = Path(folder) / "loyalty.binpb"
         run_protoc(
-            f"-I{PROTOS}",
+            f"-I{protos}",
             f"--descriptor_set_in={imports}",
             "--include_imports",
             "--include_source_info",
-            f"--descriptor_set_out={ours}",
+            f"--descriptor_set_out={target}",
             *sources,
         )
+    return sources
+
+
+def generate(target: Path) -> None:
+    """Write the Python modules, the descriptor set, the route list and the Lua schema."""
+    with tempfile.TemporaryDirectory() as folder:
+        ours = Path(folder) / "loyalty.binpb"
+        sources = describe(PROTOS, ours)
         run_protoc(
             f"--descriptor_set_in={ours}",
             f"--python_out={target}",
