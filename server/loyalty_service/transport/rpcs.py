@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import cast
+from typing import Any, cast
 
 from google.protobuf.descriptor import Descriptor, MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
@@ -96,7 +96,8 @@ def read_rpc(method: MethodDescriptor) -> Rpc:
         ContractError: Its row is not complete, or GetOutcomeResponse has no place for its answer.
     """
     name = f"{method.containing_service.name}/{method.name}"
-    rules = method.GetOptions().Extensions[method_pb2.rules]
+    extension: Any = method_pb2.rules
+    rules: Any = method.GetOptions().Extensions[extension]
     if not rules.roles:
         raise ContractError(f"{name}: its rules name no role, so that nobody may call it")
     if not rules.effect:
