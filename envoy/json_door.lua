@@ -177,7 +177,7 @@ end
 -- Tell the server how the key that a query asks about was written, if "+" can be read in two ways.
 local function tell_query_key(headers, url, route)
   local query = url:match("%?(.*)$")
-  if route.request ~= "loyalty.v1.GetTransactionRequest" or not query or not query:find("+", 1, true) then
+  if route.request ~= "loyalty.v1.GetOutcomeRequest" or not query or not query:find("+", 1, true) then
     return
   end
   for part in query:gmatch("[^&]+") do
@@ -342,9 +342,9 @@ end
 
 -- Whether a call is about an order that its guest has paid, or takes one back.
 local function is_paid(route, body)
-  return route.request == "loyalty.v1.UnclaimedRequest"
-    or route.request == "loyalty.v1.VoidRequest"
-    or route.request == "loyalty.v1.UpdateRequest"
+  return route.request == "loyalty.v1.RecordUnclaimedOrderRequest"
+    or route.request == "loyalty.v1.VoidTransactionRequest"
+    or route.request == "loyalty.v1.ReportOrderRequest"
       and (
         body:find('"status"%s*:%s*"%s*[cC][lL][aA][iI][mM][eE][dD]%s*"') ~= nil
         or body:find('"status"%s*:%s*2%s*[,}]') ~= nil -- The same by its number.
@@ -652,7 +652,7 @@ local FORGIVEN = {
   payments = "list",
   referenceId = "text",
   serviceMode = "word",
-  status = "word", -- Of an Unclaimed alone; without it no Update would be here.
+  status = "word", -- Of an unclaimed order alone; without it no ReportOrder would be here.
   subtype = "word",
   supportingPos = "text",
   tax = "tax",
@@ -854,7 +854,7 @@ local function put_right(body, route, told)
     local kind, name = forgiven[key], real_names[key]
     if name == "type" and at < details_end then
       kind = "word"
-    elseif name == "status" and route.request ~= "loyalty.v1.UnclaimedRequest" then
+    elseif name == "status" and route.request ~= "loyalty.v1.RecordUnclaimedOrderRequest" then
       kind = nil
     end
     local instead = kind and FORGIVE[kind](body, at, name)
@@ -1222,7 +1222,7 @@ function envoy_on_request(handle)
   end
   local admitted = without_mark(body)
   local told = {}
-  if route.request == "loyalty.v1.VoidRequest" then
+  if route.request == "loyalty.v1.VoidTransactionRequest" then
     admitted = of_void(admitted, route)
   elseif route.request == "loyalty.v1.StartAnonymousSessionRequest" then
     admitted = without_unusable(admitted, route)

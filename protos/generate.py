@@ -15,7 +15,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from google.api import annotations_pb2, http_pb2
+from google.api import annotations_pb2, field_behavior_pb2, http_pb2
 from google.protobuf import (
     any_pb2,
     descriptor_pb2,
@@ -104,7 +104,7 @@ def third_party_descriptors() -> descriptor_pb2.FileDescriptorSet:
     for module in (any_pb2, descriptor_pb2, duration_pb2, field_mask_pb2, timestamp_pb2):
         module.DESCRIPTOR.CopyToProto(files.file.add())
     files.file.add().MergeFromString(validate_pb.desc().proto.to_binary())
-    for module in (http_pb2, annotations_pb2, error_details_pb2, status_pb2):
+    for module in (http_pb2, annotations_pb2, field_behavior_pb2, error_details_pb2, status_pb2):
         module.DESCRIPTOR.CopyToProto(files.file.add())
     return files
 
@@ -221,22 +221,29 @@ def json_requests(descriptor_set: Path) -> str:
     return "\n".join([*lines, "  },", "}", ""])
 
 
-def generate(target: Path) -> None:
-    """Write the Python modules, the descriptor set, the route list and the Lua schema."""
-    sources = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob("*.proto"))
+def describe(protos: Path, target: Path) -> list[str]:
+    """Write the descriptor set of the protos in a folder; gives their names."""
+    sources = sorted(str(path.relative_to(protos)) for path in protos.rglob("*.proto"))
     with tempfile.TemporaryDirectory() as folder:
         imports = Path(folder) / "third_party.binpb"
         imports.write_bytes(third_party_descriptors().SerializeToString(deterministic=True))
-        ours = Path(folder) / "loyalty.binpb"
         run_protoc(
-            f"-I{PROTOS}",
+            f"-I{protos}",
             f"--descriptor_set_in={imports}",
             "--include_imports",
             "--include_source_info",
-            f"--descriptor_set_out={ours}",
+            f"--descriptor_set_out={target}",
             *sources,
             *DETAILS,
         )
+    return sources
+
+
+def generate(target: Path) -> None:
+    """Write the Python modules, the descriptor set, the route list and the Lua schema."""
+    with tempfile.TemporaryDirectory() as folder:
+        ours = Path(folder) / "loyalty.binpb"
+        sources = describe(PROTOS, ours)
         run_protoc(
             f"--descriptor_set_in={ours}",
             f"--python_out={target}",

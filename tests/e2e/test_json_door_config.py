@@ -25,7 +25,7 @@ from loyalty_service.domain.errors import (
 from loyalty_service.transport.call import DEADLINE_MAX_S
 from loyalty_service.transport.errors.catalogue import CATALOGUE
 from loyalty_service.transport.errors.rendering import DOMAIN, grpc_trailers
-from loyalty_service.transport.server import SERVICES
+from loyalty_service.transport.rpcs import SERVICES
 
 PATIENCE_S = 5.0
 """How long a till waits for an answer."""

@@ -41,7 +41,7 @@ BUGS = (
     ),
     Bug(
         "a member's account takes more than an int32 carries",
-        f"{APPLICATION}.orders.update_transaction",
+        f"{APPLICATION}.orders.report_order",
         "earned = min(points, room_for_points(member))",
         "earned = points",
     ),
@@ -65,44 +65,44 @@ BUGS = (
     ),
     Bug(
         "a claim captures none of its holds",
-        f"{APPLICATION}.orders.update_transaction",
+        f"{APPLICATION}.orders.report_order",
         "    holds = unit.open_holds(transaction)\n    origin = Origin(Cause.REDEEM",
         "    holds = unit.open_holds(transaction)[:0]\n    origin = Origin(Cause.REDEEM",
     ),
     Bug(
         "a report holds its rewards again without releasing the old holds",
-        f"{APPLICATION}.orders.update_transaction",
+        f"{APPLICATION}.orders.report_order",
         "    for hold in ended:\n        unit.change(hold",
         "    for hold in ended[:0]:\n        unit.change(hold",
     ),
     Bug(
         "a report does not give the transaction more time",
-        f"{APPLICATION}.orders.update_transaction",
+        f"{APPLICATION}.orders.report_order",
         "expires_ms=transaction.expires_ms if order.claiming else expires_ms",
         "expires_ms=transaction.expires_ms",
     ),
     Bug(
         "a repeated report of a claimed order is taken up again",
-        f"{APPLICATION}.orders.update_transaction",
+        f"{APPLICATION}.orders.report_order",
         'same = transaction.answer is not None and order.repeats(transaction.fingerprint or b"")',
         "same = False",
     ),
     Bug(
         "a claimed order can be claimed again with another basket",
-        f"{APPLICATION}.orders.update_transaction",
+        f"{APPLICATION}.orders.report_order",
         "is TransactionStatus.CLAIMED:\n            raise ",
         "is TransactionStatus.CLAIMED:\n            ",
     ),
     Bug(
         "a repeated report does not keep its order open",
-        f"{APPLICATION}.orders.update_transaction",
+        f"{APPLICATION}.orders.report_order",
         "    keep_open(unit, unit.catalog.programs[transaction.program_id], transaction, now_ms)\n"
         "    updated",
         "    updated",
     ),
     Bug(
         "a validation does not keep its order open",
-        f"{APPLICATION}.orders.validate_transaction",
+        f"{APPLICATION}.orders.validate_order",
         "    keep_open(unit, review.program, transaction, now_ms)\n",
         "",
     ),
@@ -132,7 +132,7 @@ BUGS = (
     ),
     Bug(
         "a report reserves nothing",
-        f"{APPLICATION}.orders.update_transaction",
+        f"{APPLICATION}.orders.report_order",
         "    if not order.claiming:\n        reserve(",
         "    if False:\n        reserve(",
     ),
@@ -156,7 +156,7 @@ BUGS = (
     ),
     Bug(
         "a claimed use stays reserved besides",
-        f"{APPLICATION}.orders.update_transaction",
+        f"{APPLICATION}.orders.report_order",
         "    give_back(unit, transaction)\n",
         "",
     ),
@@ -168,7 +168,7 @@ BUGS = (
     ),
     Bug(
         "redemptions are not counted",
-        f"{APPLICATION}.orders.update_transaction",
+        f"{APPLICATION}.orders.report_order",
         "        unit.count_redemption(member, incentive_id, use.quantity)",
         "        pass",
     ),
@@ -273,13 +273,13 @@ BUGS = (
     ),
     Bug(
         "an order without a guest earns on offers that do not hold",
-        f"{APPLICATION}.orders.record_unclaimed",
+        f"{APPLICATION}.orders.record_unclaimed_order",
         "program.currency_digits, offers.not_held",
         "program.currency_digits",
     ),
     Bug(
         "nobody is told of offers that do not hold",
-        f"{APPLICATION}.orders.record_unclaimed",
+        f"{APPLICATION}.orders.record_unclaimed_order",
         "*offer_flags(program, offers.refused, transaction),",
         "",
     ),
@@ -297,7 +297,7 @@ BUGS = (
     ),
     Bug(
         "a guest's reward is free where the till calls it an offer",
-        f"{APPLICATION}.orders.record_unclaimed",
+        f"{APPLICATION}.orders.record_unclaimed_order",
         "basket = as_catalogued(command.basket, program)",
         "basket = command.basket",
     ),
