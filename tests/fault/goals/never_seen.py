@@ -445,13 +445,13 @@ BUGS_OF_SEVERAL: Mapping[str, Callable[[pytest.MonkeyPatch], None]] = {
         presence.Presence, "is_under_way", _never
     ),
     "a server that is taken to be gone goes on": lambda patch: patch.setattr(
-        writer, "_require_registered", lambda *_: None
+        writer, "require_registered", lambda *_: None
     ),
     "nobody's rows are held": lambda patch: patch.setattr(
         postgresql, "_REGISTERED", "SELECT server_id FROM server WHERE server_id = ANY(%s)"
     ),
     "a lost commit is forgotten": lambda patch: patch.setattr(
-        writer, "_keep_unsettled", lambda *_: None
+        writer, "keep_unsettled", lambda *_: None
     ),
 }
 

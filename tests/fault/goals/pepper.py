@@ -309,7 +309,7 @@ async def _draw_the_same(trial: Trial, old: bytes, new: bytes) -> None:
         "if False:\n            pass",
     )
     if trial.kind == POSTGRESQL and trial.full:
-        with planted("loyalty_service.storage.unit_of_work", *bug):
+        with planted("loyalty_service.storage.repositories.codes", *bug):
             found = sum([await _shared_codes(trial, old, new) for _ in range(5)])
         trial.figure("live twice with the check taken out", found)
 

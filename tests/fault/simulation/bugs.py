@@ -126,7 +126,7 @@ BUGS = (
     ),
     Bug(
         "what an open order was accepted with is not counted",
-        f"{STORAGE}.unit_of_work",
+        f"{STORAGE}.repositories.uses",
         "incentive_id: (int(used) + int(kept), int(by_key))",
         "incentive_id: (int(used), int(by_key))",
     ),
@@ -427,20 +427,21 @@ BUGS = (
     ),
     Bug(
         "what was added is not written",
-        f"{STORAGE}.unit_of_work",
-        "            self._write(cursor, statements.insert, rows)",
-        "            self._write(cursor, statements.insert, [] if kind is Remembered else rows)",
+        f"{STORAGE}.repositories.records",
+        "            self._write(cursor, kept.insert, rows)",
+        "            kept_too = [] if kind.__name__ == 'Remembered' else rows\n"
+        "            self._write(cursor, kept.insert, kept_too)",
         soon=True,
     ),
     Bug(
         "a query does not see what its batch has changed",
-        f"{STORAGE}.unit_of_work",
-        "        self.flush()\n        rows = self._connection.execute(",
-        "        rows = self._connection.execute(",
+        f"{STORAGE}.repositories.records",
+        "        self.flush()\n        kept = self._kept[kind]",
+        "        kept = self._kept[kind]",
     ),
     Bug(
         "accounts that moved are not written",
-        f"{STORAGE}.unit_of_work",
+        f"{STORAGE}.repositories.ledger",
         "        self._moved[source.account_id] = source\n",
         "",
         soon=True,
