@@ -1,5 +1,5 @@
 """
-Write everything under generated/ from the protos and the installed packages.
+Write everything under generated/ from the protos, the installed packages and the table of errors.
 
 Run by `make generate`. Third-party protos come from the packages pip installed, so nothing is
 downloaded and nothing of theirs is committed as source.
@@ -54,6 +54,7 @@ IGNORE_ALWAYS = 3
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
 GENERATED = ROOT / "generated"
+ENVOY_CONFIG = ROOT / "envoy" / "envoy.yaml"
 EXPORTED = ROOT / "build" / "protos"
 
 DETAILS = ("google/rpc/error_details.proto", "google/rpc/status.proto")
@@ -307,11 +308,35 @@ def export_protos(target: Path) -> None:
             shutil.copyfile(folder / file.name, target / file.name)
 
 
+def edge_routes(target: Path) -> dict[str, str]:
+    """Give `METHOD /path` of each route in *target*, and the `Service/Method` that it calls."""
+    routes = {}
+    for line in (target / "routes.txt").read_text(encoding="utf-8").splitlines():
+        verb, path, rpc = line.split()
+        routes[f"{verb} {path}"] = rpc.rpartition(".")[2]
+    return routes
+
+
+def generate_edge(target: Path, config: Path) -> None:
+    """Write the words of what Envoy answers by itself, for its filter and into *config*."""
+    # Not before: what these import is written above.
+    from loyalty_service.transport.errors import edge_tables  # noqa: PLC0415
+
+    routes = edge_routes(target)
+    (target / "edge_errors.lua").write_text(edge_tables.edge_errors(routes), encoding="utf-8")
+    text = ENVOY_CONFIG.read_text(encoding="utf-8")
+    config.write_text(edge_tables.configured(text, routes), encoding="utf-8")
+
+
 def stale(target: Path) -> list[str]:
     """List what a fresh run would write otherwise than it stands in *target*."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as envoy:
+        config = Path(envoy) / ENVOY_CONFIG.name
         generate(Path(folder))
+        generate_edge(Path(folder), config)
         fresh, found = contents(Path(folder)), contents(target)
+        fresh[config.name] = config.read_bytes()
+    found[config.name] = ENVOY_CONFIG.read_bytes()
     return sorted(name for name in fresh | found if fresh.get(name) != found.get(name))
 
 
@@ -333,3 +358,4 @@ if __name__ == "__main__":
         print(f"The protos are in {EXPORTED.relative_to(ROOT)}, with all that they import.")
     else:
         generate(GENERATED)
+        generate_edge(GENERATED, ENVOY_CONFIG)

@@ -87,7 +87,7 @@ def test_right_codes_earn_a_key_no_more_than_its_regulars_do() -> None:
 
 
 def test_busy_till_of_a_rollout_does_not_wait_for_a_bad_day() -> None:
-    """Where nobody is a regular yet, right codes of the day stand for them at a terminal as well."""
+    """Where nobody is a regular yet, right codes of the day stand for them at a terminal."""
     bad_day = [(TERMINAL, Tally(30, 18))]
 
     assert waits(bad_day) == {TERMINAL: wait_ms(ScopeKind.TERMINAL, 6)}
