@@ -373,11 +373,13 @@ def anchors(page: Path) -> set[str]:
 
 
 PATH = re.compile(r"`((?:docs|envoy|generated|protos|server|tests)/[\w./-]*\w/?)`")
+LATER = {"protos/loyalty/v2/"}
+"""What a page says may be made one day."""
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_named_files_exist(page: str) -> None:
     """A file of the repository that a page names is there."""
-    named = set(PATH.findall(PAGES[page])) if page != "CHANGELOG.md" else set()
+    named = set(PATH.findall(PAGES[page])) - LATER if page != "CHANGELOG.md" else set()
 
     assert {path for path in named if not (ROOT / path).exists()} == set()
