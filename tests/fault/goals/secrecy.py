@@ -450,7 +450,7 @@ GOALS = (
     Goal(
         "G26",
         "Secrets",
-        "No code, key, name or address is in a log, measurement, trace or refusal.",
+        "No code, key, name or address is in a log, metric, trace or error.",
         run,
     ),
 )

@@ -471,7 +471,7 @@ GOALS = (
     Goal(
         "G23",
         "Tenant wall",
-        "Whatever belongs to another program looks absent to every call, on both doors.",
+        "What belongs to another program does not exist for any call, over gRPC and over JSON.",
         run,
     ),
 )
