@@ -1,5 +1,5 @@
 """
-Write everything under generated/ from the protos and the installed packages.
+Write everything under generated/ from the protos, the installed packages and the table of errors.
 
 Run by `make generate`. Third-party protos come from the packages pip installed, so nothing is
 downloaded and nothing of theirs is committed as source.
@@ -15,7 +15,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from google.api import annotations_pb2, http_pb2
+from google.api import annotations_pb2, field_behavior_pb2, http_pb2
 from google.protobuf import (
     any_pb2,
     descriptor_pb2,
@@ -54,6 +54,7 @@ IGNORE_ALWAYS = 3
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
 GENERATED = ROOT / "generated"
+ENVOY_CONFIG = ROOT / "envoy" / "envoy.yaml"
 EXPORTED = ROOT / "build" / "protos"
 
 DETAILS = ("google/rpc/error_details.proto", "google/rpc/status.proto")
@@ -104,7 +105,7 @@ def third_party_descriptors() -> descriptor_pb2.FileDescriptorSet:
     for module in (any_pb2, descriptor_pb2, duration_pb2, field_mask_pb2, timestamp_pb2):
         module.DESCRIPTOR.CopyToProto(files.file.add())
     files.file.add().MergeFromString(validate_pb.desc().proto.to_binary())
-    for module in (http_pb2, annotations_pb2, error_details_pb2, status_pb2):
+    for module in (http_pb2, annotations_pb2, field_behavior_pb2, error_details_pb2, status_pb2):
         module.DESCRIPTOR.CopyToProto(files.file.add())
     return files
 
@@ -221,22 +222,29 @@ def json_requests(descriptor_set: Path) -> str:
     return "\n".join([*lines, "  },", "}", ""])
 
 
-def generate(target: Path) -> None:
-    """Write the Python modules, the descriptor set, the route list and the Lua schema."""
-    sources = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob("*.proto"))
+def describe(protos: Path, target: Path) -> list[str]:
+    """Write the descriptor set of the protos in a folder; gives their names."""
+    sources = sorted(str(path.relative_to(protos)) for path in protos.rglob("*.proto"))
     with tempfile.TemporaryDirectory() as folder:
         imports = Path(folder) / "third_party.binpb"
         imports.write_bytes(third_party_descriptors().SerializeToString(deterministic=True))
-        ours = Path(folder) / "loyalty.binpb"
         run_protoc(
-            f"-I{PROTOS}",
+            f"-I{protos}",
             f"--descriptor_set_in={imports}",
             "--include_imports",
             "--include_source_info",
-            f"--descriptor_set_out={ours}",
+            f"--descriptor_set_out={target}",
             *sources,
             *DETAILS,
         )
+    return sources
+
+
+def generate(target: Path) -> None:
+    """Write the Python modules, the descriptor set, the route list and the Lua schema."""
+    with tempfile.TemporaryDirectory() as folder:
+        ours = Path(folder) / "loyalty.binpb"
+        sources = describe(PROTOS, ours)
         run_protoc(
             f"--descriptor_set_in={ours}",
             f"--python_out={target}",
@@ -300,11 +308,35 @@ def export_protos(target: Path) -> None:
         shutil.copyfile(folder / file.name, target / file.name)
 
 
+def edge_routes(target: Path) -> dict[str, str]:
+    """Give `METHOD /path` of each route in *target*, and the `Service/Method` that it calls."""
+    routes = {}
+    for line in (target / "routes.txt").read_text(encoding="utf-8").splitlines():
+        verb, path, rpc = line.split()
+        routes[f"{verb} {path}"] = rpc.rpartition(".")[2]
+    return routes
+
+
+def generate_edge(target: Path, config: Path) -> None:
+    """Write the words of what Envoy answers by itself, for its filter and into *config*."""
+    # Not before: what these import is written above.
+    from loyalty_service.transport.errors import edge_tables  # noqa: PLC0415
+
+    routes = edge_routes(target)
+    (target / "edge_errors.lua").write_text(edge_tables.edge_errors(routes), encoding="utf-8")
+    text = ENVOY_CONFIG.read_text(encoding="utf-8")
+    config.write_text(edge_tables.configured(text, routes), encoding="utf-8")
+
+
 def stale(target: Path) -> list[str]:
     """List what a fresh run would write otherwise than it stands in *target*."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as envoy:
+        config = Path(envoy) / ENVOY_CONFIG.name
         generate(Path(folder))
+        generate_edge(Path(folder), config)
         fresh, found = contents(Path(folder)), contents(target)
+        fresh[config.name] = config.read_bytes()
+    found[config.name] = ENVOY_CONFIG.read_bytes()
     return sorted(name for name in fresh | found if fresh.get(name) != found.get(name))
 
 
@@ -326,3 +358,4 @@ if __name__ == "__main__":
         print(f"The protos are in {EXPORTED.relative_to(ROOT)}, with all that they import.")
     else:
         generate(GENERATED)
+        generate_edge(GENERATED, ENVOY_CONFIG)

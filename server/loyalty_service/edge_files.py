@@ -14,7 +14,7 @@ _CHECKOUT = Path(__file__).resolve().parents[2]
 _KINDS = {".binpb", ".lua", ".yaml"}
 
 # How envoy.yaml names its neighbours, for an Envoy that is started in a checkout.
-_NEIGHBOUR = re.compile(r"\b(?:envoy|generated)/(?=\w+\.(?:binpb|lua)\b)")
+_NEIGHBOUR = re.compile(r"\b(?:envoy|generated)/(?=[\w?]+\.(?:binpb|lua)\b)")
 _STARTED = "from the repository's root: envoy -c envoy/envoy.yaml"
 _SECRETS = "/etc/loyalty/secrets"
 

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from ruamel.yaml import YAML
 
-from loyalty_service.transport.server import SERVICES
+from loyalty_service.transport.rpcs import RPCS
 from tests.support.edge_parts import add_metrics
 from tests.support.http import HttpClient, free_port
 from tests.support.measured import Sample, samples_of
@@ -37,13 +37,12 @@ JOBS = {"envoy_": "loyalty-edge", OTHERS: "loyalty-database"}
 """Whose measurement it is, by how its name begins; all others are the servers'."""
 
 NAME = re.compile(r"`((?:rpc|loyalty|process|envoy)_[a-z_]*\*?)`")
-METHODS = {f"{service.name}/{method.name}" for service in SERVICES for method in service.methods}
+METHODS = set(RPCS)
 SOME_METHODS = {
-    "CODE_NOT_FOUND": {"IdentifyService/Identify", "CodeService/GetCode"},
-    "CODE_ALREADY_USED": {"IdentifyService/Identify"},
-    "TOO_MANY_WRONG_CODES": {"IdentifyService/Identify", "CodeService/GetCode"},
-    "RECEIPT_NOT_FOUND": {"TransactionService/ClaimReceipt"},
+    reason: {rpc.name for rpc in RPCS.values() if reason in rpc.expected}
+    for reason in {reason for rpc in RPCS.values() for reason in rpc.expected}
 }
+"""Methods that alone may have an outcome which alerts ask for."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

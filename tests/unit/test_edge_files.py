@@ -15,8 +15,10 @@ def test_files_name_each_other_where_envoy_reads_them(tmp_path: Path) -> None:
     write_edge_files(tmp_path, "/srv/edge/", replace=False)
 
     config = (tmp_path / "envoy.yaml").read_text(encoding="utf-8")
-    for name in ("gate.lua", "json_door.lua", "json_requests.lua"):
-        assert f'"/srv/edge/{name}"' in config
+    assert config.count('package.path = "/srv/edge/?.lua') == 3
+    for name in ("gate", "gate/calls", "json_door", "json_door/answers", "json_requests"):
+        assert (tmp_path / f"{name}.lua").exists()
+    assert (tmp_path / "edge_errors.lua").exists()
     assert "proto_descriptor: /srv/edge/loyalty.binpb" in config
     assert "generated/" not in config
     tls = (tmp_path / "tls.yaml").read_text(encoding="utf-8")

@@ -182,18 +182,19 @@ class EnvoyProcess:
         ]
         manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
         filters = {part["name"]: part["typed_config"] for part in manager["http_filters"]}
-        gate = files["gate.lua"]
+        scripts = _lua(
+            f"{files['json_door.lua'].parent}/?.lua;{files['json_requests.lua'].parent}/?.lua"
+        )
         origins = ", ".join(map(_lua, self._origins))
         for name, told in (
             ("loyalty.gate", f'"callers", {{{origins}}}'),
             ("loyalty.gate.whole", '"calls"'),
         ):
             filters[name]["default_source_code"]["inline_string"] = (
-                f"assert(loadfile({_lua(gate)}))({told})"
+                f'package.path = {scripts} require("gate")({told})'
             )
-        door, schema = files["json_door.lua"], files["json_requests.lua"]
         filters["envoy.filters.http.lua"]["default_source_code"]["inline_string"] = (
-            f"assert(loadfile({_lua(door)}))(dofile({_lua(schema)}))"
+            f'package.path = {scripts} require("json_door")'
         )
         filters["envoy.filters.http.grpc_json_transcoder"]["proto_descriptor"] = str(
             files["loyalty.binpb"]

@@ -171,11 +171,11 @@ async def _be_served(visit: Visit) -> str:
         shown = identify(code)
         shown.pos_vendor.operator = secrets["operator"]
         shown.pos_vendor.terminal = secrets["phone"]
-        await visit.call("IdentifyService/Identify", shown)
+        await visit.call("IdentifyService/IdentifyMember", shown)
     order = unclaimed()
     order.transaction_details.payments[0].cc_token = secrets["card"]
     order.transaction_details.pos_vendor.operator = secrets["operator"]
-    paid = await visit.call("TransactionService/Unclaimed", order)
+    paid = await visit.call("TransactionService/RecordUnclaimedOrder", order)
     secrets["receipt"] = paid[0].answer.receipt_code
     secrets["other receipt"] = paid[1].answer["receiptCode"]
     for receipt in (secrets["receipt"], secrets["other receipt"], secrets["wrong receipt"]):
@@ -198,7 +198,7 @@ async def _be_refused(visit: Visit, guest: str) -> None:
     for identifier in (f"{secrets['code']}7", secrets["phone"], secrets["name"], "\x01"):
         shown = identify(identifier)
         shown.pos_vendor.operator = f"{secrets['operator']}\x07"
-        await visit.call("IdentifyService/Identify", shown)
+        await visit.call("IdentifyService/IdentifyMember", shown)
     await visit.call("CodeService/GetCode", codes.GetCodeRequest(otp=f"{secrets['code']}8"))
     bad = pb.ClaimReceiptRequest(loyalty_id=guest, receipt_code=f"{secrets['receipt']}\x07")
     await visit.call("TransactionService/ClaimReceipt", bad)
@@ -208,7 +208,7 @@ async def _be_refused(visit: Visit, guest: str) -> None:
         {"x-user-datetime": secrets["name"].encode("ascii", "ignore").decode()},
         {"x-region": secrets["phone"]},
     ):
-        await visit.call("IdentifyService/Identify", identify(secrets["code"]), **headers)
+        await visit.call("IdentifyService/IdentifyMember", identify(secrets["code"]), **headers)
     content = {name.replace(" ", ""): value for name, value in secrets.items()}
     text = json.dumps({**content, "birthDate": [secrets["birth date"]], "name": content})
     for body in (text, text[:-1], text.replace(":", ""), f'"{secrets["name"]}"', text + text):
