@@ -20,6 +20,7 @@ import pytest_asyncio
 from google.protobuf.message import Message
 
 from loyalty.v1 import order_pb2
+from loyalty_service.bootstrap import database_of
 from tests.support.databases import fresh_database
 from tests.support.ledger import rows
 from tests.support.postgres import Postgres
@@ -63,7 +64,7 @@ class Keyed:
 
 
 def _counts(server: Server) -> list[int]:
-    url = server.settings.database().url.render_as_string(hide_password=False)
+    url = database_of(server.settings).url.render_as_string(hide_password=False)
     return [rows(url, f"SELECT count(*) AS number FROM {name}")[0].number for name in TABLES]  # noqa: S608
 
 

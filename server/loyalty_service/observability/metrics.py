@@ -422,7 +422,7 @@ class Telemetry:
             self.vitals = VitalMetrics(self.registry)
             ProcessCollector(registry=self.registry)
             Info("loyalty_build", "What runs.", registry=self.registry).info(
-                {"version": version("loyalty"), "python": platform.python_version()}
+                {"version": version("loyalty-service"), "python": platform.python_version()}
             )
             if port:
                 self._server = start_http_server(port, host.strip("[]"), self.registry)

@@ -36,6 +36,7 @@ from loyalty_service.domain.errors import (
     RequestInvalidError,
     RulesFailedError,
 )
+from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.sandbox.fixed_codes import AMIRA, COFFEE
 from loyalty_service.transport.errors.catalogue import CATALOGUE, ErrorRow
 from loyalty_service.transport.rpcs import SERVICES
@@ -65,7 +66,7 @@ SANDWICH_POINTS = 1200
 EARNED_POINTS = 84
 
 
-class DemoFailedError(Exception):
+class DemoFailedError(OperatorError):
     """Raised when nothing answers, or a step of the visit is not as expected."""
 
 

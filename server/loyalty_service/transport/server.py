@@ -43,7 +43,8 @@ from loyalty_service.transport.call import (
     require_spelling,
 )
 from loyalty_service.transport.errors.catalogue import CATALOGUE, GRPC_CODES
-from loyalty_service.transport.errors.rendering import Dialect, refuse
+from loyalty_service.transport.errors.dialects import Dialect
+from loyalty_service.transport.errors.rendering import refuse
 from loyalty_service.transport.keyless import Health, Reflection
 from loyalty_service.transport.paid_orders import mends_told
 from loyalty_service.transport.parsing import parse
@@ -336,7 +337,7 @@ class LoyaltyServer:
             except LoyaltyError as error:
                 outcome = CATALOGUE[type(error)].reason
                 self._calls.limits.refused(error, key)
-                return await _refuse(context, error, metadata, trail, key)
+                return await _refuse(context, error, metadata, trail, key, name)
             except asyncio.CancelledError:
                 outcome = CANCELLED
                 raise
@@ -344,7 +345,7 @@ class LoyaltyServer:
                 outcome = "SERVER_FAILED"
                 log.exception("call failed", method=name, request_id=trail.request_id)
                 return await _refuse(
-                    context, ServerFailedError(trail.request_id), metadata, trail, key
+                    context, ServerFailedError(trail.request_id), metadata, trail, key, name
                 )
             finally:
                 now = perf_counter()
@@ -450,9 +451,10 @@ async def _refuse(
     metadata: Mapping[str, str],
     trail: Trail,
     key: ApiKey | None,
+    rpc: str,
 ) -> bytes:
     end_within(KEYLESS_SEND_S if key is None else SEND_S)
     # Envoy sets one of ours; whatever a caller invents is not one.
     dialect = DIALECTS.get(metadata.get("loyalty-dialect", ""))
-    await refuse(context, error, dialect, trail.request_id)
+    await refuse(context, error, dialect, trail.request_id, rpc)
     return b""

@@ -27,7 +27,7 @@ from loyalty_service.storage.presence import SILENT_S
 from loyalty_service.storage.store import Store
 from loyalty_service.storage.tools.audit import audit
 from tests.fault.goal import POSTGRESQL, Goal, Trial
-from tests.fault.planted import planted
+from tests.fault.planted import Bug, planted
 from tests.fault.senders import GrpcSender, LostError, Sent
 from tests.support.banks import SECRET, prepare_bank, run_here
 from tests.support.ledger import rows
@@ -304,12 +304,8 @@ async def _draw_the_same(trial: Trial, old: bytes, new: bytes) -> None:
     shared = await _shared_codes(trial, old, new)
     trial.require(not shared, f"{shared} codes are live twice, under two peppers")
     trial.figure("codes drawn from few", SPACE * 3 // 4)
-    bug = (
-        "if len(self._peppers) > 1:\n            self._require_alone(code)",
-        "if False:\n            pass",
-    )
     if trial.kind == POSTGRESQL and trial.full:
-        with planted("loyalty_service.storage.unit_of_work", *bug):
+        with planted(Bug("codes are not compared", "put_code", "_._require_alone(...)", "pass")):
             found = sum([await _shared_codes(trial, old, new) for _ in range(5)])
         trial.figure("live twice with the check taken out", found)
 

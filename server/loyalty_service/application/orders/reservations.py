@@ -14,11 +14,10 @@ from dataclasses import replace
 
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import IncentiveUse
-from loyalty_service.domain.breaches import Breach
+from loyalty_service.domain.breaches import Breach, RuleFailure
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.records import Reservation, Transaction
 from loyalty_service.domain.restrictions import FirstOrder
-from loyalty_service.domain.rules import RuleFailure
 
 _Reservations = Mapping[str, Sequence[Reservation]]
 
