@@ -293,19 +293,19 @@ def validate_source() -> str:
 
 
 def export_protos(target: Path) -> None:
-    """
-    Write the protos with all that they import, for compilers of every language.
-
-    But google/protobuf, which every compiler brings.
-    """
+    """Write the protos with all that they import, for compilers of every language."""
     shutil.rmtree(target, ignore_errors=True)
-    installed = Path(annotations_pb2.__file__).parents[2]
+    folders = {
+        "loyalty/": PROTOS,
+        "buf/": GENERATED,
+        "google/protobuf/": Path(protoc.__file__).with_name("_proto"),
+        "google/": Path(annotations_pb2.__file__).parents[2],
+    }
     descriptor_set = (GENERATED / "loyalty.binpb").read_bytes()
     for file in descriptor_pb2.FileDescriptorSet.FromString(descriptor_set).file:
-        folder = {"loyalty": PROTOS, "buf": GENERATED}.get(file.name.split("/")[0], installed)
-        if not file.name.startswith("google/protobuf/"):
-            (target / file.name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(folder / file.name, target / file.name)
+        folder = next(folders[start] for start in folders if file.name.startswith(start))
+        (target / file.name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / file.name, target / file.name)
 
 
 def edge_routes(target: Path) -> dict[str, str]:

@@ -129,8 +129,6 @@ class Case:
         name = self.path[-1].name
         if name in INSTEAD and name in message.DESCRIPTOR.fields_by_name:
             message.ClearField(INSTEAD[name])
-        if name == "idempotency_key":
-            message.Clear()
         setattr(message, name, value)
 
 
