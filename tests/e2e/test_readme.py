@@ -384,9 +384,8 @@ def anchors(page: Path) -> set[str]:
 
 PATH = re.compile(r"`((?:docs|envoy|generated|protos|server|tests)/[\w./-]*\w/?)`")
 PACKAGE = "server/loyalty_service/"
-ROOM = re.compile(
-    r"`((?:application|cli|domain|observability|program_file|sandbox|storage|transport)/[\w./]+)`"
-)
+ROOMS = "application|cli|domain|observability|program_file|sandbox|storage|transport"
+ROOM = re.compile(rf"`((?:{ROOMS})/[\w/]*(?:\.py|/))`")
 LATER = {
     "protos/loyalty/v2/",
     f"{PACKAGE}application/perform.py",
