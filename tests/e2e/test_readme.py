@@ -9,7 +9,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from loyalty_service.config import Settings
 from loyalty_service.sandbox.demo_data import KEYS, MEMBERS
 from loyalty_service.sandbox.fixed_codes import FIXED_CODES
 from loyalty_service.storage.lock_order import Rank
+from loyalty_service.transport.errors.catalogue import ROWS, ErrorRow
 from tests.fault.plan import all_goals
 from tests.support.http import HttpClient
 from tests.support.server import Front, run_front
@@ -324,6 +325,34 @@ def test_layout_is_what_there_is() -> None:
 
     assert {path for path in named if not (ROOT / path).exists()} == set()
     assert rooms <= named
+
+
+def test_table_of_errors_is_complete() -> None:
+    """The page has every error with its words, and whether it tells when to try again."""
+    listed = [
+        [cell.strip("`") for cell in cells]
+        for cells in rows(section("docs/errors.md", "Every error"))
+    ]
+
+    assert listed == [
+        [
+            row.reason,
+            row.code.name,
+            str(row.http),
+            row.rbi,
+            row.es,
+            row.message,
+            "yes" if tells_a_wait(row) else "no",
+        ]
+        for row in ROWS
+    ]
+
+
+def tells_a_wait(row: ErrorRow) -> bool:
+    """Tell whether an error says how long to wait."""
+    return row.retry_after_ms is not None or "retry_after_ms" in {
+        one.name for one in fields(row.error)
+    }
 
 
 def test_lock_order_is_the_one_there_is() -> None:
