@@ -48,7 +48,10 @@ async def _replay(trial: Trial) -> None:
 async def _other_process(seed: str) -> str:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.fault.simulate", "--seed", seed),
-        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'generated'}"},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "server", ROOT / "generated"))),
+        },
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
     )
