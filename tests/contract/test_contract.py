@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -71,15 +72,14 @@ def test_every_rpc_has_a_route() -> None:
                 assert rule.WhichOneof("pattern"), f"{service.name}.{method.name} has no route"
 
 
-def test_generated_files_are_fresh(tmp_path: Path) -> None:
+def test_generated_files_are_fresh() -> None:
     """What stands in generated/ is, to the byte, what the protos generate."""
-    GENERATOR.generate(tmp_path)
-    assert GENERATOR.contents(GENERATED) == GENERATOR.contents(tmp_path)
+    assert GENERATOR.stale(GENERATED) == []
 
 
 def test_stale_generated_files_are_named(tmp_path: Path) -> None:
     """The check names each file that differs, is missing or does not belong."""
-    GENERATOR.generate(tmp_path)
+    shutil.copytree(GENERATED, tmp_path, dirs_exist_ok=True)
     (tmp_path / "routes.txt").write_text("GET /\n", encoding="utf-8")
     (tmp_path / "loyalty.binpb").unlink()
     (tmp_path / "more.txt").touch()

@@ -1,7 +1,7 @@
 """
 Every call that writes, sent again with its idempotency key.
 
-README's table names these tests.
+The table of docs/sending-again.md names these tests.
 """
 
 from __future__ import annotations
@@ -200,7 +200,7 @@ def test_every_call_that_writes_is_listed() -> None:
 
 
 def test_document_names_every_case() -> None:
-    """README's table has a row for every call and a cell for every case."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    """The page's table has a row for every call and a cell for every case."""
+    text = (ROOT / "docs" / "sending-again.md").read_text(encoding="utf-8")
     named = [word for word in text.replace("`", " ").split() if word in IDS]
     assert sorted(named) == sorted(IDS)

@@ -1,4 +1,4 @@
-"""What the transport refuses before a service sees it, as README.md tells kiosks, on both ports."""
+"""What the transport refuses before a service sees it, as docs/errors.md says, on both ports."""
 
 from __future__ import annotations
 

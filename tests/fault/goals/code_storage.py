@@ -296,7 +296,8 @@ GOALS = (
     Goal(
         "G21",
         "Code storage",
-        "Whoever has the whole database, and not the pepper, learns no code, receipt or key.",
+        "Somebody who has the whole database but not the pepper learns no code, receipt or API "
+        "key.",
         run,
     ),
 )

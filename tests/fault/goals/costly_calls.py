@@ -352,7 +352,7 @@ GOALS = (
     Goal(
         "G31",
         "Costly calls",
-        "No call that gets in costs the server more than 50 ms and 32 MiB, whatever is in it.",
+        "No call that is let in costs the server more than 50 ms and 32 MiB, whatever is in it.",
         run,
         (SQLITE,),
     ),

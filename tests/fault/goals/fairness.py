@@ -232,7 +232,8 @@ GOALS = (
     Goal(
         "G34",
         "Fairness",
-        "Whatever one key does, as fast and as dear as it can, a key at rest is served within 1 s.",
+        "Whatever one key does, as fast and as costly as it can, a key that calls rarely is "
+        "served within 1 s.",
         run,
     ),
 )

@@ -635,7 +635,8 @@ GOALS = (
     Goal(
         "G24",
         "Limits",
-        "Every field is taken at its limit and refused by name beyond it, on both doors.",
+        "Every field is accepted at its limit and refused by name beyond it, over gRPC and over "
+        "JSON.",
         run,
     ),
 )

@@ -387,8 +387,8 @@ GOALS = (
     Goal(
         "G18",
         "Overload",
-        "Whatever the rush, as many calls are served as ever, soon, and the rest is told when to "
-        "come back.",
+        "However many calls come, as many as ever are served, soon, and the rest are told when to "
+        "try again.",
         run,
     ),
 )

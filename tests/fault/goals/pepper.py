@@ -341,8 +341,8 @@ GOALS = (
     Goal(
         "G41",
         "Pepper",
-        "While the code pepper is replaced under load no code, receipt or kept answer is lost, and "
-        "a server with another pepper is refused at its start.",
+        "While the code pepper is replaced under load, no code, receipt or kept answer is lost, "
+        "and a server with another pepper does not start.",
         run,
     ),
 )

@@ -124,7 +124,7 @@ GOALS = (
     Goal(
         "G10",
         "Simulation",
-        "Whatever goes wrong in whatever order, every settled call is what the rules make of it.",
+        "Whatever goes wrong, in whatever order, every call ends as the rules say.",
         run,
         databases=(),
     ),

@@ -129,8 +129,6 @@ class Case:
         name = self.path[-1].name
         if name in INSTEAD and name in message.DESCRIPTOR.fields_by_name:
             message.ClearField(INSTEAD[name])
-        if name == "idempotency_key":
-            message.Clear()
         setattr(message, name, value)
 
 
@@ -471,7 +469,7 @@ GOALS = (
     Goal(
         "G23",
         "Tenant wall",
-        "Whatever belongs to another program looks absent to every call, on both doors.",
+        "What belongs to another program does not exist for any call, over gRPC and over JSON.",
         run,
     ),
 )

@@ -29,7 +29,7 @@ BUGS = (
     Bug(
         "a clock that is behind takes an account back in time",
         "transfer",
-        "_.kind not in OWNED_KINDS",
+        "_ or _ <= 0",
         "True",
     ),
     Bug(
@@ -122,7 +122,7 @@ BUGS = (
         "_.points_redeemed",
         "2 * _0",
     ),
-    Bug("a void does not take earned points back", "void", "_.post(_.available, ...)", "pass"),
+    Bug("a void does not take earned points back", "_take", "_.post(_.available, ...)", "pass"),
     Bug(
         "a void forgets what the program does about spent points",
         "void",
