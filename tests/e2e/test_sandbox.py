@@ -28,6 +28,7 @@ from loyalty_service.domain.errors import CodeAlreadyUsedError, CodeNotFoundErro
 from loyalty_service.domain.keys import Role
 from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.sandbox.demo_data import StoreInUseError, put_demo_data, require_own_store
+from loyalty_service.sandbox.envoy_process import EnvoyFailedError, EnvoyProcess
 from loyalty_service.sandbox.fixed_codes import FIXED_CODES, identify_in_sandbox
 from loyalty_service.sandbox.run import PortTakenError, require_ports, reset_sandbox, welcome
 from loyalty_service.storage.alone import OpenElsewhereError
@@ -193,6 +194,22 @@ async def test_keys_made_by_hand_do_not_stop_the_next_start(
             command = CreateKey(PROGRAM_ID, "acme", Role.TILL)
             await store.write(lambda unit, now: create_key(unit, command, now))
             require_own_store(database_of(settings))
+
+
+async def test_envoy_that_does_not_start_is_told_in_its_own_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Envoy says before it ends is what the operator reads: it is no fault of ours."""
+    envoy = tmp_path / "envoy"
+    envoy.write_text("#!/bin/sh\necho cannot bind 127.0.0.1:8080 >&2\nexit 1\n", encoding="utf-8")
+    envoy.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+
+    with pytest.raises(EnvoyFailedError) as failed:
+        await EnvoyProcess(folder=tmp_path / "run", grpc_port=1).start()
+
+    assert isinstance(failed.value, OperatorError)
+    assert str(failed.value) == "Envoy ended at once:\ncannot bind 127.0.0.1:8080"
 
 
 def test_envoy_of_a_killed_sandbox_is_ended(tmp_path: Path) -> None:
