@@ -7,15 +7,14 @@ import os
 import sys
 import time
 from collections import Counter
-from pathlib import Path
 
 from tests.fault.goal import Goal, Trial
 from tests.fault.planted import LostBugError, planted
 from tests.fault.simulation.bugs import BUGS
 from tests.fault.simulation.clients import live
 from tests.fault.simulation.world import FAULTS, World, quietly
+from tests.support.roots import PYTHONPATH, ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 SEEDS, SEEDS_SHORT = 10_000, 60
 BUG_SEEDS_MAX, BUG_SEEDS_MAX_SHORT = 3000, 10
 PROBLEMS_MAX = 5
@@ -50,7 +49,7 @@ async def _other_process(seed: str) -> str:
         *(sys.executable, "-m", "tests.fault.simulate", "--seed", seed),
         env={
             **os.environ,
-            "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "server", ROOT / "generated"))),
+            "PYTHONPATH": PYTHONPATH,
         },
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
