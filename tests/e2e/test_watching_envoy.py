@@ -37,6 +37,7 @@ pytestmark = pytest.mark.any_database
 PAGE = "/stats/prometheus"
 BLOCKED = "envoy_http_adaptive_concurrency_gradient_controller_rq_blocked"
 LIMITED = "envoy_http_local_rate_limit_rate_limited"
+REFUSED = "envoy_loyalty_gate_refused"
 OVERFLOWN = "envoy_cluster_upstream_rq_active_overflow"
 HEALTHY = "envoy_cluster_membership_healthy"
 LOYALTY = {"envoy_cluster_name": "loyalty"}
@@ -213,6 +214,31 @@ async def test_call_turned_away_by_envoy_is_counted(
         await asyncio.gather(first, return_exceptions=True)
     assert refused.status == status
     assert counted == 1
+
+
+async def test_call_turned_away_by_the_gate_is_counted_by_its_reason(tmp_path: Path) -> None:
+    """Strangers who wait, and a key that has more under way than its share."""
+    async with run_edge(tmp_path, lambda _: None) as edge:
+        asked = [{"x-api-key": f"wrong-{number}"} for number in range(260)]
+        answers = await asyncio.gather(
+            *(edge.till.request("GET", "/nowhere", None, headers) for headers in asked)
+        )
+        waited = sum(answer.status == 429 for answer in answers)
+        assert waited > 0
+        assert await edge.count(REFUSED, reason="strangers") == waited
+
+
+async def test_key_that_takes_too_many_places_is_counted(tmp_path: Path) -> None:
+    """Of 65 calls that nobody answers the last is turned away."""
+    async with run_edge(tmp_path, lambda _: None) as edge:
+        edge.upstream.hang = True
+        calls = [asyncio.create_task(edge.poll()) for _ in range(65)]
+        done, waiting = await asyncio.wait(calls, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+        assert [call.result().status for call in done] == [429]
+        assert await edge.count(REFUSED, reason="places") == 1
+        for call in waiting:
+            call.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
 
 
 async def test_server_that_does_not_answer_is_no_healthy_one(tmp_path: Path) -> None:
