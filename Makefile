@@ -21,7 +21,7 @@ COMPILE := $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
   --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-serializable test-extra fault check format generate protos wheels lock audit-deps sbom bench bench-quick reset clean
+.PHONY: help run test test-serializable test-extra fault check format generate baseline protos wheels lock audit-deps sbom bench bench-quick reset clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -68,13 +68,14 @@ $(EXTRA_READY): $(READY) Makefile
 test-extra: $(EXTRA_READY) ## Run the tests that need PgBouncer, Prometheus and Chromium; installs them with apt
 	PATH="$$PATH:/usr/sbin" TMPDIR=$(SCRATCH) $(BIN)/python -m pytest tests/extra
 
-check: $(READY) ## Check format, lint, types, layers, protos and generated files
+check: $(READY) ## Check format, lint, types, layers, protos, the frozen contract and generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/buf format protos --diff --exit-code
 	$(BIN)/buf lint generated/loyalty.binpb --config buf.yaml
+	$(BIN)/buf breaking generated/loyalty.binpb --against protos/baseline.binpb --config buf.yaml
 	$(BIN)/python protos/generate.py --check
 
 format: $(READY) ## Format Python and protos
@@ -84,6 +85,9 @@ format: $(READY) ## Format Python and protos
 
 generate: $(READY) ## Rebuild generated/ from protos/
 	$(BIN)/python protos/generate.py
+
+baseline: $(READY) ## Freeze the contract as it is: at a release, or for a deliberate break
+	$(BIN)/buf build generated/loyalty.binpb --exclude-source-info --output protos/baseline.binpb
 
 protos: $(READY) ## Write the protos to build/protos, with all that they import
 	$(BIN)/python protos/generate.py --export

@@ -15,7 +15,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from google.api import annotations_pb2, http_pb2
+from google.api import annotations_pb2, field_behavior_pb2, http_pb2
 from google.protobuf import (
     any_pb2,
     descriptor_pb2,
@@ -105,7 +105,7 @@ def third_party_descriptors() -> descriptor_pb2.FileDescriptorSet:
     for module in (any_pb2, descriptor_pb2, duration_pb2, field_mask_pb2, timestamp_pb2):
         module.DESCRIPTOR.CopyToProto(files.file.add())
     files.file.add().MergeFromString(validate_pb.desc().proto.to_binary())
-    for module in (http_pb2, annotations_pb2, error_details_pb2, status_pb2):
+    for module in (http_pb2, annotations_pb2, field_behavior_pb2, error_details_pb2, status_pb2):
         module.DESCRIPTOR.CopyToProto(files.file.add())
     return files
 
@@ -222,22 +222,29 @@ def json_requests(descriptor_set: Path) -> str:
     return "\n".join([*lines, "  },", "}", ""])
 
 
-def generate(target: Path) -> None:
-    """Write the Python modules, the descriptor set, the route list and the Lua schema."""
-    sources = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob("*.proto"))
+def describe(protos: Path, target: Path) -> list[str]:
+    """Write the descriptor set of the protos in a folder; gives their names."""
+    sources = sorted(str(path.relative_to(protos)) for path in protos.rglob("*.proto"))
     with tempfile.TemporaryDirectory() as folder:
         imports = Path(folder) / "third_party.binpb"
         imports.write_bytes(third_party_descriptors().SerializeToString(deterministic=True))
-        ours = Path(folder) / "loyalty.binpb"
         run_protoc(
-            f"-I{PROTOS}",
+            f"-I{protos}",
             f"--descriptor_set_in={imports}",
             "--include_imports",
             "--include_source_info",
-            f"--descriptor_set_out={ours}",
+            f"--descriptor_set_out={target}",
             *sources,
             *DETAILS,
         )
+    return sources
+
+
+def generate(target: Path) -> None:
+    """Write the Python modules, the descriptor set, the route list and the Lua schema."""
+    with tempfile.TemporaryDirectory() as folder:
+        ours = Path(folder) / "loyalty.binpb"
+        sources = describe(PROTOS, ours)
         run_protoc(
             f"--descriptor_set_in={ours}",
             f"--python_out={target}",
@@ -286,19 +293,19 @@ def validate_source() -> str:
 
 
 def export_protos(target: Path) -> None:
-    """
-    Write the protos with all that they import, for compilers of every language.
-
-    But google/protobuf, which every compiler brings.
-    """
+    """Write the protos with all that they import, for compilers of every language."""
     shutil.rmtree(target, ignore_errors=True)
-    installed = Path(annotations_pb2.__file__).parents[2]
+    folders = {
+        "loyalty/": PROTOS,
+        "buf/": GENERATED,
+        "google/protobuf/": Path(protoc.__file__).with_name("_proto"),
+        "google/": Path(annotations_pb2.__file__).parents[2],
+    }
     descriptor_set = (GENERATED / "loyalty.binpb").read_bytes()
     for file in descriptor_pb2.FileDescriptorSet.FromString(descriptor_set).file:
-        folder = {"loyalty": PROTOS, "buf": GENERATED}.get(file.name.split("/")[0], installed)
-        if not file.name.startswith("google/protobuf/"):
-            (target / file.name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(folder / file.name, target / file.name)
+        folder = next(folders[start] for start in folders if file.name.startswith(start))
+        (target / file.name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / file.name, target / file.name)
 
 
 def edge_routes(target: Path) -> dict[str, str]:

@@ -9,7 +9,6 @@ local routes = {}
 local KINDS = {
   ["POST /client/users/anonymous/sessions"] = "session",
   ["GET /loyalty/transaction/pos"] = "outcome",
-  ["GET /loyalty/transaction/pos/{loyalty_transaction_id}"] = "outcome",
   ["POST /loyalty/transaction/pos"] = "unclaimed",
   ["PUT /loyalty/transaction/pos/{loyalty_transaction_id}"] = "report",
   ["PUT /loyalty/transaction/pos/{loyalty_transaction_id}/void"] = "void",

@@ -36,11 +36,8 @@ from loyalty_service.storage.store import Store
 from loyalty_service.sweeper import sweep_forever
 from loyalty_service.transport.addresses import AddressError, authority, require_free
 from loyalty_service.transport.server import LoyaltyServer
-from loyalty_service.transport.servicers.code import CodeServicer
-from loyalty_service.transport.servicers.identify import IdentifyServicer, IdentifyUseCase
-from loyalty_service.transport.servicers.member import MemberServicer
-from loyalty_service.transport.servicers.session import SessionServicer
-from loyalty_service.transport.servicers.transaction import TransactionServicer
+from loyalty_service.transport.servicers.all_servicers import all_servicers
+from loyalty_service.transport.servicers.identify import IdentifyUseCase
 from loyalty_service.transport.tls import Certificates, require_protection, tls_files
 from loyalty_service.vitals import watch_forever
 
@@ -319,13 +316,7 @@ async def serve(
         otlp = _open_otlp(settings, telemetry)
         server = LoyaltyServer(
             store,
-            {
-                "SessionService": SessionServicer(),
-                "IdentifyService": IdentifyServicer(identify),
-                "TransactionService": TransactionServicer(),
-                "CodeService": CodeServicer(),
-                "MemberService": MemberServicer(),
-            },
+            all_servicers(identify),
             sandbox=sandbox,
             reflection_on=settings.reflection,
             calls=telemetry.calls,

@@ -258,8 +258,8 @@ class Settings(BaseSettings):
         """
         if self.code_pepper is not None or self.other_code_peppers is not None:
             raise OperatorError(
-                "the code pepper is set by a variable and not kept in a file: docs/operations.md "
-                "tells the steps, with LOYALTY_OTHER_CODE_PEPPERS"
+                "the code pepper is set by a variable and not kept in a file: "
+                "docs/operations/pepper.md tells the steps, with LOYALTY_OTHER_CODE_PEPPERS"
             )
         old = self.known_peppers()
         if old is None:
@@ -298,7 +298,7 @@ def require_known_variables(environment: Mapping[str, str]) -> None:
         if _OF_KUBERNETES.search(f"{shown}={value}"):
             continue
         near = get_close_matches(shown, known, 1)
-        hint = f"did you mean {PREFIX}{near[0]}?" if near else "README.md lists the settings."
+        hint = f"did you mean {PREFIX}{near[0]}?" if near else "docs/settings.md lists them."
         raise OperatorError(f"There is no setting {name}: {hint}")
 
 
@@ -314,7 +314,8 @@ def require_closed(secret: Path) -> None:
     if secret.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
         raise OperatorError(
             f"{secret} holds a secret that every user of this machine may read or change: "
-            f"`chmod 600 {secret}`. It must be taken for known: docs/operations.md tells what to do"
+            f"`chmod 600 {secret}`. It must be taken for known: docs/operations/pepper.md tells "
+            "what to do"
         )
 
 

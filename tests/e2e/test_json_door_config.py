@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from buf.validate import validate_pb2
 from loyalty_service.transport.call import DEADLINE_MAX_S
-from loyalty_service.transport.server import SERVICES
+from loyalty_service.transport.rpcs import SERVICES
 
 PATIENCE_S = 5.0
 """How long a till waits for an answer."""

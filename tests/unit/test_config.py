@@ -33,7 +33,7 @@ def test_reflection_is_off_unless_asked_for() -> None:
         ("LOYALTY_GRPC_PROT", "did you mean LOYALTY_GRPC_PORT?"),
         ("LOYALTY_METRIC_PORT", "did you mean LOYALTY_METRICS_PORT?"),
         ("loyalty_grpc_prot", "did you mean LOYALTY_GRPC_PORT?"),
-        ("LOYALTY_XYZ", "README.md lists the settings."),
+        ("LOYALTY_XYZ", "docs/settings.md lists them."),
     ],
 )
 def test_misspelt_variable_is_refused(

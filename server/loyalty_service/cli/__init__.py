@@ -65,7 +65,7 @@ for name, command in COMMANDS.items():
 
 def _tell_version(asked: bool) -> None:
     if asked:
-        out.print(f"loyalty {version('loyalty')}")
+        out.print(f"loyalty {version('loyalty-service')}")
         raise typer.Exit
 
 
@@ -93,8 +93,8 @@ def main() -> None:
         if explanation is None:
             traceback.print_exception(problem)
             explanation = (
-                f"This is a fault in loyalty {version('loyalty')} itself, not a mistake of yours: "
-                "please report it with the lines above."
+                f"This is a fault in loyalty {version('loyalty-service')} itself, "
+                "not a mistake of yours: please report it with the lines above."
             )
         err.print(explanation)
         sys.exit(1)

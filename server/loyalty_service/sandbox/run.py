@@ -228,7 +228,7 @@ IDENTIFY_JSON = (
     '{"identifier":"123456","posVendor":{"storeId":"9999","posType":"Partner",'
     '"transactionId":"000000000257","terminal":"0","operator":"300"}}'
 )
-IDENTIFY = "loyalty.v1.IdentifyService/Identify"
+IDENTIFY = "loyalty.v1.IdentifyService/IdentifyMember"
 SESSION_JSON = (
     '{"correlationId":"7d4c2f0e-3b1a-4c58-9e36-0f5a1d2b9c77","channel":"STORE","locale":"fr-CA"}'
 )
@@ -245,7 +245,7 @@ def _python(server: str) -> str:
         "import grpc; "
         "from loyalty.v1 import identify_service_pb2 as pb, identify_service_pb2_grpc as rpc; "
         f'stub = rpc.IdentifyServiceStub(grpc.insecure_channel("{server}")); '
-        'print(stub.Identify(pb.IdentifyRequest(identifier="234567", '
+        'print(stub.IdentifyMember(pb.IdentifyMemberRequest(identifier="234567", '
         'pos_vendor={"store_id": 9999, "pos_type": "Partner", "transaction_id": "258"}), '
         'metadata=[("x-api-key", "sandbox-pos-key")]))'
     )

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter, deque
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic_ns
@@ -40,27 +40,23 @@ from loyalty_service.domain.errors import (
     StorageUnavailableError,
 )
 from loyalty_service.domain.fairness import FairQueue
-from loyalty_service.domain.flags import Flag, every_flag
 from loyalty_service.domain.peppers import Peppers
 from loyalty_service.domain.program import Catalog
 from loyalty_service.observability.trail import CHARGE, TRAIL
-from loyalty_service.storage.databases import READERS, Database
+from loyalty_service.storage.batch import Item
+from loyalty_service.storage.databases import Database
 from loyalty_service.storage.hanging import watch_commits
 from loyalty_service.storage.paced import Paced
 from loyalty_service.storage.presence import Presence
+from loyalty_service.storage.reader_turns import ReaderTurns
 from loyalty_service.storage.reads import SqlReader
 from loyalty_service.storage.statements import Statements, dialect_of
 from loyalty_service.storage.tally import Distribution, Tally
-from loyalty_service.storage.writer import CLOSE_WAIT_S, Item, Writer, names_of
-
-FLAG_LINES_MAX = 10
-"""Lines about one reason of a flag in a second: a thief's orders must not be the log's load."""
+from loyalty_service.storage.told import Flags, tell_waits
+from loyalty_service.storage.writer import CLOSE_WAIT_S, Writer
 
 OWN = ""
 """Whom the server's own work is done for: a key among the others, as it were."""
-
-READERS_OF_ONE = READERS // 2
-"""Readers that one caller may hold: another always finds one that will be free soon."""
 
 T = TypeVar("T")
 Work = Callable[[Unit, int], Any]
@@ -155,8 +151,7 @@ class Store:
         self._idle = list(self._writers)
         self._waiting: FairQueue[Item] = FairQueue()
         self._arrivals: deque[Item] = deque()
-        self._reading: Counter[str] = Counter()
-        self._to_read: FairQueue[asyncio.Future[None]] = FairQueue()
+        self._reader_turns = ReaderTurns()
         self._company = 1
         self._running = 0
         self._gap_s = GAP_MAX_S
@@ -164,9 +159,7 @@ class Store:
         self._catalog_read_ns = 0
         self._freshening: asyncio.Task[bool] | None = None
         self._settled = 0
-        self._flags = dict.fromkeys(every_flag(), 0)
-        self._flagged: Counter[tuple[str, str]] = Counter()
-        self._flagged_in = 0
+        self._flags = Flags()
         self._batch_max = BATCH_MAX
         self._refused = self._admitted = self._counted_since = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -295,49 +288,13 @@ class Store:
         Raises:
             StorageUnavailableError: The database does not answer.
         """
-        await self._take_reader(caller)
-        try:
-            async with AsyncSession(self._readers) as session:
-                yield SqlReader(session, self._pepper)
-        except (OperationalError, InterfaceError, PoolTimeoutError) as problem:
-            log.warning("database does not answer a reader", reason=str(problem))
-            raise StorageUnavailableError from problem
-        finally:
-            self._give_reader_back(caller)
-
-    async def _take_reader(self, caller: str) -> None:
-        """Wait for one of the readers: callers take turns, and none has them all."""
-        if not self._to_read and self._may_read(caller):
-            self._reading[caller] += 1
-            return
-        future: asyncio.Future[None] = self._loop.create_future()
-        self._to_read.push(caller, future)
-        self._let_readers_in()
-        try:
-            await future
-        except asyncio.CancelledError:
-            if future.done() and not future.cancelled():
-                self._give_reader_back(caller)
-            raise
-
-    def _may_read(self, caller: str) -> bool:
-        return self._reading.total() < READERS and self._reading[caller] < READERS_OF_ONE
-
-    def _give_reader_back(self, caller: str) -> None:
-        self._reading[caller] -= 1
-        if not self._reading[caller]:
-            del self._reading[caller]
-        self._let_readers_in()
-
-    def _let_readers_in(self) -> None:
-        while self._to_read:
-            found = self._to_read.pop_entry(self._may_read)
-            if found is None:
-                return
-            caller, future = found
-            if not future.done():
-                self._reading[caller] += 1
-                future.set_result(None)
+        async with self._reader_turns.one(caller):
+            try:
+                async with AsyncSession(self._readers) as session:
+                    yield SqlReader(session, self._pepper)
+            except (OperationalError, InterfaceError, PoolTimeoutError) as problem:
+                log.warning("database does not answer a reader", reason=str(problem))
+                raise StorageUnavailableError from problem
 
     async def confirm(self, timeout_s: float = 5.0, caller: str = OWN) -> None:
         """
@@ -380,7 +337,7 @@ class Store:
             catalog_age_s=self._catalog_age_s(),
             batch_calls=Tally.sum([writer.batch_calls for writer in self._writers]),
             commit_s=Tally.sum([writer.commit_s for writer in self._writers]),
-            flags=self._flags,
+            flags=self._flags.counts,
         )
 
     def _oldest_waiting_s(self) -> float:
@@ -545,10 +502,10 @@ class Store:
                 item.charge(item.spent_s)
             outcome = item.outcome
             if isinstance(outcome, Refused):
-                self._tell(outcome, item)
+                tell_waits(outcome, item, self.catalog.keys)
                 item.fail(outcome.error)
-            elif isinstance(outcome, Answer | Done):
-                self._flag(outcome.flags, item)
+            elif isinstance(outcome, Answer | Done) and outcome.flags:
+                self._flags.take(outcome.flags, item, int(self._loop.time()))
             if item.future.done():
                 continue
             if item.failed:
@@ -559,24 +516,6 @@ class Store:
             self._schedule()
         else:
             self._rest()
-
-    def _flag(self, flags: Sequence[Flag], item: Item) -> None:
-        """
-        Count and log what was let through, whether or not its caller still waits.
-
-        Of one kind and reason a few lines a second are written: all are counted.
-        """
-        for flag in flags:
-            place = flag.kind.value, flag.reason
-            self._flags[place] += 1
-            second = int(self._loop.time())
-            if second != self._flagged_in:
-                self._flagged_in = second
-                self._flagged.clear()
-            self._flagged[place] += 1
-            if self._flagged[place] <= FLAG_LINES_MAX:
-                named = {"flag": flag.kind.value, "reason": flag.reason, **flag.about}
-                log.warning("flagged", **named, **names_of([item]))
 
     def _let_go(self, writer: Writer, batch: Sequence[Item]) -> None:
         """Settle the calls of a batch that is done, but for those whose commit may yet come."""
@@ -594,26 +533,6 @@ class Store:
                 self._lost.append((writer, writer.written, item.arrival))
             else:
                 self.under_way.unsettled.append(item.arrival)
-
-    def _tell(self, refused: Refused, item: Item) -> None:
-        """Log who must wait, without any digits."""
-        for refusal in refused.begun:
-            scope, tally = refusal.scope, refusal.tally
-            keys = self.catalog.keys.values()
-            log.warning(
-                "code guessing refused",
-                scope=scope.kind.value,
-                program_id=scope.program_id,
-                key_id=scope.key_id,
-                partner=next((key.partner for key in keys if key.key_id == scope.key_id), None),
-                store_id=scope.store_id,
-                terminal=scope.terminal,
-                wrong=tally.failed,
-                right=tally.matched,
-                regulars=tally.regulars,
-                seconds=(refusal.until_ms - refusal.since_ms) // 1000,
-                **names_of([item]),
-            )
 
 
 def _give_up(future: asyncio.Future[Any]) -> None:

@@ -12,18 +12,10 @@ from typing import Any, cast
 
 import grpc
 import structlog
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
-from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 from grpc_reflection.v1alpha import reflection
 
-from loyalty.v1 import (
-    code_service_pb2,
-    identify_service_pb2,
-    member_service_pb2,
-    session_service_pb2,
-    transaction_service_pb2,
-)
 from loyalty_service.application.idempotency import idempotency_scope, plain_key
 from loyalty_service.application.under_way import ARRIVAL, Arrival
 from loyalty_service.domain.errors import (
@@ -56,6 +48,7 @@ from loyalty_service.transport.errors.rendering import refuse
 from loyalty_service.transport.keyless import Health, Reflection
 from loyalty_service.transport.paid_orders import mends_told
 from loyalty_service.transport.parsing import parse
+from loyalty_service.transport.rpcs import RPCS, SERVICES, Effect, Rpc
 from loyalty_service.transport.sending import KEYLESS_SEND_S, SEND_S, end_within, know_calls
 
 MESSAGE_BYTES_MAX = 512 * 1024
@@ -106,14 +99,6 @@ QUIET_S = 0.25
 
 LINGER_S = 0.25
 """Time in which the last answers leave the server."""
-
-SERVICES: tuple[ServiceDescriptor, ...] = (
-    session_service_pb2.DESCRIPTOR.services_by_name["SessionService"],
-    identify_service_pb2.DESCRIPTOR.services_by_name["IdentifyService"],
-    transaction_service_pb2.DESCRIPTOR.services_by_name["TransactionService"],
-    code_service_pb2.DESCRIPTOR.services_by_name["CodeService"],
-    member_service_pb2.DESCRIPTOR.services_by_name["MemberService"],
-)
 
 HEALTH_NAMES = ("", *(service.full_name for service in SERVICES))
 """What balancers ask for: whether calls are let in."""
@@ -295,19 +280,18 @@ class LoyaltyServer:
         handlers = {
             # As a stream the handler starts with the headers, and waits for the message itself.
             method.name: grpc.stream_unary_rpc_method_handler(
-                self._handler(method, getattr(servicer, method.name))
+                self._handler(RPCS[f"{service.name}/{method.name}"], getattr(servicer, method.name))
             )
             for method in service.methods
         }
         return grpc.method_handlers_generic_handler(service.full_name, handlers)
 
     def _handler(
-        self, method: MethodDescriptor, endpoint: Endpoint
+        self, rpc: Rpc, endpoint: Endpoint
     ) -> Callable[[object, Context], Awaitable[bytes]]:
-        name = f"{method.containing_service.name}/{method.name}"
-        self._calls.expect(name)
-        request_class = GetMessageClass(method.input_type)
-        writes = not method.name.startswith(("Get", "List"))
+        name, request_class = rpc.name, rpc.request_class
+        self._calls.expect(name, rpc.expected)
+        writes = rpc.effect is not Effect.READS
 
         async def handle(_messages: object, context: Context) -> bytes:
             started = self._last_call = perf_counter()

@@ -36,9 +36,8 @@ MISSPELT = "must be spelt with dashes: x_api_key is not read"
 BODIES = [
     "",
     (
-        '{"statusCode":%RESPONSE_CODE%,'
-        '"errorMessage":"The service is not available, try again later",'
-        '"errorCode":"SERVICE_UNAVAILABLE"}'
+        '{"statusCode":%RESPONSE_CODE%,"errorMessage":"The service is not available, try again '
+        'later","errorCode":"SERVICE_UNAVAILABLE"}'
     ),
     (
         '{"statusCode":%RESPONSE_CODE%,"errorMessage":"Too many requests, try again later",'

@@ -13,6 +13,7 @@ import grpc
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 
+from loyalty_service.domain.breaches import RuleFailure
 from loyalty_service.domain.errors import (
     ApiKeyInvalidError,
     ApiKeyMissingError,
@@ -25,7 +26,6 @@ from loyalty_service.domain.errors import (
     ServerBusyError,
     TransactionNotClaimableError,
 )
-from loyalty_service.domain.rules import RuleFailure
 from loyalty_service.observability.trail import REQUEST_ID_MAX
 from loyalty_service.transport.errors.catalogue import CATALOGUE, ErrorRow, retry_after_ms
 from loyalty_service.transport.errors.dialects import (

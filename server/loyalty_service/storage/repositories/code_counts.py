@@ -2,7 +2,7 @@
 Counts of codes shown and the waits that follow, within one unit of work.
 
 Right codes are only added up, in a shard of the writer's own, so that nobody waits for anybody.
-Whoever counts a wrong one locks its API key first: see `prefetch.py` for the order of locks.
+Whoever counts a wrong one locks its API key first.
 """
 
 from __future__ import annotations
@@ -24,7 +24,15 @@ from loyalty_service.domain.guessing import (
     hour_of,
     scopes_of,
 )
-from loyalty_service.storage.statements import SCOPES_MAX, Statement, Statements
+from loyalty_service.domain.records import Member
+from loyalty_service.storage.driver import Cursor
+from loyalty_service.storage.lock_order import Rank
+from loyalty_service.storage.repositories.code_count_statements import (
+    SCOPES_MAX,
+    CodeCountStatements,
+)
+from loyalty_service.storage.repositories.records import Basis, Keys, Records, Step
+from loyalty_service.storage.statements import Statement
 
 _NONE = (0, 0)
 
@@ -62,90 +70,101 @@ class RegularRow:
     counted_ms: int
 
 
-class CodeCounts:
-    """The part of a unit of work that counts codes; see `application.unit.Unit`."""
+class CodeCounts(Records):
+    """Counts of codes and the waits of those who showed too many wrong ones."""
 
-    def __init__(self, connection: Any, statements: Statements, shard: int) -> None:
-        self._connection = connection
-        self._statements = statements
-        self._shard = shard
+    def __init__(self, basis: Basis) -> None:
+        super().__init__(basis)
+        self._codes_counted_by = basis.statements.of(CodeCountStatements)
         self._refusals: dict[str, dict[str, Refusal]] = {}
-        self._locked: set[str] = set()
-        self._added: dict[tuple[str, int], TallyRow] = {}
-        self._added_in_month: dict[tuple[str, int], MonthRow] = {}
+        self._locked_keys: set[str] = set()
+        self._hours: dict[tuple[str, int], TallyRow] = {}
+        self._days: dict[tuple[str, int], MonthRow] = {}
         self._with_regulars: dict[str, bool] = {}
         self._months: dict[str, tuple[int, int]] = {}
-        self._counted: dict[tuple[str, int], int | None] = {}
+        self._regulars: dict[tuple[str, int], int | None] = {}
         self._new_regulars: dict[tuple[str, int], RegularRow] = {}
 
-    def take_added(self) -> list[TallyRow]:
-        """Give what is to be added, in the order in which all writers lock it."""
-        return _taken(self._added)
+    def _flush_code_counts(self, cursor: Cursor) -> None:
+        """Add up, in the order in which all writers lock the rows."""
+        by = self._codes_counted_by
+        self._write(cursor, by.tallies, _taken(self._hours))
+        self._write(cursor, by.months, _taken(self._days))
+        self._write(cursor, by.regulars, _taken(self._new_regulars))
 
-    def take_added_in_month(self) -> list[MonthRow]:
-        """Give what is to be added to the counts of days, in the order of all writers."""
-        return _taken(self._added_in_month)
+    def refusals_ahead(self, programs: Keys) -> Step:
+        """Read who of some programs must or had to wait."""
+        by = self._codes_counted_by.refusals_of_programs
+        return Step(Rank.KEYS, by, programs, self._take_refusals, locks=False)
 
-    def take_new_regulars(self) -> list[RegularRow]:
-        """Give the regulars to be kept."""
-        return _taken(self._new_regulars)
+    def regulars_ahead(self, shown: Keys) -> Step:
+        """Read when the guests of codes were counted as regulars of the keys that show them."""
+        by = self._codes_counted_by.regulars_of_codes
+        return Step(Rank.CODES, by, shown, self._take_regulars, locks=False)
 
-    def take_refusals(self, programs: Iterable[tuple[str]], rows: Iterable[Sequence[Any]]) -> None:
-        """Take all refusals of some programs that were read ahead."""
+    def keys_ahead(self, keys: Keys) -> Step:
+        """Lock API keys."""
+        return Step(Rank.KEYS, self._codes_counted_by.lock_keys, keys, self._take_locks)
+
+    def _take_refusals(self, programs: Keys, rows: Iterable[Sequence[Any]]) -> None:
         for (program_id,) in programs:
             self._refusals[program_id] = {}
         for row in rows:
-            self._keep(refusal(row))
+            self._keep_wait(refusal_of(row))
 
-    def take_regulars(self, rows: Iterable[tuple[str, int, int]]) -> None:
-        """Take when members were counted as regulars of keys, as it was read ahead."""
+    def _take_regulars(self, _shown: Keys, rows: Iterable[Sequence[Any]]) -> None:
         for key_id, member_number, counted_ms in rows:
-            self._counted[key_id, member_number] = counted_ms
+            self._regulars[key_id, member_number] = counted_ms
 
     def know_regular(self, key_id: str, member_number: int) -> None:
         """Take it that a member was never a regular of a key, unless it was read ahead."""
-        self._counted.setdefault((key_id, member_number), None)
+        self._regulars.setdefault((key_id, member_number), None)
 
-    def take_locks(self, keys: Iterable[tuple[str]]) -> None:
-        """Take it that these keys were locked ahead; what others kept before is read again."""
-        self._locked.update(key_id for (key_id,) in keys)
+    def _take_locks(self, keys: Keys, _rows: object) -> None:
+        """Take it that these keys are locked; what others kept before is read again."""
+        self._locked_keys.update(key_id for (key_id,) in keys)
         self._refusals.clear()
         self._months.clear()
 
-    def refusals(self, program_id: str) -> Mapping[str, Refusal]:
+    def code_refusals(self, program_id: str) -> Mapping[str, Refusal]:
         """See `Unit.code_refusals`."""
         if program_id not in self._refusals:
-            rows = self._connection.execute(self._statements.code_refusals.sql, (program_id,))
-            self.take_refusals([(program_id,)], rows.fetchall())
+            rows = self._connection.execute(self._codes_counted_by.refusals.sql, (program_id,))
+            self._take_refusals([(program_id,)], rows.fetchall())
         return self._refusals[program_id]
 
     def has_waited(self, program_id: str, key_id: str) -> bool:
         """Tell whether a key as a whole must wait, or had to within a day."""
         _, scope = scopes_of(program_id, key_id)
-        return scope.name in self.refusals(program_id)
+        return scope.name in self.code_refusals(program_id)
 
-    def lock(self, key_id: str) -> None:
+    def lock_key(self, key_id: str) -> None:
         """See `Unit.lock_key`; an embedded database has one writer, who needs no lock."""
-        if self._statements.bulk and key_id not in self._locked:
-            self._connection.execute(self._statements.lock_key.sql, (key_id,))
-            self.take_locks([(key_id,)])
+        if self._bulk and key_id not in self._locked_keys:
+            self._lock(Rank.KEYS)
+            self._connection.execute(self._codes_counted_by.lock_key.sql, (key_id,))
+            self._take_locks([(key_id,)], ())
 
-    def note(self, scope: Scope, digest: bytes, now_ms: int, repeat_ms: int) -> bool:
+    def note_wrong_code(self, scope: Scope, digest: bytes, now_ms: int, repeat_ms: int) -> bool:
         """See `Unit.note_wrong_code`."""
-        place = (scope.name, digest)
-        found = self._connection.execute(self._statements.wrong_code.sql, place).fetchone()
+        by, place = self._codes_counted_by, (scope.name, digest)
+        found = self._connection.execute(by.wrong_code.sql, place).fetchone()
         if found is not None and now_ms - repeat_ms < found[0] <= now_ms:
             return False
-        self._connection.execute(self._statements.put_wrong_code.sql, (*place, now_ms))
+        self._connection.execute(by.put_wrong_code.sql, (*place, now_ms))
+        self.changes += 1
+        self.rows += 1
         return True
 
-    def add_right(self, scopes: Sequence[Scope], now_ms: int) -> None:
+    def tally_right(self, scopes: Sequence[Scope], now_ms: int) -> None:
         """See `Unit.tally_right`."""
+        self.changes += 1
         for scope in scopes:
             self._hour(scope, now_ms).matched += 1
 
-    def add_wrong(self, scopes: Sequence[Scope], spender: Scope | None, now_ms: int) -> None:
+    def tally_wrong(self, scopes: Sequence[Scope], spender: Scope | None, now_ms: int) -> None:
         """See `Unit.tally_wrong`."""
+        self.changes += 1
         for scope in scopes:
             self._hour(scope, now_ms).failed += 1
         if spender is not None:
@@ -153,31 +172,34 @@ class CodeCounts:
 
     def _hour(self, scope: Scope, now_ms: int) -> TallyRow:
         place = (scope.name, hour_of(now_ms))
-        row = self._added.get(place)
+        row = self._hours.get(place)
         if row is None:
-            row = self._added[place] = TallyRow(*place, self._shard)
+            row = self._hours[place] = TallyRow(*place, self._shard)
         return row
 
     def has_regulars(self, key_id: str) -> bool:
         """See `Unit.has_regulars`."""
         if key_id not in self._with_regulars:
-            row = self._connection.execute(self._statements.has_regulars.sql, (key_id,)).fetchone()
+            by = self._codes_counted_by
+            row = self._connection.execute(by.has_regulars.sql, (key_id,)).fetchone()
             new = any(key_id == place[0] for place in self._new_regulars)
             self._with_regulars[key_id] = row is not None or new
         return self._with_regulars[key_id]
 
-    def regular_since(self, key_id: str, member_number: int) -> int | None:
+    def regular_since(self, key_id: str, member: Member) -> int | None:
         """See `Unit.regular_since`."""
-        place = (key_id, member_number)
-        if place not in self._counted:
-            row = self._connection.execute(self._statements.regular.sql, place).fetchone()
-            self._counted[place] = None if row is None else row[0]
-        return self._counted[place]
+        place = (key_id, member.number)
+        if place not in self._regulars:
+            row = self._connection.execute(self._codes_counted_by.regular.sql, place).fetchone()
+            self._regulars[place] = None if row is None else row[0]
+        return self._regulars[place]
 
-    def count_regular(self, earner: Scope, member_number: int, now_ms: int) -> None:
+    def count_regular(self, earner: Scope, member: Member, now_ms: int) -> None:
         """See `Unit.count_regular`."""
-        place = (earner.key_id, member_number)
-        self._counted[place] = now_ms
+        self.changes += 1
+        self.rows += 1
+        place = (earner.key_id, member.number)
+        self._regulars[place] = now_ms
         self._new_regulars[place] = RegularRow(*place, now_ms)
         self._with_regulars[earner.key_id] = True
         self._count_in_month(earner, now_ms, regulars=1)
@@ -186,27 +208,27 @@ class CodeCounts:
         self, scope: Scope, now_ms: int, *, regulars: int = 0, spent: int = 0
     ) -> None:
         place = (scope.name, day_of(now_ms))
-        row = self._added_in_month.get(place)
+        row = self._days.get(place)
         if row is None:
-            row = self._added_in_month[place] = MonthRow(*place, self._shard)
+            row = self._days[place] = MonthRow(*place, self._shard)
         row.regulars += regulars
         row.spent += spent
         if scope.name in self._months:
             before = self._months[scope.name]
             self._months[scope.name] = before[0] + regulars, before[1] + spent
 
-    def month(self, scope: Scope, now_ms: int) -> Tally:
+    def code_month(self, scope: Scope, now_ms: int) -> Tally:
         """See `Unit.code_month`; kept, for a wait refuses many calls of a batch."""
         found = self._months.get(scope.name)
         if found is None:
             rows = self._all(
-                self._statements.sum_months,
+                self._codes_counted_by.sum_months,
                 (*[scope.name] * SCOPES_MAX, day_of(now_ms) - MONTH_DAYS),
             )
             kept = [row[1:] for row in rows]
             new = (
                 (row.regulars, row.spent)
-                for (name, _), row in self._added_in_month.items()
+                for (name, _), row in self._days.items()
                 if name == scope.name
             )
             regulars, spent = zip(_NONE, *kept, *new, strict=True)
@@ -214,10 +236,11 @@ class CodeCounts:
         return Tally(0, 0, *found)
 
     def tallies(self, scopes: Sequence[Scope], now_ms: int) -> dict[Scope, Tally]:
-        """See `Unit.tallies`; what is to be added must have been written."""
+        """See `Unit.tallies`."""
+        self.flush()
         names = [scope.name for scope in scopes]
         names += names[:1] * (SCOPES_MAX - len(names))
-        by = self._statements
+        by = self._codes_counted_by
         days = (*names, hour_of(now_ms) - HOURS_COUNTED)
         months = (*names, day_of(now_ms) - MONTH_DAYS)
         shown = {name: found for name, *found in self._all(by.sum_tallies, days)}
@@ -231,9 +254,10 @@ class CodeCounts:
         rows: list[Any] = self._connection.execute(statement.sql, values).fetchall()
         return rows
 
-    def refuse(self, wait: Refusal) -> None:
+    def refuse_codes(self, refusal: Refusal) -> None:
         """See `Unit.refuse_codes`."""
-        scope, tally = wait.scope, wait.tally
+        self.changes += 1
+        scope, tally = refusal.scope, refusal.tally
         values = (
             scope.name,
             scope.kind.value,
@@ -243,23 +267,25 @@ class CodeCounts:
             scope.terminal,
             tally.failed,
             tally.matched,
-            wait.since_ms,
-            wait.until_ms,
+            refusal.since_ms,
+            refusal.until_ms,
         )
-        self._connection.execute(self._statements.put_code_refusal.sql, values)
-        self._keep(wait)
+        self._connection.execute(self._codes_counted_by.put_refusal.sql, values)
+        self._keep_wait(refusal)
 
-    def forgive(self, key_id: str) -> int:
+    def forgive_codes(self, key_id: str) -> int:
         """See `Unit.forgive_codes`."""
+        self.changes += 1
+        by = self._codes_counted_by
         _, scope = scopes_of("", key_id)
-        ended = self._connection.execute(self._statements.forgive_refusals.sql, (key_id,))
-        for statement in self._statements.forgive_tallies:
+        ended = self._connection.execute(by.forgive_refusals.sql, (key_id,))
+        for statement in by.forgive_tallies:
             self._connection.execute(statement.sql, (scope.name, f"{scope.name}/%"))
         self._refusals.clear()
         return len(ended.fetchall())
 
-    def forget(self, now_ms: int, limit: int) -> int:
-        """See `Unit.forget_counts`."""
+    def _forget_codes(self, now_ms: int, limit: int) -> int:
+        """Delete counts, wrong codes and waits that matter no more."""
         oldest = (
             hour_of(now_ms) - HOURS_COUNTED,
             now_ms - DAY_MS,
@@ -269,10 +295,10 @@ class CodeCounts:
         )
         return sum(
             len(self._connection.execute(statement.sql, (before, limit)).fetchall())
-            for statement, before in zip(self._statements.forget_codes, oldest, strict=True)
+            for statement, before in zip(self._codes_counted_by.forget, oldest, strict=True)
         )
 
-    def _keep(self, wait: Refusal) -> None:
+    def _keep_wait(self, wait: Refusal) -> None:
         self._refusals.setdefault(wait.scope.program_id, {})[wait.scope.name] = wait
 
 
@@ -282,7 +308,7 @@ def _taken(rows: dict[tuple[str, int], Row]) -> list[Row]:
     return taken
 
 
-def refusal(row: Sequence[Any]) -> Refusal:
+def refusal_of(row: Sequence[Any]) -> Refusal:
     """Turn a row of `REFUSAL_COLUMNS` into the value."""
     kind, *place, matched, failed, since_ms, until_ms = row
     return Refusal(Scope(ScopeKind(kind), *place), Tally(matched, failed), since_ms, until_ms)
