@@ -141,7 +141,13 @@ def test_any_content_type_is_served(door: Door, content_type: str) -> None:
     assert door.post(IDENTIFY, identify_request(), content_type=content_type).status == 200
 
 
-@pytest.mark.parametrize("content_type", ["application/grpc", "application/grpc+proto"])
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        *("application/grpc", "application/grpc+proto"),
+        *("application/grpc-web", "application/grpc-web+proto", "application/grpc-web-text"),
+    ],
+)
 def test_json_that_says_it_is_grpc_is_answered_as_json(door: Door, content_type: str) -> None:
     """Whoever refuses it, no refusal is 200, and each has the body that JSON would have."""
     void = f"/loyalty/transaction/pos/{GUEST}/void"

@@ -266,6 +266,11 @@ def test_json_that_says_it_is_grpc_is_told_in_json(callers: LuaFilter) -> None:
     answer = callers.response(sent, wrapped, b"")
     assert (answer.header(":status"), answer.body) == ("429", b'{"statusCode":429,"a":"100%"}')
     assert answer.header("grpc-status") is None
+    for content_type in ("application/grpc-web", "application/grpc-web-text+proto"):
+        renamed = call(callers, "k", content_type=content_type)
+        assert renamed.header("content-type") == "application/json"
+        kept = call(callers, "k", METHOD, content_type=content_type)
+        assert kept.header("content-type") == content_type
     real = call(callers, "k", METHOD, content_type="application/grpc")
     assert dict(callers.response(real, wrapped, b"").headers) == wrapped
 
