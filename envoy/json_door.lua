@@ -133,7 +133,7 @@ function envoy_on_request(handle)
   local url, method = headers:get(":path") or "/", headers:get(":method")
   local path = url:match("^[^?]*")
   local refusal, problem = bounds.refusal_of_head(method, url, headers:get("content-length"))
-  local route = routes.find({ method = method, path = path })
+  local route = routes.find(path, method)
   local cleaned = route and not refusal and routes.without_bound(url, route) or url
   local by_path = routes.dialect_of(path)
   note_call(handle, headers, method .. " " .. cleaned, route and route.dialect or by_path, by_path)

@@ -118,7 +118,9 @@ local function let_caller_in(handle, origins)
   headers:remove(calling.STRANGER)
   local path = headers:get(":path") or ""
   -- The path of a gRPC method begins with its service, which has a dot in its name.
-  if is_grpc(headers:get("content-type") or "") and not path:find("^/[%w_]+%.[%w_.]+/") then
+  local content_type = headers:get("content-type") or ""
+  local says_grpc = is_grpc(content_type) or content_type:sub(1, 20) == "application/grpc-web"
+  if says_grpc and not path:find("^/[%w_]+%.[%w_.]+/") then
     headers:replace("content-type", "application/json")
     handle:streamInfo():dynamicMetadata():set(CALL, "renamed", true)
   end

@@ -58,8 +58,8 @@ end
 -- Word an answer that carries no body of the server's: Envoy's own, or a bare gRPC status. Returns the
 -- status, the body, and the methods of a path that does not take the call's.
 function answers.of(call, status, from_grpc, body)
-  local route, allowed = routes.find(call)
-  if status == 404 and not route and allowed ~= "" then
+  local route = routes.find(call.path, call.method)
+  if status == 404 and not route and routes.methods(call.path) ~= "" then
     status = 405
   elseif status == 400 and route and not from_grpc then
     local errors = violations.find(call, route, body)
@@ -68,7 +68,7 @@ function answers.of(call, status, from_grpc, body)
     end
     return 400, rbi_violations(errors)
   end
-  allowed = status == 405 and allowed or nil
+  local allowed = status == 405 and routes.methods(call.path) or nil
   local own = route and route.words.answers[status]
   if call.dialect == "es" and own then
     return own.status, es_body(own.status, own), allowed

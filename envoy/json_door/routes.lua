@@ -43,16 +43,25 @@ for _, route in ipairs(requests.routes) do
   route.pattern = "^" .. pattern .. "/?$" -- As the transcoder, which does without a last slash.
 end
 
--- The route this path and method mean, and the methods this path takes.
-function routes.find(call)
-  local found, allowed = nil, {}
+-- The route this path and method mean.
+function routes.find(path, method)
   for _, route in ipairs(requests.routes) do
-    if call.path:find(route.pattern) then
-      allowed[#allowed + 1] = route.method
-      found = found or route.method == call.method and route
+    if route.method == method and path:find(route.pattern) then
+      return route
     end
   end
-  return found, table.concat(allowed, ", ")
+  return nil
+end
+
+-- The methods this path takes, as a header names them.
+function routes.methods(path)
+  local allowed = {}
+  for _, route in ipairs(requests.routes) do
+    if path:find(route.pattern) then
+      allowed[#allowed + 1] = route.method
+    end
+  end
+  return table.concat(allowed, ", ")
 end
 
 -- Tell the server how the key that a query asks about was written, if "+" can be read in two ways.

@@ -95,7 +95,7 @@ def test_each_gives_up_before_the_one_that_waits_for_it(manager: dict[str, Any])
     """The server is heard before Envoy gives up, and Envoy while a till still listens."""
     (host,) = manager["route_config"]["virtual_hosts"]
     routes = [part["route"] for part in host["routes"] if "retry_policy" in part.get("route", {})]
-    assert len(routes) == 2
-    assert routes[0] == routes[1]
+    assert len(routes) == 3
+    assert routes[0] == routes[1] == routes[2]
     for route in routes:
         assert DEADLINE_MAX_S < float(route["timeout"].removesuffix("s")) <= PATIENCE_S

@@ -362,6 +362,17 @@ def test_unknown_path_and_method_are_told_apart(
     assert call.reply == "404"
     answer = door.response(call, {":status": "404"}, b"")
     assert (answer.header(":status"), answer.header("allow")) == (str(status), allow)
+    assert answer.body is not None
+    told = json.loads(answer.body)
+    message = "No such path" if status == 404 else "This path does not take that method"
+    if path.startswith("/client/"):
+        assert told == {
+            "statusCode": status,
+            "errorMessage": message,
+            "errorCode": "INVALID_REQUEST",
+        }
+    else:
+        assert (told["statusCode"], told["message"]) == (status, message)
 
 
 @pytest.mark.parametrize(
