@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -48,7 +49,18 @@ def test_every_rpc_is_served() -> None:
         for method in service.method
     }
     assert described == RPCS.keys()
-    assert {service.name for service in SERVICES} == set(all_servicers())
+    servicers = all_servicers()
+    assert {service.name for service in SERVICES} == set(servicers)
+    for rpc in RPCS.values():
+        has = hasattr(servicers[rpc.service], rpc.method.name)
+        assert has, f"{rpc.name} is not in the servicer of its service"
+
+
+@pytest.mark.parametrize("name", sorted(RPCS))
+def test_changelog_tells_of_every_rpc(name: str) -> None:
+    """Callers read of each RPC in the changelog."""
+    words = re.findall(r"\w+", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
+    assert name.partition("/")[2] in words
 
 
 def test_every_rpc_is_in_the_request_book() -> None:

@@ -12,17 +12,16 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.client import HTTPConnection
-from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
 from loyalty.v1 import identify_service_pb2, identify_service_pb2_grpc
+from tests.support.roots import PYTHONPATH
 
 pytestmark = pytest.mark.any_database
 
-ROOT = Path(__file__).resolve().parents[2]
 SESSIONS = "/client/users/anonymous/sessions"
 IDENTIFY = "/loyalty/identify"
 TRANSFERS = "/loyalty/members/4711fc2a-3a8f-414f-a9e7-44dd5231dca7/transfers"
@@ -100,7 +99,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
         "LOYALTY_DATA_DIR": str(tmp_path_factory.mktemp("sandbox")),
         "LOYALTY_GRPC_PORT": "0",
         "LOYALTY_HTTP_PORT": "0",
-        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'generated'}",
+        "PYTHONPATH": PYTHONPATH,
         "PYTHONUNBUFFERED": "1",
     }
     command = [sys.executable, "-m", "loyalty_service", "sandbox"]

@@ -28,6 +28,7 @@ from loyalty_service.domain.errors import CodeAlreadyUsedError, CodeNotFoundErro
 from loyalty_service.domain.keys import Role
 from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.sandbox.demo_data import StoreInUseError, put_demo_data, require_own_store
+from loyalty_service.sandbox.envoy_process import EnvoyFailedError, EnvoyProcess
 from loyalty_service.sandbox.fixed_codes import FIXED_CODES, identify_in_sandbox
 from loyalty_service.sandbox.run import PortTakenError, require_ports, reset_sandbox, welcome
 from loyalty_service.storage.alone import OpenElsewhereError
@@ -36,9 +37,9 @@ from tests.support import stores
 from tests.support.contents import columns_of, digests
 from tests.support.databases import Backend, fresh_database
 from tests.support.programs import PROGRAM_ID, identify_command, other_program, put_program
+from tests.support.roots import PYTHONPATH
 from tests.support.server import settings_in
 
-ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "loyalty_service", "sandbox"]
 
 
@@ -49,7 +50,7 @@ def environment(folder: Path, **settings: int) -> dict[str, str]:
         **os.environ,
         **{f"LOYALTY_{name}": str(port) for name, port in ports.items()},
         "LOYALTY_DATA_DIR": str(folder),
-        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'generated'}",
+        "PYTHONPATH": PYTHONPATH,
         "PYTHONUNBUFFERED": "1",
     }
 
@@ -179,7 +180,7 @@ def test_calls_by_grpcurl_are_told_where_it_is_installed(
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    assert "grpcurl" not in welcome(8080, 50051)
+    assert "-plaintext" not in welcome(8080, 50051)
 
 
 async def test_keys_made_by_hand_do_not_stop_the_next_start(
@@ -193,6 +194,22 @@ async def test_keys_made_by_hand_do_not_stop_the_next_start(
             command = CreateKey(PROGRAM_ID, "acme", Role.TILL)
             await store.write(lambda unit, now: create_key(unit, command, now))
             require_own_store(database_of(settings))
+
+
+async def test_envoy_that_does_not_start_is_told_in_its_own_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Envoy says before it ends is what the operator reads: it is no fault of ours."""
+    envoy = tmp_path / "envoy"
+    envoy.write_text("#!/bin/sh\necho cannot bind 127.0.0.1:8080 >&2\nexit 1\n", encoding="utf-8")
+    envoy.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+
+    with pytest.raises(EnvoyFailedError) as failed:
+        await EnvoyProcess(folder=tmp_path / "run", grpc_port=1).start()
+
+    assert isinstance(failed.value, OperatorError)
+    assert str(failed.value) == "Envoy ended at once:\ncannot bind 127.0.0.1:8080"
 
 
 def test_envoy_of_a_killed_sandbox_is_ended(tmp_path: Path) -> None:

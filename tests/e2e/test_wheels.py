@@ -104,8 +104,8 @@ def names(wheel: Path) -> set[str]:
 
 
 @contextmanager
-def sandbox(environment: BareEnvironment, folder: Path) -> Iterator[int]:
-    """Run the sandbox of an environment in a folder; gives its port of HTTP."""
+def sandbox(environment: BareEnvironment, folder: Path) -> Iterator[tuple[int, int]]:
+    """Run the sandbox of an environment in a folder; gives its ports of HTTP and gRPC."""
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     # Envoy is another package's: it is found on the PATH.
     variables["PATH"] = f"{PROGRAMS}{os.pathsep}{variables['PATH']}"
@@ -123,7 +123,7 @@ def sandbox(environment: BareEnvironment, folder: Path) -> Iterator[int]:
         try:
             found = next(filter(None, map(TOLD_RUNNING.search, process.stdout)), None)
             assert found is not None, process.communicate()[1]
-            yield int(found[1])
+            yield int(found[1]), int(found[2])
             process.send_signal(signal.SIGINT)
             _, errors = process.communicate(timeout=20)
             assert (process.returncode, errors) == (0, "")
@@ -131,9 +131,20 @@ def sandbox(environment: BareEnvironment, folder: Path) -> Iterator[int]:
             process.kill()
 
 
+def kiosk_of_the_page() -> tuple[str, str]:
+    """Read the program of docs/clients.md, and what it prints."""
+    page = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
+    found = re.search(r"<<'PYTHON'\n(.*?)PYTHON\n```\n\n```text\n(.*?)```", page, re.DOTALL)
+    assert found is not None
+    return found[1], found[2]
+
+
 def test_sandbox_runs_from_the_wheel(installed: BareEnvironment, decoys: Path) -> None:
-    """Away from any checkout a till is answered, whatever folders stand beside."""
-    with sandbox(installed, decoys) as port:
+    """Away from any checkout a till and a kiosk are answered, whatever folders stand beside."""
+    program, told = kiosk_of_the_page()
+    with sandbox(installed, decoys) as (port, grpc_port):
+        program = program.replace("127.0.0.1:50051", f"127.0.0.1:{grpc_port}")
+        assert installed.run("python", "-P", "-c", program, cwd=decoys) == told
         connection = HTTPConnection("127.0.0.1", port, timeout=10)
         headers = {"x-api-key": "sandbox-pos-key", "content-type": "application/json"}
         connection.request("POST", "/loyalty/identify", IDENTIFY_JSON, headers)

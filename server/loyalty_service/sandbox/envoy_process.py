@@ -24,6 +24,10 @@ POLL_S = 0.02
 ADMIN_TIMEOUT_S = 2.0
 
 
+class EnvoyFailedError(OperatorError):
+    """Raised when Envoy does not start: its own log says why."""
+
+
 class EnvoyProcess:
     """
     A running Envoy before a gRPC server on this machine, for the sandbox and for tests.
@@ -110,7 +114,8 @@ class EnvoyProcess:
 
         Raises:
             OperatorError: It is not installed.
-            RuntimeError: It ended, or was not live in time; the message holds the end of its log.
+            EnvoyFailedError: It ended, or was not live in time; the message holds the end of its
+                log.
         """
         program = envoy_program()
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -255,10 +260,10 @@ class EnvoyProcess:
         """Call Envoy's admin page and return the body of its answer."""
         return await asyncio.to_thread(_call_admin, self._admin_host, self.admin_port, method, path)
 
-    def _failure(self, what: str) -> RuntimeError:
+    def _failure(self, what: str) -> EnvoyFailedError:
         """Word a failed start, with the end of the log."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return RuntimeError("\n".join([f"Envoy {what}:", *lines[-LOG_LINES_SHOWN:]]))
+        return EnvoyFailedError("\n".join([f"Envoy {what}:", *lines[-LOG_LINES_SHOWN:]]))
 
 
 def envoy_program() -> str:

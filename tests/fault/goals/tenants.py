@@ -19,7 +19,7 @@ from loyalty_service.storage.databases import Database
 from loyalty_service.storage.migrate import SHORT_LIVED
 from loyalty_service.storage.tables import OF_NOW, SQLModel
 from loyalty_service.transport.rpcs import RPCS, Effect
-from tests.book.fields import FIELDS, PLAIN, missing_fields
+from tests.book.fields import PLAIN, missing_fields, named_by
 from tests.book.pages import missing_pages
 from tests.fault.doors import Fields, Rpc, Seen, all_rpcs, holder, leaves, place_of
 from tests.fault.goal import Goal, Trial
@@ -183,7 +183,7 @@ def cases(worlds: Worlds, foreign: World, chance: random.Random) -> Iterator[Cas
     """Give every foreign thing in every place of every call that can name one."""
     for rpc in all_rpcs():
         for path in leaves(rpc.request.DESCRIPTOR):
-            kind = FIELDS[_field_name(path)]
+            kind = named_by(_field_name(path)) or PLAIN
             for thing in THINGS.get(kind, ()):
                 value = _foreign(kind, thing, foreign)
                 yield Case(rpc, f"{place_of(path)}={thing}", path, value, _absent(value, chance))
@@ -357,7 +357,7 @@ async def _try_store_limit(trial: Trial, worlds: Worlds, wall: Wall) -> int:
     headers = own.headers(own.key(Role.ADMIN, "acme", 1001))
     for rpc in all_rpcs():
         named = {_field_name(path) for path in leaves(rpc.request.DESCRIPTOR)}
-        if not {FIELDS[name] for name in named} & {"store", "transaction", "receipt"}:
+        if not set(map(named_by, named)) & {"store", "transaction", "receipt"}:
             continue
         request = await template(own, rpc)
         for door in (own.doors.grpc, own.doors.json):
@@ -377,7 +377,7 @@ async def _try_kept_answers(trial: Trial, worlds: Worlds, wall: Wall) -> int:
     wide, narrow = own.key(), own.key(Role.ADMIN, "acme", 1001)
     for rpc in all_rpcs():
         named = {_field_name(path) for path in leaves(rpc.request.DESCRIPTOR)}
-        acts_in_a_store = {FIELDS[name] for name in named} & {"store", "transaction", "receipt"}
+        acts_in_a_store = set(map(named_by, named)) & {"store", "transaction", "receipt"}
         if keeps_nothing(rpc) or not acts_in_a_store:
             continue
         request = await template(own, rpc)
