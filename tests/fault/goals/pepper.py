@@ -305,7 +305,7 @@ async def _draw_the_same(trial: Trial, old: bytes, new: bytes) -> None:
     trial.require(not shared, f"{shared} codes are live twice, under two peppers")
     trial.figure("codes drawn from few", SPACE * 3 // 4)
     bug = (
-        "if len(self._peppers) > 1:\n            self._require_alone(code)",
+        "if len(self._basis.peppers.known) > 1:\n            self._require_alone(code)",
         "if False:\n            pass",
     )
     if trial.kind == POSTGRESQL and trial.full:
