@@ -88,7 +88,7 @@ async def test_demo_plays_the_visit_on_both_doors(demo_front: Front) -> None:
     for number in range(1, STEPS + 1):
         assert ran.stdout.count(f"\n {number}  ") == 2
     assert "  > POST /loyalty/identify\n" in ran.stdout
-    assert "  > loyalty.v1.IdentifyService/Identify\n" in ran.stdout
+    assert "  > loyalty.v1.IdentifyService/IdentifyMember\n" in ran.stdout
     for line in (
         "  = points: available 30000, held 0\n",
         "  = points: available 30000 -> 29200 (-800), held 0 -> 800 (+800)\n",

@@ -301,7 +301,7 @@ def test_unreadable_correlation_id_is_the_documented_answer(door: Door, body: by
         ("POST", "/nowhere", 404, "NotFound", None),
         ("GET", IDENTIFY, 405, "MethodNotAllowed", "POST"),
         ("DELETE", "/otp/123456", 405, "MethodNotAllowed", "GET"),
-        ("POST", "/loyalty.v1.IdentifyService/Identify", 404, "NotFound", None),
+        ("POST", "/loyalty.v1.IdentifyService/IdentifyMember", 404, "NotFound", None),
     ],
 )
 def test_wrong_path_or_method_is_told(
@@ -457,8 +457,8 @@ def test_grpc_error_passes_untouched(door: Door) -> None:
     with grpc.insecure_channel(f"127.0.0.1:{door.port}") as channel:
         stub = identify_service_pb2_grpc.IdentifyServiceStub(channel)
         with pytest.raises(grpc.RpcError) as caught:
-            stub.Identify(
-                identify_service_pb2.IdentifyRequest(identifier="?"),
+            stub.IdentifyMember(
+                identify_service_pb2.IdentifyMemberRequest(identifier="?"),
                 metadata=[("x-api-key", "sandbox-pos-key"), ("loyalty-dialect", "rbi")],
                 timeout=5,
             )
@@ -470,9 +470,9 @@ def test_grpc_error_passes_untouched(door: Door) -> None:
 
 def test_grpc_web_passes(door: Door) -> None:
     """A gRPC-Web call is answered as gRPC-Web."""
-    message = identify_service_pb2.IdentifyRequest(identifier="?").SerializeToString()
+    message = identify_service_pb2.IdentifyMemberRequest(identifier="?").SerializeToString()
     answer = door.post(
-        "/loyalty.v1.IdentifyService/Identify",
+        "/loyalty.v1.IdentifyService/IdentifyMember",
         b"\0" + len(message).to_bytes(4, "big") + message,
         content_type="application/grpc-web+proto",
     )

@@ -302,5 +302,5 @@ async def _call_with_secrets(front: Front) -> list[Response]:
         assert underscored.status >= 400
     async with open_channel(f"127.0.0.1:{front.envoy.http_port}") as channel:
         nobody = Caller(channel, SECRET_WORDS)
-        await nobody.refused(nobody.identifies.Identify, identify_request(SECRET_CODE))
+        await nobody.refused(nobody.identifies.IdentifyMember, identify_request(SECRET_CODE))
     return answers

@@ -271,7 +271,7 @@ GOALS = (
     Goal(
         "G40",
         "Cut off",
-        "A server that loses its database is left out: tills notice for 6 s at most.",
+        "Envoy stops using a server that loses its database: tills notice it for 6 s at most.",
         run,
         (POSTGRESQL,),
     ),

@@ -160,8 +160,8 @@ GOALS = (
     Goal(
         "G32",
         "Without a key: gRPC",
-        "Nobody without a key, at a thousand calls a second, keeps others from the gRPC port, or "
-        "holds a place for long.",
+        "Somebody without a key, at a thousand calls a second, keeps nobody from the gRPC port, "
+        "and holds no place for long.",
         run,
         (SQLITE,),
     ),

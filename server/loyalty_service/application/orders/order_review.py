@@ -59,7 +59,7 @@ MODE_UNTOLD = "SERVICE_MODE_UNSPECIFIED"
 """Service mode of a paid order whose till does not tell it, or in no word that is known."""
 
 REPORT = "TransactionService/Update"
-"""The RPC that reports orders."""
+"""Name that the RPC which reports orders has in fingerprints, as it was first called."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from loyalty_service.application.orders.order_review import (
     require_report,
     review_order,
 )
-from loyalty_service.application.orders.update_transaction import keep_open
+from loyalty_service.application.orders.report_order import keep_open
 from loyalty_service.application.unit import Refused, Unit
 from loyalty_service.domain.errors import RulesFailedError, TransactionNotClaimableError
 from loyalty_service.domain.records import TransactionStatus
@@ -25,7 +25,7 @@ class Validated:
     transaction_id: str
 
 
-def validate_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Validated] | Refused:
+def validate_order(unit: Unit, order: Order, now_ms: int) -> Done[Validated] | Refused:
     """
     Check an order; whoever asks is still at it, so that it stays open for longer.
 

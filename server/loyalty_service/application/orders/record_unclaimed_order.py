@@ -43,9 +43,12 @@ from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Remembered, Transaction, TransactionStatus
 from loyalty_service.domain.rules import not_logged_in
 
+RECORD = "TransactionService/Unclaimed"
+"""Name that the RPC which records such orders has in kept answers, as it was first called."""
+
 
 @dataclass(frozen=True, slots=True)
-class RecordUnclaimed:
+class RecordUnclaimedOrder:
     """
     The order as the till reports it.
 
@@ -85,7 +88,7 @@ class RecordUnclaimed:
 
 
 @dataclass(frozen=True, slots=True)
-class RecordedUnclaimed:
+class RecordedUnclaimedOrder:
     """The transaction, and the receipt code, kept at most in a sealed answer."""
 
     transaction_id: str
@@ -93,9 +96,9 @@ class RecordedUnclaimed:
     presentation: Presentation
 
 
-def record_unclaimed(
-    unit: Unit, command: RecordUnclaimed, now_ms: int
-) -> Done[RecordedUnclaimed] | Repeated:
+def record_unclaimed_order(
+    unit: Unit, command: RecordUnclaimedOrder, now_ms: int
+) -> Done[RecordedUnclaimedOrder] | Repeated:
     """
     Record an order without a guest; offers that do not hold are flagged and earn nothing.
 
@@ -171,7 +174,7 @@ def record_unclaimed(
         program.name, program.locale, transaction.transaction_id, points, receipt_code
     )
     return Done(
-        RecordedUnclaimed(transaction.transaction_id, receipt_code, presentation),
+        RecordedUnclaimedOrder(transaction.transaction_id, receipt_code, presentation),
         kept_with=kept,
         flags=(
             *twice,
@@ -183,7 +186,9 @@ def record_unclaimed(
     )
 
 
-def _repeated(unit: Unit, command: RecordUnclaimed, digest: bytes, now_ms: int) -> Repeated | None:
+def _repeated(
+    unit: Unit, command: RecordUnclaimedOrder, digest: bytes, now_ms: int
+) -> Repeated | None:
     """
     Find what an earlier call that recorded this very order was answered.
 
@@ -197,12 +202,12 @@ def _repeated(unit: Unit, command: RecordUnclaimed, digest: bytes, now_ms: int) 
     return None
 
 
-def _kept(command: RecordUnclaimed, transaction: Transaction) -> Remembered:
+def _kept(command: RecordUnclaimedOrder, transaction: Transaction) -> Remembered:
     """Keep the answer, sealed as all that have a receipt code are, by its transaction."""
     return Remembered(
         scope=kept_scope(command.key),
         idempotency_key=transaction.transaction_id,
-        method="TransactionService/Unclaimed",
+        method=RECORD,
         fingerprint=b"",
         answer=b"",
         created_ms=transaction.created_ms,

@@ -45,7 +45,7 @@ from loyalty_service.domain.records import (
 
 
 @dataclass(frozen=True, slots=True)
-class Updated:
+class Reported:
     """
     What a report did to the guest's points.
 
@@ -62,7 +62,7 @@ class Updated:
     presentation: Presentation | None
 
 
-def update_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Updated] | Repeated:
+def report_order(unit: Unit, order: Order, now_ms: int) -> Done[Reported] | Repeated:
     """
     Take up the whole order of a transaction.
 
@@ -122,7 +122,7 @@ def update_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Updated] |
         )
         flags += mend_flags(order.mends, order.key, transaction, order.point_of_sale.store_id)
         return Done(claimed, kept_with=transaction, flags=flags + repeated, stores=stores)
-    updated = Updated(
+    updated = Reported(
         loyalty_id=review.member.loyalty_id,
         transaction_id=transaction.transaction_id,
         available_points=review.member.available.balance,
@@ -135,7 +135,7 @@ def update_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Updated] |
 
 def _again(
     unit: Unit, transaction: Transaction, order: Order, now_ms: int
-) -> Done[Updated] | Repeated | None:
+) -> Done[Reported] | Repeated | None:
     """
     Return the answer of a report that came before; None for another report.
 
@@ -158,7 +158,7 @@ def _again(
     if transaction.status is TransactionStatus.CLAIMED:
         return Repeated(transaction.answer or b"", stores)
     keep_open(unit, unit.catalog.programs[transaction.program_id], transaction, now_ms)
-    updated = Updated(
+    updated = Reported(
         loyalty_id=member.loyalty_id,
         transaction_id=transaction.transaction_id,
         available_points=member.available.balance,
@@ -270,7 +270,7 @@ def _keep_hold(
     )
 
 
-def _claim(unit: Unit, review: Review, now_ms: int) -> Updated:
+def _claim(unit: Unit, review: Review, now_ms: int) -> Reported:
     transaction, member, program = review.transaction, review.member, review.program
     redeemed = _capture(unit, transaction, member, now_ms)
     earned = 0
@@ -289,7 +289,7 @@ def _claim(unit: Unit, review: Review, now_ms: int) -> Updated:
         points_redeemed=redeemed,
     )
     available = member.available.balance
-    return Updated(
+    return Reported(
         loyalty_id=member.loyalty_id,
         transaction_id=transaction.transaction_id,
         available_points=available,
