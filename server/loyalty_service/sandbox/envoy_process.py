@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from ruamel.yaml import YAML
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 LOG_LINES_SHOWN = 5
 POLL_S = 0.02
 ADMIN_TIMEOUT_S = 2.0
