@@ -35,8 +35,11 @@ from loyalty_service.application.orders.expire_overdue import (
     void_overdue,
 )
 from loyalty_service.application.orders.identify_member import identify_member
-from loyalty_service.application.orders.record_unclaimed import RecordUnclaimed, record_unclaimed
-from loyalty_service.application.orders.update_transaction import update_transaction
+from loyalty_service.application.orders.record_unclaimed_order import (
+    RecordUnclaimedOrder,
+    record_unclaimed_order,
+)
+from loyalty_service.application.orders.report_order import report_order
 from loyalty_service.application.orders.void_transaction import VoidTransaction, void_transaction
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Refused, Unit
@@ -296,7 +299,7 @@ class SmallWorld:
         order = report(transaction_id, status, content)
         body = _sent(update_request(transaction_id, status.name, *map(_line, content.lines)))
         asked = Asked("update", values, body, by=KEY.key_id)
-        self._call(asked, update_transaction, order, transaction_servicer._render_updated)
+        self._call(asked, report_order, order, transaction_servicer._render_reported)
 
     def _claim(self, place: str, name: str) -> None:
         self._report(place, name, claiming=True)
@@ -312,9 +315,9 @@ class SmallWorld:
         values = {"price": RECEIPT_PRICE, "soups": 0, "soup_price": 0, "rewards": 0}
         pos = PointOfSale("1", 9999, "Partner", None, None, None)
         content = basket(item(RECEIPT_PRICE))
-        command = RecordUnclaimed(KEY, "RESTAURANT", "EAT_IN", pos, content, "{}")
+        command = RecordUnclaimedOrder(KEY, "RESTAURANT", "EAT_IN", pos, content, "{}")
         asked = Asked("unclaimed", values, _sent(unclaimed_request(*map(_line, content.lines))))
-        self._call(asked, record_unclaimed, command, transaction_servicer._render_unclaimed)
+        self._call(asked, record_unclaimed_order, command, transaction_servicer._render_unclaimed)
         ((self.state.receipt, self.state.receipted),) = self.state.model.receipts.items()
 
     def _receipt(self, loyalty_id: str) -> None:

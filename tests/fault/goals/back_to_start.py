@@ -103,8 +103,8 @@ GOALS = (
     Goal(
         "G43",
         "Back to where it began",
-        "Void every order of a history, and members have what they began with: "
-        "what comes back pays what is owed.",
+        "When every order of a history is void, members have what they began with: what comes "
+        "back pays what is owed.",
         run,
     ),
 )

@@ -238,8 +238,8 @@ async def _client(
             if chance.random() < 0.5:
                 kept.codes.append(issued.otp)
             else:
-                await ask("IdentifyService/Identify", identify_request(issued.otp))
-        recorded = await ask("TransactionService/Unclaimed", unclaimed_request(line(10)))
+                await ask("IdentifyService/IdentifyMember", identify_request(issued.otp))
+        recorded = await ask("TransactionService/RecordUnclaimedOrder", unclaimed_request(line(10)))
         if recorded is None:
             continue
         kept.outcomes["receipt"] += 1
@@ -261,7 +261,7 @@ async def _require_known(trial: Trial, fleet: Fleet, kept: Kept) -> None:
     await _require_answers(trial, fleet, kept.answers[::2])
     for code in kept.codes:
         request = identify_request(code)
-        sent = await fleet.send(chance, "IdentifyService/Identify", request, uuid.uuid4().hex)
+        sent = await fleet.send(chance, "IdentifyService/IdentifyMember", request, uuid.uuid4().hex)
         trial.require(not sent.reason, f"a code is lost: {sent.reason}")
     method = "TransactionService/ClaimReceipt"
     for receipt in kept.receipts:
@@ -341,8 +341,8 @@ GOALS = (
     Goal(
         "G41",
         "Pepper",
-        "While the code pepper is replaced under load no code, receipt or kept answer is lost, and "
-        "a server with another pepper is refused at its start.",
+        "While the code pepper is replaced under load, no code, receipt or kept answer is lost, "
+        "and a server with another pepper does not start.",
         run,
     ),
 )

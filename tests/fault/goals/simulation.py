@@ -7,15 +7,14 @@ import os
 import sys
 import time
 from collections import Counter
-from pathlib import Path
 
 from tests.fault.goal import Goal, Trial
 from tests.fault.planted import LostBugError, planted
 from tests.fault.simulation.bugs import BUGS
 from tests.fault.simulation.clients import live
 from tests.fault.simulation.world import FAULTS, World, quietly
+from tests.support.roots import PYTHONPATH, ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 SEEDS, SEEDS_SHORT = 10_000, 60
 BUG_SEEDS_MAX, BUG_SEEDS_MAX_SHORT = 3000, 10
 PROBLEMS_MAX = 5
@@ -48,7 +47,10 @@ async def _replay(trial: Trial) -> None:
 async def _other_process(seed: str) -> str:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.fault.simulate", "--seed", seed),
-        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'generated'}"},
+        env={
+            **os.environ,
+            "PYTHONPATH": PYTHONPATH,
+        },
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
     )
@@ -124,7 +126,7 @@ GOALS = (
     Goal(
         "G10",
         "Simulation",
-        "Whatever goes wrong in whatever order, every settled call is what the rules make of it.",
+        "Whatever goes wrong, in whatever order, every call ends as the rules say.",
         run,
         databases=(),
     ),

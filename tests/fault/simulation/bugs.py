@@ -26,12 +26,7 @@ BUGS = (
         "_1",
     ),
     Bug("debts are not paid first", "give_points", "owed_points(...)", "0"),
-    Bug(
-        "a clock that is behind takes an account back in time",
-        "transfer",
-        "_ or _ <= 0",
-        "True",
-    ),
+    Bug("a clock that is behind takes an account back in time", "transfer", "_ or _ <= 0", "True"),
     Bug(
         "points that come back do not pay a debt",
         "give_points",
@@ -47,34 +42,24 @@ BUGS = (
     ),
     Bug(
         "a report does not give the transaction more time",
-        "update_transaction",
+        "report_order",
         "_1.expires_ms if _.claiming else _",
         "_1.expires_ms",
     ),
     Bug(
         "a repeated report of a claimed order is taken up again",
-        "update_transaction",
+        "report_order",
         "_.repeats(...)",
         "False",
     ),
     Bug(
         "a claimed order can be claimed again with another basket",
-        "update_transaction",
+        "report_order",
         "if _.status is TransactionStatus.CLAIMED:\n    raise _",
         "pass",
     ),
-    Bug(
-        "a repeated report does not keep its order open",
-        "update_transaction",
-        "keep_open(...)",
-        "pass",
-    ),
-    Bug(
-        "a validation does not keep its order open",
-        "validate_transaction",
-        "keep_open(...)",
-        "pass",
-    ),
+    Bug("a repeated report does not keep its order open", "report_order", "keep_open(...)", "pass"),
+    Bug("a validation does not keep its order open", "validate_order", "keep_open(...)", "pass"),
     Bug(
         "a claim pays today's price for what was accepted at another",
         "as_accepted",
@@ -99,7 +84,7 @@ BUGS = (
         "(int(_1) + int(_), int(_2))",
         "(int(_1), int(_2))",
     ),
-    Bug("a report reserves nothing", "update_transaction", "reserve(...)", "pass"),
+    Bug("a report reserves nothing", "report_order", "reserve(...)", "pass"),
     Bug("an identify with a code reserves nothing", "identify_member", "reserve(...)", "pass"),
     Bug(
         "a basket without it does not give a reserved use back",
@@ -108,7 +93,7 @@ BUGS = (
         "_1",
     ),
     Bug("a void keeps what its order has reserved", "void", "give_back(...)", "pass"),
-    Bug("a claimed use stays reserved besides", "update_transaction", "give_back(...)", "pass"),
+    Bug("a claimed use stays reserved besides", "report_order", "give_back(...)", "pass"),
     Bug(
         "the open orders of one key use a cap up for all",
         "_maximum_redemptions",
@@ -116,12 +101,7 @@ BUGS = (
         "_1",
     ),
     Bug("redemptions are not counted", "count_uses", "_.count_redemption(...)", "pass"),
-    Bug(
-        "a void gives back what was burned twice as often",
-        "void",
-        "_.points_redeemed",
-        "2 * _0",
-    ),
+    Bug("a void gives back what was burned twice as often", "void", "_.points_redeemed", "2 * _0"),
     Bug("a void does not take earned points back", "_take", "_.post(_.available, ...)", "pass"),
     Bug(
         "a void forgets what the program does about spent points",
@@ -169,12 +149,7 @@ BUGS = (
         "pass",
         soon=True,
     ),
-    Bug(
-        "a live code is given out again",
-        "issue_code",
-        "_1 is None or _1.expires_ms <= _",
-        "True",
-    ),
+    Bug("a live code is given out again", "issue_code", "_1 is None or _1.expires_ms <= _", "True"),
     Bug(
         "a member's earlier code goes on working",
         "issue_code",
@@ -202,18 +177,21 @@ BUGS = (
     ),
     Bug(
         "an order without a guest earns on offers that do not hold",
-        "record_unclaimed",
+        "record_unclaimed_order",
         "points_earned(_1, _2, _3, _.not_held)",
         "points_earned(_1, _2, _3)",
     ),
     Bug(
         "nobody is told of offers that do not hold",
-        "record_unclaimed",
+        "record_unclaimed_order",
         "offer_flags(...)",
         "()",
     ),
     Bug(
-        "a reward that the till calls an offer earns", "review_order", "as_catalogued(_1, _)", "_1"
+        "a reward that the till calls an offer earns",
+        "review_order",
+        "as_catalogued(_1, _)",
+        "_1",
     ),
     Bug(
         "a reward that the till calls an item is a product",
@@ -223,7 +201,7 @@ BUGS = (
     ),
     Bug(
         "a guest's reward is free where the till calls it an offer",
-        "record_unclaimed",
+        "record_unclaimed_order",
         "as_catalogued(_1, _)",
         "_1",
     ),

@@ -18,8 +18,8 @@ from loyalty_service.application.codes.wrong_codes import (
 from loyalty_service.application.idempotency import Done, Repeated
 from loyalty_service.application.meaning import Read
 from loyalty_service.application.orders.order_review import judge, refusal_of, require_store
+from loyalty_service.application.orders.report_order import hold_points
 from loyalty_service.application.orders.reservations import reserve
-from loyalty_service.application.orders.update_transaction import hold_points
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Refused, Unit
 from loyalty_service.domain.basket import IncentiveUse
@@ -265,8 +265,9 @@ def _usable(
     """
     Tell what of a selection can be used now, in its order; the rest is listed and not held.
 
-    The till shows the rest, and is told by Validate and Update why it can't be used. Most reasons
-    pass: other points come, the guest goes to another store, an older transaction is voided.
+    The till shows the rest, and is told by ValidateOrder and ReportOrder why it can't be used. Most
+    reasons pass: other points come, the guest goes to another store, an older transaction is
+    voided.
 
     Raises:
         LoyaltyError: The program refuses a selection of which some can't be used.

@@ -13,8 +13,8 @@ from loyalty_service.application.orders.order_review import (
     require_same_guest,
     require_same_transaction,
 )
+from loyalty_service.application.orders.report_order import release_holds
 from loyalty_service.application.orders.reservations import give_back
-from loyalty_service.application.orders.update_transaction import release_holds
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.clock import DAY_MS
