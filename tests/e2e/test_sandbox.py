@@ -14,13 +14,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from loyalty_service.application.operators.create_key import CreateKey, create_key
 from loyalty_service.application.orders.identify_member import identify_member
-from loyalty_service.application.unit import Unit
 from loyalty_service.bootstrap import database_of, open_store
 from loyalty_service.cli import main
 from loyalty_service.config import Settings
