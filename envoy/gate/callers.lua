@@ -18,6 +18,7 @@ local MISSPELT = { idempotency_key = true, x_api_key = true, x_user_datetime = t
 local ALL = "all"
 
 local is_grpc, refuse = calling.is_grpc, calling.refuse
+local CALLER, STRANGER, STREAMS = calling.CALLER, calling.STRANGER, calling.STREAMS
 
 local known = memory.new() -- digests of keys that have worked
 -- Calls of strangers that did not succeed, for whatever reason: of an address, and of all.
@@ -102,9 +103,9 @@ local function admit(handle, headers, key)
   local call = ("%s %s %d %d %s"):format(caller or "-", trusted or "-", bytes, now, address)
   handle:streamInfo():dynamicMetadata():set(CALL, "call", call)
   if caller then
-    headers:add(calling.CALLER, tostring(caller))
+    headers:add(CALLER, tostring(caller))
     if not trusted then
-      headers:add(calling.STRANGER, address)
+      headers:add(STRANGER, address)
       if not told then
         handle:clearRouteCache() -- To the route for bodies of unknown length.
       end
@@ -114,22 +115,26 @@ end
 
 local function let_caller_in(handle, origins)
   local headers = handle:headers()
-  headers:remove(calling.CALLER)
-  headers:remove(calling.STRANGER)
+  headers:remove(CALLER)
+  headers:remove(STRANGER)
   local path = headers:get(":path") or ""
   -- The path of a gRPC method begins with its service, which has a dot in its name.
   local content_type = headers:get("content-type") or ""
-  local says_grpc = is_grpc(content_type) or content_type:sub(1, 20) == "application/grpc-web"
-  if says_grpc and not path:find("^/[%w_]+%.[%w_.]+/") then
+  if
+    content_type:sub(1, 16) == "application/grpc"
+    and (is_grpc(content_type) or content_type:sub(17, 20) == "-web")
+    and not path:find("^/[%w_]+%.[%w_.]+/")
+  then
     headers:replace("content-type", "application/json")
     handle:streamInfo():dynamicMetadata():set(CALL, "renamed", true)
   end
-  if calling.STREAMS[path] or answer_page(handle, headers, path, origins) then
+  if STREAMS[path] or answer_page(handle, headers, path, origins) then
     return
   end
   -- What succeeds with any key proves none.
-  local key = not OPEN[path] and keys.of(headers)
-  if not key and not OPEN[path] then
+  local open = OPEN[path]
+  local key = not open and keys.of(headers)
+  if not key and not open then
     -- Whom no page may read: the JSON door tells the methods that a path takes.
     if is_grpc(headers:get("content-type") or "") or headers:get(":method") ~= "OPTIONS" then
       refuse(handle, headers:get("x_api_key") and "400" or "401")

@@ -15,7 +15,8 @@ local LEARNED_S = 5 -- What was learned of a key holds for so long.
 local LARGE = 65536 -- Bytes of a body; no order of an ordinary visit comes near.
 local ALL = "all"
 
-local refuse = calling.refuse
+local is_grpc, refuse = calling.is_grpc, calling.refuse
+local CALLER, STRANGER, STREAMS = calling.CALLER, calling.STRANGER, calling.STREAMS
 
 -- Bytes of large bodies: of a key that is known or an address that has none, and of all strangers.
 -- To read one takes the worker up to 25 ms.
@@ -61,7 +62,7 @@ local function take_large(headers, caller, now)
   if bytes <= LARGE then
     return true
   end
-  local stranger = headers:get(calling.STRANGER)
+  local stranger = headers:get(STRANGER)
   local name = stranger or caller or ""
   if large.is_reached(name, now) or stranger and all_large.is_reached(ALL, now) then
     return false
@@ -75,17 +76,17 @@ end
 
 local function let_call_through(handle)
   local headers = handle:headers()
-  if calling.STREAMS[headers:get(":path") or ""] then
+  if STREAMS[headers:get(":path") or ""] then
     return
   end
-  local caller, now = headers:get(calling.CALLER), os.time()
+  local caller, now = headers:get(CALLER), os.time()
   if caller and at_server.of(caller, now) >= places_of(caller, now) then
     refuse(handle, "429", "places")
     return
   elseif not take_large(headers, caller, now) then
     refuse(handle, "429", "large_bodies")
     return
-  elseif calling.is_grpc(headers:get("content-type") or "") and not is_one_message(handle:body()) then
+  elseif is_grpc(headers:get("content-type") or "") and not is_one_message(handle:body()) then
     refuse(handle, "400")
     return
   end

@@ -155,7 +155,7 @@ async def test_server_that_can_not_look_for_revoked_keys_lets_nobody_in(
     own_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With an old catalogue that can't be read every call is UNAVAILABLE; then it is served."""
-    monkeypatch.setattr("loyalty_service.storage.store.CATALOG_WAIT_S", 0.1)
+    monkeypatch.setattr("loyalty_service.storage.fresh_catalog.CATALOG_WAIT_S", 0.1)
     caller = own_server.app
     request = member_service_pb2.GetMemberRequest(loyalty_id=FARHAN)
     async with writers_busy(own_server.store):

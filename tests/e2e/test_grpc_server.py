@@ -59,7 +59,7 @@ async def test_server_that_lets_nobody_in_is_not_serving(
                     await asyncio.sleep(0.01)
 
         with monkeypatch.context() as patch:
-            patch.setattr("loyalty_service.storage.store.CATALOG_AGE_MAX_S", 0.0)
+            patch.setattr("loyalty_service.storage.fresh_catalog.CATALOG_AGE_MAX_S", 0.0)
             for name in HEALTH_NAMES:
                 await told(name, NOT_SERVING)
             await told(LIVENESS, SERVING)

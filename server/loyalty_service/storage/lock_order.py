@@ -7,30 +7,30 @@ ranks and, within one, by key.
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, auto
 from typing import ClassVar
 
 
 class Rank(IntEnum):
     """Places in the order; what is only read comes after the locks that make it certain."""
 
-    CATALOGUE = 1
-    MEMBERS = 2
-    DEBTS = 3
-    TRANSACTIONS = 4
-    HOLDS = 5
-    RESERVATIONS = 6
-    CODES = 7
-    KNOWN_ORDERS = 8
-    SESSIONS = 9
-    ANSWERS = 10
-    KEYS = 11
-    REDEMPTIONS = 12
-    USAGES = 13
-    EMAILS = 14
-    CODE_COUNTS = 15
-    LIMIT_COUNTS = 16
-    LEDGER = 17
+    CATALOGUE = auto()
+    MEMBERS = auto()
+    DEBTS = auto()
+    TRANSACTIONS = auto()
+    HOLDS = auto()
+    RESERVATIONS = auto()
+    CODES = auto()
+    KNOWN_ORDERS = auto()
+    SESSIONS = auto()
+    ANSWERS = auto()
+    KEYS = auto()
+    REDEMPTIONS = auto()
+    USAGES = auto()
+    EMAILS = auto()
+    CODE_COUNTS = auto()
+    LIMIT_COUNTS = auto()
+    LEDGER = auto()
 
 
 COVERED = {

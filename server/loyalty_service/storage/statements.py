@@ -137,15 +137,6 @@ class Statements:
             found = self._parts[build] = build(self)
         return found
 
-    def named(self) -> Mapping[str, str]:
-        """Name the statements built so far, by their SQL text."""
-        return {
-            statement.sql: f"{type(part).__name__}.{name}"
-            for part in self._parts.values()
-            for name, statement in getattr(part, "__dict__", {}).items()
-            if isinstance(statement, Statement)
-        }
-
     def compile(self, clause: ClauseElement) -> Statement:
         """
         Compile a statement.

@@ -36,6 +36,7 @@ from loyalty_service.domain.keys import Role
 from loyalty_service.domain.limits import LIMITS, Limits
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.restrictions import LimitPerOrder, MaximumRedemptions
+from loyalty_service.storage import fresh_catalog
 from loyalty_service.storage import store as store_module
 from loyalty_service.storage import writer as writer_module
 from loyalty_service.storage.repositories import known_sums
@@ -762,6 +763,7 @@ class World:
             patch.setattr(store_module, "QUEUE_MAX", self.queue_max)
             patch.setattr(store_module, "BATCH_MAX", self.batch_max)
             patch.setattr(store_module, "monotonic_ns", self._monotonic_ns)
+            patch.setattr(fresh_catalog, "monotonic_ns", self._monotonic_ns)
             patch.setattr(writer_module, "monotonic_ns", self._monotonic_ns)
             patch.setattr(known_sums, "monotonic", self.loop.time)
             patch.setattr(admission, "perf_counter", self.loop.time)

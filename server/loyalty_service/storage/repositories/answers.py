@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from loyalty_service.domain.records import Remembered
 from loyalty_service.storage import tables as t
@@ -38,11 +39,11 @@ class Answers(Records):
 
     def __init__(self, basis: Basis) -> None:
         super().__init__(basis)
-        self._answers_by = basis.statements.of(AnswerStatements)
-        self._seal = basis.seal
         self._sealed_before: list[Remembered] = []
-        self._when_read[Remembered] = self._open_answer
-        self._written_as[Remembered] = self._sealed
+
+    @property
+    def _answers_by(self) -> AnswerStatements:
+        return self._statements.of(AnswerStatements)
 
     def remembered(self, scope: str, idempotency_key: str) -> Remembered | None:
         """See `Unit.remembered`."""
@@ -53,15 +54,24 @@ class Answers(Records):
         taking = self._taking(Remembered)
         return Step(Rank.ANSWERS, self._answers_by.find_many, keys, taking, locks=False)
 
-    def _open_answer(self, remembered: Remembered) -> None:
-        scope, key = remembered.scope, remembered.idempotency_key
-        remembered.answer, newest = self._seal.open_any(remembered.answer, scope, key)
-        if not newest:
-            self._sealed_before.append(remembered)
+    def _when_read(self, record: Any) -> None:
+        """Open the answer."""
+        super()._when_read(record)
+        if isinstance(record, Remembered):
+            scope, key = record.scope, record.idempotency_key
+            record.answer, newest = self._basis.seal.open_any(record.answer, scope, key)
+            if not newest:
+                self._sealed_before.append(record)
+
+    def _as_written(self, kind: type, records: Collection[Any]) -> Collection[Any]:
+        """Seal the answers."""
+        if kind is Remembered:
+            return [self._sealed(record) for record in records]
+        return super()._as_written(kind, records)
 
     def _sealed(self, remembered: Remembered) -> Remembered:
         scope, key = remembered.scope, remembered.idempotency_key
-        return replace(remembered, answer=self._seal.close(remembered.answer, scope, key))
+        return replace(remembered, answer=self._basis.seal.close(remembered.answer, scope, key))
 
     def _seal_again(self, cursor: Cursor) -> None:
         """Seal what was read and had been sealed with a retired pepper with the current one."""

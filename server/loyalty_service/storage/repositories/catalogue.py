@@ -18,7 +18,6 @@ from loyalty_service.storage import tables as t
 from loyalty_service.storage.driver import Connection
 from loyalty_service.storage.lock_order import Rank
 from loyalty_service.storage.repositories.ledger import Ledger
-from loyalty_service.storage.repositories.records import Basis
 from loyalty_service.storage.statements import Statements, constant, table_of
 
 
@@ -138,10 +137,9 @@ def _text(document: object) -> str:
 class Catalogue(Ledger):
     """The catalogue as a unit of work sees and changes it."""
 
-    def __init__(self, basis: Basis) -> None:
-        super().__init__(basis)
-        self.catalog = basis.catalog
-        self._catalogue_by = basis.statements.of(CatalogueStatements)
+    @property
+    def _catalogue_by(self) -> CatalogueStatements:
+        return self._statements.of(CatalogueStatements)
 
     def lock_catalog(self) -> None:
         """See `Unit.lock_catalog`."""

@@ -70,27 +70,48 @@ class RegularRow:
     counted_ms: int
 
 
+class _Shown:
+    """What a unit of work knows and adds; a unit has few attributes of its own, to begin fast."""
+
+    __slots__ = (
+        "days",
+        "hours",
+        "locked_keys",
+        "months",
+        "new_regulars",
+        "refusals",
+        "regulars",
+        "with_regulars",
+    )
+
+    def __init__(self) -> None:
+        self.refusals: dict[str, dict[str, Refusal]] = {}
+        self.locked_keys: set[str] = set()
+        self.hours: dict[tuple[str, int], TallyRow] = {}
+        self.days: dict[tuple[str, int], MonthRow] = {}
+        self.with_regulars: dict[str, bool] = {}
+        self.months: dict[str, tuple[int, int]] = {}
+        self.regulars: dict[tuple[str, int], int | None] = {}
+        self.new_regulars: dict[tuple[str, int], RegularRow] = {}
+
+
 class CodeCounts(Records):
     """Counts of codes and the waits of those who showed too many wrong ones."""
 
     def __init__(self, basis: Basis) -> None:
         super().__init__(basis)
-        self._codes_counted_by = basis.statements.of(CodeCountStatements)
-        self._refusals: dict[str, dict[str, Refusal]] = {}
-        self._locked_keys: set[str] = set()
-        self._hours: dict[tuple[str, int], TallyRow] = {}
-        self._days: dict[tuple[str, int], MonthRow] = {}
-        self._with_regulars: dict[str, bool] = {}
-        self._months: dict[str, tuple[int, int]] = {}
-        self._regulars: dict[tuple[str, int], int | None] = {}
-        self._new_regulars: dict[tuple[str, int], RegularRow] = {}
+        self._shown = _Shown()
+
+    @property
+    def _codes_counted_by(self) -> CodeCountStatements:
+        return self._statements.of(CodeCountStatements)
 
     def _flush_code_counts(self, cursor: Cursor) -> None:
         """Add up, in the order in which all writers lock the rows."""
         by = self._codes_counted_by
-        self._write(cursor, by.tallies, _taken(self._hours))
-        self._write(cursor, by.months, _taken(self._days))
-        self._write(cursor, by.regulars, _taken(self._new_regulars))
+        self._write(cursor, by.tallies, _taken(self._shown.hours))
+        self._write(cursor, by.months, _taken(self._shown.days))
+        self._write(cursor, by.regulars, _taken(self._shown.new_regulars))
 
     def refusals_ahead(self, programs: Keys) -> Step:
         """Read who of some programs must or had to wait."""
@@ -108,30 +129,30 @@ class CodeCounts(Records):
 
     def _take_refusals(self, programs: Keys, rows: Iterable[Sequence[Any]]) -> None:
         for (program_id,) in programs:
-            self._refusals[program_id] = {}
+            self._shown.refusals[program_id] = {}
         for row in rows:
             self._keep_wait(refusal_of(row))
 
     def _take_regulars(self, _shown: Keys, rows: Iterable[Sequence[Any]]) -> None:
         for key_id, member_number, counted_ms in rows:
-            self._regulars[key_id, member_number] = counted_ms
+            self._shown.regulars[key_id, member_number] = counted_ms
 
     def know_regular(self, key_id: str, member_number: int) -> None:
         """Take it that a member was never a regular of a key, unless it was read ahead."""
-        self._regulars.setdefault((key_id, member_number), None)
+        self._shown.regulars.setdefault((key_id, member_number), None)
 
     def _take_locks(self, keys: Keys, _rows: object) -> None:
         """Take it that these keys are locked; what others kept before is read again."""
-        self._locked_keys.update(key_id for (key_id,) in keys)
-        self._refusals.clear()
-        self._months.clear()
+        self._shown.locked_keys.update(key_id for (key_id,) in keys)
+        self._shown.refusals.clear()
+        self._shown.months.clear()
 
     def code_refusals(self, program_id: str) -> Mapping[str, Refusal]:
         """See `Unit.code_refusals`."""
-        if program_id not in self._refusals:
+        if program_id not in self._shown.refusals:
             rows = self._connection.execute(self._codes_counted_by.refusals.sql, (program_id,))
             self._take_refusals([(program_id,)], rows.fetchall())
-        return self._refusals[program_id]
+        return self._shown.refusals[program_id]
 
     def has_waited(self, program_id: str, key_id: str) -> bool:
         """Tell whether a key as a whole must wait, or had to within a day."""
@@ -140,7 +161,7 @@ class CodeCounts(Records):
 
     def lock_key(self, key_id: str) -> None:
         """See `Unit.lock_key`; an embedded database has one writer, who needs no lock."""
-        if self._bulk and key_id not in self._locked_keys:
+        if self._bulk and key_id not in self._shown.locked_keys:
             self._lock(Rank.KEYS)
             self._connection.execute(self._codes_counted_by.lock_key.sql, (key_id,))
             self._take_locks([(key_id,)], ())
@@ -172,54 +193,54 @@ class CodeCounts(Records):
 
     def _hour(self, scope: Scope, now_ms: int) -> TallyRow:
         place = (scope.name, hour_of(now_ms))
-        row = self._hours.get(place)
+        row = self._shown.hours.get(place)
         if row is None:
-            row = self._hours[place] = TallyRow(*place, self._shard)
+            row = self._shown.hours[place] = TallyRow(*place, self._shard)
         return row
 
     def has_regulars(self, key_id: str) -> bool:
         """See `Unit.has_regulars`."""
-        if key_id not in self._with_regulars:
+        if key_id not in self._shown.with_regulars:
             by = self._codes_counted_by
             row = self._connection.execute(by.has_regulars.sql, (key_id,)).fetchone()
-            new = any(key_id == place[0] for place in self._new_regulars)
-            self._with_regulars[key_id] = row is not None or new
-        return self._with_regulars[key_id]
+            new = any(key_id == place[0] for place in self._shown.new_regulars)
+            self._shown.with_regulars[key_id] = row is not None or new
+        return self._shown.with_regulars[key_id]
 
     def regular_since(self, key_id: str, member: Member) -> int | None:
         """See `Unit.regular_since`."""
         place = (key_id, member.number)
-        if place not in self._regulars:
+        if place not in self._shown.regulars:
             row = self._connection.execute(self._codes_counted_by.regular.sql, place).fetchone()
-            self._regulars[place] = None if row is None else row[0]
-        return self._regulars[place]
+            self._shown.regulars[place] = None if row is None else row[0]
+        return self._shown.regulars[place]
 
     def count_regular(self, earner: Scope, member: Member, now_ms: int) -> None:
         """See `Unit.count_regular`."""
         self.changes += 1
         self.rows += 1
         place = (earner.key_id, member.number)
-        self._regulars[place] = now_ms
-        self._new_regulars[place] = RegularRow(*place, now_ms)
-        self._with_regulars[earner.key_id] = True
+        self._shown.regulars[place] = now_ms
+        self._shown.new_regulars[place] = RegularRow(*place, now_ms)
+        self._shown.with_regulars[earner.key_id] = True
         self._count_in_month(earner, now_ms, regulars=1)
 
     def _count_in_month(
         self, scope: Scope, now_ms: int, *, regulars: int = 0, spent: int = 0
     ) -> None:
         place = (scope.name, day_of(now_ms))
-        row = self._days.get(place)
+        row = self._shown.days.get(place)
         if row is None:
-            row = self._days[place] = MonthRow(*place, self._shard)
+            row = self._shown.days[place] = MonthRow(*place, self._shard)
         row.regulars += regulars
         row.spent += spent
-        if scope.name in self._months:
-            before = self._months[scope.name]
-            self._months[scope.name] = before[0] + regulars, before[1] + spent
+        if scope.name in self._shown.months:
+            before = self._shown.months[scope.name]
+            self._shown.months[scope.name] = before[0] + regulars, before[1] + spent
 
     def code_month(self, scope: Scope, now_ms: int) -> Tally:
         """See `Unit.code_month`; kept, for a wait refuses many calls of a batch."""
-        found = self._months.get(scope.name)
+        found = self._shown.months.get(scope.name)
         if found is None:
             rows = self._all(
                 self._codes_counted_by.sum_months,
@@ -228,11 +249,11 @@ class CodeCounts(Records):
             kept = [row[1:] for row in rows]
             new = (
                 (row.regulars, row.spent)
-                for (name, _), row in self._days.items()
+                for (name, _), row in self._shown.days.items()
                 if name == scope.name
             )
             regulars, spent = zip(_NONE, *kept, *new, strict=True)
-            found = self._months[scope.name] = int(sum(regulars)), int(sum(spent))
+            found = self._shown.months[scope.name] = int(sum(regulars)), int(sum(spent))
         return Tally(0, 0, *found)
 
     def tallies(self, scopes: Sequence[Scope], now_ms: int) -> dict[Scope, Tally]:
@@ -281,7 +302,7 @@ class CodeCounts(Records):
         ended = self._connection.execute(by.forgive_refusals.sql, (key_id,))
         for statement in by.forgive_tallies:
             self._connection.execute(statement.sql, (scope.name, f"{scope.name}/%"))
-        self._refusals.clear()
+        self._shown.refusals.clear()
         return len(ended.fetchall())
 
     def _forget_codes(self, now_ms: int, limit: int) -> int:
@@ -299,7 +320,7 @@ class CodeCounts(Records):
         )
 
     def _keep_wait(self, wait: Refusal) -> None:
-        self._refusals.setdefault(wait.scope.program_id, {})[wait.scope.name] = wait
+        self._shown.refusals.setdefault(wait.scope.program_id, {})[wait.scope.name] = wait
 
 
 def _taken(rows: dict[tuple[str, int], Row]) -> list[Row]:

@@ -13,7 +13,7 @@ from loyalty_service.storage import tables as t
 from loyalty_service.storage.databases import lock_digest
 from loyalty_service.storage.lock_order import Rank
 from loyalty_service.storage.repositories.digests import Digests
-from loyalty_service.storage.repositories.records import Basis, Keys, Step
+from loyalty_service.storage.repositories.records import Keys, Step
 from loyalty_service.storage.statements import Kept, Statements, constant
 
 CODE = Kept(Code, t.CodeTable, ("program_id", "digest"), Rank.CODES, status=CodeStatus)
@@ -46,9 +46,9 @@ class Codes(Digests):
 
     KEPT: ClassVar[tuple[Kept, ...]] = (CODE,)
 
-    def __init__(self, basis: Basis) -> None:
-        super().__init__(basis)
-        self._codes_by = basis.statements.of(CodeStatements)
+    @property
+    def _codes_by(self) -> CodeStatements:
+        return self._statements.of(CodeStatements)
 
     def code(self, program_id: str, digest: bytes) -> Code | None:
         """See `Unit.code`."""
@@ -73,7 +73,7 @@ class Codes(Digests):
 
     def put_code(self, code: Code, earlier: Code | None) -> None:
         """See `Unit.put_code`."""
-        if len(self._peppers) > 1:
+        if len(self._basis.peppers.known) > 1:
             self._require_alone(code)
             earlier = self._record(Code, (code.program_id, code.digest))
         if earlier is None:

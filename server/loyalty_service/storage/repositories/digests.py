@@ -11,7 +11,6 @@ class Digests(Records):
 
     def __init__(self, basis: Basis) -> None:
         super().__init__(basis)
-        self._peppers = basis.peppers.known
         self._digests: dict[bytes, tuple[bytes, ...]] = {}
         """By a digest of the current pepper, those of the same digits under every pepper."""
 
@@ -21,7 +20,7 @@ class Digests(Records):
 
     def code_digests(self, program_id: str, code: str) -> tuple[bytes, ...]:
         """Digest a code with every pepper known, the current one first."""
-        digest, *others = (code_digest(one, program_id, code) for one in self._peppers)
+        digest, *others = (code_digest(one, program_id, code) for one in self._basis.peppers.known)
         if others:
             self._digests[digest] = (digest, *others)
         return (digest, *others)

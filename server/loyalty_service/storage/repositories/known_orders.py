@@ -65,11 +65,13 @@ class KnownOrders(Records):
 
     def __init__(self, basis: Basis) -> None:
         super().__init__(basis)
-        self._orders_by = basis.statements.of(KnownOrderStatements)
         self._orders: dict[tuple[str, bytes], dict[str, KnownOrder]] = {}
         self._own_orders: dict[tuple[str, bytes], dict[str, KnownOrder]] = {}
         """Those that this unit has changed, written or not."""
-        self._when_changed[Transaction] = self._note_order
+
+    @property
+    def _orders_by(self) -> KnownOrderStatements:
+        return self._statements.of(KnownOrderStatements)
 
     def orders_like(self, program_id: str, digest: bytes) -> Sequence[KnownOrder]:
         """See `Unit.orders_like`."""
@@ -101,10 +103,20 @@ class KnownOrders(Records):
         for program_id, digest, *row in rows:
             self._orders[program_id, bytes(digest)][row[0]] = _known_order(row)
 
-    def _note_order(self, transaction: Transaction) -> None:
-        if transaction.order_digest is not None:
-            place = (transaction.program_id, transaction.order_digest)
-            known = KnownOrder.of(transaction)
+    def _when_added(self, record: Any) -> None:
+        """Know the order as it is now."""
+        super()._when_added(record)
+        self._note_order(record)
+
+    def _when_changed(self, record: Any) -> None:
+        """Know the order as it is now."""
+        super()._when_changed(record)
+        self._note_order(record)
+
+    def _note_order(self, record: Any) -> None:
+        if isinstance(record, Transaction) and record.order_digest is not None:
+            place = (record.program_id, record.order_digest)
+            known = KnownOrder.of(record)
             self._own_orders.setdefault(place, {})[known.transaction_id] = known
 
 

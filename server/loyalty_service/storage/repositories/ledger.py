@@ -77,11 +77,14 @@ class Ledger(Records):
 
     def __init__(self, basis: Basis) -> None:
         super().__init__(basis)
-        self._ledger_by = basis.statements.of(LedgerStatements)
         self._program_accounts: dict[tuple[str, int, int], Account] = {}
         self._debts: dict[int, Account | None] = {}
         self._transfers: list[Transfer] = []
         self._moved: dict[int, Account] = {}
+
+    @property
+    def _ledger_by(self) -> LedgerStatements:
+        return self._statements.of(LedgerStatements)
 
     def program_account(self, program_id: str, kind: AccountKind) -> Account:
         """See `Unit.program_account`."""

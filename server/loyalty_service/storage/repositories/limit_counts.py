@@ -58,42 +58,56 @@ class LimitStatements:
             )
 
 
+class _Limits:
+    """What a unit of work knows and adds; a unit has few attributes of its own, to begin fast."""
+
+    __slots__ = ("counted_here", "fresh", "sums", "unwritten")
+
+    def __init__(self) -> None:
+        self.sums: dict[Place, Sums] = {}
+        self.fresh: set[Place] = set()
+        self.unwritten: dict[tuple[str, int, str], int] = {}
+        self.counted_here: dict[tuple[str, int, str], int] = {}
+
+
 class LimitCounts(Records):
     """Counts of a unit of work, of which those of other writers may lack a moment."""
 
     def __init__(self, basis: Basis) -> None:
         super().__init__(basis)
-        self._limits_by = basis.statements.of(LimitStatements)
-        self._known_sums = basis.known_sums
-        self._sums: dict[Place, Sums] = {}
-        self._fresh: set[Place] = set()
-        self._unwritten: dict[tuple[str, int, str], int] = {}
-        self._counted_here: dict[tuple[str, int, str], int] = {}
+        self._limits = _Limits()
+
+    @property
+    def _limits_by(self) -> LimitStatements:
+        return self._statements.of(LimitStatements)
 
     def counted(self, limit: Limit, scope: str, now_ms: int) -> int:
         """See `Unit.counted`."""
         place = scope, limit.since_ms(now_ms)
-        if place not in self._sums and (known := self._known_sums.get(place)) is not None:
-            self._begin(place, dict(known), self._counted_here)
-        if place not in self._sums:
+        if (
+            place not in self._limits.sums
+            and (known := self._basis.known_sums.get(place)) is not None
+        ):
+            self._begin(place, dict(known), self._limits.counted_here)
+        if place not in self._limits.sums:
             rows = self._connection.execute(self._limits_by.sums.sql, place).fetchall()
             self.take_sums([place], [(*place, *row) for row in rows])
-        return self._sums[place].get(limit.name.value, 0)
+        return self._limits.sums[place].get(limit.name.value, 0)
 
     def count(self, limit: Limit, scope: str, amount: int, now_ms: int) -> None:
         """See `Unit.count`."""
         self.changes += 1
         name = limit.name.value
         place = scope, limit.since_ms(now_ms)
-        for added in (self._unwritten, self._counted_here):
+        for added in (self._limits.unwritten, self._limits.counted_here):
             added[(*place, name)] = added.get((*place, name), 0) + amount
-        sums = self._sums.get(place)
+        sums = self._limits.sums.get(place)
         if sums is not None:
             sums[name] = sums.get(name, 0) + amount
 
     def sums_ahead(self, places: Iterable[Place]) -> Step:
         """Read the sums of places, but for those that are known."""
-        unknown = [place for place in places if self._known_sums.get(place) is None]
+        unknown = [place for place in places if self._basis.known_sums.get(place) is None]
         return Step(
             Rank.LIMIT_COUNTS, self._limits_by.sums_of_many, unknown, self.take_sums, locks=False
         )
@@ -104,31 +118,31 @@ class LimitCounts(Records):
         for scope, since_ms, name, amount in rows:
             read[scope, since_ms][name] = int(amount)
         for place, sums in read.items():
-            self._begin(place, sums, self._unwritten)
-        self._fresh.update(places)
+            self._begin(place, sums, self._limits.unwritten)
+        self._limits.fresh.update(places)
 
     def _begin(self, place: Place, sums: Sums, missing: dict[tuple[str, int, str], int]) -> None:
         """Go on from sums that lack what this unit added."""
         for (scope, since_ms, name), amount in missing.items():
             if (scope, since_ms) == place:
                 sums[name] = sums.get(name, 0) + amount
-        self._sums[place] = sums
+        self._limits.sums[place] = sums
 
     def _flush_limit_counts(self, cursor: Cursor) -> None:
         """Add up, in the order in which all writers lock the rows."""
-        if self._unwritten:
+        if self._limits.unwritten:
             rows = [
                 LimitRow(*place, self._shard, amount)
-                for place, amount in sorted(self._unwritten.items())
+                for place, amount in sorted(self._limits.unwritten.items())
             ]
-            self._unwritten.clear()
+            self._limits.unwritten.clear()
             self._write(cursor, self._limits_by.add_up, rows)
 
     def committed(self) -> None:
         """Let the writer's next units know what was read and added."""
-        for place, sums in self._sums.items():
+        for place, sums in self._limits.sums.items():
             if not place[0].startswith(MEMBER_PREFIX):
-                self._known_sums.keep(place, sums, fresh=place in self._fresh)
+                self._basis.known_sums.keep(place, sums, fresh=place in self._limits.fresh)
 
     def _forget_limits(self, now_ms: int, limit: int) -> int:
         """Delete counts of periods that have ended long ago, which matter no more."""

@@ -84,8 +84,11 @@ class Members(Ledger):
 
     def __init__(self, basis: Basis) -> None:
         super().__init__(basis)
-        self._members_by = basis.statements.of(MemberStatements)
         self._members: dict[tuple[str, str] | int, Member] = {}
+
+    @property
+    def _members_by(self) -> MemberStatements:
+        return self._statements.of(MemberStatements)
 
     def member(self, program_id: str, loyalty_id: str) -> Member | None:
         """See `Unit.member`."""

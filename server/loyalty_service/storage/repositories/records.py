@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -34,8 +33,7 @@ class UnknownRecordError(TypeError):
         super().__init__(f"no repository keeps a {kind.__name__} by add or change")
 
 
-@dataclass(frozen=True, slots=True)
-class Basis:
+class Basis(NamedTuple):
     """
     What a unit of work begins with.
 
@@ -114,10 +112,12 @@ class Records:
     KEPT: ClassVar[tuple[Kept, ...]] = ()
 
     def __init__(self, basis: Basis) -> None:
+        self.catalog = basis.catalog
         self.changes = 0
         self.rows = 0
         self.bytes_written = 0
         self.witness: tuple[Statement, tuple[Any, ...]] | None = None
+        self._basis = basis
         self._connection = basis.connection
         self._statements = basis.statements
         self._bulk = basis.statements.bulk
@@ -128,12 +128,6 @@ class Records:
         self._absent: set[tuple[Any, ...]] = set()
         self._added: dict[type, dict[int, Any]] = {}
         self._changed: dict[type, dict[int, Any]] = {}
-        self._when_added: dict[type, Callable[[Any], None]] = {}
-        """What else a repository notes of a new record of a class."""
-        self._when_changed: dict[type, Callable[[Any], None]] = {}
-        self._when_read: dict[type, Callable[[Any], None]] = {}
-        self._written_as: dict[type, Callable[[Any], Any]] = {}
-        """What is written in place of a record of a class."""
 
     @classmethod
     def describe_kept(cls, by: Statements) -> Mapping[type, KeptStatements]:
@@ -159,8 +153,7 @@ class Records:
         self.bytes_written += bytes_of(kept.values(record))
         self._added.setdefault(kind, {})[id(record)] = record
         self._records[kept.place(record)] = record
-        if (note := self._when_added.get(kind)) is not None:
-            note(record)
+        self._when_added(record)
 
     def change(self, record: Any, **values: Any) -> None:
         """
@@ -179,8 +172,22 @@ class Records:
             setattr(record, name, value)
         if id(record) not in self._added.get(kind, ()):
             self._changed.setdefault(kind, {})[id(record)] = record
-        if (note := self._when_changed.get(kind)) is not None:
-            note(record)
+        self._when_changed(record)
+
+    # What a repository does besides; each asks the next one.
+
+    def _when_added(self, record: Any) -> None:
+        """Note what else is known once a record is added."""
+
+    def _when_changed(self, record: Any) -> None:
+        """Note what else is known once a record is changed."""
+
+    def _when_read(self, record: Any) -> None:
+        """Note what else is known once a record is read by its key, or ahead."""
+
+    def _as_written(self, _kind: type, records: Collection[Any]) -> Collection[Any]:
+        """Give what is written in place of new records."""
+        return records
 
     def flush(self) -> None:
         """Write everything that was added or changed since the last flush."""
@@ -190,9 +197,7 @@ class Records:
         for kind, kept in self._kept.items():
             if kind not in self._added and kind not in self._changed:
                 continue  # Rules that count ask hundreds of times: a flush of nothing is cheap.
-            rows: Collection[Any] = self._added.pop(kind, {}).values()
-            if (written_as := self._written_as.get(kind)) is not None:
-                rows = [written_as(record) for record in rows]
+            rows = self._as_written(kind, self._added.pop(kind, {}).values())
             if rows and kept.witness is not None:
                 self._testify(kept.witness, next(iter(rows)))
             self._write(cursor, kept.insert, rows)
@@ -244,8 +249,7 @@ class Records:
     def _take(self, kept: KeptStatements, row: Sequence[Any]) -> Any:
         record = kept.load(row)
         self._records[kept.place(record)] = record
-        if (note := self._when_read.get(kept.kept.record)) is not None:
-            note(record)
+        self._when_read(record)
         return record
 
     def _is_known(self, kind: type, key: tuple[Any, ...]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sqlalchemy import bindparam, func, select
 
@@ -123,13 +123,16 @@ class Transactions(Digests, KnownOrders):
 
     def __init__(self, basis: Basis) -> None:
         super().__init__(basis)
-        self._transactions_by = basis.statements.of(TransactionStatements)
-        self._holds_by = basis.statements.of(HoldStatements)
         self._holds: dict[str, list[Hold]] = {}
         self._reservations: dict[str, list[Reservation]] = {}
-        self._when_added[Transaction] = self._open_transaction
-        self._when_added[Hold] = self._when_read[Hold] = self._keep_hold
-        self._when_added[Reservation] = self._when_read[Reservation] = self._keep_reservation
+
+    @property
+    def _transactions_by(self) -> TransactionStatements:
+        return self._statements.of(TransactionStatements)
+
+    @property
+    def _holds_by(self) -> HoldStatements:
+        return self._statements.of(HoldStatements)
 
     def transaction(self, transaction_id: str) -> Transaction | None:
         """See `Unit.transaction`."""
@@ -182,16 +185,25 @@ class Transactions(Digests, KnownOrders):
             self._reservations[place] = known
         return list(known)
 
-    def _open_transaction(self, transaction: Transaction) -> None:
-        self._holds[transaction.transaction_id] = []
-        self._reservations[transaction.transaction_id] = []
-        self._note_order(transaction)
+    def _when_added(self, record: Any) -> None:
+        """Know that a new transaction has nothing yet, and what is added to one."""
+        super()._when_added(record)
+        if isinstance(record, Transaction):
+            self._holds[record.transaction_id] = []
+            self._reservations[record.transaction_id] = []
+        else:
+            self._note_part(record)
 
-    def _keep_hold(self, hold: Hold) -> None:
-        self._holds.setdefault(hold.transaction_id, []).append(hold)
+    def _when_read(self, record: Any) -> None:
+        """Know it among those of its transaction."""
+        super()._when_read(record)
+        self._note_part(record)
 
-    def _keep_reservation(self, reservation: Reservation) -> None:
-        self._reservations.setdefault(reservation.transaction_id, []).append(reservation)
+    def _note_part(self, record: Any) -> None:
+        if isinstance(record, Hold):
+            self._holds.setdefault(record.transaction_id, []).append(record)
+        elif isinstance(record, Reservation):
+            self._reservations.setdefault(record.transaction_id, []).append(record)
 
     def transactions_ahead(self, keys: Keys) -> tuple[Step, ...]:
         """Read transactions with their open holds and all reservations, and lock them."""

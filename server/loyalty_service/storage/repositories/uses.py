@@ -17,7 +17,7 @@ from loyalty_service.domain.records import (
 from loyalty_service.domain.rules import History, HistoryNeeds
 from loyalty_service.storage import tables as t
 from loyalty_service.storage.lock_order import Rank
-from loyalty_service.storage.repositories.records import Basis, Records
+from loyalty_service.storage.repositories.records import Records
 from loyalty_service.storage.statements import Kept, Statement, Statements, constant, table_of
 
 REDEMPTION = Kept(Redemption, t.RedemptionTable, ("redemption_id",), Rank.REDEMPTIONS)
@@ -142,9 +142,9 @@ class Uses(Records):
 
     KEPT: ClassVar[tuple[Kept, ...]] = (REDEMPTION, USAGE)
 
-    def __init__(self, basis: Basis) -> None:
-        super().__init__(basis)
-        self._uses_by = basis.statements.of(UseStatements)
+    @property
+    def _uses_by(self) -> UseStatements:
+        return self._statements.of(UseStatements)
 
     def histories(
         self,

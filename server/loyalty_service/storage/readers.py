@@ -7,26 +7,53 @@ import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
 
+import structlog
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from loyalty_service.domain.errors import StorageUnavailableError
 from loyalty_service.domain.fairness import FairQueue
-from loyalty_service.storage.databases import READERS
+from loyalty_service.domain.peppers import Peppers
+from loyalty_service.storage.databases import READERS, Database
+from loyalty_service.storage.reads import SqlReader
 
 READERS_OF_ONE = READERS // 2
 """Readers that one caller may hold: another always finds one that will be free soon."""
 
 
-class ReaderTurns:
-    """The readers that are in use, and who waits for one."""
+log = structlog.get_logger(__name__)
 
-    def __init__(self) -> None:
+
+class Readers:
+    """The readers of a database, which of them are in use, and who waits for one."""
+
+    def __init__(self, database: Database, pepper: bytes | Peppers) -> None:
+        self._database = database
+        self._pepper = pepper
+        self._engine: AsyncEngine
         self._reading: Counter[str] = Counter()
         self._waiting: FairQueue[asyncio.Future[None]] = FairQueue()
 
+    def open(self) -> None:
+        """Open the pool of connections."""
+        self._engine = self._database.connect_readers()
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        await self._engine.dispose()
+
     @contextlib.asynccontextmanager
-    async def one(self, caller: str) -> AsyncIterator[None]:
-        """Hold a reader, as soon as it is the *caller's* turn."""
+    async def one(self, caller: str) -> AsyncIterator[SqlReader]:
+        """See `Store.read`."""
         await self._take(caller)
         try:
-            yield
+            async with AsyncSession(self._engine) as session:
+                yield SqlReader(session, self._pepper)
+        except (OperationalError, InterfaceError, PoolTimeoutError) as problem:
+            log.warning("database does not answer a reader", reason=str(problem))
+            raise StorageUnavailableError from problem
         finally:
             self._give_back(caller)
 
