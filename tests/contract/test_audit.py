@@ -96,6 +96,7 @@ def test_void_that_gives_back_what_fits_holds(database_url: str) -> None:
         "points = points + 1",
         "cause = cause % 7 + 1",
         "note = 'another'",
+        "owner_kind = owner_kind + 1",
         "transaction_id = 'another'",
         "effective_ms = effective_ms - 1",
         "recorded_ms = recorded_ms + 1",
@@ -162,7 +163,7 @@ def test_inserted_transfer_is_named(lived_url: str) -> None:
         "INSERT INTO transfer "
         "SELECT 1000, source_id, destination_id, points, cause, transaction_id, note, "
         "effective_ms, recorded_ms, source_sequence, source_hash, destination_sequence, "
-        "destination_hash FROM transfer ORDER BY transfer_id LIMIT 1",
+        "destination_hash, owner_kind FROM transfer ORDER BY transfer_id LIMIT 1",
     )
 
     assert _first(_audit(lived_url)) == ("transfer", "1000")
@@ -240,6 +241,8 @@ def test_changed_account_is_named(lived_url: str, change: str, what: str) -> Non
         ("UPDATE hold SET status = 1, ended_ms = NULL WHERE status = 2", "account"),
         ("UPDATE hold SET points = points + 1 WHERE status = 2", "loyalty_transaction"),
         ("UPDATE hold SET ended_ms = NULL WHERE status = 2", "hold"),
+        ("UPDATE hold SET owner_kind = 2", "hold"),
+        ("UPDATE hold SET transaction_id = 'none' WHERE status = 3", "hold"),
         ("UPDATE loyalty_transaction SET status = 3 WHERE status = 1", "hold"),
         ("UPDATE loyalty_transaction SET status = 3 WHERE status = 2", "loyalty_transaction"),
         ("UPDATE loyalty_transaction SET status = 2 WHERE status = 3", "loyalty_transaction"),

@@ -35,7 +35,7 @@ from loyalty_service.domain.errors import (
     RulesFailedError,
     TransactionNotClaimableError,
 )
-from loyalty_service.domain.ledger import POINTS_MAX
+from loyalty_service.domain.ledger import POINTS_MAX, AccountKind
 from loyalty_service.domain.program import SpentPoints
 from loyalty_service.domain.records import TransactionStatus
 from loyalty_service.storage.store import Store
@@ -294,13 +294,13 @@ class World:
             assert member is not None
             assert member.available.balance == guest.available >= 0
             assert member.held.balance == guest.held
-            debt = unit.debt(member)
+            debt = unit.accounts(member).get(AccountKind.DEBT)
             assert (0 if debt is None else -debt.balance) == guest.debt
         for visit in self.visits:
             transaction = unit.transaction(visit.transaction_id)
             assert transaction is not None
             assert transaction.status is visit.status
-            assert sum(hold.points for hold in unit.open_holds(transaction)) == visit.held
+            assert sum(hold.points for hold in unit.open_holds(transaction.owner)) == visit.held
 
 
 def _used(content: Basket) -> tuple[int, int]:

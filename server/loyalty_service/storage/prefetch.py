@@ -17,7 +17,7 @@ from typing import Any
 from loyalty_service.application.orders.basket_records import basket_from_json
 from loyalty_service.application.reads import Reads
 from loyalty_service.domain.basket import named_incentives
-from loyalty_service.domain.ledger import Account
+from loyalty_service.domain.ledger import Account, OwnerKind
 from loyalty_service.domain.limits import member_scope
 from loyalty_service.domain.records import (
     Code,
@@ -115,9 +115,11 @@ class _Prefetch:
                 None,
             ),
             (by.lock_members, known, self._unit.take_members, None),
-            (by.lock_debts, known, self._unit.take_debts, Account),
+            (by.lock_rare_accounts, known, self._unit.take_accounts, Account),
             self._records(Transaction, by.lock_transactions, transactions),
-            self._records(Hold, by.lock_holds, transactions),
+            self._records(
+                Hold, by.lock_holds, [(int(OwnerKind.TRANSACTION), *key) for key in transactions]
+            ),
             self._records(Reservation, by.lock_reservations, transactions),
             self._records(Code, by.lock_codes, codes),
             (

@@ -41,7 +41,7 @@ from sqlmodel import SQLModel
 
 from loyalty_service.domain.clock import DAY_MS
 from loyalty_service.domain.guessing import ScopeKind
-from loyalty_service.domain.ledger import Account, AccountKind, Transfer
+from loyalty_service.domain.ledger import MEMBER_KINDS, RARE_KINDS, Account, Transfer
 from loyalty_service.domain.records import (
     Code,
     CodeStatus,
@@ -147,27 +147,15 @@ class Statements:
             for record, (model, key) in RECORD_TABLES.items()
         }
         member = table_of(t.MemberTable)
-        available = table_of(t.AccountTable).alias("available")
-        held = table_of(t.AccountTable).alias("held")
-        members = (
-            select(
-                *(member.c[name] for name in MEMBER_COLUMNS),
-                *(available.c[name] for name in ACCOUNT_COLUMNS),
-                *(held.c[name] for name in ACCOUNT_COLUMNS),
-            )
-            .select_from(member)
-            .join(
-                available,
-                (available.c.member_number == member.c.number)
-                & (available.c.kind == _constant(AccountKind.AVAILABLE)),
-            )
-            .join(
-                held,
-                (held.c.member_number == member.c.number)
-                & (held.c.kind == _constant(AccountKind.HELD)),
-            )
-            .with_for_update(key_share=True, of=(available, held))
-        )
+        owned = {kind: table_of(t.AccountTable).alias(kind.name.lower()) for kind in MEMBER_KINDS}
+        members = select(
+            *(member.c[name] for name in MEMBER_COLUMNS),
+            *(one.c[name] for one in owned.values() for name in ACCOUNT_COLUMNS),
+        ).select_from(member)
+        for kind, one in owned.items():
+            its = (one.c.member_number == member.c.number) & (one.c.kind == _constant(kind))
+            members = members.join_from(member, one, its)
+        members = members.with_for_update(key_share=True, of=tuple(owned.values()))
         if self.bulk:
             self._describe_prefetch(members)
         self.member = self._compile(
@@ -234,7 +222,8 @@ class Statements:
         self.open_holds = self._compile(
             _select_record(Hold, hold)
             .where(
-                hold.c.transaction_id == bindparam("transaction_id"),
+                hold.c.owner_kind == bindparam("owner_kind"),
+                hold.c.owner_id == bindparam("owner_id"),
                 hold.c.status == _constant(HoldStatus.OPEN),
             )
             .order_by(hold.c.hold_id)
@@ -242,7 +231,8 @@ class Statements:
         )
         self.points_released = self._compile(
             select(func.coalesce(func.sum(hold.c.points), _constant(0))).where(
-                hold.c.transaction_id == bindparam("transaction_id"),
+                hold.c.owner_kind == bindparam("owner_kind"),
+                hold.c.owner_id == bindparam("owner_id"),
                 hold.c.status == _constant(HoldStatus.RELEASED),
                 hold.c.ended_ms == bindparam("ended_ms"),
             )
@@ -531,12 +521,9 @@ class Statements:
             .with_for_update()
         )
         account = table_of(t.AccountTable)
-        self.debt = self._compile(
-            select(*(account.c[name] for name in ACCOUNT_COLUMNS))
-            .where(
-                account.c.member_number == bindparam("member_number"),
-                account.c.kind == _constant(AccountKind.DEBT),
-            )
+        self.rare_accounts = self._compile(
+            _rare_accounts(account)
+            .where(account.c.member_number == bindparam("member_number"))
             .with_for_update()
         )
 
@@ -739,11 +726,8 @@ class Statements:
             ("transaction_id",),
         )
         self.lock_members = self._among(members.order_by(member.c.number), member, ("number",))
-        self.lock_debts = self._among(
-            select(account.c.member_number, *(account.c[name] for name in ACCOUNT_COLUMNS))
-            .where(account.c.kind == _constant(AccountKind.DEBT))
-            .order_by(account.c.account_id)
-            .with_for_update(of=account),
+        self.lock_rare_accounts = self._among(
+            _rare_accounts(account).order_by(account.c.account_id).with_for_update(of=account),
             account,
             ("member_number",),
         )
@@ -753,7 +737,7 @@ class Statements:
             .order_by(hold.c.hold_id)
             .with_for_update(of=hold),
             hold,
-            ("transaction_id",),
+            ("owner_kind", "owner_id"),
         )
         reserved = table_of(t.ReservationTable)
         self.lock_reservations = self._among(
@@ -881,6 +865,14 @@ REFUSAL_COLUMNS = (
     "until_ms",
 )
 ACCOUNT_COLUMNS = tuple(field.name for field in fields(Account))
+
+
+def _rare_accounts(account: Table) -> Select[Any]:
+    """Find accounts of the kinds that most members do not have, each after its member's number."""
+    rare = account.c.kind.in_([_constant(kind) for kind in RARE_KINDS])
+    return select(account.c.member_number, *(account.c[name] for name in ACCOUNT_COLUMNS)).where(
+        rare
+    )
 
 
 def _select_record(record: type, table: Table) -> Any:

@@ -18,10 +18,12 @@ from loyalty_service.domain.guessing import Refusal, Scope, Tally
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.ledger import (
     GENESIS,
+    MEMBER_KINDS,
     PROGRAM_KINDS,
     Account,
     AccountKind,
     Origin,
+    Owner,
     Transfer,
     transfer,
 )
@@ -63,6 +65,9 @@ SHARDS = 16
 """Rows that each kind of program account is split into, so that every writer has its own."""
 
 _ACCOUNT_FIELDS = len(fields(Account))
+_ACCOUNT_PLACES = tuple(
+    (kind, len(MEMBER_COLUMNS) + place * _ACCOUNT_FIELDS) for place, kind in enumerate(MEMBER_KINDS)
+)
 _COLUMNS = {kind: attrgetter(*(field.name for field in fields(kind))) for kind in RECORD_TABLES}
 _STATUS = {
     Code: CodeStatus,
@@ -146,8 +151,9 @@ class UnitOfWork:
         self._members: dict[tuple[str, str] | int, Member] = {}
         self._records: dict[tuple[Any, ...], Any] = {}
         self._program_accounts: dict[tuple[str, int, int], Account] = {}
-        self._debts: dict[int, Account | None] = {}
-        self._holds: dict[str, list[Hold]] = {}
+        self._rare_known: set[int] = set()
+        """Numbers of members whose accounts are all known."""
+        self._holds: dict[Owner, list[Hold]] = {}
         self._reservations: dict[str, list[Reservation]] = {}
         self._orders: dict[tuple[str, bytes], dict[str, KnownOrder]] = {}
         self._own_orders: dict[tuple[str, bytes], dict[str, KnownOrder]] = {}
@@ -245,20 +251,19 @@ class UnitOfWork:
         """See `Unit.transaction`."""
         return self._record(Transaction, self._statements.transaction, (transaction_id,))
 
-    def open_holds(self, transaction: Transaction) -> Sequence[Hold]:
+    def open_holds(self, owner: Owner) -> Sequence[Hold]:
         """See `Unit.open_holds`."""
-        place = transaction.transaction_id
-        holds = self._holds.get(place)
+        holds = self._holds.get(owner)
         if holds is None:
-            holds = self._query(Hold, self._statements.open_holds, (place,))
-            self._holds[place] = holds
+            holds = self._query(Hold, self._statements.open_holds, owner)
+            self._holds[owner] = holds
         return [hold for hold in holds if hold.status is HoldStatus.OPEN]
 
-    def points_released(self, transaction: Transaction, ended_ms: int) -> int:
+    def points_released(self, owner: Owner, ended_ms: int) -> int:
         """See `Unit.points_released`."""
         self.flush()
         row = self._connection.execute(
-            self._statements.points_released.sql, (transaction.transaction_id, ended_ms)
+            self._statements.points_released.sql, (*owner, ended_ms)
         ).fetchone()
         return int(row[0])
 
@@ -289,12 +294,19 @@ class UnitOfWork:
             self._program_accounts[place] = account
         return account
 
-    def debt(self, member: Member) -> Account | None:
-        """See `Unit.debt`."""
-        if member.number not in self._debts:
-            row = self._connection.execute(self._statements.debt.sql, (member.number,)).fetchone()
-            self._debts[member.number] = None if row is None else _account(row)
-        return self._debts[member.number]
+    def accounts(self, member: Member) -> Mapping[AccountKind, Account]:
+        """
+        See `Unit.accounts`.
+
+        A statement of its own, after the member's lock: it sees an account that another unit
+        opened while this one waited for the lock.
+        """
+        if member.number not in self._rare_known:
+            place = (member.number,)
+            rows = self._connection.execute(self._statements.rare_accounts.sql, place).fetchall()
+            self.take_accounts(rows)
+            self._rare_known.add(member.number)
+        return member.accounts
 
     def histories(
         self,
@@ -454,27 +466,26 @@ class UnitOfWork:
     def add_member(self, member: Member) -> None:
         """See `Unit.add_member`."""
         self.changes += 1
-        self.rows += 3  # With both accounts.
+        self.rows += 1 + len(member.accounts)
         values = [getattr(member, name) for name in MEMBER_COLUMNS[1:]]
         self.bytes_written += _bytes_of(values)
         row = self._connection.execute(self._statements.insert_member.sql, values).fetchone()
         member.number = row[0]
-        for account in (member.available, member.held):
+        for account in member.accounts.values():
             account.account_id = self._insert_account(
                 member.program_id, member.number, account.kind, 0
             )
         self._keep_member(member)
         self._testify(member)
 
-    def open_debt(self, member: Member) -> Account:
-        """See `Unit.open_debt`."""
-        known = self.debt(member)
+    def open_account(self, member: Member, kind: AccountKind) -> Account:
+        """See `Unit.open_account`."""
+        known = self.accounts(member).get(kind)
         if known is None:
             self.changes += 1
             self.rows += 1
-            number = self._insert_account(member.program_id, member.number, AccountKind.DEBT, 0)
-            known = Account(number, AccountKind.DEBT, 0, 0, GENESIS)
-            self._debts[member.number] = known
+            number = self._insert_account(member.program_id, member.number, kind, 0)
+            known = member.accounts[kind] = Account(number, kind, 0, 0, GENESIS)
         return known
 
     def count_redemption(self, member: Member, incentive_id: str, quantity: int) -> None:
@@ -566,11 +577,11 @@ class UnitOfWork:
         self._added.setdefault(type(record), {})[id(record)] = record
         self._records[_place(record)] = record
         if isinstance(record, Transaction):
-            self._holds[record.transaction_id] = []
+            self._holds[record.owner] = []
             self._reservations[record.transaction_id] = []
             self._note_order(record)
         elif isinstance(record, Hold):
-            self._holds.setdefault(record.transaction_id, []).append(record)
+            self._holds.setdefault(record.owner, []).append(record)
         elif isinstance(record, Reservation):
             self._reservations.setdefault(record.transaction_id, []).append(record)
 
@@ -698,10 +709,12 @@ class UnitOfWork:
         for row in rows:
             self._take_member(row)
 
-    def take_debts(self, rows: Iterable[Sequence[Any]]) -> None:
-        """Take debts that were read and locked, each after its member's number."""
+    def take_accounts(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Take accounts of rare kinds that were read and locked, each after its member's number."""
         for row in rows:
-            self._debts[row[0]] = _account(row[1:])
+            member, account = self._members.get(row[0]), _account(row[1:])
+            if member is not None:
+                member.accounts[account.kind] = account
 
     def take_records(self, kind: type[K], rows: Iterable[Sequence[Any]]) -> None:
         """Take records that were read, and locked where they can change."""
@@ -709,7 +722,7 @@ class UnitOfWork:
             record = self._opened(_record(kind, row))
             self._records[_place(record)] = record
             if isinstance(record, Hold):
-                self._holds.setdefault(record.transaction_id, []).append(record)
+                self._holds.setdefault(record.owner, []).append(record)
             elif isinstance(record, Reservation):
                 self._reservations.setdefault(record.transaction_id, []).append(record)
 
@@ -724,9 +737,9 @@ class UnitOfWork:
         """Take it that of these keys there is nothing but what was taken."""
         for key in keys:
             if kind is Account:
-                self._debts.setdefault(key[0], None)
+                self._rare_known.add(key[0])
             elif kind is Hold:
-                self._holds.setdefault(key[0], [])
+                self._holds.setdefault(Owner(*key), [])
             elif kind is Reservation:
                 self._reservations.setdefault(key[0], [])
             else:
@@ -741,10 +754,10 @@ class UnitOfWork:
         return self._take_member(row)
 
     def _take_member(self, row: Sequence[Any]) -> Member:
-        own = len(MEMBER_COLUMNS)
-        available = _account(row[own : own + _ACCOUNT_FIELDS])
-        held = _account(row[own + _ACCOUNT_FIELDS :])
-        return self._keep_member(Member(*(*row[:own], available, held)))
+        accounts = {
+            kind: _account(row[start : start + _ACCOUNT_FIELDS]) for kind, start in _ACCOUNT_PLACES
+        }
+        return self._keep_member(Member(*(*row[: len(MEMBER_COLUMNS)], accounts)))
 
     def _keep_member(self, member: Member) -> Member:
         """Remember a member under both of its names; the one loaded first stays the one."""

@@ -7,14 +7,21 @@ that memory here does not grow with the store.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, text
 from sqlmodel import SQLModel
 
-from loyalty_service.domain.ledger import POINTS_MAX, AccountKind, Cause
+from loyalty_service.domain.ledger import (
+    MEMBER_KINDS,
+    MOVES,
+    POINTS_MAX,
+    AccountKind,
+    Cause,
+    OwnerKind,
+)
 from loyalty_service.domain.records import CodeStatus, HoldStatus, TransactionStatus
 from loyalty_service.storage import tables as tables  # noqa: PLC0414 - imported for its tables.
 
@@ -37,7 +44,7 @@ _NUMBERS: dict[str, int] = {
     f"{kind.__name__.removesuffix('Status').removesuffix('Kind').lower()}_{entry.name.lower()}": (
         entry.value
     )
-    for kind in (AccountKind, Cause, CodeStatus, HoldStatus, TransactionStatus)
+    for kind in (AccountKind, Cause, CodeStatus, HoldStatus, OwnerKind, TransactionStatus)
     for entry in kind
 }
 """The stored number behind each name in the queries: `cause_hold`, `transaction_pending`."""
@@ -66,45 +73,67 @@ class Check:
             yield Problem(self.table, str(values["row_key"]), self.what.format(**values))
 
 
-_SUSPECTS = _bound(
+@dataclass(frozen=True, slots=True)
+class OwnerPromises:
     """
+    What every owner of a kind promises of its holds and transfers.
+
+    Its table has a `program_id`, and a `member_number` for whose points are held and moved. In all
+    SQL here its row is `owner`.
+
+    Attributes:
+        key: Column of the ID that holds and transfers name.
+        causes: What may move points for it.
+        holds: Condition of the owner while it has a hold of each status.
+        told: Columns of the owner that `faults` looks at.
+        sure: Condition of those that are surely right, so that they never leave the database;
+            beside the columns of the owner, it has the sums of `_suspects`.
+        faults: Says what is wrong with one that is not surely right.
+    """
+
+    kind: OwnerKind
+    table: str
+    key: str
+    causes: tuple[Cause, ...]
+    holds: Mapping[HoldStatus, str]
+    told: str
+    sure: str
+    faults: Callable[[Any, Connection], list[str]]
+
+
+def _suspects(promises: OwnerPromises) -> Any:
+    """Build the query for owners that are not surely right, with the sums of their rows."""
+    return _bound(
+        f"""
     SELECT * FROM (
-    SELECT owner.transaction_id, owner.status, owner.member_number, owner.claimed_ms,
-      owner.points_earned, owner.points_redeemed,
+    SELECT owner.{promises.key} AS owner_id, owner.member_number, {promises.told},
       coalesce(moved.held, 0) AS held, coalesce(moved.earned, 0) AS earned,
       coalesce(moved.redeemed, 0) AS redeemed, coalesce(moved.reversed, 0) AS reversed,
       coalesce(moved.refunded, 0) AS refunded,
       coalesce(holds.open_points, 0) AS open_points,
       coalesce(holds.captured_points, 0) AS captured_points
-    FROM loyalty_transaction AS owner
+    FROM {promises.table} AS owner
     LEFT JOIN (
-      SELECT transaction_id,
+      SELECT transaction_id AS owner_id,
         sum(CASE cause WHEN :cause_hold THEN points WHEN :cause_release THEN -points
             WHEN :cause_redeem THEN -points ELSE 0 END) AS held,
         sum(CASE cause WHEN :cause_earn THEN points ELSE 0 END) AS earned,
         sum(CASE cause WHEN :cause_redeem THEN points ELSE 0 END) AS redeemed,
         sum(CASE cause WHEN :cause_reverse THEN points ELSE 0 END) AS reversed,
         sum(CASE cause WHEN :cause_refund THEN points ELSE 0 END) AS refunded
-      FROM transfer WHERE transaction_id <> '' GROUP BY transaction_id
-    ) AS moved ON moved.transaction_id = owner.transaction_id
+      FROM transfer WHERE owner_kind = {promises.kind:d} AND transaction_id <> ''
+      GROUP BY transaction_id
+    ) AS moved ON moved.owner_id = owner.{promises.key}
     LEFT JOIN (
-      SELECT transaction_id,
+      SELECT transaction_id AS owner_id,
         sum(CASE status WHEN :hold_open THEN points ELSE 0 END) AS open_points,
         sum(CASE status WHEN :hold_captured THEN points ELSE 0 END) AS captured_points
-      FROM hold GROUP BY transaction_id
-    ) AS holds ON holds.transaction_id = owner.transaction_id
+      FROM hold WHERE owner_kind = {promises.kind:d} GROUP BY transaction_id
+    ) AS holds ON holds.owner_id = owner.{promises.key}
     ) AS summed
-    WHERE NOT (
-      member_number IS NOT NULL AND points_earned = earned AND points_redeemed = redeemed
-      AND captured_points = redeemed AND held = open_points
-      AND (status = :transaction_claimed AND reversed = 0 AND refunded = 0
-        OR status = :transaction_void AND reversed = earned AND refunded = redeemed
-        OR status = :transaction_pending AND reversed = 0 AND refunded = 0
-          AND earned = 0 AND redeemed = 0 AND claimed_ms IS NULL)
+    WHERE NOT (captured_points = redeemed AND held = open_points AND ({promises.sure}))
+    """  # noqa: S608 - text of ours.
     )
-    """
-)
-"""All but the transactions that are surely right: nearly all of them never leave the database."""
 
 
 _POINTS_OVER_TIME = _bound(
@@ -116,34 +145,47 @@ _POINTS_OVER_TIME = _bound(
         SELECT transfer_id, transaction_id, cause,
           CASE account_id WHEN destination_id THEN points ELSE -points END AS change
         FROM account JOIN transfer ON source_id = account_id OR destination_id = account_id
-        WHERE member_number = :member AND kind IN (:account_available, :account_held)
+        WHERE member_number = :member AND kind <> :account_debt
       ) AS changes
     ) AS totals
     ORDER BY transfer_id
     """
 )
-"""What a member has, available and held, after each transfer: only asked for rare ones."""
+"""What a member has in all accounts after each transfer: only asked for rare ones."""
 
 
-def suspects(connection: Connection) -> list[Any]:
-    """Give the transactions that are not surely right, with what transfers and holds make them."""
-    return list(connection.execute(_SUSPECTS))
+def suspects(connection: Connection, promises: OwnerPromises) -> list[Any]:
+    """Give the owners that are not surely right, with what transfers and holds make them."""
+    return list(connection.execute(_suspects(promises)))
 
 
-def transaction_problems(connection: Connection) -> Iterator[Problem]:
-    """Give the transactions whose points or holds are not those of the ledger."""
-    with connection.execute(_SUSPECTS.execution_options(yield_per=BATCH_ROWS)) as streamed:
-        for row in streamed:
-            wrong = _transaction_faults(row, connection)
-            if wrong:
-                yield Problem("loyalty_transaction", row.transaction_id, "; ".join(wrong))
+def owner_problems(connection: Connection) -> Iterator[Problem]:
+    """Give the owners of every kind whose points or holds are not those of the ledger."""
+    for promises in PROMISES:
+        query = _suspects(promises).execution_options(yield_per=BATCH_ROWS)
+        with connection.execute(query) as streamed:
+            for row in streamed:
+                wrong = _hold_faults(row) + promises.faults(row, connection)
+                if wrong:
+                    yield Problem(promises.table, row.owner_id, "; ".join(wrong))
+
+
+def _hold_faults(row: Any) -> list[str]:
+    """Say where the holds of an owner are not those that its transfers make."""
+    wrong = []
+    if row.held != row.open_points:
+        wrong.append(f"holds {row.held} points where its open holds make {row.open_points}")
+    if row.captured_points != row.redeemed:
+        wrong.append(
+            f"has captured holds of {row.captured_points} points where its transfers burn "
+            f"{row.redeemed}"
+        )
+    return wrong
 
 
 def _transaction_faults(row: Any, connection: Connection) -> list[str]:
     """Say what is wrong with a transaction, given the sums of its transfers and its holds."""
     wrong = []
-    if row.held != row.open_points:
-        wrong.append(f"holds {row.held} points where its open holds make {row.open_points}")
     if row.status == TransactionStatus.VOID:
         if row.reversed != row.earned:
             wrong.append(f"is void with {row.reversed} of {row.earned} earned points taken back")
@@ -170,7 +212,7 @@ def _was_full(row: Any, connection: Connection) -> bool:
     for moved in connection.execute(_POINTS_OVER_TIME, {"member": row.member_number}):
         total = int(moved.total)
         ever = max(ever, total)
-        if moved.transaction_id == row.transaction_id and moved.cause in {
+        if moved.transaction_id == row.owner_id and moved.cause in {
             Cause.REFUND,
             Cause.REVERSE,
         }:
@@ -191,12 +233,119 @@ def _claim_faults(row: Any) -> list[str]:
         wrong.append(
             f"says {row.points_redeemed} points burned where its transfers say {row.redeemed}"
         )
-    if row.captured_points != row.redeemed:
-        wrong.append(
-            f"has captured holds of {row.captured_points} points where its transfers burn "
-            f"{row.redeemed}"
-        )
     return wrong
+
+
+TRANSACTION = OwnerPromises(
+    kind=OwnerKind.TRANSACTION,
+    table="loyalty_transaction",
+    key="transaction_id",
+    causes=(
+        Cause.HOLD,
+        Cause.RELEASE,
+        Cause.REDEEM,
+        Cause.EARN,
+        Cause.REFUND,
+        Cause.REVERSE,
+    ),
+    holds={
+        HoldStatus.OPEN: "owner.status = :transaction_pending",
+        HoldStatus.CAPTURED: "owner.status IN (:transaction_claimed, :transaction_void)",
+        HoldStatus.RELEASED: "owner.status <> :transaction_unclaimed",
+    },
+    told="owner.status, owner.claimed_ms, owner.points_earned, owner.points_redeemed",
+    sure="""
+      member_number IS NOT NULL AND points_earned = earned AND points_redeemed = redeemed
+      AND (status = :transaction_claimed AND reversed = 0 AND refunded = 0
+        OR status = :transaction_void AND reversed = earned AND refunded = redeemed
+        OR status = :transaction_pending AND reversed = 0 AND refunded = 0
+          AND earned = 0 AND redeemed = 0 AND claimed_ms IS NULL)
+    """,
+    faults=_transaction_faults,
+)
+"""RBI's order, from Identify to its end."""
+
+PROMISES = (TRANSACTION,)
+"""Every kind of owner. A hold or transfer of another kind breaks a promise."""
+
+
+def _owner_of(promises: OwnerPromises, table: str) -> str:
+    """Join the owner of a kind to its holds or transfers."""
+    return f"""
+        LEFT JOIN {promises.table} AS owner ON {table}.owner_kind = {promises.kind:d}
+          AND owner.{promises.key} = {table}.transaction_id"""
+
+
+def _moves() -> str:
+    """Word which accounts each cause moves points between, as branches of a CASE."""
+    return "".join(
+        f"""
+          WHEN cause = {cause:d} AND source.kind = {source:d}
+            AND destination.kind IN ({", ".join(f"{kind:d}" for kind in destinations)}) THEN 0"""
+        for cause, moves in MOVES.items()
+        for source, destinations in moves
+    )
+
+
+def _transfer_check(promises: OwnerPromises) -> Check:
+    """Hold the transfers of a kind of owner to it; those of nobody are adjustments."""
+    causes = ", ".join(f"{cause:d}" for cause in promises.causes)
+    return Check(
+        "transfer",
+        f"is not of a {promises.kind.name.lower()} of the member whose points it moves",
+        f"""
+        SELECT transfer_id AS row_key
+        FROM transfer
+        LEFT JOIN account AS source ON source.account_id = source_id
+        LEFT JOIN account AS destination ON destination.account_id = destination_id
+        {_owner_of(promises, "transfer")}
+        WHERE transfer.owner_kind = {promises.kind:d} AND CASE
+          WHEN cause = :cause_adjust AND transfer.transaction_id = '' THEN 0
+          WHEN cause IN ({causes}) AND owner.program_id = source.program_id
+            AND owner.member_number = coalesce(source.member_number, destination.member_number)
+            THEN 0
+          ELSE 1 END = 1
+        ORDER BY transfer_id
+        """,  # noqa: S608 - text of ours.
+    )
+
+
+def _hold_check(promises: OwnerPromises) -> Check:
+    """Hold the holds of a kind of owner to its state."""
+    branches = "".join(
+        f"""
+          WHEN hold.status = {status:d} AND hold.ended_ms
+            IS {"NULL" if status is HoldStatus.OPEN else "NOT NULL"} AND {condition} THEN 0"""
+        for status, condition in promises.holds.items()
+    )
+    name = promises.kind.name.lower()
+    return Check(
+        "hold",
+        f"has status {{status}}, which does not go with its end, its member or its {name}'s "
+        "status {owner_status}",
+        f"""
+        SELECT hold_id AS row_key, hold.status, owner.status AS owner_status
+        FROM hold {_owner_of(promises, "hold")}
+        WHERE hold.owner_kind = {promises.kind:d} AND CASE
+          WHEN owner.member_number <> hold.member_number OR owner.member_number IS NULL THEN 1
+          {branches}
+          ELSE 1 END = 1
+        ORDER BY hold_id
+        """,  # noqa: S608 - text of ours.
+    )
+
+
+def _unknown_owners(table: str, key: str) -> Check:
+    """Let no row be of a kind of owner that promises nothing."""
+    kinds = ", ".join(f"{promises.kind:d}" for promises in PROMISES)
+    return Check(
+        table,
+        "is of an owner of kind {owner_kind}, which this version does not know",
+        f"""
+        SELECT {key} AS row_key, owner_kind FROM {table} WHERE owner_kind NOT IN ({kinds})
+        ORDER BY {key}
+        """,  # noqa: S608 - text of ours.
+    )
 
 
 def file_problems(connection: Connection) -> Iterator[Problem]:
@@ -228,23 +377,23 @@ def _foreign_objects(connection: Connection) -> Iterator[Problem]:
 
 CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
     file_problems,
-    transaction_problems,
+    owner_problems,
     Check(
         "member",
         "has {accounts} accounts for points available and held, not two of its own program",
-        """
+        f"""
         SELECT member.number AS row_key, count(account.account_id) AS accounts
         FROM member LEFT JOIN account ON account.member_number = member.number
-          AND account.kind IN (:account_available, :account_held)
+          AND account.kind IN ({", ".join(f"{kind:d}" for kind in MEMBER_KINDS)})
           AND account.program_id = member.program_id
-        GROUP BY member.number HAVING count(account.account_id) <> 2
-        """,
+        GROUP BY member.number HAVING count(account.account_id) <> {len(MEMBER_KINDS)}
+        """,  # noqa: S608 - numbers of ours.
     ),
     Check(
         "transfer",
         "has cause {cause}, which moves no points from account {source_id} "
         "to account {destination_id}",
-        """
+        f"""
         SELECT transfer_id AS row_key, cause, source_id, destination_id
         FROM transfer
         LEFT JOIN account AS source ON source.account_id = source_id
@@ -252,49 +401,13 @@ CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
         WHERE CASE
           WHEN source.program_id <> destination.program_id THEN 1
           WHEN source.member_number <> destination.member_number THEN 1
-          WHEN cause = :cause_hold
-            AND source.kind = :account_available AND destination.kind = :account_held THEN 0
-          WHEN cause = :cause_release
-            AND source.kind = :account_held
-            AND destination.kind IN (:account_available, :account_debt) THEN 0
-          WHEN cause = :cause_adjust
-            AND source.kind = :account_adjusted
-            AND destination.kind IN (:account_available, :account_debt) THEN 0
-          WHEN cause = :cause_adjust
-            AND source.kind = :account_available AND destination.kind = :account_adjusted THEN 0
-          WHEN cause = :cause_redeem
-            AND source.kind = :account_held AND destination.kind = :account_redeemed THEN 0
-          WHEN cause = :cause_earn
-            AND source.kind = :account_issued
-            AND destination.kind IN (:account_available, :account_debt) THEN 0
-          WHEN cause = :cause_refund
-            AND source.kind = :account_redeemed
-            AND destination.kind IN (:account_available, :account_debt) THEN 0
-          WHEN cause = :cause_reverse
-            AND source.kind IN (:account_available, :account_debt)
-            AND destination.kind = :account_issued THEN 0
+          {_moves()}
           ELSE 1 END = 1
         ORDER BY transfer_id
-        """,
+        """,  # noqa: S608 - numbers of ours.
     ),
-    Check(
-        "transfer",
-        "is not of a transaction of the member whose points it moves",
-        """
-        SELECT transfer_id AS row_key
-        FROM transfer
-        LEFT JOIN account AS source ON source.account_id = source_id
-        LEFT JOIN account AS destination ON destination.account_id = destination_id
-        LEFT JOIN loyalty_transaction AS owner ON owner.transaction_id = transfer.transaction_id
-        WHERE CASE
-          WHEN cause = :cause_adjust AND transfer.transaction_id = '' THEN 0
-          WHEN cause <> :cause_adjust AND owner.program_id = source.program_id
-            AND owner.member_number = coalesce(source.member_number, destination.member_number)
-            THEN 0
-          ELSE 1 END = 1
-        ORDER BY transfer_id
-        """,
-    ),
+    _unknown_owners("transfer", "transfer_id"),
+    *map(_transfer_check, PROMISES),
     Check(
         "account",
         "has {balance} points held where the member's open holds make {open_points}",
@@ -321,26 +434,8 @@ CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
         ORDER BY debt.member_number
         """,
     ),
-    Check(
-        "hold",
-        "has status {status}, which does not go with its end, its member or its transaction's "
-        "status {transaction_status}",
-        """
-        SELECT hold_id AS row_key, hold.status, owner.status AS transaction_status
-        FROM hold LEFT JOIN loyalty_transaction AS owner
-          ON owner.transaction_id = hold.transaction_id
-        WHERE CASE
-          WHEN owner.member_number <> hold.member_number OR owner.member_number IS NULL THEN 1
-          WHEN hold.status = :hold_open AND hold.ended_ms IS NULL
-            AND owner.status = :transaction_pending THEN 0
-          WHEN hold.status = :hold_captured AND hold.ended_ms IS NOT NULL
-            AND owner.status IN (:transaction_claimed, :transaction_void) THEN 0
-          WHEN hold.status = :hold_released AND hold.ended_ms IS NOT NULL
-            AND owner.status <> :transaction_unclaimed THEN 0
-          ELSE 1 END = 1
-        ORDER BY hold_id
-        """,
-    ),
+    _unknown_owners("hold", "hold_id"),
+    *map(_hold_check, PROMISES),
     Check(
         "redemption",
         "does not go with its member, or with its transaction's status {transaction_status}",
@@ -398,7 +493,7 @@ CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
           sum(reserved) AS reserved
         FROM (
           SELECT transaction_id, incentive_id, points AS held, 0 AS reserved
-          FROM hold WHERE status = :hold_open
+          FROM hold WHERE status = :hold_open AND owner_kind = :owner_transaction
           UNION ALL
           SELECT transaction_id, incentive_id, 0, quantity * point_cost
           FROM reservation WHERE quantity > 0
@@ -431,4 +526,4 @@ CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
         """,
     ),
 )
-"""Every promise; those of transactions are worded one by one above."""
+"""Every promise; those of owners are worded one by one above."""
