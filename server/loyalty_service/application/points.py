@@ -63,8 +63,7 @@ def hold(
     Raises:
         LedgerBrokenError: The member has fewer; callers check first.
     """
-    origin = Origin(Cause.HOLD, owner, "", now_ms, now_ms)
-    unit.post(member.available, member.held, points, origin)
+    _set_aside(unit, member, owner, points, now_ms)
     _keep_hold(unit, member, owner, incentive_id, points, now_ms, expires_ms)
 
 
@@ -92,11 +91,9 @@ def hold_only(
             ended.append(one)
     more = sum(missing.values()) - sum(one.points for one in ended)
     if more > 0:
-        origin = Origin(Cause.HOLD, owner, "", now_ms, now_ms)
-        unit.post(member.available, member.held, more, origin)
+        _set_aside(unit, member, owner, more, now_ms)
     elif more < 0:
-        origin = Origin(Cause.RELEASE, owner, "", now_ms, now_ms)
-        _give(unit, unit.accounts(member), member.held, -more, origin)
+        _give_back(unit, member, owner, -more, now_ms)
     for one in ended:
         unit.change(one, status=HoldStatus.RELEASED, ended_ms=now_ms)
     for incentive_id, points in missing.items():
@@ -113,9 +110,10 @@ def capture(unit: Unit, member: Member, owner: Owner, now_ms: int) -> int:
     """Burn what an owner holds; returns how many points."""
     holds = unit.open_holds(owner)
     origin = Origin(Cause.REDEEM, owner, "", now_ms, now_ms)
+    held = member.accounts[AccountKind.HELD]
     for one in holds:
         redeemed = unit.program_account(member.program_id, AccountKind.REDEEMED)
-        unit.post(member.held, redeemed, one.points, origin)
+        unit.post(held, redeemed, one.points, origin)
         unit.change(one, status=HoldStatus.CAPTURED, ended_ms=now_ms)
     return sum(one.points for one in holds)
 
@@ -125,8 +123,7 @@ def release(unit: Unit, member: Member, owner: Owner, now_ms: int) -> int:
     holds = unit.open_holds(owner)
     points = sum(one.points for one in holds)
     if points:
-        origin = Origin(Cause.RELEASE, owner, "", now_ms, now_ms)
-        _give(unit, unit.accounts(member), member.held, points, origin)
+        _give_back(unit, member, owner, points, now_ms)
     for one in holds:
         unit.change(one, status=HoldStatus.RELEASED, ended_ms=now_ms)
     return points
@@ -252,6 +249,18 @@ def _give(unit: Unit, accounts: Accounts, source: Account, points: int, origin: 
         unit.post(source, accounts[AccountKind.DEBT], paid, origin)
     if points > paid:
         unit.post(source, accounts[AccountKind.AVAILABLE], points - paid, origin)
+
+
+def _set_aside(unit: Unit, member: Member, owner: Owner, points: int, now_ms: int) -> None:
+    accounts = member.accounts
+    origin = Origin(Cause.HOLD, owner, "", now_ms, now_ms)
+    unit.post(accounts[AccountKind.AVAILABLE], accounts[AccountKind.HELD], points, origin)
+
+
+def _give_back(unit: Unit, member: Member, owner: Owner, points: int, now_ms: int) -> None:
+    accounts = unit.accounts(member)
+    origin = Origin(Cause.RELEASE, owner, "", now_ms, now_ms)
+    _give(unit, accounts, accounts[AccountKind.HELD], points, origin)
 
 
 def _take(unit: Unit, member: Member, owner: Owner, points: int, now_ms: int) -> None:

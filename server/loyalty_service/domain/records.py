@@ -260,11 +260,6 @@ class Hold:
     expires_ms: int
     ended_ms: int | None = None
 
-    @property
-    def owner(self) -> Owner:
-        """Give what the points are set aside for."""
-        return Owner(self.owner_kind, self.owner_id)
-
 
 @dataclass(slots=True)
 class Reservation:

@@ -24,6 +24,7 @@ from loyalty_service.domain.ledger import (
     AccountKind,
     Origin,
     Owner,
+    OwnerKind,
     Transfer,
     transfer,
 )
@@ -577,11 +578,12 @@ class UnitOfWork:
         self._added.setdefault(type(record), {})[id(record)] = record
         self._records[_place(record)] = record
         if isinstance(record, Transaction):
-            self._holds[record.owner] = []
+            self._holds[Owner(OwnerKind.TRANSACTION, record.transaction_id)] = []
             self._reservations[record.transaction_id] = []
             self._note_order(record)
         elif isinstance(record, Hold):
-            self._holds.setdefault(record.owner, []).append(record)
+            owner = Owner(record.owner_kind, record.owner_id)
+            self._holds.setdefault(owner, []).append(record)
         elif isinstance(record, Reservation):
             self._reservations.setdefault(record.transaction_id, []).append(record)
 
@@ -722,7 +724,8 @@ class UnitOfWork:
             record = self._opened(_record(kind, row))
             self._records[_place(record)] = record
             if isinstance(record, Hold):
-                self._holds.setdefault(record.owner, []).append(record)
+                owner = Owner(record.owner_kind, record.owner_id)
+                self._holds.setdefault(owner, []).append(record)
             elif isinstance(record, Reservation):
                 self._reservations.setdefault(record.transaction_id, []).append(record)
 

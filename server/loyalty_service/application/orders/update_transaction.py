@@ -100,8 +100,8 @@ def update_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Updated] |
     costs: dict[str | None, int] = {
         use.incentive.incentive_id: use.point_cost for use in review.uses if use.point_cost
     }
-    ends_ms = transaction.expires_ms
-    hold_only(unit, review.member, transaction.owner, costs, now_ms, expires_ms=ends_ms)
+    owner, ends_ms = transaction.owner, transaction.expires_ms
+    hold_only(unit, review.member, owner, costs, now_ms, expires_ms=ends_ms)
     if not order.claiming:
         reserve(unit, transaction, order.key, review.store.store_id, review.uses, now_ms)
     stores = frozenset({transaction.store_id, review.store.store_id})
@@ -186,11 +186,11 @@ def keep_open(unit: Unit, program: Program, transaction: Transaction, now_ms: in
 
 def _claim(unit: Unit, review: Review, now_ms: int) -> Updated:
     transaction, member, program = review.transaction, review.member, review.program
-    redeemed = capture(unit, member, transaction.owner, now_ms)
-    earned = 0
+    owner, earned = transaction.owner, 0
+    redeemed = capture(unit, member, owner, now_ms)
     if review.store.loyalty_enabled:
         points = points_earned(review.basket, program.earning, program.currency_digits)
-        earned = earn(unit, member, transaction.owner, points, now_ms)
+        earned = earn(unit, member, owner, points, now_ms)
     give_back(unit, transaction)
     count_uses(unit, transaction, member, review.uses, now_ms)
     paid_in = review.store.store_id
