@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 
 import loyalty_service
 
@@ -17,16 +17,24 @@ ROOT = Path(loyalty_service.__file__).parent
 
 class Crossing:
     """
-    The calls of the server's own functions and their returns, of all threads, in their order.
+    The calls of the server's own functions and their returns, in their order.
+
+    Args:
+        thread: Name of the thread to keep to; all when empty.
 
     Attributes:
         steps: File of each, from the source's root.
-        functions: How many were calls.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, thread: str = "") -> None:
         self.steps: list[str] = []
-        self.functions = 0
+        self._thread = thread
+        self._met: dict[CodeType, str] = {}
+
+    @property
+    def functions(self) -> int:
+        """How many functions were called, each counted once."""
+        return len(self._met)
 
     @property
     def files(self) -> list[str]:
@@ -36,22 +44,34 @@ class Crossing:
     @property
     def moves(self) -> int:
         """How often the next call or return was in another folder than the last one."""
-        folders = [str(Path(step).parent) for step in self.steps]
-        return sum(one != other for one, other in pairwise(folders))
+        return _moves(self.steps)
+
+    @property
+    def first_moves(self) -> int:
+        """How often a function called for the first time is in another folder than the last one."""
+        return _moves(self._met.values())
 
     def note(self, frame: FrameType, event: str) -> None:
         """Take up a call or a return, if it is of the server's own function."""
+        if self._thread not in {"", threading.current_thread().name}:
+            return
         name = frame.f_code.co_filename
         if event in {"call", "return"} and name.startswith(f"{ROOT}/"):
-            self.functions += event == "call"
-            self.steps.append(name.removeprefix(f"{ROOT}/"))
+            file = name.removeprefix(f"{ROOT}/")
+            self.steps.append(file)
+            self._met.setdefault(frame.f_code, file)
+
+
+def _moves(files: Iterable[str]) -> int:
+    folders = [str(Path(file).parent) for file in files]
+    return sum(one != other for one, other in pairwise(folders))
 
 
 class Tracer:
     """Traces this thread and those that begin while it is on, as far as asked to."""
 
     def __init__(self) -> None:
-        self._crossing: Crossing | None = None
+        self._crossings: tuple[Crossing, ...] = ()
 
     @contextmanager
     def on(self) -> Iterator[None]:
@@ -65,14 +85,14 @@ class Tracer:
             threading.setprofile(None)
 
     @contextmanager
-    def watching(self) -> Iterator[Crossing]:
-        """Count what is called in the context."""
-        self._crossing = crossing = Crossing()
+    def watching(self, *crossings: Crossing) -> Iterator[None]:
+        """Take up what is called in the context."""
+        self._crossings = crossings
         try:
-            yield crossing
+            yield
         finally:
-            self._crossing = None
+            self._crossings = ()
 
     def _told(self, frame: FrameType, event: str, _argument: object) -> None:
-        if self._crossing is not None:
-            self._crossing.note(frame, event)
+        for crossing in self._crossings:
+            crossing.note(frame, event)
