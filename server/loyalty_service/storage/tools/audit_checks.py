@@ -78,8 +78,8 @@ class OwnerPromises:
     """
     What every owner of a kind promises of its holds and transfers.
 
-    Its table has a `program_id`, and a `member_number` for whose points are held and moved. In all
-    SQL here its row is `owner`.
+    Its table has a `program_id`, a `status`, and a `member_number` for whose points are held and
+    moved. In all SQL here its row is `owner`.
 
     Attributes:
         key: Column of the ID that holds and transfers name.
