@@ -46,10 +46,10 @@ from loyalty_service.sandbox.demo_data import PROGRAM_FILE
 from loyalty_service.sandbox.fixed_codes import COFFEE, HASH_BROWN, YEAR_MS
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.migrate import migrate
+from loyalty_service.storage.repositories.ledger import SHARDS
 from loyalty_service.storage.statements import table_of
 from loyalty_service.storage.store import Store
 from loyalty_service.storage.tables import TransferTable
-from loyalty_service.storage.unit_of_work import SHARDS
 
 PROGRAM_ID = "demo-ca"
 KEY = "lk_benchmark_key_of_a_till_and_an_app"

@@ -141,39 +141,6 @@ def _before(revision: str) -> str:
     return _revisions()[place - 1] if place else BASE
 
 
-def test_first_schema_upgrades_to_the_newest(database: Database) -> None:
-    """A store of the first schema keeps its rows, and its ledger holds afterwards."""
-    migrate(database, FIRST)
-    execute(_url(database), "INSERT INTO program (program_id, document) VALUES ('kept', '{}')")
-
-    assert migrate(database) == (FIRST, _newest())
-
-    assert count_rows(_url(database), "program") == 1
-    assert audit(database).all_hold
-
-
-def test_next_schema_keeps_what_has_happened(
-    backend: Backend, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """A store full of life goes a schema up and back, and its ledger holds each time."""
-    with lived_database(backend) as url:
-        database = Database.from_text(url)
-        before = rows(url, "SELECT * FROM member ORDER BY number")
-        with monkeypatch.context() as patch:
-            _extend(patch, tmp_path)
-            assert migrate(database) == (_newest_but_one(), NEXT)
-            # The audit knows the tables of this version, and the next one's is none of them.
-            assert {problem.key for problem in audit(database).problems} <= {"extra"}
-            assert downgrade(database, _newest_but_one()) == (NEXT, _newest_but_one())
-
-        assert audit(database).all_hold
-        assert rows(url, "SELECT * FROM member ORDER BY number") == before
-
-
-def _newest_but_one() -> str:
-    return _revisions()[-2]
-
-
 def test_failing_migration_changes_nothing(
     database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -14,7 +14,7 @@ from loyalty_service.application.codes.issue_code import IssueCode, issue_code
 from loyalty_service.application.members.enroll_member import EnrollMember, enroll_member
 from loyalty_service.application.operators.create_key import CreateKey, create_key
 from loyalty_service.application.orders.identify_member import identify_member
-from loyalty_service.application.orders.update_transaction import update_transaction
+from loyalty_service.application.orders.report_order import report_order
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.clock import DAY_MS
 from loyalty_service.domain.codes import CODE_COUNT
@@ -169,7 +169,7 @@ class Gang:
                 basket(item(500)),
                 key=shower.key,
             )
-            update_transaction(unit, order, now)
+            report_order(unit, order, now)
 
         for _ in range(members):
             await store.write(enroll)

@@ -15,8 +15,11 @@ from loyalty_service.application.orders.basket_records import basket_to_json
 from loyalty_service.application.orders.claim_receipt import ClaimReceipt, claim_receipt
 from loyalty_service.application.orders.identify_member import Identified, identify_member
 from loyalty_service.application.orders.order_review import Order
-from loyalty_service.application.orders.record_unclaimed import RecordUnclaimed, record_unclaimed
-from loyalty_service.application.orders.update_transaction import Updated, update_transaction
+from loyalty_service.application.orders.record_unclaimed_order import (
+    RecordUnclaimedOrder,
+    record_unclaimed_order,
+)
+from loyalty_service.application.orders.report_order import Reported, report_order
 from loyalty_service.application.orders.void_transaction import Voided, void
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import Basket, BasketLine
@@ -103,8 +106,8 @@ async def _report(store: Store, transaction_id: str, status: TransactionStatus) 
         basket_json="{}",
         local_time=None,
     )
-    done = await store.write(lambda unit, now: update_transaction(unit, order, now))
-    result: Updated = done.result
+    done = await store.write(lambda unit, now: report_order(unit, order, now))
+    result: Reported = done.result
     return result.earned_points
 
 
@@ -126,9 +129,9 @@ async def _receipts(store: Store, loyalty_id: str) -> None:
     """Record three orders without a guest: one waits, one is claimed, one is cancelled."""
     order = _basket(_MEAL, _HASH_BROWN, replace(_HASH_BROWN, incentive_id="nothing"))
     vendor = identify_command("").point_of_sale
-    command = RecordUnclaimed(KEY, "till", "takeout", vendor, order, basket_to_json(order))
+    command = RecordUnclaimedOrder(KEY, "till", "takeout", vendor, order, basket_to_json(order))
     for use in ("wait", "claim", "void"):
-        done = await store.write(lambda unit, now: record_unclaimed(unit, command, now))
+        done = await store.write(lambda unit, now: record_unclaimed_order(unit, command, now))
         if use == "claim":
             claim = ClaimReceipt(KEY, loyalty_id, done.result.receipt_code)
             await store.write(lambda unit, now, claim=claim: claim_receipt(unit, claim, now))

@@ -15,7 +15,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from loyalty_service.domain.basket import Basket, Cart, IncentiveUse
-from loyalty_service.domain.breaches import Breach
+from loyalty_service.domain.breaches import Breach, RuleFailure, Value
 from loyalty_service.domain.program import Incentive
 from loyalty_service.domain.restrictions import (
     WEEKDAYS,
@@ -35,29 +35,6 @@ from loyalty_service.domain.restrictions import (
     ServiceModes,
     Stores,
 )
-
-Value = int | str | tuple[str, ...] | tuple[int, ...] | None
-"""A JSON number, text, or array of texts, of which some are numbers here; None is absent."""
-
-
-@dataclass(frozen=True, slots=True)
-class RuleFailure:
-    """
-    One broken rule, in the words of the contract.
-
-    Attributes:
-        message: English, not for guests.
-        current_value: What was seen: amounts in minor units, dates as in ISO 8601.
-        target_value: What is allowed.
-        incentive_id: Incentive concerned; absent when it is the order as a whole.
-    """
-
-    code: str
-    rule_id: str
-    message: str
-    current_value: Value = None
-    target_value: Value = None
-    incentive_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import platform
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -49,13 +49,6 @@ EXPECTED = (
     "SERVER_FAILED",
 )
 """Outcomes that an alert asks for and any method may have."""
-
-EXPECTED_OF: Mapping[str, tuple[str, ...]] = {
-    "IdentifyService/Identify": ("CODE_NOT_FOUND", "CODE_ALREADY_USED", "TOO_MANY_WRONG_CODES"),
-    "CodeService/GetCode": ("CODE_NOT_FOUND", "TOO_MANY_WRONG_CODES"),
-    "TransactionService/ClaimReceipt": ("RECEIPT_NOT_FOUND",),
-}
-"""Those that only some may have."""
 
 
 class Spread(Protocol):
@@ -145,14 +138,14 @@ class CallMetrics:
         self.limits = LimitWatch(registry)
         self.tills = TillClocks(registry)
 
-    def expect(self, method: str) -> None:
+    def expect(self, method: str, outcomes: Iterable[str] = ()) -> None:
         """
-        Show a method before its first call, with the outcomes that alerts ask for.
+        Show a method before its first call, with the *outcomes* that alerts ask for of it.
 
         A rate needs something to start from: what is first seen at 1 has not risen.
         """
         if self._duration is not None:
-            for outcome in (*EXPECTED, *EXPECTED_OF.get(method, ())):
+            for outcome in (*EXPECTED, *outcomes):
                 self._children[method, outcome] = self._duration.labels(method, outcome)
 
     def record(self, method: str, outcome: str, seconds: float) -> None:
@@ -429,7 +422,7 @@ class Telemetry:
             self.vitals = VitalMetrics(self.registry)
             ProcessCollector(registry=self.registry)
             Info("loyalty_build", "What runs.", registry=self.registry).info(
-                {"version": version("loyalty"), "python": platform.python_version()}
+                {"version": version("loyalty-service"), "python": platform.python_version()}
             )
             if port:
                 self._server = start_http_server(port, host.strip("[]"), self.registry)

@@ -36,9 +36,10 @@ from loyalty_service.domain.errors import (
     RequestInvalidError,
     RulesFailedError,
 )
+from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.sandbox.fixed_codes import AMIRA, COFFEE
 from loyalty_service.transport.errors.catalogue import CATALOGUE, ErrorRow
-from loyalty_service.transport.server import SERVICES
+from loyalty_service.transport.rpcs import SERVICES
 
 TIMEOUT_S = 10.0
 MARGIN = "    "
@@ -65,7 +66,7 @@ SANDWICH_POINTS = 1200
 EARNED_POINTS = 84
 
 
-class DemoFailedError(Exception):
+class DemoFailedError(OperatorError):
     """Raised when nothing answers, or a step of the visit is not as expected."""
 
 
@@ -273,37 +274,37 @@ class Visit:
         )["otp"]
         guest = self.step(
             "The till identifies her by it; the coffee's points are held.",
-            Call("IdentifyService/Identify", TILL, self._identify(code)),
+            Call("IdentifyService/IdentifyMember", TILL, self._identify(code)),
             moved=(-COFFEE_POINTS, COFFEE_POINTS),
         )
         transaction, picked = guest["transactionId"], guest["order"]
         self.step(
             "The till asks whether the order breaks a rule.",
-            self._report("Validate", transaction, "PENDING", picked),
+            self._report("ValidateOrder", transaction, "PENDING", picked),
         )
         self.step(
             "Three cookies, two are allowed, and a muffin for newer members: refused.",
-            self._report("Validate", transaction, "PENDING", [*picked, *RESTRICTED]),
+            self._report("ValidateOrder", transaction, "PENDING", [*picked, *RESTRICTED]),
             refusal=RulesFailedError,
         )
         self.step(
             "She adds a reward; the till reports it and its points are held too.",
-            self._report("Update", transaction, "PENDING", [*picked, SANDWICH_LINE]),
+            self._report("ReportOrder", transaction, "PENDING", [*picked, SANDWICH_LINE]),
             moved=(-SANDWICH_POINTS, SANDWICH_POINTS),
         )
         self.step(
             "She pays: the rewards are burned and the order earns points.",
-            self._report("Update", transaction, "CLAIMED", [*picked, SANDWICH_LINE]),
+            self._report("ReportOrder", transaction, "CLAIMED", [*picked, SANDWICH_LINE]),
             moved=(EARNED_POINTS, -COFFEE_POINTS - SANDWICH_POINTS),
         )
         self.step(
             "Somebody shows the same code for another order: refused.",
-            Call("IdentifyService/Identify", TILL, self._identify(code, another="-b")),
+            Call("IdentifyService/IdentifyMember", TILL, self._identify(code, another="-b")),
             refusal=CodeAlreadyUsedError,
         )
         self.step(
             "The order comes back: what it burned and earned is reversed.",
-            Call("TransactionService/Void", TILL, {"loyaltyTransactionId": transaction}),
+            Call("TransactionService/VoidTransaction", TILL, {"loyaltyTransactionId": transaction}),
             moved=(COFFEE_POINTS + SANDWICH_POINTS - EARNED_POINTS, 0),
         )
         self.step(

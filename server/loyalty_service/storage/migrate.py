@@ -24,6 +24,7 @@ from sqlalchemy import column as column_of
 from sqlalchemy import table as table_of
 
 from loyalty_service.domain.ledger import AccountKind, Cause, OwnerKind
+from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.storage.alone import require_unopened, require_unserved
 from loyalty_service.storage.connections import reading, writing
 from loyalty_service.storage.databases import Database, is_absent
@@ -77,11 +78,11 @@ TOLD_AGAIN = {
 """Tables and columns that are made again of what an older schema keeps, or can do without."""
 
 
-class SchemaError(Exception):
+class SchemaError(OperatorError):
     """Raised when a database has a schema this version can't work with."""
 
 
-class DataLossError(Exception):
+class DataLossError(OperatorError):
     """Raised when an older schema has no place for what the database holds."""
 
 

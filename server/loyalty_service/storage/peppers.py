@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, delete, extract, func, insert, select, tuple_, update
 
 from loyalty_service.domain.clock import now_ms
+from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.domain.peppers import CHECK_BYTES, Peppers, check_of, name_of
 from loyalty_service.storage import tables as t
 from loyalty_service.storage.alone import require_unopened, require_unserved
@@ -34,7 +35,7 @@ _ANSWERS_TRIED = 16
 _BATCH_ROWS = 500
 
 
-class PepperError(Exception):
+class PepperError(OperatorError):
     """Raised when a pepper is not the store's, or would not be known to all of its servers."""
 
 

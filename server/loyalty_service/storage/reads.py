@@ -31,9 +31,9 @@ from loyalty_service.domain.records import (
     Transaction,
     TransactionStatus,
 )
-from loyalty_service.storage.code_counts import refusal
+from loyalty_service.storage.repositories.code_count_statements import REFUSAL_COLUMNS
+from loyalty_service.storage.repositories.code_counts import refusal_of
 from loyalty_service.storage.seal import PageSeal, Seal
-from loyalty_service.storage.statements import REFUSAL_COLUMNS
 from loyalty_service.storage.tables import (
     AccountTable,
     ApiKeyTable,
@@ -175,7 +175,7 @@ class SqlReader:
         """See `Reader.code_refusals`."""
         table = CodeRefusalTable
         query = select(*(getattr(table, name) for name in REFUSAL_COLUMNS)).order_by(table.scope)
-        return [refusal(row) for row in await self._session.exec(query)]
+        return [refusal_of(row) for row in await self._session.exec(query)]
 
     async def transfers(
         self, accounts: Sequence[int], before: int | None, limit: int

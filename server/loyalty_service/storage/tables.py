@@ -4,6 +4,9 @@ The tables. Instants are milliseconds since 1970, identifiers text, digests byte
 These classes never leave the storage: the rest of the program speaks the records and values of
 the domain, which have the same field names. Plain column types keep the raw drivers' values and
 the classes' values the same.
+
+It is longer than other modules, since the schema is looked up as a whole: one table after the
+other, and nothing else.
 """
 
 from __future__ import annotations

@@ -164,7 +164,8 @@ GOALS = (
     Goal(
         "G15",
         "Backup",
-        "A backup taken under load has all that was answered before it, and comes back whole.",
+        "A backup taken under load has everything that was answered before it, and is restored "
+        "completely.",
         run,
     ),
 )

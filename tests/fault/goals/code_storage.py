@@ -19,7 +19,10 @@ from loyalty_service.application.idempotency import Keyed, run_once
 from loyalty_service.application.operators.create_key import CreateKey, create_key
 from loyalty_service.application.orders.claim_receipt import ClaimReceipt, claim_receipt
 from loyalty_service.application.orders.identify_member import identify_member
-from loyalty_service.application.orders.record_unclaimed import RecordUnclaimed, record_unclaimed
+from loyalty_service.application.orders.record_unclaimed_order import (
+    RecordUnclaimedOrder,
+    record_unclaimed_order,
+)
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import Basket, BasketLine
 from loyalty_service.domain.codes import CODE_COUNT, code_digest
@@ -151,15 +154,17 @@ def _receipts(unit: Unit, now_ms: int, numbers: range, secrets: Secrets) -> None
     loyalty_id = add_member(unit, now_ms)
     for n in numbers:
         pos = identify_command("", _word(n)).point_of_sale
-        command = RecordUnclaimed(KEY, "till", "takeout", pos, basket, "{}")
+        command = RecordUnclaimedOrder(KEY, "till", "takeout", pos, basket, "{}")
         given: list[str] = []
 
         def render(result: Any, given: list[str] = given) -> bytes:
             given.append(result.receipt_code)
             return f'{{"receiptCode":"{result.receipt_code}"}}'.encode()
 
-        keyed = Keyed("demo/partner", f"r{_word(n)}", "TransactionService/Unclaimed", b"print")
-        run_once(unit, now_ms, record_unclaimed, command, render, keyed)
+        keyed = Keyed(
+            "demo/partner", f"r{_word(n)}", "TransactionService/RecordUnclaimedOrder", b"print"
+        )
+        run_once(unit, now_ms, record_unclaimed_order, command, render, keyed)
         secrets.receipts.update(given)
         if n % 2:
             claim_receipt(unit, ClaimReceipt(KEY, loyalty_id, given[0]), now_ms)
@@ -291,7 +296,8 @@ GOALS = (
     Goal(
         "G21",
         "Code storage",
-        "Whoever has the whole database, and not the pepper, learns no code, receipt or key.",
+        "Somebody who has the whole database but not the pepper learns no code, receipt or API "
+        "key.",
         run,
     ),
 )

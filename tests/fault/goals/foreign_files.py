@@ -268,8 +268,8 @@ GOALS = (
     Goal(
         "G42",
         "Foreign files",
-        "A restore takes the very rows that were saved, or refuses the file by name and changes "
-        "nothing.",
+        "A restore takes exactly the rows that were saved, or refuses the file by name and "
+        "changes nothing.",
         run,
     ),
 )

@@ -12,14 +12,12 @@ from hypothesis import strategies as st
 
 from loyalty_service.domain import restrictions as r
 from loyalty_service.domain.basket import AppliedDiscount, Basket, BasketLine, IncentiveUse, Payment
-from loyalty_service.domain.breaches import Breach, Source
+from loyalty_service.domain.breaches import Breach, RuleFailure, Source, Value
 from loyalty_service.domain.program import Incentive, ProductType
 from loyalty_service.domain.rules import (
     _JUDGES,
     History,
     MemberFacts,
-    RuleFailure,
-    Value,
     Visit,
     evaluate,
     needs_history,

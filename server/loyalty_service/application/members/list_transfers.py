@@ -12,6 +12,7 @@ from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.ledger import AccountKind
 
 PAGE_SIZE_DEFAULT = 50
+PAGE_SIZE_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ async def list_transfers(reader: Reader, command: ListTransfers) -> TransferPage
         if command.account in {None, kind}
     ]
     listing = f"{member.number}/{command.account or 0:d}"
-    size = command.page_size or PAGE_SIZE_DEFAULT
+    size = min(command.page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
     before = _last_of_page(reader, command.page_token, listing)
     entries = await reader.transfers(accounts, before, size + 1)
     more = len(entries) > size

@@ -11,12 +11,12 @@ from loyalty_service.application.limits import count_points, require_points
 from loyalty_service.application.meaning import Read
 from loyalty_service.application.orders.basket_records import basket_from_json
 from loyalty_service.application.orders.repeated_orders import judge_repeated
+from loyalty_service.application.orders.report_order import count_uses
 from loyalty_service.application.orders.unclaimed_offers import (
     JudgedOffers,
     judge_claimed,
     offer_flags,
 )
-from loyalty_service.application.orders.update_transaction import count_uses
 from loyalty_service.application.points import earn
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit

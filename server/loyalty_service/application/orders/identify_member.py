@@ -272,8 +272,9 @@ def _usable(
     """
     Tell what of a selection can be used now, in its order; the rest is listed and not held.
 
-    The till shows the rest, and is told by Validate and Update why it can't be used. Most reasons
-    pass: other points come, the guest goes to another store, an older transaction is voided.
+    The till shows the rest, and is told by ValidateOrder and ReportOrder why it can't be used. Most
+    reasons pass: other points come, the guest goes to another store, an older transaction is
+    voided.
 
     Raises:
         LoyaltyError: The program refuses a selection of which some can't be used.

@@ -31,7 +31,7 @@ from loyalty_service.domain.basket import (
     incentive_uses,
     named_incentives,
 )
-from loyalty_service.domain.breaches import Breach
+from loyalty_service.domain.breaches import Breach, RuleFailure
 from loyalty_service.domain.errors import (
     FieldViolation,
     MemberNotFoundError,
@@ -50,7 +50,6 @@ from loyalty_service.domain.program import Program, Store
 from loyalty_service.domain.records import Hold, Member, Transaction, TransactionStatus
 from loyalty_service.domain.rules import (
     MemberFacts,
-    RuleFailure,
     Visit,
     evaluate,
     needs_history,
@@ -60,7 +59,7 @@ MODE_UNTOLD = "SERVICE_MODE_UNSPECIFIED"
 """Service mode of a paid order whose till does not tell it, or in no word that is known."""
 
 REPORT = "TransactionService/Update"
-"""The RPC that reports orders."""
+"""Name that the RPC which reports orders has in fingerprints, as it was first called."""
 
 
 @dataclass(frozen=True, slots=True)

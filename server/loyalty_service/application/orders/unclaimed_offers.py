@@ -23,11 +23,11 @@ from loyalty_service.domain.basket import (
     lines_sold_as,
     without_incentives,
 )
-from loyalty_service.domain.breaches import Breach
+from loyalty_service.domain.breaches import Breach, RuleFailure
 from loyalty_service.domain.flags import LISTED_MAX, OFFER_UNKNOWN, Flag, FlagKind
 from loyalty_service.domain.program import Program, Store
 from loyalty_service.domain.records import Member, Transaction
-from loyalty_service.domain.rules import RuleFailure, asking_about_member
+from loyalty_service.domain.rules import asking_about_member
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.domain.peppers import Peppers, check_of, name_of
 from loyalty_service.storage.alone import alone
 from loyalty_service.storage.connections import require_database
@@ -64,7 +65,7 @@ OLDER_PEPPER = "of an older version"
 _OF_A_STORE = "{file} lies in {folder}, where the store is: nothing there is written over"
 
 
-class BackupError(Exception):
+class BackupError(OperatorError):
     """Raised when a store was not saved or not restored; nothing was changed then."""
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Table, delete, exists, func, insert, literal_
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
+from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.storage import tables as t
 from loyalty_service.storage.alone import refusing_locks, require_unserved
 from loyalty_service.storage.connections import reading, require_database, writing
@@ -25,7 +26,7 @@ _REPLACED = (table_of(t.CatalogRevisionTable), table_of(t.CodePepperTable))
 """Tables that have rows once a store was opened, before anything has happened in it."""
 
 
-class CopyError(Exception):
+class CopyError(OperatorError):
     """Raised when a store was not copied; the target has no rows then."""
 
 

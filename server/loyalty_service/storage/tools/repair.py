@@ -18,6 +18,7 @@ from sqlalchemy import Connection, and_, func, insert, select, update
 from loyalty_service.domain.clock import now_ms
 from loyalty_service.domain.ids import new_id
 from loyalty_service.domain.ledger import ACCOUNTS, OWNED_KINDS
+from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.domain.records import HoldStatus
 from loyalty_service.storage import tables as t
 from loyalty_service.storage.alone import require_unopened
@@ -52,7 +53,7 @@ NOT_DERIVED = (
 )
 
 
-class RepairError(Exception):
+class RepairError(OperatorError):
     """Raised when a store can't be mended as a whole; nothing was changed."""
 
 
