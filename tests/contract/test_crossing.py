@@ -19,7 +19,7 @@ from tests.support.stores import demo_store
 from tests.support.transactions import COFFEE, line, reward_line, update_request
 
 SECRET = "lk_crossing"
-IDENTIFY, CLAIM = "IdentifyService/Identify", "TransactionService/Update"
+IDENTIFY, CLAIM = "IdentifyService/IdentifyMember", "TransactionService/ReportOrder"
 WRITER = "loyalty-writer"
 
 
@@ -39,10 +39,10 @@ class Reach:
 
 
 REACHED = {
-    (IDENTIFY, ""): Reach(files=49, moves=200, first_moves=94),
-    (IDENTIFY, WRITER): Reach(files=32, moves=114, first_moves=52),
-    (CLAIM, ""): Reach(files=51, moves=275, first_moves=116),
-    (CLAIM, WRITER): Reach(files=33, moves=157, first_moves=63),
+    (IDENTIFY, ""): Reach(files=62, moves=290, first_moves=122),
+    (IDENTIFY, WRITER): Reach(files=44, moves=199, first_moves=78),
+    (CLAIM, ""): Reach(files=63, moves=370, first_moves=134),
+    (CLAIM, WRITER): Reach(files=44, moves=248, first_moves=80),
 }
 """
 By the call and the thread, for the whole call none.
@@ -74,7 +74,9 @@ async def test_call_crosses_few_files_and_folders(
 
             guest = await enroll(store, 5000)
             shown = identify_request(await issue(store, guest, COFFEE))
-            answer = identify_service_pb2.IdentifyResponse.FromString(await call(IDENTIFY, shown))
+            answer = identify_service_pb2.IdentifyMemberResponse.FromString(
+                await call(IDENTIFY, shown)
+            )
             order = update_request(answer.transaction_id, "CLAIMED", reward_line(), line(8.49))
             await call(CLAIM, order)
 
