@@ -30,7 +30,8 @@ from loyalty_service.storage.connections import reading, require_database
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.migrate import require_current
 from loyalty_service.storage.statements import table_of
-from loyalty_service.storage.tools.audit_checks import BATCH_ROWS, CHECKS, Problem
+from loyalty_service.storage.tools.audit_checks import CHECKS
+from loyalty_service.storage.tools.checks import BATCH_ROWS, Problem
 
 PROBLEMS_KEPT_MAX = 20
 

@@ -35,8 +35,8 @@ from loyalty_service.storage.tools.audit import (
     no_report,
     stream,
 )
-from loyalty_service.storage.tools.audit_checks import PROMISES, TRANSACTION, suspects
 from loyalty_service.storage.tools.copy import lock_all
+from loyalty_service.storage.tools.owner_promises import PROMISES, TRANSACTION, suspects
 
 _TRANSFER = table_of(t.TransferTable)
 _ACCOUNT = table_of(t.AccountTable)
