@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from pytest_asyncio import is_async_test
 
-from loyalty_service.storage.lock_order import LockOrder
 from tests.support.databases import Backend, fresh_database
 from tests.support.server import Front, Server, run_front, run_server
 
@@ -22,14 +21,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE) and is_async_test(item):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _locks_in_order() -> Iterator[None]:
-    """Let a call fail that locks rows against the order: the server is told all that it reads."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(LockOrder, "enforced", True)
-        yield
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -350,7 +350,7 @@ async def test_answers_kept_again_are_counted_and_replays_are_not(
         )
         _requires(refused, N.ROWS_PER_KEY_DAY, 40)
         written = await _written(two)
-        for key in ("first Update", "again Update", "more-1"):
+        for key in ("first ReportOrder", "again ReportOrder", "more-1"):
             assert await caller.call(update, done, idempotency_key=key) == first
         assert await _written(two) == written
         assert day.now_ms == MORNING_MS

@@ -14,13 +14,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from loyalty_service.application.operators.create_key import CreateKey, create_key
 from loyalty_service.application.orders.identify_member import identify_member
-from loyalty_service.application.unit import Unit
 from loyalty_service.bootstrap import database_of, open_store
 from loyalty_service.cli import main
 from loyalty_service.config import Settings
@@ -312,9 +310,8 @@ async def test_fixed_codes_mean_nothing_outside_the_sandbox(database_url: str) -
             answer = store.write(lambda unit, now, asked=command: identify_member(unit, asked, now))
             with pytest.raises((CodeNotFoundError, CodeAlreadyUsedError)):
                 await answer
-        assert (await store.write(sandbox_identifies)).result.member.name == "Farhan"
-
-
-def sandbox_identifies(unit: Unit, now_ms: int) -> Any:
-    """Show a fixed code in the sandbox."""
-    return identify_in_sandbox(unit, identify_command("123456"), now_ms)
+        shown = identify_command("123456")
+        told = store.write(
+            lambda unit, now: identify_in_sandbox(unit, shown, now), reads=shown.reads()
+        )
+        assert (await told).result.member.name == "Farhan"

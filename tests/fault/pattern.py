@@ -58,14 +58,14 @@ class Change:
         self.old = old
         self._old: Sequence[ast.AST] = ast.parse(old).body
         self._new: Sequence[ast.AST] = ast.parse(new).body
-        self._whole = [_is_rest(node) for node in self._old] == [True]
+        self.whole = [_is_rest(node) for node in self._old] == [True]
         match (self._old, self._new):
-            case [ast.Expr(value=before)], [ast.Expr(value=after)] if not self._whole:
+            case [ast.Expr(value=before)], [ast.Expr(value=after)] if not self.whole:
                 self._old, self._new = [before], [after]
 
     def hits(self, function: Function) -> Iterator[Hit]:
         """Find all places in a function."""
-        if self._whole:
+        if self.whole:
             yield Hit(function, "body", 0, function.body, {})
             return
         count = len(self._old)

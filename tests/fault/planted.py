@@ -158,7 +158,7 @@ def _make(bug: Bug, change: Change, code: _Code) -> str:
         str(place)
         for module in _sources()
         for place in code.functions(module)
-        if any(change.hits(place.function))
+        if not change.whole and any(change.hits(place.function))
     ]
     told = f"{bug.function} has no {change.old!r}" if seen else f"there is no {bug.function}"
     raise LostBugError(f"{bug.name}: {told}; others that have it: {elsewhere[:5]}")

@@ -249,7 +249,8 @@ def unclaimed() -> pb.RecordUnclaimedOrderRequest:
     )
 
 
-_numbers = count(1)
+_numbers = count(1_000_000)
+"""Numbers of orders: trials leave out of what they compare what has six digits or more."""
 
 
 def identify(identifier: str, number: str = "1") -> identifying.IdentifyMemberRequest:

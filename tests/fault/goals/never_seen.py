@@ -432,7 +432,7 @@ BUGS = (
 )
 BUGS_OF_SEVERAL = (
     Bug("other servers are not asked", "Presence.is_under_way", "...", "return False"),
-    Bug("a server that is taken to be gone goes on", "_work", "_require_registered(...)", "pass"),
+    Bug("a server that is taken to be gone goes on", "_work", "require_registered(...)", "pass"),
     Bug(
         "nobody's rows are held",
         "begin",

@@ -26,12 +26,7 @@ BUGS = (
         "_1",
     ),
     Bug("debts are not paid first", "_give", "owed_points(...)", "0"),
-    Bug(
-        "a clock that is behind takes an account back in time",
-        "transfer",
-        "_ or _ <= 0",
-        "True",
-    ),
+    Bug("a clock that is behind takes an account back in time", "transfer", "_ or _ <= 0", "True"),
     Bug(
         "points that come back do not pay a debt",
         "_give",
@@ -63,18 +58,8 @@ BUGS = (
         "if _.status is TransactionStatus.CLAIMED:\n    raise _",
         "pass",
     ),
-    Bug(
-        "a repeated report does not keep its order open",
-        "report_order",
-        "keep_open(...)",
-        "pass",
-    ),
-    Bug(
-        "a validation does not keep its order open",
-        "validate_order",
-        "keep_open(...)",
-        "pass",
-    ),
+    Bug("a repeated report does not keep its order open", "report_order", "keep_open(...)", "pass"),
+    Bug("a validation does not keep its order open", "validate_order", "keep_open(...)", "pass"),
     Bug(
         "a claim pays today's price for what was accepted at another",
         "as_accepted",
@@ -116,12 +101,7 @@ BUGS = (
         "_1",
     ),
     Bug("redemptions are not counted", "count_uses", "_.count_redemption(...)", "pass"),
-    Bug(
-        "a void gives back what was burned twice as often",
-        "void",
-        "_.points_redeemed",
-        "2 * _0",
-    ),
+    Bug("a void gives back what was burned twice as often", "void", "_.points_redeemed", "2 * _0"),
     Bug("a void does not take earned points back", "_take", "_.post(_.available, ...)", "pass"),
     Bug(
         "a void forgets what the program does about spent points",
@@ -169,12 +149,7 @@ BUGS = (
         "pass",
         soon=True,
     ),
-    Bug(
-        "a live code is given out again",
-        "issue_code",
-        "_1 is None or _1.expires_ms <= _",
-        "True",
-    ),
+    Bug("a live code is given out again", "issue_code", "_1 is None or _1.expires_ms <= _", "True"),
     Bug(
         "a member's earlier code goes on working",
         "issue_code",
@@ -213,7 +188,10 @@ BUGS = (
         "()",
     ),
     Bug(
-        "a reward that the till calls an offer earns", "review_order", "as_catalogued(_1, _)", "_1"
+        "a reward that the till calls an offer earns",
+        "review_order",
+        "as_catalogued(_1, _)",
+        "_1",
     ),
     Bug(
         "a reward that the till calls an item is a product",
