@@ -22,7 +22,6 @@ from loyalty_service.application.orders.report_order import hold_points
 from loyalty_service.application.orders.reservations import reserve
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Refused, Unit
-from loyalty_service.domain.basket import IncentiveUse
 from loyalty_service.domain.breaches import Breach
 from loyalty_service.domain.errors import (
     CodeAlreadyUsedError,
@@ -36,16 +35,11 @@ from loyalty_service.domain.errors import (
 from loyalty_service.domain.guessing import Scope, scopes_of
 from loyalty_service.domain.identifiers import IdentifierKind, classify_identifier
 from loyalty_service.domain.ids import new_id
+from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.point_of_sale import PointOfSale
 from loyalty_service.domain.program import Incentive, Program
-from loyalty_service.domain.records import (
-    Code,
-    CodeStatus,
-    Member,
-    Transaction,
-    TransactionStatus,
-)
+from loyalty_service.domain.records import Code, CodeStatus, Member, Transaction, TransactionStatus
 
 
 @dataclass(frozen=True, slots=True)
