@@ -17,13 +17,23 @@ from loyalty_service.application.operators.adjust_points import AdjustPoints, ad
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import AppliedDiscount, Basket, BasketLine, Payment
 from loyalty_service.domain.clock import parse_rfc3339
-from loyalty_service.domain.errors import LoyaltyError, PointsInsufficientError, RulesFailedError
+from loyalty_service.domain.errors import (
+    LoyaltyError,
+    PointsInsufficientError,
+    RulesFailedError,
+)
 from loyalty_service.domain.incentive_uses import as_catalogued, incentive_uses
 from loyalty_service.domain.records import TransactionStatus
 from loyalty_service.storage.store import Store
 from tests.support.databases import Sqlite, fresh_database
 from tests.support.ledger import audit
-from tests.support.orders import CLAIMED, DAY_MS, PENDING, START_MS, Till
+from tests.support.orders import (
+    CLAIMED,
+    DAY_MS,
+    PENDING,
+    START_MS,
+    Till,
+)
 from tests.support.programs import PROGRAM_ID, demo_program, put_program
 from tests.support.stores import open_store
 

@@ -22,7 +22,16 @@ from loyalty_service.transport.call import USER_DATETIME_MAX
 from loyalty_service.transport.parsing import parse
 from loyalty_service.transport.rpcs import RPCS, Effect
 from loyalty_service.transport.server import MESSAGE_BYTES_MAX, METADATA_BYTES_MAX
-from tests.fault.doors import Fields, Rpc, Seen, all_rpcs, holder, json_place_of, leaves, place_of
+from tests.fault.doors import (
+    Fields,
+    Rpc,
+    Seen,
+    all_rpcs,
+    holder,
+    json_place_of,
+    leaves,
+    place_of,
+)
 from tests.fault.foul_texts import FOUL, Foul, by_grpc, by_json, let_in, places, stand_in
 from tests.fault.goal import Goal, Trial
 from tests.fault.headers import headers_read

@@ -39,7 +39,13 @@ from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.point_of_sale import PointOfSale
 from loyalty_service.domain.program import Incentive, Program
-from loyalty_service.domain.records import Code, CodeStatus, Member, Transaction, TransactionStatus
+from loyalty_service.domain.records import (
+    Code,
+    CodeStatus,
+    Member,
+    Transaction,
+    TransactionStatus,
+)
 
 
 @dataclass(frozen=True, slots=True)

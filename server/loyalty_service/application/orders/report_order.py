@@ -25,7 +25,9 @@ from loyalty_service.application.orders.repeated_orders import judge_repeated
 from loyalty_service.application.orders.reservations import give_back, reserve
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.earning import points_earned
-from loyalty_service.domain.errors import TransactionNotClaimableError
+from loyalty_service.domain.errors import (
+    TransactionNotClaimableError,
+)
 from loyalty_service.domain.flags import Flag
 from loyalty_service.domain.ids import new_id
 from loyalty_service.domain.incentive_uses import IncentiveUse
