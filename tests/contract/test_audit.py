@@ -141,6 +141,8 @@ def test_changed_account_is_named(lived_url: str, change: str, what: str) -> Non
         ("UPDATE hold SET status = 1, ended_ms = NULL WHERE status = 2", "account"),
         ("UPDATE hold SET points = points + 1 WHERE status = 2", "loyalty_transaction"),
         ("UPDATE hold SET ended_ms = NULL WHERE status = 2", "hold"),
+        ("UPDATE hold SET owner_kind = 2", "hold"),
+        ("UPDATE hold SET transaction_id = 'none' WHERE status = 3", "hold"),
         ("UPDATE loyalty_transaction SET status = 3 WHERE status = 1", "hold"),
         ("UPDATE loyalty_transaction SET status = 3 WHERE status = 2", "loyalty_transaction"),
         ("UPDATE loyalty_transaction SET status = 2 WHERE status = 3", "loyalty_transaction"),

@@ -250,6 +250,41 @@ async def test_open_orders_keep_their_quantity_and_price(sqlite: Sqlite, price: 
     assert audit(database).all_hold
 
 
+def test_way_back_past_other_owners_is_refused(backend: Backend) -> None:
+    """The older version would take their holds and transfers for those of transactions."""
+    with lived_database(backend) as url:
+        database = Database.from_text(url)
+        execute(url, "UPDATE hold SET owner_kind = 2, incentive_id = NULL WHERE status = 2")
+
+        with pytest.raises(DataLossError, match="3 holds and transfers for those of transactions"):
+            downgrade(database, "0005")
+        require_current(database)
+
+        assert downgrade(database, "0005", lose_data=True) == (_newest(), "0005")
+        assert rows(url, "SELECT DISTINCT incentive_id FROM hold WHERE status = 2") == [("",)]
+
+
+def test_tables_built_again_keep_their_indexes(sqlite: Sqlite) -> None:
+    """What SQLite builds again for a constraint has its indexes as before, conditions too."""
+    url = sqlite.empty_database()
+    database = Database.from_text(url)
+    indexes = "SELECT name, sql FROM sqlite_master WHERE tbl_name IN ('hold', 'account') "
+    indexes += "AND type = 'index' AND sql IS NOT NULL ORDER BY name"
+    migrate(database, "0005")
+    before = rows(url, indexes)
+
+    migrate(database)
+    after = rows(url, indexes)
+    downgrade(database, "0005")
+
+    assert [row.name for row in before] == [
+        "account_of_member",
+        "account_of_program",
+        "hold_of_transaction",
+    ]
+    assert after == before == rows(url, indexes)
+
+
 def test_unknown_revision_is_refused(database: Database) -> None:
     """A revision that does not exist is named, with those that do."""
     for work in (migrate, downgrade, is_older):

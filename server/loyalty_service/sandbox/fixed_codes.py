@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from loyalty_service.application.idempotency import Done, Repeated
-from loyalty_service.application.member_points import owed_points
 from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
 from loyalty_service.application.orders.identify_member import (
     Identified,
@@ -20,6 +19,7 @@ from loyalty_service.application.orders.identify_member import (
     repeats_claim,
 )
 from loyalty_service.application.orders.void_transaction import void
+from loyalty_service.application.points import owed_points
 from loyalty_service.application.unit import Refused, Unit
 from loyalty_service.domain.records import Code, CodeStatus, TransactionStatus
 
@@ -115,7 +115,7 @@ def _restore_points(unit: Unit, program_id: str, fixed: FixedCode, now_ms: int) 
     member = unit.member(program_id, fixed.loyalty_id)
     if member is None or fixed.points is None:
         return
-    difference = fixed.points - member.available.balance + owed_points(unit, member)
+    difference = fixed.points - member.available.balance + owed_points(unit.accounts(member))
     if difference:
         restored = AdjustPoints(
             program_id, fixed.loyalty_id, difference, "sandbox", beyond_limits=True

@@ -68,7 +68,7 @@ class _Prefetch:
             refusals,
             unit.sums_ahead(_counts(batch, known)),
             unit.members_ahead(known),
-            unit.debts_ahead(known),
+            unit.rare_accounts_ahead(known),
             *unit.transactions_ahead(transactions),
             unit.codes_ahead(codes),
             unit.regulars_ahead(

@@ -18,8 +18,8 @@ from loyalty_service.application.codes.wrong_codes import (
 from loyalty_service.application.idempotency import Done, Repeated
 from loyalty_service.application.meaning import Read
 from loyalty_service.application.orders.order_review import judge, refusal_of, require_store
-from loyalty_service.application.orders.report_order import hold_points
 from loyalty_service.application.orders.reservations import reserve
+from loyalty_service.application.points import hold
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Refused, Unit
 from loyalty_service.domain.breaches import Breach
@@ -166,8 +166,15 @@ def _identify_by_code(
     transaction = _open_transaction(unit, program, member, command, now_ms)
     for use in uses:
         if use.point_cost:
-            incentive_id = use.incentive.incentive_id
-            hold_points(unit, member, transaction, incentive_id, use.point_cost, now_ms)
+            hold(
+                unit,
+                member,
+                transaction.owner,
+                use.point_cost,
+                now_ms,
+                expires_ms=transaction.expires_ms,
+                incentive_id=use.incentive.incentive_id,
+            )
     reserve(unit, transaction, command.key, pos.store_id, uses, now_ms)
     unit.change(
         code,

@@ -255,7 +255,7 @@ def review_order(
     if order.basket.currency != program.currency:
         message = f"must be {program.currency}"
         raise RequestInvalidError((FieldViolation("transaction_details.currency", message),))
-    holds = unit.open_holds(transaction)
+    holds = unit.open_holds(transaction.owner)
     reserved = by_incentive(unit.reservations(transaction))
     basket = as_catalogued(order.basket, program)
     uses = tuple(

@@ -7,7 +7,6 @@ from typing import Any
 
 from loyalty_service.application.idempotency import Done, Repeated
 from loyalty_service.application.limits import count_points, flag_order
-from loyalty_service.application.member_points import give_points, room_for_points
 from loyalty_service.application.orders.mended_orders import mend_flags
 from loyalty_service.application.orders.order_review import (
     Order,
@@ -23,20 +22,16 @@ from loyalty_service.application.orders.order_review import (
 )
 from loyalty_service.application.orders.repeated_orders import judge_repeated
 from loyalty_service.application.orders.reservations import give_back, reserve
+from loyalty_service.application.points import capture, earn, hold_only, prolong
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.earning import points_earned
-from loyalty_service.domain.errors import (
-    TransactionNotClaimableError,
-)
+from loyalty_service.domain.errors import TransactionNotClaimableError
 from loyalty_service.domain.flags import Flag
 from loyalty_service.domain.ids import new_id
 from loyalty_service.domain.incentive_uses import IncentiveUse
-from loyalty_service.domain.ledger import AccountKind, Cause, Origin
 from loyalty_service.domain.presentation import Presentation, claimed_presentation
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import (
-    Hold,
-    HoldStatus,
     Member,
     Redemption,
     Transaction,
@@ -102,7 +97,11 @@ def report_order(unit: Unit, order: Order, now_ms: int) -> Done[Reported] | Repe
         basket=order.basket_json,
         fingerprint=order.fingerprint(review.program),
     )
-    hold_rewards(unit, review, now_ms)
+    costs: dict[str | None, int] = {
+        use.incentive.incentive_id: use.point_cost for use in review.uses if use.point_cost
+    }
+    owner, ends_ms = transaction.owner, transaction.expires_ms
+    hold_only(unit, review.member, owner, costs, now_ms, expires_ms=ends_ms)
     if not order.claiming:
         reserve(unit, transaction, order.key, review.store.store_id, review.uses, now_ms)
     stores = frozenset({transaction.store_id, review.store.store_id})
@@ -163,7 +162,7 @@ def _again(
         transaction_id=transaction.transaction_id,
         available_points=member.available.balance,
         earned_points=0,
-        redeemed_points=sum(hold.points for hold in unit.open_holds(transaction)),
+        redeemed_points=sum(hold.points for hold in unit.open_holds(transaction.owner)),
         presentation=None,
     )
     return Done(updated, kept_with=transaction, stores=stores)
@@ -182,101 +181,16 @@ def keep_open(unit: Unit, program: Program, transaction: Transaction, now_ms: in
     """Give an open order, with its holds, as much time as a report of now gives it."""
     expires_ms = program.open_until_ms(transaction.created_ms, now_ms)
     unit.change(transaction, expires_ms=expires_ms)
-    for hold in unit.open_holds(transaction):
-        unit.change(hold, expires_ms=expires_ms)
-
-
-def hold_rewards(unit: Unit, review: Review, now_ms: int) -> None:
-    """
-    Make the open holds those of the rewards in the order.
-
-    Only the difference moves: points that a new hold needs do not pay a debt in between.
-    """
-    wanted = {use.incentive.incentive_id: use.point_cost for use in review.uses if use.point_cost}
-    ended = []
-    for hold in review.holds:
-        if wanted.get(hold.incentive_id) == hold.points:
-            del wanted[hold.incentive_id]
-            unit.change(hold, expires_ms=review.transaction.expires_ms)
-        else:
-            ended.append(hold)
-    more = sum(wanted.values()) - sum(hold.points for hold in ended)
-    if more > 0:
-        _set_aside(unit, review.member, review.transaction, more, now_ms)
-    else:
-        _give_back(unit, review.member, review.transaction, -more, now_ms)
-    for hold in ended:
-        unit.change(hold, status=HoldStatus.RELEASED, ended_ms=now_ms)
-    for incentive_id, points in wanted.items():
-        _keep_hold(unit, review.member, review.transaction, incentive_id, points, now_ms)
-
-
-def hold_points(
-    unit: Unit,
-    member: Member,
-    transaction: Transaction,
-    incentive_id: str,
-    points: int,
-    now_ms: int,
-) -> None:
-    """Set points aside for a reward of a transaction."""
-    _set_aside(unit, member, transaction, points, now_ms)
-    _keep_hold(unit, member, transaction, incentive_id, points, now_ms)
-
-
-def release_holds(unit: Unit, member: Member, transaction: Transaction, now_ms: int) -> int:
-    """End the open holds of a transaction; returns the points given back."""
-    holds = unit.open_holds(transaction)
-    points = sum(hold.points for hold in holds)
-    _give_back(unit, member, transaction, points, now_ms)
-    for hold in holds:
-        unit.change(hold, status=HoldStatus.RELEASED, ended_ms=now_ms)
-    return points
-
-
-def _set_aside(
-    unit: Unit, member: Member, transaction: Transaction, points: int, now_ms: int
-) -> None:
-    origin = Origin(Cause.HOLD, transaction.transaction_id, "", now_ms, now_ms)
-    unit.post(member.available, member.held, points, origin)
-
-
-def _give_back(
-    unit: Unit, member: Member, transaction: Transaction, points: int, now_ms: int
-) -> None:
-    origin = Origin(Cause.RELEASE, transaction.transaction_id, "", now_ms, now_ms)
-    give_points(unit, member, member.held, points, origin)
-
-
-def _keep_hold(
-    unit: Unit,
-    member: Member,
-    transaction: Transaction,
-    incentive_id: str,
-    points: int,
-    now_ms: int,
-) -> None:
-    unit.add(
-        Hold(
-            hold_id=new_id(now_ms),
-            transaction_id=transaction.transaction_id,
-            member_number=member.number,
-            incentive_id=incentive_id,
-            points=points,
-            status=HoldStatus.OPEN,
-            created_ms=now_ms,
-            expires_ms=transaction.expires_ms,
-        )
-    )
+    prolong(unit, transaction.owner, expires_ms)
 
 
 def _claim(unit: Unit, review: Review, now_ms: int) -> Reported:
     transaction, member, program = review.transaction, review.member, review.program
-    redeemed = _capture(unit, transaction, member, now_ms)
-    earned = 0
+    owner, earned = transaction.owner, 0
+    redeemed = capture(unit, member, owner, now_ms)
     if review.store.loyalty_enabled:
         points = points_earned(review.basket, program.earning, program.currency_digits)
-        earned = earn(unit, program, transaction, member, points, now_ms)
+        earned = earn(unit, member, owner, points, now_ms)
     give_back(unit, transaction)
     count_uses(unit, transaction, member, review.uses, now_ms)
     paid_in = review.store.store_id
@@ -304,39 +218,6 @@ def _claim(unit: Unit, review: Review, now_ms: int) -> Reported:
             available,
         ),
     )
-
-
-def _capture(unit: Unit, transaction: Transaction, member: Member, now_ms: int) -> int:
-    """Burn what the transaction holds; answers how much."""
-    holds = unit.open_holds(transaction)
-    origin = Origin(Cause.REDEEM, transaction.transaction_id, "", now_ms, now_ms)
-    for hold in holds:
-        redeemed = unit.program_account(member.program_id, AccountKind.REDEEMED)
-        unit.post(member.held, redeemed, hold.points, origin)
-        unit.change(hold, status=HoldStatus.CAPTURED, ended_ms=now_ms)
-    return sum(hold.points for hold in holds)
-
-
-def earn(
-    unit: Unit,
-    program: Program,
-    transaction: Transaction,
-    member: Member,
-    points: int,
-    now_ms: int,
-) -> int:
-    """
-    Give a member points, a debt first; returns how many.
-
-    They are fewer than *points* only when the member would have more than the ledger carries.
-    """
-    earned = min(points, room_for_points(member))
-    if earned <= 0:
-        return 0
-    issued = unit.program_account(program.program_id, AccountKind.ISSUED)
-    origin = Origin(Cause.EARN, transaction.transaction_id, "", now_ms, now_ms)
-    give_points(unit, member, issued, earned, origin)
-    return earned
 
 
 def count_uses(
