@@ -25,7 +25,7 @@ from loyalty_service.domain.records import (
     Session,
     Transaction,
 )
-from loyalty_service.domain.rules import History, HistoryNeeds
+from loyalty_service.domain.visit import History, HistoryNeeds
 
 Record = (
     Code

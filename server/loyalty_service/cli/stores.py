@@ -17,9 +17,10 @@ from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.storage.alone import require_stopped
 from loyalty_service.storage.migrate import downgrade, is_older, migrate, steps
 from loyalty_service.storage.tools.audit import audit
-from loyalty_service.storage.tools.backup import PepperFit, back_up, restore
+from loyalty_service.storage.tools.backup import back_up
 from loyalty_service.storage.tools.copy import copy_store
 from loyalty_service.storage.tools.repair import NOT_DERIVED, propose, repair, why_refused
+from loyalty_service.storage.tools.restore import PepperFit, restore
 
 
 def migrate_command(

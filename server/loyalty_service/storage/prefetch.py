@@ -14,7 +14,7 @@ from typing import Any
 
 from loyalty_service.application.orders.basket_records import basket_from_json
 from loyalty_service.application.reads import Reads
-from loyalty_service.domain.basket import named_incentives
+from loyalty_service.domain.incentive_uses import named_incentives
 from loyalty_service.domain.limits import member_scope
 from loyalty_service.domain.records import CodeStatus, Member
 from loyalty_service.domain.rules import counted_for_all

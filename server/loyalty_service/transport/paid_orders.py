@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 
 from loyalty.v1 import order_pb2
 from loyalty.v1 import transaction_service_pb2 as pb
-from loyalty_service.domain.basket import AMOUNT_MINOR_MAX
+from loyalty_service.domain.amounts import AMOUNT_MINOR_MAX
 from loyalty_service.domain.flags import FIELD_IGNORED, TEXT_REPAIRED, Mend
 from loyalty_service.domain.texts import clean
 

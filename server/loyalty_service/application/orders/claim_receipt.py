@@ -20,7 +20,6 @@ from loyalty_service.application.orders.unclaimed_offers import (
 from loyalty_service.application.points import earn
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
-from loyalty_service.domain.basket import as_catalogued, lines_sold_as
 from loyalty_service.domain.clock import DAY_MS
 from loyalty_service.domain.codes import digested_receipt, plain_receipt_code
 from loyalty_service.domain.earning import points_earned
@@ -30,6 +29,7 @@ from loyalty_service.domain.errors import (
     ReceiptExpiredError,
     ReceiptNotFoundError,
 )
+from loyalty_service.domain.incentive_uses import as_catalogued, lines_sold_as
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Member, Transaction, TransactionStatus

@@ -22,7 +22,6 @@ from loyalty_service.application.orders.reservations import reserve
 from loyalty_service.application.points import hold
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Refused, Unit
-from loyalty_service.domain.basket import IncentiveUse
 from loyalty_service.domain.breaches import Breach
 from loyalty_service.domain.errors import (
     CodeAlreadyUsedError,
@@ -36,6 +35,7 @@ from loyalty_service.domain.errors import (
 from loyalty_service.domain.guessing import Scope, scopes_of
 from loyalty_service.domain.identifiers import IdentifierKind, classify_identifier
 from loyalty_service.domain.ids import new_id
+from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.point_of_sale import PointOfSale
 from loyalty_service.domain.program import Incentive, Program

@@ -25,7 +25,7 @@ from loyalty_service.application.orders.unclaimed_offers import (
 )
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
-from loyalty_service.domain.basket import Basket, as_catalogued, incentive_names
+from loyalty_service.domain.basket import Basket
 from loyalty_service.domain.codes import digested_receipt, new_receipt_code
 from loyalty_service.domain.earning import points_earned
 from loyalty_service.domain.errors import (
@@ -36,6 +36,7 @@ from loyalty_service.domain.errors import (
 )
 from loyalty_service.domain.flags import OFFER_UNKNOWN, Mend
 from loyalty_service.domain.ids import new_id
+from loyalty_service.domain.incentive_uses import as_catalogued, incentive_names
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.point_of_sale import PointOfSale
 from loyalty_service.domain.presentation import Presentation, unclaimed_presentation

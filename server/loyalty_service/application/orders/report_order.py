@@ -24,11 +24,11 @@ from loyalty_service.application.orders.repeated_orders import judge_repeated
 from loyalty_service.application.orders.reservations import give_back, reserve
 from loyalty_service.application.points import capture, earn, hold_only, prolong
 from loyalty_service.application.unit import Unit
-from loyalty_service.domain.basket import IncentiveUse
 from loyalty_service.domain.earning import points_earned
 from loyalty_service.domain.errors import TransactionNotClaimableError
 from loyalty_service.domain.flags import Flag
 from loyalty_service.domain.ids import new_id
+from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.presentation import Presentation, claimed_presentation
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import (
