@@ -31,9 +31,8 @@ class Raw(str):
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def till(front: Front, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Front]:
-    """The shared server behind Envoy, whose scripts must not fail; it logs every flag."""
-    monkeypatch.setattr("loyalty_service.storage.told.FLAG_LINES_MAX", 1_000)
+async def till(front: Front) -> AsyncIterator[Front]:
+    """The shared server behind Envoy, whose scripts must not fail."""
     yield front
     assert script_errors(front.envoy) == []
 

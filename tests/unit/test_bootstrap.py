@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 import structlog
 from grpc._cython import cygrpc
 
+from loyalty_service.application.reads import NOTHING
 from loyalty_service.bootstrap import configure_logging
 from loyalty_service.config import Settings
+from loyalty_service.domain.flags import Flag, FlagKind
+from loyalty_service.domain.limits import LimitName
 from loyalty_service.observability import access_log
 from loyalty_service.observability.access_log import LINES_MAX
+from loyalty_service.storage.batch import Item
+from loyalty_service.storage.told import Flags
 
 
 @pytest.fixture(autouse=True)
@@ -107,6 +114,32 @@ def test_any_line_that_floods_the_log_is_told_by_number(
     log.error("call failed")
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [line.get("left_out") for line in lines] == [7, None]
+
+
+@pytest.mark.usefixtures("one_second")
+async def test_flags_that_flood_the_log_hide_no_others(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Flags are few by kind and reason, and told by number; those of points are all written."""
+    configure_logging(Settings(log_level="info", log_json=True))
+    flags = Flags()
+    item = Item(lambda _unit, _now_ms: None, NOTHING, asyncio.Future(), None, 0.0)
+    kinds = {
+        "amount": FlagKind.ORDER_MENDED,
+        "text": FlagKind.ORDER_MENDED,
+        LimitName.POINTS_PER_ORDER.value: FlagKind.BEYOND_LIMIT,
+    }
+    for reason, kind in kinds.items():
+        flags.take([Flag(kind, reason, {})] * (LINES_MAX + 7), item)
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert Counter(line["reason"] for line in lines) == {
+        "amount": LINES_MAX,
+        "text": LINES_MAX,
+        LimitName.POINTS_PER_ORDER.value: LINES_MAX + 7,
+    }
+    monkeypatch.setattr(access_log, "monotonic", lambda: 6.0)
+    flags.take([Flag(FlagKind.ORDER_MENDED, "amount", {})], item)
+    assert json.loads(capsys.readouterr().err)["left_out"] == 7
 
 
 @pytest.mark.usefixtures("one_second")

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from loyalty_service.domain.breaches import Breach
-from loyalty_service.domain.limits import LimitName
+from loyalty_service.domain.limits import LIMITS, LimitName
 
 
 class FlagKind(StrEnum):
@@ -86,6 +86,13 @@ REASONS: Mapping[FlagKind, tuple[str, ...]] = {
     FlagKind.ORDER_REPEATED: (ORDER_CLAIMED, ORDER_RECORDED),
 }
 """Every reason of each kind: both are labels of a metric, so that they must be few and fixed."""
+
+NEVER_LEFT_OUT = frozenset(
+    (FlagKind.BEYOND_LIMIT.value, name.value)
+    for name, limit in LIMITS.items()
+    if limit.unit == "points"
+)
+"""Flags of which the log has a line each, since an operator must name the order to undo it."""
 
 
 @dataclass(frozen=True, slots=True)

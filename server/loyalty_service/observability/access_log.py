@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 import structlog
 
+from loyalty_service.domain.flags import NEVER_LEFT_OUT
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.observability.trail import TRAIL
 
@@ -84,12 +85,17 @@ class Few:
         self, _logger: Any, _method: str, event: MutableMapping[str, Any]
     ) -> MutableMapping[str, Any]:
         """
-        Let a line of the server's own through: its text is one of few; calls differ by outcome.
+        Let a line of the server's own through: its text is one of few.
+
+        Calls differ by outcome, flags by kind and reason, so that cheap ones can't hide dear ones.
 
         Raises:
             DropEvent: It is one too many.
         """
-        left_out = self.left_out((event["event"], event.get("outcome")))
+        flag = (event["flag"], event["reason"]) if "flag" in event else None
+        if flag in NEVER_LEFT_OUT:
+            return event
+        left_out = self.left_out((event["event"], event.get("outcome"), flag))
         if left_out is None:
             raise structlog.DropEvent
         if left_out:

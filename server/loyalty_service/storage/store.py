@@ -361,7 +361,7 @@ class Store(FreshCatalog):
                 tell_waits(outcome, item, self.catalog.keys)
                 item.fail(outcome.error)
             elif isinstance(outcome, Answer | Done) and outcome.flags:
-                self._flags.take(outcome.flags, item, int(self._loop.time()))
+                self._flags.take(outcome.flags, item)
             if item.future.done():
                 continue
             if item.failed:

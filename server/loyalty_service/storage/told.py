@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import structlog
@@ -11,9 +10,6 @@ from loyalty_service.application.unit import Refused
 from loyalty_service.domain.flags import Flag, every_flag
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.storage.batch import Item, names_of
-
-FLAG_LINES_MAX = 10
-"""Lines about one reason of a flag in a second: a thief's orders must not be the log's load."""
 
 log = structlog.get_logger(__name__)
 
@@ -28,25 +24,17 @@ class Flags:
 
     def __init__(self) -> None:
         self.counts = dict.fromkeys(every_flag(), 0)
-        self._lines: Counter[tuple[str, str]] = Counter()
-        self._lines_of = 0
 
-    def take(self, flags: Sequence[Flag], item: Item, second: int) -> None:
+    def take(self, flags: Sequence[Flag], item: Item) -> None:
         """
         Count and log what was let through, whether or not its caller still waits.
 
-        Of one kind and reason a few lines a second are written: all are counted.
+        How many lines a second are written is for the log to say, which tells what it leaves out.
         """
         for flag in flags:
-            place = flag.kind.value, flag.reason
-            self.counts[place] += 1
-            if second != self._lines_of:
-                self._lines_of = second
-                self._lines.clear()
-            self._lines[place] += 1
-            if self._lines[place] <= FLAG_LINES_MAX:
-                named = {"flag": flag.kind.value, "reason": flag.reason, **flag.about}
-                log.warning("flagged", **named, **names_of([item]))
+            self.counts[flag.kind.value, flag.reason] += 1
+            named = {"flag": flag.kind.value, "reason": flag.reason, **flag.about}
+            log.warning("flagged", **named, **names_of([item]))
 
 
 def tell_waits(refused: Refused, item: Item, keys: Mapping[bytes, ApiKey]) -> None:
