@@ -152,10 +152,11 @@ def database_of(settings: Settings) -> Database:
 
 def require_own_files(settings: Settings) -> None:
     """
-    Refuse files of an embedded database, or folders of them, that everybody may write to.
+    Refuse files of an embedded database, or folders of them, that are open to everybody.
 
-    Who may write there puts another store, log or pepper in place. A group may, because
-    orchestrators mount volumes for the group of a container.
+    Who may write to a folder puts another store, log or pepper in place; who may read a file
+    learns the guests' data. A group may, because orchestrators mount volumes for the group of a
+    container.
 
     Raises:
         OperatorError: Somebody may.
@@ -165,12 +166,19 @@ def require_own_files(settings: Settings) -> None:
         return
     file = Path(database.url.database or "")
     beside = [file.with_name(f"{file.name}{suffix}") for suffix in ("-wal", "-shm", "-journal")]
-    for path in (settings.data_dir, file.parent, file, *beside):
+    for path in (settings.data_dir, file.parent):
         if path.exists() and path.stat().st_mode & stat.S_IWOTH:
             raise OperatorError(
                 f"{path} can be written by every user of this machine, who could put another "
                 f"store in place of this one: `chmod o-w {path}`"
             )
+    others = stat.S_IROTH | stat.S_IWOTH
+    exposed = [path for path in (file, *beside) if path.exists() and path.stat().st_mode & others]
+    if exposed:
+        raise OperatorError(
+            f"{exposed[0]} can be read or changed by every user of this machine, and holds the "
+            f"guests' data: `chmod 600 {' '.join(map(str, exposed))}`"
+        )
 
 
 def require_peppers(settings: Settings) -> Peppers:

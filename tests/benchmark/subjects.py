@@ -332,7 +332,7 @@ class Stage:
             self._template = self.folder / "template.db"
             await populate(f"sqlite:///{self._template}", self.population)
         path = self.folder / f"{name}.db"
-        shutil.copyfile(self._template, path)
+        shutil.copy(self._template, path)
         flush(path)
         return SqliteData(path)
 

@@ -365,7 +365,7 @@ def test_backup_replaces_nothing_of_a_store(sqlite: Sqlite, tmp_path: Path) -> N
         folder.mkdir()
     store = data / "loyalty.db"
     source = Database.from_text(f"sqlite:///{store}")
-    shutil.copyfile(sqlite.new_database().removeprefix("sqlite:///"), store)
+    shutil.copy(sqlite.new_database().removeprefix("sqlite:///"), store)
     for name in ("code-pepper", "loyalty.db-wal", "kept.db"):
         (data / name).write_bytes(b"")
     hard, link, folder_link = other / "hard.db", other / "link.db", other / "data"

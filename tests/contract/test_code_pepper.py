@@ -154,22 +154,34 @@ def test_pepper_that_everybody_may_read_is_refused(tmp_path: Path, name: str, mo
     assert settings.peppers().current == PEPPER
 
 
-@pytest.mark.parametrize("name", ["", "loyalty.db", "loyalty.db-wal"])
-async def test_store_that_everybody_may_write_to_is_refused(tmp_path: Path, name: str) -> None:
-    """Who may write there puts another store in place; a group may, as containers need it."""
+@pytest.mark.parametrize(
+    ("name", "open_to", "mends"),
+    [
+        ("", 0o002, "o-w"),
+        ("loyalty.db", 0o002, "600"),
+        ("loyalty.db", 0o004, "600"),
+        ("loyalty.db-wal", 0o002, "600"),
+        ("loyalty.db-wal", 0o004, "600"),
+    ],
+)
+async def test_store_that_is_open_to_everybody_is_refused(
+    tmp_path: Path, name: str, open_to: int, mends: str
+) -> None:
+    """Others would read it or put another in place; a group may, as containers need it."""
     settings = Settings(data_dir=tmp_path / "data")
     async with open_store(settings):
         pass
     place = settings.data_dir / name
-    place.touch()
+    place.touch(mode=0o600)
     mode = stat.S_IMODE(place.stat().st_mode)
-    place.chmod(mode | 0o002)
+    assert place.is_dir() or mode == 0o600
+    place.chmod(mode | open_to)
 
-    with pytest.raises(OperatorError, match=f"`chmod o-w {place}`"):
+    with pytest.raises(OperatorError, match=f"`chmod {mends} {place}`"):
         async with open_store(settings):
             pass
 
-    place.chmod(mode | 0o020)
+    place.chmod(mode | 0o060)
     async with open_store(settings):
         pass
 

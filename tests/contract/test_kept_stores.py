@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from loyalty_service.bootstrap import serve
 from loyalty_service.storage import migrate as migrations
-from loyalty_service.storage.databases import Database
+from loyalty_service.storage.databases import Database, prepare_file
 from loyalty_service.storage.migrate import migrate
 from loyalty_service.storage.tools.audit import audit
 from loyalty_service.storage.tools.copy import copy_store
@@ -58,6 +58,7 @@ class KeptStore:
 def _load(revision: str, sqlite: Sqlite) -> Database:
     """Put a kept store into a file as its server left it."""
     database = Database.from_text(sqlite.empty_database())
+    prepare_file(Path(database.url.database or ""))
     with closing(sqlite3.connect(database.url.database or "")) as connection:
         connection.executescript((KEPT / f"{revision}.sql").read_text(encoding="utf-8"))
     return database

@@ -390,6 +390,17 @@ def test_key_that_everybody_may_read_is_refused(place: Place, mode: int) -> None
     Certificates(place.files)
 
 
+def test_authorities_that_everybody_may_change_are_refused(place: Place) -> None:
+    """Who adds an authority lets in whom they like; everybody may read them."""
+    authorities = place.files.client_ca
+    assert authorities is not None
+    authorities.chmod(0o646)
+    with pytest.raises(TransportSecurityError, match=f"`chmod 644 {authorities}`"):
+        Certificates(place.files)
+    authorities.chmod(0o644)
+    Certificates(place.files)
+
+
 @dataclass
 class Clock:
     """A clock that a test moves."""

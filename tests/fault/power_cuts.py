@@ -240,6 +240,7 @@ async def cut_the_power(trial: Trial) -> None:
         torn += 0 < likely < 1
         folder.mkdir()
         for name, content in platter.after_cut(chance, likely).items():
+            (folder / name).touch(mode=0o600)
             (folder / name).write_bytes(content)
         for problem in await found.problems(folder, chance):
             trial.require(False, f"cut after {cut} of {len(events)}, {likely}: {problem}")  # noqa: FBT003

@@ -30,7 +30,7 @@ class Sqlite:
     def new_database(self) -> str:
         """Create a migrated file; answers its URL."""
         path = self._new_path()
-        shutil.copyfile(self._template, path)
+        shutil.copy(self._template, path)
         return f"sqlite:///{path}"
 
     def empty_database(self) -> str:
@@ -40,7 +40,7 @@ class Sqlite:
     def copy_database(self, database_url: str) -> str:
         """Copy a database that nobody has open; answers the copy's URL."""
         path = self._new_path()
-        shutil.copyfile(database_url.removeprefix("sqlite:///"), path)
+        shutil.copy(database_url.removeprefix("sqlite:///"), path)
         return f"sqlite:///{path}"
 
     def drop(self, database_url: str) -> None:

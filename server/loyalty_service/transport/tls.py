@@ -134,7 +134,7 @@ class Certificates:
 
     Raises:
         TransportSecurityError: A file is missing, unreadable or out of date, two don't fit, or
-            everybody may read the key.
+            everybody may read the key or change the authorities.
     """
 
     def __init__(self, files: TlsFiles, clock: Callable[[], datetime] = _now) -> None:
@@ -235,6 +235,7 @@ def _load(files: TlsFiles, now: datetime) -> _Loaded:
     client_ca_pem, authorities = None, []
     if files.client_ca is not None:
         client_ca_pem = _read("CLIENT_CA", files.client_ca)
+        _require_unchanged(files.client_ca)
         authorities = _certificates("CLIENT_CA", files.client_ca, client_ca_pem)
         _require_one_in_time(files.client_ca, authorities, now)
     configuration = grpc.ssl_server_certificate_configuration(
@@ -307,6 +308,15 @@ def _require_closed(path: Path) -> None:
         raise TransportSecurityError(
             f"LOYALTY_TLS_PRIVATE_KEY: every user of this machine may read or change {path}: "
             f"`chmod 600 {path}`."
+        )
+
+
+def _require_unchanged(path: Path) -> None:
+    """Refuse authorities that everybody on the machine may add to: they say who may call."""
+    if path.stat().st_mode & stat.S_IWOTH:
+        raise TransportSecurityError(
+            f"LOYALTY_TLS_CLIENT_CA: every user of this machine may change {path}: "
+            f"`chmod 644 {path}`."
         )
 
 
