@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -258,6 +259,26 @@ async def open_existing_store(settings: Settings) -> AsyncIterator[Store]:
         yield store
 
 
+def _require_time_zones(store: Store) -> None:
+    """
+    Load the time zone of each program and store, which the first paid order needs.
+
+    Raises:
+        OperatorError: This machine does not have one.
+    """
+    for program in store.catalog.programs.values():
+        places = [program.time_zone, *(place.time_zone for place in program.stores.values())]
+        for name in dict.fromkeys(places):
+            try:
+                ZoneInfo(name)
+            except (LookupError, ValueError, OSError):
+                raise OperatorError(
+                    f"program {program.program_id}: the time zone {name} can't be loaded here: "
+                    "install the package tzdata, or correct time_zone in the program file and "
+                    "`loyalty apply` it"
+                ) from None
+
+
 def _warn_of_fractions(store: Store) -> None:
     """Tell of discounts stored with a fraction, which tills can't be told."""
     for program in store.catalog.programs.values():
@@ -311,12 +332,14 @@ async def serve(
         SchemaError: The database has another schema.
         TransportSecurityError: The port can't be protected as the settings say.
         UnsafeDatabaseError: The database may lose what it acknowledges.
+        OperatorError: A program's time zone can't be loaded, or see `open_store`.
     """
     certificates = open_certificates(settings)
     require_addresses(settings)
     if not sandbox:
         _warn_of_loss(settings)
     async with open_store(settings, serves=True) as store:
+        _require_time_zones(store)
         _warn_of_fractions(store)
         telemetry = Telemetry(
             settings.metrics_host, settings.metrics_port, measure=bool(settings.otlp_endpoint)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
 import pytest
 
+from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.bootstrap import open_store, serve
 from loyalty_service.cli import main
 from loyalty_service.config import Settings
+from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.transport.addresses import AddressError, authority, require_free
 from loyalty_service.workers import Workers
 from tests.support.http import free_port
-from tests.support.server import open_channel, run_server
+from tests.support.programs import demo_program
+from tests.support.server import open_channel, run_server, settings_in
 
 
 def told(
@@ -157,3 +162,14 @@ def test_pepper_that_can_not_be_read_is_named(
     said = told(monkeypatch, capsys, DATA_DIR=str(tmp_path), GRPC_PORT="0")
 
     assert said == f"{tmp_path / 'code-pepper'}: Is a directory.\n"
+
+
+async def test_time_zone_that_the_machine_does_not_have_is_named(tmp_path: Path) -> None:
+    """No server is healthy that would fail at every paid order."""
+    settings = settings_in(tmp_path)
+    program = replace(demo_program(), time_zone="Mars/Olympus")
+    async with open_store(settings) as store:
+        await store.write(lambda unit, now: apply_program(unit, ApplyProgram(program), now))
+    with pytest.raises(OperatorError, match="demo-ca: the time zone Mars/Olympus can't be loaded"):
+        async with serve(settings):
+            pass
