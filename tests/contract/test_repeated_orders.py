@@ -109,6 +109,7 @@ async def test_order_claimed_twice_is_flagged(till: Till, database_url: str) -> 
     (line,) = [entry for entry in logs if entry["event"] == "flagged"]
     assert (line["flag"], line["reason"]) == ("order_repeated", "claimed")
     assert [line["transaction_id"], line["other_transaction_id"]] == opened[::-1]
+    assert line["partner"] == line["other_partner"] == KEY.partner
     assert flagged(till) == {"claimed": 1}
     # The same report again is no other order.
     assert (await till.update(opened[1], CLAIMED, CONTENT)).repeated
@@ -155,6 +156,27 @@ async def test_program_may_refuse_an_order_that_is_claimed(till: Till, database_
     await till.void(opened[0])
     await till.update(opened[1], CLAIMED, CONTENT)
     assert balances(database_url, guest) == (104, 0)
+
+
+async def test_order_of_another_partner_refuses_none(till: Till, database_url: str) -> None:
+    """Who claims what an honest till is about to report keeps no guest from their points."""
+    program = replace(demo_program(), repeated_orders="refuse")
+    await till.store.write(lambda unit, now: apply_program(unit, ApplyProgram(program), now))
+    thief, guest = await enroll(till.store), await enroll(till.store)
+    till.key = replace(KEY, partner="another")
+    first = await till.identify(thief)
+    await till.update(first, CLAIMED, CONTENT)
+    till.key = KEY
+    recorded, opened = await till.record(CONTENT), await till.identify(guest)
+    with structlog.testing.capture_logs() as logs:
+        await till.update(opened, CLAIMED, CONTENT)
+    (line,) = [entry for entry in logs if entry["event"] == "flagged"]
+    assert (line["flag"], line["other_transaction_id"]) == ("order_repeated", first)
+    assert (line["partner"], line["other_partner"]) == (KEY.partner, "another")
+    assert balances(database_url, guest) == (104, 0)
+    # Within one partner it is refused as before.
+    with pytest.raises(OrderAlreadyClaimedError):
+        await till.claim_receipt(guest, recorded.result.receipt_code)
 
 
 async def test_receipt_code_is_kept_sealed(till: Till, database_url: str) -> None:

@@ -123,6 +123,7 @@ class Order:
         looks: What it is known by once it is paid, with its day.
         accepted: How many of an incentive it was accepted with at which price while it is open, and
             by whose key.
+        partner: Who opened or recorded it.
     """
 
     guest: Guest | None
@@ -143,6 +144,7 @@ class Order:
     accepted: dict[tuple[str, int], tuple[int, str]] = field(default_factory=dict)
     reported: bytes | None = None
     answer: bytes | None = None
+    partner: str = ""
 
     @property
     def held(self) -> int:
@@ -240,6 +242,7 @@ class Model:
         self.receipts: dict[str, str] = {}
         self.kept: dict[tuple[str, str], tuple[tuple[str, bytes], bytes]] = {}
         self.wrong_codes = 0
+        self._partner = ""
         self.flags: Counter[tuple[str, str]] = Counter()
 
     def settle(
@@ -272,6 +275,7 @@ class Model:
         if self._waits(asked, reason):
             return
         self.flags = Counter()
+        self._partner = asked.scope
         self._compare(verdict, told, reason, repeated=repeated)
         agree(flags == self.flags, f"flagged {dict(flags)}, though {dict(self.flags)}")
         if asked.key and kept is None and not reason:
@@ -419,7 +423,7 @@ class Model:
         chosen = len(code.selection) if code else 0
         agree(len(answer.order) == chosen, "another selection at identify")
         expires_ms = self.scheme.open_until_ms(now_ms, now_ms)
-        order = Order(guest, PENDING, expires_ms, now_ms, holds=holds)
+        order = Order(guest, PENDING, expires_ms, now_ms, holds=holds, partner=self._partner)
         self.orders[answer.transaction_id] = order
         return order
 
@@ -491,6 +495,14 @@ class Model:
         }
         return CLAIMED if CLAIMED in found else "".join(found)
 
+    def _refused_twin(self, order: Order, known_by: tuple[Any, ...] | None) -> bool:
+        """Tell whether an order is refused for one of its partner that looks the same."""
+        return self.scheme.repeated_orders == "refuse" and any(
+            one is not order
+            and (one.looks, one.status, one.partner) == (known_by, CLAIMED, order.partner)
+            for one in self.orders.values()
+        )
+
     def _reviewed(self, order: Order, uses: Counter[str], by: str = "") -> str:
         for name in uses:
             if self._gone(name) and order.reserved(name) < uses[name]:
@@ -548,8 +560,8 @@ class Model:
         broken = self._reviewed(order, uses, asked.by if status == PENDING else "")
         if broken:
             return broken
-        twin = self._twin(order, looks(pb.ReportOrderRequest.FromString(asked.body), now_ms))
-        if status == CLAIMED and twin == CLAIMED and self.scheme.repeated_orders == "refuse":
+        known_by = looks(pb.ReportOrderRequest.FromString(asked.body), now_ms)
+        if status == CLAIMED and self._refused_twin(order, known_by):
             return "ORDER_ALREADY_CLAIMED"
         by = asked.by
         return lambda body: self._report(order, asked.body, status, uses, price, now_ms, body, by)
@@ -672,6 +684,7 @@ class Model:
             agree(answer.transaction_id not in self.orders, "a transaction opened twice")
             agree(answer.receipt_code not in self.receipts, "a receipt given out twice")
             order = Order(None, UNCLAIMED, opened_ms=now_ms, paid_ms=now_ms, plain=price)
+            order.partner = self._partner
             order.soups, order.soup_price = soups, soup_price
             order.looks = looks(pb.RecordUnclaimedOrderRequest.FromString(asked.body), now_ms)
             if twin := self._twin(order, order.looks):
@@ -698,9 +711,9 @@ class Model:
             return "RECEIPT_ALREADY_CLAIMED"
         if now_ms - order.opened_ms > self.scheme.receipt_days * DAY_MS:
             return "RECEIPT_EXPIRED"
-        twice = self._twin(order, order.looks) == CLAIMED
-        if twice and self.scheme.repeated_orders == "refuse":
+        if self._refused_twin(order, order.looks):
             return "ORDER_ALREADY_CLAIMED"
+        twice = self._twin(order, order.looks) == CLAIMED
         return self._claimed_receipt(order, self.guests[loyalty_id], twice=twice)
 
     def _claimed_receipt(self, order: Order, guest: Guest, *, twice: bool) -> Verdict:

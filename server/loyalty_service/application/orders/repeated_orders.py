@@ -81,10 +81,12 @@ def judge_repeated(
     Flag an order that looks like one of its day which is claimed.
 
     One that is only recorded, without a guest, is flagged for looking like another such as well.
+    Those of another partner refuse nothing: with its key a thief could claim, before the tills do,
+    what looks like the orders that they are about to report.
 
     Raises:
-        OrderAlreadyClaimedError: One that would earn looks like one that is claimed, and the
-            program refuses that.
+        OrderAlreadyClaimedError: One that would earn looks like one of its partner that is claimed,
+            and the program refuses that.
     """
     if digest is None:
         return ()
@@ -94,7 +96,8 @@ def judge_repeated(
         if one.transaction_id != transaction.transaction_id and one.business_day == business_day
     ]
     claimed = [one for one in like if one.status is TransactionStatus.CLAIMED]
-    if claimed and program.repeated_orders == "refuse" and claiming:
+    own = any(one.partner == transaction.partner for one in claimed)
+    if own and program.repeated_orders == "refuse" and claiming:
         raise OrderAlreadyClaimedError
     if claimed:
         return (_flag(key, transaction, ORDER_CLAIMED, claimed),)
@@ -112,5 +115,6 @@ def _flag(key: ApiKey, transaction: Transaction, reason: str, like: Sequence[Kno
             "key_id": key.key_id,
             "transaction_id": transaction.transaction_id,
             "other_transaction_id": like[0].transaction_id,
+            "other_partner": like[0].partner,
         },
     )
