@@ -245,6 +245,22 @@ async def test_replaced_code_is_not_found(database_url: str) -> None:
         await _identify(store, identify_command(new))
 
 
+async def test_code_of_another_partner_replaces_none(database_url: str) -> None:
+    """A thief with another partner's key does not end the code that the guest's app shows."""
+    async with demo_store(database_url) as store:
+        loyalty_id = await enroll(store)
+        own = await issue(store, loyalty_id)
+        another = replace(issue_command(loyalty_id), key=replace(KEY, partner="another"))
+        old, new = [
+            await store.write(lambda unit, now_ms: issue_code(unit, another, now_ms))
+            for _ in range(2)
+        ]
+        with pytest.raises(CodeNotFoundError):
+            await _identify(store, identify_command(old.result.digits))
+        for digits in (own, new.result.digits):
+            await _identify(store, identify_command(digits))
+
+
 async def test_claimed_code_survives_a_newer_one(database_url: str) -> None:
     """A newer code does not change what became of a code that a till has used."""
     async with demo_store(database_url) as store:

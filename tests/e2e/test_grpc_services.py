@@ -214,7 +214,7 @@ async def test_code_tells_its_life(server: Server) -> None:
 
 
 async def test_newer_code_ends_the_earlier_one(server: Server) -> None:
-    """A member has one live code: the earlier one is gone for app and till."""
+    """A member has one live code of a partner: the earlier one is gone for app and till."""
     loyalty_id = await server.admin.enroll()
     old = await _issue(server, loyalty_id)
     new = await _issue(server, loyalty_id)

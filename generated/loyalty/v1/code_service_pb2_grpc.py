@@ -54,7 +54,8 @@ class CodeServiceServicer:
     def IssueCode(self, request, context):
         """Issues a 6-digit code for a member, together with the incentives the member selected.
 
-        The member's earlier code stops working: one code a member is live at a time.
+        The member's earlier code of the same partner stops working: each partner has one live code
+        a member at a time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

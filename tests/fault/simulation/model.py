@@ -177,6 +177,7 @@ class Code:
     status: str
     selection: tuple[str, ...]
     expires_ms: int
+    partner: str
     claimed_by: tuple[str, str] | None = None
     order: Order | None = None
     answer: bytes | None = None
@@ -355,10 +356,12 @@ class Model:
             earlier = self.codes.get(digits)
             agree(earlier is None or earlier.expires_ms <= now_ms, "a live code given out again")
             for code in self.codes.values():
-                if code.loyalty_id == loyalty_id and code.status == PENDING:
+                place = code.loyalty_id, code.partner, code.status
+                if place == (loyalty_id, self._partner, PENDING):
                     code.status = REPLACED
             expires_ms = now_ms + self.scheme.code_lifetime_s * 1000
-            self.codes[digits] = Code(loyalty_id, PENDING, selection, expires_ms)
+            code = Code(loyalty_id, PENDING, selection, expires_ms, self._partner)
+            self.codes[digits] = code
 
         return done
 

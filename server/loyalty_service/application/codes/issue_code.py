@@ -65,7 +65,10 @@ class IssuedCode:
 
 def issue_code(unit: Unit, command: IssueCode, now_ms: int) -> Done[IssuedCode]:
     """
-    Issue a code; the member's earlier one stops working.
+    Issue a code; the member's earlier one of the same partner stops working.
+
+    Those of other partners go on: with a key of another partner a thief could else end, again and
+    again, the code that the guest's own app shows.
 
     Raises:
         MemberNotFoundError: No member has this loyalty ID.
@@ -88,7 +91,8 @@ def issue_code(unit: Unit, command: IssueCode, now_ms: int) -> Done[IssuedCode]:
         require_one_more(unit, program, limit, scope, now_ms)
     digits, digest, earlier = _free_code(unit, program, now_ms)
     for code in unit.pending_codes(member):
-        unit.change(code, status=CodeStatus.REPLACED, updated_ms=now_ms)
+        if code.partner in {command.key.partner, None}:
+            unit.change(code, status=CodeStatus.REPLACED, updated_ms=now_ms)
     code = Code(
         program_id=program.program_id,
         digest=digest,
