@@ -10,9 +10,10 @@ import pytest_asyncio
 import structlog
 
 from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.domain.errors import LimitExceededError
 from loyalty_service.domain.limits import LimitName
 from tests.support.ledger import audit
-from tests.support.orders import CLAIMED, Till, basket, item
+from tests.support.orders import CLAIMED, DAY_MS, Till, basket, item
 from tests.support.programs import demo_program, enroll
 from tests.support.stores import demo_store
 
@@ -44,3 +45,28 @@ async def test_order_and_member_are_named(till: Till, limit: LimitName) -> None:
     assert line["reason"] == limit.value
     named = line["transaction_id"], line["store_id"], line["loyalty_id"]
     assert named == (transaction, 9999, guest)
+
+
+@pytest.mark.parametrize("later_ms", [0, DAY_MS])
+async def test_points_that_are_voided_leave_a_members_day_as_it_was(
+    till: Till, later_ms: int
+) -> None:
+    """A claim that is voided keeps no receipt of its member from being claimed."""
+    program = demo_program()
+    limits = {**program.limits, LimitName.POINTS_PER_MEMBER_DAY: 150}
+    program = replace(program, limits=limits)
+    await till.store.write(lambda unit, now: apply_program(unit, ApplyProgram(program), now))
+    guest = await enroll(till.store)
+    claimed = await till.identify(guest)
+    await till.update(claimed, CLAIMED, basket(item(1000)))
+    receipts = [await till.unclaimed(basket(item(1000)), number=str(n)) for n in range(2, 4)]
+    with pytest.raises(LimitExceededError):
+        await till.claim_receipt(guest, receipts[0].receipt_code)
+
+    till.now_ms += later_ms
+    await till.void(claimed)
+
+    # What was given on another day does not make room on this one.
+    await till.claim_receipt(guest, receipts[0].receipt_code)
+    with pytest.raises(LimitExceededError):
+        await till.claim_receipt(guest, receipts[1].receipt_code)

@@ -189,6 +189,17 @@ def count_points(
     return flags
 
 
+def uncount_points(unit: Unit, member: Member, points: int, given_ms: int, now_ms: int) -> None:
+    """
+    Take points that are voided off what their member was given on this day.
+
+    With another partner's key a thief could else use up a member's day for nothing. The day of the
+    key keeps its count, by which such a thief is found.
+    """
+    if points > 0 and _MEMBER_DAY.since_ms(given_ms) == _MEMBER_DAY.since_ms(now_ms):
+        unit.count(_MEMBER_DAY, member_scope(member.number), -points, now_ms)
+
+
 def flag_points(
     unit: Unit,
     program: Program,

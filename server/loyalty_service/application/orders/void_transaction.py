@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from loyalty_service.application.idempotency import Done, Repeated
+from loyalty_service.application.limits import uncount_points
 from loyalty_service.application.meaning import Read
 from loyalty_service.application.orders.order_review import (
     find_transaction,
@@ -150,6 +151,7 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
             may_owe=program.void_spent == "debt",
         )
         _uncount(unit, member, transaction, now_ms)
+        uncount_points(unit, member, earned, transaction.claimed_ms or 0, now_ms)
     _mark_void(unit, transaction, now_ms)
     return Voided(
         member.loyalty_id, transaction.transaction_id, member.available.balance, earned, redeemed
