@@ -10,7 +10,8 @@ import pytest
 
 from loyalty_service.application.members.enroll_member import EnrollMember, enroll_member
 from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
-from loyalty_service.domain.errors import EmailTakenError, RequestInvalidError
+from loyalty_service.domain.errors import EmailTakenError, LimitExceededError, RequestInvalidError
+from loyalty_service.domain.limits import LimitName, Limits
 from loyalty_service.domain.records import Member
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.migrate import downgrade, migrate
@@ -60,6 +61,21 @@ async def test_address_may_be_shared_unless_the_program_says_no(database_url: st
     assert count_rows(database_url, "member") == 9
     assert count_rows(database_url, "member_email") == 2
     audit(database_url)
+
+
+async def test_refused_addresses_count_against_the_limit(database_url: str) -> None:
+    """A key can't ask of one address after the other who is a member."""
+    name = LimitName.ENROLMENTS_PER_KEY_MINUTE
+    async with demo_store(database_url) as store:
+        await apply(store, shared_email="refuse", limits=Limits.of({name.value: 3}))
+        await enroll(store, guest("zoe@example.com"))
+        for _ in range(2):
+            with pytest.raises(EmailTakenError):
+                await enroll(store, guest("zoe@example.com"))
+        for email in ("zoe@example.com", "noor@example.com"):
+            with pytest.raises(LimitExceededError):
+                await enroll(store, guest(email))
+    assert count_rows(database_url, "member") == 1
 
 
 async def test_address_is_taken_within_a_program_alone(database_url: str) -> None:

@@ -13,7 +13,7 @@ from loyalty_service.application.idempotency import Done
 from loyalty_service.application.limits import require_one_more
 from loyalty_service.application.meaning import Read
 from loyalty_service.application.reads import NOTHING, Reads
-from loyalty_service.application.unit import Unit
+from loyalty_service.application.unit import Refused, Unit
 from loyalty_service.domain.errors import EmailTakenError, FieldViolation, RequestInvalidError
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.ledger import GENESIS, MEMBER_KINDS, Account
@@ -44,14 +44,16 @@ class EnrollMember:
         return self.name, self.email, self.locale, self.birth_date
 
 
-def enroll_member(unit: Unit, command: EnrollMember, now_ms: int) -> Done[Member]:
+def enroll_member(unit: Unit, command: EnrollMember, now_ms: int) -> Done[Member] | Refused:
     """
     Enroll a guest with no points.
+
+    Who is refused with `EmailTakenError`, because a member has the e-mail address already and the
+    program refuses that, counts as one more, or a key could ask for every address.
 
     Raises:
         RequestInvalidError: The day of birth is no day of the calendar, or is still to come and
             the program refuses that.
-        EmailTakenError: A member has the e-mail address already and the program refuses that.
         LimitExceededError: The key has enrolled as many as it may in a minute.
     """
     key = command.key
@@ -65,7 +67,8 @@ def enroll_member(unit: Unit, command: EnrollMember, now_ms: int) -> Done[Member
     email = folded_email(command.email or "")
     first = unit.member_email(program.program_id, email) if email else None
     if first is not None and program.shared_email == "refuse":
-        raise EmailTakenError
+        unit.count(_ENROLMENTS, scope, 1, now_ms)
+        return Refused(EmailTakenError())
     # Scanned as it stands, a loyalty ID is a credential: all of it is random.
     member = new_member(key.program_id, str(uuid.uuid4()), command.name, now_ms)
     member.email = command.email
