@@ -37,6 +37,9 @@ class FlagKind(StrEnum):
     ORDER_REPEATED = "order_repeated"
     """An order looks like another one of its day, so that one order may earn twice."""
 
+    OTHER_PARTNER = "other_partner"
+    """An order was claimed or cancelled by another partner than the one that opened it."""
+
 
 OFFER_UNKNOWN = "unknown"
 """Reason of an offer that the program does not have, or no longer."""
@@ -68,6 +71,12 @@ ORDER_CLAIMED = "claimed"
 ORDER_RECORDED = "recorded"
 """Reason of an order without a guest that looks like another one, which nobody has claimed."""
 
+CLAIM = "claim"
+"""Reason of an order that another partner claimed: the guest may pay at another vendor's till."""
+
+VOID = "void"
+"""Reason of an order that another partner cancelled."""
+
 LISTED_MAX = 10
 """Offers or fields that the line about one flag names; it counts all."""
 
@@ -84,13 +93,19 @@ REASONS: Mapping[FlagKind, tuple[str, ...]] = {
         FIELD_IGNORED,
     ),
     FlagKind.ORDER_REPEATED: (ORDER_CLAIMED, ORDER_RECORDED),
+    FlagKind.OTHER_PARTNER: (CLAIM, VOID),
 }
 """Every reason of each kind: both are labels of a metric, so that they must be few and fixed."""
 
 NEVER_LEFT_OUT = frozenset(
-    (FlagKind.BEYOND_LIMIT.value, name.value)
-    for name, limit in LIMITS.items()
-    if limit.unit == "points"
+    {
+        (FlagKind.OTHER_PARTNER.value, VOID),
+        *(
+            (FlagKind.BEYOND_LIMIT.value, name.value)
+            for name, limit in LIMITS.items()
+            if limit.unit == "points"
+        ),
+    }
 )
 """Flags of which the log has a line each, since an operator must name the order to undo it."""
 

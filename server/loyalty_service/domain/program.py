@@ -250,6 +250,7 @@ class Program:
         receipt_days: Days in which a receipt can be turned into points.
         void_days: Days after which a void of an order is late.
         late_void: What becomes of a late void.
+        void_by_other_partner: What becomes of a void by another partner than the order's.
         shared_email: What becomes of a guest whose e-mail address a member has already.
         future_birth_date: What becomes of a guest who is not born yet.
         rollout_until: Last day (UTC, as YYYY-MM-DD) on which the codes of all members earn wrong
@@ -283,6 +284,7 @@ class Program:
     receipt_days: int = 30
     void_days: int = 90
     late_void: FlagOrRefuse = "flag"
+    void_by_other_partner: FlagOrRefuse = "flag"
     shared_email: TakeOrRefuse = "take"
     future_birth_date: TakeOrRefuse = "take"
     rollout_until: str | None = None

@@ -613,6 +613,7 @@ class Model:
             order.looks = looks(pb.ReportOrderRequest.FromString(reported), now_ms)
             if self._twin(order, order.looks) == CLAIMED:
                 self.flags["order_repeated", "claimed"] += 1
+            self._flag_other_partner(order, "claim")
             order.status, order.paid_ms = CLAIMED, now_ms
         answer = pb.ReportOrderResponse.FromString(body)
         seen = (answer.points, answer.points_earned, answer.points_redeemed)
@@ -644,6 +645,7 @@ class Model:
                 return "POINTS_INSUFFICIENT"
 
         def done(body: bytes) -> None:
+            self._flag_other_partner(order, "void")
             if guest is not None:
                 guest.move(back - taken)
                 guest.held -= order.held
@@ -660,6 +662,11 @@ class Model:
                 self.flags["void_late", "days"] += 1
 
         return done
+
+    def _flag_other_partner(self, order: Order, reason: str) -> None:
+        """Expect that operators are told of an order that another partner ends."""
+        if order.status != VOID and order.partner != self._partner:
+            self.flags["other_partner", reason] += 1
 
     def _undone(self, order: Order, guest: Guest) -> int:
         """Tell how many burned points come back: what does not fit in the end is lost."""

@@ -137,6 +137,7 @@ def test_program_without_earning_takes_the_defaults() -> None:
     assert (read.void_spent, read.multiple_incentives) == ("debt", True)
     assert (read.pending_days, read.receipt_days, read.void_days) == (30, 30, 90)
     assert (read.unclaimed_offers, read.late_void) == ("flag", "flag")
+    assert read.void_by_other_partner == "flag"
     assert (read.shared_email, read.future_birth_date) == ("take", "take")
 
 
@@ -185,12 +186,14 @@ pending_days: 365
 receipt_days: 3650
 void_days: 1
 late_void: refuse
+void_by_other_partner: refuse
 shared_email: refuse
 future_birth_date: refuse
 """
     read = program(more=words)
     assert (read.pending_days, read.receipt_days, read.void_days) == (365, 3650, 1)
     assert (read.unclaimed_offers, read.late_void) == ("refuse", "refuse")
+    assert read.void_by_other_partner == "refuse"
     assert (read.shared_email, read.future_birth_date) == ("refuse", "refuse")
 
 

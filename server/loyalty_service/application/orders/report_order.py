@@ -20,6 +20,7 @@ from loyalty_service.application.orders.order_review import (
     require_same_transaction,
     review_order,
 )
+from loyalty_service.application.orders.other_partners import flag_other_partner
 from loyalty_service.application.orders.repeated_orders import judge_repeated
 from loyalty_service.application.orders.reservations import give_back, reserve
 from loyalty_service.application.points import capture, earn, hold_only, prolong
@@ -106,8 +107,9 @@ def report_order(unit: Unit, order: Order, now_ms: int) -> Done[Reported] | Repe
         reserve(unit, transaction, order.key, review.store.store_id, review.uses, now_ms)
     stores = frozenset({transaction.store_id, review.store.store_id})
     if order.claiming:
+        flags = flag_other_partner(order.key, transaction, review.member)
         claimed = _claim(unit, review, now_ms)
-        flags = flag_order(
+        flags += flag_order(
             review.program, order.key, claimed.earned_points, transaction, review.member
         )
         flags += count_points(

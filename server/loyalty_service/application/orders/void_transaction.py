@@ -13,13 +13,14 @@ from loyalty_service.application.orders.order_review import (
     require_same_guest,
     require_same_transaction,
 )
+from loyalty_service.application.orders.other_partners import flag_other_partner
 from loyalty_service.application.orders.reservations import give_back
 from loyalty_service.application.points import release, reverse
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.clock import DAY_MS
-from loyalty_service.domain.errors import VoidTooLateError
-from loyalty_service.domain.flags import DAYS_PASSED, Flag, FlagKind
+from loyalty_service.domain.errors import TransactionNotFoundError, VoidTooLateError
+from loyalty_service.domain.flags import DAYS_PASSED, VOID, Flag, FlagKind
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Member, Transaction, TransactionStatus
@@ -68,7 +69,8 @@ def void_transaction(unit: Unit, command: VoidTransaction, now_ms: int) -> Done[
     Cancel a transaction, whatever its state; a second time answers as the first.
 
     Raises:
-        TransactionNotFoundError: The program has no such transaction.
+        TransactionNotFoundError: The program has no such transaction, or another partner has it
+            and the program refuses that.
         StoreNotAllowedError: The key is limited to other stores than where the order was opened
             and paid.
         MemberNotFoundError: The till names a guest who is no member.
@@ -80,6 +82,7 @@ def void_transaction(unit: Unit, command: VoidTransaction, now_ms: int) -> Done[
     program = unit.catalog.programs[command.key.program_id]
     transaction = find_transaction(unit, command.key, command.transaction_id)
     require_same_transaction(command.transaction_id, command.repeated_id)
+    member = None
     if transaction.member_number is not None:
         member = unit.member_by_number(transaction.member_number)
         require_same_guest(unit, member, command.loyalty_id)
@@ -87,6 +90,7 @@ def void_transaction(unit: Unit, command: VoidTransaction, now_ms: int) -> Done[
     if transaction.status is TransactionStatus.VOID and transaction.answer is not None:
         return Repeated(transaction.answer, stores)
     flags = _lateness(program, transaction, command.key, now_ms)
+    flags += _of_another(program, transaction, command.key, member)
     voided = void(unit, program, transaction, now_ms)
     return Done(voided, kept_with=transaction, flags=flags, stores=stores)
 
@@ -118,6 +122,23 @@ def _lateness(
         "days": (now_ms - transaction.ordered_ms) // DAY_MS,
     }
     return (Flag(FlagKind.VOID_LATE, DAYS_PASSED, about),)
+
+
+def _of_another(
+    program: Program, transaction: Transaction, key: ApiKey, member: Member | None
+) -> tuple[Flag, ...]:
+    """
+    Flag the void of another partner's order; one that is void already loses nothing more.
+
+    Raises:
+        TransactionNotFoundError: The program refuses it: its orders are its partner's alone.
+    """
+    if transaction.status is TransactionStatus.VOID:
+        return ()
+    flags = flag_other_partner(key, transaction, member, VOID)
+    if flags and program.void_by_other_partner == "refuse":
+        raise TransactionNotFoundError(transaction.transaction_id)
+    return flags
 
 
 def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) -> Voided:
