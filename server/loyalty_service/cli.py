@@ -26,7 +26,6 @@ from rich.progress import MofNCompleteColumn, Progress, TaskID
 from rich.table import Table
 from rich.text import Text
 
-from loyalty_service.application.idempotency import KEY_FORM, Answer, plain_key, run_once
 from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
 from loyalty_service.application.operators.apply_program import (
     ApplyProgram,
@@ -34,16 +33,20 @@ from loyalty_service.application.operators.apply_program import (
     apply_program,
 )
 from loyalty_service.application.operators.create_key import (
+    CreatedKey,
     CreateKey,
     ProgramUnknownError,
     create_key,
 )
+from loyalty_service.application.operators.forgive_codes import ForgiveCodes, forgive_codes
+from loyalty_service.application.operators.revoke_key import RevokeKey, revoke_key
 from loyalty_service.application.operators.rotate_key import (
     KeyUnknownError,
     RotateKey,
     RotationOpenError,
     rotate_key,
 )
+from loyalty_service.application.perform import KEY_FORM, Answer, Run, perform, plain_key
 from loyalty_service.bootstrap import (
     configure_logging,
     open_certificates,
@@ -477,16 +480,10 @@ def adjust_command(
         if (peppers := settings.known_peppers()) is None:
             raise CommandError("The outcome is kept sealed: set LOYALTY_CODE_PEPPER, the servers'.")
         require_known(settings.database(), peppers)
-        work = partial(
-            run_once,
-            use_case=adjust_points,
-            command=command,
-            render=_adjusted,
-            keyed=command.keyed(key),
-        )
+        run = Run(adjust_points, command, _adjusted, keyed=command.keyed(key))
         # Told before anything happens: whoever loses the outcome can still ask for it.
         err.print(f"Idempotency key: {key}")
-        answer: Answer = await store.write(work, reads=command.reads())
+        answer: Answer = await store.write(partial(perform, run=run), reads=command.reads())
         out.print(answer.body.decode())
         if answer.repeated:
             err.print("That was the outcome the first time: no points moved again.")
@@ -524,7 +521,8 @@ def create_key_command(
     command = CreateKey(program_id, partner, role, frozenset(store or ()))
 
     async def create(opened: Store) -> None:
-        created = await opened.write(lambda unit, now: create_key(unit, command, now))
+        made = await opened.write(partial(perform, run=Run(create_key, command)))
+        created: CreatedKey = made.result
         err.print(f"Key {created.key.key_id} for {partner}. Its secret, shown this once:")
         out.print(created.secret)
 
@@ -539,13 +537,14 @@ def rotate_key_command(
 
     async def rotate(opened: Store) -> None:
         try:
-            created = await opened.write(lambda unit, now: rotate_key(unit, RotateKey(key_id), now))
+            made = await opened.write(partial(perform, run=Run(rotate_key, RotateKey(key_id))))
         except KeyUnknownError:
             raise CommandError(f"No live key is called {key_id}.") from None
         except RotationOpenError as problem:
             raise CommandError(
                 f"{' and '.join(problem.args)} are live already: revoke the older one first."
             ) from None
+        created: CreatedKey = made.result
         err.print(
             f"Key {created.key.key_id} for {created.key.partner}. Its secret, shown this once:"
         )
@@ -587,8 +586,10 @@ def revoke_key_command(
     """Make a key useless for good: on all servers within 5 seconds, ordinarily within one."""
 
     async def revoke(store: Store) -> None:
-        if not await store.write(lambda unit, now: unit.revoke_key(key_id, now)):
-            raise CommandError(f"No live key is called {key_id}.")
+        try:
+            await store.write(partial(perform, run=Run(revoke_key, RevokeKey(key_id))))
+        except KeyUnknownError:
+            raise CommandError(f"No live key is called {key_id}.") from None
         out.print(f"Key {key_id} is revoked.")
 
     _run(partial(_with_store, revoke))
@@ -733,7 +734,8 @@ def guesses_command(
                 known = {entry.key_id for entry in await reader.api_keys()}
             if forgive not in known:
                 raise CommandError(f"No key is called {forgive}: `loyalty keys list` names them.")
-            ended = await store.write(lambda unit, _now: unit.forgive_codes(forgive))
+            run = Run(forgive_codes, ForgiveCodes(forgive))
+            ended = (await store.write(partial(perform, run=run))).result
             out.print(f"{ended} waits of key {forgive} ended.")
             return
         async with store.read() as reader:
@@ -817,7 +819,7 @@ async def _apply(program: Program, *, yes: bool, dry_run: bool) -> None:
         if not yes:
             _confirm("Apply?")
         command = ApplyProgram(program, changes)
-        await store.write(lambda unit, now: apply_program(unit, command, now))
+        await store.write(partial(perform, run=Run(apply_program, command)))
         out.print(f"Applied to {program.program_id}.")
 
     if not dry_run:

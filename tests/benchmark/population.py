@@ -22,8 +22,8 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import URL
 
-from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
-from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.operators.apply_program import ApplyProgram
+from loyalty_service.application.operators.create_key import CreateKey
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.codes import CODE_COUNT, code_digest
 from loyalty_service.domain.keys import Role, key_digest
@@ -45,6 +45,7 @@ from loyalty_service.storage.databases import Database
 from loyalty_service.storage.migrate import migrate
 from loyalty_service.storage.store import Store
 from loyalty_service.storage.unit_of_work import SHARDS
+from tests.support.doing import apply_program, create_key
 
 PROGRAM_ID = "demo-ca"
 KEY = "lk_benchmark_key_of_a_till_and_an_app"

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import create_engine, pool, text
 
-from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
+from loyalty_service.application.operators.adjust_points import AdjustPoints
 from loyalty_service.cli import main
 from loyalty_service.domain.ledger import POINTS_MAX
 from loyalty_service.storage.databases import Database, UnreachableError
 from loyalty_service.storage.migrate import SchemaError
 from loyalty_service.storage.tools.audit import PROBLEMS_KEPT_MAX, Findings, audit
 from tests.support.databases import Backend, fresh_database
+from tests.support.doing import adjust_points
 from tests.support.ledger import rows
 from tests.support.lived_store import lived_database
 from tests.support.orders import CLAIMED, COFFEE, Till, basket, reward

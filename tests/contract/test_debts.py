@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
+from loyalty_service.application.operators.adjust_points import AdjustPoints
 from loyalty_service.domain.errors import PointsInsufficientError
 from loyalty_service.domain.ledger import POINTS_MAX, Cause
 from loyalty_service.storage.databases import Database
@@ -16,6 +16,7 @@ from loyalty_service.storage.tools.audit import audit as find_problems
 from tests.fault.planted import planted
 from tests.fault.simulation.bugs import BUGS
 from tests.support.databases import Sqlite
+from tests.support.doing import adjust_points
 from tests.support.ledger import audit, rows
 from tests.support.orders import (
     CLAIMED,

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loyalty_service.application.members.enroll_member import new_member
-from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
-from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.operators.adjust_points import AdjustPoints
+from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import (
     AppliedDiscount,
@@ -40,6 +40,7 @@ from loyalty_service.domain.program import SpentPoints
 from loyalty_service.domain.records import TransactionStatus
 from loyalty_service.storage.store import Store
 from tests.support.databases import Backend, Sqlite, fresh_database
+from tests.support.doing import adjust_points, apply_program
 from tests.support.ledger import audit
 from tests.support.orders import (
     CLAIMED,

@@ -14,8 +14,8 @@ from structlog.testing import capture_logs
 
 from loyalty.v1 import code_service_pb2, member_service_pb2, order_pb2
 from loyalty.v1 import transaction_service_pb2 as pb
-from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
-from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.operators.adjust_points import AdjustPoints
+from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.application.unit import Unit
 from loyalty_service.bootstrap import Running, serve
 from loyalty_service.domain import clock
@@ -25,6 +25,7 @@ from loyalty_service.sandbox.demo_data import put_demo_data
 from loyalty_service.storage import writer
 from loyalty_service.transport import call as call_module
 from tests.support.databases import Backend
+from tests.support.doing import adjust_points, apply_program
 from tests.support.programs import PROGRAM_ID, demo_program
 from tests.support.server import (
     ADMIN_KEY,

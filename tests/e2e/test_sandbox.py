@@ -18,8 +18,7 @@ from typing import Any
 
 import pytest
 
-from loyalty_service.application.operators.create_key import CreateKey, create_key
-from loyalty_service.application.orders.identify_member import identify_member
+from loyalty_service.application.operators.create_key import CreateKey
 from loyalty_service.application.unit import Unit
 from loyalty_service.bootstrap import open_store
 from loyalty_service.cli import main
@@ -34,6 +33,7 @@ from loyalty_service.transport.addresses import AddressError
 from tests.support import stores
 from tests.support.contents import columns_of, digests
 from tests.support.databases import Backend, fresh_database
+from tests.support.doing import create_key, identify_member
 from tests.support.programs import PROGRAM_ID, identify_command, other_program, put_program
 from tests.support.server import settings_in
 

@@ -24,9 +24,8 @@ from sqlalchemy import create_engine, pool
 
 from loyalty.v1.order_pb2 import OrderLine
 from loyalty_service.application.codes.issue_code import issue_code
-from loyalty_service.application.idempotency import Answer, run_once
 from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
-from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.application.orders.claim_receipt import ClaimReceipt, claim_receipt
 from loyalty_service.application.orders.expire_overdue import (
     expire_code,
@@ -38,6 +37,7 @@ from loyalty_service.application.orders.identify_member import identify_member
 from loyalty_service.application.orders.record_unclaimed import RecordUnclaimed, record_unclaimed
 from loyalty_service.application.orders.update_transaction import update_transaction
 from loyalty_service.application.orders.void_transaction import VoidTransaction, void_transaction
+from loyalty_service.application.perform import Answer, Run, perform
 from loyalty_service.application.unit import Refused, Unit
 from loyalty_service.domain.basket import BasketLine
 from loyalty_service.domain.errors import LoyaltyError
@@ -66,6 +66,7 @@ from tests.fault.simulation.model import (
 )
 from tests.fault.simulation.world import RESERVED, first_scheme, program_of, rules_status
 from tests.support.databases import Sqlite
+from tests.support.doing import apply_program
 from tests.support.orders import (
     CLAIMED,
     COFFEE,
@@ -336,10 +337,10 @@ class SmallWorld:
         orders = self._do(lambda unit, _: find_overdue_transactions(unit, None, 10, now_ms))
         for order in orders:
             asked = Asked("void_overdue", {"transaction_id": order.transaction_id})
-            self._settle(asked, lambda unit, now, order=order: void_overdue(unit, order, now))
+            self._settle(asked, partial(_result_of, void_overdue, order))
         for code in self._do(lambda unit, _: find_overdue_codes(unit, None, 10, now_ms)):
             asked = Asked("expire_code", {"digits": self.state.digits})
-            self._settle(asked, lambda unit, now, code=code: expire_code(unit, code, now))
+            self._settle(asked, partial(_result_of, expire_code, code))
 
     def _call(
         self, asked: Asked, use_case: Any, command: Any, render: Callable[[Any], Any]
@@ -348,10 +349,8 @@ class SmallWorld:
             body: bytes = render(result).SerializeToString()
             return body
 
-        self._settle(
-            asked,
-            lambda unit, now_ms: run_once(unit, now_ms, use_case, command, rendered, None, KEY),
-        )
+        run = Run(use_case, command, rendered, caller=KEY)
+        self._settle(asked, partial(perform, run=run))
 
     def _settle(self, asked: Asked, work: Callable[[Unit, int], Any]) -> bool:
         """Do a call and take it up in the model; answers whether it was not refused."""
@@ -365,9 +364,9 @@ class SmallWorld:
         except LoyaltyError as refusal:
             self._raw.execute("ROLLBACK TO call")
             reason = CATALOGUE[type(refusal)].reason
+        except Refused as refused:
+            reason = CATALOGUE[type(refused.error)].reason
         self._raw.execute("RELEASE call")
-        if isinstance(told, Refused):
-            told, reason = None, CATALOGUE[type(told.error)].reason
         if isinstance(told, Answer):
             flags.update((flag.kind.value, flag.reason) for flag in told.flags)
             told, repeated = told.body, told.repeated
@@ -378,7 +377,11 @@ class SmallWorld:
 
     def _do(self, work: Callable[[Unit, int], Any]) -> Any:
         unit = UnitOfWork(self._raw, self._statements, self._catalog, PEPPER, self._seal)
-        outcome = work(unit, self.state.now_ms)
+        try:
+            outcome = work(unit, self.state.now_ms)
+        except Refused:
+            unit.flush()
+            raise
         unit.flush()
         return outcome
 
@@ -503,7 +506,11 @@ def _sent(request: Message) -> bytes:
 
 
 def _no_answer(use_case: Any, command: Any, unit: Unit, now_ms: int) -> None:
-    use_case(unit, command, now_ms)
+    perform(unit, now_ms, Run(use_case, command))
+
+
+def _result_of(use_case: Any, command: Any, unit: Unit, now_ms: int) -> Any:
+    return perform(unit, now_ms, Run(use_case, command)).result
 
 
 @cache

@@ -8,15 +8,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
-from loyalty_service.application.members.enroll_member import EnrollMember, enroll_member
-from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
-from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.members.enroll_member import EnrollMember
+from loyalty_service.application.operators.adjust_points import AdjustPoints
+from loyalty_service.application.operators.create_key import CreateKey
 from loyalty_service.application.orders.basket_records import basket_to_json
-from loyalty_service.application.orders.claim_receipt import ClaimReceipt, claim_receipt
-from loyalty_service.application.orders.identify_member import Identified, identify_member
+from loyalty_service.application.orders.claim_receipt import ClaimReceipt
+from loyalty_service.application.orders.identify_member import Identified
 from loyalty_service.application.orders.order_review import Order
-from loyalty_service.application.orders.record_unclaimed import RecordUnclaimed, record_unclaimed
-from loyalty_service.application.orders.update_transaction import Updated, update_transaction
+from loyalty_service.application.orders.record_unclaimed import RecordUnclaimed
+from loyalty_service.application.orders.update_transaction import Updated
 from loyalty_service.application.orders.void_transaction import Voided, void
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import Basket, BasketLine
@@ -26,6 +26,15 @@ from loyalty_service.domain.records import TransactionStatus
 from loyalty_service.sandbox.fixed_codes import COFFEE, HASH_BROWN
 from loyalty_service.storage.store import Store
 from tests.support.databases import Backend
+from tests.support.doing import (
+    adjust_points,
+    claim_receipt,
+    create_key,
+    enroll_member,
+    identify_member,
+    record_unclaimed,
+    update_transaction,
+)
 from tests.support.programs import (
     KEY,
     PROGRAM_ID,

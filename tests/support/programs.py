@@ -7,10 +7,10 @@ from dataclasses import replace
 from functools import cache
 from itertools import count
 
-from loyalty_service.application.codes.issue_code import IssueCode, issue_code
+from loyalty_service.application.codes.issue_code import IssueCode
 from loyalty_service.application.members.enroll_member import new_member
-from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
-from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.operators.adjust_points import AdjustPoints
+from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.application.orders.identify_member import IdentifyMember
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.keys import ApiKey, Role
@@ -20,6 +20,7 @@ from loyalty_service.domain.program import Program
 from loyalty_service.program_file.document import parse_program
 from loyalty_service.sandbox.demo_data import PROGRAM_FILE
 from loyalty_service.storage.store import Store
+from tests.support.doing import adjust_points, apply_program, issue_code
 
 PROGRAM_ID = "demo-ca"
 KEY = ApiKey("key", PROGRAM_ID, "CA", "partner", Role.ADMIN, frozenset())

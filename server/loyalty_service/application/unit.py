@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from loyalty_service.domain.errors import LoyaltyError
@@ -40,19 +39,20 @@ Record = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Exception):  # noqa: N818 - it is no error that a call is refused.
     """
-    What a use case answers, rather than raise, to refuse a call and yet keep what it wrote.
+    Raised to refuse a call and yet keep what it wrote; any other refusal undoes that.
 
-    `Store.write` raises the error once that is durable.
+    `Store.write` raises its error once that is durable.
 
     Attributes:
         begun: Waits that it began, for the log.
     """
 
-    error: LoyaltyError
-    begun: tuple[Refusal, ...] = ()
+    def __init__(self, error: LoyaltyError, begun: tuple[Refusal, ...] = ()) -> None:
+        super().__init__(error)
+        self.error = error
+        self.begun = begun
 
 
 class Unit(Protocol):

@@ -10,7 +10,6 @@ import json
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from loyalty_service.application.idempotency import Done, Repeated
 from loyalty_service.application.member_points import owed_points
 from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
 from loyalty_service.application.orders.identify_member import (
@@ -20,7 +19,8 @@ from loyalty_service.application.orders.identify_member import (
     repeats_claim,
 )
 from loyalty_service.application.orders.void_transaction import void
-from loyalty_service.application.unit import Refused, Unit
+from loyalty_service.application.perform import Done, Repeated
+from loyalty_service.application.unit import Unit
 from loyalty_service.domain.records import Code, CodeStatus, TransactionStatus
 
 FARHAN = "4711fc2a-3a8f-414f-a9e7-44dd5231dca7"
@@ -84,7 +84,7 @@ def put_fixed_code(unit: Unit, program_id: str, digits: str, now_ms: int) -> Non
 
 def identify_in_sandbox(
     unit: Unit, command: IdentifyMember, now_ms: int
-) -> Done[Identified] | Repeated | Refused:
+) -> Done[Identified] | Repeated:
     """Arm a fixed code that another order has used, then identify as everywhere."""
     if command.identifier in FIXED_CODES:
         _arm(unit, command, now_ms)

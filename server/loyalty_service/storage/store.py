@@ -28,7 +28,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from loyalty_service.application.idempotency import Answer, Done
+from loyalty_service.application.perform import Answer, Done
 from loyalty_service.application.reads import NOTHING, Reads
 from loyalty_service.application.under_way import ARRIVAL, Arrival, UnderWay, digests_of
 from loyalty_service.application.unit import Refused, Unit
@@ -218,7 +218,7 @@ class Store:
 
     async def write(
         self,
-        work: Callable[[Unit, int], T | Refused],
+        work: Callable[[Unit, int], T],
         timeout_s: float = 5.0,
         reads: Reads = NOTHING,
         caller: str = OWN,

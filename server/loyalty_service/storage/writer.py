@@ -24,7 +24,7 @@ import structlog
 
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.under_way import Arrival
-from loyalty_service.application.unit import Unit
+from loyalty_service.application.unit import Refused, Unit
 from loyalty_service.domain.clock import now_ms
 from loyalty_service.domain.clock_check import ClockCheck
 from loyalty_service.domain.errors import LoyaltyError, StorageUnavailableError
@@ -283,6 +283,9 @@ class Writer:
                 _require_registered(item, registered)
                 item.outcome = item.work(unit, now)
                 item.failed = False
+            except Refused as refused:
+                # What it wrote stays; its caller is refused once that is durable.
+                item.outcome, item.failed = refused, False
             except LoyaltyError as refusal:
                 item.fail(refusal)
                 if unit.changes != before:

@@ -24,7 +24,7 @@ from loyalty.v1 import (
     session_service_pb2,
     transaction_service_pb2,
 )
-from loyalty_service.application.idempotency import idempotency_scope, plain_key
+from loyalty_service.application.perform import idempotency_scope, plain_key
 from loyalty_service.application.under_way import ARRIVAL, Arrival
 from loyalty_service.domain.errors import (
     ApiKeyInvalidError,

@@ -23,7 +23,7 @@ from loyalty.v1 import (
     session_service_pb2,
 )
 from loyalty.v1 import transaction_service_pb2 as pb
-from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.operators.create_key import CreateKey
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.keys import Role
 from loyalty_service.storage import store as store_module
@@ -36,6 +36,7 @@ from tests.fault.determined import Chance, determined
 from tests.fault.goal import SQLITE, Goal, Trial
 from tests.fault.handlers import FakeContext, Handler, Refused, handlers
 from tests.support.banks import SECRET, Bank, Query
+from tests.support.doing import create_key
 from tests.support.orders import DAY_MS, START_MS
 from tests.support.programs import PROGRAM_ID, add_member, put_program
 from tests.support.server import identify_request

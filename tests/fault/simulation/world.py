@@ -23,10 +23,10 @@ import pytest
 import structlog
 from sqlalchemy import Engine, create_engine, pool
 
-from loyalty_service.application.idempotency import Answer
-from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
-from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
-from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.operators.adjust_points import AdjustPoints
+from loyalty_service.application.operators.apply_program import ApplyProgram
+from loyalty_service.application.operators.create_key import CreateKey
+from loyalty_service.application.perform import Answer
 from loyalty_service.application.reads import NOTHING, Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain import codes
@@ -57,6 +57,7 @@ from tests.fault.simulation.servers import (
     statements_of,
 )
 from tests.support.databases import Sqlite
+from tests.support.doing import adjust_points, apply_program, create_key
 from tests.support.orders import COFFEE, COOKIE, DAY_MS, SANDWICH, SOUP, START_MS
 from tests.support.programs import PROGRAM_ID, add_member, demo_program
 from tests.support.stores import PEPPER

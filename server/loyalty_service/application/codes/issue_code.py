@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from loyalty_service.application.idempotency import Done
 from loyalty_service.application.limits import require_one_more
 from loyalty_service.application.meaning import Read
+from loyalty_service.application.perform import Done
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain import clock

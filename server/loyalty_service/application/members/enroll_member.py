@@ -9,9 +9,9 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from loyalty_service.application.idempotency import Done
 from loyalty_service.application.limits import require_one_more
 from loyalty_service.application.meaning import Read
+from loyalty_service.application.perform import Done
 from loyalty_service.application.reads import NOTHING, Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.errors import EmailTakenError, FieldViolation, RequestInvalidError

@@ -6,10 +6,10 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from loyalty_service.application.idempotency import OPERATOR_SCOPE, Done, Keyed
 from loyalty_service.application.limits import count_points, flag_points, require_points
 from loyalty_service.application.member_points import give_points, owed_points, room_for_points
 from loyalty_service.application.operators.create_key import ProgramUnknownError
+from loyalty_service.application.perform import OPERATOR_SCOPE, Done, Keyed
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.errors import (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from loyalty_service.application.perform import Done
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.program import Program
 from loyalty_service.program_file.changes import Change, program_changes, with_retired
@@ -26,9 +27,9 @@ class ProgramMovedError(Exception):
     """Raised when somebody changed the program after its changes were shown."""
 
 
-def apply_program(unit: Unit, command: ApplyProgram, _now_ms: int) -> tuple[Change, ...]:
+def apply_program(unit: Unit, command: ApplyProgram, _now_ms: int) -> Done[tuple[Change, ...]]:
     """
-    Make the stored program what the file says; answers what changed.
+    Make the stored program what the file says; returns what changed.
 
     Raises:
         ProgramChangeError: A field can't be changed.
@@ -41,4 +42,4 @@ def apply_program(unit: Unit, command: ApplyProgram, _now_ms: int) -> tuple[Chan
         raise ProgramMovedError
     if changes:
         unit.save_program(with_retired(old, command.program))
-    return changes
+    return Done(changes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from loyalty_service.application.perform import Done
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.errors import StoreNotFoundError
 from loyalty_service.domain.ids import new_id
@@ -33,7 +34,7 @@ class CreatedKey:
     secret: str
 
 
-def create_key(unit: Unit, command: CreateKey, now_ms: int) -> CreatedKey:
+def create_key(unit: Unit, command: CreateKey, now_ms: int) -> Done[CreatedKey]:
     """
     Create a key; its secret exists only in the answer.
 
@@ -58,4 +59,4 @@ def create_key(unit: Unit, command: CreateKey, now_ms: int) -> CreatedKey:
         stores=command.stores,
     )
     unit.add_key(key, key_digest(secret), now_ms)
-    return CreatedKey(key, secret)
+    return Done(CreatedKey(key, secret))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from loyalty_service.application.operators.create_key import CreatedKey, CreateKey, create_key
+from loyalty_service.application.perform import Done
 from loyalty_service.application.unit import Unit
 
 LIVE_MAX = 2
@@ -26,7 +27,7 @@ class RotateKey:
     key_id: str
 
 
-def rotate_key(unit: Unit, command: RotateKey, now_ms: int) -> CreatedKey:
+def rotate_key(unit: Unit, command: RotateKey, now_ms: int) -> Done[CreatedKey]:
     """
     Create a key that may do what another may; both work until the old one is revoked.
 

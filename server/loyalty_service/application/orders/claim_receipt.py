@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from loyalty_service.application.idempotency import Done
 from loyalty_service.application.limits import count_points, require_points
 from loyalty_service.application.meaning import Read
 from loyalty_service.application.orders.basket_records import basket_from_json
@@ -17,6 +16,7 @@ from loyalty_service.application.orders.unclaimed_offers import (
     offer_flags,
 )
 from loyalty_service.application.orders.update_transaction import count_uses, earn
+from loyalty_service.application.perform import Done
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import as_catalogued, lines_sold_as

@@ -15,11 +15,11 @@ from loyalty_service.application.codes.wrong_codes import (
     count_wrong_code,
     require_no_wait,
 )
-from loyalty_service.application.idempotency import Done, Repeated
 from loyalty_service.application.meaning import Read
 from loyalty_service.application.orders.order_review import judge, refusal_of, require_store
 from loyalty_service.application.orders.reservations import reserve
 from loyalty_service.application.orders.update_transaction import hold_points
+from loyalty_service.application.perform import Done, Repeated
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Refused, Unit
 from loyalty_service.domain.basket import IncentiveUse
@@ -101,14 +101,13 @@ class Identified:
 
 def identify_member(
     unit: Unit, command: IdentifyMember, now_ms: int
-) -> Done[Identified] | Repeated | Refused:
+) -> Done[Identified] | Repeated:
     """
     Recognise a guest by a code or a loyalty ID.
 
-    A code that is unknown or was used is refused with `CodeNotFoundError` or
-    `CodeAlreadyUsedError`, which are answered rather than raised because they are counted.
-
     Raises:
+        Refused: The code is unknown, with `CodeNotFoundError`, or was used, with
+            `CodeAlreadyUsedError`; it is counted.
         IdentificationFailedError: The identifier resembles a loyalty ID and is none.
         IdentifierInvalidError: The identifier is of no known kind.
         IdentifierTypeDisabledError: The program has switched its kind off.
@@ -143,7 +142,7 @@ def identify_member(
 
 def _identify_by_code(
     unit: Unit, program: Program, command: IdentifyMember, now_ms: int
-) -> Done[Identified] | Repeated | Refused:
+) -> Done[Identified] | Repeated:
     pos = command.point_of_sale
     scopes = scopes_of(program.program_id, command.key.key_id, pos.store_id, pos.terminal)
     if not command.published:
@@ -154,12 +153,12 @@ def _identify_by_code(
         answer = _earlier_claim(unit, code, command)
         if answer is not None:
             return answer
-        return _refuse(unit, command, scopes, code, CodeAlreadyUsedError(), now_ms)
+        raise _refusal(unit, command, scopes, code, CodeAlreadyUsedError(), now_ms)
     if code is None or code.status is not CodeStatus.PENDING or code.expires_ms <= now_ms:
-        return _refuse(unit, command, scopes, code, CodeNotFoundError(), now_ms)
+        raise _refusal(unit, command, scopes, code, CodeNotFoundError(), now_ms)
     if code.published and not command.published:
         # Left behind by a sandbox; everybody knows it, but here it stands for a guest.
-        return _refuse(unit, command, scopes, code, CodeNotFoundError(), now_ms)
+        raise _refusal(unit, command, scopes, code, CodeNotFoundError(), now_ms)
     selection = tuple(_selected_lines(program, code, pos))
     member = unit.member_by_number(code.member_number)
     uses = _usable(unit, program, member, selection, command, now_ms)
@@ -187,17 +186,17 @@ def _identify_by_code(
     )
 
 
-def _refuse(
+def _refusal(
     unit: Unit,
     command: IdentifyMember,
     scopes: Sequence[Scope],
     code: Code | None,
     error: LoyaltyError,
     now_ms: int,
-) -> Refused:
-    """Refuse a wrong code, and count it where it could have been a guess."""
+) -> LoyaltyError | Refused:
+    """Give the refusal of a wrong code, and count it where it could have been a guess."""
     if command.published or not could_be_guessed(code, now_ms):
-        raise error
+        return error
     digest = unit.code_digest(command.key.program_id, command.identifier)
     return count_wrong_code(unit, scopes, digest, now_ms, error)
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from loyalty_service.application.idempotency import Done, Repeated
 from loyalty_service.application.limits import flag_order
 from loyalty_service.application.meaning import Read, meaning_of
 from loyalty_service.application.orders.mended_orders import mend_flags
@@ -23,6 +22,7 @@ from loyalty_service.application.orders.unclaimed_offers import (
     judge_recorded,
     offer_flags,
 )
+from loyalty_service.application.perform import Done, Repeated
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import Basket, as_catalogued, incentive_names

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from loyalty_service.application.idempotency import Done, Repeated
 from loyalty_service.application.limits import count_points, flag_order
 from loyalty_service.application.member_points import give_points, room_for_points
 from loyalty_service.application.orders.mended_orders import mend_flags
@@ -23,6 +22,7 @@ from loyalty_service.application.orders.order_review import (
 )
 from loyalty_service.application.orders.repeated_orders import judge_repeated
 from loyalty_service.application.orders.reservations import give_back, reserve
+from loyalty_service.application.perform import Done, Repeated
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import IncentiveUse
 from loyalty_service.domain.earning import points_earned

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from loyalty_service.application.idempotency import Done, Repeated
 from loyalty_service.application.meaning import Read
 from loyalty_service.application.member_points import give_points, owed_points, room_for_points
 from loyalty_service.application.orders.order_review import (
@@ -15,6 +14,7 @@ from loyalty_service.application.orders.order_review import (
 )
 from loyalty_service.application.orders.reservations import give_back
 from loyalty_service.application.orders.update_transaction import release_holds
+from loyalty_service.application.perform import Done, Repeated
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.clock import DAY_MS
