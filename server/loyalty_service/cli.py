@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import getpass
 import os
 import re
 import shlex
@@ -64,6 +65,7 @@ from loyalty_service.domain.errors import (
     LoyaltyError,
     StorageUnavailableError,
 )
+from loyalty_service.domain.events import Actor, ActorKind
 from loyalty_service.domain.guessing import Scope, ScopeKind
 from loyalty_service.domain.keys import Role
 from loyalty_service.domain.peppers import Peppers, check_of, name_of
@@ -304,7 +306,7 @@ def repair_command(
         require_stopped(database)
         _confirm("Apply?")
     with _progress() as report:
-        mended = repair(database, reason, report)
+        mended = repair(database, reason, report, _operator("repair"))
     out.print(f"Mended {len(mended.mends):,} rows; the audit holds.")
 
 
@@ -480,7 +482,9 @@ def adjust_command(
         if (peppers := settings.known_peppers()) is None:
             raise CommandError("The outcome is kept sealed: set LOYALTY_CODE_PEPPER, the servers'.")
         require_known(settings.database(), peppers)
-        run = Run(adjust_points, command, _adjusted, keyed=command.keyed(key))
+        run = Run(
+            adjust_points, command, _adjusted, keyed=command.keyed(key), by=_operator("adjust")
+        )
         # Told before anything happens: whoever loses the outcome can still ask for it.
         err.print(f"Idempotency key: {key}")
         answer: Answer = await store.write(partial(perform, run=run), reads=command.reads())
@@ -502,6 +506,15 @@ def adjust_command(
         ) from None
 
 
+def _operator(command: str) -> Actor:
+    """Name who runs a command, as far as the machine knows."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # A container may run as a user without a name.
+        name = str(os.getuid())
+    return Actor(ActorKind.OPERATOR, name, command)
+
+
 def _adjusted(member: Member) -> bytes:
     return f"{member.name} now has {member.available.balance} points available.".encode()
 
@@ -521,7 +534,8 @@ def create_key_command(
     command = CreateKey(program_id, partner, role, frozenset(store or ()))
 
     async def create(opened: Store) -> None:
-        made = await opened.write(partial(perform, run=Run(create_key, command)))
+        run = Run(create_key, command, by=_operator("keys create"))
+        made = await opened.write(partial(perform, run=run))
         created: CreatedKey = made.result
         err.print(f"Key {created.key.key_id} for {partner}. Its secret, shown this once:")
         out.print(created.secret)
@@ -537,7 +551,8 @@ def rotate_key_command(
 
     async def rotate(opened: Store) -> None:
         try:
-            made = await opened.write(partial(perform, run=Run(rotate_key, RotateKey(key_id))))
+            run = Run(rotate_key, RotateKey(key_id), by=_operator("keys rotate"))
+            made = await opened.write(partial(perform, run=run))
         except KeyUnknownError:
             raise CommandError(f"No live key is called {key_id}.") from None
         except RotationOpenError as problem:
@@ -587,7 +602,8 @@ def revoke_key_command(
 
     async def revoke(store: Store) -> None:
         try:
-            await store.write(partial(perform, run=Run(revoke_key, RevokeKey(key_id))))
+            run = Run(revoke_key, RevokeKey(key_id), by=_operator("keys revoke"))
+            await store.write(partial(perform, run=run))
         except KeyUnknownError:
             raise CommandError(f"No live key is called {key_id}.") from None
         out.print(f"Key {key_id} is revoked.")
@@ -734,7 +750,7 @@ def guesses_command(
                 known = {entry.key_id for entry in await reader.api_keys()}
             if forgive not in known:
                 raise CommandError(f"No key is called {forgive}: `loyalty keys list` names them.")
-            run = Run(forgive_codes, ForgiveCodes(forgive))
+            run = Run(forgive_codes, ForgiveCodes(forgive), by=_operator("guesses"))
             ended = (await store.write(partial(perform, run=run))).result
             out.print(f"{ended} waits of key {forgive} ended.")
             return
@@ -819,7 +835,8 @@ async def _apply(program: Program, *, yes: bool, dry_run: bool) -> None:
         if not yes:
             _confirm("Apply?")
         command = ApplyProgram(program, changes)
-        await store.write(partial(perform, run=Run(apply_program, command)))
+        run = Run(apply_program, command, by=_operator("apply"))
+        await store.write(partial(perform, run=run))
         out.print(f"Applied to {program.program_id}.")
 
     if not dry_run:

@@ -25,6 +25,7 @@ from loyalty_service.domain.errors import (
     ServerBusyError,
     StorageUnavailableError,
 )
+from loyalty_service.domain.events import SWEEPER
 from loyalty_service.storage.store import Store
 
 BATCH_MAX = 100
@@ -179,7 +180,7 @@ async def _end(
     store: Store, clock: Clock | None, found: Sequence[T], end: UseCase[bool]
 ) -> tuple[list[T], int]:
     def work(overdue: T) -> Callable[[Unit, int], bool]:
-        run = Run(end, overdue)
+        run = Run(end, overdue, by=SWEEPER)
         return lambda unit, now_ms: perform(unit, _time_ms(clock, now_ms), run).result is True
 
     # The store runs them as one batch with one commit, and one by one when one of them fails.

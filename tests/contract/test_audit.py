@@ -273,6 +273,14 @@ def test_changed_account_is_named(lived_url: str, change: str, what: str) -> Non
         ("UPDATE member_email SET program_id = 'other'", "member_email"),
         ("UPDATE member_email SET member_number = 1", "member_email"),
         ("UPDATE code SET transaction_id = 'none' WHERE status = 2", "code"),
+        ("UPDATE event SET available = available + 1 WHERE kind = 24", "account"),
+        ("UPDATE event SET held_sequence = held_sequence + 1 WHERE kind = 21", "account"),
+        (
+            """DELETE FROM event WHERE member_number = 1 AND available_sequence =
+            (SELECT max(available_sequence) FROM event WHERE member_number = 1)""",
+            "account",
+        ),
+        ("DELETE FROM event WHERE event_id = (SELECT max(event_id) FROM event)", "event_lane"),
     ],
 )
 def test_broken_promise_is_named(lived_url: str, statement: str, table: str) -> None:
@@ -295,9 +303,15 @@ def test_wrong_type_is_named_on_sqlite(sqlite: Backend) -> None:
 
 def test_many_bad_rows_are_counted_and_the_first_kept(lived_url: str) -> None:
     """However many rows are bad, the list stays short and the count is right."""
-    _tamper(lived_url, "UPDATE transfer SET note = 'changed'", "UPDATE account SET sequence = 99")
+    _tamper(
+        lived_url,
+        "UPDATE transfer SET note = 'changed'",
+        "UPDATE account SET sequence = 99 WHERE member_number IS NULL",
+    )
     ((total,),) = rows(
-        lived_url, "SELECT (SELECT count(*) FROM transfer) + (SELECT count(*) FROM account)"
+        lived_url,
+        "SELECT (SELECT count(*) FROM transfer) + "
+        "(SELECT count(*) FROM account WHERE member_number IS NULL)",
     )
 
     findings = _audit(lived_url)

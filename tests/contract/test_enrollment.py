@@ -130,7 +130,7 @@ async def test_addresses_of_an_older_schema_are_taken_as_well(database_url: str)
             await enroll(store, guest(email))
     before = _kept(database_url)
     assert len(before) == 2
-    downgrade(database, "0003")
+    downgrade(database, "0003", lose_data=True)
 
     migrate(database)
 

@@ -19,13 +19,14 @@ from loyalty_service.application.orders import record_unclaimed as _record_uncla
 from loyalty_service.application.orders import update_transaction as _update_transaction
 from loyalty_service.application.perform import Answer, Run, UseCase, perform
 from loyalty_service.application.unit import Unit
+from loyalty_service.domain.events import OPERATOR, Actor, ActorKind
 
 
 def _run(use_case: UseCase[Any]) -> Callable[[Unit, Any, int], Answer]:
     """Give what runs a use case; its result is the answer's."""
 
     def run(unit: Unit, command: Any, now_ms: int) -> Answer:
-        return perform(unit, now_ms, Run(use_case, command))
+        return perform(unit, now_ms, Run(use_case, command, by=_who_asks(command)))
 
     return run
 
@@ -34,9 +35,14 @@ def _result(use_case: UseCase[Any]) -> Callable[[Unit, Any, int], Any]:
     """Give what runs a use case for its result alone."""
 
     def run(unit: Unit, command: Any, now_ms: int) -> Any:
-        return perform(unit, now_ms, Run(use_case, command)).result
+        return perform(unit, now_ms, Run(use_case, command, by=_who_asks(command))).result
 
     return run
+
+
+def _who_asks(command: Any) -> Actor:
+    key = getattr(command, "key", None)
+    return OPERATOR if key is None else Actor(ActorKind.KEY, key.key_id)
 
 
 adjust_points = _run(_adjust_points.adjust_points)

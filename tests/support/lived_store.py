@@ -17,7 +17,8 @@ from loyalty_service.application.orders.identify_member import Identified
 from loyalty_service.application.orders.order_review import Order
 from loyalty_service.application.orders.record_unclaimed import RecordUnclaimed
 from loyalty_service.application.orders.update_transaction import Updated
-from loyalty_service.application.orders.void_transaction import Voided, void
+from loyalty_service.application.orders.void_transaction import Voided, void, voided_events
+from loyalty_service.application.perform import Done, Run, perform
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import Basket, BasketLine
 from loyalty_service.domain.keys import Role
@@ -154,13 +155,15 @@ def _take(unit: Unit, loyalty_id: str, now_ms: int) -> None:
 
 
 def _voiding(transaction_id: str) -> Callable[[Unit, int], Voided]:
-    def cancel(unit: Unit, now_ms: int) -> Voided:
+    def cancel(unit: Unit, _command: object, now_ms: int) -> Done[Voided]:
         transaction = unit.transaction(transaction_id)
         assert transaction is not None
         program: Program = replace(unit.catalog.programs[PROGRAM_ID], void_spent="debt")
-        return void(unit, program, transaction, now_ms)
+        before = transaction.status
+        voided = void(unit, program, transaction, now_ms)
+        return Done(voided, events=voided_events(unit, transaction, before))
 
-    return cancel
+    return lambda unit, now_ms: perform(unit, now_ms, Run(cancel, None)).result
 
 
 def _basket(*lines: BasketLine) -> Basket:

@@ -8,11 +8,12 @@ from functools import cache
 from itertools import count
 
 from loyalty_service.application.codes.issue_code import IssueCode
-from loyalty_service.application.members.enroll_member import new_member
+from loyalty_service.application.members.enroll_member import enrolled, new_member
 from loyalty_service.application.operators.adjust_points import AdjustPoints
 from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.application.orders.identify_member import IdentifyMember
 from loyalty_service.application.unit import Unit
+from loyalty_service.domain.events import OPERATOR
 from loyalty_service.domain.keys import ApiKey, Role
 from loyalty_service.domain.limits import LimitName, Limits
 from loyalty_service.domain.point_of_sale import PointOfSale
@@ -54,7 +55,9 @@ async def put_program(store: Store, program: Program | None = None) -> None:
 def add_member(unit: Unit, now_ms: int, points: int = 0, loyalty_id: str | None = None) -> str:
     """Enroll a guest with points; answers their loyalty ID."""
     chosen = loyalty_id or str(uuid.uuid4())
-    unit.add_member(new_member(PROGRAM_ID, chosen, "Guest", now_ms))
+    member = new_member(PROGRAM_ID, chosen, "Guest", now_ms)
+    unit.add_member(member)
+    unit.append(enrolled(member), OPERATOR, now_ms)
     if points:
         adjust_points(
             unit, AdjustPoints(PROGRAM_ID, chosen, points, "welcome", beyond_limits=True), now_ms

@@ -2,7 +2,8 @@
 Runs what changes the store, for calls, operators and the sweeper alike, once for each key.
 
 The answer kept under the key is looked for, the caller is held to its program's limits, the use
-case is run, its answer is kept and its load is counted, all in one unit of work.
+case is run, its answer is kept, its events are appended and its load is counted, all in one unit
+of work.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, Generic, TypeVar
 from loyalty_service.application.limits import Load, count_written, judge_load
 from loyalty_service.application.unit import Refused, Unit
 from loyalty_service.domain.errors import IdempotencyKeyReusedError, LoyaltyError
+from loyalty_service.domain.events import OPERATOR, Actor, Event
 from loyalty_service.domain.flags import HOURS_PASSED, Flag, FlagKind
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.records import Code, Remembered, Transaction
@@ -52,12 +54,14 @@ class Done(Generic[R]):
         kept_with: Record that keeps the rendered answer, so that a retry gets the same bytes.
         flags: What was let through although it should not be, for operators.
         stores: The stores that the call acted in: its answer is for keys that may act there.
+        events: What happened; `perform` adds who did it.
     """
 
     result: R
     kept_with: Code | Transaction | Remembered | None = None
     flags: tuple[Flag, ...] = ()
     stores: frozenset[int] = frozenset()
+    events: tuple[Event, ...] = ()
 
 
 UseCase = Callable[[Unit, Any, int], Done[R] | Repeated]
@@ -101,6 +105,7 @@ class Run(Generic[R]):
         load: What it brings with it; absent where no limit of a day counts it.
         again: What is done even when the call comes again under a key that was answered.
         late_hours: How far the till's time of a paid order is off, where that is to be flagged.
+        by: Who makes the change, for the events.
     """
 
     use_case: UseCase[R]
@@ -111,6 +116,7 @@ class Run(Generic[R]):
     load: Load | None = None
     again: Callable[[Unit, Any, int], None] | None = None
     late_hours: int | None = None
+    by: Actor = OPERATOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +203,7 @@ def _once(unit: Unit, now_ms: int, run: Run[Any]) -> Answer:
     if run.caller is not None:
         # Each use case looks for itself before it writes; what it says it repeats is seen here.
         run.caller.require_stores(outcome.stores)
-    answer = _answer(unit, run, outcome)
+    answer = _answer(unit, now_ms, run, outcome)
     keyed = run.keyed
     if keyed is not None:
         unit.add(
@@ -251,11 +257,13 @@ def _lateness(hours: int, command: Any, caller: ApiKey, done: Done[Any]) -> Flag
     return Flag(FlagKind.TILL_TIME, HOURS_PASSED, about)
 
 
-def _answer(unit: Unit, run: Run[Any], outcome: Done[Any] | Repeated) -> Answer:
-    """Render the answer at once: the next call of the batch may change what was found."""
+def _answer(unit: Unit, now_ms: int, run: Run[Any], outcome: Done[Any] | Repeated) -> Answer:
+    """Render the answer and the events at once: the next call may change what was found."""
     if isinstance(outcome, Repeated):
         return Answer(outcome.answer, repeated=True, flags=outcome.flags)
     body = b"" if run.render is None else run.render(outcome.result)
+    for event in outcome.events:
+        unit.append(event, run.by, now_ms)
     if outcome.kept_with is not None:
         unit.change(outcome.kept_with, answer=body)
     return Answer(body, repeated=False, flags=outcome.flags, result=outcome.result)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from loyalty_service.domain.errors import LoyaltyError
+from loyalty_service.domain.events import Actor, Event
 from loyalty_service.domain.guessing import Refusal, Scope, Tally
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.ledger import Account, AccountKind, Origin
@@ -240,11 +241,18 @@ class Unit(Protocol):
             LedgerBrokenError: The ledger's rules forbid it; callers check first.
         """
 
+    def append(self, event: Event, by: Actor, now_ms: int) -> None:
+        """Keep an event, with the balances that its member has at this moment."""
+
     def lock_catalog(self) -> None:
         """Keep others from changing the catalogue until the unit ends, and look at it again."""
 
-    def save_program(self, program: Program) -> None:
-        """Replace a program with its stores and incentives; a new one gets its accounts."""
+    def save_program(self, program: Program, now_ms: int) -> int:
+        """
+        Replace a program with its stores and incentives; a new one gets its accounts.
+
+        Every version of it is kept; returns the number of this one, which counts from 1.
+        """
 
     def add_key(self, key: ApiKey, digest: bytes, now_ms: int) -> None:
         """Keep an API key by its digest."""

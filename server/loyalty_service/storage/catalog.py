@@ -65,8 +65,10 @@ def _load(connection: Connection, statements: Statements, revision: int) -> Cata
     return Catalog(revision, programs, keys)
 
 
-def save_program(connection: Connection, statements: Statements, program: Program) -> bool:
-    """Replace a program with its stores and incentives; answers whether it is new."""
+def save_program(
+    connection: Connection, statements: Statements, program: Program, now_ms: int
+) -> int:
+    """Replace a program with its stores and incentives, and keep it; returns its version."""
     records = program_to_json(program)
     key = program.program_id
     known = connection.execute(statements.program.sql, (key,)).fetchone()
@@ -86,7 +88,29 @@ def save_program(connection: Connection, statements: Statements, program: Progra
         [(key, name, _text(incentive)) for name, incentive in records.incentives.items()],
     )
     connection.execute(statements.bump_revision.sql)
-    return known is None
+    (newest,) = connection.execute(statements.newest_version.sql, (key,)).fetchone()
+    version = int(newest) + 1
+    document = {
+        "program": records.program,
+        "stores": records.stores,
+        "incentives": records.incentives,
+    }
+    given = {
+        "program_id": key,
+        "version": version,
+        "applied_ms": now_ms,
+        "document": _text(document),
+    }
+    insert = statements.insert_version
+    connection.execute(insert.sql, [given[name] for name in insert.names])
+    return version
+
+
+def program_of_version(document: str) -> Program:
+    """Read a program as it was kept with one of its versions."""
+    kept = json.loads(document)
+    stores = {int(number): store for number, store in kept["stores"].items()}
+    return program_from_json(ProgramRecords(kept["program"], stores, kept["incentives"]))
 
 
 def add_key(

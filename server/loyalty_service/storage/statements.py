@@ -630,6 +630,13 @@ class Statements:
         )
         self.insert_store = self._insert(store)
         self.insert_incentive = self._insert(incentive)
+        kept = table_of(t.ProgramVersionTable)
+        self.newest_version = self._compile(
+            select(func.coalesce(func.max(kept.c.version), _constant(0))).where(
+                kept.c.program_id == bindparam("program_id")
+            )
+        )
+        self.insert_version = self._insert(kept)
         key = table_of(t.ApiKeyTable)
         self.live_keys = self._compile(
             select(

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from loyalty_service.application.unit import Record
 from loyalty_service.domain.codes import code_digest
+from loyalty_service.domain.events import Actor, Event
 from loyalty_service.domain.guessing import Refusal, Scope, Tally
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.ledger import (
@@ -49,6 +50,7 @@ from loyalty_service.domain.rules import History, HistoryNeeds
 from loyalty_service.storage import catalog as catalog_tables
 from loyalty_service.storage.code_counts import CodeCounts
 from loyalty_service.storage.databases import lock_digest, lock_number
+from loyalty_service.storage.event_log import EventLog, Proof
 from loyalty_service.storage.limit_counts import KnownSums, LimitCounts
 from loyalty_service.storage.seal import Seal
 from loyalty_service.storage.statements import (
@@ -134,7 +136,7 @@ class UnitOfWork:
         """Writes asked for so far: a refusal after the first one must be rolled back."""
         self.rows = 0
         self.bytes_written = 0
-        self.witness: tuple[Statement, tuple[Any, ...]] | None = None
+        self.witness: Proof | None = None
         """Question for a row that is there only if this unit was committed, where it has one."""
         self._connection = connection
         self._statements = statements
@@ -160,6 +162,7 @@ class UnitOfWork:
         self._changed: dict[type, dict[int, Record]] = {}
         self._transfers: list[Transfer] = []
         self._moved: dict[int, Account] = {}
+        self._events = EventLog(bulk=statements.bulk, lane=shard)
 
     # Queries.
 
@@ -605,14 +608,16 @@ class UnitOfWork:
         if catalog_tables.lock(self._connection, self._statements) != self.catalog.revision:
             self.catalog = catalog_tables.load(self._connection, self._statements)
 
-    def save_program(self, program: Program) -> None:
+    def save_program(self, program: Program, now_ms: int) -> int:
         """See `Unit.save_program`."""
         self.changes += 1
-        if catalog_tables.save_program(self._connection, self._statements, program):
+        version = catalog_tables.save_program(self._connection, self._statements, program, now_ms)
+        if program.program_id not in self.catalog.programs:
             for kind in PROGRAM_KINDS:
                 for shard in range(SHARDS):
                     self._insert_account(program.program_id, None, kind, shard)
         self.catalog = catalog_tables.load(self._connection, self._statements)
+        return version
 
     def add_key(self, key: ApiKey, digest: bytes, now_ms: int) -> None:
         """See `Unit.add_key`."""
@@ -626,6 +631,21 @@ class UnitOfWork:
         revoked = catalog_tables.revoke_key(self._connection, self._statements, key_id, now_ms)
         self.catalog = catalog_tables.load(self._connection, self._statements)
         return revoked
+
+    def append(self, event: Event, by: Actor, now_ms: int) -> None:
+        """See `Unit.append`."""
+        self.changes += 1
+        member = event.member
+        # A debt that was not looked at was not touched either.
+        debt = None if member is None else self._debts.get(member.number)
+        self._events.append(event, by, now_ms, debt)
+
+    def finish(self) -> None:
+        """Write everything that is left, the events last: only the commit may come after it."""
+        self.flush()
+        self._events.write(self._connection)
+        if self._events.proof is not None:
+            self.witness = self._events.proof
 
     def flush(self) -> None:
         """Write everything that was added or changed since the last flush."""
@@ -656,7 +676,8 @@ class UnitOfWork:
     def _testify(self, row: Any) -> None:
         """Keep what only this unit writes: random, or hashed over all that was before it."""
         statement = self._statements.witnesses[type(row)]
-        self.witness = statement, tuple(getattr(row, name) for name in statement.names)
+        values = tuple(getattr(row, name) for name in statement.names)
+        self.witness = Proof(statement.sql, values)
 
     def _sealed(self, remembered: Any) -> Remembered:
         scope, key = remembered.scope, remembered.idempotency_key

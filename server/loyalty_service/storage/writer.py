@@ -35,11 +35,12 @@ from loyalty_service.storage import catalog as catalog_tables
 from loyalty_service.storage import postgresql
 from loyalty_service.storage.databases import LOCK_TIMEOUT_S, Database
 from loyalty_service.storage.durability import UnsafeDatabaseError
+from loyalty_service.storage.event_log import Proof
 from loyalty_service.storage.limit_counts import KnownSums
 from loyalty_service.storage.postgresql import Begun
 from loyalty_service.storage.prefetch import prefetch
 from loyalty_service.storage.seal import Seal
-from loyalty_service.storage.statements import Statement, Statements
+from loyalty_service.storage.statements import Statements
 from loyalty_service.storage.tally import Tally
 from loyalty_service.storage.unit_of_work import SHARDS, CollisionError, UnitOfWork
 
@@ -318,7 +319,7 @@ class Writer:
 
         def flush() -> None:
             nonlocal flushed
-            unit.flush()
+            unit.finish()
             flushed = True
 
         try:
@@ -473,10 +474,9 @@ def _status_of(connection: Any, transaction: str) -> str | None:
     return status
 
 
-def _is_there(connection: Any, witness: tuple[Statement, tuple[Any, ...]]) -> bool:
+def _is_there(connection: Any, proof: Proof) -> bool:
     """Look for the row that only one unit can have written."""
-    statement, values = witness
-    return connection.execute(statement.sql, values).fetchone() is not None
+    return connection.execute(proof.sql, proof.values).fetchone() is not None
 
 
 def names_of(batch: Sequence[Item]) -> dict[str, Any]:

@@ -32,11 +32,13 @@ from loyalty_service.application.under_way import UnderWay
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.clock import now_ms
 from loyalty_service.domain.errors import DeadlinePassedError, FieldViolation, RequestInvalidError
+from loyalty_service.domain.events import Actor, ActorKind
 from loyalty_service.domain.flags import Mend
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.program import Catalog, Program
 from loyalty_service.domain.till_time import BELIEVED_MS, BELIEVED_PAID_MS, HOUR_MS, till_time
 from loyalty_service.observability.till_clocks import TillClocks
+from loyalty_service.observability.trail import TRAIL
 
 R = TypeVar("R")
 
@@ -172,7 +174,9 @@ class Call:
         Raises:
             LoyaltyError: The use case refuses.
         """
-        run = Run(use_case, command, lambda found: render(found).SerializeToString())
+        run = Run(
+            use_case, command, lambda found: render(found).SerializeToString(), by=self._actor
+        )
         return (await self._perform(run, command.reads())).body
 
     async def _run(
@@ -195,6 +199,7 @@ class Call:
             load=load,
             again=again,
             late_hours=self.late_hours,
+            by=self._actor,
         )
         reads = load.reads(command.reads(), now_ms())
         if keyed is not None:
@@ -202,6 +207,12 @@ class Call:
         answer = await self._perform(run, reads)
         self.repeated = answer.repeated
         return answer.body
+
+    @property
+    def _actor(self) -> Actor:
+        trail = TRAIL.get()
+        request_id = "" if trail is None else trail.request_id
+        return Actor(ActorKind.KEY, self.key.key_id, self.method, request_id)
 
     async def _perform(self, run: Run[Any], reads: Reads) -> Answer:
         work = partial(perform, run=run)

@@ -15,6 +15,7 @@ from loyalty_service.application.perform import Done
 from loyalty_service.application.reads import NOTHING, Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.errors import EmailTakenError, FieldViolation, RequestInvalidError
+from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.ledger import GENESIS, Account, AccountKind
 from loyalty_service.domain.limits import LIMITS, LimitName, key_scope
@@ -77,7 +78,12 @@ def enroll_member(unit: Unit, command: EnrollMember, now_ms: int) -> Done[Member
         # enroll at once, the database lets one keep it, and the other runs again and meets it.
         unit.add(MemberEmail(program.program_id, email, member.number))
     unit.count(_ENROLMENTS, scope, 1, now_ms)
-    return Done(member)
+    return Done(member, events=(enrolled(member),))
+
+
+def enrolled(member: Member) -> Event:
+    """Tell of a new member."""
+    return Event(EventKind.MEMBER_ENROLLED, member.program_id, member)
 
 
 def folded_email(email: str) -> str:

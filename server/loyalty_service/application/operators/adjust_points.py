@@ -18,6 +18,7 @@ from loyalty_service.domain.errors import (
     PointsInsufficientError,
     RequestInvalidError,
 )
+from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.ledger import POINTS_MAX, AccountKind, Cause, Origin
 from loyalty_service.domain.records import Member
 
@@ -84,4 +85,5 @@ def adjust_points(unit: Unit, command: AdjustPoints, now_ms: int) -> Done[Member
         give_points(unit, member, adjusted, points, origin)
     else:
         unit.post(member.available, adjusted, -points, origin)
-    return Done(member, flags=flags)
+    event = Event(EventKind.POINTS_ADJUSTED, command.program_id, member, reason=command.note)
+    return Done(member, flags=flags, events=(event,))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from loyalty_service.application.perform import Done
 from loyalty_service.application.unit import Unit
+from loyalty_service.domain.events import Event, EventKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,4 +18,5 @@ class ForgiveCodes:
 
 def forgive_codes(unit: Unit, command: ForgiveCodes, _now_ms: int) -> Done[int]:
     """End all waits of a key and forget what it has shown; returns how many waits."""
-    return Done(unit.forgive_codes(command.key_id))
+    ended = unit.forgive_codes(command.key_id)
+    return Done(ended, events=(Event(EventKind.CODES_FORGIVEN, None, subject=command.key_id),))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from loyalty_service.application.operators.create_key import key_event
 from loyalty_service.application.operators.rotate_key import KeyUnknownError
 from loyalty_service.application.perform import Done
 from loyalty_service.application.unit import Unit
+from loyalty_service.domain.events import EventKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,10 @@ def revoke_key(unit: Unit, command: RevokeKey, now_ms: int) -> Done[None]:
     Raises:
         KeyUnknownError: No live key has this name.
     """
-    if not unit.revoke_key(command.key_id, now_ms):
+    unit.lock_catalog()
+    live = unit.catalog.keys.values()
+    key = next((one for one in live if one.key_id == command.key_id), None)
+    if key is None:
         raise KeyUnknownError(command.key_id)
-    return Done(None)
+    unit.revoke_key(key.key_id, now_ms)
+    return Done(None, events=(key_event(EventKind.KEY_REVOKED, key),))

@@ -29,6 +29,7 @@ from loyalty_service.domain.errors import (
     ReceiptExpiredError,
     ReceiptNotFoundError,
 )
+from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Member, Transaction, TransactionStatus
@@ -123,6 +124,16 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
         ClaimedReceipt(loyalty_id, transaction.transaction_id, member.available.balance, earned),
         flags=(*offer_flags(program, offers.refused, transaction), *repeated),
         stores=frozenset({transaction.store_id}),
+        events=(
+            Event(
+                EventKind.RECEIPT_CLAIMED,
+                program.program_id,
+                member,
+                subject=transaction.transaction_id,
+                before=TransactionStatus.UNCLAIMED,
+                after=TransactionStatus.CLAIMED,
+            ),
+        ),
     )
 
 

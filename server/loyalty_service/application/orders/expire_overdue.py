@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loyalty_service.application.orders.void_transaction import void
+from loyalty_service.application.codes.issue_code import expired
+from loyalty_service.application.orders.void_transaction import void, voided_events
 from loyalty_service.application.perform import Done
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
@@ -69,7 +70,8 @@ def void_overdue(unit: Unit, overdue: OverdueTransaction, now_ms: int) -> Done[b
     ):
         return Done(False)  # noqa: FBT003 - the result is one word.
     void(unit, unit.catalog.programs[transaction.program_id], transaction, now_ms)
-    return Done(True)  # noqa: FBT003
+    events = voided_events(unit, transaction, TransactionStatus.PENDING)
+    return Done(True, events=events)  # noqa: FBT003
 
 
 def expire_code(unit: Unit, overdue: OverdueCode, now_ms: int) -> Done[bool]:
@@ -78,4 +80,4 @@ def expire_code(unit: Unit, overdue: OverdueCode, now_ms: int) -> Done[bool]:
     if code is None or code.status is not CodeStatus.PENDING or code.expires_ms > now_ms:
         return Done(False)  # noqa: FBT003 - the result is one word.
     unit.change(code, status=CodeStatus.EXPIRED, updated_ms=now_ms)
-    return Done(True)  # noqa: FBT003
+    return Done(True, events=(expired(code),))  # noqa: FBT003

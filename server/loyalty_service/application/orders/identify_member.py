@@ -33,6 +33,7 @@ from loyalty_service.domain.errors import (
     RewardRefusedError,
     incentive_not_found,
 )
+from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.guessing import Scope, scopes_of
 from loyalty_service.domain.identifiers import IdentifierKind, classify_identifier
 from loyalty_service.domain.ids import new_id
@@ -137,6 +138,7 @@ def identify_member(
     return Done(
         Identified(program, member, transaction.transaction_id, member.available.balance, ()),
         stores=frozenset({transaction.store_id}),
+        events=(_opened(transaction, member),),
     )
 
 
@@ -183,6 +185,28 @@ def _identify_by_code(
         ),
         kept_with=code,
         stores=frozenset({pos.store_id}),
+        events=(_used(transaction, member), _opened(transaction, member)),
+    )
+
+
+def _used(transaction: Transaction, member: Member) -> Event:
+    return Event(
+        EventKind.CODE_USED,
+        transaction.program_id,
+        member,
+        subject=transaction.transaction_id,
+        before=CodeStatus.PENDING,
+        after=CodeStatus.CLAIMED,
+    )
+
+
+def _opened(transaction: Transaction, member: Member) -> Event:
+    return Event(
+        EventKind.ORDER_OPENED,
+        transaction.program_id,
+        member,
+        subject=transaction.transaction_id,
+        after=TransactionStatus.PENDING,
     )
 
 

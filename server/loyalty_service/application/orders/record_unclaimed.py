@@ -34,6 +34,7 @@ from loyalty_service.domain.errors import (
     RequestInvalidError,
     RulesFailedError,
 )
+from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.flags import OFFER_UNKNOWN, Mend
 from loyalty_service.domain.ids import new_id
 from loyalty_service.domain.keys import ApiKey
@@ -180,6 +181,14 @@ def record_unclaimed(
             *mend_flags(command.mends, command.key, transaction, store.store_id),
         ),
         stores=frozenset({store.store_id}),
+        events=(
+            Event(
+                EventKind.ORDER_RECORDED,
+                program.program_id,
+                subject=transaction.transaction_id,
+                after=TransactionStatus.UNCLAIMED,
+            ),
+        ),
     )
 
 

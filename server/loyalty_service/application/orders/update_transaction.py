@@ -29,6 +29,7 @@ from loyalty_service.domain.earning import points_earned
 from loyalty_service.domain.errors import (
     TransactionNotClaimableError,
 )
+from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.flags import Flag
 from loyalty_service.domain.ids import new_id
 from loyalty_service.domain.ledger import AccountKind, Cause, Origin
@@ -121,7 +122,13 @@ def update_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Updated] |
             transaction,
         )
         flags += mend_flags(order.mends, order.key, transaction, order.point_of_sale.store_id)
-        return Done(claimed, kept_with=transaction, flags=flags + repeated, stores=stores)
+        return Done(
+            claimed,
+            kept_with=transaction,
+            flags=flags + repeated,
+            stores=stores,
+            events=(_reported(EventKind.ORDER_CLAIMED, review),),
+        )
     updated = Updated(
         loyalty_id=review.member.loyalty_id,
         transaction_id=transaction.transaction_id,
@@ -130,7 +137,21 @@ def update_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Updated] |
         redeemed_points=review.point_cost,
         presentation=None,
     )
-    return Done(updated, kept_with=transaction, stores=stores)
+    events = (_reported(EventKind.ORDER_REPORTED, review),)
+    return Done(updated, kept_with=transaction, stores=stores, events=events)
+
+
+def _reported(kind: EventKind, review: Review) -> Event:
+    """Tell of a report that an open order was taken up with."""
+    transaction = review.transaction
+    return Event(
+        kind,
+        transaction.program_id,
+        review.member,
+        subject=transaction.transaction_id,
+        before=TransactionStatus.PENDING,
+        after=transaction.status,
+    )
 
 
 def _again(

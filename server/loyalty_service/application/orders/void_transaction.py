@@ -19,6 +19,7 @@ from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.clock import DAY_MS
 from loyalty_service.domain.errors import PointsInsufficientError, VoidTooLateError
+from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.flags import DAYS_PASSED, Flag, FlagKind
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.ledger import POINTS_MAX, AccountKind, Cause, Origin
@@ -88,8 +89,28 @@ def void_transaction(unit: Unit, command: VoidTransaction, now_ms: int) -> Done[
     if transaction.status is TransactionStatus.VOID and transaction.answer is not None:
         return Repeated(transaction.answer, stores)
     flags = _lateness(program, transaction, command.key, now_ms)
+    before = transaction.status
     voided = void(unit, program, transaction, now_ms)
-    return Done(voided, kept_with=transaction, flags=flags, stores=stores)
+    events = voided_events(unit, transaction, before)
+    return Done(voided, kept_with=transaction, flags=flags, stores=stores, events=events)
+
+
+def voided_events(
+    unit: Unit, transaction: Transaction, before: TransactionStatus
+) -> tuple[Event, ...]:
+    """Tell of a cancelled order, unless it was so *before*."""
+    if before is TransactionStatus.VOID:
+        return ()
+    number = transaction.member_number
+    voided = Event(
+        EventKind.ORDER_VOIDED,
+        transaction.program_id,
+        None if number is None else unit.member_by_number(number),
+        subject=transaction.transaction_id,
+        before=before,
+        after=TransactionStatus.VOID,
+    )
+    return (voided,)
 
 
 def _lateness(
