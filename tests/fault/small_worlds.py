@@ -373,6 +373,7 @@ class SmallWorld:
         self.state.model.settle(
             asked, self.state.now_ms, told, reason, repeated=repeated, flags=flags
         )
+        self.state.model.events.clear()
         return not reason
 
     def _do(self, work: Callable[[Unit, int], Any]) -> Any:

@@ -11,6 +11,7 @@ from loyalty_service.application.members import enroll_member as _enroll_member
 from loyalty_service.application.operators import adjust_points as _adjust_points
 from loyalty_service.application.operators import apply_program as _apply_program
 from loyalty_service.application.operators import create_key as _create_key
+from loyalty_service.application.operators import revoke_key as _revoke_key
 from loyalty_service.application.operators import rotate_key as _rotate_key
 from loyalty_service.application.orders import claim_receipt as _claim_receipt
 from loyalty_service.application.orders import expire_overdue as _expire_overdue
@@ -57,5 +58,6 @@ apply_program = _result(_apply_program.apply_program)
 create_key = _result(_create_key.create_key)
 expire_code = _result(_expire_overdue.expire_code)
 get_code = _result(_get_code.get_code)
+revoke_key = _result(_revoke_key.revoke_key)
 rotate_key = _result(_rotate_key.rotate_key)
 void_overdue = _result(_expire_overdue.void_overdue)

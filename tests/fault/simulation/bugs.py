@@ -359,6 +359,33 @@ BUGS = (
         soon=True,
     ),
     Bug(
+        "an event is forgotten",
+        f"{APPLICATION}.perform",
+        "    for event in outcome.events:\n",
+        "    for event in outcome.events[:-1]:\n",
+        soon=True,
+    ),
+    Bug(
+        "an event is told of twice",
+        f"{APPLICATION}.perform",
+        "    for event in outcome.events:\n",
+        "    for event in (*outcome.events, *outcome.events[-1:]):\n",
+        soon=True,
+    ),
+    Bug(
+        "an event tells the balance from before it",
+        f"{STORAGE}.event_log",
+        "(None, None) if account is None else (account.balance, account.sequence)",
+        "(None, None) if account is None else (0, account.sequence)",
+        soon=True,
+    ),
+    Bug(
+        "an event of a claim is taken for one of a report",
+        f"{APPLICATION}.orders.update_transaction",
+        "_reported(EventKind.ORDER_CLAIMED, review)",
+        "_reported(EventKind.ORDER_REPORTED, review)",
+    ),
+    Bug(
         "all partners share one space of keys",
         f"{APPLICATION}.perform",
         'return f"{key.program_id}/{key.partner}"',
