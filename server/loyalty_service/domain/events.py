@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from loyalty_service.domain.records import Member
 
@@ -43,10 +44,9 @@ class ActorKind(IntEnum):
     SWEEPER = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
+class Actor(NamedTuple):
     """
-    Who made a change.
+    Who made a change; a tuple, since one is made for each call.
 
     Attributes:
         name: ID of the API key, or the operator's name; empty for the sweeper.
@@ -64,10 +64,9 @@ OPERATOR = Actor(ActorKind.OPERATOR)
 SWEEPER = Actor(ActorKind.SWEEPER)
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """
-    One change of state, as the use case that made it describes it.
+    One change of state, as the use case that made it describes it; a tuple as `Actor` is.
 
     Attributes:
         program_id: Absent for what is about the whole store.

@@ -537,7 +537,11 @@ class LimitTallyTable(SQLModel, table=True):
 
 
 class EventLaneTable(SQLModel, table=True):
-    """How many events each lane has had; see `event_log.py`."""
+    """
+    How many events each lane has had on PostgreSQL; see `event_log.py`.
+
+    It follows from the events, and is made again where they are copied to.
+    """
 
     __tablename__ = "event_lane"
 
@@ -613,3 +617,6 @@ class ServerTable(SQLModel, table=True):
 
 OF_NOW = frozenset({str(ServerTable.__tablename__)})
 """Tables that tell of now: no backup or copy has their rows."""
+
+DERIVED = frozenset({str(EventLaneTable.__tablename__)})
+"""Tables that follow from others and are made again in a copy."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from operator import attrgetter
+from random import Random
 from typing import Any, Protocol, TypeVar
 
 from loyalty_service.application.unit import Record
@@ -130,6 +131,7 @@ class UnitOfWork:
         seal: Seal,
         shard: int = 0,
         known_sums: KnownSums | None = None,
+        units: Random | None = None,
     ) -> None:
         self.catalog = catalog
         self.changes = 0
@@ -162,7 +164,7 @@ class UnitOfWork:
         self._changed: dict[type, dict[int, Record]] = {}
         self._transfers: list[Transfer] = []
         self._moved: dict[int, Account] = {}
-        self._events = EventLog(bulk=statements.bulk, lane=shard)
+        self._events = EventLog(bulk=statements.bulk, lane=shard, units=units)
 
     # Queries.
 

@@ -35,7 +35,7 @@ from loyalty_service.storage import catalog as catalog_tables
 from loyalty_service.storage import postgresql
 from loyalty_service.storage.databases import LOCK_TIMEOUT_S, Database
 from loyalty_service.storage.durability import UnsafeDatabaseError
-from loyalty_service.storage.event_log import Proof
+from loyalty_service.storage.event_log import Proof, new_units
 from loyalty_service.storage.limit_counts import KnownSums
 from loyalty_service.storage.postgresql import Begun
 from loyalty_service.storage.prefetch import prefetch
@@ -146,6 +146,7 @@ class Writer:
         self._begin = "BEGIN IMMEDIATE" if database.embedded else "BEGIN"
         self._connection: Any = None
         self._known_sums = KnownSums()
+        self._units = new_units()
         self._locks_until_s: float | None = None
         self._inbox: queue.SimpleQueue[tuple[list[Item], Callable[[], object]] | None]
         self._inbox = queue.SimpleQueue()
@@ -236,6 +237,7 @@ class Writer:
                 self._seal,
                 begun.shard,
                 self._known_sums,
+                self._units,
             )
             if self._statements.bulk:
                 prefetch(unit, connection, self._statements, [item.reads for item in batch])

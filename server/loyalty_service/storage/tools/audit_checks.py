@@ -463,8 +463,8 @@ CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
         FROM (
           SELECT event_id / {_LANE} AS lane, max(event_id % {_LANE}) AS last
           FROM event GROUP BY event_id / {_LANE}
-        ) AS found LEFT JOIN event_lane ON event_lane.lane = found.lane
-        WHERE newest IS NULL OR newest <> last
+        ) AS found JOIN event_lane ON event_lane.lane = found.lane
+        WHERE newest <> last
         ORDER BY found.lane
         """,  # noqa: S608 - a number of ours.
     ),
