@@ -163,7 +163,13 @@ async def test_claim_that_an_older_version_kept_is_retried(database_url: str) ->
         command = identify_command(await issue(store, await enroll(store, 1000), COFFEE))
         first = await _identify(store, command)
         order = command.point_of_sale.order_key
-        execute(database_url, "UPDATE code SET claim_key = :kept", kept=order)
+        execute(
+            database_url,
+            "UPDATE code SET claim_key = :kept, answer = :answer",
+            kept=order,
+            answer=first.body,
+        )
+        execute(database_url, "DELETE FROM remembered_answer")
         assert (await _identify(store, command)).body == first.body
         elsewhere = replace(command.point_of_sale, terminal="2")
         with pytest.raises(CodeAlreadyUsedError):

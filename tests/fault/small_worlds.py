@@ -401,7 +401,11 @@ class SmallWorld:
             for statement in _STATE
         ]
         granted = sorted(self.state.granted.items())
-        text = repr((plain, granted))
+        # They are sealed in the store, each time otherwise.
+        model = self.state.model
+        orders = sorted((names.get(name, name), one.answer) for name, one in model.orders.items())
+        codes = [code.answer for code in model.codes.values()]
+        text = repr((plain, granted, orders, codes))
         for name, place in names.items():
             if name:  # In kept answers, too.
                 text = text.replace(name, place)
@@ -472,9 +476,11 @@ _ACCOUNTS = (
 )
 # A fingerprint hashes the transaction's name with the basket and status.
 _ORDERS = (
-    "SELECT transaction_id, member_number, status, points_earned, points_redeemed, answer, "
-    "CASE WHEN fingerprint IS NOT NULL THEN basket END, "
-    "CASE WHEN status IN (2, 4) THEN business_day = :today END FROM loyalty_transaction"
+    "SELECT transaction_id, member_number, status, points_earned, points_redeemed, "
+    "kept.method, CASE WHEN length(kept.fingerprint) > 0 THEN basket END, "
+    "CASE WHEN status IN (2, 4) THEN business_day = :today END FROM loyalty_transaction "
+    "LEFT JOIN remembered_answer AS kept ON kept.idempotency_key = transaction_id "
+    "AND kept.scope LIKE 'transaction:%'"
 )
 _HOLDS = (
     "SELECT hold.transaction_id, incentive_id, points, hold.status FROM hold "
@@ -487,7 +493,7 @@ _STATE = (
     _HOLDS,
     RESERVED,
     "SELECT transaction_id, incentive_id, quantity FROM redemption WHERE voided_ms IS NULL",
-    "SELECT member_number, status, transaction_id, answer FROM code",
+    "SELECT member_number, status, transaction_id FROM code",
 )
 
 

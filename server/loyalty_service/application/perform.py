@@ -15,12 +15,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from loyalty_service.application.limits import Load, count_written, judge_load
+from loyalty_service.application.natural_keys import NaturalKey
 from loyalty_service.application.unit import Refused, Unit
 from loyalty_service.domain.errors import IdempotencyKeyReusedError, LoyaltyError
 from loyalty_service.domain.events import OPERATOR, Actor, Event
 from loyalty_service.domain.flags import HOURS_PASSED, Flag, FlagKind
 from loyalty_service.domain.keys import ApiKey
-from loyalty_service.domain.records import Code, Remembered, Transaction
+from loyalty_service.domain.records import Remembered
 
 R = TypeVar("R")
 
@@ -51,14 +52,15 @@ class Done(Generic[R]):
     The result of a use case that writes.
 
     Attributes:
-        kept_with: Record that keeps the rendered answer, so that a retry gets the same bytes.
+        kept_as: What the rendered answer is kept under besides an idempotency key, so that a call
+            that comes again without one gets the same bytes.
         flags: What was let through although it should not be, for operators.
         stores: The stores that the call acted in: its answer is for keys that may act there.
         events: What happened; `perform` adds who did it.
     """
 
     result: R
-    kept_with: Code | Transaction | Remembered | None = None
+    kept_as: NaturalKey | None = None
     flags: tuple[Flag, ...] = ()
     stores: frozenset[int] = frozenset()
     events: tuple[Event, ...] = ()
@@ -204,20 +206,43 @@ def _once(unit: Unit, now_ms: int, run: Run[Any]) -> Answer:
         # Each use case looks for itself before it writes; what it says it repeats is seen here.
         run.caller.require_stores(outcome.stores)
     answer = _answer(unit, now_ms, run, outcome)
+    if isinstance(outcome, Done) and outcome.kept_as is not None:
+        _keep(unit, now_ms, outcome.kept_as, answer, outcome.stores)
     keyed = run.keyed
     if keyed is not None:
-        unit.add(
-            Remembered(
-                scope=keyed.scope,
-                idempotency_key=keyed.key,
-                method=keyed.method,
-                fingerprint=keyed.fingerprint,
-                answer=answer.body,
-                created_ms=now_ms,
-                stores=json.dumps(sorted(outcome.stores)),
-            )
-        )
+        unit.add(_kept(now_ms, keyed, answer, outcome.stores))
     return answer
+
+
+def _keep(unit: Unit, now_ms: int, key: NaturalKey, answer: Answer, stores: frozenset[int]) -> None:
+    """Keep an answer under a natural key, in place of an earlier one if there is one."""
+    kept = _kept(now_ms, key, answer, stores)
+    earlier = None if key.fresh else unit.remembered(key.scope, key.key)
+    if earlier is None:
+        unit.add(kept)
+        return
+    unit.change(
+        earlier,
+        method=kept.method,
+        fingerprint=kept.fingerprint,
+        answer=kept.answer,
+        created_ms=kept.created_ms,
+        stores=kept.stores,
+    )
+
+
+def _kept(
+    now_ms: int, key: Keyed | NaturalKey, answer: Answer, stores: frozenset[int]
+) -> Remembered:
+    return Remembered(
+        scope=key.scope,
+        idempotency_key=key.key,
+        method=key.method,
+        fingerprint=key.fingerprint,
+        answer=answer.body,
+        created_ms=now_ms,
+        stores=json.dumps(sorted(stores)),
+    )
 
 
 def _earlier_answer(unit: Unit, run: Run[Any]) -> Answer | None:
@@ -264,6 +289,4 @@ def _answer(unit: Unit, now_ms: int, run: Run[Any], outcome: Done[Any] | Repeate
     body = b"" if run.render is None else run.render(outcome.result)
     for event in outcome.events:
         unit.append(event, run.by, now_ms)
-    if outcome.kept_with is not None:
-        unit.change(outcome.kept_with, answer=body)
     return Answer(body, repeated=False, flags=outcome.flags, result=outcome.result)

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from loyalty_service.application.member_points import owed_points
+from loyalty_service.application.natural_keys import answer_of_use
 from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
 from loyalty_service.application.orders.identify_member import (
     Identified,
     IdentifyMember,
     identify_member,
-    repeats_claim,
 )
 from loyalty_service.application.orders.void_transaction import void, voided_events
 from loyalty_service.application.perform import Done, Repeated
@@ -106,7 +106,8 @@ def _arm(unit: Unit, command: IdentifyMember, now_ms: int) -> tuple[Event, ...]:
         return events
     opened = unit.transaction(code.transaction_id) if code.transaction_id else None
     if opened is not None and opened.status is not TransactionStatus.VOID:
-        retry = repeats_claim(code, opened, command)
+        pos, partner = command.point_of_sale, command.key.partner
+        retry = answer_of_use(unit, code, opened, pos, partner) is not None
         if retry and opened.status is TransactionStatus.PENDING:
             return events  # Answered as the first time.
         program = replace(unit.catalog.programs[program_id], void_spent="debt")

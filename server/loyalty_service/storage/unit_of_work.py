@@ -657,12 +657,16 @@ class UnitOfWork:
         for kind, statements in self._statements.records.items():
             if kind not in self._added and kind not in self._changed:
                 continue  # Rules that count ask hundreds of times: a flush of nothing is cheap.
-            added = self._added.pop(kind, {}).values()
-            rows = [self._sealed(kept) for kept in added] if kind is Remembered else added
+            added: Collection[Any] = self._added.pop(kind, {}).values()
+            changed: Collection[Any] = self._changed.pop(kind, {}).values()
+            if kind is Remembered:
+                added = [self._sealed(kept) for kept in added]
+                changed = [self._sealed(kept) for kept in changed]
+            rows = added
             if rows and kind in self._statements.witnesses:
                 self._testify(next(iter(rows)))
             self._write(cursor, statements.insert, rows)
-            self._write(cursor, statements.update, self._changed.pop(kind, {}).values())
+            self._write(cursor, statements.update, changed)
         counts = self.code_counts
         self._write(cursor, self._statements.tallies, counts.take_added())
         self._write(cursor, self._statements.months, counts.take_added_in_month())

@@ -203,7 +203,7 @@ class Call:
         )
         reads = load.reads(command.reads(), now_ms())
         if keyed is not None:
-            reads = replace(reads, remembered=((keyed.scope, keyed.key),))
+            reads = replace(reads, remembered=(*reads.remembered, (keyed.scope, keyed.key)))
         answer = await self._perform(run, reads)
         self.repeated = answer.repeated
         return answer.body

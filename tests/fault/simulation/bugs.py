@@ -84,7 +84,7 @@ BUGS = (
     Bug(
         "a repeated report of a claimed order is taken up again",
         f"{APPLICATION}.orders.update_transaction",
-        'same = transaction.answer is not None and order.repeats(transaction.fingerprint or b"")',
+        "same = kept is not None and order.repeats(kept.fingerprint)",
         "same = False",
     ),
     Bug(
@@ -206,8 +206,8 @@ BUGS = (
     Bug(
         "a second void answers anew",
         f"{APPLICATION}.orders.void_transaction",
-        "if transaction.status is TransactionStatus.VOID and transaction.answer is not None:",
-        "if False:",
+        "is TransactionStatus.VOID and kept is not None and kept.method == VOID:",
+        "is False:",
         soon=True,
     ),
     Bug(
@@ -375,8 +375,8 @@ BUGS = (
     Bug(
         "an event tells the balance from before it",
         f"{STORAGE}.event_log",
-        "(None, None) if account is None else (account.balance, account.sequence)",
-        "(None, None) if account is None else (0, account.sequence)",
+        "balances = available.balance, available.sequence,",
+        "balances = 0, available.sequence,",
         soon=True,
     ),
     Bug(
@@ -384,6 +384,18 @@ BUGS = (
         f"{APPLICATION}.orders.update_transaction",
         "_reported(EventKind.ORDER_CLAIMED, review)",
         "_reported(EventKind.ORDER_REPORTED, review)",
+    ),
+    Bug(
+        "the answer of a report is not kept in place of the one before",
+        f"{APPLICATION}.perform",
+        "        answer=kept.answer,\n",
+        "",
+    ),
+    Bug(
+        "a cancellation is answered as the report before it",
+        f"{APPLICATION}.orders.void_transaction",
+        "kept is not None and kept.method == VOID:",
+        "kept is not None:",
     ),
     Bug(
         "all partners share one space of keys",

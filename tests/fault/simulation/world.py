@@ -820,7 +820,7 @@ _EVENTS = (
 )
 _LAST_EVENT = "SELECT coalesce(max(event_id), 0) FROM event"
 _PENDING = "SELECT 1 FROM loyalty_transaction WHERE status = 1"
-_KEPT = "SELECT count(*) FROM remembered_answer WHERE scope NOT LIKE 'order:%'"
+_KEPT = "SELECT count(*) FROM remembered_answer WHERE scope NOT LIKE '%:%'"
 _HOLDS = "SELECT transaction_id, sum(points) FROM hold WHERE status = 1 GROUP BY transaction_id"
 
 

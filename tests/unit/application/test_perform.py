@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from loyalty_service.application.natural_keys import NaturalKey
 from loyalty_service.application.perform import (
     Answer,
     Done,
@@ -183,13 +184,31 @@ def test_repeat_that_the_use_case_knows_is_kept_under_the_key() -> None:
     assert unit.changed == []
 
 
-def test_answer_is_kept_with_the_record_that_asks_for_it() -> None:
-    """A record that keeps its answer gets the bytes that the caller gets."""
+def test_answer_is_kept_under_a_natural_key() -> None:
+    """What a call is known by without a key keeps the bytes that the caller gets."""
     unit = FakeUnit()
-    record: Any = object()
+    natural = NaturalKey("transaction:program", "t-1", "Service/Method", b"meaning")
+    kept = replace(KEPT, scope=natural.scope, idempotency_key=natural.key, stores="[]")
 
-    assert _run(unit, Done("done", record)) == Answer(b"<done>", repeated=False)
-    assert unit.changed == [(record, {"answer": b"<done>"})]
+    assert _run(unit, Done("done", natural), None) == Answer(b"<done>", repeated=False)
+    assert unit.kept == [replace(kept, answer=b"<done>", created_ms=NOW_MS)]
+
+
+def test_answer_takes_the_place_of_an_earlier_one() -> None:
+    """Of a natural key the last answer counts, and one row is kept."""
+    unit = FakeUnit(replace(KEPT))
+    natural = NaturalKey("transaction:program", "t-1", "Service/Other", b"another meaning")
+
+    assert _run(unit, Done("done", natural), None) == Answer(b"<done>", repeated=False)
+    assert unit.kept == []
+    ((_, values),) = unit.changed
+    assert values == {
+        "method": "Service/Other",
+        "fingerprint": b"another meaning",
+        "answer": b"<done>",
+        "created_ms": NOW_MS,
+        "stores": "[]",
+    }
 
 
 def test_keys_belong_to_a_partner_of_a_program() -> None:

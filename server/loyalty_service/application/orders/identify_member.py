@@ -16,6 +16,7 @@ from loyalty_service.application.codes.wrong_codes import (
     require_no_wait,
 )
 from loyalty_service.application.meaning import Read
+from loyalty_service.application.natural_keys import answer_of_use, use_of_code
 from loyalty_service.application.orders.order_review import judge, refusal_of, require_store
 from loyalty_service.application.orders.reservations import reserve
 from loyalty_service.application.orders.update_transaction import hold_points
@@ -176,14 +177,13 @@ def _identify_by_code(
         updated_ms=now_ms,
         store_id=pos.store_id,
         transaction_id=transaction.transaction_id,
-        claim_key=pos.claim_key(command.key.partner),
     )
     count_right_code(unit, scopes, member, now_ms)
     return Done(
         Identified(
             program, member, transaction.transaction_id, member.available.balance, selection
         ),
-        kept_with=code,
+        kept_as=use_of_code(transaction, pos),
         stores=frozenset({pos.store_id}),
         events=(_used(transaction, member), _opened(transaction, member)),
     )
@@ -228,21 +228,11 @@ def _refusal(
 def _earlier_claim(unit: Unit, code: Code, command: IdentifyMember) -> Repeated | None:
     """Answer a network retry as the first time, so that it does not cost the guest the code."""
     transaction = unit.transaction(code.transaction_id) if code.transaction_id else None
-    if transaction is None or code.answer is None or not repeats_claim(code, transaction, command):
+    if transaction is None or transaction.status is not TransactionStatus.PENDING:
         return None
-    if transaction.status is not TransactionStatus.PENDING:
-        return None
-    return Repeated(code.answer, frozenset({transaction.store_id}))
-
-
-def repeats_claim(code: Code, transaction: Transaction, command: IdentifyMember) -> bool:
-    """Tell whether a code is shown by the partner, till and order that claimed it before."""
     pos, partner = command.point_of_sale, command.key.partner
-    if code.claim_key == pos.claim_key(partner):
-        return True
-    # As older versions kept it, while those of their transactions are open.
-    same_till = (transaction.partner, transaction.terminal) == (partner, pos.terminal)
-    return same_till and code.claim_key == pos.order_key
+    answer = answer_of_use(unit, code, transaction, pos, partner)
+    return None if answer is None else Repeated(answer, frozenset({transaction.store_id}))
 
 
 def _selected_lines(program: Program, code: Code, pos: PointOfSale) -> Iterable[SelectedLine]:

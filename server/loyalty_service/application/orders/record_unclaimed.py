@@ -9,6 +9,7 @@ from typing import Any
 
 from loyalty_service.application.limits import flag_order
 from loyalty_service.application.meaning import Read, meaning_of
+from loyalty_service.application.natural_keys import record_of
 from loyalty_service.application.orders.mended_orders import mend_flags
 from loyalty_service.application.orders.order_review import business_day, require_store
 from loyalty_service.application.orders.repeated_orders import (
@@ -41,7 +42,7 @@ from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.point_of_sale import PointOfSale
 from loyalty_service.domain.presentation import Presentation, unclaimed_presentation
 from loyalty_service.domain.program import Program
-from loyalty_service.domain.records import Remembered, Transaction, TransactionStatus
+from loyalty_service.domain.records import Transaction, TransactionStatus
 from loyalty_service.domain.rules import not_logged_in
 
 
@@ -164,16 +165,14 @@ def record_unclaimed(
     day = transaction.business_day
     twice = judge_repeated(unit, program, command.key, transaction, digest, day, claiming=False)
     unit.add(transaction)
-    kept = None
-    if not command.keyed:
-        kept = _kept(command, transaction)
-        unit.add(kept)
+    # A call with a key is known by that.
+    kept_as = None if command.keyed else record_of(kept_scope(command.key), transaction)
     presentation = unclaimed_presentation(
         program.name, program.locale, transaction.transaction_id, points, receipt_code
     )
     return Done(
         RecordedUnclaimed(transaction.transaction_id, receipt_code, presentation),
-        kept_with=kept,
+        kept_as=kept_as,
         flags=(
             *twice,
             *offer_flags(program, offers.refused, transaction),
@@ -204,19 +203,6 @@ def _repeated(unit: Unit, command: RecordUnclaimed, digest: bytes, now_ms: int) 
         if remembered is not None:
             return Repeated(remembered.answer, frozenset({pos.store_id}))
     return None
-
-
-def _kept(command: RecordUnclaimed, transaction: Transaction) -> Remembered:
-    """Keep the answer, sealed as all that have a receipt code are, by its transaction."""
-    return Remembered(
-        scope=kept_scope(command.key),
-        idempotency_key=transaction.transaction_id,
-        method="TransactionService/Unclaimed",
-        fingerprint=b"",
-        answer=b"",
-        created_ms=transaction.created_ms,
-        stores=json.dumps([transaction.store_id]),
-    )
 
 
 def _require_no_rewards(program: Program, basket: Basket) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from loyalty_service.application.limits import count_points, flag_order
 from loyalty_service.application.member_points import give_points, room_for_points
+from loyalty_service.application.natural_keys import last_answer, report_of
 from loyalty_service.application.orders.mended_orders import mend_flags
 from loyalty_service.application.orders.order_review import (
     Order,
@@ -101,12 +102,12 @@ def update_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Updated] |
         channel=order.channel,
         service_mode=order.service_mode,
         basket=order.basket_json,
-        fingerprint=order.fingerprint(review.program),
     )
     hold_rewards(unit, review, now_ms)
     if not order.claiming:
         reserve(unit, transaction, order.key, review.store.store_id, review.uses, now_ms)
     stores = frozenset({transaction.store_id, review.store.store_id})
+    kept_as = report_of(transaction, order.fingerprint(review.program))
     if order.claiming:
         claimed = _claim(unit, review, now_ms)
         flags = flag_order(
@@ -124,7 +125,7 @@ def update_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Updated] |
         flags += mend_flags(order.mends, order.key, transaction, order.point_of_sale.store_id)
         return Done(
             claimed,
-            kept_with=transaction,
+            kept_as=kept_as,
             flags=flags + repeated,
             stores=stores,
             events=(_reported(EventKind.ORDER_CLAIMED, review),),
@@ -138,7 +139,7 @@ def update_transaction(unit: Unit, order: Order, now_ms: int) -> Done[Updated] |
         presentation=None,
     )
     events = (_reported(EventKind.ORDER_REPORTED, review),)
-    return Done(updated, kept_with=transaction, stores=stores, events=events)
+    return Done(updated, kept_as=kept_as, stores=stores, events=events)
 
 
 def _reported(kind: EventKind, review: Review) -> Event:
@@ -166,9 +167,10 @@ def _again(
     require_report(order, transaction)
     if transaction.status not in {TransactionStatus.PENDING, TransactionStatus.CLAIMED}:
         raise TransactionNotClaimableError(order.transaction_id, transaction.status.name)
-    same = transaction.answer is not None and order.repeats(transaction.fingerprint or b"")
+    kept = last_answer(unit, transaction)
+    same = kept is not None and order.repeats(kept.fingerprint)
     stores = frozenset({transaction.store_id, order.point_of_sale.store_id})
-    if not same:
+    if kept is None or not same:
         if transaction.status is TransactionStatus.CLAIMED:
             raise TransactionNotClaimableError(order.transaction_id, transaction.status.name)
         return None
@@ -177,7 +179,7 @@ def _again(
     member = guest_of(unit, transaction)
     require_same_guest(unit, member, order.loyalty_id)
     if transaction.status is TransactionStatus.CLAIMED:
-        return Repeated(transaction.answer or b"", stores)
+        return Repeated(kept.answer, stores)
     keep_open(unit, unit.catalog.programs[transaction.program_id], transaction, now_ms)
     updated = Updated(
         loyalty_id=member.loyalty_id,
@@ -187,7 +189,7 @@ def _again(
         redeemed_points=sum(hold.points for hold in unit.open_holds(transaction)),
         presentation=None,
     )
-    return Done(updated, kept_with=transaction, stores=stores)
+    return Done(updated, kept_as=report_of(transaction, kept.fingerprint), stores=stores)
 
 
 def report_again(unit: Unit, order: Order, now_ms: int) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from loyalty_service.application.meaning import Read
 from loyalty_service.application.member_points import give_points, owed_points, room_for_points
+from loyalty_service.application.natural_keys import VOID, last_answer, order_place, void_of
 from loyalty_service.application.orders.order_review import (
     find_transaction,
     require_same_guest,
@@ -39,7 +40,8 @@ class VoidTransaction:
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
         place = (self.transaction_id,)
-        return Reads(transactions=place, voided=place)
+        kept = order_place(self.key.program_id, self.transaction_id)
+        return Reads(transactions=place, voided=place, remembered=(kept,))
 
     def meaning(self, read: Read) -> tuple[Any, ...]:
         """See `Meant`."""
@@ -86,13 +88,15 @@ def void_transaction(unit: Unit, command: VoidTransaction, now_ms: int) -> Done[
         member = unit.member_by_number(transaction.member_number)
         require_same_guest(unit, member, command.loyalty_id)
     stores = transaction.stores
-    if transaction.status is TransactionStatus.VOID and transaction.answer is not None:
-        return Repeated(transaction.answer, stores)
+    kept = last_answer(unit, transaction)
+    if transaction.status is TransactionStatus.VOID and kept is not None and kept.method == VOID:
+        return Repeated(kept.answer, stores)
     flags = _lateness(program, transaction, command.key, now_ms)
     before = transaction.status
     voided = void(unit, program, transaction, now_ms)
     events = voided_events(unit, transaction, before)
-    return Done(voided, kept_with=transaction, flags=flags, stores=stores, events=events)
+    kept_as = void_of(transaction)
+    return Done(voided, kept_as, flags=flags, stores=stores, events=events)
 
 
 def voided_events(
