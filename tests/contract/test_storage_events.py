@@ -51,6 +51,7 @@ from tests.support.programs import (
 )
 from tests.support.stores import PEPPER, demo_store
 
+SORRY = 'a "late", {cold} \\ null coffee'
 CALLER = Actor(ActorKind.KEY, "key", "MemberService/EnrollMember", "request-1")
 
 
@@ -66,7 +67,7 @@ async def test_event_tells_who_did_what_and_the_balance_after(database_url: str)
         run = Run(enroll_member, command, by=CALLER)
         member = (await store.write(partial(perform, run=run))).result
         operator = Actor(ActorKind.OPERATOR, "jo", "adjust")
-        gift = AdjustPoints(PROGRAM_ID, member.loyalty_id, 900, "sorry")
+        gift = AdjustPoints(PROGRAM_ID, member.loyalty_id, 900, SORRY)
         await store.write(partial(perform, run=Run(adjust_points, gift, by=operator)))
         shown = identify_command(await issue(store, member.loyalty_id, COFFEE))
         await store.write(partial(perform, run=Run(identify_member, shown, by=CALLER)))
@@ -86,7 +87,7 @@ async def test_event_tells_who_did_what_and_the_balance_after(database_url: str)
         Balance(0, 0),
         None,
     )
-    assert (adjusted.by, adjusted.reason) == (operator, "sorry")
+    assert (adjusted.by, adjusted.reason) == (operator, SORRY)
     assert adjusted.available == Balance(900, 1)
     assert (opened.available, opened.held) == (Balance(100, 2), Balance(800, 1))
     assert used.subject == opened.subject != ""

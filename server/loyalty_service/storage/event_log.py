@@ -12,6 +12,7 @@ at a time, and numbers rows in their order by itself.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -82,6 +83,20 @@ def new_units() -> Random:
     return Random(secrets.token_bytes(16))  # noqa: S311 - they are no secrets.
 
 
+def _array(column: Sequence[Any]) -> str:
+    """Write an array as PostgreSQL reads it: the driver takes five times as long for that."""
+    return f"{{{','.join([_element(value) for value in column])}}}"
+
+
+def _element(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, int):
+        return str(value)
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
 @dataclass(frozen=True, slots=True)
 class Proof:
     """A question for a row that is there only if one unit of work was committed."""
@@ -143,7 +158,11 @@ class EventLog:
             return
         if self._bulk:
             count, base = len(rows), self._lane << LANE_BITS
-            columns = [list(column) for column in zip(*rows, strict=True)]
+            # Arrays that are shorter than others are filled up with nulls; none is shortest.
+            columns = [
+                None if column.count(None) == count else _array(column)
+                for column in zip(*rows, strict=True)
+            ]
             connection.execute(_ADD_ALL, (self._lane, count, base, count, *columns))
             places = base, self._lane, base, self._lane
             self.proof = Proof(_PROOF, (*places, self._unit))

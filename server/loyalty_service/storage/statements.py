@@ -48,7 +48,6 @@ from loyalty_service.domain.records import (
     Hold,
     HoldStatus,
     IncentiveUsage,
-    Member,
     MemberEmail,
     Redemption,
     Remembered,
@@ -397,12 +396,13 @@ class Statements:
         return self._compile(delete(table).where(tuple_(*key).in_(old)).returning(key[0]))
 
     def _witnesses(self) -> dict[type, Statement]:
-        """Build the questions for a row that one transaction alone can have written."""
+        """
+        Build the question for a row that one transaction alone can have written.
+
+        It is asked where a unit has kept an answer and no event, such as that of a session.
+        """
         places: dict[type, tuple[type[SQLModel], tuple[str, ...]]] = {
-            Transfer: (t.TransferTable, ("source_id", "source_sequence", "source_hash")),
-            Transaction: (t.TransactionTable, ("transaction_id",)),
             Remembered: (t.RememberedTable, ("scope", "idempotency_key", "answer")),
-            Member: (t.MemberTable, ("program_id", "loyalty_id")),
         }
         return {
             record: self._compile(
