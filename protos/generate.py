@@ -1,5 +1,5 @@
 """
-Write everything under generated/ from the protos and the installed packages.
+Write everything under generated/ from the protos, the installed packages and the table of errors.
 
 Run by `make generate`. Third-party protos come from the packages pip installed, so nothing is
 downloaded and nothing of theirs is committed as source.
@@ -11,11 +11,13 @@ import re
 import shutil
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 from typing import Any
 
-from google.api import annotations_pb2, http_pb2
+from google.api import annotations_pb2, field_behavior_pb2, http_pb2
 from google.protobuf import (
+    any_pb2,
     descriptor_pb2,
     descriptor_pool,
     duration_pb2,
@@ -24,8 +26,11 @@ from google.protobuf import (
 )
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message_factory import GetMessageClass
+from google.rpc import error_details_pb2, status_pb2
 from grpc_tools import protoc
 from protovalidate._gen.buf.validate import validate_pb
+
+from proto_source import ProtoSource
 
 # What JSON may hold for a field of each type; integers carry their range.
 JSON_TYPES = {
@@ -49,15 +54,58 @@ IGNORE_ALWAYS = 3
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
 GENERATED = ROOT / "generated"
+ENVOY_CONFIG = ROOT / "envoy" / "envoy.yaml"
+EXPORTED = ROOT / "build" / "protos"
+
+DETAILS = ("google/rpc/error_details.proto", "google/rpc/status.proto")
+"""What no proto of ours imports and every refusal holds."""
+
+VALIDATE = "buf/validate/validate.proto"
+
+API_NEEDS = ("googleapis-common-protos", "grpcio", "protobuf")
+"""What the stubs import: the requirements of loyalty-api."""
+
+API_PROJECT = """\
+# Written by protos/generate.py. Do not edit.
+[build-system]
+requires = ["hatchling>=1.27"]
+build-backend = "hatchling.build"
+
+[project]
+name = "loyalty-api"
+version = "{version}"
+description = "The contract of the loyalty service: Python stubs, protos and descriptors."
+requires-python = "{python}"
+license = "Apache-2.0"
+license-files = ["LICENSE"]
+classifiers = [
+  "Intended Audience :: Developers",
+  "Operating System :: OS Independent",
+  "Programming Language :: Python :: 3",
+  "Topic :: Office/Business :: Financial :: Point-Of-Sale",
+  "Typing :: Typed",
+]
+dependencies = [
+{needs}]
+
+[tool.hatch.build.targets.wheel]
+only-include = ["buf", "loyalty"]
+dev-mode-dirs = ["."]
+
+# Beside the stubs: where they are installed is where protoc finds them.
+[tool.hatch.build.targets.wheel.force-include]
+"../protos/loyalty" = "loyalty"
+"loyalty.binpb" = "loyalty/loyalty.binpb"
+"""
 
 
 def third_party_descriptors() -> descriptor_pb2.FileDescriptorSet:
     """Collect the descriptors of the protos that ours import, dependencies first."""
     files = descriptor_pb2.FileDescriptorSet()
-    for module in (descriptor_pb2, duration_pb2, field_mask_pb2, timestamp_pb2):
+    for module in (any_pb2, descriptor_pb2, duration_pb2, field_mask_pb2, timestamp_pb2):
         module.DESCRIPTOR.CopyToProto(files.file.add())
     files.file.add().MergeFromString(validate_pb.desc().proto.to_binary())
-    for module in (http_pb2, annotations_pb2):
+    for module in (http_pb2, annotations_pb2, field_behavior_pb2, error_details_pb2, status_pb2):
         module.DESCRIPTOR.CopyToProto(files.file.add())
     return files
 
@@ -174,26 +222,34 @@ def json_requests(descriptor_set: Path) -> str:
     return "\n".join([*lines, "  },", "}", ""])
 
 
-def generate(target: Path) -> None:
-    """Write the Python modules, the descriptor set, the route list and the Lua schema."""
-    sources = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob("*.proto"))
+def describe(protos: Path, target: Path) -> list[str]:
+    """Write the descriptor set of the protos in a folder; gives their names."""
+    sources = sorted(str(path.relative_to(protos)) for path in protos.rglob("*.proto"))
     with tempfile.TemporaryDirectory() as folder:
         imports = Path(folder) / "third_party.binpb"
         imports.write_bytes(third_party_descriptors().SerializeToString(deterministic=True))
-        ours = Path(folder) / "loyalty.binpb"
         run_protoc(
-            f"-I{PROTOS}",
+            f"-I{protos}",
             f"--descriptor_set_in={imports}",
             "--include_imports",
             "--include_source_info",
-            f"--descriptor_set_out={ours}",
+            f"--descriptor_set_out={target}",
             *sources,
+            *DETAILS,
         )
+    return sources
+
+
+def generate(target: Path) -> None:
+    """Write the Python modules, the descriptor set, the route list and the Lua schema."""
+    with tempfile.TemporaryDirectory() as folder:
+        ours = Path(folder) / "loyalty.binpb"
+        sources = describe(PROTOS, ours)
         run_protoc(
             f"--descriptor_set_in={ours}",
             f"--python_out={target}",
             f"--pyi_out={target}",
-            "buf/validate/validate.proto",
+            VALIDATE,
             *sources,
         )
         run_protoc(
@@ -206,13 +262,81 @@ def generate(target: Path) -> None:
     (target / "json_requests.lua").write_text(
         json_requests(target / "loyalty.binpb"), encoding="utf-8"
     )
+    write_api_project(target)
+
+
+def write_api_project(target: Path) -> None:
+    """Write what makes a project of the stubs: loyalty-api, of the service's own version."""
+    service = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needs = sorted(
+        need for need in service["dependencies"] if re.split(r"[^\w-]", need)[0] in API_NEEDS
+    )
+    project = API_PROJECT.format(
+        version=service["version"],
+        python=service["requires-python"],
+        needs="".join(f'  "{need}",\n' for need in needs),
+    )
+    (target / "pyproject.toml").write_text(project, encoding="utf-8")
+    shutil.copyfile(ROOT / "LICENSE", target / "LICENSE")
+    (target / VALIDATE).write_text(validate_source(), encoding="utf-8")
+    for package in ("buf/validate", "loyalty/v1"):
+        (target / package / "py.typed").touch()
+
+
+def validate_source() -> str:
+    """Write the one imported proto that no package brings as source."""
+    pool = descriptor_pool.DescriptorPool()
+    files = third_party_descriptors()
+    for file in files.file:
+        pool.Add(file)
+    return str(ProtoSource(next(file for file in files.file if file.name == VALIDATE), pool))
+
+
+def export_protos(target: Path) -> None:
+    """Write the protos with all that they import, for compilers of every language."""
+    shutil.rmtree(target, ignore_errors=True)
+    folders = {
+        "loyalty/": PROTOS,
+        "buf/": GENERATED,
+        "google/protobuf/": Path(protoc.__file__).with_name("_proto"),
+        "google/": Path(annotations_pb2.__file__).parents[2],
+    }
+    descriptor_set = (GENERATED / "loyalty.binpb").read_bytes()
+    for file in descriptor_pb2.FileDescriptorSet.FromString(descriptor_set).file:
+        folder = next(folders[start] for start in folders if file.name.startswith(start))
+        (target / file.name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / file.name, target / file.name)
+
+
+def edge_routes(target: Path) -> dict[str, str]:
+    """Give `METHOD /path` of each route in *target*, and the `Service/Method` that it calls."""
+    routes = {}
+    for line in (target / "routes.txt").read_text(encoding="utf-8").splitlines():
+        verb, path, rpc = line.split()
+        routes[f"{verb} {path}"] = rpc.rpartition(".")[2]
+    return routes
+
+
+def generate_edge(target: Path, config: Path) -> None:
+    """Write the words of what Envoy answers by itself, for its filter and into *config*."""
+    # Not before: what these import is written above.
+    from loyalty_service.transport.errors import edge_tables  # noqa: PLC0415
+
+    routes = edge_routes(target)
+    (target / "edge_errors.lua").write_text(edge_tables.edge_errors(routes), encoding="utf-8")
+    text = ENVOY_CONFIG.read_text(encoding="utf-8")
+    config.write_text(edge_tables.configured(text, routes), encoding="utf-8")
 
 
 def stale(target: Path) -> list[str]:
     """List what a fresh run would write otherwise than it stands in *target*."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as envoy:
+        config = Path(envoy) / ENVOY_CONFIG.name
         generate(Path(folder))
+        generate_edge(Path(folder), config)
         fresh, found = contents(Path(folder)), contents(target)
+        fresh[config.name] = config.read_bytes()
+    found[config.name] = ENVOY_CONFIG.read_bytes()
     return sorted(name for name in fresh | found if fresh.get(name) != found.get(name))
 
 
@@ -229,5 +353,9 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["--check"]:
         if names := stale(GENERATED):
             sys.exit(f"generated/ is stale: run `make generate` ({', '.join(names)})")
+    elif sys.argv[1:] == ["--export"]:
+        export_protos(EXPORTED)
+        print(f"The protos are in {EXPORTED.relative_to(ROOT)}, with all that they import.")
     else:
         generate(GENERATED)
+        generate_edge(GENERATED, ENVOY_CONFIG)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import stat
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from loyalty_service.application.orders.identify_member import identify_member
-from loyalty_service.config import PEPPER_BYTES, Settings, require_own_files
+from loyalty_service.config import PEPPER_BYTES, Settings
+from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.domain.peppers import Peppers, check_of, name_of
 from loyalty_service.domain.program import DiscountKind
 from loyalty_service.observability.access_log import Few, name_call
@@ -26,6 +28,7 @@ from loyalty_service.observability.tracing import Tracing
 from loyalty_service.storage.alone import only_server
 from loyalty_service.storage.connections import require_database
 from loyalty_service.storage.contents import needs_known_pepper
+from loyalty_service.storage.databases import Database
 from loyalty_service.storage.durability import is_in_memory
 from loyalty_service.storage.migrate import migrate, newest, require_current
 from loyalty_service.storage.peppers import register
@@ -33,11 +36,8 @@ from loyalty_service.storage.store import Store
 from loyalty_service.sweeper import sweep_forever
 from loyalty_service.transport.addresses import AddressError, authority, require_free
 from loyalty_service.transport.server import LoyaltyServer
-from loyalty_service.transport.servicers.code import CodeServicer
-from loyalty_service.transport.servicers.identify import IdentifyServicer, IdentifyUseCase
-from loyalty_service.transport.servicers.member import MemberServicer
-from loyalty_service.transport.servicers.session import SessionServicer
-from loyalty_service.transport.servicers.transaction import TransactionServicer
+from loyalty_service.transport.servicers.all_servicers import all_servicers
+from loyalty_service.transport.servicers.identify import IdentifyUseCase
 from loyalty_service.transport.tls import Certificates, require_protection, tls_files
 from loyalty_service.vitals import watch_forever
 
@@ -135,18 +135,56 @@ def require_addresses(settings: Settings, workers: int = 1) -> None:
         require_free(settings.metrics_host, settings.metrics_port + number, "LOYALTY_METRICS_PORT")
 
 
+def database_of(settings: Settings) -> Database:
+    """
+    Return the database that the settings name.
+
+    Raises:
+        OperatorError: The URL is of a kind that is not served.
+    """
+    try:
+        return Database.from_text(
+            settings.database_location, allow_data_loss=settings.allow_data_loss
+        )
+    except ValueError as problem:
+        raise OperatorError(f"LOYALTY_DATABASE_URL {problem}") from None
+
+
+def require_own_files(settings: Settings) -> None:
+    """
+    Refuse files of an embedded database, or folders of them, that everybody may write to.
+
+    Who may write there puts another store, log or pepper in place. A group may, because
+    orchestrators mount volumes for the group of a container.
+
+    Raises:
+        OperatorError: Somebody may.
+    """
+    database = database_of(settings)
+    if not database.embedded:
+        return
+    file = Path(database.url.database or "")
+    beside = [file.with_name(f"{file.name}{suffix}") for suffix in ("-wal", "-shm", "-journal")]
+    for path in (settings.data_dir, file.parent, file, *beside):
+        if path.exists() and path.stat().st_mode & stat.S_IWOTH:
+            raise OperatorError(
+                f"{path} can be written by every user of this machine, who could put another "
+                f"store in place of this one: `chmod o-w {path}`"
+            )
+
+
 def require_peppers(settings: Settings) -> Peppers:
     """
     Give the secrets that codes are digested with; a new one only to a store that needs no other.
 
     Raises:
-        ValueError: It is missing, and receipts and kept answers would be lost with a new one.
+        OperatorError: It is missing, and receipts and kept answers would be lost with a new one.
     """
     settings.make_data_dir()
     require_own_files(settings)
-    database = settings.database()
+    database = database_of(settings)
     if settings.known_pepper() is None and database.embedded and needs_known_pepper(database):
-        raise ValueError(
+        raise OperatorError(
             f"the store {database.url.database} is in use and its code pepper is missing: bring "
             f"{settings.pepper_file} back, or set LOYALTY_CODE_PEPPER. If it is lost for good, "
             f"`(umask 077; openssl rand -hex 32 > {settings.pepper_file})` makes another, with "
@@ -171,9 +209,9 @@ async def open_store(settings: Settings, *, serves: bool = False) -> AsyncIterat
         UnreachableError: The database does not answer.
         UnsafeDatabaseError: The database may lose what it acknowledges.
         PepperError: The pepper is not the store's.
-        ValueError: The pepper is missing, or its file or the store's is open to others.
+        OperatorError: The pepper is missing, or its file or the store's is open to others.
     """
-    database = settings.database()
+    database = database_of(settings)
     fresh = settings.known_pepper() is None
     peppers = require_peppers(settings)
     # Whoever is refused must have changed nothing under the server that runs.
@@ -199,9 +237,9 @@ async def open_existing_store(settings: Settings) -> AsyncIterator[Store]:
         SchemaError: The database has another schema.
         UnreachableError: The database does not answer, or there is none.
         UnsafeDatabaseError: The database may lose what it acknowledges.
-        ValueError: The pepper's file or the store's is open to others.
+        OperatorError: The pepper's file or the store's is open to others.
     """
-    database = settings.database()
+    database = database_of(settings)
     require_database(database)
     require_own_files(settings)
     require_current(database)
@@ -230,11 +268,11 @@ def _warn_of_fractions(store: Store) -> None:
 
 def _tell_start(settings: Settings, store: Store, port: int) -> None:
     """Say in one line what runs where, as whoever compares two servers needs it."""
-    database = settings.database()
+    database = database_of(settings)
     current, *others = (name_of(check_of(one)) for one in settings.peppers().known)
     log.info(
         "serving",
-        version=version("loyalty"),
+        version=version("loyalty-service"),
         schema=newest(),
         database=database.url.render_as_string(hide_password=True),
         # Names of keyed digests: what `loyalty pepper list` shows, and no secret.
@@ -246,7 +284,7 @@ def _tell_start(settings: Settings, store: Store, port: int) -> None:
 
 
 def _warn_of_loss(settings: Settings) -> None:
-    database = settings.database()
+    database = database_of(settings)
     if settings.allow_data_loss:
         log.warning("acknowledged points may be lost, as was allowed")
     if database.embedded and is_in_memory(Path(database.url.database or "")):
@@ -278,20 +316,14 @@ async def serve(
         otlp = _open_otlp(settings, telemetry)
         server = LoyaltyServer(
             store,
-            {
-                "SessionService": SessionServicer(),
-                "IdentifyService": IdentifyServicer(identify),
-                "TransactionService": TransactionServicer(),
-                "CodeService": CodeServicer(),
-                "MemberService": MemberServicer(),
-            },
+            all_servicers(identify),
             sandbox=sandbox,
             reflection_on=settings.reflection,
             calls=telemetry.calls,
             tracing=Tracing() if otlp is None else otlp.tracing,
             share_port=settings.share_port,
         )
-        file = settings.database().url.database if settings.database().embedded else None
+        file = database_of(settings).url.database if database_of(settings).embedded else None
         telemetry.watch_store(store.stats, None if file is None else Path(file))
         telemetry.watch_service(lambda: bool(server.serving), store.clock)
         telemetry.watch_certificate(None if certificates is None else certificates.expires)

@@ -15,13 +15,16 @@ from pathlib import Path
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.domain.peppers import Peppers
-from loyalty_service.storage.databases import FOLDER_MODE, Database
 
 PREFIX = "LOYALTY_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 PEPPER_BYTES = 32
 PEPPER_CHARACTERS_MIN = 32
+
+FOLDER_MODE = 0o755
+"""Of the folder for data: whatever the umask, none but its owner writes there."""
 
 
 class Settings(BaseSettings):
@@ -110,35 +113,32 @@ class Settings(BaseSettings):
             raise ValueError(f"must be {', '.join(LOG_LEVELS[:-1])} or {LOG_LEVELS[-1]}")
         return value.lower()
 
-    def database(self) -> Database:
-        """
-        Say where the data is: the embedded file unless a URL is set.
+    @property
+    def database_location(self) -> str:
+        """URL of where the data is: the embedded file unless another is set."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'loyalty.db'}"
 
-        Raises:
-            ValueError: The URL is of a kind that is not served.
-        """
-        url = self.database_url or f"sqlite:///{self.data_dir.resolve() / 'loyalty.db'}"
-        try:
-            return Database.from_text(url, allow_data_loss=self.allow_data_loss)
-        except ValueError as problem:
-            raise ValueError(f"LOYALTY_DATABASE_URL {problem}") from None
+    @property
+    def embedded(self) -> bool:
+        """Whether the database is a file of this machine."""
+        return self.database_location.startswith(("sqlite:", "sqlite+"))
 
     def make_data_dir(self) -> None:
         """
         Make the folder of the embedded database, where it is used and is not there.
 
         Raises:
-            ValueError: It can't be made, is none, or can't be written to.
+            OperatorError: It can't be made, is none, or can't be written to.
         """
         if not self.database_url:
             try:
                 self.data_dir.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             except OSError as problem:
-                raise ValueError(
+                raise OperatorError(
                     f"LOYALTY_DATA_DIR {self.data_dir} can't be made a folder: {problem.strerror}."
                 ) from None
             if not os.access(self.data_dir, os.W_OK | os.X_OK):
-                raise ValueError(
+                raise OperatorError(
                     f"LOYALTY_DATA_DIR {self.data_dir} can't be written to: set it to another "
                     "folder, or let this user write there."
                 )
@@ -158,7 +158,7 @@ class Settings(BaseSettings):
         Give the secrets that codes are digested with, or nothing where there is none yet.
 
         Raises:
-            ValueError: A file that keeps one does not hold one, or others may read it.
+            OperatorError: A file that keeps one does not hold one, or others may read it.
         """
         current = self.known_pepper()
         return None if current is None else Peppers(current, self.other_peppers())
@@ -168,7 +168,7 @@ class Settings(BaseSettings):
         Give the secrets that codes are digested with; the current one is made where it may be.
 
         Raises:
-            ValueError: As `pepper`.
+            OperatorError: As `pepper`.
         """
         return Peppers(self.pepper(), self.other_peppers())
 
@@ -177,17 +177,17 @@ class Settings(BaseSettings):
         Give the secrets that are known beside the current one.
 
         Raises:
-            ValueError: Their file holds a line that is none, or others may read it.
+            OperatorError: Their file holds a line that is none, or others may read it.
         """
         if self.other_code_peppers is not None:
             return tuple(one.encode() for one in _listed(self.other_code_peppers))
-        if not self.database().embedded or not self.other_peppers_file.exists():
+        if not self.embedded or not self.other_peppers_file.exists():
             return ()
         require_closed(self.other_peppers_file)
         lines = self.other_peppers_file.read_bytes().split(b"\n")
         found = tuple(line.rstrip(b"\r") for line in lines if line.strip())
         if not all(map(_is_long_enough, found)):
-            raise ValueError(
+            raise OperatorError(
                 f"{self.other_peppers_file} has a line that is no code pepper, which has at least "
                 f"{PEPPER_CHARACTERS_MIN} characters"
             )
@@ -198,17 +198,17 @@ class Settings(BaseSettings):
         Give the secret that codes are digested with, or nothing where there is none yet.
 
         Raises:
-            ValueError: The file that keeps it does not hold one, or others may read it.
+            OperatorError: The file that keeps it does not hold one, or others may read it.
         """
         if self.code_pepper is not None:
             return self.code_pepper.get_secret_value().encode()
-        if not self.database().embedded or not self.pepper_file.exists():
+        if not self.embedded or not self.pepper_file.exists():
             return None
         # An editor or a shell ends a line that a variable would not have.
         found = self.pepper_file.read_bytes().rstrip(b"\r\n")
         require_closed(self.pepper_file)
         if len(found) < PEPPER_CHARACTERS_MIN or not found.isascii():
-            raise ValueError(
+            raise OperatorError(
                 f"{self.pepper_file} holds no code pepper, which has at least "
                 f"{PEPPER_CHARACTERS_MIN} characters: bring the right one back, or move the file "
                 "away where no code was ever issued"
@@ -223,13 +223,13 @@ class Settings(BaseSettings):
         in a file only its owner can read.
 
         Raises:
-            ValueError: It is not set and the database is shared by several machines.
+            OperatorError: It is not set and the database is shared by several machines.
         """
         known = self.known_pepper()
         if known is not None:
             return known
-        if not self.database().embedded:
-            raise ValueError(
+        if not self.embedded:
+            raise OperatorError(
                 "LOYALTY_CODE_PEPPER must be set, to the same secret on every server of a "
                 "database: make one with `openssl rand -hex 32`"
             )
@@ -254,16 +254,16 @@ class Settings(BaseSettings):
         Whenever it is cut short, no secret is lost: the old one is among the others first.
 
         Raises:
-            ValueError: The secret is not kept in a file, or there is none.
+            OperatorError: The secret is not kept in a file, or there is none.
         """
         if self.code_pepper is not None or self.other_code_peppers is not None:
-            raise ValueError(
-                "the code pepper is set by a variable and not kept in a file: docs/operations.md "
-                "tells the steps, with LOYALTY_OTHER_CODE_PEPPERS"
+            raise OperatorError(
+                "the code pepper is set by a variable and not kept in a file: "
+                "docs/operations/pepper.md tells the steps, with LOYALTY_OTHER_CODE_PEPPERS"
             )
         old = self.known_peppers()
         if old is None:
-            raise ValueError(f"there is no code pepper at {self.pepper_file}")
+            raise OperatorError(f"there is no code pepper at {self.pepper_file}")
         made = Peppers(secrets.token_hex(PEPPER_BYTES).encode(), old.known)
         self.keep_others(made.others)
         with _written(self.pepper_file, made.current) as draft:
@@ -288,7 +288,7 @@ def require_known_variables(environment: Mapping[str, str]) -> None:
     Refuse variables that look like settings and are none: what they were to protect is not.
 
     Raises:
-        ValueError: There is such a variable.
+        OperatorError: There is such a variable.
     """
     known = [name.upper() for name in Settings.model_fields]
     for name, value in sorted(environment.items()):
@@ -298,31 +298,8 @@ def require_known_variables(environment: Mapping[str, str]) -> None:
         if _OF_KUBERNETES.search(f"{shown}={value}"):
             continue
         near = get_close_matches(shown, known, 1)
-        hint = f"did you mean {PREFIX}{near[0]}?" if near else "README.md lists the settings."
-        raise ValueError(f"There is no setting {name}: {hint}")
-
-
-def require_own_files(settings: Settings) -> None:
-    """
-    Refuse files of an embedded database, or folders of them, that everybody may write to.
-
-    Who may write there puts another store, log or pepper in place. A group may, because
-    orchestrators mount volumes for the group of a container.
-
-    Raises:
-        ValueError: Somebody may.
-    """
-    database = settings.database()
-    if not database.embedded:
-        return
-    file = Path(database.url.database or "")
-    beside = [file.with_name(f"{file.name}{suffix}") for suffix in ("-wal", "-shm", "-journal")]
-    for path in (settings.data_dir, file.parent, file, *beside):
-        if path.exists() and path.stat().st_mode & stat.S_IWOTH:
-            raise ValueError(
-                f"{path} can be written by every user of this machine, who could put another "
-                f"store in place of this one: `chmod o-w {path}`"
-            )
+        hint = f"did you mean {PREFIX}{near[0]}?" if near else "docs/settings.md lists them."
+        raise OperatorError(f"There is no setting {name}: {hint}")
 
 
 def require_closed(secret: Path) -> None:
@@ -332,12 +309,13 @@ def require_closed(secret: Path) -> None:
     A group may read it, because orchestrators mount secrets for the group of a container.
 
     Raises:
-        ValueError: They may.
+        OperatorError: They may.
     """
     if secret.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
-        raise ValueError(
+        raise OperatorError(
             f"{secret} holds a secret that every user of this machine may read or change: "
-            f"`chmod 600 {secret}`. It must be taken for known: docs/operations.md tells what to do"
+            f"`chmod 600 {secret}`. It must be taken for known: docs/operations/pepper.md tells "
+            "what to do"
         )
 
 

@@ -1,4 +1,4 @@
-"""The limit: a bare grpc.aio server that decodes an IdentifyRequest and answers a fixed answer."""
+"""The limit: a bare grpc.aio server that decodes a request and gives a fixed answer."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tests.benchmark.loads import CANNED
 class EchoServicer(identify_service_pb2_grpc.IdentifyServiceServicer):
     """Answers, and does nothing else."""
 
-    async def Identify(  # noqa: N802 - the contract's name.
-        self, request: identify_service_pb2.IdentifyRequest, _context: object
-    ) -> identify_service_pb2.IdentifyResponse:
+    async def IdentifyMember(  # noqa: N802 - the contract's name.
+        self, request: identify_service_pb2.IdentifyMemberRequest, _context: object
+    ) -> identify_service_pb2.IdentifyMemberResponse:
         """See the contract."""
         if not request.identifier:
             raise ValueError("the request is empty")

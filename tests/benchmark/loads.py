@@ -87,10 +87,10 @@ def _code(number: int, members: int) -> Sequence[_Call]:
 
 
 def _identify_call(number: int, identifier: str, marker: str) -> _Call:
-    message = identify_service_pb2.IdentifyRequest(
+    message = identify_service_pb2.IdentifyMemberRequest(
         identifier=identifier, pos_vendor=_pos_vendor(number)
     )
-    return _Call("IdentifyService", "Identify", "POST", "/loyalty/identify", message, marker)
+    return _Call("IdentifyService", "IdentifyMember", "POST", "/loyalty/identify", message, marker)
 
 
 def _session(number: int, _members: int) -> Sequence[_Call]:
@@ -106,17 +106,17 @@ def _session(number: int, _members: int) -> Sequence[_Call]:
 def _claim(number: int, _members: int) -> Sequence[_Call]:
     return [
         _update_call(number, status)
-        for status in (order_pb2.TransactionStatus.PENDING, order_pb2.TransactionStatus.CLAIMED)
+        for status in (transaction_pb2.Transaction.PENDING, transaction_pb2.Transaction.CLAIMED)
     ]
 
 
-def _update_call(number: int, status: order_pb2.TransactionStatus) -> _Call:
+def _update_call(number: int, status: transaction_pb2.Transaction.Status) -> _Call:
     item = order_pb2.OrderLine.item
     line, name = order_pb2.OrderLine, order_id(number)
-    message = transaction_pb2.UpdateRequest(
+    message = transaction_pb2.ReportOrderRequest(
         loyalty_transaction_id=name,
-        channel=order_pb2.Channel.RESTAURANT,
-        service_mode=order_pb2.ServiceMode.TAKEOUT,
+        channel=order_pb2.TransactionDetails.RESTAURANT,
+        service_mode=order_pb2.TransactionDetails.TAKEOUT,
         status=status,
         transaction_details=order_pb2.TransactionDetails(
             currency="CAD",
@@ -130,7 +130,12 @@ def _update_call(number: int, status: order_pb2.TransactionStatus) -> _Call:
         ),
     )
     return _Call(
-        "TransactionService", "Update", "PUT", f"/loyalty/transaction/pos/{name}", message, name
+        "TransactionService",
+        "ReportOrder",
+        "PUT",
+        f"/loyalty/transaction/pos/{name}",
+        message,
+        name,
     )
 
 
@@ -156,7 +161,7 @@ def _json(call: _Call) -> Request:
     return Request("", head.encode() + body, call.marker.encode())
 
 
-CANNED = identify_service_pb2.IdentifyResponse(
+CANNED = identify_service_pb2.IdentifyMemberResponse(
     balances=[identify_service_pb2.Balance(amount=14464, currency="points")],
     loyalty_user=identify_service_pb2.LoyaltyUser(
         created="2021-08-10T12:18:39.180Z", id=loyalty_id(0), name=NAME

@@ -21,11 +21,12 @@ import grpc
 import psycopg
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from loyalty_service.sandbox.envoy_process import ROOT, EnvoyProcess
+from loyalty_service.sandbox.envoy_process import EnvoyProcess
 from tests.benchmark.machine import SERVER_CORE, all_cores, pin
 from tests.benchmark.population import NAME, PEPPER, Population, populate
 from tests.support.edge_parts import let_one_key_call_for_all
 from tests.support.http import free_port
+from tests.support.roots import ROOT
 from tests.support.syncs import SyncLog
 
 OURS_SQLITE = "ours-sqlite"

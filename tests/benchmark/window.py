@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from loyalty_service.sandbox.envoy_process import ROOT
 from tests.benchmark.client import Job, Seen
 from tests.benchmark.loads import CLAIM, CODE
 from tests.benchmark.machine import all_cpu_s, cpu_s, family, memory_mib
 from tests.benchmark.subjects import Subject
+from tests.support.roots import ROOT
 
 UNITS_PER_S_MAX = 9_000
 """Requests made ready for a second of load; a window ends early when they run out."""

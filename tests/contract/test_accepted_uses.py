@@ -1,4 +1,4 @@
-"""What Identify or a report accepted is honoured at the claim, and taken from nobody else."""
+"""What IdentifyMember or a report accepted is honoured at the claim, and taken from nobody else."""
 
 from __future__ import annotations
 
@@ -274,7 +274,7 @@ async def test_selection_that_could_not_be_had_is_judged_anew(till: Till) -> Non
 async def test_store_without_loyalty_lists_rewards_and_takes_none(
     till: Till, database_url: str
 ) -> None:
-    """The guest is identified; Validate and the claim refuse the reward, and nothing is burned."""
+    """The guest is identified; ValidateOrder and the claim refuse the reward; nothing is burned."""
     guest = await enroll(till.store, 1000)
     issued = await till.call(issue_code, issue_command(guest, COFFEE, SOUP))
     command = identify_command(issued.result.digits)

@@ -14,7 +14,7 @@ from loyalty_service.domain.clock import now_ms
 from loyalty_service.domain.errors import LimitExceededError
 from loyalty_service.domain.limits import LIMITS, LimitName, Limits
 from loyalty_service.domain.program import Program
-from loyalty_service.storage.limit_counts import LimitCounts
+from loyalty_service.storage.repositories.limit_counts import LimitCounts
 from loyalty_service.storage.store import Store
 from tests.support.databases import Postgres, fresh_database
 from tests.support.doing import enroll_member, issue_code
@@ -81,7 +81,7 @@ async def test_counts_of_codes_are_read_with_the_rest_of_a_batch(
 ) -> None:
     """Across a network, the minutes of member and key cost no round trip of their own."""
     asked: list[list[Any]] = []
-    take = LimitCounts.take
+    take = LimitCounts.take_sums
 
     def spied(self: LimitCounts, places: Any, rows: Any) -> None:
         asked.append(list(places))
@@ -90,7 +90,7 @@ async def test_counts_of_codes_are_read_with_the_rest_of_a_batch(
     with fresh_database(postgres) as url:
         async with demo_store(url) as store:
             command = issue_command(await enroll(store))
-            monkeypatch.setattr(LimitCounts, "take", spied)
+            monkeypatch.setattr(LimitCounts, "take_sums", spied)
             start = _minute()
             monkeypatch.setattr(clock, "now_ms", lambda: start)
             reads = command.reads()

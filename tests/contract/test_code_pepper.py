@@ -12,9 +12,10 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import insert
 
-from loyalty_service.bootstrap import open_store, require_peppers
+from loyalty_service.bootstrap import database_of, open_store, require_peppers
 from loyalty_service.cli import main
 from loyalty_service.config import Settings
+from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.domain.peppers import Peppers, check_of, name_of
 from loyalty_service.storage.alone import OpenElsewhereError
 from loyalty_service.storage.connections import writing
@@ -52,7 +53,7 @@ def test_file_without_a_pepper_is_refused(tmp_path: Path, content: str) -> None:
     _keep(settings.pepper_file, content.encode())
 
     for use in (settings.pepper, settings.known_pepper):
-        with pytest.raises(ValueError, match=rf"{settings.pepper_file} holds no code pepper"):
+        with pytest.raises(OperatorError, match=rf"{settings.pepper_file} holds no code pepper"):
             use()
     assert settings.pepper_file.read_text(encoding="utf-8") == content
 
@@ -103,10 +104,10 @@ def test_pepper_that_another_process_made_meanwhile_is_taken(
 async def test_lived_store_gets_no_new_pepper(tmp_path: Path) -> None:
     """Beside a store in use a missing pepper is asked for: a new one knows none of its receipts."""
     settings = Settings(data_dir=tmp_path)
-    migrate(settings.database())
+    migrate(database_of(settings))
     await live(f"sqlite:///{tmp_path / 'loyalty.db'}")
 
-    with pytest.raises(ValueError, match=r"code pepper is missing: bring .*/code-pepper back"):
+    with pytest.raises(OperatorError, match=r"code pepper is missing: bring .*/code-pepper back"):
         async with open_store(settings):
             pass
     assert not settings.pepper_file.exists()
@@ -134,7 +135,7 @@ async def test_second_server_changes_nothing(tmp_path: Path) -> None:
         with pytest.raises(OpenElsewhereError):
             async with open_store(second, serves=True):
                 pass
-        require_known(first.database(), first.peppers())
+        require_known(database_of(first), first.peppers())
 
 
 @pytest.mark.parametrize("name", ["code-pepper", "code-peppers-other"])
@@ -146,7 +147,7 @@ def test_pepper_that_everybody_may_read_is_refused(tmp_path: Path, name: str, mo
         _keep(file, PEPPER)
     (tmp_path / name).chmod(mode)
 
-    with pytest.raises(ValueError, match=f"`chmod 600 {tmp_path / name}`"):
+    with pytest.raises(OperatorError, match=f"`chmod 600 {tmp_path / name}`"):
         settings.peppers()
 
     (tmp_path / name).chmod(0o640)
@@ -164,7 +165,7 @@ async def test_store_that_everybody_may_write_to_is_refused(tmp_path: Path, name
     mode = stat.S_IMODE(place.stat().st_mode)
     place.chmod(mode | 0o002)
 
-    with pytest.raises(ValueError, match=f"`chmod o-w {place}`"):
+    with pytest.raises(OperatorError, match=f"`chmod o-w {place}`"):
         async with open_store(settings):
             pass
 
@@ -227,12 +228,12 @@ def test_pepper_is_replaced_by_commands(
     monkeypatch.setenv("LOYALTY_DATA_DIR", str(tmp_path))
     settings = Settings(data_dir=tmp_path)
     _keep(settings.pepper_file, PEPPER)
-    url = settings.database().url.render_as_string()
-    migrate(settings.database())
+    url = database_of(settings).url.render_as_string()
+    migrate(database_of(settings))
     asyncio.run(_open(settings))
     old = name_of(check_of(PEPPER))
     key = ("scope", "key")
-    with writing(settings.database()) as connection:
+    with writing(database_of(settings)) as connection:
         sealed = Seal(PEPPER).close(b"an answer", *key)
         row = {"scope": key[0], "idempotency_key": key[1], "method": "", "fingerprint": b""}
         connection.execute(insert(RememberedTable), [row | {"answer": sealed, "created_ms": 1}])

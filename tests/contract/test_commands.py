@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from loyalty_service import bootstrap
+from loyalty_service.bootstrap import database_of
 from loyalty_service.cli import main
 from loyalty_service.config import Settings
 from loyalty_service.domain.errors import DeadlinePassedError, LoyaltyError, StorageUnavailableError
@@ -89,7 +90,7 @@ def test_command_migrates_nothing(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
 ) -> None:
     """An older schema is refused and stays: a server of an older version may be at work on it."""
-    database = Settings(data_dir=tmp_path / "data").database()
+    database = database_of(Settings(data_dir=tmp_path / "data"))
     migrate(database, "0001")
 
     assert run(*arguments) == 1

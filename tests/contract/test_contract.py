@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
+import re
+import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 from google.api import annotations_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool, json_format
 from google.protobuf.message_factory import GetMessageClass
 
-from loyalty_service.transport.authentication import ROLES
-from loyalty_service.transport.server import SERVICES
+from loyalty_service.application.natural_keys import IDENTIFY, RECORD, REPORT, VOID
+from loyalty_service.transport.rpcs import RPCS, SERVICES
+from loyalty_service.transport.servicers.all_servicers import all_servicers
+from tests.book.fields import missing_fields
+from tests.book.pages import missing_pages
+from tests.support.generator import generator
 
 ROOT = Path(__file__).resolve().parents[2]
 GENERATED = ROOT / "generated"
+GENERATOR = generator()
 APPROVED = Path(__file__).with_name("approved")
 
 
@@ -25,49 +30,50 @@ def _ours() -> list[descriptor_pb2.FileDescriptorProto]:
     return [file for file in files.file if file.package == "loyalty.v1"]
 
 
-def _generator() -> Any:
-    spec = importlib.util.spec_from_file_location("generate", ROOT / "protos" / "generate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_routes_are_the_approved_ones() -> None:
-    """The HTTP surface changes only together with the list that was approved."""
-    routes = (GENERATED / "routes.txt").read_text(encoding="utf-8")
-    assert routes == (APPROVED / "routes.txt").read_text(encoding="utf-8")
+    """What can be called, what it does and who may do it changes only with the approved list."""
+    routes = []
+    for route in (GENERATED / "routes.txt").read_text(encoding="utf-8").splitlines():
+        rpc = RPCS[route.rpartition(" loyalty.v1.")[2]]
+        routes.append(f"{route} {rpc.effect.value} {','.join(sorted(rpc.roles))}")
+    assert routes == (APPROVED / "routes.txt").read_text(encoding="utf-8").splitlines()
 
 
-def test_json_names_are_the_approved_ones() -> None:
-    """Every field of every message keeps the JSON name that callers read and write."""
-    lines = []
-    for file in _ours():
-        for message in file.message_type:
-            lines += _json_names(message, message.name)
-    approved = (APPROVED / "json_names.txt").read_text(encoding="utf-8").splitlines()
-    assert sorted(lines) == approved
-
-
-def _json_names(message: descriptor_pb2.DescriptorProto, path: str) -> list[str]:
-    lines = [f"{path}.{field.json_name}" for field in message.field]
-    for nested in message.nested_type:
-        lines += _json_names(nested, f"{path}.{nested.name}")
-    return lines
-
-
-def test_every_rpc_has_roles_and_is_served() -> None:
-    """An RPC of the contract can't be forgotten: it has roles, a route and a servicer."""
+def test_every_rpc_is_served() -> None:
+    """An RPC of the contract can't be forgotten: its service is served, and it with it."""
     described = {
         f"{service.name}/{method.name}"
         for file in _ours()
         for service in file.service
         for method in service.method
     }
-    served = {f"{service.name}/{method.name}" for service in SERVICES for method in service.methods}
-    assert described == served == ROLES.keys()
-    assert all(ROLES.values())
+    assert described == RPCS.keys()
+    servicers = all_servicers()
+    assert {service.name for service in SERVICES} == set(servicers)
+    for rpc in RPCS.values():
+        has = hasattr(servicers[rpc.service], rpc.method.name)
+        assert has, f"{rpc.name} is not in the servicer of its service"
+
+
+@pytest.mark.parametrize("name", sorted(RPCS))
+def test_changelog_tells_of_every_rpc(name: str) -> None:
+    """Callers read of each RPC in the changelog."""
+    words = re.findall(r"\w+", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
+    assert name.partition("/")[2] in words
+
+
+def test_every_rpc_is_in_the_request_book() -> None:
+    """Suites that call every RPC find a good and a bad request of each in one place."""
+    assert missing_pages() == []
+    assert missing_fields() == []
+
+
+def test_names_in_stores_are_those_of_the_contract() -> None:
+    """Use cases that keep an answer by themselves do it under the name that calls are kept by."""
+    assert RPCS["IdentifyService/IdentifyMember"].kept_as == IDENTIFY
+    assert RPCS["TransactionService/ReportOrder"].kept_as == REPORT
+    assert RPCS["TransactionService/RecordUnclaimedOrder"].kept_as == RECORD
+    assert RPCS["TransactionService/VoidTransaction"].kept_as == VOID
 
 
 def test_every_rpc_has_a_route() -> None:
@@ -79,21 +85,18 @@ def test_every_rpc_has_a_route() -> None:
                 assert rule.WhichOneof("pattern"), f"{service.name}.{method.name} has no route"
 
 
-def test_generated_files_are_fresh(tmp_path: Path) -> None:
+def test_generated_files_are_fresh() -> None:
     """What stands in generated/ is, to the byte, what the protos generate."""
-    generator = _generator()
-    generator.generate(tmp_path)
-    assert generator.contents(GENERATED) == generator.contents(tmp_path)
+    assert GENERATOR.stale(GENERATED) == []
 
 
 def test_stale_generated_files_are_named(tmp_path: Path) -> None:
     """The check names each file that differs, is missing or does not belong."""
-    generator = _generator()
-    generator.generate(tmp_path)
+    shutil.copytree(GENERATED, tmp_path, dirs_exist_ok=True)
     (tmp_path / "routes.txt").write_text("GET /\n", encoding="utf-8")
     (tmp_path / "loyalty.binpb").unlink()
     (tmp_path / "more.txt").touch()
-    assert generator.stale(tmp_path) == ["loyalty.binpb", "more.txt", "routes.txt"]
+    assert GENERATOR.stale(tmp_path) == ["loyalty.binpb", "more.txt", "routes.txt"]
 
 
 GOLDEN = sorted(APPROVED.glob("*.json"))

@@ -25,9 +25,9 @@ from loyalty_service.domain.errors import (
     TooManyWrongCodesError,
 )
 from loyalty_service.transport.errors.catalogue import CATALOGUE, REASONS, ROWS, retry_after_ms
+from loyalty_service.transport.errors.dialects import Dialect
 from loyalty_service.transport.errors.rendering import (
     LEGACY_BODY_BYTES_MAX,
-    Dialect,
     grpc_trailers,
     json_field,
     legacy_trailers,
@@ -245,7 +245,8 @@ def test_longest_error_fits_the_legacy_body(kind: type[LoyaltyError], dialect: D
 )
 def test_invalid_correlation_id_is_the_documented_body(error: LoyaltyError) -> None:
     """A correlation ID that is refused, for whatever reason, is the contract's 88 bytes."""
-    body = dict(legacy_trailers(error, Dialect.ES))["loyalty-http-body"]
+    trailers = dict(legacy_trailers(error, Dialect.ES, "SessionService/StartAnonymousSession"))
+    body = trailers["loyalty-http-body"]
     assert body == (
         '{"statusCode":400,"errorMessage":"Invalid Correlation ID","errorCode":"INVALID_REQUEST"}'
     )

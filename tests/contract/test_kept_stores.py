@@ -140,16 +140,16 @@ async def _go_on(caller: Caller, kept: KeptStore) -> None:
     claim = next(noted for noted in kept.calls if noted["request"].get("status") == "CLAIMED")
     loyalty_id, told = claim["answer"]["loyaltyId"], claim["answer"]
     # A report is known again by what it means, also without the key of then.
-    again = await ask(caller, "TransactionService/Update", claim["request"], "another")
+    again = await ask(caller, "TransactionService/ReportOrder", claim["request"], "another")
     assert again == told
     available, held = balances(kept.url, loyalty_id)
     assert held == 0
 
     void = {"loyaltyTransactionId": claim["request"]["loyaltyTransactionId"]}
-    voided = await ask(caller, "TransactionService/Void", void, "void")
+    voided = await ask(caller, "TransactionService/VoidTransaction", void, "void")
     opened = await open_transaction(caller, loyalty_id)
     report = MessageToDict(update_request(opened, "CLAIMED", line(10)))
-    claimed = await ask(caller, "TransactionService/Update", report, "claim")
+    claimed = await ask(caller, "TransactionService/ReportOrder", report, "claim")
 
     assert voided["points"] == available + told["pointsRedeemed"] - told["pointsEarned"]
     assert claimed["pointsEarned"] > 0

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+PAGES = sorted((ROOT / "docs" / "operations").glob("*.md"))
+OPERATIONS = {page.name: page.read_text(encoding="utf-8") for page in PAGES}
 TROUBLE = {"warning", "error", "exception", "critical"}
 LEVELS = TROUBLE | {"debug", "info"}
 COMMANDS = ("loyalty ", "keys ", "make ", "chronyc ", "timedatectl ")
@@ -37,7 +38,8 @@ WRITTEN = {
 
 def documented() -> set[str]:
     """List the lines in the tables of log lines."""
-    tables = OPERATIONS.split("| log line | meaning and what to do |")[1:]
+    pages = "\n\n".join(OPERATIONS.values())
+    tables = pages.split("| log line | meaning and what to do |")[1:]
     rows = (row for table in tables for row in table.split("\n\n")[0].splitlines())
     return {match[1] for row in rows if (match := re.match(r"\| `([^`]+)` \|", row))}
 
@@ -54,8 +56,7 @@ def test_explained_lines_are_written() -> None:
 
 def test_runbooks_name_lines_that_are_written() -> None:
     """A line that a runbook sends its reader looking for is one that the server writes."""
-    chapters = OPERATIONS.partition("## Alerts")[2]
-    todo = re.findall(r"\*\*Do:\*\*(.*?)(?=\n###|\Z)", chapters, re.DOTALL)
+    todo = re.findall(r"\*\*Do:\*\*(.*?)(?=\n## |\Z)", OPERATIONS["alerts.md"], re.DOTALL)
     named = {text for part in todo for text in re.findall(r"`([a-z][a-z', ]+ [a-z', ]+)`", part)}
     lines = {text for text in named if not text.startswith(COMMANDS)}
 

@@ -141,39 +141,6 @@ def _before(revision: str) -> str:
     return _revisions()[place - 1] if place else BASE
 
 
-def test_first_schema_upgrades_to_the_newest(database: Database) -> None:
-    """A store of the first schema keeps its rows, and its ledger holds afterwards."""
-    migrate(database, FIRST)
-    execute(_url(database), "INSERT INTO program (program_id, document) VALUES ('kept', '{}')")
-
-    assert migrate(database) == (FIRST, _newest())
-
-    assert count_rows(_url(database), "program") == 1
-    assert audit(database).all_hold
-
-
-def test_next_schema_keeps_what_has_happened(
-    backend: Backend, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """A store full of life goes a schema up and back, and its ledger holds each time."""
-    with lived_database(backend) as url:
-        database = Database.from_text(url)
-        before = rows(url, "SELECT * FROM member ORDER BY number")
-        with monkeypatch.context() as patch:
-            _extend(patch, tmp_path)
-            assert migrate(database) == (_newest_but_one(), NEXT)
-            # The audit knows the tables of this version, and the next one's is none of them.
-            assert {problem.key for problem in audit(database).problems} <= {"extra"}
-            assert downgrade(database, _newest_but_one()) == (NEXT, _newest_but_one())
-
-        assert audit(database).all_hold
-        assert rows(url, "SELECT * FROM member ORDER BY number") == before
-
-
-def _newest_but_one() -> str:
-    return _revisions()[-2]
-
-
 def test_failing_migration_changes_nothing(
     database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -282,6 +249,41 @@ async def test_open_orders_keep_their_quantity_and_price(sqlite: Sqlite, price: 
     kept = rows(url, "SELECT transaction_id, quantity, point_cost FROM reservation")
     assert sorted(map(tuple, kept)) == sorted([(reported, 2, 300), (scanned, 1, 300)])
     assert audit(database).all_hold
+
+
+def test_way_back_past_other_owners_is_refused(backend: Backend) -> None:
+    """The older version would take their holds and transfers for those of transactions."""
+    with lived_database(backend) as url:
+        database = Database.from_text(url)
+        execute(url, "UPDATE hold SET owner_kind = 2, incentive_id = NULL WHERE status = 2")
+
+        with pytest.raises(DataLossError, match="3 holds and transfers for those of transactions"):
+            downgrade(database, "0005")
+        require_current(database)
+
+        assert downgrade(database, "0005", lose_data=True) == (_newest(), "0005")
+        assert rows(url, "SELECT DISTINCT incentive_id FROM hold WHERE status = 2") == [("",)]
+
+
+def test_tables_built_again_keep_their_indexes(sqlite: Sqlite) -> None:
+    """What SQLite builds again for a constraint has its indexes as before, conditions too."""
+    url = sqlite.empty_database()
+    database = Database.from_text(url)
+    indexes = "SELECT name, sql FROM sqlite_master WHERE tbl_name IN ('hold', 'account') "
+    indexes += "AND type = 'index' AND sql IS NOT NULL ORDER BY name"
+    migrate(database, "0005")
+    before = rows(url, indexes)
+
+    migrate(database)
+    after = rows(url, indexes)
+    downgrade(database, "0005")
+
+    assert [row.name for row in before] == [
+        "account_of_member",
+        "account_of_program",
+        "hold_of_transaction",
+    ]
+    assert after == before == rows(url, indexes)
 
 
 def test_unknown_revision_is_refused(database: Database) -> None:

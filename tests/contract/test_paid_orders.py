@@ -13,8 +13,11 @@ import structlog
 from loyalty_service.application.codes.issue_code import IssueCode, issue_code
 from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.application.orders.order_review import MODE_UNTOLD
-from loyalty_service.application.orders.record_unclaimed import RecordUnclaimed, record_unclaimed
-from loyalty_service.application.orders.update_transaction import update_transaction
+from loyalty_service.application.orders.record_unclaimed_order import (
+    RecordUnclaimedOrder,
+    record_unclaimed_order,
+)
+from loyalty_service.application.orders.report_order import report_order
 from loyalty_service.domain.basket import Payment
 from loyalty_service.domain.errors import RequestInvalidError, RulesFailedError
 from loyalty_service.domain.flags import Mend
@@ -95,14 +98,16 @@ async def test_what_was_put_right_is_told_once(till: Till, *, unclaimed: bool) -
     with structlog.testing.capture_logs() as logs:
         if unclaimed:
             pos = PointOfSale("1", 9999, "Partner", None, None, None)
-            command = RecordUnclaimed(KEY, "RESTAURANT", "EAT_IN", pos, content, "{}", mends=mends)
-            told = await till.call(record_unclaimed, command)
+            command = RecordUnclaimedOrder(
+                KEY, "RESTAURANT", "EAT_IN", pos, content, "{}", mends=mends
+            )
+            told = await till.call(record_unclaimed_order, command)
             transaction = told.result.transaction_id
         else:
             transaction = await till.identify(guest)
             claim = replace(report(transaction, CLAIMED, content), mends=mends)
-            await till.call(update_transaction, claim)
-            assert (await till.call(update_transaction, claim)).repeated
+            await till.call(report_order, claim)
+            assert (await till.call(report_order, claim)).repeated
     lines = [entry for entry in logs if entry["event"] == "flagged"]
     assert [(line["flag"], line["reason"], line["field_count"]) for line in lines] == [
         ("order_mended", "amount", 12),
@@ -118,10 +123,10 @@ async def test_mode_that_is_not_told_breaks_no_offer_that_was_accepted(till: Til
     transaction = await till.identify(await enroll(till.store))
     await till.update(transaction, PENDING, basket(item(1000), offer(SOUP)))
     claim = report(transaction, CLAIMED, basket(item(1200), offer(SOUP)), service_mode=MODE_UNTOLD)
-    assert (await till.call(update_transaction, claim)).result.earned_points == 120
+    assert (await till.call(report_order, claim)).result.earned_points == 120
     other = await till.identify(await enroll(till.store))
     with pytest.raises(RulesFailedError) as refused:
-        await till.call(update_transaction, replace(claim, transaction_id=other))
+        await till.call(report_order, replace(claim, transaction_id=other))
     assert [failure.code for failure in refused.value.failures] == ["invalid-service-mode"]
 
 

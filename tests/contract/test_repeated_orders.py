@@ -11,7 +11,7 @@ import pytest_asyncio
 import structlog
 
 from loyalty_service.application.operators.apply_program import ApplyProgram
-from loyalty_service.application.orders.update_transaction import update_transaction
+from loyalty_service.application.orders.report_order import report_order
 from loyalty_service.domain.errors import OrderAlreadyClaimedError
 from tests.support.doing import apply_program
 from tests.support.ledger import audit, balances, count_rows, rows
@@ -123,7 +123,7 @@ async def test_another_order_is_not_flagged(till: Till, other: str) -> None:
     first, second = await till.identify(guest), await till.identify(guest)
     order = report(first, CLAIMED, CONTENT)
     pos = order.point_of_sale
-    await till.call(update_transaction, order)
+    await till.call(report_order, order)
     if other == "void":
         await till.void(first)
     till.now_ms += DAY_MS - 1 if other == "day" else 0
@@ -134,7 +134,7 @@ async def test_another_order_is_not_flagged(till: Till, other: str) -> None:
     }
     content = basket(item(850)) if other == "lines" else CONTENT
     order = report(second, CLAIMED, content)
-    await till.call(update_transaction, replace(order, point_of_sale=changed.get(other, pos)))
+    await till.call(report_order, replace(order, point_of_sale=changed.get(other, pos)))
     assert flagged(till) == {}
 
 

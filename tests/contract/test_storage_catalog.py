@@ -140,7 +140,7 @@ async def test_idle_store_takes_up_a_change_by_itself(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server without calls sees a revoked key and a changed program soon after."""
-    monkeypatch.setattr("loyalty_service.storage.store.CATALOG_POLL_S", 0.01)
+    monkeypatch.setattr("loyalty_service.storage.fresh_catalog.CATALOG_POLL_S", 0.01)
     async with demo_store(database_url) as running, open_store(database_url) as operator:
         created = await _new_key(operator)
         digest = key_digest(created.secret)

@@ -77,39 +77,6 @@ async def _void(store: Store, answer: Answer) -> None:
     await store.write(work)
 
 
-async def test_simultaneous_identifies_have_one_winner(database_url: str) -> None:
-    """Of 200 orders that show one code at once, one gets it and 199 hear that it was used."""
-    async with demo_store(database_url) as store:
-        loyalty_id = await enroll(store, 1000)
-        digits = await issue(store, loyalty_id, COFFEE)
-        outcomes = await asyncio.gather(
-            *(_identify(store, identify_command(digits)) for _ in range(200)),
-            return_exceptions=True,
-        )
-    winners = [outcome for outcome in outcomes if isinstance(outcome, Answer)]
-    losers = [outcome for outcome in outcomes if isinstance(outcome, CodeAlreadyUsedError)]
-    assert (len(winners), len(losers)) == (1, 199)
-    assert balances(database_url, loyalty_id) == (200, COFFEE_POINTS)
-    assert count_rows(database_url, "loyalty_transaction") == 1
-    audit(database_url)
-
-
-async def test_identifies_on_two_servers_have_one_winner(database_url: str) -> None:
-    """Two servers of one database let one code be claimed once."""
-    async with demo_store(database_url) as one, open_store(database_url) as two:
-        loyalty_id = await enroll(one, 1000)
-        digits = await issue(one, loyalty_id, COFFEE)
-        outcomes = await asyncio.gather(
-            *(_identify(store, identify_command(digits)) for store in (one, two) * 25),
-            return_exceptions=True,
-        )
-    winners = [outcome for outcome in outcomes if isinstance(outcome, Answer)]
-    losers = [outcome for outcome in outcomes if isinstance(outcome, CodeAlreadyUsedError)]
-    assert (len(winners), len(losers)) == (1, 49)
-    assert balances(database_url, loyalty_id) == (200, COFFEE_POINTS)
-    audit(database_url)
-
-
 async def test_network_retry_gets_the_same_bytes(database_url: str) -> None:
     """The same code, store and order again are answered with the first bytes while PENDING."""
     async with demo_store(database_url) as store:

@@ -35,8 +35,8 @@ from loyalty_service.domain.events import (
 from loyalty_service.domain.keys import Role
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.event_log import EventLog
+from loyalty_service.storage.repositories.ledger import SHARDS
 from loyalty_service.storage.store import Store
-from loyalty_service.storage.unit_of_work import SHARDS
 from tests.support.doing import create_key, revoke_key, rotate_key
 from tests.support.ledger import audit, count_rows, rows
 from tests.support.orders import COFFEE

@@ -113,22 +113,6 @@ def _void(unit: Unit, transaction_id: str, now_ms: int) -> None:
     void(unit, unit.catalog.programs[PROGRAM_ID], transaction, now_ms)
 
 
-@settings(max_examples=15, deadline=None)
-@given(history=st.lists(steps, max_size=30))
-def test_balances_follow_the_model(backend: Backend, history: list[Any]) -> None:
-    """Whatever happens to a few members, their balances are those of the model."""
-
-    async def run(url: str) -> None:
-        async with demo_store(url) as store:
-            guests = [Guest(await enroll(store)) for _ in range(MEMBERS)]
-            for step, member, value in history:
-                await _take(store, guests[member], step, value)
-            await _compare(url, guests)
-
-    with fresh_database(backend) as url:
-        asyncio.run(run(url))
-
-
 @settings(max_examples=8, deadline=None)
 @given(histories=st.lists(st.lists(steps, max_size=12), min_size=MEMBERS, max_size=MEMBERS))
 def test_balances_follow_the_model_side_by_side(

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from loyalty_service.domain.errors import StorageUnavailableError
-from loyalty_service.storage import writer
+from loyalty_service.storage import postgresql
 from loyalty_service.storage.databases import Database
 from tests.support.ledger import audit, count_rows, rows
 from tests.support.postgres import Postgres
@@ -84,9 +84,9 @@ async def test_number_of_a_lost_transaction_proves_nothing(
         before = count_rows(url, "member")
         (newest,) = rows(url, "SELECT max(xmin::text::bigint) AS number FROM member")
         told = newest.number + (0 if number == "another's" else 1_000_000)
-        ask = writer._status_of
+        ask = postgresql.status_of
         monkeypatch.setattr(
-            writer, "_status_of", lambda connection, _transaction: ask(connection, str(told))
+            postgresql, "status_of", lambda connection, _transaction: ask(connection, str(told))
         )
         LosingConnection.armed = "before"
         await enroll(store, 10)

@@ -14,7 +14,6 @@ from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.application.orders.claim_receipt import ClaimReceipt, claim_receipt
 from loyalty_service.domain.errors import (
     LoyaltyError,
-    ReceiptAlreadyClaimedError,
     RulesFailedError,
     TransactionNotClaimableError,
 )
@@ -87,26 +86,6 @@ async def test_sweeper_before_the_claim_wins(tills: tuple[Till, Till], database_
     assert balances(database_url, guest) == (1000, 0)
 
 
-async def test_claims_racing_sweepers_end_one_way_or_the_other(
-    tills: tuple[Till, Till], database_url: str
-) -> None:
-    """Each transaction is claimed or voided, never both, and its guest's points agree."""
-    till, other = tills
-    guests = [await enroll(till.store, 1000) for _ in range(ROUNDS)]
-    opened = [await till.identify(guest, COFFEE) for guest in guests]
-    till.now_ms += DAY_MS
-    other.now_ms += DAY_MS
-    sweeps = [sweeper.sweep() for sweeper in (other, till, other)]
-    claims = [tills[n % 2].update(one, CLAIMED, ORDER) for n, one in enumerate(opened)]
-    found = await outcomes(*sweeps[:1], *claims[:4], *sweeps[1:], *claims[4:])
-    swept = [one for outcome in found if isinstance(outcome, tuple) for one in outcome]
-    assert len(swept) == len(set(swept)) == len(refusals(found))
-    assert set(refusals(found)) <= {TransactionNotClaimableError}
-    for guest, transaction in zip(guests, opened, strict=True):
-        expected = (1000, 0) if transaction in swept else (300, 0)
-        assert balances(database_url, guest) == expected
-
-
 async def test_two_claims_of_one_order_have_one_effect(
     tills: tuple[Till, Till], database_url: str
 ) -> None:
@@ -118,21 +97,6 @@ async def test_two_claims_of_one_order_have_one_effect(
     assert sum(not told.repeated for told in found) == 1
     assert balances(database_url, guest) == (300, 0)
     assert count_rows(database_url, "redemption") == 1
-
-
-async def test_claims_of_different_orders_have_one_winner(
-    tills: tuple[Till, Till], database_url: str
-) -> None:
-    """Of two orders for one transaction the second is refused."""
-    till, _ = tills
-    guest = await enroll(till.store, 1000)
-    transaction = await till.identify(guest)
-    found = await outcomes(
-        *(tills[n % 2].update(transaction, CLAIMED, basket(item(n * 100))) for n in range(1, 7))
-    )
-    assert refusals(found) == [TransactionNotClaimableError] * 5
-    (winner,) = (told.result for told in found if not isinstance(told, LoyaltyError))
-    assert balances(database_url, guest) == (winner.available_points, 0)
 
 
 async def test_two_voids_have_one_effect(tills: tuple[Till, Till], database_url: str) -> None:
@@ -192,23 +156,6 @@ async def test_second_scan_racing_the_void_of_the_first(
     second = await till.identify(guest, COFFEE)
     await outcomes(till.void(first), other.update(second, PENDING, basket(reward(SANDWICH))))
     assert balances(database_url, guest) == (800, 1200)
-
-
-async def test_receipt_is_claimed_by_one_member(
-    tills: tuple[Till, Till], database_url: str
-) -> None:
-    """Of many members with one receipt a single one gets its points."""
-    till, _ = tills
-    recorded = await till.unclaimed(basket(item(1000)))
-    guests = [await enroll(till.store) for _ in range(6)]
-    found = await outcomes(
-        *(
-            tills[n % 2].claim_receipt(guest, recorded.receipt_code)
-            for n, guest in enumerate(guests)
-        )
-    )
-    assert refusals(found) == [ReceiptAlreadyClaimedError] * 5
-    assert sorted(balances(database_url, guest) for guest in guests) == [(0, 0)] * 5 + [(100, 0)]
 
 
 async def test_twins_with_one_key_are_both_answered(

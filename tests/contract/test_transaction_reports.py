@@ -12,7 +12,7 @@ from loyalty_service.application.members.list_transfers import ListTransfers, li
 from loyalty_service.application.operators.adjust_points import AdjustPoints
 from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.application.orders.get_transaction import get_transaction
-from loyalty_service.application.orders.update_transaction import report_again, update_transaction
+from loyalty_service.application.orders.report_order import report_again, report_order
 from loyalty_service.application.reading import TransferEntry
 from loyalty_service.domain.basket import AppliedDiscount, BasketLine
 from loyalty_service.domain.errors import (
@@ -109,12 +109,12 @@ async def test_repeated_report_keeps_an_order_open(
     guest = await enroll(till.store, 1000)
     transaction = await till.identify(guest)
     order = report(transaction, PENDING, basket(reward(COFFEE)))
-    await till.call(update_transaction, order, idempotency_key=key)
+    await till.call(report_order, order, idempotency_key=key)
     give = AdjustPoints(PROGRAM_ID, guest, 50, "gift")
     await till.store.write(lambda unit, now: adjust_points(unit, give, now))
     for _ in range(3):
         till.now_ms += DAY_MS - 1
-        told = await till.call(update_transaction, order, idempotency_key=key, again=report_again)
+        told = await till.call(report_order, order, idempotency_key=key, again=report_again)
         assert told.result.available_points == (200 if key else 250)
         assert await till.sweep() == ()
     expiries = rows(
@@ -145,7 +145,7 @@ async def test_validation_keeps_an_order_open_and_changes_nothing_else(
 
 @pytest.mark.parametrize("status", [TransactionStatus.VOID, TransactionStatus.UNCLAIMED])
 async def test_other_status_words_are_refused(till: Till, status: TransactionStatus) -> None:
-    """Validate and Update take PENDING and CLAIMED alone, and tell what the order is."""
+    """ValidateOrder and ReportOrder take PENDING and CLAIMED alone, and tell what the order is."""
     transaction = await till.identify(await enroll(till.store))
     for call in (till.validate, till.update):
         with pytest.raises(TransactionNotClaimableError) as refused:
@@ -184,7 +184,7 @@ async def test_pending_report_may_still_grow(till: Till) -> None:
 
 
 async def test_too_few_points_have_a_code_of_their_own_at_update(till: Till) -> None:
-    """Validate lists the balance among the rules; Update names it alone."""
+    """ValidateOrder lists the balance among the rules; ReportOrder names it alone."""
     transaction = await till.identify(await enroll(till.store, 799))
     with pytest.raises(RulesFailedError) as refused:
         await till.validate(transaction, PENDING, basket(reward(COFFEE)))
@@ -487,8 +487,8 @@ async def test_repeat_for_another_guest_is_refused(till: Till, status: Transacti
     order = report(transaction, status, basket(item(500)))
     for wrong in (replace(order, loyalty_id=other), replace(order, repeated_id=other)):
         with pytest.raises(RequestInvalidError):
-            await till.call(update_transaction, wrong)
-    again = await till.call(update_transaction, replace(order, loyalty_id=guest))
+            await till.call(report_order, wrong)
+    again = await till.call(report_order, replace(order, loyalty_id=guest))
     assert again.result == told.result
 
 
@@ -507,11 +507,11 @@ async def test_report_from_another_store_is_repeated_to_no_key_of_this_one(
     )
     for key in (None, "fresh"):
         with pytest.raises(StoreNotAllowedError) as refused:
-            await here.call(update_transaction, order, idempotency_key=key)
+            await here.call(report_order, order, idempotency_key=key)
         assert refused.value.store_id == 1001
     assert balances(database_url, guest) == before
     both = replace(till, key=replace(till.key, stores=frozenset({9999, 1001})))
-    again = await both.call(update_transaction, replace(order, key=both.key))
+    again = await both.call(report_order, replace(order, key=both.key))
     assert (again.repeated, again.result) == (status is CLAIMED, told.result)
 
 
@@ -551,8 +551,8 @@ async def test_repeat_keeps_its_idempotency_key_too(till: Till) -> None:
     guest = await enroll(till.store, 1000)
     transaction = await till.identify(guest)
     order = report(transaction, PENDING, basket(reward(COFFEE)))
-    await till.call(update_transaction, order)
-    await till.call(update_transaction, order, idempotency_key="k")
+    await till.call(report_order, order)
+    await till.call(report_order, order, idempotency_key="k")
     other = report(transaction, PENDING, basket(item(100)))
     with pytest.raises(IdempotencyKeyReusedError):
-        await till.call(update_transaction, other, idempotency_key="k")
+        await till.call(report_order, other, idempotency_key="k")

@@ -14,8 +14,8 @@ from loyalty_service.domain.errors import StorageUnavailableError
 from loyalty_service.domain.guessing import FIRST_WAIT_MS, FREE, ScopeKind
 from loyalty_service.observability.metrics import VitalMetrics
 from loyalty_service.observability.trail import Trail
+from loyalty_service.storage.batch import Item, names_of
 from loyalty_service.storage.tally import Tally
-from loyalty_service.storage.writer import Item, names_of
 from loyalty_service.sweeper import sweep_forever
 from loyalty_service.vitals import watch_forever
 from tests.support.guessing import tills_of

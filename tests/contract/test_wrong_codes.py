@@ -352,7 +352,7 @@ async def test_refused_call_leaves_its_idempotency_key_free(database_url: str) -
     async with demo_store(database_url) as store:
         tills = await tills_of(store)
         command = replace(identify_command("123123"), key=tills.key)
-        keyed = Keyed("scope", "key", "IdentifyService/Identify", b"fingerprint")
+        keyed = Keyed("scope", "key", "IdentifyService/IdentifyMember", b"fingerprint")
         assert type(await tills.run(command, keyed)) is CodeNotFoundError
     assert count_rows(database_url, "remembered_answer") == 0
     assert count_rows(database_url, "wrong_code") == 1

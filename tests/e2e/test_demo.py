@@ -12,7 +12,6 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -20,11 +19,11 @@ import pytest_asyncio
 from loyalty_service.cli import main
 from loyalty_service.sandbox.demo_visit import pretty
 from loyalty_service.sandbox.fixed_codes import AMIRA
+from tests.support.roots import PYTHONPATH
 from tests.support.server import Front, give_points, run_front
 
 pytestmark = pytest.mark.any_database
 
-ROOT = Path(__file__).resolve().parents[2]
 STEPS = 9
 NOWHERE = "127.0.0.1:1"
 
@@ -34,7 +33,7 @@ async def run_demo(http: str, grpc: str) -> subprocess.CompletedProcess[str]:
     environment = {
         **os.environ,
         "COLUMNS": "80",
-        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'generated'}",
+        "PYTHONPATH": PYTHONPATH,
     }
     command = [sys.executable, "-m", "loyalty_service", "demo", "--http", http, "--grpc", grpc]
     return await asyncio.to_thread(
@@ -88,7 +87,7 @@ async def test_demo_plays_the_visit_on_both_doors(demo_front: Front) -> None:
     for number in range(1, STEPS + 1):
         assert ran.stdout.count(f"\n {number}  ") == 2
     assert "  > POST /loyalty/identify\n" in ran.stdout
-    assert "  > loyalty.v1.IdentifyService/Identify\n" in ran.stdout
+    assert "  > loyalty.v1.IdentifyService/IdentifyMember\n" in ran.stdout
     for line in (
         "  = points: available 30000, held 0\n",
         "  = points: available 30000 -> 29200 (-800), held 0 -> 800 (+800)\n",

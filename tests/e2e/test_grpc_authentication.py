@@ -20,8 +20,7 @@ from loyalty_service.application.operators.rotate_key import (
 from loyalty_service.domain.keys import Role
 from loyalty_service.observability.access_log import AccessLog
 from loyalty_service.sandbox.fixed_codes import FARHAN
-from loyalty_service.transport.authentication import ROLES
-from loyalty_service.transport.server import SERVICES
+from loyalty_service.transport.rpcs import RPCS
 from tests.support.doing import apply_program, create_key, rotate_key
 from tests.support.programs import other_program
 from tests.support.server import (
@@ -39,18 +38,14 @@ from tests.support.stores import writers_busy
 
 pytestmark = pytest.mark.any_database
 
-RPCS = sorted(
-    (f"{service.full_name}/{method.name}", f"{service.name}/{method.name}")
-    for service in SERVICES
-    for method in service.methods
-)
+NAMES = sorted(RPCS)
 SANDBOX_KEYS = {POS_KEY: Role.TILL, APP_KEY: Role.APP, ADMIN_KEY: Role.ADMIN}
 UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED
 
 
 async def _raw(server: Server, rpc: str, **metadata: str) -> Any:
     """Call an RPC with an empty message, refused or not by what comes after authentication."""
-    method = server.admin.channel.unary_unary(f"/{rpc}")
+    method = server.admin.channel.unary_unary(f"/loyalty.v1.{rpc}")
     pairs = tuple((name.replace("_", "-"), value) for name, value in metadata.items())
     return await refusal_of(method(b"", metadata=pairs))
 
@@ -62,32 +57,30 @@ async def _new_key(server: Server, program_id: str, role: Role, *stores: int) ->
     return created
 
 
-@pytest.mark.parametrize(("rpc", "_method"), RPCS)
-async def test_call_without_a_key_is_refused(server: Server, rpc: str, _method: str) -> None:
+@pytest.mark.parametrize("method", NAMES)
+async def test_call_without_a_key_is_refused(server: Server, method: str) -> None:
     """Without a key, every RPC answers UNAUTHENTICATED before it looks at the request."""
-    refusal = await _raw(server, rpc)
+    refusal = await _raw(server, method)
     assert (refusal.code, refusal.reason) == (UNAUTHENTICATED, "API_KEY_MISSING")
-    assert (await _raw(server, rpc, x_api_key=" ")).reason == "API_KEY_MISSING"
-    assert (await _raw(server, rpc, authorization="Basic eDp5")).reason == "API_KEY_MISSING"
+    assert (await _raw(server, method, x_api_key=" ")).reason == "API_KEY_MISSING"
+    assert (await _raw(server, method, authorization="Basic eDp5")).reason == "API_KEY_MISSING"
 
 
-@pytest.mark.parametrize(("rpc", "_method"), RPCS)
-async def test_call_with_an_unknown_key_is_refused(server: Server, rpc: str, _method: str) -> None:
+@pytest.mark.parametrize("method", NAMES)
+async def test_call_with_an_unknown_key_is_refused(server: Server, method: str) -> None:
     """With an unknown key, every RPC answers UNAUTHENTICATED before it looks at the request."""
     for metadata in ({"x_api_key": "wrong"}, {"authorization": "Bearer wrong"}):
-        refusal = await _raw(server, rpc, **metadata)
+        refusal = await _raw(server, method, **metadata)
         assert (refusal.code, refusal.reason) == (UNAUTHENTICATED, "API_KEY_INVALID")
 
 
-@pytest.mark.parametrize(("rpc", "method"), RPCS)
+@pytest.mark.parametrize("method", NAMES)
 @pytest.mark.parametrize("key", SANDBOX_KEYS)
-async def test_role_decides_which_rpcs_are_open(
-    server: Server, rpc: str, method: str, key: str
-) -> None:
+async def test_role_decides_which_rpcs_are_open(server: Server, method: str, key: str) -> None:
     """A key of the wrong role is refused by role and method; of the right role it goes on."""
-    refusal = await _raw(server, rpc, x_api_key=key)
+    refusal = await _raw(server, method, x_api_key=key)
     role = SANDBOX_KEYS[key]
-    if role in ROLES[method]:
+    if role in RPCS[method].roles:
         assert refusal.code != grpc.StatusCode.PERMISSION_DENIED
         assert refusal.reason == "REQUEST_INVALID"
     else:
@@ -102,7 +95,7 @@ async def test_log_names_whose_role_was_refused(
     """A key that is known stands in the log although its role may not make the call."""
     seen = []
     monkeypatch.setattr(AccessLog, "write", lambda _log, *line: seen.append(line))
-    refusal = await _raw(server, "loyalty.v1.MemberService/GetMember", x_api_key=POS_KEY)
+    refusal = await _raw(server, "MemberService/GetMember", x_api_key=POS_KEY)
     ((_method, outcome, _code, _seconds, key),) = seen
     assert refusal.reason == outcome == "ROLE_NOT_ALLOWED"
     assert key.role is Role.TILL
@@ -147,7 +140,7 @@ async def test_rotated_key_works_beside_the_old_one(server: Server) -> None:
     await server.store.refresh_catalog()
     for secret in (old.secret, new.secret):
         caller = server.admin.with_key(secret)
-        await caller.call(caller.identifies.Identify, identify_request(FARHAN, store_id=1002))
+        await caller.call(caller.identifies.IdentifyMember, identify_request(FARHAN, store_id=1002))
     with pytest.raises(RotationOpenError) as refused:
         await server.store.write(lambda unit, now: rotate_key(unit, rotation, now))
     assert refused.value.args == (old.key.key_id, new.key.key_id)
@@ -162,7 +155,7 @@ async def test_server_that_can_not_look_for_revoked_keys_lets_nobody_in(
     own_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With an old catalogue that can't be read every call is UNAVAILABLE; then it is served."""
-    monkeypatch.setattr("loyalty_service.storage.store.CATALOG_WAIT_S", 0.1)
+    monkeypatch.setattr("loyalty_service.storage.fresh_catalog.CATALOG_WAIT_S", 0.1)
     caller = own_server.app
     request = member_service_pb2.GetMemberRequest(loyalty_id=FARHAN)
     async with writers_busy(own_server.store):
@@ -182,8 +175,8 @@ async def test_key_of_one_store_is_for_that_store(server: Server) -> None:
     """A key limited to stores identifies there and is refused elsewhere."""
     created = await _new_key(server, "demo-ca", Role.TILL, 1001)
     caller = server.admin.with_key(created.secret)
-    await caller.call(caller.identifies.Identify, identify_request(FARHAN, store_id=1001))
-    refusal = await caller.refused(caller.identifies.Identify, identify_request(FARHAN))
+    await caller.call(caller.identifies.IdentifyMember, identify_request(FARHAN, store_id=1001))
+    refusal = await caller.refused(caller.identifies.IdentifyMember, identify_request(FARHAN))
     assert refusal.code == grpc.StatusCode.PERMISSION_DENIED
     assert (refusal.reason, refusal.metadata) == ("STORE_NOT_ALLOWED", {"store_id": "9999"})
 
@@ -235,8 +228,8 @@ def _lookups(caller: Caller, loyalty_id: str, otp: str, absent: str) -> list[tup
             codes.GetCodeRequest(otp=unused),
             caller.codes.GetCode,
         ),
-        (identify_request(otp), identify_request(unused), caller.identifies.Identify),
-        (identify_request(loyalty_id), identify_request(absent), caller.identifies.Identify),
+        (identify_request(otp), identify_request(unused), caller.identifies.IdentifyMember),
+        (identify_request(loyalty_id), identify_request(absent), caller.identifies.IdentifyMember),
     ]
 
 
@@ -256,6 +249,6 @@ async def test_sandbox_keys_are_refused_outside_the_sandbox(tmp_path: Any) -> No
     async with run_server(tmp_path, sandbox=False) as server:
         for key in SANDBOX_KEYS:
             caller = server.admin.with_key(key)
-            request = identify_service_pb2.IdentifyRequest()
-            refusal = await caller.refused(caller.identifies.Identify, request)
+            request = identify_service_pb2.IdentifyMemberRequest()
+            refusal = await caller.refused(caller.identifies.IdentifyMember, request)
             assert (refusal.code, refusal.reason) == (UNAUTHENTICATED, "API_KEY_INVALID")

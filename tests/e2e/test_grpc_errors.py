@@ -15,6 +15,7 @@ from loyalty.v1 import session_service_pb2 as session_pb2
 from loyalty_service.domain.identifiers import IdentifierKind
 from loyalty_service.sandbox.fixed_codes import FARHAN, RETIRED_OFFER, RETIRED_REWARD
 from loyalty_service.transport.server import MESSAGE_BYTES_MAX
+from tests.book.pages import BOOK
 from tests.support.programs import demo_program, put_program
 from tests.support.server import Server, identify_request, refusal_of
 from tests.support.stores import writers_busy
@@ -50,7 +51,7 @@ async def test_identify_tells_why_it_refuses(
     """Each identifier that can't be taken is refused with its own reason, again and again."""
     for _ in range(2):
         refusal = await server.till.refused(
-            server.till.identifies.Identify, identify_request(identifier)
+            server.till.identifies.IdentifyMember, identify_request(identifier)
         )
         assert (refusal.code, refusal.reason) == (code, reason)
         assert refusal.metadata == metadata
@@ -60,7 +61,7 @@ async def test_identify_tells_why_it_refuses(
 async def test_unknown_store_is_named(server: Server) -> None:
     """A store the program does not have is refused by its number."""
     refusal = await server.till.refused(
-        server.till.identifies.Identify, identify_request("123456", store_id=5)
+        server.till.identifies.IdentifyMember, identify_request("123456", store_id=5)
     )
     assert (refusal.code, refusal.reason) == (C.NOT_FOUND, "STORE_NOT_FOUND")
     assert refusal.metadata == {"store_id": "5"}
@@ -80,21 +81,17 @@ async def test_identifier_kind_that_is_off_is_named(
     changed = replace(demo_program(), identifier_kinds=frozenset({left}))
     await put_program(own_server.store, changed)
     refusal = await own_server.till.refused(
-        own_server.till.identifies.Identify, identify_request(identifier)
+        own_server.till.identifies.IdentifyMember, identify_request(identifier)
     )
     assert (refusal.code, refusal.reason) == (C.FAILED_PRECONDITION, "IDENTIFIER_TYPE_DISABLED")
     assert refusal.metadata == {"kind": kind}
 
 
 BROKEN_REQUESTS = [
+    *((page.rpc, page.bad, set(page.broken)) for page in BOOK.values()),
     (
-        "IdentifyService/Identify",
-        identify_service_pb2.IdentifyRequest(),
-        {"identifier", "pos_vendor"},
-    ),
-    (
-        "IdentifyService/Identify",
-        identify_service_pb2.IdentifyRequest(
+        "IdentifyService/IdentifyMember",
+        identify_service_pb2.IdentifyMemberRequest(
             identifier="a\x01" * 65,
             pos_vendor=order_pb2.PosVendor(
                 store_id=0,
@@ -137,7 +134,6 @@ BROKEN_REQUESTS = [
             "order[2].quantity",
         },
     ),
-    ("CodeService/GetCode", code_service_pb2.GetCodeRequest(otp="12345x"), {"otp"}),
     (
         "MemberService/EnrollMember",
         member_service_pb2.EnrollMemberRequest(
@@ -159,7 +155,7 @@ BROKEN_REQUESTS = [
         "MemberService/ListTransfers",
         member_service_pb2.ListTransfersRequest(
             loyalty_id="x",
-            page_size=1001,
+            page_size=-1,
             page_token="x" * 201,
             account=9,  # type: ignore[arg-type]
         ),
@@ -214,7 +210,7 @@ async def _send_bytes(server: Server, method: str, data: bytes) -> Any:
 @pytest.mark.parametrize("data", [b"\xff", b"\x0a\x05ab", b"\x0b", b"\x00\x00"])
 async def test_malformed_message_is_refused(server: Server, data: bytes) -> None:
     """Bytes that are no message are refused as invalid, never as a failure of the server."""
-    refusal = await _send_bytes(server, "IdentifyService/Identify", data)
+    refusal = await _send_bytes(server, "IdentifyService/IdentifyMember", data)
     assert (refusal.code, refusal.reason) == (C.INVALID_ARGUMENT, "REQUEST_INVALID")
     assert [*refusal.violations] == [""]
 
@@ -223,7 +219,7 @@ async def test_text_that_is_not_utf8_is_named(server: Server) -> None:
     """Every text field that is not UTF-8 is named, inside messages and lists too."""
     vendor = b"\x0a\x01\xff" + b"\x2a\x01\xfe"
     data = b"\x0a\x02\xc3\x28" + b"\x12" + bytes([len(vendor)]) + vendor
-    refusal = await _send_bytes(server, "IdentifyService/Identify", data)
+    refusal = await _send_bytes(server, "IdentifyService/IdentifyMember", data)
     assert refusal.reason == "REQUEST_INVALID"
     assert refusal.violations.keys() == {
         "identifier",
@@ -239,7 +235,7 @@ async def test_unknown_fields_are_ignored(server: Server) -> None:
     """A newer caller's unknown fields change nothing, not even under an idempotency key."""
     loyalty_id = await server.admin.enroll()
     data = identify_request(loyalty_id, "unknown-fields").SerializeToString()
-    call = server.till.channel.unary_unary("/loyalty.v1.IdentifyService/Identify")
+    call = server.till.channel.unary_unary("/loyalty.v1.IdentifyService/IdentifyMember")
     metadata = server.till.metadata(idempotency_key=f"newer {loyalty_id}")
     first = await call(data, metadata=metadata)
     assert await call(data + b"\xc2\x3e\x03new", metadata=metadata) == first
@@ -249,11 +245,12 @@ async def test_unknown_fields_are_ignored(server: Server) -> None:
 async def test_message_limit_is_exact(server: Server, over: int) -> None:
     """A message of 512 KiB is read; one byte more is refused as too large."""
     envelope = len(
-        identify_service_pb2.IdentifyRequest(identifier="x" * 200_000).SerializeToString()
+        identify_service_pb2.IdentifyMemberRequest(identifier="x" * 200_000).SerializeToString()
     )
     text = "x" * (MESSAGE_BYTES_MAX - (envelope - 200_000) + over)
     refusal = await server.till.refused(
-        server.till.identifies.Identify, identify_service_pb2.IdentifyRequest(identifier=text)
+        server.till.identifies.IdentifyMember,
+        identify_service_pb2.IdentifyMemberRequest(identifier=text),
     )
     assert refusal.code == (C.RESOURCE_EXHAUSTED if over else C.INVALID_ARGUMENT)
 
@@ -261,7 +258,7 @@ async def test_message_limit_is_exact(server: Server, over: int) -> None:
 async def test_long_text_is_refused_by_name(server: Server) -> None:
     """A text of 10,000 characters is a clear refusal."""
     refusal = await server.till.refused(
-        server.till.identifies.Identify, identify_request("x" * 10_000)
+        server.till.identifies.IdentifyMember, identify_request("x" * 10_000)
     )
     assert [*refusal.violations] == ["identifier"]
 
@@ -347,6 +344,6 @@ async def test_unexpected_failure_is_internal_without_its_text(
 async def test_unknown_dialect_is_no_failure(server: Server, dialect: str) -> None:
     """Only Envoy names a dialect; a caller that invents one gets a plain gRPC error."""
     refusal = await server.till.refused(
-        server.till.identifies.Identify, identify_request("hello"), loyalty_dialect=dialect
+        server.till.identifies.IdentifyMember, identify_request("hello"), loyalty_dialect=dialect
     )
     assert (refusal.code, refusal.reason) == (C.INVALID_ARGUMENT, "IDENTIFIER_INVALID")

@@ -18,7 +18,8 @@ from loyalty_service.bootstrap import serve
 from loyalty_service.sandbox.fixed_codes import FARHAN
 from loyalty_service.storage.migrate import SchemaError
 from loyalty_service.transport.addresses import AddressError
-from loyalty_service.transport.server import HEALTH_NAMES, LIVENESS, SERVICES
+from loyalty_service.transport.rpcs import SERVICES
+from loyalty_service.transport.server import HEALTH_NAMES, LIVENESS
 from tests.support.postgres import Postgres
 from tests.support.server import (
     POS_KEY,
@@ -58,7 +59,7 @@ async def test_server_that_lets_nobody_in_is_not_serving(
                     await asyncio.sleep(0.01)
 
         with monkeypatch.context() as patch:
-            patch.setattr("loyalty_service.storage.store.CATALOG_AGE_MAX_S", 0.0)
+            patch.setattr("loyalty_service.storage.fresh_catalog.CATALOG_AGE_MAX_S", 0.0)
             for name in HEALTH_NAMES:
                 await told(name, NOT_SERVING)
             await told(LIVENESS, SERVING)
@@ -85,7 +86,7 @@ async def test_shutdown_reports_not_serving_first(tmp_path: Path) -> None:
         assert await health_seen.get() == SERVING
         stopping.set()
         assert await health_seen.get() == NOT_SERVING
-        identify = channel.unary_unary("/loyalty.v1.IdentifyService/Identify")
+        identify = channel.unary_unary("/loyalty.v1.IdentifyService/IdentifyMember")
         request = identify_request(FARHAN).SerializeToString()
         assert await identify(request, metadata=(("x-api-key", POS_KEY),))
         watching.cancel()
@@ -106,7 +107,7 @@ async def test_shutdown_answers_the_calls_under_way(tmp_path: Path) -> None:
         loyalty_id = await seeded.admin.enroll()
     async with serve(settings, sandbox=True) as running:
         channel = grpc.aio.insecure_channel(f"127.0.0.1:{running.grpc_port}")
-        identify = channel.unary_unary("/loyalty.v1.IdentifyService/Identify")
+        identify = channel.unary_unary("/loyalty.v1.IdentifyService/IdentifyMember")
         async with writers_busy(running.store):
             call = identify(
                 identify_request(loyalty_id).SerializeToString(),
@@ -137,7 +138,9 @@ async def test_server_runs_on_postgresql(tmp_path: Path, postgres: Postgres) -> 
     """The same server on PostgreSQL answers the same."""
     url = postgres.new_database()
     async with run_server(tmp_path, database_url=url) as server:
-        answer = await server.till.call(server.till.identifies.Identify, identify_request("123456"))
+        answer = await server.till.call(
+            server.till.identifies.IdentifyMember, identify_request("123456")
+        )
         assert answer.balances[0].amount == 14464
         assert await server.admin.balances(FARHAN) == (14464, 800)
     postgres.drop(url)
@@ -203,7 +206,7 @@ async def test_grpcurl_calls_with_json(server: Server) -> None:
     }
     code, output, errors = await _grpcurl(
         *("-H", f"x-api-key: {POS_KEY}", "-d", json.dumps(request)),
-        *(server.address, "loyalty.v1.IdentifyService/Identify"),
+        *(server.address, "loyalty.v1.IdentifyService/IdentifyMember"),
     )
     assert (code, errors) == (0, "")
     answer = json.loads(output)
@@ -215,7 +218,7 @@ async def test_grpcurl_shows_the_details_of_an_error(server: Server) -> None:
     """A refusal shows its reason and fields in grpcurl."""
     code, _output, errors = await _grpcurl(
         *("-H", f"x-api-key: {POS_KEY}", "-d", "{}"),
-        *(server.address, "loyalty.v1.IdentifyService/Identify"),
+        *(server.address, "loyalty.v1.IdentifyService/IdentifyMember"),
     )
     assert code != 0
     for words in ("InvalidArgument", "REQUEST_INVALID", "identifier", "pos_vendor"):

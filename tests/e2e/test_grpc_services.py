@@ -40,7 +40,9 @@ def _is_uuid(text: str) -> bool:
 
 async def test_code_of_reward_and_offer_answers_the_first_example(server: Server) -> None:
     """Code 123456 answers balances, guest and both lines as the contract's first example."""
-    answer = await server.till.call(server.till.identifies.Identify, identify_request("123456"))
+    answer = await server.till.call(
+        server.till.identifies.IdentifyMember, identify_request("123456")
+    )
     assert [(line.amount, line.currency) for line in answer.balances] == [(14464, "points")]
     user = answer.loyalty_user
     assert (user.created, user.id, user.name) == (CREATED, FARHAN, "Farhan")
@@ -59,7 +61,9 @@ async def test_code_of_reward_and_offer_answers_the_first_example(server: Server
 
 async def test_code_of_discount_answers_the_second_example(server: Server) -> None:
     """Code 234567 answers one discount and no lines as the contract's second example."""
-    answer = await server.till.call(server.till.identifies.Identify, identify_request("234567"))
+    answer = await server.till.call(
+        server.till.identifies.IdentifyMember, identify_request("234567")
+    )
     assert [(line.amount, line.currency) for line in answer.balances] == [(14464, "points")]
     assert answer.loyalty_user.id == NOOR
     assert not answer.order
@@ -85,7 +89,7 @@ async def test_supporting_pos_chooses_the_plu(
 ) -> None:
     """A kiosk gets the PLUs of the store's own vendor, or its own where that one has none."""
     request = identify_request("234567", pos_type=pos_type, supporting_pos=supporting_pos)
-    answer = await server.till.call(server.till.identifies.Identify, request)
+    answer = await server.till.call(server.till.identifies.IdentifyMember, request)
     assert answer.eligible_discounts[0].product_id == plu
 
 
@@ -97,7 +101,9 @@ async def test_amount_discount_is_in_major_units_and_announced_for_each(server: 
         loyalty_id=loyalty_id, order=[{"incentive_id": FIVE_OFF, "quantity": 2}]
     )
     issued = await server.app.call(server.app.codes.IssueCode, request)
-    answer = await server.till.call(server.till.identifies.Identify, identify_request(issued.otp))
+    answer = await server.till.call(
+        server.till.identifies.IdentifyMember, identify_request(issued.otp)
+    )
     assert len(answer.eligible_discounts) == 2
     for discount in answer.eligible_discounts:
         assert discount.details.discount_value == 5
@@ -109,7 +115,9 @@ async def test_loyalty_id_opens_a_transaction_each_time(server: Server) -> None:
     """A loyalty ID, in any case, opens a new transaction and holds nothing."""
     loyalty_id = await server.admin.enroll()
     request = identify_request(loyalty_id.upper())
-    answers = [await server.till.call(server.till.identifies.Identify, request) for _ in range(2)]
+    answers = [
+        await server.till.call(server.till.identifies.IdentifyMember, request) for _ in range(2)
+    ]
     assert [answer.loyalty_user.id for answer in answers] == [loyalty_id] * 2
     assert not answers[0].order
     assert answers[0].transaction_id != answers[1].transaction_id
@@ -121,12 +129,12 @@ async def test_retry_of_identify_is_answered_as_the_first_time(server: Server) -
     await give_points(server.store, loyalty_id, 1000)
     issued = await _issue(server, loyalty_id, COFFEE)
     request = identify_request(issued.otp)
-    first = await server.till.call(server.till.identifies.Identify, request)
-    call = server.till.identifies.Identify(request, metadata=server.till.metadata())
+    first = await server.till.call(server.till.identifies.IdentifyMember, request)
+    call = server.till.identifies.IdentifyMember(request, metadata=server.till.metadata())
     assert await call == first
     assert ("idempotent-replayed", "true") in tuple(await call.initial_metadata())
     refusal = await server.till.refused(
-        server.till.identifies.Identify, identify_request(issued.otp)
+        server.till.identifies.IdentifyMember, identify_request(issued.otp)
     )
     assert refusal.reason == "CODE_ALREADY_USED"
     assert await server.admin.balances(loyalty_id) == (200, 800)
@@ -166,8 +174,8 @@ async def test_kept_answer_is_for_those_who_may_make_the_call(server: Server) ->
         code_service_pb2.IssueCodeRequest(loyalty_id=loyalty_id),
         idempotency_key=key,
     )
-    ask = transaction_service_pb2_grpc.TransactionServiceStub(server.admin.channel).GetTransaction
-    request = transaction_service_pb2.GetTransactionRequest(idempotency_key=key)
+    ask = transaction_service_pb2_grpc.TransactionServiceStub(server.admin.channel).GetOutcome
+    request = transaction_service_pb2.GetOutcomeRequest(idempotency_key=key)
     refusal = await server.till.refused(ask, request)
     assert refusal.reason == "ROLE_NOT_ALLOWED"
     answer = await server.app.call(ask, request)
@@ -181,7 +189,7 @@ async def test_code_tells_its_life(server: Server) -> None:
     issued = await _issue(server, loyalty_id, HASH_BROWN, x_user_datetime=local)
     assert len(issued.otp) == 6
     assert (issued.loyalty_id, issued.expiry) == (loyalty_id, 300)
-    assert issued.status == code_service_pb2.pending
+    assert issued.status == code_service_pb2.GetCodeResponse.pending
     assert [(line.incentive_id, line.quantity) for line in issued.order] == [(HASH_BROWN, 1)]
     assert issued.user_date_time == local
     issue_time = datetime.fromisoformat(issued.created_at)
@@ -189,15 +197,17 @@ async def test_code_tells_its_life(server: Server) -> None:
 
     get = code_service_pb2.GetCodeRequest(otp=issued.otp)
     pending = await server.app.call(server.app.codes.GetCode, get)
-    assert (pending.otp, pending.status) == (issued.otp, code_service_pb2.pending)
+    assert (pending.otp, pending.status) == (issued.otp, code_service_pb2.GetCodeResponse.pending)
     assert pending.created_at == issued.created_at
     assert pending.user_date_time == local
     assert not pending.HasField("restaurant_id")
     assert not pending.HasField("transaction_id")
 
-    opened = await server.till.call(server.till.identifies.Identify, identify_request(issued.otp))
+    opened = await server.till.call(
+        server.till.identifies.IdentifyMember, identify_request(issued.otp)
+    )
     claimed = await server.app.call(server.app.codes.GetCode, get)
-    assert claimed.status == code_service_pb2.claimed
+    assert claimed.status == code_service_pb2.GetCodeResponse.claimed
     assert claimed.restaurant_id == "9999"
     assert claimed.transaction_id == opened.transaction_id
     assert claimed.updated_at >= claimed.created_at
@@ -211,9 +221,9 @@ async def test_newer_code_ends_the_earlier_one(server: Server) -> None:
     get = code_service_pb2.GetCodeRequest(otp=old.otp)
     assert (await server.app.refused(server.app.codes.GetCode, get)).reason == "CODE_NOT_FOUND"
     shown = identify_request(old.otp)
-    refusal = await server.till.refused(server.till.identifies.Identify, shown)
+    refusal = await server.till.refused(server.till.identifies.IdentifyMember, shown)
     assert refusal.reason == "CODE_NOT_FOUND"
-    await server.till.call(server.till.identifies.Identify, identify_request(new.otp))
+    await server.till.call(server.till.identifies.IdentifyMember, identify_request(new.otp))
 
 
 async def test_code_is_told_as_it_was_when_it_was_asked_about(own_server: Server) -> None:
@@ -231,7 +241,7 @@ async def test_code_is_told_as_it_was_when_it_was_asked_about(own_server: Server
             while len(own_server.store._waiting) < len(calls):  # noqa: ASYNC110 - a call of its own.
                 await asyncio.sleep(0)
     told, newer = await asyncio.gather(*calls)
-    assert told.status == code_service_pb2.pending
+    assert told.status == code_service_pb2.GetCodeResponse.pending
     assert newer.otp != issued.otp
 
 
@@ -245,7 +255,7 @@ async def test_simultaneous_identifies_have_one_winner(server: Server) -> None:
         while True:
             request = identify_request(issued.otp)
             try:
-                return await server.till.call(server.till.identifies.Identify, request)
+                return await server.till.call(server.till.identifies.IdentifyMember, request)
             except grpc.aio.AioRpcError as error:
                 # A server that is slow just now may ask some of so many to come again.
                 if reason_of(error) != "SERVER_BUSY":
@@ -284,14 +294,14 @@ async def test_transfers_come_in_pages_newest_first(server: Server) -> None:
     for points in (1000, 10, 20):
         await give_points(server.store, loyalty_id, points)
     await server.till.call(
-        server.till.identifies.Identify,
+        server.till.identifies.IdentifyMember,
         identify_request((await _issue(server, loyalty_id, COFFEE)).otp),
     )
     expected = [800, 20, 10, 1000]
     for size in (1, 2, 3, 4, 5, 0):
         assert await _listed(server, loyalty_id, size) == expected
     held = member_service_pb2.ListTransfersRequest(
-        loyalty_id=loyalty_id, account=member_service_pb2.HELD
+        loyalty_id=loyalty_id, account=member_service_pb2.ListTransfersRequest.HELD
     )
     (hold,) = (await server.app.call(server.app.members.ListTransfers, held)).transfers
     assert hold.cause == member_service_pb2.Transfer.CAUSE_HOLD
@@ -363,7 +373,7 @@ async def test_page_token_of_another_listing_is_refused(server: Server) -> None:
     for request in (
         member_service_pb2.ListTransfersRequest(loyalty_id=two, page_token=token),
         member_service_pb2.ListTransfersRequest(
-            loyalty_id=one, page_token=token, account=member_service_pb2.HELD
+            loyalty_id=one, page_token=token, account=member_service_pb2.ListTransfersRequest.HELD
         ),
         member_service_pb2.ListTransfersRequest(loyalty_id=one, page_token="é"),
         member_service_pb2.ListTransfersRequest(loyalty_id=one, page_token="AAAA"),
@@ -435,26 +445,28 @@ async def test_blanks_at_the_ends_are_no_part_of_a_key(server: Server) -> None:
     key = f"key {uuid.uuid4()}"
     request = identify_request(await server.admin.enroll())
     asked = [
-        transaction_service_pb2.GetTransactionRequest(idempotency_key=spelt)
+        transaction_service_pb2.GetOutcomeRequest(idempotency_key=spelt)
         for spelt in (key, f"{key}  ", f" {key}")
     ]
-    get = transactions(server.till).GetTransaction
+    get = transactions(server.till).GetOutcome
     unseen = [await server.till.call(get, one) for one in asked]
     opened = [
-        await server.till.call(server.till.identifies.Identify, request, idempotency_key=spelt)
+        await server.till.call(
+            server.till.identifies.IdentifyMember, request, idempotency_key=spelt
+        )
         for spelt in (f"{key} ", key, f"  {key}")
     ]
     told = [await server.till.call(get, one) for one in asked]
     assert {one.outcome for one in unseen} == {
-        transaction_service_pb2.GetTransactionResponse.OUTCOME_NEVER_SEEN
+        transaction_service_pb2.GetOutcomeResponse.OUTCOME_NEVER_SEEN
     }
     assert [opened[0]] * 3 == opened == [one.identify for one in told]
 
 
 async def test_blank_key_is_asked_about_by_no_call(server: Server) -> None:
     """No call has a blank key, so nobody is told that it was never seen."""
-    asked = transaction_service_pb2.GetTransactionRequest(idempotency_key="   ")
-    refusal = await server.till.refused(transactions(server.till).GetTransaction, asked)
+    asked = transaction_service_pb2.GetOutcomeRequest(idempotency_key="   ")
+    refusal = await server.till.refused(transactions(server.till).GetOutcome, asked)
     assert (refusal.reason, [*refusal.violations]) == ("REQUEST_INVALID", ["idempotency_key"])
 
 
@@ -463,7 +475,7 @@ async def test_keyed_identify_opens_one_transaction(server: Server) -> None:
     request = identify_request(await server.admin.enroll())
     key = new_order()
     answers = [
-        await server.till.call(server.till.identifies.Identify, request, idempotency_key=key)
+        await server.till.call(server.till.identifies.IdentifyMember, request, idempotency_key=key)
         for _ in range(2)
     ]
     assert answers[0] == answers[1]

@@ -12,17 +12,16 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.client import HTTPConnection
-from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
 from loyalty.v1 import identify_service_pb2, identify_service_pb2_grpc
+from tests.support.roots import PYTHONPATH
 
 pytestmark = pytest.mark.any_database
 
-ROOT = Path(__file__).resolve().parents[2]
 SESSIONS = "/client/users/anonymous/sessions"
 IDENTIFY = "/loyalty/identify"
 TRANSFERS = "/loyalty/members/4711fc2a-3a8f-414f-a9e7-44dd5231dca7/transfers"
@@ -100,7 +99,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
         "LOYALTY_DATA_DIR": str(tmp_path_factory.mktemp("sandbox")),
         "LOYALTY_GRPC_PORT": "0",
         "LOYALTY_HTTP_PORT": "0",
-        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'generated'}",
+        "PYTHONPATH": PYTHONPATH,
         "PYTHONUNBUFFERED": "1",
     }
     command = [sys.executable, "-m", "loyalty_service", "sandbox"]
@@ -124,8 +123,7 @@ def identify_request(**changes: Any) -> dict[str, Any]:
     "changes",
     [
         {"storeId": 9999},
-        {"terminal": 0, "operator": 300, "transactionId": 257},
-        {"terminal": None, "supportingPos": None},
+        {"terminal": 0, "operator": None, "transactionId": 257},
         {"surprise": {"a": [1, {"b": None}]}},
     ],
 )
@@ -142,7 +140,13 @@ def test_any_content_type_is_served(door: Door, content_type: str) -> None:
     assert door.post(IDENTIFY, identify_request(), content_type=content_type).status == 200
 
 
-@pytest.mark.parametrize("content_type", ["application/grpc", "application/grpc+proto"])
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        *("application/grpc", "application/grpc+proto"),
+        *("application/grpc-web", "application/grpc-web+proto", "application/grpc-web-text"),
+    ],
+)
 def test_json_that_says_it_is_grpc_is_answered_as_json(door: Door, content_type: str) -> None:
     """Whoever refuses it, no refusal is 200, and each has the body that JSON would have."""
     void = f"/loyalty/transaction/pos/{GUEST}/void"
@@ -205,17 +209,6 @@ def test_every_wrong_field_is_named(door: Door) -> None:
     }
 
 
-def test_wrong_items_of_a_list_are_named_by_index(door: Door) -> None:
-    """A list's items are counted from 0."""
-    order = [{"incentiveId": "a", "quantity": 1}, {"quantity": "x"}, 7]
-    answer = door.post("/otp", {"loyaltyId": "a", "order": order}, x_api_key="sandbox-app-key")
-    assert answer.errors == {
-        "order[1].quantity": "must be an integer",
-        "order[1].incentiveId": "must not be blank",
-        "order[2]": "must be an object",
-    }
-
-
 def test_wrong_query_parameters_are_named(door: Door) -> None:
     """The query is checked like the body."""
     answer = door.call("GET", f"{TRANSFERS}?account=nonsense&pageSize=abc&unknown=1")
@@ -235,9 +228,6 @@ def test_enum_words_come_in_any_case(door: Door, word: str) -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b'{"identifier":\n }', "JSON has an unexpected character (line 2, column 2)"),
-        (b'{"identifier":"a"', "JSON ends too early (line 1, column 18)"),
-        (b'{"identifier":"a"} x', "JSON goes on after its end (line 1, column 20)"),
         (b"[" * 10_000, "JSON is nested deeper than 100 levels (line 1, column 102)"),
         (b"[]", "must be a JSON object"),
     ],
@@ -262,10 +252,7 @@ def test_number_too_large_is_placed_or_named(door: Door) -> None:
 @pytest.mark.parametrize(
     ("query", "body"),
     [
-        ("", b'{"posVendor":{"terminal":%sx}}' % (b"1" * 500_000)),
         ("", b'{"identifier":%sx}' % (b"1" * 500_000)),
-        ("", b'{"a":"%s",\n"b":}' % (b"c" * 500_000)),
-        ("?" + "a" * 7_000, b"{"),
         ("?" + "a&" * 3_500, b"{"),
     ],
 )
@@ -274,7 +261,7 @@ def test_long_texts_hold_up_nobody(door: Door, query: str, body: bytes) -> None:
     assert door.post(IDENTIFY + query, body).status == 400
 
 
-@pytest.mark.parametrize("text", [b"a\xff", b"\xed\xa0\x80", b"\\ud800"])
+@pytest.mark.parametrize("text", [b"a\xff", b"\\ud800"])
 def test_broken_text_is_named(door: Door, text: bytes) -> None:
     """Text that is not UTF-8 never reaches the server."""
     answer = door.post(IDENTIFY, b'{"identifier":"%s"}' % text)
@@ -284,9 +271,7 @@ def test_broken_text_is_named(door: Door, text: bytes) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    "body", [b"{", b"[]", b"7", b'{"correlationId":5}', b'{"correlationId":{},"channel":{}}']
-)
+@pytest.mark.parametrize("body", [b"{", b'{"correlationId":{},"channel":{}}'])
 def test_unreadable_correlation_id_is_the_documented_answer(door: Door, body: bytes) -> None:
     """The one error the session contract shows, to the byte."""
     answer = door.post(SESSIONS, body)
@@ -301,7 +286,7 @@ def test_unreadable_correlation_id_is_the_documented_answer(door: Door, body: by
         ("POST", "/nowhere", 404, "NotFound", None),
         ("GET", IDENTIFY, 405, "MethodNotAllowed", "POST"),
         ("DELETE", "/otp/123456", 405, "MethodNotAllowed", "GET"),
-        ("POST", "/loyalty.v1.IdentifyService/Identify", 404, "NotFound", None),
+        ("POST", "/loyalty.v1.IdentifyService/IdentifyMember", 404, "NotFound", None),
     ],
 )
 def test_wrong_path_or_method_is_told(
@@ -311,15 +296,6 @@ def test_wrong_path_or_method_is_told(
     answer = door.call(method, path)
     assert (answer.status, answer.json["code"]) == (status, code)
     assert answer.headers.get("allow") == allow
-
-
-def test_unknown_client_path_speaks_the_other_dialect(door: Door) -> None:
-    """Under /client/ an error has the three keys of that contract."""
-    assert door.post("/client/nowhere", {}).json == {
-        "statusCode": 404,
-        "errorMessage": "No such path",
-        "errorCode": "INVALID_REQUEST",
-    }
 
 
 @pytest.mark.parametrize(
@@ -446,19 +422,13 @@ def test_pages_of_this_machine_may_call_the_sandbox(door: Door, origin: str, sta
     assert (asked.headers.get("access-control-allow-origin") == origin) is (status == 204)
 
 
-def test_dialect_cannot_be_forged(door: Door) -> None:
-    """The path alone decides the dialect."""
-    answer = door.post(IDENTIFY, {**identify_request(), "identifier": "?"}, loyalty_dialect="es")
-    assert "code" in answer.json
-
-
 def test_grpc_error_passes_untouched(door: Door) -> None:
     """On the same port a gRPC caller gets its own error, even one that claims to speak JSON."""
     with grpc.insecure_channel(f"127.0.0.1:{door.port}") as channel:
         stub = identify_service_pb2_grpc.IdentifyServiceStub(channel)
         with pytest.raises(grpc.RpcError) as caught:
-            stub.Identify(
-                identify_service_pb2.IdentifyRequest(identifier="?"),
+            stub.IdentifyMember(
+                identify_service_pb2.IdentifyMemberRequest(identifier="?"),
                 metadata=[("x-api-key", "sandbox-pos-key"), ("loyalty-dialect", "rbi")],
                 timeout=5,
             )
@@ -470,9 +440,9 @@ def test_grpc_error_passes_untouched(door: Door) -> None:
 
 def test_grpc_web_passes(door: Door) -> None:
     """A gRPC-Web call is answered as gRPC-Web."""
-    message = identify_service_pb2.IdentifyRequest(identifier="?").SerializeToString()
+    message = identify_service_pb2.IdentifyMemberRequest(identifier="?").SerializeToString()
     answer = door.post(
-        "/loyalty.v1.IdentifyService/Identify",
+        "/loyalty.v1.IdentifyService/IdentifyMember",
         b"\0" + len(message).to_bytes(4, "big") + message,
         content_type="application/grpc-web+proto",
     )

@@ -148,7 +148,9 @@ async def test_key_with_an_underscore_is_refused_by_name(front: Front, name: str
     assert answer.json()["errorMessage"] == f"{dashed} {told[dashed]}"
     for address in (front.server.address, f"127.0.0.1:{front.envoy.http_port}"):
         async with open_channel(address) as channel:
-            method: Any = channel.unary_unary("/loyalty.v1.IdentifyService/Identify", None, None)
+            method: Any = channel.unary_unary(
+                "/loyalty.v1.IdentifyService/IdentifyMember", None, None
+            )
             asked = identify_request(FARHAN).SerializeToString()
             metadata = (*KEY.items(), *sent.items())
             refusal = await refusal_of(method(asked, metadata=metadata, timeout=10))
@@ -164,7 +166,9 @@ async def test_only_key_with_an_underscore_is_refused_by_name(front: Front) -> N
     assert answer.json()["details"]["reason"] == "REQUEST_INVALID"
     for address in (front.server.address, f"127.0.0.1:{front.envoy.http_port}"):
         async with open_channel(address) as channel:
-            method: Any = channel.unary_unary("/loyalty.v1.IdentifyService/Identify", None, None)
+            method: Any = channel.unary_unary(
+                "/loyalty.v1.IdentifyService/IdentifyMember", None, None
+            )
             refusal = await refusal_of(method(b"", metadata=tuple(sent.items()), timeout=10))
             assert (refusal.reason, refusal.violations) == ("REQUEST_INVALID", told)
 
@@ -219,7 +223,7 @@ def preflight(path: str, origin: str, method: str = "POST") -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("origin", [PAGE, "http://localhost", "https://kiosks.example.com"])
-@pytest.mark.parametrize("path", [IDENTIFY, "/loyalty.v1.IdentifyService/Identify"])
+@pytest.mark.parametrize("path", [IDENTIFY, "/loyalty.v1.IdentifyService/IdentifyMember"])
 async def test_page_on_the_list_may_call(browsed: Front, path: str, origin: str) -> None:
     """Its browser is told what it may send and read, of errors and of Envoy's own answers too."""
     asked = await browsed.http.request(**preflight(path, origin))

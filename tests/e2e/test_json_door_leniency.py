@@ -24,7 +24,6 @@ INVALID_CORRELATION_ID = (
     b'{"statusCode":400,"errorMessage":"Invalid Correlation ID","errorCode":"INVALID_REQUEST"}'
 )
 FRENCH = "Le client"
-WRONG_TYPES: tuple[Any, ...] = (None, True, 7, 1.5, [], ["fr-CA"], {}, {"a": [{"b": '}"]'}]})
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -53,19 +52,9 @@ async def _open(front: Front, loyalty_id: str) -> str:
         None,
         b"",
         b" \r\n\t ",
-        b"[]",
-        b"null",
-        b'""',
-        b"7",
         b"VOID",
-        b"\xef\xbb\xbf {}",
-        b'{"status":"VOIDED"}',
-        b'{"status":""}',
-        b'{"channel":"FAX","serviceMode":[],"created":{}}',
         b'{"loyaltyId":"","transactionId":"the till\'s own"}',
         b'{"loyaltyId":" ","loyaltyTransactionId":{},"surprise":{"loyaltyId":"no"}}',
-        b'{"transactionDetails":{"posVendor":{"storeId":404404}}}',
-        b'{"transactionDetails":{"posVendor":{"storeId":"gone"},"order":7,"a\\"}":"]"},"status":3}',
         b'{"transactionDetails":[1e400,{"order":[{"price":"8.49 "}]}],"transactionId":[]}',
     ],
 )
@@ -115,8 +104,8 @@ async def test_void_for_its_guest_is_done_and_for_another_refused(till: Front, p
         ("x" * 5000, "?locale=fr-CA", True),
         ("fr-CA ", "", False),
         ("en-US", "?locale=fr-CA", False),
-        *((wrong, "?locale=fr-CA", True) for wrong in WRONG_TYPES),
-        *((wrong, "?locale=" + "x" * 90, False) for wrong in WRONG_TYPES),
+        ({"a": [{"b": '}"]'}]}, "?locale=fr-CA", True),
+        (7, "?locale=" + "x" * 90, False),
     ],
 )
 async def test_locale_is_the_bodys_then_the_querys_then_the_programs(
@@ -129,7 +118,7 @@ async def test_locale_is_the_bodys_then_the_querys_then_the_programs(
     assert answer.json()["promptMessage"].startswith(FRENCH) == french
 
 
-@pytest.mark.parametrize("wrong", [*WRONG_TYPES, "", " ", "x" * 9000, "a\nb\x00c"])
+@pytest.mark.parametrize("wrong", [True, ["fr-CA"], "", " ", "x" * 9000, "a\nb\x00c"])
 async def test_optional_fields_of_a_session_refuse_nothing(till: Front, wrong: Any) -> None:
     """Only the correlation ID can: the contract knows no other error."""
     names = ("externalIdentifier", "channel", "locale", "anonymousSessionId")
@@ -140,10 +129,8 @@ async def test_optional_fields_of_a_session_refuse_nothing(till: Front, wrong: A
     assert (refused.status, refused.body) == (400, INVALID_CORRELATION_ID)
 
 
-@pytest.mark.parametrize(
-    "rest", ['"locale":"\\ud800"', '"channel":"a\xff"', '"locale":{', '"channel":tru', '"a":1e400']
-)
-@pytest.mark.parametrize("correlation_id", ["7", '""', "{}", '"a?b"'])
+@pytest.mark.parametrize("rest", ['"locale":"\\ud800"', '"channel":tru', '"a":1e400'])
+@pytest.mark.parametrize("correlation_id", ["7", '"a?b"'])
 async def test_bad_correlation_id_is_the_documented_answer_whatever_else_is_wrong(
     till: Front, correlation_id: str, rest: str
 ) -> None:
@@ -236,7 +223,7 @@ ORDER = {
 }
 
 
-@pytest.mark.parametrize("price", ["8.49 ", " 8.49", "8,49", "", "+", "1e", "nan"])
+@pytest.mark.parametrize("price", ["8,49", "nan"])
 async def test_price_that_is_no_number_is_named(till: Front, price: str) -> None:
     """A text that only resembles a number is told by its field."""
     path = f"{ORDERS}/{uuid4()}"
@@ -281,8 +268,8 @@ async def test_every_refused_body_names_a_field_or_a_place(till: Front) -> None:
     assert refused > 30
 
 
-@pytest.mark.parametrize("key", [None, "", " ", "Basic abc", "Bearer", "Bearer  "])
-@pytest.mark.parametrize("body", ["{", "[]", '{"identifier":{}}', "x" * 600_000])
+@pytest.mark.parametrize("key", [None, "Basic abc"])
+@pytest.mark.parametrize("body", ["{", "x" * 600_000])
 async def test_missing_key_is_refused_before_the_body(
     till: Front, key: str | None, body: str
 ) -> None:

@@ -123,11 +123,13 @@ async def servers(backend: Backend, folder: Path, **limits: int) -> AsyncIterato
 async def _claim(caller: Caller, loyalty_id: str, price: float) -> Any:
     order = await open_transaction(caller, loyalty_id)
     request = update_request(order, "CLAIMED", line(price))
-    return await caller.call(transactions(caller).Update, request)
+    return await caller.call(transactions(caller).ReportOrder, request)
 
 
 async def _receipt(caller: Caller, price: float) -> str:
-    answer = await caller.call(transactions(caller).Unclaimed, unclaimed_request(line(price)))
+    answer = await caller.call(
+        transactions(caller).RecordUnclaimedOrder, unclaimed_request(line(price))
+    )
     code: str = answer.receipt_code
     return code
 
@@ -242,7 +244,9 @@ async def test_rows_beyond_a_day_are_refused_and_paid_orders_are_not(
         guest = await two.caller.enroll()
         order = await open_transaction(two.caller, guest)
         for _ in range(8):
-            await two.caller.call(transactions(two.caller).Unclaimed, unclaimed_request(line(1.0)))
+            await two.caller.call(
+                transactions(two.caller).RecordUnclaimedOrder, unclaimed_request(line(1.0))
+            )
         assert limit not in two.flagged()
         request = code_service_pb2.IssueCodeRequest(loyalty_id=guest)
         refused = await two.caller.refused(two.caller.codes.IssueCode, request)
@@ -252,9 +256,9 @@ async def test_rows_beyond_a_day_are_refused_and_paid_orders_are_not(
         )
         _requires(refused, limit, 20)
         claim = update_request(order, "CLAIMED", line(10.0))
-        await two.caller.call(transactions(two.caller).Update, claim)
+        await two.caller.call(transactions(two.caller).ReportOrder, claim)
         # The same again is answered as the first time.
-        await two.caller.call(transactions(two.caller).Update, claim)
+        await two.caller.call(transactions(two.caller).ReportOrder, claim)
         assert two.flagged()[limit] >= 1
         assert await two.caller.balances(guest) == (100, 0)
         day.now_ms += DAY_MS
@@ -284,10 +288,10 @@ async def test_paid_orders_of_a_key_beyond_its_day_are_paced(
     """Beyond a key's bytes, paid orders come no faster than as many once more, over the day."""
     order = unclaimed_request(line(1.0))
     async with servers(backend, tmp_path / "one") as two:
-        await two.caller.call(transactions(two.caller).Unclaimed, order)
+        await two.caller.call(transactions(two.caller).RecordUnclaimedOrder, order)
         size = (await _written(two))[1]
     async with servers(backend, tmp_path, bytes_per_key_day=8 * size) as two:
-        unclaimed = transactions(two.caller).Unclaimed
+        unclaimed = transactions(two.caller).RecordUnclaimedOrder
         for _ in range(8):
             await two.caller.call(unclaimed, order)
         assert two.flagged() == {}
@@ -306,7 +310,7 @@ async def test_what_is_stored_is_counted(backend: Backend, tmp_path: Path, day: 
     """A basket is many times its request, and it is the basket that fills the disk."""
     async with servers(backend, tmp_path) as two:
         request = unclaimed_request(*[_SMALLEST] * 500)
-        answer = await two.caller.call(transactions(two.caller).Unclaimed, request)
+        answer = await two.caller.call(transactions(two.caller).RecordUnclaimedOrder, request)
 
         def basket(unit: Unit, _now_ms: int) -> str:
             transaction = unit.transaction(answer.transaction_id)
@@ -332,9 +336,9 @@ async def test_answers_kept_again_are_counted_and_replays_are_not(
         code = await caller.call(caller.codes.IssueCode, about)
         identify = identify_request(code.otp)
 
-        shown = await _again(two, caller.identifies.Identify, identify)
+        shown = await _again(two, caller.identifies.IdentifyMember, identify)
         done = update_request(shown.transaction_id, "CLAIMED", line(10.0))
-        update = transactions(caller).Update
+        update = transactions(caller).ReportOrder
         first = await _again(two, update, done)
         # The fresh keys of a till are flagged, then paced; those of other calls are refused.
         for number in range(40 - (await _written(two))[0] + 40 // 4):
@@ -343,11 +347,11 @@ async def test_answers_kept_again_are_counted_and_replays_are_not(
         refused = await caller.refused(update, done, idempotency_key="fresh")
         _requires(refused, N.ROWS_PER_KEY_DAY, 40)
         refused = await caller.refused(
-            caller.identifies.Identify, identify, idempotency_key="fresh"
+            caller.identifies.IdentifyMember, identify, idempotency_key="fresh"
         )
         _requires(refused, N.ROWS_PER_KEY_DAY, 40)
         written = await _written(two)
-        for key in ("first Update", "again Update", "more-1"):
+        for key in ("first ReportOrder", "again ReportOrder", "more-1"):
             assert await caller.call(update, done, idempotency_key=key) == first
         assert await _written(two) == written
         assert day.now_ms == MORNING_MS

@@ -36,7 +36,7 @@ TRAILER_BYTES_MAX = 4096
 BODY_BYTES_MAX = 40_000
 
 
-async def _order_that_breaks_all(front: Front) -> pb.ValidateRequest:
+async def _order_that_breaks_all(front: Front) -> pb.ValidateOrderRequest:
     """Put rewards of the longest names into the program, and into an order that may have none."""
     program = demo_program()
     rules = (LimitPerOrder(1), Stores((1001,)))
@@ -54,11 +54,11 @@ async def test_longest_refusal_reaches_a_grpc_caller_through_envoy(own_front: Fr
     """Broken rules with the longest names arrive as sent, counted, in at most 4 KiB."""
     request = await _order_that_breaks_all(own_front)
     straight = await own_front.server.till.refused(
-        transactions(own_front.server.till).Validate, request, x_request_id="r" * 128
+        transactions(own_front.server.till).ValidateOrder, request, x_request_id="r" * 128
     )
     async with open_channel(f"127.0.0.1:{own_front.envoy.http_port}") as channel:
         kiosk = Caller(channel, POS_KEY)
-        refusal = await kiosk.refused(transactions(kiosk).Validate, request)
+        refusal = await kiosk.refused(transactions(kiosk).ValidateOrder, request)
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "RULES_FAILED")
     assert refusal.metadata["violations"] == str(len(BROKEN))
     assert len(refusal.rules) > 1

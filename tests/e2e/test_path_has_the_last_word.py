@@ -186,7 +186,7 @@ async def test_no_broken_body_replaces_the_path(edge: Edge, variable: Variable) 
 
 async def test_what_no_path_says_the_query_says(edge: Edge) -> None:
     """A field is the path's alone only where the path has it."""
-    for name in ("loyaltyTransactionId", "loyalty_transaction_id"):
+    for name in ("idempotencyKey", "idempotency_key"):
         path = f"/loyalty/transaction/pos?{name}={THEIRS}"
         assert (await edge.call("query", "GET", path)).status == 200
         assert edge.upstream.message is not None

@@ -1,4 +1,4 @@
-"""README as a newcomer uses it: its calls work as printed, and what it lists is what there is."""
+"""README and the pages it leads to: calls work as printed, and what is listed is what there is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +22,31 @@ from loyalty_service.cli import app
 from loyalty_service.config import Settings
 from loyalty_service.sandbox.demo_data import KEYS, MEMBERS
 from loyalty_service.sandbox.fixed_codes import FIXED_CODES
+from loyalty_service.storage.lock_order import Rank
+from loyalty_service.transport.errors.catalogue import ROWS, ErrorRow
+from tests.fault.plan import all_goals
 from tests.support.http import HttpClient
 from tests.support.server import Front, run_front
 
 ROOT = Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+    for path in sorted(
+        found
+        for pattern in ("*.md", "docs/**/*.md", "envoy/*.md", "tests/**/*.md")
+        for found in ROOT.glob(pattern)
+    )
+}
 PROGRAMS = Path(sys.executable).parent
 HTTP, GRPC = "127.0.0.1:8080", "127.0.0.1:50051"
 
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CAPTURE = re.compile(r"(\w+)=\$\((.*?)\s*\|\s*sed -n?E 's/(.*)/\\1/p?'\)", re.DOTALL)
 ASSIGNMENT = re.compile(r"(\w+)='([^']*)'", re.DOTALL)
-HEREDOC = re.compile(r"\.venv/bin/python - <<'(\w+)'\n(.*)\n\1", re.DOTALL)
+CALL = re.compile(rf"(?!make )(\w+='|.*({re.escape(HTTP)}|{re.escape(GRPC)}))", re.DOTALL)
+"""What reaches the sandbox, or is a variable for it; what is built first has tests of its own."""
+
+HEREDOC = re.compile(r"\S+/bin/python - <<'(\w+)'\n(.*)\n\1", re.DOTALL)
 
 # What differs from run to run: identifiers made now, times, and what only the caller is told.
 MASKS = (
@@ -45,7 +58,7 @@ MASKED_FIELDS = ("otp", "receiptCode", "transferId", "nextPageToken")
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A block to paste into a shell, and the answer that README shows for it."""
+    """A block to paste into a shell, and the answer that its page shows for it."""
 
     line: int
     command: str
@@ -56,7 +69,7 @@ class Example:
 def examples(text: str) -> Iterator[Example]:
     """Find the shell blocks; a block of JSON or text right after one is its answer."""
     blocks = list(FENCE.finditer(text))
-    for block, following in zip(blocks, [*blocks[1:], None], strict=True):
+    for block, following in zip(blocks, [*blocks[1:], None], strict=False):
         if block[1] != "sh":
             continue
         answered = following is not None and not text[block.end() : following.start()].strip()
@@ -69,7 +82,7 @@ def examples(text: str) -> Iterator[Example]:
 
 @dataclass(slots=True)
 class Shell:
-    """Runs what README prints, on other ports and without a shell or curl."""
+    """Runs what a page prints, on other ports and without a shell or curl."""
 
     http: str
     grpc: str
@@ -153,16 +166,26 @@ def masked(value: Any) -> Any:
     return value
 
 
-def section(title: str) -> str:
-    """Give the text of a section."""
-    return README.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+def section(page: str, title: str) -> str:
+    """Give the text of a section of a page."""
+    found = f"\n{PAGES[page]}".partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    assert found, f"{page} has no section {title}"
+    return found
 
 
-def rows(title: str) -> list[list[str]]:
-    """Give the cells of the rows of all tables of a section, without their headings."""
-    lines = [line for line in section(title).splitlines() if line.startswith("| `")]
-    lines += [line for line in section(title).splitlines() if re.match(r"\| [A-Z]", line)]
+def rows(text: str) -> list[list[str]]:
+    """Give the cells of the rows of all tables of a text, without their headings."""
+    lines = [line for line in text.splitlines() if line.startswith("| `")]
+    lines += [line for line in text.splitlines() if re.match(r"\| [A-Z]", line)]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def calls(text: str) -> list[Example]:
+    """Give the examples of a text that reach the sandbox, and the variables that they need."""
+    return [example for example in examples(text) if CALL.match(example.command)]
+
+
+REPLAYED = {page: found for page, text in PAGES.items() if (found := calls(text))}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -172,15 +195,19 @@ async def fresh_front(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
         yield running
 
 
-async def test_calls_answer_as_printed(fresh_front: Front) -> None:
-    """Pasted one after the other, README's calls answer what README shows."""
+def test_pages_with_calls_are_found() -> None:
+    """README and the pages about calls have calls to replay, and most of them show an answer."""
+    assert {"README.md", "docs/orders.md", "docs/errors.md", "docs/sandbox.md"} <= set(REPLAYED)
+    assert sum(bool(example.kind) for found in REPLAYED.values() for example in found) >= 15
+
+
+@pytest.mark.parametrize("page", REPLAYED)
+async def test_calls_answer_as_printed(fresh_front: Front, page: str) -> None:
+    """Pasted one after the other, the calls of a page answer what the page shows."""
     shell = Shell(f"127.0.0.1:{fresh_front.envoy.http_port}", fresh_front.server.address)
-    compared = 0
-    for example in examples(README):
-        if example.command.startswith(("make ", ".venv/bin/loyalty ")):
-            continue
+    for example in REPLAYED[page]:
         status, output = await shell.run(example.command)
-        place = f"README.md:{example.line}"
+        place = f"{page}:{example.line}"
         if example.kind == "json":
             answer, shown = json.loads(output), json.loads(example.answer)
             assert masked(answer) == masked(shown), place
@@ -189,13 +216,10 @@ async def test_calls_answer_as_printed(fresh_front: Front) -> None:
             assert masked("".join(output.split())) == masked("".join(example.answer.split())), place
         else:
             assert output == "", f"{place} shows no answer"
-        compared += bool(example.kind)
-
-    assert compared >= 15
 
 
 async def test_what_needs_a_key_does_more_without_one(fresh_front: Front) -> None:
-    """Each call that README says needs a key makes a second of what it makes when sent again."""
+    """Each call that the page says needs a key makes a second of what it makes when sent again."""
     guest = await fresh_front.server.admin.enroll()
     vendor = {"storeId": "9999", "posType": "Partner", "transactionId": "sent again"}
     calls: tuple[tuple[str, dict[str, Any], str], ...] = (
@@ -213,15 +237,16 @@ async def test_what_needs_a_key_does_more_without_one(fresh_front: Front) -> Non
         assert under[0] == under[1], path
 
 
-def test_commands_to_paste_exist() -> None:
-    """README names only make targets and commands that there are."""
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_to_paste_exist(page: str) -> None:
+    """A page names only make targets and commands that there are."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for example in examples(README):
-        program, name, *_ = [*example.command.split(), ""]
+    for example in examples(PAGES[page]):
+        program, name, inner, *_ = [*example.command.split(), "", ""]
         if program == "make":
             assert re.search(rf"^{name}:", makefile, re.MULTILINE), example.command
         if program == ".venv/bin/loyalty":
-            assert name in commands(), example.command
+            assert {name, f"{name} {inner}"} & commands(), example.command
 
 
 def commands() -> set[str]:
@@ -236,14 +261,16 @@ def commands() -> set[str]:
 
 def test_command_line_table_is_complete() -> None:
     """The table has every command, and no other."""
-    listed = [cells[0].strip("`").removeprefix("loyalty ") for cells in rows("Command line")]
+    listed = [
+        cells[0].strip("`").removeprefix("loyalty ") for cells in rows(PAGES["docs/commands.md"])
+    ]
 
     assert sorted(listed) == sorted(commands())
 
 
 def test_configuration_table_is_complete() -> None:
     """The table has every setting with its default, and no other."""
-    listed = {cells[0].strip("`"): cells[1].strip("`") for cells in rows("Configuration")}
+    listed = {cells[0].strip("`"): cells[1].strip("`") for cells in rows(PAGES["docs/settings.md"])}
 
     assert listed == {
         f"LOYALTY_{name.upper()}": written(setting.default)
@@ -260,7 +287,7 @@ def written(default: object) -> str:
 
 def test_sandbox_tables_are_complete() -> None:
     """The tables have every fixed key, member and code, with its role, points and member."""
-    listed = rows("The sandbox's data")
+    listed = rows(PAGES["docs/sandbox.md"])
 
     keys = {cells[0].strip("`"): cells[1] for cells in listed if "-key" in cells[0]}
     assert keys == {key: role.value for key, role in KEYS.items()}
@@ -274,7 +301,9 @@ def test_sandbox_tables_are_complete() -> None:
 
 def layout() -> set[str]:
     """List the paths that the tree of the layout names."""
-    match = re.search(r"```text\n(.*?)```", section("Layout"), re.DOTALL)
+    match = re.search(
+        r"```text\n(protos/.*?)```", section("docs/architecture.md", "Layers"), re.DOTALL
+    )
     assert match is not None
     found, folder = set(), ""
     for line in match[1].splitlines():
@@ -298,22 +327,75 @@ def test_layout_is_what_there_is() -> None:
     assert rooms <= named
 
 
+def test_table_of_errors_is_complete() -> None:
+    """The page has every error with its words, and whether it tells when to try again."""
+    listed = [
+        [cell.strip("`") for cell in cells]
+        for cells in rows(section("docs/errors.md", "Every error"))
+    ]
+
+    assert listed == [
+        [
+            row.reason,
+            row.code.name,
+            str(row.http),
+            row.rbi,
+            row.es,
+            row.message,
+            "yes" if tells_a_wait(row) else "no",
+        ]
+        for row in ROWS
+    ]
+
+
+def tells_a_wait(row: ErrorRow) -> bool:
+    """Tell whether an error says how long to wait."""
+    return row.retry_after_ms is not None or "retry_after_ms" in {
+        one.name for one in fields(row.error)
+    }
+
+
+def test_lock_order_is_the_one_there_is() -> None:
+    """The page has every rank in its order."""
+    listed = [
+        cells[0].strip("`") for cells in rows(section("docs/architecture.md", "The lock order"))
+    ]
+
+    assert listed == [rank.name for rank in Rank]
+
+
 def test_every_document_is_linked() -> None:
     """README leads to every document for operators and callers."""
-    documents = {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")}
+    documents = {page for page in PAGES if re.fullmatch(r"docs/[^/]+\.md", page)}
+    linked = re.findall(r"\]\(([^)\s]+)\)", section("README.md", "Where to go next"))
+    operations = {page for page in PAGES if page.startswith("docs/operations/")}
+    pages = re.findall(r"\]\((operations/[^)#\s]+)\)", PAGES["docs/operations.md"])
 
-    assert documents <= set(re.findall(r"\]\(([^)\s]+)\)", section("Where to go next")))
+    assert documents <= set(linked)
+    assert operations == {f"docs/{page}" for page in pages}
 
 
-PAGES = sorted(path for folder in (".", "docs", "envoy") for path in (ROOT / folder).glob("*.md"))
-PAGES += sorted((ROOT / "docs").glob("*/*.md"))
+def test_page_of_trials_is_complete() -> None:
+    """The tables have every goal with its module, and no other."""
+    text = PAGES["tests/fault/README.md"].partition("## Which goals there are")[2]
+    listed = {tuple(row[:2]) for row in rows(text)}
+
+    assert listed == {
+        (f"`goals/{goal.run.__module__.rpartition('.')[2]}.py`", f"{goal.number} {goal.title}")
+        for goal in all_goals()
+    }
 
 
-@pytest.mark.parametrize("page", [str(path.relative_to(ROOT)) for path in PAGES])
+def test_readme_is_short() -> None:
+    """README is three screens at most: what it is, how to start, three calls, and where to go."""
+    assert len(PAGES["README.md"].splitlines()) <= 250
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: str) -> None:
     """Every link into the repository names a file, and in it a title, that is there."""
     source = ROOT / page
-    for target in re.findall(r"\]\(([^)\s]+)\)", source.read_text(encoding="utf-8")):
+    for target in re.findall(r"\]\(([^)\s]+)\)", PAGES[page]):
         path, _, anchor = target.partition("#")
         if path.startswith("https://"):
             continue
@@ -324,5 +406,30 @@ def test_links_lead_somewhere(page: str) -> None:
 
 def anchors(page: Path) -> set[str]:
     """List the anchors that GitHub gives to the titles of a page."""
-    titles = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+PATH = re.compile(r"`((?:docs|envoy|generated|protos|server|tests)/[\w./-]*\w/?)`")
+PACKAGE = "server/loyalty_service/"
+ROOMS = "application|cli|domain|observability|program_file|sandbox|storage|transport"
+ROOM = re.compile(rf"`((?:{ROOMS})/[\w/]*(?:\.py|/))`")
+LATER = {
+    "protos/loyalty/v2/",
+    f"{PACKAGE}application/perform.py",
+    f"{PACKAGE}application/points.py",
+}
+"""What pages name before it is there."""
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_named_files_exist(page: str) -> None:
+    """A file of the repository that a page names is there."""
+    if page == "CHANGELOG.md":
+        return  # Of a release it names what there was.
+    named = set(PATH.findall(PAGES[page]))
+    if not page.startswith("docs/decisions/"):
+        named |= {PACKAGE + path for path in ROOM.findall(PAGES[page])}
+
+    assert {path for path in named - LATER if not (ROOT / path).exists()} == set()

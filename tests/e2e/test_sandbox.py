@@ -14,18 +14,18 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from loyalty_service.application.operators.create_key import CreateKey
-from loyalty_service.application.unit import Unit
-from loyalty_service.bootstrap import open_store
+from loyalty_service.bootstrap import database_of, open_store
 from loyalty_service.cli import main
 from loyalty_service.config import Settings
 from loyalty_service.domain.errors import CodeAlreadyUsedError, CodeNotFoundError
 from loyalty_service.domain.keys import Role
+from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.sandbox.demo_data import StoreInUseError, put_demo_data, require_own_store
+from loyalty_service.sandbox.envoy_process import EnvoyFailedError, EnvoyProcess
 from loyalty_service.sandbox.fixed_codes import FIXED_CODES, identify_in_sandbox
 from loyalty_service.sandbox.run import PortTakenError, require_ports, reset_sandbox, welcome
 from loyalty_service.storage.alone import OpenElsewhereError
@@ -35,9 +35,9 @@ from tests.support.contents import columns_of, digests
 from tests.support.databases import Backend, fresh_database
 from tests.support.doing import create_key, identify_member
 from tests.support.programs import PROGRAM_ID, identify_command, other_program, put_program
+from tests.support.roots import PYTHONPATH
 from tests.support.server import settings_in
 
-ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "loyalty_service", "sandbox"]
 
 
@@ -48,7 +48,7 @@ def environment(folder: Path, **settings: int) -> dict[str, str]:
         **os.environ,
         **{f"LOYALTY_{name}": str(port) for name, port in ports.items()},
         "LOYALTY_DATA_DIR": str(folder),
-        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'generated'}",
+        "PYTHONPATH": PYTHONPATH,
         "PYTHONUNBUFFERED": "1",
     }
 
@@ -103,7 +103,7 @@ def refusal(
         for name, value in environment(tmp_path, **settings).items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr("sys.argv", ["loyalty", "sandbox"])
-        for place in ("loyalty_service.cli", "loyalty_service.sandbox.run"):
+        for place in ("loyalty_service.cli.sandbox", "loyalty_service.sandbox.run"):
             monkeypatch.setattr(f"{place}.configure_logging", lambda _: None)
         with pytest.raises(SystemExit) as ended:
             main()
@@ -153,17 +153,32 @@ def test_another_address_is_refused() -> None:
 def test_folder_that_is_read_only_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing can be written, the setting that chooses the folder is named."""
     monkeypatch.setattr(os, "access", lambda *_: False)  # Root may write everywhere.
-    with pytest.raises(ValueError, match=r"LOYALTY_DATA_DIR .* can't be written to"):
+    with pytest.raises(OperatorError, match=r"LOYALTY_DATA_DIR .* can't be written to"):
         Settings(data_dir=tmp_path).make_data_dir()
 
 
-def test_calls_to_paste_survive_a_folder_with_a_blank(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_calls_to_paste_survive_a_folder_with_a_blank(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A program in a folder with a blank in its name is one word of the shell's."""
-    monkeypatch.setattr(sys, "executable", "/home/till maker/.venv/bin/python")
+    programs = tmp_path / "till maker"
+    programs.mkdir()
+    (programs / "grpcurl").touch()
+    monkeypatch.setattr(sys, "executable", str(programs / "python"))
     calls = [line for line in welcome(8080, 50051).splitlines() if "till maker" in line]
     assert len(calls) == 5
     for line in calls:
-        assert shlex.split(line)[0].startswith("/home/till maker/.venv/bin/")
+        assert shlex.split(line)[0].startswith(f"{programs}/")
+
+
+def test_calls_by_grpcurl_are_told_where_it_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every call that is told can be pasted: a program that is missing is not among them."""
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert "-plaintext" not in welcome(8080, 50051)
 
 
 async def test_keys_made_by_hand_do_not_stop_the_next_start(
@@ -176,7 +191,23 @@ async def test_keys_made_by_hand_do_not_stop_the_next_start(
             await store.write(put_demo_data)
             command = CreateKey(PROGRAM_ID, "acme", Role.TILL)
             await store.write(lambda unit, now: create_key(unit, command, now))
-            require_own_store(settings.database())
+            require_own_store(database_of(settings))
+
+
+async def test_envoy_that_does_not_start_is_told_in_its_own_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Envoy says before it ends is what the operator reads: it is no fault of ours."""
+    envoy = tmp_path / "envoy"
+    envoy.write_text("#!/bin/sh\necho cannot bind 127.0.0.1:8080 >&2\nexit 1\n", encoding="utf-8")
+    envoy.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+
+    with pytest.raises(EnvoyFailedError) as failed:
+        await EnvoyProcess(folder=tmp_path / "run", grpc_port=1).start()
+
+    assert isinstance(failed.value, OperatorError)
+    assert str(failed.value) == "Envoy ended at once:\ncannot bind 127.0.0.1:8080"
 
 
 def test_envoy_of_a_killed_sandbox_is_ended(tmp_path: Path) -> None:
@@ -215,7 +246,7 @@ async def test_store_of_others_is_refused(tmp_path: Path, backend: Backend) -> N
     """A store with a key or a program that no sandbox made gets no published keys."""
     with fresh_database(backend) as url:
         settings = settings_in(tmp_path, database_url=url)
-        database = settings.database()
+        database = database_of(settings)
         async with open_store(settings) as store:
             require_own_store(database)
             await store.write(put_demo_data)
@@ -241,13 +272,13 @@ def test_store_of_others_is_left_as_it_is(tmp_path: Path, refusal: Callable[...,
 
     asyncio.run(fill())
     settings.pepper_file.write_text("p" * 32, encoding="ascii")
-    before = digests(settings.database(), columns_of(settings.database()))
+    before = digests(database_of(settings), columns_of(database_of(settings)))
 
     told = refusal()
 
     assert "it has API key " in told
     assert "set LOYALTY_DATA_DIR to another folder" in told
-    assert digests(settings.database(), columns_of(settings.database())) == before
+    assert digests(database_of(settings), columns_of(database_of(settings))) == before
 
 
 async def test_reset_deletes_a_sandboxs_store_alone(tmp_path: Path) -> None:
@@ -279,9 +310,8 @@ async def test_fixed_codes_mean_nothing_outside_the_sandbox(database_url: str) -
             answer = store.write(lambda unit, now, asked=command: identify_member(unit, asked, now))
             with pytest.raises((CodeNotFoundError, CodeAlreadyUsedError)):
                 await answer
-        assert (await store.write(sandbox_identifies)).result.member.name == "Farhan"
-
-
-def sandbox_identifies(unit: Unit, now_ms: int) -> Any:
-    """Show a fixed code in the sandbox."""
-    return identify_in_sandbox(unit, identify_command("123456"), now_ms)
+        shown = identify_command("123456")
+        told = store.write(
+            lambda unit, now: identify_in_sandbox(unit, shown, now), reads=shown.reads()
+        )
+        assert (await told).result.member.name == "Farhan"

@@ -11,7 +11,7 @@ import pytest
 
 from loyalty_service.cli import main
 from loyalty_service.config import Settings
-from loyalty_service.transport.addresses import authority, require_free
+from loyalty_service.transport.addresses import AddressError, authority, require_free
 from loyalty_service.workers import Workers
 from tests.support.http import free_port
 from tests.support.server import open_channel, run_server
@@ -24,7 +24,7 @@ def told(
     for name, value in settings.items():
         monkeypatch.setenv(f"LOYALTY_{name}", value)
     monkeypatch.setattr("sys.argv", ["loyalty", "serve"])
-    monkeypatch.setattr("loyalty_service.cli.configure_logging", lambda _: None)
+    monkeypatch.setattr("loyalty_service.cli.serving.configure_logging", lambda _: None)
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 1
@@ -114,7 +114,7 @@ def test_shared_port_is_free_for_those_who_share() -> None:
         first.listen()
         port = first.getsockname()[1]
         require_free("127.0.0.1", port, "PORT", shared=True)
-        with pytest.raises(ValueError, match="is taken: set PORT"):
+        with pytest.raises(AddressError, match="is taken: set PORT"):
             require_free("127.0.0.1", port, "PORT")
 
 

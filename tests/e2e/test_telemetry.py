@@ -37,7 +37,7 @@ pytestmark = pytest.mark.any_database
 WRONG_CODE = "987654"
 TOGETHER = 24
 SERVER_KIND = 2
-RPC = "loyalty.v1.IdentifyService/Identify"
+RPC = "loyalty.v1.IdentifyService/IdentifyMember"
 CUMULATIVE = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
 POINTS = 100_000
 
@@ -129,7 +129,7 @@ async def _call_and_be_refused(address: str) -> dict[str, tuple[Refusal, str]]:
         for request_id in ("kiosk-7", 'not "fit" for a log', "x" * 129):
             parent = _parent(sampled=False)
             refusal = await caller.refused(
-                caller.identifies.Identify,
+                caller.identifies.IdentifyMember,
                 identify_request(WRONG_CODE),
                 x_request_id=request_id,
                 traceparent=parent,
@@ -147,7 +147,9 @@ async def _call_at_once(address: str, guest: str, url: str, metrics_port: int) -
             calls = asyncio.gather(
                 *(
                     caller.call(
-                        caller.identifies.Identify, identify_request(guest), traceparent=parent
+                        caller.identifies.IdentifyMember,
+                        identify_request(guest),
+                        traceparent=parent,
                     )
                     for parent in parents
                 )
@@ -292,7 +294,7 @@ async def test_measurements_come_by_both_ways(seen: Seen) -> None:
         point
         for point in calls.data_points
         if {pair.key: pair.value.string_value for pair in point.attributes}
-        == {"rpc_method": "IdentifyService/Identify", "outcome": "OK"}
+        == {"rpc_method": "IdentifyService/IdentifyMember", "outcome": "OK"}
     ]
     assert point.count == sum(point.bucket_counts) == TOGETHER + 1
     assert len(point.bucket_counts) == len(point.explicit_bounds) + 1

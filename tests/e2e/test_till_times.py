@@ -22,15 +22,17 @@ def _hours_ago(hours: int) -> str:
 
 
 async def test_paid_order_is_never_refused_for_its_time(server: Server) -> None:
-    """Friday's order on Monday is flagged; a time that can't be read refuses Validate alone."""
+    """Friday's order on Monday is flagged; an unreadable time makes ValidateOrder alone refuse."""
     stub, till = transactions(server.till), server.till
     before = server.store.stats().flags["till_time", "hours"]
     for told, flagged in ((_hours_ago(60), 1), (_hours_ago(100), 0), ("Friday", 0)):
         opened = await open_transaction(till, await server.admin.enroll())
         claim = update_request(opened, "CLAIMED", line(10))
         with capture_logs() as logs:
-            claimed = await till.call(stub.Update, claim, x_user_datetime=told)
-            await till.call(stub.Unclaimed, unclaimed_request(line(10)), x_user_datetime=told)
+            claimed = await till.call(stub.ReportOrder, claim, x_user_datetime=told)
+            await till.call(
+                stub.RecordUnclaimedOrder, unclaimed_request(line(10)), x_user_datetime=told
+            )
         assert claimed.points_earned == 100
         flags = [entry for entry in logs if entry.get("flag") == "till_time"]
         assert len(flags) == 2 * flagged
@@ -42,11 +44,11 @@ async def test_paid_order_is_never_refused_for_its_time(server: Server) -> None:
     opened = await open_transaction(till, await server.admin.enroll())
     for told in ("", " ", "2026-11-29t10:00:00z", "2026-11-29T10:00:00.5z"):
         await till.call(
-            stub.Validate, validate_request(opened, "CLAIMED", line(10)), x_user_datetime=told
+            stub.ValidateOrder, validate_request(opened, "CLAIMED", line(10)), x_user_datetime=told
         )
     for method, request in (
-        (stub.Validate, validate_request(opened, "CLAIMED", line(10))),
-        (stub.Update, update_request(opened, "PENDING", line(10))),
+        (stub.ValidateOrder, validate_request(opened, "CLAIMED", line(10))),
+        (stub.ReportOrder, update_request(opened, "PENDING", line(10))),
     ):
         refusal = await till.refused(method, request, x_user_datetime="Friday")
         assert [*refusal.violations] == ["x-user-datetime"]

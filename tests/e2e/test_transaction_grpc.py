@@ -68,17 +68,19 @@ async def test_whole_life_of_an_order(server: Server) -> None:
     guest = await _guest(server)
     opened = await open_transaction(till, guest)
     lines = (reward_line(), line(5))
-    validated = await till.call(stub.Validate, validate_request(opened, "PENDING", *lines))
+    validated = await till.call(stub.ValidateOrder, validate_request(opened, "PENDING", *lines))
     assert (validated.loyalty_id, validated.transaction_id) == (guest, opened)
-    held = await till.call(stub.Update, update_request(opened, "PENDING", *lines))
+    held = await till.call(stub.ReportOrder, update_request(opened, "PENDING", *lines))
     assert (held.points, held.points_earned, held.points_redeemed) == (200, 0, 800)
     assert not held.HasField("presentation")
     assert await till.balances(guest) == (200, 800)
-    claimed = await till.call(stub.Update, update_request(opened, "CLAIMED", *lines))
+    claimed = await till.call(stub.ReportOrder, update_request(opened, "CLAIMED", *lines))
     assert (claimed.points, claimed.points_earned, claimed.points_redeemed) == (250, 50, 800)
     assert claimed.presentation.points_earned == "Earned: 50"
     assert await till.balances(guest) == (250, 0)
-    voided = await till.call(stub.Void, pb.VoidRequest(loyalty_transaction_id=opened))
+    voided = await till.call(
+        stub.VoidTransaction, pb.VoidTransactionRequest(loyalty_transaction_id=opened)
+    )
     assert (voided.points, voided.points_earned, voided.points_redeemed) == (1000, 50, 800)
     assert await till.balances(guest) == (1000, 0)
 
@@ -89,20 +91,24 @@ async def test_two_partners_share_an_order(server: Server) -> None:
     opened = await _opened(server)
     lines = (reward_line(), line(5))
     held = update_request(opened, "PENDING", *lines)
-    await server.till.call(transactions(server.till).Update, held)
+    await server.till.call(transactions(server.till).ReportOrder, held)
     claim = update_request(opened, "CLAIMED", *lines, payments=[{"type": "CASH", "amount": 500}])
-    claimed = await counter.call(transactions(counter).Update, claim)
+    claimed = await counter.call(transactions(counter).ReportOrder, claim)
     assert (claimed.points_redeemed, claimed.points_earned) == (800, 50)
     voided = await counter.call(
-        transactions(counter).Void, pb.VoidRequest(loyalty_transaction_id=opened)
+        transactions(counter).VoidTransaction,
+        pb.VoidTransactionRequest(loyalty_transaction_id=opened),
     )
     assert voided.points == 1000
 
 
 CALLS: dict[str, Any] = {
-    "Validate": lambda stub, opened: (stub.Validate, validate_request(opened, "PENDING")),
-    "Update": lambda stub, opened: (stub.Update, update_request(opened, "PENDING")),
-    "Void": lambda stub, opened: (stub.Void, pb.VoidRequest(loyalty_transaction_id=opened)),
+    "ValidateOrder": lambda stub, opened: (stub.ValidateOrder, validate_request(opened, "PENDING")),
+    "ReportOrder": lambda stub, opened: (stub.ReportOrder, update_request(opened, "PENDING")),
+    "VoidTransaction": lambda stub, opened: (
+        stub.VoidTransaction,
+        pb.VoidTransactionRequest(loyalty_transaction_id=opened),
+    ),
     "GetTransaction": lambda stub, opened: (
         stub.GetTransaction,
         pb.GetTransactionRequest(loyalty_transaction_id=opened),
@@ -180,7 +186,7 @@ async def test_refusal_carries_its_reason(
     opened = await _opened(server, 0)
     stub = transactions(server.till)
     refusal = await server.till.refused(
-        stub.Update, update_request(opened, "PENDING", *lines, **other)
+        stub.ReportOrder, update_request(opened, "PENDING", *lines, **other)
     )
     assert (refusal.code, refusal.reason, refusal.metadata) == (code, reason, metadata)
 
@@ -189,13 +195,15 @@ async def test_claimed_and_void_transactions_take_no_report(server: Server) -> N
     """The refusal names the transaction and its state."""
     opened = await _opened(server)
     stub = transactions(server.till)
-    await server.till.call(stub.Update, update_request(opened, "CLAIMED", line(5)))
+    await server.till.call(stub.ReportOrder, update_request(opened, "CLAIMED", line(5)))
     late = update_request(opened, "PENDING", line(5))
-    refusal = await server.till.refused(stub.Update, late)
+    refusal = await server.till.refused(stub.ReportOrder, late)
     assert (refusal.code, refusal.reason) == (Code.FAILED_PRECONDITION, "TRANSACTION_NOT_CLAIMABLE")
     assert refusal.metadata == {"transaction_id": opened, "status": "CLAIMED"}
-    await server.till.call(stub.Void, pb.VoidRequest(loyalty_transaction_id=opened))
-    refusal = await server.till.refused(stub.Update, late)
+    await server.till.call(
+        stub.VoidTransaction, pb.VoidTransactionRequest(loyalty_transaction_id=opened)
+    )
+    refusal = await server.till.refused(stub.ReportOrder, late)
     assert refusal.metadata["status"] == "VOID"
 
 
@@ -205,7 +213,7 @@ async def test_failed_rules_are_all_told(server: Server) -> None:
     bagel = line(0, product_type="offer", incentive_id=BAGEL)
     lines = (reward_line(COOKIE, quantity=3), bagel)
     refusal = await server.till.refused(
-        transactions(server.till).Validate, validate_request(opened, "PENDING", *lines)
+        transactions(server.till).ValidateOrder, validate_request(opened, "PENDING", *lines)
     )
     assert (refusal.code, refusal.reason) == (Code.FAILED_PRECONDITION, "RULES_FAILED")
     assert refusal.rules == [
@@ -221,7 +229,7 @@ async def test_wrong_amounts_are_all_named(server: Server) -> None:
     request = update_request(
         opened, "PENDING", line(1.999), line(1, tax=0.001), line(float("nan")), line(1e9)
     )
-    refusal = await server.till.refused(transactions(server.till).Update, request)
+    refusal = await server.till.refused(transactions(server.till).ReportOrder, request)
     assert (refusal.code, refusal.reason) == (Code.INVALID_ARGUMENT, "REQUEST_INVALID")
     assert refusal.violations == {
         "transaction_details.order[0].price": "must have at most 2 digits after the point",
@@ -238,7 +246,7 @@ async def test_body_that_speaks_of_others_is_refused(
     opened = await _opened(server)
     request = update_request(opened, "PENDING", line(5))
     setattr(request, field, value or await _guest(server, 0))
-    refusal = await server.till.refused(transactions(server.till).Update, request)
+    refusal = await server.till.refused(transactions(server.till).ReportOrder, request)
     assert refusal.reason == "REQUEST_INVALID"
     assert set(refusal.violations) == {field}
 
@@ -247,7 +255,7 @@ async def test_other_currency_is_refused(server: Server) -> None:
     """Points are never earned in another currency than the program's."""
     opened = await _opened(server)
     request = update_request(opened, "CLAIMED", line(5), currency="USD")
-    refusal = await server.till.refused(transactions(server.till).Update, request)
+    refusal = await server.till.refused(transactions(server.till).ReportOrder, request)
     assert refusal.violations == {"transaction_details.currency": "must be CAD"}
 
 
@@ -255,7 +263,7 @@ async def test_receipt_turns_into_points_once(server: Server) -> None:
     """The code may be typed carelessly; a second member is told that it is too late."""
     guest = await _guest(server, 0)
     till, app = transactions(server.till), transactions(server.app)
-    recorded = await server.till.call(till.Unclaimed, unclaimed_request(line(12.34)))
+    recorded = await server.till.call(till.RecordUnclaimedOrder, unclaimed_request(line(12.34)))
     code = recorded.receipt_code.lower()
     typed = f"{code[:4]}-{code[4:8]} {code[8:]}"
     request = pb.ClaimReceiptRequest(loyalty_id=guest, receipt_code=typed)
@@ -274,17 +282,17 @@ async def test_lost_answer_is_told_by_key(server: Server) -> None:
     opened = await _opened(server)
     till = server.till
     stub = transactions(till)
-    ask = pb.GetTransactionRequest(idempotency_key=f"lost-{opened}")
-    unseen = await till.call(stub.GetTransaction, ask)
-    assert unseen.outcome == pb.GetTransactionResponse.OUTCOME_NEVER_SEEN
+    ask = pb.GetOutcomeRequest(idempotency_key=f"lost-{opened}")
+    unseen = await till.call(stub.GetOutcome, ask)
+    assert unseen.outcome == pb.GetOutcomeResponse.OUTCOME_NEVER_SEEN
     request = update_request(opened, "CLAIMED", reward_line(COFFEE), line(5))
-    answer = await till.call(stub.Update, request, idempotency_key=f"lost-{opened}")
-    told = await till.call(stub.GetTransaction, ask)
-    assert told.outcome == pb.GetTransactionResponse.OUTCOME_COMMITTED
+    answer = await till.call(stub.ReportOrder, request, idempotency_key=f"lost-{opened}")
+    told = await till.call(stub.GetOutcome, ask)
+    assert told.outcome == pb.GetOutcomeResponse.OUTCOME_COMMITTED
     assert (told.update, told.transaction.transaction_id) == (answer, opened)
     counter = await _key(server, PROGRAM_ID, "counter")
-    other = await counter.call(transactions(counter).GetTransaction, ask)
-    assert other.outcome == pb.GetTransactionResponse.OUTCOME_NEVER_SEEN
+    other = await counter.call(transactions(counter).GetOutcome, ask)
+    assert other.outcome == pb.GetOutcomeResponse.OUTCOME_NEVER_SEEN
 
 
 async def test_kept_answer_is_for_keys_of_its_stores(server: Server) -> None:
@@ -295,15 +303,15 @@ async def test_kept_answer_is_for_keys_of_its_stores(server: Server) -> None:
     near = await _key(server, PROGRAM_ID, "wall", 1001, 9999)
     claim = update_request(opened, "CLAIMED", reward_line(COFFEE), line(5))
     paid = unclaimed_request(line(5))
-    calls: list[tuple[str, Any]] = [("Update", claim), ("Unclaimed", paid)]
-    calls.append(("Void", pb.VoidRequest(loyalty_transaction_id=opened)))
+    calls: list[tuple[str, Any]] = [("ReportOrder", claim), ("RecordUnclaimedOrder", paid)]
+    calls.append(("VoidTransaction", pb.VoidTransactionRequest(loyalty_transaction_id=opened)))
     for name, request in calls:
         key = f"{name}-{opened}"
-        ask = pb.GetTransactionRequest(idempotency_key=key)
+        ask = pb.GetOutcomeRequest(idempotency_key=key)
         answer = await wide.call(getattr(transactions(wide), name), request, idempotency_key=key)
         refusals = [
             await narrow.refused(getattr(transactions(narrow), name), request, idempotency_key=key),
-            await narrow.refused(transactions(narrow).GetTransaction, ask),
+            await narrow.refused(transactions(narrow).GetOutcome, ask),
         ]
         for refusal in refusals:
             assert (refusal.code, refusal.reason) == (
@@ -312,8 +320,8 @@ async def test_kept_answer_is_for_keys_of_its_stores(server: Server) -> None:
             )
             assert refusal.metadata == {"store_id": "9999"}
         again = await near.call(getattr(transactions(near), name), request, idempotency_key=key)
-        told = await near.call(transactions(near).GetTransaction, ask)
-        assert again == answer == getattr(told, name.lower())
+        told = await near.call(transactions(near).GetOutcome, ask)
+        assert again == answer == getattr(told, str(told.WhichOneof("answer")))
 
 
 async def _age(server: Server, transaction_id: str, days: int) -> None:
@@ -331,13 +339,14 @@ async def test_old_receipt_is_refused_by_name_and_its_order_cancelled(server: Se
     """The refusal tells how many days a receipt lives; cancelling the order is not too late."""
     guest = await _guest(server, 0)
     till, app = transactions(server.till), transactions(server.app)
-    recorded = await server.till.call(till.Unclaimed, unclaimed_request(line(12.34)))
+    recorded = await server.till.call(till.RecordUnclaimedOrder, unclaimed_request(line(12.34)))
     await _age(server, recorded.transaction_id, 31)
     request = pb.ClaimReceiptRequest(loyalty_id=guest, receipt_code=recorded.receipt_code)
     refusal = await server.app.refused(app.ClaimReceipt, request)
     assert (refusal.code, refusal.reason) == (Code.FAILED_PRECONDITION, "RECEIPT_EXPIRED")
     assert refusal.metadata == {"days": "30"}
     voided = await server.till.call(
-        till.Void, pb.VoidRequest(loyalty_transaction_id=recorded.transaction_id)
+        till.VoidTransaction,
+        pb.VoidTransactionRequest(loyalty_transaction_id=recorded.transaction_id),
     )
     assert voided.transaction_id == recorded.transaction_id

@@ -1,7 +1,7 @@
 """
 Every call that writes, sent again with its idempotency key.
 
-README's table names these tests.
+The table of docs/sending-again.md names these tests.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import pytest_asyncio
 from google.protobuf.message import Message
 
 from loyalty.v1 import order_pb2
+from loyalty_service.bootstrap import database_of
 from tests.support.databases import fresh_database
 from tests.support.ledger import rows
 from tests.support.postgres import Postgres
@@ -63,7 +64,7 @@ class Keyed:
 
 
 def _counts(server: Server) -> list[int]:
-    url = server.settings.database().url.render_as_string(hide_password=False)
+    url = database_of(server.settings).url.render_as_string(hide_password=False)
     return [rows(url, f"SELECT count(*) AS number FROM {name}")[0].number for name in TABLES]  # noqa: S608
 
 
@@ -76,7 +77,7 @@ async def test_claim_built_anew_is_a_repeat_with_its_key_and_without(server: Ser
     opened = await open_transaction(server.admin, guest)
     paid = [order_pb2.Payment(type="VISA", amount=849)]
     request = update_request(opened, "CLAIMED", line(8.49), payments=paid)
-    keyed = Keyed("UpdateClaimed")
+    keyed = Keyed("ReportOrderClaimed")
     first, _ = await keyed.send(server, request)
 
     request.created = "2026-11-14T12:00:00Z"
@@ -87,7 +88,7 @@ async def test_claim_built_anew_is_a_repeat_with_its_key_and_without(server: Ser
     details.pos_vendor.terminal, details.pos_vendor.operator = "2", "Ann"
 
     assert await keyed.send(server, request) == (first, True)
-    assert await Keyed("UpdateClaimed").send(server, request) == (first, True)
+    assert await Keyed("ReportOrderClaimed").send(server, request) == (first, True)
     details.order[0].price = 8.5
     await _refused(keyed, server, request)
 
@@ -199,7 +200,7 @@ def test_every_call_that_writes_is_listed() -> None:
 
 
 def test_document_names_every_case() -> None:
-    """README's table has a row for every call and a cell for every case."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    """The page's table has a row for every call and a cell for every case."""
+    text = (ROOT / "docs" / "sending-again.md").read_text(encoding="utf-8")
     named = [word for word in text.replace("`", " ").split() if word in IDS]
     assert sorted(named) == sorted(IDS)

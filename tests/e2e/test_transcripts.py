@@ -34,6 +34,7 @@ from loyalty.v1 import code_service_pb2
 from tests.support.http import Response
 from tests.support.server import Front, give_points
 
+ROOT = Path(__file__).resolve().parents[2]
 TRANSCRIPTS = Path(__file__).with_name("transcripts")
 NAMES = sorted(path.parent.name for path in TRANSCRIPTS.glob("*/request.http"))
 UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -161,3 +162,21 @@ def test_every_transcript_is_a_pair() -> None:
     assert NAMES
     for folder in TRANSCRIPTS.iterdir():
         assert {path.name for path in folder.iterdir()} == {"request.http", "response.http"}
+
+
+def test_every_route_has_a_transcript() -> None:
+    """Whatever JSON callers can call stands here once."""
+    called = [
+        (match[1], match[2])
+        for name in NAMES
+        for match in re.finditer(
+            r"^([A-Z]+) ([^ ?]+)",
+            (TRANSCRIPTS / name / "request.http").read_text(encoding="utf-8"),
+            flags=re.MULTILINE,
+        )
+    ]
+    for route in (ROOT / "generated" / "routes.txt").read_text(encoding="utf-8").splitlines():
+        method, path, rpc = route.split()
+        form = re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path)))
+        found = any(verb == method and form.fullmatch(place) for verb, place in called)
+        assert found, f"no transcript calls {method} {path}, {rpc}"

@@ -1,4 +1,4 @@
-"""What the transport refuses before a service sees it, as README.md tells kiosks, on both ports."""
+"""What the transport refuses before a service sees it, as docs/errors.md says, on both ports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from loyalty_service.transport.server import MESSAGE_BYTES_MAX
 from tests.support.server import ADMIN_KEY, Front, identify_request, open_channel
 
 C = grpc.StatusCode
-IDENTIFY = "/loyalty.v1.IdentifyService/Identify"
+IDENTIFY = "/loyalty.v1.IdentifyService/IdentifyMember"
 ASKED = identify_request("nobody").SerializeToString()
 KEY = (("x-api-key", ADMIN_KEY),)
 LONG = MESSAGE_BYTES_MAX + 1

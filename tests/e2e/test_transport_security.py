@@ -330,7 +330,7 @@ def test_serve_without_its_certificate_ends_with_one_line(
     for name in ("CERTIFICATE", "PRIVATE_KEY"):
         monkeypatch.setenv(f"LOYALTY_TLS_{name}", missing)
     monkeypatch.setattr("sys.argv", ["loyalty", "serve"])
-    monkeypatch.setattr("loyalty_service.cli.configure_logging", lambda _: None)
+    monkeypatch.setattr("loyalty_service.cli.serving.configure_logging", lambda _: None)
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 1

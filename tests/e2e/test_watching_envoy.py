@@ -37,6 +37,7 @@ pytestmark = pytest.mark.any_database
 PAGE = "/stats/prometheus"
 BLOCKED = "envoy_http_adaptive_concurrency_gradient_controller_rq_blocked"
 LIMITED = "envoy_http_local_rate_limit_rate_limited"
+REFUSED = "envoy_loyalty_gate_refused"
 OVERFLOWN = "envoy_cluster_upstream_rq_active_overflow"
 HEALTHY = "envoy_cluster_membership_healthy"
 LOYALTY = {"envoy_cluster_name": "loyalty"}
@@ -215,6 +216,30 @@ async def test_call_turned_away_by_envoy_is_counted(
     assert counted == 1
 
 
+async def test_call_turned_away_by_the_gate_is_counted_by_its_reason(tmp_path: Path) -> None:
+    """A stranger who announces more than one address may have under way."""
+    call = (
+        b"POST /otp HTTP/1.1\r\nhost: x\r\nconnection: close\r\n"
+        b"x-api-key: stranger\r\ncontent-length: 30000000\r\n\r\n"
+    )
+    async with run_edge(tmp_path, lambda _: None) as edge:
+        assert (await edge.till.send(call)).status == 429
+        assert await edge.count(REFUSED, reason="memory") == 1
+
+
+async def test_key_that_takes_too_many_places_is_counted(tmp_path: Path) -> None:
+    """Of 65 calls that nobody answers the last is turned away."""
+    async with run_edge(tmp_path, lambda _: None) as edge:
+        edge.upstream.hang = True
+        calls = [asyncio.create_task(edge.poll()) for _ in range(65)]
+        done, waiting = await asyncio.wait(calls, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+        assert [call.result().status for call in done] == [429]
+        assert await edge.count(REFUSED, reason="places") == 1
+        for call in waiting:
+            call.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
 async def test_server_that_does_not_answer_is_no_healthy_one(tmp_path: Path) -> None:
     """Where no server is left, the measurement that the alert asks for is 0, and calls fail."""
     port = free_port()
@@ -302,5 +327,5 @@ async def _call_with_secrets(front: Front) -> list[Response]:
         assert underscored.status >= 400
     async with open_channel(f"127.0.0.1:{front.envoy.http_port}") as channel:
         nobody = Caller(channel, SECRET_WORDS)
-        await nobody.refused(nobody.identifies.Identify, identify_request(SECRET_CODE))
+        await nobody.refused(nobody.identifies.IdentifyMember, identify_request(SECRET_CODE))
     return answers

@@ -45,7 +45,7 @@ async def test_guessing_till_is_told_to_wait(own_front: Front) -> None:
             },
         }
     refusal = await server.admin.refused(
-        server.admin.identifies.Identify, identify_request(issued.otp)
+        server.admin.identifies.IdentifyMember, identify_request(issued.otp)
     )
     assert (refusal.code, refusal.reason) == (
         grpc.StatusCode.RESOURCE_EXHAUSTED,

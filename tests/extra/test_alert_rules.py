@@ -16,7 +16,7 @@ RUNBOOKS = "https://wiki.example/loyalty"
 SERVER = 'job="loyalty", instance="a"'
 EDGE = 'job="loyalty-edge", instance="e"'
 CALLS = "rpc_server_call_duration_seconds_count"
-IDENTIFY = 'rpc_method="IdentifyService/Identify"'
+IDENTIFY = 'rpc_method="IdentifyService/IdentifyMember"'
 WELL_S = 7200
 """When a case looks: two hours after the first sample, one a minute."""
 
@@ -135,9 +135,9 @@ CASES = {
     "CallsSlow": slow(
         "rpc_server_call_duration_seconds_bucket",
         f"{SERVER}, {IDENTIFY}",
-        "IdentifyService/Identify: 990ms.",
+        "IdentifyService/IdentifyMember: 990ms.",
         job="loyalty",
-        rpc_method="IdentifyService/Identify",
+        rpc_method="IdentifyService/IdentifyMember",
     ),
     "CommitSlow": slow("loyalty_store_commit_seconds_bucket", SERVER, "a: 990ms.", **A),
     "StorageUnavailable": share("STORAGE_UNAVAILABLE", 60, 0, "a: 1 calls a second fail.", **A),
@@ -145,8 +145,8 @@ CASES = {
         "SERVER_FAILED",
         1,
         0,
-        "a, IdentifyService/Identify: 10 calls failed within 10 minutes.",
-        rpc_method="IdentifyService/Identify",
+        "a, IdentifyService/IdentifyMember: 10 calls failed within 10 minutes.",
+        rpc_method="IdentifyService/IdentifyMember",
         **A,
     ),
     "DeadlinesPassed": share("DEADLINE_PASSED", 50, 0, "50% of the calls were too late."),

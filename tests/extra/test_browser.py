@@ -34,7 +34,7 @@ async function call(path, headers, body) {
 const typed = {"content-type": "application/json"};
 const web = {"content-type": "application/grpc-web+proto", "x-grpc-web": "1"};
 const keyed = {...typed, "idempotency-key": "of a page"};
-const rpc = "/loyalty.v1.IdentifyService/Identify";
+const rpc = "/loyalty.v1.IdentifyService/IdentifyMember";
 const told = {
   first: await call("/loyalty/identify", keyed, json),
   again: await call("/loyalty/identify", keyed, json),
@@ -135,7 +135,7 @@ async def test_page_calls_from_an_origin_that_is_listed_alone(tmp_path: Path, ho
     assert told["keyless"]["status"] == 401
     frame = body_of(told["web"])
     size = int.from_bytes(frame[1:5], "big")
-    identified = identify_service_pb2.IdentifyResponse.FromString(frame[5 : 5 + size])
+    identified = identify_service_pb2.IdentifyMemberResponse.FromString(frame[5 : 5 + size])
     assert identified.loyalty_user.name == "Noor"
     assert told["webRefused"]["headers"]["grpc-status"] == "3"
     assert told["webRefused"]["headers"]["grpc-status-details-bin"]

@@ -18,7 +18,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2
 
-from loyalty_service.transport.server import SERVICES
+from loyalty_service.transport.rpcs import SERVICES
 from tests.support.http import HttpClient
 
 Fields = tuple[FieldDescriptor, ...]

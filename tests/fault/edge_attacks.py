@@ -593,7 +593,7 @@ async def open_streams_keep_nobody_out(edge: Edge) -> None:
     total = "http.edge.downstream_rq_total"
     before = await stat(edge.front.envoy, total)
     try:
-        for path in ("/grpc.health.v1.Health/Check", "/loyalty.v1.IdentifyService/Identify"):
+        for path in ("/grpc.health.v1.Health/Check", "/loyalty.v1.IdentifyService/IdentifyMember"):
             writers += [await _open_streams(edge, path) for _ in range(OPEN_MIN // 2 // STREAMS)]
         async with asyncio.timeout(10):
             while await stat(edge.front.envoy, total) < before + OPEN_MIN:  # noqa: ASYNC110 - is elsewhere.

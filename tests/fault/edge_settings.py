@@ -23,7 +23,7 @@ SWITCHED_OFF = {
 NOT_WAITED_FOR = {"envoy.filters.http.buffer": SWITCHED_OFF}
 GATE = f"{MANAGER}/http_filters/1/name"
 WHOLE_GATE = f"{MANAGER}/http_filters/3/name"
-CALLS = f"{ROUTES}/8"
+CALLS = f"{ROUTES}/9"
 KEYLESS_RATE = f"{ROUTES}/0/typed_per_filter_config/envoy.filters.http.local_ratelimit"
 BREAKERS = "cluster/circuit_breakers/thresholds/0"
 STREAM_BREAKERS = "cluster/circuit_breakers/thresholds/1"
@@ -269,14 +269,14 @@ SETTINGS = (
     ),
     Setting(
         "nobody waits for the body of a call without a key",
-        f"{ROUTES}/5/typed_per_filter_config",
+        f"{ROUTES}/6/typed_per_filter_config",
         NOT_WAITED_FOR,
     ),
     Setting(
-        "which has no x-api-key", f"{ROUTES}/5/match/headers/0/name", "x-api-key", "x-other-key"
+        "which has no x-api-key", f"{ROUTES}/6/match/headers/0/name", "x-api-key", "x-other-key"
     ),
     Setting(
-        "nor an authorization", f"{ROUTES}/5/match/headers/1/name", "authorization", "x-other-key"
+        "nor an authorization", f"{ROUTES}/6/match/headers/1/name", "authorization", "x-other-key"
     ),
     Setting("the gate stands before what is kept", GATE, "loyalty.gate", "loyalty.other"),
     Setting("and before what is counted", WHOLE_GATE, "loyalty.gate.whole", "loyalty.other"),
@@ -288,13 +288,13 @@ SETTINGS = (
     ),
     Setting(
         "a body of unknown length is short until its key has worked",
-        f"{ROUTES}/7/typed_per_filter_config/envoy.filters.http.buffer/buffer/max_request_bytes",
+        f"{ROUTES}/8/typed_per_filter_config/envoy.filters.http.buffer/buffer/max_request_bytes",
         65536,
         786432,
     ),
     Setting(
         "which is of a stranger",
-        f"{ROUTES}/7/match/headers/0/name",
+        f"{ROUTES}/8/match/headers/0/name",
         "loyalty-stranger",
         "loyalty-other",
     ),

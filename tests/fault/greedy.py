@@ -12,14 +12,13 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import uvloop
 
 from tests.benchmark.http_connection import HttpConnection
+from tests.support.roots import PYTHONPATH, ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 20.0
 LASTS_MAX_S = 300.0
 """However it is left behind, it ends by itself."""
@@ -59,7 +58,7 @@ async def greedy(greed: Greed) -> AsyncIterator[Counter[str]]:
         sys.executable,
         *("-m", "tests.fault.greedy"),
         cwd=ROOT,
-        env={"PYTHONPATH": f"{ROOT}:{ROOT / 'generated'}"},
+        env={"PYTHONPATH": PYTHONPATH},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )

@@ -130,12 +130,12 @@ def seeds(guest: str) -> list[bytes]:
 
     good = {
         "SessionService/StartAnonymousSession": opened("a session"),
-        "IdentifyService/Identify": identified(guest),
+        "IdentifyService/IdentifyMember": identified(guest),
         "CodeService/IssueCode": issue(guest),
-        "TransactionService/Validate": report(pb.ValidateRequest, guest),
-        "TransactionService/Update": report(pb.UpdateRequest, guest),
-        "TransactionService/Void": void(guest),
-        "TransactionService/Unclaimed": unclaimed(),
+        "TransactionService/ValidateOrder": report(pb.ValidateOrderRequest, guest),
+        "TransactionService/ReportOrder": report(pb.ReportOrderRequest, guest),
+        "TransactionService/VoidTransaction": void(guest),
+        "TransactionService/RecordUnclaimedOrder": unclaimed(),
     }
     lines: list[dict[str, str]] = [{}]
     lines += [

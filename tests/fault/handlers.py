@@ -9,16 +9,12 @@ from typing import Any
 import grpc
 from google.rpc import error_details_pb2, status_pb2
 
-from loyalty_service.application.orders.identify_member import identify_member
 from loyalty_service.observability.metrics import CallMetrics
 from loyalty_service.observability.tracing import Tracing
 from loyalty_service.transport.call import Storage
-from loyalty_service.transport.server import SERVICES, LoyaltyServer
-from loyalty_service.transport.servicers.code import CodeServicer
-from loyalty_service.transport.servicers.identify import IdentifyServicer
-from loyalty_service.transport.servicers.member import MemberServicer
-from loyalty_service.transport.servicers.session import SessionServicer
-from loyalty_service.transport.servicers.transaction import TransactionServicer
+from loyalty_service.transport.rpcs import RPCS
+from loyalty_service.transport.server import LoyaltyServer
+from loyalty_service.transport.servicers.all_servicers import all_servicers
 
 
 class Refused(grpc.aio.AbortError):  # type: ignore[misc]
@@ -85,13 +81,7 @@ Handler = Callable[[bytes, Any], Awaitable[bytes]]
 
 def handlers(storage: Storage) -> dict[str, Handler]:
     """Give the handler of every RPC that the server has, by `Service/Method`."""
-    servicers: dict[str, object] = {
-        "SessionService": SessionServicer(),
-        "IdentifyService": IdentifyServicer(identify_member),
-        "TransactionService": TransactionServicer(),
-        "CodeService": CodeServicer(),
-        "MemberService": MemberServicer(),
-    }
+    servicers = all_servicers()
     server = LoyaltyServer(
         storage,
         servicers,
@@ -101,11 +91,10 @@ def handlers(storage: Storage) -> dict[str, Handler]:
         tracing=Tracing(),
     )
     return {
-        f"{service.name}/{method.name}": _with_message(
-            server._handler(method, getattr(servicers[service.name], method.name))
+        rpc.name: _with_message(
+            server._handler(rpc, getattr(servicers[rpc.service], rpc.method.name))
         )
-        for service in SERVICES
-        for method in service.methods
+        for rpc in RPCS.values()
     }
 
 

@@ -8,16 +8,12 @@ from typing import Any
 
 import grpc
 
-from loyalty_service.application.orders.identify_member import identify_member
 from loyalty_service.observability.metrics import CallMetrics
 from loyalty_service.observability.tracing import Tracing
 from loyalty_service.storage.store import Store
-from loyalty_service.transport.server import SERVICES, LoyaltyServer
-from loyalty_service.transport.servicers.code import CodeServicer
-from loyalty_service.transport.servicers.identify import IdentifyServicer
-from loyalty_service.transport.servicers.member import MemberServicer
-from loyalty_service.transport.servicers.session import SessionServicer
-from loyalty_service.transport.servicers.transaction import TransactionServicer
+from loyalty_service.transport.rpcs import RPCS
+from loyalty_service.transport.server import LoyaltyServer
+from loyalty_service.transport.servicers.all_servicers import all_servicers
 from tests.fault.doors import Rpc
 
 TRAILERS_MAX = 64 * 1024
@@ -83,24 +79,15 @@ class Inside:
     def __init__(self, store: Store) -> None:
         server = LoyaltyServer(
             store,
-            servicers := {
-                "SessionService": SessionServicer(),
-                "IdentifyService": IdentifyServicer(identify_member),
-                "TransactionService": TransactionServicer(),
-                "CodeService": CodeServicer(),
-                "MemberService": MemberServicer(),
-            },
+            servicers := all_servicers(),
             sandbox=False,
             reflection_on=False,
             calls=CallMetrics(None),
             tracing=Tracing(),
         )
         self._handlers: dict[str, Any] = {
-            f"{service.name}/{method.name}": server._handler(
-                method, getattr(servicers[service.name], method.name)
-            )
-            for service in SERVICES
-            for method in service.methods
+            rpc.name: server._handler(rpc, getattr(servicers[rpc.service], rpc.method.name))
+            for rpc in RPCS.values()
         }
 
     async def call(self, rpc: Rpc, data: bytes, headers: Mapping[str, str]) -> str:

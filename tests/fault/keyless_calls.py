@@ -9,7 +9,7 @@ from typing import cast
 from tests.support import http2
 
 IDENTIFY = "/loyalty/identify"
-IDENTIFY_RPC = "/loyalty.v1.IdentifyService/Identify"
+IDENTIFY_RPC = "/loyalty.v1.IdentifyService/IdentifyMember"
 HEALTH = "/grpc.health.v1.Health/Check"
 WATCH = "/grpc.health.v1.Health/Watch"
 REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"

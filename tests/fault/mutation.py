@@ -70,7 +70,7 @@ def _revalued(module: ModuleType, changed: CodeType, name: str) -> Iterator[None
     value = getattr(module, name)
     with pytest.MonkeyPatch.context() as patch:
         for path, other in list(sys.modules.items()):
-            if path.startswith("server.") and getattr(other, name, None) is value:
+            if path.startswith("loyalty_service.") and getattr(other, name, None) is value:
                 patch.setattr(other, name, getattr(fresh, name))
         yield
 

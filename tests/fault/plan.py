@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 
+import pytest
+
 from tests.fault import goals
-from tests.fault.goal import Goal, Trial
+from tests.fault.goal import POSTGRESQL, SQLITE, Goal, Trial
 from tests.support.databases import Backend
 from tests.support.installed import program_of
 
@@ -57,3 +59,29 @@ async def attempt(
         trial.problems.append(f"the trial ended with {problem!r}")
         say("".join(traceback.format_exception(problem)))
     return trial, time.monotonic() - started
+
+
+def each_goal(*, needy: bool) -> pytest.MarkDecorator:
+    """Give a test every goal and kind of database; *needy* ones need what pip does not have."""
+    trials = [
+        (goal, kind)
+        for goal in all_goals()
+        if bool(goal.needs) is needy
+        for kind in goal.databases or ("",)
+    ]
+    names = ["-".join(filter(None, (goal.number, goal.title, kind))) for goal, kind in trials]
+    return pytest.mark.parametrize(("goal", "kind"), trials, ids=names)
+
+
+async def require_met(
+    goal: Goal, kind: str, seed: int, request: pytest.FixtureRequest, folder: Path
+) -> None:
+    """Try a goal for seconds, on a database of the tests' fixtures; fail unless it is met."""
+    fixtures = {SQLITE: "sqlite", POSTGRESQL: "postgres"}
+    backend = request.getfixturevalue(fixtures[kind]) if kind else None
+    said: list[str] = []
+    trial, _ = await attempt(
+        goal, kind, seed=seed, full=False, folder=folder, backend=backend, say=said.append
+    )
+    assert trial.problems == [], "\n".join(said)
+    assert trial.figures, "nothing was counted"

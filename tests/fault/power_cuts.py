@@ -15,8 +15,11 @@ from loyalty_service.application.codes.issue_code import issue_code
 from loyalty_service.application.members.enroll_member import EnrollMember, enroll_member
 from loyalty_service.application.orders.claim_receipt import ClaimReceipt, claim_receipt
 from loyalty_service.application.orders.identify_member import identify_member
-from loyalty_service.application.orders.record_unclaimed import RecordUnclaimed, record_unclaimed
-from loyalty_service.application.orders.update_transaction import update_transaction
+from loyalty_service.application.orders.record_unclaimed_order import (
+    RecordUnclaimedOrder,
+    record_unclaimed_order,
+)
+from loyalty_service.application.orders.report_order import report_order
 from loyalty_service.application.orders.void_transaction import VoidTransaction, void_transaction
 from loyalty_service.bootstrap import open_store
 from loyalty_service.config import Settings
@@ -79,8 +82,8 @@ class _Load:
         content = basket(item(chance.randrange(3000)), *(reward(number) for number in rewards))
         if chance.random() < 0.2:
             meal = basket(item(500))
-            command = RecordUnclaimed(KEY, "RESTAURANT", "EAT_IN", POINT_OF_SALE, meal, "{}")
-            order = await self._call(f"{name}-order", record_unclaimed, command)
+            command = RecordUnclaimedOrder(KEY, "RESTAURANT", "EAT_IN", POINT_OF_SALE, meal, "{}")
+            order = await self._call(f"{name}-order", record_unclaimed_order, command)
             receipt = ClaimReceipt(KEY, member, order.receipt_code)
             await self._call(f"{name}-receipt", claim_receipt, receipt)
             return
@@ -98,10 +101,10 @@ class _Load:
         transaction_id = opened.transaction_id
         if chance.random() < 0.5:
             pending = report(transaction_id, PENDING, content)
-            await self._call(f"{name}-pending", update_transaction, pending)
+            await self._call(f"{name}-pending", report_order, pending)
         if chance.random() < 0.8:
             claimed = report(transaction_id, CLAIMED, content)
-            await self._call(f"{name}-claimed", update_transaction, claimed)
+            await self._call(f"{name}-claimed", report_order, claimed)
         if chance.random() < 0.3:
             void = VoidTransaction(KEY, transaction_id)
             await self._call(f"{name}-void", void_transaction, void)

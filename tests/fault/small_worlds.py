@@ -1,9 +1,9 @@
 """
 Small worlds of two members and two orders, explored whole: every history of a few calls.
 
-The use cases run on the real unit of work over SQLite in memory. Histories that leave the same
-store behind, but for times and names, go on in the same way: each such state is left once by each
-call, however many histories lead to it, and the histories are counted.
+The use cases run on the real unit of work over SQLite in memory, or on PostgreSQL. Histories that
+leave the same store behind, but for times and names, go on in the same way: each such state is left
+once by each call, however many histories lead to it, and the histories are counted.
 """
 
 from __future__ import annotations
@@ -34,18 +34,24 @@ from loyalty_service.application.orders.expire_overdue import (
     void_overdue,
 )
 from loyalty_service.application.orders.identify_member import identify_member
-from loyalty_service.application.orders.record_unclaimed import RecordUnclaimed, record_unclaimed
-from loyalty_service.application.orders.update_transaction import update_transaction
+from loyalty_service.application.orders.record_unclaimed_order import (
+    RecordUnclaimedOrder,
+    record_unclaimed_order,
+)
+from loyalty_service.application.orders.report_order import report_order
 from loyalty_service.application.orders.void_transaction import VoidTransaction, void_transaction
 from loyalty_service.application.perform import Answer, Run, perform
+from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Refused, Unit
 from loyalty_service.domain.basket import BasketLine
 from loyalty_service.domain.errors import LoyaltyError
 from loyalty_service.domain.ledger import LedgerBrokenError
 from loyalty_service.domain.point_of_sale import PointOfSale
 from loyalty_service.domain.program import Catalog
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.prefetch import prefetch
 from loyalty_service.storage.seal import Seal
-from loyalty_service.storage.statements import Statements, dialect_of
+from loyalty_service.storage.statements import dialect_of
 from loyalty_service.storage.tools.audit import audit_state
 from loyalty_service.storage.unit_of_work import UnitOfWork
 from loyalty_service.transport.errors.catalogue import CATALOGUE
@@ -80,7 +86,7 @@ from tests.support.orders import (
     reward,
 )
 from tests.support.programs import KEY, PROGRAM_ID, add_member, identify_command, issue_command
-from tests.support.stores import PEPPER
+from tests.support.stores import PEPPER, statements_once
 from tests.support.transactions import line, unclaimed_request, update_request
 
 ANNA, BEN = "3f0a2f2e-6f0c-4a53-8a44-5d9f6a3f1c01", "3f0a2f2e-6f0c-4a53-8a44-5d9f6a3f1c02"
@@ -136,14 +142,16 @@ class State:
 
 class SmallWorld:
     """
-    A store in memory, the model of what it should be, and all calls that can be made.
+    A store, in memory unless on PostgreSQL, the model of what it should be, and all possible calls.
 
     Attributes:
         state: Where it has come to.
         calls: Calls made so far, of replayed histories as well.
     """
 
-    def __init__(self, orders: int = 2, baskets: Baskets = FEW, **scheme: Any) -> None:
+    def __init__(
+        self, orders: int = 2, baskets: Baskets = FEW, database_url: str = "", **scheme: Any
+    ) -> None:
         self._orders = orders
         self._baskets = baskets
         self.scheme = Scheme(
@@ -153,14 +161,19 @@ class SmallWorld:
                 | scheme
             )
         )
-        self._raw = sqlite3.connect(":memory:", isolation_level=None, cached_statements=512)
-        self._raw.deserialize(_migrated())
+        self._raw: Any
+        if database_url:
+            self._raw = Database.from_text(database_url).connect_writer()
+        else:
+            self._raw = sqlite3.connect(":memory:", isolation_level=None, cached_statements=512)
+            self._raw.deserialize(_migrated())
+        kind = "postgresql+psycopg" if database_url else "sqlite"
         self._auditor = create_engine(
-            "sqlite://", creator=lambda: self._raw, poolclass=pool.StaticPool
+            f"{kind}://", creator=lambda: self._raw, poolclass=pool.StaticPool
         )
         # An audit looks into the transaction that all of the world happens in.
         self._auditor.dialect.do_rollback = lambda _connection: None  # type: ignore[method-assign]
-        self._statements = _statements()
+        self._statements = statements_once(dialect_of(kind))
         self._seal = Seal(PEPPER)
         self._catalog = Catalog(revision=-1)
         self.calls = 0
@@ -287,7 +300,7 @@ class SmallWorld:
         order = report(transaction_id, status, content)
         body = _sent(update_request(transaction_id, status.name, *map(_line, content.lines)))
         asked = Asked("update", values, body, by=KEY.key_id)
-        self._call(asked, update_transaction, order, transaction_servicer._render_updated)
+        self._call(asked, report_order, order, transaction_servicer._render_reported)
 
     def _claim(self, place: str, name: str) -> None:
         self._report(place, name, claiming=True)
@@ -303,9 +316,9 @@ class SmallWorld:
         values = {"price": RECEIPT_PRICE, "soups": 0, "soup_price": 0, "rewards": 0}
         pos = PointOfSale("1", 9999, "Partner", None, None, None)
         content = basket(item(RECEIPT_PRICE))
-        command = RecordUnclaimed(KEY, "RESTAURANT", "EAT_IN", pos, content, "{}")
+        command = RecordUnclaimedOrder(KEY, "RESTAURANT", "EAT_IN", pos, content, "{}")
         asked = Asked("unclaimed", values, _sent(unclaimed_request(*map(_line, content.lines))))
-        self._call(asked, record_unclaimed, command, transaction_servicer._render_unclaimed)
+        self._call(asked, record_unclaimed_order, command, transaction_servicer._render_unclaimed)
         ((self.state.receipt, self.state.receipted),) = self.state.model.receipts.items()
 
     def _receipt(self, loyalty_id: str) -> None:
@@ -337,10 +350,10 @@ class SmallWorld:
         orders = self._do(lambda unit, _: find_overdue_transactions(unit, None, 10, now_ms))
         for order in orders:
             asked = Asked("void_overdue", {"transaction_id": order.transaction_id})
-            self._settle(asked, partial(_result_of, void_overdue, order))
+            self._settle(asked, partial(_result_of, void_overdue, order), order.reads())
         for code in self._do(lambda unit, _: find_overdue_codes(unit, None, 10, now_ms)):
             asked = Asked("expire_code", {"digits": self.state.digits})
-            self._settle(asked, partial(_result_of, expire_code, code))
+            self._settle(asked, partial(_result_of, expire_code, code), code.reads())
 
     def _call(
         self, asked: Asked, use_case: Any, command: Any, render: Callable[[Any], Any]
@@ -350,15 +363,15 @@ class SmallWorld:
             return body
 
         run = Run(use_case, command, rendered, caller=KEY)
-        self._settle(asked, partial(perform, run=run))
+        self._settle(asked, partial(perform, run=run), command.reads())
 
-    def _settle(self, asked: Asked, work: Callable[[Unit, int], Any]) -> bool:
+    def _settle(self, asked: Asked, work: Callable[[Unit, int], Any], *reads: Reads) -> bool:
         """Do a call and take it up in the model; answers whether it was not refused."""
         self._raw.execute("SAVEPOINT call")
         told: Any = None
         repeated, reason, flags = False, "", Counter[tuple[str, str]]()
         try:
-            told = self._do(work)
+            told = self._do(work, *reads)
         except LedgerBrokenError as broken:
             raise DisagreementError(str(broken)) from broken
         except LoyaltyError as refusal:
@@ -376,8 +389,10 @@ class SmallWorld:
         self.state.model.events.clear()
         return not reason
 
-    def _do(self, work: Callable[[Unit, int], Any]) -> Any:
+    def _do(self, work: Callable[[Unit, int], Any], *reads: Reads) -> Any:
         unit = UnitOfWork(self._raw, self._statements, self._catalog, PEPPER, self._seal)
+        if self._statements.bulk and reads:
+            prefetch(unit, self._raw, self._statements, reads)
         try:
             outcome = work(unit, self.state.now_ms)
         except Refused:
@@ -518,11 +533,6 @@ def _no_answer(use_case: Any, command: Any, unit: Unit, now_ms: int) -> None:
 
 def _result_of(use_case: Any, command: Any, unit: Unit, now_ms: int) -> Any:
     return perform(unit, now_ms, Run(use_case, command)).result
-
-
-@cache
-def _statements() -> Statements:
-    return Statements(dialect_of("sqlite"))
 
 
 @cache

@@ -28,7 +28,7 @@ from loyalty_service.domain.keys import ApiKey, Role
 from loyalty_service.domain.records import TransactionStatus
 from loyalty_service.storage.store import Store
 from loyalty_service.transport.call import Command
-from tests.support.doing import create_key, enroll_member, issue_code, update_transaction
+from tests.support.doing import create_key, enroll_member, issue_code, report_order
 from tests.support.orders import basket, item, report
 from tests.support.programs import PROGRAM_ID, identify_command
 
@@ -169,7 +169,7 @@ class Gang:
                 basket(item(500)),
                 key=shower.key,
             )
-            update_transaction(unit, order, now)
+            report_order(unit, order, now)
 
         for _ in range(members):
             await store.write(enroll)

@@ -58,19 +58,20 @@ ANYWHERE = {"OK", "SERVER_BUSY", "DEADLINE_PASSED"}
 REPORT = {"TRANSACTION_NOT_CLAIMABLE", "RULES_FAILED"}
 DOCUMENTED = {
     "IssueCode": set(),
-    "Identify": {
+    "IdentifyMember": {
         "CODE_NOT_FOUND",
         "CODE_ALREADY_USED",
         "TOO_MANY_WRONG_CODES",
         "POINTS_INSUFFICIENT",
         "RULES_FAILED",
     },
-    "Validate": REPORT,
-    "Update": {*REPORT, "POINTS_INSUFFICIENT"},
-    "Void": set(),
-    "Unclaimed": set(),
+    "ValidateOrder": REPORT,
+    "ReportOrder": {*REPORT, "POINTS_INSUFFICIENT"},
+    "VoidTransaction": set(),
+    "RecordUnclaimedOrder": set(),
     "ClaimReceipt": {"RECEIPT_ALREADY_CLAIMED", "RECEIPT_NOT_FOUND"},
     "GetTransaction": set(),
+    "GetOutcome": set(),
     "GetCode": {"CODE_NOT_FOUND", "TOO_MANY_WRONG_CODES"},
     "GetMember": set(),
     "ListTransfers": set(),
@@ -177,7 +178,7 @@ class Client:
 
     async def _identify(self, decision: Decision) -> None:
         request = identify_request(self._member(decision), decision.key)
-        answer = await self._call(self._caller.identifies.Identify, request, decision.key)
+        answer = await self._call(self._caller.identifies.IdentifyMember, request, decision.key)
         if answer is not None:
             self._shared.opened.append(answer.transaction_id)
 
@@ -190,30 +191,30 @@ class Client:
         if issued is not None:
             self._shared.codes.append(issued.otp)
             scanned = identify_request(issued.otp, decision.key)
-            answer = await self._call(self._caller.identifies.Identify, scanned, decision.key)
+            answer = await self._call(self._caller.identifies.IdentifyMember, scanned, decision.key)
             if answer is not None:
                 self._shared.opened.append(answer.transaction_id)
 
     async def _validate(self, decision: Decision) -> None:
         values = self._report(decision, "CLAIMED")
         if values:
-            await self._call(self._stub.Validate, pb.ValidateRequest(**values))
+            await self._call(self._stub.ValidateOrder, pb.ValidateOrderRequest(**values))
 
     async def _update_pending(self, decision: Decision) -> None:
         values = self._report(decision, "PENDING")
         if values:
-            await self._call(self._stub.Update, pb.UpdateRequest(**values), decision.key)
+            await self._call(self._stub.ReportOrder, pb.ReportOrderRequest(**values), decision.key)
 
     async def _update_claimed(self, decision: Decision) -> None:
         values = self._report(decision, "CLAIMED")
         if values:
-            await self._call(self._stub.Update, pb.UpdateRequest(**values), decision.key)
+            await self._call(self._stub.ReportOrder, pb.ReportOrderRequest(**values), decision.key)
 
     async def _void(self, decision: Decision) -> None:
         if self._shared.opened:
             transaction_id = _pick(self._shared.opened, decision)
-            request = pb.VoidRequest(loyalty_transaction_id=transaction_id)
-            await self._call(self._stub.Void, request, decision.key)
+            request = pb.VoidTransactionRequest(loyalty_transaction_id=transaction_id)
+            await self._call(self._stub.VoidTransaction, request, decision.key)
 
     async def _repeat(self, _: Decision) -> None:
         """Send the last answered request again: its key must get the same answer."""
@@ -226,7 +227,7 @@ class Client:
 
     async def _unclaimed(self, decision: Decision) -> None:
         request = unclaimed_request(line(decision.price / 100))
-        answer = await self._call(self._stub.Unclaimed, request, decision.key)
+        answer = await self._call(self._stub.RecordUnclaimedOrder, request, decision.key)
         if answer is not None:
             self._shared.receipts.append(answer.receipt_code)
             if decision.pick % 4 == 0:
@@ -248,9 +249,9 @@ class Client:
         """A key that was answered is known from then on."""
         if self._shared.keys:
             key = _pick(self._shared.keys, decision)
-            request = pb.GetTransactionRequest(idempotency_key=key)
-            answer = await self._call(self._stub.GetTransaction, request)
-            if answer is not None and answer.outcome != pb.GetTransactionResponse.OUTCOME_COMMITTED:
+            request = pb.GetOutcomeRequest(idempotency_key=key)
+            answer = await self._call(self._stub.GetOutcome, request)
+            if answer is not None and answer.outcome != pb.GetOutcomeResponse.OUTCOME_COMMITTED:
                 self._shared.wrong.append(f"key {key} was forgotten")
 
     async def _get_code(self, decision: Decision) -> None:

@@ -28,10 +28,10 @@ from loyalty_service.storage.databases import Database
 from tests.support.doing import apply_program, create_key
 from tests.support.logs import only_errors_logged
 from tests.support.programs import PROGRAM_ID, add_member, demo_program
+from tests.support.roots import PYTHONPATH, ROOT
 from tests.support.server import Caller, settings_in
 from tests.support.stores import PEPPER, open_store
 
-ROOT = Path(__file__).resolve().parents[2]
 SECRET = "lk_fault"
 START_S = 60.0
 
@@ -107,7 +107,7 @@ def process_environment(database_url: str, folder: Path, **settings: str) -> dic
         "LOYALTY_CODE_PEPPER": PEPPER.decode(),
         "LOYALTY_SHUTDOWN_NOTICE_S": "0",
         "LOYALTY_LOG_LEVEL": "error",
-        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'generated'}",
+        "PYTHONPATH": PYTHONPATH,
         **settings,
     }
 

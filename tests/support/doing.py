@@ -16,8 +16,8 @@ from loyalty_service.application.operators import rotate_key as _rotate_key
 from loyalty_service.application.orders import claim_receipt as _claim_receipt
 from loyalty_service.application.orders import expire_overdue as _expire_overdue
 from loyalty_service.application.orders import identify_member as _identify_member
-from loyalty_service.application.orders import record_unclaimed as _record_unclaimed
-from loyalty_service.application.orders import update_transaction as _update_transaction
+from loyalty_service.application.orders import record_unclaimed_order as _record_unclaimed_order
+from loyalty_service.application.orders import report_order as _report_order
 from loyalty_service.application.perform import Answer, Run, UseCase, perform
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.events import OPERATOR, Actor, ActorKind
@@ -51,8 +51,8 @@ claim_receipt = _run(_claim_receipt.claim_receipt)
 enroll_member = _run(_enroll_member.enroll_member)
 identify_member = _run(_identify_member.identify_member)
 issue_code = _run(_issue_code.issue_code)
-record_unclaimed = _run(_record_unclaimed.record_unclaimed)
-update_transaction = _run(_update_transaction.update_transaction)
+record_unclaimed_order = _run(_record_unclaimed_order.record_unclaimed_order)
+report_order = _run(_report_order.report_order)
 
 apply_program = _result(_apply_program.apply_program)
 create_key = _result(_create_key.create_key)

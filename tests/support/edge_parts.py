@@ -22,13 +22,15 @@ def add_metrics(config: dict[str, Any], port: int) -> None:
     parts["listener"]["address"]["socket_address"]["port_value"] = port
     (endpoint,) = parts["cluster"]["load_assignment"]["endpoints"][0]["lb_endpoints"]
     endpoint["endpoint"]["address"]["socket_address"] = admin
+    manager_of(config).setdefault("access_log", []).append(parts["access_log"])
     config["static_resources"]["listeners"].append(parts["listener"])
     config["static_resources"]["clusters"].append(parts["cluster"])
 
 
 def add_access_log(config: dict[str, Any]) -> None:
     """Write a line about each call."""
-    manager_of(config).update(_parts_of("access_log.yaml")["manager"])
+    logs = _parts_of("access_log.yaml")["manager"]["access_log"]
+    manager_of(config).setdefault("access_log", []).extend(logs)
 
 
 def let_one_key_call_for_all(config: dict[str, Any]) -> None:

@@ -15,8 +15,8 @@ from loyalty_service.application.orders.basket_records import basket_to_json
 from loyalty_service.application.orders.claim_receipt import ClaimReceipt
 from loyalty_service.application.orders.identify_member import Identified
 from loyalty_service.application.orders.order_review import Order
-from loyalty_service.application.orders.record_unclaimed import RecordUnclaimed
-from loyalty_service.application.orders.update_transaction import Updated
+from loyalty_service.application.orders.record_unclaimed_order import RecordUnclaimedOrder
+from loyalty_service.application.orders.report_order import Reported
 from loyalty_service.application.orders.void_transaction import Voided, void, voided_events
 from loyalty_service.application.perform import Done, Run, perform
 from loyalty_service.application.unit import Unit
@@ -33,8 +33,8 @@ from tests.support.doing import (
     create_key,
     enroll_member,
     identify_member,
-    record_unclaimed,
-    update_transaction,
+    record_unclaimed_order,
+    report_order,
 )
 from tests.support.programs import (
     KEY,
@@ -113,8 +113,8 @@ async def _report(store: Store, transaction_id: str, status: TransactionStatus) 
         basket_json="{}",
         local_time=None,
     )
-    done = await store.write(lambda unit, now: update_transaction(unit, order, now))
-    result: Updated = done.result
+    done = await store.write(lambda unit, now: report_order(unit, order, now))
+    result: Reported = done.result
     return result.earned_points
 
 
@@ -136,9 +136,9 @@ async def _receipts(store: Store, loyalty_id: str) -> None:
     """Record three orders without a guest: one waits, one is claimed, one is cancelled."""
     order = _basket(_MEAL, _HASH_BROWN, replace(_HASH_BROWN, incentive_id="nothing"))
     vendor = identify_command("").point_of_sale
-    command = RecordUnclaimed(KEY, "till", "takeout", vendor, order, basket_to_json(order))
+    command = RecordUnclaimedOrder(KEY, "till", "takeout", vendor, order, basket_to_json(order))
     for use in ("wait", "claim", "void"):
-        done = await store.write(lambda unit, now: record_unclaimed(unit, command, now))
+        done = await store.write(lambda unit, now: record_unclaimed_order(unit, command, now))
         if use == "claim":
             claim = ClaimReceipt(KEY, loyalty_id, done.result.receipt_code)
             await store.write(lambda unit, now, claim=claim: claim_receipt(unit, claim, now))

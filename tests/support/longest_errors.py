@@ -11,16 +11,15 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from loyalty_service.domain.breaches import Breach
+from loyalty_service.domain.breaches import Breach, RuleFailure
 from loyalty_service.domain.errors import FieldViolation, LoyaltyError
 from loyalty_service.domain.identifiers import IdentifierKind
 from loyalty_service.domain.keys import Role
 from loyalty_service.domain.limits import COUNT_MOST, LimitName
 from loyalty_service.domain.records import TransactionStatus
-from loyalty_service.domain.rules import RuleFailure
 from loyalty_service.program_file.values import STORE_ID_MAX
 from loyalty_service.transport.parsing import _check, _path, _words
-from loyalty_service.transport.server import SERVICES
+from loyalty_service.transport.rpcs import SERVICES
 
 WIDE = "\U0001f36a"
 """A character of four bytes: twelve in a gRPC message, as many in a JSON text."""

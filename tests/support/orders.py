@@ -14,9 +14,12 @@ from loyalty_service.application.orders.claim_receipt import ClaimReceipt, claim
 from loyalty_service.application.orders.expire_overdue import find_overdue_transactions
 from loyalty_service.application.orders.identify_member import identify_member
 from loyalty_service.application.orders.order_review import Order
-from loyalty_service.application.orders.record_unclaimed import RecordUnclaimed, record_unclaimed
-from loyalty_service.application.orders.update_transaction import update_transaction
-from loyalty_service.application.orders.validate_transaction import validate_transaction
+from loyalty_service.application.orders.record_unclaimed_order import (
+    RecordUnclaimedOrder,
+    record_unclaimed_order,
+)
+from loyalty_service.application.orders.report_order import report_order
+from loyalty_service.application.orders.validate_order import validate_order
 from loyalty_service.application.orders.void_transaction import VoidTransaction, void_transaction
 from loyalty_service.application.perform import Keyed, Run, perform
 from loyalty_service.application.unit import Unit
@@ -153,14 +156,14 @@ class Till:
     ) -> Told:
         """Report an order."""
         order = report(transaction_id, status, content, key=self.key, **other)
-        return await self.call(update_transaction, order)
+        return await self.call(report_order, order)
 
     async def validate(
         self, transaction_id: str, status: TransactionStatus, content: Basket, **other: Any
     ) -> Told:
         """Ask whether an order breaks rules."""
         order = report(transaction_id, status, content, key=self.key, **other)
-        return await self.call(validate_transaction, replace(order, asking=True))
+        return await self.call(validate_order, replace(order, asking=True))
 
     async def void(self, transaction_id: str) -> Told:
         """Cancel a transaction."""
@@ -183,7 +186,7 @@ class Till:
     ) -> Told:
         """Record an order without a guest."""
         pos = PointOfSale(number, store_id, "Partner", None, terminal, None)
-        command = RecordUnclaimed(
+        command = RecordUnclaimedOrder(
             self.key,
             "RESTAURANT",
             service_mode,
@@ -193,7 +196,7 @@ class Till:
             created=created,
             keyed=idempotency_key is not None,
         )
-        return await self.call(record_unclaimed, command, idempotency_key=idempotency_key)
+        return await self.call(record_unclaimed_order, command, idempotency_key=idempotency_key)
 
     async def claim_receipt(self, loyalty_id: str, receipt_code: str) -> Told:
         """Turn a receipt into points."""

@@ -26,7 +26,7 @@ from tests.support.http2 import (
     literal,
 )
 
-IDENTIFY = "/loyalty.v1.IdentifyService/Identify"
+IDENTIFY = "/loyalty.v1.IdentifyService/IdentifyMember"
 HELLO = MAGIC + frame(SETTINGS, 0, 0, b"") + frame(SETTINGS, ACK, 0, b"")
 """What a connection begins with."""
 

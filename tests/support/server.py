@@ -159,14 +159,14 @@ def new_order() -> str:
 
 def identify_request(
     identifier: str, order: str | None = None, **pos: Any
-) -> identify_service_pb2.IdentifyRequest:
+) -> identify_service_pb2.IdentifyMemberRequest:
     """Show an identifier at store 9999, for a new order unless one is named."""
     vendor: dict[str, Any] = {
         "store_id": 9999,
         "pos_type": "Partner",
         "transaction_id": order or new_order(),
     }
-    return identify_service_pb2.IdentifyRequest(
+    return identify_service_pb2.IdentifyMemberRequest(
         identifier=identifier, pos_vendor=order_pb2.PosVendor(**(vendor | pos))
     )
 

@@ -53,27 +53,29 @@ def report_values(
 
 def update_request(
     transaction_id: str, status: str, *lines: order_pb2.OrderLine, **other: Any
-) -> pb.UpdateRequest:
+) -> pb.ReportOrderRequest:
     """Report an order."""
-    return pb.UpdateRequest(**report_values(transaction_id, status, details(*lines, **other)))
+    return pb.ReportOrderRequest(**report_values(transaction_id, status, details(*lines, **other)))
 
 
 def validate_request(
     transaction_id: str, status: str, *lines: order_pb2.OrderLine, **other: Any
-) -> pb.ValidateRequest:
+) -> pb.ValidateOrderRequest:
     """Ask about an order."""
-    return pb.ValidateRequest(**report_values(transaction_id, status, details(*lines, **other)))
+    return pb.ValidateOrderRequest(
+        **report_values(transaction_id, status, details(*lines, **other))
+    )
 
 
-def unclaimed_request(*lines: order_pb2.OrderLine, **other: Any) -> pb.UnclaimedRequest:
+def unclaimed_request(*lines: order_pb2.OrderLine, **other: Any) -> pb.RecordUnclaimedOrderRequest:
     """Record an order without a guest."""
-    return pb.UnclaimedRequest(
+    return pb.RecordUnclaimedOrderRequest(
         channel="RESTAURANT", service_mode="EAT_IN", transaction_details=details(*lines, **other)
     )
 
 
 async def open_transaction(caller: Caller, loyalty_id: str) -> str:
     """Identify by loyalty ID; answers the transaction."""
-    answer = await caller.call(caller.identifies.Identify, identify_request(loyalty_id))
+    answer = await caller.call(caller.identifies.IdentifyMember, identify_request(loyalty_id))
     transaction_id: str = answer.transaction_id
     return transaction_id

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
 from google.protobuf.message import Message
 
-from loyalty.v1 import code_service_pb2, member_service_pb2
-from loyalty.v1 import session_service_pb2 as session_pb2
-from loyalty.v1 import transaction_service_pb2 as pb
-from loyalty_service.transport.authentication import ROLES
-from tests.support.server import Caller, identify_request, new_order
-from tests.support.transactions import (
-    COFFEE,
-    line,
-    open_transaction,
-    reward_line,
-    transactions,
-    unclaimed_request,
-    update_request,
-)
+from loyalty.v1 import order_pb2
+from loyalty_service.transport.rpcs import RPCS
+from tests.book.pages import WRITING, missing_pages
+from tests.support.server import Caller, new_order
+from tests.support.transactions import COFFEE, details, line, reward_line
 
 Requests = tuple[Message, Message]
 
@@ -33,10 +23,26 @@ class Desk:
 
     admin: Caller
     members: Iterator[str]
+    incentive_id: str = COFFEE
 
-    def guest(self) -> str:
+    async def guest(self) -> str:
         """Give the next member."""
         return next(self.members)
+
+    async def ask(self, name: str, request: Message) -> Any:
+        """Make a call that must succeed."""
+        unary = self.admin.channel.unary_unary(
+            f"/loyalty.v1.{name}",
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=RPCS[name].answer_class.FromString,
+        )
+        return await self.admin.call(unary, request)
+
+    def order(self, *, another: bool = False) -> order_pb2.TransactionDetails:
+        """Give an order with a reward, or another one without."""
+        order = details(line(6)) if another else details(reward_line(), line(5))
+        order.pos_vendor.transaction_id = new_order()
+        return order
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,87 +50,19 @@ class Writing:
     """A call that writes: how to get ready for it, and two requests that differ."""
 
     method: str
-    prepare: Callable[[Desk], Awaitable[Requests]]
+    name: str
+
+    async def prepare(self, desk: Desk) -> Requests:
+        """Do what the call needs; gives its request and another one."""
+        page = WRITING[self.name]
+        assert page.other is not None
+        first = await page.good(desk)
+        return first, await page.other(desk, first)
 
 
-async def _session(_: Desk) -> Requests:
-    values = {"correlation_id": str(uuid.uuid4())}
-    request = session_pb2.StartAnonymousSessionRequest
-    return request(**values), request(**values, channel="KIOSK")
-
-
-async def _identify(desk: Desk) -> Requests:
-    loyalty_id = desk.guest()
-    return identify_request(loyalty_id), identify_request(loyalty_id, new_order())
-
-
-async def _issue(desk: Desk) -> Requests:
-    loyalty_id = desk.guest()
-    request = code_service_pb2.IssueCodeRequest
-    selected = code_service_pb2.SelectedIncentive(incentive_id=COFFEE)
-    return request(loyalty_id=loyalty_id), request(loyalty_id=loyalty_id, order=[selected])
-
-
-async def _enroll(_: Desk) -> Requests:
-    request = member_service_pb2.EnrollMemberRequest
-    return request(name="One"), request(name="Two")
-
-
-async def _update(desk: Desk, status: str) -> Requests:
-    transaction_id = await open_transaction(desk.admin, desk.guest())
-    return (
-        update_request(transaction_id, status, reward_line(), line(5)),
-        update_request(transaction_id, status, line(6)),
-    )
-
-
-async def _void(desk: Desk) -> Requests:
-    loyalty_id = desk.guest()
-    transaction_id = await open_transaction(desk.admin, loyalty_id)
-    claim = update_request(transaction_id, "CLAIMED", reward_line(), line(5))
-    await desk.admin.call(transactions(desk.admin).Update, claim)
-    return (
-        pb.VoidRequest(loyalty_transaction_id=transaction_id),
-        pb.VoidRequest(loyalty_transaction_id=await open_transaction(desk.admin, loyalty_id)),
-    )
-
-
-async def _unclaimed(_: Desk) -> Requests:
-    return unclaimed_request(line(5)), unclaimed_request(line(6))
-
-
-async def _receipt(desk: Desk) -> Requests:
-    stub = transactions(desk.admin)
-    recorded = await desk.admin.call(stub.Unclaimed, unclaimed_request(line(5)))
-    request = partial(pb.ClaimReceiptRequest, receipt_code=recorded.receipt_code)
-    return request(loyalty_id=desk.guest()), request(loyalty_id=desk.guest())
-
-
-CALLS = {
-    "StartAnonymousSession": Writing("SessionService/StartAnonymousSession", _session),
-    "Identify": Writing("IdentifyService/Identify", _identify),
-    "IssueCode": Writing("CodeService/IssueCode", _issue),
-    "EnrollMember": Writing("MemberService/EnrollMember", _enroll),
-    "UpdatePending": Writing("TransactionService/Update", partial(_update, status="PENDING")),
-    "UpdateClaimed": Writing("TransactionService/Update", partial(_update, status="CLAIMED")),
-    "Void": Writing("TransactionService/Void", _void),
-    "Unclaimed": Writing("TransactionService/Unclaimed", _unclaimed),
-    "ClaimReceipt": Writing("TransactionService/ClaimReceipt", _receipt),
-}
-
-
-READING = frozenset(
-    {
-        "CodeService/GetCode",
-        "MemberService/GetMember",
-        "MemberService/ListTransfers",
-        "TransactionService/GetTransaction",
-        "TransactionService/Validate",
-    }
-)
-"""Calls that change nothing."""
+CALLS = {name: Writing(page.rpc, name) for name, page in WRITING.items()}
 
 
 def unlisted_calls() -> set[str]:
-    """Name the calls that are served and neither known to read nor listed among the writing."""
-    return set(ROLES) - READING - {writing.method for writing in CALLS.values()}
+    """Name what the request book lacks."""
+    return set(missing_pages())

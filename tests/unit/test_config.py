@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from loyalty_service.bootstrap import database_of
 from loyalty_service.cli import main
 from loyalty_service.config import Settings, require_known_variables
+from loyalty_service.domain.operator_error import OperatorError
 
 SECRET = "short-secret"
 
@@ -31,7 +33,7 @@ def test_reflection_is_off_unless_asked_for() -> None:
         ("LOYALTY_GRPC_PROT", "did you mean LOYALTY_GRPC_PORT?"),
         ("LOYALTY_METRIC_PORT", "did you mean LOYALTY_METRICS_PORT?"),
         ("loyalty_grpc_prot", "did you mean LOYALTY_GRPC_PORT?"),
-        ("LOYALTY_XYZ", "README.md lists the settings."),
+        ("LOYALTY_XYZ", "docs/settings.md lists them."),
     ],
 )
 def test_misspelt_variable_is_refused(
@@ -97,8 +99,8 @@ def test_wrong_database_is_told_by_the_setting_or_option(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str
 ) -> None:
     """Of several places where a URL can stand, the wrong one is named."""
-    with pytest.raises(ValueError, match=r"^LOYALTY_DATABASE_URL must b"):
-        Settings(database_url=url).database()
+    with pytest.raises(OperatorError, match=r"^LOYALTY_DATABASE_URL must b"):
+        database_of(Settings(database_url=url))
     for option, other in (("--from", "--to"), ("--to", "--from")):
         command = ["loyalty", "copy", option, url, other, "sqlite:///other.db"]
         monkeypatch.setattr("sys.argv", command)

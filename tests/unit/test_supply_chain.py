@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "requirements.lock"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 LOCKS = sorted(ROOT.glob("requirements*.lock"))
 PIN = re.compile(
     r"^([a-z0-9-]+)==(\S+) \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", re.MULTILINE
@@ -48,6 +50,21 @@ def test_production_needs_nothing_that_is_not_tested() -> None:
     """The lock of a production server is part of the one that tests run on."""
     assert pins(ROOT / "requirements-production.lock").items() <= pins(LOCK).items()
     assert "pytest" not in pins(ROOT / "requirements-production.lock")
+
+
+def test_tests_run_on_what_the_sandbox_installs() -> None:
+    """What `loyalty-service[sandbox]` brings is what `make` brings."""
+    extras = PROJECT["optional-dependencies"]
+
+    assert set(extras["sandbox"]) <= set(extras["dev"])
+
+
+def test_service_needs_the_stubs_of_its_own_version() -> None:
+    """The service and loyalty-api are released together, and no other is taken."""
+    stubs = tomllib.loads((ROOT / "generated" / "pyproject.toml").read_text(encoding="utf-8"))
+
+    assert stubs["project"]["version"] == PROJECT["version"]
+    assert f"loyalty-api=={PROJECT['version']}" in PROJECT["dependencies"]
 
 
 def audit_deps() -> Any:

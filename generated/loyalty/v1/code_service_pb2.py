@@ -24,9 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from loyalty.v1 import method_pb2 as loyalty_dot_v1_dot_method__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dloyalty/v1/code_service.proto\x12\nloyalty.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\xe4\x01\n\x10IssueCodeRequest\x12\'\n\nloyalty_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tloyaltyId\x12\xa6\x01\n\x05order\x18\x02 \x03(\x0b\x32\x1d.loyalty.v1.SelectedIncentiveBq\xbaHn\x92\x01\x02\x10\x14\xba\x01\x66\n\x19order.incentive_id.unique\x12\x1dmust name each incentive once\x1a*this.map(line, line.incentive_id).unique()R\x05order\"\xbe\x01\n\x11SelectedIncentive\x12p\n\x0cincentive_id\x18\x01 \x01(\tBM\xbaHJrH\x18\x80\x01\x32\x43^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$R\x0bincentiveId\x12*\n\x08quantity\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x63(\x01H\x00R\x08quantity\x88\x01\x01\x42\x0b\n\t_quantity\"\xbd\x02\n\x11IssueCodeResponse\x12\x1d\n\nupdated_at\x18\x01 \x01(\tR\tupdatedAt\x12\x1d\n\ncreated_at\x18\x02 \x01(\tR\tcreatedAt\x12\x1d\n\nloyalty_id\x18\x03 \x01(\tR\tloyaltyId\x12\x16\n\x06\x65xpiry\x18\x04 \x01(\x05R\x06\x65xpiry\x12\x33\n\x05order\x18\x05 \x03(\x0b\x32\x1d.loyalty.v1.SelectedIncentiveR\x05order\x12\x10\n\x03otp\x18\x06 \x01(\tR\x03otp\x12.\n\x06status\x18\x07 \x01(\x0e\x32\x16.loyalty.v1.CodeStatusR\x06status\x12)\n\x0euser_date_time\x18\x08 \x01(\tH\x00R\x0cuserDateTime\x88\x01\x01\x42\x11\n\x0f_user_date_time\"5\n\x0eGetCodeRequest\x12#\n\x03otp\x18\x01 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$R\x03otp\"\xb6\x03\n\x0fGetCodeResponse\x12\x1d\n\nupdated_at\x18\x01 \x01(\tR\tupdatedAt\x12\x1d\n\ncreated_at\x18\x02 \x01(\tR\tcreatedAt\x12\x1d\n\nloyalty_id\x18\x03 \x01(\tR\tloyaltyId\x12\x16\n\x06\x65xpiry\x18\x04 \x01(\x05R\x06\x65xpiry\x12\x33\n\x05order\x18\x05 \x03(\x0b\x32\x1d.loyalty.v1.SelectedIncentiveR\x05order\x12\x10\n\x03otp\x18\x06 \x01(\tR\x03otp\x12(\n\rrestaurant_id\x18\x07 \x01(\tH\x00R\x0crestaurantId\x88\x01\x01\x12.\n\x06status\x18\x08 \x01(\x0e\x32\x16.loyalty.v1.CodeStatusR\x06status\x12*\n\x0etransaction_id\x18\t \x01(\tH\x01R\rtransactionId\x88\x01\x01\x12)\n\x0euser_date_time\x18\n \x01(\tH\x02R\x0cuserDateTime\x88\x01\x01\x42\x10\n\x0e_restaurant_idB\x11\n\x0f_transaction_idB\x11\n\x0f_user_date_time*C\n\nCodeStatus\x12\x1b\n\x17\x43ODE_STATUS_UNSPECIFIED\x10\x00\x12\x0b\n\x07pending\x10\x01\x12\x0b\n\x07\x63laimed\x10\x02\x32\xc0\x01\n\x0b\x43odeService\x12Y\n\tIssueCode\x12\x1c.loyalty.v1.IssueCodeRequest\x1a\x1d.loyalty.v1.IssueCodeResponse\"\x0f\x82\xd3\xe4\x93\x02\t\"\x04/otp:\x01*\x12V\n\x07GetCode\x12\x1a.loyalty.v1.GetCodeRequest\x1a\x1b.loyalty.v1.GetCodeResponse\"\x12\x82\xd3\xe4\x93\x02\x0c\x12\n/otp/{otp}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dloyalty/v1/code_service.proto\x12\nloyalty.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17loyalty/v1/method.proto\"\xec\x01\n\x10IssueCodeRequest\x12+\n\nloyalty_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01R\tloyaltyId\x12\xaa\x01\n\x05order\x18\x02 \x03(\x0b\x32\x1d.loyalty.v1.SelectedIncentiveBu\xe2\x41\x01\x01\xbaHn\x92\x01\x02\x10\x14\xba\x01\x66\n\x19order.incentive_id.unique\x12\x1dmust name each incentive once\x1a*this.map(line, line.incentive_id).unique()R\x05order\"\xc6\x01\n\x11SelectedIncentive\x12t\n\x0cincentive_id\x18\x01 \x01(\tBQ\xe2\x41\x01\x02\xbaHJrH\x18\x80\x01\x32\x43^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$R\x0bincentiveId\x12.\n\x08quantity\x18\x02 \x01(\x05\x42\r\xe2\x41\x01\x01\xbaH\x06\x1a\x04\x18\x63(\x01H\x00R\x08quantity\x88\x01\x01\x42\x0b\n\t_quantity\"\xc9\x02\n\x11IssueCodeResponse\x12\x1d\n\nupdated_at\x18\x01 \x01(\tR\tupdatedAt\x12\x1d\n\ncreated_at\x18\x02 \x01(\tR\tcreatedAt\x12\x1d\n\nloyalty_id\x18\x03 \x01(\tR\tloyaltyId\x12\x16\n\x06\x65xpiry\x18\x04 \x01(\x05R\x06\x65xpiry\x12\x33\n\x05order\x18\x05 \x03(\x0b\x32\x1d.loyalty.v1.SelectedIncentiveR\x05order\x12\x10\n\x03otp\x18\x06 \x01(\tR\x03otp\x12:\n\x06status\x18\x07 \x01(\x0e\x32\".loyalty.v1.GetCodeResponse.StatusR\x06status\x12)\n\x0euser_date_time\x18\x08 \x01(\tH\x00R\x0cuserDateTime\x88\x01\x01\x42\x11\n\x0f_user_date_time\"9\n\x0eGetCodeRequest\x12\'\n\x03otp\x18\x01 \x01(\tB\x15\xe2\x41\x01\x02\xbaH\x0er\x0c\x32\n^[0-9]{6}$R\x03otp\"\x83\x04\n\x0fGetCodeResponse\x12\x1d\n\nupdated_at\x18\x01 \x01(\tR\tupdatedAt\x12\x1d\n\ncreated_at\x18\x02 \x01(\tR\tcreatedAt\x12\x1d\n\nloyalty_id\x18\x03 \x01(\tR\tloyaltyId\x12\x16\n\x06\x65xpiry\x18\x04 \x01(\x05R\x06\x65xpiry\x12\x33\n\x05order\x18\x05 \x03(\x0b\x32\x1d.loyalty.v1.SelectedIncentiveR\x05order\x12\x10\n\x03otp\x18\x06 \x01(\tR\x03otp\x12(\n\rrestaurant_id\x18\x07 \x01(\tH\x00R\x0crestaurantId\x88\x01\x01\x12:\n\x06status\x18\x08 \x01(\x0e\x32\".loyalty.v1.GetCodeResponse.StatusR\x06status\x12*\n\x0etransaction_id\x18\t \x01(\tH\x01R\rtransactionId\x88\x01\x01\x12)\n\x0euser_date_time\x18\n \x01(\tH\x02R\x0cuserDateTime\x88\x01\x01\"?\n\x06Status\x12\x1b\n\x17\x43ODE_STATUS_UNSPECIFIED\x10\x00\x12\x0b\n\x07pending\x10\x01\x12\x0b\n\x07\x63laimed\x10\x02\x42\x10\n\x0e_restaurant_idB\x11\n\x0f_transaction_idB\x11\n\x0f_user_date_time2\xdb\x01\n\x0b\x43odeService\x12\x63\n\tIssueCode\x12\x1c.loyalty.v1.IssueCodeRequest\x1a\x1d.loyalty.v1.IssueCodeResponse\"\x19\xaa\xee\x18\x06\n\x02\x02\x03\x10\x03\x82\xd3\xe4\x93\x02\t\"\x04/otp:\x01*\x12g\n\x07GetCode\x12\x1a.loyalty.v1.GetCodeRequest\x1a\x1b.loyalty.v1.GetCodeResponse\"#\x90\x02\x01\xaa\xee\x18\n\n\x02\x02\x03\x10\x01\x1a\x02\x0c\x1c\x82\xd3\xe4\x93\x02\x0c\x12\n/otp/{otp}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,31 +36,31 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'loyalty.v1.code_service_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ISSUECODEREQUEST'].fields_by_name['loyalty_id']._loaded_options = None
-  _globals['_ISSUECODEREQUEST'].fields_by_name['loyalty_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_ISSUECODEREQUEST'].fields_by_name['loyalty_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
   _globals['_ISSUECODEREQUEST'].fields_by_name['order']._loaded_options = None
-  _globals['_ISSUECODEREQUEST'].fields_by_name['order']._serialized_options = b'\272Hn\222\001\002\020\024\272\001f\n\031order.incentive_id.unique\022\035must name each incentive once\032*this.map(line, line.incentive_id).unique()'
+  _globals['_ISSUECODEREQUEST'].fields_by_name['order']._serialized_options = b'\342A\001\001\272Hn\222\001\002\020\024\272\001f\n\031order.incentive_id.unique\022\035must name each incentive once\032*this.map(line, line.incentive_id).unique()'
   _globals['_SELECTEDINCENTIVE'].fields_by_name['incentive_id']._loaded_options = None
-  _globals['_SELECTEDINCENTIVE'].fields_by_name['incentive_id']._serialized_options = b'\272HJrH\030\200\0012C^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$'
+  _globals['_SELECTEDINCENTIVE'].fields_by_name['incentive_id']._serialized_options = b'\342A\001\002\272HJrH\030\200\0012C^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$'
   _globals['_SELECTEDINCENTIVE'].fields_by_name['quantity']._loaded_options = None
-  _globals['_SELECTEDINCENTIVE'].fields_by_name['quantity']._serialized_options = b'\272H\006\032\004\030c(\001'
+  _globals['_SELECTEDINCENTIVE'].fields_by_name['quantity']._serialized_options = b'\342A\001\001\272H\006\032\004\030c(\001'
   _globals['_GETCODEREQUEST'].fields_by_name['otp']._loaded_options = None
-  _globals['_GETCODEREQUEST'].fields_by_name['otp']._serialized_options = b'\272H\016r\0142\n^[0-9]{6}$'
+  _globals['_GETCODEREQUEST'].fields_by_name['otp']._serialized_options = b'\342A\001\002\272H\016r\0142\n^[0-9]{6}$'
   _globals['_CODESERVICE'].methods_by_name['IssueCode']._loaded_options = None
-  _globals['_CODESERVICE'].methods_by_name['IssueCode']._serialized_options = b'\202\323\344\223\002\t\"\004/otp:\001*'
+  _globals['_CODESERVICE'].methods_by_name['IssueCode']._serialized_options = b'\252\356\030\006\n\002\002\003\020\003\202\323\344\223\002\t\"\004/otp:\001*'
   _globals['_CODESERVICE'].methods_by_name['GetCode']._loaded_options = None
-  _globals['_CODESERVICE'].methods_by_name['GetCode']._serialized_options = b'\202\323\344\223\002\014\022\n/otp/{otp}'
-  _globals['_CODESTATUS']._serialized_start=1344
-  _globals['_CODESTATUS']._serialized_end=1411
-  _globals['_ISSUECODEREQUEST']._serialized_start=105
-  _globals['_ISSUECODEREQUEST']._serialized_end=333
-  _globals['_SELECTEDINCENTIVE']._serialized_start=336
-  _globals['_SELECTEDINCENTIVE']._serialized_end=526
-  _globals['_ISSUECODERESPONSE']._serialized_start=529
-  _globals['_ISSUECODERESPONSE']._serialized_end=846
-  _globals['_GETCODEREQUEST']._serialized_start=848
-  _globals['_GETCODEREQUEST']._serialized_end=901
-  _globals['_GETCODERESPONSE']._serialized_start=904
-  _globals['_GETCODERESPONSE']._serialized_end=1342
-  _globals['_CODESERVICE']._serialized_start=1414
-  _globals['_CODESERVICE']._serialized_end=1606
+  _globals['_CODESERVICE'].methods_by_name['GetCode']._serialized_options = b'\220\002\001\252\356\030\n\n\002\002\003\020\001\032\002\014\034\202\323\344\223\002\014\022\n/otp/{otp}'
+  _globals['_ISSUECODEREQUEST']._serialized_start=163
+  _globals['_ISSUECODEREQUEST']._serialized_end=399
+  _globals['_SELECTEDINCENTIVE']._serialized_start=402
+  _globals['_SELECTEDINCENTIVE']._serialized_end=600
+  _globals['_ISSUECODERESPONSE']._serialized_start=603
+  _globals['_ISSUECODERESPONSE']._serialized_end=932
+  _globals['_GETCODEREQUEST']._serialized_start=934
+  _globals['_GETCODEREQUEST']._serialized_end=991
+  _globals['_GETCODERESPONSE']._serialized_start=994
+  _globals['_GETCODERESPONSE']._serialized_end=1509
+  _globals['_GETCODERESPONSE_STATUS']._serialized_start=1390
+  _globals['_GETCODERESPONSE_STATUS']._serialized_end=1453
+  _globals['_CODESERVICE']._serialized_start=1512
+  _globals['_CODESERVICE']._serialized_end=1731
 # @@protoc_insertion_point(module_scope)

@@ -1,5 +1,7 @@
 from buf.validate import validate_pb2 as _validate_pb2
 from google.api import annotations_pb2 as _annotations_pb2
+from google.api import field_behavior_pb2 as _field_behavior_pb2
+from loyalty.v1 import method_pb2 as _method_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -8,15 +10,6 @@ from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
-
-class CodeStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
-    __slots__ = ()
-    CODE_STATUS_UNSPECIFIED: _ClassVar[CodeStatus]
-    pending: _ClassVar[CodeStatus]
-    claimed: _ClassVar[CodeStatus]
-CODE_STATUS_UNSPECIFIED: CodeStatus
-pending: CodeStatus
-claimed: CodeStatus
 
 class IssueCodeRequest(_message.Message):
     __slots__ = ("loyalty_id", "order")
@@ -50,9 +43,9 @@ class IssueCodeResponse(_message.Message):
     expiry: int
     order: _containers.RepeatedCompositeFieldContainer[SelectedIncentive]
     otp: str
-    status: CodeStatus
+    status: GetCodeResponse.Status
     user_date_time: str
-    def __init__(self, updated_at: _Optional[str] = ..., created_at: _Optional[str] = ..., loyalty_id: _Optional[str] = ..., expiry: _Optional[int] = ..., order: _Optional[_Iterable[_Union[SelectedIncentive, _Mapping]]] = ..., otp: _Optional[str] = ..., status: _Optional[_Union[CodeStatus, str]] = ..., user_date_time: _Optional[str] = ...) -> None: ...
+    def __init__(self, updated_at: _Optional[str] = ..., created_at: _Optional[str] = ..., loyalty_id: _Optional[str] = ..., expiry: _Optional[int] = ..., order: _Optional[_Iterable[_Union[SelectedIncentive, _Mapping]]] = ..., otp: _Optional[str] = ..., status: _Optional[_Union[GetCodeResponse.Status, str]] = ..., user_date_time: _Optional[str] = ...) -> None: ...
 
 class GetCodeRequest(_message.Message):
     __slots__ = ("otp",)
@@ -62,6 +55,14 @@ class GetCodeRequest(_message.Message):
 
 class GetCodeResponse(_message.Message):
     __slots__ = ("updated_at", "created_at", "loyalty_id", "expiry", "order", "otp", "restaurant_id", "status", "transaction_id", "user_date_time")
+    class Status(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        CODE_STATUS_UNSPECIFIED: _ClassVar[GetCodeResponse.Status]
+        pending: _ClassVar[GetCodeResponse.Status]
+        claimed: _ClassVar[GetCodeResponse.Status]
+    CODE_STATUS_UNSPECIFIED: GetCodeResponse.Status
+    pending: GetCodeResponse.Status
+    claimed: GetCodeResponse.Status
     UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
@@ -79,7 +80,7 @@ class GetCodeResponse(_message.Message):
     order: _containers.RepeatedCompositeFieldContainer[SelectedIncentive]
     otp: str
     restaurant_id: str
-    status: CodeStatus
+    status: GetCodeResponse.Status
     transaction_id: str
     user_date_time: str
-    def __init__(self, updated_at: _Optional[str] = ..., created_at: _Optional[str] = ..., loyalty_id: _Optional[str] = ..., expiry: _Optional[int] = ..., order: _Optional[_Iterable[_Union[SelectedIncentive, _Mapping]]] = ..., otp: _Optional[str] = ..., restaurant_id: _Optional[str] = ..., status: _Optional[_Union[CodeStatus, str]] = ..., transaction_id: _Optional[str] = ..., user_date_time: _Optional[str] = ...) -> None: ...
+    def __init__(self, updated_at: _Optional[str] = ..., created_at: _Optional[str] = ..., loyalty_id: _Optional[str] = ..., expiry: _Optional[int] = ..., order: _Optional[_Iterable[_Union[SelectedIncentive, _Mapping]]] = ..., otp: _Optional[str] = ..., restaurant_id: _Optional[str] = ..., status: _Optional[_Union[GetCodeResponse.Status, str]] = ..., transaction_id: _Optional[str] = ..., user_date_time: _Optional[str] = ...) -> None: ...

@@ -24,31 +24,33 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from loyalty.v1 import discount_pb2 as loyalty_dot_v1_dot_discount__pb2
+from loyalty.v1 import method_pb2 as loyalty_dot_v1_dot_method__pb2
 from loyalty.v1 import order_pb2 as loyalty_dot_v1_dot_order__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!loyalty/v1/identify_service.proto\x12\nloyalty.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19loyalty/v1/discount.proto\x1a\x16loyalty/v1/order.proto\"\xd9\x01\n\x0fIdentifyRequest\x12\x87\x01\n\nidentifier\x18\x01 \x01(\tBg\xbaHdrb\x18\x80\x01\x32]^[\\x00-\\x20]*[^\\x00-\\x20\\x7f-\\x9f]([^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f])?[\\x00-\\x20]*$R\nidentifier\x12<\n\npos_vendor\x18\x02 \x01(\x0b\x32\x15.loyalty.v1.PosVendorB\x06\xbaH\x03\xc8\x01\x01R\tposVendor\"\x98\x02\n\x10IdentifyResponse\x12/\n\x08\x62\x61lances\x18\x01 \x03(\x0b\x32\x13.loyalty.v1.BalanceR\x08\x62\x61lances\x12\x43\n\x12\x65ligible_discounts\x18\x02 \x03(\x0b\x32\x14.loyalty.v1.DiscountR\x11\x65ligibleDiscounts\x12:\n\x0cloyalty_user\x18\x03 \x01(\x0b\x32\x17.loyalty.v1.LoyaltyUserR\x0bloyaltyUser\x12+\n\x05order\x18\x04 \x03(\x0b\x32\x15.loyalty.v1.OrderLineR\x05order\x12%\n\x0etransaction_id\x18\x05 \x01(\tR\rtransactionId\"=\n\x07\x42\x61lance\x12\x16\n\x06\x61mount\x18\x01 \x01(\x05R\x06\x61mount\x12\x1a\n\x08\x63urrency\x18\x02 \x01(\tR\x08\x63urrency\"K\n\x0bLoyaltyUser\x12\x18\n\x07\x63reated\x18\x01 \x01(\tR\x07\x63reated\x12\x0e\n\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n\x04name\x18\x03 \x01(\tR\x04name2v\n\x0fIdentifyService\x12\x63\n\x08Identify\x12\x1b.loyalty.v1.IdentifyRequest\x1a\x1c.loyalty.v1.IdentifyResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\"\x11/loyalty/identify:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!loyalty/v1/identify_service.proto\x12\nloyalty.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19loyalty/v1/discount.proto\x1a\x17loyalty/v1/method.proto\x1a\x16loyalty/v1/order.proto\"\xe7\x01\n\x15IdentifyMemberRequest\x12\x8b\x01\n\nidentifier\x18\x01 \x01(\tBk\xe2\x41\x01\x02\xbaHdrb\x18\x80\x01\x32]^[\\x00-\\x20]*[^\\x00-\\x20\\x7f-\\x9f]([^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f])?[\\x00-\\x20]*$R\nidentifier\x12@\n\npos_vendor\x18\x02 \x01(\x0b\x32\x15.loyalty.v1.PosVendorB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01R\tposVendor\"\x9e\x02\n\x16IdentifyMemberResponse\x12/\n\x08\x62\x61lances\x18\x01 \x03(\x0b\x32\x13.loyalty.v1.BalanceR\x08\x62\x61lances\x12\x43\n\x12\x65ligible_discounts\x18\x02 \x03(\x0b\x32\x14.loyalty.v1.DiscountR\x11\x65ligibleDiscounts\x12:\n\x0cloyalty_user\x18\x03 \x01(\x0b\x32\x17.loyalty.v1.LoyaltyUserR\x0bloyaltyUser\x12+\n\x05order\x18\x04 \x03(\x0b\x32\x15.loyalty.v1.OrderLineR\x05order\x12%\n\x0etransaction_id\x18\x05 \x01(\tR\rtransactionId\"=\n\x07\x42\x61lance\x12\x16\n\x06\x61mount\x18\x01 \x01(\x05R\x06\x61mount\x12\x1a\n\x08\x63urrency\x18\x02 \x01(\tR\x08\x63urrency\"K\n\x0bLoyaltyUser\x12\x18\n\x07\x63reated\x18\x01 \x01(\tR\x07\x63reated\x12\x0e\n\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n\x04name\x18\x03 \x01(\tR\x04name2\xb2\x01\n\x0fIdentifyService\x12\x9e\x01\n\x0eIdentifyMember\x12!.loyalty.v1.IdentifyMemberRequest\x1a\".loyalty.v1.IdentifyMemberResponse\"E\xaa\xee\x18%\n\x02\x01\x03\x10\x03\x1a\x03\x0c\r\x1c\"\x18IdentifyService/Identify\x82\xd3\xe4\x93\x02\x16\"\x11/loyalty/identify:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'loyalty.v1.identify_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_IDENTIFYREQUEST'].fields_by_name['identifier']._loaded_options = None
-  _globals['_IDENTIFYREQUEST'].fields_by_name['identifier']._serialized_options = b'\272Hdrb\030\200\0012]^[\\x00-\\x20]*[^\\x00-\\x20\\x7f-\\x9f]([^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f])?[\\x00-\\x20]*$'
-  _globals['_IDENTIFYREQUEST'].fields_by_name['pos_vendor']._loaded_options = None
-  _globals['_IDENTIFYREQUEST'].fields_by_name['pos_vendor']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_IDENTIFYSERVICE'].methods_by_name['Identify']._loaded_options = None
-  _globals['_IDENTIFYSERVICE'].methods_by_name['Identify']._serialized_options = b'\202\323\344\223\002\026\"\021/loyalty/identify:\001*'
-  _globals['_IDENTIFYREQUEST']._serialized_start=160
-  _globals['_IDENTIFYREQUEST']._serialized_end=377
-  _globals['_IDENTIFYRESPONSE']._serialized_start=380
-  _globals['_IDENTIFYRESPONSE']._serialized_end=660
-  _globals['_BALANCE']._serialized_start=662
-  _globals['_BALANCE']._serialized_end=723
-  _globals['_LOYALTYUSER']._serialized_start=725
-  _globals['_LOYALTYUSER']._serialized_end=800
-  _globals['_IDENTIFYSERVICE']._serialized_start=802
-  _globals['_IDENTIFYSERVICE']._serialized_end=920
+  _globals['_IDENTIFYMEMBERREQUEST'].fields_by_name['identifier']._loaded_options = None
+  _globals['_IDENTIFYMEMBERREQUEST'].fields_by_name['identifier']._serialized_options = b'\342A\001\002\272Hdrb\030\200\0012]^[\\x00-\\x20]*[^\\x00-\\x20\\x7f-\\x9f]([^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f])?[\\x00-\\x20]*$'
+  _globals['_IDENTIFYMEMBERREQUEST'].fields_by_name['pos_vendor']._loaded_options = None
+  _globals['_IDENTIFYMEMBERREQUEST'].fields_by_name['pos_vendor']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
+  _globals['_IDENTIFYSERVICE'].methods_by_name['IdentifyMember']._loaded_options = None
+  _globals['_IDENTIFYSERVICE'].methods_by_name['IdentifyMember']._serialized_options = b'\252\356\030%\n\002\001\003\020\003\032\003\014\r\034\"\030IdentifyService/Identify\202\323\344\223\002\026\"\021/loyalty/identify:\001*'
+  _globals['_IDENTIFYMEMBERREQUEST']._serialized_start=218
+  _globals['_IDENTIFYMEMBERREQUEST']._serialized_end=449
+  _globals['_IDENTIFYMEMBERRESPONSE']._serialized_start=452
+  _globals['_IDENTIFYMEMBERRESPONSE']._serialized_end=738
+  _globals['_BALANCE']._serialized_start=740
+  _globals['_BALANCE']._serialized_end=801
+  _globals['_LOYALTYUSER']._serialized_start=803
+  _globals['_LOYALTYUSER']._serialized_end=878
+  _globals['_IDENTIFYSERVICE']._serialized_start=881
+  _globals['_IDENTIFYSERVICE']._serialized_end=1059
 # @@protoc_insertion_point(module_scope)

@@ -1,6 +1,8 @@
 from buf.validate import validate_pb2 as _validate_pb2
 from google.api import annotations_pb2 as _annotations_pb2
+from google.api import field_behavior_pb2 as _field_behavior_pb2
 from loyalty.v1 import discount_pb2 as _discount_pb2
+from loyalty.v1 import method_pb2 as _method_pb2
 from loyalty.v1 import order_pb2 as _order_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -10,7 +12,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
-class IdentifyRequest(_message.Message):
+class IdentifyMemberRequest(_message.Message):
     __slots__ = ("identifier", "pos_vendor")
     IDENTIFIER_FIELD_NUMBER: _ClassVar[int]
     POS_VENDOR_FIELD_NUMBER: _ClassVar[int]
@@ -18,7 +20,7 @@ class IdentifyRequest(_message.Message):
     pos_vendor: _order_pb2.PosVendor
     def __init__(self, identifier: _Optional[str] = ..., pos_vendor: _Optional[_Union[_order_pb2.PosVendor, _Mapping]] = ...) -> None: ...
 
-class IdentifyResponse(_message.Message):
+class IdentifyMemberResponse(_message.Message):
     __slots__ = ("balances", "eligible_discounts", "loyalty_user", "order", "transaction_id")
     BALANCES_FIELD_NUMBER: _ClassVar[int]
     ELIGIBLE_DISCOUNTS_FIELD_NUMBER: _ClassVar[int]

@@ -35,10 +35,10 @@ class IdentifyServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.Identify = channel.unary_unary(
-                '/loyalty.v1.IdentifyService/Identify',
-                request_serializer=loyalty_dot_v1_dot_identify__service__pb2.IdentifyRequest.SerializeToString,
-                response_deserializer=loyalty_dot_v1_dot_identify__service__pb2.IdentifyResponse.FromString,
+        self.IdentifyMember = channel.unary_unary(
+                '/loyalty.v1.IdentifyService/IdentifyMember',
+                request_serializer=loyalty_dot_v1_dot_identify__service__pb2.IdentifyMemberRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_identify__service__pb2.IdentifyMemberResponse.FromString,
                 _registered_method=True)
 
 
@@ -46,15 +46,15 @@ class IdentifyServiceServicer:
     """Recognises guests at a till or kiosk.
     """
 
-    def Identify(self, request, context):
+    def IdentifyMember(self, request, context):
         """Recognises a guest by a one-time code or a loyalty ID and opens a loyalty transaction.
 
         A code is claimed exactly once: the points of the rewards selected with it are held and the
         selection is answered. What of it can't be used now, because of a rule, too few points or a
-        store that takes no rewards, is answered and not held: Validate and Update tell why, or accept
-        it once it can be used. A program may refuse the guest instead. The same code again, while the
-        transaction is pending, from the same partner, store and terminal and for the same POS
-        transaction, is answered as the first time; any other second use is refused with
+        store that takes no rewards, is answered and not held: ValidateOrder and ReportOrder tell why,
+        or accept it once it can be used. A program may refuse the guest instead. The same code again,
+        while the transaction is pending, from the same partner, store and terminal and for the same
+        POS transaction, is answered as the first time; any other second use is refused with
         CODE_ALREADY_USED. A loyalty ID opens a new transaction each time unless the caller sends an
         idempotency key.
         """
@@ -65,10 +65,10 @@ class IdentifyServiceServicer:
 
 def add_IdentifyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'Identify': grpc.unary_unary_rpc_method_handler(
-                    servicer.Identify,
-                    request_deserializer=loyalty_dot_v1_dot_identify__service__pb2.IdentifyRequest.FromString,
-                    response_serializer=loyalty_dot_v1_dot_identify__service__pb2.IdentifyResponse.SerializeToString,
+            'IdentifyMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.IdentifyMember,
+                    request_deserializer=loyalty_dot_v1_dot_identify__service__pb2.IdentifyMemberRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_identify__service__pb2.IdentifyMemberResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -83,7 +83,7 @@ class IdentifyService:
     """
 
     @staticmethod
-    def Identify(request,
+    def IdentifyMember(request,
             target,
             options=(),
             channel_credentials=None,
@@ -96,9 +96,9 @@ class IdentifyService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/loyalty.v1.IdentifyService/Identify',
-            loyalty_dot_v1_dot_identify__service__pb2.IdentifyRequest.SerializeToString,
-            loyalty_dot_v1_dot_identify__service__pb2.IdentifyResponse.FromString,
+            '/loyalty.v1.IdentifyService/IdentifyMember',
+            loyalty_dot_v1_dot_identify__service__pb2.IdentifyMemberRequest.SerializeToString,
+            loyalty_dot_v1_dot_identify__service__pb2.IdentifyMemberResponse.FromString,
             options,
             channel_credentials,
             insecure,

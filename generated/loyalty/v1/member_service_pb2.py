@@ -24,62 +24,100 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from loyalty.v1 import method_pb2 as loyalty_dot_v1_dot_method__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1floyalty/v1/member_service.proto\x12\nloyalty.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe5\x02\n\x06Member\x12\x1d\n\nloyalty_id\x18\x01 \x01(\tR\tloyaltyId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\x19\n\x05\x65mail\x18\x03 \x01(\tH\x00R\x05\x65mail\x88\x01\x01\x12\x1b\n\x06locale\x18\x04 \x01(\tH\x01R\x06locale\x88\x01\x01\x12\"\n\nbirth_date\x18\x05 \x01(\tH\x02R\tbirthDate\x88\x01\x01\x12;\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12)\n\x10\x61vailable_points\x18\x07 \x01(\x05R\x0f\x61vailablePoints\x12\x1f\n\x0bheld_points\x18\x08 \x01(\x05R\nheldPoints\x12\x1f\n\x0bowed_points\x18\t \x01(\x05R\nowedPointsB\x08\n\x06_emailB\t\n\x07_localeB\r\n\x0b_birth_date\"\xcc\x02\n\x13\x45nrollMemberRequest\x12`\n\x04name\x18\x01 \x01(\tBL\xbaHIrG\x18\x64\x32\x43^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$R\x04name\x12%\n\x05\x65mail\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x18\xfe\x01`\x01H\x00R\x05\x65mail\x88\x01\x01\x12?\n\x06locale\x18\x03 \x01(\tB\"\xbaH\x1fr\x1dR\x05\x65n-CAR\x05\x65n-USR\x05\x66r-CAR\x02\x45NR\x02\x46RH\x01R\x06locale\x88\x01\x01\x12G\n\nbirth_date\x18\x04 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$H\x02R\tbirthDate\x88\x01\x01\x42\x08\n\x06_emailB\t\n\x07_localeB\r\n\x0b_birth_date\"B\n\x14\x45nrollMemberResponse\x12*\n\x06member\x18\x01 \x01(\x0b\x32\x12.loyalty.v1.MemberR\x06member\";\n\x10GetMemberRequest\x12\'\n\nloyalty_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tloyaltyId\"?\n\x11GetMemberResponse\x12*\n\x06member\x18\x01 \x01(\x0b\x32\x12.loyalty.v1.MemberR\x06member\"\xd0\x01\n\x14ListTransfersRequest\x12\'\n\nloyalty_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\tloyaltyId\x12\'\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00R\x08pageSize\x12\'\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01R\tpageToken\x12=\n\x07\x61\x63\x63ount\x18\x04 \x01(\x0e\x32\x19.loyalty.v1.MemberAccountB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x07\x61\x63\x63ount\"s\n\x15ListTransfersResponse\x12\x32\n\ttransfers\x18\x01 \x03(\x0b\x32\x14.loyalty.v1.TransferR\ttransfers\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x9e\x06\n\x08Transfer\x12\x1f\n\x0btransfer_id\x18\x01 \x01(\tR\ntransferId\x12\x34\n\x06source\x18\x02 \x01(\x0e\x32\x1c.loyalty.v1.Transfer.AccountR\x06source\x12>\n\x0b\x64\x65stination\x18\x03 \x01(\x0e\x32\x1c.loyalty.v1.Transfer.AccountR\x0b\x64\x65stination\x12\x16\n\x06points\x18\x04 \x01(\x05R\x06points\x12\x30\n\x05\x63\x61use\x18\x05 \x01(\x0e\x32\x1a.loyalty.v1.Transfer.CauseR\x05\x63\x61use\x12*\n\x0etransaction_id\x18\x06 \x01(\tH\x00R\rtransactionId\x88\x01\x01\x12\x17\n\x04note\x18\x07 \x01(\tH\x01R\x04note\x88\x01\x01\x12\x41\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\reffectiveTime\x12;\n\x0brecord_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nrecordTime\"\xb2\x01\n\x07\x41\x63\x63ount\x12\x17\n\x13\x41\x43\x43OUNT_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41\x43\x43OUNT_AVAILABLE\x10\x01\x12\x10\n\x0c\x41\x43\x43OUNT_HELD\x10\x02\x12\x12\n\x0e\x41\x43\x43OUNT_ISSUED\x10\x03\x12\x14\n\x10\x41\x43\x43OUNT_REDEEMED\x10\x04\x12\x13\n\x0f\x41\x43\x43OUNT_EXPIRED\x10\x05\x12\x14\n\x10\x41\x43\x43OUNT_ADJUSTED\x10\x06\x12\x10\n\x0c\x41\x43\x43OUNT_DEBT\x10\x07\"\x9a\x01\n\x05\x43\x61use\x12\x15\n\x11\x43\x41USE_UNSPECIFIED\x10\x00\x12\x0e\n\nCAUSE_HOLD\x10\x01\x12\x11\n\rCAUSE_RELEASE\x10\x02\x12\x10\n\x0c\x43\x41USE_ADJUST\x10\x03\x12\x10\n\x0c\x43\x41USE_REDEEM\x10\x04\x12\x0e\n\nCAUSE_EARN\x10\x05\x12\x10\n\x0c\x43\x41USE_REFUND\x10\x06\x12\x11\n\rCAUSE_REVERSE\x10\x07\x42\x11\n\x0f_transaction_idB\x07\n\x05_note*H\n\rMemberAccount\x12\x1e\n\x1aMEMBER_ACCOUNT_UNSPECIFIED\x10\x00\x12\r\n\tAVAILABLE\x10\x01\x12\x08\n\x04HELD\x10\x02\x32\xf8\x02\n\rMemberService\x12n\n\x0c\x45nrollMember\x12\x1f.loyalty.v1.EnrollMemberRequest\x1a .loyalty.v1.EnrollMemberResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\"\x10/loyalty/members:\x01*\x12o\n\tGetMember\x12\x1c.loyalty.v1.GetMemberRequest\x1a\x1d.loyalty.v1.GetMemberResponse\"%\x82\xd3\xe4\x93\x02\x1f\x12\x1d/loyalty/members/{loyalty_id}\x12\x85\x01\n\rListTransfers\x12 .loyalty.v1.ListTransfersRequest\x1a!.loyalty.v1.ListTransfersResponse\"/\x82\xd3\xe4\x93\x02)\x12\'/loyalty/members/{loyalty_id}/transfersb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1floyalty/v1/member_service.proto\x12\nloyalty.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17loyalty/v1/method.proto\"\x9b\x03\n\x06Member\x12#\n\nloyalty_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03R\tloyaltyId\x12\x18\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\x04name\x12\x1f\n\x05\x65mail\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03H\x00R\x05\x65mail\x88\x01\x01\x12!\n\x06locale\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03H\x01R\x06locale\x88\x01\x01\x12(\n\nbirth_date\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03H\x02R\tbirthDate\x88\x01\x01\x12\x41\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\ncreateTime\x12/\n\x10\x61vailable_points\x18\x07 \x01(\x05\x42\x04\xe2\x41\x01\x03R\x0f\x61vailablePoints\x12%\n\x0bheld_points\x18\x08 \x01(\x05\x42\x04\xe2\x41\x01\x03R\nheldPoints\x12%\n\x0bowed_points\x18\t \x01(\x05\x42\x04\xe2\x41\x01\x03R\nowedPointsB\x08\n\x06_emailB\t\n\x07_localeB\r\n\x0b_birth_date\"\xdc\x02\n\x13\x45nrollMemberRequest\x12\x64\n\x04name\x18\x01 \x01(\tBP\xe2\x41\x01\x02\xbaHIrG\x18\x64\x32\x43^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$R\x04name\x12)\n\x05\x65mail\x18\x02 \x01(\tB\x0e\xe2\x41\x01\x01\xbaH\x07r\x05\x18\xfe\x01`\x01H\x00R\x05\x65mail\x88\x01\x01\x12\x43\n\x06locale\x18\x03 \x01(\tB&\xe2\x41\x01\x01\xbaH\x1fr\x1dR\x05\x65n-CAR\x05\x65n-USR\x05\x66r-CAR\x02\x45NR\x02\x46RH\x01R\x06locale\x88\x01\x01\x12K\n\nbirth_date\x18\x04 \x01(\tB\'\xe2\x41\x01\x01\xbaH r\x1e\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$H\x02R\tbirthDate\x88\x01\x01\x42\x08\n\x06_emailB\t\n\x07_localeB\r\n\x0b_birth_date\"B\n\x14\x45nrollMemberResponse\x12*\n\x06member\x18\x01 \x01(\x0b\x32\x12.loyalty.v1.MemberR\x06member\"?\n\x10GetMemberRequest\x12+\n\nloyalty_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01R\tloyaltyId\"?\n\x11GetMemberResponse\x12*\n\x06member\x18\x01 \x01(\x0b\x32\x12.loyalty.v1.MemberR\x06member\"\xb0\x02\n\x14ListTransfersRequest\x12+\n\nloyalty_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01R\tloyaltyId\x12(\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12+\n\npage_token\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xc8\x01R\tpageToken\x12P\n\x07\x61\x63\x63ount\x18\x04 \x01(\x0e\x32(.loyalty.v1.ListTransfersRequest.AccountB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01R\x07\x61\x63\x63ount\"B\n\x07\x41\x63\x63ount\x12\x1e\n\x1aMEMBER_ACCOUNT_UNSPECIFIED\x10\x00\x12\r\n\tAVAILABLE\x10\x01\x12\x08\n\x04HELD\x10\x02\"s\n\x15ListTransfersResponse\x12\x32\n\ttransfers\x18\x01 \x03(\x0b\x32\x14.loyalty.v1.TransferR\ttransfers\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xd4\x06\n\x08Transfer\x12%\n\x0btransfer_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03R\ntransferId\x12:\n\x06source\x18\x02 \x01(\x0e\x32\x1c.loyalty.v1.Transfer.AccountB\x04\xe2\x41\x01\x03R\x06source\x12\x44\n\x0b\x64\x65stination\x18\x03 \x01(\x0e\x32\x1c.loyalty.v1.Transfer.AccountB\x04\xe2\x41\x01\x03R\x0b\x64\x65stination\x12\x1c\n\x06points\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03R\x06points\x12\x36\n\x05\x63\x61use\x18\x05 \x01(\x0e\x32\x1a.loyalty.v1.Transfer.CauseB\x04\xe2\x41\x01\x03R\x05\x63\x61use\x12\x30\n\x0etransaction_id\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03H\x00R\rtransactionId\x88\x01\x01\x12\x1d\n\x04note\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03H\x01R\x04note\x88\x01\x01\x12G\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\reffectiveTime\x12\x41\n\x0brecord_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\nrecordTime\"\xb2\x01\n\x07\x41\x63\x63ount\x12\x17\n\x13\x41\x43\x43OUNT_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41\x43\x43OUNT_AVAILABLE\x10\x01\x12\x10\n\x0c\x41\x43\x43OUNT_HELD\x10\x02\x12\x12\n\x0e\x41\x43\x43OUNT_ISSUED\x10\x03\x12\x14\n\x10\x41\x43\x43OUNT_REDEEMED\x10\x04\x12\x13\n\x0f\x41\x43\x43OUNT_EXPIRED\x10\x05\x12\x14\n\x10\x41\x43\x43OUNT_ADJUSTED\x10\x06\x12\x10\n\x0c\x41\x43\x43OUNT_DEBT\x10\x07\"\x9a\x01\n\x05\x43\x61use\x12\x15\n\x11\x43\x41USE_UNSPECIFIED\x10\x00\x12\x0e\n\nCAUSE_HOLD\x10\x01\x12\x11\n\rCAUSE_RELEASE\x10\x02\x12\x10\n\x0c\x43\x41USE_ADJUST\x10\x03\x12\x10\n\x0c\x43\x41USE_REDEEM\x10\x04\x12\x0e\n\nCAUSE_EARN\x10\x05\x12\x10\n\x0c\x43\x41USE_REFUND\x10\x06\x12\x11\n\rCAUSE_REVERSE\x10\x07\x42\x11\n\x0f_transaction_idB\x07\n\x05_note2\x9c\x03\n\rMemberService\x12x\n\x0c\x45nrollMember\x12\x1f.loyalty.v1.EnrollMemberRequest\x1a .loyalty.v1.EnrollMemberResponse\"%\xaa\xee\x18\x06\n\x02\x02\x03\x10\x03\x82\xd3\xe4\x93\x02\x15\"\x10/loyalty/members:\x01*\x12|\n\tGetMember\x12\x1c.loyalty.v1.GetMemberRequest\x1a\x1d.loyalty.v1.GetMemberResponse\"2\x90\x02\x01\xaa\xee\x18\x06\n\x02\x02\x03\x10\x01\x82\xd3\xe4\x93\x02\x1f\x12\x1d/loyalty/members/{loyalty_id}\x12\x92\x01\n\rListTransfers\x12 .loyalty.v1.ListTransfersRequest\x1a!.loyalty.v1.ListTransfersResponse\"<\x90\x02\x01\xaa\xee\x18\x06\n\x02\x02\x03\x10\x01\x82\xd3\xe4\x93\x02)\x12\'/loyalty/members/{loyalty_id}/transfersb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'loyalty.v1.member_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_MEMBER'].fields_by_name['loyalty_id']._loaded_options = None
+  _globals['_MEMBER'].fields_by_name['loyalty_id']._serialized_options = b'\342A\001\003'
+  _globals['_MEMBER'].fields_by_name['name']._loaded_options = None
+  _globals['_MEMBER'].fields_by_name['name']._serialized_options = b'\342A\001\003'
+  _globals['_MEMBER'].fields_by_name['email']._loaded_options = None
+  _globals['_MEMBER'].fields_by_name['email']._serialized_options = b'\342A\001\003'
+  _globals['_MEMBER'].fields_by_name['locale']._loaded_options = None
+  _globals['_MEMBER'].fields_by_name['locale']._serialized_options = b'\342A\001\003'
+  _globals['_MEMBER'].fields_by_name['birth_date']._loaded_options = None
+  _globals['_MEMBER'].fields_by_name['birth_date']._serialized_options = b'\342A\001\003'
+  _globals['_MEMBER'].fields_by_name['create_time']._loaded_options = None
+  _globals['_MEMBER'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
+  _globals['_MEMBER'].fields_by_name['available_points']._loaded_options = None
+  _globals['_MEMBER'].fields_by_name['available_points']._serialized_options = b'\342A\001\003'
+  _globals['_MEMBER'].fields_by_name['held_points']._loaded_options = None
+  _globals['_MEMBER'].fields_by_name['held_points']._serialized_options = b'\342A\001\003'
+  _globals['_MEMBER'].fields_by_name['owed_points']._loaded_options = None
+  _globals['_MEMBER'].fields_by_name['owed_points']._serialized_options = b'\342A\001\003'
   _globals['_ENROLLMEMBERREQUEST'].fields_by_name['name']._loaded_options = None
-  _globals['_ENROLLMEMBERREQUEST'].fields_by_name['name']._serialized_options = b'\272HIrG\030d2C^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$'
+  _globals['_ENROLLMEMBERREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\272HIrG\030d2C^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$'
   _globals['_ENROLLMEMBERREQUEST'].fields_by_name['email']._loaded_options = None
-  _globals['_ENROLLMEMBERREQUEST'].fields_by_name['email']._serialized_options = b'\272H\007r\005\030\376\001`\001'
+  _globals['_ENROLLMEMBERREQUEST'].fields_by_name['email']._serialized_options = b'\342A\001\001\272H\007r\005\030\376\001`\001'
   _globals['_ENROLLMEMBERREQUEST'].fields_by_name['locale']._loaded_options = None
-  _globals['_ENROLLMEMBERREQUEST'].fields_by_name['locale']._serialized_options = b'\272H\037r\035R\005en-CAR\005en-USR\005fr-CAR\002ENR\002FR'
+  _globals['_ENROLLMEMBERREQUEST'].fields_by_name['locale']._serialized_options = b'\342A\001\001\272H\037r\035R\005en-CAR\005en-USR\005fr-CAR\002ENR\002FR'
   _globals['_ENROLLMEMBERREQUEST'].fields_by_name['birth_date']._loaded_options = None
-  _globals['_ENROLLMEMBERREQUEST'].fields_by_name['birth_date']._serialized_options = b'\272H r\0362\034^[0-9]{4}-[0-9]{2}-[0-9]{2}$'
+  _globals['_ENROLLMEMBERREQUEST'].fields_by_name['birth_date']._serialized_options = b'\342A\001\001\272H r\0362\034^[0-9]{4}-[0-9]{2}-[0-9]{2}$'
   _globals['_GETMEMBERREQUEST'].fields_by_name['loyalty_id']._loaded_options = None
-  _globals['_GETMEMBERREQUEST'].fields_by_name['loyalty_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_GETMEMBERREQUEST'].fields_by_name['loyalty_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
   _globals['_LISTTRANSFERSREQUEST'].fields_by_name['loyalty_id']._loaded_options = None
-  _globals['_LISTTRANSFERSREQUEST'].fields_by_name['loyalty_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_LISTTRANSFERSREQUEST'].fields_by_name['loyalty_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
   _globals['_LISTTRANSFERSREQUEST'].fields_by_name['page_size']._loaded_options = None
-  _globals['_LISTTRANSFERSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
+  _globals['_LISTTRANSFERSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
   _globals['_LISTTRANSFERSREQUEST'].fields_by_name['page_token']._loaded_options = None
-  _globals['_LISTTRANSFERSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_LISTTRANSFERSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001\272H\005r\003\030\310\001'
   _globals['_LISTTRANSFERSREQUEST'].fields_by_name['account']._loaded_options = None
-  _globals['_LISTTRANSFERSREQUEST'].fields_by_name['account']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_LISTTRANSFERSREQUEST'].fields_by_name['account']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
+  _globals['_TRANSFER'].fields_by_name['transfer_id']._loaded_options = None
+  _globals['_TRANSFER'].fields_by_name['transfer_id']._serialized_options = b'\342A\001\003'
+  _globals['_TRANSFER'].fields_by_name['source']._loaded_options = None
+  _globals['_TRANSFER'].fields_by_name['source']._serialized_options = b'\342A\001\003'
+  _globals['_TRANSFER'].fields_by_name['destination']._loaded_options = None
+  _globals['_TRANSFER'].fields_by_name['destination']._serialized_options = b'\342A\001\003'
+  _globals['_TRANSFER'].fields_by_name['points']._loaded_options = None
+  _globals['_TRANSFER'].fields_by_name['points']._serialized_options = b'\342A\001\003'
+  _globals['_TRANSFER'].fields_by_name['cause']._loaded_options = None
+  _globals['_TRANSFER'].fields_by_name['cause']._serialized_options = b'\342A\001\003'
+  _globals['_TRANSFER'].fields_by_name['transaction_id']._loaded_options = None
+  _globals['_TRANSFER'].fields_by_name['transaction_id']._serialized_options = b'\342A\001\003'
+  _globals['_TRANSFER'].fields_by_name['note']._loaded_options = None
+  _globals['_TRANSFER'].fields_by_name['note']._serialized_options = b'\342A\001\003'
+  _globals['_TRANSFER'].fields_by_name['effective_time']._loaded_options = None
+  _globals['_TRANSFER'].fields_by_name['effective_time']._serialized_options = b'\342A\001\003'
+  _globals['_TRANSFER'].fields_by_name['record_time']._loaded_options = None
+  _globals['_TRANSFER'].fields_by_name['record_time']._serialized_options = b'\342A\001\003'
   _globals['_MEMBERSERVICE'].methods_by_name['EnrollMember']._loaded_options = None
-  _globals['_MEMBERSERVICE'].methods_by_name['EnrollMember']._serialized_options = b'\202\323\344\223\002\025\"\020/loyalty/members:\001*'
+  _globals['_MEMBERSERVICE'].methods_by_name['EnrollMember']._serialized_options = b'\252\356\030\006\n\002\002\003\020\003\202\323\344\223\002\025\"\020/loyalty/members:\001*'
   _globals['_MEMBERSERVICE'].methods_by_name['GetMember']._loaded_options = None
-  _globals['_MEMBERSERVICE'].methods_by_name['GetMember']._serialized_options = b'\202\323\344\223\002\037\022\035/loyalty/members/{loyalty_id}'
+  _globals['_MEMBERSERVICE'].methods_by_name['GetMember']._serialized_options = b'\220\002\001\252\356\030\006\n\002\002\003\020\001\202\323\344\223\002\037\022\035/loyalty/members/{loyalty_id}'
   _globals['_MEMBERSERVICE'].methods_by_name['ListTransfers']._loaded_options = None
-  _globals['_MEMBERSERVICE'].methods_by_name['ListTransfers']._serialized_options = b'\202\323\344\223\002)\022\'/loyalty/members/{loyalty_id}/transfers'
-  _globals['_MEMBERACCOUNT']._serialized_start=2157
-  _globals['_MEMBERACCOUNT']._serialized_end=2229
-  _globals['_MEMBER']._serialized_start=140
-  _globals['_MEMBER']._serialized_end=497
-  _globals['_ENROLLMEMBERREQUEST']._serialized_start=500
-  _globals['_ENROLLMEMBERREQUEST']._serialized_end=832
-  _globals['_ENROLLMEMBERRESPONSE']._serialized_start=834
-  _globals['_ENROLLMEMBERRESPONSE']._serialized_end=900
-  _globals['_GETMEMBERREQUEST']._serialized_start=902
-  _globals['_GETMEMBERREQUEST']._serialized_end=961
-  _globals['_GETMEMBERRESPONSE']._serialized_start=963
-  _globals['_GETMEMBERRESPONSE']._serialized_end=1026
-  _globals['_LISTTRANSFERSREQUEST']._serialized_start=1029
-  _globals['_LISTTRANSFERSREQUEST']._serialized_end=1237
-  _globals['_LISTTRANSFERSRESPONSE']._serialized_start=1239
-  _globals['_LISTTRANSFERSRESPONSE']._serialized_end=1354
-  _globals['_TRANSFER']._serialized_start=1357
-  _globals['_TRANSFER']._serialized_end=2155
-  _globals['_TRANSFER_ACCOUNT']._serialized_start=1792
-  _globals['_TRANSFER_ACCOUNT']._serialized_end=1970
-  _globals['_TRANSFER_CAUSE']._serialized_start=1973
-  _globals['_TRANSFER_CAUSE']._serialized_end=2127
-  _globals['_MEMBERSERVICE']._serialized_start=2232
-  _globals['_MEMBERSERVICE']._serialized_end=2608
+  _globals['_MEMBERSERVICE'].methods_by_name['ListTransfers']._serialized_options = b'\220\002\001\252\356\030\006\n\002\002\003\020\001\202\323\344\223\002)\022\'/loyalty/members/{loyalty_id}/transfers'
+  _globals['_MEMBER']._serialized_start=198
+  _globals['_MEMBER']._serialized_end=609
+  _globals['_ENROLLMEMBERREQUEST']._serialized_start=612
+  _globals['_ENROLLMEMBERREQUEST']._serialized_end=960
+  _globals['_ENROLLMEMBERRESPONSE']._serialized_start=962
+  _globals['_ENROLLMEMBERRESPONSE']._serialized_end=1028
+  _globals['_GETMEMBERREQUEST']._serialized_start=1030
+  _globals['_GETMEMBERREQUEST']._serialized_end=1093
+  _globals['_GETMEMBERRESPONSE']._serialized_start=1095
+  _globals['_GETMEMBERRESPONSE']._serialized_end=1158
+  _globals['_LISTTRANSFERSREQUEST']._serialized_start=1161
+  _globals['_LISTTRANSFERSREQUEST']._serialized_end=1465
+  _globals['_LISTTRANSFERSREQUEST_ACCOUNT']._serialized_start=1399
+  _globals['_LISTTRANSFERSREQUEST_ACCOUNT']._serialized_end=1465
+  _globals['_LISTTRANSFERSRESPONSE']._serialized_start=1467
+  _globals['_LISTTRANSFERSRESPONSE']._serialized_end=1582
+  _globals['_TRANSFER']._serialized_start=1585
+  _globals['_TRANSFER']._serialized_end=2437
+  _globals['_TRANSFER_ACCOUNT']._serialized_start=2074
+  _globals['_TRANSFER_ACCOUNT']._serialized_end=2252
+  _globals['_TRANSFER_CAUSE']._serialized_start=2255
+  _globals['_TRANSFER_CAUSE']._serialized_end=2409
+  _globals['_MEMBERSERVICE']._serialized_start=2440
+  _globals['_MEMBERSERVICE']._serialized_end=2852
 # @@protoc_insertion_point(module_scope)

@@ -2,7 +2,9 @@ import datetime
 
 from buf.validate import validate_pb2 as _validate_pb2
 from google.api import annotations_pb2 as _annotations_pb2
+from google.api import field_behavior_pb2 as _field_behavior_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from loyalty.v1 import method_pb2 as _method_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -11,15 +13,6 @@ from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
-
-class MemberAccount(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
-    __slots__ = ()
-    MEMBER_ACCOUNT_UNSPECIFIED: _ClassVar[MemberAccount]
-    AVAILABLE: _ClassVar[MemberAccount]
-    HELD: _ClassVar[MemberAccount]
-MEMBER_ACCOUNT_UNSPECIFIED: MemberAccount
-AVAILABLE: MemberAccount
-HELD: MemberAccount
 
 class Member(_message.Message):
     __slots__ = ("loyalty_id", "name", "email", "locale", "birth_date", "create_time", "available_points", "held_points", "owed_points")
@@ -75,6 +68,14 @@ class GetMemberResponse(_message.Message):
 
 class ListTransfersRequest(_message.Message):
     __slots__ = ("loyalty_id", "page_size", "page_token", "account")
+    class Account(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        MEMBER_ACCOUNT_UNSPECIFIED: _ClassVar[ListTransfersRequest.Account]
+        AVAILABLE: _ClassVar[ListTransfersRequest.Account]
+        HELD: _ClassVar[ListTransfersRequest.Account]
+    MEMBER_ACCOUNT_UNSPECIFIED: ListTransfersRequest.Account
+    AVAILABLE: ListTransfersRequest.Account
+    HELD: ListTransfersRequest.Account
     LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
@@ -82,8 +83,8 @@ class ListTransfersRequest(_message.Message):
     loyalty_id: str
     page_size: int
     page_token: str
-    account: MemberAccount
-    def __init__(self, loyalty_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., account: _Optional[_Union[MemberAccount, str]] = ...) -> None: ...
+    account: ListTransfersRequest.Account
+    def __init__(self, loyalty_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., account: _Optional[_Union[ListTransfersRequest.Account, str]] = ...) -> None: ...
 
 class ListTransfersResponse(_message.Message):
     __slots__ = ("transfers", "next_page_token")

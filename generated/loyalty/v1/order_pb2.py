@@ -23,64 +23,79 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from loyalty.v1 import discount_pb2 as loyalty_dot_v1_dot_discount__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16loyalty/v1/order.proto\x12\nloyalty.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x19loyalty/v1/discount.proto\"\xbe\x03\n\tPosVendor\x12t\n\x0etransaction_id\x18\x01 \x01(\tBM\xbaHJrH\x18\x80\x01\x32\x43^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$R\rtransactionId\x12*\n\x08store_id\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x02 \x00\xc8\x01\x01H\x00R\x07storeId\x88\x01\x01\x12\x1f\n\x08terminal\x18\x03 \x01(\tH\x01R\x08terminal\x88\x01\x01\x12\x1f\n\x08operator\x18\x04 \x01(\tH\x02R\x08operator\x88\x01\x01\x12g\n\x08pos_type\x18\x05 \x01(\tBL\xbaHIrG\x18@2C^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$R\x07posType\x12*\n\x0esupporting_pos\x18\x06 \x01(\tH\x03R\rsupportingPos\x88\x01\x01\x42\x0b\n\t_store_idB\x0b\n\t_terminalB\x0b\n\t_operatorB\x11\n\x0f_supporting_pos\"\xa7\x06\n\tOrderLine\x12k\n\nproduct_id\x18\x01 \x01(\tBL\xbaHIrG\x18@2C^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$R\tproductId\x12J\n\x0cincentive_id\x18\x02 \x01(\tB\"\xbaH\x1fr\x1d\x18\x80\x01\x32\x18^[^\\x00-\\x1f\\x7f-\\x9f]*$H\x00R\x0bincentiveId\x88\x01\x01\x12S\n\x11loyalty_engine_id\x18\x03 \x01(\tB\"\xbaH\x1fr\x1d\x18\x80\x01\x32\x18^[^\\x00-\\x1f\\x7f-\\x9f]*$H\x01R\x0floyaltyEngineId\x88\x01\x01\x12\x34\n\x08quantity\x18\x04 \x01(\x05\x42\x13\xbaH\x10\x1a\x0e\x18\x8fN(\xf1\xb1\xff\xff\xff\xff\xff\xff\xff\x01H\x02R\x08quantity\x88\x01\x01\x12\x19\n\x05price\x18\x05 \x01(\x01H\x03R\x05price\x88\x01\x01\x12P\n\x0cproduct_type\x18\x06 \x01(\x0e\x32!.loyalty.v1.OrderLine.ProductTypeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00R\x0bproductType\x12\x44\n\x0creference_id\x18\x07 \x01(\tB!\xbaH\x1er\x1c\x18@2\x18^[^\\x00-\\x1f\\x7f-\\x9f]*$R\x0breferenceId\x12\x17\n\x04name\x18\x08 \x01(\tH\x04R\x04name\x88\x01\x01\x12\x15\n\x03tax\x18\t \x01(\x01H\x05R\x03tax\x88\x01\x01\x12\x33\n\x13parent_reference_id\x18\n \x01(\tH\x06R\x11parentReferenceId\x88\x01\x01\"W\n\x0bProductType\x12\x1c\n\x18PRODUCT_TYPE_UNSPECIFIED\x10\x00\x12\t\n\x05\x63ombo\x10\x01\x12\x08\n\x04item\x10\x02\x12\n\n\x06reward\x10\x03\x12\t\n\x05offer\x10\x04\x42\x0f\n\r_incentive_idB\x14\n\x12_loyalty_engine_idB\x0b\n\t_quantityB\x08\n\x06_priceB\x07\n\x05_nameB\x06\n\x04_taxB\x16\n\x14_parent_reference_id\"\xc8\x01\n\x07Payment\x12.\n\x06\x61mount\x18\x01 \x01(\x05\x42\x16\xbaH\x13\x1a\x11\x18\x80\x94\xeb\xdc\x03(\x80\xec\x94\xa3\xfc\xff\xff\xff\xff\x01R\x06\x61mount\x12`\n\x04type\x18\x02 \x01(\tBL\xbaHIrG\x18 2C^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$R\x04type\x12\x1e\n\x08\x63\x63_token\x18\x03 \x01(\tH\x00R\x07\x63\x63Token\x88\x01\x01\x42\x0b\n\t_cc_token\"\xc4\x02\n\x12TransactionDetails\x12\x30\n\x08\x63urrency\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[A-Za-z]{3}$R\x08\x63urrency\x12\x36\n\x05order\x18\x02 \x03(\x0b\x32\x15.loyalty.v1.OrderLineB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03R\x05order\x12\x39\n\x08payments\x18\x03 \x03(\x0b\x32\x13.loyalty.v1.PaymentB\x08\xbaH\x05\x92\x01\x02\x10\x32R\x08payments\x12K\n\x11\x61pplied_discounts\x18\x04 \x03(\x0b\x32\x14.loyalty.v1.DiscountB\x08\xbaH\x05\x92\x01\x02\x10\x32R\x10\x61ppliedDiscounts\x12<\n\npos_vendor\x18\x05 \x01(\x0b\x32\x15.loyalty.v1.PosVendorB\x06\xbaH\x03\xc8\x01\x01R\tposVendor*D\n\x07\x43hannel\x12\x17\n\x13\x43HANNEL_UNSPECIFIED\x10\x00\x12\x0e\n\nRESTAURANT\x10\x01\x12\x07\n\x03\x41PP\x10\x02\x12\x07\n\x03WEB\x10\x03*\x84\x01\n\x0bServiceMode\x12\x1c\n\x18SERVICE_MODE_UNSPECIFIED\x10\x00\x12\n\n\x06\x45\x41T_IN\x10\x01\x12\t\n\x05\x45\x41TIN\x10\x01\x12\x0b\n\x07TAKEOUT\x10\x02\x12\x0e\n\nDRIVE_THRU\x10\x03\x12\x0c\n\x08\x43URBSIDE\x10\x04\x12\x11\n\rTABLE_SERVICE\x10\x05\x1a\x02\x10\x01*j\n\x11TransactionStatus\x12\"\n\x1eTRANSACTION_STATUS_UNSPECIFIED\x10\x00\x12\x0b\n\x07PENDING\x10\x01\x12\x0b\n\x07\x43LAIMED\x10\x02\x12\x08\n\x04VOID\x10\x03\x12\r\n\tUNCLAIMED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16loyalty/v1/order.proto\x12\nloyalty.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19loyalty/v1/discount.proto\"\xca\x03\n\tPosVendor\x12x\n\x0etransaction_id\x18\x01 \x01(\tBQ\xe2\x41\x01\x02\xbaHJrH\x18\x80\x01\x32\x43^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$R\rtransactionId\x12)\n\x08store_id\x18\x02 \x01(\x05\x42\x0e\xe2\x41\x01\x02\xbaH\x07\x1a\x02 \x00\xc8\x01\x01R\x07storeId\x12%\n\x08terminal\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01H\x00R\x08terminal\x88\x01\x01\x12%\n\x08operator\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x01R\x08operator\x88\x01\x01\x12k\n\x08pos_type\x18\x05 \x01(\tBP\xe2\x41\x01\x02\xbaHIrG\x18@2C^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$R\x07posType\x12\x30\n\x0esupporting_pos\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01H\x02R\rsupportingPos\x88\x01\x01\x42\x0b\n\t_terminalB\x0b\n\t_operatorB\x11\n\x0f_supporting_pos\"\xd7\x06\n\tOrderLine\x12o\n\nproduct_id\x18\x01 \x01(\tBP\xe2\x41\x01\x02\xbaHIrG\x18@2C^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$R\tproductId\x12N\n\x0cincentive_id\x18\x02 \x01(\tB&\xe2\x41\x01\x01\xbaH\x1fr\x1d\x18\x80\x01\x32\x18^[^\\x00-\\x1f\\x7f-\\x9f]*$H\x00R\x0bincentiveId\x88\x01\x01\x12W\n\x11loyalty_engine_id\x18\x03 \x01(\tB&\xe2\x41\x01\x01\xbaH\x1fr\x1d\x18\x80\x01\x32\x18^[^\\x00-\\x1f\\x7f-\\x9f]*$H\x01R\x0floyaltyEngineId\x88\x01\x01\x12\x38\n\x08quantity\x18\x04 \x01(\x05\x42\x17\xe2\x41\x01\x01\xbaH\x10\x1a\x0e\x18\x8fN(\xf1\xb1\xff\xff\xff\xff\xff\xff\xff\x01H\x02R\x08quantity\x88\x01\x01\x12\x1f\n\x05price\x18\x05 \x01(\x01\x42\x04\xe2\x41\x01\x01H\x03R\x05price\x88\x01\x01\x12T\n\x0cproduct_type\x18\x06 \x01(\x0e\x32!.loyalty.v1.OrderLine.ProductTypeB\x0e\xe2\x41\x01\x02\xbaH\x07\x82\x01\x04\x10\x01 \x00R\x0bproductType\x12H\n\x0creference_id\x18\x07 \x01(\tB%\xe2\x41\x01\x01\xbaH\x1er\x1c\x18@2\x18^[^\\x00-\\x1f\\x7f-\\x9f]*$R\x0breferenceId\x12\x1d\n\x04name\x18\x08 \x01(\tB\x04\xe2\x41\x01\x01H\x04R\x04name\x88\x01\x01\x12\x1b\n\x03tax\x18\t \x01(\x01\x42\x04\xe2\x41\x01\x01H\x05R\x03tax\x88\x01\x01\x12\x39\n\x13parent_reference_id\x18\n \x01(\tB\x04\xe2\x41\x01\x01H\x06R\x11parentReferenceId\x88\x01\x01\"W\n\x0bProductType\x12\x1c\n\x18PRODUCT_TYPE_UNSPECIFIED\x10\x00\x12\t\n\x05\x63ombo\x10\x01\x12\x08\n\x04item\x10\x02\x12\n\n\x06reward\x10\x03\x12\t\n\x05offer\x10\x04\x42\x0f\n\r_incentive_idB\x14\n\x12_loyalty_engine_idB\x0b\n\t_quantityB\x08\n\x06_priceB\x07\n\x05_nameB\x06\n\x04_taxB\x16\n\x14_parent_reference_id\"\xd6\x01\n\x07Payment\x12\x32\n\x06\x61mount\x18\x01 \x01(\x05\x42\x1a\xe2\x41\x01\x01\xbaH\x13\x1a\x11\x18\x80\x94\xeb\xdc\x03(\x80\xec\x94\xa3\xfc\xff\xff\xff\xff\x01R\x06\x61mount\x12\x64\n\x04type\x18\x02 \x01(\tBP\xe2\x41\x01\x02\xbaHIrG\x18 2C^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$R\x04type\x12$\n\x08\x63\x63_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01H\x00R\x07\x63\x63Token\x88\x01\x01\x42\x0b\n\t_cc_token\"\xa5\x04\n\x12TransactionDetails\x12\x34\n\x08\x63urrency\x18\x01 \x01(\tB\x18\xe2\x41\x01\x02\xbaH\x11r\x0f\x32\r^[A-Za-z]{3}$R\x08\x63urrency\x12:\n\x05order\x18\x02 \x03(\x0b\x32\x15.loyalty.v1.OrderLineB\r\xe2\x41\x01\x01\xbaH\x06\x92\x01\x03\x10\xf4\x03R\x05order\x12=\n\x08payments\x18\x03 \x03(\x0b\x32\x13.loyalty.v1.PaymentB\x0c\xe2\x41\x01\x01\xbaH\x05\x92\x01\x02\x10\x32R\x08payments\x12O\n\x11\x61pplied_discounts\x18\x04 \x03(\x0b\x32\x14.loyalty.v1.DiscountB\x0c\xe2\x41\x01\x01\xbaH\x05\x92\x01\x02\x10\x32R\x10\x61ppliedDiscounts\x12@\n\npos_vendor\x18\x05 \x01(\x0b\x32\x15.loyalty.v1.PosVendorB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01R\tposVendor\"D\n\x07\x43hannel\x12\x17\n\x13\x43HANNEL_UNSPECIFIED\x10\x00\x12\x0e\n\nRESTAURANT\x10\x01\x12\x07\n\x03\x41PP\x10\x02\x12\x07\n\x03WEB\x10\x03\"\x84\x01\n\x0bServiceMode\x12\x1c\n\x18SERVICE_MODE_UNSPECIFIED\x10\x00\x12\n\n\x06\x45\x41T_IN\x10\x01\x12\t\n\x05\x45\x41TIN\x10\x01\x12\x0b\n\x07TAKEOUT\x10\x02\x12\x0e\n\nDRIVE_THRU\x10\x03\x12\x0c\n\x08\x43URBSIDE\x10\x04\x12\x11\n\rTABLE_SERVICE\x10\x05\x1a\x02\x10\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'loyalty.v1.order_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SERVICEMODE']._loaded_options = None
-  _globals['_SERVICEMODE']._serialized_options = b'\020\001'
   _globals['_POSVENDOR'].fields_by_name['transaction_id']._loaded_options = None
-  _globals['_POSVENDOR'].fields_by_name['transaction_id']._serialized_options = b'\272HJrH\030\200\0012C^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$'
+  _globals['_POSVENDOR'].fields_by_name['transaction_id']._serialized_options = b'\342A\001\002\272HJrH\030\200\0012C^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$'
   _globals['_POSVENDOR'].fields_by_name['store_id']._loaded_options = None
-  _globals['_POSVENDOR'].fields_by_name['store_id']._serialized_options = b'\272H\007\032\002 \000\310\001\001'
+  _globals['_POSVENDOR'].fields_by_name['store_id']._serialized_options = b'\342A\001\002\272H\007\032\002 \000\310\001\001'
+  _globals['_POSVENDOR'].fields_by_name['terminal']._loaded_options = None
+  _globals['_POSVENDOR'].fields_by_name['terminal']._serialized_options = b'\342A\001\001'
+  _globals['_POSVENDOR'].fields_by_name['operator']._loaded_options = None
+  _globals['_POSVENDOR'].fields_by_name['operator']._serialized_options = b'\342A\001\001'
   _globals['_POSVENDOR'].fields_by_name['pos_type']._loaded_options = None
-  _globals['_POSVENDOR'].fields_by_name['pos_type']._serialized_options = b'\272HIrG\030@2C^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$'
+  _globals['_POSVENDOR'].fields_by_name['pos_type']._serialized_options = b'\342A\001\002\272HIrG\030@2C^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$'
+  _globals['_POSVENDOR'].fields_by_name['supporting_pos']._loaded_options = None
+  _globals['_POSVENDOR'].fields_by_name['supporting_pos']._serialized_options = b'\342A\001\001'
   _globals['_ORDERLINE'].fields_by_name['product_id']._loaded_options = None
-  _globals['_ORDERLINE'].fields_by_name['product_id']._serialized_options = b'\272HIrG\030@2C^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$'
+  _globals['_ORDERLINE'].fields_by_name['product_id']._serialized_options = b'\342A\001\002\272HIrG\030@2C^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$'
   _globals['_ORDERLINE'].fields_by_name['incentive_id']._loaded_options = None
-  _globals['_ORDERLINE'].fields_by_name['incentive_id']._serialized_options = b'\272H\037r\035\030\200\0012\030^[^\\x00-\\x1f\\x7f-\\x9f]*$'
+  _globals['_ORDERLINE'].fields_by_name['incentive_id']._serialized_options = b'\342A\001\001\272H\037r\035\030\200\0012\030^[^\\x00-\\x1f\\x7f-\\x9f]*$'
   _globals['_ORDERLINE'].fields_by_name['loyalty_engine_id']._loaded_options = None
-  _globals['_ORDERLINE'].fields_by_name['loyalty_engine_id']._serialized_options = b'\272H\037r\035\030\200\0012\030^[^\\x00-\\x1f\\x7f-\\x9f]*$'
+  _globals['_ORDERLINE'].fields_by_name['loyalty_engine_id']._serialized_options = b'\342A\001\001\272H\037r\035\030\200\0012\030^[^\\x00-\\x1f\\x7f-\\x9f]*$'
   _globals['_ORDERLINE'].fields_by_name['quantity']._loaded_options = None
-  _globals['_ORDERLINE'].fields_by_name['quantity']._serialized_options = b'\272H\020\032\016\030\217N(\361\261\377\377\377\377\377\377\377\001'
+  _globals['_ORDERLINE'].fields_by_name['quantity']._serialized_options = b'\342A\001\001\272H\020\032\016\030\217N(\361\261\377\377\377\377\377\377\377\001'
+  _globals['_ORDERLINE'].fields_by_name['price']._loaded_options = None
+  _globals['_ORDERLINE'].fields_by_name['price']._serialized_options = b'\342A\001\001'
   _globals['_ORDERLINE'].fields_by_name['product_type']._loaded_options = None
-  _globals['_ORDERLINE'].fields_by_name['product_type']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
+  _globals['_ORDERLINE'].fields_by_name['product_type']._serialized_options = b'\342A\001\002\272H\007\202\001\004\020\001 \000'
   _globals['_ORDERLINE'].fields_by_name['reference_id']._loaded_options = None
-  _globals['_ORDERLINE'].fields_by_name['reference_id']._serialized_options = b'\272H\036r\034\030@2\030^[^\\x00-\\x1f\\x7f-\\x9f]*$'
+  _globals['_ORDERLINE'].fields_by_name['reference_id']._serialized_options = b'\342A\001\001\272H\036r\034\030@2\030^[^\\x00-\\x1f\\x7f-\\x9f]*$'
+  _globals['_ORDERLINE'].fields_by_name['name']._loaded_options = None
+  _globals['_ORDERLINE'].fields_by_name['name']._serialized_options = b'\342A\001\001'
+  _globals['_ORDERLINE'].fields_by_name['tax']._loaded_options = None
+  _globals['_ORDERLINE'].fields_by_name['tax']._serialized_options = b'\342A\001\001'
+  _globals['_ORDERLINE'].fields_by_name['parent_reference_id']._loaded_options = None
+  _globals['_ORDERLINE'].fields_by_name['parent_reference_id']._serialized_options = b'\342A\001\001'
   _globals['_PAYMENT'].fields_by_name['amount']._loaded_options = None
-  _globals['_PAYMENT'].fields_by_name['amount']._serialized_options = b'\272H\023\032\021\030\200\224\353\334\003(\200\354\224\243\374\377\377\377\377\001'
+  _globals['_PAYMENT'].fields_by_name['amount']._serialized_options = b'\342A\001\001\272H\023\032\021\030\200\224\353\334\003(\200\354\224\243\374\377\377\377\377\001'
   _globals['_PAYMENT'].fields_by_name['type']._loaded_options = None
-  _globals['_PAYMENT'].fields_by_name['type']._serialized_options = b'\272HIrG\030 2C^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$'
+  _globals['_PAYMENT'].fields_by_name['type']._serialized_options = b'\342A\001\002\272HIrG\030 2C^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$'
+  _globals['_PAYMENT'].fields_by_name['cc_token']._loaded_options = None
+  _globals['_PAYMENT'].fields_by_name['cc_token']._serialized_options = b'\342A\001\001'
+  _globals['_TRANSACTIONDETAILS_SERVICEMODE']._loaded_options = None
+  _globals['_TRANSACTIONDETAILS_SERVICEMODE']._serialized_options = b'\020\001'
   _globals['_TRANSACTIONDETAILS'].fields_by_name['currency']._loaded_options = None
-  _globals['_TRANSACTIONDETAILS'].fields_by_name['currency']._serialized_options = b'\272H\021r\0172\r^[A-Za-z]{3}$'
+  _globals['_TRANSACTIONDETAILS'].fields_by_name['currency']._serialized_options = b'\342A\001\002\272H\021r\0172\r^[A-Za-z]{3}$'
   _globals['_TRANSACTIONDETAILS'].fields_by_name['order']._loaded_options = None
-  _globals['_TRANSACTIONDETAILS'].fields_by_name['order']._serialized_options = b'\272H\006\222\001\003\020\364\003'
+  _globals['_TRANSACTIONDETAILS'].fields_by_name['order']._serialized_options = b'\342A\001\001\272H\006\222\001\003\020\364\003'
   _globals['_TRANSACTIONDETAILS'].fields_by_name['payments']._loaded_options = None
-  _globals['_TRANSACTIONDETAILS'].fields_by_name['payments']._serialized_options = b'\272H\005\222\001\002\0202'
+  _globals['_TRANSACTIONDETAILS'].fields_by_name['payments']._serialized_options = b'\342A\001\001\272H\005\222\001\002\0202'
   _globals['_TRANSACTIONDETAILS'].fields_by_name['applied_discounts']._loaded_options = None
-  _globals['_TRANSACTIONDETAILS'].fields_by_name['applied_discounts']._serialized_options = b'\272H\005\222\001\002\0202'
+  _globals['_TRANSACTIONDETAILS'].fields_by_name['applied_discounts']._serialized_options = b'\342A\001\001\272H\005\222\001\002\0202'
   _globals['_TRANSACTIONDETAILS'].fields_by_name['pos_vendor']._loaded_options = None
-  _globals['_TRANSACTIONDETAILS'].fields_by_name['pos_vendor']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_CHANNEL']._serialized_start=1883
-  _globals['_CHANNEL']._serialized_end=1951
-  _globals['_SERVICEMODE']._serialized_start=1954
-  _globals['_SERVICEMODE']._serialized_end=2086
-  _globals['_TRANSACTIONSTATUS']._serialized_start=2088
-  _globals['_TRANSACTIONSTATUS']._serialized_end=2194
-  _globals['_POSVENDOR']._serialized_start=95
-  _globals['_POSVENDOR']._serialized_end=541
-  _globals['_ORDERLINE']._serialized_start=544
-  _globals['_ORDERLINE']._serialized_end=1351
-  _globals['_ORDERLINE_PRODUCTTYPE']._serialized_start=1161
-  _globals['_ORDERLINE_PRODUCTTYPE']._serialized_end=1248
-  _globals['_PAYMENT']._serialized_start=1354
-  _globals['_PAYMENT']._serialized_end=1554
-  _globals['_TRANSACTIONDETAILS']._serialized_start=1557
-  _globals['_TRANSACTIONDETAILS']._serialized_end=1881
+  _globals['_TRANSACTIONDETAILS'].fields_by_name['pos_vendor']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
+  _globals['_POSVENDOR']._serialized_start=128
+  _globals['_POSVENDOR']._serialized_end=586
+  _globals['_ORDERLINE']._serialized_start=589
+  _globals['_ORDERLINE']._serialized_end=1444
+  _globals['_ORDERLINE_PRODUCTTYPE']._serialized_start=1254
+  _globals['_ORDERLINE_PRODUCTTYPE']._serialized_end=1341
+  _globals['_PAYMENT']._serialized_start=1447
+  _globals['_PAYMENT']._serialized_end=1661
+  _globals['_TRANSACTIONDETAILS']._serialized_start=1664
+  _globals['_TRANSACTIONDETAILS']._serialized_end=2213
+  _globals['_TRANSACTIONDETAILS_CHANNEL']._serialized_start=2010
+  _globals['_TRANSACTIONDETAILS_CHANNEL']._serialized_end=2078
+  _globals['_TRANSACTIONDETAILS_SERVICEMODE']._serialized_start=2081
+  _globals['_TRANSACTIONDETAILS_SERVICEMODE']._serialized_end=2213
 # @@protoc_insertion_point(module_scope)

@@ -1,4 +1,5 @@
 from buf.validate import validate_pb2 as _validate_pb2
+from google.api import field_behavior_pb2 as _field_behavior_pb2
 from loyalty.v1 import discount_pb2 as _discount_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -8,47 +9,6 @@ from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
-
-class Channel(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
-    __slots__ = ()
-    CHANNEL_UNSPECIFIED: _ClassVar[Channel]
-    RESTAURANT: _ClassVar[Channel]
-    APP: _ClassVar[Channel]
-    WEB: _ClassVar[Channel]
-
-class ServiceMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
-    __slots__ = ()
-    SERVICE_MODE_UNSPECIFIED: _ClassVar[ServiceMode]
-    EAT_IN: _ClassVar[ServiceMode]
-    EATIN: _ClassVar[ServiceMode]
-    TAKEOUT: _ClassVar[ServiceMode]
-    DRIVE_THRU: _ClassVar[ServiceMode]
-    CURBSIDE: _ClassVar[ServiceMode]
-    TABLE_SERVICE: _ClassVar[ServiceMode]
-
-class TransactionStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
-    __slots__ = ()
-    TRANSACTION_STATUS_UNSPECIFIED: _ClassVar[TransactionStatus]
-    PENDING: _ClassVar[TransactionStatus]
-    CLAIMED: _ClassVar[TransactionStatus]
-    VOID: _ClassVar[TransactionStatus]
-    UNCLAIMED: _ClassVar[TransactionStatus]
-CHANNEL_UNSPECIFIED: Channel
-RESTAURANT: Channel
-APP: Channel
-WEB: Channel
-SERVICE_MODE_UNSPECIFIED: ServiceMode
-EAT_IN: ServiceMode
-EATIN: ServiceMode
-TAKEOUT: ServiceMode
-DRIVE_THRU: ServiceMode
-CURBSIDE: ServiceMode
-TABLE_SERVICE: ServiceMode
-TRANSACTION_STATUS_UNSPECIFIED: TransactionStatus
-PENDING: TransactionStatus
-CLAIMED: TransactionStatus
-VOID: TransactionStatus
-UNCLAIMED: TransactionStatus
 
 class PosVendor(_message.Message):
     __slots__ = ("transaction_id", "store_id", "terminal", "operator", "pos_type", "supporting_pos")
@@ -114,6 +74,32 @@ class Payment(_message.Message):
 
 class TransactionDetails(_message.Message):
     __slots__ = ("currency", "order", "payments", "applied_discounts", "pos_vendor")
+    class Channel(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        CHANNEL_UNSPECIFIED: _ClassVar[TransactionDetails.Channel]
+        RESTAURANT: _ClassVar[TransactionDetails.Channel]
+        APP: _ClassVar[TransactionDetails.Channel]
+        WEB: _ClassVar[TransactionDetails.Channel]
+    CHANNEL_UNSPECIFIED: TransactionDetails.Channel
+    RESTAURANT: TransactionDetails.Channel
+    APP: TransactionDetails.Channel
+    WEB: TransactionDetails.Channel
+    class ServiceMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        SERVICE_MODE_UNSPECIFIED: _ClassVar[TransactionDetails.ServiceMode]
+        EAT_IN: _ClassVar[TransactionDetails.ServiceMode]
+        EATIN: _ClassVar[TransactionDetails.ServiceMode]
+        TAKEOUT: _ClassVar[TransactionDetails.ServiceMode]
+        DRIVE_THRU: _ClassVar[TransactionDetails.ServiceMode]
+        CURBSIDE: _ClassVar[TransactionDetails.ServiceMode]
+        TABLE_SERVICE: _ClassVar[TransactionDetails.ServiceMode]
+    SERVICE_MODE_UNSPECIFIED: TransactionDetails.ServiceMode
+    EAT_IN: TransactionDetails.ServiceMode
+    EATIN: TransactionDetails.ServiceMode
+    TAKEOUT: TransactionDetails.ServiceMode
+    DRIVE_THRU: TransactionDetails.ServiceMode
+    CURBSIDE: TransactionDetails.ServiceMode
+    TABLE_SERVICE: TransactionDetails.ServiceMode
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     ORDER_FIELD_NUMBER: _ClassVar[int]
     PAYMENTS_FIELD_NUMBER: _ClassVar[int]

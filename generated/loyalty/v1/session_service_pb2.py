@@ -24,9 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from loyalty.v1 import method_pb2 as loyalty_dot_v1_dot_method__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n loyalty/v1/session_service.proto\x12\nloyalty.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\x8e\x03\n\x1cStartAnonymousSessionRequest\x12}\n\x0e\x63orrelation_id\x18\x01 \x01(\tBV\xbaHSrQ\x18\x80\x01\x32L^[^\\x00-\\x1f\\x7f-\\x9f/?#]*[^\\x00-\\x20\\x7f-\\x9f/?#][^\\x00-\\x1f\\x7f-\\x9f/?#]*$R\rcorrelationId\x12\x34\n\x13\x65xternal_identifier\x18\x02 \x01(\tH\x00R\x12\x65xternalIdentifier\x88\x01\x01\x12\x1d\n\x07\x63hannel\x18\x03 \x01(\tH\x01R\x07\x63hannel\x88\x01\x01\x12\x1b\n\x06locale\x18\x04 \x01(\tH\x02R\x06locale\x88\x01\x01\x12\x35\n\x14\x61nonymous_session_id\x18\x05 \x01(\tH\x03R\x12\x61nonymousSessionId\x88\x01\x01\x42\x16\n\x14_external_identifierB\n\n\x08_channelB\t\n\x07_localeB\x17\n\x15_anonymous_session_id\"\x8d\x04\n\x1dStartAnonymousSessionResponse\x12\x1d\n\nloyalty_id\x18\x01 \x01(\tR\tloyaltyId\x12\'\n\x0fmembership_type\x18\x02 \x01(\tR\x0emembershipType\x12\x16\n\x06status\x18\x03 \x01(\tR\x06status\x12\x16\n\x06prompt\x18\x04 \x01(\tR\x06prompt\x12\x19\n\x08is_valid\x18\x05 \x01(\x08R\x07isValid\x12%\n\x0eprompt_message\x18\x06 \x01(\tR\rpromptMessage\x12\'\n\x0freceipt_message\x18\x07 \x01(\tR\x0ereceiptMessage\x12%\n\x0epoints_balance\x18\x08 \x01(\x05R\rpointsBalance\x12\x35\n\x17user_max_redeem_dollars\x18\t \x01(\x01R\x14userMaxRedeemDollars\x12\x46\n\x10redemption_rules\x18\n \x01(\x0b\x32\x1b.loyalty.v1.RedemptionRulesR\x0fredemptionRules\x12\x34\n\x16session_correlation_id\x18\x0b \x01(\tR\x14sessionCorrelationId\x12-\n\x12receipt_preference\x18\x0c \x01(\tR\x11receiptPreference\"\xcd\x02\n\x0fRedemptionRules\x12*\n\x11min_redeem_points\x18\x01 \x01(\x05R\x0fminRedeemPoints\x12*\n\x11min_redeem_amount\x18\x02 \x01(\x01R\x0fminRedeemAmount\x12*\n\x11max_redeem_points\x18\x03 \x01(\x05R\x0fmaxRedeemPoints\x12*\n\x11max_redeem_amount\x18\x04 \x01(\x01R\x0fmaxRedeemAmount\x12\x36\n\x17redeem_increment_points\x18\x05 \x01(\x05R\x15redeemIncrementPoints\x12\x36\n\x17redeem_increment_amount\x18\x06 \x01(\x01R\x15redeemIncrementAmount\x12\x1a\n\x08\x63urrency\x18\x07 \x01(\tR\x08\x63urrency2\xac\x01\n\x0eSessionService\x12\x99\x01\n\x15StartAnonymousSession\x12(.loyalty.v1.StartAnonymousSessionRequest\x1a).loyalty.v1.StartAnonymousSessionResponse\"+\x82\xd3\xe4\x93\x02%\" /client/users/anonymous/sessions:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n loyalty/v1/session_service.proto\x12\nloyalty.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17loyalty/v1/method.proto\"\xab\x03\n\x1cStartAnonymousSessionRequest\x12\x81\x01\n\x0e\x63orrelation_id\x18\x01 \x01(\tBZ\xe2\x41\x01\x02\xbaHSrQ\x18\x80\x01\x32L^[^\\x00-\\x1f\\x7f-\\x9f/?#]*[^\\x00-\\x20\\x7f-\\x9f/?#][^\\x00-\\x1f\\x7f-\\x9f/?#]*$R\rcorrelationId\x12:\n\x13\x65xternal_identifier\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01H\x00R\x12\x65xternalIdentifier\x88\x01\x01\x12#\n\x07\x63hannel\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01H\x01R\x07\x63hannel\x88\x01\x01\x12!\n\x06locale\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x02R\x06locale\x88\x01\x01\x12;\n\x14\x61nonymous_session_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01H\x03R\x12\x61nonymousSessionId\x88\x01\x01\x42\x16\n\x14_external_identifierB\n\n\x08_channelB\t\n\x07_localeB\x17\n\x15_anonymous_session_id\"\x8d\x04\n\x1dStartAnonymousSessionResponse\x12\x1d\n\nloyalty_id\x18\x01 \x01(\tR\tloyaltyId\x12\'\n\x0fmembership_type\x18\x02 \x01(\tR\x0emembershipType\x12\x16\n\x06status\x18\x03 \x01(\tR\x06status\x12\x16\n\x06prompt\x18\x04 \x01(\tR\x06prompt\x12\x19\n\x08is_valid\x18\x05 \x01(\x08R\x07isValid\x12%\n\x0eprompt_message\x18\x06 \x01(\tR\rpromptMessage\x12\'\n\x0freceipt_message\x18\x07 \x01(\tR\x0ereceiptMessage\x12%\n\x0epoints_balance\x18\x08 \x01(\x05R\rpointsBalance\x12\x35\n\x17user_max_redeem_dollars\x18\t \x01(\x01R\x14userMaxRedeemDollars\x12\x46\n\x10redemption_rules\x18\n \x01(\x0b\x32\x1b.loyalty.v1.RedemptionRulesR\x0fredemptionRules\x12\x34\n\x16session_correlation_id\x18\x0b \x01(\tR\x14sessionCorrelationId\x12-\n\x12receipt_preference\x18\x0c \x01(\tR\x11receiptPreference\"\xcd\x02\n\x0fRedemptionRules\x12*\n\x11min_redeem_points\x18\x01 \x01(\x05R\x0fminRedeemPoints\x12*\n\x11min_redeem_amount\x18\x02 \x01(\x01R\x0fminRedeemAmount\x12*\n\x11max_redeem_points\x18\x03 \x01(\x05R\x0fmaxRedeemPoints\x12*\n\x11max_redeem_amount\x18\x04 \x01(\x01R\x0fmaxRedeemAmount\x12\x36\n\x17redeem_increment_points\x18\x05 \x01(\x05R\x15redeemIncrementPoints\x12\x36\n\x17redeem_increment_amount\x18\x06 \x01(\x01R\x15redeemIncrementAmount\x12\x1a\n\x08\x63urrency\x18\x07 \x01(\tR\x08\x63urrency2\xb9\x01\n\x0eSessionService\x12\xa6\x01\n\x15StartAnonymousSession\x12(.loyalty.v1.StartAnonymousSessionRequest\x1a).loyalty.v1.StartAnonymousSessionResponse\"8\x90\x02\x02\xaa\xee\x18\x06\n\x02\x01\x03\x10\x03\x82\xd3\xe4\x93\x02%\" /client/users/anonymous/sessions:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,15 +36,23 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'loyalty.v1.session_service_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_STARTANONYMOUSSESSIONREQUEST'].fields_by_name['correlation_id']._loaded_options = None
-  _globals['_STARTANONYMOUSSESSIONREQUEST'].fields_by_name['correlation_id']._serialized_options = b'\272HSrQ\030\200\0012L^[^\\x00-\\x1f\\x7f-\\x9f/?#]*[^\\x00-\\x20\\x7f-\\x9f/?#][^\\x00-\\x1f\\x7f-\\x9f/?#]*$'
+  _globals['_STARTANONYMOUSSESSIONREQUEST'].fields_by_name['correlation_id']._serialized_options = b'\342A\001\002\272HSrQ\030\200\0012L^[^\\x00-\\x1f\\x7f-\\x9f/?#]*[^\\x00-\\x20\\x7f-\\x9f/?#][^\\x00-\\x1f\\x7f-\\x9f/?#]*$'
+  _globals['_STARTANONYMOUSSESSIONREQUEST'].fields_by_name['external_identifier']._loaded_options = None
+  _globals['_STARTANONYMOUSSESSIONREQUEST'].fields_by_name['external_identifier']._serialized_options = b'\342A\001\001'
+  _globals['_STARTANONYMOUSSESSIONREQUEST'].fields_by_name['channel']._loaded_options = None
+  _globals['_STARTANONYMOUSSESSIONREQUEST'].fields_by_name['channel']._serialized_options = b'\342A\001\001'
+  _globals['_STARTANONYMOUSSESSIONREQUEST'].fields_by_name['locale']._loaded_options = None
+  _globals['_STARTANONYMOUSSESSIONREQUEST'].fields_by_name['locale']._serialized_options = b'\342A\001\001'
+  _globals['_STARTANONYMOUSSESSIONREQUEST'].fields_by_name['anonymous_session_id']._loaded_options = None
+  _globals['_STARTANONYMOUSSESSIONREQUEST'].fields_by_name['anonymous_session_id']._serialized_options = b'\342A\001\001'
   _globals['_SESSIONSERVICE'].methods_by_name['StartAnonymousSession']._loaded_options = None
-  _globals['_SESSIONSERVICE'].methods_by_name['StartAnonymousSession']._serialized_options = b'\202\323\344\223\002%\" /client/users/anonymous/sessions:\001*'
-  _globals['_STARTANONYMOUSSESSIONREQUEST']._serialized_start=108
-  _globals['_STARTANONYMOUSSESSIONREQUEST']._serialized_end=506
-  _globals['_STARTANONYMOUSSESSIONRESPONSE']._serialized_start=509
-  _globals['_STARTANONYMOUSSESSIONRESPONSE']._serialized_end=1034
-  _globals['_REDEMPTIONRULES']._serialized_start=1037
-  _globals['_REDEMPTIONRULES']._serialized_end=1370
-  _globals['_SESSIONSERVICE']._serialized_start=1373
-  _globals['_SESSIONSERVICE']._serialized_end=1545
+  _globals['_SESSIONSERVICE'].methods_by_name['StartAnonymousSession']._serialized_options = b'\220\002\002\252\356\030\006\n\002\001\003\020\003\202\323\344\223\002%\" /client/users/anonymous/sessions:\001*'
+  _globals['_STARTANONYMOUSSESSIONREQUEST']._serialized_start=166
+  _globals['_STARTANONYMOUSSESSIONREQUEST']._serialized_end=593
+  _globals['_STARTANONYMOUSSESSIONRESPONSE']._serialized_start=596
+  _globals['_STARTANONYMOUSSESSIONRESPONSE']._serialized_end=1121
+  _globals['_REDEMPTIONRULES']._serialized_start=1124
+  _globals['_REDEMPTIONRULES']._serialized_end=1457
+  _globals['_SESSIONSERVICE']._serialized_start=1460
+  _globals['_SESSIONSERVICE']._serialized_end=1645
 # @@protoc_insertion_point(module_scope)

@@ -2,10 +2,12 @@ import datetime
 
 from buf.validate import validate_pb2 as _validate_pb2
 from google.api import annotations_pb2 as _annotations_pb2
+from google.api import field_behavior_pb2 as _field_behavior_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from loyalty.v1 import code_service_pb2 as _code_service_pb2
 from loyalty.v1 import identify_service_pb2 as _identify_service_pb2
 from loyalty.v1 import member_service_pb2 as _member_service_pb2
+from loyalty.v1 import method_pb2 as _method_pb2
 from loyalty.v1 import order_pb2 as _order_pb2
 from loyalty.v1 import session_service_pb2 as _session_service_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -18,6 +20,18 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 class Transaction(_message.Message):
     __slots__ = ("transaction_id", "loyalty_id", "status", "store_id", "pos_transaction_id", "points_held", "points_earned", "points_redeemed", "create_time", "update_time", "expire_time")
+    class Status(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        TRANSACTION_STATUS_UNSPECIFIED: _ClassVar[Transaction.Status]
+        PENDING: _ClassVar[Transaction.Status]
+        CLAIMED: _ClassVar[Transaction.Status]
+        VOID: _ClassVar[Transaction.Status]
+        UNCLAIMED: _ClassVar[Transaction.Status]
+    TRANSACTION_STATUS_UNSPECIFIED: Transaction.Status
+    PENDING: Transaction.Status
+    CLAIMED: Transaction.Status
+    VOID: Transaction.Status
+    UNCLAIMED: Transaction.Status
     TRANSACTION_ID_FIELD_NUMBER: _ClassVar[int]
     LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
@@ -31,7 +45,7 @@ class Transaction(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
     transaction_id: str
     loyalty_id: str
-    status: _order_pb2.TransactionStatus
+    status: Transaction.Status
     store_id: int
     pos_transaction_id: str
     points_held: int
@@ -40,7 +54,7 @@ class Transaction(_message.Message):
     create_time: _timestamp_pb2.Timestamp
     update_time: _timestamp_pb2.Timestamp
     expire_time: _timestamp_pb2.Timestamp
-    def __init__(self, transaction_id: _Optional[str] = ..., loyalty_id: _Optional[str] = ..., status: _Optional[_Union[_order_pb2.TransactionStatus, str]] = ..., store_id: _Optional[int] = ..., pos_transaction_id: _Optional[str] = ..., points_held: _Optional[int] = ..., points_earned: _Optional[int] = ..., points_redeemed: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    def __init__(self, transaction_id: _Optional[str] = ..., loyalty_id: _Optional[str] = ..., status: _Optional[_Union[Transaction.Status, str]] = ..., store_id: _Optional[int] = ..., pos_transaction_id: _Optional[str] = ..., points_held: _Optional[int] = ..., points_earned: _Optional[int] = ..., points_redeemed: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Presentation(_message.Message):
     __slots__ = ("header", "marketing", "points_earned", "points_redeemed", "total_points", "identifier", "qr_code", "footer")
@@ -62,7 +76,7 @@ class Presentation(_message.Message):
     footer: str
     def __init__(self, header: _Optional[str] = ..., marketing: _Optional[str] = ..., points_earned: _Optional[str] = ..., points_redeemed: _Optional[str] = ..., total_points: _Optional[str] = ..., identifier: _Optional[str] = ..., qr_code: _Optional[str] = ..., footer: _Optional[str] = ...) -> None: ...
 
-class ValidateRequest(_message.Message):
+class ValidateOrderRequest(_message.Message):
     __slots__ = ("loyalty_transaction_id", "loyalty_id", "transaction_id", "channel", "created", "service_mode", "status", "transaction_details")
     LOYALTY_TRANSACTION_ID_FIELD_NUMBER: _ClassVar[int]
     LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
@@ -75,14 +89,14 @@ class ValidateRequest(_message.Message):
     loyalty_transaction_id: str
     loyalty_id: str
     transaction_id: str
-    channel: _order_pb2.Channel
+    channel: _order_pb2.TransactionDetails.Channel
     created: str
-    service_mode: _order_pb2.ServiceMode
-    status: _order_pb2.TransactionStatus
+    service_mode: _order_pb2.TransactionDetails.ServiceMode
+    status: Transaction.Status
     transaction_details: _order_pb2.TransactionDetails
-    def __init__(self, loyalty_transaction_id: _Optional[str] = ..., loyalty_id: _Optional[str] = ..., transaction_id: _Optional[str] = ..., channel: _Optional[_Union[_order_pb2.Channel, str]] = ..., created: _Optional[str] = ..., service_mode: _Optional[_Union[_order_pb2.ServiceMode, str]] = ..., status: _Optional[_Union[_order_pb2.TransactionStatus, str]] = ..., transaction_details: _Optional[_Union[_order_pb2.TransactionDetails, _Mapping]] = ...) -> None: ...
+    def __init__(self, loyalty_transaction_id: _Optional[str] = ..., loyalty_id: _Optional[str] = ..., transaction_id: _Optional[str] = ..., channel: _Optional[_Union[_order_pb2.TransactionDetails.Channel, str]] = ..., created: _Optional[str] = ..., service_mode: _Optional[_Union[_order_pb2.TransactionDetails.ServiceMode, str]] = ..., status: _Optional[_Union[Transaction.Status, str]] = ..., transaction_details: _Optional[_Union[_order_pb2.TransactionDetails, _Mapping]] = ...) -> None: ...
 
-class ValidateResponse(_message.Message):
+class ValidateOrderResponse(_message.Message):
     __slots__ = ("loyalty_id", "transaction_id")
     LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
     TRANSACTION_ID_FIELD_NUMBER: _ClassVar[int]
@@ -90,7 +104,7 @@ class ValidateResponse(_message.Message):
     transaction_id: str
     def __init__(self, loyalty_id: _Optional[str] = ..., transaction_id: _Optional[str] = ...) -> None: ...
 
-class UpdateRequest(_message.Message):
+class ReportOrderRequest(_message.Message):
     __slots__ = ("loyalty_transaction_id", "loyalty_id", "transaction_id", "channel", "created", "service_mode", "status", "transaction_details")
     LOYALTY_TRANSACTION_ID_FIELD_NUMBER: _ClassVar[int]
     LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
@@ -103,14 +117,14 @@ class UpdateRequest(_message.Message):
     loyalty_transaction_id: str
     loyalty_id: str
     transaction_id: str
-    channel: _order_pb2.Channel
+    channel: _order_pb2.TransactionDetails.Channel
     created: str
-    service_mode: _order_pb2.ServiceMode
-    status: _order_pb2.TransactionStatus
+    service_mode: _order_pb2.TransactionDetails.ServiceMode
+    status: Transaction.Status
     transaction_details: _order_pb2.TransactionDetails
-    def __init__(self, loyalty_transaction_id: _Optional[str] = ..., loyalty_id: _Optional[str] = ..., transaction_id: _Optional[str] = ..., channel: _Optional[_Union[_order_pb2.Channel, str]] = ..., created: _Optional[str] = ..., service_mode: _Optional[_Union[_order_pb2.ServiceMode, str]] = ..., status: _Optional[_Union[_order_pb2.TransactionStatus, str]] = ..., transaction_details: _Optional[_Union[_order_pb2.TransactionDetails, _Mapping]] = ...) -> None: ...
+    def __init__(self, loyalty_transaction_id: _Optional[str] = ..., loyalty_id: _Optional[str] = ..., transaction_id: _Optional[str] = ..., channel: _Optional[_Union[_order_pb2.TransactionDetails.Channel, str]] = ..., created: _Optional[str] = ..., service_mode: _Optional[_Union[_order_pb2.TransactionDetails.ServiceMode, str]] = ..., status: _Optional[_Union[Transaction.Status, str]] = ..., transaction_details: _Optional[_Union[_order_pb2.TransactionDetails, _Mapping]] = ...) -> None: ...
 
-class UpdateResponse(_message.Message):
+class ReportOrderResponse(_message.Message):
     __slots__ = ("loyalty_id", "points", "points_earned", "points_redeemed", "transaction_id", "presentation")
     LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
     POINTS_FIELD_NUMBER: _ClassVar[int]
@@ -126,7 +140,7 @@ class UpdateResponse(_message.Message):
     presentation: Presentation
     def __init__(self, loyalty_id: _Optional[str] = ..., points: _Optional[int] = ..., points_earned: _Optional[int] = ..., points_redeemed: _Optional[int] = ..., transaction_id: _Optional[str] = ..., presentation: _Optional[_Union[Presentation, _Mapping]] = ...) -> None: ...
 
-class VoidRequest(_message.Message):
+class VoidTransactionRequest(_message.Message):
     __slots__ = ("loyalty_transaction_id", "loyalty_id", "transaction_id", "channel", "created", "service_mode", "status", "transaction_details")
     LOYALTY_TRANSACTION_ID_FIELD_NUMBER: _ClassVar[int]
     LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
@@ -139,14 +153,14 @@ class VoidRequest(_message.Message):
     loyalty_transaction_id: str
     loyalty_id: str
     transaction_id: str
-    channel: _order_pb2.Channel
+    channel: _order_pb2.TransactionDetails.Channel
     created: str
-    service_mode: _order_pb2.ServiceMode
-    status: _order_pb2.TransactionStatus
+    service_mode: _order_pb2.TransactionDetails.ServiceMode
+    status: Transaction.Status
     transaction_details: _order_pb2.TransactionDetails
-    def __init__(self, loyalty_transaction_id: _Optional[str] = ..., loyalty_id: _Optional[str] = ..., transaction_id: _Optional[str] = ..., channel: _Optional[_Union[_order_pb2.Channel, str]] = ..., created: _Optional[str] = ..., service_mode: _Optional[_Union[_order_pb2.ServiceMode, str]] = ..., status: _Optional[_Union[_order_pb2.TransactionStatus, str]] = ..., transaction_details: _Optional[_Union[_order_pb2.TransactionDetails, _Mapping]] = ...) -> None: ...
+    def __init__(self, loyalty_transaction_id: _Optional[str] = ..., loyalty_id: _Optional[str] = ..., transaction_id: _Optional[str] = ..., channel: _Optional[_Union[_order_pb2.TransactionDetails.Channel, str]] = ..., created: _Optional[str] = ..., service_mode: _Optional[_Union[_order_pb2.TransactionDetails.ServiceMode, str]] = ..., status: _Optional[_Union[Transaction.Status, str]] = ..., transaction_details: _Optional[_Union[_order_pb2.TransactionDetails, _Mapping]] = ...) -> None: ...
 
-class VoidResponse(_message.Message):
+class VoidTransactionResponse(_message.Message):
     __slots__ = ("loyalty_id", "points", "points_earned", "points_redeemed", "transaction_id")
     LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
     POINTS_FIELD_NUMBER: _ClassVar[int]
@@ -160,21 +174,21 @@ class VoidResponse(_message.Message):
     transaction_id: str
     def __init__(self, loyalty_id: _Optional[str] = ..., points: _Optional[int] = ..., points_earned: _Optional[int] = ..., points_redeemed: _Optional[int] = ..., transaction_id: _Optional[str] = ...) -> None: ...
 
-class UnclaimedRequest(_message.Message):
+class RecordUnclaimedOrderRequest(_message.Message):
     __slots__ = ("channel", "created", "service_mode", "status", "transaction_details")
     CHANNEL_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]
     SERVICE_MODE_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     TRANSACTION_DETAILS_FIELD_NUMBER: _ClassVar[int]
-    channel: _order_pb2.Channel
+    channel: _order_pb2.TransactionDetails.Channel
     created: str
-    service_mode: _order_pb2.ServiceMode
-    status: _order_pb2.TransactionStatus
+    service_mode: _order_pb2.TransactionDetails.ServiceMode
+    status: Transaction.Status
     transaction_details: _order_pb2.TransactionDetails
-    def __init__(self, channel: _Optional[_Union[_order_pb2.Channel, str]] = ..., created: _Optional[str] = ..., service_mode: _Optional[_Union[_order_pb2.ServiceMode, str]] = ..., status: _Optional[_Union[_order_pb2.TransactionStatus, str]] = ..., transaction_details: _Optional[_Union[_order_pb2.TransactionDetails, _Mapping]] = ...) -> None: ...
+    def __init__(self, channel: _Optional[_Union[_order_pb2.TransactionDetails.Channel, str]] = ..., created: _Optional[str] = ..., service_mode: _Optional[_Union[_order_pb2.TransactionDetails.ServiceMode, str]] = ..., status: _Optional[_Union[Transaction.Status, str]] = ..., transaction_details: _Optional[_Union[_order_pb2.TransactionDetails, _Mapping]] = ...) -> None: ...
 
-class UnclaimedResponse(_message.Message):
+class RecordUnclaimedOrderResponse(_message.Message):
     __slots__ = ("transaction_id", "receipt_code", "presentation")
     TRANSACTION_ID_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_CODE_FIELD_NUMBER: _ClassVar[int]
@@ -205,25 +219,37 @@ class ClaimReceiptResponse(_message.Message):
     def __init__(self, loyalty_id: _Optional[str] = ..., points: _Optional[int] = ..., points_earned: _Optional[int] = ..., transaction_id: _Optional[str] = ...) -> None: ...
 
 class GetTransactionRequest(_message.Message):
-    __slots__ = ("loyalty_transaction_id", "idempotency_key")
+    __slots__ = ("loyalty_transaction_id",)
     LOYALTY_TRANSACTION_ID_FIELD_NUMBER: _ClassVar[int]
-    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     loyalty_transaction_id: str
-    idempotency_key: str
-    def __init__(self, loyalty_transaction_id: _Optional[str] = ..., idempotency_key: _Optional[str] = ...) -> None: ...
+    def __init__(self, loyalty_transaction_id: _Optional[str] = ...) -> None: ...
 
 class GetTransactionResponse(_message.Message):
+    __slots__ = ("outcome", "transaction")
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    TRANSACTION_FIELD_NUMBER: _ClassVar[int]
+    outcome: GetOutcomeResponse.Outcome
+    transaction: Transaction
+    def __init__(self, outcome: _Optional[_Union[GetOutcomeResponse.Outcome, str]] = ..., transaction: _Optional[_Union[Transaction, _Mapping]] = ...) -> None: ...
+
+class GetOutcomeRequest(_message.Message):
+    __slots__ = ("idempotency_key",)
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    idempotency_key: str
+    def __init__(self, idempotency_key: _Optional[str] = ...) -> None: ...
+
+class GetOutcomeResponse(_message.Message):
     __slots__ = ("outcome", "transaction", "identify", "update", "void", "unclaimed", "claim_receipt", "start_anonymous_session", "issue_code", "enroll_member")
     class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
-        OUTCOME_UNSPECIFIED: _ClassVar[GetTransactionResponse.Outcome]
-        OUTCOME_COMMITTED: _ClassVar[GetTransactionResponse.Outcome]
-        OUTCOME_NEVER_SEEN: _ClassVar[GetTransactionResponse.Outcome]
-        OUTCOME_UNDER_WAY: _ClassVar[GetTransactionResponse.Outcome]
-    OUTCOME_UNSPECIFIED: GetTransactionResponse.Outcome
-    OUTCOME_COMMITTED: GetTransactionResponse.Outcome
-    OUTCOME_NEVER_SEEN: GetTransactionResponse.Outcome
-    OUTCOME_UNDER_WAY: GetTransactionResponse.Outcome
+        OUTCOME_UNSPECIFIED: _ClassVar[GetOutcomeResponse.Outcome]
+        OUTCOME_COMMITTED: _ClassVar[GetOutcomeResponse.Outcome]
+        OUTCOME_NEVER_SEEN: _ClassVar[GetOutcomeResponse.Outcome]
+        OUTCOME_UNDER_WAY: _ClassVar[GetOutcomeResponse.Outcome]
+    OUTCOME_UNSPECIFIED: GetOutcomeResponse.Outcome
+    OUTCOME_COMMITTED: GetOutcomeResponse.Outcome
+    OUTCOME_NEVER_SEEN: GetOutcomeResponse.Outcome
+    OUTCOME_UNDER_WAY: GetOutcomeResponse.Outcome
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     TRANSACTION_FIELD_NUMBER: _ClassVar[int]
     IDENTIFY_FIELD_NUMBER: _ClassVar[int]
@@ -234,14 +260,14 @@ class GetTransactionResponse(_message.Message):
     START_ANONYMOUS_SESSION_FIELD_NUMBER: _ClassVar[int]
     ISSUE_CODE_FIELD_NUMBER: _ClassVar[int]
     ENROLL_MEMBER_FIELD_NUMBER: _ClassVar[int]
-    outcome: GetTransactionResponse.Outcome
+    outcome: GetOutcomeResponse.Outcome
     transaction: Transaction
-    identify: _identify_service_pb2.IdentifyResponse
-    update: UpdateResponse
-    void: VoidResponse
-    unclaimed: UnclaimedResponse
+    identify: _identify_service_pb2.IdentifyMemberResponse
+    update: ReportOrderResponse
+    void: VoidTransactionResponse
+    unclaimed: RecordUnclaimedOrderResponse
     claim_receipt: ClaimReceiptResponse
     start_anonymous_session: _session_service_pb2.StartAnonymousSessionResponse
     issue_code: _code_service_pb2.IssueCodeResponse
     enroll_member: _member_service_pb2.EnrollMemberResponse
-    def __init__(self, outcome: _Optional[_Union[GetTransactionResponse.Outcome, str]] = ..., transaction: _Optional[_Union[Transaction, _Mapping]] = ..., identify: _Optional[_Union[_identify_service_pb2.IdentifyResponse, _Mapping]] = ..., update: _Optional[_Union[UpdateResponse, _Mapping]] = ..., void: _Optional[_Union[VoidResponse, _Mapping]] = ..., unclaimed: _Optional[_Union[UnclaimedResponse, _Mapping]] = ..., claim_receipt: _Optional[_Union[ClaimReceiptResponse, _Mapping]] = ..., start_anonymous_session: _Optional[_Union[_session_service_pb2.StartAnonymousSessionResponse, _Mapping]] = ..., issue_code: _Optional[_Union[_code_service_pb2.IssueCodeResponse, _Mapping]] = ..., enroll_member: _Optional[_Union[_member_service_pb2.EnrollMemberResponse, _Mapping]] = ...) -> None: ...
+    def __init__(self, outcome: _Optional[_Union[GetOutcomeResponse.Outcome, str]] = ..., transaction: _Optional[_Union[Transaction, _Mapping]] = ..., identify: _Optional[_Union[_identify_service_pb2.IdentifyMemberResponse, _Mapping]] = ..., update: _Optional[_Union[ReportOrderResponse, _Mapping]] = ..., void: _Optional[_Union[VoidTransactionResponse, _Mapping]] = ..., unclaimed: _Optional[_Union[RecordUnclaimedOrderResponse, _Mapping]] = ..., claim_receipt: _Optional[_Union[ClaimReceiptResponse, _Mapping]] = ..., start_anonymous_session: _Optional[_Union[_session_service_pb2.StartAnonymousSessionResponse, _Mapping]] = ..., issue_code: _Optional[_Union[_code_service_pb2.IssueCodeResponse, _Mapping]] = ..., enroll_member: _Optional[_Union[_member_service_pb2.EnrollMemberResponse, _Mapping]] = ...) -> None: ...

@@ -35,25 +35,25 @@ class TransactionServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.Validate = channel.unary_unary(
-                '/loyalty.v1.TransactionService/Validate',
-                request_serializer=loyalty_dot_v1_dot_transaction__service__pb2.ValidateRequest.SerializeToString,
-                response_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.ValidateResponse.FromString,
+        self.ValidateOrder = channel.unary_unary(
+                '/loyalty.v1.TransactionService/ValidateOrder',
+                request_serializer=loyalty_dot_v1_dot_transaction__service__pb2.ValidateOrderRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.ValidateOrderResponse.FromString,
                 _registered_method=True)
-        self.Update = channel.unary_unary(
-                '/loyalty.v1.TransactionService/Update',
-                request_serializer=loyalty_dot_v1_dot_transaction__service__pb2.UpdateRequest.SerializeToString,
-                response_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.UpdateResponse.FromString,
+        self.ReportOrder = channel.unary_unary(
+                '/loyalty.v1.TransactionService/ReportOrder',
+                request_serializer=loyalty_dot_v1_dot_transaction__service__pb2.ReportOrderRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.ReportOrderResponse.FromString,
                 _registered_method=True)
-        self.Void = channel.unary_unary(
-                '/loyalty.v1.TransactionService/Void',
-                request_serializer=loyalty_dot_v1_dot_transaction__service__pb2.VoidRequest.SerializeToString,
-                response_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.VoidResponse.FromString,
+        self.VoidTransaction = channel.unary_unary(
+                '/loyalty.v1.TransactionService/VoidTransaction',
+                request_serializer=loyalty_dot_v1_dot_transaction__service__pb2.VoidTransactionRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.VoidTransactionResponse.FromString,
                 _registered_method=True)
-        self.Unclaimed = channel.unary_unary(
-                '/loyalty.v1.TransactionService/Unclaimed',
-                request_serializer=loyalty_dot_v1_dot_transaction__service__pb2.UnclaimedRequest.SerializeToString,
-                response_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.UnclaimedResponse.FromString,
+        self.RecordUnclaimedOrder = channel.unary_unary(
+                '/loyalty.v1.TransactionService/RecordUnclaimedOrder',
+                request_serializer=loyalty_dot_v1_dot_transaction__service__pb2.RecordUnclaimedOrderRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.RecordUnclaimedOrderResponse.FromString,
                 _registered_method=True)
         self.ClaimReceipt = channel.unary_unary(
                 '/loyalty.v1.TransactionService/ClaimReceipt',
@@ -65,13 +65,18 @@ class TransactionServiceStub:
                 request_serializer=loyalty_dot_v1_dot_transaction__service__pb2.GetTransactionRequest.SerializeToString,
                 response_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.GetTransactionResponse.FromString,
                 _registered_method=True)
+        self.GetOutcome = channel.unary_unary(
+                '/loyalty.v1.TransactionService/GetOutcome',
+                request_serializer=loyalty_dot_v1_dot_transaction__service__pb2.GetOutcomeRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.GetOutcomeResponse.FromString,
+                _registered_method=True)
 
 
 class TransactionServiceServicer:
     """Takes a loyalty transaction from the identified guest to the receipt.
     """
 
-    def Validate(self, request, context):
+    def ValidateOrder(self, request, context):
         """Checks a whole order against every rule and tells all that fail. Nothing changes but how long
         the order stays open.
 
@@ -82,11 +87,11 @@ class TransactionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def Update(self, request, context):
+    def ReportOrder(self, request, context):
         """Reports the whole order of a transaction.
 
-        PENDING holds the points of the rewards in the order and releases those of rewards no longer
-        in it. CLAIMED burns them, earns points for the order, and is final. What Identify held or
+        PENDING holds the points of the rewards in the order and releases those of rewards no longer in
+        it. CLAIMED burns them, earns points for the order, and is final. What IdentifyMember held or
         PENDING was accepted with is honoured at CLAIMED, at its price. The same CLAIMED report again
         is answered as the first time; the same PENDING report keeps the order open and tells the
         guest's points of now. Another report after CLAIMED is refused with TRANSACTION_NOT_CLAIMABLE.
@@ -96,7 +101,7 @@ class TransactionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def Void(self, request, context):
+    def VoidTransaction(self, request, context):
         """Cancels a transaction and gives its points back: an open one releases what it holds, a claimed
         one reverses what it burned and earned. A second call is answered as the first time. The API
         key must be for the store where a claimed one was paid, too, or STORE_NOT_ALLOWED.
@@ -109,7 +114,7 @@ class TransactionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def Unclaimed(self, request, context):
+    def RecordUnclaimedOrder(self, request, context):
         """Records the order of a guest who did not identify, with a receipt code that a member can turn
         into points later, once.
 
@@ -137,10 +142,17 @@ class TransactionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetTransaction(self, request, context):
-        """Gets a transaction, or tells what became of a call whose answer was lost.
+        """Gets a transaction.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
-        Asked by idempotency key it tells whether that call was committed, with the answer it was
-        given, or never seen, in which case it may safely be sent again.
+    def GetOutcome(self, request, context):
+        """Tells what became of a call whose answer was lost, by its idempotency key.
+
+        It tells whether that call was committed, with the answer it was given, or never seen, in
+        which case it may safely be sent again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -149,25 +161,25 @@ class TransactionServiceServicer:
 
 def add_TransactionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'Validate': grpc.unary_unary_rpc_method_handler(
-                    servicer.Validate,
-                    request_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.ValidateRequest.FromString,
-                    response_serializer=loyalty_dot_v1_dot_transaction__service__pb2.ValidateResponse.SerializeToString,
+            'ValidateOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.ValidateOrder,
+                    request_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.ValidateOrderRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_transaction__service__pb2.ValidateOrderResponse.SerializeToString,
             ),
-            'Update': grpc.unary_unary_rpc_method_handler(
-                    servicer.Update,
-                    request_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.UpdateRequest.FromString,
-                    response_serializer=loyalty_dot_v1_dot_transaction__service__pb2.UpdateResponse.SerializeToString,
+            'ReportOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportOrder,
+                    request_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.ReportOrderRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_transaction__service__pb2.ReportOrderResponse.SerializeToString,
             ),
-            'Void': grpc.unary_unary_rpc_method_handler(
-                    servicer.Void,
-                    request_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.VoidRequest.FromString,
-                    response_serializer=loyalty_dot_v1_dot_transaction__service__pb2.VoidResponse.SerializeToString,
+            'VoidTransaction': grpc.unary_unary_rpc_method_handler(
+                    servicer.VoidTransaction,
+                    request_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.VoidTransactionRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_transaction__service__pb2.VoidTransactionResponse.SerializeToString,
             ),
-            'Unclaimed': grpc.unary_unary_rpc_method_handler(
-                    servicer.Unclaimed,
-                    request_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.UnclaimedRequest.FromString,
-                    response_serializer=loyalty_dot_v1_dot_transaction__service__pb2.UnclaimedResponse.SerializeToString,
+            'RecordUnclaimedOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordUnclaimedOrder,
+                    request_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.RecordUnclaimedOrderRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_transaction__service__pb2.RecordUnclaimedOrderResponse.SerializeToString,
             ),
             'ClaimReceipt': grpc.unary_unary_rpc_method_handler(
                     servicer.ClaimReceipt,
@@ -178,6 +190,11 @@ def add_TransactionServiceServicer_to_server(servicer, server):
                     servicer.GetTransaction,
                     request_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.GetTransactionRequest.FromString,
                     response_serializer=loyalty_dot_v1_dot_transaction__service__pb2.GetTransactionResponse.SerializeToString,
+            ),
+            'GetOutcome': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOutcome,
+                    request_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.GetOutcomeRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_transaction__service__pb2.GetOutcomeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -192,7 +209,7 @@ class TransactionService:
     """
 
     @staticmethod
-    def Validate(request,
+    def ValidateOrder(request,
             target,
             options=(),
             channel_credentials=None,
@@ -205,9 +222,9 @@ class TransactionService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/loyalty.v1.TransactionService/Validate',
-            loyalty_dot_v1_dot_transaction__service__pb2.ValidateRequest.SerializeToString,
-            loyalty_dot_v1_dot_transaction__service__pb2.ValidateResponse.FromString,
+            '/loyalty.v1.TransactionService/ValidateOrder',
+            loyalty_dot_v1_dot_transaction__service__pb2.ValidateOrderRequest.SerializeToString,
+            loyalty_dot_v1_dot_transaction__service__pb2.ValidateOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -219,7 +236,7 @@ class TransactionService:
             _registered_method=True)
 
     @staticmethod
-    def Update(request,
+    def ReportOrder(request,
             target,
             options=(),
             channel_credentials=None,
@@ -232,9 +249,9 @@ class TransactionService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/loyalty.v1.TransactionService/Update',
-            loyalty_dot_v1_dot_transaction__service__pb2.UpdateRequest.SerializeToString,
-            loyalty_dot_v1_dot_transaction__service__pb2.UpdateResponse.FromString,
+            '/loyalty.v1.TransactionService/ReportOrder',
+            loyalty_dot_v1_dot_transaction__service__pb2.ReportOrderRequest.SerializeToString,
+            loyalty_dot_v1_dot_transaction__service__pb2.ReportOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -246,7 +263,7 @@ class TransactionService:
             _registered_method=True)
 
     @staticmethod
-    def Void(request,
+    def VoidTransaction(request,
             target,
             options=(),
             channel_credentials=None,
@@ -259,9 +276,9 @@ class TransactionService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/loyalty.v1.TransactionService/Void',
-            loyalty_dot_v1_dot_transaction__service__pb2.VoidRequest.SerializeToString,
-            loyalty_dot_v1_dot_transaction__service__pb2.VoidResponse.FromString,
+            '/loyalty.v1.TransactionService/VoidTransaction',
+            loyalty_dot_v1_dot_transaction__service__pb2.VoidTransactionRequest.SerializeToString,
+            loyalty_dot_v1_dot_transaction__service__pb2.VoidTransactionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -273,7 +290,7 @@ class TransactionService:
             _registered_method=True)
 
     @staticmethod
-    def Unclaimed(request,
+    def RecordUnclaimedOrder(request,
             target,
             options=(),
             channel_credentials=None,
@@ -286,9 +303,9 @@ class TransactionService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/loyalty.v1.TransactionService/Unclaimed',
-            loyalty_dot_v1_dot_transaction__service__pb2.UnclaimedRequest.SerializeToString,
-            loyalty_dot_v1_dot_transaction__service__pb2.UnclaimedResponse.FromString,
+            '/loyalty.v1.TransactionService/RecordUnclaimedOrder',
+            loyalty_dot_v1_dot_transaction__service__pb2.RecordUnclaimedOrderRequest.SerializeToString,
+            loyalty_dot_v1_dot_transaction__service__pb2.RecordUnclaimedOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -343,6 +360,33 @@ class TransactionService:
             '/loyalty.v1.TransactionService/GetTransaction',
             loyalty_dot_v1_dot_transaction__service__pb2.GetTransactionRequest.SerializeToString,
             loyalty_dot_v1_dot_transaction__service__pb2.GetTransactionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOutcome(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.v1.TransactionService/GetOutcome',
+            loyalty_dot_v1_dot_transaction__service__pb2.GetOutcomeRequest.SerializeToString,
+            loyalty_dot_v1_dot_transaction__service__pb2.GetOutcomeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,8 +1,8 @@
 """
 Holds calls to the limits of their program, whose figures `domain.limits` explains.
 
-A claim, an Unclaimed and a Void are flagged beyond a limit, for their guest has paid; any other
-call is refused before its first write.
+A claim, an unclaimed order and a void are flagged beyond a limit, for their guest has paid; any
+other call is refused before its first write.
 """
 
 from __future__ import annotations

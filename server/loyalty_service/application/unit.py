@@ -9,7 +9,7 @@ from loyalty_service.domain.errors import LoyaltyError
 from loyalty_service.domain.events import Actor, Event
 from loyalty_service.domain.guessing import Refusal, Scope, Tally
 from loyalty_service.domain.keys import ApiKey
-from loyalty_service.domain.ledger import Account, AccountKind, Origin
+from loyalty_service.domain.ledger import Account, AccountKind, Origin, Owner
 from loyalty_service.domain.limits import Limit
 from loyalty_service.domain.program import Catalog, Program
 from loyalty_service.domain.records import (
@@ -25,7 +25,7 @@ from loyalty_service.domain.records import (
     Session,
     Transaction,
 )
-from loyalty_service.domain.rules import History, HistoryNeeds
+from loyalty_service.domain.visit import History, HistoryNeeds
 
 Record = (
     Code
@@ -153,11 +153,11 @@ class Unit(Protocol):
     def transaction(self, transaction_id: str) -> Transaction | None:
         """Find a loyalty transaction and lock it."""
 
-    def open_holds(self, transaction: Transaction) -> Sequence[Hold]:
-        """Find the holds of a transaction that are neither captured nor released."""
+    def open_holds(self, owner: Owner) -> Sequence[Hold]:
+        """Find the holds of an owner that are neither captured nor released."""
 
-    def points_released(self, transaction: Transaction, ended_ms: int) -> int:
-        """Tell how many points of a transaction were given back at a moment."""
+    def points_released(self, owner: Owner, ended_ms: int) -> int:
+        """Tell how many points that an owner held were given back at a moment."""
 
     def reservations(self, transaction: Transaction) -> Sequence[Reservation]:
         """Find what a transaction was accepted with, also what it does without by now."""
@@ -168,8 +168,13 @@ class Unit(Protocol):
     def program_account(self, program_id: str, kind: AccountKind) -> Account:
         """Find and lock an account of a program; it is split into shards, of which this is one."""
 
-    def debt(self, member: Member) -> Account | None:
-        """Find and lock a member's debt; absent when there never was one."""
+    def accounts(self, member: Member) -> Mapping[AccountKind, Account]:
+        """
+        Find and lock all accounts that a member has, by kind.
+
+        Those of a rare kind are asked for only here, so that a call that needs none of them does
+        not pay for it. What is opened or moved afterwards is seen in what was returned.
+        """
 
     def histories(
         self,
@@ -215,14 +220,14 @@ class Unit(Protocol):
     ) -> Sequence[tuple[int, str, bytes]]:
         """Find unused codes past their time, by time, program and digest; nothing is locked."""
 
-    def open_debt(self, member: Member) -> Account:
-        """Find a member's debt, opened if there is none, and lock it."""
+    def open_account(self, member: Member, kind: AccountKind) -> Account:
+        """Find a member's account of a kind, opened if there is none, and lock it."""
 
     def count_redemption(self, member: Member, incentive_id: str, quantity: int) -> None:
         """Add to the count of an incentive's redemptions, or below zero take back."""
 
     def add_member(self, member: Member) -> None:
-        """Keep a new member, open both accounts and set their numbers on it."""
+        """Keep a new member, open the accounts that it has and set their numbers on it."""
 
     def put_code(self, code: Code, earlier: Code | None) -> None:
         """Keep a new code, over the dead *earlier* record of the same digits if there is one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import NamedTuple
 
@@ -128,3 +129,27 @@ class Breach(Enum):
         "User does not have sufficient funds to redeem reward",
         Source.DOCUMENTED,
     )
+
+
+Value = int | str | tuple[str, ...] | tuple[int, ...] | None
+"""A JSON number, text, or array of texts, of which some are numbers here; None is absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFailure:
+    """
+    One broken rule, in the words of the contract.
+
+    Attributes:
+        message: English, not for guests.
+        current_value: What was seen: amounts in minor units, dates as in ISO 8601.
+        target_value: What is allowed.
+        incentive_id: Incentive concerned; absent when it is the order as a whole.
+    """
+
+    code: str
+    rule_id: str
+    message: str
+    current_value: Value = None
+    target_value: Value = None
+    incentive_id: str | None = None

@@ -85,7 +85,8 @@ A terminal shows few codes, so that chance alone makes a tenth of them wrong on 
 
 EARNED_AT_ONCE = 6
 """
-Wrong codes a day, beyond the others, that a terminal shows of those its regulars earned.
+Wrong codes a day, beyond the others, that a terminal shows of those its regulars earned, or its
+right codes of the day during a rollout.
 
 Without them chance alone makes a busy till wait on some days of a year, which then has far more
 left to show than it would ever mistype.
@@ -177,13 +178,14 @@ class Tally:
         Args:
             kind: What has shown them.
             attacked: Whether nothing is free to it any more.
-            rollout: Whether right codes of all members earn a key wrong ones.
+            rollout: Whether right codes of all members earn a key and a terminal wrong ones.
         """
         earned = self.matched // RIGHT_PER_WRONG[kind]
         if kind is ScopeKind.KEY and not rollout:
             earned = min(earned, max(0, self.unspent + self.failed))
         elif kind is ScopeKind.TERMINAL:
-            earned += min(EARNED_AT_ONCE, max(0, self.unspent))
+            left = self.matched - self.failed if rollout else self.unspent
+            earned += min(EARNED_AT_ONCE, max(0, left))
         return self.failed - earned - (0 if attacked else FREE[kind])
 
     def with_wrong(self, *, spent: bool = True) -> Tally:

@@ -46,7 +46,7 @@ class Whose(StrEnum):
 
 
 class Paid(StrEnum):
-    """What becomes of a claim, an Unclaimed or a Void beyond a limit: its guest has paid."""
+    """What becomes of a claim, an unclaimed order or a void beyond a limit: its guest has paid."""
 
     FLAGGED = "flagged"
     """It succeeds, and is counted and logged."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from loyalty_service.domain.ledger import Account
+from loyalty_service.domain.ledger import Account, AccountKind, Owner, OwnerKind
 
 
 class CodeStatus(IntEnum):
@@ -48,7 +48,13 @@ class SessionStatus(IntEnum):
 
 @dataclass(slots=True)
 class Member:
-    """An enrolled guest with both accounts. *number* is the store's own key."""
+    """
+    An enrolled guest with their accounts.
+
+    Attributes:
+        number: The store's own key.
+        accounts: The accounts by kind; one of a rare kind only once it was asked for and is open.
+    """
 
     number: int
     program_id: str
@@ -58,8 +64,17 @@ class Member:
     locale: str | None
     birth_date: str | None
     created_ms: int
-    available: Account
-    held: Account
+    accounts: dict[AccountKind, Account]
+
+    @property
+    def available(self) -> Account:
+        """Points to spend."""
+        return self.accounts[AccountKind.AVAILABLE]
+
+    @property
+    def held(self) -> Account:
+        """Points set aside."""
+        return self.accounts[AccountKind.HELD]
 
 
 @dataclass(slots=True)
@@ -157,6 +172,11 @@ class Transaction:
     till_created: str | None = None
 
     @property
+    def owner(self) -> Owner:
+        """Give what the holds and transfers of the order name."""
+        return Owner(OwnerKind.TRANSACTION, self.transaction_id)
+
+    @property
     def stores(self) -> frozenset[int]:
         """Where it was opened and, once that is known, paid: it is for keys of all of these."""
         paid_in = self.store_id if self.paid_store_id is None else self.paid_store_id
@@ -222,12 +242,18 @@ class IncentiveUsage:
 
 @dataclass(slots=True)
 class Hold:
-    """Points set aside for one incentive of a transaction."""
+    """
+    Points set aside for an owner.
+
+    Attributes:
+        incentive_id: What they are to pay for; absent where the owner as a whole is.
+    """
 
     hold_id: str
-    transaction_id: str
+    owner_kind: OwnerKind
+    owner_id: str
     member_number: int
-    incentive_id: str
+    incentive_id: str | None
     points: int
     status: HoldStatus
     created_ms: int

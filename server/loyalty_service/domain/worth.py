@@ -11,13 +11,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from loyalty_service.domain.basket import BasketLine
+from typing import Protocol
 
 GROUPS = frozenset({"combo", "offer", "reward"})
 """Types of line whose price may be that of their parts together."""
+
+
+class Line(Protocol):
+    """What of a line tells which others are its parts; see `domain.basket.BasketLine`."""
+
+    @property
+    def reference_id(self) -> str:
+        """Name of the line within the order."""
+
+    @property
+    def product_type(self) -> str:
+        """What the line sells."""
+
+    @property
+    def quantity(self) -> int:
+        """How many."""
+
+    @property
+    def parent_reference_id(self) -> str | None:
+        """The line that this one is a part of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +55,7 @@ class Tree:
     rings: frozenset[int]
 
 
-def tree_of(lines: Sequence[BasketLine]) -> Tree:
+def tree_of(lines: Sequence[Line]) -> Tree:
     """
     Find the parts of each line.
 
@@ -104,7 +121,7 @@ class Counted:
 
 
 def count_once(
-    lines: Sequence[BasketLine],
+    lines: Sequence[Line],
     amounts: Sequence[int],
     *,
     excluded: Sequence[bool],
@@ -160,7 +177,7 @@ def count_once(
 
 
 def _times(
-    lines: Sequence[BasketLine],
+    lines: Sequence[Line],
     index: int,
     parts: Sequence[int],
     price: int,

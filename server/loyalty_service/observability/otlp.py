@@ -30,7 +30,7 @@ class Otlp:
         resource = Resource.create(
             {
                 "service.name": "loyalty",
-                "service.version": version("loyalty"),
+                "service.version": version("loyalty-service"),
                 "service.instance.id": str(uuid.uuid4()),
             }
         )

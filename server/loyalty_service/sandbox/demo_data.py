@@ -13,6 +13,7 @@ from loyalty_service.application.unit import Unit
 from loyalty_service.domain.clock import parse_rfc3339
 from loyalty_service.domain.events import OPERATOR
 from loyalty_service.domain.keys import Role, key_digest
+from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.domain.program import Program
 from loyalty_service.program_file.document import parse_program
 from loyalty_service.sandbox.fixed_codes import (
@@ -44,7 +45,7 @@ MEMBERS = {
 }
 
 
-class StoreInUseError(ValueError):
+class StoreInUseError(OperatorError):
     """Raised when the sandbox is given a store that others use."""
 
 

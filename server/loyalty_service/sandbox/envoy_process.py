@@ -1,9 +1,10 @@
-"""Starts and stops the Envoy that pip installed, on envoy/envoy.yaml with other ports and paths."""
+"""Starts and stops the Envoy that is installed, on our envoy.yaml with other ports and paths."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -15,10 +16,16 @@ from typing import Any, Self
 
 from ruamel.yaml import YAML
 
-ROOT = Path(__file__).resolve().parents[2]
+from loyalty_service.domain.operator_error import OperatorError
+from loyalty_service.edge_files import edge_files
+
 LOG_LINES_SHOWN = 5
 POLL_S = 0.02
 ADMIN_TIMEOUT_S = 2.0
+
+
+class EnvoyFailedError(OperatorError):
+    """Raised when Envoy does not start: its own log says why."""
 
 
 class EnvoyProcess:
@@ -106,8 +113,11 @@ class EnvoyProcess:
         Start Envoy and wait until it takes calls.
 
         Raises:
-            RuntimeError: It ended, or was not live in time; the message holds the end of its log.
+            OperatorError: It is not installed.
+            EnvoyFailedError: It ended, or was not live in time; the message holds the end of its
+                log.
         """
+        program = envoy_program()
         self.folder.mkdir(parents=True, exist_ok=True)
         config = self.folder / "envoy.json"
         config.write_text(json.dumps(self.render(), indent=1), encoding="utf-8")
@@ -117,7 +127,7 @@ class EnvoyProcess:
             # Not asyncio's, because uvloop forks, and gRPC's threads do not survive a fork well.
             self._process = subprocess.Popen(  # noqa: ASYNC220, S603 - returns at once; no shell.
                 [
-                    Path(sys.executable).parent / "envoy",
+                    program,
                     *("--config-path", config),
                     *("--admin-address-path", admin_address),
                     *("--concurrency", "1"),
@@ -158,8 +168,9 @@ class EnvoyProcess:
             await asyncio.to_thread(process.wait)
 
     def render(self) -> dict[str, Any]:
-        """Read envoy/envoy.yaml and put in this process's ports and absolute paths."""
-        config: dict[str, Any] = YAML(typ="safe").load(ROOT / "envoy" / "envoy.yaml")
+        """Read envoy.yaml and put in this process's ports and absolute paths."""
+        files = edge_files()
+        config: dict[str, Any] = YAML(typ="safe").load(files["envoy.yaml"])
         config["admin"]["address"]["socket_address"]["port_value"] = self.admin_port
         listener = config["static_resources"]["listeners"][0]
         listener["address"]["socket_address"]["port_value"] = self.http_port
@@ -176,21 +187,22 @@ class EnvoyProcess:
         ]
         manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
         filters = {part["name"]: part["typed_config"] for part in manager["http_filters"]}
-        gate = ROOT / "envoy" / "gate.lua"
+        scripts = _lua(
+            f"{files['json_door.lua'].parent}/?.lua;{files['json_requests.lua'].parent}/?.lua"
+        )
         origins = ", ".join(map(_lua, self._origins))
         for name, told in (
             ("loyalty.gate", f'"callers", {{{origins}}}'),
             ("loyalty.gate.whole", '"calls"'),
         ):
             filters[name]["default_source_code"]["inline_string"] = (
-                f"assert(loadfile({_lua(gate)}))({told})"
+                f'package.path = {scripts} require("gate")({told})'
             )
-        door, schema = ROOT / "envoy" / "json_door.lua", ROOT / "generated" / "json_requests.lua"
         filters["envoy.filters.http.lua"]["default_source_code"]["inline_string"] = (
-            f"assert(loadfile({_lua(door)}))(dofile({_lua(schema)}))"
+            f'package.path = {scripts} require("json_door")'
         )
         filters["envoy.filters.http.grpc_json_transcoder"]["proto_descriptor"] = str(
-            ROOT / "generated" / "loyalty.binpb"
+            files["loyalty.binpb"]
         )
         if self._tls is not None:
             self._add_tls(config, self._tls)
@@ -201,14 +213,16 @@ class EnvoyProcess:
         return config
 
     def _add_tls(self, config: dict[str, Any], certificates: Path) -> None:
-        """Put the parts of envoy/tls.yaml in, as README.md tells an operator to."""
+        """Put the parts of tls.yaml in, as README.md tells an operator to."""
+        files = edge_files()
         secrets = self.folder / "secrets"
         secrets.mkdir(parents=True, exist_ok=True)
-        for source in (ROOT / "envoy" / "secrets").iterdir():
-            text = source.read_text(encoding="utf-8")
-            moved = text.replace("/etc/loyalty/tls", str(certificates))
-            (secrets / source.name).write_text(moved, encoding="utf-8")
-        text = (ROOT / "envoy" / "tls.yaml").read_text(encoding="utf-8")
+        for name, source in files.items():
+            if name.startswith("secrets/"):
+                text = source.read_text(encoding="utf-8")
+                moved = text.replace("/etc/loyalty/tls", str(certificates))
+                (secrets / source.name).write_text(moved, encoding="utf-8")
+        text = files["tls.yaml"].read_text(encoding="utf-8")
         parts = YAML(typ="safe").load(text.replace("/etc/loyalty/secrets", str(secrets)))
         if (certificates / "edge.pem").exists():
             chain = config["static_resources"]["listeners"][0]["filter_chains"][0]
@@ -246,15 +260,32 @@ class EnvoyProcess:
         """Call Envoy's admin page and return the body of its answer."""
         return await asyncio.to_thread(_call_admin, self._admin_host, self.admin_port, method, path)
 
-    def _failure(self, what: str) -> RuntimeError:
+    def _failure(self, what: str) -> EnvoyFailedError:
         """Word a failed start, with the end of the log."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return RuntimeError("\n".join([f"Envoy {what}:", *lines[-LOG_LINES_SHOWN:]]))
+        return EnvoyFailedError("\n".join([f"Envoy {what}:", *lines[-LOG_LINES_SHOWN:]]))
+
+
+def envoy_program() -> str:
+    """
+    Find Envoy: beside this Python, where pip puts it, or on the PATH.
+
+    Raises:
+        OperatorError: It is not installed.
+    """
+    beside = Path(sys.executable).with_name("envoy")
+    found = str(beside) if beside.exists() else shutil.which("envoy")
+    if found is None:
+        raise OperatorError(
+            "The sandbox needs Envoy, which is not installed here: `pip install "
+            "'loyalty-service[sandbox]'`, or put an envoy of your own on the PATH."
+        )
+    return found
 
 
 def _add_tracing(config: dict[str, Any], collector_port: int) -> None:
-    """Put the parts of envoy/tracing.yaml in, as README.md tells an operator to."""
-    parts = YAML(typ="safe").load(ROOT / "envoy" / "tracing.yaml")
+    """Put the parts of tracing.yaml in, as README.md tells an operator to."""
+    parts = YAML(typ="safe").load(edge_files()["tracing.yaml"])
     chain = config["static_resources"]["listeners"][0]["filter_chains"][0]
     chain["filters"][0]["typed_config"] |= parts["manager"]
     endpoint = parts["cluster"]["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]

@@ -10,7 +10,6 @@ import json
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from loyalty_service.application.member_points import owed_points
 from loyalty_service.application.natural_keys import answer_of_use
 from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
 from loyalty_service.application.orders.identify_member import (
@@ -20,6 +19,7 @@ from loyalty_service.application.orders.identify_member import (
 )
 from loyalty_service.application.orders.void_transaction import void, voided_events
 from loyalty_service.application.perform import Done, Repeated
+from loyalty_service.application.points import owed_points
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.events import Event
 from loyalty_service.domain.records import Code, CodeStatus, TransactionStatus
@@ -126,7 +126,7 @@ def _restore_points(
     member = unit.member(program_id, fixed.loyalty_id)
     if member is None or fixed.points is None:
         return ()
-    difference = fixed.points - member.available.balance + owed_points(unit, member)
+    difference = fixed.points - member.available.balance + owed_points(unit.accounts(member))
     if not difference:
         return ()
     restored = AdjustPoints(program_id, fixed.loyalty_id, difference, "sandbox", beyond_limits=True)

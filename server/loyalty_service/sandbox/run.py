@@ -6,6 +6,7 @@ import asyncio
 import errno
 import json
 import shlex
+import shutil
 import signal
 import sys
 import time
@@ -17,10 +18,11 @@ from typing import Any
 from pydantic import SecretStr
 from rich.console import Console
 
-from loyalty_service.bootstrap import configure_logging, require_peppers, serve
+from loyalty_service.bootstrap import configure_logging, database_of, require_peppers, serve
 from loyalty_service.config import Settings
+from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.sandbox.demo_data import put_demo_data, require_own_store
-from loyalty_service.sandbox.envoy_process import EnvoyProcess
+from loyalty_service.sandbox.envoy_process import EnvoyProcess, envoy_program
 from loyalty_service.sandbox.fixed_codes import AMIRA, COFFEE, FARHAN, identify_in_sandbox
 from loyalty_service.storage.alone import require_unopened
 from loyalty_service.storage.migrate import migrate
@@ -36,7 +38,7 @@ OWN_PAGES = ("http://localhost:*", f"http://{HOST}:*", "http://[::1]:*")
 """Origins of the web pages that may call it: those that this machine serves."""
 
 
-class PortTakenError(ValueError):
+class PortTakenError(OperatorError):
     """Raised when the sandbox can't listen where it was told to."""
 
 
@@ -45,16 +47,18 @@ async def run_sandbox(settings: Settings, console: Console, stop: asyncio.Event)
     Serve the demo program on both doors until *stop* is set or the terminal is closed.
 
     Raises:
+        OperatorError: Envoy is not installed.
         PortTakenError: A port is taken.
         StoreInUseError: The database has programs or keys that no sandbox made.
     """
-    require_own_store(settings.database())
+    envoy_program()
+    require_own_store(database_of(settings))
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stop.set)
     settings = _for_sandbox(settings)
     configure_logging(settings)
     await asyncio.to_thread(end_envoy_left_behind, settings.data_dir / "envoy")
     require_ports(settings)
-    migrate(settings.database())
+    migrate(database_of(settings))
     async with serve(settings, identify=identify_in_sandbox, sandbox=True) as running:
         await running.store.write(put_demo_data)
         await running.store.refresh_catalog()
@@ -73,7 +77,7 @@ async def run_sandbox(settings: Settings, console: Console, stop: asyncio.Event)
 def _for_sandbox(settings: Settings) -> Settings:
     """Open what production keeps shut, and find the pepper even for a shared database."""
     embedded = settings.model_copy(update={"database_url": ""})
-    keeper = settings if settings.database().embedded else embedded
+    keeper = settings if database_of(settings).embedded else embedded
     peppers = require_peppers(keeper)
     others = json.dumps([one.decode() for one in peppers.others])
     update: dict[str, Any] = {
@@ -102,11 +106,11 @@ def reset_sandbox(settings: Settings) -> Path | None:
     Raises:
         OpenElsewhereError: A sandbox has it open.
         StoreInUseError: The database has programs or keys that no sandbox made.
-        ValueError: The store is no file of its own.
+        OperatorError: The store is no file of its own.
     """
-    database = settings.database()
+    database = database_of(settings)
     if settings.database_url:
-        raise ValueError("LOYALTY_DATABASE_URL is set: delete that database yourself.")
+        raise OperatorError("LOYALTY_DATABASE_URL is set: delete that database yourself.")
     require_own_store(database)
     file = Path(database.url.database or "")
     if not file.exists():
@@ -173,7 +177,6 @@ def _admin(address: str, method: str, path: str) -> bytes:
 def welcome(http_port: int, grpc_port: int) -> str:
     """Word what runs and how to call it; every call works as it stands."""
     programs = shlex.quote(str(Path(sys.executable).parent))
-    grpcurl = f"{programs}/grpcurl -plaintext"
     server = f"127.0.0.1:{grpc_port}"
     web = f"http://127.0.0.1:{http_port}"
     addresses = f"--http 127.0.0.1:{http_port} --grpc {server}"
@@ -194,9 +197,7 @@ def welcome(http_port: int, grpc_port: int) -> str:
         "# The app looks at a member, and at the history of their points:",
         f"curl -s {web}/loyalty/members/{FARHAN} {app_key}",
         f"curl -s '{web}/loyalty/members/{FARHAN}/transfers?pageSize=2' {app_key}",
-        "# A developer asks with grpcurl:",
-        f"{grpcurl} {server} list",
-        f"{grpcurl} -H 'x-api-key: sandbox-pos-key' -d '{IDENTIFY_JSON}' {server} {IDENTIFY}",
+        *_grpcurl_calls(server),
         "# A kiosk calls from Python:",
         f"{programs}/python -c {shlex.quote(_python(server))}",
         "# After too many wrong codes a key waits: this lists whose, and `--forgive KEY` ends it:",
@@ -209,11 +210,25 @@ def welcome(http_port: int, grpc_port: int) -> str:
     return "\n".join(lines)
 
 
+def _grpcurl_calls(server: str) -> tuple[str, ...]:
+    """Word the calls by grpcurl, where it is installed."""
+    beside = Path(sys.executable).with_name("grpcurl")
+    found = str(beside) if beside.exists() else shutil.which("grpcurl")
+    if found is None:
+        return ()
+    grpcurl = f"{shlex.quote(found)} -plaintext"
+    return (
+        "# A developer asks with grpcurl:",
+        f"{grpcurl} {server} list",
+        f"{grpcurl} -H 'x-api-key: sandbox-pos-key' -d '{IDENTIFY_JSON}' {server} {IDENTIFY}",
+    )
+
+
 IDENTIFY_JSON = (
     '{"identifier":"123456","posVendor":{"storeId":"9999","posType":"Partner",'
     '"transactionId":"000000000257","terminal":"0","operator":"300"}}'
 )
-IDENTIFY = "loyalty.v1.IdentifyService/Identify"
+IDENTIFY = "loyalty.v1.IdentifyService/IdentifyMember"
 SESSION_JSON = (
     '{"correlationId":"7d4c2f0e-3b1a-4c58-9e36-0f5a1d2b9c77","channel":"STORE","locale":"fr-CA"}'
 )
@@ -230,7 +245,7 @@ def _python(server: str) -> str:
         "import grpc; "
         "from loyalty.v1 import identify_service_pb2 as pb, identify_service_pb2_grpc as rpc; "
         f'stub = rpc.IdentifyServiceStub(grpc.insecure_channel("{server}")); '
-        'print(stub.Identify(pb.IdentifyRequest(identifier="234567", '
+        'print(stub.IdentifyMember(pb.IdentifyMemberRequest(identifier="234567", '
         'pos_vendor={"store_id": 9999, "pos_type": "Partner", "transaction_id": "258"}), '
         'metadata=[("x-api-key", "sandbox-pos-key")]))'
     )

@@ -13,6 +13,7 @@ import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.storage.connections import writing
 from loyalty_service.storage.databases import FOLDER_MODE, LOCK_TIMEOUT_S, Database
 
@@ -32,7 +33,7 @@ _ASKED = (
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
-class OpenElsewhereError(Exception):
+class OpenElsewhereError(OperatorError):
     """Raised when a database is in use that nobody may use meanwhile; nothing was changed."""
 
     def __init__(self, place: object) -> None:

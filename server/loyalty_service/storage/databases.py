@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from loyalty_service.domain.errors import DeadlinePassedError
+from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.storage import durability, postgresql
 
 BUSY_TIMEOUT_S = 5.0
@@ -68,7 +69,7 @@ SHARED_SESSIONS: dict[str, Any] = {"prepare_threshold": None}
 """Keeps the driver from naming statements: behind a pooler, names are those of others as well."""
 
 
-class UnreachableError(Exception):
+class UnreachableError(OperatorError):
     """Raised when the database does not answer."""
 
 

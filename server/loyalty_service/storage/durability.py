@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from loyalty_service.domain.operator_error import OperatorError
+
 _SYNCHRONOUS_FULL = 2
 _IN_MEMORY = {"tmpfs", "ramfs"}
 _MOUNTS = Path("/proc/self/mounts")
@@ -14,7 +16,7 @@ _WAY_OUT = (
 )
 
 
-class UnsafeDatabaseError(Exception):
+class UnsafeDatabaseError(OperatorError):
     """Raised when a database may lose what it has acknowledged."""
 
 

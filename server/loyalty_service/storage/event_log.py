@@ -18,7 +18,7 @@ from random import Random
 from typing import Any
 
 from loyalty_service.domain.events import LANE_BITS, Actor, Event
-from loyalty_service.domain.ledger import Account
+from loyalty_service.domain.ledger import AccountKind
 from loyalty_service.storage.tables import EventTable
 
 COLUMNS = (
@@ -54,7 +54,7 @@ No lane takes so many in the seconds that such a commit is asked about.
 """
 
 _UNIT_BITS = 63
-_NO_BALANCES = (None,) * 4
+_NO_BALANCES = (None,) * 6
 _TYPES = {"INTEGER": "int", "BIGINT": "bigint", "TEXT": "text"}
 _NAMES = ", ".join(COLUMNS)
 _ARRAYS = ", ".join(
@@ -118,7 +118,7 @@ class EventLog:
         self.proof: Proof | None = None
         """Tells whether the unit was committed; absent while it has written no event."""
 
-    def append(self, event: Event, by: Actor, now_ms: int, debt: Account | None) -> None:
+    def append(self, event: Event, by: Actor, now_ms: int) -> None:
         """Take up an event, with the balances as they are now."""
         kind, program_id, member, number, subject, before, after, reason, detail, at_ms = event
         actor_kind, actor, method, request_id = by
@@ -126,7 +126,16 @@ class EventLog:
         if member is not None:
             number = member.number
             available, held = member.available, member.held
-            balances = available.balance, available.sequence, held.balance, held.sequence
+            # A debt that was not looked at was not touched either.
+            debt = member.accounts.get(AccountKind.DEBT)
+            balances = (
+                available.balance,
+                available.sequence,
+                held.balance,
+                held.sequence,
+                None if debt is None else debt.balance,
+                None if debt is None else debt.sequence,
+            )
         self._rows.append(
             (
                 self._unit,
@@ -144,8 +153,6 @@ class EventLog:
                 None if before is None else int(before),
                 None if after is None else int(after),
                 *balances,
-                None if debt is None else debt.balance,
-                None if debt is None else debt.sequence,
                 reason or None,
                 detail or None,
             )

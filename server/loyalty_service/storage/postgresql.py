@@ -225,6 +225,17 @@ def commit(connection: Any, begun: Begun, flush: Callable[[], None] | None = Non
     return not connection.warnings
 
 
+def status_of(connection: Any, transaction: str) -> str | None:
+    """Ask PostgreSQL what became of a transaction; nothing where it has forgotten the number."""
+    try:
+        row = connection.execute("SELECT pg_xact_status(%s::xid8)", (transaction,)).fetchone()
+    except psycopg.errors.InvalidParameterValue:
+        # It has not come as far since a crash: "is in the future".
+        return None
+    status: str | None = row[0]
+    return status
+
+
 def require_transactions(connection: Any) -> None:
     """
     Refuse a server, or a pooler before it, on which a transaction can't be relied on.

@@ -3,39 +3,28 @@ Fetches what a batch starts from in two round trips, however many calls it has.
 
 When a call shows a code that may be wrong, it takes a third, and when uses are limited for all
 members together, one more. Only for databases across a network: there the round trips are the cost
-of a call. Rows are locked in one order, members before transactions before codes before orders that
-look alike before API keys (of those who show a wrong code) before counts of limited incentives, and
-each by its key, so that batches of several servers wait for one another but never in a circle.
+of a call. Rows are locked in the order of `lock_order.py`, and each by its key.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from loyalty_service.application.orders.basket_records import basket_from_json
 from loyalty_service.application.reads import Reads
-from loyalty_service.domain.basket import named_incentives
-from loyalty_service.domain.ledger import Account
+from loyalty_service.domain.incentive_uses import named_incentives
 from loyalty_service.domain.limits import member_scope
-from loyalty_service.domain.records import (
-    Code,
-    CodeStatus,
-    Hold,
-    Member,
-    Remembered,
-    Reservation,
-    Session,
-    Transaction,
-)
+from loyalty_service.domain.records import CodeStatus, Member
 from loyalty_service.domain.rules import counted_for_all
-from loyalty_service.storage.databases import lock_number
+from loyalty_service.storage.repositories.codes import CodeStatements
+from loyalty_service.storage.repositories.members import MemberStatements
+from loyalty_service.storage.repositories.records import Keys, Step
+from loyalty_service.storage.repositories.transactions import TransactionStatements
+from loyalty_service.storage.repositories.uses import UseStatements
 from loyalty_service.storage.statements import Statement, Statements
 from loyalty_service.storage.unit_of_work import UnitOfWork
-
-_Keys = Sequence[tuple[Any, ...]]
-_Step = tuple[Statement, _Keys, Callable[[list[Any]], None], type | None]
 
 
 def prefetch(
@@ -49,38 +38,24 @@ class _Prefetch:
     def __init__(self, unit: UnitOfWork, connection: Any, statements: Statements) -> None:
         self._unit = unit
         self._connection = connection
-        self._statements = statements
+        self._members = statements.of(MemberStatements)
+        self._codes = statements.of(CodeStatements)
+        self._transactions = statements.of(TransactionStatements)
+        self._uses = statements.of(UseStatements)
 
     def run(self, batch: Sequence[Reads]) -> None:
+        unit = self._unit
         members = _sorted(reads.members for reads in batch)
         transactions = [(key,) for key in _sorted(reads.transactions for reads in batch)]
         voided = [(key,) for key in _sorted(reads.voided for reads in batch)]
-        codes = _sorted(
-            (
-                *reads.digests,
-                *(
-                    (place, digest)
-                    for place, digits in reads.codes
-                    for digest in self._unit.code_digests(place, digits)
-                ),
-            )
-            for reads in batch
-        )
-        receipts = _sorted(
-            (
-                (place, digest)
-                for place, text in reads.receipts
-                for digest in self._unit.code_digests(place, text)
-            )
-            for reads in batch
-        )
-        by = self._statements
+        codes = _sorted((*reads.digests, *self._digests(reads.codes)) for reads in batch)
+        receipts = _sorted(self._digests(reads.receipts) for reads in batch)
         *numbers, given_back, recorded = self._ask(
-            (by.numbers_of_members, members),
-            (by.numbers_of_codes, codes),
-            (by.numbers_of_transactions, transactions),
-            (by.uses_of_transactions, voided),
-            (by.orders_of_receipts, receipts),
+            (self._members.numbers, members),
+            (self._codes.member_numbers, codes),
+            (self._transactions.member_numbers, transactions),
+            (self._uses.of_transactions, voided),
+            (self._transactions.of_receipts, receipts),
         )
         known = sorted({row for rows in numbers for row in rows if row[0] is not None})
         orders = {key for reads in batch for key in reads.orders}
@@ -88,54 +63,31 @@ class _Prefetch:
         claimed = sorted({row[0] for row in recorded})
         transactions = sorted({*transactions, *((key,) for key in claimed)})
         shown = _sorted(reads.shown for reads in batch)
-        programs = sorted({(program_id,) for program_id, _, _ in shown})
-        refusals: _Step = (
-            by.refusals_of_programs,
-            programs,
-            lambda rows: self._unit.code_counts.take_refusals(programs, rows),
-            None,
-        )
-        periods = _sorted(reads.counts_of_members for reads in batch)
-        counts = self._unit.limit_counts.unknown(
-            [
-                *_sorted(reads.counts for reads in batch),
-                *(
-                    (member_scope(number, partner), since)
-                    for (number,) in known
-                    for partner, since in periods
-                ),
-            ]
-        )
+        refusals = unit.refusals_ahead(sorted({(program_id,) for program_id, _, _ in shown}))
         self._take(
             refusals,
-            (
-                by.sums_of_limits,
-                counts,
-                lambda rows: self._unit.limit_counts.take(counts, rows),
-                None,
+            unit.sums_ahead(_counts(batch, known)),
+            unit.members_ahead(known),
+            unit.rare_accounts_ahead(known),
+            *unit.transactions_ahead(transactions),
+            unit.codes_ahead(codes),
+            unit.regulars_ahead(
+                [(place, unit.code_digest(place, digits), key) for place, digits, key in shown]
             ),
-            (by.lock_members, known, self._unit.take_members, None),
-            (by.lock_debts, known, self._unit.take_debts, Account),
-            self._records(Transaction, by.lock_transactions, transactions),
-            self._records(Hold, by.lock_holds, transactions),
-            self._records(Reservation, by.lock_reservations, transactions),
-            self._records(Code, by.lock_codes, codes),
-            (
-                by.regulars_of_codes,
-                self._digests(shown),
-                self._unit.code_counts.take_regulars,
-                None,
-            ),
-            *self._orders(sorted(orders)),
-            self._records(Session, by.lock_sessions, _sorted(r.sessions for r in batch)),
-            # Last, when all locks are held: a twin that held them has kept its answer by now.
-            self._records(Remembered, by.find_remembered, _sorted(r.remembered for r in batch)),
+            *unit.orders_ahead(sorted(orders)),
+            unit.sessions_ahead(_sorted(reads.sessions for reads in batch)),
+            unit.answers_ahead(_sorted(reads.remembered for reads in batch)),
         )
-        self._unit.know_absent(Member, members)
+        unit.know_absent(Member, members)
         self._lock_keys(shown, refusals)
         self._lock_usages(batch, given_back, claimed)
 
-    def _lock_keys(self, shown: Sequence[tuple[str, str, str]], refusals: _Step) -> None:
+    def _digests(self, codes: Iterable[tuple[str, str]]) -> Iterator[tuple[str, bytes]]:
+        for place, digits in codes:
+            for digest in self._unit.code_digests(place, digits):
+                yield place, digest
+
+    def _lock_keys(self, shown: Sequence[tuple[str, str, str]], refusals: Step) -> None:
         """
         Lock the keys of those who show a code that may be wrong, and look again who waits.
 
@@ -144,20 +96,17 @@ class _Prefetch:
         A key that has shown so many wrong ones that it had to wait has one guess after each wait.
         Were it locked for its wrong codes alone, each writer would let it have one at once.
         """
-        waited = self._unit.code_counts.has_waited
+        waited = self._unit.has_waited
         wrong = set()
         for place, digits, key_id in shown:
             code = self._unit.code(place, self._unit.code_digest(place, digits))
             if code is not None:
-                self._unit.code_counts.know_regular(key_id, code.member_number)
+                self._unit.know_regular(key_id, code.member_number)
             live = code is not None and code.status is CodeStatus.PENDING
             if waited(place, key_id) or not live:
                 wrong.add((key_id,))
         if wrong:
-            take = self._unit.code_counts.take_locks
-            keys = sorted(wrong)
-            locks: _Step = (self._statements.lock_keys, keys, lambda _: take(keys), None)
-            self._take(locks, refusals)
+            self._take(self._unit.keys_ahead(sorted(wrong)), refusals)
 
     def _lock_usages(
         self,
@@ -192,33 +141,13 @@ class _Prefetch:
                 limited.add((place, incentive.incentive_id))
         self._unit.lock_usages(limited)
 
-    def _orders(self, orders: _Keys) -> Iterator[_Step]:
-        """Let orders that look alike wait for one another, then look which there are."""
-        by = self._statements
-        numbers = sorted({(lock_number(digest),) for _, digest in orders})
-        yield by.lock_orders, numbers, lambda _: None, None
-        if orders:
-            take = self._unit.take_orders
-            yield by.orders_like_many, orders, lambda rows: take(orders, rows), None
+    def _take(self, *steps: Step) -> None:
+        asked = self._unit.ahead(*steps)
+        answers = self._ask(*((step.statement, step.keys) for step in asked))
+        for step, rows in zip(asked, answers, strict=True):
+            step.take(step.keys, rows)
 
-    def _digests(self, shown: Sequence[tuple[str, str, str]]) -> _Keys:
-        return [
-            (place, self._unit.code_digest(place, digits), key_id)
-            for place, digits, key_id in shown
-        ]
-
-    def _records(self, kind: Any, statement: Statement, keys: _Keys) -> _Step:
-        return statement, keys, lambda rows: self._unit.take_records(kind, rows), kind
-
-    def _take(self, *steps: _Step) -> None:
-        asked = [step for step in steps if step[1]]
-        answers = self._ask(*((statement, keys) for statement, keys, _, _ in asked))
-        for (_, keys, take, kind), rows in zip(asked, answers, strict=True):
-            take(rows)
-            if kind is not None:
-                self._unit.know_absent(kind, keys)
-
-    def _ask(self, *questions: tuple[Statement, _Keys]) -> list[list[Any]]:
+    def _ask(self, *questions: tuple[Statement, Keys]) -> list[list[Any]]:
         """Ask several questions in one round trip; to one without keys there are no rows."""
         with self._connection.pipeline():
             cursors = [
@@ -228,10 +157,19 @@ class _Prefetch:
             return [[] if cursor is None else cursor.fetchall() for cursor in cursors]
 
 
+def _counts(batch: Sequence[Reads], numbers: Sequence[tuple[int]]) -> list[tuple[str, int]]:
+    """List the counts that calls are limited by; *numbers* are those of their members."""
+    periods = _sorted(reads.counts_of_members for reads in batch)
+    return [
+        *_sorted(reads.counts for reads in batch),
+        *((member_scope(of, partner), since) for (of,) in numbers for partner, since in periods),
+    ]
+
+
 def _sorted(lists: Iterable[Iterable[Any]]) -> list[Any]:
     """Merge lists of keys into one order without repeats."""
     return sorted({key for keys in lists for key in keys})
 
 
-def _columns(keys: _Keys) -> list[list[Any]]:
+def _columns(keys: Keys) -> list[list[Any]]:
     return [list(column) for column in zip(*keys, strict=True)]

@@ -18,6 +18,7 @@ from contextlib import suppress
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.domain.peppers import Peppers
 
 _NONCE_BYTES = 12
@@ -25,7 +26,7 @@ _ROW_BYTES = 8
 _TOKEN_CHARACTERS = 48
 
 
-class SealError(Exception):
+class SealError(OperatorError):
     """Raised when an answer was sealed with another pepper, or was changed since."""
 
 

@@ -16,51 +16,42 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from time import monotonic_ns
 from typing import Any, Self, TypeVar
 
 import structlog
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from loyalty_service.application.perform import Answer, Done
 from loyalty_service.application.reads import NOTHING, Reads
 from loyalty_service.application.under_way import ARRIVAL, Arrival, UnderWay, digests_of
 from loyalty_service.application.unit import Refused, Unit
-from loyalty_service.domain.clock import rfc3339
-from loyalty_service.domain.clock_check import ClockCheck, ClockState
+from loyalty_service.domain.clock_check import ClockCheck
 from loyalty_service.domain.errors import (
     DeadlinePassedError,
     ServerBusyError,
-    StorageUnavailableError,
 )
 from loyalty_service.domain.fairness import FairQueue
-from loyalty_service.domain.flags import Flag, every_flag
 from loyalty_service.domain.peppers import Peppers
-from loyalty_service.domain.program import Catalog
 from loyalty_service.observability.trail import CHARGE, TRAIL
-from loyalty_service.storage.databases import READERS, Database
+from loyalty_service.storage.batch import Item
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.fresh_catalog import FreshCatalog
 from loyalty_service.storage.hanging import watch_commits
-from loyalty_service.storage.paced import Paced
 from loyalty_service.storage.presence import Presence
+from loyalty_service.storage.readers import Readers
 from loyalty_service.storage.reads import SqlReader
 from loyalty_service.storage.statements import Statements, dialect_of
-from loyalty_service.storage.tally import Distribution, Tally
-from loyalty_service.storage.writer import CLOSE_WAIT_S, Item, Writer, names_of
-
-FLAG_LINES_MAX = 10
-"""Lines about one reason of a flag in a second: a thief's orders must not be the log's load."""
+from loyalty_service.storage.stats import StoreStats
+from loyalty_service.storage.tally import Tally
+from loyalty_service.storage.told import Flags, tell_waits
+from loyalty_service.storage.turned_away import TurnedAway
+from loyalty_service.storage.writer import CLOSE_WAIT_S, Writer
 
 OWN = ""
 """Whom the server's own work is done for: a key among the others, as it were."""
-
-READERS_OF_ONE = READERS // 2
-"""Readers that one caller may hold: another always finds one that will be free soon."""
 
 T = TypeVar("T")
 Work = Callable[[Unit, int], Any]
@@ -72,47 +63,13 @@ BATCH_MAX_S = 0.1
 CLOCK_STEP_S = 0.001
 BUSY_MIN = 64
 WAIT_MAX_S = 0.25
-RETRY_AFTER_S = 1.0
-RETRY_AFTER_MAX_S = 10.0
 COMPANY_WAIT_S = 0.005
 GAP_MAX_S = 0.05
-CATALOG_POLL_S = 1.0
-CATALOG_WAIT_S = 2.0
-CATALOG_AGE_MAX_S = 4.0
-"""Older than this it is not trusted: a key may be revoked, which all must know within 5 s."""
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class StoreStats:
-    """
-    What the store has done since it was opened.
-
-    Attributes:
-        writes: Units of work settled.
-        commits: Transactions committed, each durable; fewer than writes, since calls share them.
-        retries: Transactions that ran again after a conflict or a lost connection.
-        waiting: Units of work that wait for a writer now.
-        oldest_waiting_s: How long the first of them has waited.
-        catalog_age_s: Seconds since the catalogue was last looked at.
-        batch_calls: Calls that shared a commit, of the commits that changed anything.
-        commit_s: Seconds such a commit took, until it was durable.
-        flags: What was let through although it should not be, by kind and reason.
-    """
-
-    writes: int
-    commits: int
-    retries: int
-    waiting: int
-    oldest_waiting_s: float
-    catalog_age_s: float
-    batch_calls: Distribution
-    commit_s: Distribution
-    flags: Mapping[tuple[str, str], int]
-
-
-class Store:
+class Store(FreshCatalog):
     """
     The storage as the rest of the program sees it.
 
@@ -138,13 +95,13 @@ class Store:
         *,
         serves: bool = False,
     ) -> None:
-        self.catalog = Catalog(revision=-1)
-        self.under_way = UnderWay()
-        self.clock = ClockCheck()
-        self._database = database
+        clock = ClockCheck()
         statements = Statements(dialect_of(database.url.drivername))
         count = 1 if database.embedded else writers
-        self._writers = [Writer(database, statements, pepper, self.clock) for _ in range(count)]
+        super().__init__(
+            database, [Writer(database, statements, pepper, clock) for _ in range(count)], clock
+        )
+        self.under_way = UnderWay()
         self._presence = (
             Presence(database, self.under_way, self.clock, Peppers.of(pepper))
             if serves and not database.embedded
@@ -155,41 +112,33 @@ class Store:
         self._idle = list(self._writers)
         self._waiting: FairQueue[Item] = FairQueue()
         self._arrivals: deque[Item] = deque()
-        self._reading: Counter[str] = Counter()
-        self._to_read: FairQueue[asyncio.Future[None]] = FairQueue()
+        self._readers = Readers(database, pepper)
         self._company = 1
         self._running = 0
         self._gap_s = GAP_MAX_S
         self._arrived = 0.0
-        self._catalog_read_ns = 0
-        self._freshening: asyncio.Task[bool] | None = None
         self._settled = 0
-        self._flags = dict.fromkeys(every_flag(), 0)
-        self._flagged: Counter[tuple[str, str]] = Counter()
-        self._flagged_in = 0
+        self._flags = Flags()
         self._batch_max = BATCH_MAX
-        self._refused = self._admitted = self._counted_since = 0.0
+        self._turned_away = TurnedAway()
         self._timer: asyncio.TimerHandle | None = None
-        self._stale = Paced()
-        self._too_old = Paced()
         self._drained = asyncio.Event()
         self._drained.set()
-        self._pepper = pepper
         self._loop: asyncio.AbstractEventLoop
-        self._readers: AsyncEngine
         self._poll: asyncio.Task[None]
         self._watch: asyncio.Task[None]
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
-        self._readers = self._database.connect_readers()
+        self._readers.open()
         for writer in self._writers:
             writer.start()
         await self.refresh_catalog()
         if self._presence is not None:
             await self._presence.__aenter__()
         elif self._watches_clock:
-            await self._look_at_clock()
+            async with self.read() as reader:
+                self._compare_clock(await reader.newest_ms())
         self._poll = asyncio.create_task(self._keep_catalog_fresh())
         self._watch = asyncio.create_task(watch_commits(self._database, self._writers))
         return self
@@ -204,7 +153,7 @@ class Store:
             await self._presence.__aexit__()
         for writer in self._writers:
             await self._loop.run_in_executor(None, writer.close)
-        await self._readers.dispose()
+        await self._readers.close()
 
     @property
     def replicated(self) -> bool:
@@ -236,7 +185,7 @@ class Store:
             DeadlinePassedError: The answer did not come in time; the outcome is unknown.
         """
         self.require_room(caller)
-        self._admitted += 1
+        self._turned_away.admitted += 1
         future: asyncio.Future[T] = self._loop.create_future()
         trail = TRAIL.get()
         if trail is not None and trail.span is not None:
@@ -273,71 +222,16 @@ class Store:
                 return
             if self._oldest_waiting_s() <= WAIT_MAX_S:
                 return
-        self._refused += 1
-        raise ServerBusyError(self._retry_after_ms())
+        raise ServerBusyError(self._turned_away.retry_after_ms(self._loop.time()))
 
-    def _retry_after_ms(self) -> int:
-        """Send callers away for so long that those who come back are no more than can be served."""
-        now = self._loop.time()
-        times = self._refused / max(self._admitted, 1.0)
-        if now - self._counted_since > 1.0:
-            self._counted_since = now
-            self._refused /= 2
-            self._admitted /= 2
-        wait_s = min(RETRY_AFTER_S * (1 + times), RETRY_AFTER_MAX_S)
-        return round(wait_s) * 1000
-
-    @contextlib.asynccontextmanager
-    async def read(self, caller: str = OWN) -> AsyncIterator[SqlReader]:
+    def read(self, caller: str = OWN) -> AbstractAsyncContextManager[SqlReader]:
         """
         Open a reader over one consistent state, when it is the *caller's* turn.
 
         Raises:
             StorageUnavailableError: The database does not answer.
         """
-        await self._take_reader(caller)
-        try:
-            async with AsyncSession(self._readers) as session:
-                yield SqlReader(session, self._pepper)
-        except (OperationalError, InterfaceError, PoolTimeoutError) as problem:
-            log.warning("database does not answer a reader", reason=str(problem))
-            raise StorageUnavailableError from problem
-        finally:
-            self._give_reader_back(caller)
-
-    async def _take_reader(self, caller: str) -> None:
-        """Wait for one of the readers: callers take turns, and none has them all."""
-        if not self._to_read and self._may_read(caller):
-            self._reading[caller] += 1
-            return
-        future: asyncio.Future[None] = self._loop.create_future()
-        self._to_read.push(caller, future)
-        self._let_readers_in()
-        try:
-            await future
-        except asyncio.CancelledError:
-            if future.done() and not future.cancelled():
-                self._give_reader_back(caller)
-            raise
-
-    def _may_read(self, caller: str) -> bool:
-        return self._reading.total() < READERS and self._reading[caller] < READERS_OF_ONE
-
-    def _give_reader_back(self, caller: str) -> None:
-        self._reading[caller] -= 1
-        if not self._reading[caller]:
-            del self._reading[caller]
-        self._let_readers_in()
-
-    def _let_readers_in(self) -> None:
-        while self._to_read:
-            found = self._to_read.pop_entry(self._may_read)
-            if found is None:
-                return
-            caller, future = found
-            if not future.done():
-                self._reading[caller] += 1
-                future.set_result(None)
+        return self._readers.one(caller)
 
     async def confirm(self, timeout_s: float = 5.0, caller: str = OWN) -> None:
         """
@@ -380,7 +274,7 @@ class Store:
             catalog_age_s=self._catalog_age_s(),
             batch_calls=Tally.sum([writer.batch_calls for writer in self._writers]),
             commit_s=Tally.sum([writer.commit_s for writer in self._writers]),
-            flags=self._flags,
+            flags=self._flags.counts,
         )
 
     def _oldest_waiting_s(self) -> float:
@@ -393,87 +287,6 @@ class Store:
     async def refresh_catalog(self, timeout_s: float = 5.0) -> None:
         """Take up what operators changed."""
         self.catalog = await self.write(lambda unit, _now: unit.catalog, timeout_s)
-
-    async def require_fresh_catalog(self) -> None:
-        """
-        Make sure that what operators changed a while ago is known, a revoked key above all.
-
-        Every commit looks at the catalogue, so this waits only when none succeeded for seconds.
-
-        Raises:
-            ServerClockWrongError: The server's clock is too far off to serve anybody.
-            StorageUnavailableError: The database can't be asked.
-        """
-        self.clock.require_right()
-        if self._catalog_age_s() <= CATALOG_AGE_MAX_S:
-            return
-        # A batch that is run again in parts commits long before it ends.
-        self._take_up_catalog()
-        if self._catalog_age_s() <= CATALOG_AGE_MAX_S:
-            return
-        # One look serves all that wait; whoever gives up waiting must not end it for the others.
-        if self._freshening is None or self._freshening.done():
-            self._freshening = asyncio.create_task(self._freshen())
-        if not await asyncio.shield(self._freshening):
-            raise StorageUnavailableError
-
-    async def _freshen(self) -> bool:
-        try:
-            await self.refresh_catalog(CATALOG_WAIT_S)
-        except Exception as problem:  # noqa: BLE001 - whatever it is, nobody may be let in.
-            if (told := self._too_old.due()) is not None:
-                why = self._database.why(problem)
-                log.warning("catalogue too old to let anyone in", reason=why, **told)
-            return False
-        return True
-
-    def _catalog_age_s(self) -> float:
-        return (monotonic_ns() - self._catalog_read_ns) / 1e9
-
-    def _take_up_catalog(self) -> None:
-        """Know what the writers saw when they last committed; they may be at work meanwhile."""
-        for writer in self._writers:
-            # The time is read before the catalogue, which may only be newer than it says.
-            read_ns = writer.catalog_read_ns
-            catalog = writer.catalog
-            self._catalog_read_ns = max(self._catalog_read_ns, read_ns)
-            if catalog.revision > self.catalog.revision:
-                self.catalog = catalog
-
-    def refuses(self) -> str | None:
-        """Tell why no call would be let in now; nothing where their keys are known and the time."""
-        self._take_up_catalog()
-        if self._catalog_age_s() > CATALOG_AGE_MAX_S:
-            return f"the catalogue is too old: {self._database.place} does not answer"
-        if self.clock.state is ClockState.WRONG:
-            return f"the clock is wrong by {self.clock.offset_ms / 1000} s"
-        return None
-
-    async def _look_at_clock(self) -> None:
-        """Compare the clock of an embedded database's server with what it can be compared with."""
-        async with self.read() as reader:
-            newest_ms = await reader.newest_ms()
-        if newest_ms is not None and self.clock.is_behind(newest_ms):
-            log.warning("clock is behind what the store has recorded", recorded=rfc3339(newest_ms))
-        self.clock.watch()
-
-    async def _keep_catalog_fresh(self) -> None:
-        while True:
-            await asyncio.sleep(CATALOG_POLL_S)
-            if self._watches_clock:
-                self._watch_clock()
-            try:
-                await self.refresh_catalog()
-            except Exception as problem:  # noqa: BLE001 - tried again in a second.
-                if (told := self._stale.due()) is not None:
-                    why = self._database.why(problem)
-                    log.warning("catalogue not refreshed", reason=why, **told)
-
-    def _watch_clock(self) -> None:
-        before = self.clock.state
-        state = self.clock.watch()
-        if state is not before:
-            log.error("clock was set", state=state.value, moved_s=self.clock.offset_ms / 1000)
 
     def _arrive(self) -> None:
         """Keep count of how many calls come, and how fast."""
@@ -545,10 +358,10 @@ class Store:
                 item.charge(item.spent_s)
             outcome = item.outcome
             if isinstance(outcome, Refused):
-                self._tell(outcome, item)
+                tell_waits(outcome, item, self.catalog.keys)
                 item.fail(outcome.error)
-            elif isinstance(outcome, Answer | Done):
-                self._flag(outcome.flags, item)
+            elif isinstance(outcome, Answer | Done) and outcome.flags:
+                self._flags.take(outcome.flags, item, int(self._loop.time()))
             if item.future.done():
                 continue
             if item.failed:
@@ -559,24 +372,6 @@ class Store:
             self._schedule()
         else:
             self._rest()
-
-    def _flag(self, flags: Sequence[Flag], item: Item) -> None:
-        """
-        Count and log what was let through, whether or not its caller still waits.
-
-        Of one kind and reason a few lines a second are written: all are counted.
-        """
-        for flag in flags:
-            place = flag.kind.value, flag.reason
-            self._flags[place] += 1
-            second = int(self._loop.time())
-            if second != self._flagged_in:
-                self._flagged_in = second
-                self._flagged.clear()
-            self._flagged[place] += 1
-            if self._flagged[place] <= FLAG_LINES_MAX:
-                named = {"flag": flag.kind.value, "reason": flag.reason, **flag.about}
-                log.warning("flagged", **named, **names_of([item]))
 
     def _let_go(self, writer: Writer, batch: Sequence[Item]) -> None:
         """Settle the calls of a batch that is done, but for those whose commit may yet come."""
@@ -594,26 +389,6 @@ class Store:
                 self._lost.append((writer, writer.written, item.arrival))
             else:
                 self.under_way.unsettled.append(item.arrival)
-
-    def _tell(self, refused: Refused, item: Item) -> None:
-        """Log who must wait, without any digits."""
-        for refusal in refused.begun:
-            scope, tally = refusal.scope, refusal.tally
-            keys = self.catalog.keys.values()
-            log.warning(
-                "code guessing refused",
-                scope=scope.kind.value,
-                program_id=scope.program_id,
-                key_id=scope.key_id,
-                partner=next((key.partner for key in keys if key.key_id == scope.key_id), None),
-                store_id=scope.store_id,
-                terminal=scope.terminal,
-                wrong=tally.failed,
-                right=tally.matched,
-                regulars=tally.regulars,
-                seconds=(refusal.until_ms - refusal.since_ms) // 1000,
-                **names_of([item]),
-            )
 
 
 def _give_up(future: asyncio.Future[Any]) -> None:

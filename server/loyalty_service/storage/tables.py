@@ -4,6 +4,9 @@ The tables. Instants are milliseconds since 1970, identifiers text, digests byte
 These classes never leave the storage: the rest of the program speaks the records and values of
 the domain, which have the same field names. Plain column types keep the raw drivers' values and
 the classes' values the same.
+
+It is longer than other modules, since the schema is looked up as a whole: one table after the
+other, and nothing else.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from sqlmodel import Field, SQLModel
 BigKey = BigInteger().with_variant(Integer, "sqlite")
 """SQLite numbers rows by itself only in a column of exactly INTEGER."""
 
-_MEMBER_KINDS = "(1, 2)"
+_PROGRAM_KINDS = "(3, 4, 5, 6)"
 
 
 def _numbered() -> Column[int]:
@@ -41,6 +44,19 @@ def _bytes(*, nullable: bool = False, primary_key: bool = False) -> Column[bytes
 
 def _from_zero() -> Column[int]:
     return Column(BigInteger, nullable=False, server_default=text("0"))
+
+
+def _owner_kind() -> Column[int]:
+    return Column(Integer, nullable=False, server_default=text("1"))
+
+
+def _owner_id() -> Column[str]:
+    """
+    Describe the ID of an owner, whose column is named as the first kind of owner is.
+
+    So a server of the version before goes on beside a schema that is ahead of it.
+    """
+    return Column("transaction_id", Text, key="owner_id", nullable=False)
 
 
 def _member_number(*, nullable: bool = False) -> Column[int]:
@@ -139,9 +155,12 @@ class AccountTable(SQLModel, table=True):
     __tablename__ = "account"
     __table_args__ = (
         CheckConstraint(
-            f"kind NOT IN {_MEMBER_KINDS} OR balance >= 0", name="account_balance_not_negative"
+            f"kind IN {_PROGRAM_KINDS} OR kind = 7 OR balance >= 0",
+            name="account_balance_not_negative",
         ),
-        CheckConstraint("(kind IN (1, 2, 7)) = (member_number IS NOT NULL)", name="account_owner"),
+        CheckConstraint(
+            f"(kind IN {_PROGRAM_KINDS}) = (member_number IS NULL)", name="account_owner"
+        ),
         CheckConstraint("kind <> 7 OR balance <= 0", name="account_debt_not_positive"),
         Index(
             "account_of_member",
@@ -194,7 +213,8 @@ class TransferTable(SQLModel, table=True):
     )
     points: int = Field(sa_type=BigInteger)
     cause: int = Field(sa_type=Integer)
-    transaction_id: str = Field(sa_type=Text)
+    owner_kind: int = Field(default=1, sa_column=_owner_kind())
+    owner_id: str = Field(sa_column=_owner_id())
     note: str = Field(sa_type=Text)
     effective_ms: int = Field(sa_column=_instant())
     recorded_ms: int = Field(sa_column=_instant())
@@ -338,18 +358,19 @@ class IncentiveUsageTable(SQLModel, table=True):
 
 
 class HoldTable(SQLModel, table=True):
-    """Points set aside for the incentives of a transaction."""
+    """Points set aside for an owner: for one incentive of it, or for it as a whole."""
 
     __tablename__ = "hold"
     __table_args__ = (
         CheckConstraint("points > 0", name="hold_points_positive"),
-        Index("hold_of_transaction", "transaction_id"),
+        Index("hold_of_transaction", "owner_id"),
     )
 
     hold_id: str = Field(primary_key=True, sa_type=Text)
-    transaction_id: str = Field(sa_type=Text, foreign_key="loyalty_transaction.transaction_id")
+    owner_kind: int = Field(default=1, sa_column=_owner_kind())
+    owner_id: str = Field(sa_column=_owner_id())
     member_number: int = Field(sa_column=_member_number())
-    incentive_id: str = Field(sa_type=Text)
+    incentive_id: str | None = Field(default=None, sa_type=Text)
     points: int = Field(sa_type=BigInteger)
     status: int = Field(sa_type=Integer)
     created_ms: int = Field(sa_column=_instant())

@@ -7,7 +7,6 @@ rolled back alone: the batch is undone and its calls run one by one.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import queue
 import random
@@ -15,34 +14,43 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import monotonic_ns
 from typing import Any
 
 import psycopg
 import structlog
 
-from loyalty_service.application.reads import Reads
-from loyalty_service.application.under_way import Arrival
-from loyalty_service.application.unit import Refused, Unit
+from loyalty_service.application.unit import Refused
 from loyalty_service.domain.clock import now_ms
 from loyalty_service.domain.clock_check import ClockCheck
 from loyalty_service.domain.errors import LoyaltyError, StorageUnavailableError
 from loyalty_service.domain.peppers import Peppers
 from loyalty_service.domain.program import Catalog
-from loyalty_service.observability.trail import Stages, Trail
-from loyalty_service.storage import catalog as catalog_tables
+from loyalty_service.observability.trail import Stages
 from loyalty_service.storage import postgresql
+from loyalty_service.storage.batch import (
+    Item,
+    keep_unsettled,
+    registrations,
+    require_registered,
+    still_wanted,
+)
 from loyalty_service.storage.databases import LOCK_TIMEOUT_S, Database
 from loyalty_service.storage.durability import UnsafeDatabaseError
 from loyalty_service.storage.event_log import Proof, new_units
-from loyalty_service.storage.limit_counts import KnownSums
+from loyalty_service.storage.failures import require_another_try
 from loyalty_service.storage.postgresql import Begun
 from loyalty_service.storage.prefetch import prefetch
+from loyalty_service.storage.repositories import catalogue
+from loyalty_service.storage.repositories.catalogue import CatalogueStatements
+from loyalty_service.storage.repositories.codes import CollisionError
+from loyalty_service.storage.repositories.known_sums import KnownSums
+from loyalty_service.storage.repositories.ledger import SHARDS
 from loyalty_service.storage.seal import Seal
 from loyalty_service.storage.statements import Statements
 from loyalty_service.storage.tally import Tally
-from loyalty_service.storage.unit_of_work import SHARDS, CollisionError, UnitOfWork
+from loyalty_service.storage.unit_of_work import UnitOfWork
 
 RETRIES_MAX = 12
 RETRY_WAIT_MAX_S = 0.25
@@ -52,53 +60,7 @@ CLOSE_WAIT_S = 10.0
 
 BATCH_BOUNDS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 COMMIT_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-NAMED_MAX = 20
-"""Calls that a line about their whole batch names."""
-
-_SQLITE_UNAVAILABLE = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_CANTOPEN,
-}
-
 log = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True)
-class Item:
-    """
-    A call's work, what it starts from, and what became of it.
-
-    Attributes:
-        trail: The call's names; absent for work of the server's own.
-        arrived_s: When it joined the queue, by the event loop's clock.
-        taken: Whether it has left the queue.
-        arrival: Holds a call with a key under way; absent for other work.
-        unsettled: Whether its commit may still come through, though it counts as failed.
-        charge: Takes what the work cost; absent for work of the server's own.
-        spent_s: Processor time that the writer spent on it so far, in seconds.
-    """
-
-    work: Callable[[Unit, int], Any]
-    reads: Reads
-    future: asyncio.Future[Any]
-    trail: Trail | None
-    arrived_s: float
-    arrival: Arrival | None = None
-    outcome: Any = None
-    failed: bool = False
-    taken: bool = False
-    unsettled: bool = False
-    charge: Callable[[float], None] | None = None
-    spent_s: float = 0.0
-
-    def fail(self, problem: Exception) -> None:
-        """Keep why the call failed."""
-        self.outcome = problem
-        self.failed = True
 
 
 class _MustRunAloneError(Exception):
@@ -141,6 +103,7 @@ class Writer:
         self._clock = clock or ClockCheck()
         self._database = database
         self._statements = statements
+        self._catalogue_by = statements.of(CatalogueStatements)
         self._pepper = pepper
         self._seal = Seal(pepper)
         self._begin = "BEGIN IMMEDIATE" if database.embedded else "BEGIN"
@@ -198,7 +161,7 @@ class Writer:
         """Run a batch until it is committed: what could not be committed changed nothing."""
         collided = False
         for attempt in range(RETRIES_MAX + 1):
-            batch = _still_wanted(batch)
+            batch = still_wanted(batch)
             if not batch:
                 return
             try:
@@ -217,7 +180,7 @@ class Writer:
                 if attempt == RETRIES_MAX:
                     raise
             except (sqlite3.OperationalError, psycopg.Error) as problem:
-                _require_another_try(problem, batch, last=attempt == RETRIES_MAX)
+                require_another_try(problem, batch, last=attempt == RETRIES_MAX)
                 longest = min(0.002 * 2**attempt, RETRY_WAIT_MAX_S)
                 time.sleep(random.uniform(longest / 2, longest))  # noqa: S311
             else:
@@ -228,7 +191,7 @@ class Writer:
         connection = self._connect()
         begun_ns = monotonic_ns()
         try:
-            begun = self._open(connection, _registrations(batch))
+            begun = self._open(connection, registrations(batch))
             unit = UnitOfWork(
                 connection,
                 self._statements,
@@ -260,7 +223,7 @@ class Writer:
             self._roll_back()
             raise
         self.commits += 1
-        unit.limit_counts.committed()
+        unit.committed()
         self.catalog = unit.catalog
         self.catalog_read_ns = begun_ns
         if unit.changes:
@@ -283,7 +246,7 @@ class Writer:
             try:
                 if item.trail is not None:
                     self._clock.require_right()
-                _require_registered(item, registered)
+                require_registered(item, registered)
                 item.outcome = item.work(unit, now)
                 item.failed = False
             except Refused as refused:
@@ -304,11 +267,11 @@ class Writer:
         """Begin, and hold the rows by which the batch's calls are registered."""
         if not self._statements.bulk:
             connection.execute(self._begin)
-            return Begun(connection.execute(self._statements.catalog_revision.sql).fetchone()[0])
+            return Begun(connection.execute(self._catalogue_by.revision.sql).fetchone()[0])
         left_s = None
         if self._locks_until_s is not None:
             left_s = max(self._locks_until_s - time.monotonic(), LOCK_WAIT_MIN_S)
-        revision = self._statements.catalog_revision.sql
+        revision = self._catalogue_by.revision.sql
         begun = postgresql.begin(connection, revision, SHARDS, left_s, registrations)
         self.replicated = begun.replicated
         return begun
@@ -333,7 +296,7 @@ class Writer:
         except Exception as problem:
             # What failed before its COMMIT can't come through any more.
             if flushed:
-                _keep_unsettled(problem, batch, begun.name)
+                keep_unsettled(problem, batch, begun.name)
             raise
 
     def _commit_named(
@@ -393,7 +356,7 @@ class Writer:
             with contextlib.suppress(psycopg.OperationalError):
                 connection = self._connect()
                 begun = self._open(connection)
-                status = _status_of(connection, transaction)
+                status = postgresql.status_of(connection, transaction)
                 if status == "committed":
                     if unit.witness is None:
                         break
@@ -413,7 +376,7 @@ class Writer:
         """Give the catalogue as of this transaction, read again only when it has changed."""
         if revision == self.catalog.revision:
             return self.catalog
-        return catalog_tables.load(connection, self._statements)
+        return catalogue.load(connection, self._catalogue_by)
 
     def _connect(self) -> Any:
         if self._connection is None:
@@ -436,112 +399,6 @@ class Writer:
             self._connection = None
 
 
-def _registrations(batch: Sequence[Item]) -> list[str]:
-    """Name what the calls of a batch are registered by, where they must be."""
-    return list({item.arrival.registration or "" for item in batch if item.arrival} - {""})
-
-
-def _require_registered(item: Item, registered: frozenset[str]) -> None:
-    """
-    Refuse a call whose server was taken to be gone since it arrived.
-
-    Others may have said that no such call is under way: it must not take effect any more.
-
-    Raises:
-        StorageUnavailableError: It was.
-    """
-    if item.arrival is not None:
-        registration = item.arrival.registration
-        if registration != "" and registration not in registered:
-            raise StorageUnavailableError
-
-
-def _keep_unsettled(problem: Exception, batch: Sequence[Item], transaction: str | None) -> None:
-    """Mark the calls of a batch whose commit may come through although it failed."""
-    known = isinstance(problem, psycopg.Error)
-    for item in batch:
-        item.unsettled = not known
-        if item.arrival is not None and not known:
-            item.arrival.transaction = transaction or ""
-
-
-def _status_of(connection: Any, transaction: str) -> str | None:
-    """Ask PostgreSQL what became of a transaction; nothing where it has forgotten the number."""
-    try:
-        row = connection.execute("SELECT pg_xact_status(%s::xid8)", (transaction,)).fetchone()
-    except psycopg.errors.InvalidParameterValue:
-        # It has not come as far since a crash: "is in the future".
-        return None
-    status: str | None = row[0]
-    return status
-
-
 def _is_there(connection: Any, proof: Proof) -> bool:
     """Look for the row that only one unit can have written."""
     return connection.execute(proof.sql, proof.values).fetchone() is not None
-
-
-def names_of(batch: Sequence[Item]) -> dict[str, Any]:
-    """Name the calls of a batch for the log, as far as they have names."""
-    trails = [item.trail for item in batch if item.trail is not None]
-    if len(trails) == 1:
-        return {"request_id": trails[0].request_id, "trace_id": trails[0].trace_id}
-    named = [trail.request_id for trail in trails[:NAMED_MAX]]
-    return {"calls": len(batch), "request_ids": named} if named else {}
-
-
-def _require_another_try(problem: Exception, batch: Sequence[Item], *, last: bool) -> None:
-    """
-    Raise what it means that a batch failed, unless it should be run again.
-
-    Raises:
-        StorageUnavailableError: The database can't serve now.
-        Exception: The problem itself, which is not one that passes.
-    """
-    if _is_unavailable(problem, alone=len(batch) == 1):
-        log.warning("database does not serve", reason=str(problem), **names_of(batch))
-        raise StorageUnavailableError from problem
-    if not _is_worth_another_try(problem):
-        raise problem
-    if last:
-        log.warning("database gave up", reason=str(problem), **names_of(batch))
-        raise StorageUnavailableError from problem
-
-
-def _still_wanted(batch: list[Item]) -> list[Item]:
-    """
-    Leave out calls whose callers gave up: what is not committed yet need not be done any more.
-
-    They would be done after their callers were told that it is open whether they were, perhaps
-    long after, when a database that was away is back.
-    """
-    wanted = []
-    for item in batch:
-        if item.future.done():
-            # What it came to in a transaction that was undone is nothing to be told of.
-            item.outcome = None
-        else:
-            wanted.append(item)
-    return wanted
-
-
-def _is_unavailable(problem: Exception, *, alone: bool) -> bool:
-    """Tell whether the database can't serve now, and trying again at once would not help."""
-    if isinstance(problem, sqlite3.OperationalError):
-        # Another process writes for longer than a call may take, or the disk fails.
-        return problem.sqlite_errorcode & 0xFF in _SQLITE_UNAVAILABLE
-    if isinstance(problem, psycopg.errors.LockNotAvailable):
-        # Somebody holds a row for long: only the calls about that row pay for it.
-        return alone
-    # The primary of yesterday, after a failover.
-    return isinstance(problem, psycopg.errors.ReadOnlySqlTransaction)
-
-
-def _is_worth_another_try(problem: Exception) -> bool:
-    """Tell serialization failures, deadlocks and lost connections from faults."""
-    if isinstance(problem, psycopg.errors.TransactionTimeout):
-        # We stood still, as a machine that is paused does: the connection is lost, and no more.
-        return True
-    return isinstance(problem, psycopg.OperationalError) and not isinstance(
-        problem, psycopg.errors.LockNotAvailable
-    )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import socket
 
+from loyalty_service.domain.operator_error import OperatorError
 
-class AddressError(ValueError):
+
+class AddressError(OperatorError):
     """Raised when an address can't be listened on; the message names the setting that mends it."""
 
 

@@ -1,4 +1,4 @@
-"""Who calls, and whether they may: API keys and the roles of each RPC."""
+"""Who calls, and whether they may: API keys and their roles."""
 
 from __future__ import annotations
 
@@ -9,25 +9,9 @@ from loyalty_service.domain.errors import (
     ApiKeyMissingError,
     RoleNotAllowedError,
 )
-from loyalty_service.domain.keys import SANDBOX_KEYS, ApiKey, Role, key_digest
+from loyalty_service.domain.keys import SANDBOX_KEYS, ApiKey, key_digest
 from loyalty_service.domain.program import Catalog
-
-ROLES: Mapping[str, frozenset[Role]] = {
-    "SessionService/StartAnonymousSession": frozenset({Role.TILL, Role.ADMIN}),
-    "IdentifyService/Identify": frozenset({Role.TILL, Role.ADMIN}),
-    "CodeService/IssueCode": frozenset({Role.APP, Role.ADMIN}),
-    "CodeService/GetCode": frozenset({Role.APP, Role.ADMIN}),
-    "TransactionService/Validate": frozenset({Role.TILL, Role.ADMIN}),
-    "TransactionService/Update": frozenset({Role.TILL, Role.ADMIN}),
-    "TransactionService/Void": frozenset({Role.TILL, Role.ADMIN}),
-    "TransactionService/Unclaimed": frozenset({Role.TILL, Role.ADMIN}),
-    "TransactionService/GetTransaction": frozenset({Role.TILL, Role.APP, Role.ADMIN}),
-    "TransactionService/ClaimReceipt": frozenset({Role.APP, Role.ADMIN}),
-    "MemberService/EnrollMember": frozenset({Role.APP, Role.ADMIN}),
-    "MemberService/GetMember": frozenset({Role.APP, Role.ADMIN}),
-    "MemberService/ListTransfers": frozenset({Role.APP, Role.ADMIN}),
-}
-"""Roles that may call each RPC; an RPC that is missing here can't be served."""
+from loyalty_service.transport.rpcs import RPCS
 
 _BEARER = "bearer "
 _BLANKS = " \t"
@@ -70,5 +54,5 @@ def require_role(key: ApiKey, method: str) -> None:
     Raises:
         RoleNotAllowedError: Its role may not.
     """
-    if key.role not in ROLES[method]:
+    if key.role not in RPCS[method].roles:
         raise RoleNotAllowedError(key.role.value, method.partition("/")[2])

@@ -39,6 +39,7 @@ from loyalty_service.domain.program import Catalog, Program
 from loyalty_service.domain.till_time import BELIEVED_MS, BELIEVED_PAID_MS, HOUR_MS, till_time
 from loyalty_service.observability.till_clocks import TillClocks
 from loyalty_service.observability.trail import TRAIL
+from loyalty_service.transport.rpcs import RPCS
 
 R = TypeVar("R")
 
@@ -318,19 +319,22 @@ class Call:
             raise _header_invalid(
                 "idempotency-key", "must be 1 to 255 printable ASCII characters, not all blank"
             )
+        method = RPCS[self.method].kept_as
         return Keyed(
             scope=idempotency_scope(self.key),
             key=key,
-            method=self.method,
-            fingerprint=fingerprint(self.method, command, read_by(self.program, command)),
+            method=method,
+            fingerprint=fingerprint(method, command, read_by(self.program, command)),
             repeats_kept=partial(
-                is_repeat, method=self.method, command=command, first=self._first_fingerprint
+                is_repeat, method=method, command=command, first=self._first_fingerprint
             ),
         )
 
     def _first_fingerprint(self) -> bytes:
         """Hash the request as the first version of `application.meaning` did."""
-        meaning = self.method.encode() + self.request.SerializeToString(deterministic=True)
+        meaning = RPCS[self.method].kept_as.encode() + self.request.SerializeToString(
+            deterministic=True
+        )
         return hashlib.sha256(meaning).digest()
 
 

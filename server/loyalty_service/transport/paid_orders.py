@@ -1,8 +1,8 @@
 """
 Puts right what is wrong in a paid order and can change no point and no hold.
 
-The rules of the contract know no status. So a claim and an Unclaimed are put right before they are
-held against the rules, which go on refusing the same by name while an order is open.
+The rules of the contract know no status. So a claim and an unclaimed order are put right before
+they are held against the rules, which go on refusing the same by name while an order is open.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 
 from loyalty.v1 import order_pb2
 from loyalty.v1 import transaction_service_pb2 as pb
-from loyalty_service.domain.basket import AMOUNT_MINOR_MAX
+from loyalty_service.domain.amounts import AMOUNT_MINOR_MAX
 from loyalty_service.domain.flags import FIELD_IGNORED, TEXT_REPAIRED, Mend
 from loyalty_service.domain.texts import clean
 
@@ -50,22 +50,22 @@ def put_right(request: Message, mends: list[Mend]) -> Left:
     Gives the fields that the order does without. They hold a value that the rules take, until
     `leave_out` has cleared them.
     """
-    if isinstance(request, pb.UpdateRequest):
-        if request.status != order_pb2.CLAIMED:
+    if isinstance(request, pb.ReportOrderRequest):
+        if request.status != pb.Transaction.CLAIMED:
             return []
         for name in ("loyalty_id", "transaction_id"):
             # Many programs write a blank where they have none.
             if request.HasField(name) and not getattr(request, name).strip():
                 request.ClearField(name)
-    elif not isinstance(request, pb.UnclaimedRequest):
+    elif not isinstance(request, pb.RecordUnclaimedOrderRequest):
         return []
-    elif request.status not in order_pb2.TransactionStatus.values():
+    elif request.status not in pb.Transaction.Status.values():
         request.ClearField("status")
         mends.append(Mend(FIELD_IGNORED, "status"))
     left: Left = []
     for name, known in (
-        ("channel", order_pb2.Channel.values()),
-        ("service_mode", order_pb2.ServiceMode.values()),
+        ("channel", order_pb2.TransactionDetails.Channel.values()),
+        ("service_mode", order_pb2.TransactionDetails.ServiceMode.values()),
     ):
         if getattr(request, name) not in known[1:]:
             setattr(request, name, known[1])

@@ -12,18 +12,10 @@ from typing import Any, cast
 
 import grpc
 import structlog
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
-from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 from grpc_reflection.v1alpha import reflection
 
-from loyalty.v1 import (
-    code_service_pb2,
-    identify_service_pb2,
-    member_service_pb2,
-    session_service_pb2,
-    transaction_service_pb2,
-)
 from loyalty_service.application.perform import idempotency_scope, plain_key
 from loyalty_service.application.under_way import ARRIVAL, Arrival
 from loyalty_service.domain.errors import (
@@ -51,10 +43,12 @@ from loyalty_service.transport.call import (
     require_spelling,
 )
 from loyalty_service.transport.errors.catalogue import CATALOGUE, GRPC_CODES
-from loyalty_service.transport.errors.rendering import Dialect, refuse
+from loyalty_service.transport.errors.dialects import Dialect
+from loyalty_service.transport.errors.rendering import refuse
 from loyalty_service.transport.keyless import Health, Reflection
 from loyalty_service.transport.paid_orders import mends_told
 from loyalty_service.transport.parsing import parse
+from loyalty_service.transport.rpcs import RPCS, SERVICES, Effect, Rpc
 from loyalty_service.transport.sending import KEYLESS_SEND_S, SEND_S, end_within, know_calls
 
 MESSAGE_BYTES_MAX = 512 * 1024
@@ -105,14 +99,6 @@ QUIET_S = 0.25
 
 LINGER_S = 0.25
 """Time in which the last answers leave the server."""
-
-SERVICES: tuple[ServiceDescriptor, ...] = (
-    session_service_pb2.DESCRIPTOR.services_by_name["SessionService"],
-    identify_service_pb2.DESCRIPTOR.services_by_name["IdentifyService"],
-    transaction_service_pb2.DESCRIPTOR.services_by_name["TransactionService"],
-    code_service_pb2.DESCRIPTOR.services_by_name["CodeService"],
-    member_service_pb2.DESCRIPTOR.services_by_name["MemberService"],
-)
 
 HEALTH_NAMES = ("", *(service.full_name for service in SERVICES))
 """What balancers ask for: whether calls are let in."""
@@ -294,19 +280,18 @@ class LoyaltyServer:
         handlers = {
             # As a stream the handler starts with the headers, and waits for the message itself.
             method.name: grpc.stream_unary_rpc_method_handler(
-                self._handler(method, getattr(servicer, method.name))
+                self._handler(RPCS[f"{service.name}/{method.name}"], getattr(servicer, method.name))
             )
             for method in service.methods
         }
         return grpc.method_handlers_generic_handler(service.full_name, handlers)
 
     def _handler(
-        self, method: MethodDescriptor, endpoint: Endpoint
+        self, rpc: Rpc, endpoint: Endpoint
     ) -> Callable[[object, Context], Awaitable[bytes]]:
-        name = f"{method.containing_service.name}/{method.name}"
-        self._calls.expect(name)
-        request_class = GetMessageClass(method.input_type)
-        writes = not method.name.startswith(("Get", "List"))
+        name, request_class = rpc.name, rpc.request_class
+        self._calls.expect(name, rpc.expected)
+        writes = rpc.effect is not Effect.READS
 
         async def handle(_messages: object, context: Context) -> bytes:
             started = self._last_call = perf_counter()
@@ -352,7 +337,7 @@ class LoyaltyServer:
             except LoyaltyError as error:
                 outcome = CATALOGUE[type(error)].reason
                 self._calls.limits.refused(error, key)
-                return await _refuse(context, error, metadata, trail, key)
+                return await _refuse(context, error, metadata, trail, key, name)
             except asyncio.CancelledError:
                 outcome = CANCELLED
                 raise
@@ -360,7 +345,7 @@ class LoyaltyServer:
                 outcome = "SERVER_FAILED"
                 log.exception("call failed", method=name, request_id=trail.request_id)
                 return await _refuse(
-                    context, ServerFailedError(trail.request_id), metadata, trail, key
+                    context, ServerFailedError(trail.request_id), metadata, trail, key, name
                 )
             finally:
                 now = perf_counter()
@@ -466,9 +451,10 @@ async def _refuse(
     metadata: Mapping[str, str],
     trail: Trail,
     key: ApiKey | None,
+    rpc: str,
 ) -> bytes:
     end_within(KEYLESS_SEND_S if key is None else SEND_S)
     # Envoy sets one of ours; whatever a caller invents is not one.
     dialect = DIALECTS.get(metadata.get("loyalty-dialect", ""))
-    await refuse(context, error, dialect, trail.request_id)
+    await refuse(context, error, dialect, trail.request_id, rpc)
     return b""

@@ -16,6 +16,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
+from loyalty_service.domain.operator_error import OperatorError
+
 EXPIRY_NOTICE = timedelta(days=7)
 EXPIRY_REPEAT = timedelta(days=1)
 RETRY_AFTER = timedelta(seconds=10)
@@ -26,7 +28,7 @@ _Identity = tuple[tuple[int, ...] | None, ...]
 log = structlog.get_logger(__name__)
 
 
-class TransportSecurityError(ValueError):
+class TransportSecurityError(OperatorError):
     """Raised when the port can't be protected as the settings say; the message names the one."""
 
 

@@ -16,9 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from google.protobuf import descriptor_pool
 from google.protobuf.json_format import MessageToDict, ParseDict
-from google.protobuf.message_factory import GetMessageClass
 
 from loyalty.v1 import code_service_pb2, member_service_pb2, session_service_pb2
 from loyalty.v1 import transaction_service_pb2 as pb
@@ -29,6 +27,7 @@ from loyalty_service.storage.databases import Database
 from loyalty_service.storage.migrate import migrate
 from loyalty_service.storage.store import Store
 from loyalty_service.sweeper import sweep
+from loyalty_service.transport.rpcs import RPCS, rpc_kept_as
 from tests.fault.determined import Chance, determined
 from tests.support.programs import PROGRAM_ID, put_program
 from tests.support.server import Caller, give_points, identify_request, settings_in
@@ -96,23 +95,25 @@ class Life:
 
     async def _open(self, guest: str) -> str:
         request = identify_request(await self._issue(guest), f"order-{len(self.calls)}")
-        opened: str = (await self._call("IdentifyService/Identify", request))["transactionId"]
+        opened: str = (await self._call("IdentifyService/IdentifyMember", request))["transactionId"]
         return opened
 
     async def _claim(self, guest: str) -> str:
         opened = await self._open(guest)
         pending = update_request(opened, "PENDING", reward_line(quantity=2), line(8.49))
-        await self._call("TransactionService/Update", pending)
+        await self._call("TransactionService/ReportOrder", pending)
         claimed = update_request(opened, "CLAIMED", reward_line(), line(8.49))
-        await self._call("TransactionService/Update", claimed)
+        await self._call("TransactionService/ReportOrder", claimed)
         return opened
 
     async def _void(self, transaction_id: str) -> None:
-        request = pb.VoidRequest(loyalty_transaction_id=transaction_id)
-        await self._call("TransactionService/Void", request)
+        request = pb.VoidTransactionRequest(loyalty_transaction_id=transaction_id)
+        await self._call("TransactionService/VoidTransaction", request)
 
     async def _record(self) -> Any:
-        return await self._call("TransactionService/Unclaimed", unclaimed_request(line(12.5)))
+        return await self._call(
+            "TransactionService/RecordUnclaimedOrder", unclaimed_request(line(12.5))
+        )
 
     async def _call(self, method: str, request: Any) -> Any:
         """Make a call under a key of its own, a second after the last one."""
@@ -125,15 +126,17 @@ class Life:
 
 
 async def ask(caller: Caller, method: str, values: Any, key: str) -> Any:
-    """Make a call, named as `Service/Method`, under a key; request and answer are as in JSON."""
-    service, _, name = method.partition("/")
-    path = f"loyalty.v1.{service}"
-    described = descriptor_pool.Default().FindServiceByName(path).methods_by_name[name]
-    request = ParseDict(values, GetMessageClass(described.input_type)())
+    """
+    Make a call, named as `Service/Method` today or in stores, under a key.
+
+    Request and answer are as in JSON.
+    """
+    rpc = RPCS.get(method) or rpc_kept_as(method)
+    request = ParseDict(values, rpc.request_class())
     unary = caller.channel.unary_unary(
-        f"/{path}/{name}",
+        f"/loyalty.v1.{rpc.name}",
         request_serializer=type(request).SerializeToString,
-        response_deserializer=GetMessageClass(described.output_type).FromString,
+        response_deserializer=rpc.answer_class.FromString,
     )
     return MessageToDict(await unary(request, metadata=caller.metadata(idempotency_key=key)))
 

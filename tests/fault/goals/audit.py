@@ -144,13 +144,21 @@ TAMPERINGS: Mapping[str, tuple[Tamper, ...]] = {
 """Each kind of tampering; of changes one for every column that the table has."""
 
 
-def _tampered(database: Database, chance: random.Random, tamper: Tamper) -> tuple[Named, Findings]:
-    """Tamper with a row by chance, audit, and undo it; answers the row that is to be named."""
+def _tampered(
+    database: Database, chance: random.Random, tamper: Tamper, which: int
+) -> tuple[Named, Findings]:
+    """
+    Tamper with a row, audit, and undo it; returns the row that is to be named.
+
+    The row is the first, the last and then one by chance, by the number *which*.
+    """
     try:
         with writing(database) as connection:
             if not database.embedded:
                 connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
-            named = tamper(connection, chance, chance.randrange(1, _last(connection) + 1))
+            last = _last(connection)
+            row = {0: 1, 1: last}.get(which) or chance.randrange(1, last + 1)
+            named = tamper(connection, chance, row)
             findings = audit_state(connection)
             raise _UndoneError  # noqa: TRY301 - only leaving the context by one rolls back.
     except _UndoneError:
@@ -171,7 +179,7 @@ async def run(trial: Trial) -> None:
         found = 0
         for number, tamper in itertools.product(range(rounds), tampers):
             chance = trial.chance(name, number, tampers.index(tamper))
-            named, findings = await asyncio.to_thread(_tampered, database, chance, tamper)
+            named, findings = await asyncio.to_thread(_tampered, database, chance, tamper, number)
             first = findings.problems[0] if findings.problems else None
             if first is not None and (first.table, first.key) == named:
                 found += 1
@@ -199,7 +207,8 @@ async def _audit_a_million(trial: Trial) -> None:
     trial.require(findings.all_hold, "a sound store was blamed")
     trial.require(findings.rows["transfer"] >= ROWS, "there were fewer rows than a million")
     trial.require(seconds <= AUDIT_MAX_S, f"auditing a million rows took {seconds:.0f} s")
-    named, findings = await asyncio.to_thread(_tampered, database, trial.chance("million"), _change)
+    chance = trial.chance("million")
+    named, findings = await asyncio.to_thread(_tampered, database, chance, _change, ROWS)
     first = findings.problems[0] if findings.problems else None
     trial.require(
         first and (first.table, first.key) == named, f"one of a million: first named was {first}"

@@ -98,7 +98,7 @@ class Clocks:
         """Open an order and issue a code for each guest."""
         for number, loyalty_id in enumerate(self.loyalty_ids):
             request = identify_request(loyalty_id, f"order-{self.number}-{number}")
-            await caller.call(caller.identifies.Identify, request)
+            await caller.call(caller.identifies.IdentifyMember, request)
             issued = code_service_pb2.IssueCodeRequest(loyalty_id=loyalty_id)
             await caller.call(caller.codes.IssueCode, issued)
 
@@ -133,7 +133,7 @@ class Clocks:
 
         await self.until(f"{where}: NOT_SERVING", out)
         refused = await server.caller.refused(
-            server.caller.identifies.Identify, identify_request(self.loyalty_ids[0])
+            server.caller.identifies.IdentifyMember, identify_request(self.loyalty_ids[0])
         )
         self.trial.require(
             (refused.code, refused.reason) == (grpc.StatusCode.UNAVAILABLE, "SERVER_CLOCK_WRONG"),

@@ -148,7 +148,7 @@ GOALS = (
     Goal(
         "G22",
         "Code life",
-        "A code lives 10 minutes at most, is used once, and nothing but chance makes it.",
+        "A code lives for 10 minutes at most, works once, and is drawn by chance alone.",
         run,
     ),
 )

@@ -18,7 +18,10 @@ from loyalty_service.application.codes.issue_code import IssuedCode, issue_code
 from loyalty_service.application.operators.create_key import CreateKey
 from loyalty_service.application.orders.claim_receipt import ClaimReceipt
 from loyalty_service.application.orders.identify_member import identify_member
-from loyalty_service.application.orders.record_unclaimed import RecordUnclaimed, record_unclaimed
+from loyalty_service.application.orders.record_unclaimed_order import (
+    RecordUnclaimedOrder,
+    record_unclaimed_order,
+)
 from loyalty_service.application.perform import Keyed, Run, perform
 from loyalty_service.application.unit import Refused, Unit
 from loyalty_service.domain.basket import Basket, BasketLine
@@ -152,15 +155,17 @@ def _receipts(unit: Unit, now_ms: int, numbers: range, secrets: Secrets) -> None
     loyalty_id = add_member(unit, now_ms)
     for n in numbers:
         pos = identify_command("", _word(n)).point_of_sale
-        command = RecordUnclaimed(KEY, "till", "takeout", pos, basket, "{}")
+        command = RecordUnclaimedOrder(KEY, "till", "takeout", pos, basket, "{}")
         given: list[str] = []
 
         def render(result: Any, given: list[str] = given) -> bytes:
             given.append(result.receipt_code)
             return f'{{"receiptCode":"{result.receipt_code}"}}'.encode()
 
-        keyed = Keyed("demo/partner", f"r{_word(n)}", "TransactionService/Unclaimed", b"print")
-        perform(unit, now_ms, Run(record_unclaimed, command, render, keyed))
+        keyed = Keyed(
+            "demo/partner", f"r{_word(n)}", "TransactionService/RecordUnclaimedOrder", b"print"
+        )
+        perform(unit, now_ms, Run(record_unclaimed_order, command, render, keyed))
         secrets.receipts.update(given)
         if n % 2:
             claim_receipt(unit, ClaimReceipt(KEY, loyalty_id, given[0]), now_ms)
@@ -292,7 +297,8 @@ GOALS = (
     Goal(
         "G21",
         "Code storage",
-        "Whoever has the whole database, and not the pepper, learns no code, receipt or key.",
+        "Somebody who has the whole database but not the pepper learns no code, receipt or API "
+        "key.",
         run,
     ),
 )

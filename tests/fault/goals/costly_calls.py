@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import gc
 import json
@@ -11,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,7 @@ from tests.fault.goals.limits import wide_order
 from tests.fault.inside import Inside
 from tests.fault.worlds import World, open_worlds, report, rpc_named, template
 from tests.support.doing import adjust_points, apply_program
+from tests.support.http import Response
 
 CPU_MAX_S = 0.05
 MEMORY_MAX_MIB = 32
@@ -46,6 +49,12 @@ TRIES = 5
 """Times that a call is made which seems too dear: on a busy machine all calls may seem so."""
 
 SLOW_S = 5.0
+
+TURNED_AWAY_MAX = 5
+WAIT_MAX_S = 5
+"""How often, and for how long each time, the trial comes again as a 429 tells it: the edge lets a
+key send so many large bodies a second, and one trial sends more on a quiet machine."""
+
 HEAD_BYTES = 4096
 """More than the rest of a request takes."""
 
@@ -136,7 +145,7 @@ async def _add_rewards(store: Store, own: World, rewards: int) -> list[str]:
 
 async def _claim_of(own: World, names: list[str]) -> Costly:
     """Write the claim of an order of its own with all these rewards."""
-    request = report(pb.UpdateRequest, await own.open())
+    request = report(pb.ReportOrderRequest, await own.open())
     del request.transaction_details.applied_discounts[:]
     (line, *_) = request.transaction_details.order
     del request.transaction_details.order[:]
@@ -264,7 +273,7 @@ async def run(trial: Trial) -> None:
             trial.require(cost.cpu_s <= most_s, f"{told}: {1000 * cost.cpu_s:.0f} ms")
             trial.require(cost.grown_mib <= MEMORY_MAX_MIB, f"{told}: {cost.grown_mib:.0f} MiB")
 
-        rpc = rpc_named("TransactionService/Update")
+        rpc = rpc_named("TransactionService/ReportOrder")
         cost, costly = await meter.measure_each(rpc, lambda: _claim_of(own, rewards), own.headers())
         trial.require(cost.outcome == "OK", f"{costly.name}: {cost.outcome}")
         trial.figure(f"{costly.name}, ms", round(1000 * cost.cpu_s))
@@ -318,19 +327,33 @@ async def _send_elements(trial: Trial, own: World, rpc: Rpc, path: Fields, eleme
     count = (MESSAGE_BYTES_MAX - HEAD_BYTES) // (len(element) + 1)
     listed = f"[{','.join([element] * count)}]"
     body = json.dumps(content).replace('"ELEMENTS"', listed).encode()
-    began = time.monotonic()
-    seen = await own.doors.send(route.method, url, body, own.headers())
-    took_s = time.monotonic() - began
-    told = f"{rpc.name} {count} times {element} in {path[-1].name}: {seen.outcome}, {took_s:.1f} s"
-    trial.require(seen.outcome == "400" or (element != "{}" and seen.outcome < "5"), told)
+    response, took_s = await _come_again(own, route.method, url, body)
+    status = response.status
+    told = f"{rpc.name} {count} times {element} in {path[-1].name}: {status}, {took_s:.1f} s"
+    trial.require(status != HTTPStatus.TOO_MANY_REQUESTS, told)
+    trial.require(status == HTTPStatus.BAD_REQUEST or (element != "{}" and status < 500), told)
     trial.require(took_s < SLOW_S, told)
+
+
+async def _come_again(own: World, method: str, url: str, body: bytes) -> tuple[Response, float]:
+    """Send a call until it is let in, waiting as told; returns how long the last try took, too."""
+    for _ in range(TURNED_AWAY_MAX):
+        began = time.monotonic()
+        response = await own.doors.http.request(method, url, body, own.headers())
+        took_s = time.monotonic() - began
+        if response.status != HTTPStatus.TOO_MANY_REQUESTS:
+            break
+        told_s = int(response.header("retry-after") or "0")
+        assert 0 < told_s <= WAIT_MAX_S, response
+        await asyncio.sleep(told_s)
+    return response, took_s
 
 
 GOALS = (
     Goal(
         "G31",
         "Costly calls",
-        "No call that gets in costs the server more than 50 ms and 32 MiB, whatever is in it.",
+        "No call that is let in costs the server more than 50 ms and 32 MiB, whatever is in it.",
         run,
         (SQLITE,),
     ),

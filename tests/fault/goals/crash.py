@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from loyalty.v1 import order_pb2
+from loyalty.v1 import transaction_service_pb2 as pb
 from loyalty_service.sandbox.envoy_process import EnvoyProcess
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.tools.audit import audit
@@ -194,15 +194,15 @@ class _Expected:
     def take(self, one: Answered) -> None:
         answer = one.answer
         match one.method:
-            case "Identify" | "Unclaimed":
+            case "IdentifyMember" | "RecordUnclaimedOrder":
                 self.opened[answer.transaction_id] += 1
             case "EnrollMember":
                 self.points[answer.member.loyalty_id] = 0
-            case "Void":
+            case "VoidTransaction":
                 self.voided.add(one.request.loyalty_transaction_id)
             case "ClaimReceipt":
                 self.moved[answer.transaction_id] = (one.request.loyalty_id, answer.points_earned)
-            case "Update" if one.request.status == order_pb2.CLAIMED:
+            case "ReportOrder" if one.request.status == pb.Transaction.CLAIMED:
                 net = answer.points_earned - answer.points_redeemed
                 self.moved[answer.transaction_id] = (answer.loyalty_id, net)
 

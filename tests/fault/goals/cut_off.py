@@ -15,7 +15,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from loyalty_service.sandbox.envoy_process import EnvoyProcess
-from loyalty_service.storage import store
+from loyalty_service.storage import fresh_catalog
 from loyalty_service.transport import server as server_module
 from tests.benchmark.http_connection import HttpConnection
 from tests.fault.goal import POSTGRESQL, Goal, Trial
@@ -192,8 +192,8 @@ async def _server(trial: Trial, url: str) -> AsyncIterator[str]:
 @contextmanager
 def _ten_times_sooner() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "CATALOG_AGE_MAX_S", store.CATALOG_AGE_MAX_S / 10)
-        patch.setattr(store, "CATALOG_POLL_S", store.CATALOG_POLL_S / 10)
+        patch.setattr(fresh_catalog, "CATALOG_AGE_MAX_S", fresh_catalog.CATALOG_AGE_MAX_S / 10)
+        patch.setattr(fresh_catalog, "CATALOG_POLL_S", fresh_catalog.CATALOG_POLL_S / 10)
         patch.setattr(server_module, "HEALTH_S", server_module.HEALTH_S / 10)
         yield
 
@@ -271,7 +271,7 @@ GOALS = (
     Goal(
         "G40",
         "Cut off",
-        "A server that loses its database is left out: tills notice for 6 s at most.",
+        "Envoy stops using a server that loses its database: tills notice it for 6 s at most.",
         run,
         (POSTGRESQL,),
     ),

@@ -172,8 +172,8 @@ GOALS = (
     Goal(
         "G33",
         "Deadly call",
-        "Of two servers behind one Envoy no call kills both: one that broke a connection is handed "
-        "to no other.",
+        "No call kills both of two servers behind one Envoy: a call that broke a connection is "
+        "given to no other server.",
         run,
         (POSTGRESQL,),
     ),

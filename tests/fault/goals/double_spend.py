@@ -118,7 +118,7 @@ async def _code(ring: Ring, number: int) -> tuple[str, list[Any]]:
     request = code_service_pb2.IssueCodeRequest(loyalty_id=ring.guest(number), order=[selected])
     issued = await ring.must("codes/IssueCode", request, f"code-{number}")
     orders = [f"code-{number}-{n}" for n in range(ring.at_once)]
-    return "identifies/Identify", [identify_request(issued.otp, order) for order in orders]
+    return "identifies/IdentifyMember", [identify_request(issued.otp, order) for order in orders]
 
 
 def _code_won(ring: Ring, _number: int, _winner: int, _answer: Any) -> None:
@@ -129,7 +129,7 @@ async def _hold(ring: Ring, number: int) -> tuple[str, list[Any]]:
     method, requests = await _code(ring, number)
     held = await ring.must(method, requests[0], f"hold-{number}")
     ring.opened += 1
-    return "transactions/Update", [
+    return "transactions/ReportOrder", [
         update_request(held.transaction_id, "CLAIMED", reward_line(), line(n + 1))
         for n in range(ring.at_once)
     ]
@@ -147,19 +147,21 @@ async def _balance(ring: Ring, number: int) -> tuple[str, list[Any]]:
     request = member_service_pb2.EnrollMemberRequest(name="Guest")
     member = (await ring.must("members/EnrollMember", request, f"new-{number}")).member
     order = unclaimed_request(line(COFFEE_POINTS / 10))
-    recorded = await ring.must("transactions/Unclaimed", order, f"pay-{number}")
+    recorded = await ring.must("transactions/RecordUnclaimedOrder", order, f"pay-{number}")
     claim = pb.ClaimReceiptRequest(loyalty_id=member.loyalty_id, receipt_code=recorded.receipt_code)
     await ring.must("transactions/ClaimReceipt", claim, f"paid-{number}")
     orders = [f"open-{number}-{n}" for n in range(ring.at_once)]
     opened = await asyncio.gather(
         *(
-            ring.call(n, "identifies/Identify", identify_request(member.loyalty_id, order), order)
+            ring.call(
+                n, "identifies/IdentifyMember", identify_request(member.loyalty_id, order), order
+            )
             for n, order in enumerate(orders)
         )
     )
     ring.opened += ring.at_once + 1
     ring.points[member.loyalty_id] = COFFEE_POINTS
-    return "transactions/Update", [
+    return "transactions/ReportOrder", [
         update_request(one.transaction_id, "CLAIMED", reward_line()) for one in opened
     ]
 
@@ -173,7 +175,7 @@ def _balance_won(ring: Ring, _number: int, _winner: int, answer: Any) -> None:
 
 async def _receipt(ring: Ring, number: int) -> tuple[str, list[Any]]:
     order = unclaimed_request(line(7))
-    recorded = await ring.must("transactions/Unclaimed", order, f"receipt-{number}")
+    recorded = await ring.must("transactions/RecordUnclaimedOrder", order, f"receipt-{number}")
     ring.opened += 1
     return "transactions/ClaimReceipt", [
         pb.ClaimReceiptRequest(loyalty_id=ring.guest(n), receipt_code=recorded.receipt_code)

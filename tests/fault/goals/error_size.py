@@ -147,7 +147,8 @@ GOALS = (
     Goal(
         "G28",
         "Error size",
-        "The longest gRPC refusal fits 4 KiB, gets through Envoy, and counts what it leaves out.",
+        "The longest gRPC error fits into 4 KiB, passes through Envoy, and counts what it leaves "
+        "out.",
         run,
         databases=(),
     ),

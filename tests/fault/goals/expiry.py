@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from loyalty_service.application.orders.expire_overdue import OverdueTransaction
-from loyalty_service.application.orders.update_transaction import Updated, update_transaction
+from loyalty_service.application.orders.report_order import Reported, report_order
 from loyalty_service.application.perform import Run, perform
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
@@ -83,11 +83,11 @@ def _open(unit: Unit, now_ms: int, loyalty_id: str) -> tuple[str, int]:
     then_ms = now_ms - round(1000 * (LIFETIME_S - LEFT_S))
     opened = identify_member(unit, identify_command(loyalty_id), then_ms)
     transaction_id: str = opened.result.transaction_id  # type: ignore[union-attr]
-    update_transaction(unit, report(transaction_id, PENDING, basket(reward(COFFEE))), then_ms)
+    report_order(unit, report(transaction_id, PENDING, basket(reward(COFFEE))), then_ms)
     return transaction_id, then_ms + LIFETIME_S * 1000
 
 
-def _render(updated: Updated) -> bytes:
+def _render(updated: Reported) -> bytes:
     return f"{updated.redeemed_points} {updated.earned_points}".encode()
 
 
@@ -114,7 +114,7 @@ async def _claim(
     await asyncio.sleep(max(0.0, ends_s + offset_s - time.time()))
     late_s = time.time() - ends_s
     order = report(transaction_id, CLAIMED, basket(reward(COFFEE), item(PRICE)))
-    work = partial(perform, run=Run(update_transaction, order, _render))
+    work = partial(perform, run=Run(report_order, order, _render))
     try:
         answer = await store.write(work, timeout_s=30, reads=order.reads())
     except TransactionNotClaimableError as refusal:

@@ -15,9 +15,11 @@ from loyalty_service.storage.databases import Database
 from loyalty_service.storage.migrate import SchemaError
 from loyalty_service.storage.store import Store
 from loyalty_service.storage.tools.audit import audit
-from loyalty_service.storage.tools.backup import BackupError, back_up, restore
+from loyalty_service.storage.tools.backup import back_up
+from loyalty_service.storage.tools.backup_file import BackupError
 from loyalty_service.storage.tools.copy import CopyError
 from loyalty_service.storage.tools.proof import PROOF_TABLE
+from loyalty_service.storage.tools.restore import restore
 from tests.fault.goal import Goal, Trial
 from tests.support.contents import columns_of, digests
 from tests.support.doing import adjust_points
@@ -269,8 +271,8 @@ GOALS = (
     Goal(
         "G42",
         "Foreign files",
-        "A restore takes the very rows that were saved, or refuses the file by name and changes "
-        "nothing.",
+        "A restore takes exactly the rows that were saved, or refuses the file by name and "
+        "changes nothing.",
         run,
     ),
 )

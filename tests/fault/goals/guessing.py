@@ -46,7 +46,7 @@ AT_ONCE_LATER = 40
 RING = 10
 LIFETIME_MS = 300_000
 TRIES_MAX = 15
-"""Guesses a day of a key without regulars, as docs/operations.md has it."""
+"""Guesses a day of a key without regulars, as docs/operations/guessing.md has it."""
 
 
 async def attack(trial: Trial) -> None:
@@ -279,8 +279,8 @@ GOALS = (
     Goal(
         "G20",
         "Code guessing",
-        "Who steals a key, or any two, finds less than 0.05 codes a day, and honest stores never "
-        "wait.",
+        "Somebody who steals one key, or any two, finds less than 0.05 codes a day, and honest "
+        "stores never wait.",
         run,
     ),
 )

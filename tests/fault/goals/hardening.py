@@ -69,7 +69,7 @@ GOALS = (
     Goal(
         "G27",
         "Envoy hardening",
-        "The running proxy is as the checklist for the edge says, and treats attacks accordingly.",
+        "The running Envoy is set as its checklist says, and resists attacks accordingly.",
         run,
         databases=(),
     ),

@@ -18,7 +18,8 @@ from loyalty_service.transport.arrival import MESSAGE_WAIT_S
 from loyalty_service.transport.keyless import CHECKS_MAX
 from tests.fault.flood import AT_ONCE, CALLS, KINDS, REST_S
 from tests.fault.goal import SQLITE, Goal, Trial
-from tests.support.banks import ROOT, SECRET, ServerProcess, prepare_bank, process_environment
+from tests.support.banks import SECRET, ServerProcess, prepare_bank, process_environment
+from tests.support.roots import ROOT
 from tests.support.server import open_channel
 
 RATE = 1000
@@ -160,8 +161,8 @@ GOALS = (
     Goal(
         "G32",
         "Without a key: gRPC",
-        "Nobody without a key, at a thousand calls a second, keeps others from the gRPC port, or "
-        "holds a place for long.",
+        "Somebody without a key, at a thousand calls a second, keeps nobody from the gRPC port, "
+        "and holds no place for long.",
         run,
         (SQLITE,),
     ),

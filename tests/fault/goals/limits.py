@@ -16,10 +16,11 @@ from google.protobuf.message import Message
 from buf.validate import validate_pb2
 from loyalty.v1 import order_pb2
 from loyalty.v1 import transaction_service_pb2 as pb
-from loyalty_service.domain.basket import AMOUNT_MINOR_MAX
+from loyalty_service.domain.amounts import AMOUNT_MINOR_MAX
 from loyalty_service.domain.errors import RequestInvalidError
 from loyalty_service.transport.call import USER_DATETIME_MAX
 from loyalty_service.transport.parsing import parse
+from loyalty_service.transport.rpcs import RPCS, Effect
 from loyalty_service.transport.server import MESSAGE_BYTES_MAX, METADATA_BYTES_MAX
 from tests.fault.doors import (
     Fields,
@@ -54,19 +55,19 @@ UNUSED = {
     "StartAnonymousSessionRequest.channel",
     "StartAnonymousSessionRequest.external_identifier",
     "StartAnonymousSessionRequest.locale",
-    "UnclaimedRequest.created",
-    "UpdateRequest.created",
-    "ValidateRequest.created",
-    "VoidRequest.channel",
-    "VoidRequest.created",
-    "VoidRequest.service_mode",
-    "VoidRequest.status",
-    "VoidRequest.transaction_id",
+    "RecordUnclaimedOrderRequest.created",
+    "ReportOrderRequest.created",
+    "ValidateOrderRequest.created",
+    "VoidTransactionRequest.channel",
+    "VoidTransactionRequest.created",
+    "VoidTransactionRequest.service_mode",
+    "VoidTransactionRequest.status",
+    "VoidTransactionRequest.transaction_id",
 }
 """Fields of which any value is taken: nobody needs them, so that none is refused for them."""
 
-PAID = {"TransactionService/Unclaimed"}
-"""Calls whose template is an order that is paid; an Update's is still open."""
+PAID = {"TransactionService/RecordUnclaimedOrder"}
+"""Calls whose template is an order that is paid; a ReportOrder's is still open."""
 
 PUT_RIGHT = {
     "DiscountDetails.discount_value",
@@ -75,9 +76,9 @@ PUT_RIGHT = {
     "OrderLine.reference_id",
     "Payment.amount",
     "Payment.type",
-    "UnclaimedRequest.channel",
-    "UnclaimedRequest.service_mode",
-    "UnclaimedRequest.status",
+    "RecordUnclaimedOrderRequest.channel",
+    "RecordUnclaimedOrderRequest.service_mode",
+    "RecordUnclaimedOrderRequest.status",
 }
 """Fields of which any value is taken in a paid order, though the contract limits them."""
 
@@ -96,7 +97,7 @@ COUNTED = {
 ANY: Mapping[int, Any] = {F.CPPTYPE_STRING: "x" * 9_999, F.CPPTYPE_DOUBLE: 1e99}
 """What nobody would send in such a field; of another kind it is 99."""
 
-NEEDED = {"StartAnonymousSession": "correlation_id", "Void": "loyalty_transaction_id"}
+NEEDED = {"StartAnonymousSession": "correlation_id", "VoidTransaction": "loyalty_transaction_id"}
 """What alone may refuse these calls, whatever the rest of a JSON body holds."""
 
 WORDS: Mapping[str, str] = {
@@ -442,21 +443,12 @@ REFERENCES_JSON = REFERENCES | {
     for name in (path[-1].json_name,)
 }
 LOCAL_TIMES = {
-    "IdentifyService/Identify",
+    "IdentifyService/IdentifyMember",
     "CodeService/IssueCode",
-    "TransactionService/Validate",
-    "TransactionService/Update",
+    "TransactionService/ValidateOrder",
+    "TransactionService/ReportOrder",
 }
-WRITES = {
-    "SessionService/StartAnonymousSession",
-    "IdentifyService/Identify",
-    "CodeService/IssueCode",
-    "TransactionService/Update",
-    "TransactionService/Void",
-    "TransactionService/Unclaimed",
-    "TransactionService/ClaimReceipt",
-    "MemberService/EnrollMember",
-}
+WRITES = {rpc.name for rpc in RPCS.values() if rpc.effect is Effect.WRITES}
 
 ROOM = {"gRPC": METADATA_BYTES_MAX, "JSON": 8 * 1024}
 """Bytes that all headers of a call may have together at each door; Envoy's are in envoy.yaml."""
@@ -557,9 +549,9 @@ def wide_order(lines: int) -> order_pb2.TransactionDetails:
 
 async def _try_baskets(trial: Trial, worlds: Worlds) -> None:
     """Send the largest order there is through both doors, and one with a line too many."""
-    own, rpc = worlds.own, rpc_named("TransactionService/Unclaimed")
+    own, rpc = worlds.own, rpc_named("TransactionService/RecordUnclaimedOrder")
     for lines, grpc_code, status in ((500, "OK", "200"), (501, "INVALID_ARGUMENT", "400")):
-        request = pb.UnclaimedRequest(
+        request = pb.RecordUnclaimedOrderRequest(
             channel="RESTAURANT",
             created="c" * 64,
             service_mode="EAT_IN",
@@ -643,7 +635,8 @@ GOALS = (
     Goal(
         "G24",
         "Limits",
-        "Every field is taken at its limit and refused by name beyond it, on both doors.",
+        "Every field is accepted at its limit and refused by name beyond it, over gRPC and over "
+        "JSON.",
         run,
     ),
 )

@@ -181,7 +181,7 @@ class Till:
     async def _open(self, identifier: str) -> Order:
         order_number = f"{self._name}-{self.calls}"
         answer = await self._send(
-            "IdentifyService/Identify", identify_request(identifier, order_number)
+            "IdentifyService/IdentifyMember", identify_request(identifier, order_number)
         )
         order = Order(answer.transaction_id)
         self.model.orders.append(order)
@@ -214,7 +214,7 @@ class Till:
         order.reported = (status, dollars, wanted)
         lines = [line(dollars), *(reward_line(name) for name in wanted)]
         request = update_request(order.transaction_id, status, *lines)
-        answer = await self._send("TransactionService/Update", request)
+        answer = await self._send("TransactionService/ReportOrder", request)
         self.model.hold(order, wanted)
         earned = 10 * dollars if status == "CLAIMED" else 0
         if status == "CLAIMED":
@@ -233,15 +233,15 @@ class Till:
         if order is None or self.model.available + order.points < order.earned:
             await self._identify()
             return
-        request = pb.VoidRequest(loyalty_transaction_id=order.transaction_id)
-        answer = await self._send("TransactionService/Void", request)
+        request = pb.VoidTransactionRequest(loyalty_transaction_id=order.transaction_id)
+        answer = await self._send("TransactionService/VoidTransaction", request)
         self.model.void(order)
         self._agree(answer, redeemed=order.points, earned=order.earned)
 
     async def _unclaimed(self) -> Any:
         dollars = self._chance.randrange(1, 40)
         order = unclaimed_request(line(dollars))
-        answer = await self._send("TransactionService/Unclaimed", order)
+        answer = await self._send("TransactionService/RecordUnclaimedOrder", order)
         self.model.rows["loyalty_transaction"] += 1
         return answer, dollars
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -16,8 +16,7 @@ import pytest
 from google.protobuf.message import Message
 
 from loyalty.v1 import transaction_service_pb2 as pb
-from loyalty_service.application import under_way
-from loyalty_service.storage import postgresql, presence, writer
+from loyalty_service.storage import presence, writer
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.store import Store
 from tests.fault.determined import Chance
@@ -29,6 +28,7 @@ from tests.fault.goals.cancellation import (
     put_guest,
 )
 from tests.fault.handlers import FakeContext, Handler, Refused, handlers
+from tests.fault.planted import Bug, planted
 from tests.support.banks import SECRET
 from tests.support.ledger import rows
 from tests.support.logs import only_errors_logged
@@ -38,14 +38,14 @@ from tests.support.stores import PEPPER, statements_once
 HANG_S = 30.0
 WAIT_S = 0.005
 SILENT_S = 0.6
-LOCKING = "IdentifyService/Identify"
+LOCKING = "IdentifyService/IdentifyMember"
 """A call that needs a row which somebody else may hold."""
 
-Outcome = pb.GetTransactionResponse.Outcome
-NEVER_SEEN = pb.GetTransactionResponse.OUTCOME_NEVER_SEEN
-UNDER_WAY = pb.GetTransactionResponse.OUTCOME_UNDER_WAY
-COMMITTED = pb.GetTransactionResponse.OUTCOME_COMMITTED
-REFUSED = pb.GetTransactionResponse.OUTCOME_UNSPECIFIED
+Outcome = pb.GetOutcomeResponse.Outcome
+NEVER_SEEN = pb.GetOutcomeResponse.OUTCOME_NEVER_SEEN
+UNDER_WAY = pb.GetOutcomeResponse.OUTCOME_UNDER_WAY
+COMMITTED = pb.GetOutcomeResponse.OUTCOME_COMMITTED
+REFUSED = pb.GetOutcomeResponse.OUTCOME_UNSPECIFIED
 """Stands for a refusal, which says nothing."""
 
 
@@ -189,12 +189,12 @@ class Server:
     async def ask(self, key: str) -> Outcome:
         """Ask what became of a call."""
         context = FakeContext({"x-api-key": SECRET}, 5.0)
-        request = pb.GetTransactionRequest(idempotency_key=key)
+        request = pb.GetOutcomeRequest(idempotency_key=key)
         try:
-            answer = await self._handle("TransactionService/GetTransaction", request, context)
+            answer = await self._handle("TransactionService/GetOutcome", request, context)
         except Refused:
             return REFUSED
-        return pb.GetTransactionResponse.FromString(answer).outcome
+        return pb.GetOutcomeResponse.FromString(answer).outcome
 
     async def _handle(self, method: str, request: Message, context: FakeContext) -> bytes:
         # A task of its own, as each call has: one that sends for too long is cancelled as a whole.
@@ -228,7 +228,7 @@ class NeverSeen:
     told: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
 
-    async def run(self, bugs: Mapping[str, Callable[[pytest.MonkeyPatch], None]]) -> None:
+    async def run(self, bugs: Sequence[Bug]) -> None:
         """Ask at every point of every call; then again with bugs, each of which must show."""
         methods = [name for name in CALLS if name not in CHANGES_NOTHING]
         for method in methods if self.trial.full else methods[1:2]:
@@ -236,12 +236,11 @@ class NeverSeen:
                 await self._try_all(method, prepare)
         for problem in self.problems[:20]:
             self.trial.require(holds=False, problem=problem)
-        for name, plant in bugs.items():
-            planted = NeverSeen(self.trial)
-            with pytest.MonkeyPatch.context() as patch:
-                plant(patch)
-                await planted._try_all(LOCKING, CALLS[LOCKING][0])
-            self.trial.require(planted.problems, f"not found: {name}")
+        for bug in bugs:
+            tried = NeverSeen(self.trial)
+            with planted(bug):
+                await tried._try_all(LOCKING, CALLS[LOCKING][0])
+            self.trial.require(tried.problems, f"not found: {bug.name}")
 
     async def _try_all(self, method: str, prepare: Callable[[Bench], Awaitable[Message]]) -> None:
         for point in points_of(self.trial):
@@ -427,39 +426,27 @@ class _Asked:
             self.counted.problems.append(f"{self.where}: {problem}")
 
 
-def _never(*_: object, **__: object) -> Any:
-    async def answer() -> bool:
-        return False
-
-    return answer()
-
-
-BUGS: Mapping[str, Callable[[pytest.MonkeyPatch], None]] = {
-    "nobody looks what is under way": lambda patch: patch.setattr(Store, "is_under_way", _never),
-    "who hangs up is forgotten": lambda patch: patch.setattr(
-        under_way.Arrival, "hold", lambda _: None
+BUGS = (
+    Bug("nobody looks what is under way", "Store.is_under_way", "...", "return False"),
+    Bug("who hangs up is forgotten", "Arrival.hold", "...", "pass"),
+)
+BUGS_OF_SEVERAL = (
+    Bug("other servers are not asked", "Presence.is_under_way", "...", "return False"),
+    Bug("a server that is taken to be gone goes on", "_work", "require_registered(...)", "pass"),
+    Bug(
+        "nobody's rows are held",
+        "begin",
+        "_REGISTERED",
+        '"SELECT server_id FROM server WHERE server_id = ANY(%s)"',
     ),
-}
-BUGS_OF_SEVERAL: Mapping[str, Callable[[pytest.MonkeyPatch], None]] = {
-    "other servers are not asked": lambda patch: patch.setattr(
-        presence.Presence, "is_under_way", _never
-    ),
-    "a server that is taken to be gone goes on": lambda patch: patch.setattr(
-        writer, "_require_registered", lambda *_: None
-    ),
-    "nobody's rows are held": lambda patch: patch.setattr(
-        postgresql, "_REGISTERED", "SELECT server_id FROM server WHERE server_id = ANY(%s)"
-    ),
-    "a lost commit is forgotten": lambda patch: patch.setattr(
-        writer, "_keep_unsettled", lambda *_: None
-    ),
-}
+    Bug("a lost commit is forgotten", "keep_unsettled", "...", "pass"),
+)
 
 
 async def run(trial: Trial) -> None:
     """Ask about every writing call at every point of its life, at every server."""
     several = trial.kind == POSTGRESQL
-    bugs = {**BUGS, **(BUGS_OF_SEVERAL if several else {})} if trial.full else {}
+    bugs = BUGS + (BUGS_OF_SEVERAL if several else ()) if trial.full else ()
     tried = NeverSeen(trial)
     with only_errors_logged():
         await tried.run(bugs)

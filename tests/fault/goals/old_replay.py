@@ -168,7 +168,7 @@ GOALS = (
     Goal(
         "G7",
         "Old replay",
-        "A call sent again after 31 or 400 days is answered as the first time and moves nothing.",
+        "A call sent again after 31 or 400 days gets its first answer and moves nothing.",
         run,
     ),
 )

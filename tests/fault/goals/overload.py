@@ -49,7 +49,7 @@ CONNECTIONS_MAX = 1500
 TRICKLE_S = 0.05
 CALL_S = 30.0
 TICK_S = 0.001
-UPDATE = "/loyalty.v1.TransactionService/Update"
+UPDATE = "/loyalty.v1.TransactionService/ReportOrder"
 SERVED = "served"
 REFUSED = "refused"
 
@@ -212,7 +212,7 @@ def _outcome(answer: bytes) -> str:
     return answer[:300].decode(errors="replace")
 
 
-def _order(order: str, turn: int) -> pb.UpdateRequest:
+def _order(order: str, turn: int) -> pb.ReportOrderRequest:
     """Report an order of many lines, another one each turn: a repeated report costs little."""
     prices = [(number, round(turn + number / 100, 2)) for number in range(1, LINES + 1)]
     lines = [line(price, reference_id=str(number)) for number, price in prices]
@@ -387,8 +387,8 @@ GOALS = (
     Goal(
         "G18",
         "Overload",
-        "Whatever the rush, as many calls are served as ever, soon, and the rest is told when to "
-        "come back.",
+        "However many calls come, as many as ever are served, soon, and the rest are told when to "
+        "try again.",
         run,
     ),
 )

@@ -17,7 +17,8 @@ GOALS = (
     Goal(
         "G3",
         "Power loss",
-        "Wherever the power goes off, all that was acknowledged is there, and nothing by halves.",
+        "Whenever the power goes off, everything that was acknowledged is there, and nothing is "
+        "half done.",
         run,
         (SQLITE,),
     ),

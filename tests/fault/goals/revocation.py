@@ -99,7 +99,7 @@ async def _busy(callers: Sequence[Caller], loyalty_id: str, tills: int) -> Async
         caller = callers[number % len(callers)]
         while True:
             try:
-                await caller.call(caller.identifies.Identify, identify_request(loyalty_id))
+                await caller.call(caller.identifies.IdentifyMember, identify_request(loyalty_id))
             except grpc.aio.AioRpcError:
                 await asyncio.sleep(POLL_S)
 

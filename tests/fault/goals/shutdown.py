@@ -224,7 +224,7 @@ GOALS = (
     Goal(
         "G17",
         "Shutdown",
-        "A server that is ended says so first, and no call that it took on fails.",
+        "A server that is stopped says so first, and no call that it has accepted fails.",
         run,
     ),
 )

@@ -9,7 +9,7 @@ from multiprocessing import get_context
 
 from tests.fault.goal import Goal, Trial
 from tests.fault.planted import planted
-from tests.fault.simulation.bugs import BUGS
+from tests.fault.simulation import bugs
 from tests.fault.small_worlds import ANNA, BEN, MODES, Call, Explored, SmallWorld, explore
 
 STARTS: dict[str, tuple[tuple[Call, ...], int]] = {
@@ -58,10 +58,8 @@ async def run(trial: Trial) -> None:
         await _explore_all(trial, pool)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-    bugs = {bug.name: bug for bug in BUGS}
     for name, (mode, start) in FOUND_FROM.items():
-        bug = bugs[name]
-        with planted(bug.module, bug.old, bug.new):
+        with planted(bugs.named(name)):
             found = _explore(mode, STARTS[start][0], DEPTH_OF_BUGS)
         trial.require(found.problem, f"not found: {name}")
     trial.figure("planted bugs found", len(FOUND_FROM))

@@ -144,9 +144,9 @@ class _Till:
         while not self.wrong:
             number = self.orders
             seen = identify_request(self.member, f"{self.member}-{number}")
-            opened = await self._sent(self.caller.identifies.Identify, seen, f"open-{number}")
+            opened = await self._sent(self.caller.identifies.IdentifyMember, seen, f"open-{number}")
             claim = update_request(opened.transaction_id, "CLAIMED", line(10))
-            await self._sent(self._stub.Update, claim, f"claim-{number}")
+            await self._sent(self._stub.ReportOrder, claim, f"claim-{number}")
             self.orders += 1
             self._more.set()
 
@@ -164,9 +164,9 @@ class _Till:
         """
         lost = []
         for key in self.committed:
-            asked = pb.GetTransactionRequest(idempotency_key=self._named(key))
-            answer = await (await self._patiently(self._stub.GetTransaction, asked))
-            if answer.outcome != pb.GetTransactionResponse.OUTCOME_COMMITTED:
+            asked = pb.GetOutcomeRequest(idempotency_key=self._named(key))
+            answer = await (await self._patiently(self._stub.GetOutcome, asked))
+            if answer.outcome != pb.GetOutcomeResponse.OUTCOME_COMMITTED:
                 lost.append(f"{key} was told to be committed and is gone after the promotion")
         member = member_service_pb2.GetMemberRequest(loyalty_id=self.member)
         answer = await (await self._patiently(self.caller.members.GetMember, member))
@@ -195,9 +195,9 @@ class _Till:
 
     async def _ask(self, key: str) -> None:
         self.asked += 1
-        by_key = pb.GetTransactionRequest(idempotency_key=self._named(key))
-        answer = await self._try(self._stub.GetTransaction, by_key)
-        if answer is not None and answer.outcome == pb.GetTransactionResponse.OUTCOME_COMMITTED:
+        by_key = pb.GetOutcomeRequest(idempotency_key=self._named(key))
+        answer = await self._try(self._stub.GetOutcome, by_key)
+        if answer is not None and answer.outcome == pb.GetOutcomeResponse.OUTCOME_COMMITTED:
             self.committed.add(key)
         member = member_service_pb2.GetMemberRequest(loyalty_id=self.member)
         answer = await self._try(self.caller.members.GetMember, member)

@@ -123,7 +123,7 @@ GOALS = (
     Goal(
         "G30",
         "Test strength",
-        "Nearly every small change of the ledger or of how calls are repeated is noticed.",
+        "Nearly every small change of the ledger, or of how calls are repeated, makes a test fail.",
         run,
         databases=(),
     ),

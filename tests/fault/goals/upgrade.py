@@ -95,7 +95,8 @@ GOALS = (
     Goal(
         "G16",
         "Upgrade",
-        "Every older schema comes to the newest, and back, without a row changing its meaning.",
+        "Every older schema can be migrated to the newest and back, and no row changes its "
+        "meaning.",
         run,
     ),
 )

@@ -44,12 +44,12 @@ TRY_AGAIN = {
     "API_KEY_INVALID",
 }
 METHODS = {
-    "identify": "IdentifyService/Identify",
+    "identify": "IdentifyService/IdentifyMember",
     "issue": "CodeService/IssueCode",
-    "validate": "TransactionService/Validate",
-    "update": "TransactionService/Update",
-    "void": "TransactionService/Void",
-    "unclaimed": "TransactionService/Unclaimed",
+    "validate": "TransactionService/ValidateOrder",
+    "update": "TransactionService/ReportOrder",
+    "void": "TransactionService/VoidTransaction",
+    "unclaimed": "TransactionService/RecordUnclaimedOrder",
     "receipt": "TransactionService/ClaimReceipt",
     "enroll": "MemberService/EnrollMember",
     "session": "SessionService/StartAnonymousSession",
@@ -173,12 +173,12 @@ class Client:
 
     def _learn(self, kind: str, told: bytes) -> None:
         if kind == "identify":
-            found = identify_service_pb2.IdentifyResponse.FromString(told).transaction_id
+            found = identify_service_pb2.IdentifyMemberResponse.FromString(told).transaction_id
             self._known.orders.append(found)
         elif kind == "issue":
             self._known.codes.append(code_service_pb2.IssueCodeResponse.FromString(told).otp)
         elif kind == "unclaimed":
-            answer = pb.UnclaimedResponse.FromString(told)
+            answer = pb.RecordUnclaimedOrderResponse.FromString(told)
             self._known.receipts.append(answer.receipt_code)
             if self._chance.random() < 0.2:
                 self._known.orders.append(answer.transaction_id)
@@ -307,7 +307,7 @@ class Client:
         )
         if transaction_id is None:
             return None
-        request = pb.VoidRequest(loyalty_transaction_id=transaction_id)
+        request = pb.VoidTransactionRequest(loyalty_transaction_id=transaction_id)
         return self._ask("void", request, transaction_id=transaction_id)
 
     def _unclaimed(self) -> Asked:

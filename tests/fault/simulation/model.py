@@ -447,7 +447,7 @@ class Model:
     def _opened(
         self, body: bytes, guest: Guest, holds: dict[str, int], now_ms: int, code: Code | None
     ) -> Order:
-        answer = identify_service_pb2.IdentifyResponse.FromString(body)
+        answer = identify_service_pb2.IdentifyMemberResponse.FromString(body)
         agree(answer.transaction_id not in self.orders, "a transaction opened twice")
         holds = {name: points for name, points in holds.items() if points}
         guest.available -= sum(holds.values())
@@ -562,7 +562,8 @@ class Model:
         if broken:
             return "RULES_FAILED" if broken == "POINTS_INSUFFICIENT" else broken
         return lambda body: agree(
-            pb.ValidateResponse.FromString(body).transaction_id == transaction_id, "another order"
+            pb.ValidateOrderResponse.FromString(body).transaction_id == transaction_id,
+            "another order",
         )
 
     def _update(
@@ -587,7 +588,7 @@ class Model:
         broken = self._reviewed(order, uses, asked.by if status == PENDING else "")
         if broken:
             return broken
-        twin = self._twin(order, looks(pb.UpdateRequest.FromString(asked.body), now_ms))
+        twin = self._twin(order, looks(pb.ReportOrderRequest.FromString(asked.body), now_ms))
         if status == CLAIMED and twin == CLAIMED and self.scheme.repeated_orders == "refuse":
             return "ORDER_ALREADY_CLAIMED"
         by = asked.by
@@ -597,7 +598,7 @@ class Model:
         """Tell a till that reports the same once more what the guest has by now."""
         assert order.guest is not None
         order.expires_ms = self.scheme.open_until_ms(order.opened_ms, now_ms)
-        answer = pb.UpdateResponse.FromString(body)
+        answer = pb.ReportOrderResponse.FromString(body)
         seen = (answer.points, answer.points_earned, answer.points_redeemed)
         due = (order.guest.available, 0, order.held)
         agree(seen == due, f"told {seen} of an open order that makes {due}")
@@ -634,11 +635,11 @@ class Model:
             order.holds, order.burned, order.uses = {}, cost, Counter(uses)
             order.accepted = {}
             order.earned = guest.earn(self._points(price))
-            order.looks = looks(pb.UpdateRequest.FromString(reported), now_ms)
+            order.looks = looks(pb.ReportOrderRequest.FromString(reported), now_ms)
             if self._twin(order, order.looks) == CLAIMED:
                 self.flags["order_repeated", "claimed"] += 1
             order.status, order.paid_ms = CLAIMED, now_ms
-        answer = pb.UpdateResponse.FromString(body)
+        answer = pb.ReportOrderResponse.FromString(body)
         seen = (answer.points, answer.points_earned, answer.points_redeemed)
         due = (guest.available, order.earned if status == CLAIMED else 0, cost)
         agree(seen == due, f"told {seen} of an order that makes {due}")
@@ -674,7 +675,7 @@ class Model:
                 guest.held -= order.held
                 if order.status == CLAIMED:
                     order.lost = order.burned - back
-            answer = pb.VoidResponse.FromString(body)
+            answer = pb.VoidTransactionResponse.FromString(body)
             seen = (answer.points, answer.points_earned, answer.points_redeemed)
             # What the sweeper gave back, when it came first, is told as if it had not.
             due = (guest.available if guest else 0, taken, back + order.released)
@@ -710,12 +711,12 @@ class Model:
             soups = soup_price = 0
 
         def done(body: bytes) -> None:
-            answer = pb.UnclaimedResponse.FromString(body)
+            answer = pb.RecordUnclaimedOrderResponse.FromString(body)
             agree(answer.transaction_id not in self.orders, "a transaction opened twice")
             agree(answer.receipt_code not in self.receipts, "a receipt given out twice")
             order = Order(None, UNCLAIMED, opened_ms=now_ms, paid_ms=now_ms, plain=price)
             order.soups, order.soup_price = soups, soup_price
-            order.looks = looks(pb.UnclaimedRequest.FromString(asked.body), now_ms)
+            order.looks = looks(pb.RecordUnclaimedOrderRequest.FromString(asked.body), now_ms)
             if twin := self._twin(order, order.looks):
                 reason = "claimed" if twin == CLAIMED else "recorded"
                 self.flags["order_repeated", reason] += 1

@@ -38,9 +38,10 @@ from loyalty_service.domain.keys import Role
 from loyalty_service.domain.limits import LIMITS, Limits
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.restrictions import LimitPerOrder, MaximumRedemptions
-from loyalty_service.storage import limit_counts
+from loyalty_service.storage import fresh_catalog
 from loyalty_service.storage import store as store_module
 from loyalty_service.storage import writer as writer_module
+from loyalty_service.storage.repositories import known_sums
 from loyalty_service.storage.tools.audit import audit_state
 from loyalty_service.sweeper import sweep
 from loyalty_service.transport import admission
@@ -789,8 +790,9 @@ class World:
             patch.setattr(store_module, "QUEUE_MAX", self.queue_max)
             patch.setattr(store_module, "BATCH_MAX", self.batch_max)
             patch.setattr(store_module, "monotonic_ns", self._monotonic_ns)
+            patch.setattr(fresh_catalog, "monotonic_ns", self._monotonic_ns)
             patch.setattr(writer_module, "monotonic_ns", self._monotonic_ns)
-            patch.setattr(limit_counts, "monotonic", self.loop.time)
+            patch.setattr(known_sums, "monotonic", self.loop.time)
             patch.setattr(admission, "perf_counter", self.loop.time)
             # What a call costs is the machine's, not the world's.
             patch.setattr(admission, "thread_time", float)

@@ -86,6 +86,15 @@ def test_right_codes_earn_a_key_no_more_than_its_regulars_do() -> None:
     assert waits([(KEY, Tally(1000, free + 3, 5, free + 3 + 3))]) == {KEY: FIRST_WAIT_MS}
 
 
+def test_busy_till_of_a_rollout_does_not_wait_for_a_bad_day() -> None:
+    """Where nobody is a regular yet, right codes of the day stand for them at a terminal."""
+    bad_day = [(TERMINAL, Tally(30, 18))]
+
+    assert waits(bad_day) == {TERMINAL: wait_ms(ScopeKind.TERMINAL, 6)}
+    assert waits(bad_day, rollout=True) == {}
+    assert waits([(TERMINAL, Tally(30, 19))], rollout=True) == {TERMINAL: FIRST_WAIT_MS}
+
+
 def test_rollout_takes_right_codes_of_all_members() -> None:
     """While a program is new its members earn before they are regulars."""
     free = FREE[ScopeKind.KEY]

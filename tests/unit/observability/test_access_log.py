@@ -14,7 +14,7 @@ from loyalty_service.observability import access_log
 from loyalty_service.observability.access_log import LINES_MAX, AccessLog, name_call
 from loyalty_service.observability.trail import TRAIL, Trail
 
-METHOD = "IdentifyService/Identify"
+METHOD = "IdentifyService/IdentifyMember"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 

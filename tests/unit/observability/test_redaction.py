@@ -45,7 +45,7 @@ HARMLESS = (
     "4bf92f3577b34da6a3ce929d0e0e4736",
     "database is locked",
     "UNIQUE constraint failed: member.loyalty_id",
-    "IdentifyService/Identify",
+    "IdentifyService/IdentifyMember",
     "7 of 1234 in 0.123456 s",
 )
 

@@ -22,7 +22,8 @@ from loyalty_service.transport.bounds import (
     require_bounds,
 )
 from loyalty_service.transport.parsing import WINDOW
-from loyalty_service.transport.server import MESSAGE_BYTES_MAX, SERVICES
+from loyalty_service.transport.rpcs import SERVICES
+from loyalty_service.transport.server import MESSAGE_BYTES_MAX
 
 NESTED_MAX = 1000
 """Elements of all lists of a request together, lists within lists multiplied out."""

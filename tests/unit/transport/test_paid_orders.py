@@ -33,7 +33,7 @@ def _details() -> order_pb2.TransactionDetails:
 
 
 def _report(status: str) -> Any:
-    return pb.UpdateRequest(
+    return pb.ReportOrderRequest(
         loyalty_transaction_id=ID,
         channel="WEB",
         service_mode="EAT_IN",
@@ -96,7 +96,7 @@ def test_all_that_nobody_counts_with_is_put_right_in_a_claim() -> None:
 
 def test_an_unclaimed_is_put_right_whatever_its_status() -> None:
     """It is always paid."""
-    order = pb.UnclaimedRequest(
+    order = pb.RecordUnclaimedOrderRequest(
         channel="WEB", service_mode="EAT_IN", status=99, transaction_details=_details()
     )
     _spoil(order)
@@ -118,7 +118,7 @@ def test_open_order_is_refused_for_each_by_name(field: str) -> None:
     _spoil(request)
     request.loyalty_id = ""
     with pytest.raises(RequestInvalidError) as refused:
-        parse(pb.UpdateRequest, request.SerializeToString(), [])
+        parse(pb.ReportOrderRequest, request.SerializeToString(), [])
     assert field in {violation.field for violation in refused.value.violations}
 
 
@@ -136,7 +136,7 @@ def test_what_counts_is_refused_in_a_claim_too(spoil: Callable[[Any], None]) -> 
     claim = _report("CLAIMED")
     spoil(claim.transaction_details)
     with pytest.raises(RequestInvalidError):
-        parse(pb.UpdateRequest, claim.SerializeToString(), [])
+        parse(pb.ReportOrderRequest, claim.SerializeToString(), [])
 
 
 def test_what_envoy_put_right_is_read() -> None:

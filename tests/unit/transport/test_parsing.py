@@ -13,7 +13,7 @@ from loyalty.v1 import transaction_service_pb2 as pb
 from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
 from loyalty_service.transport import parsing
 from loyalty_service.transport.parsing import VIOLATIONS_MAX, WINDOW, parse
-from loyalty_service.transport.server import SERVICES
+from loyalty_service.transport.rpcs import SERVICES
 from tests.support.server import identify_request
 
 REQUESTS = sorted(
@@ -102,10 +102,10 @@ def _violations(message: Message) -> tuple[FieldViolation, ...]:
     return refused.value.violations
 
 
-def _order(lines: list[order_pb2.OrderLine]) -> pb.UnclaimedRequest:
+def _order(lines: list[order_pb2.OrderLine]) -> pb.RecordUnclaimedOrderRequest:
     vendor = order_pb2.PosVendor(transaction_id="1", store_id=9999, pos_type="Partner")
     details = order_pb2.TransactionDetails(currency="CAD", order=lines, pos_vendor=vendor)
-    return pb.UnclaimedRequest(
+    return pb.RecordUnclaimedOrderRequest(
         channel="RESTAURANT", service_mode="EAT_IN", transaction_details=details
     )
 
@@ -174,8 +174,8 @@ def test_fields_that_nobody_knows_are_dropped() -> None:
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        (identify_service_pb2.IdentifyRequest, "must be an IdentifyRequest message"),
-        (pb.ValidateRequest, "must be a ValidateRequest message"),
+        (identify_service_pb2.IdentifyMemberRequest, "must be an IdentifyMemberRequest message"),
+        (pb.ValidateOrderRequest, "must be a ValidateOrderRequest message"),
     ],
 )
 def test_message_that_is_none_is_named_with_its_article(kind: type[Message], words: str) -> None:

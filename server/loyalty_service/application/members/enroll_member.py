@@ -17,7 +17,7 @@ from loyalty_service.application.unit import Unit
 from loyalty_service.domain.errors import EmailTakenError, FieldViolation, RequestInvalidError
 from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.keys import ApiKey
-from loyalty_service.domain.ledger import GENESIS, Account, AccountKind
+from loyalty_service.domain.ledger import GENESIS, MEMBER_KINDS, Account
 from loyalty_service.domain.limits import LIMITS, LimitName, key_scope
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Member, MemberEmail
@@ -102,8 +102,7 @@ def new_member(program_id: str, loyalty_id: str, name: str, created_ms: int) -> 
         locale=None,
         birth_date=None,
         created_ms=created_ms,
-        available=Account(0, AccountKind.AVAILABLE, 0, 0, GENESIS),
-        held=Account(0, AccountKind.HELD, 0, 0, GENESIS),
+        accounts={kind: Account(0, kind, 0, 0, GENESIS) for kind in MEMBER_KINDS},
     )
 
 

@@ -12,6 +12,7 @@ from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.ledger import AccountKind
 
 PAGE_SIZE_DEFAULT = 50
+PAGE_SIZE_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +43,13 @@ async def list_transfers(reader: Reader, command: ListTransfers) -> TransferPage
         RequestInvalidError: The page token is not one of this listing's.
     """
     member = await get_member(reader, command.key, command.loyalty_id)
-    debt = await reader.debt(member)
     accounts = [
         account.account_id
-        for account in (member.available, member.held, debt)
-        if account is not None and command.account in {None, account.kind}
+        for kind, account in member.accounts.items()
+        if command.account in {None, kind}
     ]
     listing = f"{member.number}/{command.account or 0:d}"
-    size = command.page_size or PAGE_SIZE_DEFAULT
+    size = min(command.page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
     before = _last_of_page(reader, command.page_token, listing)
     entries = await reader.transfers(accounts, before, size + 1)
     more = len(entries) > size

@@ -19,11 +19,10 @@ from loyalty_service.application.meaning import Read
 from loyalty_service.application.natural_keys import answer_of_use, use_of_code
 from loyalty_service.application.orders.order_review import judge, refusal_of, require_store
 from loyalty_service.application.orders.reservations import reserve
-from loyalty_service.application.orders.update_transaction import hold_points
 from loyalty_service.application.perform import Done, Repeated
+from loyalty_service.application.points import hold
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Refused, Unit
-from loyalty_service.domain.basket import IncentiveUse
 from loyalty_service.domain.breaches import Breach
 from loyalty_service.domain.errors import (
     CodeAlreadyUsedError,
@@ -38,6 +37,7 @@ from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.guessing import Scope, scopes_of
 from loyalty_service.domain.identifiers import IdentifierKind, classify_identifier
 from loyalty_service.domain.ids import new_id
+from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.point_of_sale import PointOfSale
 from loyalty_service.domain.program import Incentive, Program
@@ -168,8 +168,15 @@ def _identify_by_code(
     transaction = _open_transaction(unit, program, member, command, now_ms)
     for use in uses:
         if use.point_cost:
-            incentive_id = use.incentive.incentive_id
-            hold_points(unit, member, transaction, incentive_id, use.point_cost, now_ms)
+            hold(
+                unit,
+                member,
+                transaction.owner,
+                use.point_cost,
+                now_ms,
+                expires_ms=transaction.expires_ms,
+                incentive_id=use.incentive.incentive_id,
+            )
     reserve(unit, transaction, command.key, pos.store_id, uses, now_ms)
     unit.change(
         code,
@@ -278,8 +285,9 @@ def _usable(
     """
     Tell what of a selection can be used now, in its order; the rest is listed and not held.
 
-    The till shows the rest, and is told by Validate and Update why it can't be used. Most reasons
-    pass: other points come, the guest goes to another store, an older transaction is voided.
+    The till shows the rest, and is told by ValidateOrder and ReportOrder why it can't be used. Most
+    reasons pass: other points come, the guest goes to another store, an older transaction is
+    voided.
 
     Raises:
         LoyaltyError: The program refuses a selection of which some can't be used.

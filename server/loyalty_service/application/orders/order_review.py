@@ -25,14 +25,8 @@ from loyalty_service.application.orders.reservations import (
 )
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
-from loyalty_service.domain.basket import (
-    Basket,
-    IncentiveUse,
-    as_catalogued,
-    incentive_uses,
-    named_incentives,
-)
-from loyalty_service.domain.breaches import Breach
+from loyalty_service.domain.basket import Basket
+from loyalty_service.domain.breaches import Breach, RuleFailure
 from loyalty_service.domain.errors import (
     FieldViolation,
     MemberNotFoundError,
@@ -45,17 +39,18 @@ from loyalty_service.domain.errors import (
     incentive_not_found,
 )
 from loyalty_service.domain.flags import Mend
+from loyalty_service.domain.incentive_uses import (
+    IncentiveUse,
+    as_catalogued,
+    incentive_uses,
+    named_incentives,
+)
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.point_of_sale import PointOfSale
 from loyalty_service.domain.program import Program, Store
 from loyalty_service.domain.records import Hold, Member, Transaction, TransactionStatus
-from loyalty_service.domain.rules import (
-    MemberFacts,
-    RuleFailure,
-    Visit,
-    evaluate,
-    needs_history,
-)
+from loyalty_service.domain.rules import evaluate, needs_history
+from loyalty_service.domain.visit import MemberFacts, Visit
 
 MODE_UNTOLD = "SERVICE_MODE_UNSPECIFIED"
 """Service mode of a paid order whose till does not tell it, or in no word that is known."""
@@ -259,7 +254,7 @@ def review_order(
     if order.basket.currency != program.currency:
         message = f"must be {program.currency}"
         raise RequestInvalidError((FieldViolation("transaction_details.currency", message),))
-    holds = unit.open_holds(transaction)
+    holds = unit.open_holds(transaction.owner)
     reserved = by_incentive(unit.reservations(transaction))
     basket = as_catalogued(order.basket, program)
     uses = tuple(

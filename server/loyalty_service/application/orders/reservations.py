@@ -1,9 +1,9 @@
 """
 What open orders were accepted with: reserved while they are open, honoured when they are claimed.
 
-A guest pays for an order by what the till was told of it. So what Identify or a report accepted
-stays accepted, in its quantity and at its price, until the order ends or does without it; and it
-is counted by the rules that count uses, so that nobody else is promised the same last one.
+A guest pays for an order by what the till was told of it. So what IdentifyMember or a report
+accepted stays accepted, in its quantity and at its price, until the order ends or does without it;
+and it is counted by the rules that count uses, so that nobody else is promised the same last one.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from loyalty_service.application.unit import Unit
-from loyalty_service.domain.basket import IncentiveUse
-from loyalty_service.domain.breaches import Breach
+from loyalty_service.domain.breaches import Breach, RuleFailure
+from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.records import Reservation, Transaction
 from loyalty_service.domain.restrictions import FirstOrder
-from loyalty_service.domain.rules import RuleFailure
 
 _Reservations = Mapping[str, Sequence[Reservation]]
 

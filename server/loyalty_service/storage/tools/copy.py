@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
 from loyalty_service.domain.events import LANE_BITS
+from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.storage import tables as t
 from loyalty_service.storage.alone import refusing_locks, require_unserved
 from loyalty_service.storage.connections import reading, require_database, writing
@@ -26,7 +27,7 @@ _REPLACED = (table_of(t.CatalogRevisionTable), table_of(t.CodePepperTable))
 """Tables that have rows once a store was opened, before anything has happened in it."""
 
 
-class CopyError(Exception):
+class CopyError(OperatorError):
     """Raised when a store was not copied; the target has no rows then."""
 
 

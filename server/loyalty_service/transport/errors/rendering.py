@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import fields
-from enum import StrEnum
+from dataclasses import fields, replace
 from functools import lru_cache
 from typing import Any
 
@@ -14,6 +13,7 @@ import grpc
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 
+from loyalty_service.domain.breaches import RuleFailure
 from loyalty_service.domain.errors import (
     ApiKeyInvalidError,
     ApiKeyMissingError,
@@ -26,9 +26,16 @@ from loyalty_service.domain.errors import (
     ServerBusyError,
     TransactionNotClaimableError,
 )
-from loyalty_service.domain.rules import RuleFailure
 from loyalty_service.observability.trail import REQUEST_ID_MAX
 from loyalty_service.transport.errors.catalogue import CATALOGUE, ErrorRow, retry_after_ms
+from loyalty_service.transport.errors.dialects import (
+    MISSING,
+    NO_WORDS,
+    RPCS,
+    Dialect,
+    EsWords,
+    RpcWords,
+)
 
 DOMAIN = "loyalty.v1"
 NAMED_MAX = 5
@@ -62,13 +69,6 @@ STATUS_NOT_REPORTED = (
 _WORD_START = re.compile(r"_([a-z0-9])")
 _ESCAPED = re.compile(rb"[^\x20-\x24\x26-\x7e]")
 """Bytes that gRPC sends as `%XX` in a message."""
-
-
-class Dialect(StrEnum):
-    """Which legacy contract's JSON a caller reads; Envoy names it by the path."""
-
-    ES = "es"
-    RBI = "rbi"
 
 
 def json_field(path: str) -> str:
@@ -187,28 +187,50 @@ def _cut(text: str, bytes_max: int) -> str:
     return data[: bytes_max - len("…".encode())].decode(errors="ignore") + "…"
 
 
-def legacy_trailers(error: LoyaltyError, dialect: Dialect) -> tuple[tuple[str, str], ...]:
-    """Render the HTTP status and ready JSON body that Envoy puts in place of the answer."""
+def legacy_trailers(
+    error: LoyaltyError, dialect: Dialect, rpc: str = ""
+) -> tuple[tuple[str, str], ...]:
+    """
+    Render the HTTP status and ready JSON body that Envoy puts in place of the answer.
+
+    Args:
+        error: The refusal.
+        dialect: The contract of the call.
+        rpc: `Service/Method` that was called; its contract may have words of its own.
+    """
     row = CATALOGUE[type(error)]
-    body = _es_body(row, error) if dialect is Dialect.ES else _rbi_body(row, error)
-    trailers = [("loyalty-http-status", str(row.http)), ("loyalty-http-body", body)]
+    if dialect is Dialect.ES:
+        words = _es_words(row, error, RPCS.get(rpc, NO_WORDS))
+        status, body = words.status, _es_body(words)
+    else:
+        status, body = row.http, _rbi_body(row, error)
+    trailers = [("loyalty-http-status", str(status)), ("loyalty-http-body", body)]
     wait_ms = retry_after_ms(error)
     if wait_ms is not None:
         trailers.append(("retry-after", str(-(-wait_ms // 1000))))
     return tuple(trailers)
 
 
-def _es_body(row: ErrorRow, error: LoyaltyError) -> str:
-    message = message_of(error)
-    if isinstance(error, RequestInvalidError):
-        message = _es_message(error.violations)
-    return _json({"statusCode": row.http, "errorMessage": message, "errorCode": row.es})
+def _es_words(row: ErrorRow, error: LoyaltyError, words: RpcWords) -> EsWords:
+    """Word an error; of what the RPC's contract fixes words for, the first broken field speaks."""
+    if fixed := words.errors.get(type(error)):
+        return replace(fixed, message=fixed.message.format(**_values(error)))
+    if not isinstance(error, RequestInvalidError):
+        return EsWords(message_of(error), row.es, row.http)
+    for violation in error.violations:
+        if told := words.fields.get(json_field(violation.field)):
+            missing = violation.message in MISSING
+            return (missing and told.missing) or told.wrong
+    return EsWords(_es_message(error.violations), row.es, row.http)
+
+
+def _es_body(words: EsWords) -> str:
+    return _json(
+        {"statusCode": words.status, "errorMessage": words.message, "errorCode": words.code}
+    )
 
 
 def _es_message(violations: Sequence[FieldViolation]) -> str:
-    """Word broken rules; of the correlation ID the contract fixes the words, whatever else is."""
-    if any(violation.field == "correlation_id" for violation in violations):
-        return "Invalid Correlation ID"
     named = (f"{json_field(broken.field)} {broken.message}".strip() for broken in violations)
     return "; ".join(named)[:8000]
 
@@ -269,9 +291,11 @@ def _json(body: dict[str, Any]) -> str:
     return json.dumps(body, separators=(",", ":"))
 
 
-def _trailers(error: LoyaltyError, dialect: Dialect | None) -> tuple[tuple[str, Any], ...]:
+def _trailers(
+    error: LoyaltyError, dialect: Dialect | None, rpc: str
+) -> tuple[tuple[str, Any], ...]:
     trailers: tuple[tuple[str, Any], ...] = (
-        grpc_trailers(error) if dialect is None else legacy_trailers(error, dialect)
+        grpc_trailers(error) if dialect is None else legacy_trailers(error, dialect, rpc)
     )
     return (*trailers, BUSY) if isinstance(error, ServerBusyError) else trailers
 
@@ -293,11 +317,13 @@ async def refuse(
     error: LoyaltyError,
     dialect: Dialect | None,
     request_id: str,
+    rpc: str = "",
 ) -> None:
     """End a call with an error, in the words of its door; Envoy tells the request ID by itself."""
     row = CATALOGUE[type(error)]
     render = _kept_trailers if isinstance(error, _KEPT) else _trailers
-    trailers = render(error, dialect)
+    # All that have no words of their own share what is kept.
+    trailers = render(error, dialect, rpc if rpc in RPCS else "")
     if dialect is None:
         trailers = (*trailers, ("x-request-id", request_id))
     await context.abort(row.code, message_of(error), trailers)

@@ -41,7 +41,7 @@ class CodeServicer:
                 order=_selection(code),
                 otp=request.otp,
                 restaurant_id=None if code.store_id is None else str(code.store_id),
-                status=pb.CodeStatus.Name(code.status),
+                status=pb.GetCodeResponse.Status.Name(code.status),
                 transaction_id=code.transaction_id,
                 user_date_time=code.user_datetime,
             )
@@ -58,7 +58,7 @@ def _render_issued(issued: IssuedCode) -> pb.IssueCodeResponse:
         expiry=code.lifetime_s,
         order=_selection(code),
         otp=issued.digits,
-        status=pb.CodeStatus.Name(code.status),
+        status=pb.GetCodeResponse.Status.Name(code.status),
         user_date_time=code.user_datetime,
     )
 

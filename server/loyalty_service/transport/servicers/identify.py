@@ -38,7 +38,7 @@ class IdentifyServicer:
     def __init__(self, identify: IdentifyUseCase) -> None:
         self._identify = identify
 
-    async def Identify(self, request: pb.IdentifyRequest, call: Call) -> bytes:  # noqa: N802
+    async def IdentifyMember(self, request: pb.IdentifyMemberRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
         command = IdentifyMember(
             key=call.key,
@@ -49,9 +49,9 @@ class IdentifyServicer:
         return await call.write(self._identify, command, _render)
 
 
-def _render(identified: Identified) -> pb.IdentifyResponse:
+def _render(identified: Identified) -> pb.IdentifyMemberResponse:
     member, program = identified.member, identified.program
-    response = pb.IdentifyResponse(transaction_id=identified.transaction_id)
+    response = pb.IdentifyMemberResponse(transaction_id=identified.transaction_id)
     response.balances.add(amount=identified.available_points, currency=program.points_name)
     user = response.loyalty_user
     user.created = rfc3339(member.created_ms)

@@ -8,15 +8,7 @@ from dataclasses import fields, replace
 from functools import partial
 from urllib.parse import unquote, unquote_plus
 
-from google.protobuf.message import Message
-
-from loyalty.v1 import (
-    code_service_pb2,
-    identify_service_pb2,
-    member_service_pb2,
-    order_pb2,
-    session_service_pb2,
-)
+from loyalty.v1 import order_pb2
 from loyalty.v1 import transaction_service_pb2 as pb
 from loyalty_service.application.orders.basket_records import basket_to_json
 from loyalty_service.application.orders.claim_receipt import (
@@ -26,17 +18,17 @@ from loyalty_service.application.orders.claim_receipt import (
 )
 from loyalty_service.application.orders.get_transaction import get_remembered, get_transaction
 from loyalty_service.application.orders.order_review import Order
-from loyalty_service.application.orders.record_unclaimed import (
-    RecordedUnclaimed,
-    RecordUnclaimed,
-    record_unclaimed,
+from loyalty_service.application.orders.record_unclaimed_order import (
+    RecordedUnclaimedOrder,
+    RecordUnclaimedOrder,
+    record_unclaimed_order,
 )
-from loyalty_service.application.orders.update_transaction import (
-    Updated,
+from loyalty_service.application.orders.report_order import (
+    Reported,
     report_again,
-    update_transaction,
+    report_order,
 )
-from loyalty_service.application.orders.validate_transaction import Validated, validate_transaction
+from loyalty_service.application.orders.validate_order import Validated, validate_order
 from loyalty_service.application.orders.void_transaction import (
     Voided,
     VoidTransaction,
@@ -51,46 +43,31 @@ from loyalty_service.domain.records import Remembered, TransactionStatus
 from loyalty_service.domain.texts import label
 from loyalty_service.transport.authentication import require_role
 from loyalty_service.transport.call import Call
+from loyalty_service.transport.rpcs import rpc_kept_as
 from loyalty_service.transport.servicers.order import point_of_sale, read_basket
 from loyalty_service.transport.servicers.timestamps import timestamp
 
-# Where the answer of each RPC stands in a GetTransactionResponse.
-_ANSWERS: dict[str, tuple[str, type[Message]]] = {
-    "IdentifyService/Identify": ("identify", identify_service_pb2.IdentifyResponse),
-    "TransactionService/Update": ("update", pb.UpdateResponse),
-    "TransactionService/Void": ("void", pb.VoidResponse),
-    "TransactionService/Unclaimed": ("unclaimed", pb.UnclaimedResponse),
-    "TransactionService/ClaimReceipt": ("claim_receipt", pb.ClaimReceiptResponse),
-    "SessionService/StartAnonymousSession": (
-        "start_anonymous_session",
-        session_service_pb2.StartAnonymousSessionResponse,
-    ),
-    "CodeService/IssueCode": ("issue_code", code_service_pb2.IssueCodeResponse),
-    "MemberService/EnrollMember": ("enroll_member", member_service_pb2.EnrollMemberResponse),
-}
-
-
-_COMMITTED = pb.GetTransactionResponse.OUTCOME_COMMITTED
-_UNDER_WAY = pb.GetTransactionResponse.OUTCOME_UNDER_WAY
-_NEVER_SEEN = pb.GetTransactionResponse.OUTCOME_NEVER_SEEN
+_COMMITTED = pb.GetOutcomeResponse.OUTCOME_COMMITTED
+_UNDER_WAY = pb.GetOutcomeResponse.OUTCOME_UNDER_WAY
+_NEVER_SEEN = pb.GetOutcomeResponse.OUTCOME_NEVER_SEEN
 
 
 class TransactionServicer:
     """Serves loyalty.v1.TransactionService."""
 
-    async def Validate(self, request: pb.ValidateRequest, call: Call) -> bytes:  # noqa: N802
+    async def ValidateOrder(self, request: pb.ValidateOrderRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
         order = replace(_order(request, call, paid=False), asking=True)
-        return await call.decide(validate_transaction, order, _render_validated)
+        return await call.decide(validate_order, order, _render_validated)
 
-    async def Update(self, request: pb.UpdateRequest, call: Call) -> bytes:  # noqa: N802
+    async def ReportOrder(self, request: pb.ReportOrderRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
-        order = _order(request, call, paid=request.status == order_pb2.CLAIMED)
+        order = _order(request, call, paid=request.status == pb.Transaction.CLAIMED)
         return await call.write(
-            update_transaction, order, _render_updated, paid=order.claiming, again=report_again
+            report_order, order, _render_reported, paid=order.claiming, again=report_again
         )
 
-    async def Void(self, request: pb.VoidRequest, call: Call) -> bytes:  # noqa: N802
+    async def VoidTransaction(self, request: pb.VoidTransactionRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
         # The guest has the money back: nothing else that a till writes keeps a void from its end.
         loyalty_id, repeated_id = request.loyalty_id.strip(), request.transaction_id.strip()
@@ -102,13 +79,15 @@ class TransactionServicer:
         )
         return await call.write(void_transaction, command, _render_voided, paid=True)
 
-    async def Unclaimed(self, request: pb.UnclaimedRequest, call: Call) -> bytes:  # noqa: N802
+    async def RecordUnclaimedOrder(  # noqa: N802
+        self, request: pb.RecordUnclaimedOrderRequest, call: Call
+    ) -> bytes:
         """See the contract."""
         basket, mends = read_basket(request.transaction_details, call.program, paid=True)
-        command = RecordUnclaimed(
+        command = RecordUnclaimedOrder(
             key=call.key,
-            channel=order_pb2.Channel.Name(request.channel),
-            service_mode=order_pb2.ServiceMode.Name(request.service_mode),
+            channel=order_pb2.TransactionDetails.Channel.Name(request.channel),
+            service_mode=order_pb2.TransactionDetails.ServiceMode.Name(request.service_mode),
             point_of_sale=point_of_sale(request.transaction_details.pos_vendor),
             basket=basket,
             basket_json=basket_to_json(basket),
@@ -117,7 +96,7 @@ class TransactionServicer:
             created=label(request.created) or None,
             keyed="idempotency-key" in call.metadata,
         )
-        return await call.write(record_unclaimed, command, _render_unclaimed, paid=True)
+        return await call.write(record_unclaimed_order, command, _render_unclaimed, paid=True)
 
     async def ClaimReceipt(self, request: pb.ClaimReceiptRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
@@ -126,12 +105,14 @@ class TransactionServicer:
 
     async def GetTransaction(self, request: pb.GetTransactionRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
-        if request.loyalty_transaction_id:
-            async with call.read() as reader:
-                entry = await get_transaction(reader, call.key, request.loyalty_transaction_id)
-                response = pb.GetTransactionResponse(outcome=_COMMITTED)
-                response.transaction.CopyFrom(_transaction(entry))
-            return response.SerializeToString()
+        async with call.read() as reader:
+            entry = await get_transaction(reader, call.key, request.loyalty_transaction_id)
+        return pb.GetTransactionResponse(
+            outcome=_COMMITTED, transaction=_transaction(entry)
+        ).SerializeToString()
+
+    async def GetOutcome(self, request: pb.GetOutcomeRequest, call: Call) -> bytes:  # noqa: N802
+        """See the contract."""
         keys = _asked_keys(request, call.metadata.get("loyalty-query-key"))
         told = await _tell_outcome(keys, call)
         if told is None:
@@ -140,11 +121,11 @@ class TransactionServicer:
             told = await _tell_outcome(keys, call)
         if told is None:
             outcome = _UNDER_WAY if any(under_way) else _NEVER_SEEN
-            told = pb.GetTransactionResponse(outcome=outcome)
+            told = pb.GetOutcomeResponse(outcome=outcome)
         return told.SerializeToString()
 
 
-def _asked_keys(request: pb.GetTransactionRequest, written: str | None) -> tuple[str, ...]:
+def _asked_keys(request: pb.GetOutcomeRequest, written: str | None) -> tuple[str, ...]:
     """
     Give the key that is asked about, in each way that it can be meant.
 
@@ -171,7 +152,9 @@ def _key_invalid(message: str) -> RequestInvalidError:
     return RequestInvalidError((FieldViolation("idempotency_key", message),))
 
 
-def _order(request: pb.ValidateRequest | pb.UpdateRequest, call: Call, *, paid: bool) -> Order:
+def _order(
+    request: pb.ValidateOrderRequest | pb.ReportOrderRequest, call: Call, *, paid: bool
+) -> Order:
     details = request.transaction_details
     basket, mends = read_basket(details, call.program, paid=paid)
     return Order(
@@ -180,8 +163,8 @@ def _order(request: pb.ValidateRequest | pb.UpdateRequest, call: Call, *, paid: 
         loyalty_id=request.loyalty_id or None,
         repeated_id=request.transaction_id or None,
         status=TransactionStatus(request.status),
-        channel=order_pb2.Channel.Name(request.channel),
-        service_mode=order_pb2.ServiceMode.Name(request.service_mode),
+        channel=order_pb2.TransactionDetails.Channel.Name(request.channel),
+        service_mode=order_pb2.TransactionDetails.ServiceMode.Name(request.service_mode),
         point_of_sale=point_of_sale(details.pos_vendor),
         basket=basket,
         basket_json=basket_to_json(basket),
@@ -191,7 +174,7 @@ def _order(request: pb.ValidateRequest | pb.UpdateRequest, call: Call, *, paid: 
     )
 
 
-def _first_fingerprint(request: pb.ValidateRequest | pb.UpdateRequest) -> bytes:
+def _first_fingerprint(request: pb.ValidateOrderRequest | pb.ReportOrderRequest) -> bytes:
     """Hash a report as the first version of `application.meaning` did."""
     meaning = type(request).FromString(request.SerializeToString())
     meaning.ClearField("created")
@@ -200,7 +183,7 @@ def _first_fingerprint(request: pb.ValidateRequest | pb.UpdateRequest) -> bytes:
     return hashlib.sha256(meaning.SerializeToString(deterministic=True)).digest()
 
 
-async def _tell_outcome(keys: Iterable[str], call: Call) -> pb.GetTransactionResponse | None:
+async def _tell_outcome(keys: Iterable[str], call: Call) -> pb.GetOutcomeResponse | None:
     """
     Tell what the call with one of these keys was answered; absent when none took effect.
 
@@ -212,8 +195,8 @@ async def _tell_outcome(keys: Iterable[str], call: Call) -> pb.GetTransactionRes
         for key in keys:
             remembered = await get_remembered(reader, call.key, key)
             if remembered is not None:
-                require_role(call.key, remembered.method)
-                response = pb.GetTransactionResponse(outcome=_COMMITTED)
+                require_role(call.key, rpc_kept_as(remembered.method).name)
+                response = pb.GetOutcomeResponse(outcome=_COMMITTED)
                 find = partial(get_transaction, reader, call.key)
                 await _tell_answer(response, remembered, find)
                 told.append(response)
@@ -223,14 +206,14 @@ async def _tell_outcome(keys: Iterable[str], call: Call) -> pb.GetTransactionRes
 
 
 async def _tell_answer(
-    response: pb.GetTransactionResponse,
+    response: pb.GetOutcomeResponse,
     remembered: Remembered,
     find: Callable[[str], Awaitable[TransactionEntry]],
 ) -> None:
     """Put the kept answer in its place, with the transaction it speaks of."""
-    name, answer_class = _ANSWERS[remembered.method]
-    answer = answer_class.FromString(remembered.answer)
-    getattr(response, name).CopyFrom(answer)
+    rpc = rpc_kept_as(remembered.method)
+    answer = rpc.answer_class.FromString(remembered.answer)
+    getattr(response, rpc.answer_field).CopyFrom(answer)
     transaction_id = getattr(answer, "transaction_id", "")
     if transaction_id:
         response.transaction.CopyFrom(_transaction(await find(transaction_id)))
@@ -254,25 +237,25 @@ def _transaction(entry: TransactionEntry) -> pb.Transaction:
     )
 
 
-def _render_validated(validated: Validated) -> pb.ValidateResponse:
-    return pb.ValidateResponse(
+def _render_validated(validated: Validated) -> pb.ValidateOrderResponse:
+    return pb.ValidateOrderResponse(
         loyalty_id=validated.loyalty_id, transaction_id=validated.transaction_id
     )
 
 
-def _render_updated(updated: Updated) -> pb.UpdateResponse:
-    return pb.UpdateResponse(
-        loyalty_id=updated.loyalty_id,
-        points=updated.available_points,
-        points_earned=updated.earned_points,
-        points_redeemed=updated.redeemed_points,
-        transaction_id=updated.transaction_id,
-        presentation=_presentation(updated.presentation),
+def _render_reported(reported: Reported) -> pb.ReportOrderResponse:
+    return pb.ReportOrderResponse(
+        loyalty_id=reported.loyalty_id,
+        points=reported.available_points,
+        points_earned=reported.earned_points,
+        points_redeemed=reported.redeemed_points,
+        transaction_id=reported.transaction_id,
+        presentation=_presentation(reported.presentation),
     )
 
 
-def _render_voided(voided: Voided) -> pb.VoidResponse:
-    return pb.VoidResponse(
+def _render_voided(voided: Voided) -> pb.VoidTransactionResponse:
+    return pb.VoidTransactionResponse(
         loyalty_id=voided.loyalty_id or "",
         points=voided.available_points,
         points_earned=voided.earned_points,
@@ -281,8 +264,8 @@ def _render_voided(voided: Voided) -> pb.VoidResponse:
     )
 
 
-def _render_unclaimed(recorded: RecordedUnclaimed) -> pb.UnclaimedResponse:
-    return pb.UnclaimedResponse(
+def _render_unclaimed(recorded: RecordedUnclaimedOrder) -> pb.RecordUnclaimedOrderResponse:
+    return pb.RecordUnclaimedOrderResponse(
         transaction_id=recorded.transaction_id,
         receipt_code=recorded.receipt_code,
         presentation=_presentation(recorded.presentation),

@@ -1,7 +1,8 @@
-"""Room for what comes next: events, and every version of a program."""
+"""Room for what comes next: events, versions of programs, and owners of other kinds."""
 
 import json
 import time
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,10 +17,12 @@ def upgrade() -> None:
     """Apply the change."""
     _add_events()
     _add_program_versions()
+    _owners_forward(op)
 
 
 def downgrade() -> None:
     """Take the change back."""
+    _owners_back(op)
     _drop_program_versions()
     _drop_events()
 
@@ -108,3 +111,69 @@ def _add_program_versions() -> None:
 
 def _drop_program_versions() -> None:
     op.drop_table("program_version")
+
+
+# --- Owners of holds and transfers, and kinds of account ----------------------------------------
+
+_OF_PROGRAM = "(3, 4, 5, 6)"
+_ACCOUNT_CHECKS = {
+    "account_balance_not_negative": (
+        "kind NOT IN (1, 2) OR balance >= 0",
+        f"kind IN {_OF_PROGRAM} OR kind = 7 OR balance >= 0",
+    ),
+    "account_owner": (
+        "(kind IN (1, 2, 7)) = (member_number IS NOT NULL)",
+        f"(kind IN {_OF_PROGRAM}) = (member_number IS NULL)",
+    ),
+}
+"""Checks of accounts before and after: whatever is not a program's account is a member's."""
+
+_NAMES = {"fk": "%(table_name)s_%(column_0_name)s_fkey"}
+_FOREIGN_KEY = "hold_transaction_id_fkey"
+
+
+def _owners_forward(op: Any) -> None:
+    """
+    Say what kind of owner holds and transfers have, and let members have more kinds of account.
+
+    Every row is a transaction's, as the default says, so that PostgreSQL touches none. The column
+    of the owner's ID keeps its name, so that a server of the older version goes on beside.
+    """
+    with op.batch_alter_table("hold", naming_convention=_NAMES) as hold:
+        hold.add_column(_owner_kind())
+        # Other kinds of owner are in other tables.
+        hold.drop_constraint(_FOREIGN_KEY, type_="foreignkey")
+        hold.alter_column("incentive_id", existing_type=sa.Text(), nullable=True)
+    op.add_column("transfer", _owner_kind())
+    _change_checks(op, 1)
+
+
+def _owners_back(op: Any) -> None:
+    """Take it back, in spite of owners of other kinds where the operator wants it so."""
+    found = sa.text("SELECT 1 FROM hold WHERE owner_kind <> 1 LIMIT 1")
+    strange = op.get_bind().execute(found).first() is not None
+    _change_checks(op, 0)
+    op.drop_column("transfer", "owner_kind")
+    op.execute("UPDATE hold SET incentive_id = '' WHERE incentive_id IS NULL")
+    with op.batch_alter_table("hold", naming_convention=_NAMES) as hold:
+        hold.drop_column("owner_kind")
+        hold.create_foreign_key(
+            _FOREIGN_KEY,
+            "loyalty_transaction",
+            ["transaction_id"],
+            ["transaction_id"],
+            postgresql_not_valid=strange,
+        )
+        hold.alter_column("incentive_id", existing_type=sa.Text(), nullable=False)
+
+
+def _owner_kind() -> sa.Column[int]:
+    return sa.Column("owner_kind", sa.Integer(), nullable=False, server_default=sa.text("1"))
+
+
+def _change_checks(op: Any, which: int) -> None:
+    """Change the checks of accounts; SQLite builds the table again, PostgreSQL reads it once."""
+    with op.batch_alter_table("account") as account:
+        for name, texts in _ACCOUNT_CHECKS.items():
+            account.drop_constraint(name, type_="check")
+            account.create_check_constraint(name, texts[which])

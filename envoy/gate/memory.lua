@@ -1,0 +1,86 @@
+-- What a gate remembers of keys and addresses, each gate for itself.
+local memory = {}
+
+local REMEMBERED_MAX = 10000 -- keys, and addresses; the oldest go first
+local CALL_S = 6 -- A call is whole, or refused, after 5 s; its end is not seen if its caller reset it.
+
+-- A table that forgets: half of what it may hold, the newest, is always there.
+function memory.new()
+  local new, old, count = {}, {}, 0
+  local kept = {}
+  function kept.put(name, value)
+    if new[name] == nil then
+      count = count + 1
+      if count > REMEMBERED_MAX / 2 then
+        new, old, count = {}, new, 1
+      end
+    end
+    new[name] = value
+  end
+  function kept.get(name)
+    local value = new[name]
+    if value == nil and old[name] ~= nil then
+      value = old[name]
+      kept.put(name, value)
+    end
+    return value
+  end
+  function kept.forget(name)
+    new[name], old[name] = nil, nil
+  end
+  return kept
+end
+
+-- Counts something for each name, and lets time make up for it.
+function memory.new_limit(burst, a_second)
+  local kept = memory.new()
+  local limit = {}
+  local function drained(name, now)
+    local found = kept.get(name) or { count = 0, since = now }
+    found.count = math.max(0, found.count - (now - found.since) * a_second)
+    found.since = now
+    return found
+  end
+  function limit.is_reached(name, now)
+    return kept.get(name) and drained(name, now).count >= burst
+  end
+  function limit.add(name, amount, now)
+    local found = drained(name, now)
+    found.count = found.count + amount
+    kept.put(name, found)
+  end
+  return limit
+end
+
+-- Calls that are not done, or their bytes, for each name. Who resets a call is believed CALL_S later.
+function memory.new_holding(most)
+  local kept = memory.new()
+  local holding = {}
+  function holding.of(name, now)
+    local sum = 0
+    for second, amount in pairs(kept.get(name) or {}) do
+      if now - second < CALL_S then
+        sum = sum + amount
+      end
+    end
+    return sum
+  end
+  function holding.is_reached(name, bytes, now)
+    return holding.of(name, now) + bytes > most
+  end
+  function holding.add(name, bytes, began, now)
+    local found = kept.get(name) or {}
+    for second in pairs(found) do
+      if now - second >= CALL_S then
+        found[second] = nil
+      end
+    end
+    if now - began < CALL_S then
+      found[began] = (found[began] or 0) + bytes
+    end
+    kept.put(name, found)
+  end
+  return holding
+end
+
+return memory

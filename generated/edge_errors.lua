@@ -1,0 +1,77 @@
+-- Written by protos/generate.py. Do not edit.
+return {
+  dialect = "rbi",
+  prefixes = {
+    { prefix = "/client/", dialect = "es" },
+  },
+  answers = {
+    es = {
+      [400] = { code = "INVALID_REQUEST", message = "Request body is invalid" },
+      [401] = { code = "INVALID_REQUEST", message = "Authentication is missing or not valid" },
+      [403] = { code = "INVALID_REQUEST", message = "This key may not do that" },
+      [404] = { code = "INVALID_REQUEST", message = "No such path" },
+      [405] = { code = "INVALID_REQUEST", message = "This path does not take that method" },
+      [408] = { code = "INVALID_REQUEST", message = "The request did not arrive in time" },
+      [413] = { code = "INVALID_REQUEST", message = "Request body is larger than 512 KiB" },
+      [415] = { code = "INVALID_REQUEST", message = "Send the body as it is: no content-encoding is taken" },
+      [429] = { code = "TOO_MANY_REQUESTS", message = "Too many requests, try again later" },
+      [431] = { code = "INVALID_REQUEST", message = "Request headers are too large" },
+      [500] = { code = "INTERNAL_ERROR", message = "Something went wrong" },
+      [501] = { code = "NOT_IMPLEMENTED", message = "This call is not offered" },
+      [502] = { code = "BAD_GATEWAY", message = "The service gave no usable answer" },
+      [503] = { code = "SERVICE_UNAVAILABLE", message = "The service is not available, try again later" },
+      [504] = { code = "TIMEOUT", message = "The service did not answer in time" },
+    },
+    rbi = {
+      [400] = { code = "ValidationError", message = "Request body is invalid", details = "{\"reason\":\"REQUEST_INVALID\",\"metadata\":{\"fields\":\"\",\"violations\":\"0\"}}" },
+      [401] = { code = "Unauthorized", message = "Authentication is missing or not valid", details = "{\"reason\":\"API_KEY_MISSING\",\"metadata\":{}}" },
+      [403] = { code = "Forbidden", message = "This key may not do that", details = "{}" },
+      [404] = { code = "NotFound", message = "No such path", details = "{}" },
+      [405] = { code = "MethodNotAllowed", message = "This path does not take that method", details = "{}" },
+      [408] = { code = "RequestTimeout", message = "The request did not arrive in time", details = "{}" },
+      [413] = { code = "PayloadTooLarge", message = "Request body is larger than 512 KiB", details = "{}" },
+      [415] = { code = "UnsupportedMediaType", message = "Send the body as it is: no content-encoding is taken", details = "{}" },
+      [429] = { code = "TooManyRequests", message = "Too many requests, try again later", details = "{\"reason\":\"SERVER_BUSY\",\"metadata\":{\"retry_after_ms\":\"1000\"}}" },
+      [431] = { code = "HeadersTooLarge", message = "Request headers are too large", details = "{}" },
+      [500] = { code = "InternalServerError", message = "Something went wrong", details = "{}" },
+      [501] = { code = "NotImplemented", message = "This call is not offered", details = "{}" },
+      [502] = { code = "BadGateway", message = "The service gave no usable answer", details = "{}" },
+      [503] = { code = "ServiceUnavailable", message = "The service is not available, try again later", details = "{}" },
+      [504] = { code = "Timeout", message = "The service did not answer in time", details = "{}" },
+    },
+  },
+  headers = {
+    es = {
+      { "referrer-policy", "no-referrer" },
+      { "x-xss-protection", "1;mode=block" },
+      { "access-control-allow-origin", "*" },
+      { "expect-ct", "max-age=86400" },
+      { "strict-transport-security", "max-age=31536000" },
+      { "feature-policy", "vibrate 'none'; geolocation 'none'" },
+      { "x-frame-options", "sameorigin" },
+      { "content-security-policy", "connect-src 'none';object-src https://*.cloudfront.net;script-src https://*.cloudfront.net" },
+      { "cache-control", "no-cache, no-store, must-revalidate" },
+      { "x-content-type-options", "nosniff" },
+    },
+    rbi = {
+      { "referrer-policy", "no-referrer" },
+      { "x-xss-protection", "1;mode=block" },
+      { "strict-transport-security", "max-age=31536000" },
+      { "x-frame-options", "sameorigin" },
+      { "content-security-policy", "default-src 'none'" },
+      { "cache-control", "no-store" },
+      { "x-content-type-options", "nosniff" },
+    },
+  },
+  routes = {
+    ["POST /client/users/anonymous/sessions"] = {
+      dialect = "es",
+      fields = {
+        [""] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "Invalid Correlation ID" } },
+        ["correlationId"] = { wrong = { status = 400, code = "INVALID_REQUEST", message = "Invalid Correlation ID" } },
+      },
+      answers = {
+      },
+    },
+  },
+}

@@ -1,0 +1,267 @@
+"""Take up a till's report of an order: hold its points while it is open, claim it when done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from loyalty_service.application.limits import count_points, flag_order
+from loyalty_service.application.natural_keys import last_answer, report_of
+from loyalty_service.application.orders.mended_orders import mend_flags
+from loyalty_service.application.orders.order_review import (
+    Order,
+    Review,
+    business_day,
+    find_transaction,
+    guest_of,
+    refusal_of,
+    require_report,
+    require_same_guest,
+    require_same_transaction,
+    review_order,
+)
+from loyalty_service.application.orders.repeated_orders import judge_repeated
+from loyalty_service.application.orders.reservations import give_back, reserve
+from loyalty_service.application.perform import Done, Repeated
+from loyalty_service.application.points import capture, earn, hold_only, prolong
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.earning import points_earned
+from loyalty_service.domain.errors import TransactionNotClaimableError
+from loyalty_service.domain.events import Event, EventKind
+from loyalty_service.domain.flags import Flag
+from loyalty_service.domain.ids import new_id
+from loyalty_service.domain.incentive_uses import IncentiveUse
+from loyalty_service.domain.presentation import Presentation, claimed_presentation
+from loyalty_service.domain.program import Program
+from loyalty_service.domain.records import (
+    Member,
+    Redemption,
+    Transaction,
+    TransactionStatus,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """
+    What a report did to the guest's points.
+
+    Attributes:
+        redeemed_points: Points held while the order is open, burned once it is claimed.
+        presentation: Texts for the receipt; absent while the order is open.
+    """
+
+    loyalty_id: str
+    transaction_id: str
+    available_points: int
+    earned_points: int
+    redeemed_points: int
+    presentation: Presentation | None
+
+
+def report_order(unit: Unit, order: Order, now_ms: int) -> Done[Reported] | Repeated:
+    """
+    Take up the whole order of a transaction.
+
+    Raises:
+        TransactionNotFoundError: The program has no such transaction.
+        TransactionNotClaimableError: It is void, or claimed with another order, or the report is
+            neither PENDING nor CLAIMED.
+        PointsInsufficientError: The rewards cost more than the guest has.
+        RulesFailedError: With every rule the order breaks.
+        OrderAlreadyClaimedError: The order looks like one that is claimed, and the program refuses
+            that.
+        LoyaltyError: What `review_order` raises.
+    """
+    transaction = find_transaction(unit, order.key, order.transaction_id)
+    again = _again(unit, transaction, order, now_ms)
+    if again is not None:
+        return again
+    review = review_order(unit, order, transaction, now_ms)
+    if review.failures:
+        raise refusal_of(review.failures, review.spendable_points, review.point_cost)
+    known_by: dict[str, Any] = {}
+    repeated: tuple[Flag, ...] = ()
+    if order.claiming:
+        digest, day = order.digest, business_day(order.local_time, review.store, now_ms)
+        repeated = judge_repeated(
+            unit, review.program, order.key, transaction, digest, day, claiming=True
+        )
+        known_by = {"order_digest": digest, "business_day": day}
+    expires_ms = review.program.open_until_ms(transaction.created_ms, now_ms)
+    unit.change(
+        transaction,
+        **known_by,
+        expires_ms=transaction.expires_ms if order.claiming else expires_ms,
+        updated_ms=now_ms,
+        channel=order.channel,
+        service_mode=order.service_mode,
+        basket=order.basket_json,
+    )
+    costs: dict[str | None, int] = {
+        use.incentive.incentive_id: use.point_cost for use in review.uses if use.point_cost
+    }
+    owner, ends_ms = transaction.owner, transaction.expires_ms
+    hold_only(unit, review.member, owner, costs, now_ms, expires_ms=ends_ms)
+    if not order.claiming:
+        reserve(unit, transaction, order.key, review.store.store_id, review.uses, now_ms)
+    stores = frozenset({transaction.store_id, review.store.store_id})
+    kept_as = report_of(transaction, order.fingerprint(review.program))
+    if order.claiming:
+        claimed = _claim(unit, review, now_ms)
+        flags = flag_order(
+            review.program, order.key, claimed.earned_points, transaction, review.member
+        )
+        flags += count_points(
+            unit,
+            review.program,
+            order.key,
+            review.member,
+            claimed.earned_points,
+            now_ms,
+            transaction,
+        )
+        flags += mend_flags(order.mends, order.key, transaction, order.point_of_sale.store_id)
+        return Done(
+            claimed,
+            kept_as=kept_as,
+            flags=flags + repeated,
+            stores=stores,
+            events=(_reported(EventKind.ORDER_CLAIMED, review),),
+        )
+    updated = Reported(
+        loyalty_id=review.member.loyalty_id,
+        transaction_id=transaction.transaction_id,
+        available_points=review.member.available.balance,
+        earned_points=0,
+        redeemed_points=review.point_cost,
+        presentation=None,
+    )
+    events = (_reported(EventKind.ORDER_REPORTED, review),)
+    return Done(updated, kept_as=kept_as, stores=stores, events=events)
+
+
+def _reported(kind: EventKind, review: Review) -> Event:
+    """Tell of a report that an open order was taken up with."""
+    transaction = review.transaction
+    return Event(
+        kind,
+        transaction.program_id,
+        review.member,
+        subject=transaction.transaction_id,
+        before=TransactionStatus.PENDING,
+        after=transaction.status,
+    )
+
+
+def _again(
+    unit: Unit, transaction: Transaction, order: Order, now_ms: int
+) -> Done[Reported] | Repeated | None:
+    """
+    Return the answer of a report that came before; None for another report.
+
+    A claim is answered as the first time. An order that is still open stays so for longer, and its
+    guest's points may have changed since.
+    """
+    require_report(order, transaction)
+    if transaction.status not in {TransactionStatus.PENDING, TransactionStatus.CLAIMED}:
+        raise TransactionNotClaimableError(order.transaction_id, transaction.status.name)
+    kept = last_answer(unit, transaction)
+    same = kept is not None and order.repeats(kept.fingerprint)
+    stores = frozenset({transaction.store_id, order.point_of_sale.store_id})
+    if kept is None or not same:
+        if transaction.status is TransactionStatus.CLAIMED:
+            raise TransactionNotClaimableError(order.transaction_id, transaction.status.name)
+        return None
+    require_same_transaction(order.transaction_id, order.repeated_id)
+    order.key.require_stores(stores)
+    member = guest_of(unit, transaction)
+    require_same_guest(unit, member, order.loyalty_id)
+    if transaction.status is TransactionStatus.CLAIMED:
+        return Repeated(kept.answer, stores)
+    keep_open(unit, unit.catalog.programs[transaction.program_id], transaction, now_ms)
+    updated = Reported(
+        loyalty_id=member.loyalty_id,
+        transaction_id=transaction.transaction_id,
+        available_points=member.available.balance,
+        earned_points=0,
+        redeemed_points=sum(hold.points for hold in unit.open_holds(transaction.owner)),
+        presentation=None,
+    )
+    return Done(updated, kept_as=report_of(transaction, kept.fingerprint), stores=stores)
+
+
+def report_again(unit: Unit, order: Order, now_ms: int) -> None:
+    """Keep an order open whose report came again under its idempotency key."""
+    transaction = unit.transaction(order.transaction_id)
+    if transaction is None or order.claiming:
+        return
+    if transaction.status is TransactionStatus.PENDING:
+        keep_open(unit, unit.catalog.programs[transaction.program_id], transaction, now_ms)
+
+
+def keep_open(unit: Unit, program: Program, transaction: Transaction, now_ms: int) -> None:
+    """Give an open order, with its holds, as much time as a report of now gives it."""
+    expires_ms = program.open_until_ms(transaction.created_ms, now_ms)
+    unit.change(transaction, expires_ms=expires_ms)
+    prolong(unit, transaction.owner, expires_ms)
+
+
+def _claim(unit: Unit, review: Review, now_ms: int) -> Reported:
+    transaction, member, program = review.transaction, review.member, review.program
+    owner, earned = transaction.owner, 0
+    redeemed = capture(unit, member, owner, now_ms)
+    if review.store.loyalty_enabled:
+        points = points_earned(review.basket, program.earning, program.currency_digits)
+        earned = earn(unit, member, owner, points, now_ms)
+    give_back(unit, transaction)
+    count_uses(unit, transaction, member, review.uses, now_ms)
+    paid_in = review.store.store_id
+    unit.change(
+        transaction,
+        status=TransactionStatus.CLAIMED,
+        claimed_ms=now_ms,
+        paid_store_id=None if paid_in == transaction.store_id else paid_in,
+        points_earned=earned,
+        points_redeemed=redeemed,
+    )
+    available = member.available.balance
+    return Reported(
+        loyalty_id=member.loyalty_id,
+        transaction_id=transaction.transaction_id,
+        available_points=available,
+        earned_points=earned,
+        redeemed_points=redeemed,
+        presentation=claimed_presentation(
+            program.name,
+            member.locale or program.locale,
+            transaction.transaction_id,
+            earned,
+            redeemed,
+            available,
+        ),
+    )
+
+
+def count_uses(
+    unit: Unit,
+    transaction: Transaction,
+    member: Member,
+    uses: tuple[IncentiveUse, ...],
+    used_ms: int,
+) -> None:
+    """Keep what an order used, for the rules that count it."""
+    for use in uses:
+        incentive_id = use.incentive.incentive_id
+        unit.add(
+            Redemption(
+                redemption_id=new_id(used_ms),
+                program_id=member.program_id,
+                incentive_id=incentive_id,
+                member_number=member.number,
+                transaction_id=transaction.transaction_id,
+                quantity=use.quantity,
+                redeemed_ms=used_ms,
+            )
+        )
+        unit.count_redemption(member, incentive_id, use.quantity)

@@ -1,0 +1,44 @@
+"""What a failed command tells the operator, where the operator can mend it."""
+
+from __future__ import annotations
+
+import errno
+import re
+
+from loyalty_service.application.operators.apply_program import ProgramMovedError
+from loyalty_service.application.operators.create_key import ProgramUnknownError
+from loyalty_service.domain.errors import LoyaltyError
+from loyalty_service.domain.operator_error import OperatorError
+from loyalty_service.program_file.source import ProgramFileError, render_mistakes
+from loyalty_service.transport.errors.rendering import message_of
+
+MISTAKES_SHOWN_MAX = 50
+
+# What Python makes of bytes of an argument or a variable that are not UTF-8.
+_UNDECODED = re.compile(r"[\udc80-\udcff]")
+
+
+def explain(problem: Exception) -> str | None:
+    """Return what the operator can mend; nothing for a fault of ours."""
+    words: str | None = None
+    match problem:
+        case ProgramFileError():
+            lines = render_mistakes(problem, mistakes_max=MISTAKES_SHOWN_MAX, source=True)
+            words = "\n".join(lines)
+        case LoyaltyError():
+            words = f"{message_of(problem)}."
+        case ProgramMovedError():
+            words = "Somebody else changed the program meanwhile: look again. Nothing was changed."
+        case ProgramUnknownError():
+            words = f"There is no program {problem}: `loyalty apply` brings one in."
+        case OperatorError():
+            words = str(problem)
+        case UnicodeEncodeError() if _UNDECODED.search(problem.object):
+            words = "An argument or a variable is not valid UTF-8. Nothing was changed."
+        case OSError() if problem.errno == errno.EADDRINUSE:
+            words = "A port is taken: set LOYALTY_GRPC_PORT or LOYALTY_METRICS_PORT to another."
+        case OSError() if problem.filename:
+            words = f"{problem.filename}: {problem.strerror}."
+        case RuntimeError() if "bind" in str(problem).lower():
+            words = f"The gRPC port is taken: set LOYALTY_GRPC_PORT to another. ({problem})"
+    return words

@@ -1,0 +1,125 @@
+"""The commands about API keys of partners."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated
+
+import typer
+from rich.box import SIMPLE
+from rich.table import Table
+
+from loyalty_service.application.operators.create_key import (
+    CreatedKey,
+    CreateKey,
+    create_key,
+)
+from loyalty_service.application.operators.revoke_key import RevokeKey, revoke_key
+from loyalty_service.application.operators.rotate_key import (
+    KeyUnknownError,
+    RotateKey,
+    RotationOpenError,
+    rotate_key,
+)
+from loyalty_service.application.perform import Run, perform
+from loyalty_service.cli.running import operator, run, with_store
+from loyalty_service.cli.terminal import err, out, print_table
+from loyalty_service.cli.texts import kept_text
+from loyalty_service.domain.clock import rfc3339
+from loyalty_service.domain.keys import Role
+from loyalty_service.domain.operator_error import OperatorError
+from loyalty_service.storage.store import Store
+
+keys = typer.Typer(help="API keys of partners.", no_args_is_help=True)
+
+
+@keys.command("create")
+def create_key_command(
+    program_id: Annotated[str, typer.Argument(help="Program, for instance demo-ca.")],
+    partner: Annotated[
+        str, typer.Argument(help="Vendor that will hold the key.", callback=kept_text)
+    ],
+    role: Annotated[Role, typer.Option(help="What the key is for.")],
+    store: Annotated[
+        list[int] | None, typer.Option(help="Limit the key to a store; may be repeated.")
+    ] = None,
+) -> None:
+    """Create an API key and print its secret, which is not kept and can't be shown again."""
+    command = CreateKey(program_id, partner, role, frozenset(store or ()))
+
+    async def create(opened: Store) -> None:
+        work = Run(create_key, command, by=operator("keys create"))
+        made = await opened.write(partial(perform, run=work))
+        created: CreatedKey = made.result
+        err.print(f"Key {created.key.key_id} for {partner}. Its secret, shown this once:")
+        out.print(created.secret)
+
+    run(partial(with_store, create))
+
+
+@keys.command("rotate")
+def rotate_key_command(
+    key_id: Annotated[str, typer.Argument(help="The key's name in `loyalty keys list`.")],
+) -> None:
+    """Create a second key like this one: hand it over, then revoke this one."""
+
+    async def rotate(opened: Store) -> None:
+        try:
+            work = Run(rotate_key, RotateKey(key_id), by=operator("keys rotate"))
+            made = await opened.write(partial(perform, run=work))
+        except KeyUnknownError:
+            raise OperatorError(f"No live key is called {key_id}.") from None
+        except RotationOpenError as problem:
+            raise OperatorError(
+                f"{' and '.join(problem.args)} are live already: revoke the older one first."
+            ) from None
+        created: CreatedKey = made.result
+        err.print(
+            f"Key {created.key.key_id} for {created.key.partner}. Its secret, shown this once:"
+        )
+        out.print(created.secret)
+        err.print(f"Hand it over, then `loyalty keys revoke {key_id}`.")
+
+    run(partial(with_store, rotate))
+
+
+@keys.command("list")
+def list_keys_command() -> None:
+    """List the keys, without their secrets."""
+
+    async def show(store: Store) -> None:
+        async with store.read() as reader:
+            entries = await reader.api_keys()
+        table = Table("key", "program", "partner", "role", "stores", "state", box=SIMPLE)
+        for entry in entries:
+            stores = ", ".join(map(str, entry.stores)) or "all"
+            state = "revoked" if entry.revoked_ms else "live"
+            since = rfc3339(entry.revoked_ms or entry.created_ms)[:10]
+            table.add_row(
+                entry.key_id,
+                entry.program_id,
+                entry.partner,
+                entry.role,
+                stores,
+                f"{state} since {since}",
+            )
+        print_table(table, "There are no keys.")
+
+    run(partial(with_store, show))
+
+
+@keys.command("revoke")
+def revoke_key_command(
+    key_id: Annotated[str, typer.Argument(help="The key's name in `loyalty keys list`.")],
+) -> None:
+    """Make a key useless for good: on all servers within 5 seconds, ordinarily within one."""
+
+    async def revoke(store: Store) -> None:
+        try:
+            work = Run(revoke_key, RevokeKey(key_id), by=operator("keys revoke"))
+            await store.write(partial(perform, run=work))
+        except KeyUnknownError:
+            raise OperatorError(f"No live key is called {key_id}.") from None
+        out.print(f"Key {key_id} is revoked.")
+
+    run(partial(with_store, revoke))

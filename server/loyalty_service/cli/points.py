@@ -1,0 +1,92 @@
+"""The command that gives a member points, or takes some."""
+
+from __future__ import annotations
+
+import shlex
+import uuid
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
+from loyalty_service.application.perform import KEY_FORM, Answer, Run, perform, plain_key
+from loyalty_service.bootstrap import database_of
+from loyalty_service.cli.running import operator, run, with_store
+from loyalty_service.cli.settings import read_settings
+from loyalty_service.cli.terminal import err, out
+from loyalty_service.cli.texts import kept_text
+from loyalty_service.domain.errors import (
+    AmountBeyondLimitError,
+    DeadlinePassedError,
+    LimitExceededError,
+    StorageUnavailableError,
+)
+from loyalty_service.domain.operator_error import OperatorError
+from loyalty_service.domain.records import Member
+from loyalty_service.storage.peppers import require_known
+from loyalty_service.storage.store import Store
+from loyalty_service.transport.errors.rendering import message_of
+
+
+def adjust_command(
+    program_id: Annotated[str, typer.Argument(help="Program, for instance demo-ca.")],
+    loyalty_id: Annotated[str, typer.Argument(help="The member's loyalty ID.")],
+    points: Annotated[int, typer.Argument(help="Points to give; below 0 to take.")],
+    reason: Annotated[str, typer.Option(help="Why, for the ledger.", callback=kept_text)],
+    key: Annotated[
+        str | None,
+        typer.Option(
+            help="Idempotency key: with the same one the points move once. Made unless given."
+        ),
+    ] = None,
+    *,
+    beyond_limits: Annotated[
+        bool,
+        typer.Option(
+            "--beyond-limits", help="Give more than the program's limits allow; see `limits`."
+        ),
+    ] = False,
+) -> None:
+    """Give a member points, or take some: -- before a number below 0."""
+    key = str(uuid.uuid4()) if key is None else plain_key(key)
+    if not KEY_FORM.fullmatch(key):
+        raise typer.BadParameter(
+            "must be 1 to 255 printable ASCII characters, not all blank", param_hint="--key"
+        )
+    more = ("--beyond-limits",) if beyond_limits else ()
+    command = AdjustPoints(program_id, loyalty_id.lower(), points, reason, beyond_limits)
+
+    async def adjust(store: Store) -> None:
+        settings = read_settings()
+        if (peppers := settings.known_peppers()) is None:
+            raise OperatorError(
+                "The outcome is kept sealed: set LOYALTY_CODE_PEPPER, the servers'."
+            )
+        require_known(database_of(settings), peppers)
+        work = Run(
+            adjust_points, command, _adjusted, keyed=command.keyed(key), by=operator("adjust")
+        )
+        # Told before anything happens: whoever loses the outcome can still ask for it.
+        err.print(f"Idempotency key: {key}")
+        answer: Answer = await store.write(partial(perform, run=work), reads=command.reads())
+        out.print(answer.body.decode())
+        if answer.repeated:
+            err.print("That was the outcome the first time: no points moved again.")
+
+    try:
+        run(partial(with_store, adjust))
+    except (AmountBeyondLimitError, LimitExceededError) as problem:
+        raise OperatorError(
+            f"{message_of(problem)}. Nothing was changed: --beyond-limits gives it all the same."
+        ) from None
+    except (DeadlinePassedError, StorageUnavailableError):
+        again = ("--key", key, "--reason", reason, *more, "--", program_id, loyalty_id, str(points))
+        raise OperatorError(
+            "The database did not answer in time: the points may have moved, or may still. Run "
+            f"`{shlex.join(('loyalty', 'adjust', *again))}`: with this key they move once."
+        ) from None
+
+
+def _adjusted(member: Member) -> bytes:
+    return f"{member.name} now has {member.available.balance} points available.".encode()

@@ -1,0 +1,84 @@
+"""The command that brings a program file into a store."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.perform import Run, perform
+from loyalty_service.bootstrap import database_of, open_store
+from loyalty_service.cli.running import operator, run, with_store
+from loyalty_service.cli.settings import read_settings
+from loyalty_service.cli.terminal import confirm, out
+from loyalty_service.domain.operator_error import OperatorError
+from loyalty_service.domain.program import Program
+from loyalty_service.program_file.changes import Change, ProgramChangeError, program_changes
+from loyalty_service.program_file.document import parse_program, program_file_error
+from loyalty_service.storage.databases import is_absent
+from loyalty_service.storage.store import Store
+
+
+def apply_command(
+    file: Annotated[Path, typer.Argument(help="Program file; see docs/program-file.md.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Apply without asking.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what changes.")] = False,
+) -> None:
+    """Check a program file, show what it would change, and apply it in one transaction."""
+    text = _read(file)
+    program = parse_program(text, file.name)
+    try:
+        run(partial(_apply, program, yes=yes, dry_run=dry_run))
+    except ProgramChangeError as problem:
+        raise program_file_error(text, file.name, problem.refusals) from None
+
+
+async def _apply(program: Program, *, yes: bool, dry_run: bool) -> None:
+    async def apply(store: Store) -> None:
+        known = store.catalog.programs.get(program.program_id)
+        changes = program_changes(known, program)
+        _show(program, changes)
+        if not changes or dry_run:
+            return
+        if not yes:
+            confirm("Apply?")
+        command = ApplyProgram(program, changes)
+        work = Run(apply_program, command, by=operator("apply"))
+        await store.write(partial(perform, run=work))
+        out.print(f"Applied to {program.program_id}.")
+
+    if not dry_run:
+        # The first program of a new store is what it begins with.
+        async with open_store(read_settings()) as store:
+            await apply(store)
+    elif is_absent(database_of(read_settings())):
+        _show(program, program_changes(None, program))
+    else:
+        await with_store(apply)
+
+
+def _show(program: Program, changes: tuple[Change, ...]) -> None:
+    if not changes:
+        out.print(f"{program.program_id} is as the file says: nothing to do.")
+    signs = {"add": ("+", "green"), "change": ("~", "yellow")}
+    for change in changes:
+        sign, color = signs.get(change.kind, ("-", "red"))
+        what = (f"{sign} {change.kind} {change.subject}", color)
+        out.print(Text.assemble(what, f" {change.name}"))
+        if change.kind == "change":
+            for field in change.fields:
+                out.print(f"    {field.field}: {field.old or '(none)'} -> {field.new or '(none)'}")
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as problem:
+        raise OperatorError(f"{file}: {problem.strerror}.") from None
+    except UnicodeDecodeError:
+        raise OperatorError(f"{file}: must be UTF-8 text.") from None

@@ -1,0 +1,235 @@
+"""How programs, stores, incentives and keys are kept: read as a whole, changed by operators."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import bindparam, delete, func, select, update
+
+from loyalty_service.domain.keys import ApiKey, Role
+from loyalty_service.domain.program import Catalog, Program
+from loyalty_service.program_file.records import (
+    ProgramRecords,
+    program_from_json,
+    program_to_json,
+)
+from loyalty_service.storage import tables as t
+from loyalty_service.storage.driver import Connection
+from loyalty_service.storage.lock_order import Rank
+from loyalty_service.storage.repositories.ledger import Ledger
+from loyalty_service.storage.statements import Statements, constant, table_of
+
+
+class CatalogueStatements:
+    """The statements of programs, stores, incentives and keys."""
+
+    def __init__(self, by: Statements) -> None:
+        revision = table_of(t.CatalogRevisionTable)
+        self.revision = by.compile(select(revision.c.revision))
+        self.lock_revision = by.compile(select(revision.c.revision).with_for_update())
+        self.bump_revision = by.compile(
+            update(revision).values(revision=revision.c.revision + constant(1))
+        )
+        self._describe_programs(by)
+        self._describe_keys(by)
+
+    def _describe_programs(self, by: Statements) -> None:
+        program = table_of(t.ProgramTable)
+        self.programs = by.compile(select(program.c.program_id, program.c.document))
+        self.program = by.compile(
+            select(program.c.document)
+            .where(program.c.program_id == bindparam("program_id"))
+            .with_for_update()
+        )
+        self.insert_program = by.insert(program)
+        self.update_program = by.compile(
+            update(program)
+            .values(document=bindparam("new_document"))
+            .where(program.c.program_id == bindparam("key"))
+        )
+        store, incentive = table_of(t.StoreTable), table_of(t.IncentiveTable)
+        self.stores = by.compile(
+            select(store.c.program_id, store.c.store_id, store.c.document).order_by(
+                store.c.store_id
+            )
+        )
+        self.incentives = by.compile(
+            select(incentive.c.program_id, incentive.c.incentive_id, incentive.c.document).order_by(
+                incentive.c.incentive_id
+            )
+        )
+        self.delete_stores = by.compile(
+            delete(store).where(store.c.program_id == bindparam("program_id"))
+        )
+        self.delete_incentives = by.compile(
+            delete(incentive).where(incentive.c.program_id == bindparam("program_id"))
+        )
+        self.insert_store = by.insert(store)
+        self.insert_incentive = by.insert(incentive)
+        kept = table_of(t.ProgramVersionTable)
+        self.newest_version = by.compile(
+            select(func.coalesce(func.max(kept.c.version), constant(0))).where(
+                kept.c.program_id == bindparam("program_id")
+            )
+        )
+        self.insert_version = by.insert(kept)
+
+    def _describe_keys(self, by: Statements) -> None:
+        key = table_of(t.ApiKeyTable)
+        self.live_keys = by.compile(
+            select(
+                key.c.digest,
+                key.c.key_id,
+                key.c.program_id,
+                key.c.partner,
+                key.c.role,
+                key.c.stores,
+            ).where(key.c.revoked_ms.is_(None))
+        )
+        self.insert_key = by.insert(key, leaving_out=("revoked_ms",))
+        self.revoke_key = by.compile(
+            update(key)
+            .values(revoked_ms=bindparam("new_revoked_ms"))
+            .where(key.c.key_id == bindparam("key"), key.c.revoked_ms.is_(None))
+            .returning(key.c.key_id)
+        )
+
+
+def load(connection: Connection, by: CatalogueStatements) -> Catalog:
+    """Read everything described; a few thousand rows at most."""
+    while True:
+        before = _revision(connection, by)
+        catalog = _load(connection, by, before)
+        # Each statement may see a later state than the one before it.
+        if catalog is not None and _revision(connection, by) == before:
+            return catalog
+
+
+def _revision(connection: Connection, by: CatalogueStatements) -> int:
+    (revision,) = connection.execute(by.revision.sql).fetchone()
+    return int(revision)
+
+
+def _load(connection: Connection, by: CatalogueStatements, revision: int) -> Catalog | None:
+    stores: dict[str, dict[int, Any]] = {}
+    for program_id, store_id, document in connection.execute(by.stores.sql).fetchall():
+        stores.setdefault(program_id, {})[store_id] = json.loads(document)
+    incentives: dict[str, dict[str, Any]] = {}
+    for program_id, name, document in connection.execute(by.incentives.sql).fetchall():
+        incentives.setdefault(program_id, {})[name] = json.loads(document)
+    programs = {}
+    for program_id, document in connection.execute(by.programs.sql).fetchall():
+        programs[program_id] = program_from_json(
+            ProgramRecords(
+                json.loads(document), stores.get(program_id, {}), incentives.get(program_id, {})
+            )
+        )
+    keys = {}
+    for digest, key_id, program_id, partner, role, limits in connection.execute(
+        by.live_keys.sql
+    ).fetchall():
+        if program_id not in programs:
+            return None
+        region = programs[program_id].region
+        allowed = frozenset(json.loads(limits))
+        keys[bytes(digest)] = ApiKey(key_id, program_id, region, partner, Role(role), allowed)
+    return Catalog(revision, programs, keys)
+
+
+def program_of_version(document: str) -> Program:
+    """Read a program as it was kept with one of its versions."""
+    kept = json.loads(document)
+    stores = {int(number): store for number, store in kept["stores"].items()}
+    return program_from_json(ProgramRecords(kept["program"], stores, kept["incentives"]))
+
+
+def _text(document: object) -> str:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
+class Catalogue(Ledger):
+    """The catalogue as a unit of work sees and changes it."""
+
+    @property
+    def _catalogue_by(self) -> CatalogueStatements:
+        return self._statements.of(CatalogueStatements)
+
+    def lock_catalog(self) -> None:
+        """See `Unit.lock_catalog`."""
+        self._lock(Rank.CATALOGUE)
+        sql = self._catalogue_by.lock_revision.sql
+        (revision,) = self._connection.execute(sql).fetchone()
+        if revision != self.catalog.revision:
+            self._load_catalog()
+
+    def save_program(self, program: Program, now_ms: int) -> int:
+        """See `Unit.save_program`."""
+        self.changes += 1
+        by, connection = self._catalogue_by, self._connection
+        records = program_to_json(program)
+        key = program.program_id
+        known = connection.execute(by.program.sql, (key,)).fetchone()
+        if known is None:
+            connection.execute(by.insert_program.sql, (key, _text(records.program)))
+        else:
+            connection.execute(by.update_program.sql, (_text(records.program), key))
+        connection.execute(by.delete_stores.sql, (key,))
+        connection.execute(by.delete_incentives.sql, (key,))
+        cursor = connection.cursor()
+        cursor.executemany(
+            by.insert_store.sql,
+            [(key, number, _text(store)) for number, store in records.stores.items()],
+        )
+        cursor.executemany(
+            by.insert_incentive.sql,
+            [(key, name, _text(incentive)) for name, incentive in records.incentives.items()],
+        )
+        connection.execute(by.bump_revision.sql)
+        version = self._add_version(key, records, now_ms)
+        if known is None:
+            self._open_program_accounts(key)
+        self._load_catalog()
+        return version
+
+    def _add_version(self, program_id: str, records: ProgramRecords, now_ms: int) -> int:
+        by, connection = self._catalogue_by, self._connection
+        (newest,) = connection.execute(by.newest_version.sql, (program_id,)).fetchone()
+        version = int(newest) + 1
+        document = {
+            "program": records.program,
+            "stores": records.stores,
+            "incentives": records.incentives,
+        }
+        given = {
+            "program_id": program_id,
+            "version": version,
+            "applied_ms": now_ms,
+            "document": _text(document),
+        }
+        insert = by.insert_version
+        connection.execute(insert.sql, [given[name] for name in insert.names])
+        return version
+
+    def add_key(self, key: ApiKey, digest: bytes, now_ms: int) -> None:
+        """See `Unit.add_key`."""
+        self.changes += 1
+        stores = json.dumps(sorted(key.stores))
+        values = key.key_id, digest, key.program_id, key.partner, key.role.value, stores, now_ms
+        self._connection.execute(self._catalogue_by.insert_key.sql, values)
+        self._end_change()
+
+    def revoke_key(self, key_id: str, now_ms: int) -> bool:
+        """See `Unit.revoke_key`."""
+        self.changes += 1
+        sql = self._catalogue_by.revoke_key.sql
+        row = self._connection.execute(sql, (now_ms, key_id)).fetchone()
+        self._end_change()
+        return row is not None
+
+    def _end_change(self) -> None:
+        self._connection.execute(self._catalogue_by.bump_revision.sql)
+        self._load_catalog()
+
+    def _load_catalog(self) -> None:
+        self.catalog = load(self._connection, self._catalogue_by)

@@ -1,0 +1,135 @@
+"""Members, each locked with the accounts that all have, and who enrolled with an e-mail address."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from sqlalchemy import bindparam, insert, select
+
+from loyalty_service.domain.ledger import MEMBER_KINDS
+from loyalty_service.domain.records import Member, MemberEmail
+from loyalty_service.storage import tables as t
+from loyalty_service.storage.lock_order import Rank
+from loyalty_service.storage.repositories.ledger import ACCOUNT_COLUMNS, Ledger, account_of
+from loyalty_service.storage.repositories.records import Keys, Rows, Step, bytes_of
+from loyalty_service.storage.statements import Kept, Statement, Statements, constant, table_of
+
+MEMBER_COLUMNS = (
+    "number",
+    "program_id",
+    "loyalty_id",
+    "name",
+    "email",
+    "locale",
+    "birth_date",
+    "created_ms",
+)
+
+_OWN = len(MEMBER_COLUMNS)
+_PLACES = tuple(
+    (kind, _OWN + place * len(ACCOUNT_COLUMNS)) for place, kind in enumerate(MEMBER_KINDS)
+)
+"""Where the columns of each account begin."""
+
+
+class MemberStatements:
+    """The statements about members."""
+
+    def __init__(self, by: Statements) -> None:
+        member = table_of(t.MemberTable)
+        owned = {kind: table_of(t.AccountTable).alias(kind.name.lower()) for kind in MEMBER_KINDS}
+        members = select(
+            *(member.c[name] for name in MEMBER_COLUMNS),
+            *(one.c[name] for one in owned.values() for name in ACCOUNT_COLUMNS),
+        ).select_from(member)
+        for kind, one in owned.items():
+            its = (one.c.member_number == member.c.number) & (one.c.kind == constant(kind))
+            members = members.join_from(member, one, its)
+        members = members.with_for_update(key_share=True, of=tuple(owned.values()))
+        self.find = by.compile(
+            members.where(
+                member.c.program_id == bindparam("program_id"),
+                member.c.loyalty_id == bindparam("loyalty_id"),
+            )
+        )
+        self.find_by_number = by.compile(members.where(member.c.number == bindparam("number")))
+        self.insert = by.compile(
+            insert(member)
+            .values({name: bindparam(name) for name in MEMBER_COLUMNS[1:]})
+            .returning(member.c.number)
+        )
+        if by.bulk:
+            self.numbers = by.among(select(member.c.number), member, ("program_id", "loyalty_id"))
+            self.lock_many = by.among(members.order_by(member.c.number), member, ("number",))
+
+
+class Members(Ledger):
+    """The members of a unit of work."""
+
+    KEPT: ClassVar[tuple[Kept, ...]] = (
+        Kept(MemberEmail, t.MemberEmailTable, ("program_id", "email"), Rank.EMAILS),
+    )
+
+    @property
+    def _members_by(self) -> MemberStatements:
+        return self._statements.of(MemberStatements)
+
+    def member(self, program_id: str, loyalty_id: str) -> Member | None:
+        """See `Unit.member`."""
+        known = self._members.get((program_id, loyalty_id))
+        if known is not None or (Member, program_id, loyalty_id) in self._absent:
+            return known
+        return self._load_member(self._members_by.find, (program_id, loyalty_id))
+
+    def member_by_number(self, number: int) -> Member:
+        """See `Unit.member_by_number`."""
+        known = self._members.get(number)
+        if known is None:
+            known = self._load_member(self._members_by.find_by_number, (number,))
+        if known is None:
+            raise LookupError(f"member {number} has lost its row or an account")
+        return known
+
+    def member_email(self, program_id: str, email: str) -> MemberEmail | None:
+        """See `Unit.member_email`."""
+        return self._record(MemberEmail, (program_id, email))
+
+    def add_member(self, member: Member) -> None:
+        """See `Unit.add_member`."""
+        self.changes += 1
+        self.rows += 1 + len(member.accounts)
+        values = [getattr(member, name) for name in MEMBER_COLUMNS[1:]]
+        self.bytes_written += bytes_of(values)
+        row = self._connection.execute(self._members_by.insert.sql, values).fetchone()
+        member.number = row[0]
+        for account in member.accounts.values():
+            account.account_id = self._insert_account(
+                member.program_id, member.number, account.kind, 0
+            )
+        self._keep_member(member)
+
+    def members_ahead(self, numbers: Keys) -> Step:
+        """Read members and lock them."""
+        return Step(Rank.MEMBERS, self._members_by.lock_many, numbers, self._take_members)
+
+    def _take_members(self, _numbers: Keys, rows: Rows) -> None:
+        for row in rows:
+            self._take_member(row)
+
+    def _load_member(self, statement: Statement, values: tuple[Any, ...]) -> Member | None:
+        self._lock(Rank.MEMBERS)
+        row = self._connection.execute(statement.sql, values).fetchone()
+        return None if row is None else self._take_member(row)
+
+    def _take_member(self, row: Sequence[Any]) -> Member:
+        accounts = {
+            kind: account_of(row[start : start + len(ACCOUNT_COLUMNS)]) for kind, start in _PLACES
+        }
+        return self._keep_member(Member(*(*row[:_OWN], accounts)))
+
+    def _keep_member(self, member: Member) -> Member:
+        """Remember a member under both of its names; the one loaded first stays the one."""
+        known = self._members.setdefault(member.number, member)
+        self._members[member.program_id, member.loyalty_id] = known
+        return known

@@ -1,0 +1,94 @@
+"""Which legacy contract's JSON a caller reads, and the words that its pages fix for one RPC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from loyalty_service.domain import errors as e
+
+
+class Dialect(StrEnum):
+    """Which legacy contract's JSON a caller reads; Envoy names it by the call."""
+
+    ES = "es"
+    RBI = "rbi"
+
+
+PREFIXES: Mapping[str, Dialect] = {"/client/": Dialect.ES}
+"""The dialect of all paths below one, known or not, but those of an RPC that says otherwise."""
+
+DEFAULT = Dialect.RBI
+"""The dialect of all other paths."""
+
+_INVALID = "INVALID_REQUEST"
+
+
+@dataclass(frozen=True, slots=True)
+class EsWords:
+    """
+    An answer of the ES contract.
+
+    Attributes:
+        message: `errorMessage`; names in braces are fields of the error.
+        code: `errorCode`.
+        status: HTTP status, and `statusCode`.
+    """
+
+    message: str
+    code: str = _INVALID
+    status: int = 400
+
+
+@dataclass(frozen=True, slots=True)
+class FieldWords:
+    """
+    What a field that is refused is answered, whatever else is wrong.
+
+    Attributes:
+        wrong: Of a value that the field cannot have.
+        missing: Where it is left out or blank; as *wrong* unless given.
+    """
+
+    wrong: EsWords
+    missing: EsWords | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RpcWords:
+    """
+    How one RPC speaks on the JSON door. What is not named here has the words of the catalogue.
+
+    Attributes:
+        dialect: The contract that it belongs to.
+        fields: Words for fields by their JSON names; "" is a body that cannot be read.
+        errors: Words for what the server refuses.
+        answers: Words for what Envoy answers by itself, by its HTTP status.
+    """
+
+    dialect: Dialect
+    fields: Mapping[str, FieldWords] = field(default_factory=dict)
+    errors: Mapping[type[e.LoyaltyError], EsWords] = field(default_factory=dict)
+    answers: Mapping[int, EsWords] = field(default_factory=dict)
+
+
+_INVALID_CORRELATION_ID = EsWords("Invalid Correlation ID")
+
+RPCS: Mapping[str, RpcWords] = {
+    "SessionService/StartAnonymousSession": RpcWords(
+        Dialect.ES,
+        fields={
+            "": FieldWords(_INVALID_CORRELATION_ID),
+            "correlationId": FieldWords(_INVALID_CORRELATION_ID),
+        },
+        errors={e.CorrelationIdInvalidError: _INVALID_CORRELATION_ID},
+    ),
+}
+"""RPCs whose contract has an error table of its own; all others speak as their path does."""
+
+NO_WORDS = RpcWords(DEFAULT)
+"""Those of all other RPCs."""
+
+MISSING = frozenset(("is required", "must not be blank"))
+"""What is said of a field that is left out or blank."""

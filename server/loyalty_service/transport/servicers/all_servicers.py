@@ -1,0 +1,23 @@
+"""The servicer of every service, by the service's name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from loyalty_service.application.orders.identify_member import identify_member
+from loyalty_service.transport.servicers.code import CodeServicer
+from loyalty_service.transport.servicers.identify import IdentifyServicer, IdentifyUseCase
+from loyalty_service.transport.servicers.member import MemberServicer
+from loyalty_service.transport.servicers.session import SessionServicer
+from loyalty_service.transport.servicers.transaction import TransactionServicer
+
+
+def all_servicers(identify: IdentifyUseCase = identify_member) -> Mapping[str, object]:
+    """Make the servicers that a server needs."""
+    return {
+        "SessionService": SessionServicer(),
+        "IdentifyService": IdentifyServicer(identify),
+        "TransactionService": TransactionServicer(),
+        "CodeService": CodeServicer(),
+        "MemberService": MemberServicer(),
+    }

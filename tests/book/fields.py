@@ -1,0 +1,114 @@
+"""
+The request book: what each field of a request names.
+
+A field that can name a thing is tried with one that belongs to somebody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from google.protobuf.descriptor import Descriptor
+
+from loyalty_service.transport.rpcs import RPCS
+
+PLAIN = ""
+"""What a field names that names nothing."""
+
+ALWAYS: Mapping[str, str] = {
+    "idempotency_key": "idempotency key",
+    "loyalty_id": "member",
+    "loyalty_transaction_id": "transaction",
+    "page_size": PLAIN,
+    "page_token": "page token",
+}
+"""What fields of these names name in every request."""
+
+FIELDS: Mapping[str, str] = {
+    "ClaimReceiptRequest.receipt_code": "receipt",
+    "Discount.details": PLAIN,
+    "Discount.incentive_id": "incentive",
+    "Discount.product_id": PLAIN,
+    "Discount.reference_id": "engine",
+    "DiscountDetails.discount_value": PLAIN,
+    "DiscountDetails.display_name": PLAIN,
+    "DiscountDetails.subtype": PLAIN,
+    "DiscountDetails.type": PLAIN,
+    "EnrollMemberRequest.birth_date": PLAIN,
+    "EnrollMemberRequest.email": "email",
+    "EnrollMemberRequest.locale": PLAIN,
+    "EnrollMemberRequest.name": PLAIN,
+    "GetCodeRequest.otp": "code",
+    "IdentifyMemberRequest.identifier": "identifier",
+    "IdentifyMemberRequest.pos_vendor": PLAIN,
+    "IssueCodeRequest.order": PLAIN,
+    "ListTransfersRequest.account": PLAIN,
+    "OrderLine.incentive_id": "incentive",
+    "OrderLine.loyalty_engine_id": "engine",
+    "OrderLine.name": PLAIN,
+    "OrderLine.parent_reference_id": PLAIN,
+    "OrderLine.price": PLAIN,
+    "OrderLine.product_id": PLAIN,
+    "OrderLine.product_type": PLAIN,
+    "OrderLine.quantity": PLAIN,
+    "OrderLine.reference_id": PLAIN,
+    "OrderLine.tax": PLAIN,
+    "Payment.amount": PLAIN,
+    "Payment.cc_token": PLAIN,
+    "Payment.type": PLAIN,
+    "PosVendor.operator": PLAIN,
+    "PosVendor.pos_type": PLAIN,
+    "PosVendor.store_id": "store",
+    "PosVendor.supporting_pos": PLAIN,
+    "PosVendor.terminal": PLAIN,
+    "PosVendor.transaction_id": "order",
+    "SelectedIncentive.incentive_id": "incentive",
+    "SelectedIncentive.quantity": PLAIN,
+    "StartAnonymousSessionRequest.anonymous_session_id": PLAIN,
+    "StartAnonymousSessionRequest.channel": PLAIN,
+    "StartAnonymousSessionRequest.correlation_id": "session",
+    "StartAnonymousSessionRequest.external_identifier": "session",
+    "StartAnonymousSessionRequest.locale": PLAIN,
+    "TransactionDetails.applied_discounts": PLAIN,
+    "TransactionDetails.currency": PLAIN,
+    "TransactionDetails.order": PLAIN,
+    "TransactionDetails.payments": PLAIN,
+    "TransactionDetails.pos_vendor": PLAIN,
+    **{
+        f"{report}Request.{name}": kind
+        for report in ("ValidateOrder", "ReportOrder", "VoidTransaction", "RecordUnclaimedOrder")
+        for name, kind in {
+            "transaction_id": "transaction",
+            "channel": PLAIN,
+            "created": PLAIN,
+            "service_mode": PLAIN,
+            "status": PLAIN,
+            "transaction_details": PLAIN,
+        }.items()
+    },
+}
+"""What each field names that does not always name the same."""
+
+
+def named_by(field: str) -> str | None:
+    """Tell what a field, as `Message.field`, names; nothing where the book does not have it."""
+    return FIELDS.get(field, ALWAYS.get(field.partition(".")[2]))
+
+
+def missing_fields() -> list[str]:
+    """Name the fields of requests that the book lacks."""
+    missing: dict[str, None] = {}
+    pending = [rpc.method.input_type for rpc in RPCS.values()]
+    seen: set[str] = set()
+    while pending:
+        message: Descriptor = pending.pop()
+        if message.full_name in seen:
+            continue
+        seen.add(message.full_name)
+        missing |= dict.fromkeys(
+            f"{message.name}.{part.name} is not in tests/book/fields.py"
+            for part in message.fields
+            if named_by(f"{message.name}.{part.name}") is None
+        )
+        pending.extend(part.message_type for part in message.fields if part.message_type)
+    return list(missing)

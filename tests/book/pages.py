@@ -1,0 +1,352 @@
+"""
+The request book: how each RPC is called, by a good request and a bad one.
+
+Every suite that calls all RPCs takes its requests from here, so a new RPC is written down once.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from google.protobuf.message import Message
+
+from loyalty.v1 import code_service_pb2 as codes
+from loyalty.v1 import identify_service_pb2 as identifying
+from loyalty.v1 import member_service_pb2 as members
+from loyalty.v1 import order_pb2
+from loyalty.v1 import session_service_pb2 as sessions
+from loyalty.v1 import transaction_service_pb2 as pb
+from loyalty_service.transport.rpcs import RPCS, Effect
+
+ANOTHER = "another order"
+"""Number of an order that is not the first one."""
+
+
+class Desk(Protocol):
+    """Where requests are made ready."""
+
+    @property
+    def incentive_id(self) -> str:
+        """An incentive that guests may select."""
+
+    async def guest(self) -> str:
+        """Give a member who can pay for the order."""
+
+    async def ask(self, name: str, request: Message) -> Any:
+        """Make a call that must succeed, as somebody who may make it."""
+
+    def order(self, *, another: bool = False) -> order_pb2.TransactionDetails:
+        """Give an order that a guest may claim, or *another* one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """
+    How an RPC is called.
+
+    Attributes:
+        rpc: `Service/Method`.
+        good: Makes a request that succeeds, once what it needs is done.
+        other: Makes one that succeeds and means something else, from the good one; a call that
+            writes has one.
+        bad: A request that is refused for its fields alone.
+        broken: The fields that the refusal names.
+    """
+
+    rpc: str
+    good: Callable[[Desk], Awaitable[Message]]
+    bad: Message
+    broken: frozenset[str]
+    other: Callable[[Desk, Any], Awaitable[Message]] | None = field(default=None)
+
+
+async def issue(desk: Desk, guest: str) -> str:
+    """Issue a code for an incentive; gives its digits."""
+    selected = codes.SelectedIncentive(incentive_id=desk.incentive_id, quantity=1)
+    request = codes.IssueCodeRequest(loyalty_id=guest, order=[selected])
+    return str((await desk.ask("CodeService/IssueCode", request)).otp)
+
+
+async def open_order(desk: Desk) -> str:
+    """Identify a guest by a code; gives the transaction."""
+    request = identifying.IdentifyMemberRequest(
+        identifier=await issue(desk, await desk.guest()), pos_vendor=desk.order().pos_vendor
+    )
+    return str((await desk.ask("IdentifyService/IdentifyMember", request)).transaction_id)
+
+
+async def claim_order(desk: Desk) -> str:
+    """Claim an order; gives the transaction."""
+    request = _report(pb.ReportOrderRequest, await open_order(desk), "CLAIMED", desk.order())
+    await desk.ask("TransactionService/ReportOrder", request)
+    return str(request.loyalty_transaction_id)
+
+
+def _report(kind: Any, opened: str, status: str, order: order_pb2.TransactionDetails) -> Any:
+    return kind(
+        loyalty_transaction_id=opened,
+        channel="RESTAURANT",
+        created="2026-11-22T12:00:00Z",
+        service_mode="EAT_IN",
+        status=status,
+        transaction_details=order,
+    )
+
+
+# --- SessionService -----------------------------------------------------------------------------
+
+
+async def _session(_: Desk) -> Message:
+    return sessions.StartAnonymousSessionRequest(correlation_id=str(uuid.uuid4()), locale="en-CA")
+
+
+async def _other_session(_: Desk, first: Any) -> Message:
+    return sessions.StartAnonymousSessionRequest(
+        correlation_id=first.correlation_id, channel="KIOSK", locale="en-CA"
+    )
+
+
+# --- IdentifyService ----------------------------------------------------------------------------
+
+
+async def _identify(desk: Desk) -> Message:
+    return identifying.IdentifyMemberRequest(
+        identifier=await desk.guest(), pos_vendor=desk.order().pos_vendor
+    )
+
+
+async def _other_identify(_: Desk, first: Any) -> Message:
+    other = identifying.IdentifyMemberRequest()
+    other.CopyFrom(first)
+    other.pos_vendor.transaction_id = ANOTHER
+    return other
+
+
+# --- CodeService --------------------------------------------------------------------------------
+
+
+async def _issue(desk: Desk) -> Message:
+    selected = codes.SelectedIncentive(incentive_id=desk.incentive_id, quantity=1)
+    return codes.IssueCodeRequest(loyalty_id=await desk.guest(), order=[selected])
+
+
+async def _other_issue(_: Desk, first: Any) -> Message:
+    return codes.IssueCodeRequest(loyalty_id=first.loyalty_id)
+
+
+async def _code(desk: Desk) -> Message:
+    return codes.GetCodeRequest(otp=await issue(desk, await desk.guest()))
+
+
+# --- MemberService ------------------------------------------------------------------------------
+
+
+async def _enroll(_: Desk) -> Message:
+    return members.EnrollMemberRequest(name="Guest")
+
+
+async def _other_enroll(_: Desk, _first: Any) -> Message:
+    return members.EnrollMemberRequest(name="Another guest")
+
+
+async def _member(desk: Desk) -> Message:
+    return members.GetMemberRequest(loyalty_id=await desk.guest())
+
+
+async def _transfers(desk: Desk) -> Message:
+    return members.ListTransfersRequest(loyalty_id=await desk.guest(), page_size=1)
+
+
+# --- TransactionService -------------------------------------------------------------------------
+
+
+async def _validate(desk: Desk) -> Message:
+    opened = await open_order(desk)
+    request: Message = _report(pb.ValidateOrderRequest, opened, "CLAIMED", desk.order())
+    return request
+
+
+async def _pending(desk: Desk) -> Message:
+    opened = await open_order(desk)
+    request: Message = _report(pb.ReportOrderRequest, opened, "PENDING", desk.order())
+    return request
+
+
+async def _claimed(desk: Desk) -> Message:
+    opened = await open_order(desk)
+    request: Message = _report(pb.ReportOrderRequest, opened, "CLAIMED", desk.order())
+    return request
+
+
+async def _other_report(desk: Desk, first: Any) -> Message:
+    other = pb.ReportOrderRequest()
+    other.CopyFrom(first)
+    other.transaction_details.CopyFrom(desk.order(another=True))
+    return other
+
+
+async def _void(desk: Desk) -> Message:
+    return pb.VoidTransactionRequest(loyalty_transaction_id=await claim_order(desk))
+
+
+async def _other_void(desk: Desk, _first: Any) -> Message:
+    return pb.VoidTransactionRequest(loyalty_transaction_id=await open_order(desk))
+
+
+async def _unclaimed(desk: Desk) -> Message:
+    return pb.RecordUnclaimedOrderRequest(
+        channel="RESTAURANT", service_mode="EAT_IN", transaction_details=desk.order(another=True)
+    )
+
+
+async def _other_unclaimed(_: Desk, first: Any) -> Message:
+    other = pb.RecordUnclaimedOrderRequest()
+    other.CopyFrom(first)
+    other.transaction_details.order[-1].price += 1
+    return other
+
+
+async def _receipt(desk: Desk) -> Message:
+    recorded = await desk.ask("TransactionService/RecordUnclaimedOrder", await _unclaimed(desk))
+    return pb.ClaimReceiptRequest(loyalty_id=await desk.guest(), receipt_code=recorded.receipt_code)
+
+
+async def _other_receipt(desk: Desk, first: Any) -> Message:
+    return pb.ClaimReceiptRequest(loyalty_id=await desk.guest(), receipt_code=first.receipt_code)
+
+
+async def _transaction(desk: Desk) -> Message:
+    return pb.GetTransactionRequest(loyalty_transaction_id=await open_order(desk))
+
+
+async def _outcome(_: Desk) -> Message:
+    return pb.GetOutcomeRequest(idempotency_key="a key")
+
+
+_NO_ORDER = frozenset(
+    {"loyalty_transaction_id", "channel", "service_mode", "status", "transaction_details"}
+)
+
+BOOK: Mapping[str, Page] = {
+    "StartAnonymousSession": Page(
+        "SessionService/StartAnonymousSession",
+        _session,
+        sessions.StartAnonymousSessionRequest(correlation_id="a/b"),
+        frozenset({"correlation_id"}),
+        _other_session,
+    ),
+    "IdentifyMember": Page(
+        "IdentifyService/IdentifyMember",
+        _identify,
+        identifying.IdentifyMemberRequest(),
+        frozenset({"identifier", "pos_vendor"}),
+        _other_identify,
+    ),
+    "IssueCode": Page(
+        "CodeService/IssueCode",
+        _issue,
+        codes.IssueCodeRequest(loyalty_id="x"),
+        frozenset({"loyalty_id"}),
+        _other_issue,
+    ),
+    "GetCode": Page(
+        "CodeService/GetCode", _code, codes.GetCodeRequest(otp="12345x"), frozenset({"otp"})
+    ),
+    "EnrollMember": Page(
+        "MemberService/EnrollMember",
+        _enroll,
+        members.EnrollMemberRequest(name=" ", birth_date="2021-02-29T"),
+        frozenset({"name", "birth_date"}),
+        _other_enroll,
+    ),
+    "GetMember": Page(
+        "MemberService/GetMember",
+        _member,
+        members.GetMemberRequest(loyalty_id="x"),
+        frozenset({"loyalty_id"}),
+    ),
+    "ListTransfers": Page(
+        "MemberService/ListTransfers",
+        _transfers,
+        members.ListTransfersRequest(loyalty_id="x", page_size=-1, page_token="x" * 201),
+        frozenset({"loyalty_id", "page_size", "page_token"}),
+    ),
+    "ValidateOrder": Page(
+        "TransactionService/ValidateOrder", _validate, pb.ValidateOrderRequest(), _NO_ORDER
+    ),
+    "ReportOrderPending": Page(
+        "TransactionService/ReportOrder",
+        _pending,
+        pb.ReportOrderRequest(),
+        _NO_ORDER,
+        _other_report,
+    ),
+    "ReportOrderClaimed": Page(
+        "TransactionService/ReportOrder",
+        _claimed,
+        pb.ReportOrderRequest(status="CLAIMED"),
+        frozenset({"loyalty_transaction_id", "transaction_details"}),
+        _other_report,
+    ),
+    "VoidTransaction": Page(
+        "TransactionService/VoidTransaction",
+        _void,
+        pb.VoidTransactionRequest(loyalty_transaction_id="x"),
+        frozenset({"loyalty_transaction_id"}),
+        _other_void,
+    ),
+    "RecordUnclaimedOrder": Page(
+        "TransactionService/RecordUnclaimedOrder",
+        _unclaimed,
+        pb.RecordUnclaimedOrderRequest(),
+        frozenset({"transaction_details"}),
+        _other_unclaimed,
+    ),
+    "ClaimReceipt": Page(
+        "TransactionService/ClaimReceipt",
+        _receipt,
+        pb.ClaimReceiptRequest(loyalty_id="x", receipt_code=" "),
+        frozenset({"loyalty_id", "receipt_code"}),
+        _other_receipt,
+    ),
+    "GetTransaction": Page(
+        "TransactionService/GetTransaction",
+        _transaction,
+        pb.GetTransactionRequest(loyalty_transaction_id="x"),
+        frozenset({"loyalty_transaction_id"}),
+    ),
+    "GetOutcome": Page(
+        "TransactionService/GetOutcome",
+        _outcome,
+        pb.GetOutcomeRequest(),
+        frozenset({"idempotency_key"}),
+    ),
+}
+"""Every way to call an RPC that suites tell apart, by its name."""
+
+
+def pages_of(rpc: str) -> tuple[Page, ...]:
+    """Give the pages of an RPC, the first of which is its simplest call."""
+    return tuple(page for page in BOOK.values() if page.rpc == rpc)
+
+
+def missing_pages() -> list[str]:
+    """Name what the book lacks: an RPC without a page, or a writing one without another request."""
+    return [
+        f"{rpc.name} is not in tests/book/pages.py"
+        for rpc in RPCS.values()
+        if not pages_of(rpc.name)
+    ] + [
+        f"{name} has no other request in tests/book/pages.py"
+        for name, page in BOOK.items()
+        if (page.other is None) is (RPCS[page.rpc].effect is Effect.WRITES)
+    ]
+
+
+WRITING: Mapping[str, Page] = {
+    name: page for name, page in BOOK.items() if RPCS[page.rpc].effect is Effect.WRITES
+}
+"""The pages of calls that write."""

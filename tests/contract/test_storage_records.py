@@ -1,0 +1,149 @@
+"""What a unit of work keeps: records of known classes, in columns of any name, locked in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from sqlalchemy import BigInteger, Column, MetaData, Table, Text
+from sqlalchemy.schema import CreateTable
+
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.peppers import Peppers
+from loyalty_service.domain.program import Catalog
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.lock_order import COVERED, LockOrder, LockOrderError, Rank
+from loyalty_service.storage.repositories.known_sums import KnownSums
+from loyalty_service.storage.repositories.records import Basis, Records, UnknownRecordError
+from loyalty_service.storage.seal import Seal
+from loyalty_service.storage.statements import Kept, Statements, dialect_of
+from loyalty_service.storage.unit_of_work import UnitOfWork
+from tests.support.postgres import Postgres
+from tests.support.programs import PROGRAM_ID, enroll
+from tests.support.stores import PEPPER, demo_store
+
+
+@dataclass
+class Odd:
+    """A record whose columns are named as parameters are."""
+
+    id: int
+    key_id: str
+    new_id: str
+    new_key_id: str
+    all_key_id: str
+    values: str | None = None
+
+
+class OddTable:
+    """Its table, which is no part of the schema."""
+
+    __table__ = Table(
+        "odd",
+        MetaData(),
+        Column("id", BigInteger, primary_key=True),
+        Column("key_id", Text, primary_key=True),
+        Column("new_id", Text),
+        Column("new_key_id", Text),
+        Column("all_key_id", Text),
+        Column("values", Text),
+    )
+
+
+class Odds(Records):
+    """The odd records of a unit."""
+
+    KEPT = (Kept(Odd, OddTable, ("id", "key_id"), Rank.SESSIONS),)  # type: ignore[arg-type]
+
+    def odd(self, number: int, key_id: str) -> Odd | None:
+        """Find one."""
+        return self._record(Odd, (number, key_id))
+
+
+@pytest.fixture
+def connection(database_url: str) -> Iterator[Any]:
+    """A writer's connection to a database that has the odd table."""
+    database = Database.from_text(database_url)
+    with closing(database.connect_writer()) as connection:
+        dialect = dialect_of(database.url.drivername)
+        connection.execute(str(CreateTable(OddTable.__table__).compile(dialect=dialect)))
+        yield connection
+
+
+def _odds(database_url: str, connection: Any) -> Odds:
+    statements = Statements(dialect_of(Database.from_text(database_url).url.drivername))
+    sums, peppers = KnownSums(), Peppers.of(PEPPER)
+    return Odds(Basis(connection, statements, Catalog(0), peppers, Seal(PEPPER), 0, sums))
+
+
+def test_column_may_have_any_name(database_url: str, connection: Any) -> None:
+    """Values come back in their own columns, whatever parameters are called."""
+    unit = _odds(database_url, connection)
+    rows = [Odd(n, "key", f"new id {n}", "new key", "all", None) for n in range(2)]
+    for row in rows:
+        unit.add(row)
+    unit.flush()
+    later = _odds(database_url, connection)
+    found = later.odd(1, "key")
+    assert found == rows[1]
+    assert found is not None
+    later.change(found, new_id="changed", new_key_id="changed too", values="some")
+    later.flush()
+    last = _odds(database_url, connection)
+    assert last.odd(1, "key") == Odd(1, "key", "changed", "changed too", "all", "some")
+    assert last.odd(0, "key") == rows[0]
+
+
+@pytest.mark.any_database
+async def test_record_of_unknown_class_is_refused(database_url: str) -> None:
+    """What no repository keeps is refused by name when it is added or changed, and not lost."""
+    async with demo_store(database_url) as store:
+        loyalty_id = await enroll(store)
+
+        def rename(unit: Unit, _now_ms: int) -> None:
+            unit.change(unit.member(PROGRAM_ID, loyalty_id), name="Another")  # type: ignore[arg-type]
+
+        def add(unit: Unit, _now_ms: int) -> None:
+            unit.add(Odd(1, "", "", "", ""))  # type: ignore[arg-type]
+
+        with pytest.raises(UnknownRecordError, match="keeps a Member"):
+            await store.write(rename)
+        with pytest.raises(UnknownRecordError, match="keeps a Odd"):
+            await store.write(add)
+
+
+async def test_lock_against_the_order_fails_by_name(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A unit that locks a member after a session is told so, where rows are locked at all."""
+    monkeypatch.setattr(LockOrder, "enforced", True)
+    url = postgres.new_database()
+    async with demo_store(url) as store:
+        loyalty_id = await enroll(store)
+
+        def lock(unit: Unit, _now_ms: int) -> None:
+            unit.session(PROGRAM_ID, "visit")
+            unit.member(PROGRAM_ID, loyalty_id)
+
+        with pytest.raises(LockOrderError, match="MEMBERS are locked after SESSIONS"):
+            await store.write(lock)
+    postgres.drop(url)
+
+
+@pytest.mark.parametrize("rank", COVERED)
+def test_rows_of_a_locked_row_may_be_locked_at_any_time(rank: Rank) -> None:
+    """What belongs to a row that is locked first is nobody else's, and has its rank after it."""
+    assert COVERED[rank] < rank
+    order = LockOrder()
+    order.take(Rank.LEDGER)
+    order.take(rank)
+
+
+def test_ranks_of_repositories_are_their_order(database_url: str) -> None:
+    """Every class of record has a rank of its own, by which it is written and locked."""
+    statements = Statements(dialect_of(Database.from_text(database_url).url.drivername))
+    ranks = [kept.kept.rank for kept in UnitOfWork.describe_kept(statements).values()]
+    assert ranks == sorted(set(ranks))

@@ -1,0 +1,380 @@
+"""The gates alone: who comes in, which key is counted, and how many calls of one go on."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from loyalty_service.transport.authentication import bare_key
+from tests.support.lua_filters import FilteredCall, LuaFilter
+
+MEMBER = "/loyalty/members/4711fc2a-3a8f-414f-a9e7-44dd5231dca7"
+METHOD = "/loyalty.v1.MemberService/GetMember"
+PAGE = "https://kiosks.example.com"
+GOOD = {":status": "200"}
+WRONG = {":status": "401"}
+START = 1_000_000
+MIB = 1 << 20
+
+
+@pytest.fixture
+def callers() -> LuaFilter:
+    """The gate before the buffer."""
+    return LuaFilter(f'require("gate")("callers", {{"{PAGE}", "http://localhost:*"}})')
+
+
+@pytest.fixture
+def calls() -> LuaFilter:
+    """The gate after the buffer."""
+    return LuaFilter('require("gate")("calls")')
+
+
+def call(
+    gate: LuaFilter, key: str | None = "lk_one", path: str = MEMBER, **headers: str
+) -> FilteredCall:
+    """Call from one address."""
+    sent = {":method": "GET", ":path": path, "x-envoy-external-address": "10.0.0.1"}
+    if key is not None:
+        sent["x-api-key"] = key
+    return gate.request(sent | {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def whole(gate: LuaFilter, caller: str = "1", body: bytes = b"", **headers: str) -> FilteredCall:
+    """Send a whole call on to the second gate."""
+    sent = {":path": MEMBER, "loyalty-caller": caller, "content-length": str(len(body))}
+    return gate.request(
+        sent | {name.replace("_", "-"): value for name, value in headers.items()}, body
+    )
+
+
+def why(refused: FilteredCall) -> str | None:
+    """Tell what a refused call had no room in, as whoever counts them reads it."""
+    full: str | None = refused.metadata.get("loyalty.gate", {}).get("full")
+    return full
+
+
+@pytest.mark.parametrize(
+    ("headers", "reply"),
+    [
+        ({}, "401"),
+        ({"x-api-key": " \t"}, "401"),
+        ({"authorization": ""}, "401"),
+        ({"authorization": "Basic abc"}, "401"),
+        ({"authorization": "Bearer"}, "401"),
+        ({"authorization": "Bearer  "}, "401"),
+        ({"x-api-key": "k" * 257}, "401"),
+        ({"authorization": "Bearer " + "k" * 250}, "401"),
+        ({"x_api_key": "k"}, "400"),
+        ({"x-api-key": "k" * 256}, None),
+        ({"authorization": "bEARER k"}, None),
+        ({":method": "OPTIONS"}, None),
+        ({":method": "OPTIONS", ":path": METHOD, "content-type": "application/grpc"}, "401"),
+        ({":path": "/grpc.health.v1.Health/Check"}, None),
+        ({":path": "/grpc.health.v1.Health/Watch"}, None),
+    ],
+)
+def test_who_has_no_key_is_refused(
+    callers: LuaFilter, headers: dict[str, str], reply: str | None
+) -> None:
+    """By its headers alone, but where none is needed."""
+    refused = callers.request({":method": "GET", ":path": MEMBER, **headers})
+    assert refused.reply == reply
+    assert why(refused) is None
+
+
+def _spellings(key: str, chance: Random) -> list[tuple[tuple[str, str], ...]]:
+    """Give headers that carry one key, in the ways that the server takes it."""
+
+    def blanks(most: int = 90) -> str:
+        return "".join(chance.choices(" \t", k=chance.randint(0, most)))
+
+    def bearer() -> str:
+        scheme = "".join(chance.choice((letter, letter.upper())) for letter in "bearer")
+        return f"{scheme} {blanks()}{key}{blanks()}"
+
+    return [
+        (("x-api-key", key),),
+        (("x-api-key", f"{blanks()}{key}{blanks()}"), ("authorization", "Bearer other")),
+        (("x-api-key", "other"), ("x-api-key", key)),
+        (("x-api-key", "other"), ("x-api-key", blanks()), ("authorization", bearer())),
+        *((("authorization", bearer()),) for _ in range(20)),
+        (("authorization", bearer()), ("x-api-key", "")),
+        (("authorization", "Basic x"), ("x-api-key", key)),
+    ]
+
+
+def test_key_is_one_key_however_it_is_spelt(callers: LuaFilter) -> None:
+    """The gate counts what the server reads, and hands that on as one header alone."""
+    counted: dict[str, set[str | None]] = {}
+    # Of the last two a blank is a part: HTTP has no other blanks than spaces and tabs.
+    for key in ("lk_one", "lk_two two", "l", "\xa0lk_one", "lk_one\x85"):
+        for spelt in _spellings(key, Random(key)):  # noqa: S311 - the same each time.
+            sent = callers.request([(":method", "GET"), (":path", MEMBER), *spelt])
+            keys = [value for name, value in sent.headers if name == "x-api-key"]
+            assert keys == [key] == [bare_key(dict(spelt))], spelt
+            assert sent.header("authorization") is None
+            counted.setdefault(key, set()).add(sent.header("loyalty-caller"))
+    assert [len(callers) for callers in counted.values()] == [1] * 5
+    assert len({caller for found in counted.values() for caller in found}) == 5
+
+
+@pytest.mark.parametrize(
+    ("key", "digest"),
+    [("", "-2128831035"), ("a", "-468965076"), ("foobar", "-1080231576")],
+)
+def test_digest_of_a_key_is_fnv_1a(callers: LuaFilter, key: str, digest: str) -> None:
+    """Published test vectors, as signed numbers of 32 bits."""
+    assert str(int(callers.load("gate.keys").digest(key))) == digest
+
+
+def test_strangers_wait_after_wrong_keys_and_known_keys_do_not(callers: LuaFilter) -> None:
+    """200 of one address do not succeed, then 100 a second are let in."""
+    callers.response(call(callers), GOOD)
+    for number in range(200):
+        refused = call(callers, f"wrong-{number}")
+        assert refused.reply is None
+        callers.response(refused, WRONG)
+    waits = call(callers, "wrong")
+    assert (waits.reply, why(waits)) == ("429", "strangers")
+    assert call(callers).reply is None
+    elsewhere = callers.request(
+        {
+            ":method": "GET",
+            ":path": MEMBER,
+            "x-api-key": "x",
+            "x-envoy-external-address": "10.0.0.2",
+        }
+    )
+    assert elsewhere.reply is None
+    callers.at(START + 1)
+    let_in = [call(callers, f"later-{number}") for number in range(100)]
+    assert all(one.reply is None for one in let_in)
+    for one in let_in:
+        callers.response(one, WRONG)
+    assert call(callers, "wrong").reply == "429"
+
+
+@pytest.mark.parametrize("status", ["401", "404", "500"])
+def test_whatever_a_stranger_hears_counts_but_a_success(callers: LuaFilter, status: str) -> None:
+    """Also over gRPC, where 200 may be a refusal."""
+    for answer in ({":status": status}, {":status": "200", "grpc-status": "5"}):
+        for number in range(100):
+            callers.response(call(callers, f"{status}-{number}"), answer)
+    assert call(callers, "next").reply == "429"
+
+
+def test_key_that_is_taken_away_is_a_strangers_again(callers: LuaFilter) -> None:
+    """It has worked, and then it has not."""
+    callers.response(call(callers), GOOD)
+    assert call(callers).header("loyalty-stranger") is None
+    callers.response(call(callers), {":status": "200", "grpc-status": "16"})
+    assert call(callers).header("loyalty-stranger") == "10.0.0.1"
+
+
+def test_forged_names_of_the_gate_do_not_go_on(callers: LuaFilter) -> None:
+    """A caller's own digest or address counts for nothing."""
+    sent = call(callers, loyalty_caller="7", loyalty_stranger="known")
+    assert sent.header("loyalty-caller") != "7"
+    assert sent.header("loyalty-stranger") == "10.0.0.1"
+    open_path = call(callers, None, "/grpc.health.v1.Health/Check", loyalty_caller="7")
+    assert open_path.header("loyalty-caller") is None
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("10.0.0.1", "10.0.0.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2"),
+        ("2001:db8::1", "2001:db8:"),
+    ],
+)
+def test_network_of_an_address_is_one_stranger(callers: LuaFilter, address: str, told: str) -> None:
+    """Of IPv6 what one customer has."""
+    stranger = call(callers, x_envoy_external_address=address).header("loyalty-stranger")
+    assert stranger is not None
+    assert stranger.startswith(told)
+
+
+def test_strangers_hold_little_until_their_calls_are_done(callers: LuaFilter) -> None:
+    """24 MiB of an address are under way; what is answered, or six seconds old, is not."""
+    callers.response(call(callers), GOOD)
+    held = [call(callers, "s", content_length=str(4 * MIB)) for _ in range(5)]
+    assert all(one.reply is None for one in held)
+    full = call(callers, "s", content_length=str(4 * MIB))
+    assert (full.reply, why(full)) == ("429", "memory")
+    assert call(callers, content_length=str(4 * MIB)).reply is None
+    callers.response(held[0], WRONG)
+    assert call(callers, "s", content_length=str(4 * MIB)).reply is None
+    assert call(callers, "t", content_length=str(4 * MIB)).reply == "429"
+    callers.at(START + 6)
+    assert call(callers, "t", content_length=str(4 * MIB)).reply is None
+
+
+def test_strangers_body_of_unknown_length_has_a_route_of_its_own(callers: LuaFilter) -> None:
+    """Which ends it at 64 KiB; a key that has worked has none."""
+    assert call(callers).rerouted
+    assert not call(callers, content_length="7").rerouted
+    callers.response(call(callers), GOOD)
+    assert not call(callers).rerouted
+
+
+def test_headers_with_an_underscore_are_dropped(callers: LuaFilter) -> None:
+    """But for those that a till takes for ours: the server refuses them by name."""
+    headers = {"x_region": "CA", "idempotency_key": "k", "x_user_datetime": "t", "x_api_key": "k"}
+    sent = callers.request({":method": "GET", ":path": MEMBER, "x-api-key": "k", **headers})
+    names = {name for name, _ in sent.headers if "_" in name}
+    assert names == {"idempotency_key", "x_user_datetime", "x_api_key"}
+
+
+@pytest.mark.parametrize(
+    ("path", "origin", "readable"),
+    [
+        (MEMBER, PAGE, PAGE),
+        (MEMBER, "http://localhost:5173", "http://localhost:5173"),
+        (MEMBER, "http://localhost", "http://localhost"),
+        (MEMBER, "http://localhost.example", None),
+        (MEMBER, "http://localhost:x", None),
+        (MEMBER, "null", None),
+        ("/client/users", "https://anybody.example.com", "*"),
+    ],
+)
+def test_pages_on_the_list_may_call(
+    callers: LuaFilter, path: str, origin: str, readable: str | None
+) -> None:
+    """A browser is told so, before and after; to all others nothing is said."""
+    asked = call(
+        callers,
+        *(None, path),
+        **{":method": "OPTIONS", "origin": origin, "access_control_request_method": "POST"},
+    )
+    assert asked.reply == ("204" if readable else None)
+    answer = callers.response(call(callers, "k", path, origin=origin), GOOD)
+    assert answer.header("access-control-allow-origin") == readable
+
+
+def test_json_that_says_it_is_grpc_is_told_in_json(callers: LuaFilter) -> None:
+    """The refusal that Envoy wraps as a gRPC message is unwrapped."""
+    sent = call(callers, "k", content_type="application/grpc")
+    assert sent.header("content-type") == "application/json"
+    wrapped = {
+        ":status": "200",
+        "content-type": "application/grpc",
+        "grpc-status": "8",
+        "grpc-message": '{"statusCode":429,"a":"100%25"}',
+    }
+    answer = callers.response(sent, wrapped, b"")
+    assert (answer.header(":status"), answer.body) == ("429", b'{"statusCode":429,"a":"100%"}')
+    assert answer.header("grpc-status") is None
+    for content_type in ("application/grpc-web", "application/grpc-web-text+proto"):
+        renamed = call(callers, "k", content_type=content_type)
+        assert renamed.header("content-type") == "application/json"
+        kept = call(callers, "k", METHOD, content_type=content_type)
+        assert kept.header("content-type") == content_type
+    real = call(callers, "k", METHOD, content_type="application/grpc")
+    assert dict(callers.response(real, wrapped, b"").headers) == wrapped
+
+
+@pytest.mark.parametrize(
+    ("body", "reply"),
+    [
+        (b"", "400"),
+        (b"\0\0\0\0", "400"),
+        (b"\0\0\0\0\x01", "400"),
+        (b"\0\0\0\0\0" * 2, "400"),
+        (b"\0\xff\xff\xff\xff", "400"),
+        (b"\0\0\0\0\0", None),
+        (b"\1\0\0\1\0" + b"m" * 256, None),
+    ],
+)
+def test_grpc_call_is_one_whole_message(calls: LuaFilter, body: bytes, reply: str | None) -> None:
+    """As long as its prefix says; JSON may be anything."""
+    for content_type in ("application/grpc", "application/grpc+proto"):
+        assert whole(calls, body=body, content_type=content_type).reply == reply
+    assert whole(calls, body=body, content_type="application/json").reply is None
+
+
+def test_key_has_sixty_four_places(calls: LuaFilter) -> None:
+    """Calls that are done, or six seconds old, take none; other keys have their own."""
+    under_way = [whole(calls) for _ in range(64)]
+    assert all(one.reply is None for one in under_way)
+    full = whole(calls)
+    assert (full.reply, why(full)) == ("429", "places")
+    assert whole(calls, "2").reply is None
+    calls.response(under_way[0], WRONG)
+    assert [whole(calls).reply for _ in range(2)] == [None, "429"]
+    calls.at(START + 6)
+    assert whole(calls).reply is None
+
+
+def _places(calls: LuaFilter) -> int:
+    """Count the places that a key has, and leave them free."""
+    taken = []
+    while (one := whole(calls)).reply is None:
+        taken.append(one)
+    for one in taken:
+        calls.response(one, WRONG)
+    return len(taken)
+
+
+def test_server_that_refuses_takes_places_of_a_key(calls: LuaFilter) -> None:
+    """Of 64 places 200 refusals leave 57.4, and five seconds later all is forgotten."""
+    for _ in range(200):
+        answer = calls.response(whole(calls), {":status": "429", "loyalty-busy": "1"})
+        assert answer.header("loyalty-busy") is None
+    assert _places(calls) == 58
+    for _ in range(1_100):
+        calls.response(whole(calls), {":status": "429", "loyalty-busy": "1"})
+    assert _places(calls) == 4
+    calls.at(START + 5)
+    assert _places(calls) == 64
+
+
+def test_server_that_serves_gives_places_back_where_they_are_needed(calls: LuaFilter) -> None:
+    """Up to 256; a key that does not need them gains none."""
+    for _ in range(100):
+        calls.response(whole(calls), GOOD)
+    assert _places(calls) == 64
+    under_way = [whole(calls) for _ in range(64)]
+    for _ in range(640):
+        calls.response(under_way.pop(), GOOD)
+        under_way.append(whole(calls))
+    for one in under_way:
+        calls.response(one, WRONG)
+    assert _places(calls) == 74
+
+
+def test_large_bodies_come_at_a_rate(calls: LuaFilter) -> None:
+    """Of a key 16 MiB at once and 4 MiB a second, and small bodies spend nothing of it."""
+
+    def sent(caller: str, size: int, **headers: str) -> str | None:
+        return calls.request(
+            {":path": MEMBER, "loyalty-caller": caller, "content-length": str(size), **headers}
+        ).reply
+
+    assert [sent("1", 524_288) for _ in range(33)] == [None] * 32 + ["429"]
+    assert sent("1", 65_536) is None
+    assert sent("2", 524_288) is None
+    calls.at(START + 1)
+    assert [sent("1", 524_288) for _ in range(9)] == [None] * 8 + ["429"]
+    strangers = [
+        sent(f"s{number}", 524_288, **{"loyalty-stranger": f"10.0.0.{number // 10}"})
+        for number in range(65)
+    ]
+    assert strangers == [None] * 64 + ["429"]
+
+
+def test_streams_are_left_to_their_routes(calls: LuaFilter) -> None:
+    """They have no whole message to wait for."""
+    path = "/grpc.health.v1.Health/Watch"
+    assert whole(calls, body=b"", content_type="application/grpc", **{":path": path}).reply is None
+
+
+def test_gate_remembers_the_newest_of_many(callers: LuaFilter) -> None:
+    """It forgets the oldest, so that nobody can fill it."""
+    memory = callers.load("gate.memory").new()
+    for number in range(12_000):
+        memory.put(number, "known")
+    assert memory.get(11_999)
+    assert memory.get(7_500)
+    assert memory.get(1_000) is None
