@@ -167,8 +167,8 @@ async def test_event_proves_that_its_unit_was_committed(database_url: str) -> No
     for end in ("COMMIT", "ROLLBACK"):
         connection.execute("BEGIN")
         events = EventLog(bulk=True, lane=3)
-        events.append(Event(EventKind.CODES_FORGIVEN, None), OPERATOR, 1, None)
-        events.write(connection)
+        events.append(Event(EventKind.CODES_FORGIVEN, None), OPERATOR, 1)
+        events.write(connection.cursor())
         connection.execute(end)
         assert events.proof is not None
         found = connection.execute(events.proof.sql, events.proof.values).fetchone()

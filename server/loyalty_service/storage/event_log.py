@@ -19,6 +19,7 @@ from typing import Any
 
 from loyalty_service.domain.events import LANE_BITS, Actor, Event
 from loyalty_service.domain.ledger import AccountKind
+from loyalty_service.storage.driver import Cursor
 from loyalty_service.storage.tables import EventTable
 
 COLUMNS = (
@@ -158,7 +159,7 @@ class EventLog:
             )
         )
 
-    def write(self, connection: Any) -> None:
+    def write(self, cursor: Cursor) -> None:
         """Number the events and write them; nothing but the commit may come after it."""
         rows = self._rows
         if not rows:
@@ -170,10 +171,10 @@ class EventLog:
                 None if column.count(None) == count else _array(column)
                 for column in zip(*rows, strict=True)
             ]
-            connection.execute(_ADD_ALL, (self._lane, count, base, count, *columns))
+            cursor.execute(_ADD_ALL, (self._lane, count, base, count, *columns))
             places = base, self._lane, base, self._lane
             self.proof = Proof(_PROOF, (*places, self._unit))
         else:
             for row in rows:
-                connection.execute(_ADD_ONE_BY_ONE, row)
+                cursor.execute(_ADD_ONE_BY_ONE, row)
         rows.clear()

@@ -68,7 +68,7 @@ class UnitOfWork(
     def finish(self) -> None:
         """Write everything that is left, the events last: only the commit may come after it."""
         self.flush()
-        self._events.write(self._connection)
+        self._events.write(self._connection.cursor())
         if self._events.proof is not None:
             self.witness = self._events.proof
 

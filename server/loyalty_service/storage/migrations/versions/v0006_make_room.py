@@ -1,4 +1,4 @@
-"""Room for what comes next: events, versions of programs, and owners of other kinds."""
+"""Make room for what comes next."""
 
 import json
 import time
