@@ -34,7 +34,7 @@ def _content(url: str) -> dict[str, tuple[int, str]]:
     database = Database.from_text(url)
     columns = columns_of(database)
     # A repair is kept and told of besides.
-    for table in ("repair", "event", "event_lane"):
+    for table in ("repair", "event"):
         columns.pop(table)
     return digests(database, columns)
 

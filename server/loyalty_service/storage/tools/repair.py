@@ -179,7 +179,8 @@ def _tell(connection: Connection, event: Event, by: Actor, now: int) -> None:
     """Append an event, by the driver's own cursor as a server would."""
     events = EventLog(bulk=connection.dialect.name == "postgresql", lane=0)
     events.append(event, by, now)
-    events.write(connection.connection.cursor())
+    driver: Any = connection.connection.driver_connection
+    events.write(driver.cursor())
 
 
 def why_refused(left: Findings) -> str:
