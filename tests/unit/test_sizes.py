@@ -18,6 +18,7 @@ LONG_FUNCTIONS = {
     "storage/migrations/versions/v0001_first_schema.py upgrade": (
         "A migration names its tables in the order in which they are made."
     ),
+    "storage/migrations/versions/v0001_first_schema.py downgrade": "As above, backwards.",
 }
 
 
