@@ -183,7 +183,8 @@ class Handling:
             LoyaltyError: It is refused.
         """
         metadata = passage.metadata
-        key = passage.key = await self._caller(passage)
+        await self._store.require_fresh_catalog()
+        key = passage.key = self._caller(passage)
         _require_registered(passage.arrival, key)
         # Only now, so that the log names the caller that is refused.
         require_role(key, rpc.name)
@@ -213,14 +214,13 @@ class Handling:
         passage.repeated = call.repeated
         return answer
 
-    async def _caller(self, passage: _Passage) -> ApiKey:
+    def _caller(self, passage: _Passage) -> ApiKey:
         """
         Tell who calls.
 
         Raises:
             LoyaltyError: Nobody who may, or who sends what it believes to be a key.
         """
-        await self._store.require_fresh_catalog()
         require_spelling(passage.metadata)
         catalog = self._store.catalog
         if passage.found is not None and passage.found[0] is catalog:
