@@ -114,10 +114,11 @@ class CodeCounts(Records):
 
     def _flush_code_counts(self, cursor: Cursor) -> None:
         """Add up, in the order in which all writers lock the rows."""
+        # Built with a server's first unit, so that no guest waits for it.
+        by = self._codes_counted_by
         shown = self._shown_here
         if shown is None:
             return
-        by = self._codes_counted_by
         self._write(cursor, by.tallies, _taken(shown.hours))
         self._write(cursor, by.months, _taken(shown.days))
         self._write(cursor, by.regulars, _taken(shown.new_regulars))
