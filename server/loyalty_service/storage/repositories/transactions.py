@@ -156,6 +156,7 @@ class Transactions(Digests, KnownOrders):
         self, now_ms: int, after: tuple[int, str], limit: int
     ) -> Sequence[tuple[int, str]]:
         """See `Unit.overdue_transactions`."""
+        self.flush()  # Two looks of one batch must see what was ended between them.
         values = (now_ms, *after, limit)
         return self._connection.execute(self._transactions_by.overdue.sql, values).fetchall()
 
