@@ -40,9 +40,9 @@ class Reach:
 
 
 REACHED = {
-    (IDENTIFY, ""): Reach(files=65, moves=300, first_moves=126),
+    (IDENTIFY, ""): Reach(files=65, moves=300, first_moves=130),
     (IDENTIFY, WRITER): Reach(files=47, moves=210, first_moves=87),
-    (CLAIM, ""): Reach(files=68, moves=380, first_moves=137),
+    (CLAIM, ""): Reach(files=68, moves=380, first_moves=142),
     (CLAIM, WRITER): Reach(files=48, moves=259, first_moves=88),
 }
 """

@@ -19,7 +19,7 @@ from typing import Any
 
 from loyalty_service.domain.events import LANE_BITS, Actor, Event
 from loyalty_service.domain.ledger import AccountKind
-from loyalty_service.storage.driver import Cursor
+from loyalty_service.storage.driver import Connection, Cursor
 from loyalty_service.storage.tables import EventTable
 
 COLUMNS = (
@@ -104,6 +104,10 @@ class Proof:
 
     sql: str
     values: tuple[Any, ...]
+
+    def holds(self, connection: Connection) -> bool:
+        """Look for the row."""
+        return connection.execute(self.sql, self.values).fetchone() is not None
 
 
 class EventLog:

@@ -38,7 +38,7 @@ from loyalty_service.storage.batch import (
 )
 from loyalty_service.storage.databases import LOCK_TIMEOUT_S, Database
 from loyalty_service.storage.durability import UnsafeDatabaseError
-from loyalty_service.storage.event_log import Proof, new_units
+from loyalty_service.storage.event_log import new_units
 from loyalty_service.storage.failures import require_another_try
 from loyalty_service.storage.postgresql import Begun
 from loyalty_service.storage.prefetch import prefetch
@@ -360,7 +360,7 @@ class Writer:
                 if status == "committed":
                     if unit.witness is None:
                         break
-                    if not _is_there(connection, unit.witness):
+                    if not unit.witness.holds(connection):
                         self._roll_back()
                         return False
                     if postgresql.commit(connection, replace(begun, replicated=True)):
@@ -397,8 +397,3 @@ class Writer:
             with contextlib.suppress(Exception):
                 self._connection.close()
             self._connection = None
-
-
-def _is_there(connection: Any, proof: Proof) -> bool:
-    """Look for the row that only one unit can have written."""
-    return connection.execute(proof.sql, proof.values).fetchone() is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -42,7 +43,7 @@ from loyalty_service.domain.incentive_uses import as_catalogued, incentive_names
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.point_of_sale import PointOfSale
 from loyalty_service.domain.presentation import Presentation, unclaimed_presentation
-from loyalty_service.domain.program import Program
+from loyalty_service.domain.program import Program, Store
 from loyalty_service.domain.records import Transaction, TransactionStatus
 from loyalty_service.domain.rules import not_logged_in
 
@@ -138,30 +139,15 @@ def record_unclaimed_order(
     if store.loyalty_enabled:
         points = points_earned(basket, program.earning, program.currency_digits, offers.not_held)
     receipt_code = new_receipt_code()
-    transaction = Transaction(
-        transaction_id=new_id(now_ms),
-        program_id=program.program_id,
-        member_number=None,
-        status=TransactionStatus.UNCLAIMED,
-        store_id=pos.store_id,
-        pos_transaction_id=pos.transaction_id,
-        pos_type=pos.pos_type,
-        supporting_pos=pos.supporting_pos,
-        terminal=pos.terminal,
-        operator=pos.operator,
-        partner=command.key.partner,
-        created_ms=now_ms,
-        updated_ms=now_ms,
-        expires_ms=now_ms,
-        channel=command.channel,
-        service_mode=command.service_mode,
-        basket=command.basket_json,
-        points_earned=points,
-        receipt_digest=unit.code_digest(program.program_id, digested_receipt(receipt_code)),
-        refused_offers=json.dumps(list(offers.refused), ensure_ascii=False),
+    transaction = _recorded(
+        command,
+        program,
+        store,
+        now_ms,
+        points=points,
+        refused=offers.refused,
         order_digest=digest,
-        business_day=business_day(command.local_time, store, now_ms),
-        till_created=command.created or None,
+        receipt_digest=unit.code_digest(program.program_id, digested_receipt(receipt_code)),
     )
     day = transaction.business_day
     twice = judge_repeated(unit, program, command.key, transaction, digest, day, claiming=False)
@@ -181,14 +167,57 @@ def record_unclaimed_order(
             *mend_flags(command.mends, command.key, transaction, store.store_id),
         ),
         stores=frozenset({store.store_id}),
-        events=(
-            Event(
-                EventKind.ORDER_RECORDED,
-                program.program_id,
-                subject=transaction.transaction_id,
-                after=TransactionStatus.UNCLAIMED,
-            ),
-        ),
+        events=(_told(transaction),),
+    )
+
+
+def _told(transaction: Transaction) -> Event:
+    """Tell of an order without a guest."""
+    return Event(
+        EventKind.ORDER_RECORDED,
+        transaction.program_id,
+        subject=transaction.transaction_id,
+        after=TransactionStatus.UNCLAIMED,
+    )
+
+
+def _recorded(
+    command: RecordUnclaimedOrder,
+    program: Program,
+    store: Store,
+    now_ms: int,
+    *,
+    points: int,
+    refused: Iterable[str],
+    order_digest: bytes,
+    receipt_digest: bytes,
+) -> Transaction:
+    """Build the transaction of an order that has no guest."""
+    pos = command.point_of_sale
+    return Transaction(
+        transaction_id=new_id(now_ms),
+        program_id=program.program_id,
+        member_number=None,
+        status=TransactionStatus.UNCLAIMED,
+        store_id=pos.store_id,
+        pos_transaction_id=pos.transaction_id,
+        pos_type=pos.pos_type,
+        supporting_pos=pos.supporting_pos,
+        terminal=pos.terminal,
+        operator=pos.operator,
+        partner=command.key.partner,
+        created_ms=now_ms,
+        updated_ms=now_ms,
+        expires_ms=now_ms,
+        channel=command.channel,
+        service_mode=command.service_mode,
+        basket=command.basket_json,
+        points_earned=points,
+        receipt_digest=receipt_digest,
+        refused_offers=json.dumps(list(refused), ensure_ascii=False),
+        order_digest=order_digest,
+        business_day=business_day(command.local_time, store, now_ms),
+        till_created=command.created or None,
     )
 
 

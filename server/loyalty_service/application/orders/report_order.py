@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from loyalty_service.application.limits import count_points, flag_order
@@ -105,40 +105,44 @@ def report_order(unit: Unit, order: Order, now_ms: int) -> Done[Reported] | Repe
     hold_only(unit, review.member, owner, costs, now_ms, expires_ms=ends_ms)
     if not order.claiming:
         reserve(unit, transaction, order.key, review.store.store_id, review.uses, now_ms)
-    stores = frozenset({transaction.store_id, review.store.store_id})
-    kept_as = report_of(transaction, order.fingerprint(review.program))
-    if order.claiming:
-        claimed = _claim(unit, review, now_ms)
-        flags = flag_order(
-            review.program, order.key, claimed.earned_points, transaction, review.member
-        )
-        flags += count_points(
-            unit,
-            review.program,
-            order.key,
-            review.member,
-            claimed.earned_points,
-            now_ms,
-            transaction,
-        )
-        flags += mend_flags(order.mends, order.key, transaction, order.point_of_sale.store_id)
-        return Done(
-            claimed,
-            kept_as=kept_as,
-            flags=flags + repeated,
-            stores=stores,
-            events=(_reported(EventKind.ORDER_CLAIMED, review),),
-        )
+    done = _claimed(unit, order, review, now_ms) if order.claiming else _left_open(review)
+    return replace(
+        done,
+        kept_as=report_of(transaction, order.fingerprint(review.program)),
+        flags=done.flags + repeated,
+        stores=frozenset({transaction.store_id, review.store.store_id}),
+    )
+
+
+def _claimed(unit: Unit, order: Order, review: Review, now_ms: int) -> Done[Reported]:
+    """Claim an order, and flag what is to be looked at of it."""
+    transaction, claimed = review.transaction, _claim(unit, review, now_ms)
+    flags = flag_order(review.program, order.key, claimed.earned_points, transaction, review.member)
+    flags += count_points(
+        unit,
+        review.program,
+        order.key,
+        review.member,
+        claimed.earned_points,
+        now_ms,
+        transaction,
+    )
+    flags += mend_flags(order.mends, order.key, transaction, order.point_of_sale.store_id)
+    events = (_reported(EventKind.ORDER_CLAIMED, review),)
+    return Done(claimed, flags=flags, events=events)
+
+
+def _left_open(review: Review) -> Done[Reported]:
+    """Tell what an order costs that is not claimed yet."""
     updated = Reported(
         loyalty_id=review.member.loyalty_id,
-        transaction_id=transaction.transaction_id,
+        transaction_id=review.transaction.transaction_id,
         available_points=review.member.available.balance,
         earned_points=0,
         redeemed_points=review.point_cost,
         presentation=None,
     )
-    events = (_reported(EventKind.ORDER_REPORTED, review),)
-    return Done(updated, kept_as=kept_as, stores=stores, events=events)
+    return Done(updated, events=(_reported(EventKind.ORDER_REPORTED, review),))
 
 
 def _reported(kind: EventKind, review: Review) -> Event:
