@@ -312,8 +312,9 @@ class _SqliteBulk:
 
     def set_accounts(self, accounts: Iterable[Account]) -> None:
         self._connection.executemany(
-            "UPDATE account SET balance = ?, sequence = ?, head = ? WHERE account_id = ?",
-            ((a.balance, a.sequence, a.head, a.account_id) for a in accounts),
+            "UPDATE account SET balance = ?, sequence = ?, head = ?, moved_ms = ? "
+            "WHERE account_id = ?",
+            ((a.balance, a.sequence, a.head, a.moved_ms, a.account_id) for a in accounts),
         )
 
     def close(self) -> None:
@@ -344,8 +345,9 @@ class _PostgresBulk:
     def set_accounts(self, accounts: Iterable[Account]) -> None:
         with self._connection.cursor() as cursor:
             cursor.executemany(
-                "UPDATE account SET balance = %s, sequence = %s, head = %s WHERE account_id = %s",
-                [(a.balance, a.sequence, a.head, a.account_id) for a in accounts],
+                "UPDATE account SET balance = %s, sequence = %s, head = %s, moved_ms = %s "
+                "WHERE account_id = %s",
+                [(a.balance, a.sequence, a.head, a.moved_ms, a.account_id) for a in accounts],
             )
 
     def close(self) -> None:
