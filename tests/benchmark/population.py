@@ -22,8 +22,8 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import URL
 
-from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
-from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.operators.apply_program import ApplyProgram
+from loyalty_service.application.operators.create_key import CreateKey
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.codes import CODE_COUNT, code_digest
 from loyalty_service.domain.keys import Role, key_digest
@@ -50,6 +50,7 @@ from loyalty_service.storage.repositories.ledger import SHARDS
 from loyalty_service.storage.statements import table_of
 from loyalty_service.storage.store import Store
 from loyalty_service.storage.tables import TransferTable
+from tests.support.doing import apply_program, create_key
 
 PROGRAM_ID = "demo-ca"
 KEY = "lk_benchmark_key_of_a_till_and_an_app"
@@ -311,8 +312,9 @@ class _SqliteBulk:
 
     def set_accounts(self, accounts: Iterable[Account]) -> None:
         self._connection.executemany(
-            "UPDATE account SET balance = ?, sequence = ?, head = ? WHERE account_id = ?",
-            ((a.balance, a.sequence, a.head, a.account_id) for a in accounts),
+            "UPDATE account SET balance = ?, sequence = ?, head = ?, moved_ms = ? "
+            "WHERE account_id = ?",
+            ((a.balance, a.sequence, a.head, a.moved_ms, a.account_id) for a in accounts),
         )
 
     def close(self) -> None:
@@ -343,8 +345,9 @@ class _PostgresBulk:
     def set_accounts(self, accounts: Iterable[Account]) -> None:
         with self._connection.cursor() as cursor:
             cursor.executemany(
-                "UPDATE account SET balance = %s, sequence = %s, head = %s WHERE account_id = %s",
-                [(a.balance, a.sequence, a.head, a.account_id) for a in accounts],
+                "UPDATE account SET balance = %s, sequence = %s, head = %s, moved_ms = %s "
+                "WHERE account_id = %s",
+                [(a.balance, a.sequence, a.head, a.moved_ms, a.account_id) for a in accounts],
             )
 
     def close(self) -> None:

@@ -9,9 +9,10 @@ import pytest
 import pytest_asyncio
 import structlog
 
-from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.domain.errors import LimitExceededError
 from loyalty_service.domain.limits import LimitName
+from tests.support.doing import apply_program
 from tests.support.ledger import audit
 from tests.support.orders import CLAIMED, DAY_MS, Till, basket, item
 from tests.support.programs import demo_program, enroll

@@ -10,8 +10,9 @@ import pytest
 import pytest_asyncio
 import structlog
 
-from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.domain.errors import TransactionNotFoundError
+from tests.support.doing import apply_program
 from tests.support.ledger import audit, balances
 from tests.support.orders import CLAIMED, PENDING, Till, basket, item
 from tests.support.programs import KEY, demo_program, enroll

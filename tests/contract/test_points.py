@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import pytest
 
+from loyalty_service.application.operators.adjust_points import AdjustPoints
 from loyalty_service.application.points import (
-    adjust,
     capture,
     confirm,
     earn,
@@ -27,6 +27,7 @@ from loyalty_service.domain.records import Member
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.store import Store
 from loyalty_service.storage.tools.audit import audit as find_problems
+from tests.support.doing import adjust_points
 from tests.support.ledger import audit, rows
 from tests.support.programs import PROGRAM_ID, enroll
 from tests.support.stores import demo_store
@@ -182,7 +183,8 @@ async def test_points_expire(guest: Guest) -> None:
 
 async def test_adjustment_has_no_owner(guest: Guest) -> None:
     """What an operator gives or takes is of no transaction."""
-    await guest.do(lambda unit, member, now: adjust(unit, member, -300, "test", now))
+    taken = AdjustPoints(PROGRAM_ID, guest.loyalty_id, -300, "test")
+    await guest.do(lambda unit, _member, now: adjust_points(unit, taken, now))
 
     assert guest.has() == {"AVAILABLE": 700}
     owners = rows(guest.url, "SELECT DISTINCT owner_kind, transaction_id FROM transfer")

@@ -61,7 +61,7 @@ async def test_order_that_was_just_ended_is_not_overdue(database_url: str) -> No
 
         def end_and_look(unit: Unit, now_ms: int) -> Sequence[OverdueTransaction]:
             (due,) = find_overdue_transactions(unit, None, GUESTS, now_ms)
-            assert void_overdue(unit, due, now_ms)
+            assert void_overdue(unit, due, now_ms).result
             return find_overdue_transactions(unit, None, GUESTS, now_ms)
 
         assert await store.write(end_and_look) == []

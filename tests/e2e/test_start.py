@@ -10,13 +10,14 @@ from pathlib import Path
 import grpc
 import pytest
 
-from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.bootstrap import open_store, serve
 from loyalty_service.cli import main
 from loyalty_service.config import Settings
 from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.transport.addresses import AddressError, authority, require_free
 from loyalty_service.workers import Workers
+from tests.support.doing import apply_program
 from tests.support.http import free_port
 from tests.support.programs import demo_program
 from tests.support.server import open_channel, run_server, settings_in

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from loyalty_service.domain.events import EventPage, FeedPosition
 from loyalty_service.domain.guessing import Refusal
 from loyalty_service.domain.ledger import AccountKind, Cause
+from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Member, Remembered, Transaction
 
 
@@ -76,3 +78,15 @@ class Reader(Protocol):
 
     def read_page_token(self, token: str, listing: str) -> int | None:
         """Read a token of `page_token`; absent when it is not one of this listing's."""
+
+    async def events(self, after: FeedPosition, limit: int) -> EventPage:
+        """
+        Give at most *limit* events that come after a position; see `FeedPosition`.
+
+        Those of one lane are in the order of their commits, all of them nearly in that of their
+        times. Whoever reads on from the position that comes with them misses none, and gets none
+        twice.
+        """
+
+    async def program_at(self, program_id: str, time_ms: int) -> Program | None:
+        """Find a program as it was in force at a moment; absent where that is not known."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from loyalty_service.domain.errors import LoyaltyError
+from loyalty_service.domain.events import Actor, Event
 from loyalty_service.domain.guessing import Refusal, Scope, Tally
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.ledger import Account, AccountKind, Origin, Owner
@@ -40,19 +40,20 @@ Record = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Exception):  # noqa: N818 - it is no error that a call is refused.
     """
-    What a use case answers, rather than raise, to refuse a call and yet keep what it wrote.
+    Raised to refuse a call and yet keep what it wrote; any other refusal undoes that.
 
-    `Store.write` raises the error once that is durable.
+    `Store.write` raises its error once that is durable.
 
     Attributes:
         begun: Waits that it began, for the log.
     """
 
-    error: LoyaltyError
-    begun: tuple[Refusal, ...] = ()
+    def __init__(self, error: LoyaltyError, begun: tuple[Refusal, ...] = ()) -> None:
+        super().__init__(error)
+        self.error = error
+        self.begun = begun
 
 
 class Unit(Protocol):
@@ -245,11 +246,18 @@ class Unit(Protocol):
             LedgerBrokenError: The ledger's rules forbid it; callers check first.
         """
 
+    def append(self, event: Event, by: Actor, now_ms: int) -> None:
+        """Keep an event, with the balances that its member has at this moment."""
+
     def lock_catalog(self) -> None:
         """Keep others from changing the catalogue until the unit ends, and look at it again."""
 
-    def save_program(self, program: Program) -> None:
-        """Replace a program with its stores and incentives; a new one gets its accounts."""
+    def save_program(self, program: Program, now_ms: int) -> int:
+        """
+        Replace a program with its stores and incentives; a new one gets its accounts.
+
+        Every version of it is kept; returns the number of this one, which counts from 1.
+        """
 
     def add_key(self, key: ApiKey, digest: bytes, now_ms: int) -> None:
         """Keep an API key by its digest."""

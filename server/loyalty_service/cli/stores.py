@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from loyalty_service.bootstrap import database_of
+from loyalty_service.cli.running import operator
 from loyalty_service.cli.settings import database_of_option, read_settings
 from loyalty_service.cli.terminal import confirm, err, out, progress
 from loyalty_service.cli.texts import require_kept_reason
@@ -108,7 +109,7 @@ def repair_command(
         require_stopped(database)
         confirm("Apply?")
     with progress() as report:
-        mended = repair(database, reason, report)
+        mended = repair(database, reason, report, operator("repair"))
     out.print(f"Mended {len(mended.mends):,} rows; the audit holds.")
 
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from loyalty_service.domain.breaches import Breach
-from loyalty_service.domain.limits import LIMITS, LimitName
+from loyalty_service.domain.limits import LimitName
 
 
 class FlagKind(StrEnum):
@@ -71,10 +71,10 @@ ORDER_CLAIMED = "claimed"
 ORDER_RECORDED = "recorded"
 """Reason of an order without a guest that looks like another one, which nobody has claimed."""
 
-CLAIM = "claim"
+CLAIMED_BY_OTHER = "claim"
 """Reason of an order that another partner claimed: the guest may pay at another vendor's till."""
 
-VOID = "void"
+VOIDED_BY_OTHER = "void"
 """Reason of an order that another partner cancelled."""
 
 LISTED_MAX = 10
@@ -93,18 +93,16 @@ REASONS: Mapping[FlagKind, tuple[str, ...]] = {
         FIELD_IGNORED,
     ),
     FlagKind.ORDER_REPEATED: (ORDER_CLAIMED, ORDER_RECORDED),
-    FlagKind.OTHER_PARTNER: (CLAIM, VOID),
+    FlagKind.OTHER_PARTNER: (CLAIMED_BY_OTHER, VOIDED_BY_OTHER),
 }
 """Every reason of each kind: both are labels of a metric, so that they must be few and fixed."""
 
 NEVER_LEFT_OUT = frozenset(
     {
-        (FlagKind.OTHER_PARTNER.value, VOID),
-        *(
-            (FlagKind.BEYOND_LIMIT.value, name.value)
-            for name, limit in LIMITS.items()
-            if limit.unit == "points"
-        ),
+        (FlagKind.OTHER_PARTNER.value, VOIDED_BY_OTHER),
+        (FlagKind.BEYOND_LIMIT.value, LimitName.POINTS_PER_ORDER.value),
+        (FlagKind.BEYOND_LIMIT.value, LimitName.POINTS_PER_MEMBER_DAY.value),
+        (FlagKind.BEYOND_LIMIT.value, LimitName.POINTS_PER_KEY_DAY.value),
     }
 )
 """Flags of which the log has a line each, since an operator must name the order to undo it."""

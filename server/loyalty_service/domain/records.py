@@ -93,8 +93,8 @@ class Code:
 
     Attributes:
         selection: JSON list of `[kind, incentive_id, quantity]`.
-        claim_key: Partner, till and order that claimed it; absent until then.
-        answer: What the claim answered, to repeat it; absent until then.
+        claim_key: Partner, till and order that claimed it, where an older version kept that.
+        answer: What the claim answered, where an older version kept that.
         partner: Vendor whose app had it issued. Absent for a fixed code of the sandbox and for
             one that an older version issued: those are any partner's.
     """
@@ -131,8 +131,8 @@ class Transaction:
         member_number: Absent while no guest is known.
         basket: The order as last reported, as JSON; absent until then.
         receipt_digest: Digest of the receipt code of an order without a guest.
-        fingerprint: Hash of the last report's meaning, to know a repeated one.
-        answer: What the last report was answered, to repeat it.
+        fingerprint: Hash of the last report's meaning, where an older version kept that.
+        answer: What the last report was answered, where an older version kept that.
         refused_offers: JSON list of the offers that did not hold when an order without a guest was
             recorded; absent where they were not judged then.
         paid_store_id: Store where it was paid; absent until then, and where it was opened there.
@@ -307,7 +307,7 @@ class Session:
 @dataclass(slots=True)
 class Remembered:
     """
-    An answer kept under an idempotency key.
+    An answer kept under an idempotency key or a natural key.
 
     Attributes:
         method: The RPC that gave it.

@@ -24,6 +24,7 @@ from loyalty_service.domain.guessing import (
 )
 from loyalty_service.domain.ledger import Account, AccountKind, Cause, OwnerKind
 from loyalty_service.domain.peppers import Peppers, check_of, name_of
+from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import (
     HoldStatus,
     Member,
@@ -31,6 +32,8 @@ from loyalty_service.domain.records import (
     Transaction,
     TransactionStatus,
 )
+from loyalty_service.storage.event_reads import EventReads
+from loyalty_service.storage.repositories.catalogue import program_of_version
 from loyalty_service.storage.repositories.code_count_statements import REFUSAL_COLUMNS
 from loyalty_service.storage.repositories.code_counts import refusal_of
 from loyalty_service.storage.seal import PageSeal, Seal
@@ -43,6 +46,7 @@ from loyalty_service.storage.tables import (
     HoldTable,
     MemberTable,
     ProgramTable,
+    ProgramVersionTable,
     RememberedTable,
     TransactionTable,
     TransferTable,
@@ -114,7 +118,7 @@ _STANDING = text(
 )
 
 
-class SqlReader:
+class SqlReader(EventReads):
     """Implements `application.reading.Reader`; see there for what each query promises."""
 
     def __init__(self, session: AsyncSession, pepper: bytes | Peppers) -> None:
@@ -200,6 +204,18 @@ class SqlReader:
             .limit(limit)
         )
         return [_entry(row) for row in rows]
+
+    async def program_at(self, program_id: str, time_ms: int) -> Program | None:
+        """See `Reader.program_at`."""
+        kept = ProgramVersionTable
+        found = await self._session.exec(
+            select(kept.document)
+            .where(kept.program_id == program_id, kept.applied_ms <= time_ms)
+            .order_by(col(kept.version).desc())
+            .limit(1)
+        )
+        document = found.first()
+        return None if document is None else program_of_version(document)
 
     async def api_keys(self) -> Sequence[KeyEntry]:
         """See `Reader.api_keys`."""

@@ -557,6 +557,68 @@ class LimitTallyTable(SQLModel, table=True):
     amount: int = Field(sa_type=BigInteger)
 
 
+class EventLaneTable(SQLModel, table=True):
+    """
+    How many events each lane has had on PostgreSQL; see `event_log.py`.
+
+    It follows from the events, and is made again where they are copied to.
+    """
+
+    __tablename__ = "event_lane"
+
+    lane: int = Field(
+        sa_column=Column(Integer, primary_key=True, autoincrement=False, nullable=False)
+    )
+    newest: int = Field(sa_type=BigInteger)
+
+
+class EventTable(SQLModel, table=True):
+    """
+    What happened, never changed: see `domain.events`.
+
+    Members are not referred to by a key of the database, which would be looked up for each row;
+    the audit holds them against one another.
+    """
+
+    __tablename__ = "event"
+
+    event_id: int = Field(sa_column=Column(BigKey, primary_key=True, autoincrement=False))
+    unit: int = Field(sa_type=BigInteger)
+    kind: int = Field(sa_type=Integer)
+    effective_ms: int = Field(sa_column=_instant())
+    recorded_ms: int = Field(sa_column=_instant())
+    actor_kind: int = Field(sa_type=Integer)
+    actor: str | None = Field(default=None, sa_type=Text)
+    method: str | None = Field(default=None, sa_type=Text)
+    request_id: str | None = Field(default=None, sa_type=Text)
+    program_id: str | None = Field(default=None, sa_type=Text)
+    member_number: int | None = Field(default=None, sa_type=BigInteger)
+    subject: str | None = Field(default=None, sa_type=Text)
+    before_state: int | None = Field(default=None, sa_type=Integer)
+    after_state: int | None = Field(default=None, sa_type=Integer)
+    available: int | None = Field(default=None, sa_type=BigInteger)
+    available_sequence: int | None = Field(default=None, sa_type=BigInteger)
+    held: int | None = Field(default=None, sa_type=BigInteger)
+    held_sequence: int | None = Field(default=None, sa_type=BigInteger)
+    debt: int | None = Field(default=None, sa_type=BigInteger)
+    debt_sequence: int | None = Field(default=None, sa_type=BigInteger)
+    reason: str | None = Field(default=None, sa_type=Text)
+    detail: str | None = Field(default=None, sa_type=Text)
+
+
+class ProgramVersionTable(SQLModel, table=True):
+    """Every version of every program, as one JSON object with its stores and incentives."""
+
+    __tablename__ = "program_version"
+
+    program_id: str = Field(primary_key=True, sa_type=Text, foreign_key="program.program_id")
+    version: int = Field(
+        sa_column=Column(Integer, primary_key=True, autoincrement=False, nullable=False)
+    )
+    applied_ms: int = Field(sa_column=_instant())
+    document: str = Field(sa_type=Text)
+
+
 class ServerTable(SQLModel, table=True):
     """
     Servers of a PostgreSQL database that are running; see `presence.py`.
@@ -576,3 +638,6 @@ class ServerTable(SQLModel, table=True):
 
 OF_NOW = frozenset({str(ServerTable.__tablename__)})
 """Tables that tell of now: no backup or copy has their rows."""
+
+DERIVED = frozenset({str(EventLaneTable.__tablename__)})
+"""Tables that follow from others and are made again in a copy."""

@@ -6,23 +6,24 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
-from loyalty_service.application.idempotency import run_once
-from loyalty_service.application.orders.expire_overdue import OverdueTransaction, void_overdue
-from loyalty_service.application.orders.identify_member import identify_member
+from loyalty_service.application.orders.expire_overdue import OverdueTransaction
 from loyalty_service.application.orders.report_order import Reported, report_order
+from loyalty_service.application.perform import Run, perform
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
-from loyalty_service.domain.errors import TransactionNotClaimableError
+from loyalty_service.domain.errors import ServerBusyError, TransactionNotClaimableError
 from loyalty_service.domain.ledger import Cause
 from loyalty_service.domain.records import HoldStatus, TransactionStatus
 from loyalty_service.storage.store import Store
 from loyalty_service.sweeper import sweep
 from tests.fault.goal import SQLITE, Goal, Trial
+from tests.support.doing import identify_member, void_overdue
 from tests.support.ledger import all_balances, audit, rows
 from tests.support.logs import only_errors_logged
 from tests.support.orders import CLAIMED, COFFEE, PENDING, basket, item, report, reward
@@ -35,6 +36,9 @@ from tests.support.programs import (
 )
 from tests.support.stores import open_store
 
+T = TypeVar("T")
+
+BUSY_MAX_S = 30.0
 LIFETIME_S = 1
 LEFT_S = 0.3
 """Time a transaction still has when it is opened: it is opened some time ago."""
@@ -93,10 +97,12 @@ def _render(updated: Reported) -> bytes:
 
 async def _try(store: Store, loyalty_id: str, chance: random.Random, wrong: list[str]) -> Try:
     """Claim a transaction at about the end of its time, when a sweeper has just found it."""
-    transaction_id, ends_ms = await store.write(
-        lambda unit, now_ms: _open(unit, now_ms, loyalty_id),
-        timeout_s=30,
-        reads=Reads(members=((PROGRAM_ID, loyalty_id),)),
+    transaction_id, ends_ms = await _when_let_in(
+        lambda: store.write(
+            lambda unit, now_ms: _open(unit, now_ms, loyalty_id),
+            timeout_s=30,
+            reads=Reads(members=((PROGRAM_ID, loyalty_id),)),
+        )
     )
     claim_s = chance.uniform(-AROUND_S, AROUND_S)
     overdue = OverdueTransaction(ends_ms, transaction_id)
@@ -107,6 +113,16 @@ async def _try(store: Store, loyalty_id: str, chance: random.Random, wrong: list
     return Try(transaction_id, loyalty_id, late_s, claimed, voided)
 
 
+async def _when_let_in(call: Callable[[], Awaitable[T]]) -> T:
+    """Make a call again, as a till does, for as long as the server has too much to do."""
+    async with asyncio.timeout(BUSY_MAX_S):
+        while True:
+            try:
+                return await call()
+            except ServerBusyError:
+                await asyncio.sleep(AROUND_S)
+
+
 async def _claim(
     store: Store, transaction_id: str, ends_s: float, offset_s: float, wrong: list[str]
 ) -> tuple[float, bool]:
@@ -114,9 +130,9 @@ async def _claim(
     await asyncio.sleep(max(0.0, ends_s + offset_s - time.time()))
     late_s = time.time() - ends_s
     order = report(transaction_id, CLAIMED, basket(reward(COFFEE), item(PRICE)))
-    work = partial(run_once, use_case=report_order, command=order, render=_render, keyed=None)
+    work = partial(perform, run=Run(report_order, order, _render))
     try:
-        answer = await store.write(work, timeout_s=30, reads=order.reads())
+        answer = await _when_let_in(lambda: store.write(work, timeout_s=30, reads=order.reads()))
     except TransactionNotClaimableError as refusal:
         if refusal.status != TransactionStatus.VOID.name:
             wrong.append(f"{transaction_id} was refused as {refusal.status}")
@@ -129,10 +145,12 @@ async def _claim(
 async def _void(store: Store, overdue: OverdueTransaction, offset_s: float) -> bool:
     """Do what a sweeper does with what it has found, so long after the end."""
     await asyncio.sleep(max(0.0, overdue.expires_ms / 1000 + offset_s - time.time()))
-    return await store.write(
-        lambda unit, now_ms: void_overdue(unit, overdue, now_ms),
-        timeout_s=30,
-        reads=overdue.reads(),
+    return await _when_let_in(
+        lambda: store.write(
+            lambda unit, now_ms: void_overdue(unit, overdue, now_ms),
+            timeout_s=30,
+            reads=overdue.reads(),
+        )
     )
 
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 from structlog.testing import capture_logs
 
-from loyalty_service.application.codes.issue_code import issue_code
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.clock import DAY_MS, now_ms
 from loyalty_service.domain.codes import CODE_COUNT
-from loyalty_service.domain.errors import TooManyWrongCodesError
+from loyalty_service.domain.errors import LimitExceededError, TooManyWrongCodesError
 from loyalty_service.domain.guessing import FREE, ScopeKind, repeat_ms
 from loyalty_service.domain.keys import Role
 from loyalty_service.storage.store import Store
@@ -30,6 +29,7 @@ from tests.fault.thieves import (
     hits,
     new_key,
 )
+from tests.support.doing import issue_code
 from tests.support.ledger import rows
 from tests.support.programs import (
     KEY,
@@ -174,9 +174,10 @@ async def _guess_and_issue(_trial: Trial, thief: Thief) -> None:
     loyalty_id = await enroll(thief.store)
     until = thief.now_ms + DAY_MS
     while thief.now_ms < until:
-        await thief.store.write(
-            lambda unit, _now: issue_code(unit, issue_command(loyalty_id), thief.now_ms)
-        )
+        with suppress(LimitExceededError):  # Of so many in a minute none is issued any more.
+            await thief.store.write(
+                lambda unit, _now: issue_code(unit, issue_command(loyalty_id), thief.now_ms)
+            )
         error = await thief.show(thief.digits())
         waits = isinstance(error, TooManyWrongCodesError)
         thief.now_ms += error.retry_after_ms if waits else 1

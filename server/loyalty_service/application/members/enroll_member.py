@@ -9,12 +9,13 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from loyalty_service.application.idempotency import Done
 from loyalty_service.application.limits import require_one_more
 from loyalty_service.application.meaning import Read
+from loyalty_service.application.perform import Done
 from loyalty_service.application.reads import NOTHING, Reads
 from loyalty_service.application.unit import Refused, Unit
 from loyalty_service.domain.errors import EmailTakenError, FieldViolation, RequestInvalidError
+from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.ledger import GENESIS, MEMBER_KINDS, Account
 from loyalty_service.domain.limits import LIMITS, LimitName, key_scope
@@ -44,14 +45,13 @@ class EnrollMember:
         return self.name, self.email, self.locale, self.birth_date
 
 
-def enroll_member(unit: Unit, command: EnrollMember, now_ms: int) -> Done[Member] | Refused:
+def enroll_member(unit: Unit, command: EnrollMember, now_ms: int) -> Done[Member]:
     """
     Enroll a guest with no points.
 
-    Who is refused with `EmailTakenError`, because a member has the e-mail address already and the
-    program refuses that, counts as one more, or a key could ask for every address.
-
     Raises:
+        Refused: A member has the e-mail address already and the program refuses that, with
+            `EmailTakenError`: it counts as one more, or a key could ask for every address.
         RequestInvalidError: The day of birth is no day of the calendar, or is still to come and
             the program refuses that.
         LimitExceededError: The key has enrolled as many as it may in a minute.
@@ -68,7 +68,7 @@ def enroll_member(unit: Unit, command: EnrollMember, now_ms: int) -> Done[Member
     first = unit.member_email(program.program_id, email) if email else None
     if first is not None and program.shared_email == "refuse":
         unit.count(_ENROLMENTS, scope, 1, now_ms)
-        return Refused(EmailTakenError())
+        raise Refused(EmailTakenError())
     # Scanned as it stands, a loyalty ID is a credential: all of it is random.
     member = new_member(key.program_id, str(uuid.uuid4()), command.name, now_ms)
     member.email = command.email
@@ -80,7 +80,12 @@ def enroll_member(unit: Unit, command: EnrollMember, now_ms: int) -> Done[Member
         # enroll at once, the database lets one keep it, and the other runs again and meets it.
         unit.add(MemberEmail(program.program_id, email, member.number))
     unit.count(_ENROLMENTS, scope, 1, now_ms)
-    return Done(member)
+    return Done(member, events=(enrolled(member),))
+
+
+def enrolled(member: Member) -> Event:
+    """Tell of a new member."""
+    return Event(EventKind.MEMBER_ENROLLED, member.program_id, member)
 
 
 def folded_email(email: str) -> str:

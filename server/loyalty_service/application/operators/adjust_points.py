@@ -6,9 +6,9 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from loyalty_service.application.idempotency import OPERATOR_SCOPE, Done, Keyed
 from loyalty_service.application.limits import count_points, flag_points, require_points
 from loyalty_service.application.operators.create_key import ProgramUnknownError
+from loyalty_service.application.perform import OPERATOR_SCOPE, Done, Keyed
 from loyalty_service.application.points import adjust, owed_points, room_for_points
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
@@ -18,6 +18,7 @@ from loyalty_service.domain.errors import (
     PointsInsufficientError,
     RequestInvalidError,
 )
+from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.ledger import POINTS_MAX
 from loyalty_service.domain.records import Member
 
@@ -80,4 +81,5 @@ def adjust_points(unit: Unit, command: AdjustPoints, now_ms: int) -> Done[Member
         require_points(unit, program, None, member, points, now_ms)
         flags = count_points(unit, program, None, member, points, now_ms)
     adjust(unit, member, points, command.note, now_ms)
-    return Done(member, flags=flags)
+    event = Event(EventKind.POINTS_ADJUSTED, command.program_id, member, reason=command.note)
+    return Done(member, flags=flags, events=(event,))

@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from loyalty_service.application.idempotency import Done
 from loyalty_service.application.limits import count_points, require_points
 from loyalty_service.application.meaning import Read
 from loyalty_service.application.orders.basket_records import basket_from_json
@@ -17,6 +16,7 @@ from loyalty_service.application.orders.unclaimed_offers import (
     judge_claimed,
     offer_flags,
 )
+from loyalty_service.application.perform import Done
 from loyalty_service.application.points import earn
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
@@ -29,6 +29,7 @@ from loyalty_service.domain.errors import (
     ReceiptExpiredError,
     ReceiptNotFoundError,
 )
+from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.incentive_uses import as_catalogued, lines_sold_as
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.program import Program
@@ -124,6 +125,16 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
         ClaimedReceipt(loyalty_id, transaction.transaction_id, member.available.balance, earned),
         flags=(*offer_flags(program, offers.refused, transaction), *repeated),
         stores=frozenset({transaction.store_id}),
+        events=(
+            Event(
+                EventKind.RECEIPT_CLAIMED,
+                program.program_id,
+                member,
+                subject=transaction.transaction_id,
+                before=TransactionStatus.UNCLAIMED,
+                after=TransactionStatus.CLAIMED,
+            ),
+        ),
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from loyalty_service.application.meaning import Read, fingerprint, is_repeat, meaning_of, read_by
+from loyalty_service.application.natural_keys import REPORT, order_place
 from loyalty_service.application.orders.basket_records import basket_from_json
 from loyalty_service.application.orders.repeated_orders import order_digest
 from loyalty_service.application.orders.reservations import (
@@ -54,9 +55,6 @@ from loyalty_service.domain.visit import MemberFacts, Visit
 MODE_UNTOLD = "SERVICE_MODE_UNSPECIFIED"
 """Service mode of a paid order whose till does not tell it, or in no word that is known."""
 
-REPORT = "TransactionService/Update"
-"""Name that the RPC which reports orders has in fingerprints, as it was first called."""
-
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -96,6 +94,7 @@ class Order:
         program_id = self.key.program_id
         return Reads(
             transactions=(self.transaction_id,),
+            remembered=(order_place(program_id, self.transaction_id),),
             orders=((program_id, self.digest),) if self.claiming else (),
             uses=tuple((program_id, *name) for name in named_incentives(self.basket)),
         )

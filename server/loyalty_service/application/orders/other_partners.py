@@ -7,13 +7,13 @@ but so does whoever holds a stolen key, and what they did must be found and undo
 
 from __future__ import annotations
 
-from loyalty_service.domain.flags import CLAIM, Flag, FlagKind
+from loyalty_service.domain.flags import CLAIMED_BY_OTHER, Flag, FlagKind
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.records import Member, Transaction
 
 
 def flag_other_partner(
-    key: ApiKey, transaction: Transaction, member: Member | None, reason: str = CLAIM
+    key: ApiKey, transaction: Transaction, member: Member | None, reason: str = CLAIMED_BY_OTHER
 ) -> tuple[Flag, ...]:
     """Flag a claim or void with a *key* of another partner, before it changes the transaction."""
     if key.partner == transaction.partner:

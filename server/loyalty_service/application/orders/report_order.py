@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from loyalty_service.application.idempotency import Done, Repeated
 from loyalty_service.application.limits import count_points, flag_order
+from loyalty_service.application.natural_keys import last_answer, report_of
 from loyalty_service.application.orders.mended_orders import mend_flags
 from loyalty_service.application.orders.order_review import (
     Order,
@@ -23,10 +23,12 @@ from loyalty_service.application.orders.order_review import (
 from loyalty_service.application.orders.other_partners import flag_other_partner
 from loyalty_service.application.orders.repeated_orders import judge_repeated
 from loyalty_service.application.orders.reservations import give_back, reserve
+from loyalty_service.application.perform import Done, Repeated
 from loyalty_service.application.points import capture, earn, hold_only, prolong
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.earning import points_earned
 from loyalty_service.domain.errors import TransactionNotClaimableError
+from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.flags import Flag
 from loyalty_service.domain.ids import new_id
 from loyalty_service.domain.incentive_uses import IncentiveUse
@@ -96,7 +98,6 @@ def report_order(unit: Unit, order: Order, now_ms: int) -> Done[Reported] | Repe
         channel=order.channel,
         service_mode=order.service_mode,
         basket=order.basket_json,
-        fingerprint=order.fingerprint(review.program),
     )
     costs: dict[str | None, int] = {
         use.incentive.incentive_id: use.point_cost for use in review.uses if use.point_cost
@@ -105,33 +106,61 @@ def report_order(unit: Unit, order: Order, now_ms: int) -> Done[Reported] | Repe
     hold_only(unit, review.member, owner, costs, now_ms, expires_ms=ends_ms)
     if not order.claiming:
         reserve(unit, transaction, order.key, review.store.store_id, review.uses, now_ms)
-    stores = frozenset({transaction.store_id, review.store.store_id})
-    if order.claiming:
-        flags = flag_other_partner(order.key, transaction, review.member)
-        claimed = _claim(unit, review, now_ms)
-        flags += flag_order(
-            review.program, order.key, claimed.earned_points, transaction, review.member
-        )
-        flags += count_points(
-            unit,
-            review.program,
-            order.key,
-            review.member,
-            claimed.earned_points,
-            now_ms,
-            transaction,
-        )
-        flags += mend_flags(order.mends, order.key, transaction, order.point_of_sale.store_id)
-        return Done(claimed, kept_with=transaction, flags=flags + repeated, stores=stores)
+    done = _claimed(unit, order, review, now_ms) if order.claiming else _left_open(review)
+    return replace(
+        done,
+        kept_as=report_of(transaction, order.fingerprint(review.program)),
+        flags=done.flags + repeated,
+        stores=frozenset({transaction.store_id, review.store.store_id}),
+    )
+
+
+def _claimed(unit: Unit, order: Order, review: Review, now_ms: int) -> Done[Reported]:
+    """Claim an order, and flag what is to be looked at of it."""
+    transaction = review.transaction
+    flags = flag_other_partner(order.key, transaction, review.member)
+    claimed = _claim(unit, review, now_ms)
+    flags += flag_order(
+        review.program, order.key, claimed.earned_points, transaction, review.member
+    )
+    flags += count_points(
+        unit,
+        review.program,
+        order.key,
+        review.member,
+        claimed.earned_points,
+        now_ms,
+        transaction,
+    )
+    flags += mend_flags(order.mends, order.key, transaction, order.point_of_sale.store_id)
+    events = (_reported(EventKind.ORDER_CLAIMED, review),)
+    return Done(claimed, flags=flags, events=events)
+
+
+def _left_open(review: Review) -> Done[Reported]:
+    """Tell what an order costs that is not claimed yet."""
     updated = Reported(
         loyalty_id=review.member.loyalty_id,
-        transaction_id=transaction.transaction_id,
+        transaction_id=review.transaction.transaction_id,
         available_points=review.member.available.balance,
         earned_points=0,
         redeemed_points=review.point_cost,
         presentation=None,
     )
-    return Done(updated, kept_with=transaction, stores=stores)
+    return Done(updated, events=(_reported(EventKind.ORDER_REPORTED, review),))
+
+
+def _reported(kind: EventKind, review: Review) -> Event:
+    """Tell of a report that an open order was taken up with."""
+    transaction = review.transaction
+    return Event(
+        kind,
+        transaction.program_id,
+        review.member,
+        subject=transaction.transaction_id,
+        before=TransactionStatus.PENDING,
+        after=transaction.status,
+    )
 
 
 def _again(
@@ -146,9 +175,10 @@ def _again(
     require_report(order, transaction)
     if transaction.status not in {TransactionStatus.PENDING, TransactionStatus.CLAIMED}:
         raise TransactionNotClaimableError(order.transaction_id, transaction.status.name)
-    same = transaction.answer is not None and order.repeats(transaction.fingerprint or b"")
+    kept = last_answer(unit, transaction)
+    same = kept is not None and order.repeats(kept.fingerprint)
     stores = frozenset({transaction.store_id, order.point_of_sale.store_id})
-    if not same:
+    if kept is None or not same:
         if transaction.status is TransactionStatus.CLAIMED:
             raise TransactionNotClaimableError(order.transaction_id, transaction.status.name)
         return None
@@ -157,7 +187,7 @@ def _again(
     member = guest_of(unit, transaction)
     require_same_guest(unit, member, order.loyalty_id)
     if transaction.status is TransactionStatus.CLAIMED:
-        return Repeated(transaction.answer or b"", stores)
+        return Repeated(kept.answer, stores)
     keep_open(unit, unit.catalog.programs[transaction.program_id], transaction, now_ms)
     updated = Reported(
         loyalty_id=member.loyalty_id,
@@ -167,7 +197,7 @@ def _again(
         redeemed_points=sum(hold.points for hold in unit.open_holds(transaction.owner)),
         presentation=None,
     )
-    return Done(updated, kept_with=transaction, stores=stores)
+    return Done(updated, kept_as=report_of(transaction, kept.fingerprint), stores=stores)
 
 
 def report_again(unit: Unit, order: Order, now_ms: int) -> None:

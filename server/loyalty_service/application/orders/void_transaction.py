@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from loyalty_service.application.idempotency import Done, Repeated
 from loyalty_service.application.limits import uncount_points
 from loyalty_service.application.meaning import Read
+from loyalty_service.application.natural_keys import VOID, last_answer, order_place, void_of
 from loyalty_service.application.orders.order_review import (
     find_transaction,
     require_same_guest,
@@ -15,12 +15,14 @@ from loyalty_service.application.orders.order_review import (
 )
 from loyalty_service.application.orders.other_partners import flag_other_partner
 from loyalty_service.application.orders.reservations import give_back
+from loyalty_service.application.perform import Done, Repeated
 from loyalty_service.application.points import release, reverse
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.clock import DAY_MS
 from loyalty_service.domain.errors import TransactionNotFoundError, VoidTooLateError
-from loyalty_service.domain.flags import DAYS_PASSED, VOID, Flag, FlagKind
+from loyalty_service.domain.events import Event, EventKind
+from loyalty_service.domain.flags import DAYS_PASSED, VOIDED_BY_OTHER, Flag, FlagKind
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Member, Transaction, TransactionStatus
@@ -38,7 +40,8 @@ class VoidTransaction:
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
         place = (self.transaction_id,)
-        return Reads(transactions=place, voided=place)
+        kept = order_place(self.key.program_id, self.transaction_id)
+        return Reads(transactions=place, voided=place, remembered=(kept,))
 
     def meaning(self, read: Read) -> tuple[Any, ...]:
         """See `Meant`."""
@@ -87,12 +90,34 @@ def void_transaction(unit: Unit, command: VoidTransaction, now_ms: int) -> Done[
         member = unit.member_by_number(transaction.member_number)
         require_same_guest(unit, member, command.loyalty_id)
     stores = transaction.stores
-    if transaction.status is TransactionStatus.VOID and transaction.answer is not None:
-        return Repeated(transaction.answer, stores)
+    kept = last_answer(unit, transaction)
+    if transaction.status is TransactionStatus.VOID and kept is not None and kept.method == VOID:
+        return Repeated(kept.answer, stores)
     flags = _lateness(program, transaction, command.key, now_ms)
     flags += _of_another(program, transaction, command.key, member)
+    before = transaction.status
     voided = void(unit, program, transaction, now_ms)
-    return Done(voided, kept_with=transaction, flags=flags, stores=stores)
+    events = voided_events(unit, transaction, before)
+    kept_as = void_of(transaction)
+    return Done(voided, kept_as, flags=flags, stores=stores, events=events)
+
+
+def voided_events(
+    unit: Unit, transaction: Transaction, before: TransactionStatus
+) -> tuple[Event, ...]:
+    """Tell of a cancelled order, unless it was so *before*."""
+    if before is TransactionStatus.VOID:
+        return ()
+    number = transaction.member_number
+    voided = Event(
+        EventKind.ORDER_VOIDED,
+        transaction.program_id,
+        None if number is None else unit.member_by_number(number),
+        subject=transaction.transaction_id,
+        before=before,
+        after=TransactionStatus.VOID,
+    )
+    return (voided,)
 
 
 def _lateness(
@@ -135,7 +160,7 @@ def _of_another(
     """
     if transaction.status is TransactionStatus.VOID:
         return ()
-    flags = flag_other_partner(key, transaction, member, VOID)
+    flags = flag_other_partner(key, transaction, member, VOIDED_BY_OTHER)
     if flags and program.void_by_other_partner == "refuse":
         raise TransactionNotFoundError(transaction.transaction_id)
     return flags

@@ -61,7 +61,6 @@ class LedgerStatements:
             account, ("account_id",), ("balance", "sequence", "head", "moved_ms")
         )
         self.transfers = by.adding(moved, [field.name for field in fields(Transfer)])
-        self.witness = by.witness(moved, ("source_id", "source_sequence", "source_hash"))
         if by.bulk:
             self.lock_rare_accounts = by.among(
                 rare.order_by(account.c.account_id).with_for_update(of=account),
@@ -142,8 +141,6 @@ class Ledger(Records):
         self._rare_known.update(number for (number,) in numbers)
 
     def _flush_ledger(self, cursor: Cursor) -> None:
-        if self._transfers:
-            self._testify(self._ledger_by.witness, self._transfers[0])
         self._write(cursor, self._ledger_by.transfers, self._transfers)
         self._write(cursor, self._ledger_by.accounts, self._moved.values())
         self._transfers.clear()

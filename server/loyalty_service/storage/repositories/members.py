@@ -59,7 +59,6 @@ class MemberStatements:
             .values({name: bindparam(name) for name in MEMBER_COLUMNS[1:]})
             .returning(member.c.number)
         )
-        self.witness = by.witness(member, ("program_id", "loyalty_id"))
         if by.bulk:
             self.numbers = by.among(select(member.c.number), member, ("program_id", "loyalty_id"))
             self.lock_many = by.among(members.order_by(member.c.number), member, ("number",))
@@ -109,7 +108,6 @@ class Members(Ledger):
                 member.program_id, member.number, account.kind, 0
             )
         self._keep_member(member)
-        self._testify(self._members_by.witness, member)
 
     def members_ahead(self, numbers: Keys) -> Step:
         """Read members and lock them."""

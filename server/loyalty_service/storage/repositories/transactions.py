@@ -29,7 +29,6 @@ TRANSACTION = Kept(
     ("transaction_id",),
     Rank.TRANSACTIONS,
     status=TransactionStatus,
-    witness=("transaction_id",),
 )
 HOLD = Kept(Hold, t.HoldTable, ("hold_id",), Rank.HOLDS, status=HoldStatus)
 RESERVATION = Kept(

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from sqlalchemy import Connection
 from sqlmodel import SQLModel
 
+from loyalty_service.domain.events import LANE_BITS
 from loyalty_service.domain.ledger import MEMBER_KINDS, MOVES
 from loyalty_service.storage import tables as tables  # noqa: PLC0414 - imported for its tables.
 from loyalty_service.storage.tools.checks import Check, Problem
@@ -22,6 +23,8 @@ from loyalty_service.storage.tools.owner_promises import (
     transfer_check,
     unknown_owners,
 )
+
+_LANE = 1 << LANE_BITS
 
 
 def _moves() -> str:
@@ -211,6 +214,41 @@ CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
           AND (owner.member_number IS NULL OR owner.member_number <> code.member_number)
         ORDER BY code.member_number
         """,
+    ),
+    *(
+        Check(
+            "account",
+            "has {balance} points after {sequence} transfers, and its last event tells of "
+            "{told} after {told_sequence}",
+            f"""
+            SELECT account_id AS row_key, balance, sequence, event.{name} AS told,
+              event.{name}_sequence AS told_sequence
+            FROM account
+            JOIN (
+              SELECT member_number, max({name}_sequence) AS last_sequence FROM event
+              WHERE {name}_sequence IS NOT NULL GROUP BY member_number
+            ) AS newest ON newest.member_number = account.member_number
+            JOIN event ON event.member_number = newest.member_number
+              AND event.{name}_sequence = newest.last_sequence
+            WHERE account.kind = :account_{name}
+              AND (event.{name}_sequence <> sequence OR event.{name} <> balance)
+            ORDER BY account_id
+            """,  # noqa: S608 - names of ours.
+        )
+        for name in ("available", "held", "debt")
+    ),
+    Check(
+        "event_lane",
+        "counts {newest} events, and its last one is number {last}",
+        f"""
+        SELECT found.lane AS row_key, newest, last
+        FROM (
+          SELECT event_id / {_LANE} AS lane, max(event_id % {_LANE}) AS last
+          FROM event GROUP BY event_id / {_LANE}
+        ) AS found JOIN event_lane ON event_lane.lane = found.lane
+        WHERE newest <> last
+        ORDER BY found.lane
+        """,  # noqa: S608 - a number of ours.
     ),
 )
 """Every promise; those of owners are worded one by one in `owner_promises`."""

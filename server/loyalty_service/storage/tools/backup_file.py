@@ -11,6 +11,7 @@ from pathlib import Path
 
 from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.storage.databases import Database
+from loyalty_service.storage.tables import DERIVED
 from loyalty_service.storage.tools.proof import PROOF_TABLE
 
 SIDE_FILES = ("-journal", "-wal", "-shm")
@@ -116,7 +117,8 @@ def describe(file: Path) -> Saved:
         ).fetchone()
         number, recorded_ms = newest or (0, 0)
         rows = rows_of(connection)
-    rows.pop("alembic_version", None)
+    for table in ("alembic_version", *DERIVED):
+        rows.pop(table, None)
     proved = rows.pop(PROOF_TABLE, None) is not None
     return Saved(rows, file.stat().st_size, number, recorded_ms, proved)
 

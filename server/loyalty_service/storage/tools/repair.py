@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, func, insert, select, update
 
 from loyalty_service.domain.clock import now_ms
+from loyalty_service.domain.events import OPERATOR, Actor, Event, EventKind
 from loyalty_service.domain.ids import new_id
 from loyalty_service.domain.ledger import ACCOUNTS, OWNED_KINDS
 from loyalty_service.domain.operator_error import OperatorError
@@ -24,6 +25,7 @@ from loyalty_service.storage import tables as t
 from loyalty_service.storage.alone import require_unopened
 from loyalty_service.storage.connections import reading, require_database, writing
 from loyalty_service.storage.databases import Database
+from loyalty_service.storage.event_log import EventLog
 from loyalty_service.storage.migrate import require_current
 from loyalty_service.storage.statements import table_of
 from loyalty_service.storage.tools.audit import (
@@ -126,7 +128,9 @@ def propose(database: Database, report: Report = no_report) -> Proposal:
         return Proposal(mends, findings, audit_state(connection, report))
 
 
-def repair(database: Database, reason: str, report: Report = no_report) -> Proposal:
+def repair(
+    database: Database, reason: str, report: Report = no_report, by: Actor = OPERATOR
+) -> Proposal:
     """
     Mend what can be derived again, and keep the reason; all of it or nothing.
 
@@ -151,21 +155,32 @@ def repair(database: Database, reason: str, report: Report = no_report) -> Propo
             {"table": mend.table, "key": mend.key, "old": mend.old, "new": mend.new}
             for mend in mends
         ]
+        repair_id = new_id(now)
         connection.execute(
             insert(_REPAIR),
             [
                 {
-                    "repair_id": new_id(now),
+                    "repair_id": repair_id,
                     "repaired_ms": now,
                     "reason": reason,
                     "changes": json.dumps(changes, default=bytes.hex),
                 }
             ],
         )
+        repaired = Event(EventKind.STORE_REPAIRED, None, subject=repair_id, reason=reason)
+        _tell(connection, repaired, by, now)
         findings = audit_state(connection, report)
         if not findings.all_hold:
             raise RepairError(why_refused(findings))
     return Proposal(mends, findings, findings)
+
+
+def _tell(connection: Connection, event: Event, by: Actor, now: int) -> None:
+    """Append an event, by the driver's own cursor as a server would."""
+    events = EventLog(bulk=connection.dialect.name == "postgresql", lane=0)
+    events.append(event, by, now)
+    driver: Any = connection.connection.driver_connection
+    events.write(driver.cursor())
 
 
 def why_refused(left: Findings) -> str:
