@@ -299,13 +299,13 @@ class Program:
         """
         Find an incentive, retired or not, by its ID or else by its engine ID.
 
-        One that is a UUID is found in any case.
+        One that is a UUID is found in any case. Blanks around an ID are no part of it.
         """
         for told, names in (
             (incentive_id, self._names.incentive_ids),
             (engine_id, self._names.engine_ids),
         ):
-            found = names.get(told or "") or names.get(_any_case(told or ""))
+            found = names.get(told or "") or names.get(_any_case((told or "").strip()))
             if found is not None:
                 return self.incentives[found]
         return None
@@ -314,8 +314,9 @@ class Program:
         """
         Find what is offered under a PLU: that of the first vendor who has it, or else the default.
 
-        None is found where several have it.
+        None is found where several have it. Blanks around a PLU are no part of it.
         """
+        plu = plu.strip()
         for vendor in (*map(vendor_key, vendors), "default"):
             if (vendor, plu) in self._names.plus:
                 return self.incentives.get(self._names.plus[vendor, plu] or "")

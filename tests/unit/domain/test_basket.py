@@ -510,3 +510,20 @@ def test_incentive_is_found_by_its_plu() -> None:
     assert program.find_by_plu("7", ("other", "Kiosk")) == items["y"]
     assert program.find_by_plu("7", ()) is None
     assert program.find_by_plu("2", ("till",)) is None
+
+
+def test_blanks_around_a_product_or_an_incentive_are_no_part_of_its_name() -> None:
+    """Tills with fields of a fixed width fill them up; every rule and name sees what is in them."""
+    padded, plain = (
+        basket(
+            BasketLine("1", f"{before}2001{after}", "item", 2, 400),
+            BasketLine("2", f"9901{after}", "item", 1, 25),
+            use_line(f"{before}coffee{after}"),
+            use_line(None, 1, f"{before}e-fries"),
+            applied=(AppliedDiscount(f"cookie{after}", None, f"{before}702"),),
+        )
+        for before, after in ((" ", "  "), ("", ""))
+    )
+    assert Cart.of(padded, {"9901"}) == Cart.of(plain, {"9901"})
+    assert uses(padded) == uses(plain) == {"coffee": 1, "fries": 1, "cookie": 1}
+    assert PROGRAM.find_by_plu(" 1 ", ("till",)) == PROGRAM.find_by_plu("1", ("till",))
