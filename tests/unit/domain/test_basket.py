@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
+import struct
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from loyalty_service.domain.basket import (
@@ -142,6 +144,16 @@ def test_what_adding_up_leaves_behind_is_no_part_of_an_amount(
     assert exact_minor_units(total, digits) == round_minor_units(total, digits) == sum(minors)
 
 
+@given(st.integers(-6_000_000, 6_000_000))
+@example(3299)
+@example(12995)
+def test_price_in_single_precision_is_the_price(minor: int) -> None:
+    """A till that keeps prices so writes 32.99 as 32.9900016784668, or cut to 8 digits."""
+    single = struct.unpack("f", struct.pack("f", minor / 100))[0]
+    for arrived in (single, float(f"{single:.8g}")):
+        assert exact_minor_units(arrived, 2) == round_minor_units(arrived, 2) == minor
+
+
 @given(st.floats(allow_nan=True, allow_infinity=True), st.integers(0, 4))
 def test_amount_is_exact_or_refused(value: float, digits: int) -> None:
     """No double is taken for an amount that is further away than noise; rounding is to nearest."""
@@ -153,7 +165,7 @@ def test_amount_is_exact_or_refused(value: float, digits: int) -> None:
         return
     distance = abs(Decimal(rounded).scaleb(-digits) - Decimal(repr(value)))
     assert distance <= Decimal("0.5").scaleb(-digits)
-    if distance <= Decimal("0.000001"):
+    if distance <= max(Decimal("0.000001"), Decimal(2) ** (math.frexp(value)[1] - 24)):
         assert exact_minor_units(value, digits) == rounded
     else:
         with pytest.raises(ValueError, match=f"{digits} digits"):
