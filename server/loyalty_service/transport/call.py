@@ -35,7 +35,13 @@ from loyalty_service.domain.errors import DeadlinePassedError, FieldViolation, R
 from loyalty_service.domain.flags import HOURS_PASSED, Flag, FlagKind, Mend
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.program import Catalog, Program
-from loyalty_service.domain.till_time import BELIEVED_MS, BELIEVED_PAID_MS, HOUR_MS, till_time
+from loyalty_service.domain.till_time import (
+    BELIEVED_MS,
+    BELIEVED_PAID_MS,
+    HOUR_MS,
+    read_till_time,
+    till_time,
+)
 from loyalty_service.observability.till_clocks import TillClocks
 from loyalty_service.transport.rpcs import RPCS
 
@@ -298,7 +304,7 @@ class Call:
         if len(text) > USER_DATETIME_MAX:
             raise _header_invalid("x-user-datetime", "must be at most 64 characters")
         try:
-            return datetime.fromisoformat(text.strip().upper())
+            return read_till_time(text)
         except ValueError:
             raise _header_invalid("x-user-datetime", "must be an ISO 8601 date and time") from None
 
