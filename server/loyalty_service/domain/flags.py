@@ -20,7 +20,10 @@ class FlagKind(StrEnum):
     """What was let through; a value of a metric's label."""
 
     OFFER_INVALID = "offer_invalid"
-    """An offer of an order without a guest does not hold: it earns nothing and is not counted."""
+    """
+    An offer of an order without a guest does not hold, or nobody knows one of a claimed order: it
+    earns nothing and is not counted.
+    """
 
     VOID_LATE = "void_late"
     """An order was cancelled later than the program allows."""

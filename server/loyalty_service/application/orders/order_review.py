@@ -30,6 +30,8 @@ from loyalty_service.domain.basket import (
     as_catalogued,
     incentive_uses,
     named_incentives,
+    unknown_offers,
+    without_incentives,
 )
 from loyalty_service.domain.breaches import Breach, RuleFailure
 from loyalty_service.domain.errors import (
@@ -131,7 +133,12 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """An order with all that was found out about it, each incentive as it is catalogued."""
+    """
+    An order with all that was found out about it, each incentive as it is catalogued.
+
+    Attributes:
+        unknown: Offers that the program has never had, by name; they hold for nothing.
+    """
 
     program: Program
     store: Store
@@ -141,6 +148,7 @@ class Review:
     holds: Sequence[Hold]
     uses: tuple[IncentiveUse, ...]
     failures: tuple[RuleFailure, ...]
+    unknown: frozenset[str] = frozenset()
 
     @property
     def spendable_points(self) -> int:
@@ -248,7 +256,8 @@ def review_order(
         MemberNotFoundError: The till names a guest who is no member.
         RequestInvalidError: The till names another guest or transaction, or another currency.
         RewardNotFoundError: A reward does not exist, or no longer does.
-        OfferNotFoundError: An offer does not exist, or no longer does.
+        OfferNotFoundError: An offer no longer exists, or is sold by a line of an order that is not
+            paid and does not exist.
         RewardRefusedError: The store takes no rewards.
     """
     program = unit.catalog.programs[order.key.program_id]
@@ -262,8 +271,10 @@ def review_order(
     holds = unit.open_holds(transaction)
     reserved = by_incentive(unit.reservations(transaction))
     basket = as_catalogued(order.basket, program)
+    unknown = unknown_offers(basket, program, paid=order.claiming and not order.asking)
+    known = without_incentives(basket, program, unknown) if unknown else basket
     uses = tuple(
-        as_accepted(use, reserved) for use in incentive_uses(basket, program, frozenset(reserved))
+        as_accepted(use, reserved) for use in incentive_uses(known, program, frozenset(reserved))
     )
     for use in uses:
         if use.incentive.retired and use.accepted < use.quantity:
@@ -296,7 +307,7 @@ def review_order(
         unchanged = _unchanged(order, transaction)
         untold = order.service_mode == MODE_UNTOLD
         failures = still_broken(failures, uses, here, unchanged=unchanged, mode_untold=untold)
-    return Review(program, store, transaction, member, basket, holds, uses, failures)
+    return Review(program, store, transaction, member, basket, holds, uses, failures, unknown)
 
 
 def _unchanged(order: Order, transaction: Transaction) -> bool:

@@ -23,13 +23,14 @@ from loyalty_service.application.orders.order_review import (
 )
 from loyalty_service.application.orders.repeated_orders import judge_repeated
 from loyalty_service.application.orders.reservations import give_back, reserve
+from loyalty_service.application.orders.unclaimed_offers import offer_flags
 from loyalty_service.application.unit import Unit
-from loyalty_service.domain.basket import IncentiveUse
+from loyalty_service.domain.basket import IncentiveUse, lines_sold_as
 from loyalty_service.domain.earning import points_earned
 from loyalty_service.domain.errors import (
     TransactionNotClaimableError,
 )
-from loyalty_service.domain.flags import Flag
+from loyalty_service.domain.flags import OFFER_UNKNOWN, Flag
 from loyalty_service.domain.ids import new_id
 from loyalty_service.domain.ledger import AccountKind, Cause, Origin
 from loyalty_service.domain.presentation import Presentation, claimed_presentation
@@ -119,6 +120,9 @@ def report_order(unit: Unit, order: Order, now_ms: int) -> Done[Reported] | Repe
             claimed.earned_points,
             now_ms,
             transaction,
+        )
+        flags += offer_flags(
+            review.program, dict.fromkeys(sorted(review.unknown), OFFER_UNKNOWN), transaction
         )
         flags += mend_flags(order.mends, order.key, transaction, order.point_of_sale.store_id)
         return Done(claimed, kept_with=transaction, flags=flags + repeated, stores=stores)
@@ -275,7 +279,8 @@ def _claim(unit: Unit, review: Review, now_ms: int) -> Reported:
     redeemed = _capture(unit, transaction, member, now_ms)
     earned = 0
     if review.store.loyalty_enabled:
-        points = points_earned(review.basket, program.earning, program.currency_digits)
+        not_held = lines_sold_as(review.basket, program, review.unknown)
+        points = points_earned(review.basket, program.earning, program.currency_digits, not_held)
         earned = earn(unit, program, transaction, member, points, now_ms)
     give_back(unit, transaction)
     count_uses(unit, transaction, member, review.uses, now_ms)
