@@ -40,6 +40,9 @@ class FlagKind(StrEnum):
     ORDER_REPEATED = "order_repeated"
     """An order looks like another one of its day, so that one order may earn twice."""
 
+    STORE_REMOVED = "store_removed"
+    """An order comes from a store that the program has removed; it was taken as before."""
+
 
 OFFER_UNKNOWN = "unknown"
 """Reason of an offer that the program does not have, or no longer."""
@@ -66,10 +69,13 @@ HOURS_PASSED = "hours"
 """Reason of a till's time that is further off than that of another call may be."""
 
 ORDER_CLAIMED = "claimed"
-"""Reason of an order that looks like one which is claimed."""
+"""Reason of an order that looks like one which is claimed, or of one that is claimed."""
 
 ORDER_RECORDED = "recorded"
-"""Reason of an order without a guest that looks like another one, which nobody has claimed."""
+"""Reason of an order without a guest; of one that looks like another, which nobody has claimed."""
+
+ORDER_OPEN = "open"
+"""Reason of an order that is reported and not paid yet."""
 
 LISTED_MAX = 10
 """Offers or fields that the line about one flag names; it counts all."""
@@ -87,6 +93,7 @@ REASONS: Mapping[FlagKind, tuple[str, ...]] = {
         FIELD_IGNORED,
     ),
     FlagKind.ORDER_REPEATED: (ORDER_CLAIMED, ORDER_RECORDED),
+    FlagKind.STORE_REMOVED: (ORDER_OPEN, ORDER_CLAIMED, ORDER_RECORDED),
 }
 """Every reason of each kind: both are labels of a metric, so that they must be few and fixed."""
 

@@ -240,6 +240,8 @@ class Program:
         code_lifetime_s: Life of a code in seconds.
         pending_lifetime_s: Life of an open transaction and its holds in seconds.
         stores: By store ID.
+        removed_stores: Those that it had before, as they were then; paid orders still come from
+            them.
         incentives: By incentive ID, retired ones included.
         void_spent: What voiding a claimed transaction does when the points it earned are spent
             already: refuse, or leave a debt that whatever comes later pays first. A program stored
@@ -289,6 +291,7 @@ class Program:
     refuse_unusable: bool = False
     repeated_orders: FlagOrRefuse = "flag"
     limits: Limits = NO_OWN_LIMITS
+    removed_stores: Mapping[int, Store] = field(default_factory=dict)
     _names: _Names = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -329,6 +332,10 @@ class Program:
     def rolls_out(self, now_ms: int) -> bool:
         """Tell whether the codes of all members earn wrong ones today."""
         return self.rollout_until is not None and rfc3339(now_ms)[:10] <= self.rollout_until
+
+    def past_store(self, store_id: int) -> Store | None:
+        """Find a store that the program has or has had."""
+        return self.stores.get(store_id) or self.removed_stores.get(store_id)
 
     def store(self, store_id: int) -> Store:
         """

@@ -269,9 +269,9 @@ class Call:
         Raises:
             RequestInvalidError: It is no ISO 8601 date and time, and the order is not paid.
         """
-        store = self.program.stores.get(store_id)
+        store = self.program.past_store(store_id)
         if store is None:
-            return None  # The call is refused for it.
+            return None  # The call is refused for it, or was removed too long ago to tell.
         try:
             told = self._told_time()
         except RequestInvalidError:

@@ -37,7 +37,7 @@ def call_with(told: str | None, tills: TillClocks | None = None) -> Call:
     key: Any = SimpleNamespace(
         key_id="key", partner="partner", program_id="program", region="CA", store_ids=()
     )
-    program = SimpleNamespace(stores={STORE: SimpleNamespace(time_zone="America/Toronto")})
+    program = SimpleNamespace(past_store={STORE: SimpleNamespace(time_zone="America/Toronto")}.get)
     storage: Any = SimpleNamespace(catalog=SimpleNamespace(programs={"program": program}))
     metadata = {} if told is None else {"x-user-datetime": told}
     return Call(key, "", None, metadata, 0.0, storage, tills or TillClocks())

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from loyalty_service.application.meaning import Read, fingerprint, is_repeat, meaning_of, read_by
 from loyalty_service.application.orders.basket_records import basket_from_json
+from loyalty_service.application.orders.order_stores import store_of_report
 from loyalty_service.application.orders.repeated_orders import order_digest
 from loyalty_service.application.orders.reservations import (
     accepted_here,
@@ -231,19 +232,6 @@ def require_same_transaction(transaction_id: str, repeated_id: str | None) -> No
         )
 
 
-def require_store(program: Program, key: ApiKey, store_id: int) -> Store:
-    """
-    Find the store of a call.
-
-    Raises:
-        StoreNotFoundError: The program has no such store.
-        StoreNotAllowedError: The key is limited to other stores.
-    """
-    store = program.store(store_id)
-    key.require_store(store_id)
-    return store
-
-
 def review_order(
     unit: Unit, order: Order, transaction: Transaction, now_ms: int, *, whole: bool = False
 ) -> Review:
@@ -251,7 +239,7 @@ def review_order(
     Judge an order by every rule; a *whole* one as if it were claimed.
 
     Raises:
-        StoreNotFoundError: The program has no such store.
+        StoreNotFoundError: The program has no such store, and the order was opened at another.
         StoreNotAllowedError: The key is limited to other stores.
         MemberNotFoundError: The till names a guest who is no member.
         RequestInvalidError: The till names another guest or transaction, or another currency.
@@ -261,7 +249,7 @@ def review_order(
         RewardRefusedError: The store takes no rewards.
     """
     program = unit.catalog.programs[order.key.program_id]
-    store = require_store(program, order.key, order.point_of_sale.store_id)
+    store = store_of_report(program, order.key, order.point_of_sale.store_id, transaction)
     require_same_transaction(order.transaction_id, order.repeated_id)
     member = guest_of(unit, transaction)
     require_same_guest(unit, member, order.loyalty_id)

@@ -21,6 +21,7 @@ from loyalty_service.application.orders.order_review import (
     require_same_transaction,
     review_order,
 )
+from loyalty_service.application.orders.order_stores import removed_flags
 from loyalty_service.application.orders.repeated_orders import judge_repeated
 from loyalty_service.application.orders.reservations import give_back, reserve
 from loyalty_service.application.orders.unclaimed_offers import offer_flags
@@ -125,6 +126,7 @@ def report_order(unit: Unit, order: Order, now_ms: int) -> Done[Reported] | Repe
             review.program, dict.fromkeys(sorted(review.unknown), OFFER_UNKNOWN), transaction
         )
         flags += mend_flags(order.mends, order.key, transaction, order.point_of_sale.store_id)
+        flags += removed_flags(review.program, review.store.store_id, order.key, transaction)
         return Done(claimed, kept_with=transaction, flags=flags + repeated, stores=stores)
     updated = Reported(
         loyalty_id=review.member.loyalty_id,
@@ -134,7 +136,8 @@ def report_order(unit: Unit, order: Order, now_ms: int) -> Done[Reported] | Repe
         redeemed_points=review.point_cost,
         presentation=None,
     )
-    return Done(updated, kept_with=transaction, stores=stores)
+    flags = removed_flags(review.program, review.store.store_id, order.key, transaction)
+    return Done(updated, kept_with=transaction, flags=flags, stores=stores)
 
 
 def _again(
