@@ -18,12 +18,14 @@ from loyalty_service.application.orders.expire_overdue import (
     find_overdue_transactions,
     void_overdue,
 )
+from loyalty_service.application.perform import Run, UseCase, perform
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.errors import (
     DeadlinePassedError,
     ServerBusyError,
     StorageUnavailableError,
 )
+from loyalty_service.domain.events import SWEEPER
 from loyalty_service.storage.store import Store
 
 BATCH_MAX = 100
@@ -138,7 +140,7 @@ async def _end_all(
     store: Store,
     clock: Clock | None,
     find: Callable[[Unit, T | None, int, int], Sequence[T]],
-    end: Callable[[Unit, T, int], bool],
+    end: UseCase[bool],
 ) -> tuple[list[T], int]:
     """
     End all that is found, each in a unit of work of its own.
@@ -175,10 +177,11 @@ def _time_ms(clock: Clock | None, now_ms: int) -> int:
 
 
 async def _end(
-    store: Store, clock: Clock | None, found: Sequence[T], end: Callable[[Unit, T, int], bool]
+    store: Store, clock: Clock | None, found: Sequence[T], end: UseCase[bool]
 ) -> tuple[list[T], int]:
     def work(overdue: T) -> Callable[[Unit, int], bool]:
-        return lambda unit, now_ms: end(unit, overdue, _time_ms(clock, now_ms))
+        run = Run(end, overdue, by=SWEEPER)
+        return lambda unit, now_ms: perform(unit, _time_ms(clock, now_ms), run).result is True
 
     # The store runs them as one batch with one commit, and one by one when one of them fails.
     outcomes = await asyncio.gather(

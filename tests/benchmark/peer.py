@@ -32,7 +32,15 @@ from loyalty_service.domain.errors import IdentificationFailedError, IdentifierI
 from loyalty_service.domain.identifiers import IdentifierKind, classify_identifier
 from loyalty_service.domain.ids import new_id
 from loyalty_service.domain.keys import key_digest
-from loyalty_service.domain.ledger import Account, AccountKind, Cause, Origin, transfer
+from loyalty_service.domain.ledger import (
+    Account,
+    AccountKind,
+    Cause,
+    Origin,
+    Owner,
+    OwnerKind,
+    transfer,
+)
 from loyalty_service.domain.program import Incentive, Program
 from loyalty_service.domain.records import CodeStatus, HoldStatus, TransactionStatus
 from loyalty_service.program_file.document import parse_program
@@ -320,7 +328,8 @@ def _hold(
         )
         for row in accounts
     )
-    origin = Origin(Cause.HOLD, transaction.transaction_id, "", now_ms, now_ms)
+    owner = Owner(OwnerKind.TRANSACTION, transaction.transaction_id)
+    origin = Origin(Cause.HOLD, owner, "", now_ms, now_ms)
     moved = transfer(source, destination, points, origin)
     session.add(
         TransferTable(**{field.name: getattr(moved, field.name) for field in fields(moved)})
@@ -330,7 +339,7 @@ def _hold(
     session.add(
         HoldTable(
             hold_id=new_id(now_ms),
-            transaction_id=transaction.transaction_id,
+            owner_id=transaction.transaction_id,
             member_number=transaction.member_number or 0,
             incentive_id=incentive.incentive_id,
             points=points,

@@ -22,17 +22,20 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import URL
 
-from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
-from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.operators.apply_program import ApplyProgram
+from loyalty_service.application.operators.create_key import CreateKey
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.codes import CODE_COUNT, code_digest
 from loyalty_service.domain.keys import Role, key_digest
 from loyalty_service.domain.ledger import (
     GENESIS,
+    NOBODY,
     Account,
     AccountKind,
     Cause,
     Origin,
+    Owner,
+    OwnerKind,
     Transfer,
     transfer,
 )
@@ -44,7 +47,10 @@ from loyalty_service.sandbox.fixed_codes import COFFEE, HASH_BROWN, YEAR_MS
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.migrate import migrate
 from loyalty_service.storage.repositories.ledger import SHARDS
+from loyalty_service.storage.statements import table_of
 from loyalty_service.storage.store import Store
+from loyalty_service.storage.tables import TransferTable
+from tests.support.doing import apply_program, create_key
 
 PROGRAM_ID = "demo-ca"
 KEY = "lk_benchmark_key_of_a_till_and_an_app"
@@ -155,7 +161,7 @@ def _fill(bulk: Bulk, population: Population) -> None:
     bulk.write("account", _ACCOUNT_COLUMNS, _new_accounts(theirs))
     bulk.write(
         "transfer",
-        [field.name for field in fields(Transfer)],
+        [table_of(TransferTable).c[field.name].name for field in fields(Transfer)],
         (_values(moved) for moved in _history(ours, theirs, population.transfers_each, now)),
     )
     bulk.set_accounts(ours.values())
@@ -201,12 +207,12 @@ def _history(
         for member, account in enumerate(theirs):
             source = ours[int(kind), (member + 1) % SHARDS]
             if turn:
-                earned = order_id(turn * len(theirs) + member)
+                earned = Owner(OwnerKind.TRANSACTION, order_id(turn * len(theirs) + member))
                 yield transfer(
                     source, account, EARNED_POINTS, Origin(Cause.EARN, earned, "", at, at)
                 )
             else:
-                origin = Origin(Cause.ADJUST, "", "welcome", at, at)
+                origin = Origin(Cause.ADJUST, NOBODY, "welcome", at, at)
                 yield transfer(source, account, WELCOME_POINTS, origin)
 
 

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from loyalty_service.application.codes.issue_code import issue_code
-from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.application.orders.identify_member import identify_member
 from loyalty_service.domain.basket import AppliedDiscount
 from loyalty_service.domain.errors import (
@@ -34,6 +34,7 @@ from loyalty_service.domain.restrictions import (
     ServiceModes,
     Stores,
 )
+from tests.support.doing import apply_program
 from tests.support.ledger import audit, balances, rows
 from tests.support.orders import (
     CLAIMED,

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import create_engine, pool, text
 
-from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
+from loyalty_service.application.operators.adjust_points import AdjustPoints
 from loyalty_service.cli import main
 from loyalty_service.domain.ledger import POINTS_MAX
 from loyalty_service.storage.databases import Database, UnreachableError
 from loyalty_service.storage.migrate import SchemaError
 from loyalty_service.storage.tools.audit import PROBLEMS_KEPT_MAX, Findings, audit
 from tests.support.databases import Backend, fresh_database
+from tests.support.doing import adjust_points
 from tests.support.ledger import rows
 from tests.support.lived_store import lived_database
 from tests.support.orders import CLAIMED, COFFEE, Till, basket, reward
@@ -141,6 +142,8 @@ def test_changed_account_is_named(lived_url: str, change: str, what: str) -> Non
         ("UPDATE hold SET status = 1, ended_ms = NULL WHERE status = 2", "account"),
         ("UPDATE hold SET points = points + 1 WHERE status = 2", "loyalty_transaction"),
         ("UPDATE hold SET ended_ms = NULL WHERE status = 2", "hold"),
+        ("UPDATE hold SET owner_kind = 2", "hold"),
+        ("UPDATE hold SET transaction_id = 'none' WHERE status = 3", "hold"),
         ("UPDATE loyalty_transaction SET status = 3 WHERE status = 1", "hold"),
         ("UPDATE loyalty_transaction SET status = 3 WHERE status = 2", "loyalty_transaction"),
         ("UPDATE loyalty_transaction SET status = 2 WHERE status = 3", "loyalty_transaction"),
@@ -173,6 +176,13 @@ def test_changed_account_is_named(lived_url: str, change: str, what: str) -> Non
         ("UPDATE member_email SET program_id = 'other'", "member_email"),
         ("UPDATE member_email SET member_number = 1", "member_email"),
         ("UPDATE code SET transaction_id = 'none' WHERE status = 2", "code"),
+        ("UPDATE event SET available = available + 1 WHERE kind = 24", "account"),
+        ("UPDATE event SET held_sequence = held_sequence + 1 WHERE kind = 21", "account"),
+        (
+            """DELETE FROM event WHERE member_number = 1 AND available_sequence =
+            (SELECT max(available_sequence) FROM event WHERE member_number = 1)""",
+            "account",
+        ),
     ],
 )
 def test_broken_promise_is_named(lived_url: str, statement: str, table: str) -> None:
@@ -185,6 +195,14 @@ def test_broken_promise_is_named(lived_url: str, statement: str, table: str) -> 
     assert table in {problem.table for problem in findings.problems}
 
 
+def test_lost_end_of_a_lane_is_named_on_postgresql(postgres: Backend) -> None:
+    """Where lanes are counted, the newest event of one is missed; SQLite numbers its rows alone."""
+    with lived_database(postgres) as url:
+        _tamper(url, "DELETE FROM event WHERE event_id = (SELECT max(event_id) FROM event)")
+
+        assert "event_lane" in {problem.table for problem in _audit(url).problems}
+
+
 def test_wrong_type_is_named_on_sqlite(sqlite: Backend) -> None:
     """SQLite takes text where bytes belong; the audit names the row and goes on."""
     with lived_database(sqlite) as url:
@@ -195,9 +213,15 @@ def test_wrong_type_is_named_on_sqlite(sqlite: Backend) -> None:
 
 def test_many_bad_rows_are_counted_and_the_first_kept(lived_url: str) -> None:
     """However many rows are bad, the list stays short and the count is right."""
-    _tamper(lived_url, "UPDATE transfer SET note = 'changed'", "UPDATE account SET sequence = 99")
+    _tamper(
+        lived_url,
+        "UPDATE transfer SET note = 'changed'",
+        "UPDATE account SET sequence = 99 WHERE member_number IS NULL",
+    )
     ((total,),) = rows(
-        lived_url, "SELECT (SELECT count(*) FROM transfer) + (SELECT count(*) FROM account)"
+        lived_url,
+        "SELECT (SELECT count(*) FROM transfer) + "
+        "(SELECT count(*) FROM account WHERE member_number IS NULL)",
     )
 
     findings = _audit(lived_url)

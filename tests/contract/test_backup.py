@@ -18,15 +18,11 @@ from loyalty_service.storage.databases import Database, UnreachableError
 from loyalty_service.storage.migrate import SchemaError
 from loyalty_service.storage.peppers import PepperError, register, require_known
 from loyalty_service.storage.tools.audit import audit
-from loyalty_service.storage.tools.backup import (
-    BackupError,
-    FailedAuditError,
-    Saved,
-    back_up,
-    restore,
-)
+from loyalty_service.storage.tools.backup import FailedAuditError, back_up
+from loyalty_service.storage.tools.backup_file import BackupError, Saved
 from loyalty_service.storage.tools.copy import CopyError
 from loyalty_service.storage.tools.proof import PROOF_TABLE
+from loyalty_service.storage.tools.restore import restore
 from tests.support.contents import columns_of, digests
 from tests.support.databases import Backend, Sqlite
 from tests.support.ledger import count_rows, execute, rows

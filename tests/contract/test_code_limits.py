@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from loyalty_service.application.codes.issue_code import issue_code
-from loyalty_service.application.members.enroll_member import EnrollMember, enroll_member
+from loyalty_service.application.members.enroll_member import EnrollMember
 from loyalty_service.domain import clock
 from loyalty_service.domain.clock import now_ms
 from loyalty_service.domain.errors import LimitExceededError
@@ -18,6 +17,7 @@ from loyalty_service.domain.program import Program
 from loyalty_service.storage.repositories.limit_counts import LimitCounts
 from loyalty_service.storage.store import Store
 from tests.support.databases import Postgres, fresh_database
+from tests.support.doing import enroll_member, issue_code
 from tests.support.programs import KEY, demo_program, enroll, issue_command
 from tests.support.stores import demo_store, open_store
 

@@ -12,8 +12,7 @@ from google.api import annotations_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool, json_format
 from google.protobuf.message_factory import GetMessageClass
 
-from loyalty_service.application.orders.order_review import REPORT
-from loyalty_service.application.orders.record_unclaimed_order import RECORD
+from loyalty_service.application.natural_keys import IDENTIFY, RECORD, REPORT, VOID
 from loyalty_service.transport.rpcs import RPCS, SERVICES
 from loyalty_service.transport.servicers.all_servicers import all_servicers
 from tests.book.fields import missing_fields
@@ -71,8 +70,10 @@ def test_every_rpc_is_in_the_request_book() -> None:
 
 def test_names_in_stores_are_those_of_the_contract() -> None:
     """Use cases that keep an answer by themselves do it under the name that calls are kept by."""
+    assert RPCS["IdentifyService/IdentifyMember"].kept_as == IDENTIFY
     assert RPCS["TransactionService/ReportOrder"].kept_as == REPORT
     assert RPCS["TransactionService/RecordUnclaimedOrder"].kept_as == RECORD
+    assert RPCS["TransactionService/VoidTransaction"].kept_as == VOID
 
 
 def test_every_rpc_has_a_route() -> None:

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from loyalty_service.application.members.enroll_member import EnrollMember, enroll_member
-from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.members.enroll_member import EnrollMember
+from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.domain.errors import EmailTakenError, RequestInvalidError
 from loyalty_service.domain.records import Member
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.migrate import downgrade, migrate
 from loyalty_service.storage.store import Store
+from tests.support.doing import apply_program, enroll_member
 from tests.support.ledger import audit, count_rows, rows
 from tests.support.orders import DAY_MS
 from tests.support.programs import KEY, demo_program, other_program
@@ -129,7 +130,7 @@ async def test_addresses_of_an_older_schema_are_taken_as_well(database_url: str)
             await enroll(store, guest(email))
     before = _kept(database_url)
     assert len(before) == 2
-    downgrade(database, "0003")
+    downgrade(database, "0003", lose_data=True)
 
     migrate(database)
 

@@ -9,8 +9,9 @@ import pytest
 import pytest_asyncio
 import structlog
 
-from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.domain.limits import LimitName
+from tests.support.doing import apply_program
 from tests.support.ledger import audit
 from tests.support.orders import CLAIMED, Till, basket, item
 from tests.support.programs import demo_program, enroll

@@ -119,10 +119,20 @@ async def test_kept_store_is_served(kept: KeptStore, tmp_path: Path) -> None:
             again = await ask(caller, noted["method"], noted["request"], noted["key"])
             assert again == noted["answer"], noted["key"]
         assert count_rows(kept.url, "remembered_answer") == before == len(kept.calls)
+        await _ask_without_the_keys(caller, kept)
         # What was left open then is overdue by now, and its points go back.
         await sweep(running.store)
         await _go_on(caller, kept)
     assert audit(kept.database).all_hold
+
+
+async def _ask_without_the_keys(caller: Caller, kept: KeptStore) -> None:
+    """Cancel again what was cancelled, under other keys: it is known by what it is about."""
+    voided = [noted for noted in kept.calls if noted["method"].endswith("/Void")]
+    assert len(voided) > 1
+    for noted in voided:
+        again = await ask(caller, noted["method"], noted["request"], f"natural-{noted['key']}")
+        assert again == noted["answer"], noted["key"]
 
 
 async def _go_on(caller: Caller, kept: KeptStore) -> None:

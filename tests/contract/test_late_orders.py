@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 import structlog
 
-from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.application.orders.void_transaction import VoidTransaction, void_transaction
 from loyalty_service.domain.errors import (
     ReceiptAlreadyClaimedError,
@@ -19,6 +19,7 @@ from loyalty_service.domain.errors import (
     TransactionNotClaimableError,
     VoidTooLateError,
 )
+from tests.support.doing import apply_program
 from tests.support.ledger import audit, balances, rows
 from tests.support.orders import CLAIMED, COFFEE, DAY_MS, PENDING, Till, basket, item, reward
 from tests.support.programs import KEY, demo_program, enroll

@@ -211,7 +211,7 @@ async def test_way_back_is_refused_while_a_server_is_there(backend: Backend) -> 
             with listening(), pytest.raises(OpenElsewhereError, match="stop the servers first"):
                 await asyncio.to_thread(downgrade, database, "0002", lose_data=True)
         require_current(database)
-        assert downgrade(database, "0002") == (_newest(), "0002")
+        assert downgrade(database, "0002", lose_data=True) == (_newest(), "0002")
 
 
 def test_way_back_forgets_counts_of_wrong_codes(backend: Backend) -> None:
@@ -220,6 +220,7 @@ def test_way_back_forgets_counts_of_wrong_codes(backend: Backend) -> None:
         execute(url, "INSERT INTO wrong_code VALUES ('key', :digest, 1)", digest=b"digest")
         database = Database.from_text(url)
 
+        execute(url, "DELETE FROM event")
         assert downgrade(database, "0001") == (_newest(), "0001")
 
         assert migrate(database) == ("0001", _newest())
@@ -242,12 +243,48 @@ async def test_open_orders_keep_their_quantity_and_price(sqlite: Sqlite, price: 
             store, replace(program, incentives={**program.incentives, COOKIE: dearer})
         )
     database = Database.from_text(url)
-    downgrade(database, "0004")
+    downgrade(database, "0004", lose_data=True)
     migrate(database)
 
     kept = rows(url, "SELECT transaction_id, quantity, point_cost FROM reservation")
     assert sorted(map(tuple, kept)) == sorted([(reported, 2, 300), (scanned, 1, 300)])
     assert audit(database).all_hold
+
+
+def test_way_back_past_other_owners_is_refused(backend: Backend) -> None:
+    """The older version would take their holds and transfers for those of transactions."""
+    with lived_database(backend) as url:
+        database = Database.from_text(url)
+        execute(url, "UPDATE hold SET owner_kind = 2, incentive_id = NULL WHERE status = 2")
+        execute(url, "DELETE FROM event")
+
+        with pytest.raises(DataLossError, match="3 holds and transfers for those of transactions"):
+            downgrade(database, "0005")
+        require_current(database)
+
+        assert downgrade(database, "0005", lose_data=True) == (_newest(), "0005")
+        assert rows(url, "SELECT DISTINCT incentive_id FROM hold WHERE status = 2") == [("",)]
+
+
+def test_tables_built_again_keep_their_indexes(sqlite: Sqlite) -> None:
+    """What SQLite builds again for a constraint has its indexes as before, conditions too."""
+    url = sqlite.empty_database()
+    database = Database.from_text(url)
+    indexes = "SELECT name, sql FROM sqlite_master WHERE tbl_name IN ('hold', 'account') "
+    indexes += "AND type = 'index' AND sql IS NOT NULL ORDER BY name"
+    migrate(database, "0005")
+    before = rows(url, indexes)
+
+    migrate(database)
+    after = rows(url, indexes)
+    downgrade(database, "0005")
+
+    assert [row.name for row in before] == [
+        "account_of_member",
+        "account_of_program",
+        "hold_of_transaction",
+    ]
+    assert after == before == rows(url, indexes)
 
 
 def test_unknown_revision_is_refused(database: Database) -> None:

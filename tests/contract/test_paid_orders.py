@@ -11,7 +11,7 @@ import pytest_asyncio
 import structlog
 
 from loyalty_service.application.codes.issue_code import IssueCode, issue_code
-from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.application.orders.order_review import MODE_UNTOLD
 from loyalty_service.application.orders.record_unclaimed_order import (
     RecordUnclaimedOrder,
@@ -27,6 +27,7 @@ from loyalty_service.domain.errors import (
 )
 from loyalty_service.domain.flags import Mend
 from loyalty_service.domain.point_of_sale import PointOfSale
+from tests.support.doing import apply_program
 from tests.support.ledger import audit, balances, count_rows
 from tests.support.orders import (
     CARD_OFFER,

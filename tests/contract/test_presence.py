@@ -18,7 +18,8 @@ from loyalty_service.domain.clock import now_ms
 from loyalty_service.domain.clock_check import ClockState
 from loyalty_service.domain.errors import ServerClockWrongError, StorageUnavailableError
 from loyalty_service.domain.peppers import Peppers
-from loyalty_service.storage import paced, presence
+from loyalty_service.observability import paced
+from loyalty_service.storage import presence
 from loyalty_service.storage.alone import OpenElsewhereError, only_server
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.peppers import PepperError, register, require_known

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import pytest
 
 from loyalty_service.application.codes.get_code import GetCode, get_code
 from loyalty_service.application.codes.issue_code import issue_code
-from loyalty_service.application.idempotency import Keyed, run_once
 from loyalty_service.application.limits import Load
 from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
 from loyalty_service.application.orders.identify_member import identify_member
+from loyalty_service.application.perform import Keyed, Run, perform
 from loyalty_service.application.sessions.start_anonymous_session import (
     StartAnonymousSession,
     start_anonymous_session,
@@ -116,12 +117,10 @@ class _HintingTill(Till):
     ) -> Told:
         keyed = Keyed("scope", f"{use_case.__name__} {len(self.late)}", "", b"")
         reads = Load(KEY, paid=True).reads(command.reads(), now_ms())
-        reads = replace(reads, remembered=((keyed.scope, keyed.key),))
-        answer = await self.run(
-            use_case.__name__,
-            lambda unit, now: run_once(unit, now, use_case, command, self._render, keyed, KEY),
-            reads,
-        )
+        reads = replace(reads, remembered=(*reads.remembered, (keyed.scope, keyed.key)))
+        run = Run(use_case, command, self._render, keyed, KEY)
+        work = partial(perform, run=run)
+        answer = await self.run(use_case.__name__, work, reads)
         return Told(self.results[answer.body], answer.repeated)
 
     async def run(self, name: str, work: Callable[[Any, int], Any], reads: Any) -> Any:

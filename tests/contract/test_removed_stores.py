@@ -125,7 +125,7 @@ async def test_store_removed_by_an_older_version_is_in_the_programs_place(till: 
     transaction = await till.identify(guest)
     await put_program(till.store, without(GONE))
     program = replace(without(GONE), removed_stores={})
-    await till.store.write(lambda unit, _: unit.save_program(program))
+    await till.store.write(lambda unit, now: unit.save_program(program, now))
     await till.store.refresh_catalog()
     told = await till.update(
         transaction, CLAIMED, basket(item(1000)), local_time=vancouver.replace(tzinfo=None)

@@ -33,7 +33,9 @@ def lived_url(backend: Backend) -> Iterator[str]:
 def _content(url: str) -> dict[str, tuple[int, str]]:
     database = Database.from_text(url)
     columns = columns_of(database)
-    columns.pop("repair")
+    # A repair is kept and told of besides.
+    for table in ("repair", "event"):
+        columns.pop(table)
     return digests(database, columns)
 
 
@@ -78,8 +80,10 @@ def test_what_the_transfers_prove_is_mended(
 
     assert audit(database).all_hold
     assert _content(lived_url) == before
-    (kept,) = rows(lived_url, "SELECT reason, changes FROM repair")
+    (kept,) = rows(lived_url, "SELECT repair_id, reason, changes FROM repair")
     assert kept.reason == REASON
+    (told,) = rows(lived_url, "SELECT subject, reason FROM event WHERE kind = 51")
+    assert told == (kept.repair_id, REASON)
     assert {one["table"] for one in json.loads(kept.changes)} == {table}
 
 

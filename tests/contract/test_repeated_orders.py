@@ -10,9 +10,10 @@ import pytest
 import pytest_asyncio
 import structlog
 
-from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.application.orders.report_order import report_order
 from loyalty_service.domain.errors import OrderAlreadyClaimedError
+from tests.support.doing import apply_program
 from tests.support.ledger import audit, balances, count_rows, rows
 from tests.support.orders import CLAIMED, DAY_MS, Till, basket, item, report
 from tests.support.programs import KEY, demo_program, enroll

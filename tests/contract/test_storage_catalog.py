@@ -10,22 +10,13 @@ from typing import Any
 
 import pytest
 
-from loyalty_service.application.operators.apply_program import (
-    ApplyProgram,
-    ProgramMovedError,
-    apply_program,
-)
+from loyalty_service.application.operators.apply_program import ApplyProgram, ProgramMovedError
 from loyalty_service.application.operators.create_key import (
     CreatedKey,
     CreateKey,
     ProgramUnknownError,
-    create_key,
 )
-from loyalty_service.application.operators.rotate_key import (
-    RotateKey,
-    RotationOpenError,
-    rotate_key,
-)
+from loyalty_service.application.operators.rotate_key import RotateKey, RotationOpenError
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.errors import StoreNotFoundError
 from loyalty_service.domain.keys import Role, key_digest
@@ -33,6 +24,7 @@ from loyalty_service.domain.program import Store as Shop
 from loyalty_service.program_file.changes import ProgramChangeError, program_changes
 from loyalty_service.storage.store import Store
 from tests.support.databases import fresh_database
+from tests.support.doing import apply_program, create_key, rotate_key
 from tests.support.ledger import audit, rows
 from tests.support.postgres import Postgres, Serializable
 from tests.support.programs import PROGRAM_ID, demo_program, enroll, other_program, put_program

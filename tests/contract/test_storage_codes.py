@@ -9,15 +9,14 @@ from typing import Any
 
 import pytest
 
-from loyalty_service.application.codes.get_code import GetCode, get_code
-from loyalty_service.application.codes.issue_code import issue_code
-from loyalty_service.application.idempotency import Answer, Done, run_once
+from loyalty_service.application.codes.get_code import GetCode
 from loyalty_service.application.orders.identify_member import (
     Identified,
     IdentifyMember,
     identify_member,
 )
 from loyalty_service.application.orders.void_transaction import void
+from loyalty_service.application.perform import Answer, Run, perform
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.clock import now_ms as wall_clock_ms
 from loyalty_service.domain.errors import (
@@ -33,6 +32,7 @@ from loyalty_service.domain.records import Code
 from loyalty_service.sandbox.fixed_codes import COFFEE, HASH_BROWN, PARTY_PLATTER
 from loyalty_service.storage.store import Store
 from loyalty_service.sweeper import sweep
+from tests.support.doing import get_code, issue_code
 from tests.support.ledger import audit, balances, count_rows, execute, rows
 from tests.support.programs import (
     KEY,
@@ -55,7 +55,7 @@ def _render(identified: Identified) -> bytes:
 
 
 async def _identify(store: Store, command: IdentifyMember) -> Answer:
-    work = partial(run_once, use_case=identify_member, command=command, render=_render, keyed=None)
+    work = partial(perform, run=Run(identify_member, command, _render))
     return await store.write(work, timeout_s=60)
 
 
@@ -130,7 +130,13 @@ async def test_claim_that_an_older_version_kept_is_retried(database_url: str) ->
         command = identify_command(await issue(store, await enroll(store, 1000), COFFEE))
         first = await _identify(store, command)
         order = command.point_of_sale.order_key
-        execute(database_url, "UPDATE code SET claim_key = :kept", kept=order)
+        execute(
+            database_url,
+            "UPDATE code SET claim_key = :kept, answer = :answer",
+            kept=order,
+            answer=first.body,
+        )
+        execute(database_url, "DELETE FROM remembered_answer")
         assert (await _identify(store, command)).body == first.body
         elsewhere = replace(command.point_of_sale, terminal="2")
         with pytest.raises(CodeAlreadyUsedError):
@@ -182,8 +188,7 @@ async def test_selection_that_cannot_be_had_identifies_the_guest(database_url: s
         loyalty_id = await enroll(store, 1000)
         digits = await issue(store, loyalty_id, PARTY_PLATTER, COFFEE)
         command = identify_command(digits)
-        done = await store.write(lambda unit, now_ms: identify_member(unit, command, now_ms))
-        assert isinstance(done, Done)
+        done = await _identify(store, command)
     listed = [line.incentive.incentive_id for line in done.result.selection]
     assert listed == [PARTY_PLATTER, COFFEE]
     assert done.result.available_points == 200

@@ -13,7 +13,7 @@ from loyalty_service.application.reads import Reads
 from loyalty_service.application.under_way import ARRIVAL
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.errors import MemberNotFoundError, PointsInsufficientError
-from loyalty_service.domain.ledger import GENESIS, Account, AccountKind, Cause, Origin
+from loyalty_service.domain.ledger import GENESIS, NOBODY, Account, AccountKind, Cause, Origin
 from loyalty_service.domain.records import Remembered
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.store import Store
@@ -104,7 +104,7 @@ def _breaking_a_constraint(unit: Unit, now_ms: int) -> None:
     add_member(unit, now_ms, 70)
     nobody = Account(10**9, AccountKind.ADJUSTED, 0, 0, GENESIS)
     nowhere = Account(10**9 + 1, AccountKind.ISSUED, 0, 0, GENESIS)
-    unit.post(nobody, nowhere, 5, Origin(Cause.ADJUST, "", "", now_ms, now_ms))
+    unit.post(nobody, nowhere, 5, Origin(Cause.ADJUST, NOBODY, "", now_ms, now_ms))
 
 
 class _FullDisk:
@@ -204,7 +204,7 @@ async def test_calls_of_one_batch_see_each_other(database_url: str) -> None:
             taken = member.available.balance
             if taken:
                 account = unit.program_account(PROGRAM_ID, AccountKind.ADJUSTED)
-                origin = Origin(Cause.ADJUST, "", "taken", now_ms, now_ms)
+                origin = Origin(Cause.ADJUST, NOBODY, "taken", now_ms, now_ms)
                 unit.post(member.available, account, taken, origin)
             return taken
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from loyalty_service.application.idempotency import Answer, Done, Keyed, run_once
 from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
+from loyalty_service.application.perform import Answer, Done, Keyed, Run, perform
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.clock import now_ms as wall_clock_ms
 from loyalty_service.domain.errors import IdempotencyKeyReusedError, PointsInsufficientError
@@ -30,7 +30,7 @@ def _adjust(
 ) -> Callable[[Unit, int], Answer]:
     def run(unit: Unit, now_ms: int) -> Answer:
         command = AdjustPoints(PROGRAM_ID, loyalty_id, points, "test", beyond_limits=True)
-        return run_once(unit, now_ms, use_case, command, _render, keyed)
+        return perform(unit, now_ms, Run(use_case, command, _render, keyed))
 
     return run
 

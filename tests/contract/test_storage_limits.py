@@ -7,11 +7,12 @@ import threading
 
 import pytest
 
-from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
+from loyalty_service.application.operators.adjust_points import AdjustPoints
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.errors import DeadlinePassedError, ServerBusyError
 from loyalty_service.storage.store import BUSY_MIN, Store
 from tests.support.databases import Backend
+from tests.support.doing import adjust_points
 from tests.support.ledger import count_rows
 from tests.support.programs import add_member, enroll
 from tests.support.stores import demo_store, open_store, writers_busy

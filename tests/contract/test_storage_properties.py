@@ -9,8 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
-from loyalty_service.application.orders.identify_member import identify_member
+from loyalty_service.application.operators.adjust_points import AdjustPoints
 from loyalty_service.application.orders.void_transaction import void
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.errors import (
@@ -22,6 +21,7 @@ from loyalty_service.domain.ledger import POINTS_MAX
 from loyalty_service.sandbox.fixed_codes import COFFEE, HASH_BROWN
 from loyalty_service.storage.store import Store
 from tests.support.databases import Backend, fresh_database
+from tests.support.doing import adjust_points, identify_member
 from tests.support.ledger import audit, balances
 from tests.support.programs import PROGRAM_ID, enroll, identify_command, issue
 from tests.support.stores import demo_store

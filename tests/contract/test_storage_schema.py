@@ -12,13 +12,13 @@ from sqlalchemy import CheckConstraint, create_engine, inspect, pool
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import SQLModel
 
-from loyalty_service.application.operators.create_key import CreateKey, create_key
-from loyalty_service.application.orders.identify_member import identify_member
+from loyalty_service.application.operators.create_key import CreateKey
 from loyalty_service.domain.codes import code_digest
 from loyalty_service.domain.keys import Role, key_digest
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.migrate import SchemaError, migrate, require_current
 from tests.support.databases import Backend
+from tests.support.doing import create_key, identify_member
 from tests.support.ledger import audit, execute, rows
 from tests.support.programs import PROGRAM_ID, enroll, identify_command, issue
 from tests.support.stores import PEPPER, demo_store

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 import psycopg
 import pytest
 
-from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
+from loyalty_service.application.operators.adjust_points import AdjustPoints
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.clock import now_ms
@@ -18,6 +18,7 @@ from loyalty_service.domain.errors import StorageUnavailableError
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.postgresql import begin
 from loyalty_service.storage.store import Store
+from tests.support.doing import adjust_points
 from tests.support.ledger import audit, count_rows, rows
 from tests.support.postgres import Postgres
 from tests.support.programs import add_member, enroll

@@ -108,5 +108,5 @@ async def test_commit_that_can_not_be_proved_is_not_answered(
         await store.refresh_catalog()
         LosingConnection.armed = "after"
         with pytest.raises(StorageUnavailableError):
-            await store.write(lambda unit, _now: unit.save_program(program))
+            await store.write(lambda unit, now: unit.save_program(program, now))
     postgres.drop(url)

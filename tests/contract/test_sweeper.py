@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
 
+from loyalty_service.application.orders.expire_overdue import (
+    OverdueTransaction,
+    find_overdue_transactions,
+    void_overdue,
+)
+from loyalty_service.application.unit import Unit
 from loyalty_service.domain.errors import StorageUnavailableError
 from loyalty_service.domain.records import TransactionStatus
 from loyalty_service.storage.store import Store
@@ -45,6 +52,19 @@ def _mend(database_url: str) -> None:
 def _open(database_url: str) -> set[str]:
     found = rows(database_url, "SELECT transaction_id FROM loyalty_transaction WHERE status = 1")
     return {row.transaction_id for row in found}
+
+
+async def test_order_that_was_just_ended_is_not_overdue(database_url: str) -> None:
+    """A look that shares a batch with a sweep does not find what that has ended."""
+    async with demo_store(database_url) as store:
+        await _abandon(Till(store), [await enroll(store, 1000)], 1)
+
+        def end_and_look(unit: Unit, now_ms: int) -> Sequence[OverdueTransaction]:
+            (due,) = find_overdue_transactions(unit, None, GUESTS, now_ms)
+            assert void_overdue(unit, due, now_ms).result
+            return find_overdue_transactions(unit, None, GUESTS, now_ms)
+
+        assert await store.write(end_and_look) == []
 
 
 async def test_row_that_cannot_be_ended_keeps_no_other_from_its_end(database_url: str) -> None:

@@ -13,25 +13,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loyalty_service.application.members.enroll_member import new_member
-from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
+from loyalty_service.application.operators.adjust_points import AdjustPoints
 from loyalty_service.application.unit import Unit
-from loyalty_service.domain.basket import (
-    AppliedDiscount,
-    Basket,
-    BasketLine,
-    Payment,
-    as_catalogued,
-    incentive_uses,
-)
+from loyalty_service.domain.basket import AppliedDiscount, Basket, BasketLine, Payment
 from loyalty_service.domain.clock import parse_rfc3339
 from loyalty_service.domain.errors import (
     LoyaltyError,
     PointsInsufficientError,
     RulesFailedError,
 )
+from loyalty_service.domain.incentive_uses import as_catalogued, incentive_uses
 from loyalty_service.domain.records import TransactionStatus
 from loyalty_service.storage.store import Store
 from tests.support.databases import Sqlite, fresh_database
+from tests.support.doing import adjust_points
 from tests.support.ledger import audit
 from tests.support.orders import (
     CLAIMED,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.application.orders.claim_receipt import ClaimReceipt, claim_receipt
 from loyalty_service.domain.errors import (
     LoyaltyError,
@@ -19,6 +19,7 @@ from loyalty_service.domain.errors import (
 )
 from loyalty_service.domain.records import TransactionStatus
 from loyalty_service.domain.restrictions import MaximumRedemptions
+from tests.support.doing import apply_program
 from tests.support.ledger import audit, balances, count_rows, rows
 from tests.support.orders import (
     CLAIMED,

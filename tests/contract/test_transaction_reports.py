@@ -9,8 +9,8 @@ import pytest
 import pytest_asyncio
 
 from loyalty_service.application.members.list_transfers import ListTransfers, list_transfers
-from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
-from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.operators.adjust_points import AdjustPoints
+from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.application.orders.get_transaction import get_transaction
 from loyalty_service.application.orders.report_order import report_again, report_order
 from loyalty_service.application.reading import TransferEntry
@@ -27,6 +27,7 @@ from loyalty_service.domain.errors import (
 from loyalty_service.domain.ledger import POINTS_MAX, AccountKind
 from loyalty_service.domain.records import TransactionStatus
 from loyalty_service.transport.errors.rendering import message_of
+from tests.support.doing import adjust_points, apply_program
 from tests.support.ledger import audit, balances, rows
 from tests.support.orders import (
     CARD_OFFER,

@@ -12,11 +12,12 @@ import pytest
 import pytest_asyncio
 import structlog
 
-from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.domain.basket import AppliedDiscount, Basket, BasketLine
 from loyalty_service.domain.errors import OfferNotFoundError, RulesFailedError
 from loyalty_service.domain.program import Incentive, Program
 from loyalty_service.domain.restrictions import DateSpan, MaximumRedemptions
+from tests.support.doing import apply_program
 from tests.support.ledger import audit, count_rows, execute, rows
 from tests.support.orders import (
     CARD_OFFER,

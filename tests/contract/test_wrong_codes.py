@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from loyalty_service.application.codes.get_code import DEAD_OF_LATE_MS, USED_SHOWN_MS
-from loyalty_service.application.idempotency import Keyed
+from loyalty_service.application.perform import Keyed
 from loyalty_service.cli import main
 from loyalty_service.domain.clock import DAY_MS
 from loyalty_service.domain.clock import now_ms as wall_clock_ms

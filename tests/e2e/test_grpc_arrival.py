@@ -16,7 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from loyalty.v1 import session_service_pb2
 from loyalty_service.domain.errors import ServerBusyError
-from loyalty_service.transport import keyless
+from loyalty_service.transport import handling, keyless
 from loyalty_service.transport import server as server_module
 from loyalty_service.transport.admission import Admission
 from loyalty_service.transport.arrival import MESSAGE_WAIT_S
@@ -334,7 +334,7 @@ async def test_answer_that_a_caller_with_a_key_does_not_take_holds_no_place(
 ) -> None:
     """A key gives more time to take an answer, and not for ever."""
     monkeypatch.setattr(server_module, "CONCURRENT_CALLS_MAX", 1)
-    monkeypatch.setattr(server_module, "SEND_S", 1.0)
+    monkeypatch.setattr(handling, "SEND_S", 1.0)
     request = session_service_pb2.StartAnonymousSessionRequest(
         correlation_id="0b0e7f3a-54a4-4b0c-9d0e-6b7a4b1c2d3e", channel="STORE"
     )

@@ -10,18 +10,18 @@ import pytest
 
 from loyalty.v1 import code_service_pb2, identify_service_pb2, member_service_pb2
 from loyalty.v1 import session_service_pb2 as session_pb2
-from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
-from loyalty_service.application.operators.create_key import CreatedKey, CreateKey, create_key
+from loyalty_service.application.operators.apply_program import ApplyProgram
+from loyalty_service.application.operators.create_key import CreatedKey, CreateKey
 from loyalty_service.application.operators.rotate_key import (
     KeyUnknownError,
     RotateKey,
     RotationOpenError,
-    rotate_key,
 )
 from loyalty_service.domain.keys import Role
 from loyalty_service.observability.access_log import AccessLog
 from loyalty_service.sandbox.fixed_codes import FARHAN
 from loyalty_service.transport.rpcs import RPCS
+from tests.support.doing import apply_program, create_key, rotate_key
 from tests.support.programs import other_program
 from tests.support.server import (
     ADMIN_KEY,

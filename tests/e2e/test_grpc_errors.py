@@ -279,7 +279,7 @@ async def test_server_has_a_deadline_of_its_own(
     own_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A call without a deadline is given up by the server's own, with a reason and a retry."""
-    monkeypatch.setattr("loyalty_service.transport.server.DEADLINE_MAX_S", 0.05)
+    monkeypatch.setattr("loyalty_service.transport.handling.DEADLINE_MAX_S", 0.05)
     async with writers_busy(own_server.store):
         request = member_service_pb2.EnrollMemberRequest(name="Late")
         refusal = await own_server.app.refused(own_server.app.members.EnrollMember, request)

@@ -14,8 +14,8 @@ from structlog.testing import capture_logs
 
 from loyalty.v1 import code_service_pb2, member_service_pb2, order_pb2
 from loyalty.v1 import transaction_service_pb2 as pb
-from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
-from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.operators.adjust_points import AdjustPoints
+from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.application.unit import Unit
 from loyalty_service.bootstrap import Running, serve
 from loyalty_service.domain import clock
@@ -25,6 +25,7 @@ from loyalty_service.sandbox.demo_data import put_demo_data
 from loyalty_service.storage import writer
 from loyalty_service.transport import call as call_module
 from tests.support.databases import Backend
+from tests.support.doing import adjust_points, apply_program
 from tests.support.programs import PROGRAM_ID, demo_program
 from tests.support.server import (
     ADMIN_KEY,
@@ -398,6 +399,10 @@ async def test_adjustment_beyond_limits_must_be_asked_for(backend: Backend, tmp_
         assert await two.caller.balances(guest) == (101, 0)
 
 
+UNITS = {N.ENROLMENTS_PER_KEY_MINUTE: "members"}
+"""What is counted, where the limit's name does not begin with it."""
+
+
 def test_every_limit_is_in_the_document_with_its_default() -> None:
     """The program file's page lists all limits, in their order, with unit and default."""
     page = (Path(__file__).resolve().parents[2] / "docs" / "program-file.md").read_text("utf-8")
@@ -407,6 +412,6 @@ def test_every_limit_is_in_the_document_with_its_default() -> None:
     assert [name for name, _, _ in listed] == [name.value for name in LIMITS]
     for (_, words, default), limit in zip(listed, LIMITS.values(), strict=True):
         assert default == f"{limit.default:,}"
-        assert limit.unit in words
-        if limit.whose.value != "program":
+        assert UNITS.get(limit.name, limit.name.partition("_")[0]) in words
+        if "_per_program_" not in limit.name:
             assert f"1 to {limit.most:,}" in words

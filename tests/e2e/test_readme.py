@@ -417,7 +417,6 @@ ROOMS = "application|cli|domain|observability|program_file|sandbox|storage|trans
 ROOM = re.compile(rf"`((?:{ROOMS})/[\w/]*(?:\.py|/))`")
 LATER = {
     "protos/loyalty/v2/",
-    f"{PACKAGE}application/perform.py",
     f"{PACKAGE}application/points.py",
 }
 """What pages name before it is there."""

@@ -17,8 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from loyalty_service.application.operators.create_key import CreateKey, create_key
-from loyalty_service.application.orders.identify_member import identify_member
+from loyalty_service.application.operators.create_key import CreateKey
 from loyalty_service.bootstrap import database_of, open_store
 from loyalty_service.cli import main
 from loyalty_service.config import Settings
@@ -34,6 +33,7 @@ from loyalty_service.transport.addresses import AddressError
 from tests.support import stores
 from tests.support.contents import columns_of, digests
 from tests.support.databases import Backend, fresh_database
+from tests.support.doing import create_key, identify_member
 from tests.support.programs import PROGRAM_ID, identify_command, other_program, put_program
 from tests.support.roots import PYTHONPATH
 from tests.support.server import settings_in

@@ -9,11 +9,12 @@ import grpc
 import pytest
 
 from loyalty.v1 import transaction_service_pb2 as pb
-from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
-from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.operators.apply_program import ApplyProgram
+from loyalty_service.application.operators.create_key import CreateKey
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.clock import DAY_MS
 from loyalty_service.domain.keys import Role, key_digest
+from tests.support.doing import apply_program, create_key
 from tests.support.programs import demo_program
 from tests.support.server import PROGRAM_ID, Caller, Refusal, Server, give_points
 from tests.support.transactions import (

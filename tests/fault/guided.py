@@ -22,8 +22,8 @@ with atheris.instrument_imports(
 ):
     from loyalty_service.transport.servicers import code, identify, member, session, transaction
 
-from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
-from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.operators.apply_program import ApplyProgram
+from loyalty_service.application.operators.create_key import CreateKey
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.keys import Role
 from loyalty_service.storage.databases import Database
@@ -34,6 +34,7 @@ from tests.fault.inside import Inside
 from tests.fault.worlds import identify as identified
 from tests.fault.worlds import issue, report, unclaimed, void
 from tests.fault.worlds import session as opened
+from tests.support.doing import apply_program, create_key
 from tests.support.programs import PROGRAM_ID, add_member, demo_program
 from tests.support.stores import PEPPER
 

@@ -92,7 +92,7 @@ def handlers(storage: Storage) -> dict[str, Handler]:
     )
     return {
         rpc.name: _with_message(
-            server._handler(rpc, getattr(servicers[rpc.service], rpc.method.name))
+            server._handling.handler(rpc, getattr(servicers[rpc.service], rpc.method.name))
         )
         for rpc in RPCS.values()
     }

@@ -86,7 +86,9 @@ class Inside:
             tracing=Tracing(),
         )
         self._handlers: dict[str, Any] = {
-            rpc.name: server._handler(rpc, getattr(servicers[rpc.service], rpc.method.name))
+            rpc.name: server._handling.handler(
+                rpc, getattr(servicers[rpc.service], rpc.method.name)
+            )
             for rpc in RPCS.values()
         }
 

@@ -24,9 +24,8 @@ from sqlalchemy import create_engine, pool
 
 from loyalty.v1.order_pb2 import OrderLine
 from loyalty_service.application.codes.issue_code import issue_code
-from loyalty_service.application.idempotency import Answer, run_once
 from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
-from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.application.orders.claim_receipt import ClaimReceipt, claim_receipt
 from loyalty_service.application.orders.expire_overdue import (
     expire_code,
@@ -41,6 +40,7 @@ from loyalty_service.application.orders.record_unclaimed_order import (
 )
 from loyalty_service.application.orders.report_order import report_order
 from loyalty_service.application.orders.void_transaction import VoidTransaction, void_transaction
+from loyalty_service.application.perform import Answer, Run, perform
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Refused, Unit
 from loyalty_service.domain.basket import BasketLine
@@ -72,6 +72,7 @@ from tests.fault.simulation.model import (
 )
 from tests.fault.simulation.world import RESERVED, first_scheme, program_of, rules_status
 from tests.support.databases import Sqlite
+from tests.support.doing import apply_program
 from tests.support.orders import (
     CLAIMED,
     COFFEE,
@@ -349,11 +350,10 @@ class SmallWorld:
         orders = self._do(lambda unit, _: find_overdue_transactions(unit, None, 10, now_ms))
         for order in orders:
             asked = Asked("void_overdue", {"transaction_id": order.transaction_id})
-            work = partial(_with_unit_first, void_overdue, order)
-            self._settle(asked, work, order.reads())
+            self._settle(asked, partial(_result_of, void_overdue, order), order.reads())
         for code in self._do(lambda unit, _: find_overdue_codes(unit, None, 10, now_ms)):
             asked = Asked("expire_code", {"digits": self.state.digits})
-            self._settle(asked, partial(_with_unit_first, expire_code, code), code.reads())
+            self._settle(asked, partial(_result_of, expire_code, code), code.reads())
 
     def _call(
         self, asked: Asked, use_case: Any, command: Any, render: Callable[[Any], Any]
@@ -362,11 +362,8 @@ class SmallWorld:
             body: bytes = render(result).SerializeToString()
             return body
 
-        self._settle(
-            asked,
-            lambda unit, now_ms: run_once(unit, now_ms, use_case, command, rendered, None, KEY),
-            command.reads(),
-        )
+        run = Run(use_case, command, rendered, caller=KEY)
+        self._settle(asked, partial(perform, run=run), command.reads())
 
     def _settle(self, asked: Asked, work: Callable[[Unit, int], Any], *reads: Reads) -> bool:
         """Do a call and take it up in the model; answers whether it was not refused."""
@@ -380,22 +377,27 @@ class SmallWorld:
         except LoyaltyError as refusal:
             self._raw.execute("ROLLBACK TO call")
             reason = CATALOGUE[type(refusal)].reason
+        except Refused as refused:
+            reason = CATALOGUE[type(refused.error)].reason
         self._raw.execute("RELEASE call")
-        if isinstance(told, Refused):
-            told, reason = None, CATALOGUE[type(told.error)].reason
         if isinstance(told, Answer):
             flags.update((flag.kind.value, flag.reason) for flag in told.flags)
             told, repeated = told.body, told.repeated
         self.state.model.settle(
             asked, self.state.now_ms, told, reason, repeated=repeated, flags=flags
         )
+        self.state.model.events.clear()
         return not reason
 
     def _do(self, work: Callable[[Unit, int], Any], *reads: Reads) -> Any:
         unit = UnitOfWork(self._raw, self._statements, self._catalog, PEPPER, self._seal)
         if self._statements.bulk and reads:
             prefetch(unit, self._raw, self._statements, reads)
-        outcome = work(unit, self.state.now_ms)
+        try:
+            outcome = work(unit, self.state.now_ms)
+        except Refused:
+            unit.flush()
+            raise
         unit.flush()
         return outcome
 
@@ -414,7 +416,11 @@ class SmallWorld:
             for statement in _STATE
         ]
         granted = sorted(self.state.granted.items())
-        text = repr((plain, granted))
+        # They are sealed in the store, each time otherwise.
+        model = self.state.model
+        orders = sorted((names.get(name, name), one.answer) for name, one in model.orders.items())
+        codes = [code.answer for code in model.codes.values()]
+        text = repr((plain, granted, orders, codes))
         for name, place in names.items():
             if name:  # In kept answers, too.
                 text = text.replace(name, place)
@@ -485,9 +491,11 @@ _ACCOUNTS = (
 )
 # A fingerprint hashes the transaction's name with the basket and status.
 _ORDERS = (
-    "SELECT transaction_id, member_number, status, points_earned, points_redeemed, answer, "
-    "CASE WHEN fingerprint IS NOT NULL THEN basket END, "
-    "CASE WHEN status IN (2, 4) THEN business_day = :today END FROM loyalty_transaction"
+    "SELECT transaction_id, member_number, status, points_earned, points_redeemed, "
+    "kept.method, CASE WHEN length(kept.fingerprint) > 0 THEN basket END, "
+    "CASE WHEN status IN (2, 4) THEN business_day = :today END FROM loyalty_transaction "
+    "LEFT JOIN remembered_answer AS kept ON kept.idempotency_key = transaction_id "
+    "AND kept.scope LIKE 'transaction:%'"
 )
 _HOLDS = (
     "SELECT hold.transaction_id, incentive_id, points, hold.status FROM hold "
@@ -500,7 +508,7 @@ _STATE = (
     _HOLDS,
     RESERVED,
     "SELECT transaction_id, incentive_id, quantity FROM redemption WHERE voided_ms IS NULL",
-    "SELECT member_number, status, transaction_id, answer FROM code",
+    "SELECT member_number, status, transaction_id FROM code",
 )
 
 
@@ -519,12 +527,12 @@ def _sent(request: Message) -> bytes:
     return request.SerializeToString(deterministic=True)
 
 
-def _with_unit_first(use_case: Any, command: Any, unit: Unit, now_ms: int) -> Any:
-    return use_case(unit, command, now_ms)
-
-
 def _no_answer(use_case: Any, command: Any, unit: Unit, now_ms: int) -> None:
-    use_case(unit, command, now_ms)
+    perform(unit, now_ms, Run(use_case, command))
+
+
+def _result_of(use_case: Any, command: Any, unit: Unit, now_ms: int) -> Any:
+    return perform(unit, now_ms, Run(use_case, command)).result
 
 
 @cache

@@ -10,11 +10,10 @@ from itertools import combinations_with_replacement, count
 from typing import Any
 
 from loyalty_service.application.codes.get_code import GetCode, get_code
-from loyalty_service.application.codes.issue_code import IssueCode, issue_code
-from loyalty_service.application.members.enroll_member import EnrollMember, enroll_member
-from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.codes.issue_code import IssueCode
+from loyalty_service.application.members.enroll_member import EnrollMember
+from loyalty_service.application.operators.create_key import CreateKey
 from loyalty_service.application.orders.identify_member import identify_member
-from loyalty_service.application.orders.report_order import report_order
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.clock import DAY_MS
 from loyalty_service.domain.codes import CODE_COUNT
@@ -29,6 +28,7 @@ from loyalty_service.domain.keys import ApiKey, Role
 from loyalty_service.domain.records import TransactionStatus
 from loyalty_service.storage.store import Store
 from loyalty_service.transport.call import Command
+from tests.support.doing import create_key, enroll_member, issue_code, report_order
 from tests.support.orders import basket, item, report
 from tests.support.programs import PROGRAM_ID, identify_command
 

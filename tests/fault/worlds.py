@@ -17,9 +17,9 @@ from loyalty.v1 import identify_service_pb2 as identifying
 from loyalty.v1 import member_service_pb2 as members
 from loyalty.v1 import session_service_pb2 as sessions
 from loyalty.v1 import transaction_service_pb2 as pb
-from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
-from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
-from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.operators.adjust_points import AdjustPoints
+from loyalty_service.application.operators.apply_program import ApplyProgram
+from loyalty_service.application.operators.create_key import CreateKey
 from loyalty_service.application.unit import Unit
 from loyalty_service.bootstrap import serve
 from loyalty_service.domain.keys import Role
@@ -28,6 +28,7 @@ from loyalty_service.sandbox.envoy_process import EnvoyProcess
 from loyalty_service.storage.store import Store
 from tests.book.pages import pages_of
 from tests.fault.doors import Doors, Rpc, all_rpcs
+from tests.support.doing import adjust_points, apply_program, create_key
 from tests.support.http import HttpClient
 from tests.support.ledger import execute
 from tests.support.logs import only_errors_logged

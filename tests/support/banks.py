@@ -18,13 +18,14 @@ from typing import Any
 import grpc
 import psycopg
 
-from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
-from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.operators.apply_program import ApplyProgram
+from loyalty_service.application.operators.create_key import CreateKey
 from loyalty_service.application.unit import Unit
 from loyalty_service.bootstrap import serve
 from loyalty_service.domain.keys import Role
 from loyalty_service.domain.limits import LimitName, Limits
 from loyalty_service.storage.databases import Database
+from tests.support.doing import apply_program, create_key
 from tests.support.logs import only_errors_logged
 from tests.support.programs import PROGRAM_ID, add_member, demo_program
 from tests.support.roots import PYTHONPATH, ROOT

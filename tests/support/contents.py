@@ -12,6 +12,7 @@ from sqlalchemy import table as table_of
 
 from loyalty_service.storage.connections import reading
 from loyalty_service.storage.databases import Database
+from loyalty_service.storage.tables import DERIVED
 
 BATCH_ROWS = 5000
 
@@ -20,13 +21,13 @@ Columns = Mapping[str, Sequence[str]]
 
 
 def columns_of(database: Database) -> dict[str, list[str]]:
-    """List the tables and their columns, but for the schema's own number."""
+    """List the tables and their columns, but for the schema's own number and what is derived."""
     with reading(database) as connection:
         inspector = inspect(connection)
         return {
             table: sorted(column["name"] for column in inspector.get_columns(table))
             for table in inspector.get_table_names()
-            if table != "alembic_version"
+            if table not in {"alembic_version", *DERIVED}
         }
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
-from loyalty_service.application.codes.get_code import GetCode, get_code
-from loyalty_service.application.codes.issue_code import issue_code
-from loyalty_service.application.idempotency import Keyed, run_once
-from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.codes.get_code import GetCode
+from loyalty_service.application.operators.create_key import CreateKey
 from loyalty_service.application.orders.identify_member import IdentifyMember, identify_member
+from loyalty_service.application.perform import Keyed, Run, perform
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.clock import now_ms as wall_clock_ms
 from loyalty_service.domain.errors import LoyaltyError
@@ -19,6 +17,7 @@ from loyalty_service.domain.ids import new_id
 from loyalty_service.domain.keys import ApiKey, Role
 from loyalty_service.domain.records import Member, Transaction, TransactionStatus
 from loyalty_service.storage.store import Store
+from tests.support.doing import create_key, get_code, issue_code
 from tests.support.programs import (
     KEY,
     PROGRAM_ID,
@@ -45,16 +44,17 @@ class Tills:
 
     async def run(self, command: IdentifyMember, keyed: Keyed | None = None) -> Any:
         """Identify; answers what came of it, an error included."""
-        work = partial(
-            run_once,
-            use_case=identify_member,
-            command=command,
-            render=lambda identified: identified.transaction_id.encode(),
+        run = Run(
+            identify_member,
+            command,
+            lambda identified: identified.transaction_id.encode(),
             keyed=keyed,
         )
         try:
             return await self.store.write(
-                lambda unit, _now: work(unit, self.now_ms), timeout_s=60, reads=command.reads()
+                lambda unit, _now: perform(unit, self.now_ms, run),
+                timeout_s=60,
+                reads=command.reads(),
             )
         except LoyaltyError as error:
             return error

@@ -9,12 +9,12 @@ from typing import Any
 from sqlalchemy import create_engine, pool, text
 
 from loyalty_service.domain.ledger import (
+    ACCOUNTS,
     GENESIS,
-    MEMBER_KINDS,
     OWNED_KINDS,
-    AccountKind,
     Cause,
     Origin,
+    Owner,
     facts_of,
     link,
 )
@@ -49,8 +49,7 @@ def audit(database_url: str) -> None:
         assert account.sequence == len(own)
         assert bytes(account.head) == _head(own), f"chain of account {account.account_id}"
         assert account.balance == sum(points for _, points, _, _ in own)
-        assert account.kind not in MEMBER_KINDS or account.balance >= 0
-        assert account.kind != AccountKind.DEBT or account.balance <= 0
+        assert ACCOUNTS[account.kind].least <= account.balance <= ACCOUNTS[account.kind].most
         if account.kind in OWNED_KINDS:
             times = [row.recorded_ms for _, _, _, row in own[account.untimed :]]
             assert times == sorted(times), f"times of account {account.account_id} go back"
@@ -79,9 +78,8 @@ def _head(moves: Sequence[Any]) -> bytes:
     head = GENESIS
     for place, (sequence, _points, stored, row) in enumerate(moves, start=1):
         assert sequence == place
-        origin = Origin(
-            Cause(row.cause), row.transaction_id, row.note, row.effective_ms, row.recorded_ms
-        )
+        owner = Owner(row.owner_kind, row.transaction_id)
+        origin = Origin(Cause(row.cause), owner, row.note, row.effective_ms, row.recorded_ms)
         facts = facts_of(row.source_id, row.destination_id, row.points, origin)
         head = link(head, sequence, facts)
         assert head == bytes(stored), f"hash of transfer {row.transfer_id}"

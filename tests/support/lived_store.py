@@ -8,19 +8,17 @@ from contextlib import contextmanager
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
-from loyalty_service.application.members.enroll_member import EnrollMember, enroll_member
-from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
-from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.members.enroll_member import EnrollMember
+from loyalty_service.application.operators.adjust_points import AdjustPoints
+from loyalty_service.application.operators.create_key import CreateKey
 from loyalty_service.application.orders.basket_records import basket_to_json
-from loyalty_service.application.orders.claim_receipt import ClaimReceipt, claim_receipt
-from loyalty_service.application.orders.identify_member import Identified, identify_member
+from loyalty_service.application.orders.claim_receipt import ClaimReceipt
+from loyalty_service.application.orders.identify_member import Identified
 from loyalty_service.application.orders.order_review import Order
-from loyalty_service.application.orders.record_unclaimed_order import (
-    RecordUnclaimedOrder,
-    record_unclaimed_order,
-)
-from loyalty_service.application.orders.report_order import Reported, report_order
-from loyalty_service.application.orders.void_transaction import Voided, void
+from loyalty_service.application.orders.record_unclaimed_order import RecordUnclaimedOrder
+from loyalty_service.application.orders.report_order import Reported
+from loyalty_service.application.orders.void_transaction import Voided, void, voided_events
+from loyalty_service.application.perform import Done, Run, perform
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import Basket, BasketLine
 from loyalty_service.domain.keys import Role
@@ -29,6 +27,15 @@ from loyalty_service.domain.records import TransactionStatus
 from loyalty_service.sandbox.fixed_codes import COFFEE, HASH_BROWN
 from loyalty_service.storage.store import Store
 from tests.support.databases import Backend
+from tests.support.doing import (
+    adjust_points,
+    claim_receipt,
+    create_key,
+    enroll_member,
+    identify_member,
+    record_unclaimed_order,
+    report_order,
+)
 from tests.support.programs import (
     KEY,
     PROGRAM_ID,
@@ -148,13 +155,15 @@ def _take(unit: Unit, loyalty_id: str, now_ms: int) -> None:
 
 
 def _voiding(transaction_id: str) -> Callable[[Unit, int], Voided]:
-    def cancel(unit: Unit, now_ms: int) -> Voided:
+    def cancel(unit: Unit, _command: object, now_ms: int) -> Done[Voided]:
         transaction = unit.transaction(transaction_id)
         assert transaction is not None
         program: Program = replace(unit.catalog.programs[PROGRAM_ID], void_spent="debt")
-        return void(unit, program, transaction, now_ms)
+        before = transaction.status
+        voided = void(unit, program, transaction, now_ms)
+        return Done(voided, events=voided_events(unit, transaction, before))
 
-    return cancel
+    return lambda unit, now_ms: perform(unit, now_ms, Run(cancel, None)).result
 
 
 def _basket(*lines: BasketLine) -> Basket:

@@ -10,7 +10,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from buf.validate import validate_pb2
 from loyalty.v1 import transaction_service_pb2 as pb
-from loyalty_service.domain.basket import AMOUNT_MINOR_MAX
+from loyalty_service.domain.amounts import AMOUNT_MINOR_MAX
 
 _TYPES = {
     FieldDescriptor.TYPE_STRING: "text",

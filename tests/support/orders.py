@@ -9,13 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from loyalty_service.application.codes.issue_code import issue_code
-from loyalty_service.application.idempotency import Keyed, run_once
 from loyalty_service.application.orders.basket_records import basket_to_json
 from loyalty_service.application.orders.claim_receipt import ClaimReceipt, claim_receipt
-from loyalty_service.application.orders.expire_overdue import (
-    find_overdue_transactions,
-    void_overdue,
-)
+from loyalty_service.application.orders.expire_overdue import find_overdue_transactions
 from loyalty_service.application.orders.identify_member import identify_member
 from loyalty_service.application.orders.order_review import Order
 from loyalty_service.application.orders.record_unclaimed_order import (
@@ -25,6 +21,7 @@ from loyalty_service.application.orders.record_unclaimed_order import (
 from loyalty_service.application.orders.report_order import report_order
 from loyalty_service.application.orders.validate_order import validate_order
 from loyalty_service.application.orders.void_transaction import VoidTransaction, void_transaction
+from loyalty_service.application.perform import Keyed, Run, perform
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import AppliedDiscount, Basket, BasketLine, Payment
 from loyalty_service.domain.keys import ApiKey
@@ -32,6 +29,7 @@ from loyalty_service.domain.point_of_sale import PointOfSale
 from loyalty_service.domain.program import ProductType
 from loyalty_service.domain.records import TransactionStatus
 from loyalty_service.storage.store import Store
+from tests.support.doing import void_overdue
 from tests.support.programs import KEY, identify_command, issue_command
 
 COFFEE = "3e9a71a8-75f8-493a-bb2a-e13f92052427"
@@ -129,10 +127,9 @@ class Till:
             meaning = hashlib.sha256(repr((use_case.__name__, command)).encode()).digest()
             keyed = Keyed("scope", idempotency_key, use_case.__name__, meaning)
         now_ms = self.now_ms
+        run = Run(use_case, command, self._render, keyed, command.key, again=again)
         answer = await self.store.write(
-            lambda unit, _: run_once(
-                unit, now_ms, use_case, command, self._render, keyed, command.key, again
-            ),
+            lambda unit, _: perform(unit, now_ms, run),
             timeout_s=30,
             reads=command.reads(),
         )

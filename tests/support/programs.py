@@ -7,12 +7,13 @@ from dataclasses import replace
 from functools import cache
 from itertools import count
 
-from loyalty_service.application.codes.issue_code import IssueCode, issue_code
-from loyalty_service.application.members.enroll_member import new_member
-from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
-from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.codes.issue_code import IssueCode
+from loyalty_service.application.members.enroll_member import enrolled, new_member
+from loyalty_service.application.operators.adjust_points import AdjustPoints
+from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.application.orders.identify_member import IdentifyMember
 from loyalty_service.application.unit import Unit
+from loyalty_service.domain.events import OPERATOR
 from loyalty_service.domain.keys import ApiKey, Role
 from loyalty_service.domain.limits import LimitName, Limits
 from loyalty_service.domain.point_of_sale import PointOfSale
@@ -20,6 +21,7 @@ from loyalty_service.domain.program import Program
 from loyalty_service.program_file.document import parse_program
 from loyalty_service.sandbox.demo_data import PROGRAM_FILE
 from loyalty_service.storage.store import Store
+from tests.support.doing import adjust_points, apply_program, issue_code
 
 PROGRAM_ID = "demo-ca"
 KEY = ApiKey("key", PROGRAM_ID, "CA", "partner", Role.ADMIN, frozenset())
@@ -53,7 +55,9 @@ async def put_program(store: Store, program: Program | None = None) -> None:
 def add_member(unit: Unit, now_ms: int, points: int = 0, loyalty_id: str | None = None) -> str:
     """Enroll a guest with points; answers their loyalty ID."""
     chosen = loyalty_id or str(uuid.uuid4())
-    unit.add_member(new_member(PROGRAM_ID, chosen, "Guest", now_ms))
+    member = new_member(PROGRAM_ID, chosen, "Guest", now_ms)
+    unit.add_member(member)
+    unit.append(enrolled(member), OPERATOR, now_ms)
     if points:
         adjust_points(
             unit, AdjustPoints(PROGRAM_ID, chosen, points, "welcome", beyond_limits=True), now_ms

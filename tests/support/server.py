@@ -24,13 +24,14 @@ from loyalty.v1 import (
     order_pb2,
     session_service_pb2_grpc,
 )
-from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
+from loyalty_service.application.operators.adjust_points import AdjustPoints
 from loyalty_service.bootstrap import Running, serve
 from loyalty_service.config import Settings
 from loyalty_service.sandbox.demo_data import put_demo_data
 from loyalty_service.sandbox.envoy_process import EnvoyProcess
 from loyalty_service.sandbox.fixed_codes import identify_in_sandbox
 from loyalty_service.storage.store import Store
+from tests.support.doing import adjust_points
 from tests.support.http import HttpClient
 from tests.support.trailers import trailer_bytes
 

@@ -7,13 +7,12 @@ other call is refused before its first write.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
-from loyalty_service.application.idempotency import Answer, Done, Repeated
 from loyalty_service.application.reads import Reads
-from loyalty_service.application.unit import Refused, Unit
+from loyalty_service.application.unit import Unit
 from loyalty_service.domain.errors import AmountBeyondLimitError, LimitExceededError
 from loyalty_service.domain.flags import Flag, FlagKind
 from loyalty_service.domain.keys import ApiKey
@@ -28,8 +27,6 @@ from loyalty_service.domain.limits import (
 )
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Member, Transaction
-
-R = TypeVar("R")
 
 RETRY_AFTER_MIN_MS = 1000
 _ORDER = LIMITS[LimitName.POINTS_PER_ORDER]
@@ -52,7 +49,7 @@ class Load:
     paid: bool
 
     def reads(self, reads: Reads, now_ms: int) -> Reads:
-        """Add to what the call starts from what `within_limits` reads."""
+        """Add to what the call starts from what `judge_load` reads."""
         day = _KEY_DAY.since_ms(now_ms)
         key, program = self.key.key_id, self.key.program_id
         counts = (*reads.counts, (key_scope(key), day), (program_scope(program), day))
@@ -62,45 +59,25 @@ class Load:
         return replace(reads, counts=counts, counts_of_members=members)
 
 
-def within_limits(
-    unit: Unit,
-    command: Any,
-    now_ms: int,
-    *,
-    use_case: Callable[[Unit, Any, int], Done[R] | Repeated | Refused],
-    load: Load,
-) -> Done[R] | Repeated | Refused:
-    """
-    Run a use case unless its key or program has written a day's worth.
-
-    Raises:
-        LimitExceededError: It has.
-    """
-    flags = tuple(_judge_load(unit, load, now_ms))
-    outcome = use_case(unit, command, now_ms)
-    if flags and not isinstance(outcome, Refused):
-        return replace(outcome, flags=(*outcome.flags, *flags))
-    return outcome
-
-
-def count_load(
-    unit: Unit, now_ms: int, *, work: Callable[[Unit, int], Answer | Refused], load: Load
-) -> Answer | Refused:
-    """Run a whole call and count what it writes, the answers that are kept of it included."""
-    rows, size = unit.rows, unit.bytes_written
-    outcome = work(unit, now_ms)
-    for limits, amount in ((_BYTES, unit.bytes_written - size), (_ROWS, unit.rows - rows)):
+def count_written(unit: Unit, load: Load, rows: int, size: int, now_ms: int) -> None:
+    """Count the rows and bytes that a whole call wrote, the answers kept of it included."""
+    for limits, amount in ((_BYTES, size), (_ROWS, rows)):
         for limit, scope in zip(limits, _scopes(load.key), strict=True):
             if amount:
                 unit.count(limit, scope, amount, now_ms)
-    return outcome
 
 
 def _scopes(key: ApiKey) -> tuple[str, str]:
     return key_scope(key.key_id), program_scope(key.program_id)
 
 
-def _judge_load(unit: Unit, load: Load, now_ms: int) -> Iterator[Flag]:
+def judge_load(unit: Unit, load: Load, now_ms: int) -> Iterator[Flag]:
+    """
+    Flag a call, or refuse it, once its key or program has written a day's worth.
+
+    Raises:
+        LimitExceededError: It is refused, because no guest has paid.
+    """
     program = unit.catalog.programs[load.key.program_id]
     for limits in (_BYTES, _ROWS):
         for limit, scope in zip(limits, _scopes(load.key), strict=True):

@@ -17,7 +17,8 @@ from decimal import Decimal
 from enum import IntFlag
 from typing import Any, Protocol
 
-from loyalty_service.domain.basket import Basket, named_incentives, paid_types
+from loyalty_service.domain.basket import Basket, paid_types
+from loyalty_service.domain.incentive_uses import named_incentives
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.restrictions import MinimumSpend, PaymentMethods
 

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from loyalty_service.domain.events import EventPage, FeedPosition
 from loyalty_service.domain.guessing import Refusal
-from loyalty_service.domain.ledger import Account, AccountKind, Cause
+from loyalty_service.domain.ledger import AccountKind, Cause
+from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Member, Remembered, Transaction
 
 
 @dataclass(frozen=True, slots=True)
 class TransferEntry:
-    """A transfer as a member's history shows it."""
+    """A transfer as a member's history shows it; without a transaction where none is behind it."""
 
     transfer_id: int
     source: AccountKind
@@ -52,7 +54,7 @@ class Reader(Protocol):
     """Typed queries over one consistent state."""
 
     async def member(self, program_id: str, loyalty_id: str) -> Member | None:
-        """Find a member."""
+        """Find a member with all accounts that are open."""
 
     async def code_refusals(self) -> Sequence[Refusal]:
         """Find who must or had to wait for showing wrong codes."""
@@ -77,5 +79,14 @@ class Reader(Protocol):
     def read_page_token(self, token: str, listing: str) -> int | None:
         """Read a token of `page_token`; absent when it is not one of this listing's."""
 
-    async def debt(self, member: Member) -> Account | None:
-        """Find a member's debt; absent when there never was one."""
+    async def events(self, after: FeedPosition, limit: int) -> EventPage:
+        """
+        Give at most *limit* events that come after a position; see `FeedPosition`.
+
+        Those of one lane are in the order of their commits, all of them nearly in that of their
+        times. Whoever reads on from the position that comes with them misses none, and gets none
+        twice.
+        """
+
+    async def program_at(self, program_id: str, time_ms: int) -> Program | None:
+        """Find a program as it was in force at a moment; absent where that is not known."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from loyalty_service.domain.errors import LoyaltyError
+from loyalty_service.domain.events import Actor, Event
 from loyalty_service.domain.guessing import Refusal, Scope, Tally
 from loyalty_service.domain.keys import ApiKey
-from loyalty_service.domain.ledger import Account, AccountKind, Origin
+from loyalty_service.domain.ledger import Account, AccountKind, Origin, Owner
 from loyalty_service.domain.limits import Limit
 from loyalty_service.domain.program import Catalog, Program
 from loyalty_service.domain.records import (
@@ -25,7 +25,7 @@ from loyalty_service.domain.records import (
     Session,
     Transaction,
 )
-from loyalty_service.domain.rules import History, HistoryNeeds
+from loyalty_service.domain.visit import History, HistoryNeeds
 
 Record = (
     Code
@@ -40,19 +40,20 @@ Record = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Exception):  # noqa: N818 - it is no error that a call is refused.
     """
-    What a use case answers, rather than raise, to refuse a call and yet keep what it wrote.
+    Raised to refuse a call and yet keep what it wrote; any other refusal undoes that.
 
-    `Store.write` raises the error once that is durable.
+    `Store.write` raises its error once that is durable.
 
     Attributes:
         begun: Waits that it began, for the log.
     """
 
-    error: LoyaltyError
-    begun: tuple[Refusal, ...] = ()
+    def __init__(self, error: LoyaltyError, begun: tuple[Refusal, ...] = ()) -> None:
+        super().__init__(error)
+        self.error = error
+        self.begun = begun
 
 
 class Unit(Protocol):
@@ -152,11 +153,11 @@ class Unit(Protocol):
     def transaction(self, transaction_id: str) -> Transaction | None:
         """Find a loyalty transaction and lock it."""
 
-    def open_holds(self, transaction: Transaction) -> Sequence[Hold]:
-        """Find the holds of a transaction that are neither captured nor released."""
+    def open_holds(self, owner: Owner) -> Sequence[Hold]:
+        """Find the holds of an owner that are neither captured nor released."""
 
-    def points_released(self, transaction: Transaction, ended_ms: int) -> int:
-        """Tell how many points of a transaction were given back at a moment."""
+    def points_released(self, owner: Owner, ended_ms: int) -> int:
+        """Tell how many points that an owner held were given back at a moment."""
 
     def reservations(self, transaction: Transaction) -> Sequence[Reservation]:
         """Find what a transaction was accepted with, also what it does without by now."""
@@ -167,8 +168,13 @@ class Unit(Protocol):
     def program_account(self, program_id: str, kind: AccountKind) -> Account:
         """Find and lock an account of a program; it is split into shards, of which this is one."""
 
-    def debt(self, member: Member) -> Account | None:
-        """Find and lock a member's debt; absent when there never was one."""
+    def accounts(self, member: Member) -> Mapping[AccountKind, Account]:
+        """
+        Find and lock all accounts that a member has, by kind.
+
+        Those of a rare kind are asked for only here, so that a call that needs none of them does
+        not pay for it. What is opened or moved afterwards is seen in what was returned.
+        """
 
     def histories(
         self,
@@ -214,14 +220,14 @@ class Unit(Protocol):
     ) -> Sequence[tuple[int, str, bytes]]:
         """Find unused codes past their time, by time, program and digest; nothing is locked."""
 
-    def open_debt(self, member: Member) -> Account:
-        """Find a member's debt, opened if there is none, and lock it."""
+    def open_account(self, member: Member, kind: AccountKind) -> Account:
+        """Find a member's account of a kind, opened if there is none, and lock it."""
 
     def count_redemption(self, member: Member, incentive_id: str, quantity: int) -> None:
         """Add to the count of an incentive's redemptions, or below zero take back."""
 
     def add_member(self, member: Member) -> None:
-        """Keep a new member, open both accounts and set their numbers on it."""
+        """Keep a new member, open the accounts that it has and set their numbers on it."""
 
     def put_code(self, code: Code, earlier: Code | None) -> None:
         """Keep a new code, over the dead *earlier* record of the same digits if there is one."""
@@ -240,11 +246,18 @@ class Unit(Protocol):
             LedgerBrokenError: The ledger's rules forbid it; callers check first.
         """
 
+    def append(self, event: Event, by: Actor, now_ms: int) -> None:
+        """Keep an event, with the balances that its member has at this moment."""
+
     def lock_catalog(self) -> None:
         """Keep others from changing the catalogue until the unit ends, and look at it again."""
 
-    def save_program(self, program: Program) -> None:
-        """Replace a program with its stores and incentives; a new one gets its accounts."""
+    def save_program(self, program: Program, now_ms: int) -> int:
+        """
+        Replace a program with its stores and incentives; a new one gets its accounts.
+
+        Every version of it is kept; returns the number of this one, which counts from 1.
+        """
 
     def add_key(self, key: ApiKey, digest: bytes, now_ms: int) -> None:
         """Keep an API key by its digest."""

@@ -9,7 +9,9 @@ import typer
 from rich.box import SIMPLE
 from rich.table import Table
 
-from loyalty_service.cli.running import run, with_store
+from loyalty_service.application.operators.forgive_codes import ForgiveCodes, forgive_codes
+from loyalty_service.application.perform import Run, perform
+from loyalty_service.cli.running import operator, run, with_store
 from loyalty_service.cli.terminal import out, print_table
 from loyalty_service.domain.clock import now_ms, rfc3339
 from loyalty_service.domain.guessing import Scope, ScopeKind
@@ -35,7 +37,8 @@ def guesses_command(
                 known = {entry.key_id for entry in await reader.api_keys()}
             if forgive not in known:
                 raise OperatorError(f"No key is called {forgive}: `loyalty keys list` names them.")
-            ended = await store.write(lambda unit, _now: unit.forgive_codes(forgive))
+            work = Run(forgive_codes, ForgiveCodes(forgive), by=operator("guesses"))
+            ended = (await store.write(partial(perform, run=work))).result
             out.print(f"{ended} waits of key {forgive} ended.")
             return
         async with store.read() as reader:

@@ -9,14 +9,20 @@ import typer
 from rich.box import SIMPLE
 from rich.table import Table
 
-from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.operators.create_key import (
+    CreatedKey,
+    CreateKey,
+    create_key,
+)
+from loyalty_service.application.operators.revoke_key import RevokeKey, revoke_key
 from loyalty_service.application.operators.rotate_key import (
     KeyUnknownError,
     RotateKey,
     RotationOpenError,
     rotate_key,
 )
-from loyalty_service.cli.running import run, with_store
+from loyalty_service.application.perform import Run, perform
+from loyalty_service.cli.running import operator, run, with_store
 from loyalty_service.cli.terminal import err, out, print_table
 from loyalty_service.cli.texts import kept_text
 from loyalty_service.domain.clock import rfc3339
@@ -42,7 +48,9 @@ def create_key_command(
     command = CreateKey(program_id, partner, role, frozenset(store or ()))
 
     async def create(opened: Store) -> None:
-        created = await opened.write(lambda unit, now: create_key(unit, command, now))
+        work = Run(create_key, command, by=operator("keys create"))
+        made = await opened.write(partial(perform, run=work))
+        created: CreatedKey = made.result
         err.print(f"Key {created.key.key_id} for {partner}. Its secret, shown this once:")
         out.print(created.secret)
 
@@ -57,13 +65,15 @@ def rotate_key_command(
 
     async def rotate(opened: Store) -> None:
         try:
-            created = await opened.write(lambda unit, now: rotate_key(unit, RotateKey(key_id), now))
+            work = Run(rotate_key, RotateKey(key_id), by=operator("keys rotate"))
+            made = await opened.write(partial(perform, run=work))
         except KeyUnknownError:
             raise OperatorError(f"No live key is called {key_id}.") from None
         except RotationOpenError as problem:
             raise OperatorError(
                 f"{' and '.join(problem.args)} are live already: revoke the older one first."
             ) from None
+        created: CreatedKey = made.result
         err.print(
             f"Key {created.key.key_id} for {created.key.partner}. Its secret, shown this once:"
         )
@@ -105,8 +115,11 @@ def revoke_key_command(
     """Make a key useless for good: on all servers within 5 seconds, ordinarily within one."""
 
     async def revoke(store: Store) -> None:
-        if not await store.write(lambda unit, now: unit.revoke_key(key_id, now)):
-            raise OperatorError(f"No live key is called {key_id}.")
+        try:
+            work = Run(revoke_key, RevokeKey(key_id), by=operator("keys revoke"))
+            await store.write(partial(perform, run=work))
+        except KeyUnknownError:
+            raise OperatorError(f"No live key is called {key_id}.") from None
         out.print(f"Key {key_id} is revoked.")
 
     run(partial(with_store, revoke))

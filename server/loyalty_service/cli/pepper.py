@@ -22,9 +22,9 @@ from loyalty_service.storage.peppers import (
     kept_peppers,
     require_known,
     require_retired,
-    reseal,
     unknown_among,
 )
+from loyalty_service.storage.tools.reseal import reseal
 
 pepper = typer.Typer(help="Code peppers of the store.", no_args_is_help=True)
 

@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from loyalty_service.application.idempotency import KEY_FORM, Answer, plain_key, run_once
 from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
+from loyalty_service.application.perform import KEY_FORM, Answer, Run, perform, plain_key
 from loyalty_service.bootstrap import database_of
-from loyalty_service.cli.running import run, with_store
+from loyalty_service.cli.running import operator, run, with_store
 from loyalty_service.cli.settings import read_settings
 from loyalty_service.cli.terminal import err, out
 from loyalty_service.cli.texts import kept_text
@@ -56,30 +56,8 @@ def adjust_command(
         )
     more = ("--beyond-limits",) if beyond_limits else ()
     command = AdjustPoints(program_id, loyalty_id.lower(), points, reason, beyond_limits)
-
-    async def adjust(store: Store) -> None:
-        settings = read_settings()
-        if (peppers := settings.known_peppers()) is None:
-            raise OperatorError(
-                "The outcome is kept sealed: set LOYALTY_CODE_PEPPER, the servers'."
-            )
-        require_known(database_of(settings), peppers)
-        work = partial(
-            run_once,
-            use_case=adjust_points,
-            command=command,
-            render=_adjusted,
-            keyed=command.keyed(key),
-        )
-        # Told before anything happens: whoever loses the outcome can still ask for it.
-        err.print(f"Idempotency key: {key}")
-        answer: Answer = await store.write(work, reads=command.reads())
-        out.print(answer.body.decode())
-        if answer.repeated:
-            err.print("That was the outcome the first time: no points moved again.")
-
     try:
-        run(partial(with_store, adjust))
+        run(partial(with_store, partial(_adjust, command=command, key=key)))
     except (AmountBeyondLimitError, LimitExceededError) as problem:
         raise OperatorError(
             f"{message_of(problem)}. Nothing was changed: --beyond-limits gives it all the same."
@@ -90,6 +68,20 @@ def adjust_command(
             "The database did not answer in time: the points may have moved, or may still. Run "
             f"`{shlex.join(('loyalty', 'adjust', *again))}`: with this key they move once."
         ) from None
+
+
+async def _adjust(store: Store, command: AdjustPoints, key: str) -> None:
+    settings = read_settings()
+    if (peppers := settings.known_peppers()) is None:
+        raise OperatorError("The outcome is kept sealed: set LOYALTY_CODE_PEPPER, the servers'.")
+    require_known(database_of(settings), peppers)
+    work = Run(adjust_points, command, _adjusted, keyed=command.keyed(key), by=operator("adjust"))
+    # Told before anything happens: whoever loses the outcome can still ask for it.
+    err.print(f"Idempotency key: {key}")
+    answer: Answer = await store.write(partial(perform, run=work), reads=command.reads())
+    out.print(answer.body.decode())
+    if answer.repeated:
+        err.print("That was the outcome the first time: no points moved again.")
 
 
 def _adjusted(member: Member) -> bytes:

@@ -10,8 +10,9 @@ import typer
 from rich.text import Text
 
 from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.perform import Run, perform
 from loyalty_service.bootstrap import database_of, open_store
-from loyalty_service.cli.running import run, with_store
+from loyalty_service.cli.running import operator, run, with_store
 from loyalty_service.cli.settings import read_settings
 from loyalty_service.cli.terminal import confirm, out
 from loyalty_service.domain.operator_error import OperatorError
@@ -48,7 +49,8 @@ async def _apply(program: Program, *, yes: bool, dry_run: bool) -> None:
         if not yes:
             confirm("Apply?")
         command = ApplyProgram(program, changes)
-        await store.write(lambda unit, now: apply_program(unit, command, now))
+        work = Run(apply_program, command, by=operator("apply"))
+        await store.write(partial(perform, run=work))
         out.print(f"Applied to {program.program_id}.")
 
     if not dry_run:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
+import os
 import signal
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -11,6 +13,7 @@ import uvloop
 
 from loyalty_service.bootstrap import open_existing_store
 from loyalty_service.cli.settings import read_settings
+from loyalty_service.domain.events import Actor, ActorKind
 from loyalty_service.storage.store import Store
 
 T = TypeVar("T")
@@ -25,6 +28,15 @@ async def with_store(use: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
     """Use the store that is there: a typing error in a setting must not make another one."""
     async with open_existing_store(read_settings()) as store:
         return await use(store)
+
+
+def operator(command: str) -> Actor:
+    """Name who runs a command, as far as the machine knows."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # A container may run as a user without a name.
+        name = str(os.getuid())
+    return Actor(ActorKind.OPERATOR, name, command)
 
 
 async def until_signal(work: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:

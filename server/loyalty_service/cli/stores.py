@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from loyalty_service.bootstrap import database_of
+from loyalty_service.cli.running import operator
 from loyalty_service.cli.settings import database_of_option, read_settings
 from loyalty_service.cli.terminal import confirm, err, out, progress
 from loyalty_service.cli.texts import require_kept_reason
@@ -17,9 +18,10 @@ from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.storage.alone import require_stopped
 from loyalty_service.storage.migrate import downgrade, is_older, migrate, steps
 from loyalty_service.storage.tools.audit import audit
-from loyalty_service.storage.tools.backup import PepperFit, back_up, restore
+from loyalty_service.storage.tools.backup import back_up
 from loyalty_service.storage.tools.copy import copy_store
 from loyalty_service.storage.tools.repair import NOT_DERIVED, propose, repair, why_refused
+from loyalty_service.storage.tools.restore import PepperFit, restore
 
 
 def migrate_command(
@@ -107,7 +109,7 @@ def repair_command(
         require_stopped(database)
         confirm("Apply?")
     with progress() as report:
-        mended = repair(database, reason, report)
+        mended = repair(database, reason, report, operator("repair"))
     out.print(f"Mended {len(mended.mends):,} rows; the audit holds.")
 
 

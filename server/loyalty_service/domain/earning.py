@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import partial
 
-from loyalty_service.domain.basket import TAX_DIGITS, Basket, BasketLine
+from loyalty_service.domain.amounts import TAX_DIGITS
+from loyalty_service.domain.basket import Basket, BasketLine
 from loyalty_service.domain.ledger import POINTS_MAX
 from loyalty_service.domain.program import EarningRules, Rounding, RoundPer
 from loyalty_service.domain.worth import GROUPS, count_once

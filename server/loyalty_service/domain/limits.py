@@ -36,15 +36,6 @@ class LimitName(StrEnum):
     ENROLMENTS_PER_KEY_MINUTE = "enrolments_per_key_minute"
 
 
-class Whose(StrEnum):
-    """Whom a limit counts for, each one apart."""
-
-    KEY = "key"
-    PROGRAM = "program"
-    MEMBER = "member"
-    ORDER = "order"
-
-
 class Paid(StrEnum):
     """What becomes of a claim, an unclaimed order or a void beyond a limit: its guest has paid."""
 
@@ -64,8 +55,6 @@ class Limit:
     One limit.
 
     Attributes:
-        unit: What is counted.
-        whose: Whom it counts for.
         period_s: Seconds after which the count begins again, at a multiple of them since 1970; a
             day is one of UTC. 0 where each order is judged for itself.
         default: How many, unless the program says otherwise.
@@ -74,8 +63,6 @@ class Limit:
     """
 
     name: LimitName
-    unit: str
-    whose: Whose
     period_s: int
     default: int
     most: int
@@ -95,18 +82,18 @@ _N = LimitName
 LIMITS: Mapping[LimitName, Limit] = {
     limit.name: limit
     for limit in (
-        Limit(_N.CALLS_PER_KEY_SECOND, "calls", Whose.KEY, 1, 500, 1_000_000, Paid.WAITS),
-        Limit(_N.BYTES_PER_KEY_DAY, "bytes", Whose.KEY, DAY_S, 4 * 2**30, COUNT_MOST, Paid.PACED),
-        Limit(_N.ROWS_PER_KEY_DAY, "rows", Whose.KEY, DAY_S, 10_000_000, COUNT_MOST, Paid.PACED),
-        Limit(_N.BYTES_PER_PROGRAM_DAY, "bytes", Whose.PROGRAM, DAY_S, 16 * 2**30, COUNT_MOST),
-        Limit(_N.ROWS_PER_PROGRAM_DAY, "rows", Whose.PROGRAM, DAY_S, 40_000_000, COUNT_MOST),
-        Limit(_N.POINTS_PER_ORDER, "points", Whose.ORDER, 0, 100_000, POINTS_MOST),
-        Limit(_N.POINTS_PER_MEMBER_DAY, "points", Whose.MEMBER, DAY_S, 250_000, POINTS_MOST),
-        Limit(_N.POINTS_PER_KEY_DAY, "points", Whose.KEY, DAY_S, 100_000_000, POINTS_MOST),
+        Limit(_N.CALLS_PER_KEY_SECOND, 1, 500, 1_000_000, Paid.WAITS),
+        Limit(_N.BYTES_PER_KEY_DAY, DAY_S, 4 * 2**30, COUNT_MOST, Paid.PACED),
+        Limit(_N.ROWS_PER_KEY_DAY, DAY_S, 10_000_000, COUNT_MOST, Paid.PACED),
+        Limit(_N.BYTES_PER_PROGRAM_DAY, DAY_S, 16 * 2**30, COUNT_MOST),
+        Limit(_N.ROWS_PER_PROGRAM_DAY, DAY_S, 40_000_000, COUNT_MOST),
+        Limit(_N.POINTS_PER_ORDER, 0, 100_000, POINTS_MOST),
+        Limit(_N.POINTS_PER_MEMBER_DAY, DAY_S, 250_000, POINTS_MOST),
+        Limit(_N.POINTS_PER_KEY_DAY, DAY_S, 100_000_000, POINTS_MOST),
         # An app at 5,000 stores has some 10,000 guests in the busiest minute.
-        Limit(_N.CODES_PER_MEMBER_MINUTE, "codes", Whose.MEMBER, MINUTE_S, 10, 1_000),
-        Limit(_N.CODES_PER_KEY_MINUTE, "codes", Whose.KEY, MINUTE_S, 12_000, 1_000_000),
-        Limit(_N.ENROLMENTS_PER_KEY_MINUTE, "members", Whose.KEY, MINUTE_S, 1_200, 1_000_000),
+        Limit(_N.CODES_PER_MEMBER_MINUTE, MINUTE_S, 10, 1_000),
+        Limit(_N.CODES_PER_KEY_MINUTE, MINUTE_S, 12_000, 1_000_000),
+        Limit(_N.ENROLMENTS_PER_KEY_MINUTE, MINUTE_S, 1_200, 1_000_000),
     )
 }
 """Every limit, in the order in which documents list them."""

@@ -52,9 +52,7 @@ def claimed_presentation(
     """Word what a claimed order did to the guest's points."""
     texts = TEXTS.get(locale or DEFAULT_LOCALE, _EN)
     return Presentation(
-        header=header,
-        footer=texts["footer"],
-        identifier=texts["identifier"].format(transaction_id=transaction_id),
+        *_frame(header, texts, transaction_id),
         points_earned=texts["points_earned"].format(points=earned),
         points_redeemed=texts["points_redeemed"].format(points=redeemed) if redeemed else None,
         total_points=texts["total_points"].format(points=total),
@@ -67,8 +65,11 @@ def unclaimed_presentation(
     """Word how a guest who did not identify gets the points of an order."""
     texts = TEXTS.get(locale or DEFAULT_LOCALE, _EN)
     return Presentation(
-        header=header,
-        footer=texts["footer"],
-        identifier=texts["identifier"].format(transaction_id=transaction_id),
+        *_frame(header, texts, transaction_id),
         marketing=texts["receipt"].format(points=points, code=code),
     )
+
+
+def _frame(header: str, texts: Mapping[str, str], transaction_id: str) -> tuple[str, str, str]:
+    """Give the lines that every order has: header, footer and identifier."""
+    return header, texts["footer"], texts["identifier"].format(transaction_id=transaction_id)

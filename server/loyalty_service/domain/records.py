@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from loyalty_service.domain.ledger import Account
+from loyalty_service.domain.ledger import Account, AccountKind, Owner, OwnerKind
 
 
 class CodeStatus(IntEnum):
@@ -48,7 +48,13 @@ class SessionStatus(IntEnum):
 
 @dataclass(slots=True)
 class Member:
-    """An enrolled guest with both accounts. *number* is the store's own key."""
+    """
+    An enrolled guest with their accounts.
+
+    Attributes:
+        number: The store's own key.
+        accounts: The accounts by kind; one of a rare kind only once it was asked for and is open.
+    """
 
     number: int
     program_id: str
@@ -58,8 +64,17 @@ class Member:
     locale: str | None
     birth_date: str | None
     created_ms: int
-    available: Account
-    held: Account
+    accounts: dict[AccountKind, Account]
+
+    @property
+    def available(self) -> Account:
+        """Points to spend."""
+        return self.accounts[AccountKind.AVAILABLE]
+
+    @property
+    def held(self) -> Account:
+        """Points set aside."""
+        return self.accounts[AccountKind.HELD]
 
 
 @dataclass(slots=True)
@@ -78,8 +93,8 @@ class Code:
 
     Attributes:
         selection: JSON list of `[kind, incentive_id, quantity]`.
-        claim_key: Partner, till and order that claimed it; absent until then.
-        answer: What the claim answered, to repeat it; absent until then.
+        claim_key: Partner, till and order that claimed it, where an older version kept that.
+        answer: What the claim answered, where an older version kept that.
         partner: Vendor whose app had it issued. Absent for a fixed code of the sandbox and for
             one that an older version issued: those are any partner's.
     """
@@ -116,8 +131,8 @@ class Transaction:
         member_number: Absent while no guest is known.
         basket: The order as last reported, as JSON; absent until then.
         receipt_digest: Digest of the receipt code of an order without a guest.
-        fingerprint: Hash of the last report's meaning, to know a repeated one.
-        answer: What the last report was answered, to repeat it.
+        fingerprint: Hash of the last report's meaning, where an older version kept that.
+        answer: What the last report was answered, where an older version kept that.
         refused_offers: JSON list of the offers that did not hold when an order without a guest was
             recorded; absent where they were not judged then.
         paid_store_id: Store where it was paid; absent until then, and where it was opened there.
@@ -155,6 +170,11 @@ class Transaction:
     order_digest: bytes | None = None
     business_day: str | None = None
     till_created: str | None = None
+
+    @property
+    def owner(self) -> Owner:
+        """Give what the holds and transfers of the order name."""
+        return Owner(OwnerKind.TRANSACTION, self.transaction_id)
 
     @property
     def stores(self) -> frozenset[int]:
@@ -222,12 +242,18 @@ class IncentiveUsage:
 
 @dataclass(slots=True)
 class Hold:
-    """Points set aside for one incentive of a transaction."""
+    """
+    Points set aside for an owner.
+
+    Attributes:
+        incentive_id: What they are to pay for; absent where the owner as a whole is.
+    """
 
     hold_id: str
-    transaction_id: str
+    owner_kind: OwnerKind
+    owner_id: str
     member_number: int
-    incentive_id: str
+    incentive_id: str | None
     points: int
     status: HoldStatus
     created_ms: int
@@ -281,7 +307,7 @@ class Session:
 @dataclass(slots=True)
 class Remembered:
     """
-    An answer kept under an idempotency key.
+    An answer kept under an idempotency key or a natural key.
 
     Attributes:
         method: The RPC that gave it.

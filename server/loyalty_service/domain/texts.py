@@ -22,6 +22,20 @@ _LONG = 4
 """So many times as long as what is kept of it a text is looked at: cleaning takes time."""
 
 
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
+"""Control characters alone: Unicode's category Cc."""
+
+
+def has_controls(text: str) -> bool:
+    """Tell whether a text has a control character, of which tab and line feed are two."""
+    return _CONTROLS.search(text) is not None
+
+
+def without_controls(text: str, longest: int) -> str:
+    """Take control characters off a text, and cut it; its blanks stay, for it is compared."""
+    return _CONTROLS.sub("", text)[:longest]
+
+
 def clean(text: str, longest: int = NAME_MAX) -> str:
     """Take control characters, line breaks and outer blanks off a text, and cut it."""
     return _printed(text[: _LONG * longest])[:longest].rstrip()

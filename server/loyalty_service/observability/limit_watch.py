@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from time import monotonic
-
 import structlog
 from prometheus_client import CollectorRegistry, Counter
 
 from loyalty_service.domain.errors import AmountBeyondLimitError, LimitExceededError, LoyaltyError
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.limits import LIMITS
-
-EVERY_S = 60.0
-"""Time between two lines about the same limit and key."""
+from loyalty_service.observability.paced import Paced
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +27,7 @@ class LimitWatch:
                 registry=registry,
             )
         )
-        self._said: dict[tuple[str, str], tuple[float, int]] = {}
+        self._said: dict[tuple[str, str], Paced] = {}
         if self._refused is not None:
             # A rate needs something to start from.
             for name in LIMITS:
@@ -48,12 +44,9 @@ class LimitWatch:
 
     def _say(self, error: AmountBeyondLimitError | LimitExceededError, key: ApiKey) -> None:
         """Write a line, but no more than one a minute for each limit of a key."""
-        place = error.limit, key.key_id
-        said_s, left_out = self._said.get(place, (-EVERY_S, 0))
-        if monotonic() - said_s < EVERY_S:
-            self._said[place] = said_s, left_out + 1
+        due = self._said.setdefault((error.limit, key.key_id), Paced()).due()
+        if due is None:
             return
-        self._said[place] = monotonic(), 0
         log.warning(
             "limit exceeded",
             limit=error.limit,
@@ -61,5 +54,5 @@ class LimitWatch:
             program_id=key.program_id,
             key_id=key.key_id,
             partner=key.partner,
-            left_out=left_out,
+            left_out=due.get("left_out", 0),
         )

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from time import monotonic
-
 import structlog
 from prometheus_client import CollectorRegistry, Counter
 
 from loyalty_service.domain.keys import ApiKey
-
-EVERY_S = 60.0
-"""Time between two lines about the same key and store."""
+from loyalty_service.observability.paced import Paced
 
 NAMED_MAX = 1000
 """Keys and stores that are told apart: a series each is kept while the server runs."""
@@ -36,7 +32,7 @@ class TillClocks:
         )
         if self._counted is not None:
             self._counted.labels(OTHER, OTHER)  # So that it is there before the first.
-        self._said: dict[tuple[str, str], tuple[float, int]] = {}
+        self._said: dict[tuple[str, str], Paced] = {}
 
     def not_believed(self, key: ApiKey, store_id: int, off_ms: int | None) -> None:
         """
@@ -52,11 +48,9 @@ class TillClocks:
             place = OTHER, OTHER
         if self._counted is not None:
             self._counted.labels(*place).inc()
-        said_s, left_out = self._said.get(place, (-EVERY_S, 0))
-        if monotonic() - said_s < EVERY_S:
-            self._said[place] = said_s, left_out + 1
+        due = self._said.setdefault(place, Paced()).due()
+        if due is None:
             return
-        self._said[place] = monotonic(), 0
         log.warning(
             "till's time not believed",
             program_id=key.program_id,
@@ -64,5 +58,5 @@ class TillClocks:
             partner=key.partner,
             store_id=store_id,
             off_hours=None if off_ms is None else round(off_ms / 3_600_000, 1),
-            left_out=left_out,
+            left_out=due.get("left_out", 0),
         )

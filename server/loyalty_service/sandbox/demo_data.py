@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from loyalty_service.application.members.enroll_member import new_member
+from loyalty_service.application.members.enroll_member import enrolled, new_member
 from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
 from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
 from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.perform import Run, perform
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.clock import parse_rfc3339
+from loyalty_service.domain.events import OPERATOR
 from loyalty_service.domain.keys import Role, key_digest
 from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.domain.program import Program
@@ -68,19 +70,21 @@ def require_own_store(database: Database) -> None:
 def put_demo_data(unit: Unit, now_ms: int) -> Program:
     """Bring the demo program and whatever is missing of the fixed data into a database."""
     program = parse_program(PROGRAM_FILE.read_text(encoding="utf-8"), PROGRAM_FILE.name)
-    apply_program(unit, ApplyProgram(program), now_ms)
+    perform(unit, now_ms, Run(apply_program, ApplyProgram(program)))
     for secret, role in KEYS.items():
         if key_digest(secret) not in unit.catalog.keys:
             command = CreateKey(program.program_id, "sandbox", role, secret=secret)
-            create_key(unit, command, now_ms)
+            perform(unit, now_ms, Run(create_key, command))
     for loyalty_id, (name, points) in MEMBERS.items():
         if unit.member(program.program_id, loyalty_id) is None:
             created_ms = parse_rfc3339(CREATED)
-            unit.add_member(new_member(program.program_id, loyalty_id, name, created_ms))
+            member = new_member(program.program_id, loyalty_id, name, created_ms)
+            unit.add_member(member)
+            unit.append(enrolled(member), OPERATOR, now_ms)
             adjustment = AdjustPoints(
                 program.program_id, loyalty_id, points, "sandbox", beyond_limits=True
             )
-            adjust_points(unit, adjustment, now_ms)
+            perform(unit, now_ms, Run(adjust_points, adjustment))
     for digits in FIXED_CODES:
         digest = unit.code_digest(program.program_id, digits)
         if unit.code(program.program_id, digest) is None:

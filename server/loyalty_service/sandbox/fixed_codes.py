@@ -10,17 +10,18 @@ import json
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from loyalty_service.application.idempotency import Done, Repeated
-from loyalty_service.application.member_points import owed_points
+from loyalty_service.application.natural_keys import answer_of_use
 from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
 from loyalty_service.application.orders.identify_member import (
     Identified,
     IdentifyMember,
     identify_member,
-    repeats_claim,
 )
-from loyalty_service.application.orders.void_transaction import void
-from loyalty_service.application.unit import Refused, Unit
+from loyalty_service.application.orders.void_transaction import void, voided_events
+from loyalty_service.application.perform import Done, Repeated
+from loyalty_service.application.points import owed_points
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.events import Event
 from loyalty_service.domain.records import Code, CodeStatus, TransactionStatus
 
 FARHAN = "4711fc2a-3a8f-414f-a9e7-44dd5231dca7"
@@ -84,40 +85,49 @@ def put_fixed_code(unit: Unit, program_id: str, digits: str, now_ms: int) -> Non
 
 def identify_in_sandbox(
     unit: Unit, command: IdentifyMember, now_ms: int
-) -> Done[Identified] | Repeated | Refused:
+) -> Done[Identified] | Repeated:
     """Arm a fixed code that another order has used, then identify as everywhere."""
-    if command.identifier in FIXED_CODES:
-        _arm(unit, command, now_ms)
-        command = replace(command, published=True)
-    return identify_member(unit, command, now_ms)
+    if command.identifier not in FIXED_CODES:
+        return identify_member(unit, command, now_ms)
+    armed = _arm(unit, command, now_ms)
+    outcome = identify_member(unit, replace(command, published=True), now_ms)
+    if isinstance(outcome, Done):
+        return replace(outcome, events=(*armed, *outcome.events))
+    return outcome
 
 
-def _arm(unit: Unit, command: IdentifyMember, now_ms: int) -> None:
+def _arm(unit: Unit, command: IdentifyMember, now_ms: int) -> tuple[Event, ...]:
+    """Make a fixed code usable; returns what happened on the way."""
     program_id = command.key.program_id
     fixed = FIXED_CODES[command.identifier]
     code = unit.code(program_id, unit.code_digest(program_id, command.identifier))
+    events: tuple[Event, ...] = ()
     if code is None or fixed.state != "armed":
-        return
+        return events
     opened = unit.transaction(code.transaction_id) if code.transaction_id else None
     if opened is not None and opened.status is not TransactionStatus.VOID:
-        retry = repeats_claim(code, opened, command)
+        pos, partner = command.point_of_sale, command.key.partner
+        retry = answer_of_use(unit, code, opened, pos, partner) is not None
         if retry and opened.status is TransactionStatus.PENDING:
-            return  # Answered as the first time.
+            return events  # Answered as the first time.
         program = replace(unit.catalog.programs[program_id], void_spent="debt")
+        before = opened.status
         void(unit, program, opened, now_ms)
+        events = voided_events(unit, opened, before)
     if code.status is not CodeStatus.PENDING:
         put_fixed_code(unit, program_id, command.identifier, now_ms)
-    _restore_points(unit, program_id, fixed, now_ms)
+    return (*events, *_restore_points(unit, program_id, fixed, now_ms))
 
 
-def _restore_points(unit: Unit, program_id: str, fixed: FixedCode, now_ms: int) -> None:
+def _restore_points(
+    unit: Unit, program_id: str, fixed: FixedCode, now_ms: int
+) -> tuple[Event, ...]:
     """Give the member the points that documents promise, whatever was done meanwhile."""
     member = unit.member(program_id, fixed.loyalty_id)
     if member is None or fixed.points is None:
-        return
-    difference = fixed.points - member.available.balance + owed_points(unit, member)
-    if difference:
-        restored = AdjustPoints(
-            program_id, fixed.loyalty_id, difference, "sandbox", beyond_limits=True
-        )
-        adjust_points(unit, restored, now_ms)
+        return ()
+    difference = fixed.points - member.available.balance + owed_points(unit.accounts(member))
+    if not difference:
+        return ()
+    restored = AdjustPoints(program_id, fixed.loyalty_id, difference, "sandbox", beyond_limits=True)
+    return adjust_points(unit, restored, now_ms).events

@@ -12,8 +12,8 @@ from loyalty_service.domain.clock import rfc3339
 from loyalty_service.domain.clock_check import ClockCheck, ClockState
 from loyalty_service.domain.errors import StorageUnavailableError
 from loyalty_service.domain.program import Catalog
+from loyalty_service.observability.paced import Paced
 from loyalty_service.storage.databases import Database
-from loyalty_service.storage.paced import Paced
 from loyalty_service.storage.writer import Writer
 
 CATALOG_POLL_S = 1.0

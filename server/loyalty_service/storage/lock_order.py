@@ -16,7 +16,7 @@ class Rank(IntEnum):
 
     CATALOGUE = auto()
     MEMBERS = auto()
-    DEBTS = auto()
+    RARE_ACCOUNTS = auto()
     TRANSACTIONS = auto()
     HOLDS = auto()
     RESERVATIONS = auto()
@@ -34,7 +34,7 @@ class Rank(IntEnum):
 
 
 COVERED = {
-    Rank.DEBTS: Rank.MEMBERS,
+    Rank.RARE_ACCOUNTS: Rank.MEMBERS,
     Rank.HOLDS: Rank.TRANSACTIONS,
     Rank.RESERVATIONS: Rank.TRANSACTIONS,
     Rank.REDEMPTIONS: Rank.TRANSACTIONS,

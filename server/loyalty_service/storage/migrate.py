@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy import column as column_of
 from sqlalchemy import table as table_of
 
-from loyalty_service.domain.ledger import AccountKind, Cause
+from loyalty_service.domain.ledger import AccountKind, Cause, OwnerKind
 from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.storage.alone import require_unopened, require_unserved
 from loyalty_service.storage.connections import reading, writing
@@ -37,6 +37,9 @@ _MIGRATION = -1
 
 _DEBTS_ARE_PAID = "0005"
 """Schema since which points that were held may go to what their member owes."""
+
+_OWNERS_DIFFER = "0006"
+"""Schema since which points may be held and moved for others than transactions."""
 
 BASE = "base"
 """Revision of a database without tables."""
@@ -69,8 +72,15 @@ TOLD_AGAIN = {
     "member_email",
     "account.moved_ms",
     "account.untimed",
+    "hold.owner_kind",
+    "transfer.owner_kind",
+    "event_lane",
 }
 """Tables and columns that are made again of what an older schema keeps, or can do without."""
+
+
+MADE_AGAIN = {"program_version": "version = 1"}
+"""Rows of tables that the way up makes again of what an older schema keeps."""
 
 
 class SchemaError(OperatorError):
@@ -139,6 +149,13 @@ def downgrade(
                 f"the versions of schema {wanted} do not know {foreign} transfers in which held "
                 "points paid a debt, so that their audit and their backup fail from then on: "
                 "nothing was changed. Take a backup first; --yes goes back all the same"
+            )
+        strange = _strange_owners(connection, before, wanted)
+        if strange and not lose_data:
+            raise DataLossError(
+                f"the versions of schema {wanted} take {strange} holds and transfers for those of "
+                "transactions that there are not, so that their audit and their backup fail from "
+                "then on: nothing was changed. Take a backup first; --yes goes back all the same"
             )
         command.downgrade(_config(connection), wanted)
     return before, wanted
@@ -265,6 +282,17 @@ def _foreign_transfers(connection: Connection, before: str | None, after: str) -
     return int(connection.execute(found, values).scalar_one())
 
 
+def _strange_owners(connection: Connection, before: str | None, after: str) -> int:
+    """Count holds and transfers that are not a transaction's, as an older schema has them all."""
+    if not _place(after) < _place(_OWNERS_DIFFER) <= _place(before) or after == BASE:
+        return 0
+    found = text(
+        "SELECT (SELECT count(*) FROM hold WHERE owner_kind <> :own)"
+        " + (SELECT count(*) FROM transfer WHERE owner_kind <> :own)"
+    )
+    return int(connection.execute(found, {"own": int(OwnerKind.TRANSACTION)}).scalar_one())
+
+
 def _schema(revision: str) -> dict[str, set[str]]:
     """Give the tables of a revision and their columns, by building it in memory."""
     engine = create_engine("sqlite://", poolclass=pool.StaticPool)
@@ -280,7 +308,8 @@ def _schema(revision: str) -> dict[str, set[str]]:
 
 
 def _has_rows(connection: Connection, table: str, column: str | None) -> bool:
-    condition = literal_column("1 = 1") if column is None else column_of(column).is_not(None)
+    lost = text(f"NOT ({MADE_AGAIN.get(table, '1 = 0')})")
+    condition = lost if column is None else column_of(column).is_not(None)
     found = exists(literal_column("1")).select_from(table_of(table)).where(condition)
     return bool(connection.execute(select(found)).scalar())
 

@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Connection, Select, delete, extract, func, insert, select, tuple_, update
+from sqlalchemy import Connection, delete, extract, func, insert, select, update
 
 from loyalty_service.domain.clock import now_ms
 from loyalty_service.domain.operator_error import OperatorError
@@ -32,7 +31,6 @@ _ANSWER = table_of(t.RememberedTable)
 _SERVER = table_of(t.ServerTable)
 _GONE_MS = round(SILENT_S * 1000)
 _ANSWERS_TRIED = 16
-_BATCH_ROWS = 500
 
 
 class PepperError(OperatorError):
@@ -210,70 +208,6 @@ def _retired_in(connection: Connection, name: str, peppers: Peppers) -> KeptPepp
     if named[0].check_value == check_of(peppers.current):
         raise PepperError(f"{name} is the pepper in use: only a retired one can be forgotten")
     return named[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Resealed:
-    """
-    What became of the answers kept under idempotency keys.
-
-    Attributes:
-        kept: All of them.
-        resealed: Those that a retired pepper had sealed and the current one seals now.
-        closed: Those that none of the peppers opens.
-    """
-
-    kept: int
-    resealed: int
-    closed: int
-
-
-def reseal(database: Database, peppers: Peppers) -> Resealed:
-    """
-    Seal all kept answers with the current pepper, a batch at a time, beside servers that serve.
-
-    Raises:
-        UnreachableError: The database does not answer.
-    """
-    require_database(database)
-    seal = Seal(peppers)
-    kept = resealed = closed = 0
-    last = ("", "")
-    while True:
-        with writing(database) as connection:
-            rows = connection.execute(_next_answers(last)).all()
-            for scope, key, sealed in rows:
-                try:
-                    answer, newest = seal.open_any(bytes(sealed), scope, key)
-                except SealError:
-                    closed += 1
-                    continue
-                if not newest:
-                    _put_answer(connection, scope, key, seal.close(answer, scope, key))
-                    resealed += 1
-        kept += len(rows)
-        if len(rows) < _BATCH_ROWS:
-            return Resealed(kept, resealed, closed)
-        last = (rows[-1].scope, rows[-1].idempotency_key)
-
-
-def _next_answers(last: tuple[str, str]) -> Select[Any]:
-    place = (_ANSWER.c.scope, _ANSWER.c.idempotency_key)
-    return (
-        select(*place, _ANSWER.c.answer)
-        .where(tuple_(*place) > tuple_(*last))
-        .order_by(*place)
-        .limit(_BATCH_ROWS)
-        .with_for_update()
-    )
-
-
-def _put_answer(connection: Connection, scope: str, key: str, sealed: bytes) -> None:
-    connection.execute(
-        update(_ANSWER)
-        .values(answer=sealed)
-        .where(_ANSWER.c.scope == scope, _ANSWER.c.idempotency_key == key)
-    )
 
 
 def unknown_among(kept: Sequence[KeptPepper], peppers: Peppers) -> list[KeptPepper]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from loyalty_service.application.orders.basket_records import basket_from_json
 from loyalty_service.application.reads import Reads
-from loyalty_service.domain.basket import named_incentives
+from loyalty_service.domain.incentive_uses import named_incentives
 from loyalty_service.domain.limits import member_scope
 from loyalty_service.domain.records import CodeStatus, Member
 from loyalty_service.domain.rules import counted_for_all
@@ -68,7 +68,7 @@ class _Prefetch:
             refusals,
             unit.sums_ahead(_counts(batch, known)),
             unit.members_ahead(known),
-            unit.debts_ahead(known),
+            unit.rare_accounts_ahead(known),
             *unit.transactions_ahead(transactions),
             unit.codes_ahead(codes),
             unit.regulars_ahead(

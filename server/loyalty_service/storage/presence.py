@@ -48,8 +48,8 @@ from loyalty_service.application.under_way import Arrival, UnderWay, is_among
 from loyalty_service.domain.clock import now_ms
 from loyalty_service.domain.clock_check import ClockCheck, ClockState
 from loyalty_service.domain.peppers import Peppers, check_of
+from loyalty_service.observability.paced import Paced
 from loyalty_service.storage.databases import Database, UnreachableError
-from loyalty_service.storage.paced import Paced
 
 BEAT_S = 0.25
 """Seconds between two beats."""

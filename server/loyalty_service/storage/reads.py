@@ -22,8 +22,9 @@ from loyalty_service.domain.guessing import (
     scopes_of,
     under_attack,
 )
-from loyalty_service.domain.ledger import Account, AccountKind, Cause
+from loyalty_service.domain.ledger import Account, AccountKind, Cause, OwnerKind
 from loyalty_service.domain.peppers import Peppers, check_of, name_of
+from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import (
     HoldStatus,
     Member,
@@ -31,6 +32,8 @@ from loyalty_service.domain.records import (
     Transaction,
     TransactionStatus,
 )
+from loyalty_service.storage.event_reads import EventReads
+from loyalty_service.storage.repositories.catalogue import program_of_version
 from loyalty_service.storage.repositories.code_count_statements import REFUSAL_COLUMNS
 from loyalty_service.storage.repositories.code_counts import refusal_of
 from loyalty_service.storage.seal import PageSeal, Seal
@@ -43,6 +46,7 @@ from loyalty_service.storage.tables import (
     HoldTable,
     MemberTable,
     ProgramTable,
+    ProgramVersionTable,
     RememberedTable,
     TransactionTable,
     TransferTable,
@@ -114,7 +118,7 @@ _STANDING = text(
 )
 
 
-class SqlReader:
+class SqlReader(EventReads):
     """Implements `application.reading.Reader`; see there for what each query promises."""
 
     def __init__(self, session: AsyncSession, pepper: bytes | Peppers) -> None:
@@ -124,40 +128,18 @@ class SqlReader:
 
     async def member(self, program_id: str, loyalty_id: str) -> Member | None:
         """See `Reader.member`."""
-        available, held = aliased(AccountTable), aliased(AccountTable)
-        row = (
+        rows = (
             await self._session.exec(
-                select(MemberTable, available, held)
-                .join(available, col(available.member_number) == col(MemberTable.number))
-                .join(held, col(held.member_number) == col(MemberTable.number))
-                .where(
-                    MemberTable.program_id == program_id,
-                    MemberTable.loyalty_id == loyalty_id,
-                    available.kind == int(AccountKind.AVAILABLE),
-                    held.kind == int(AccountKind.HELD),
-                )
+                select(MemberTable, AccountTable)
+                .join(AccountTable, col(AccountTable.member_number) == col(MemberTable.number))
+                .where(MemberTable.program_id == program_id, MemberTable.loyalty_id == loyalty_id)
+                .order_by(col(AccountTable.kind))
             )
-        ).one_or_none()
-        if row is None:
+        ).all()
+        if not rows:
             return None
-        member, *accounts = row
-        return Member(
-            **member.model_dump(),
-            available=_account(accounts[0]),
-            held=_account(accounts[1]),
-        )
-
-    async def debt(self, member: Member) -> Account | None:
-        """See `Reader.debt`."""
-        row = (
-            await self._session.exec(
-                select(AccountTable).where(
-                    AccountTable.member_number == member.number,
-                    AccountTable.kind == int(AccountKind.DEBT),
-                )
-            )
-        ).one_or_none()
-        return None if row is None else _account(row)
+        accounts = (_account(account) for _, account in rows)
+        return Member(**rows[0][0].model_dump(), accounts={one.kind: one for one in accounts})
 
     async def transaction(self, transaction_id: str) -> TransactionEntry | None:
         """See `Reader.transaction`."""
@@ -166,7 +148,8 @@ class SqlReader:
             return None
         held = await self._session.exec(
             select(func.sum(HoldTable.points)).where(
-                HoldTable.transaction_id == transaction_id,
+                HoldTable.owner_kind == int(OwnerKind.TRANSACTION),
+                HoldTable.owner_id == transaction_id,
                 HoldTable.status == int(HoldStatus.OPEN),
             )
         )
@@ -222,6 +205,18 @@ class SqlReader:
         )
         return [_entry(row) for row in rows]
 
+    async def program_at(self, program_id: str, time_ms: int) -> Program | None:
+        """See `Reader.program_at`."""
+        kept = ProgramVersionTable
+        found = await self._session.exec(
+            select(kept.document)
+            .where(kept.program_id == program_id, kept.applied_ms <= time_ms)
+            .order_by(col(kept.version).desc())
+            .limit(1)
+        )
+        document = found.first()
+        return None if document is None else program_of_version(document)
+
     async def api_keys(self) -> Sequence[KeyEntry]:
         """See `Reader.api_keys`."""
         rows = await self._session.exec(select(ApiKeyTable).order_by(col(ApiKeyTable.created_ms)))
@@ -253,8 +248,12 @@ class SqlReader:
         held = await self._session.exec(
             select(func.count(), func.sum(HoldTable.points))
             .select_from(TransactionTable)
-            .join(HoldTable, col(HoldTable.transaction_id) == col(TransactionTable.transaction_id))
-            .where(pending, HoldTable.status == int(HoldStatus.OPEN))
+            .join(HoldTable, col(HoldTable.owner_id) == col(TransactionTable.transaction_id))
+            .where(
+                pending,
+                HoldTable.owner_kind == int(OwnerKind.TRANSACTION),
+                HoldTable.status == int(HoldStatus.OPEN),
+            )
         )
         holds, points = held.one()
         return OpenOrders(transactions, expiring or 0, overdue or 0, holds, int(points or 0))
@@ -354,7 +353,8 @@ _ENTRY_COLUMNS = (
     col(TransferTable.transfer_id),
     col(TransferTable.points),
     col(TransferTable.cause),
-    col(TransferTable.transaction_id),
+    col(TransferTable.owner_kind),
+    col(TransferTable.owner_id),
     col(TransferTable.note),
     col(TransferTable.effective_ms),
     col(TransferTable.recorded_ms),
@@ -362,14 +362,14 @@ _ENTRY_COLUMNS = (
 
 
 def _entry(row: Sequence[Any]) -> TransferEntry:
-    transfer_id, points, cause, transaction_id, note, effective, recorded, source, reached = row
+    transfer_id, points, cause, *owner, note, effective, recorded, source, reached = row
     return TransferEntry(
         transfer_id=transfer_id,
         source=AccountKind(source),
         destination=AccountKind(reached),
         points=points,
         cause=Cause(cause),
-        transaction_id=transaction_id,
+        transaction_id=owner[1] if owner[0] == OwnerKind.TRANSACTION else "",
         note=note,
         effective_ms=effective,
         recorded_ms=recorded,

@@ -24,7 +24,7 @@ from typing import Any, Self, TypeVar
 
 import structlog
 
-from loyalty_service.application.idempotency import Answer, Done
+from loyalty_service.application.perform import Answer, Done
 from loyalty_service.application.reads import NOTHING, Reads
 from loyalty_service.application.under_way import ARRIVAL, Arrival, UnderWay, digests_of
 from loyalty_service.application.unit import Refused, Unit
@@ -167,7 +167,7 @@ class Store(FreshCatalog):
 
     async def write(
         self,
-        work: Callable[[Unit, int], T | Refused],
+        work: Callable[[Unit, int], T],
         timeout_s: float = 5.0,
         reads: Reads = NOTHING,
         caller: str = OWN,

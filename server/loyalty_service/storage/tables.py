@@ -27,7 +27,7 @@ from sqlmodel import Field, SQLModel
 BigKey = BigInteger().with_variant(Integer, "sqlite")
 """SQLite numbers rows by itself only in a column of exactly INTEGER."""
 
-_MEMBER_KINDS = "(1, 2)"
+_PROGRAM_KINDS = "(3, 4, 5, 6)"
 
 
 def _numbered() -> Column[int]:
@@ -44,6 +44,19 @@ def _bytes(*, nullable: bool = False, primary_key: bool = False) -> Column[bytes
 
 def _from_zero() -> Column[int]:
     return Column(BigInteger, nullable=False, server_default=text("0"))
+
+
+def _owner_kind() -> Column[int]:
+    return Column(Integer, nullable=False, server_default=text("1"))
+
+
+def _owner_id() -> Column[str]:
+    """
+    Describe the ID of an owner, whose column is named as the first kind of owner is.
+
+    So a server of the version before goes on beside a schema that is ahead of it.
+    """
+    return Column("transaction_id", Text, key="owner_id", nullable=False)
 
 
 def _member_number(*, nullable: bool = False) -> Column[int]:
@@ -142,9 +155,12 @@ class AccountTable(SQLModel, table=True):
     __tablename__ = "account"
     __table_args__ = (
         CheckConstraint(
-            f"kind NOT IN {_MEMBER_KINDS} OR balance >= 0", name="account_balance_not_negative"
+            f"kind IN {_PROGRAM_KINDS} OR kind = 7 OR balance >= 0",
+            name="account_balance_not_negative",
         ),
-        CheckConstraint("(kind IN (1, 2, 7)) = (member_number IS NOT NULL)", name="account_owner"),
+        CheckConstraint(
+            f"(kind IN {_PROGRAM_KINDS}) = (member_number IS NULL)", name="account_owner"
+        ),
         CheckConstraint("kind <> 7 OR balance <= 0", name="account_debt_not_positive"),
         Index(
             "account_of_member",
@@ -197,7 +213,8 @@ class TransferTable(SQLModel, table=True):
     )
     points: int = Field(sa_type=BigInteger)
     cause: int = Field(sa_type=Integer)
-    transaction_id: str = Field(sa_type=Text)
+    owner_kind: int = Field(default=1, sa_column=_owner_kind())
+    owner_id: str = Field(sa_column=_owner_id())
     note: str = Field(sa_type=Text)
     effective_ms: int = Field(sa_column=_instant())
     recorded_ms: int = Field(sa_column=_instant())
@@ -341,18 +358,19 @@ class IncentiveUsageTable(SQLModel, table=True):
 
 
 class HoldTable(SQLModel, table=True):
-    """Points set aside for the incentives of a transaction."""
+    """Points set aside for an owner: for one incentive of it, or for it as a whole."""
 
     __tablename__ = "hold"
     __table_args__ = (
         CheckConstraint("points > 0", name="hold_points_positive"),
-        Index("hold_of_transaction", "transaction_id"),
+        Index("hold_of_transaction", "owner_id"),
     )
 
     hold_id: str = Field(primary_key=True, sa_type=Text)
-    transaction_id: str = Field(sa_type=Text, foreign_key="loyalty_transaction.transaction_id")
+    owner_kind: int = Field(default=1, sa_column=_owner_kind())
+    owner_id: str = Field(sa_column=_owner_id())
     member_number: int = Field(sa_column=_member_number())
-    incentive_id: str = Field(sa_type=Text)
+    incentive_id: str | None = Field(default=None, sa_type=Text)
     points: int = Field(sa_type=BigInteger)
     status: int = Field(sa_type=Integer)
     created_ms: int = Field(sa_column=_instant())
@@ -539,6 +557,68 @@ class LimitTallyTable(SQLModel, table=True):
     amount: int = Field(sa_type=BigInteger)
 
 
+class EventLaneTable(SQLModel, table=True):
+    """
+    How many events each lane has had on PostgreSQL; see `event_log.py`.
+
+    It follows from the events, and is made again where they are copied to.
+    """
+
+    __tablename__ = "event_lane"
+
+    lane: int = Field(
+        sa_column=Column(Integer, primary_key=True, autoincrement=False, nullable=False)
+    )
+    newest: int = Field(sa_type=BigInteger)
+
+
+class EventTable(SQLModel, table=True):
+    """
+    What happened, never changed: see `domain.events`.
+
+    Members are not referred to by a key of the database, which would be looked up for each row;
+    the audit holds them against one another.
+    """
+
+    __tablename__ = "event"
+
+    event_id: int = Field(sa_column=Column(BigKey, primary_key=True, autoincrement=False))
+    unit: int = Field(sa_type=BigInteger)
+    kind: int = Field(sa_type=Integer)
+    effective_ms: int = Field(sa_column=_instant())
+    recorded_ms: int = Field(sa_column=_instant())
+    actor_kind: int = Field(sa_type=Integer)
+    actor: str | None = Field(default=None, sa_type=Text)
+    method: str | None = Field(default=None, sa_type=Text)
+    request_id: str | None = Field(default=None, sa_type=Text)
+    program_id: str | None = Field(default=None, sa_type=Text)
+    member_number: int | None = Field(default=None, sa_type=BigInteger)
+    subject: str | None = Field(default=None, sa_type=Text)
+    before_state: int | None = Field(default=None, sa_type=Integer)
+    after_state: int | None = Field(default=None, sa_type=Integer)
+    available: int | None = Field(default=None, sa_type=BigInteger)
+    available_sequence: int | None = Field(default=None, sa_type=BigInteger)
+    held: int | None = Field(default=None, sa_type=BigInteger)
+    held_sequence: int | None = Field(default=None, sa_type=BigInteger)
+    debt: int | None = Field(default=None, sa_type=BigInteger)
+    debt_sequence: int | None = Field(default=None, sa_type=BigInteger)
+    reason: str | None = Field(default=None, sa_type=Text)
+    detail: str | None = Field(default=None, sa_type=Text)
+
+
+class ProgramVersionTable(SQLModel, table=True):
+    """Every version of every program, as one JSON object with its stores and incentives."""
+
+    __tablename__ = "program_version"
+
+    program_id: str = Field(primary_key=True, sa_type=Text, foreign_key="program.program_id")
+    version: int = Field(
+        sa_column=Column(Integer, primary_key=True, autoincrement=False, nullable=False)
+    )
+    applied_ms: int = Field(sa_column=_instant())
+    document: str = Field(sa_type=Text)
+
+
 class ServerTable(SQLModel, table=True):
     """
     Servers of a PostgreSQL database that are running; see `presence.py`.
@@ -558,3 +638,6 @@ class ServerTable(SQLModel, table=True):
 
 OF_NOW = frozenset({str(ServerTable.__tablename__)})
 """Tables that tell of now: no backup or copy has their rows."""
+
+DERIVED = frozenset({str(EventLaneTable.__tablename__)})
+"""Tables that follow from others and are made again in a copy."""

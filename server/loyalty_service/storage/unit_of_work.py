@@ -7,9 +7,13 @@ is written once, in bulk, when the batch ends or a query needs it.
 
 from __future__ import annotations
 
+from random import Random
+
+from loyalty_service.domain.events import Actor, Event
 from loyalty_service.domain.peppers import Peppers
 from loyalty_service.domain.program import Catalog
 from loyalty_service.storage.driver import Connection
+from loyalty_service.storage.event_log import EventLog
 from loyalty_service.storage.repositories.answers import Answers
 from loyalty_service.storage.repositories.catalogue import Catalogue
 from loyalty_service.storage.repositories.code_counts import CodeCounts
@@ -44,14 +48,29 @@ class UnitOfWork(
         seal: Seal,
         shard: int = 0,
         known_sums: KnownSums | None = None,
+        units: Random | None = None,
     ) -> None:
         peppers, sums = Peppers.of(pepper), known_sums or KnownSums()
         super().__init__(Basis(connection, statements, catalog, peppers, seal, shard, sums))
+        # The lane is the unit's own, as the shard is, so it has no place in the order of locks.
+        self._events = EventLog(bulk=statements.bulk, lane=shard, units=units)
 
     def forget_counts(self, now_ms: int, limit: int) -> int:
         """See `Unit.forget_counts`."""
         self.changes += 1
         return self._forget_codes(now_ms, limit) + self._forget_limits(now_ms, limit)
+
+    def append(self, event: Event, by: Actor, now_ms: int) -> None:
+        """See `Unit.append`."""
+        self.changes += 1
+        self._events.append(event, by, now_ms)
+
+    def finish(self) -> None:
+        """Write everything that is left, the events last: only the commit may come after it."""
+        self.flush()
+        self._events.write(self._connection.cursor())
+        if self._events.proof is not None:
+            self.witness = self._events.proof
 
     def flush(self) -> None:
         """Write everything that was added or changed since the last flush, by rank."""

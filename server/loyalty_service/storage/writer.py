@@ -21,6 +21,7 @@ from typing import Any
 import psycopg
 import structlog
 
+from loyalty_service.application.unit import Refused
 from loyalty_service.domain.clock import now_ms
 from loyalty_service.domain.clock_check import ClockCheck
 from loyalty_service.domain.errors import LoyaltyError, StorageUnavailableError
@@ -37,6 +38,7 @@ from loyalty_service.storage.batch import (
 )
 from loyalty_service.storage.databases import LOCK_TIMEOUT_S, Database
 from loyalty_service.storage.durability import UnsafeDatabaseError
+from loyalty_service.storage.event_log import new_units
 from loyalty_service.storage.failures import require_another_try
 from loyalty_service.storage.postgresql import Begun
 from loyalty_service.storage.prefetch import prefetch
@@ -46,7 +48,7 @@ from loyalty_service.storage.repositories.codes import CollisionError
 from loyalty_service.storage.repositories.known_sums import KnownSums
 from loyalty_service.storage.repositories.ledger import SHARDS
 from loyalty_service.storage.seal import Seal
-from loyalty_service.storage.statements import Statement, Statements
+from loyalty_service.storage.statements import Statements
 from loyalty_service.storage.tally import Tally
 from loyalty_service.storage.unit_of_work import UnitOfWork
 
@@ -107,6 +109,7 @@ class Writer:
         self._begin = "BEGIN IMMEDIATE" if database.embedded else "BEGIN"
         self._connection: Any = None
         self._known_sums = KnownSums()
+        self._units = new_units()
         self._locks_until_s: float | None = None
         self._inbox: queue.SimpleQueue[tuple[list[Item], Callable[[], object]] | None]
         self._inbox = queue.SimpleQueue()
@@ -197,6 +200,7 @@ class Writer:
                 self._seal,
                 begun.shard,
                 self._known_sums,
+                self._units,
             )
             if self._statements.bulk:
                 prefetch(unit, connection, self._statements, [item.reads for item in batch])
@@ -245,6 +249,9 @@ class Writer:
                 require_registered(item, registered)
                 item.outcome = item.work(unit, now)
                 item.failed = False
+            except Refused as refused:
+                # What it wrote stays; its caller is refused once that is durable.
+                item.outcome, item.failed = refused, False
             except LoyaltyError as refusal:
                 item.fail(refusal)
                 if unit.changes != before:
@@ -277,7 +284,7 @@ class Writer:
 
         def flush() -> None:
             nonlocal flushed
-            unit.flush()
+            unit.finish()
             flushed = True
 
         try:
@@ -353,7 +360,7 @@ class Writer:
                 if status == "committed":
                     if unit.witness is None:
                         break
-                    if not _is_there(connection, unit.witness):
+                    if not unit.witness.holds(connection):
                         self._roll_back()
                         return False
                     if postgresql.commit(connection, replace(begun, replicated=True)):
@@ -390,9 +397,3 @@ class Writer:
             with contextlib.suppress(Exception):
                 self._connection.close()
             self._connection = None
-
-
-def _is_there(connection: Any, witness: tuple[Statement, tuple[Any, ...]]) -> bool:
-    """Look for the row that only one unit can have written."""
-    statement, values = witness
-    return connection.execute(statement.sql, values).fetchone() is not None

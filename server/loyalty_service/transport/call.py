@@ -14,25 +14,26 @@ from zoneinfo import ZoneInfo
 
 from google.protobuf.message import Message
 
-from loyalty_service.application.idempotency import (
+from loyalty_service.application.limits import Load
+from loyalty_service.application.meaning import Meant, fingerprint, is_repeat, read_by
+from loyalty_service.application.perform import (
     KEY_FORM,
     Answer,
-    Done,
     Keyed,
-    Repeated,
+    Run,
+    UseCase,
     idempotency_scope,
+    perform,
     plain_key,
-    run_once,
 )
-from loyalty_service.application.limits import Load, count_load, within_limits
-from loyalty_service.application.meaning import Meant, fingerprint, is_repeat, read_by
 from loyalty_service.application.reading import Reader
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.under_way import UnderWay
-from loyalty_service.application.unit import Refused, Unit
+from loyalty_service.application.unit import Unit
 from loyalty_service.domain.clock import now_ms
 from loyalty_service.domain.errors import DeadlinePassedError, FieldViolation, RequestInvalidError
-from loyalty_service.domain.flags import HOURS_PASSED, Flag, FlagKind, Mend
+from loyalty_service.domain.events import Actor, ActorKind
+from loyalty_service.domain.flags import Mend
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.program import Catalog, Program
 from loyalty_service.domain.till_time import (
@@ -43,6 +44,7 @@ from loyalty_service.domain.till_time import (
     till_time,
 )
 from loyalty_service.observability.till_clocks import TillClocks
+from loyalty_service.observability.trail import TRAIL
 from loyalty_service.transport.rpcs import RPCS
 
 R = TypeVar("R")
@@ -78,7 +80,7 @@ class Storage(Protocol):
 
     async def write(
         self,
-        work: Callable[[Unit, int], R | Refused],
+        work: Callable[[Unit, int], R],
         timeout_s: float = ...,
         reads: Reads = ...,
         caller: str = ...,
@@ -133,7 +135,7 @@ class Call:
 
     async def write(
         self,
-        use_case: Callable[[Unit, Any, int], Done[R] | Repeated | Refused],
+        use_case: UseCase[R],
         command: Writing,
         render: Callable[[R], Message],
         *,
@@ -155,7 +157,7 @@ class Call:
 
     async def decide(
         self,
-        use_case: Callable[[Unit, Any, int], Done[R] | Refused],
+        use_case: UseCase[R],
         command: Command,
         render: Callable[[R], Message],
     ) -> bytes:
@@ -169,7 +171,7 @@ class Call:
 
     async def look_up(
         self,
-        use_case: Callable[[Unit, Any, int], R | Refused],
+        use_case: UseCase[R],
         command: Command,
         render: Callable[[R], Message],
     ) -> bytes:
@@ -179,17 +181,14 @@ class Call:
         Raises:
             LoyaltyError: The use case refuses.
         """
-
-        def work(unit: Unit, now_ms: int) -> bytes | Refused:
-            found = use_case(unit, command, now_ms)
-            # Rendered at once: the next call of the batch may change the record that was found.
-            return found if isinstance(found, Refused) else render(found).SerializeToString()
-
-        return await self.storage.write(work, self.left_s, command.reads(), self.key.key_id)
+        run = Run(
+            use_case, command, lambda found: render(found).SerializeToString(), by=self._actor
+        )
+        return (await self._perform(run, command.reads())).body
 
     async def _run(
         self,
-        use_case: Callable[[Unit, Any, int], Done[R] | Repeated | Refused],
+        use_case: UseCase[R],
         command: Command,
         render: Callable[[R], Message],
         keyed: Keyed | None,
@@ -198,24 +197,33 @@ class Call:
         again: Callable[[Unit, Any, int], None] | None = None,
     ) -> bytes:
         load = Load(self.key, paid)
-        if self.late_hours is not None:
-            use_case = partial(self._flag_late, use_case)
-        work = partial(
-            run_once,
-            use_case=partial(within_limits, use_case=use_case, load=load),
-            command=command,
-            render=lambda result: render(result).SerializeToString(),
+        run = Run(
+            use_case,
+            command,
+            lambda result: render(result).SerializeToString(),
             keyed=keyed,
             caller=self.key,
+            load=load,
             again=again,
+            late_hours=self.late_hours,
+            by=self._actor,
         )
         reads = load.reads(command.reads(), now_ms())
         if keyed is not None:
-            reads = replace(reads, remembered=((keyed.scope, keyed.key),))
-        counted = partial(count_load, work=work, load=load)
-        answer: Answer = await self.storage.write(counted, self.left_s, reads, self.key.key_id)
+            reads = replace(reads, remembered=(*reads.remembered, (keyed.scope, keyed.key)))
+        answer = await self._perform(run, reads)
         self.repeated = answer.repeated
         return answer.body
+
+    @property
+    def _actor(self) -> Actor:
+        trail = TRAIL.get()
+        request_id = "" if trail is None else trail.request_id
+        return Actor(ActorKind.KEY, self.key.key_id, self.method, request_id)
+
+    async def _perform(self, run: Run[Any], reads: Reads) -> Answer:
+        work = partial(perform, run=run)
+        return await self.storage.write(work, self.left_s, reads, self.key.key_id)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Reader]:
@@ -307,28 +315,6 @@ class Call:
             return read_till_time(text)
         except ValueError:
             raise _header_invalid("x-user-datetime", "must be an ISO 8601 date and time") from None
-
-    def _flag_late(
-        self,
-        use_case: Callable[[Unit, Any, int], Done[Any] | Repeated | Refused],
-        unit: Unit,
-        command: Any,
-        now_ms: int,
-    ) -> Done[Any] | Repeated | Refused:
-        """Run a use case, and flag a paid order whose time is far from the server's clock."""
-        outcome = use_case(unit, command, now_ms)
-        if not isinstance(outcome, Done):
-            return outcome
-        about = {
-            "program_id": self.key.program_id,
-            "store_id": command.point_of_sale.store_id,
-            "partner": self.key.partner,
-            "key_id": self.key.key_id,
-            "transaction_id": outcome.result.transaction_id,
-            "hours": self.late_hours,
-        }
-        flag = Flag(FlagKind.TILL_TIME, HOURS_PASSED, about)
-        return replace(outcome, flags=(*outcome.flags, flag))
 
     def _keyed(self, command: Meant) -> Keyed | None:
         text = self.metadata.get("idempotency-key")

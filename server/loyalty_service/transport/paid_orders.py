@@ -16,15 +16,14 @@ from google.protobuf.message import Message
 
 from loyalty.v1 import order_pb2
 from loyalty.v1 import transaction_service_pb2 as pb
-from loyalty_service.domain.basket import AMOUNT_MINOR_MAX
+from loyalty_service.domain.amounts import AMOUNT_MINOR_MAX
 from loyalty_service.domain.flags import FIELD_IGNORED, TEXT_REPAIRED, Mend
-from loyalty_service.domain.texts import clean
+from loyalty_service.domain.texts import clean, has_controls
 
 _TOLD = re.compile(rf"({TEXT_REPAIRED}|{FIELD_IGNORED}):([A-Za-z]{{1,32}})")
 _TOLD_MAX = 40
 _TYPE_MAX = 32
 _REFERENCE_MAX = 64
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
 _DIGEST = 16
 _CAPITAL = re.compile("([A-Z])")
 
@@ -92,7 +91,7 @@ def leave_out(left: Left) -> None:
 def _payments(payments: Any, left: Left) -> Iterator[str]:
     for place, payment in enumerate(payments):
         kind = payment.type
-        if len(kind) > _TYPE_MAX or not kind.strip() or _CONTROLS.search(kind):
+        if len(kind) > _TYPE_MAX or not kind.strip() or has_controls(kind):
             payment.type = clean(kind, _TYPE_MAX)
             if not payment.type:
                 payment.type = "-"
@@ -108,7 +107,7 @@ def _references(lines: Any) -> Iterator[str]:
     renamed: dict[str, str] = {}
     for place, line in enumerate(lines):
         name = line.reference_id
-        if len(name) > _REFERENCE_MAX or _CONTROLS.search(name):
+        if len(name) > _REFERENCE_MAX or has_controls(name):
             digest = "~" + hashlib.sha256(name.encode()).hexdigest()[:_DIGEST]
             renamed[name] = clean(name, _REFERENCE_MAX - len(digest)) + digest
             line.reference_id = renamed[name]

@@ -20,7 +20,7 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 
 from loyalty.v1 import code_service_pb2, member_service_pb2, session_service_pb2
 from loyalty.v1 import transaction_service_pb2 as pb
-from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.operators.create_key import CreateKey
 from loyalty_service.bootstrap import serve
 from loyalty_service.domain.keys import Role
 from loyalty_service.storage.databases import Database
@@ -29,6 +29,7 @@ from loyalty_service.storage.store import Store
 from loyalty_service.sweeper import sweep
 from loyalty_service.transport.rpcs import RPCS, rpc_kept_as
 from tests.fault.determined import Chance, determined
+from tests.support.doing import create_key
 from tests.support.programs import PROGRAM_ID, put_program
 from tests.support.server import Caller, give_points, identify_request, settings_in
 from tests.support.stores import PEPPER

@@ -11,7 +11,7 @@ from tests.fault.simulation import bugs
 from tests.fault.simulation.model import CLAIMED, PENDING, DisagreementError, agree
 from tests.fault.small_worlds import MODES, MORE, Call, SmallWorld
 
-HISTORIES, HISTORIES_SHORT = {SQLITE: 6000, POSTGRESQL: 600}, {SQLITE: 50, POSTGRESQL: 6}
+HISTORIES, HISTORIES_SHORT = {SQLITE: 6000, POSTGRESQL: 600}, 50
 CALLS = 40
 ORDERS = 8
 HISTORIES_OF_BUGS = 200
@@ -33,7 +33,7 @@ async def run(trial: Trial) -> None:
         mode: SmallWorld(ORDERS, MORE, _database_of(trial), **words)
         for mode, words in MODES.items()
     }
-    for number in range(trial.choose(HISTORIES, HISTORIES_SHORT)[trial.kind]):
+    for number in range(trial.choose(HISTORIES[trial.kind], HISTORIES_SHORT)):
         mode = list(MODES)[number % len(MODES)]
         history: list[Call] = []
         try:

@@ -12,7 +12,9 @@ from pathlib import Path
 import grpc
 
 from loyalty_service.storage.databases import Database
-from loyalty_service.storage.tools.backup import Saved, back_up, restore
+from loyalty_service.storage.tools.backup import back_up
+from loyalty_service.storage.tools.backup_file import Saved
+from loyalty_service.storage.tools.restore import restore
 from tests.benchmark.population import Population, populate
 from tests.fault.goal import SQLITE, Goal, Trial
 from tests.fault.goals.bank import unbalanced

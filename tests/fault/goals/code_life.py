@@ -9,7 +9,6 @@ from collections import Counter
 from dataclasses import replace
 from unittest.mock import patch
 
-from loyalty_service.application.orders.identify_member import identify_member
 from loyalty_service.domain.clock import now_ms
 from loyalty_service.domain.codes import CODE_COUNT, CODE_DIGITS, new_code
 from loyalty_service.domain.errors import (
@@ -25,6 +24,7 @@ from loyalty_service.program_file.source import ProgramFileError
 from loyalty_service.sandbox.demo_data import PROGRAM_FILE
 from loyalty_service.storage.store import Store
 from tests.fault.goal import Goal, Trial
+from tests.support.doing import identify_member
 from tests.support.ledger import count_rows
 from tests.support.programs import KEY, demo_program, enroll, identify_command, issue, put_program
 from tests.support.stores import open_store

@@ -15,15 +15,15 @@ from typing import Any
 from sqlmodel import SQLModel
 
 from loyalty_service.application.codes.issue_code import IssuedCode, issue_code
-from loyalty_service.application.idempotency import Keyed, run_once
-from loyalty_service.application.operators.create_key import CreateKey, create_key
-from loyalty_service.application.orders.claim_receipt import ClaimReceipt, claim_receipt
+from loyalty_service.application.operators.create_key import CreateKey
+from loyalty_service.application.orders.claim_receipt import ClaimReceipt
 from loyalty_service.application.orders.identify_member import identify_member
 from loyalty_service.application.orders.record_unclaimed_order import (
     RecordUnclaimedOrder,
     record_unclaimed_order,
 )
-from loyalty_service.application.unit import Unit
+from loyalty_service.application.perform import Keyed, Run, perform
+from loyalty_service.application.unit import Refused, Unit
 from loyalty_service.domain.basket import Basket, BasketLine
 from loyalty_service.domain.codes import CODE_COUNT, code_digest
 from loyalty_service.domain.errors import LoyaltyError
@@ -32,6 +32,7 @@ from loyalty_service.storage.databases import Database
 from loyalty_service.storage.seal import Seal, SealError
 from loyalty_service.storage.store import Store
 from tests.fault.goal import Goal, Trial
+from tests.support.doing import claim_receipt, create_key
 from tests.support.ledger import rows
 from tests.support.programs import (
     KEY,
@@ -129,18 +130,18 @@ def _live(unit: Unit, now_ms: int, numbers: range, secrets: Secrets) -> None:
             return f'{{"otp":"{result.digits}"}}'.encode()
 
         keyed = Keyed("demo/partner", _word(n), "CodeService/IssueCode", b"fingerprint")
-        run_once(unit, now_ms, issue_code, issue_command(loyalty_id), render, keyed)
+        perform(unit, now_ms, Run(issue_code, issue_command(loyalty_id), render, keyed))
         secrets.codes.update(issued)
         if n % 4:
             command = identify_command(issued[0], _word(n))
-            with suppress(LoyaltyError):  # A guess below may have used it before.
-                run_once(unit, now_ms, identify_member, command, _name_of, None)
+            with suppress(LoyaltyError, Refused):  # A guess below may have used it before.
+                perform(unit, now_ms, Run(identify_member, command, _name_of))
         if n % 10 == 0:
             command = identify_command(f"{n * 7919 % CODE_COUNT:06d}", _word(n))
             # By a key of its own, or this one would have to wait.
             command = replace(command, key=replace(KEY, key_id=_word(n)))
-            with suppress(LoyaltyError):  # It may happen to be somebody's, used or not.
-                run_once(unit, now_ms, identify_member, command, _name_of, None)
+            with suppress(LoyaltyError, Refused):  # It may happen to be somebody's, used or not.
+                perform(unit, now_ms, Run(identify_member, command, _name_of))
 
 
 def _name_of(identified: Any) -> bytes:
@@ -164,7 +165,7 @@ def _receipts(unit: Unit, now_ms: int, numbers: range, secrets: Secrets) -> None
         keyed = Keyed(
             "demo/partner", f"r{_word(n)}", "TransactionService/RecordUnclaimedOrder", b"print"
         )
-        run_once(unit, now_ms, record_unclaimed_order, command, render, keyed)
+        perform(unit, now_ms, Run(record_unclaimed_order, command, render, keyed))
         secrets.receipts.update(given)
         if n % 2:
             claim_receipt(unit, ClaimReceipt(KEY, loyalty_id, given[0]), now_ms)

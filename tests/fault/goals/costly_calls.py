@@ -20,8 +20,8 @@ from typing import Any
 import grpc
 
 from loyalty.v1 import transaction_service_pb2 as pb
-from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
-from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.operators.adjust_points import AdjustPoints
+from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.restrictions import (
     CartDemand,
@@ -40,6 +40,7 @@ from tests.fault.goal import SQLITE, Goal, Trial
 from tests.fault.goals.limits import wide_order
 from tests.fault.inside import Inside
 from tests.fault.worlds import World, open_worlds, report, rpc_named, template
+from tests.support.doing import adjust_points, apply_program
 from tests.support.http import Response
 
 CPU_MAX_S = 0.05

@@ -61,7 +61,7 @@ class Reader:
 
     async def read(self, error: LoyaltyError) -> None:
         """Let every call be refused with an error, and read it at each door."""
-        with patch("loyalty_service.transport.server.parse", side_effect=error):
+        with patch("loyalty_service.transport.handling.parse", side_effect=error):
             straight = await self._ask(self._front.server.admin)
             through = await self._ask(self._edge)
             bodies = (

@@ -11,10 +11,9 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 
-from loyalty_service.application.idempotency import run_once
-from loyalty_service.application.orders.expire_overdue import OverdueTransaction, void_overdue
-from loyalty_service.application.orders.identify_member import identify_member
+from loyalty_service.application.orders.expire_overdue import OverdueTransaction
 from loyalty_service.application.orders.report_order import Reported, report_order
+from loyalty_service.application.perform import Run, perform
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.errors import TransactionNotClaimableError
@@ -23,6 +22,7 @@ from loyalty_service.domain.records import HoldStatus, TransactionStatus
 from loyalty_service.storage.store import Store
 from loyalty_service.sweeper import sweep
 from tests.fault.goal import SQLITE, Goal, Trial
+from tests.support.doing import identify_member, void_overdue
 from tests.support.ledger import all_balances, audit, rows
 from tests.support.logs import only_errors_logged
 from tests.support.orders import CLAIMED, COFFEE, PENDING, basket, item, report, reward
@@ -114,7 +114,7 @@ async def _claim(
     await asyncio.sleep(max(0.0, ends_s + offset_s - time.time()))
     late_s = time.time() - ends_s
     order = report(transaction_id, CLAIMED, basket(reward(COFFEE), item(PRICE)))
-    work = partial(run_once, use_case=report_order, command=order, render=_render, keyed=None)
+    work = partial(perform, run=Run(report_order, order, _render))
     try:
         answer = await store.write(work, timeout_s=30, reads=order.reads())
     except TransactionNotClaimableError as refusal:

@@ -16,9 +16,9 @@ import grpc
 from google.protobuf.json_format import MessageToJson
 
 from loyalty.v1 import member_service_pb2
-from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
-from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
-from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.operators.adjust_points import AdjustPoints
+from loyalty_service.application.operators.apply_program import ApplyProgram
+from loyalty_service.application.operators.create_key import CreateKey
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.keys import Role
 from loyalty_service.sandbox.envoy_process import EnvoyProcess
@@ -26,6 +26,7 @@ from tests.fault.goal import Goal, Trial
 from tests.fault.goals.overload import _from_everywhere
 from tests.fault.greedy import Greed, greedy, ready
 from tests.support.banks import ServerProcess, process_environment
+from tests.support.doing import adjust_points, apply_program, create_key
 from tests.support.http import HttpClient
 from tests.support.ledger import audit
 from tests.support.programs import PROGRAM_ID, add_member, demo_program

@@ -10,16 +10,19 @@ from contextlib import closing
 from pathlib import Path
 from random import Random
 
-from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
+from loyalty_service.application.operators.adjust_points import AdjustPoints
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.migrate import SchemaError
 from loyalty_service.storage.store import Store
 from loyalty_service.storage.tools.audit import audit
-from loyalty_service.storage.tools.backup import BackupError, back_up, restore
+from loyalty_service.storage.tools.backup import back_up
+from loyalty_service.storage.tools.backup_file import BackupError
 from loyalty_service.storage.tools.copy import CopyError
 from loyalty_service.storage.tools.proof import PROOF_TABLE
+from loyalty_service.storage.tools.restore import restore
 from tests.fault.goal import Goal, Trial
 from tests.support.contents import columns_of, digests
+from tests.support.doing import adjust_points
 from tests.support.ledger import execute, rows
 from tests.support.lived_store import copy_lived
 from tests.support.programs import PROGRAM_ID, enroll

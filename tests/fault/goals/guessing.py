@@ -10,7 +10,6 @@ from dataclasses import replace
 
 from structlog.testing import capture_logs
 
-from loyalty_service.application.codes.issue_code import issue_code
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.clock import DAY_MS, now_ms
 from loyalty_service.domain.codes import CODE_COUNT
@@ -30,6 +29,7 @@ from tests.fault.thieves import (
     hits,
     new_key,
 )
+from tests.support.doing import issue_code
 from tests.support.ledger import rows
 from tests.support.programs import (
     KEY,

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from loyalty_service.application.codes.issue_code import issue_code
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.clock import DAY_MS, now_ms, rfc3339
 from loyalty_service.domain.guessing import MONTH_DAYS
@@ -15,6 +14,7 @@ from loyalty_service.domain.program import Program
 from tests.fault.goal import Goal, Trial
 from tests.fault.shops import Seen, put_guests, shops_of, trade
 from tests.fault.thieves import HITS_MAX, LIVE_CODES, Gang, Thief, hits, new_key
+from tests.support.doing import issue_code
 from tests.support.programs import KEY, add_member, demo_program, issue_command, put_program
 from tests.support.stores import open_store
 

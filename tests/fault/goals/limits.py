@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from buf.validate import validate_pb2
 from loyalty.v1 import order_pb2
 from loyalty.v1 import transaction_service_pb2 as pb
-from loyalty_service.domain.basket import AMOUNT_MINOR_MAX
+from loyalty_service.domain.amounts import AMOUNT_MINOR_MAX
 from loyalty_service.domain.errors import RequestInvalidError
 from loyalty_service.transport.call import USER_DATETIME_MAX
 from loyalty_service.transport.parsing import parse

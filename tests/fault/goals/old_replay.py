@@ -13,7 +13,7 @@ from unittest.mock import patch
 import grpc
 from google.protobuf.message import Message
 
-from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.operators.create_key import CreateKey
 from loyalty_service.domain.clock import DAY_MS, now_ms
 from loyalty_service.domain.keys import Role
 from loyalty_service.sweeper import forget, sweep
@@ -21,6 +21,7 @@ from tests.fault.goal import Goal, Trial
 from tests.fault.goals.replay import REUSED, count_all
 from tests.fault.senders import GrpcSender, LostError, Sent
 from tests.support.banks import SECRET, prepare_bank, run_here
+from tests.support.doing import create_key
 from tests.support.ledger import audit, rows
 from tests.support.logs import only_errors_logged
 from tests.support.programs import PROGRAM_ID

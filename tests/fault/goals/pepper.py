@@ -22,10 +22,11 @@ from loyalty.v1 import code_service_pb2, transaction_service_pb2
 from loyalty_service.domain.codes import code_digest
 from loyalty_service.domain.peppers import Peppers, check_of, name_of
 from loyalty_service.storage.databases import Database
-from loyalty_service.storage.peppers import PepperError, forget, register, reseal
+from loyalty_service.storage.peppers import PepperError, forget, register
 from loyalty_service.storage.presence import SILENT_S
 from loyalty_service.storage.store import Store
 from loyalty_service.storage.tools.audit import audit
+from loyalty_service.storage.tools.reseal import reseal
 from tests.fault.goal import POSTGRESQL, Goal, Trial
 from tests.fault.planted import Bug, planted
 from tests.fault.senders import GrpcSender, LostError, Sent

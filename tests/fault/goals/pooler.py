@@ -17,7 +17,8 @@ from loyalty_service.storage.databases import Database
 from loyalty_service.storage.durability import UnsafeDatabaseError
 from loyalty_service.storage.migrate import downgrade, migrate
 from loyalty_service.storage.tools.audit import audit
-from loyalty_service.storage.tools.backup import back_up, restore
+from loyalty_service.storage.tools.backup import back_up
+from loyalty_service.storage.tools.restore import restore
 from tests.fault.goal import POSTGRESQL, Goal, Trial
 from tests.fault.line import HungUpError, Line
 from tests.fault.tills import Client, Ledgers

@@ -15,7 +15,7 @@ import grpc
 import psycopg
 
 from loyalty.v1 import member_service_pb2
-from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.operators.create_key import CreateKey
 from loyalty_service.domain.keys import Role
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.store import Store
@@ -28,6 +28,7 @@ from tests.support.banks import (
     process_environment,
     run_servers,
 )
+from tests.support.doing import create_key
 from tests.support.programs import PROGRAM_ID
 from tests.support.server import Caller, identify_request
 from tests.support.stores import open_store

@@ -22,7 +22,7 @@ from buf.validate import validate_pb2
 from loyalty.v1 import code_service_pb2 as codes
 from loyalty.v1 import member_service_pb2 as members
 from loyalty.v1 import transaction_service_pb2 as pb
-from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.operators.create_key import CreateKey
 from loyalty_service.domain.codes import RECEIPT_ALPHABET
 from loyalty_service.domain.keys import Role, new_key
 from loyalty_service.sandbox.envoy_process import EnvoyProcess
@@ -42,6 +42,7 @@ from tests.fault.worlds import (
 )
 from tests.support.banks import ServerProcess, prepare_bank, process_environment
 from tests.support.collector import Collector, run_collector
+from tests.support.doing import create_key
 from tests.support.http import HttpClient
 from tests.support.ledger import execute
 from tests.support.programs import PROGRAM_ID, demo_program

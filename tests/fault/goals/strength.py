@@ -14,7 +14,7 @@ from tests.fault.mutation import Mutant, mutants
 from tests.fault.simulation.clients import live
 from tests.fault.simulation.world import quietly
 
-MODULES = ("loyalty_service.domain.ledger", "loyalty_service.application.idempotency")
+MODULES = ("loyalty_service.domain.ledger", "loyalty_service.application.perform")
 SCORE_MIN = 0.9
 WORLDS, WORLDS_SHORT = 40, 1
 SAMPLE_SHORT = 40
@@ -24,7 +24,7 @@ SAMPLE_SCORE_MIN = 0.4
 ROOT = Path(__file__).resolve().parents[3]
 TESTS = (
     "tests/unit/domain/test_ledger.py",
-    "tests/unit/application/test_idempotency.py",
+    "tests/unit/application/test_perform.py",
     "tests/contract/test_storage_idempotency.py",
 )
 TESTS_ONCE = (

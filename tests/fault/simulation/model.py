@@ -229,6 +229,28 @@ def reserved_by(orders: dict[str, Order]) -> dict[tuple[Any, ...], int]:
     }
 
 
+@dataclass(frozen=True)
+class Told:
+    """
+    An event as it should be kept.
+
+    Attributes:
+        guest: Loyalty ID of whom it is about; absent where that is nobody.
+        balances: Points to spend, held and owed after it; absent where it does not tell. What is
+            owed is absent where nobody looked.
+    """
+
+    kind: str
+    guest: str | None = None
+    balances: tuple[int, int, int | None] | None = None
+
+    def goes_with(self, kept: Told) -> bool:
+        """Tell whether an event that was kept is this one, as far as it tells."""
+        if self.balances and kept.balances and kept.balances[2] is None:
+            return replace(self, balances=(*self.balances[:2], None)) == kept
+        return self == kept
+
+
 class Model:
     """Takes up what was settled, in the order in which it was."""
 
@@ -239,6 +261,8 @@ class Model:
         self.codes: dict[str, Code] = {}
         self.receipts: dict[str, str] = {}
         self.kept: dict[tuple[str, str], tuple[tuple[str, bytes], bytes]] = {}
+        self.events: list[Told] = []
+        """What should have been told of since somebody looked."""
         self.wrong_codes = 0
         self.flags: Counter[tuple[str, str]] = Counter()
 
@@ -314,6 +338,14 @@ class Model:
         rule: Callable[..., Verdict] = getattr(self, f"_{asked.kind}")
         return rule(now_ms=now_ms, asked=asked, **asked.values)
 
+    def _tell(self, kind: str, guest: Guest | None = None) -> None:
+        """Take note of an event that must be kept, with the balances of now."""
+        if guest is None:
+            self.events.append(Told(kind))
+            return
+        name = next(name for name, one in self.guests.items() if one is guest)
+        self.events.append(Told(kind, name, (guest.available, guest.held, guest.debt)))
+
     # --- Guests and codes -----------------------------------------------------------------------
 
     def _enroll(self, *, now_ms: int, asked: Asked) -> Verdict:
@@ -324,6 +356,7 @@ class Model:
             agree(member.loyalty_id not in self.guests, "a loyalty ID twice")
             agree(member.available_points == 0, "points for enrolling")
             self.guests[member.loyalty_id] = Guest()
+            self._tell("MEMBER_ENROLLED", self.guests[member.loyalty_id])
 
         return done
 
@@ -353,6 +386,10 @@ class Model:
             for code in self.codes.values():
                 if code.loyalty_id == loyalty_id and code.status == PENDING:
                     code.status = REPLACED
+                    self._tell("CODE_REPLACED", self.guests[loyalty_id])
+            if earlier is not None and earlier.status == PENDING:
+                self.events.append(Told("CODE_EXPIRED", earlier.loyalty_id))
+            self._tell("CODE_ISSUED", self.guests[loyalty_id])
             expires_ms = now_ms + self.scheme.code_lifetime_s * 1000
             self.codes[digits] = Code(loyalty_id, PENDING, selection, expires_ms)
 
@@ -421,6 +458,9 @@ class Model:
         expires_ms = self.scheme.open_until_ms(now_ms, now_ms)
         order = Order(guest, PENDING, expires_ms, now_ms, holds=holds)
         self.orders[answer.transaction_id] = order
+        if code is not None:
+            self._tell("CODE_USED", guest)
+        self._tell("ORDER_OPENED", guest)
         return order
 
     def _broken(
@@ -604,6 +644,7 @@ class Model:
         due = (guest.available, order.earned if status == CLAIMED else 0, cost)
         agree(seen == due, f"told {seen} of an order that makes {due}")
         order.reported, order.answer = reported, body
+        self._tell("ORDER_REPORTED" if status == PENDING else "ORDER_CLAIMED", guest)
 
     def _points(self, price: int) -> int:
         return price * self.scheme.points_per_unit // 100
@@ -652,6 +693,8 @@ class Model:
         return order.burned - max(0, net + guest.held - POINTS_MAX)
 
     def _end(self, order: Order) -> None:
+        if order.status != VOID:
+            self._tell("ORDER_VOIDED", order.guest)
         order.status, order.reported, order.answer = VOID, None, None
         order.holds, order.uses, order.accepted = {}, Counter(), {}
 
@@ -680,6 +723,7 @@ class Model:
             order.earned = self._points(price + soup_price)
             self.orders[answer.transaction_id] = order
             self.receipts[answer.receipt_code] = answer.transaction_id
+            self._tell("ORDER_RECORDED")
             if gone:
                 self.flags["offer_invalid", "unknown"] += 1
             elif too_many:
@@ -723,6 +767,7 @@ class Model:
             seen = (answer.points, answer.points_earned)
             due = (guest.available, order.earned)
             agree(seen == due, f"told {seen} of a receipt that makes {due}")
+            self._tell("RECEIPT_CLAIMED", guest)
 
         return done
 
@@ -738,20 +783,23 @@ class Model:
 
         def done(_: Any) -> None:
             guest.move(points)
+            self._tell("POINTS_ADJUSTED", guest)
 
         return done
 
     def _change(self, *, now_ms: int, asked: Asked, scheme: dict[str, Any]) -> Verdict:
         del now_ms, asked
 
-        def done(_: Any) -> None:
+        def done(changes: Any) -> None:
             self.scheme = replace(self.scheme, **scheme)
+            if changes:
+                self._tell("PROGRAM_APPLIED")
 
         return done
 
-    def _key(self, *, now_ms: int, asked: Asked, **_: Any) -> Verdict:
+    def _key(self, *, now_ms: int, asked: Asked, revoke: bool, **_: Any) -> Verdict:
         del now_ms, asked
-        return lambda _told: None
+        return lambda _told: self._tell("KEY_REVOKED" if revoke else "KEY_CREATED")
 
     def _look(self, *, now_ms: int, asked: Asked) -> Verdict:
         del asked
@@ -789,4 +837,5 @@ class Model:
         if not self._overdue(code, now_ms):
             return False
         code.status = EXPIRED
+        self.events.append(Told("CODE_EXPIRED", code.loyalty_id))
         return True

@@ -79,12 +79,13 @@ class Deed:
         except LoyaltyError as refusal:
             self.refusal = refusal
             raise
-        if isinstance(self.outcome, Refused):
-            self.refusal = self.outcome.error
-        elif self.fails == "call refused late":
+        except Refused as refused:
+            self.refusal = refused.error
+            raise
+        if self.fails == "call refused late":
             self.refusal = ServerFailedError("simulated")
             raise self.refusal
-        elif self.fails:
+        if self.fails:
             raise RuntimeError("a call fails after it has written")
         return self.outcome
 

@@ -23,15 +23,17 @@ import pytest
 import structlog
 from sqlalchemy import Engine, create_engine, pool
 
-from loyalty_service.application.idempotency import Answer
-from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
-from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
-from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.operators.adjust_points import AdjustPoints
+from loyalty_service.application.operators.apply_program import ApplyProgram
+from loyalty_service.application.operators.create_key import CreateKey
+from loyalty_service.application.operators.revoke_key import RevokeKey
+from loyalty_service.application.perform import Answer
 from loyalty_service.application.reads import NOTHING, Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain import codes
 from loyalty_service.domain.codes import code_digest
 from loyalty_service.domain.errors import LoyaltyError
+from loyalty_service.domain.events import EventKind
 from loyalty_service.domain.keys import Role
 from loyalty_service.domain.limits import LIMITS, Limits
 from loyalty_service.domain.program import Program
@@ -48,7 +50,15 @@ from tests.fault.determined import Chance, determined
 from tests.fault.handlers import FakeContext, Handler, Refused, handlers
 from tests.fault.simulation import model as rules
 from tests.fault.simulation.loop import SimulatedLoop
-from tests.fault.simulation.model import Asked, DisagreementError, Guest, Model, Scheme, agree
+from tests.fault.simulation.model import (
+    Asked,
+    DisagreementError,
+    Guest,
+    Model,
+    Scheme,
+    Told,
+    agree,
+)
 from tests.fault.simulation.servers import (
     DATABASE_FAULTS,
     Deed,
@@ -58,6 +68,7 @@ from tests.fault.simulation.servers import (
     statements_of,
 )
 from tests.support.databases import Sqlite
+from tests.support.doing import adjust_points, apply_program, create_key, revoke_key
 from tests.support.orders import COFFEE, COOKIE, DAY_MS, SANDWICH, SOUP, START_MS
 from tests.support.programs import PROGRAM_ID, add_member, demo_program
 from tests.support.stores import PEPPER
@@ -339,6 +350,7 @@ class World:
         self.commit_s = self.chance.choice((0.01, 0.3))
         self.hurried = self.chance.random() < 0.4
         self.slow_until_s = 0.0
+        self.last_event = int(self.raw.execute(_LAST_EVENT).fetchone()[0])
         self.acting: Server | None = None
         self.opening: Server | None = None
         self.settled = self.commits = self.deliveries = 0
@@ -453,6 +465,21 @@ class World:
         ends = {n: o.expires_ms for n, o in self.model.orders.items() if o.status == rules.PENDING}
         if dict(self.raw.execute(_ENDS)) != ends:
             self.disagree("orders are open until other times")
+        self._look_at_events()
+
+    def _look_at_events(self) -> None:
+        """Hold the events that were kept against those that the model expects, in their order."""
+        due, self.model.events = self.model.events, []
+        found = []
+        for event_id, kind, name, available, held, debt in self.raw.execute(
+            _EVENTS, (self.last_event,)
+        ):
+            self.last_event = event_id
+            owed = None if debt is None else -debt
+            balances = None if available is None else (available, held, owed)
+            found.append(Told(EventKind(kind).name, name, balances))
+        if len(found) != len(due) or not all(map(Told.goes_with, due, found)):
+            self.disagree(f"events differ: {found} were kept, though {due}")
 
     def restart(self, old: Server) -> None:
         """Start a process in place of one that is gone."""
@@ -662,7 +689,7 @@ class World:
             self.generation[partner] += 1
             key_id = self.keys[old].key_id
             asked = Asked("key", {"secret": old, "revoke": True})
-            await server.do(asked, lambda unit, now: unit.revoke_key(key_id, now))
+            await server.do(asked, lambda unit, now: revoke_key(unit, RevokeKey(key_id), now))
 
     async def _faults(self, server: Server) -> None:
         """Let happen what happens to machines rather than to calls."""
@@ -789,8 +816,13 @@ RESERVED = (
     "SELECT transaction_id, incentive_id, point_cost, quantity FROM reservation WHERE quantity > 0"
 )
 _ENDS = "SELECT transaction_id, expires_ms FROM loyalty_transaction WHERE status = 1"
+_EVENTS = (
+    "SELECT event_id, kind, loyalty_id, available, held, debt FROM event "
+    "LEFT JOIN member ON number = member_number WHERE event_id > ? ORDER BY event_id"
+)
+_LAST_EVENT = "SELECT coalesce(max(event_id), 0) FROM event"
 _PENDING = "SELECT 1 FROM loyalty_transaction WHERE status = 1"
-_KEPT = "SELECT count(*) FROM remembered_answer WHERE scope NOT LIKE 'order:%'"
+_KEPT = "SELECT count(*) FROM remembered_answer WHERE scope NOT LIKE '%:%'"
 _HOLDS = "SELECT transaction_id, sum(points) FROM hold WHERE status = 1 GROUP BY transaction_id"
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from loyalty_service.application.meaning import Read, fingerprint, is_repeat, read_by
-from loyalty_service.application.orders.order_review import REPORT, Order
+from loyalty_service.application.natural_keys import REPORT
+from loyalty_service.application.orders.order_review import Order
 from loyalty_service.domain.basket import AppliedDiscount, Basket, BasketLine, Payment
 from loyalty_service.domain.program import EarningRules, Program
 from loyalty_service.domain.records import TransactionStatus

@@ -12,25 +12,29 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from loyalty_service.domain.basket import (
+from loyalty_service.domain.amounts import (
     AMOUNT_MINOR_MAX,
+    exact_minor_units,
+    round_minor_units,
+    tax_minor_units,
+)
+from loyalty_service.domain.basket import (
     AppliedDiscount,
     Basket,
     BasketLine,
     Cart,
     Payment,
-    as_catalogued,
-    exact_minor_units,
-    incentive_names,
-    incentive_uses,
-    lines_sold_as,
-    round_minor_units,
     subtotal,
-    tax_minor_units,
-    without_incentives,
 )
 from loyalty_service.domain.earning import points_earned
 from loyalty_service.domain.errors import OfferNotFoundError, RewardNotFoundError
+from loyalty_service.domain.incentive_uses import (
+    as_catalogued,
+    incentive_names,
+    incentive_uses,
+    lines_sold_as,
+    without_incentives,
+)
 from loyalty_service.domain.program import (
     EarningRules,
     Incentive,

@@ -7,20 +7,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loyalty_service.domain.ledger import (
+    ACCOUNTS,
     GENESIS,
+    MEMBER_KINDS,
+    MOVES,
+    NOBODY,
+    OWNED_KINDS,
     POINTS_MAX,
+    PROGRAM_KINDS,
+    RARE_KINDS,
     Account,
     AccountKind,
     Cause,
     LedgerBrokenError,
     Origin,
+    Owner,
+    OwnerKind,
     Transfer,
     facts_of,
     link,
     transfer,
 )
 
-ORIGIN = Origin(Cause.ADJUST, "", "note", 1, 2)
+ORDER = Owner(OwnerKind.TRANSACTION, "order")
+ORIGIN = Origin(Cause.ADJUST, NOBODY, "note", 1, 2)
 
 
 def _link(head: bytes, sequence: int, *moved: int, origin: Origin = ORIGIN) -> bytes:
@@ -61,7 +71,7 @@ def test_transfer_to_itself_is_broken() -> None:
         transfer(account, account, 1, ORIGIN)
 
 
-@pytest.mark.parametrize("kind", [AccountKind.AVAILABLE, AccountKind.HELD])
+@pytest.mark.parametrize("kind", [AccountKind.AVAILABLE, AccountKind.HELD, AccountKind.UNCONFIRMED])
 def test_members_account_stays_in_its_bounds(kind: AccountKind) -> None:
     """A member's account gives no more than it has and takes no more than an int32 carries."""
     program = _account(1, AccountKind.ADJUSTED)
@@ -114,11 +124,16 @@ def test_programs_account_has_no_bounds() -> None:
         (GENESIS, 1, (1, 3, 5), ORIGIN),
         (GENESIS, 1, (1, 2, 6), ORIGIN),
         (bytes(31) + b"\x01", 1, (1, 2, 5), ORIGIN),
-        (GENESIS, 1, (1, 2, 5), Origin(Cause.HOLD, "", "note", 1, 2)),
-        (GENESIS, 1, (1, 2, 5), Origin(Cause.ADJUST, "t", "note", 1, 2)),
-        (GENESIS, 1, (1, 2, 5), Origin(Cause.ADJUST, "", "Note", 1, 2)),
-        (GENESIS, 1, (1, 2, 5), Origin(Cause.ADJUST, "", "note", 2, 2)),
-        (GENESIS, 1, (1, 2, 5), Origin(Cause.ADJUST, "", "note", 1, 1)),
+        (GENESIS, 1, (1, 2, 5), Origin(Cause.HOLD, NOBODY, "note", 1, 2)),
+        (
+            GENESIS,
+            1,
+            (1, 2, 5),
+            Origin(Cause.ADJUST, Owner(OwnerKind.TRANSACTION, "t"), "note", 1, 2),
+        ),
+        (GENESIS, 1, (1, 2, 5), Origin(Cause.ADJUST, NOBODY, "Note", 1, 2)),
+        (GENESIS, 1, (1, 2, 5), Origin(Cause.ADJUST, NOBODY, "note", 2, 2)),
+        (GENESIS, 1, (1, 2, 5), Origin(Cause.ADJUST, NOBODY, "note", 1, 1)),
     ],
 )
 def test_every_fact_is_in_the_hash(other: tuple[bytes, int, tuple[int, ...], Origin]) -> None:
@@ -131,8 +146,8 @@ def test_hashes_are_those_of_every_store_there_is() -> None:
     """A transfer is hashed as it always was, or no chain that is stored would hold."""
     source, destination = _account(11, AccountKind.HELD, 9), _account(12, AccountKind.REDEEMED)
     destination.sequence, destination.head = 6, bytes(range(32))
-    moved = transfer(source, destination, 5, Origin(Cause.REDEEM, "order", "why", 1000, 2000))
-    assert facts_of(11, 12, 5, Origin(Cause.REDEEM, "order", "why", 1000, 2000)) == (
+    moved = transfer(source, destination, 5, Origin(Cause.REDEEM, ORDER, "why", 1000, 2000))
+    assert facts_of(11, 12, 5, Origin(Cause.REDEEM, ORDER, "why", 1000, 2000)) == (
         b"|11|12|5|4|1000|2000|order|why"
     )
     assert moved.source_hash.hex() == (
@@ -146,7 +161,8 @@ def test_hashes_are_those_of_every_store_there_is() -> None:
         destination_id=12,
         points=5,
         cause=Cause.REDEEM,
-        transaction_id="order",
+        owner_kind=OwnerKind.TRANSACTION,
+        owner_id="order",
         note="why",
         effective_ms=1000,
         recorded_ms=2000,
@@ -167,6 +183,7 @@ def test_stored_numbers_stay() -> None:
         "EXPIRED": 5,
         "ADJUSTED": 6,
         "DEBT": 7,
+        "UNCONFIRMED": 8,
     }
     assert {cause.name: cause.value for cause in Cause} == {
         "HOLD": 1,
@@ -176,7 +193,27 @@ def test_stored_numbers_stay() -> None:
         "EARN": 5,
         "REFUND": 6,
         "REVERSE": 7,
+        "CONFIRM": 8,
+        "EXPIRE": 9,
     }
+    assert {kind.name: kind.value for kind in OwnerKind} == {"TRANSACTION": 1}
+
+
+def test_every_kind_and_cause_is_described() -> None:
+    """Each kind of account has its terms, and each cause says what it moves between."""
+    assert set(ACCOUNTS) == set(AccountKind) == {*OWNED_KINDS, *PROGRAM_KINDS}
+    assert MEMBER_KINDS == (AccountKind.AVAILABLE, AccountKind.HELD)
+    assert RARE_KINDS == (AccountKind.DEBT, AccountKind.UNCONFIRMED)
+    assert set(MOVES) == set(Cause)
+
+
+def test_kind_of_owner_is_in_the_hash() -> None:
+    """The same ID of another kind of owner is another fact."""
+    strange = Owner(2, "order")  # type: ignore[arg-type]
+
+    facts = [facts_of(1, 2, 5, Origin(Cause.HOLD, one, "", 3, 4)) for one in (ORDER, strange)]
+
+    assert facts == [b"|1|2|5|1|3|4|order|", b"|1|2|5|1|3|4|2:order|"]
 
 
 @given(
@@ -214,7 +251,7 @@ def test_times_of_a_members_account_never_go_back(kind: AccountKind) -> None:
     due = [(10, 20), (11, 20), (11, 20), (14, 21)]
 
     moved = [
-        transfer(*pair, 5, Origin(Cause.EARN, "", "", *times))
+        transfer(*pair, 5, Origin(Cause.EARN, NOBODY, "", *times))
         for pair, times in zip(pairs, told, strict=True)
     ]
 
@@ -225,9 +262,9 @@ def test_times_of_a_members_account_never_go_back(kind: AccountKind) -> None:
 def test_program_goes_by_the_clock() -> None:
     """A clock that was ahead spoils the times of no other member."""
     ours, theirs = _account(1, AccountKind.ISSUED), _account(2, AccountKind.AVAILABLE)
-    transfer(ours, theirs, 5, Origin(Cause.EARN, "", "", 90, 90))
+    transfer(ours, theirs, 5, Origin(Cause.EARN, NOBODY, "", 90, 90))
     other = _account(3, AccountKind.AVAILABLE)
 
-    moved = transfer(ours, other, 5, Origin(Cause.EARN, "", "", 40, 40))
+    moved = transfer(ours, other, 5, Origin(Cause.EARN, NOBODY, "", 40, 40))
 
     assert (moved.recorded_ms, other.moved_ms, ours.moved_ms) == (40, 40, 40)

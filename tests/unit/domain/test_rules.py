@@ -11,17 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loyalty_service.domain import restrictions as r
-from loyalty_service.domain.basket import AppliedDiscount, Basket, BasketLine, IncentiveUse, Payment
+from loyalty_service.domain.basket import AppliedDiscount, Basket, BasketLine, Payment
 from loyalty_service.domain.breaches import Breach, RuleFailure, Source, Value
+from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.program import Incentive, ProductType
-from loyalty_service.domain.rules import (
-    _JUDGES,
-    History,
-    MemberFacts,
-    Visit,
-    evaluate,
-    needs_history,
-)
+from loyalty_service.domain.rules import _JUDGES, evaluate, needs_history
+from loyalty_service.domain.visit import History, MemberFacts, Visit
 
 Plus = tuple[str, ...]
 

@@ -19,7 +19,7 @@ from loyalty_service.domain.errors import (
     MemberNotFoundError,
     RequestInvalidError,
 )
-from loyalty_service.transport.errors import edge_tables, rendering
+from loyalty_service.transport.errors import edge_mappers, edge_tables, rendering
 from loyalty_service.transport.errors.dialects import RPCS, Dialect, EsWords, FieldWords, RpcWords
 from loyalty_service.transport.errors.edge import MISSPELT_KEY, NO_KEY, PARTIAL
 from loyalty_service.transport.errors.rendering import grpc_trailers, legacy_trailers
@@ -213,7 +213,7 @@ def _more_rpcs(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         "SessionService/Token": RpcWords(Dialect.ES),
     }
-    for module in (edge_tables, rendering):
+    for module in (edge_mappers, edge_tables, rendering):
         monkeypatch.setattr(module, "RPCS", rpcs)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from loyalty_service.application.codes.wrong_codes import count_wrong_code, require_no_wait
+from loyalty_service.application.perform import Done
 from loyalty_service.application.reads import Reads
-from loyalty_service.application.unit import Refused, Unit
+from loyalty_service.application.unit import Unit
 from loyalty_service.domain.errors import CodeNotFoundError
 from loyalty_service.domain.guessing import scopes_of
 from loyalty_service.domain.keys import ApiKey
@@ -37,16 +38,15 @@ class GetCode:
         return Reads(codes=(place,), shown=((*place, self.key.key_id),))
 
 
-def get_code(unit: Unit, command: GetCode, now_ms: int) -> Code | Refused:
+def get_code(unit: Unit, command: GetCode, now_ms: int) -> Done[Code]:
     """
     Find a code that waits for a till or was used at one.
 
     It changes nothing, and yet no reader can do it: what is looked at and what is counted must be
-    one, or many who ask at once would see more than they are allowed. A code of which the partner
-    had none of late is refused with `CodeNotFoundError`, which is answered rather than raised
-    because it is counted.
+    one, or many who ask at once would see more than they are allowed.
 
     Raises:
+        Refused: The partner had no such code of late, with `CodeNotFoundError`; it is counted.
         CodeNotFoundError: The code was replaced or expired, or its use is no news any more.
         TooManyWrongCodesError: The key asked about too many codes that there were not.
     """
@@ -56,10 +56,10 @@ def get_code(unit: Unit, command: GetCode, now_ms: int) -> Code | Refused:
     digest = unit.code_digest(key.program_id, command.digits)
     code = unit.code(key.program_id, digest)
     if code is None or not _is_own(code, key, now_ms):
-        return count_wrong_code(unit, scopes, digest, now_ms, CodeNotFoundError())
+        raise count_wrong_code(unit, scopes, digest, now_ms, CodeNotFoundError())
     if not _is_shown(code, now_ms):
         raise CodeNotFoundError
-    return code
+    return Done(code)
 
 
 def _is_own(code: Code, key: ApiKey, now_ms: int) -> bool:

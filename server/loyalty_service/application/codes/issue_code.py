@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from loyalty_service.application.idempotency import Done
 from loyalty_service.application.limits import require_one_more
 from loyalty_service.application.meaning import Read
+from loyalty_service.application.perform import Done
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain import clock
@@ -19,6 +19,7 @@ from loyalty_service.domain.errors import (
     RequestInvalidError,
     ServerBusyError,
 )
+from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.limits import LIMITS, LimitName, key_scope, member_scope
 from loyalty_service.domain.program import Program
@@ -87,8 +88,20 @@ def issue_code(unit: Unit, command: IssueCode, now_ms: int) -> Done[IssuedCode]:
     for limit, scope in counts:
         require_one_more(unit, program, limit, scope, now_ms)
     digits, digest, earlier = _free_code(unit, program, now_ms)
+    events = []
     for code in unit.pending_codes(member):
         unit.change(code, status=CodeStatus.REPLACED, updated_ms=now_ms)
+        events.append(
+            Event(
+                EventKind.CODE_REPLACED,
+                program.program_id,
+                member,
+                before=CodeStatus.PENDING,
+                after=CodeStatus.REPLACED,
+            )
+        )
+    if earlier is not None and earlier.status is CodeStatus.PENDING:
+        events.append(expired(earlier))  # The sweeper has not come yet, and will not find it.
     code = Code(
         program_id=program.program_id,
         digest=digest,
@@ -106,7 +119,19 @@ def issue_code(unit: Unit, command: IssueCode, now_ms: int) -> Done[IssuedCode]:
     unit.put_code(code, earlier)
     for limit, scope in counts:
         unit.count(limit, scope, 1, now_ms)
-    return Done(IssuedCode(code, digits))
+    issued = Event(EventKind.CODE_ISSUED, program.program_id, member, after=CodeStatus.PENDING)
+    return Done(IssuedCode(code, digits), events=(*events, issued))
+
+
+def expired(code: Code) -> Event:
+    """Tell of a code whose time went by before a till used it."""
+    return Event(
+        EventKind.CODE_EXPIRED,
+        code.program_id,
+        member_number=code.member_number,
+        before=CodeStatus.PENDING,
+        after=CodeStatus.EXPIRED,
+    )
 
 
 def _selection_json(program: Program, command: IssueCode) -> str:

@@ -98,7 +98,7 @@ def count_wrong_code(
     unit: Unit, scopes: Sequence[Scope], digest: bytes, now_ms: int, error: LoyaltyError
 ) -> Refused:
     """
-    Count a wrong code, and let whoever has shown too many wait; answers the refusal of its call.
+    Count a wrong code, and let whoever has shown too many wait; returns the refusal of its call.
 
     Raises:
         TooManyWrongCodesError: Another server has just counted too many.

@@ -9,14 +9,15 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from loyalty_service.application.idempotency import Done
 from loyalty_service.application.limits import require_one_more
 from loyalty_service.application.meaning import Read
+from loyalty_service.application.perform import Done
 from loyalty_service.application.reads import NOTHING, Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.errors import EmailTakenError, FieldViolation, RequestInvalidError
+from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.keys import ApiKey
-from loyalty_service.domain.ledger import GENESIS, Account, AccountKind
+from loyalty_service.domain.ledger import GENESIS, MEMBER_KINDS, Account
 from loyalty_service.domain.limits import LIMITS, LimitName, key_scope
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Member, MemberEmail
@@ -77,7 +78,12 @@ def enroll_member(unit: Unit, command: EnrollMember, now_ms: int) -> Done[Member
         # enroll at once, the database lets one keep it, and the other runs again and meets it.
         unit.add(MemberEmail(program.program_id, email, member.number))
     unit.count(_ENROLMENTS, scope, 1, now_ms)
-    return Done(member)
+    return Done(member, events=(enrolled(member),))
+
+
+def enrolled(member: Member) -> Event:
+    """Tell of a new member."""
+    return Event(EventKind.MEMBER_ENROLLED, member.program_id, member)
 
 
 def folded_email(email: str) -> str:
@@ -96,8 +102,7 @@ def new_member(program_id: str, loyalty_id: str, name: str, created_ms: int) -> 
         locale=None,
         birth_date=None,
         created_ms=created_ms,
-        available=Account(0, AccountKind.AVAILABLE, 0, 0, GENESIS),
-        held=Account(0, AccountKind.HELD, 0, 0, GENESIS),
+        accounts={kind: Account(0, kind, 0, 0, GENESIS) for kind in MEMBER_KINDS},
     )
 
 

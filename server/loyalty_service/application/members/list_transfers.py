@@ -43,11 +43,10 @@ async def list_transfers(reader: Reader, command: ListTransfers) -> TransferPage
         RequestInvalidError: The page token is not one of this listing's.
     """
     member = await get_member(reader, command.key, command.loyalty_id)
-    debt = await reader.debt(member)
     accounts = [
         account.account_id
-        for account in (member.available, member.held, debt)
-        if account is not None and command.account in {None, account.kind}
+        for kind, account in member.accounts.items()
+        if command.account in {None, kind}
     ]
     listing = f"{member.number}/{command.account or 0:d}"
     size = min(command.page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)

@@ -6,10 +6,10 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from loyalty_service.application.idempotency import OPERATOR_SCOPE, Done, Keyed
 from loyalty_service.application.limits import count_points, flag_points, require_points
-from loyalty_service.application.member_points import give_points, owed_points, room_for_points
 from loyalty_service.application.operators.create_key import ProgramUnknownError
+from loyalty_service.application.perform import OPERATOR_SCOPE, Done, Keyed
+from loyalty_service.application.points import adjust, owed_points, room_for_points
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.errors import (
@@ -18,7 +18,8 @@ from loyalty_service.domain.errors import (
     PointsInsufficientError,
     RequestInvalidError,
 )
-from loyalty_service.domain.ledger import POINTS_MAX, AccountKind, Cause, Origin
+from loyalty_service.domain.events import Event, EventKind
+from loyalty_service.domain.ledger import POINTS_MAX
 from loyalty_service.domain.records import Member
 
 
@@ -67,7 +68,8 @@ def adjust_points(unit: Unit, command: AdjustPoints, now_ms: int) -> Done[Member
     if member is None:
         raise MemberNotFoundError(command.loyalty_id)
     points = command.points
-    if points == 0 or points > room_for_points(member) + owed_points(unit, member):
+    accounts = unit.accounts(member)
+    if points == 0 or points > room_for_points(accounts) + owed_points(accounts):
         message = f"must not be 0 nor raise the balance over {POINTS_MAX}"
         raise RequestInvalidError((FieldViolation("points", message),))
     if member.available.balance + points < 0:
@@ -78,10 +80,6 @@ def adjust_points(unit: Unit, command: AdjustPoints, now_ms: int) -> Done[Member
     else:
         require_points(unit, program, None, member, points, now_ms)
         flags = count_points(unit, program, None, member, points, now_ms)
-    adjusted = unit.program_account(command.program_id, AccountKind.ADJUSTED)
-    origin = Origin(Cause.ADJUST, "", command.note, now_ms, now_ms)
-    if points > 0:
-        give_points(unit, member, adjusted, points, origin)
-    else:
-        unit.post(member.available, adjusted, -points, origin)
-    return Done(member, flags=flags)
+    adjust(unit, member, points, command.note, now_ms)
+    event = Event(EventKind.POINTS_ADJUSTED, command.program_id, member, reason=command.note)
+    return Done(member, flags=flags, events=(event,))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
+from loyalty_service.application.perform import Done
 from loyalty_service.application.unit import Unit
+from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.program import Program
 from loyalty_service.program_file.changes import Change, program_changes, with_retired
 
@@ -26,9 +29,9 @@ class ProgramMovedError(Exception):
     """Raised when somebody changed the program after its changes were shown."""
 
 
-def apply_program(unit: Unit, command: ApplyProgram, _now_ms: int) -> tuple[Change, ...]:
+def apply_program(unit: Unit, command: ApplyProgram, now_ms: int) -> Done[tuple[Change, ...]]:
     """
-    Make the stored program what the file says; answers what changed.
+    Make the stored program what the file says; returns what changed.
 
     Raises:
         ProgramChangeError: A field can't be changed.
@@ -39,6 +42,20 @@ def apply_program(unit: Unit, command: ApplyProgram, _now_ms: int) -> tuple[Chan
     changes = program_changes(old, command.program)
     if command.expected is not None and changes != command.expected:
         raise ProgramMovedError
-    if changes:
-        unit.save_program(with_retired(old, command.program))
-    return changes
+    if not changes:
+        return Done(changes)
+    version = unit.save_program(with_retired(old, command.program), now_ms)
+    applied = Event(
+        EventKind.PROGRAM_APPLIED,
+        command.program.program_id,
+        before=version - 1 or None,
+        after=version,
+        detail=json.dumps([_described(change) for change in changes], separators=(",", ":")),
+    )
+    return Done(changes, events=(applied,))
+
+
+def _described(change: Change) -> list[object]:
+    """Name a change; what was added or removed as a whole stands in the versions themselves."""
+    fields = [[one.field, one.old, one.new] for one in change.fields if change.kind == "change"]
+    return [change.kind, change.subject, fields]

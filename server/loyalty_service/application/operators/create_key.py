@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
+from loyalty_service.application.perform import Done
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.errors import StoreNotFoundError
+from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.ids import new_id
 from loyalty_service.domain.keys import ApiKey, Role, key_digest, new_key
 
@@ -33,7 +36,7 @@ class CreatedKey:
     secret: str
 
 
-def create_key(unit: Unit, command: CreateKey, now_ms: int) -> CreatedKey:
+def create_key(unit: Unit, command: CreateKey, now_ms: int) -> Done[CreatedKey]:
     """
     Create a key; its secret exists only in the answer.
 
@@ -58,4 +61,15 @@ def create_key(unit: Unit, command: CreateKey, now_ms: int) -> CreatedKey:
         stores=command.stores,
     )
     unit.add_key(key, key_digest(secret), now_ms)
-    return CreatedKey(key, secret)
+    return Done(CreatedKey(key, secret), events=(key_event(EventKind.KEY_CREATED, key),))
+
+
+def key_event(kind: EventKind, key: ApiKey, **more: str) -> Event:
+    """Tell what happened to a key, with what it may do and *more*."""
+    about = {"partner": key.partner, "role": key.role.value, "stores": sorted(key.stores)}
+    return Event(
+        kind,
+        key.program_id,
+        subject=key.key_id,
+        detail=json.dumps(about | more, separators=(",", ":")),
+    )

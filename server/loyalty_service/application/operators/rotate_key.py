@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from loyalty_service.application.operators.create_key import CreatedKey, CreateKey, create_key
+from loyalty_service.application.operators.create_key import (
+    CreatedKey,
+    CreateKey,
+    create_key,
+    key_event,
+)
+from loyalty_service.application.perform import Done
 from loyalty_service.application.unit import Unit
+from loyalty_service.domain.events import EventKind
 
 LIVE_MAX = 2
 """The old one and the new one: a third would be nobody's, and never revoked."""
@@ -26,7 +33,7 @@ class RotateKey:
     key_id: str
 
 
-def rotate_key(unit: Unit, command: RotateKey, now_ms: int) -> CreatedKey:
+def rotate_key(unit: Unit, command: RotateKey, now_ms: int) -> Done[CreatedKey]:
     """
     Create a key that may do what another may; both work until the old one is revoked.
 
@@ -47,4 +54,6 @@ def rotate_key(unit: Unit, command: RotateKey, now_ms: int) -> CreatedKey:
     )
     if len(alike) >= LIVE_MAX:
         raise RotationOpenError(*alike)
-    return create_key(unit, wanted, now_ms)
+    created = create_key(unit, wanted, now_ms).result
+    event = key_event(EventKind.KEY_ROTATED, created.key, replaces=old.key_id)
+    return Done(created, events=(event,))

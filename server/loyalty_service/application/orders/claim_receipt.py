@@ -6,20 +6,20 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from loyalty_service.application.idempotency import Done
 from loyalty_service.application.limits import count_points, require_points
 from loyalty_service.application.meaning import Read
 from loyalty_service.application.orders.basket_records import basket_from_json
 from loyalty_service.application.orders.repeated_orders import judge_repeated
-from loyalty_service.application.orders.report_order import count_uses, earn
+from loyalty_service.application.orders.report_order import count_uses
 from loyalty_service.application.orders.unclaimed_offers import (
     JudgedOffers,
     judge_claimed,
     offer_flags,
 )
+from loyalty_service.application.perform import Done
+from loyalty_service.application.points import earn
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
-from loyalty_service.domain.basket import as_catalogued, lines_sold_as
 from loyalty_service.domain.clock import DAY_MS
 from loyalty_service.domain.codes import digested_receipt, plain_receipt_code
 from loyalty_service.domain.earning import points_earned
@@ -29,6 +29,8 @@ from loyalty_service.domain.errors import (
     ReceiptExpiredError,
     ReceiptNotFoundError,
 )
+from loyalty_service.domain.events import Event, EventKind
+from loyalty_service.domain.incentive_uses import as_catalogued, lines_sold_as
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Member, Transaction, TransactionStatus
@@ -107,7 +109,7 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
     )
     points, offers = _judged(unit, program, transaction, member)
     require_points(unit, program, command.key, member, points, now_ms)
-    earned = earn(unit, program, transaction, member, points, now_ms)
+    earned = earn(unit, member, transaction.owner, points, now_ms)
     count_points(unit, program, command.key, member, earned, now_ms)
     count_uses(unit, transaction, member, offers.uses, transaction.created_ms)
     unit.change(
@@ -123,6 +125,16 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
         ClaimedReceipt(loyalty_id, transaction.transaction_id, member.available.balance, earned),
         flags=(*offer_flags(program, offers.refused, transaction), *repeated),
         stores=frozenset({transaction.store_id}),
+        events=(
+            Event(
+                EventKind.RECEIPT_CLAIMED,
+                program.program_id,
+                member,
+                subject=transaction.transaction_id,
+                before=TransactionStatus.UNCLAIMED,
+                after=TransactionStatus.CLAIMED,
+            ),
+        ),
     )
 
 

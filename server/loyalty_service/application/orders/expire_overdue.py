@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loyalty_service.application.orders.void_transaction import void
+from loyalty_service.application.codes.issue_code import expired
+from loyalty_service.application.orders.void_transaction import void, voided_events
+from loyalty_service.application.perform import Done
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.records import CodeStatus, TransactionStatus
@@ -58,23 +60,24 @@ def find_overdue_codes(
     return [OverdueCode(*row) for row in unit.overdue_codes(now_ms, last, limit)]
 
 
-def void_overdue(unit: Unit, overdue: OverdueTransaction, now_ms: int) -> bool:
-    """Void a transaction unless it has ended or got more time meanwhile; answers whether it did."""
+def void_overdue(unit: Unit, overdue: OverdueTransaction, now_ms: int) -> Done[bool]:
+    """Void a transaction unless it has ended or got more time meanwhile; tells whether it did."""
     transaction = unit.transaction(overdue.transaction_id)
     if (
         transaction is None
         or transaction.status is not TransactionStatus.PENDING
         or transaction.expires_ms > now_ms
     ):
-        return False
+        return Done(False)  # noqa: FBT003 - the result is one word.
     void(unit, unit.catalog.programs[transaction.program_id], transaction, now_ms)
-    return True
+    events = voided_events(unit, transaction, TransactionStatus.PENDING)
+    return Done(True, events=events)  # noqa: FBT003
 
 
-def expire_code(unit: Unit, overdue: OverdueCode, now_ms: int) -> bool:
-    """Expire a code unless it has ended or was given out anew; answers whether it did."""
+def expire_code(unit: Unit, overdue: OverdueCode, now_ms: int) -> Done[bool]:
+    """Expire a code unless it has ended or was given out again; tells whether it did."""
     code = unit.code(overdue.program_id, overdue.digest)
     if code is None or code.status is not CodeStatus.PENDING or code.expires_ms > now_ms:
-        return False
+        return Done(False)  # noqa: FBT003 - the result is one word.
     unit.change(code, status=CodeStatus.EXPIRED, updated_ms=now_ms)
-    return True
+    return Done(True, events=(expired(code),))  # noqa: FBT003

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loyalty_service.application.idempotency import idempotency_scope, require_kept_stores
+from loyalty_service.application.perform import idempotency_scope, require_kept_stores
 from loyalty_service.application.reading import Reader, TransactionEntry
 from loyalty_service.domain.errors import TransactionNotFoundError
 from loyalty_service.domain.keys import ApiKey

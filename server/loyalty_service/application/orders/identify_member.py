@@ -15,15 +15,15 @@ from loyalty_service.application.codes.wrong_codes import (
     count_wrong_code,
     require_no_wait,
 )
-from loyalty_service.application.idempotency import Done, Repeated
 from loyalty_service.application.meaning import Read
+from loyalty_service.application.natural_keys import answer_of_use, use_of_code
 from loyalty_service.application.orders.order_review import judge, refusal_of
 from loyalty_service.application.orders.order_stores import require_store
-from loyalty_service.application.orders.report_order import hold_points
 from loyalty_service.application.orders.reservations import reserve
+from loyalty_service.application.perform import Done, Repeated
+from loyalty_service.application.points import hold
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Refused, Unit
-from loyalty_service.domain.basket import IncentiveUse
 from loyalty_service.domain.breaches import Breach
 from loyalty_service.domain.errors import (
     CodeAlreadyUsedError,
@@ -34,9 +34,11 @@ from loyalty_service.domain.errors import (
     RewardRefusedError,
     incentive_not_found,
 )
+from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.guessing import Scope, scopes_of
 from loyalty_service.domain.identifiers import IdentifierKind, classify_identifier
 from loyalty_service.domain.ids import new_id
+from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.point_of_sale import PointOfSale
 from loyalty_service.domain.program import Incentive, Program
@@ -102,14 +104,13 @@ class Identified:
 
 def identify_member(
     unit: Unit, command: IdentifyMember, now_ms: int
-) -> Done[Identified] | Repeated | Refused:
+) -> Done[Identified] | Repeated:
     """
     Recognise a guest by a code or a loyalty ID.
 
-    A code that is unknown or was used is refused with `CodeNotFoundError` or
-    `CodeAlreadyUsedError`, which are answered rather than raised because they are counted.
-
     Raises:
+        Refused: The code is unknown, with `CodeNotFoundError`, or was used, with
+            `CodeAlreadyUsedError`; it is counted.
         IdentificationFailedError: The identifier resembles a loyalty ID and is none.
         IdentifierInvalidError: The identifier is of no known kind.
         IdentifierTypeDisabledError: The program has switched its kind off.
@@ -139,12 +140,13 @@ def identify_member(
     return Done(
         Identified(program, member, transaction.transaction_id, member.available.balance, ()),
         stores=frozenset({transaction.store_id}),
+        events=(_opened(transaction, member),),
     )
 
 
 def _identify_by_code(
     unit: Unit, program: Program, command: IdentifyMember, now_ms: int
-) -> Done[Identified] | Repeated | Refused:
+) -> Done[Identified] | Repeated:
     pos = command.point_of_sale
     scopes = scopes_of(program.program_id, command.key.key_id, pos.store_id, pos.terminal)
     if not command.published:
@@ -155,20 +157,27 @@ def _identify_by_code(
         answer = _earlier_claim(unit, code, command)
         if answer is not None:
             return answer
-        return _refuse(unit, command, scopes, code, CodeAlreadyUsedError(), now_ms)
+        raise _refusal(unit, command, scopes, code, CodeAlreadyUsedError(), now_ms)
     if code is None or code.status is not CodeStatus.PENDING or code.expires_ms <= now_ms:
-        return _refuse(unit, command, scopes, code, CodeNotFoundError(), now_ms)
+        raise _refusal(unit, command, scopes, code, CodeNotFoundError(), now_ms)
     if code.published and not command.published:
         # Left behind by a sandbox; everybody knows it, but here it stands for a guest.
-        return _refuse(unit, command, scopes, code, CodeNotFoundError(), now_ms)
+        raise _refusal(unit, command, scopes, code, CodeNotFoundError(), now_ms)
     selection = tuple(_selected_lines(program, code, pos))
     member = unit.member_by_number(code.member_number)
     uses = _usable(unit, program, member, selection, command, now_ms)
     transaction = _open_transaction(unit, program, member, command, now_ms)
     for use in uses:
         if use.point_cost:
-            incentive_id = use.incentive.incentive_id
-            hold_points(unit, member, transaction, incentive_id, use.point_cost, now_ms)
+            hold(
+                unit,
+                member,
+                transaction.owner,
+                use.point_cost,
+                now_ms,
+                expires_ms=transaction.expires_ms,
+                incentive_id=use.incentive.incentive_id,
+            )
     reserve(unit, transaction, command.key, pos.store_id, uses, now_ms)
     unit.change(
         code,
@@ -176,29 +185,50 @@ def _identify_by_code(
         updated_ms=now_ms,
         store_id=pos.store_id,
         transaction_id=transaction.transaction_id,
-        claim_key=pos.claim_key(command.key.partner),
     )
     count_right_code(unit, scopes, member, now_ms)
     return Done(
         Identified(
             program, member, transaction.transaction_id, member.available.balance, selection
         ),
-        kept_with=code,
+        kept_as=use_of_code(transaction, pos),
         stores=frozenset({pos.store_id}),
+        events=(_used(transaction, member), _opened(transaction, member)),
     )
 
 
-def _refuse(
+def _used(transaction: Transaction, member: Member) -> Event:
+    return Event(
+        EventKind.CODE_USED,
+        transaction.program_id,
+        member,
+        subject=transaction.transaction_id,
+        before=CodeStatus.PENDING,
+        after=CodeStatus.CLAIMED,
+    )
+
+
+def _opened(transaction: Transaction, member: Member) -> Event:
+    return Event(
+        EventKind.ORDER_OPENED,
+        transaction.program_id,
+        member,
+        subject=transaction.transaction_id,
+        after=TransactionStatus.PENDING,
+    )
+
+
+def _refusal(
     unit: Unit,
     command: IdentifyMember,
     scopes: Sequence[Scope],
     code: Code | None,
     error: LoyaltyError,
     now_ms: int,
-) -> Refused:
-    """Refuse a wrong code, and count it where it could have been a guess."""
+) -> LoyaltyError | Refused:
+    """Give the refusal of a wrong code, and count it where it could have been a guess."""
     if command.published or not could_be_guessed(code, now_ms):
-        raise error
+        return error
     digest = unit.code_digest(command.key.program_id, command.identifier)
     return count_wrong_code(unit, scopes, digest, now_ms, error)
 
@@ -206,21 +236,11 @@ def _refuse(
 def _earlier_claim(unit: Unit, code: Code, command: IdentifyMember) -> Repeated | None:
     """Answer a network retry as the first time, so that it does not cost the guest the code."""
     transaction = unit.transaction(code.transaction_id) if code.transaction_id else None
-    if transaction is None or code.answer is None or not repeats_claim(code, transaction, command):
+    if transaction is None or transaction.status is not TransactionStatus.PENDING:
         return None
-    if transaction.status is not TransactionStatus.PENDING:
-        return None
-    return Repeated(code.answer, frozenset({transaction.store_id}))
-
-
-def repeats_claim(code: Code, transaction: Transaction, command: IdentifyMember) -> bool:
-    """Tell whether a code is shown by the partner, till and order that claimed it before."""
     pos, partner = command.point_of_sale, command.key.partner
-    if code.claim_key == pos.claim_key(partner):
-        return True
-    # As older versions kept it, while those of their transactions are open.
-    same_till = (transaction.partner, transaction.terminal) == (partner, pos.terminal)
-    return same_till and code.claim_key == pos.order_key
+    answer = answer_of_use(unit, code, transaction, pos, partner)
+    return None if answer is None else Repeated(answer, frozenset({transaction.store_id}))
 
 
 def _selected_lines(program: Program, code: Code, pos: PointOfSale) -> Iterable[SelectedLine]:

@@ -14,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from loyalty_service.application.meaning import Read, fingerprint, is_repeat, meaning_of, read_by
+from loyalty_service.application.natural_keys import REPORT, order_place
 from loyalty_service.application.orders.basket_records import basket_from_json
 from loyalty_service.application.orders.order_stores import store_of_report
 from loyalty_service.application.orders.repeated_orders import order_digest
@@ -25,15 +26,7 @@ from loyalty_service.application.orders.reservations import (
 )
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
-from loyalty_service.domain.basket import (
-    Basket,
-    IncentiveUse,
-    as_catalogued,
-    incentive_uses,
-    named_incentives,
-    unknown_offers,
-    without_incentives,
-)
+from loyalty_service.domain.basket import Basket
 from loyalty_service.domain.breaches import Breach, RuleFailure
 from loyalty_service.domain.errors import (
     FieldViolation,
@@ -47,22 +40,23 @@ from loyalty_service.domain.errors import (
     incentive_not_found,
 )
 from loyalty_service.domain.flags import Mend
+from loyalty_service.domain.incentive_uses import (
+    IncentiveUse,
+    as_catalogued,
+    incentive_uses,
+    named_incentives,
+    unknown_offers,
+    without_incentives,
+)
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.point_of_sale import PointOfSale
 from loyalty_service.domain.program import Program, Store
 from loyalty_service.domain.records import Hold, Member, Transaction, TransactionStatus
-from loyalty_service.domain.rules import (
-    MemberFacts,
-    Visit,
-    evaluate,
-    needs_history,
-)
+from loyalty_service.domain.rules import evaluate, needs_history
+from loyalty_service.domain.visit import MemberFacts, Visit
 
 MODE_UNTOLD = "SERVICE_MODE_UNSPECIFIED"
 """Service mode of a paid order whose till does not tell it, or in no word that is known."""
-
-REPORT = "TransactionService/Update"
-"""Name that the RPC which reports orders has in fingerprints, as it was first called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +97,7 @@ class Order:
         program_id = self.key.program_id
         return Reads(
             transactions=(self.transaction_id,),
+            remembered=(order_place(program_id, self.transaction_id),),
             orders=((program_id, self.digest),) if self.claiming else (),
             uses=tuple((program_id, *name) for name in named_incentives(self.basket)),
         )
@@ -256,7 +251,7 @@ def review_order(
     if order.basket.currency != program.currency:
         message = f"must be {program.currency}"
         raise RequestInvalidError((FieldViolation("transaction_details.currency", message),))
-    holds = unit.open_holds(transaction)
+    holds = unit.open_holds(transaction.owner)
     reserved = by_incentive(unit.reservations(transaction))
     basket = as_catalogued(order.basket, program)
     unknown = unknown_offers(basket, program, paid=order.claiming and not order.asking)

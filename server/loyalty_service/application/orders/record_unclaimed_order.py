@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from loyalty_service.application.idempotency import Done, Repeated
 from loyalty_service.application.limits import flag_order
 from loyalty_service.application.meaning import Read, meaning_of
+from loyalty_service.application.natural_keys import record_of
 from loyalty_service.application.orders.mended_orders import mend_flags
 from loyalty_service.application.orders.order_review import business_day
 from loyalty_service.application.orders.order_stores import removed_flags, store_of_unclaimed
@@ -24,9 +25,10 @@ from loyalty_service.application.orders.unclaimed_offers import (
     judge_recorded,
     offer_flags,
 )
+from loyalty_service.application.perform import Done, Repeated
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
-from loyalty_service.domain.basket import Basket, as_catalogued, incentive_names
+from loyalty_service.domain.basket import Basket
 from loyalty_service.domain.codes import digested_receipt, new_receipt_code
 from loyalty_service.domain.earning import points_earned
 from loyalty_service.domain.errors import (
@@ -35,17 +37,16 @@ from loyalty_service.domain.errors import (
     RequestInvalidError,
     RulesFailedError,
 )
+from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.flags import OFFER_UNKNOWN, Mend
 from loyalty_service.domain.ids import new_id
+from loyalty_service.domain.incentive_uses import as_catalogued, incentive_names
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.point_of_sale import PointOfSale
 from loyalty_service.domain.presentation import Presentation, unclaimed_presentation
-from loyalty_service.domain.program import Program
-from loyalty_service.domain.records import Remembered, Transaction, TransactionStatus
+from loyalty_service.domain.program import Program, Store
+from loyalty_service.domain.records import Transaction, TransactionStatus
 from loyalty_service.domain.rules import not_logged_in
-
-RECORD = "TransactionService/Unclaimed"
-"""Name that the RPC which records such orders has in kept answers, as it was first called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,63 @@ def record_unclaimed_order(
     if store.loyalty_enabled:
         points = points_earned(basket, program.earning, program.currency_digits, offers.not_held)
     receipt_code = new_receipt_code()
-    transaction = Transaction(
+    transaction = _recorded(
+        command,
+        program,
+        store,
+        now_ms,
+        points=points,
+        refused=offers.refused,
+        order_digest=digest,
+        receipt_digest=unit.code_digest(program.program_id, digested_receipt(receipt_code)),
+    )
+    day = transaction.business_day
+    twice = judge_repeated(unit, program, command.key, transaction, digest, day, claiming=False)
+    unit.add(transaction)
+    # A call with a key is known by that.
+    kept_as = None if command.keyed else record_of(kept_scope(command.key), transaction)
+    presentation = unclaimed_presentation(
+        program.name, program.locale, transaction.transaction_id, points, receipt_code
+    )
+    return Done(
+        RecordedUnclaimedOrder(transaction.transaction_id, receipt_code, presentation),
+        kept_as=kept_as,
+        flags=(
+            *twice,
+            *offer_flags(program, offers.refused, transaction),
+            *flag_order(program, command.key, points, transaction),
+            *mend_flags(command.mends, command.key, transaction, store.store_id),
+            *removed_flags(program, store.store_id, command.key, transaction),
+        ),
+        stores=frozenset({store.store_id}),
+        events=(_told(transaction),),
+    )
+
+
+def _told(transaction: Transaction) -> Event:
+    """Tell of an order without a guest."""
+    return Event(
+        EventKind.ORDER_RECORDED,
+        transaction.program_id,
+        subject=transaction.transaction_id,
+        after=TransactionStatus.UNCLAIMED,
+    )
+
+
+def _recorded(
+    command: RecordUnclaimedOrder,
+    program: Program,
+    store: Store,
+    now_ms: int,
+    *,
+    points: int,
+    refused: Iterable[str],
+    order_digest: bytes,
+    receipt_digest: bytes,
+) -> Transaction:
+    """Build the transaction of an order that has no guest."""
+    pos = command.point_of_sale
+    return Transaction(
         transaction_id=new_id(now_ms),
         program_id=program.program_id,
         member_number=None,
@@ -158,33 +215,11 @@ def record_unclaimed_order(
         service_mode=command.service_mode,
         basket=command.basket_json,
         points_earned=points,
-        receipt_digest=unit.code_digest(program.program_id, digested_receipt(receipt_code)),
-        refused_offers=json.dumps(list(offers.refused), ensure_ascii=False),
-        order_digest=digest,
+        receipt_digest=receipt_digest,
+        refused_offers=json.dumps(list(refused), ensure_ascii=False),
+        order_digest=order_digest,
         business_day=business_day(command.local_time, store, now_ms),
         till_created=command.created or None,
-    )
-    day = transaction.business_day
-    twice = judge_repeated(unit, program, command.key, transaction, digest, day, claiming=False)
-    unit.add(transaction)
-    kept = None
-    if not command.keyed:
-        kept = _kept(command, transaction)
-        unit.add(kept)
-    presentation = unclaimed_presentation(
-        program.name, program.locale, transaction.transaction_id, points, receipt_code
-    )
-    return Done(
-        RecordedUnclaimedOrder(transaction.transaction_id, receipt_code, presentation),
-        kept_with=kept,
-        flags=(
-            *twice,
-            *offer_flags(program, offers.refused, transaction),
-            *flag_order(program, command.key, points, transaction),
-            *mend_flags(command.mends, command.key, transaction, store.store_id),
-            *removed_flags(program, store.store_id, command.key, transaction),
-        ),
-        stores=frozenset({store.store_id}),
     )
 
 
@@ -202,19 +237,6 @@ def _repeated(
         if remembered is not None:
             return Repeated(remembered.answer, frozenset({pos.store_id}))
     return None
-
-
-def _kept(command: RecordUnclaimedOrder, transaction: Transaction) -> Remembered:
-    """Keep the answer, sealed as all that have a receipt code are, by its transaction."""
-    return Remembered(
-        scope=kept_scope(command.key),
-        idempotency_key=transaction.transaction_id,
-        method=RECORD,
-        fingerprint=b"",
-        answer=b"",
-        created_ms=transaction.created_ms,
-        stores=json.dumps([transaction.store_id]),
-    )
 
 
 def _require_no_rewards(program: Program, basket: Basket) -> None:

@@ -13,8 +13,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from loyalty_service.application.unit import Unit
-from loyalty_service.domain.basket import IncentiveUse
 from loyalty_service.domain.breaches import Breach, RuleFailure
+from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.records import Reservation, Transaction
 from loyalty_service.domain.restrictions import FirstOrder

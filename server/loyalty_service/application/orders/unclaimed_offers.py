@@ -15,16 +15,16 @@ from datetime import datetime
 
 from loyalty_service.application.orders.order_review import judge
 from loyalty_service.application.unit import Unit
-from loyalty_service.domain.basket import (
-    Basket,
+from loyalty_service.domain.basket import Basket
+from loyalty_service.domain.breaches import Breach, RuleFailure
+from loyalty_service.domain.flags import LISTED_MAX, OFFER_UNKNOWN, Flag, FlagKind
+from loyalty_service.domain.incentive_uses import (
     IncentiveUse,
     incentive_names,
     incentive_uses,
     lines_sold_as,
     without_incentives,
 )
-from loyalty_service.domain.breaches import Breach, RuleFailure
-from loyalty_service.domain.flags import LISTED_MAX, OFFER_UNKNOWN, Flag, FlagKind
 from loyalty_service.domain.program import Program, Store
 from loyalty_service.domain.records import Member, Transaction
 from loyalty_service.domain.rules import asking_about_member

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from loyalty_service.application.idempotency import Done
 from loyalty_service.application.orders.order_review import (
     Order,
     find_transaction,
@@ -12,6 +11,7 @@ from loyalty_service.application.orders.order_review import (
     review_order,
 )
 from loyalty_service.application.orders.report_order import keep_open
+from loyalty_service.application.perform import Done
 from loyalty_service.application.unit import Refused, Unit
 from loyalty_service.domain.errors import RulesFailedError, TransactionNotClaimableError
 from loyalty_service.domain.records import TransactionStatus
@@ -25,13 +25,12 @@ class Validated:
     transaction_id: str
 
 
-def validate_order(unit: Unit, order: Order, now_ms: int) -> Done[Validated] | Refused:
+def validate_order(unit: Unit, order: Order, now_ms: int) -> Done[Validated]:
     """
     Check an order; whoever asks is still at it, so that it stays open for longer.
 
-    Broken rules are returned, as `RulesFailedError` with every one of them.
-
     Raises:
+        Refused: It breaks rules, with `RulesFailedError` and every one of them.
         TransactionNotFoundError: The program has no such transaction.
         TransactionNotClaimableError: It is no longer open, or the report is neither PENDING nor
             CLAIMED.
@@ -44,5 +43,5 @@ def validate_order(unit: Unit, order: Order, now_ms: int) -> Done[Validated] | R
     review = review_order(unit, order, transaction, now_ms, whole=True)
     keep_open(unit, review.program, transaction, now_ms)
     if review.failures:
-        return Refused(RulesFailedError(review.failures))
+        raise Refused(RulesFailedError(review.failures))
     return Done(Validated(review.member.loyalty_id, order.transaction_id))

@@ -5,23 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from loyalty_service.application.idempotency import Done, Repeated
 from loyalty_service.application.meaning import Read
-from loyalty_service.application.member_points import give_points, owed_points, room_for_points
+from loyalty_service.application.natural_keys import VOID, last_answer, order_place, void_of
 from loyalty_service.application.orders.order_review import (
     find_transaction,
     require_same_guest,
     require_same_transaction,
 )
-from loyalty_service.application.orders.report_order import release_holds
 from loyalty_service.application.orders.reservations import give_back
+from loyalty_service.application.perform import Done, Repeated
+from loyalty_service.application.points import release, reverse
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.clock import DAY_MS
-from loyalty_service.domain.errors import PointsInsufficientError, VoidTooLateError
+from loyalty_service.domain.errors import VoidTooLateError
+from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.flags import DAYS_PASSED, Flag, FlagKind
 from loyalty_service.domain.keys import ApiKey
-from loyalty_service.domain.ledger import POINTS_MAX, AccountKind, Cause, Origin
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Member, Transaction, TransactionStatus
 
@@ -38,7 +38,8 @@ class VoidTransaction:
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
         place = (self.transaction_id,)
-        return Reads(transactions=place, voided=place)
+        kept = order_place(self.key.program_id, self.transaction_id)
+        return Reads(transactions=place, voided=place, remembered=(kept,))
 
     def meaning(self, read: Read) -> tuple[Any, ...]:
         """See `Meant`."""
@@ -85,11 +86,33 @@ def void_transaction(unit: Unit, command: VoidTransaction, now_ms: int) -> Done[
         member = unit.member_by_number(transaction.member_number)
         require_same_guest(unit, member, command.loyalty_id)
     stores = transaction.stores
-    if transaction.status is TransactionStatus.VOID and transaction.answer is not None:
-        return Repeated(transaction.answer, stores)
+    kept = last_answer(unit, transaction)
+    if transaction.status is TransactionStatus.VOID and kept is not None and kept.method == VOID:
+        return Repeated(kept.answer, stores)
     flags = _lateness(program, transaction, command.key, now_ms)
+    before = transaction.status
     voided = void(unit, program, transaction, now_ms)
-    return Done(voided, kept_with=transaction, flags=flags, stores=stores)
+    events = voided_events(unit, transaction, before)
+    kept_as = void_of(transaction)
+    return Done(voided, kept_as, flags=flags, stores=stores, events=events)
+
+
+def voided_events(
+    unit: Unit, transaction: Transaction, before: TransactionStatus
+) -> tuple[Event, ...]:
+    """Tell of a cancelled order, unless it was so *before*."""
+    if before is TransactionStatus.VOID:
+        return ()
+    number = transaction.member_number
+    voided = Event(
+        EventKind.ORDER_VOIDED,
+        transaction.program_id,
+        None if number is None else unit.member_by_number(number),
+        subject=transaction.transaction_id,
+        before=before,
+        after=TransactionStatus.VOID,
+    )
+    return (voided,)
 
 
 def _lateness(
@@ -135,14 +158,23 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
     member = unit.member_by_number(transaction.member_number)
     earned = redeemed = 0
     if transaction.status is TransactionStatus.PENDING:
-        redeemed = release_holds(unit, member, transaction, now_ms)
+        redeemed = release(unit, member, transaction.owner, now_ms)
         give_back(unit, transaction)
     elif transaction.status is TransactionStatus.VOID:
         # The sweeper's; whoever cancels the order is told the same as if they had come first.
-        redeemed = unit.points_released(transaction, transaction.updated_ms)
+        redeemed = unit.points_released(transaction.owner, transaction.updated_ms)
     elif transaction.status is TransactionStatus.CLAIMED:
         earned = transaction.points_earned
-        redeemed = _reverse(unit, program, transaction, member, now_ms)
+        redeemed = reverse(
+            unit,
+            member,
+            transaction.owner,
+            now_ms,
+            earned=earned,
+            burned=transaction.points_redeemed,
+            may_owe=program.void_spent == "debt",
+        )
+        _uncount(unit, member, transaction, now_ms)
     _mark_void(unit, transaction, now_ms)
     return Voided(
         member.loyalty_id, transaction.transaction_id, member.available.balance, earned, redeemed
@@ -156,52 +188,8 @@ def _mark_void(unit: Unit, transaction: Transaction, now_ms: int) -> None:
     )
 
 
-def _reverse(
-    unit: Unit, program: Program, transaction: Transaction, member: Member, now_ms: int
-) -> int:
-    """
-    Take earned points back, then give burned ones; what is spent already becomes a debt.
-
-    Returns the points given back: fewer than were burned only when the member would have more
-    than the ledger carries.
-    """
-    earned, burned = transaction.points_earned, transaction.points_redeemed
-    spendable = member.available.balance + burned
-    short = max(0, earned - spendable)
-    owed = owed_points(unit, member)
-    if short and (program.void_spent == "refuse" or owed + short > POINTS_MAX):
-        raise PointsInsufficientError(spendable, earned)
-    # At the ledger's limit what is taken makes room for what is given, and the other way round.
-    at_hand = min(earned, member.available.balance)
-    _take(unit, member, transaction, at_hand, now_ms)
-    given = _refund(unit, member, transaction, burned, now_ms)
-    _take(unit, member, transaction, earned - at_hand, now_ms)
-    given += _refund(unit, member, transaction, burned - given, now_ms)
+def _uncount(unit: Unit, member: Member, transaction: Transaction, now_ms: int) -> None:
+    """Give back the uses of incentives that a claimed order counts for."""
     for redemption in unit.redemptions_of(transaction):
         unit.change(redemption, voided_ms=now_ms)
         unit.count_redemption(member, redemption.incentive_id, -redemption.quantity)
-    return given
-
-
-def _take(unit: Unit, member: Member, transaction: Transaction, points: int, now_ms: int) -> None:
-    """Take earned points back, those that are missing from the debt account."""
-    if not points:
-        return
-    issued = unit.program_account(member.program_id, AccountKind.ISSUED)
-    origin = Origin(Cause.REVERSE, transaction.transaction_id, "", now_ms, now_ms)
-    at_hand = min(points, member.available.balance)
-    if at_hand:
-        unit.post(member.available, issued, at_hand, origin)
-    if points > at_hand:
-        unit.post(unit.open_debt(member), issued, points - at_hand, origin)
-
-
-def _refund(unit: Unit, member: Member, transaction: Transaction, points: int, now_ms: int) -> int:
-    """Give burned points back, as many as the ledger carries; returns how many."""
-    if not points:
-        return 0
-    given = min(points, owed_points(unit, member) + room_for_points(member))
-    redeemed = unit.program_account(member.program_id, AccountKind.REDEEMED)
-    origin = Origin(Cause.REFUND, transaction.transaction_id, "", now_ms, now_ms)
-    give_points(unit, member, redeemed, given, origin)
-    return given

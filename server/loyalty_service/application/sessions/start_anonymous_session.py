@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from loyalty_service.application.idempotency import Done
 from loyalty_service.application.meaning import Read
+from loyalty_service.application.perform import Done
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.errors import CorrelationIdInvalidError

@@ -1,4 +1,4 @@
-"""Answers kept under idempotency keys, sealed with the code pepper."""
+"""Answers kept under idempotency keys and natural keys, sealed with the code pepper."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 
 from loyalty_service.domain.keys import ApiKey, Role
 from loyalty_service.domain.program import Catalog, Program
@@ -67,6 +67,13 @@ class CatalogueStatements:
         )
         self.insert_store = by.insert(store)
         self.insert_incentive = by.insert(incentive)
+        kept = table_of(t.ProgramVersionTable)
+        self.newest_version = by.compile(
+            select(func.coalesce(func.max(kept.c.version), constant(0))).where(
+                kept.c.program_id == bindparam("program_id")
+            )
+        )
+        self.insert_version = by.insert(kept)
 
     def _describe_keys(self, by: Statements) -> None:
         key = table_of(t.ApiKeyTable)
@@ -130,6 +137,13 @@ def _load(connection: Connection, by: CatalogueStatements, revision: int) -> Cat
     return Catalog(revision, programs, keys)
 
 
+def program_of_version(document: str) -> Program:
+    """Read a program as it was kept with one of its versions."""
+    kept = json.loads(document)
+    stores = {int(number): store for number, store in kept["stores"].items()}
+    return program_from_json(ProgramRecords(kept["program"], stores, kept["incentives"]))
+
+
 def _text(document: object) -> str:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
@@ -149,7 +163,7 @@ class Catalogue(Ledger):
         if revision != self.catalog.revision:
             self._load_catalog()
 
-    def save_program(self, program: Program) -> None:
+    def save_program(self, program: Program, now_ms: int) -> int:
         """See `Unit.save_program`."""
         self.changes += 1
         by, connection = self._catalogue_by, self._connection
@@ -172,9 +186,30 @@ class Catalogue(Ledger):
             [(key, name, _text(incentive)) for name, incentive in records.incentives.items()],
         )
         connection.execute(by.bump_revision.sql)
+        version = self._add_version(key, records, now_ms)
         if known is None:
             self._open_program_accounts(key)
         self._load_catalog()
+        return version
+
+    def _add_version(self, program_id: str, records: ProgramRecords, now_ms: int) -> int:
+        by, connection = self._catalogue_by, self._connection
+        (newest,) = connection.execute(by.newest_version.sql, (program_id,)).fetchone()
+        version = int(newest) + 1
+        document = {
+            "program": records.program,
+            "stores": records.stores,
+            "incentives": records.incentives,
+        }
+        given = {
+            "program_id": program_id,
+            "version": version,
+            "applied_ms": now_ms,
+            "document": _text(document),
+        }
+        insert = by.insert_version
+        connection.execute(insert.sql, [given[name] for name in insert.names])
+        return version
 
     def add_key(self, key: ApiKey, digest: bytes, now_ms: int) -> None:
         """See `Unit.add_key`."""

@@ -31,7 +31,7 @@ from loyalty_service.storage.repositories.code_count_statements import (
     SCOPES_MAX,
     CodeCountStatements,
 )
-from loyalty_service.storage.repositories.records import Basis, Keys, Records, Step
+from loyalty_service.storage.repositories.records import Keys, Records, Step
 from loyalty_service.storage.statements import Statement
 
 _NONE = (0, 0)
@@ -98,9 +98,15 @@ class _Shown:
 class CodeCounts(Records):
     """Counts of codes and the waits of those who showed too many wrong ones."""
 
-    def __init__(self, basis: Basis) -> None:
-        super().__init__(basis)
-        self._shown = _Shown()
+    _shown_here: _Shown | None = None
+    """Absent until it is asked for: most units look at no code, and begin the faster."""
+
+    @property
+    def _shown(self) -> _Shown:
+        shown = self._shown_here
+        if shown is None:
+            shown = self._shown_here = _Shown()
+        return shown
 
     @property
     def _codes_counted_by(self) -> CodeCountStatements:
@@ -108,10 +114,14 @@ class CodeCounts(Records):
 
     def _flush_code_counts(self, cursor: Cursor) -> None:
         """Add up, in the order in which all writers lock the rows."""
+        # Built with a server's first unit, so that no guest waits for it.
         by = self._codes_counted_by
-        self._write(cursor, by.tallies, _taken(self._shown.hours))
-        self._write(cursor, by.months, _taken(self._shown.days))
-        self._write(cursor, by.regulars, _taken(self._shown.new_regulars))
+        shown = self._shown_here
+        if shown is None:
+            return
+        self._write(cursor, by.tallies, _taken(shown.hours))
+        self._write(cursor, by.months, _taken(shown.days))
+        self._write(cursor, by.regulars, _taken(shown.new_regulars))
 
     def refusals_ahead(self, programs: Keys) -> Step:
         """Read who of some programs must or had to wait."""

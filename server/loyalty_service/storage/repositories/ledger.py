@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, insert, select
 from loyalty_service.domain.ledger import (
     GENESIS,
     PROGRAM_KINDS,
+    RARE_KINDS,
     Account,
     AccountKind,
     Origin,
@@ -50,23 +51,19 @@ class LedgerStatements:
                 account.c.member_number.is_(None),
             ).with_for_update()
         )
-        debts = account.c.kind == constant(AccountKind.DEBT)
-        self.debt = by.compile(
-            accounts.where(
-                account.c.member_number == bindparam("member_number"), debts
-            ).with_for_update()
+        rare = select(account.c.member_number, *accounts.selected_columns).where(
+            account.c.kind.in_([constant(kind) for kind in RARE_KINDS])
+        )
+        self.rare_accounts = by.compile(
+            rare.where(account.c.member_number == bindparam("member_number")).with_for_update()
         )
         self.accounts = by.changing(
             account, ("account_id",), ("balance", "sequence", "head", "moved_ms")
         )
         self.transfers = by.adding(moved, [field.name for field in fields(Transfer)])
-        self.witness = by.witness(moved, ("source_id", "source_sequence", "source_hash"))
         if by.bulk:
-            self.lock_debts = by.among(
-                select(account.c.member_number, *accounts.selected_columns)
-                .where(debts)
-                .order_by(account.c.account_id)
-                .with_for_update(of=account),
+            self.lock_rare_accounts = by.among(
+                rare.order_by(account.c.account_id).with_for_update(of=account),
                 account,
                 ("member_number",),
             )
@@ -78,7 +75,9 @@ class Ledger(Records):
     def __init__(self, basis: Basis) -> None:
         super().__init__(basis)
         self._program_accounts: dict[tuple[str, int, int], Account] = {}
-        self._debts: dict[int, Account | None] = {}
+        self._members: dict[tuple[str, str] | int, Member] = {}
+        self._rare_known: set[int] = set()
+        """Numbers of members whose accounts are all known."""
         self._transfers: list[Transfer] = []
         self._moved: dict[int, Account] = {}
 
@@ -97,23 +96,28 @@ class Ledger(Records):
             self._program_accounts[place] = account
         return account
 
-    def debt(self, member: Member) -> Account | None:
-        """See `Unit.debt`."""
-        if member.number not in self._debts:
-            self._lock(Rank.DEBTS)
-            row = self._connection.execute(self._ledger_by.debt.sql, (member.number,)).fetchone()
-            self._debts[member.number] = None if row is None else account_of(row)
-        return self._debts[member.number]
+    def accounts(self, member: Member) -> Mapping[AccountKind, Account]:
+        """
+        See `Unit.accounts`.
 
-    def open_debt(self, member: Member) -> Account:
-        """See `Unit.open_debt`."""
-        known = self.debt(member)
+        A statement of its own, after the member's lock: it sees an account that another unit
+        opened while this one waited for the lock.
+        """
+        if member.number not in self._rare_known:
+            self._lock(Rank.RARE_ACCOUNTS)
+            place = (member.number,)
+            rows = self._connection.execute(self._ledger_by.rare_accounts.sql, place).fetchall()
+            self._take_accounts((place,), rows)
+        return member.accounts
+
+    def open_account(self, member: Member, kind: AccountKind) -> Account:
+        """See `Unit.open_account`."""
+        known = self.accounts(member).get(kind)
         if known is None:
             self.changes += 1
             self.rows += 1
-            number = self._insert_account(member.program_id, member.number, AccountKind.DEBT, 0)
-            known = Account(number, AccountKind.DEBT, 0, 0, GENESIS)
-            self._debts[member.number] = known
+            number = self._insert_account(member.program_id, member.number, kind, 0)
+            known = member.accounts[kind] = Account(number, kind, 0, 0, GENESIS)
         return known
 
     def post(self, source: Account, destination: Account, points: int, origin: Origin) -> None:
@@ -124,19 +128,19 @@ class Ledger(Records):
         self._moved[source.account_id] = source
         self._moved[destination.account_id] = destination
 
-    def debts_ahead(self, numbers: Keys) -> Step:
-        """Read and lock the debts of members."""
-        return Step(Rank.DEBTS, self._ledger_by.lock_debts, numbers, self._take_debts)
+    def rare_accounts_ahead(self, numbers: Keys) -> Step:
+        """Read and lock the accounts of rare kinds that members have."""
+        by = self._ledger_by
+        return Step(Rank.RARE_ACCOUNTS, by.lock_rare_accounts, numbers, self._take_accounts)
 
-    def _take_debts(self, numbers: Keys, rows: Rows) -> None:
-        for row in rows:
-            self._debts[row[0]] = account_of(row[1:])
-        for (number,) in numbers:
-            self._debts.setdefault(number, None)
+    def _take_accounts(self, numbers: Keys, rows: Rows) -> None:
+        for number, *row in rows:
+            member, account = self._members.get(number), account_of(row)
+            if member is not None:
+                member.accounts[account.kind] = account
+        self._rare_known.update(number for (number,) in numbers)
 
     def _flush_ledger(self, cursor: Cursor) -> None:
-        if self._transfers:
-            self._testify(self._ledger_by.witness, self._transfers[0])
         self._write(cursor, self._ledger_by.transfers, self._transfers)
         self._write(cursor, self._ledger_by.accounts, self._moved.values())
         self._transfers.clear()

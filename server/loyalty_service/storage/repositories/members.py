@@ -1,4 +1,4 @@
-"""Members, each locked with both accounts, and who enrolled first with an e-mail address."""
+"""Members, each locked with the accounts that all have, and who enrolled with an e-mail address."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 
 from sqlalchemy import bindparam, insert, select
 
-from loyalty_service.domain.ledger import AccountKind
+from loyalty_service.domain.ledger import MEMBER_KINDS
 from loyalty_service.domain.records import Member, MemberEmail
 from loyalty_service.storage import tables as t
 from loyalty_service.storage.lock_order import Rank
 from loyalty_service.storage.repositories.ledger import ACCOUNT_COLUMNS, Ledger, account_of
-from loyalty_service.storage.repositories.records import Basis, Keys, Rows, Step, bytes_of
+from loyalty_service.storage.repositories.records import Keys, Rows, Step, bytes_of
 from loyalty_service.storage.statements import Kept, Statement, Statements, constant, table_of
 
 MEMBER_COLUMNS = (
@@ -27,8 +27,10 @@ MEMBER_COLUMNS = (
 )
 
 _OWN = len(MEMBER_COLUMNS)
-_HELD = _OWN + len(ACCOUNT_COLUMNS)
-"""Where the columns of the second account begin."""
+_PLACES = tuple(
+    (kind, _OWN + place * len(ACCOUNT_COLUMNS)) for place, kind in enumerate(MEMBER_KINDS)
+)
+"""Where the columns of each account begin."""
 
 
 class MemberStatements:
@@ -36,27 +38,15 @@ class MemberStatements:
 
     def __init__(self, by: Statements) -> None:
         member = table_of(t.MemberTable)
-        available = table_of(t.AccountTable).alias("available")
-        held = table_of(t.AccountTable).alias("held")
-        members = (
-            select(
-                *(member.c[name] for name in MEMBER_COLUMNS),
-                *(available.c[name] for name in ACCOUNT_COLUMNS),
-                *(held.c[name] for name in ACCOUNT_COLUMNS),
-            )
-            .select_from(member)
-            .join(
-                available,
-                (available.c.member_number == member.c.number)
-                & (available.c.kind == constant(AccountKind.AVAILABLE)),
-            )
-            .join(
-                held,
-                (held.c.member_number == member.c.number)
-                & (held.c.kind == constant(AccountKind.HELD)),
-            )
-            .with_for_update(key_share=True, of=(available, held))
-        )
+        owned = {kind: table_of(t.AccountTable).alias(kind.name.lower()) for kind in MEMBER_KINDS}
+        members = select(
+            *(member.c[name] for name in MEMBER_COLUMNS),
+            *(one.c[name] for one in owned.values() for name in ACCOUNT_COLUMNS),
+        ).select_from(member)
+        for kind, one in owned.items():
+            its = (one.c.member_number == member.c.number) & (one.c.kind == constant(kind))
+            members = members.join_from(member, one, its)
+        members = members.with_for_update(key_share=True, of=tuple(owned.values()))
         self.find = by.compile(
             members.where(
                 member.c.program_id == bindparam("program_id"),
@@ -69,7 +59,6 @@ class MemberStatements:
             .values({name: bindparam(name) for name in MEMBER_COLUMNS[1:]})
             .returning(member.c.number)
         )
-        self.witness = by.witness(member, ("program_id", "loyalty_id"))
         if by.bulk:
             self.numbers = by.among(select(member.c.number), member, ("program_id", "loyalty_id"))
             self.lock_many = by.among(members.order_by(member.c.number), member, ("number",))
@@ -81,10 +70,6 @@ class Members(Ledger):
     KEPT: ClassVar[tuple[Kept, ...]] = (
         Kept(MemberEmail, t.MemberEmailTable, ("program_id", "email"), Rank.EMAILS),
     )
-
-    def __init__(self, basis: Basis) -> None:
-        super().__init__(basis)
-        self._members: dict[tuple[str, str] | int, Member] = {}
 
     @property
     def _members_by(self) -> MemberStatements:
@@ -113,17 +98,16 @@ class Members(Ledger):
     def add_member(self, member: Member) -> None:
         """See `Unit.add_member`."""
         self.changes += 1
-        self.rows += 3  # With both accounts.
+        self.rows += 1 + len(member.accounts)
         values = [getattr(member, name) for name in MEMBER_COLUMNS[1:]]
         self.bytes_written += bytes_of(values)
         row = self._connection.execute(self._members_by.insert.sql, values).fetchone()
         member.number = row[0]
-        for account in (member.available, member.held):
+        for account in member.accounts.values():
             account.account_id = self._insert_account(
                 member.program_id, member.number, account.kind, 0
             )
         self._keep_member(member)
-        self._testify(self._members_by.witness, member)
 
     def members_ahead(self, numbers: Keys) -> Step:
         """Read members and lock them."""
@@ -139,8 +123,10 @@ class Members(Ledger):
         return None if row is None else self._take_member(row)
 
     def _take_member(self, row: Sequence[Any]) -> Member:
-        available, held = account_of(row[_OWN:_HELD]), account_of(row[_HELD:])
-        return self._keep_member(Member(*(*row[:_OWN], available, held)))
+        accounts = {
+            kind: account_of(row[start : start + len(ACCOUNT_COLUMNS)]) for kind, start in _PLACES
+        }
+        return self._keep_member(Member(*(*row[:_OWN], accounts)))
 
     def _keep_member(self, member: Member) -> Member:
         """Remember a member under both of its names; the one loaded first stays the one."""

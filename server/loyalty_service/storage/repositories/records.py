@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 from loyalty_service.domain.peppers import Peppers
 from loyalty_service.domain.program import Catalog
 from loyalty_service.storage.driver import Connection, Cursor
+from loyalty_service.storage.event_log import Proof
 from loyalty_service.storage.lock_order import LockOrder, Rank
 from loyalty_service.storage.repositories.known_sums import KnownSums
 from loyalty_service.storage.seal import Seal
@@ -116,7 +117,7 @@ class Records:
         self.changes = 0
         self.rows = 0
         self.bytes_written = 0
-        self.witness: tuple[Statement, tuple[Any, ...]] | None = None
+        self.witness: Proof | None = None
         self._basis = basis
         self._connection = basis.connection
         self._statements = basis.statements
@@ -186,7 +187,7 @@ class Records:
         """Note what else is known once a record is read by its key, or ahead."""
 
     def _as_written(self, _kind: type, records: Collection[Any]) -> Collection[Any]:
-        """Give what is written in place of new records."""
+        """Give what is written in place of records."""
         return records
 
     def flush(self) -> None:
@@ -202,7 +203,8 @@ class Records:
                 self._testify(kept.witness, next(iter(rows)))
             self._write(cursor, kept.insert, rows)
             if kept.update is not None:
-                self._write(cursor, kept.update, self._changed.pop(kind, {}).values())
+                changed = self._as_written(kind, self._changed.pop(kind, {}).values())
+                self._write(cursor, kept.update, changed)
 
     def _write(self, cursor: Cursor, statement: RowStatement, rows: Collection[Any]) -> None:
         """Write many rows: one by one on SQLite, as one statement over arrays elsewhere."""
@@ -215,8 +217,9 @@ class Records:
             cursor.executemany(statement.sql, values)
 
     def _testify(self, statement: Statement, row: Any) -> None:
-        """Keep what only this unit writes: random, or hashed over all that was before it."""
-        self.witness = statement, tuple(getattr(row, name) for name in statement.names)
+        """Keep what only this unit writes: a sealed answer, which has a random nonce."""
+        values = tuple(getattr(row, name) for name in statement.names)
+        self.witness = Proof(statement.sql, values)
 
     # Queries.
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy import bindparam, func, select
 
+from loyalty_service.domain.ledger import Owner, OwnerKind
 from loyalty_service.domain.records import (
     Hold,
     HoldStatus,
@@ -28,7 +29,6 @@ TRANSACTION = Kept(
     ("transaction_id",),
     Rank.TRANSACTIONS,
     status=TransactionStatus,
-    witness=("transaction_id",),
 )
 HOLD = Kept(Hold, t.HoldTable, ("hold_id",), Rank.HOLDS, status=HoldStatus)
 RESERVATION = Kept(
@@ -37,6 +37,7 @@ RESERVATION = Kept(
     ("transaction_id", "incentive_id", "point_cost"),
     Rank.RESERVATIONS,
 )
+_OWNER = ("owner_kind", "owner_id")
 
 
 class TransactionStatements:
@@ -83,16 +84,14 @@ class HoldStatements:
 
     def __init__(self, by: Statements) -> None:
         hold, reserved = HOLD.table, RESERVATION.table
+        of_owner = [hold.c[name] == bindparam(name) for name in _OWNER]
         is_open = hold.c.status == constant(HoldStatus.OPEN)
         self.open = by.compile(
-            HOLD.select()
-            .where(hold.c.transaction_id == bindparam("transaction_id"), is_open)
-            .order_by(*HOLD.ordered)
-            .with_for_update()
+            HOLD.select().where(*of_owner, is_open).order_by(*HOLD.ordered).with_for_update()
         )
         self.released = by.compile(
             select(func.coalesce(func.sum(hold.c.points), constant(0))).where(
-                hold.c.transaction_id == bindparam("transaction_id"),
+                *of_owner,
                 hold.c.status == constant(HoldStatus.RELEASED),
                 hold.c.ended_ms == bindparam("ended_ms"),
             )
@@ -107,7 +106,7 @@ class HoldStatements:
             self.lock_open = by.among(
                 HOLD.select().where(is_open).order_by(*HOLD.ordered).with_for_update(of=hold),
                 hold,
-                ("transaction_id",),
+                _OWNER,
             )
             self.lock_reservations = by.among(
                 RESERVATION.select().order_by(*RESERVATION.ordered).with_for_update(of=reserved),
@@ -123,7 +122,7 @@ class Transactions(Digests, KnownOrders):
 
     def __init__(self, basis: Basis) -> None:
         super().__init__(basis)
-        self._holds: dict[str, list[Hold]] = {}
+        self._holds: dict[Owner, list[Hold]] = {}
         self._reservations: dict[str, list[Reservation]] = {}
 
     @property
@@ -156,24 +155,22 @@ class Transactions(Digests, KnownOrders):
         self, now_ms: int, after: tuple[int, str], limit: int
     ) -> Sequence[tuple[int, str]]:
         """See `Unit.overdue_transactions`."""
+        self.flush()  # Two looks of one batch must see what was ended between them.
         values = (now_ms, *after, limit)
         return self._connection.execute(self._transactions_by.overdue.sql, values).fetchall()
 
-    def open_holds(self, transaction: Transaction) -> Sequence[Hold]:
+    def open_holds(self, owner: Owner) -> Sequence[Hold]:
         """See `Unit.open_holds`."""
-        place = transaction.transaction_id
-        holds = self._holds.get(place)
+        holds = self._holds.get(owner)
         if holds is None:
-            holds = self._query(Hold, self._holds_by.open, (place,))
-            self._holds[place] = holds
+            holds = self._query(Hold, self._holds_by.open, owner)
+            self._holds[owner] = holds
         return [hold for hold in holds if hold.status is HoldStatus.OPEN]
 
-    def points_released(self, transaction: Transaction, ended_ms: int) -> int:
+    def points_released(self, owner: Owner, ended_ms: int) -> int:
         """See `Unit.points_released`."""
         self.flush()
-        row = self._connection.execute(
-            self._holds_by.released.sql, (transaction.transaction_id, ended_ms)
-        ).fetchone()
+        row = self._connection.execute(self._holds_by.released.sql, (*owner, ended_ms)).fetchone()
         return int(row[0])
 
     def reservations(self, transaction: Transaction) -> Sequence[Reservation]:
@@ -189,7 +186,7 @@ class Transactions(Digests, KnownOrders):
         """Know that a new transaction has nothing yet, and what is added to one."""
         super()._when_added(record)
         if isinstance(record, Transaction):
-            self._holds[record.transaction_id] = []
+            self._holds[Owner(OwnerKind.TRANSACTION, record.transaction_id)] = []
             self._reservations[record.transaction_id] = []
         else:
             self._note_part(record)
@@ -201,25 +198,27 @@ class Transactions(Digests, KnownOrders):
 
     def _note_part(self, record: Any) -> None:
         if isinstance(record, Hold):
-            self._holds.setdefault(record.transaction_id, []).append(record)
+            owner = Owner(record.owner_kind, record.owner_id)
+            self._holds.setdefault(owner, []).append(record)
         elif isinstance(record, Reservation):
             self._reservations.setdefault(record.transaction_id, []).append(record)
 
     def transactions_ahead(self, keys: Keys) -> tuple[Step, ...]:
         """Read transactions with their open holds and all reservations, and lock them."""
+        owners = [Owner(OwnerKind.TRANSACTION, transaction_id) for (transaction_id,) in keys]
         return (
             self._records_ahead(Transaction, keys),
-            Step(Rank.HOLDS, self._holds_by.lock_open, keys, self._take_holds),
+            Step(Rank.HOLDS, self._holds_by.lock_open, owners, self._take_holds),
             Step(
                 Rank.RESERVATIONS, self._holds_by.lock_reservations, keys, self._take_reservations
             ),
         )
 
-    def _take_holds(self, keys: Keys, rows: Rows) -> None:
+    def _take_holds(self, owners: Keys, rows: Rows) -> None:
         for row in rows:
             self._take(self._kept[Hold], row)
-        for (transaction_id,) in keys:
-            self._holds.setdefault(transaction_id, [])
+        for owner in owners:
+            self._holds.setdefault(Owner(*owner), [])
 
     def _take_reservations(self, keys: Keys, rows: Rows) -> None:
         for row in rows:

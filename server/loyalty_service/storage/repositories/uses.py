@@ -14,7 +14,7 @@ from loyalty_service.domain.records import (
     Transaction,
     TransactionStatus,
 )
-from loyalty_service.domain.rules import History, HistoryNeeds
+from loyalty_service.domain.visit import History, HistoryNeeds
 from loyalty_service.storage import tables as t
 from loyalty_service.storage.lock_order import Rank
 from loyalty_service.storage.repositories.records import Records

@@ -17,11 +17,11 @@ from sqlalchemy import Connection, Table, func, select, type_coerce
 from sqlalchemy.types import NullType
 
 from loyalty_service.domain.ledger import (
+    ACCOUNTS,
     GENESIS,
-    MEMBER_KINDS,
     OWNED_KINDS,
-    AccountKind,
     Origin,
+    Owner,
     facts_of,
     link,
 )
@@ -30,7 +30,8 @@ from loyalty_service.storage.connections import reading, require_database
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.migrate import require_current
 from loyalty_service.storage.statements import table_of
-from loyalty_service.storage.tools.audit_checks import BATCH_ROWS, CHECKS, Problem
+from loyalty_service.storage.tools.audit_checks import CHECKS
+from loyalty_service.storage.tools.checks import BATCH_ROWS, Problem
 
 PROBLEMS_KEPT_MAX = 20
 
@@ -157,8 +158,10 @@ class Chain:
 def advance(chains: defaultdict[int, Chain], row: Sequence[Any]) -> list[str]:
     """Take a transfer up in both of its chains; answers what is wrong with it."""
     transfer_id, source_id, destination_id, points = row[:4]
-    source_sequence, source_hash, destination_sequence, destination_hash = row[9:]
-    facts = facts_of(source_id, destination_id, points, Origin(*row[4:9]))
+    source_sequence, source_hash, destination_sequence, destination_hash = row[10:]
+    cause, kind, owner_id, *rest = row[4:10]
+    origin = Origin(cause, Owner(kind, owner_id), *rest)
+    facts = facts_of(source_id, destination_id, points, origin)
     wrong = [] if points > 0 else [f"moves {points} points"]
     for account_id, change, sequence, stored in (
         (source_id, -points, source_sequence, source_hash),
@@ -176,7 +179,7 @@ def advance(chains: defaultdict[int, Chain], row: Sequence[Any]) -> list[str]:
                 f"does not have the hash that it makes in the chain of account {account_id}: "
                 "it was changed, or put in place of another"
             )
-        chain.advance(transfer_id, change, sequence, stored, row[8])
+        chain.advance(transfer_id, change, sequence, stored, row[9])
     return wrong
 
 
@@ -208,9 +211,10 @@ def _account_faults(account: Any, chain: Chain) -> list[str]:
         )
     if account.head != chain.head:
         wrong.append("does not have the hash that its chain ends with")
-    if account.kind in MEMBER_KINDS and chain.below:
+    terms = ACCOUNTS.get(account.kind)
+    if terms is not None and terms.least == 0 and chain.below:
         wrong.append(f"is a member's and was below 0 after transfer {chain.below}")
-    if account.kind == AccountKind.DEBT and chain.above:
+    if terms is not None and terms.most == 0 and chain.above:
         wrong.append(f"is a debt and was above 0 after transfer {chain.above}")
     if account.kind in OWNED_KINDS and chain.back_at > account.untimed:
         wrong.append(f"is a member's, and its times go back at transfer {chain.back}")

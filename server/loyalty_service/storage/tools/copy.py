@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Table, delete, exists, func, insert, literal_
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
+from loyalty_service.domain.events import LANE_BITS
 from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.storage import tables as t
 from loyalty_service.storage.alone import refusing_locks, require_unserved
@@ -127,7 +128,8 @@ def _require_empty(target: Database, copy: Connection, way_out: str) -> None:
 
 def _tables() -> list[Table]:
     """Give all tables of a store, each after those it refers to."""
-    return [table for table in SQLModel.metadata.sorted_tables if table.name not in t.OF_NOW]
+    left_out = t.OF_NOW | t.DERIVED
+    return [table for table in SQLModel.metadata.sorted_tables if table.name not in left_out]
 
 
 def _copy_tables(origin: Connection, copy: Connection, report: Report) -> Counter[str]:
@@ -181,8 +183,17 @@ def _finish(copy: Connection) -> None:
         for table in _tables():
             if table.autoincrement_column is not None:
                 _number_after(copy, table, table.autoincrement_column.name)
+        copy.exec_driver_sql("DELETE FROM event_lane")
+        copy.exec_driver_sql(_LANES_AGAIN)
     # Without statistics, the audit's joins and the first days of service would be planned badly.
     copy.exec_driver_sql("ANALYZE")
+
+
+_LANES_AGAIN = f"""
+INSERT INTO event_lane (lane, newest)
+SELECT event_id >> {LANE_BITS}, max(event_id) & {(1 << LANE_BITS) - 1}
+FROM event GROUP BY event_id >> {LANE_BITS}
+"""  # noqa: S608 - numbers of ours.
 
 
 def _number_after(copy: Connection, table: Table, column: str) -> None:

@@ -16,14 +16,16 @@ from typing import Any
 from sqlalchemy import Connection, and_, func, insert, select, update
 
 from loyalty_service.domain.clock import now_ms
+from loyalty_service.domain.events import OPERATOR, Actor, Event, EventKind
 from loyalty_service.domain.ids import new_id
-from loyalty_service.domain.ledger import MEMBER_KINDS, OWNED_KINDS, AccountKind
+from loyalty_service.domain.ledger import ACCOUNTS, OWNED_KINDS
 from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.domain.records import HoldStatus
 from loyalty_service.storage import tables as t
 from loyalty_service.storage.alone import require_unopened
 from loyalty_service.storage.connections import reading, require_database, writing
 from loyalty_service.storage.databases import Database
+from loyalty_service.storage.event_log import EventLog
 from loyalty_service.storage.migrate import require_current
 from loyalty_service.storage.statements import table_of
 from loyalty_service.storage.tools.audit import (
@@ -35,8 +37,8 @@ from loyalty_service.storage.tools.audit import (
     no_report,
     stream,
 )
-from loyalty_service.storage.tools.audit_checks import suspects
 from loyalty_service.storage.tools.copy import lock_all
+from loyalty_service.storage.tools.owner_promises import PROMISES, TRANSACTION, suspects
 
 _TRANSFER = table_of(t.TransferTable)
 _ACCOUNT = table_of(t.AccountTable)
@@ -126,7 +128,9 @@ def propose(database: Database, report: Report = no_report) -> Proposal:
         return Proposal(mends, findings, audit_state(connection, report))
 
 
-def repair(database: Database, reason: str, report: Report = no_report) -> Proposal:
+def repair(
+    database: Database, reason: str, report: Report = no_report, by: Actor = OPERATOR
+) -> Proposal:
     """
     Mend what can be derived again, and keep the reason; all of it or nothing.
 
@@ -151,21 +155,32 @@ def repair(database: Database, reason: str, report: Report = no_report) -> Propo
             {"table": mend.table, "key": mend.key, "old": mend.old, "new": mend.new}
             for mend in mends
         ]
+        repair_id = new_id(now)
         connection.execute(
             insert(_REPAIR),
             [
                 {
-                    "repair_id": new_id(now),
+                    "repair_id": repair_id,
                     "repaired_ms": now,
                     "reason": reason,
                     "changes": json.dumps(changes, default=bytes.hex),
                 }
             ],
         )
+        repaired = Event(EventKind.STORE_REPAIRED, None, subject=repair_id, reason=reason)
+        _tell(connection, repaired, by, now)
         findings = audit_state(connection, report)
         if not findings.all_hold:
             raise RepairError(why_refused(findings))
     return Proposal(mends, findings, findings)
+
+
+def _tell(connection: Connection, event: Event, by: Actor, now: int) -> None:
+    """Append an event, by the driver's own cursor as a server would."""
+    events = EventLog(bulk=connection.dialect.name == "postgresql", lane=0)
+    events.append(event, by, now)
+    driver: Any = connection.connection.driver_connection
+    events.write(driver.cursor())
 
 
 def why_refused(left: Findings) -> str:
@@ -226,14 +241,13 @@ def _accounts(connection: Connection, chains: dict[int, Chain], report: Report) 
 
 
 def _may_be(kind: int, balance: int) -> bool:
-    if kind in MEMBER_KINDS:
-        return balance >= 0
-    return kind != AccountKind.DEBT or balance <= 0
+    terms = ACCOUNTS.get(kind)  # type: ignore[call-overload]
+    return terms is None or terms.least <= balance <= terms.most
 
 
 def _transactions(connection: Connection) -> Iterator[Mend]:
     """Derive what ended transactions say they earned and burned."""
-    for row in suspects(connection):
+    for row in suspects(connection, TRANSACTION):
         if row.member_number is None or row.claimed_ms is None:
             continue
         new = {"points_earned": int(row.earned), "points_redeemed": int(row.redeemed)}
@@ -242,7 +256,7 @@ def _transactions(connection: Connection) -> Iterator[Mend]:
         if changed:
             yield Mend(
                 "loyalty_transaction",
-                {"transaction_id": row.transaction_id},
+                {"transaction_id": row.owner_id},
                 {name: old[name] for name in changed},
                 changed,
                 "as its transfers say",
@@ -250,24 +264,26 @@ def _transactions(connection: Connection) -> Iterator[Mend]:
 
 
 def _holds(connection: Connection) -> Iterator[Mend]:
-    """Derive the points of a transaction's open hold, where it has one only."""
-    for row in suspects(connection):
-        if row.held <= 0 or row.held == row.open_points:
-            continue
-        found = connection.execute(
-            select(_HOLD.c.hold_id, _HOLD.c.points).where(
-                _HOLD.c.transaction_id == row.transaction_id,
-                _HOLD.c.status == int(HoldStatus.OPEN),
-            )
-        ).all()
-        if len(found) == 1:
-            yield Mend(
-                "hold",
-                {"hold_id": found[0].hold_id},
-                {"points": found[0].points},
-                {"points": int(row.held)},
-                f"as the transfers of transaction {row.transaction_id} hold",
-            )
+    """Derive the points of an owner's open hold, where it has one only."""
+    for promises in PROMISES:
+        for row in suspects(connection, promises):
+            if row.held <= 0 or row.held == row.open_points:
+                continue
+            found = connection.execute(
+                select(_HOLD.c.hold_id, _HOLD.c.points).where(
+                    _HOLD.c.owner_kind == int(promises.kind),
+                    _HOLD.c.owner_id == row.owner_id,
+                    _HOLD.c.status == int(HoldStatus.OPEN),
+                )
+            ).all()
+            if len(found) == 1:
+                yield Mend(
+                    "hold",
+                    {"hold_id": found[0].hold_id},
+                    {"points": found[0].points},
+                    {"points": int(row.held)},
+                    f"as the transfers of {promises.kind.name.lower()} {row.owner_id} hold",
+                )
 
 
 def _counts(connection: Connection) -> Iterator[Mend]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
 from loyalty.v1 import code_service_pb2 as pb
 from loyalty_service.application.codes.get_code import GetCode, get_code
@@ -34,33 +35,30 @@ class CodeServicer:
 
         def render(code: Code) -> pb.GetCodeResponse:
             return pb.GetCodeResponse(
-                updated_at=rfc3339(code.updated_ms),
-                created_at=rfc3339(code.created_ms),
-                loyalty_id=code.loyalty_id,
-                expiry=code.lifetime_s,
-                order=_selection(code),
+                **_told(code),
                 otp=request.otp,
                 restaurant_id=None if code.store_id is None else str(code.store_id),
-                status=pb.GetCodeResponse.Status.Name(code.status),
                 transaction_id=code.transaction_id,
-                user_date_time=code.user_datetime,
             )
 
         return await call.look_up(get_code, GetCode(call.key, request.otp), render)
 
 
 def _render_issued(issued: IssuedCode) -> pb.IssueCodeResponse:
-    code = issued.code
-    return pb.IssueCodeResponse(
-        updated_at=rfc3339(code.updated_ms),
-        created_at=rfc3339(code.created_ms),
-        loyalty_id=code.loyalty_id,
-        expiry=code.lifetime_s,
-        order=_selection(code),
-        otp=issued.digits,
-        status=pb.GetCodeResponse.Status.Name(code.status),
-        user_date_time=code.user_datetime,
-    )
+    return pb.IssueCodeResponse(**_told(issued.code), otp=issued.digits)
+
+
+def _told(code: Code) -> dict[str, Any]:
+    """Give the fields that a code has in every answer."""
+    return {
+        "updated_at": rfc3339(code.updated_ms),
+        "created_at": rfc3339(code.created_ms),
+        "loyalty_id": code.loyalty_id,
+        "expiry": code.lifetime_s,
+        "order": _selection(code),
+        "status": pb.GetCodeResponse.Status.Name(code.status),
+        "user_date_time": code.user_datetime,
+    }
 
 
 def _selection(code: Code) -> Iterable[pb.SelectedIncentive]:

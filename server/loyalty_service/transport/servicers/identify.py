@@ -6,20 +6,20 @@ from collections.abc import Callable
 
 from loyalty.v1 import discount_pb2, order_pb2
 from loyalty.v1 import identify_service_pb2 as pb
-from loyalty_service.application.idempotency import Done, Repeated
 from loyalty_service.application.orders.identify_member import (
     Identified,
     IdentifyMember,
     SelectedLine,
 )
-from loyalty_service.application.unit import Refused, Unit
+from loyalty_service.application.perform import Done, Repeated
+from loyalty_service.application.unit import Unit
 from loyalty_service.domain.clock import rfc3339
 from loyalty_service.domain.identifiers import plain_identifier
 from loyalty_service.domain.program import DiscountKind, Program
 from loyalty_service.transport.call import Call
 from loyalty_service.transport.servicers.order import point_of_sale
 
-IdentifyUseCase = Callable[[Unit, IdentifyMember, int], Done[Identified] | Repeated | Refused]
+IdentifyUseCase = Callable[[Unit, IdentifyMember, int], Done[Identified] | Repeated]
 
 _PRODUCT_TYPES = {"reward": order_pb2.OrderLine.reward, "offer": order_pb2.OrderLine.offer}
 _DISCOUNT_TYPES = {

@@ -6,6 +6,7 @@ from loyalty.v1 import member_service_pb2 as pb
 from loyalty_service.application.members.enroll_member import EnrollMember, enroll_member
 from loyalty_service.application.members.get_member import get_member
 from loyalty_service.application.members.list_transfers import ListTransfers, list_transfers
+from loyalty_service.application.points import owed_points
 from loyalty_service.application.reading import TransferEntry
 from loyalty_service.domain.ledger import AccountKind
 from loyalty_service.domain.records import Member
@@ -35,9 +36,7 @@ class MemberServicer:
         """See the contract."""
         async with call.read() as reader:
             member = await get_member(reader, call.key, request.loyalty_id)
-            debt = await reader.debt(member)
-        owed_points = 0 if debt is None else -debt.balance
-        return pb.GetMemberResponse(member=_member(member, owed_points)).SerializeToString()
+        return pb.GetMemberResponse(member=_member(member)).SerializeToString()
 
     async def ListTransfers(  # noqa: N802
         self, request: pb.ListTransfersRequest, call: Call
@@ -58,7 +57,7 @@ class MemberServicer:
         ).SerializeToString()
 
 
-def _member(member: Member, owed_points: int = 0) -> pb.Member:
+def _member(member: Member) -> pb.Member:
     return pb.Member(
         loyalty_id=member.loyalty_id,
         name=member.name,
@@ -68,7 +67,7 @@ def _member(member: Member, owed_points: int = 0) -> pb.Member:
         create_time=timestamp(member.created_ms),
         available_points=member.available.balance,
         held_points=member.held.balance,
-        owed_points=owed_points,
+        owed_points=owed_points(member.accounts),
     )
 
 

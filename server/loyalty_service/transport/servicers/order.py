@@ -9,15 +9,13 @@ from decimal import Decimal
 from typing import cast
 
 from loyalty.v1 import discount_pb2, order_pb2
+from loyalty_service.domain.amounts import exact_minor_units, round_minor_units, tax_minor_units
 from loyalty_service.domain.basket import (
     INCENTIVE_TYPES,
     AppliedDiscount,
     Basket,
     BasketLine,
     Payment,
-    exact_minor_units,
-    round_minor_units,
-    tax_minor_units,
 )
 from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
 from loyalty_service.domain.flags import AMOUNT_ROUNDED, INCENTIVE_UNNAMED, PARENT_IGNORED, Mend

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from loyalty.v1 import session_service_pb2 as pb
 from loyalty_service.application.sessions.start_anonymous_session import (
     AnonymousSession,
@@ -11,9 +9,8 @@ from loyalty_service.application.sessions.start_anonymous_session import (
     start_anonymous_session,
 )
 from loyalty_service.domain.program import Program
+from loyalty_service.domain.texts import without_controls
 from loyalty_service.transport.call import Call
-
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class SessionServicer:
@@ -71,4 +68,4 @@ def _optional(
     """Give what is kept of an optional field: by contract it refuses no call, whatever it holds."""
     if not request.HasField(name):
         return None
-    return _CONTROLS.sub("", getattr(request, name))[:characters_max]
+    return without_controls(getattr(request, name), characters_max)

@@ -10,7 +10,6 @@ from urllib.parse import unquote, unquote_plus
 
 from loyalty.v1 import order_pb2
 from loyalty.v1 import transaction_service_pb2 as pb
-from loyalty_service.application.idempotency import plain_key
 from loyalty_service.application.orders.basket_records import basket_to_json
 from loyalty_service.application.orders.claim_receipt import (
     ClaimedReceipt,
@@ -35,6 +34,7 @@ from loyalty_service.application.orders.void_transaction import (
     VoidTransaction,
     void_transaction,
 )
+from loyalty_service.application.perform import plain_key
 from loyalty_service.application.reading import TransactionEntry
 from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
 from loyalty_service.domain.identifiers import is_uuid

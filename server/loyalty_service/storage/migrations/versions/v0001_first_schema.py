@@ -1,4 +1,8 @@
-"""First schema."""
+"""
+First schema.
+
+It is longer than other modules: a migration is one step, and is not changed once it is out.
+"""
 
 import sqlalchemy as sa
 from alembic import op

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from loyalty_service.domain.ledger import Cause, Origin, facts_of, link
+from loyalty_service.domain.ledger import NOBODY, Cause, Origin, facts_of, link
 
 revision = "0005"
 down_revision = "0004"
@@ -101,7 +101,7 @@ def _move(
     points: int,
     now: int,
 ) -> None:
-    origin = Origin(Cause.ADJUST, "", "points at hand pay a debt", now, now)
+    origin = Origin(Cause.ADJUST, NOBODY, "points at hand pay a debt", now, now)
     facts = facts_of(source["account_id"], destination["account_id"], points, origin)
     for account, change in ((source, -points), (destination, points)):
         account["balance"] += change

@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from loyalty_service.application.idempotency import (
+from loyalty_service.application.natural_keys import NaturalKey
+from loyalty_service.application.perform import (
     Answer,
     Done,
     Keyed,
     Repeated,
+    Run,
     idempotency_scope,
-    run_once,
+    perform,
 )
 from loyalty_service.application.unit import Refused
 from loyalty_service.domain.errors import (
@@ -58,19 +60,18 @@ class FakeUnit:
 
 def _run(
     unit: FakeUnit, outcome: object, keyed: Keyed | None = KEYED, caller: ApiKey | None = None
-) -> Answer | Refused:
+) -> Answer:
     """Run a use case that ends so; it is told what the call said."""
 
     def use_case(given: Any, command: object, now_ms: int) -> Any:
         assert (given, command, now_ms) == (unit, "command", NOW_MS)
-        if isinstance(outcome, LoyaltyError):
+        if isinstance(outcome, LoyaltyError | Refused):
             raise outcome
         return outcome
 
     doing: Any = unit
-    return run_once(
-        doing, NOW_MS, use_case, "command", lambda result: f"<{result}>".encode(), keyed, caller
-    )
+    render: Any = lambda result: f"<{result}>".encode()  # noqa: E731
+    return perform(doing, NOW_MS, Run(use_case, "command", render, keyed, caller))
 
 
 def test_first_call_is_done_and_its_answer_kept() -> None:
@@ -164,12 +165,13 @@ def test_stores_of_a_call_are_kept_with_its_answer() -> None:
 
 
 def test_refused_call_leaves_its_key_free() -> None:
-    """A refusal that is raised is raised on, and one that is answered is answered."""
+    """A refusal is raised on, also one that keeps what was written."""
     unit = FakeUnit()
 
     with pytest.raises(TransactionNotFoundError):
         _run(unit, REFUSAL)
-    assert _run(unit, Refused(REFUSAL)) == Refused(REFUSAL)
+    with pytest.raises(Refused):
+        _run(unit, Refused(REFUSAL))
     assert (unit.kept, unit.changed) == ([], [])
 
 
@@ -182,13 +184,31 @@ def test_repeat_that_the_use_case_knows_is_kept_under_the_key() -> None:
     assert unit.changed == []
 
 
-def test_answer_is_kept_with_the_record_that_asks_for_it() -> None:
-    """A record that keeps its answer gets the bytes that the caller gets."""
+def test_answer_is_kept_under_a_natural_key() -> None:
+    """What a call is known by without a key keeps the bytes that the caller gets."""
     unit = FakeUnit()
-    record: Any = object()
+    natural = NaturalKey("transaction:program", "t-1", "Service/Method", b"meaning")
+    kept = replace(KEPT, scope=natural.scope, idempotency_key=natural.key, stores="[]")
 
-    assert _run(unit, Done("done", record)) == Answer(b"<done>", repeated=False)
-    assert unit.changed == [(record, {"answer": b"<done>"})]
+    assert _run(unit, Done("done", natural), None) == Answer(b"<done>", repeated=False)
+    assert unit.kept == [replace(kept, answer=b"<done>", created_ms=NOW_MS)]
+
+
+def test_answer_takes_the_place_of_an_earlier_one() -> None:
+    """Of a natural key the last answer counts, and one row is kept."""
+    unit = FakeUnit(replace(KEPT))
+    natural = NaturalKey("transaction:program", "t-1", "Service/Other", b"another meaning")
+
+    assert _run(unit, Done("done", natural), None) == Answer(b"<done>", repeated=False)
+    assert unit.kept == []
+    ((_, values),) = unit.changed
+    assert values == {
+        "method": "Service/Other",
+        "fingerprint": b"another meaning",
+        "answer": b"<done>",
+        "created_ms": NOW_MS,
+        "stores": "[]",
+    }
 
 
 def test_keys_belong_to_a_partner_of_a_program() -> None:

@@ -1,0 +1,22 @@
+"""Let an API key show codes again that had to wait because of wrong ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from loyalty_service.application.perform import Done
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.events import Event, EventKind
+
+
+@dataclass(frozen=True, slots=True)
+class ForgiveCodes:
+    """The key."""
+
+    key_id: str
+
+
+def forgive_codes(unit: Unit, command: ForgiveCodes, _now_ms: int) -> Done[int]:
+    """End all waits of a key and forget what it has shown; returns how many waits."""
+    ended = unit.forgive_codes(command.key_id)
+    return Done(ended, events=(Event(EventKind.CODES_FORGIVEN, None, subject=command.key_id),))

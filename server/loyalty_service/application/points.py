@@ -1,0 +1,311 @@
+"""
+The verbs that move a member's points, for any owner: all transfers are made here.
+
+A use case says which verb, for what and how many. Each rule is in one place:
+
+- Whatever points come from, what is owed is paid first, so that no member has points to spend and
+  a debt at the same time, and what a member has follows from what came and went alone, not from
+  its order.
+- A member has no more points in all accounts than the ledger carries in one, so that whatever is
+  held or waits may always come back.
+- Taking back goes before giving back, and what can't be taken back is owed.
+
+Each verb expects a locked member. Those that may refuse do so before their first write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.errors import PointsInsufficientError
+from loyalty_service.domain.ids import new_id
+from loyalty_service.domain.ledger import (
+    NOBODY,
+    POINTS_MAX,
+    Account,
+    AccountKind,
+    Cause,
+    Origin,
+    Owner,
+)
+from loyalty_service.domain.records import Hold, HoldStatus, Member
+
+Accounts = Mapping[AccountKind, Account]
+"""A member's accounts, those of a rare kind included: `Unit.accounts`."""
+
+
+def owed_points(accounts: Accounts) -> int:
+    """Tell how many points a member owes."""
+    debt = accounts.get(AccountKind.DEBT)
+    return 0 if debt is None else -debt.balance
+
+
+def room_for_points(accounts: Accounts) -> int:
+    """Tell how many more points the ledger carries for a member; all others may come back."""
+    had = sum(one.balance for kind, one in accounts.items() if kind is not AccountKind.DEBT)
+    return POINTS_MAX - had
+
+
+def hold(
+    unit: Unit,
+    member: Member,
+    owner: Owner,
+    points: int,
+    now_ms: int,
+    *,
+    expires_ms: int,
+    incentive_id: str | None = None,
+) -> None:
+    """
+    Set points aside for an owner until they are captured or released.
+
+    Raises:
+        LedgerBrokenError: The member has fewer; callers check first.
+    """
+    _set_aside(unit, member, owner, points, now_ms)
+    _keep_hold(unit, member, owner, incentive_id, points, now_ms, expires_ms)
+
+
+def hold_only(
+    unit: Unit,
+    member: Member,
+    owner: Owner,
+    wanted: Mapping[str | None, int],
+    now_ms: int,
+    *,
+    expires_ms: int,
+) -> None:
+    """
+    Make the open holds of an owner those *wanted*: how many points for each incentive.
+
+    Only the difference moves: points that a new hold needs do not pay a debt in between.
+    """
+    missing = dict(wanted)
+    ended = []
+    for one in unit.open_holds(owner):
+        if missing.get(one.incentive_id) == one.points:
+            del missing[one.incentive_id]
+            unit.change(one, expires_ms=expires_ms)
+        else:
+            ended.append(one)
+    more = sum(missing.values()) - sum(one.points for one in ended)
+    if more > 0:
+        _set_aside(unit, member, owner, more, now_ms)
+    elif more < 0:
+        _give_back(unit, member, owner, -more, now_ms)
+    for one in ended:
+        unit.change(one, status=HoldStatus.RELEASED, ended_ms=now_ms)
+    for incentive_id, points in missing.items():
+        _keep_hold(unit, member, owner, incentive_id, points, now_ms, expires_ms)
+
+
+def prolong(unit: Unit, owner: Owner, expires_ms: int) -> None:
+    """Keep the open holds of an owner until another time."""
+    for one in unit.open_holds(owner):
+        unit.change(one, expires_ms=expires_ms)
+
+
+def capture(unit: Unit, member: Member, owner: Owner, now_ms: int) -> int:
+    """Burn what an owner holds; returns how many points."""
+    holds = unit.open_holds(owner)
+    origin = Origin(Cause.REDEEM, owner, "", now_ms, now_ms)
+    held = member.accounts[AccountKind.HELD]
+    for one in holds:
+        redeemed = unit.program_account(member.program_id, AccountKind.REDEEMED)
+        unit.post(held, redeemed, one.points, origin)
+        unit.change(one, status=HoldStatus.CAPTURED, ended_ms=now_ms)
+    return sum(one.points for one in holds)
+
+
+def release(unit: Unit, member: Member, owner: Owner, now_ms: int) -> int:
+    """Give back what an owner holds; returns how many points."""
+    holds = unit.open_holds(owner)
+    points = sum(one.points for one in holds)
+    if points:
+        _give_back(unit, member, owner, points, now_ms)
+    for one in holds:
+        unit.change(one, status=HoldStatus.RELEASED, ended_ms=now_ms)
+    return points
+
+
+def earn(
+    unit: Unit,
+    member: Member,
+    owner: Owner,
+    points: int,
+    now_ms: int,
+    *,
+    confirmed: bool = True,
+) -> int:
+    """
+    Give a member the points that an owner earns; returns how many.
+
+    They are fewer than *points* only when the member would have more than the ledger carries.
+    Those that are not *confirmed* wait in an account of their own for `confirm`.
+    """
+    if points <= 0:
+        return 0
+    accounts = unit.accounts(member)
+    earned = min(points, room_for_points(accounts))
+    if earned <= 0:
+        return 0
+    issued = unit.program_account(member.program_id, AccountKind.ISSUED)
+    origin = Origin(Cause.EARN, owner, "", now_ms, now_ms)
+    if confirmed:
+        _give(unit, accounts, issued, earned, origin)
+    else:
+        unit.post(issued, unit.open_account(member, AccountKind.UNCONFIRMED), earned, origin)
+    return earned
+
+
+def confirm(unit: Unit, member: Member, owner: Owner, points: int, now_ms: int) -> None:
+    """
+    Let a member spend points that an owner earned unconfirmed.
+
+    Raises:
+        LedgerBrokenError: Fewer wait; callers check first.
+    """
+    waiting = unit.open_account(member, AccountKind.UNCONFIRMED)
+    origin = Origin(Cause.CONFIRM, owner, "", now_ms, now_ms)
+    _give(unit, unit.accounts(member), waiting, points, origin)
+
+
+def reverse(
+    unit: Unit,
+    member: Member,
+    owner: Owner,
+    now_ms: int,
+    *,
+    earned: int,
+    burned: int,
+    may_owe: bool,
+    unconfirmed: int = 0,
+) -> int:
+    """
+    Take back what an owner *earned*, then give back what it *burned*; returns how many points.
+
+    They are fewer than were burned only when the member would have more than the ledger carries.
+    What is spent already becomes a debt. Points that it earned *unconfirmed* go besides.
+
+    Raises:
+        PointsInsufficientError: Earned points are spent and the member *may_owe* none, or not so
+            many.
+    """
+    spendable = member.available.balance + burned
+    short = max(0, earned - spendable)
+    owed = owed_points(unit.accounts(member))
+    if short and (not may_owe or owed + short > POINTS_MAX):
+        raise PointsInsufficientError(spendable, earned)
+    if unconfirmed:
+        waiting = unit.open_account(member, AccountKind.UNCONFIRMED)
+        issued = unit.program_account(member.program_id, AccountKind.ISSUED)
+        origin = Origin(Cause.REVERSE, owner, "", now_ms, now_ms)
+        unit.post(waiting, issued, unconfirmed, origin)
+    # At the ledger's limit what is taken makes room for what is given, and the other way round.
+    at_hand = min(earned, member.available.balance)
+    _take(unit, member, owner, at_hand, now_ms)
+    given = _refund(unit, member, owner, burned, now_ms)
+    _take(unit, member, owner, earned - at_hand, now_ms)
+    return given + _refund(unit, member, owner, burned - given, now_ms)
+
+
+def expire(unit: Unit, member: Member, owner: Owner, points: int, now_ms: int) -> None:
+    """
+    Take points away whose time is over.
+
+    Raises:
+        LedgerBrokenError: The member has fewer; callers check first.
+    """
+    expired = unit.program_account(member.program_id, AccountKind.EXPIRED)
+    origin = Origin(Cause.EXPIRE, owner, "", now_ms, now_ms)
+    unit.post(member.available, expired, points, origin)
+
+
+def adjust(unit: Unit, member: Member, points: int, note: str, now_ms: int) -> None:
+    """
+    Give a member points on somebody's word, or below zero take some.
+
+    Raises:
+        LedgerBrokenError: The member has fewer, or would have more than the ledger carries;
+            callers check first.
+    """
+    adjusted = unit.program_account(member.program_id, AccountKind.ADJUSTED)
+    origin = Origin(Cause.ADJUST, NOBODY, note, now_ms, now_ms)
+    if points > 0:
+        _give(unit, unit.accounts(member), adjusted, points, origin)
+    else:
+        unit.post(member.available, adjusted, -points, origin)
+
+
+def _give(unit: Unit, accounts: Accounts, source: Account, points: int, origin: Origin) -> None:
+    """
+    Move points from an account to a member, to the debt first.
+
+    This is the only way on which points become available: see decision 20.
+    """
+    paid = min(points, owed_points(accounts))
+    if paid:
+        unit.post(source, accounts[AccountKind.DEBT], paid, origin)
+    if points > paid:
+        unit.post(source, accounts[AccountKind.AVAILABLE], points - paid, origin)
+
+
+def _set_aside(unit: Unit, member: Member, owner: Owner, points: int, now_ms: int) -> None:
+    accounts = member.accounts
+    origin = Origin(Cause.HOLD, owner, "", now_ms, now_ms)
+    unit.post(accounts[AccountKind.AVAILABLE], accounts[AccountKind.HELD], points, origin)
+
+
+def _give_back(unit: Unit, member: Member, owner: Owner, points: int, now_ms: int) -> None:
+    accounts = unit.accounts(member)
+    origin = Origin(Cause.RELEASE, owner, "", now_ms, now_ms)
+    _give(unit, accounts, accounts[AccountKind.HELD], points, origin)
+
+
+def _take(unit: Unit, member: Member, owner: Owner, points: int, now_ms: int) -> None:
+    """Take earned points back, those that are missing from the debt account."""
+    if not points:
+        return
+    issued = unit.program_account(member.program_id, AccountKind.ISSUED)
+    origin = Origin(Cause.REVERSE, owner, "", now_ms, now_ms)
+    at_hand = min(points, member.available.balance)
+    if at_hand:
+        unit.post(member.available, issued, at_hand, origin)
+    if points > at_hand:
+        unit.post(unit.open_account(member, AccountKind.DEBT), issued, points - at_hand, origin)
+
+
+def _refund(unit: Unit, member: Member, owner: Owner, points: int, now_ms: int) -> int:
+    """Give burned points back, as many as the ledger carries; returns how many."""
+    if not points:
+        return 0
+    accounts = unit.accounts(member)
+    given = min(points, owed_points(accounts) + room_for_points(accounts))
+    redeemed = unit.program_account(member.program_id, AccountKind.REDEEMED)
+    _give(unit, accounts, redeemed, given, Origin(Cause.REFUND, owner, "", now_ms, now_ms))
+    return given
+
+
+def _keep_hold(
+    unit: Unit,
+    member: Member,
+    owner: Owner,
+    incentive_id: str | None,
+    points: int,
+    now_ms: int,
+    expires_ms: int,
+) -> None:
+    unit.add(
+        Hold(
+            hold_id=new_id(now_ms),
+            owner_kind=owner.kind,
+            owner_id=owner.owner_id,
+            member_number=member.number,
+            incentive_id=incentive_id,
+            points=points,
+            status=HoldStatus.OPEN,
+            created_ms=now_ms,
+            expires_ms=expires_ms,
+        )
+    )

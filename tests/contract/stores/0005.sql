@@ -1,0 +1,511 @@
+BEGIN TRANSACTION;
+CREATE TABLE account (
+	account_id INTEGER NOT NULL, 
+	program_id TEXT NOT NULL, 
+	member_number BIGINT, 
+	kind INTEGER NOT NULL, 
+	shard INTEGER NOT NULL, 
+	balance BIGINT NOT NULL, 
+	sequence BIGINT NOT NULL, 
+	head BLOB NOT NULL, moved_ms BIGINT DEFAULT 0 NOT NULL, untimed BIGINT DEFAULT 0 NOT NULL, 
+	PRIMARY KEY (account_id), 
+	CONSTRAINT account_owner CHECK ((kind IN (1, 2, 7)) = (member_number IS NOT NULL)), 
+	CONSTRAINT account_debt_not_positive CHECK (kind <> 7 OR balance <= 0), 
+	CONSTRAINT account_balance_not_negative CHECK (kind NOT IN (1, 2) OR balance >= 0), 
+	FOREIGN KEY(member_number) REFERENCES member (number), 
+	FOREIGN KEY(program_id) REFERENCES program (program_id)
+);
+INSERT INTO "account" VALUES(1,'demo-ca',NULL,3,0,-209,4,X'9959F5AF85543FCF2145F68516A8375DCE1B6B17A65DD6BBF1664F691B41960D',1767600019000,0);
+INSERT INTO "account" VALUES(2,'demo-ca',NULL,3,1,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(3,'demo-ca',NULL,3,2,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(4,'demo-ca',NULL,3,3,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(5,'demo-ca',NULL,3,4,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(6,'demo-ca',NULL,3,5,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(7,'demo-ca',NULL,3,6,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(8,'demo-ca',NULL,3,7,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(9,'demo-ca',NULL,3,8,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(10,'demo-ca',NULL,3,9,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(11,'demo-ca',NULL,3,10,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(12,'demo-ca',NULL,3,11,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(13,'demo-ca',NULL,3,12,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(14,'demo-ca',NULL,3,13,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(15,'demo-ca',NULL,3,14,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(16,'demo-ca',NULL,3,15,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(17,'demo-ca',NULL,4,0,800,3,X'56BCAD39A70EBF3F183403452054847FD552F13C364BF365C20E4A9E82E57CF8',1767600011000,0);
+INSERT INTO "account" VALUES(18,'demo-ca',NULL,4,1,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(19,'demo-ca',NULL,4,2,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(20,'demo-ca',NULL,4,3,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(21,'demo-ca',NULL,4,4,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(22,'demo-ca',NULL,4,5,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(23,'demo-ca',NULL,4,6,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(24,'demo-ca',NULL,4,7,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(25,'demo-ca',NULL,4,8,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(26,'demo-ca',NULL,4,9,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(27,'demo-ca',NULL,4,10,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(28,'demo-ca',NULL,4,11,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(29,'demo-ca',NULL,4,12,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(30,'demo-ca',NULL,4,13,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(31,'demo-ca',NULL,4,14,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(32,'demo-ca',NULL,4,15,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(33,'demo-ca',NULL,5,0,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(34,'demo-ca',NULL,5,1,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(35,'demo-ca',NULL,5,2,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(36,'demo-ca',NULL,5,3,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(37,'demo-ca',NULL,5,4,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(38,'demo-ca',NULL,5,5,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(39,'demo-ca',NULL,5,6,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(40,'demo-ca',NULL,5,7,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(41,'demo-ca',NULL,5,8,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(42,'demo-ca',NULL,5,9,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(43,'demo-ca',NULL,5,10,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(44,'demo-ca',NULL,5,11,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(45,'demo-ca',NULL,5,12,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(46,'demo-ca',NULL,5,13,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(47,'demo-ca',NULL,5,14,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(48,'demo-ca',NULL,5,15,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(49,'demo-ca',NULL,6,0,-9000,1,X'1CB188DE09656EB246C4C2822DF435BB1E6F05E4DBF6962F17CA8997C97DF879',1767600002000,0);
+INSERT INTO "account" VALUES(50,'demo-ca',NULL,6,1,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(51,'demo-ca',NULL,6,2,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(52,'demo-ca',NULL,6,3,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(53,'demo-ca',NULL,6,4,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(54,'demo-ca',NULL,6,5,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(55,'demo-ca',NULL,6,6,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(56,'demo-ca',NULL,6,7,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(57,'demo-ca',NULL,6,8,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(58,'demo-ca',NULL,6,9,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(59,'demo-ca',NULL,6,10,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(60,'demo-ca',NULL,6,11,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(61,'demo-ca',NULL,6,12,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(62,'demo-ca',NULL,6,13,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(63,'demo-ca',NULL,6,14,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(64,'demo-ca',NULL,6,15,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
+INSERT INTO "account" VALUES(65,'demo-ca',1,1,0,7609,17,X'74C738DCD00EEE2C19985B81466A0DD05B5986811DFE858F6655FDBD23568C4A',1767772824000,0);
+INSERT INTO "account" VALUES(66,'demo-ca',1,2,0,800,13,X'141FF24176900158BDF1D649D319F263FB095CA167420EB2D9E1F66AD5F038C5',1767772824000,0);
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL, 
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+INSERT INTO "alembic_version" VALUES('0005');
+CREATE TABLE api_key (
+	key_id TEXT NOT NULL, 
+	digest BLOB NOT NULL, 
+	program_id TEXT NOT NULL, 
+	partner TEXT NOT NULL, 
+	role TEXT NOT NULL, 
+	stores TEXT NOT NULL, 
+	created_ms BIGINT NOT NULL, 
+	revoked_ms BIGINT, 
+	PRIMARY KEY (key_id), 
+	FOREIGN KEY(program_id) REFERENCES program (program_id), 
+	UNIQUE (digest)
+);
+INSERT INTO "api_key" VALUES('019b8d2b-8c00-737a-ade9-f2a2451fdb9a',X'8CF221A4AEA9127892E96FD9F69B7201DFE2A62E9B2F4F3D971CB7514EDA2DB1','demo-ca','partner','admin','[]',1767600000000,NULL);
+CREATE TABLE catalog_revision (
+	single INTEGER NOT NULL, 
+	revision BIGINT NOT NULL, 
+	PRIMARY KEY (single), 
+	CONSTRAINT catalog_revision_single CHECK (single = 1)
+);
+INSERT INTO "catalog_revision" VALUES(1,2);
+CREATE TABLE code (
+	program_id TEXT NOT NULL, 
+	digest BLOB NOT NULL, 
+	member_number BIGINT NOT NULL, 
+	loyalty_id TEXT NOT NULL, 
+	status INTEGER NOT NULL, 
+	selection TEXT NOT NULL, 
+	lifetime_s INTEGER NOT NULL, 
+	user_datetime TEXT, 
+	created_ms BIGINT NOT NULL, 
+	updated_ms BIGINT NOT NULL, 
+	expires_ms BIGINT NOT NULL, 
+	store_id BIGINT, 
+	transaction_id TEXT, 
+	claim_key TEXT, 
+	answer BLOB, partner TEXT, 
+	PRIMARY KEY (program_id, digest), 
+	FOREIGN KEY(member_number) REFERENCES member (number)
+);
+INSERT INTO "code" VALUES('demo-ca',X'B0B73F9EFF0196F955AA7044DA74CA2DAFD342C4CA075D6CCF0ECF47605131A7',1,'2eaa0d92-1962-4222-8969-8adab80f1f43',2,'[["reward","3e9a71a8-75f8-493a-bb2a-e13f92052427",1]]',300,NULL,1767600003000,1767600004000,1767600303000,9999,'019b8d2b-9ba0-7fac-9f6e-3c3865820b60','["partner", 9999, null, "order-3"]',X'0A0B0888401206706F696E74731A470A18323032362D30312D30355430383A30303A30322E3030305A122432656161306439322D313936322D343232322D383936392D3861646162383066316634331A05477565737422650A06373030313031122433653961373161382D373566382D343933612D626232612D6531336639323035323432371A2430623763356630652D396430632D346330612D386135322D356636663266306431633131200129000000000000000030033A0230302A2430313962386432622D396261302D376661632D396636652D336333383635383230623630','partner');
+INSERT INTO "code" VALUES('demo-ca',X'DB6E3D0655B69B8B617F21BE58FE13078CCF372B54C4B7BA721F0F2A14913059',1,'2eaa0d92-1962-4222-8969-8adab80f1f43',2,'[["reward","3e9a71a8-75f8-493a-bb2a-e13f92052427",1]]',300,NULL,1767600007000,1767600008000,1767600307000,9999,'019b8d2b-ab40-78a1-9795-9a11bdd11219','["partner", 9999, null, "order-7"]',X'0A0B08BC3A1206706F696E74731A470A18323032362D30312D30355430383A30303A30322E3030305A122432656161306439322D313936322D343232322D383936392D3861646162383066316634331A05477565737422650A06373030313031122433653961373161382D373566382D343933612D626232612D6531336639323035323432371A2430623763356630652D396430632D346330612D386135322D356636663266306431633131200129000000000000000030033A0230302A2430313962386432622D616234302D373861312D393739352D396131316264643131323139','partner');
+INSERT INTO "code" VALUES('demo-ca',X'1BD153A16D6D64ABFC9823EAE8143C287631DB2AD2C9932C1B1E69AF197A2E87',1,'2eaa0d92-1962-4222-8969-8adab80f1f43',2,'[["reward","3e9a71a8-75f8-493a-bb2a-e13f92052427",1]]',300,NULL,1767600012000,1767600013000,1767600312000,9999,'019b8d2b-bec8-7193-9ba2-e8befbfa8cdd','["partner", 9999, null, "order-12"]',X'0A0B08BC3A1206706F696E74731A470A18323032362D30312D30355430383A30303A30322E3030305A122432656161306439322D313936322D343232322D383936392D3861646162383066316634331A05477565737422650A06373030313031122433653961373161382D373566382D343933612D626232612D6531336639323035323432371A2430623763356630652D396430632D346330612D386135322D356636663266306431633131200129000000000000000030033A0230302A2430313962386432622D626563382D373139332D396261322D653862656662666138636464','partner');
+INSERT INTO "code" VALUES('demo-ca',X'95E9C137217589EDBFD529A69E0B388EB517333D1801BEDF4ED56C4B42D8595A',1,'2eaa0d92-1962-4222-8969-8adab80f1f43',2,'[["reward","3e9a71a8-75f8-493a-bb2a-e13f92052427",1]]',300,NULL,1767600020000,1767600021000,1767600320000,9999,'019b8d2b-de08-7fb1-85f5-aa7f35072991','["partner", 9999, null, "order-20"]',X'0A0B08B93B1206706F696E74731A470A18323032362D30312D30355430383A30303A30322E3030305A122432656161306439322D313936322D343232322D383936392D3861646162383066316634331A05477565737422650A06373030313031122433653961373161382D373566382D343933612D626232612D6531336639323035323432371A2430623763356630652D396430632D346330612D386135322D356636663266306431633131200129000000000000000030033A0230302A2430313962386432622D646530382D376662312D383566352D616137663335303732393931','partner');
+INSERT INTO "code" VALUES('demo-ca',X'CC88D0C5B42F35A579F7C8A1A43152A5D4D20F3C5A68FCF3AAC89D0B4AE7BAB4',1,'2eaa0d92-1962-4222-8969-8adab80f1f43',4,'[["reward","3e9a71a8-75f8-493a-bb2a-e13f92052427",1]]',300,NULL,1767600022000,1767772822000,1767600322000,NULL,NULL,NULL,NULL,'partner');
+INSERT INTO "code" VALUES('demo-ca',X'030580E8FB0A6E4B6E4C62C554BC734AEBDE0BEDCA315AFB6E6BE60056A06A7F',1,'2eaa0d92-1962-4222-8969-8adab80f1f43',2,'[["reward","3e9a71a8-75f8-493a-bb2a-e13f92052427",1]]',300,NULL,1767772823000,1767772824000,1767773123000,9999,'019b9778-a1c0-7b03-83f6-3af4a257e22b','["partner", 9999, null, "order-23"]',X'0A0B08B93B1206706F696E74731A470A18323032362D30312D30355430383A30303A30322E3030305A122432656161306439322D313936322D343232322D383936392D3861646162383066316634331A05477565737422650A06373030313031122433653961373161382D373566382D343933612D626232612D6531336639323035323432371A2430623763356630652D396430632D346330612D386135322D356636663266306431633131200129000000000000000030033A0230302A2430313962393737382D613163302D376230332D383366362D336166346132353765323262','partner');
+INSERT INTO "code" VALUES('demo-ca',X'5D48CD2F6DC3F465CAAF2850CDAE27A9B619EC9A9F991E231FF761454848E2A4',1,'2eaa0d92-1962-4222-8969-8adab80f1f43',1,'[["reward","3e9a71a8-75f8-493a-bb2a-e13f92052427",1]]',300,NULL,1767772825000,1767772825000,1767773125000,NULL,NULL,NULL,NULL,'partner');
+CREATE TABLE code_month (
+	scope TEXT NOT NULL, 
+	day INTEGER NOT NULL, 
+	shard INTEGER NOT NULL, 
+	regulars BIGINT NOT NULL, 
+	spent BIGINT NOT NULL, 
+	PRIMARY KEY (scope, day, shard)
+);
+CREATE TABLE code_pepper (
+	check_value BLOB NOT NULL, 
+	known_ms BIGINT NOT NULL, 
+	current_ms BIGINT, 
+	PRIMARY KEY (check_value)
+);
+INSERT INTO "code_pepper" VALUES(X'285B253886CC9E4014F0CB2FC985A9A9822F1BF7F83D05DB4609CD84C7307E40',1767600000000,1767600000000);
+CREATE TABLE code_refusal (
+	scope TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	program_id TEXT NOT NULL, 
+	key_id TEXT NOT NULL, 
+	store_id BIGINT, 
+	terminal TEXT, 
+	failed BIGINT NOT NULL, 
+	matched BIGINT NOT NULL, 
+	since_ms BIGINT NOT NULL, 
+	until_ms BIGINT NOT NULL, 
+	PRIMARY KEY (scope)
+);
+CREATE TABLE code_regular (
+	key_id TEXT NOT NULL, 
+	member_number BIGINT NOT NULL, 
+	counted_ms BIGINT NOT NULL, 
+	PRIMARY KEY (key_id, member_number)
+);
+CREATE TABLE code_tally (
+	scope TEXT NOT NULL, 
+	hour INTEGER NOT NULL, 
+	shard INTEGER NOT NULL, 
+	matched BIGINT NOT NULL, 
+	failed BIGINT NOT NULL, 
+	PRIMARY KEY (scope, hour, shard)
+);
+INSERT INTO "code_tally" VALUES('key/019b8d2b-8c00-737a-ade9-f2a2451fdb9a',491000,0,4,0);
+INSERT INTO "code_tally" VALUES('key/019b8d2b-8c00-737a-ade9-f2a2451fdb9a/9999',491000,0,4,0);
+INSERT INTO "code_tally" VALUES('key/019b8d2b-8c00-737a-ade9-f2a2451fdb9a/9999/0',491000,0,4,0);
+INSERT INTO "code_tally" VALUES('program/demo-ca',491000,0,4,0);
+INSERT INTO "code_tally" VALUES('key/019b8d2b-8c00-737a-ade9-f2a2451fdb9a',491048,0,1,0);
+INSERT INTO "code_tally" VALUES('key/019b8d2b-8c00-737a-ade9-f2a2451fdb9a/9999',491048,0,1,0);
+INSERT INTO "code_tally" VALUES('key/019b8d2b-8c00-737a-ade9-f2a2451fdb9a/9999/0',491048,0,1,0);
+INSERT INTO "code_tally" VALUES('program/demo-ca',491048,0,1,0);
+CREATE TABLE hold (
+	hold_id TEXT NOT NULL, 
+	transaction_id TEXT NOT NULL, 
+	member_number BIGINT NOT NULL, 
+	incentive_id TEXT NOT NULL, 
+	points BIGINT NOT NULL, 
+	status INTEGER NOT NULL, 
+	created_ms BIGINT NOT NULL, 
+	expires_ms BIGINT NOT NULL, 
+	ended_ms BIGINT, 
+	PRIMARY KEY (hold_id), 
+	CONSTRAINT hold_points_positive CHECK (points > 0), 
+	FOREIGN KEY(member_number) REFERENCES member (number), 
+	FOREIGN KEY(transaction_id) REFERENCES loyalty_transaction (transaction_id)
+);
+INSERT INTO "hold" VALUES('019b8d2b-9ba0-77e0-a525-6a31404bc390','019b8d2b-9ba0-7fac-9f6e-3c3865820b60',1,'3e9a71a8-75f8-493a-bb2a-e13f92052427',800,3,1767600004000,1767686404000,1767600005000);
+INSERT INTO "hold" VALUES('019b8d2b-9f88-79cb-ba50-fcf69345f37f','019b8d2b-9ba0-7fac-9f6e-3c3865820b60',1,'3e9a71a8-75f8-493a-bb2a-e13f92052427',1600,3,1767600005000,1767686405000,1767600006000);
+INSERT INTO "hold" VALUES('019b8d2b-a370-7cbb-a758-52609bb06e13','019b8d2b-9ba0-7fac-9f6e-3c3865820b60',1,'3e9a71a8-75f8-493a-bb2a-e13f92052427',800,2,1767600006000,1767686405000,1767600006000);
+INSERT INTO "hold" VALUES('019b8d2b-ab40-7140-9c81-991eee49669e','019b8d2b-ab40-78a1-9795-9a11bdd11219',1,'3e9a71a8-75f8-493a-bb2a-e13f92052427',800,3,1767600008000,1767686408000,1767600009000);
+INSERT INTO "hold" VALUES('019b8d2b-af28-7d31-b5f7-0979712708cf','019b8d2b-ab40-78a1-9795-9a11bdd11219',1,'3e9a71a8-75f8-493a-bb2a-e13f92052427',1600,3,1767600009000,1767686409000,1767600010000);
+INSERT INTO "hold" VALUES('019b8d2b-b310-7186-9379-6e4c40fa53fe','019b8d2b-ab40-78a1-9795-9a11bdd11219',1,'3e9a71a8-75f8-493a-bb2a-e13f92052427',800,2,1767600010000,1767686409000,1767600010000);
+INSERT INTO "hold" VALUES('019b8d2b-bec8-7075-93da-2ac11477340a','019b8d2b-bec8-7193-9ba2-e8befbfa8cdd',1,'3e9a71a8-75f8-493a-bb2a-e13f92052427',800,3,1767600013000,1767686413000,1767600014000);
+INSERT INTO "hold" VALUES('019b8d2b-de08-7fde-ae3d-8d3782df9431','019b8d2b-de08-7fb1-85f5-aa7f35072991',1,'3e9a71a8-75f8-493a-bb2a-e13f92052427',800,3,1767600021000,1767686421000,1767772822000);
+INSERT INTO "hold" VALUES('019b9778-a1c0-7794-aa23-c4285b8a425a','019b9778-a1c0-7b03-83f6-3af4a257e22b',1,'3e9a71a8-75f8-493a-bb2a-e13f92052427',800,1,1767772824000,1767859224000,NULL);
+CREATE TABLE incentive (
+	program_id TEXT NOT NULL, 
+	incentive_id TEXT NOT NULL, 
+	document TEXT NOT NULL, 
+	PRIMARY KEY (program_id, incentive_id), 
+	FOREIGN KEY(program_id) REFERENCES program (program_id)
+);
+INSERT INTO "incentive" VALUES('demo-ca','092fdddf-18f2-441c-9d92-b243e0fd67dd','{"incentive_id":"092fdddf-18f2-441c-9d92-b243e0fd67dd","engine_id":"420b0ebe-378c-44dc-beb0-adf422cedafb","kind":"reward","display_name":"Free refill","point_cost":50,"price":0,"discount":null,"plus":{"default":"9018"},"retired":false,"rules":{"cooldown_s":3600}}');
+INSERT INTO "incentive" VALUES('demo-ca','1b97c0c1-2a03-4b5c-be0d-2470fbed5696','{"incentive_id":"1b97c0c1-2a03-4b5c-be0d-2470fbed5696","engine_id":"316d4390-e17b-4f1b-aa43-c44c4d6c8c53","kind":"offer","display_name":"20% off order","point_cost":0,"price":null,"discount":{"kind":"percentage","value":20,"level":"cart"},"plus":{"Kiosk":"K-OFF-20","default":"702"},"retired":false,"rules":{}}');
+INSERT INTO "incentive" VALUES('demo-ca','21636369-8b52-4b4a-97b7-50923ceb3ffd','{"incentive_id":"21636369-8b52-4b4a-97b7-50923ceb3ffd","engine_id":"795b929e-9a9a-40fd-aa7b-5bf55eb561a4","kind":"reward","display_name":"Free cookie","point_cost":300,"price":0,"discount":null,"plus":{"default":"9010"},"retired":false,"rules":{"limit_per_order":2,"max_redemptions":{"per_member":6,"total":100000}}}');
+INSERT INTO "incentive" VALUES('demo-ca','28ce6f24-1064-4d51-86f8-da3eabe19f58','{"incentive_id":"28ce6f24-1064-4d51-86f8-da3eabe19f58","engine_id":"0af438d2-9752-4d6a-b51e-8722c21b6092","kind":"offer","display_name":"$3 off from $15, paid by card","point_cost":0,"price":null,"discount":{"kind":"amount","value":300,"level":"cart"},"plus":{"default":"706"},"retired":false,"rules":{"minimum_spend":1500,"payment_methods":["AMEX","MASTERCARD","VISA"]}}');
+INSERT INTO "incentive" VALUES('demo-ca','31162427-3bfd-4d33-8d00-38ec42650644','{"incentive_id":"31162427-3bfd-4d33-8d00-38ec42650644","engine_id":"8a7d43b5-7863-4074-b797-0386fee29476","kind":"offer","display_name":"Iced coffee of summer 2026","point_cost":0,"price":100,"discount":null,"plus":{"default":"9012"},"retired":false,"rules":{"dates":{"from":"2026-06-21","until":"2026-09-22"}}}');
+INSERT INTO "incentive" VALUES('demo-ca','3e9a71a8-75f8-493a-bb2a-e13f92052427','{"incentive_id":"3e9a71a8-75f8-493a-bb2a-e13f92052427","engine_id":"0b7c5f0e-9d0c-4c0a-8a52-5f6f2f0d1c11","kind":"reward","display_name":"Free medium coffee","point_cost":800,"price":0,"discount":null,"plus":{"Kiosk":"K-COFFEE-M","Partner":"700101","default":"9001"},"retired":false,"rules":{}}');
+INSERT INTO "incentive" VALUES('demo-ca','4b8f2e1d-5c93-4d70-a6e8-9f01c3b7d277','{"incentive_id":"4b8f2e1d-5c93-4d70-a6e8-9f01c3b7d277","engine_id":"e81a6c3f-294d-4b05-8c7e-d3f50a96b177","kind":"reward","display_name":"Free iced tea","point_cost":600,"price":0,"discount":null,"plus":{"default":"9005"},"retired":true,"rules":{}}');
+INSERT INTO "incentive" VALUES('demo-ca','633a50ee-e0f9-4038-ab8f-624fb804d820','{"incentive_id":"633a50ee-e0f9-4038-ab8f-624fb804d820","engine_id":"6d4b9adb-ebcd-4f5e-89c1-8070b6d13089","kind":"offer","display_name":"Birthday cake slice","point_cost":0,"price":0,"discount":null,"plus":{"default":"9016"},"retired":false,"rules":{"max_redemptions":{"per_member":1},"birthday":7}}');
+INSERT INTO "incentive" VALUES('demo-ca','65aa9c82-79f2-48b0-8cb4-a0d7d6225675','{"incentive_id":"65aa9c82-79f2-48b0-8cb4-a0d7d6225675","engine_id":"3b5f3d86-268e-4c45-9c6b-f1e1a399f82a","kind":"reward","display_name":"Muffin for newer members","point_cost":100,"price":0,"discount":null,"plus":{"default":"9013"},"retired":false,"rules":{"enrolled":{"from":"2022-01-01"}}}');
+INSERT INTO "incentive" VALUES('demo-ca','6c1d94e7-2b58-4f3a-a0c9-7e5b1f84d033','{"incentive_id":"6c1d94e7-2b58-4f3a-a0c9-7e5b1f84d033","engine_id":"94b0f7d3-6e21-4d8a-b3f5-c17a9e20d433","kind":"reward","display_name":"Chicken sandwich for $2.50","point_cost":1200,"price":250,"discount":null,"plus":{"default":"9003"},"retired":false,"rules":{}}');
+INSERT INTO "incentive" VALUES('demo-ca','88a13d3f-e5af-4a23-8b32-3ed421662c62','{"incentive_id":"88a13d3f-e5af-4a23-8b32-3ed421662c62","engine_id":"5d2e6a9b-41f3-4f0b-9c57-2a8d0e7b3f22","kind":"offer","display_name":"Hash brown with any breakfast sandwich","point_cost":0,"price":null,"discount":null,"plus":{"Partner":"700102","default":"9002"},"retired":false,"rules":{}}');
+INSERT INTO "incentive" VALUES('demo-ca','93b05a04-cd08-4b71-ba66-76b3651c5253','{"incentive_id":"93b05a04-cd08-4b71-ba66-76b3651c5253","engine_id":"2257989f-ef82-4c88-b6ce-d90a71d2af72","kind":"offer","display_name":"Hash brown for a breakfast for two","point_cost":0,"price":0,"discount":null,"plus":{"default":"9017"},"retired":false,"rules":{"cart_has":[{"any_of":["2001","2002"],"quantity":2},{"any_of":["2101"],"quantity":1}],"cart_lacks":["702"]}}');
+INSERT INTO "incentive" VALUES('demo-ca','97d3c6a4-0e1b-4f58-b2d7-5a8c4e6f9088','{"incentive_id":"97d3c6a4-0e1b-4f58-b2d7-5a8c4e6f9088","engine_id":"18c7f2b5-a36e-49d0-bf84-7e2d9c5a0688","kind":"offer","display_name":"Free cookie in June","point_cost":0,"price":null,"discount":null,"plus":{"default":"9006"},"retired":true,"rules":{}}');
+INSERT INTO "incentive" VALUES('demo-ca','9b08923d-10c6-4fd9-94b2-b8fda02f34a6','{"incentive_id":"9b08923d-10c6-4fd9-94b2-b8fda02f34a6","engine_id":"781f9c58-d664-4fa9-a8a8-529f035efa25","kind":"offer","display_name":"Weekday lunch soup","point_cost":0,"price":199,"discount":null,"plus":{"default":"9011"},"retired":false,"rules":{"days":["mon","tue","wed","thu","fri"],"service_modes":["EAT_IN","TAKEOUT"]}}');
+INSERT INTO "incentive" VALUES('demo-ca','a94f0d25-3e71-4b86-8f2c-d60e9b1c7a55','{"incentive_id":"a94f0d25-3e71-4b86-8f2c-d60e9b1c7a55","engine_id":"7a3d5e90-c812-4b6f-a94e-08d7f1b25c55","kind":"reward","display_name":"$5 off order","point_cost":5000,"price":null,"discount":{"kind":"amount","value":500,"level":"cart"},"plus":{"default":"703"},"retired":false,"rules":{}}');
+INSERT INTO "incentive" VALUES('demo-ca','d05e8b3c-71a6-4c2f-b948-3f9a6d0e1b66','{"incentive_id":"d05e8b3c-71a6-4c2f-b948-3f9a6d0e1b66","engine_id":"c6f19b84-0d3e-4e57-92ab-6b4e8d10f366","kind":"offer","display_name":"Half-price fries","point_cost":0,"price":null,"discount":{"kind":"percentage","value":50,"level":"product"},"plus":{"default":"704"},"retired":false,"rules":{}}');
+INSERT INTO "incentive" VALUES('demo-ca','d2d58443-07f0-42ce-87b3-17d94d1fe09f','{"incentive_id":"d2d58443-07f0-42ce-87b3-17d94d1fe09f","engine_id":"98418117-7906-4596-84f9-794cdd933160","kind":"offer","display_name":"Welcome doughnut","point_cost":0,"price":0,"discount":null,"plus":{"default":"9015"},"retired":false,"rules":{"first_order":true}}');
+INSERT INTO "incentive" VALUES('demo-ca','ed038db4-de38-4784-a6d0-b944a2863a7f','{"incentive_id":"ed038db4-de38-4784-a6d0-b944a2863a7f","engine_id":"03e0a813-bdc2-4e99-a3d2-e49085ef3430","kind":"offer","display_name":"Montréal bagel","point_cost":0,"price":50,"discount":null,"plus":{"default":"9014"},"retired":false,"rules":{"stores":[1001]}}');
+INSERT INTO "incentive" VALUES('demo-ca','f27b3a60-8c4e-4a91-9d15-0b6e2c7f5a44','{"incentive_id":"f27b3a60-8c4e-4a91-9d15-0b6e2c7f5a44","engine_id":"2f8e1c4d-b7a5-4936-8e0d-51c3f9a7b644","kind":"reward","display_name":"Party platter for twelve","point_cost":250000,"price":0,"discount":null,"plus":{"default":"9004"},"retired":false,"rules":{}}');
+CREATE TABLE incentive_usage (
+	program_id TEXT NOT NULL, 
+	incentive_id TEXT NOT NULL, 
+	shard INTEGER NOT NULL, 
+	quantity BIGINT NOT NULL, 
+	PRIMARY KEY (program_id, incentive_id, shard)
+);
+INSERT INTO "incentive_usage" VALUES('demo-ca','3e9a71a8-75f8-493a-bb2a-e13f92052427',0,1);
+CREATE TABLE limit_tally (
+	scope TEXT NOT NULL, 
+	since_ms BIGINT NOT NULL, 
+	name TEXT NOT NULL, 
+	shard INTEGER NOT NULL, 
+	amount BIGINT NOT NULL, 
+	PRIMARY KEY (scope, since_ms, name, shard)
+);
+INSERT INTO "limit_tally" VALUES('key/019b8d2b-8c00-737a-ade9-f2a2451fdb9a',1767571200000,'bytes_per_key_day',0,13179);
+INSERT INTO "limit_tally" VALUES('key/019b8d2b-8c00-737a-ade9-f2a2451fdb9a',1767571200000,'rows_per_key_day',0,70);
+INSERT INTO "limit_tally" VALUES('program/demo-ca',1767571200000,'bytes_per_program_day',0,13179);
+INSERT INTO "limit_tally" VALUES('program/demo-ca',1767571200000,'rows_per_program_day',0,70);
+INSERT INTO "limit_tally" VALUES('key/019b8d2b-8c00-737a-ade9-f2a2451fdb9a',1767600000000,'enrolments_per_key_minute',0,1);
+INSERT INTO "limit_tally" VALUES('key/019b8d2b-8c00-737a-ade9-f2a2451fdb9a',1767600000000,'codes_per_key_minute',0,5);
+INSERT INTO "limit_tally" VALUES('member/1/partner',1767600000000,'codes_per_member_minute',0,5);
+INSERT INTO "limit_tally" VALUES('key/019b8d2b-8c00-737a-ade9-f2a2451fdb9a',1767571200000,'points_per_key_day',0,293);
+INSERT INTO "limit_tally" VALUES('member/1',1767571200000,'points_per_member_day',0,293);
+INSERT INTO "limit_tally" VALUES('key/019b8d2b-8c00-737a-ade9-f2a2451fdb9a',1767744000000,'bytes_per_key_day',0,1614);
+INSERT INTO "limit_tally" VALUES('key/019b8d2b-8c00-737a-ade9-f2a2451fdb9a',1767744000000,'rows_per_key_day',0,9);
+INSERT INTO "limit_tally" VALUES('key/019b8d2b-8c00-737a-ade9-f2a2451fdb9a',1767772800000,'codes_per_key_minute',0,2);
+INSERT INTO "limit_tally" VALUES('member/1/partner',1767772800000,'codes_per_member_minute',0,2);
+INSERT INTO "limit_tally" VALUES('program/demo-ca',1767744000000,'bytes_per_program_day',0,1614);
+INSERT INTO "limit_tally" VALUES('program/demo-ca',1767744000000,'rows_per_program_day',0,9);
+CREATE TABLE loyalty_transaction (
+	transaction_id TEXT NOT NULL, 
+	program_id TEXT NOT NULL, 
+	member_number BIGINT, 
+	status INTEGER NOT NULL, 
+	store_id BIGINT NOT NULL, 
+	pos_transaction_id TEXT NOT NULL, 
+	pos_type TEXT NOT NULL, 
+	supporting_pos TEXT, 
+	terminal TEXT, 
+	operator TEXT, 
+	partner TEXT NOT NULL, 
+	created_ms BIGINT NOT NULL, 
+	updated_ms BIGINT NOT NULL, 
+	expires_ms BIGINT NOT NULL, 
+	channel TEXT, 
+	service_mode TEXT, 
+	basket TEXT, 
+	points_earned BIGINT NOT NULL, 
+	points_redeemed BIGINT NOT NULL, 
+	claimed_ms BIGINT, 
+	receipt_digest BLOB, 
+	fingerprint BLOB, 
+	answer BLOB, refused_offers TEXT, paid_store_id BIGINT, order_digest BLOB, business_day TEXT, till_created TEXT, 
+	PRIMARY KEY (transaction_id), 
+	FOREIGN KEY(member_number) REFERENCES member (number)
+);
+INSERT INTO "loyalty_transaction" VALUES('019b8d2b-9ba0-7fac-9f6e-3c3865820b60','demo-ca',1,2,9999,'order-3','Partner',NULL,NULL,NULL,'partner',1767600004000,1767600006000,1767686405000,'RESTAURANT','EAT_IN','{"lines":[{"reference_id":"1","product_id":"1","product_type":"reward","quantity":1,"price":0,"tax":0,"parent_reference_id":null,"incentive_id":"3e9a71a8-75f8-493a-bb2a-e13f92052427","loyalty_engine_id":null,"name":null},{"reference_id":"1","product_id":"1","product_type":"item","quantity":1,"price":849,"tax":0,"parent_reference_id":null,"incentive_id":null,"loyalty_engine_id":null,"name":null}],"payments":[],"applied_discounts":[],"currency":"CAD"}',84,800,1767600006000,NULL,X'0200464F9359FE219F57BE8524319685F1A1107F1BD62B79BEB34CB087C636895FCE',X'0A2432656161306439322D313936322D343232322D383936392D38616461623830663166343310DC40185420A0062A2430313962386432622D396261302D376661632D396636652D336333383635383230623630327A0A0C44656D6F20526577617264731A0A4561726E65643A203834220D52656465656D65643A203830302A0D42616C616E63653A203832383432345472616E73616374696F6E2049443A2030313962386432622D396261302D376661632D396636652D336333383635383230623630420A5468616E6B20796F752E',NULL,NULL,X'4E428623354A3D9A13C80C699A4B0B108E6DF4B5CF13C77040AF3B95B850DEC3','2026-01-05',NULL);
+INSERT INTO "loyalty_transaction" VALUES('019b8d2b-ab40-78a1-9795-9a11bdd11219','demo-ca',1,3,9999,'order-7','Partner',NULL,NULL,NULL,'partner',1767600008000,1767600011000,1767686409000,'RESTAURANT','EAT_IN','{"lines":[{"reference_id":"1","product_id":"1","product_type":"reward","quantity":1,"price":0,"tax":0,"parent_reference_id":null,"incentive_id":"3e9a71a8-75f8-493a-bb2a-e13f92052427","loyalty_engine_id":null,"name":null},{"reference_id":"1","product_id":"1","product_type":"item","quantity":1,"price":849,"tax":0,"parent_reference_id":null,"incentive_id":null,"loyalty_engine_id":null,"name":null}],"payments":[],"applied_discounts":[],"currency":"CAD"}',84,800,1767600010000,NULL,NULL,X'0A2432656161306439322D313936322D343232322D383936392D38616461623830663166343310DC40185420A0062A2430313962386432622D616234302D373861312D393739352D396131316264643131323139',NULL,NULL,X'4E428623354A3D9A13C80C699A4B0B108E6DF4B5CF13C77040AF3B95B850DEC3','2026-01-05',NULL);
+INSERT INTO "loyalty_transaction" VALUES('019b8d2b-bec8-7193-9ba2-e8befbfa8cdd','demo-ca',1,3,9999,'order-12','Partner',NULL,NULL,NULL,'partner',1767600013000,1767600014000,1767686413000,NULL,NULL,NULL,0,0,NULL,NULL,NULL,X'0A2432656161306439322D313936322D343232322D383936392D38616461623830663166343310DC4020A0062A2430313962386432622D626563382D373139332D396261322D653862656662666138636464',NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "loyalty_transaction" VALUES('019b8d2b-c698-7806-9f0c-b6ca94bd6c4d','demo-ca',NULL,4,9999,'1','Partner',NULL,NULL,NULL,'partner',1767600015000,1767600015000,1767600015000,'RESTAURANT','EAT_IN','{"lines":[{"reference_id":"1","product_id":"1","product_type":"item","quantity":1,"price":1250,"tax":0,"parent_reference_id":null,"incentive_id":null,"loyalty_engine_id":null,"name":null}],"payments":[],"applied_discounts":[],"currency":"CAD"}',125,0,NULL,X'BEC5CE3BA45397D0F3A51B516213ED6B05F4C9CFC8C1C66CEA9D25D51FB78D61',NULL,NULL,'[]',NULL,X'42F79B5AB7398479B766C67210250CECA3CA419662367A6558421049B9265BE7','2026-01-05',NULL);
+INSERT INTO "loyalty_transaction" VALUES('019b8d2b-ca80-7b19-9256-6fd7b3b289f5','demo-ca',NULL,3,9999,'1','Partner',NULL,NULL,NULL,'partner',1767600016000,1767600017000,1767600016000,'RESTAURANT','EAT_IN','{"lines":[{"reference_id":"1","product_id":"1","product_type":"item","quantity":1,"price":1250,"tax":0,"parent_reference_id":null,"incentive_id":null,"loyalty_engine_id":null,"name":null}],"payments":[],"applied_discounts":[],"currency":"CAD"}',125,0,NULL,X'62360C95B1B650C2843BE6A2724F0E54EF85DB5D9FD090B9A714771DEAE06FB6',NULL,X'2A2430313962386432622D636138302D376231392D393235362D366664376233623238396635','[]',NULL,X'42F79B5AB7398479B766C67210250CECA3CA419662367A6558421049B9265BE7','2026-01-05',NULL);
+INSERT INTO "loyalty_transaction" VALUES('019b8d2b-d250-74bf-862e-1eb1739ad874','demo-ca',1,2,9999,'1','Partner',NULL,NULL,NULL,'partner',1767600018000,1767600019000,1767600018000,'RESTAURANT','EAT_IN','{"lines":[{"reference_id":"1","product_id":"1","product_type":"item","quantity":1,"price":1250,"tax":0,"parent_reference_id":null,"incentive_id":null,"loyalty_engine_id":null,"name":null}],"payments":[],"applied_discounts":[],"currency":"CAD"}',125,0,1767600019000,X'5D572381CC54E73B650B699645EC225906748E6389C2701563580B4D28C0E7B7',NULL,NULL,'[]',NULL,X'42F79B5AB7398479B766C67210250CECA3CA419662367A6558421049B9265BE7','2026-01-05',NULL);
+INSERT INTO "loyalty_transaction" VALUES('019b8d2b-de08-7fb1-85f5-aa7f35072991','demo-ca',1,3,9999,'order-20','Partner',NULL,NULL,NULL,'partner',1767600021000,1767772822000,1767686421000,NULL,NULL,NULL,0,0,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "loyalty_transaction" VALUES('019b9778-a1c0-7b03-83f6-3af4a257e22b','demo-ca',1,1,9999,'order-23','Partner',NULL,NULL,NULL,'partner',1767772824000,1767772824000,1767859224000,NULL,NULL,NULL,0,0,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL);
+CREATE TABLE member (
+	number INTEGER NOT NULL, 
+	program_id TEXT NOT NULL, 
+	loyalty_id TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	email TEXT, 
+	locale TEXT, 
+	birth_date TEXT, 
+	created_ms BIGINT NOT NULL, 
+	PRIMARY KEY (number), 
+	FOREIGN KEY(program_id) REFERENCES program (program_id)
+);
+INSERT INTO "member" VALUES(1,'demo-ca','2eaa0d92-1962-4222-8969-8adab80f1f43','Guest','guest@example.com',NULL,NULL,1767600002000);
+CREATE TABLE member_email (
+	program_id TEXT NOT NULL, 
+	email TEXT NOT NULL, 
+	member_number BIGINT NOT NULL, 
+	PRIMARY KEY (program_id, email), 
+	FOREIGN KEY(member_number) REFERENCES member (number)
+);
+INSERT INTO "member_email" VALUES('demo-ca','guest@example.com',1);
+CREATE TABLE program (
+	program_id TEXT NOT NULL, 
+	document TEXT NOT NULL, 
+	PRIMARY KEY (program_id)
+);
+INSERT INTO "program" VALUES('demo-ca','{"program_id":"demo-ca","brand":"demo","region":"CA","name":"Demo Rewards","currency":"CAD","currency_digits":2,"points_name":"points","time_zone":"America/Toronto","locale":"en-CA","identifier_kinds":["code","loyalty_id"],"code_lifetime_s":300,"pending_lifetime_s":86400,"redemption":{"min_points":25000,"min_amount":1000,"max_points":75000,"max_amount":3000,"increment_points":25000,"increment_amount":1000},"prompts":{"anonymous":{"en-CA":{"code":"REQUEST_EMAIL","message":"Would the customer like to learn more about our loyalty program?","receipt":"Join the loyalty program to claim the points you earned on this purchase."},"en-US":{"code":"REQUEST_EMAIL","message":"Would the customer like to learn more about our loyalty program?","receipt":"Join the loyalty program to claim the points you earned on this purchase."},"fr-CA":{"code":"REQUEST_EMAIL","message":"Le client aimerait-il en savoir plus sur notre programme de fidélité?","receipt":"Adhérez au programme de fidélité pour réclamer les points que vous avez accumulés avec cet achat."}},"anonymous_flagged":{"en-CA":{"code":"REQUEST_EMAIL","message":"You could be earning points right now. Do you have your loyalty card or the app?","receipt":"You could have earned points on this purchase. Scan your card next time."},"en-US":{"code":"REQUEST_EMAIL","message":"You could be earning points right now. Do you have your loyalty card or the app?","receipt":"You could have earned points on this purchase. Scan your card next time."},"fr-CA":{"code":"REQUEST_EMAIL","message":"Vous pourriez accumuler des points dès maintenant. Avez-vous votre carte de fidélité ou l''application?","receipt":"Vous auriez pu accumuler des points avec cet achat. Balayez votre carte la prochaine fois."}}},"earning":{"points_per_unit":"10","rounding":"down","round_per":"order","include_tax":false,"excluded_product_types":["reward"],"excluded_products":["9901"]},"void_spent":"debt","multiple_incentives":true,"unclaimed_offers":"flag","pending_days":30,"receipt_days":30,"void_days":90,"late_void":"flag","shared_email":"take","future_birth_date":"take","rollout_until":null,"refuse_unusable":false,"repeated_orders":"flag","limits":{"calls_per_key_second":500,"bytes_per_key_day":4294967296,"rows_per_key_day":10000000,"bytes_per_program_day":17179869184,"rows_per_program_day":40000000,"points_per_order":100000,"points_per_member_day":250000,"points_per_key_day":100000000,"codes_per_member_minute":10,"codes_per_key_minute":12000,"enrolments_per_key_minute":1200}}');
+CREATE TABLE redemption (
+	redemption_id TEXT NOT NULL, 
+	program_id TEXT NOT NULL, 
+	incentive_id TEXT NOT NULL, 
+	member_number BIGINT NOT NULL, 
+	transaction_id TEXT NOT NULL, 
+	quantity INTEGER NOT NULL, 
+	redeemed_ms BIGINT NOT NULL, 
+	voided_ms BIGINT, 
+	PRIMARY KEY (redemption_id), 
+	CONSTRAINT redemption_quantity_positive CHECK (quantity > 0), 
+	FOREIGN KEY(member_number) REFERENCES member (number), 
+	FOREIGN KEY(transaction_id) REFERENCES loyalty_transaction (transaction_id)
+);
+INSERT INTO "redemption" VALUES('019b8d2b-a370-77f3-a6bc-3ba67e1bd0b6','demo-ca','3e9a71a8-75f8-493a-bb2a-e13f92052427',1,'019b8d2b-9ba0-7fac-9f6e-3c3865820b60',1,1767600006000,NULL);
+INSERT INTO "redemption" VALUES('019b8d2b-b310-78c9-9096-d0bd9a2740fc','demo-ca','3e9a71a8-75f8-493a-bb2a-e13f92052427',1,'019b8d2b-ab40-78a1-9795-9a11bdd11219',1,1767600010000,1767600011000);
+CREATE TABLE remembered_answer (
+	scope TEXT NOT NULL, 
+	idempotency_key TEXT NOT NULL, 
+	method TEXT NOT NULL, 
+	fingerprint BLOB NOT NULL, 
+	answer BLOB NOT NULL, 
+	created_ms BIGINT NOT NULL, stores TEXT, 
+	PRIMARY KEY (scope, idempotency_key)
+);
+INSERT INTO "remembered_answer" VALUES('demo-ca/partner','key-0','SessionService/StartAnonymousSession',X'0200317181EF792477A9907B38D5E416E2638044702D3865318788A14053D741EAF4',X'6B121A1DEE41E830047CC0EDB6EAF779101BC54DA2EC1D5304858C0342F1D8A175C4623AE79200E766787985D74C56472C16F259C9F8CB89581583BC7D950EE7AD2CF6037519D8F3FAEA9E2B8A3D92873A412BB42F1CAA41ABC263293EF0DD4A5A022C590B075A47FDFCE22670917126348E6E3269AEBAEB3C71D14944B73C64F283761985552DC2DD9338C90F4010F9974A06FB75F4C1DF89DD8F89B48011446AAE955235481594FBA294CE2306DC0125B55DAF89995A54DA27B087324DF2603BB3A26729762D3E361CBAB17DFBA3F5E1F8C0AA83B46962DC343183369FE8F53F0724EF7914BFC910169219893E43C79DB81338EFC54F6E29E960502EA326479650F7240BA81ED9319B0B8ED77B25',1767600001000,'[]');
+INSERT INTO "remembered_answer" VALUES('demo-ca/partner','key-1','MemberService/EnrollMember',X'0200303D4728C98189403B5215DF4660201601E259035E8F8BDA24C5FD4D1F68D428',X'D6D217203407313BCD7D03E2A5A6B728EED2C95C807331B68FF5C2B36E247947452D21F3E332FFF991EE433401244247476454715F6CAB2EA2DA43DB1DD2839E4C36590689515948290B9F8C96BB31EEA94B952215D13EF31194F4D00D18FD3293C85BCC1DCB',1767600002000,'[]');
+INSERT INTO "remembered_answer" VALUES('demo-ca/partner','key-2','CodeService/IssueCode',X'02004C34006683475717C72C39996A2752C0E843CCAB4F2527D39A3534B14CDB3A43',X'9AF84714A5F7F6F2CC24FF1C329D4C776BE648DDD64ACB2F9AD533E9ED11EB98DA3F9AC9EEED054627D674446225EF7B4C95B0BBBA8094649E075E49124BE92F6290C8DCE496C80B3A9CD08060B769D69A54F39C1ECC6CF208BCDA5587EE4F923BB0B2390D4DDDEC8A29910EAE29231D5875EB76B505A2DF58439DF7CA633F622A25185235DA8A549BE9556D35AB23FDF7F1E6D96ACCBF3357937DC0B0C588E650415798F358EED35D23D643A0',1767600003000,'[]');
+INSERT INTO "remembered_answer" VALUES('demo-ca/partner','key-3','IdentifyService/Identify',X'020075118CDAABBF6361E5D9DEFE381ED1C6B41608EF8261CCB8E2B548BEB94629BF',X'1DF393724899ADC7AB31855A32958D135CC677A2151A33D3825994F481E7547AE443865221748902786B56E3741889C176C5AB7841A4A08EBFE6556EFD2E9F4F518F41482894CCB900A6053722FAB67ABEEAE9F4D76D74CFCB5632E3CBE5DABAB845DA0FDC161CAFD59EDC7E91954FBA5E550B6B41D8625EA8D8DADEA1183503EA8824359FD897865B1EAA9F2F6CC768ACFD9D7D96A203796E3B384D2D83B9EB9BEC2C1514A50B800032772F8CC6B492DADFCE6F6A9CB991990396A06597DC9EC829FCDF081682896B620FE2C9831E73066AF20235228FA37E498B9ABD2EAEFDD3027C2751EFD48DA55D5D820F38420354CFD8A4FFFD28D8483E768BF4FA96',1767600004000,'[9999]');
+INSERT INTO "remembered_answer" VALUES('demo-ca/partner','key-4','TransactionService/Update',X'0200E603A3E07CADF5DF99B962DA8CF7E1557A0AA50542B7F6EAC2C4C1D422972D45',X'734A065C346CDE7609EEC4523987B68A965E6A8046E1625DE0E8133F00DE6C52D20DB08DC1D759573A282D817130A8A5599EC2F235DE415F4301B5200403D387CC324C6510BE82972C912DD6D936E2781600AAC361043D1CE741BE41CFA3847ADA72D5817CE65E78A2F5016BDC7A',1767600005000,'[9999]');
+INSERT INTO "remembered_answer" VALUES('demo-ca/partner','key-5','TransactionService/Update',X'0200464F9359FE219F57BE8524319685F1A1107F1BD62B79BEB34CB087C636895FCE',X'68E7C36A0EC39458BC9CB6F66305D92C3A1A0BCEC12E92ECF4496C01201D15CB4E0EEA4273A4F7E22E5902156BA9CD3FFC52EA7B414567733193AE2AC62A5AFA1BA2217695B81D0BC6DF75E0C2A46AB59E9F8F316DA431AC45450016A3164B5C8107E749297A983B997DB786ADD811B7A59748FE099918F767813D4FE71E8DFFC0048D77859A55C98EC731675BEDE55F14D9F7DB10C7DFF762FF92354CFE0E96CB5861580F50ED1D79963FF19DA6C5AF6679A1AA286CB64DCB3C1764E032DB0D4AA4966A61FDB99817E5E82EA6E7EF183E849DB966B27248D84DE587856A19898707CF322EABB922FC62FAA6',1767600006000,'[9999]');
+INSERT INTO "remembered_answer" VALUES('demo-ca/partner','key-6','CodeService/IssueCode',X'02004C34006683475717C72C39996A2752C0E843CCAB4F2527D39A3534B14CDB3A43',X'5CE3205D2137878FBE458571B1CD1C7076F042614A45E7296EDB85BE955F08B4439F752A4A857B7123ABE103D1C2CBF595D47D4903C4E39738C3024A55D6CE350545DBE5F901203EC0AF3CBE5303A847A6702D92BD98178C1AC987804A7D6275B6E2D32BF7FF596ABBB33D41FCE6175D1E60BFFCA775751AD0DF2C5DC5D5202F81C792E054B8C774954666ADB27D727DA4559A24021E6652CF1DA87AFD4349FCCD4F5D3A4A543B83542A247038',1767600007000,'[]');
+INSERT INTO "remembered_answer" VALUES('demo-ca/partner','key-7','IdentifyService/Identify',X'0200FD9FD4D3BAF9F0C247DDD3946C665C5999A307FDFB7A10586F2D337D7BE5DEE1',X'8EC51AB9A03A44F5A4300E28FB9BB9AB02D6F7503F35212A7DF32D242622AEBD1175CBCF3BDCCBF7A083252F34492A344213AD2995DECB29598ACD74ED0DA232E889E6C6A43FF782CCDD4CBA8C28EFB062A1B7773C841D978F36C51A9481257B826D36E79660DF87F95243EF689BBD0938E9191E82AB315B52515BFEE31ED1931DA1CDF30DBFDA27DF9F00525B425AEF815EB32E0A6F5B1B9BAA06C804D4D658DEC9456AF67FA05544E88F8FE721DFC51DDE7FB72E270BA59B97E4D8F0C08828A26CD6F64470A822368D58EC704BD0869D2893A8F73669C486335BF7C888CE225AB1A39E615C9BB5EEB7BD35ADDE5E79C6848B3370B2F8F0A2C140084DDC9D',1767600008000,'[9999]');
+INSERT INTO "remembered_answer" VALUES('demo-ca/partner','key-8','TransactionService/Update',X'0200B6FF0E89BBB1433CA924BF3F5745DD0FABEA0CCE25781FE8B2A34100F029F45E',X'9715ECD62CBCAAADCB1C36625E3D2D9D1E2E2C0C9335343FDA72143EAE0AD8EFE6697F3BC3073B037CB0629A7140811D90FA8F5D243D0FBDE5027638358B6C16164FF9C30D6E1294E722DD1BB48D1B71195472B047DBC322D0BFE5D96E2FBD7D032BC60E170F331C2C65330A3B2A',1767600009000,'[9999]');
+INSERT INTO "remembered_answer" VALUES('demo-ca/partner','key-9','TransactionService/Update',X'02005049EA14F98935FC3E7DBF162370251D53F917BD363D8B2C8F26E520B27381ED',X'B8375698127F26D65640648271462762F38F86CE4B0AC704A126D3ACCA885106370D990AB16D874A796B3953A44CAFAD2B8AB50717C433F7A6050A44B28F5626815313C38DA0C7755DD01B44A96B487D6E747F9B48051E43186E0679B50FA6F379F957FA745428875659D80D318FD5CD0F8290B15F00074C945099F762265F2AE0CA2E91953EF6435CC5AB9717CD919F44DFE971948C83FE5A5D27F965B6B711D1B9E575F25F296A97B6A42822C4468A36DC12B5410348E5F8249F0C35CDF8FC49A9117D9126637F485BE89377A0C3BB8D1E7DAD8DCEA8135C23CDC770C5320A9E5A090AC881C49927D1AA8F',1767600010000,'[9999]');
+INSERT INTO "remembered_answer" VALUES('demo-ca/partner','key-10','TransactionService/Void',X'02003994C38EA0C6AFFC4519405C70BE42DB32623F2BB6355C2687DEDCC6705EA801',X'1E8FC8A5F349D050F36A2150B67304E5C131BC63D44EE8CA44BEEFED3119D4E8C904868581DCCDEF7C505E4FB3375554679C7E5A96D530213E5BDF5E8713139FDECBFBD25EC1372DC33D7DBB4302A653CE80A4AD8167855CE4FCFE45E9488384A4F2CD57435FEAA00E8D463BD2AFDBD5',1767600011000,'[9999]');
+INSERT INTO "remembered_answer" VALUES('demo-ca/partner','key-11','CodeService/IssueCode',X'02004C34006683475717C72C39996A2752C0E843CCAB4F2527D39A3534B14CDB3A43',X'575A0170400CE577E56A6BC71314CB79E4EC264033F6D46AE5EBFD5041D74348F7059392244DF089BA2F06069B76A7A8E19DF4A03C35C8679563078669B676780EC59A89837DDBD29C04AE763FFABC5F52C9A55B76F618D4E0D832D56A4DFDE957A9C89BD2D68D781808E4362C001DDCA565237C68A9B7914E1CA101700C4F9ED7F815B266D008AD1A6DA4895F46EAF8553AEDE9A71D998A0C5F379E4D79ED3DCC1105EC2B9D4B82ABD498391D',1767600012000,'[]');
+INSERT INTO "remembered_answer" VALUES('demo-ca/partner','key-12','IdentifyService/Identify',X'02007076E2B9D734BE17EE8F1E1BCF662C0B801594DB3F50988E0C8B032EFB72C65B',X'0A34C80DBC20CBC96CE01805650A10F0F501D7FB5E92C268359F018FA1D81452CD341BCD75E760E0249DF539987C24A1A17B14CE44C3DBF84D8FF7BA1876058A0FF20352F958E0B99F076B19EE10CEC4151FFDC962D2E80B00E3CF1C929D2E20772FED3031FFDA0A04B688D0F609C2C2F7F4A1422F597F2424F64F2253999AEA58DBECFD0462F285466FCE0342F87B7F45B37F6F62E52F1B5970AD350D2BE94434612EA60D98E4220AC6D45A85EBA651E7AB4A4983CAEF453AFADF34C32FBC643195DA16655AE3A6AB120E9DFEA7BB477995ED0291AD3A9E3F2D40797644BF8E8DB7C504453DCD829F374FCF9933A7BA5A2099096F70CE617DA3FEE6BAAA83',1767600013000,'[9999]');
+INSERT INTO "remembered_answer" VALUES('demo-ca/partner','key-13','TransactionService/Void',X'0200035A0EC0C303D148C7397BA42DAECE1D36698A7C908844F5256A7062631FE95B',X'62D64576CA29484B1FECC3D007CB6B92CBD1F903D087BBAF44C99026DA0417495EA10B23F3A64C742D1E92E63E3B8F8DC70455D19D900BDDAAFCD5912E4C4608608D17B8C3FB8F4794C1E3DBEE2A6225EEB90818B0B35DA91F067D6C9E7CD82339D601A0692F210F97D4B745383C',1767600014000,'[9999]');
+INSERT INTO "remembered_answer" VALUES('demo-ca/partner','key-14','TransactionService/Unclaimed',X'0200951F69E999B52AB7C9308C50AFBEA4329D90309AD8B8C42129ED63AC186321DF',X'971CFEAA59AC737920CBD06E7750F813917B4A32DFFE21A87580BCD35A1FC1A46496C3E53D9A0A5F18A45F8D1D95D18A8A0FF79DC6B80AAB8A0E9DE5A7EDBE71D6312AA5CB733124EDAB6CEEB4473DBB09DAA470BAC1F7D7223AC7EC2D778FA86AE2304BECA4F9499C3F7262118DCAEEEE4A9BD73979C311DF35F6906348B4000A64548E30A4762AFC21A4525B9A79F5F15735F38BB69F1911FF9D07CCC9487D2BDF54FFBC3DB3881910F05387D6F6722C761E4E43A852D5D5C2AD846ABA352ADE73E10C6CC43BAE112B0D046AE6D9326ED1BE519BB3609302FFE0E6D85235B144',1767600015000,'[9999]');
+INSERT INTO "remembered_answer" VALUES('demo-ca/partner','key-15','TransactionService/Unclaimed',X'0200951F69E999B52AB7C9308C50AFBEA4329D90309AD8B8C42129ED63AC186321DF',X'DC8B7A92CAF31ABF6F009139008ACA5057BB27662D5895A9300256756DC8852ACEA8F3C51C596D2CD46AF7BA556200CE67E7D15CA795BA97D12347A00754C6BF8DB341BCFE4FAE99A8EA524A4BAD8B822443E79838D1C2437ACC0A16830634218D92B1AD449866860EB2DA8C0F9329F26FE0FF1A4D44D7090F3E9E9EEC62D6B6E1C10E244B18E87D8E4DC1ADDFEDCE692A522B8389B9E4CDD3BFC4AC658F1BA83540A1BF8B6A010BF24019CBE03CB4ADB930312AA5560704271AE5D7E62A9358C968745AC6F449FD0537A8FD12AE74F50BD3DA594796DC419C9B7412D9EDC41325',1767600016000,'[9999]');
+INSERT INTO "remembered_answer" VALUES('demo-ca/partner','key-16','TransactionService/Void',X'020098B4F45C4BE7AAD497900A6C23E7C4B75B5EB1C83114D11D86026C80C9D70CF2',X'65D5621DDAE13CD8CC692273555DCD6875BB69F404D2462CCB50B63416C635B2ADE613F9F6A8DEA3A4BAB1835BDE196A5187FF3C8B1107D3FE27B02802C499F2CA99',1767600017000,'[9999]');
+INSERT INTO "remembered_answer" VALUES('demo-ca/partner','key-17','TransactionService/Unclaimed',X'0200951F69E999B52AB7C9308C50AFBEA4329D90309AD8B8C42129ED63AC186321DF',X'0FA2981A057EC32311810700E584D680FB95B1711334FA4B259D2CB8B65CE1A890B49CB70EC4142ABAC3D1C9C08ABD0F277A1767B30C5D572842D1AEA940E3D897B5906885AC76F12EE5949B983180AEC4EC3618D326E1373FC18F4BACCC5B09FEED6B3042B97ED58F6C89394B6452397710314D9B1E5940C92A4EBE56556442729D423BFB8DE759DE290D295D0CE211684D635A6968DC4AFFE393BF4A6211CC8E08DDCE57EF3D6DC35A5E976EC18A18CB67957F61768E4CAC21F75FDBFC37D8D8CBA521C9537855678EAF9900F754467D617DD0D0DD1A2DB6FA15DA4DE47FA4DD',1767600018000,'[9999]');
+INSERT INTO "remembered_answer" VALUES('demo-ca/partner','key-18','TransactionService/ClaimReceipt',X'02000C26D33092745645E5B6E78ED703D19EAA7A84E4D47B68F720F96E88D593418D',X'7E7DB74C5F3C407E1A54BF34B92AB2CFC1D7A522A788CA1A9398560C9CB146021E6F9CE3E359437B0ABABAC62957AD162E11B2F3625FB040147E62E71BC6B044E0FD1BE5D8878E25F034510798DE0010AB4A9840111635312EB4C5F5A9FD2CF00166C01A8528D2A68F98ABE6A6',1767600019000,'[9999]');
+INSERT INTO "remembered_answer" VALUES('demo-ca/partner','key-19','CodeService/IssueCode',X'02004C34006683475717C72C39996A2752C0E843CCAB4F2527D39A3534B14CDB3A43',X'914A7992ECD3A4CDEE19BE8A1454B9143307E67013742CB5EBC81E90693D1CE52F6BF0FE012794C60410B76E8682CE51784AEEABCA9515A5B2D1EC95B8F817CEADCF2E1CA9809CE5532854E13B258EBCEC3915BE09BBD08A69688C573F968C42738646E0A53760BFF5FC3C5F8160044206536E1DC2D6F4ECD861B31631555DBAD06EF0F243ECF67DB461BA6266D4F5AAA508CEDEC986AF32AB926EC4730E7CAA7296AC6E6B6C1FFE4A45B7D062',1767600020000,'[]');
+INSERT INTO "remembered_answer" VALUES('demo-ca/partner','key-20','IdentifyService/Identify',X'0200D8102BF5BB68C099E6DC924FA3C7AA25CFE3AC8FCDE568AF6C56101A9FE36F30',X'0EB8E58DB61D98A41F339BCE05DCB87D7E7D2EE00B3D3D5F397D99C6515B7284AE0C613F504A0064C4834D87828C13E50F15B0C130F316A74CF0A4A6FF8697F62E130EEAEA12A819CEED938618FE6AD2429A0F99DB9D9B425F8A853D03E59B16D5EB065E2F0EE7DF1ED96751CD70FF82EDCBEFB0F48C56275F4192CCB3D8DC07562DFDC65D4212FB681858BD94E730A3B8087C89D043A9FEFF73BA46FF3474524A6DC0DE3872F50AADB91F9B0B6F0BBA10EE564718341A9975E92BFDC176539F6872BD5DF873CBF1982DD61C62022A1D344F95E0046BCCDD67FC0960592D38DF3E1EABC78BFE4C05EF799AD91DAF1EDE1470E3D6465CD0059213D2F776429D',1767600021000,'[9999]');
+INSERT INTO "remembered_answer" VALUES('demo-ca/partner','key-21','CodeService/IssueCode',X'02004C34006683475717C72C39996A2752C0E843CCAB4F2527D39A3534B14CDB3A43',X'9899C6912652DE231F62BD14A9BF26789476F1ABC10F738C9EF724590399FDE5591EAA309E4FA44603CD5C941234E5BDB127865C363D344FA7C676BC939F2B3A6D236C4BD5B719BA6646CD48C77B439E6DEE4D893D07ED9A2C7EAD9B7D94714EF4AE47828FBD89297CFB7F26D1771DA8F5CAE6893AEB313FC32E6D25D7F5BC6061AD7CBDBFE7394939242E5CD98EF6D472A00B289A1CEE36FB56B804A3CC9CFBA29C5ED2793233E74DA62BE19F',1767600022000,'[]');
+INSERT INTO "remembered_answer" VALUES('demo-ca/partner','key-22','CodeService/IssueCode',X'02004C34006683475717C72C39996A2752C0E843CCAB4F2527D39A3534B14CDB3A43',X'BBF0874A8F9D4CD0701E0914E503C728B2EABC4F1A93764506E091556A52B039CA15A959C7BE6505222F316B84F63F1D9BD152C78B959CA52075340B30666EE3651867AE571D060060BCBA3E95E7FBEC796F6CCD14660DC1B714A540399F5786786E4DD370994B0696517815143869BD91870BCFA356E570744989FB0D08ABC89BD52681C5349D26D7ECE677E15C58B414E3F240F9845AF8FC13FDECAC2B0B3DEEF267E58AA23D92B5F0D1A339',1767772823000,'[]');
+INSERT INTO "remembered_answer" VALUES('demo-ca/partner','key-23','IdentifyService/Identify',X'02004F3916E1130E981573A957D3052596AE9517CBAE4F455CDDA04A0C59B5AE5DCB',X'115B7996021880FDF38AD2EA60E400AA661CE518C64F1492A676392A8494B275CA4D3D28894C01D78C25658880028DBAAE6F0B2F0775F19B2A066CE59D6DDAF97EBA61B55221898EC7F81EFD8B05CBA40F8BAE548206D31965CAC59B8153EEECC2D0FDE65B61EE815C62EC2FB21FF49FDBA6B9038EE4D3EF23BC1D07CE07773F0FE030D1AF9E85E2234E5556D73D1E3396248BA28010FEDEAA65C407FF3585D7AFF20A6B304BD80A9C6E0679604F3DA487C5997BEF12A4255CE1F8015EAF414AEF2E516BBAF704E621DFEE06528443F90AD0E7540BAFB452EE9D3767273991D8131082E43DA2536195D67530DD6AB13DCAE76200040441CE821375F41B72DC',1767772824000,'[9999]');
+INSERT INTO "remembered_answer" VALUES('demo-ca/partner','key-24','CodeService/IssueCode',X'02004C34006683475717C72C39996A2752C0E843CCAB4F2527D39A3534B14CDB3A43',X'C8F94F55308E1A04AF975B5DBD2D2614D543F8C718C7F7C08D8EC26344256E874FFCF67642BFB4698A724746D68E7C528AAF5F73F82C5E521A27FD9F2D33D0C05178ABC84B095F46B4DB69CA89214ECE7DC6A88D20CCFEBA0E42EE7B417821387E0F7EC81AFFD60050B862BC4235C63CC568E698C7D344DBE2A0A7FE9A4C05C7E0B8ABAEDD87BE844E5D7373DD6CA05D75C2620DF84DEE88C5D32D0504758B17BA3A7A4169FD123AE4DE221A61',1767772825000,'[]');
+CREATE TABLE repair (
+	repair_id TEXT NOT NULL, 
+	repaired_ms BIGINT NOT NULL, 
+	reason TEXT NOT NULL, 
+	changes TEXT NOT NULL, 
+	PRIMARY KEY (repair_id)
+);
+CREATE TABLE reservation (
+	transaction_id TEXT NOT NULL, 
+	incentive_id TEXT NOT NULL, 
+	point_cost BIGINT NOT NULL, 
+	program_id TEXT NOT NULL, 
+	member_number BIGINT NOT NULL, 
+	reserved_by TEXT NOT NULL, 
+	store_id BIGINT NOT NULL, 
+	quantity INTEGER NOT NULL, 
+	first_order INTEGER NOT NULL, 
+	reserved_ms BIGINT NOT NULL, 
+	PRIMARY KEY (transaction_id, incentive_id, point_cost), 
+	CONSTRAINT reservation_quantity_not_negative CHECK (quantity >= 0), 
+	FOREIGN KEY(member_number) REFERENCES member (number), 
+	FOREIGN KEY(transaction_id) REFERENCES loyalty_transaction (transaction_id)
+);
+INSERT INTO "reservation" VALUES('019b8d2b-9ba0-7fac-9f6e-3c3865820b60','3e9a71a8-75f8-493a-bb2a-e13f92052427',800,'demo-ca',1,'019b8d2b-8c00-737a-ade9-f2a2451fdb9a',9999,0,0,1767600004000);
+INSERT INTO "reservation" VALUES('019b8d2b-ab40-78a1-9795-9a11bdd11219','3e9a71a8-75f8-493a-bb2a-e13f92052427',800,'demo-ca',1,'019b8d2b-8c00-737a-ade9-f2a2451fdb9a',9999,0,0,1767600008000);
+INSERT INTO "reservation" VALUES('019b8d2b-bec8-7193-9ba2-e8befbfa8cdd','3e9a71a8-75f8-493a-bb2a-e13f92052427',800,'demo-ca',1,'019b8d2b-8c00-737a-ade9-f2a2451fdb9a',9999,0,0,1767600013000);
+INSERT INTO "reservation" VALUES('019b8d2b-de08-7fb1-85f5-aa7f35072991','3e9a71a8-75f8-493a-bb2a-e13f92052427',800,'demo-ca',1,'019b8d2b-8c00-737a-ade9-f2a2451fdb9a',9999,0,0,1767600021000);
+INSERT INTO "reservation" VALUES('019b9778-a1c0-7b03-83f6-3af4a257e22b','3e9a71a8-75f8-493a-bb2a-e13f92052427',800,'demo-ca',1,'019b8d2b-8c00-737a-ade9-f2a2451fdb9a',9999,1,0,1767772824000);
+CREATE TABLE server (
+	server_id TEXT NOT NULL, 
+	clock TEXT NOT NULL, 
+	beat BIGINT NOT NULL, 
+	heard_ms BIGINT NOT NULL, 
+	offset_ms BIGINT, 
+	under_way BLOB NOT NULL, 
+	peppers BLOB NOT NULL, 
+	PRIMARY KEY (server_id)
+);
+CREATE TABLE session (
+	program_id TEXT NOT NULL, 
+	correlation_id TEXT NOT NULL, 
+	status INTEGER NOT NULL, 
+	member_number BIGINT, 
+	external_identifier TEXT, 
+	channel TEXT NOT NULL, 
+	locale TEXT NOT NULL, 
+	anonymous_flag TEXT, 
+	created_ms BIGINT NOT NULL, 
+	updated_ms BIGINT NOT NULL, 
+	PRIMARY KEY (program_id, correlation_id), 
+	FOREIGN KEY(member_number) REFERENCES member (number)
+);
+INSERT INTO "session" VALUES('demo-ca','visit',1,NULL,NULL,'STORE','en-CA',NULL,1767600001000,1767600001000);
+CREATE TABLE store (
+	program_id TEXT NOT NULL, 
+	store_id BIGINT NOT NULL, 
+	document TEXT NOT NULL, 
+	PRIMARY KEY (program_id, store_id), 
+	FOREIGN KEY(program_id) REFERENCES program (program_id)
+);
+INSERT INTO "store" VALUES('demo-ca',1001,'{"store_id":1001,"name":"Rue Sainte-Catherine, Montréal","time_zone":"America/Toronto","loyalty_enabled":true}');
+INSERT INTO "store" VALUES('demo-ca',1002,'{"store_id":1002,"name":"Granville Street, Vancouver","time_zone":"America/Vancouver","loyalty_enabled":true}');
+INSERT INTO "store" VALUES('demo-ca',1003,'{"store_id":1003,"name":"Water Street, St. John''s","time_zone":"America/St_Johns","loyalty_enabled":true}');
+INSERT INTO "store" VALUES('demo-ca',1099,'{"store_id":1099,"name":"Airport kiosk, not yet open for loyalty","time_zone":"America/Toronto","loyalty_enabled":false}');
+INSERT INTO "store" VALUES('demo-ca',9999,'{"store_id":9999,"name":"Sandbox store, Toronto","time_zone":"America/Toronto","loyalty_enabled":true}');
+CREATE TABLE transfer (
+	transfer_id INTEGER NOT NULL, 
+	source_id BIGINT NOT NULL, 
+	destination_id BIGINT NOT NULL, 
+	points BIGINT NOT NULL, 
+	cause INTEGER NOT NULL, 
+	transaction_id TEXT NOT NULL, 
+	note TEXT NOT NULL, 
+	effective_ms BIGINT NOT NULL, 
+	recorded_ms BIGINT NOT NULL, 
+	source_sequence BIGINT NOT NULL, 
+	source_hash BLOB NOT NULL, 
+	destination_sequence BIGINT NOT NULL, 
+	destination_hash BLOB NOT NULL, 
+	PRIMARY KEY (transfer_id), 
+	CONSTRAINT transfer_points_positive CHECK (points > 0), 
+	CONSTRAINT transfer_accounts_differ CHECK (source_id <> destination_id), 
+	FOREIGN KEY(destination_id) REFERENCES account (account_id), 
+	FOREIGN KEY(source_id) REFERENCES account (account_id)
+);
+INSERT INTO "transfer" VALUES(1,49,65,9000,3,'','test',1767600002000,1767600002000,1,X'1CB188DE09656EB246C4C2822DF435BB1E6F05E4DBF6962F17CA8997C97DF879',1,X'1CB188DE09656EB246C4C2822DF435BB1E6F05E4DBF6962F17CA8997C97DF879');
+INSERT INTO "transfer" VALUES(2,65,66,800,1,'019b8d2b-9ba0-7fac-9f6e-3c3865820b60','',1767600004000,1767600004000,2,X'7D36D2ECDA693641A463EF9E33AC3FBE0FC39016F7E33515949EE9F96852CEB8',1,X'9B2C690CE06F4B184FD0E6065BCD5A1931B428EB4F3D29CA60E0EA1A5C54E7BE');
+INSERT INTO "transfer" VALUES(3,65,66,800,1,'019b8d2b-9ba0-7fac-9f6e-3c3865820b60','',1767600005000,1767600005000,3,X'618B005251259DF1018C2F9DA0A69BCF358DE14F2AFA7AC07ADA14820F5DCEC0',2,X'C12E5E5D4113356379B8F8E6DCB3EA240CB8B685E721301E34CAF0B39A8520C0');
+INSERT INTO "transfer" VALUES(4,66,65,800,2,'019b8d2b-9ba0-7fac-9f6e-3c3865820b60','',1767600006000,1767600006000,3,X'BFE14A04887509CFB9E7725A676411D284CE57E9AA090DDCF59C6036C22DD4D6',4,X'CDA7325B7C41BFF415636B067359C0697A7285343F91D9CF13D1DBF3C2F8D6A5');
+INSERT INTO "transfer" VALUES(5,66,17,800,4,'019b8d2b-9ba0-7fac-9f6e-3c3865820b60','',1767600006000,1767600006000,4,X'1742AAFFF78FAACEB848E2A4D14585D75E6412E8D850FFA088A09B92920A3D6A',1,X'DDE205458ED18D7882FCC39CA81E5AE1D8EA49F8994147C7159E86D6A7E359AF');
+INSERT INTO "transfer" VALUES(6,1,65,84,5,'019b8d2b-9ba0-7fac-9f6e-3c3865820b60','',1767600006000,1767600006000,1,X'68C11AD1F11528B926C6BAC138C0DB0EC837BFC82EF13EC6CE6ECBD6D9E6083F',5,X'4B94A60C398817157FBEC6FF685386577CB7DF61F8C4E96D483247C77D4E4F7C');
+INSERT INTO "transfer" VALUES(7,65,66,800,1,'019b8d2b-ab40-78a1-9795-9a11bdd11219','',1767600008000,1767600008000,6,X'26DDF02B171916E01F0C2EBA8DC9B5110561B4DB6B6B594673C8BF5C5BD744BF',5,X'2E2BC6BF13E2BD413FD905DD0A6A85B2E7BDE7BC4DACC718E928B3A76FE38A85');
+INSERT INTO "transfer" VALUES(8,65,66,800,1,'019b8d2b-ab40-78a1-9795-9a11bdd11219','',1767600009000,1767600009000,7,X'9AA2C648D1B1466AC416492220F36C50927905917EEE3EA1F6040CE02DE0C854',6,X'77A786B02FD39AEF388EE32849753940B0F51ECE250A71A3C608C190B1D00CF6');
+INSERT INTO "transfer" VALUES(9,66,65,800,2,'019b8d2b-ab40-78a1-9795-9a11bdd11219','',1767600010000,1767600010000,7,X'F78E998E9D7C03619B516A8BC94000F38990D13C7F3D25370D40C4E89097ED58',8,X'1D4628C0914999A32F7BD264EA15127AC3D5866108F64CEF28A21E1A44B8F292');
+INSERT INTO "transfer" VALUES(10,66,17,800,4,'019b8d2b-ab40-78a1-9795-9a11bdd11219','',1767600010000,1767600010000,8,X'D6E72F4C0054BBEAD1BFCDE5AE802F676C487BA234D9A3F1E2B5F9CE6B91FC9E',2,X'4B521FA0D0D72DE57B3ABC8480066DC53EF8FC385E7FFE0286D244C83D2111B6');
+INSERT INTO "transfer" VALUES(11,1,65,84,5,'019b8d2b-ab40-78a1-9795-9a11bdd11219','',1767600010000,1767600010000,2,X'BE878C5B75C74E3A4FCF017597EAE2B3A0C14BA33888866825E8D832FF43FFA8',9,X'5716F5B4137A88C42EF0B8E086467F3389D9BE99F13866661D7AD474EE3E7AFE');
+INSERT INTO "transfer" VALUES(12,65,1,84,7,'019b8d2b-ab40-78a1-9795-9a11bdd11219','',1767600011000,1767600011000,10,X'3C9444B84DE37F8DE37DB0CEE1A60FC49925FE7092DEDA55044C5389F351033B',3,X'43142D1E2AA861968089289D823641BD5C291C61FF8E923FA2B0EB726477C2C3');
+INSERT INTO "transfer" VALUES(13,17,65,800,6,'019b8d2b-ab40-78a1-9795-9a11bdd11219','',1767600011000,1767600011000,3,X'56BCAD39A70EBF3F183403452054847FD552F13C364BF365C20E4A9E82E57CF8',11,X'5A64E115B320588A5A471C9D4E1F0291A62DF923871020CD80AA5927632ED5FB');
+INSERT INTO "transfer" VALUES(14,65,66,800,1,'019b8d2b-bec8-7193-9ba2-e8befbfa8cdd','',1767600013000,1767600013000,12,X'466CA79DDA964DF4E45246C226676020D4DF216335D784E129B1DF9D1FC97B42',9,X'1ADEE78A19F726957AC0A6BF30A2A96CDB41C3FE316D5CF67522226650E736F9');
+INSERT INTO "transfer" VALUES(15,66,65,800,2,'019b8d2b-bec8-7193-9ba2-e8befbfa8cdd','',1767600014000,1767600014000,10,X'C050806BC1B84A04864E79C848268E8D2FC9EC65746A374183F9585B373C447B',13,X'065870080E0D7FE951BD0A4E10A89729A743AA710238B9BDD91D0DBA45592F29');
+INSERT INTO "transfer" VALUES(16,1,65,125,5,'019b8d2b-d250-74bf-862e-1eb1739ad874','',1767600019000,1767600019000,4,X'9959F5AF85543FCF2145F68516A8375DCE1B6B17A65DD6BBF1664F691B41960D',14,X'1C39C3B3A68D24A133254DE4A3C8F7BA8A34FB3CC9311FEE536F8D5DDADB9761');
+INSERT INTO "transfer" VALUES(17,65,66,800,1,'019b8d2b-de08-7fb1-85f5-aa7f35072991','',1767600021000,1767600021000,15,X'CE92996BCC929924782CE090405D336A0AA7C5623AFF9C2256878CFBCA01B345',11,X'0B215A7FAD3EF04C8FA7AE3C73F41E28B284E0E976C437B04D3F35814983AED7');
+INSERT INTO "transfer" VALUES(18,66,65,800,2,'019b8d2b-de08-7fb1-85f5-aa7f35072991','',1767772822000,1767772822000,12,X'1CF62C6DFB8490D7BE5547B939E0E0FE00670F22569C1D26F9E71E4F9737CF38',16,X'ED616BEA2D8F852C5248CD6613E6C1543B072EF1C5D11691CA6B3A6AADD7D4A7');
+INSERT INTO "transfer" VALUES(19,65,66,800,1,'019b9778-a1c0-7b03-83f6-3af4a257e22b','',1767772824000,1767772824000,17,X'74C738DCD00EEE2C19985B81466A0DD05B5986811DFE858F6655FDBD23568C4A',13,X'141FF24176900158BDF1D649D319F263FB095CA167420EB2D9E1F66AD5F038C5');
+CREATE TABLE wrong_code (
+	scope TEXT NOT NULL, 
+	digest BLOB NOT NULL, 
+	failed_ms BIGINT NOT NULL, 
+	PRIMARY KEY (scope, digest)
+);
+CREATE UNIQUE INDEX member_loyalty_id ON member (program_id, loyalty_id);
+CREATE UNIQUE INDEX account_of_member ON account (member_number, kind) WHERE member_number IS NOT NULL;
+CREATE UNIQUE INDEX account_of_program ON account (program_id, kind, shard) WHERE member_number IS NULL;
+CREATE INDEX code_pending ON code (expires_ms) WHERE status = 1;
+CREATE INDEX code_pending_of_member ON code (member_number) WHERE status = 1;
+CREATE INDEX transaction_claimed_by_member ON loyalty_transaction (member_number) WHERE status = 2;
+CREATE INDEX transaction_pending ON loyalty_transaction (expires_ms) WHERE status = 1;
+CREATE UNIQUE INDEX transaction_receipt ON loyalty_transaction (program_id, receipt_digest) WHERE receipt_digest IS NOT NULL;
+CREATE INDEX hold_of_transaction ON hold (transaction_id);
+CREATE INDEX redemption_of_member ON redemption (member_number, incentive_id);
+CREATE INDEX redemption_of_transaction ON redemption (transaction_id);
+CREATE INDEX transfer_destination ON transfer (destination_id, transfer_id);
+CREATE INDEX transfer_source ON transfer (source_id, transfer_id);
+CREATE INDEX code_tally_hour ON code_tally (hour);
+CREATE INDEX wrong_code_failed ON wrong_code (failed_ms);
+CREATE INDEX code_refusal_until ON code_refusal (until_ms);
+CREATE INDEX limit_tally_since ON limit_tally (since_ms);
+CREATE INDEX code_month_day ON code_month (day);
+CREATE INDEX code_regular_counted ON code_regular (counted_ms);
+CREATE INDEX reservation_of_member ON reservation (member_number, incentive_id) WHERE quantity > 0;
+CREATE INDEX reservation_of_incentive ON reservation (program_id, incentive_id) WHERE quantity > 0;
+CREATE INDEX transaction_order ON loyalty_transaction (program_id, order_digest, transaction_id) WHERE order_digest IS NOT NULL;
+COMMIT;
