@@ -28,6 +28,7 @@ local FORGIVEN = {
   operator = "text",
   parentReferenceId = "text",
   payments = "list",
+  price = "price", -- Absent where it is blank; any other is refused.
   referenceId = "text",
   serviceMode = "word",
   status = "word", -- Of an unclaimed order alone; without it no ReportOrder would be here.
@@ -182,9 +183,10 @@ function paid_orders.with_whole_texts(body, told)
   return repaired
 end
 
--- What stands in a number's place, with quotes or without; "" for what is neither.
+-- What stands in a number's place, with quotes or without; "" for what is neither. Blanks at the ends
+-- of a text are taken off later.
 local function scalar(body, at)
-  return body:match('^"([^"\\]*)"', at) or body:match("^[%w%+%-%.]+", at) or ""
+  return body:match('^" *([^"\\]-) *"', at) or body:match("^[%w%+%-%.]+", at) or ""
 end
 
 -- What to write instead of a value that is none of its kind; nil where it is one.
@@ -223,6 +225,9 @@ local FORGIVE = {
   list = function(body, at)
     return not body:find("^[%[{n]", at) and "null" or nil
   end,
+  price = function(body, at)
+    return body:find('^" *"', at) and "null" or nil
+  end,
   details = function(body, at)
     return not body:find("^[{n]", at) and "null" or nil
   end,
@@ -253,7 +258,7 @@ function paid_orders.put_right(body, route, told)
     if instead and not last then
       break -- No JSON, or too much of it: the transcoder refuses it.
     elseif instead then
-      if not body:find('^"%s*"', at) or kind ~= "tax" then
+      if not body:find('^"%s*"', at) or kind ~= "tax" and kind ~= "price" then
         tell(told, "field", key)
       end
       pieces[#pieces + 1] = body:sub(copied, to) .. instead

@@ -1,39 +1,79 @@
--- What the request messages say of a field's name, wherever it stands.
+-- What the request messages say of their fields: which values may be written otherwise.
 local requests = require("json_requests")
 
--- Tills write 0 or 300 where the contract says "0" or "300"; the transcoder would refuse them.
--- These keys are strings in every request, so a number may be quoted wherever they stand.
--- Names of lists are lists in every request, too: where nothing is in one, some write {}.
+-- Tills write 0 or 300 where the contract says "0" or "300"; the transcoder would refuse them. Where
+-- nothing is in a list, some write {}.
 local schema = {
-  quotable = {},
-  integers = {},
-  words = {}, -- Of enums, by the word in upper case, where the contract's is not.
-  lists = {},
   real_names = {}, -- The JSON name, under both of a field's names.
-  -- Flags that a till may write as true or false.
-  also_boolean = { anonymousSessionId = true, anonymous_session_id = true },
 }
 
-local function note_words(key, field)
-  for _, word in ipairs(field.words or {}) do
-    -- The transcoder tries a word as it came and in upper case, never in lower case.
+-- By contract a string and nothing else.
+local STRICT = { correlationId = true }
+-- Flags that a till may write as true or false.
+local ALSO_BOOLEAN = { anonymousSessionId = true }
+
+-- The words of an enum by the word in upper case, where the contract's is not: the transcoder tries a
+-- word as it came and in upper case, never in lower case.
+local function cased(words)
+  local found = {}
+  for _, word in ipairs(words or {}) do
     if word ~= word:upper() then
-      schema.words[key] = schema.words[key] or {}
-      schema.words[key][word:upper()] = word
+      found[word:upper()] = word
     end
   end
+  return found
 end
 
 for _, fields in pairs(requests.messages) do
   for key, field in pairs(fields) do
-    schema.lists[key] = schema.lists[key] ~= false and field.repeated == true
-    schema.quotable[key] = schema.quotable[key] ~= false and field.type == "string"
-    schema.integers[key] = schema.integers[key] ~= false and field.type == "integer"
     schema.real_names[key] = field.name
-    note_words(key, field)
+    field.quotable = field.type == "string" and not STRICT[field.name]
+    field.also_boolean = ALSO_BOOLEAN[field.name] or false
+    field.cased = cased(field.words)
   end
 end
--- By contract a string and nothing else.
-schema.quotable.correlationId, schema.quotable.correlation_id = false, false
+
+local function is_same(one, other)
+  return one.type == other.type
+    and one.repeated == other.repeated
+    and one.message == other.message
+    and table.concat(one.words or {}, " ") == table.concat(other.words or {}, " ")
+end
+
+local function collect(message, found, seen)
+  if seen[message] then
+    return
+  end
+  seen[message] = true
+  for key, field in pairs(requests.messages[message]) do
+    local known = found[key]
+    if not known then
+      found[key] = field
+    elseif known.several or not is_same(known, field) then
+      local words = {}
+      for _, one in ipairs({ known, field }) do
+        for upper, word in pairs(one.cased) do
+          words[upper] = word
+        end
+      end
+      found[key] = { several = true, cased = words }
+    end
+    if field.message then
+      collect(field.message, found, seen)
+    end
+  end
+end
+
+local of = {}
+for _, route in ipairs(requests.routes) do
+  of[route.request] = of[route.request] or {}
+  collect(route.request, of[route.request], {})
+end
+
+-- The fields that a request may have at any place, by both of their names. A name that means
+-- different things in different messages is marked with `several`: its place must be looked at.
+function schema.fields_of(request)
+  return of[request]
+end
 
 return schema

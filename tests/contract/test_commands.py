@@ -22,6 +22,7 @@ from loyalty_service.storage.peppers import PepperError
 from loyalty_service.storage.store import Store
 from tests.support.databases import Backend, fresh_database
 from tests.support.ledger import audit, balances, execute
+from tests.support.orders import Till
 from tests.support.postgres import Postgres
 from tests.support.programs import PROGRAM_ID, add_member, put_program
 from tests.support.silence import listening
@@ -401,3 +402,28 @@ def test_adjustment_beyond_a_limit_names_the_way(
     assert "points_per_order" in said
     assert "--beyond-limits gives it all the same" in said
     assert run(*arguments, "--beyond-limits") == 0
+
+
+def test_apply_tells_of_open_orders_at_a_store_that_it_removes(
+    run: Run, tmp_path: Path, members: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever closes a store sees what is still to be paid there, before and after agreeing."""
+
+    async def open_orders() -> None:
+        async with open_store(members) as store:
+            till = Till(store)
+            for _ in range(2):
+                await till.identify(MEMBER)
+
+    asyncio.run(open_orders())
+    text = PROGRAM_FILE.read_text(encoding="utf-8")
+    smaller = tmp_path / "smaller.yaml"
+    smaller.write_text(
+        text.replace("  - id: 9999\n    name: Sandbox store, Toronto\n", ""), encoding="utf-8"
+    )
+    told = "2 orders are open at store 9999: their claims are still taken, and flagged."
+    for how in ("--dry-run", "--yes"):
+        assert run("apply", str(smaller), how) == 0
+        assert told in " ".join(capsys.readouterr().out.split())
+    assert run("apply", str(PROGRAM_FILE), "--yes") == 0
+    assert "open at store" not in capsys.readouterr().out

@@ -18,8 +18,13 @@ from loyalty_service.application.orders.record_unclaimed_order import (
     record_unclaimed_order,
 )
 from loyalty_service.application.orders.report_order import report_order
-from loyalty_service.domain.basket import Payment
-from loyalty_service.domain.errors import RequestInvalidError, RulesFailedError
+from loyalty_service.domain.basket import AppliedDiscount, Basket, Payment
+from loyalty_service.domain.errors import (
+    OfferNotFoundError,
+    RequestInvalidError,
+    RewardNotFoundError,
+    RulesFailedError,
+)
 from loyalty_service.domain.flags import Mend
 from loyalty_service.domain.point_of_sale import PointOfSale
 from tests.support.doing import apply_program
@@ -137,6 +142,63 @@ async def test_offer_that_takes_off_and_does_not_hold_earns_no_more(till: Till) 
     guest = await enroll(till.store)
     told = await till.claim_receipt(guest, recorded.receipt_code)
     assert told.result.earned_points == 80
+
+
+TILLS_OWN = AppliedDiscount(None, "1", "MGR10")
+UNKNOWN = replace(offer("never heard of"), price=300)
+
+
+async def test_unknown_offers_of_a_claim_earn_nothing_and_are_told(till: Till) -> None:
+    """The guest has paid, and a till's own discount is named by its line."""
+    content = basket(item(1000), UNKNOWN, discounts=(TILLS_OWN,))
+    transaction = await till.identify(await enroll(till.store))
+    with structlog.testing.capture_logs() as logs:
+        told = await till.update(transaction, CLAIMED, content)
+    assert told.result.earned_points == 100
+    flagged = [log for log in logs if log.get("flag") == "offer_invalid"]
+    assert [(log["reason"], log["offers"], log["offer_count"]) for log in flagged] == [
+        ("unknown", [], 2)
+    ]
+    assert till.store.stats().flags["offer_invalid", "unknown"] == 1
+
+
+async def test_tills_own_discount_of_an_open_order_is_no_error(till: Till) -> None:
+    """Its line price is reduced already; it is no use of anything."""
+    content = basket(item(1000), discounts=(TILLS_OWN,))
+    transaction = await till.identify(await enroll(till.store))
+    await till.validate(transaction, PENDING, content)
+    told = await till.update(transaction, PENDING, content)
+    assert told.result.redeemed_points == 0
+    assert (await till.update(transaction, CLAIMED, content)).result.earned_points == 100
+
+
+async def test_unknown_offer_that_a_line_sells_is_refused_before_payment(till: Till) -> None:
+    """Its vendor can correct it then; a validation says so of a claim, too."""
+    transaction = await till.identify(await enroll(till.store))
+    content = basket(item(1000), UNKNOWN, discounts=(AppliedDiscount("never heard of", None, ""),))
+    with pytest.raises(OfferNotFoundError):
+        await till.update(transaction, PENDING, content)
+    for status in (PENDING, CLAIMED):
+        with pytest.raises(OfferNotFoundError):
+            await till.validate(transaction, status, content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        basket(item(1000), reward("never heard of")),
+        basket(item(1000), discounts=(AppliedDiscount(None, "1", "MGR10", "reward"),)),
+        basket(item(1000), reward("1"), discounts=(TILLS_OWN,)),
+    ],
+)
+async def test_unknown_reward_is_refused_whenever_it_comes(till: Till, content: Basket) -> None:
+    """What costs points is never given for a name that nobody knows."""
+    transaction = await till.identify(await enroll(till.store))
+    with pytest.raises((RewardNotFoundError, OfferNotFoundError)):
+        await till.validate(transaction, PENDING, content)
+    for status in (PENDING, CLAIMED):
+        with pytest.raises((RewardNotFoundError, OfferNotFoundError)):
+            await till.update(transaction, status, content)
 
 
 async def test_tax_of_a_kept_order_keeps_its_digits(till: Till) -> None:

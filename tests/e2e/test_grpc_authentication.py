@@ -118,6 +118,18 @@ async def test_region_must_be_the_keys_own(server: Server) -> None:
     await server.app.call(server.app.members.GetMember, request, x_region="ca")
     refusal = await server.app.refused(server.app.members.GetMember, request, x_region="US")
     assert (refusal.code, refusal.reason) == (UNAUTHENTICATED, "API_KEY_INVALID")
+    assert refusal.metadata == {"region": "US"}
+    nobody = server.admin.with_key("lk_nobody")
+    refusal = await nobody.refused(nobody.members.GetMember, request, x_region="US")
+    assert refusal.metadata == {"region": "US"}
+
+
+@pytest.mark.parametrize("blank", ["", " "])
+async def test_blank_region_counts_as_none(server: Server, blank: str) -> None:
+    """A till that has the header and nothing in it calls as one without."""
+    request = member_service_pb2.GetMemberRequest(loyalty_id=FARHAN)
+    answer = await server.app.call(server.app.members.GetMember, request, x_region=blank)
+    assert answer.member.loyalty_id == FARHAN
 
 
 async def test_revoked_key_is_refused(server: Server) -> None:

@@ -55,6 +55,7 @@ def longest_error(kind: type[LoyaltyError]) -> LoyaltyError:
 def _longest(field: str) -> Any:
     values: dict[str, Any] = {
         "role": max(Role, key=len),
+        "region": "R" * 16,
         "method": max(_methods(), key=len),
         "store_id": STORE_ID_MAX,
         "kind": max(IdentifierKind, key=len),

@@ -43,6 +43,7 @@ async def _apply(program: Program, *, yes: bool, dry_run: bool) -> None:
         known = store.catalog.programs.get(program.program_id)
         changes = program_changes(known, program)
         _show(program, changes)
+        await _show_open_orders(store, known, program)
         if not changes or dry_run:
             return
         if not yes:
@@ -60,6 +61,18 @@ async def _apply(program: Program, *, yes: bool, dry_run: bool) -> None:
         _show(program, program_changes(None, program))
     else:
         await with_store(apply)
+
+
+async def _show_open_orders(store: Store, known: Program | None, program: Program) -> None:
+    """Tell how many orders are open at stores that are removed: they can still be paid."""
+    removed = known.stores.keys() - program.stores.keys() if known else ()
+    if not removed:
+        return
+    async with store.read() as reader:
+        found = await reader.open_orders_at(program.program_id, removed)
+    for store_id, count in sorted(found.items()):
+        orders = "1 order is" if count == 1 else f"{count:,} orders are"
+        out.print(f"{orders} open at store {store_id}: their claims are still taken, and flagged.")
 
 
 def _show(program: Program, changes: tuple[Change, ...]) -> None:

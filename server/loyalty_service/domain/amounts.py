@@ -14,12 +14,16 @@ TAX_DIGITS = 6
 _NOISE = Decimal("0.000001")
 """What adding up doubles makes of an amount, at most, in major units."""
 
+_SINGLE_LACKS = 29
+"""Binary digits that a number of single precision has less than a double."""
+
 
 def exact_minor_units(value: float, digits: int) -> int:
     """
     Convert an amount in major units, as a JSON number arrives, to minor units of *digits* digits.
 
-    What adding up doubles leaves behind is no part of it: 22.689999999999998 is 22.69.
+    What adding up doubles leaves behind is no part of it: 22.689999999999998 is 22.69. Nor is what
+    a number of single precision can't tell: 32.9900016784668 is 32.99.
 
     Raises:
         ValueError: It is not finite, further from 0 than `AMOUNT_MINOR_MAX` or has more digits
@@ -30,9 +34,14 @@ def exact_minor_units(value: float, digits: int) -> int:
         return minor
     amount = _amount(value, digits)
     minor = round_minor_units(value, digits)
-    if abs(amount - Decimal(minor).scaleb(-digits)) > _NOISE:
+    if abs(amount - Decimal(minor).scaleb(-digits)) > max(_NOISE, _single_step(value)):
         raise ValueError(f"must have at most {digits} digits after the point")
     return minor
+
+
+def _single_step(value: float) -> Decimal:
+    """Give the distance between numbers of single precision near a value."""
+    return Decimal(math.ulp(value) * 2**_SINGLE_LACKS)
 
 
 def round_minor_units(value: float, digits: int) -> int:

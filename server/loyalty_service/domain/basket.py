@@ -42,6 +42,11 @@ class BasketLine:
     name: str | None = None
 
     @property
+    def plu(self) -> str:
+        """The PLU as PLUs are compared: tills with fields of a fixed width fill it up."""
+        return self.product_id.strip()
+
+    @property
     def taken_back(self) -> bool:
         """Whether the line gives back rather than sells: one of its numbers is below 0."""
         return self.quantity < 0 or (self.price or 0) < 0
@@ -87,6 +92,11 @@ class AppliedDiscount:
     product_id: str
     kind: IncentiveKind = "offer"
 
+    @property
+    def plu(self) -> str:
+        """The PLU as PLUs are compared."""
+        return self.product_id.strip()
+
 
 @dataclass(frozen=True, slots=True)
 class Basket:
@@ -125,12 +135,12 @@ class Cart:
         sold: Counter[str] = Counter()
         for line in basket.lines:
             if line.product_type not in INCENTIVE_TYPES:
-                bought[line.product_id] += line.count
-                sold[line.product_id] += line.count
+                bought[line.plu] += line.count
+                sold[line.plu] += line.count
             else:  # As its uses are counted: what it takes off is its price, and no return.
-                sold[line.product_id] += line.quantity
+                sold[line.plu] += line.quantity
         plus = [plu for plu, quantity in sold.items() if quantity > 0]
-        plus += [discount.product_id for discount in basket.applied_discounts]
+        plus += [discount.plu for discount in basket.applied_discounts]
         reported = tuple(dict.fromkeys(plus))
         return cls(
             bought,
@@ -166,7 +176,7 @@ def subtotal(basket: Basket, excluded_products: Collection[str] = ()) -> int:
     counted = count_once(
         lines,
         [line.amount for line in lines],
-        excluded=[line.product_id in excluded_products for line in lines],
+        excluded=[line.plu in excluded_products for line in lines],
         groups=[line.product_type in GROUPS for line in lines],
     )
     return max(0, sum(counted.amounts))

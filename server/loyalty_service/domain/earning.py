@@ -67,7 +67,4 @@ def _divided(dividend: int, divisor: int, rounding: Rounding) -> int:
 
 
 def _excluded(line: BasketLine, rules: EarningRules) -> bool:
-    return (
-        line.product_type in rules.excluded_product_types
-        or line.product_id in rules.excluded_products
-    )
+    return line.product_type in rules.excluded_product_types or line.plu in rules.excluded_products

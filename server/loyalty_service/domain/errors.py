@@ -50,7 +50,14 @@ class ApiKeyMissingError(LoyaltyError):
 
 @dataclass(unsafe_hash=True)
 class ApiKeyInvalidError(LoyaltyError):
-    """Raised when an API key is unknown, revoked or of another region."""
+    """
+    Raised when an API key is unknown, revoked or of another region.
+
+    Attributes:
+        region: The region that the caller names; absent where it names none.
+    """
+
+    region: str | None = None
 
 
 @dataclass(unsafe_hash=True)

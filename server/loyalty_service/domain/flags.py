@@ -20,7 +20,10 @@ class FlagKind(StrEnum):
     """What was let through; a value of a metric's label."""
 
     OFFER_INVALID = "offer_invalid"
-    """An offer of an order without a guest does not hold: it earns nothing and is not counted."""
+    """
+    An offer of an order without a guest does not hold, or nobody knows one of a claimed order: it
+    earns nothing and is not counted.
+    """
 
     VOID_LATE = "void_late"
     """An order was cancelled later than the program allows."""
@@ -39,6 +42,8 @@ class FlagKind(StrEnum):
 
     OTHER_PARTNER = "other_partner"
     """An order was claimed or cancelled by another partner than the one that opened it."""
+    STORE_REMOVED = "store_removed"
+    """An order comes from a store that the program has removed; it was taken as before."""
 
 
 OFFER_UNKNOWN = "unknown"
@@ -66,10 +71,13 @@ HOURS_PASSED = "hours"
 """Reason of a till's time that is further off than that of another call may be."""
 
 ORDER_CLAIMED = "claimed"
-"""Reason of an order that looks like one which is claimed."""
+"""Reason of an order that looks like one which is claimed, or of one that is claimed."""
 
 ORDER_RECORDED = "recorded"
-"""Reason of an order without a guest that looks like another one, which nobody has claimed."""
+"""Reason of an order without a guest; of one that looks like another, which nobody has claimed."""
+
+ORDER_OPEN = "open"
+"""Reason of an order that is reported and not paid yet."""
 
 CLAIMED_BY_OTHER = "claim"
 """Reason of an order that another partner claimed: the guest may pay at another vendor's till."""
@@ -94,6 +102,7 @@ REASONS: Mapping[FlagKind, tuple[str, ...]] = {
     ),
     FlagKind.ORDER_REPEATED: (ORDER_CLAIMED, ORDER_RECORDED),
     FlagKind.OTHER_PARTNER: (CLAIMED_BY_OTHER, VOIDED_BY_OTHER),
+    FlagKind.STORE_REMOVED: (ORDER_OPEN, ORDER_CLAIMED, ORDER_RECORDED),
 }
 """Every reason of each kind: both are labels of a metric, so that they must be few and fixed."""
 

@@ -109,6 +109,22 @@ def incentive_names(basket: Basket, program: Program) -> Mapping[str, IncentiveK
     return {name: mention[0] for name, (mention, _) in _used(basket, program).items()}
 
 
+def unknown_offers(basket: Basket, program: Program, *, paid: bool) -> frozenset[str]:
+    """
+    Tell which offers the program has never had that refuse nothing, by their names.
+
+    While an order is open these are the till's own discounts: a line that sells an offer is held
+    against the catalogue. Once it is *paid* these are all. What somebody calls a reward is none.
+    """
+    if incentive_names(basket, program).keys() <= program.incentives.keys():
+        return frozenset()
+    sold = incentive_names(replace(basket, applied_discounts=()), program)
+    taken_off = incentive_names(replace(basket, lines=()), program)
+    rewards = {name for told in (sold, taken_off) for name in told if told[name] == "reward"}
+    names = sold.keys() | taken_off.keys() if paid else taken_off.keys() - sold.keys()
+    return frozenset(names - rewards - program.incentives.keys())
+
+
 def without_incentives(basket: Basket, program: Program, names: Collection[str]) -> Basket:
     """
     Leave out the lines and discounts of incentives, by the names of `incentive_names`.

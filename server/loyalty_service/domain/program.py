@@ -240,6 +240,8 @@ class Program:
         code_lifetime_s: Life of a code in seconds.
         pending_lifetime_s: Life of an open transaction and its holds in seconds.
         stores: By store ID.
+        removed_stores: Those that it had before, as they were then; paid orders still come from
+            them.
         incentives: By incentive ID, retired ones included.
         void_spent: What voiding a claimed transaction does when the points it earned are spent
             already: refuse, or leave a debt that whatever comes later pays first. A program stored
@@ -291,6 +293,7 @@ class Program:
     refuse_unusable: bool = False
     repeated_orders: FlagOrRefuse = "flag"
     limits: Limits = NO_OWN_LIMITS
+    removed_stores: Mapping[int, Store] = field(default_factory=dict)
     _names: _Names = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -301,13 +304,13 @@ class Program:
         """
         Find an incentive, retired or not, by its ID or else by its engine ID.
 
-        One that is a UUID is found in any case.
+        One that is a UUID is found in any case. Blanks around an ID are no part of it.
         """
         for told, names in (
             (incentive_id, self._names.incentive_ids),
             (engine_id, self._names.engine_ids),
         ):
-            found = names.get(told or "") or names.get(_any_case(told or ""))
+            found = names.get(told or "") or names.get(_any_case((told or "").strip()))
             if found is not None:
                 return self.incentives[found]
         return None
@@ -316,8 +319,9 @@ class Program:
         """
         Find what is offered under a PLU: that of the first vendor who has it, or else the default.
 
-        None is found where several have it.
+        None is found where several have it. Blanks around a PLU are no part of it.
         """
+        plu = plu.strip()
         for vendor in (*map(vendor_key, vendors), "default"):
             if (vendor, plu) in self._names.plus:
                 return self.incentives.get(self._names.plus[vendor, plu] or "")
@@ -330,6 +334,10 @@ class Program:
     def rolls_out(self, now_ms: int) -> bool:
         """Tell whether the codes of all members earn wrong ones today."""
         return self.rollout_until is not None and rfc3339(now_ms)[:10] <= self.rollout_until
+
+    def past_store(self, store_id: int) -> Store | None:
+        """Find a store that the program has or has had."""
+        return self.stores.get(store_id) or self.removed_stores.get(store_id)
 
     def store(self, store_id: int) -> Store:
         """

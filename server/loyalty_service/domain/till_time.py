@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -16,6 +17,11 @@ BELIEVED_PAID_MS = 72 * HOUR_MS
 """The same of an order that is paid: Friday's may come on Monday."""
 
 
+_AFTER_TIME = r"(?=(?:[.,][0-9]+)?(?:Z|[+-][0-9:.]+)?$)"
+_END_OF_DAY = re.compile(r"(?<=[T ])24(?=(?::?00){0,2}(?:[.,]0+)?(?:Z|[+-][0-9:.]+)?$)")
+_LEAP_SECOND = re.compile(r"(?<=[T ])([0-9]{2}(:?)[0-9]{2}\2)60" + _AFTER_TIME)
+
+
 @dataclass(frozen=True, slots=True)
 class TillTime:
     """
@@ -28,6 +34,24 @@ class TillTime:
 
     wall: datetime
     off_ms: int
+
+
+def read_till_time(text: str) -> datetime:
+    """
+    Read a date and time in ISO 8601, with blanks around it or without.
+
+    24:00 is the next day's 00:00, and second 60, which `datetime` does not have, is 59.
+
+    Raises:
+        ValueError: It is none.
+    """
+    text = _LEAP_SECOND.sub(r"\g<1>59", text.strip().upper())
+    began, ends = _END_OF_DAY.subn("00", text)
+    told = datetime.fromisoformat(began)
+    try:
+        return told + timedelta(days=ends)
+    except OverflowError:
+        raise ValueError("after the last day of the calendar") from None
 
 
 def till_time(told: datetime, zone: ZoneInfo, now_ms: int) -> TillTime | None:

@@ -104,7 +104,7 @@ def program_changes(old: Program | None, new: Program) -> tuple[Change, ...]:
 
 def with_retired(old: Program | None, new: Program) -> Program:
     """
-    Add the incentives that *new* leaves out, retired, so that their kind stays known.
+    Add what *new* leaves out: incentives, retired, so that their kind stays known, and stores.
 
     Raises:
         ProgramChangeError: A field can't be changed; it names all of them.
@@ -114,7 +114,15 @@ def with_retired(old: Program | None, new: Program) -> Program:
     refusals = tuple(_refusals(old, new))
     if refusals:
         raise ProgramChangeError(refusals)
-    return replace(new, incentives={**new.incentives, **retired_incentives(old, new)})
+    return replace(
+        new,
+        incentives={**new.incentives, **retired_incentives(old, new)},
+        removed_stores={
+            store_id: store
+            for store_id, store in {**old.removed_stores, **old.stores}.items()
+            if store_id not in new.stores
+        },
+    )
 
 
 def retired_incentives(old: Program, new: Program) -> dict[str, Incentive]:
@@ -145,7 +153,7 @@ def _program_changes(old: Program | None, new: Program) -> Iterator[Change]:
 
 
 def _bare(program: Program) -> Program:
-    return replace(program, stores={}, incentives={})
+    return replace(program, stores={}, incentives={}, removed_stores={})
 
 
 def _store_changes(old: Mapping[int, Store], new: Program) -> Iterator[Change]:

@@ -94,6 +94,10 @@ def program_from_json(records: ProgramRecords) -> Program:
         "earning": earning_from_json(document.get("earning", {})),
         "limits": Limits.of(document.get("limits", {})),
         "stores": {key: store_from_json(store) for key, store in records.stores.items()},
+        "removed_stores": {
+            int(key): store_from_json(store)
+            for key, store in document.get("removed_stores", {}).items()
+        },
         "incentives": {key: incentive_from_json(item) for key, item in records.incentives.items()},
     }
     return Program(**(_known(Program, document) | parts))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
@@ -257,6 +257,21 @@ class SqlReader(EventReads):
         )
         holds, points = held.one()
         return OpenOrders(transactions, expiring or 0, overdue or 0, holds, int(points or 0))
+
+    async def open_orders_at(
+        self, program_id: str, store_ids: Collection[int]
+    ) -> Mapping[int, int]:
+        """Count the PENDING transactions that were opened at each of some stores, if there are."""
+        found = await self._session.exec(
+            select(TransactionTable.store_id, func.count())
+            .where(
+                col(TransactionTable.status) == literal_column(str(int(PENDING))),
+                TransactionTable.program_id == program_id,
+                col(TransactionTable.store_id).in_(store_ids),
+            )
+            .group_by(col(TransactionTable.store_id))
+        )
+        return {store_id: int(count) for store_id, count in found}
 
     async def guessing(self, now_ms: int) -> Guessing:
         """Count who must wait, and the programs under attack: a row for each wait and hour."""

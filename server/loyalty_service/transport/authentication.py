@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from loyalty_service.domain.errors import (
@@ -16,6 +17,12 @@ from loyalty_service.transport.rpcs import RPCS
 _BEARER = "bearer "
 _BLANKS = " \t"
 """What may stand around a key: HTTP's blanks alone, which is what Envoy's gate leaves out too."""
+
+
+_REGION = re.compile(r"[A-Za-z-]{1,16}", re.ASCII)
+
+UNREADABLE_REGION = "?"
+"""What an error tells of a region that has other signs than letters: callers are not echoed."""
 
 
 def bare_key(metadata: Mapping[str, str]) -> str:
@@ -38,13 +45,24 @@ def authenticate(metadata: Mapping[str, str], catalog: Catalog, *, sandbox: bool
     text = bare_key(metadata)
     if not text:
         raise ApiKeyMissingError
+    named = metadata.get("x-region", "").strip()
     key = catalog.keys.get(key_digest(text))
     if key is None or (text in SANDBOX_KEYS and not sandbox):
-        raise ApiKeyInvalidError
-    region = metadata.get("x-region")
-    if region is not None and region.strip().upper() != key.region:
-        raise ApiKeyInvalidError
+        raise _not_valid(named)
+    if named and named.upper() != key.region:
+        raise _not_valid(named)
     return key
+
+
+def _not_valid(named: str) -> ApiKeyInvalidError:
+    """
+    Refuse a key, and repeat the region that the caller names.
+
+    It is repeated for every key, so that nobody learns which keys there are in other regions.
+    """
+    if not named:
+        return ApiKeyInvalidError()
+    return ApiKeyInvalidError(named.upper() if _REGION.fullmatch(named) else UNREADABLE_REGION)
 
 
 def require_role(key: ApiKey, method: str) -> None:

@@ -36,7 +36,13 @@ from loyalty_service.domain.events import Actor, ActorKind
 from loyalty_service.domain.flags import Mend
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.program import Catalog, Program
-from loyalty_service.domain.till_time import BELIEVED_MS, BELIEVED_PAID_MS, HOUR_MS, till_time
+from loyalty_service.domain.till_time import (
+    BELIEVED_MS,
+    BELIEVED_PAID_MS,
+    HOUR_MS,
+    read_till_time,
+    till_time,
+)
 from loyalty_service.observability.till_clocks import TillClocks
 from loyalty_service.observability.trail import TRAIL
 from loyalty_service.transport.rpcs import RPCS
@@ -271,9 +277,9 @@ class Call:
         Raises:
             RequestInvalidError: It is no ISO 8601 date and time, and the order is not paid.
         """
-        store = self.program.stores.get(store_id)
+        store = self.program.past_store(store_id)
         if store is None:
-            return None  # The call is refused for it.
+            return None  # The call is refused for it, or was removed too long ago to tell.
         try:
             told = self._told_time()
         except RequestInvalidError:
@@ -306,7 +312,7 @@ class Call:
         if len(text) > USER_DATETIME_MAX:
             raise _header_invalid("x-user-datetime", "must be at most 64 characters")
         try:
-            return datetime.fromisoformat(text.strip().upper())
+            return read_till_time(text)
         except ValueError:
             raise _header_invalid("x-user-datetime", "must be an ISO 8601 date and time") from None
 

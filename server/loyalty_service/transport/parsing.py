@@ -12,6 +12,7 @@ import structlog
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
+from loyalty.v1 import transaction_service_pb2 as pb
 from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
 from loyalty_service.domain.flags import Mend
 from loyalty_service.transport.bounds import LENGTH_DELIMITED, MalformedError, Walk, require_bounds
@@ -19,6 +20,7 @@ from loyalty_service.transport.paid_orders import leave_out, put_right
 
 _CONTROLS = r"\x00-\x1f\x7f-\x9f"
 _NOISE = r"\x00-\x20"
+_BLANKS = " \t\r\n"
 _NO_CONTROLS = "must not contain control characters"
 PATTERN_WORDS: Mapping[str, str] = {
     rf"^[^{_CONTROLS}]*$": _NO_CONTROLS,
@@ -52,6 +54,9 @@ VIOLATIONS_MAX = 250
 WINDOW = 50
 """Elements of a longer list that are looked through at once for what is wrong with them."""
 
+ORDERS = (pb.ValidateOrderRequest, pb.ReportOrderRequest, pb.RecordUnclaimedOrderRequest)
+"""Requests with an order that is looked at."""
+
 _NOT_CHECKED = "can't be checked: too much of it breaks the rules of the contract"
 
 log = structlog.get_logger(__name__)
@@ -82,11 +87,23 @@ def parse(message_class: type[Message], data: bytes, mends: list[Mend] | None = 
         raise RequestInvalidError(_undecodable(descriptor, data)) from None
     # Unknown fields mean nothing here, and rules over whole messages would encode them again.
     message.DiscardUnknownFields()
+    _trim(message)
     left = put_right(message, mends) if mends is not None else []
     if _check(message, fail_fast=True):
         raise RequestInvalidError(_violations(message))
     leave_out(left)
     return message
+
+
+def _trim(message: Message) -> None:
+    """Take the blanks off an order's texts of a fixed form, which tills of fixed widths fill up."""
+    if not isinstance(message, ORDERS):
+        return
+    details = message.transaction_details
+    for part, name in ((message, "loyalty_id"), (message, "transaction_id"), (details, "currency")):
+        text = getattr(part, name, "")
+        if text and text.strip(_BLANKS) != text and text.strip(_BLANKS):
+            setattr(part, name, text.strip(_BLANKS))
 
 
 def wanted(name: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
+import struct
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from loyalty_service.domain.amounts import (
@@ -146,6 +148,16 @@ def test_what_adding_up_leaves_behind_is_no_part_of_an_amount(
     assert exact_minor_units(total, digits) == round_minor_units(total, digits) == sum(minors)
 
 
+@given(st.integers(-6_000_000, 6_000_000))
+@example(3299)
+@example(12995)
+def test_price_in_single_precision_is_the_price(minor: int) -> None:
+    """A till that keeps prices so writes 32.99 as 32.9900016784668, or cut to 8 digits."""
+    single = struct.unpack("f", struct.pack("f", minor / 100))[0]
+    for arrived in (single, float(f"{single:.8g}")):
+        assert exact_minor_units(arrived, 2) == round_minor_units(arrived, 2) == minor
+
+
 @given(st.floats(allow_nan=True, allow_infinity=True), st.integers(0, 4))
 def test_amount_is_exact_or_refused(value: float, digits: int) -> None:
     """No double is taken for an amount that is further away than noise; rounding is to nearest."""
@@ -157,7 +169,7 @@ def test_amount_is_exact_or_refused(value: float, digits: int) -> None:
         return
     distance = abs(Decimal(rounded).scaleb(-digits) - Decimal(repr(value)))
     assert distance <= Decimal("0.5").scaleb(-digits)
-    if distance <= Decimal("0.000001"):
+    if distance <= max(Decimal("0.000001"), Decimal(2) ** (math.frexp(value)[1] - 24)):
         assert exact_minor_units(value, digits) == rounded
     else:
         with pytest.raises(ValueError, match=f"{digits} digits"):
@@ -514,3 +526,20 @@ def test_incentive_is_found_by_its_plu() -> None:
     assert program.find_by_plu("7", ("other", "Kiosk")) == items["y"]
     assert program.find_by_plu("7", ()) is None
     assert program.find_by_plu("2", ("till",)) is None
+
+
+def test_blanks_around_a_product_or_an_incentive_are_no_part_of_its_name() -> None:
+    """Tills with fields of a fixed width fill them up; every rule and name sees what is in them."""
+    padded, plain = (
+        basket(
+            BasketLine("1", f"{before}2001{after}", "item", 2, 400),
+            BasketLine("2", f"9901{after}", "item", 1, 25),
+            use_line(f"{before}coffee{after}"),
+            use_line(None, 1, f"{before}e-fries"),
+            applied=(AppliedDiscount(f"cookie{after}", None, f"{before}702"),),
+        )
+        for before, after in ((" ", "  "), ("", ""))
+    )
+    assert Cart.of(padded, {"9901"}) == Cart.of(plain, {"9901"})
+    assert uses(padded) == uses(plain) == {"coffee": 1, "fries": 1, "cookie": 1}
+    assert PROGRAM.find_by_plu(" 1 ", ("till",)) == PROGRAM.find_by_plu("1", ("till",))

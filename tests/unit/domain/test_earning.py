@@ -38,6 +38,14 @@ def test_deposit_earns_nothing() -> None:
     assert points_earned(order(line(399), line(25, plu="deposit")), rules, 2) == 39
 
 
+@pytest.mark.parametrize("plu", ["deposit ", "  deposit", "deposit\u00a0"])
+def test_deposit_in_a_field_of_a_fixed_width_earns_nothing(plu: str) -> None:
+    """Blanks around a PLU are no part of it."""
+    rules = EarningRules(excluded_products=frozenset({"deposit"}))
+
+    assert points_earned(order(line(399), line(25, plu=plu)), rules, 2) == 39
+
+
 def test_reported_prices_are_net() -> None:
     """A discount line at price 0 takes nothing more off."""
     assert points_earned(order(line(800), line(0, kind="offer")), EarningRules(), 2) == 80

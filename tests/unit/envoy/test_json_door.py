@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
+from loyalty.v1 import transaction_service_pb2 as pb
 from tests.support.lua_filters import FilteredCall, LuaFilter
 
 SESSIONS = "/client/users/anonymous/sessions"
@@ -99,7 +102,7 @@ def errors(
         ("POST", SESSIONS, '{"locale":"fr-CA"}', {"locale": "fr-CA"}),
         ("POST", SESSIONS, '{"channel":["a"],"x":[1]}', {"channel": None, "x": [1]}),
         ("POST", SESSIONS, '{"channel":{"a":"}"}}', {"channel": None}),
-        ("POST", SESSIONS, '{"channel":7}', {"channel": None}),
+        ("POST", SESSIONS, '{"channel":7}', {"channel": "7"}),
         ("POST", "/otp", '{"order":{}}', {"order": []}),
         ("POST", "/otp", '{"order": { } }', {"order": []}),
         ("POST", "/otp", '{"a":{}}', {"a": {}}),
@@ -115,6 +118,98 @@ def test_what_tills_write_otherwise_is_put_right(
         assert call.body == sent.encode()
     else:
         assert json.loads(call.body) == expected
+
+
+ORDER_REQUESTS = [
+    ("PUT", f"{ORDERS}/validate/{OURS}", pb.ValidateOrderRequest),
+    ("PUT", f"{ORDERS}/{OURS}", pb.ReportOrderRequest),
+    ("POST", ORDERS, pb.RecordUnclaimedOrderRequest),
+]
+
+
+def _places(message: Descriptor, start: str = "{", end: str = "}") -> Iterator[tuple[Any, str]]:
+    """Give each field of a message, and of those within it, and a body with %s for its value."""
+    for field in message.fields:
+        before, after = ("[", "]") if field.is_repeated else ("", "")
+        opened = f'{start}"{field.json_name}" : {before}'
+        if field.message_type is None:
+            yield field, f"{opened}%s{after}{end}"
+        else:
+            yield from _places(field.message_type, f"{opened}{{", f"}}{after}{end}")
+
+
+def _value_at(body: bytes | None) -> Any:
+    """Give the one value that a body of `_places` has; what the path fills is none of it."""
+    assert body is not None
+    value = json.loads(body)
+    while isinstance(value, dict | list):
+        value = next(iter(value.values())) if isinstance(value, dict) else value[0]
+    return value
+
+
+@pytest.mark.parametrize(("method", "path", "request_class"), ORDER_REQUESTS)
+def test_number_is_a_text_where_its_field_is_one(
+    door: LuaFilter, method: str, path: str, request_class: Any
+) -> None:
+    """What a key means in another message does not count: its place in the body tells."""
+    for field, body in _places(request_class.DESCRIPTOR):
+        for number in ("1", "-1", "1.5"):
+            taken = _value_at(send(door, method, path, body % number).body)
+            if field.type == FieldDescriptor.TYPE_STRING:
+                assert taken == number, body
+            else:
+                assert not isinstance(taken, str), body
+
+
+@pytest.mark.parametrize(("method", "path", "request_class"), ORDER_REQUESTS)
+def test_blanks_around_a_value_are_left_out(
+    door: LuaFilter, method: str, path: str, request_class: Any
+) -> None:
+    """Tills with fields of a fixed width fill them up; texts are left to the server."""
+    kinds = {
+        FieldDescriptor.TYPE_INT32: "9",
+        FieldDescriptor.TYPE_DOUBLE: "8.49",
+        FieldDescriptor.TYPE_ENUM: "",
+    }
+    for field, body in _places(request_class.DESCRIPTOR):
+        if field.type not in kinds:
+            continue
+        plain = kinds[field.type] or field.enum_type.values[1].name
+        call = send(door, method, path, body % f'" {plain}  "')
+        assert str(_value_at(call.body)) == plain, body
+        assert call.header("loyalty-mended") is None
+
+
+@pytest.mark.parametrize("value", ['""', '" "'])
+def test_blank_price_of_a_paid_order_is_absent(door: LuaFilter, value: str) -> None:
+    """Of an open order it is refused by name."""
+    line = f'{{"transactionDetails":{{"order":[{{"price":{value}}}]}},"status":"%s"}}'
+    paid = sent_on(door, "PUT", f"{ORDERS}/{OURS}", line % "CLAIMED")
+    assert paid["transactionDetails"]["order"] == [{"price": None}]
+    still_open = sent_on(door, "PUT", f"{ORDERS}/{OURS}", line % "PENDING")
+    assert still_open["transactionDetails"]["order"] == [{"price": value.strip('"')}]
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        ('"payments":[{"x":[{"details":{"type":1}}],"type":1}]', '"1"'),
+        ('"appliedDiscounts":[{"details":{"a":"}]","type":1}}]', "1"),
+        ('"appliedDiscounts":[{"details":{"type":" Reward "}}]', '"reward"'),
+        ('"payments":[{"type":"REWARD"}]', '"REWARD"'),
+        ('"payments":{"type":1}', "1"),
+        ('"x":{"payments":[{"type":1}]}', "1"),
+        ('"payments":[' + '{"x":1},' * 30_000 + '{"type":1}]', "1"),
+    ],
+)
+def test_key_of_several_meanings_is_told_by_its_place(
+    door: LuaFilter, sent: str, expected: str
+) -> None:
+    """A payment's type is a text, a discount's a word; elsewhere it is neither."""
+    body = f'{{"transactionDetails":{{{sent}}}}}'
+    call = send(door, "PUT", f"{ORDERS}/validate/{OURS}", body)
+    assert call.body is not None
+    assert call.body.decode().rpartition('"type":')[2].startswith(expected)
 
 
 @pytest.mark.parametrize(
@@ -486,7 +581,7 @@ def test_every_wrong_field_is_named(
     assert errors(door, method, path, body) == expected
 
 
-@pytest.mark.parametrize("price", ["8.49 ", " 8.49", "8,49", "", "+", "1e", "nan", "0x10"])
+@pytest.mark.parametrize("price", ["8.4 9", "8,49", "", "+", "1e", "nan", "0x10"])
 def test_price_that_is_no_number_is_named(door: LuaFilter, price: str) -> None:
     """A text that only resembles a number is told by its field."""
     body = json.dumps({"transactionDetails": {"order": [{"price": price}]}})

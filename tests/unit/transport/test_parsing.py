@@ -183,3 +183,37 @@ def test_message_that_is_none_is_named_with_its_article(kind: type[Message], wor
     with pytest.raises(RequestInvalidError) as refused:
         parse(kind, b"\xff")
     assert refused.value.violations == (FieldViolation("", words),)
+
+
+@pytest.mark.parametrize("kind", [pb.ValidateOrderRequest, pb.ReportOrderRequest])
+@pytest.mark.parametrize("status", [pb.Transaction.PENDING, pb.Transaction.CLAIMED])
+def test_blanks_around_an_orders_texts_of_a_fixed_form_are_left_out(
+    kind: type[Message], status: int
+) -> None:
+    """Tills with fields of a fixed width fill them up, before the guest has paid and after."""
+    uuid = "4711fc2a-3a8f-414f-a9e7-44dd5231dca7"
+    details = order_pb2.TransactionDetails(
+        currency=" CAD ",
+        pos_vendor={"transaction_id": "1", "store_id": 9999, "pos_type": "Partner"},
+    )
+    request = kind(
+        loyalty_transaction_id=uuid,
+        loyalty_id=f"{uuid}  ",
+        transaction_id=f"\t{uuid}",
+        channel=1,
+        service_mode=1,
+        status=status,
+        transaction_details=details,
+    )
+    read = parse(kind, request.SerializeToString())
+    assert read == kind(
+        loyalty_transaction_id=uuid,
+        loyalty_id=uuid,
+        transaction_id=uuid,
+        channel=1,
+        service_mode=1,
+        status=status,
+        transaction_details=order_pb2.TransactionDetails(
+            currency="CAD", pos_vendor=details.pos_vendor
+        ),
+    )

@@ -37,7 +37,7 @@ def call_with(told: str | None, tills: TillClocks | None = None) -> Call:
     key: Any = SimpleNamespace(
         key_id="key", partner="partner", program_id="program", region="CA", store_ids=()
     )
-    program = SimpleNamespace(stores={STORE: SimpleNamespace(time_zone="America/Toronto")})
+    program = SimpleNamespace(past_store={STORE: SimpleNamespace(time_zone="America/Toronto")}.get)
     storage: Any = SimpleNamespace(catalog=SimpleNamespace(programs={"program": program}))
     metadata = {} if told is None else {"x-user-datetime": told}
     return Call(key, "", None, metadata, 0.0, storage, tills or TillClocks())
@@ -67,6 +67,28 @@ def test_friday_evening_in_toronto_is_friday(told: str, hour: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("told", "wall"),
+    [
+        ("2026-05-15T24:00:00", "2026-05-16T00:00:00"),
+        ("2026-05-15T24:00", "2026-05-16T00:00:00"),
+        ("20260515T240000", "2026-05-16T00:00:00"),
+        ("2026-05-15 24:00:00.000", "2026-05-16T00:00:00"),
+        ("2026-05-15t24:00:00z", "2026-05-15T20:00:00"),
+        ("2026-05-15T24:00:00-04:00", "2026-05-16T00:00:00"),
+        ("2026-05-15T21:59:60", "2026-05-15T21:59:59"),
+        ("2026-05-15T21:59:60.75", "2026-05-15T21:59:59.750000"),
+        ("20260516T015960Z", "2026-05-15T21:59:59"),
+        ("2026-05-16T03:59:60+02:00", "2026-05-15T21:59:59"),
+    ],
+)
+def test_end_of_a_day_and_leap_second_are_times(told: str, wall: str) -> None:
+    """ISO 8601 has both: 24:00 is the next day's first moment, second 60 counts as 59."""
+    local = call_with(told).local_time(STORE)
+    assert local is not None
+    assert local.isoformat() == wall
+
+
+@pytest.mark.parametrize(
     ("hours", "paid", "believed", "late"),
     [
         (36, False, True, None),
@@ -92,7 +114,20 @@ def test_time_far_from_the_servers_clock_is_not_believed(
     assert call.late_hours == late
 
 
-@pytest.mark.parametrize("told", ["yesterday", "24:00", "2" * 65, "2026-02-30T00:00"])
+@pytest.mark.parametrize(
+    "told",
+    [
+        "yesterday",
+        "24:00",
+        "2" * 65,
+        "2026-02-30T00:00",
+        "2026-05-15T24:00:01",
+        "2026-05-15T24:30",
+        "2026-05-15T21:60:00",
+        "2026-05-15T21:59:61",
+        "9999-12-31T24:00",
+    ],
+)
 def test_time_that_cannot_be_read_refuses_no_paid_order(told: str) -> None:
     """Who can mend it is told by the header's name; a guest who has paid is served."""
     with pytest.raises(RequestInvalidError) as refused:

@@ -17,7 +17,8 @@ from loyalty_service.application.codes.wrong_codes import (
 )
 from loyalty_service.application.meaning import Read
 from loyalty_service.application.natural_keys import answer_of_use, use_of_code
-from loyalty_service.application.orders.order_review import judge, refusal_of, require_store
+from loyalty_service.application.orders.order_review import judge, refusal_of
+from loyalty_service.application.orders.order_stores import require_store
 from loyalty_service.application.orders.reservations import reserve
 from loyalty_service.application.perform import Done, Repeated
 from loyalty_service.application.points import hold

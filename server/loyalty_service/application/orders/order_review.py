@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from loyalty_service.application.meaning import Read, fingerprint, is_repeat, meaning_of, read_by
 from loyalty_service.application.natural_keys import REPORT, order_place
 from loyalty_service.application.orders.basket_records import basket_from_json
+from loyalty_service.application.orders.order_stores import store_of_report
 from loyalty_service.application.orders.repeated_orders import order_digest
 from loyalty_service.application.orders.reservations import (
     accepted_here,
@@ -44,6 +45,8 @@ from loyalty_service.domain.incentive_uses import (
     as_catalogued,
     incentive_uses,
     named_incentives,
+    unknown_offers,
+    without_incentives,
 )
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.point_of_sale import PointOfSale
@@ -126,7 +129,12 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """An order with all that was found out about it, each incentive as it is catalogued."""
+    """
+    An order with all that was found out about it, each incentive as it is catalogued.
+
+    Attributes:
+        unknown: Offers that the program has never had, by name; they hold for nothing.
+    """
 
     program: Program
     store: Store
@@ -136,6 +144,7 @@ class Review:
     holds: Sequence[Hold]
     uses: tuple[IncentiveUse, ...]
     failures: tuple[RuleFailure, ...]
+    unknown: frozenset[str] = frozenset()
 
     @property
     def spendable_points(self) -> int:
@@ -218,19 +227,6 @@ def require_same_transaction(transaction_id: str, repeated_id: str | None) -> No
         )
 
 
-def require_store(program: Program, key: ApiKey, store_id: int) -> Store:
-    """
-    Find the store of a call.
-
-    Raises:
-        StoreNotFoundError: The program has no such store.
-        StoreNotAllowedError: The key is limited to other stores.
-    """
-    store = program.store(store_id)
-    key.require_store(store_id)
-    return store
-
-
 def review_order(
     unit: Unit, order: Order, transaction: Transaction, now_ms: int, *, whole: bool = False
 ) -> Review:
@@ -238,16 +234,17 @@ def review_order(
     Judge an order by every rule; a *whole* one as if it were claimed.
 
     Raises:
-        StoreNotFoundError: The program has no such store.
+        StoreNotFoundError: The program has no such store, and the order was opened at another.
         StoreNotAllowedError: The key is limited to other stores.
         MemberNotFoundError: The till names a guest who is no member.
         RequestInvalidError: The till names another guest or transaction, or another currency.
         RewardNotFoundError: A reward does not exist, or no longer does.
-        OfferNotFoundError: An offer does not exist, or no longer does.
+        OfferNotFoundError: An offer no longer exists, or is sold by a line of an order that is not
+            paid and does not exist.
         RewardRefusedError: The store takes no rewards.
     """
     program = unit.catalog.programs[order.key.program_id]
-    store = require_store(program, order.key, order.point_of_sale.store_id)
+    store = store_of_report(program, order.key, order.point_of_sale.store_id, transaction)
     require_same_transaction(order.transaction_id, order.repeated_id)
     member = guest_of(unit, transaction)
     require_same_guest(unit, member, order.loyalty_id)
@@ -257,8 +254,10 @@ def review_order(
     holds = unit.open_holds(transaction.owner)
     reserved = by_incentive(unit.reservations(transaction))
     basket = as_catalogued(order.basket, program)
+    unknown = unknown_offers(basket, program, paid=order.claiming and not order.asking)
+    known = without_incentives(basket, program, unknown) if unknown else basket
     uses = tuple(
-        as_accepted(use, reserved) for use in incentive_uses(basket, program, frozenset(reserved))
+        as_accepted(use, reserved) for use in incentive_uses(known, program, frozenset(reserved))
     )
     for use in uses:
         if use.incentive.retired and use.accepted < use.quantity:
@@ -291,7 +290,7 @@ def review_order(
         unchanged = _unchanged(order, transaction)
         untold = order.service_mode == MODE_UNTOLD
         failures = still_broken(failures, uses, here, unchanged=unchanged, mode_untold=untold)
-    return Review(program, store, transaction, member, basket, holds, uses, failures)
+    return Review(program, store, transaction, member, basket, holds, uses, failures, unknown)
 
 
 def _unchanged(order: Order, transaction: Transaction) -> bool:

@@ -12,7 +12,8 @@ from loyalty_service.application.limits import flag_order
 from loyalty_service.application.meaning import Read, meaning_of
 from loyalty_service.application.natural_keys import record_of
 from loyalty_service.application.orders.mended_orders import mend_flags
-from loyalty_service.application.orders.order_review import business_day, require_store
+from loyalty_service.application.orders.order_review import business_day
+from loyalty_service.application.orders.order_stores import removed_flags, store_of_unclaimed
 from loyalty_service.application.orders.repeated_orders import (
     first_records,
     judge_repeated,
@@ -107,7 +108,7 @@ def record_unclaimed_order(
     the same call.
 
     Raises:
-        StoreNotFoundError: The program has no such store.
+        StoreNotFoundError: The program has never had such a store.
         StoreNotAllowedError: The key is limited to other stores.
         RequestInvalidError: The order is in another currency.
         RulesFailedError: It uses rewards, or offers that do not hold and the program refuses those.
@@ -116,7 +117,7 @@ def record_unclaimed_order(
     """
     program = unit.catalog.programs[command.key.program_id]
     pos = command.point_of_sale
-    store = require_store(program, command.key, pos.store_id)
+    store = store_of_unclaimed(program, command.key, pos.store_id)
     digest = command.digest
     if not command.keyed:
         repeated = _repeated(unit, command, digest, now_ms)
@@ -165,6 +166,7 @@ def record_unclaimed_order(
             *offer_flags(program, offers.refused, transaction),
             *flag_order(program, command.key, points, transaction),
             *mend_flags(command.mends, command.key, transaction, store.store_id),
+            *removed_flags(program, store.store_id, command.key, transaction),
         ),
         stores=frozenset({store.store_id}),
         events=(_told(transaction),),

@@ -20,18 +20,20 @@ from loyalty_service.application.orders.order_review import (
     require_same_transaction,
     review_order,
 )
+from loyalty_service.application.orders.order_stores import removed_flags
 from loyalty_service.application.orders.other_partners import flag_other_partner
 from loyalty_service.application.orders.repeated_orders import judge_repeated
 from loyalty_service.application.orders.reservations import give_back, reserve
+from loyalty_service.application.orders.unclaimed_offers import offer_flags
 from loyalty_service.application.perform import Done, Repeated
 from loyalty_service.application.points import capture, earn, hold_only, prolong
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.earning import points_earned
 from loyalty_service.domain.errors import TransactionNotClaimableError
 from loyalty_service.domain.events import Event, EventKind
-from loyalty_service.domain.flags import Flag
+from loyalty_service.domain.flags import OFFER_UNKNOWN, Flag
 from loyalty_service.domain.ids import new_id
-from loyalty_service.domain.incentive_uses import IncentiveUse
+from loyalty_service.domain.incentive_uses import IncentiveUse, lines_sold_as
 from loyalty_service.domain.presentation import Presentation, claimed_presentation
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import (
@@ -110,7 +112,9 @@ def report_order(unit: Unit, order: Order, now_ms: int) -> Done[Reported] | Repe
     return replace(
         done,
         kept_as=report_of(transaction, order.fingerprint(review.program)),
-        flags=done.flags + repeated,
+        flags=done.flags
+        + removed_flags(review.program, review.store.store_id, order.key, transaction)
+        + repeated,
         stores=frozenset({transaction.store_id, review.store.store_id}),
     )
 
@@ -132,6 +136,8 @@ def _claimed(unit: Unit, order: Order, review: Review, now_ms: int) -> Done[Repo
         now_ms,
         transaction,
     )
+    unknown = dict.fromkeys(sorted(review.unknown), OFFER_UNKNOWN)
+    flags += offer_flags(review.program, unknown, transaction)
     flags += mend_flags(order.mends, order.key, transaction, order.point_of_sale.store_id)
     events = (_reported(EventKind.ORDER_CLAIMED, review),)
     return Done(claimed, flags=flags, events=events)
@@ -221,7 +227,8 @@ def _claim(unit: Unit, review: Review, now_ms: int) -> Reported:
     owner, earned = transaction.owner, 0
     redeemed = capture(unit, member, owner, now_ms)
     if review.store.loyalty_enabled:
-        points = points_earned(review.basket, program.earning, program.currency_digits)
+        not_held = lines_sold_as(review.basket, program, review.unknown)
+        points = points_earned(review.basket, program.earning, program.currency_digits, not_held)
         earned = earn(unit, member, owner, points, now_ms)
     give_back(unit, transaction)
     count_uses(unit, transaction, member, review.uses, now_ms)

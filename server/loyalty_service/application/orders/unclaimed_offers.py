@@ -105,7 +105,7 @@ def judge_claimed(
     failures = judge(
         unit,
         program,
-        program.stores.get(transaction.store_id)
+        program.past_store(transaction.store_id)
         or Store(transaction.store_id, "", program.time_zone, loyalty_enabled=True),
         member,
         uses if refused_before is None else tuple(map(asking_about_member, uses)),

@@ -20,7 +20,7 @@ from loyalty_service.domain.basket import (
 from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
 from loyalty_service.domain.flags import AMOUNT_ROUNDED, INCENTIVE_UNNAMED, PARENT_IGNORED, Mend
 from loyalty_service.domain.point_of_sale import PointOfSale
-from loyalty_service.domain.program import IncentiveKind, ProductType, Program
+from loyalty_service.domain.program import Incentive, IncentiveKind, ProductType, Program
 from loyalty_service.domain.texts import clean, label
 from loyalty_service.domain.worth import tree_of
 
@@ -93,21 +93,24 @@ class _Reader:
         return lines
 
     def discounts(self, sent: Iterable[discount_pb2.Discount]) -> list[AppliedDiscount]:
-        """Read the discounts; one that a paid order does not name is left out."""
+        """Read the discounts; one of the till's own that has no name is left out."""
         read = []
         for place, discount in enumerate(sent):
             is_reward = discount.details.type == discount_pb2.DiscountDetails.reward
             kind: IncentiveKind = "reward" if is_reward else "offer"
             incentive_id = discount.incentive_id or None
             engine_id = discount.reference_id or None
-            if incentive_id is None and engine_id is None:
-                incentive_id = self._found_by_plu(
-                    discount.product_id,
-                    kind,
-                    f"{DETAILS}.applied_discounts[{place}]",
-                    "must name the incentive of the discount",
-                )
-                if incentive_id is None:
+            names = incentive_id, engine_id
+            if self.program.find_incentive(*names) is None:
+                found = self._found_by_plu(discount.product_id, kind, *names)
+                if found is not None:
+                    incentive_id = found.incentive_id
+                elif not _is_named(*names):
+                    self._nameless(
+                        f"{DETAILS}.applied_discounts[{place}]",
+                        "must name the incentive of the discount",
+                        is_refused=is_reward,
+                    )
                     continue
             read.append(AppliedDiscount(incentive_id, engine_id, discount.product_id, kind))
         return read
@@ -126,19 +129,25 @@ class _Reader:
             loyalty_engine_id=sent.loyalty_engine_id or None,
             name=clean(sent.name) or None,
         )
-        if product_type not in INCENTIVE_TYPES or line.incentive_id or line.loyalty_engine_id:
+        if product_type not in INCENTIVE_TYPES:
+            return line
+        names = line.incentive_id, line.loyalty_engine_id
+        if self.program.find_incentive(*names) is not None:
             return line
         kind: IncentiveKind = "reward" if product_type == "reward" else "offer"
-        message = "must name the incentive of a reward or offer line"
+        found = self._found_by_plu(line.product_id, kind, *names)
+        if found is not None:
+            return replace(line, incentive_id=found.incentive_id)
+        if _is_named(*names):
+            return line
         if line.quantity > 0:
-            found = self._found_by_plu(line.product_id, kind, place, message)
-        else:  # It takes back what was known by the same PLU, and is refused for nothing.
-            known = self.program.find_by_plu(line.product_id, self.vendors)
-            if known is None and kind == "reward":
-                return line
-            found = known.incentive_id if known else None
+            message = "must name the incentive of a reward or offer line"
+            self._nameless(place, message, is_refused=kind == "reward" or not self.paid)
+        elif kind == "reward":
+            # It takes back what was known by the same PLU, and is refused for nothing.
+            return line
         # What was sold so is a product like others: the guest has paid for it.
-        return replace(line, incentive_id=found) if found else replace(line, product_type="item")
+        return replace(line, product_type="item")
 
     def _price(self, value: float, place: str) -> int:
         digits = self.program.currency_digits
@@ -161,17 +170,24 @@ class _Reader:
                 self.violations.append(FieldViolation(place, str(problem)))
             return 0
 
-    def _found_by_plu(self, plu: str, kind: IncentiveKind, place: str, message: str) -> str | None:
-        """Give the incentive of a PLU; what costs points is never paid for without its name."""
+    def _found_by_plu(self, plu: str, kind: IncentiveKind, *names: str | None) -> Incentive | None:
+        """
+        Find what is offered under a PLU, where nobody knows the *names* beside it.
+
+        What has such a name and is an offer to the till is not taken for a reward: it costs points.
+        """
         found = self.program.find_by_plu(plu, self.vendors)
-        if found is not None:
-            return found.incentive_id
+        if found is not None and found.kind == "reward" != kind and _is_named(*names):
+            return None
+        return found
+
+    def _nameless(self, place: str, message: str, *, is_refused: bool) -> None:
+        """Note what nothing names; what costs points is never paid for without its name."""
         place = f"{place}.incentive_id"
-        if self.paid and kind == "offer":
-            self.mends.append(Mend(INCENTIVE_UNNAMED, place))
-        else:
+        if is_refused:
             self.violations.append(FieldViolation(place, message))
-        return None
+        elif self.paid:
+            self.mends.append(Mend(INCENTIVE_UNNAMED, place))
 
     def _check_parents(self, lines: list[BasketLine]) -> None:
         """Make each line that is a part of none of the others, or of itself, a part of none."""
@@ -194,3 +210,8 @@ class _Reader:
                 self.violations.append(FieldViolation(place, "must not make a line its own part"))
             else:
                 self.violations.append(FieldViolation(place, "must name a line of the order"))
+
+
+def _is_named(*names: str | None) -> bool:
+    """Tell whether an incentive has a name, known or not; blanks are none."""
+    return any(name and name.strip() for name in names)
