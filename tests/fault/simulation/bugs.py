@@ -323,7 +323,7 @@ BUGS = (
     Bug(
         "a deposit that is given back lowers what is earned",
         "_excluded",
-        "_1.product_id in _.excluded_products",
+        "_1.plu in _.excluded_products",
         "_0 and _1.amount > 0",
         soon=True,
     ),
