@@ -1,6 +1,7 @@
 -- The gate before the buffer. It lets nobody in who brings no key, of the callers whose key has never
 -- worked here only some a second while wrong keys come, and only so many whose call is not done.
 -- It also drops headers with an underscore, and tells browsers whether they may call.
+local clock = require("clock")
 local calling = require("gate.calling")
 local keys = require("gate.keys")
 local memory = require("gate.memory")
@@ -87,7 +88,7 @@ end
 
 -- Counts a call as under way, and names its caller to what follows; refuses it where there is no room.
 local function admit(handle, headers, key)
-  local address, now = network(headers:get("x-envoy-external-address") or ""), os.time()
+  local address, now = network(headers:get("x-envoy-external-address") or ""), clock.second()
   local caller = key and keys.digest(key)
   local trusted = caller and known.get(caller) and caller
   if caller and not trusted and (wrong.is_reached(address, now) or all_wrong.is_reached(ALL, now)) then
@@ -175,7 +176,7 @@ local function note_outcome(handle)
   end
   local caller, trusted, bytes, began, address =
     kept.call:match("^(%S+) (%S+) (%d+) (%d+) (.*)$")
-  local now = os.time()
+  local now = clock.second()
   caller = tonumber(caller)
   release(tonumber(trusted), address, tonumber(bytes), tonumber(began), now)
   if caller then

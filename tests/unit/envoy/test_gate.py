@@ -378,3 +378,69 @@ def test_gate_remembers_the_newest_of_many(callers: LuaFilter) -> None:
     assert memory.get(11_999)
     assert memory.get(7_500)
     assert memory.get(1_000) is None
+
+
+def test_machine_clock_that_is_set_changes_nothing(callers: LuaFilter, calls: LuaFilter) -> None:
+    """Neither what is counted nor what is held, whichever way it jumps."""
+    callers.response(call(callers), GOOD)
+    for number in range(200):
+        callers.response(call(callers, f"wrong-{number}"), WRONG)
+    held = [call(callers, content_length=str(100_000)) for _ in range(3)]
+    under_way = [whole(calls) for _ in range(64)]
+    for wall in (START - 7_200, START + 7_200, 0, START):
+        callers.set_wall_clock(wall)
+        calls.set_wall_clock(wall)
+        assert call(callers, "wrong").reply == "429"
+        assert call(callers).reply is None
+        assert whole(calls).reply == "429"
+    callers.at(START + 1)
+    assert call(callers, "wrong").reply is None
+    for one in held:
+        callers.response(one, GOOD)
+    for one in under_way:
+        calls.response(one, WRONG)
+    assert _places(calls) == 64
+
+
+@pytest.mark.parametrize("jump_s", [-7_200, 7_200])
+def test_clock_that_jumps_takes_nothing_from_a_caller(
+    callers: LuaFilter, calls: LuaFilter, jump_s: int
+) -> None:
+    """Even where the only clock there is does: nobody waits longer than before."""
+    memory = callers.load("gate.memory")
+    limit, share = memory.new_limit(10, 1), memory.new_share(10, 1, 40)
+    holding = memory.new_holding(10)
+    for counted in (limit, share):
+        counted.add("a", 5, START)
+    holding.add("a", 10, START, START)
+    assert holding.is_reached("a", 1, START)
+    now = START + jump_s
+    assert not limit.is_reached("a", now)
+    assert not share.is_used_up("a", now)
+    assert not holding.is_reached("a", 1, now)
+    for counted in (limit, share):
+        counted.add("a", 20, now)
+    assert limit.is_reached("a", now)
+    assert share.is_used_up("a", now)
+    assert not limit.is_reached("a", now + 21)
+    assert not share.is_used_up("a", now + 21)
+    for _ in range(1_100):
+        calls.response(whole(calls), {":status": "429", "loyalty-busy": "1"})
+    assert _places(calls) == 4
+    calls.at(now)
+    assert _places(calls) == 64
+
+
+@pytest.mark.parametrize("seconds", [1, 5, 3_600])
+def test_clock_without_foreign_functions_never_goes_back(seconds: int) -> None:
+    """The machine's clock is read then, and stands still while it is set back."""
+    lua = LuaFilter('package.loaded.ffi = nil; package.preload.ffi = function() error("none") end')
+    lua.set_wall_clock(START)
+    plain = lua.run('package.loaded.clock = nil; return require("clock")')
+    began = plain.now()
+    lua.set_wall_clock(START + seconds)
+    assert plain.now() - began == seconds
+    lua.set_wall_clock(START - 7_200)
+    assert plain.now() - began == seconds
+    lua.set_wall_clock(START - 7_200 + seconds)
+    assert plain.second() - began == 2 * seconds
