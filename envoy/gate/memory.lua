@@ -52,15 +52,15 @@ function memory.new_limit(burst, a_second)
   return limit
 end
 
--- What began after now is none of this clock's.
-local function is_recent(began, now)
-  return began <= now and now - began < CALL_S
-end
-
--- Calls that are not done, or their bytes, for each name. Who resets a call is believed CALL_S later.
-function memory.new_holding(most)
+-- Calls that are not done, or their bytes, for each name. Each counts for so many seconds at most: who
+-- resets a call is believed then.
+function memory.new_holding(most, seconds)
   local kept = memory.new()
   local holding = {}
+  -- What began after now is none of this clock's.
+  local function is_recent(began, now)
+    return began <= now and now - began < (seconds or CALL_S)
+  end
   function holding.of(name, now)
     local sum = 0
     for second, amount in pairs(kept.get(name) or {}) do
