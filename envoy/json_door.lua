@@ -5,10 +5,14 @@
 -- and request messages, and the words of what Envoy answers by itself.
 local answers = require("json_door.answers")
 local bounds = require("json_door.bounds")
+local budget = require("json_door.budget")
+local clock = require("clock")
 local leniency = require("json_door.leniency")
 local routes = require("json_door.routes")
 
 local CALL = "loyalty.json_door.call" -- dynamic metadata: what the response side must know
+local TIME = "loyalty.json_door.time" -- As these: whose time the call has taken, and how much.
+local GATE = "loyalty.gate" -- The gate's own: what had no room, for who counts refusals.
 local BODY = "loyalty.json_door.body" -- apart from it, because only a refused call reads it back
 -- Where a caller's own trace begins.
 local ROOT = "Root=(1%-" .. ("%x"):rep(8) .. "%-" .. ("%x"):rep(24) .. ")"
@@ -84,6 +88,24 @@ local function note_call(handle, headers, line, dialect, by_path)
   end
 end
 
+-- Keep whose time a call takes.
+local function note_time(handle, who, length, seconds)
+  if who.caller or who.stranger then
+    local told = ("%d %.9f %s %s"):format(length, seconds, who.caller or "-", who.stranger or "-")
+    handle:streamInfo():dynamicMetadata():set(TIME, "told", told)
+  end
+end
+
+-- The account of a call that is answered, and the seconds that were taken of it.
+local function time_of(handle)
+  local kept = handle:streamInfo():dynamicMetadata():get(TIME)
+  if not kept then
+    return nil, 0
+  end
+  local length, seconds, caller, stranger = kept.told:match("^(%d+) (%S+) (%S+) (%S+)$")
+  return budget.account_of(caller, stranger ~= "-" and stranger or nil, tonumber(length)), tonumber(seconds)
+end
+
 local function refuse(handle, status, problem)
   if problem then
     handle:streamInfo():dynamicMetadata():set(CALL, "problem", problem)
@@ -91,24 +113,12 @@ local function refuse(handle, status, problem)
   handle:respond({ [":status"] = status }, "")
 end
 
--- Wait for the body of a call, and send on what the transcoder accepts.
-local function let_body_through(handle, path, route, encoded)
-  local buffer = handle:body()
-  if not buffer then
-    return
-  end
-  -- What was fetched before the wait for the body is out of scope after it.
-  local refusal = bounds.refusal_of_length(buffer:length(), encoded)
-  if refusal then
-    refuse(handle, refusal)
-    return
-  end
+-- Make of a body what the transcoder accepts; a status and what is wrong with it where that can't be.
+local function put_right(handle, buffer, path, route)
   local body = buffer:getBytes(0, buffer:length())
-  local problem
-  refusal, problem = bounds.refusal_of_body(body)
+  local refusal, problem = bounds.refusal_of_body(body)
   if refusal then
-    refuse(handle, refusal, problem)
-    return
+    return refusal, problem
   end
   local admitted, told = leniency.mend(body, route)
   local closed = routes.close_with(admitted, routes.closing_members(path, route))
@@ -120,6 +130,34 @@ local function let_body_through(handle, path, route, encoded)
   end
   -- Kept texts end at a NUL, which no JSON has; another byte in its place is refused where it stands.
   handle:streamInfo():dynamicMetadata():set(BODY, "text", (admitted:gsub("%z", "\1")))
+  return nil
+end
+
+-- Wait for the body of a call, and send on what the transcoder accepts.
+local function let_body_through(handle, path, route, encoded, who)
+  local buffer = handle:body()
+  if not buffer then
+    return
+  end
+  -- What was fetched before the wait for the body is out of scope after it.
+  local refusal = bounds.refusal_of_length(buffer:length(), encoded)
+  if refusal then
+    refuse(handle, refusal)
+    return
+  end
+  local length, began = buffer:length(), clock.worked()
+  local account = budget.account_of(who.caller, who.stranger, length)
+  if not budget.has_time(account) then
+    handle:streamInfo():dynamicMetadata():set(GATE, "full", "time")
+    refuse(handle, "429")
+    return
+  end
+  local problem
+  refusal, problem = put_right(handle, buffer, path, route)
+  note_time(handle, who, length, budget.charge(account, began))
+  if refusal then
+    refuse(handle, refusal, problem)
+  end
 end
 
 function envoy_on_request(handle)
@@ -129,6 +167,7 @@ function envoy_on_request(handle)
     headers:remove(MENDED)
     return
   end
+  local who = { caller = headers:get("loyalty-caller"), stranger = headers:get("loyalty-stranger") }
   remove_inner_headers(headers)
   local url, method = headers:get(":path") or "/", headers:get(":method")
   local path = url:match("^[^?]*")
@@ -147,7 +186,7 @@ function envoy_on_request(handle)
   end
   local encoded = bounds.is_encoded(headers:get("content-encoding") or "")
   routes.tell_query_key(headers, cleaned, route)
-  let_body_through(handle, path, route, encoded)
+  let_body_through(handle, path, route, encoded, who)
 end
 
 local function strip_leftovers(headers)
@@ -261,6 +300,11 @@ function envoy_on_response(handle)
     answers.add_gateway_headers(handle, kept.request_id, kept.root)
   end
   local answer = read_head(handle, headers)
+  local account, taken = time_of(handle)
+  call.account = account
+  if answer.status < 400 then
+    budget.give_back(account, taken)
+  end
   if answer.status < 400 and call.path ~= "/loyalty/identify" then
     return
   end

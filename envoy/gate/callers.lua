@@ -1,6 +1,7 @@
 -- The gate before the buffer. It lets nobody in who brings no key, of the callers whose key has never
 -- worked here only some a second while wrong keys come, and only so many whose call is not done.
 -- It also drops headers with an underscore, and tells browsers whether they may call.
+local clock = require("clock")
 local calling = require("gate.calling")
 local keys = require("gate.keys")
 local memory = require("gate.memory")
@@ -11,11 +12,14 @@ local OPEN = { -- Paths that need no key.
   ["/grpc.health.v1.Health/Check"] = true,
 }
 local HEADERS = 16384 -- Bytes that a call may take besides its body.
-local UNTOLD = 65536 -- Bytes of a stranger's body whose length he does not tell; his route sees to it.
+local SMALL = 16384 -- Bytes of a body; an order of forty lines has less.
+local UNTOLD = 65536 -- Bytes of a body whose length is not told; a stranger's counts as small.
+local BUFFERED = 786432 -- Bytes of a body that are ever kept.
 -- Ours with an underscore for a dash: whoever sends one believes that a key, or the time, came with
 -- the call. They stay, and the server refuses the call by their name; all others are dropped.
 local MISSPELT = { idempotency_key = true, x_api_key = true, x_user_datetime = true }
 local ALL = "all"
+local GRPC = "application/grpc" -- And what begins so.
 
 local is_grpc, refuse = calling.is_grpc, calling.refuse
 local CALLER, STRANGER, STREAMS = calling.CALLER, calling.STRANGER, calling.STREAMS
@@ -23,9 +27,23 @@ local CALLER, STRANGER, STREAMS = calling.CALLER, calling.STRANGER, calling.STRE
 local known = memory.new() -- digests of keys that have worked
 -- Calls of strangers that did not succeed, for whatever reason: of an address, and of all.
 local wrong, all_wrong = memory.new_limit(200, 100), memory.new_limit(400, 200)
--- Calls under way: of an address that has no known key and of all strangers, of a known key.
-local held, all_held = memory.new_holding(25165824), memory.new_holding(201326592)
-local held_by_key = memory.new_holding(134217728)
+-- Bytes of a large body count for so long: its caller may announce it and send nothing.
+local ANNOUNCED_S = 3
+-- Calls under way: of an address that has no known key and of all strangers, of a known key. Those that
+-- announce much have their own room, so that they never take that of a till's orders. From *fair* on an
+-- address comes in only if it has none under way.
+local small = {
+  of_address = memory.new_holding(8388608),
+  of_all = memory.new_holding(67108864),
+  fair = 50331648,
+  of_key = memory.new_holding(67108864),
+}
+local large = {
+  of_address = memory.new_holding(16777216, ANNOUNCED_S),
+  of_all = memory.new_holding(134217728, ANNOUNCED_S),
+  fair = 100663296,
+  of_key = memory.new_holding(67108864, ANNOUNCED_S),
+}
 
 -- An address, or of IPv6 the network that one customer has.
 local function network(address)
@@ -45,29 +63,36 @@ local function drop_underscores(headers)
   end
 end
 
+-- Where a call counts: *size* is small or large.
+local function room_of(size)
+  return size == "large" and large or small
+end
+
 -- Takes a call's bytes into account, or none for want of room.
-local function hold(caller, address, bytes, now)
+local function hold(room, caller, address, bytes, now)
   if caller then
-    if held_by_key.is_reached(caller, bytes, now) then
+    if room.of_key.is_reached(caller, bytes, now) then
       return false
     end
-    held_by_key.add(caller, bytes, now, now)
-  else
-    if held.is_reached(address, bytes, now) or all_held.is_reached(ALL, bytes, now) then
-      return false
-    end
-    held.add(address, bytes, now, now)
-    all_held.add(ALL, bytes, now, now)
+    room.of_key.add(caller, bytes, now, now)
+    return true
   end
+  if room.of_address.is_reached(address, bytes, now) or room.of_all.is_reached(ALL, bytes, now) then
+    return false
+  elseif room.of_all.of(ALL, now) + bytes > room.fair and room.of_address.of(address, now) > 0 then
+    return false
+  end
+  room.of_address.add(address, bytes, now, now)
+  room.of_all.add(ALL, bytes, now, now)
   return true
 end
 
-local function release(caller, address, bytes, began, now)
+local function release(room, caller, address, bytes, began, now)
   if caller then
-    held_by_key.add(caller, -bytes, began, now)
+    room.of_key.add(caller, -bytes, began, now)
   else
-    held.add(address, -bytes, began, now)
-    all_held.add(ALL, -bytes, began, now)
+    room.of_address.add(address, -bytes, began, now)
+    room.of_all.add(ALL, -bytes, began, now)
   end
 end
 
@@ -87,20 +112,25 @@ end
 
 -- Counts a call as under way, and names its caller to what follows; refuses it where there is no room.
 local function admit(handle, headers, key)
-  local address, now = network(headers:get("x-envoy-external-address") or ""), os.time()
+  local address, now = network(headers:get("x-envoy-external-address") or ""), clock.second()
   local caller = key and keys.digest(key)
   local trusted = caller and known.get(caller) and caller
   if caller and not trusted and (wrong.is_reached(address, now) or all_wrong.is_reached(ALL, now)) then
     refuse(handle, "429", "strangers")
     return
   end
-  local told = tonumber(headers:get("content-length") or "")
-  local bytes = HEADERS + (told or UNTOLD)
-  if not hold(trusted, address, bytes, now) then
+  local told = tonumber((headers:get("content-length") or ""):match("^%d+$"))
+  if told and told > BUFFERED and (headers:get("content-type") or ""):sub(1, 16) == GRPC then
+    refuse(handle, "413") -- The JSON door words it for tills.
+    return
+  end
+  local size = told and told > SMALL and "large" or "small"
+  local bytes = HEADERS + math.min(told or trusted and UNTOLD or SMALL, BUFFERED)
+  if not hold(room_of(size), trusted, address, bytes, now) then
     refuse(handle, "429", "memory")
     return
   end
-  local call = ("%s %s %d %d %s"):format(caller or "-", trusted or "-", bytes, now, address)
+  local call = ("%s %s %s %d %d %s"):format(caller or "-", trusted or "-", size, bytes, now, address)
   handle:streamInfo():dynamicMetadata():set(CALL, "call", call)
   if caller then
     headers:add(CALLER, tostring(caller))
@@ -173,11 +203,11 @@ local function note_outcome(handle)
   if not kept or not kept.call then
     return
   end
-  local caller, trusted, bytes, began, address =
-    kept.call:match("^(%S+) (%S+) (%d+) (%d+) (.*)$")
-  local now = os.time()
+  local caller, trusted, size, bytes, began, address =
+    kept.call:match("^(%S+) (%S+) (%S+) (%d+) (%d+) (.*)$")
+  local now = clock.second()
   caller = tonumber(caller)
-  release(tonumber(trusted), address, tonumber(bytes), tonumber(began), now)
+  release(room_of(size), tonumber(trusted), address, tonumber(bytes), tonumber(began), now)
   if caller then
     learn(handle:headers(), caller, address, now)
   end

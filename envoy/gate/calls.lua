@@ -1,5 +1,6 @@
 -- The gate after the buffer, where a call has come as a whole. It lets over gRPC nothing through but one
 -- whole message, of large bodies only some a second, and of a key no more at once than the server takes.
+local clock = require("clock")
 local calling = require("gate.calling")
 local memory = require("gate.memory")
 
@@ -37,7 +38,7 @@ end
 -- How many calls of a key may be under way.
 local function places_of(caller, now)
   local found = learned.get(caller)
-  return found and now - found.since < LEARNED_S and found.places or PLACES
+  return found and math.abs(now - found.since) < LEARNED_S and found.places or PLACES
 end
 
 -- Learns from an answer how many calls of a key the server takes: more for each that it served while
@@ -79,7 +80,7 @@ local function let_call_through(handle)
   if STREAMS[headers:get(":path") or ""] then
     return
   end
-  local caller, now = headers:get(CALLER), os.time()
+  local caller, now = headers:get(CALLER), clock.second()
   if caller and at_server.of(caller, now) >= places_of(caller, now) then
     refuse(handle, "429", "places")
     return
@@ -97,7 +98,7 @@ local function let_call_through(handle)
 end
 
 local function note_end(handle)
-  local headers, now = handle:headers(), os.time()
+  local headers, now = handle:headers(), clock.second()
   local refused = headers:get(BUSY)
   headers:remove(BUSY)
   local kept = handle:streamInfo():dynamicMetadata():get(WHOLE)

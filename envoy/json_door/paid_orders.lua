@@ -52,7 +52,7 @@ local DECISIVE = {
 local MEND_PLACES = 20000
 local MEND_KEYS = 12000 -- Names of values looked at in a paid order; the fullest one has some 8,000.
 local VALUE_PLACES = 8 -- What a look at one text or value counts for.
--- What it may cost to repair one body's texts. All of a second share STEPS_A_SECOND with the walks.
+-- What it may cost to repair one body's texts.
 local MEND_STEPS = 5000
 local HALF = "\\u[dD][89a-fA-F]" -- Of a surrogate pair, or a whole one.
 local WHOLE = {
@@ -150,8 +150,7 @@ function paid_orders.with_whole_texts(body, told)
   if #body > budget.MAX_BYTES or is_whole(body) then
     return body
   end
-  local granted = budget.grant(MEND_STEPS)
-  local count, previous, key, refused, found = { left = granted }, nil, nil, false, {}
+  local count, previous, key, refused, found = { left = MEND_STEPS }, nil, nil, false, {}
   local repaired = body:gsub('[^"]+', function(part)
     local owner = key
     key = nil
@@ -173,7 +172,6 @@ function paid_orders.with_whole_texts(body, told)
     end
     return nil
   end)
-  budget.give_back(count.left)
   if refused then
     return body
   end

@@ -1,4 +1,5 @@
 -- What is wrong with a refused call, field by field. The transcoder names only the first one.
+local clock = require("clock")
 local requests = require("json_requests")
 local budget = require("json_door.budget")
 local paid_orders = require("json_door.paid_orders")
@@ -155,17 +156,18 @@ local function walk(call, route, body)
   return errors
 end
 
--- The slow path of a refused call: what is wrong with it, field by field where that is soon found.
+-- The slow path of a refused call: what is wrong with it, field by field where that is soon found and
+-- its caller has time left.
 local function find_violations(call, route, body)
   if call.problem then
     return { { field = "", message = call.problem } }
   end
   local found, errors = false, nil
-  local granted = #(body or "") <= budget.MAX_BYTES and budget.grant(MAX_WALK_STEPS) or 0
-  if granted > 0 then
-    budget.begin(granted)
+  if #(body or "") <= budget.MAX_BYTES and budget.has_time(call.account) then
+    local began = clock.worked()
+    budget.begin(MAX_WALK_STEPS)
     found, errors = pcall(walk, call, route, body)
-    budget.give_back(budget.left())
+    budget.charge(call.account, began)
     if not found and errors ~= budget.TOO_MUCH then
       error(errors, 0)
     end

@@ -117,7 +117,7 @@ def test_metrics_are_for_this_machine_unless_opened() -> None:
     (endpoint,) = parts["cluster"]["load_assignment"]["endpoints"][0]["lb_endpoints"]
 
     assert parts["listener"]["address"]["socket_address"]["address"] == "127.0.0.1"
-    assert endpoint["endpoint"]["address"] == admin
+    assert endpoint["endpoint"]["address"] == {"pipe": {"path": admin["pipe"]["path"]}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,14 +217,19 @@ async def test_call_turned_away_by_envoy_is_counted(
 
 
 async def test_call_turned_away_by_the_gate_is_counted_by_its_reason(tmp_path: Path) -> None:
-    """A stranger who announces more than one address may have under way."""
+    """Strangers who announce more than one address may have under way."""
     call = (
         b"POST /otp HTTP/1.1\r\nhost: x\r\nconnection: close\r\n"
-        b"x-api-key: stranger\r\ncontent-length: 30000000\r\n\r\n"
+        b"x-api-key: stranger\r\ncontent-length: 786432\r\n\r\n"
     )
     async with run_edge(tmp_path, lambda _: None) as edge:
-        assert (await edge.till.send(call)).status == 429
+        calls = [asyncio.create_task(edge.till.send(call)) for _ in range(21)]
+        done, waiting = await asyncio.wait(calls, timeout=2, return_when=asyncio.FIRST_COMPLETED)
+        assert [call.result().status for call in done] == [429]
         assert await edge.count(REFUSED, reason="memory") == 1
+        for half in waiting:
+            half.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
 
 
 async def test_key_that_takes_too_many_places_is_counted(tmp_path: Path) -> None:

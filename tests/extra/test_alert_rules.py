@@ -72,6 +72,7 @@ A = {"job": "loyalty", "instance": "a"}
 E = {"job": "loyalty-edge", "instance": "e"}
 CLUSTER = f'{EDGE}, envoy_cluster_name="loyalty"'
 ENVOY = "envoy_http_adaptive_concurrency_gradient_controller_rq_blocked"
+GATE = "envoy_loyalty_gate_refused"
 TURNED_AWAY = {
     f"envoy_http_local_rate_limit_rate_limited{{{EDGE}}}": "0x180",
     f"envoy_cluster_upstream_rq_active_overflow{{{CLUSTER}}}": "0x180",
@@ -124,7 +125,12 @@ CASES = {
     ),
     "CallsRefusedBusy": share("SERVER_BUSY", 50, 0, "50% of the calls were refused."),
     "CallsTurnedAway": Case(
-        {f"{ENVOY}{{{EDGE}}}": "0+50x180", **TURNED_AWAY},
+        {
+            f"{ENVOY}{{{EDGE}}}": "0+30x180",
+            f'{GATE}{{{EDGE}, reason="strangers"}}': "0+15x180",
+            f'{GATE}{{{EDGE}, reason="time"}}': "0+5x180",
+            **TURNED_AWAY,
+        },
         {f"{ENVOY}{{{EDGE}}}": "0x180", **TURNED_AWAY},
         "50% of the calls were turned away.",
         {"job": "loyalty-edge"},
@@ -324,6 +330,13 @@ def test_alerts_fire_with_labels_value_and_runbook(tmp_path: Path) -> None:
     run_tests(
         tmp_path, [rule_test(name, case.fires, [expected(name, case)]) for name, case in cases]
     )
+
+
+def test_calls_turned_away_are_told_of_before_the_gate_refuses_any(tmp_path: Path) -> None:
+    """What the gate refuses is measured from its first refusal on; the others count until then."""
+    name, case = "CallsTurnedAway", CASES["CallsTurnedAway"]
+    fires = {f"{ENVOY}{{{EDGE}}}": "0+50x180", **TURNED_AWAY}
+    run_tests(tmp_path, [rule_test(name, fires, [expected(name, case)])])
 
 
 def test_alerts_rest_on_a_good_day(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import ssl
+import stat as stat_of_file
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -17,7 +18,7 @@ import grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from loyalty.v1 import member_service_pb2
-from loyalty_service.sandbox.envoy_process import EnvoyProcess
+from loyalty_service.sandbox.envoy_process import EnvoyProcess, call_admin
 from loyalty_service.sandbox.fixed_codes import FARHAN
 from loyalty_service.transport.server import MESSAGE_BYTES_MAX
 from tests.support import http2
@@ -127,34 +128,37 @@ async def stat(envoy: EnvoyProcess, name: str) -> int:
     return int(text.rpartition(":")[2] or 0)
 
 
-def other_addresses() -> list[str]:
-    """Give addresses of this machine that are not the one the admin page listens on."""
-    found = ["127.0.0.2"]
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
-        probe.connect(("192.0.2.1", 9))  # Sends nothing; asks which address would.
-        found.append(probe.getsockname()[0])
+def ports_of(pid: int) -> set[int]:
+    """Give the ports that a process listens on, at any address."""
+    files = {str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()}
+    found = set()
+    for table in ("tcp", "tcp6"):
+        rows = Path(f"/proc/{pid}/net/{table}").read_text(encoding="ascii").splitlines()[1:]
+        for row in (line.split() for line in rows):
+            if row[3] == "0A" and f"socket:[{row[9]}]" in files:
+                found.add(int(row[1].rpartition(":")[2], 16))
     return found
 
 
 async def admin_unreachable(edge: Edge) -> None:
-    """No other address of the machine answers on the admin's port, nor does the edge lead there."""
-    admin = edge.front.envoy.admin_port
-    assert (await HttpClient(HOME, admin).request("GET", "/ready", None, {})).status == 200
-    for address in other_addresses():
-        with suppress(OSError):
-            _, writer = await asyncio.open_connection(address, admin)
-            writer.close()
-            raise AssertionError(f"{address}:{admin} answers")
-    target = f"http://{HOME}:{admin}/config_dump"
-    answer = await edge.send(head(f"GET {target} HTTP/1.1", f"host: {HOME}:{admin}", KEY, CLOSE))
-    assert statuses(answer) == [404], answer[:200]
+    """The admin page has no port, no other user of the machine may open it, no call leads there."""
+    envoy = edge.front.envoy
+    assert "LIVE" in await envoy.ask("/ready")
+    assert ports_of(envoy.pid) == {edge.port}
+    assert stat_of_file.S_IMODE(envoy.admin_socket.stat().st_mode) == 0o600
+    for host in (f"{HOME}:9901", "localhost"):
+        target = f"http://{host}/config_dump"
+        answer = await edge.send(head(f"GET {target} HTTP/1.1", f"host: {host}", KEY, CLOSE))
+        assert statuses(answer) == [404], answer[:200]
 
 
 async def admin_changes_nothing(edge: Edge) -> None:
     """Limits can't be lifted at run time, even by whoever reaches the admin page."""
     path = "/runtime_modify?overload.premature_reset_total_stream_count=1"
-    answer = await HttpClient(HOME, edge.front.envoy.admin_port).request("POST", path, None, {})
-    assert answer.status == 503, answer
+    status, answer = await asyncio.to_thread(
+        call_admin, edge.front.envoy.admin_socket, "POST", path
+    )
+    assert status == 503, answer
     entries = json.loads(await edge.front.envoy.ask("/runtime"))["entries"]
     assert {name: entry["final_value"] for name, entry in entries.items()} == {
         "envoy.resource_limits.listener.edge.connection_limit": "40000",

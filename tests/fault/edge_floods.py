@@ -1,7 +1,7 @@
 """
 Floods of whoever has no valid key, as fast as the edge takes them: an attacker of its own process.
 
-    python -m tests.fault.edge_floods KIND PORT CONNECTIONS SECONDS
+    python -m tests.fault.edge_floods KIND PORT CONNECTIONS SECONDS [ADDRESSES]
 
 Prints how many calls it made.
 """
@@ -9,6 +9,7 @@ Prints how many calls it made.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -31,6 +32,7 @@ LONG = 3600
 REPEATED = 8
 BODY_BYTES = 524_288
 FRAME_HEADER = 9
+FRAME_MAX = 16_384
 OPENING_A_TURN = 50
 OPENING_MAX_S = 20.0
 
@@ -84,14 +86,19 @@ class Flood:
         last = http2.END_STREAM if self.ended else 0
         flags = http2.END_HEADERS | (last if self.body is None else 0)
         sent = http2.frame(http2.HEADERS, flags, stream, block)
-        if self.body is not None:
-            sent += http2.frame(http2.DATA, last, stream, self.body)
+        for at in range(0, len(self.body or b""), FRAME_MAX):
+            part = self.body[at : at + FRAME_MAX] if self.body else b""
+            ends = last if at + FRAME_MAX >= len(self.body or b"") else 0
+            sent += http2.frame(http2.DATA, ends, stream, part)
         return sent
 
 
 def _start(method: str, path: str) -> tuple[tuple[str, str], ...]:
     return ((":method", method), (":scheme", "http"), (":path", path), (":authority", "x"))
 
+
+DEAR = b'{"x":[' + b'{"amount":1.5},' * 3_900 + b"0]}"
+"""JSON that is as costly to read as any of its length, less than what Envoy calls large."""
 
 KINDS: Mapping[str, Flood | None] = {
     "keyless over HTTP/2": Flood(_start("GET", "/otp/1")),
@@ -109,6 +116,24 @@ KINDS: Mapping[str, Flood | None] = {
         (*_start("POST", HEALTH), ("content-type", "application/grpc"), ("te", "trailers")),
         body=NO_FIELDS,
         own_key=7000,
+    ),
+    "small dear bodies": Flood(
+        (*_start("POST", "/loyalty/transaction/pos"), ("content-type", "application/json")),
+        body=DEAR,
+        own_key=8,
+    ),
+    "half calls that announce much": Flood(
+        (
+            *_start("POST", "/loyalty.v1.MemberService/GetMember"),
+            ("content-type", "application/grpc"),
+            ("te", "trailers"),
+            ("content-length", "25149000"),
+        ),
+        ended=False,
+        own_key=8,
+    ),
+    "half calls that announce a whole body": Flood(
+        (*_start("POST", IDENTIFY), ("content-length", "524288")), ended=False, own_key=8
     ),
     "may I": Flood(_start("OPTIONS", "/otp")),
 }
@@ -215,11 +240,12 @@ class _HalfBody(asyncio.Protocol):
         self._attacker.open.pop(self._transport, None)
 
 
-async def attack(kind: str, port: int, connections: int, seconds: float) -> int:
+async def attack(kind: str, port: int, connections: int, seconds: float, addresses: int = 0) -> int:
     """
     Keep so many connections open and busy for so long; returns the calls made.
 
-    They all begin at once, which is when they take the most memory.
+    They all begin at once, which is when they take the most memory. They come from the tills' own
+    address, or from so many others.
     """
     loop = asyncio.get_running_loop()
     attacker = _Attacker()
@@ -229,10 +255,12 @@ async def attack(kind: str, port: int, connections: int, seconds: float) -> int:
         return _HalfBody(attacker) if flood is None else _Over2(attacker, flood)
 
     ends = loop.time() + OPENING_MAX_S
+    numbers = itertools.count()
     while loop.time() < ends:
         for _ in range(min(OPENING_A_TURN, connections - len(attacker.open))):
             with suppress(OSError):
-                await loop.create_connection(connection, "127.0.0.1", port)
+                address = f"127.0.1.{next(numbers) % addresses + 1}" if addresses else "127.0.0.1"
+                await loop.create_connection(connection, "127.0.0.1", port, local_addr=(address, 0))
         if not attacker.began and len(attacker.open) == connections:
             attacker.begin()
             ends = loop.time() + seconds
@@ -243,5 +271,8 @@ async def attack(kind: str, port: int, connections: int, seconds: float) -> int:
 
 
 if __name__ == "__main__":
-    calls = uvloop.run(attack(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])))
+    kind, port, connections, seconds, *more = sys.argv[1:]
+    calls = uvloop.run(
+        attack(kind, int(port), int(connections), float(seconds), *(int(count) for count in more))
+    )
     sys.stdout.write(f"{calls}\n")

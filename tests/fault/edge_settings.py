@@ -53,7 +53,7 @@ class Setting:
 
 
 SETTINGS = (
-    Setting("admin on loopback", "admin/address/socket_address/address", "127.0.0.1", "127.0.0.2"),
+    Setting("admin for its own user", "admin/address/pipe/mode", 0o600, 0o666),
     Setting(
         "so much of a connection is read in a turn",
         "listener/per_connection_buffer_limit_bytes",

@@ -8,7 +8,6 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from loyalty_service.sandbox.envoy_process import EnvoyProcess
-from tests.support.http import free_port
 
 ENVOY = Path(__file__).resolve().parents[2] / "envoy"
 
@@ -16,12 +15,7 @@ ENVOY = Path(__file__).resolve().parents[2] / "envoy"
 def add_metrics(config: dict[str, Any], port: int) -> None:
     """Serve what Envoy measures on a port of its own."""
     parts = _parts_of("metrics.yaml")
-    admin = config["admin"]["address"]["socket_address"]
-    # The part must name it, so Envoy can't choose one by itself.
-    admin["port_value"] = free_port()
     parts["listener"]["address"]["socket_address"]["port_value"] = port
-    (endpoint,) = parts["cluster"]["load_assignment"]["endpoints"][0]["lb_endpoints"]
-    endpoint["endpoint"]["address"]["socket_address"] = admin
     manager_of(config).setdefault("access_log", []).append(parts["access_log"])
     config["static_resources"]["listeners"].append(parts["listener"])
     config["static_resources"]["clusters"].append(parts["cluster"])

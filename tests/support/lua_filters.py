@@ -12,6 +12,14 @@ from lupa.luajit21 import LuaRuntime
 ROOT = Path(__file__).resolve().parents[2]
 API = ROOT / "tests" / "support" / "envoy_api.lua"
 
+SET_CLOCK = 'function(now) require("clock").now = function() return now end end'
+SET_WORK = """
+function(step)
+  local worked = 0
+  require("clock").worked = function() worked = worked + step; return worked end
+end
+"""
+
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 
 
@@ -59,16 +67,30 @@ class LuaFilter:
             lua.globals().package.loaded["edge_errors"] = loaded
         self._api = lua.execute(API.read_text(encoding="utf-8"))
         lua.execute(script)
-        self._now = lua.eval("function(now) os.time = function() return now end end")
+        self._now = lua.eval(SET_CLOCK)
+        self._wall = lua.eval("function(now) os.time = function() return now end end")
         self.at(1_000_000)
 
-    def at(self, now_s: int) -> None:
-        """Set the clock."""
+    def at(self, now_s: float) -> None:
+        """Let it be this second, on the machine's clock too."""
         self._now(now_s)
+        self.set_wall_clock(int(now_s))
+
+    def set_wall_clock(self, now_s: int) -> None:
+        """Set the machine's clock alone."""
+        self._wall(now_s)
+
+    def work(self, spent_s: float) -> None:
+        """Let each look at the worker's own clock cost so much more."""
+        self._lua.eval(SET_WORK)(spent_s)
 
     def load(self, module: str) -> Any:
         """Give a part of the filter; its texts have one byte a character."""
         return self._lua.eval("require")(module)
+
+    def run(self, script: str) -> Any:
+        """Run more Lua, and give what it returns."""
+        return self._lua.execute(script)
 
     def table(self, value: Any) -> Any:
         """Make a Lua table of dicts and lists."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -22,6 +24,9 @@ from loyalty_service.edge_files import edge_files
 LOG_LINES_SHOWN = 5
 POLL_S = 0.02
 ADMIN_TIMEOUT_S = 2.0
+ADDRESS_MAX = 100
+ADMIN_SOCKET = "envoy-admin.sock"
+"""As envoy.yaml names it, in the folder that Envoy is started in."""
 
 
 class EnvoyFailedError(OperatorError):
@@ -39,7 +44,6 @@ class EnvoyProcess:
         grpc_port: Where the gRPC server listens on 127.0.0.1.
         other_grpc_ports: Where more servers of the same database listen.
         http_port: Where to listen; 0 picks a free port, known after `start`.
-        admin_port: As *http_port*, for Envoy's own pages.
         tls: Folder with certificates named as in envoy/secrets/, which turns TLS on: to the
             callers where it holds edge.pem, mutual with tills.pem, to the server with envoy.pem.
         collector_port: Where an OpenTelemetry collector listens, which turns traces on.
@@ -56,7 +60,6 @@ class EnvoyProcess:
         grpc_port: int,
         other_grpc_ports: Sequence[int] = (),
         http_port: int = 0,
-        admin_port: int = 0,
         tls: Path | None = None,
         collector_port: int | None = None,
         origins: Sequence[str] = (),
@@ -64,12 +67,10 @@ class EnvoyProcess:
         start_s: float = 20.0,
         drain_s: float = 6.0,
     ) -> None:
-        self.folder = folder
+        self.folder = folder.resolve()
         self.grpc_ports = (grpc_port, *other_grpc_ports)
         self.http_port = http_port
-        self.admin_port = admin_port
-        self._admin_host = ""
-        self._tls = tls
+        self._tls = tls and tls.resolve()
         self._collector_port = collector_port
         self._origins = origins
         self._adapt = adapt
@@ -88,6 +89,11 @@ class EnvoyProcess:
         if self._process is None:
             raise LookupError("Envoy does not run")
         return self._process.pid
+
+    @property
+    def admin_socket(self) -> Path:
+        """Where Envoy's own pages are; only this user may connect."""
+        return self.folder / ADMIN_SOCKET
 
     @property
     def log(self) -> Path:
@@ -121,19 +127,18 @@ class EnvoyProcess:
         self.folder.mkdir(parents=True, exist_ok=True)
         config = self.folder / "envoy.json"
         config.write_text(json.dumps(self.render(), indent=1), encoding="utf-8")
-        admin_address = self.folder / "admin_address"
-        admin_address.unlink(missing_ok=True)
+        self.admin_socket.unlink(missing_ok=True)
         with self.log.open("wb") as log:
             # Not asyncio's, because uvloop forks, and gRPC's threads do not survive a fork well.
             self._process = subprocess.Popen(  # noqa: ASYNC220, S603 - returns at once; no shell.
                 [
                     program,
                     *("--config-path", config),
-                    *("--admin-address-path", admin_address),
                     *("--concurrency", "1"),
                     *("--log-level", "warning"),
                     "--disable-hot-restart",
                 ],
+                cwd=self.folder,  # Its admin socket is there.
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -142,7 +147,7 @@ class EnvoyProcess:
             )
         try:
             async with asyncio.timeout(self._start_s):
-                await self._until_live(admin_address)
+                await self._until_live()
         except TimeoutError:
             await self.stop()
             raise self._failure("was not live in time") from None
@@ -171,7 +176,6 @@ class EnvoyProcess:
         """Read envoy.yaml and put in this process's ports and absolute paths."""
         files = edge_files()
         config: dict[str, Any] = YAML(typ="safe").load(files["envoy.yaml"])
-        config["admin"]["address"]["socket_address"]["port_value"] = self.admin_port
         listener = config["static_resources"]["listeners"][0]
         listener["address"]["socket_address"]["port_value"] = self.http_port
         # Two sandboxes on one port must not share its calls.
@@ -231,17 +235,14 @@ class EnvoyProcess:
         if (certificates / "envoy.pem").exists():
             config["static_resources"]["clusters"][0] |= parts["cluster"]
 
-    async def _until_live(self, admin_address: Path) -> None:
-        """Wait for the admin page, then for Envoy to be live; learn the ports on the way."""
+    async def _until_live(self) -> None:
+        """Wait for the admin page, then for Envoy to be live, and learn its port."""
         while True:
             if self._process is None or self._process.poll() is not None:
                 raise self._failure("ended at once")
-            if address := _written(admin_address):
-                self._admin_host, _, port = address.rpartition(":")
-                self.admin_port = int(port)
-                with suppress(OSError, HTTPException):
-                    if "LIVE" in await self._admin("GET", "/ready"):
-                        break
+            with suppress(OSError, HTTPException):
+                if "LIVE" in await self._admin("GET", "/ready"):
+                    break
             await asyncio.sleep(POLL_S)
         listeners = json.loads(await self._admin("GET", "/listeners?format=json"))
         (edge,) = (seen for seen in listeners["listener_statuses"] if seen["name"] == "edge")
@@ -258,7 +259,8 @@ class EnvoyProcess:
 
     async def _admin(self, method: str, path: str) -> str:
         """Call Envoy's admin page and return the body of its answer."""
-        return await asyncio.to_thread(_call_admin, self._admin_host, self.admin_port, method, path)
+        _, body = await asyncio.to_thread(call_admin, self.admin_socket, method, path)
+        return body
 
     def _failure(self, what: str) -> EnvoyFailedError:
         """Word a failed start, with the end of the log."""
@@ -293,18 +295,31 @@ def _add_tracing(config: dict[str, Any], collector_port: int) -> None:
     config["static_resources"]["clusters"].append(parts["cluster"])
 
 
-def _call_admin(host: str, port: int, method: str, path: str) -> str:
-    connection = HTTPConnection(host, port, timeout=ADMIN_TIMEOUT_S)
+def call_admin(
+    admin_socket: Path, method: str, path: str, timeout_s: float = ADMIN_TIMEOUT_S
+) -> tuple[int, str]:
+    """
+    Call the admin page of an Envoy, and return the status and the body of its answer.
+
+    Raises:
+        OSError: None listens there.
+        HTTPException: What listens there is no Envoy.
+    """
+    folder = os.open(admin_socket.parent, os.O_RDONLY)
+    connection = HTTPConnection("localhost", timeout=timeout_s)
     try:
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(timeout_s)
+        # The address of a socket has at most 107 bytes, which a path may well have more of.
+        long = len(os.fsencode(admin_socket)) > ADDRESS_MAX
+        address = f"/proc/self/fd/{folder}/{admin_socket.name}" if long else str(admin_socket)
+        connection.sock.connect(address)
         connection.request(method, path)
-        return connection.getresponse().read().decode()
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
     finally:
         connection.close()
-
-
-def _written(file: Path) -> str:
-    """Return what *file* holds, or nothing while it does not exist."""
-    return file.read_text(encoding="utf-8") if file.exists() else ""
+        os.close(folder)
 
 
 def _lua(text: str | Path) -> str:

@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from contextlib import suppress
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,12 @@ from loyalty_service.bootstrap import configure_logging, database_of, require_pe
 from loyalty_service.config import Settings
 from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.sandbox.demo_data import put_demo_data, require_own_store
-from loyalty_service.sandbox.envoy_process import EnvoyProcess, envoy_program
+from loyalty_service.sandbox.envoy_process import (
+    ADMIN_SOCKET,
+    EnvoyProcess,
+    call_admin,
+    envoy_program,
+)
 from loyalty_service.sandbox.fixed_codes import AMIRA, COFFEE, FARHAN, identify_in_sandbox
 from loyalty_service.storage.alone import require_unopened
 from loyalty_service.storage.migrate import migrate
@@ -154,24 +159,13 @@ def end_envoy_left_behind(folder: Path) -> None:
         server = cluster["lb_endpoints"][0]["endpoint"]["address"]["socket_address"]
         if listen_problem(HOST, server["port_value"]):
             return  # Its server answers: another sandbox runs on the same data.
-        address = (folder / "admin_address").read_text(encoding="utf-8")
-        options = json.loads(_admin(address, "GET", "/server_info"))["command_line_options"]
-        if options["admin_address_path"] == str(folder / "admin_address"):
-            _admin(address, "POST", "/quitquitquit")
-            # Its port is free once it answers no more, which is an OSError.
-            until = time.monotonic() + LEFT_BEHIND_S
-            while time.monotonic() < until:
-                _admin(address, "GET", "/ready")
-                time.sleep(0.02)
-
-
-def _admin(address: str, method: str, path: str) -> bytes:
-    connection = HTTPConnection(address, timeout=LEFT_BEHIND_S)
-    try:
-        connection.request(method, path)
-        return connection.getresponse().read()
-    finally:
-        connection.close()
+        admin = folder / ADMIN_SOCKET
+        call_admin(admin, "POST", "/quitquitquit", LEFT_BEHIND_S)
+        # Its port is free once it answers no more, which is an OSError.
+        until = time.monotonic() + LEFT_BEHIND_S
+        while time.monotonic() < until:
+            call_admin(admin, "GET", "/ready", LEFT_BEHIND_S)
+            time.sleep(0.02)
 
 
 def welcome(http_port: int, grpc_port: int) -> str:

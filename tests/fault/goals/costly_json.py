@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,6 +27,14 @@ WALKED_BYTES = 65_000
 IDENTIFY = "/loyalty/identify"
 UNCLAIMED = "/loyalty/transaction/pos"
 URL_BYTES = 7_500
+
+STRANGERS = "wrong words"
+STRANGERS_CALLS = 120
+STRANGERS_MS, STRANGERS_MS_A_SECOND = 150.0, 50.0
+"""Of the worker, for bodies of all strangers together; the transcoder takes less than as much."""
+
+CHEAP_MS = 2.0
+"""What a call costs that is refused unread."""
 
 PIECES: Mapping[str, tuple[str, str, str]] = {
     "empty lines of an order": ('{"transactionDetails":{"order":[', "{},", "{}]}}"),
@@ -151,6 +161,30 @@ async def _open(trial: Trial) -> AsyncIterator[EnvoyProcess]:
             yield envoy
 
 
+async def _strangers(trial: Trial, envoy: EnvoyProcess) -> None:
+    """Send what is costliest under keys that never worked: only so much of it is looked at."""
+    client = HttpClient("127.0.0.1", envoy.http_port)
+
+    async def call(key: str, body: bytes) -> int:
+        sent = {"x-api-key": key, "content-type": "application/json"}
+        return (await client.request("POST", UNCLAIMED, body, sent)).status
+
+    first = await call("new", basket(500).encode())
+    trial.require(first == 200, f"a full order of a new key got {first}")
+    body = dict(bodies(WALKED_BYTES))[f"{STRANGERS}, {WALKED_BYTES >> 10} KiB"]
+    before, began = _cpu_ms(envoy.pid), time.monotonic()
+    seen = Counter([await call(f"junk-{n}", body) for n in range(STRANGERS_CALLS)])
+    spent, seconds = _cpu_ms(envoy.pid) - before, time.monotonic() - began
+    trial.say(f"{STRANGERS} of strangers: {dict(seen)}, {spent:.0f} ms in {seconds:.1f} s")
+    trial.figure("calls of strangers that were looked at", seen.total() - seen[429])
+    most = STRANGERS_MS + STRANGERS_MS_A_SECOND * seconds
+    cheap = STRANGERS_CALLS * trial.choose(CHEAP_MS, 2 * CHEAP_MS)
+    trial.require(seen[429] > STRANGERS_CALLS // 4, f"strangers got {dict(seen)}")
+    trial.require(spent <= 2 * most + cheap, f"strangers took {spent:.0f} ms in {seconds:.1f} s")
+    known = await call("new", body)
+    trial.require(known == 400, f"a known key got {known} beside strangers")
+
+
 async def run(trial: Trial) -> None:
     """Weigh bodies, addresses and headers, each as long as Envoy takes it or looks through it."""
     async with _open(trial) as envoy:
@@ -170,6 +204,7 @@ async def run(trial: Trial) -> None:
         await scale.weigh("a path of many parts", long_path, b"{}")
         names = {f"x-{number}-bin": "y" * 70 for number in range(90)}
         await scale.weigh("headers that are removed", IDENTIFY, b"{", **names)
+        await _strangers(trial, envoy)
         trial.problems += script_errors(envoy)
     trial.figure("kinds of calls", scale.calls)
     for (name, most), unit in ((scale.most_ms, "ms"), (scale.most_mib, "MiB")):

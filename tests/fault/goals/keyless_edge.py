@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 import time
@@ -12,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from uuid import uuid4
 
 import grpc
 import uvloop
@@ -19,7 +21,7 @@ import uvloop
 from loyalty.v1 import member_service_pb2
 from loyalty_service.sandbox.envoy_process import EnvoyProcess
 from tests.benchmark.machine import TICKS_PER_S, memory_mib
-from tests.fault.edge_attacks import stat
+from tests.fault.edge_attacks import SESSION, stat
 from tests.fault.edge_floods import KINDS
 from tests.fault.goal import SQLITE, Goal, Trial
 from tests.fault.keyless_calls import KEYLESS, WRONG_KEYS, Attacker
@@ -52,9 +54,20 @@ GROWTH_MAX_MIB = {"server": 100, "Envoy": 512}
 
 FLOODERS, FLOODERS_SHORT = 300, 6
 FLOOD_S, FLOOD_SHORT_S = 6.0, 0.5
-FLOODS_SHORT = ("keyless over HTTP/2", "half calls of two long headers", "half bodies")
+FLOODS_SHORT = (
+    "keyless over HTTP/2",
+    "half calls of two long headers",
+    "half bodies",
+    "small dear bodies",
+)
 """Connections of the attacker who goes as fast as he can, and for how long."""
 
+ANNOUNCED = ("half calls that announce much", "half calls that announce a whole body")
+ADDRESSES = 9
+NEWCOMERS, NEWCOMERS_SHORT = 20, 4
+"""Calls of a key that an Envoy has never seen, while strangers take all the memory they get."""
+
+REQUESTS = "http.edge.downstream_rq_total"
 ACTIVE = "cluster.loyalty.upstream_rq_active"
 
 
@@ -150,6 +163,8 @@ async def run(trial: Trial) -> None:
     async with _open(trial) as (server, envoy, member):
         await asyncio.to_thread(uvloop.run, _floods(trial, floods, server, envoy, member))
         await asyncio.to_thread(uvloop.run, _rushes(trial, envoy, member))
+        for kind in ANNOUNCED:
+            await _newcomers(trial, kind, int(server.address.rpartition(":")[2]))
         trial.problems += script_errors(envoy)
     trial.figure("kinds of calls", len(kinds) + len(KINDS))
 
@@ -229,6 +244,31 @@ async def _rushes(trial: Trial, envoy: EnvoyProcess, member: str) -> None:
         trial.require(tills.served >= SERVED_MIN, f"{kind}: tills got {dict(tills.outcomes)}")
         trial.require(sent > connections // 2, f"{kind}: {sent} calls were made")
         trial.require(peak < PEAK_MAX_MIB, f"{kind}: Envoy took {peak} MiB")
+
+
+async def _newcomers(trial: Trial, kind: str, grpc_port: int) -> None:
+    """Let a till call an Envoy that knows nobody, while others announce what they never send."""
+    served: Counter[int] = Counter()
+    folder = trial.folder / kind.replace(" ", "-")
+    async with EnvoyProcess(folder=folder, grpc_port=grpc_port) as envoy:
+        seconds = trial.choose(FLOOD_S, FLOOD_SHORT_S) + 2
+        command = ("-m", "tests.fault.edge_floods", kind, envoy.http_port, 18, seconds, ADDRESSES)
+        flood = await asyncio.create_subprocess_exec(
+            sys.executable, *map(str, command), cwd=ROOT, stdout=asyncio.subprocess.PIPE
+        )
+        # It is another process.
+        while await stat(envoy, REQUESTS) < 2 * NEWCOMERS and flood.returncode is None:  # noqa: ASYNC110
+            await asyncio.sleep(TILL_S)
+        client = HttpClient("127.0.0.1", envoy.http_port)
+        for _ in range(trial.choose(NEWCOMERS, NEWCOMERS_SHORT)):
+            asked = json.dumps({"correlationId": str(uuid4()), "channel": "STORE"})
+            sent = {"x-api-key": SECRET, "content-type": "application/json"}
+            answer = await client.request("POST", SESSION, asked, sent)
+            served[answer.status] += 1
+        sent_calls = int((await flood.communicate())[0])
+        trial.problems += script_errors(envoy)
+    trial.say(f"{kind}: {sent_calls} calls, a new till got {dict(served)}")
+    trial.require(set(served) == {200}, f"{kind}: a new till got {dict(served)}")
 
 
 def _peak_mib(pid: int) -> int:

@@ -353,10 +353,7 @@ async def _everything_on(
             yield Doors(channel, HttpClient("127.0.0.1", envoy.http_port)), process.address
             page = await HttpClient("127.0.0.1", metrics_port).request("GET", "/metrics", None, {})
             places["metrics page"] = page.body.decode()
-            admin = HttpClient("127.0.0.1", envoy.admin_port)
-            places["statistics of Envoy"] = (
-                await admin.request("GET", "/stats", None, {})
-            ).body.decode()
+            places["statistics of Envoy"] = await envoy.ask("/stats")
             edges = any(span.service == "loyalty-edge" for span in collector.spans)
             if not edges:
                 await asyncio.to_thread(collector.await_that, lambda: bool(collector.spans))

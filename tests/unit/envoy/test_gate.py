@@ -15,7 +15,7 @@ PAGE = "https://kiosks.example.com"
 GOOD = {":status": "200"}
 WRONG = {":status": "401"}
 START = 1_000_000
-MIB = 1 << 20
+LARGEST = "786432"
 
 
 @pytest.fixture
@@ -197,18 +197,84 @@ def test_network_of_an_address_is_one_stranger(callers: LuaFilter, address: str,
 
 
 def test_strangers_hold_little_until_their_calls_are_done(callers: LuaFilter) -> None:
-    """24 MiB of an address are under way; what is answered, or six seconds old, is not."""
+    """16 MiB of an address's large bodies are under way; what is answered, or 3 s old, is not."""
     callers.response(call(callers), GOOD)
-    held = [call(callers, "s", content_length=str(4 * MIB)) for _ in range(5)]
+    held = [call(callers, "s", content_length=LARGEST) for _ in range(20)]
     assert all(one.reply is None for one in held)
-    full = call(callers, "s", content_length=str(4 * MIB))
+    full = call(callers, "s", content_length=LARGEST)
     assert (full.reply, why(full)) == ("429", "memory")
-    assert call(callers, content_length=str(4 * MIB)).reply is None
+    assert call(callers, content_length=LARGEST).reply is None
     callers.response(held[0], WRONG)
-    assert call(callers, "s", content_length=str(4 * MIB)).reply is None
-    assert call(callers, "t", content_length=str(4 * MIB)).reply == "429"
-    callers.at(START + 6)
-    assert call(callers, "t", content_length=str(4 * MIB)).reply is None
+    assert call(callers, "s", content_length=LARGEST).reply is None
+    assert call(callers, "t", content_length=LARGEST).reply == "429"
+    callers.at(START + 3)
+    assert call(callers, "t", content_length=LARGEST).reply is None
+
+
+def _from(gate: LuaFilter, address: str, length: int | str, key: str = "junk") -> str | None:
+    return call(gate, key, content_length=str(length), x_envoy_external_address=address).reply
+
+
+def test_calls_that_announce_much_never_turn_small_ones_away(callers: LuaFilter) -> None:
+    """Neither of the same address nor of another, and large ones of another still come in."""
+    for number in range(40):
+        for _ in range(100):
+            _from(callers, f"10.0.1.{number}", LARGEST)
+    assert _from(callers, "10.0.1.1", LARGEST) == "429"
+    assert _from(callers, "10.0.1.1", 16_384) is None
+    assert _from(callers, "10.0.2.1", 5_000) is None
+    fewer = LuaFilter('require("gate")("callers", {})')
+    for _ in range(100):
+        for number in range(9):
+            _from(fewer, f"10.0.1.{number}", LARGEST)
+    assert _from(fewer, "10.0.1.1", LARGEST) == "429"
+    assert _from(fewer, "10.0.2.1", LARGEST) is None
+
+
+def test_small_calls_of_few_addresses_leave_others_room(callers: LuaFilter) -> None:
+    """Who has none under way comes in while others fill what there is."""
+    for _ in range(1_000):
+        for number in range(6):
+            _from(callers, f"10.0.1.{number}", 0)
+    assert _from(callers, "10.0.1.1", 0) == "429"
+    assert _from(callers, "10.0.2.1", 16_384) is None
+
+
+def test_key_whose_large_calls_are_half_sends_small_ones(callers: LuaFilter) -> None:
+    """Its other tills go on with their orders."""
+    callers.response(call(callers), GOOD)
+    told = [_from(callers, "10.0.0.1", LARGEST, "lk_one") for _ in range(100)]
+    assert told[0] is None
+    assert told[-1] == "429"
+    assert _from(callers, "10.0.0.1", 16_384, "lk_one") is None
+
+
+@pytest.mark.parametrize(
+    ("content_type", "path", "reply"),
+    [
+        ("application/grpc", METHOD, "413"),
+        ("application/grpc+proto", METHOD, "413"),
+        ("application/grpc-web", METHOD, "413"),
+        ("application/json", MEMBER, None),
+        ("application/grpc", MEMBER, None),
+    ],
+)
+def test_rpc_that_announces_more_than_is_ever_kept_is_refused(
+    callers: LuaFilter, content_type: str, path: str, reply: str | None
+) -> None:
+    """By its headers; JSON is left to the door, which words it."""
+    for length in (786_433, 25_149_000, 10**30):
+        refused = call(callers, "s", path, content_type=content_type, content_length=str(length))
+        assert refused.reply == reply
+    callers.response(call(callers), GOOD)
+    assert call(callers, path=METHOD, content_type="application/grpc").reply is None
+
+
+@pytest.mark.parametrize("length", ["nan", "-9000000", "inf", "0x10", ""])
+def test_length_that_is_no_number_counts_as_none(callers: LuaFilter, length: str) -> None:
+    """It never makes room for more."""
+    held = [_from(callers, "10.0.0.1", length) for _ in range(300)]
+    assert (held[0], held[-1]) == (None, "429")
 
 
 def test_strangers_body_of_unknown_length_has_a_route_of_its_own(callers: LuaFilter) -> None:
@@ -378,3 +444,69 @@ def test_gate_remembers_the_newest_of_many(callers: LuaFilter) -> None:
     assert memory.get(11_999)
     assert memory.get(7_500)
     assert memory.get(1_000) is None
+
+
+def test_machine_clock_that_is_set_changes_nothing(callers: LuaFilter, calls: LuaFilter) -> None:
+    """Neither what is counted nor what is held, whichever way it jumps."""
+    callers.response(call(callers), GOOD)
+    for number in range(200):
+        callers.response(call(callers, f"wrong-{number}"), WRONG)
+    held = [call(callers, content_length=str(100_000)) for _ in range(3)]
+    under_way = [whole(calls) for _ in range(64)]
+    for wall in (START - 7_200, START + 7_200, 0, START):
+        callers.set_wall_clock(wall)
+        calls.set_wall_clock(wall)
+        assert call(callers, "wrong").reply == "429"
+        assert call(callers).reply is None
+        assert whole(calls).reply == "429"
+    callers.at(START + 1)
+    assert call(callers, "wrong").reply is None
+    for one in held:
+        callers.response(one, GOOD)
+    for one in under_way:
+        calls.response(one, WRONG)
+    assert _places(calls) == 64
+
+
+@pytest.mark.parametrize("jump_s", [-7_200, 7_200])
+def test_clock_that_jumps_takes_nothing_from_a_caller(
+    callers: LuaFilter, calls: LuaFilter, jump_s: int
+) -> None:
+    """Even where the only clock there is does: nobody waits longer than before."""
+    memory = callers.load("gate.memory")
+    limit, share = memory.new_limit(10, 1), memory.new_share(10, 1, 40)
+    holding = memory.new_holding(10)
+    for counted in (limit, share):
+        counted.add("a", 5, START)
+    holding.add("a", 10, START, START)
+    assert holding.is_reached("a", 1, START)
+    now = START + jump_s
+    assert not limit.is_reached("a", now)
+    assert not share.is_used_up("a", now)
+    assert not holding.is_reached("a", 1, now)
+    for counted in (limit, share):
+        counted.add("a", 20, now)
+    assert limit.is_reached("a", now)
+    assert share.is_used_up("a", now)
+    assert not limit.is_reached("a", now + 21)
+    assert not share.is_used_up("a", now + 21)
+    for _ in range(1_100):
+        calls.response(whole(calls), {":status": "429", "loyalty-busy": "1"})
+    assert _places(calls) == 4
+    calls.at(now)
+    assert _places(calls) == 64
+
+
+@pytest.mark.parametrize("seconds", [1, 5, 3_600])
+def test_clock_without_foreign_functions_never_goes_back(seconds: int) -> None:
+    """The machine's clock is read then, and stands still while it is set back."""
+    lua = LuaFilter('package.loaded.ffi = nil; package.preload.ffi = function() error("none") end')
+    lua.set_wall_clock(START)
+    plain = lua.run('package.loaded.clock = nil; return require("clock")')
+    began = plain.now()
+    lua.set_wall_clock(START + seconds)
+    assert plain.now() - began == seconds
+    lua.set_wall_clock(START - 7_200)
+    assert plain.now() - began == seconds
+    lua.set_wall_clock(START - 7_200 + seconds)
+    assert plain.second() - began == 2 * seconds

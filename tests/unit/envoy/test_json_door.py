@@ -325,13 +325,11 @@ def test_text_that_counts_is_not_made_whole(door: LuaFilter) -> None:
     assert call.header("loyalty-mended") is None
 
 
-def test_texts_are_made_whole_within_the_steps_of_a_second(door: LuaFilter) -> None:
-    """What costs too much is left to the transcoder, and the next second begins anew."""
+def test_texts_are_made_whole_within_the_steps_of_a_body(door: LuaFilter) -> None:
+    """What costs too much is left to the transcoder, and no other body spends any of it."""
     body = b'{"name":"' + b"\xff" * 4000 + b'"}'
-    mended = [send(door, "POST", ORDERS, body).header("loyalty-mended") for _ in range(9)]
-    assert mended == ["text:name"] * 7 + [None] * 2
-    door.at(1)
-    assert send(door, "POST", ORDERS, body).header("loyalty-mended") == "text:name"
+    mended = [send(door, "POST", ORDERS, body).header("loyalty-mended") for _ in range(20)]
+    assert mended == ["text:name"] * 20
     assert send(door, "POST", ORDERS, body * 17).header("loyalty-mended") is None
 
 
@@ -609,15 +607,6 @@ def test_walk_through_a_body_has_an_end(door: LuaFilter, body: bytes) -> None:
     assert errors(door, "POST", IDENTIFY, body) == {"": "is not an acceptable request"}
 
 
-def test_all_walks_of_a_second_have_an_end(door: LuaFilter) -> None:
-    """Nonsense is looked at for a while, and a second later again."""
-    body = b'{"a":"%s"' % (b"\\n" * 2_900)
-    told = [[*errors(door, "POST", IDENTIFY, body).values()] for _ in range(12)]
-    assert told[9] != told[11] == ["is not an acceptable request"]
-    door.at(2)
-    assert [*errors(door, "POST", IDENTIFY, body).values()] == told[0]
-
-
 RBI_FIXED = {
     400: ("ValidationError", "Request body is invalid"),
     401: ("Unauthorized", "Authentication is missing or not valid"),
@@ -839,3 +828,95 @@ def test_rules_of_routes_name_routes_that_exist(door: LuaFilter) -> None:
     """A route that is renamed keeps its leniency, or fails here."""
     kinds = [route.kind for route in door.load("json_requests").routes.values() if route.kind]
     assert sorted(kinds) == ["outcome", "report", "session", "unclaimed", "void"]
+
+
+LARGE = b'{"x":[' + b"0," * 2_500 + b"0]}"
+BROKEN = b'{"name":"\xff"}'
+
+
+def spend(door: LuaFilter, body: bytes, caller: str, stranger: str | None = None) -> FilteredCall:
+    """Call as somebody of whom the gate has told."""
+    headers = {"loyalty-caller": caller}
+    if stranger is not None:
+        headers["loyalty-stranger"] = stranger
+    sent = {":method": "POST", ":path": ORDERS, "content-length": str(len(body)), **headers}
+    return door.request(sent, body)
+
+
+@pytest.fixture
+def worker() -> LuaFilter:
+    """A filter to which each call costs eight milliseconds."""
+    door = LuaFilter('require("json_door")')
+    door.work(0.008)
+    return door
+
+
+def taken(worker: LuaFilter, caller: str, stranger: str | None = None, body: bytes = LARGE) -> int:
+    """Count the calls that one has taken at once, all of which fail."""
+    for number in range(1_000):
+        call = spend(worker, body, caller, stranger)
+        if call.reply is not None:
+            assert call.reply == "429"
+            assert call.metadata["loyalty.gate"] == {"full": "time"}
+            assert refused(worker, call, 429)[1]["code"] == "TooManyRequests"
+            return number
+    return 1_000
+
+
+def test_strangers_dear_bodies_are_bounded_for_all_of_them(worker: LuaFilter) -> None:
+    """However many they are; small ones have their own bound, and known keys lose nothing."""
+    all_of_them = sum(taken(worker, "1", f"10.0.0.{number}") for number in range(100))
+    assert all_of_them * 0.008 <= 0.31
+    assert spend(worker, LARGE, "1").reply is None
+    assert 10 <= taken(worker, "2", "10.0.1.1", BROKEN) <= 26
+    mended = spend(worker, BROKEN, "1")
+    assert (mended.reply, mended.header("loyalty-mended")) == (None, "text:name")
+    worker.at(1_000_010)
+    before = 1_000_010
+    passed = 0
+    for tenth in range(100):
+        worker.at(before + tenth / 10)
+        passed += taken(worker, "3", "10.0.2.1")
+    assert passed * 0.008 <= 0.15 + 10 * 0.05 + 0.1
+
+
+def test_strangers_who_succeed_spend_nothing(worker: LuaFilter) -> None:
+    """After a start of Envoy all tills are strangers."""
+    for number in range(500):
+        call = spend(worker, LARGE, str(number), "10.0.0.1")
+        assert call.reply is None
+        worker.response(call, {":status": "200", "content-type": "application/json"}, b"{}")
+
+
+def test_worker_is_shared_by_keys(worker: LuaFilter) -> None:
+    """One alone may have most of it; another goes first, and then both have half."""
+    assert 20 <= taken(worker, "1") <= 26
+    assert spend(worker, LARGE, "2").reply is None
+    served = {"1": 0, "2": 0}
+    for hundredth in range(100, 1_000):
+        worker.at(1_000_000 + hundredth / 100)
+        for caller, offers in (("1", 10), ("2", 1)):
+            served[caller] += sum(spend(worker, LARGE, caller).reply is None for _ in range(offers))
+    seconds = {caller: calls * 0.008 / 9 for caller, calls in served.items()}
+    assert seconds["1"] + seconds["2"] == pytest.approx(0.4, abs=0.05)
+    assert seconds["2"] >= 0.17
+
+
+def test_small_demand_of_a_key_is_met_whatever_another_asks(worker: LuaFilter) -> None:
+    """Five calls a second beside one that takes all it gets."""
+    refusals = 0
+    for hundredth in range(1_000):
+        worker.at(1_000_000 + hundredth / 100)
+        for _ in range(10):
+            spend(worker, LARGE, "1")
+        if hundredth % 20 == 0:
+            refusals += spend(worker, LARGE, "2").reply is not None
+    assert refusals == 0
+
+
+def test_refused_body_is_not_walked_without_time(worker: LuaFilter) -> None:
+    """Its answer names no field."""
+    call = spend(worker, b'{"transactionDetails":7}', "1")
+    assert taken(worker, "1") <= 26
+    _, told = refused(worker, call)
+    assert told["details"]["errors"] == [{"field": "", "message": "is not an acceptable request"}]
