@@ -40,10 +40,10 @@ class Reach:
 
 
 REACHED = {
-    (IDENTIFY, ""): Reach(files=65, moves=300, first_moves=130),
-    (IDENTIFY, WRITER): Reach(files=47, moves=210, first_moves=87),
-    (CLAIM, ""): Reach(files=68, moves=380, first_moves=142),
-    (CLAIM, WRITER): Reach(files=48, moves=259, first_moves=88),
+    (IDENTIFY, ""): Reach(files=66, moves=300, first_moves=130),
+    (IDENTIFY, WRITER): Reach(files=48, moves=215, first_moves=90),
+    (CLAIM, ""): Reach(files=71, moves=390, first_moves=146),
+    (CLAIM, WRITER): Reach(files=51, moves=265, first_moves=92),
 }
 """
 By the call and the thread, for the whole call none.

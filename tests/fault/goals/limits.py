@@ -486,9 +486,11 @@ HEADERS: Mapping[str, HeaderLimit] = {
     "content-encoding": HeaderLimit(lambda length: "identity".ljust(length, ",")),
     "content-type": HeaderLimit(lambda length: "x/".ljust(length, "k")),
     "idempotency-key": HeaderLimit(_letters, 255, WRITES),
+    "loyalty-caller": HeaderLimit(_letters),
     "loyalty-dialect": HeaderLimit(_letters),
     "loyalty-mended": HeaderLimit(_letters),
     "loyalty-query-key": HeaderLimit(_letters),
+    "loyalty-stranger": HeaderLimit(_letters),
     "origin": HeaderLimit(lambda length: "https://".ljust(length, "k")),
     "traceparent": HeaderLimit(
         lambda length: f"cc-{'1' * 32}-{'2' * 16}-01-".ljust(length, "x")[:length], 55

@@ -59,9 +59,11 @@ HEADERS: Mapping[str, str] = {
     "content-encoding": PLAIN,
     "content-type": PLAIN,
     "idempotency-key": "idempotency key",
+    "loyalty-caller": PLAIN,
     "loyalty-dialect": PLAIN,
     "loyalty-mended": PLAIN,
     "loyalty-query-key": PLAIN,
+    "loyalty-stranger": PLAIN,
     "origin": PLAIN,
     "traceparent": PLAIN,
     "tracestate": PLAIN,
@@ -331,26 +333,33 @@ async def _try_roles(trial: Trial, worlds: Worlds, wall: Wall) -> int:
 
 
 async def _try_keys(trial: Trial, worlds: Worlds) -> int:
-    """Show keys that are not good here: of another region, revoked, cut short, none's."""
+    """
+    Show keys that are not good here: of another region, revoked, cut short, none's.
+
+    Each is answered as nobody's key is with the same region, which the answer repeats.
+    """
     own, tried = worlds.own, 0
     key = own.key()
     shown: list[dict[str, str]] = [
-        {"x-api-key": key, "x-region": "US"},
-        {"x-api-key": key, "x-region": "ZZ"},
-        {"x-api-key": worlds.foreign[0].key(), "x-region": "CA"},
+        *({"x-api-key": one, "x-region": "US"} for one in (key, "lk_nobody")),
+        *({"x-api-key": one, "x-region": "ZZ"} for one in (key, "lk_nobody")),
+        *({"x-api-key": one, "x-region": "CA"} for one in (worlds.foreign[0].key(), "lk_nobody")),
         {"x-api-key": key[:-1]},
         {"x-api-key": key.upper()},
         {"x-api-key": "sandbox-admin-key"},
         {"authorization": f"Bearer {key}", "x-api-key": "lk_nobody"},
     ]
+    regions = {headers.get("x-region") for headers in shown}
     for rpc in trial.choose(all_rpcs(), trial.chance("keys").sample(all_rpcs(), 3)):
         request = await template(own, rpc)
         for door in (own.doors.grpc, own.doors.json):
-            answers = {await door(rpc, request, headers) for headers in shown}
+            answers = {
+                (headers.get("x-region"), await door(rpc, request, headers)) for headers in shown
+            }
             tried += len(shown)
-            told = {answer.outcome for answer in answers}
+            told = {answer.outcome for _, answer in answers}
             trial.require(
-                len(answers) == 1 and told <= {"UNAUTHENTICATED", "401"},
+                len(answers) == len(regions) and told <= {"UNAUTHENTICATED", "401"},
                 f"{rpc.name} tells keys apart that are not good: {answers}",
             )
     return tried
