@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+import structlog
 
 from tests.support.databases import Backend, Sqlite, fresh_database
 from tests.support.postgres import Postgres, Serializable, run_postgres
@@ -19,6 +21,23 @@ SERIALIZABLE = "serializable"
 def _short_silence() -> Iterator[None]:
     """Listen hardly at all for servers; what is tried beside one listens as long as it takes."""
     with listening(0.05):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _loggers_of_now() -> Iterator[None]:
+    """
+    Let no logger keep the file that a test wrote to: it is closed when that test is over.
+
+    A server keeps its loggers, since it has one file for as long as it runs.
+    """
+    configure = structlog.configure
+
+    def uncached(**config: Any) -> None:
+        configure(**config | {"cache_logger_on_first_use": False})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structlog, "configure", uncached)
         yield
 
 

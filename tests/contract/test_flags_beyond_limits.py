@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ import structlog
 from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.domain.errors import LimitExceededError
 from loyalty_service.domain.limits import LimitName
+from loyalty_service.storage import told
 from tests.support.doing import apply_program
 from tests.support.ledger import audit
 from tests.support.orders import CLAIMED, DAY_MS, Till, basket, item
@@ -46,6 +48,32 @@ async def test_order_and_member_are_named(till: Till, limit: LimitName) -> None:
     assert line["reason"] == limit.value
     named = line["transaction_id"], line["store_id"], line["loyalty_id"]
     assert named == (transaction, 9999, guest)
+
+
+async def test_log_that_cannot_be_written_keeps_no_answer_back(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that is flagged is answered, and so is the next one, when the log's reader is gone."""
+    program = demo_program()
+    limits = {**program.limits, LimitName.POINTS_PER_ORDER: 50}
+    program = replace(program, limits=limits)
+    await till.store.write(lambda unit, now: apply_program(unit, ApplyProgram(program), now))
+    guest = await enroll(till.store)
+    transaction = await till.identify(guest)
+    failed: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _loop, context: failed.append(type(context["exception"]).__name__)
+    )
+
+    def broken(*_: object, **__: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(told.log, "warning", broken)
+    claimed = await till.update(transaction, CLAIMED, basket(item(1000)))
+
+    assert claimed.result.earned_points == 100
+    assert failed == ["BrokenPipeError"]
+    assert (await till.void(transaction)).result.earned_points == 100
 
 
 @pytest.mark.parametrize("later_ms", [0, DAY_MS])

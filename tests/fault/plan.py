@@ -83,5 +83,5 @@ async def require_met(
     trial, _ = await attempt(
         goal, kind, seed=seed, full=False, folder=folder, backend=backend, say=said.append
     )
-    assert trial.problems == [], "\n".join(said)
+    assert trial.problems == [], "\n".join((*trial.problems, *said))
     assert trial.figures, "nothing was counted"

@@ -24,7 +24,6 @@ from typing import Any, Self, TypeVar
 
 import structlog
 
-from loyalty_service.application.perform import Answer, Done
 from loyalty_service.application.reads import NOTHING, Reads
 from loyalty_service.application.under_way import ARRIVAL, Arrival, UnderWay, digests_of
 from loyalty_service.application.unit import Refused, Unit
@@ -46,7 +45,7 @@ from loyalty_service.storage.reads import SqlReader
 from loyalty_service.storage.statements import Statements, dialect_of
 from loyalty_service.storage.stats import StoreStats
 from loyalty_service.storage.tally import Tally
-from loyalty_service.storage.told import Flags, tell_waits
+from loyalty_service.storage.told import Flags
 from loyalty_service.storage.turned_away import TurnedAway
 from loyalty_service.storage.writer import CLOSE_WAIT_S, Writer
 
@@ -353,15 +352,12 @@ class Store(FreshCatalog):
             self._batch_max = max(BATCH_MIN, min(BATCH_MAX, (self._batch_max + fit) // 2))
         self._take_up_catalog()
         self._let_go(writer, batch)
-        for item in batch:
+        outcomes = [(item, item.outcome) for item in batch]
+        for item, outcome in outcomes:
             if item.charge is not None:
                 item.charge(item.spent_s)
-            outcome = item.outcome
             if isinstance(outcome, Refused):
-                tell_waits(outcome, item, self.catalog.keys)
                 item.fail(outcome.error)
-            elif isinstance(outcome, Answer | Done) and outcome.flags:
-                self._flags.take(outcome.flags, item)
             if item.future.done():
                 continue
             if item.failed:
@@ -372,6 +368,8 @@ class Store(FreshCatalog):
             self._schedule()
         else:
             self._rest()
+        # Last: a log that can't be written to keeps nobody's answer back.
+        self._flags.tell(outcomes, self.catalog.keys)
 
     def _let_go(self, writer: Writer, batch: Sequence[Item]) -> None:
         """Settle the calls of a batch that is done, but for those whose commit may yet come."""

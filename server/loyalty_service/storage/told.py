@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import structlog
 
+from loyalty_service.application.perform import Answer, Done
 from loyalty_service.application.unit import Refused
 from loyalty_service.domain.flags import Flag, every_flag
 from loyalty_service.domain.keys import ApiKey
@@ -24,6 +26,14 @@ class Flags:
 
     def __init__(self) -> None:
         self.counts = dict.fromkeys(every_flag(), 0)
+
+    def tell(self, outcomes: Iterable[tuple[Item, Any]], keys: Mapping[bytes, ApiKey]) -> None:
+        """Log what is to be known of calls that are settled, by what came of each."""
+        for item, outcome in outcomes:
+            if isinstance(outcome, Refused):
+                tell_waits(outcome, item, keys)
+            elif isinstance(outcome, Answer | Done) and outcome.flags:
+                self.take(outcome.flags, item)
 
     def take(self, flags: Sequence[Flag], item: Item) -> None:
         """
