@@ -40,10 +40,10 @@ class Reach:
 
 
 REACHED = {
-    (IDENTIFY, ""): Reach(files=66, moves=300, first_moves=130),
-    (IDENTIFY, WRITER): Reach(files=48, moves=215, first_moves=90),
-    (CLAIM, ""): Reach(files=71, moves=390, first_moves=146),
-    (CLAIM, WRITER): Reach(files=51, moves=265, first_moves=92),
+    (IDENTIFY, ""): Reach(files=70, moves=320, first_moves=140),
+    (IDENTIFY, WRITER): Reach(files=52, moves=235, first_moves=100),
+    (CLAIM, ""): Reach(files=75, moves=410, first_moves=156),
+    (CLAIM, WRITER): Reach(files=55, moves=285, first_moves=102),
 }
 """
 By the call and the thread, for the whole call none.

@@ -32,6 +32,8 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     "content-encoding": ("", "identity", "gzip", "identity, gzip", ",,"),
     "content-type": ("application/json", "text/plain", "", "x/y", "application/grpc-web+x", "é"),
     "idempotency-key": ("", " ", *(f"key-{number}" for number in range(50)), "k" * 255, "k" * 300),
+    "loyalty-caller": ("1", "2", "0", "", "x"),
+    "loyalty-stranger": ("127.0.0.1", "", "x"),
     "loyalty-query-key": ("a+b", "+", "%", "%2", "%ff+", "+" * 255, ""),
     "loyalty-dialect": ("es", "rbi", "", "xx"),
     "loyalty-mended": ("text:name,field:type", "field:", "text", ",", "x:y", "é", "field:a," * 60),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -98,6 +99,12 @@ def bodies(size: int) -> Iterator[tuple[str, bytes]]:
         yield f"{name}, {size >> 10} KiB", parts[0] + parts[1] * times + parts[2]
 
 
+TOO_MANY = 429
+AGAIN_S = 0.1
+TURNED_AWAY_MAX = 50
+"""Times that a call which is turned away is made again."""
+
+
 def _cpu_ms(pid: int) -> float:
     """Read how long a process has run on all cores, to the nanosecond."""
     threads = Path(f"/proc/{pid}/task").iterdir()
@@ -136,6 +143,14 @@ class _Scale:
             _forget_peak(pid)
             before, rss = _cpu_ms(pid), _memory_mib(pid, "VmRSS")
             answer = await self._client.request("POST", path, body, sent)
+            for _ in range(TURNED_AWAY_MAX):
+                if answer.status != TOO_MANY:
+                    break
+                # One after the other such calls use up the worker's time for all of them.
+                await asyncio.sleep(AGAIN_S)
+                _forget_peak(pid)
+                before, rss = _cpu_ms(pid), _memory_mib(pid, "VmRSS")
+                answer = await self._client.request("POST", path, body, sent)
             # What else runs on the machine can only add to it.
             cheapest = min(cheapest, _cpu_ms(pid) - before)
             memory = max(memory, _memory_mib(pid, "VmHWM") - rss)
@@ -143,7 +158,7 @@ class _Scale:
         self._trial.say(f"{cheapest:6.2f} ms {memory:5.1f} MiB {answer.status} {name}")
         self.most_ms = max(self.most_ms, (name, cheapest), key=lambda found: found[1])
         self.most_mib = max(self.most_mib, (name, memory), key=lambda found: found[1])
-        self._trial.require(answer.status != 429, f"{name}: was turned away before it cost")
+        self._trial.require(answer.status != TOO_MANY, f"{name}: was turned away before it cost")
         most_ms = self._trial.choose(CPU_MAX_MS, 2 * CPU_MAX_MS)  # Beside other tests.
         self._trial.require(cheapest <= most_ms, f"{name}: {cheapest:.1f} ms")
         self._trial.require(memory <= MEMORY_MAX_MIB, f"{name}: {memory:.1f} MiB")
