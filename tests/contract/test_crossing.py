@@ -40,10 +40,10 @@ class Reach:
 
 
 REACHED = {
-    (IDENTIFY, ""): Reach(files=70, moves=320, first_moves=140),
-    (IDENTIFY, WRITER): Reach(files=52, moves=235, first_moves=100),
-    (CLAIM, ""): Reach(files=75, moves=410, first_moves=156),
-    (CLAIM, WRITER): Reach(files=55, moves=285, first_moves=102),
+    (IDENTIFY, ""): Reach(files=68, moves=300, first_moves=130),
+    (IDENTIFY, WRITER): Reach(files=49, moves=215, first_moves=90),
+    (CLAIM, ""): Reach(files=72, moves=390, first_moves=146),
+    (CLAIM, WRITER): Reach(files=52, moves=265, first_moves=92),
 }
 """
 By the call and the thread, for the whole call none.

@@ -210,3 +210,17 @@ async def test_owner_that_does_not_promise_it_is_named(
 
     assert what in {problem.what for problem in problems if problem.table == "transfer"}
     assert "hold" in {problem.table for problem in problems}
+
+
+@pytest.mark.parametrize("end", [release, capture])
+async def test_hold_beside_an_older_one_ends_with_it_in_one_unit(
+    guest: Guest, end: Callable[..., int]
+) -> None:
+    """Whatever a unit has read before, an owner's holds end together."""
+    await guest.do(lambda u, m, n: hold(u, m, ORDER, 100, n, expires_ms=END_MS, incentive_id="tea"))
+
+    def hold_and_end(unit: Unit, member: Member, now_ms: int) -> int:
+        hold(unit, member, ORDER, 50, now_ms, expires_ms=END_MS, incentive_id="cake")
+        return end(unit, member, ORDER, now_ms)
+
+    assert await guest.do(hold_and_end) == 150

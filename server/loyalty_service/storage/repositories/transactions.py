@@ -188,8 +188,13 @@ class Transactions(Digests, KnownOrders):
         if isinstance(record, Transaction):
             self._holds[Owner(OwnerKind.TRANSACTION, record.transaction_id)] = []
             self._reservations[record.transaction_id] = []
-        else:
-            self._note_part(record)
+        # Where nobody has looked yet there may be others: what is asked later finds this one, too.
+        elif isinstance(record, Hold):
+            owner = Owner(record.owner_kind, record.owner_id)
+            if owner in self._holds:
+                self._holds[owner].append(record)
+        elif isinstance(record, Reservation) and record.transaction_id in self._reservations:
+            self._reservations[record.transaction_id].append(record)
 
     def _when_read(self, record: Any) -> None:
         """Know it among those of its transaction."""
