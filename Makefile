@@ -21,7 +21,7 @@ COMPILE := $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
   --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-serializable test-extra fault check format generate baseline protos wheels lock audit-deps sbom bench bench-quick reset clean
+.PHONY: help run test test-serializable test-native test-extra fault check format generate baseline protos wheels kit lock audit-deps sbom bench bench-quick soak reset clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -38,11 +38,13 @@ $(READY): pyproject.toml requirements.lock
 run: $(READY) ## Start the sandbox: server, Envoy and a demo program on SQLite
 	@exec $(BIN)/loyalty sandbox
 
-# Two at once, each file by one of them: what a file starts, it starts once. They start a hundred
-# servers, so that what one of these compiles is kept for the next.
-PYTEST := PYTHONDONTWRITEBYTECODE= TMPDIR=$(SCRATCH) $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+# Each file by one of them: what a file starts, it starts once. A third is a little faster, for tests
+# wait half of the time; but a test that needs a core when two have none is late.
+WORKERS ?= 2
+# They start a hundred servers, so that what one of these compiles is kept for the next.
+PYTEST := PYTHONDONTWRITEBYTECODE= TMPDIR=$(SCRATCH) $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder
 
-test: $(READY) ## Run the unit, contract and end-to-end tests
+test: $(READY) ## Run the unit, contract, storage and end-to-end tests
 	$(PYTEST)
 
 $(FUZZ_READY): $(READY) requirements-fuzz.lock
@@ -53,19 +55,38 @@ fault: $(FUZZ_READY) $(EXTRA_READY) ## Try to break every promise of docs/reliab
 	$(BIN)/python -m tests.fault $(FAULT)
 
 test-serializable: $(READY) ## Run the storage and end-to-end tests on serializable PostgreSQL
-	$(PYTEST) tests/contract tests/e2e --databases=serializable
+	$(PYTEST) tests/storage tests/e2e --databases=serializable
 
-# Programs that pip does not have: Debian's packages, installed where they are missing.
-EXTRA_PROGRAMS := pgbouncer promtool chromium
+# What goes over the network, of the trials those that take seconds.
+NATIVE_TRIALS := Crash or Double or Replay or Lost or Cancel or Shutdown or Deadly or Size or Secrets
 
-$(EXTRA_READY): $(READY) Makefile
-	@PATH="$$PATH:/usr/sbin"; for program in $(EXTRA_PROGRAMS); do \
-	  command -v $$program > /dev/null || { \
-	    apt-get update --quiet=2 && DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 \
-	      --yes --no-install-recommends pgbouncer prometheus chromium > /dev/null; exit; }; done
+test-native: $(READY) ## Run the end-to-end tests and some trials with calls carried by pygrpc-native
+	$(PYTEST) tests/e2e --databases=sqlite --transport=native
+	$(PYTEST) tests/fault/test_goals.py --databases=sqlite --transport=native -k "$(NATIVE_TRIALS)"
+
+# Programs that pip does not have, and Debian's packages of them, installed where they are missing.
+EXTRA_PROGRAMS := pgbouncer:pgbouncer promtool:prometheus chromium:chromium npm:npm
+
+$(EXTRA_READY): $(READY) requirements-kit.lock Makefile
+	$(INSTALL) --requirement requirements-kit.lock
+	@PATH="$$PATH:/usr/sbin"; missing=; for pair in $(EXTRA_PROGRAMS); do \
+	  command -v $${pair%:*} > /dev/null || missing="$$missing $${pair#*:}"; done; \
+	test -z "$$missing" || { apt-get update --quiet=2 && DEBIAN_FRONTEND=noninteractive \
+	  apt-get install --quiet=2 --yes --no-install-recommends $$missing > /dev/null; }
 	@touch $@
 
-test-extra: $(EXTRA_READY) ## Run the tests that need PgBouncer, Prometheus and Chromium; installs them with apt
+# The kiosk in the browser, built away from its sources; axe-core comes with it.
+KIOSK := build/kiosk-web
+KIOSK_READY := $(KIOSK)/.ready
+
+$(KIOSK_READY): $(EXTRA_READY) $(wildcard examples/kiosk-web/*.* examples/kiosk-web/*/*.*) $(wildcard protos/loyalty/v1/*.proto)
+	@rm -rf $(KIOSK)/src $(KIOSK)/dist && mkdir -p $(KIOSK)/dist
+	$(BIN)/python protos/generate.py --export
+	cd examples/kiosk-web && cp -R *.json buf.gen.yaml page src ../../$(KIOSK)/
+	cd $(KIOSK) && npm ci --no-audit --no-fund --ignore-scripts && npm run stubs && npm run check && npm run build
+	@touch $@
+
+test-extra: $(EXTRA_READY) $(KIOSK_READY) ## Run the tests that need PgBouncer, Prometheus, Chromium and npm; installs them with apt
 	PATH="$$PATH:/usr/sbin" TMPDIR=$(SCRATCH) $(BIN)/python -m pytest tests/extra
 
 check: $(READY) ## Check format, lint, types, layers, protos, the frozen contract and generated files
@@ -98,10 +119,13 @@ wheels: $(READY) ## Build the wheels of the service and of loyalty-api into buil
 	  --no-build-isolation --wheel-dir $(WHEELS) ./generated .
 	@ls $(WHEELS)/*.whl
 
+kit: $(READY) ## Write what a vendor's developer needs into dist/; the TypeScript stubs need npm
+	$(BIN)/python protos/make_kit.py
+
 lock: wheels ## Pin the newest dependencies, with their hashes, in requirements*.lock
 	$(COMPILE) --upgrade --extra dev --output-file requirements.lock pyproject.toml
 	$(COMPILE) --constraint requirements.lock --output-file requirements-production.lock pyproject.toml
-	for extra in audit bench fuzz; do \
+	for extra in audit bench fuzz kit native; do \
 	  $(COMPILE) --upgrade --constraint requirements.lock --extra $$extra \
 	    --output-file requirements-$$extra.lock pyproject.toml || exit 1; done
 
@@ -125,8 +149,11 @@ bench: $(BENCH_READY) ## Measure the server beside its limit and its peer; BENCH
 bench-quick: $(BENCH_READY) ## The same in two minutes, for a first look
 	$(BIN)/python -m tests.benchmark --quick $(BENCH)
 
+soak: $(READY) ## Keep a server on native busy with ten million calls, and see whether it grows; SOAK="--calls 200000"
+	$(BIN)/python -m tests.benchmark.soak $(SOAK)
+
 reset: $(READY) ## Delete the sandbox's data; the next `make run` begins with the demo data
 	@$(BIN)/loyalty sandbox --reset
 
 clean: ## Remove the virtual environment and build products; a store in data/ is never touched
-	rm -rf $(VENV) build
+	rm -rf $(VENV) build dist

@@ -6,14 +6,14 @@
 local answers = require("json_door.answers")
 local bounds = require("json_door.bounds")
 local budget = require("json_door.budget")
+local calling = require("gate.calling")
 local clock = require("clock")
 local leniency = require("json_door.leniency")
 local routes = require("json_door.routes")
 
-local CALL = "loyalty.json_door.call" -- dynamic metadata: what the response side must know
-local TIME = "loyalty.json_door.time" -- As these: whose time the call has taken, and how much.
-local GATE = "loyalty.gate" -- The gate's own: what had no room, for who counts refusals.
-local BODY = "loyalty.json_door.body" -- apart from it, because only a refused call reads it back
+-- Dynamic metadata: what the response side must know of a call, as one text, for each access costs.
+local CALL = "loyalty.json_door.call"
+local TIME = "loyalty.json_door.time" -- What it has taken of a stranger's time, who may get it back.
 -- Where a caller's own trace begins.
 local ROOT = "Root=(1%-" .. ("%x"):rep(8) .. "%-" .. ("%x"):rep(24) .. ")"
 -- What was put right in a paid order, as the server would name it to the operator.
@@ -38,20 +38,31 @@ local STATUSES = {
   "DataLoss",
   "Unauthenticated",
 }
-local GRPC_LEFTOVERS = {
-  "grpc-status",
-  "grpc-message",
-  "grpc-status-details-bin",
-  "grpc-encoding",
-  "grpc-accept-encoding",
-  "loyalty-http-status",
-  "loyalty-http-body",
+-- What an answer tells us and not the caller, and what else is read of its headers.
+local LEFTOVERS = {
+  ["grpc-status"] = true,
+  ["grpc-message"] = true,
+  ["grpc-status-details-bin"] = true,
+  ["grpc-encoding"] = true,
+  ["grpc-accept-encoding"] = true,
+  ["loyalty-http-status"] = true,
+  ["loyalty-http-body"] = true,
 }
+-- The path whose answer is a list.
+local SEARCH = "^/loyalty/transactions/search/?$"
+-- One of the fixed headers of each dialect, which the route sets.
+local FIXED = "x-content-type-options"
+local READ = { [":status"] = true, ["content-type"] = true }
+
+-- The body that went on last, and whose time it took. The transcoder refuses a call before the worker
+-- turns to another, so a refused call finds its own here, by its number.
+local latest = { number = 0 }
+local number = 0 -- Of the call that came last.
 
 -- Whether a call is gRPC's own. What only resembles it may not be taken for it from here on.
 local function is_grpc(headers)
   local content_type = headers:get("content-type") or ""
-  if content_type == "application/grpc" or content_type:sub(1, 17) == "application/grpc+" then
+  if calling.is_grpc(content_type) then
     return true
   elseif content_type:sub(1, 16) == "application/grpc" then
     headers:replace("content-type", "application/json")
@@ -59,181 +70,217 @@ local function is_grpc(headers)
   return false
 end
 
--- Remove what means something to gRPC or between us and the server: a JSON call has none of it, so
--- it is the caller's invention.
-local function remove_inner_headers(headers)
-  local inner = {}
-  for name in pairs(headers) do
-    if name:find("^grpc%-") or name:find("^loyalty%-") or name:find("%-bin$") then
-      inner[#inner + 1] = name
-    end
-  end
-  for _, name in ipairs(inner) do
-    headers:remove(name)
-  end
-end
-
 -- Keep what the response side must know of a call.
-local function note_call(handle, headers, line, dialect, by_path)
-  local metadata = handle:streamInfo():dynamicMetadata()
-  headers:replace("loyalty-dialect", dialect)
-  metadata:set(CALL, "line", line)
-  metadata:set(CALL, "grpc_status", "-") -- Until a server has answered.
-  if dialect ~= by_path then
-    metadata:set(CALL, "dialect", dialect)
+local function note_call(handle, headers, call)
+  local request_id, root = "-", "-"
+  if call.dialect == "es" then
+    request_id = headers:get("x-request-id") or request_id
+    root = (headers:get("x-amzn-trace-id") or ""):match(ROOT) or root
   end
-  if dialect == "es" then
-    metadata:set(CALL, "request_id", headers:get("x-request-id") or "")
-    metadata:set(CALL, "root", (headers:get("x-amzn-trace-id") or ""):match(ROOT) or "")
-  end
+  headers:replace("loyalty-dialect", call.dialect)
+  number = number + 1
+  call.number = number
+  local told = ("%d %s %s %s %s %s"):format(
+    number,
+    call.dialect,
+    call.stranger and "stranger" or "-",
+    request_id,
+    root,
+    call.line
+  )
+  handle:streamInfo():dynamicMetadata():set(CALL, "line", told)
 end
 
--- Keep whose time a call takes.
-local function note_time(handle, who, length, seconds)
-  if who.caller or who.stranger then
-    local told = ("%d %.9f %s %s"):format(length, seconds, who.caller or "-", who.stranger or "-")
-    handle:streamInfo():dynamicMetadata():set(TIME, "told", told)
-  end
-end
-
--- The account of a call that is answered, and the seconds that were taken of it.
-local function time_of(handle)
-  local kept = handle:streamInfo():dynamicMetadata():get(TIME)
+-- The account of a stranger's call that is answered, and the seconds that were taken of it.
+local function time_of(metadata)
+  local kept = metadata:get(TIME)
   if not kept then
     return nil, 0
   end
-  local length, seconds, caller, stranger = kept.told:match("^(%d+) (%S+) (%S+) (%S+)$")
-  return budget.account_of(caller, stranger ~= "-" and stranger or nil, tonumber(length)), tonumber(seconds)
+  local length, seconds, stranger = kept.told:match("^(%d+) (%S+) (%S+)$")
+  return budget.account_of(nil, stranger, tonumber(length)), tonumber(seconds)
 end
 
 local function refuse(handle, status, problem)
   if problem then
     handle:streamInfo():dynamicMetadata():set(CALL, "problem", problem)
   end
-  handle:respond({ [":status"] = status }, "")
+  calling.refuse(handle, status)
 end
 
 -- Make of a body what the transcoder accepts; a status and what is wrong with it where that can't be.
-local function put_right(handle, buffer, path, route)
+local function put_right(handle, buffer, call)
   local body = buffer:getBytes(0, buffer:length())
   local refusal, problem = bounds.refusal_of_body(body)
   if refusal then
     return refusal, problem
   end
+  local route = call.route
   local admitted, told = leniency.mend(body, route)
-  local closed = routes.close_with(admitted, routes.closing_members(path, route))
+  local closed = routes.close_with(admitted, routes.closing_members(call.path, route))
   if closed ~= body then
     buffer:setBytes(closed)
   end
   if #told > 0 then
     handle:headers():replace(MENDED, table.concat(told, ","))
   end
-  -- Kept texts end at a NUL, which no JSON has; another byte in its place is refused where it stands.
-  handle:streamInfo():dynamicMetadata():set(BODY, "text", (admitted:gsub("%z", "\1")))
+  latest.body = admitted
   return nil
 end
 
 -- Wait for the body of a call, and send on what the transcoder accepts.
-local function let_body_through(handle, path, route, encoded, who)
+local function let_body_through(handle, call, encoded)
   local buffer = handle:body()
   if not buffer then
     return
   end
   -- What was fetched before the wait for the body is out of scope after it.
-  local refusal = bounds.refusal_of_length(buffer:length(), encoded)
+  local length = buffer:length()
+  local refusal = bounds.refusal_of_length(length, encoded)
   if refusal then
     refuse(handle, refusal)
     return
   end
-  local length, began = buffer:length(), clock.worked()
-  local account = budget.account_of(who.caller, who.stranger, length)
+  local began = clock.worked()
+  local account = budget.account_of(call.caller, call.stranger, length)
   if not budget.has_time(account) then
-    handle:streamInfo():dynamicMetadata():set(GATE, "full", "time")
-    refuse(handle, "429")
+    calling.refuse(handle, "429", "time")
     return
   end
+  latest.number, latest.account, latest.body = call.number, account, nil
   local problem
-  refusal, problem = put_right(handle, buffer, path, route)
-  note_time(handle, who, length, budget.charge(account, began))
+  refusal, problem = put_right(handle, buffer, call)
+  local taken = budget.charge(account, began)
+  if call.stranger then
+    local told = ("%d %.9f %s"):format(length, taken, call.stranger)
+    handle:streamInfo():dynamicMetadata():set(TIME, "told", told)
+  end
   if refusal then
     refuse(handle, refusal, problem)
   end
 end
 
+-- What a call is for, by its headers; a status and what is wrong with it where it may not pass.
+local function read_call(headers)
+  local url, method = headers:get(":path") or "/", headers:get(":method")
+  local call = {
+    caller = headers:get(calling.CALLER),
+    stranger = headers:get(calling.STRANGER),
+    line = method .. " " .. url,
+    url = url,
+    cleaned = url,
+  }
+  local refusal, problem = bounds.refusal_of_head(method, url, headers:get("content-length"))
+  call.route = routes.plain[call.line] -- As nearly all calls: their address says nothing more.
+  if call.route then
+    call.path, call.dialect = url, call.route.dialect
+    return call, refusal, problem
+  end
+  call.path = url:match("^[^?]*")
+  call.route = routes.find(call.path, method)
+  call.dialect = call.route and call.route.dialect or routes.dialect_of(call.path)
+  if call.route and not refusal then
+    call.cleaned = routes.without_bound(url, call.route)
+    call.line = method .. " " .. call.cleaned
+  end
+  -- What the door does not know it does not let through: it could not tell what the path fills.
+  return call, refusal or not call.route and "404" or nil, problem
+end
+
 function envoy_on_request(handle)
   local headers = handle:headers()
   if is_grpc(headers) then
-    headers:remove("loyalty-dialect")
-    headers:remove(MENDED)
     return
   end
-  local who = { caller = headers:get("loyalty-caller"), stranger = headers:get("loyalty-stranger") }
-  remove_inner_headers(headers)
-  local url, method = headers:get(":path") or "/", headers:get(":method")
-  local path = url:match("^[^?]*")
-  local refusal, problem = bounds.refusal_of_head(method, url, headers:get("content-length"))
-  local route = routes.find(path, method)
-  local cleaned = route and not refusal and routes.without_bound(url, route) or url
-  local by_path = routes.dialect_of(path)
-  note_call(handle, headers, method .. " " .. cleaned, route and route.dialect or by_path, by_path)
-  if refusal or not route then
-    -- What the door does not know it does not let through: it could not tell what the path fills.
-    refuse(handle, refusal or "404", problem)
+  local call, refusal, problem = read_call(headers)
+  note_call(handle, headers, call)
+  if refusal then
+    refuse(handle, refusal, problem)
     return
   end
-  if cleaned ~= url then
-    headers:replace(":path", cleaned)
+  if call.cleaned ~= call.url then
+    headers:replace(":path", call.cleaned)
   end
   local encoded = bounds.is_encoded(headers:get("content-encoding") or "")
-  routes.tell_query_key(headers, cleaned, route)
-  let_body_through(handle, path, route, encoded, who)
-end
-
-local function strip_leftovers(headers)
-  for _, name in ipairs(GRPC_LEFTOVERS) do
-    headers:remove(name)
-  end
+  routes.tell_query_key(headers, call.cleaned, call.route)
+  let_body_through(handle, call, encoded)
 end
 
 -- Keep what the server answered for the access log, for the caller is not shown it.
-local function note_status(handle, from_grpc)
-  local name = STATUSES[tonumber(from_grpc)]
-  if name then
-    handle:streamInfo():dynamicMetadata():set(CALL, "grpc_status", name)
-  end
+local function note_status(metadata, from_grpc)
+  metadata:set(CALL, "grpc_status", STATUSES[tonumber(from_grpc)] or "-")
 end
 
 -- What was kept of the call that is answered.
 local function call_of(kept)
-  local method, path, query = kept.line:match("^(%S+) ([^?]*)%??(.*)$")
+  local own, dialect, stranger, request_id, root, method, path, query =
+    kept.line:match("^(%d+) (%S+) (%S+) (%S+) (%S+) (%S+) ([^?]*)%??(.*)$")
   return {
+    number = tonumber(own),
+    dialect = dialect,
+    stranger = stranger ~= "-",
+    request_id = request_id ~= "-" and request_id or "",
+    root = root ~= "-" and root or "",
     method = method,
     path = path,
     query = query,
-    dialect = kept.dialect or routes.dialect_of(path),
     problem = kept.problem,
   }
 end
 
+-- In one pass over headers, for each look into them costs: what is read of them, and the names of what
+-- the caller is not shown.
+local function look_through(headers)
+  local seen, leftovers = {}, {}
+  for name, value in pairs(headers) do
+    if LEFTOVERS[name] then
+      leftovers[#leftovers + 1] = name
+      seen[name] = value
+    elseif READ[name] then
+      seen[name] = value
+    end
+  end
+  return seen, leftovers
+end
+
+local function strip(headers, leftovers)
+  for _, name in ipairs(leftovers) do
+    headers:remove(name)
+  end
+end
+
 -- What the headers of an answer tell: its status, and the refusal that the server has made ready.
-local function read_head(handle, headers)
+local function read_head(metadata, headers)
+  local seen, leftovers = look_through(headers)
   local answer = {
-    status = tonumber(headers:get(":status")),
-    ready = headers:get("loyalty-http-body"),
-    ready_status = headers:get("loyalty-http-status"),
-    from_grpc = headers:get("grpc-status"),
+    status = tonumber(seen[":status"]),
+    ready = seen["loyalty-http-body"],
+    ready_status = seen["loyalty-http-status"],
+    from_grpc = seen["grpc-status"],
   }
-  if headers:get("content-type") == "application/grpc" then
+  if seen["content-type"] == "application/grpc" then
     -- Envoy's own refusal of a call that said it was gRPC: see gate/callers.lua.
-    local told = (headers:get("grpc-message") or ""):match('^{"statusCode":(%d+)')
+    local told = (seen["grpc-message"] or ""):match('^{"statusCode":(%d+)')
     if told then
       answer.status, answer.from_grpc = tonumber(told), nil
       headers:replace(":status", told)
     end
   end
-  note_status(handle, answer.from_grpc)
-  strip_leftovers(headers)
+  note_status(metadata, answer.from_grpc)
+  strip(headers, leftovers)
   return answer
+end
+
+-- The same of a server's good answer, whose route has set and removed what it could; nil of any other.
+local function read_good_head(metadata, headers)
+  local from_grpc = headers:get("grpc-status")
+  if from_grpc ~= "0" or headers:get(":status") ~= "200" or not headers:get(FIXED) then
+    return nil
+  end
+  note_status(metadata, from_grpc)
+  headers:remove("grpc-status")
+  headers:remove("grpc-message")
+  return { status = 200, from_grpc = from_grpc }
 end
 
 -- The same of what comes after the body.
@@ -241,15 +288,21 @@ local function read_trailers(handle, answer, buffer)
   local trailers = handle:trailers()
   if trailers then
     -- A refusal after the headers were sent.
-    answer.ready = trailers:get("loyalty-http-body")
-    answer.ready_status = trailers:get("loyalty-http-status")
-    answer.from_grpc = trailers:get("grpc-status")
-    note_status(handle, answer.from_grpc)
-    strip_leftovers(trailers)
+    local seen, leftovers = look_through(trailers)
+    answer.ready = seen["loyalty-http-body"]
+    answer.ready_status = seen["loyalty-http-status"]
+    answer.from_grpc = seen["grpc-status"]
+    if answer.from_grpc then
+      note_status(handle:streamInfo():dynamicMetadata(), answer.from_grpc)
+    end
+    strip(trailers, leftovers)
   elseif answer.status >= 400 and answer.ready then
     -- The transcoder has made the refusal's status its body.
     local start = buffer:getBytes(0, math.min(buffer:length(), 32))
-    note_status(handle, start:match('^{"code":(%d+)'))
+    local code = start:match('^{"code":(%d+)')
+    if code then
+      note_status(handle:streamInfo():dynamicMetadata(), code)
+    end
   end
 end
 
@@ -261,14 +314,24 @@ local function without_empty_discounts(buffer)
   return from and text:sub(1, from - 1) .. text:sub(to + 1)
 end
 
+-- A search answers a list, which no message of gRPC is: the list alone of its message, the field of which
+-- is the only one. Returns nil where the body is another.
+local function found_alone(buffer)
+  local text = buffer and buffer:getBytes(0, buffer:length()) or ""
+  return text:match('^{"transactions":(%[.*%])}$')
+end
+
 local function put_in_place(handle, call, buffer, status, body, allowed)
   local headers = handle:headers()
-  headers:replace(":status", tostring(status))
-  headers:replace("content-type", "application/json")
+  status = tonumber(status)
+  if status >= 400 then
+    headers:replace(":status", tostring(status))
+    headers:replace("content-type", "application/json")
+  end
   if allowed then
     headers:replace("allow", allowed)
   end
-  if (tonumber(status) == 429 or tonumber(status) == 503) and not headers:get("retry-after") then
+  if (status == 429 or status == 503) and not headers:get("retry-after") then
     headers:replace("retry-after", "1")
   end
   headers:replace("content-length", tostring(#body))
@@ -282,44 +345,61 @@ end
 local function complete_local_reply(handle)
   local headers = handle:headers()
   if headers:get("expect-ct") then
-    answers.add_gateway_headers(handle, headers:get("x-request-id") or "", "")
+    answers.add_gateway_headers(handle, headers, headers:get("x-request-id") or "", "")
   end
+end
+
+-- The body of a refused call, if this is still the worker's last one. What refuses it by its kept text
+-- would stop at a NUL, which no JSON has; another byte in its place is refused where it stands.
+local function sent_by(call)
+  local own = latest.number == call.number and latest or {}
+  return own.body and own.body:gsub("%z", "\1"), own.account
+end
+
+-- The status and the body that a caller gets in place of an answer's own, and the methods of its path
+-- where it did not take the call's; no body where it has its own.
+local function reword(call, answer, buffer)
+  if answer.ready and answer.ready_status then
+    return answer.ready_status, answer.ready
+  elseif answer.status >= 400 then
+    local body, account = sent_by(call)
+    call.account = account
+    return answers.of(call, answer.status, answer.from_grpc, body)
+  end
+  local shorten = call.path:find(SEARCH) and found_alone or without_empty_discounts
+  return answer.status, shorten(buffer)
 end
 
 -- Envoy invalidates an object when the script waits, so each is fetched again after body().
 function envoy_on_response(handle)
-  local kept = handle:streamInfo():dynamicMetadata():get(CALL)
+  local metadata = handle:streamInfo():dynamicMetadata()
+  local kept = metadata:get(CALL)
   if not kept then
     complete_local_reply(handle)
     return
   end
   local call = call_of(kept)
   local headers = handle:headers()
-  answers.add_fixed_headers(headers, call.dialect)
+  local answer = call.dialect == routes.dialect_of(call.path) and read_good_head(metadata, headers)
+  if not answer then
+    answer = read_head(metadata, headers)
+    answers.add_fixed_headers(headers, call.dialect)
+  end
   if call.dialect == "es" then
-    answers.add_gateway_headers(handle, kept.request_id, kept.root)
+    answers.add_gateway_headers(handle, headers, call.request_id, call.root)
   end
-  local answer = read_head(handle, headers)
-  local account, taken = time_of(handle)
-  call.account = account
   if answer.status < 400 then
-    budget.give_back(account, taken)
-  end
-  if answer.status < 400 and call.path ~= "/loyalty/identify" then
-    return
+    if call.stranger then
+      budget.give_back(time_of(metadata))
+    end
+    if not call.path:find("^/loyalty/identify/?$") and not call.path:find(SEARCH) then
+      return
+    end
   end
 
   local buffer = handle:body(true)
   read_trailers(handle, answer, buffer)
-  local status, body, allowed = answer.status, nil, nil
-  if answer.ready and answer.ready_status then
-    status, body = answer.ready_status, answer.ready
-  elseif status >= 400 then
-    local sent = handle:streamInfo():dynamicMetadata():get(BODY)
-    status, body, allowed = answers.of(call, status, answer.from_grpc, sent and sent.text)
-  else
-    body = without_empty_discounts(buffer)
-  end
+  local status, body, allowed = reword(call, answer, buffer)
   if body then
     put_in_place(handle, call, buffer, status, body, allowed)
   end

@@ -3,10 +3,12 @@ return {
   routes = {
     { method = "POST", path = "/client/users/anonymous/sessions", request = "loyalty.v1.StartAnonymousSessionRequest" },
     { method = "POST", path = "/loyalty/identify", request = "loyalty.v1.IdentifyMemberRequest" },
+    { method = "GET", path = "/loyalty/incentives", request = "loyalty.v1.ListIncentivesRequest" },
     { method = "POST", path = "/loyalty/members", request = "loyalty.v1.EnrollMemberRequest" },
     { method = "GET", path = "/loyalty/members/{loyalty_id}", request = "loyalty.v1.GetMemberRequest" },
     { method = "POST", path = "/loyalty/members/{loyalty_id}/receipts", request = "loyalty.v1.ClaimReceiptRequest" },
     { method = "GET", path = "/loyalty/members/{loyalty_id}/transfers", request = "loyalty.v1.ListTransfersRequest" },
+    { method = "POST", path = "/loyalty/promo-code/redeem", request = "loyalty.v1.RedeemPromoCodeRequest" },
     { method = "GET", path = "/loyalty/transaction/pos", request = "loyalty.v1.GetOutcomeRequest" },
     { method = "POST", path = "/loyalty/transaction/pos", request = "loyalty.v1.RecordUnclaimedOrderRequest" },
     { method = "POST", path = "/loyalty/transaction/pos/validate/{loyalty_transaction_id}", request = "loyalty.v1.ValidateOrderRequest" },
@@ -14,10 +16,21 @@ return {
     { method = "GET", path = "/loyalty/transaction/pos/{loyalty_transaction_id}", request = "loyalty.v1.GetTransactionRequest" },
     { method = "PUT", path = "/loyalty/transaction/pos/{loyalty_transaction_id}", request = "loyalty.v1.ReportOrderRequest" },
     { method = "PUT", path = "/loyalty/transaction/pos/{loyalty_transaction_id}/void", request = "loyalty.v1.VoidTransactionRequest" },
+    { method = "POST", path = "/loyalty/transactions/search", request = "loyalty.v1.SearchTransactionsRequest" },
+    { method = "GET", path = "/loyalty/user/{loyalty_id}", request = "loyalty.v1.GetUserRequest" },
+    { method = "POST", path = "/loyalty/user/{loyalty_id}/points", request = "loyalty.v1.AssignPointsRequest" },
+    { method = "GET", path = "/loyalty/v2/content", request = "loyalty.v1.GetContentRequest" },
     { method = "POST", path = "/otp", request = "loyalty.v1.IssueCodeRequest" },
     { method = "GET", path = "/otp/{otp}", request = "loyalty.v1.GetCodeRequest" },
   },
   messages = {
+    ["loyalty.v1.AssignPointsRequest"] = {
+      loyaltyId = { name = "loyaltyId", type = "string" },
+      loyalty_id = { name = "loyaltyId", type = "string" },
+      points = { name = "points", type = "integer", least = -2147483648, most = 2147483647 },
+      partner = { name = "partner", type = "string" },
+      reference = { name = "reference", type = "string" },
+    },
     ["loyalty.v1.ClaimReceiptRequest"] = {
       loyaltyId = { name = "loyaltyId", type = "string" },
       loyalty_id = { name = "loyaltyId", type = "string" },
@@ -51,6 +64,14 @@ return {
     ["loyalty.v1.GetCodeRequest"] = {
       otp = { name = "otp", type = "string" },
     },
+    ["loyalty.v1.GetContentRequest"] = {
+      posType = { name = "posType", type = "string" },
+      pos_type = { name = "posType", type = "string" },
+      pageSize = { name = "pageSize", type = "integer", least = -2147483648, most = 2147483647 },
+      page_size = { name = "pageSize", type = "integer", least = -2147483648, most = 2147483647 },
+      pageToken = { name = "pageToken", type = "string" },
+      page_token = { name = "pageToken", type = "string" },
+    },
     ["loyalty.v1.GetMemberRequest"] = {
       loyaltyId = { name = "loyaltyId", type = "string" },
       loyalty_id = { name = "loyaltyId", type = "string" },
@@ -63,6 +84,10 @@ return {
       loyaltyTransactionId = { name = "loyaltyTransactionId", type = "string" },
       loyalty_transaction_id = { name = "loyaltyTransactionId", type = "string" },
     },
+    ["loyalty.v1.GetUserRequest"] = {
+      loyaltyId = { name = "loyaltyId", type = "string" },
+      loyalty_id = { name = "loyaltyId", type = "string" },
+    },
     ["loyalty.v1.IdentifyMemberRequest"] = {
       identifier = { name = "identifier", type = "string" },
       posVendor = { name = "posVendor", type = "message", message = "loyalty.v1.PosVendor" },
@@ -72,6 +97,33 @@ return {
       loyaltyId = { name = "loyaltyId", type = "string" },
       loyalty_id = { name = "loyaltyId", type = "string" },
       order = { name = "order", type = "message", message = "loyalty.v1.SelectedIncentive", repeated = true },
+      restaurantId = { name = "restaurantId", type = "string" },
+      restaurant_id = { name = "restaurantId", type = "string" },
+      userDateTime = { name = "userDateTime", type = "string" },
+      user_date_time = { name = "userDateTime", type = "string" },
+    },
+    ["loyalty.v1.ListIncentivesRequest"] = {
+      loyaltyId = { name = "loyaltyId", type = "string" },
+      loyalty_id = { name = "loyaltyId", type = "string" },
+      storeId = { name = "storeId", type = "integer", least = -2147483648, most = 2147483647 },
+      store_id = { name = "storeId", type = "integer", least = -2147483648, most = 2147483647 },
+      serviceMode = { name = "serviceMode", type = "enum", words = { "EAT_IN", "EATIN", "TAKEOUT", "DRIVE_THRU", "CURBSIDE", "TABLE_SERVICE" } },
+      service_mode = { name = "serviceMode", type = "enum", words = { "EAT_IN", "EATIN", "TAKEOUT", "DRIVE_THRU", "CURBSIDE", "TABLE_SERVICE" } },
+      subtotalAmount = { name = "subtotalAmount", type = "integer", least = -2147483648, most = 2147483647 },
+      subtotal_amount = { name = "subtotalAmount", type = "integer", least = -2147483648, most = 2147483647 },
+      products = { name = "products", type = "string", repeated = true },
+      paymentMethod = { name = "paymentMethod", type = "string" },
+      payment_method = { name = "paymentMethod", type = "string" },
+      omitInvalids = { name = "omitInvalids", type = "bool" },
+      omit_invalids = { name = "omitInvalids", type = "bool" },
+      posType = { name = "posType", type = "string" },
+      pos_type = { name = "posType", type = "string" },
+      supportingPos = { name = "supportingPos", type = "string" },
+      supporting_pos = { name = "supportingPos", type = "string" },
+      pageSize = { name = "pageSize", type = "integer", least = -2147483648, most = 2147483647 },
+      page_size = { name = "pageSize", type = "integer", least = -2147483648, most = 2147483647 },
+      pageToken = { name = "pageToken", type = "string" },
+      page_token = { name = "pageToken", type = "string" },
     },
     ["loyalty.v1.ListTransfersRequest"] = {
       loyaltyId = { name = "loyaltyId", type = "string" },
@@ -99,6 +151,7 @@ return {
       tax = { name = "tax", type = "number" },
       parentReferenceId = { name = "parentReferenceId", type = "string" },
       parent_reference_id = { name = "parentReferenceId", type = "string" },
+      category = { name = "category", type = "string" },
     },
     ["loyalty.v1.Payment"] = {
       amount = { name = "amount", type = "integer", least = -2147483648, most = 2147483647 },
@@ -127,6 +180,26 @@ return {
       transactionDetails = { name = "transactionDetails", type = "message", message = "loyalty.v1.TransactionDetails" },
       transaction_details = { name = "transactionDetails", type = "message", message = "loyalty.v1.TransactionDetails" },
     },
+    ["loyalty.v1.RedeemPromoCodeRequest"] = {
+      loyaltyId = { name = "loyaltyId", type = "string" },
+      loyalty_id = { name = "loyaltyId", type = "string" },
+      promoCode = { name = "promoCode", type = "string" },
+      promo_code = { name = "promoCode", type = "string" },
+      posVendor = { name = "posVendor", type = "message", message = "loyalty.v1.RedeemPromoCodeRequest.PosVendor" },
+      pos_vendor = { name = "posVendor", type = "message", message = "loyalty.v1.RedeemPromoCodeRequest.PosVendor" },
+    },
+    ["loyalty.v1.RedeemPromoCodeRequest.PosVendor"] = {
+      storeId = { name = "storeId", type = "integer", least = -2147483648, most = 2147483647 },
+      store_id = { name = "storeId", type = "integer", least = -2147483648, most = 2147483647 },
+      posType = { name = "posType", type = "string" },
+      pos_type = { name = "posType", type = "string" },
+      supportingPos = { name = "supportingPos", type = "string" },
+      supporting_pos = { name = "supportingPos", type = "string" },
+      terminal = { name = "terminal", type = "string" },
+      operator = { name = "operator", type = "string" },
+      transactionId = { name = "transactionId", type = "string" },
+      transaction_id = { name = "transactionId", type = "string" },
+    },
     ["loyalty.v1.ReportOrderRequest"] = {
       loyaltyTransactionId = { name = "loyaltyTransactionId", type = "string" },
       loyalty_transaction_id = { name = "loyaltyTransactionId", type = "string" },
@@ -142,10 +215,26 @@ return {
       transactionDetails = { name = "transactionDetails", type = "message", message = "loyalty.v1.TransactionDetails" },
       transaction_details = { name = "transactionDetails", type = "message", message = "loyalty.v1.TransactionDetails" },
     },
+    ["loyalty.v1.SearchTransactionsRequest"] = {
+      loyaltyId = { name = "loyaltyId", type = "string" },
+      loyalty_id = { name = "loyaltyId", type = "string" },
+      statuses = { name = "statuses", type = "enum", words = { "PENDING", "CLAIMED", "VOID", "UNCLAIMED" }, repeated = true },
+      excludedChannels = { name = "excludedChannels", type = "string", repeated = true },
+      excluded_channels = { name = "excludedChannels", type = "string", repeated = true },
+      cursor = { name = "cursor", type = "string" },
+      pageSize = { name = "pageSize", type = "integer", least = -2147483648, most = 2147483647 },
+      page_size = { name = "pageSize", type = "integer", least = -2147483648, most = 2147483647 },
+    },
     ["loyalty.v1.SelectedIncentive"] = {
       incentiveId = { name = "incentiveId", type = "string" },
       incentive_id = { name = "incentiveId", type = "string" },
       quantity = { name = "quantity", type = "integer", least = -2147483648, most = 2147483647 },
+      productId = { name = "productId", type = "string" },
+      product_id = { name = "productId", type = "string" },
+      incentive = { name = "incentive", type = "message", message = "loyalty.v1.SelectedIncentive.Incentive" },
+    },
+    ["loyalty.v1.SelectedIncentive.Incentive"] = {
+      id = { name = "id", type = "string" },
     },
     ["loyalty.v1.StartAnonymousSessionRequest"] = {
       correlationId = { name = "correlationId", type = "string" },
@@ -198,6 +287,12 @@ return {
     },
   },
   required = {
+    ["loyalty.v1.AssignPointsRequest"] = {
+      { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
+      { name = "points", proto_name = "points", missing = "is required" },
+      { name = "partner", proto_name = "partner", missing = "must not be blank" },
+      { name = "reference", proto_name = "reference", missing = "must not be blank" },
+    },
     ["loyalty.v1.ClaimReceiptRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
       { name = "receiptCode", proto_name = "receipt_code", missing = "must not be blank" },
@@ -212,6 +307,8 @@ return {
     ["loyalty.v1.GetCodeRequest"] = {
       { name = "otp", proto_name = "otp", missing = "must not be blank" },
     },
+    ["loyalty.v1.GetContentRequest"] = {
+    },
     ["loyalty.v1.GetMemberRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
     },
@@ -221,12 +318,17 @@ return {
     ["loyalty.v1.GetTransactionRequest"] = {
       { name = "loyaltyTransactionId", proto_name = "loyalty_transaction_id", missing = "must be a UUID" },
     },
+    ["loyalty.v1.GetUserRequest"] = {
+      { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
+    },
     ["loyalty.v1.IdentifyMemberRequest"] = {
       { name = "identifier", proto_name = "identifier", missing = "must not be blank" },
       { name = "posVendor", proto_name = "pos_vendor", missing = "is required" },
     },
     ["loyalty.v1.IssueCodeRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
+    },
+    ["loyalty.v1.ListIncentivesRequest"] = {
     },
     ["loyalty.v1.ListTransfersRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
@@ -248,6 +350,13 @@ return {
       { name = "serviceMode", proto_name = "service_mode", missing = "is required" },
       { name = "transactionDetails", proto_name = "transaction_details", missing = "is required" },
     },
+    ["loyalty.v1.RedeemPromoCodeRequest"] = {
+      { name = "promoCode", proto_name = "promo_code", missing = "must not be blank" },
+      { name = "posVendor", proto_name = "pos_vendor", missing = "is required" },
+    },
+    ["loyalty.v1.RedeemPromoCodeRequest.PosVendor"] = {
+      { name = "storeId", proto_name = "store_id", missing = "is required" },
+    },
     ["loyalty.v1.ReportOrderRequest"] = {
       { name = "loyaltyTransactionId", proto_name = "loyalty_transaction_id", missing = "must be a UUID" },
       { name = "channel", proto_name = "channel", missing = "is required" },
@@ -255,8 +364,12 @@ return {
       { name = "status", proto_name = "status", missing = "is required" },
       { name = "transactionDetails", proto_name = "transaction_details", missing = "is required" },
     },
+    ["loyalty.v1.SearchTransactionsRequest"] = {
+      { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
+    },
     ["loyalty.v1.SelectedIncentive"] = {
-      { name = "incentiveId", proto_name = "incentive_id", missing = "must not be blank" },
+    },
+    ["loyalty.v1.SelectedIncentive.Incentive"] = {
     },
     ["loyalty.v1.StartAnonymousSessionRequest"] = {
       { name = "correlationId", proto_name = "correlation_id", missing = "must not be blank" },

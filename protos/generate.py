@@ -13,7 +13,6 @@ import sys
 import tempfile
 import tomllib
 from pathlib import Path
-from typing import Any
 
 from google.api import annotations_pb2, field_behavior_pb2, http_pb2
 from google.protobuf import (
@@ -25,11 +24,11 @@ from google.protobuf import (
     timestamp_pb2,
 )
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2
 from grpc_tools import protoc
 from protovalidate._gen.buf.validate import validate_pb
 
+from field_rules import IGNORE_ALWAYS, field_rules
 from proto_source import ProtoSource
 
 # What JSON may hold for a field of each type; integers carry their range.
@@ -47,9 +46,6 @@ JSON_TYPES = {
         'type = "integer", least = 0, most = 4294967295',
     ),
 }
-
-IGNORE_ALWAYS = 3
-"""Of buf.validate.Ignore."""
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
@@ -145,14 +141,6 @@ def json_type(field: FieldDescriptor) -> str:
     return f'type = "message", message = "{message.full_name}"'
 
 
-def field_rules(field: FieldDescriptor) -> Any:
-    """Give the rules of *field*, read with the descriptors that the contract itself brings."""
-    pool = field.file.pool
-    kind = GetMessageClass(pool.FindMessageTypeByName("google.protobuf.FieldOptions"))
-    options: Any = kind.FromString(field.GetOptions().SerializeToString())
-    return options.Extensions[pool.FindExtensionByName("buf.validate.field")]
-
-
 def missing_words(field: FieldDescriptor) -> str:
     """Word what the server says of *field* where it is left out; nothing where it may be."""
     rules = field_rules(field)
@@ -223,7 +211,7 @@ def json_requests(descriptor_set: Path) -> str:
 
 
 def describe(protos: Path, target: Path) -> list[str]:
-    """Write the descriptor set of the protos in a folder; gives their names."""
+    """Write the descriptor set of the protos in a folder; return their names."""
     sources = sorted(str(path.relative_to(protos)) for path in protos.rglob("*.proto"))
     with tempfile.TemporaryDirectory() as folder:
         imports = Path(folder) / "third_party.binpb"
@@ -328,12 +316,32 @@ def generate_edge(target: Path, config: Path) -> None:
     config.write_text(edge_tables.configured(text, routes), encoding="utf-8")
 
 
+def service_version() -> str:
+    """Give the version of this release."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return str(project["version"])
+
+
+def generate_openapi(target: Path) -> None:
+    """Write what JSON callers read: the OpenAPI document, twice, and its page."""
+    # Not before: what it imports is written above.
+    from kit import document, page  # noqa: PLC0415
+
+    told = document.openapi((target / "loyalty.binpb").read_bytes(), service_version())
+    folder = target / "openapi"
+    folder.mkdir(exist_ok=True)
+    (folder / "openapi.json").write_text(document.as_json(told), encoding="utf-8")
+    (folder / "openapi.yaml").write_text(document.as_yaml(told), encoding="utf-8")
+    (folder / "index.html").write_text(page.reference_page(told), encoding="utf-8")
+
+
 def stale(target: Path) -> list[str]:
     """List what a fresh run would write otherwise than it stands in *target*."""
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as envoy:
         config = Path(envoy) / ENVOY_CONFIG.name
         generate(Path(folder))
         generate_edge(Path(folder), config)
+        generate_openapi(Path(folder))
         fresh, found = contents(Path(folder)), contents(target)
         fresh[config.name] = config.read_bytes()
     found[config.name] = ENVOY_CONFIG.read_bytes()
@@ -359,3 +367,4 @@ if __name__ == "__main__":
     else:
         generate(GENERATED)
         generate_edge(GENERATED, ENVOY_CONFIG)
+        generate_openapi(GENERATED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 import structlog
 
 from tests.support.databases import Backend, Sqlite, fresh_database
+from tests.support.loaded import servers_forked
 from tests.support.postgres import Postgres, Serializable, run_postgres
+from tests.support.sandbox_box import Box, box, first_day
 from tests.support.silence import listening
 from tests.support.stores import statements_once
 
@@ -49,6 +52,13 @@ def _compiled_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _servers_forked() -> Iterator[None]:
+    """Load the server's modules for the first server process alone."""
+    with servers_forked():
+        yield
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A real PostgreSQL for the whole run."""
@@ -79,6 +89,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help=f"kinds to run on, of sqlite, postgresql and {SERIALIZABLE}, with commas between",
     )
 
+    parser.addoption(
+        "--transport",
+        choices=("grpcio", "native"),
+        default="grpcio",
+        help="what carries calls on the servers' gRPC ports",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let every server, in this process or its own, read the transport from its settings."""
+    os.environ["LOYALTY_TRANSPORT"] = config.getoption("--transport")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out, on another transport, what only grpcio promises."""
+    if config.getoption("--transport") == "native":
+        only = [item for item in items if item.get_closest_marker("grpcio_only")]
+        config.hook.pytest_deselected(items=only)
+        items[:] = [item for item in items if item not in only]
+
 
 def pytest_collection_finish() -> None:
     """Look for no garbage among what was loaded: it all stays."""
@@ -97,6 +127,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if metafunc.definition.get_closest_marker("any_database"):
             kinds = kinds[:1]
         metafunc.parametrize("backend", kinds, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+    """A sandbox of its own process for the whole run: its start costs more than most tests."""
+    with box(tmp_path_factory.mktemp("sandbox")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def running(sandbox: Box) -> Box:
+    """The sandbox, in which each file begins on the first day and with no fault bound."""
+    return first_day(sandbox)
+
+
+@pytest.fixture
+def fresh(running: Box) -> Box:
+    """The sandbox on its first day, for one test."""
+    return first_day(running)
 
 
 @pytest.fixture

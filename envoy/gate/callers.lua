@@ -1,10 +1,13 @@
 -- The gate before the buffer. It lets nobody in who brings no key, of the callers whose key has never
 -- worked here only some a second while wrong keys come, and only so many whose call is not done.
--- It also drops headers with an underscore, and tells browsers whether they may call.
+-- It also drops headers that are ours, those that gRPC has no name for, and of JSON calls gRPC's own, and
+-- tells browsers whether they may call. It clears the route itself, where a route depends on what it
+-- changes.
 local clock = require("clock")
 local calling = require("gate.calling")
 local keys = require("gate.keys")
 local memory = require("gate.memory")
+local networks = require("gate.networks")
 local pages = require("gate.pages")
 
 local CALL = calling.METADATA -- For the response side: who called.
@@ -19,57 +22,111 @@ local BUFFERED = 786432 -- Bytes of a body that are ever kept.
 -- the call. They stay, and the server refuses the call by their name; all others are dropped.
 local MISSPELT = { idempotency_key = true, x_api_key = true, x_user_datetime = true }
 local ALL = "all"
-local GRPC = "application/grpc" -- And what begins so.
+local GRPC_WEB = "application/grpc-web" -- And what begins so.
+-- Names that are neither dropped nor ours. Of those to read, the values of one name are one text, and of
+-- a key's the last counts.
+local USUAL, READ, KEY = 1, 2, 3
+local KINDS = {
+  [":authority"] = USUAL,
+  [":method"] = READ,
+  [":path"] = READ,
+  [":scheme"] = USUAL,
+  accept = USUAL,
+  ["accept-encoding"] = USUAL,
+  authorization = KEY,
+  connection = USUAL,
+  ["content-length"] = READ,
+  ["content-type"] = READ,
+  ["idempotency-key"] = USUAL,
+  origin = READ,
+  te = USUAL,
+  ["transfer-encoding"] = READ,
+  ["user-agent"] = USUAL,
+  ["x-api-key"] = KEY,
+  ["x-envoy-external-address"] = READ,
+  ["x-forwarded-for"] = USUAL,
+  ["x-forwarded-proto"] = USUAL,
+  ["x-request-id"] = USUAL,
+  ["x-user-datetime"] = USUAL,
+}
 
 local is_grpc, refuse = calling.is_grpc, calling.refuse
 local CALLER, STRANGER, STREAMS = calling.CALLER, calling.STRANGER, calling.STREAMS
+KINDS[CALLER], KINDS[STRANGER] = READ, READ
 
 local known = memory.new() -- digests of keys that have worked
 -- Calls of strangers that did not succeed, for whatever reason: of an address, and of all.
 local wrong, all_wrong = memory.new_limit(200, 100), memory.new_limit(400, 200)
 -- Bytes of a large body count for so long: its caller may announce it and send nothing.
 local ANNOUNCED_S = 3
--- Calls under way: of an address that has no known key and of all strangers, of a known key. Those that
--- announce much have their own room, so that they never take that of a till's orders. From *fair* on an
--- address comes in only if it has none under way.
+-- Calls under way, of a known key, and small ones of an address that has none and of all strangers. Those
+-- that announce much have their own room, so that they never take that of a till's orders. From *fair* on
+-- an address comes in only if it has none under way.
+local function new_bytes()
+  return memory.new_share(4194304, 262144, 8388608)
+end
+
+-- Of strangers also the bytes of bodies: each may come in a frame of its own, which takes the worker half
+-- a microsecond. They get back what did not come, and all of it where their call succeeds.
 local small = {
+  bytes = new_bytes(6291456), -- 96 first calls over gRPC at once.
   of_address = memory.new_holding(8388608),
   of_all = memory.new_holding(67108864),
   fair = 50331648,
   of_key = memory.new_holding(67108864),
 }
 local large = {
-  of_address = memory.new_holding(16777216, ANNOUNCED_S),
-  of_all = memory.new_holding(134217728, ANNOUNCED_S),
-  fair = 100663296,
+  bytes = new_bytes(4194304),
   of_key = memory.new_holding(67108864, ANNOUNCED_S),
 }
 
--- An address, or of IPv6 the network that one customer has.
-local function network(address)
-  return address:match("^(%x+:%x*:%x*:%x*):") or address
-end
-
-local function drop_underscores(headers)
-  local dropped
-  for name in pairs(headers) do
-    if name:find("_", 1, true) and not MISSPELT[name] then
-      dropped = dropped or {}
-      dropped[#dropped + 1] = name
+-- What is to know of a call's headers, in one pass, for each look into them costs: the values by name,
+-- how many *keys* there are, and the names of those that are *dropped* or *grpcs* own. gRPC has names of
+-- small letters, digits, "-", "_" and "." only, and its libraries refuse a call with any other; HTTP has more.
+local function read_head(headers)
+  local head = { keys = 0, dropped = {}, grpcs = {} }
+  for name, value in pairs(headers) do
+    local kind = KINDS[name]
+    if kind == READ then
+      local before = head[name]
+      head[name] = before and before .. "," .. value or value
+    elseif kind == KEY then
+      head.keys = head.keys + 1
+      head[name] = value
+    elseif not kind then
+      if name:find("[^0-9a-z.%-]") then
+        if not MISSPELT[name] then
+          table.insert(head.dropped, name)
+        end
+      elseif name:find("^loyalty%-") then
+        table.insert(head.dropped, name)
+      elseif name:find("^grpc%-") or name:find("%-bin$") then
+        table.insert(head.grpcs, name)
+      end
     end
   end
-  for _, name in ipairs(dropped or {}) do
+  return head
+end
+
+local function remove_all(headers, names)
+  for _, name in ipairs(names) do
     headers:remove(name)
   end
 end
 
--- Where a call counts: *size* is small or large.
+-- Where a call counts: *size* is small, large, untold, or open, of what needs no key and is kept small.
 local function room_of(size)
   return size == "large" and large or small
 end
 
+-- What a stranger's call is charged of *bytes*, which are all that it may take.
+local function charge_of(size, bytes)
+  return size == "untold" and UNTOLD or size ~= "open" and bytes - HEADERS or 0
+end
+
 -- Takes a call's bytes into account, or none for want of room.
-local function hold(room, caller, address, bytes, now)
+local function hold(size, caller, address, bytes, now)
+  local room = room_of(size)
   if caller then
     if room.of_key.is_reached(caller, bytes, now) then
       return false
@@ -77,32 +134,38 @@ local function hold(room, caller, address, bytes, now)
     room.of_key.add(caller, bytes, now, now)
     return true
   end
-  if room.of_address.is_reached(address, bytes, now) or room.of_all.is_reached(ALL, bytes, now) then
+  local charge = charge_of(size, bytes)
+  if charge > 0 and room.bytes.is_used_up(address, now) then
     return false
-  elseif room.of_all.of(ALL, now) + bytes > room.fair and room.of_address.of(address, now) > 0 then
-    return false
+  elseif room.of_all then
+    if room.of_address.is_reached(address, bytes, now) or room.of_all.is_reached(ALL, bytes, now) then
+      return false
+    elseif room.of_all.of(ALL, now) + bytes > room.fair and room.of_address.of(address, now) > 0 then
+      return false
+    end
+    room.of_address.add(address, bytes, now, now)
+    room.of_all.add(ALL, bytes, now, now)
   end
-  room.of_address.add(address, bytes, now, now)
-  room.of_all.add(ALL, bytes, now, now)
+  room.bytes.add(address, charge, now)
   return true
 end
 
 local function release(room, caller, address, bytes, began, now)
   if caller then
     room.of_key.add(caller, -bytes, began, now)
-  else
+  elseif room.of_all then
     room.of_address.add(address, -bytes, began, now)
     room.of_all.add(ALL, -bytes, began, now)
   end
 end
 
 -- Answers a browser's question whether its page may call; true where that was one.
-local function answer_page(handle, headers, path, origins)
-  local origin = headers:get("origin")
+local function answer_page(handle, headers, head, path, origins)
+  local origin = head.origin
   local readable = origin and pages.readable_by(path, origin, origins)
   if not readable then
     return false
-  elseif headers:get(":method") == "OPTIONS" and headers:get("access-control-request-method") then
+  elseif head[":method"] == "OPTIONS" and headers:get("access-control-request-method") then
     pages.answer_preflight(handle, readable)
     return true
   end
@@ -110,30 +173,38 @@ local function answer_page(handle, headers, path, origins)
   return false
 end
 
+-- Whether a call has no body because it announces none; over HTTP/2 one may come all the same.
+local function has_no_body(handle, head)
+  return not head["transfer-encoding"] and (handle:streamInfo():protocol() or ""):find("^HTTP/1") ~= nil
+end
+
 -- Counts a call as under way, and names its caller to what follows; refuses it where there is no room.
-local function admit(handle, headers, key)
-  local address, now = network(headers:get("x-envoy-external-address") or ""), clock.second()
+local function admit(handle, headers, head, key, over_grpc)
+  local address, now = networks.of(head["x-envoy-external-address"] or ""), clock.second()
   local caller = key and keys.digest(key)
   local trusted = caller and known.get(caller) and caller
   if caller and not trusted and (wrong.is_reached(address, now) or all_wrong.is_reached(ALL, now)) then
     refuse(handle, "429", "strangers")
     return
   end
-  local told = tonumber((headers:get("content-length") or ""):match("^%d+$"))
-  if told and told > BUFFERED and (headers:get("content-type") or ""):sub(1, 16) == GRPC then
+  local told = tonumber((head["content-length"] or ""):match("^%d+$"))
+  if not told and not trusted and has_no_body(handle, head) then
+    told = 0
+  end
+  if told and told > BUFFERED and over_grpc then
     refuse(handle, "413") -- The JSON door words it for tills.
     return
   end
-  local size = told and told > SMALL and "large" or "small"
-  local bytes = HEADERS + math.min(told or trusted and UNTOLD or SMALL, BUFFERED)
-  if not hold(room_of(size), trusted, address, bytes, now) then
+  local size = not caller and "open" or not told and "untold" or told > SMALL and "large" or "small"
+  local bytes = HEADERS + math.min(told or trusted and UNTOLD or SMALL, caller and BUFFERED or SMALL)
+  if not hold(size, trusted, address, bytes, now) then
     refuse(handle, "429", "memory")
     return
   end
   local call = ("%s %s %s %d %d %s"):format(caller or "-", trusted or "-", size, bytes, now, address)
   handle:streamInfo():dynamicMetadata():set(CALL, "call", call)
   if caller then
-    headers:add(CALLER, tostring(caller))
+    headers:add(CALLER, caller)
     if not trusted then
       headers:add(STRANGER, address)
       if not told then
@@ -143,47 +214,65 @@ local function admit(handle, headers, key)
   end
 end
 
+-- Removes what a caller says in our name. No route but that for strangers looks at it.
+local function remove_forged(handle, headers, head)
+  if head[CALLER] then
+    headers:remove(CALLER)
+  end
+  if head[STRANGER] then
+    headers:remove(STRANGER)
+    handle:clearRouteCache()
+  end
+end
+
 local function let_caller_in(handle, origins)
   local headers = handle:headers()
-  headers:remove(CALLER)
-  headers:remove(STRANGER)
-  local path = headers:get(":path") or ""
+  local head = read_head(headers)
+  remove_forged(handle, headers, head)
+  local path = head[":path"] or ""
+  local content_type = head["content-type"] or ""
+  local over_grpc = is_grpc(content_type)
   -- The path of a gRPC method begins with its service, which has a dot in its name.
-  local content_type = headers:get("content-type") or ""
   if
-    content_type:sub(1, 16) == "application/grpc"
-    and (is_grpc(content_type) or content_type:sub(17, 20) == "-web")
+    (over_grpc or content_type:sub(1, #GRPC_WEB) == GRPC_WEB)
     and not path:find("^/[%w_]+%.[%w_.]+/")
   then
+    over_grpc = false
     headers:replace("content-type", "application/json")
+    handle:clearRouteCache()
     handle:streamInfo():dynamicMetadata():set(CALL, "renamed", true)
   end
-  if STREAMS[path] or answer_page(handle, headers, path, origins) then
+  remove_all(headers, head.dropped)
+  if not over_grpc then
+    remove_all(headers, head.grpcs) -- A JSON call has none, so they are the caller's invention.
+  end
+  if STREAMS[path] or answer_page(handle, headers, head, path, origins) then
     return
   end
   -- What succeeds with any key proves none.
   local open = OPEN[path]
-  local key = not open and keys.of(headers)
-  if not key and not open then
-    -- Whom no page may read: the JSON door tells the methods that a path takes.
-    if is_grpc(headers:get("content-type") or "") or headers:get(":method") ~= "OPTIONS" then
-      refuse(handle, headers:get("x_api_key") and "400" or "401")
-    end
+  local key = not open and keys.of(head["x-api-key"], head.authorization)
+  local question = head[":method"] == "OPTIONS"
+  -- Whom no page may read: the JSON door tells the methods that a path takes.
+  if not key and not open and (over_grpc or not question) then
+    refuse(handle, headers:get("x_api_key") and "400" or "401")
+    return
+  elseif over_grpc and question then
+    refuse(handle, "404") -- gRPC asks nothing so, and its body would be waited for.
     return
   end
-  drop_underscores(headers)
-  if key then
+  if key and not (head.keys == 1 and head["x-api-key"] == key) then
     keys.hand_on(headers, key)
   end
-  admit(handle, headers, key)
+  admit(handle, headers, head, key, over_grpc)
 end
 
--- Learns from an answer whether its caller's key works.
+-- Learns from an answer whether its caller's key works; returns whether it succeeded.
 local function learn(headers, caller, address, now)
   local status, grpc_status = headers:get(":status"), headers:get("grpc-status")
   if status == "200" and (grpc_status or "0") == "0" then
     known.put(caller, true)
-    return
+    return true
   end
   if status == "401" or grpc_status == "16" then
     known.forget(caller)
@@ -193,23 +282,21 @@ local function learn(headers, caller, address, now)
     wrong.add(address, 1, now)
     all_wrong.add(ALL, 1, now)
   end
+  return false
 end
 
-local function note_outcome(handle)
-  local kept = handle:streamInfo():dynamicMetadata():get(CALL)
-  if kept and kept.readable then
-    pages.let_read(handle:headers(), kept.readable)
-  end
-  if not kept or not kept.call then
-    return
-  end
+-- Counts a call as done, and learns from its answer.
+local function note_outcome(handle, headers, call)
   local caller, trusted, size, bytes, began, address =
-    kept.call:match("^(%S+) (%S+) (%S+) (%d+) (%d+) (.*)$")
+    call:match("^(%S+) (%S+) (%S+) (%d+) (%d+) (.*)$")
   local now = clock.second()
-  caller = tonumber(caller)
-  release(room_of(size), tonumber(trusted), address, tonumber(bytes), tonumber(began), now)
-  if caller then
-    learn(handle:headers(), caller, address, now)
+  bytes = tonumber(bytes)
+  release(room_of(size), trusted ~= "-" and trusted, address, bytes, tonumber(began), now)
+  local succeeded = caller ~= "-" and learn(headers, caller, address, now)
+  local charged = trusted == "-" and charge_of(size, bytes) or 0
+  if charged > 0 then
+    local came = succeeded and 0 or calling.bytes_of(handle) or charged
+    room_of(size).bytes.add(address, came - charged, now)
   end
 end
 
@@ -217,8 +304,7 @@ end
 -- and as grpc-message the JSON of local_reply_config. A JSON caller is shown that.
 local function refuse_in_json(handle)
   local headers = handle:headers()
-  local own = handle:streamInfo():dynamicMetadata():get(CALL)
-  if not own or not own.renamed or headers:get("content-type") ~= "application/grpc" then
+  if headers:get("content-type") ~= "application/grpc" then
     return
   end
   local body = (headers:get("grpc-message") or ""):gsub("%%(%x%x)", function(pair)
@@ -236,16 +322,29 @@ local function refuse_in_json(handle)
   end
 end
 
+local function let_answer_out(handle)
+  local kept = handle:streamInfo():dynamicMetadata():get(CALL)
+  if not kept then
+    return
+  elseif kept.renamed then
+    refuse_in_json(handle)
+  end
+  local headers = handle:headers()
+  if kept.readable then
+    pages.let_read(headers, kept.readable)
+  end
+  if kept.call then
+    note_outcome(handle, headers, kept.call)
+  end
+end
+
 local callers = {}
 
 -- Returns what is done with a call and with its answer; *origins* of pages that may call.
 function callers.new(origins)
   return function(handle)
     let_caller_in(handle, origins)
-  end, function(handle)
-    refuse_in_json(handle)
-    note_outcome(handle)
-  end
+  end, let_answer_out
 end
 
 return callers

@@ -5,7 +5,6 @@ local calling = require("gate.calling")
 local memory = require("gate.memory")
 
 local PREFIX = 5 -- One byte that tells whether the message is compressed, four its length.
-local WHOLE = "loyalty.gate.whole" -- Dynamic metadata for the response side: who called.
 -- From the server: the call was refused because its key has too many under way. No caller sees it.
 local BUSY = "loyalty-busy"
 -- Calls of a key at the server at once: so many until it refuses some of them, which leaves others room
@@ -17,7 +16,7 @@ local LARGE = 65536 -- Bytes of a body; no order of an ordinary visit comes near
 local ALL = "all"
 
 local is_grpc, refuse = calling.is_grpc, calling.refuse
-local CALLER, STRANGER, STREAMS = calling.CALLER, calling.STRANGER, calling.STREAMS
+local WHOLE, CALLER, STRANGER, STREAMS = calling.WHOLE, calling.CALLER, calling.STRANGER, calling.STREAMS
 
 -- Bytes of large bodies: of a key that is known or an address that has none, and of all strangers.
 -- To read one takes the worker up to 25 ms.
@@ -44,11 +43,11 @@ end
 -- Learns from an answer how many calls of a key the server takes: more for each that it served while
 -- the key needed its places, and fewer for each that it refused, so that it refuses one for each
 -- MORE_A_REFUSAL that it serves. Were it none, it would wait for calls that wait here.
-local function learn(caller, refused, served, now)
+local function learn(headers, caller, refused, now)
   local places = places_of(caller, now)
   if refused then
     places = math.max(places - MORE_A_REFUSAL / places, PLACES_MIN)
-  elseif served and at_server.of(caller, now) * 2 >= places then
+  elseif at_server.of(caller, now) * 2 >= places and headers:get(":status") == "200" then
     places = math.min(places + 1 / places, PLACES_MAX)
   else
     return
@@ -57,9 +56,7 @@ local function learn(caller, refused, served, now)
 end
 
 -- Takes a large body into account; false where its caller has sent too much of such.
-local function take_large(headers, caller, now)
-  -- The buffer before us has counted a body whose length was not announced.
-  local bytes = tonumber(headers:get("content-length") or 0) or 0
+local function take_large(headers, bytes, caller, now)
   if bytes <= LARGE then
     return true
   end
@@ -77,35 +74,42 @@ end
 
 local function let_call_through(handle)
   local headers = handle:headers()
-  if STREAMS[headers:get(":path") or ""] then
+  local over_grpc = is_grpc(headers:get("content-type") or "")
+  if over_grpc and STREAMS[headers:get(":path") or ""] then
     return
   end
   local caller, now = headers:get(CALLER), clock.second()
   if caller and at_server.of(caller, now) >= places_of(caller, now) then
     refuse(handle, "429", "places")
     return
-  elseif not take_large(headers, caller, now) then
+  end
+  -- The buffer before us has counted a body whose length was not announced.
+  local bytes = tonumber(headers:get("content-length") or 0) or 0
+  if not take_large(headers, bytes, caller, now) then
     refuse(handle, "429", "large_bodies")
     return
-  elseif is_grpc(headers:get("content-type") or "") and not is_one_message(handle:body()) then
+  elseif over_grpc and not is_one_message(handle:body()) then
     refuse(handle, "400")
     return
   end
   if caller then
     at_server.add(caller, 1, now, now)
-    handle:streamInfo():dynamicMetadata():set(WHOLE, "call", ("%s %d"):format(caller, now))
+    handle:streamInfo():dynamicMetadata():set(WHOLE, "call", ("%s %d %d"):format(caller, now, bytes))
   end
 end
 
 local function note_end(handle)
-  local headers, now = handle:headers(), clock.second()
+  local headers = handle:headers()
   local refused = headers:get(BUSY)
-  headers:remove(BUSY)
+  if refused then
+    headers:remove(BUSY)
+  end
   local kept = handle:streamInfo():dynamicMetadata():get(WHOLE)
   if kept then
-    local caller, began = kept.call:match("^(%S+) (%d+)$")
+    local caller, began = kept.call:match("^(%S+) (%d+) ")
+    local now = clock.second()
     at_server.add(caller, -1, tonumber(began), now)
-    learn(caller, refused, headers:get(":status") == "200", now)
+    learn(headers, caller, refused, now)
   end
 end
 

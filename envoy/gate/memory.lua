@@ -74,16 +74,24 @@ function memory.new_holding(most, seconds)
     return holding.of(name, now) + bytes > most
   end
   function holding.add(name, bytes, began, now)
-    local found = kept.get(name) or {}
+    local found = kept.get(name)
+    if not found then
+      found = {}
+      kept.put(name, found)
+    end
+    if not is_recent(began, now) then
+      return
+    elseif found[began] then
+      found[began] = found[began] + bytes
+      return
+    end
+    -- Once a second what is no longer recent goes.
     for second in pairs(found) do
       if not is_recent(second, now) then
         found[second] = nil
       end
     end
-    if is_recent(began, now) then
-      found[began] = (found[began] or 0) + bytes
-    end
-    kept.put(name, found)
+    found[began] = bytes
   end
   return holding
 end

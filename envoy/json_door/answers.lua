@@ -29,7 +29,7 @@ end
 local function es_violations(route, errors)
   local parts = {}
   for index, problem in ipairs(errors) do
-    local fixed = route.words.fields[problem.field]
+    local fixed = route.words.fields[problem.whole and "" or problem.field]
     local words = fixed and (problem.missing and fixed.missing or fixed.wrong)
     if words then
       return words.status, es_body(words.status, words)
@@ -89,7 +89,7 @@ function answers.add_fixed_headers(headers, dialect)
 end
 
 -- What the published gateway of that contract adds to each answer, all made of the request's ID.
-function answers.add_gateway_headers(handle, request_id, root)
+function answers.add_gateway_headers(handle, headers, request_id, root)
   local digits = request_id:gsub("%-", "")
   local bytes = digits:sub(1, 22):gsub("%x%x", function(pair)
     return string.char(tonumber(pair, 16))
@@ -97,7 +97,6 @@ function answers.add_gateway_headers(handle, request_id, root)
   if root == "" then
     root = ("1-%08x-%s"):format(os.time(), digits:sub(-24))
   end
-  local headers = handle:headers()
   headers:replace("x-amzn-requestid", request_id)
   headers:replace("x-amz-apigw-id", handle:base64Escape(bytes))
   headers:replace("x-amzn-trace-id", "Root=" .. root .. ";Sampled=0")

@@ -8,7 +8,7 @@ local MAX_BODY = 524288 -- 512 KiB, as the till sent them: 500 lines at full wid
 local MAX_URL = 8192
 -- Of commas and opening brackets; a test compares it with the contract. Each costs the transcoder
 -- and the server some time, however little it holds.
-local MAX_VALUES = 25000
+local MAX_VALUES = 27000
 local SEPARATORS = { ",", "{", "[" }
 
 -- Whether a body holds more values than any request of the contract can; strings count too, for it
@@ -37,14 +37,14 @@ function bounds.is_encoded(encoding)
   return encoding ~= "" and encoding ~= "identity"
 end
 
--- The status that refuses a call by its headers, and what is wrong with it; nil where they may pass.
+-- The status that refuses a call by its headers, and what is wrong with what of it; nil where they may pass.
 function bounds.refusal_of_head(method, url, length)
   if tonumber(length or 0) > MAX_BODY then
     return "413" -- Before the till has sent it all.
   elseif method == "OPTIONS" then
     return "404" -- Becomes 405 where the path takes another method.
   elseif #url > MAX_URL then
-    return "400", "has an address of more than 8 KiB"
+    return "400", ("address must have at most %d bytes"):format(MAX_URL)
   elseif url:find("%", 1, true) and texts.invalid_utf8(texts.unescape(url)) then
     return "400" -- The transcoder would pass it on, and no protobuf parser would read it.
   end
@@ -59,7 +59,7 @@ end
 -- The same of what is in it.
 function bounds.refusal_of_body(body)
   if has_too_many_values(body) then
-    return "400", ("has more than %d values"):format(MAX_VALUES)
+    return "400", ("body must have at most %d values"):format(MAX_VALUES)
   end
   return nil
 end

@@ -1,6 +1,7 @@
 -- Makes of a till's body what the transcoder accepts.
 local requests = require("json_requests")
 local budget = require("json_door.budget")
+local numbers = require("json_door.numbers")
 local paid_orders = require("json_door.paid_orders")
 local parser = require("json_door.parser")
 local places = require("json_door.places")
@@ -17,25 +18,27 @@ local MAX_TEXT = 8192 -- Bytes of a text that is looked at before the transcoder
 local SESSION_PLACES, VOID_PLACES = 2000, 40000
 -- The same for telling what a key means that has several meanings.
 local ORDER_PLACES = 40000
+local SHORT = 16384 -- Bytes of a body that may be looked through twice, which a long one would make dear.
 local LOCALES = { ["en-CA"] = true, ["en-US"] = true, ["fr-CA"] = true }
--- What adding up doubles leaves behind is no part of a number: 1998.9999999999998 cents are 1999.
-local NOISE = 1e-6
-local MAX_INTEGER = 2 ^ 31
+local MAX_BLANKS = 128 -- Bytes of a number in quotes whose blanks are taken off.
+-- Looks at such numbers of one body: the fullest order has 1,500, each needs one and one more for every
+-- blank at an end.
+local BLANKS_STEPS = 8000
 
 local is_number = texts.is_number
 
 -- The whole number that a number with a fraction or an exponent stands for, as text; nil where it
 -- stands for none. Of a payment that was made the nearest is enough: nobody counts with it.
 local function whole_number(name, value, paid)
-  if not value:find("[%.eE]") or not is_number(value) or value:find("^%-?0%d") or not value:find("%d$") then
+  if not value:find("[%.eE]") or not is_number(value) or numbers.is_filled_up(value) or not value:find("%d$") then
     return nil
   end
   local number = tonumber(value)
-  local whole = number and math.floor(number + 0.5)
-  if not whole or math.abs(whole) > MAX_INTEGER then
+  if not number or math.abs(number) > numbers.MAX_INTEGER then
     return nil
   end
-  if math.abs(number - whole) <= NOISE or name == "amount" and paid() then
+  local whole, is_meant = numbers.whole_of(number)
+  if is_meant or name == "amount" and paid() then
     return ("%d"):format(whole)
   end
   return nil
@@ -61,9 +64,69 @@ local function of_quoted(field, value, padded, paid)
     local word = field.cased[value:upper()] or padded and value
     return word and '"' .. word .. '"' or nil
   elseif field.type == "number" then
+    if value:find("^[%+%-]?0[xX]") then
+      return '"?' .. value .. '"' -- The transcoder reads hexadecimal digits, which are no number of JSON.
+    end
     return padded and value ~= "" and is_number(value) and '"' .. value .. '"' or nil
   end
   return nil
+end
+
+-- Whether a value that begins at this position stays as it is, found without building a text; no where
+-- that is not sure.
+local function stays(field, body, at, first)
+  if first == 34 then
+    if field.type == "string" then
+      return true
+    end
+    local value = body:match('^"([%w%.%+%-_]*)"', at)
+    if not value then
+      return not body:find('^"[%w%.%+%-_]* ', at) -- It may have blanks at its ends.
+    elseif field.type == "integer" then
+      return not value:find("[%.eE]")
+    elseif field.type == "number" then
+      return not value:find("[xX]")
+    end
+    local word = field.cased[value:upper()]
+    return not word or word == value
+  elseif first == 123 then
+    return not field.repeated
+  elseif field.type == "integer" then
+    return not body:find("^[%w%+%-_]*[%.eE]", at)
+  elseif field.quotable then
+    return not body:find("^%-?%d", at) and not (field.also_boolean and body:find("^[tf]", at))
+  end
+  return true
+end
+
+-- The same of a value whose field may have several meanings.
+local function stays_anyhow(field, body, at)
+  local first = body:byte(at)
+  if not field.several then
+    return stays(field, body, at, first)
+  end
+  for _, one in ipairs(field.several) do
+    if not stays(one, body, at, first) then
+      return false
+    end
+  end
+  return true
+end
+
+-- Whether a body needs nothing of what *admit* does, as nearly all: that costs a call for each key.
+local function is_as_written(body, fields)
+  local at = 1
+  while true do
+    local _, to, key = body:find('"([%w_]+)"%s*:%s*', at)
+    if not to then
+      return true
+    end
+    at = to + 1
+    local field = fields[key]
+    if field and not stays_anyhow(field, body, at) then
+      return false
+    end
+  end
 end
 
 -- Put right what is written otherwise than the transcoder reads it: numbers for texts, words in another
@@ -78,6 +141,9 @@ function leniency.admit(body, route)
     return known_paid
   end
   local fields = schema.fields_of(route.request)
+  if #body <= SHORT and is_as_written(body, fields) then
+    return body
+  end
   if body:find("{%s*}") then
     body = body:gsub('"([%w_]+)"(%s*:%s*){(%s*)}', function(key, colon, blanks)
       return fields[key] and fields[key].repeated and '"' .. key .. '"' .. colon .. "[" .. blanks .. "]" or nil
@@ -113,10 +179,64 @@ function leniency.admit(body, route)
   )
 end
 
+-- Blanks that programs for people put around a number: line breaks, tabs, and those that break no line;
+-- and how many bytes each has.
+local BLANKS = {
+  ["^[ \t\r\n]"] = 1,
+  ["^\\[nrt]"] = 2,
+  ["^\194\160"] = 2,
+  ["^\226\128\175"] = 3,
+  ["^\\u00[aA]0"] = 6,
+  ["^\\u202[fF]"] = 6,
+}
+
+-- A text without the blanks at its ends. Each takes one of count.left; once none is left, blanks stay.
+local function without_ends(text, count)
+  local first, last = 1, #text
+  local again = true
+  while again and count.left > 0 do
+    again = false
+    for blank, size in pairs(BLANKS) do
+      if first + size <= last + 1 and text:find(blank, first) then
+        first, again = first + size, true
+      end
+      if first + size <= last + 1 and text:find(blank, last - size + 1) then
+        last, again = last - size, true
+      end
+    end
+    count.left = count.left - 1
+  end
+  return text:sub(first, last)
+end
+
+-- A body whose numbers and words in quotes have no blanks around them but spaces, which `admit` takes off.
+local function without_blanks(body, route)
+  local may_have = body:find("\\", 1, true) or body:find("\194\160", 1, true) or body:find("\226\128\175", 1, true)
+  if not may_have then
+    return body
+  end
+  local fields, count = schema.fields_of(route.request), { left = BLANKS_STEPS }
+  return (
+    body:gsub('"([%w_]+)"(%s*:%s*)"([^"]*)"', function(key, colon, value)
+      local field = fields[key]
+      local kind = field and not field.repeated and field.type
+      if kind ~= "number" and kind ~= "integer" and kind ~= "enum" or #value > MAX_BLANKS then
+        return nil
+      end
+      local plain = without_ends(value, count)
+      return plain ~= value and '"' .. key .. '"' .. colon .. '"' .. plain .. '"' or nil
+    end)
+  )
+end
+
 -- Whether a value, as it stands in the body, is one that its field of a lenient call can have.
 local function is_usable(text, field)
   if field.type ~= "string" or #text > MAX_TEXT then
     return false
+  end
+  local plain = text:match('^"([]-~ !#-[]*)"$') -- ASCII without an escape, which needs no parser.
+  if plain then
+    return field.name ~= "locale" or LOCALES[plain]
   end
   budget.begin(MAX_TEXT)
   local parsed, node = pcall(parser.parse, text)
@@ -165,6 +285,12 @@ function leniency.of_void(body, route)
   return "{" .. table.concat(kept, ",") .. "}"
 end
 
+-- Whether what nobody counts with may refuse the call of a guest, who has one object with another in it;
+-- most bodies need no closer look.
+local function may_have_unusable(body)
+  return body:find(":%s*[tf%[]") or body:find("{[^{]*{[^{]*{")
+end
+
 -- The body to send on, and what was put right of a paid order that the server must hear of.
 function leniency.mend(body, route)
   local told = {}
@@ -173,8 +299,16 @@ function leniency.mend(body, route)
     body = leniency.of_void(body, route)
   elseif route.kind == "session" then
     body = leniency.without_unusable(body, route)
-  elseif #body <= paid_orders.MAX_BYTES and paid_orders.is_paid(route, body) then
-    body = paid_orders.put_right(paid_orders.with_whole_texts(body, told), route, told)
+  else
+    body = without_blanks(body, route)
+    if #body > paid_orders.MAX_BYTES then
+      return leniency.admit(body, route), told
+    elseif route.kind == "identify" then
+      body = paid_orders.with_whole_texts(body, route, {})
+      body = may_have_unusable(body) and paid_orders.put_right(body, route, {}) or body
+    elseif paid_orders.is_paid(route, body) then
+      body = paid_orders.put_right(paid_orders.with_whole_texts(body, route, told), route, told)
+    end
   end
   return leniency.admit(body, route), told
 end

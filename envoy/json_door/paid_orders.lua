@@ -1,34 +1,42 @@
 -- A paid order is taken whatever stands in fields that nobody counts with: the guest has paid.
 local requests = require("json_requests")
 local budget = require("json_door.budget")
+local numbers = require("json_door.numbers")
+local objects = require("json_door.objects")
 local scanner = require("json_door.scanner")
 local schema = require("json_door.schema")
 local texts = require("json_door.texts")
 
 local paid_orders = {
   -- May be left out of a paid order, where any other is refused.
-  LEFT_OUT = { channel = true, serviceMode = true, type = true },
+  LEFT_OUT = { channel = true, currency = true, posType = true, productId = true, serviceMode = true, type = true },
   MAX_BYTES = 262144, -- Looked at; an order of 500 lines as tills write them has half of it.
 }
-
-local MAX_INTEGER = 2 ^ 31
 
 -- A paid order is not refused for what changes no point and no hold. These of its fields count as
 -- absent where they have no value of their kind.
 local FORGIVEN = {
   amount = "amount",
   appliedDiscounts = "list",
+  category = "text",
   ccToken = "text",
   channel = "word",
   created = "text",
+  currency = "text", -- Another than the program's is refused; none is the program's.
   details = "details",
   discountValue = "integer",
   displayName = "text",
+  incentiveId = "text",
+  loyaltyEngineId = "text",
   name = "text",
   operator = "text",
+  order = "lines",
   parentReferenceId = "text",
   payments = "list",
-  price = "price", -- Absent where it is blank; any other is refused.
+  posType = "text",
+  price = "price", -- Absent where it is blank; 8.49 where it is "8,49"; any other is refused.
+  productId = "text",
+  quantity = "quantity", -- As a price; a fraction is weighed.
   referenceId = "text",
   serviceMode = "word",
   status = "word", -- Of an unclaimed order alone; without it no ReportOrder would be here.
@@ -38,20 +46,23 @@ local FORGIVEN = {
   terminal = "text",
   type = "text", -- Of a payment; of a discount's details a word.
 }
--- Texts that name what counts: with U+FFFD in them they would name something else.
-local DECISIVE = {
-  currency = true,
-  incentiveId = true,
-  loyaltyEngineId = true,
-  loyaltyId = true,
-  posType = true,
-  productId = true,
-  transactionId = true,
-}
+-- Texts of a guest who is identified that nobody counts with.
+local UNUSED = { operator = "text", supportingPos = "text", terminal = "text" }
+-- Texts that say whose order it is and which: with U+FFFD in them they would name another one.
+local DECISIVE = { loyaltyId = true, transactionId = true }
+-- The same of a guest who is identified, and whose PLUs the answer has.
+local DECISIVE_OF_GUEST = { identifier = true, posType = true, transactionId = true }
+-- Lines that are neither a reward nor an offer, by their word or its number.
+local ORDINARY = { COMBO = true, ITEM = true, ["1"] = true, ["2"] = true }
+local MAX_QUANTITY = 9999 -- The contract's.
 -- As many places of a paid body are looked at closely; those of the fullest order are fewer.
 local MEND_PLACES = 20000
 local MEND_KEYS = 12000 -- Names of values looked at in a paid order; the fullest one has some 8,000.
 local VALUE_PLACES = 8 -- What a look at one text or value counts for.
+-- What is blank of these stands for absent, as many tills write it.
+local BLANK = { price = true, quantity = true, tax = true }
+-- Kinds whose values need no look where they are in quotes, or where they are in none.
+local IN_QUOTES = { text = true, price = false, quantity = false }
 -- What it may cost to repair one body's texts.
 local MEND_STEPS = 5000
 local HALF = "\\u[dD][89a-fA-F]" -- Of a surrogate pair, or a whole one.
@@ -64,12 +75,12 @@ local WHOLE = {
   "[\241-\243][\128-\191][\128-\191][\128-\191]",
   "\244[\128-\143][\128-\191][\128-\191]",
 }
-local forgiven, known_words = {}, {}
+local forgiven, unused, known_words = {}, {}, {}
 local real_names = schema.real_names
-local is_number = texts.is_number
 for _, fields in pairs(requests.messages) do
   for key, field in pairs(fields) do
     forgiven[key] = FORGIVEN[field.name]
+    unused[key] = UNUSED[field.name]
     if field.words and FORGIVEN[field.name] then
       known_words[field.name] = known_words[field.name] or {}
       for _, word in ipairs(field.words) do
@@ -146,11 +157,12 @@ end
 
 -- A paid body whose texts are whole, or as it was where a text that counts is not, or too much of it
 -- would have to be looked at: it is refused by name then.
-function paid_orders.with_whole_texts(body, told)
+function paid_orders.with_whole_texts(body, route, told)
   if #body > budget.MAX_BYTES or is_whole(body) then
     return body
   end
   local count, previous, key, refused, found = { left = MEND_STEPS }, nil, nil, false, {}
+  local decisive = route.kind == "identify" and DECISIVE_OF_GUEST or DECISIVE
   local repaired = body:gsub('[^"]+', function(part)
     local owner = key
     key = nil
@@ -164,7 +176,7 @@ function paid_orders.with_whole_texts(body, told)
     end
     count.left = count.left - VALUE_PLACES
     local whole = is_whole(part) and part or made_whole(part, count)
-    if count.left < 0 or whole ~= part and DECISIVE[real_names[owner]] then
+    if count.left < 0 or whole ~= part and decisive[real_names[owner]] then
       refused = true
     elseif whole ~= part then
       tell(found, "text", owner)
@@ -182,9 +194,39 @@ function paid_orders.with_whole_texts(body, told)
 end
 
 -- What stands in a number's place, with quotes or without; "" for what is neither. Blanks at the ends
--- of a text are taken off later.
+-- of a text are no part of it.
 local function scalar(body, at)
-  return body:match('^" *([^"\\]-) *"', at) or body:match("^[%w%+%-%.]+", at) or ""
+  local text = body:match('^"([^"\\]*)"', at)
+  if text then
+    return texts.trimmed(text)
+  end
+  return body:match("^[%w%+%-%.]+", at) or ""
+end
+
+-- The number with a comma that stands at a position, as JSON writes it; nil for what has none.
+local function without_comma(body, at)
+  local number, has_comma = numbers.of(scalar(body, at))
+  return has_comma and numbers.written(number) or nil
+end
+
+-- What stands for a number that may be left out: null for blanks, and nil for what the transcoder reads,
+-- or refuses by name.
+local function number_or_blank(body, at)
+  return body:find('^"%s*"', at) and "null" or without_comma(body, at)
+end
+
+-- The same of one that nobody counts with: null for what is none, or *is_right* refuses.
+local function number_or_null(body, at, is_right)
+  local text = scalar(body, at)
+  local number, has_comma = numbers.of(text)
+  if text == "null" or number and not numbers.is_filled_up(text) and is_right(number) then
+    return has_comma and numbers.written(number) or nil
+  end
+  return "null"
+end
+
+local function is_amount(number)
+  return math.abs(number) < numbers.MAX_INTEGER - 1
 end
 
 -- What to write instead of a value that is none of its kind; nil where it is one.
@@ -199,74 +241,181 @@ local FORGIVE = {
     return not known and "null" or nil
   end,
   amount = function(body, at)
-    local text = scalar(body, at)
-    local number = is_number(text) and not text:find("^%-?0%d") and tonumber(text)
-    return text ~= "null" and not (number and math.abs(number) < MAX_INTEGER - 1) and "null" or nil
+    return number_or_null(body, at, is_amount)
   end,
   integer = function(body, at)
-    local text = scalar(body, at)
-    local number = is_number(text) and not text:find("^%-?0%d") and tonumber(text)
-    return text ~= "null"
-        and not (number and number % 1 == 0 and math.abs(number) < MAX_INTEGER - 1)
-        and "null"
-      or nil
+    return number_or_null(body, at, function(number)
+      return number % 1 == 0 and is_amount(number)
+    end)
   end,
   tax = function(body, at)
     local text = scalar(body, at)
-    local number = is_number(text) and not text:find("^%-?0%d") and tonumber(text)
+    local number = texts.is_number(text) and not numbers.is_filled_up(text) and tonumber(text)
     if text == "null" or number and math.abs(number) < math.huge then
       return nil
     end
     -- Only the server knows whether the program's tax earns; blank stands for absent.
-    return body:find('^"%s*"', at) and "null" or '"NaN"'
+    return body:find('^"%s*"', at) and "null" or without_comma(body, at) or '"NaN"'
   end,
   list = function(body, at)
     return not body:find("^[%[{n]", at) and "null" or nil
   end,
-  price = function(body, at)
-    return body:find('^" *"', at) and "null" or nil
-  end,
+  lines = function() end, -- Without a list of its lines it is no order.
+  price = number_or_blank,
+  quantity = number_or_blank,
   details = function(body, at)
     return not body:find("^[{n]", at) and "null" or nil
   end,
 }
 
--- A paid body that is not refused for a field which nobody counts with.
+-- Whether an element of a list that is no object comes after the object that ends at a position.
+local function is_before_other(body, last)
+  local next_byte, second = body:byte(last + 1, last + 2)
+  if next_byte == 93 or next_byte == 125 or next_byte == 44 and second == 123 then
+    return false
+  end
+  local at = body:match("^%s*,%s*()[^%s{]", last + 1)
+  return at and (body:byte(at) ~= 34 or body:find('^"[^"]*"%s*[,%]]', at)) and true or false
+end
+
+-- Elements of a list of objects that are none count as absent.
+local function leave_others_out(body, at, key, edits, told, count)
+  at = at + 1
+  while true do
+    at = body:find("[^%s,]", at)
+    if not at or body:byte(at) == 93 then
+      return
+    end
+    local last = scanner.value_end(body, at, count)
+    if not last then
+      return
+    end
+    if body:byte(at) ~= 123 and not body:find("^null", at) then
+      count.left = count.left - VALUE_PLACES
+      if count.left < 0 then
+        return
+      end
+      edits[at] = { last = last, instead = "null" }
+      tell(told, "field", key)
+    end
+    at = last + 1
+  end
+end
+
+-- A fraction of an ordinary line, weighed goods for instance: the line is sold as one, for the price of
+-- all. The server rounds it, which knows the currency's digits.
+local function weigh(body, line, edits, told, count)
+  if body:find("^%d+[,}]", line.quantity) then
+    return -- As nearly all are.
+  end
+  local quantity = numbers.of(scalar(body, line.quantity))
+  if not quantity or math.abs(quantity) > MAX_QUANTITY or select(2, numbers.whole_of(quantity)) then
+    return
+  end
+  for _, name in ipairs({ "incentiveId", "loyaltyEngineId" }) do
+    local named = line[name] and scalar(body, line[name])
+    if named and named ~= "" and named ~= "null" then
+      return
+    end
+  end
+  if not line.productType or not ORDINARY[scalar(body, line.productType):upper()] then
+    return
+  end
+  local text = line.price and scalar(body, line.price) or "null"
+  local price = numbers.of(text)
+  if not price and text ~= "null" and not body:find('^"%s*"', line.price) then
+    return
+  end
+  local quantity_end = scanner.value_end(body, line.quantity, count)
+  local price_end = price and scanner.value_end(body, line.price, count)
+  count.left = count.left - VALUE_PLACES
+  if not quantity_end or price and not price_end or count.left < 0 then
+    return
+  end
+  if price then
+    edits[line.price] = { last = price_end, instead = numbers.written(price * quantity) }
+  end
+  edits[line.quantity] = { last = quantity_end, instead = "1" }
+  tell(told, "field", "quantity")
+end
+
+-- Whether a value is none, or is made none.
+local function is_absent(body, at, instead)
+  return instead == "null" or body:byte(at) == 110 and body:find("^null", at) ~= nil
+end
+
+-- A paid body that is not refused for a field which nobody counts with, nor for what comes twice; or
+-- one about a guest, whose fields are fewer.
 function paid_orders.put_right(body, route, told)
-  local pieces, copied, at, details_end = {}, 1, 1, 0
+  local kinds = route.kind == "identify" and unused or forgiven
+  local edits, lists, has_others = {}, {}, false
   local count = { left = MEND_PLACES }
+  local follower = objects.follow(body, function(object, last)
+    if object and object.quantity then
+      weigh(body, object, edits, told, count)
+    end
+    has_others = has_others or is_before_other(body, last)
+  end)
+  local at, details_end, object, text = 1, 0, nil, nil
   for _ = 1, MEND_KEYS do
-    local _, to, key = body:find('"([%w_]+)"%s*:%s*', at)
+    local from, to, key = body:find('"([%w_]+)"%s*:%s*', at)
     if not to then
       break
     end
+    if follower.bracket < from then
+      object = follower.at(from, text)
+    end
     at = to + 1
-    local kind, name = forgiven[key], real_names[key]
+    local first, byte = at, body:byte(at)
+    text = byte == 34 and first or nil
+    local kind, name = kinds[key], real_names[key]
     if name == "type" and at < details_end then
       kind = "word"
     elseif name == "status" and route.kind ~= "unclaimed" then
       kind = nil
     end
-    local instead = kind and FORGIVE[kind](body, at, name)
+    -- A text is one as it begins, and a number without quotes is none that could be put right.
+    local is_good = IN_QUOTES[kind] == (byte == 34)
+    local instead = kind and not is_good and FORGIVE[kind](body, first, name) or nil
     local last
     if instead or kind == "details" then
       count.left = count.left - VALUE_PLACES
-      last = count.left > 0 and scanner.value_end(body, at, count)
+      last = count.left > 0 and scanner.value_end(body, first, count)
     end
     if instead and not last then
       break -- No JSON, or too much of it: the transcoder refuses it.
-    elseif instead then
-      if not body:find('^"%s*"', at) or kind ~= "tax" and kind ~= "price" then
+    end
+    -- Of a name that comes twice the last value counts; what counts as absent is none.
+    local before
+    if object and name and byte ~= 123 and byte ~= 91 and not is_absent(body, first, instead) then
+      before, object[name] = object[name], first
+    end
+    if before and count.left > 0 then
+      count.left = count.left - VALUE_PLACES
+      local ended = scanner.value_end(body, before, count)
+      if ended then
+        edits[before] = { last = ended, instead = "null" }
         tell(told, "field", key)
       end
-      pieces[#pieces + 1] = body:sub(copied, to) .. instead
-      at, copied = last + 1, last + 1
+    end
+    if instead then
+      if instead ~= "null" or not body:find('^"%s*"', first) or not BLANK[kind] then
+        tell(told, "field", key)
+      end
+      edits[first] = { last = last, instead = instead }
+      at = last + 1
     elseif last then
       details_end = last
+    elseif byte == 91 and (kind == "list" or kind == "lines") then
+      lists[#lists + 1] = { at = first, key = key }
+      has_others = has_others or body:find("^%[%s*[^%s{%]]", first) ~= nil
     end
   end
-  pieces[#pieces + 1] = body:sub(copied)
-  return table.concat(pieces)
+  follower.at(#body + 1, text)
+  for _, list in ipairs(has_others and lists or {}) do
+    leave_others_out(body, list.at, list.key, edits, told, count)
+  end
+  return objects.spliced(body, edits)
 end
 
 return paid_orders

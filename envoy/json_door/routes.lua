@@ -3,12 +3,15 @@ local requests = require("json_requests")
 local edge = require("edge_errors")
 local texts = require("json_door.texts")
 
-local routes = {}
+local routes = {
+  plain = {}, -- Routes whose path has no variable, by method and path as a call names them.
+}
 
 -- Routes with a rule of their own, as tills call them.
 local KINDS = {
   ["POST /client/users/anonymous/sessions"] = "session",
   ["GET /loyalty/transaction/pos"] = "outcome",
+  ["POST /loyalty/identify"] = "identify",
   ["POST /loyalty/transaction/pos"] = "unclaimed",
   ["PUT /loyalty/transaction/pos/{loyalty_transaction_id}"] = "report",
   ["PUT /loyalty/transaction/pos/{loyalty_transaction_id}/void"] = "void",
@@ -41,6 +44,9 @@ for _, route in ipairs(requests.routes) do
     return "([^/]+)"
   end)
   route.pattern = "^" .. pattern .. "/?$" -- As the transcoder, which does without a last slash.
+  if #route.variables == 0 then
+    routes.plain[name] = route
+  end
 end
 
 -- The route this path and method mean.
@@ -66,8 +72,8 @@ end
 
 -- Tell the server how the key that a query asks about was written, if "+" can be read in two ways.
 function routes.tell_query_key(headers, url, route)
-  local query = url:match("%?(.*)$")
-  if route.kind ~= "outcome" or not query or not query:find("+", 1, true) then
+  local query = route.kind == "outcome" and url:match("%?(.*)$")
+  if not query or not query:find("+", 1, true) then
     return
   end
   for part in query:gmatch("[^&]+") do
@@ -99,6 +105,9 @@ end
 -- path's, and of one that comes twice the last holds: so the path has the last word, however the
 -- body spells or escapes its names.
 function routes.closing_members(path, route)
+  if #route.variables == 0 then
+    return ""
+  end
   local members = {}
   local values = { path:match(route.pattern) }
   for index, name in ipairs(route.variables) do

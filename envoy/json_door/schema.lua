@@ -50,13 +50,16 @@ local function collect(message, found, seen)
     if not known then
       found[key] = field
     elseif known.several or not is_same(known, field) then
-      local words = {}
+      local words, several = {}, { field }
       for _, one in ipairs({ known, field }) do
         for upper, word in pairs(one.cased) do
           words[upper] = word
         end
       end
-      found[key] = { several = true, cased = words }
+      for _, one in ipairs(known.several or { known }) do
+        several[#several + 1] = one
+      end
+      found[key] = { several = several, cased = words }
     end
     if field.message then
       collect(field.message, found, seen)
@@ -70,8 +73,8 @@ for _, route in ipairs(requests.routes) do
   collect(route.request, of[route.request], {})
 end
 
--- The fields that a request may have at any place, by both of their names. A name that means
--- different things in different messages is marked with `several`: its place must be looked at.
+-- The fields that a request may have at any place, by both of their names. A name that means different
+-- things in different messages has all of these in `several`: its place must be looked at.
 function schema.fields_of(request)
   return of[request]
 end

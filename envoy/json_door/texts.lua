@@ -65,9 +65,16 @@ function texts.is_number(token)
   return token:find("^[eE]?[%+%-]?%d*$", decimals + 1) ~= nil
 end
 
+-- A text without the spaces at its ends, found from either end: between two repeats that both take
+-- spaces, a pattern would share them out in every possible way.
+function texts.trimmed(text)
+  local first = text:find("[^ ]")
+  return first and text:match("^.*[^ ]", first) or ""
+end
+
 -- A body without the mark that some systems put before UTF-8.
 function texts.without_mark(body)
-  return body:sub(1, 3) == "\239\187\191" and body:sub(4) or body
+  return body:byte() == 239 and body:sub(1, 3) == "\239\187\191" and body:sub(4) or body
 end
 
 return texts

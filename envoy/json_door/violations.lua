@@ -7,8 +7,10 @@ local parser = require("json_door.parser")
 local texts = require("json_door.texts")
 
 local MAX_ERRORS = 200 -- more would not help a developer, and could outgrow Envoy's buffers
--- What a walk through one refused body may cost. Beyond it the answer names no field.
+-- What a walk through one refused body may cost. Beyond it the answer names the body alone.
 local MAX_WALK_STEPS = 3000
+-- What stands for the field where it is the call as a whole.
+local BODY, ADDRESS = "body", "address"
 
 local check_message
 
@@ -83,10 +85,18 @@ end
 
 check_message = function(node, message, prefix, errors, unread, given)
   given = given or {}
+  local seen = {}
   for _, member in ipairs(node.members) do
     local field, value = requests.messages[message][member.key], member.node
     given[member.key] = given[member.key] or value.kind ~= "null"
     local path = field and prefix .. field.name
+    local is_scalar = field and value.kind ~= "null" and not field.repeated and field.type ~= "message"
+    if is_scalar and seen[field.name] then
+      add_error(errors, path, "is given twice")
+    end
+    if is_scalar then
+      seen[field.name] = true
+    end
     if not field or value.kind == "null" then
       -- Unknown fields are ignored, and null means absent.
     elseif not field.repeated then
@@ -145,7 +155,7 @@ local function walk(call, route, body)
     if problem then
       errors[#errors + 1] = { field = "", message = placed(body, problem, where) }
     elseif node.kind ~= "object" then
-      errors[#errors + 1] = { field = "", message = "must be a JSON object" }
+      errors[#errors + 1] = { field = BODY, message = "must be a JSON object", whole = true }
     else
       check_message(node, route.request, "", errors, false, given)
       if #errors == 0 and where then
@@ -156,14 +166,29 @@ local function walk(call, route, body)
   return errors
 end
 
+-- Tell what keeps a refused body from being looked at, with the bound that it is beyond.
+local function too_much(body, route)
+  if body and #body > paid_orders.MAX_BYTES and paid_orders.is_paid(route, body) then
+    return ("is not acceptable; beyond %d bytes a paid order is not put right"):format(paid_orders.MAX_BYTES)
+  elseif body and #body > budget.MAX_BYTES then
+    return ("is not acceptable; beyond %d bytes it is not looked at what is wrong in it"):format(budget.MAX_BYTES)
+  end
+  return ("is not acceptable; beyond %d parts it is not looked at what is wrong in it"):format(MAX_WALK_STEPS)
+end
+
 -- The slow path of a refused call: what is wrong with it, field by field where that is soon found and
 -- its caller has time left.
 local function find_violations(call, route, body)
   if call.problem then
-    return { { field = "", message = call.problem } }
+    local field, problem = call.problem:match("^(%a+) (.*)$")
+    return { { field = field, message = problem, whole = true } }
   end
-  local found, errors = false, nil
-  if #(body or "") <= budget.MAX_BYTES and budget.has_time(call.account) then
+  local found, errors, message = false, nil, nil
+  if not budget.has_time(call.account) then
+    message = "is not acceptable; its caller has sent too much to look at what is wrong in it now"
+  elseif #(body or "") > budget.MAX_BYTES then
+    message = too_much(body, route)
+  else
     local began = clock.worked()
     budget.begin(MAX_WALK_STEPS)
     found, errors = pcall(walk, call, route, body)
@@ -171,9 +196,10 @@ local function find_violations(call, route, body)
     if not found and errors ~= budget.TOO_MUCH then
       error(errors, 0)
     end
+    message = found and "is not an acceptable request" or too_much(body, route)
   end
   if not found or #errors == 0 then
-    return { { field = "", message = "is not an acceptable request" } }
+    return { { field = body and BODY or ADDRESS, message = message, whole = true } }
   end
   return errors
 end

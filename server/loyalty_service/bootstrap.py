@@ -7,7 +7,7 @@ import logging
 import secrets
 import stat
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -25,7 +25,7 @@ from loyalty_service.domain.program import DiscountKind
 from loyalty_service.observability.access_log import Few, name_call
 from loyalty_service.observability.metrics import Telemetry
 from loyalty_service.observability.redaction import redact
-from loyalty_service.observability.tracing import Tracing
+from loyalty_service.observability.trail import Tracing
 from loyalty_service.storage.alone import only_server
 from loyalty_service.storage.connections import require_database
 from loyalty_service.storage.contents import needs_known_pepper
@@ -36,6 +36,7 @@ from loyalty_service.storage.peppers import register
 from loyalty_service.storage.store import Store
 from loyalty_service.sweeper import sweep_forever
 from loyalty_service.transport.addresses import AddressError, authority, require_free
+from loyalty_service.transport.choosing import Choice, choose, new_transport
 from loyalty_service.transport.server import LoyaltyServer
 from loyalty_service.transport.servicers.all_servicers import all_servicers
 from loyalty_service.transport.servicers.identify import IdentifyUseCase
@@ -90,23 +91,18 @@ def configure_logging(settings: Settings) -> None:
             ]
         )
     )
-    handler.addFilter(_quotes_no_header)
-    handler.addFilter(_is_no_hang_up)
+    handler.addFilter(_is_of_use)
     handler.addFilter(few.filter)
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
     # A pipeline that breaks raises as well, and most often two calls only met one new row.
     logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 
-def _quotes_no_header(record: logging.LogRecord) -> bool:
-    """Leave out what gRPC says of a header that is no UTF-8: it shows it, whatever it holds."""
-    return record.msg != "Invalid encoding on %s"
-
-
-def _is_no_hang_up(record: logging.LogRecord) -> bool:
-    """Leave out that an answer reached nobody, which gRPC takes for an error now and then."""
+def _is_of_use(record: logging.LogRecord) -> bool:
+    """Leave out a header that gRPC shows, whatever it holds, and an answer that reached nobody."""
     kind = record.exc_info[0] if record.exc_info else None
-    return kind is None or kind.__name__ != "ExecuteBatchError"
+    hung_up = kind is not None and kind.__name__ == "ExecuteBatchError"
+    return record.msg != "Invalid encoding on %s" and not hung_up
 
 
 def open_certificates(settings: Settings) -> Certificates | None:
@@ -119,6 +115,11 @@ def open_certificates(settings: Settings) -> Certificates | None:
     files = tls_files(settings.tls_certificate, settings.tls_private_key, settings.tls_client_ca)
     require_protection(settings.grpc_host, files, allow_plaintext=settings.allow_plaintext)
     return None if files is None else Certificates(files)
+
+
+def choose_transport(settings: Settings) -> Choice:
+    """Tell what carries the calls; see `choose`."""
+    return choose(settings.transport, settings.grpc_host, tls=settings.tls_certificate is not None)
 
 
 def require_addresses(settings: Settings, workers: int = 1) -> None:
@@ -171,7 +172,7 @@ def require_own_files(settings: Settings) -> None:
         if path.exists() and path.stat().st_mode & stat.S_IWOTH:
             raise OperatorError(
                 f"{path} can be written by every user of this machine, who could put another "
-                f"store in place of this one: `chmod o-w {path}`"
+                f"database in place of this one: `chmod o-w {path}`"
             )
     others = stat.S_IROTH | stat.S_IWOTH
     exposed = [path for path in (file, *beside) if path.exists() and path.stat().st_mode & others]
@@ -194,11 +195,11 @@ def require_peppers(settings: Settings) -> Peppers:
     database = database_of(settings)
     if settings.known_pepper() is None and database.embedded and needs_known_pepper(database):
         raise OperatorError(
-            f"the store {database.url.database} is in use and its code pepper is missing: bring "
+            f"the database {database.url.database} is in use and its code pepper is missing: bring "
             f"{settings.pepper_file} back, or set LOYALTY_CODE_PEPPER. If it is lost for good, "
             f"`(umask 077; openssl rand -hex 32 > {settings.pepper_file})` makes another, with "
             "which no code or receipt issued so far is known, and `loyalty pepper accept` makes "
-            "it the store's"
+            "it the database's"
         )
     return settings.peppers()
 
@@ -295,7 +296,7 @@ def _warn_of_fractions(store: Store) -> None:
                 )
 
 
-def _tell_start(settings: Settings, store: Store, port: int) -> None:
+def _tell_start(settings: Settings, store: Store, port: int, choice: Choice) -> None:
     """Say in one line what runs where, as whoever compares two servers needs it."""
     database = database_of(settings)
     current, *others = (name_of(check_of(one)) for one in settings.peppers().known)
@@ -308,6 +309,8 @@ def _tell_start(settings: Settings, store: Store, port: int) -> None:
         pepper_check=current,
         other_pepper_checks=others,
         listening=authority(settings.grpc_host, port),
+        transport=choice.name,
+        **({"instead_of_native": choice.reason} if choice.reason else {}),
         **({} if database.embedded else {"waits_for_standby": store.replicated}),
     )
 
@@ -322,10 +325,20 @@ def _warn_of_loss(settings: Settings) -> None:
 
 @asynccontextmanager
 async def serve(
-    settings: Settings, *, identify: IdentifyUseCase = identify_member, sandbox: bool = False
+    settings: Settings,
+    *,
+    identify: IdentifyUseCase = identify_member,
+    sandbox: bool = False,
+    dress: Callable[[Mapping[str, object]], Mapping[str, object]] = dict,
 ) -> AsyncIterator[Running]:
     """
     Serve gRPC until the context ends, then drain.
+
+    Args:
+        settings: Where, and from what.
+        identify: The use case of that name; the sandbox has its own.
+        sandbox: Whether the published sandbox keys are taken.
+        dress: Puts something around the servicers; only the sandbox does.
 
     Raises:
         AddressError: A port or the address can't be listened on.
@@ -335,6 +348,7 @@ async def serve(
         OperatorError: A program's time zone can't be loaded, or see `open_store`.
     """
     certificates = open_certificates(settings)
+    choice = choose_transport(settings)
     require_addresses(settings)
     if not sandbox:
         _warn_of_loss(settings)
@@ -347,20 +361,20 @@ async def serve(
         otlp = _open_otlp(settings, telemetry)
         server = LoyaltyServer(
             store,
-            all_servicers(identify),
+            dress(all_servicers(identify)),
             sandbox=sandbox,
             reflection_on=settings.reflection,
             calls=telemetry.calls,
             tracing=Tracing() if otlp is None else otlp.tracing,
-            share_port=settings.share_port,
         )
         file = database_of(settings).url.database if database_of(settings).embedded else None
         telemetry.watch_store(store.stats, None if file is None else Path(file))
         telemetry.watch_service(lambda: bool(server.serving), store.clock)
         telemetry.watch_certificate(None if certificates is None else certificates.expires)
         credentials = None if certificates is None else certificates.credentials()
-        port = await server.start(settings.grpc_host, settings.grpc_port, credentials)
-        _tell_start(settings, store, port)
+        transport = new_transport(choice.name, share_port=settings.share_port)
+        port = await server.start(transport, settings.grpc_host, settings.grpc_port, credentials)
+        _tell_start(settings, store, port, choice)
         beside = [
             asyncio.create_task(sweep_forever(store, settings.sweep_interval_s, telemetry.sweeps))
         ]

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -46,7 +47,15 @@ class Settings(BaseSettings):
     allow_plaintext: bool = Field(
         default=False, description="Whether other machines may call without TLS."
     )
+    transport: Literal["grpcio", "native"] = Field(
+        "grpcio", description="Library that carries calls on the gRPC port."
+    )
     http_port: int = Field(8080, ge=0, le=65535, description="Port of the sandbox's Envoy.")
+    sandbox_host: str = Field(
+        "127.0.0.1",
+        description="Address of the sandbox's JSON and gRPC; another opens its published keys.",
+    )
+    sandbox_port: int = Field(8090, ge=0, le=65535, description="Port that controls the sandbox.")
     data_dir: Path = Field(Path("data"), description="Folder of the embedded database.")
     database_url: str = Field("", description="sqlite:///... or postgresql://...")
     allow_data_loss: bool = Field(
@@ -128,14 +137,14 @@ class Settings(BaseSettings):
         Make the folder of the embedded database, where it is used and is not there.
 
         Raises:
-            OperatorError: It can't be made, is none, or can't be written to.
+            OperatorError: It can't be made, is not a folder, or can't be written to.
         """
         if not self.database_url:
             try:
                 self.data_dir.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             except OSError as problem:
                 raise OperatorError(
-                    f"LOYALTY_DATA_DIR {self.data_dir} can't be made a folder: {problem.strerror}."
+                    f"LOYALTY_DATA_DIR {self.data_dir} can't be created: {problem.strerror}."
                 ) from None
             if not os.access(self.data_dir, os.W_OK | os.X_OK):
                 raise OperatorError(
@@ -177,7 +186,7 @@ class Settings(BaseSettings):
         Give the secrets that are known beside the current one.
 
         Raises:
-            OperatorError: Their file holds a line that is none, or others may read it.
+            OperatorError: Their file has a line that is not a pepper, or others may read it.
         """
         if self.other_code_peppers is not None:
             return tuple(one.encode() for one in _listed(self.other_code_peppers))
@@ -188,8 +197,8 @@ class Settings(BaseSettings):
         found = tuple(line.rstrip(b"\r") for line in lines if line.strip())
         if not all(map(_is_long_enough, found)):
             raise OperatorError(
-                f"{self.other_peppers_file} has a line that is no code pepper, which has at least "
-                f"{PEPPER_CHARACTERS_MIN} characters"
+                f"{self.other_peppers_file} has a line that is not a code pepper: a pepper has at "
+                f"least {PEPPER_CHARACTERS_MIN} characters"
             )
         return found
 
@@ -209,8 +218,8 @@ class Settings(BaseSettings):
         require_closed(self.pepper_file)
         if len(found) < PEPPER_CHARACTERS_MIN or not found.isascii():
             raise OperatorError(
-                f"{self.pepper_file} holds no code pepper, which has at least "
-                f"{PEPPER_CHARACTERS_MIN} characters: bring the right one back, or move the file "
+                f"{self.pepper_file} holds no code pepper: a pepper has at least "
+                f"{PEPPER_CHARACTERS_MIN} characters. Bring the right one back, or move the file "
                 "away where no code was ever issued"
             )
         return found
@@ -259,7 +268,7 @@ class Settings(BaseSettings):
         if self.code_pepper is not None or self.other_code_peppers is not None:
             raise OperatorError(
                 "the code pepper is set by a variable and not kept in a file: "
-                "docs/operations/pepper.md tells the steps, with LOYALTY_OTHER_CODE_PEPPERS"
+                "docs/operations/pepper.md has the steps, with LOYALTY_OTHER_CODE_PEPPERS"
             )
         old = self.known_peppers()
         if old is None:
@@ -314,8 +323,8 @@ def require_closed(secret: Path) -> None:
     if secret.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
         raise OperatorError(
             f"{secret} holds a secret that every user of this machine may read or change: "
-            f"`chmod 600 {secret}`. It must be taken for known: docs/operations/pepper.md tells "
-            "what to do"
+            f"`chmod 600 {secret}`. Treat it as known to everybody: docs/operations/pepper.md "
+            "says what to do"
         )
 
 

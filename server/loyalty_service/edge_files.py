@@ -11,6 +11,9 @@ from loyalty_service.domain.operator_error import OperatorError
 _PACKAGED = Path(__file__).with_name("edge")
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
+# What generated/ has for callers.
+_FOR_CALLERS = "openapi"
+
 _KINDS = {".binpb", ".lua", ".yaml"}
 
 # How envoy.yaml names its neighbours, for an Envoy that is started in a checkout.
@@ -29,7 +32,7 @@ def edge_files() -> dict[str, Path]:
         path.relative_to(folder).as_posix(): path
         for folder in folders
         for path in sorted(folder.rglob("*"))
-        if path.suffix in _KINDS
+        if path.suffix in _KINDS and path.parent.name != _FOR_CALLERS
     }
 
 
@@ -51,7 +54,7 @@ def write_edge_files(folder: Path, at: str, *, replace: bool) -> list[Path]:
     """
     if not _PLAIN_PATH.fullmatch(at):
         raise OperatorError(
-            f"{at} must be an absolute path of letters, digits and . _ - + @ to stand in Envoy's "
+            f"{at} must be an absolute path of letters, digits and . _ - + @ for use in Envoy's "
             "files: name another with --at."
         )
     contents = {
@@ -65,8 +68,8 @@ def write_edge_files(folder: Path, at: str, *, replace: bool) -> list[Path]:
     ]
     if other:
         raise OperatorError(
-            f"{', '.join(map(str, other))}: there already and different. Nothing was written: take "
-            "another folder, or --force to write over."
+            f"{', '.join(map(str, other))}: exists already and differs. Nothing was written: name "
+            "another folder, or use --force to replace it."
         )
     for path, content in contents.items():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,9 +11,12 @@ from typing import Protocol, TypeVar
 import structlog
 
 from loyalty_service.application.orders.expire_overdue import (
+    OverdueBucket,
     OverdueCode,
     OverdueTransaction,
+    expire_bucket,
     expire_code,
+    find_overdue_buckets,
     find_overdue_codes,
     find_overdue_transactions,
     void_overdue,
@@ -32,7 +35,7 @@ BATCH_MAX = 100
 FORGET_INTERVAL_S = 600.0
 """Seconds between looks for counts that are too old to matter."""
 
-T = TypeVar("T", OverdueTransaction, OverdueCode)
+T = TypeVar("T", OverdueTransaction, OverdueCode, OverdueBucket)
 
 _NOT_THE_ROWS_FAULT = (DeadlinePassedError, ServerBusyError, StorageUnavailableError)
 
@@ -48,16 +51,18 @@ class Swept:
         transactions: Abandoned ones that were voided.
         codes: Unused ones that expired.
         left: Overdue rows that could not be ended.
+        buckets: Buckets whose points went.
     """
 
     transactions: int
     codes: int
     left: int
+    buckets: int = 0
 
     @property
     def count(self) -> int:
         """All that was ended."""
-        return self.transactions + self.codes
+        return self.transactions + self.codes + self.buckets
 
 
 class SweepWatch(Protocol):
@@ -127,7 +132,10 @@ async def sweep(store: Store, clock: Clock | None = None) -> Swept:
     expired, unexpired = await _end_all(store, clock, find_overdue_codes, expire_code)
     if expired:
         log.info("codes expired", count=len(expired))
-    return Swept(len(voided), len(expired), kept + unexpired)
+    emptied, full = await _end_all(store, clock, find_overdue_buckets, expire_bucket)
+    if emptied:
+        log.info("points expired", buckets=len(emptied))
+    return Swept(len(voided), len(expired), kept + unexpired + full, len(emptied))
 
 
 async def forget(store: Store) -> None:

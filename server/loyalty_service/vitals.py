@@ -1,8 +1,8 @@
 """
-Looks every so often at what would cost too much to count a call.
+Looks from time to time at what would cost too much to count in every call.
 
-That is open orders, who must wait because of wrong codes, whether the ledger balances, how the
-PostgreSQL stands, and whether the store was served with a code pepper that this server does not
+That is: open orders, who must wait because of wrong codes, whether the ledger balances, the state
+of PostgreSQL, and whether the database was served with a code pepper that this server does not
 know.
 """
 

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from tests.benchmark import extras
 from tests.benchmark.goals import GROWTH, LATENCY, MEMORY, SCALE, START, ratio_verdicts
+from tests.benchmark.json_door import measure_parts
 from tests.benchmark.machine import CLIENT_CORE, describe
 from tests.benchmark.plan import FULL, QUICK, Plan, Results, Spread, measure
 from tests.benchmark.population import Population
@@ -58,6 +59,8 @@ async def _run(options: argparse.Namespace, report: Report, folder: Path) -> Non
             report.verdicts += ratio_verdicts(report.results)
             if not options.only:
                 await _latency(report, stage, client, plan)
+            if not options.only and not options.quick:
+                report.parts = await measure_parts(stage, client, plan.rounds, plan.seconds)
         times = extras.start_times(folder, plan.rounds)
         report.raw["start_s"] = times
         report.verdicts.append(START.judge(Spread.of(times)))

@@ -29,7 +29,7 @@ from tests.benchmark.population import KEY
 TIMEOUT_S = 10.0
 CHANNELS_MAX = 4
 OPEN_CONNECTIONS = 64
-METADATA = (("x-api-key", KEY),)
+METADATA: tuple[tuple[str, str], ...] = (("x-api-key", KEY),)
 
 Send = Callable[[Request], Awaitable[bool]]
 
@@ -188,7 +188,10 @@ def _grpc_sender(channel: grpc.aio.Channel, job: Job, seen: Seen) -> Send:
         if call is None:
             call = calls[request.method] = channel.unary_unary(request.method, None, None)
         try:
-            answer = await call(request.data, metadata=METADATA, timeout=TIMEOUT_S)
+            metadata = METADATA
+            if request.key:
+                metadata = (*METADATA, ("idempotency-key", request.key))
+            answer = await call(request.data, metadata=metadata, timeout=TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
             seen.fail(f"{error.code().name}: {error.details()}")
             return False

@@ -42,7 +42,7 @@ async def latency(stage: Stage, client: Client, rounds: int, seconds: float) -> 
 
 
 def start_times(folder: Path, rounds: int) -> list[float]:
-    """Time the server from the start of its process until it reports SERVING, each time anew."""
+    """Time the server from the start of its process until it reports SERVING, each time again."""
     times = []
     for turn in range(rounds):
         home = folder / f"start-{turn}"
@@ -57,7 +57,7 @@ def start_times(folder: Path, rounds: int) -> list[float]:
 
 
 async def memory(stage: Stage, client: Client, calls: int) -> tuple[list[tuple[int, float]], int]:
-    """Make many identifies on a fresh server; gives its memory over time, and wrong answers."""
+    """Make many identifies on a fresh server; return its memory over time, and wrong answers."""
     path = stage.folder / "memory.db"
     population = Population(members=10_000)
     await populate(f"sqlite:///{path}", population)

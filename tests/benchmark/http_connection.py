@@ -25,7 +25,7 @@ class HttpConnection(asyncio.Protocol):
         return protocol
 
     def send(self, request: bytes) -> asyncio.Future[bytes]:
-        """Send a request; gives the whole response."""
+        """Send a request; return the whole response."""
         self._answer = self._loop.create_future()
         self._transport.write(request)
         return self._answer

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from loyalty.v1 import identify_service_pb2, order_pb2, session_service_pb2
 from loyalty.v1 import transaction_service_pb2 as transaction_pb2
+from loyalty_service.sandbox.fixed_codes import COFFEE
 from tests.benchmark.population import (
     KEY,
     NAME,
@@ -25,7 +26,10 @@ IDENTIFY = "identify by loyalty ID"
 CODE = "identify by code"
 SESSION = "anonymous session"
 CLAIM = "update + claim"
-LOADS = (IDENTIFY, CODE, SESSION, CLAIM)
+REWARD = "claim of a reward, keyed"
+LOADS = (IDENTIFY, CODE, SESSION, CLAIM, REWARD)
+USES_UP = {CODE: "codes", CLAIM: "orders", REWARD: "orders"}
+"""What of a database a load uses up, one for each unit of work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +41,13 @@ class Request:
         method: Path of the RPC; unused in JSON.
         data: The message, or for JSON the whole HTTP request.
         marker: What a right answer contains.
+        key: Idempotency key, for gRPC; in JSON it is in the data.
     """
 
     method: str
     data: bytes
     marker: bytes
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,7 @@ class _Call:
     path: str
     message: Message
     marker: str
+    key: str = ""
 
 
 def requests(load: str, door: str, first: int, count: int, members: int) -> list[list[Request]]:
@@ -110,7 +117,23 @@ def _claim(number: int, _members: int) -> Sequence[_Call]:
     ]
 
 
-def _update_call(number: int, status: transaction_pb2.Transaction.Status) -> _Call:
+def _reward(number: int, _members: int) -> Sequence[_Call]:
+    line = order_pb2.OrderLine
+    coffee = line(
+        product_id="700101",
+        price=0,
+        quantity=1,
+        product_type=line.reward,
+        incentive_id=COFFEE,
+        reference_id="4",
+    )
+    claim = _update_call(number, transaction_pb2.Transaction.CLAIMED, coffee)
+    return (replace(claim, key=f"benchmark-{number:012d}"),)
+
+
+def _update_call(
+    number: int, status: transaction_pb2.Transaction.Status, *rewards: order_pb2.OrderLine
+) -> _Call:
     item = order_pb2.OrderLine.item
     line, name = order_pb2.OrderLine, order_id(number)
     message = transaction_pb2.ReportOrderRequest(
@@ -124,6 +147,7 @@ def _update_call(number: int, status: transaction_pb2.Transaction.Status) -> _Ca
                 line(product_id="1001", price=6.49, product_type=item, reference_id="1"),
                 line(product_id="1002", price=2.99, product_type=item, reference_id="2"),
                 line(product_id="1003", price=1.79, product_type=item, reference_id="3"),
+                *rewards,
             ),
             payments=(order_pb2.Payment(amount=1273, type="CASH"),),
             pos_vendor=_pos_vendor(number),
@@ -144,18 +168,20 @@ _MAKERS: dict[str, Callable[[int, int], Sequence[_Call]]] = {
     CODE: _code,
     SESSION: _session,
     CLAIM: _claim,
+    REWARD: _reward,
 }
 
 
 def _grpc(call: _Call) -> Request:
     method = f"/loyalty.v1.{call.service}/{call.rpc}"
-    return Request(method, call.message.SerializeToString(), call.marker.encode())
+    return Request(method, call.message.SerializeToString(), call.marker.encode(), call.key)
 
 
 def _json(call: _Call) -> Request:
     body = json.dumps(MessageToDict(call.message), separators=(",", ":")).encode()
+    key = f"idempotency-key: {call.key}\r\n" if call.key else ""
     head = (
-        f"{call.verb} {call.path} HTTP/1.1\r\nhost: loyalty\r\nx-api-key: {KEY}\r\n"
+        f"{call.verb} {call.path} HTTP/1.1\r\nhost: loyalty\r\nx-api-key: {KEY}\r\n{key}"
         f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     )
     return Request("", head.encode() + body, call.marker.encode())

@@ -108,6 +108,18 @@ def memory_mib(pid: int) -> float:
     return pages * PAGE_BYTES / 2**20
 
 
+def resident_mib(pid: int) -> dict[str, float]:
+    """Give the resident memory of a process, VmRSS, and the part that is not of files, RssAnon."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    sizes = (line.split() for line in lines if line.startswith(("VmRSS", "RssAnon")))
+    return {name.rstrip(":"): round(int(kib) / 1024, 1) for name, kib, _ in sizes}
+
+
+def count_of(pid: int, what: str) -> int:
+    """Count the open files of a process, `fd`, or its threads, `task`."""
+    return sum(1 for _ in Path(f"/proc/{pid}/{what}").iterdir())
+
+
 def _stat(pid: int) -> list[str]:
     # The name may hold anything, blanks and parentheses too.
     text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")

@@ -29,8 +29,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from loyalty_service.domain.clock import rfc3339
 from loyalty_service.domain.codes import code_digest
 from loyalty_service.domain.errors import IdentificationFailedError, IdentifierInvalidError
-from loyalty_service.domain.identifiers import IdentifierKind, classify_identifier
-from loyalty_service.domain.ids import new_id
+from loyalty_service.domain.identifiers import IdentifierKind, classify_identifier, new_id
 from loyalty_service.domain.keys import key_digest
 from loyalty_service.domain.ledger import (
     Account,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from loyalty_service.domain.codes import CODE_COUNT
-from tests.benchmark.loads import CLAIM, CODE, IDENTIFY, SESSION
+from tests.benchmark.loads import CLAIM, CODE, IDENTIFY, REWARD, SESSION
 from tests.benchmark.population import Population
 from tests.benchmark.subjects import (
     OURS_JSON,
@@ -30,6 +30,7 @@ BESIDE: dict[str, tuple[str, ...]] = {
     CODE: (OURS_SQLITE, OURS_POSTGRES, OURS_JSON, PEER_SQLITE, PEER_POSTGRES),
     SESSION: (OURS_SQLITE, OURS_POSTGRES, OURS_JSON),
     CLAIM: (OURS_SQLITE, OURS_POSTGRES, OURS_JSON),
+    REWARD: (OURS_SQLITE, OURS_POSTGRES, OURS_JSON),
 }
 """Subjects of each load, which are measured one right after another."""
 
@@ -66,7 +67,7 @@ class Plan:
         windows = len(self.concurrencies) * (self.rounds * self.seconds + WARM_UP_S)
         # The same data serve gRPC and JSON.
         units = min(CODE_COUNT, int(2 * windows * UNITS_PER_S))
-        return Population(members=members, codes=units, orders=units // 2)
+        return Population(members=members, codes=units, orders=units + units // 2)
 
     def _wanted(self, cell: Cell) -> bool:
         return not self.only or any(

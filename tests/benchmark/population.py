@@ -39,7 +39,7 @@ from loyalty_service.domain.ledger import (
     Transfer,
     transfer,
 )
-from loyalty_service.domain.limits import LimitName, Limits
+from loyalty_service.domain.limits import COUNT_MOST, LimitName, Limits
 from loyalty_service.domain.records import Code, CodeStatus, Transaction, TransactionStatus
 from loyalty_service.program_file.document import parse_program
 from loyalty_service.sandbox.demo_data import PROGRAM_FILE
@@ -47,7 +47,7 @@ from loyalty_service.sandbox.fixed_codes import COFFEE, HASH_BROWN, YEAR_MS
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.migrate import migrate
 from loyalty_service.storage.repositories.ledger import SHARDS
-from loyalty_service.storage.statements import table_of
+from loyalty_service.storage.repositories.statements import table_of
 from loyalty_service.storage.store import Store
 from loyalty_service.storage.tables import TransferTable
 from tests.support.doing import apply_program, create_key
@@ -118,8 +118,13 @@ async def populate(url: str, population: Population) -> None:
 
 def _describe(unit: Unit, now_ms: int) -> None:
     program = parse_program(PROGRAM_FILE.read_text(encoding="utf-8"), PROGRAM_FILE.name)
-    # What is measured is the server, with one key for all callers.
-    program = replace(program, limits=Limits.of({LimitName.CALLS_PER_KEY_SECOND: 1_000_000}))
+    # What is measured is the server, with one key for all callers, which makes a year's calls.
+    limits = {
+        LimitName.CALLS_PER_KEY_SECOND: 1_000_000,
+        LimitName.ROWS_PER_KEY_DAY: COUNT_MOST,
+        LimitName.BYTES_PER_KEY_DAY: COUNT_MOST,
+    }
+    program = replace(program, limits=Limits.of(limits))
     apply_program(unit, ApplyProgram(program), now_ms)
     if key_digest(KEY) not in unit.catalog.keys:
         create_key(unit, CreateKey(PROGRAM_ID, "benchmark", Role.ADMIN, secret=KEY), now_ms)

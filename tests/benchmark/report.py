@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.benchmark.goals import Verdict, other_ratios
+from tests.benchmark.json_door import WHOLE, Parts
 from tests.benchmark.loads import LOADS
 from tests.benchmark.machine import Machine
 from tests.benchmark.plan import Cell, Results, Spread
@@ -28,6 +29,7 @@ class Report:
     load_before: float
     results: Results
     verdicts: list[Verdict] = field(default_factory=list)
+    parts: Parts = field(default_factory=Parts)
     raw: dict[str, Any] = field(default_factory=dict)
 
     def show(self, console: Console) -> None:
@@ -43,6 +45,8 @@ class Report:
         console.print(_cells(self.results))
         if others := other_ratios(self.results):
             console.print(_others(others))
+        if self.parts.windows:
+            console.print(_parts(self.parts))
         console.print(_goals(self.verdicts))
 
     def _others_busy(self) -> float:
@@ -58,6 +62,8 @@ class Report:
             )
             if (failed := [window.first_failure for window in windows if window.failures])
         ]
+        if failure := self.parts.first_failure():
+            cells.append(f"the JSON door's parts: {failure}")
         return cells + [verdict.goal.name for verdict in self.verdicts if not verdict.valid]
 
     def write(self, path: Path) -> None:
@@ -84,6 +90,10 @@ class Report:
             "goals": goals,
             "other_ratios": others,
             "cells": cells,
+            "json_door_parts": {
+                part: [asdict(window) for window in windows]
+                for part, windows in self.parts.windows.items()
+            },
             **self.raw,
         }
         path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
@@ -156,6 +166,29 @@ def _others(others: list[tuple[str, Spread]]) -> Table:
     for name, spread in others:
         table.add_row(name, f"{spread.middle:.2f}", f"{spread.low:.2f} to {spread.high:.2f}")
     return table
+
+
+def _parts(parts: Parts) -> Table:
+    table = Table(
+        "left out",
+        title="The JSON door's parts",
+        caption="Envoy's CPU in microseconds a call, identify before the echo, 64 in flight: "
+        "without the part, and how much less that is, compared round by round.",
+    )
+    for name in ("without it", "its cost", "spread"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for part in parts.windows:
+        cost = parts.cost(part)
+        table.add_row(
+            "nothing" if part == WHOLE else part,
+            f"{parts.without(part).middle:,.0f}",
+            *(("-", "-") if part == WHOLE else _cost(cost)),
+        )
+    return table
+
+
+def _cost(cost: Spread) -> tuple[str, str]:
+    return f"{cost.middle:,.0f}", f"{cost.low:,.0f} to {cost.high:,.0f}"
 
 
 def _goals(verdicts: list[Verdict]) -> Table:

@@ -22,29 +22,41 @@ import psycopg
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from loyalty_service.sandbox.envoy_process import EnvoyProcess
+from loyalty_service.transport.choosing import GRPCIO
+from tests.benchmark.echo import AIO, NATIVE, THREADED
 from tests.benchmark.machine import SERVER_CORE, all_cores, pin
 from tests.benchmark.population import NAME, PEPPER, Population, populate
-from tests.support.edge_parts import let_one_key_call_for_all
+from tests.support.edge_parts import leave_filters_out, let_one_key_call_for_all
 from tests.support.http import free_port
 from tests.support.roots import ROOT
 from tests.support.syncs import SyncLog
 
 OURS_SQLITE = "ours-sqlite"
+OURS_GRPCIO = "ours-sqlite-grpcio"
 OURS_POSTGRES = "ours-postgresql"
 ECHO = "echo"
+ECHO_THREADED = "echo-threaded"
+ECHO_NATIVE = "echo-native"
 OURS_JSON = "ours-sqlite-json"
 ECHO_JSON = "echo-json"
 PEER_SQLITE = "fastapi-sqlite"
 PEER_POSTGRES = "fastapi-postgresql"
 SUBJECTS = (
     ECHO,
+    ECHO_THREADED,
+    ECHO_NATIVE,
     OURS_SQLITE,
+    OURS_GRPCIO,
     OURS_POSTGRES,
     ECHO_JSON,
     OURS_JSON,
     PEER_SQLITE,
     PEER_POSTGRES,
 )
+
+ECHOES = {ECHO: AIO, ECHO_THREADED: THREADED, ECHO_NATIVE: NATIVE}
+TRANSPORTS = {OURS_GRPCIO: GRPCIO}
+"""Which transport carries a subject's calls, where it is not pygrpc-native."""
 
 START_S = 30.0
 STOP_S = 20.0
@@ -144,7 +156,7 @@ class Subject:
 
 @contextmanager
 def process(command: list[str], log: Path, **environment: str) -> Iterator[int]:
-    """Run a program until the context ends; gives its number."""
+    """Run a program until the context ends; return its number."""
     with log.open("wb") as output:
         child = subprocess.Popen(
             command,
@@ -237,11 +249,11 @@ class Stage:
 
     async def _start(self, name: str) -> Subject:
         match name:
-            case "echo":
-                return self._echo()
+            case "echo" | "echo-threaded" | "echo-native":
+                return self._echo(name)
             case "echo-json" | "ours-sqlite-json":
-                return await self._behind_envoy(name)
-            case "ours-sqlite":
+                return await self.behind_envoy(name, name.removesuffix("-json"))
+            case "ours-sqlite" | "ours-sqlite-grpcio":
                 return self.server(name, await self._sqlite(name))
             case "ours-postgresql":
                 return self.server(name, await self._database(name))
@@ -251,12 +263,8 @@ class Stage:
                 return self._peer(name, await self._database(name))
         raise ValueError(f"there is no subject {name}")
 
-    def _echo(self) -> Subject:
-        port, log = free_port(), self.folder / "echo.log"
-        command = [sys.executable, "-m", "tests.benchmark.echo", str(port)]
-        pid = self._stack.enter_context(process(command, log))
-        wait_for_health(port, log)
-        return Subject(ECHO, "grpc", port, pid, self.population, marker=NAME)
+    def _echo(self, name: str) -> Subject:
+        return self._stack.enter_context(echo(name, ECHOES[name], self.folder, self.population))
 
     def server(self, name: str, data: Data, population: Population | None = None) -> Subject:
         """Start the real server on a database."""
@@ -264,7 +272,8 @@ class Stage:
         home = self.folder / f"{name}-home"
         command = [sys.executable, "-m", "loyalty_service", "serve"]
         syncs, preload = self._count_syncs(name, data)
-        settings = server_settings(port, home) | {"LOYALTY_DATABASE_URL": data.url}
+        settings = server_settings(port, home, TRANSPORTS.get(name, NATIVE))
+        settings |= {"LOYALTY_DATABASE_URL": data.url}
         pid = self._stack.enter_context(process(command, log, **settings, **preload))
         wait_for_health(port, log)
         return self._on(name, "grpc", port, pid, data, syncs, population)
@@ -306,26 +315,34 @@ class Stage:
             syncs=syncs,
         )
 
-    async def _behind_envoy(self, name: str) -> Subject:
-        server = await self.subject(name.removesuffix("-json"))
-        envoy = EnvoyProcess(
-            folder=self.folder / name, grpc_port=server.port, adapt=let_one_key_call_for_all
-        )
+    async def behind_envoy(self, name: str, behind: str, without: Collection[str] = ()) -> Subject:
+        """Start an Envoy, without some of its filters, before a subject that speaks gRPC."""
+        server = await self.subject(behind)
+
+        def adapt(config: dict[str, Any]) -> None:
+            let_one_key_call_for_all(config)
+            leave_filters_out(config, without)
+            if behind in ECHOES:
+                # They say nothing of their health, so Envoy would take them for ill.
+                del config["static_resources"]["clusters"][0]["health_checks"]
+
+        envoy = EnvoyProcess(folder=self.folder / name, grpc_port=server.port, adapt=adapt)
         await self._stack.enter_async_context(envoy)
-        assert envoy._process is not None
-        return Subject(
+        subject = Subject(
             name,
             "json",
             envoy.http_port,
             server.pid,
             server.population,
             server.data,
-            envoy_pid=envoy._process.pid,
+            envoy_pid=envoy.pid,
             syncs=server.syncs,
             marker=server.marker,
             # The same codes and orders: what was used up there is used up here.
             counters=server.counters,
         )
+        subject.pin({SERVER_CORE})
+        return subject
 
     async def _sqlite(self, name: str) -> SqliteData:
         if self._template is None:
@@ -362,9 +379,22 @@ class Stage:
         return log.path, log.environment()
 
 
-def server_settings(port: int, home: Path) -> dict[str, str]:
+@contextmanager
+def echo(
+    name: str, kind: str, folder: Path, population: Population, **environment: str
+) -> Iterator[Subject]:
+    """Run a bare server of a kind until the context ends."""
+    port, log = free_port(), folder / f"{name}.log"
+    command = [sys.executable, "-m", "tests.benchmark.echo", str(port), kind]
+    with process(command, log, **environment) as pid:
+        wait_for_port(port, log)
+        yield Subject(name, "grpc", port, pid, population, marker=NAME)
+
+
+def server_settings(port: int, home: Path, transport: str = NATIVE) -> dict[str, str]:
     """Set the server up as for production, metrics included, but quick to stop."""
     return {
+        "LOYALTY_TRANSPORT": transport,
         "LOYALTY_GRPC_PORT": str(port),
         "LOYALTY_METRICS_PORT": str(free_port()),
         "LOYALTY_DATA_DIR": str(home),
@@ -389,7 +419,7 @@ class _Postgres:
     syncs: Path | None = None
 
     def create(self, name: str, template: str = "template1") -> str:
-        """Create a database; answers its URL."""
+        """Create a database; return its URL."""
         with psycopg.connect(self.server.get_uri(), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
         url: str = self.server.get_uri(database=name)

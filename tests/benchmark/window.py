@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.benchmark.client import Job, Seen
-from tests.benchmark.loads import CLAIM, CODE
+from tests.benchmark.loads import USES_UP
 from tests.benchmark.machine import all_cpu_s, cpu_s, family, memory_mib
 from tests.benchmark.subjects import Subject
 from tests.support.roots import ROOT
@@ -106,7 +106,7 @@ class Client:
         self._write("go")
         seen = Seen(**self._read())
         after = _spent(subject)
-        subject.counters.next[load] = job.first + seen.units
+        subject.counters.next[USES_UP.get(load, load)] = job.first + seen.units
         return _window(subject, seen, before, after)
 
     def _write(self, value: object) -> None:
@@ -123,11 +123,10 @@ class Client:
 
 
 def _job(subject: Subject, load: str, concurrency: int, seconds: float, rate: float) -> Job:
-    first = subject.counters.next.get(load, 0)
+    first = subject.counters.next.get(USES_UP.get(load, load), 0)
     count = int(seconds * (rate * 1.5 or UNITS_PER_S_MAX))
-    limits = {CODE: subject.population.codes, CLAIM: subject.population.orders}
-    if load in limits:
-        count = min(count, limits[load] - first)
+    if load in USES_UP:
+        count = min(count, getattr(subject.population, USES_UP[load]) - first)
         if count < UNITS_LEFT_MIN:
             raise RuntimeError(f"{subject.name} has used up all of its data for {load}")
     return Job(

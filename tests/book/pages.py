@@ -15,14 +15,20 @@ from google.protobuf.message import Message
 
 from loyalty.v1 import code_service_pb2 as codes
 from loyalty.v1 import identify_service_pb2 as identifying
+from loyalty.v1 import incentive_service_pb2 as incentives
 from loyalty.v1 import member_service_pb2 as members
 from loyalty.v1 import order_pb2
 from loyalty.v1 import session_service_pb2 as sessions
 from loyalty.v1 import transaction_service_pb2 as pb
+from loyalty_service.sandbox.fixed_codes import PROMO_CODE
 from loyalty_service.transport.rpcs import RPCS, Effect
 
 ANOTHER = "another order"
 """Number of an order that is not the first one."""
+
+
+KEYED = frozenset({"MemberService/AssignPoints"})
+"""Calls that are refused without an idempotency key."""
 
 
 class Desk(Protocol):
@@ -64,14 +70,14 @@ class Page:
 
 
 async def issue(desk: Desk, guest: str) -> str:
-    """Issue a code for an incentive; gives its digits."""
+    """Issue a code for an incentive; return its digits."""
     selected = codes.SelectedIncentive(incentive_id=desk.incentive_id, quantity=1)
     request = codes.IssueCodeRequest(loyalty_id=guest, order=[selected])
     return str((await desk.ask("CodeService/IssueCode", request)).otp)
 
 
 async def open_order(desk: Desk) -> str:
-    """Identify a guest by a code; gives the transaction."""
+    """Identify a guest by a code; return the transaction."""
     request = identifying.IdentifyMemberRequest(
         identifier=await issue(desk, await desk.guest()), pos_vendor=desk.order().pos_vendor
     )
@@ -79,7 +85,7 @@ async def open_order(desk: Desk) -> str:
 
 
 async def claim_order(desk: Desk) -> str:
-    """Claim an order; gives the transaction."""
+    """Claim an order; return the transaction."""
     request = _report(pb.ReportOrderRequest, await open_order(desk), "CLAIMED", desk.order())
     await desk.ask("TransactionService/ReportOrder", request)
     return str(request.loyalty_transaction_id)
@@ -156,8 +162,53 @@ async def _member(desk: Desk) -> Message:
     return members.GetMemberRequest(loyalty_id=await desk.guest())
 
 
+async def _user(desk: Desk) -> Message:
+    return members.GetUserRequest(loyalty_id=await desk.guest())
+
+
+async def _assign(desk: Desk) -> Message:
+    guest = await desk.guest()
+    return members.AssignPointsRequest(
+        loyalty_id=guest, points=1, partner="acme", reference="A game"
+    )
+
+
+async def _other_assign(_: Desk, first: Any) -> Message:
+    return members.AssignPointsRequest(
+        loyalty_id=first.loyalty_id, points=2, partner="acme", reference="A game"
+    )
+
+
 async def _transfers(desk: Desk) -> Message:
     return members.ListTransfersRequest(loyalty_id=await desk.guest(), page_size=1)
+
+
+# --- IncentiveService ---------------------------------------------------------------------------
+
+
+async def _incentives(desk: Desk) -> Message:
+    store_id = desk.order().pos_vendor.store_id
+    return incentives.ListIncentivesRequest(loyalty_id=await desk.guest(), store_id=store_id)
+
+
+async def _content(_: Desk) -> Message:
+    return incentives.GetContentRequest(page_size=1)
+
+
+async def _redeem(desk: Desk) -> Message:
+    return incentives.RedeemPromoCodeRequest(
+        loyalty_id=await desk.guest(),
+        promo_code=PROMO_CODE,
+        pos_vendor={"store_id": desk.order().pos_vendor.store_id},
+    )
+
+
+async def _other_redeem(desk: Desk, first: Any) -> Message:
+    other = incentives.RedeemPromoCodeRequest()
+    other.CopyFrom(first)
+    other.loyalty_id = await desk.guest()
+    other.pos_vendor.terminal = ANOTHER
+    return other
 
 
 # --- TransactionService -------------------------------------------------------------------------
@@ -222,6 +273,10 @@ async def _transaction(desk: Desk) -> Message:
     return pb.GetTransactionRequest(loyalty_transaction_id=await open_order(desk))
 
 
+async def _search(desk: Desk) -> Message:
+    return pb.SearchTransactionsRequest(loyalty_id=await desk.guest(), page_size=1)
+
+
 async def _outcome(_: Desk) -> Message:
     return pb.GetOutcomeRequest(idempotency_key="a key")
 
@@ -268,11 +323,45 @@ BOOK: Mapping[str, Page] = {
         members.GetMemberRequest(loyalty_id="x"),
         frozenset({"loyalty_id"}),
     ),
+    "GetUser": Page(
+        "MemberService/GetUser",
+        _user,
+        members.GetUserRequest(loyalty_id="x"),
+        frozenset({"loyalty_id"}),
+    ),
+    "AssignPoints": Page(
+        "MemberService/AssignPoints",
+        _assign,
+        members.AssignPointsRequest(loyalty_id="x", partner=" ", reference="x" * 256),
+        frozenset({"loyalty_id", "points", "partner", "reference"}),
+        _other_assign,
+    ),
     "ListTransfers": Page(
         "MemberService/ListTransfers",
         _transfers,
         members.ListTransfersRequest(loyalty_id="x", page_size=-1, page_token="x" * 201),
         frozenset({"loyalty_id", "page_size", "page_token"}),
+    ),
+    "ListIncentives": Page(
+        "IncentiveService/ListIncentives",
+        _incentives,
+        incentives.ListIncentivesRequest(
+            loyalty_id="x", store_id=0, subtotal_amount=-1, page_size=-1, page_token="x" * 129
+        ),
+        frozenset({"loyalty_id", "store_id", "subtotal_amount", "page_size", "page_token"}),
+    ),
+    "GetContent": Page(
+        "IncentiveService/GetContent",
+        _content,
+        incentives.GetContentRequest(pos_type="x" * 65, page_size=-1),
+        frozenset({"pos_type", "page_size"}),
+    ),
+    "RedeemPromoCode": Page(
+        "IncentiveService/RedeemPromoCode",
+        _redeem,
+        incentives.RedeemPromoCodeRequest(loyalty_id="x", promo_code="a b"),
+        frozenset({"loyalty_id", "promo_code", "pos_vendor"}),
+        _other_redeem,
     ),
     "ValidateOrder": Page(
         "TransactionService/ValidateOrder", _validate, pb.ValidateOrderRequest(), _NO_ORDER
@@ -317,6 +406,12 @@ BOOK: Mapping[str, Page] = {
         _transaction,
         pb.GetTransactionRequest(loyalty_transaction_id="x"),
         frozenset({"loyalty_transaction_id"}),
+    ),
+    "SearchTransactions": Page(
+        "TransactionService/SearchTransactions",
+        _search,
+        pb.SearchTransactionsRequest(loyalty_id="x", cursor="x", page_size=-1),
+        frozenset({"loyalty_id", "cursor", "page_size"}),
     ),
     "GetOutcome": Page(
         "TransactionService/GetOutcome",

@@ -12,7 +12,7 @@ from google.api import annotations_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool, json_format
 from google.protobuf.message_factory import GetMessageClass
 
-from loyalty_service.application.natural_keys import IDENTIFY, RECORD, REPORT, VOID
+from loyalty_service.application.orders.repeated_orders import IDENTIFY, RECORD, REPORT, VOID
 from loyalty_service.transport.rpcs import RPCS, SERVICES
 from loyalty_service.transport.servicers.all_servicers import all_servicers
 from tests.book.fields import missing_fields

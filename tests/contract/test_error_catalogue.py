@@ -16,6 +16,7 @@ from google.protobuf import descriptor_pb2
 from google.rpc import error_details_pb2, status_pb2
 
 from loyalty.v1 import error_reason_pb2
+from loyalty_service.domain.breaches import RuleFailure
 from loyalty_service.domain.errors import (
     CorrelationIdInvalidError,
     FieldViolation,
@@ -222,6 +223,26 @@ def test_ten_broken_rules_of_ordinary_names_are_all_told() -> None:
     failures = tuple(replace(one, incentive_id=named) for one in most_failures()[:10])
     broken = _detail(_status(RulesFailedError(failures)), error_details_pb2.PreconditionFailure())
     assert len(broken.violations) == 10
+
+
+def test_grpc_caller_is_told_the_values_of_broken_rules() -> None:
+    """By the place of the violation, as JSON callers read them; a long list is cut."""
+    failures = (
+        RuleFailure("minimum-spend-not-met", "minimum-spend", "", 500, 1500, "a"),
+        RuleFailure("not-birthday", "birthday", ""),
+        RuleFailure("invalid-store-id", "store-restrictions", "", "9999", (1, 2)),
+        RuleFailure("cart-requirements-not-met", "cart-requirements", "", 0, ("p" * 64,) * 20),
+    )
+    info = _detail(_status(RulesFailedError(failures)), error_details_pb2.ErrorInfo())
+    values = {name: json.loads(text) for name, text in info.metadata.items() if "Value" in name}
+    assert values.pop("targetValue3") == ["p" * 64] * 3
+    assert values == {
+        "currentValue0": 500,
+        "targetValue0": 1500,
+        "currentValue2": "9999",
+        "targetValue2": ["1", "2"],
+        "currentValue3": 0,
+    }
 
 
 @pytest.mark.parametrize("dialect", Dialect)

@@ -98,7 +98,7 @@ def test_what_is_added_breaks_nobody(tmp_path: Path) -> None:
         tmp_path,
         "member_service.proto",
         r"int32 owed_points = 9 ",
-        "optional string nickname = 10;\n  // Owed.\n  int32 owed_points = 9 ",
+        "optional string nickname = 1000;\n  // Owed.\n  int32 owed_points = 9 ",
     )
     assert (code, said) == (0, "")
 

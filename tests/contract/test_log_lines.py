@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from loyalty_service.domain.flags import NEVER_LEFT_OUT, REASONS, FlagKind
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs" / "operations").glob("*.md"))
 OPERATIONS = {page.name: page.read_text(encoding="utf-8") for page in PAGES}
@@ -62,3 +64,20 @@ def test_runbooks_name_lines_that_are_written() -> None:
 
     assert len(lines) > 5
     assert lines <= {text for _, text in WRITTEN} | {"call ended"}
+
+
+def test_each_order_that_an_alert_has_undone_is_logged() -> None:
+    """What PointsBeyondLimit counts has a line for each order, however many there are."""
+    alerts = (ROOT / "docs" / "alerts.yaml").read_text(encoding="utf-8")
+    rule = alerts.partition("alert: PointsBeyondLimit")[2].partition("- alert:")[0]
+    asked = re.search(r'flag=~"([^"]+)", reason=~"([^"]+)"', rule)
+    assert asked is not None
+    counted = {
+        (kind, reason)
+        for kind in asked[1].split("|")
+        for reason in REASONS[FlagKind(kind)]
+        if reason in asked[2].split("|")
+    }
+
+    assert len(counted) == 7
+    assert counted <= NEVER_LEFT_OUT

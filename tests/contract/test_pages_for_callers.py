@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from loyalty_service.domain.breaches import Breach
 from loyalty_service.domain.keys import Role
 from loyalty_service.transport.call import DEADLINE_MAX_S
+from loyalty_service.transport.errors.catalogue import ROWS
 from loyalty_service.transport.errors.edge import DOOR, LOCAL_REPLIES, EdgeRow
 from loyalty_service.transport.rpcs import RPCS
 from tests.support.lua_filters import LuaFilter
@@ -79,6 +81,49 @@ def test_page_tells_which_wrong_fields_a_claim_takes(door: LuaFilter, field: Ord
     assert told[f"`{field.path}`"].startswith("taken") is taken
 
 
+OF_OTHER_CALLS = {
+    "CORRELATION_ID_INVALID",
+    "IDENTIFICATION_FAILED",
+    "IDENTIFIER_INVALID",
+    "IDENTIFIER_TYPE_DISABLED",
+    "CODE_NOT_FOUND",
+    "CODE_ALREADY_USED",
+    "TOO_MANY_WRONG_CODES",
+    "RECEIPT_NOT_FOUND",
+    "RECEIPT_ALREADY_CLAIMED",
+    "RECEIPT_EXPIRED",
+    "VOID_TOO_LATE",
+    "PROMO_CODE_NOT_FOUND",
+    "PROMO_CODE_ALREADY_REDEEMED",
+    "PROMO_CODE_INVALID",
+    "CONTRACT_NOT_SERVED",
+    "EMAIL_TAKEN",
+    "AMOUNT_BEYOND_LIMIT",
+}
+"""What neither a claim nor an order without a guest is ever refused with."""
+
+
+def test_page_tells_what_a_till_does_with_every_refused_claim() -> None:
+    """Each error of the catalogue that a claim can get has its row, and each of Envoy's own."""
+    answers = ", ".join(cells[0] for cells in rows("orders.md", "A claim that is refused"))
+    ours = {row.reason: row for row in ROWS}
+    assert set(ours) >= OF_OTHER_CALLS
+    for reason in set(ours) - OF_OTHER_CALLS:
+        row = ours[reason]
+        assert str(row.http) in answers, reason
+        if row.retry_after_ms is None and row.http < 429:
+            assert f"`{row.rbi}`" in answers, reason
+    replies = [reply for replies in LOCAL_REPLIES.values() for reply in replies]
+    for edge in (*DOOR, *(reply.row for reply in replies)):
+        assert not isinstance(edge, EdgeRow) or str(edge.http) in answers, edge
+
+
+def test_page_lists_every_way_to_break_a_rule() -> None:
+    """With its code and rule, in the order of the table in the code."""
+    listed = [tuple(cells[:2]) for cells in rows("errors.md", "Broken rules")]
+    assert listed == [(f"`{one.value.code}`", f"`{one.value.rule_id}`") for one in Breach]
+
+
 def test_every_answer_of_envoys_own_is_listed() -> None:
     """The page has each with its words, and says of each whether it may be sent again."""
     replies = [reply for replies in LOCAL_REPLIES.values() for reply in replies]
@@ -105,7 +150,7 @@ def test_page_tells_how_long_a_call_takes() -> None:
     """Whoever waits as long as it says hears the server's own answer, and Envoy's."""
     text = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
     config = (ROOT / "envoy" / "envoy.yaml").read_text(encoding="utf-8")
-    told = re.search(r"waits (\d) s for an answer\. .* within ([\d.]+) s, .* after (\d) s;", text)
+    told = re.search(r"wait (\d) s for an answer\. .* within ([\d.]+) s, .* after (\d) s\.", text)
     assert told is not None
     waits, server, envoy = (float(seconds) for seconds in told.groups())
     assert server == DEADLINE_MAX_S

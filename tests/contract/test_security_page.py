@@ -40,3 +40,17 @@ def test_limits_of_the_page_are_the_defaults() -> None:
         assert words in PAGE
         number, unit = words.split()[:2]
         assert LIMITS[name].default == int(number.replace(",", "")) * units.get(unit, 1), name
+
+
+def test_every_attacker_is_answered() -> None:
+    """Each chapter says what the operator does, and holds each number by something that exists."""
+    for chapter in PAGE.split("\n## ")[1:]:
+        title = chapter.partition("\n")[0]
+        assert "**Do:**" in chapter, title
+        cells = [
+            row.strip("|").split("|")[2].strip()
+            for row in chapter.splitlines()
+            if row.startswith("| ") and not row.startswith("| what he tries |")
+        ]
+        assert cells or title == "Somebody on a server's machine"
+        assert all(cells), title

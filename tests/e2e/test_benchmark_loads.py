@@ -28,5 +28,8 @@ async def test_every_load_is_served(database_url: str, tmp_path: Path) -> None:
             for unit in requests(load, "grpc", first, UNITS, units):
                 for request in unit:
                     method: Any = channel.unary_unary(request.method, None, None)
-                    answer = await method(request.data, metadata=(("x-api-key", KEY),), timeout=10)
+                    metadata = [("x-api-key", KEY)]
+                    if request.key:
+                        metadata.append(("idempotency-key", request.key))
+                    answer = await method(request.data, metadata=metadata, timeout=10)
                     assert request.marker in answer

@@ -16,12 +16,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from loyalty.v1 import session_service_pb2
 from loyalty_service.domain.errors import ServerBusyError
-from loyalty_service.transport import handling, keyless
-from loyalty_service.transport import server as server_module
+from loyalty_service.transport import grpcio_transport, handling, keyless, native_transport
 from loyalty_service.transport.admission import Admission
-from loyalty_service.transport.arrival import MESSAGE_WAIT_S
-from loyalty_service.transport.keyless import LastPlaces, Places
-from loyalty_service.transport.sending import ending, know_calls
+from loyalty_service.transport.keyless import HEALTH_BYTES_MAX, LastPlaces, Places
+from loyalty_service.transport.messages import MESSAGE_WAIT_S, ending, know_calls
 from loyalty_service.transport.server import HANDSHAKE_MS, MESSAGE_BYTES_MAX
 from tests.support.http2 import HEADERS
 from tests.support.raw_grpc import (
@@ -34,11 +32,11 @@ from tests.support.raw_grpc import (
     opening,
     raw_call,
 )
-from tests.support.server import POS_KEY, Server, identify_request, open_channel, run_server
+from tests.support.server import POS_KEY, Front, Server, identify_request, open_channel, run_server
 
 pytestmark = pytest.mark.any_database
 
-OK, INVALID_ARGUMENT, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE = 0, 3, 4, 13, 14
+OK, INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND, INTERNAL, UNAVAILABLE = 0, 3, 4, 5, 13, 14
 RESOURCE_EXHAUSTED, UNIMPLEMENTED, UNAUTHENTICATED = 8, 12, 16
 SOON_S = MESSAGE_WAIT_S / 2
 LATE_S = 4 * MESSAGE_WAIT_S
@@ -55,6 +53,7 @@ def _port(server: Server) -> int:
     return int(server.address.rpartition(":")[2])
 
 
+@pytest.mark.grpcio_only
 async def test_call_whose_message_does_not_come_is_ended_within_a_second(server: Server) -> None:
     """A caller with a key is told that its request did not arrive, and holds nothing."""
     parts = (b"", REQUEST[:3], REQUEST[:-1])
@@ -65,6 +64,7 @@ async def test_call_whose_message_does_not_come_is_ended_within_a_second(server:
         assert MESSAGE_WAIT_S - 0.1 < ended.seconds < LATE_S
 
 
+@pytest.mark.grpcio_only
 async def test_call_that_does_not_arrive_has_its_reason(server: Server) -> None:
     """The refusal has details, as any other."""
     async with open_channel(server.address) as channel:
@@ -78,6 +78,7 @@ async def test_call_that_does_not_arrive_has_its_reason(server: Server) -> None:
     assert info.reason == "REQUEST_NOT_RECEIVED"
 
 
+@pytest.mark.grpcio_only
 @pytest.mark.parametrize("key", [None, "nobody's"])
 async def test_caller_without_a_key_is_refused_before_its_message(
     server: Server, key: str | None
@@ -108,7 +109,12 @@ async def test_only_a_call_with_key_and_message_takes_a_place(
 
 
 @pytest.mark.parametrize(
-    ("sent", "end"), [(REQUEST, False), (REQUEST * 2, True), (REQUEST * 2, False)]
+    ("sent", "end"),
+    [
+        (REQUEST * 2, True),
+        pytest.param(REQUEST, False, marks=pytest.mark.grpcio_only),
+        pytest.param(REQUEST * 2, False, marks=pytest.mark.grpcio_only),
+    ],
 )
 async def test_call_that_sends_more_or_never_ends_is_served_by_its_first_message(
     server: Server,
@@ -121,6 +127,7 @@ async def test_call_that_sends_more_or_never_ends_is_served_by_its_first_message
     assert ended.seconds < SOON_S
 
 
+@pytest.mark.grpcio_only
 @pytest.mark.parametrize("sent", [b"", REQUEST[:-1]])
 async def test_call_that_ends_without_a_message_is_invalid(server: Server, sent: bytes) -> None:
     """A caller that says it has sent everything, and has not, is refused at once."""
@@ -144,6 +151,18 @@ async def test_health_refuses_what_is_no_request(server: Server, path: str) -> N
     assert (await raw_call(_port(server), message(b"\x0a\x07"), path=path)).status == (
         INVALID_ARGUMENT
     )
+
+
+@pytest.mark.parametrize("path", [CHECK, WATCH])
+async def test_health_refuses_a_long_name(server: Server, path: str) -> None:
+    """Nobody without a key has the server keep a text that is longer than any name."""
+    for length, status in ((100, None), (HEALTH_BYTES_MAX + 1, INVALID_ARGUMENT)):
+        asked = health_pb2.HealthCheckRequest(service="x" * length).SerializeToString()
+        ended = await raw_call(
+            _port(server), message(asked), path=path, end=False, patience_s=SOON_S
+        )
+        # What is not known is watched until it is, and not found when it is only asked for.
+        assert ended.status == (status or (NOT_FOUND if path == CHECK else None))
 
 
 async def test_health_lists_nothing(server: Server) -> None:
@@ -175,6 +194,33 @@ async def test_health_watch_too_many_is_refused(
         assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert await health.Check(request)
         first.cancel()
+
+
+async def test_health_watch_has_a_place_before_its_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for the message of a watch for which there is no place."""
+    monkeypatch.setattr(keyless, "WATCHES_MAX", 0)
+    async with run_server(tmp_path) as server:
+        ended = await raw_call(_port(server), b"", path=WATCH, end=False)
+        assert (ended.status, ended.seconds < SOON_S) == (RESOURCE_EXHAUSTED, True)
+
+
+@pytest.mark.grpcio_only
+async def test_health_watches_that_take_no_answer_hold_nobody_up(server: Server) -> None:
+    """Whoever watches hears at once, though many watch who take nothing of what they are told."""
+    _, writer = await asyncio.open_connection("127.0.0.1", _port(server))
+    streams = range(1, 80, 2)
+    writer.write(TAKES_NOTHING)
+    for stream in streams:
+        writer.write(opening(stream, headers(WATCH)) + content(stream, message(b""), end=False))
+    await writer.drain()
+    health = health_pb2_grpc.HealthStub(server.admin.channel)
+    async with asyncio.timeout(LATE_S):
+        watch = health.Watch(health_pb2.HealthCheckRequest())
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+    watch.cancel()
+    writer.close()
 
 
 async def test_health_check_needs_no_place_that_others_hold(
@@ -261,6 +307,7 @@ async def test_call_that_is_cut_at_its_end_says_nothing(
     assert not caplog.records
 
 
+@pytest.mark.grpcio_only
 async def test_header_that_grpc_can_not_read_ends_the_call_by_name(server: Server) -> None:
     """GRPC's own library refuses such a call: INTERNAL, with words that name the header."""
     unreadable = {
@@ -289,6 +336,15 @@ async def test_compressed_request_is_read_and_never_beyond_its_limit(server: Ser
     assert (await raw_call(_port(server), bomb, coded)).status == RESOURCE_EXHAUSTED
 
 
+@pytest.mark.grpcio_only
+async def test_compressed_request_is_read_through_envoy(front: Front) -> None:
+    """A kiosk that compresses what it sends is served behind Envoy as well."""
+    packed = message(gzip.compress(REQUEST[5:]), compressed=True)
+    coded = {**KEY, "grpc-encoding": "gzip"}
+    assert (await raw_call(front.envoy.http_port, packed, coded)).status == OK
+
+
+@pytest.mark.grpcio_only
 async def test_connection_that_says_nothing_is_closed(server: Server) -> None:
     """Who connects and does not speak HTTP/2 holds a connection for seconds."""
 
@@ -319,12 +375,17 @@ async def _require_let_go(server: Server, path: str, sent: bytes, key: dict[str,
     writer.close()
 
 
-@pytest.mark.parametrize("path", [CHECK, WATCH])
+def _one_call_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (grpcio_transport, native_transport):
+        monkeypatch.setattr(module, "CONCURRENT_CALLS_MAX", 1)
+
+
+@pytest.mark.parametrize("path", [CHECK, pytest.param(WATCH, marks=pytest.mark.grpcio_only)])
 async def test_answer_that_nobody_takes_holds_no_place(
     path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever asks for the health, and has no room for the answer, is soon let go of."""
-    monkeypatch.setattr(server_module, "CONCURRENT_CALLS_MAX", 1)
+    _one_call_at_once(monkeypatch)
     async with run_server(tmp_path) as server:
         await _require_let_go(server, path, message(b""), {})
 
@@ -333,7 +394,7 @@ async def test_answer_that_a_caller_with_a_key_does_not_take_holds_no_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A key gives more time to take an answer, and not for ever."""
-    monkeypatch.setattr(server_module, "CONCURRENT_CALLS_MAX", 1)
+    _one_call_at_once(monkeypatch)
     monkeypatch.setattr(handling, "SEND_S", 1.0)
     request = session_service_pb2.StartAnonymousSessionRequest(
         correlation_id="0b0e7f3a-54a4-4b0c-9d0e-6b7a4b1c2d3e", channel="STORE"
@@ -343,6 +404,7 @@ async def test_answer_that_a_caller_with_a_key_does_not_take_holds_no_place(
         await _require_let_go(server, path, message(request.SerializeToString()), KEY)
 
 
+@pytest.mark.grpcio_only
 async def test_many_small_headers_are_refused_unread(server: Server) -> None:
     """A thousand headers of a byte each cost as much as long ones, and are refused as they are."""
     extra = {f"a{number}": "" for number in range(600)}

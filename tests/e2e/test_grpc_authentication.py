@@ -44,10 +44,10 @@ UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED
 
 
 async def _raw(server: Server, rpc: str, **metadata: str) -> Any:
-    """Call an RPC with an empty message, refused or not by what comes after authentication."""
+    """Call an RPC with bytes that are not a message, which it refuses after authentication."""
     method = server.admin.channel.unary_unary(f"/loyalty.v1.{rpc}")
     pairs = tuple((name.replace("_", "-"), value) for name, value in metadata.items())
-    return await refusal_of(method(b"", metadata=pairs))
+    return await refusal_of(method(b"\xff", metadata=pairs))
 
 
 async def _new_key(server: Server, program_id: str, role: Role, *stores: int) -> CreatedKey:
@@ -257,7 +257,7 @@ async def test_idempotency_keys_are_each_partners_own(server: Server) -> None:
 
 
 async def test_sandbox_keys_are_refused_outside_the_sandbox(tmp_path: Any) -> None:
-    """The published keys open nothing on a server that is no sandbox."""
+    """The published keys open nothing on a server that is not a sandbox."""
     async with run_server(tmp_path, sandbox=False) as server:
         for key in SANDBOX_KEYS:
             caller = server.admin.with_key(key)

@@ -129,7 +129,6 @@ BROKEN_REQUESTS = [
         {
             "loyalty_id",
             "order",
-            "order[1].incentive_id",
             "order[1].quantity",
             "order[2].quantity",
         },
@@ -137,7 +136,7 @@ BROKEN_REQUESTS = [
     (
         "MemberService/EnrollMember",
         member_service_pb2.EnrollMemberRequest(
-            name=" ", email="nobody", locale="de-DE", birth_date="yesterday"
+            name=" ", email="nobody", locale="German", birth_date="yesterday"
         ),
         {"name", "email", "locale", "birth_date"},
     ),
@@ -194,7 +193,7 @@ async def test_unknown_incentives_are_named_by_place(server: Server) -> None:
 
 
 async def test_malformed_local_time_is_named(server: Server) -> None:
-    """A local time of the guest that is none is refused by the header's name."""
+    """A local time of the guest that can't be read is refused with the header's name."""
     request = code_service_pb2.IssueCodeRequest(loyalty_id=await server.admin.enroll())
     refusal = await server.app.refused(
         server.app.codes.IssueCode, request, x_user_datetime="yesterday"
@@ -308,7 +307,7 @@ async def test_cancelled_call_is_done_once_however_often_it_is_sent(own_server: 
         async with asyncio.timeout(10):
             # The call is on its way; the server has work of its own that may wait as well.
             while not any(  # noqa: ASYNC110 - it waits for another thread.
-                item.reads.remembered for item in own_server.store._waiting
+                item.reads.kept_answers for item in own_server.store._waiting
             ):
                 await asyncio.sleep(0.001)
         call.cancel()
@@ -328,7 +327,9 @@ async def test_unexpected_failure_is_internal_without_its_text(
     def explode(*_arguments: object) -> None:
         raise ZeroDivisionError("secret detail")
 
-    monkeypatch.setattr("loyalty_service.storage.unit_of_work.UnitOfWork.add_member", explode)
+    monkeypatch.setattr(
+        "loyalty_service.storage.repositories.unit_of_work.UnitOfWork.add_member", explode
+    )
     request = member_service_pb2.EnrollMemberRequest(name="Guest")
     with capture_logs() as logs:
         refusal = await own_server.app.refused(

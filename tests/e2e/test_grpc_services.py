@@ -31,6 +31,7 @@ from tests.support.transactions import transactions
 pytestmark = pytest.mark.any_database
 
 FIVE_OFF = "a94f0d25-3e71-4b86-8f2c-d60e9b1c7a55"
+HASH_BROWN_ENGINE = "5d2e6a9b-41f3-4f0b-9c57-2a8d0e7b3f22"
 CREATED = "2021-08-10T12:18:39.180Z"
 
 
@@ -211,6 +212,55 @@ async def test_code_tells_its_life(server: Server) -> None:
     assert claimed.restaurant_id == "9999"
     assert claimed.transaction_id == opened.transaction_id
     assert claimed.updated_at >= claimed.created_at
+
+
+async def test_code_takes_the_names_that_rbis_app_sends(server: Server) -> None:
+    """An incentive is found by any of its names, but each once; store and time are kept."""
+    loyalty_id = await server.admin.enroll()
+    named = [
+        code_service_pb2.SelectedIncentive(product_id=COFFEE, incentive={"id": "unknown"}),
+        code_service_pb2.SelectedIncentive(incentive={"id": HASH_BROWN_ENGINE}, quantity=2),
+        code_service_pb2.SelectedIncentive(incentive={"id": TWENTY_PERCENT}),
+    ]
+    request = code_service_pb2.IssueCodeRequest(
+        loyalty_id=loyalty_id,
+        order=named,
+        restaurant_id="9999",
+        user_date_time="2024-01-01 12:12:12",
+    )
+    issued = await server.app.call(server.app.codes.IssueCode, request)
+    assert [(line.incentive_id, line.quantity) for line in issued.order] == [
+        (COFFEE, 1),
+        (HASH_BROWN, 2),
+        (TWENTY_PERCENT, 1),
+    ]
+    assert (issued.restaurant_id, issued.user_date_time) == ("9999", "2024-01-01 12:12:12")
+    get = code_service_pb2.GetCodeRequest(otp=issued.otp)
+    assert (await server.app.call(server.app.codes.GetCode, get)).restaurant_id == "9999"
+
+    request.order.add(product_id=HASH_BROWN)
+    request.order.add()
+    refusal = await server.app.refused(server.app.codes.IssueCode, request)
+    assert [*refusal.violations] == ["order[3].incentive_id", "order[4].incentive_id"]
+
+
+@pytest.mark.parametrize("told", ["no store", "1", ""])
+async def test_store_that_is_none_is_ignored(server: Server, told: str) -> None:
+    """A code is issued whatever store the app names, for nothing depends on it."""
+    request = code_service_pb2.IssueCodeRequest(
+        loyalty_id=await server.admin.enroll(), restaurant_id=told
+    )
+    issued = await server.app.call(server.app.codes.IssueCode, request)
+    assert not issued.HasField("restaurant_id")
+
+
+async def test_malformed_time_in_the_body_is_named(server: Server) -> None:
+    """A local time that can't be read is refused with the name of its field."""
+    request = code_service_pb2.IssueCodeRequest(
+        loyalty_id=await server.admin.enroll(), user_date_time="noon"
+    )
+    refusal = await server.app.refused(server.app.codes.IssueCode, request)
+    assert [*refusal.violations] == ["user_date_time"]
 
 
 async def test_newer_code_ends_the_earlier_one(server: Server) -> None:

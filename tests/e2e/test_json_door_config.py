@@ -13,6 +13,8 @@ from ruamel.yaml import YAML
 
 from buf.validate import validate_pb2
 from loyalty_service.transport.call import DEADLINE_MAX_S
+from loyalty_service.transport.errors.dialects import Dialect
+from loyalty_service.transport.errors.edge import HEADERS
 from loyalty_service.transport.rpcs import SERVICES
 
 PATIENCE_S = 5.0
@@ -63,8 +65,25 @@ def test_the_lua_filter_stands_before_the_transcoder(manager: dict[str, Any]) ->
     names = [part["name"].rpartition(".")[2] for part in manager["http_filters"]]
     assert names == [
         *("grpc_web", "gate", "buffer", "whole", "local_ratelimit", "adaptive_concurrency"),
-        *("lua", "grpc_json_transcoder", "router"),
+        *("lua", "grpc_json_transcoder", "header_mutation", "router"),
     ]
+
+
+def test_routes_set_the_headers_of_their_dialect(manager: dict[str, Any]) -> None:
+    """Those of JSON alone, and what the Lua filter sets on answers that no route has seen."""
+    (host,) = manager["route_config"]["virtual_hosts"]
+    told = {
+        route["match"]["prefix"]: {
+            part["header"]["key"]: part["header"]["value"]
+            for part in route["response_headers_to_add"]
+        }
+        for route in host["routes"]
+        if "response_headers_to_add" in route
+    }
+    rbi, es = dict(HEADERS[Dialect.RBI]), dict(HEADERS[Dialect.ES])
+    assert told == {"/client/": es, "/loyalty/": rbi, "/otp": rbi}
+    for line in (ROOT / "generated" / "routes.txt").read_text(encoding="utf-8").splitlines():
+        assert line.split()[1].startswith(tuple(told)), line
 
 
 def test_any_body_of_the_contract_has_few_enough_values(lua: str) -> None:
@@ -95,7 +114,7 @@ def test_each_gives_up_before_the_one_that_waits_for_it(manager: dict[str, Any])
     """The server is heard before Envoy gives up, and Envoy while a till still listens."""
     (host,) = manager["route_config"]["virtual_hosts"]
     routes = [part["route"] for part in host["routes"] if "retry_policy" in part.get("route", {})]
-    assert len(routes) == 3
-    assert routes[0] == routes[1] == routes[2]
+    assert len(routes) == 6
+    assert all(route == routes[0] for route in routes)
     for route in routes:
         assert DEADLINE_MAX_S < float(route["timeout"].removesuffix("s")) <= PATIENCE_S

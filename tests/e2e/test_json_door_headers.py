@@ -14,7 +14,9 @@ import grpc
 import pytest
 import pytest_asyncio
 
+from loyalty.v1 import member_service_pb2
 from loyalty_service.sandbox.fixed_codes import FARHAN
+from tests.support import http2
 from tests.support.edge_parts import script_errors
 from tests.support.http import Response
 from tests.support.server import (
@@ -33,6 +35,7 @@ ROUTES = [
 SESSIONS = "/client/users/anonymous/sessions"
 IDENTIFY = "/loyalty/identify"
 MEMBER = f"/loyalty/members/{FARHAN}"
+GET_MEMBER = "/loyalty.v1.MemberService/GetMember"
 KEY = {"x-api-key": ADMIN_KEY}
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PAGE = "http://localhost:5173"
@@ -178,6 +181,28 @@ async def test_other_headers_with_an_underscore_are_dropped(front: Front) -> Non
     sent = {"my_proxy_id": "7", "loyalty_dialect": "es", "_": "", "idempotency_key_2": "k"}
     answer = await front.http.request("GET", MEMBER, None, KEY | sent)
     assert answer.status == 200
+
+
+ODD = {"x+y": "1", "a!b": "1", "x~z": "1", "^": ""}
+"""HTTP has such names, gRPC has not."""
+
+
+async def test_headers_that_grpc_has_no_name_for_are_dropped(front: Front) -> None:
+    """A proxy's own header stops no call, over JSON, gRPC-Web or gRPC, nor after the body."""
+    answer = await front.http.request("GET", MEMBER, None, KEY | ODD)
+    assert (answer.status, b"Farhan" in answer.body) == (200, True)
+    request = member_service_pb2.GetMemberRequest(loyalty_id=FARHAN).SerializeToString()
+    message = len(request).to_bytes(5, "big") + request
+    web = KEY | {"content-type": "application/grpc-web+proto"} | ODD
+    answer = await front.http.request("POST", GET_MEMBER, message, web)
+    assert (answer.status, b"Farhan" in answer.body) == (200, True)
+    port = front.envoy.http_port
+    over_grpc = KEY | {"content-type": "application/grpc", "te": "trailers"} | ODD
+    call = await http2.post(port, GET_MEMBER, message, over_grpc)
+    assert b"Farhan" in call.body
+    session = b'{"correlationId":"t"}'
+    call = await http2.post(port, SESSIONS, session, KEY, trailers=ODD)
+    assert b"promptMessage" in call.body
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "identity, gzip"])

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from tests.support.edge_parts import script_errors
 from tests.support.http import Response
+from tests.support.order_fields import order_fields
 from tests.support.server import ADMIN_KEY, Front
 
 ORDERS = "/loyalty/transaction/pos"
@@ -111,9 +112,9 @@ async def test_whole_text_is_left_as_it_is(till: Front) -> None:
         assert await _flags(till, "CLAIMED", f"{LINE}/name", text) == {}
 
 
-@pytest.mark.parametrize("place", [f"{LINE}/productId", f"{VENDOR}/transactionId"])
+@pytest.mark.parametrize("place", [f"{VENDOR}/transactionId"])
 async def test_broken_text_that_counts_is_refused_by_name(till: Front, place: str) -> None:
-    """With another letter in it, it would name another product or order."""
+    """With another letter in it, it would name another order."""
     refused = await _send(till, "CLAIMED", _body("CLAIMED", place, BROKEN_TEXTS[0]))
     assert refused.status == 400
     named = [error["field"] for error in refused.json()["details"]["errors"]]
@@ -132,6 +133,7 @@ UNTOLD: list[tuple[str, list[Any]]] = [
     ("loyaltyId", [""]),
     ("transactionId", ["", " "]),
     (f"{LINE}/tax", ["", " "]),
+    (f"{LINE}/price", [Raw('8.49,"price":null'), Raw('null,"price":8.49')]),
 ]
 """What many programs write for nothing."""
 
@@ -148,8 +150,12 @@ TOLD: list[tuple[str, list[Any]]] = [
     (f"{PAYMENT}/ccToken", [{"a": 1}]),
     (f"{VENDOR}/terminal", [{}]),
     (f"{VENDOR}/operator", [False]),
-    (f"{DETAILS}/payments", [""]),
-    (f"{DETAILS}/appliedDiscounts", [""]),
+    (f"{DETAILS}/payments", ["", ["CASH"], [{"type": "CASH"}, 7]]),
+    (f"{DETAILS}/appliedDiscounts", ["", ["x"]]),
+    (f"{DETAILS}/currency", [{}, "C$", ABSENT]),
+    (f"{LINE}/price", ["8,49"]),
+    (f"{LINE}/quantity", [Raw("1.0000019"), Raw('1,"quantity":"1"'), "1,00"]),
+    (f"{VENDOR}/posType", ["", ABSENT, "x" * 65]),
     (f"{DISCOUNT}/discountValue", [2.5]),
     (f"{DISCOUNT}/subtype", ["STAFF", 7]),
     (f"{DISCOUNT}/type", ["manual"]),
@@ -188,6 +194,65 @@ async def test_status_of_an_unclaimed_may_be_any_word(till: Front) -> None:
     """The call says what it is."""
     for word in ("COMPLETED", "", {}, 99):
         assert await _flags(till, "UNCLAIMED", "status", word) == {"field": ["status"]}
+
+
+def _texts() -> list[tuple[str, Any]]:
+    """Give the place of each text of an order but of those that say which order it is."""
+    return [
+        (field.path.replace("[]", "/0").replace(".", "/"), field.path)
+        for field in order_fields()
+        if field.type == "text" and field.path not in IDENTIFYING
+    ]
+
+
+IDENTIFYING = {"loyaltyId", "transactionId", f"{DETAILS}.posVendor.transactionId"}
+ANYTHING = ["x" * 5000, "a\x01b\x85", "\r\n", "", {"a": "}"}, ["x"], True, 7, Raw('"\xe9"')]
+
+
+@pytest.mark.parametrize("kind", ["CLAIMED", "UNCLAIMED"])
+@pytest.mark.parametrize("place", [place for place, _ in _texts()])
+async def test_no_text_refuses_a_paid_order_that_does_not_say_which(
+    till: Front, kind: str, place: str
+) -> None:
+    """Too long, with control characters, of another type or encoding: the guest has paid."""
+    for value in ANYTHING:
+        await _flags(till, kind, place, value)
+
+
+@pytest.mark.parametrize("kind", ["CLAIMED", "UNCLAIMED"])
+async def test_weighed_goods_are_sold_as_one(till: Front, kind: str) -> None:
+    """What was paid earns: 2.5 at 3.396 are 8.49, and so is half of 16.98."""
+    for quantity, price in ((2.5, 3.396), ("0.5", "16,98"), (-0.25, -33.96)):
+        place = f"{LINE}/quantity"
+        body = json.loads(_body("CLAIMED", place, quantity))
+        body[DETAILS]["order"][0]["price"] = price
+        answer = await _send(till, kind, json.dumps(body).encode())
+        assert answer.status == 200, answer.body
+        if kind == "CLAIMED" and quantity != -0.25:
+            assert answer.json()["pointsEarned"] == 84
+        refused = json.dumps(body | {"status": "PENDING"}).encode()
+        if kind == "CLAIMED":
+            told = (await _send(till, kind, refused)).json()["details"]["errors"]
+            assert {error["field"] for error in told} >= {f"{DETAILS}.order[0].quantity"}
+
+
+async def test_name_given_twice_is_told_of_an_open_order(till: Front) -> None:
+    """Its till can be corrected then."""
+    body = _body("PENDING", f"{LINE}/quantity", Raw('1,"quantity":1'))
+    answer = await _send(till, "CLAIMED", body)
+    assert answer.json()["details"]["errors"] == [
+        {"field": f"{DETAILS}.order[0].quantity", "message": "is given twice"}
+    ]
+
+
+async def test_hexadecimal_digits_are_no_number(till: Front) -> None:
+    """In a paid order either: nobody can tell what they were meant for."""
+    for status in ("PENDING", "CLAIMED"):
+        for price in ("0x10", "0X1p4", " -0x1"):
+            answer = await _send(till, "CLAIMED", _body(status, f"{LINE}/price", price))
+            assert answer.json()["details"]["errors"] == [
+                {"field": f"{DETAILS}.order[0].price", "message": "must be a number"}
+            ]
 
 
 async def test_too_many_payments_stay_refused(till: Front) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -14,13 +15,14 @@ from structlog.testing import capture_logs
 
 from loyalty.v1 import code_service_pb2, member_service_pb2, order_pb2
 from loyalty.v1 import transaction_service_pb2 as pb
+from loyalty_service.application.limits import program_scope
 from loyalty_service.application.operators.adjust_points import AdjustPoints
 from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.application.unit import Unit
 from loyalty_service.bootstrap import Running, serve
 from loyalty_service.domain import clock
 from loyalty_service.domain.errors import AmountBeyondLimitError, LimitExceededError
-from loyalty_service.domain.limits import DAY_S, LIMITS, LimitName, Limits, program_scope
+from loyalty_service.domain.limits import DAY_S, LIMITS, LimitName, Limits
 from loyalty_service.sandbox.demo_data import put_demo_data
 from loyalty_service.storage import writer
 from loyalty_service.transport import call as call_module
@@ -240,7 +242,7 @@ async def test_rows_beyond_a_day_are_refused_and_paid_orders_are_not(
     backend: Backend, tmp_path: Path, day: Day, limit: LimitName
 ) -> None:
     """Who has written enough writes no more that day, but the orders of guests who have paid."""
-    async with servers(backend, tmp_path, **{limit.value: 20}) as two:
+    async with servers(backend, tmp_path, **{limit.value: 30}) as two:
         guest = await two.caller.enroll()
         order = await open_transaction(two.caller, guest)
         for _ in range(8):
@@ -250,11 +252,11 @@ async def test_rows_beyond_a_day_are_refused_and_paid_orders_are_not(
         assert limit not in two.flagged()
         request = code_service_pb2.IssueCodeRequest(loyalty_id=guest)
         refused = await two.caller.refused(two.caller.codes.IssueCode, request)
-        _requires(refused, limit, 20)
+        _requires(refused, limit, 30)
         refused = await two.caller.refused(
             two.caller.members.EnrollMember, member_service_pb2.EnrollMemberRequest(name="Guest")
         )
-        _requires(refused, limit, 20)
+        _requires(refused, limit, 30)
         claim = update_request(order, "CLAIMED", line(10.0))
         await two.caller.call(transactions(two.caller).ReportOrder, claim)
         # The same again is answered as the first time.
@@ -270,15 +272,15 @@ async def test_bytes_beyond_a_day_are_refused(
     backend: Backend, tmp_path: Path, day: Day, limit: LimitName
 ) -> None:
     """Calls are counted by what they write, until that is what a day allows."""
-    async with servers(backend, tmp_path, **{limit.value: 2000}) as two:
+    async with servers(backend, tmp_path, **{limit.value: 5000}) as two:
         request = member_service_pb2.EnrollMemberRequest(name="G" * 100)
         calls = 0
-        while (await _written(two))[1] < 2000:
+        while (await _written(two))[1] < 5000:
             await two.caller.call(two.caller.members.EnrollMember, request)
             calls += 1
         assert 5 < calls <= 20
         refused = await two.caller.refused(two.caller.members.EnrollMember, request)
-        _requires(refused, limit, 2000)
+        _requires(refused, limit, 5000)
         assert day.now_ms == MORNING_MS
 
 
@@ -321,8 +323,8 @@ async def test_what_is_stored_is_counted(backend: Backend, tmp_path: Path, day: 
         stored = len(await two.running[0].store.write(basket))
         assert stored > 10 * request.ByteSize()
         rows, size = await _written(two)
-        # Beside the order there is what a repeated call is answered.
-        assert (rows, stored < size < stored + 1000) == (2, True)
+        # Beside the order there is what a repeated call is answered, and the event.
+        assert (rows, stored < size < stored + 1000) == (3, True)
         assert day.now_ms == MORNING_MS
 
 
@@ -376,6 +378,32 @@ async def test_calls_a_second_are_refused_before_they_are_read(
         till = caller.with_key("sandbox-app-key")
         request = member_service_pb2.EnrollMemberRequest(name="Guest")
         await till.call(till.members.EnrollMember, request)
+
+
+async def test_refusal_of_a_greedy_key_waits_but_not_in_a_place_of_envoys(
+    backend: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever calls on and on is answered the later; Envoy hears at once, and so do all beyond."""
+    monkeypatch.setattr("loyalty_service.transport.admission.HOLD_BACK_S", 3600.0)
+    monkeypatch.setattr("loyalty_service.transport.admission.HELD_BACK_MAX", 2)
+    monkeypatch.setattr("loyalty_service.transport.admission.perf_counter", lambda: 1e6)
+    async with servers(backend, tmp_path, calls_per_key_second=1) as two:
+        caller = two.caller
+        request = member_service_pb2.GetMemberRequest(loyalty_id=await caller.enroll())
+
+        async def refused(**metadata: str) -> None:
+            refusal = await caller.refused(caller.members.GetMember, request, **metadata)
+            assert refusal.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+        await caller.call(caller.members.GetMember, request)
+        await refused(loyalty_caller="known")
+        waiting = [asyncio.create_task(refused()) for _ in range(3)]
+        # With two that wait there is no room for a third.
+        done, held = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        assert (len(done), len(held)) == (1, 2)
+        for call in held:
+            call.cancel()
+        await asyncio.gather(*held, return_exceptions=True)
 
 
 async def test_adjustment_beyond_limits_must_be_asked_for(backend: Backend, tmp_path: Path) -> None:

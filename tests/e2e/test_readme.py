@@ -22,8 +22,10 @@ from loyalty_service.cli import app
 from loyalty_service.config import Settings
 from loyalty_service.sandbox.demo_data import KEYS, MEMBERS
 from loyalty_service.sandbox.fixed_codes import FIXED_CODES
+from loyalty_service.sandbox.kinds import FAULT_CODES, KINDS, Step
 from loyalty_service.storage.lock_order import Rank
-from loyalty_service.transport.errors.catalogue import ROWS, ErrorRow
+from loyalty_service.transport.errors.catalogue import ROWS
+from loyalty_service.transport.errors.error_row import ErrorRow
 from tests.fault.plan import all_goals
 from tests.support.http import HttpClient
 from tests.support.server import Front, run_front
@@ -89,7 +91,7 @@ class Shell:
     variables: dict[str, str] = field(default_factory=dict)
 
     async def run(self, command: str) -> tuple[int, str]:
-        """Run a command; answers the HTTP status, or 0 where there is none, and the output."""
+        """Run a command; return the HTTP status, or 0 where there is none, and the output."""
         if captured := CAPTURE.fullmatch(command):
             _, output = await self.run(captured[2])
             found = re.search(captured[3].removeprefix(".*").removesuffix(".*"), output)
@@ -137,7 +139,7 @@ class Shell:
         return answer.status, answer.body.decode()
 
     async def _program(self, *command: str | Path) -> str:
-        """Run a program to its end; answers what it wrote to the terminal."""
+        """Run a program to its end; return what it wrote to the terminal."""
         ran = await asyncio.to_thread(
             subprocess.run,
             command,
@@ -255,7 +257,9 @@ def commands() -> set[str]:
     group: Any = typer.main.get_command(app)
     for name, command in group.commands.items():
         inner = getattr(command, "commands", {})
-        found |= {f"{name} {part}" for part in inner} or {name}
+        found |= {f"{name} {part}" for part in inner}
+        if not inner or command.invoke_without_command:
+            found.add(name)
     return found
 
 
@@ -296,7 +300,13 @@ def test_sandbox_tables_are_complete() -> None:
     }
     assert members == MEMBERS
     codes = {cells[0].strip("`"): cells[1] for cells in listed if cells[0].strip("`").isdigit()}
-    assert codes == {code: MEMBERS[fixed.loyalty_id][0] for code, fixed in FIXED_CODES.items()}
+    kinds = {cells[0].strip("`"): cells for cells in rows(PAGES["docs/sandbox-control.md"])}
+    faulty = {cell.strip("`"): "Odile" for kind in KINDS for cell in kinds[kind][1:3]}
+    assert codes | faulty == {
+        code: MEMBERS[fixed.loyalty_id][0] for code, fixed in FIXED_CODES.items()
+    }
+    for code, fault in FAULT_CODES.items():
+        assert f"`{code}`" in kinds[fault.kind.value][1 if fault.step is Step.IDENTIFY else 2]
 
 
 def layout() -> set[str]:
@@ -415,10 +425,7 @@ PATH = re.compile(r"`((?:docs|envoy|generated|protos|server|tests)/[\w./-]*\w/?)
 PACKAGE = "server/loyalty_service/"
 ROOMS = "application|cli|domain|observability|program_file|sandbox|storage|transport"
 ROOM = re.compile(rf"`((?:{ROOMS})/[\w/]*(?:\.py|/))`")
-LATER = {
-    "protos/loyalty/v2/",
-    f"{PACKAGE}application/points.py",
-}
+LATER = {"protos/loyalty/v2/"}
 """What pages name before it is there."""
 
 

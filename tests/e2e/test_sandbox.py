@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import re
 import shlex
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,54 +25,41 @@ from loyalty_service.config import Settings
 from loyalty_service.domain.errors import CodeAlreadyUsedError, CodeNotFoundError
 from loyalty_service.domain.keys import Role
 from loyalty_service.domain.operator_error import OperatorError
-from loyalty_service.sandbox.demo_data import StoreInUseError, put_demo_data, require_own_store
-from loyalty_service.sandbox.envoy_process import EnvoyFailedError, EnvoyProcess
+from loyalty_service.sandbox.demo_data import (
+    StoreInUseError,
+    put_demo_data,
+    require_own_store,
+    reset_sandbox,
+)
+from loyalty_service.sandbox.envoy_process import (
+    ADMIN_SOCKET,
+    EnvoyFailedError,
+    EnvoyProcess,
+    call_admin,
+)
 from loyalty_service.sandbox.fixed_codes import FIXED_CODES, identify_in_sandbox
-from loyalty_service.sandbox.run import PortTakenError, require_ports, reset_sandbox, welcome
+from loyalty_service.sandbox.run import PortTakenError, require_ports, welcome
 from loyalty_service.storage.alone import OpenElsewhereError
+from loyalty_service.storage.migrate import migrate
 from loyalty_service.transport.addresses import AddressError
 from tests.support import stores
 from tests.support.contents import columns_of, digests
 from tests.support.databases import Backend, fresh_database
 from tests.support.doing import create_key, identify_member
+from tests.support.edge_parts import manager_of
+from tests.support.http import HttpClient, free_port
 from tests.support.programs import PROGRAM_ID, identify_command, other_program, put_program
-from tests.support.roots import PYTHONPATH
+from tests.support.sandbox_box import COMMAND, environment, started
 from tests.support.server import settings_in
 
-COMMAND = [sys.executable, "-m", "loyalty_service", "sandbox"]
-
-
-def environment(folder: Path, **settings: int) -> dict[str, str]:
-    """Give the environment of a sandbox that keeps its data in a folder."""
-    ports = {"GRPC_PORT": 0, "HTTP_PORT": 0} | settings
-    return {
-        **os.environ,
-        **{f"LOYALTY_{name}": str(port) for name, port in ports.items()},
-        "LOYALTY_DATA_DIR": str(folder),
-        "PYTHONPATH": PYTHONPATH,
-        "PYTHONUNBUFFERED": "1",
-    }
+RESTARTED_S = 20.0
 
 
 @contextmanager
 def sandbox(folder: Path, **settings: int) -> Iterator[tuple[subprocess.Popen[str], int, int]]:
-    """Run a sandbox; gives its process and its ports of HTTP and gRPC."""
-    process = subprocess.Popen(
-        COMMAND,
-        env=environment(folder, **settings),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    with process:
-        lines = (re.search(r":(\d+) \(Envoy\), gRPC on .*:(\d+)", line) for line in process.stdout)
-        ports = next((found for found in lines if found), None)
-        assert ports is not None, process.communicate()[1]
-        try:
-            yield process, int(ports[1]), int(ports[2])
-        finally:
-            process.kill()
+    """Run a sandbox whose errors are read; return its process and its ports of HTTP and gRPC."""
+    with started(folder, errors=subprocess.PIPE, **settings) as found:
+        yield found.process, found.http, found.grpc
 
 
 def is_listened_to(port: int) -> bool:
@@ -91,6 +79,60 @@ def test_signal_ends_server_and_envoy(tmp_path: Path, number: signal.Signals) ->
         assert (process.returncode, errors) == (0, "")
         assert not is_listened_to(http_port)
         assert not is_listened_to(grpc_port)
+
+
+def test_envoy_that_ends_by_itself_is_started_again(tmp_path: Path) -> None:
+    """The terminal says so, and tills find it where it was."""
+    with sandbox(tmp_path) as (process, http_port, _):
+        tasks = Path(f"/proc/{process.pid}/task").iterdir()
+        children = [child for task in tasks for child in (task / "children").read_text().split()]
+        (envoy,) = map(int, children)
+        os.kill(envoy, signal.SIGABRT)
+        assert process.stdout is not None
+        line = next(line for line in process.stdout if "Envoy ended" in line)
+        assert "with status -6 and is started again" in line
+        until = time.monotonic() + RESTARTED_S
+        while not is_listened_to(http_port):
+            assert time.monotonic() < until
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+        assert (process.returncode, errors) == (0, "")
+
+
+def _hang_when_asked(config: dict[str, Any]) -> None:
+    (gate,) = (
+        part["typed_config"]
+        for part in manager_of(config)["http_filters"]
+        if part["name"] == "loyalty.gate"
+    )
+    gate["default_source_code"]["inline_string"] += """
+        local let_in = envoy_on_request
+        function envoy_on_request(handle)
+          while handle:headers():get("x-hang") do end
+          let_in(handle)
+        end
+    """
+    watched = config["watchdogs"]["worker_watchdog"]
+    assert watched["kill_timeout"] == "5s"
+    watched["kill_timeout"] = "2s"
+
+
+async def test_envoy_whose_worker_hangs_ends_and_is_started_again(tmp_path: Path) -> None:
+    """Whatever keeps its worker: callers are served again soon, at the same port."""
+    ended: list[int] = []
+    envoy = EnvoyProcess(folder=tmp_path, grpc_port=free_port(), adapt=_hang_when_asked)
+    async with envoy:
+        keeping = asyncio.create_task(envoy.keep_running(ended.append))
+        client = HttpClient("127.0.0.1", envoy.http_port)
+        with pytest.raises((OSError, EOFError)):
+            await client.request("GET", "/otp/1", None, {"x-hang": "1"})
+        async with asyncio.timeout(RESTARTED_S):
+            while not ended or not is_listened_to(client.port):  # noqa: ASYNC110 - a process.
+                await asyncio.sleep(0.05)
+        answer = await client.request("GET", "/otp/1", None, {})
+        assert answer.status == 401
+        keeping.cancel()
+    assert ended == [-signal.SIGABRT]
 
 
 @pytest.fixture
@@ -171,6 +213,30 @@ def test_calls_to_paste_survive_a_folder_with_a_blank(
         assert shlex.split(line)[0].startswith(f"{programs}/")
 
 
+def test_command_about_guesses_works_from_another_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pasted where the folder of the sandbox is not set, and from another folder, it finds it."""
+    folder = tmp_path / "the till's data"
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(data_dir=Path(folder.name))
+    settings.make_data_dir()
+    settings.pepper()
+    migrate(database_of(settings))
+    (line,) = [line for line in welcome(1, 2, settings).splitlines() if line.endswith("guesses")]
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    ran = subprocess.run(
+        ["/bin/sh", "-c", line],
+        cwd=elsewhere,
+        env={name: value for name, value in os.environ.items() if not name.startswith("LOYALTY_")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout.strip()) == (0, "Nobody must wait."), ran.stderr
+
+
 def test_calls_by_grpcurl_are_told_where_it_is_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,13 +277,16 @@ async def test_envoy_that_does_not_start_is_told_in_its_own_words(
 
 
 def test_envoy_of_a_killed_sandbox_is_ended(tmp_path: Path) -> None:
-    """After kill -9 the next sandbox on the same data has the port again."""
+    """After kill -9 the next sandbox on the same data ends the Envoy of the first."""
     with sandbox(tmp_path) as (process, http_port, _):
+        told = call_admin(tmp_path / "envoy" / ADMIN_SOCKET, "GET", "/listeners")[1]
+        envoy_port = int(told.split()[0].rpartition(":")[2])
         process.kill()
-    assert is_listened_to(http_port)
+    assert is_listened_to(envoy_port)
 
     with sandbox(tmp_path, HTTP_PORT=http_port) as (process, again, _):
         assert again == http_port
+        assert not is_listened_to(envoy_port)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
 

@@ -26,7 +26,7 @@ from tests.support.server import open_channel, run_server, settings_in
 def told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], **settings: str
 ) -> str:
-    """Start a server that ends at once; answers what it said."""
+    """Start a server that ends at once; return what it said."""
     for name, value in settings.items():
         monkeypatch.setenv(f"LOYALTY_{name}", value)
     monkeypatch.setattr("sys.argv", ["loyalty", "serve"])
@@ -151,7 +151,7 @@ def test_folder_that_can_not_be_made_is_named(
     """A data folder that is a file, or can't be, is told with its setting."""
     said = told(monkeypatch, capsys, DATA_DIR=place, GRPC_PORT="0")
 
-    assert said.startswith(f"LOYALTY_DATA_DIR {place} can't be made a folder: ")
+    assert said.startswith(f"LOYALTY_DATA_DIR {place} can't be created: ")
 
 
 def test_pepper_that_can_not_be_read_is_named(

@@ -122,7 +122,7 @@ async def _poll(till: HttpClient, code: str) -> str | None:
 
 
 async def _call_and_be_refused(address: str) -> dict[str, tuple[Refusal, str]]:
-    """Call without Envoy; answers the refusals by the request IDs that were sent."""
+    """Call without Envoy; return the refusals by the request IDs that were sent."""
     refusals = {}
     async with grpc.aio.insecure_channel(address) as channel:
         caller = Caller(channel, SECRET)
@@ -139,7 +139,7 @@ async def _call_and_be_refused(address: str) -> dict[str, tuple[Refusal, str]]:
 
 
 async def _call_at_once(address: str, guest: str, url: str, metrics_port: int) -> dict[str, str]:
-    """Make calls that are traced and share a commit; answers their callers' spans by trace."""
+    """Make calls that are traced and share a commit; return their callers' spans by trace."""
     parents = [_parent(sampled=True) for _ in range(TOGETHER)]
     async with grpc.aio.insecure_channel(address) as channel:
         caller = Caller(channel, SECRET)
@@ -334,7 +334,7 @@ def test_hang_up_on_measurements_is_no_error(capsys: pytest.CaptureFixture[str])
             assert b"loyalty_build_info" in page.read()
         # Taken one after another: that of the first request has begun.
         for thread in threading.enumerate():
-            if "process_request_thread" in thread.name:
+            if thread.name == "scrape":
                 thread.join()
     finally:
         telemetry.close()

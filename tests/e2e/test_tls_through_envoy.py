@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from loyalty.v1 import member_service_pb2
+from loyalty_service.sandbox.envoy_process import EnvoyProcess
 from loyalty_service.sandbox.fixed_codes import FARHAN
 from tests.support.certificates import (
     Authority,
@@ -166,6 +168,20 @@ def test_the_part_for_mutual_tls_is_whole() -> None:
     authority = mutual["common_tls_context"].pop("validation_context_sds_secret_config")
     assert authority["name"] == "till_authority"
     assert parts["listener_mutual"] == parts["listener"]
+
+
+@pytest.mark.parametrize("mutual", [False, True], ids=["tls", "mutual"])
+def test_little_of_a_connection_waits_where_envoy_ends_tls(
+    tmp_path: Path, certificates: Certificates, *, mutual: bool
+) -> None:
+    """Of what tills send as TLS 16 KiB wait unread, so that nobody has a long turn."""
+    if mutual:
+        put(certificates.folder / "tills.pem", certificates.outside.pem)
+    envoy = EnvoyProcess(folder=tmp_path, grpc_port=1, tls=certificates.folder)
+    (option,) = envoy.render()["static_resources"]["listeners"][0]["socket_options"]
+    assert (option["level"], option["name"]) == (socket.SOL_SOCKET, socket.SO_RCVBUF)
+    assert option["int_value"] == 16384
+    assert option["state"] == "STATE_PREBIND"  # Later it would be too late.
 
 
 @pytest.mark.parametrize("mistake", ["authority", "name"])

@@ -46,7 +46,7 @@ async def _opened(server: Server, points: int = 1000) -> str:
 
 
 async def _key(server: Server, program_id: str, partner: str, *stores: int) -> Caller:
-    """Make a till's key; answers a caller with it."""
+    """Make a till's key; return a caller with it."""
     secret = f"lk_{program_id}_{partner}_{len(stores)}"
 
     def add(unit: Unit, now_ms: int) -> None:
@@ -224,7 +224,7 @@ async def test_failed_rules_are_all_told(server: Server) -> None:
 
 
 async def test_wrong_amounts_are_all_named(server: Server) -> None:
-    """Every price that is no amount of the currency is named by its field."""
+    """Every price that is not an amount of the currency is named by its field."""
     opened = await _opened(server)
     request = update_request(
         opened, "PENDING", line(1.999), line(1, tax=0.001), line(float("nan")), line(1e9)

@@ -56,7 +56,7 @@ class Keyed:
         return unary(self._path)(request.SerializeToString(), metadata=metadata)
 
     async def send(self, server: Server, request: Message) -> tuple[bytes, bool]:
-        """Send a request; answers the response and whether it repeats an earlier one."""
+        """Send a request; return the response and whether it repeats an earlier one."""
         call = self.start(server, request)
         body: bytes = await call
         headers = tuple(await call.initial_metadata() or ())
@@ -135,7 +135,7 @@ async def two_at_once(name: str, opened: Opening) -> None:
 
 
 async def after_restart(name: str, opened: Opening) -> None:
-    """A server that was started anew knows what the one before it answered."""
+    """A server that was restarted knows what the one before it answered."""
     keyed = Keyed(name)
     async with opened() as server:
         request, other = await _prepare(server, name)

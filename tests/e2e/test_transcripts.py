@@ -30,12 +30,12 @@ from typing import Any
 
 import pytest
 
+from kit.transcripts import PLACEHOLDER, TRANSCRIPTS, read
 from loyalty.v1 import code_service_pb2
 from tests.support.http import Response
 from tests.support.server import Front, give_points
 
 ROOT = Path(__file__).resolve().parents[2]
-TRANSCRIPTS = Path(__file__).with_name("transcripts")
 NAMES = sorted(path.parent.name for path in TRANSCRIPTS.glob("*/request.http"))
 UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 FORMS = {
@@ -46,7 +46,6 @@ FORMS = {
     "code": r"\d{6}",
     "text": r".+",
 }
-PLACEHOLDER = re.compile(r"\{\{([a-z_]+)(?::([^}]+))?\}\}")
 
 
 class Filler:
@@ -139,13 +138,18 @@ def _compare_body(expected: str, found: bytes) -> None:
 @pytest.mark.parametrize("name", NAMES)
 async def test_till_reads_what_the_contract_shows(front: Front, name: str) -> None:
     """The answer to a till's call is the one on file: status, headers and body."""
+    await _play(front, name)
+
+
+async def _play(front: Front, name: str, end: str = "") -> None:
+    """Make the calls of a transcript, the last one with another *end* of its path."""
     filler = Filler(front)
-    folder = TRANSCRIPTS / name
-    blocks = (folder / "request.http").read_text(encoding="utf-8").split("\n###\n")
+    blocks, shown = read(TRANSCRIPTS / name)
+    blocks[-1] = REQUEST_LINE.sub(rf"\1{end}\2", blocks[-1], count=1)
     for block in blocks:
         answer = await _send(front, await filler.fill(block))
         filler.answers.append(json.loads(answer.body))
-    expected = filler.replace((folder / "response.http").read_text(encoding="utf-8"))
+    expected = filler.replace(shown)
     head, _, body = expected.partition("\n\n")
     status_line, *headers = head.split("\n")
     assert f"{answer.version} {answer.status}" == status_line
@@ -155,6 +159,33 @@ async def test_till_reads_what_the_contract_shows(front: Front, name: str) -> No
         assert found is not None, f"{key} is missing"
         assert _pattern(value).fullmatch(found), f"{key}: {found}"
     _compare_body(body, answer.body)
+
+
+REQUEST_LINE = re.compile(r"\A([A-Z]+ [^ ?]+)(\S* HTTP/)")
+
+
+def _first_of_each_route() -> list[str]:
+    """Give, for each route, a transcript whose last call is one to it that succeeds."""
+    found = []
+    for route in (ROOT / "generated" / "routes.txt").read_text(encoding="utf-8").splitlines():
+        method, path, _ = route.split()
+        form = re.escape(f"{method} {path}")
+        line = re.compile(re.sub(r"\\\{\w+\\\}", "[^/ ?]+", form) + "[? ]")
+        found.append(
+            next(
+                name
+                for name in NAMES
+                for sent, shown in (read(TRANSCRIPTS / name),)
+                if line.match(sent[-1]) and shown.startswith("HTTP/1.1 200")
+            )
+        )
+    return found
+
+
+@pytest.mark.parametrize("name", _first_of_each_route())
+async def test_slash_at_the_end_changes_no_answer(front: Front, name: str) -> None:
+    """On every route a call that succeeds gets what it gets without it."""
+    await _play(front, name, "/")
 
 
 def test_every_transcript_is_a_pair() -> None:
@@ -170,9 +201,7 @@ def test_every_route_has_a_transcript() -> None:
         (match[1], match[2])
         for name in NAMES
         for match in re.finditer(
-            r"^([A-Z]+) ([^ ?]+)",
-            (TRANSCRIPTS / name / "request.http").read_text(encoding="utf-8"),
-            flags=re.MULTILINE,
+            r"^([A-Z]+) ([^ ?]+)", "\n".join(read(TRANSCRIPTS / name)[0]), flags=re.MULTILINE
         )
     ]
     for route in (ROOT / "generated" / "routes.txt").read_text(encoding="utf-8").splitlines():

@@ -62,7 +62,7 @@ class Place:
         return grpc.ssl_channel_credentials(self.authority.pem, own.private_key, own.certificate)
 
     def renew(self) -> int:
-        """Put a new certificate and key in place; answers the certificate's serial number."""
+        """Put a new certificate and key in place; return the certificate's serial number."""
         renewed = self.authority.sign("server")
         renewed.write(self.files.certificate.parent, "server")
         return renewed.serial_number
@@ -196,7 +196,7 @@ async def test_half_written_certificate_leaves_the_old_one_in_use(
 async def test_authority_of_clients_is_replaced_without_a_restart(
     tmp_path: Path, place: Place
 ) -> None:
-    """Once the client CA's file names another authority, only its callers connect anew."""
+    """Once the client CA's file names another authority, only its callers can connect."""
     assert place.files.client_ca is not None
     other = Authority("next")
     first, second = place.credentials(), place.credentials(other)

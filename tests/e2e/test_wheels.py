@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from loyalty_service.edge_files import edge_files
+from loyalty_service.sandbox.reference_page import PAGES
 from loyalty_service.sandbox.run import IDENTIFY_JSON
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -105,7 +106,7 @@ def names(wheel: Path) -> set[str]:
 
 @contextmanager
 def sandbox(environment: BareEnvironment, folder: Path) -> Iterator[tuple[int, int]]:
-    """Run the sandbox of an environment in a folder; gives its ports of HTTP and gRPC."""
+    """Run the sandbox of an environment in a folder; return its ports of HTTP and gRPC."""
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     # Envoy is another package's: it is found on the PATH.
     variables["PATH"] = f"{PROGRAMS}{os.pathsep}{variables['PATH']}"
@@ -163,6 +164,10 @@ def test_wheel_has_all_that_the_service_reads(wheels: dict[str, Path]) -> None:
 
     assert {f"loyalty_service/edge/{name}" for name in edge_files()} <= found
     assert "loyalty_service/sandbox/program.yaml" in found
+    pages = {f"loyalty_service/sandbox/openapi/{name}" for name, _ in PAGES.values()}
+    assert pages <= found
+    page = ROOT / "server" / "loyalty_service" / "sandbox" / "board" / "page"
+    assert {f"loyalty_service/sandbox/board/page/{path.name}" for path in page.iterdir()} <= found
     versions = ROOT / "server" / "loyalty_service" / "storage" / "migrations" / "versions"
     folder = "loyalty_service/storage/migrations/versions"
     assert {f"{folder}/{path.name}" for path in versions.glob("*.py")} <= found

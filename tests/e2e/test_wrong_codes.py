@@ -71,7 +71,7 @@ async def test_published_codes_never_make_wait(own_front: Front) -> None:
         code, status = [("900404", 404), ("900422", 422)][n % 2]
         assert (await _identify(own_front, code)).status == status
     async with own_front.server.store.read() as reader:
-        assert await reader.code_refusals() == []
+        assert await reader.code_waits() == []
     answers = [await _identify(own_front, f"{n:06d}") for n in range(3 * TRIES)]
     assert answers[-1].status == 429
     for code, status in (("123456", 200), ("900404", 404)):

@@ -18,7 +18,9 @@ EDGE = 'job="loyalty-edge", instance="e"'
 CALLS = "rpc_server_call_duration_seconds_count"
 IDENTIFY = 'rpc_method="IdentifyService/IdentifyMember"'
 WELL_S = 7200
-"""When a case looks: two hours after the first sample, one a minute."""
+"""When most cases look: two hours after the first sample, one a minute."""
+
+TWO_DAYS_S = 2 * 86400
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,16 @@ class Case:
         rests: The same on a good day.
         says: The description that the alert then carries.
         labels: Its labels, beside severity and service.
+        after_s: When the case looks.
+        every: Time between two samples, and between two evaluations.
     """
 
     fires: dict[str, str]
     rests: dict[str, str]
     says: str
     labels: dict[str, str] = field(default_factory=lambda: {"job": "loyalty"})
+    after_s: int = WELL_S
+    every: str = "1m"
 
 
 def gauge(name: str, bad: str, good: str, says: str, where: str = SERVER, **labels: str) -> Case:
@@ -80,6 +86,7 @@ TURNED_AWAY = {
     f'envoy_http_downstream_rq_total{{{EDGE}, envoy_http_conn_manager_prefix="edge"}}': "0+100x180",
 }
 FLAGS = f'loyalty_flags_total{{{SERVER}, flag="beyond_limit"'
+OFFERS = f'loyalty_flags_total{{{SERVER}, flag="offer_invalid", reason="unknown"}}'
 LIMITS = f"loyalty_limit_refusals_total{{{SERVER}"
 DISK = 'job="loyalty-database", instance="d", mountpoint="/"'
 DISK_LABELS = {"job": "loyalty-database", "instance": "d", "mountpoint": "/"}
@@ -94,6 +101,13 @@ CASES = {
         {f'loyalty_flags_total{{{SERVER}, flag="void_late"}}': "0x180"},
         "60 orders were flagged as void_late.",
         {"job": "loyalty", "flag": "void_late"},
+    ),
+    "OffersUnknown": Case(
+        {OFFERS: "0+60x24 1680+240x23"},
+        {OFFERS: "0+60x48"},
+        "5.76k orders within a day named an unknown offer.",
+        after_s=TWO_DAYS_S,
+        every="1h",
     ),
     "ServerNotServing": gauge("loyalty_serving", "0", "1", "a lets no call in (serving: 0).", **A),
     "ClockOff": gauge(
@@ -295,23 +309,34 @@ def expected(alert: str, case: Case) -> dict[str, Any]:
     }
 
 
-def rule_test(alert: str, series: dict[str, str], fires: list[Any]) -> dict[str, Any]:
+def rule_test(
+    alert: str,
+    series: dict[str, str],
+    fires: list[Any],
+    after_s: int = WELL_S,
+    every: str = "1m",
+) -> dict[str, Any]:
     """Describe what of an alert must fire on some series, in the words of Prometheus' tool."""
     return {
         "name": alert,
-        "interval": "1m",
+        "interval": every,
         "external_labels": {"loyalty_runbooks": RUNBOOKS},
         "input_series": [{"series": name, "values": values} for name, values in series.items()],
-        "alert_rule_test": [{"eval_time": f"{WELL_S}s", "alertname": alert, "exp_alerts": fires}],
+        "alert_rule_test": [{"eval_time": f"{after_s}s", "alertname": alert, "exp_alerts": fires}],
     }
 
 
 def run_tests(folder: Path, tests: list[dict[str, Any]]) -> None:
     """Have Prometheus evaluate the rules, and compare what fires; a failure names the alert."""
-    file = folder / "cases.yaml"
-    content = {"rule_files": [str(RULES_FILE)], "evaluation_interval": "1m", "tests": tests}
-    YAML(typ="safe").dump(content, file)
-    promtool("test", "rules", str(file))
+    for every in {test["interval"] for test in tests}:
+        file = folder / f"cases-{every}.yaml"
+        content = {
+            "rule_files": [str(RULES_FILE)],
+            "evaluation_interval": every,
+            "tests": [test for test in tests if test["interval"] == every],
+        }
+        YAML(typ="safe").dump(content, file)
+        promtool("test", "rules", str(file))
 
 
 def test_rules_are_taken_by_prometheus() -> None:
@@ -328,7 +353,11 @@ def test_alerts_fire_with_labels_value_and_runbook(tmp_path: Path) -> None:
     """On what it is about each alert fires, and tells where, how much and what to read."""
     cases = CASES.items()
     run_tests(
-        tmp_path, [rule_test(name, case.fires, [expected(name, case)]) for name, case in cases]
+        tmp_path,
+        [
+            rule_test(name, case.fires, [expected(name, case)], case.after_s, case.every)
+            for name, case in cases
+        ],
     )
 
 
@@ -341,4 +370,19 @@ def test_calls_turned_away_are_told_of_before_the_gate_refuses_any(tmp_path: Pat
 
 def test_alerts_rest_on_a_good_day(tmp_path: Path) -> None:
     """On a good day no alert fires."""
-    run_tests(tmp_path, [rule_test(name, case.rests, []) for name, case in CASES.items()])
+    run_tests(
+        tmp_path,
+        [rule_test(name, case.rests, [], case.after_s, case.every) for name, case in CASES.items()],
+    )
+
+
+def test_discounts_of_tills_own_every_day_fire_nothing(tmp_path: Path) -> None:
+    """A chain whose tills report discounts of their own, as many each day, causes no alert."""
+    series = {OFFERS: "0+600x48"}
+    run_tests(tmp_path, [rule_test("OffersUnknown", series, [], TWO_DAYS_S, "1h")])
+    run_tests(tmp_path, [rule_test("OrdersFlagged", {OFFERS: "0+10x180"}, [])])
+
+
+def test_unknown_offers_on_the_first_day_fire_nothing(tmp_path: Path) -> None:
+    """With no day before to compare with, unknown offers cause no alert."""
+    run_tests(tmp_path, [rule_test("OffersUnknown", {OFFERS: "0+10x600"}, [], 36000)])

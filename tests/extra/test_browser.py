@@ -51,7 +51,7 @@ await fetch("/told", {method: "POST", body: JSON.stringify(told)});
 
 @asynccontextmanager
 async def page(text: str) -> AsyncIterator[tuple[int, asyncio.Future[Any]]]:
-    """Serve a page on a port of its own; gives the port, and what the page tells at its end."""
+    """Serve a page on a port of its own; return the port, and what the page tells at its end."""
     told: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -78,7 +78,7 @@ async def page(text: str) -> AsyncIterator[tuple[int, asyncio.Future[Any]]]:
 
 
 async def browse(front: Front, host: str, folder: Path) -> dict[str, Any]:
-    """Open the page as one of *host*; answers what came of each of its calls."""
+    """Open the page as one of *host*; return what came of each of its calls."""
     message = identify_request("234567", "of a page 2").SerializeToString()
     vendor = {"storeId": "9999", "posType": "Partner", "transactionId": "of a page 1"}
     told = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import secrets
 import sys
 import tempfile
@@ -33,6 +34,12 @@ def _options() -> argparse.Namespace:
         "--quick",
         action="store_true",
         help="try the short forms that `make test` runs: some seconds each",
+    )
+    parser.add_argument(
+        "--transport",
+        choices=("grpcio", "native"),
+        default="grpcio",
+        help="what carries calls on the servers' gRPC ports",
     )
     parser.add_argument("--folder", type=Path, default=Path("build"), help="data and results")
     parser.add_argument("--document", type=Path, help="Markdown file whose figures to replace")
@@ -90,6 +97,8 @@ def _run(options: argparse.Namespace, console: Console, seed: int, report: Repor
 def main() -> int:
     """Try the goals, print a row for each and keep all figures; 1 when one is not met."""
     options = _options()
+    # The servers of a trial, here or in processes, read their settings from the environment.
+    os.environ["LOYALTY_TRANSPORT"] = options.transport
     console = Console(width=max(Console().width, 150), soft_wrap=True)
     seed = secrets.randbelow(2**32) if options.seed is None else options.seed
     console.print(f"Seed {seed}: `python -m tests.fault --seed {seed}` decides the same again.")

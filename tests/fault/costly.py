@@ -155,12 +155,19 @@ def _stuff(message: Any, sign: str) -> None:
                 below = value.add() if part.is_repeated else value
                 below.SetInParent()
                 _stuff(below, sign)
-        elif part.type == _STRING:
-            setattr(message, part.name, sign * 65)
+            continue
+        if part.type == _STRING:
+            wrong: object = sign * 65
         elif part.cpp_type == FieldDescriptor.CPPTYPE_INT32:
-            setattr(message, part.name, -1)
+            wrong = -1
         elif part.cpp_type == FieldDescriptor.CPPTYPE_ENUM:
-            setattr(message, part.name, 99)
+            wrong = 99
+        else:
+            continue
+        if part.is_repeated:
+            value.extend([wrong] * (elements_max(part) or 1))
+        else:
+            setattr(message, part.name, wrong)
 
 
 def _fill(message: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -19,6 +20,7 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2
 
 from loyalty_service.transport.rpcs import SERVICES
+from tests.book.pages import KEYED
 from tests.support.http import HttpClient
 
 Fields = tuple[FieldDescriptor, ...]
@@ -170,6 +172,7 @@ class Doors:
     async def grpc(self, rpc: Rpc, request: Message | bytes, headers: Mapping[str, str]) -> Seen:
         """Make a call over gRPC; a request in bytes is sent as it is."""
         data = request if isinstance(request, bytes) else request.SerializeToString()
+        headers = with_key(rpc, headers)
         call: Any = self.channel.unary_unary(rpc.path)(
             data, metadata=tuple(headers.items()), timeout=10
         )
@@ -187,7 +190,7 @@ class Doors:
         """Make a call through the JSON door, in the words of one of its routes."""
         chosen = route or rpc.route_for(request)
         url, content = rpc.call_of(request, chosen)
-        return await self.send(chosen.method, url, content, headers)
+        return await self.send(chosen.method, url, content, with_key(rpc, headers))
 
     async def send(self, method: str, url: str, content: Any, headers: Mapping[str, str]) -> Seen:
         """Send JSON, or bytes as they are."""
@@ -202,6 +205,13 @@ class Doors:
         text = f"{kept}\n{response.body.decode()}"
         answer = response.json() if response.status < 400 else None
         return Seen(str(response.status), reason, named, text, answer)
+
+
+def with_key(rpc: Rpc, headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Add an idempotency key where a call is refused without one."""
+    if rpc.name not in KEYED or "idempotency-key" in headers:
+        return headers
+    return {**headers, "idempotency-key": uuid.uuid4().hex}
 
 
 def _compact(content: Any) -> bytes:

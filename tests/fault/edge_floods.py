@@ -11,27 +11,32 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import cast
 
 import uvloop
 
+from tests.fault.edge_frames import (
+    BODY_BYTES,
+    DRIBBLES,
+    Attacker,
+    Connection,
+    Dribble,
+    Over2,
+    Repeated,
+)
 from tests.fault.keyless_calls import HEALTH, IDENTIFY, NO_FIELDS
 from tests.support import http2
 
 STREAMS = 16
 """As many as Envoy says that a connection may have under way; more are refused unread."""
 
-WINDOW = 1 << 30
 STATIC_NAMES = 61
 """HPACK: what a caller names first of his own has the next number."""
 
 LONG = 3600
 REPEATED = 8
-BODY_BYTES = 524_288
-FRAME_HEADER = 9
 FRAME_MAX = 16_384
 OPENING_A_TURN = 50
 OPENING_MAX_S = 20.0
@@ -63,7 +68,7 @@ class Flood:
         named: Headers that are named more than once a call, by their place.
         ended: Whether a call is whole.
         body: Of each call, if it has one.
-        large: A header that each call has of its own, so long that it is sent anew.
+        large: A header that each call has of its own, so long that it is sent again.
     """
 
     headers: tuple[tuple[str, str], ...]
@@ -92,6 +97,10 @@ class Flood:
             sent += http2.frame(http2.DATA, ends, stream, part)
         return sent
 
+    def connection(self, attacker: Attacker) -> Connection:
+        """Make one that keeps such calls under way."""
+        return _Calls(attacker, self)
+
 
 def _start(method: str, path: str) -> tuple[tuple[str, str], ...]:
     return ((":method", method), (":scheme", "http"), (":path", path), (":authority", "x"))
@@ -100,7 +109,7 @@ def _start(method: str, path: str) -> tuple[tuple[str, str], ...]:
 DEAR = b'{"x":[' + b'{"amount":1.5},' * 3_900 + b"0]}"
 """JSON that is as costly to read as any of its length, less than what Envoy calls large."""
 
-KINDS: Mapping[str, Flood | None] = {
+KINDS: Mapping[str, Flood | Dribble | Repeated | None] = {
     "keyless over HTTP/2": Flood(_start("GET", "/otp/1")),
     "half calls of eight long headers": Flood(
         (*_start("POST", IDENTIFY), ("x-api-key", "k"), ("a", "b" * LONG)),
@@ -122,6 +131,10 @@ KINDS: Mapping[str, Flood | None] = {
         body=DEAR,
         own_key=8,
     ),
+    # Envoy answers these before any filter, so all that came of a connection in one turn.
+    "refused before any filter": Flood(
+        (*_start("POST", "/%2f"), ("content-type", "application/grpc+" + "a" * LONG)), repeated=2
+    ),
     "half calls that announce much": Flood(
         (
             *_start("POST", "/loyalty.v1.MemberService/GetMember"),
@@ -136,108 +149,59 @@ KINDS: Mapping[str, Flood | None] = {
         (*_start("POST", IDENTIFY), ("content-length", "524288")), ended=False, own_key=8
     ),
     "may I": Flood(_start("OPTIONS", "/otp")),
+    "may I, with half a body": Flood(
+        (
+            *_start("OPTIONS", IDENTIFY),
+            ("content-type", "application/grpcx"),
+            ("authorization", "x"),
+        ),
+        ended=False,
+        body=bytes(8_000),
+    ),
+    **DRIBBLES,
 }
 """Whole calls are made again as they are answered; of half ones the place is taken again."""
 
 
-class _Attacker:
-    """What all connections share."""
-
-    def __init__(self) -> None:
-        self.sent = 0
-        self.open: dict[asyncio.Transport, Callable[[], None]] = {}
-        """What a connection has to say, once all are there."""
-        self.began = False
-
-    def add(self, transport: asyncio.Transport, speak: Callable[[], None]) -> None:
-        """Take up a connection; one that comes later than the others speaks at once."""
-        self.open[transport] = speak
-        if self.began:
-            speak()
-
-    def begin(self) -> None:
-        """Let all speak at once."""
-        self.began = True
-        for speak in tuple(self.open.values()):
-            speak()
-
-
-class _Over2(asyncio.Protocol):
+class _Calls(Over2):
     """Keeps as many calls under way as a connection may have."""
 
-    def __init__(self, attacker: _Attacker, flood: Flood) -> None:
-        self._attacker, self._flood = attacker, flood
-        self._transport: asyncio.Transport
-        self._read = bytearray()
+    def __init__(self, attacker: Attacker, flood: Flood) -> None:
+        super().__init__(attacker)
+        self._flood = flood
         self._stream, self._under_way = 1, 0
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See asyncio."""
-        self._transport = cast("asyncio.Transport", transport)
-        window = http2.WINDOW_SETTING.to_bytes(2, "big") + WINDOW.to_bytes(4, "big")
-        self._transport.write(
-            http2.MAGIC
-            + http2.frame(http2.SETTINGS, 0, 0, window)
-            + http2.frame(http2.WINDOW_UPDATE, 0, 0, WINDOW.to_bytes(4, "big"))
-        )
-        self._attacker.add(self._transport, self._fill)
-
-    def connection_lost(self, _: Exception | None) -> None:
-        """See asyncio."""
-        self._attacker.open.pop(self._transport, None)
-
-    def _fill(self) -> None:
+    def speak(self) -> None:
+        """Make as many calls as there may be."""
         calls = []
         while self._under_way < STREAMS:
-            calls.append(self._flood.call(self._stream, self._attacker.sent))
+            calls.append(self._flood.call(self._stream, self.attacker.sent))
             self._stream += 2
             self._under_way += 1
-            self._attacker.sent += 1
-        self._transport.write(b"".join(calls))
+            self.attacker.sent += 1
+        self.transport.write(b"".join(calls))
 
-    def data_received(self, data: bytes) -> None:
-        """See asyncio."""
-        self._read += data
-        at = 0
-        while len(self._read) - at >= FRAME_HEADER:
-            size = int.from_bytes(self._read[at : at + 3], "big")
-            if len(self._read) - at < FRAME_HEADER + size:
-                break
-            self._take(*self._read[at + 3 : at + 5], bytes(self._read[at + 9 : at + 9 + size]))
-            at += FRAME_HEADER + size
-        del self._read[:at]
-        if self._under_way <= STREAMS // 2 and not self._transport.is_closing():
-            self._fill()
+    def heard(self) -> None:
+        """Make more, where half of them have ended."""
+        if self._under_way <= STREAMS // 2:
+            self.speak()
 
-    def _take(self, kind: int, flags: int, payload: bytes) -> None:
+    def take(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
+        """Note which calls have ended."""
         if kind in {http2.DATA, http2.HEADERS} and flags & http2.END_STREAM:
             self._under_way -= 1
-        elif kind in {http2.SETTINGS, http2.PING} and not flags & http2.ACK:
-            answer = payload if kind == http2.PING else b""
-            self._transport.write(http2.frame(kind, http2.ACK, 0, answer))
+        del stream, payload
 
 
-class _HalfBody(asyncio.Protocol):
+class _HalfBody(Connection):
     """Sends all of a body but its last byte."""
 
-    def __init__(self, attacker: _Attacker) -> None:
-        self._attacker = attacker
-        self._transport: asyncio.Transport
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See asyncio."""
-        self._transport = cast("asyncio.Transport", transport)
-        self._attacker.add(self._transport, self._speak)
-
-    def _speak(self) -> None:
-        self._attacker.sent += 1
+    def speak(self) -> None:
+        """See Connection."""
+        self.attacker.sent += 1
         lines = (f"POST {IDENTIFY} HTTP/1.1", "host: x", "x-api-key: k")
         head = "\r\n".join((*lines, f"content-length: {BODY_BYTES}", "", "")).encode()
-        self._transport.write(head + b" " * (BODY_BYTES - 1))
-
-    def connection_lost(self, _: Exception | None) -> None:
-        """See asyncio."""
-        self._attacker.open.pop(self._transport, None)
+        self.transport.write(head + b" " * (BODY_BYTES - 1))
 
 
 async def attack(kind: str, port: int, connections: int, seconds: float, addresses: int = 0) -> int:
@@ -248,19 +212,23 @@ async def attack(kind: str, port: int, connections: int, seconds: float, address
     address, or from so many others.
     """
     loop = asyncio.get_running_loop()
-    attacker = _Attacker()
+    attacker = Attacker()
     flood = KINDS[kind]
 
-    def connection() -> asyncio.Protocol:
-        return _HalfBody(attacker) if flood is None else _Over2(attacker, flood)
+    def connection() -> Connection:
+        return flood.connection(attacker) if flood else _HalfBody(attacker)
 
     ends = loop.time() + OPENING_MAX_S
     numbers = itertools.count()
     while loop.time() < ends:
         for _ in range(min(OPENING_A_TURN, connections - len(attacker.open))):
-            with suppress(OSError):
+            # Where nobody takes connections any more, one would wait for seconds to be made.
+            with suppress(OSError, TimeoutError):
                 address = f"127.0.1.{next(numbers) % addresses + 1}" if addresses else "127.0.0.1"
-                await loop.create_connection(connection, "127.0.0.1", port, local_addr=(address, 0))
+                async with asyncio.timeout_at(ends):
+                    await loop.create_connection(
+                        connection, "127.0.0.1", port, local_addr=(address, 0)
+                    )
         if not attacker.began and len(attacker.open) == connections:
             attacker.begin()
             ends = loop.time() + seconds

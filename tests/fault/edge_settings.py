@@ -23,7 +23,8 @@ SWITCHED_OFF = {
 NOT_WAITED_FOR = {"envoy.filters.http.buffer": SWITCHED_OFF}
 GATE = f"{MANAGER}/http_filters/1/name"
 WHOLE_GATE = f"{MANAGER}/http_filters/3/name"
-CALLS = f"{ROUTES}/9"
+TRAILERS = f"{MANAGER}/http_filters/8/typed_config/mutations/request_trailers_mutations/0"
+CALLS = f"{ROUTES}/12"
 KEYLESS_RATE = f"{ROUTES}/0/typed_per_filter_config/envoy.filters.http.local_ratelimit"
 BREAKERS = "cluster/circuit_breakers/thresholds/0"
 STREAM_BREAKERS = "cluster/circuit_breakers/thresholds/1"
@@ -57,10 +58,16 @@ SETTINGS = (
     Setting(
         "so much of a connection is read in a turn",
         "listener/per_connection_buffer_limit_bytes",
-        65536,
+        16384,
     ),
     Setting("cluster buffer", "cluster/per_connection_buffer_limit_bytes", 524288),
     Setting("largest request body", f"{TRANSCODER}/max_request_body_size", 786432),
+    Setting(
+        "trailers of a call reach no server",
+        f"{TRAILERS}/remove_on_match/key_matcher/safe_regex/regex",
+        ".*",
+        "x",
+    ),
     Setting("largest response body", f"{TRANSCODER}/max_response_body_size", 4194304),
     Setting("client address is the socket's", f"{MANAGER}/use_remote_address", value=True),
     Setting(
@@ -149,7 +156,7 @@ SETTINGS = (
     Setting(
         "streams reset before a connection is judged",
         f"{RUNTIME}/overload.premature_reset_total_stream_count",
-        500,
+        40,
     ),
     Setting(
         "life of a stream that was not reset early",
@@ -280,11 +287,18 @@ SETTINGS = (
     ),
     Setting("the gate stands before what is kept", GATE, "loyalty.gate", "loyalty.other"),
     Setting("and before what is counted", WHOLE_GATE, "loyalty.gate.whole", "loyalty.other"),
+    # Before a server on native there is a third.
     Setting(
         "what the gate tells reaches no server",
-        f"{ROUTES[: ROUTES.rindex('/')]}/request_headers_to_remove",
-        ["loyalty-caller", "loyalty-stranger"],
-        ["loyalty-caller"],
+        f"{ROUTES[: ROUTES.rindex('/')]}/request_headers_to_remove/0",
+        "loyalty-caller",
+        "loyalty-other",
+    ),
+    Setting(
+        "nor who is a stranger",
+        f"{ROUTES[: ROUTES.rindex('/')]}/request_headers_to_remove/1",
+        "loyalty-stranger",
+        "loyalty-other",
     ),
     Setting(
         "a body of unknown length is short until its key has worked",
@@ -322,7 +336,7 @@ SETTINGS = (
         f"{ROUTES}/4/typed_per_filter_config",
         {
             f"envoy.filters.http.{name}": SWITCHED_OFF
-            for name in ("buffer", "adaptive_concurrency", "local_ratelimit")
+            for name in ("grpc_web", "buffer", "adaptive_concurrency", "local_ratelimit")
         },
     ),
     Setting(
@@ -368,7 +382,7 @@ def running_parts(dump: dict[str, Any]) -> dict[str, Any]:
 
 
 def found(parts: Any, path: str) -> Any:
-    """Follow a path; answers WITHOUT where it ends early."""
+    """Follow a path; return WITHOUT where it ends early."""
     for step in path.split("/"):
         try:
             parts = parts[int(step) if isinstance(parts, list) else step]
@@ -389,7 +403,8 @@ def break_setting(config: dict[str, Any], setting: Setting) -> None:
     """Make a configuration wrong in one place."""
     path, _, last = setting.path.rpartition("/")
     place = found(by_part(config), path)
+    step = int(last) if isinstance(place, list) else last
     if setting.broken is WITHOUT:
-        del place[last]
+        del place[step]
     else:
-        place[int(last) if isinstance(place, list) else last] = setting.broken
+        place[step] = setting.broken

@@ -25,7 +25,7 @@ class Foul:
     Attributes:
         data: It in bytes.
         escaped: It as JSON writes it in plain ASCII.
-        sign: It where text can hold it; empty for what is no text at all.
+        sign: It where text can hold it; empty for what is not text at all.
     """
 
     name: str

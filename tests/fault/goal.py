@@ -88,7 +88,7 @@ class Trial:
         return self.backend
 
     def new_database(self) -> str:
-        """Create a fresh, migrated database of the trial's kind; answers its URL."""
+        """Create a fresh, migrated database of the trial's kind; return its URL."""
         return self.databases.new_database()
 
     def figure(self, name: str, value: object) -> None:

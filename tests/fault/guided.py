@@ -35,7 +35,7 @@ from tests.fault.worlds import identify as identified
 from tests.fault.worlds import issue, report, unclaimed, void
 from tests.fault.worlds import session as opened
 from tests.support.doing import apply_program, create_key
-from tests.support.programs import PROGRAM_ID, add_member, demo_program
+from tests.support.programs import PROGRAM_ID, add_member, tireless_program
 from tests.support.stores import PEPPER
 
 SECRET = "lk_guided"
@@ -69,7 +69,7 @@ class Target:
         store = await Store(Database.from_text(self._url), PEPPER, 1).__aenter__()
 
         def fill(unit: Unit, now_ms: int) -> str:
-            apply_program(unit, ApplyProgram(demo_program()), now_ms)
+            apply_program(unit, ApplyProgram(tireless_program()), now_ms)
             return add_member(unit, now_ms, 1000)
 
         def put_key(unit: Unit, now_ms: int) -> None:

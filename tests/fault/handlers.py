@@ -10,7 +10,7 @@ import grpc
 from google.rpc import error_details_pb2, status_pb2
 
 from loyalty_service.observability.metrics import CallMetrics
-from loyalty_service.observability.tracing import Tracing
+from loyalty_service.observability.trail import Tracing
 from loyalty_service.transport.call import Storage
 from loyalty_service.transport.rpcs import RPCS
 from loyalty_service.transport.server import LoyaltyServer

@@ -10,10 +10,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVER = ROOT / "server" / "loyalty_service"
+SANDBOX = SERVER / "sandbox"
+"""Its headers order faults; no other server reads them, which tests of the sandbox prove."""
+
 FILTERS = sorted((ROOT / "envoy").rglob("*.lua"))
 OF_ANSWERS = {
     *("call_of", "complete_local_reply", "envoy_on_response", "learn", "note_end", "note_outcome"),
-    *("put_in_place", "read_head", "read_trailers", "refuse_in_json"),
+    *("put_in_place", "read_good_head", "read_head", "read_trailers", "refuse_in_json"),
 }
 """Functions of Envoy's filters that read the headers of an answer."""
 
@@ -88,8 +91,9 @@ def headers_read() -> tuple[str, ...]:
     found, gates = set(TRACED), 0
     for path in sorted(SERVER.rglob("*.py")):
         source = path.read_text("utf-8")
-        gates += source.count("invocation_metadata(")
-        found.update(_names_in(ast.parse(source), path))
+        gates += source.count(".invocation_metadata(")
+        if not path.is_relative_to(SANDBOX):
+            found.update(_names_in(ast.parse(source), path))
     if gates != 1:
         raise HiddenHeaderError(f"gRPC is asked for headers in {gates} places")
     for path in FILTERS:

@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 
 from loyalty_service.observability.metrics import CallMetrics
-from loyalty_service.observability.tracing import Tracing
+from loyalty_service.observability.trail import Tracing
 from loyalty_service.storage.store import Store
 from loyalty_service.transport.rpcs import RPCS
 from loyalty_service.transport.server import LoyaltyServer
@@ -93,7 +93,7 @@ class Inside:
         }
 
     async def call(self, rpc: Rpc, data: bytes, headers: Mapping[str, str]) -> str:
-        """Make a call; answers the status by name. Anything but an abort is the handler's fault."""
+        """Make a call; return the status by name. Anything but an abort is the handler's fault."""
         context = Context(data, headers)
         try:
             # As the server does: the task of a call is ended if its answer is not taken in time.

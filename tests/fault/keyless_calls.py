@@ -107,6 +107,9 @@ KEYLESS: Mapping[str, bytes] = {
     "a long path": json_call(path="/loyalty/members/" + "%41/" * 5000),
     "nowhere": json_call(path="/nowhere"),
     "may I": json_call(more=9).replace(b"POST", b"OPTIONS"),
+    "may I, that looks like gRPC": json_call(
+        b"{", more=700_000, headers=["content-type: application/grpcx", "authorization: x"]
+    ).replace(b"POST", b"OPTIONS"),
     "a tunnel": b"CONNECT x:1 HTTP/1.1\r\nhost: x:1\r\n\r\n",
     "gRPC, no message": grpc_call(IDENTIFY_RPC, None),
     "gRPC, no message and no end": grpc_call(IDENTIFY_RPC, None, ended=False, streams=4),

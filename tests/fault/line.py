@@ -63,7 +63,7 @@ class Line:
 
     Attributes:
         answers: The first answer under each idempotency key.
-        changed: Keys that were answered anew, in other bytes.
+        changed: Keys that were answered another way, in other bytes.
     """
 
     def __init__(self, calls_per_s: float = 0.0) -> None:
@@ -127,14 +127,14 @@ class Line:
             self.changed.append(key)
 
     async def repeat(self, key: str) -> str | None:
-        """Send an answered call again; answers what is wrong with what comes back."""
+        """Send an answered call again; return what is wrong with what comes back."""
         first = self.answers[key]
         try:
             again = await first.call.send(first.request, first.metadata)
         except grpc.aio.AioRpcError as error:
             return f"{first.method} {key} was answered and is now refused: {error.details()}"
         if not again.repeated:
-            return f"{first.method} {key} was answered and is now done anew"
+            return f"{first.method} {key} was answered and is now done again"
         if again.body != first.body:
             return f"{first.method} {key} was answered and is now answered in other bytes"
         return None

@@ -6,7 +6,7 @@ import asyncio
 import pkgutil
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -16,6 +16,9 @@ from tests.fault import goals
 from tests.fault.goal import POSTGRESQL, SQLITE, Goal, Trial
 from tests.support.databases import Backend
 from tests.support.installed import program_of
+
+KINDS = ("", SQLITE, POSTGRESQL)
+"""Of databases, "" for goals that need none."""
 
 TRIAL_MAX_S = 1800.0
 """A trial that hangs is a broken promise too."""
@@ -42,7 +45,7 @@ async def attempt(
     backend: Backend | None,
     say: Callable[[str], None],
 ) -> tuple[Trial, float]:
-    """Try a goal once; answers what came of it and how many seconds it took."""
+    """Try a goal once; return what came of it and how many seconds it took."""
     trial = Trial(goal, kind, seed, full, folder, backend, say)
     started = time.monotonic()
     trial.problems += [
@@ -61,13 +64,20 @@ async def attempt(
     return trial, time.monotonic() - started
 
 
-def each_goal(*, needy: bool) -> pytest.MarkDecorator:
-    """Give a test every goal and kind of database; *needy* ones need what pip does not have."""
+def each_goal(*, needy: bool, kinds: Collection[str] = KINDS) -> pytest.MarkDecorator:
+    """
+    Give a test every goal and kind of database.
+
+    Args:
+        needy: Whether those that need what pip does not have, or the others.
+        kinds: Kinds of databases; "" stands for goals that need none.
+    """
     trials = [
         (goal, kind)
         for goal in all_goals()
         if bool(goal.needs) is needy
         for kind in goal.databases or ("",)
+        if kind in kinds
     ]
     names = ["-".join(filter(None, (goal.number, goal.title, kind))) for goal, kind in trials]
     return pytest.mark.parametrize(("goal", "kind"), trials, ids=names)

@@ -140,7 +140,7 @@ def source_of(module: ModuleType) -> str:
 
 
 def _make(bug: Bug, change: Change, code: _Code) -> str:
-    """Make a change in the one place that it is for; gives the module."""
+    """Make a change in the one place that it is for; return the module."""
     seen: dict[str, _Place] = {}
     level = {str(place): place for place in code.named(bug.function)}
     while level:

@@ -25,7 +25,7 @@ from loyalty_service.bootstrap import open_store
 from loyalty_service.config import Settings
 from loyalty_service.domain.errors import LoyaltyError
 from loyalty_service.domain.peppers import Peppers
-from loyalty_service.domain.point_of_sale import PointOfSale
+from loyalty_service.domain.visit import PointOfSale
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.peppers import register
 from loyalty_service.storage.store import Store
@@ -208,7 +208,7 @@ async def _repeat(till: Till, key: str, call: _Call) -> list[str]:
     except (LoyaltyError, KeyError) as problem:
         return [f"{key} was acknowledged and is now answered {problem!r}"]
     if not told.repeated or told.result != call.result:
-        return [f"{key} was acknowledged and is now done anew"]
+        return [f"{key} was acknowledged and is now done again"]
     return []
 
 

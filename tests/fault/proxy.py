@@ -32,7 +32,7 @@ class Frames:
         self._head = b""
 
     def take(self, data: bytes) -> list[tuple[int, int]]:
-        """Take bytes; gives type and flags of each frame whose head they complete."""
+        """Take bytes; return type and flags of each frame whose head they complete."""
         found = []
         while data:
             skipped = min(self._skip, len(data))

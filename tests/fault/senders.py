@@ -99,7 +99,7 @@ class GrpcSender:
 
 
 class JsonSender:
-    """Calls over a connection to Envoy that is kept alive, and opened anew when it breaks."""
+    """Calls over a connection to Envoy that is kept alive, and opened again when it breaks."""
 
     def __init__(self, port: int, api_key: str = SECRET) -> None:
         self._port = port

@@ -28,7 +28,9 @@ from loyalty_service.application.operators.adjust_points import AdjustPoints, ad
 from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.application.orders.claim_receipt import ClaimReceipt, claim_receipt
 from loyalty_service.application.orders.expire_overdue import (
+    expire_bucket,
     expire_code,
+    find_overdue_buckets,
     find_overdue_codes,
     find_overdue_transactions,
     void_overdue,
@@ -46,31 +48,36 @@ from loyalty_service.application.unit import Refused, Unit
 from loyalty_service.domain.basket import BasketLine
 from loyalty_service.domain.errors import LoyaltyError
 from loyalty_service.domain.ledger import LedgerBrokenError
-from loyalty_service.domain.point_of_sale import PointOfSale
+from loyalty_service.domain.peppers import Peppers
 from loyalty_service.domain.program import Catalog
+from loyalty_service.domain.visit import PointOfSale
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.prefetch import prefetch
-from loyalty_service.storage.seal import Seal
-from loyalty_service.storage.statements import dialect_of
-from loyalty_service.storage.tools.audit import audit_state
-from loyalty_service.storage.unit_of_work import UnitOfWork
+from loyalty_service.storage.repositories.seal import Seal
+from loyalty_service.storage.repositories.statements import dialect_of
+from loyalty_service.storage.repositories.unit_of_work import UnitOfWork
 from loyalty_service.transport.errors.catalogue import CATALOGUE
 from loyalty_service.transport.servicers import code as code_servicer
 from loyalty_service.transport.servicers import identify as identify_servicer
 from loyalty_service.transport.servicers import transaction as transaction_servicer
-from tests.fault.simulation.model import (
-    POINTS_MAX,
+from tests.fault.simulation.books import (
     VOID,
     Asked,
     DisagreementError,
     Guest,
-    Model,
-    Scheme,
     agree,
     day_of,
-    reserved_by,
 )
-from tests.fault.simulation.world import RESERVED, first_scheme, program_of, rules_status
+from tests.fault.simulation.comparison import (
+    RESERVED,
+    agree_on_orders,
+    agree_on_points,
+    agree_with_audit,
+)
+from tests.fault.simulation.model import Model
+from tests.fault.simulation.program import first_scheme, program_of
+from tests.fault.simulation.purses import Purse
+from tests.fault.simulation.scheme import POINTS_MAX, Scheme
 from tests.support.databases import Sqlite
 from tests.support.doing import apply_program
 from tests.support.orders import (
@@ -99,6 +106,9 @@ MODES: Mapping[str, Mapping[str, str]] = {
     "refuse": {"void_spent": "refuse", "repeated_orders": "refuse"},
 }
 """What programs say about voids of spent points, and orders that look like claimed ones."""
+
+AGING: Mapping[str, Any] = {"void_spent": "debt", "repeated_orders": "flag", "good_days": 1}
+"""The same of a program whose points go."""
 
 Baskets = Mapping[str, tuple[tuple[int, ...], Counter[str]]]
 """What orders are about, by name: prices in minor units, and rewards."""
@@ -178,7 +188,7 @@ class SmallWorld:
         self._catalog = Catalog(revision=-1)
         self.calls = 0
         self.state = State(
-            Model(self.scheme, {name: Guest(points) for name, points in START_POINTS.items()})
+            Model(self.scheme, {name: self._guest(points) for name, points in START_POINTS.items()})
         )
         self._raw.execute("BEGIN")
         self._catalog = self._do(self._begin)
@@ -192,6 +202,13 @@ class SmallWorld:
             add_member(unit, now_ms, points, loyalty_id)
         return unit.catalog
 
+    def _guest(self, points: int) -> Guest:
+        purse = None
+        if self.scheme.good_days:
+            purse = Purse(self.scheme.good_days, day_of(START_MS))
+            purse.bring(points)
+        return Guest(points, purse=purse)
+
     def close(self) -> None:
         """Let go of the store."""
         self._auditor.dispose()
@@ -200,7 +217,7 @@ class SmallWorld:
     # Histories.
 
     def begin(self, history: tuple[Call, ...]) -> None:
-        """Begin anew, and live through a history."""
+        """Begin again, and live through a history."""
         self._raw.execute("ROLLBACK")
         self._raw.execute("BEGIN")
         self.state = pickle.loads(self._first)  # noqa: S301 - our own.
@@ -220,7 +237,7 @@ class SmallWorld:
         self.state = pickle.loads(mark)  # noqa: S301 - our own.
 
     def void_all(self) -> bool:
-        """Void whatever can be voided; answers whether that is all."""
+        """Void whatever can be voided; return whether that is all."""
         state = self.state
         places = [*map(str, range(len(state.orders))), *(["receipt"] if state.receipted else [])]
         while True:
@@ -252,7 +269,11 @@ class SmallWorld:
             yield from (("receipt", ANNA), ("receipt", BEN), ("void", "receipt"))
         else:
             yield ("unclaimed",)
-        yield from (("sweep",), ("give", ANNA), ("take", ANNA), ("fill", BEN))
+        yield from (("sweep",), ("give", ANNA), ("take", ANNA))
+        if self.scheme.good_days:
+            yield from (("wait",), ("give", BEN))
+        else:
+            yield ("fill", BEN)
 
     def make(self, call: Call) -> None:
         """
@@ -343,9 +364,16 @@ class SmallWorld:
         if self._settle(asked, partial(_no_answer, adjust_points, command)):
             self.state.granted[loyalty_id] += points
 
+    def _wait(self, days: int = 1) -> None:
+        """Let a day go by, and nothing happen."""
+        self.state.now_ms += days * DAY_MS
+        self.state.model.now_ms = self.state.now_ms
+        for guest in self.state.model.guests.values():
+            guest.turn(day_of(self.state.now_ms))
+
     def _sweep(self) -> None:
         """Let two days go by, and end what is overdue."""
-        self.state.now_ms += 2 * DAY_MS
+        self._wait(2)
         now_ms = self.state.now_ms
         orders = self._do(lambda unit, _: find_overdue_transactions(unit, None, 10, now_ms))
         for order in orders:
@@ -354,19 +382,18 @@ class SmallWorld:
         for code in self._do(lambda unit, _: find_overdue_codes(unit, None, 10, now_ms)):
             asked = Asked("expire_code", {"digits": self.state.digits})
             self._settle(asked, partial(_result_of, expire_code, code), code.reads())
+        for bucket in self._do(lambda unit, _: find_overdue_buckets(unit, None, 50, now_ms)):
+            asked = Asked("expire_bucket", {})
+            self._settle(asked, partial(_result_of, expire_bucket, bucket), bucket.reads())
 
     def _call(
-        self, asked: Asked, use_case: Any, command: Any, render: Callable[[Any], Any]
+        self, asked: Asked, use_case: Any, command: Any, render: Callable[[Any], bytes]
     ) -> None:
-        def rendered(result: Any) -> bytes:
-            body: bytes = render(result).SerializeToString()
-            return body
-
-        run = Run(use_case, command, rendered, caller=KEY)
+        run = Run(use_case, command, render, caller=KEY)
         self._settle(asked, partial(perform, run=run), command.reads())
 
     def _settle(self, asked: Asked, work: Callable[[Unit, int], Any], *reads: Reads) -> bool:
-        """Do a call and take it up in the model; answers whether it was not refused."""
+        """Do a call and take it up in the model; return whether it was not refused."""
         self._raw.execute("SAVEPOINT call")
         told: Any = None
         repeated, reason, flags = False, "", Counter[tuple[str, str]]()
@@ -390,7 +417,14 @@ class SmallWorld:
         return not reason
 
     def _do(self, work: Callable[[Unit, int], Any], *reads: Reads) -> Any:
-        unit = UnitOfWork(self._raw, self._statements, self._catalog, PEPPER, self._seal)
+        unit = UnitOfWork(
+            self._raw,
+            self._statements,
+            self._catalog,
+            Peppers(PEPPER),
+            self._seal,
+            as_of_ms=self.state.now_ms,
+        )
         if self._statements.bulk and reads:
             prefetch(unit, self._raw, self._statements, reads)
         try:
@@ -434,35 +468,22 @@ class SmallWorld:
             DisagreementError: It does not.
         """
         model = self.state.model
-        names = dict(zip((1, 2), START_POINTS, strict=True))
-        found = {name: [0, 0, 0] for name in names.values()}
-        for number, kind, balance in self._raw.execute(_ACCOUNTS):
-            found[names[number]][{1: 0, 2: 1, 7: 2}[kind]] = abs(balance)
+        agree_on_points(self._raw.execute, model)
+        agree_on_orders(self._raw.execute, model)
         for name, guest in model.guests.items():
-            due = [guest.available, guest.held, guest.debt]
-            agree(found[name] == due, f"{name} has {found[name]}, though {due}")
-            agree(not (due[0] and due[2]), f"{name} may spend {due[0]} and owes {due[2]}")
-        states = dict(self._raw.execute("SELECT transaction_id, status FROM loyalty_transaction"))
-        due_states = {name: rules_status(order) for name, order in model.orders.items()}
-        agree(states == due_states, f"orders have {states}, though {due_states}")
-        kept = {tuple(row[:3]): row[3] for row in self._raw.execute(RESERVED)}
-        due_kept = reserved_by(model.orders)
-        agree(kept == due_kept, f"orders were accepted with {kept}, though {due_kept}")
-        self._require_start(found)
+            available, owed = guest.available, guest.debt
+            agree(not (available and owed), f"{name} may spend {available} and owes {owed}")
+        self._require_start()
 
-    def _require_start(self, found: Mapping[str, list[int]]) -> None:
+    def _require_start(self) -> None:
         """With all orders void, members have what they began with and operators gave."""
-        orders = [self.state.model.orders[name] for name in self.state.orders]
-        if self.state.receipted:
-            orders.append(self.state.model.orders[self.state.receipted])
+        orders = self.state.model.orders.values()
         if any(order.status != VOID for order in orders if order.guest is not None):
             return
         for name, due in self.left().items():
-            available, held, owed = found[name]
-            agree(
-                (available - owed, held) == (due, 0),
-                f"all is void, and {name} has {available} held {held} owed {owed}, though {due}",
-            )
+            guest = self.state.model.guests[name]
+            net = guest.available - guest.debt, guest.held
+            agree(net == (due, 0), f"all is void, and {name} has {net}, though {due}")
 
     def left(self) -> dict[str, int]:
         """Tell what each member should have once all orders are void."""
@@ -471,6 +492,7 @@ class SmallWorld:
             name: START_POINTS[name]
             + self.state.granted[name]
             - sum(order.lost for order in orders if order.guest is guest)
+            - guest.gone
             for name, guest in self.state.model.guests.items()
         }
 
@@ -481,9 +503,7 @@ class SmallWorld:
         Raises:
             DisagreementError: The audit finds something.
         """
-        with self._auditor.connect() as connection:
-            findings = audit_state(connection)
-        agree(findings.all_hold, f"the audit found {findings.problems}")
+        agree_with_audit(self._auditor)
 
 
 _ACCOUNTS = (

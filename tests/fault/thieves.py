@@ -76,18 +76,18 @@ class Thief:
     looked_at: int = 0
 
     async def show(self, digits: str) -> LoyaltyError | None:
-        """Show a code at any store and terminal; answers why it was refused."""
+        """Show a code at any store and terminal; return why it was refused."""
         terminal = f"kiosk-{self.chance.randrange(1000)}"
         return await self.show_at(digits, self.chance.choice(STORES), terminal)
 
     async def show_at(self, digits: str, store_id: int, terminal: str) -> LoyaltyError | None:
-        """Show a code at a terminal; answers why it was refused."""
+        """Show a code at a terminal; return why it was refused."""
         command = identify_command(digits)
         place = replace(command.point_of_sale, store_id=store_id, terminal=terminal)
         return await self.run(identify_member, replace(command, key=self.key, point_of_sale=place))
 
     async def ask(self, digits: str) -> LoyaltyError | None:
-        """Ask about a code; answers why it was refused."""
+        """Ask about a code; return why it was refused."""
         return await self.run(get_code, GetCode(self.key, digits))
 
     async def run(
@@ -120,7 +120,7 @@ class Asker(Thief):
     """Somebody with a key of the partner that issued the codes, who asks what became of them."""
 
     async def show(self, digits: str) -> LoyaltyError | None:
-        """Ask about a code; answers why it was refused."""
+        """Ask about a code; return why it was refused."""
         return await self.ask(digits)
 
 

@@ -14,10 +14,12 @@ from google.rpc import error_details_pb2, status_pb2
 
 from loyalty.v1 import (
     code_service_pb2,
+    incentive_service_pb2,
     member_service_pb2,
     session_service_pb2,
 )
 from loyalty.v1 import transaction_service_pb2 as pb
+from loyalty_service.sandbox.fixed_codes import PROMO_CODE
 from tests.support.banks import Bank
 from tests.support.server import Caller, identify_request
 from tests.support.transactions import (
@@ -32,6 +34,7 @@ from tests.support.transactions import (
 
 SANDWICH = "6c1d94e7-2b58-4f3a-a0c9-7e5b1f84d033"
 COOKIE = "21636369-8b52-4b4a-97b7-50923ceb3ffd"
+STORE_ID = 9999
 OPEN_MAX = 256
 PATIENCE_S = 30.0
 """Time after which a call that never succeeds is waited for no more."""
@@ -53,6 +56,12 @@ WEIGHTS = {
     "list_transfers": 1,
     "session": 1,
     "enroll": 1,
+    "get_user": 1,
+    "incentives": 1,
+    "content": 1,
+    "assign_points": 2,
+    "redeem_promo_code": 2,
+    "search": 1,
 }
 ANYWHERE = {"OK", "SERVER_BUSY", "DEADLINE_PASSED"}
 REPORT = {"TRANSACTION_NOT_CLAIMABLE", "RULES_FAILED"}
@@ -74,7 +83,13 @@ DOCUMENTED = {
     "GetOutcome": set(),
     "GetCode": {"CODE_NOT_FOUND", "TOO_MANY_WRONG_CODES"},
     "GetMember": set(),
+    "GetUser": set(),
     "ListTransfers": set(),
+    "ListIncentives": set(),
+    "GetContent": set(),
+    "AssignPoints": set(),
+    "RedeemPromoCode": set(),
+    "SearchTransactions": set(),
     "StartAnonymousSession": set(),
     "EnrollMember": set(),
 }
@@ -223,7 +238,7 @@ class Client:
         method, request, key, first = self._last
         answer = await self._call(method, request, key)
         if answer is not None and answer.SerializeToString(deterministic=True) != first:
-            self._shared.wrong.append(f"key {key} was answered anew")
+            self._shared.wrong.append(f"key {key} was answered another way")
 
     async def _unclaimed(self, decision: Decision) -> None:
         request = unclaimed_request(line(decision.price / 100))
@@ -274,6 +289,42 @@ class Client:
     async def _enroll(self, decision: Decision) -> None:
         request = member_service_pb2.EnrollMemberRequest(name="Guest")
         await self._call(self._caller.members.EnrollMember, request, decision.key)
+
+    async def _get_user(self, decision: Decision) -> None:
+        request = member_service_pb2.GetUserRequest(loyalty_id=self._member(decision))
+        await self._call(self._caller.members.GetUser, request)
+
+    async def _incentives(self, decision: Decision) -> None:
+        request = incentive_service_pb2.ListIncentivesRequest(
+            loyalty_id=self._member(decision), store_id=STORE_ID
+        )
+        await self._call(self._caller.incentives.ListIncentives, request)
+
+    async def _content(self, _: Decision) -> None:
+        request = incentive_service_pb2.GetContentRequest(page_size=1)
+        await self._call(self._caller.incentives.GetContent, request)
+
+    async def _assign_points(self, decision: Decision) -> None:
+        """Give some, for what is taken may be spent already."""
+        request = member_service_pb2.AssignPointsRequest(
+            loyalty_id=self._member(decision),
+            points=1 + decision.pick,
+            partner="acme",
+            reference=decision.key,
+        )
+        await self._call(self._caller.members.AssignPoints, request, decision.key)
+
+    async def _redeem_promo_code(self, decision: Decision) -> None:
+        request = incentive_service_pb2.RedeemPromoCodeRequest(
+            loyalty_id=self._member(decision),
+            promo_code=PROMO_CODE,
+            pos_vendor={"store_id": STORE_ID},  # type: ignore[arg-type]
+        )
+        await self._call(self._caller.incentives.RedeemPromoCode, request, decision.key)
+
+    async def _search(self, decision: Decision) -> None:
+        request = pb.SearchTransactionsRequest(loyalty_id=self._member(decision))
+        await self._call(self._stub.SearchTransactions, request)
 
 
 def _pick(some: Sequence[str], decision: Decision) -> str:

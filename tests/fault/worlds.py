@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from tests.support.http import HttpClient
 from tests.support.ledger import execute
 from tests.support.logs import only_errors_logged
 from tests.support.orders import TWENTY_PERCENT
-from tests.support.programs import demo_program, tireless_program
+from tests.support.programs import add_promo_code, demo_program, tireless_program
 from tests.support.server import settings_in
 
 POINTS = 1_000_000
@@ -125,7 +126,6 @@ class World:
             if name == "claimed_code":
                 request = identify(issued.otp, f"order-{self.number}")
                 await self.call("IdentifyService/IdentifyMember", request)
-        things["order"] = f"order-{self.number}"
         for name in ("pending", "claimed", "void"):
             things[name] = await self.open()
         await self.call(
@@ -171,7 +171,7 @@ class World:
         return given
 
     async def open(self) -> str:
-        """Open a transaction for the member; answers it."""
+        """Open a transaction for the member; return it."""
         answer = await self.call("IdentifyService/IdentifyMember", identify(self.things["member"]))
         return str(answer.transaction_id)
 
@@ -325,6 +325,9 @@ async def open_worlds(cleanup: AsyncExitStack, database_url: str, folder: Path) 
 
     await running.store.write(put)
     await running.store.write(put_keys)
+    for program in (own, *(other for other, _ in others)):
+        name = program.program_id
+        await running.store.write(partial(add_promo_code, program_id=name))
     await running.store.refresh_catalog()
     envoy = EnvoyProcess(folder=folder / "envoy", grpc_port=running.grpc_port)
     await cleanup.enter_async_context(envoy)

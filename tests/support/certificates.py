@@ -45,7 +45,7 @@ class Identity:
         return x509.load_pem_x509_certificate(self.certificate).serial_number
 
     def write(self, folder: Path, name: str) -> tuple[Path, Path]:
-        """Put it into files as a careful tool does, each whole at once; answers their paths."""
+        """Put it into files as a careful tool does, each whole at once; return their paths."""
         folder.mkdir(parents=True, exist_ok=True)
         paths = folder / f"{name}.pem", folder / f"{name}.key"
         for path, content in zip(paths, (self.certificate, self.private_key), strict=True):
@@ -131,7 +131,7 @@ def speaking(authority: Authority, version: ssl.TLSVersion) -> ssl.SSLContext:
 
 
 def shown_serial(address: str, context: ssl.SSLContext) -> int:
-    """Shake hands; answers the serial number of the certificate the server shows."""
+    """Shake hands; return the serial number of the certificate the server shows."""
     host, _, port = address.rpartition(":")
     with (
         socket.create_connection((host, int(port)), timeout=5) as plain,

@@ -14,6 +14,9 @@ import loyalty_service
 
 ROOT = Path(loyalty_service.__file__).parent
 
+BY_THE_CLOCK = {"storage/hanging.py"}
+"""What looks whether a commit takes long: a call meets it only where the machine is slow."""
+
 
 class Crossing:
     """
@@ -58,6 +61,8 @@ class Crossing:
         name = frame.f_code.co_filename
         if event in {"call", "return"} and name.startswith(f"{ROOT}/"):
             file = name.removeprefix(f"{ROOT}/")
+            if file in BY_THE_CLOCK:
+                return
             self.steps.append(file)
             self._met.setdefault(frame.f_code, file)
 

@@ -28,17 +28,17 @@ class Sqlite:
         connection.close()
 
     def new_database(self) -> str:
-        """Create a migrated file; answers its URL."""
+        """Create a migrated file; return its URL."""
         path = self._new_path()
         shutil.copy(self._template, path)
         return f"sqlite:///{path}"
 
     def empty_database(self) -> str:
-        """Name a file that does not exist; answers its URL."""
+        """Name a file that does not exist; return its URL."""
         return f"sqlite:///{self._new_path()}"
 
     def copy_database(self, database_url: str) -> str:
-        """Copy a database that nobody has open; answers the copy's URL."""
+        """Copy a database that nobody has open; return the copy's URL."""
         path = self._new_path()
         shutil.copy(database_url.removeprefix("sqlite:///"), path)
         return f"sqlite:///{path}"
@@ -58,7 +58,7 @@ Backend = Sqlite | Postgres | Serializable
 
 @contextmanager
 def fresh_database(backend: Backend) -> Iterator[str]:
-    """Create a migrated database for the time of the context; gives its URL."""
+    """Create a migrated database for the time of the context; return its URL."""
     url = backend.new_database()
     try:
         yield url

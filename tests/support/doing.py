@@ -7,10 +7,12 @@ from typing import Any
 
 from loyalty_service.application.codes import get_code as _get_code
 from loyalty_service.application.codes import issue_code as _issue_code
+from loyalty_service.application.incentives import redeem_promo_code as _redeem_promo_code
 from loyalty_service.application.members import enroll_member as _enroll_member
 from loyalty_service.application.operators import adjust_points as _adjust_points
 from loyalty_service.application.operators import apply_program as _apply_program
 from loyalty_service.application.operators import create_key as _create_key
+from loyalty_service.application.operators import promo_codes as _promo_codes
 from loyalty_service.application.operators import revoke_key as _revoke_key
 from loyalty_service.application.operators import rotate_key as _rotate_key
 from loyalty_service.application.orders import claim_receipt as _claim_receipt
@@ -51,11 +53,14 @@ claim_receipt = _run(_claim_receipt.claim_receipt)
 enroll_member = _run(_enroll_member.enroll_member)
 identify_member = _run(_identify_member.identify_member)
 issue_code = _run(_issue_code.issue_code)
+redeem_promo_code = _run(_redeem_promo_code.redeem_promo_code)
 record_unclaimed_order = _run(_record_unclaimed_order.record_unclaimed_order)
 report_order = _run(_report_order.report_order)
 
 apply_program = _result(_apply_program.apply_program)
 create_key = _result(_create_key.create_key)
+create_promo_codes = _result(_promo_codes.create_promo_codes)
+release_promo_code = _result(_promo_codes.release_promo_code)
 expire_code = _result(_expire_overdue.expire_code)
 get_code = _result(_get_code.get_code)
 revoke_key = _result(_revoke_key.revoke_key)

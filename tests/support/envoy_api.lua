@@ -130,6 +130,10 @@ local function handle_of(call, message)
       dynamicMetadata = function()
         return until_wait(metadata_of(call))
       end,
+      -- A call that says by no header whether it has a body comes over HTTP/2.
+      protocol = function()
+        return "HTTP/2"
+      end,
     }
   end
   function handle.respond(_, headers)

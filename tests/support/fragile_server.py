@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
 from typing import Any
 
-import grpc
-
 from loyalty_service.cli import main
+from loyalty_service.transport.handling import Handler, Handling
 
 DEADLY = "x-deadly"
-_new_server: Any = grpc.aio.server
+_handler_of: Any = Handling.handler
 
 
-class _Fragile(grpc.aio.ServerInterceptor):  # type: ignore[misc]
-    """Ends the process, as the kernel does to one that takes too much memory."""
+def _fragile_handler(*arguments: Any) -> Handler:
+    handle: Handler = _handler_of(*arguments)
 
-    async def intercept_service(
-        self, continuation: Callable[[Any], Awaitable[Any]], details: Any
-    ) -> Any:
-        """See gRPC."""
-        if any(name == DEADLY for name, _ in details.invocation_metadata):
+    async def die_or_handle(message: object, context: Any) -> bytes:
+        if any(name == DEADLY for name, _ in context.invocation_metadata() or ()):
+            # As the kernel does to a process that takes too much memory.
             os._exit(137)
-        return await continuation(details)
+        return await handle(message, context)
 
-
-def _fragile_server(*arguments: Any, **options: Any) -> Any:
-    return _new_server(*arguments, interceptors=(_Fragile(),), **options)
+    return die_or_handle
 
 
 if __name__ == "__main__":
-    grpc.aio.server = _fragile_server
+    Handling.handler = _fragile_handler  # type: ignore[method-assign]
     main()

@@ -13,7 +13,7 @@ from loyalty_service.application.unit import Unit
 from loyalty_service.domain.clock import now_ms as wall_clock_ms
 from loyalty_service.domain.errors import LoyaltyError
 from loyalty_service.domain.guessing import HOUR_MS, MONTH_MS, ScopeKind, earner_of
-from loyalty_service.domain.ids import new_id
+from loyalty_service.domain.identifiers import new_id
 from loyalty_service.domain.keys import ApiKey, Role
 from loyalty_service.domain.records import Member, Transaction, TransactionStatus
 from loyalty_service.storage.store import Store
@@ -37,13 +37,13 @@ class Tills:
     now_ms: int
 
     async def show(self, code: str, store_id: int = 9999, terminal: str | None = None) -> Any:
-        """Show a code for a new order; answers what came of it, an error included."""
+        """Show a code for a new order; return what came of it, an error included."""
         command = identify_command(code)
         pos = replace(command.point_of_sale, store_id=store_id, terminal=terminal)
         return await self.run(replace(command, key=self.key, point_of_sale=pos))
 
     async def run(self, command: IdentifyMember, keyed: Keyed | None = None) -> Any:
-        """Identify; answers what came of it, an error included."""
+        """Identify; return what came of it, an error included."""
         run = Run(
             identify_member,
             command,
@@ -61,7 +61,7 @@ class Tills:
 
     async def guess(self, count: int, first: int = 0, **place: Any) -> list[type]:
         """
-        Show wrong codes one after the other; answers the kinds of what came of it.
+        Show wrong codes one after the other; return the kinds of what came of it.
 
         Each is shown at a terminal of its own unless one is named.
         """
@@ -71,7 +71,7 @@ class Tills:
         ]
 
     async def ask(self, digits: str) -> Any:
-        """Ask what became of a code, as an app does; answers what came of it, an error included."""
+        """Ask what became of a code, as an app does; return what came of it, an error included."""
         command = GetCode(self.key, digits)
         try:
             return await self.store.write(
@@ -91,7 +91,7 @@ class Tills:
 
 async def enroll_regular(store: Store, earns_for: ScopeKind | None = None) -> str:
     """
-    Enroll a member over a month ago, who paid an order since; answers their loyalty ID.
+    Enroll a member over a month ago, who paid an order since; return their loyalty ID.
 
     Others are enrolled until one *earns for* this, if that matters.
     """

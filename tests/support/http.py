@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+import os
 import socket
 import ssl
 from collections.abc import Mapping
@@ -13,12 +15,20 @@ from typing import Any
 
 TIMEOUT_S = 20.0
 
+_FIRST_PORT, _PORTS = 20_000, 12_000
+"""Below those that the system gives to connections, of which other tests open many meanwhile."""
+
+_offsets = itertools.count(os.getpid() * 61)
+"""Each process of the tests begins elsewhere."""
+
 
 def free_port() -> int:
     """Find a port that nobody listens on, for a setting that can't be 0."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    while True:
+        port = _FIRST_PORT + next(_offsets) % _PORTS
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +72,7 @@ class HttpClient:
         return await self.send(head + content)
 
     async def send(self, data: bytes) -> Response:
-        """Send bytes as they are; answers what comes back."""
+        """Send bytes as they are; return what comes back."""
         async with asyncio.timeout(TIMEOUT_S):
             reader, writer = await asyncio.open_connection(self.host, self.port, ssl=self.tls)
             try:

@@ -51,9 +51,15 @@ class Call:
 
 
 async def post(
-    port: int, path: str, body: bytes, headers: Mapping[str, str], *, announced: bool = True
+    port: int,
+    path: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    announced: bool = True,
+    trailers: Mapping[str, str] | None = None,
 ) -> Call:
-    """Send a body to this machine, announced by its length or not; answers what came of it."""
+    """Send a body to this machine, announced by its length or not; return what came of it."""
     fields = {":method": "POST", ":scheme": "http", ":authority": "x", ":path": path, **headers}
     if announced:
         fields["content-length"] = str(len(body))
@@ -65,7 +71,7 @@ async def post(
         try:
             writer.write(MAGIC + frame(SETTINGS, 0, 0, b"") + frame(HEADERS, END_HEADERS, 1, block))
             with suppress(ConnectionError):
-                await _write(writer, call, body)
+                await _write(writer, call, body, trailers or {})
             await reading
         finally:
             reading.cancel()
@@ -75,7 +81,9 @@ async def post(
     return call
 
 
-async def _write(writer: asyncio.StreamWriter, call: Call, body: bytes) -> None:
+async def _write(
+    writer: asyncio.StreamWriter, call: Call, body: bytes, trailers: Mapping[str, str]
+) -> None:
     """Send the body as fast as the other side takes it, and not after its answer."""
     sent = 0
     while not call.ended and sent < len(body):
@@ -87,9 +95,13 @@ async def _write(writer: asyncio.StreamWriter, call: Call, body: bytes) -> None:
         for stream in call.windows:
             call.windows[stream] -= size
         last = sent + size == len(body)
-        writer.write(frame(DATA, END_STREAM if last else 0, 1, body[sent : sent + size]))
+        ends = END_STREAM if last and not trailers else 0
+        writer.write(frame(DATA, ends, 1, body[sent : sent + size]))
         await writer.drain()
         sent += size
+    if trailers and not call.ended:
+        block = b"".join(literal(name, value) for name, value in trailers.items())
+        writer.write(frame(HEADERS, END_HEADERS | END_STREAM, 1, block))
 
 
 async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, call: Call) -> None:

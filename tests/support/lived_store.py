@@ -11,7 +11,6 @@ from weakref import WeakKeyDictionary
 from loyalty_service.application.members.enroll_member import EnrollMember
 from loyalty_service.application.operators.adjust_points import AdjustPoints
 from loyalty_service.application.operators.create_key import CreateKey
-from loyalty_service.application.orders.basket_records import basket_to_json
 from loyalty_service.application.orders.claim_receipt import ClaimReceipt
 from loyalty_service.application.orders.identify_member import Identified
 from loyalty_service.application.orders.order_review import Order
@@ -20,7 +19,7 @@ from loyalty_service.application.orders.report_order import Reported
 from loyalty_service.application.orders.void_transaction import Voided, void, voided_events
 from loyalty_service.application.perform import Done, Run, perform
 from loyalty_service.application.unit import Unit
-from loyalty_service.domain.basket import Basket, BasketLine
+from loyalty_service.domain.basket import Basket, BasketLine, basket_to_json
 from loyalty_service.domain.keys import Role
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import TransactionStatus
@@ -57,7 +56,7 @@ _filled: WeakKeyDictionary[Backend, str] = WeakKeyDictionary()
 
 @contextmanager
 def lived_database(backend: Backend) -> Iterator[str]:
-    """Copy a store in which everything has happened, for the time of the context; gives its URL."""
+    """Copy a store in which everything has happened, for the time of a context; return its URL."""
     url = asyncio.run(copy_lived(backend))
     try:
         yield url
@@ -91,7 +90,7 @@ async def live(database_url: str) -> None:
 
 
 async def _identify(store: Store, loyalty_id: str) -> str:
-    """Identify with a code for a coffee and a hash brown; answers the transaction."""
+    """Identify with a code for a coffee and a hash brown; return the transaction."""
     command = identify_command(await issue(store, loyalty_id, COFFEE, HASH_BROWN))
     done = await store.write(lambda unit, now: identify_member(unit, command, now))
     result: Identified = done.result
@@ -99,7 +98,7 @@ async def _identify(store: Store, loyalty_id: str) -> str:
 
 
 async def _report(store: Store, transaction_id: str, status: TransactionStatus) -> int:
-    """Report an order; answers the points earned."""
+    """Report an order; return the points earned."""
     order = Order(
         key=KEY,
         transaction_id=transaction_id,

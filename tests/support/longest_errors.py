@@ -61,6 +61,7 @@ def _longest(field: str) -> Any:
         "kind": max(IdentifierKind, key=len),
         "scope": "terminal",
         "retry_after_ms": 86_400_000,
+        "contract": "es",
         "days": 3650,
         "limit": max(LimitName, key=len),
         "allowed": COUNT_MOST,

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 
 from loyalty_service.application.codes.issue_code import issue_code
-from loyalty_service.application.orders.basket_records import basket_to_json
 from loyalty_service.application.orders.claim_receipt import ClaimReceipt, claim_receipt
 from loyalty_service.application.orders.expire_overdue import find_overdue_transactions
 from loyalty_service.application.orders.identify_member import identify_member
@@ -23,11 +22,17 @@ from loyalty_service.application.orders.validate_order import validate_order
 from loyalty_service.application.orders.void_transaction import VoidTransaction, void_transaction
 from loyalty_service.application.perform import Keyed, Run, perform
 from loyalty_service.application.unit import Unit
-from loyalty_service.domain.basket import AppliedDiscount, Basket, BasketLine, Payment
+from loyalty_service.domain.basket import (
+    AppliedDiscount,
+    Basket,
+    BasketLine,
+    Payment,
+    basket_to_json,
+)
+from loyalty_service.domain.earning_rules import ProductType
 from loyalty_service.domain.keys import ApiKey
-from loyalty_service.domain.point_of_sale import PointOfSale
-from loyalty_service.domain.program import ProductType
 from loyalty_service.domain.records import TransactionStatus
+from loyalty_service.domain.visit import PointOfSale
 from loyalty_service.storage.store import Store
 from tests.support.doing import void_overdue
 from tests.support.programs import KEY, identify_command, issue_command
@@ -170,7 +175,7 @@ class Till:
         return await self.call(void_transaction, VoidTransaction(self.key, transaction_id))
 
     async def unclaimed(self, content: Basket, **other: Any) -> Any:
-        """Record an order without a guest; answers the result with its receipt code."""
+        """Record an order without a guest; return the result with its receipt code."""
         return (await self.record(content, **other)).result
 
     async def record(
@@ -203,7 +208,7 @@ class Till:
         return await self.call(claim_receipt, ClaimReceipt(self.key, loyalty_id, receipt_code))
 
     async def sweep(self) -> tuple[str, ...]:
-        """Void what is overdue at the till's time; answers which transactions."""
+        """Void what is overdue at the till's time; return which transactions."""
         now_ms = self.now_ms
         found = await self.store.write(
             lambda unit, _: find_overdue_transactions(unit, None, 100, now_ms), timeout_s=30

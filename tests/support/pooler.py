@@ -16,6 +16,7 @@ from pathlib import Path
 import psycopg
 from sqlalchemy import URL, make_url
 
+from tests.support.http import free_port
 from tests.support.installed import program_of
 from tests.support.postgres import Postgres
 
@@ -82,7 +83,7 @@ def run_pooler(postgres: Postgres, mode: str, size: int = 4) -> Iterator[Pooler]
     assert program is not None, f"{PROGRAM} is not installed: run `make test-extra`"
     place = psycopg.conninfo.conninfo_to_dict(postgres.address)
     with tempfile.TemporaryDirectory(prefix="loyalty-pooler-") as name:
-        port = _free_port()
+        port = free_port()
         settings = Path(name) / "pgbouncer.ini"
         settings.write_text(
             _SETTINGS.format(
@@ -103,13 +104,6 @@ def run_pooler(postgres: Postgres, mode: str, size: int = 4) -> Iterator[Pooler]
             finally:
                 process.kill()
                 process.wait()
-
-
-def _free_port() -> int:
-    with closing(socket.socket()) as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, log: str) -> None:

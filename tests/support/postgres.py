@@ -38,15 +38,15 @@ class Postgres:
         migrate(Database.from_text(self._named(self._TEMPLATE)))
 
     def new_database(self) -> str:
-        """Create a migrated database; answers its URL."""
+        """Create a migrated database; return its URL."""
         return self._copy(self._TEMPLATE)
 
     def empty_database(self) -> str:
-        """Create a database without tables; answers its URL."""
+        """Create a database without tables; return its URL."""
         return self._create("")
 
     def copy_database(self, database_url: str) -> str:
-        """Copy a database that nobody has open; answers the copy's URL."""
+        """Copy a database that nobody has open; return the copy's URL."""
         return self._copy(str(make_url(database_url).database))
 
     def drop(self, database_url: str) -> None:
@@ -96,7 +96,7 @@ class Postgres:
         self._process.ensure_postgres_running()
 
     def ask(self, query: str) -> Any:
-        """Ask the server itself on a new connection; answers the first value."""
+        """Ask the server itself on a new connection; return the first value."""
         dsn = self._url.render_as_string(hide_password=False)
         with psycopg.connect(dsn, autocommit=True) as connection:
             row = connection.execute(query.encode()).fetchone()
@@ -110,15 +110,15 @@ class Serializable:
         self._server = server
 
     def new_database(self) -> str:
-        """Create a migrated database; answers its URL."""
+        """Create a migrated database; return its URL."""
         return self._serializable(self._server.new_database())
 
     def empty_database(self) -> str:
-        """Create a database without tables; answers its URL."""
+        """Create a database without tables; return its URL."""
         return self._serializable(self._server.empty_database())
 
     def copy_database(self, database_url: str) -> str:
-        """Copy a database that nobody has open; answers the copy's URL."""
+        """Copy a database that nobody has open; return the copy's URL."""
         return self._serializable(self._server.copy_database(database_url))
 
     def drop(self, database_url: str) -> None:

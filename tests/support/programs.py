@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 from itertools import count
 
-from loyalty_service.application.codes.issue_code import IssueCode
+from loyalty_service.application.codes.issue_code import IssueCode, Selected
 from loyalty_service.application.members.enroll_member import enrolled, new_member
 from loyalty_service.application.operators.adjust_points import AdjustPoints
 from loyalty_service.application.operators.apply_program import ApplyProgram
@@ -16,12 +16,17 @@ from loyalty_service.application.unit import Unit
 from loyalty_service.domain.events import OPERATOR
 from loyalty_service.domain.keys import ApiKey, Role
 from loyalty_service.domain.limits import LimitName, Limits
-from loyalty_service.domain.point_of_sale import PointOfSale
 from loyalty_service.domain.program import Program
+from loyalty_service.domain.visit import PointOfSale
 from loyalty_service.program_file.document import parse_program
-from loyalty_service.sandbox.demo_data import PROGRAM_FILE
+from loyalty_service.sandbox.demo_data import PROGRAM_FILE, promo_codes_of
 from loyalty_service.storage.store import Store
-from tests.support.doing import adjust_points, apply_program, issue_code
+from tests.support.doing import (
+    adjust_points,
+    apply_program,
+    create_promo_codes,
+    issue_code,
+)
 
 PROGRAM_ID = "demo-ca"
 KEY = ApiKey("key", PROGRAM_ID, "CA", "partner", Role.ADMIN, frozenset())
@@ -36,8 +41,14 @@ def demo_program() -> Program:
 
 
 def tireless_program() -> Program:
-    """Describe the demo program where a member may have as many codes as a test likes."""
-    limits = {LimitName.CODES_PER_MEMBER_MINUTE.value: 1_000}
+    """Describe the demo program where nobody is told to wait, however often a test calls."""
+    limits = {
+        LimitName.CALLS_PER_KEY_SECOND.value: 1_000_000,
+        LimitName.CODES_PER_MEMBER_MINUTE.value: 1_000,
+        LimitName.CODES_PER_KEY_MINUTE.value: 1_000_000,
+        LimitName.CODES_LIVE_PER_PARTNER.value: 1_000_000,
+        LimitName.ENROLMENTS_PER_KEY_MINUTE.value: 1_000_000,
+    }
     return replace(demo_program(), limits=Limits.of(limits))
 
 
@@ -53,7 +64,7 @@ async def put_program(store: Store, program: Program | None = None) -> None:
 
 
 def add_member(unit: Unit, now_ms: int, points: int = 0, loyalty_id: str | None = None) -> str:
-    """Enroll a guest with points; answers their loyalty ID."""
+    """Enroll a guest with points; return their loyalty ID."""
     chosen = loyalty_id or str(uuid.uuid4())
     member = new_member(PROGRAM_ID, chosen, "Guest", now_ms)
     unit.add_member(member)
@@ -66,17 +77,22 @@ def add_member(unit: Unit, now_ms: int, points: int = 0, loyalty_id: str | None 
 
 
 async def enroll(store: Store, points: int = 0) -> str:
-    """Enroll a guest with points; answers their loyalty ID."""
+    """Enroll a guest with points; return their loyalty ID."""
     return await store.write(lambda unit, now_ms: add_member(unit, now_ms, points))
+
+
+def add_promo_code(unit: Unit, now_ms: int, program_id: str = PROGRAM_ID) -> None:
+    """Keep the sandbox's promo code, which any member may use again and again."""
+    create_promo_codes(unit, promo_codes_of(program_id, most_per_member=1_000_000), now_ms)
 
 
 def issue_command(loyalty_id: str, *incentives: str) -> IssueCode:
     """Ask for a code with one of each incentive."""
-    return IssueCode(KEY, loyalty_id, tuple((name, 1) for name in incentives), None)
+    return IssueCode(KEY, loyalty_id, tuple(Selected(name, 1) for name in incentives), None)
 
 
 async def issue(store: Store, loyalty_id: str, *incentives: str) -> str:
-    """Issue a code with one of each incentive; answers its digits."""
+    """Issue a code with one of each incentive; return its digits."""
     command = issue_command(loyalty_id, *incentives)
     issued = await store.write(lambda unit, now_ms: issue_code(unit, command, now_ms))
     return issued.result.digits

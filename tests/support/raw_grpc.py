@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+from hpack import Decoder
 
 from tests.support.http2 import (
     ACK,
@@ -32,8 +34,6 @@ HELLO = MAGIC + frame(SETTINGS, 0, 0, b"") + frame(SETTINGS, ACK, 0, b"")
 
 TAKES_NOTHING = MAGIC + frame(SETTINGS, 0, 0, NO_WINDOW) + frame(SETTINGS, ACK, 0, b"")
 """What one begins with whose calls never take an answer."""
-
-_STATUS = re.compile(rb"grpc-status.([0-9]+)", re.DOTALL)
 
 
 def message(data: bytes, *, compressed: bool = False) -> bytes:
@@ -85,7 +85,7 @@ class Ended:
 
     Attributes:
         status: The gRPC status; absent when the call was reset, or did not end.
-        text: The trailers as they came, status message included.
+        text: The trailers, a line each, status message included.
         reset: Whether it was reset, or its connection closed.
         seconds: How long it took.
     """
@@ -134,6 +134,7 @@ async def raw_call(
 
 
 async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, ended: Ended) -> None:
+    decoder = Decoder()
     while True:
         start = await reader.readexactly(9)
         kind, flags = start[3], start[4]
@@ -143,8 +144,10 @@ async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, ende
         elif kind in {RESET, GO_AWAY}:
             ended.reset = True
             return
-        elif kind == HEADERS and flags & END_STREAM:
-            found = _STATUS.search(payload)
-            ended.status = int(found[1]) if found else None
-            ended.text = payload
-            return
+        elif kind == HEADERS:
+            fields = dict(decoder.decode(payload, raw=True))
+            if flags & END_STREAM:
+                ended.status = int(fields[b"grpc-status"]) if b"grpc-status" in fields else None
+                lines = (name + b": " + value for name, value in fields.items())
+                ended.text = unquote_to_bytes(b"\n".join(lines))
+                return

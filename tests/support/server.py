@@ -19,6 +19,7 @@ from loyalty.v1 import (
     code_service_pb2_grpc,
     identify_service_pb2,
     identify_service_pb2_grpc,
+    incentive_service_pb2_grpc,
     member_service_pb2,
     member_service_pb2_grpc,
     order_pb2,
@@ -31,6 +32,7 @@ from loyalty_service.sandbox.demo_data import put_demo_data
 from loyalty_service.sandbox.envoy_process import EnvoyProcess
 from loyalty_service.sandbox.fixed_codes import identify_in_sandbox
 from loyalty_service.storage.store import Store
+from loyalty_service.transport.choosing import NATIVE
 from tests.support.doing import adjust_points
 from tests.support.http import HttpClient
 from tests.support.trailers import trailer_bytes
@@ -74,6 +76,7 @@ class Caller:
         self.sessions = _stub(session_service_pb2_grpc.SessionServiceStub, channel)
         self.identifies = _stub(identify_service_pb2_grpc.IdentifyServiceStub, channel)
         self.codes = _stub(code_service_pb2_grpc.CodeServiceStub, channel)
+        self.incentives = _stub(incentive_service_pb2_grpc.IncentiveServiceStub, channel)
         self.members = _stub(member_service_pb2_grpc.MemberServiceStub, channel)
 
     def with_key(self, key: str | None) -> Caller:
@@ -86,15 +89,15 @@ class Caller:
         return (*key, *((name.replace("_", "-"), value) for name, value in extra.items()))
 
     async def call(self, method: Any, request: Message, **extra: str) -> Any:
-        """Make a call; answers the response."""
+        """Make a call; return the response."""
         return await method(request, metadata=self.metadata(**extra))
 
     async def refused(self, method: Any, request: Message, **extra: str) -> Refusal:
-        """Make a call that must be refused; answers the error."""
+        """Make a call that must be refused; return the error."""
         return await refusal_of(method(request, metadata=self.metadata(**extra)))
 
     async def enroll(self, name: str = "Guest") -> str:
-        """Enroll a member; answers the loyalty ID."""
+        """Enroll a member; return the loyalty ID."""
         request = member_service_pb2.EnrollMemberRequest(name=name)
         response = await self.with_key(ADMIN_KEY).call(self.members.EnrollMember, request)
         loyalty_id: str = response.member.loyalty_id
@@ -113,7 +116,7 @@ def _stub(stub: Any, channel: grpc.aio.Channel) -> Any:
 
 
 async def refusal_of(call: Any) -> Refusal:
-    """Wait for a call that must be refused; answers the error with its details unpacked."""
+    """Wait for a call that must be refused; return the error with its details unpacked."""
     try:
         await call
     except grpc.aio.AioRpcError as error:
@@ -259,11 +262,11 @@ class Front:
         return HttpClient("127.0.0.1", self.envoy.http_port)
 
     async def post(self, path: str, body: Any, key: str | None = ADMIN_KEY, **headers: str) -> Any:
-        """Send JSON; answers the response."""
+        """Send JSON; return the response."""
         return await self.http.request("POST", path, json.dumps(body), _headers(key, headers))
 
     async def get(self, path: str, key: str | None = ADMIN_KEY, **headers: str) -> Any:
-        """Ask for JSON; answers the response."""
+        """Ask for JSON; return the response."""
         return await self.http.request("GET", path, None, _headers(key, headers))
 
 
@@ -299,6 +302,7 @@ async def run_front(
             grpc_port=server.running.grpc_port,
             tls=tls,
             origins=origins,
+            native=server.settings.transport == NATIVE,
             adapt=adapt,
         )
         async with envoy:

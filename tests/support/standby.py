@@ -172,7 +172,7 @@ def _run(program: str, *arguments: Any) -> None:
 
 
 def _kill(folder: Path) -> None:
-    """Kill all processes of a server, the first one first, since it would start others anew."""
+    """Kill all processes of a server, the first one first, since it would start others again."""
     place = folder / "postmaster.pid"
     if not place.exists():
         return

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.program import Program
 from loyalty_service.storage.databases import Database
-from loyalty_service.storage.statements import Statements
+from loyalty_service.storage.repositories.statements import Statements
 from loyalty_service.storage.store import Store
 from tests.support.programs import put_program
 

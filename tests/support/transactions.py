@@ -75,7 +75,7 @@ def unclaimed_request(*lines: order_pb2.OrderLine, **other: Any) -> pb.RecordUnc
 
 
 async def open_transaction(caller: Caller, loyalty_id: str) -> str:
-    """Identify by loyalty ID; answers the transaction."""
+    """Identify by loyalty ID; return the transaction."""
     answer = await caller.call(caller.identifies.IdentifyMember, identify_request(loyalty_id))
     transaction_id: str = answer.transaction_id
     return transaction_id

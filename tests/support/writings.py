@@ -53,7 +53,7 @@ class Writing:
     name: str
 
     async def prepare(self, desk: Desk) -> Requests:
-        """Do what the call needs; gives its request and another one."""
+        """Do what the call needs; return its request and another one."""
         page = WRITING[self.name]
         assert page.other is not None
         first = await page.good(desk)

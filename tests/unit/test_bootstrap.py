@@ -19,8 +19,7 @@ from loyalty_service.domain.flags import Flag, FlagKind
 from loyalty_service.domain.limits import LimitName
 from loyalty_service.observability import access_log
 from loyalty_service.observability.access_log import LINES_MAX
-from loyalty_service.storage.batch import Item
-from loyalty_service.storage.told import Flags
+from loyalty_service.storage.batch import Flags, Item
 
 
 @pytest.fixture(autouse=True)

@@ -32,7 +32,7 @@ def test_changes_of_the_operator_are_not_written_over(tmp_path: Path) -> None:
     config.write_text("mine", encoding="utf-8")
     (tmp_path / "gate.lua").unlink()
 
-    with pytest.raises(OperatorError, match=f"^{config}: there already and different"):
+    with pytest.raises(OperatorError, match=f"^{config}: exists already and differs"):
         write_edge_files(tmp_path, "/etc/loyalty", replace=False)
     assert not (tmp_path / "gate.lua").exists()
 

@@ -46,17 +46,27 @@ def test_locks_agree(lock: Path) -> None:
     }
 
 
-def test_production_needs_nothing_that_is_not_tested() -> None:
+@pytest.mark.parametrize("name", ["production", "native"])
+def test_production_needs_nothing_that_is_not_tested(name: str) -> None:
     """The lock of a production server is part of the one that tests run on."""
-    assert pins(ROOT / "requirements-production.lock").items() <= pins(LOCK).items()
-    assert "pytest" not in pins(ROOT / "requirements-production.lock")
+    assert pins(ROOT / f"requirements-{name}.lock").items() <= pins(LOCK).items()
+    assert "pytest" not in pins(ROOT / f"requirements-{name}.lock")
 
 
-def test_tests_run_on_what_the_sandbox_installs() -> None:
-    """What `loyalty-service[sandbox]` brings is what `make` brings."""
+def test_production_has_the_native_transport_only_where_asked_for() -> None:
+    """The package of the extra is in a lock of its own, and nothing else differs."""
+    plain, native = (pins(ROOT / f"requirements-{name}.lock") for name in ("production", "native"))
+
+    assert native.keys() - plain.keys() == {"pygrpc-native"}
+    assert plain.items() <= native.items()
+
+
+@pytest.mark.parametrize("extra", ["sandbox", "native"])
+def test_tests_run_on_what_an_extra_installs(extra: str) -> None:
+    """What `loyalty-service[sandbox]` or `[native]` brings is what `make` brings."""
     extras = PROJECT["optional-dependencies"]
 
-    assert set(extras["sandbox"]) <= set(extras["dev"])
+    assert set(extras[extra]) <= set(extras["dev"])
 
 
 def test_service_needs_the_stubs_of_its_own_version() -> None:

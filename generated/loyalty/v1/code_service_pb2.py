@@ -28,7 +28,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from loyalty.v1 import method_pb2 as loyalty_dot_v1_dot_method__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dloyalty/v1/code_service.proto\x12\nloyalty.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17loyalty/v1/method.proto\"\xec\x01\n\x10IssueCodeRequest\x12+\n\nloyalty_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01R\tloyaltyId\x12\xaa\x01\n\x05order\x18\x02 \x03(\x0b\x32\x1d.loyalty.v1.SelectedIncentiveBu\xe2\x41\x01\x01\xbaHn\x92\x01\x02\x10\x14\xba\x01\x66\n\x19order.incentive_id.unique\x12\x1dmust name each incentive once\x1a*this.map(line, line.incentive_id).unique()R\x05order\"\xc6\x01\n\x11SelectedIncentive\x12t\n\x0cincentive_id\x18\x01 \x01(\tBQ\xe2\x41\x01\x02\xbaHJrH\x18\x80\x01\x32\x43^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$R\x0bincentiveId\x12.\n\x08quantity\x18\x02 \x01(\x05\x42\r\xe2\x41\x01\x01\xbaH\x06\x1a\x04\x18\x63(\x01H\x00R\x08quantity\x88\x01\x01\x42\x0b\n\t_quantity\"\xc9\x02\n\x11IssueCodeResponse\x12\x1d\n\nupdated_at\x18\x01 \x01(\tR\tupdatedAt\x12\x1d\n\ncreated_at\x18\x02 \x01(\tR\tcreatedAt\x12\x1d\n\nloyalty_id\x18\x03 \x01(\tR\tloyaltyId\x12\x16\n\x06\x65xpiry\x18\x04 \x01(\x05R\x06\x65xpiry\x12\x33\n\x05order\x18\x05 \x03(\x0b\x32\x1d.loyalty.v1.SelectedIncentiveR\x05order\x12\x10\n\x03otp\x18\x06 \x01(\tR\x03otp\x12:\n\x06status\x18\x07 \x01(\x0e\x32\".loyalty.v1.GetCodeResponse.StatusR\x06status\x12)\n\x0euser_date_time\x18\x08 \x01(\tH\x00R\x0cuserDateTime\x88\x01\x01\x42\x11\n\x0f_user_date_time\"9\n\x0eGetCodeRequest\x12\'\n\x03otp\x18\x01 \x01(\tB\x15\xe2\x41\x01\x02\xbaH\x0er\x0c\x32\n^[0-9]{6}$R\x03otp\"\x83\x04\n\x0fGetCodeResponse\x12\x1d\n\nupdated_at\x18\x01 \x01(\tR\tupdatedAt\x12\x1d\n\ncreated_at\x18\x02 \x01(\tR\tcreatedAt\x12\x1d\n\nloyalty_id\x18\x03 \x01(\tR\tloyaltyId\x12\x16\n\x06\x65xpiry\x18\x04 \x01(\x05R\x06\x65xpiry\x12\x33\n\x05order\x18\x05 \x03(\x0b\x32\x1d.loyalty.v1.SelectedIncentiveR\x05order\x12\x10\n\x03otp\x18\x06 \x01(\tR\x03otp\x12(\n\rrestaurant_id\x18\x07 \x01(\tH\x00R\x0crestaurantId\x88\x01\x01\x12:\n\x06status\x18\x08 \x01(\x0e\x32\".loyalty.v1.GetCodeResponse.StatusR\x06status\x12*\n\x0etransaction_id\x18\t \x01(\tH\x01R\rtransactionId\x88\x01\x01\x12)\n\x0euser_date_time\x18\n \x01(\tH\x02R\x0cuserDateTime\x88\x01\x01\"?\n\x06Status\x12\x1b\n\x17\x43ODE_STATUS_UNSPECIFIED\x10\x00\x12\x0b\n\x07pending\x10\x01\x12\x0b\n\x07\x63laimed\x10\x02\x42\x10\n\x0e_restaurant_idB\x11\n\x0f_transaction_idB\x11\n\x0f_user_date_time2\xdb\x01\n\x0b\x43odeService\x12\x63\n\tIssueCode\x12\x1c.loyalty.v1.IssueCodeRequest\x1a\x1d.loyalty.v1.IssueCodeResponse\"\x19\xaa\xee\x18\x06\n\x02\x02\x03\x10\x03\x82\xd3\xe4\x93\x02\t\"\x04/otp:\x01*\x12g\n\x07GetCode\x12\x1a.loyalty.v1.GetCodeRequest\x1a\x1b.loyalty.v1.GetCodeResponse\"#\x90\x02\x01\xaa\xee\x18\n\n\x02\x02\x03\x10\x01\x1a\x02\x0c\x1c\x82\xd3\xe4\x93\x02\x0c\x12\n/otp/{otp}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dloyalty/v1/code_service.proto\x12\nloyalty.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17loyalty/v1/method.proto\"\xa9\x03\n\x10IssueCodeRequest\x12+\n\nloyalty_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01R\tloyaltyId\x12\xd3\x01\n\x05order\x18\x02 \x03(\x0b\x32\x1d.loyalty.v1.SelectedIncentiveB\x9d\x01\xe2\x41\x01\x01\xbaH\x95\x01\x92\x01\x02\x10\x14\xba\x01\x8c\x01\n\x19order.incentive_id.unique\x12\x1dmust name each incentive once\x1aPthis.filter(line, line.incentive_id != \'\').map(line, line.incentive_id).unique()R\x05order\x12\x35\n\rrestaurant_id\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@H\x00R\x0crestaurantId\x88\x01\x01\x12\x36\n\x0euser_date_time\x18\x04 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@H\x01R\x0cuserDateTime\x88\x01\x01\x42\x10\n\x0e_restaurant_idB\x11\n\x0f_user_date_time\"\x9b\x03\n\x11SelectedIncentive\x12I\n\x0cincentive_id\x18\x01 \x01(\tB&\xe2\x41\x01\x01\xbaH\x1fr\x1d\x18\x80\x01\x32\x18^[^\\x00-\\x1f\\x7f-\\x9f]*$R\x0bincentiveId\x12.\n\x08quantity\x18\x02 \x01(\x05\x42\r\xe2\x41\x01\x01\xbaH\x06\x1a\x04\x18\x63(\x01H\x00R\x08quantity\x88\x01\x01\x12J\n\nproduct_id\x18\x03 \x01(\tB&\xe2\x41\x01\x01\xbaH\x1fr\x1d\x18\x80\x01\x32\x18^[^\\x00-\\x1f\\x7f-\\x9f]*$H\x01R\tproductId\x88\x01\x01\x12P\n\tincentive\x18\x04 \x01(\x0b\x32\'.loyalty.v1.SelectedIncentive.IncentiveB\x04\xe2\x41\x01\x01H\x02R\tincentive\x88\x01\x01\x1a\x43\n\tIncentive\x12\x36\n\x02id\x18\x01 \x01(\tB&\xe2\x41\x01\x01\xbaH\x1fr\x1d\x18\x80\x01\x32\x18^[^\\x00-\\x1f\\x7f-\\x9f]*$R\x02idB\x0b\n\t_quantityB\r\n\x0b_product_idB\x0c\n\n_incentive\"\x85\x03\n\x11IssueCodeResponse\x12\x1d\n\nupdated_at\x18\x01 \x01(\tR\tupdatedAt\x12\x1d\n\ncreated_at\x18\x02 \x01(\tR\tcreatedAt\x12\x1d\n\nloyalty_id\x18\x03 \x01(\tR\tloyaltyId\x12\x16\n\x06\x65xpiry\x18\x04 \x01(\x05R\x06\x65xpiry\x12\x33\n\x05order\x18\x05 \x03(\x0b\x32\x1d.loyalty.v1.SelectedIncentiveR\x05order\x12\x10\n\x03otp\x18\x06 \x01(\tR\x03otp\x12:\n\x06status\x18\x07 \x01(\x0e\x32\".loyalty.v1.GetCodeResponse.StatusR\x06status\x12)\n\x0euser_date_time\x18\x08 \x01(\tH\x00R\x0cuserDateTime\x88\x01\x01\x12(\n\rrestaurant_id\x18\t \x01(\tH\x01R\x0crestaurantId\x88\x01\x01\x42\x11\n\x0f_user_date_timeB\x10\n\x0e_restaurant_id\"9\n\x0eGetCodeRequest\x12\'\n\x03otp\x18\x01 \x01(\tB\x15\xe2\x41\x01\x02\xbaH\x0er\x0c\x32\n^[0-9]{6}$R\x03otp\"\x83\x04\n\x0fGetCodeResponse\x12\x1d\n\nupdated_at\x18\x01 \x01(\tR\tupdatedAt\x12\x1d\n\ncreated_at\x18\x02 \x01(\tR\tcreatedAt\x12\x1d\n\nloyalty_id\x18\x03 \x01(\tR\tloyaltyId\x12\x16\n\x06\x65xpiry\x18\x04 \x01(\x05R\x06\x65xpiry\x12\x33\n\x05order\x18\x05 \x03(\x0b\x32\x1d.loyalty.v1.SelectedIncentiveR\x05order\x12\x10\n\x03otp\x18\x06 \x01(\tR\x03otp\x12(\n\rrestaurant_id\x18\x07 \x01(\tH\x00R\x0crestaurantId\x88\x01\x01\x12:\n\x06status\x18\x08 \x01(\x0e\x32\".loyalty.v1.GetCodeResponse.StatusR\x06status\x12*\n\x0etransaction_id\x18\t \x01(\tH\x01R\rtransactionId\x88\x01\x01\x12)\n\x0euser_date_time\x18\n \x01(\tH\x02R\x0cuserDateTime\x88\x01\x01\"?\n\x06Status\x12\x1b\n\x17\x43ODE_STATUS_UNSPECIFIED\x10\x00\x12\x0b\n\x07pending\x10\x01\x12\x0b\n\x07\x63laimed\x10\x02\x42\x10\n\x0e_restaurant_idB\x11\n\x0f_transaction_idB\x11\n\x0f_user_date_time2\xdb\x01\n\x0b\x43odeService\x12\x63\n\tIssueCode\x12\x1c.loyalty.v1.IssueCodeRequest\x1a\x1d.loyalty.v1.IssueCodeResponse\"\x19\xaa\xee\x18\x06\n\x02\x02\x03\x10\x03\x82\xd3\xe4\x93\x02\t\"\x04/otp:\x01*\x12g\n\x07GetCode\x12\x1a.loyalty.v1.GetCodeRequest\x1a\x1b.loyalty.v1.GetCodeResponse\"#\x90\x02\x01\xaa\xee\x18\n\n\x02\x02\x03\x10\x01\x1a\x02\x0c\x1c\x82\xd3\xe4\x93\x02\x0c\x12\n/otp/{otp}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,11 +38,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ISSUECODEREQUEST'].fields_by_name['loyalty_id']._loaded_options = None
   _globals['_ISSUECODEREQUEST'].fields_by_name['loyalty_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
   _globals['_ISSUECODEREQUEST'].fields_by_name['order']._loaded_options = None
-  _globals['_ISSUECODEREQUEST'].fields_by_name['order']._serialized_options = b'\342A\001\001\272Hn\222\001\002\020\024\272\001f\n\031order.incentive_id.unique\022\035must name each incentive once\032*this.map(line, line.incentive_id).unique()'
+  _globals['_ISSUECODEREQUEST'].fields_by_name['order']._serialized_options = b'\342A\001\001\272H\225\001\222\001\002\020\024\272\001\214\001\n\031order.incentive_id.unique\022\035must name each incentive once\032Pthis.filter(line, line.incentive_id != \'\').map(line, line.incentive_id).unique()'
+  _globals['_ISSUECODEREQUEST'].fields_by_name['restaurant_id']._loaded_options = None
+  _globals['_ISSUECODEREQUEST'].fields_by_name['restaurant_id']._serialized_options = b'\342A\001\001\272H\004r\002\030@'
+  _globals['_ISSUECODEREQUEST'].fields_by_name['user_date_time']._loaded_options = None
+  _globals['_ISSUECODEREQUEST'].fields_by_name['user_date_time']._serialized_options = b'\342A\001\001\272H\004r\002\030@'
+  _globals['_SELECTEDINCENTIVE_INCENTIVE'].fields_by_name['id']._loaded_options = None
+  _globals['_SELECTEDINCENTIVE_INCENTIVE'].fields_by_name['id']._serialized_options = b'\342A\001\001\272H\037r\035\030\200\0012\030^[^\\x00-\\x1f\\x7f-\\x9f]*$'
   _globals['_SELECTEDINCENTIVE'].fields_by_name['incentive_id']._loaded_options = None
-  _globals['_SELECTEDINCENTIVE'].fields_by_name['incentive_id']._serialized_options = b'\342A\001\002\272HJrH\030\200\0012C^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$'
+  _globals['_SELECTEDINCENTIVE'].fields_by_name['incentive_id']._serialized_options = b'\342A\001\001\272H\037r\035\030\200\0012\030^[^\\x00-\\x1f\\x7f-\\x9f]*$'
   _globals['_SELECTEDINCENTIVE'].fields_by_name['quantity']._loaded_options = None
   _globals['_SELECTEDINCENTIVE'].fields_by_name['quantity']._serialized_options = b'\342A\001\001\272H\006\032\004\030c(\001'
+  _globals['_SELECTEDINCENTIVE'].fields_by_name['product_id']._loaded_options = None
+  _globals['_SELECTEDINCENTIVE'].fields_by_name['product_id']._serialized_options = b'\342A\001\001\272H\037r\035\030\200\0012\030^[^\\x00-\\x1f\\x7f-\\x9f]*$'
+  _globals['_SELECTEDINCENTIVE'].fields_by_name['incentive']._loaded_options = None
+  _globals['_SELECTEDINCENTIVE'].fields_by_name['incentive']._serialized_options = b'\342A\001\001'
   _globals['_GETCODEREQUEST'].fields_by_name['otp']._loaded_options = None
   _globals['_GETCODEREQUEST'].fields_by_name['otp']._serialized_options = b'\342A\001\002\272H\016r\0142\n^[0-9]{6}$'
   _globals['_CODESERVICE'].methods_by_name['IssueCode']._loaded_options = None
@@ -50,17 +60,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CODESERVICE'].methods_by_name['GetCode']._loaded_options = None
   _globals['_CODESERVICE'].methods_by_name['GetCode']._serialized_options = b'\220\002\001\252\356\030\n\n\002\002\003\020\001\032\002\014\034\202\323\344\223\002\014\022\n/otp/{otp}'
   _globals['_ISSUECODEREQUEST']._serialized_start=163
-  _globals['_ISSUECODEREQUEST']._serialized_end=399
-  _globals['_SELECTEDINCENTIVE']._serialized_start=402
-  _globals['_SELECTEDINCENTIVE']._serialized_end=600
-  _globals['_ISSUECODERESPONSE']._serialized_start=603
-  _globals['_ISSUECODERESPONSE']._serialized_end=932
-  _globals['_GETCODEREQUEST']._serialized_start=934
-  _globals['_GETCODEREQUEST']._serialized_end=991
-  _globals['_GETCODERESPONSE']._serialized_start=994
-  _globals['_GETCODERESPONSE']._serialized_end=1509
-  _globals['_GETCODERESPONSE_STATUS']._serialized_start=1390
-  _globals['_GETCODERESPONSE_STATUS']._serialized_end=1453
-  _globals['_CODESERVICE']._serialized_start=1512
-  _globals['_CODESERVICE']._serialized_end=1731
+  _globals['_ISSUECODEREQUEST']._serialized_end=588
+  _globals['_SELECTEDINCENTIVE']._serialized_start=591
+  _globals['_SELECTEDINCENTIVE']._serialized_end=1002
+  _globals['_SELECTEDINCENTIVE_INCENTIVE']._serialized_start=893
+  _globals['_SELECTEDINCENTIVE_INCENTIVE']._serialized_end=960
+  _globals['_ISSUECODERESPONSE']._serialized_start=1005
+  _globals['_ISSUECODERESPONSE']._serialized_end=1394
+  _globals['_GETCODEREQUEST']._serialized_start=1396
+  _globals['_GETCODEREQUEST']._serialized_end=1453
+  _globals['_GETCODERESPONSE']._serialized_start=1456
+  _globals['_GETCODERESPONSE']._serialized_end=1971
+  _globals['_GETCODERESPONSE_STATUS']._serialized_start=1852
+  _globals['_GETCODERESPONSE_STATUS']._serialized_end=1915
+  _globals['_CODESERVICE']._serialized_start=1974
+  _globals['_CODESERVICE']._serialized_end=2193
 # @@protoc_insertion_point(module_scope)

@@ -54,7 +54,7 @@ class CodeServiceServicer:
     def IssueCode(self, request, context):
         """Issues a 6-digit code for a member, together with the incentives the member selected.
 
-        The member's earlier code of the same partner stops working: each partner has one live code
+        The member's earlier code of the same partner stops working: each partner has one live code for
         a member at a time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -64,8 +64,9 @@ class CodeServiceServicer:
     def GetCode(self, request, context):
         """Gets a code, so that the app learns when a till has claimed it.
 
-        Only the partner that issued it gets it, and a used one until a minute after its lifetime.
-        Any other is answered with CODE_NOT_FOUND, as is one that was replaced or expired unused.
+        Only the partner that issued the code gets it, and a used one until a minute after its
+        lifetime. For other partners, and for a code that was replaced or expired unused, the answer is
+        CODE_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,6 +37,10 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TOO_MANY_WRONG_CODES: _ClassVar[ErrorReason]
     RECEIPT_EXPIRED: _ClassVar[ErrorReason]
     VOID_TOO_LATE: _ClassVar[ErrorReason]
+    PROMO_CODE_NOT_FOUND: _ClassVar[ErrorReason]
+    PROMO_CODE_ALREADY_REDEEMED: _ClassVar[ErrorReason]
+    PROMO_CODE_INVALID: _ClassVar[ErrorReason]
+    CONTRACT_NOT_SERVED: _ClassVar[ErrorReason]
     EMAIL_TAKEN: _ClassVar[ErrorReason]
     LIMIT_EXCEEDED: _ClassVar[ErrorReason]
     ORDER_ALREADY_CLAIMED: _ClassVar[ErrorReason]
@@ -74,6 +78,10 @@ STORAGE_UNAVAILABLE: ErrorReason
 TOO_MANY_WRONG_CODES: ErrorReason
 RECEIPT_EXPIRED: ErrorReason
 VOID_TOO_LATE: ErrorReason
+PROMO_CODE_NOT_FOUND: ErrorReason
+PROMO_CODE_ALREADY_REDEEMED: ErrorReason
+PROMO_CODE_INVALID: ErrorReason
+CONTRACT_NOT_SERVED: ErrorReason
 EMAIL_TAKEN: ErrorReason
 LIMIT_EXCEEDED: ErrorReason
 ORDER_ALREADY_CLAIMED: ErrorReason

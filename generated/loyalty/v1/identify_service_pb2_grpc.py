@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class IdentifyServiceStub:
-    """Recognises guests at a till or kiosk.
+    """Identifies guests at a till or kiosk.
     """
 
     def __init__(self, channel):
@@ -43,18 +43,18 @@ class IdentifyServiceStub:
 
 
 class IdentifyServiceServicer:
-    """Recognises guests at a till or kiosk.
+    """Identifies guests at a till or kiosk.
     """
 
     def IdentifyMember(self, request, context):
-        """Recognises a guest by a one-time code or a loyalty ID and opens a loyalty transaction.
+        """Identifies a guest by a one-time code or a loyalty ID and opens a loyalty transaction.
 
         A code is claimed exactly once: the points of the rewards selected with it are held and the
-        selection is answered. What of it can't be used now, because of a rule, too few points or a
-        store that takes no rewards, is answered and not held: ValidateOrder and ReportOrder tell why,
-        or accept it once it can be used. A program may refuse the guest instead. The same code again,
+        selection is returned. What can't be used now, because of a rule, too few points or a store
+        that takes no rewards, is returned and not held: ValidateOrder and ReportOrder say why, or
+        accept it once it can be used. A program may refuse the guest instead. The same code again,
         while the transaction is pending, from the same partner, store and terminal and for the same
-        POS transaction, is answered as the first time; any other second use is refused with
+        POS transaction, gets the first answer; any other second use is refused with
         CODE_ALREADY_USED. A loyalty ID opens a new transaction each time unless the caller sends an
         idempotency key.
         """
@@ -79,7 +79,7 @@ def add_IdentifyServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class IdentifyService:
-    """Recognises guests at a till or kiosk.
+    """Identifies guests at a till or kiosk.
     """
 
     @staticmethod

@@ -15,7 +15,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Member(_message.Message):
-    __slots__ = ("loyalty_id", "name", "email", "locale", "birth_date", "create_time", "available_points", "held_points", "owed_points")
+    __slots__ = ("loyalty_id", "name", "email", "locale", "birth_date", "create_time", "available_points", "held_points", "owed_points", "segments", "expiration_buckets")
     LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     EMAIL_FIELD_NUMBER: _ClassVar[int]
@@ -25,6 +25,8 @@ class Member(_message.Message):
     AVAILABLE_POINTS_FIELD_NUMBER: _ClassVar[int]
     HELD_POINTS_FIELD_NUMBER: _ClassVar[int]
     OWED_POINTS_FIELD_NUMBER: _ClassVar[int]
+    SEGMENTS_FIELD_NUMBER: _ClassVar[int]
+    EXPIRATION_BUCKETS_FIELD_NUMBER: _ClassVar[int]
     loyalty_id: str
     name: str
     email: str
@@ -34,7 +36,17 @@ class Member(_message.Message):
     available_points: int
     held_points: int
     owed_points: int
-    def __init__(self, loyalty_id: _Optional[str] = ..., name: _Optional[str] = ..., email: _Optional[str] = ..., locale: _Optional[str] = ..., birth_date: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., available_points: _Optional[int] = ..., held_points: _Optional[int] = ..., owed_points: _Optional[int] = ...) -> None: ...
+    segments: _containers.RepeatedScalarFieldContainer[str]
+    expiration_buckets: _containers.RepeatedCompositeFieldContainer[ExpirationBucket]
+    def __init__(self, loyalty_id: _Optional[str] = ..., name: _Optional[str] = ..., email: _Optional[str] = ..., locale: _Optional[str] = ..., birth_date: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., available_points: _Optional[int] = ..., held_points: _Optional[int] = ..., owed_points: _Optional[int] = ..., segments: _Optional[_Iterable[str]] = ..., expiration_buckets: _Optional[_Iterable[_Union[ExpirationBucket, _Mapping]]] = ...) -> None: ...
+
+class ExpirationBucket(_message.Message):
+    __slots__ = ("expiration_date", "points_to_expire")
+    EXPIRATION_DATE_FIELD_NUMBER: _ClassVar[int]
+    POINTS_TO_EXPIRE_FIELD_NUMBER: _ClassVar[int]
+    expiration_date: str
+    points_to_expire: int
+    def __init__(self, expiration_date: _Optional[str] = ..., points_to_expire: _Optional[int] = ...) -> None: ...
 
 class EnrollMemberRequest(_message.Message):
     __slots__ = ("name", "email", "locale", "birth_date")
@@ -65,6 +77,91 @@ class GetMemberResponse(_message.Message):
     MEMBER_FIELD_NUMBER: _ClassVar[int]
     member: Member
     def __init__(self, member: _Optional[_Union[Member, _Mapping]] = ...) -> None: ...
+
+class GetUserRequest(_message.Message):
+    __slots__ = ("loyalty_id",)
+    LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
+    loyalty_id: str
+    def __init__(self, loyalty_id: _Optional[str] = ...) -> None: ...
+
+class GetUserResponse(_message.Message):
+    __slots__ = ("created_at", "updated_at", "id", "name", "email", "date_of_birth", "points")
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    EMAIL_FIELD_NUMBER: _ClassVar[int]
+    DATE_OF_BIRTH_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    created_at: str
+    updated_at: str
+    id: str
+    name: str
+    email: str
+    date_of_birth: str
+    points: int
+    def __init__(self, created_at: _Optional[str] = ..., updated_at: _Optional[str] = ..., id: _Optional[str] = ..., name: _Optional[str] = ..., email: _Optional[str] = ..., date_of_birth: _Optional[str] = ..., points: _Optional[int] = ...) -> None: ...
+
+class AssignPointsRequest(_message.Message):
+    __slots__ = ("loyalty_id", "points", "partner", "reference")
+    LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    PARTNER_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    loyalty_id: str
+    points: int
+    partner: str
+    reference: str
+    def __init__(self, loyalty_id: _Optional[str] = ..., points: _Optional[int] = ..., partner: _Optional[str] = ..., reference: _Optional[str] = ...) -> None: ...
+
+class AssignPointsResponse(_message.Message):
+    __slots__ = ("id", "short_id", "loyalty_id", "channel", "status", "created_at", "claimed_at", "points_earned", "bonus_points_earned", "points_used", "points_deducted", "transaction_details", "metadata")
+    class Details(_message.Message):
+        __slots__ = ("fulfillment",)
+        FULFILLMENT_FIELD_NUMBER: _ClassVar[int]
+        fulfillment: AssignPointsResponse.Fulfillment
+        def __init__(self, fulfillment: _Optional[_Union[AssignPointsResponse.Fulfillment, _Mapping]] = ...) -> None: ...
+    class Fulfillment(_message.Message):
+        __slots__ = ("auto_release", "type")
+        AUTO_RELEASE_FIELD_NUMBER: _ClassVar[int]
+        TYPE_FIELD_NUMBER: _ClassVar[int]
+        auto_release: bool
+        type: str
+        def __init__(self, auto_release: _Optional[bool] = ..., type: _Optional[str] = ...) -> None: ...
+    class Metadata(_message.Message):
+        __slots__ = ("partner", "reference")
+        PARTNER_FIELD_NUMBER: _ClassVar[int]
+        REFERENCE_FIELD_NUMBER: _ClassVar[int]
+        partner: str
+        reference: str
+        def __init__(self, partner: _Optional[str] = ..., reference: _Optional[str] = ...) -> None: ...
+    ID_FIELD_NUMBER: _ClassVar[int]
+    SHORT_ID_FIELD_NUMBER: _ClassVar[int]
+    LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    CLAIMED_AT_FIELD_NUMBER: _ClassVar[int]
+    POINTS_EARNED_FIELD_NUMBER: _ClassVar[int]
+    BONUS_POINTS_EARNED_FIELD_NUMBER: _ClassVar[int]
+    POINTS_USED_FIELD_NUMBER: _ClassVar[int]
+    POINTS_DEDUCTED_FIELD_NUMBER: _ClassVar[int]
+    TRANSACTION_DETAILS_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    short_id: str
+    loyalty_id: str
+    channel: str
+    status: str
+    created_at: str
+    claimed_at: str
+    points_earned: int
+    bonus_points_earned: int
+    points_used: int
+    points_deducted: int
+    transaction_details: AssignPointsResponse.Details
+    metadata: AssignPointsResponse.Metadata
+    def __init__(self, id: _Optional[str] = ..., short_id: _Optional[str] = ..., loyalty_id: _Optional[str] = ..., channel: _Optional[str] = ..., status: _Optional[str] = ..., created_at: _Optional[str] = ..., claimed_at: _Optional[str] = ..., points_earned: _Optional[int] = ..., bonus_points_earned: _Optional[int] = ..., points_used: _Optional[int] = ..., points_deducted: _Optional[int] = ..., transaction_details: _Optional[_Union[AssignPointsResponse.Details, _Mapping]] = ..., metadata: _Optional[_Union[AssignPointsResponse.Metadata, _Mapping]] = ...) -> None: ...
 
 class ListTransfersRequest(_message.Message):
     __slots__ = ("loyalty_id", "page_size", "page_token", "account")
@@ -124,6 +221,7 @@ class Transfer(_message.Message):
         CAUSE_EARN: _ClassVar[Transfer.Cause]
         CAUSE_REFUND: _ClassVar[Transfer.Cause]
         CAUSE_REVERSE: _ClassVar[Transfer.Cause]
+        CAUSE_EXPIRE: _ClassVar[Transfer.Cause]
     CAUSE_UNSPECIFIED: Transfer.Cause
     CAUSE_HOLD: Transfer.Cause
     CAUSE_RELEASE: Transfer.Cause
@@ -132,6 +230,7 @@ class Transfer(_message.Message):
     CAUSE_EARN: Transfer.Cause
     CAUSE_REFUND: Transfer.Cause
     CAUSE_REVERSE: Transfer.Cause
+    CAUSE_EXPIRE: Transfer.Cause
     TRANSFER_ID_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     DESTINATION_FIELD_NUMBER: _ClassVar[int]

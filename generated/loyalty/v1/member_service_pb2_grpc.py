@@ -45,6 +45,16 @@ class MemberServiceStub:
                 request_serializer=loyalty_dot_v1_dot_member__service__pb2.GetMemberRequest.SerializeToString,
                 response_deserializer=loyalty_dot_v1_dot_member__service__pb2.GetMemberResponse.FromString,
                 _registered_method=True)
+        self.GetUser = channel.unary_unary(
+                '/loyalty.v1.MemberService/GetUser',
+                request_serializer=loyalty_dot_v1_dot_member__service__pb2.GetUserRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_member__service__pb2.GetUserResponse.FromString,
+                _registered_method=True)
+        self.AssignPoints = channel.unary_unary(
+                '/loyalty.v1.MemberService/AssignPoints',
+                request_serializer=loyalty_dot_v1_dot_member__service__pb2.AssignPointsRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_member__service__pb2.AssignPointsResponse.FromString,
+                _registered_method=True)
         self.ListTransfers = channel.unary_unary(
                 '/loyalty.v1.MemberService/ListTransfers',
                 request_serializer=loyalty_dot_v1_dot_member__service__pb2.ListTransfersRequest.SerializeToString,
@@ -70,6 +80,24 @@ class MemberServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetUser(self, request, context):
+        """Gets a member in the words of apps that were built for RBI's middleware.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AssignPoints(self, request, context):
+        """Gives a member points beside any order, or takes some below zero, once for an idempotency key,
+        which is required.
+
+        More at once than the program's limit points_per_assignment is refused with
+        AMOUNT_BEYOND_LIMIT. Fewer points than are taken are refused with POINTS_INSUFFICIENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListTransfers(self, request, context):
         """Lists the transfers that moved a member's points, newest first.
         """
@@ -89,6 +117,16 @@ def add_MemberServiceServicer_to_server(servicer, server):
                     servicer.GetMember,
                     request_deserializer=loyalty_dot_v1_dot_member__service__pb2.GetMemberRequest.FromString,
                     response_serializer=loyalty_dot_v1_dot_member__service__pb2.GetMemberResponse.SerializeToString,
+            ),
+            'GetUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUser,
+                    request_deserializer=loyalty_dot_v1_dot_member__service__pb2.GetUserRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_member__service__pb2.GetUserResponse.SerializeToString,
+            ),
+            'AssignPoints': grpc.unary_unary_rpc_method_handler(
+                    servicer.AssignPoints,
+                    request_deserializer=loyalty_dot_v1_dot_member__service__pb2.AssignPointsRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_member__service__pb2.AssignPointsResponse.SerializeToString,
             ),
             'ListTransfers': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTransfers,
@@ -151,6 +189,60 @@ class MemberService:
             '/loyalty.v1.MemberService/GetMember',
             loyalty_dot_v1_dot_member__service__pb2.GetMemberRequest.SerializeToString,
             loyalty_dot_v1_dot_member__service__pb2.GetMemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.v1.MemberService/GetUser',
+            loyalty_dot_v1_dot_member__service__pb2.GetUserRequest.SerializeToString,
+            loyalty_dot_v1_dot_member__service__pb2.GetUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AssignPoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.v1.MemberService/AssignPoints',
+            loyalty_dot_v1_dot_member__service__pb2.AssignPointsRequest.SerializeToString,
+            loyalty_dot_v1_dot_member__service__pb2.AssignPointsResponse.FromString,
             options,
             channel_credentials,
             insecure,

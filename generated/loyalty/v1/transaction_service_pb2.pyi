@@ -6,20 +6,22 @@ from google.api import field_behavior_pb2 as _field_behavior_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from loyalty.v1 import code_service_pb2 as _code_service_pb2
 from loyalty.v1 import identify_service_pb2 as _identify_service_pb2
+from loyalty.v1 import incentive_service_pb2 as _incentive_service_pb2
 from loyalty.v1 import member_service_pb2 as _member_service_pb2
 from loyalty.v1 import method_pb2 as _method_pb2
 from loyalty.v1 import order_pb2 as _order_pb2
 from loyalty.v1 import session_service_pb2 as _session_service_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Transaction(_message.Message):
-    __slots__ = ("transaction_id", "loyalty_id", "status", "store_id", "pos_transaction_id", "points_held", "points_earned", "points_redeemed", "create_time", "update_time", "expire_time")
+    __slots__ = ("transaction_id", "loyalty_id", "status", "store_id", "pos_transaction_id", "points_held", "points_earned", "points_redeemed", "create_time", "update_time", "expire_time", "earning")
     class Status(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         TRANSACTION_STATUS_UNSPECIFIED: _ClassVar[Transaction.Status]
@@ -43,6 +45,7 @@ class Transaction(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
     EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    EARNING_FIELD_NUMBER: _ClassVar[int]
     transaction_id: str
     loyalty_id: str
     status: Transaction.Status
@@ -54,10 +57,31 @@ class Transaction(_message.Message):
     create_time: _timestamp_pb2.Timestamp
     update_time: _timestamp_pb2.Timestamp
     expire_time: _timestamp_pb2.Timestamp
-    def __init__(self, transaction_id: _Optional[str] = ..., loyalty_id: _Optional[str] = ..., status: _Optional[_Union[Transaction.Status, str]] = ..., store_id: _Optional[int] = ..., pos_transaction_id: _Optional[str] = ..., points_held: _Optional[int] = ..., points_earned: _Optional[int] = ..., points_redeemed: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    earning: Earning
+    def __init__(self, transaction_id: _Optional[str] = ..., loyalty_id: _Optional[str] = ..., status: _Optional[_Union[Transaction.Status, str]] = ..., store_id: _Optional[int] = ..., pos_transaction_id: _Optional[str] = ..., points_held: _Optional[int] = ..., points_earned: _Optional[int] = ..., points_redeemed: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., earning: _Optional[_Union[Earning, _Mapping]] = ...) -> None: ...
+
+class Earning(_message.Message):
+    __slots__ = ("base_points", "promotions")
+    BASE_POINTS_FIELD_NUMBER: _ClassVar[int]
+    PROMOTIONS_FIELD_NUMBER: _ClassVar[int]
+    base_points: int
+    promotions: _containers.RepeatedCompositeFieldContainer[PromotionPoints]
+    def __init__(self, base_points: _Optional[int] = ..., promotions: _Optional[_Iterable[_Union[PromotionPoints, _Mapping]]] = ...) -> None: ...
+
+class PromotionPoints(_message.Message):
+    __slots__ = ("promotion_id", "name", "times", "points")
+    PROMOTION_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TIMES_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    promotion_id: str
+    name: str
+    times: int
+    points: int
+    def __init__(self, promotion_id: _Optional[str] = ..., name: _Optional[str] = ..., times: _Optional[int] = ..., points: _Optional[int] = ...) -> None: ...
 
 class Presentation(_message.Message):
-    __slots__ = ("header", "marketing", "points_earned", "points_redeemed", "total_points", "identifier", "qr_code", "footer")
+    __slots__ = ("header", "marketing", "points_earned", "points_redeemed", "total_points", "identifier", "qr_code", "footer", "guest_display", "operator_display", "points_expiring")
     HEADER_FIELD_NUMBER: _ClassVar[int]
     MARKETING_FIELD_NUMBER: _ClassVar[int]
     POINTS_EARNED_FIELD_NUMBER: _ClassVar[int]
@@ -66,6 +90,9 @@ class Presentation(_message.Message):
     IDENTIFIER_FIELD_NUMBER: _ClassVar[int]
     QR_CODE_FIELD_NUMBER: _ClassVar[int]
     FOOTER_FIELD_NUMBER: _ClassVar[int]
+    GUEST_DISPLAY_FIELD_NUMBER: _ClassVar[int]
+    OPERATOR_DISPLAY_FIELD_NUMBER: _ClassVar[int]
+    POINTS_EXPIRING_FIELD_NUMBER: _ClassVar[int]
     header: str
     marketing: str
     points_earned: str
@@ -74,7 +101,10 @@ class Presentation(_message.Message):
     identifier: str
     qr_code: str
     footer: str
-    def __init__(self, header: _Optional[str] = ..., marketing: _Optional[str] = ..., points_earned: _Optional[str] = ..., points_redeemed: _Optional[str] = ..., total_points: _Optional[str] = ..., identifier: _Optional[str] = ..., qr_code: _Optional[str] = ..., footer: _Optional[str] = ...) -> None: ...
+    guest_display: str
+    operator_display: str
+    points_expiring: str
+    def __init__(self, header: _Optional[str] = ..., marketing: _Optional[str] = ..., points_earned: _Optional[str] = ..., points_redeemed: _Optional[str] = ..., total_points: _Optional[str] = ..., identifier: _Optional[str] = ..., qr_code: _Optional[str] = ..., footer: _Optional[str] = ..., guest_display: _Optional[str] = ..., operator_display: _Optional[str] = ..., points_expiring: _Optional[str] = ...) -> None: ...
 
 class ValidateOrderRequest(_message.Message):
     __slots__ = ("loyalty_transaction_id", "loyalty_id", "transaction_id", "channel", "created", "service_mode", "status", "transaction_details")
@@ -125,20 +155,22 @@ class ReportOrderRequest(_message.Message):
     def __init__(self, loyalty_transaction_id: _Optional[str] = ..., loyalty_id: _Optional[str] = ..., transaction_id: _Optional[str] = ..., channel: _Optional[_Union[_order_pb2.TransactionDetails.Channel, str]] = ..., created: _Optional[str] = ..., service_mode: _Optional[_Union[_order_pb2.TransactionDetails.ServiceMode, str]] = ..., status: _Optional[_Union[Transaction.Status, str]] = ..., transaction_details: _Optional[_Union[_order_pb2.TransactionDetails, _Mapping]] = ...) -> None: ...
 
 class ReportOrderResponse(_message.Message):
-    __slots__ = ("loyalty_id", "points", "points_earned", "points_redeemed", "transaction_id", "presentation")
+    __slots__ = ("loyalty_id", "points", "points_earned", "points_redeemed", "transaction_id", "presentation", "earning")
     LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
     POINTS_FIELD_NUMBER: _ClassVar[int]
     POINTS_EARNED_FIELD_NUMBER: _ClassVar[int]
     POINTS_REDEEMED_FIELD_NUMBER: _ClassVar[int]
     TRANSACTION_ID_FIELD_NUMBER: _ClassVar[int]
     PRESENTATION_FIELD_NUMBER: _ClassVar[int]
+    EARNING_FIELD_NUMBER: _ClassVar[int]
     loyalty_id: str
     points: int
     points_earned: int
     points_redeemed: int
     transaction_id: str
     presentation: Presentation
-    def __init__(self, loyalty_id: _Optional[str] = ..., points: _Optional[int] = ..., points_earned: _Optional[int] = ..., points_redeemed: _Optional[int] = ..., transaction_id: _Optional[str] = ..., presentation: _Optional[_Union[Presentation, _Mapping]] = ...) -> None: ...
+    earning: Earning
+    def __init__(self, loyalty_id: _Optional[str] = ..., points: _Optional[int] = ..., points_earned: _Optional[int] = ..., points_redeemed: _Optional[int] = ..., transaction_id: _Optional[str] = ..., presentation: _Optional[_Union[Presentation, _Mapping]] = ..., earning: _Optional[_Union[Earning, _Mapping]] = ...) -> None: ...
 
 class VoidTransactionRequest(_message.Message):
     __slots__ = ("loyalty_transaction_id", "loyalty_id", "transaction_id", "channel", "created", "service_mode", "status", "transaction_details")
@@ -207,16 +239,18 @@ class ClaimReceiptRequest(_message.Message):
     def __init__(self, loyalty_id: _Optional[str] = ..., receipt_code: _Optional[str] = ...) -> None: ...
 
 class ClaimReceiptResponse(_message.Message):
-    __slots__ = ("loyalty_id", "points", "points_earned", "transaction_id")
+    __slots__ = ("loyalty_id", "points", "points_earned", "transaction_id", "earning")
     LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
     POINTS_FIELD_NUMBER: _ClassVar[int]
     POINTS_EARNED_FIELD_NUMBER: _ClassVar[int]
     TRANSACTION_ID_FIELD_NUMBER: _ClassVar[int]
+    EARNING_FIELD_NUMBER: _ClassVar[int]
     loyalty_id: str
     points: int
     points_earned: int
     transaction_id: str
-    def __init__(self, loyalty_id: _Optional[str] = ..., points: _Optional[int] = ..., points_earned: _Optional[int] = ..., transaction_id: _Optional[str] = ...) -> None: ...
+    earning: Earning
+    def __init__(self, loyalty_id: _Optional[str] = ..., points: _Optional[int] = ..., points_earned: _Optional[int] = ..., transaction_id: _Optional[str] = ..., earning: _Optional[_Union[Earning, _Mapping]] = ...) -> None: ...
 
 class GetTransactionRequest(_message.Message):
     __slots__ = ("loyalty_transaction_id",)
@@ -232,6 +266,67 @@ class GetTransactionResponse(_message.Message):
     transaction: Transaction
     def __init__(self, outcome: _Optional[_Union[GetOutcomeResponse.Outcome, str]] = ..., transaction: _Optional[_Union[Transaction, _Mapping]] = ...) -> None: ...
 
+class SearchTransactionsRequest(_message.Message):
+    __slots__ = ("loyalty_id", "statuses", "excluded_channels", "cursor", "page_size")
+    LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
+    STATUSES_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDED_CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    loyalty_id: str
+    statuses: _containers.RepeatedScalarFieldContainer[Transaction.Status]
+    excluded_channels: _containers.RepeatedScalarFieldContainer[str]
+    cursor: str
+    page_size: int
+    def __init__(self, loyalty_id: _Optional[str] = ..., statuses: _Optional[_Iterable[_Union[Transaction.Status, str]]] = ..., excluded_channels: _Optional[_Iterable[str]] = ..., cursor: _Optional[str] = ..., page_size: _Optional[int] = ...) -> None: ...
+
+class SearchTransactionsResponse(_message.Message):
+    __slots__ = ("transactions",)
+    TRANSACTIONS_FIELD_NUMBER: _ClassVar[int]
+    transactions: _containers.RepeatedCompositeFieldContainer[FoundTransaction]
+    def __init__(self, transactions: _Optional[_Iterable[_Union[FoundTransaction, _Mapping]]] = ...) -> None: ...
+
+class FoundTransaction(_message.Message):
+    __slots__ = ("id", "short_id", "loyalty_id", "channel", "status", "created_at", "claimed_at", "date_updated", "points_earned", "bonus_points_earned", "points_used", "points_deducted", "metadata")
+    class Metadata(_message.Message):
+        __slots__ = ("store_id", "pos_transaction_id", "partner", "reference")
+        STORE_ID_FIELD_NUMBER: _ClassVar[int]
+        POS_TRANSACTION_ID_FIELD_NUMBER: _ClassVar[int]
+        PARTNER_FIELD_NUMBER: _ClassVar[int]
+        REFERENCE_FIELD_NUMBER: _ClassVar[int]
+        store_id: str
+        pos_transaction_id: str
+        partner: str
+        reference: str
+        def __init__(self, store_id: _Optional[str] = ..., pos_transaction_id: _Optional[str] = ..., partner: _Optional[str] = ..., reference: _Optional[str] = ...) -> None: ...
+    ID_FIELD_NUMBER: _ClassVar[int]
+    SHORT_ID_FIELD_NUMBER: _ClassVar[int]
+    LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    CLAIMED_AT_FIELD_NUMBER: _ClassVar[int]
+    DATE_UPDATED_FIELD_NUMBER: _ClassVar[int]
+    POINTS_EARNED_FIELD_NUMBER: _ClassVar[int]
+    BONUS_POINTS_EARNED_FIELD_NUMBER: _ClassVar[int]
+    POINTS_USED_FIELD_NUMBER: _ClassVar[int]
+    POINTS_DEDUCTED_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    short_id: str
+    loyalty_id: str
+    channel: str
+    status: Transaction.Status
+    created_at: str
+    claimed_at: str
+    date_updated: str
+    points_earned: int
+    bonus_points_earned: int
+    points_used: int
+    points_deducted: int
+    metadata: FoundTransaction.Metadata
+    def __init__(self, id: _Optional[str] = ..., short_id: _Optional[str] = ..., loyalty_id: _Optional[str] = ..., channel: _Optional[str] = ..., status: _Optional[_Union[Transaction.Status, str]] = ..., created_at: _Optional[str] = ..., claimed_at: _Optional[str] = ..., date_updated: _Optional[str] = ..., points_earned: _Optional[int] = ..., bonus_points_earned: _Optional[int] = ..., points_used: _Optional[int] = ..., points_deducted: _Optional[int] = ..., metadata: _Optional[_Union[FoundTransaction.Metadata, _Mapping]] = ...) -> None: ...
+
 class GetOutcomeRequest(_message.Message):
     __slots__ = ("idempotency_key",)
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
@@ -239,7 +334,7 @@ class GetOutcomeRequest(_message.Message):
     def __init__(self, idempotency_key: _Optional[str] = ...) -> None: ...
 
 class GetOutcomeResponse(_message.Message):
-    __slots__ = ("outcome", "transaction", "identify", "update", "void", "unclaimed", "claim_receipt", "start_anonymous_session", "issue_code", "enroll_member")
+    __slots__ = ("outcome", "transaction", "identify", "update", "void", "unclaimed", "claim_receipt", "start_anonymous_session", "issue_code", "enroll_member", "assign_points", "redeem_promo_code")
     class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         OUTCOME_UNSPECIFIED: _ClassVar[GetOutcomeResponse.Outcome]
@@ -260,6 +355,8 @@ class GetOutcomeResponse(_message.Message):
     START_ANONYMOUS_SESSION_FIELD_NUMBER: _ClassVar[int]
     ISSUE_CODE_FIELD_NUMBER: _ClassVar[int]
     ENROLL_MEMBER_FIELD_NUMBER: _ClassVar[int]
+    ASSIGN_POINTS_FIELD_NUMBER: _ClassVar[int]
+    REDEEM_PROMO_CODE_FIELD_NUMBER: _ClassVar[int]
     outcome: GetOutcomeResponse.Outcome
     transaction: Transaction
     identify: _identify_service_pb2.IdentifyMemberResponse
@@ -270,4 +367,6 @@ class GetOutcomeResponse(_message.Message):
     start_anonymous_session: _session_service_pb2.StartAnonymousSessionResponse
     issue_code: _code_service_pb2.IssueCodeResponse
     enroll_member: _member_service_pb2.EnrollMemberResponse
-    def __init__(self, outcome: _Optional[_Union[GetOutcomeResponse.Outcome, str]] = ..., transaction: _Optional[_Union[Transaction, _Mapping]] = ..., identify: _Optional[_Union[_identify_service_pb2.IdentifyMemberResponse, _Mapping]] = ..., update: _Optional[_Union[ReportOrderResponse, _Mapping]] = ..., void: _Optional[_Union[VoidTransactionResponse, _Mapping]] = ..., unclaimed: _Optional[_Union[RecordUnclaimedOrderResponse, _Mapping]] = ..., claim_receipt: _Optional[_Union[ClaimReceiptResponse, _Mapping]] = ..., start_anonymous_session: _Optional[_Union[_session_service_pb2.StartAnonymousSessionResponse, _Mapping]] = ..., issue_code: _Optional[_Union[_code_service_pb2.IssueCodeResponse, _Mapping]] = ..., enroll_member: _Optional[_Union[_member_service_pb2.EnrollMemberResponse, _Mapping]] = ...) -> None: ...
+    assign_points: _member_service_pb2.AssignPointsResponse
+    redeem_promo_code: _incentive_service_pb2.RedeemPromoCodeResponse
+    def __init__(self, outcome: _Optional[_Union[GetOutcomeResponse.Outcome, str]] = ..., transaction: _Optional[_Union[Transaction, _Mapping]] = ..., identify: _Optional[_Union[_identify_service_pb2.IdentifyMemberResponse, _Mapping]] = ..., update: _Optional[_Union[ReportOrderResponse, _Mapping]] = ..., void: _Optional[_Union[VoidTransactionResponse, _Mapping]] = ..., unclaimed: _Optional[_Union[RecordUnclaimedOrderResponse, _Mapping]] = ..., claim_receipt: _Optional[_Union[ClaimReceiptResponse, _Mapping]] = ..., start_anonymous_session: _Optional[_Union[_session_service_pb2.StartAnonymousSessionResponse, _Mapping]] = ..., issue_code: _Optional[_Union[_code_service_pb2.IssueCodeResponse, _Mapping]] = ..., enroll_member: _Optional[_Union[_member_service_pb2.EnrollMemberResponse, _Mapping]] = ..., assign_points: _Optional[_Union[_member_service_pb2.AssignPointsResponse, _Mapping]] = ..., redeem_promo_code: _Optional[_Union[_incentive_service_pb2.RedeemPromoCodeResponse, _Mapping]] = ...) -> None: ...

@@ -65,6 +65,11 @@ class TransactionServiceStub:
                 request_serializer=loyalty_dot_v1_dot_transaction__service__pb2.GetTransactionRequest.SerializeToString,
                 response_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.GetTransactionResponse.FromString,
                 _registered_method=True)
+        self.SearchTransactions = channel.unary_unary(
+                '/loyalty.v1.TransactionService/SearchTransactions',
+                request_serializer=loyalty_dot_v1_dot_transaction__service__pb2.SearchTransactionsRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.SearchTransactionsResponse.FromString,
+                _registered_method=True)
         self.GetOutcome = channel.unary_unary(
                 '/loyalty.v1.TransactionService/GetOutcome',
                 request_serializer=loyalty_dot_v1_dot_transaction__service__pb2.GetOutcomeRequest.SerializeToString,
@@ -77,11 +82,11 @@ class TransactionServiceServicer:
     """
 
     def ValidateOrder(self, request, context):
-        """Checks a whole order against every rule and tells all that fail. Nothing changes but how long
-        the order stays open.
+        """Checks a whole order against every rule and names all that fail. Only the time for which the
+        order stays open changes.
 
-        A clean answer means that claiming the same order succeeds unless something changes in
-        between. Broken rules are refused with RULES_FAILED.
+        If no rule is broken, claiming the same order succeeds unless something changes in between.
+        Broken rules are refused with RULES_FAILED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -93,8 +98,8 @@ class TransactionServiceServicer:
         PENDING holds the points of the rewards in the order and releases those of rewards no longer in
         it. CLAIMED burns them, earns points for the order, and is final. What IdentifyMember held or
         PENDING was accepted with is honoured at CLAIMED, at its price. The same CLAIMED report again
-        is answered as the first time; the same PENDING report keeps the order open and tells the
-        guest's points of now. Another report after CLAIMED is refused with TRANSACTION_NOT_CLAIMABLE.
+        gets the first answer; the same PENDING report keeps the order open and tells the points that
+        the guest has now. Another report after CLAIMED is refused with TRANSACTION_NOT_CLAIMABLE.
         Any partner of the program may claim, not only the one that identified.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -103,12 +108,12 @@ class TransactionServiceServicer:
 
     def VoidTransaction(self, request, context):
         """Cancels a transaction and gives its points back: an open one releases what it holds, a claimed
-        one reverses what it burned and earned. A second call is answered as the first time. The API
-        key must be for the store where a claimed one was paid, too, or STORE_NOT_ALLOWED.
+        one reverses what it burned and earned. A second call gets the first answer. If the API key is
+        not for the store where a claimed order was paid, the call is refused with STORE_NOT_ALLOWED.
 
-        One that comes more days after the payment than the program allows, 90 unless it says
-        otherwise, is done all the same and told to the operator, or refused with VOID_TOO_LATE where
-        the program says so.
+        If it comes more days after the payment than the program allows, 90 unless it says otherwise,
+        it is done and the operator is told, or it is refused with VOID_TOO_LATE if the program says
+        so.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -119,23 +124,22 @@ class TransactionServiceServicer:
         into points later, once.
 
         Rewards are refused with RULES_FAILED and the rule code user-not-logged-in. An offer that does
-        not hold earns nothing and is told to the operator, since the guest has paid, or refused with
-        RULES_FAILED or OFFER_NOT_FOUND where the program says so.
+        not hold earns nothing and the operator is told, because the guest has paid; if the program
+        says so, it is refused with RULES_FAILED or OFFER_NOT_FOUND.
 
-        Without an idempotency key the same order of the same store, terminal and number is answered as
-        the first time if created is the same, or if a terminal is named and two minutes have not
-        passed.
+        Without an idempotency key the same order of the same store, terminal and number gets the first
+        answer if created is the same, or if a terminal is named and two minutes have not passed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ClaimReceipt(self, request, context):
-        """Turns a receipt code into points for a member, once, for as many days after the order as the
-        program says, 30 unless it says otherwise; then it is refused with RECEIPT_EXPIRED.
+        """Turns a receipt code into points for a member, once. The program says for how many days after
+        the order, 30 unless it says otherwise; after that it is refused with RECEIPT_EXPIRED.
 
-        The offers of the order count as the member's. Points of offers that the member may not use
-        are taken off what the receipt promised.
+        The offers of the order count as used by the member. Points of offers that the member may not
+        use are subtracted from those that the receipt promised.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -148,11 +152,18 @@ class TransactionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SearchTransactions(self, request, context):
+        """Searches the transactions of a member, and what partners gave besides, newest first, 100 at
+        most. JSON callers get a list.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetOutcome(self, request, context):
         """Tells what became of a call whose answer was lost, by its idempotency key.
 
-        It tells whether that call was committed, with the answer it was given, or never seen, in
-        which case it may safely be sent again.
+        If that call was committed, its answer is returned. If not, it may safely be sent again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -190,6 +201,11 @@ def add_TransactionServiceServicer_to_server(servicer, server):
                     servicer.GetTransaction,
                     request_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.GetTransactionRequest.FromString,
                     response_serializer=loyalty_dot_v1_dot_transaction__service__pb2.GetTransactionResponse.SerializeToString,
+            ),
+            'SearchTransactions': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchTransactions,
+                    request_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.SearchTransactionsRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_transaction__service__pb2.SearchTransactionsResponse.SerializeToString,
             ),
             'GetOutcome': grpc.unary_unary_rpc_method_handler(
                     servicer.GetOutcome,
@@ -360,6 +376,33 @@ class TransactionService:
             '/loyalty.v1.TransactionService/GetTransaction',
             loyalty_dot_v1_dot_transaction__service__pb2.GetTransactionRequest.SerializeToString,
             loyalty_dot_v1_dot_transaction__service__pb2.GetTransactionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchTransactions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.v1.TransactionService/SearchTransactions',
+            loyalty_dot_v1_dot_transaction__service__pb2.SearchTransactionsRequest.SerializeToString,
+            loyalty_dot_v1_dot_transaction__service__pb2.SearchTransactionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -12,16 +12,15 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from loyalty_service.application.limits import Load, count_written, judge_load
-from loyalty_service.application.natural_keys import NaturalKey
 from loyalty_service.application.unit import Refused, Unit
 from loyalty_service.domain.errors import IdempotencyKeyReusedError, LoyaltyError
 from loyalty_service.domain.events import OPERATOR, Actor, Event
-from loyalty_service.domain.flags import HOURS_PASSED, Flag, FlagKind
+from loyalty_service.domain.flags import Flag
 from loyalty_service.domain.keys import ApiKey
-from loyalty_service.domain.records import Remembered
+from loyalty_service.domain.records import KeptAnswer
 
 R = TypeVar("R")
 
@@ -30,6 +29,23 @@ KEY_FORM = re.compile(r"[\x20-\x7e]{1,255}")
 
 OPERATOR_SCOPE = "operator"
 """Scope of operators' idempotency keys; a partner's scope always has a slash."""
+
+
+@dataclass(frozen=True, slots=True)
+class NaturalKey:
+    """
+    What an answer is kept under.
+
+    Attributes:
+        fingerprint: What tells whether a later call means the same; empty where nothing need.
+        fresh: Whether there can be no earlier answer, so that none is looked for.
+    """
+
+    scope: str
+    key: str
+    method: str
+    fingerprint: bytes = b""
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +107,11 @@ class Keyed:
     )
 
     def repeats(self, kept: bytes) -> bool:
-        """Tell whether this request means what one did whose fingerprint was kept."""
+        """Tell whether this request means the same as the one whose fingerprint was kept."""
         return kept == self.fingerprint or self.repeats_kept(kept)
 
 
-@dataclass(frozen=True, slots=True)
-class Run(Generic[R]):
+class Run(NamedTuple, Generic[R]):
     """
     A use case, and all that decides how it is run.
 
@@ -106,7 +121,6 @@ class Run(Generic[R]):
         caller: API key that makes the call; absent for operators and the sweeper.
         load: What it brings with it; absent where no limit of a day counts it.
         again: What is done even when the call comes again under a key that was answered.
-        late_hours: How far the till's time of a paid order is off, where that is to be flagged.
         by: Who makes the change, for the events.
     """
 
@@ -117,7 +131,6 @@ class Run(Generic[R]):
     caller: ApiKey | None = None
     load: Load | None = None
     again: Callable[[Unit, Any, int], None] | None = None
-    late_hours: int | None = None
     by: Actor = OPERATOR
 
 
@@ -151,7 +164,7 @@ def idempotency_scope(key: ApiKey) -> str:
     return f"{key.program_id}/{key.partner}"
 
 
-def require_kept_stores(remembered: Remembered, caller: ApiKey) -> None:
+def require_kept_stores(kept: KeptAnswer, caller: ApiKey) -> None:
     """
     Keep an answer from those keys of its partner that may not act where its call did.
 
@@ -160,7 +173,7 @@ def require_kept_stores(remembered: Remembered, caller: ApiKey) -> None:
     Raises:
         StoreNotAllowedError: The key is limited to other stores.
     """
-    caller.require_stores(json.loads(remembered.stores or "[]"))
+    caller.require_stores(json.loads(kept.stores or "[]"))
 
 
 def perform(unit: Unit, now_ms: int, run: Run[Any]) -> Answer:
@@ -217,7 +230,7 @@ def _once(unit: Unit, now_ms: int, run: Run[Any]) -> Answer:
 def _keep(unit: Unit, now_ms: int, key: NaturalKey, answer: Answer, stores: frozenset[int]) -> None:
     """Keep an answer under a natural key, in place of an earlier one if there is one."""
     kept = _kept(now_ms, key, answer, stores)
-    earlier = None if key.fresh else unit.remembered(key.scope, key.key)
+    earlier = None if key.fresh else unit.kept_answer(key.scope, key.key)
     if earlier is None:
         unit.add(kept)
         return
@@ -233,8 +246,8 @@ def _keep(unit: Unit, now_ms: int, key: NaturalKey, answer: Answer, stores: froz
 
 def _kept(
     now_ms: int, key: Keyed | NaturalKey, answer: Answer, stores: frozenset[int]
-) -> Remembered:
-    return Remembered(
+) -> KeptAnswer:
+    return KeptAnswer(
         scope=key.scope,
         idempotency_key=key.key,
         method=key.method,
@@ -250,36 +263,21 @@ def _earlier_answer(unit: Unit, run: Run[Any]) -> Answer | None:
     keyed = run.keyed
     if keyed is None:
         return None
-    remembered = unit.remembered(keyed.scope, keyed.key)
-    if remembered is None:
+    kept = unit.kept_answer(keyed.scope, keyed.key)
+    if kept is None:
         return None
-    if not keyed.repeats(remembered.fingerprint):
+    if not keyed.repeats(kept.fingerprint):
         raise IdempotencyKeyReusedError(keyed.key)
     if run.caller is not None:
-        require_kept_stores(remembered, run.caller)
-    return Answer(remembered.answer, repeated=True)
+        require_kept_stores(kept, run.caller)
+    return Answer(kept.answer, repeated=True)
 
 
 def _flagged(unit: Unit, now_ms: int, run: Run[Any]) -> Done[Any] | Repeated:
     """Run the use case within the limits of its program, and add what operators are told."""
-    flags = () if run.load is None else tuple(judge_load(unit, run.load, now_ms))
+    flags = () if run.load is None else judge_load(unit, run.load, now_ms)
     outcome = run.use_case(unit, run.command, now_ms)
-    if run.late_hours is not None and run.caller is not None and isinstance(outcome, Done):
-        flags = (_lateness(run.late_hours, run.command, run.caller, outcome), *flags)
     return replace(outcome, flags=(*outcome.flags, *flags)) if flags else outcome
-
-
-def _lateness(hours: int, command: Any, caller: ApiKey, done: Done[Any]) -> Flag:
-    """Flag a paid order whose time is far from the server's clock."""
-    about = {
-        "program_id": caller.program_id,
-        "store_id": command.point_of_sale.store_id,
-        "partner": caller.partner,
-        "key_id": caller.key_id,
-        "transaction_id": done.result.transaction_id,
-        "hours": hours,
-    }
-    return Flag(FlagKind.TILL_TIME, HOURS_PASSED, about)
 
 
 def _answer(unit: Unit, now_ms: int, run: Run[Any], outcome: Done[Any] | Repeated) -> Answer:

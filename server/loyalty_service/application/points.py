@@ -10,6 +10,9 @@ A use case says which verb, for what and how many. Each rule is in one place:
   held or waits may always come back.
 - Taking back goes before giving back, and what can't be taken back is owed.
 
+- Points whose day is over are gone: each verb that moves some first books that, one transfer for
+  each bucket. Which buckets points come from and go to is `aging`'s.
+
 Each verb expects a locked member. Those that may refuse do so before their first write.
 """
 
@@ -17,9 +20,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from loyalty_service.application import aging
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.errors import PointsInsufficientError
-from loyalty_service.domain.ids import new_id
+from loyalty_service.domain.expiry import Activity, Bucket, Going
+from loyalty_service.domain.identifiers import new_id
 from loyalty_service.domain.ledger import (
     NOBODY,
     POINTS_MAX,
@@ -28,6 +33,7 @@ from loyalty_service.domain.ledger import (
     Cause,
     Origin,
     Owner,
+    OwnerKind,
 )
 from loyalty_service.domain.records import Hold, HoldStatus, Member
 
@@ -41,10 +47,17 @@ def owed_points(accounts: Accounts) -> int:
     return 0 if debt is None else -debt.balance
 
 
-def room_for_points(accounts: Accounts) -> int:
-    """Tell how many more points the ledger carries for a member; all others may come back."""
-    had = sum(one.balance for kind, one in accounts.items() if kind is not AccountKind.DEBT)
-    return POINTS_MAX - had
+def points_that_fit(
+    accounts: Accounts, points: int, *, waiting: bool = False, past: int = 0
+) -> int:
+    """
+    Tell how many of some points a member may be given: all, unless the ledger carries fewer.
+
+    What pays a debt needs no room, but points that are *waiting* to be confirmed pay none yet. Nor
+    do those whose day is *past*, which are booked as gone first.
+    """
+    paid = 0 if waiting else owed_points(accounts)
+    return min(points, paid + past + _room(accounts))
 
 
 def hold(
@@ -63,6 +76,7 @@ def hold(
     Raises:
         LedgerBrokenError: The member has fewer; callers check first.
     """
+    book_past(unit, member, now_ms)
     _set_aside(unit, member, owner, points, now_ms)
     _keep_hold(unit, member, owner, incentive_id, points, now_ms, expires_ms)
 
@@ -90,12 +104,14 @@ def hold_only(
         else:
             ended.append(one)
     more = sum(missing.values()) - sum(one.points for one in ended)
+    if more:
+        book_past(unit, member, now_ms)
     if more > 0:
         _set_aside(unit, member, owner, more, now_ms)
     elif more < 0:
         _give_back(unit, member, owner, -more, now_ms)
     for one in ended:
-        unit.change(one, status=HoldStatus.RELEASED, ended_ms=now_ms)
+        unit.change(one, status=HoldStatus.REPLACED, ended_ms=now_ms)
     for incentive_id, points in missing.items():
         _keep_hold(unit, member, owner, incentive_id, points, now_ms, expires_ms)
 
@@ -109,12 +125,16 @@ def prolong(unit: Unit, owner: Owner, expires_ms: int) -> None:
 def capture(unit: Unit, member: Member, owner: Owner, now_ms: int) -> int:
     """Burn what an owner holds; returns how many points."""
     holds = unit.open_holds(owner)
+    if not holds:
+        return 0
+    keep_alive(unit, member, Activity.REDEEM, now_ms)
     origin = Origin(Cause.REDEEM, owner, "", now_ms, now_ms)
     held = member.accounts[AccountKind.HELD]
     for one in holds:
         redeemed = unit.program_account(member.program_id, AccountKind.REDEEMED)
         unit.post(held, redeemed, one.points, origin)
         unit.change(one, status=HoldStatus.CAPTURED, ended_ms=now_ms)
+    aging.burn(unit, member, owner)
     return sum(one.points for one in holds)
 
 
@@ -123,6 +143,7 @@ def release(unit: Unit, member: Member, owner: Owner, now_ms: int) -> int:
     holds = unit.open_holds(owner)
     points = sum(one.points for one in holds)
     if points:
+        book_past(unit, member, now_ms)
         _give_back(unit, member, owner, points, now_ms)
     for one in holds:
         unit.change(one, status=HoldStatus.RELEASED, ended_ms=now_ms)
@@ -146,14 +167,16 @@ def earn(
     """
     if points <= 0:
         return 0
+    book_past(unit, member, now_ms)
     accounts = unit.accounts(member)
-    earned = min(points, room_for_points(accounts))
+    earned = points_that_fit(accounts, points, waiting=not confirmed)
     if earned <= 0:
         return 0
     issued = unit.program_account(member.program_id, AccountKind.ISSUED)
     origin = Origin(Cause.EARN, owner, "", now_ms, now_ms)
     if confirmed:
-        _give(unit, accounts, issued, earned, origin)
+        keep_alive(unit, member, Activity.EARN, now_ms)
+        aging.bring(unit, member, owner, _give(unit, accounts, issued, earned, origin))
     else:
         unit.post(issued, unit.open_account(member, AccountKind.UNCONFIRMED), earned, origin)
     return earned
@@ -166,9 +189,11 @@ def confirm(unit: Unit, member: Member, owner: Owner, points: int, now_ms: int) 
     Raises:
         LedgerBrokenError: Fewer wait; callers check first.
     """
+    book_past(unit, member, now_ms)
     waiting = unit.open_account(member, AccountKind.UNCONFIRMED)
     origin = Origin(Cause.CONFIRM, owner, "", now_ms, now_ms)
-    _give(unit, unit.accounts(member), waiting, points, origin)
+    keep_alive(unit, member, Activity.EARN, now_ms)
+    aging.bring(unit, member, owner, _give(unit, unit.accounts(member), waiting, points, origin))
 
 
 def reverse(
@@ -192,11 +217,12 @@ def reverse(
         PointsInsufficientError: Earned points are spent and the member *may_owe* none, or not so
             many.
     """
-    spendable = member.available.balance + burned
+    spendable = member.spendable + burned
     short = max(0, earned - spendable)
     owed = owed_points(unit.accounts(member))
     if short and (not may_owe or owed + short > POINTS_MAX):
         raise PointsInsufficientError(spendable, earned)
+    book_past(unit, member, now_ms)
     if unconfirmed:
         waiting = unit.open_account(member, AccountKind.UNCONFIRMED)
         issued = unit.program_account(member.program_id, AccountKind.ISSUED)
@@ -207,40 +233,71 @@ def reverse(
     _take(unit, member, owner, at_hand, now_ms)
     given = _refund(unit, member, owner, burned, now_ms)
     _take(unit, member, owner, earned - at_hand, now_ms)
-    return given + _refund(unit, member, owner, burned - given, now_ms)
+    back = given + _refund(unit, member, owner, burned - given, now_ms)
+    # What came back has its old day: it was there to be taken, and where that is over no more.
+    book_past(unit, member, now_ms)
+    return back
 
 
-def expire(unit: Unit, member: Member, owner: Owner, points: int, now_ms: int) -> None:
-    """
-    Take points away whose time is over.
-
-    Raises:
-        LedgerBrokenError: The member has fewer; callers check first.
-    """
+def expire(unit: Unit, member: Member, bucket: Bucket, now_ms: int) -> int:
+    """Book that the points of a bucket whose day is over are gone; returns how many."""
+    points = bucket.points
+    if not points or bucket.gone_ms > unit.as_of_ms:
+        return 0
     expired = unit.program_account(member.program_id, AccountKind.EXPIRED)
+    owner = Owner(OwnerKind.BUCKET, bucket.bucket_id)
     origin = Origin(Cause.EXPIRE, owner, "", now_ms, now_ms)
     unit.post(member.available, expired, points, origin)
+    unit.change(bucket, points=0, expired=bucket.expired + points)
+    member.past_points = max(0, member.past_points - points)
+    return points
 
 
-def adjust(unit: Unit, member: Member, points: int, note: str, now_ms: int) -> None:
+def book_past(unit: Unit, member: Member, now_ms: int) -> None:
+    """Book that all points are gone whose day is over, so that no verb moves any of them."""
+    for bucket in unit.past_buckets(member):
+        expire(unit, member, bucket, now_ms)
+
+
+def keep_alive(unit: Unit, member: Member, activity: Activity, now_ms: int) -> None:
+    """Move the day on which a member's points go, where the program counts such an activity."""
+    if aging.terms_of(unit, member).rolls:
+        book_past(unit, member, now_ms)
+        aging.keep_alive(unit, member, activity)
+
+
+def adjust(unit: Unit, member: Member, points: int, note: str, now_ms: int) -> tuple[Going, ...]:
     """
     Give a member points on somebody's word, or below zero take some.
+
+    Tells on which days the points go that came or, below zero, went.
 
     Raises:
         LedgerBrokenError: The member has fewer, or would have more than the ledger carries;
             callers check first.
     """
+    book_past(unit, member, now_ms)
+    keep_alive(unit, member, Activity.ADJUST, now_ms)
     adjusted = unit.program_account(member.program_id, AccountKind.ADJUSTED)
     origin = Origin(Cause.ADJUST, NOBODY, note, now_ms, now_ms)
     if points > 0:
-        _give(unit, unit.accounts(member), adjusted, points, origin)
-    else:
-        unit.post(member.available, adjusted, -points, origin)
+        given = _give(unit, unit.accounts(member), adjusted, points, origin)
+        bucket = aging.bring(unit, member, NOBODY, given)
+        return aging.goings(unit, member, () if bucket is None else ((bucket, given),))
+    unit.post(member.available, adjusted, -points, origin)
+    spent = aging.spend(unit, member, -points)
+    return aging.goings(unit, member, ((bucket, -number) for bucket, number in spent))
 
 
-def _give(unit: Unit, accounts: Accounts, source: Account, points: int, origin: Origin) -> None:
+def _room(accounts: Accounts) -> int:
+    """Tell how many more points the ledger carries for a member; all others may come back."""
+    had = sum(one.balance for kind, one in accounts.items() if kind is not AccountKind.DEBT)
+    return POINTS_MAX - had
+
+
+def _give(unit: Unit, accounts: Accounts, source: Account, points: int, origin: Origin) -> int:
     """
-    Move points from an account to a member, to the debt first.
+    Move points from an account to a member, to the debt first; returns how many can be spent.
 
     This is the only way on which points become available: see decision 20.
     """
@@ -249,18 +306,22 @@ def _give(unit: Unit, accounts: Accounts, source: Account, points: int, origin: 
         unit.post(source, accounts[AccountKind.DEBT], paid, origin)
     if points > paid:
         unit.post(source, accounts[AccountKind.AVAILABLE], points - paid, origin)
+    return points - paid
 
 
 def _set_aside(unit: Unit, member: Member, owner: Owner, points: int, now_ms: int) -> None:
     accounts = member.accounts
     origin = Origin(Cause.HOLD, owner, "", now_ms, now_ms)
     unit.post(accounts[AccountKind.AVAILABLE], accounts[AccountKind.HELD], points, origin)
+    aging.set_aside(unit, member, owner, points)
 
 
 def _give_back(unit: Unit, member: Member, owner: Owner, points: int, now_ms: int) -> None:
     accounts = unit.accounts(member)
     origin = Origin(Cause.RELEASE, owner, "", now_ms, now_ms)
-    _give(unit, accounts, accounts[AccountKind.HELD], points, origin)
+    kept = _give(unit, accounts, accounts[AccountKind.HELD], points, origin)
+    aging.bring_back(unit, member, owner, points, kept, burned=False)
+    book_past(unit, member, now_ms)
 
 
 def _take(unit: Unit, member: Member, owner: Owner, points: int, now_ms: int) -> None:
@@ -272,6 +333,7 @@ def _take(unit: Unit, member: Member, owner: Owner, points: int, now_ms: int) ->
     at_hand = min(points, member.available.balance)
     if at_hand:
         unit.post(member.available, issued, at_hand, origin)
+    aging.take_back(unit, member, owner, at_hand, points - at_hand)
     if points > at_hand:
         unit.post(unit.open_account(member, AccountKind.DEBT), issued, points - at_hand, origin)
 
@@ -281,9 +343,11 @@ def _refund(unit: Unit, member: Member, owner: Owner, points: int, now_ms: int) 
     if not points:
         return 0
     accounts = unit.accounts(member)
-    given = min(points, owed_points(accounts) + room_for_points(accounts))
+    given = points_that_fit(accounts, points)
     redeemed = unit.program_account(member.program_id, AccountKind.REDEEMED)
-    _give(unit, accounts, redeemed, given, Origin(Cause.REFUND, owner, "", now_ms, now_ms))
+    origin = Origin(Cause.REFUND, owner, "", now_ms, now_ms)
+    kept = _give(unit, accounts, redeemed, given, origin)
+    aging.bring_back(unit, member, owner, given, kept, burned=True)
     return given
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from loyalty_service.domain.events import EventPage, FeedPosition
-from loyalty_service.domain.guessing import Refusal
+from loyalty_service.domain.expiry import Going
+from loyalty_service.domain.gifts import PointsAssignment
+from loyalty_service.domain.guessing import Wait
 from loyalty_service.domain.ledger import AccountKind, Cause
 from loyalty_service.domain.program import Program
-from loyalty_service.domain.records import Member, Remembered, Transaction
+from loyalty_service.domain.records import KeptAnswer, Member, Transaction, TransactionStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +52,44 @@ class KeyEntry:
     revoked_ms: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class GoingMonth:
+    """Points of members that go in a month, as YYYY-MM, if none of them does anything."""
+
+    month: str
+    points: int
+    members: int
+
+
+@dataclass(frozen=True, slots=True)
+class PromoCodesEntry:
+    """Promo codes that were made together, as listings show them: all but the codes."""
+
+    label: str
+    points: int
+    begins_ms: int | None
+    ends_ms: int | None
+    codes: int
+    uses: int
+    most_uses: int
+
+
 class Reader(Protocol):
     """Typed queries over one consistent state."""
 
     async def member(self, program_id: str, loyalty_id: str) -> Member | None:
         """Find a member with all accounts that are open."""
 
-    async def code_refusals(self) -> Sequence[Refusal]:
+    async def past_points(self, member: Member, now_ms: int) -> int:
+        """Count a member's points whose day is over, and that are not booked as gone yet."""
+
+    async def points_going(self, member: Member, now_ms: int, limit: int) -> Sequence[Going]:
+        """Give at most *limit* last days of a member's points, the nearest first, with how many."""
+
+    async def would_go(self, old: Program, new: Program, now_ms: int) -> Sequence[GoingMonth]:
+        """Tell by month what would go if a program's terms became those of *new*."""
+
+    async def code_waits(self) -> Sequence[Wait]:
         """Find who must or had to wait for showing wrong codes."""
 
     async def transfers(
@@ -64,13 +97,35 @@ class Reader(Protocol):
     ) -> Sequence[TransferEntry]:
         """List transfers of accounts, newest first, older than the transfer *before*."""
 
+    async def promo_codes(self, program_id: str) -> Sequence[PromoCodesEntry]:
+        """List the promo codes of a program by what they are called, the oldest first."""
+
     async def api_keys(self) -> Sequence[KeyEntry]:
         """List all API keys, the oldest first."""
 
     async def transaction(self, transaction_id: str) -> TransactionEntry | None:
         """Find a transaction."""
 
-    async def remembered(self, scope: str, idempotency_key: str) -> Remembered | None:
+    async def transactions_of(
+        self,
+        member: Member,
+        statuses: Collection[TransactionStatus],
+        excluded_channels: Collection[str],
+        before: str | None,
+        limit: int,
+    ) -> Sequence[Transaction]:
+        """
+        List transactions of a member, newest first, older than the transaction *before*.
+
+        Those in any state where no *statuses* are given. A channel that is not told is RESTAURANT.
+        """
+
+    async def assignments_of(
+        self, member: Member, before: str | None, limit: int
+    ) -> Sequence[PointsAssignment]:
+        """List what partners gave a member, newest first, older than *before*."""
+
+    async def kept_answer(self, scope: str, idempotency_key: str) -> KeptAnswer | None:
         """Find the answer kept under an idempotency key."""
 
     def page_token(self, listing: str, last: int) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from loyalty_service.domain.errors import LoyaltyError
 from loyalty_service.domain.events import Actor, Event
-from loyalty_service.domain.guessing import Refusal, Scope, Tally
+from loyalty_service.domain.expiry import Bucket, BucketPart
+from loyalty_service.domain.gifts import PointsAssignment, PromoCode, PromoRedemption
+from loyalty_service.domain.guessing import Scope, Tally, Wait
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.ledger import Account, AccountKind, Origin, Owner
 from loyalty_service.domain.limits import Limit
@@ -16,11 +18,11 @@ from loyalty_service.domain.records import (
     Code,
     Hold,
     IncentiveUsage,
+    KeptAnswer,
     KnownOrder,
     Member,
     MemberEmail,
     Redemption,
-    Remembered,
     Reservation,
     Session,
     Transaction,
@@ -28,12 +30,17 @@ from loyalty_service.domain.records import (
 from loyalty_service.domain.visit import History, HistoryNeeds
 
 Record = (
-    Code
+    Bucket
+    | BucketPart
+    | Code
     | Hold
     | IncentiveUsage
     | MemberEmail
+    | PointsAssignment
+    | PromoCode
+    | PromoRedemption
     | Redemption
-    | Remembered
+    | KeptAnswer
     | Reservation
     | Session
     | Transaction
@@ -42,7 +49,7 @@ Record = (
 
 class Refused(Exception):  # noqa: N818 - it is no error that a call is refused.
     """
-    Raised to refuse a call and yet keep what it wrote; any other refusal undoes that.
+    Raised to refuse a call and yet keep what it wrote; any other error undoes that.
 
     `Store.write` raises its error once that is durable.
 
@@ -50,7 +57,7 @@ class Refused(Exception):  # noqa: N818 - it is no error that a call is refused.
         begun: Waits that it began, for the log.
     """
 
-    def __init__(self, error: LoyaltyError, begun: tuple[Refusal, ...] = ()) -> None:
+    def __init__(self, error: LoyaltyError, begun: tuple[Wait, ...] = ()) -> None:
         super().__init__(error)
         self.error = error
         self.begun = begun
@@ -60,11 +67,13 @@ class Unit(Protocol):
     """
     Typed queries and writes of one unit of work.
 
-    A use case reads and decides first and writes last: a refusal is raised before the first
+    A use case reads and decides first and writes last: an error is raised before the first
     write. What it writes is durable once `Store.write` answers.
     """
 
     catalog: Catalog
+    as_of_ms: int
+    """When it began: points whose day is over by then are gone, for all that it tells and does."""
     changes: int
     """Writes asked for so far."""
     rows: int
@@ -81,6 +90,35 @@ class Unit(Protocol):
     def member_email(self, program_id: str, email: str) -> MemberEmail | None:
         """Find who enrolled first with a folded e-mail address."""
 
+    def bucket(self, bucket_id: str) -> Bucket | None:
+        """Find a bucket of a locked member's points."""
+
+    def past_buckets(self, member: Member) -> Sequence[Bucket]:
+        """Give the buckets of a member whose day is over and that have points, in their order."""
+
+    def full_buckets(self, member: Member, *, latest_first: bool = False) -> Iterator[Bucket]:
+        """Give the buckets of a member that have points as they go, or the other way round."""
+
+    def parts(self, owner: Owner) -> Sequence[BucketPart]:
+        """Find what an owner brought into buckets and has out of them."""
+
+    def overdue_buckets(
+        self, now_ms: int, after: tuple[int, str], limit: int
+    ) -> Sequence[tuple[int, str, str, str]]:
+        """
+        Find buckets with points whose day is over, by time and ID; nothing is locked.
+
+        Each comes with the program and the loyalty ID of its member.
+        """
+
+    def change_terms(self, old: Program | None, new: Program, now_ms: int) -> None:
+        """
+        Make the buckets of all members of a program those of new terms on which points go.
+
+        It waits until nobody moves points by the old ones. What members have when points begin to
+        go gets a bucket, and what they have when points go no more leaves its own.
+        """
+
     def code_digest(self, program_id: str, code: str) -> bytes:
         """
         Digest a code with the current pepper, which never leaves the storage.
@@ -91,17 +129,23 @@ class Unit(Protocol):
     def code(self, program_id: str, digest: bytes) -> Code | None:
         """Find a code and lock it; of several with the same digits, the one that ends last."""
 
+    def promo_code(self, program_id: str, digest: bytes) -> PromoCode | None:
+        """Find a promo code and lock it."""
+
+    def promo_redemption(self, code: PromoCode, member: Member) -> PromoRedemption | None:
+        """Find a member's use of a locked promo code, released or not."""
+
     def pending_codes(self, member: Member) -> Sequence[Code]:
         """Find the codes of a member that no till has used and none has replaced."""
 
-    def code_refusals(self, program_id: str) -> Mapping[str, Refusal]:
+    def code_waits(self, program_id: str) -> Mapping[str, Wait]:
         """Find, by the names of their scopes, who of a program must or had to wait."""
 
     def lock_key(self, key_id: str) -> None:
         """Keep others from counting wrong codes of a key until the unit ends."""
 
     def note_wrong_code(self, scope: Scope, digest: bytes, now_ms: int, repeat_ms: int) -> bool:
-        """Keep a wrong code; answers whether it is another than those of the last *repeat_ms*."""
+        """Keep a wrong code; return whether it is another than those of the last *repeat_ms*."""
 
     def tally_right(self, scopes: Sequence[Scope], now_ms: int) -> None:
         """Count a right code for each scope."""
@@ -127,11 +171,11 @@ class Unit(Protocol):
     def count_regular(self, earner: Scope, member: Member, now_ms: int) -> None:
         """Count a member as a regular of a key, who earns for the key or a terminal of it."""
 
-    def refuse_codes(self, refusal: Refusal) -> None:
+    def begin_wait(self, wait: Wait) -> None:
         """Let a scope wait."""
 
     def forgive_codes(self, key_id: str) -> int:
-        """End all waits of a key and forget what it has shown; answers how many waits."""
+        """End all waits of a key and forget what it has shown; return how many waits."""
 
     def forget_counts(self, now_ms: int, limit: int) -> int:
         """Delete at most *limit* of each: counts, wrong codes, waits that matter no more."""
@@ -143,6 +187,12 @@ class Unit(Protocol):
         It lacks what other units add at this time, and for keys and programs what other writers
         added within the last second.
         """
+
+    def counts(self, scope: str, since_ms: int) -> Mapping[str, int]:
+        """Give all that is counted of a scope in the period since then, by the limit's name."""
+
+    def count_all(self, scope: str, since_ms: int, amounts: Mapping[str, int]) -> None:
+        """Add to several counts of a scope at once."""
 
     def count(self, limit: Limit, scope: str, amount: int, now_ms: int) -> None:
         """Add to what is counted for a limit."""
@@ -157,16 +207,20 @@ class Unit(Protocol):
         """Find the holds of an owner that are neither captured nor released."""
 
     def points_released(self, owner: Owner, ended_ms: int) -> int:
-        """Tell how many points that an owner held were given back at a moment."""
+        """
+        Tell how many points that an owner held were given back for good at a moment.
+
+        An older version did not tell those holds from others that ended in the same millisecond.
+        """
 
     def reservations(self, transaction: Transaction) -> Sequence[Reservation]:
         """Find what a transaction was accepted with, also what it does without by now."""
 
-    def remembered(self, scope: str, idempotency_key: str) -> Remembered | None:
+    def kept_answer(self, scope: str, idempotency_key: str) -> KeptAnswer | None:
         """Find the answer kept under an idempotency key."""
 
     def program_account(self, program_id: str, kind: AccountKind) -> Account:
-        """Find and lock an account of a program; it is split into shards, of which this is one."""
+        """Find and lock an account of a program: one of the shards into which it is split."""
 
     def accounts(self, member: Member) -> Mapping[AccountKind, Account]:
         """
@@ -192,6 +246,13 @@ class Unit(Protocol):
         What open orders have reserved counts as well, but for the transaction *besides*. Who adds
         to the counts of all members must *lock* them. *reserving* is the key whose call reserves
         more: what it has reserved already is told apart.
+        """
+
+    def redeemed_between(self, member: Member, name: str, since_ms: int, until_ms: int) -> int:
+        """
+        Count a member's redemptions from one moment until before another.
+
+        *name* is an incentive ID, or that of something else which is counted beside them.
         """
 
     def redemptions_of(self, transaction: Transaction) -> Sequence[Redemption]:
@@ -229,6 +290,9 @@ class Unit(Protocol):
     def add_member(self, member: Member) -> None:
         """Keep a new member, open the accounts that it has and set their numbers on it."""
 
+    def set_segments(self, member: Member, segments: str | None) -> None:
+        """Put a member into segments, as `Member.segments` has them, and out of all others."""
+
     def put_code(self, code: Code, earlier: Code | None) -> None:
         """Keep a new code, over the dead *earlier* record of the same digits if there is one."""
 
@@ -263,4 +327,4 @@ class Unit(Protocol):
         """Keep an API key by its digest."""
 
     def revoke_key(self, key_id: str, now_ms: int) -> bool:
-        """Make an API key useless for good; answers whether it was live."""
+        """End an API key for good; return whether it was live."""

@@ -15,14 +15,16 @@ from typing import Annotated
 
 import typer
 
+from loyalty_service.cli.certify import certify
 from loyalty_service.cli.edge import envoy_config_command
 from loyalty_service.cli.explanations import explain
 from loyalty_service.cli.guesses import guesses_command
 from loyalty_service.cli.keys import keys
 from loyalty_service.cli.pepper import pepper
-from loyalty_service.cli.points import adjust_command
+from loyalty_service.cli.points import adjust_command, segments_command
 from loyalty_service.cli.programs import apply_command
-from loyalty_service.cli.sandbox import demo_command, sandbox_command
+from loyalty_service.cli.promo_codes import promo_codes
+from loyalty_service.cli.sandbox import demo_command, sandbox_commands
 from loyalty_service.cli.serving import serve_command
 from loyalty_service.cli.stores import (
     audit_command,
@@ -40,13 +42,15 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(sandbox_commands, name="sandbox")
+app.add_typer(certify, name="certify")
 app.add_typer(keys, name="keys")
 app.add_typer(pepper, name="pepper")
+app.add_typer(promo_codes, name="promo-codes")
 
 # In the order that `loyalty --help` lists them in.
 COMMANDS: dict[str, Callable[..., None]] = {
     "serve": serve_command,
-    "sandbox": sandbox_command,
     "demo": demo_command,
     "migrate": migrate_command,
     "audit": audit_command,
@@ -57,6 +61,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "envoy-config": envoy_config_command,
     "apply": apply_command,
     "adjust": adjust_command,
+    "segments": segments_command,
     "guesses": guesses_command,
 }
 for name, command in COMMANDS.items():

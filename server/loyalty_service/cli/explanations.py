@@ -1,4 +1,4 @@
-"""What a failed command tells the operator, where the operator can mend it."""
+"""What a failed command tells the operator, if the operator can correct it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _UNDECODED = re.compile(r"[\udc80-\udcff]")
 
 
 def explain(problem: Exception) -> str | None:
-    """Return what the operator can mend; nothing for a fault of ours."""
+    """Return what the operator can correct; nothing if it is a bug of ours."""
     words: str | None = None
     match problem:
         case ProgramFileError():
@@ -28,9 +28,11 @@ def explain(problem: Exception) -> str | None:
         case LoyaltyError():
             words = f"{message_of(problem)}."
         case ProgramMovedError():
-            words = "Somebody else changed the program meanwhile: look again. Nothing was changed."
+            words = (
+                "Somebody else changed the program meanwhile. Nothing was changed: run it again."
+            )
         case ProgramUnknownError():
-            words = f"There is no program {problem}: `loyalty apply` brings one in."
+            words = f"There is no program {problem}: `loyalty apply` makes one from a program file."
         case OperatorError():
             words = str(problem)
         case UnicodeEncodeError() if _UNDECODED.search(problem.object):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from typing import Annotated
 
@@ -42,28 +43,31 @@ def guesses_command(
             out.print(f"{ended} waits of key {forgive} ended.")
             return
         async with store.read() as reader:
-            told = await reader.code_refusals()
+            told = await reader.code_waits()
         # Of keys, those whose wait is over are kept for a day.
-        found = [refusal for refusal in told if refusal.until_ms > now_ms()]
+        found = [wait for wait in told if wait.until_ms > now_ms()]
         table = Table("key", "store", "terminals", "wrong", "right", "until", box=SIMPLE)
-        for refusal in found:
-            scope, tally = refusal.scope, refusal.tally
+        for wait in found:
+            scope, tally = wait.scope, wait.tally
             place = "all" if scope.store_id is None else str(scope.store_id)
             table.add_row(
                 scope.key_id,
                 place,
-                _waiting_terminals(scope),
+                waiting_terminals(scope),
                 str(tally.failed),
                 str(tally.matched),
-                f"{rfc3339(refusal.until_ms)[:19]}Z",
+                f"{rfc3339(wait.until_ms)[:19]}Z",
             )
         print_table(table, "Nobody must wait.")
 
     run(partial(with_store, show))
 
 
-def _waiting_terminals(scope: Scope) -> str:
+def waiting_terminals(scope: Scope) -> str:
     """Name the terminals at which no code is looked at while a scope waits."""
     if scope.kind is not ScopeKind.TERMINAL:
         return "all without regulars"
-    return scope.terminal or "those without a name"
+    # In quotes, so that no terminal has a name that reads like one of the others.
+    return (
+        json.dumps(scope.terminal, ensure_ascii=False) if scope.terminal else "those without a name"
+    )

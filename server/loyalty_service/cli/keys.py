@@ -112,7 +112,7 @@ def list_keys_command() -> None:
 def revoke_key_command(
     key_id: Annotated[str, typer.Argument(help="The key's name in `loyalty keys list`.")],
 ) -> None:
-    """Make a key useless for good: on all servers within 5 seconds, ordinarily within one."""
+    """End a key for good: on all servers within 5 seconds, usually within one."""
 
     async def revoke(store: Store) -> None:
         try:

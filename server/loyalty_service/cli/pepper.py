@@ -1,4 +1,4 @@
-"""The commands about the code peppers of a store."""
+"""The commands about the code peppers of a database."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from loyalty_service.storage.peppers import (
 )
 from loyalty_service.storage.tools.reseal import reseal
 
-pepper = typer.Typer(help="Code peppers of the store.", no_args_is_help=True)
+pepper = typer.Typer(help="Code peppers of the database.", no_args_is_help=True)
 
 
 @pepper.command("list")
 def list_peppers_command() -> None:
-    """List the code peppers that the store was served with, and which of them are known here."""
+    """List the code peppers that the database was served with, and which are known here."""
     settings = read_settings()
     kept = kept_peppers(current_database(settings))
     known = settings.known_peppers()
@@ -43,10 +43,10 @@ def list_peppers_command() -> None:
         if known is not None and one.check_value == check_of(known.current):
             here = "current"
         table.add_row(one.name, rfc3339(one.known_ms), used, here)
-    print_table(table, "No server has served the store yet.")
+    print_table(table, "No server has served the database yet.")
     names = {one.name: "" if one.current_ms else " (announced only)" for one in kept}
     own = [
-        name + names.get(name, " (not yet the store's)")
+        name + names.get(name, " (not yet the database's)")
         for name in (() if known is None else (name_of(check_of(one)) for one in known.known))
     ]
     out.print(f"Here: {', '.join(own) or 'none'}")
@@ -54,7 +54,7 @@ def list_peppers_command() -> None:
 
 @pepper.command("rotate")
 def rotate_pepper_command() -> None:
-    """Make a new code pepper beside the embedded database; the next start takes it up."""
+    """Make a new code pepper beside the embedded database; the next start uses it."""
     settings = read_settings()
     require_database(database_of(settings))
     made = settings.rotate_pepper()
@@ -79,7 +79,9 @@ def reseal_command() -> None:
         f"{name_of(check_of(peppers.current))}."
     )
     if done.closed:
-        raise OperatorError(f"{done.closed:,} answers are opened by no pepper that is known here.")
+        raise OperatorError(
+            f"{done.closed:,} answers can't be opened by any pepper that is known here."
+        )
 
 
 @pepper.command("forget")
@@ -88,7 +90,7 @@ def forget_pepper_command(
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Forget without asking.")] = False,
 ) -> None:
-    """Let the store do without a retired code pepper: its receipts are unknown from then on."""
+    """Forget a retired code pepper: receipts given out under it are unknown from then on."""
     settings = read_settings()
     database = current_database(settings)
     peppers = known_peppers(settings)
@@ -100,8 +102,8 @@ def forget_pepper_command(
     if settings.other_code_peppers is None:
         kept = [one for one in peppers.others if check_of(one) != forgotten.check_value]
         settings.keep_others(kept)
-    out.print(f"The store does without the code pepper {name}.")
-    err.print("Take it away from every server, and keep it with the backups that it proves.")
+    out.print(f"The database no longer needs the code pepper {name}.")
+    err.print("Remove it from every server, and keep it with the backups that it proves.")
 
 
 @pepper.command("accept")
@@ -122,6 +124,6 @@ def accept_pepper_command(
         require_stopped(database)
         confirm(question)
     lost = accept(database, peppers)
-    out.print(f"The store's code pepper is {name_of(check_of(peppers.current))}.")
+    out.print(f"The database's code pepper is {name_of(check_of(peppers.current))}.")
     if lost:
         err.print(f"Given up: {', '.join(one.name for one in lost)}.")

@@ -1,4 +1,4 @@
-"""The command that gives a member points, or takes some."""
+"""The commands that give a member points, or take some, and that put it into segments."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
+from loyalty_service.application.operators.set_segments import SetSegments, set_segments
 from loyalty_service.application.perform import KEY_FORM, Answer, Run, perform, plain_key
 from loyalty_service.bootstrap import database_of
 from loyalty_service.cli.running import operator, run, with_store
@@ -24,6 +25,7 @@ from loyalty_service.domain.errors import (
 )
 from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.domain.records import Member
+from loyalty_service.domain.restrictions import SEGMENT_FORM
 from loyalty_service.storage.peppers import require_known
 from loyalty_service.storage.store import Store
 from loyalty_service.transport.errors.rendering import message_of
@@ -37,7 +39,7 @@ def adjust_command(
     key: Annotated[
         str | None,
         typer.Option(
-            help="Idempotency key: with the same one the points move once. Made unless given."
+            help="Idempotency key: under one key the points move once. Made if not given."
         ),
     ] = None,
     *,
@@ -60,20 +62,52 @@ def adjust_command(
         run(partial(with_store, partial(_adjust, command=command, key=key)))
     except (AmountBeyondLimitError, LimitExceededError) as problem:
         raise OperatorError(
-            f"{message_of(problem)}. Nothing was changed: --beyond-limits gives it all the same."
+            f"{message_of(problem)}. Nothing was changed: --beyond-limits allows it."
         ) from None
     except (DeadlinePassedError, StorageUnavailableError):
         again = ("--key", key, "--reason", reason, *more, "--", program_id, loyalty_id, str(points))
         raise OperatorError(
-            "The database did not answer in time: the points may have moved, or may still. Run "
+            "The database did not answer in time: the points may have moved or still move. Run "
             f"`{shlex.join(('loyalty', 'adjust', *again))}`: with this key they move once."
         ) from None
+
+
+def segments_command(
+    program_id: Annotated[str, typer.Argument(help="Program, for instance demo-ca.")],
+    loyalty_id: Annotated[str, typer.Argument(help="The member's loyalty ID.")],
+    segments: Annotated[
+        list[str] | None, typer.Argument(help="All segments that the member is in from now on.")
+    ] = None,
+    *,
+    reason: Annotated[str, typer.Option(help="Why, for the events.", callback=kept_text)],
+) -> None:
+    """Put a member into segments, for rates and rules, and out of all others."""
+    for name in segments or ():
+        if not SEGMENT_FORM.fullmatch(name):
+            raise typer.BadParameter(
+                f"{name} must have lower-case letters and digits in groups joined by single dashes"
+            )
+    command = SetSegments(program_id, loyalty_id.lower(), tuple(segments or ()), reason)
+    run(partial(with_store, partial(_segment, command=command)))
+
+
+async def _segment(store: Store, command: SetSegments) -> None:
+    work = Run(set_segments, command, _segmented, by=operator("segments"))
+    answer: Answer = await store.write(partial(perform, run=work), reads=command.reads())
+    out.print(answer.body.decode())
+
+
+def _segmented(member: Member) -> bytes:
+    told = ", ".join(member.in_segments) or "none"
+    return f"{member.name} is in segments: {told}.".encode()
 
 
 async def _adjust(store: Store, command: AdjustPoints, key: str) -> None:
     settings = read_settings()
     if (peppers := settings.known_peppers()) is None:
-        raise OperatorError("The outcome is kept sealed: set LOYALTY_CODE_PEPPER, the servers'.")
+        raise OperatorError(
+            "The outcome is kept encrypted: set LOYALTY_CODE_PEPPER to the servers' code pepper."
+        )
     require_known(database_of(settings), peppers)
     work = Run(adjust_points, command, _adjusted, keyed=command.keyed(key), by=operator("adjust"))
     # Told before anything happens: whoever loses the outcome can still ask for it.
@@ -85,4 +119,4 @@ async def _adjust(store: Store, command: AdjustPoints, key: str) -> None:
 
 
 def _adjusted(member: Member) -> bytes:
-    return f"{member.name} now has {member.available.balance} points available.".encode()
+    return f"{member.name} now has {member.spendable} points available.".encode()

@@ -1,4 +1,4 @@
-"""The command that brings a program file into a store."""
+"""The command that applies a program file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from loyalty_service.application.perform import Run, perform
 from loyalty_service.bootstrap import database_of, open_store
 from loyalty_service.cli.running import operator, run, with_store
 from loyalty_service.cli.settings import read_settings
-from loyalty_service.cli.terminal import confirm, out
+from loyalty_service.cli.terminal import confirm, out, shown
+from loyalty_service.domain.clock import now_ms
 from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.domain.program import Program
 from loyalty_service.program_file.changes import Change, ProgramChangeError, program_changes
@@ -28,24 +29,37 @@ def apply_command(
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Apply without asking.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what changes.")] = False,
+    change_expiry: Annotated[
+        bool,
+        typer.Option(
+            "--change-expiry",
+            help="With --yes: change when members' points go, as --dry-run has shown it.",
+        ),
+    ] = False,
 ) -> None:
     """Check a program file, show what it would change, and apply it in one transaction."""
     text = _read(file)
     program = parse_program(text, file.name)
     try:
-        run(partial(_apply, program, yes=yes, dry_run=dry_run))
+        run(partial(_apply, program, yes=yes, dry_run=dry_run, change_expiry=change_expiry))
     except ProgramChangeError as problem:
         raise program_file_error(text, file.name, problem.refusals) from None
 
 
-async def _apply(program: Program, *, yes: bool, dry_run: bool) -> None:
+async def _apply(program: Program, *, yes: bool, dry_run: bool, change_expiry: bool) -> None:
     async def apply(store: Store) -> None:
         known = store.catalog.programs.get(program.program_id)
         changes = program_changes(known, program)
         _show(program, changes)
         await _show_open_orders(store, known, program)
+        goes = await _show_expiry(store, known, program)
         if not changes or dry_run:
             return
+        if goes and yes and not change_expiry:
+            raise OperatorError(
+                "This changes when points go that members have, as shown. Nothing was changed: "
+                "--change-expiry besides --yes applies it."
+            )
         if not yes:
             confirm("Apply?")
         command = ApplyProgram(program, changes)
@@ -75,6 +89,24 @@ async def _show_open_orders(store: Store, known: Program | None, program: Progra
         out.print(f"{orders} open at store {store_id}: their claims are still taken, and flagged.")
 
 
+async def _show_expiry(store: Store, known: Program | None, program: Program) -> bool:
+    """Tell which points go when, by month, where new terms say so; tells whether any do."""
+    if known is None or known.expiry == program.expiry.follows(known.expiry):
+        return False
+    async with store.read() as reader:
+        months = await reader.would_go(known, program, now_ms())
+    if not program.expiry.ages:
+        out.print("Points go no more.")
+        return known.expiry.ages
+    out.print("Points that members have go by month, if nobody does anything:")
+    for month in months:
+        members = "1 member" if month.members == 1 else f"{month.members:,} members"
+        out.print(f"    {month.month}: {month.points:,} points of {members}")
+    if not months:
+        out.print("    none")
+    return bool(months)
+
+
 def _show(program: Program, changes: tuple[Change, ...]) -> None:
     if not changes:
         out.print(f"{program.program_id} is as the file says: nothing to do.")
@@ -82,7 +114,7 @@ def _show(program: Program, changes: tuple[Change, ...]) -> None:
     for change in changes:
         sign, color = signs.get(change.kind, ("-", "red"))
         what = (f"{sign} {change.kind} {change.subject}", color)
-        out.print(Text.assemble(what, f" {change.name}"))
+        out.print(Text.assemble(what, f" {shown(change.name)}"))
         if change.kind == "change":
             for field in change.fields:
                 out.print(f"    {field.field}: {field.old or '(none)'} -> {field.new or '(none)'}")

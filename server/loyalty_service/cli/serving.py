@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from loyalty_service.bootstrap import (
+    choose_transport,
     configure_logging,
     database_of,
     open_certificates,
@@ -54,6 +55,7 @@ def serve_command(
         raise OperatorError("--workers needs a LOYALTY_GRPC_PORT to share, not 0.")
     peppers = settings.peppers()
     open_certificates(settings)
+    choose_transport(settings)
     # Sharing would hide that another service holds the port.
     require_addresses(settings, workers)
     require_current(database_of(settings))

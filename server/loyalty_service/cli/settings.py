@@ -1,4 +1,4 @@
-"""The settings of a command, and what it works on by them."""
+"""The settings of a command, and the database and peppers that they name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands that work on a whole store: schema, audit, repair, copies and backups."""
+"""The commands that work on a whole database: schema, audit, repair, copies and backups."""
 
 from __future__ import annotations
 
@@ -27,11 +27,9 @@ from loyalty_service.storage.tools.restore import PepperFit, restore
 def migrate_command(
     to: Annotated[str, typer.Option(help="Revision; an older one goes back.")] = "head",
     *,
-    yes: Annotated[
-        bool, typer.Option("--yes", help="Go back even where data is deleted by it.")
-    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Go back even if that deletes data.")] = False,
 ) -> None:
-    """Bring the database to the schema this version speaks, or back to an older one."""
+    """Bring the database to this version's schema, or back to an older one."""
     database = database_of(read_settings())
     back = is_older(database, to)
     before, after = downgrade(database, to, lose_data=yes) if back else migrate(database, to)
@@ -44,7 +42,7 @@ def migrate_command(
 
 
 def audit_command() -> None:
-    """Derive every balance and chain again from the transfers; exits with 1 when one differs."""
+    """Compute every balance and hash chain again from the transfers; exit with 1 if one differs."""
     started = time.perf_counter()
     with progress() as report:
         findings = audit(database_of(read_settings()), report)
@@ -80,7 +78,7 @@ def repair_command(
     ] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Apply without asking.")] = False,
 ) -> None:
-    """Derive balances and counts again from the transfers; shows what differs, or mends it."""
+    """Compute balances and counts again from the transfers; show what differs, or repair it."""
     database = database_of(read_settings())
     if apply:
         require_kept_reason(reason)
@@ -110,14 +108,14 @@ def repair_command(
         confirm("Apply?")
     with progress() as report:
         mended = repair(database, reason, report, operator("repair"))
-    out.print(f"Mended {len(mended.mends):,} rows; the audit holds.")
+    out.print(f"Repaired {len(mended.mends):,} rows; the audit holds.")
 
 
 def copy_command(
     source: Annotated[str, typer.Option("--from", help="sqlite:///... or postgresql://...")],
     target: Annotated[str, typer.Option("--to", help="An empty database of either kind.")],
 ) -> None:
-    """Copy a whole store into an empty database, all or nothing, and audit the copy."""
+    """Copy a whole database into an empty one, all or nothing, and audit the copy."""
     started = time.perf_counter()
     with progress() as report:
         findings = copy_store(
@@ -128,17 +126,17 @@ def copy_command(
         out.print(f"  {table}: {rows:,} rows")
     out.print(f"Copied {findings.rows.total():,} rows in {seconds:.1f} s; the copy's audit holds.")
     err.print(
-        "Carry the code pepper along: with another LOYALTY_CODE_PEPPER, no code or receipt "
+        "Take the code pepper along: with another LOYALTY_CODE_PEPPER, no code or receipt "
         "issued so far is known. Beside an embedded database it is the file code-pepper."
     )
 
 
 def backup_command(
-    file: Annotated[Path, typer.Argument(help="File to write; its folder must be there.")],
+    file: Annotated[Path, typer.Argument(help="File to write; its folder must exist.")],
     *,
-    force: Annotated[bool, typer.Option("--force", help="Write over an older backup.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an older backup.")] = False,
 ) -> None:
-    """Save the whole store beside a running server into one file, and audit what was saved."""
+    """Save the whole database into one file while servers run, and audit what was saved."""
     settings = read_settings()
     peppers = settings.known_peppers()
     started = time.perf_counter()
@@ -158,7 +156,7 @@ def backup_command(
         f"Keep the code pepper too, in another place than the backup: {place}. "
         "`loyalty restore` proves the rows with it."
         if peppers
-        else "There is no code pepper here to prove the backup with: `loyalty restore` will take "
+        else "There is no code pepper here to prove the backup with: `loyalty restore` will accept "
         "it only with --unproved."
     )
 
@@ -170,7 +168,7 @@ def restore_command(
         bool, typer.Option("--replace", help="DELETE what the database has now.")
     ] = False,
     unproved: Annotated[
-        bool, typer.Option("--unproved", help="Take rows that no code pepper proves.")
+        bool, typer.Option("--unproved", help="Accept rows that no code pepper proves.")
     ] = False,
 ) -> None:
     """Bring a backup into the database, audited, all or nothing; no server may run meanwhile."""
@@ -202,17 +200,17 @@ def restore_command(
 
 
 def _told(fit: PepperFit) -> str:
-    """Word how the peppers here stand to those of a store that was restored."""
+    """Say whether the peppers here are those of the database that was restored."""
     if not fit.in_use:
-        return "There is nothing to check the code pepper by: bring the store's."
+        return "The code pepper can't be checked: bring the database's own."
     if fit.missing:
         return (
-            f"The store's code pepper is {', '.join(fit.missing)}, which is NOT here: no server "
+            f"The database's code pepper is {', '.join(fit.missing)}, which is NOT here: no server "
             "starts without it. Bring it before you serve."
         )
     if fit.current in fit.in_use:
-        return "The code pepper here is the store's."
-    told = f"The store's code pepper, {', '.join(fit.in_use)}, is one of the others here."
+        return "The code pepper here is the database's."
+    told = f"The database's code pepper, {', '.join(fit.in_use)}, is one of the others here."
     if fit.announced:
         told += f" The current one, {fit.current}, is announced in it: servers start with it."
     return told

@@ -1,4 +1,4 @@
-"""Which texts an operator may leave for those who read them later."""
+"""Which texts of an operator may be kept."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def kept_text(text: str) -> str:
-    """Refuse what nobody could read who later asks why or whose."""
+    """Refuse a text that nobody could read later."""
     if not text.strip() or len(text) > KEPT_TEXT_MAX or _UNPRINTABLE.search(text):
         raise typer.BadParameter(
             f"must be 1 to {KEPT_TEXT_MAX} characters, not blank and without control characters"
@@ -21,7 +21,7 @@ def kept_text(text: str) -> str:
 
 
 def require_kept_reason(text: str) -> None:
-    """Refuse such a reason where only the command can tell that one is needed."""
+    """Refuse such a reason, where only the command knows that one is needed."""
     try:
         kept_text(text)
     except typer.BadParameter as problem:

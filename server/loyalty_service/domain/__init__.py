@@ -1,1 +1,1 @@
-"""Rules of the trade: pure functions and values, without input or output."""
+"""The rules of the service: pure functions and values, without input or output."""

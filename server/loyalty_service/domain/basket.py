@@ -1,13 +1,17 @@
-"""The basket a till reports, in whole minor units, and what rules count of it."""
+"""The basket a till reports, in whole minor units: what rules count of it, and its kept text."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from decimal import Decimal
+from typing import Any, TypeVar
 
-from loyalty_service.domain.program import IncentiveKind, ProductType
+from loyalty_service.domain.earning_rules import ProductType
+from loyalty_service.domain.products import NONE, Products
+from loyalty_service.domain.program import IncentiveKind
 from loyalty_service.domain.worth import GROUPS, count_once
 
 INCENTIVE_TYPES = frozenset({"reward", "offer"})
@@ -28,6 +32,7 @@ class BasketLine:
         parent_reference_id: The line of the combo that this one is a part of.
         incentive_id: Incentive behind a reward or offer line.
         loyalty_engine_id: The same by its name in the loyalty engine.
+        category: What kind of product it is to the till; absent when not told.
     """
 
     reference_id: str
@@ -40,6 +45,7 @@ class BasketLine:
     incentive_id: str | None = None
     loyalty_engine_id: str | None = None
     name: str | None = None
+    category: str | None = None
 
     @property
     def plu(self) -> str:
@@ -115,40 +121,72 @@ class Cart:
 
     Attributes:
         bought: How many of each PLU the order buys, rewards and offers left out.
+        bought_in: The same of each PLU and category, of lines that have one.
         reported: Every PLU of lines and discounts, in order of appearance; what was taken back
             as often as it was sold is not in the order.
         reported_set: The same as a set.
-        paid: Types of its payments, in order of appearance; what is only given back is none.
+        reported_in: The same with their categories, of lines that have one.
+        paid: Types of its payments, in order; without those of which all was given back.
         subtotal: Sum of all lines in minor units, without tax and products that do not count.
     """
 
     bought: Mapping[str, int]
+    bought_in: Mapping[tuple[str, str], int]
     reported: tuple[str, ...]
     reported_set: frozenset[str]
+    reported_in: tuple[tuple[str, str], ...]
     paid: tuple[str, ...]
     subtotal: int
 
     @classmethod
-    def of(cls, basket: Basket, excluded_products: Collection[str] = ()) -> Cart:
+    def of(cls, basket: Basket, excluded_products: Products = NONE) -> Cart:
         """Count a basket; what is spent on *excluded_products* does not count."""
         bought: Counter[str] = Counter()
+        bought_in: Counter[tuple[str, str]] = Counter()
         sold: Counter[str] = Counter()
+        sold_in: Counter[tuple[str, str]] = Counter()
         for line in basket.lines:
+            plu, count = line.plu, line.quantity
             if line.product_type not in INCENTIVE_TYPES:
-                bought[line.plu] += line.count
-                sold[line.plu] += line.count
-            else:  # As its uses are counted: what it takes off is its price, and no return.
-                sold[line.plu] += line.quantity
+                count = line.count
+                bought[plu] += count
+            sold[plu] += count  # Of incentives: what one takes off is its price, and no return.
+            if line.category is not None:
+                sold_in[plu, line.category] += count
+                if line.product_type not in INCENTIVE_TYPES:
+                    bought_in[plu, line.category] += count
         plus = [plu for plu, quantity in sold.items() if quantity > 0]
         plus += [discount.plu for discount in basket.applied_discounts]
         reported = tuple(dict.fromkeys(plus))
         return cls(
             bought,
+            bought_in,
             reported,
             frozenset(reported),
+            tuple(place for place, quantity in sold_in.items() if quantity > 0),
             paid_types(basket),
             subtotal(basket, excluded_products),
         )
+
+    def quantity_of(self, products: Products) -> int:
+        """Tell how many of some products the order buys."""
+        if products.only_listed:
+            return sum(self.bought.get(plu, 0) for plu in products.listed & self.bought.keys())
+        return sum(quantity for plu, quantity in self.bought.items() if products.has(plu)) + sum(
+            quantity
+            for (plu, category), quantity in self.bought_in.items()
+            if not products.has(plu) and products.has(plu, category)
+        )
+
+    def first_of(self, products: Products) -> str | None:
+        """Find the first of some products that the order has, by its PLU."""
+        if not products.listed.isdisjoint(self.reported_set):
+            return next(plu for plu in self.reported if plu in products.listed)
+        if products.only_listed:
+            return None
+        found = (plu for plu in self.reported if products.has(plu))
+        named = (plu for plu, category in self.reported_in if products.has(plu, category))
+        return next(found, None) or next(named, None)
 
 
 def paid_types(basket: Basket) -> tuple[str, ...]:
@@ -166,17 +204,65 @@ def paid_types(basket: Basket) -> tuple[str, ...]:
     return tuple(kind for kind, amount in sums.items() if amount > 0 or kind not in given_back)
 
 
-def subtotal(basket: Basket, excluded_products: Collection[str] = ()) -> int:
+def subtotal(basket: Basket, excluded_products: Products = NONE) -> int:
     """
     Sum all lines in minor units, each amount once, without tax; never below 0.
 
-    What is spent on *excluded_products*, by PLU, does not count.
+    What is spent on *excluded_products* does not count.
     """
     lines = basket.lines
     counted = count_once(
         lines,
         [line.amount for line in lines],
-        excluded=[line.plu in excluded_products for line in lines],
+        excluded=[excluded_products.has(line.plu, line.category) for line in lines],
         groups=[line.product_type in GROUPS for line in lines],
     )
     return max(0, sum(counted.amounts))
+
+
+T = TypeVar("T")
+
+NAMES: Mapping[type, tuple[str, ...]] = {
+    kind: tuple(field.name for field in fields(kind))
+    for kind in (Basket, BasketLine, Payment, AppliedDiscount)
+}
+"""Fields of each part of a basket."""
+
+
+def basket_to_json(basket: Basket) -> str:
+    """Write an order as the text to keep with its transaction."""
+    return json.dumps(basket, default=_document, ensure_ascii=False, separators=(",", ":"))
+
+
+def _document(part: Any) -> dict[str, Any] | str:
+    """Give the fields of a part; `asdict` copies all that is in them, ten times as slowly."""
+    if isinstance(part, Decimal):  # A tax that is no whole number.
+        return str(part)
+    told = {name: getattr(part, name) for name in NAMES[type(part)]}
+    if told.get("category", "") is None:  # Few tills tell it, and each line takes its bytes.
+        del told["category"]
+    return told
+
+
+def basket_from_json(text: str) -> Basket:
+    """Read a kept order; what a later version wrote besides is left out."""
+    document = json.loads(text)
+    return Basket(
+        lines=_all(BasketLine, map(_with_tax, document.get("lines", ()))),
+        payments=_all(Payment, document.get("payments", ())),
+        applied_discounts=_all(AppliedDiscount, document.get("applied_discounts", ())),
+        currency=document.get("currency", ""),
+    )
+
+
+def _with_tax(line: dict[str, Any]) -> dict[str, Any]:
+    tax = line.get("tax", 0)
+    return line | {"tax": Decimal(tax)} if isinstance(tax, str) else line
+
+
+def _all(kind: type[T], documents: Any) -> tuple[T, ...]:
+    known = NAMES[kind]
+    return tuple(
+        kind(**{name: document[name] for name in known if name in document})
+        for document in documents
+    )

@@ -1,8 +1,8 @@
-"""What the wire says about a broken rule: one table, a row for every way to break one."""
+"""What tills are told about a broken rule: one row for every way to break one."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import NamedTuple
 
@@ -12,11 +12,11 @@ class Source(StrEnum):
 
     DOCUMENTED = "documented"
     INFERRED = "inferred by symmetry with a documented one"
-    OWN = "the contract names the scenario, or nothing, and no words"
+    OWN = "the contract has no words for it, and perhaps no such case"
 
 
 class Wording(NamedTuple):
-    """What the wire says about a broken rule."""
+    """What tills are told about a broken rule."""
 
     code: str
     rule_id: str
@@ -48,6 +48,7 @@ class Breach(Enum):
         "Promotion was not redeemed on a valid weekday",
         Source.DOCUMENTED,
     )
+    TIME = Wording("invalid-time", "time-span", "Time is outside of the valid hours", Source.OWN)
     BEFORE_START = Wording(
         "invalid-start-date", "date-span", f"{_SPAN} start date parameters", Source.DOCUMENTED
     )
@@ -66,6 +67,9 @@ class Breach(Enum):
         f"{_SPAN} user enrollment end date",
         Source.INFERRED,
     )
+    SEGMENT = Wording(
+        "invalid-segment", "segment", "User is not in the list of valid segments", Source.OWN
+    )
     SERVICE_MODE = Wording(
         "invalid-service-mode",
         "service-mode",
@@ -77,6 +81,9 @@ class Breach(Enum):
         "store-restrictions",
         "Store is not in the list of valid stores",
         Source.DOCUMENTED,
+    )
+    CHANNEL = Wording(
+        "invalid-channel", "channel", "Channel is not in the list of valid channels", Source.OWN
     )
     MINIMUM_SPEND = Wording(
         "minimum-spend-not-met",
@@ -93,8 +100,26 @@ class Breach(Enum):
     FIRST_ORDER = Wording(
         "not-first-order", "first-order", "Order is not the first of the user", Source.OWN
     )
+    TRANSACTION_COUNT = Wording(
+        "invalid-transaction-count",
+        "transaction-count",
+        "Order is not one of the valid orders of the user",
+        Source.OWN,
+    )
+    DAYS_ENROLLED = Wording(
+        "invalid-days-since-enrollment",
+        "days-since-enrollment",
+        "User enrolled too recently or too long ago",
+        Source.OWN,
+    )
     BIRTHDAY = Wording(
         "not-birthday", "birthday", "Promotion was not redeemed on the user's birthday", Source.OWN
+    )
+    ANNIVERSARY = Wording(
+        "not-anniversary",
+        "anniversary",
+        "Promotion was not redeemed on the anniversary of the user's enrollment",
+        Source.OWN,
     )
     CART_REQUIREMENT = Wording(
         "cart-requirements-not-met",
@@ -117,11 +142,11 @@ class Breach(Enum):
     NOT_LOGGED_IN = Wording(
         "user-not-logged-in", "user-logged-in", "User is not logged in", Source.OWN
     )
-    SEVERAL_INCENTIVES = Wording(
-        "exceeds-incentives-per-order",
+    ORDER_LIMIT = Wording(
+        "exceeds-limit-per-order",
         "incentives-per-order",
-        "Only one incentive can be redeemed in an order",
-        Source.OWN,
+        "Limit of incentives in an order exceeded",
+        Source.INFERRED,
     )
     POINT_BALANCE = Wording(
         "insufficient-point-balance",
@@ -132,7 +157,7 @@ class Breach(Enum):
 
 
 Value = int | str | tuple[str, ...] | tuple[int, ...] | None
-"""A JSON number, text, or array of texts, of which some are numbers here; None is absent."""
+"""A JSON number, text or array, whose numbers the contract writes as texts; None is absent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +170,7 @@ class RuleFailure:
         current_value: What was seen: amounts in minor units, dates as in ISO 8601.
         target_value: What is allowed.
         incentive_id: Incentive concerned; absent when it is the order as a whole.
+        missing: What the order lacks, where that is a number: minor units, products or points.
     """
 
     code: str
@@ -153,3 +179,4 @@ class RuleFailure:
     current_value: Value = None
     target_value: Value = None
     incentive_id: str | None = None
+    missing: int | None = field(default=None, compare=False)

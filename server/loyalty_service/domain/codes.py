@@ -40,6 +40,21 @@ def digested_receipt(code: str) -> str:
     return f"receipt:{code}"
 
 
+def digested_promo(code: str) -> str:
+    """Give what is digested of a plain promo code."""
+    return f"promo:{code}"
+
+
+def plain_promo_code(typed: str) -> str:
+    """Undo what people do to promo codes: small letters and outer blanks."""
+    return typed.strip().upper()
+
+
+def new_promo_code() -> str:
+    """Make a promo code of 58 random bits, without letters that look like digits."""
+    return new_receipt_code()
+
+
 def plain_receipt_code(typed: str) -> str:
     """Undo what people and scanners do to codes: small letters, dashes, blanks and noise."""
     return "".join(without_noise(typed).split()).replace("-", "").upper()

@@ -1,4 +1,4 @@
-"""Every condition a caller can be refused for, one class each, without codes and prose."""
+"""Every condition for which a call can be refused, one class each, without codes and prose."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class MemberNotFoundError(LoyaltyError):
 
 @dataclass(unsafe_hash=True)
 class IdentificationFailedError(LoyaltyError):
-    """Raised when an identifier resembles a loyalty ID and is none."""
+    """Raised when an identifier looks like a loyalty ID but is not one."""
 
 
 @dataclass(unsafe_hash=True)
@@ -233,6 +233,33 @@ class VoidTooLateError(LoyaltyError):
 
     transaction_id: str
     days: int
+
+
+@dataclass(unsafe_hash=True)
+class PromoCodeNotFoundError(LoyaltyError):
+    """Raised when there is no such promo code."""
+
+
+@dataclass(unsafe_hash=True)
+class PromoCodeAlreadyRedeemedError(LoyaltyError):
+    """Raised when a promo code was used as often as it can be, or by this member."""
+
+
+@dataclass(unsafe_hash=True)
+class PromoCodeInvalidError(LoyaltyError):
+    """Raised when a promo code can't be used now, or not in this store."""
+
+
+@dataclass(unsafe_hash=True)
+class ContractNotServedError(LoyaltyError):
+    """
+    Raised when a call is of a contract that the program does not serve.
+
+    Attributes:
+        contract: Its name, as in the program file.
+    """
+
+    contract: str
 
 
 @dataclass(unsafe_hash=True)

@@ -17,6 +17,7 @@ class EventKind(IntEnum):
     """What happened; the numbers are stored."""
 
     MEMBER_ENROLLED = 1
+    MEMBER_SEGMENTED = 2
     CODE_ISSUED = 11
     CODE_REPLACED = 12
     CODE_USED = 13
@@ -29,11 +30,15 @@ class EventKind(IntEnum):
     ORDER_RECORDED = 25
     RECEIPT_CLAIMED = 26
     POINTS_ADJUSTED = 31
+    POINTS_CUT = 32
+    POINTS_EXPIRED = 33
     PROGRAM_APPLIED = 41
     KEY_CREATED = 42
     KEY_ROTATED = 43
     KEY_REVOKED = 44
     STORE_REPAIRED = 51
+    PROMO_CODES_CREATED = 61
+    PROMO_CODE_RELEASED = 62
 
 
 class ActorKind(IntEnum):
@@ -137,7 +142,7 @@ LANE_BITS = 48
 """Bits of an event's ID below its lane: room for as many events as will ever be in one."""
 
 LANES = 16
-"""Rows of events beside one another, as many as writers that never wait for each other."""
+"""Number of lanes: as many as there are writers that never wait for each other."""
 
 
 def event_id_of(lane: int, number: int) -> int:

@@ -1,4 +1,4 @@
-"""Who is next where several keys want the same: what waits is taken from each of them in turn."""
+"""Who is next when several keys want the same: each of them takes its turn."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ class FairQueue(Generic[T]):
     Each key's own come in the order in which they were put in. A key that had nothing waiting is
     next, whatever others have waiting; of keys that always have something, each gets as much cost
     taken as any other, however many and however dear its own are.
+
+    Attributes:
+        count: How much waits.
     """
 
     def __init__(self) -> None:
@@ -27,12 +30,12 @@ class FairQueue(Generic[T]):
         self._turns: list[tuple[float, int, str]] = []
         self._ends: dict[str, float] = {}
         self._now = 0.0
-        self._count = 0
+        self.count = 0
         self._number = 0
 
     def __len__(self) -> int:
         """Count what waits."""
-        return self._count
+        return self.count
 
     def __iter__(self) -> Iterator[T]:
         """Give all that waits, key by key."""
@@ -49,7 +52,7 @@ class FairQueue(Generic[T]):
 
     def push(self, key: str, item: T, cost: float = 1.0) -> None:
         """Put something in that will take so much, in any unit that all use."""
-        self._count += 1
+        self.count += 1
         own = self._waiting.get(key)
         if own is not None:
             own.append((item, cost))
@@ -81,7 +84,7 @@ class FairQueue(Generic[T]):
     def _take(self, key: str, at: float) -> T:
         own = self._waiting[key]
         item, cost = own.popleft()
-        self._count -= 1
+        self.count -= 1
         self._now = max(self._now, at)
         self._ends[key] = at + cost
         if own:

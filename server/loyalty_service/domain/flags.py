@@ -1,8 +1,8 @@
 """
-What is let through although it should not be: told to operators, never to the caller.
+What is let through although it breaks a rule or a limit: operators are told, callers are not.
 
-A guest has paid for an order, so that a till that reports it too late or against a rule is not
-refused. A use case puts its flags into its result, and whoever commits it logs and counts them.
+The guest has paid for the order, so a till that reports it too late or against a rule is not
+refused. A use case puts its flags into its result; they are logged and counted after the commit.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class FlagKind(StrEnum):
     """A paid order came beyond a limit; the reason is the limit's name."""
 
     ORDER_MENDED = "order_mended"
-    """A paid order was put right where any other is refused."""
+    """A paid order was corrected; an open order would have been refused."""
 
     ORDER_REPEATED = "order_repeated"
     """An order looks like another one of its day, so that one order may earn twice."""
@@ -44,13 +44,15 @@ class FlagKind(StrEnum):
     """An order was claimed or cancelled by another partner than the one that opened it."""
     STORE_REMOVED = "store_removed"
     """An order comes from a store that the program has removed; it was taken as before."""
+    POINTS_CUT = "points_cut"
+    """A member got fewer points than were due, by an order or by its void."""
 
 
 OFFER_UNKNOWN = "unknown"
 """Reason of an offer that the program does not have, or no longer."""
 
 DAYS_PASSED = "days"
-"""Reason of what comes more days late than the program allows."""
+"""Reason of an order that is reported more days late than the program allows."""
 
 AMOUNT_ROUNDED = "amount"
 """Reason of a price with more digits than the currency: it was rounded."""
@@ -62,10 +64,10 @@ INCENTIVE_UNNAMED = "incentive"
 """Reason of an offer that names none of the program's: nothing is counted for it."""
 
 TEXT_REPAIRED = "text"
-"""Reason of a text that is no Unicode: what is none in it was replaced."""
+"""Reason of a text that is not Unicode: U+FFFD replaced what is not a character."""
 
 FIELD_IGNORED = "field"
-"""Reason of a field that changes no point and has a value which is none: it is cut or left out."""
+"""Reason of a field that changes no point and has an invalid value: it is cut or left out."""
 
 HOURS_PASSED = "hours"
 """Reason of a till's time that is further off than that of another call may be."""
@@ -85,6 +87,15 @@ CLAIMED_BY_OTHER = "claim"
 VOIDED_BY_OTHER = "void"
 """Reason of an order that another partner cancelled."""
 
+CUT_ORDER = "order"
+"""Reason of an order worth so many points that it earned what the limit of an order allows."""
+
+CUT_FULL = "full"
+"""Reason of an order that earned less because its member can't have more points."""
+
+CUT_REFUND = "refund"
+"""Reason of a void that gave back less because the member can't have more points."""
+
 LISTED_MAX = 10
 """Offers or fields that the line about one flag names; it counts all."""
 
@@ -103,6 +114,7 @@ REASONS: Mapping[FlagKind, tuple[str, ...]] = {
     FlagKind.ORDER_REPEATED: (ORDER_CLAIMED, ORDER_RECORDED),
     FlagKind.OTHER_PARTNER: (CLAIMED_BY_OTHER, VOIDED_BY_OTHER),
     FlagKind.STORE_REMOVED: (ORDER_OPEN, ORDER_CLAIMED, ORDER_RECORDED),
+    FlagKind.POINTS_CUT: (CUT_ORDER, CUT_FULL, CUT_REFUND),
 }
 """Every reason of each kind: both are labels of a metric, so that they must be few and fixed."""
 
@@ -112,9 +124,13 @@ NEVER_LEFT_OUT = frozenset(
         (FlagKind.BEYOND_LIMIT.value, LimitName.POINTS_PER_ORDER.value),
         (FlagKind.BEYOND_LIMIT.value, LimitName.POINTS_PER_MEMBER_DAY.value),
         (FlagKind.BEYOND_LIMIT.value, LimitName.POINTS_PER_KEY_DAY.value),
+        (FlagKind.BEYOND_LIMIT.value, LimitName.USES_PER_ORDER.value),
+        (FlagKind.POINTS_CUT.value, CUT_ORDER),
+        (FlagKind.POINTS_CUT.value, CUT_FULL),
+        (FlagKind.POINTS_CUT.value, CUT_REFUND),
     }
 )
-"""Flags of which the log has a line each, since an operator must name the order to undo it."""
+"""Flags that always have a line in the log, because an operator needs the order to undo it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +151,11 @@ class Flag:
 @dataclass(frozen=True, slots=True)
 class Mend:
     """
-    One thing that was put right in a paid order.
+    One thing that was corrected in a paid order.
 
     Attributes:
         reason: One of those of `FlagKind.ORDER_MENDED`.
-        field: Where it stood in the request.
+        field: Where it was in the request.
     """
 
     reason: str

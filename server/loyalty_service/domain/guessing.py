@@ -1,10 +1,10 @@
 """
-How many wrong codes are too many: what is counted, what is allowed, and how long is waited.
+How many wrong codes are too many: what is counted, what is allowed, and how long the waits are.
 
-A code has a million values, so whoever may try many finds one that is live. Honest stores mistype
-in proportion to their business; a thief has none of their own. Business is what a thief with an
-app's key and a till's key can't make in a day: codes of regulars, members who enrolled a month
-ago and have a paid order.
+A code has a million values, so whoever may try many finds one that is live. Honest stores make
+typing mistakes in proportion to their business; a thief has no business. Business is what a thief
+with an app's key and a till's key can't make in a day: codes of regulars, members who enrolled a
+month ago and have a paid order.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from loyalty_service.domain.clock import DAY_MS
 
 HOUR_MS = 3_600_000
 HOURS_COUNTED = 24
-"""Whole hours that count, beside the one that is not over: what is older is forgotten."""
+"""Whole hours that count, besides the current one; older ones are forgotten."""
 
 MONTH_DAYS = 30
 MONTH_MS = MONTH_DAYS * DAY_MS
@@ -199,7 +199,7 @@ def under_attack(shown: Tally) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Wait:
     """
     A scope that has shown too many wrong codes.
 

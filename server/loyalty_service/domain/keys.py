@@ -11,7 +11,12 @@ from enum import StrEnum
 from loyalty_service.domain.errors import StoreNotAllowedError
 
 KEY_BYTES = 24
-SANDBOX_KEYS = ("sandbox-pos-key", "sandbox-app-key", "sandbox-admin-key")
+SANDBOX_KEYS = (
+    "sandbox-pos-key",
+    "sandbox-app-key",
+    "sandbox-admin-key",
+    "sandbox-one-store-key",
+)
 
 
 class Role(StrEnum):
@@ -20,6 +25,7 @@ class Role(StrEnum):
     TILL = "till"
     APP = "app"
     ADMIN = "admin"
+    POINTS = "points"
 
 
 @dataclass(frozen=True, slots=True)

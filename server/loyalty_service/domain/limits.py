@@ -1,9 +1,9 @@
 """
 The one table of limits: what a key, a program, a member or an order may do, and in what time.
 
-Each limit has a default that no honest restaurant meets but that bounds whoever steals a key. A
-program file sets others. To add one, add a name and a row: the program file, its document, what is
-counted and the metrics follow the table.
+Each default is more than an honest restaurant needs, and limits what somebody with a stolen key can
+do. A program file may set others. To add a limit, add a name and a row: the program file, its
+document, what is counted and the metrics follow the table.
 """
 
 from __future__ import annotations
@@ -34,6 +34,10 @@ class LimitName(StrEnum):
     CODES_PER_MEMBER_MINUTE = "codes_per_member_minute"
     CODES_PER_KEY_MINUTE = "codes_per_key_minute"
     ENROLMENTS_PER_KEY_MINUTE = "enrolments_per_key_minute"
+    CODES_LIVE_PER_PARTNER = "codes_live_per_partner"
+    USES_PER_ORDER = "uses_per_order"
+    POINTS_PER_ASSIGNMENT = "points_per_assignment"
+    WRONG_PROMO_CODES_PER_KEY_MINUTE = "wrong_promo_codes_per_key_minute"
 
 
 class Paid(StrEnum):
@@ -94,6 +98,13 @@ LIMITS: Mapping[LimitName, Limit] = {
         Limit(_N.CODES_PER_MEMBER_MINUTE, MINUTE_S, 10, 1_000),
         Limit(_N.CODES_PER_KEY_MINUTE, MINUTE_S, 12_000, 1_000_000),
         Limit(_N.ENROLMENTS_PER_KEY_MINUTE, MINUTE_S, 1_200, 1_000_000),
+        # Whoever mistypes a code meets one of these with a chance of 1 in 50, and where two periods
+        # meet 1 in 25. No code lives longer than a period.
+        Limit(_N.CODES_LIVE_PER_PARTNER, 10 * MINUTE_S, 20_000, 1_000_000),
+        Limit(_N.USES_PER_ORDER, 0, 10, 1_000_000_000),
+        Limit(_N.POINTS_PER_ASSIGNMENT, 0, 10_000, POINTS_MOST),
+        # A code of 12 characters, as operators have them made, is found by nobody at this pace.
+        Limit(_N.WRONG_PROMO_CODES_PER_KEY_MINUTE, MINUTE_S, 60, 1_000_000),
     )
 }
 """Every limit, in the order in which documents list them."""
@@ -101,15 +112,20 @@ LIMITS: Mapping[LimitName, Limit] = {
 
 @dataclass(frozen=True, slots=True)
 class Limits(Mapping[str, int]):
-    """How many of each limit a program allows: its own figures, and the defaults of the rest."""
+    """
+    How many of each limit a program allows: its own figures, and the defaults of the rest.
+
+    Attributes:
+        figures: The same as a plain mapping, for what every call looks up.
+    """
 
     own: tuple[tuple[str, int], ...] = ()
-    _all: Mapping[str, int] = field(init=False, repr=False, compare=False)
+    figures: Mapping[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Put figures and defaults together: every call looks at some of them."""
         defaults = {name.value: limit.default for name, limit in LIMITS.items()}
-        object.__setattr__(self, "_all", defaults | dict(self.own))
+        object.__setattr__(self, "figures", defaults | dict(self.own))
 
     @classmethod
     def of(cls, figures: Mapping[str, int]) -> Limits:
@@ -124,34 +140,16 @@ class Limits(Mapping[str, int]):
 
     def __getitem__(self, name: str) -> int:
         """Tell how many a limit allows."""
-        return self._all[name]
+        return self.figures[name]
 
     def __iter__(self) -> Iterator[str]:
         """Name every limit."""
-        return iter(self._all)
+        return iter(self.figures)
 
     def __len__(self) -> int:
         """Count the limits."""
-        return len(self._all)
+        return len(self.figures)
 
 
 NO_OWN_LIMITS = Limits()
 """The defaults."""
-
-
-MEMBER_PREFIX = "member/"
-
-
-def key_scope(key_id: str) -> str:
-    """Name what is counted for an API key."""
-    return f"key/{key_id}"
-
-
-def program_scope(program_id: str) -> str:
-    """Name what is counted for a program."""
-    return f"program/{program_id}"
-
-
-def member_scope(number: int, partner: str = "") -> str:
-    """Name what is counted for a member, of one partner's calls alone if it is named."""
-    return f"{MEMBER_PREFIX}{number}/{partner}" if partner else f"{MEMBER_PREFIX}{number}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 CHECK_BYTES = 32
 """Length of a check value."""
@@ -18,20 +18,22 @@ class Peppers:
     Attributes:
         current: What is made today is made with it.
         others: What was made with these, or is by other servers, is found and opened as well.
+        known: Every pepper once, the current one first.
     """
 
     current: bytes
     others: tuple[bytes, ...] = ()
+    known: tuple[bytes, ...] = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Put them together once: every code that is shown is digested with each."""
+        known = tuple(dict.fromkeys((self.current, *self.others)))
+        object.__setattr__(self, "known", known)
 
     @classmethod
     def of(cls, pepper: bytes | Peppers) -> Peppers:
         """Take a single pepper as one that is alone."""
         return pepper if isinstance(pepper, Peppers) else cls(pepper)
-
-    @property
-    def known(self) -> tuple[bytes, ...]:
-        """Every pepper once, the current one first."""
-        return tuple(dict.fromkeys((self.current, *self.others)))
 
 
 def check_of(pepper: bytes) -> bytes:

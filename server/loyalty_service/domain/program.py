@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from fractions import Fraction
 from typing import Literal
 
 from loyalty_service.domain.clock import DAY_MS, rfc3339
+from loyalty_service.domain.contracts import ES_ALONE
+from loyalty_service.domain.earning_rules import PLAIN_EARNING, EarningRules, Promotion
 from loyalty_service.domain.errors import StoreNotFoundError
+from loyalty_service.domain.expiry import NEVER, Expiry
 from loyalty_service.domain.identifiers import IdentifierKind, is_uuid
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.limits import NO_OWN_LIMITS, Limits
-from loyalty_service.domain.restrictions import Rule
+from loyalty_service.domain.products import Products
+from loyalty_service.domain.receipts import Receipts
+from loyalty_service.domain.restrictions import NO_ORDER_LIMITS, OrderLimits, Rule
 
 LOCALES = ("en-CA", "en-US", "fr-CA")
 DEFAULT_LOCALE = "en-CA"
 
 IncentiveKind = Literal["reward", "offer"]
-ProductType = Literal["combo", "item", "reward", "offer"]
 SpentPoints = Literal["refuse", "debt"]
 FlagOrRefuse = Literal["flag", "refuse"]
 TakeOrRefuse = Literal["take", "refuse"]
@@ -79,6 +82,9 @@ class Incentive:
         plus: PLU by pos type; the key `default` serves every other.
         retired: Whether it is no longer offered; kept so that its kind stays known.
         rules: What its use is restricted to, one of each class at most, in the order of `Rule`.
+        description: Tells guests more; absent where the program does not.
+        more_info: Tells guests the terms.
+        image: Address of a picture.
     """
 
     incentive_id: str
@@ -91,6 +97,9 @@ class Incentive:
     plus: Mapping[str, str]
     retired: bool = False
     rules: tuple[Rule, ...] = ()
+    description: str | None = None
+    more_info: str | None = None
+    image: str | None = None
 
     def plu(self, vendors: Iterable[str]) -> str:
         """Choose the PLU of the first vendor that has one of its own, or else the default."""
@@ -102,41 +111,6 @@ class Incentive:
 def vendor_key(name: str) -> str:
     """Give the name of a vendor as names are compared: without case and outer blanks."""
     return name.strip().casefold()
-
-
-class Rounding(StrEnum):
-    """How a fraction of a point is rounded."""
-
-    DOWN = "down"
-    NEAREST = "nearest"
-    UP = "up"
-
-
-class RoundPer(StrEnum):
-    """What is rounded: the sum of an order, or each of its lines."""
-
-    ORDER = "order"
-    LINE = "line"
-
-
-@dataclass(frozen=True, slots=True)
-class EarningRules:
-    """
-    What an order earns.
-
-    Attributes:
-        points_per_unit: Points for one major unit of the currency.
-        include_tax: Whether tax earns as well.
-        excluded_product_types: Types of line that earn nothing.
-        excluded_products: PLUs that earn nothing, deposits for instance.
-    """
-
-    points_per_unit: Fraction = Fraction(10)
-    rounding: Rounding = Rounding.DOWN
-    round_per: RoundPer = RoundPer.ORDER
-    include_tax: bool = False
-    excluded_product_types: frozenset[ProductType] = frozenset({"reward"})
-    excluded_products: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,12 +151,19 @@ class Prompts:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A place that sells. Its time zone is an IANA name."""
+    """
+    A place that sells.
+
+    Attributes:
+        time_zone: An IANA name.
+        groups: Names that rates and rules know it by, together with others.
+    """
 
     store_id: int
     name: str
     time_zone: str
     loyalty_enabled: bool
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +220,7 @@ class Program:
         identifier_kinds: Kinds of identifier that are switched on.
         code_lifetime_s: Life of a code in seconds.
         pending_lifetime_s: Life of an open transaction and its holds in seconds.
+        redemption: What points are worth; absent where the program does not serve `es`.
         stores: By store ID.
         removed_stores: Those that it had before, as they were then; paid orders still come from
             them.
@@ -246,7 +228,7 @@ class Program:
         void_spent: What voiding a claimed transaction does when the points it earned are spent
             already: refuse, or leave a debt that whatever comes later pays first. A program stored
             before this could be chosen refuses.
-        multiple_incentives: Whether an order may use several incentives.
+        order_limits: How many incentives an order may use.
         unclaimed_offers: What becomes of offers that do not hold in an order without a guest.
         pending_days: Days after which no report keeps a transaction open any longer.
         receipt_days: Days in which a receipt can be turned into points.
@@ -260,6 +242,11 @@ class Program:
         refuse_unusable: Whether a code identifies nobody while its selection can't be used.
         repeated_orders: What becomes of a claim of an order that looks like a claimed one.
         limits: What its keys, members and orders may do; see `domain.limits`.
+        expiry: When points go.
+        receipts: What its receipts say; absent where they say what the server has ready.
+        contracts: What it serves besides RBI's first contract: `es`.
+        groups: Products that rules and earning know by one name.
+        promotions: By promotion ID, in the order of the file.
     """
 
     program_id: str
@@ -274,13 +261,13 @@ class Program:
     identifier_kinds: frozenset[IdentifierKind]
     code_lifetime_s: int
     pending_lifetime_s: int
-    redemption: RedemptionRules
+    redemption: RedemptionRules | None
     prompts: Prompts
     stores: Mapping[int, Store]
     incentives: Mapping[str, Incentive]
-    earning: EarningRules = EarningRules()
+    earning: EarningRules = PLAIN_EARNING
     void_spent: SpentPoints = "refuse"
-    multiple_incentives: bool = True
+    order_limits: OrderLimits = NO_ORDER_LIMITS
     unclaimed_offers: FlagOrRefuse = "flag"
     pending_days: int = 30
     receipt_days: int = 30
@@ -293,7 +280,12 @@ class Program:
     refuse_unusable: bool = False
     repeated_orders: FlagOrRefuse = "flag"
     limits: Limits = NO_OWN_LIMITS
+    expiry: Expiry = NEVER
+    receipts: Receipts | None = None
+    contracts: frozenset[str] = ES_ALONE
     removed_stores: Mapping[int, Store] = field(default_factory=dict)
+    groups: Mapping[str, Products] = field(default_factory=dict)
+    promotions: Mapping[str, Promotion] = field(default_factory=dict)
     _names: _Names = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -350,6 +342,32 @@ class Program:
             return self.stores[store_id]
         except KeyError:
             raise StoreNotFoundError(store_id) from None
+
+    def store_of_report(self, store_id: int, opened_in: int) -> Store:
+        """
+        Find the store of a report; a removed one is taken where the transaction was opened there.
+
+        Its guest was told that the order is open, or has paid. One that was removed before such
+        were kept is taken to be in the program's own place.
+
+        Raises:
+            StoreNotFoundError: The program has no such store.
+        """
+        if store_id in self.stores or store_id != opened_in:
+            return self.store(store_id)
+        gone = Store(store_id, "", self.time_zone, loyalty_enabled=True)
+        return self.removed_stores.get(store_id) or gone
+
+    def store_of_unclaimed(self, store_id: int) -> Store:
+        """
+        Find the store of an order without a guest, which the program has or has had.
+
+        Its guest has paid.
+
+        Raises:
+            StoreNotFoundError: The program has never had it.
+        """
+        return self.past_store(store_id) or self.store(store_id)
 
 
 @dataclass(frozen=True, slots=True)

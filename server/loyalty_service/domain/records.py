@@ -1,5 +1,5 @@
 """
-What the store keeps of the doing: members, codes, sessions, transactions, holds.
+What is kept: members, codes, sessions, transactions, holds.
 
 Records are plain values with the same field names as their columns. A use case changes a record
 only through its unit of work, which writes what was changed.
@@ -32,11 +32,17 @@ class TransactionStatus(IntEnum):
 
 
 class HoldStatus(IntEnum):
-    """Life of a hold: it ends exactly once."""
+    """
+    Life of a hold: it ends exactly once.
+
+    One is replaced when its owner goes on with others. What is released goes back to the member
+    for good, as an order is cancelled; an older version called both so.
+    """
 
     OPEN = 1
     CAPTURED = 2
     RELEASED = 3
+    REPLACED = 4
 
 
 class SessionStatus(IntEnum):
@@ -53,7 +59,11 @@ class Member:
 
     Attributes:
         number: The store's own key.
+        segments: Names of the groups of members that an operator put it in, with commas between;
+            absent where it is in none.
         accounts: The accounts by kind; one of a rare kind only once it was asked for and is open.
+        past_points: Of the points in its account, those whose day is over and that are not booked
+            as gone yet.
     """
 
     number: int
@@ -64,12 +74,24 @@ class Member:
     locale: str | None
     birth_date: str | None
     created_ms: int
+    segments: str | None
     accounts: dict[AccountKind, Account]
+    past_points: int = 0
+
+    @property
+    def in_segments(self) -> tuple[str, ...]:
+        """Names of the segments, each by itself."""
+        return tuple(self.segments.split(",")) if self.segments else ()
 
     @property
     def available(self) -> Account:
-        """Points to spend."""
+        """Account of points to spend; see `spendable` for how many they are now."""
         return self.accounts[AccountKind.AVAILABLE]
+
+    @property
+    def spendable(self) -> int:
+        """Points to spend, without those whose day is over, whether that is booked or not."""
+        return self.available.balance - self.past_points
 
     @property
     def held(self) -> Account:
@@ -140,6 +162,8 @@ class Transaction:
         business_day: Day of the order in the store's place, as YYYY-MM-DD.
         till_created: When its till says that it made the call which recorded an order without a
             guest; absent where it does not.
+        promotions: JSON list of what promotions gave the order, each as `[promotion_id, name,
+            times, points]`; absent where none did.
     """
 
     transaction_id: str
@@ -170,11 +194,18 @@ class Transaction:
     order_digest: bytes | None = None
     business_day: str | None = None
     till_created: str | None = None
+    promotions: str | None = None
 
     @property
     def owner(self) -> Owner:
         """Give what the holds and transfers of the order name."""
         return Owner(OwnerKind.TRANSACTION, self.transaction_id)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """What the channel of the order is called: by the wire's word, and by its till's type."""
+        names = (self.channel, self.supporting_pos, self.pos_type)
+        return tuple(name for name in names if name)
 
     @property
     def stores(self) -> frozenset[int]:
@@ -200,20 +231,13 @@ class KnownOrder:
     created_ms: int
     business_day: str | None
     till_created: str | None
+    claimed_ms: int | None
     is_receipt: bool
 
-    @classmethod
-    def of(cls, transaction: Transaction) -> KnownOrder:
-        """Tell what is known of a transaction."""
-        return cls(
-            transaction.transaction_id,
-            transaction.status,
-            transaction.partner,
-            transaction.created_ms,
-            transaction.business_day,
-            transaction.till_created,
-            transaction.receipt_digest is not None,
-        )
+    @property
+    def paid_ms(self) -> int:
+        """When the server was told that it is paid: for a receipt when it was recorded."""
+        return self.created_ms if self.is_receipt else self.claimed_ms or self.created_ms
 
 
 @dataclass(slots=True)
@@ -305,7 +329,7 @@ class Session:
 
 
 @dataclass(slots=True)
-class Remembered:
+class KeptAnswer:
     """
     An answer kept under an idempotency key or a natural key.
 

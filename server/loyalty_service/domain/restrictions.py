@@ -1,21 +1,29 @@
 """
-What an operator may restrict an incentive to: one class a rule, values only.
+What an operator may restrict an incentive to: one class for each rule, with its values only.
 
-`rules.py` judges them. Days and dates are those of the store's place. A list keeps its order, for
-people; one that may be long is a set besides, because an order is looked up in it again and again.
+`rules.py` checks them. Days and dates are those of the store's time zone. A list keeps its order
+for people; a list that may be long is also kept as a set, because it is searched often.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, time
+from typing import Literal
+
+from loyalty_service.domain.products import Products
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 """Names of the days by `datetime.weekday()`."""
 
 SERVICE_MODES = ("EAT_IN", "TAKEOUT", "DRIVE_THRU", "CURBSIDE", "TABLE_SERVICE")
 """Ways an order is handed over, as the wire names them."""
+
+
+SEGMENT_FORM = re.compile("[a-z0-9]+(-[a-z0-9]+)*")
+"""How the name of a segment of members is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,14 @@ class DaysOfWeek:
 
 
 @dataclass(frozen=True, slots=True)
+class Times:
+    """Only from *start* until before *end*, by the clock; an earlier *end* is that of tomorrow."""
+
+    start: time
+    end: time
+
+
+@dataclass(frozen=True, slots=True)
 class DateSpan:
     """Only from *start* until *end*, both included; None is open."""
 
@@ -54,6 +70,13 @@ class EnrollmentSpan:
 
     start: date | None = None
     end: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """Only for members of one of these segments."""
+
+    segments: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +96,20 @@ class Stores:
     def __post_init__(self) -> None:
         """Make a set of the stores."""
         object.__setattr__(self, "stores", frozenset(self.store_ids))
+
+
+@dataclass(frozen=True, slots=True)
+class StoreGroups:
+    """Only in stores of one of these groups."""
+
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Channels:
+    """Only by one of these channels: the wire's words, or types of till as they call themselves."""
+
+    channels: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,23 +137,73 @@ class FirstOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class Birthday:
+class TransactionCount:
     """
-    Only around a member's birthday.
+    Only when the order is a certain one of the member, counting those claimed before.
+
+    Exactly one is given.
 
     Attributes:
-        within_days: Days before and after it that count too, so 0 is the day alone; None is the
-            whole month of birth.
+        on: It is this one.
+        between: It is one of these, both included.
+        every: It is each of so many: with 10 the tenth, the twentieth and so on.
     """
 
-    within_days: int | None = 0
+    on: int | None = None
+    between: tuple[int, int] | None = None
+    every: int | None = None
+
+    def holds(self, number: int) -> bool:
+        """Tell whether the order of this number, from 1, is one of them."""
+        if self.on is not None:
+            return number == self.on
+        if self.between is not None:
+            return self.between[0] <= number <= self.between[1]
+        return self.every is not None and number % self.every == 0
+
+
+@dataclass(frozen=True, slots=True)
+class DayWindow:
+    """Days after a day, both included, below 0 before it; None is open."""
+
+    start: int | None = None
+    end: int | None = None
+
+    def holds(self, days: int) -> bool:
+        """Tell whether so many days after it is one of them."""
+        return (self.start is None or days >= self.start) and (self.end is None or days <= self.end)
+
+
+YearlySpan = Literal["week", "month"] | DayWindow
+"""Around a day of each year: its week, which begins on Sunday, its month, or days around it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DaysEnrolled:
+    """Only so many days after the member enrolled."""
+
+    window: DayWindow
+
+
+@dataclass(frozen=True, slots=True)
+class Birthday:
+    """Only around the member's birthday; both ends of a window are given."""
+
+    span: YearlySpan
+
+
+@dataclass(frozen=True, slots=True)
+class Anniversary:
+    """Only around the day on which the member enrolled, from the year after; see `Birthday`."""
+
+    span: YearlySpan
 
 
 @dataclass(frozen=True, slots=True)
 class CartDemand:
-    """At least *quantity* of these products, by PLU, taken together."""
+    """At least *quantity* of these products, taken together."""
 
-    any_of: tuple[str, ...]
+    any_of: Products
     quantity: int = 1
 
 
@@ -126,26 +213,31 @@ class CartRequirement:
 
     demands: tuple[CartDemand, ...]
     asking: Mapping[str, tuple[int, ...]] = field(init=False, repr=False, compare=False)
+    searching: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Note which demands ask for a product, so that an order is gone through once for all."""
+        """
+        Note which demands ask for a product, so that an order is read once for all of them.
+
+        Those that ask for prefixes or categories search the order, each by itself.
+        """
         asking: dict[str, tuple[int, ...]] = {}
+        searching = []
         for number, demand in enumerate(self.demands):
-            for plu in dict.fromkeys(demand.any_of):
+            if not demand.any_of.only_listed:
+                searching.append(number)
+                continue
+            for plu in demand.any_of.listed:
                 asking[plu] = (*asking.get(plu, ()), number)
         object.__setattr__(self, "asking", asking)
+        object.__setattr__(self, "searching", tuple(searching))
 
 
 @dataclass(frozen=True, slots=True)
 class CartExclusion:
-    """Only when the order has none of these products, by PLU."""
+    """Only when the order has none of these products."""
 
-    products: tuple[str, ...]
-    plus: frozenset[str] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        """Make a set of the products."""
-        object.__setattr__(self, "plus", frozenset(self.products))
+    products: Products
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,18 +247,43 @@ class Cooldown:
     seconds: int
 
 
+@dataclass(frozen=True, slots=True)
+class OrderLimits:
+    """
+    How many incentives one order may use, each counted as often as it is used; None is no limit.
+
+    Attributes:
+        incentives: Rewards and offers together.
+        same_offer: Of one offer.
+    """
+
+    offers: int | None = None
+    rewards: int | None = None
+    incentives: int | None = None
+    same_offer: int | None = None
+
+
+NO_ORDER_LIMITS = OrderLimits()
+
 Rule = (
     LimitPerOrder
     | MaximumRedemptions
     | DaysOfWeek
+    | Times
     | DateSpan
     | EnrollmentSpan
+    | DaysEnrolled
+    | Segments
     | ServiceModes
     | Stores
+    | StoreGroups
+    | Channels
     | MinimumSpend
     | PaymentMethods
     | FirstOrder
+    | TransactionCount
     | Birthday
+    | Anniversary
     | CartRequirement
     | CartExclusion
     | Cooldown

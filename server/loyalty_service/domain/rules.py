@@ -1,10 +1,10 @@
 """
-The rules of incentives: one small function a rule, every failure reported at once.
+The rules of incentives: one small function for each rule; all failures are reported at once.
 
-Facts that are not known yet fail nothing: at identify there is neither basket nor service mode;
-payments are judged once the order has some or is claimed; and the minimum spend of a reported
-order is judged then too, because until then it may grow. A validation asks about the order as if
-nothing were to be added, so that there only payments can still be unknown.
+What is not known yet breaks no rule. When a guest identifies, the basket and the service mode are
+unknown. Payments are judged once the order has some or is claimed. The minimum spend of a reported
+order is judged at the claim, because until then the order may grow. A validation asks about the
+order as it is, so only payments can be unknown there.
 """
 
 from __future__ import annotations
@@ -14,16 +14,21 @@ from dataclasses import replace
 from datetime import date
 from typing import Any, NamedTuple
 
+from loyalty_service.domain.basket import Cart
 from loyalty_service.domain.breaches import Breach, RuleFailure, Value
 from loyalty_service.domain.incentive_uses import IncentiveUse
-from loyalty_service.domain.program import Incentive
+from loyalty_service.domain.order_limits import beyond_order_limits
+from loyalty_service.domain.program import Incentive, vendor_key
 from loyalty_service.domain.restrictions import (
     WEEKDAYS,
+    Anniversary,
     Birthday,
     CartExclusion,
     CartRequirement,
+    Channels,
     Cooldown,
     DateSpan,
+    DaysEnrolled,
     DaysOfWeek,
     EnrollmentSpan,
     FirstOrder,
@@ -32,13 +37,31 @@ from loyalty_service.domain.restrictions import (
     MinimumSpend,
     PaymentMethods,
     Rule,
+    Segments,
     ServiceModes,
+    StoreGroups,
     Stores,
+    Times,
+    TransactionCount,
 )
 from loyalty_service.domain.visit import History, HistoryNeeds, Visit
+from loyalty_service.domain.yearly import celebrates
 
-MEMBER_RULES = (MaximumRedemptions, EnrollmentSpan, FirstOrder, Birthday, Cooldown)
+MEMBER_RULES = (
+    MaximumRedemptions,
+    EnrollmentSpan,
+    DaysEnrolled,
+    Segments,
+    FirstOrder,
+    TransactionCount,
+    Birthday,
+    Anniversary,
+    Cooldown,
+)
 """Rules that only a known member, or the latest counts, can break."""
+
+ORDER_RULES = (FirstOrder, TransactionCount)
+"""Rules that ask how many orders a member has claimed."""
 
 
 def asking_about_member(use: IncentiveUse) -> IncentiveUse:
@@ -57,10 +80,12 @@ def needs_history(uses: tuple[IncentiveUse, ...]) -> HistoryNeeds:
     named = [(use.incentive.incentive_id, rule) for use in uses for rule in use.incentive.rules]
     return HistoryNeeds(
         member=frozenset(name for name, rule in named if _counts_member(rule)),
-        total=frozenset(
-            use.incentive.incentive_id for use in uses if counted_for_all(use.incentive)
-        ),
-        claimed_orders=any(isinstance(rule, FirstOrder) for _, rule in named),
+        total={
+            name: rule.total
+            for name, rule in named
+            if isinstance(rule, MaximumRedemptions) and rule.total is not None
+        },
+        claimed_orders=any(isinstance(rule, ORDER_RULES) for _, rule in named),
     )
 
 
@@ -82,7 +107,7 @@ def evaluate(uses: tuple[IncentiveUse, ...], visit: Visit) -> tuple[RuleFailure,
     Judge all uses and report every failure.
 
     The order is fixed: the uses as they stand in the basket, each with its rules in the order of
-    `Rule`; then the order as a whole: nobody logged in, several incentives, the point balance.
+    `Rule`; then the order as a whole: nobody logged in, its limits, the point balance.
     What asks about a member is not judged while nobody is logged in.
     """
     failures = [
@@ -91,15 +116,21 @@ def evaluate(uses: tuple[IncentiveUse, ...], visit: Visit) -> tuple[RuleFailure,
         for rule in use.incentive.rules
         for finding in _JUDGES[type(rule)](rule, use, visit)
     ]
-    for judge in (_not_logged_in, _several_incentives, _point_balance):
+    for judge in (_not_logged_in, _order_limits, _point_balance):
         failures.extend(judge(uses, visit))
     return tuple(failures)
+
+
+def holds(rules: tuple[Rule, ...], visit: Visit) -> bool:
+    """Tell whether rules hold that nothing uses: those of a rate or a promotion."""
+    return not any(True for rule in rules for _ in _JUDGES[type(rule)](rule, _NOTHING_USED, visit))
 
 
 class _Finding(NamedTuple):
     breach: Breach
     current: Value = None
     target: Value = None
+    missing: int | None = None
 
 
 _Findings = Iterator[_Finding]
@@ -114,6 +145,7 @@ def _failure(finding: _Finding, use: IncentiveUse | None) -> RuleFailure:
         current_value=finding.current,
         target_value=finding.target,
         incentive_id=use.incentive.incentive_id if use else None,
+        missing=finding.missing,
     )
 
 
@@ -159,6 +191,15 @@ def _days_of_week(rule: DaysOfWeek, _: IncentiveUse, visit: Visit) -> _Findings:
         yield _Finding(Breach.DAY_OF_WEEK, today, rule.days)
 
 
+def _times(rule: Times, _: IncentiveUse, visit: Visit) -> _Findings:
+    now = visit.local_time.time()
+    after_start, before_end = rule.start <= now, now < rule.end
+    over_midnight = rule.end <= rule.start
+    if not (after_start or before_end if over_midnight else after_start and before_end):
+        ends = rule.start, rule.end
+        yield _Finding(Breach.TIME, f"{now:%H:%M}", tuple(f"{end:%H:%M}" for end in ends))
+
+
 def _date_span(rule: DateSpan, _: IncentiveUse, visit: Visit) -> _Findings:
     return _outside(
         rule, visit.local_time.date(), before=Breach.BEFORE_START, after=Breach.AFTER_END
@@ -173,6 +214,12 @@ def _enrollment_span(rule: EnrollmentSpan, _: IncentiveUse, visit: Visit) -> _Fi
             before=Breach.ENROLLED_BEFORE_START,
             after=Breach.ENROLLED_AFTER_END,
         )
+
+
+def _segments(rule: Segments, _: IncentiveUse, visit: Visit) -> _Findings:
+    """Tell neither value: what an operator knows of a guest is nothing for a till to read."""
+    if visit.member and not set(rule.segments).intersection(visit.member.segments):
+        yield _Finding(Breach.SEGMENT)
 
 
 def _outside(
@@ -195,10 +242,22 @@ def _stores(rule: Stores, _: IncentiveUse, visit: Visit) -> _Findings:
         yield _Finding(Breach.STORE, str(visit.store_id), rule.store_ids)
 
 
+def _store_groups(rule: StoreGroups, _: IncentiveUse, visit: Visit) -> _Findings:
+    if visit.store_groups.isdisjoint(rule.groups):
+        yield _Finding(Breach.STORE, str(visit.store_id), rule.groups)
+
+
+def _channels(rule: Channels, _: IncentiveUse, visit: Visit) -> _Findings:
+    allowed = {vendor_key(name) for name in rule.channels}
+    if visit.channels and not any(vendor_key(name) in allowed for name in visit.channels):
+        yield _Finding(Breach.CHANNEL, visit.channels[0], rule.channels)
+
+
 def _minimum_spend(rule: MinimumSpend, _: IncentiveUse, visit: Visit) -> _Findings:
     cart = visit.whole_cart
     if cart and cart.subtotal < rule.amount:
-        yield _Finding(Breach.MINIMUM_SPEND, cart.subtotal, rule.amount)
+        missing = rule.amount - cart.subtotal
+        yield _Finding(Breach.MINIMUM_SPEND, cart.subtotal, rule.amount, missing)
 
 
 def _payment_methods(rule: PaymentMethods, _: IncentiveUse, visit: Visit) -> _Findings:
@@ -215,30 +274,33 @@ def _first_order(_: FirstOrder, __: IncentiveUse, visit: Visit) -> _Findings:
         yield _Finding(Breach.FIRST_ORDER, visit.member.claimed_orders, 0)
 
 
+def _transaction_count(rule: TransactionCount, _: IncentiveUse, visit: Visit) -> _Findings:
+    if visit.member and not rule.holds(number := visit.member.claimed_orders + 1):
+        yield _Finding(Breach.TRANSACTION_COUNT, number, rule.on or rule.every or rule.between)
+
+
+def _days_enrolled(rule: DaysEnrolled, _: IncentiveUse, visit: Visit) -> _Findings:
+    if visit.member:
+        days = (visit.local_time.date() - visit.member.enrolled_on).days
+        if not rule.window.holds(days):
+            yield _Finding(Breach.DAYS_ENROLLED, days)
+
+
 def _birthday(rule: Birthday, _: IncentiveUse, visit: Visit) -> _Findings:
     """Tell neither value: a birth date is nothing for a till to read."""
-    if visit.member and not _celebrates(rule, visit.member.birth_date, visit.local_time.date()):
+    if visit.member is None:
+        return
+    birth_date = visit.member.birth_date
+    if birth_date is None or not celebrates(rule.span, birth_date, visit.local_time.date()):
         yield _Finding(Breach.BIRTHDAY)
 
 
-def _celebrates(rule: Birthday, birth_date: date | None, today: date) -> bool:
-    if birth_date is None:
-        return False
-    if rule.within_days is None:
-        return birth_date.month == today.month
-    # A birthday near New Year may be that of the year before or after.
-    years = range(max(today.year - 1, date.min.year), min(today.year + 1, date.max.year) + 1)
-    return any(
-        abs((_birthday_in(year, birth_date) - today).days) <= rule.within_days for year in years
-    )
-
-
-def _birthday_in(year: int, birth_date: date) -> date:
-    """Find the birthday of a year; one on 29 February is on the 28th of common years."""
-    try:
-        return birth_date.replace(year=year)
-    except ValueError:
-        return date(year, 2, 28)
+def _anniversary(rule: Anniversary, _: IncentiveUse, visit: Visit) -> _Findings:
+    if visit.member is None:
+        return
+    first, today = visit.member.enrolled_on, visit.local_time.date()
+    if not celebrates(rule.span, first, today, first_year=first.year + 1):
+        yield _Finding(Breach.ANNIVERSARY, today.isoformat())
 
 
 def _cart_requirement(rule: CartRequirement, _: IncentiveUse, visit: Visit) -> _Findings:
@@ -246,22 +308,28 @@ def _cart_requirement(rule: CartRequirement, _: IncentiveUse, visit: Visit) -> _
     cart = visit.cart
     if cart is None:
         return
+    for demand, quantity in zip(rule.demands, quantities_bought(rule, cart), strict=True):
+        if quantity < demand.quantity:
+            missing = demand.quantity - quantity
+            yield _Finding(Breach.CART_REQUIREMENT, quantity, demand.any_of.told, missing)
+
+
+def quantities_bought(rule: CartRequirement, cart: Cart) -> list[int]:
+    """Tell how many the order buys of what each demand asks for."""
     quantities = [0] * len(rule.demands)
     for plu, quantity in cart.bought.items():
         for number in rule.asking.get(plu, ()):
             quantities[number] += quantity
-    for demand, quantity in zip(rule.demands, quantities, strict=True):
-        if quantity < demand.quantity:
-            yield _Finding(Breach.CART_REQUIREMENT, quantity, demand.any_of)
+    for number in rule.searching:
+        quantities[number] = cart.quantity_of(rule.demands[number].any_of)
+    return quantities
 
 
 def _cart_exclusion(rule: CartExclusion, _: IncentiveUse, visit: Visit) -> _Findings:
     """Look at everything, for another incentive's PLU may be what excludes this one."""
-    cart = visit.cart
-    if cart is None or rule.plus.isdisjoint(cart.reported_set):
-        return
-    found = next(plu for plu in cart.reported if plu in rule.plus)
-    yield _Finding(Breach.CART_EXCLUSION, found, rule.products)
+    found = visit.cart.first_of(rule.products) if visit.cart else None
+    if found is not None:
+        yield _Finding(Breach.CART_EXCLUSION, found, rule.products.told)
 
 
 def _cooldown(rule: Cooldown, use: IncentiveUse, visit: Visit) -> _Findings:
@@ -278,19 +346,27 @@ def _history(use: IncentiveUse, visit: Visit) -> History:
 
 
 _NO_HISTORY = History()
+_NOTHING_USED: Any = None
 
 _JUDGES: Mapping[type[Rule], Callable[[Any, IncentiveUse, Visit], _Findings]] = {
     LimitPerOrder: _limit_per_order,
     MaximumRedemptions: _maximum_redemptions,
     DaysOfWeek: _days_of_week,
+    Times: _times,
     DateSpan: _date_span,
     EnrollmentSpan: _enrollment_span,
+    DaysEnrolled: _days_enrolled,
+    Segments: _segments,
     ServiceModes: _service_modes,
     Stores: _stores,
+    StoreGroups: _store_groups,
+    Channels: _channels,
     MinimumSpend: _minimum_spend,
     PaymentMethods: _payment_methods,
     FirstOrder: _first_order,
+    TransactionCount: _transaction_count,
     Birthday: _birthday,
+    Anniversary: _anniversary,
     CartRequirement: _cart_requirement,
     CartExclusion: _cart_exclusion,
     Cooldown: _cooldown,
@@ -305,10 +381,10 @@ def _not_logged_in(uses: tuple[IncentiveUse, ...], visit: Visit) -> Iterator[Rul
         yield _failure(_Finding(Breach.NOT_LOGGED_IN), None)
 
 
-def _several_incentives(uses: tuple[IncentiveUse, ...], visit: Visit) -> Iterator[RuleFailure]:
-    """Name the second; several of the same one are what `LimitPerOrder` is for."""
-    if len(uses) > 1 and not visit.multiple_incentives:
-        yield _failure(_Finding(Breach.SEVERAL_INCENTIVES, len(uses), 1), uses[1])
+def _order_limits(uses: tuple[IncentiveUse, ...], visit: Visit) -> Iterator[RuleFailure]:
+    """Name each use that does not fit beside those before it which do."""
+    for use, count, limit in beyond_order_limits(uses, visit.order_limits):
+        yield _failure(_Finding(Breach.ORDER_LIMIT, count, limit), use)
 
 
 def _point_balance(uses: tuple[IncentiveUse, ...], visit: Visit) -> Iterator[RuleFailure]:
@@ -318,6 +394,7 @@ def _point_balance(uses: tuple[IncentiveUse, ...], visit: Visit) -> Iterator[Rul
     left = visit.member.spendable_points
     for use in uses:
         if use.point_cost > left:
-            yield _failure(_Finding(Breach.POINT_BALANCE, left, use.point_cost), use)
+            missing = use.point_cost - left
+            yield _failure(_Finding(Breach.POINT_BALANCE, left, use.point_cost, missing), use)
             return
         left -= use.point_cost

@@ -1,4 +1,4 @@
-"""Texts that tills send and nobody needs: any is taken, and what is kept is short and clean."""
+"""Texts of tills that nothing depends on: all are accepted, and kept short and clean."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 def has_controls(text: str) -> bool:
-    """Tell whether a text has a control character, of which tab and line feed are two."""
+    """Tell whether a text has a control character; tab and line feed are such characters."""
     return _CONTROLS.search(text) is not None
 
 
 def without_controls(text: str, longest: int) -> str:
-    """Take control characters off a text, and cut it; its blanks stay, for it is compared."""
+    """Remove control characters from a text, and cut it; its blanks stay, as it is compared."""
     return _CONTROLS.sub("", text)[:longest]
 
 
@@ -47,6 +47,8 @@ def label(text: str) -> str:
 
     A longer one is cut and ends in a digest of the whole.
     """
+    if len(text) <= LABEL_MAX and text.isprintable():
+        return text.strip()  # As nearly all are: every call has several.
     printed = _printed(text[: _LONG * LABEL_MAX])
     whole = text if len(text) > _LONG * LABEL_MAX else printed
     if len(whole) <= LABEL_MAX:

@@ -1,4 +1,4 @@
-"""What a till's own date and time are worth: when it was, and how far off the server's clock."""
+"""A till's own date and time: when it was there, and how far that is from the server's clock."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def read_till_time(text: str) -> datetime:
     24:00 is the next day's 00:00, and second 60, which `datetime` does not have, is 59.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not a date and time.
     """
     text = _LEAP_SECOND.sub(r"\g<1>59", text.strip().upper())
     began, ends = _END_OF_DAY.subn("00", text)

@@ -1,12 +1,16 @@
-"""The facts of a visit that the rules of incentives are judged by."""
+"""A visit: the point of sale where it is, and the facts that rules of incentives are judged by."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from loyalty_service.domain.basket import Basket, Cart
+from loyalty_service.domain.products import NONE, Products
+from loyalty_service.domain.records import Member
+from loyalty_service.domain.restrictions import NO_ORDER_LIMITS, OrderLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +22,27 @@ class MemberFacts:
         enrolled_on: Day of enrolment in the store's place.
         claimed_orders: Orders claimed so far, this one not counted.
         spendable_points: Points available and those that this transaction holds.
+        segments: Those that an operator put the member in.
     """
 
     enrolled_on: date
     birth_date: date | None
     claimed_orders: int
     spendable_points: int
+    segments: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls, member: Member, zone: ZoneInfo, claimed_orders: int, own_holds: int = 0
+    ) -> MemberFacts:
+        """Tell them of a member, by the calendar of a store; *own_holds* can be spent as well."""
+        return cls(
+            enrolled_on=datetime.fromtimestamp(member.created_ms / 1000, zone).date(),
+            birth_date=date.fromisoformat(member.birth_date) if member.birth_date else None,
+            claimed_orders=claimed_orders,
+            spendable_points=member.spendable + own_holds,
+            segments=member.in_segments,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +72,16 @@ class Visit:
         local_time: Date and time in the store's place, without a zone.
         now_ms: The same instant by the server's clock.
         service_mode: Absent while not known.
+        store_groups: Groups that the store belongs to.
+        channels: Where the order was placed, as the wire and the till call it; none while not
+            known.
         basket: Absent while not known, as at identify.
         member: Absent when nobody has identified.
         histories: By incentive ID, as far as `needs_history` asks; absent is none.
         claiming: Whether the till reports the order as complete.
         whole: Whether it asks about the basket as it would be claimed.
-        multiple_incentives: Whether the program allows several in one order.
-        excluded_products: PLUs on which nothing counts as spent.
+        order_limits: How many incentives one order may use.
+        excluded_products: Products on which nothing counts as spent.
         cart: The basket as rules look at it.
     """
 
@@ -72,8 +94,10 @@ class Visit:
     histories: Mapping[str, History] = field(default_factory=dict)
     claiming: bool = False
     whole: bool = False
-    multiple_incentives: bool = True
-    excluded_products: frozenset[str] = frozenset()
+    order_limits: OrderLimits = NO_ORDER_LIMITS
+    excluded_products: Products = NONE
+    store_groups: frozenset[str] = frozenset()
+    channels: tuple[str, ...] = ()
     cart: Cart | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -101,10 +125,39 @@ class HistoryNeeds:
 
     Attributes:
         member: Incentives whose redemptions by this member count, or their last time.
-        total: Incentives whose redemptions by all members count.
+        total: Incentives whose redemptions by all members count, with how many there may be: of
+            open orders no more are counted, since as many break the rule already.
         claimed_orders: Whether the member's claimed orders count.
     """
 
     member: frozenset[str]
-    total: frozenset[str]
+    total: Mapping[str, int]
     claimed_orders: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PointOfSale:
+    """
+    The point of sale or kiosk behind a request: the wire's `posVendor`.
+
+    Attributes:
+        transaction_id: The caller's own number for the order.
+        pos_type: Vendor of the calling system.
+        supporting_pos: Vendor of the store's own system when a kiosk calls.
+    """
+
+    transaction_id: str
+    store_id: int
+    pos_type: str
+    supporting_pos: str | None
+    terminal: str | None
+    operator: str | None
+
+    @property
+    def plu_vendors(self) -> tuple[str, ...]:
+        """Vendors whose PLUs the answer carries, the store's own before the caller."""
+        return (self.supporting_pos, self.pos_type) if self.supporting_pos else (self.pos_type,)
+
+    def channels(self, channel: str) -> tuple[str, ...]:
+        """Give what the channel of an order is called: by the wire's word, and by its till."""
+        return (channel, *self.plu_vendors)

@@ -1,10 +1,10 @@
 """
-What the lines of an order are worth, each of them once.
+What the lines of an order are worth, each counted once.
 
-Some tills price a combo, some price its parts, and some price both. Parts whose prices make at
-least their combo's are what it is made of, and its price counts; parts below it are extras, which
-come on top. A combo without a price, or at 0, counts by its parts. Meals that are sold as offers or
-rewards are taken the same way.
+Some tills give a combo a price, some give prices to its parts, and some do both. If the prices of
+the parts add up to at least the combo's, the combo consists of them, and its own price counts. If
+they add up to less, they are extras, which are added. A combo without a price, or with price 0, is
+worth its parts. Meals that are sold as offers or rewards are treated in the same way.
 """
 
 from __future__ import annotations
@@ -134,9 +134,9 @@ def count_once(
 
     Args:
         lines: The lines of an order.
-        amounts: An amount of each, below 0 on what is taken back.
+        amounts: An amount of each, below 0 for returned products.
         excluded: Whether it counts at all.
-        groups: Whether it may stand for its parts.
+        groups: Whether it may consist of its parts.
         tree: The lines and their parts, where that is known already.
         like: Other amounts of the same lines, whose parts are taken for the same here: whether
             taxes add up depends on how they were rounded.

@@ -19,7 +19,7 @@ LINES_MAX = 10
 """Lines about one thing in a second: under an overload the log must not be the load."""
 
 HUNG_UP = "ExecuteBatchError raised in core by servicer method"
-"""How gRPC begins to say that a caller took no answer, which is nobody's fault here."""
+"""Beginning of gRPC's line that a caller took no answer, which is not a fault of the server."""
 
 FAULTS = frozenset(
     {

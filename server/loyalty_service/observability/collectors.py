@@ -16,7 +16,7 @@ from prometheus_client.core import (
 
 
 class Spread(Protocol):
-    """How values were spread over buckets, the last of which has no bound."""
+    """Number of values in each bucket; the last bucket has no upper bound."""
 
     @property
     def bounds(self) -> tuple[float, ...]:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import math
 import platform
-import sys
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from wsgiref.simple_server import WSGIServer
 
-import structlog
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -20,7 +16,6 @@ from prometheus_client import (
     Histogram,
     Info,
     ProcessCollector,
-    start_http_server,
 )
 
 from loyalty_service.domain.guessing import ScopeKind
@@ -33,9 +28,8 @@ from loyalty_service.observability.collectors import (
 )
 from loyalty_service.observability.limit_watch import LimitWatch
 from loyalty_service.observability.outcomes import OK
+from loyalty_service.observability.scrapes import ScrapeServer
 from loyalty_service.observability.till_clocks import TillClocks
-
-log = structlog.get_logger(__name__)
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
@@ -220,13 +214,6 @@ class VitalMetrics:
         self._balanced.set_to_current_time()
 
 
-def _tell_fault(_request: object, _address: object) -> None:
-    """Log what ended a request for measurements, unless it was its caller, who hung up."""
-    fault = sys.exception()
-    if not isinstance(fault, ConnectionError):
-        log.error("measurements not served", exc_info=fault)
-
-
 class Telemetry:
     """
     Measures, and serves the measurements to Prometheus on a port of its own.
@@ -241,7 +228,7 @@ class Telemetry:
     """
 
     def __init__(self, host: str, port: int, *, measure: bool = False) -> None:
-        self._server: tuple[WSGIServer, threading.Thread] | None = None
+        self._server: ScrapeServer | None = None
         self.registry = CollectorRegistry() if port or measure else None
         self.sweeps: SweepMetrics | None = None
         self.vitals: VitalMetrics | None = None
@@ -253,9 +240,7 @@ class Telemetry:
                 {"version": version("loyalty-service"), "python": platform.python_version()}
             )
             if port:
-                self._server = start_http_server(port, host.strip("[]"), self.registry)
-                # Its library prints whatever ends a request, which may be a hang-up.
-                setattr(self._server[0], "handle_error", _tell_fault)  # noqa: B010 - typed a method.
+                self._server = ScrapeServer(host.strip("[]"), port, self.registry)
         self.calls = CallMetrics(self.registry)
 
     def watch_store(self, stats: Callable[[], Stats], file: Path | None) -> None:
@@ -283,7 +268,4 @@ class Telemetry:
     def close(self) -> None:
         """Stop measuring and let go of the port."""
         if self._server is not None:
-            server, thread = self._server
-            server.shutdown()
-            server.server_close()
-            thread.join()
+            self._server.close()

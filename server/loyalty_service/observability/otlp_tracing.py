@@ -21,8 +21,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from loyalty_service.observability.access_log import is_fault
-from loyalty_service.observability.tracing import Tracing
-from loyalty_service.observability.trail import TRAIL, Parent, Trail, read_parent
+from loyalty_service.observability.trail import TRAIL, Parent, Tracing, Trail, read_parent
 
 TRACES_PER_S_MAX = 100
 """Whoever sends `traceparent` says what is sampled; this is the most we let it cost."""

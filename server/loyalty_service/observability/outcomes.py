@@ -3,4 +3,4 @@
 OK = "OK"
 
 CANCELLED = "CANCELLED"
-"""What a call is counted as whose caller has gone."""
+"""Outcome of a call whose caller has hung up."""

@@ -1,14 +1,15 @@
-"""What a call leaves in logs and traces: its names, and when its work was done."""
+"""What a call leaves in logs and traces: its names, when its work was done, and its span."""
 
 from __future__ import annotations
 
 import re
 import secrets
-import uuid
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
+
+from loyalty_service.domain.identifiers import random_id
 
 REQUEST_ID_MAX = 128
 _REQUEST_ID = re.compile(rf"[A-Za-z0-9._:/+=@-]{{1,{REQUEST_ID_MAX}}}")
@@ -70,7 +71,7 @@ class Trail:
         """The caller's or Envoy's `x-request-id`, or a new one where that is unfit for a log."""
         if not self._request_id:
             sent = self._metadata.get("x-request-id", "")
-            self._request_id = sent if _REQUEST_ID.fullmatch(sent) else str(uuid.uuid4())
+            self._request_id = sent if _REQUEST_ID.fullmatch(sent) else random_id()
         return self._request_id
 
     @property
@@ -102,3 +103,16 @@ def read_parent(metadata: Mapping[str, str]) -> Parent | None:
     if not trace_id or not span_id:
         return None
     return Parent(trace_id, span_id, sampled=bool(int(found[3], 16) & _SAMPLED))
+
+
+class Tracing:
+    """Traces no call, and names all of them."""
+
+    def begin(self, _method: str, metadata: Mapping[str, str]) -> Trail:
+        """Name a call, for all that is written while it runs."""
+        trail = Trail(metadata)
+        TRAIL.set(trail)
+        return trail
+
+    def end(self, trail: Trail, outcome: str, code: Any) -> None:
+        """Close the span of a call that is traced, with gRPC's status code."""

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from loyalty_service.domain.program import Incentive, Program, Store
+from loyalty_service.program_file.earning_records import promotion_to_json
 from loyalty_service.program_file.records import incentive_to_json, program_to_json, store_to_json
 from loyalty_service.program_file.source import Path
 from loyalty_service.program_file.values import amount_text
@@ -19,9 +20,12 @@ _FILE_WORDS = {
     "loyalty_enabled": "loyalty",
     "point_cost": "points",
 }
+_OWN_WORDS = {"expiry.carried_over": "expiry.carried_over.until"}
 _AMOUNTS = frozenset(
     {
         "discount.amount",
+        "earning.minimum_spend",
+        "earning.step",
         "price",
         "redemption.increment_amount",
         "redemption.max_amount",
@@ -30,7 +34,7 @@ _AMOUNTS = frozenset(
     }
 )
 # What the subject of a change says already.
-_NAMES = frozenset({"program_id", "store_id", "incentive_id"})
+_NAMES = frozenset({"program_id", "store_id", "incentive_id", "id", "expiry.version"})
 
 
 class ChangeKind(StrEnum):
@@ -57,7 +61,7 @@ class Change:
     What applying does to one subject.
 
     Attributes:
-        subject: `program`, `store 9999` or `incentive free-coffee`.
+        subject: `program`, `store 9999`, `promotion double-day` or `incentive free-coffee`.
         name: What people call it.
         fields: The fields that differ; all of them when it is added, none when it goes.
     """
@@ -84,7 +88,7 @@ class ProgramChangeError(Exception):
 
 def program_changes(old: Program | None, new: Program) -> tuple[Change, ...]:
     """
-    List what applying *new* over *old* does: the program, then stores, then incentives.
+    List what applying *new* over *old* does: the program, stores, promotions, then incentives.
 
     Nothing to do is an empty tuple. *new* may be the program of the file or what
     `with_retired` made of it.
@@ -93,11 +97,17 @@ def program_changes(old: Program | None, new: Program) -> tuple[Change, ...]:
         ProgramChangeError: A field can't be changed; it names all of them.
     """
     if old is None:
-        return (*_program_changes(None, new), *_store_changes({}, new), *_added(new))
+        return (
+            *_program_changes(None, new),
+            *_store_changes({}, new),
+            *_promotion_changes(None, new),
+            *_added(new),
+        )
     merged = with_retired(old, new)
     return (
         *_program_changes(old, merged),
         *_store_changes(old.stores, merged),
+        *_promotion_changes(old, merged),
         *_incentive_changes(old, merged),
     )
 
@@ -106,16 +116,20 @@ def with_retired(old: Program | None, new: Program) -> Program:
     """
     Add what *new* leaves out: incentives, retired, so that their kind stays known, and stores.
 
+    The terms on which points go are numbered.
+
     Raises:
         ProgramChangeError: A field can't be changed; it names all of them.
     """
+    expiry = new.expiry.follows(old.expiry if old else None)
     if old is None:
-        return new
+        return replace(new, expiry=expiry)
     refusals = tuple(_refusals(old, new))
     if refusals:
         raise ProgramChangeError(refusals)
     return replace(
         new,
+        expiry=expiry,
         incentives={**new.incentives, **retired_incentives(old, new)},
         removed_stores={
             store_id: store
@@ -153,7 +167,7 @@ def _program_changes(old: Program | None, new: Program) -> Iterator[Change]:
 
 
 def _bare(program: Program) -> Program:
-    return replace(program, stores={}, incentives={}, removed_stores={})
+    return replace(program, stores={}, incentives={}, removed_stores={}, promotions={})
 
 
 def _store_changes(old: Mapping[int, Store], new: Program) -> Iterator[Change]:
@@ -167,6 +181,21 @@ def _store_changes(old: Mapping[int, Store], new: Program) -> Iterator[Change]:
         else:
             known = _fields(store_to_json(before), 0) if before else None
             yield from _changed(subject, after.name, known, _fields(store_to_json(after), 0))
+
+
+def _promotion_changes(old: Program | None, new: Program) -> Iterator[Change]:
+    """Compare in the order of the new file; those that it leaves out come last."""
+    known = {} if old is None else old.promotions
+    for promotion_id in [*new.promotions, *(key for key in known if key not in new.promotions)]:
+        before, after = known.get(promotion_id), new.promotions.get(promotion_id)
+        subject = f"promotion {promotion_id}"
+        if after is None:
+            yield Change(ChangeKind.REMOVE, subject, before.display_name if before else "")
+        elif before != after:
+            digits = new.currency_digits
+            earlier = _fields(promotion_to_json(before), digits) if before else None
+            later = _fields(promotion_to_json(after), digits)
+            yield from _changed(subject, after.display_name, earlier, later)
 
 
 def _added(new: Program) -> Iterator[Change]:
@@ -208,7 +237,9 @@ def _changed(
 def _fields(document: Mapping[str, Any], digits: int) -> dict[str, str]:
     """Write the values of a stored object as the program file does, by path."""
     return {
-        path: amount_text(value, digits) if path in _AMOUNTS else _text(value)
+        _OWN_WORDS.get(path, path): (
+            amount_text(value, digits) if path in _AMOUNTS else _text(value)
+        )
         for path, value in _leaves(_in_file_words(document), "")
         if value is not None and path not in _NAMES
     }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, get_args
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     ValidationError,
@@ -14,30 +15,42 @@ from pydantic import (
     field_validator,
 )
 
+from loyalty_service.domain.contracts import CONTRACTS, ES_ALONE
 from loyalty_service.domain.identifiers import IdentifierKind
 from loyalty_service.domain.limits import LIMITS, Limits
 from loyalty_service.domain.program import (
     DEFAULT_LOCALE,
-    LOCALES,
-    Discount,
-    DiscountKind,
-    DiscountLevel,
     FlagOrRefuse,
-    Incentive,
     Program,
-    Prompt,
     Prompts,
     RedemptionRules,
     SpentPoints,
     Store,
     TakeOrRefuse,
-    vendor_key,
 )
-from loyalty_service.program_file.mistakes import note_detail, note_repeated, note_unknown_stores
-from loyalty_service.program_file.rules import Day, EarningEntry, RulesEntry
+from loyalty_service.domain.restrictions import OrderLimits
+from loyalty_service.program_file.earning import (
+    GROUPS_MAX,
+    PROMOTIONS_MAX,
+    EarningEntry,
+    GroupEntry,
+    GroupName,
+    PromotionEntry,
+)
+from loyalty_service.program_file.earning_records import group_from_json
+from loyalty_service.program_file.expiry import ExpiryEntry
+from loyalty_service.program_file.incentives import IncentiveEntry
+from loyalty_service.program_file.mistakes import (
+    note_detail,
+    note_missing_of_contracts,
+    note_repeated,
+    note_unknown_names,
+)
+from loyalty_service.program_file.prompts import PromptsEntry
+from loyalty_service.program_file.receipts import ReceiptsEntry, locale_of
+from loyalty_service.program_file.rules import QUANTITY_MAX, Day, StoreGroup, check_once
 from loyalty_service.program_file.source import Path, ProgramFileError, ProgramSource
 from loyalty_service.program_file.values import (
-    POINTS_MAX,
     STORE_ID_MAX,
     Entry,
     Name,
@@ -45,17 +58,14 @@ from loyalty_service.program_file.values import (
     Sum,
     Switch,
     TimeZone,
-    amount_from,
     one_of,
     refusal,
     text_of,
-    whole_amount,
     whole_number,
 )
 
 STORES_MAX = 50_000
 INCENTIVES_MAX = 5_000
-PLUS_MAX = 100
 CURRENCY_DIGITS_MAX = 4
 
 # ISO 4217 currencies whose minor unit does not have two digits.
@@ -65,16 +75,6 @@ _CURRENCY_DIGITS = {
     **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
     **dict.fromkeys(("CLF", "UYW"), 4),
 }
-
-
-def _plus_of_all(value: object) -> object:
-    if not isinstance(value, str | dict):
-        raise refusal("must be a PLU in quotes, or a mapping of pos types to PLUs in quotes")
-    if isinstance(value, dict):
-        names = [vendor_key(name) for name in value if isinstance(name, str)]
-        if len(set(names)) < len(names):
-            raise refusal("must have each pos type once: case and outer blanks make no difference")
-    return {"default": value} if isinstance(value, str) else value
 
 
 class RedemptionEntry(Entry):
@@ -106,29 +106,6 @@ class RedemptionEntry(Entry):
         return amount
 
 
-class PromptEntry(Entry):
-    """What a till asks, says and prints; any of them may be empty."""
-
-    code: Annotated[str, text_of(0, 64)]
-    message: Annotated[str, text_of(0, 500, breaks=True)]
-    receipt: Annotated[str, text_of(0, 500, breaks=True)]
-
-
-class LocalesEntry(Entry):
-    """A prompt in each language."""
-
-    en_ca: PromptEntry = Field(alias="en-CA")
-    en_us: PromptEntry = Field(alias="en-US")
-    fr_ca: PromptEntry = Field(alias="fr-CA")
-
-
-class PromptsEntry(Entry):
-    """The prompt catalogue."""
-
-    anonymous: LocalesEntry
-    anonymous_flagged: LocalesEntry | None = None
-
-
 class IdentifyEntry(Entry):
     """What becomes of a guest whose selection can't be used now."""
 
@@ -148,64 +125,9 @@ class StoreEntry(Entry):
     name: Name
     time_zone: TimeZone | None = None
     loyalty: Switch = True
-
-
-class DiscountEntry(Entry):
-    """What an incentive takes off: a percentage or an amount."""
-
-    percentage: Annotated[int | None, whole_number(1, 100)] = None
-    amount: Annotated[int | None, whole_amount()] = Field(default=None, validate_default=False)
-    level: Annotated[Literal["cart", "product"], one_of("cart", "product")] = "cart"
-
-
-class IncentiveEntry(Entry):
-    """An offer or a reward."""
-
-    id: Annotated[str, text_of(1, 128)]
-    engine_id: Annotated[str | None, text_of(1, 128)] = None
-    kind: Annotated[Literal["reward", "offer"], one_of("reward", "offer")]
-    name: Annotated[str, text_of(1, 255)]
-    points: Annotated[int, whole_number(0, POINTS_MAX)] = Field(default=0, validate_default=True)
-    discount: DiscountEntry | None = None
-    price: Annotated[int | None, amount_from(0)] = None
-    plus: Annotated[
-        dict[Annotated[str, text_of(1, 64)], Annotated[str, text_of(1, 64)]],
-        Field(max_length=PLUS_MAX),
-        BeforeValidator(_plus_of_all),
-    ]
-    retired: Switch = False
-    rules: RulesEntry = RulesEntry()
-
-    @field_validator("points")
-    @classmethod
-    def _check_points(cls, points: int, info: ValidationInfo) -> int:
-        kind = info.data.get("kind")
-        if kind == "reward" and not points:
-            raise refusal("must be at least 1 on a reward")
-        if kind == "offer" and points:
-            raise refusal("must be absent or 0 on an offer")
-        return points
-
-    @field_validator("discount")
-    @classmethod
-    def _check_discount(cls, discount: DiscountEntry | None) -> DiscountEntry | None:
-        if discount and (discount.percentage is None) == (discount.amount is None):
-            raise refusal("must have either percentage or amount")
-        return discount
-
-    @field_validator("price")
-    @classmethod
-    def _check_price(cls, price: int | None, info: ValidationInfo) -> int | None:
-        if info.data.get("discount"):
-            raise refusal("must be absent beside a discount, which has no price")
-        return price
-
-    @field_validator("plus")
-    @classmethod
-    def _check_plus(cls, plus: dict[str, str]) -> dict[str, str]:
-        if "default" not in plus:
-            raise refusal("must have the key default, for every other pos type")
-        return plus
+    groups: Annotated[list[StoreGroup], Field(max_length=20), AfterValidator(check_once)] = Field(
+        default_factory=list
+    )
 
 
 _LIMIT_KEYS: dict[str, Any] = {
@@ -214,6 +136,9 @@ _LIMIT_KEYS: dict[str, Any] = {
 }
 LimitsEntry = create_model("LimitsEntry", __base__=Entry, **_LIMIT_KEYS)
 """What keys, members and orders may do: a key for each row of `domain.limits`."""
+
+
+PerOrder = Annotated[int | None, whole_number(1, QUANTITY_MAX)]
 
 
 class ProgramDocument(Entry):
@@ -235,17 +160,30 @@ class ProgramDocument(Entry):
     currency_digits: Annotated[int | None, whole_number(0, CURRENCY_DIGITS_MAX)] = None
     points_name: Annotated[str, text_of(1, 32)] = "points"
     time_zone: TimeZone
-    locale: Annotated[str, one_of(*LOCALES)] = DEFAULT_LOCALE
+    locale: Annotated[str, BeforeValidator(locale_of)] = DEFAULT_LOCALE
     identifiers: Annotated[
         list[Annotated[str, one_of(*IdentifierKind)]], Field(min_length=1, max_length=2)
     ] = Field(default_factory=lambda: [kind.value for kind in IdentifierKind])
     code_lifetime_s: Annotated[int, whole_number(30, 600)] = 300
     rollout_until: Day | None = None
     pending_lifetime_s: Annotated[int, whole_number(60, 2_592_000)] = 86_400
-    redemption: RedemptionEntry
+    contracts: Annotated[
+        list[Annotated[str, one_of(*CONTRACTS)]], Field(max_length=len(CONTRACTS))
+    ] = Field(default_factory=lambda: sorted(ES_ALONE))
+    redemption: RedemptionEntry | None = None
+    receipts: ReceiptsEntry | None = None
+    groups: Annotated[dict[GroupName, GroupEntry], Field(max_length=GROUPS_MAX)] = Field(
+        default_factory=dict
+    )
     earning: EarningEntry = EarningEntry()
+    promotions: Annotated[list[PromotionEntry], Field(max_length=PROMOTIONS_MAX)] = Field(
+        default_factory=list
+    )
     void_spent: Annotated[SpentPoints, one_of(*get_args(SpentPoints))] = "debt"
-    multiple_incentives: Switch = True
+    offers_per_order: PerOrder = None
+    rewards_per_order: PerOrder = None
+    incentives_per_order: PerOrder = None
+    same_offer_per_order: PerOrder = None
     identify: IdentifyEntry = IdentifyEntry()
     orders: OrdersEntry = OrdersEntry()
     unclaimed_offers: Annotated[FlagOrRefuse, one_of(*get_args(FlagOrRefuse))] = "flag"
@@ -256,8 +194,9 @@ class ProgramDocument(Entry):
     void_by_other_partner: Annotated[FlagOrRefuse, one_of(*get_args(FlagOrRefuse))] = "flag"
     shared_email: Annotated[TakeOrRefuse, one_of(*get_args(TakeOrRefuse))] = "take"
     future_birth_date: Annotated[TakeOrRefuse, one_of(*get_args(TakeOrRefuse))] = "take"
+    expiry: ExpiryEntry = ExpiryEntry()
     limits: LimitsEntry = LimitsEntry()
-    prompts: PromptsEntry
+    prompts: PromptsEntry | None = None
     stores: Annotated[list[StoreEntry], Field(min_length=1, max_length=STORES_MAX)]
     incentives: Annotated[list[IncentiveEntry], Field(max_length=INCENTIVES_MAX)]
 
@@ -273,11 +212,14 @@ def parse_program(text: str, file_name: str) -> Program:
     values = source.values()
     digits = _currency_digits(values)
     note_repeated(source, values)
-    note_unknown_stores(source, values)
+    note_unknown_names(source, values)
+    note_missing_of_contracts(source, values)
     try:
         document = ProgramDocument.model_validate(values, context={"digits": digits})
     except ValidationError as error:
         for detail in error.errors(include_url=False, include_input=False):
+            if source.full:
+                break
             note_detail(source, detail, ProgramDocument)
     if source.mistakes:
         raise ProgramFileError(file_name, source.mistakes.values())
@@ -306,8 +248,13 @@ def _currency_digits(values: object) -> int:
 
 def _program(document: ProgramDocument, digits: int) -> Program:
     stores = (_store(entry, document.time_zone) for entry in document.stores)
-    incentives = (_incentive(entry) for entry in document.incentives)
-    redemption = document.redemption.model_dump()
+    groups = {
+        name: group_from_json(name, entry.model_dump(exclude_none=True))
+        for name, entry in document.groups.items()
+    }
+    incentives = (entry.incentive(groups) for entry in document.incentives)
+    promotions = (entry.promotion(groups) for entry in document.promotions)
+    redemption = document.redemption
     return Program(
         program_id=f"{document.brand}-{document.region.lower()}",
         brand=document.brand,
@@ -322,13 +269,22 @@ def _program(document: ProgramDocument, digits: int) -> Program:
         code_lifetime_s=document.code_lifetime_s,
         rollout_until=document.rollout_until,
         pending_lifetime_s=document.pending_lifetime_s,
-        redemption=RedemptionRules(**redemption),
-        prompts=_prompts(document.prompts),
+        redemption=RedemptionRules(**redemption.model_dump()) if redemption else None,
+        prompts=document.prompts.prompts() if document.prompts else Prompts({}, {}),
+        receipts=document.receipts.receipts() if document.receipts else None,
+        contracts=frozenset(document.contracts),
         stores={store.store_id: store for store in stores},
         incentives={incentive.incentive_id: incentive for incentive in incentives},
-        earning=document.earning.earning(),
+        earning=document.earning.earning(groups),
+        groups=groups,
+        promotions={promotion.promotion_id: promotion for promotion in promotions},
         void_spent=document.void_spent,
-        multiple_incentives=document.multiple_incentives,
+        order_limits=OrderLimits(
+            offers=document.offers_per_order,
+            rewards=document.rewards_per_order,
+            incentives=document.incentives_per_order,
+            same_offer=document.same_offer_per_order,
+        ),
         refuse_unusable=document.identify.refuse_unusable,
         repeated_orders=document.orders.repeated,
         unclaimed_offers=document.unclaimed_offers,
@@ -339,21 +295,9 @@ def _program(document: ProgramDocument, digits: int) -> Program:
         void_by_other_partner=document.void_by_other_partner,
         shared_email=document.shared_email,
         future_birth_date=document.future_birth_date,
+        expiry=document.expiry.expiry(),
         limits=Limits.of(dict(document.limits)),
     )
-
-
-def _prompts(entry: PromptsEntry) -> Prompts:
-    flagged = entry.anonymous_flagged
-    return Prompts(
-        anonymous=_locales(entry.anonymous),
-        anonymous_flagged=_locales(flagged) if flagged else {},
-    )
-
-
-def _locales(entry: LocalesEntry) -> dict[str, Prompt]:
-    prompts = entry.model_dump(by_alias=True)
-    return {locale: Prompt(**prompts[locale]) for locale in LOCALES}
 
 
 def _store(entry: StoreEntry, time_zone: str) -> Store:
@@ -362,26 +306,5 @@ def _store(entry: StoreEntry, time_zone: str) -> Store:
         name=entry.name,
         time_zone=entry.time_zone or time_zone,
         loyalty_enabled=entry.loyalty,
+        groups=tuple(entry.groups),
     )
-
-
-def _incentive(entry: IncentiveEntry) -> Incentive:
-    return Incentive(
-        incentive_id=entry.id,
-        engine_id=entry.engine_id,
-        kind=entry.kind,
-        display_name=entry.name,
-        point_cost=entry.points,
-        price=entry.price,
-        discount=_discount(entry.discount) if entry.discount else None,
-        plus=entry.plus,
-        retired=entry.retired,
-        rules=entry.rules.rules(),
-    )
-
-
-def _discount(entry: DiscountEntry) -> Discount:
-    level = DiscountLevel(entry.level)
-    if entry.percentage is not None:
-        return Discount(DiscountKind.PERCENTAGE, entry.percentage, level)
-    return Discount(DiscountKind.AMOUNT, entry.amount or 0, level)

@@ -11,35 +11,101 @@ from pydantic_core import ErrorDetails
 from loyalty_service.program_file.source import Path, ProgramSource
 from loyalty_service.program_file.values import nearest
 
+_ONCE = (
+    ("stores", "id"),
+    ("incentives", "id"),
+    ("incentives", "engine_id"),
+    ("promotions", "id"),
+)
+"""What no two entries of a section have in common."""
+
 
 def note_repeated(source: ProgramSource, values: object) -> None:
-    """Note what stands in the file a second time and may stand there once."""
+    """Note what is in the file twice and must be there once."""
     if not isinstance(values, dict):
         return
-    for section, key in (("stores", "id"), ("incentives", "id"), ("incentives", "engine_id")):
+    for section, key in _ONCE:
         entries = values.get(section)
         first: dict[int | str, int] = {}
         for index, entry in enumerate(entries if isinstance(entries, list) else ()):
             value = entry.get(key) if isinstance(entry, dict) else None
             if isinstance(value, int | str) and first.setdefault(value, index) != index:
-                source.note((section, index, key), f"is taken by {section}[{first[value]}]")
+                source.note((section, index, key), f"is already used by {section}[{first[value]}]")
     listed = values.get("identifiers")
     words = listed[:10] if isinstance(listed, list) else []
     for index, word in enumerate(words):
         if word in words[:index]:
-            source.note(("identifiers", index), "stands here a second time")
+            source.note(("identifiers", index), "is listed twice")
 
 
-def note_unknown_stores(source: ProgramSource, values: object) -> None:
-    """Note the stores of rules that the file does not have; what has another shape is told of."""
+def note_missing_of_contracts(source: ProgramSource, values: object) -> None:
+    """Note what a contract needs that the file says its program serves."""
+    if not isinstance(values, dict):
+        return
+    contracts = values.get("contracts", ["es"])
+    if isinstance(contracts, list) and "es" in contracts:
+        for key in ("redemption", "prompts"):
+            if key not in values:
+                source.note((key,), "is required", at_key=True)
+
+
+def note_unknown_names(source: ProgramSource, values: object) -> None:
+    """
+    Note stores and groups that the file names and does not have.
+
+    What has another shape is told of elsewhere.
+    """
+    if not isinstance(values, dict):
+        return
     known = {store.get("id") for _, store in _entries(values, "stores")}
-    for index, incentive in _entries(values, "incentives"):
-        rules = incentive.get("rules")
-        listed = rules.get("stores") if isinstance(rules, dict) else None
-        for place, store_id in enumerate(listed if isinstance(listed, list) else ()):
+    store_groups = {
+        name
+        for _, store in _entries(values, "stores")
+        for name in _list(store.get("groups"))
+        if isinstance(name, str)
+    }
+    groups = values.get("groups")
+    groups = groups if isinstance(groups, dict) else {}
+    for path, rules in _rules(values):
+        for place, store_id in enumerate(_list(rules.get("stores"))):
             if isinstance(store_id, int) and store_id not in known:
-                path = ("incentives", index, "rules", "stores", place)
-                source.note(path, "is no store of this file")
+                source.note((*path, "stores", place), "is not a store of this file")
+        for place, name in enumerate(_list(rules.get("store_groups"))):
+            if isinstance(name, str) and name not in store_groups:
+                message = f"is not a group of a store{nearest(name, store_groups)}"
+                source.note((*path, "store_groups", place), message)
+    for path, name in _products(values):
+        if isinstance(name, str) and name not in groups:
+            message = "must be a list of PLUs, or a group of this file"
+            source.note(path, message + nearest(name, [*map(str, groups)]))
+
+
+def _rules(values: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Give all rules of the file, with their places."""
+    for section in ("incentives", "promotions"):
+        for index, entry in _entries(values, section):
+            if isinstance(entry.get("rules"), dict):
+                yield (section, index, "rules"), entry["rules"]
+    for index, row in _entries(values.get("earning"), "rates"):
+        if isinstance(row.get("when"), dict):
+            yield ("earning", "rates", index, "when"), row["when"]
+
+
+def _products(values: dict[str, Any]) -> Iterator[tuple[Path, object]]:
+    """Give what names products, with their places."""
+    earning = values.get("earning")
+    if isinstance(earning, dict):
+        yield ("earning", "excluded_products"), earning.get("excluded_products")
+    for index, promotion in _entries(values, "promotions"):
+        yield ("promotions", index, "on"), promotion.get("on")
+    for path, rules in _rules(values):
+        yield (*path, "cart_lacks"), rules.get("cart_lacks")
+        for place, demand in _entries(rules, "cart_has"):
+            yield (*path, "cart_has", place, "any_of"), demand.get("any_of")
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _entries(values: object, section: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -82,6 +148,8 @@ def _known_keys(model: type[BaseModel], path: Path) -> list[str]:
     names = [part for part in path if isinstance(part, str)]
     if not names:
         return list(known)
+    if names[0] not in known:  # A key that the file's writer chose, of a locale for instance.
+        return _known_keys(model, tuple(names[1:]))
     nested = next(_models(known[names[0]].annotation))
     return _known_keys(nested, tuple(names[1:]))
 

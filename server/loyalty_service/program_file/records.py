@@ -5,27 +5,40 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
-from fractions import Fraction
 from typing import Any
 
+from loyalty_service.domain.contracts import ES_ALONE
+from loyalty_service.domain.expiry import Activity, Expiry, ExpiryPolicy, NamedDay, PeriodEnd
 from loyalty_service.domain.identifiers import IdentifierKind
 from loyalty_service.domain.limits import Limits
 from loyalty_service.domain.program import (
     Discount,
     DiscountKind,
     DiscountLevel,
-    EarningRules,
     Incentive,
     Program,
     Prompt,
     Prompts,
     RedemptionRules,
-    Rounding,
-    RoundPer,
     Store,
 )
-from loyalty_service.program_file.rule_records import rules_from_json, rules_to_json, unknown_rules
-from loyalty_service.program_file.values import rate_text
+from loyalty_service.domain.restrictions import OrderLimits
+from loyalty_service.program_file.earning_records import (
+    earning_from_json,
+    earning_to_json,
+    group_from_json,
+    group_to_json,
+    promotion_to_json,
+    promotions_from_json,
+)
+from loyalty_service.program_file.receipts import receipts_from_json
+from loyalty_service.program_file.rule_records import (
+    NO_GROUPS,
+    Groups,
+    rules_from_json,
+    rules_to_json,
+    unknown_rules,
+)
 
 Json = dict[str, Any]
 
@@ -46,13 +59,23 @@ class ProgramRecords:
     incentives: Mapping[str, Json]
 
 
+_APART = frozenset({"stores", "incentives", "earning", "groups", "promotions"})
+"""Fields of a program that are not written as they are."""
+
+
 def program_to_json(program: Program) -> ProgramRecords:
     """Take a program apart into the JSON objects that storage keeps."""
     document = {
         field.name: _plain(getattr(program, field.name))
         for field in fields(program)
-        if field.init and field.name not in {"stores", "incentives"}
-    }
+        if field.init and field.name not in _APART
+    } | {"earning": earning_to_json(program.earning)}
+    if program.groups:
+        document["groups"] = {
+            name: group_to_json(program.groups[name]) for name in sorted(program.groups)
+        }
+    if program.promotions:
+        document["promotions"] = [*map(promotion_to_json, program.promotions.values())]
     stores, incentives = program.stores, program.incentives
     return ProgramRecords(
         program=document,
@@ -64,6 +87,8 @@ def program_to_json(program: Program) -> ProgramRecords:
 def store_to_json(store: Store) -> Json:
     """Write one store as the JSON object that storage keeps."""
     document: Json = _plain(store)
+    if not document["groups"]:  # As an earlier version wrote it.
+        del document["groups"]
     return document
 
 
@@ -81,6 +106,9 @@ def program_from_json(records: ProgramRecords) -> Program:
     domain's default.
     """
     document = records.program
+    groups = {
+        name: group_from_json(name, group) for name, group in document.get("groups", {}).items()
+    }
     prompts = {
         variant: {locale: Prompt(**_known(Prompt, texts)) for locale, texts in locales.items()}
         for variant, locales in _known(Prompts, document["prompts"]).items()
@@ -89,39 +117,62 @@ def program_from_json(records: ProgramRecords) -> Program:
         "identifier_kinds": frozenset(
             IdentifierKind(kind) for kind in document["identifier_kinds"]
         ),
-        "redemption": RedemptionRules(**_known(RedemptionRules, document["redemption"])),
+        "redemption": _redemption(document["redemption"]),
+        "receipts": receipts_from_json(document.get("receipts")),
+        "contracts": frozenset(document.get("contracts", ES_ALONE)),
         "prompts": Prompts(**prompts),
-        "earning": earning_from_json(document.get("earning", {})),
+        "earning": earning_from_json(document.get("earning", {}), groups),
+        "groups": groups,
+        "promotions": promotions_from_json(document.get("promotions", []), groups),
         "limits": Limits.of(document.get("limits", {})),
+        "expiry": expiry_from_json(document.get("expiry", {})),
+        "order_limits": _order_limits(document),
         "stores": {key: store_from_json(store) for key, store in records.stores.items()},
         "removed_stores": {
             int(key): store_from_json(store)
             for key, store in document.get("removed_stores", {}).items()
         },
-        "incentives": {key: incentive_from_json(item) for key, item in records.incentives.items()},
+        "incentives": {
+            key: incentive_from_json(item, groups) for key, item in records.incentives.items()
+        },
     }
     return Program(**(_known(Program, document) | parts))
 
 
+def _redemption(document: Json | None) -> RedemptionRules | None:
+    return None if document is None else RedemptionRules(**_known(RedemptionRules, document))
+
+
+def _order_limits(document: Json) -> OrderLimits:
+    if "order_limits" in document:
+        return OrderLimits(**_known(OrderLimits, document["order_limits"]))
+    # Stored before there were numbers.
+    return OrderLimits(incentives=None if document.get("multiple_incentives", True) else 1)
+
+
 def store_from_json(document: Json) -> Store:
     """Read one stored store."""
-    return Store(**_known(Store, document))
+    return Store(**_known(Store, document) | {"groups": tuple(document.get("groups", ()))})
 
 
-def earning_from_json(document: Json) -> EarningRules:
-    """Read the stored rules of earning."""
-    readers = {
-        "points_per_unit": Fraction,
-        "rounding": Rounding,
-        "round_per": RoundPer,
-        "excluded_product_types": frozenset,
-        "excluded_products": frozenset,
+def expiry_from_json(document: Json) -> Expiry:
+    """Read the stored terms on which points go."""
+    readers: dict[str, Any] = {
+        "policy": ExpiryPolicy,
+        "end_of": PeriodEnd,
+        "activities": lambda names: frozenset(map(Activity, names)),
+        "expiration_date": NamedDay,
     }
-    known = _known(EarningRules, document)
-    return EarningRules(**{name: readers.get(name, bool)(value) for name, value in known.items()})
+    known = _known(Expiry, document)
+    return Expiry(
+        **{
+            name: readers[name](value) if name in readers and value is not None else value
+            for name, value in known.items()
+        }
+    )
 
 
-def incentive_from_json(document: Json) -> Incentive:
+def incentive_from_json(document: Json, groups: Groups = NO_GROUPS) -> Incentive:
     """
     Read one stored incentive.
 
@@ -133,7 +184,7 @@ def incentive_from_json(document: Json) -> Incentive:
         discount = Discount(
             DiscountKind(discount["kind"]), discount["value"], DiscountLevel(discount["level"])
         )
-    parts: Json = {"discount": discount, "rules": rules_from_json(rules)}
+    parts: Json = {"discount": discount, "rules": rules_from_json(rules, groups)}
     if unknown_rules(rules):
         parts["retired"] = True
     return Incentive(**(_known(Incentive, document) | parts))
@@ -154,6 +205,6 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(value[key]) for key in sorted(value)}
     if isinstance(value, frozenset):
         return sorted(_plain(item) for item in value)
-    if isinstance(value, Fraction):
-        return rate_text(value)
+    if isinstance(value, tuple):
+        return list(value)
     return value.value if isinstance(value, StrEnum) else value

@@ -14,6 +14,12 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 FILE_CHARACTERS_MAX = 16 * 1024 * 1024
 
+VALUES_MAX = 5_000_000
+"""Values in a file, those of an alias counted where it stands: as many take half a minute."""
+
+MISTAKES_MAX = 1_000
+"""Mistakes that are noted: nobody corrects more of them at once."""
+
 Path = tuple[int | str, ...]
 
 _YAML_TAG = "tag:yaml.org,2002:"
@@ -105,19 +111,32 @@ class ProgramSource:
         self._file_name = file_name
         self._lines = text.splitlines()
         self._converted: dict[int, object] = {}
+        self._sizes: dict[int, int] = {}
+        self._children: dict[int, dict[str, tuple[Node, Node]]] = {}
         self.mistakes: dict[tuple[Path, int, int], Mistake] = {}
         self._root = self._compose(text)
 
     def values(self) -> object:
         """Convert the YAML to plain values, exactly; note what YAML allows and the file doesn't."""
+        if self._size(self._root) > VALUES_MAX:
+            self._give_up(1, 1, f"must have at most {VALUES_MAX:,} values, with those of aliases")
         return self._value(self._root, ())
+
+    @property
+    def full(self) -> bool:
+        """Whether so many mistakes are noted that no more are."""
+        return len(self.mistakes) >= MISTAKES_MAX
 
     def note(self, path: Path, message: str, *, at_key: bool = False) -> None:
         """Note a mistake, unless the same value has one already."""
+        if self.full:
+            return
         line, column = self._place(path, at_key=at_key)
         self._note_at(path, line, column, message)
 
     def _note_at(self, path: Path, line: int, column: int, message: str) -> None:
+        if self.full:
+            return
         source = self._lines[line - 1] if line <= len(self._lines) else ""
         mistake = Mistake(line, column, field_path(path), message, source)
         self.mistakes.setdefault((path, line, column), mistake)
@@ -145,6 +164,17 @@ class ProgramSource:
         self._note_at((), line, column, message)
         raise ProgramFileError(self._file_name, self.mistakes.values())
 
+    def _size(self, node: Node) -> int:
+        """Count the values of a node; one that is inside itself counts once there."""
+        if isinstance(node, ScalarNode):
+            return 1
+        known = self._sizes.get(id(node))
+        if known is None:
+            self._sizes[id(node)] = 1
+            parts = [item[-1] if isinstance(item, tuple) else item for item in node.value]
+            known = self._sizes[id(node)] = 1 + sum(map(self._size, parts))
+        return known
+
     def _value(self, node: Node, path: Path) -> object:
         if isinstance(node, ScalarNode):
             return self._scalar(node, path)
@@ -171,7 +201,7 @@ class ProgramSource:
             if not isinstance(key, ScalarNode):
                 self._note_at((*path, "?"), line, column, "must have plain text as its key")
             elif key.value in values:
-                self._note_at((*path, key.value), line, column, "stands here a second time")
+                self._note_at((*path, key.value), line, column, "is written twice")
             else:
                 values[key.value] = self._value(item, (*path, key.value))
         return values
@@ -179,7 +209,7 @@ class ProgramSource:
     def _scalar(self, node: ScalarNode, path: Path) -> object:
         kind = str(node.tag).removeprefix(_YAML_TAG)
         if kind == "null":
-            self.note(path, "has no value; fill it in or leave the key out")
+            self.note(path, "has no value; fill it in or leave the field out")
             return None
         if kind in {"str", "timestamp"}:
             return str(node.value)
@@ -193,7 +223,7 @@ class ProgramSource:
     def _place(self, path: Path, *, at_key: bool) -> tuple[int, int]:
         key = node = self._root
         for part in path:
-            child = _child(node, part)
+            child = self._child(node, part)
             if child is None:
                 at_key = True
                 break
@@ -201,6 +231,21 @@ class ProgramSource:
         blank = isinstance(node, ScalarNode) and node.tag == f"{_YAML_TAG}null"
         mark = (key if at_key or blank else node).start_mark
         return mark.line + 1, mark.column + 1
+
+    def _child(self, node: Node, part: int | str) -> tuple[Node, Node] | None:
+        """Find the key and the value that *part* names; a list's items are their own keys."""
+        if isinstance(node, MappingNode):
+            known = self._children.get(id(node))
+            if known is None:
+                known = self._children[id(node)] = {}
+                for key, item in node.value:
+                    if isinstance(key, ScalarNode):
+                        known.setdefault(key.value, (key, item))
+            return known.get(part) if isinstance(part, str) else None
+        if isinstance(node, ScalarNode) or not isinstance(part, int):
+            return None
+        item = node.value[part]
+        return item, item
 
 
 def _compose(text: str) -> Node | None:
@@ -212,13 +257,3 @@ def _compose(text: str) -> Node | None:
 
 def _yaml_problem(error: MarkedYAMLError) -> str:
     return " ".join(part for part in (error.context, error.problem) if part)
-
-
-def _child(node: Node, part: int | str) -> tuple[Node, Node] | None:
-    """Find the key and the value that *part* names; a list's items are their own keys."""
-    if isinstance(node, MappingNode):
-        return next(((key, item) for key, item in node.value if key.value == part), None)
-    if isinstance(node, ScalarNode) or not isinstance(part, int):
-        return None
-    item = node.value[part]
-    return item, item

@@ -20,7 +20,7 @@ POINTS_MAX = 1_000_000_000
 STORE_ID_MAX = 2**31 - 1
 
 _NO_PLACES = frozenset({"Factory", "localtime", "posixrules"})
-"""Files beside the time zones that mean another zone on each machine, or none."""
+"""Files among the time zones that are another zone on each machine, or no zone."""
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _CONTROL_BUT_BREAK = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -93,7 +93,7 @@ def whole_amount() -> BeforeValidator:
 
 
 def _minor_units(value: object, digits: int) -> int | None:
-    """Convert an amount in major units; None when it is none or has too many digits."""
+    """Convert an amount in major units; None if it is not an amount, or has too many digits."""
     if type(value) is int:
         return value * int(10**digits)
     if type(value) is not Decimal or -int(value.as_tuple().exponent) > digits:
@@ -115,13 +115,13 @@ def text_of(
         if form and not re.fullmatch(form, value):
             raise refusal(f"must be {hint}")
         if value != value.strip():
-            raise refusal("must not begin or end with blanks; a block text needs `>-` or `|-`")
+            raise refusal("must not begin or end with blanks; write a block text with `>-` or `|-`")
         if control.search(value):
             raise refusal(
                 "must not have control characters" + ("" if breaks else " or line breaks")
             )
         if not least <= len(value) <= most:
-            raise refusal(f"must have {least:,} to {most:,} characters")
+            raise refusal(f"must be {least:,} to {most:,} characters long")
         return value
 
     return BeforeValidator(check)
@@ -129,7 +129,7 @@ def text_of(
 
 def one_of(*words: str) -> BeforeValidator:
     """Take one of some words."""
-    listed = f"{', '.join(words[:-1])} or {words[-1]}"
+    listed = " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
     def check(value: object) -> str:
         if not isinstance(value, str) or value not in words:

@@ -1,4 +1,4 @@
-"""The sandbox's fixed data: one program, four members, three keys and the fixed codes."""
+"""The sandbox's fixed data: one program, five members, four keys and the fixed codes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,16 @@ from loyalty_service.application.members.enroll_member import enrolled, new_memb
 from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
 from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
 from loyalty_service.application.operators.create_key import CreateKey, create_key
+from loyalty_service.application.operators.promo_codes import (
+    CreatePromoCodes,
+    create_promo_codes,
+)
 from loyalty_service.application.perform import Run, perform
 from loyalty_service.application.unit import Unit
+from loyalty_service.bootstrap import database_of
+from loyalty_service.config import Settings
 from loyalty_service.domain.clock import parse_rfc3339
+from loyalty_service.domain.codes import digested_promo
 from loyalty_service.domain.events import OPERATOR
 from loyalty_service.domain.keys import Role, key_digest
 from loyalty_service.domain.operator_error import OperatorError
@@ -22,8 +29,11 @@ from loyalty_service.sandbox.fixed_codes import (
     FIXED_CODES,
     LUC,
     NOOR,
+    ODILE,
+    PROMO_CODE,
     put_fixed_code,
 )
+from loyalty_service.storage.alone import require_unopened
 from loyalty_service.storage.contents import strangers
 from loyalty_service.storage.databases import Database
 
@@ -34,7 +44,11 @@ KEYS = {
     "sandbox-pos-key": Role.TILL,
     "sandbox-app-key": Role.APP,
     "sandbox-admin-key": Role.ADMIN,
+    "sandbox-one-store-key": Role.TILL,
 }
+
+KEY_STORES = {"sandbox-one-store-key": frozenset((1001,))}
+"""The stores of keys that are not for all of them."""
 
 # Name and points; Farhan's 14464 remain after code 123456 has held 800 for a coffee.
 MEMBERS = {
@@ -42,7 +56,11 @@ MEMBERS = {
     NOOR: ("Noor", 14464),
     AMIRA: ("Amira", 30000),
     LUC: ("Luc", 250),
+    ODILE: ("Odile", 20000),
 }
+
+
+DATABASE_OF_ITS_OWN = "LOYALTY_DATABASE_URL is set: delete that database yourself."
 
 
 class StoreInUseError(OperatorError):
@@ -61,10 +79,35 @@ def require_own_store(database: Database) -> None:
     if found:
         others = f" and {len(found) - 1} more" if len(found) > 1 else ""
         raise StoreInUseError(
-            f"{database.url.render_as_string(hide_password=True)} is no sandbox's store, it has "
-            f"{found[0]}{others}: set LOYALTY_DATA_DIR to another folder for the sandbox"
+            f"{database.url.render_as_string(hide_password=True)} is not a sandbox's database: "
+            f"it has {found[0]}{others}: set LOYALTY_DATA_DIR to another folder for the sandbox"
             f"{'' if database.embedded else ', and no LOYALTY_DATABASE_URL'}."
         )
+
+
+def reset_sandbox(settings: Settings) -> Path | None:
+    """
+    Delete the sandbox's store, so that the next start makes it from the beginning.
+
+    Returns:
+        The file that was deleted; absent where there was none.
+
+    Raises:
+        OpenElsewhereError: A sandbox has it open.
+        StoreInUseError: The database has programs or keys that no sandbox made.
+        OperatorError: The store is no file of its own.
+    """
+    database = database_of(settings)
+    if settings.database_url:
+        raise OperatorError(DATABASE_OF_ITS_OWN)
+    require_own_store(database)
+    file = Path(database.url.database or "")
+    if not file.exists():
+        return None
+    require_unopened(database)
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{file}{suffix}").unlink(missing_ok=True)
+    return file
 
 
 def put_demo_data(unit: Unit, now_ms: int) -> Program:
@@ -73,7 +116,13 @@ def put_demo_data(unit: Unit, now_ms: int) -> Program:
     perform(unit, now_ms, Run(apply_program, ApplyProgram(program)))
     for secret, role in KEYS.items():
         if key_digest(secret) not in unit.catalog.keys:
-            command = CreateKey(program.program_id, "sandbox", role, secret=secret)
+            command = CreateKey(
+                program.program_id,
+                "sandbox",
+                role,
+                KEY_STORES.get(secret, frozenset()),
+                secret=secret,
+            )
             perform(unit, now_ms, Run(create_key, command))
     for loyalty_id, (name, points) in MEMBERS.items():
         if unit.member(program.program_id, loyalty_id) is None:
@@ -89,4 +138,19 @@ def put_demo_data(unit: Unit, now_ms: int) -> Program:
         digest = unit.code_digest(program.program_id, digits)
         if unit.code(program.program_id, digest) is None:
             put_fixed_code(unit, program.program_id, digits, now_ms)
+    digest = unit.code_digest(program.program_id, digested_promo(PROMO_CODE))
+    if unit.promo_code(program.program_id, digest) is None:
+        perform(unit, now_ms, Run(create_promo_codes, promo_codes_of(program.program_id)))
     return program
+
+
+def promo_codes_of(program_id: str, most_per_member: int = 1) -> CreatePromoCodes:
+    """Tell which promo code the sandbox has."""
+    return CreatePromoCodes(
+        program_id,
+        "welcome",
+        (PROMO_CODE,),
+        points=100,
+        most_uses=1_000_000_000,
+        most_per_member=most_per_member,
+    )

@@ -20,12 +20,13 @@ from google.rpc import error_details_pb2, status_pb2
 from loyalty.v1 import (
     code_service_pb2_grpc,
     identify_service_pb2_grpc,
+    incentive_service_pb2_grpc,
     member_service_pb2_grpc,
     session_service_pb2_grpc,
     transaction_service_pb2_grpc,
 )
 from loyalty_service.domain.operator_error import OperatorError
-from loyalty_service.transport.errors.catalogue import ErrorRow
+from loyalty_service.transport.errors.error_row import ErrorRow
 from loyalty_service.transport.rpcs import SERVICES
 
 TIMEOUT_S = 10.0
@@ -33,6 +34,7 @@ TIMEOUT_S = 10.0
 STUBS: Mapping[str, Any] = {
     "CodeService": code_service_pb2_grpc.CodeServiceStub,
     "IdentifyService": identify_service_pb2_grpc.IdentifyServiceStub,
+    "IncentiveService": incentive_service_pb2_grpc.IncentiveServiceStub,
     "MemberService": member_service_pb2_grpc.MemberServiceStub,
     "SessionService": session_service_pb2_grpc.SessionServiceStub,
     "TransactionService": transaction_service_pb2_grpc.TransactionServiceStub,

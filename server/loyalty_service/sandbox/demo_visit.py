@@ -119,7 +119,7 @@ class Visit:
         refusal: type[LoyaltyError] | None = None,
     ) -> Mapping[str, Any]:
         """
-        Make a call and print it, its answer and what happened to the points; answers the answer.
+        Make a call and print it, its answer and what happened to the points; return the answer.
 
         The points available and held must change by *moved*, and the call must succeed unless a
         *refusal* is named.

@@ -23,6 +23,7 @@ from loyalty_service.edge_files import edge_files
 
 LOG_LINES_SHOWN = 5
 POLL_S = 0.02
+WATCH_S = 0.1
 ADMIN_TIMEOUT_S = 2.0
 ADDRESS_MAX = 100
 ADMIN_SOCKET = "envoy-admin.sock"
@@ -48,6 +49,8 @@ class EnvoyProcess:
             callers where it holds edge.pem, mutual with tills.pem, to the server with envoy.pem.
         collector_port: Where an OpenTelemetry collector listens, which turns traces on.
         origins: Of which web pages may call; a port of * is any.
+        native: Whether pygrpc-native carries the server's calls: then compressed requests are not
+            read, as docs/operations/transport.md tells an operator to have it.
         adapt: Changes the configuration at the end, for a test that needs another limit.
         start_s: Seconds to wait until it is live.
         drain_s: Seconds that calls under way get to end when it stops.
@@ -63,6 +66,7 @@ class EnvoyProcess:
         tls: Path | None = None,
         collector_port: int | None = None,
         origins: Sequence[str] = (),
+        native: bool = False,
         adapt: Callable[[dict[str, Any]], None] | None = None,
         start_s: float = 20.0,
         drain_s: float = 6.0,
@@ -73,6 +77,7 @@ class EnvoyProcess:
         self._tls = tls and tls.resolve()
         self._collector_port = collector_port
         self._origins = origins
+        self._native = native
         self._adapt = adapt
         self._start_s = start_s
         self._drain_s = drain_s
@@ -126,9 +131,12 @@ class EnvoyProcess:
         program = envoy_program()
         self.folder.mkdir(parents=True, exist_ok=True)
         config = self.folder / "envoy.json"
-        config.write_text(json.dumps(self.render(), indent=1), encoding="utf-8")
+        # Reading the YAML takes half a second, in which calls of this process's server would wait.
+        rendered = await asyncio.to_thread(self.render)
+        config.write_text(json.dumps(rendered, indent=1), encoding="utf-8")
         self.admin_socket.unlink(missing_ok=True)
-        with self.log.open("wb") as log:
+        # After an end of its own the log tells why.
+        with self.log.open("wb" if self._process is None else "ab") as log:
             # Not asyncio's, because uvloop forks, and gRPC's threads do not survive a fork well.
             self._process = subprocess.Popen(  # noqa: ASYNC220, S603 - returns at once; no shell.
                 [
@@ -154,6 +162,23 @@ class EnvoyProcess:
         except BaseException:
             await self.stop()
             raise
+
+    async def keep_running(self, tell: Callable[[int], None]) -> None:
+        """
+        Start Envoy again whenever it ends by itself, until cancelled.
+
+        Args:
+            tell: Gets the status that it ended with, each time.
+
+        Raises:
+            EnvoyFailedError: It did not start again.
+        """
+        while True:
+            await asyncio.sleep(WATCH_S)
+            status = None if self._process is None else self._process.poll()
+            if status is not None:
+                tell(status)
+                await self.start()
 
     async def stop(self) -> None:
         """Take no more calls, let those under way end, then end Envoy; safe to call twice."""
@@ -212,6 +237,9 @@ class EnvoyProcess:
             self._add_tls(config, self._tls)
         if self._collector_port is not None:
             _add_tracing(config, self._collector_port)
+        if self._native:
+            for host in manager["route_config"]["virtual_hosts"]:
+                host["request_headers_to_remove"].append("grpc-encoding")
         if self._adapt is not None:
             self._adapt(config)
         return config
@@ -229,9 +257,11 @@ class EnvoyProcess:
         text = files["tls.yaml"].read_text(encoding="utf-8")
         parts = YAML(typ="safe").load(text.replace("/etc/loyalty/secrets", str(secrets)))
         if (certificates / "edge.pem").exists():
-            chain = config["static_resources"]["listeners"][0]["filter_chains"][0]
+            listener = config["static_resources"]["listeners"][0]
             mutual = (certificates / "tills.pem").exists()
-            chain |= parts["listener_mutual" if mutual else "listener"]
+            listener["filter_chains"][0] |= parts["listener_mutual" if mutual else "listener"]
+            if sys.platform == "linux":
+                listener |= parts["listener_turn"]
         if (certificates / "envoy.pem").exists():
             config["static_resources"]["clusters"][0] |= parts["cluster"]
 

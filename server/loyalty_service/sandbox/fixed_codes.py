@@ -10,24 +10,28 @@ import json
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from loyalty_service.application.natural_keys import answer_of_use
 from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
 from loyalty_service.application.orders.identify_member import (
     Identified,
     IdentifyMember,
     identify_member,
 )
+from loyalty_service.application.orders.repeated_orders import answer_of_use
 from loyalty_service.application.orders.void_transaction import void, voided_events
 from loyalty_service.application.perform import Done, Repeated
 from loyalty_service.application.points import owed_points
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.events import Event
 from loyalty_service.domain.records import Code, CodeStatus, TransactionStatus
+from loyalty_service.sandbox.kinds import FAULT_CODES
 
 FARHAN = "4711fc2a-3a8f-414f-a9e7-44dd5231dca7"
 NOOR = "0d9b2f64-7c1e-4b5a-9f3d-2e8a6c5b7d10"
 AMIRA = "5e2c8a17-3f94-4d6b-8b0e-91c7d4a6f321"
 LUC = "a83f6d0c-52b7-4e19-b4d8-6f0e3c9a1b42"
+
+PROMO_CODE = "WELCOME-2026"
+"""Gives 100 points to each member, once."""
 
 COFFEE = "3e9a71a8-75f8-493a-bb2a-e13f92052427"
 HASH_BROWN = "88a13d3f-e5af-4a23-8b32-3ed421662c62"
@@ -36,18 +40,42 @@ PARTY_PLATTER = "f27b3a60-8c4e-4a91-9d15-0b6e2c7f5a44"
 RETIRED_REWARD = "4b8f2e1d-5c93-4d70-a6e8-9f01c3b7d277"
 RETIRED_OFFER = "97d3c6a4-0e1b-4f58-b2d7-5a8c4e6f9088"
 
+ODILE = "c6b1e0f2-94d7-4a38-8e5c-3f27a9d0b614"
+
 YEAR_MS = 365 * 24 * 3_600_000
+
+
+Choice = tuple[Literal["reward", "offer"], str, int]
+"""The kind of an incentive, which one, and how many."""
 
 
 @dataclass(frozen=True, slots=True)
 class FixedCode:
-    """What a fixed code stands for; *points* are what its member has when it is shown."""
+    """
+    What a fixed code stands for.
+
+    Attributes:
+        points: What its member has when it is shown.
+        beside: Whether orders of other codes of the member go on beside it: then the member has
+            those points only if nothing is held.
+    """
 
     loyalty_id: str
-    selection: tuple[tuple[Literal["reward", "offer"], str, int], ...] = ()
+    selection: tuple[Choice, ...] = ()
     state: Literal["armed", "used", "expired"] = "armed"
     points: int | None = None
+    beside: bool = False
 
+
+_COFFEE: Choice = ("reward", COFFEE, 1)
+_HASH_BROWN: Choice = ("offer", HASH_BROWN, 1)
+_BESIDE: dict[str, tuple[Choice, ...]] = {
+    "930000": (),
+    "930001": (_COFFEE, _HASH_BROWN),
+    "930002": (_HASH_BROWN,),
+    "930003": (_COFFEE,),
+}
+"""Codes for certification: of a guest who shows several, one after the other."""
 
 FIXED_CODES = {
     "123456": FixedCode(FARHAN, (("reward", COFFEE, 1), ("offer", HASH_BROWN, 1)), points=15264),
@@ -57,6 +85,14 @@ FIXED_CODES = {
     "900405": FixedCode(LUC, (("reward", RETIRED_REWARD, 1),)),
     "900406": FixedCode(LUC, (("offer", RETIRED_OFFER, 1),)),
     "900407": FixedCode(LUC, (("reward", PARTY_PLATTER, 1),)),
+} | {
+    # One for each fault.
+    code: FixedCode(ODILE, (_COFFEE, _HASH_BROWN), points=20000)
+    for code in FAULT_CODES
+}
+FIXED_CODES |= {
+    code: FixedCode(ODILE, selection, points=20000, beside=True)
+    for code, selection in _BESIDE.items()
 }
 
 
@@ -126,7 +162,9 @@ def _restore_points(
     member = unit.member(program_id, fixed.loyalty_id)
     if member is None or fixed.points is None:
         return ()
-    difference = fixed.points - member.available.balance + owed_points(unit.accounts(member))
+    if fixed.beside and member.held.balance:
+        return ()
+    difference = fixed.points - member.spendable + owed_points(unit.accounts(member))
     if not difference:
         return ()
     restored = AdjustPoints(program_id, fixed.loyalty_id, difference, "sandbox", beyond_limits=True)

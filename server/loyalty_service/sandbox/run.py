@@ -18,18 +18,17 @@ from typing import Any
 from pydantic import SecretStr
 from rich.console import Console
 
-from loyalty_service.bootstrap import configure_logging, database_of, require_peppers, serve
+from loyalty_service.bootstrap import configure_logging, database_of, require_peppers
 from loyalty_service.config import Settings
 from loyalty_service.domain.operator_error import OperatorError
-from loyalty_service.sandbox.demo_data import put_demo_data, require_own_store
+from loyalty_service.sandbox.demo_data import require_own_store
 from loyalty_service.sandbox.envoy_process import (
     ADMIN_SOCKET,
-    EnvoyProcess,
     call_admin,
     envoy_program,
 )
-from loyalty_service.sandbox.fixed_codes import AMIRA, COFFEE, FARHAN, identify_in_sandbox
-from loyalty_service.storage.alone import require_unopened
+from loyalty_service.sandbox.fixed_codes import AMIRA, COFFEE, FARHAN
+from loyalty_service.sandbox.life import Sandbox
 from loyalty_service.storage.migrate import migrate
 from loyalty_service.transport.addresses import listen_problem, require_free
 
@@ -38,9 +37,6 @@ LEFT_BEHIND_S = 5.0
 
 HOST = "127.0.0.1"
 """Where the sandbox listens: its keys are public."""
-
-OWN_PAGES = ("http://localhost:*", f"http://{HOST}:*", "http://[::1]:*")
-"""Origins of the web pages that may call it: those that this machine serves."""
 
 
 class PortTakenError(OperatorError):
@@ -64,19 +60,17 @@ async def run_sandbox(settings: Settings, console: Console, stop: asyncio.Event)
     await asyncio.to_thread(end_envoy_left_behind, settings.data_dir / "envoy")
     require_ports(settings)
     migrate(database_of(settings))
-    async with serve(settings, identify=identify_in_sandbox, sandbox=True) as running:
-        await running.store.write(put_demo_data)
-        await running.store.refresh_catalog()
-        envoy = EnvoyProcess(
-            folder=settings.data_dir / "envoy",
-            http_port=settings.http_port,
-            grpc_port=running.grpc_port,
-            origins=OWN_PAGES,
-        )
-        async with envoy:
-            console.print(welcome(envoy.http_port, running.grpc_port), markup=False)
-            await stop.wait()
-            console.print("\nStopping.")
+
+    def tell(http_port: int, grpc_port: int, control: int) -> None:
+        console.print(welcome(http_port, grpc_port, settings, control), markup=False)
+        if settings.sandbox_host != HOST:
+            console.print(opened(settings.sandbox_host), markup=False)
+
+    def tell_restart(status: int, log: Path) -> None:
+        console.print(f"Envoy ended with status {status} and is started again: see {log}.")
+
+    await Sandbox(settings, tell, tell_restart, stop).run()
+    console.print("\nStopping.")
 
 
 def _for_sandbox(settings: Settings) -> Settings:
@@ -101,31 +95,6 @@ def _for_sandbox(settings: Settings) -> Settings:
     return settings.model_copy(update=update)
 
 
-def reset_sandbox(settings: Settings) -> Path | None:
-    """
-    Delete the sandbox's store, so that the next start makes it from the beginning.
-
-    Returns:
-        The file that was deleted; absent where there was none.
-
-    Raises:
-        OpenElsewhereError: A sandbox has it open.
-        StoreInUseError: The database has programs or keys that no sandbox made.
-        OperatorError: The store is no file of its own.
-    """
-    database = database_of(settings)
-    if settings.database_url:
-        raise OperatorError("LOYALTY_DATABASE_URL is set: delete that database yourself.")
-    require_own_store(database)
-    file = Path(database.url.database or "")
-    if not file.exists():
-        return None
-    require_unopened(database)
-    for suffix in ("", "-wal", "-shm"):
-        Path(f"{file}{suffix}").unlink(missing_ok=True)
-    return file
-
-
 def require_ports(settings: Settings) -> None:
     """
     Check address and ports before anything is started, to name the setting that can mend it.
@@ -136,19 +105,20 @@ def require_ports(settings: Settings) -> None:
     if settings.grpc_host != HOST:
         raise PortTakenError(
             f"The sandbox's keys are public, so it listens on {HOST} alone: unset "
-            "LOYALTY_GRPC_HOST, or use `loyalty serve`."
+            "LOYALTY_GRPC_HOST and see LOYALTY_SANDBOX_HOST, or use `loyalty serve`."
         )
+    host = settings.sandbox_host
     if settings.grpc_port == settings.http_port != 0:
         raise PortTakenError("LOYALTY_GRPC_PORT and LOYALTY_HTTP_PORT must differ.")
     for name, port in (("GRPC", settings.grpc_port), ("HTTP", settings.http_port)):
-        problem = listen_problem(HOST, port)
+        problem = listen_problem(host, port)
         if problem == errno.EADDRINUSE:
             raise PortTakenError(
                 f"Port {port} is taken, perhaps by another sandbox: stop that, or set "
                 f"LOYALTY_{name}_PORT to another port, for instance "
                 f"`LOYALTY_{name}_PORT={port % 65535 + 1} make run`."
             )
-        require_free(HOST, port, f"LOYALTY_{name}_PORT")
+        require_free(host, port, f"LOYALTY_{name}_PORT")
 
 
 def end_envoy_left_behind(folder: Path) -> None:
@@ -168,8 +138,15 @@ def end_envoy_left_behind(folder: Path) -> None:
             time.sleep(0.02)
 
 
-def welcome(http_port: int, grpc_port: int) -> str:
-    """Word what runs and how to call it; every call works as it stands."""
+def welcome(
+    http_port: int, grpc_port: int, settings: Settings | None = None, control: int = 8090
+) -> str:
+    """
+    Word what runs and how to call it; every call works as it stands.
+
+    A command that opens the sandbox's database is told with those of its *settings* that say where
+    it is, for another terminal does not have them.
+    """
     programs = shlex.quote(str(Path(sys.executable).parent))
     server = f"127.0.0.1:{grpc_port}"
     web = f"http://127.0.0.1:{http_port}"
@@ -178,8 +155,11 @@ def welcome(http_port: int, grpc_port: int) -> str:
     lines = (
         f"The sandbox runs: JSON and gRPC on 127.0.0.1:{http_port} (Envoy), gRPC on {server}.",
         "Keys: sandbox-pos-key (till), sandbox-app-key (app), sandbox-admin-key. Store 9999.",
+        f"The board, for a browser: http://127.0.0.1:{control}/",
+        f"Reference of all JSON calls, for a browser: {web}/docs/",
         "Codes: 123456 reward and offer, 234567 discount, 900422 used, 900404 expired,",
         "       900405 reward gone, 900406 offer gone, 900407 reward too dear.",
+        f"Clock and faults: http://127.0.0.1:{control}; `loyalty sandbox clock advance 61h`.",
         "",
         "# A till identifies a guest by code:",
         _curl(f"{web}/loyalty/identify", "sandbox-pos-key", IDENTIFY_JSON),
@@ -195,13 +175,34 @@ def welcome(http_port: int, grpc_port: int) -> str:
         "# A kiosk calls from Python:",
         f"{programs}/python -c {shlex.quote(_python(server))}",
         "# After too many wrong codes a key waits: this lists whose, and `--forgive KEY` ends it:",
-        f"{programs}/loyalty guesses",
+        f"{_place(settings)}{programs}/loyalty guesses",
         "# A whole visit through both doors, step by step:",
         f"{programs}/loyalty demo {addresses}",
         "",
         "Ctrl-C stops it.",
     )
     return "\n".join(lines)
+
+
+def opened(host: str) -> str:
+    """Say what is open where other machines may call."""
+    return (
+        f"JSON and gRPC are open on {host} (LOYALTY_SANDBOX_HOST): whoever reaches this machine "
+        "can call with the keys above. Nothing is encrypted. The port of the clock is not open."
+    )
+
+
+def _place(settings: Settings | None) -> str:
+    """Word the variables that say where the database is, unless it is where it is by default."""
+    if settings is None:
+        return ""
+    told = ""
+    if settings.data_dir != Settings.model_fields["data_dir"].default:
+        told += f"LOYALTY_DATA_DIR={shlex.quote(str(settings.data_dir.resolve()))} "
+    if settings.database_url:
+        # It may have a password, which no screen shows.
+        told += 'LOYALTY_DATABASE_URL="$LOYALTY_DATABASE_URL" '
+    return told
 
 
 def _grpcurl_calls(server: str) -> tuple[str, ...]:

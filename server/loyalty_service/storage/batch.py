@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+import structlog
 
+from loyalty_service.application.perform import Answer, Done
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.under_way import Arrival
-from loyalty_service.application.unit import Unit
+from loyalty_service.application.unit import Refused, Unit
 from loyalty_service.domain.errors import StorageUnavailableError
+from loyalty_service.domain.flags import Flag, every_flag
+from loyalty_service.domain.keys import ApiKey
 from loyalty_service.observability.trail import Trail
 
 NAMED_MAX = 20
@@ -106,3 +110,62 @@ def keep_unsettled(problem: Exception, batch: Sequence[Item], transaction: str |
         item.unsettled = not known
         if item.arrival is not None and not known:
             item.arrival.transaction = transaction or ""
+
+
+log = structlog.get_logger(__name__)
+
+_FLAGGED = (Answer, Done)
+"""What may have flags; to write the union each time takes longer than to ask."""
+
+
+class Flags:
+    """
+    Counts and logs what was let through although it should not be.
+
+    Attributes:
+        counts: How often, by kind and reason.
+    """
+
+    def __init__(self) -> None:
+        self.counts = dict.fromkeys(every_flag(), 0)
+
+    def tell(self, outcomes: Iterable[tuple[Item, Any]], keys: Mapping[bytes, ApiKey]) -> None:
+        """Log the flags and waits of calls whose outcome is known."""
+        for item, outcome in outcomes:
+            if isinstance(outcome, Refused):
+                tell_waits(outcome, item, keys)
+            elif isinstance(outcome, _FLAGGED) and outcome.flags:
+                self.take(outcome.flags, item)
+
+    def take(self, flags: Sequence[Flag], item: Item) -> None:
+        """
+        Count and log what was let through, whether or not its caller still waits.
+
+        How many lines a second are written is for the log to say, which tells what it leaves out.
+        """
+        for flag in flags:
+            self.counts[flag.kind.value, flag.reason] += 1
+            named = {"flag": flag.kind.value, "reason": flag.reason, **flag.about}
+            log.warning("flagged", **named, **names_of([item]))
+
+
+def tell_waits(refused: Refused, item: Item, keys: Mapping[bytes, ApiKey]) -> None:
+    """Log who must wait, without any digits."""
+    for wait in refused.begun:
+        scope, tally = wait.scope, wait.tally
+        log.warning(
+            "code guessing refused",
+            scope=scope.kind.value,
+            program_id=scope.program_id,
+            key_id=scope.key_id,
+            partner=next(
+                (key.partner for key in keys.values() if key.key_id == scope.key_id), None
+            ),
+            store_id=scope.store_id,
+            terminal=scope.terminal,
+            wrong=tally.failed,
+            right=tally.matched,
+            regulars=tally.regulars,
+            seconds=(wait.until_ms - wait.since_ms) // 1000,
+            **names_of([item]),
+        )

@@ -31,7 +31,7 @@ def reading(database: Database, *, drafts: bool = False) -> Iterator[Connection]
         drafts: Whether temporary tables may be made, in which changes are tried.
 
     Raises:
-        UnreachableError: The database does not answer, or is none.
+        UnreachableError: The database does not answer, or does not exist.
     """
     require_database(database)
     with _transaction(database, _engine(database, "BEGIN", "REPEATABLE READ")) as connection:
@@ -53,10 +53,10 @@ def writing(database: Database) -> Iterator[Connection]:
     Open a transaction that is committed as a whole, changes of the schema included, or not at all.
 
     On an embedded database it is the only writer. Foreign keys are not checked there, because
-    tables that are built anew could not be put in place of the old ones otherwise.
+    tables that are built again could not be put in place of the old ones otherwise.
 
     Raises:
-        UnreachableError: The database does not answer, or is none; or it committed, and perhaps
+        UnreachableError: The database does not answer or exist; or it committed, and perhaps
             not on its synchronous standby.
     """
     if database.embedded:
@@ -76,7 +76,7 @@ def writing(database: Database) -> Iterator[Connection]:
         place = database.url.render_as_string(hide_password=True)
         raise UnreachableError(
             f"{place} has committed, but perhaps not on its synchronous standby: {warnings[0]}. "
-            "Look whether the change is there once the standby is"
+            "Check whether the change is there once the standby is back"
         )
 
 

@@ -13,15 +13,15 @@ from loyalty_service.storage.databases import Database, is_absent
 from loyalty_service.storage.tables import (
     ApiKeyTable,
     CodeTable,
+    KeptAnswerTable,
     ProgramTable,
-    RememberedTable,
     TransactionTable,
 )
 
 PEPPERED = tuple(
-    str(table.__tablename__) for table in (CodeTable, TransactionTable, RememberedTable)
+    str(table.__tablename__) for table in (CodeTable, TransactionTable, KeptAnswerTable)
 )
-"""Tables whose rows are of no use without the pepper they were written with."""
+"""Tables whose rows are useless without the pepper with which they were written."""
 
 
 def needs_known_pepper(database: Database) -> bool:

@@ -11,7 +11,7 @@ _SYNCHRONOUS_FULL = 2
 _IN_MEMORY = {"tmpfs", "ramfs"}
 _MOUNTS = Path("/proc/self/mounts")
 _WAY_OUT = (
-    "points could be lost that were acknowledged. Mend that, or accept the loss with "
+    "acknowledged points could be lost. Correct that, or accept the loss with "
     "LOYALTY_ALLOW_DATA_LOSS=true, or `loyalty serve --allow-data-loss`."
 )
 

@@ -23,7 +23,7 @@ from loyalty_service.domain.events import (
     event_id_of,
     lane_of,
 )
-from loyalty_service.storage.statements import table_of
+from loyalty_service.storage.repositories.statements import table_of
 from loyalty_service.storage.tables import EventTable, MemberTable
 
 

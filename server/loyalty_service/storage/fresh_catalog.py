@@ -8,8 +8,7 @@ from time import monotonic_ns
 
 import structlog
 
-from loyalty_service.domain.clock import rfc3339
-from loyalty_service.domain.clock_check import ClockCheck, ClockState
+from loyalty_service.domain.clock import ClockCheck, ClockState, rfc3339
 from loyalty_service.domain.errors import StorageUnavailableError
 from loyalty_service.domain.program import Catalog
 from loyalty_service.observability.paced import Paced

@@ -1,22 +1,23 @@
 """
 The one order in which units of work lock and write rows, as data.
 
-Units of several servers wait for one another, but never in a circle, because each goes up these
-ranks and, within one, by key.
+Units of several servers wait for each other, but never in a circle: each locks in the order of
+these ranks and, within a rank, in the order of keys. `repositories.records` checks it.
 """
 
 from __future__ import annotations
 
 from enum import IntEnum, auto
-from typing import ClassVar
 
 
 class Rank(IntEnum):
-    """Places in the order; what is only read comes after the locks that make it certain."""
+    """Places in the order; rows that are only read come after the locks that protect them."""
 
     CATALOGUE = auto()
     MEMBERS = auto()
     RARE_ACCOUNTS = auto()
+    BUCKETS = auto()
+    BUCKET_PARTS = auto()
     TRANSACTIONS = auto()
     HOLDS = auto()
     RESERVATIONS = auto()
@@ -28,6 +29,9 @@ class Rank(IntEnum):
     REDEMPTIONS = auto()
     USAGES = auto()
     EMAILS = auto()
+    PROMO_CODES = auto()
+    PROMO_REDEMPTIONS = auto()
+    ASSIGNMENTS = auto()
     CODE_COUNTS = auto()
     LIMIT_COUNTS = auto()
     LEDGER = auto()
@@ -35,52 +39,23 @@ class Rank(IntEnum):
 
 COVERED = {
     Rank.RARE_ACCOUNTS: Rank.MEMBERS,
+    Rank.BUCKETS: Rank.MEMBERS,
+    Rank.BUCKET_PARTS: Rank.MEMBERS,
     Rank.HOLDS: Rank.TRANSACTIONS,
     Rank.RESERVATIONS: Rank.TRANSACTIONS,
     Rank.REDEMPTIONS: Rank.TRANSACTIONS,
+    Rank.PROMO_REDEMPTIONS: Rank.PROMO_CODES,
 }
 """
-Ranks whose rows belong to a row of another one, which whoever locks them has locked.
+Ranks whose rows belong to a row of another rank, which is always locked first.
 
-Nobody else can hold them, so a unit may lock them at any time.
+Nobody else can hold them then, so a unit may lock them at any time.
 """
 
 DRAWN = frozenset({Rank.CODES})
 """
-Ranks of which a unit may lock a row late.
+Ranks whose rows a unit may lock late.
 
 The digits of a new code are drawn while the unit runs, so nobody can lock their row ahead. Should
 two units wait for each other there, PostgreSQL ends one of them, and it runs again.
 """
-
-
-class LockOrderError(Exception):
-    """Raised when a unit of work locks rows against the order."""
-
-
-class LockOrder:
-    """
-    How far up the ranks a unit of work has locked rows.
-
-    Attributes:
-        enforced: Whether a lock against the order raises. Only tests have it so: in production a
-            circle of waits, which PostgreSQL ends, costs less than a call that fails.
-    """
-
-    enforced: ClassVar[bool] = False
-
-    def __init__(self) -> None:
-        self._highest = Rank.CATALOGUE
-
-    def take(self, rank: Rank) -> None:
-        """
-        Note that rows of a rank are to be locked.
-
-        Raises:
-            LockOrderError: It is against the order, where that is enforced.
-        """
-        if rank >= self._highest:
-            if rank not in COVERED:
-                self._highest = rank
-        elif self.enforced and rank not in COVERED and rank not in DRAWN:
-            raise LockOrderError(f"{rank.name} are locked after {self._highest.name}")

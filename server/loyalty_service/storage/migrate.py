@@ -1,4 +1,4 @@
-"""Brings a database to the schema this version speaks, and back to an older one, by Alembic."""
+"""Brings a database to this version's schema, and back to an older one, by Alembic."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ SHORT_LIVED = {
     "server",
 }
 """
-Tables and columns whose content is of use for a day, or makes itself anew as guests come.
+Tables and columns whose content is of use for a day, or comes back as guests come.
 
 No data is lost when an older schema has no place for it.
 """
@@ -93,7 +93,7 @@ class DataLossError(OperatorError):
 
 def migrate(database: Database, revision: str = "head") -> tuple[str | None, str]:
     """
-    Apply what is missing up to a revision, all or nothing; answers the revisions before and after.
+    Apply what is missing up to a revision, all or nothing; return the revisions before and after.
 
     Raises:
         SchemaError: The schema is newer than this version or than *revision*, or there is no such
@@ -117,7 +117,7 @@ def downgrade(
     database: Database, revision: str, *, lose_data: bool = False
 ) -> tuple[str | None, str]:
     """
-    Go back to an older schema, all or nothing; answers the revisions before and after.
+    Go back to an older schema, all or nothing; return the revisions before and after.
 
     Raises:
         DataLossError: The older schema has no place for what is stored, or its versions call that
@@ -136,7 +136,10 @@ def downgrade(
         require_unserved(database, connection)
         before = _known(_current(connection))
         if _place(before) < _place(wanted):
-            raise SchemaError(f"the database has schema {before or BASE}, older than {wanted}")
+            raise SchemaError(
+                f"the database has schema {before or BASE}, which is older than {wanted}: "
+                "`loyalty migrate` goes up"
+            )
         lost = _lost(connection, before, wanted)
         if lost and not lose_data:
             raise DataLossError(
@@ -146,16 +149,17 @@ def downgrade(
         foreign = _foreign_transfers(connection, before, wanted)
         if foreign and not lose_data:
             raise DataLossError(
-                f"the versions of schema {wanted} do not know {foreign} transfers in which held "
-                "points paid a debt, so that their audit and their backup fail from then on: "
-                "nothing was changed. Take a backup first; --yes goes back all the same"
+                f"in {foreign} transfers held points paid a debt. Versions with schema {wanted} do "
+                "not know such transfers: their audit and their backups would fail for good. "
+                "Nothing was changed. Take a backup first; --yes goes back all the same"
             )
         strange = _strange_owners(connection, before, wanted)
         if strange and not lose_data:
             raise DataLossError(
-                f"the versions of schema {wanted} take {strange} holds and transfers for those of "
-                "transactions that there are not, so that their audit and their backup fail from "
-                "then on: nothing was changed. Take a backup first; --yes goes back all the same"
+                f"{strange} holds and transfers belong to something other than a transaction. "
+                f"Versions with schema {wanted} would miss the transactions: their audit and their "
+                "backups would fail for good. Nothing was changed. Take a backup first; --yes goes "
+                "back all the same"
             )
         command.downgrade(_config(connection), wanted)
     return before, wanted
@@ -195,7 +199,7 @@ def require_current(database: Database) -> None:
     found, newest = _found(database), _revision("head")
     if found != newest:
         raise SchemaError(
-            f"the database has schema {found or 'none'} and this version speaks {newest}: "
+            f"the database has schema {found or 'none'} and this version needs {newest}: "
             "run `loyalty migrate`"
         )
 

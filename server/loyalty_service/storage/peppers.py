@@ -22,12 +22,12 @@ from loyalty_service.storage.alone import require_unopened, require_unserved
 from loyalty_service.storage.connections import reading, require_database, writing
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.presence import SILENT_S
-from loyalty_service.storage.seal import Seal, SealError
-from loyalty_service.storage.statements import table_of
+from loyalty_service.storage.repositories.seal import Seal, SealError
+from loyalty_service.storage.repositories.statements import table_of
 
 _PEPPER = table_of(t.CodePepperTable)
 _REVISION = table_of(t.CatalogRevisionTable)
-_ANSWER = table_of(t.RememberedTable)
+_ANSWER = table_of(t.KeptAnswerTable)
 _SERVER = table_of(t.ServerTable)
 _GONE_MS = round(SILENT_S * 1000)
 _ANSWERS_TRIED = 16
@@ -80,7 +80,7 @@ def kept_in(connection: Connection) -> list[KeptPepper]:
 
 def require_known(database: Database, peppers: Peppers) -> None:
     """
-    Refuse peppers without the store's, and write nothing: for work beside the servers.
+    Refuse peppers that lack the database's own, and write nothing: for work beside servers.
 
     Raises:
         PepperError: A pepper that the store was served with is not among these; the current one
@@ -204,7 +204,9 @@ def require_retired(database: Database, name: str, peppers: Peppers) -> None:
 def _retired_in(connection: Connection, name: str, peppers: Peppers) -> KeptPepper:
     named = [one for one in kept_in(connection) if one.name == name]
     if not named:
-        raise PepperError(f"the store knows no pepper {name}: `loyalty pepper list` names them")
+        raise PepperError(
+            f"the database knows no pepper {name}: `loyalty pepper list` names those it knows"
+        )
     if named[0].check_value == check_of(peppers.current):
         raise PepperError(f"{name} is the pepper in use: only a retired one can be forgotten")
     return named[0]
@@ -225,15 +227,16 @@ def _require_all(connection: Connection, kept: Sequence[KeptPepper], peppers: Pe
     """Refuse to miss a pepper in use. One that is only announced may be missed: nothing is lost."""
     if not kept and _opens_none(connection, peppers):
         raise PepperError(
-            f"the code pepper {name_of(check_of(peppers.current))} is not the store's: it opens "
-            f"none of the answers that the store keeps. {_WAYS_OUT}"
+            f"the code pepper {name_of(check_of(peppers.current))} is not the database's: it opens "
+            f"none of its kept answers. {_WAYS_OUT}"
         )
     missed = missed_among(kept, peppers)
     if missed:
         own = ", ".join(name_of(check_of(pepper)) for pepper in peppers.known)
         raise PepperError(
-            f"the store was served with the code pepper {', '.join(one.name for one in missed)}, "
-            f"and here is only {own}: codes, receipts and kept answers would be unknown. "
+            "the database was served with the code pepper "
+            f"{', '.join(one.name for one in missed)}, and only {own} is known here: codes, "
+            "receipts and kept answers would be unknown. "
             f"{_WAYS_OUT}"
         )
 
@@ -259,7 +262,7 @@ def _require_servers(connection: Connection, kept: Sequence[KeptPepper], peppers
         raise PepperError(
             f"{lacking} of the servers that run {'does' if lacking == 1 else 'do'} not know the "
             f"code pepper {name_of(current)} yet: start every server with it in "
-            "LOYALTY_OTHER_CODE_PEPPERS first. One that was killed counts for "
+            "LOYALTY_OTHER_CODE_PEPPERS first. A server that was killed counts for "
             f"{SILENT_S:.0f} s more"
         )
 
@@ -270,7 +273,7 @@ def _checks_in(known: bytes) -> set[bytes]:
 
 
 _WAYS_OUT = (
-    "Bring the right one, as LOYALTY_CODE_PEPPER, or in LOYALTY_OTHER_CODE_PEPPERS beside a newer "
+    "Set the right one, as LOYALTY_CODE_PEPPER, or in LOYALTY_OTHER_CODE_PEPPERS beside a newer "
     "one. If it is lost for good, stop all servers and run `loyalty pepper accept`"
 )
 
@@ -300,7 +303,7 @@ def _unannounced(peppers: Peppers, *, embedded: bool) -> str:
             "server, or start it, then run this again"
         )
     return (
-        f"no server of the store has said that it knows the code pepper {name}: start every "
+        f"no server of the database has announced the code pepper {name}: start every "
         "server with it in LOYALTY_OTHER_CODE_PEPPERS first, then with it as LOYALTY_CODE_PEPPER "
         "and the old one among the others. Or stop all servers and run `loyalty pepper accept` "
         "with both"

@@ -3,7 +3,7 @@ How a writer's transactions on PostgreSQL begin and end.
 
 Nothing here rests on what a session keeps from one transaction to the next: behind a pooler each
 transaction may run in another session, and each session may serve others in between. So every
-setting is made anew in each transaction and ends with it, and so do all locks.
+setting is made again in each transaction and ends with it, and so do all locks.
 """
 
 from __future__ import annotations
@@ -24,6 +24,15 @@ ADVISORY_SPACE = 0x10A1
 
 PREPARE_AFTER = 5
 """Runs of a statement after which it is prepared under a name."""
+
+TERMS_SPACE = 0x10A4
+LOCK_TERMS = f"SELECT pg_advisory_xact_lock({TERMS_SPACE}, 0)"
+"""
+Waits until no other transaction of a writer is under way, and lets none begin.
+
+Every writer's transaction holds this lock shared: which terms points go by must not change while
+one moves some.
+"""
 
 log = structlog.get_logger(__name__)
 
@@ -135,7 +144,8 @@ SELECT pg_current_xact_id()::text, pg_backend_pid(),
   set_config('tcp_user_timeout', %s, true),
   set_config('tcp_keepalives_idle', %s, true),
   set_config('tcp_keepalives_interval', %s, true),
-  set_config('tcp_keepalives_count', %s, true)
+  set_config('tcp_keepalives_count', %s, true),
+  pg_advisory_xact_lock_shared({TERMS_SPACE}, 0)
 """  # noqa: S608 - a number of ours.
 """Makes the settings of one transaction, and tells what it rests on."""
 

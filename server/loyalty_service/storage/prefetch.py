@@ -12,19 +12,19 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from loyalty_service.application.orders.basket_records import basket_from_json
+from loyalty_service.application.limits import member_scope
 from loyalty_service.application.reads import Reads
+from loyalty_service.domain.basket import basket_from_json
 from loyalty_service.domain.incentive_uses import named_incentives
-from loyalty_service.domain.limits import member_scope
 from loyalty_service.domain.records import CodeStatus, Member
 from loyalty_service.domain.rules import counted_for_all
 from loyalty_service.storage.repositories.codes import CodeStatements
 from loyalty_service.storage.repositories.members import MemberStatements
 from loyalty_service.storage.repositories.records import Keys, Step
+from loyalty_service.storage.repositories.statements import Statement, Statements
 from loyalty_service.storage.repositories.transactions import TransactionStatements
+from loyalty_service.storage.repositories.unit_of_work import UnitOfWork
 from loyalty_service.storage.repositories.uses import UseStatements
-from loyalty_service.storage.statements import Statement, Statements
-from loyalty_service.storage.unit_of_work import UnitOfWork
 
 
 def prefetch(
@@ -63,12 +63,14 @@ class _Prefetch:
         claimed = sorted({row[0] for row in recorded})
         transactions = sorted({*transactions, *((key,) for key in claimed)})
         shown = _sorted(reads.shown for reads in batch)
-        refusals = unit.refusals_ahead(sorted({(program_id,) for program_id, _, _ in shown}))
+        waits = unit.waits_ahead(sorted({(program_id,) for program_id, _, _ in shown}))
         self._take(
-            refusals,
+            waits,
             unit.sums_ahead(_counts(batch, known)),
             unit.members_ahead(known),
             unit.rare_accounts_ahead(known),
+            unit.buckets_ahead(known),
+            unit.parts_ahead(transactions),
             *unit.transactions_ahead(transactions),
             unit.codes_ahead(codes),
             unit.regulars_ahead(
@@ -76,10 +78,10 @@ class _Prefetch:
             ),
             *unit.orders_ahead(sorted(orders)),
             unit.sessions_ahead(_sorted(reads.sessions for reads in batch)),
-            unit.answers_ahead(_sorted(reads.remembered for reads in batch)),
+            unit.answers_ahead(_sorted(reads.kept_answers for reads in batch)),
         )
         unit.know_absent(Member, members)
-        self._lock_keys(shown, refusals)
+        self._lock_keys(shown, waits)
         self._lock_usages(batch, given_back, claimed)
 
     def _digests(self, codes: Iterable[tuple[str, str]]) -> Iterator[tuple[str, bytes]]:
@@ -87,7 +89,7 @@ class _Prefetch:
             for digest in self._unit.code_digests(place, digits):
                 yield place, digest
 
-    def _lock_keys(self, shown: Sequence[tuple[str, str, str]], refusals: Step) -> None:
+    def _lock_keys(self, shown: Sequence[tuple[str, str, str]], waits: Step) -> None:
         """
         Lock the keys of those who show a code that may be wrong, and look again who waits.
 
@@ -106,7 +108,7 @@ class _Prefetch:
             if waited(place, key_id) or not live:
                 wrong.add((key_id,))
         if wrong:
-            self._take(self._unit.keys_ahead(sorted(wrong)), refusals)
+            self._take(self._unit.keys_ahead(sorted(wrong)), waits)
 
     def _lock_usages(
         self,

@@ -1,4 +1,4 @@
-"""Who may read next: callers take turns at the readers, and none has them all."""
+"""Who may read next: callers take turns, and nobody can have all readers."""
 
 from __future__ import annotations
 

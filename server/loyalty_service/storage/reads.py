@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Select, case, func, literal_column, text, union
 from sqlalchemy.orm import aliased
-from sqlmodel import SQLModel, col, select
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from loyalty_service.application.reading import KeyEntry, TransactionEntry, TransferEntry
+from loyalty_service.application.reading import (
+    KeyEntry,
+    PromoCodesEntry,
+    TransactionEntry,
+    TransferEntry,
+)
 from loyalty_service.domain.guessing import (
     HOURS_COUNTED,
-    Refusal,
     ScopeKind,
     Tally,
+    Wait,
     hour_of,
     scopes_of,
     under_attack,
@@ -27,16 +32,18 @@ from loyalty_service.domain.peppers import Peppers, check_of, name_of
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import (
     HoldStatus,
+    KeptAnswer,
     Member,
-    Remembered,
     Transaction,
     TransactionStatus,
 )
+from loyalty_service.storage.bucket_reads import BucketReads
 from loyalty_service.storage.event_reads import EventReads
+from loyalty_service.storage.member_reads import MemberReads, record_of
 from loyalty_service.storage.repositories.catalogue import program_of_version
 from loyalty_service.storage.repositories.code_count_statements import REFUSAL_COLUMNS
-from loyalty_service.storage.repositories.code_counts import refusal_of
-from loyalty_service.storage.seal import PageSeal, Seal
+from loyalty_service.storage.repositories.code_counts import wait_of
+from loyalty_service.storage.repositories.seal import PageSeal, Seal
 from loyalty_service.storage.tables import (
     AccountTable,
     ApiKeyTable,
@@ -44,17 +51,16 @@ from loyalty_service.storage.tables import (
     CodeRefusalTable,
     CodeTallyTable,
     HoldTable,
+    KeptAnswerTable,
     MemberTable,
     ProgramTable,
     ProgramVersionTable,
-    RememberedTable,
+    PromoCodeTable,
     TransactionTable,
     TransferTable,
 )
 
 PENDING = TransactionStatus.PENDING
-
-K = TypeVar("K", Remembered, Transaction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,7 @@ class Guessing:
 @dataclass(frozen=True, slots=True)
 class DatabaseStanding:
     """
-    How a PostgreSQL stands that others use too.
+    The state of a PostgreSQL that others may use too.
 
     Attributes:
         connections: Those open to any of its databases, over those that it takes.
@@ -118,13 +124,18 @@ _STANDING = text(
 )
 
 
-class SqlReader(EventReads):
+class SqlReader(EventReads, MemberReads, BucketReads):
     """Implements `application.reading.Reader`; see there for what each query promises."""
 
     def __init__(self, session: AsyncSession, pepper: bytes | Peppers) -> None:
         self._session = session
         self._peppers = Peppers.of(pepper)
         self._seal = Seal(pepper)
+
+    @property
+    def session(self) -> AsyncSession:
+        """For queries that no call makes."""
+        return self._session
 
     async def member(self, program_id: str, loyalty_id: str) -> Member | None:
         """See `Reader.member`."""
@@ -154,18 +165,18 @@ class SqlReader(EventReads):
             )
         )
         member = await self._session.get(MemberTable, row.member_number or 0)
-        record = _record(Transaction, row, status=TransactionStatus(row.status))
+        record = record_of(Transaction, row, status=TransactionStatus(row.status))
         return TransactionEntry(
             record, None if member is None else member.loyalty_id, int(held.one() or 0)
         )
 
-    async def remembered(self, scope: str, idempotency_key: str) -> Remembered | None:
-        """See `Reader.remembered`."""
-        row = await self._session.get(RememberedTable, (scope, idempotency_key))
+    async def kept_answer(self, scope: str, idempotency_key: str) -> KeptAnswer | None:
+        """See `Reader.kept_answer`."""
+        row = await self._session.get(KeptAnswerTable, (scope, idempotency_key))
         if row is None:
             return None
         answer = self._seal.open(row.answer, scope, idempotency_key)
-        return _record(Remembered, row, answer=answer)
+        return record_of(KeptAnswer, row, answer=answer)
 
     def page_token(self, listing: str, last: int) -> str:
         """See `Reader.page_token`."""
@@ -175,11 +186,11 @@ class SqlReader(EventReads):
         """See `Reader.read_page_token`."""
         return PageSeal(self._peppers).open(token, listing)
 
-    async def code_refusals(self) -> Sequence[Refusal]:
-        """See `Reader.code_refusals`."""
+    async def code_waits(self) -> Sequence[Wait]:
+        """See `Reader.code_waits`."""
         table = CodeRefusalTable
         query = select(*(getattr(table, name) for name in REFUSAL_COLUMNS)).order_by(table.scope)
-        return [refusal_of(row) for row in await self._session.exec(query)]
+        return [wait_of(row) for row in await self._session.exec(query)]
 
     async def transfers(
         self, accounts: Sequence[int], before: int | None, limit: int
@@ -233,6 +244,19 @@ class SqlReader(EventReads):
             for row in rows
         ]
 
+    async def promo_codes(self, program_id: str) -> Sequence[PromoCodesEntry]:
+        """See `Reader.promo_codes`."""
+        kept = PromoCodeTable
+        alike = (kept.label, kept.points, kept.begins_ms, kept.ends_ms)
+        sums = (func.count(), func.sum(kept.uses), func.sum(kept.most_uses))
+        rows = await self._session.exec(
+            select(*alike, *sums)  # type: ignore[call-overload]
+            .where(kept.program_id == program_id)
+            .group_by(*alike)
+            .order_by(func.min(kept.created_ms), *alike)
+        )
+        return [PromoCodesEntry(*row[:4], *map(int, row[4:])) for row in rows]
+
     async def open_orders(self, now_ms: int, soon_ms: int) -> OpenOrders:
         """Count what is open; it reads as many rows as are, and finds them by their index."""
         expires = col(TransactionTable.expires_ms)
@@ -275,11 +299,9 @@ class SqlReader(EventReads):
 
     async def guessing(self, now_ms: int) -> Guessing:
         """Count who must wait, and the programs under attack: a row for each wait and hour."""
-        refusal, tally = CodeRefusalTable, CodeTallyTable
+        wait, tally = CodeRefusalTable, CodeTallyTable
         waiting = await self._session.exec(
-            select(refusal.kind, func.count())
-            .where(col(refusal.until_ms) > now_ms)
-            .group_by(refusal.kind)
+            select(wait.kind, func.count()).where(col(wait.until_ms) > now_ms).group_by(wait.kind)
         )
         programs = await self._session.exec(select(ProgramTable.program_id))
         names = [scope.name for program_id in programs for scope in scopes_of(program_id, "")[:1]]
@@ -294,7 +316,7 @@ class SqlReader(EventReads):
         )
 
     async def standing(self) -> DatabaseStanding:
-        """Look how the PostgreSQL stands; an embedded database has no such thing."""
+        """Read the state of PostgreSQL; an embedded database has no such thing."""
         row = (await (await self._session.connection()).execute(_STANDING)).one()
         connections, size_bytes, standbys, lag = row
         return DatabaseStanding(
@@ -330,12 +352,6 @@ def _newest(condition: Any, before: int | None, limit: int) -> Select[Any]:
     if before is not None:
         statement = statement.where(col(TransferTable.transfer_id) < before)
     return statement.order_by(col(TransferTable.transfer_id).desc()).limit(limit)
-
-
-def _record(kind: type[K], row: SQLModel, **values: Any) -> K:
-    """Turn a row into the record of the same columns."""
-    columns = {field.name: getattr(row, field.name) for field in fields(kind)}
-    return kind(**(columns | values))
 
 
 def _account(row: AccountTable) -> Account:

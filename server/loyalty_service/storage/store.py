@@ -3,13 +3,13 @@ Runs units of work: writes in groups that share one durable commit, reads beside
 
 Calls queue on the event loop. Whenever a writer is free it gets everything that waits as one
 batch, runs it in one transaction on its own thread, commits once, and only then are the callers
-answered. While more calls are on their way a batch waits a moment for company, because one
-hand-over and one sync then serve many; a call that is alone never waits.
+answered. While more calls are on their way, a batch waits a moment so that they can join it: one
+hand-over and one sync then serve many. A single call never waits.
 
-When more comes than can be done, what waits must not grow: everybody would wait until their
-deadline, and the work of callers who gave up would keep that of others from being done. So new
-work is refused as long as the oldest that waits has waited too long, batches are no larger than
-what is done in a moment, and work whose caller gave up before it began is left out.
+When more calls come than can be done, the queue must not grow: all callers would wait until their
+deadline, and work for callers who gave up would delay the others. So new work is refused while the
+oldest in the queue has waited too long, batches are no larger than what is done in a moment, and
+work whose caller gave up before it began is left out.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import structlog
 from loyalty_service.application.reads import NOTHING, Reads
 from loyalty_service.application.under_way import ARRIVAL, Arrival, UnderWay, digests_of
 from loyalty_service.application.unit import Refused, Unit
-from loyalty_service.domain.clock_check import ClockCheck
+from loyalty_service.domain.clock import ClockCheck
 from loyalty_service.domain.errors import (
     DeadlinePassedError,
     ServerBusyError,
@@ -35,18 +35,16 @@ from loyalty_service.domain.errors import (
 from loyalty_service.domain.fairness import FairQueue
 from loyalty_service.domain.peppers import Peppers
 from loyalty_service.observability.trail import CHARGE, TRAIL
-from loyalty_service.storage.batch import Item
+from loyalty_service.storage.batch import Flags, Item
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.fresh_catalog import FreshCatalog
 from loyalty_service.storage.hanging import watch_commits
 from loyalty_service.storage.presence import Presence
 from loyalty_service.storage.readers import Readers
 from loyalty_service.storage.reads import SqlReader
-from loyalty_service.storage.statements import Statements, dialect_of
-from loyalty_service.storage.stats import StoreStats
-from loyalty_service.storage.tally import Tally
-from loyalty_service.storage.told import Flags
-from loyalty_service.storage.turned_away import TurnedAway
+from loyalty_service.storage.repositories.statements import Statements, dialect_of
+from loyalty_service.storage.repositories.unit_of_work import UnitOfWork
+from loyalty_service.storage.stats import Histogram, StoreStats, TurnedAway
 from loyalty_service.storage.writer import CLOSE_WAIT_S, Writer
 
 OWN = ""
@@ -79,9 +77,10 @@ class Store(FreshCatalog):
         pepper: Secret that codes are digested with, or several of which one is current.
         writers: Connections that write at once; an embedded database always has one.
         serves: Whether calls are served from it, rather than an operator's commands run: then
-            other servers are told of it, and its clock is compared.
+            other servers are told of it, its clock is compared, and statements are built ahead.
 
     Attributes:
+        embedded: Whether the database is a file of this machine.
         under_way: The calls with a key that have arrived and may still take effect.
         clock: What the server's clock is good for.
     """
@@ -96,6 +95,9 @@ class Store(FreshCatalog):
     ) -> None:
         clock = ClockCheck()
         statements = Statements(dialect_of(database.url.drivername))
+        if serves:
+            UnitOfWork.build(statements)
+        self.embedded = database.embedded
         count = 1 if database.embedded else writers
         super().__init__(
             database, [Writer(database, statements, pepper, clock) for _ in range(count)], clock
@@ -159,11 +161,6 @@ class Store(FreshCatalog):
         """Whether commits wait for a synchronous standby, as of the last of them."""
         return any(writer.replicated for writer in self._writers)
 
-    @property
-    def embedded(self) -> bool:
-        """Whether the database is a file of this machine."""
-        return self._database.embedded
-
     async def write(
         self,
         work: Callable[[Unit, int], T],
@@ -190,7 +187,7 @@ class Store(FreshCatalog):
         if trail is not None and trail.span is not None:
             trail.queued_ns = monotonic_ns()
         # The work may go on when whoever made the call has long hung up.
-        arrival = ARRIVAL.get() if reads.remembered else None
+        arrival = ARRIVAL.get() if reads.kept_answers else None
         if arrival is not None:
             arrival.hold()
         self._drained.clear()
@@ -214,7 +211,7 @@ class Store(FreshCatalog):
         Raises:
             ServerBusyError: What waits has waited too long already.
         """
-        waiting = len(self._waiting)
+        waiting = self._waiting.count
         if waiting < QUEUE_MAX:
             # A few that a slow disk or a lock holds up are better served late than not.
             if waiting < BUSY_MIN or self._waiting.of(caller) < BUSY_MIN // self._waiting.keys:
@@ -268,11 +265,11 @@ class Store(FreshCatalog):
             writes=self._settled,
             commits=sum(writer.commits for writer in self._writers),
             retries=sum(writer.retries for writer in self._writers),
-            waiting=len(self._waiting),
+            waiting=self._waiting.count,
             oldest_waiting_s=self._oldest_waiting_s(),
             catalog_age_s=self._catalog_age_s(),
-            batch_calls=Tally.sum([writer.batch_calls for writer in self._writers]),
-            commit_s=Tally.sum([writer.commit_s for writer in self._writers]),
+            batch_calls=Histogram.sum([writer.batch_calls for writer in self._writers]),
+            commit_s=Histogram.sum([writer.commit_s for writer in self._writers]),
             flags=self._flags.counts,
         )
 
@@ -292,30 +289,30 @@ class Store(FreshCatalog):
         now = self._arrivals[-1].arrived_s
         self._gap_s += (min(now - self._arrived, GAP_MAX_S) - self._gap_s) / 8
         self._arrived = now
-        self._company = max(self._company, len(self._waiting) + self._running)
+        self._company = max(self._company, self._waiting.count + self._running)
 
     def _schedule(self) -> None:
         """Hand over what waits: at once when no more is to be expected, else a moment later."""
-        if not self._idle or not self._waiting:
+        if not self._idle or not self._waiting.count:
             return
-        if len(self._waiting) >= self._company or 2 * self._gap_s > COMPANY_WAIT_S:
+        if self._waiting.count >= self._company or 2 * self._gap_s > COMPANY_WAIT_S:
             self._hand_over()
         elif self._timer is None:
             self._timer = self._loop.call_later(COMPANY_WAIT_S, self._stop_waiting)
 
     def _stop_waiting(self) -> None:
-        """Hand over what came, and expect less next time."""
-        self._company = max(1, (self._company + len(self._waiting)) // 2)
+        """Hand over the calls that came, and expect fewer next time."""
+        self._company = max(1, (self._company + self._waiting.count) // 2)
         self._hand_over()
 
     def _hand_over(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if not self._idle or not self._waiting:
+        if not self._idle or not self._waiting.count:
             return
         batch: list[Item] = []
-        while self._waiting and len(batch) < self._batch_max:
+        while self._waiting.count and len(batch) < self._batch_max:
             item = self._waiting.pop()
             if item is None:
                 break
@@ -338,7 +335,7 @@ class Store(FreshCatalog):
 
     def _rest(self) -> None:
         """Let who closes the store know when nothing is left to do."""
-        if not self._waiting and len(self._idle) == len(self._writers):
+        if not self._waiting.count and len(self._idle) == len(self._writers):
             self._drained.set()
 
     def _finish(self, writer: Writer, batch: Sequence[Item], began: float) -> None:
@@ -364,7 +361,7 @@ class Store(FreshCatalog):
                 item.future.set_exception(item.outcome)
             else:
                 item.future.set_result(item.outcome)
-        if self._waiting:
+        if self._waiting.count:
             self._schedule()
         else:
             self._rest()

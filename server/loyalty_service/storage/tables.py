@@ -11,11 +11,14 @@ other, and nothing else.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -24,10 +27,19 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel
 
+from loyalty_service.domain.ledger import ACCOUNTS, OWNED_KINDS, PROGRAM_KINDS, AccountKind
+
 BigKey = BigInteger().with_variant(Integer, "sqlite")
 """SQLite numbers rows by itself only in a column of exactly INTEGER."""
 
-_PROGRAM_KINDS = "(3, 4, 5, 6)"
+
+def _listed(kinds: Iterable[AccountKind]) -> str:
+    return f"({', '.join(f'{kind:d}' for kind in kinds)})"
+
+
+_OF_PROGRAM = f"kind IN {_listed(PROGRAM_KINDS)}"
+_BELOW_ZERO = f"kind IN {_listed(kind for kind in OWNED_KINDS if ACCOUNTS[kind].least < 0)}"
+_NOT_ABOVE_ZERO = f"kind IN {_listed(kind for kind in OWNED_KINDS if ACCOUNTS[kind].most <= 0)}"
 
 
 def _numbered() -> Column[int]:
@@ -54,7 +66,7 @@ def _owner_id() -> Column[str]:
     """
     Describe the ID of an owner, whose column is named as the first kind of owner is.
 
-    So a server of the version before goes on beside a schema that is ahead of it.
+    So PostgreSQL touches no row.
     """
     return Column("transaction_id", Text, key="owner_id", nullable=False)
 
@@ -131,6 +143,7 @@ class MemberTable(SQLModel, table=True):
     locale: str | None = Field(default=None, sa_type=Text)
     birth_date: str | None = Field(default=None, sa_type=Text)
     created_ms: int = Field(sa_column=_instant())
+    segments: str | None = Field(default=None, sa_type=Text)
 
 
 class MemberEmailTable(SQLModel, table=True):
@@ -155,13 +168,11 @@ class AccountTable(SQLModel, table=True):
     __tablename__ = "account"
     __table_args__ = (
         CheckConstraint(
-            f"kind IN {_PROGRAM_KINDS} OR kind = 7 OR balance >= 0",
+            f"{_OF_PROGRAM} OR {_BELOW_ZERO} OR balance >= 0",
             name="account_balance_not_negative",
         ),
-        CheckConstraint(
-            f"(kind IN {_PROGRAM_KINDS}) = (member_number IS NULL)", name="account_owner"
-        ),
-        CheckConstraint("kind <> 7 OR balance <= 0", name="account_debt_not_positive"),
+        CheckConstraint(f"({_OF_PROGRAM}) = (member_number IS NULL)", name="account_owner"),
+        CheckConstraint(f"NOT {_NOT_ABOVE_ZERO} OR balance <= 0", name="account_debt_not_positive"),
         Index(
             "account_of_member",
             "member_number",
@@ -279,6 +290,13 @@ class TransactionTable(SQLModel, table=True):
             postgresql_where=text("status = 2"),
         ),
         Index(
+            "transaction_of_member",
+            "member_number",
+            "transaction_id",
+            sqlite_where=text("member_number IS NOT NULL"),
+            postgresql_where=text("member_number IS NOT NULL"),
+        ),
+        Index(
             "transaction_receipt",
             "program_id",
             "receipt_digest",
@@ -290,6 +308,7 @@ class TransactionTable(SQLModel, table=True):
             "transaction_order",
             "program_id",
             "order_digest",
+            "status",
             "transaction_id",
             sqlite_where=text("order_digest IS NOT NULL"),
             postgresql_where=text("order_digest IS NOT NULL"),
@@ -324,6 +343,7 @@ class TransactionTable(SQLModel, table=True):
     order_digest: bytes | None = Field(default=None, sa_column=_bytes(nullable=True))
     business_day: str | None = Field(default=None, sa_type=Text)
     till_created: str | None = Field(default=None, sa_type=Text)
+    promotions: str | None = Field(default=None, sa_type=Text)
 
 
 class RedemptionTable(SQLModel, table=True):
@@ -332,7 +352,14 @@ class RedemptionTable(SQLModel, table=True):
     __tablename__ = "redemption"
     __table_args__ = (
         CheckConstraint("quantity > 0", name="redemption_quantity_positive"),
-        Index("redemption_of_member", "member_number", "incentive_id"),
+        Index(
+            "redemption_of_member",
+            "member_number",
+            "incentive_id",
+            "redeemed_ms",
+            sqlite_where=text("voided_ms IS NULL"),
+            postgresql_where=text("voided_ms IS NULL"),
+        ),
         Index("redemption_of_transaction", "transaction_id"),
     )
 
@@ -363,7 +390,7 @@ class HoldTable(SQLModel, table=True):
     __tablename__ = "hold"
     __table_args__ = (
         CheckConstraint("points > 0", name="hold_points_positive"),
-        Index("hold_of_transaction", "owner_id"),
+        Index("hold_of_transaction", "owner_id", "status"),
     )
 
     hold_id: str = Field(primary_key=True, sa_type=Text)
@@ -376,6 +403,61 @@ class HoldTable(SQLModel, table=True):
     created_ms: int = Field(sa_column=_instant())
     expires_ms: int = Field(sa_column=_instant())
     ended_ms: int | None = Field(default=None, sa_column=_instant(nullable=True))
+
+
+class BucketTable(SQLModel, table=True):
+    """Points of members that go on one day each, where their program lets points go."""
+
+    __tablename__ = "bucket"
+    __table_args__ = (
+        CheckConstraint("points >= 0 AND expired >= 0", name="bucket_points_not_negative"),
+        Index(
+            "bucket_of_member",
+            "member_number",
+            "gone_ms",
+            "earned_day",
+            "bucket_id",
+            sqlite_where=text("points > 0"),
+            postgresql_where=text("points > 0"),
+        ),
+        Index(
+            "bucket_gone",
+            "gone_ms",
+            "bucket_id",
+            sqlite_where=text("points > 0"),
+            postgresql_where=text("points > 0"),
+        ),
+    )
+
+    bucket_id: str = Field(primary_key=True, sa_type=Text)
+    program_id: str = Field(sa_type=Text)
+    member_number: int = Field(sa_column=_member_number())
+    earned_day: str = Field(sa_type=Text)
+    last_day: str = Field(sa_type=Text)
+    gone_ms: int = Field(sa_column=_instant())
+    rolling: int = Field(sa_type=Integer)
+    version: int = Field(sa_type=Integer)
+    points: int = Field(sa_type=BigInteger)
+    expired: int = Field(sa_type=BigInteger)
+
+
+class BucketPartTable(SQLModel, table=True):
+    """What an order, or another owner, brought into a bucket and has out of it."""
+
+    __tablename__ = "bucket_part"
+    __table_args__ = (
+        CheckConstraint(
+            "earned >= 0 AND held >= 0 AND burned >= 0", name="bucket_part_not_negative"
+        ),
+    )
+
+    owner_kind: int = Field(primary_key=True, sa_type=Integer)
+    owner_id: str = Field(primary_key=True, sa_type=Text)
+    bucket_id: str = Field(primary_key=True, sa_type=Text, foreign_key="bucket.bucket_id")
+    member_number: int = Field(sa_column=_member_number())
+    earned: int = Field(sa_type=BigInteger)
+    held: int = Field(sa_type=BigInteger)
+    burned: int = Field(sa_type=BigInteger)
 
 
 class ReservationTable(SQLModel, table=True):
@@ -431,8 +513,8 @@ class SessionTable(SQLModel, table=True):
     updated_ms: int = Field(sa_column=_instant())
 
 
-class RememberedTable(SQLModel, table=True):
-    """Answers kept under idempotency keys."""
+class KeptAnswerTable(SQLModel, table=True):
+    """Answers kept under idempotency keys; the table has kept its first name."""
 
     __tablename__ = "remembered_answer"
 
@@ -529,6 +611,67 @@ class CodePepperTable(SQLModel, table=True):
     current_ms: int | None = Field(default=None, sa_column=_instant(nullable=True))
 
 
+class PointsAssignmentTable(SQLModel, table=True):
+    """Points that partners gave members beside any order, or took."""
+
+    __tablename__ = "points_assignment"
+    __table_args__ = (
+        CheckConstraint("points <> 0", name="points_assignment_points_not_zero"),
+        Index("points_assignment_of_member", "member_number", "assignment_id"),
+    )
+
+    assignment_id: str = Field(primary_key=True, sa_type=Text)
+    program_id: str = Field(sa_type=Text)
+    member_number: int = Field(sa_column=_member_number())
+    points: int = Field(sa_type=BigInteger)
+    partner: str = Field(sa_type=Text)
+    reference: str = Field(sa_type=Text)
+    created_ms: int = Field(sa_column=_instant())
+
+
+class PromoCodeTable(SQLModel, table=True):
+    """Promo codes by keyed digest. *stores* is a JSON list, empty for all stores of the program."""
+
+    __tablename__ = "promo_code"
+    __table_args__ = (
+        CheckConstraint("points > 0", name="promo_code_points_positive"),
+        CheckConstraint("uses BETWEEN 0 AND most_uses", name="promo_code_uses_in_bounds"),
+        Index("promo_code_label", "program_id", "label"),
+    )
+
+    program_id: str = Field(primary_key=True, sa_type=Text, foreign_key="program.program_id")
+    digest: bytes = Field(sa_column=_bytes(primary_key=True))
+    label: str = Field(sa_type=Text)
+    points: int = Field(sa_type=BigInteger)
+    most_uses: int = Field(sa_type=BigInteger)
+    most_per_member: int = Field(sa_type=BigInteger)
+    uses: int = Field(sa_type=BigInteger)
+    begins_ms: int | None = Field(default=None, sa_column=_instant(nullable=True))
+    ends_ms: int | None = Field(default=None, sa_column=_instant(nullable=True))
+    stores: str = Field(sa_type=Text)
+    created_ms: int = Field(sa_column=_instant())
+
+
+class PromoRedemptionTable(SQLModel, table=True):
+    """Who used which promo code."""
+
+    __tablename__ = "promo_redemption"
+    __table_args__ = (
+        CheckConstraint("uses >= 0", name="promo_redemption_uses_not_negative"),
+        ForeignKeyConstraint(
+            ["program_id", "digest"], ["promo_code.program_id", "promo_code.digest"]
+        ),
+    )
+
+    program_id: str = Field(primary_key=True, sa_type=Text)
+    digest: bytes = Field(sa_column=_bytes(primary_key=True))
+    member_number: int = Field(
+        sa_column=Column(BigInteger, ForeignKey("member.number"), primary_key=True, nullable=False)
+    )
+    uses: int = Field(sa_type=BigInteger)
+    redeemed_ms: int = Field(sa_column=_instant())
+
+
 class RepairTable(SQLModel, table=True):
     """Repairs by operators: when, why, and as JSON what each changed."""
 
@@ -559,7 +702,7 @@ class LimitTallyTable(SQLModel, table=True):
 
 class EventLaneTable(SQLModel, table=True):
     """
-    How many events each lane has had on PostgreSQL; see `event_log.py`.
+    How many events each lane has had; see `event_log.py`.
 
     It follows from the events, and is made again where they are copied to.
     """
@@ -637,7 +780,7 @@ class ServerTable(SQLModel, table=True):
 
 
 OF_NOW = frozenset({str(ServerTable.__tablename__)})
-"""Tables that tell of now: no backup or copy has their rows."""
+"""Tables about the present moment: no backup or copy has their rows."""
 
 DERIVED = frozenset({str(EventLaneTable.__tablename__)})
 """Tables that follow from others and are made again in a copy."""

@@ -1,1 +1,1 @@
-"""The gRPC door: parsing, authentication, rendering, and errors in both dialects."""
+"""The gRPC side: parsing, authentication, rendering, and errors in both dialects."""

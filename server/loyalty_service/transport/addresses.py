@@ -9,7 +9,7 @@ from loyalty_service.domain.operator_error import OperatorError
 
 
 class AddressError(OperatorError):
-    """Raised when an address can't be listened on; the message names the setting that mends it."""
+    """Raised when an address can't be listened on; the message names the setting to correct."""
 
 
 def authority(host: str, port: int) -> str:

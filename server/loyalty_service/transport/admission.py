@@ -16,7 +16,7 @@ The rest waits for its turn, which comes to each key.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Generator
 from time import perf_counter, thread_time
 from typing import Any, TypeVar
 
@@ -53,7 +53,7 @@ SHARE_MIN = 4
 
 COST_FIRST_S = 0.0001
 COST_WEIGHT = 1 / 16
-"""How much the last call tells of what the next will cost."""
+"""Weight of the last call in the estimate of what the next one costs."""
 
 WORK_S = 0.02
 """Time of the loop that the calls of one key may be worth which are at work while it is alone."""
@@ -66,6 +66,12 @@ SHARED_FOR_S = 1.0
 
 BURST_S = 2.0
 """Seconds' worth of calls that a key may make at once after a rest."""
+
+HOLD_BACK_S = 0.2
+"""How long a refusal waits that goes straight to its caller, who may call again as it comes."""
+
+HELD_BACK_MAX = 2048
+"""Refusals that wait at once; more leave without waiting."""
 
 RETRY_AFTER_MS = 1000
 ADMIT = LimitName.CALLS_PER_KEY_SECOND
@@ -98,6 +104,7 @@ class Place:
         "_account",
         "_admission",
         "_at_work",
+        "_began_s",
         "_counted_s",
         "_entered_s",
         "spent_s",
@@ -109,6 +116,7 @@ class Place:
         self._account = account
         self._entered_s = entered_s
         self._at_work = False
+        self._began_s: float | None = None
         self._counted_s: float | None = None
         self.spent_s = 0.0
         self.written_s = 0.0
@@ -118,13 +126,14 @@ class Place:
         await self._admission.turn(self._account)
         self._at_work = True
 
-    def do(self, work: Callable[..., T], *args: Any) -> T:
-        """Do a part of the call that does not wait, and count its time."""
-        began = thread_time()
-        try:
-            return work(*args)
-        finally:
-            self.spent_s += thread_time() - began
+    def begin(self) -> None:
+        """Count the time from here on, up to the first time that `watch` waits."""
+        self._began_s = thread_time()
+
+    def begun_s(self) -> float:
+        """Give when the step that runs now began."""
+        began_s, self._began_s = self._began_s, None
+        return thread_time() if began_s is None else began_s
 
     def watch(self, work: Awaitable[T]) -> Awaitable[T]:
         """Do the rest of the call, and count the time in which it keeps the loop or a writer."""
@@ -140,6 +149,9 @@ class Place:
 
     def leave(self) -> None:
         """Take note that the call is over."""
+        if self._began_s is not None:
+            # It was refused before there was anything to watch.
+            self.spent_s += thread_time() - self._began_s
         self._counted_s = max(self.spent_s, self.written_s, COST_FIRST_S)
         if self._at_work:
             self._admission.rest(self._account)
@@ -160,8 +172,8 @@ class _Watched:
         send, place = steps.send, self._place
         value: Any = None
         failure: BaseException | None = None
+        began = place.begun_s()
         while True:
-            began = thread_time()
             try:
                 awaited = send(value) if failure is None else steps.throw(failure)
             except StopIteration as end:
@@ -173,6 +185,7 @@ class _Watched:
                 value = yield awaited
             except BaseException as problem:  # noqa: BLE001 - it is the coroutine's to handle.
                 failure = problem
+            began = thread_time()
 
 
 class Admission:
@@ -200,6 +213,21 @@ class Admission:
         self._excess = 0.0
         self._queue: FairQueue[asyncio.Future[None]] = FairQueue()
         self._shared_until_s = 0.0
+        self._held_back = 0
+
+    async def hold_back(self) -> None:
+        """
+        Let a refusal wait, while there is room.
+
+        To refuse costs a transport some 0.3 ms, so hundreds of connections that call again as soon
+        as they are refused would keep the loop from everybody else.
+        """
+        if self._held_back < HELD_BACK_MAX:
+            self._held_back += 1
+            try:
+                await asyncio.sleep(HOLD_BACK_S)
+            finally:
+                self._held_back -= 1
 
     def count(self, key: ApiKey, limits: Limits) -> None:
         """
@@ -208,7 +236,7 @@ class Admission:
         Raises:
             LimitExceededError: The key makes more calls a second than its program allows.
         """
-        _take_token(self._account(key), limits[ADMIT], perf_counter())
+        _take_token(self._account(key), limits.figures[ADMIT], perf_counter())
 
     def enter(self, key: ApiKey) -> Place:
         """
@@ -292,7 +320,7 @@ class Admission:
     def rest(self, account: _Account) -> None:
         """Take note that a call works no more, and let those in whose turn it is."""
         account.at_work -= 1
-        while self._queue:
+        while self._queue.count:
             found = self._queue.pop_entry(lambda key_id: self._may_work(self._accounts[key_id]))
             if found is None:
                 return

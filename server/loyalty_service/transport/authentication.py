@@ -1,4 +1,4 @@
-"""Who calls, and whether they may: API keys and their roles."""
+"""Who calls, and what the caller may do: API keys and their roles."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from loyalty_service.transport.rpcs import RPCS
 
 _BEARER = "bearer "
 _BLANKS = " \t"
-"""What may stand around a key: HTTP's blanks alone, which is what Envoy's gate leaves out too."""
+"""What may be around a key: only HTTP's blanks, which Envoy's gate ignores too."""
 
 
 _REGION = re.compile(r"[A-Za-z-]{1,16}", re.ASCII)
 
 UNREADABLE_REGION = "?"
-"""What an error tells of a region that has other signs than letters: callers are not echoed."""
+"""What an error says for a region that is not only letters: callers' text is not repeated."""
 
 
 def bare_key(metadata: Mapping[str, str]) -> str:

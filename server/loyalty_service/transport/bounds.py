@@ -1,9 +1,9 @@
 """
-How much a request may hold, looked at on the wire before any of it is decoded or checked.
+How much a request may contain, counted in its bytes before it is decoded or checked.
 
 Decoding and checking cost time and memory for each element, so nobody may send more elements than
-the contract's lists take. Counting them costs next to nothing, because whatever holds no list is
-passed over by its length.
+the contract's lists allow. Counting them costs almost nothing, because everything without a list is
+skipped by its length.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Walk:
 
 
 def _continued(data: bytes, at: int, first: int, most: int = 5) -> tuple[int, int]:
-    """Read the rest of a variable-length number of *most* bytes; gives it and where it ends."""
+    """Read the rest of a variable-length number of *most* bytes; return it and where it ends."""
     value = first & 127
     for number, byte in enumerate(data[at : at + most - 1], 1):
         value |= (byte & 127) << 7 * number
@@ -116,7 +116,7 @@ class Part:
     A field that is a list, or a message that has one somewhere inside.
 
     Attributes:
-        most: Elements that the contract lets in; absent for a message that is no list.
+        most: Elements that the contract lets in; absent for a message that is not a list.
         below: The message that it is or has elements of, where that holds lists itself.
         checked: Whether the contract's rules hold for what is in it.
         packed: Wire type of the numbers that one entry of the list may pack together.

@@ -1,4 +1,4 @@
-"""One call on its way through the server: who makes it, how long it may take, how it answers."""
+"""One call on its way through the server: its caller, its deadline, and its answer."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
-from google.protobuf.message import Message
-
 from loyalty_service.application.limits import Load
-from loyalty_service.application.meaning import Meant, fingerprint, is_repeat, read_by
 from loyalty_service.application.perform import (
     KEY_FORM,
     Answer,
@@ -27,7 +24,7 @@ from loyalty_service.application.perform import (
     plain_key,
 )
 from loyalty_service.application.reading import Reader
-from loyalty_service.application.reads import Reads
+from loyalty_service.application.reads import NOTHING, Reads
 from loyalty_service.application.under_way import UnderWay
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.clock import now_ms
@@ -35,6 +32,7 @@ from loyalty_service.domain.errors import DeadlinePassedError, FieldViolation, R
 from loyalty_service.domain.events import Actor, ActorKind
 from loyalty_service.domain.flags import Mend
 from loyalty_service.domain.keys import ApiKey
+from loyalty_service.domain.meaning import Meant, fingerprint, is_repeat, read_by
 from loyalty_service.domain.program import Catalog, Program
 from loyalty_service.domain.till_time import (
     BELIEVED_MS,
@@ -77,6 +75,7 @@ class Storage(Protocol):
 
     catalog: Catalog
     under_way: UnderWay
+    embedded: bool
 
     async def write(
         self,
@@ -137,7 +136,7 @@ class Call:
         self,
         use_case: UseCase[R],
         command: Writing,
-        render: Callable[[R], Message],
+        render: Callable[[R], bytes],
         *,
         paid: bool = False,
         again: Callable[[Unit, Any, int], None] | None = None,
@@ -159,7 +158,7 @@ class Call:
         self,
         use_case: UseCase[R],
         command: Command,
-        render: Callable[[R], Message],
+        render: Callable[[R], bytes],
     ) -> bytes:
         """
         Run a use case that changes nothing an idempotency key would have to protect.
@@ -173,7 +172,7 @@ class Call:
         self,
         use_case: UseCase[R],
         command: Command,
-        render: Callable[[R], Message],
+        render: Callable[[R], bytes],
     ) -> bytes:
         """
         Run a use case that finds something, and may count that it was asked for in vain.
@@ -181,16 +180,14 @@ class Call:
         Raises:
             LoyaltyError: The use case refuses.
         """
-        run = Run(
-            use_case, command, lambda found: render(found).SerializeToString(), by=self._actor
-        )
+        run = Run(use_case, command, render, by=self._actor)
         return (await self._perform(run, command.reads())).body
 
     async def _run(
         self,
         use_case: UseCase[R],
         command: Command,
-        render: Callable[[R], Message],
+        render: Callable[[R], bytes],
         keyed: Keyed | None,
         *,
         paid: bool = False,
@@ -200,17 +197,18 @@ class Call:
         run = Run(
             use_case,
             command,
-            lambda result: render(result).SerializeToString(),
+            render,
             keyed=keyed,
             caller=self.key,
             load=load,
             again=again,
-            late_hours=self.late_hours,
             by=self._actor,
         )
-        reads = load.reads(command.reads(), now_ms())
+        # What is embedded is read when it is asked for: nobody would fetch it ahead.
+        reads = NOTHING if self.storage.embedded else load.reads(command.reads(), now_ms())
         if keyed is not None:
-            reads = replace(reads, remembered=(*reads.remembered, (keyed.scope, keyed.key)))
+            kept_answers = (*reads.kept_answers, (keyed.scope, keyed.key))
+            reads = reads._replace(kept_answers=kept_answers)
         answer = await self._perform(run, reads)
         self.repeated = answer.repeated
         return answer.body
@@ -337,7 +335,7 @@ class Call:
         )
 
     def _first_fingerprint(self) -> bytes:
-        """Hash the request as the first version of `application.meaning` did."""
+        """Hash the request as the first version of `domain.meaning` did."""
         meaning = RPCS[self.method].kept_as.encode() + self.request.SerializeToString(
             deterministic=True
         )

@@ -16,7 +16,9 @@ from loyalty_service.application.under_way import ARRIVAL, Arrival
 from loyalty_service.domain.errors import (
     ApiKeyInvalidError,
     ApiKeyMissingError,
+    LimitExceededError,
     LoyaltyError,
+    ServerBusyError,
     ServerFailedError,
     StorageUnavailableError,
 )
@@ -25,10 +27,8 @@ from loyalty_service.domain.program import Catalog
 from loyalty_service.observability.access_log import AccessLog
 from loyalty_service.observability.metrics import CallMetrics
 from loyalty_service.observability.outcomes import CANCELLED, OK
-from loyalty_service.observability.tracing import Tracing
-from loyalty_service.observability.trail import Trail
+from loyalty_service.observability.trail import Tracing, Trail
 from loyalty_service.transport.admission import Admission, Place
-from loyalty_service.transport.arrival import Context, receive
 from loyalty_service.transport.authentication import authenticate, require_role
 from loyalty_service.transport.call import (
     DEADLINE_MAX_S,
@@ -40,12 +40,24 @@ from loyalty_service.transport.call import (
 from loyalty_service.transport.errors.catalogue import CATALOGUE, GRPC_CODES
 from loyalty_service.transport.errors.dialects import Dialect
 from loyalty_service.transport.errors.rendering import refuse
+from loyalty_service.transport.messages import (
+    KEYLESS_SEND_S,
+    SEND_S,
+    Context,
+    end_answer_within,
+    receive,
+)
 from loyalty_service.transport.paid_orders import mends_told
 from loyalty_service.transport.parsing import parse
 from loyalty_service.transport.rpcs import Effect, Rpc
-from loyalty_service.transport.sending import KEYLESS_SEND_S, SEND_S, end_within
 
 DIALECTS: Mapping[str, Dialect] = {dialect.value: dialect for dialect in Dialect}
+
+TURNED_AWAY = (LimitExceededError, ServerBusyError)
+"""What a key hears that calls more than it may."""
+
+FROM_EDGE = "loyalty-caller"
+"""Set by Envoy, of whose few places a refusal would keep one while it waits."""
 
 log = structlog.get_logger(__name__)
 
@@ -132,14 +144,16 @@ class Handling:
         writes = rpc.effect is not Effect.READS
         self._calls.expect(name, rpc.expected)
 
-        async def handle(_messages: object, context: Context) -> bytes:
+        async def handle(message: object, context: Context) -> bytes:
             passage = self._begin(name, context, writes=writes)
             outcome = OK
             try:
-                answer = await self._serve(rpc, request_class, endpoint, passage, context)
+                answer = await self._serve(rpc, request_class, endpoint, passage, message, context)
             except LoyaltyError as error:
                 outcome = CATALOGUE[type(error)].reason
                 self._calls.limits.refused(error, passage.key)
+                if isinstance(error, TURNED_AWAY) and _waits(passage):
+                    await self._admission.hold_back()
                 return await _refuse(context, error, passage, name)
             except asyncio.CancelledError:
                 outcome = CANCELLED
@@ -174,6 +188,7 @@ class Handling:
         request_class: type[Message],
         endpoint: Endpoint,
         passage: _Passage,
+        message: object,
         context: Context,
     ) -> bytes:
         """
@@ -194,12 +209,14 @@ class Handling:
         self._admission.count(key, limits)
         if rpc.effect is not Effect.READS:
             self._store.require_room(key.key_id)
-        data = await receive(context)
+        # Some transports call when the message is there, others when its headers are.
+        data = message if isinstance(message, bytes) else await receive(context)
         # Who sends no message never takes the place of who does.
         place = passage.place = self._admission.enter(key)
         await place.turn()
         mends = list(mends_told(metadata.get("loyalty-mended")))
-        request = place.do(parse, request_class, data, mends)
+        place.begin()
+        request = parse(request_class, data, mends)
         call = Call(
             key,
             rpc.name,
@@ -208,7 +225,7 @@ class Handling:
             min(passage.until_s, asyncio.get_running_loop().time() + _left_s(context)),
             self._store,
             self._calls.tills,
-            mends=tuple(dict.fromkeys(mends)),
+            mends=tuple(dict.fromkeys(mends)) if mends else (),
         )
         answer = await place.watch(endpoint(request, call))
         passage.repeated = call.repeated
@@ -251,7 +268,7 @@ class Handling:
         if passage.place is not None:
             passage.place.leave()
         if outcome == OK:
-            end_within(SEND_S)
+            end_answer_within(SEND_S)
         if passage.arrival is not None:
             passage.arrival.release()
         self.under_way -= 1
@@ -263,6 +280,11 @@ class Handling:
         if passage.trail.span is not None:
             self._tracing.end(passage.trail, outcome, code)
         self._access_log.write(method, outcome, code, seconds, passage.key)
+
+
+def _waits(passage: _Passage) -> bool:
+    """Tell whether a refusal may wait: before its call had a place, and not in one of Envoy's."""
+    return passage.place is None and passage.key is not None and FROM_EDGE not in passage.metadata
 
 
 def _require_registered(arrival: Arrival | None, key: ApiKey) -> None:
@@ -286,7 +308,7 @@ def _left_s(context: Context) -> float:
 
 
 def _plain(context: Context) -> tuple[dict[str, str], list[str]]:
-    """Give the call's text metadata, and the names sent more than once, of which the last wins."""
+    """Give the call's text metadata, and names sent more than once; their last value counts."""
     plain: dict[str, str] = {}
     sent_twice = []
     for name, value in context.invocation_metadata() or ():
@@ -298,7 +320,7 @@ def _plain(context: Context) -> tuple[dict[str, str], list[str]]:
 
 
 async def _refuse(context: Context, error: LoyaltyError, passage: _Passage, rpc: str) -> bytes:
-    end_within(KEYLESS_SEND_S if passage.key is None else SEND_S)
+    end_answer_within(KEYLESS_SEND_S if passage.key is None else SEND_S)
     # Envoy sets one of ours; whatever a caller invents is not one.
     dialect = DIALECTS.get(passage.metadata.get("loyalty-dialect", ""))
     await refuse(context, error, dialect, passage.trail.request_id, rpc)

@@ -1,12 +1,13 @@
 """
-What is served without a key, health and reflection, and how little of the server it may hold.
+What is served without a key, health and reflection, and how much of the server it may use.
 
-Nobody without a key may hold a place for long, so gRPC's own servicers, which wait for ever, stand
+Nobody without a key may hold a place for long. gRPC's own servicers wait without end, so they are
 behind limits here.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,6 @@ import grpc
 from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
-from grpc_health.v1.health import aio as health  # type: ignore[attr-defined]
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from loyalty_service.domain.errors import (
@@ -29,10 +29,17 @@ from loyalty_service.domain.errors import (
     ServerBusyError,
 )
 from loyalty_service.observability.trail import Trail
-from loyalty_service.transport.arrival import MESSAGE_WAIT_S, Context, message_within, receive
 from loyalty_service.transport.errors.rendering import refuse
+from loyalty_service.transport.messages import (
+    KEYLESS_SEND_S,
+    MESSAGE_WAIT_S,
+    Context,
+    end_within,
+    ending,
+    message_within,
+    receive,
+)
 from loyalty_service.transport.parsing import wanted
-from loyalty_service.transport.sending import KEYLESS_SEND_S, end_within, ending
 
 CHECKS_MAX = 512
 CHECKS_OF_ONE_MAX = 128
@@ -50,6 +57,9 @@ WATCHES_OF_ONE_MAX = 32
 REFLECTIONS_MAX = 16
 REFLECTION_S = 10.0
 """Time in which a developer's tool learns the whole contract many times over."""
+
+HEALTH_BYTES_MAX = 1024
+"""Of a request about health: a watch keeps it for as long as it lasts, and needs no key."""
 
 RETRY_AFTER_MS = 1000
 _IPV6_BITS = 64
@@ -83,7 +93,7 @@ class Places:
         Hold a place for a peer, as gRPC names it.
 
         Raises:
-            ServerBusyError: There is none.
+            ServerBusyError: There is no place left.
         """
         whose = _whose(peer)
         if self._taken.total() >= self._most or (whose and self._taken[whose] >= self._of_one):
@@ -140,18 +150,25 @@ class LastPlaces:
 
 
 class Health:
-    """`grpc.health.v1.Health`: whether the server and each of its services take calls."""
+    """
+    `grpc.health.v1.Health`: whether the server and each of its services take calls.
+
+    gRPC's own servicer writes to a watch while it holds a lock that every other watch, and whoever
+    changes the status, waits for: who takes no answer would keep the server from ending.
+    """
 
     def __init__(self) -> None:
-        self._servicer = health.HealthServicer()
+        self._statuses = {"": health_pb2.HealthCheckResponse.SERVING}
+        self._changed = asyncio.Event()
         self._checks = LastPlaces(CHECKS_MAX, CHECKS_OF_ONE_MAX)
         self._watches = Places(WATCHES_MAX, WATCHES_OF_ONE_MAX)
 
-    async def show(self, names: Sequence[str], *, serves: bool) -> None:
-        """Report whether these services take calls."""
+    def show(self, names: Sequence[str], *, serves: bool) -> None:
+        """Report whether these services take calls, and tell whoever watches them."""
         shown = health_pb2.HealthCheckResponse
-        for name in names:
-            await self._servicer.set(name, shown.SERVING if serves else shown.NOT_SERVING)
+        self._statuses |= dict.fromkeys(names, shown.SERVING if serves else shown.NOT_SERVING)
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     def handler(self) -> grpc.GenericRpcHandler[Any, Any]:
         """Give what serves Check and Watch."""
@@ -173,33 +190,43 @@ class Health:
         with self._checks.one(context.peer(), ending()):
             request = await _health_request(context)
             end_within(KEYLESS_SEND_S)
-            await context.write(await self._servicer.Check(request, context))
+            status = self._statuses.get(request.service)
+            if status is None:
+                await context.abort(grpc.StatusCode.NOT_FOUND)
+            await context.write(health_pb2.HealthCheckResponse(status=status))
 
     async def _watch(self, _requests: object, context: Any) -> None:
-        request = await _health_request(context)
         try:
+            # Before the message: whoever sends none for its second has a place as well.
             with self._watches.one(context.peer()):
-                await self._servicer.Watch(request, _Prompt(context))
+                request = await _health_request(context)
+                await self._tell_changes(request.service, context)
         except ServerBusyError as error:
             await _refuse(context, error)
 
-
-class _Prompt:
-    """What a watch writes to: each message must leave soon, or the watch is ended."""
-
-    def __init__(self, context: Any) -> None:
-        self._context = context
-
-    async def write(self, message: Any) -> None:
-        """Send a message."""
-        timer = end_within(KEYLESS_SEND_S)
-        await self._context.write(message)
-        timer.cancel()
+    async def _tell_changes(self, service: str, context: Any) -> None:
+        """Send a service's status now and whenever it is another; each must be taken soon."""
+        unknown = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+        told = None
+        while True:
+            changed = self._changed
+            status = self._statuses.get(service, unknown)
+            if status != told:
+                timer = end_within(KEYLESS_SEND_S)
+                await context.write(health_pb2.HealthCheckResponse(status=status))
+                timer.cancel()
+                told = status
+            await changed.wait()
 
 
 async def _health_request(context: Context) -> health_pb2.HealthCheckRequest:
     try:
-        return health_pb2.HealthCheckRequest.FromString(await receive(context))
+        data = await receive(context)
+        if len(data) > HEALTH_BYTES_MAX:
+            raise RequestInvalidError(
+                (FieldViolation("", f"must have at most {HEALTH_BYTES_MAX} bytes"),)
+            )
+        return health_pb2.HealthCheckRequest.FromString(data)
     except LoyaltyError as error:
         await _refuse(context, error)
     except DecodeError:

@@ -38,6 +38,8 @@ PATTERN_WORDS: Mapping[str, str] = {
     "^[0-9]{6}$": "must be 6 digits",
     "^[0-9]{4}-[0-9]{2}-[0-9]{2}$": "must be a day of the calendar, as YYYY-MM-DD",
     "^[A-Za-z]{3}$": "must be an ISO 4217 code of 3 letters",
+    "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$": "must be a locale, as en-CA",
+    "^[A-Za-z0-9-]{4,32}$": "must be 4 to 32 letters, digits and dashes",
 }
 """Every pattern of the contract, in words."""
 
@@ -49,7 +51,7 @@ RULE_WORDS: Mapping[str, str] = {
 """Rules whose own words say too little."""
 
 VIOLATIONS_MAX = 250
-"""Violations that a refusal tells of: finding and wording one costs as much as many good fields."""
+"""Violations that an error names: finding and wording one costs as much as checking many fields."""
 
 WINDOW = 50
 """Elements of a longer list that are looked through at once for what is wrong with them."""

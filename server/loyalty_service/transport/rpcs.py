@@ -1,4 +1,4 @@
-"""What is true of each RPC: one row each, read from the contract's own descriptor."""
+"""What is fixed for each RPC: one row each, read from the contract's own descriptor."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from google.protobuf.message_factory import GetMessageClass
 from loyalty.v1 import (
     code_service_pb2,
     identify_service_pb2,
+    incentive_service_pb2,
     member_service_pb2,
     method_pb2,
     session_service_pb2,
@@ -28,6 +29,7 @@ SERVICES: tuple[ServiceDescriptor, ...] = (
     transaction_service_pb2.DESCRIPTOR.services_by_name["TransactionService"],
     code_service_pb2.DESCRIPTOR.services_by_name["CodeService"],
     member_service_pb2.DESCRIPTOR.services_by_name["MemberService"],
+    incentive_service_pb2.DESCRIPTOR.services_by_name["IncentiveService"],
 )
 """The services that are served."""
 

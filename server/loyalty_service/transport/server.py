@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 from collections.abc import Mapping
 from time import perf_counter
 
@@ -14,13 +13,13 @@ from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 from grpc_reflection.v1alpha import reflection
 
 from loyalty_service.observability.metrics import CallMetrics
-from loyalty_service.observability.tracing import Tracing
+from loyalty_service.observability.trail import Tracing
 from loyalty_service.transport.addresses import authority
 from loyalty_service.transport.call import Storage
 from loyalty_service.transport.handling import Handling
 from loyalty_service.transport.keyless import Health, Reflection
 from loyalty_service.transport.rpcs import RPCS, SERVICES
-from loyalty_service.transport.sending import know_calls
+from loyalty_service.transport.transports import Handler, Transport
 
 MESSAGE_BYTES_MAX = 512 * 1024
 """Largest request: 500 lines, each text as long as it may be, fit as JSON. Envoy has the same."""
@@ -87,7 +86,6 @@ class LoyaltyServer:
         reflection_on: Whether callers may ask for the contract itself.
         calls: Counts and times calls.
         tracing: Names and traces calls.
-        share_port: Whether other servers may listen on the same port.
     """
 
     def __init__(
@@ -99,7 +97,6 @@ class LoyaltyServer:
         reflection_on: bool,
         calls: CallMetrics,
         tracing: Tracing,
-        share_port: bool = False,
     ) -> None:
         self._store = store
         self._handling = Handling(store, sandbox=sandbox, calls=calls, tracing=tracing)
@@ -107,45 +104,22 @@ class LoyaltyServer:
         self._watching: asyncio.Task[None] | None = None
         self.serving: bool | None = None
         """What balancers are told; nothing before the start."""
-        self._server = grpc.aio.server(
-            options=(
-                ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
-                ("grpc.max_metadata_size", METADATA_BYTES_MAX),
-                ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
-                ("grpc.max_concurrent_streams", STREAMS_MAX),
-                # Above the first some calls are cancelled by chance, above the second every one.
-                ("grpc.server.max_pending_requests", PENDING_CALLS_MAX),
-                ("grpc.server.max_pending_requests_hard_limit", PENDING_CALLS_MAX),
-                # Two servers on one port by accident would share its calls: refuse the second.
-                ("grpc.so_reuseport", int(share_port)),
-                ("grpc.max_allowed_incoming_connections", _connections_max()),
-                ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
-                ("grpc.http2.settings_timeout", HANDSHAKE_MS),
-                ("grpc.max_connection_idle_ms", IDLE_MS),
-                ("grpc.keepalive_time_ms", KEEPALIVE_MS),
-                ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
-                # A kiosk may ask an idle connection, too, whether it is still there.
-                ("grpc.keepalive_permit_without_calls", 1),
-                ("grpc.http2.min_ping_interval_without_data_ms", PING_MS),
-            ),
-            maximum_concurrent_rpcs=CONCURRENT_CALLS_MAX,
-        )
-        self._server.add_generic_rpc_handlers(
-            tuple(self._handlers(service, servicers[service.name]) for service in SERVICES)
-        )
-        self._server.add_generic_rpc_handlers((self._health.handler(),))
-        if reflection_on:
-            names = [service.full_name for service in SERVICES]
-            names += [HEALTH_SERVICE, reflection.SERVICE_NAME]
-            self._server.add_generic_rpc_handlers((Reflection(names).handler(),))
+        self._servicers = servicers
+        self._reflection_on = reflection_on
+        self._transport: Transport
 
     async def start(
-        self, host: str, port: int, credentials: grpc.ServerCredentials | None = None
+        self,
+        transport: Transport,
+        host: str,
+        port: int,
+        credentials: grpc.ServerCredentials | None = None,
     ) -> int:
         """
-        Listen and report SERVING; answers the port, chosen freely when *port* is 0.
+        Listen and report SERVING; return the port, chosen freely when *port* is 0.
 
         Args:
+            transport: What carries the calls.
             host: Address to listen on.
             port: Where; 0 picks one.
             credentials: What makes the port speak TLS only; without them it speaks plaintext.
@@ -153,25 +127,26 @@ class LoyaltyServer:
         Raises:
             RuntimeError: The port is taken.
         """
-        know_calls(asyncio.get_running_loop())
-        address = authority(host, port)
-        bound = (
-            self._server.add_insecure_port(address)
-            if credentials is None
-            else self._server.add_secure_port(address, credentials)
-        )
-        await self._server.start()
-        await self._health.show((LIVENESS,), serves=True)
-        await self._show_health(serves=self._store.refuses() is None)
+        self._transport = transport
+        for service in SERVICES:
+            transport.serve(service.full_name, self._handlers(service))
+        transport.serve_streams(self._health.handler())
+        if self._reflection_on:
+            names = [service.full_name for service in SERVICES]
+            names += [HEALTH_SERVICE, reflection.SERVICE_NAME]
+            transport.serve_streams(Reflection(names).handler())
+        bound = await transport.start(authority(host, port), credentials)
+        self._health.show((LIVENESS,), serves=True)
+        self._show_health(serves=self._store.refuses() is None)
         self._watching = asyncio.create_task(self._watch_health())
         return bound
 
-    async def _show_health(self, *, serves: bool) -> None:
+    def _show_health(self, *, serves: bool) -> None:
         """Tell balancers whether calls are let in."""
         if serves is self.serving:
             return
         self.serving = serves
-        await self._health.show(HEALTH_NAMES, serves=serves)
+        self._health.show(HEALTH_NAMES, serves=serves)
 
     async def _watch_health(self) -> None:
         """
@@ -191,7 +166,7 @@ class LoyaltyServer:
                         "not serving: the catalogue is too old, or the clock is wrong",
                         reason=reason,
                     )
-                await self._show_health(serves=serves)
+                self._show_health(serves=serves)
 
     async def stop(self, notice_s: float, grace_s: float) -> None:
         """
@@ -205,23 +180,23 @@ class LoyaltyServer:
         if self._watching is not None:
             self._watching.cancel()
         # Not by the servicer's own shutdown: that would call a server dead that is ending well.
-        await self._show_health(serves=False)
+        self._show_health(serves=False)
         if notice_s:
             await asyncio.sleep(notice_s)
             grace_s -= await self._until_quiet(grace_s / 2)
-        stopped = asyncio.create_task(self._server.stop(grace_s))
+        stopped = asyncio.create_task(self._transport.stop(grace_s))
         # No new calls come in from here on. Whoever still watches the health would hold the
         # server for all of its grace: only the calls under way are waited for.
         if self._handling.under_way:
             idle = asyncio.create_task(self._handling.idle())
             await asyncio.wait((stopped, idle), return_when=asyncio.FIRST_COMPLETED)
             idle.cancel()
-        await self._server.stop(LINGER_S)
+        await self._transport.stop(LINGER_S)
         await stopped
 
     async def _until_quiet(self, longest_s: float) -> float:
         """
-        Serve on until no new calls come; answers how long that took.
+        Serve on until no new calls come; return how long that took.
 
         A call that reaches a port which is about to close is CANCELLED by gRPC before we see it,
         and its caller can't know that it had no effect.
@@ -234,21 +209,11 @@ class LoyaltyServer:
             await asyncio.sleep(QUIET_S / 5)
         return perf_counter() - began
 
-    def _handlers(
-        self, service: ServiceDescriptor, servicer: object
-    ) -> grpc.GenericRpcHandler[bytes, bytes]:
-        handlers = {
-            # As a stream the handler starts with the headers, and waits for the message itself.
-            method.name: grpc.stream_unary_rpc_method_handler(
-                self._handling.handler(
-                    RPCS[f"{service.name}/{method.name}"], getattr(servicer, method.name)
-                )
+    def _handlers(self, service: ServiceDescriptor) -> dict[str, Handler]:
+        servicer = self._servicers[service.name]
+        return {
+            method.name: self._handling.handler(
+                RPCS[f"{service.name}/{method.name}"], getattr(servicer, method.name)
             )
             for method in service.methods
         }
-        return grpc.method_handlers_generic_handler(service.full_name, handlers)
-
-
-def _connections_max() -> int:
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return min(CONNECTIONS_MAX, files // 2)

@@ -57,7 +57,7 @@ def tls_files(
     certificate: Path | None, private_key: Path | None, client_ca: Path | None
 ) -> TlsFiles | None:
     """
-    Put the settings together; answers nothing when the port is to speak plaintext.
+    Put the settings together; return nothing when the port is to speak plaintext.
 
     Raises:
         TransportSecurityError: One is set without another that it needs.
@@ -82,7 +82,7 @@ def require_protection(host: str, files: TlsFiles | None, *, allow_plaintext: bo
     Raises:
         TransportSecurityError: The port would be reachable from elsewhere without TLS.
     """
-    if files is None and not allow_plaintext and not _is_loopback(host):
+    if files is None and not allow_plaintext and not is_loopback(host):
         raise TransportSecurityError(
             f"LOYALTY_GRPC_HOST {host} is reached from other machines, and plaintext would show "
             "them API keys: set LOYALTY_TLS_CERTIFICATE and LOYALTY_TLS_PRIVATE_KEY, or "
@@ -90,7 +90,8 @@ def require_protection(host: str, files: TlsFiles | None, *, allow_plaintext: bo
         )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine's own programs reach an address."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -154,7 +155,7 @@ class Certificates:
         )
 
     def renewed(self) -> grpc.ServerCertificateConfiguration | None:
-        """Answer newer certificates, or nothing when those in use are the newest that work."""
+        """Return newer certificates, or nothing if those in use are the newest that work."""
         now = self._clock()
         self._warn_of_expiry(now)
         identity = _identity(self._files.paths())
@@ -292,7 +293,7 @@ def _time_problem(
 
 
 def _key(path: Path, pem: bytes) -> bytes:
-    """Answer the public half of a private key, to compare it with a certificate's."""
+    """Return the public half of a private key, to compare it with a certificate's."""
     try:
         return _public_bytes(serialization.load_pem_private_key(pem, None).public_key())
     except TypeError:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 
 from loyalty_service.storage.connections import writing
 from loyalty_service.storage.databases import Database
-from loyalty_service.storage.statements import table_of
+from loyalty_service.storage.repositories.statements import table_of
 from loyalty_service.storage.tables import TransferTable
 from loyalty_service.storage.tools.audit import Findings, audit, audit_state
 from tests.benchmark.population import Population, populate

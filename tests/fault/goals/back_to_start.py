@@ -8,10 +8,12 @@ import random
 from tests.fault.goal import POSTGRESQL, SQLITE, Goal, Trial
 from tests.fault.planted import planted
 from tests.fault.simulation import bugs
-from tests.fault.simulation.model import CLAIMED, PENDING, DisagreementError, agree
-from tests.fault.small_worlds import MODES, MORE, Call, SmallWorld
+from tests.fault.simulation.aging_bugs import AGING_BUGS
+from tests.fault.simulation.books import CLAIMED, PENDING, DisagreementError, agree
+from tests.fault.small_worlds import AGING, MODES, MORE, Call, SmallWorld
 
-HISTORIES, HISTORIES_SHORT = {SQLITE: 6000, POSTGRESQL: 600}, 50
+HISTORIES = {SQLITE: 6000, POSTGRESQL: 600}
+HISTORIES_SHORT = {SQLITE: 50, POSTGRESQL: 20}
 CALLS = 40
 ORDERS = 8
 HISTORIES_OF_BUGS = 200
@@ -26,15 +28,17 @@ async def run(trial: Trial) -> None:
 
     Members have what they began with and operators gave, and nothing held or owed beyond; on the
     way nobody has points to spend and owes some. Where spent points refuse a void, the orders that
-    spent them are voided first. Planted bugs must show.
+    spent them are voided first. Where points go, each is in the bucket of its day on the way, and
+    what went is missing in the end. Planted bugs must show.
     """
     calls = debts = 0
+    modes = {**MODES, "aging": AGING}
     worlds = {
         mode: SmallWorld(ORDERS, MORE, _database_of(trial), **words)
-        for mode, words in MODES.items()
+        for mode, words in modes.items()
     }
-    for number in range(trial.choose(HISTORIES[trial.kind], HISTORIES_SHORT)):
-        mode = list(MODES)[number % len(MODES)]
+    for number in range(trial.choose(HISTORIES, HISTORIES_SHORT)[trial.kind]):
+        mode = list(modes)[number % len(modes)]
         history: list[Call] = []
         try:
             owed = _live(worlds[mode], trial.chance(number), history)
@@ -51,6 +55,11 @@ async def run(trial: Trial) -> None:
     for name in FOUND if trial.kind == SQLITE else ():
         with planted(bugs.named(name)):
             trial.require(_shows(trial, worlds["debt"]), f"not found: {name}")
+    if trial.kind == SQLITE:
+        for bug in AGING_BUGS:
+            with planted(bug):
+                trial.require(_shows(trial, worlds["aging"]), f"not found: {bug.name}")
+        trial.figure("planted bugs of points that go", len(AGING_BUGS))
     for world in worlds.values():
         world.close()
 
@@ -61,7 +70,7 @@ def _database_of(trial: Trial) -> str:
 
 
 def _live(world: SmallWorld, chance: random.Random, history: list[Call]) -> int:
-    """Live through a history and void all of it; answers in how many states somebody owed."""
+    """Live through a history and void all of it; return in how many states somebody owed."""
     owed = 0
     world.begin(())
     for _ in range(CALLS):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
@@ -30,12 +29,13 @@ from loyalty_service.sweeper import sweep
 from loyalty_service.transport.rpcs import RPCS, Effect
 from tests.book.pages import issue, missing_pages, open_order, pages_of
 from tests.fault.determined import Chance, determined
+from tests.fault.gates import HANG_S, Gate
 from tests.fault.goal import SQLITE, Goal, Trial
 from tests.fault.handlers import FakeContext, Handler, Refused, handlers
 from tests.support.banks import SECRET, Bank, Query
 from tests.support.doing import create_key
 from tests.support.orders import DAY_MS, START_MS
-from tests.support.programs import PROGRAM_ID, add_member, put_program
+from tests.support.programs import PROGRAM_ID, add_member, add_promo_code, put_program
 from tests.support.server import identify_request
 from tests.support.stores import PEPPER, statements_once
 from tests.support.transactions import (
@@ -57,8 +57,6 @@ NAMES = {"x-request-id": "tried", "traceparent": f"00-{1:032x}-{1:016x}-00"}
 
 SIDES = ("before", "after")
 """As what a database is found that a call would change: as before the call, or as after it."""
-
-HANG_S = 30.0
 
 
 class Moment(Enum):
@@ -114,58 +112,6 @@ class Form(Enum):
 
 
 # --- Cutting off --------------------------------------------------------------------------------
-
-
-class Gate:
-    """Where a writer's thread waits until the trial lets it go on."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._open = threading.Event()
-        self._open.set()
-        self._sql = ""
-        self._arrived: Callable[[], object] = int
-
-    def close(self, sql: str, arrived: Callable[[], object] = int) -> None:
-        """Stop the writer at its next statement that begins so; *arrived* is told, on the loop."""
-        self._sql, self._arrived = sql, arrived
-        self._open.clear()
-
-    def open(self) -> None:
-        """Let the writer go on."""
-        self._open.set()
-
-    def pass_through(self, sql: str) -> None:
-        """Wait, on the writer's thread, when the gate is closed for this statement."""
-        if not self._open.is_set() and sql.startswith(self._sql):
-            self._loop.call_soon_threadsafe(self._arrived)
-            if not self._open.wait(HANG_S):
-                raise TimeoutError("the trial forgot its gate")
-
-
-class _GatedConnection:
-    def __init__(self, connection: Any, gate: Gate) -> None:
-        self._connection = connection
-        self._gate = gate
-
-    def execute(self, sql: str, *values: Any) -> Any:
-        self._gate.pass_through(sql)
-        return self._connection.execute(sql, *values)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._connection, name)
-
-
-class _GatedDatabase:
-    def __init__(self, database: Database, gate: Gate) -> None:
-        self._database = database
-        self._gate = gate
-
-    def connect_writer(self) -> Any:
-        return _GatedConnection(self._database.connect_writer(), self._gate)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._database, name)
 
 
 class Led:
@@ -251,7 +197,7 @@ class Bench:
         return GUEST
 
     async def ask(self, name: str, request: Message) -> Any:
-        """Make a call on the way to the one that is tried; gives its answer."""
+        """Make a call on the way to the one that is tried; return its answer."""
         return RPCS[name].answer_class.FromString(await self.prepare(name, request))
 
     def order(self, *, another: bool = False) -> order_pb2.TransactionDetails:
@@ -265,7 +211,7 @@ class Bench:
         key: str,
         at: Callable[[int, Any, asyncio.Task[bytes]], None] = lambda *_: None,
     ) -> tuple[Outcome, int, bool]:
-        """Make a call; answers what its caller saw, how often it waited and if it was repeated."""
+        """Make a call; return what its caller saw, how often it waited and if it was repeated."""
         self.chance.reset(f"{method}/{key}")
         context = FakeContext({"x-api-key": SECRET, "idempotency-key": key, **NAMES}, 5.0)
         work = self.handlers[method](request.SerializeToString(), context)
@@ -281,14 +227,6 @@ class Bench:
                     raise
                 outcome = Outcome(reason=CANCELLED)
         return outcome, led.waits, context.repeated
-
-    async def hold_writer(self) -> asyncio.Task[None]:
-        """Give the writer other work, and stop it there until the gate is opened."""
-        holding = asyncio.Event()
-        self.gate.close("BEGIN", holding.set)
-        other = asyncio.create_task(self.store.refresh_catalog(HANG_S))
-        await holding.wait()
-        return other
 
     def queues(self, awaited: Any) -> bool:
         """Tell whether what a call waits for is work that no writer has been given yet."""
@@ -420,7 +358,7 @@ class Cancellation:
             jump = stack.enter_context(_time_can_jump())
             bench = await self._open(url, stack)
             knife = Knife(bench, cut, moment, number, jump)
-            other = await bench.hold_writer() if moment is Moment.QUEUED else None
+            other = await bench.gate.hold_writer(bench.store) if moment is Moment.QUEUED else None
             outcome, _, _ = await bench.call(scene.method, scene.request, "tried", knife)
             await knife.withdraw()
             if other is not None:
@@ -465,10 +403,9 @@ class Cancellation:
 
     async def _open(self, url: str, stack: AsyncExitStack) -> Bench:
         gate = Gate()
-        database: Any = _GatedDatabase(Database.from_text(url), gate)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(store_module, "Statements", statements_once)
-            opened = Store(database, PEPPER)
+            opened = Store(gate.before(url), PEPPER)
         store = await stack.enter_async_context(opened)
         return Bench(store, gate, self._chance, handlers(store))
 
@@ -537,6 +474,7 @@ def put_guest(unit: Unit, now_ms: int) -> None:
     """Make the key that calls are made with, and the guest they are about."""
     create_key(unit, CreateKey(PROGRAM_ID, "till", Role.ADMIN, secret=SECRET), now_ms)
     add_member(unit, now_ms, POINTS, GUEST)
+    add_promo_code(unit, now_ms)
 
 
 def _difference(before: Snapshot, found: Snapshot) -> list[str]:

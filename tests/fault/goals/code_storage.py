@@ -29,7 +29,7 @@ from loyalty_service.domain.codes import CODE_COUNT, code_digest
 from loyalty_service.domain.errors import LoyaltyError
 from loyalty_service.domain.keys import Role, key_digest
 from loyalty_service.storage.databases import Database
-from loyalty_service.storage.seal import Seal, SealError
+from loyalty_service.storage.repositories.seal import Seal, SealError
 from loyalty_service.storage.store import Store
 from tests.fault.goal import Goal, Trial
 from tests.support.doing import claim_receipt, create_key
@@ -172,7 +172,7 @@ def _receipts(unit: Unit, now_ms: int, numbers: range, secrets: Secrets) -> None
 
 
 async def _fill(trial: Trial, store: Store, secrets: Secrets) -> set[str]:
-    """Let everything happen that leaves a trace; answers numbers that are no secrets."""
+    """Let everything happen that leaves a trace; return numbers that are no secrets."""
     codes, others = trial.choose((10_000, 200), (300, 10))
     await put_program(store)
     known = _loot(store._database.url.render_as_string(hide_password=False)).tokens()

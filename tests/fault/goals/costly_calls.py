@@ -23,6 +23,7 @@ from loyalty.v1 import transaction_service_pb2 as pb
 from loyalty_service.application.operators.adjust_points import AdjustPoints
 from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.application.unit import Unit
+from loyalty_service.domain.products import listed
 from loyalty_service.domain.restrictions import (
     CartDemand,
     CartExclusion,
@@ -91,7 +92,7 @@ APPLY_S = 60.0
 
 
 async def _enlarge(store: Store, own: World, offers: int) -> list[str]:
-    """Add offers whose rules have lists as long as may be; gives their names."""
+    """Add offers whose rules have lists as long as may be; return their names."""
     program = store.catalog.programs[own.program.program_id]
     plain = next(one for one in program.incentives.values() if one.kind == "offer")
     others = tuple(range(20_001, 20_001 + LISTED))
@@ -108,8 +109,8 @@ async def _enlarge(store: Store, own: World, offers: int) -> list[str]:
                 Stores(others),
                 MinimumSpend(1),
                 PaymentMethods(tuple(f"TYPE_{place}" for place in range(LISTED))),
-                CartRequirement((CartDemand(plus, 1_000),)),
-                CartExclusion(plus),
+                CartRequirement((CartDemand(listed(plus), 1_000),)),
+                CartExclusion(listed(plus)),
             ),
         )
     large = replace(program, incentives={**program.incentives, **added})
@@ -121,7 +122,7 @@ async def _enlarge(store: Store, own: World, offers: int) -> list[str]:
 
 
 async def _add_rewards(store: Store, own: World, rewards: int) -> list[str]:
-    """Add rewards whose rules count earlier uses, and points for them; gives their names."""
+    """Add rewards whose rules count earlier uses, and points for them; return their names."""
     program = store.catalog.programs[own.program.program_id]
     plain = next(one for one in program.incentives.values() if one.kind == "reward")
     counted = (MaximumRedemptions(per_member=1_000_000, total=1_000_000_000),)
@@ -199,7 +200,7 @@ class Meter:
     async def measure_each(
         self, rpc: Rpc, make: Callable[[], Awaitable[Costly]], headers: Mapping[str, str]
     ) -> tuple[Cost, Costly]:
-        """Measure a call that has its effect once, made anew while it is too dear."""
+        """Measure a call that has its effect once, made again while it costs too much."""
         best, costly = Cost(inf, inf, ""), Costly("", b"")
         for _ in range(TRIES):
             costly = await make()

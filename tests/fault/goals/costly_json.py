@@ -12,7 +12,8 @@ from typing import Any
 
 from loyalty_service.sandbox.envoy_process import EnvoyProcess
 from loyalty_service.transport.server import MESSAGE_BYTES_MAX
-from tests.fault.edge_attacks import MEMBER, VALIDATE, basket, get
+from tests.fault.edge import MEMBER, get
+from tests.fault.edge_requests import VALIDATE, basket
 from tests.fault.goal import Goal, Trial
 from tests.support.edge_parts import script_errors
 from tests.support.http import HttpClient
@@ -63,6 +64,16 @@ PIECES: Mapping[str, tuple[str, str, str]] = {
     "details of a wrong type": ("{", '"details":[{}],', '"b":1}'),
     "details within details": ("", '{"details":', "{}"),
     "taxes that are none": ("{", '"tax":"x",', '"b":1}'),
+    "names given twice": ("{", '"name":"a",', '"b":1}'),
+    "fractions of products": (
+        '{"a":[',
+        '{"quantity":0.5,"price":1,"productType":"item"},',
+        "{}]}",
+    ),
+    "elements that are no objects": ('{"payments":[', '"x",', "{}]}"),
+    "lists of one such element": ("{", '"payments":[1],', '"b":1}'),
+    "objects in objects": ("", '{"a":', ""),
+    "numbers in blanks": ("{", '"price":"\\u00a0\\n1\\n",', '"b":1}'),
     "blanks": ("{", " ", ""),
     "blanks before the end": ('{"a":1', " ", "}"),
     "blanks after the end": ('{"a":1}', " ", ""),
@@ -76,6 +87,15 @@ PIECES: Mapping[str, tuple[str, str, str]] = {
     "digits": ('{"x":', "1", "}"),
     "digits of a text": ('{"posVendor":{"terminal":', "1", "x}}"),
     "fractions": ('{"a":', "1.", "x}"),
+    **{
+        f"{name} in a {kind}": (f'{{"{field}":"{first}', piece, end)
+        for name, piece in (("blanks", " "), ("digits and blanks", "1 "), ("letters", "e"))
+        for kind, field, first, end in (
+            ("tax", "tax", " ", '\\"x"}'),
+            ("word", "channel", "", "x!"),
+            ("number", "amount", " 1", '"}'),
+        )
+    },
 }
 """How a body begins, what it repeats, and how it ends."""
 
@@ -89,6 +109,10 @@ QUERIES = (
     "a.b.c=1&",
     "loyalty%5Ftransaction%5Fid=1&",
 )
+
+
+ALWAYS_PAID = (" in a tax", " in a word", " in a number")
+"""Kinds that are weighed as paid orders too, at the length to which these are looked at closely."""
 
 
 def bodies(size: int) -> Iterator[tuple[str, bytes]]:
@@ -208,7 +232,11 @@ async def run(trial: Trial) -> None:
             for name, body in bodies(size):
                 await scale.weigh(name, VALIDATE + "1", body)
                 # What is paid is looked at more closely, so that less of it is refused.
-                if trial.full or size == MESSAGE_BYTES_MAX:
+                if (
+                    trial.full
+                    or size == MESSAGE_BYTES_MAX
+                    or name.rpartition(",")[0].endswith(ALWAYS_PAID)
+                ):
                     await scale.weigh(f"{name}, paid", UNCLAIMED, body)
         await scale.weigh("an order of 500 lines", VALIDATE + "1", basket(500).encode())
         for query in QUERIES:

@@ -202,6 +202,8 @@ class _Expected:
                 self.voided.add(one.request.loyalty_transaction_id)
             case "ClaimReceipt":
                 self.moved[answer.transaction_id] = (one.request.loyalty_id, answer.points_earned)
+            case "AssignPoints" | "RedeemPromoCode":
+                self.points[one.request.loyalty_id] += answer.points_earned
             case "ReportOrder" if one.request.status == pb.Transaction.CLAIMED:
                 net = answer.points_earned - answer.points_redeemed
                 self.moved[answer.transaction_id] = (answer.loyalty_id, net)

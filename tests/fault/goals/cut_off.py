@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import grpc
@@ -17,16 +17,16 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from loyalty_service.sandbox.envoy_process import EnvoyProcess
 from loyalty_service.storage import fresh_catalog
 from loyalty_service.transport import server as server_module
-from tests.benchmark.http_connection import HttpConnection
+from tests.fault.enrolling import Enrolling
 from tests.fault.goal import POSTGRESQL, Goal, Trial
 from tests.support.banks import (
-    SECRET,
     ServerProcess,
     prepare_bank,
     process_environment,
     run_here,
 )
 from tests.support.database_path import DatabasePath
+from tests.support.edge_parts import let_health_be_asked
 from tests.support.ledger import audit, count_rows
 
 NOTICED_S = 6.0
@@ -34,33 +34,10 @@ RATE = 50
 TILLS = 400
 LATE_S = 2.0
 HANG_S = 60.0
-PATIENCE_S = 10.0
 POLL_S = 0.02
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-
-
-@dataclass
-class Load:
-    """
-    What the tills saw.
-
-    Attributes:
-        served: Numbers of the calls that were answered with 200.
-        failed: When each call that failed was sent, and how it failed, by number.
-        slow: When each call was sent that was served late.
-    """
-
-    served: set[int] = field(default_factory=set)
-    failed: dict[int, tuple[float, str]] = field(default_factory=dict)
-    slow: list[float] = field(default_factory=list)
-    number: int = 0
-
-    def last_noticed(self, after: float) -> float:
-        """Give when the last of the calls that failed or were late was sent, after a moment."""
-        sent = [sent for sent, _ in self.failed.values()] + self.slow
-        return max((at - after for at in sent), default=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +70,6 @@ async def run(trial: Trial) -> None:
     pace = trial.choose(
         Pace(NOTICED_S, 12.0, LATE_S, RATE, TILLS), Pace(NOTICED_S / 10, 0.9, HANG_S, 40, 40)
     )
-    load = Load()
     async with AsyncExitStack() as stack:
         path = stack.enter_context(DatabasePath(url))
         if not trial.full:
@@ -107,14 +83,15 @@ async def run(trial: Trial) -> None:
             folder=trial.folder / "envoy",
             grpc_port=ports[0],
             other_grpc_ports=ports[1:],
-            adapt=None if trial.full else _ask_often,
+            adapt=None if trial.full else partial(let_health_be_asked, interval="0.1s"),
         )
         await stack.enter_async_context(envoy)
-        async with _tills(load, envoy.http_port, pace):
+        load = Enrolling(envoy.http_port, pace.late_s)
+        async with load.at(pace.rate, pace.tills):
             for silently in trial.choose((True, False), (False,)):
                 await _cut(trial, path, addresses[0], load, pace, silently=silently)
         resent = len(load.failed)
-        await _resend(load, envoy.http_port)
+        await load.resend()
     trial.figure("calls", len(load.served))
     trial.figure("failed and sent again", resent)
     trial.require(not load.failed, f"{len(load.failed)} calls were never served")
@@ -124,7 +101,7 @@ async def run(trial: Trial) -> None:
 
 
 async def _cut(
-    trial: Trial, path: DatabasePath, address: str, load: Load, pace: Pace, *, silently: bool
+    trial: Trial, path: DatabasePath, address: str, load: Enrolling, pace: Pace, *, silently: bool
 ) -> None:
     """Cut a server off, look who notices for how long, and mend it."""
     how = "silent" if silently else "told"
@@ -132,8 +109,10 @@ async def _cut(
         health = health_pb2_grpc.HealthStub(channel)  # type: ignore[no-untyped-call]
         await _until(health, SERVING)
         before = len(load.served)
+        async with asyncio.timeout(HANG_S):
+            while len(load.served) == before:  # noqa: ASYNC110 - as above.
+                await asyncio.sleep(POLL_S)
         await asyncio.sleep(pace.watched_s / 4)
-        trial.require(len(load.served) > before, "nobody was served before the cut")
         earlier = dict(load.failed)
         load.failed.clear()
         load.slow.clear()
@@ -151,12 +130,13 @@ async def _cut(
         await _until(health, SERVING)
         trial.figure(f"serving again after s, {how}", round(time.monotonic() - mended, 1))
         await asyncio.sleep(pace.watched_s / 4)
-    last_s = load.last_noticed(cut)
+    noticed = [failure.sent for failure in load.failed.values()] + load.slow
+    last_s = max((sent - cut for sent in noticed), default=0.0)
     trial.figure(f"calls failed, {how}", len(load.failed))
     trial.figure(f"calls late, {how}", len(load.slow))
     trial.figure(f"last of them sent after s, {how}", round(last_s, 1))
-    for _, answer in list(load.failed.values())[:3]:
-        trial.say(f"failed: {answer}")
+    for failure in list(load.failed.values())[:3]:
+        trial.say(f"failed: {failure.what}")
     trial.require(last_s <= pace.noticed_s, f"a call sent {last_s:.1f} s after failed or was late")
     load.failed.update(earlier)
 
@@ -176,7 +156,7 @@ async def _status(health: Any) -> int:
 
 @asynccontextmanager
 async def _server(trial: Trial, url: str) -> AsyncIterator[str]:
-    """Run a server, in full as a process of its own; gives its address."""
+    """Run a server, in full as a process of its own; return its address."""
     if not trial.full:
         async with run_here(url, trial.folder) as address:
             yield address
@@ -196,75 +176,6 @@ def _ten_times_sooner() -> Iterator[None]:
         patch.setattr(fresh_catalog, "CATALOG_POLL_S", fresh_catalog.CATALOG_POLL_S / 10)
         patch.setattr(server_module, "HEALTH_S", server_module.HEALTH_S / 10)
         yield
-
-
-def _ask_often(config: dict[str, Any]) -> None:
-    """Let Envoy ask for the health ten times as often."""
-    for cluster in config["static_resources"]["clusters"]:
-        for check in cluster.get("health_checks", ()):
-            check |= {"interval": "0.1s", "no_traffic_interval": "0.1s"}
-
-
-@asynccontextmanager
-async def _tills(load: Load, port: int, pace: Pace) -> AsyncIterator[None]:
-    """Let tills call all the time."""
-    started = time.monotonic()
-    done = asyncio.Event()
-
-    async def till() -> None:
-        connection = await HttpConnection.open(port)
-        while not done.is_set():
-            number, load.number = load.number, load.number + 1
-            await asyncio.sleep(max(0.0, started + number / pace.rate - time.monotonic()))
-            connection = await _enroll(load, connection, port, number, pace.late_s)
-        connection.close()
-
-    tills = [asyncio.create_task(till()) for _ in range(pace.tills)]
-    try:
-        yield
-    finally:
-        done.set()
-        await asyncio.gather(*tills)
-
-
-async def _enroll(
-    load: Load, connection: HttpConnection, port: int, number: int, late_s: float = HANG_S
-) -> HttpConnection:
-    sent = time.monotonic()
-    try:
-        answer = await asyncio.wait_for(connection.send(_request(number)), PATIENCE_S)
-    except (OSError, TimeoutError) as problem:
-        load.failed[number] = (sent, repr(problem))
-        return await HttpConnection.open(port)
-    status = answer.split(b" ", 2)[1]
-    if status == b"200":
-        load.served.add(number)
-        load.failed.pop(number, None)
-        if time.monotonic() - sent > late_s:
-            load.slow.append(sent)
-    else:
-        load.failed[number] = (sent, f"{status.decode()} {answer[-200:]!r}")
-    return connection
-
-
-async def _resend(load: Load, port: int) -> None:
-    """Send what failed again, under the same keys, until all of it is served."""
-    connection = await HttpConnection.open(port)
-    async with asyncio.timeout(HANG_S):
-        while load.failed:
-            for number in sorted(load.failed):
-                connection = await _enroll(load, connection, port, number)
-    connection.close()
-
-
-def _request(number: int) -> bytes:
-    body = json.dumps({"name": f"Guest {number}"}).encode()
-    head = (
-        f"POST /loyalty/members HTTP/1.1\r\nhost: loyalty\r\nx-api-key: {SECRET}\r\n"
-        f"idempotency-key: member-{number}\r\ncontent-type: application/json\r\n"
-        f"content-length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
 
 
 GOALS = (

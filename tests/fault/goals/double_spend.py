@@ -100,7 +100,7 @@ class Contest:
     A thing that one of many can get.
 
     Attributes:
-        prepare: Makes it; answers the method and the requests of all who want it.
+        prepare: Makes it; returns the method and the requests of all who want it.
         refusal: The documented reason that all but one get.
         won: Books what is due once the winner is known, by the winner's number.
         rounds: How often it is held in the full form.

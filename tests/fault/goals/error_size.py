@@ -26,6 +26,7 @@ from tests.support.server import Caller, Front, Refusal, open_channel, run_front
 TRAILER_BYTES_MAX = 4096
 BODY_BYTES_MAX = 40_000
 REQUEST_ID = "r" * 128
+ASKED = member_service_pb2.GetMemberRequest(loyalty_id=FARHAN)
 ALPHABETS = ("a", "%", "é", "☕", WIDE)
 """One to four bytes a character, and one that three are needed for."""
 
@@ -61,6 +62,8 @@ class Reader:
 
     async def read(self, error: LoyaltyError) -> None:
         """Let every call be refused with an error, and read it at each door."""
+        # A key of which Envoy sees nothing but refusals is a stranger's, who soon hears 429 only.
+        await self._edge.members.GetMember(ASKED, metadata=self._edge.metadata())
         with patch("loyalty_service.transport.handling.parse", side_effect=error):
             straight = await self._ask(self._front.server.admin)
             through = await self._ask(self._edge)
@@ -88,8 +91,7 @@ class Reader:
             self.longest_body = max(self.longest_body, len(answer.body))
 
     async def _ask(self, caller: Caller) -> Refusal:
-        request = member_service_pb2.GetMemberRequest(loyalty_id=FARHAN)
-        return await caller.refused(caller.members.GetMember, request, x_request_id=REQUEST_ID)
+        return await caller.refused(caller.members.GetMember, ASKED, x_request_id=REQUEST_ID)
 
     def _count(self, error: LoyaltyError, refusal: Refusal) -> None:
         """Of a list the first are told, and how many there were."""

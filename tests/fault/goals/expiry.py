@@ -83,7 +83,7 @@ class Try:
 
 
 def _open(unit: Unit, now_ms: int, loyalty_id: str) -> tuple[str, int]:
-    """Open a transaction that holds points and has little time left; answers its end too."""
+    """Open a transaction that holds points and has little time left; return its end too."""
     then_ms = now_ms - round(1000 * (LIFETIME_S - LEFT_S))
     opened = identify_member(unit, identify_command(loyalty_id), then_ms)
     transaction_id: str = opened.result.transaction_id  # type: ignore[union-attr]
@@ -126,7 +126,7 @@ async def _when_let_in(call: Callable[[], Awaitable[T]]) -> T:
 async def _claim(
     store: Store, transaction_id: str, ends_s: float, offset_s: float, wrong: list[str]
 ) -> tuple[float, bool]:
-    """Claim so long after the end, or before; answers how late it was and whether it did."""
+    """Claim so long after the end, or before; return how late it was and whether it did."""
     await asyncio.sleep(max(0.0, ends_s + offset_s - time.time()))
     late_s = time.time() - ends_s
     order = report(transaction_id, CLAIMED, basket(reward(COFFEE), item(PRICE)))
@@ -158,7 +158,7 @@ async def _sweep_on(store: Store, done: asyncio.Event) -> int:
     """Sweep all the time."""
     ended = 0
     while not done.is_set():
-        ended += (await sweep(store)).transactions
+        ended += (await _when_let_in(lambda: sweep(store))).transactions
         await asyncio.sleep(SWEEP_PAUSE_S)
     return ended
 

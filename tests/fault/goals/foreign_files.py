@@ -178,7 +178,7 @@ async def _rewritten(trial: Trial, good: Path) -> tuple[str, Path, bool]:
         connection.execute("PRAGMA journal_mode = DELETE")
     findings = await asyncio.to_thread(audit, Database.from_text(url))
     trial.require(findings.all_hold, "the forged history does not hold, so it tries nothing")
-    return "history written anew", file, False
+    return "history written again", file, False
 
 
 async def _other(trial: Trial) -> tuple[str, Path, bool]:

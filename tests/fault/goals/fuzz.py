@@ -37,7 +37,7 @@ FRESH_EVERY = 4000
 GUESSES = ("wrong_code", "code_tally", "code_month", "code_refusal")
 OPEN_CONNECTIONS = 8
 DRAWN_OF_ONE = 1000
-"""Draws after which hypothesis begins anew from fresh requests."""
+"""Draws after which hypothesis begins again from fresh requests."""
 
 PATIENCE_S = 30
 TENTH = 10
@@ -71,6 +71,10 @@ async def _templates(world: World) -> dict[str, Any]:
     return {rpc.name: await template(world, rpc) for rpc in all_rpcs()}
 
 
+AWAY_MAX = 0.1
+"""Part of the bred requests that may be turned away before anybody reads them."""
+
+
 async def _bred_inside(trial: Trial, worlds: Worlds, found: Found, count: int) -> None:
     """Call the handlers with bred requests, many at once."""
     chance = trial.chance("bred")
@@ -98,8 +102,8 @@ async def _bred_inside(trial: Trial, worlds: Worlds, found: Found, count: int) -
         for _ in range(min(AT_ONCE, count - number)):
             (rpc,) = chance.choices(rpcs, weights)
             headers = breeder.headers(chance.choice(keys))
-            calls.append(one(rpc, breeder.data(rpc, good[rpc.name]), headers))
-        await asyncio.gather(*calls)
+            calls.append((rpc, breeder.data(rpc, good[rpc.name]), headers))
+        await asyncio.gather(*(one(*call) for call in calls))
 
 
 async def _drawn_inside(trial: Trial, worlds: Worlds, found: Found, count: int) -> None:
@@ -149,7 +153,7 @@ class Connection:
     async def request(
         self, method: str, url: str, body: bytes, headers: Mapping[str, bytes]
     ) -> tuple[int, bytes]:
-        """Make a request; answers status and body."""
+        """Make a request; return status and body."""
         lines = [f"{method} {url} HTTP/1.1", "host: loyalty", f"content-length: {len(body)}"]
         named = [name.encode() + b": " + value for name, value in headers.items()]
         data = b"\r\n".join([*map(str.encode, lines), *named, b"", body])
@@ -289,6 +293,8 @@ async def run(trial: Trial) -> None:
         started = time.monotonic()
         await _bred_inside(trial, worlds, found, bred)
         trial.figure("bred protobuf requests", bred)
+        away = found.outcomes["RESOURCE_EXHAUSTED"]
+        trial.require(away < bred * AWAY_MAX, f"{away} of them were turned away, and not looked at")
         trial.figure("a second", round(bred / (time.monotonic() - started)))
         await _drawn_inside(trial, worlds, found, drawn)
         trial.figure("drawn from descriptors", drawn)

@@ -137,7 +137,7 @@ async def pairs(trial: Trial) -> None:
 
 @asynccontextmanager
 async def _program(trial: Trial) -> AsyncIterator[tuple[Store, Sequence[str]]]:
-    """Open a store of its own with members who all have a live code; answers the codes as well."""
+    """Open a store of its own with members who all have a live code; return the codes as well."""
     async with open_store(trial.new_database()) as store:
         await put_program(store)
 

@@ -8,7 +8,8 @@ import time
 from typing import Any
 
 from loyalty_service.sandbox.envoy_process import EnvoyProcess
-from tests.fault.edge_attacks import ATTACKS, Attack, Edge
+from tests.fault.edge import Attack, Edge
+from tests.fault.edge_attacks import ATTACKS
 from tests.fault.edge_settings import SETTINGS, break_setting, is_as_told, running_parts
 from tests.fault.goal import Goal, Trial
 from tests.support.server import run_front
@@ -19,7 +20,7 @@ async def _parts(envoy: EnvoyProcess) -> dict[str, Any]:
 
 
 async def _unnoticed(trial: Trial) -> list[str]:
-    """Run a proxy that is wrong in every setting; answers the lines that do not notice."""
+    """Run a proxy that is wrong in every setting; return the lines that do not notice."""
 
     def break_all(config: dict[str, Any]) -> None:
         for setting in SETTINGS:

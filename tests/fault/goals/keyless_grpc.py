@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,11 +15,13 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from loyalty.v1 import member_service_pb2
-from loyalty_service.transport.arrival import MESSAGE_WAIT_S
+from loyalty_service.observability.scrapes import BETWEEN_S
 from loyalty_service.transport.keyless import CHECKS_MAX
+from loyalty_service.transport.messages import MESSAGE_WAIT_S
 from tests.fault.flood import AT_ONCE, CALLS, KINDS, REST_S
 from tests.fault.goal import SQLITE, Goal, Trial
 from tests.support.banks import SECRET, ServerProcess, prepare_bank, process_environment
+from tests.support.http import free_port
 from tests.support.roots import ROOT
 from tests.support.server import open_channel
 
@@ -34,6 +37,7 @@ HELD_MAX_S = 2 * MESSAGE_WAIT_S
 HELD_MAX_SHORT_S = MESSAGE_WAIT_S + REST_S
 """A machine that tests run on in parallel tells the time late."""
 
+SCRAPERS = 8
 SHORT = ("empty checks", "bursts")
 FLOOD_EXTRA_S = 30.0
 SECRET_HEADER = "x-api-key"
@@ -108,7 +112,10 @@ async def run(trial: Trial) -> None:
     trial.require(CHECKS_MAX < RATE * MESSAGE_WAIT_S, "checks without a message can't fill it")
     url = trial.new_database()
     members = await prepare_bank(url, [0])
-    server = await ServerProcess.start(process_environment(url, trial.folder))
+    metrics_port = free_port()
+    # A port that strangers reach is grpcio's, whatever is asked for.
+    settings = {"LOYALTY_TRANSPORT": "grpcio", "LOYALTY_METRICS_PORT": str(metrics_port)}
+    server = await ServerProcess.start(process_environment(url, trial.folder, **settings))
     kinds = KINDS
     if not trial.full:
         others = [kind for kind in KINDS if kind not in SHORT]
@@ -127,6 +134,7 @@ async def run(trial: Trial) -> None:
             _judge(trial, kind, seconds, done, seen)
             if kind in CALLS and kind != "watches":
                 longest = max(longest, done["longest_s"])
+        lowest = min(lowest, await _beside_scrapes(trial, server, members[0], metrics_port))
         trial.require(server._process.returncode is None, "the server ended")
     finally:
         await server.kill()
@@ -134,6 +142,38 @@ async def run(trial: Trial) -> None:
     trial.figure("a second", RATE)
     trial.figure("fewest honest calls in time", f"{lowest:.1%}")
     trial.figure("longest held s", f"{longest:.2f}")
+
+
+async def _beside_scrapes(
+    trial: Trial, server: ServerProcess, loyalty_id: str, metrics_port: int
+) -> float:
+    """Ask for metrics as fast as they come; give the share of others' calls that were served."""
+    seen = Honest(trial.choose(SERVED_S, SERVED_SHORT_S))
+    calling = asyncio.create_task(_call_on(server.address, loyalty_id, seen))
+    seconds = trial.choose(8.0, 1.0)
+    pages = 0
+
+    async def scrape() -> None:
+        nonlocal pages
+        while True:
+            with suppress(OSError):
+                reader, writer = await asyncio.open_connection("127.0.0.1", metrics_port)
+                try:
+                    writer.write(b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n")
+                    pages += bool(await reader.read())
+                finally:
+                    writer.close()
+
+    scraping = [asyncio.create_task(scrape()) for _ in range(SCRAPERS)]
+    await asyncio.sleep(seconds)
+    for task in (calling, *scraping):
+        task.cancel()
+    await asyncio.wait([calling, *scraping])
+    trial.say(f"metrics: {pages} pages, honest {seen.served:.1%} {dict(seen.others)}")
+    most = 2 * seconds / BETWEEN_S  # On a busy machine the seconds are longer.
+    trial.require(0 < pages <= most, f"{pages} pages of metrics were given")
+    trial.require(seen.served >= SERVED_MIN, f"metrics: {seen.served:.1%} of calls in time")
+    return seen.served
 
 
 def _judge(trial: Trial, kind: str, seconds: float, done: dict[str, Any], seen: Honest) -> None:

@@ -100,7 +100,10 @@ class Model:
     def void(self, order: Order) -> None:
         """Give back what an order holds or burned, and take what it earned."""
         if order.claimed:
-            self.rows["transfer"] += (order.points > 0) + (order.earned > 0)
+            # What is at hand is taken first, and what is missing after the points that come back.
+            at_once = min(order.earned, self.available)
+            steps = (at_once, order.points, order.earned - at_once)
+            self.rows["transfer"] += sum(points > 0 for points in steps)
         else:
             self.held -= order.points
             self.rows["transfer"] += order.points > 0

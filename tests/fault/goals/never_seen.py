@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
 
 import psycopg
 import pytest
@@ -20,6 +18,7 @@ from loyalty_service.storage import presence, writer
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.store import Store
 from tests.fault.determined import Chance
+from tests.fault.gates import HANG_S, Gate
 from tests.fault.goal import POSTGRESQL, Goal, Trial
 from tests.fault.goals.cancellation import (
     CALLS,
@@ -35,7 +34,6 @@ from tests.support.logs import only_errors_logged
 from tests.support.programs import put_program
 from tests.support.stores import PEPPER, statements_once
 
-HANG_S = 30.0
 WAIT_S = 0.005
 SILENT_S = 0.6
 LOCKING = "IdentifyService/IdentifyMember"
@@ -94,78 +92,6 @@ def points_of(trial: Trial) -> list[Point]:
     """Give the points that are tried on a kind of database."""
     left_out = (set() if trial.kind == POSTGRESQL else SHARED) | (set() if trial.full else LONG)
     return [point for point in Point if point not in left_out]
-
-
-class Gate:
-    """Where a writer stops, and what becomes of its connection."""
-
-    def __init__(self) -> None:
-        self.lost: list[Any] = []
-        self._loop = asyncio.get_running_loop()
-        self._open = threading.Event()
-        self._open.set()
-        self._sql = ""
-        self._arrived = asyncio.Event()
-        self._loses = False
-
-    def close(self, sql: str) -> None:
-        """Stop the writer at its next statement that begins so."""
-        self._sql = sql
-        self._arrived.clear()
-        self._open.clear()
-
-    def lose(self) -> None:
-        """Lose the connection at the next commit, which stays open on the other side."""
-        self._loses = True
-
-    def open(self) -> None:
-        """Let the writer go on."""
-        self._open.set()
-
-    async def arrived(self) -> None:
-        """Wait until the writer stops."""
-        async with asyncio.timeout(HANG_S):
-            await self._arrived.wait()
-
-    def pass_through(self, sql: str, connection: Any) -> None:
-        """Wait, on the writer's thread, when the gate is closed for this statement."""
-        if self._loses and sql == "COMMIT":
-            self._loses = False
-            self.lost.append(connection)
-            raise psycopg.OperationalError("lost amid the commit")
-        if not self._open.is_set() and sql.startswith(self._sql):
-            self._loop.call_soon_threadsafe(self._arrived.set)
-            if not self._open.wait(HANG_S):
-                raise TimeoutError("the trial forgot its gate")
-
-
-class _Connection:
-    def __init__(self, connection: Any, gate: Gate) -> None:
-        self._connection = connection
-        self._gate = gate
-
-    def execute(self, sql: str, *values: Any) -> Any:
-        self._gate.pass_through(sql, self._connection)
-        return self._connection.execute(sql, *values)
-
-    def close(self) -> None:
-        if self._connection not in self._gate.lost:
-            self._connection.close()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._connection, name)
-
-
-class _GatedDatabase:
-    def __init__(self, database: Database, gate: Gate) -> None:
-        self._database = database
-        self._gate = gate
-
-    def connect_writer(self) -> Any:
-        return _Connection(self._database.connect_writer(), self._gate)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._database, name)
 
 
 @dataclass
@@ -283,8 +209,7 @@ class NeverSeen:
 
 async def _open(url: str, stack: AsyncExitStack) -> Server:
     gate = Gate()
-    database: Any = _GatedDatabase(Database.from_text(url), gate)
-    store = await stack.enter_async_context(Store(database, PEPPER, serves=True))
+    store = await stack.enter_async_context(Store(gate.before(url), PEPPER, serves=True))
     return Server(store, gate, handlers(store))
 
 
@@ -362,9 +287,7 @@ class _Asked:
         elif self.point is Point.LOCKED:
             self._lock()
         elif self.point is Point.QUEUED:
-            gate.close("BEGIN")
-            self._other = asyncio.create_task(store.refresh_catalog(HANG_S))
-            await gate.arrived()
+            self._other = await gate.hold_writer(store)
 
     def _lock(self) -> None:
         """Hold the guest's accounts."""

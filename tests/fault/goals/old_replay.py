@@ -22,7 +22,7 @@ from tests.fault.goals.replay import REUSED, count_all
 from tests.fault.senders import GrpcSender, LostError, Sent
 from tests.support.banks import SECRET, prepare_bank, run_here
 from tests.support.doing import create_key
-from tests.support.ledger import audit, rows
+from tests.support.ledger import audit, execute, rows
 from tests.support.logs import only_errors_logged
 from tests.support.programs import PROGRAM_ID
 from tests.support.server import Caller
@@ -70,7 +70,7 @@ class Kept:
 
 @asynccontextmanager
 async def _open(trial: Trial, url: str, secret: str) -> AsyncIterator[Caller]:
-    """Start a server in this process; gives a caller with one of the partner's keys."""
+    """Start a server in this process; return a caller with one of the partner's keys."""
     async with (
         run_here(url, trial.folder) as address,
         grpc.aio.insecure_channel(address) as channel,
@@ -98,7 +98,7 @@ async def _replay(door: GrpcSender, kept: Sequence[Kept], wrong: list[str]) -> i
         )
         sends += len(answers)
         if answers[:2] != [right, right]:
-            wrong.append(f"{one.name}: {one.key} was answered anew")
+            wrong.append(f"{one.name}: {one.key} was answered another way")
         if answers[2].reason != REUSED:
             wrong.append(f"{one.name}: {one.key} took another request")
     return sends
@@ -113,7 +113,7 @@ async def run(trial: Trial) -> None:
     """
     Send every call that writes again when 31 and when 400 days are over.
 
-    Meanwhile what was abandoned is swept, the server is started anew and the partner gets a new
+    Meanwhile what was abandoned is swept, the server is started again and the partner gets a new
     API key. Each is answered with the bytes of the first time; no row is added and no account
     moves. Sent without its key, a call may do something new, but moves no points a second time.
     """
@@ -137,6 +137,8 @@ async def run(trial: Trial) -> None:
                 sent = await _send(door, CALLS[name].method, requests[0], key)
                 trial.require(not sent.reason, f"{name} was refused: {sent.reason}")
                 kept.append(Kept(name, key, requests, sent.body))
+        # Else each call without a key would use the trial's promo code once more.
+        execute(url, "UPDATE promo_code SET most_uses = uses")
         for days in AGES:
             clock.put_forward(days)
             with only_errors_logged():

@@ -311,7 +311,7 @@ def _from_everywhere(config: dict[str, Any]) -> None:
 async def _drive(
     trial: Trial, port: int, orders: Sequence[str], pids: Sequence[int]
 ) -> tuple[Load, Load, Load, list[float], list[float]]:
-    """Find the capacity, exceed it, and call once more; gives the memory before and after too."""
+    """Find the capacity, exceed it, and call once more; return the memory before and after too."""
     tills = Tills(port, orders)
     await tills.open(BUSY)
     await tills.keep_busy(trial.choose(3.0, 0.1))

@@ -116,7 +116,7 @@ class Fleet:
 
 @asynccontextmanager
 async def serving_with(url: str, folder: Path, peppers: Peppers) -> AsyncIterator[str]:
-    """Serve with these peppers; gives the address."""
+    """Serve with these peppers; return the address."""
     others = ",".join(one.decode() for one in peppers.others)
     settings = {"code_pepper": SecretStr(peppers.current.decode())}
     if others:

@@ -138,7 +138,7 @@ class Rehearsal:
 async def open_doors(
     trial: Trial, url: str, members: Iterator[str], *, json: bool
 ) -> AsyncIterator[tuple[Desk, list[Sender]]]:
-    """Start servers, with Envoy before them if asked; gives a desk and doors to all of them."""
+    """Start servers, with Envoy before them if asked; return a desk and doors to all of them."""
     servers = 1 if trial.kind == SQLITE else 2
     async with (
         run_servers(url, trial.folder, servers, processes=trial.full) as addresses,

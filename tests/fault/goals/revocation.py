@@ -21,7 +21,6 @@ from loyalty_service.storage.databases import Database
 from loyalty_service.storage.store import Store
 from tests.fault.goal import POSTGRESQL, Goal, Trial
 from tests.support.banks import (
-    ROOT,
     ServerProcess,
     open_callers,
     prepare_bank,
@@ -30,6 +29,7 @@ from tests.support.banks import (
 )
 from tests.support.doing import create_key
 from tests.support.programs import PROGRAM_ID
+from tests.support.roots import ROOT
 from tests.support.server import Caller, identify_request
 from tests.support.stores import open_store
 
@@ -40,7 +40,7 @@ POLL_S = 0.02
 
 
 async def _outcome(caller: Caller, secret: str, loyalty_id: str) -> grpc.StatusCode:
-    """Read a member with a key; answers how it ended."""
+    """Read a member with a key; return how it ended."""
     request = member_service_pb2.GetMemberRequest(loyalty_id=loyalty_id)
     try:
         await caller.with_key(secret).call(caller.members.GetMember, request)
@@ -50,7 +50,7 @@ async def _outcome(caller: Caller, secret: str, loyalty_id: str) -> grpc.StatusC
 
 
 async def _until(caller: Caller, secret: str, loyalty_id: str, wanted: grpc.StatusCode) -> float:
-    """Call until it ends as wanted; answers when the last call began that did not."""
+    """Call until it ends as wanted; return when the last call began that did not."""
     last = 0.0
     async with asyncio.timeout(60):
         while True:
@@ -72,7 +72,7 @@ async def _revoke(
     loyalty_id: str,
     environment: dict[str, str] | None,
 ) -> float:
-    """Make a key, see it taken everywhere, revoke it; answers for how long it was still taken."""
+    """Make a key, see it taken everywhere, revoke it; return for how long it was still taken."""
     wanted = CreateKey(PROGRAM_ID, "lost", Role.ADMIN)
     created = await operator.write(lambda unit, now: create_key(unit, wanted, now))
     everywhere = (_until(c, created.secret, loyalty_id, grpc.StatusCode.OK) for c in callers)
@@ -132,6 +132,10 @@ def _locked(database_url: str) -> Iterator[None]:
         server.rollback()
 
 
+LOCKED_OUT = ("not serving: the catalogue is too old", "serving again", "catalogue not refreshed")
+"""What servers log while they can't look at the catalogue."""
+
+
 async def _lock_out(trial: Trial, url: str, callers: Sequence[Caller], loyalty_id: str) -> None:
     """Keep the servers from looking at the catalogue: then they may let nobody in."""
     secret = callers[0].key or ""
@@ -183,7 +187,9 @@ async def run(trial: Trial) -> None:
     rounds = trial.choose(20, 1)
     async with (
         _workers(trial, url) if trial.full else _none() as workers,
-        run_servers(url, trial.folder, servers, processes=trial.full) as addresses,
+        run_servers(
+            url, trial.folder, servers, processes=trial.full, allowed=LOCKED_OUT
+        ) as addresses,
         open_callers([*addresses, *workers], trial.choose(CHANNELS, 1)) as callers,
         open_store(url) as operator,
     ):

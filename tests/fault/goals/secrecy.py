@@ -58,6 +58,9 @@ GONE = "ALTER TABLE {0} RENAME TO planted_{0}"
 
 ADMITTED = {"OK", "200"}
 FAILED = {"INTERNAL", "500", "UNAVAILABLE", "503"}
+ASK_NOTHING = {"IncentiveService/GetContent"}
+"""Calls that are answered from memory, so that no fault of the database fails them."""
+
 SERVED, REFUSED, BROKEN = "served", "refused", "failed inside"
 
 ROUNDS = (3, 1)
@@ -232,7 +235,11 @@ def _places(rpc: Rpc) -> list[Fields]:
 def _fill(visit: Visit, request: Any, paths: Iterable[Fields], more: str = "") -> Any:
     """Put the secret of each field there, and more after it."""
     for path in paths:
-        setattr(holder(request, path), path[-1].name, visit.secret_for(path) + more)
+        place, secret = holder(request, path), visit.secret_for(path) + more
+        if path[-1].is_repeated:
+            getattr(place, path[-1].name)[:] = [secret]
+        else:
+            setattr(place, path[-1].name, secret)
     return request
 
 
@@ -423,7 +430,9 @@ async def run(trial: Trial) -> None:
     outcomes = [outcome for visit in visits for outcome in visit.outcomes]
     for rpc in all_rpcs():
         for end in (SERVED, REFUSED, BROKEN):
-            tried = all(end in visit.ends[rpc.name] for visit in visits)
+            tried = all(end in visit.ends[rpc.name] for visit in visits) or (
+                end == BROKEN and rpc.name in ASK_NOTHING
+            )
             trial.require(tried, f"no {rpc.name} was {end}, so its secrets were not tried there")
     failed = sum(outcome in FAILED for outcome in outcomes)
     trial.require("Traceback" in places["log of the server"], "no traceback was logged")

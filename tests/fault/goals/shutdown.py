@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from loyalty_service.sandbox.envoy_process import EnvoyProcess
-from tests.benchmark.http_connection import HttpConnection
+from tests.fault.enrolling import Enrolling, key_of
 from tests.fault.goal import SQLITE, Goal, Trial
-from tests.support.banks import SECRET, ServerProcess, prepare_bank, process_environment
+from tests.support.banks import ServerProcess, prepare_bank, process_environment
+from tests.support.edge_parts import let_health_be_asked
 from tests.support.http import free_port
 from tests.support.ledger import audit, count_rows, rows
 
@@ -23,24 +21,6 @@ RATE = 500
 RATE_MIN = 475
 TILLS = 64
 GRACE_S = 10.0
-BUSY_WAIT_S = 0.5
-
-
-@dataclass
-class Load:
-    """
-    What the tills saw.
-
-    Attributes:
-        served: Numbers of the calls that were answered.
-        failed: When a call failed, and how, by its number.
-        busy: Calls that were sent again because the server had too much to do.
-    """
-
-    served: set[int] = field(default_factory=set)
-    failed: dict[int, tuple[float, str]] = field(default_factory=dict)
-    number: int = 0
-    busy: int = 0
 
 
 async def run(trial: Trial) -> None:
@@ -72,16 +52,16 @@ async def run(trial: Trial) -> None:
             folder=trial.folder / "envoy",
             grpc_port=ports[0],
             other_grpc_ports=ports[1:],
-            adapt=None if trial.full else _ask_often,
+            adapt=None if trial.full else partial(let_health_be_asked, interval="0.05s"),
         )
         async with envoy:
-            load = Load()
-            ended = await _end_under_load(trial, load, servers[0], envoy.http_port)
+            load = Enrolling(envoy.http_port, waits_when_busy=True)
+            ended = await _end_under_load(trial, load, servers[0])
             trial.require(ended <= notice_s + GRACE_S, f"ending took {ended:.1f} s")
             _judge(trial, load, url, alone=count == 1)
             if count == 1:
                 servers[0] = await ServerProcess.start(environments[0])
-                await _resend(load, envoy.http_port)
+                await load.resend()
         for server in servers[-1:]:
             await server.stop()
     finally:
@@ -93,64 +73,51 @@ async def run(trial: Trial) -> None:
     audit(url)
 
 
-def _ask_often(config: dict[str, Any]) -> None:
-    """Let Envoy see within a moment what it else sees within two seconds."""
-    for cluster in config["static_resources"]["clusters"]:
-        for check in cluster.get("health_checks", ()):
-            check |= {"interval": "0.05s", "no_traffic_interval": "0.05s"}
-
-
-async def _end_under_load(trial: Trial, load: Load, server: ServerProcess, port: int) -> float:
-    """Let tills call, end a server amid it, and go on for a while; answers how long ending took."""
+async def _end_under_load(trial: Trial, load: Enrolling, server: ServerProcess) -> float:
+    """Let tills call, end a server amid it, and go on for a while; return how long ending took."""
     seconds = trial.choose(6.0, 0.4)
-    rate = trial.choose(RATE, 100)
-    done = asyncio.Event()
-    started = time.monotonic()
-    tills = [
-        asyncio.create_task(_till(load, port, rate, started, done))
-        for _ in range(trial.choose(TILLS, 8))
-    ]
     health: list[tuple[float, int]] = []
-    watching = asyncio.create_task(_watch(server.address, health))
-    await asyncio.sleep(seconds)
-    calls = len(load.served)
-    trial.require(calls, "nobody was served before the end, so nothing was tried")
-    trial.figure("calls/s before", round(calls / seconds))
-    if trial.full:
-        trial.require(calls / seconds >= RATE_MIN, f"only {calls / seconds:.0f} calls/s were made")
-    began = time.monotonic()
-    await server.stop()
-    ended = time.monotonic()
-    await asyncio.sleep(seconds / 2)
-    done.set()
-    await asyncio.gather(*tills)
+    async with load.at(trial.choose(RATE, 100), trial.choose(TILLS, 8)):
+        watching = asyncio.create_task(_watch(server.address, health))
+        await asyncio.sleep(seconds)
+        calls = len(load.served)
+        trial.require(calls, "nobody was served before the end, so nothing was tried")
+        trial.figure("calls/s before", round(calls / seconds))
+        if trial.full:
+            enough = calls / seconds >= RATE_MIN
+            trial.require(enough, f"only {calls / seconds:.0f} calls/s were made")
+        began = time.monotonic()
+        await server.stop()
+        ended = time.monotonic()
+        await asyncio.sleep(seconds / 2)
     await watching
     trial.figure("calls", len(load.served) + len(load.failed))
     trial.figure("sent again as told", load.busy)
     trial.figure("ended after s", round(ended - began, 2))
     told = [at for at, status in health if status == health_pb2.HealthCheckResponse.NOT_SERVING]
     trial.require(told, f"the health never said NOT_SERVING: {health}")
-    first = min((at for at, _ in load.failed.values()), default=ended)
+    first = min((failure.ended for failure in load.failed.values()), default=ended)
     trial.require(told and told[0] <= first, "a call failed before the health said NOT_SERVING")
     if told:
         trial.figure("NOT_SERVING after ms", round(1000 * (told[0] - began)))
     return ended - began
 
 
-def _judge(trial: Trial, load: Load, url: str, *, alone: bool) -> None:
+def _judge(trial: Trial, load: Enrolling, url: str, *, alone: bool) -> None:
     """With another server nothing may fail; without one, nothing that was taken on."""
-    for _, answer in list(load.failed.values())[:3]:
-        trial.say(f"failed: {answer}")
+    for failure in list(load.failed.values())[:3]:
+        trial.say(f"failed: {failure.what}")
     if not alone:
         trial.figure("failed through Envoy", len(load.failed))
         trial.require(not load.failed, f"{len(load.failed)} calls failed with a server to spare")
         return
     known = {row.idempotency_key for row in rows(url, "SELECT * FROM remembered_answer")}
-    accepted = [number for number in load.failed if _key(number) in known]
+    accepted = [number for number in load.failed if key_of(number) in known]
     trial.figure("refused by Envoy meanwhile", len(load.failed))
     trial.figure("accepted and failed", len(accepted))
     trial.require(not accepted, f"{len(accepted)} calls took effect and failed all the same")
-    others = [what for _, what in load.failed.values() if not what.startswith("503")]
+    told = [failure.what for failure in load.failed.values()]
+    others = [what for what in told if not what.startswith("503")]
     trial.require(not others, f"{len(others)} failed other than by 503: {others[:1]}")
 
 
@@ -163,61 +130,6 @@ async def _watch(address: str, health: list[tuple[float, int]]) -> None:
                 health.append((time.monotonic(), answer.status))  # noqa: PERF401 - one by one.
         except grpc.aio.AioRpcError:
             return
-
-
-async def _till(load: Load, port: int, rate: float, started: float, done: asyncio.Event) -> None:
-    """Enroll one guest after the other, each at its moment."""
-    connection = await HttpConnection.open(port)
-    while not done.is_set():
-        number, load.number = load.number, load.number + 1
-        await asyncio.sleep(max(0.0, started + number / rate - time.monotonic()))
-        connection = await _enroll(load, connection, port, number)
-    connection.close()
-
-
-async def _enroll(load: Load, connection: HttpConnection, port: int, number: int) -> HttpConnection:
-    try:
-        answer = await asyncio.wait_for(connection.send(_request(number)), 10)
-    except (OSError, TimeoutError) as problem:
-        load.failed[number] = (time.monotonic(), repr(problem))
-        return await HttpConnection.open(port)
-    status = answer.split(b" ", 2)[1]
-    if status == b"429":
-        # Too much for this machine, which has nothing to do with the end.
-        load.busy += 1
-        await asyncio.sleep(BUSY_WAIT_S)
-        return await _enroll(load, connection, port, number)
-    if status == b"200":
-        load.served.add(number)
-        load.failed.pop(number, None)
-    else:
-        load.failed[number] = (time.monotonic(), f"{status.decode()} {answer[-200:]!r}")
-    return connection
-
-
-async def _resend(load: Load, port: int) -> None:
-    """Send what failed again, under the same keys, until all of it is served."""
-    connection = await HttpConnection.open(port)
-    async with asyncio.timeout(30):
-        while load.failed:
-            numbers: Sequence[int] = sorted(load.failed)
-            for number in numbers:
-                connection = await _enroll(load, connection, port, number)
-    connection.close()
-
-
-def _key(number: int) -> str:
-    return f"member-{number}"
-
-
-def _request(number: int) -> bytes:
-    body = json.dumps({"name": f"Guest {number}"}).encode()
-    head = (
-        f"POST /loyalty/members HTTP/1.1\r\nhost: loyalty\r\nx-api-key: {SECRET}\r\n"
-        f"idempotency-key: {_key(number)}\r\ncontent-type: application/json\r\n"
-        f"content-length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
 
 
 GOALS = (

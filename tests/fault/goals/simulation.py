@@ -12,7 +12,8 @@ from tests.fault.goal import Goal, Trial
 from tests.fault.planted import LostBugError, planted
 from tests.fault.simulation.bugs import BUGS
 from tests.fault.simulation.clients import live
-from tests.fault.simulation.world import FAULTS, World, quietly
+from tests.fault.simulation.faults import FAULTS
+from tests.fault.simulation.world import World, quietly
 from tests.support.roots import PYTHONPATH, ROOT
 
 SEEDS, SEEDS_SHORT = 10_000, 60

@@ -177,7 +177,7 @@ class _Till:
             if again is None:
                 lost.append(f"{key} was answered and is refused after the promotion")
             elif dict(await again.initial_metadata()).get("idempotent-replayed") != "true":
-                lost.append(f"{key} was answered and is done anew after the promotion")
+                lost.append(f"{key} was answered and is done again after the promotion")
             elif (await again).SerializeToString(deterministic=True) != first:
                 lost.append(f"{key} is answered in other bytes after the promotion")
         return lost

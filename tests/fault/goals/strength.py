@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[3]
 TESTS = (
     "tests/unit/domain/test_ledger.py",
     "tests/unit/application/test_perform.py",
-    "tests/contract/test_storage_idempotency.py",
+    "tests/storage/test_idempotency.py",
 )
 TESTS_ONCE = (
     *("-q", "-x", "-p", "no:randomly", "-p", "no:cacheprovider"),

@@ -22,7 +22,7 @@ BUGS = (
     Bug(
         "a member's account takes more than an int32 carries",
         "earn",
-        "min(_1, room_for_points(...))",
+        "points_that_fit(_, _1, ...)",
         "_1",
     ),
     Bug("debts are not paid first", "_give", "owed_points(...)", "0"),
@@ -37,13 +37,13 @@ BUGS = (
     Bug(
         "a report holds its rewards again without releasing the old holds",
         "hold_only",
-        "_.change(_, ..., status=HoldStatus.RELEASED)",
+        "_.change(_, ..., status=HoldStatus.REPLACED)",
         "pass",
     ),
     Bug(
         "a report does not give the transaction more time",
         "report_order",
-        "_1.expires_ms if _.claiming else _",
+        "_.open_until_ms(_1.created_ms, _)",
         "_1.expires_ms",
     ),
     Bug(
@@ -123,7 +123,7 @@ BUGS = (
         "0",
     ),
     Bug(
-        "a second void answers anew",
+        "a second void gives a new answer",
         "void_transaction",
         "_.status is TransactionStatus.VOID and _ and _",
         "False",
@@ -138,7 +138,7 @@ BUGS = (
     ),
     Bug(
         "a retry at another till gets the first till's answer",
-        "claim_key",
+        "answer_of_use",
         "[_1, _2.store_id, _2.terminal, _2.transaction_id]",
         "[_1, _2.store_id, _2.transaction_id]",
     ),
@@ -172,8 +172,8 @@ BUGS = (
     Bug(
         "an order without a guest earns on offers that do not hold",
         "record_unclaimed_order",
-        "points_earned(_1, _2, _3, _.not_held)",
-        "points_earned(_1, _2, _3)",
+        "_.not_held",
+        "frozenset()",
     ),
     Bug(
         "nobody is told of offers that do not hold",
@@ -323,7 +323,7 @@ BUGS = (
     Bug(
         "a deposit that is given back lowers what is earned",
         "_excluded",
-        "_1.plu in _.excluded_products",
+        "_.excluded_products.has(_1.plu, _1.category)",
         "_0 and _1.amount > 0",
         soon=True,
     ),
@@ -337,7 +337,7 @@ BUGS = (
         "what was added is not written",
         "flush",
         "_1(_2, _3.insert, _4)",
-        '_1(_2, _3.insert, [row for row in _4 if type(row).__name__ != "Remembered"])',
+        '_1(_2, _3.insert, [row for row in _4 if type(row).__name__ != "KeptAnswer"])',
         soon=True,
     ),
     Bug("a query does not see what its batch has changed", "_query", "_.flush()", "pass"),

@@ -19,8 +19,9 @@ from loyalty.v1 import (
 )
 from loyalty.v1 import transaction_service_pb2 as pb
 from loyalty.v1.order_pb2 import OrderLine
-from tests.fault.simulation.model import PENDING, Asked, Order
-from tests.fault.simulation.world import PARTNERS, PATIENCE_S, World, secret_of
+from tests.fault.simulation.books import PENDING, Asked, Order
+from tests.fault.simulation.program import PARTNERS, secret_of
+from tests.fault.simulation.world import PATIENCE_S, World
 from tests.support.orders import COFFEE, COOKIE, SANDWICH, SOUP
 from tests.support.programs import PROGRAM_ID
 from tests.support.server import identify_request
@@ -102,7 +103,7 @@ class Client:
             await asyncio.sleep(self._chance.choice(PAUSES_S[:longest]))
             kind = self._chance.choices(kinds, weights)[0]
             if kind == "operate":
-                await self._world.operate()
+                await self._world.operators.operate()
                 continue
             asked = getattr(self, f"_{kind}")()
             if asked is not None:
@@ -134,7 +135,7 @@ class Client:
         self._unresolved.append(asked)
 
     async def _send(self, asked: Asked, *, calm: bool = False) -> str:
-        """Send a request; answers why it was refused, or nothing."""
+        """Send a request; return why it was refused, or nothing."""
         world = self._world
         reply: asyncio.Future[tuple[bytes, str]] = world.loop.create_future()
 
@@ -353,7 +354,7 @@ class Client:
 
 
 def live(seed: object) -> World:
-    """Live through the world of a seed; answers it as it ended."""
+    """Live through the world of a seed; return it as it ended."""
     world = World(seed)
     known = Known()
     world.run([Client(world, number, known) for number in range(CLIENTS)])

@@ -23,7 +23,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self._numbers = count()
 
     def run(self, steps_max: int, stop: Callable[[], object]) -> bool:
-        """Run until nothing is left to do; answers whether it came to that."""
+        """Run until nothing is left to do; return whether it came to that."""
         outer = events._get_running_loop()  # type: ignore[attr-defined]
         events._set_running_loop(self)
         try:

@@ -14,10 +14,10 @@ from loyalty_service.application.reads import NOTHING, Reads
 from loyalty_service.application.unit import Refused, Unit
 from loyalty_service.domain.errors import LoyaltyError, ServerFailedError, StorageUnavailableError
 from loyalty_service.storage.batch import Item
-from loyalty_service.storage.statements import Statements, dialect_of
+from loyalty_service.storage.repositories.statements import Statements, dialect_of
 from loyalty_service.storage.store import Store
 from loyalty_service.storage.writer import Writer
-from tests.fault.simulation.model import Asked
+from tests.fault.simulation.books import Asked
 from tests.support.stores import PEPPER
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from loyalty_service.sandbox.demo_data import StoreInUseError
 from loyalty_service.sandbox.run import PortTakenError
 from loyalty_service.storage.migrate import SchemaError
 from loyalty_service.storage.peppers import PepperError
-from loyalty_service.storage.seal import SealError
+from loyalty_service.storage.repositories.seal import SealError
 from loyalty_service.storage.tools.backup_file import BackupError
 from loyalty_service.transport.addresses import AddressError
 from loyalty_service.transport.tls import TransportSecurityError

@@ -27,6 +27,7 @@ from loyalty_service.domain.basket import (
     subtotal,
 )
 from loyalty_service.domain.earning import points_earned
+from loyalty_service.domain.earning_rules import ProductType
 from loyalty_service.domain.errors import OfferNotFoundError, RewardNotFoundError
 from loyalty_service.domain.incentive_uses import (
     as_catalogued,
@@ -35,11 +36,11 @@ from loyalty_service.domain.incentive_uses import (
     lines_sold_as,
     without_incentives,
 )
+from loyalty_service.domain.products import listed
 from loyalty_service.domain.program import (
     EarningRules,
     Incentive,
     IncentiveKind,
-    ProductType,
     Program,
     Prompts,
     RedemptionRules,
@@ -451,7 +452,7 @@ def test_cart_knows_what_was_taken_back() -> None:
         Payment("POINTS", 0),
     )
 
-    cart = Cart.of(Basket(lines, payments, (), "CAD"), {"card"})
+    cart = Cart.of(Basket(lines, payments, (), "CAD"), listed(["card"]))
 
     assert cart.reported == ("fries", "card")
     assert (cart.bought["burger"], cart.bought["fries"]) == (0, 1)
@@ -540,6 +541,6 @@ def test_blanks_around_a_product_or_an_incentive_are_no_part_of_its_name() -> No
         )
         for before, after in ((" ", "  "), ("", ""))
     )
-    assert Cart.of(padded, {"9901"}) == Cart.of(plain, {"9901"})
+    assert Cart.of(padded, listed(["9901"])) == Cart.of(plain, listed(["9901"]))
     assert uses(padded) == uses(plain) == {"coffee": 1, "fries": 1, "cookie": 1}
     assert PROGRAM.find_by_plu(" 1 ", ("till",)) == PROGRAM.find_by_plu("1", ("till",))

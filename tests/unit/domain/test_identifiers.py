@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from uuid import RFC_4122, UUID
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from loyalty_service.domain.codes import plain_receipt_code
 from loyalty_service.domain.errors import IdentificationFailedError, IdentifierInvalidError
-from loyalty_service.domain.identifiers import IdentifierKind, classify_identifier, plain_identifier
+from loyalty_service.domain.identifiers import (
+    IdentifierKind,
+    classify_identifier,
+    plain_identifier,
+    random_id,
+)
 
 LOYALTY_ID = "4711fc2a-3a8f-414f-a9e7-44dd5231dca7"
 
@@ -97,3 +104,13 @@ def test_blanks_and_dashes_within_six_digits_are_forgiven(shown: str) -> None:
 def test_other_texts_stay_as_they_were_shown(shown: str) -> None:
     """What is not six digits with blanks and dashes between them is not made into a code."""
     assert plain_identifier(shown) == shown
+
+
+def test_random_ids_are_different_uuids_of_version_4() -> None:
+    """Each identifier has the form, version and variant that RFC 9562 gives random ones."""
+    made = [random_id() for _ in range(500)]
+    read = [UUID(text) for text in made]
+
+    assert [str(one) for one in read] == made
+    assert {(one.version, one.variant) for one in read} == {(4, RFC_4122)}
+    assert len(set(made)) == len(made)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, time
 
 import pytest
 from hypothesis import given
@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 from loyalty_service.domain import restrictions as r
 from loyalty_service.domain.basket import AppliedDiscount, Basket, BasketLine, Payment
 from loyalty_service.domain.breaches import Breach, RuleFailure, Source, Value
+from loyalty_service.domain.earning_rules import ProductType
 from loyalty_service.domain.incentive_uses import IncentiveUse
-from loyalty_service.domain.program import Incentive, ProductType
+from loyalty_service.domain.products import listed
+from loyalty_service.domain.program import Incentive
 from loyalty_service.domain.rules import _JUDGES, evaluate, needs_history
 from loyalty_service.domain.visit import History, MemberFacts, Visit
 
 Plus = tuple[str, ...]
+TODAY = r.DayWindow(0, 0)
 
 MEMBER = MemberFacts(
     enrolled_on=date(2025, 6, 1),
@@ -91,11 +94,18 @@ PASSES: list[tuple[r.Rule, Visit]] = [
     (r.PaymentMethods(("CASH",)), replace(VISIT, basket=None)),
     (r.PaymentMethods(("CASH",)), replace(VISIT, basket=order())),
     (r.FirstOrder(), replace(VISIT, member=replace(MEMBER, claimed_orders=0))),
-    (r.Birthday(), VISIT),
-    (r.CartRequirement((r.CartDemand(("2001", "2002")),)), VISIT),
-    (r.CartRequirement((r.CartDemand(("7",)),)), replace(VISIT, basket=None)),
-    (r.CartExclusion(("3001",)), VISIT),
-    (r.CartExclusion(("2001",)), replace(VISIT, basket=None)),
+    (r.Times(time(12), time(12, 1)), VISIT),
+    (r.Times(time(22), time(12, 1)), VISIT),
+    (r.DaysEnrolled(r.DayWindow(347, 347)), VISIT),
+    (r.TransactionCount(on=4), VISIT),
+    (r.TransactionCount(between=(4, 5)), VISIT),
+    (r.TransactionCount(every=2), VISIT),
+    (r.Birthday(TODAY), VISIT),
+    (r.Anniversary(r.DayWindow(-18, -18)), VISIT),
+    (r.CartRequirement((r.CartDemand(listed(("2001", "2002"))),)), VISIT),
+    (r.CartRequirement((r.CartDemand(listed(("7",))),)), replace(VISIT, basket=None)),
+    (r.CartExclusion(listed(("3001",))), VISIT),
+    (r.CartExclusion(listed(("2001",))), replace(VISIT, basket=None)),
     (r.Cooldown(60), VISIT),
     (
         r.Cooldown(60),
@@ -133,6 +143,26 @@ CLAIM = replace(VISIT, basket=order(line("2001", price=900)), claiming=True)
             VISIT,
             [("invalid-day-of-the-week", "thu", ("mon", "tue"))],
         ),
+        (r.Times(time(11), time(12)), VISIT, [("invalid-time", "12:00", ("11:00", "12:00"))]),
+        (r.Times(time(22), time(6)), VISIT, [("invalid-time", "12:00", ("22:00", "06:00"))]),
+        (
+            r.DaysEnrolled(r.DayWindow(348)),
+            VISIT,
+            [("invalid-days-since-enrollment", 347, None)],
+        ),
+        (
+            r.DaysEnrolled(r.DayWindow(None, 346)),
+            VISIT,
+            [("invalid-days-since-enrollment", 347, None)],
+        ),
+        (r.TransactionCount(on=5), VISIT, [("invalid-transaction-count", 4, 5)]),
+        (r.TransactionCount(every=3), VISIT, [("invalid-transaction-count", 4, 3)]),
+        (r.TransactionCount(between=(5, 9)), VISIT, [("invalid-transaction-count", 4, (5, 9))]),
+        (
+            r.Anniversary(r.DayWindow(0, 6)),
+            on(date(2025, 6, 1)),
+            [("not-anniversary", "2025-06-01", None)],
+        ),
         (
             r.DateSpan(date(2026, 5, 15)),
             VISIT,
@@ -164,19 +194,21 @@ CLAIM = replace(VISIT, basket=order(line("2001", price=900)), claiming=True)
         (r.PaymentMethods(("CASH",)), VISIT, [("invalid-payment-method", "VISA", ("CASH",))]),
         (r.PaymentMethods(("CASH",)), CLAIM, [("invalid-payment-method", None, ("CASH",))]),
         (r.FirstOrder(), VISIT, [("not-first-order", 3, 0)]),
-        (r.Birthday(), on(date(2026, 5, 15)), [("not-birthday", None, None)]),
+        (r.Birthday(TODAY), on(date(2026, 5, 15)), [("not-birthday", None, None)]),
         (
-            r.CartRequirement((r.CartDemand(("2001",), 2), r.CartDemand(("2001",)))),
+            r.CartRequirement(
+                (r.CartDemand(listed(("2001",)), 2), r.CartDemand(listed(("2001",))))
+            ),
             VISIT,
             [("cart-requirements-not-met", 1, ("2001",))],
         ),
         (
-            r.CartRequirement((r.CartDemand(("9001",)), r.CartDemand(("7",)))),
+            r.CartRequirement((r.CartDemand(listed(("9001",))), r.CartDemand(listed(("7",))))),
             replace(VISIT, basket=order(line("9001", kind="reward"))),
             [("cart-requirements-not-met", 0, ("9001",)), ("cart-requirements-not-met", 0, ("7",))],
         ),
         (
-            r.CartExclusion(("702", "9001")),
+            r.CartExclusion(listed(("702", "9001"))),
             replace(VISIT, basket=order(line("702", kind="offer"))),
             [("cart-requirements-exclusion", "702", ("702", "9001"))],
         ),
@@ -208,44 +240,63 @@ def test_maximum_counts_this_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("birth", "within", "today", "kept"),
+    ("birth", "span", "today", "kept"),
     [
-        ("1990-05-14", 3, "2026-05-17", True),
-        ("1990-05-14", 3, "2026-05-18", False),
-        ("1990-12-31", 2, "2026-01-02", True),
-        ("1990-01-01", 1, "2026-12-31", True),
-        ("1992-02-29", 0, "2026-02-28", True),
-        ("1992-02-29", 0, "2026-03-01", False),
-        ("1992-02-29", 0, "2028-02-29", True),
-        ("1992-02-29", 0, "2028-02-28", False),
-        ("1990-05-01", None, "2026-05-31", True),
-        ("1990-05-31", None, "2026-06-01", False),
-        ("1990-12-31", 5, "0001-01-01", False),
-        ("1990-01-01", 5, "9999-12-31", False),
+        ("1990-05-14", r.DayWindow(-3, 3), "2026-05-17", True),
+        ("1990-05-14", r.DayWindow(-3, 3), "2026-05-18", False),
+        ("1990-12-31", r.DayWindow(-2, 2), "2026-01-02", True),
+        ("1990-01-01", r.DayWindow(-1, 1), "2026-12-31", True),
+        ("1992-02-29", r.DayWindow(0, 0), "2026-02-28", True),
+        ("1992-02-29", r.DayWindow(0, 0), "2026-03-01", False),
+        ("1992-02-29", r.DayWindow(0, 0), "2028-02-29", True),
+        ("1992-02-29", r.DayWindow(0, 0), "2028-02-28", False),
+        ("1990-05-01", "month", "2026-05-31", True),
+        ("1990-05-31", "month", "2026-06-01", False),
+        ("1990-05-16", "week", "2026-05-10", True),
+        ("1990-05-16", "week", "2026-05-16", True),
+        ("1990-05-16", "week", "2026-05-09", False),
+        ("1990-05-16", "week", "2026-05-17", False),
+        ("1990-01-01", "week", "2026-12-31", True),
+        ("1990-05-14", r.DayWindow(0, 10), "2026-05-24", True),
+        ("1990-05-14", r.DayWindow(0, 10), "2026-05-13", False),
+        ("1990-12-31", r.DayWindow(-5, 5), "0001-01-01", False),
+        ("1990-01-01", r.DayWindow(-5, 5), "9999-12-31", False),
     ],
 )
 def test_birthday_is_a_day_a_span_or_a_month(
-    birth: str, within: int | None, today: str, *, kept: bool
+    birth: str, span: r.YearlySpan, today: str, *, kept: bool
 ) -> None:
-    """Spans reach over New Year, and a leap day is celebrated on the 28th of common years."""
+    """Spans reach over New Year, weeks begin on Sunday, a leap day is the 28th of common years."""
     member = replace(MEMBER, birth_date=date.fromisoformat(birth))
     visit = on(date.fromisoformat(today), replace(VISIT, member=member))
 
-    assert (evaluate((use(r.Birthday(within)),), visit) == ()) is kept
+    assert (evaluate((use(r.Birthday(span)),), visit) == ()) is kept
+
+
+@pytest.mark.parametrize(
+    ("today", "kept"),
+    [("2026-01-02", False), ("2026-12-30", True), ("2027-01-02", True), ("2027-01-08", False)],
+)
+def test_anniversary_begins_a_year_after_the_enrolment(today: str, *, kept: bool) -> None:
+    """The first one is a year later, and its days reach over New Year."""
+    member = replace(MEMBER, enrolled_on=date(2025, 12, 30))
+    visit = on(date.fromisoformat(today), replace(VISIT, member=member))
+
+    assert (evaluate((use(r.Anniversary(r.DayWindow(-3, 5))),), visit) == ()) is kept
 
 
 def test_unknown_birthday_is_none() -> None:
     """A member who told no birth date has no birthday."""
     visit = replace(VISIT, member=replace(MEMBER, birth_date=None))
 
-    assert seen(evaluate((use(r.Birthday(None)),), visit)) == [("not-birthday", None, None)]
+    assert seen(evaluate((use(r.Birthday("month")),), visit)) == [("not-birthday", None, None)]
 
 
 def test_exclusion_sees_a_discount_that_no_line_tells_of() -> None:
     """A discount reported in `appliedDiscounts` alone excludes like a line."""
     basket = Basket((), (), (AppliedDiscount("twenty", None, "702"),), "CAD")
 
-    failures = evaluate((use(r.CartExclusion(("702",))),), replace(VISIT, basket=basket))
+    failures = evaluate((use(r.CartExclusion(listed(("702",)))),), replace(VISIT, basket=basket))
 
     assert seen(failures) == [("cart-requirements-exclusion", "702", ("702",))]
 
@@ -289,13 +340,39 @@ class TestWholeOrder:
         assert evaluate((use(cost=500, quantity=2),), VISIT) == ()
 
     def test_second_incentive_fails_where_one_is_allowed(self) -> None:
-        """A program of single incentives allows several of one, but not two of them."""
-        visit = replace(VISIT, multiple_incentives=False)
+        """Each one after the first is named, with how many the order would have up to it."""
+        visit = replace(VISIT, order_limits=r.OrderLimits(incentives=1))
 
-        assert evaluate((use(quantity=2),), visit) == ()
-        (failure,) = evaluate((use(), use(name="second"), use(name="third")), visit)
-        assert failure.incentive_id == "second"
-        assert seen([failure]) == [("exceeds-incentives-per-order", 3, 1)]
+        assert evaluate((use(),), visit) == ()
+        failures = evaluate((use(), use(name="second"), use(name="third", cost=5)), visit)
+        assert [failure.incentive_id for failure in failures] == ["second", "third"]
+        assert seen(failures) == [("exceeds-limit-per-order", 2, 1)] * 2
+
+    @pytest.mark.parametrize(
+        ("limits", "beyond"),
+        [
+            (r.OrderLimits(offers=2), ["two offers"]),
+            (r.OrderLimits(offers=3), ["one more"]),
+            (r.OrderLimits(rewards=1), ["two rewards"]),
+            (r.OrderLimits(incentives=3), ["two rewards", "one more"]),
+            (r.OrderLimits(same_offer=1), ["two offers"]),
+            (r.OrderLimits(same_offer=2, rewards=2), []),
+        ],
+    )
+    def test_what_fits_beside_the_others_is_kept(
+        self, limits: r.OrderLimits, beyond: list[str]
+    ) -> None:
+        """Each counts as often as it is used; one that does not fit takes no place."""
+        uses = (
+            use(name="an offer"),
+            use(name="two offers", quantity=2),
+            use(name="two rewards", quantity=2, cost=1),
+            use(name="one more"),
+        )
+
+        failures = evaluate(uses, replace(VISIT, order_limits=limits))
+
+        assert [failure.incentive_id for failure in failures] == beyond
 
     def test_nobody_logged_in_fails_once_and_hides_what_asks_about_members(self) -> None:
         """Without a member only the rules about the visit are judged besides."""
@@ -305,7 +382,10 @@ class TestWholeOrder:
             r.EnrollmentSpan(date(2030, 1, 1)),
             r.Stores((1,)),
             r.FirstOrder(),
-            r.Birthday(),
+            r.TransactionCount(on=1),
+            r.Birthday(TODAY),
+            r.Anniversary(TODAY),
+            r.DaysEnrolled(r.DayWindow(900)),
             r.Cooldown(600),
         )
 
@@ -321,7 +401,7 @@ class TestWholeOrder:
         """Use by use, each in the order of its rules, then the order as a whole."""
         uses = (use(r.Stores((1,)), r.MinimumSpend(9999), name="a"), use(r.Stores((2,)), cost=9999))
 
-        failures = evaluate(uses, replace(VISIT, multiple_incentives=False))
+        failures = evaluate(uses, replace(VISIT, order_limits=r.OrderLimits(incentives=1)))
 
         assert [(failure.incentive_id, failure.rule_id) for failure in failures] == [
             ("a", "store-restrictions"),
@@ -335,7 +415,10 @@ class TestWholeOrder:
 DAYS = st.dates(date(2025, 1, 1), date(2027, 1, 1))
 OPEN_DAYS = st.none() | DAYS
 LIMITS = st.none() | st.integers(1, 3)
-PLUS = st.sets(st.sampled_from(["2001", "2002", "702"]), min_size=1).map(tuple)
+SPANS = st.sampled_from(["week", "month"]) | st.builds(
+    r.DayWindow, st.integers(-183, 0), st.integers(0, 183)
+)
+PLUS = st.sets(st.sampled_from(["2001", "2002", "702"]), min_size=1).map(listed)
 RULES = st.one_of(
     st.builds(r.LimitPerOrder, st.integers(1, 3)),
     st.builds(r.MaximumRedemptions, LIMITS, LIMITS),
@@ -344,10 +427,17 @@ RULES = st.one_of(
     st.builds(r.EnrollmentSpan, OPEN_DAYS, OPEN_DAYS),
     st.builds(r.ServiceModes, st.sampled_from([("EAT_IN",), ("TAKEOUT",)])),
     st.builds(r.Stores, st.sampled_from([(9999,), (1,)])),
+    st.builds(r.StoreGroups, st.sampled_from([("malls",), ("airports",)])),
+    st.builds(r.Segments, st.sampled_from([("student",), ("staff",)])),
+    st.builds(r.Channels, st.sampled_from([("APP",), ("kiosk",)])),
     st.builds(r.MinimumSpend, st.integers(1, 2000)),
     st.builds(r.PaymentMethods, st.sampled_from([("VISA",), ("CASH",)])),
     st.just(r.FirstOrder()),
-    st.builds(r.Birthday, st.none() | st.integers(0, 183)),
+    st.builds(r.Times, st.times(), st.times()),
+    st.builds(r.DaysEnrolled, st.builds(r.DayWindow, st.integers(0, 900), st.none())),
+    st.sampled_from([r.TransactionCount(on=4), r.TransactionCount(between=(5, 9))]),
+    st.builds(r.Birthday, SPANS),
+    st.builds(r.Anniversary, SPANS),
     st.builds(r.CartRequirement, st.tuples(st.builds(r.CartDemand, PLUS, st.integers(1, 3)))),
     st.builds(r.CartExclusion, PLUS),
     st.builds(r.Cooldown, st.integers(1, 100)),
@@ -357,12 +447,14 @@ VISITS = st.builds(
     local_time=st.datetimes(datetime(2025, 1, 1), datetime(2027, 1, 1)),  # noqa: DTZ001
     now_ms=st.just(VISIT.now_ms),
     store_id=st.just(9999),
+    store_groups=st.sampled_from([frozenset(), frozenset({"malls"})]),
+    channels=st.sampled_from([(), ("RESTAURANT", "Kiosk")]),
     service_mode=st.sampled_from([None, "EAT_IN"]),
     basket=st.sampled_from([None, VISIT.basket, CLAIM.basket]),
     member=st.sampled_from([None, MEMBER]),
     histories=st.sampled_from([{}, PAST.histories]),
     claiming=st.booleans(),
-    multiple_incentives=st.booleans(),
+    order_limits=st.builds(r.OrderLimits, LIMITS, LIMITS, LIMITS, LIMITS),
 )
 
 
@@ -401,7 +493,8 @@ def test_plain_incentives_need_no_history() -> None:
     """An order whose rules ask nothing about the past costs no query."""
     needs = needs_history((use(r.Stores((1,)), r.MaximumRedemptions()),))
 
-    assert not needs.member | needs.total
+    assert not needs.member
+    assert not needs.total
     assert not needs.claimed_orders
 
 
@@ -413,8 +506,9 @@ def test_every_rule_has_a_judge() -> None:
 def test_breaches_have_words_of_their_own() -> None:
     """Codes are kebab-case and unique, and the documented ones are spelt as documented."""
     codes = [breach.value.code for breach in Breach]
+    words = [(breach.value.code, breach.value.rule_id) for breach in Breach]
 
-    assert len(set(codes)) == len(codes)
+    assert len(set(words)) == len(words)
     assert all(code == code.lower() and " " not in code and "_" not in code for code in codes)
     assert {breach.value.code for breach in Breach if breach.value.source is Source.DOCUMENTED} == {
         "exceeds-limit-per-order",
@@ -449,8 +543,8 @@ class Lookups(str):
 @pytest.mark.parametrize(
     "rule",
     [
-        r.CartExclusion,
-        lambda plus: r.CartRequirement(tuple(r.CartDemand(plus, 9) for _ in range(20))),
+        lambda plus: r.CartExclusion(listed(plus)),
+        lambda plus: r.CartRequirement(tuple(r.CartDemand(listed(plus), 9) for _ in range(20))),
     ],
 )
 def test_order_is_looked_up_in_long_lists_once_a_product(rule: Callable[[Plus], r.Rule]) -> None:

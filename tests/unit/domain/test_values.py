@@ -15,7 +15,7 @@ from loyalty_service.application.orders.identify_member import SelectedLine
 from loyalty_service.domain.clock import parse_rfc3339, rfc3339
 from loyalty_service.domain.codes import code_digest, new_code
 from loyalty_service.domain.errors import StoreNotAllowedError
-from loyalty_service.domain.ids import new_id
+from loyalty_service.domain.identifiers import new_id
 from loyalty_service.domain.keys import ApiKey, Role, key_digest, new_key
 from loyalty_service.domain.program import Discount, DiscountKind, DiscountLevel, Prompt
 from loyalty_service.domain.prompts import anonymous_prompt, flag_is_on, session_locale

@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 
 from loyalty_service.domain.basket import Basket, BasketLine, subtotal
 from loyalty_service.domain.earning import points_earned
-from loyalty_service.domain.program import EarningRules, ProductType, Rounding, RoundPer
+from loyalty_service.domain.earning_rules import EarningRules, ProductType, Rounding
+from loyalty_service.domain.products import listed
 from loyalty_service.domain.worth import tree_of
 
-DEPOSIT = EarningRules(excluded_products=frozenset({"deposit"}))
+DEPOSIT = EarningRules(excluded_products=listed(["deposit"]))
 QUANTITIES = st.integers(-3, 3).filter(bool)
 PRICES = st.integers(-1_000, 1_000)
 RULES = st.builds(
     EarningRules,
     rounding=st.sampled_from(Rounding),
-    round_per=st.sampled_from(RoundPer),
-    excluded_products=st.just(frozenset({"deposit"})),
+    excluded_products=st.just(listed(["deposit"])),
     include_tax=st.booleans(),
 )
 

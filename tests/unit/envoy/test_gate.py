@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import string
+from itertools import product
 from random import Random
 
 import pytest
@@ -16,6 +18,8 @@ GOOD = {":status": "200"}
 WRONG = {":status": "401"}
 START = 1_000_000
 LARGEST = "786432"
+PRIME, MASK = 16_777_619, 0xFFFF_FFFF
+INVERSE = pow(PRIME, -1, 1 << 32)
 
 
 @pytest.fixture
@@ -115,24 +119,105 @@ def test_key_is_one_key_however_it_is_spelt(callers: LuaFilter) -> None:
             assert keys == [key] == [bare_key(dict(spelt))], spelt
             assert sent.header("authorization") is None
             counted.setdefault(key, set()).add(sent.header("loyalty-caller"))
+            callers.response(sent, GOOD)
     assert [len(callers) for callers in counted.values()] == [1] * 5
     assert len({caller for found in counted.values() for caller in found}) == 5
 
 
 @pytest.mark.parametrize(
-    ("key", "digest"),
-    [("", "-2128831035"), ("a", "-468965076"), ("foobar", "-1080231576")],
+    ("length", "digest"),
+    [
+        (0, "591f8d21c83cb8b9"),
+        (1, "122455be157338f8"),
+        (2, "ef394f0657eb507c"),
+        (3, "451a0fce790606f7"),
+    ],
 )
-def test_digest_of_a_key_is_fnv_1a(callers: LuaFilter, key: str, digest: str) -> None:
-    """Published test vectors, as signed numbers of 32 bits."""
-    assert str(int(callers.load("gate.keys").digest(key))) == digest
+def test_digest_of_a_key_is_half_sip_hash(callers: LuaFilter, length: int, digest: str) -> None:
+    """Its authors' test vectors, each half as a number."""
+    text = bytes(range(length)).decode("latin-1")
+    digest_with = callers.load("gate.keys").digest_with
+    assert digest_with(0x03020100, 0x07060504, text) == digest
+
+
+def test_digest_of_a_key_is_another_with_another_secret(callers: LuaFilter) -> None:
+    """Whoever knows the digests of one Envoy makes no key that another takes for a known one."""
+    digest_with = callers.load("gate.keys").digest_with
+    told = {digest_with(first, second, "k") for first in range(20) for second in range(20)}
+    assert len(told) == 400
+    secret = callers.load("gate.secret")
+    assert (secret.first, secret.second) != (0, 0)
+    counted = call(callers, "k").header("loyalty-caller")
+    assert counted == digest_with(secret.first, secret.second, "k")
+    assert counted not in told
+
+
+def test_key_is_not_shut_out_by_one_that_looked_like_it(callers: LuaFilter) -> None:
+    """These two have the same 32 bits of FNV-1a, by which keys were once told apart."""
+    good, alike = "sandbox-app-key", _alike("sandbox-app-key")
+    callers.response(call(callers, good), GOOD)
+    refused = call(callers, alike)
+    assert refused.header("loyalty-stranger") is not None
+    assert refused.header("loyalty-caller") != call(callers, good).header("loyalty-caller")
+    callers.response(refused, WRONG)
+    assert call(callers, good).header("loyalty-stranger") is None
+
+
+def _alike(key: str) -> str:
+    """Find another key of the same FNV-1a, from both of its ends."""
+    letters = string.ascii_letters.encode()
+    start = _fnv(b"lk_")
+    forth = {_fnv(bytes(ends), start): bytes(ends) for ends in product(letters, repeat=3)}
+    for number in range(10_000):
+        end = b"%d" % number
+        for more in product(letters, repeat=2):
+            back = _fnv(key.encode())
+            for byte in reversed(bytes(more) + end):
+                back = (back * INVERSE & MASK) ^ byte
+            if back in forth:
+                return (b"lk_" + forth[back] + bytes(more) + end).decode()
+    raise AssertionError("none found")
+
+
+def _fnv(text: bytes, start: int = 2_166_136_261) -> int:
+    for byte in text:
+        start = (start ^ byte) * PRIME & MASK
+    return start
+
+
+METHODS = ("GET", "POST", "PUT", "OPTIONS", "HEAD", "PRI", "options")
+CONTENT_TYPES = (
+    *(None, "", "application/json", "application/grpc", "application/grpc+proto"),
+    *("application/grpcx", "application/grpc;x", "Application/GRPC", "application/grpc-web"),
+    *("application/grpc-web+proto", "application/grpc-web-text", "application/grpc-webx"),
+)
+PATHS = (
+    *(MEMBER, METHOD, f"{METHOD}?x", f"{METHOD}/", f"/{METHOD}", "/", "*", "/nowhere", "/a.b"),
+    *("/client/users/anonymous/sessions", "/otp", "/grpc.health.v1.Health/Check"),
+    *("/grpc.health.v1.Health/Check?x", "/grpc.health.v1.Health/Watch?x", "/grpc.reflection.x/Y"),
+)
+
+
+@pytest.mark.parametrize(
+    "key", [{}, {"x-api-key": "x"}, {"authorization": "x"}, {"authorization": "Bearer x"}]
+)
+def test_each_call_is_refused_or_counted(callers: LuaFilter, key: dict[str, str]) -> None:
+    """Whatever its method, its content type and its path: none goes on that nobody counts."""
+    for method, content_type, path in product(METHODS, CONTENT_TYPES, PATHS):
+        named = {} if content_type is None else {"content-type": content_type}
+        sent = callers.request({":method": method, ":path": path} | named | key)
+        counted = "call" in sent.metadata.get("loyalty.gate", {})
+        assert counted is (sent.reply is None), (method, content_type, path)
+        if not counted:
+            assert sent.reply == "401" or (sent.reply, method) == ("404", "OPTIONS")
+        callers.response(sent, GOOD)
 
 
 def test_strangers_wait_after_wrong_keys_and_known_keys_do_not(callers: LuaFilter) -> None:
     """200 of one address do not succeed, then 100 a second are let in."""
     callers.response(call(callers), GOOD)
     for number in range(200):
-        refused = call(callers, f"wrong-{number}")
+        refused = call(callers, f"wrong-{number}", content_length="0")
         assert refused.reply is None
         callers.response(refused, WRONG)
     waits = call(callers, "wrong")
@@ -148,7 +233,7 @@ def test_strangers_wait_after_wrong_keys_and_known_keys_do_not(callers: LuaFilte
     )
     assert elsewhere.reply is None
     callers.at(START + 1)
-    let_in = [call(callers, f"later-{number}") for number in range(100)]
+    let_in = [call(callers, f"later-{number}", content_length="0") for number in range(100)]
     assert all(one.reply is None for one in let_in)
     for one in let_in:
         callers.response(one, WRONG)
@@ -186,27 +271,40 @@ def test_forged_names_of_the_gate_do_not_go_on(callers: LuaFilter) -> None:
     [
         ("10.0.0.1", "10.0.0.1"),
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2"),
-        ("2001:db8::1", "2001:db8:"),
+        ("2001:db8:1:2::", "2001:db8:1:2"),
+        ("2001:db8::1", "2001:db8:0:0"),
+        ("2001:db8::5:1", "2001:db8:0:0"),
+        ("2001:db8:0:0::2", "2001:db8:0:0"),
+        ("2001:db8::4:5:6:7:8", "2001:db8:0:4"),
+        ("2001:0DB8:0:7:1:2:3:4", "2001:db8:0:7"),
+        ("::1", "0:0:0:0"),
+        ("::ffff:10.0.0.1", "10.0.0.1"),
     ],
 )
 def test_network_of_an_address_is_one_stranger(callers: LuaFilter, address: str, told: str) -> None:
     """Of IPv6 what one customer has."""
     stranger = call(callers, x_envoy_external_address=address).header("loyalty-stranger")
-    assert stranger is not None
-    assert stranger.startswith(told)
+    assert stranger == told
 
 
-def test_strangers_hold_little_until_their_calls_are_done(callers: LuaFilter) -> None:
-    """16 MiB of an address's large bodies are under way; what is answered, or 3 s old, is not."""
+def test_strangers_send_little_that_comes_to_nothing(callers: LuaFilter) -> None:
+    """4 MiB of large bodies at once; what succeeds or does not come is given back."""
     callers.response(call(callers), GOOD)
-    held = [call(callers, "s", content_length=LARGEST) for _ in range(20)]
+    held = [call(callers, f"s-{number}", content_length=LARGEST) for number in range(6)]
     assert all(one.reply is None for one in held)
-    full = call(callers, "s", content_length=LARGEST)
+    full = call(callers, "t", content_length=LARGEST)
     assert (full.reply, why(full)) == ("429", "memory")
     assert call(callers, content_length=LARGEST).reply is None
+    assert call(callers, "t", content_length="16384").reply is None
     callers.response(held[0], WRONG)
-    assert call(callers, "s", content_length=LARGEST).reply is None
     assert call(callers, "t", content_length=LARGEST).reply == "429"
+    callers.response(held[1], GOOD)
+    again = call(callers, "t", content_length=LARGEST)
+    assert again.reply is None
+    assert call(callers, "t", content_length=LARGEST).reply == "429"
+    again.kept.metadata["loyalty.gate.whole"] = callers.table({"call": f"1 {START} 300"})
+    callers.response(again, WRONG)
+    assert call(callers, "t", content_length=LARGEST).reply is None
     callers.at(START + 3)
     assert call(callers, "t", content_length=LARGEST).reply is None
 
@@ -254,7 +352,7 @@ def test_key_whose_large_calls_are_half_sends_small_ones(callers: LuaFilter) -> 
     [
         ("application/grpc", METHOD, "413"),
         ("application/grpc+proto", METHOD, "413"),
-        ("application/grpc-web", METHOD, "413"),
+        ("application/grpcx", METHOD, None),
         ("application/json", MEMBER, None),
         ("application/grpc", MEMBER, None),
     ],
@@ -291,6 +389,52 @@ def test_headers_with_an_underscore_are_dropped(callers: LuaFilter) -> None:
     sent = callers.request({":method": "GET", ":path": MEMBER, "x-api-key": "k", **headers})
     names = {name for name, _ in sent.headers if "_" in name}
     assert names == {"idempotency_key", "x_user_datetime", "x_api_key"}
+
+
+@pytest.mark.parametrize(
+    "path", [MEMBER, METHOD, "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"]
+)
+def test_headers_that_grpc_has_no_name_for_are_dropped(callers: LuaFilter, path: str) -> None:
+    """HTTP lets a name have more characters; the server's library refuses a call with one."""
+    sent = {":method": "POST", ":path": path, "x-api-key": "k", "x-a.b-0": "1"}
+    if path != MEMBER:
+        sent["content-type"] = "application/grpc"
+    odd = {f"x{character}y": "1" for character in "!#$%&'*+^`|~"}
+    told = {name for name, _ in callers.request(sent | odd).headers}
+    assert told - {"loyalty-caller", "loyalty-stranger"} == set(sent)
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/grpcish", None])
+def test_headers_of_ours_and_of_grpc_do_not_go_on(
+    callers: LuaFilter, content_type: str | None
+) -> None:
+    """Whoever sends one speaks in our name; of gRPC's own a JSON call has none."""
+    inner = {
+        "grpc-timeout": "1S",
+        "loyalty-dialect": "es",
+        "loyalty-http-body": "{}",
+        "loyalty-mended": "field:x",
+        "loyalty-query-key": "forged",
+        "x-secret-bin": "AA",
+    }
+    kept = {"x-binary": "7", "x-loyalty-card": "7", "x-grpc": "7"}
+    named = {} if content_type is None else {"content-type": content_type}
+    sent = {":method": "POST", ":path": MEMBER, "x-api-key": "k"} | named | kept
+    answer = callers.request(sent | inner)
+    told = {name for name, _ in answer.headers} - {"loyalty-caller", "loyalty-stranger"}
+    assert told == set(sent)
+    real = callers.request(sent | inner | {":path": METHOD, "content-type": "application/grpc"})
+    grpcs = {"grpc-timeout", "x-secret-bin"}
+    assert set(inner) & {name for name, _ in real.headers} == grpcs
+
+
+def test_route_is_looked_for_again_where_it_depends_on_the_gate(callers: LuaFilter) -> None:
+    """Envoy does not do it by itself: of a forged stranger, and of JSON that says it is gRPC."""
+    callers.response(call(callers), GOOD)
+    assert not call(callers).rerouted
+    assert call(callers, loyalty_stranger="10.0.0.9").rerouted
+    assert call(callers, content_type="application/grpc").rerouted
+    assert not call(callers, path=METHOD, content_type="application/grpc").rerouted
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ class Record:
 
 
 def line(**values: Any) -> str:
-    """Log values; answers the line."""
+    """Log values; return the line."""
     return json.dumps(redact(None, "info", {"event": "seen", **values}))
 
 
@@ -160,7 +160,7 @@ def test_bearer_and_assigned_secrets_are_left_out() -> None:
 
 
 def raised() -> str:
-    """Raise what holds a name, twice; answers the traceback as structlog writes it."""
+    """Raise what holds a name, twice; return the traceback as structlog writes it."""
     try:
         try:
             int("Zebulon")

@@ -155,21 +155,21 @@ class TestMistakes:
         found = mistakes(VALID.replace("    name: One", "    name: One\n    zzz: 1"))
 
         assert found == [
-            "p.yaml:21:5: stores[0].zzz: is unknown; known are id, name, time_zone, loyalty"
+            "p.yaml:21:5: stores[0].zzz: is unknown; known are id, name, time_zone, loyalty, groups"
         ]
 
     def test_repeated_key_is_named_where_it_repeats(self) -> None:
         """YAML's silent last-one-wins is refused."""
         found = mistakes(VALID.replace("    name: One", "    name: One\n    name: Two"))
 
-        assert found == ["p.yaml:21:5: stores[0].name: stands here a second time"]
+        assert found == ["p.yaml:21:5: stores[0].name: is written twice"]
 
     def test_blank_value_is_named_at_its_key(self) -> None:
         """A key without a value is a mistake, not an absent key."""
         found = mistakes(VALID.replace("name: One", "name:"))
 
         assert found == [
-            "p.yaml:20:5: stores[0].name: has no value; fill it in or leave the key out"
+            "p.yaml:20:5: stores[0].name: has no value; fill it in or leave the field out"
         ]
 
     def test_missing_section_is_required(self) -> None:
@@ -191,7 +191,7 @@ class TestMistakes:
             (VALID.replace("name: Demo", 'name: "a\\u0007"'), "name"),
             (VALID.replace("name: Demo", "name: " + "x" * 101), "name"),
             (VALID.replace("name: Demo", "name: 2024"), "name"),
-            (VALID + "locale: fr\n", "locale"),
+            (VALID + "locale: french\n", "locale"),
             (VALID + "identifiers: []\n", "identifiers"),
             (VALID + "identifiers: [code, code]\n", "identifiers[1]"),
             (VALID + "code_lifetime_s: 29\n", "code_lifetime_s"),
@@ -242,9 +242,9 @@ class TestMistakes:
         text = HEAD + STORES + "  - {id: 9999, name: Two}\nincentives:\n" + first + first
 
         assert [line.split(": ", 1)[1] for line in mistakes(text)] == [
-            "stores[1].id: is taken by stores[0]",
-            "incentives[1].id: is taken by incentives[0]",
-            "incentives[1].engine_id: is taken by incentives[0]",
+            "stores[1].id: is already used by stores[0]",
+            "incentives[1].id: is already used by incentives[0]",
+            "incentives[1].engine_id: is already used by incentives[0]",
         ]
 
     def test_refusal_of_a_valid_file_is_placed(self) -> None:

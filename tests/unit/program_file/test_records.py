@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from loyalty_service.domain.restrictions import OrderLimits
 from loyalty_service.program_file.document import parse_program
 from loyalty_service.program_file.records import (
     ProgramRecords,
@@ -71,7 +72,7 @@ def test_keys_of_a_later_version_are_ignored() -> None:
     del records.incentives["coffee"]["rules"]
     del records.program["earning"]
     del records.program["void_spent"]
-    del records.program["multiple_incentives"]
+    del records.program["order_limits"]
     for word in (
         *("unclaimed_offers", "pending_days", "receipt_days", "void_days", "late_void"),
         *("void_by_other_partner", "shared_email", "future_birth_date"),
@@ -80,6 +81,16 @@ def test_keys_of_a_later_version_are_ignored() -> None:
 
     # A stored program that says nothing of spent points is older than the choice.
     assert program_from_json(records) == replace(program, void_spent="refuse")
+
+
+def test_program_of_one_incentive_an_order_stays_so() -> None:
+    """Before there were numbers, a program could only say that one is all."""
+    program = parse_program(VALID, "")
+    records = program_to_json(program)
+    del records.program["order_limits"]
+    records.program["multiple_incentives"] = False
+
+    assert program_from_json(records) == replace(program, order_limits=OrderLimits(incentives=1))
 
 
 def test_rule_of_a_later_version_retires_its_incentive() -> None:

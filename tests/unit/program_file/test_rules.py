@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import date
+from datetime import date, time
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from loyalty_service.domain import restrictions as r
-from loyalty_service.domain.program import EarningRules, Program, Rounding, RoundPer
+from loyalty_service.domain.earning_rules import EarningRules, Rounding
+from loyalty_service.domain.products import NONE, listed
+from loyalty_service.domain.program import Program
 from loyalty_service.program_file.document import parse_program
 from loyalty_service.program_file.records import incentive_from_json, incentive_to_json
 from loyalty_service.program_file.source import ProgramFileError, render_mistakes
@@ -63,11 +65,25 @@ def mistake(rule: str = "", more: str = "") -> str:
         ("minimum_spend: 10.5", r.MinimumSpend(1050)),
         ("payment_methods: [VISA, CASH]", r.PaymentMethods(("CASH", "VISA"))),
         ("first_order: true", r.FirstOrder()),
-        ("birthday: day", r.Birthday(0)),
-        ("birthday: 7", r.Birthday(7)),
-        ("birthday: month", r.Birthday(None)),
-        ('cart_has: [{any_of: ["2", "1"]}]', r.CartRequirement((r.CartDemand(("1", "2"), 1),))),
-        ('cart_lacks: ["3"]', r.CartExclusion(("3",))),
+        ("birthday: day", r.Birthday(r.DayWindow(0, 0))),
+        ("birthday: 7", r.Birthday(r.DayWindow(-7, 7))),
+        ("birthday: month", r.Birthday("month")),
+        ("birthday: week", r.Birthday("week")),
+        ("birthday: {from: 0, until: 14}", r.Birthday(r.DayWindow(0, 14))),
+        ("anniversary: day", r.Anniversary(r.DayWindow(0, 0))),
+        ("anniversary: {from: -3, until: -1}", r.Anniversary(r.DayWindow(-3, -1))),
+        ('times: {from: "07:00", until: "11:30"}', r.Times(time(7), time(11, 30))),
+        ("times: {from: 22:00, until: 02:00}", r.Times(time(22), time(2))),
+        ("enrolled_days: {from: 30}", r.DaysEnrolled(r.DayWindow(30, None))),
+        ("enrolled_days: {from: 0, until: 0}", r.DaysEnrolled(r.DayWindow(0, 0))),
+        ("transactions: {on: 5}", r.TransactionCount(on=5)),
+        ("transactions: {between: [2, 4]}", r.TransactionCount(between=(2, 4))),
+        ("transactions: {every: 10}", r.TransactionCount(every=10)),
+        (
+            'cart_has: [{any_of: ["2", "1"]}]',
+            r.CartRequirement((r.CartDemand(listed(("1", "2")), 1),)),
+        ),
+        ('cart_lacks: ["3"]', r.CartExclusion(listed(("3",)))),
         ("cooldown_s: 3600", r.Cooldown(3600)),
     ],
 )
@@ -105,18 +121,26 @@ def test_rules_stand_in_the_order_they_are_judged_in() -> None:
             "dates: {from: 2026-01-02, until: 2026-01-01}",
             "dates: must have its until on or after its from",
         ),
-        ("dates: {from: 2026-02-30}", "dates.from: must be a day of the calendar"),
-        ("enrolled: {until: 2026-1-1}", "enrolled.until: must be a day of the calendar"),
+        ("dates: {from: 2026-02-30}", "dates.from: must be a date of the calendar"),
+        ("enrolled: {until: 2026-1-1}", "enrolled.until: must be a date of the calendar"),
         ("dates: {form: 2026-01-01, until: 2026-01-01}", "dates.form: is unknown; did you mean"),
         ("service_modes: [EATIN]", "service_modes[0]: must be EAT_IN, "),
-        ("stores: [9998]", "stores[0]: is no store of this file"),
+        ("stores: [9998]", "stores[0]: is not a store of this file"),
         ("minimum_spend: 0", "minimum_spend: must be an amount from 0.01"),
         ("minimum_spend: 1.001", "minimum_spend: must be an amount from 0.01"),
         ("payment_methods: [visa]", "payment_methods[0]: must be a word in capital letters"),
-        ("first_order: false", "first_order: must be true; leave the key out"),
-        ("birthday: week", "birthday: must be day, month or a number of days from 1 to 183"),
-        ("birthday: true", "birthday: must be day, month or a number of days from 1 to 183"),
-        ("birthday: 184", "birthday: must be day, month or a number of days from 1 to 183"),
+        ("first_order: false", "first_order: must be true; leave the field out"),
+        ("birthday: year", "birthday: must be day, week, month, a number of days from 1 to 183"),
+        ("birthday: true", "birthday: must be day, week, month, a number of days from 1 to 183"),
+        ("birthday: 184", "birthday: must be day, week, month, a number of days from 1 to 183"),
+        ("birthday: {from: 0}", "birthday: must have from and until"),
+        ("anniversary: {from: 3, until: 2}", "anniversary: must have its until at or above its"),
+        ("times: {from: '24:00', until: '01:00'}", "times.from: must be a time from"),
+        ("times: {from: '07:00', until: '07:00'}", "times: must have two different times"),
+        ("enrolled_days: {}", "enrolled_days: must have from, until or both"),
+        ("transactions: {}", "transactions: must have one of on, between and every"),
+        ("transactions: {on: 1, every: 2}", "transactions: must have one of on, between and"),
+        ("transactions: {between: [4, 2]}", "transactions: must have its second number at or"),
         ("cart_has: [{quantity: 1}]", "cart_has[0].any_of: is required"),
         ("cart_lacks: [3]", "cart_lacks[0]: must be text, in quotes"),
         ("cooldown_s: 31536001", "cooldown_s: must be a whole number from 1 to 31,536,000"),
@@ -134,11 +158,23 @@ def test_program_without_earning_takes_the_defaults() -> None:
 
     assert read.earning == EarningRules()
     assert read.earning.points_per_unit == 10
-    assert (read.void_spent, read.multiple_incentives) == ("debt", True)
+    assert (read.void_spent, read.order_limits) == ("debt", r.OrderLimits())
     assert (read.pending_days, read.receipt_days, read.void_days) == (30, 30, 90)
     assert (read.unclaimed_offers, read.late_void) == ("flag", "flag")
     assert read.void_by_other_partner == "flag"
     assert (read.shared_email, read.future_birth_date) == ("take", "take")
+
+
+def test_limits_of_an_order_are_read() -> None:
+    """Each word has its meaning."""
+    more = "offers_per_order: 1\nrewards_per_order: 2\nincentives_per_order: 3\n"
+
+    read = program(more=f"{more}same_offer_per_order: 4\n")
+
+    assert read.order_limits == r.OrderLimits(1, 2, 3, 4)
+    assert mistake(more="offers_per_order: 0\n") == (
+        "offers_per_order: must be a whole number from 1 to 1,000"
+    )
 
 
 def test_earning_is_read_whole() -> None:
@@ -147,7 +183,6 @@ def test_earning_is_read_whole() -> None:
 earning:
   points_per_unit: 1/3
   rounding: nearest
-  round_per: line
   include_tax: true
   excluded_product_types: []
   excluded_products: ["9902", "9901"]
@@ -156,10 +191,9 @@ earning:
     assert program(more=earning).earning == EarningRules(
         points_per_unit=Fraction(1, 3),
         rounding=Rounding.NEAREST,
-        round_per=RoundPer.LINE,
         include_tax=True,
         excluded_product_types=frozenset(),
-        excluded_products=frozenset({"9901", "9902"}),
+        excluded_products=listed(["9901", "9902"]),
     )
 
 
@@ -222,4 +256,4 @@ def test_demo_program_shows_every_rule() -> None:
 
     assert shown == set(r.Rule.__args__)
     assert demo.incentives["3e9a71a8-75f8-493a-bb2a-e13f92052427"].rules == ()
-    assert replace(demo.earning, excluded_products=frozenset()) == EarningRules()
+    assert replace(demo.earning, excluded_products=NONE) == EarningRules()

@@ -6,6 +6,8 @@ import pytest
 
 from loyalty_service.program_file.document import parse_program
 from loyalty_service.program_file.source import (
+    MISTAKES_MAX,
+    VALUES_MAX,
     Mistake,
     ProgramFileError,
     ProgramSource,
@@ -65,3 +67,18 @@ def test_mistakes_beyond_the_limit_are_counted() -> None:
         parse_program("brand: demo\n", "p.yaml")
 
     assert render_mistakes(caught.value, mistakes_max=2)[2:] == ["p.yaml: 6 more mistakes"]
+
+
+def test_file_with_many_unknown_keys_is_refused_at_once() -> None:
+    """So many mistakes are named as anybody corrects, in a time that grows with the file alone."""
+    found = mistakes("".join(f"k{n}: 1\n" for n in range(20_000)))
+    assert len(found) == MISTAKES_MAX
+    assert any("is unknown" in one for one in found)
+
+
+def test_values_that_aliases_repeat_are_counted() -> None:
+    """A small file that stands for a large one is refused before anything is checked."""
+    lists = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
+    lists += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 7)]
+    (told,) = mistakes("\n".join(lists))
+    assert told == f"p.yaml:1:1: must have at most {VALUES_MAX:,} values, with those of aliases"

@@ -191,9 +191,8 @@ async def test_time_on_the_loop_is_counted_and_waiting_is_not(clock: Clock) -> N
     place = admission.enter(_key())
     gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def take(seconds: float) -> str:
+    def take(seconds: float) -> None:
         clock.now_s += seconds
-        return "done"
 
     async def work() -> str:
         take(1.0)
@@ -203,7 +202,8 @@ async def test_time_on_the_loop_is_counted_and_waiting_is_not(clock: Clock) -> N
             take(2.0)
         return "worked"
 
-    assert place.do(take, 0.5) == "done"
+    place.begin()
+    take(0.5)
     task = asyncio.ensure_future(place.watch(work()))
     await asyncio.sleep(0)
     clock.now_s += 100.0
@@ -211,6 +211,19 @@ async def test_time_on_the_loop_is_counted_and_waiting_is_not(clock: Clock) -> N
     assert await task == "worked"
     assert place.spent_s == 3.5
     place.leave()
+    assert place.spent_s == 3.5
+
+
+async def test_time_of_a_call_that_is_refused_early_is_counted(clock: Clock) -> None:
+    """A key pays for parsing a request also where there is nothing more to do for it."""
+    admission = Admission()
+    place = admission.enter(_key())
+    place.begin()
+    clock.now_s += 1.6
+    place.leave()
+
+    assert place.spent_s == pytest.approx(1.6)
+    assert admission._account(_key()).cost_s == pytest.approx(0.1, rel=0.01)
 
 
 @pytest.mark.usefixtures("clock")

@@ -49,7 +49,7 @@ BODIES = [
         '"errorCode":"INVALID_REQUEST"}'
     ),
     (
-        '{"statusCode":%RESPONSE_CODE%,"errorMessage":"The request is not acceptable",'
+        '{"statusCode":%RESPONSE_CODE%,"errorMessage":"The request is not valid HTTP",'
         '"errorCode":"INVALID_REQUEST"}'
     ),
     (
@@ -76,11 +76,11 @@ BODIES = [
     ),
     (
         '{"statusCode":%RESPONSE_CODE%,"isEngineError":false,"code":"UpgradeRequired",'
-        '"message":"This protocol version is not served","details":{}}'
+        '"message":"This protocol version is not supported","details":{}}'
     ),
     (
         '{"statusCode":%RESPONSE_CODE%,"isEngineError":false,"code":"Forbidden",'
-        '"message":"Protocol upgrades are not served","details":{}}'
+        '"message":"Protocol upgrades are not supported","details":{}}'
     ),
     (
         '{"statusCode":%RESPONSE_CODE%,"isEngineError":false,"code":"ServiceUnavailable",'
@@ -93,9 +93,9 @@ BODIES = [
     ),
     (
         '{"statusCode":%RESPONSE_CODE%,"isEngineError":false,"code":"ValidationError",'
-        '"message":"The request is not acceptable","details":{"reason":"REQUEST_INVALID",'
+        '"message":"The request is not valid HTTP","details":{"reason":"REQUEST_INVALID",'
         '"metadata":{"fields":"","violations":"1"},'
-        '"errors":[{"field":"","message":"is not acceptable HTTP"}]}}'
+        '"errors":[{"field":"","message":"is not valid HTTP"}]}}'
     ),
     "Too many requests, try again later",
     "Request is larger than 512 KiB",

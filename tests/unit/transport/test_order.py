@@ -12,12 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loyalty.v1 import discount_pb2, order_pb2
-from loyalty_service.application.meaning import Read, meaning_of
-from loyalty_service.application.orders.basket_records import basket_from_json, basket_to_json
-from loyalty_service.domain.basket import Basket
+from loyalty_service.domain.basket import Basket, basket_from_json, basket_to_json
 from loyalty_service.domain.errors import RequestInvalidError
 from loyalty_service.domain.flags import Mend
 from loyalty_service.domain.incentive_uses import as_catalogued, incentive_uses
+from loyalty_service.domain.meaning import Read, meaning_of
 from loyalty_service.domain.program import Program
 from loyalty_service.transport.parsing import parse
 from loyalty_service.transport.servicers.order import point_of_sale, read_basket

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
 
 from loyalty.v1 import discount_pb2, order_pb2
 from loyalty.v1 import transaction_service_pb2 as pb
@@ -125,9 +127,9 @@ def test_open_order_is_refused_for_each_by_name(field: str) -> None:
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda details: setattr(details.order[0], "product_id", "\t"),
         lambda details: setattr(details.order[0], "quantity", 10_000),
         lambda details: setattr(details.pos_vendor, "transaction_id", ""),
+        lambda details: setattr(details.pos_vendor, "transaction_id", "2\t7"),
         lambda details: details.payments.extend(details.payments[:1] * 50),
     ],
 )
@@ -139,6 +141,92 @@ def test_what_counts_is_refused_in_a_claim_too(spoil: Callable[[Any], None]) -> 
         parse(pb.ReportOrderRequest, claim.SerializeToString(), [])
 
 
+IDENTIFYING = {
+    "loyalty_transaction_id",
+    "loyalty_id",
+    "transaction_id",
+    "transaction_details.pos_vendor.transaction_id",
+}
+"""The texts without which nobody knows whose order it is, and which."""
+
+
+def _texts(message: Descriptor, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Give the path of each text of a message, and of those within it."""
+    for field in message.fields:
+        if field.message_type is not None:
+            yield from _texts(field.message_type, (*path, field.name))
+        elif field.type == FieldDescriptor.TYPE_STRING:
+            yield (*path, field.name)
+
+
+def _write(message: Any, path: tuple[str, ...], value: str) -> None:
+    """Write a text at a path; of a list into its first element."""
+    *way, last = path
+    for name in way:
+        inner = getattr(message, name)
+        message = inner if isinstance(inner, Message) else inner[0]
+    setattr(message, last, value)
+
+
+@pytest.mark.parametrize("value", ["x" * 5000, "a\x01b\u0085", "\r\n", " ", ""])
+@pytest.mark.parametrize(
+    ("request_class", "path"),
+    [
+        (request_class, path)
+        for request_class in (pb.ReportOrderRequest, pb.RecordUnclaimedOrderRequest)
+        for path in _texts(request_class.DESCRIPTOR)
+    ],
+    ids=lambda given: ".".join(given) if isinstance(given, tuple) else given.__name__,
+)
+def test_no_text_refuses_a_paid_order_that_does_not_say_which(
+    request_class: Any, path: tuple[str, ...], value: str
+) -> None:
+    """Whatever stands in it: each text of the contract is tried, those that come later too."""
+    order = request_class()
+    if request_class is pb.ReportOrderRequest:
+        order.CopyFrom(_report("CLAIMED"))
+    else:
+        order.transaction_details.CopyFrom(_details())
+    _write(order, path, value)
+    if ".".join(path) in IDENTIFYING and value.strip():
+        with pytest.raises(RequestInvalidError):
+            parse(request_class, order.SerializeToString(), [])
+    elif ".".join(path) not in IDENTIFYING:
+        _mended(order)
+
+
+def test_text_that_is_no_name_is_none() -> None:
+    """Each is cleaned, or absent, and told of."""
+    claim = _report("CLAIMED")
+    details = claim.transaction_details
+    line, discount = details.order[0], details.applied_discounts[0]
+    line.product_id, line.incentive_id, line.loyalty_engine_id = "\t", "a\x00b", "e" * 129
+    discount.incentive_id, discount.product_id, discount.reference_id = ("d" * 129,) * 3
+    details.order[1].product_id = "p" * 65
+    details.pos_vendor.pos_type, details.currency = " ", "C$"
+    read, told = _mended(claim)
+    assert told == [
+        f"transaction_details.{place}"
+        for place in (
+            "order[0].product_id",
+            "order[0].incentive_id",
+            "order[0].loyalty_engine_id",
+            "order[1].product_id",
+            "applied_discounts[0].incentive_id",
+            "applied_discounts[0].product_id",
+            "applied_discounts[0].reference_id",
+            "pos_vendor.pos_type",
+            "currency",
+        )
+    ]
+    details = read.transaction_details
+    line = details.order[0]
+    assert (line.product_id, line.incentive_id, line.loyalty_engine_id) == ("", "ab", "")
+    assert len(details.order[1].product_id) == 64
+    assert (details.pos_vendor.pos_type, details.currency) == ("", "")
+    assert not details.applied_discounts[0].ListFields()
+
+
 def test_what_envoy_put_right_is_read() -> None:
     """In the contract's own names; what is in no form of it is passed over."""
     assert mends_told("text:name,field:serviceMode,,field:,x:y,text:a b") == (
@@ -146,4 +234,8 @@ def test_what_envoy_put_right_is_read() -> None:
         Mend("field", "service_mode"),
     )
     assert mends_told(None) == ()
-    assert len(mends_told("field:a," * 1_000)) == 40
+    assert len(mends_told("field:name," * 1_000)) == 40
+    # Whoever calls the gRPC port may write what he likes.
+    assert mends_told("field:ignorePreviousAlerts,text:x,field:aB,text:other") == (
+        Mend("text", "other"),
+    )

@@ -22,7 +22,7 @@ codes that a guess can hit.
 """
 
 DEAD_OF_LATE_MS = 3_600_000
-"""For this long after its end an app may ask about a code of its own, which is no guess."""
+"""For this long after its end an app may ask about a code of its own, which is not a guess."""
 
 
 @dataclass(frozen=True, slots=True)

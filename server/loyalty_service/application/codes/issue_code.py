@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from loyalty_service.application.limits import require_one_more
-from loyalty_service.application.meaning import Read
+from loyalty_service.application.limits import (
+    count_code_gone,
+    key_scope,
+    member_scope,
+    partner_scope,
+    require_one_more,
+)
 from loyalty_service.application.perform import Done
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
@@ -21,7 +27,8 @@ from loyalty_service.domain.errors import (
 )
 from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.keys import ApiKey
-from loyalty_service.domain.limits import LIMITS, LimitName, key_scope, member_scope
+from loyalty_service.domain.limits import LIMITS, Limit, LimitName
+from loyalty_service.domain.meaning import Read
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Code, CodeStatus
 
@@ -30,30 +37,52 @@ ATTEMPTS_MAX = 50
 
 _CODES_OF_MEMBER = LIMITS[LimitName.CODES_PER_MEMBER_MINUTE]
 _CODES_OF_KEY = LIMITS[LimitName.CODES_PER_KEY_MINUTE]
+_CODES_LIVE = LIMITS[LimitName.CODES_LIVE_PER_PARTNER]
+
+
+class Selected(NamedTuple):
+    """
+    One selected incentive, as the app names it.
+
+    Attributes:
+        engine_id: Its name in the loyalty engine; empty where only the catalogue's is told.
+    """
+
+    incentive_id: str
+    quantity: int
+    engine_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class IssueCode:
-    """The member, and the selection as pairs of incentive ID and quantity."""
+    """
+    The member, and the selection.
+
+    Attributes:
+        store_id: Store that the guest is in; absent where the app does not tell one of the program.
+    """
 
     key: ApiKey
     loyalty_id: str
-    selection: tuple[tuple[str, int], ...]
+    selection: tuple[Selected, ...]
     user_datetime: str | None
+    store_id: int | None = None
 
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
         now_ms = clock.now_ms()
         return Reads(
             members=((self.key.program_id, self.loyalty_id.lower()),),
-            counts=((key_scope(self.key.key_id), _CODES_OF_KEY.since_ms(now_ms)),),
+            counts=tuple((scope, limit.since_ms(now_ms)) for limit, scope in _counts(self.key)),
             counts_of_members=((self.key.partner, _CODES_OF_MEMBER.since_ms(now_ms)),),
         )
 
     def meaning(self, read: Read) -> tuple[Any, ...]:
         """See `Meant`."""
         del read
-        return self.loyalty_id.lower(), self.selection
+        # As this was first told: of an incentive without a name in the engine its other two.
+        selection = [tuple(one) if one.engine_id else tuple(one[:2]) for one in self.selection]
+        return self.loyalty_id.lower(), selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +103,8 @@ def issue_code(unit: Unit, command: IssueCode, now_ms: int) -> Done[IssuedCode]:
     Raises:
         MemberNotFoundError: No member has this loyalty ID.
         RequestInvalidError: The selection names what the program does not offer.
-        LimitExceededError: The partner for the member, or the key, had its codes of the minute.
+        LimitExceededError: The partner for the member, or the key, had its codes of the minute,
+            or the partner has as many codes that no till has used as it may.
         ServerBusyError: Nearly all codes are live.
     """
     program = unit.catalog.programs[command.key.program_id]
@@ -86,16 +116,23 @@ def issue_code(unit: Unit, command: IssueCode, now_ms: int) -> Done[IssuedCode]:
     counts = (
         # By partner, or one that is not the guest's could use up what the guest's app may have.
         (_CODES_OF_MEMBER, member_scope(member.number, command.key.partner)),
-        (_CODES_OF_KEY, key_scope(command.key.key_id)),
+        *_counts(command.key),
+    )
+    replaced = [
+        code for code in unit.pending_codes(member) if code.partner in {command.key.partner, None}
+    ]
+    renews = any(
+        _CODES_LIVE.since_ms(code.created_ms) == _CODES_LIVE.since_ms(now_ms) for code in replaced
     )
     for limit, scope in counts:
-        require_one_more(unit, program, limit, scope, now_ms)
+        # A guest who asks for another code in place of the last adds none to those that are live.
+        if not (renews and limit is _CODES_LIVE):
+            require_one_more(unit, program, limit, scope, now_ms)
     digits, digest, earlier = _free_code(unit, program, now_ms)
     events = []
-    for code in unit.pending_codes(member):
-        if code.partner not in {command.key.partner, None}:
-            continue
+    for code in replaced:
         unit.change(code, status=CodeStatus.REPLACED, updated_ms=now_ms)
+        count_code_gone(unit, code)
         events.append(
             Event(
                 EventKind.CODE_REPLACED,
@@ -119,6 +156,7 @@ def issue_code(unit: Unit, command: IssueCode, now_ms: int) -> Done[IssuedCode]:
         created_ms=now_ms,
         updated_ms=now_ms,
         expires_ms=now_ms + program.code_lifetime_s * 1000,
+        store_id=command.store_id,
         partner=command.key.partner,
     )
     unit.put_code(code, earlier)
@@ -126,6 +164,13 @@ def issue_code(unit: Unit, command: IssueCode, now_ms: int) -> Done[IssuedCode]:
         unit.count(limit, scope, 1, now_ms)
     issued = Event(EventKind.CODE_ISSUED, program.program_id, member, after=CodeStatus.PENDING)
     return Done(IssuedCode(code, digits), events=(*events, issued))
+
+
+def _counts(key: ApiKey) -> Iterator[tuple[Limit, str]]:
+    """Tell what is counted of a key's codes, whosever they are."""
+    yield _CODES_OF_KEY, key_scope(key.key_id)
+    # Every live code is one that a guest may mistype into.
+    yield _CODES_LIVE, partner_scope(key.program_id, key.partner)
 
 
 def expired(code: Code) -> Event:
@@ -142,9 +187,12 @@ def expired(code: Code) -> Event:
 def _selection_json(program: Program, command: IssueCode) -> str:
     violations = []
     selection = {}
-    for index, (incentive_id, quantity) in enumerate(command.selection):
+    for index, (incentive_id, quantity, engine_id) in enumerate(command.selection):
         place = f"order[{index}].incentive_id"
-        incentive = program.find_incentive(incentive_id, None)
+        # Where an incentive has no name in the engine, apps put the catalogue's there too.
+        incentive = program.find_incentive(incentive_id, engine_id) or program.find_incentive(
+            engine_id, None
+        )
         if incentive is None or incentive.retired:
             violations.append(FieldViolation(place, "must name an incentive of the program"))
         elif incentive.incentive_id in selection:

@@ -1,9 +1,9 @@
 """
-Counts the codes that are shown, right and wrong, and refuses those who guess.
+Counts the codes that are shown, right and wrong, and refuses callers that guess.
 
-A wrong code is counted although its call is refused. While somebody must wait, no code of theirs
-is looked at, so that a right one and a wrong one are answered alike. While a store or a key waits,
-its terminals go on for as long as they have earned wrong codes.
+A wrong code is counted although its call is refused. While a caller must wait, none of its codes is
+looked at, so a right one and a wrong one get the same answer. While a store or a key waits, its
+terminals go on as long as they have earned wrong codes.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from loyalty_service.application.unit import Refused, Unit
 from loyalty_service.domain.errors import LoyaltyError, TooManyWrongCodesError
 from loyalty_service.domain.guessing import (
     MONTH_MS,
-    Refusal,
     Scope,
     ScopeKind,
     Tally,
+    Wait,
     counts_widely,
     earner_of,
     has_earned,
@@ -37,15 +37,15 @@ def require_no_wait(unit: Unit, scopes: Sequence[Scope], now_ms: int) -> None:
     """
     waiting = _waiting(unit, scopes, now_ms)
     if waiting and not _goes_on(unit, scopes, waiting, now_ms):
-        last = max(waiting, key=lambda refusal: refusal.until_ms)
+        last = max(waiting, key=lambda one: one.until_ms)
         raise TooManyWrongCodesError(last.scope.kind.value, last.until_ms - now_ms)
 
 
-def _goes_on(unit: Unit, scopes: Sequence[Scope], waiting: Sequence[Refusal], now_ms: int) -> bool:
+def _goes_on(unit: Unit, scopes: Sequence[Scope], waiting: Sequence[Wait], now_ms: int) -> bool:
     """Tell whether a call's terminal goes on although its store or key waits."""
     own = {scope.kind: scope for scope in scopes}
     terminal = own.get(ScopeKind.TERMINAL)
-    if terminal is None or any(refusal.scope.kind is terminal.kind for refusal in waiting):
+    if terminal is None or any(one.scope.kind is terminal.kind for one in waiting):
         return False
     if unit.catalog.programs[terminal.program_id].rolls_out(now_ms):
         return has_earned(unit.tallies((terminal,), now_ms)[terminal], rollout=True)
@@ -55,13 +55,13 @@ def _goes_on(unit: Unit, scopes: Sequence[Scope], waiting: Sequence[Refusal], no
     return has_earned(unit.code_month(terminal, now_ms))
 
 
-def _waiting(unit: Unit, scopes: Sequence[Scope], now_ms: int) -> list[Refusal]:
+def _waiting(unit: Unit, scopes: Sequence[Scope], now_ms: int) -> list[Wait]:
     """Find the waits of some scopes that are not over."""
-    refusals = unit.code_refusals(scopes[0].program_id)
-    if not refusals:
+    waits = unit.code_waits(scopes[0].program_id)
+    if not waits:
         return []
-    found = (refusals[scope.name] for scope in scopes if scope.name in refusals)
-    return [refusal for refusal in found if refusal.until_ms > now_ms]
+    found = (waits[scope.name] for scope in scopes if scope.name in waits)
+    return [one for one in found if one.until_ms > now_ms]
 
 
 def count_right_code(unit: Unit, scopes: Sequence[Scope], member: Member, now_ms: int) -> None:
@@ -98,7 +98,7 @@ def count_wrong_code(
     unit: Unit, scopes: Sequence[Scope], digest: bytes, now_ms: int, error: LoyaltyError
 ) -> Refused:
     """
-    Count a wrong code, and let whoever has shown too many wait; returns the refusal of its call.
+    Count a wrong code, and let whoever has shown too many wait; return the error of its call.
 
     Raises:
         TooManyWrongCodesError: Another server has just counted too many.
@@ -114,9 +114,9 @@ def count_wrong_code(
     tallies = _with_wrong(unit, scopes, now_ms, rollout=rollout)
     begun = []
     for scope, wait in waits(tallies.items(), rollout=rollout).items():
-        refusal = Refusal(scope, tallies[scope], now_ms, now_ms + wait)
-        unit.refuse_codes(refusal)
-        begun.append(refusal)
+        begins = Wait(scope, tallies[scope], now_ms, now_ms + wait)
+        unit.begin_wait(begins)
+        begun.append(begins)
     return Refused(error, tuple(begun))
 
 
@@ -124,7 +124,7 @@ def _with_wrong(
     unit: Unit, scopes: Sequence[Scope], now_ms: int, *, rollout: bool
 ) -> dict[Scope, Tally]:
     """
-    Count a wrong code where it counts; answers what those scopes have shown, with it.
+    Count a wrong code where it counts; return what those scopes have shown, with it.
 
     One that its terminal has earned counts there alone: while its store or key waits, it does not
     lengthen the wait of the others.

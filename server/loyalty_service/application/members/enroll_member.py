@@ -9,20 +9,31 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from loyalty_service.application.limits import require_one_more
-from loyalty_service.application.meaning import Read
+from loyalty_service.application.limits import (
+    count_points,
+    key_scope,
+    require_one_more,
+    require_points,
+)
 from loyalty_service.application.perform import Done
+from loyalty_service.application.points import adjust
 from loyalty_service.application.reads import NOTHING, Reads
 from loyalty_service.application.unit import Refused, Unit
 from loyalty_service.domain.errors import EmailTakenError, FieldViolation, RequestInvalidError
 from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.ledger import GENESIS, MEMBER_KINDS, Account
-from loyalty_service.domain.limits import LIMITS, LimitName, key_scope
+from loyalty_service.domain.limits import LIMITS, LimitName
+from loyalty_service.domain.meaning import Read
+from loyalty_service.domain.presentation import TEXTS
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Member, MemberEmail
 
 _ENROLMENTS = LIMITS[LimitName.ENROLMENTS_PER_KEY_MINUTE]
+
+
+INITIAL_POINTS = "initial points"
+"""Why a new member has points: the note of the transfer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +58,23 @@ class EnrollMember:
 
 def enroll_member(unit: Unit, command: EnrollMember, now_ms: int) -> Done[Member]:
     """
-    Enroll a guest with no points.
+    Enroll a guest, with as many points as the program begins with.
 
     Raises:
         Refused: A member has the e-mail address already and the program refuses that, with
             `EmailTakenError`: it counts as one more, or a key could ask for every address.
         RequestInvalidError: The day of birth is no day of the calendar, or is still to come and
             the program refuses that.
-        LimitExceededError: The key has enrolled as many as it may in a minute.
+        LimitExceededError: The key has enrolled as many as it may in a minute, or members were
+            given a day's worth of points by it.
+        AmountBeyondLimitError: The program begins with more points than its orders may earn.
     """
     key = command.key
     scope = key_scope(key.key_id)
     program = unit.catalog.programs[key.program_id]
+    if command.locale is not None and command.locale not in _locales(program):
+        words = f"must be one of {', '.join(sorted(_locales(program)))}"
+        raise RequestInvalidError((FieldViolation("locale", words),))
     if command.birth_date is not None:
         born_on = _require_day(command.birth_date)
         if program.future_birth_date == "refuse" and born_on > _today(program, now_ms):
@@ -74,13 +90,22 @@ def enroll_member(unit: Unit, command: EnrollMember, now_ms: int) -> Done[Member
     member.email = command.email
     member.locale = command.locale
     member.birth_date = command.birth_date
+    initial = program.earning.initial_points
+    if initial:
+        require_points(unit, program, key, member, initial, now_ms)
     unit.add_member(member)
     if email and first is None:
         # Kept whatever the program says today, for it may say otherwise tomorrow. Of two that
         # enroll at once, the database lets one keep it, and the other runs again and meets it.
         unit.add(MemberEmail(program.program_id, email, member.number))
     unit.count(_ENROLMENTS, scope, 1, now_ms)
-    return Done(member, events=(enrolled(member),))
+    events: tuple[Event, ...] = (enrolled(member),)
+    if initial:
+        adjust(unit, member, initial, INITIAL_POINTS, now_ms)
+        count_points(unit, key, member, initial, now_ms)
+        given = Event(EventKind.POINTS_ADJUSTED, program.program_id, member, reason=INITIAL_POINTS)
+        events = (*events, given)
+    return Done(member, events=events)
 
 
 def enrolled(member: Member) -> Event:
@@ -104,8 +129,15 @@ def new_member(program_id: str, loyalty_id: str, name: str, created_ms: int) -> 
         locale=None,
         birth_date=None,
         created_ms=created_ms,
+        segments=None,
         accounts={kind: Account(0, kind, 0, 0, GENESIS) for kind in MEMBER_KINDS},
     )
+
+
+def _locales(program: Program) -> frozenset[str]:
+    """Give the languages that a member may prefer."""
+    own = program.receipts.locales if program.receipts else frozenset()
+    return own | set(TEXTS)
 
 
 def _require_day(text: str) -> date:

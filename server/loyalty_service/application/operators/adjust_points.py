@@ -7,9 +7,9 @@ import json
 from dataclasses import dataclass
 
 from loyalty_service.application.limits import count_points, flag_points, require_points
-from loyalty_service.application.operators.create_key import ProgramUnknownError
+from loyalty_service.application.operators.create_key import program_of
 from loyalty_service.application.perform import OPERATOR_SCOPE, Done, Keyed
-from loyalty_service.application.points import adjust, owed_points, room_for_points
+from loyalty_service.application.points import adjust, points_that_fit
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.errors import (
@@ -43,7 +43,7 @@ class AdjustPoints:
         return Reads(members=((self.program_id, self.loyalty_id),))
 
     def keyed(self, idempotency_key: str) -> Keyed:
-        """Tell what an operator's idempotency key stands for."""
+        """Tell which adjustment an operator's idempotency key belongs to."""
         meaning = json.dumps((self.program_id, self.loyalty_id, self.points, self.note)).encode()
         fingerprint = hashlib.sha256(meaning).digest()
         return Keyed(OPERATOR_SCOPE, idempotency_key, "adjust", fingerprint)
@@ -61,25 +61,24 @@ def adjust_points(unit: Unit, command: AdjustPoints, now_ms: int) -> Done[Member
         AmountBeyondLimitError: More points than an order may earn are given.
         LimitExceededError: The member was given a day's worth of points.
     """
-    program = unit.catalog.programs.get(command.program_id)
-    if program is None:
-        raise ProgramUnknownError(command.program_id)
+    program = program_of(unit, command.program_id)
     member = unit.member(command.program_id, command.loyalty_id)
     if member is None:
         raise MemberNotFoundError(command.loyalty_id)
     points = command.points
-    accounts = unit.accounts(member)
-    if points == 0 or points > room_for_points(accounts) + owed_points(accounts):
-        message = f"must not be 0 nor raise the balance over {POINTS_MAX}"
+    most = points_that_fit(unit.accounts(member), points, past=member.past_points)
+    if points == 0 or most < points:
+        message = f"must not be 0, and must not raise the balance above {POINTS_MAX}"
         raise RequestInvalidError((FieldViolation("points", message),))
-    if member.available.balance + points < 0:
-        raise PointsInsufficientError(member.available.balance, -points)
+    if member.spendable + points < 0:
+        raise PointsInsufficientError(member.spendable, -points)
     if command.beyond_limits:
         # Not counted: what an operator gives on purpose keeps no receipt of the guest from them.
         flags = flag_points(unit, program, None, member, points, now_ms)
     else:
         require_points(unit, program, None, member, points, now_ms)
-        flags = count_points(unit, program, None, member, points, now_ms)
+        flags = ()
+        count_points(unit, None, member, points, now_ms)
     adjust(unit, member, points, command.note, now_ms)
     event = Event(EventKind.POINTS_ADJUSTED, command.program_id, member, reason=command.note)
     return Done(member, flags=flags, events=(event,))

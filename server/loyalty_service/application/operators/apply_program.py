@@ -1,4 +1,4 @@
-"""Take up a program as its operator describes it."""
+"""Apply a program as its operator describes it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ def apply_program(unit: Unit, command: ApplyProgram, now_ms: int) -> Done[tuple[
         raise ProgramMovedError
     if not changes:
         return Done(changes)
-    version = unit.save_program(with_retired(old, command.program), now_ms)
+    merged = with_retired(old, command.program)
+    unit.change_terms(old, merged, now_ms)
+    version = unit.save_program(merged, now_ms)
     applied = Event(
         EventKind.PROGRAM_APPLIED,
         command.program.program_id,
@@ -56,6 +58,6 @@ def apply_program(unit: Unit, command: ApplyProgram, now_ms: int) -> Done[tuple[
 
 
 def _described(change: Change) -> list[object]:
-    """Name a change; what was added or removed as a whole stands in the versions themselves."""
+    """Name a change; what was added or removed as a whole is in the kept versions."""
     fields = [[one.field, one.old, one.new] for one in change.fields if change.kind == "change"]
     return [change.kind, change.subject, fields]

@@ -9,12 +9,26 @@ from loyalty_service.application.perform import Done
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.errors import StoreNotFoundError
 from loyalty_service.domain.events import Event, EventKind
-from loyalty_service.domain.ids import new_id
+from loyalty_service.domain.identifiers import new_id
 from loyalty_service.domain.keys import ApiKey, Role, key_digest, new_key
+from loyalty_service.domain.program import Program
 
 
 class ProgramUnknownError(Exception):
     """Raised when no program of this name was applied."""
+
+
+def program_of(unit: Unit, program_id: str) -> Program:
+    """
+    Find the program that an operator names.
+
+    Raises:
+        ProgramUnknownError: No program of this name was applied.
+    """
+    program = unit.catalog.programs.get(program_id)
+    if program is None:
+        raise ProgramUnknownError(program_id)
+    return program
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +59,7 @@ def create_key(unit: Unit, command: CreateKey, now_ms: int) -> Done[CreatedKey]:
         StoreNotFoundError: The program has no such store.
     """
     unit.lock_catalog()
-    program = unit.catalog.programs.get(command.program_id)
-    if program is None:
-        raise ProgramUnknownError(command.program_id)
+    program = program_of(unit, command.program_id)
     for store_id in command.stores:
         if store_id not in program.stores:
             raise StoreNotFoundError(store_id)

@@ -1,4 +1,4 @@
-"""Let an API key show codes again that had to wait because of wrong ones."""
+"""Let an API key that had to wait because of wrong codes show codes again."""
 
 from __future__ import annotations
 
@@ -19,4 +19,11 @@ class ForgiveCodes:
 def forgive_codes(unit: Unit, command: ForgiveCodes, _now_ms: int) -> Done[int]:
     """End all waits of a key and forget what it has shown; returns how many waits."""
     ended = unit.forgive_codes(command.key_id)
-    return Done(ended, events=(Event(EventKind.CODES_FORGIVEN, None, subject=command.key_id),))
+    if not ended:
+        return Done(ended)
+    # A key that was revoked is not among those of the catalogue.
+    keys = unit.catalog.keys.values()
+    program_id = next((key.program_id for key in keys if key.key_id == command.key_id), None)
+    return Done(
+        ended, events=(Event(EventKind.CODES_FORGIVEN, program_id, subject=command.key_id),)
+    )

@@ -1,11 +1,11 @@
-"""Make an API key useless for good."""
+"""End an API key for good."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from loyalty_service.application.operators.create_key import key_event
-from loyalty_service.application.operators.rotate_key import KeyUnknownError
+from loyalty_service.application.operators.rotate_key import live_key
 from loyalty_service.application.perform import Done
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.events import EventKind
@@ -26,9 +26,6 @@ def revoke_key(unit: Unit, command: RevokeKey, now_ms: int) -> Done[None]:
         KeyUnknownError: No live key has this name.
     """
     unit.lock_catalog()
-    live = unit.catalog.keys.values()
-    key = next((one for one in live if one.key_id == command.key_id), None)
-    if key is None:
-        raise KeyUnknownError(command.key_id)
+    key = live_key(unit, command.key_id)
     unit.revoke_key(key.key_id, now_ms)
     return Done(None, events=(key_event(EventKind.KEY_REVOKED, key),))

@@ -1,4 +1,4 @@
-"""Make a second key beside one that is to be replaced."""
+"""Make a new API key to replace an old one."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from loyalty_service.application.operators.create_key import (
 from loyalty_service.application.perform import Done
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.events import EventKind
+from loyalty_service.domain.keys import ApiKey
 
 LIVE_MAX = 2
 """The old one and the new one: a third would be nobody's, and never revoked."""
@@ -33,6 +34,19 @@ class RotateKey:
     key_id: str
 
 
+def live_key(unit: Unit, key_id: str) -> ApiKey:
+    """
+    Find a key by its name.
+
+    Raises:
+        KeyUnknownError: No live key has it.
+    """
+    for key in unit.catalog.keys.values():
+        if key.key_id == key_id:
+            return key
+    raise KeyUnknownError(key_id)
+
+
 def rotate_key(unit: Unit, command: RotateKey, now_ms: int) -> Done[CreatedKey]:
     """
     Create a key that may do what another may; both work until the old one is revoked.
@@ -42,14 +56,11 @@ def rotate_key(unit: Unit, command: RotateKey, now_ms: int) -> Done[CreatedKey]:
         RotationOpenError: There are two such keys already.
     """
     unit.lock_catalog()
-    live = unit.catalog.keys.values()
-    old = next((key for key in live if key.key_id == command.key_id), None)
-    if old is None:
-        raise KeyUnknownError(command.key_id)
+    old = live_key(unit, command.key_id)
     wanted = CreateKey(old.program_id, old.partner, old.role, old.stores)
     alike = sorted(
         key.key_id
-        for key in live
+        for key in unit.catalog.keys.values()
         if CreateKey(key.program_id, key.partner, key.role, key.stores) == wanted
     )
     if len(alike) >= LIVE_MAX:

@@ -6,23 +6,29 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from loyalty_service.application.limits import count_points, require_points
-from loyalty_service.application.meaning import Read
-from loyalty_service.application.orders.basket_records import basket_from_json
+from loyalty_service.application.limits import count_points, flag_uses, require_points
+from loyalty_service.application.orders.earnings import (
+    PaidOrder,
+    count_earned,
+    promotions_to_json,
+    receipt_points,
+)
+from loyalty_service.application.orders.order_flags import offer_flags, points_cut
 from loyalty_service.application.orders.repeated_orders import judge_repeated
 from loyalty_service.application.orders.report_order import count_uses
 from loyalty_service.application.orders.unclaimed_offers import (
     JudgedOffers,
     judge_claimed,
-    offer_flags,
+    store_of,
 )
 from loyalty_service.application.perform import Done
-from loyalty_service.application.points import earn
+from loyalty_service.application.points import earn, keep_alive
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
+from loyalty_service.domain.basket import Basket, basket_from_json
 from loyalty_service.domain.clock import DAY_MS
 from loyalty_service.domain.codes import digested_receipt, plain_receipt_code
-from loyalty_service.domain.earning import points_earned
+from loyalty_service.domain.earning import PromotionPoints, points_earned
 from loyalty_service.domain.errors import (
     MemberNotFoundError,
     ReceiptAlreadyClaimedError,
@@ -30,8 +36,11 @@ from loyalty_service.domain.errors import (
     ReceiptNotFoundError,
 )
 from loyalty_service.domain.events import Event, EventKind
+from loyalty_service.domain.expiry import Activity
+from loyalty_service.domain.flags import CUT_FULL
 from loyalty_service.domain.incentive_uses import as_catalogued, lines_sold_as
 from loyalty_service.domain.keys import ApiKey
+from loyalty_service.domain.meaning import Read
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Member, Transaction, TransactionStatus
 
@@ -66,6 +75,7 @@ class ClaimedReceipt:
     transaction_id: str
     available_points: int
     earned_points: int
+    promotions: tuple[PromotionPoints, ...] = ()
 
 
 def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[ClaimedReceipt]:
@@ -88,6 +98,57 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
     member = unit.member(program.program_id, loyalty_id)
     if member is None:
         raise MemberNotFoundError(loyalty_id)
+    transaction, digest = _unclaimed(unit, program, command, now_ms)
+    known_by, day = transaction.order_digest, transaction.business_day
+    repeated = judge_repeated(
+        unit, program, command.key, transaction, known_by, day, now_ms, claiming=True
+    )
+    basket = as_catalogued(basket_from_json(transaction.basket or "{}"), program)
+    promised, offers = _judged(unit, program, transaction, member, basket)
+    order = _paid_order(program, transaction, basket, offers)
+    worth = receipt_points(unit, order, member, transaction, promised)
+    points = worth.points
+    require_points(unit, program, command.key, member, points, now_ms)
+    keep_alive(unit, member, Activity.ORDER, now_ms)
+    earned = earn(unit, member, transaction.owner, points, now_ms)
+    worth = worth.within(earned)
+    count_points(unit, command.key, member, earned, now_ms)
+    count_uses(unit, transaction, member, offers.uses, transaction.created_ms)
+    count_earned(unit, order, transaction, member, worth)
+    unit.change(
+        transaction,
+        status=TransactionStatus.CLAIMED,
+        member_number=member.number,
+        points_earned=earned,
+        promotions=promotions_to_json(worth.promotions),
+        receipt_digest=digest,
+        claimed_ms=now_ms,
+        updated_ms=now_ms,
+    )
+    cut = points_cut(command.key, transaction, member, CUT_FULL, points, earned)
+    return Done(
+        ClaimedReceipt(
+            loyalty_id,
+            transaction.transaction_id,
+            member.spendable,
+            earned,
+            worth.promotions,
+        ),
+        flags=(
+            *offer_flags(program, offers.refused, transaction),
+            *repeated,
+            *flag_uses(program, command.key, offers.uses, transaction, member),
+            *cut[0],
+        ),
+        stores=frozenset({transaction.store_id}),
+        events=(_told(transaction, member), *cut[1]),
+    )
+
+
+def _unclaimed(
+    unit: Unit, program: Program, command: ClaimReceipt, now_ms: int
+) -> tuple[Transaction, bytes]:
+    """Find the order that a receipt is for, which nobody has claimed; see `claim_receipt`."""
     plain = plain_receipt_code(command.receipt_code)
     digest = unit.code_digest(program.program_id, digested_receipt(plain))
     transaction = unit.transaction_by_receipt(program.program_id, digest)
@@ -98,53 +159,26 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
         raise ReceiptAlreadyClaimedError
     if now_ms - transaction.created_ms > program.receipt_days * DAY_MS:
         raise ReceiptExpiredError(program.receipt_days)
-    repeated = judge_repeated(
-        unit,
-        program,
-        command.key,
-        transaction,
-        transaction.order_digest,
-        transaction.business_day,
-        claiming=True,
-    )
-    points, offers = _judged(unit, program, transaction, member)
-    require_points(unit, program, command.key, member, points, now_ms)
-    earned = earn(unit, member, transaction.owner, points, now_ms)
-    count_points(unit, program, command.key, member, earned, now_ms)
-    count_uses(unit, transaction, member, offers.uses, transaction.created_ms)
-    unit.change(
-        transaction,
-        status=TransactionStatus.CLAIMED,
-        member_number=member.number,
-        points_earned=earned,
-        receipt_digest=digest,
-        claimed_ms=now_ms,
-        updated_ms=now_ms,
-    )
-    return Done(
-        ClaimedReceipt(loyalty_id, transaction.transaction_id, member.available.balance, earned),
-        flags=(*offer_flags(program, offers.refused, transaction), *repeated),
-        stores=frozenset({transaction.store_id}),
-        events=(
-            Event(
-                EventKind.RECEIPT_CLAIMED,
-                program.program_id,
-                member,
-                subject=transaction.transaction_id,
-                before=TransactionStatus.UNCLAIMED,
-                after=TransactionStatus.CLAIMED,
-            ),
-        ),
+    return transaction, digest
+
+
+def _told(transaction: Transaction, member: Member) -> Event:
+    return Event(
+        EventKind.RECEIPT_CLAIMED,
+        member.program_id,
+        member,
+        subject=transaction.transaction_id,
+        before=TransactionStatus.UNCLAIMED,
+        after=TransactionStatus.CLAIMED,
     )
 
 
 def _judged(
-    unit: Unit, program: Program, transaction: Transaction, member: Member
+    unit: Unit, program: Program, transaction: Transaction, member: Member, basket: Basket
 ) -> tuple[int, JudgedOffers]:
-    """Judge the offers of the order; answers what it is worth without those that do not hold."""
+    """Judge the offers of the order; return what it is worth without those that do not hold."""
     told = transaction.refused_offers
     before = None if told is None else frozenset(json.loads(told))
-    basket = as_catalogued(basket_from_json(transaction.basket or "{}"), program)
     offers = judge_claimed(unit, program, transaction, member, basket, before)
     points = transaction.points_earned
     if offers.refused:
@@ -156,3 +190,19 @@ def _judged(
             kept = points_earned(basket, program.earning, digits, offers.not_held)
             points = points * min(kept, all_points) // all_points
     return points, offers
+
+
+def _paid_order(
+    program: Program, transaction: Transaction, basket: Basket, offers: JudgedOffers
+) -> PaidOrder:
+    """Give what the order earns by, as of the moment when it was recorded."""
+    return PaidOrder(
+        program=program,
+        store=store_of(program, transaction),
+        basket=basket,
+        not_held=offers.not_held,
+        service_mode=transaction.service_mode,
+        channels=transaction.channels,
+        local_time=None,
+        now_ms=transaction.created_ms,
+    )

@@ -1,9 +1,9 @@
 """
-End what nobody came back for: open transactions with their holds, and unused codes.
+End what is overdue: open transactions with their holds, unused codes, and points.
 
-What is overdue is looked for without locks, and each of it is ended in a unit of work of its own,
-which looks again: it takes its locks in the order in which every other unit does, and a row that
-can't be ended keeps no other from its end.
+What is overdue is searched for without locks. Each row is ended in a unit of work of its own, which
+looks at it again and takes its locks in the usual order. A row that can't be ended does not keep
+others from being ended.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from loyalty_service.application.codes.issue_code import expired
 from loyalty_service.application.orders.void_transaction import void, voided_events
 from loyalty_service.application.perform import Done
+from loyalty_service.application.points import expire
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
+from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.records import CodeStatus, TransactionStatus
 
 
@@ -44,6 +46,20 @@ class OverdueCode:
         return Reads(digests=((self.program_id, self.digest),))
 
 
+@dataclass(frozen=True, slots=True)
+class OverdueBucket:
+    """Points of a member whose day was over when they were looked for."""
+
+    gone_ms: int
+    bucket_id: str
+    program_id: str
+    loyalty_id: str
+
+    def reads(self) -> Reads:
+        """Tell what ending it starts from."""
+        return Reads(members=((self.program_id, self.loyalty_id),))
+
+
 def find_overdue_transactions(
     unit: Unit, after: OverdueTransaction | None, limit: int, now_ms: int
 ) -> Sequence[OverdueTransaction]:
@@ -58,6 +74,14 @@ def find_overdue_codes(
     """Find at most *limit* overdue codes that come *after* another, the oldest first."""
     last = (0, "", b"") if after is None else (after.expires_ms, after.program_id, after.digest)
     return [OverdueCode(*row) for row in unit.overdue_codes(now_ms, last, limit)]
+
+
+def find_overdue_buckets(
+    unit: Unit, after: OverdueBucket | None, limit: int, now_ms: int
+) -> Sequence[OverdueBucket]:
+    """Find at most *limit* buckets past their day that come *after* another, the oldest first."""
+    last = (0, "") if after is None else (after.gone_ms, after.bucket_id)
+    return [OverdueBucket(*row) for row in unit.overdue_buckets(now_ms, last, limit)]
 
 
 def void_overdue(unit: Unit, overdue: OverdueTransaction, now_ms: int) -> Done[bool]:
@@ -81,3 +105,13 @@ def expire_code(unit: Unit, overdue: OverdueCode, now_ms: int) -> Done[bool]:
         return Done(False)  # noqa: FBT003 - the result is one word.
     unit.change(code, status=CodeStatus.EXPIRED, updated_ms=now_ms)
     return Done(True, events=(expired(code),))  # noqa: FBT003
+
+
+def expire_bucket(unit: Unit, overdue: OverdueBucket, now_ms: int) -> Done[bool]:
+    """Book points as gone unless that is done or they got more time; tells whether it did."""
+    member = unit.member(overdue.program_id, overdue.loyalty_id)
+    bucket = unit.bucket(overdue.bucket_id)
+    if member is None or bucket is None or not expire(unit, member, bucket, now_ms):
+        return Done(False)  # noqa: FBT003 - the result is one word.
+    event = Event(EventKind.POINTS_EXPIRED, overdue.program_id, member, subject=bucket.bucket_id)
+    return Done(True, events=(event,))  # noqa: FBT003

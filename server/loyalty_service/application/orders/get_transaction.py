@@ -6,7 +6,7 @@ from loyalty_service.application.perform import idempotency_scope, require_kept_
 from loyalty_service.application.reading import Reader, TransactionEntry
 from loyalty_service.domain.errors import TransactionNotFoundError
 from loyalty_service.domain.keys import ApiKey
-from loyalty_service.domain.records import Remembered
+from loyalty_service.domain.records import KeptAnswer
 
 
 async def get_transaction(reader: Reader, key: ApiKey, transaction_id: str) -> TransactionEntry:
@@ -24,14 +24,14 @@ async def get_transaction(reader: Reader, key: ApiKey, transaction_id: str) -> T
     return entry
 
 
-async def get_remembered(reader: Reader, key: ApiKey, idempotency_key: str) -> Remembered | None:
+async def get_kept_answer(reader: Reader, key: ApiKey, idempotency_key: str) -> KeptAnswer | None:
     """
     Find what a call of the key's partner was answered; None when it has not taken effect.
 
     Raises:
         StoreNotAllowedError: The call acted in a store that the key is not for.
     """
-    remembered = await reader.remembered(idempotency_scope(key), idempotency_key)
-    if remembered is not None:
-        require_kept_stores(remembered, key)
-    return remembered
+    kept = await reader.kept_answer(idempotency_scope(key), idempotency_key)
+    if kept is not None:
+        require_kept_stores(kept, key)
+    return kept

@@ -1,4 +1,4 @@
-"""Recognise a guest at a till and open a loyalty transaction."""
+"""Identify a guest at a till and open a loyalty transaction."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from loyalty_service.application.codes.wrong_codes import (
     count_wrong_code,
     require_no_wait,
 )
-from loyalty_service.application.meaning import Read
-from loyalty_service.application.natural_keys import answer_of_use, use_of_code
+from loyalty_service.application.limits import count_code_gone
 from loyalty_service.application.orders.order_review import judge, refusal_of
-from loyalty_service.application.orders.order_stores import require_store
+from loyalty_service.application.orders.repeated_orders import answer_of_use, use_of_code
 from loyalty_service.application.orders.reservations import reserve
 from loyalty_service.application.perform import Done, Repeated
 from loyalty_service.application.points import hold
@@ -36,12 +35,12 @@ from loyalty_service.domain.errors import (
 )
 from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.guessing import Scope, scopes_of
-from loyalty_service.domain.identifiers import IdentifierKind, classify_identifier
-from loyalty_service.domain.ids import new_id
+from loyalty_service.domain.identifiers import IdentifierKind, classify_identifier, new_id
 from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.keys import ApiKey
-from loyalty_service.domain.point_of_sale import PointOfSale
-from loyalty_service.domain.program import Incentive, Program
+from loyalty_service.domain.meaning import Read
+from loyalty_service.domain.order_limits import beyond_order_limits
+from loyalty_service.domain.program import Incentive, Program, Store
 from loyalty_service.domain.records import (
     Code,
     CodeStatus,
@@ -49,6 +48,7 @@ from loyalty_service.domain.records import (
     Transaction,
     TransactionStatus,
 )
+from loyalty_service.domain.visit import PointOfSale
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def identify_member(
     Raises:
         Refused: The code is unknown, with `CodeNotFoundError`, or was used, with
             `CodeAlreadyUsedError`; it is counted.
-        IdentificationFailedError: The identifier resembles a loyalty ID and is none.
+        IdentificationFailedError: The identifier looks like a loyalty ID but is not one.
         IdentifierInvalidError: The identifier is of no known kind.
         IdentifierTypeDisabledError: The program has switched its kind off.
         StoreNotFoundError: The program has no such store.
@@ -129,23 +129,24 @@ def identify_member(
     kind = classify_identifier(command.identifier)
     if kind not in program.identifier_kinds:
         raise IdentifierTypeDisabledError(kind.value)
-    require_store(program, command.key, command.point_of_sale.store_id)
+    store = program.store(command.point_of_sale.store_id)
+    command.key.require_store(store.store_id)
     if kind is IdentifierKind.CODE:
-        return _identify_by_code(unit, program, command, now_ms)
+        return _identify_by_code(unit, program, store, command, now_ms)
     loyalty_id = command.identifier.lower()
     member = unit.member(program.program_id, loyalty_id)
     if member is None:
         raise MemberNotFoundError(loyalty_id)
     transaction = _open_transaction(unit, program, member, command, now_ms)
     return Done(
-        Identified(program, member, transaction.transaction_id, member.available.balance, ()),
+        Identified(program, member, transaction.transaction_id, member.spendable, ()),
         stores=frozenset({transaction.store_id}),
         events=(_opened(transaction, member),),
     )
 
 
 def _identify_by_code(
-    unit: Unit, program: Program, command: IdentifyMember, now_ms: int
+    unit: Unit, program: Program, store: Store, command: IdentifyMember, now_ms: int
 ) -> Done[Identified] | Repeated:
     pos = command.point_of_sale
     scopes = scopes_of(program.program_id, command.key.key_id, pos.store_id, pos.terminal)
@@ -165,7 +166,7 @@ def _identify_by_code(
         raise _refusal(unit, command, scopes, code, CodeNotFoundError(), now_ms)
     selection = tuple(_selected_lines(program, code, pos))
     member = unit.member_by_number(code.member_number)
-    uses = _usable(unit, program, member, selection, command, now_ms)
+    uses = _usable(unit, program, store, member, selection, command, now_ms)
     transaction = _open_transaction(unit, program, member, command, now_ms)
     for use in uses:
         if use.point_cost:
@@ -187,10 +188,9 @@ def _identify_by_code(
         transaction_id=transaction.transaction_id,
     )
     count_right_code(unit, scopes, member, now_ms)
+    count_code_gone(unit, code)
     return Done(
-        Identified(
-            program, member, transaction.transaction_id, member.available.balance, selection
-        ),
+        Identified(program, member, transaction.transaction_id, member.spendable, selection),
         kept_as=use_of_code(transaction, pos),
         stores=frozenset({pos.store_id}),
         events=(_used(transaction, member), _opened(transaction, member)),
@@ -278,6 +278,7 @@ def _open_transaction(
 def _usable(
     unit: Unit,
     program: Program,
+    store: Store,
     member: Member,
     selection: tuple[SelectedLine, ...],
     command: IdentifyMember,
@@ -293,7 +294,6 @@ def _usable(
     Raises:
         LoyaltyError: The program refuses a selection of which some can't be used.
     """
-    store = program.store(command.point_of_sale.store_id)
     quantities: Counter[str] = Counter()
     for line in selection:
         quantities[line.incentive.incentive_id] += line.quantity
@@ -317,14 +317,15 @@ def _usable(
     )
     if program.refuse_unusable and failures:
         cost = sum(use.point_cost for use in uses)
-        raise refusal_of(failures, member.available.balance, cost)
+        raise refusal_of(failures, member.spendable, cost)
     broken = {
         failure.incentive_id for failure in failures if failure.rule_id not in _OF_SEVERAL_RULES
     }
     usable: list[IncentiveUse] = []
-    left = member.available.balance
+    left = member.spendable
     for use in uses:
-        fits = use.point_cost <= left and (program.multiple_incentives or not usable)
+        beyond = beyond_order_limits((*usable, use), program.order_limits)
+        fits = use.point_cost <= left and not any(beyond)
         taken = store.loyalty_enabled or use.incentive.kind == "offer"
         if fits and taken and use.incentive.incentive_id not in broken:
             usable.append(use)
@@ -332,5 +333,5 @@ def _usable(
     return tuple(usable)
 
 
-_OF_SEVERAL_RULES = {Breach.POINT_BALANCE.value.rule_id, Breach.SEVERAL_INCENTIVES.value.rule_id}
+_OF_SEVERAL_RULES = {Breach.POINT_BALANCE.value.rule_id, Breach.ORDER_LIMIT.value.rule_id}
 """Rules that an incentive breaks only together with those before it."""

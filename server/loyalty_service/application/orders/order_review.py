@@ -1,7 +1,7 @@
 """
 What an order is judged by: shared by validating, reporting, claiming and identifying.
 
-One path decides, so that a clean validation means that the claim succeeds unless something
+All of them use the same code, so if a validation finds nothing, the claim succeeds unless something
 changes in between.
 """
 
@@ -9,15 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from loyalty_service.application.meaning import Read, fingerprint, is_repeat, meaning_of, read_by
-from loyalty_service.application.natural_keys import REPORT, order_place
-from loyalty_service.application.orders.basket_records import basket_from_json
-from loyalty_service.application.orders.order_stores import store_of_report
-from loyalty_service.application.orders.repeated_orders import order_digest
+from loyalty_service.application.orders.repeated_orders import REPORT, order_digest, order_place
 from loyalty_service.application.orders.reservations import (
     accepted_here,
     as_accepted,
@@ -26,7 +22,7 @@ from loyalty_service.application.orders.reservations import (
 )
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
-from loyalty_service.domain.basket import Basket
+from loyalty_service.domain.basket import Basket, basket_from_json
 from loyalty_service.domain.breaches import Breach, RuleFailure
 from loyalty_service.domain.errors import (
     FieldViolation,
@@ -49,14 +45,14 @@ from loyalty_service.domain.incentive_uses import (
     without_incentives,
 )
 from loyalty_service.domain.keys import ApiKey
-from loyalty_service.domain.point_of_sale import PointOfSale
+from loyalty_service.domain.meaning import Read, fingerprint, is_repeat, meaning_of, read_by
 from loyalty_service.domain.program import Program, Store
 from loyalty_service.domain.records import Hold, Member, Transaction, TransactionStatus
 from loyalty_service.domain.rules import evaluate, needs_history
-from loyalty_service.domain.visit import MemberFacts, Visit
+from loyalty_service.domain.visit import MemberFacts, PointOfSale, Visit
 
 MODE_UNTOLD = "SERVICE_MODE_UNSPECIFIED"
-"""Service mode of a paid order whose till does not tell it, or in no word that is known."""
+"""Service mode of a paid order if the till names none, or one that is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +68,11 @@ class Order:
         local_time: The till's date and time in the store's place; absent where none is believed.
         mends: What was put right in it, because it is paid.
         asking: Whether the till only asks if it breaks rules, so that nothing is taken by it.
+        late_hours: How far the till's time of a paid order is from the server's clock, where that
+            is to be flagged.
         first_fingerprint: Gives the hash of the report's meaning as the first version kept it.
+        digest: Hash of what the order is known by, made with each value and each copy of it; empty
+            where the order is not reported as complete.
     """
 
     key: ApiKey
@@ -88,7 +88,14 @@ class Order:
     local_time: datetime | None
     mends: tuple[Mend, ...] = ()
     asking: bool = False
+    late_hours: int | None = None
     first_fingerprint: Callable[[], bytes] = field(default=bytes, repr=False, compare=False)
+    digest: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Hash once what the storage reads ahead by and the use case asks by."""
+        digest = order_digest(self.point_of_sale, self.basket) if self.claiming else b""
+        object.__setattr__(self, "digest", digest)
 
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
@@ -97,15 +104,10 @@ class Order:
         program_id = self.key.program_id
         return Reads(
             transactions=(self.transaction_id,),
-            remembered=(order_place(program_id, self.transaction_id),),
+            kept_answers=(order_place(program_id, self.transaction_id),),
             orders=((program_id, self.digest),) if self.claiming else (),
             uses=tuple((program_id, *name) for name in named_incentives(self.basket)),
         )
-
-    @property
-    def digest(self) -> bytes:
-        """Hash of what the order is known by."""
-        return order_digest(self.point_of_sale, self.basket)
 
     def meaning(self, read: Read) -> tuple[Any, ...]:
         """See `Meant`."""
@@ -118,7 +120,7 @@ class Order:
         return fingerprint(REPORT, self, read_by(program, self))
 
     def repeats(self, kept: bytes) -> bool:
-        """Tell whether the report means what one did whose fingerprint was kept."""
+        """Tell whether the report means the same as the one whose fingerprint was kept."""
         return bool(kept) and is_repeat(kept, REPORT, self, self.first_fingerprint)
 
     @property
@@ -149,7 +151,7 @@ class Review:
     @property
     def spendable_points(self) -> int:
         """Points available and those that this transaction holds."""
-        return self.member.available.balance + sum(hold.points for hold in self.holds)
+        return self.member.spendable + sum(hold.points for hold in self.holds)
 
     @property
     def point_cost(self) -> int:
@@ -244,7 +246,8 @@ def review_order(
         RewardRefusedError: The store takes no rewards.
     """
     program = unit.catalog.programs[order.key.program_id]
-    store = store_of_report(program, order.key, order.point_of_sale.store_id, transaction)
+    store = program.store_of_report(order.point_of_sale.store_id, transaction.store_id)
+    order.key.require_store(store.store_id)
     require_same_transaction(order.transaction_id, order.repeated_id)
     member = guest_of(unit, transaction)
     require_same_guest(unit, member, order.loyalty_id)
@@ -253,8 +256,9 @@ def review_order(
         raise RequestInvalidError((FieldViolation("transaction_details.currency", message),))
     holds = unit.open_holds(transaction.owner)
     reserved = by_incentive(unit.reservations(transaction))
+    paid = order.claiming and not order.asking
     basket = as_catalogued(order.basket, program)
-    unknown = unknown_offers(basket, program, paid=order.claiming and not order.asking)
+    unknown = unknown_offers(basket, program, paid=paid)
     known = without_incentives(basket, program, unknown) if unknown else basket
     uses = tuple(
         as_accepted(use, reserved) for use in incentive_uses(known, program, frozenset(reserved))
@@ -278,6 +282,7 @@ def review_order(
         now_ms,
         local_time=order.local_time,
         service_mode=order.service_mode,
+        channels=order.point_of_sale.channels(order.channel),
         basket=basket,
         claiming=order.claiming,
         whole=whole,
@@ -325,6 +330,7 @@ def judge(
     *,
     local_time: datetime | None,
     service_mode: str | None = None,
+    channels: tuple[str, ...] = (),
     basket: Basket | None = None,
     claiming: bool = False,
     whole: bool = False,
@@ -342,21 +348,20 @@ def judge(
     """
     if not uses:
         return ()
-    needs = needs_history(uses)
     zone = ZoneInfo(store.time_zone)
+    local_now = wall_clock(local_time, zone, now_ms)
+    needs = needs_history(uses)
     facts = None
     if member is not None:
-        facts = MemberFacts(
-            enrolled_on=datetime.fromtimestamp(member.created_ms / 1000, zone).date(),
-            birth_date=date.fromisoformat(member.birth_date) if member.birth_date else None,
-            claimed_orders=unit.claimed_orders(member, besides) if needs.claimed_orders else 0,
-            spendable_points=member.available.balance + own_holds,
-        )
+        orders = unit.claimed_orders(member, besides) if needs.claimed_orders else 0
+        facts = MemberFacts.of(member, zone, orders, own_holds)
     visit = Visit(
-        local_time=_wall_clock(local_time, zone, now_ms),
+        local_time=local_now,
         now_ms=now_ms,
         store_id=store.store_id,
+        store_groups=frozenset(store.groups),
         service_mode=service_mode,
+        channels=channels,
         basket=basket,
         member=facts,
         histories=unit.histories(
@@ -369,7 +374,7 @@ def judge(
         ),
         claiming=claiming,
         whole=whole,
-        multiple_incentives=program.multiple_incentives,
+        order_limits=program.order_limits,
         excluded_products=program.earning.excluded_products,
     )
     return evaluate(uses, visit)
@@ -377,10 +382,10 @@ def judge(
 
 def business_day(local_time: datetime | None, store: Store, now_ms: int) -> str:
     """Give the day of an order in the store's place, as YYYY-MM-DD."""
-    return _wall_clock(local_time, ZoneInfo(store.time_zone), now_ms).date().isoformat()
+    return wall_clock(local_time, ZoneInfo(store.time_zone), now_ms).date().isoformat()
 
 
-def _wall_clock(local_time: datetime | None, zone: ZoneInfo, now_ms: int) -> datetime:
+def wall_clock(local_time: datetime | None, zone: ZoneInfo, now_ms: int) -> datetime:
     """Take the till's own clock, which is of the store's place, else the server's there."""
     if local_time is not None:
         return local_time

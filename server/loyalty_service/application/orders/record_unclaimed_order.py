@@ -4,33 +4,40 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from loyalty_service.application.limits import flag_order
-from loyalty_service.application.meaning import Read, meaning_of
-from loyalty_service.application.natural_keys import record_of
-from loyalty_service.application.orders.mended_orders import mend_flags
+from loyalty_service.application.orders.earnings import (
+    PaidOrder,
+    order_points,
+    promotions_to_json,
+)
+from loyalty_service.application.orders.order_flags import (
+    late_flags,
+    mend_flags,
+    offer_flags,
+    removed_flags,
+)
 from loyalty_service.application.orders.order_review import business_day
-from loyalty_service.application.orders.order_stores import removed_flags, store_of_unclaimed
 from loyalty_service.application.orders.repeated_orders import (
     first_records,
     judge_repeated,
     kept_scope,
     order_digest,
+    record_of,
 )
 from loyalty_service.application.orders.unclaimed_offers import (
     JudgedOffers,
     judge_recorded,
-    offer_flags,
 )
 from loyalty_service.application.perform import Done, Repeated
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import Basket
 from loyalty_service.domain.codes import digested_receipt, new_receipt_code
-from loyalty_service.domain.earning import points_earned
+from loyalty_service.domain.earning import Earned
 from loyalty_service.domain.errors import (
     FieldViolation,
     OfferNotFoundError,
@@ -39,14 +46,15 @@ from loyalty_service.domain.errors import (
 )
 from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.flags import OFFER_UNKNOWN, Mend
-from loyalty_service.domain.ids import new_id
+from loyalty_service.domain.identifiers import new_id
 from loyalty_service.domain.incentive_uses import as_catalogued, incentive_names
 from loyalty_service.domain.keys import ApiKey
-from loyalty_service.domain.point_of_sale import PointOfSale
+from loyalty_service.domain.meaning import Read, meaning_of
 from loyalty_service.domain.presentation import Presentation, unclaimed_presentation
 from loyalty_service.domain.program import Program, Store
 from loyalty_service.domain.records import Transaction, TransactionStatus
 from loyalty_service.domain.rules import not_logged_in
+from loyalty_service.domain.visit import PointOfSale
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +65,11 @@ class RecordUnclaimedOrder:
     Attributes:
         basket_json: The basket, to be kept.
         local_time: The till's date and time in the store's place; absent where none is believed.
-        mends: What was put right in it, because it is paid.
+        mends: What was corrected in it, because it is paid.
         created: When the till says that it made the call; absent when not sent.
         keyed: Whether the call has an idempotency key, by which a repeated one is known.
+        late_hours: How far the till's time is from the server's clock, where that is to be flagged.
+        digest: Hash of what the order is known by, made with each value and each copy of it.
     """
 
     key: ApiKey
@@ -72,15 +82,16 @@ class RecordUnclaimedOrder:
     mends: tuple[Mend, ...] = ()
     created: str | None = None
     keyed: bool = False
+    late_hours: int | None = None
+    digest: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Hash once what the storage reads ahead by and the use case asks by."""
+        object.__setattr__(self, "digest", order_digest(self.point_of_sale, self.basket))
 
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
         return Reads(orders=((self.key.program_id, self.digest),))
-
-    @property
-    def digest(self) -> bytes:
-        """Hash of what the order is known by."""
-        return order_digest(self.point_of_sale, self.basket)
 
     def meaning(self, read: Read) -> tuple[Any, ...]:
         """See `Meant`."""
@@ -117,7 +128,8 @@ def record_unclaimed_order(
     """
     program = unit.catalog.programs[command.key.program_id]
     pos = command.point_of_sale
-    store = store_of_unclaimed(program, command.key, pos.store_id)
+    store = program.store_of_unclaimed(pos.store_id)
+    command.key.require_store(pos.store_id)
     digest = command.digest
     if not command.keyed:
         repeated = _repeated(unit, command, digest, now_ms)
@@ -133,30 +145,32 @@ def record_unclaimed_order(
         now_ms,
         local_time=command.local_time,
         service_mode=command.service_mode,
+        channels=pos.channels(command.channel),
     )
     if program.unclaimed_offers == "refuse":
         _require_all_hold(offers)
-    points = 0
-    if store.loyalty_enabled:
-        points = points_earned(basket, program.earning, program.currency_digits, offers.not_held)
+    worth = order_points(unit, _paid_order(command, program, store, basket, offers, now_ms), None)
+    points = worth.points
     receipt_code = new_receipt_code()
     transaction = _recorded(
         command,
         program,
         store,
         now_ms,
-        points=points,
+        worth=worth,
         refused=offers.refused,
         order_digest=digest,
         receipt_digest=unit.code_digest(program.program_id, digested_receipt(receipt_code)),
     )
     day = transaction.business_day
-    twice = judge_repeated(unit, program, command.key, transaction, digest, day, claiming=False)
+    twice = judge_repeated(
+        unit, program, command.key, transaction, digest, day, now_ms, claiming=False
+    )
     unit.add(transaction)
     # A call with a key is known by that.
     kept_as = None if command.keyed else record_of(kept_scope(command.key), transaction)
     presentation = unclaimed_presentation(
-        program.name, program.locale, transaction.transaction_id, points, receipt_code
+        program, transaction.pos_type, transaction.transaction_id, points, receipt_code
     )
     return Done(
         RecordedUnclaimedOrder(transaction.transaction_id, receipt_code, presentation),
@@ -167,9 +181,31 @@ def record_unclaimed_order(
             *flag_order(program, command.key, points, transaction),
             *mend_flags(command.mends, command.key, transaction, store.store_id),
             *removed_flags(program, store.store_id, command.key, transaction),
+            *late_flags(command.late_hours, command.key, transaction, pos.store_id),
         ),
         stores=frozenset({store.store_id}),
         events=(_told(transaction),),
+    )
+
+
+def _paid_order(
+    command: RecordUnclaimedOrder,
+    program: Program,
+    store: Store,
+    basket: Basket,
+    offers: JudgedOffers,
+    now_ms: int,
+) -> PaidOrder:
+    """Give what an order earns by."""
+    return PaidOrder(
+        program=program,
+        store=store,
+        basket=basket,
+        not_held=offers.not_held,
+        service_mode=command.service_mode,
+        channels=command.point_of_sale.channels(command.channel),
+        local_time=command.local_time,
+        now_ms=now_ms,
     )
 
 
@@ -189,7 +225,7 @@ def _recorded(
     store: Store,
     now_ms: int,
     *,
-    points: int,
+    worth: Earned,
     refused: Iterable[str],
     order_digest: bytes,
     receipt_digest: bytes,
@@ -214,7 +250,8 @@ def _recorded(
         channel=command.channel,
         service_mode=command.service_mode,
         basket=command.basket_json,
-        points_earned=points,
+        points_earned=worth.points,
+        promotions=promotions_to_json(worth.promotions),
         receipt_digest=receipt_digest,
         refused_offers=json.dumps(list(refused), ensure_ascii=False),
         order_digest=order_digest,
@@ -233,9 +270,9 @@ def _repeated(
     """
     pos = command.point_of_sale
     for first in first_records(unit, command.key, pos, digest, command.created, now_ms):
-        remembered = unit.remembered(kept_scope(command.key), first.transaction_id)
-        if remembered is not None:
-            return Repeated(remembered.answer, frozenset({pos.store_id}))
+        kept = unit.kept_answer(kept_scope(command.key), first.transaction_id)
+        if kept is not None:
+            return Repeated(kept.answer, frozenset({pos.store_id}))
     return None
 
 

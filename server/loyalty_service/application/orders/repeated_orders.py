@@ -1,9 +1,14 @@
 """
-One order earns once: the same order reported twice is known by what stands on its receipt.
+What identifies a call about an order that is sent again, and an order that is reported twice.
 
-Numbers of points of sale restart and terminals are often not told, so that two orders can look
-alike. A paid order is not refused for a guess: what looks like another that earned is flagged,
-unless the program says that it is refused.
+A code is used by one order of one till, and an order has one last report or one cancellation. Their
+answers are kept under these natural keys, in the table of all kept answers. Older versions kept
+them with the code or the order itself, where they are still found.
+
+One order earns once: an order that is reported twice is recognised by what is on its receipt. Tills
+start their numbers again and often do not name their terminal, so two different orders can look
+alike. A paid order is not refused because of a guess: an order that looks like one that has earned
+is flagged, unless the program says that it is refused.
 """
 
 from __future__ import annotations
@@ -11,18 +16,112 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
+from loyalty_service.application.orders.order_flags import about_order
+from loyalty_service.application.perform import NaturalKey
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import Basket, subtotal
 from loyalty_service.domain.errors import OrderAlreadyClaimedError
 from loyalty_service.domain.flags import ORDER_CLAIMED, ORDER_RECORDED, Flag, FlagKind
 from loyalty_service.domain.keys import ApiKey
-from loyalty_service.domain.point_of_sale import PointOfSale
 from loyalty_service.domain.program import Program
-from loyalty_service.domain.records import KnownOrder, Transaction, TransactionStatus
+from loyalty_service.domain.records import (
+    Code,
+    KeptAnswer,
+    KnownOrder,
+    Transaction,
+    TransactionStatus,
+)
+from loyalty_service.domain.visit import PointOfSale
+
+IDENTIFY = "IdentifyService/Identify"
+RECORD = "TransactionService/Unclaimed"
+REPORT = "TransactionService/Update"
+VOID = "TransactionService/Void"
+"""
+Words by which kept answers tell what they answer, and that fingerprints hash.
+
+They are kept for ever, whatever the RPCs are called.
+"""
+
+VERSION = 2
+"""Number of this way to tell what a call that uses a code means; the first one kept its words."""
 
 REPEATED_WITHIN_MS = 120_000
-"""How long the same order of a terminal is taken for a repeated call."""
+"""How long the same order of a terminal counts as a repeated call."""
+
+
+def use_of_code(transaction: Transaction, pos: PointOfSale) -> NaturalKey:
+    """Name the use of a code by the transaction that it has just opened."""
+    place = _scope("code", transaction.program_id), transaction.transaction_id
+    return NaturalKey(*place, IDENTIFY, _use(pos, transaction.partner), fresh=True)
+
+
+def record_of(scope: str, transaction: Transaction) -> NaturalKey:
+    """Name the record of an order without a guest that was just made."""
+    return NaturalKey(scope, transaction.transaction_id, RECORD, fresh=True)
+
+
+def report_of(transaction: Transaction, fingerprint: bytes) -> NaturalKey:
+    """Name the last report of an order."""
+    return NaturalKey(*place_of(transaction), REPORT, fingerprint)
+
+
+def void_of(transaction: Transaction) -> NaturalKey:
+    """Name the cancellation of an order."""
+    return NaturalKey(*place_of(transaction), VOID)
+
+
+def order_place(program_id: str, transaction_id: str) -> tuple[str, str]:
+    """Give the scope and key under which the last answer about an order is kept."""
+    return _scope("transaction", program_id), transaction_id
+
+
+def place_of(transaction: Transaction) -> tuple[str, str]:
+    """See `order_place`."""
+    return order_place(transaction.program_id, transaction.transaction_id)
+
+
+def last_answer(unit: Unit, transaction: Transaction) -> KeptAnswer | None:
+    """Find what the last report of an order, or its cancellation, was answered."""
+    place = place_of(transaction)
+    kept = unit.kept_answer(*place)
+    if kept is not None or transaction.answer is None:
+        return kept
+    method = VOID if transaction.status is TransactionStatus.VOID else REPORT
+    told = transaction.fingerprint or b"", transaction.answer
+    return KeptAnswer(*place, method, *told, transaction.updated_ms)
+
+
+def answer_of_use(
+    unit: Unit, code: Code, transaction: Transaction, pos: PointOfSale, partner: str
+) -> bytes | None:
+    """Find what the use of a code was answered, for the partner, till and order that used it."""
+    kept = unit.kept_answer(_scope("code", code.program_id), transaction.transaction_id)
+    if kept is not None:
+        return kept.answer if kept.fingerprint == _use(pos, partner) else None
+    if code.claim_key == _claim_key(pos, partner):
+        return code.answer
+    # As the oldest versions kept it, while those of their transactions are open.
+    same_till = (transaction.partner, transaction.terminal) == (partner, pos.terminal)
+    order_key = f"{pos.store_id}/{pos.transaction_id}"
+    return code.answer if same_till and code.claim_key == order_key else None
+
+
+def _claim_key(pos: PointOfSale, partner: str) -> str:
+    """Name what shows a code, by which a retry is known: partner, till and order."""
+    return json.dumps([partner, pos.store_id, pos.terminal, pos.transaction_id])
+
+
+def _use(pos: PointOfSale, partner: str) -> bytes:
+    return bytes((VERSION,)) + hashlib.sha256(_claim_key(pos, partner).encode()).digest()
+
+
+def _scope(what: str, program_id: str) -> str:
+    # No partner's scope has a colon before its slash: a program's ID has none.
+    return f"{what}:{program_id}"
 
 
 def order_digest(pos: PointOfSale, basket: Basket) -> bytes:
@@ -74,15 +173,19 @@ def judge_repeated(
     transaction: Transaction,
     digest: bytes | None,
     business_day: str | None,
+    now_ms: int,
     *,
     claiming: bool,
 ) -> tuple[Flag, ...]:
     """
     Flag an order that looks like one of its day which is claimed.
 
+    An order has the day that its till names and the day on which the server was told of it, which
+    no till can choose. One day in common is enough for a flag.
     One that is only recorded, without a guest, is flagged for looking like another such as well.
     Those of another partner refuse nothing: with its key a thief could claim, before the tills do,
-    what looks like the orders that they are about to report.
+    what looks like the orders that they are about to report. Nor does one whose till names another
+    day: a till that was offline reports the orders of several days at once.
 
     Raises:
         OrderAlreadyClaimedError: One that would earn looks like one of its partner that is claimed,
@@ -90,13 +193,19 @@ def judge_repeated(
     """
     if digest is None:
         return ()
+    zone = _zone_of(program, transaction)
+    paid_ms = transaction.created_ms if transaction.receipt_digest is not None else now_ms
+    days = {business_day, _day(paid_ms, zone)}
     like = [
         one
         for one in unit.orders_like(program.program_id, digest)
-        if one.transaction_id != transaction.transaction_id and one.business_day == business_day
+        if one.transaction_id != transaction.transaction_id
+        and not days.isdisjoint((one.business_day, _day(one.paid_ms, zone)))
     ]
     claimed = [one for one in like if one.status is TransactionStatus.CLAIMED]
-    own = any(one.partner == transaction.partner for one in claimed)
+    own = any(
+        one.partner == transaction.partner and one.business_day == business_day for one in claimed
+    )
     if own and program.repeated_orders == "refuse" and claiming:
         raise OrderAlreadyClaimedError
     if claimed:
@@ -104,16 +213,23 @@ def judge_repeated(
     return (_flag(key, transaction, ORDER_RECORDED, like),) if like and not claiming else ()
 
 
+def _zone_of(program: Program, transaction: Transaction) -> ZoneInfo:
+    """Find the place in which an order has its day."""
+    store_id = transaction.store_id
+    store = program.stores.get(store_id) or program.removed_stores.get(store_id)
+    return ZoneInfo(program.time_zone if store is None else store.time_zone)
+
+
+def _day(time_ms: int, zone: ZoneInfo) -> str:
+    return datetime.fromtimestamp(time_ms / 1000, zone).date().isoformat()
+
+
 def _flag(key: ApiKey, transaction: Transaction, reason: str, like: Sequence[KnownOrder]) -> Flag:
     return Flag(
         FlagKind.ORDER_REPEATED,
         reason,
-        {
-            "program_id": transaction.program_id,
-            "store_id": transaction.store_id,
-            "partner": key.partner,
-            "key_id": key.key_id,
-            "transaction_id": transaction.transaction_id,
+        about_order(key, transaction)
+        | {
             "other_transaction_id": like[0].transaction_id,
             "other_partner": like[0].partner,
         },

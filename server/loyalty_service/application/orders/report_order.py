@@ -1,13 +1,36 @@
-"""Take up a till's report of an order: hold its points while it is open, claim it when done."""
+"""
+Record a till's report of an order: hold its points while it is open, claim it when it is paid.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Any
 
-from loyalty_service.application.limits import count_points, flag_order
-from loyalty_service.application.natural_keys import last_answer, report_of
-from loyalty_service.application.orders.mended_orders import mend_flags
+from loyalty_service.application.aging import next_going
+from loyalty_service.application.limits import (
+    count_points,
+    flag_order,
+    flag_points,
+    flag_uses,
+    reason_of_cut,
+    uses_counted,
+    within_an_order,
+)
+from loyalty_service.application.orders.earnings import (
+    PaidOrder,
+    count_earned,
+    order_points,
+    promotions_to_json,
+)
+from loyalty_service.application.orders.order_flags import (
+    flag_other_partner,
+    late_flags,
+    mend_flags,
+    offer_flags,
+    points_cut,
+    removed_flags,
+)
 from loyalty_service.application.orders.order_review import (
     Order,
     Review,
@@ -20,19 +43,27 @@ from loyalty_service.application.orders.order_review import (
     require_same_transaction,
     review_order,
 )
-from loyalty_service.application.orders.order_stores import removed_flags
-from loyalty_service.application.orders.other_partners import flag_other_partner
-from loyalty_service.application.orders.repeated_orders import judge_repeated
+from loyalty_service.application.orders.repeated_orders import (
+    judge_repeated,
+    last_answer,
+    report_of,
+)
 from loyalty_service.application.orders.reservations import give_back, reserve
-from loyalty_service.application.orders.unclaimed_offers import offer_flags
 from loyalty_service.application.perform import Done, Repeated
-from loyalty_service.application.points import capture, earn, hold_only, prolong
+from loyalty_service.application.points import (
+    capture,
+    earn,
+    hold_only,
+    keep_alive,
+    prolong,
+)
 from loyalty_service.application.unit import Unit
-from loyalty_service.domain.earning import points_earned
+from loyalty_service.domain.earning import NOTHING_EARNED, Earned, PromotionPoints
 from loyalty_service.domain.errors import TransactionNotClaimableError
 from loyalty_service.domain.events import Event, EventKind
+from loyalty_service.domain.expiry import Activity
 from loyalty_service.domain.flags import OFFER_UNKNOWN, Flag
-from loyalty_service.domain.ids import new_id
+from loyalty_service.domain.identifiers import new_id
 from loyalty_service.domain.incentive_uses import IncentiveUse, lines_sold_as
 from loyalty_service.domain.presentation import Presentation, claimed_presentation
 from loyalty_service.domain.program import Program
@@ -52,6 +83,7 @@ class Reported:
     Attributes:
         redeemed_points: Points held while the order is open, burned once it is claimed.
         presentation: Texts for the receipt; absent while the order is open.
+        promotions: What each promotion gave of the points that were earned.
     """
 
     loyalty_id: str
@@ -60,6 +92,7 @@ class Reported:
     earned_points: int
     redeemed_points: int
     presentation: Presentation | None
+    promotions: tuple[PromotionPoints, ...] = ()
 
 
 def report_order(unit: Unit, order: Order, now_ms: int) -> Done[Reported] | Repeated:
@@ -83,19 +116,25 @@ def report_order(unit: Unit, order: Order, now_ms: int) -> Done[Reported] | Repe
     review = review_order(unit, order, transaction, now_ms)
     if review.failures:
         raise refusal_of(review.failures, review.spendable_points, review.point_cost)
+    paid = _paid_order(order, review, now_ms)
+    worth = NOTHING_EARNED
+    if order.claiming:
+        worth = order_points(unit, paid, review.member, transaction.transaction_id)
     known_by: dict[str, Any] = {}
     repeated: tuple[Flag, ...] = ()
+    expires_ms = transaction.expires_ms
     if order.claiming:
         digest, day = order.digest, business_day(order.local_time, review.store, now_ms)
         repeated = judge_repeated(
-            unit, review.program, order.key, transaction, digest, day, claiming=True
+            unit, review.program, order.key, transaction, digest, day, now_ms, claiming=True
         )
         known_by = {"order_digest": digest, "business_day": day}
-    expires_ms = review.program.open_until_ms(transaction.created_ms, now_ms)
+    else:
+        expires_ms = review.program.open_until_ms(transaction.created_ms, now_ms)
     unit.change(
         transaction,
         **known_by,
-        expires_ms=transaction.expires_ms if order.claiming else expires_ms,
+        expires_ms=expires_ms,
         updated_ms=now_ms,
         channel=order.channel,
         service_mode=order.service_mode,
@@ -108,39 +147,65 @@ def report_order(unit: Unit, order: Order, now_ms: int) -> Done[Reported] | Repe
     hold_only(unit, review.member, owner, costs, now_ms, expires_ms=ends_ms)
     if not order.claiming:
         reserve(unit, transaction, order.key, review.store.store_id, review.uses, now_ms)
-    done = _claimed(unit, order, review, now_ms) if order.claiming else _left_open(review)
+    if order.claiming:
+        done = _claimed(unit, order, review, paid, worth, now_ms)
+    else:
+        done = _left_open(review)
     return replace(
         done,
         kept_as=report_of(transaction, order.fingerprint(review.program)),
         flags=done.flags
         + removed_flags(review.program, review.store.store_id, order.key, transaction)
-        + repeated,
+        + repeated
+        + late_flags(order.late_hours, order.key, transaction, order.point_of_sale.store_id),
         stores=frozenset({transaction.store_id, review.store.store_id}),
     )
 
 
-def _claimed(unit: Unit, order: Order, review: Review, now_ms: int) -> Done[Reported]:
+def _claimed(
+    unit: Unit, order: Order, review: Review, paid: PaidOrder, worth: Earned, now_ms: int
+) -> Done[Reported]:
     """Claim an order, and flag what is to be looked at of it."""
     transaction = review.transaction
-    flags = flag_other_partner(order.key, transaction, review.member)
-    claimed = _claim(unit, review, now_ms)
-    flags += flag_order(
-        review.program, order.key, claimed.earned_points, transaction, review.member
+    other = flag_other_partner(order.key, transaction, review.member)
+    due = worth.points
+    given = worth.within(within_an_order(review.program, due))
+    claimed = _claim(unit, review, paid, given, now_ms)
+    member, program = review.member, review.program
+    large = flag_order(program, order.key, due, transaction, member)
+    beyond = flag_points(
+        unit, program, order.key, member, claimed.earned_points, now_ms, transaction
     )
-    flags += count_points(
-        unit,
-        review.program,
-        order.key,
-        review.member,
-        claimed.earned_points,
-        now_ms,
-        transaction,
+    count_points(unit, order.key, member, claimed.earned_points, now_ms)
+    used = flag_uses(program, order.key, review.uses, transaction, member)
+    reason = reason_of_cut(program, due)
+    cut_flags, cut_events = points_cut(
+        order.key, transaction, member, reason, due, claimed.earned_points
     )
     unknown = dict.fromkeys(sorted(review.unknown), OFFER_UNKNOWN)
-    flags += offer_flags(review.program, unknown, transaction)
-    flags += mend_flags(order.mends, order.key, transaction, order.point_of_sale.store_id)
-    events = (_reported(EventKind.ORDER_CLAIMED, review),)
+    flags = (
+        *(*other, *large, *cut_flags, *beyond, *used),
+        *offer_flags(program, unknown, transaction),
+        *mend_flags(order.mends, order.key, transaction, order.point_of_sale.store_id),
+    )
+    events = (_reported(EventKind.ORDER_CLAIMED, review), *cut_events)
     return Done(claimed, flags=flags, events=events)
+
+
+def _paid_order(order: Order, review: Review, now_ms: int) -> PaidOrder:
+    """Give what an order earns by."""
+    program = review.program
+    return PaidOrder(
+        program=program,
+        store=review.store,
+        basket=review.basket,
+        not_held=lines_sold_as(review.basket, program, review.unknown),
+        service_mode=order.service_mode,
+        channels=order.point_of_sale.channels(order.channel),
+        local_time=order.local_time,
+        now_ms=now_ms,
+        spent=review.point_cost,
+    )
 
 
 def _left_open(review: Review) -> Done[Reported]:
@@ -148,7 +213,7 @@ def _left_open(review: Review) -> Done[Reported]:
     updated = Reported(
         loyalty_id=review.member.loyalty_id,
         transaction_id=review.transaction.transaction_id,
-        available_points=review.member.available.balance,
+        available_points=review.member.spendable,
         earned_points=0,
         redeemed_points=review.point_cost,
         presentation=None,
@@ -157,7 +222,7 @@ def _left_open(review: Review) -> Done[Reported]:
 
 
 def _reported(kind: EventKind, review: Review) -> Event:
-    """Tell of a report that an open order was taken up with."""
+    """Describe a report that was accepted."""
     transaction = review.transaction
     return Event(
         kind,
@@ -198,7 +263,7 @@ def _again(
     updated = Reported(
         loyalty_id=member.loyalty_id,
         transaction_id=transaction.transaction_id,
-        available_points=member.available.balance,
+        available_points=member.spendable,
         earned_points=0,
         redeemed_points=sum(hold.points for hold in unit.open_holds(transaction.owner)),
         presentation=None,
@@ -207,7 +272,7 @@ def _again(
 
 
 def report_again(unit: Unit, order: Order, now_ms: int) -> None:
-    """Keep an order open whose report came again under its idempotency key."""
+    """Keep an order open when its report is sent again under its idempotency key."""
     transaction = unit.transaction(order.transaction_id)
     if transaction is None or order.claiming:
         return
@@ -222,16 +287,16 @@ def keep_open(unit: Unit, program: Program, transaction: Transaction, now_ms: in
     prolong(unit, transaction.owner, expires_ms)
 
 
-def _claim(unit: Unit, review: Review, now_ms: int) -> Reported:
+def _claim(unit: Unit, review: Review, order: PaidOrder, worth: Earned, now_ms: int) -> Reported:
     transaction, member, program = review.transaction, review.member, review.program
-    owner, earned = transaction.owner, 0
+    owner = transaction.owner
+    keep_alive(unit, member, Activity.ORDER, now_ms)
     redeemed = capture(unit, member, owner, now_ms)
-    if review.store.loyalty_enabled:
-        not_held = lines_sold_as(review.basket, program, review.unknown)
-        points = points_earned(review.basket, program.earning, program.currency_digits, not_held)
-        earned = earn(unit, member, owner, points, now_ms)
+    earned = earn(unit, member, owner, worth.points, now_ms)
+    worth = worth.within(earned)
     give_back(unit, transaction)
     count_uses(unit, transaction, member, review.uses, now_ms)
+    count_earned(unit, order, transaction, member, worth)
     paid_in = review.store.store_id
     unit.change(
         transaction,
@@ -240,8 +305,9 @@ def _claim(unit: Unit, review: Review, now_ms: int) -> Reported:
         paid_store_id=None if paid_in == transaction.store_id else paid_in,
         points_earned=earned,
         points_redeemed=redeemed,
+        promotions=promotions_to_json(worth.promotions),
     )
-    available = member.available.balance
+    available = member.spendable
     return Reported(
         loyalty_id=member.loyalty_id,
         transaction_id=transaction.transaction_id,
@@ -249,13 +315,16 @@ def _claim(unit: Unit, review: Review, now_ms: int) -> Reported:
         earned_points=earned,
         redeemed_points=redeemed,
         presentation=claimed_presentation(
-            program.name,
-            member.locale or program.locale,
+            program,
+            member.locale,
+            transaction.pos_type,
             transaction.transaction_id,
             earned,
             redeemed,
             available,
+            next_going(unit, member),
         ),
+        promotions=worth.promotions,
     )
 
 
@@ -266,9 +335,10 @@ def count_uses(
     uses: tuple[IncentiveUse, ...],
     used_ms: int,
 ) -> None:
-    """Keep what an order used, for the rules that count it."""
+    """Keep what an order used, as far as it counts, for the rules that count it."""
+    program = unit.catalog.programs[member.program_id]
     for use in uses:
-        incentive_id = use.incentive.incentive_id
+        incentive_id, quantity = use.incentive.incentive_id, uses_counted(program, use)
         unit.add(
             Redemption(
                 redemption_id=new_id(used_ms),
@@ -276,8 +346,8 @@ def count_uses(
                 incentive_id=incentive_id,
                 member_number=member.number,
                 transaction_id=transaction.transaction_id,
-                quantity=use.quantity,
+                quantity=quantity,
                 redeemed_ms=used_ms,
             )
         )
-        unit.count_redemption(member, incentive_id, use.quantity)
+        unit.count_redemption(member, incentive_id, quantity)

@@ -1,9 +1,9 @@
 """
 What open orders were accepted with: reserved while they are open, honoured when they are claimed.
 
-A guest pays for an order by what the till was told of it. So what IdentifyMember or a report
-accepted stays accepted, in its quantity and at its price, until the order ends or does without it;
-and it is counted by the rules that count uses, so that nobody else is promised the same last one.
+A guest pays what the till was told. So what IdentifyMember or a report accepted stays accepted, in
+its quantity and at its price, until the order ends or is reported without it. Rules that count uses
+count it too, so that nobody else is promised the same last one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from loyalty_service.domain.breaches import Breach, RuleFailure
 from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.records import Reservation, Transaction
-from loyalty_service.domain.restrictions import FirstOrder
+from loyalty_service.domain.rules import ORDER_RULES
 
 _Reservations = Mapping[str, Sequence[Reservation]]
 
@@ -31,18 +31,24 @@ FACTS_OF_THEN = frozenset(
         Breach.AFTER_END,
         Breach.ENROLLED_BEFORE_START,
         Breach.ENROLLED_AFTER_END,
+        Breach.SEGMENT,
         Breach.FIRST_ORDER,
         Breach.BIRTHDAY,
         Breach.COOLDOWN,
     )
 )
-"""Codes of what does not ask about the order, so that it was known when a use was accepted."""
+"""Codes of rules that were known to hold when a use was accepted."""
 
 FACTS_OF_THE_ORDER = frozenset(
     breach.value.code
-    for breach in (Breach.SERVICE_MODE, Breach.CART_REQUIREMENT, Breach.CART_EXCLUSION)
+    for breach in (
+        Breach.SERVICE_MODE,
+        Breach.CHANNEL,
+        Breach.CART_REQUIREMENT,
+        Breach.CART_EXCLUSION,
+    )
 )
-"""Codes of what is known only as long as the order stays as it was reported."""
+"""Codes of rules about the order itself, which are judged again when the order has changed."""
 
 
 def by_incentive(reservations: Iterable[Reservation]) -> _Reservations:
@@ -95,12 +101,13 @@ def still_broken(
     one that was reported last, *mode_untold* whether how it is handed over is not told.
     """
     accepted = {use.incentive.incentive_id for use in uses if use.accepted == use.quantity}
-    several = Breach.SEVERAL_INCENTIVES.value.code
-    together = {several} if len(accepted) == len(uses) else set()
-    known = FACTS_OF_THEN | together | (FACTS_OF_THE_ORDER if unchanged else frozenset())
+    whole = len(accepted) == len(uses)
+    known = FACTS_OF_THEN | (FACTS_OF_THE_ORDER if unchanged else frozenset())
     known |= {Breach.SERVICE_MODE.value.code} if mode_untold else set()
 
     def was_fine(failure: RuleFailure) -> bool:
+        if failure.rule_id == Breach.ORDER_LIMIT.value.rule_id:
+            return whole
         if failure.code == Breach.STORE.value.code:
             return failure.incentive_id in here
         return failure.incentive_id in accepted and failure.code in known
@@ -126,12 +133,12 @@ def reserve(
         prices = Counter(_accepted(use, reserved))
         prices[incentive.point_cost] += use.quantity - sum(prices.values())
         wanted |= {(incentive.incentive_id, price): prices[price] for price in +prices}
-        if any(isinstance(rule, FirstOrder) for rule in incentive.rules):
+        if any(isinstance(rule, ORDER_RULES) for rule in incentive.rules):
             first_order.add(incentive.incentive_id)
     for one in reservations:
         quantity = wanted.pop((one.incentive_id, one.point_cost), 0)
         if quantity and not one.quantity:
-            # It was done without in between, so that it is accepted anew.
+            # It was done without in between, so it is accepted again.
             first = int(one.incentive_id in first_order)
             unit.change(one, reserved_by=key.key_id, first_order=first, reserved_ms=now_ms)
         if (quantity, store_id) != (one.quantity, one.store_id):

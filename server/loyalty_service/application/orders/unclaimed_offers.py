@@ -1,10 +1,10 @@
 """
 The offers of an order without a guest: judged twice, and counted once.
 
-The order is paid when it is recorded, so that an offer in it that does not hold is flagged rather
-than refused. What can be known without a guest is judged then, and stays so: a receipt is worth
-no less when the program changes. The rest is judged when the receipt is claimed. An offer that
-does not hold earns nothing of its own and is not counted.
+The order is paid when it is recorded, so an offer that does not hold is flagged and not refused.
+What can be known without a guest is judged then, and stays so: a receipt is not worth less because
+the program changes. The rest is judged when the receipt is claimed. An offer that does not hold
+earns nothing itself and is not counted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from loyalty_service.application.orders.order_review import judge
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import Basket
 from loyalty_service.domain.breaches import Breach, RuleFailure
-from loyalty_service.domain.flags import LISTED_MAX, OFFER_UNKNOWN, Flag, FlagKind
+from loyalty_service.domain.flags import OFFER_UNKNOWN
 from loyalty_service.domain.incentive_uses import (
     IncentiveUse,
     incentive_names,
@@ -57,6 +57,7 @@ def judge_recorded(
     *,
     local_time: datetime | None,
     service_mode: str,
+    channels: tuple[str, ...],
 ) -> JudgedOffers:
     """Judge what can be known while nobody is logged in."""
     unknown = {
@@ -75,6 +76,7 @@ def judge_recorded(
         now_ms,
         local_time=local_time,
         service_mode=service_mode,
+        channels=channels,
         basket=basket,
         claiming=True,
     )
@@ -105,21 +107,28 @@ def judge_claimed(
     failures = judge(
         unit,
         program,
-        program.past_store(transaction.store_id)
-        or Store(transaction.store_id, "", program.time_zone, loyalty_enabled=True),
+        store_of(program, transaction),
         member,
         uses if refused_before is None else tuple(map(asking_about_member, uses)),
         transaction.created_ms,
         local_time=None,
         service_mode=transaction.service_mode,
+        channels=transaction.channels,
         basket=basket,
         claiming=True,
         counts=True,
     )
     if refused_before is not None:
-        several = Breach.SEVERAL_INCENTIVES.value.rule_id
-        failures = tuple(failure for failure in failures if failure.rule_id != several)
+        together = Breach.ORDER_LIMIT.value.rule_id
+        failures = tuple(failure for failure in failures if failure.rule_id != together)
     return _split(basket, program, uses, failures, unknown, refused_before or ())
+
+
+def store_of(program: Program, transaction: Transaction) -> Store:
+    """Find the store of an order without a guest; one that nobody remembers takes part."""
+    return program.past_store(transaction.store_id) or Store(
+        transaction.store_id, "", program.time_zone, loyalty_enabled=True
+    )
 
 
 def _split(
@@ -135,39 +144,6 @@ def _split(
     refused = dict(unknown)
     for failure in broken:
         refused.setdefault(failure.incentive_id or "", failure.code)
-        if failure.rule_id == Breach.SEVERAL_INCENTIVES.value.rule_id:
-            # It names the second; the third is as much in the way of the first.
-            for use in uses[1:]:
-                refused.setdefault(use.incentive.incentive_id, failure.code)
     not_held = lines_sold_as(basket, program, {*refused, *refused_before})
     holding = tuple(use for use in uses if use.incentive.incentive_id not in refused)
     return JudgedOffers(holding, refused, broken, not_held)
-
-
-def offer_flags(
-    program: Program, refused: Mapping[str, str], transaction: Transaction
-) -> tuple[Flag, ...]:
-    """
-    Flag the offers that do not hold, together by reason.
-
-    What the program does not have is the caller's own text, which is never logged.
-    """
-    by_reason: dict[str, list[str]] = {}
-    for name, reason in refused.items():
-        by_reason.setdefault(reason, []).append(name)
-    return tuple(
-        Flag(
-            FlagKind.OFFER_INVALID,
-            reason,
-            {
-                "program_id": transaction.program_id,
-                "store_id": transaction.store_id,
-                "partner": transaction.partner,
-                "transaction_id": transaction.transaction_id,
-                "status": transaction.status.name,
-                "offers": [name for name in names if name in program.incentives][:LISTED_MAX],
-                "offer_count": len(names),
-            },
-        )
-        for reason, names in by_reason.items()
-    )

@@ -1,4 +1,4 @@
-"""Check a whole order against every rule; nothing changes but how long it stays open."""
+"""Check a whole order against every rule; only the time for which it stays open changes."""
 
 from __future__ import annotations
 

@@ -6,14 +6,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from loyalty_service.application.limits import uncount_points
-from loyalty_service.application.meaning import Read
-from loyalty_service.application.natural_keys import VOID, last_answer, order_place, void_of
+from loyalty_service.application.orders.order_flags import (
+    about_order,
+    flag_other_partner,
+    points_cut,
+)
 from loyalty_service.application.orders.order_review import (
     find_transaction,
     require_same_guest,
     require_same_transaction,
 )
-from loyalty_service.application.orders.other_partners import flag_other_partner
+from loyalty_service.application.orders.repeated_orders import (
+    VOID,
+    last_answer,
+    order_place,
+    void_of,
+)
 from loyalty_service.application.orders.reservations import give_back
 from loyalty_service.application.perform import Done, Repeated
 from loyalty_service.application.points import release, reverse
@@ -22,8 +30,9 @@ from loyalty_service.application.unit import Unit
 from loyalty_service.domain.clock import DAY_MS
 from loyalty_service.domain.errors import TransactionNotFoundError, VoidTooLateError
 from loyalty_service.domain.events import Event, EventKind
-from loyalty_service.domain.flags import DAYS_PASSED, VOIDED_BY_OTHER, Flag, FlagKind
+from loyalty_service.domain.flags import CUT_REFUND, DAYS_PASSED, VOIDED_BY_OTHER, Flag, FlagKind
 from loyalty_service.domain.keys import ApiKey
+from loyalty_service.domain.meaning import Read
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Member, Transaction, TransactionStatus
 
@@ -41,7 +50,7 @@ class VoidTransaction:
         """Tell what the use case starts from."""
         place = (self.transaction_id,)
         kept = order_place(self.key.program_id, self.transaction_id)
-        return Reads(transactions=place, voided=place, remembered=(kept,))
+        return Reads(transactions=place, voided=place, kept_answers=(kept,))
 
     def meaning(self, read: Read) -> tuple[Any, ...]:
         """See `Meant`."""
@@ -98,6 +107,10 @@ def void_transaction(unit: Unit, command: VoidTransaction, now_ms: int) -> Done[
     before = transaction.status
     voided = void(unit, program, transaction, now_ms)
     events = voided_events(unit, transaction, before)
+    if before is TransactionStatus.CLAIMED and member is not None:
+        due, given = transaction.points_redeemed, voided.redeemed_points
+        cut = points_cut(command.key, transaction, member, CUT_REFUND, due, given)
+        flags, events = flags + cut[0], events + cut[1]
     kept_as = void_of(transaction)
     return Done(voided, kept_as, flags=flags, stores=stores, events=events)
 
@@ -137,12 +150,7 @@ def _lateness(
         return ()
     if program.late_void == "refuse":
         raise VoidTooLateError(transaction.transaction_id, program.void_days)
-    about = {
-        "program_id": program.program_id,
-        "store_id": transaction.store_id,
-        "partner": key.partner,
-        "key_id": key.key_id,
-        "transaction_id": transaction.transaction_id,
+    about = about_order(key, transaction) | {
         "status": transaction.status.name,
         "days": (now_ms - transaction.ordered_ms) // DAY_MS,
     }
@@ -199,9 +207,7 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
         _uncount(unit, member, transaction, now_ms)
         uncount_points(unit, member, earned, transaction.claimed_ms or 0, now_ms)
     _mark_void(unit, transaction, now_ms)
-    return Voided(
-        member.loyalty_id, transaction.transaction_id, member.available.balance, earned, redeemed
-    )
+    return Voided(member.loyalty_id, transaction.transaction_id, member.spendable, earned, redeemed)
 
 
 def _mark_void(unit: Unit, transaction: Transaction, now_ms: int) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from loyalty_service.application.meaning import Read
 from loyalty_service.application.perform import Done
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
-from loyalty_service.domain.errors import CorrelationIdInvalidError
+from loyalty_service.domain.errors import ContractNotServedError, CorrelationIdInvalidError
 from loyalty_service.domain.keys import ApiKey
+from loyalty_service.domain.meaning import Read
 from loyalty_service.domain.program import Program, Prompt
 from loyalty_service.domain.prompts import anonymous_prompt, flag_is_on, session_locale
 from loyalty_service.domain.records import Session, SessionStatus
@@ -53,12 +53,15 @@ def start_anonymous_session(
     unit: Unit, command: StartAnonymousSession, now_ms: int
 ) -> Done[AnonymousSession]:
     """
-    Open a session, or take up the open anonymous one of this correlation ID.
+    Open a session, or continue the open anonymous one of this correlation ID.
 
     Raises:
         CorrelationIdInvalidError: The session is closed or bound to a member.
+        ContractNotServedError: The program does not serve the contract of sessions.
     """
     program = unit.catalog.programs[command.key.program_id]
+    if "es" not in program.contracts:
+        raise ContractNotServedError("es")
     locale = session_locale(command.locale, program)
     channel = (command.channel or "").strip() or DEFAULT_CHANNEL
     session = unit.session(program.program_id, command.correlation_id)

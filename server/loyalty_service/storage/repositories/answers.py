@@ -6,16 +6,16 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from loyalty_service.domain.records import Remembered
+from loyalty_service.domain.records import KeptAnswer
 from loyalty_service.storage import tables as t
 from loyalty_service.storage.driver import Cursor
 from loyalty_service.storage.lock_order import Rank
-from loyalty_service.storage.repositories.records import Basis, Keys, Records, Step
-from loyalty_service.storage.statements import Kept, Statement, Statements
+from loyalty_service.storage.repositories.records import Basis, Build, Keys, Records, Step
+from loyalty_service.storage.repositories.statements import Kept, Statement, Statements
 
 ANSWER = Kept(
-    Remembered,
-    t.RememberedTable,
+    KeptAnswer,
+    t.KeptAnswerTable,
     ("scope", "idempotency_key"),
     Rank.ANSWERS,
     witness=("scope", "idempotency_key", "answer"),
@@ -36,28 +36,29 @@ class Answers(Records):
     """The kept answers of a unit of work."""
 
     KEPT: ClassVar[tuple[Kept, ...]] = (ANSWER,)
+    BUILT: ClassVar[tuple[Build, ...]] = (AnswerStatements,)
 
     def __init__(self, basis: Basis) -> None:
         super().__init__(basis)
-        self._sealed_before: list[Remembered] = []
+        self._sealed_before: list[KeptAnswer] = []
 
     @property
     def _answers_by(self) -> AnswerStatements:
         return self._statements.of(AnswerStatements)
 
-    def remembered(self, scope: str, idempotency_key: str) -> Remembered | None:
-        """See `Unit.remembered`."""
-        return self._record(Remembered, (scope, idempotency_key))
+    def kept_answer(self, scope: str, idempotency_key: str) -> KeptAnswer | None:
+        """See `Unit.kept_answer`."""
+        return self._record(KeptAnswer, (scope, idempotency_key))
 
     def answers_ahead(self, keys: Keys) -> Step:
-        """Read answers, when all else is locked: a twin that held a lock has kept its by now."""
-        taking = self._taking(Remembered)
+        """Read kept answers after the locks: an earlier call has kept its own by then."""
+        taking = self._taking(KeptAnswer)
         return Step(Rank.ANSWERS, self._answers_by.find_many, keys, taking, locks=False)
 
     def _when_read(self, record: Any) -> None:
         """Open the answer."""
         super()._when_read(record)
-        if isinstance(record, Remembered):
+        if isinstance(record, KeptAnswer):
             scope, key = record.scope, record.idempotency_key
             record.answer, newest = self._basis.seal.open_any(record.answer, scope, key)
             if not newest:
@@ -65,13 +66,13 @@ class Answers(Records):
 
     def _as_written(self, kind: type, records: Collection[Any]) -> Collection[Any]:
         """Seal the answers."""
-        if kind is Remembered:
+        if kind is KeptAnswer:
             return [self._sealed(record) for record in records]
         return super()._as_written(kind, records)
 
-    def _sealed(self, remembered: Remembered) -> Remembered:
-        scope, key = remembered.scope, remembered.idempotency_key
-        return replace(remembered, answer=self._basis.seal.close(remembered.answer, scope, key))
+    def _sealed(self, kept: KeptAnswer) -> KeptAnswer:
+        scope, key = kept.scope, kept.idempotency_key
+        return replace(kept, answer=self._basis.seal.close(kept.answer, scope, key))
 
     def _seal_again(self, cursor: Cursor) -> None:
         """Seal what was read and had been sealed with a retired pepper with the current one."""
@@ -79,6 +80,6 @@ class Answers(Records):
             return
         ordered = sorted(self._sealed_before, key=lambda kept: (kept.scope, kept.idempotency_key))
         self._sealed_before.clear()
-        update = self._kept[Remembered].update
+        update = self._kept[KeptAnswer].update
         if update is not None:
             self._write(cursor, update, [self._sealed(kept) for kept in ordered])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import bindparam, delete, func, select, update
 
@@ -18,7 +18,8 @@ from loyalty_service.storage import tables as t
 from loyalty_service.storage.driver import Connection
 from loyalty_service.storage.lock_order import Rank
 from loyalty_service.storage.repositories.ledger import Ledger
-from loyalty_service.storage.statements import Statements, constant, table_of
+from loyalty_service.storage.repositories.records import Build
+from loyalty_service.storage.repositories.statements import Statements, constant, table_of
 
 
 class CatalogueStatements:
@@ -150,6 +151,8 @@ def _text(document: object) -> str:
 
 class Catalogue(Ledger):
     """The catalogue as a unit of work sees and changes it."""
+
+    BUILT: ClassVar[tuple[Build, ...]] = (CatalogueStatements,)
 
     @property
     def _catalogue_by(self) -> CatalogueStatements:

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from loyalty_service.domain.clock import DAY_MS
 from loyalty_service.domain.guessing import ScopeKind
 from loyalty_service.storage import tables as t
-from loyalty_service.storage.statements import (
+from loyalty_service.storage.repositories.statements import (
     Statement,
     Statements,
     constant,
@@ -75,24 +75,24 @@ class CodeCountStatements:
             )
         )
         self.put_wrong_code = by.put(wrong)
-        self._describe_refusals(by)
+        self._describe_waits(by)
         self._describe_forgetting(by)
         if by.bulk:
             code = table_of(t.CodeTable)
             shown = (code, "program_id"), (code, "digest"), (regular, "key_id")
             self.regulars_of_codes = by.compile(_regulars_of(code, regular, rows_of(*shown)))
 
-    def _describe_refusals(self, by: Statements) -> None:
-        refusal, key = table_of(t.CodeRefusalTable), table_of(t.ApiKeyTable)
-        refusals = select(*(refusal.c[name] for name in REFUSAL_COLUMNS))
+    def _describe_waits(self, by: Statements) -> None:
+        wait, key = table_of(t.CodeRefusalTable), table_of(t.ApiKeyTable)
+        waits = select(*(wait.c[name] for name in REFUSAL_COLUMNS))
         keys = select(key.c.key_id)
-        self.refusals = by.compile(refusals.where(refusal.c.program_id == bindparam("program_id")))
-        self.put_refusal = by.put(refusal)
+        self.waits = by.compile(waits.where(wait.c.program_id == bindparam("program_id")))
+        self.put_wait = by.put(wait)
         self.lock_key = by.compile(
             keys.where(key.c.key_id == bindparam("key_id")).with_for_update(key_share=True)
         )
         if by.bulk:
-            self.refusals_of_programs = by.among(refusals, refusal, ("program_id",))
+            self.waits_of_programs = by.among(waits, wait, ("program_id",))
             self.lock_keys = by.among(
                 keys.order_by(key.c.key_id).with_for_update(key_share=True, of=key),
                 key,
@@ -102,24 +102,22 @@ class CodeCountStatements:
     def _describe_forgetting(self, by: Statements) -> None:
         tally, wrong = table_of(t.CodeTallyTable), table_of(t.WrongCodeTable)
         month, regular = table_of(t.CodeMonthTable), table_of(t.CodeRegularTable)
-        refusal = table_of(t.CodeRefusalTable)
-        self.forgive_refusals = by.compile(
-            delete(refusal)
-            .where(refusal.c.key_id == bindparam("key_id"))
-            .returning(refusal.c.scope)
+        wait = table_of(t.CodeRefusalTable)
+        self.forgive_waits = by.compile(
+            delete(wait).where(wait.c.key_id == bindparam("key_id")).returning(wait.c.scope)
         )
         self.forgive_tallies = (
             by.compile(delete(tally).where(_within(tally))),
             # What regulars earned stays: they are counted again only in a month.
             by.compile(update(month).values(spent=constant(0)).where(_within(month))),
         )
-        is_key = refusal.c.kind == literal_column(f"'{ScopeKind.KEY.value}'")
+        is_key = wait.c.kind == literal_column(f"'{ScopeKind.KEY.value}'")
         # A key that had to wait is locked for a day whenever it shows a code: see `prefetch.py`.
         kept_ms = case((is_key, constant(DAY_MS)), else_=constant(0))
         self.forget = (
             by.forgetting(tally, tally.c.hour),
             by.forgetting(wrong, wrong.c.failed_ms),
-            by.forgetting(refusal, refusal.c.until_ms + kept_ms),
+            by.forgetting(wait, wait.c.until_ms + kept_ms),
             by.forgetting(month, month.c.day),
             by.forgetting(regular, regular.c.counted_ms),
         )

@@ -1,25 +1,25 @@
 """
 Counts of codes shown and the waits that follow, within one unit of work.
 
-Right codes are only added up, in a shard of the writer's own, so that nobody waits for anybody.
-Whoever counts a wrong one locks its API key first.
+Right codes are only added up, in a shard of the writer's own, so that no writer waits for another.
+To count a wrong code, its API key is locked first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from loyalty_service.domain.clock import DAY_MS
 from loyalty_service.domain.guessing import (
     HOURS_COUNTED,
     MONTH_DAYS,
     MONTH_MS,
-    Refusal,
     Scope,
     ScopeKind,
     Tally,
+    Wait,
     day_of,
     hour_of,
     scopes_of,
@@ -31,8 +31,8 @@ from loyalty_service.storage.repositories.code_count_statements import (
     SCOPES_MAX,
     CodeCountStatements,
 )
-from loyalty_service.storage.repositories.records import Keys, Records, Step
-from loyalty_service.storage.statements import Statement
+from loyalty_service.storage.repositories.records import Build, Keys, Records, Step
+from loyalty_service.storage.repositories.statements import Statement
 
 _NONE = (0, 0)
 
@@ -79,13 +79,13 @@ class _Shown:
         "locked_keys",
         "months",
         "new_regulars",
-        "refusals",
         "regulars",
+        "waits",
         "with_regulars",
     )
 
     def __init__(self) -> None:
-        self.refusals: dict[str, dict[str, Refusal]] = {}
+        self.waits: dict[str, dict[str, Wait]] = {}
         self.locked_keys: set[str] = set()
         self.hours: dict[tuple[str, int], TallyRow] = {}
         self.days: dict[tuple[str, int], MonthRow] = {}
@@ -97,6 +97,8 @@ class _Shown:
 
 class CodeCounts(Records):
     """Counts of codes and the waits of those who showed too many wrong ones."""
+
+    BUILT: ClassVar[tuple[Build, ...]] = (CodeCountStatements,)
 
     _shown_here: _Shown | None = None
     """Absent until it is asked for: most units look at no code, and begin the faster."""
@@ -114,19 +116,15 @@ class CodeCounts(Records):
 
     def _flush_code_counts(self, cursor: Cursor) -> None:
         """Add up, in the order in which all writers lock the rows."""
-        # Built with a server's first unit, so that no guest waits for it.
-        by = self._codes_counted_by
-        shown = self._shown_here
-        if shown is None:
-            return
+        by, shown = self._codes_counted_by, self._shown
         self._write(cursor, by.tallies, _taken(shown.hours))
         self._write(cursor, by.months, _taken(shown.days))
         self._write(cursor, by.regulars, _taken(shown.new_regulars))
 
-    def refusals_ahead(self, programs: Keys) -> Step:
+    def waits_ahead(self, programs: Keys) -> Step:
         """Read who of some programs must or had to wait."""
-        by = self._codes_counted_by.refusals_of_programs
-        return Step(Rank.KEYS, by, programs, self._take_refusals, locks=False)
+        by = self._codes_counted_by.waits_of_programs
+        return Step(Rank.KEYS, by, programs, self._take_waits, locks=False)
 
     def regulars_ahead(self, shown: Keys) -> Step:
         """Read when the guests of codes were counted as regulars of the keys that show them."""
@@ -137,11 +135,11 @@ class CodeCounts(Records):
         """Lock API keys."""
         return Step(Rank.KEYS, self._codes_counted_by.lock_keys, keys, self._take_locks)
 
-    def _take_refusals(self, programs: Keys, rows: Iterable[Sequence[Any]]) -> None:
+    def _take_waits(self, programs: Keys, rows: Iterable[Sequence[Any]]) -> None:
         for (program_id,) in programs:
-            self._shown.refusals[program_id] = {}
+            self._shown.waits[program_id] = {}
         for row in rows:
-            self._keep_wait(refusal_of(row))
+            self._keep_wait(wait_of(row))
 
     def _take_regulars(self, _shown: Keys, rows: Iterable[Sequence[Any]]) -> None:
         for key_id, member_number, counted_ms in rows:
@@ -154,20 +152,20 @@ class CodeCounts(Records):
     def _take_locks(self, keys: Keys, _rows: object) -> None:
         """Take it that these keys are locked; what others kept before is read again."""
         self._shown.locked_keys.update(key_id for (key_id,) in keys)
-        self._shown.refusals.clear()
+        self._shown.waits.clear()
         self._shown.months.clear()
 
-    def code_refusals(self, program_id: str) -> Mapping[str, Refusal]:
-        """See `Unit.code_refusals`."""
-        if program_id not in self._shown.refusals:
-            rows = self._connection.execute(self._codes_counted_by.refusals.sql, (program_id,))
-            self._take_refusals([(program_id,)], rows.fetchall())
-        return self._shown.refusals[program_id]
+    def code_waits(self, program_id: str) -> Mapping[str, Wait]:
+        """See `Unit.code_waits`."""
+        if program_id not in self._shown.waits:
+            rows = self._connection.execute(self._codes_counted_by.waits.sql, (program_id,))
+            self._take_waits([(program_id,)], rows.fetchall())
+        return self._shown.waits[program_id]
 
     def has_waited(self, program_id: str, key_id: str) -> bool:
         """Tell whether a key as a whole must wait, or had to within a day."""
         _, scope = scopes_of(program_id, key_id)
-        return scope.name in self.code_refusals(program_id)
+        return scope.name in self.code_waits(program_id)
 
     def lock_key(self, key_id: str) -> None:
         """See `Unit.lock_key`; an embedded database has one writer, who needs no lock."""
@@ -285,10 +283,10 @@ class CodeCounts(Records):
         rows: list[Any] = self._connection.execute(statement.sql, values).fetchall()
         return rows
 
-    def refuse_codes(self, refusal: Refusal) -> None:
-        """See `Unit.refuse_codes`."""
+    def begin_wait(self, wait: Wait) -> None:
+        """See `Unit.begin_wait`."""
         self.changes += 1
-        scope, tally = refusal.scope, refusal.tally
+        scope, tally = wait.scope, wait.tally
         values = (
             scope.name,
             scope.kind.value,
@@ -298,21 +296,21 @@ class CodeCounts(Records):
             scope.terminal,
             tally.failed,
             tally.matched,
-            refusal.since_ms,
-            refusal.until_ms,
+            wait.since_ms,
+            wait.until_ms,
         )
-        self._connection.execute(self._codes_counted_by.put_refusal.sql, values)
-        self._keep_wait(refusal)
+        self._connection.execute(self._codes_counted_by.put_wait.sql, values)
+        self._keep_wait(wait)
 
     def forgive_codes(self, key_id: str) -> int:
         """See `Unit.forgive_codes`."""
         self.changes += 1
         by = self._codes_counted_by
         _, scope = scopes_of("", key_id)
-        ended = self._connection.execute(by.forgive_refusals.sql, (key_id,))
+        ended = self._connection.execute(by.forgive_waits.sql, (key_id,))
         for statement in by.forgive_tallies:
             self._connection.execute(statement.sql, (scope.name, f"{scope.name}/%"))
-        self._shown.refusals.clear()
+        self._shown.waits.clear()
         return len(ended.fetchall())
 
     def _forget_codes(self, now_ms: int, limit: int) -> int:
@@ -329,8 +327,8 @@ class CodeCounts(Records):
             for statement, before in zip(self._codes_counted_by.forget, oldest, strict=True)
         )
 
-    def _keep_wait(self, wait: Refusal) -> None:
-        self._shown.refusals.setdefault(wait.scope.program_id, {})[wait.scope.name] = wait
+    def _keep_wait(self, wait: Wait) -> None:
+        self._shown.waits.setdefault(wait.scope.program_id, {})[wait.scope.name] = wait
 
 
 def _taken(rows: dict[tuple[str, int], Row]) -> list[Row]:
@@ -339,7 +337,7 @@ def _taken(rows: dict[tuple[str, int], Row]) -> list[Row]:
     return taken
 
 
-def refusal_of(row: Sequence[Any]) -> Refusal:
+def wait_of(row: Sequence[Any]) -> Wait:
     """Turn a row of `REFUSAL_COLUMNS` into the value."""
     kind, *place, matched, failed, since_ms, until_ms = row
-    return Refusal(Scope(ScopeKind(kind), *place), Tally(matched, failed), since_ms, until_ms)
+    return Wait(Scope(ScopeKind(kind), *place), Tally(matched, failed), since_ms, until_ms)

@@ -1,4 +1,4 @@
-"""One-time codes, by the digests of their digits."""
+"""One-time codes, by the digests of their digits under every pepper that the server knows."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import ClassVar
 
 from sqlalchemy import bindparam, select
 
+from loyalty_service.domain.codes import code_digest
 from loyalty_service.domain.records import Code, CodeStatus, Member
 from loyalty_service.storage import tables as t
 from loyalty_service.storage.databases import lock_digest
 from loyalty_service.storage.lock_order import Rank
-from loyalty_service.storage.repositories.digests import Digests
-from loyalty_service.storage.repositories.records import Keys, Step
-from loyalty_service.storage.statements import Kept, Statements, constant
+from loyalty_service.storage.repositories.records import Basis, Build, Keys, Records, Step
+from loyalty_service.storage.repositories.statements import Kept, Statements, constant
 
 CODE = Kept(Code, t.CodeTable, ("program_id", "digest"), Rank.CODES, status=CodeStatus)
 
@@ -41,10 +41,39 @@ class CodeStatements:
             self.member_numbers = by.among(select(code.c.member_number), code, CODE.key)
 
 
+class Digests(Records):
+    """Digests of a unit of work; those of one code under several peppers belong together."""
+
+    def __init__(self, basis: Basis) -> None:
+        super().__init__(basis)
+        self._digests: dict[bytes, tuple[bytes, ...]] = {}
+        """By a digest of the current pepper, those of the same digits under every pepper."""
+
+    def code_digest(self, program_id: str, code: str) -> bytes:
+        """See `Unit.code_digest`."""
+        return self.code_digests(program_id, code)[0]
+
+    def code_digests(self, program_id: str, code: str) -> tuple[bytes, ...]:
+        """Digest a code with every pepper known, the current one first."""
+        digest, *others = (code_digest(one, program_id, code) for one in self._basis.peppers.known)
+        if others:
+            self._digests[digest] = (digest, *others)
+        return (digest, *others)
+
+    def _under_every_pepper(self, digest: bytes) -> tuple[bytes, ...]:
+        return self._digests.get(digest, (digest,))
+
+
 class Codes(Digests):
     """The codes of a unit of work."""
 
     KEPT: ClassVar[tuple[Kept, ...]] = (CODE,)
+    BUILT: ClassVar[tuple[Build, ...]] = (CodeStatements,)
+
+    def __init__(self, basis: Basis) -> None:
+        super().__init__(basis)
+        self._code_holders: set[int] = set()
+        """Members to whom this unit has given a code, written or not."""
 
     @property
     def _codes_by(self) -> CodeStatements:
@@ -62,7 +91,14 @@ class Codes(Digests):
 
     def pending_codes(self, member: Member) -> Sequence[Code]:
         """See `Unit.pending_codes`."""
-        return self._query(Code, self._codes_by.pending, (member.number,))
+        flush = member.number in self._code_holders
+        found = self._query(Code, self._codes_by.pending, (member.number,), flush=flush)
+        # What this unit changed may not be written yet: used, or its row another member's code.
+        return [
+            code
+            for code in found
+            if code.status is CodeStatus.PENDING and code.member_number == member.number
+        ]
 
     def overdue_codes(
         self, now_ms: int, after: tuple[int, str, bytes], limit: int
@@ -74,6 +110,7 @@ class Codes(Digests):
 
     def put_code(self, code: Code, earlier: Code | None) -> None:
         """See `Unit.put_code`."""
+        self._code_holders.add(code.member_number)
         if len(self._basis.peppers.known) > 1:
             self._require_alone(code)
             earlier = self._record(Code, (code.program_id, code.digest))

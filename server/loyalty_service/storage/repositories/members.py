@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, insert, select, update
 
 from loyalty_service.domain.ledger import MEMBER_KINDS
 from loyalty_service.domain.records import Member, MemberEmail
 from loyalty_service.storage import tables as t
 from loyalty_service.storage.lock_order import Rank
 from loyalty_service.storage.repositories.ledger import ACCOUNT_COLUMNS, Ledger, account_of
-from loyalty_service.storage.repositories.records import Keys, Rows, Step, bytes_of
-from loyalty_service.storage.statements import Kept, Statement, Statements, constant, table_of
+from loyalty_service.storage.repositories.records import Build, Keys, Rows, Step, bytes_of
+from loyalty_service.storage.repositories.statements import (
+    Kept,
+    Statement,
+    Statements,
+    constant,
+    table_of,
+)
 
 MEMBER_COLUMNS = (
     "number",
@@ -24,6 +30,7 @@ MEMBER_COLUMNS = (
     "locale",
     "birth_date",
     "created_ms",
+    "segments",
 )
 
 _OWN = len(MEMBER_COLUMNS)
@@ -59,6 +66,11 @@ class MemberStatements:
             .values({name: bindparam(name) for name in MEMBER_COLUMNS[1:]})
             .returning(member.c.number)
         )
+        self.set_segments = by.compile(
+            update(member)
+            .where(member.c.number == bindparam("its_number"))
+            .values(segments=bindparam("its_segments"))
+        )
         if by.bulk:
             self.numbers = by.among(select(member.c.number), member, ("program_id", "loyalty_id"))
             self.lock_many = by.among(members.order_by(member.c.number), member, ("number",))
@@ -66,6 +78,8 @@ class MemberStatements:
 
 class Members(Ledger):
     """The members of a unit of work."""
+
+    BUILT: ClassVar[tuple[Build, ...]] = (MemberStatements,)
 
     KEPT: ClassVar[tuple[Kept, ...]] = (
         Kept(MemberEmail, t.MemberEmailTable, ("program_id", "email"), Rank.EMAILS),
@@ -108,6 +122,15 @@ class Members(Ledger):
                 member.program_id, member.number, account.kind, 0
             )
         self._keep_member(member)
+
+    def set_segments(self, member: Member, segments: str | None) -> None:
+        """See `Unit.set_segments`."""
+        self.changes += 1
+        self.bytes_written += bytes_of([segments])
+        statement = self._members_by.set_segments
+        given = {"its_number": member.number, "its_segments": segments}
+        self._connection.execute(statement.sql, [given[name] for name in statement.names])
+        member.segments = segments
 
     def members_ahead(self, numbers: Keys) -> Step:
         """Read members and lock them."""

@@ -1,4 +1,4 @@
-"""What a unit of work has read, added and changed, which every repository is a part of."""
+"""What a unit of work has read, added and changed; every repository is a part of it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 from loyalty_service.domain.peppers import Peppers
 from loyalty_service.domain.program import Catalog
 from loyalty_service.storage.driver import Connection, Cursor
-from loyalty_service.storage.event_log import Proof
-from loyalty_service.storage.lock_order import LockOrder, Rank
-from loyalty_service.storage.repositories.known_sums import KnownSums
-from loyalty_service.storage.seal import Seal
-from loyalty_service.storage.statements import (
+from loyalty_service.storage.lock_order import COVERED, DRAWN, Rank
+from loyalty_service.storage.repositories.event_log import Proof
+from loyalty_service.storage.repositories.seal import Seal
+from loyalty_service.storage.repositories.statements import (
     Kept,
     RowStatement,
     Statement,
@@ -23,6 +22,7 @@ from loyalty_service.storage.statements import (
 
 R = TypeVar("R")
 
+Build = Callable[[Statements], Any]
 Keys = Sequence[tuple[Any, ...]]
 Rows = Sequence[Sequence[Any]]
 
@@ -40,7 +40,7 @@ class Basis(NamedTuple):
 
     Attributes:
         shard: Which of the rows of each counter are its own; see `ledger.SHARDS`.
-        known_sums: What its writer has read and added of late.
+        as_of_ms: When it began: points whose day is over by then are gone.
     """
 
     connection: Connection
@@ -49,7 +49,7 @@ class Basis(NamedTuple):
     peppers: Peppers
     seal: Seal
     shard: int
-    known_sums: KnownSums
+    as_of_ms: int = 0
 
 
 class Step(NamedTuple):
@@ -98,12 +98,45 @@ class KeptStatements:
         return record
 
 
+class LockOrderError(Exception):
+    """Raised when a unit of work locks rows against the order."""
+
+
+class LockOrder:
+    """
+    How far up the ranks a unit of work has locked rows.
+
+    Attributes:
+        enforced: Whether a lock against the order raises. Only tests have it so: in production a
+            circle of waits, which PostgreSQL ends, costs less than a call that fails.
+    """
+
+    enforced: ClassVar[bool] = False
+
+    def __init__(self) -> None:
+        self._highest = Rank.CATALOGUE
+
+    def take(self, rank: Rank) -> None:
+        """
+        Note that rows of a rank are to be locked.
+
+        Raises:
+            LockOrderError: It is against the order, where that is enforced.
+        """
+        if rank >= self._highest:
+            if rank not in COVERED:
+                self._highest = rank
+        elif self.enforced and rank not in COVERED and rank not in DRAWN:
+            raise LockOrderError(f"{rank.name} are locked after {self._highest.name}")
+
+
 class Records:
     """
     The records of a unit of work, each of them one object however often it is asked for.
 
     Attributes:
         KEPT: What a repository keeps by `add` and `change`.
+        BUILT: What builds a repository's own statements.
         changes: Writes asked for so far: a refusal after the first one must be rolled back.
         rows: Rows added so far.
         bytes_written: Bytes of texts and answers written so far.
@@ -111,6 +144,7 @@ class Records:
     """
 
     KEPT: ClassVar[tuple[Kept, ...]] = ()
+    BUILT: ClassVar[tuple[Build, ...]] = ()
 
     def __init__(self, basis: Basis) -> None:
         self.catalog = basis.catalog
@@ -129,6 +163,14 @@ class Records:
         self._absent: set[tuple[Any, ...]] = set()
         self._added: dict[type, dict[int, Any]] = {}
         self._changed: dict[type, dict[int, Any]] = {}
+
+    @classmethod
+    def build(cls, by: Statements) -> None:
+        """Build all statements of the repositories of a unit, so that no call waits for it."""
+        by.of(cls.describe_kept)
+        for part in cls.__mro__:
+            for build in vars(part).get("BUILT", ()):
+                by.of(build)
 
     @classmethod
     def describe_kept(cls, by: Statements) -> Mapping[type, KeptStatements]:
@@ -213,6 +255,8 @@ class Records:
         values = [statement.values(row) for row in rows]
         if self._bulk:
             cursor.execute(statement.sql, [list(column) for column in zip(*values, strict=True)])
+        elif statement.sparse is not None:
+            statement.sparse.run(cursor, values)
         else:
             cursor.executemany(statement.sql, values)
 
@@ -236,9 +280,17 @@ class Records:
         row = self._connection.execute(kept.find.sql, key).fetchone()
         return None if row is None else self._take(kept, row)
 
-    def _query(self, kind: type[R], statement: Statement, values: tuple[Any, ...]) -> list[R]:
-        """Find records that what was added and changed may be among, and lock them."""
-        self.flush()
+    def _query(
+        self, kind: type[R], statement: Statement, values: tuple[Any, ...], *, flush: bool = True
+    ) -> list[R]:
+        """
+        Find records, and lock them.
+
+        They are looked for in the database: who knows that none of them was added or changed by
+        this unit need not *flush* what was. A flush takes a statement for each kind of record.
+        """
+        if flush:
+            self.flush()
         kept = self._kept[kind]
         found: list[R] = []
         for row in self._connection.execute(statement.sql, values).fetchall():
@@ -300,9 +352,10 @@ def bytes_of(values: Iterable[Any]) -> int:
     """Add up the bytes of what can be long: texts and answers."""
     size = 0
     for value in values:
-        if value is None or type(value) is int:
+        kind = type(value)
+        if kind is int or value is None:
             continue  # Most are, and an order of 500 rewards writes a thousand rows.
-        if isinstance(value, str):
+        if kind is str or isinstance(value, str):
             size += len(value) if value.isascii() else len(value.encode())
         elif isinstance(value, bytes):
             size += len(value)

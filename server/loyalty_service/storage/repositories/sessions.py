@@ -8,7 +8,7 @@ from loyalty_service.domain.records import Session, SessionStatus
 from loyalty_service.storage import tables as t
 from loyalty_service.storage.lock_order import Rank
 from loyalty_service.storage.repositories.records import Keys, Records, Step
-from loyalty_service.storage.statements import Kept
+from loyalty_service.storage.repositories.statements import Kept
 
 
 class Sessions(Records):

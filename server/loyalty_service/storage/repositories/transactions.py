@@ -1,27 +1,39 @@
-"""Loyalty transactions, with the points they hold and the uses they have reserved."""
+"""
+Loyalty transactions, with the points they hold and the uses they have reserved.
+
+Paid orders that look alike are asked for together: whoever asks for them waits for others who do.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import Integer, bindparam, column, func, select, true, values
 
 from loyalty_service.domain.ledger import Owner, OwnerKind
 from loyalty_service.domain.records import (
     Hold,
     HoldStatus,
+    KnownOrder,
     Member,
     Reservation,
     Transaction,
     TransactionStatus,
 )
 from loyalty_service.storage import tables as t
+from loyalty_service.storage.databases import lock_number
 from loyalty_service.storage.lock_order import Rank
-from loyalty_service.storage.repositories.digests import Digests
-from loyalty_service.storage.repositories.known_orders import KnownOrders
-from loyalty_service.storage.repositories.records import Basis, Keys, Rows, Step
-from loyalty_service.storage.statements import Kept, Statements, constant
+from loyalty_service.storage.repositories.codes import Digests
+from loyalty_service.storage.repositories.records import Basis, Build, Keys, Records, Rows, Step
+from loyalty_service.storage.repositories.statements import (
+    Kept,
+    Statement,
+    Statements,
+    constant,
+    rows_of,
+)
 
 TRANSACTION = Kept(
     Transaction,
@@ -38,6 +50,31 @@ RESERVATION = Kept(
     Rank.RESERVATIONS,
 )
 _OWNER = ("owner_kind", "owner_id")
+
+ORDERS_LIKE_MAX = 20
+"""Orders that look like another one and are read, of each status: the newest."""
+
+_PAID = (TransactionStatus.CLAIMED, TransactionStatus.UNCLAIMED)
+"""
+Statuses that are asked for, each by itself.
+
+So what is piled up in one pushes nothing of another out, and those that are VOID are not walked.
+"""
+
+ORDER_SPACE = 0x10A3
+"""Keeps our locks of orders apart from those of others in the database."""
+
+KNOWN_ORDER_COLUMNS = (
+    "transaction_id",
+    "status",
+    "partner",
+    "created_ms",
+    "business_day",
+    "till_created",
+    "claimed_ms",
+)
+
+_ORDER = ("program_id", "order_digest")
 
 
 class TransactionStatements:
@@ -115,15 +152,124 @@ class HoldStatements:
             )
 
 
+class KnownOrderStatements:
+    """The statements that find paid orders which look alike, the newest first."""
+
+    def __init__(self, by: Statements) -> None:
+        transaction = TRANSACTION.table
+        columns = [transaction.c[name] for name in KNOWN_ORDER_COLUMNS]
+        like = (
+            select(*columns, transaction.c.receipt_digest.is_not(None).label("is_receipt"))
+            .order_by(transaction.c.transaction_id.desc())
+            .limit(constant(ORDERS_LIKE_MAX))
+            .offset(constant(0))  # Else SQLite's dialect adds a parameter of its own.
+        )
+        of_one = like.where(*(transaction.c[name] == bindparam(name) for name in _ORDER))
+        self.like = tuple(
+            by.compile(of_one.where(transaction.c.status == constant(status))) for status in _PAID
+        )
+        lock = f"SELECT pg_advisory_xact_lock({ORDER_SPACE}, number)"
+        self.lock = Statement(f"{lock} FROM unnest(%s::int[]) AS number", ("numbers",))
+        if by.bulk:
+            rows = rows_of(*((transaction, name) for name in _ORDER))
+            paid = values(column("status", Integer), name="paid").data(
+                [(constant(status),) for status in _PAID]
+            )
+            matches = (transaction.c[name] == rows.c[name] for name in _ORDER)
+            found = (
+                like.where(*matches, transaction.c.status == paid.c.status)
+                .correlate(rows, paid)
+                .lateral("found")
+            )
+            asked = rows.join(paid, true()).join(found, true())
+            self.like_many = by.compile(select(*rows.c, *found.c).select_from(asked))
+
+
+class KnownOrders(Records):
+    """What a unit of work knows of orders that look alike."""
+
+    BUILT: ClassVar[tuple[Build, ...]] = (KnownOrderStatements,)
+
+    def __init__(self, basis: Basis) -> None:
+        super().__init__(basis)
+        self._orders: dict[tuple[str, bytes], dict[str, KnownOrder]] = {}
+        self._own_orders: dict[tuple[str, bytes], dict[str, KnownOrder]] = {}
+        """Those that this unit has changed, written or not."""
+
+    @property
+    def _orders_by(self) -> KnownOrderStatements:
+        return self._statements.of(KnownOrderStatements)
+
+    def orders_like(self, program_id: str, digest: bytes) -> Sequence[KnownOrder]:
+        """See `Unit.orders_like`."""
+        place = (program_id, digest)
+        if place not in self._orders:
+            if self._bulk:
+                self._lock(Rank.KNOWN_ORDERS)
+                self._connection.execute(self._orders_by.lock.sql, ([lock_number(digest)],))
+            self._orders[place] = {
+                row[0]: _known_order(row)
+                for statement in self._orders_by.like
+                for row in self._connection.execute(statement.sql, place).fetchall()
+            }
+        known = self._orders[place] | self._own_orders.get(place, {})
+        return [
+            known[name]
+            for name in sorted(known, reverse=True)
+            if known[name].status is not TransactionStatus.VOID
+        ]
+
+    def orders_ahead(self, orders: Keys) -> Iterator[Step]:
+        """Let orders that look alike wait for one another, then look which there are."""
+        numbers = sorted({(lock_number(digest),) for _, digest in orders})
+        by = self._orders_by
+        yield Step(Rank.KNOWN_ORDERS, by.lock, numbers, lambda _keys, _rows: None)
+        yield Step(Rank.KNOWN_ORDERS, by.like_many, orders, self._take_orders, locks=False)
+
+    def _take_orders(self, keys: Keys, rows: Rows) -> None:
+        """Take orders that look alike, each after its program and digest; of others is none."""
+        for program_id, digest in keys:
+            self._orders[program_id, digest] = {}
+        for program_id, digest, *row in rows:
+            self._orders[program_id, bytes(digest)][row[0]] = _known_order(row)
+
+    def _when_added(self, record: Any) -> None:
+        """Know the order as it is now."""
+        super()._when_added(record)
+        self._note_order(record)
+
+    def _when_changed(self, record: Any) -> None:
+        """Know the order as it is now."""
+        super()._when_changed(record)
+        self._note_order(record)
+
+    def _note_order(self, record: Any) -> None:
+        if isinstance(record, Transaction) and record.order_digest is not None:
+            place = (record.program_id, record.order_digest)
+            self._own_orders.setdefault(place, {})[record.transaction_id] = KnownOrder(
+                record.transaction_id,
+                record.status,
+                record.partner,
+                record.created_ms,
+                record.business_day,
+                record.till_created,
+                record.claimed_ms,
+                record.receipt_digest is not None,
+            )
+
+
 class Transactions(Digests, KnownOrders):
     """The transactions of a unit of work."""
 
     KEPT: ClassVar[tuple[Kept, ...]] = (TRANSACTION, HOLD, RESERVATION)
+    BUILT: ClassVar[tuple[Build, ...]] = (TransactionStatements, HoldStatements)
 
     def __init__(self, basis: Basis) -> None:
         super().__init__(basis)
         self._holds: dict[Owner, list[Hold]] = {}
         self._reservations: dict[str, list[Reservation]] = {}
+        self._unread: set[Owner | str] = set()
+        """Of what was written before anybody looked: owners of holds, and IDs of transactions."""
 
     @property
     def _transactions_by(self) -> TransactionStatements:
@@ -163,7 +309,8 @@ class Transactions(Digests, KnownOrders):
         """See `Unit.open_holds`."""
         holds = self._holds.get(owner)
         if holds is None:
-            holds = self._query(Hold, self._holds_by.open, owner)
+            flush = owner in self._unread
+            holds = self._query(Hold, self._holds_by.open, owner, flush=flush)
             self._holds[owner] = holds
         return [hold for hold in holds if hold.status is HoldStatus.OPEN]
 
@@ -178,7 +325,8 @@ class Transactions(Digests, KnownOrders):
         place = transaction.transaction_id
         known = self._reservations.get(place)
         if known is None:
-            known = self._query(Reservation, self._holds_by.reservations, (place,))
+            flush = place in self._unread
+            known = self._query(Reservation, self._holds_by.reservations, (place,), flush=flush)
             self._reservations[place] = known
         return list(known)
 
@@ -193,20 +341,23 @@ class Transactions(Digests, KnownOrders):
             owner = Owner(record.owner_kind, record.owner_id)
             if owner in self._holds:
                 self._holds[owner].append(record)
-        elif isinstance(record, Reservation) and record.transaction_id in self._reservations:
-            self._reservations[record.transaction_id].append(record)
+            else:
+                self._unread.add(owner)
+        elif isinstance(record, Reservation):
+            if record.transaction_id in self._reservations:
+                self._reservations[record.transaction_id].append(record)
+            else:
+                self._unread.add(record.transaction_id)
 
-    def _when_read(self, record: Any) -> None:
-        """Know it among those of its transaction."""
-        super()._when_read(record)
-        self._note_part(record)
-
-    def _note_part(self, record: Any) -> None:
+    def _when_changed(self, record: Any) -> None:
+        """Know what is changed before all of its transaction was read."""
+        super()._when_changed(record)
         if isinstance(record, Hold):
             owner = Owner(record.owner_kind, record.owner_id)
-            self._holds.setdefault(owner, []).append(record)
-        elif isinstance(record, Reservation):
-            self._reservations.setdefault(record.transaction_id, []).append(record)
+            if owner not in self._holds:
+                self._unread.add(owner)
+        elif isinstance(record, Reservation) and record.transaction_id not in self._reservations:
+            self._unread.add(record.transaction_id)
 
     def transactions_ahead(self, keys: Keys) -> tuple[Step, ...]:
         """Read transactions with their open holds and all reservations, and lock them."""
@@ -220,13 +371,22 @@ class Transactions(Digests, KnownOrders):
         )
 
     def _take_holds(self, owners: Keys, rows: Rows) -> None:
-        for row in rows:
-            self._take(self._kept[Hold], row)
+        """Take holds that were read: all that are open of these owners."""
         for owner in owners:
             self._holds.setdefault(Owner(*owner), [])
+        for row in rows:
+            hold: Hold = self._take(self._kept[Hold], row)
+            self._holds[Owner(hold.owner_kind, hold.owner_id)].append(hold)
 
     def _take_reservations(self, keys: Keys, rows: Rows) -> None:
-        for row in rows:
-            self._take(self._kept[Reservation], row)
+        """Take reservations that were read: all there are of these transactions."""
         for (transaction_id,) in keys:
             self._reservations.setdefault(transaction_id, [])
+        for row in rows:
+            kept: Reservation = self._take(self._kept[Reservation], row)
+            self._reservations[kept.transaction_id].append(kept)
+
+
+def _known_order(row: Sequence[Any]) -> KnownOrder:
+    known = KnownOrder(*row)
+    return replace(known, status=TransactionStatus(known.status), is_receipt=bool(known.is_receipt))

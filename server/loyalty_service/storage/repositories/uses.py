@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, ClassVar
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import Integer, bindparam, func, select
 
 from loyalty_service.domain.records import (
     IncentiveUsage,
@@ -17,8 +17,17 @@ from loyalty_service.domain.records import (
 from loyalty_service.domain.visit import History, HistoryNeeds
 from loyalty_service.storage import tables as t
 from loyalty_service.storage.lock_order import Rank
-from loyalty_service.storage.repositories.records import Records
-from loyalty_service.storage.statements import Kept, Statement, Statements, constant, table_of
+from loyalty_service.storage.repositories.records import Build, Records
+from loyalty_service.storage.repositories.statements import (
+    Kept,
+    Statement,
+    Statements,
+    constant,
+    table_of,
+)
+
+ORDERS_COUNTED_MAX = 10_000
+"""Claimed orders of a member that are counted: no rule asks for more than whether there are any."""
 
 REDEMPTION = Kept(Redemption, t.RedemptionTable, ("redemption_id",), Rank.REDEMPTIONS)
 USAGE = Kept(
@@ -59,8 +68,8 @@ class UseStatements:
             select(
                 asked.c.text,
                 _sum_of(usage.c.quantity, used),
-                _sum_of(reserved.c.quantity, kept),
-                _sum_of(reserved.c.quantity, by_key),
+                _sum_of_some(reserved.c.quantity, kept, asked),
+                _sum_of_some(reserved.c.quantity, by_key, asked),
             )
         )
         self.of_transaction = by.compile(
@@ -100,19 +109,36 @@ class UseStatements:
             )
         )
 
+        self.between = by.compile(
+            select(func.coalesce(func.sum(redemption.c.quantity), constant(0))).where(
+                redemption.c.member_number == bindparam("member_number"),
+                redemption.c.incentive_id == bindparam("incentive_id"),
+                redemption.c.redeemed_ms >= bindparam("since_ms"),
+                redemption.c.redeemed_ms < bindparam("until_ms"),
+                redemption.c.voided_ms.is_(None),
+            )
+        )
+
     def _describe_orders(self, by: Statements) -> None:
         transaction, reserved = table_of(t.TransactionTable), table_of(t.ReservationTable)
         first = reserved.c.first_order == constant(1)
+        claimed = (
+            select(constant(1).label("one"))
+            .where(
+                transaction.c.member_number == bindparam("member_number"),
+                transaction.c.status == constant(TransactionStatus.CLAIMED),
+            )
+            .limit(constant(ORDERS_COUNTED_MAX))
+            .offset(constant(0))  # Else SQLite's dialect adds a parameter of its own.
+            .subquery("claimed")
+        )
         self.claimed_orders = by.compile(
             select(
                 func.count(),
                 select(func.count(reserved.c.transaction_id.distinct()))
                 .where(_others_of_member(), first)
                 .scalar_subquery(),
-            ).where(
-                transaction.c.member_number == bindparam("member_number"),
-                transaction.c.status == constant(TransactionStatus.CLAIMED),
-            )
+            ).select_from(claimed)
         )
 
 
@@ -128,12 +154,29 @@ def _others_of_member() -> Any:
 
 
 def _sum_of(amount: Any, matches: Any) -> Any:
-    """Give a sum of other rows, beside whatever is selected."""
+    """Give a sum of other rows, in addition to what is selected."""
     return select(func.coalesce(func.sum(amount), constant(0))).where(matches).scalar_subquery()
 
 
+def _sum_of_some(amount: Any, matches: Any, asked: Any) -> Any:
+    """
+    Give a sum of other rows, as `_sum_of`, but of no more than *most* of them.
+
+    Nobody's call becomes slow by orders that somebody else opens and never pays.
+    """
+    some = (
+        select(amount.label("amount"))
+        .where(matches)
+        .limit(bindparam("most", type_=Integer))
+        .offset(constant(0))  # Else SQLite's dialect adds a parameter of its own.
+        .correlate(asked)
+        .subquery("some")
+    )
+    return select(func.coalesce(func.sum(some.c.amount), constant(0))).scalar_subquery()
+
+
 def _newest_of(time: Any, matches: Any) -> Any:
-    """Give the newest time of other rows, beside whatever is selected; absent where none is."""
+    """Give the newest time of other rows, in addition to what is selected; absent without any."""
     return select(func.max(time)).where(matches).scalar_subquery()
 
 
@@ -141,6 +184,7 @@ class Uses(Records):
     """The redemptions of a unit of work, and the counts of incentives."""
 
     KEPT: ClassVar[tuple[Kept, ...]] = (REDEMPTION, USAGE)
+    BUILT: ClassVar[tuple[Build, ...]] = (UseStatements,)
 
     @property
     def _uses_by(self) -> UseStatements:
@@ -159,7 +203,8 @@ class Uses(Records):
         """See `Unit.histories`."""
         if lock:
             self._lock_usages(program_id, sorted(needs.total))
-        self.flush()
+        if needs.member or needs.total:
+            self.flush()
         by, of_member = self._uses_by, {}
         if member is not None:
             of_member = {
@@ -179,15 +224,29 @@ class Uses(Records):
                 program_id=program_id,
                 besides=besides,
                 reserved_by=reserving or "",
+                most=max(needs.total.values(), default=0),
             )
         }
         found = {}
-        for incentive_id in needs.member | needs.total:
+        for incentive_id in needs.member | needs.total.keys():
             own, last_ms = of_member.get(incentive_id, (0, None))
             total, by_key = of_all.get(incentive_id, (0, 0))
             reserved_by_key = None if reserving is None else by_key
             found[incentive_id] = History(own, total, last_ms, reserved_by_key)
         return found
+
+    def redeemed_between(self, member: Member, name: str, since_ms: int, until_ms: int) -> int:
+        """See `Unit.redeemed_between`."""
+        self.flush()
+        statement = self._uses_by.between
+        given = {
+            "member_number": member.number,
+            "incentive_id": name,
+            "since_ms": since_ms,
+            "until_ms": until_ms,
+        }
+        row = self._connection.execute(statement.sql, [given[one] for one in statement.names])
+        return int(row.fetchone()[0])
 
     def redemptions_of(self, transaction: Transaction) -> Sequence[Redemption]:
         """See `Unit.redemptions_of`."""
@@ -255,7 +314,7 @@ class Uses(Records):
     def _about_each(
         self, statement: Statement, incentive_ids: Collection[str], **values: Any
     ) -> list[Any]:
-        """Ask about each of many incentives, other values by their names; gives the rows of all."""
+        """Ask about each of many incentives, other values by their names; return all rows."""
         found = []
         for portion in self._statements.portions(sorted(incentive_ids)):
             given = values | {"incentive_ids": portion}

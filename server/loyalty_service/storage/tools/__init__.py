@@ -1,1 +1,1 @@
-"""What operators do with a whole store: audit, backup, copy, repair."""
+"""What operators do with a whole database: audit, backup, copy, repair."""

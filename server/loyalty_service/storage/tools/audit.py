@@ -29,7 +29,7 @@ from loyalty_service.storage import tables as t
 from loyalty_service.storage.connections import reading, require_database
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.migrate import require_current
-from loyalty_service.storage.statements import table_of
+from loyalty_service.storage.repositories.statements import table_of
 from loyalty_service.storage.tools.audit_checks import CHECKS
 from loyalty_service.storage.tools.checks import BATCH_ROWS, Problem
 
@@ -156,7 +156,7 @@ class Chain:
 
 
 def advance(chains: defaultdict[int, Chain], row: Sequence[Any]) -> list[str]:
-    """Take a transfer up in both of its chains; answers what is wrong with it."""
+    """Take a transfer up in both of its chains; return what is wrong with it."""
     transfer_id, source_id, destination_id, points = row[:4]
     source_sequence, source_hash, destination_sequence, destination_hash = row[10:]
     cause, kind, owner_id, *rest = row[4:10]

@@ -15,6 +15,7 @@ from sqlmodel import SQLModel
 from loyalty_service.domain.events import LANE_BITS
 from loyalty_service.domain.ledger import MEMBER_KINDS, MOVES
 from loyalty_service.storage import tables as tables  # noqa: PLC0414 - imported for its tables.
+from loyalty_service.storage.tools.bucket_checks import bucket_problems
 from loyalty_service.storage.tools.checks import Check, Problem
 from loyalty_service.storage.tools.owner_promises import (
     PROMISES,
@@ -51,7 +52,7 @@ def file_problems(connection: Connection) -> Iterator[Problem]:
 
 
 def _foreign_objects(connection: Connection) -> Iterator[Problem]:
-    """Give what a hand put beside the tables: triggers above all, which change rows unseen."""
+    """Give what somebody added to the schema, above all triggers, which change rows unseen."""
     own = {("table", "alembic_version"), ("table", "backup_proof")}
     for table in SQLModel.metadata.tables.values():
         own.add(("table", table.name))
@@ -62,7 +63,7 @@ def _foreign_objects(connection: Connection) -> Iterator[Problem]:
     )
     for kind, name in found:
         if (kind, name) not in own:
-            yield Problem(kind, name, "is none that this version has made")
+            yield Problem(kind, name, "was not made by this version")
 
 
 CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
@@ -124,6 +125,7 @@ CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
         ORDER BY debt.member_number
         """,
     ),
+    bucket_problems,
     unknown_owners("hold", "hold_id"),
     *map(hold_check, PROMISES),
     Check(
@@ -194,13 +196,26 @@ CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
     ),
     Check(
         "member_email",
-        "of member {row_key} is not of a member of its program who gave an e-mail address",
+        "of member {row_key} does not belong to a member of its program with an e-mail address",
         """
         SELECT member_number AS row_key
         FROM member_email LEFT JOIN member ON member.number = member_number
           AND member.program_id = member_email.program_id AND member.email IS NOT NULL
         WHERE member.number IS NULL
         ORDER BY member_number
+        """,
+    ),
+    Check(
+        "promo_code",
+        "called {label} of {row_key} counts {uses} uses where members have made {made}",
+        """
+        SELECT code.program_id AS row_key, code.label, code.uses,
+          coalesce(sum(made.uses), 0) AS made
+        FROM promo_code AS code LEFT JOIN promo_redemption AS made
+          ON made.program_id = code.program_id AND made.digest = code.digest
+        GROUP BY code.program_id, code.digest, code.label, code.uses
+        HAVING coalesce(sum(made.uses), 0) <> code.uses
+        ORDER BY code.program_id, code.label
         """,
     ),
     Check(
@@ -218,7 +233,7 @@ CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
     *(
         Check(
             "account",
-            "has {balance} points after {sequence} transfers, and its last event tells of "
+            "has {balance} points after {sequence} transfers, but its last event says "
             "{told} after {told_sequence}",
             f"""
             SELECT account_id AS row_key, balance, sequence, event.{name} AS told,
@@ -239,15 +254,17 @@ CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
     ),
     Check(
         "event_lane",
-        "counts {newest} events, and its last one is number {last}",
+        "counts {newest} events where there are {events}, and the last one is number {last}",
         f"""
-        SELECT found.lane AS row_key, newest, last
+        SELECT lane AS row_key, sum(newest) AS newest, sum(events) AS events, sum(last) AS last
         FROM (
-          SELECT event_id / {_LANE} AS lane, max(event_id % {_LANE}) AS last
+          SELECT lane, newest, 0 AS events, 0 AS last FROM event_lane
+          UNION ALL
+          SELECT event_id / {_LANE}, 0, count(*), max(event_id % {_LANE})
           FROM event GROUP BY event_id / {_LANE}
-        ) AS found JOIN event_lane ON event_lane.lane = found.lane
-        WHERE newest <> last
-        ORDER BY found.lane
+        ) AS both_sides
+        GROUP BY lane HAVING sum(newest) <> sum(last) OR sum(events) <> sum(last)
+        ORDER BY lane
         """,  # noqa: S608 - a number of ours.
     ),
 )

@@ -1,10 +1,10 @@
 """
-Saves a store into one file beside a running server.
+Saves a database into one file beside a running server.
 
-A backup is a SQLite file whatever the store runs on, and holds one state of it. It has passed its
-audit, or says in its name that it has not. A digest over all its rows, keyed with the code pepper,
-proves that they are those that were saved; the pepper itself is not in it. `restore.py` brings the
-file back.
+A backup is a SQLite file, whatever the database runs on, and has one state of it. It has passed its
+audit, or its name says that it has not. A digest over all its rows, made with the code pepper as
+its key, proves that they are those that were saved; the pepper itself is not in the file.
+`restore.py` brings the file back.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class FailedAuditError(BackupError):
     def __init__(self, file: Path, findings: Findings) -> None:
         super().__init__(
             f"what was saved fails its audit, so it was kept as {file}: {findings.problems[0]} "
-            f"({findings.problem_count} bad rows in all). `loyalty repair` tells what can be mended"
+            f"({findings.problem_count} bad rows in all). `loyalty repair` shows what it corrects"
         )
         self.file = file
 
@@ -52,7 +52,7 @@ def back_up(
     data_dir: Path | None = None,
 ) -> Saved:
     """
-    Save one state of a store, beside whoever reads and writes it, and audit what was saved.
+    Save one state of a database, while others read and write it, and audit what was saved.
 
     Everything acknowledged before the call is in it. The file is there as a whole or not at all.
     Without a pepper it has no proof.

@@ -15,11 +15,11 @@ from loyalty_service.storage.tables import DERIVED
 from loyalty_service.storage.tools.proof import PROOF_TABLE
 
 SIDE_FILES = ("-journal", "-wal", "-shm")
-"""What SQLite puts beside a database, by the end of its name."""
+"""Files that SQLite makes beside a database: the ends of their names."""
 
 _SECRET_FILES = ("code-pepper", "code-peppers-other")
 
-_OF_A_STORE = "{file} lies in {folder}, where the store is: nothing there is written over"
+_OF_A_STORE = "{file} is in {folder}, where the database is: nothing there is replaced"
 
 
 class BackupError(OperatorError):
@@ -47,7 +47,7 @@ class Saved:
 
 
 def require_place(source: Database, file: Path, data_dir: Path | None, *, replace: bool) -> None:
-    """Refuse a file that belongs to a store, by whatever name, or that is no older backup."""
+    """Refuse a file that belongs to a database, by whatever name, or is not an older backup."""
     if not file.absolute().parent.is_dir():
         raise BackupError(f"there is no folder {file.parent}")
     if file.is_symlink():
@@ -56,9 +56,9 @@ def require_place(source: Database, file: Path, data_dir: Path | None, *, replac
         raise BackupError(f"{file} is not a file")
     _require_no_store(source, file, data_dir)
     if file.exists() and not replace:
-        raise BackupError(f"{file} exists: nothing was written; --force writes over it")
+        raise BackupError(f"{file} exists already: nothing was written; --force replaces it")
     if file.exists() and not _is_backup(file):
-        raise BackupError(f"{file} is no older backup: --force writes over nothing else")
+        raise BackupError(f"{file} is not a backup: --force replaces nothing else")
 
 
 def _require_no_store(source: Database, file: Path, data_dir: Path | None) -> None:
@@ -67,7 +67,7 @@ def _require_no_store(source: Database, file: Path, data_dir: Path | None) -> No
     if source.embedded:
         store = Path(source.url.database or "")
         if file.absolute().parent.samefile(store.parent) and _is_side_file(file, store):
-            raise BackupError(f"{file} belongs to the store itself")
+            raise BackupError(f"{file} belongs to the database itself")
         _require_outside(file, store.parent)
     if data_dir is not None:
         _require_outside(file, data_dir)
@@ -137,6 +137,6 @@ def rows_of(connection: sqlite3.Connection) -> Counter[str]:
 
 
 def read_only(file: Path) -> sqlite3.Connection:
-    """Open a backup that nobody writes; nothing is written beside it."""
+    """Open a backup that nobody writes to; no file is made beside it."""
     place = f"{file.absolute().as_uri()}?mode=ro&immutable=1"
     return sqlite3.connect(place, uri=True)

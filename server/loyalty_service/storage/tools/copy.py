@@ -1,4 +1,4 @@
-"""Copies a whole store from one database to another, of either kind, and audits what arrived."""
+"""Copies a whole database into another one, of either kind, and audits the copy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from loyalty_service.storage.alone import refusing_locks, require_unserved
 from loyalty_service.storage.connections import reading, require_database, writing
 from loyalty_service.storage.databases import LOCK_TIMEOUT_S, Database
 from loyalty_service.storage.migrate import migrate, require_current
-from loyalty_service.storage.statements import table_of
+from loyalty_service.storage.repositories.statements import table_of
 from loyalty_service.storage.tools.audit import Findings, Report, audit_state, no_report
 
 BATCH_ROWS = 5000
@@ -41,9 +41,9 @@ def copy_store(
     keep_failed: bool = False,
 ) -> Findings:
     """
-    Copy every row of one state of a store into an empty database; answers the audit of the copy.
+    Copy all rows of one state of a database into an empty one; return the audit of the copy.
 
-    What the source takes up meanwhile is not copied, so nothing should write to it. All of it
+    What is written to the source meanwhile is not copied, so nothing should write to it. All of it
     arrives in one transaction, or nothing does; a database without tables is migrated first.
 
     Args:
@@ -77,7 +77,7 @@ def copy_store(
         if not findings.all_hold and not keep_failed:
             raise CopyError(
                 f"the copy fails its audit, so nothing was kept: {findings.problems[0]} "
-                f"({findings.problem_count} bad rows in all). `loyalty audit` tells whether the "
+                f"({findings.problem_count} bad rows in all). `loyalty audit` shows whether the "
                 "source has them too"
             )
         findings.rows = copied
@@ -141,7 +141,7 @@ def _copy_tables(origin: Connection, copy: Connection, report: Report) -> Counte
         except (DBAPIError, psycopg.Error) as problem:
             why = problem.orig if isinstance(problem, DBAPIError) else problem
             raise CopyError(
-                f"table {table.name} was not taken up, so nothing was kept: {why}"
+                f"table {table.name} was not accepted, so nothing was kept: {why}"
             ) from None
     return copied
 
@@ -149,7 +149,7 @@ def _copy_tables(origin: Connection, copy: Connection, report: Report) -> Counte
 def _copy_table(
     table: Table, origin: Connection, copy: Connection, report: Report
 ) -> Iterator[int]:
-    """Copy a table in batches; gives the rows copied so far after each."""
+    """Copy a table in batches; yield the rows copied so far after each."""
     total = _count(origin, table)
     done = 0
     report(table.name, done, total)
@@ -183,8 +183,8 @@ def _finish(copy: Connection) -> None:
         for table in _tables():
             if table.autoincrement_column is not None:
                 _number_after(copy, table, table.autoincrement_column.name)
-        copy.exec_driver_sql("DELETE FROM event_lane")
-        copy.exec_driver_sql(_LANES_AGAIN)
+    copy.exec_driver_sql("DELETE FROM event_lane")
+    copy.exec_driver_sql(_LANES_AGAIN)
     # Without statistics, the audit's joins and the first days of service would be planned badly.
     copy.exec_driver_sql("ANALYZE")
 

@@ -1,4 +1,4 @@
-"""A file beside its place, which is moved there when it is complete."""
+"""A file beside its final place, which is moved there when it is complete."""
 
 from __future__ import annotations
 

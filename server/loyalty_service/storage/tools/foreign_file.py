@@ -32,9 +32,9 @@ class ForeignFileError(Exception):
 @contextmanager
 def attached(connection: sqlite3.Connection, file: Path) -> Iterator[None]:
     """
-    Attach a file to a connection of a database of ours, for reading alone.
+    Attach a file to a connection of our own database, for reading only.
 
-    It is taken as it lies there, whatever log or journal somebody put beside it.
+    A log or journal that somebody put beside it is not read.
 
     Raises:
         sqlite3.Error: It is no database, or damaged.
@@ -82,7 +82,7 @@ def proof_in(connection: sqlite3.Connection) -> Proof | None:
         return None
     form, check_value, digest = rows[0]
     if form != FORMAT:
-        raise ForeignFileError(f"its proof has form {form}, which another version makes")
+        raise ForeignFileError(f"its proof has form {form}, which only another version can read")
     if not isinstance(check_value, bytes) or not isinstance(digest, bytes):
         return None
     return Proof(check_value, digest)
@@ -106,7 +106,7 @@ def require_expected(connection: sqlite3.Connection, shapes: Mapping[str, Shape]
         if (kind, name) not in own:
             raise ForeignFileError(f"it has a {kind} {name}, which no version makes")
         if kind == "table" and not _PLAIN_TABLE.match(str(sql)):
-            raise ForeignFileError(f"its table {name} is none")
+            raise ForeignFileError(f"its table {name} is not a plain table")
     found = _plain_tables(connection)
     for name, shape in shapes.items():
         if name not in found:

@@ -18,8 +18,8 @@ class OwnerPromises:
     """
     What every owner of a kind promises of its holds and transfers.
 
-    Its table has a `program_id`, a `status`, and a `member_number` for whose points are held and
-    moved. In all SQL here its row is `owner`.
+    Its table has a `program_id`, and a `member_number` for whose points are held and moved. In all
+    SQL here its row is `owner`.
 
     Attributes:
         key: Column of the ID that holds and transfers name.
@@ -29,6 +29,7 @@ class OwnerPromises:
         sure: Condition of those that are surely right, so that they never leave the database;
             beside the columns of the owner, it has the sums of `_suspects`.
         faults: Says what is wrong with one that is not surely right.
+        state: What its holds are told to not go with.
     """
 
     kind: OwnerKind
@@ -39,6 +40,7 @@ class OwnerPromises:
     told: str
     sure: str
     faults: Callable[[Any, Connection], list[str]]
+    state: str = "owner.status"
 
 
 def _suspects(promises: OwnerPromises) -> Any:
@@ -50,6 +52,7 @@ def _suspects(promises: OwnerPromises) -> Any:
       coalesce(moved.held, 0) AS held, coalesce(moved.earned, 0) AS earned,
       coalesce(moved.redeemed, 0) AS redeemed, coalesce(moved.reversed, 0) AS reversed,
       coalesce(moved.refunded, 0) AS refunded,
+      coalesce(moved.expired, 0) AS booked,
       coalesce(holds.open_points, 0) AS open_points,
       coalesce(holds.captured_points, 0) AS captured_points
     FROM {promises.table} AS owner
@@ -60,7 +63,8 @@ def _suspects(promises: OwnerPromises) -> Any:
         sum(CASE cause WHEN :cause_earn THEN points ELSE 0 END) AS earned,
         sum(CASE cause WHEN :cause_redeem THEN points ELSE 0 END) AS redeemed,
         sum(CASE cause WHEN :cause_reverse THEN points ELSE 0 END) AS reversed,
-        sum(CASE cause WHEN :cause_refund THEN points ELSE 0 END) AS refunded
+        sum(CASE cause WHEN :cause_refund THEN points ELSE 0 END) AS refunded,
+        sum(CASE cause WHEN :cause_expire THEN points ELSE 0 END) AS expired
       FROM transfer WHERE owner_kind = {promises.kind:d} AND transaction_id <> ''
       GROUP BY transaction_id
     ) AS moved ON moved.owner_id = owner.{promises.key}
@@ -192,6 +196,7 @@ TRANSACTION = OwnerPromises(
         HoldStatus.OPEN: "owner.status = :transaction_pending",
         HoldStatus.CAPTURED: "owner.status IN (:transaction_claimed, :transaction_void)",
         HoldStatus.RELEASED: "owner.status <> :transaction_unclaimed",
+        HoldStatus.REPLACED: "owner.status <> :transaction_unclaimed",
     },
     told="owner.status, owner.claimed_ms, owner.points_earned, owner.points_redeemed",
     sure="""
@@ -205,7 +210,28 @@ TRANSACTION = OwnerPromises(
 )
 """RBI's order, from Identify to its end."""
 
-PROMISES = (TRANSACTION,)
+
+def _bucket_faults(row: Any, _connection: Connection) -> list[str]:
+    """Say where what went out of a bucket is not what transfers say."""
+    if row.expired == row.booked:
+        return []
+    return [f"says {row.expired} points gone where its transfers say {row.booked}"]
+
+
+BUCKET = OwnerPromises(
+    kind=OwnerKind.BUCKET,
+    table="bucket",
+    key="bucket_id",
+    causes=(Cause.EXPIRE,),
+    holds={},
+    told="owner.expired",
+    sure="expired = booked",
+    faults=_bucket_faults,
+    state="0",
+)
+"""A member's points that go on one day; nothing is held for it."""
+
+PROMISES = (TRANSACTION, BUCKET)
 """Every kind of owner. A hold or transfer of another kind breaks a promise."""
 
 
@@ -253,7 +279,7 @@ def hold_check(promises: OwnerPromises) -> Check:
         f"has status {{status}}, which does not go with its end, its member or its {name}'s "
         "status {owner_status}",
         f"""
-        SELECT hold_id AS row_key, hold.status, owner.status AS owner_status
+        SELECT hold_id AS row_key, hold.status, {promises.state} AS owner_status
         FROM hold {_owner_of(promises, "hold")}
         WHERE hold.owner_kind = {promises.kind:d} AND CASE
           WHEN owner.member_number <> hold.member_number OR owner.member_number IS NULL THEN 1

@@ -1,8 +1,8 @@
 """
 Proves the rows of a backup: a digest over every row and the schema, keyed with the code pepper.
 
-It does not depend on how the rows lie in their file, so that a file that was damaged or changed
-proves nothing, and a copy of all rows proves the same.
+It does not depend on where the rows are in their file. So a file that was damaged or changed does
+not fit its proof, and a copy of all rows does.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """
-Mends rows that can be derived again from others: balances and counts, never the transfers.
+Corrects rows that can be computed from others: balances and counts, never the transfers.
 
 The hashes of an account's chain prove its transfers, and the transfers prove its balance. Where
-they do not, as after a deleted transfer, nothing is guessed: a person restores a backup.
+they do not, for instance after a transfer was deleted, nothing is guessed: a person restores a
+backup.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from sqlalchemy import Connection, and_, func, insert, select, update
 
 from loyalty_service.domain.clock import now_ms
 from loyalty_service.domain.events import OPERATOR, Actor, Event, EventKind
-from loyalty_service.domain.ids import new_id
+from loyalty_service.domain.identifiers import new_id
 from loyalty_service.domain.ledger import ACCOUNTS, OWNED_KINDS
 from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.domain.records import HoldStatus
@@ -25,9 +26,9 @@ from loyalty_service.storage import tables as t
 from loyalty_service.storage.alone import require_unopened
 from loyalty_service.storage.connections import reading, require_database, writing
 from loyalty_service.storage.databases import Database
-from loyalty_service.storage.event_log import EventLog
 from loyalty_service.storage.migrate import require_current
-from loyalty_service.storage.statements import table_of
+from loyalty_service.storage.repositories.event_log import EventLog
+from loyalty_service.storage.repositories.statements import table_of
 from loyalty_service.storage.tools.audit import (
     Chain,
     Findings,
@@ -51,12 +52,12 @@ _PROBLEMS_TOLD_MAX = 5
 
 NOT_DERIVED = (
     "What the transfers do not prove, such as a transfer that was deleted or changed, can't be "
-    "derived: keep this store aside and restore the last backup whose audit holds"
+    "derived: keep this database and restore the last backup whose audit holds"
 )
 
 
 class RepairError(OperatorError):
-    """Raised when a store can't be mended as a whole; nothing was changed."""
+    """Raised when a database can't be repaired completely; nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class Mend:
 @dataclass(slots=True)
 class Proposal:
     """
-    What can be mended.
+    What can be repaired.
 
     Attributes:
         mends: Rows that can be derived again.
@@ -105,9 +106,9 @@ class Proposal:
 
 def propose(database: Database, report: Report = no_report) -> Proposal:
     """
-    Derive again what can be derived, and tell what differs and would be left; changes nothing.
+    Compute what can be computed, and tell what differs and what would be left; change nothing.
 
-    It looks at one state of the store, beside servers that serve.
+    It reads one state of the database, while servers may serve.
 
     Raises:
         SchemaError: The database has another schema.
@@ -132,11 +133,11 @@ def repair(
     database: Database, reason: str, report: Report = no_report, by: Actor = OPERATOR
 ) -> Proposal:
     """
-    Mend what can be derived again, and keep the reason; all of it or nothing.
+    Repair what can be computed, and keep the reason; all of it or nothing.
 
     Raises:
         OpenElsewhereError: A server has the database open.
-        RepairError: The audit would not hold afterwards, or there is nothing to mend.
+        RepairError: The audit would not hold afterwards, or there is nothing to repair.
         SchemaError: The database has another schema.
         UnreachableError: The database does not answer.
     """
@@ -147,7 +148,7 @@ def repair(
         lock_all(database, connection)
         mends = list(_mends(connection, report))
         if not mends:
-            raise RepairError(f"nothing was changed: no row differs that can be. {NOT_DERIVED}")
+            raise RepairError(f"nothing was changed: no row can be derived again. {NOT_DERIVED}")
         for mend in mends:
             _apply(connection, mend)
         now = now_ms()

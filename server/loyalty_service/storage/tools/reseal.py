@@ -11,10 +11,10 @@ from loyalty_service.domain.peppers import Peppers
 from loyalty_service.storage import tables as t
 from loyalty_service.storage.connections import require_database, writing
 from loyalty_service.storage.databases import Database
-from loyalty_service.storage.seal import Seal, SealError
-from loyalty_service.storage.statements import table_of
+from loyalty_service.storage.repositories.seal import Seal, SealError
+from loyalty_service.storage.repositories.statements import table_of
 
-_ANSWER = table_of(t.RememberedTable)
+_ANSWER = table_of(t.KeptAnswerTable)
 _BATCH_ROWS = 500
 
 
@@ -36,7 +36,7 @@ class Resealed:
 
 def reseal(database: Database, peppers: Peppers) -> Resealed:
     """
-    Seal all kept answers with the current pepper, a batch at a time, beside servers that serve.
+    Seal all kept answers with the current pepper, a batch at a time, while servers serve.
 
     Raises:
         UnreachableError: The database does not answer.

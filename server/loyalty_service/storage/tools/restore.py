@@ -48,13 +48,13 @@ _UNCOUNTED = {"alembic_version", "catalog_revision", "code_pepper"}
 """Tables that have rows even where nothing has happened."""
 
 OLDER_PEPPER = "of an older version"
-"""What a pepper is called of which a backup keeps less than its name."""
+"""Name of a pepper if the backup has too little of it for its own name."""
 
 
 @dataclass(frozen=True, slots=True)
 class PepperFit:
     """
-    How the peppers of this machine stand to those that a restored store was served with.
+    How the peppers of this machine compare with those of a restored database.
 
     Attributes:
         in_use: Names of the store's, the newest first; none where it does not tell.
@@ -72,7 +72,7 @@ class PepperFit:
 @dataclass(frozen=True, slots=True)
 class Restored:
     """
-    What a restored store holds.
+    What a restored database has.
 
     Attributes:
         saved: What the backup held.
@@ -150,7 +150,7 @@ def _take(
         with closing(memory) as looking, attached(looking, file):
             revision = revision_in(looking)
         if revision is None:
-            raise BackupError(f"{file} is no backup: it has no ledger")
+            raise BackupError(f"{file} is not a backup: it has no ledger")
         require_known_revision(revision)
         migrate(Database.from_text(f"sqlite:///{draft}"), revision)
         with closing(sqlite3.connect(draft, isolation_level=None, uri=True)) as own:
@@ -166,9 +166,9 @@ def _take(
                 own.execute("COMMIT")
             return _proved(file, own, revision, shapes, proof, peppers, report, unproved=unproved)
     except sqlite3.Error as problem:
-        raise BackupError(f"{file} is no backup, or is damaged: {problem}") from None
+        raise BackupError(f"{file} is not a backup, or is damaged: {problem}") from None
     except ForeignFileError as problem:
-        raise BackupError(f"{file} is no backup that can be restored: {problem}") from None
+        raise BackupError(f"{file} can't be restored: {problem}") from None
     except SchemaError as problem:
         raise SchemaError(f"{file}: {problem}") from None
 
@@ -187,21 +187,21 @@ def _proved(
     """Give the pepper that proves the rows; nothing where they need not be proved."""
     pepper = None if proof is None else pepper_of(proof, peppers)
     if proof is None:
-        why = "has no proof of its rows, as backups of older versions have none"
+        why = "has no proof of its rows, like the backups of older versions"
     elif pepper is None and is_named_here(proof, peppers):
         why = (
             f"has a damaged proof: it names the code pepper {name_of(proof.check_value)}, which "
-            "is here, and the rest of what it says of it differs"
+            "is known here, but its check value differs"
         )
     elif pepper is None:
         why = (
             f"was proved with the code pepper {name_of(proof.check_value)}, which is not known "
-            "here: bring it, in LOYALTY_OTHER_CODE_PEPPERS beside another"
+            "here: set it in LOYALTY_OTHER_CODE_PEPPERS"
         )
     elif hmac.compare_digest(prove(own, revision, shapes, pepper, report), proof.digest):
         return pepper
     else:
-        why = "is not as it was saved: its rows do not make its proof"
+        why = "was changed after it was saved: its rows do not fit its proof"
     if not unproved:
         raise BackupError(
             f"{file} {why}. Whoever could write the file may have changed any row, API keys and "
@@ -212,7 +212,7 @@ def _proved(
 
 def _pepper_fit(file: Path, draft: Path, peppers: Peppers | None) -> PepperFit:
     """
-    Tell how the peppers here stand to the store's, and announce the current one in the draft.
+    Compare the peppers here with the database's, and announce the current one in the draft.
 
     The store may be of before a rotation. No server runs, so none can miss what is announced, and
     without that none could start: each would wait for another that knows its pepper.
@@ -264,7 +264,7 @@ def _replaceable(place: Path) -> Iterator[sqlite3.Connection]:
             raise
         except sqlite3.DatabaseError:
             raise BackupError(
-                f"{place} is no database: move it and its -wal and -shm away, then restore again"
+                f"{place} is not a database: move it and its -wal and -shm away, then restore again"
             ) from None
         _require_not_newer(target, place)
         yield target

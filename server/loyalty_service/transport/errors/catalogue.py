@@ -2,49 +2,21 @@
 The one table of errors: what each refusal is called on each door.
 
 Sources of the legacy words: the ES contract's error tables and the RBI contract's error
-responses; where both are silent, the nearest word of theirs.
+responses; where both are silent, the nearest word of theirs. What tells of the server and its
+limits is in `server_rows.py`.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import grpc
 
 from loyalty.v1 import error_reason_pb2
 from loyalty_service.domain import errors as e
 from loyalty_service.observability.outcomes import CANCELLED, OK
+from loyalty_service.transport.errors.error_row import ErrorRow
+from loyalty_service.transport.errors.server_rows import SERVER_ROWS
 
 Code = grpc.StatusCode
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorRow:
-    """
-    How one class of error is rendered.
-
-    Attributes:
-        error: The class.
-        code: gRPC status code.
-        reason: Value of `ErrorReason`, the `ErrorInfo` reason.
-        http: HTTP status on the JSON door.
-        es: `errorCode` in the ES dialect.
-        rbi: `code` in the RBI dialect.
-        message: English text; names in braces are fields of the error, which are also the
-            `ErrorInfo` metadata.
-        retry_after_ms: When trying again helps; absent when it does not. An error with a field of
-            this name tells it itself.
-    """
-
-    error: type[e.LoyaltyError]
-    code: grpc.StatusCode
-    reason: str
-    http: int
-    es: str
-    rbi: str
-    message: str
-    retry_after_ms: int | None = None
-
 
 _INVALID = "INVALID_REQUEST"
 
@@ -83,7 +55,7 @@ ROWS: tuple[ErrorRow, ...] = (
         401,
         "UNAUTHORIZED",
         "Unauthorized",
-        "The API key is not valid here",
+        "The API key is unknown, revoked or of another region",
     ),
     ErrorRow(
         e.RoleNotAllowedError,
@@ -101,7 +73,7 @@ ROWS: tuple[ErrorRow, ...] = (
         403,
         "FORBIDDEN",
         "Forbidden",
-        "The API key is not for store {store_id}",
+        "The API key may not be used for store {store_id}",
     ),
     ErrorRow(
         e.StoreNotFoundError,
@@ -219,7 +191,7 @@ ROWS: tuple[ErrorRow, ...] = (
         400,
         _INVALID,
         "TRANSACTION_NOT_CLAIMABLE",
-        "Transaction {transaction_id} is {status} and allows no such report",
+        "Transaction {transaction_id} is {status} and does not allow this call",
     ),
     ErrorRow(
         e.RulesFailedError,
@@ -273,7 +245,7 @@ ROWS: tuple[ErrorRow, ...] = (
         422,
         _INVALID,
         "ReceiptExpired",
-        "A receipt can be claimed for {days} days",
+        "The receipt is too old: receipts can be claimed for {days} days",
     ),
     ErrorRow(
         e.VoidTooLateError,
@@ -282,7 +254,43 @@ ROWS: tuple[ErrorRow, ...] = (
         422,
         _INVALID,
         "VoidTooLate",
-        "Transaction {transaction_id} could be cancelled for {days} days",
+        "Transaction {transaction_id} is too old: orders can be cancelled for {days} days",
+    ),
+    ErrorRow(
+        e.PromoCodeNotFoundError,
+        Code.NOT_FOUND,
+        "PROMO_CODE_NOT_FOUND",
+        404,
+        _INVALID,
+        "PromoCodeNotFoundError",
+        "Promo code was not found",
+    ),
+    ErrorRow(
+        e.PromoCodeAlreadyRedeemedError,
+        Code.FAILED_PRECONDITION,
+        "PROMO_CODE_ALREADY_REDEEMED",
+        422,
+        _INVALID,
+        "PromoCodeAlreadyRedeemed",
+        "Promo code was already redeemed",
+    ),
+    ErrorRow(
+        e.PromoCodeInvalidError,
+        Code.FAILED_PRECONDITION,
+        "PROMO_CODE_INVALID",
+        422,
+        _INVALID,
+        "PromoCodeInvalid",
+        "Promo code can't be used now, or not in this store",
+    ),
+    ErrorRow(
+        e.ContractNotServedError,
+        Code.NOT_FOUND,
+        "CONTRACT_NOT_SERVED",
+        404,
+        _INVALID,
+        "ContractNotServed",
+        "The program does not serve the contract {contract}",
     ),
     ErrorRow(
         e.EmailTakenError,
@@ -291,7 +299,7 @@ ROWS: tuple[ErrorRow, ...] = (
         409,
         _INVALID,
         "EmailTaken",
-        "The e-mail address is a member's already",
+        "Another member already has this e-mail address",
     ),
     ErrorRow(
         e.IdempotencyKeyReusedError,
@@ -300,85 +308,9 @@ ROWS: tuple[ErrorRow, ...] = (
         422,
         _INVALID,
         "IdempotencyKeyReused",
-        "Idempotency key {idempotency_key} was used with another request",
+        "Idempotency key {idempotency_key} was used with another request: use a new one",
     ),
-    ErrorRow(
-        e.ServerBusyError,
-        Code.RESOURCE_EXHAUSTED,
-        "SERVER_BUSY",
-        429,
-        "TOO_MANY_REQUESTS",
-        "TooManyRequests",
-        "The server is busy: try again",
-        retry_after_ms=1000,
-    ),
-    ErrorRow(
-        e.LimitExceededError,
-        Code.RESOURCE_EXHAUSTED,
-        "LIMIT_EXCEEDED",
-        429,
-        "TOO_MANY_REQUESTS",
-        "TooManyRequests",
-        "Limit {limit} of {allowed} is reached: try again later",
-        retry_after_ms=1000,
-    ),
-    ErrorRow(
-        e.AmountBeyondLimitError,
-        Code.FAILED_PRECONDITION,
-        "AMOUNT_BEYOND_LIMIT",
-        422,
-        _INVALID,
-        "AmountBeyondLimit",
-        "Limit {limit} allows {allowed} at most",
-    ),
-    ErrorRow(
-        e.StorageUnavailableError,
-        Code.UNAVAILABLE,
-        "STORAGE_UNAVAILABLE",
-        503,
-        "SERVICE_UNAVAILABLE",
-        "ServiceUnavailable",
-        "The database does not answer: send the request again with the same idempotency key",
-        retry_after_ms=1000,
-    ),
-    ErrorRow(
-        e.RequestNotReceivedError,
-        Code.DEADLINE_EXCEEDED,
-        "REQUEST_NOT_RECEIVED",
-        504,
-        "TIMEOUT",
-        "Timeout",
-        "The request did not arrive within a second of its headers: send it again",
-    ),
-    ErrorRow(
-        e.ServerClockWrongError,
-        Code.UNAVAILABLE,
-        "SERVER_CLOCK_WRONG",
-        503,
-        "SERVICE_UNAVAILABLE",
-        "ServiceUnavailable",
-        "The server's clock is wrong: send the request again with the same idempotency key",
-        retry_after_ms=1000,
-    ),
-    ErrorRow(
-        e.DeadlinePassedError,
-        Code.DEADLINE_EXCEEDED,
-        "DEADLINE_PASSED",
-        504,
-        "TIMEOUT",
-        "Timeout",
-        "The answer took too long: send the request again with the same idempotency key",
-        retry_after_ms=1000,
-    ),
-    ErrorRow(
-        e.ServerFailedError,
-        Code.INTERNAL,
-        "SERVER_FAILED",
-        500,
-        "INTERNAL_ERROR",
-        "InternalServerError",
-        "The server failed; request {request_id} in its log says more",
-    ),
+    *SERVER_ROWS,
 )
 
 CATALOGUE: dict[type[e.LoyaltyError], ErrorRow] = {row.error: row for row in ROWS}
@@ -387,7 +319,7 @@ GRPC_CODES: dict[str, grpc.StatusCode] = {row.reason: row.code for row in ROWS} 
     OK: Code.OK,
     CANCELLED: Code.CANCELLED,
 }
-"""How each outcome of a call ends it."""
+"""The gRPC status of each outcome of a call."""
 
 REASONS: frozenset[str] = frozenset(error_reason_pb2.ErrorReason.keys()[1:])
 

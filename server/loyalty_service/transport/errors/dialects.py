@@ -85,7 +85,7 @@ RPCS: Mapping[str, RpcWords] = {
         errors={e.CorrelationIdInvalidError: _INVALID_CORRELATION_ID},
     ),
 }
-"""RPCs whose contract has an error table of its own; all others speak as their path does."""
+"""RPCs whose contract has its own table of errors; all others use the words of their path."""
 
 NO_WORDS = RpcWords(DEFAULT)
 """Those of all other RPCs."""

@@ -60,9 +60,9 @@ UNREADABLE = EdgeRow(
 )
 NOT_HTTP = replace(
     UNREADABLE,
-    message="The request is not acceptable",
+    message="The request is not valid HTTP",
     metadata={"fields": "", "violations": "1"},
-    violations=(FieldViolation("", "is not acceptable HTTP"),),
+    violations=(FieldViolation("", "is not valid HTTP"),),
 )
 UNAUTHENTICATED = EdgeRow(
     401,
@@ -71,19 +71,19 @@ UNAUTHENTICATED = EdgeRow(
     "Authentication is missing or not valid",
     _KEY_MISSING.reason,
 )
-FORBIDDEN = EdgeRow(403, _INVALID, "Forbidden", "This key may not do that")
-NO_UPGRADES = replace(FORBIDDEN, message="Protocol upgrades are not served")
+FORBIDDEN = EdgeRow(403, _INVALID, "Forbidden", "The API key does not allow this call")
+NO_UPGRADES = replace(FORBIDDEN, message="Protocol upgrades are not supported")
 NOT_FOUND = EdgeRow(404, _INVALID, "NotFound", "No such path")
-WRONG_METHOD = EdgeRow(405, _INVALID, "MethodNotAllowed", "This path does not take that method")
+WRONG_METHOD = EdgeRow(405, _INVALID, "MethodNotAllowed", "This path does not accept that method")
 LATE = EdgeRow(408, _INVALID, "RequestTimeout", "The request did not arrive in time")
 BODY_TOO_LARGE = EdgeRow(413, _INVALID, "PayloadTooLarge", "Request body is larger than 512 KiB")
 ENCODED = EdgeRow(
     415,
     _INVALID,
     "UnsupportedMediaType",
-    "Send the body as it is: no content-encoding is taken",
+    "Send the body unencoded: content-encoding is not supported",
 )
-OTHER_PROTOCOL = EdgeRow(426, _INVALID, "UpgradeRequired", "This protocol version is not served")
+OTHER_PROTOCOL = EdgeRow(426, _INVALID, "UpgradeRequired", "This protocol version is not supported")
 TOO_MANY = EdgeRow(
     _BUSY.http,
     _BUSY.es,
@@ -93,7 +93,7 @@ TOO_MANY = EdgeRow(
     {"retry_after_ms": str(_BUSY.retry_after_ms)},
 )
 HEADERS_TOO_LARGE = EdgeRow(431, _INVALID, "HeadersTooLarge", "Request headers are too large")
-FAILED = EdgeRow(500, "INTERNAL_ERROR", "InternalServerError", "Something went wrong")
+FAILED = EdgeRow(500, "INTERNAL_ERROR", "InternalServerError", "The service failed")
 NOT_OFFERED = EdgeRow(501, "NOT_IMPLEMENTED", "NotImplemented", "This call is not offered")
 BAD_ANSWER = EdgeRow(502, "BAD_GATEWAY", "BadGateway", "The service gave no usable answer")
 UNAVAILABLE = EdgeRow(

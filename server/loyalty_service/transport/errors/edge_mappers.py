@@ -30,7 +30,17 @@ from loyalty_service.transport.errors.edge import (
 from loyalty_service.transport.errors.edge_bodies import body_of, es_body
 from loyalty_service.transport.errors.rendering import DOMAIN, grpc_trailers
 
-GRPC_CONTENT = r"application/grpc(\+.*|-web(-text)?(\+proto)?)?"
+GRPC_CONTENT = (
+    {"exact": "application/grpc"},
+    {"prefix": "application/grpc+"},
+    {"prefix": "application/grpc-web"},
+)
+"""
+The content types of gRPC and of gRPC-Web.
+
+Not as a pattern, for each mapper tries them again: on a content type of 7 KB a pattern took a
+worker some 4 ms a call, of calls that Envoy refuses before any filter bounds them.
+"""
 
 RETRY_AFTER = ("retry-after", "1")
 
@@ -39,19 +49,27 @@ Routes = Mapping[str, str]
 
 
 class Mappers:
-    """Builds `local_reply_config.mappers`; what stands in several of them is one object."""
+    """Builds `local_reply_config.mappers`; a part of several of them is one object."""
 
     def __init__(self, routes: Routes) -> None:
-        self._grpc = _anchored("grpc_type", _flow(safe_regex=_flow(regex=GRPC_CONTENT)))
+        self._grpc = _either(
+            "grpc",
+            *(_header("content-type", string_match=_flow(**match)) for match in GRPC_CONTENT),
+        )
         # After the transcoder the content type and the path are those of a gRPC call; the header
         # that the JSON door's filter sets still tells.
         self._json = _either(
             "json",
-            _header(
-                "content-type",
-                string_match=self._grpc,
-                treat_missing_header_as_empty=True,
-                invert_match=True,
+            _both(
+                [
+                    _header(
+                        "content-type",
+                        string_match=_flow(**match),
+                        treat_missing_header_as_empty=True,
+                        invert_match=True,
+                    )
+                    for match in GRPC_CONTENT
+                ]
             ),
             _header("loyalty-dialect", present_match=True),
         )
@@ -209,7 +227,7 @@ class Mappers:
             packed = base64.b64encode(status.SerializeToString(deterministic=True)).decode()
             headers.append(_set_header("grpc-status-details-bin", packed.rstrip("=")))
         filters = [
-            _header("content-type", string_match=self._grpc),
+            CommentedMap(or_filter=self._grpc),
             *(CommentedMap(status_code_filter=code) for code in codes),
             *more,
         ]

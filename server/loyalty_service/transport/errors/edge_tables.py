@@ -97,7 +97,7 @@ def configured(text: str, routes: Routes) -> str:
     Put the table into the text of envoy.yaml, between the two comments that mark its place.
 
     Raises:
-        ValueError: The comments do not stand there once, in this order.
+        ValueError: The comments are not there once each, in this order.
     """
     found = re.fullmatch(
         rf"(.*\n)( *){re.escape(BEGIN)}\n.*\n *{re.escape(END)}\n(.*)", text, re.DOTALL

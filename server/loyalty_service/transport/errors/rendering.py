@@ -27,7 +27,7 @@ from loyalty_service.domain.errors import (
     TransactionNotClaimableError,
 )
 from loyalty_service.observability.trail import REQUEST_ID_MAX
-from loyalty_service.transport.errors.catalogue import CATALOGUE, ErrorRow, retry_after_ms
+from loyalty_service.transport.errors.catalogue import CATALOGUE, retry_after_ms
 from loyalty_service.transport.errors.dialects import (
     MISSING,
     NO_WORDS,
@@ -36,6 +36,7 @@ from loyalty_service.transport.errors.dialects import (
     EsWords,
     RpcWords,
 )
+from loyalty_service.transport.errors.error_row import ErrorRow
 
 DOMAIN = "loyalty.v1"
 NAMED_MAX = 5
@@ -44,6 +45,9 @@ LISTED_MAX = 100
 """Broken fields or rules to begin with when as many are sought as fit: more never do."""
 
 TARGETS_SHOWN_MAX = 20
+VALUE_BYTES_MAX = 256
+"""What a list of allowed values takes in the metadata of a gRPC refusal; it is cut to that."""
+
 TRAILERS_BYTES_MAX = 4096
 """All trailers of a gRPC refusal as HTTP/2 counts them: half of what callers' libraries take."""
 
@@ -55,10 +59,13 @@ VALUES_BYTES_MAX = 512
 
 LEGACY_BODY_BYTES_MAX = 40_000
 LEGACY_LISTED_MAX = 1000
-"""Broken fields or rules to begin with when as many are told as fit: more never do."""
+"""Broken fields or rules that are tried first, when as many as fit are named; more never fit."""
 
 BUSY = ("loyalty-busy", "1")
 """Tells Envoy's gate, which shows it to nobody, that a key has more under way than its share."""
+
+WHOLE = "body"
+"""Stands for a JSON caller's field where it is the request as a whole, as in Envoy's own words."""
 
 STATUS_NOT_REPORTED = (
     "A report must say PENDING or CLAIMED, not {requested_status}; "
@@ -100,8 +107,26 @@ def grpc_trailers(error: LoyaltyError) -> tuple[tuple[str, bytes], ...]:
         status = _status(error, listed)
         packed = status.SerializeToString()
         if not listed or _trailers_bytes(status.message, packed) <= TRAILERS_BYTES_MAX:
+            if isinstance(error, RulesFailedError):
+                packed = _with_values(error, listed, status) or packed
             return (("grpc-status-details-bin", packed),)
         listed = listed * 3 // 4
+
+
+def _with_values(error: RulesFailedError, listed: int, status: status_pb2.Status) -> bytes | None:
+    """Render a status with the values of the first broken rules that there is room for."""
+    info = error_details_pb2.ErrorInfo()
+    status.details[0].Unpack(info)
+    while listed:
+        told = error_details_pb2.ErrorInfo()
+        told.CopyFrom(info)
+        told.metadata.update(_rule_values(error.failures[:listed]))
+        status.details[0].Pack(told)
+        packed: bytes = status.SerializeToString()
+        if _trailers_bytes(status.message, packed) <= TRAILERS_BYTES_MAX:
+            return packed
+        listed = listed * 3 // 4
+    return None
 
 
 def _trailers_bytes(message: str, details: bytes) -> int:
@@ -156,6 +181,21 @@ def _status(error: LoyaltyError, listed: int) -> status_pb2.Status:
         packed.Pack(detail)
         status.details.append(packed)
     return status
+
+
+def _rule_values(failures: Sequence[RuleFailure]) -> dict[str, str]:
+    """Give what was seen and what is allowed, as JSON; each key ends in the violation's place."""
+    told = {}
+    for place, failure in enumerate(failures):
+        rendered = _rule_json(failure)
+        for name in ("currentValue", "targetValue"):
+            if name not in rendered:
+                continue
+            value = rendered[name]
+            while len(_json(value)) > VALUE_BYTES_MAX and isinstance(value, list):
+                value = value[:-1]
+            told[f"{name}{place}"] = _json(value)
+    return told
 
 
 def _metadata(error: LoyaltyError, listed: int) -> dict[str, str]:
@@ -246,7 +286,7 @@ def _rbi_body(row: ErrorRow, error: LoyaltyError) -> str:
     }
     if isinstance(error, RequestInvalidError):
         listed = [
-            {"field": json_field(violation.field), "message": violation.message}
+            {"field": json_field(violation.field) or WHOLE, "message": violation.message}
             for violation in error.violations[:LEGACY_LISTED_MAX]
         ]
         details["errors"] = listed
@@ -268,7 +308,7 @@ def _json_metadata(error: LoyaltyError) -> dict[str, str]:
     """Give the metadata of the error's `ErrorInfo`, with fields as JSON callers spell them."""
     values = _metadata(error, SUMMED_UP_MAX)
     if "fields" in values:
-        values["fields"] = json_field(values["fields"])
+        values["fields"] = json_field(values["fields"]) or WHOLE
     return values
 
 
@@ -287,7 +327,7 @@ def _rule_json(failure: RuleFailure) -> dict[str, Any]:
     return {name: value for name, value in rendered.items() if value is not None}
 
 
-def _json(body: dict[str, Any]) -> str:
+def _json(body: Any) -> str:
     return json.dumps(body, separators=(",", ":"))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from loyalty_service.application.orders.identify_member import identify_member
 from loyalty_service.transport.servicers.code import CodeServicer
 from loyalty_service.transport.servicers.identify import IdentifyServicer, IdentifyUseCase
+from loyalty_service.transport.servicers.incentive import IncentiveServicer
 from loyalty_service.transport.servicers.member import MemberServicer
 from loyalty_service.transport.servicers.session import SessionServicer
 from loyalty_service.transport.servicers.transaction import TransactionServicer
@@ -20,4 +21,5 @@ def all_servicers(identify: IdentifyUseCase = identify_member) -> Mapping[str, o
         "TransactionService": TransactionServicer(),
         "CodeService": CodeServicer(),
         "MemberService": MemberServicer(),
+        "IncentiveService": IncentiveServicer(),
     }

@@ -15,7 +15,7 @@ from loyalty_service.application.perform import Done, Repeated
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.clock import rfc3339
 from loyalty_service.domain.identifiers import plain_identifier
-from loyalty_service.domain.program import DiscountKind, Program
+from loyalty_service.domain.program import DiscountKind, Incentive, Program
 from loyalty_service.transport.call import Call
 from loyalty_service.transport.servicers.order import point_of_sale
 
@@ -49,7 +49,7 @@ class IdentifyServicer:
         return await call.write(self._identify, command, _render)
 
 
-def _render(identified: Identified) -> pb.IdentifyMemberResponse:
+def _render(identified: Identified) -> bytes:
     member, program = identified.member, identified.program
     response = pb.IdentifyMemberResponse(transaction_id=identified.transaction_id)
     response.balances.add(amount=identified.available_points, currency=program.points_name)
@@ -64,7 +64,7 @@ def _render(identified: Identified) -> pb.IdentifyMemberResponse:
             # The contract's discount has no quantity: each is announced for itself.
             announced = _discount(line, program)
             response.eligible_discounts.extend(announced for _ in range(line.quantity))
-    return response
+    return response.SerializeToString()
 
 
 def _order_line(line: SelectedLine, program: Program, index: int) -> order_pb2.OrderLine:
@@ -86,16 +86,26 @@ def _order_line(line: SelectedLine, program: Program, index: int) -> order_pb2.O
 
 def _discount(line: SelectedLine, program: Program) -> discount_pb2.Discount:
     incentive = line.incentive
-    if incentive.discount is None:
-        raise TypeError(f"incentive {incentive.incentive_id} is not a discount")
     return discount_pb2.Discount(
-        details=discount_pb2.DiscountDetails(
-            display_name=incentive.display_name,
-            discount_value=incentive.discount.told_value(program.currency_digits),
-            subtype=_SUBTYPES[incentive.discount.kind],
-            type=_DISCOUNT_TYPES[incentive.kind],
-        ),
+        details=discount_details(incentive, program),
         incentive_id=incentive.incentive_id,
         product_id=line.plu,
         reference_id=incentive.engine_id,
+    )
+
+
+def discount_details(incentive: Incentive, program: Program) -> discount_pb2.DiscountDetails:
+    """
+    Tell what an incentive takes off.
+
+    Raises:
+        TypeError: It is no discount.
+    """
+    if incentive.discount is None:
+        raise TypeError(f"incentive {incentive.incentive_id} is not a discount")
+    return discount_pb2.DiscountDetails(
+        display_name=incentive.display_name,
+        discount_value=incentive.discount.told_value(program.currency_digits),
+        subtype=_SUBTYPES[incentive.discount.kind],
+        type=_DISCOUNT_TYPES[incentive.kind],
     )

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from loyalty.v1 import member_service_pb2 as pb
+from loyalty_service.application.members.assign_points import (
+    Assigned,
+    AssignPoints,
+    assign_points,
+    short_id,
+)
 from loyalty_service.application.members.enroll_member import EnrollMember, enroll_member
-from loyalty_service.application.members.get_member import get_member
+from loyalty_service.application.members.get_member import ShownMember, show_member
 from loyalty_service.application.members.list_transfers import ListTransfers, list_transfers
+from loyalty_service.application.orders.search_transactions import GIVEN
 from loyalty_service.application.points import owed_points
 from loyalty_service.application.reading import TransferEntry
+from loyalty_service.domain.clock import now_ms, rfc3339
+from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
 from loyalty_service.domain.ledger import AccountKind
-from loyalty_service.domain.records import Member
+from loyalty_service.domain.records import TransactionStatus
 from loyalty_service.transport.call import Call
 from loyalty_service.transport.servicers.timestamps import timestamp
 
@@ -29,14 +38,46 @@ class MemberServicer:
         return await call.write(
             enroll_member,
             command,
-            lambda member: pb.EnrollMemberResponse(member=_member(member)),
+            lambda member: pb.EnrollMemberResponse(
+                member=_member(ShownMember(member))
+            ).SerializeToString(),
         )
 
     async def GetMember(self, request: pb.GetMemberRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
         async with call.read() as reader:
-            member = await get_member(reader, call.key, request.loyalty_id)
-        return pb.GetMemberResponse(member=_member(member)).SerializeToString()
+            shown = await show_member(reader, call.program, call.key, request.loyalty_id, now_ms())
+        return pb.GetMemberResponse(member=_member(shown)).SerializeToString()
+
+    async def GetUser(self, request: pb.GetUserRequest, call: Call) -> bytes:  # noqa: N802
+        """See the contract."""
+        async with call.read() as reader:
+            shown = await show_member(reader, call.program, call.key, request.loyalty_id, now_ms())
+        member = shown.member
+        moved_ms = max(account.moved_ms for account in member.accounts.values())
+        return pb.GetUserResponse(
+            created_at=rfc3339(member.created_ms),
+            updated_at=rfc3339(max(member.created_ms, moved_ms)),
+            id=member.loyalty_id,
+            name=member.name,
+            email=member.email,
+            date_of_birth=member.birth_date,
+            points=member.spendable,
+        ).SerializeToString()
+
+    async def AssignPoints(self, request: pb.AssignPointsRequest, call: Call) -> bytes:  # noqa: N802
+        """See the contract."""
+        if "idempotency-key" not in call.metadata:
+            # Whoever sends it again without one gives the points again.
+            raise RequestInvalidError((FieldViolation("idempotency-key", "is required"),))
+        command = AssignPoints(
+            key=call.key,
+            loyalty_id=request.loyalty_id,
+            points=request.points,
+            partner=request.partner,
+            reference=request.reference,
+        )
+        return await call.write(assign_points, command, _render_assigned)
 
     async def ListTransfers(  # noqa: N802
         self, request: pb.ListTransfersRequest, call: Call
@@ -57,7 +98,8 @@ class MemberServicer:
         ).SerializeToString()
 
 
-def _member(member: Member) -> pb.Member:
+def _member(shown: ShownMember) -> pb.Member:
+    member = shown.member
     return pb.Member(
         loyalty_id=member.loyalty_id,
         name=member.name,
@@ -65,9 +107,16 @@ def _member(member: Member) -> pb.Member:
         locale=member.locale,
         birth_date=member.birth_date,
         create_time=timestamp(member.created_ms),
-        available_points=member.available.balance,
+        available_points=member.spendable,
         held_points=member.held.balance,
         owed_points=owed_points(member.accounts),
+        segments=member.in_segments,
+        expiration_buckets=[
+            pb.ExpirationBucket(
+                expiration_date=going.expiration_date, points_to_expire=going.points
+            )
+            for going in shown.goings
+        ],
     )
 
 
@@ -83,3 +132,28 @@ def _transfer(entry: TransferEntry) -> pb.Transfer:
         effective_time=timestamp(entry.effective_ms),
         record_time=timestamp(entry.recorded_ms),
     )
+
+
+def _render_assigned(assigned: Assigned) -> bytes:
+    assignment = assigned.assignment
+    time = rfc3339(assignment.created_ms)
+    given = max(assignment.points, 0)
+    return pb.AssignPointsResponse(
+        id=assignment.assignment_id,
+        short_id=short_id(assignment.assignment_id),
+        loyalty_id=assigned.loyalty_id,
+        channel=GIVEN,
+        status=TransactionStatus.CLAIMED.name,
+        created_at=time,
+        claimed_at=time,
+        points_earned=given,
+        points_deducted=None if given else -assignment.points,
+        transaction_details=pb.AssignPointsResponse.Details(
+            fulfillment=pb.AssignPointsResponse.Fulfillment(
+                auto_release=True, type="POINT_ASSIGNMENT"
+            )
+        ),
+        metadata=pb.AssignPointsResponse.Metadata(
+            partner=assignment.partner, reference=assignment.reference
+        ),
+    ).SerializeToString()

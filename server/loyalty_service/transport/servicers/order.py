@@ -17,11 +17,12 @@ from loyalty_service.domain.basket import (
     BasketLine,
     Payment,
 )
+from loyalty_service.domain.earning_rules import ProductType
 from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
 from loyalty_service.domain.flags import AMOUNT_ROUNDED, INCENTIVE_UNNAMED, PARENT_IGNORED, Mend
-from loyalty_service.domain.point_of_sale import PointOfSale
-from loyalty_service.domain.program import Incentive, IncentiveKind, ProductType, Program
-from loyalty_service.domain.texts import clean, label
+from loyalty_service.domain.program import Incentive, IncentiveKind, Program
+from loyalty_service.domain.texts import LABEL_MAX, clean, label
+from loyalty_service.domain.visit import PointOfSale
 from loyalty_service.domain.worth import tree_of
 
 DETAILS = "transaction_details"
@@ -46,14 +47,14 @@ def read_basket(
     details: order_pb2.TransactionDetails, program: Program, *, paid: bool
 ) -> tuple[Basket, tuple[Mend, ...]]:
     """
-    Read a whole order, and tell what was put right in it.
+    Read a whole order, and tell what was corrected in it.
 
-    One that is *paid* is not refused for what is a detail.
+    A *paid* order is not refused because of a detail.
 
     Raises:
-        RequestInvalidError: With every amount that is no amount of the program's currency, every
-            line whose parent is not in the order or the line itself, and every incentive that is
-            not named.
+        RequestInvalidError: With every amount that is not one of the program's currency, every
+            line whose parent is not in the order or is the line itself, and every incentive that
+            is not named.
     """
     reader = _Reader(program, point_of_sale(details.pos_vendor).plu_vendors, paid)
     basket = Basket(
@@ -62,7 +63,8 @@ def read_basket(
             Payment(payment.type.strip().upper(), payment.amount) for payment in details.payments
         ),
         applied_discounts=tuple(reader.discounts(details.applied_discounts)),
-        currency=details.currency.upper(),
+        # A paid order may say none: its amounts are the program's then.
+        currency=details.currency.upper() or program.currency,
     )
     if reader.violations:
         raise RequestInvalidError(tuple(reader.violations))
@@ -76,7 +78,7 @@ class _Reader:
 
     Attributes:
         vendors: Whose PLUs the order has.
-        paid: Whether what can be put right is.
+        paid: Whether what can be corrected is corrected.
     """
 
     program: Program
@@ -128,6 +130,7 @@ class _Reader:
             incentive_id=sent.incentive_id or None,
             loyalty_engine_id=sent.loyalty_engine_id or None,
             name=clean(sent.name) or None,
+            category=clean(sent.category, LABEL_MAX) or None,
         )
         if product_type not in INCENTIVE_TYPES:
             return line

@@ -31,7 +31,7 @@ class SessionServicer:
         return await call.write(start_anonymous_session, command, _render)
 
 
-def _render(opened: AnonymousSession) -> pb.StartAnonymousSessionResponse:
+def _render(opened: AnonymousSession) -> bytes:
     return pb.StartAnonymousSessionResponse(
         loyalty_id="anonymous",
         membership_type="N",
@@ -45,11 +45,13 @@ def _render(opened: AnonymousSession) -> pb.StartAnonymousSessionResponse:
         redemption_rules=_redemption_rules(opened.program),
         session_correlation_id=opened.session.correlation_id,
         receipt_preference="UNKNOWN",
-    )
+    ).SerializeToString()
 
 
 def _redemption_rules(program: Program) -> pb.RedemptionRules:
     rules = program.redemption
+    if rules is None:
+        raise TypeError(f"program {program.program_id} has sessions and no redemption")
     unit = 10**program.currency_digits
     return pb.RedemptionRules(
         min_redeem_points=rules.min_points,

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import fields, replace
 from functools import partial
 from urllib.parse import unquote, unquote_plus
 
 from loyalty.v1 import order_pb2
 from loyalty.v1 import transaction_service_pb2 as pb
-from loyalty_service.application.orders.basket_records import basket_to_json
 from loyalty_service.application.orders.claim_receipt import (
     ClaimedReceipt,
     ClaimReceipt,
     claim_receipt,
 )
-from loyalty_service.application.orders.get_transaction import get_remembered, get_transaction
+from loyalty_service.application.orders.earnings import kept_promotions
+from loyalty_service.application.orders.get_transaction import get_kept_answer, get_transaction
 from loyalty_service.application.orders.order_review import Order
 from loyalty_service.application.orders.record_unclaimed_order import (
     RecordedUnclaimedOrder,
@@ -28,6 +28,10 @@ from loyalty_service.application.orders.report_order import (
     report_again,
     report_order,
 )
+from loyalty_service.application.orders.search_transactions import (
+    SearchTransactions,
+    search_transactions,
+)
 from loyalty_service.application.orders.validate_order import Validated, validate_order
 from loyalty_service.application.orders.void_transaction import (
     Voided,
@@ -36,14 +40,17 @@ from loyalty_service.application.orders.void_transaction import (
 )
 from loyalty_service.application.perform import plain_key
 from loyalty_service.application.reading import TransactionEntry
+from loyalty_service.domain.basket import basket_to_json
+from loyalty_service.domain.earning import PromotionPoints
 from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
 from loyalty_service.domain.identifiers import is_uuid
 from loyalty_service.domain.presentation import Presentation
-from loyalty_service.domain.records import Remembered, TransactionStatus
+from loyalty_service.domain.records import KeptAnswer, TransactionStatus
 from loyalty_service.domain.texts import label
 from loyalty_service.transport.authentication import require_role
 from loyalty_service.transport.call import Call
 from loyalty_service.transport.rpcs import rpc_kept_as
+from loyalty_service.transport.servicers.found import render_found
 from loyalty_service.transport.servicers.order import point_of_sale, read_basket
 from loyalty_service.transport.servicers.timestamps import timestamp
 
@@ -84,6 +91,9 @@ class TransactionServicer:
     ) -> bytes:
         """See the contract."""
         basket, mends = read_basket(request.transaction_details, call.program, paid=True)
+        call.mends += mends
+        store_id = request.transaction_details.pos_vendor.store_id
+        local_time = call.local_time(store_id, paid=True)
         command = RecordUnclaimedOrder(
             key=call.key,
             channel=order_pb2.TransactionDetails.Channel.Name(request.channel),
@@ -91,10 +101,11 @@ class TransactionServicer:
             point_of_sale=point_of_sale(request.transaction_details.pos_vendor),
             basket=basket,
             basket_json=basket_to_json(basket),
-            local_time=call.local_time(request.transaction_details.pos_vendor.store_id, paid=True),
-            mends=(*call.mends, *mends),
+            local_time=local_time,
+            mends=call.mends,
             created=label(request.created) or None,
             keyed="idempotency-key" in call.metadata,
+            late_hours=call.late_hours,
         )
         return await call.write(record_unclaimed_order, command, _render_unclaimed, paid=True)
 
@@ -110,6 +121,22 @@ class TransactionServicer:
         return pb.GetTransactionResponse(
             outcome=_COMMITTED, transaction=_transaction(entry)
         ).SerializeToString()
+
+    async def SearchTransactions(  # noqa: N802
+        self, request: pb.SearchTransactionsRequest, call: Call
+    ) -> bytes:
+        """See the contract."""
+        command = SearchTransactions(
+            key=call.key,
+            loyalty_id=request.loyalty_id,
+            statuses=frozenset(map(TransactionStatus, request.statuses)),
+            excluded_channels=frozenset(word.strip().upper() for word in request.excluded_channels),
+            cursor=request.cursor or None,
+            limit=request.page_size,
+        )
+        async with call.read() as reader:
+            found = await search_transactions(reader, command)
+        return render_found(found)
 
     async def GetOutcome(self, request: pb.GetOutcomeRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
@@ -157,6 +184,8 @@ def _order(
 ) -> Order:
     details = request.transaction_details
     basket, mends = read_basket(details, call.program, paid=paid)
+    call.mends += mends
+    local_time = call.local_time(details.pos_vendor.store_id, paid=paid)
     return Order(
         key=call.key,
         transaction_id=request.loyalty_transaction_id.lower(),
@@ -168,14 +197,15 @@ def _order(
         point_of_sale=point_of_sale(details.pos_vendor),
         basket=basket,
         basket_json=basket_to_json(basket),
-        local_time=call.local_time(details.pos_vendor.store_id, paid=paid),
-        mends=(*call.mends, *mends),
+        local_time=local_time,
+        mends=call.mends,
+        late_hours=call.late_hours,
         first_fingerprint=partial(_first_fingerprint, request),
     )
 
 
 def _first_fingerprint(request: pb.ValidateOrderRequest | pb.ReportOrderRequest) -> bytes:
-    """Hash a report as the first version of `application.meaning` did."""
+    """Hash a report as the first version of `domain.meaning` did."""
     meaning = type(request).FromString(request.SerializeToString())
     meaning.ClearField("created")
     for payment in meaning.transaction_details.payments:
@@ -193,12 +223,12 @@ async def _tell_outcome(keys: Iterable[str], call: Call) -> pb.GetOutcomeRespons
     told = []
     async with call.read() as reader:
         for key in keys:
-            remembered = await get_remembered(reader, call.key, key)
-            if remembered is not None:
-                require_role(call.key, rpc_kept_as(remembered.method).name)
+            kept = await get_kept_answer(reader, call.key, key)
+            if kept is not None:
+                require_role(call.key, rpc_kept_as(kept.method).name)
                 response = pb.GetOutcomeResponse(outcome=_COMMITTED)
                 find = partial(get_transaction, reader, call.key)
-                await _tell_answer(response, remembered, find)
+                await _tell_answer(response, kept, find)
                 told.append(response)
     if len(told) > 1:
         raise _key_invalid('names two calls: write "+" as %2B, or a blank as %20')
@@ -207,12 +237,12 @@ async def _tell_outcome(keys: Iterable[str], call: Call) -> pb.GetOutcomeRespons
 
 async def _tell_answer(
     response: pb.GetOutcomeResponse,
-    remembered: Remembered,
+    kept: KeptAnswer,
     find: Callable[[str], Awaitable[TransactionEntry]],
 ) -> None:
     """Put the kept answer in its place, with the transaction it speaks of."""
-    rpc = rpc_kept_as(remembered.method)
-    answer = rpc.answer_class.FromString(remembered.answer)
+    rpc = rpc_kept_as(kept.method)
+    answer = rpc.answer_class.FromString(kept.answer)
     getattr(response, rpc.answer_field).CopyFrom(answer)
     transaction_id = getattr(answer, "transaction_id", "")
     if transaction_id:
@@ -234,16 +264,17 @@ def _transaction(entry: TransactionEntry) -> pb.Transaction:
         create_time=timestamp(record.created_ms),
         update_time=timestamp(record.updated_ms),
         expire_time=timestamp(record.expires_ms),
+        earning=None if void else _earning(record.points_earned, kept_promotions(record)),
     )
 
 
-def _render_validated(validated: Validated) -> pb.ValidateOrderResponse:
+def _render_validated(validated: Validated) -> bytes:
     return pb.ValidateOrderResponse(
         loyalty_id=validated.loyalty_id, transaction_id=validated.transaction_id
-    )
+    ).SerializeToString()
 
 
-def _render_reported(reported: Reported) -> pb.ReportOrderResponse:
+def _render_reported(reported: Reported) -> bytes:
     return pb.ReportOrderResponse(
         loyalty_id=reported.loyalty_id,
         points=reported.available_points,
@@ -251,33 +282,49 @@ def _render_reported(reported: Reported) -> pb.ReportOrderResponse:
         points_redeemed=reported.redeemed_points,
         transaction_id=reported.transaction_id,
         presentation=_presentation(reported.presentation),
-    )
+        earning=_earning(reported.earned_points, reported.promotions),
+    ).SerializeToString()
 
 
-def _render_voided(voided: Voided) -> pb.VoidTransactionResponse:
+def _render_voided(voided: Voided) -> bytes:
     return pb.VoidTransactionResponse(
-        loyalty_id=voided.loyalty_id or "",
+        loyalty_id=voided.loyalty_id,
         points=voided.available_points,
         points_earned=voided.earned_points,
         points_redeemed=voided.redeemed_points,
         transaction_id=voided.transaction_id,
-    )
+    ).SerializeToString()
 
 
-def _render_unclaimed(recorded: RecordedUnclaimedOrder) -> pb.RecordUnclaimedOrderResponse:
+def _render_unclaimed(recorded: RecordedUnclaimedOrder) -> bytes:
     return pb.RecordUnclaimedOrderResponse(
         transaction_id=recorded.transaction_id,
         receipt_code=recorded.receipt_code,
         presentation=_presentation(recorded.presentation),
-    )
+    ).SerializeToString()
 
 
-def _render_claimed(claimed: ClaimedReceipt) -> pb.ClaimReceiptResponse:
+def _render_claimed(claimed: ClaimedReceipt) -> bytes:
     return pb.ClaimReceiptResponse(
         loyalty_id=claimed.loyalty_id,
         points=claimed.available_points,
         points_earned=claimed.earned_points,
         transaction_id=claimed.transaction_id,
+        earning=_earning(claimed.earned_points, claimed.promotions),
+    ).SerializeToString()
+
+
+def _earning(points: int, promotions: Sequence[PromotionPoints]) -> pb.Earning | None:
+    if not promotions:
+        return None
+    return pb.Earning(
+        base_points=points - sum(one.points for one in promotions),
+        promotions=[
+            pb.PromotionPoints(
+                promotion_id=one.promotion_id, name=one.name, times=one.times, points=one.points
+            )
+            for one in promotions
+        ],
     )
 
 

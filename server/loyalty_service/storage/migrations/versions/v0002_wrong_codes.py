@@ -1,4 +1,4 @@
-"""Count wrong codes, and refuse who shows too many."""
+"""Count wrong codes, and refuse callers that show too many."""
 
 import sqlalchemy as sa
 from alembic import op

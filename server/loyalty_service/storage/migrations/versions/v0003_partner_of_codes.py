@@ -1,4 +1,4 @@
-"""Keep which partner issued a code, whose apps alone are told what became of it."""
+"""Keep which partner issued a code: only its apps are told about it."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What attacks from outside showed to be missing."""
+"""Add what attacks from outside showed to be missing."""
 
 import unicodedata
 
@@ -131,7 +131,7 @@ def _drop_limit_counts() -> None:
 
 
 def _add_regulars() -> None:
-    """Keep whose codes earn a key wrong ones: `domain.guessing`."""
+    """Keep which members' codes earn a key wrong ones: see `domain.guessing`."""
     op.create_table(
         "code_month",
         sa.Column("scope", sa.Text(), nullable=False),

@@ -1,4 +1,4 @@
-"""What tills and guests met in the field showed to be missing."""
+"""Add what tills and guests in restaurants showed to be missing."""
 
 import json
 import time

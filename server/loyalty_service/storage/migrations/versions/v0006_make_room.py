@@ -1,4 +1,4 @@
-"""Make room for what comes next."""
+"""Keep events and versions of programs, and let points belong to any owner."""
 
 import json
 import time
@@ -136,8 +136,8 @@ def _owners_forward(op: Any) -> None:
     """
     Say what kind of owner holds and transfers have, and let members have more kinds of account.
 
-    Every row is a transaction's, as the default says, so that PostgreSQL touches none. The column
-    of the owner's ID keeps its name, so that a server of the older version goes on beside.
+    Every row is a transaction's, as the default says, and the column of the owner's ID keeps its
+    name, so that PostgreSQL touches none.
     """
     with op.batch_alter_table("hold", naming_convention=_NAMES) as hold:
         hold.add_column(_owner_kind())
@@ -155,6 +155,8 @@ def _owners_back(op: Any) -> None:
     _change_checks(op, 0)
     op.drop_column("transfer", "owner_kind")
     op.execute("UPDATE hold SET incentive_id = '' WHERE incentive_id IS NULL")
+    # Holds that others replaced were called released.
+    op.execute("UPDATE hold SET status = 3 WHERE status = 4")
     with op.batch_alter_table("hold", naming_convention=_NAMES) as hold:
         hold.drop_column("owner_kind")
         hold.create_foreign_key(

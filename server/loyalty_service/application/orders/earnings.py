@@ -1,0 +1,249 @@
+"""What an order earns: by its rate, and by the promotions that its guest has earned."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from loyalty_service.application.orders.order_review import wall_clock
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.basket import Basket
+from loyalty_service.domain.earning import Earned, PromotionPoints, Won, earned
+from loyalty_service.domain.earning_rules import EarnedAtMost, Promotion
+from loyalty_service.domain.identifiers import new_id
+from loyalty_service.domain.ledger import POINTS_MAX
+from loyalty_service.domain.program import Program, Store
+from loyalty_service.domain.promotions import (
+    POINTS_OF_DAYS,
+    asks_about_member,
+    counted_as,
+    of_earlier_orders,
+    of_members_alone,
+    of_the_order,
+    periods,
+    rate_of,
+    reaches,
+    times_met,
+)
+from loyalty_service.domain.records import Member, Redemption, Transaction
+from loyalty_service.domain.rules import holds
+from loyalty_service.domain.visit import MemberFacts, Visit
+
+
+@dataclass(frozen=True, slots=True)
+class PaidOrder:
+    """
+    An order that earns.
+
+    Attributes:
+        not_held: Lines that earn nothing, by their places.
+        local_time: The till's date and time in the store's place; absent where none is believed.
+        now_ms: The same by the server's clock.
+        spent: Points that it redeems.
+    """
+
+    program: Program
+    store: Store
+    basket: Basket
+    not_held: Collection[int]
+    service_mode: str | None
+    channels: tuple[str, ...]
+    local_time: datetime | None
+    now_ms: int
+    spent: int = 0
+
+    @property
+    def paid_at(self) -> datetime:
+        """Date and time of the order in the store's place."""
+        return wall_clock(self.local_time, ZoneInfo(self.store.time_zone), self.now_ms)
+
+    @property
+    def paid_ms(self) -> int:
+        """When it was paid, as far as is known."""
+        return self.now_ms if self.local_time is None else _ms(self.local_time, self.store)
+
+
+def order_points(
+    unit: Unit, order: PaidOrder, member: Member | None, transaction_id: str = ""
+) -> Earned:
+    """
+    Tell what an order earns, for nobody or for a *member*, who is locked.
+
+    A promotion never makes an order fail: one whose rules do not hold is not earned.
+    """
+    program, store = order.program, order.store
+    if not store.loyalty_enabled:
+        return Earned(0)
+    rules, rate, won = program.earning, None, []
+    products = {(line.plu, line.category) for line in order.basket.lines}
+    plus = {plu for plu, _ in products}
+    asked = [one for one in program.promotions.values() if reaches(one, products, plus)]
+    if rules.rates or asked:
+        visit = _visit(order, member)
+        rate = rate_of(rules, visit)
+        won = _won(unit, order, asked, member, visit, transaction_id)
+    worth = earned(order.basket, rules, program.currency_digits, order.not_held, rate=rate, won=won)
+    return worth.within(_most(unit, order, member))
+
+
+def receipt_points(
+    unit: Unit, order: PaidOrder, member: Member, transaction: Transaction, points: int
+) -> Earned:
+    """
+    Tell what a receipt brings a member: the *points* it promised, and what only members earn.
+
+    The promise is by the program of then; what is added to it is by the program of now.
+    """
+    kept = Earned(transaction.points_earned, kept_promotions(transaction)).within(points)
+    program = order.program
+    rows = any(asks_about_member(row.when) for row in program.earning.rates)
+    if rows or any(map(of_members_alone, program.promotions.values())):
+        known = order_points(unit, order, member, transaction.transaction_id)
+        nobody = order_points(unit, order, None)
+        more = max(0, known.points - nobody.points)
+        told = {one.promotion_id for one in (*kept.promotions, *nobody.promotions)}
+        added = tuple(one for one in known.promotions if one.promotion_id not in told)
+        kept = Earned(points + more, (*kept.promotions, *added)).within(points + more)
+    return kept.within(_most(unit, order, member))
+
+
+def count_earned(
+    unit: Unit, order: PaidOrder, transaction: Transaction, member: Member, won: Earned
+) -> None:
+    """Keep what an order earned as far as limits of its member count it, until it is voided."""
+    program = order.program
+    counted: dict[str, int] = {}
+    for one in won.promotions:
+        promotion = program.promotions.get(one.promotion_id)
+        if promotion is not None and promotion.at_most.counts_member:
+            counted[counted_as(promotion)] = one.times
+    if program.earning.counts_orders and won.points:
+        counted[POINTS_OF_DAYS] = won.points
+    for name, quantity in counted.items():
+        unit.add(
+            Redemption(
+                redemption_id=new_id(order.paid_ms),
+                program_id=member.program_id,
+                incentive_id=name,
+                member_number=member.number,
+                transaction_id=transaction.transaction_id,
+                quantity=quantity,
+                redeemed_ms=order.paid_ms,
+            )
+        )
+        unit.count_redemption(member, name, quantity)
+
+
+def promotions_to_json(promotions: tuple[PromotionPoints, ...]) -> str | None:
+    """Write what promotions gave an order as the text to keep with it; absent where none did."""
+    told = [[one.promotion_id, one.name, one.times, one.points] for one in promotions]
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":")) if told else None
+
+
+def kept_promotions(transaction: Transaction) -> tuple[PromotionPoints, ...]:
+    """Read what promotions gave an order."""
+    told = transaction.promotions
+    return () if told is None else tuple(PromotionPoints(*one) for one in json.loads(told))
+
+
+def _visit(order: PaidOrder, member: Member | None) -> Visit:
+    """Give what is known of an order; whether it is the first one is asked for later."""
+    zone = ZoneInfo(order.store.time_zone)
+    facts = None
+    if member is not None:
+        facts = MemberFacts(
+            enrolled_on=datetime.fromtimestamp(member.created_ms / 1000, zone).date(),
+            birth_date=date.fromisoformat(member.birth_date) if member.birth_date else None,
+            claimed_orders=0,
+            spendable_points=member.spendable,
+            segments=member.in_segments,
+        )
+    return Visit(
+        local_time=order.paid_at,
+        now_ms=order.now_ms,
+        store_id=order.store.store_id,
+        store_groups=frozenset(order.store.groups),
+        service_mode=order.service_mode,
+        channels=order.channels,
+        basket=order.basket,
+        member=facts,
+        claiming=True,
+        excluded_products=order.program.earning.excluded_products,
+    )
+
+
+def _won(
+    unit: Unit,
+    order: PaidOrder,
+    asked: Sequence[Promotion],
+    member: Member | None,
+    visit: Visit,
+    transaction_id: str,
+) -> list[Won]:
+    """Tell which promotions an order has earned, and how often; the past is asked about last."""
+    known: Visit | None = None
+    found = []
+    for promotion in asked:
+        if member is None and of_members_alone(promotion):
+            continue
+        if visit.cart is None or not holds(of_the_order(promotion), visit):
+            continue
+        times = times_met(promotion, visit.cart)
+        if member is not None and times:
+            if rules := of_earlier_orders(promotion):
+                known = known or _with_orders(visit, unit.claimed_orders(member, transaction_id))
+                times = times if holds(rules, known) else 0
+            times = times and min(times, _times_left(unit, order, member, promotion))
+        if times > 0:
+            found.append(Won(promotion, times))
+    return found
+
+
+def _with_orders(visit: Visit, claimed_orders: int) -> Visit:
+    """Tell besides how many orders the member has claimed before."""
+    member = visit.member
+    return replace(visit, member=member and replace(member, claimed_orders=claimed_orders))
+
+
+def _times_left(unit: Unit, order: PaidOrder, member: Member, promotion: Promotion) -> int:
+    """Tell how often a member may still earn a promotion, by the limits of its periods."""
+    left = POINTS_MAX
+    for limit, start, end in periods(promotion.at_most, order.paid_at.date()):
+        since, until = _span(order.store, start, end)
+        had = unit.redeemed_between(member, counted_as(promotion), since, until)
+        left = min(left, max(0, limit - had))
+    return left
+
+
+def _most(unit: Unit, order: PaidOrder, member: Member | None) -> int:
+    """Tell how many points an order may earn by the caps of its program; soon again, none."""
+    caps, cooldown_s = order.program.earning.caps, order.program.earning.cooldown_s
+    if member is not None and cooldown_s is not None:
+        until = order.paid_ms + 1
+        since = until - cooldown_s * 1000
+        if unit.redeemed_between(member, POINTS_OF_DAYS, since, until):
+            return 0
+    most = [POINTS_MAX if caps.per_order is None else caps.per_order]
+    if member is not None and caps.per_day is not None:
+        for limit, start, end in periods(EarnedAtMost(per_day=caps.per_day), order.paid_at.date()):
+            since, until = _span(order.store, start, end)
+            most.append(limit - unit.redeemed_between(member, POINTS_OF_DAYS, since, until))
+    if member is not None and caps.balance is not None:
+        most.append(caps.balance - member.spendable - member.held.balance + order.spent)
+    return max(0, min(most))
+
+
+def _span(store: Store, start: date, end: date) -> tuple[int, int]:
+    """Give the moments between which the days of a store are."""
+    after = end + timedelta(days=1)
+    return (
+        _ms(datetime.combine(start, time()), store),
+        _ms(datetime.combine(after, time()), store),
+    )
+
+
+def _ms(local_time: datetime, store: Store) -> int:
+    return int(local_time.replace(tzinfo=ZoneInfo(store.time_zone)).timestamp() * 1000)

@@ -1,0 +1,110 @@
+"""Which rate and which promotions an order has."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import date, timedelta
+from fractions import Fraction
+
+from loyalty_service.domain.basket import Cart
+from loyalty_service.domain.earning_rules import EarnedAtMost, EarningRules, Promotion
+from loyalty_service.domain.restrictions import CartRequirement, Rule
+from loyalty_service.domain.rules import MEMBER_RULES, ORDER_RULES, holds, quantities_bought
+from loyalty_service.domain.visit import Visit
+
+COUNTED_AS = "earning/"
+"""How names begin that what a member earned is counted by, beside the uses of incentives."""
+
+POINTS_OF_DAYS = f"{COUNTED_AS}points"
+"""What the points are counted by that a member earned with orders."""
+
+
+def counted_as(promotion: Promotion) -> str:
+    """Give the name that a promotion is counted by."""
+    return f"{COUNTED_AS}promotion/{promotion.promotion_id}"
+
+
+def asks_about_member(rules: tuple[Rule, ...]) -> bool:
+    """Tell whether rules can't be judged while nobody is known."""
+    return any(isinstance(rule, MEMBER_RULES) for rule in rules)
+
+
+def of_earlier_orders(promotion: Promotion) -> tuple[Rule, ...]:
+    """Give the rules of a promotion that ask how many orders the member has claimed."""
+    return tuple(rule for rule in promotion.rules if isinstance(rule, ORDER_RULES))
+
+
+def of_the_order(promotion: Promotion) -> tuple[Rule, ...]:
+    """Give the rules of a promotion that ask nothing about earlier orders."""
+    return tuple(rule for rule in promotion.rules if not isinstance(rule, ORDER_RULES))
+
+
+def of_members_alone(promotion: Promotion) -> bool:
+    """Tell whether nobody earns a promotion without being known."""
+    return asks_about_member(promotion.rules) or promotion.at_most.counts_member
+
+
+def reaches(
+    promotion: Promotion, products: Collection[tuple[str, str | None]], plus: Collection[str]
+) -> bool:
+    """
+    Tell whether an order has anything at all of what a promotion is on and asks for.
+
+    *products* are its PLUs with their categories, *plus* the PLUs alone.
+    """
+    asked = [] if promotion.on is None else [promotion.on]
+    for rule in promotion.rules:
+        if isinstance(rule, CartRequirement):
+            asked += [demand.any_of for demand in rule.demands]
+    return all(
+        not some.listed.isdisjoint(plus)
+        or (not some.only_listed and any(some.has(*product) for product in products))
+        for some in asked
+    )
+
+
+def rate_of(rules: EarningRules, visit: Visit) -> Fraction:
+    """Find the rate of an order: that of the first row which fits, or else the program's own."""
+    for row in rules.rates:
+        known = visit.member is not None or not asks_about_member(row.when)
+        if known and holds(row.when, visit):
+            return row.points_per_unit
+    return rules.points_per_unit
+
+
+def times_met(promotion: Promotion, cart: Cart) -> int:
+    """
+    Tell how often an order meets what a promotion asks for; a multiplier counts once.
+
+    A bonus counts for each of the products that it is on, and for each time that the order has
+    what it asks for, whichever is less often.
+    """
+    if promotion.bonus is None:
+        return 1
+    times = [] if promotion.on is None else [cart.quantity_of(promotion.on)]
+    for rule in promotion.rules:
+        if isinstance(rule, CartRequirement):
+            bought = zip(rule.demands, quantities_bought(rule, cart), strict=True)
+            times += [quantity // demand.quantity for demand, quantity in bought]
+    met = max(0, min(times, default=1))
+    return met if promotion.at_most.per_order is None else min(met, promotion.at_most.per_order)
+
+
+def periods(at_most: EarnedAtMost, day: date) -> Iterator[tuple[int, date, date]]:
+    """
+    Give each limit of a member's own with the days in which it counts, from the first to the last.
+
+    A week begins on Monday.
+    """
+    monday = day - timedelta(days=day.weekday())
+    first = day.replace(day=1)
+    last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    for limit, start, end in (
+        (at_most.per_day, day, day),
+        (at_most.per_week, monday, monday + timedelta(days=6)),
+        (at_most.per_month, first, last),
+        (at_most.per_year, date(day.year, 1, 1), date(day.year, 12, 31)),
+        (at_most.per_member, date(1970, 1, 2), date(9000, 1, 1)),
+    ):
+        if limit is not None:
+            yield limit, start, end

@@ -1,0 +1,35 @@
+"""Whether a day is around a day of each year, such as a birthday."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from loyalty_service.domain.restrictions import YearlySpan
+
+
+def celebrates(span: YearlySpan, day: date, today: date, first_year: int = date.min.year) -> bool:
+    """Tell whether today is around a day of the year, in one of the years from the first."""
+    # What is near New Year may belong to the year before or after.
+    years = range(max(today.year - 1, first_year), min(today.year + 1, date.max.year) + 1)
+    return any(_is_around(span, _day_in(year, day), today) for year in years)
+
+
+def _is_around(span: YearlySpan, day: date, today: date) -> bool:
+    if span == "month":
+        return (day.year, day.month) == (today.year, today.month)
+    if span == "week":
+        return _sunday(day) == _sunday(today)
+    return span.holds((today - day).days)
+
+
+def _sunday(day: date) -> int:
+    """Number the week of a day, which begins on Sunday."""
+    return day.toordinal() // 7
+
+
+def _day_in(year: int, day: date) -> date:
+    """Find a day in another year; 29 February is the 28th of common years."""
+    try:
+        return day.replace(year=year)
+    except ValueError:
+        return date(year, 2, 28)

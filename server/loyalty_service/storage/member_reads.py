@@ -1,0 +1,63 @@
+"""What a member has ordered and been given, read beside the writer."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from sqlalchemy import func
+from sqlmodel import SQLModel, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from loyalty_service.domain.gifts import PointsAssignment
+from loyalty_service.domain.records import KeptAnswer, Member, Transaction, TransactionStatus
+from loyalty_service.storage.tables import PointsAssignmentTable, TransactionTable
+
+K = TypeVar("K", KeptAnswer, PointsAssignment, Transaction)
+
+
+class MemberReads:
+    """The part of a reader that tells of a member's past."""
+
+    _session: AsyncSession
+
+    async def transactions_of(
+        self,
+        member: Member,
+        statuses: Collection[TransactionStatus],
+        excluded_channels: Collection[str],
+        before: str | None,
+        limit: int,
+    ) -> Sequence[Transaction]:
+        """See `Reader.transactions_of`."""
+        table = TransactionTable
+        query = select(table).where(table.member_number == member.number)
+        if statuses:
+            query = query.where(col(table.status).in_([int(status) for status in statuses]))
+        if excluded_channels:
+            channel = func.coalesce(table.channel, "RESTAURANT")
+            query = query.where(channel.not_in(sorted(excluded_channels)))
+        rows = await self._session.exec(_older(query, col(table.transaction_id), before, limit))
+        return [record_of(Transaction, row, status=TransactionStatus(row.status)) for row in rows]
+
+    async def assignments_of(
+        self, member: Member, before: str | None, limit: int
+    ) -> Sequence[PointsAssignment]:
+        """See `Reader.assignments_of`."""
+        table = PointsAssignmentTable
+        query = select(table).where(table.member_number == member.number)
+        rows = await self._session.exec(_older(query, col(table.assignment_id), before, limit))
+        return [record_of(PointsAssignment, row) for row in rows]
+
+
+def _older(query: Any, column: Any, before: str | None, limit: int) -> Any:
+    if before is not None:
+        query = query.where(column < before)
+    return query.order_by(column.desc()).limit(limit)
+
+
+def record_of(kind: type[K], row: SQLModel, **values: Any) -> K:
+    """Turn a row into the record of the same columns."""
+    columns = {field.name: getattr(row, field.name) for field in fields(kind)}
+    return kind(**(columns | values))

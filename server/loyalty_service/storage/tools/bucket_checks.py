@@ -1,0 +1,108 @@
+"""What buckets promise: where a program lets points go, all points of its members are in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, text
+
+from loyalty_service.program_file.records import expiry_from_json
+from loyalty_service.storage.tools.checks import Check, Problem, bound
+
+CHECKS = (
+    Check(
+        "bucket",
+        "is not of a member of its program, or does not end with its last day",
+        """
+        SELECT bucket_id AS row_key
+        FROM bucket LEFT JOIN member ON member.number = bucket.member_number
+          AND member.program_id = bucket.program_id
+        WHERE member.number IS NULL OR points < 0 OR expired < 0 OR earned_day > last_day
+          OR rolling NOT IN (0, 1)
+        ORDER BY bucket_id
+        """,
+    ),
+    Check(
+        "bucket_part",
+        "of owner {row_key} is not of its bucket's member, or below 0",
+        """
+        SELECT owner_id AS row_key
+        FROM bucket_part AS part LEFT JOIN bucket ON bucket.bucket_id = part.bucket_id
+          AND bucket.member_number = part.member_number
+        WHERE bucket.bucket_id IS NULL OR part.earned < 0 OR part.held < 0 OR part.burned < 0
+        ORDER BY owner_id
+        """,
+    ),
+    Check(
+        "bucket_part",
+        "of owner {row_key} have {earned} points earned and {burned} burned, and the transfers "
+        "{all_earned} and {all_burned}",
+        """
+        SELECT parts.owner_id AS row_key, earned, burned,
+          coalesce(all_earned, 0) AS all_earned, coalesce(all_burned, 0) AS all_burned
+        FROM (
+          SELECT owner_kind, owner_id, sum(earned) AS earned, sum(burned) AS burned
+          FROM bucket_part GROUP BY owner_kind, owner_id
+        ) AS parts
+        LEFT JOIN (
+          SELECT owner_kind, transaction_id,
+            sum(CASE cause WHEN :cause_earn THEN points WHEN :cause_confirm THEN points
+                WHEN :cause_reverse THEN -points ELSE 0 END) AS all_earned,
+            sum(CASE cause WHEN :cause_redeem THEN points
+                WHEN :cause_refund THEN -points ELSE 0 END) AS all_burned
+          FROM transfer GROUP BY owner_kind, transaction_id
+        ) AS moved ON moved.owner_kind = parts.owner_kind
+          AND moved.transaction_id = parts.owner_id
+        WHERE earned > coalesce(all_earned, 0) OR burned > coalesce(all_burned, 0)
+        ORDER BY parts.owner_id
+        """,
+    ),
+)
+
+_BALANCES = bound(
+    """
+    SELECT account.account_id, account.balance, coalesce(full_ones.points, 0) AS points
+    FROM account JOIN member ON member.number = account.member_number
+    LEFT JOIN (
+      SELECT member_number, sum(points) AS points FROM bucket GROUP BY member_number
+    ) AS full_ones ON full_ones.member_number = account.member_number
+    WHERE account.kind = :account_available AND member.program_id = :program_id
+      AND coalesce(full_ones.points, 0) <> CASE :ages WHEN 1 THEN account.balance ELSE 0 END
+    ORDER BY account.account_id
+    """
+)
+_HOLDS = bound(
+    """
+    SELECT owner_id, sum(held) AS held, sum(open_points) AS open_points
+    FROM (
+      SELECT part.owner_kind, part.owner_id, part.held, 0 AS open_points
+      FROM bucket_part AS part JOIN member ON member.number = part.member_number
+      WHERE member.program_id = :program_id
+      UNION ALL
+      SELECT hold.owner_kind, hold.transaction_id, 0, hold.points
+      FROM hold JOIN member ON member.number = hold.member_number
+      WHERE hold.status = :hold_open AND :ages = 1 AND member.program_id = :program_id
+    ) AS both_sides
+    GROUP BY owner_kind, owner_id HAVING sum(held) <> sum(open_points)
+    ORDER BY owner_id
+    """
+)
+
+
+def bucket_problems(connection: Connection) -> Iterator[Problem]:
+    """Give the buckets, and the points of members and orders, that do not go together."""
+    for check in CHECKS:
+        yield from check(connection)
+    programs = connection.execute(text("SELECT program_id, document FROM program")).all()
+    for program_id, document in programs:
+        terms = expiry_from_json(json.loads(document).get("expiry", {}))
+        of_program = {"program_id": program_id, "ages": int(terms.ages)}
+        for row in connection.execute(_BALANCES, of_program):
+            what = f"has {row.balance} points to spend where its member's buckets have {row.points}"
+            yield Problem("account", str(row.account_id), what)
+        for row in connection.execute(_HOLDS, of_program):
+            what = (
+                f"of owner {row.owner_id} hold {row.held} points, its open holds {row.open_points}"
+            )
+            yield Problem("bucket_part", str(row.owner_id), what)

@@ -1,0 +1,294 @@
+"""
+What a till does about each error, beside the catalogue: whether to send again, and what to say.
+
+The OpenAPI document and the reference page are made of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+
+class Again(StrEnum):
+    """Whether the call may be sent again, and under which idempotency key."""
+
+    SAME_KEY = "same key"
+    """As it is, under the same key: after the wait that the answer tells, or at once."""
+
+    CORRECTED = "corrected"
+    """Only once what is wrong has changed; the same key may be used, for a refusal keeps none."""
+
+    NEW_KEY = "new key"
+    """As it is, but under a key that was never used."""
+
+    NEVER = "never"
+    """The same call can't succeed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """
+    What to do about an error.
+
+    Attributes:
+        again: Whether sending again helps.
+        cashier_en: A sentence for the cashier.
+        cashier_fr: The same in French.
+        calls: Names of the methods that give it; empty where every one can.
+    """
+
+    again: Again
+    cashier_en: str
+    cashier_fr: str
+    calls: tuple[str, ...] = ()
+
+
+WRITING = "writing"
+"""Stands in `Advice.calls` for every method that writes."""
+
+_IDENTIFY = "IdentifyMember"
+_VALIDATE = "ValidateOrder"
+_REPORT = "ReportOrder"
+_VOID = "VoidTransaction"
+_UNCLAIMED = "RecordUnclaimedOrder"
+_RECEIPT = "ClaimReceipt"
+_PROMO = "RedeemPromoCode"
+_POINTS = "AssignPoints"
+_ORDERS = (_VALIDATE, _REPORT)
+_BY_ID = (*_ORDERS, _VOID, "GetTransaction")
+
+_SETUP = Advice(
+    Again.CORRECTED,
+    "This till is not set up for loyalty. Serve the guest without it and call support.",
+    "Cette caisse n'est pas configurée pour la fidélité. Servez le client sans elle et appelez le "
+    "soutien technique.",
+)
+_LATER = Advice(
+    Again.SAME_KEY,
+    "Loyalty does not answer right now. Please try again in a moment.",
+    "Le programme de fidélité ne répond pas. Veuillez réessayer dans un instant.",
+)
+_OPEN = Advice(
+    Again.SAME_KEY,
+    "The answer took too long. Try again: nothing is counted twice.",
+    "La réponse a trop tardé. Réessayez : rien ne sera compté deux fois.",
+)
+_REWARD_GONE = Advice(
+    Again.CORRECTED,
+    "This reward is not available any more. Ask the guest to choose another one.",
+    "Cette récompense n'est plus offerte. Demandez au client d'en choisir une autre.",
+    (_IDENTIFY, *_ORDERS),
+)
+_RETYPE = Advice(
+    Again.CORRECTED,
+    "This is not a valid code. Ask the guest to show the code again.",
+    "Ce code n'est pas valide. Demandez au client de montrer son code de nouveau.",
+    (_IDENTIFY,),
+)
+_UNKNOWN_ORDER = Advice(
+    Again.CORRECTED,
+    "Loyalty does not know this order. Ask the guest to identify again.",
+    "Le programme de fidélité ne connaît pas cette commande. Demandez au client de s'identifier de "
+    "nouveau.",
+    _BY_ID,
+)
+_NOT_A_CASHIERS = Advice(
+    Again.CORRECTED,
+    "Loyalty did not accept the order. Serve the guest and call support.",
+    "Le programme de fidélité n'a pas accepté la commande. Servez le client et appelez le soutien "
+    "technique.",
+)
+
+ADVICE: Mapping[str, Advice] = {
+    "REQUEST_INVALID": _NOT_A_CASHIERS,
+    "CORRELATION_ID_INVALID": Advice(
+        Again.CORRECTED,
+        "This visit has ended. Start a new order.",
+        "Cette visite est terminée. Commencez une nouvelle commande.",
+        ("StartAnonymousSession",),
+    ),
+    "API_KEY_MISSING": _SETUP,
+    "API_KEY_INVALID": _SETUP,
+    "ROLE_NOT_ALLOWED": _SETUP,
+    "STORE_NOT_ALLOWED": replace(
+        _SETUP, calls=(WRITING, *_BY_ID, "GetOutcome", _PROMO, "ListIncentives")
+    ),
+    "STORE_NOT_FOUND": replace(_SETUP, calls=(_IDENTIFY, *_ORDERS, _UNCLAIMED, "ListIncentives")),
+    "MEMBER_NOT_FOUND": Advice(
+        Again.CORRECTED,
+        "No member has this loyalty ID. Ask the guest to show the app again.",
+        "Aucun membre n'a ce numéro de fidélité. Demandez au client de montrer l'application de "
+        "nouveau.",
+        (
+            _IDENTIFY,
+            *_ORDERS,
+            _VOID,
+            _RECEIPT,
+            "IssueCode",
+            "GetMember",
+            "GetUser",
+            _POINTS,
+            _PROMO,
+            "SearchTransactions",
+            "ListIncentives",
+            "ListTransfers",
+        ),
+    ),
+    "IDENTIFICATION_FAILED": _RETYPE,
+    "IDENTIFIER_INVALID": _RETYPE,
+    "IDENTIFIER_TYPE_DISABLED": Advice(
+        Again.CORRECTED,
+        "This way to identify is not accepted here. Ask the guest for the code in the app.",
+        "Ce moyen d'identification n'est pas accepté ici. Demandez au client le code de "
+        "l'application.",
+        (_IDENTIFY,),
+    ),
+    "CODE_NOT_FOUND": Advice(
+        Again.CORRECTED,
+        "This code is not known or has expired. Ask the guest for a new code.",
+        "Ce code est inconnu ou expiré. Demandez un nouveau code au client.",
+        (_IDENTIFY, "GetCode"),
+    ),
+    "CODE_ALREADY_USED": Advice(
+        Again.CORRECTED,
+        "This code was already used. Ask the guest for a new code.",
+        "Ce code a déjà servi. Demandez un nouveau code au client.",
+        (_IDENTIFY,),
+    ),
+    "TOO_MANY_WRONG_CODES": Advice(
+        Again.SAME_KEY,
+        "Too many wrong codes were entered. Wait before you enter another one.",
+        "Trop de codes erronés ont été saisis. Attendez avant d'en saisir un autre.",
+        (_IDENTIFY, "GetCode"),
+    ),
+    "REWARD_NOT_FOUND": _REWARD_GONE,
+    "OFFER_NOT_FOUND": Advice(
+        Again.CORRECTED,
+        "This offer is not available any more. Ask the guest to choose another one.",
+        "Cette offre n'est plus disponible. Demandez au client d'en choisir une autre.",
+        (_IDENTIFY, *_ORDERS, _UNCLAIMED),
+    ),
+    "POINTS_INSUFFICIENT": Advice(
+        Again.CORRECTED,
+        "The guest does not have enough points. Remove a reward and try again.",
+        "Le client n'a pas assez de points. Retirez une récompense et réessayez.",
+        (_IDENTIFY, _REPORT, _VOID, _POINTS),
+    ),
+    "TRANSACTION_NOT_FOUND": _UNKNOWN_ORDER,
+    "TRANSACTION_NOT_CLAIMABLE": Advice(
+        Again.NEVER,
+        "This order is already closed for loyalty. Its points do not change any more.",
+        "Cette commande est déjà fermée pour la fidélité. Ses points ne changent plus.",
+        _ORDERS,
+    ),
+    "RULES_FAILED": Advice(
+        Again.CORRECTED,
+        "A reward or offer can't be used with this order. Remove it or change the order.",
+        "Une récompense ou une offre ne s'applique pas à cette commande. Retirez-la ou modifiez la "
+        "commande.",
+        (*_ORDERS, _UNCLAIMED),
+    ),
+    "REWARD_REFUSED": Advice(
+        Again.CORRECTED,
+        "This store takes no rewards. Remove the reward and try again.",
+        "Ce restaurant n'accepte pas les récompenses. Retirez la récompense et réessayez.",
+        (_IDENTIFY, *_ORDERS),
+    ),
+    "RECEIPT_NOT_FOUND": Advice(
+        Again.CORRECTED,
+        "This receipt code is not known. Check the code on the receipt.",
+        "Ce code de reçu est inconnu. Vérifiez le code sur le reçu.",
+        (_RECEIPT,),
+    ),
+    "RECEIPT_ALREADY_CLAIMED": Advice(
+        Again.NEVER,
+        "The points of this receipt were already given.",
+        "Les points de ce reçu ont déjà été accordés.",
+        (_RECEIPT,),
+    ),
+    "ORDER_ALREADY_CLAIMED": Advice(
+        Again.NEVER,
+        "The points of this order were already given.",
+        "Les points de cette commande ont déjà été accordés.",
+        (_REPORT, _RECEIPT),
+    ),
+    "RECEIPT_EXPIRED": Advice(
+        Again.NEVER,
+        "This receipt is too old to earn points.",
+        "Ce reçu est trop ancien pour donner des points.",
+        (_RECEIPT,),
+    ),
+    "VOID_TOO_LATE": Advice(
+        Again.NEVER,
+        "This order is too old to be cancelled.",
+        "Cette commande est trop ancienne pour être annulée.",
+        (_VOID,),
+    ),
+    "PROMO_CODE_NOT_FOUND": Advice(
+        Again.CORRECTED,
+        "This promo code is not known. Check the code and type it again.",
+        "Ce code promotionnel est inconnu. Vérifiez le code et entrez-le de nouveau.",
+        (_PROMO,),
+    ),
+    "PROMO_CODE_ALREADY_REDEEMED": Advice(
+        Again.NEVER,
+        "This promo code was already used.",
+        "Ce code promotionnel a déjà été utilisé.",
+        (_PROMO,),
+    ),
+    "PROMO_CODE_INVALID": Advice(
+        Again.CORRECTED,
+        "This promo code can't be used now or here.",
+        "Ce code promotionnel n'est pas valable maintenant ou ici.",
+        (_PROMO,),
+    ),
+    "CONTRACT_NOT_SERVED": replace(_SETUP, calls=("StartAnonymousSession",)),
+    "EMAIL_TAKEN": Advice(
+        Again.CORRECTED,
+        "Another member already has this e-mail address. Ask the guest for another one.",
+        "Un autre membre a déjà cette adresse courriel. Demandez-en une autre au client.",
+        ("EnrollMember",),
+    ),
+    "IDEMPOTENCY_KEY_REUSED": Advice(
+        Again.NEW_KEY,
+        "The till repeated a number. Please try again.",
+        "La caisse a répété un numéro. Veuillez réessayer.",
+        (WRITING,),
+    ),
+    "SERVER_BUSY": _LATER,
+    "LIMIT_EXCEEDED": _LATER,
+    "AMOUNT_BEYOND_LIMIT": Advice(
+        Again.NEVER,
+        "This is more than the program gives at once. Call support.",
+        "C'est plus que ce que le programme accorde en une fois. Appelez le soutien technique.",
+        (_RECEIPT, _POINTS, _PROMO),
+    ),
+    "STORAGE_UNAVAILABLE": _LATER,
+    "REQUEST_NOT_RECEIVED": _LATER,
+    "SERVER_CLOCK_WRONG": _LATER,
+    "DEADLINE_PASSED": _OPEN,
+    "SERVER_FAILED": _OPEN,
+}
+"""One row for each reason of the catalogue."""
+
+EDGE_ADVICE: Mapping[int, Advice] = {
+    400: _NOT_A_CASHIERS,
+    401: _SETUP,
+    403: _SETUP,
+    404: _SETUP,
+    405: _SETUP,
+    408: _LATER,
+    413: _NOT_A_CASHIERS,
+    415: _SETUP,
+    426: _SETUP,
+    429: _LATER,
+    431: _SETUP,
+    500: _OPEN,
+    501: replace(_SETUP, again=Again.NEVER),
+    502: _OPEN,
+    503: _LATER,
+    504: _OPEN,
+}
+"""What Envoy answers by itself, by its HTTP status."""

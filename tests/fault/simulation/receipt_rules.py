@@ -1,0 +1,103 @@
+"""The rules of orders without a guest, and of the receipts that a guest claims them with."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from loyalty.v1 import transaction_service_pb2 as pb
+from tests.fault.simulation.books import (
+    CLAIMED,
+    UNCLAIMED,
+    VOID,
+    Books,
+    Guest,
+    Order,
+    Verdict,
+    agree,
+    agree_on,
+    looks,
+)
+from tests.fault.simulation.scheme import DAY_MS, SOUPS_IN_ALL, SOUPS_PER_MEMBER
+
+
+class ReceiptRules(Books):
+    """Judges what becomes of an order that nobody identified for."""
+
+    def _unclaimed(self, price: int, soups: int, soup_price: int, rewards: int) -> Verdict:
+        if rewards:
+            return "RULES_FAILED"
+        gone = soups > 0 and self._gone(self.scheme.soup)
+        too_many = not gone and self._too_many_soups(None, soups)
+        if self.scheme.unclaimed_offers == "refuse" and (gone or too_many):
+            return "OFFER_NOT_FOUND" if gone else "RULES_FAILED"
+        if gone or too_many:
+            soups = soup_price = 0
+
+        def done(body: bytes) -> None:
+            answer = pb.RecordUnclaimedOrderResponse.FromString(body)
+            agree(answer.transaction_id not in self.orders, "a transaction opened twice")
+            agree(answer.receipt_code not in self.receipts, "a receipt given out twice")
+            now_ms = self.now_ms
+            order = Order(None, UNCLAIMED, opened_ms=now_ms, paid_ms=now_ms, plain=price)
+            order.partner = self.asked.scope
+            order.soups, order.soup_price = soups, soup_price
+            recorded = pb.RecordUnclaimedOrderRequest.FromString(self.asked.body)
+            order.looks = looks(recorded, now_ms)
+            if twin := self._twin(order, order.looks):
+                reason = "claimed" if twin == CLAIMED else "recorded"
+                self.flags["order_repeated", reason] += 1
+            order.earned = self._points(price + soup_price)
+            self.orders[answer.transaction_id] = order
+            self.receipts[answer.receipt_code] = answer.transaction_id
+            self._tell("ORDER_RECORDED")
+            if gone:
+                self.flags["offer_invalid", "unknown"] += 1
+            elif too_many:
+                self.flags["offer_invalid", "exceeds-max-redemption"] += 1
+
+        return done
+
+    def _receipt(self, loyalty_id: str, receipt_code: str) -> Verdict:
+        if loyalty_id not in self.guests:
+            return "MEMBER_NOT_FOUND"
+        order = self.orders.get(self.receipts.get(receipt_code, ""))
+        if order is None or order.status == VOID:
+            return "RECEIPT_NOT_FOUND"
+        if order.status != UNCLAIMED:
+            return "RECEIPT_ALREADY_CLAIMED"
+        if self.now_ms - order.opened_ms > self.scheme.receipt_days * DAY_MS:
+            return "RECEIPT_EXPIRED"
+        if self._refused_twin(order, order.looks):
+            return "ORDER_ALREADY_CLAIMED"
+        twice = self._twin(order, order.looks) == CLAIMED
+        return self._claimed_receipt(order, self.guests[loyalty_id], twice=twice)
+
+    def _claimed_receipt(self, order: Order, guest: Guest, *, twice: bool) -> Verdict:
+        too_many = self._too_many_soups(guest, order.soups)
+        worth = order.earned
+        if too_many and (whole := self._points(order.plain + order.soup_price)):
+            # What the receipt promised, less the part of it that the soups make.
+            worth = worth * self._points(order.plain) // whole
+
+        def done(body: bytes) -> None:
+            order.guest, order.status = guest, CLAIMED
+            if twice:
+                self.flags["order_repeated", "claimed"] += 1
+            if too_many:
+                self.flags["offer_invalid", "exceeds-max-redemption"] += 1
+            elif order.soups:
+                order.uses = Counter({self.scheme.soup: order.soups})
+            order.earned = guest.earn(worth, order)
+            answer = pb.ClaimReceiptResponse.FromString(body)
+            agree_on("a receipt", answer, guest.available, order.earned)
+            self._tell("RECEIPT_CLAIMED", guest)
+            if order.earned < worth:
+                self._tell_cut("full", guest)
+
+        return done
+
+    def _too_many_soups(self, guest: Guest | None, soups: int) -> bool:
+        mine, everybody = self._used(self.scheme.soup, guest)
+        mine = mine if guest else 0
+        limits = mine + soups > SOUPS_PER_MEMBER, everybody + soups > SOUPS_IN_ALL
+        return soups > 0 and (limits[1] or (guest is not None and limits[0]))

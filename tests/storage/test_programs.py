@@ -1,0 +1,244 @@
+"""Programs of real markets, as files in docs/programs, give what their terms say."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loyalty_service.application.members.enroll_member import EnrollMember, enroll_member
+from loyalty_service.application.operators.set_segments import SetSegments, set_segments
+from loyalty_service.application.orders.identify_member import IdentifyMember, identify_member
+from loyalty_service.application.orders.order_review import Order
+from loyalty_service.application.orders.report_order import report_order
+from loyalty_service.domain.basket import Basket, BasketLine, Payment, basket_to_json
+from loyalty_service.domain.visit import PointOfSale
+from loyalty_service.program_file.document import parse_program
+from tests.support.ledger import audit
+from tests.support.orders import CLAIMED, Till
+from tests.support.programs import KEY, put_program
+from tests.support.stores import open_store
+
+PROGRAMS = Path(__file__).resolve().parents[2] / "docs" / "programs"
+NOON = datetime(2026, 10, 8, 16, tzinfo=UTC)
+"""A Thursday, by the clocks of all these places."""
+
+NUMBERS = count(1)
+
+
+@dataclass(frozen=True)
+class Paid:
+    """
+    An order that a guest pays, with the points that it earns.
+
+    Attributes:
+        lines: PLU, price in minor units and perhaps the category, of each line.
+        paid: Minor units by type of payment.
+        day: Of October 2026.
+        born: The guest's birthday, where they told it.
+        student: Whether an operator knows the guest as a student.
+    """
+
+    points: int
+    lines: tuple[tuple[Any, ...], ...]
+    paid: dict[str, int] = field(default_factory=dict)
+    channel: str = "RESTAURANT"
+    store_id: int = 1
+    day: int = NOON.day
+    born: str | None = None
+    student: bool = False
+
+
+def dollars(points: int, cents: int, **other: Any) -> Paid:
+    """Pay for one product that no group has."""
+    return Paid(points, (("1", cents),), **other)
+
+
+EXAMPLES: dict[str, tuple[str, tuple[Paid, ...]]] = {
+    "a dollar is a point": ("coffee-house", (dollars(7, 745),)),
+    "double day": ("coffee-house", (dollars(14, 745, day=9),)),
+    "own cup, three times a day": (
+        "coffee-house",
+        tuple(Paid(points, (("1", 500), ("OWNCUP", 0))) for points in (10, 10, 10, 5)),
+    ),
+    "no points on wine": ("coffee-house", (Paid(5, (("1", 500), ("7", 900, "Wine"))),)),
+    "drinks double, after the welcome": (
+        "burger-chain",
+        (dollars(5100, 100), Paid(1749, (("301", 600), ("101", 549)))),
+    ),
+    "no welcome for less than a pound": ("burger-chain", (dollars(99, 99), dollars(100, 100))),
+    "bags earn nothing": ("burger-chain", (Paid(5500, (("1", 500), ("BAG", 10))),)),
+    "birthday month of the grill": (
+        "burger-grill",
+        (dollars(200, 1000, born="1990-10-30"), dollars(100, 1000, born="1990-11-01")),
+    ),
+    "to the nearest point": (
+        "doughnuts-and-coffee",
+        (dollars(57, 572), dollars(58, 578), dollars(36, 358)),
+    ),
+    "cards earn nothing": (
+        "doughnuts-and-coffee",
+        (Paid(58, (("1", 578), ("2", 2500, "gift cards"))),),
+    ),
+    "ten a dollar": ("fried-chicken", (dollars(123, 1234),)),
+    "ten a dollar for a sandwich": ("chicken-sandwiches", (dollars(74, 745),)),
+    "5 % more by the app": (
+        "sandwich-maker",
+        (dollars(124, 1240), dollars(130, 1240, channel="APP")),
+    ),
+    "three times in the birthday month": (
+        "doughnut-chain",
+        (dollars(300, 1000, born="1990-10-01"), dollars(100, 1000)),
+    ),
+    "ten a dollar of burritos": (
+        "burrito-bar",
+        (dollars(124, 1245), dollars(149, 1245, student=True)),
+    ),
+    "one order a day": (
+        "pizza-delivery",
+        (dollars(0, 499), dollars(10, 1200), dollars(0, 1200), dollars(10, 1200, day=9)),
+    ),
+    "the linked card": (
+        "drugstore",
+        (dollars(1400, 4000, paid={"CASH": 1500, "LINKED_CARD": 2500}),),
+    ),
+    "vitamins and lottery": (
+        "drugstore",
+        (Paid(100 + 500, (("1", 1000), ("7701", 1000), ("8", 500, "Lottery"))),),
+    ),
+    "whole dollars of a drugstore": ("grocers-and-drugstores", (dollars(300, 2015),)),
+    "20 times the points": (
+        "grocers-and-drugstores",
+        (dollars(15_600, 5260, day=10), dollars(735, 4900, day=10)),
+    ),
+    "what points pay": (
+        "grocers-and-drugstores",
+        (dollars(300, 3000, paid={"VISA": 2000, "POINTS": 1000}),),
+    ),
+    "grocers give what is on offer": (
+        "grocers-and-drugstores",
+        (
+            dollars(0, 5000, store_id=2),
+            Paid(1000, (("1", 499, "cereals"), ("2", 549, "cereals")), store_id=2),
+        ),
+    ),
+    "gift cards double": (
+        "supermarket-fuel",
+        (Paid(180, (("1", 8040), ("2", 5000, "gift cards"))),),
+    ),
+    "prescriptions": (
+        "supermarket-fuel",
+        (Paid(120, (("1", 2000), ("2", 999, "prescriptions"), ("3", 1, "prescriptions"))),),
+    ),
+    "two drinks, one of them in an own cup": (
+        "coffee-bar",
+        (Paid(3, (("31", 350), ("32", 400), ("OWNCUP", 0))), Paid(0, (("OWNCUP", 0),))),
+    ),
+    "half up, tax in the price": (
+        "burger-chain-tax-in-price",
+        (dollars(1125, 1500), dollars(131, 175), dollars(139, 185)),
+    ),
+    "a point for each two euros": (
+        "coalition",
+        (dollars(0, 199), dollars(4, 840), dollars(8, 840, store_id=2)),
+    ),
+    "ten times on baby care": (
+        "coalition",
+        (Paid(100 + 5, (("1", 1000), ("2", 2000, "baby"))),),
+    ),
+}
+
+
+def test_every_program_has_an_example() -> None:
+    """No file is there that nothing is tried with."""
+    assert {name for name, _ in EXAMPLES.values()} == {
+        path.stem for path in PROGRAMS.glob("*.yaml")
+    }
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+async def test_order_earns_what_the_terms_of_its_program_say(
+    database_url: str, example: str
+) -> None:
+    """Whole visits with the program's own file; guests with another birthday are others."""
+    name, orders = EXAMPLES[example]
+    program = parse_program((PROGRAMS / f"{name}.yaml").read_text("utf-8"), name)
+    key = replace(KEY, program_id=program.program_id, region=program.region)
+    async with open_store(database_url) as store:
+        await put_program(store, program)
+        till = Till(store, key)
+        guests: dict[str | None, str] = {}
+        earned = []
+        for paid in orders:
+            if paid.born not in guests:
+                command = EnrollMember(key, "Guest", None, None, paid.born)
+                member = (await till.call(enroll_member, command)).result
+                assert member.available.balance == program.earning.initial_points
+                guests[paid.born] = member.loyalty_id
+            if paid.student:
+                student = SetSegments(
+                    program.program_id, guests[paid.born], ("student",), "card shown"
+                )
+                await store.write(lambda unit, now, put=student: set_segments(unit, put, now))
+            earned.append(await _pay(till, guests[paid.born], paid, program.currency))
+    audit(database_url)
+
+    assert earned == [paid.points for paid in orders]
+
+
+def test_page_tells_when_points_go() -> None:
+    """Each row is what the file's terms come to, and no file is left out."""
+    page = (PROGRAMS / "README.md").read_text("utf-8")
+    rows = re.findall(
+        r"^\| ([a-z, -]+) \| (\d+ \w+ \d{4}) \| (?:gone on|good until) (\d+ \w+ \d{4})",
+        page,
+        re.MULTILINE,
+    )
+    told = {}
+    for files, earned, day in rows:
+        for name in files.split(", "):
+            terms = parse_program((PROGRAMS / f"{name}.yaml").read_text("utf-8"), name).expiry
+            last = terms.last_day(_written(earned)).isoformat()
+            told[name] = terms.told_day(last)
+            assert told[name] == _written(day).isoformat(), name
+    aging = {
+        path.stem for path in PROGRAMS.glob("*.yaml") if "\nexpiry:" in path.read_text("utf-8")
+    }
+    assert told.keys() == aging
+
+
+def _written(day: str) -> date:
+    return datetime.strptime(day, "%d %B %Y").replace(tzinfo=UTC).date()
+
+
+async def _pay(till: Till, guest: str, paid: Paid, currency: str) -> int:
+    """Identify, claim, and tell what the order earned."""
+    till.now_ms = int(NOON.replace(day=paid.day).timestamp() * 1000)
+    place = PointOfSale(f"order-{next(NUMBERS)}", paid.store_id, "Till", None, None, None)
+    identified = await till.call(identify_member, IdentifyMember(till.key, guest, place))
+    lines = tuple(
+        BasketLine(str(number), plu, "item", 1, price, category=told[0] if told else None)
+        for number, (plu, price, *told) in enumerate(paid.lines)
+    )
+    payments = tuple(Payment(kind, amount) for kind, amount in paid.paid.items())
+    basket = Basket(lines, payments, (), currency)
+    order = Order(
+        key=till.key,
+        transaction_id=identified.result.transaction_id,
+        loyalty_id=None,
+        repeated_id=None,
+        status=CLAIMED,
+        channel=paid.channel,
+        service_mode="TAKEOUT",
+        point_of_sale=place,
+        basket=basket,
+        basket_json=basket_to_json(basket),
+        local_time=None,
+    )
+    points: int = (await till.call(report_order, order)).result.earned_points
+    return points
