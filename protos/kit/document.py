@@ -181,8 +181,8 @@ class _Document:
                         "type": "apiKey",
                         "in": "header",
                         "name": "x-api-key",
-                        "description": "The sandbox has sandbox-pos-key, sandbox-app-key and "
-                        "sandbox-admin-key.",
+                        "description": "The sandbox has sandbox-pos-key, sandbox-app-key, "
+                        "sandbox-points-key and sandbox-admin-key.",
                     },
                     "bearer": {"type": "http", "scheme": "bearer"},
                 },
