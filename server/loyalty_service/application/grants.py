@@ -106,11 +106,11 @@ def take_back(
 
 
 def grants_left(
-    unit: Unit, member: Member, incentive_ids: Collection[str], day: date
+    unit: Unit, member: Member | None, incentive_ids: Collection[str], day: date
 ) -> Mapping[str, GrantsLeft]:
     """Tell how often a member may use incentives that they were given, on a day, by incentive."""
     left: dict[str, GrantsLeft] = {}
-    if not incentive_ids:
+    if member is None or not incentive_ids:
         return left
     for grant in known_grants(unit, member, incentive_ids, day):
         usable, offered = left.get(grant.incentive_id, GrantsLeft(0, 0))

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from loyalty_service.application.grants import grants_left
 from loyalty_service.application.orders.order_review import wall_clock
+from loyalty_service.application.orders.period_uses import used_in_periods
 from loyalty_service.application.perform import Done
 from loyalty_service.application.reads import NOTHING, Reads
 from loyalty_service.application.unit import Unit
@@ -242,6 +243,10 @@ def _visit(
         orders = unit.claimed_orders(member, "") if needs.claimed_orders else 0
         facts = MemberFacts.of(member, zone, orders)
     local_now = wall_clock(command.local_time, zone, now_ms)
+    histories = unit.histories(
+        program.program_id, member, needs, besides="", reserving=None, lock=False
+    )
+    asked = unit, member, facts, uses, needs, histories, local_now.date(), zone.key
     return Visit(
         local_time=local_now,
         now_ms=now_ms,
@@ -250,10 +255,9 @@ def _visit(
         service_mode=command.order.service_mode,
         basket=command.order.basket(program.currency),
         member=facts,
-        histories=unit.histories(
-            program.program_id, member, needs, besides="", reserving=None, lock=False
-        ),
-        grants=grants_left(unit, member, needs.granted, local_now.date()) if member else {},
+        histories=histories,
+        used_in=used_in_periods(*asked),
+        grants=grants_left(unit, member, needs.granted, local_now.date()),
         whole=True,
     )
 
