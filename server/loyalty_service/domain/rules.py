@@ -85,6 +85,11 @@ def not_logged_in(incentive_id: str) -> RuleFailure:
     return replace(_failure(Finding(Breach.NOT_LOGGED_IN), None), incentive_id=incentive_id)
 
 
+def not_activated(incentive_id: str) -> RuleFailure:
+    """Tell that a member was given an incentive, and has to activate it."""
+    return replace(_failure(Finding(Breach.GRANT_NOT_ACTIVATED), None), incentive_id=incentive_id)
+
+
 def needs_history(uses: tuple[IncentiveUse, ...]) -> HistoryNeeds:
     """Tell what `evaluate` needs to know of the past."""
     named = [(use.incentive.incentive_id, rule) for use in uses for rule in use.incentive.rules]
