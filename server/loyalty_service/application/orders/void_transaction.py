@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from loyalty_service.application.grants import return_grant, take_back_without_order
+from loyalty_service.application.grants import (
+    return_grant,
+    take_back_bought,
+    take_back_without_order,
+)
 from loyalty_service.application.limits import uncount_points
 from loyalty_service.application.orders.order_flags import (
     about_order,
@@ -190,6 +194,7 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
         return Voided(None, transaction.transaction_id, 0, 0, 0)
     member = unit.member_by_number(transaction.member_number)
     earned = redeemed = 0
+    events: tuple[Event, ...] = ()
     if transaction.status is TransactionStatus.PENDING:
         redeemed = release(unit, member, transaction.owner, now_ms)
         give_back(unit, transaction)
@@ -197,6 +202,7 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
         # The sweeper's; whoever cancels the order is told the same as if they had come first.
         redeemed = unit.points_released(transaction.owner, transaction.updated_ms)
     elif transaction.status is TransactionStatus.CLAIMED:
+        events = take_back_bought(unit, program, member, transaction.transaction_id, now_ms)
         earned = transaction.points_earned
         redeemed = reverse(
             unit,
@@ -211,9 +217,8 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
         uncount_points(unit, member, earned, transaction.claimed_ms or 0, now_ms)
     claimed = transaction.status is TransactionStatus.CLAIMED
     _mark_void(unit, transaction, now_ms)
-    events: tuple[Event, ...] = ()
     if claimed:
-        events = take_back_without_order(unit, program, member, transaction.transaction_id, now_ms)
+        events += take_back_without_order(unit, program, member, transaction.transaction_id, now_ms)
     voided = transaction.transaction_id
     return Voided(member.loyalty_id, voided, member.spendable, earned, redeemed, events)
 
