@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from loyalty_service.application.limits import count_points, flag_uses, require_points
+from loyalty_service.application.orders.earned_by import claimed_as
 from loyalty_service.application.orders.earnings import (
     PaidOrder,
     count_earned,
@@ -121,6 +122,7 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
         member_number=member.number,
         points_earned=earned,
         promotions=promotions_to_json(worth.promotions),
+        **claimed_as(unit, program, transaction, worth, offers.not_held),
         receipt_digest=digest,
         claimed_ms=now_ms,
         updated_ms=now_ms,

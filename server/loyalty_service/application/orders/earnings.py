@@ -106,7 +106,8 @@ def receipt_points(
         more = max(0, known.points - nobody.points)
         told = {one.promotion_id for one in (*kept.promotions, *nobody.promotions)}
         added = tuple(one for one in known.promotions if one.promotion_id not in told)
-        kept = Earned(points + more, (*kept.promotions, *added)).within(points + more)
+        both = (*kept.promotions, *added)
+        kept = Earned(points + more, both, known.rate, known.won).within(points + more)
     return kept.within(_most(unit, order, member))
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from loyalty_service.application.limits import flag_order
+from loyalty_service.application.orders.earned_by import earned_fields
 from loyalty_service.application.orders.earnings import (
     PaidOrder,
     order_points,
@@ -158,6 +159,7 @@ def record_unclaimed_order(
         store,
         now_ms,
         worth=worth,
+        by=earned_fields(unit, program, worth, offers.not_held),
         refused=offers.refused,
         order_digest=digest,
         receipt_digest=unit.code_digest(program.program_id, digested_receipt(receipt_code)),
@@ -226,6 +228,7 @@ def _recorded(
     now_ms: int,
     *,
     worth: Earned,
+    by: Mapping[str, Any],
     refused: Iterable[str],
     order_digest: bytes,
     receipt_digest: bytes,
@@ -252,6 +255,7 @@ def _recorded(
         basket=command.basket_json,
         points_earned=worth.points,
         promotions=promotions_to_json(worth.promotions),
+        **by,
         receipt_digest=receipt_digest,
         refused_offers=json.dumps(list(refused), ensure_ascii=False),
         order_digest=order_digest,

@@ -17,6 +17,7 @@ from loyalty_service.application.limits import (
     uses_counted,
     within_an_order,
 )
+from loyalty_service.application.orders.earned_by import earned_fields
 from loyalty_service.application.orders.earnings import (
     PaidOrder,
     count_earned,
@@ -306,6 +307,7 @@ def _claim(unit: Unit, review: Review, order: PaidOrder, worth: Earned, now_ms: 
         points_earned=earned,
         points_redeemed=redeemed,
         promotions=promotions_to_json(worth.promotions),
+        **earned_fields(unit, program, worth, order.not_held),
     )
     available = member.spendable
     return Reported(

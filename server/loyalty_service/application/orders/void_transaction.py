@@ -103,7 +103,7 @@ def void_transaction(unit: Unit, command: VoidTransaction, now_ms: int) -> Done[
     if transaction.status is TransactionStatus.VOID and kept is not None and kept.method == VOID:
         return Repeated(kept.answer, stores)
     flags = _lateness(program, transaction, command.key, now_ms)
-    flags += _of_another(program, transaction, command.key, member)
+    flags += flags_of_another(program, transaction, command.key, member)
     before = transaction.status
     voided = void(unit, program, transaction, now_ms)
     events = voided_events(unit, transaction, before)
@@ -157,11 +157,11 @@ def _lateness(
     return (Flag(FlagKind.VOID_LATE, DAYS_PASSED, about),)
 
 
-def _of_another(
+def flags_of_another(
     program: Program, transaction: Transaction, key: ApiKey, member: Member | None
 ) -> tuple[Flag, ...]:
     """
-    Flag the void of another partner's order; one that is void already loses nothing more.
+    Flag the void or return of another partner's order; one that is void already loses nothing more.
 
     Raises:
         TransactionNotFoundError: The program refuses it: its orders are its partner's alone.
@@ -194,7 +194,7 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
         # The sweeper's; whoever cancels the order is told the same as if they had come first.
         redeemed = unit.points_released(transaction.owner, transaction.updated_ms)
     elif transaction.status is TransactionStatus.CLAIMED:
-        earned = transaction.points_earned
+        earned = transaction.points_left
         redeemed = reverse(
             unit,
             member,
@@ -208,6 +208,12 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
         uncount_points(unit, member, earned, transaction.claimed_ms or 0, now_ms)
     _mark_void(unit, transaction, now_ms)
     return Voided(member.loyalty_id, transaction.transaction_id, member.spendable, earned, redeemed)
+
+
+def void_returned(unit: Unit, member: Member, transaction: Transaction, now_ms: int) -> None:
+    """Make an order void all of which came back, once its points have been moved."""
+    _uncount(unit, member, transaction, now_ms)
+    _mark_void(unit, transaction, now_ms)
 
 
 def _mark_void(unit: Unit, transaction: Transaction, now_ms: int) -> None:
