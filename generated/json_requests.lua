@@ -378,6 +378,7 @@ return {
     },
     ["loyalty.v1.ReturnLinesRequest"] = {
       { name = "loyaltyTransactionId", proto_name = "loyalty_transaction_id", missing = "must be a UUID" },
+      { name = "lines", proto_name = "lines", missing = "is required" },
     },
     ["loyalty.v1.ReturnedLine"] = {
     },

@@ -21,7 +21,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Transaction(_message.Message):
-    __slots__ = ("transaction_id", "loyalty_id", "status", "store_id", "pos_transaction_id", "points_held", "points_earned", "points_redeemed", "create_time", "update_time", "expire_time", "earning", "points_returned", "returned_lines")
+    __slots__ = ("transaction_id", "loyalty_id", "status", "store_id", "pos_transaction_id", "points_held", "points_earned", "points_redeemed", "create_time", "update_time", "expire_time", "earning", "returned")
     class Status(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         TRANSACTION_STATUS_UNSPECIFIED: _ClassVar[Transaction.Status]
@@ -46,8 +46,7 @@ class Transaction(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
     EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
     EARNING_FIELD_NUMBER: _ClassVar[int]
-    POINTS_RETURNED_FIELD_NUMBER: _ClassVar[int]
-    RETURNED_LINES_FIELD_NUMBER: _ClassVar[int]
+    RETURNED_FIELD_NUMBER: _ClassVar[int]
     transaction_id: str
     loyalty_id: str
     status: Transaction.Status
@@ -60,9 +59,16 @@ class Transaction(_message.Message):
     update_time: _timestamp_pb2.Timestamp
     expire_time: _timestamp_pb2.Timestamp
     earning: Earning
-    points_returned: int
-    returned_lines: _containers.RepeatedCompositeFieldContainer[ReturnedLine]
-    def __init__(self, transaction_id: _Optional[str] = ..., loyalty_id: _Optional[str] = ..., status: _Optional[_Union[Transaction.Status, str]] = ..., store_id: _Optional[int] = ..., pos_transaction_id: _Optional[str] = ..., points_held: _Optional[int] = ..., points_earned: _Optional[int] = ..., points_redeemed: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., earning: _Optional[_Union[Earning, _Mapping]] = ..., points_returned: _Optional[int] = ..., returned_lines: _Optional[_Iterable[_Union[ReturnedLine, _Mapping]]] = ...) -> None: ...
+    returned: Returned
+    def __init__(self, transaction_id: _Optional[str] = ..., loyalty_id: _Optional[str] = ..., status: _Optional[_Union[Transaction.Status, str]] = ..., store_id: _Optional[int] = ..., pos_transaction_id: _Optional[str] = ..., points_held: _Optional[int] = ..., points_earned: _Optional[int] = ..., points_redeemed: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., earning: _Optional[_Union[Earning, _Mapping]] = ..., returned: _Optional[_Union[Returned, _Mapping]] = ...) -> None: ...
+
+class Returned(_message.Message):
+    __slots__ = ("points", "lines")
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    points: int
+    lines: _containers.RepeatedCompositeFieldContainer[ReturnedLine]
+    def __init__(self, points: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[ReturnedLine, _Mapping]]] = ...) -> None: ...
 
 class ReturnedLine(_message.Message):
     __slots__ = ("reference_id", "quantity")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 from itertools import chain
@@ -49,8 +49,8 @@ class Earned:
 
     points: int
     promotions: tuple[PromotionPoints, ...] = ()
-    rate: Fraction | None = None
-    won: tuple[Won, ...] = ()
+    rate: Fraction | None = field(default=None, compare=False)
+    won: tuple[Won, ...] = field(default=(), compare=False)
 
     def within(self, most: int) -> Earned:
         """Cut off what is beyond a number of points: of the last promotion first."""

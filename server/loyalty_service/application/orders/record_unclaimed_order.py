@@ -151,7 +151,6 @@ def record_unclaimed_order(
     if program.unclaimed_offers == "refuse":
         _require_all_hold(offers)
     worth = order_points(unit, _paid_order(command, program, store, basket, offers, now_ms), None)
-    points = worth.points
     receipt_code = new_receipt_code()
     transaction = _recorded(
         command,
@@ -172,7 +171,7 @@ def record_unclaimed_order(
     # A call with a key is known by that.
     kept_as = None if command.keyed else record_of(kept_scope(command.key), transaction)
     presentation = unclaimed_presentation(
-        program, transaction.pos_type, transaction.transaction_id, points, receipt_code
+        program, transaction.pos_type, transaction.transaction_id, worth.points, receipt_code
     )
     return Done(
         RecordedUnclaimedOrder(transaction.transaction_id, receipt_code, presentation),
@@ -180,7 +179,7 @@ def record_unclaimed_order(
         flags=(
             *twice,
             *offer_flags(program, offers.refused, transaction),
-            *flag_order(program, command.key, points, transaction),
+            *flag_order(program, command.key, worth.points, transaction),
             *mend_flags(command.mends, command.key, transaction, store.store_id),
             *removed_flags(program, store.store_id, command.key, transaction),
             *late_flags(command.late_hours, command.key, transaction, pos.store_id),

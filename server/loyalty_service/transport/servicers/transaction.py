@@ -50,7 +50,7 @@ from loyalty_service.domain.earning import PromotionPoints
 from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
 from loyalty_service.domain.identifiers import is_uuid
 from loyalty_service.domain.presentation import Presentation
-from loyalty_service.domain.records import KeptAnswer, TransactionStatus
+from loyalty_service.domain.records import KeptAnswer, Transaction, TransactionStatus
 from loyalty_service.domain.returns import ReturnedLine, returned_lines
 from loyalty_service.domain.texts import label
 from loyalty_service.transport.authentication import require_role
@@ -285,12 +285,18 @@ def _transaction(entry: TransactionEntry) -> pb.Transaction:
         update_time=timestamp(record.updated_ms),
         expire_time=timestamp(record.expires_ms),
         earning=None if void else _earning(record.points_left, kept_promotions(record)),
-        points_returned=record.points_returned,
-        returned_lines=[
-            pb.ReturnedLine(reference_id=one.reference_id, quantity=one.quantity)
-            for one in returned_lines(record.returned)
-        ],
+        returned=_returned(record),
     )
+
+
+def _returned(record: Transaction) -> pb.Returned | None:
+    if record.returned is None:
+        return None
+    lines = [
+        pb.ReturnedLine(reference_id=one.reference_id, quantity=one.quantity)
+        for one in returned_lines(record.returned)
+    ]
+    return pb.Returned(points=record.points_returned, lines=lines)
 
 
 def _render_validated(validated: Validated) -> bytes:
