@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from loyalty_service.application.limits import count_points, flag_uses, require_points
-from loyalty_service.application.orders.earned_by import claimed_as
+from loyalty_service.application.orders.earned_by import claimed_fields
 from loyalty_service.application.orders.earnings import (
     PaidOrder,
     count_earned,
@@ -122,7 +122,7 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
         member_number=member.number,
         points_earned=earned,
         promotions=promotions_to_json(worth.promotions),
-        **claimed_as(unit, program, transaction, worth, offers.not_held),
+        **claimed_fields(unit, order, transaction, worth),
         receipt_digest=digest,
         claimed_ms=now_ms,
         updated_ms=now_ms,

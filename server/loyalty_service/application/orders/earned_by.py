@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from loyalty_service.application.orders.earnings import PaidOrder
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.earning import Earned, Won
 from loyalty_service.domain.program import Program
@@ -30,29 +30,23 @@ class EarnedBy:
     not_held: frozenset[int]
 
 
-def earned_fields(
-    unit: Unit, program: Program, worth: Earned, not_held: Collection[int]
-) -> dict[str, Any]:
+def earned_fields(unit: Unit, order: PaidOrder, worth: Earned) -> dict[str, Any]:
     """Give the fields of an order that keep by what it earned."""
     told: dict[str, Any] = {}
     if worth.rate is not None:
         told["rate"] = str(worth.rate)
     if worth.won:
         told["won"] = [[one.promotion.promotion_id, one.times] for one in worth.won]
-    if not_held:
-        told["not_held"] = sorted(not_held)
+    if order.not_held:
+        told["not_held"] = sorted(order.not_held)
     return {
-        "program_version": unit.catalog.versions.get(program.program_id),
+        "program_version": unit.catalog.versions.get(order.program.program_id),
         "earned_by": json.dumps(told, separators=(",", ":")) if told else None,
     }
 
 
-def claimed_as(
-    unit: Unit,
-    program: Program,
-    transaction: Transaction,
-    worth: Earned,
-    not_held: Collection[int],
+def claimed_fields(
+    unit: Unit, order: PaidOrder, transaction: Transaction, worth: Earned
 ) -> dict[str, Any]:
     """
     Give the same fields of a receipt that is claimed.
@@ -61,9 +55,11 @@ def claimed_as(
     lines that do not hold for this member.
     """
     if worth.rate is not None or worth.won or transaction.program_version is None:
-        return earned_fields(unit, program, worth, not_held)
-    told = json.loads(transaction.earned_by or "{}") | {"not_held": sorted(not_held)}
-    return {"earned_by": json.dumps(told, separators=(",", ":"))} if not_held else {}
+        return earned_fields(unit, order, worth)
+    if not order.not_held:
+        return {}
+    told = json.loads(transaction.earned_by or "{}") | {"not_held": sorted(order.not_held)}
+    return {"earned_by": json.dumps(told, separators=(",", ":"))}
 
 
 def earned_by(unit: Unit, transaction: Transaction) -> EarnedBy | None:

@@ -150,7 +150,8 @@ def record_unclaimed_order(
     )
     if program.unclaimed_offers == "refuse":
         _require_all_hold(offers)
-    worth = order_points(unit, _paid_order(command, program, store, basket, offers, now_ms), None)
+    paid = _paid_order(command, program, store, basket, offers, now_ms)
+    worth = order_points(unit, paid, None)
     receipt_code = new_receipt_code()
     transaction = _recorded(
         command,
@@ -158,7 +159,7 @@ def record_unclaimed_order(
         store,
         now_ms,
         worth=worth,
-        by=earned_fields(unit, program, worth, offers.not_held),
+        by=earned_fields(unit, paid, worth),
         refused=offers.refused,
         order_digest=digest,
         receipt_digest=unit.code_digest(program.program_id, digested_receipt(receipt_code)),

@@ -307,7 +307,7 @@ def _claim(unit: Unit, review: Review, order: PaidOrder, worth: Earned, now_ms: 
         points_earned=earned,
         points_redeemed=redeemed,
         promotions=promotions_to_json(worth.promotions),
-        **earned_fields(unit, program, worth, order.not_held),
+        **earned_fields(unit, order, worth),
     )
     available = member.spendable
     return Reported(
