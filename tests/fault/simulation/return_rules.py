@@ -22,25 +22,17 @@ class ReturnRules(OrderRules):
             return "TRANSACTION_NOT_FOUND"
         if (created, lines) in order.returns:
             return order.returns[created, lines]
-        if order.status != CLAIMED or order.guest is None:
-            return "TRANSACTION_NOT_RETURNABLE"
-        if self.now_ms - order.paid_ms > self.scheme.return_days * DAY_MS:
-            return "RETURN_TOO_LATE"
         sold = deepcopy(order.sold)
-        for name, number in lines:
-            left = sum(one[1] for one in sold.get(name, []))
-            if not left or (number or 0) > left:
-                return "REQUEST_INVALID"
-            for _ in range(left if number is None else number):
-                next(one for one in sold[name] if one[1])[1] -= 1
+        refused = self._refused(order) or self._taken(sold, lines)
+        if refused or order.guest is None:
+            return refused
         everything = not any(one[1] for pieces in sold.values() for one in pieces)
         price = sum(each * number for pieces in sold.values() for each, number in pieces)
         kept = 0 if everything else max(0, price + order.off) * order.rate // 100
         taken = max(0, order.earned - order.returned - kept)
         back = self._undone(order, order.guest) if everything else 0
         short = max(0, taken - order.guest.available - (order.burned if everything else 0))
-        refused = self.scheme.void_spent == "refuse" or order.guest.debt + short > POINTS_MAX
-        if short and refused:
+        if short and (self.scheme.void_spent == "refuse" or order.guest.debt + short > POINTS_MAX):
             return "POINTS_INSUFFICIENT"
 
         def done(body: bytes) -> None:
@@ -49,6 +41,22 @@ class ReturnRules(OrderRules):
             order.returns[created, lines] = body
 
         return done
+
+    def _refused(self, order: Order) -> str:
+        if order.status != CLAIMED:
+            return "TRANSACTION_NOT_RETURNABLE"
+        late = self.now_ms - order.paid_ms > self.scheme.return_days * DAY_MS
+        return "RETURN_TOO_LATE" if late else ""
+
+    def _taken(self, sold: dict[str, list[list[int]]], lines: Lines) -> str:
+        """Take lines out of those that are left; tell why not where there are fewer."""
+        for name, number in lines:
+            left = sum(one[1] for one in sold.get(name, []))
+            if not left or (number or 0) > left:
+                return "REQUEST_INVALID"
+            for _ in range(left if number is None else number):
+                next(one for one in sold[name] if one[1])[1] -= 1
+        return ""
 
     def _come_back(
         self, order: Order, taken: int, back: int, body: bytes, *, everything: bool
