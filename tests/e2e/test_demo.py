@@ -24,7 +24,7 @@ from tests.support.server import Front, give_points, run_front
 
 pytestmark = pytest.mark.any_database
 
-STEPS = 9
+STEPS = 10
 NOWHERE = "127.0.0.1:1"
 
 
