@@ -165,7 +165,7 @@ class Transaction:
         promotions: JSON list of what promotions gave the order, each as `[promotion_id, name,
             times, points]`; absent where none did.
         program_version: Version of the program by which it earned; absent where that is not known.
-        earned_by: JSON object of what else it earned by; see `application.orders.earned_by`.
+        earned_by: JSON object of what else it earned by; see `application.orders.earnings`.
         returned: JSON list of what came back, each as `[place, reference_id, quantity]` of a line;
             absent where nothing did.
         points_returned: Of the points earned, those that were taken back for it.

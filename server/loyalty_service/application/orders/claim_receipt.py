@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from loyalty_service.application.limits import count_points, flag_uses, require_points
-from loyalty_service.application.orders.earned_by import claimed_fields
 from loyalty_service.application.orders.earnings import (
     PaidOrder,
+    claimed_fields,
     count_earned,
     promotions_to_json,
     receipt_points,

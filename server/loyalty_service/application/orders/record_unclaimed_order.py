@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from loyalty_service.application.limits import flag_order
-from loyalty_service.application.orders.earned_by import earned_fields
 from loyalty_service.application.orders.earnings import (
     PaidOrder,
+    earned_fields,
     order_points,
     promotions_to_json,
 )

@@ -17,10 +17,10 @@ from loyalty_service.application.limits import (
     uses_counted,
     within_an_order,
 )
-from loyalty_service.application.orders.earned_by import earned_fields
 from loyalty_service.application.orders.earnings import (
     PaidOrder,
     count_earned,
+    earned_fields,
     order_points,
     promotions_to_json,
 )

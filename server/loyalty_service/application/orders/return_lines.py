@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from loyalty_service.application.limits import uncount_points
-from loyalty_service.application.orders.earned_by import earned_by
-from loyalty_service.application.orders.earnings import promotions_to_json
+from loyalty_service.application.orders.earnings import earned_by, promotions_to_json
 from loyalty_service.application.orders.order_flags import points_cut
 from loyalty_service.application.orders.order_review import find_transaction, guest_of
 from loyalty_service.application.orders.repeated_orders import RETURN, returns_scope

@@ -20,7 +20,6 @@ from loyalty_service.storage.lock_order import Rank
 from loyalty_service.storage.repositories.ledger import Ledger
 from loyalty_service.storage.repositories.records import Build
 from loyalty_service.storage.repositories.statements import (
-    Statement,
     Statements,
     constant,
     table_of,
@@ -80,9 +79,6 @@ class CatalogueStatements:
             )
         )
         self.insert_version = by.insert(kept)
-        self.newest_versions = by.compile(
-            select(kept.c.program_id, func.max(kept.c.version)).group_by(kept.c.program_id)
-        )
         self.version = by.compile(
             select(kept.c.document).where(
                 kept.c.program_id == bindparam("program_id"),
@@ -149,12 +145,12 @@ def _load(connection: Connection, by: CatalogueStatements, revision: int) -> Cat
         region = programs[program_id].region
         allowed = frozenset(json.loads(limits))
         keys[bytes(digest)] = ApiKey(key_id, program_id, region, partner, Role(role), allowed)
-    versions = {name: int(number) for name, number in _fetch(connection, by.newest_versions)}
+    versions = {}
+    for program_id in programs:
+        (newest,) = connection.execute(by.newest_version.sql, (program_id,)).fetchone()
+        if newest:  # None is kept of a program that an older version applied.
+            versions[program_id] = int(newest)
     return Catalog(revision, programs, keys, versions)
-
-
-def _fetch(connection: Connection, statement: Statement) -> list[Any]:
-    return list(connection.execute(statement.sql).fetchall())
 
 
 def program_of_version(document: str) -> Program:
