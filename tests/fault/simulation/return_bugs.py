@@ -32,14 +32,14 @@ RETURN_BUGS = (
     Bug("lines come back for ever", "return_lines", "_ > _.return_days * DAY_MS", "False"),
     Bug(
         "what all came back of counts as used",
-        "void_returned",
+        "end_claimed",
         "_uncount(...)",
         "pass",
     ),
     Bug(
         "an order all of which came back stays claimed",
         "return_lines",
-        "void_returned(...)",
-        "pass",
+        "end_claimed(...)",
+        "()",
     ),
 )

@@ -14,8 +14,8 @@ from loyalty_service.application.orders.order_flags import points_cut
 from loyalty_service.application.orders.order_review import find_transaction, guest_of
 from loyalty_service.application.orders.repeated_orders import RETURN, returns_scope
 from loyalty_service.application.orders.void_transaction import (
+    end_claimed,
     flags_of_another,
-    void_returned,
     voided_events,
 )
 from loyalty_service.application.perform import Done, NaturalKey, Repeated
@@ -92,6 +92,7 @@ class LinesReturned:
         earned_points: What the order still earns.
         returned_points: Points that were taken back by this return.
         redeemed_points: Burned points that came back, because all of the order did.
+        events: What else happened because all of the order came back.
     """
 
     loyalty_id: str
@@ -101,6 +102,7 @@ class LinesReturned:
     earned_points: int
     returned_points: int
     redeemed_points: int
+    events: tuple[Event, ...] = ()
 
 
 def return_lines(unit: Unit, command: ReturnLines, now_ms: int) -> Done[LinesReturned] | Repeated:
@@ -141,7 +143,7 @@ def return_lines(unit: Unit, command: ReturnLines, now_ms: int) -> Done[LinesRet
         cut = points_cut(command.key, transaction, member, CUT_REFUND, due, given)
         flags, events = flags + cut[0], events + cut[1]
     kept_as = None if command.keyed else natural
-    return Done(done, kept_as, flags=flags, stores=stores, events=events)
+    return Done(done, kept_as, flags=flags, stores=stores, events=(*events, *done.events))
 
 
 def _return(
@@ -175,8 +177,9 @@ def _return(
         updated_ms=now_ms,
     )
     uncount_points(unit, member, taken, transaction.claimed_ms or 0, now_ms)
+    events: tuple[Event, ...] = ()
     if kept.nothing:
-        void_returned(unit, member, transaction, now_ms)
+        events = end_claimed(unit, program, member, transaction, now_ms)
     else:
         _count_less(unit, member, transaction, worth, now_ms)
     return LinesReturned(
@@ -187,6 +190,7 @@ def _return(
         earned_points=transaction.points_left,
         returned_points=taken,
         redeemed_points=redeemed,
+        events=events,
     )
 
 
