@@ -170,14 +170,13 @@ def record_unclaimed_order(
         unit, program, command.key, transaction, digest, day, now_ms, claiming=False
     )
     unit.add(transaction)
-    # A call with a key is known by that.
-    kept_as = None if command.keyed else record_of(kept_scope(command.key), transaction)
     presentation = unclaimed_presentation(
         program, transaction.pos_type, transaction.transaction_id, worth.points, receipt_code
     )
     return Done(
         RecordedUnclaimedOrder(transaction.transaction_id, receipt_code, presentation),
-        kept_as=kept_as,
+        # A call with a key is known by that.
+        kept_as=None if command.keyed else record_of(kept_scope(command.key), transaction),
         flags=(
             *twice,
             *offer_flags(program, offers.refused, transaction),
