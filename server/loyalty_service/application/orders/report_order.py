@@ -26,6 +26,7 @@ from loyalty_service.application.limits import (
 from loyalty_service.application.orders.earnings import (
     PaidOrder,
     count_earned,
+    earned_fields,
     order_points,
     promotions_to_json,
 )
@@ -317,6 +318,7 @@ def _claim(
         points_earned=earned,
         points_redeemed=redeemed,
         promotions=promotions_to_json(worth.promotions),
+        **earned_fields(unit, order, worth),
     )
     given += buy_by_itself(unit, program, member, transaction.transaction_id, now_ms)
     available = member.spendable
