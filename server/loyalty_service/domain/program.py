@@ -235,6 +235,7 @@ class Program:
         receipt_days: Days in which a receipt can be turned into points.
         void_days: Days after which a void of an order is late.
         late_void: What becomes of a late void.
+        return_days: Days after which nothing of an order can come back.
         void_by_other_partner: What becomes of a void by another partner than the order's.
         shared_email: What becomes of a guest whose e-mail address a member has already.
         future_birth_date: What becomes of a guest who is not born yet.
@@ -276,6 +277,7 @@ class Program:
     receipt_days: int = 30
     void_days: int = 90
     late_void: FlagOrRefuse = "flag"
+    return_days: int = 90
     void_by_other_partner: FlagOrRefuse = "flag"
     shared_email: TakeOrRefuse = "take"
     future_birth_date: TakeOrRefuse = "take"
@@ -384,8 +386,14 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """All that is described rather than done: read by every call, changed by operators."""
+    """
+    All that is described rather than done: read by every call, changed by operators.
+
+    Attributes:
+        versions: The version of each program that this is.
+    """
 
     revision: int = 0
     programs: Mapping[str, Program] = field(default_factory=dict)
     keys: Mapping[bytes, ApiKey] = field(default_factory=dict)
+    versions: Mapping[str, int] = field(default_factory=dict)

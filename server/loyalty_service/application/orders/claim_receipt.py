@@ -10,6 +10,7 @@ from loyalty_service.application.grants import give_for_first_order, named_by_gr
 from loyalty_service.application.limits import count_points, flag_uses, require_points
 from loyalty_service.application.orders.earnings import (
     PaidOrder,
+    claimed_fields,
     count_earned,
     promotions_to_json,
     receipt_points,
@@ -116,8 +117,7 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
     earned = earn(unit, member, transaction.owner, points, now_ms)
     worth = worth.within(earned)
     count_points(unit, command.key, member, earned, now_ms)
-    on, used_ms = order.paid_at.date(), transaction.created_ms
-    count_uses(unit, transaction, member, offers.uses, basket, on, used_ms)
+    count_uses(unit, transaction, member, offers.uses, order, transaction.created_ms)
     count_earned(unit, order, transaction, member, worth)
     unit.change(
         transaction,
@@ -125,6 +125,7 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
         member_number=member.number,
         points_earned=earned,
         promotions=promotions_to_json(worth.promotions),
+        **claimed_fields(unit, order, transaction, worth),
         receipt_digest=digest,
         claimed_ms=now_ms,
         updated_ms=now_ms,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime
+from fractions import Fraction
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from loyalty_service.application.orders.order_review import wall_clock
@@ -15,6 +17,7 @@ from loyalty_service.domain.earning import Earned, PromotionPoints, Won, earned
 from loyalty_service.domain.earning_rules import EarnedAtMost, Promotion
 from loyalty_service.domain.identifiers import new_id
 from loyalty_service.domain.ledger import POINTS_MAX
+from loyalty_service.domain.periods import span_ms
 from loyalty_service.domain.program import Program, Store
 from loyalty_service.domain.promotions import (
     POINTS_OF_DAYS,
@@ -106,7 +109,8 @@ def receipt_points(
         more = max(0, known.points - nobody.points)
         told = {one.promotion_id for one in (*kept.promotions, *nobody.promotions)}
         added = tuple(one for one in known.promotions if one.promotion_id not in told)
-        kept = Earned(points + more, (*kept.promotions, *added)).within(points + more)
+        both = (*kept.promotions, *added)
+        kept = Earned(points + more, both, known.rate, known.won).within(points + more)
     return kept.within(_most(unit, order, member))
 
 
@@ -147,6 +151,73 @@ def kept_promotions(transaction: Transaction) -> tuple[PromotionPoints, ...]:
     """Read what promotions gave an order."""
     told = transaction.promotions
     return () if told is None else tuple(PromotionPoints(*one) for one in json.loads(told))
+
+
+@dataclass(frozen=True, slots=True)
+class EarnedBy:
+    """
+    By what an order earned.
+
+    Attributes:
+        program: The program as it was then.
+        worth: Its rate and promotions; its points are not those of the order.
+        not_held: Lines that earned nothing, by their places.
+    """
+
+    program: Program
+    worth: Earned
+    not_held: frozenset[int]
+
+
+def earned_fields(unit: Unit, order: PaidOrder, worth: Earned) -> dict[str, Any]:
+    """Give the fields of an order that keep by what it earned."""
+    told: dict[str, Any] = {}
+    if worth.rate is not None:
+        told["rate"] = str(worth.rate)
+    if worth.won:
+        told["won"] = [[one.promotion.promotion_id, one.times] for one in worth.won]
+    if order.not_held:
+        told["not_held"] = sorted(order.not_held)
+    return {
+        "program_version": unit.catalog.versions.get(order.program.program_id),
+        "earned_by": json.dumps(told, separators=(",", ":")) if told else None,
+    }
+
+
+def claimed_fields(
+    unit: Unit, order: PaidOrder, transaction: Transaction, worth: Earned
+) -> dict[str, Any]:
+    """
+    Give the same fields of a receipt that is claimed.
+
+    Only what its member brought is by the program of now; else all is as it was recorded, but for
+    lines that do not hold for this member.
+    """
+    if worth.rate is not None or worth.won or transaction.program_version is None:
+        return earned_fields(unit, order, worth)
+    if not order.not_held:
+        return {}
+    told = json.loads(transaction.earned_by or "{}") | {"not_held": sorted(order.not_held)}
+    return {"earned_by": json.dumps(told, separators=(",", ":"))}
+
+
+def earned_by(unit: Unit, transaction: Transaction) -> EarnedBy | None:
+    """Find by what an order earned; None where that is not known, as of an older version."""
+    version = transaction.program_version
+    if version is None:
+        return None
+    program = unit.program_of(transaction.program_id, version)
+    if program is None:
+        return None
+    told = json.loads(transaction.earned_by or "{}")
+    won = tuple(
+        Won(program.promotions[name], times)
+        for name, times in told.get("won", ())
+        if name in program.promotions
+    )
+    rate = told.get("rate")
+    worth = Earned(0, rate=None if rate is None else Fraction(rate), won=won)
+    return EarnedBy(program, worth, frozenset(told.get("not_held", ())))
 
 
 def _visit(order: PaidOrder, member: Member | None) -> Visit:
@@ -212,7 +283,7 @@ def _times_left(unit: Unit, order: PaidOrder, member: Member, promotion: Promoti
     """Tell how often a member may still earn a promotion, by the limits of its periods."""
     left = POINTS_MAX
     for limit, start, end in periods(promotion.at_most, order.paid_at.date()):
-        since, until = _span(order.store, start, end)
+        since, until = span_ms(order.store.time_zone, start, end)
         had = unit.redeemed_between(member, counted_as(promotion), since, until)
         left = min(left, max(0, limit - had))
     return left
@@ -229,20 +300,11 @@ def _most(unit: Unit, order: PaidOrder, member: Member | None) -> int:
     most = [POINTS_MAX if caps.per_order is None else caps.per_order]
     if member is not None and caps.per_day is not None:
         for limit, start, end in periods(EarnedAtMost(per_day=caps.per_day), order.paid_at.date()):
-            since, until = _span(order.store, start, end)
+            since, until = span_ms(order.store.time_zone, start, end)
             most.append(limit - unit.redeemed_between(member, POINTS_OF_DAYS, since, until))
     if member is not None and caps.balance is not None:
         most.append(caps.balance - member.spendable - member.held.balance + order.spent)
     return max(0, min(most))
-
-
-def _span(store: Store, start: date, end: date) -> tuple[int, int]:
-    """Give the moments between which the days of a store are."""
-    after = end + timedelta(days=1)
-    return (
-        _ms(datetime.combine(start, time()), store),
-        _ms(datetime.combine(after, time()), store),
-    )
 
 
 def _ms(local_time: datetime, store: Store) -> int:
