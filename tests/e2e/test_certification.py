@@ -122,7 +122,10 @@ def test_host_without_the_sandbox_s_means_is_not_run_there(running: Box, tmp_pat
     program = (ROOT / "server/loyalty_service/certification/sandbox.yaml").read_text("utf-8")
     other = tmp_path / "program.yaml"
     other.write_text(
-        program.replace("can: [app, outcome, users, points, incentives, promo_codes, faults, clock]", "can: []"), encoding="utf-8"
+        program.replace(
+            "can: [app, outcome, users, points, incentives, promo_codes, faults, clock]", "can: []"
+        ),
+        encoding="utf-8",
     )
     asked = only("RBI-1.3a", "FC-lost", "CLK-hold", "OT-1.app")
     code, said = host(running, tmp_path, "--writes", "--program", str(other), *asked)
