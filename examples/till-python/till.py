@@ -130,8 +130,8 @@ class Till:
     def show(self) -> None:
         """Tell what the guest may use: what has no error."""
         for one in self.loyalty.incentives(self.order.guest).body.get("incentives", []):
-            if not one["errors"]:
-                self.tell(f"{one['name']}: {one['points']} points.")
+            if not one.get("errors"):
+                self.tell(f"{one['name']}: {one.get('points', 0)} points.")
 
     def ring(self, product: dict) -> None:
         """Ring up a product."""
