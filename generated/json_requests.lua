@@ -55,6 +55,10 @@ return {
       product_id = { name = "productId", type = "string" },
       referenceId = { name = "referenceId", type = "string" },
       reference_id = { name = "referenceId", type = "string" },
+      appliesTo = { name = "appliesTo", type = "string" },
+      applies_to = { name = "appliesTo", type = "string" },
+      amountOff = { name = "amountOff", type = "integer", least = -2147483648, most = 2147483647 },
+      amount_off = { name = "amountOff", type = "integer", least = -2147483648, most = 2147483647 },
     },
     ["loyalty.v1.DiscountDetails"] = {
       displayName = { name = "displayName", type = "string" },
@@ -167,6 +171,10 @@ return {
       parentReferenceId = { name = "parentReferenceId", type = "string" },
       parent_reference_id = { name = "parentReferenceId", type = "string" },
       category = { name = "category", type = "string" },
+      appliesTo = { name = "appliesTo", type = "string" },
+      applies_to = { name = "appliesTo", type = "string" },
+      amountOff = { name = "amountOff", type = "integer", least = -2147483648, most = 2147483647 },
+      amount_off = { name = "amountOff", type = "integer", least = -2147483648, most = 2147483647 },
     },
     ["loyalty.v1.Payment"] = {
       amount = { name = "amount", type = "integer", least = -2147483648, most = 2147483647 },

@@ -33,6 +33,8 @@ class BasketLine:
         incentive_id: Incentive behind a reward or offer line.
         loyalty_engine_id: The same by its name in the loyalty engine.
         category: What kind of product it is to the till; absent when not told.
+        applies_to: Of a reward or offer, the line that it works on; absent when not told.
+        amount_off: What it took off, in minor units; absent when not told.
     """
 
     reference_id: str
@@ -46,6 +48,8 @@ class BasketLine:
     loyalty_engine_id: str | None = None
     name: str | None = None
     category: str | None = None
+    applies_to: str | None = None
+    amount_off: int | None = None
 
     @property
     def plu(self) -> str:
@@ -91,12 +95,21 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class AppliedDiscount:
-    """A discount the till took off already. *kind* is the wire's `details.type`."""
+    """
+    A discount the till took off already.
+
+    Attributes:
+        kind: The wire's `details.type`.
+        applies_to: The line that it works on; absent when not told.
+        amount_off: What it took off, in minor units; absent when not told.
+    """
 
     incentive_id: str | None
     engine_id: str | None
     product_id: str
     kind: IncentiveKind = "offer"
+    applies_to: str | None = None
+    amount_off: int | None = None
 
     @property
     def plu(self) -> str:
@@ -229,6 +242,10 @@ NAMES: Mapping[type, tuple[str, ...]] = {
 """Fields of each part of a basket."""
 
 
+_RARE = ("category", "applies_to", "amount_off")
+"""Fields that few tills tell: absent ones take no bytes of each line."""
+
+
 def basket_to_json(basket: Basket) -> str:
     """Write an order as the text to keep with its transaction."""
     return json.dumps(basket, default=_document, ensure_ascii=False, separators=(",", ":"))
@@ -239,8 +256,9 @@ def _document(part: Any) -> dict[str, Any] | str:
     if isinstance(part, Decimal):  # A tax that is no whole number.
         return str(part)
     told = {name: getattr(part, name) for name in NAMES[type(part)]}
-    if told.get("category", "") is None:  # Few tills tell it, and each line takes its bytes.
-        del told["category"]
+    for name in _RARE:
+        if told.get(name, "") is None:
+            del told[name]
     return told
 
 

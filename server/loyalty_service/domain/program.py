@@ -15,6 +15,7 @@ from loyalty_service.domain.expiry import NEVER, Expiry
 from loyalty_service.domain.identifiers import IdentifierKind, is_uuid
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.limits import NO_OWN_LIMITS, Limits
+from loyalty_service.domain.money_off import MoneyOff
 from loyalty_service.domain.products import Products
 from loyalty_service.domain.receipts import Receipts
 from loyalty_service.domain.restrictions import NO_ORDER_LIMITS, OrderLimits, Rule
@@ -78,13 +79,14 @@ class Incentive:
         kind: `reward` or `offer`.
         point_cost: Points one of it costs; 0 on offers.
         price: Price of one in minor units of the currency; absent when it has none.
-        discount: What it takes off; absent when it gives an item.
+        discount: What tills are told that it takes off; absent when it gives an item.
         plus: PLU by pos type; the key `default` serves every other.
         retired: Whether it is no longer offered; kept so that its kind stays known.
         rules: What its use is restricted to, one of each class at most, in the order of `Rule`.
         description: Tells guests more; absent where the program does not.
         more_info: Tells guests the terms.
         image: Address of a picture.
+        takes_off: What it may take off an order; absent where the till alone decides.
     """
 
     incentive_id: str
@@ -100,6 +102,7 @@ class Incentive:
     description: str | None = None
     more_info: str | None = None
     image: str | None = None
+    takes_off: MoneyOff | None = None
 
     def plu(self, vendors: Iterable[str]) -> str:
         """Choose the PLU of the first vendor that has one of its own, or else the default."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -31,6 +31,7 @@ from loyalty_service.program_file.earning_records import (
     promotion_to_json,
     promotions_from_json,
 )
+from loyalty_service.program_file.money_off import money_off_from_json, money_off_to_json
 from loyalty_service.program_file.receipts import receipts_from_json
 from loyalty_service.program_file.rule_records import (
     NO_GROUPS,
@@ -94,7 +95,10 @@ def store_to_json(store: Store) -> Json:
 
 def incentive_to_json(incentive: Incentive) -> Json:
     """Write one incentive as the JSON object that storage keeps."""
-    document: Json = _plain(incentive)
+    document: Json = _plain(replace(incentive, takes_off=None))
+    del document["takes_off"]  # As an earlier version wrote it.
+    if incentive.takes_off is not None:
+        document["takes_off"] = money_off_to_json(incentive.takes_off)
     return document | {"rules": rules_to_json(incentive.rules)}
 
 
@@ -185,6 +189,8 @@ def incentive_from_json(document: Json, groups: Groups = NO_GROUPS) -> Incentive
             DiscountKind(discount["kind"]), discount["value"], DiscountLevel(discount["level"])
         )
     parts: Json = {"discount": discount, "rules": rules_from_json(rules, groups)}
+    if "takes_off" in document:
+        parts["takes_off"] = money_off_from_json(document["takes_off"], groups)
     if unknown_rules(rules):
         parts["retired"] = True
     return Incentive(**(_known(Incentive, document) | parts))

@@ -4,6 +4,7 @@ Record a till's report of an order: hold its points while it is open, claim it w
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +26,7 @@ from loyalty_service.application.orders.earnings import (
 )
 from loyalty_service.application.orders.order_flags import (
     flag_other_partner,
+    flag_taken_off,
     late_flags,
     mend_flags,
     offer_flags,
@@ -73,6 +75,7 @@ from loyalty_service.domain.records import (
     Transaction,
     TransactionStatus,
 )
+from loyalty_service.domain.taken_off import as_money, given_away, taken_off
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,19 +190,24 @@ def _claimed(
         *(*other, *large, *cut_flags, *beyond, *used),
         *offer_flags(program, unknown, transaction),
         *mend_flags(order.mends, order.key, transaction, order.point_of_sale.store_id),
+        *flag_taken_off(order.key, transaction, taken_off(review.basket, program, review.uses)),
     )
-    events = (_reported(EventKind.ORDER_CLAIMED, review), *cut_events)
+    money = given_away(review.basket) if review.uses else {}
+    detail = json.dumps({"taken_off": money}, separators=(",", ":")) if money else ""
+    events = (_reported(EventKind.ORDER_CLAIMED, review, detail), *cut_events)
     return Done(claimed, flags=flags, events=events)
 
 
 def _paid_order(order: Order, review: Review, now_ms: int) -> PaidOrder:
     """Give what an order earns by."""
-    program = review.program
+    program, basket = review.program, review.basket
+    if any(use.incentive.takes_off is not None for use in review.uses):
+        basket = as_money(basket, program)
     return PaidOrder(
         program=program,
         store=review.store,
-        basket=review.basket,
-        not_held=lines_sold_as(review.basket, program, review.unknown),
+        basket=basket,
+        not_held=lines_sold_as(basket, program, review.unknown),
         service_mode=order.service_mode,
         channels=order.point_of_sale.channels(order.channel),
         local_time=order.local_time,
@@ -221,7 +229,7 @@ def _left_open(review: Review) -> Done[Reported]:
     return Done(updated, events=(_reported(EventKind.ORDER_REPORTED, review),))
 
 
-def _reported(kind: EventKind, review: Review) -> Event:
+def _reported(kind: EventKind, review: Review, detail: str = "") -> Event:
     """Describe a report that was accepted."""
     transaction = review.transaction
     return Event(
@@ -231,6 +239,7 @@ def _reported(kind: EventKind, review: Review) -> Event:
         subject=transaction.transaction_id,
         before=TransactionStatus.PENDING,
         after=transaction.status,
+        detail=detail,
     )
 
 

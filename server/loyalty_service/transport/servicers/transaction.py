@@ -57,6 +57,7 @@ from loyalty_service.transport.call import Call
 from loyalty_service.transport.rpcs import rpc_kept_as
 from loyalty_service.transport.servicers.found import render_found
 from loyalty_service.transport.servicers.order import point_of_sale, read_basket
+from loyalty_service.transport.servicers.taken_off import render_allowed, render_given_away
 from loyalty_service.transport.servicers.timestamps import timestamp
 
 _COMMITTED = pb.GetOutcomeResponse.OUTCOME_COMMITTED
@@ -278,12 +279,15 @@ def _transaction(entry: TransactionEntry) -> pb.Transaction:
         update_time=timestamp(record.updated_ms),
         expire_time=timestamp(record.expires_ms),
         earning=None if void else _earning(record.points_earned, kept_promotions(record)),
+        taken_off=render_given_away(record),
     )
 
 
 def _render_validated(validated: Validated) -> bytes:
     return pb.ValidateOrderResponse(
-        loyalty_id=validated.loyalty_id, transaction_id=validated.transaction_id
+        loyalty_id=validated.loyalty_id,
+        transaction_id=validated.transaction_id,
+        allowed=render_allowed(validated.allowed),
     ).SerializeToString()
 
 
