@@ -12,13 +12,14 @@ from loyalty_service.domain.contracts import ES_ALONE
 from loyalty_service.domain.earning_rules import PLAIN_EARNING, EarningRules, Promotion
 from loyalty_service.domain.errors import StoreNotFoundError
 from loyalty_service.domain.expiry import NEVER, Expiry
+from loyalty_service.domain.grants import GivenOn, GrantTerms
 from loyalty_service.domain.identifiers import IdentifierKind, is_uuid
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.limits import NO_OWN_LIMITS, Limits
 from loyalty_service.domain.money_off import MoneyOff
 from loyalty_service.domain.products import Products
 from loyalty_service.domain.receipts import Receipts
-from loyalty_service.domain.restrictions import NO_ORDER_LIMITS, OrderLimits, Rule
+from loyalty_service.domain.restrictions import NO_ORDER_LIMITS, Granted, OrderLimits, Rule
 
 LOCALES = ("en-CA", "en-US", "fr-CA")
 DEFAULT_LOCALE = "en-CA"
@@ -250,6 +251,8 @@ class Program:
         contracts: What it serves besides RBI's first contract; see `domain.contracts`.
         groups: Products that rules and earning know by one name.
         promotions: By promotion ID, in the order of the file.
+        grants: What it gives to members, by the names of the file.
+        granted: Incentives that only those may use who were given them, by incentive ID.
     """
 
     program_id: str
@@ -289,11 +292,16 @@ class Program:
     removed_stores: Mapping[int, Store] = field(default_factory=dict)
     groups: Mapping[str, Products] = field(default_factory=dict)
     promotions: Mapping[str, Promotion] = field(default_factory=dict)
+    grants: Mapping[str, GrantTerms] = field(default_factory=dict)
+    granted: frozenset[str] = field(init=False, repr=False, compare=False)
     _names: _Names = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Index the incentives, for orders name some otherwise than by their ID as written."""
-        object.__setattr__(self, "_names", _Names.of(self.incentives.values()))
+        incentives = self.incentives.values()
+        object.__setattr__(self, "_names", _Names.of(incentives))
+        granted = (one for one in incentives if any(isinstance(r, Granted) for r in one.rules))
+        object.__setattr__(self, "granted", frozenset(one.incentive_id for one in granted))
 
     def find_incentive(self, incentive_id: str | None, engine_id: str | None) -> Incentive | None:
         """
@@ -325,6 +333,10 @@ class Program:
     def open_until_ms(self, opened_ms: int, now_ms: int) -> int:
         """Tell until when a transaction stays open that is reported now."""
         return min(now_ms + self.pending_lifetime_s * 1000, opened_ms + self.pending_days * DAY_MS)
+
+    def gives(self, given_on: GivenOn) -> list[GrantTerms]:
+        """Tell what it gives members for something."""
+        return [terms for terms in self.grants.values() if terms.given_on is given_on]
 
     def rolls_out(self, now_ms: int) -> bool:
         """Tell whether the codes of all members earn wrong ones today."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -64,6 +65,12 @@ def given_away(basket: Basket) -> dict[str, int]:
         # Told as a line and as a discount, it is one.
         given |= {name: max(amount, given.get(name, 0)) for name, amount in sums.items()}
     return given
+
+
+def told_of_money(basket: Basket) -> str:
+    """Give what an order's event keeps of it, as JSON; empty where the till says nothing."""
+    given = given_away(basket)
+    return json.dumps({"taken_off": given}, separators=(",", ":")) if given else ""
 
 
 def _lines_told(basket: Basket) -> Iterator[tuple[str, int]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from loyalty_service.domain.program import Incentive, Program, Store
 from loyalty_service.program_file.earning_records import promotion_to_json
+from loyalty_service.program_file.grant_records import grant_to_json
 from loyalty_service.program_file.records import incentive_to_json, program_to_json, store_to_json
 from loyalty_service.program_file.source import Path
 from loyalty_service.program_file.values import amount_text
@@ -88,7 +89,7 @@ class ProgramChangeError(Exception):
 
 def program_changes(old: Program | None, new: Program) -> tuple[Change, ...]:
     """
-    List what applying *new* over *old* does: the program, stores, promotions, then incentives.
+    List what applying *new* over *old* does: program, stores, promotions, grants, incentives.
 
     Nothing to do is an empty tuple. *new* may be the program of the file or what
     `with_retired` made of it.
@@ -101,6 +102,7 @@ def program_changes(old: Program | None, new: Program) -> tuple[Change, ...]:
             *_program_changes(None, new),
             *_store_changes({}, new),
             *_promotion_changes(None, new),
+            *_grant_changes(None, new),
             *_added(new),
         )
     merged = with_retired(old, new)
@@ -108,6 +110,7 @@ def program_changes(old: Program | None, new: Program) -> tuple[Change, ...]:
         *_program_changes(old, merged),
         *_store_changes(old.stores, merged),
         *_promotion_changes(old, merged),
+        *_grant_changes(old, merged),
         *_incentive_changes(old, merged),
     )
 
@@ -167,7 +170,7 @@ def _program_changes(old: Program | None, new: Program) -> Iterator[Change]:
 
 
 def _bare(program: Program) -> Program:
-    return replace(program, stores={}, incentives={}, removed_stores={}, promotions={})
+    return replace(program, stores={}, incentives={}, removed_stores={}, promotions={}, grants={})
 
 
 def _store_changes(old: Mapping[int, Store], new: Program) -> Iterator[Change]:
@@ -196,6 +199,21 @@ def _promotion_changes(old: Program | None, new: Program) -> Iterator[Change]:
             earlier = _fields(promotion_to_json(before), digits) if before else None
             later = _fields(promotion_to_json(after), digits)
             yield from _changed(subject, after.display_name, earlier, later)
+
+
+def _grant_changes(old: Program | None, new: Program) -> Iterator[Change]:
+    """Compare what members are given, in the order of the new file, and then what it leaves out."""
+    known = {} if old is None else old.grants
+    for terms_id in [*new.grants, *(key for key in known if key not in new.grants)]:
+        before, after = known.get(terms_id), new.grants.get(terms_id)
+        subject = f"grant {terms_id}"
+        if after is None:
+            yield Change(ChangeKind.REMOVE, subject, before.incentive_id if before else "")
+        elif before != after:
+            earlier = _fields(grant_to_json(before), 0) if before else None
+            yield from _changed(
+                subject, after.incentive_id, earlier, _fields(grant_to_json(after), 0)
+            )
 
 
 def _added(new: Program) -> Iterator[Change]:

@@ -31,6 +31,7 @@ from loyalty_service.program_file.earning_records import (
     promotion_to_json,
     promotions_from_json,
 )
+from loyalty_service.program_file.grant_records import grant_to_json, grants_from_json
 from loyalty_service.program_file.money_off import money_off_from_json, money_off_to_json
 from loyalty_service.program_file.receipts import receipts_from_json
 from loyalty_service.program_file.rule_records import (
@@ -60,7 +61,7 @@ class ProgramRecords:
     incentives: Mapping[str, Json]
 
 
-_APART = frozenset({"stores", "incentives", "earning", "groups", "promotions"})
+_APART = frozenset({"stores", "incentives", "earning", "groups", "promotions", "grants"})
 """Fields of a program that are not written as they are."""
 
 
@@ -77,6 +78,8 @@ def program_to_json(program: Program) -> ProgramRecords:
         }
     if program.promotions:
         document["promotions"] = [*map(promotion_to_json, program.promotions.values())]
+    if program.grants:
+        document["grants"] = [*map(grant_to_json, program.grants.values())]
     stores, incentives = program.stores, program.incentives
     return ProgramRecords(
         program=document,
@@ -128,6 +131,7 @@ def program_from_json(records: ProgramRecords) -> Program:
         "earning": earning_from_json(document.get("earning", {}), groups),
         "groups": groups,
         "promotions": promotions_from_json(document.get("promotions", []), groups),
+        "grants": grants_from_json(document.get("grants", [])),
         "limits": Limits.of(document.get("limits", {})),
         "expiry": expiry_from_json(document.get("expiry", {})),
         "order_limits": _order_limits(document),

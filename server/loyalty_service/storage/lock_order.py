@@ -18,6 +18,7 @@ class Rank(IntEnum):
     RARE_ACCOUNTS = auto()
     BUCKETS = auto()
     BUCKET_PARTS = auto()
+    GRANTS = auto()
     TRANSACTIONS = auto()
     HOLDS = auto()
     RESERVATIONS = auto()
@@ -41,6 +42,7 @@ COVERED = {
     Rank.RARE_ACCOUNTS: Rank.MEMBERS,
     Rank.BUCKETS: Rank.MEMBERS,
     Rank.BUCKET_PARTS: Rank.MEMBERS,
+    Rank.GRANTS: Rank.MEMBERS,
     Rank.HOLDS: Rank.TRANSACTIONS,
     Rank.RESERVATIONS: Rank.TRANSACTIONS,
     Rank.REDEMPTIONS: Rank.TRANSACTIONS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from loyalty_service.application.grants import return_grant, take_back_without_order
 from loyalty_service.application.limits import uncount_points
 from loyalty_service.application.orders.order_flags import (
     about_order,
@@ -67,6 +68,7 @@ class Voided:
         loyalty_id: Absent when nobody had identified.
         earned_points: Earned points that were taken back.
         redeemed_points: Held or burned points that were given back.
+        events: What happened besides.
     """
 
     loyalty_id: str | None
@@ -74,6 +76,7 @@ class Voided:
     available_points: int
     earned_points: int
     redeemed_points: int
+    events: tuple[Event, ...] = ()
 
 
 def void_transaction(unit: Unit, command: VoidTransaction, now_ms: int) -> Done[Voided] | Repeated:
@@ -106,7 +109,7 @@ def void_transaction(unit: Unit, command: VoidTransaction, now_ms: int) -> Done[
     flags += _of_another(program, transaction, command.key, member)
     before = transaction.status
     voided = void(unit, program, transaction, now_ms)
-    events = voided_events(unit, transaction, before)
+    events = voided_events(unit, transaction, before) + voided.events
     if before is TransactionStatus.CLAIMED and member is not None:
         due, given = transaction.points_redeemed, voided.redeemed_points
         cut = points_cut(command.key, transaction, member, CUT_REFUND, due, given)
@@ -206,8 +209,13 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
         )
         _uncount(unit, member, transaction, now_ms)
         uncount_points(unit, member, earned, transaction.claimed_ms or 0, now_ms)
+    claimed = transaction.status is TransactionStatus.CLAIMED
     _mark_void(unit, transaction, now_ms)
-    return Voided(member.loyalty_id, transaction.transaction_id, member.spendable, earned, redeemed)
+    events: tuple[Event, ...] = ()
+    if claimed:
+        events = take_back_without_order(unit, program, member, transaction.transaction_id, now_ms)
+    voided = transaction.transaction_id
+    return Voided(member.loyalty_id, voided, member.spendable, earned, redeemed, events)
 
 
 def _mark_void(unit: Unit, transaction: Transaction, now_ms: int) -> None:
@@ -221,4 +229,5 @@ def _uncount(unit: Unit, member: Member, transaction: Transaction, now_ms: int) 
     """Give back the uses of incentives that a claimed order counts for."""
     for redemption in unit.redemptions_of(transaction):
         unit.change(redemption, voided_ms=now_ms)
+        return_grant(unit, redemption)
         unit.count_redemption(member, redemption.incentive_id, -redemption.quantity)
