@@ -99,6 +99,7 @@ class TransactionDetails(_message.Message):
         DRIVE_THRU: _ClassVar[TransactionDetails.ServiceMode]
         CURBSIDE: _ClassVar[TransactionDetails.ServiceMode]
         TABLE_SERVICE: _ClassVar[TransactionDetails.ServiceMode]
+        DELIVERY: _ClassVar[TransactionDetails.ServiceMode]
     SERVICE_MODE_UNSPECIFIED: TransactionDetails.ServiceMode
     EAT_IN: TransactionDetails.ServiceMode
     EATIN: TransactionDetails.ServiceMode
@@ -106,6 +107,7 @@ class TransactionDetails(_message.Message):
     DRIVE_THRU: TransactionDetails.ServiceMode
     CURBSIDE: TransactionDetails.ServiceMode
     TABLE_SERVICE: TransactionDetails.ServiceMode
+    DELIVERY: TransactionDetails.ServiceMode
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     ORDER_FIELD_NUMBER: _ClassVar[int]
     PAYMENTS_FIELD_NUMBER: _ClassVar[int]

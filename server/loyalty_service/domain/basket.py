@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -141,6 +141,8 @@ class Cart:
         reported_in: The same with their categories, of lines that have one.
         paid: Types of its payments, in order; without those of which all was given back.
         subtotal: Sum of all lines in minor units, without tax and products that do not count.
+        lines: Its lines.
+        amounts: What counts as spent by each of them.
     """
 
     bought: Mapping[str, int]
@@ -150,6 +152,8 @@ class Cart:
     reported_in: tuple[tuple[str, str], ...]
     paid: tuple[str, ...]
     subtotal: int
+    lines: tuple[BasketLine, ...] = field(default=(), repr=False, compare=False)
+    amounts: Sequence[int] = field(default=(), repr=False, compare=False)
 
     @classmethod
     def of(cls, basket: Basket, excluded_products: Products = NONE) -> Cart:
@@ -171,6 +175,7 @@ class Cart:
         plus = [plu for plu, quantity in sold.items() if quantity > 0]
         plus += [discount.plu for discount in basket.applied_discounts]
         reported = tuple(dict.fromkeys(plus))
+        amounts = _amounts(basket, excluded_products)
         return cls(
             bought,
             bought_in,
@@ -178,7 +183,17 @@ class Cart:
             frozenset(reported),
             tuple(place for place, quantity in sold_in.items() if quantity > 0),
             paid_types(basket),
-            subtotal(basket, excluded_products),
+            max(0, sum(amounts)),
+            basket.lines,
+            amounts,
+        )
+
+    def spent_on(self, products: Products) -> int:
+        """Tell what the order spends on some products, in minor units, but by rewards and offers."""
+        return sum(
+            amount
+            for line, amount in zip(self.lines, self.amounts, strict=True)
+            if line.product_type not in INCENTIVE_TYPES and products.has(line.plu, line.category)
         )
 
     def quantity_of(self, products: Products) -> int:
@@ -223,6 +238,11 @@ def subtotal(basket: Basket, excluded_products: Products = NONE) -> int:
 
     What is spent on *excluded_products* does not count.
     """
+    return max(0, sum(_amounts(basket, excluded_products)))
+
+
+def _amounts(basket: Basket, excluded_products: Products) -> Sequence[int]:
+    """Give what counts of each line, in minor units."""
     lines = basket.lines
     counted = count_once(
         lines,
@@ -230,13 +250,13 @@ def subtotal(basket: Basket, excluded_products: Products = NONE) -> int:
         excluded=[excluded_products.has(line.plu, line.category) for line in lines],
         groups=[line.product_type in GROUPS for line in lines],
     )
-    return max(0, sum(counted.amounts))
+    return counted.amounts
 
 
 T = TypeVar("T")
 
 NAMES: Mapping[type, tuple[str, ...]] = {
-    kind: tuple(field.name for field in fields(kind))
+    kind: tuple(part.name for part in fields(kind))
     for kind in (Basket, BasketLine, Payment, AppliedDiscount)
 }
 """Fields of each part of a basket."""

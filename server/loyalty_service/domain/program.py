@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from loyalty_service.domain.breaches import OwnWords
 from loyalty_service.domain.clock import DAY_MS, rfc3339
 from loyalty_service.domain.contracts import ES_ALONE
 from loyalty_service.domain.earning_rules import PLAIN_EARNING, EarningRules, Promotion
@@ -251,6 +252,7 @@ class Program:
         contracts: What it serves besides RBI's first contract; see `domain.contracts`.
         groups: Products that rules and earning know by one name.
         promotions: By promotion ID, in the order of the file.
+        rule_words: What its tills are told of broken rules in other words than ours.
         grants: What it gives to members, by the names of the file.
         granted: Incentives that only those may use who were given them, by incentive ID.
     """
@@ -292,6 +294,7 @@ class Program:
     removed_stores: Mapping[int, Store] = field(default_factory=dict)
     groups: Mapping[str, Products] = field(default_factory=dict)
     promotions: Mapping[str, Promotion] = field(default_factory=dict)
+    rule_words: Mapping[str, OwnWords] = field(default_factory=dict)
     grants: Mapping[str, GrantTerms] = field(default_factory=dict)
     granted: frozenset[str] = field(init=False, repr=False, compare=False)
     _names: _Names = field(init=False, repr=False, compare=False)

@@ -86,7 +86,10 @@ def times_met(promotion: Promotion, cart: Cart) -> int:
     for rule in promotion.rules:
         if isinstance(rule, CartRequirement):
             bought = zip(rule.demands, quantities_bought(rule, cart), strict=True)
-            times += [quantity // demand.quantity for demand, quantity in bought]
+            times += [
+                demand.times(quantity, 0 if demand.amount is None else cart.spent_on(demand.any_of))
+                for demand, quantity in bought
+            ]
     met = max(0, min(times, default=1))
     return met if promotion.at_most.per_order is None else min(met, promotion.at_most.per_order)
 

@@ -227,9 +227,11 @@ def _channels(rule: Channels, _: IncentiveUse, visit: Visit) -> Findings:
 
 def _minimum_spend(rule: MinimumSpend, _: IncentiveUse, visit: Visit) -> Findings:
     cart = visit.whole_cart
-    if cart and cart.subtotal < rule.amount:
-        missing = rule.amount - cart.subtotal
-        yield Finding(Breach.MINIMUM_SPEND, cart.subtotal, rule.amount, missing)
+    if cart is None:
+        return
+    spent = cart.subtotal if rule.of is None else cart.spent_on(rule.of)
+    if spent < rule.amount:
+        yield Finding(Breach.MINIMUM_SPEND, spent, rule.amount, rule.amount - spent)
 
 
 def _payment_methods(rule: PaymentMethods, _: IncentiveUse, visit: Visit) -> Findings:
@@ -284,6 +286,10 @@ def _cart_requirement(rule: CartRequirement, _: IncentiveUse, visit: Visit) -> F
         if quantity < demand.quantity:
             missing = demand.quantity - quantity
             yield Finding(Breach.CART_REQUIREMENT, quantity, demand.any_of.told, missing)
+        elif demand.amount is not None:
+            spent = cart.spent_on(demand.any_of)
+            if spent < demand.amount:
+                yield Finding(Breach.CART_REQUIREMENT, spent, demand.any_of.told)
 
 
 def quantities_bought(rule: CartRequirement, cart: Cart) -> list[int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from loyalty_service.domain.breaches import OwnWords
 from loyalty_service.domain.contracts import ES_ALONE
 from loyalty_service.domain.expiry import Activity, Expiry, ExpiryPolicy, NamedDay, PeriodEnd
 from loyalty_service.domain.identifiers import IdentifierKind
@@ -61,7 +62,9 @@ class ProgramRecords:
     incentives: Mapping[str, Json]
 
 
-_APART = frozenset({"stores", "incentives", "earning", "groups", "promotions", "grants"})
+_APART = frozenset(
+    {"rule_words", "stores", "incentives", "earning", "groups", "promotions", "grants"}
+)
 """Fields of a program that are not written as they are."""
 
 
@@ -72,6 +75,8 @@ def program_to_json(program: Program) -> ProgramRecords:
         for field in fields(program)
         if field.init and field.name not in _APART
     } | {"earning": earning_to_json(program.earning)}
+    if program.rule_words:
+        document["rule_words"] = _plain(program.rule_words)
     if program.groups:
         document["groups"] = {
             name: group_to_json(program.groups[name]) for name in sorted(program.groups)
@@ -126,6 +131,10 @@ def program_from_json(records: ProgramRecords) -> Program:
         ),
         "redemption": _redemption(document["redemption"]),
         "receipts": receipts_from_json(document.get("receipts")),
+        "rule_words": {
+            name: OwnWords(**_known(OwnWords, words))
+            for name, words in document.get("rule_words", {}).items()
+        },
         "contracts": frozenset(document.get("contracts", ES_ALONE)),
         "prompts": Prompts(**prompts),
         "earning": earning_from_json(document.get("earning", {}), groups),
