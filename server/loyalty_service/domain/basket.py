@@ -189,7 +189,7 @@ class Cart:
         )
 
     def spent_on(self, products: Products) -> int:
-        """Tell what the order spends on some products, in minor units, but by rewards and offers."""
+        """Tell what is spent on some products, in minor units, but by rewards and offers."""
         return sum(
             amount
             for line, amount in zip(self.lines, self.amounts, strict=True)
