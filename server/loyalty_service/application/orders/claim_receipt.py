@@ -116,8 +116,7 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
     earned = earn(unit, member, transaction.owner, points, now_ms)
     worth = worth.within(earned)
     count_points(unit, command.key, member, earned, now_ms)
-    on, used_ms = order.paid_at.date(), transaction.created_ms
-    count_uses(unit, transaction, member, offers.uses, basket, on, used_ms)
+    count_uses(unit, transaction, member, offers.uses, order, transaction.created_ms)
     count_earned(unit, order, transaction, member, worth)
     unit.change(
         transaction,
