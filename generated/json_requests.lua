@@ -15,6 +15,7 @@ return {
     { method = "PUT", path = "/loyalty/transaction/pos/validate/{loyalty_transaction_id}", request = "loyalty.v1.ValidateOrderRequest" },
     { method = "GET", path = "/loyalty/transaction/pos/{loyalty_transaction_id}", request = "loyalty.v1.GetTransactionRequest" },
     { method = "PUT", path = "/loyalty/transaction/pos/{loyalty_transaction_id}", request = "loyalty.v1.ReportOrderRequest" },
+    { method = "POST", path = "/loyalty/transaction/pos/{loyalty_transaction_id}/return", request = "loyalty.v1.ReturnLinesRequest" },
     { method = "PUT", path = "/loyalty/transaction/pos/{loyalty_transaction_id}/void", request = "loyalty.v1.VoidTransactionRequest" },
     { method = "PUT", path = "/loyalty/transaction/v2/status", request = "loyalty.v1.ChangeTransactionStatusRequest" },
     { method = "POST", path = "/loyalty/transactions/search", request = "loyalty.v1.SearchTransactionsRequest" },
@@ -238,6 +239,17 @@ return {
       transactionDetails = { name = "transactionDetails", type = "message", message = "loyalty.v1.TransactionDetails" },
       transaction_details = { name = "transactionDetails", type = "message", message = "loyalty.v1.TransactionDetails" },
     },
+    ["loyalty.v1.ReturnLinesRequest"] = {
+      loyaltyTransactionId = { name = "loyaltyTransactionId", type = "string" },
+      loyalty_transaction_id = { name = "loyaltyTransactionId", type = "string" },
+      lines = { name = "lines", type = "message", message = "loyalty.v1.ReturnedLine", repeated = true },
+      created = { name = "created", type = "string" },
+    },
+    ["loyalty.v1.ReturnedLine"] = {
+      referenceId = { name = "referenceId", type = "string" },
+      reference_id = { name = "referenceId", type = "string" },
+      quantity = { name = "quantity", type = "integer", least = -2147483648, most = 2147483647 },
+    },
     ["loyalty.v1.SearchTransactionsRequest"] = {
       loyaltyId = { name = "loyaltyId", type = "string" },
       loyalty_id = { name = "loyaltyId", type = "string" },
@@ -393,6 +405,12 @@ return {
       { name = "serviceMode", proto_name = "service_mode", missing = "is required" },
       { name = "status", proto_name = "status", missing = "is required" },
       { name = "transactionDetails", proto_name = "transaction_details", missing = "is required" },
+    },
+    ["loyalty.v1.ReturnLinesRequest"] = {
+      { name = "loyaltyTransactionId", proto_name = "loyalty_transaction_id", missing = "must be a UUID" },
+      { name = "lines", proto_name = "lines", missing = "is required" },
+    },
+    ["loyalty.v1.ReturnedLine"] = {
     },
     ["loyalty.v1.SearchTransactionsRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },

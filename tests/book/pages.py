@@ -262,6 +262,22 @@ async def _other_void(desk: Desk, _first: Any) -> Message:
     return pb.VoidTransactionRequest(loyalty_transaction_id=await open_order(desk))
 
 
+async def _return(desk: Desk) -> Message:
+    return _returned(desk, await claim_order(desk))
+
+
+async def _other_return(desk: Desk, first: Any) -> Message:
+    del first
+    return _returned(desk, await claim_order(desk))
+
+
+def _returned(desk: Desk, order: str) -> Message:
+    line = next(line for line in reversed(desk.order().order) if not line.parent_reference_id)
+    return pb.ReturnLinesRequest(
+        loyalty_transaction_id=order, lines=[pb.ReturnedLine(reference_id=line.reference_id)]
+    )
+
+
 async def _status(desk: Desk) -> Message:
     pending: Any = await _pending(desk)
     await desk.ask("TransactionService/ReportOrder", pending)
@@ -420,6 +436,15 @@ BOOK: Mapping[str, Page] = {
         pb.VoidTransactionRequest(loyalty_transaction_id="x"),
         frozenset({"loyalty_transaction_id"}),
         _other_void,
+    ),
+    "ReturnLines": Page(
+        "TransactionService/ReturnLines",
+        _return,
+        pb.ReturnLinesRequest(
+            loyalty_transaction_id="x", lines=[pb.ReturnedLine(reference_id="1", quantity=0)]
+        ),
+        frozenset({"loyalty_transaction_id", "lines[0].quantity"}),
+        _other_return,
     ),
     "ChangeTransactionStatus": Page(
         "TransactionService/ChangeTransactionStatus",

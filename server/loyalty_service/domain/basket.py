@@ -7,11 +7,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
+from fractions import Fraction
+from operator import mul
 from typing import Any, TypeVar
 
 from loyalty_service.domain.earning_rules import ProductType
 from loyalty_service.domain.products import NONE, Products
 from loyalty_service.domain.program import IncentiveKind
+from loyalty_service.domain.restrictions import MinimumSpend
 from loyalty_service.domain.worth import GROUPS, count_once
 
 INCENTIVE_TYPES = frozenset({"reward", "offer"})
@@ -206,6 +209,10 @@ class Cart:
             if not products.has(plu) and products.has(plu, category)
         )
 
+    def spent_as(self, rule: MinimumSpend) -> int:
+        """Tell what the order spends as far as a rule looks at it, in minor units."""
+        return self.subtotal if rule.of is None else self.spent_on(rule.of)
+
     def first_of(self, products: Products) -> str | None:
         """Find the first of some products that the order has, by its PLU."""
         if not products.listed.isdisjoint(self.reported_set):
@@ -232,13 +239,20 @@ def paid_types(basket: Basket) -> tuple[str, ...]:
     return tuple(kind for kind, amount in sums.items() if amount > 0 or kind not in given_back)
 
 
-def subtotal(basket: Basket, excluded_products: Products = NONE) -> int:
+def subtotal(
+    basket: Basket,
+    excluded_products: Products = NONE,
+    kept: Sequence[Fraction] | None = None,
+) -> int:
     """
     Sum all lines in minor units, each amount once, without tax; never below 0.
 
-    What is spent on *excluded_products* does not count.
+    What is spent on *excluded_products* does not count, nor what is not *kept* of each line.
     """
-    return max(0, sum(_amounts(basket, excluded_products)))
+    amounts = _amounts(basket, excluded_products)
+    if kept is None:
+        return max(0, sum(amounts))
+    return max(0, sum(map(mul, amounts, kept), Fraction(0)) // 1)
 
 
 def _amounts(basket: Basket, excluded_products: Products) -> Sequence[int]:

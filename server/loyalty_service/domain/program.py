@@ -21,6 +21,7 @@ from loyalty_service.domain.money_off import MoneyOff
 from loyalty_service.domain.products import Products
 from loyalty_service.domain.receipts import Receipts
 from loyalty_service.domain.restrictions import NO_ORDER_LIMITS, Granted, OrderLimits, Rule
+from loyalty_service.domain.texts import vendor_key
 
 LOCALES = ("en-CA", "en-US", "fr-CA")
 DEFAULT_LOCALE = "en-CA"
@@ -88,7 +89,7 @@ class Incentive:
         description: Tells guests more; absent where the program does not.
         more_info: Tells guests the terms.
         image: Address of a picture.
-        takes_off: What it may take off an order; absent where the till alone decides.
+        takes_off: What it may take off an order; else the till alone decides.
     """
 
     incentive_id: str
@@ -111,11 +112,6 @@ class Incentive:
         own = {vendor_key(name): plu for name, plu in self.plus.items()}
         found = (own.get(vendor_key(vendor)) for vendor in vendors)
         return next(filter(None, found), None) or self.plus["default"]
-
-
-def vendor_key(name: str) -> str:
-    """Give the name of a vendor as names are compared: without case and outer blanks."""
-    return name.strip().casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,20 +226,19 @@ class Program:
         removed_stores: Those that it had before, as they were then; paid orders still come from
             them.
         incentives: By incentive ID, retired ones included.
-        void_spent: What voiding a claimed transaction does when the points it earned are spent
-            already: refuse, or leave a debt that whatever comes later pays first. A program stored
-            before this could be chosen refuses.
+        void_spent: What becomes of a void whose earned points are spent: it is refused, or leaves
+            a debt that later points pay first. A program of before this choice refuses.
         order_limits: How many incentives an order may use.
         unclaimed_offers: What becomes of offers that do not hold in an order without a guest.
         pending_days: Days after which no report keeps a transaction open any longer.
         receipt_days: Days in which a receipt can be turned into points.
         void_days: Days after which a void of an order is late.
         late_void: What becomes of a late void.
+        return_days: Days after which nothing of an order can come back.
         void_by_other_partner: What becomes of a void by another partner than the order's.
         shared_email: What becomes of a guest whose e-mail address a member has already.
         future_birth_date: What becomes of a guest who is not born yet.
-        rollout_until: Last day (UTC, as YYYY-MM-DD) on which the codes of all members earn wrong
-            ones, for a program whose members are new; see `domain.guessing`.
+        rollout_until: Last day (UTC) on which all members' codes earn wrong ones, as YYYY-MM-DD.
         refuse_unusable: Whether a code identifies nobody while its selection can't be used.
         repeated_orders: What becomes of a claim of an order that looks like a claimed one.
         limits: What its keys, members and orders may do; see `domain.limits`.
@@ -281,6 +276,7 @@ class Program:
     receipt_days: int = 30
     void_days: int = 90
     late_void: FlagOrRefuse = "flag"
+    return_days: int = 90
     void_by_other_partner: FlagOrRefuse = "flag"
     shared_email: TakeOrRefuse = "take"
     future_birth_date: TakeOrRefuse = "take"
@@ -390,8 +386,14 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """All that is described rather than done: read by every call, changed by operators."""
+    """
+    All that is described rather than done: read by every call, changed by operators.
+
+    Attributes:
+        versions: The version of each program that this is.
+    """
 
     revision: int = 0
     programs: Mapping[str, Program] = field(default_factory=dict)
     keys: Mapping[bytes, ApiKey] = field(default_factory=dict)
+    versions: Mapping[str, int] = field(default_factory=dict)

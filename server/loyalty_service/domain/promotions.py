@@ -10,7 +10,7 @@ from loyalty_service.domain.basket import Cart
 from loyalty_service.domain.earning_rules import EarnedAtMost, EarningRules, Promotion
 from loyalty_service.domain.periods import EVER, limited_spans
 from loyalty_service.domain.restrictions import CartRequirement, Rule
-from loyalty_service.domain.rules import MEMBER_RULES, ORDER_RULES, holds, quantities_bought
+from loyalty_service.domain.rules import MEMBER_RULES, ORDER_RULES, demands_met, holds
 from loyalty_service.domain.visit import Visit
 
 COUNTED_AS = "earning/"
@@ -22,7 +22,12 @@ POINTS_OF_DAYS = f"{COUNTED_AS}points"
 
 def counted_as(promotion: Promotion) -> str:
     """Give the name that a promotion is counted by."""
-    return f"{COUNTED_AS}promotion/{promotion.promotion_id}"
+    return counted_by_id(promotion.promotion_id)
+
+
+def counted_by_id(promotion_id: str) -> str:
+    """Give the same by its ID."""
+    return f"{COUNTED_AS}promotion/{promotion_id}"
 
 
 def asks_about_member(rules: tuple[Rule, ...]) -> bool:
@@ -85,11 +90,7 @@ def times_met(promotion: Promotion, cart: Cart) -> int:
     times = [] if promotion.on is None else [cart.quantity_of(promotion.on)]
     for rule in promotion.rules:
         if isinstance(rule, CartRequirement):
-            bought = zip(rule.demands, quantities_bought(rule, cart), strict=True)
-            times += [
-                demand.times(quantity, 0 if demand.amount is None else cart.spent_on(demand.any_of))
-                for demand, quantity in bought
-            ]
+            times += demands_met(rule, cart)
     met = max(0, min(times, default=1))
     return met if promotion.at_most.per_order is None else min(met, promotion.at_most.per_order)
 

@@ -164,6 +164,11 @@ class Transaction:
             guest; absent where it does not.
         promotions: JSON list of what promotions gave the order, each as `[promotion_id, name,
             times, points]`; absent where none did.
+        program_version: Version of the program by which it earned; absent where that is not known.
+        earned_by: JSON object of what else it earned by; see `application.orders.earnings`.
+        returned: JSON list of what came back, each as `[place, reference_id, quantity]` of a line;
+            absent where nothing did.
+        points_returned: Of the points earned, those that were taken back for it.
     """
 
     transaction_id: str
@@ -195,6 +200,15 @@ class Transaction:
     business_day: str | None = None
     till_created: str | None = None
     promotions: str | None = None
+    program_version: int | None = None
+    earned_by: str | None = None
+    returned: str | None = None
+    points_returned: int = 0
+
+    @property
+    def points_left(self) -> int:
+        """Of the points earned, those that were not taken back for what came back."""
+        return self.points_earned - self.points_returned
 
     @property
     def owner(self) -> Owner:

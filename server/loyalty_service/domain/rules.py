@@ -19,7 +19,7 @@ from loyalty_service.domain.breaches import Breach, RuleFailure
 from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.order_limits import beyond_order_limits
 from loyalty_service.domain.periods import PER_PERIOD
-from loyalty_service.domain.program import Incentive, vendor_key
+from loyalty_service.domain.program import Incentive
 from loyalty_service.domain.restrictions import (
     WEEKDAYS,
     Anniversary,
@@ -46,6 +46,7 @@ from loyalty_service.domain.restrictions import (
     Times,
     TransactionCount,
 )
+from loyalty_service.domain.texts import vendor_key
 from loyalty_service.domain.uses_before import (
     Finding,
     Findings,
@@ -245,7 +246,7 @@ def _minimum_spend(rule: MinimumSpend, _: IncentiveUse, visit: Visit) -> Finding
     cart = visit.whole_cart
     if cart is None:
         return
-    spent = cart.subtotal if rule.of is None else cart.spent_on(rule.of)
+    spent = cart.spent_as(rule)
     if spent < rule.amount:
         yield Finding(Breach.MINIMUM_SPEND, spent, rule.amount, rule.amount - spent)
 
@@ -306,6 +307,14 @@ def _cart_requirement(rule: CartRequirement, _: IncentiveUse, visit: Visit) -> F
             spent = cart.spent_on(demand.any_of)
             if spent < demand.amount:
                 yield Finding(Breach.CART_REQUIREMENT, spent, demand.any_of.told)
+
+
+def demands_met(rule: CartRequirement, cart: Cart) -> list[int]:
+    """Tell how often the order buys what each demand asks for."""
+    return [
+        demand.times(quantity, 0 if demand.amount is None else cart.spent_on(demand.any_of))
+        for demand, quantity in zip(rule.demands, quantities_bought(rule, cart), strict=True)
+    ]
 
 
 def quantities_bought(rule: CartRequirement, cart: Cart) -> list[int]:

@@ -11,9 +11,9 @@ from loyalty_service.domain.program import (
     DiscountKind,
     DiscountLevel,
     Incentive,
-    vendor_key,
 )
 from loyalty_service.domain.promotions import COUNTED_AS
+from loyalty_service.domain.texts import vendor_key
 from loyalty_service.program_file.money_off import TakesOffEntry, money_off_of
 from loyalty_service.program_file.rule_records import Groups
 from loyalty_service.program_file.rules import RulesEntry

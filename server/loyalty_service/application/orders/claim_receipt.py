@@ -10,6 +10,7 @@ from loyalty_service.application.grants import give_for_first_order, named_by_gr
 from loyalty_service.application.limits import count_points, flag_uses, require_points
 from loyalty_service.application.orders.earnings import (
     PaidOrder,
+    claimed_fields,
     count_earned,
     promotions_to_json,
     receipt_points,
@@ -124,6 +125,7 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
         member_number=member.number,
         points_earned=earned,
         promotions=promotions_to_json(worth.promotions),
+        **claimed_fields(unit, order, transaction, worth),
         receipt_digest=digest,
         claimed_ms=now_ms,
         updated_ms=now_ms,

@@ -21,6 +21,7 @@ from loyalty_service.application.limits import (
 from loyalty_service.application.orders.earnings import (
     PaidOrder,
     count_earned,
+    earned_fields,
     order_points,
     promotions_to_json,
 )
@@ -316,6 +317,7 @@ def _claim(unit: Unit, review: Review, order: PaidOrder, worth: Earned, now_ms: 
         points_earned=earned,
         points_redeemed=redeemed,
         promotions=promotions_to_json(worth.promotions),
+        **earned_fields(unit, order, worth),
     )
     available = member.spendable
     return Reported(

@@ -106,7 +106,7 @@ def void_transaction(unit: Unit, command: VoidTransaction, now_ms: int) -> Done[
     if transaction.status is TransactionStatus.VOID and kept is not None and kept.method == VOID:
         return Repeated(kept.answer, stores)
     flags = _lateness(program, transaction, command.key, now_ms)
-    flags += _of_another(program, transaction, command.key, member)
+    flags += flags_of_another(program, transaction, command.key, member)
     before = transaction.status
     voided = void(unit, program, transaction, now_ms)
     events = voided_events(unit, transaction, before) + voided.events
@@ -160,11 +160,11 @@ def _lateness(
     return (Flag(FlagKind.VOID_LATE, DAYS_PASSED, about),)
 
 
-def _of_another(
+def flags_of_another(
     program: Program, transaction: Transaction, key: ApiKey, member: Member | None
 ) -> tuple[Flag, ...]:
     """
-    Flag the void of another partner's order; one that is void already loses nothing more.
+    Flag the void or return of another partner's order; one that is void already loses nothing more.
 
     Raises:
         TransactionNotFoundError: The program refuses it: its orders are its partner's alone.
@@ -197,7 +197,7 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
         # The sweeper's; whoever cancels the order is told the same as if they had come first.
         redeemed = unit.points_released(transaction.owner, transaction.updated_ms)
     elif transaction.status is TransactionStatus.CLAIMED:
-        earned = transaction.points_earned
+        earned = transaction.points_left
         redeemed = reverse(
             unit,
             member,
@@ -207,15 +207,23 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
             burned=transaction.points_redeemed,
             may_owe=program.void_spent == "debt",
         )
-        _uncount(unit, member, transaction, now_ms)
         uncount_points(unit, member, earned, transaction.claimed_ms or 0, now_ms)
-    claimed = transaction.status is TransactionStatus.CLAIMED
-    _mark_void(unit, transaction, now_ms)
     events: tuple[Event, ...] = ()
-    if claimed:
-        events = take_back_without_order(unit, program, member, transaction.transaction_id, now_ms)
+    if transaction.status is TransactionStatus.CLAIMED:
+        events = end_claimed(unit, program, member, transaction, now_ms)
+    else:
+        _mark_void(unit, transaction, now_ms)
     voided = transaction.transaction_id
     return Voided(member.loyalty_id, voided, member.spendable, earned, redeemed, events)
+
+
+def end_claimed(
+    unit: Unit, program: Program, member: Member, transaction: Transaction, now_ms: int
+) -> tuple[Event, ...]:
+    """Make a claimed order void, once its points have been moved: it counts for nothing more."""
+    _uncount(unit, member, transaction, now_ms)
+    _mark_void(unit, transaction, now_ms)
+    return take_back_without_order(unit, program, member, transaction.transaction_id, now_ms)
 
 
 def _mark_void(unit: Unit, transaction: Transaction, now_ms: int) -> None:
