@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from loyalty_service.application.grants import give_for_first_order, named_by_grants
+from loyalty_service.application.grant_names import named_by_grants
+from loyalty_service.application.grants import buy_by_itself, give_for_first_order
 from loyalty_service.application.limits import count_points, flag_uses, require_points
 from loyalty_service.application.orders.earnings import (
     PaidOrder,
@@ -105,14 +106,16 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
     repeated = judge_repeated(
         unit, program, command.key, transaction, known_by, day, now_ms, claiming=True
     )
-    told = named_by_grants(unit, program, basket_from_json(transaction.basket or "{}"))
+    told = basket_from_json(transaction.basket or "{}")
+    at = None, transaction.created_ms, store_of(program, transaction).time_zone
+    told = named_by_grants(unit, program, told, member, at)
     basket = as_catalogued(told, program)
     promised, offers = _judged(unit, program, transaction, member, basket)
     order = _paid_order(program, transaction, basket, offers)
     worth = receipt_points(unit, order, member, transaction, promised)
     points = worth.points
     require_points(unit, program, command.key, member, points, now_ms)
-    first = give_for_first_order(unit, program, member, now_ms)
+    given = give_for_first_order(unit, program, member, now_ms)
     keep_alive(unit, member, Activity.ORDER, now_ms)
     earned = earn(unit, member, transaction.owner, points, now_ms)
     worth = worth.within(earned)
@@ -130,6 +133,7 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
         claimed_ms=now_ms,
         updated_ms=now_ms,
     )
+    given += buy_by_itself(unit, program, member, transaction.transaction_id, now_ms)
     cut = points_cut(command.key, transaction, member, CUT_FULL, points, earned)
     return Done(
         ClaimedReceipt(
@@ -146,7 +150,7 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
             *cut[0],
         ),
         stores=frozenset({transaction.store_id}),
-        events=(_told(transaction, member), *cut[1], *first),
+        events=(_told(transaction, member), *cut[1], *given),
     )
 
 
