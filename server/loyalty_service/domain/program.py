@@ -17,7 +17,7 @@ from loyalty_service.domain.identifiers import IdentifierKind, is_uuid
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.limits import NO_OWN_LIMITS, Limits
 from loyalty_service.domain.products import Products
-from loyalty_service.domain.prompts import Prompts
+from loyalty_service.domain.prompt_catalogue import Prompts
 from loyalty_service.domain.receipts import Receipts
 from loyalty_service.domain.restrictions import (
     NO_ORDER_LIMITS,

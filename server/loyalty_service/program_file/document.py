@@ -27,7 +27,7 @@ from loyalty_service.domain.program import (
     Store,
     TakeOrRefuse,
 )
-from loyalty_service.domain.prompts import Prompts
+from loyalty_service.domain.prompt_catalogue import Prompts
 from loyalty_service.domain.restrictions import OrderLimits, ReceiptLimits
 from loyalty_service.program_file.earning import (
     GROUPS_MAX,

@@ -20,7 +20,7 @@ from loyalty_service.domain.program import (
     RedemptionRules,
     Store,
 )
-from loyalty_service.domain.prompts import Prompt, Prompts
+from loyalty_service.domain.prompt_catalogue import Prompt, Prompts
 from loyalty_service.domain.restrictions import OrderLimits, ReceiptLimits
 from loyalty_service.program_file.earning_records import (
     earning_from_json,

@@ -44,7 +44,7 @@ from loyalty_service.domain.program import (
     Program,
     RedemptionRules,
 )
-from loyalty_service.domain.prompts import Prompts
+from loyalty_service.domain.prompt_catalogue import Prompts
 
 
 def incentive(
