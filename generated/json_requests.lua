@@ -20,6 +20,7 @@ return {
     { method = "PUT", path = "/loyalty/transaction/v2/status", request = "loyalty.v1.ChangeTransactionStatusRequest" },
     { method = "POST", path = "/loyalty/transactions/search", request = "loyalty.v1.SearchTransactionsRequest" },
     { method = "GET", path = "/loyalty/user/{loyalty_id}", request = "loyalty.v1.GetUserRequest" },
+    { method = "POST", path = "/loyalty/user/{loyalty_id}/grants", request = "loyalty.v1.TakeGrantRequest" },
     { method = "POST", path = "/loyalty/user/{loyalty_id}/points", request = "loyalty.v1.AssignPointsRequest" },
     { method = "PUT", path = "/loyalty/v2/changestatus", request = "loyalty.v1.ChangeTransactionStatusRequest" },
     { method = "GET", path = "/loyalty/v2/content", request = "loyalty.v1.GetContentRequest" },
@@ -273,6 +274,11 @@ return {
       anonymousSessionId = { name = "anonymousSessionId", type = "string" },
       anonymous_session_id = { name = "anonymousSessionId", type = "string" },
     },
+    ["loyalty.v1.TakeGrantRequest"] = {
+      loyaltyId = { name = "loyaltyId", type = "string" },
+      loyalty_id = { name = "loyaltyId", type = "string" },
+      grant = { name = "grant", type = "string" },
+    },
     ["loyalty.v1.TransactionDetails"] = {
       currency = { name = "currency", type = "string" },
       order = { name = "order", type = "message", message = "loyalty.v1.OrderLine", repeated = true },
@@ -413,6 +419,9 @@ return {
     },
     ["loyalty.v1.StartAnonymousSessionRequest"] = {
       { name = "correlationId", proto_name = "correlation_id", missing = "must not be blank" },
+    },
+    ["loyalty.v1.TakeGrantRequest"] = {
+      { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
     },
     ["loyalty.v1.TransactionDetails"] = {
       { name = "currency", proto_name = "currency", missing = "must not be blank" },

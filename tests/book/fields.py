@@ -85,6 +85,7 @@ FIELDS: Mapping[str, str] = {
     # Programs of trials have the same code: `test_promo_codes.py` tries another program's.
     "RedeemPromoCodeRequest.promo_code": PLAIN,
     "RedeemPromoCodeRequest.pos_vendor": PLAIN,
+    "TakeGrantRequest.grant": "engine",
     "ReturnLinesRequest.created": PLAIN,
     "ReturnLinesRequest.lines": PLAIN,
     "ReturnedLine.quantity": PLAIN,

@@ -226,6 +226,14 @@ async def _other_redeem(desk: Desk, first: Any) -> Message:
     return other
 
 
+async def _take(desk: Desk) -> Message:
+    return incentives.TakeGrantRequest(loyalty_id=await desk.guest(), grant="croissant")
+
+
+async def _other_take(desk: Desk, _first: Any) -> Message:
+    return await _take(desk)
+
+
 # --- TransactionService -------------------------------------------------------------------------
 
 
@@ -412,6 +420,13 @@ BOOK: Mapping[str, Page] = {
         incentives.RedeemPromoCodeRequest(loyalty_id="x", promo_code="a b"),
         frozenset({"loyalty_id", "promo_code", "pos_vendor"}),
         _other_redeem,
+    ),
+    "TakeGrant": Page(
+        "IncentiveService/TakeGrant",
+        _take,
+        incentives.TakeGrantRequest(loyalty_id="x"),
+        frozenset({"loyalty_id", "grant"}),
+        _other_take,
     ),
     "ValidateOrder": Page(
         "TransactionService/ValidateOrder", _validate, pb.ValidateOrderRequest(), _NO_ORDER

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from loyalty_service.application.grants import give_for_first_order, named_by_grants
+from loyalty_service.application.grants import buy_by_itself, give_for_first_order, named_by_grants
 from loyalty_service.application.limits import count_points, flag_uses, require_points
 from loyalty_service.application.orders.earnings import (
     PaidOrder,
@@ -129,7 +129,7 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
     worth = receipt_points(unit, order, member, transaction, promised)
     points = worth.points
     require_points(unit, program, command.key, member, points, now_ms)
-    first = give_for_first_order(unit, program, member, now_ms)
+    given = give_for_first_order(unit, program, member, now_ms)
     keep_alive(unit, member, Activity.ORDER, now_ms)
     earned = earn(unit, member, transaction.owner, points, now_ms)
     worth = worth.within(earned)
@@ -148,6 +148,7 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
         claimed_ms=now_ms,
         updated_ms=now_ms,
     )
+    given += buy_by_itself(unit, program, member, transaction.transaction_id, now_ms)
     cut = points_cut(command.key, transaction, member, CUT_FULL, points, earned)
     return Done(
         ClaimedReceipt(
@@ -164,7 +165,7 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
             *cut[0],
         ),
         stores=frozenset({transaction.store_id}),
-        events=(_told(transaction, member), *cut[1], *first),
+        events=(_told(transaction, member), *cut[1], *given),
     )
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from loyalty_service.application.grants import return_grant, take_back_without_order
+from loyalty_service.application.grants import (
+    return_grant,
+    take_back_bought,
+    take_back_without_order,
+)
 from loyalty_service.application.limits import uncount_points
 from loyalty_service.application.orders.order_flags import (
     about_order,
@@ -190,6 +194,7 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
         return Voided(None, transaction.transaction_id, 0, 0, 0)
     member = unit.member_by_number(transaction.member_number)
     earned = redeemed = 0
+    events: tuple[Event, ...] = ()
     if transaction.status is TransactionStatus.PENDING:
         redeemed = release(unit, member, transaction.owner, now_ms)
         give_back(unit, transaction)
@@ -197,6 +202,8 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
         # The sweeper's; whoever cancels the order is told the same as if they had come first.
         redeemed = unit.points_released(transaction.owner, transaction.updated_ms)
     elif transaction.status is TransactionStatus.CLAIMED:
+        # Before its points are taken: what they bought may be all that the member has.
+        events = take_back_bought(unit, program, member, transaction.transaction_id, now_ms)
         earned = transaction.points_left
         redeemed = reverse(
             unit,
@@ -208,9 +215,8 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
             may_owe=program.void_spent == "debt",
         )
         uncount_points(unit, member, earned, transaction.claimed_ms or 0, now_ms)
-    events: tuple[Event, ...] = ()
     if transaction.status is TransactionStatus.CLAIMED:
-        events = end_claimed(unit, program, member, transaction, now_ms)
+        events += end_claimed(unit, program, member, transaction, now_ms)
     else:
         mark_void(unit, transaction, now_ms)
     voided = transaction.transaction_id
@@ -223,7 +229,9 @@ def end_claimed(
     """Make a claimed order void, once its points have been moved: it counts for nothing more."""
     _uncount(unit, member, transaction, now_ms)
     mark_void(unit, transaction, now_ms)
-    return take_back_without_order(unit, program, member, transaction.transaction_id, now_ms)
+    order = transaction.transaction_id
+    bought = take_back_bought(unit, program, member, order, now_ms)
+    return bought + take_back_without_order(unit, program, member, order, now_ms)
 
 
 def mark_void(unit: Unit, transaction: Transaction, now_ms: int) -> None:

@@ -59,6 +59,7 @@ _UNCLAIMED = "RecordUnclaimedOrder"
 _RECEIPT = "ClaimReceipt"
 _PROMO = "RedeemPromoCode"
 _POINTS = "AssignPoints"
+_GRANT = "TakeGrant"
 _ORDERS = (_VALIDATE, _REPORT)
 _BY_ID = (*_ORDERS, _VOID, _RETURN, "GetTransaction", _AGAIN, _STATUS)
 
@@ -185,7 +186,7 @@ ADVICE: Mapping[str, Advice] = {
         Again.CORRECTED,
         "The guest does not have enough points. Remove a reward and try again.",
         "Le client n'a pas assez de points. Retirez une récompense et réessayez.",
-        (_IDENTIFY, _AGAIN, _REPORT, _VOID, _STATUS, _RETURN, _POINTS),
+        (_IDENTIFY, _AGAIN, _REPORT, _VOID, _STATUS, _RETURN, _POINTS, _GRANT),
     ),
     "TRANSACTION_NOT_FOUND": _UNKNOWN_ORDER,
     "TRANSACTION_NOT_CLAIMABLE": Advice(
