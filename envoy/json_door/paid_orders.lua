@@ -17,7 +17,9 @@ local paid_orders = {
 -- absent where they have no value of their kind.
 local FORGIVEN = {
   amount = "amount",
+  amountOff = "amount",
   appliedDiscounts = "list",
+  appliesTo = "text",
   category = "text",
   ccToken = "text",
   channel = "word",

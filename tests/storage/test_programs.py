@@ -11,14 +11,19 @@ from typing import Any
 
 import pytest
 
+from loyalty_service.application.incentives.take_grant import TakeGrant, take_grant
 from loyalty_service.application.members.enroll_member import EnrollMember, enroll_member
+from loyalty_service.application.operators.grants import GiveGrants, give_grants
 from loyalty_service.application.operators.set_segments import SetSegments, set_segments
 from loyalty_service.application.orders.identify_member import IdentifyMember, identify_member
 from loyalty_service.application.orders.order_review import Order
 from loyalty_service.application.orders.report_order import report_order
 from loyalty_service.application.orders.return_lines import ReturnLines, return_lines
 from loyalty_service.domain.basket import Basket, BasketLine, Payment, basket_to_json
+from loyalty_service.domain.errors import RulesFailedError
+from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.returns import ReturnedLine
+from loyalty_service.domain.taken_off import taken_off
 from loyalty_service.domain.visit import PointOfSale
 from loyalty_service.program_file.document import parse_program
 from tests.support.ledger import audit
@@ -44,6 +49,10 @@ class Paid:
         day: Of October 2026.
         born: The guest's birthday, where they told it.
         student: Whether an operator knows the guest as a student.
+        offers: What the order uses.
+        refused: Whether it is refused, because the guest was not given these.
+        takes: What the guest activates or buys before.
+        given: What an operator gives the guest before.
         back: Points that go when the last line comes back; absent where it does not.
     """
 
@@ -55,7 +64,16 @@ class Paid:
     day: int = NOON.day
     born: str | None = None
     student: bool = False
+    offers: tuple[str, ...] = ()
+    refused: bool = False
+    takes: str | None = None
+    given: str | None = None
     back: int | None = None
+
+
+def uses(offer: str, **other: Any) -> Paid:
+    """Use an offer alone."""
+    return Paid(0, (), offers=(offer,), **other)
 
 
 def dollars(points: int, cents: int, **other: Any) -> Paid:
@@ -166,6 +184,74 @@ EXAMPLES: dict[str, tuple[str, tuple[Paid, ...]]] = {
         "coalition",
         (dollars(0, 199), dollars(4, 840), dollars(8, 840, store_id=2)),
     ),
+    "birthday treat": (
+        "coffee-house",
+        tuple(
+            uses("birthday-treat", born="1990-10-08", day=day, refused=refused)
+            for day, refused in ((7, True), (8, False), (8, True))
+        ),
+    ),
+    "birthday treat is over": (
+        "coffee-house",
+        (uses("birthday-treat", born="1990-10-08", day=9, refused=True),),
+    ),
+    "birthday treat for 30 days": (
+        "chicken-sandwiches",
+        tuple(
+            uses("birthday-treat", born="1990-10-01", day=day, refused=refused)
+            for day, refused in ((30, False), (30, True))
+        ),
+    ),
+    "chips after the first order": (
+        "burrito-bar",
+        (
+            uses("chips", refused=True),
+            dollars(124, 1245),
+            uses("chips"),
+            uses("chips", refused=True),
+        ),
+    ),
+    "a burrito is bought": (
+        "burrito-bar",
+        (
+            dollars(1625, 16_250),
+            uses("burrito", refused=True),
+            uses("burrito", takes="burrito"),
+            uses("burrito", refused=True),
+        ),
+    ),
+    "400 points become 2 dollars": (
+        "sandwich-maker",
+        (
+            dollars(149, 1499),
+            uses("two-dollars", refused=True),
+            dollars(1, 10),
+            uses("two-dollars"),
+            uses("two-dollars", refused=True),
+        ),
+    ),
+    "an offer to one guest": (
+        "drugstore",
+        (
+            Paid(0, (("1", 2500),), offers=("for-you",), refused=True),
+            Paid(250, (("1", 2500),), offers=("for-you",), given="for-you"),
+        ),
+    ),
+    "the offer of the week is loaded": (
+        "grocers-and-drugstores",
+        (
+            uses("coffee-off", refused=True),
+            uses("coffee-off", takes="offer-of-the-week"),
+            uses("coffee-off", day=11, refused=True),
+            uses("coffee-off", day=12, refused=True),
+            uses("coffee-off", day=12, takes="offer-of-the-week"),
+        ),
+    ),
+    "a treat each month": ("coffee-bar", (uses("treat"), uses("treat", day=31, refused=True))),
+    "a coupon is activated": (
+        "coalition",
+        (uses("ten-percent", refused=True), uses("ten-percent", takes="coupon")),
+    ),
     "ten times on baby care": (
         "coalition",
         (Paid(100 + 5, (("1", 1000), ("2", 2000, "baby"))),),
@@ -210,6 +296,26 @@ async def test_order_earns_what_the_terms_of_its_program_say(
     assert earned == [paid.points for paid in orders]
 
 
+TAKEN_OFF = {
+    "doughnuts-and-coffee": ("lunch", BasketLine("1", "41", "item", 1, 6200), 5000),
+    "supermarket-fuel": ("fuel-30", BasketLine("1", "5", "item", 12, 349, category="fuel"), 360),
+    "sandwich-maker": ("two-dollars", BasketLine("1", "1", "item", 1, 1240), 200),
+}
+"""A reward of a program, what is bought with it, and what is taken off in minor units."""
+
+
+@pytest.mark.parametrize("name", TAKEN_OFF)
+def test_reward_takes_off_what_its_program_says(name: str) -> None:
+    """By the program's own file, for one use of the reward."""
+    incentive_id, bought, amount = TAKEN_OFF[name]
+    program = parse_program((PROGRAMS / f"{name}.yaml").read_text("utf-8"), name)
+    use = IncentiveUse(program.incentives[incentive_id], 1)
+
+    (found,) = taken_off(Basket((bought,), (), (), program.currency), program, [use])
+
+    assert found.allowed == amount
+
+
 def test_page_tells_when_points_go() -> None:
     """Each row is what the file's terms come to, and no file is left out."""
     page = (PROGRAMS / "README.md").read_text("utf-8")
@@ -239,11 +345,16 @@ async def _pay(till: Till, guest: str, paid: Paid, currency: str) -> int:
     """Identify, claim, and tell what the order earned."""
     till.now_ms = int(NOON.replace(day=paid.day).timestamp() * 1000)
     place = PointOfSale(f"order-{next(NUMBERS)}", paid.store_id, "Till", None, None, None)
+    if paid.takes is not None:
+        await till.call(take_grant, TakeGrant(till.key, guest, paid.takes))
+    if paid.given is not None:
+        given = GiveGrants(till.key.program_id, paid.given, (guest,), "case 17", "a good guest")
+        await till.store.write(lambda unit, _: give_grants(unit, given, till.now_ms))
     identified = await till.call(identify_member, IdentifyMember(till.key, guest, place))
     lines = tuple(
         BasketLine(str(number), plu, "item", 1, price, category=told[0] if told else None)
         for number, (plu, price, *told) in enumerate(paid.lines)
-    )
+    ) + tuple(BasketLine(name, name, "offer", 1, 0, incentive_id=name) for name in paid.offers)
     payments = tuple(Payment(kind, amount) for kind, amount in paid.paid.items())
     basket = Basket(lines, payments, (), currency)
     order = Order(
@@ -259,6 +370,10 @@ async def _pay(till: Till, guest: str, paid: Paid, currency: str) -> int:
         basket_json=basket_to_json(basket),
         local_time=None,
     )
+    if paid.refused:
+        with pytest.raises(RulesFailedError):
+            await till.call(report_order, order)
+        return paid.points
     points: int = (await till.call(report_order, order)).result.earned_points
     if paid.back is not None:
         last = (ReturnedLine(lines[-1].reference_id),)

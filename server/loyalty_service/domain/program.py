@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from loyalty_service.domain.breaches import OwnWords
 from loyalty_service.domain.clock import DAY_MS, rfc3339
 from loyalty_service.domain.contracts import ES_ALONE
 from loyalty_service.domain.earning_rules import PLAIN_EARNING, EarningRules, Promotion
@@ -16,6 +17,7 @@ from loyalty_service.domain.grants import GivenOn, GrantTerms
 from loyalty_service.domain.identifiers import IdentifierKind, is_uuid
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.limits import NO_OWN_LIMITS, Limits
+from loyalty_service.domain.money_off import MoneyOff
 from loyalty_service.domain.products import Products
 from loyalty_service.domain.prompt_catalogue import Prompts
 from loyalty_service.domain.receipts import Receipts
@@ -27,6 +29,7 @@ from loyalty_service.domain.restrictions import (
     ReceiptLimits,
     Rule,
 )
+from loyalty_service.domain.texts import vendor_key
 
 LOCALES = ("en-CA", "en-US", "fr-CA")
 DEFAULT_LOCALE = "en-CA"
@@ -87,13 +90,14 @@ class Incentive:
         kind: `reward` or `offer`.
         point_cost: Points one of it costs; 0 on offers.
         price: Price of one in minor units of the currency; absent when it has none.
-        discount: What it takes off; absent when it gives an item.
+        discount: What tills are told that it takes off; absent when it gives an item.
         plus: PLU by pos type; the key `default` serves every other.
         retired: Whether it is no longer offered; kept so that its kind stays known.
         rules: What its use is restricted to, one of each class at most, in the order of `Rule`.
         description: Tells guests more; absent where the program does not.
         more_info: Tells guests the terms.
         image: Address of a picture.
+        takes_off: What it may take off an order; else the till alone decides.
     """
 
     incentive_id: str
@@ -109,17 +113,13 @@ class Incentive:
     description: str | None = None
     more_info: str | None = None
     image: str | None = None
+    takes_off: MoneyOff | None = None
 
     def plu(self, vendors: Iterable[str]) -> str:
         """Choose the PLU of the first vendor that has one of its own, or else the default."""
         own = {vendor_key(name): plu for name, plu in self.plus.items()}
         found = (own.get(vendor_key(vendor)) for vendor in vendors)
         return next(filter(None, found), None) or self.plus["default"]
-
-
-def vendor_key(name: str) -> str:
-    """Give the name of a vendor as names are compared: without case and outer blanks."""
-    return name.strip().casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,9 +210,8 @@ class Program:
         removed_stores: Those that it had before, as they were then; paid orders still come from
             them.
         incentives: By incentive ID, retired ones included.
-        void_spent: What voiding a claimed transaction does when the points it earned are spent
-            already: refuse, or leave a debt that whatever comes later pays first. A program stored
-            before this could be chosen refuses.
+        void_spent: What becomes of a void whose earned points are spent: it is refused, or leaves
+            a debt that later points pay first. A program of before this choice refuses.
         order_limits: How many incentives an order may use.
         unclaimed_offers: What becomes of offers that do not hold in an order without a guest.
         pending_days: Days after which no report keeps a transaction open any longer.
@@ -224,8 +223,7 @@ class Program:
         void_by_other_partner: What becomes of a void by another partner than the order's.
         shared_email: What becomes of a guest whose e-mail address a member has already.
         future_birth_date: What becomes of a guest who is not born yet.
-        rollout_until: Last day (UTC, as YYYY-MM-DD) on which the codes of all members earn wrong
-            ones, for a program whose members are new; see `domain.guessing`.
+        rollout_until: Last day (UTC) on which all members' codes earn wrong ones, as YYYY-MM-DD.
         refuse_unusable: Whether a code identifies nobody while its selection can't be used.
         repeated_orders: What becomes of a claim of an order that looks like a claimed one.
         limits: What its keys, members and orders may do; see `domain.limits`.
@@ -234,6 +232,7 @@ class Program:
         contracts: What it serves besides RBI's first contract; see `domain.contracts`.
         groups: Products that rules and earning know by one name.
         promotions: By promotion ID, in the order of the file.
+        rule_words: What its tills are told of broken rules in other words than ours.
         grants: What it gives to members, by the names of the file.
         granted: Incentives that only those may use who were given them, by incentive ID.
     """
@@ -277,6 +276,7 @@ class Program:
     removed_stores: Mapping[int, Store] = field(default_factory=dict)
     groups: Mapping[str, Products] = field(default_factory=dict)
     promotions: Mapping[str, Promotion] = field(default_factory=dict)
+    rule_words: Mapping[str, OwnWords] = field(default_factory=dict)
     grants: Mapping[str, GrantTerms] = field(default_factory=dict)
     granted: frozenset[str] = field(init=False, repr=False, compare=False)
     _names: _Names = field(init=False, repr=False, compare=False)

@@ -19,7 +19,7 @@ from loyalty_service.domain.breaches import Breach, RuleFailure
 from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.order_limits import beyond_order_limits
 from loyalty_service.domain.periods import PER_PERIOD
-from loyalty_service.domain.program import Incentive, vendor_key
+from loyalty_service.domain.program import Incentive
 from loyalty_service.domain.restrictions import (
     WEEKDAYS,
     Anniversary,
@@ -46,6 +46,7 @@ from loyalty_service.domain.restrictions import (
     Times,
     TransactionCount,
 )
+from loyalty_service.domain.texts import vendor_key
 from loyalty_service.domain.uses_before import (
     Finding,
     Findings,
@@ -243,9 +244,11 @@ def _channels(rule: Channels, _: IncentiveUse, visit: Visit) -> Findings:
 
 def _minimum_spend(rule: MinimumSpend, _: IncentiveUse, visit: Visit) -> Findings:
     cart = visit.whole_cart
-    if cart and cart.subtotal < rule.amount:
-        missing = rule.amount - cart.subtotal
-        yield Finding(Breach.MINIMUM_SPEND, cart.subtotal, rule.amount, missing)
+    if cart is None:
+        return
+    spent = cart.spent_as(rule)
+    if spent < rule.amount:
+        yield Finding(Breach.MINIMUM_SPEND, spent, rule.amount, rule.amount - spent)
 
 
 def _payment_methods(rule: PaymentMethods, _: IncentiveUse, visit: Visit) -> Findings:
@@ -300,6 +303,18 @@ def _cart_requirement(rule: CartRequirement, _: IncentiveUse, visit: Visit) -> F
         if quantity < demand.quantity:
             missing = demand.quantity - quantity
             yield Finding(Breach.CART_REQUIREMENT, quantity, demand.any_of.told, missing)
+        elif demand.amount is not None:
+            spent = cart.spent_on(demand.any_of)
+            if spent < demand.amount:
+                yield Finding(Breach.CART_REQUIREMENT, spent, demand.any_of.told)
+
+
+def demands_met(rule: CartRequirement, cart: Cart) -> list[int]:
+    """Tell how often the order buys what each demand asks for."""
+    return [
+        demand.times(quantity, 0 if demand.amount is None else cart.spent_on(demand.any_of))
+        for demand, quantity in zip(rule.demands, quantities_bought(rule, cart), strict=True)
+    ]
 
 
 def quantities_bought(rule: CartRequirement, cart: Cart) -> list[int]:

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from loyalty_service.application.grants import buy_by_itself, give_for_first_order, named_by_grants
+from loyalty_service.application.grant_names import named_by_grants
+from loyalty_service.application.grants import buy_by_itself, give_for_first_order
 from loyalty_service.application.limits import count_points, flag_uses, require_points
 from loyalty_service.application.orders.earnings import (
     PaidOrder,
@@ -122,7 +123,8 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
     )
     ordered = basket_from_json(transaction.basket or "{}")
     kept = Kept.of(ordered, returned_from_json(transaction.returned))
-    told = named_by_grants(unit, program, kept.lines_left())
+    at = None, transaction.created_ms, store_of(program, transaction).time_zone
+    told = named_by_grants(unit, program, kept.lines_left(), member, at)
     basket = as_catalogued(told, program)
     promised, offers = _judged(unit, program, transaction, member, basket)
     order = _paid_order(program, transaction, basket, offers)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from loyalty_service.application.grants import named_by_grants
+from loyalty_service.application.grant_names import named_by_grants
 from loyalty_service.application.limits import uncount_points
 from loyalty_service.application.orders.earnings import earned_by, promotions_to_json
 from loyalty_service.application.orders.order_flags import points_cut
@@ -50,6 +50,7 @@ from loyalty_service.domain.returns import (
     take_back,
     worth_of,
 )
+from loyalty_service.domain.taken_off import as_money
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +272,8 @@ def _worth(
     old = program if by is None else by.program
     worth = Earned(0) if by is None else by.worth
     not_held = frozenset[int]() if by is None else by.not_held
-    basket = as_catalogued(named_by_grants(unit, old, kept.basket), old)
+    named = named_by_grants(unit, old, kept.basket, None, None)
+    basket = as_money(as_catalogued(named, old), old)
     rest = worth_of(replace(kept, basket=basket), old, worth, not_held)
     if by is None or transaction.receipt_digest is not None:
         whole = worth_of(replace(before, basket=basket), old, worth, not_held).points
