@@ -25,15 +25,18 @@ from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.application.operators.grants import IncentiveNotGrantedError
 from loyalty_service.application.operators.promo_codes import CreatePromoCodes
 from loyalty_service.application.orders.identify_member import identify_member
+from loyalty_service.application.orders.return_lines import ReturnLines, return_lines
 from loyalty_service.domain.basket import Basket
 from loyalty_service.domain.errors import (
     PointsInsufficientError,
+    PromoCodeInvalidError,
     RequestInvalidError,
     RulesFailedError,
 )
 from loyalty_service.domain.grants import GivenOn, Grant, GrantTerms
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.restrictions import Granted
+from loyalty_service.domain.returns import ReturnedLine
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.tools.audit import audit
 from loyalty_service.storage.tools.repair import propose
@@ -242,6 +245,17 @@ async def test_taken_back_it_is_gone_until_it_is_given_again(till: Till) -> None
     assert await refused(till, guest) == "not-granted"
 
 
+async def test_given_again_it_waits_only_if_it_does_now(till: Till) -> None:
+    """What was only offered and was taken back may be given again to be used at once."""
+    guest = await guest_of(till)
+    await give(till, guest, activated=False)
+    await take_back(till, guest)
+
+    await give(till, guest)
+
+    await order(till, guest)
+
+
 async def test_the_receipt_of_an_order_without_a_guest_uses_it_up(till: Till) -> None:
     """Who claims the receipt of such an order pays with the grant; without one it is flagged."""
     guest = await guest_of(till)
@@ -431,6 +445,39 @@ async def test_what_is_bought_by_itself_goes_with_the_order_that_bought_it(till:
     assert await refused(till, guest) == "not-granted"
 
 
+async def test_a_return_of_all_takes_back_what_the_order_bought_before_its_points(
+    till: Till,
+) -> None:
+    """As a void does: the points are there again that the order earned, so nothing is refused."""
+    terms = GrantTerms("cash", SOUP, points=50, by_itself=True)
+    await apply(till, replace(giving(terms), void_spent="refuse"))
+    guest = await enroll_by_call(till)
+    bought = await order(till, guest, basket(item(500)))
+    command = ReturnLines(till.key, bought, (ReturnedLine("1"),), None, keyed=False)
+
+    returned = (await till.call(return_lines, command)).result
+
+    assert (returned.returned_points, returned.available_points) == (50, 0)
+    assert await refused(till, guest) == "not-granted"
+
+
+@pytest.mark.parametrize("later", [{"points": 90}, {"by_itself": False, "points": 90}, None])
+async def test_a_void_gives_back_what_was_paid_whatever_the_file_says_by_then(
+    till: Till, later: dict[str, Any] | None
+) -> None:
+    """Another price, or terms that are gone, neither give points away nor keep any."""
+    terms = GrantTerms("cash", SOUP, points=50, by_itself=True)
+    await apply(till, giving(terms))
+    guest = await enroll_by_call(till)
+    bought = await order(till, guest, basket(item(500)))
+    await apply(till, giving() if later is None else giving(replace(terms, **later)))
+
+    voided = (await till.void(bought)).result
+
+    assert voided.available_points == 0
+    assert await refused(till, guest) == "not-granted"
+
+
 async def test_what_the_calendar_gives_is_named_by_its_grant_from_the_code_on(till: Till) -> None:
     """An app selects it by the id of the listing; the till is told that name, and uses it alone."""
     await apply(till, giving(GrantTerms("treat", SOUP, GivenOn.MONTH)))
@@ -464,3 +511,21 @@ async def test_a_promo_code_gives_it(till: Till) -> None:
     wrong = replace(command, incentive_id=COFFEE)
     with pytest.raises(IncentiveNotGrantedError):
         await till.store.write(lambda unit, now: create_promo_codes(unit, wrong, now))
+
+
+async def test_a_promo_code_that_gives_nothing_more_is_refused_and_not_used_up(till: Till) -> None:
+    """Its incentive is retired, and it gives no points; when that is back, so is the code."""
+    guest = await guest_of(till)
+    command = CreatePromoCodes(PROGRAM_ID, "soup", ("SOUP-1",), 0, incentive_id=SOUP)
+    await till.store.write(lambda unit, now: create_promo_codes(unit, command, now))
+    typed = RedeemPromoCode(till.key, guest, "soup-1", 9999, None, None)
+    program = granted_soup()
+    gone = {name: one for name, one in program.incentives.items() if name != SOUP}
+    await apply(till, replace(program, incentives=gone))
+    with pytest.raises(PromoCodeInvalidError):
+        await till.call(redeem_promo_code, typed)
+    await apply(till, program)
+
+    redeemed = (await till.call(redeem_promo_code, typed)).result
+
+    assert redeemed.grant is not None

@@ -21,6 +21,7 @@ from loyalty_service.domain.grants import (
     GivenOn,
     Grant,
     GrantTerms,
+    bought_by_itself,
     grant_id_of,
     in_order_of_use,
 )
@@ -85,6 +86,7 @@ def give(
             uses=max(uses, grant.used),
             first_day=first_day.isoformat(),
             last_day=ends,
+            activated_ms=now_ms if activated else None,
             withdrawn_ms=None,
         )
     return grant, (_told(EventKind.GRANT_GIVEN, member, grant),)
@@ -145,7 +147,7 @@ def buy_by_itself(
         if not terms.by_itself or not points:
             continue
         for number in range(min(member.spendable // points, BOUGHT_AT_ONCE_MAX)):
-            origin = terms.origin(f"{transaction_id}/{number}")
+            origin = terms.origin(bought_by_itself(transaction_id, number, points))
             events += buy(unit, program, member, terms, origin, now_ms)[1]
     return events
 
@@ -153,17 +155,19 @@ def buy_by_itself(
 def take_back_bought(
     unit: Unit, program: Program, member: Member, transaction_id: str, now_ms: int
 ) -> tuple[Event, ...]:
-    """Take back what an order that is void bought by itself, with its points, where unused."""
+    """
+    Take back what an order that is void bought by itself, where unused, with what it cost then.
+
+    Comes before the order's own points are taken: what they bought may be all that there is.
+    """
     events: tuple[Event, ...] = ()
-    for terms in program.grants.values():
-        for number in range(BOUGHT_AT_ONCE_MAX if terms.by_itself else 0):
-            name = terms.incentive_id, terms.origin(f"{transaction_id}/{number}")
-            grant = unit.grant(grant_id_of(member.program_id, member.loyalty_id, *name))
-            if grant is None:
-                break
-            if grant.left and not grant.used:
-                events += withdraw(unit, member, grant, now_ms)
-                adjust(unit, member, terms.points or 0, f"grant {grant.grant_id}", now_ms)
+    if not program.granted:
+        return events
+    for grant in unit.grants(member, program.granted, ""):
+        points = grant.points_paid_by(transaction_id)
+        if points is not None and not grant.used:
+            events += withdraw(unit, member, grant, now_ms)
+            adjust(unit, member, points, f"grant {grant.grant_id}", now_ms)
     return events
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ _NAMES = uuid.UUID("0f6e4f3c-5f0b-4e0c-9d3a-2f3a7b1c8d4e")
 
 FOR_GOOD = "9999-12-31"
 """Last day of what has none."""
+
+_BOUGHT = re.compile(r"program/[^/]+/(?P<order>[^/]+)/\d+/(?P<points>\d+)")
+"""Origin of what an order bought by itself: see `bought_by_itself`."""
 
 
 class GrantState(StrEnum):
@@ -63,6 +67,11 @@ class Grant:
         """How often it may still be used, whatever the day."""
         return 0 if self.withdrawn_ms is not None else self.uses - self.used
 
+    def points_paid_by(self, transaction_id: str) -> int | None:
+        """Tell for how many points an order bought it by itself; none where it did not."""
+        found = _BOUGHT.fullmatch(self.origin)
+        return int(found["points"]) if found and found["order"] == transaction_id else None
+
     def covers(self, day: date) -> bool:
         """Tell whether a day is one of its days."""
         return self.first_day <= day.isoformat() <= self.last_day
@@ -86,6 +95,11 @@ def grant_id_of(program_id: str, loyalty_id: str, incentive_id: str, origin: str
     """
     name = f"{program_id}\n{loyalty_id}\n{incentive_id}\n{origin}"
     return str(uuid.uuid5(_NAMES, name))
+
+
+def bought_by_itself(transaction_id: str, number: int, points: int) -> str:
+    """Name the occasion of what an order buys by itself: the price may be another at its void."""
+    return f"{transaction_id}/{number}/{points}"
 
 
 def in_order_of_use(grants: Iterable[Grant], named: frozenset[str] = frozenset()) -> list[Grant]:

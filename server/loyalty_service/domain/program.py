@@ -323,6 +323,10 @@ class Program:
         """Tell what it gives members for something."""
         return [terms for terms in self.grants.values() if terms.given_on is given_on]
 
+    def can_be_given(self, incentive_id: str) -> bool:
+        """Tell whether it has such an incentive that only those may use who were given it."""
+        return incentive_id in self.granted and not self.incentives[incentive_id].retired
+
     def rolls_out(self, now_ms: int) -> bool:
         """Tell whether the codes of all members earn wrong ones today."""
         return self.rollout_until is not None and rfc3339(now_ms)[:10] <= self.rollout_until

@@ -127,7 +127,7 @@ def redeem_promo_code(
     if code is None:
         unit.count(_WRONG, key_scope(key.key_id), 1, now_ms)
         raise Refused(PromoCodeNotFoundError())
-    _require_usable(code, store.store_id, now_ms)
+    _require_usable(program, code, store.store_id, now_ms)
     if member is None:
         words = "is required: the code gives a member something"
         raise RequestInvalidError((FieldViolation("loyalty_id", words),))
@@ -154,7 +154,7 @@ def _granted(
     unit: Unit, program: Program, code: PromoCode, member: Member, now_ms: int
 ) -> tuple[Grant | None, tuple[Event, ...]]:
     """Give what a code gives besides points; what the program has no more is given to nobody."""
-    if code.incentive_id not in program.granted:
+    if code.incentive_id is None or not program.can_be_given(code.incentive_id):
         return None, ()
     today = day_of(now_ms, program.time_zone)
     days = code.grant_days
@@ -170,12 +170,13 @@ def _granted(
     )
 
 
-def _require_usable(code: PromoCode, store_id: int, now_ms: int) -> None:
-    """Refuse a code before or after its time, and in another store."""
+def _require_usable(program: Program, code: PromoCode, store_id: int, now_ms: int) -> None:
+    """Refuse a code before or after its time, in another store, and one that gives nothing more."""
     stores = json.loads(code.stores)
     early = code.begins_ms is not None and now_ms < code.begins_ms
     late = code.ends_ms is not None and now_ms >= code.ends_ms
-    if early or late or (stores and store_id not in stores):
+    gone = code.incentive_id is not None and not program.can_be_given(code.incentive_id)
+    if early or late or (stores and store_id not in stores) or (gone and not code.points):
         raise PromoCodeInvalidError
 
 

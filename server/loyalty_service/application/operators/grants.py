@@ -108,8 +108,7 @@ def require_granted(program: Program, incentive_id: str) -> None:
     Raises:
         IncentiveNotGrantedError: The program has no such incentive with the rule `granted`.
     """
-    incentive = program.incentives.get(incentive_id)
-    if incentive is None or incentive.retired or incentive_id not in program.granted:
+    if not program.can_be_given(incentive_id):
         raise IncentiveNotGrantedError(incentive_id)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from loyalty_service.application.grant_names import named_by_grants
+from loyalty_service.application.grants import take_back_bought
 from loyalty_service.application.limits import uncount_points
 from loyalty_service.application.orders.earnings import earned_by, promotions_to_json
 from loyalty_service.application.orders.order_flags import points_cut
@@ -223,6 +224,9 @@ def _take(
 ) -> LinesReturned:
     """Take from the guest what came back of a claimed order; all of it is a void."""
     taken = transaction.points_left - back.worth.points
+    events: tuple[Event, ...] = ()
+    if back.nothing_left:
+        events = take_back_bought(unit, program, member, transaction.transaction_id, now_ms)
     redeemed = reverse(
         unit,
         member,
@@ -241,9 +245,8 @@ def _take(
         updated_ms=now_ms,
     )
     uncount_points(unit, member, taken, transaction.claimed_ms or 0, now_ms)
-    events: tuple[Event, ...] = ()
     if back.nothing_left:
-        events = end_claimed(unit, program, member, transaction, now_ms)
+        events += end_claimed(unit, program, member, transaction, now_ms)
     else:
         _count_less(unit, member, transaction, back.worth, now_ms)
     return LinesReturned(
