@@ -45,6 +45,7 @@ from loyalty_service.domain.errors import (
 )
 from loyalty_service.domain.expiry import Expiry, ExpiryPolicy, Going, day_of
 from loyalty_service.domain.gifts import PointsAssignment
+from loyalty_service.domain.grants import GivenOn, GrantTerms
 from loyalty_service.domain.keys import Role
 from loyalty_service.domain.ledger import POINTS_MAX
 from loyalty_service.domain.limits import LimitName, Limits
@@ -54,7 +55,7 @@ from loyalty_service.storage.databases import Database
 from loyalty_service.storage.tools.audit import audit as find_problems
 from tests.support.doing import create_promo_codes, release_promo_code
 from tests.support.ledger import execute, rows
-from tests.support.orders import CLAIMED, Till, basket, item
+from tests.support.orders import CLAIMED, COFFEE, Till, basket, item
 from tests.support.programs import KEY, PROGRAM_ID, demo_program, enroll, other_program, put_program
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -225,6 +226,24 @@ async def test_promo_code_holds_in_its_time_and_stores(till: Till) -> None:
     await till.call(redeem_promo_code, _redeem(guest, "TIMED", store_id=1001))
 
 
+async def test_promo_code_unlocks_what_the_program_names(till: Till, database_url: str) -> None:
+    """A member gets the incentive besides the points; a guest without a name may use the code."""
+    terms = GrantTerms("leaflet", COFFEE, GivenOn.PROMO_CODE, days=30)
+    await put_program(till.store, replace(demo_program(), grants={"leaflet": terms}))
+    guest = await enroll(till.store)
+    await _make(till, "LEAF-26", label="leaflet", most_uses=2)
+    told = (await till.call(redeem_promo_code, _redeem(guest, "LEAF-26"))).result
+    assert (told.earned_points, told.incentive_id) == (500, COFFEE)
+    (given,) = rows(database_url, "SELECT incentive_id, uses FROM member_grant")
+    assert (given.incentive_id, given.uses) == (COFFEE, 1)
+    told = (await till.call(redeem_promo_code, _redeem(None, "LEAF-26"))).result
+    assert (told.loyalty_id, told.earned_points, told.incentive_id) == (None, 0, COFFEE)
+    for one in (None, await enroll(till.store)):
+        with pytest.raises(PromoCodeAlreadyRedeemedError):
+            await till.call(redeem_promo_code, _redeem(one, "LEAF-26"))
+    assert not find_problems(Database.from_text(database_url)).problems
+
+
 async def test_same_order_gets_the_first_answer_for_a_while(till: Till) -> None:
     """A code that comes again for its order within 15 minutes is no second use."""
     guest = await enroll(till.store)
@@ -374,7 +393,7 @@ async def test_audit_counts_the_uses_of_promo_codes(till: Till, database_url: st
     await _make(till, "COUNT", most_uses=2)
     await till.call(redeem_promo_code, _redeem(guest, "COUNT"))
     database = Database.from_text(database_url)
-    for uses in (2, 1):
+    for uses in (2, 0, 1):
         execute(database_url, "UPDATE promo_code SET uses = :uses", uses=uses)
         tables = {problem.table for problem in find_problems(database).problems}
-        assert tables == ({"promo_code"} if uses == 2 else set())
+        assert tables == ({"promo_code"} if uses != 1 else set())

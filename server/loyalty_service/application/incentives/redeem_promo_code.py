@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from loyalty_service.application.grants import give_by_terms
 from loyalty_service.application.limits import key_scope, require_one_more
 from loyalty_service.application.members.assign_points import give
 from loyalty_service.application.perform import Done, NaturalKey, Repeated
@@ -20,10 +21,13 @@ from loyalty_service.domain.errors import (
     PromoCodeNotFoundError,
     RequestInvalidError,
 )
+from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.gifts import PromoCode, PromoRedemption
+from loyalty_service.domain.grants import GivenOn, GrantTerms
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.limits import LIMITS, LimitName
 from loyalty_service.domain.meaning import Read
+from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Member
 
 AGAIN_MS = 15 * 60_000
@@ -67,18 +71,27 @@ class RedeemPromoCode:
 
 @dataclass(frozen=True, slots=True)
 class RedeemedPromoCode:
-    """What the code gave."""
+    """
+    What the code gave.
 
-    loyalty_id: str
+    Attributes:
+        loyalty_id: Absent where nobody was named.
+        incentive_id: What the till may add to the order; absent where the program names nothing.
+    """
+
+    loyalty_id: str | None
     available_points: int
     earned_points: int
+    incentive_id: str | None = None
 
 
 def redeem_promo_code(
     unit: Unit, command: RedeemPromoCode, now_ms: int
 ) -> Done[RedeemedPromoCode] | Repeated:
     """
-    Give a member the points of a promo code, once.
+    Give a member the points of a promo code and what the program gives for it, once.
+
+    A guest who has not identified gets no points, but what the program names may be used.
 
     Raises:
         StoreNotFoundError: The program has no such store.
@@ -89,8 +102,8 @@ def redeem_promo_code(
         Refused: There is no such code, with `PromoCodeNotFoundError`; it is counted.
         PromoCodeInvalidError: It can't be used now, or not in this store.
         PromoCodeAlreadyRedeemedError: It was used as often as it can be, by the member or by all.
-        RequestInvalidError: It gives points, and no member is named; or the member would have more
-            points than one can.
+        RequestInvalidError: It gives points alone, and no member is named; or the member would
+            have more points than one can.
     """
     key = command.key
     program = unit.catalog.programs[key.program_id]
@@ -115,21 +128,60 @@ def redeem_promo_code(
         unit.count(_WRONG, key_scope(key.key_id), 1, now_ms)
         raise Refused(PromoCodeNotFoundError())
     _require_usable(code, store.store_id, now_ms)
+    terms = _named_by(program, code)
     if member is None:
-        words = "is required: the code gives points"
-        raise RequestInvalidError((FieldViolation("loyalty_id", words),))
+        return _used_by_nobody(unit, code, terms, store.store_id, again)
     redemption = _require_unused(unit, code, member)
     *_, event = give(unit, program, key, member, code.points, key.partner, code.label, now_ms)
+    events: tuple[Event, ...] = (event,)
+    if terms is not None:
+        origin = terms.origin(
+            f"{code.digest.hex()}/{1 if redemption is None else redemption.uses + 1}"
+        )
+        events += give_by_terms(unit, program, member, terms, origin, now_ms)[1]
     unit.change(code, uses=code.uses + 1)
     if redemption is None:
         unit.add(PromoRedemption(code.program_id, code.digest, member.number, 1, now_ms))
     else:
         unit.change(redemption, uses=redemption.uses + 1, redeemed_ms=now_ms)
     return Done(
-        RedeemedPromoCode(member.loyalty_id, member.spendable, code.points),
+        RedeemedPromoCode(
+            member.loyalty_id,
+            member.spendable,
+            code.points,
+            None if terms is None else terms.incentive_id,
+        ),
         kept_as=again,
         stores=frozenset({store.store_id}),
-        events=(event,),
+        events=events,
+    )
+
+
+def _named_by(program: Program, code: PromoCode) -> GrantTerms | None:
+    """Find what the program gives for a code: the terms that are called as the code's label."""
+    terms = program.grants.get(code.label)
+    return terms if terms is not None and terms.given_on is GivenOn.PROMO_CODE else None
+
+
+def _used_by_nobody(
+    unit: Unit,
+    code: PromoCode,
+    terms: GrantTerms | None,
+    store_id: int,
+    again: NaturalKey | None,
+) -> Done[RedeemedPromoCode]:
+    """Use a code for a guest who has not identified."""
+    if terms is None:
+        words = "is required: the code gives points"
+        raise RequestInvalidError((FieldViolation("loyalty_id", words),))
+    if code.uses >= code.most_uses:
+        raise PromoCodeAlreadyRedeemedError
+    unit.change(code, uses=code.uses + 1)
+    return Done(
+        RedeemedPromoCode(None, 0, 0, terms.incentive_id),
+        kept_as=again,
+        stores=frozenset({store_id}),
+        events=(Event(EventKind.PROMO_CODE_USED, code.program_id, subject=code.label),),
     )
 
 

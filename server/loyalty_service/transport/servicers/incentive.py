@@ -105,9 +105,10 @@ class IncentiveServicer:
 
 def _render_redeemed(redeemed: RedeemedPromoCode) -> bytes:
     return pb.RedeemPromoCodeResponse(
-        loyalty_id=redeemed.loyalty_id,
+        loyalty_id=redeemed.loyalty_id or "",
         points=redeemed.available_points,
         points_earned=redeemed.earned_points,
+        sanity_id=redeemed.incentive_id,
     ).SerializeToString()
 
 
