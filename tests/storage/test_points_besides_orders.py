@@ -45,7 +45,6 @@ from loyalty_service.domain.errors import (
 )
 from loyalty_service.domain.expiry import Expiry, ExpiryPolicy, Going, day_of
 from loyalty_service.domain.gifts import PointsAssignment
-from loyalty_service.domain.grants import GivenOn, GrantTerms
 from loyalty_service.domain.keys import Role
 from loyalty_service.domain.ledger import POINTS_MAX
 from loyalty_service.domain.limits import LimitName, Limits
@@ -55,9 +54,10 @@ from loyalty_service.storage.databases import Database
 from loyalty_service.storage.tools.audit import audit as find_problems
 from tests.support.doing import create_promo_codes, release_promo_code
 from tests.support.ledger import execute, rows
-from tests.support.orders import CLAIMED, COFFEE, Till, basket, item
+from tests.support.orders import CLAIMED, Till, basket, item
 from tests.support.programs import KEY, PROGRAM_ID, demo_program, enroll, other_program, put_program
 
+CROISSANT = "b8d3f7a1-46c2-4e95-8a0b-2f7c9d51e364"
 NOBODY = "00000000-0000-4000-8000-000000000000"
 PARTNER = replace(KEY, role=Role.POINTS, key_id="points")
 
@@ -226,21 +226,20 @@ async def test_promo_code_holds_in_its_time_and_stores(till: Till) -> None:
     await till.call(redeem_promo_code, _redeem(guest, "TIMED", store_id=1001))
 
 
-async def test_promo_code_unlocks_what_the_program_names(till: Till, database_url: str) -> None:
-    """A member gets the incentive besides the points; a guest without a name may use the code."""
-    terms = GrantTerms("leaflet", COFFEE, GivenOn.PROMO_CODE, days=30)
-    await put_program(till.store, replace(demo_program(), grants={"leaflet": terms}))
-    guest = await enroll(till.store)
-    await _make(till, "LEAF-26", label="leaflet", most_uses=2)
-    told = (await till.call(redeem_promo_code, _redeem(guest, "LEAF-26"))).result
-    assert (told.earned_points, told.incentive_id) == (500, COFFEE)
-    (given,) = rows(database_url, "SELECT incentive_id, uses FROM member_grant")
-    assert (given.incentive_id, given.uses) == (COFFEE, 1)
+async def test_guest_without_a_name_uses_what_a_code_gives(till: Till, database_url: str) -> None:
+    """The code is used and gives nobody points, and its incentive is told; the audit knows it."""
+    await _make(till, "LEAF-26", most_uses=2, incentive_id=CROISSANT)
     told = (await till.call(redeem_promo_code, _redeem(None, "LEAF-26"))).result
-    assert (told.loyalty_id, told.earned_points, told.incentive_id) == (None, 0, COFFEE)
+    assert (told.loyalty_id, told.earned_points, told.incentive_id) == (None, 0, CROISSANT)
+    guest = await enroll(till.store)
+    told = (await till.call(redeem_promo_code, _redeem(guest, "LEAF-26"))).result
+    assert (told.earned_points, told.grant.incentive_id) == (500, CROISSANT)
     for one in (None, await enroll(till.store)):
         with pytest.raises(PromoCodeAlreadyRedeemedError):
             await till.call(redeem_promo_code, _redeem(one, "LEAF-26"))
+    await _make(till, "POINTS")
+    with pytest.raises(RequestInvalidError):
+        await till.call(redeem_promo_code, _redeem(None, "POINTS"))
     assert not find_problems(Database.from_text(database_url)).problems
 
 

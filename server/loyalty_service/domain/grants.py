@@ -101,9 +101,6 @@ class GivenOn(StrEnum):
 
     ENROLMENT = "enrolment"
     FIRST_ORDER = "first_order"
-    PROMO_CODE = "promo_code"
-    """A code whose label is the name of the terms."""
-
     BIRTHDAY = "birthday"
     WEEK = "week"
     MONTH = "month"

@@ -18,11 +18,11 @@ from google.protobuf.message import Message
 from loyalty.v1 import order_pb2
 from loyalty.v1 import transaction_service_pb2 as pb
 from loyalty_service.domain.amounts import AMOUNT_MINOR_MAX
-from loyalty_service.domain.flags import FIELD_IGNORED, TEXT_REPAIRED, Mend
+from loyalty_service.domain.flags import AMOUNT_ROUNDED, FIELD_IGNORED, TEXT_REPAIRED, Mend
 from loyalty_service.domain.texts import clean, has_controls, label, without_controls
 from loyalty_service.transport.rpcs import RPCS
 
-_TOLD = re.compile(rf"({TEXT_REPAIRED}|{FIELD_IGNORED}):([A-Za-z]{{1,32}})")
+_TOLD = re.compile(rf"({TEXT_REPAIRED}|{FIELD_IGNORED}|{AMOUNT_ROUNDED}):([A-Za-z]{{1,32}})")
 _TOLD_MAX = 40
 _TYPE_MAX = 32
 _REFERENCE_MAX = 64

@@ -183,7 +183,7 @@ MENDED: list[tuple[str, str, Any]] = [
     *(("channel", value, None) for value in ('"Kiosk"', '""', "{}", "1.5", "[1,[2]]")),
     *(("channel", f'"{word}"', word) for word in ("restaurant", "Restaurant")),
     ("channel", "99", 99),
-    *(("serviceMode", value, None) for value in ('"DELIVERY"', "[]", "true")),
+    *(("serviceMode", value, None) for value in ('"ROOM_SERVICE"', "[]", "true")),
     *(("created", value, None) for value in ("{}", "true", '{"a":"}"}', "[[]]")),
     ("created", "7", "7"),
     *(("tax", value, "NaN") for value in ('"n/a"', '"1,200"', "false", "{}", "1e400", "01")),
@@ -230,7 +230,8 @@ def test_paid_order_is_mended(
         or key in {"payments", "appliedDiscounts", "order", "price"}
         or "," in sent
     )
-    assert call.header("loyalty-mended") == (f"field:{key}" if mended else None)
+    told = f"field:{key}" if mended else "amount:amount" if sent == "958.5" else None
+    assert call.header("loyalty-mended") == told
 
 
 LINE = '{"transactionDetails":{"order":[{%s}]},"status":"CLAIMED"}'

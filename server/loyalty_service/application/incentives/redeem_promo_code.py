@@ -1,12 +1,13 @@
-"""Turn a promo code into points for a member."""
+"""Turn a promo code into points or a grant for a member."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
-from loyalty_service.application.grants import give_by_terms
+from loyalty_service.application.grants import give as give_grant
 from loyalty_service.application.limits import key_scope, require_one_more
 from loyalty_service.application.members.assign_points import give
 from loyalty_service.application.perform import Done, NaturalKey, Repeated
@@ -22,8 +23,10 @@ from loyalty_service.domain.errors import (
     RequestInvalidError,
 )
 from loyalty_service.domain.events import Event, EventKind
+from loyalty_service.domain.expiry import day_of
 from loyalty_service.domain.gifts import PromoCode, PromoRedemption
-from loyalty_service.domain.grants import GivenOn, GrantTerms
+from loyalty_service.domain.grants import Grant
+from loyalty_service.domain.identifiers import new_id
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.limits import LIMITS, LimitName
 from loyalty_service.domain.meaning import Read
@@ -76,12 +79,14 @@ class RedeemedPromoCode:
 
     Attributes:
         loyalty_id: Absent where nobody was named.
-        incentive_id: What the till may add to the order; absent where the program names nothing.
+        grant: The incentive that it gave; absent where it gave points alone.
+        incentive_id: The incentive that a guest without a name may use.
     """
 
     loyalty_id: str | None
     available_points: int
     earned_points: int
+    grant: Grant | None = None
     incentive_id: str | None = None
 
 
@@ -89,9 +94,7 @@ def redeem_promo_code(
     unit: Unit, command: RedeemPromoCode, now_ms: int
 ) -> Done[RedeemedPromoCode] | Repeated:
     """
-    Give a member the points of a promo code and what the program gives for it, once.
-
-    A guest who has not identified gets no points, but what the program names may be used.
+    Give a member the points of a promo code and its incentive, once.
 
     Raises:
         StoreNotFoundError: The program has no such store.
@@ -102,8 +105,8 @@ def redeem_promo_code(
         Refused: There is no such code, with `PromoCodeNotFoundError`; it is counted.
         PromoCodeInvalidError: It can't be used now, or not in this store.
         PromoCodeAlreadyRedeemedError: It was used as often as it can be, by the member or by all.
-        RequestInvalidError: It gives points alone, and no member is named; or the member would
-            have more points than one can.
+        RequestInvalidError: It gives points, and no member is named; or the member would have more
+            points than one can.
     """
     key = command.key
     program = unit.catalog.programs[key.program_id]
@@ -128,60 +131,62 @@ def redeem_promo_code(
         unit.count(_WRONG, key_scope(key.key_id), 1, now_ms)
         raise Refused(PromoCodeNotFoundError())
     _require_usable(code, store.store_id, now_ms)
-    terms = _named_by(program, code)
     if member is None:
-        return _used_by_nobody(unit, code, terms, store.store_id, again)
+        return _used_by_nobody(unit, program, code, store.store_id, again)
     redemption = _require_unused(unit, code, member)
-    *_, event = give(unit, program, key, member, code.points, key.partner, code.label, now_ms)
-    events: tuple[Event, ...] = (event,)
-    if terms is not None:
-        origin = terms.origin(
-            f"{code.digest.hex()}/{1 if redemption is None else redemption.uses + 1}"
-        )
-        events += give_by_terms(unit, program, member, terms, origin, now_ms)[1]
+    events: tuple[Event, ...] = ()
+    if code.points:
+        *_, told = give(unit, program, key, member, code.points, key.partner, code.label, now_ms)
+        events = (told,)
+    grant, given = _granted(unit, program, code, member, now_ms)
     unit.change(code, uses=code.uses + 1)
     if redemption is None:
         unit.add(PromoRedemption(code.program_id, code.digest, member.number, 1, now_ms))
     else:
         unit.change(redemption, uses=redemption.uses + 1, redeemed_ms=now_ms)
     return Done(
-        RedeemedPromoCode(
-            member.loyalty_id,
-            member.spendable,
-            code.points,
-            None if terms is None else terms.incentive_id,
-        ),
+        RedeemedPromoCode(member.loyalty_id, member.spendable, code.points, grant),
         kept_as=again,
         stores=frozenset({store.store_id}),
-        events=events,
+        events=events + given,
     )
 
 
-def _named_by(program: Program, code: PromoCode) -> GrantTerms | None:
-    """Find what the program gives for a code: the terms that are called as the code's label."""
-    terms = program.grants.get(code.label)
-    return terms if terms is not None and terms.given_on is GivenOn.PROMO_CODE else None
-
-
 def _used_by_nobody(
-    unit: Unit,
-    code: PromoCode,
-    terms: GrantTerms | None,
-    store_id: int,
-    again: NaturalKey | None,
+    unit: Unit, program: Program, code: PromoCode, store_id: int, again: NaturalKey | None
 ) -> Done[RedeemedPromoCode]:
-    """Use a code for a guest who has not identified."""
-    if terms is None:
-        words = "is required: the code gives points"
+    """Use a code for a guest who has not identified: it gives no points, but its incentive."""
+    if code.incentive_id not in program.granted:
+        words = "is required: the code gives a member something"
         raise RequestInvalidError((FieldViolation("loyalty_id", words),))
     if code.uses >= code.most_uses:
         raise PromoCodeAlreadyRedeemedError
     unit.change(code, uses=code.uses + 1)
     return Done(
-        RedeemedPromoCode(None, 0, 0, terms.incentive_id),
+        RedeemedPromoCode(None, 0, 0, incentive_id=code.incentive_id),
         kept_as=again,
         stores=frozenset({store_id}),
         events=(Event(EventKind.PROMO_CODE_USED, code.program_id, subject=code.label),),
+    )
+
+
+def _granted(
+    unit: Unit, program: Program, code: PromoCode, member: Member, now_ms: int
+) -> tuple[Grant | None, tuple[Event, ...]]:
+    """Give what a code gives besides points; what the program has no more is given to nobody."""
+    if code.incentive_id not in program.granted:
+        return None, ()
+    today = day_of(now_ms, program.time_zone)
+    days = code.grant_days
+    return give_grant(
+        unit,
+        member,
+        code.incentive_id,
+        uses=code.grant_uses or 1,
+        first_day=today,
+        last_day=None if days is None else today + timedelta(days=days - 1),
+        origin=f"promo-code/{new_id(now_ms)}",
+        now_ms=now_ms,
     )
 
 

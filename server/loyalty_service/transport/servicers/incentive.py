@@ -108,7 +108,8 @@ def _render_redeemed(redeemed: RedeemedPromoCode) -> bytes:
         loyalty_id=redeemed.loyalty_id or "",
         points=redeemed.available_points,
         points_earned=redeemed.earned_points,
-        sanity_id=redeemed.incentive_id,
+        sanity_id=redeemed.grant.incentive_id if redeemed.grant else redeemed.incentive_id,
+        grant_id=redeemed.grant.grant_id if redeemed.grant else None,
     ).SerializeToString()
 
 
