@@ -8,13 +8,13 @@ RETURN_BUGS = (
     Bug(
         "a return that is sent again takes twice",
         "return_lines",
-        "_ is not None",
-        "False",
+        "return Repeated(...)",
+        "pass",
     ),
     Bug(
         "burned points come back with the first line",
         "return_lines",
-        "_1 if _.nothing else 0",
+        "_1 if _.nothing_left else 0",
         "_1",
     ),
     Bug(
