@@ -43,12 +43,13 @@ class NamedDay(StrEnum):
     LAST_GOOD = "last_good_day"
 
 
-_MONTHS_OF = {
+MONTHS_OF = {
     PeriodEnd.MONTH: 1,
     PeriodEnd.QUARTER: 3,
     PeriodEnd.HALF_YEAR: 6,
     PeriodEnd.YEAR: 12,
 }
+"""Months of each period."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ class Expiry:
         last = months_later(earned, self.months) if self.months else earned
         last += timedelta(self.days or 0)
         if self.end_of is not None:
-            last = end_of_period(last, _MONTHS_OF[self.end_of])
+            last = end_of_period(last, MONTHS_OF[self.end_of])
         if self.until is not None:
             last = _next_such_day(last, self.until)
         return last

@@ -12,6 +12,7 @@ from loyalty_service.domain.contracts import ES_ALONE
 from loyalty_service.domain.earning_rules import PLAIN_EARNING, EarningRules, Promotion
 from loyalty_service.domain.errors import StoreNotFoundError
 from loyalty_service.domain.expiry import NEVER, Expiry
+from loyalty_service.domain.goals import Goal, Tier
 from loyalty_service.domain.identifiers import IdentifierKind, is_uuid
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.limits import NO_OWN_LIMITS, Limits
@@ -247,6 +248,8 @@ class Program:
         contracts: What it serves besides RBI's first contract: `es`.
         groups: Products that rules and earning know by one name.
         promotions: By promotion ID, in the order of the file.
+        goals: By goal ID, in the order of the file.
+        tiers: By tier ID, the better ones later.
     """
 
     program_id: str
@@ -286,11 +289,29 @@ class Program:
     removed_stores: Mapping[int, Store] = field(default_factory=dict)
     groups: Mapping[str, Products] = field(default_factory=dict)
     promotions: Mapping[str, Promotion] = field(default_factory=dict)
+    goals: Mapping[str, Goal] = field(default_factory=dict)
+    tiers: Mapping[str, Tier] = field(default_factory=dict)
     _names: _Names = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Index the incentives, for orders name some otherwise than by their ID as written."""
         object.__setattr__(self, "_names", _Names.of(self.incentives.values()))
+
+    @property
+    def counts(self) -> bool:
+        """Whether anything is counted for goals, or members have tiers."""
+        return bool(self.goals or self.tiers)
+
+    @property
+    def tier_order(self) -> Mapping[str, int]:
+        """Places of the tiers, those of better ones higher."""
+        return {tier_id: place for place, tier_id in enumerate(self.tiers)}
+
+    @property
+    def base_tier(self) -> str | None:
+        """The tier that everybody has: the first one, where no goal gives it."""
+        first = next(iter(self.tiers), None)
+        return None if any(goal.tier == first for goal in self.goals.values()) else first
 
     def find_incentive(self, incentive_id: str | None, engine_id: str | None) -> Incentive | None:
         """

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from loyalty_service.domain.basket import Cart
 from loyalty_service.domain.breaches import Breach, RuleFailure, Value
+from loyalty_service.domain.goal_cards import tier_on
 from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.order_limits import beyond_order_limits
 from loyalty_service.domain.program import Incentive, vendor_key
@@ -41,6 +42,7 @@ from loyalty_service.domain.restrictions import (
     ServiceModes,
     StoreGroups,
     Stores,
+    Tiers,
     Times,
     TransactionCount,
 )
@@ -52,6 +54,7 @@ MEMBER_RULES = (
     EnrollmentSpan,
     DaysEnrolled,
     Segments,
+    Tiers,
     FirstOrder,
     TransactionCount,
     Birthday,
@@ -222,6 +225,13 @@ def _segments(rule: Segments, _: IncentiveUse, visit: Visit) -> _Findings:
         yield _Finding(Breach.SEGMENT)
 
 
+def _tiers(rule: Tiers, _: IncentiveUse, visit: Visit) -> _Findings:
+    if visit.member:
+        held = tier_on(visit.member.tiers, visit.local_time.toordinal())
+        if held is None or held.tier_id not in rule.tiers:
+            yield _Finding(Breach.TIER, held and held.tier_id, rule.tiers)
+
+
 def _outside(
     span: DateSpan | EnrollmentSpan, day: date, *, before: Breach, after: Breach
 ) -> _Findings:
@@ -357,6 +367,7 @@ _JUDGES: Mapping[type[Rule], Callable[[Any, IncentiveUse, Visit], _Findings]] = 
     EnrollmentSpan: _enrollment_span,
     DaysEnrolled: _days_enrolled,
     Segments: _segments,
+    Tiers: _tiers,
     ServiceModes: _service_modes,
     Stores: _stores,
     StoreGroups: _store_groups,

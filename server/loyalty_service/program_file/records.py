@@ -31,6 +31,12 @@ from loyalty_service.program_file.earning_records import (
     promotion_to_json,
     promotions_from_json,
 )
+from loyalty_service.program_file.goal_records import (
+    goal_to_json,
+    goals_from_json,
+    tier_from_json,
+    tier_to_json,
+)
 from loyalty_service.program_file.receipts import receipts_from_json
 from loyalty_service.program_file.rule_records import (
     NO_GROUPS,
@@ -59,7 +65,7 @@ class ProgramRecords:
     incentives: Mapping[str, Json]
 
 
-_APART = frozenset({"stores", "incentives", "earning", "groups", "promotions"})
+_APART = frozenset({"stores", "incentives", "earning", "groups", "promotions", "goals", "tiers"})
 """Fields of a program that are not written as they are."""
 
 
@@ -76,6 +82,10 @@ def program_to_json(program: Program) -> ProgramRecords:
         }
     if program.promotions:
         document["promotions"] = [*map(promotion_to_json, program.promotions.values())]
+    if program.tiers:
+        document["tiers"] = [*map(tier_to_json, program.tiers.values())]
+    if program.goals:
+        document["goals"] = [*map(goal_to_json, program.goals.values())]
     stores, incentives = program.stores, program.incentives
     return ProgramRecords(
         program=document,
@@ -124,6 +134,8 @@ def program_from_json(records: ProgramRecords) -> Program:
         "earning": earning_from_json(document.get("earning", {}), groups),
         "groups": groups,
         "promotions": promotions_from_json(document.get("promotions", []), groups),
+        "tiers": {tier["id"]: tier_from_json(tier) for tier in document.get("tiers", [])},
+        "goals": goals_from_json(document.get("goals", []), groups),
         "limits": Limits.of(document.get("limits", {})),
         "expiry": expiry_from_json(document.get("expiry", {})),
         "order_limits": _order_limits(document),

@@ -18,6 +18,8 @@ class Rank(IntEnum):
     RARE_ACCOUNTS = auto()
     BUCKETS = auto()
     BUCKET_PARTS = auto()
+    GOAL_CARDS = auto()
+    GOAL_AWARDS = auto()
     TRANSACTIONS = auto()
     HOLDS = auto()
     RESERVATIONS = auto()
@@ -41,6 +43,8 @@ COVERED = {
     Rank.RARE_ACCOUNTS: Rank.MEMBERS,
     Rank.BUCKETS: Rank.MEMBERS,
     Rank.BUCKET_PARTS: Rank.MEMBERS,
+    Rank.GOAL_CARDS: Rank.MEMBERS,
+    Rank.GOAL_AWARDS: Rank.MEMBERS,
     Rank.HOLDS: Rank.TRANSACTIONS,
     Rank.RESERVATIONS: Rank.TRANSACTIONS,
     Rank.REDEMPTIONS: Rank.TRANSACTIONS,

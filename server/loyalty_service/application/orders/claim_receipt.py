@@ -13,6 +13,7 @@ from loyalty_service.application.orders.earnings import (
     promotions_to_json,
     receipt_points,
 )
+from loyalty_service.application.orders.goals import NOTHING_REACHED, Reached, count_order
 from loyalty_service.application.orders.order_flags import offer_flags, points_cut
 from loyalty_service.application.orders.repeated_orders import judge_repeated
 from loyalty_service.application.orders.report_order import count_uses
@@ -76,6 +77,7 @@ class ClaimedReceipt:
     available_points: int
     earned_points: int
     promotions: tuple[PromotionPoints, ...] = ()
+    reached: Reached = NOTHING_REACHED
 
 
 def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[ClaimedReceipt]:
@@ -112,9 +114,10 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
     keep_alive(unit, member, Activity.ORDER, now_ms)
     earned = earn(unit, member, transaction.owner, points, now_ms)
     worth = worth.within(earned)
-    count_points(unit, command.key, member, earned, now_ms)
     count_uses(unit, transaction, member, offers.uses, transaction.created_ms)
     count_earned(unit, order, transaction, member, worth)
+    reached = count_order(unit, order, transaction, member, earned, now_ms)
+    count_points(unit, command.key, member, earned + reached.points, now_ms)
     unit.change(
         transaction,
         status=TransactionStatus.CLAIMED,
@@ -133,6 +136,7 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
             member.spendable,
             earned,
             worth.promotions,
+            reached,
         ),
         flags=(
             *offer_flags(program, offers.refused, transaction),

@@ -82,7 +82,7 @@ def order_points(
     plus = {plu for plu, _ in products}
     asked = [one for one in program.promotions.values() if reaches(one, products, plus)]
     if rules.rates or asked:
-        visit = _visit(order, member)
+        visit = visit_of(order, member)
         rate = rate_of(rules, visit)
         won = _won(unit, order, asked, member, visit, transaction_id)
     worth = earned(order.basket, rules, program.currency_digits, order.not_held, rate=rate, won=won)
@@ -149,8 +149,8 @@ def kept_promotions(transaction: Transaction) -> tuple[PromotionPoints, ...]:
     return () if told is None else tuple(PromotionPoints(*one) for one in json.loads(told))
 
 
-def _visit(order: PaidOrder, member: Member | None) -> Visit:
-    """Give what is known of an order; whether it is the first one is asked for later."""
+def visit_of(order: PaidOrder, member: Member | None) -> Visit:
+    """Give what is known of a paid order; whether it is the first one is asked for elsewhere."""
     zone = ZoneInfo(order.store.time_zone)
     facts = None
     if member is not None:
@@ -160,6 +160,7 @@ def _visit(order: PaidOrder, member: Member | None) -> Visit:
             claimed_orders=0,
             spendable_points=member.spendable,
             segments=member.in_segments,
+            tiers=member.tiers,
         )
     return Visit(
         local_time=order.paid_at,

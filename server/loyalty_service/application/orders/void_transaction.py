@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from loyalty_service.application.limits import uncount_points
+from loyalty_service.application.orders.goals import recount, take_back
 from loyalty_service.application.orders.order_flags import (
     about_order,
     flag_other_partner,
@@ -24,7 +25,7 @@ from loyalty_service.application.orders.repeated_orders import (
 )
 from loyalty_service.application.orders.reservations import give_back
 from loyalty_service.application.perform import Done, Repeated
-from loyalty_service.application.points import release, reverse
+from loyalty_service.application.points import release, require_returnable, reverse
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.clock import DAY_MS
@@ -194,16 +195,20 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
         # The sweeper's; whoever cancels the order is told the same as if they had come first.
         redeemed = unit.points_released(transaction.owner, transaction.updated_ms)
     elif transaction.status is TransactionStatus.CLAIMED:
-        earned = transaction.points_earned
+        earned, may_owe = transaction.points_earned, program.void_spent == "debt"
+        lost = recount(unit, program, transaction, member)
+        burned = transaction.points_redeemed
+        require_returnable(unit, member, earned + lost.points, burned, may_owe=may_owe)
         redeemed = reverse(
             unit,
             member,
             transaction.owner,
             now_ms,
             earned=earned,
-            burned=transaction.points_redeemed,
-            may_owe=program.void_spent == "debt",
+            burned=burned,
+            may_owe=may_owe,
         )
+        take_back(unit, program, lost, now_ms)
         _uncount(unit, member, transaction, now_ms)
         uncount_points(unit, member, earned, transaction.claimed_ms or 0, now_ms)
     _mark_void(unit, transaction, now_ms)

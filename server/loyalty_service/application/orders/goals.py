@@ -1,0 +1,299 @@
+"""
+What orders count for goals, and what goals give when they are reached and lose when they are not.
+
+An order keeps what it counts for, so that a void takes off as much. A goal gives once for each time
+that it is reached, with the order that reaches it. When an order is taken back and a goal was
+reached less often without it, what the goal gave last goes as a whole; a tier stays until its end.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from loyalty_service.application.limits import uncount_points
+from loyalty_service.application.orders.earnings import PaidOrder, visit_of
+from loyalty_service.application.points import earn, reverse
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.expiry import day_of
+from loyalty_service.domain.goal_cards import (
+    Counts,
+    Due,
+    GoalAward,
+    GoalCard,
+    HeldTier,
+    Progress,
+    with_tier,
+)
+from loyalty_service.domain.goals import LAST_DAY, Count, Goal
+from loyalty_service.domain.identifiers import new_id
+from loyalty_service.domain.ledger import POINTS_MAX, Owner, OwnerKind
+from loyalty_service.domain.program import Program
+from loyalty_service.domain.records import Member, Transaction
+from loyalty_service.domain.rules import holds
+from loyalty_service.domain.visit import Visit
+
+COUNTED_DAYS_MAX = 400
+"""Days in which what was counted may change: later voids are not counted any more."""
+
+Amounts = Mapping[str, int]
+"""What an order counts, by measure: see `Goal.measure`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """
+    What goals gave with an order.
+
+    Attributes:
+        progress: How far each goal has come that the order counts for.
+        awards: What they gave.
+    """
+
+    progress: tuple[Progress, ...] = ()
+    awards: tuple[GoalAward, ...] = ()
+
+    @property
+    def points(self) -> int:
+        """Points that they gave."""
+        return sum(award.points for award in self.awards)
+
+
+NOTHING_REACHED = Reached()
+
+
+def count_order(
+    unit: Unit,
+    order: PaidOrder,
+    transaction: Transaction,
+    member: Member,
+    points: int,
+    now_ms: int,
+) -> Reached:
+    """Count a claimed order that earned some *points*, and give what goals give for it."""
+    program = order.program
+    goals = tuple(program.goals.values())
+    if not goals or not order.store.loyalty_enabled:
+        return NOTHING_REACHED
+    day = day_of(order.paid_ms, program.time_zone).toordinal()
+    amounts = _amounts(goals, order, member, points, day)
+    if not amounts:
+        return NOTHING_REACHED
+    counts = Counts(None if member.goal_card is None else member.goal_card.counts)
+    if day <= counts.settled:
+        return NOTHING_REACHED  # Too late to count.
+    unit.change(transaction, counted=json.dumps([day, amounts], separators=(",", ":")))
+    awards = []
+    for due in counts.change(goals, day, amounts):
+        missing = due.after - counts.given.get(due.goal.goal_id, {}).get(due.period, 0)
+        if missing > 0:
+            counts.give(due, missing)
+            awards.append(_award(unit, member, transaction, due, missing, day, now_ms))
+    counts.settle(goals, _kept_days(program))
+    _keep(unit, program, member, counts, awards, day)
+    touched = [goal for goal in goals if goal.measure in amounts and goal.counts_on(counts.last)]
+    return Reached(tuple(counts.progress(goal, counts.last) for goal in touched), tuple(awards))
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What a goal gave and is to lose."""
+
+    award: GoalAward
+    rounds: int
+    points: int
+
+
+@dataclass(slots=True)
+class Recount:
+    """
+    What is counted without an order, or without a part of it, before anything is written.
+
+    Attributes:
+        counts: What is counted then; absent where the order counts for nothing.
+        losses: What goals gave that goes, the newest first.
+    """
+
+    member: Member
+    transaction: Transaction
+    counts: Counts | None = None
+    counted: str | None = None
+    losses: tuple[Loss, ...] = ()
+
+    @property
+    def points(self) -> int:
+        """Points that are to be taken back."""
+        return sum(loss.points for loss in self.losses)
+
+
+def recount(
+    unit: Unit,
+    program: Program,
+    transaction: Transaction,
+    member: Member,
+    left: Amounts | None = None,
+) -> Recount:
+    """
+    Tell what goals lose if an order counts only for what is *left* of it: nothing unless given.
+
+    Nothing is written: see `take_back`.
+    """
+    done = Recount(member, transaction)
+    if transaction.counted is None or member.goal_card is None:
+        return done
+    day, amounts = json.loads(transaction.counted)
+    counts = Counts(member.goal_card.counts)
+    left = left or {}
+    off = {
+        measure: left.get(measure, 0) - amount
+        for measure, amount in amounts.items()
+        if left.get(measure, 0) != amount
+    }
+    if day <= counts.settled:
+        return done
+    done.counts = counts
+    kept = {measure: left[measure] for measure in amounts if left.get(measure)}
+    done.counted = json.dumps([day, kept], separators=(",", ":")) if kept else None
+    losses: list[Loss] = []
+    for due in counts.change(tuple(program.goals.values()), day, off):
+        given = counts.given.get(due.goal.goal_id, {}).get(due.period, 0)
+        lost = min(given, due.before - due.after)
+        if lost > 0:
+            counts.give(due, -lost)
+            losses += _losses(unit, transaction, member, due, lost)
+    done.losses = tuple(losses)
+    return done
+
+
+def take_back(unit: Unit, program: Program, done: Recount, now_ms: int) -> int:
+    """
+    Write a recount, and take back what goals lose; returns how many points.
+
+    What is spent becomes a debt: who may not owe is refused before.
+    """
+    if done.counts is None:
+        return 0
+    unit.change(done.transaction, counted=done.counted)
+    _keep(unit, program, done.member, done.counts, (), done.counts.last)
+    for loss in done.losses:
+        award = loss.award
+        if loss.points:
+            owner = Owner(OwnerKind.GOAL, award.award_id)
+            reverse(unit, done.member, owner, now_ms, earned=loss.points, burned=0, may_owe=True)
+            uncount_points(unit, done.member, loss.points, award.awarded_ms, now_ms)
+        unit.change(
+            award,
+            lost_rounds=award.lost_rounds + loss.rounds,
+            lost_points=award.lost_points + loss.points,
+        )
+    return done.points
+
+
+def _amounts(
+    goals: Sequence[Goal], order: PaidOrder, member: Member, points: int, day: int
+) -> Amounts:
+    """Tell what an order counts; what is 0 is left out."""
+    visit: Visit | None = None
+    found: dict[str, int] = {}
+    for goal in goals:
+        if goal.measure in found or not goal.counts_on(day):
+            continue
+        if visit is None and (goal.rules or goal.count in {Count.SPEND, Count.ITEMS}):
+            visit = visit_of(order, member)
+        if goal.rules and visit is not None and not holds(goal.rules, visit):
+            found[goal.measure] = 0
+            continue
+        amount = 1 if goal.count is Count.VISITS else points
+        if visit is not None and visit.cart is not None:
+            if goal.count is Count.SPEND:
+                amount = visit.cart.subtotal
+            elif goal.count is Count.ITEMS and goal.of is not None:
+                amount = max(0, visit.cart.quantity_of(goal.of))
+        found[goal.measure] = amount
+    return {measure: amount for measure, amount in found.items() if amount}
+
+
+def _award(
+    unit: Unit,
+    member: Member,
+    transaction: Transaction,
+    due: Due,
+    rounds: int,
+    day: int,
+    now_ms: int,
+) -> GoalAward:
+    """Give what a goal gives so many times."""
+    goal = due.goal
+    award = GoalAward(
+        award_id=new_id(now_ms),
+        program_id=member.program_id,
+        member_number=member.number,
+        goal_id=goal.goal_id,
+        period=due.period,
+        transaction_id=transaction.transaction_id,
+        day=day,
+        rounds=rounds,
+        points=0,
+        tier=goal.tier,
+        awarded_ms=now_ms,
+    )
+    if goal.points:
+        owner = Owner(OwnerKind.GOAL, award.award_id)
+        award.points = earn(unit, member, owner, min(POINTS_MAX, goal.points * rounds), now_ms)
+    unit.add(award)
+    return award
+
+
+def _losses(
+    unit: Unit, transaction: Transaction, member: Member, due: Due, rounds: int
+) -> list[Loss]:
+    """Choose what goes of what a goal gave in a period: by this order first, then the newest."""
+    awards = [one for one in unit.awards(member, due.goal.goal_id) if one.period == due.period]
+    awards.sort(
+        key=lambda one: (one.transaction_id == transaction.transaction_id, one.award_id),
+        reverse=True,
+    )
+    losses = []
+    for award in awards:
+        left = award.rounds - award.lost_rounds
+        number = min(rounds, left)
+        if number:
+            points = (award.points - award.lost_points) * number // left
+            losses.append(Loss(award, number, points))
+            rounds -= number
+    return losses
+
+
+def _keep(
+    unit: Unit,
+    program: Program,
+    member: Member,
+    counts: Counts,
+    awards: Sequence[GoalAward],
+    day: int,
+) -> None:
+    """Write a member's card, with the tiers that were given."""
+    card = member.goal_card
+    if card is None:
+        card = GoalCard(member.number, member.program_id, counts.text())
+        unit.add(card)
+    else:
+        unit.change(card, counts=counts.text())
+    for award in awards:
+        tier = program.tiers.get(award.tier or "")
+        if tier is not None:
+            last = tier.last_day(day)
+            gained = HeldTier(tier.tier_id, day, last)
+            unit.change(card, tiers=with_tier(card, gained, counts.last - COUNTED_DAYS_MAX))
+    unit.hold_card(member, card)
+
+
+def _kept_days(program: Program) -> int:
+    return min(COUNTED_DAYS_MAX, max(program.void_days, program.receipt_days))
+
+
+def told_day(day: int) -> str | None:
+    """Give a day as callers are told it; absent where there is none."""
+    return None if day >= LAST_DAY else date.fromordinal(day).isoformat()

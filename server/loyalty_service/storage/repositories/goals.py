@@ -1,0 +1,80 @@
+"""
+What is counted of members for goals, and what goals gave them; both are locked with their member.
+
+Where a program has goals or tiers, whoever finds a member also finds the card.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from sqlalchemy import bindparam
+
+from loyalty_service.domain.goal_cards import GoalAward, GoalCard, tiers_of
+from loyalty_service.domain.records import Member
+from loyalty_service.storage import tables as t
+from loyalty_service.storage.lock_order import Rank
+from loyalty_service.storage.repositories.buckets import Buckets
+from loyalty_service.storage.repositories.records import Build, Keys, Rows, Step
+from loyalty_service.storage.repositories.statements import Kept, Statement, Statements
+
+CARD = Kept(GoalCard, t.GoalCardTable, ("member_number",), Rank.GOAL_CARDS)
+AWARD = Kept(GoalAward, t.GoalAwardTable, ("award_id",), Rank.GOAL_AWARDS)
+
+
+class GoalStatements:
+    """The statements about what goals gave."""
+
+    def __init__(self, by: Statements) -> None:
+        award = AWARD.table
+        self.of_goal = by.compile(
+            AWARD.select()
+            .where(
+                award.c.member_number == bindparam("member_number"),
+                award.c.goal_id == bindparam("goal_id"),
+                award.c.lost_rounds < award.c.rounds,
+            )
+            .order_by(award.c.award_id)
+            .with_for_update()
+        )
+
+
+class Goals(Buckets):
+    """The cards and awards of a unit of work."""
+
+    KEPT: ClassVar[tuple[Kept, ...]] = (CARD, AWARD)
+    BUILT: ClassVar[tuple[Build, ...]] = (GoalStatements,)
+
+    def awards(self, member: Member, goal_id: str) -> Sequence[GoalAward]:
+        """See `Unit.awards`."""
+        statement = self._statements.of(GoalStatements).of_goal
+        return self._query(GoalAward, statement, (member.number, goal_id))
+
+    def hold_card(self, member: Member, card: GoalCard | None) -> None:
+        """See `Unit.hold_card`."""
+        program = self.catalog.programs[member.program_id]
+        member.goal_card = card
+        member.tiers = tiers_of(card, program.tier_order, program.base_tier)
+
+    def cards_ahead(self, numbers: Keys) -> Step:
+        """Read the cards of members."""
+        asked = numbers if any(one.counts for one in self.catalog.programs.values()) else ()
+        step = self._records_ahead(GoalCard, asked)
+        return step._replace(take=self._take_cards)
+
+    def _take_cards(self, numbers: Keys, rows: Rows) -> None:
+        self._taking(GoalCard)(numbers, rows)
+        for (number,) in numbers:
+            member = self._members.get(number)
+            if member is not None and self.catalog.programs[member.program_id].counts:
+                self.hold_card(member, self._records.get((GoalCard, number)))
+
+    def _load_member(self, statement: Statement, values: tuple[Any, ...]) -> Member | None:
+        """Find a member with the card."""
+        member = super()._load_member(statement, values)
+        if member is not None:
+            program = self.catalog.programs.get(member.program_id)
+            if program is not None and program.counts:
+                self.hold_card(member, self._record(GoalCard, (member.number,)))
+        return member
