@@ -125,7 +125,7 @@ async def test_windows_are_of_the_calendar_or_roll(till: Till) -> None:
     given = [(await pay(till, guest, day)).reached.points for day in days]
 
     assert given == [0, 0, 500, 0, 0, 0, 500]
-    assert await told(till, guest, 41) == [(3, 3, "2026-06-30"), (0, 3, "9999-12-31")]
+    assert await told(till, guest, 41) == [(3, 3, "2026-06-30"), (1, 3, "2026-06-16")]
 
 
 async def test_late_order_counts_on_its_own_day(till: Till) -> None:

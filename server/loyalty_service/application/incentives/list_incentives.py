@@ -14,6 +14,8 @@ from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import Basket, BasketLine, Payment
 from loyalty_service.domain.breaches import Breach, RuleFailure
 from loyalty_service.domain.errors import FieldViolation, MemberNotFoundError, RequestInvalidError
+from loyalty_service.domain.expiry import day_of
+from loyalty_service.domain.goal_cards import Progress, progress_of
 from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.products import Products
@@ -128,11 +130,17 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class IncentivePage:
-    """One page of incentives; the token is empty on the last."""
+    """
+    One page of incentives; the token is empty on the last.
+
+    Attributes:
+        goals: How far the guest has come with each goal that counts today: on the first page.
+    """
 
     program: Program
     incentives: tuple[Listed, ...]
     next_page_token: str
+    goals: tuple[Progress, ...] = ()
 
 
 def list_incentives(unit: Unit, command: ListIncentives, now_ms: int) -> Done[IncentivePage]:
@@ -163,7 +171,11 @@ def list_incentives(unit: Unit, command: ListIncentives, now_ms: int) -> Done[In
         Listed(incentive, evaluate((use,), visit))
         for incentive, use in zip(shown, uses, strict=True)
     )
-    return Done(IncentivePage(program, tuple(_shown(listed, command, member)), token))
+    goals: tuple[Progress, ...] = ()
+    if member is not None and program.goals and not command.page_token:
+        today = day_of(now_ms, program.time_zone).toordinal()
+        goals = progress_of(program.goals.values(), member.goal_card, today)
+    return Done(IncentivePage(program, tuple(_shown(listed, command, member)), token, goals))
 
 
 def page_of(program: Program, size: int, token: str) -> tuple[Sequence[Incentive], str]:

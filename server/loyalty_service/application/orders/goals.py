@@ -9,9 +9,9 @@ reached less often without it, what the goal gave last goes as a whole; a tier s
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from loyalty_service.application.limits import uncount_points
 from loyalty_service.application.orders.earnings import PaidOrder, visit_of
@@ -27,7 +27,7 @@ from loyalty_service.domain.goal_cards import (
     Progress,
     with_tier,
 )
-from loyalty_service.domain.goals import LAST_DAY, Count, Goal
+from loyalty_service.domain.goals import Count, Goal
 from loyalty_service.domain.identifiers import new_id
 from loyalty_service.domain.ledger import POINTS_MAX, Owner, OwnerKind
 from loyalty_service.domain.program import Program
@@ -45,20 +45,22 @@ Amounts = Mapping[str, int]
 @dataclass(frozen=True, slots=True)
 class Reached:
     """
-    What goals gave with an order.
+    How far goals have come with an order, and what they gave.
 
     Attributes:
         progress: How far each goal has come that the order counts for.
-        awards: What they gave.
+        given: Points that each gave, by its ID, or below 0 took back.
+        tiers: Tiers that goals gave, by the goal's ID.
     """
 
     progress: tuple[Progress, ...] = ()
-    awards: tuple[GoalAward, ...] = ()
+    given: Mapping[str, int] = field(default_factory=dict)
+    tiers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def points(self) -> int:
-        """Points that they gave."""
-        return sum(award.points for award in self.awards)
+        """Points that all of them gave."""
+        return sum(self.given.values())
 
 
 NOTHING_REACHED = Reached()
@@ -93,8 +95,11 @@ def count_order(
             awards.append(_award(unit, member, transaction, due, missing, day, now_ms))
     counts.settle(goals, _kept_days(program))
     _keep(unit, program, member, counts, awards, day)
-    touched = [goal for goal in goals if goal.measure in amounts and goal.counts_on(counts.last)]
-    return Reached(tuple(counts.progress(goal, counts.last) for goal in touched), tuple(awards))
+    return Reached(
+        _progress(goals, counts, amounts),
+        {award.goal_id: award.points for award in awards},
+        {award.goal_id: award.tier for award in awards if award.tier is not None},
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,8 @@ class Recount:
 
     Attributes:
         counts: What is counted then; absent where the order counts for nothing.
+        counted: What the order counts for then, to be kept with it.
+        measures: What changes.
         losses: What goals gave that goes, the newest first.
     """
 
@@ -120,6 +127,7 @@ class Recount:
     transaction: Transaction
     counts: Counts | None = None
     counted: str | None = None
+    measures: tuple[str, ...] = ()
     losses: tuple[Loss, ...] = ()
 
     @property
@@ -156,6 +164,7 @@ def recount(
     done.counts = counts
     kept = {measure: left[measure] for measure in amounts if left.get(measure)}
     done.counted = json.dumps([day, kept], separators=(",", ":")) if kept else None
+    done.measures = tuple(off)
     losses: list[Loss] = []
     for due in counts.change(tuple(program.goals.values()), day, off):
         given = counts.given.get(due.goal.goal_id, {}).get(due.period, 0)
@@ -167,14 +176,14 @@ def recount(
     return done
 
 
-def take_back(unit: Unit, program: Program, done: Recount, now_ms: int) -> int:
+def take_back(unit: Unit, program: Program, done: Recount, now_ms: int) -> Reached:
     """
-    Write a recount, and take back what goals lose; returns how many points.
+    Write a recount, and take back what goals lose; tells how far they have come then.
 
     What is spent becomes a debt: who may not owe is refused before.
     """
     if done.counts is None:
-        return 0
+        return NOTHING_REACHED
     unit.change(done.transaction, counted=done.counted)
     _keep(unit, program, done.member, done.counts, (), done.counts.last)
     for loss in done.losses:
@@ -188,7 +197,22 @@ def take_back(unit: Unit, program: Program, done: Recount, now_ms: int) -> int:
             lost_rounds=award.lost_rounds + loss.rounds,
             lost_points=award.lost_points + loss.points,
         )
-    return done.points
+    taken: Counter[str] = Counter()
+    for loss in done.losses:
+        taken[loss.award.goal_id] -= loss.points
+    goals = tuple(program.goals.values())
+    return Reached(_progress(goals, done.counts, done.measures), taken)
+
+
+def _progress(
+    goals: Sequence[Goal], counts: Counts, measures: Collection[str]
+) -> tuple[Progress, ...]:
+    """Tell how far goals have come that something was counted for."""
+    return tuple(
+        counts.progress(goal, counts.last)
+        for goal in goals
+        if goal.measure in measures and goal.counts_on(counts.last)
+    )
 
 
 def _amounts(
@@ -292,8 +316,3 @@ def _keep(
 
 def _kept_days(program: Program) -> int:
     return min(COUNTED_DAYS_MAX, max(program.void_days, program.receipt_days))
-
-
-def told_day(day: int) -> str | None:
-    """Give a day as callers are told it; absent where there is none."""
-    return None if day >= LAST_DAY else date.fromordinal(day).isoformat()

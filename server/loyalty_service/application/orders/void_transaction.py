@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from loyalty_service.application.limits import uncount_points
-from loyalty_service.application.orders.goals import recount, take_back
+from loyalty_service.application.orders.goals import NOTHING_REACHED, Reached, recount, take_back
 from loyalty_service.application.orders.order_flags import (
     about_order,
     flag_other_partner,
@@ -68,6 +68,7 @@ class Voided:
         loyalty_id: Absent when nobody had identified.
         earned_points: Earned points that were taken back.
         redeemed_points: Held or burned points that were given back.
+        reached: How far goals have come without the order, and what they took back besides.
     """
 
     loyalty_id: str | None
@@ -75,6 +76,7 @@ class Voided:
     available_points: int
     earned_points: int
     redeemed_points: int
+    reached: Reached = NOTHING_REACHED
 
 
 def void_transaction(unit: Unit, command: VoidTransaction, now_ms: int) -> Done[Voided] | Repeated:
@@ -188,6 +190,7 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
         return Voided(None, transaction.transaction_id, 0, 0, 0)
     member = unit.member_by_number(transaction.member_number)
     earned = redeemed = 0
+    reached = NOTHING_REACHED
     if transaction.status is TransactionStatus.PENDING:
         redeemed = release(unit, member, transaction.owner, now_ms)
         give_back(unit, transaction)
@@ -208,11 +211,18 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
             burned=burned,
             may_owe=may_owe,
         )
-        take_back(unit, program, lost, now_ms)
+        reached = take_back(unit, program, lost, now_ms)
         _uncount(unit, member, transaction, now_ms)
         uncount_points(unit, member, earned, transaction.claimed_ms or 0, now_ms)
     _mark_void(unit, transaction, now_ms)
-    return Voided(member.loyalty_id, transaction.transaction_id, member.spendable, earned, redeemed)
+    return Voided(
+        member.loyalty_id,
+        transaction.transaction_id,
+        member.spendable,
+        earned,
+        redeemed,
+        reached,
+    )
 
 
 def _mark_void(unit: Unit, transaction: Transaction, now_ms: int) -> None:

@@ -51,6 +51,7 @@ from loyalty_service.transport.authentication import require_role
 from loyalty_service.transport.call import Call
 from loyalty_service.transport.rpcs import rpc_kept_as
 from loyalty_service.transport.servicers.found import render_found
+from loyalty_service.transport.servicers.goals import reached_told
 from loyalty_service.transport.servicers.order import point_of_sale, read_basket
 from loyalty_service.transport.servicers.timestamps import timestamp
 
@@ -283,6 +284,7 @@ def _render_reported(reported: Reported) -> bytes:
         transaction_id=reported.transaction_id,
         presentation=_presentation(reported.presentation),
         earning=_earning(reported.earned_points, reported.promotions),
+        goals=reached_told(reported.reached),
     ).SerializeToString()
 
 
@@ -293,6 +295,7 @@ def _render_voided(voided: Voided) -> bytes:
         points_earned=voided.earned_points,
         points_redeemed=voided.redeemed_points,
         transaction_id=voided.transaction_id,
+        goals=reached_told(voided.reached),
     ).SerializeToString()
 
 
@@ -311,6 +314,7 @@ def _render_claimed(claimed: ClaimedReceipt) -> bytes:
         points_earned=claimed.earned_points,
         transaction_id=claimed.transaction_id,
         earning=_earning(claimed.earned_points, claimed.promotions),
+        goals=reached_told(claimed.reached),
     ).SerializeToString()
 
 
