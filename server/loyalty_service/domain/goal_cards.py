@@ -2,7 +2,7 @@
 What is counted of a member for goals: by day, how far each goal has come, and what it has given.
 
 A card takes up orders day by day, so that a claim costs a step for each goal. An order of a day
-that is past, or one that is taken back, has the days since then taken up anew, from the day up to
+that is past, or one that is taken back, has the days since then taken up again, from the day up to
 which a card is settled. What is older is never counted again.
 """
 
@@ -26,7 +26,7 @@ from loyalty_service.domain.goals import (
 )
 
 SETTLED_DAYS = 31
-"""Days that may be settled before a card is written anew without them."""
+"""Days that may be settled before a card is written without them."""
 
 
 @dataclass(slots=True)
@@ -321,7 +321,7 @@ class Counts:
         return tuple(found)
 
     def _again(self, goal: Goal) -> tuple[dict[int, int], State, set[str]]:
-        """Take up all days anew: rounds by period, and the state before the day *last*."""
+        """Take up all days again: rounds by period, and the state before the day *last*."""
         days = self.days.get(goal.measure) or Days()
         first = state = before_last = self.settled_states[goal.goal_id]
         rounds = {state.period: state.rounds}

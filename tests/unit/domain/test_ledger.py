@@ -196,7 +196,11 @@ def test_stored_numbers_stay() -> None:
         "CONFIRM": 8,
         "EXPIRE": 9,
     }
-    assert {kind.name: kind.value for kind in OwnerKind} == {"TRANSACTION": 1, "BUCKET": 4}
+    assert {kind.name: kind.value for kind in OwnerKind} == {
+        "TRANSACTION": 1,
+        "BUCKET": 4,
+        "GOAL": 5,
+    }
 
 
 def test_every_kind_and_cause_is_described() -> None:

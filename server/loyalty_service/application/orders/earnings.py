@@ -149,8 +149,12 @@ def kept_promotions(transaction: Transaction) -> tuple[PromotionPoints, ...]:
     return () if told is None else tuple(PromotionPoints(*one) for one in json.loads(told))
 
 
-def visit_of(order: PaidOrder, member: Member | None) -> Visit:
-    """Give what is known of a paid order; whether it is the first one is asked for elsewhere."""
+def visit_of(order: PaidOrder, member: Member | None, *, basket: bool = True) -> Visit:
+    """
+    Give what is known of a paid order, or all but its *basket*, which takes longer to look at.
+
+    Whether it is the member's first one is asked for elsewhere.
+    """
     zone = ZoneInfo(order.store.time_zone)
     facts = None
     if member is not None:
@@ -169,7 +173,7 @@ def visit_of(order: PaidOrder, member: Member | None) -> Visit:
         store_groups=frozenset(order.store.groups),
         service_mode=order.service_mode,
         channels=order.channels,
-        basket=order.basket,
+        basket=order.basket if basket else None,
         member=facts,
         claiming=True,
         excluded_products=order.program.earning.excluded_products,

@@ -12,6 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from loyalty_service.application.limits import uncount_points
 from loyalty_service.application.orders.earnings import PaidOrder, visit_of
@@ -219,24 +220,49 @@ def _amounts(
     goals: Sequence[Goal], order: PaidOrder, member: Member, points: int, day: int
 ) -> Amounts:
     """Tell what an order counts; what is 0 is left out."""
-    visit: Visit | None = None
+    seen = _Seen(order, member)
     found: dict[str, int] = {}
     for goal in goals:
-        if goal.measure in found or not goal.counts_on(day):
-            continue
-        if visit is None and (goal.rules or goal.count in {Count.SPEND, Count.ITEMS}):
-            visit = visit_of(order, member)
-        if goal.rules and visit is not None and not holds(goal.rules, visit):
-            found[goal.measure] = 0
-            continue
-        amount = 1 if goal.count is Count.VISITS else points
-        if visit is not None and visit.cart is not None:
-            if goal.count is Count.SPEND:
-                amount = visit.cart.subtotal
-            elif goal.count is Count.ITEMS and goal.of is not None:
-                amount = max(0, visit.cart.quantity_of(goal.of))
-        found[goal.measure] = amount
+        if goal.measure not in found and goal.counts_on(day):
+            found[goal.measure] = _amount(goal, seen, points)
     return {measure: amount for measure, amount in found.items() if amount}
+
+
+class _Seen:
+    """What is known of an order, looked at as late as can be."""
+
+    def __init__(self, order: PaidOrder, member: Member) -> None:
+        self._order, self._member = order, member
+
+    @cached_property
+    def outside(self) -> Visit:
+        """All but what it buys."""
+        return visit_of(self._order, self._member, basket=False)
+
+    @cached_property
+    def whole(self) -> Visit:
+        """All of it."""
+        return visit_of(self._order, self._member)
+
+    def fits(self, goal: Goal) -> bool:
+        """Tell whether the rules of a goal hold; most orders fail by what is known at once."""
+        rules = goal.rules
+        return not rules or (holds(rules, self.outside) and holds(rules, self.whole))
+
+
+def _amount(goal: Goal, seen: _Seen, points: int) -> int:
+    if not seen.fits(goal):
+        return 0
+    if goal.count is Count.VISITS:
+        return 1
+    if goal.count is Count.POINTS:
+        return points
+    cart = seen.whole.cart
+    if cart is None:
+        return 0
+    if goal.of is None:
+        return cart.subtotal
+    return max(0, cart.quantity_of(goal.of))
 
 
 def _award(
