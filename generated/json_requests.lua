@@ -16,10 +16,14 @@ return {
     { method = "GET", path = "/loyalty/transaction/pos/{loyalty_transaction_id}", request = "loyalty.v1.GetTransactionRequest" },
     { method = "PUT", path = "/loyalty/transaction/pos/{loyalty_transaction_id}", request = "loyalty.v1.ReportOrderRequest" },
     { method = "PUT", path = "/loyalty/transaction/pos/{loyalty_transaction_id}/void", request = "loyalty.v1.VoidTransactionRequest" },
+    { method = "PUT", path = "/loyalty/transaction/v2/status", request = "loyalty.v1.ChangeTransactionStatusRequest" },
     { method = "POST", path = "/loyalty/transactions/search", request = "loyalty.v1.SearchTransactionsRequest" },
     { method = "GET", path = "/loyalty/user/{loyalty_id}", request = "loyalty.v1.GetUserRequest" },
     { method = "POST", path = "/loyalty/user/{loyalty_id}/points", request = "loyalty.v1.AssignPointsRequest" },
+    { method = "PUT", path = "/loyalty/v2/changestatus", request = "loyalty.v1.ChangeTransactionStatusRequest" },
     { method = "GET", path = "/loyalty/v2/content", request = "loyalty.v1.GetContentRequest" },
+    { method = "PUT", path = "/loyalty/v2/identify", request = "loyalty.v1.IdentifyMemberAgainRequest" },
+    { method = "PUT", path = "/loyalty/v2/status", request = "loyalty.v1.ChangeTransactionStatusRequest" },
     { method = "POST", path = "/otp", request = "loyalty.v1.IssueCodeRequest" },
     { method = "GET", path = "/otp/{otp}", request = "loyalty.v1.GetCodeRequest" },
   },
@@ -30,6 +34,12 @@ return {
       points = { name = "points", type = "integer", least = -2147483648, most = 2147483647 },
       partner = { name = "partner", type = "string" },
       reference = { name = "reference", type = "string" },
+    },
+    ["loyalty.v1.ChangeTransactionStatusRequest"] = {
+      newStatus = { name = "newStatus", type = "enum", words = { "PENDING", "CLAIMED", "VOID", "UNCLAIMED" } },
+      new_status = { name = "newStatus", type = "enum", words = { "PENDING", "CLAIMED", "VOID", "UNCLAIMED" } },
+      transactionId = { name = "transactionId", type = "string" },
+      transaction_id = { name = "transactionId", type = "string" },
     },
     ["loyalty.v1.ClaimReceiptRequest"] = {
       loyaltyId = { name = "loyaltyId", type = "string" },
@@ -87,6 +97,11 @@ return {
     ["loyalty.v1.GetUserRequest"] = {
       loyaltyId = { name = "loyaltyId", type = "string" },
       loyalty_id = { name = "loyaltyId", type = "string" },
+    },
+    ["loyalty.v1.IdentifyMemberAgainRequest"] = {
+      identifier = { name = "identifier", type = "string" },
+      transactionId = { name = "transactionId", type = "string" },
+      transaction_id = { name = "transactionId", type = "string" },
     },
     ["loyalty.v1.IdentifyMemberRequest"] = {
       identifier = { name = "identifier", type = "string" },
@@ -293,6 +308,9 @@ return {
       { name = "partner", proto_name = "partner", missing = "must not be blank" },
       { name = "reference", proto_name = "reference", missing = "must not be blank" },
     },
+    ["loyalty.v1.ChangeTransactionStatusRequest"] = {
+      { name = "transactionId", proto_name = "transaction_id", missing = "must be a UUID" },
+    },
     ["loyalty.v1.ClaimReceiptRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
       { name = "receiptCode", proto_name = "receipt_code", missing = "must not be blank" },
@@ -320,6 +338,10 @@ return {
     },
     ["loyalty.v1.GetUserRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
+    },
+    ["loyalty.v1.IdentifyMemberAgainRequest"] = {
+      { name = "identifier", proto_name = "identifier", missing = "must not be blank" },
+      { name = "transactionId", proto_name = "transaction_id", missing = "must be a UUID" },
     },
     ["loyalty.v1.IdentifyMemberRequest"] = {
       { name = "identifier", proto_name = "identifier", missing = "must not be blank" },

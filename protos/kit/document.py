@@ -144,10 +144,10 @@ class _Document:
         paths: dict[str, Json] = {}
         for verb, path, method in sorted(self._routes(), key=lambda route: route[1]):
             spelt = _json_path(path)
-            first = not any(
+            before = sum(
                 one["x-rpc"] == method.full_name for at in paths.values() for one in at.values()
             )
-            paths.setdefault(spelt, {})[verb.lower()] = self._operation(verb, path, method, first)
+            paths.setdefault(spelt, {})[verb.lower()] = self._operation(verb, path, method, before)
         unread = {
             self._schemas.name(method.input_type, request=True) for method in self._methods
         } - self._bodies
@@ -181,8 +181,8 @@ class _Document:
                         "type": "apiKey",
                         "in": "header",
                         "name": "x-api-key",
-                        "description": "The sandbox has sandbox-pos-key, sandbox-app-key and "
-                        "sandbox-admin-key.",
+                        "description": "The sandbox has sandbox-pos-key, sandbox-app-key, "
+                        "sandbox-points-key and sandbox-admin-key.",
                     },
                     "bearer": {"type": "http", "scheme": "bearer"},
                 },
@@ -198,7 +198,7 @@ class _Document:
                 verb = binding.WhichOneof("pattern")
                 yield verb.upper(), getattr(binding, verb), method
 
-    def _operation(self, verb: str, path: str, method: MethodDescriptor, first: bool) -> Json:  # noqa: FBT001
+    def _operation(self, verb: str, path: str, method: MethodDescriptor, before: int) -> Json:
         rpc = f"{method.containing_service.name}/{method.name}"
         row = ROWS[rpc]
         comment = self._comments[method.full_name]
@@ -212,7 +212,7 @@ class _Document:
         )
         roles = " or ".join(sorted(role.name.lower() for role in row.roles))
         operation: Json = {
-            "operationId": method.name if first else f"{method.name}With{verb.capitalize()}",
+            "operationId": _operation_id(method.name, verb, before),
             "summary": comment.partition(". ")[0].partition("\n")[0].removesuffix("."),
             "description": f"{comment}\n\nFor API keys of role {roles}. {_EFFECTS[row.effect]}",
             "tags": [method.containing_service.name],
@@ -389,3 +389,10 @@ def _in_path(template: str, path: str) -> dict[str, str]:
     """Read the values of a path's fields."""
     parts = zip(template.split("/"), path.split("/"), strict=True)
     return {name[1:-1]: value for name, value in parts if name.startswith("{")}
+
+
+def _operation_id(method: str, verb: str, before: int) -> str:
+    """Name a route of a method that has so many others *before* it."""
+    if not before:
+        return method
+    return f"{method}With{verb.capitalize()}{before if before > 1 else ''}"

@@ -10,7 +10,14 @@ from typing import Any
 
 from loyalty_service.transport.errors.advice import ADVICE, EDGE_ADVICE, WRITING, Advice
 from loyalty_service.transport.errors.catalogue import ROWS
-from loyalty_service.transport.errors.dialects import NO_WORDS, RPCS, Dialect, EsWords, RpcWords
+from loyalty_service.transport.errors.dialects import (
+    NO_WORDS,
+    RBI_CODES,
+    RPCS,
+    Dialect,
+    EsWords,
+    RpcWords,
+)
 from loyalty_service.transport.errors.edge import DOOR, EdgeRow
 from loyalty_service.transport.errors.edge_bodies import body_of, es_body
 from loyalty_service.transport.errors.error_row import ErrorRow
@@ -167,9 +174,10 @@ def edge_list() -> list[Json]:
 def errors_of(rpc: str, *, writes: bool, comments: Mapping[str, str]) -> list[Shown]:
     """List what callers of an RPC may be refused with, in the words of its contract."""
     words = RPCS.get(rpc, NO_WORDS)
+    codes = RBI_CODES.get(rpc, {})
     method = rpc.partition("/")[2]
     found = [
-        _shown(row, words, comments)
+        _shown(row, words, comments, codes.get(row.error))
         for row in ROWS
         if not (calls := ADVICE[row.reason].calls)
         or method in calls
@@ -186,7 +194,7 @@ def _described(row: ErrorRow, comments: Mapping[str, str]) -> tuple[str, Json]:
     return text.removesuffix(f" {row.code.name}."), info["metadata"]
 
 
-def _shown(row: ErrorRow, words: RpcWords, comments: Mapping[str, str]) -> Shown:
+def _shown(row: ErrorRow, words: RpcWords, comments: Mapping[str, str], code: str | None) -> Shown:
     text, metadata = _described(row, comments)
     message = row.message.format_map(metadata)
     if words.dialect is Dialect.ES:
@@ -196,11 +204,12 @@ def _shown(row: ErrorRow, words: RpcWords, comments: Mapping[str, str]) -> Shown
     body = {
         "statusCode": row.http,
         "isEngineError": row.reason == "RULES_FAILED",
-        "code": row.rbi,
+        "code": code or row.rbi,
         "message": message,
         "details": {"reason": row.reason, "metadata": metadata},
     }
-    return Shown(f"RBI_{row.reason}", row.reason, row.http, row.message, text, body)
+    name = f"RBI_{row.reason}" if code is None else f"RBI_{code}"
+    return Shown(name, row.reason, row.http, row.message, text, body)
 
 
 def _edge_shown(row: EdgeRow, words: RpcWords) -> Shown:

@@ -25,6 +25,8 @@ ALWAYS: Mapping[str, str] = {
 """What fields of these names name in every request."""
 
 FIELDS: Mapping[str, str] = {
+    "ChangeTransactionStatusRequest.new_status": PLAIN,
+    "ChangeTransactionStatusRequest.transaction_id": "transaction",
     "ClaimReceiptRequest.receipt_code": "receipt",
     "Discount.details": PLAIN,
     "Discount.incentive_id": "incentive",
@@ -39,6 +41,8 @@ FIELDS: Mapping[str, str] = {
     "EnrollMemberRequest.locale": PLAIN,
     "EnrollMemberRequest.name": PLAIN,
     "GetCodeRequest.otp": "code",
+    "IdentifyMemberAgainRequest.identifier": "identifier",
+    "IdentifyMemberAgainRequest.transaction_id": "transaction",
     "IdentifyMemberRequest.identifier": "identifier",
     "IdentifyMemberRequest.pos_vendor": PLAIN,
     "Incentive.id": "engine",

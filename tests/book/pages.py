@@ -131,6 +131,21 @@ async def _other_identify(_: Desk, first: Any) -> Message:
     return other
 
 
+async def _again(desk: Desk) -> Message:
+    guest = await desk.guest()
+    first = identifying.IdentifyMemberRequest(
+        identifier=await issue(desk, guest), pos_vendor=desk.order().pos_vendor
+    )
+    opened = await desk.ask("IdentifyService/IdentifyMember", first)
+    return identifying.IdentifyMemberAgainRequest(
+        identifier=await issue(desk, guest), transaction_id=opened.transaction_id
+    )
+
+
+async def _other_again(desk: Desk, _first: Any) -> Message:
+    return await _again(desk)
+
+
 # --- CodeService --------------------------------------------------------------------------------
 
 
@@ -247,6 +262,18 @@ async def _other_void(desk: Desk, _first: Any) -> Message:
     return pb.VoidTransactionRequest(loyalty_transaction_id=await open_order(desk))
 
 
+async def _status(desk: Desk) -> Message:
+    pending: Any = await _pending(desk)
+    await desk.ask("TransactionService/ReportOrder", pending)
+    return pb.ChangeTransactionStatusRequest(
+        new_status="CLAIMED", transaction_id=pending.loyalty_transaction_id
+    )
+
+
+async def _other_status(_: Desk, first: Any) -> Message:
+    return pb.ChangeTransactionStatusRequest(new_status="VOID", transaction_id=first.transaction_id)
+
+
 async def _unclaimed(desk: Desk) -> Message:
     return pb.RecordUnclaimedOrderRequest(
         channel="RESTAURANT", service_mode="EAT_IN", transaction_details=desk.order(another=True)
@@ -299,6 +326,13 @@ BOOK: Mapping[str, Page] = {
         identifying.IdentifyMemberRequest(),
         frozenset({"identifier", "pos_vendor"}),
         _other_identify,
+    ),
+    "IdentifyMemberAgain": Page(
+        "IdentifyService/IdentifyMemberAgain",
+        _again,
+        identifying.IdentifyMemberAgainRequest(transaction_id="x"),
+        frozenset({"identifier", "transaction_id"}),
+        _other_again,
     ),
     "IssueCode": Page(
         "CodeService/IssueCode",
@@ -386,6 +420,13 @@ BOOK: Mapping[str, Page] = {
         pb.VoidTransactionRequest(loyalty_transaction_id="x"),
         frozenset({"loyalty_transaction_id"}),
         _other_void,
+    ),
+    "ChangeTransactionStatus": Page(
+        "TransactionService/ChangeTransactionStatus",
+        _status,
+        pb.ChangeTransactionStatusRequest(new_status="PENDING", transaction_id="x"),
+        frozenset({"new_status", "transaction_id"}),
+        _other_status,
     ),
     "RecordUnclaimedOrder": Page(
         "TransactionService/RecordUnclaimedOrder",

@@ -26,6 +26,7 @@ from tests.support.programs import other_program
 from tests.support.server import (
     ADMIN_KEY,
     APP_KEY,
+    POINTS_KEY,
     POS_KEY,
     Caller,
     Server,
@@ -39,7 +40,12 @@ from tests.support.stores import writers_busy
 pytestmark = pytest.mark.any_database
 
 NAMES = sorted(RPCS)
-SANDBOX_KEYS = {POS_KEY: Role.TILL, APP_KEY: Role.APP, ADMIN_KEY: Role.ADMIN}
+SANDBOX_KEYS = {
+    POS_KEY: Role.TILL,
+    APP_KEY: Role.APP,
+    POINTS_KEY: Role.POINTS,
+    ADMIN_KEY: Role.ADMIN,
+}
 UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED
 
 

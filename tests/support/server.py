@@ -40,6 +40,7 @@ from tests.support.trailers import trailer_bytes
 POS_KEY = "sandbox-pos-key"
 APP_KEY = "sandbox-app-key"
 ADMIN_KEY = "sandbox-admin-key"
+POINTS_KEY = "sandbox-points-key"
 PROGRAM_ID = "demo-ca"
 
 _numbers = itertools.count(1)

@@ -41,6 +41,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PROMO_CODE_ALREADY_REDEEMED: _ClassVar[ErrorReason]
     PROMO_CODE_INVALID: _ClassVar[ErrorReason]
     CONTRACT_NOT_SERVED: _ClassVar[ErrorReason]
+    GUEST_CHANGED: _ClassVar[ErrorReason]
     EMAIL_TAKEN: _ClassVar[ErrorReason]
     LIMIT_EXCEEDED: _ClassVar[ErrorReason]
     ORDER_ALREADY_CLAIMED: _ClassVar[ErrorReason]
@@ -82,6 +83,7 @@ PROMO_CODE_NOT_FOUND: ErrorReason
 PROMO_CODE_ALREADY_REDEEMED: ErrorReason
 PROMO_CODE_INVALID: ErrorReason
 CONTRACT_NOT_SERVED: ErrorReason
+GUEST_CHANGED: ErrorReason
 EMAIL_TAKEN: ErrorReason
 LIMIT_EXCEEDED: ErrorReason
 ORDER_ALREADY_CLAIMED: ErrorReason

@@ -30,7 +30,7 @@ from loyalty.v1 import method_pb2 as loyalty_dot_v1_dot_method__pb2
 from loyalty.v1 import order_pb2 as loyalty_dot_v1_dot_order__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!loyalty/v1/identify_service.proto\x12\nloyalty.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19loyalty/v1/discount.proto\x1a\x17loyalty/v1/method.proto\x1a\x16loyalty/v1/order.proto\"\xe7\x01\n\x15IdentifyMemberRequest\x12\x8b\x01\n\nidentifier\x18\x01 \x01(\tBk\xe2\x41\x01\x02\xbaHdrb\x18\x80\x01\x32]^[\\x00-\\x20]*[^\\x00-\\x20\\x7f-\\x9f]([^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f])?[\\x00-\\x20]*$R\nidentifier\x12@\n\npos_vendor\x18\x02 \x01(\x0b\x32\x15.loyalty.v1.PosVendorB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01R\tposVendor\"\x9e\x02\n\x16IdentifyMemberResponse\x12/\n\x08\x62\x61lances\x18\x01 \x03(\x0b\x32\x13.loyalty.v1.BalanceR\x08\x62\x61lances\x12\x43\n\x12\x65ligible_discounts\x18\x02 \x03(\x0b\x32\x14.loyalty.v1.DiscountR\x11\x65ligibleDiscounts\x12:\n\x0cloyalty_user\x18\x03 \x01(\x0b\x32\x17.loyalty.v1.LoyaltyUserR\x0bloyaltyUser\x12+\n\x05order\x18\x04 \x03(\x0b\x32\x15.loyalty.v1.OrderLineR\x05order\x12%\n\x0etransaction_id\x18\x05 \x01(\tR\rtransactionId\"=\n\x07\x42\x61lance\x12\x16\n\x06\x61mount\x18\x01 \x01(\x05R\x06\x61mount\x12\x1a\n\x08\x63urrency\x18\x02 \x01(\tR\x08\x63urrency\"K\n\x0bLoyaltyUser\x12\x18\n\x07\x63reated\x18\x01 \x01(\tR\x07\x63reated\x12\x0e\n\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n\x04name\x18\x03 \x01(\tR\x04name2\xb2\x01\n\x0fIdentifyService\x12\x9e\x01\n\x0eIdentifyMember\x12!.loyalty.v1.IdentifyMemberRequest\x1a\".loyalty.v1.IdentifyMemberResponse\"E\xaa\xee\x18%\n\x02\x01\x03\x10\x03\x1a\x03\x0c\r\x1c\"\x18IdentifyService/Identify\x82\xd3\xe4\x93\x02\x16\"\x11/loyalty/identify:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!loyalty/v1/identify_service.proto\x12\nloyalty.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19loyalty/v1/discount.proto\x1a\x17loyalty/v1/method.proto\x1a\x16loyalty/v1/order.proto\"\xe7\x01\n\x15IdentifyMemberRequest\x12\x8b\x01\n\nidentifier\x18\x01 \x01(\tBk\xe2\x41\x01\x02\xbaHdrb\x18\x80\x01\x32]^[\\x00-\\x20]*[^\\x00-\\x20\\x7f-\\x9f]([^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f])?[\\x00-\\x20]*$R\nidentifier\x12@\n\npos_vendor\x18\x02 \x01(\x0b\x32\x15.loyalty.v1.PosVendorB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01R\tposVendor\"\x9e\x02\n\x16IdentifyMemberResponse\x12/\n\x08\x62\x61lances\x18\x01 \x03(\x0b\x32\x13.loyalty.v1.BalanceR\x08\x62\x61lances\x12\x43\n\x12\x65ligible_discounts\x18\x02 \x03(\x0b\x32\x14.loyalty.v1.DiscountR\x11\x65ligibleDiscounts\x12:\n\x0cloyalty_user\x18\x03 \x01(\x0b\x32\x17.loyalty.v1.LoyaltyUserR\x0bloyaltyUser\x12+\n\x05order\x18\x04 \x03(\x0b\x32\x15.loyalty.v1.OrderLineR\x05order\x12%\n\x0etransaction_id\x18\x05 \x01(\tR\rtransactionId\"\xdf\x01\n\x1aIdentifyMemberAgainRequest\x12\x8b\x01\n\nidentifier\x18\x01 \x01(\tBk\xe2\x41\x01\x02\xbaHdrb\x18\x80\x01\x32]^[\\x00-\\x20]*[^\\x00-\\x20\\x7f-\\x9f]([^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f])?[\\x00-\\x20]*$R\nidentifier\x12\x33\n\x0etransaction_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01R\rtransactionId\"\xcc\x02\n\x1bIdentifyMemberAgainResponse\x12\x18\n\x07\x62\x61lance\x18\x01 \x01(\x05R\x07\x62\x61lance\x12\x45\n\x04\x63\x61rt\x18\x02 \x03(\x0b\x32\x31.loyalty.v1.IdentifyMemberAgainResponse.CartEntryR\x04\x63\x61rt\x1a\xcb\x01\n\tCartEntry\x12\x32\n\x15\x65xternal_reference_id\x18\x01 \x01(\tR\x13\x65xternalreferenceId\x12\x1a\n\x08quantity\x18\x02 \x01(\x05R\x08quantity\x12\x12\n\x04type\x18\x03 \x01(\tR\x04type\x12Z\n\x0fmenu_selections\x18\x04 \x03(\x0b\x32\x31.loyalty.v1.IdentifyMemberAgainResponse.CartEntryR\x0emenuSelections\"=\n\x07\x42\x61lance\x12\x16\n\x06\x61mount\x18\x01 \x01(\x05R\x06\x61mount\x12\x1a\n\x08\x63urrency\x18\x02 \x01(\tR\x08\x63urrency\"K\n\x0bLoyaltyUser\x12\x18\n\x07\x63reated\x18\x01 \x01(\tR\x07\x63reated\x12\x0e\n\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n\x04name\x18\x03 \x01(\tR\x04name2\xcb\x02\n\x0fIdentifyService\x12\x9e\x01\n\x0eIdentifyMember\x12!.loyalty.v1.IdentifyMemberRequest\x1a\".loyalty.v1.IdentifyMemberResponse\"E\xaa\xee\x18%\n\x02\x01\x03\x10\x03\x1a\x03\x0c\r\x1c\"\x18IdentifyService/Identify\x82\xd3\xe4\x93\x02\x16\"\x11/loyalty/identify:\x01*\x12\x96\x01\n\x13IdentifyMemberAgain\x12&.loyalty.v1.IdentifyMemberAgainRequest\x1a\'.loyalty.v1.IdentifyMemberAgainResponse\".\xaa\xee\x18\x0b\n\x02\x01\x03\x10\x03\x1a\x03\x0c\r\x1c\x82\xd3\xe4\x93\x02\x19\x1a\x14/loyalty/v2/identify:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,16 +41,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IDENTIFYMEMBERREQUEST'].fields_by_name['identifier']._serialized_options = b'\342A\001\002\272Hdrb\030\200\0012]^[\\x00-\\x20]*[^\\x00-\\x20\\x7f-\\x9f]([^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f])?[\\x00-\\x20]*$'
   _globals['_IDENTIFYMEMBERREQUEST'].fields_by_name['pos_vendor']._loaded_options = None
   _globals['_IDENTIFYMEMBERREQUEST'].fields_by_name['pos_vendor']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
+  _globals['_IDENTIFYMEMBERAGAINREQUEST'].fields_by_name['identifier']._loaded_options = None
+  _globals['_IDENTIFYMEMBERAGAINREQUEST'].fields_by_name['identifier']._serialized_options = b'\342A\001\002\272Hdrb\030\200\0012]^[\\x00-\\x20]*[^\\x00-\\x20\\x7f-\\x9f]([^\\x00-\\x1f\\x7f-\\x9f]*[^\\x00-\\x20\\x7f-\\x9f])?[\\x00-\\x20]*$'
+  _globals['_IDENTIFYMEMBERAGAINREQUEST'].fields_by_name['transaction_id']._loaded_options = None
+  _globals['_IDENTIFYMEMBERAGAINREQUEST'].fields_by_name['transaction_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
   _globals['_IDENTIFYSERVICE'].methods_by_name['IdentifyMember']._loaded_options = None
   _globals['_IDENTIFYSERVICE'].methods_by_name['IdentifyMember']._serialized_options = b'\252\356\030%\n\002\001\003\020\003\032\003\014\r\034\"\030IdentifyService/Identify\202\323\344\223\002\026\"\021/loyalty/identify:\001*'
+  _globals['_IDENTIFYSERVICE'].methods_by_name['IdentifyMemberAgain']._loaded_options = None
+  _globals['_IDENTIFYSERVICE'].methods_by_name['IdentifyMemberAgain']._serialized_options = b'\252\356\030\013\n\002\001\003\020\003\032\003\014\r\034\202\323\344\223\002\031\032\024/loyalty/v2/identify:\001*'
   _globals['_IDENTIFYMEMBERREQUEST']._serialized_start=218
   _globals['_IDENTIFYMEMBERREQUEST']._serialized_end=449
   _globals['_IDENTIFYMEMBERRESPONSE']._serialized_start=452
   _globals['_IDENTIFYMEMBERRESPONSE']._serialized_end=738
-  _globals['_BALANCE']._serialized_start=740
-  _globals['_BALANCE']._serialized_end=801
-  _globals['_LOYALTYUSER']._serialized_start=803
-  _globals['_LOYALTYUSER']._serialized_end=878
-  _globals['_IDENTIFYSERVICE']._serialized_start=881
-  _globals['_IDENTIFYSERVICE']._serialized_end=1059
+  _globals['_IDENTIFYMEMBERAGAINREQUEST']._serialized_start=741
+  _globals['_IDENTIFYMEMBERAGAINREQUEST']._serialized_end=964
+  _globals['_IDENTIFYMEMBERAGAINRESPONSE']._serialized_start=967
+  _globals['_IDENTIFYMEMBERAGAINRESPONSE']._serialized_end=1299
+  _globals['_IDENTIFYMEMBERAGAINRESPONSE_CARTENTRY']._serialized_start=1096
+  _globals['_IDENTIFYMEMBERAGAINRESPONSE_CARTENTRY']._serialized_end=1299
+  _globals['_BALANCE']._serialized_start=1301
+  _globals['_BALANCE']._serialized_end=1362
+  _globals['_LOYALTYUSER']._serialized_start=1364
+  _globals['_LOYALTYUSER']._serialized_end=1439
+  _globals['_IDENTIFYSERVICE']._serialized_start=1442
+  _globals['_IDENTIFYSERVICE']._serialized_end=1773
 # @@protoc_insertion_point(module_scope)

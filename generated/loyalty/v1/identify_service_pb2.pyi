@@ -34,6 +34,33 @@ class IdentifyMemberResponse(_message.Message):
     transaction_id: str
     def __init__(self, balances: _Optional[_Iterable[_Union[Balance, _Mapping]]] = ..., eligible_discounts: _Optional[_Iterable[_Union[_discount_pb2.Discount, _Mapping]]] = ..., loyalty_user: _Optional[_Union[LoyaltyUser, _Mapping]] = ..., order: _Optional[_Iterable[_Union[_order_pb2.OrderLine, _Mapping]]] = ..., transaction_id: _Optional[str] = ...) -> None: ...
 
+class IdentifyMemberAgainRequest(_message.Message):
+    __slots__ = ("identifier", "transaction_id")
+    IDENTIFIER_FIELD_NUMBER: _ClassVar[int]
+    TRANSACTION_ID_FIELD_NUMBER: _ClassVar[int]
+    identifier: str
+    transaction_id: str
+    def __init__(self, identifier: _Optional[str] = ..., transaction_id: _Optional[str] = ...) -> None: ...
+
+class IdentifyMemberAgainResponse(_message.Message):
+    __slots__ = ("balance", "cart")
+    class CartEntry(_message.Message):
+        __slots__ = ("external_reference_id", "quantity", "type", "menu_selections")
+        EXTERNAL_REFERENCE_ID_FIELD_NUMBER: _ClassVar[int]
+        QUANTITY_FIELD_NUMBER: _ClassVar[int]
+        TYPE_FIELD_NUMBER: _ClassVar[int]
+        MENU_SELECTIONS_FIELD_NUMBER: _ClassVar[int]
+        external_reference_id: str
+        quantity: int
+        type: str
+        menu_selections: _containers.RepeatedCompositeFieldContainer[IdentifyMemberAgainResponse.CartEntry]
+        def __init__(self, external_reference_id: _Optional[str] = ..., quantity: _Optional[int] = ..., type: _Optional[str] = ..., menu_selections: _Optional[_Iterable[_Union[IdentifyMemberAgainResponse.CartEntry, _Mapping]]] = ...) -> None: ...
+    BALANCE_FIELD_NUMBER: _ClassVar[int]
+    CART_FIELD_NUMBER: _ClassVar[int]
+    balance: int
+    cart: _containers.RepeatedCompositeFieldContainer[IdentifyMemberAgainResponse.CartEntry]
+    def __init__(self, balance: _Optional[int] = ..., cart: _Optional[_Iterable[_Union[IdentifyMemberAgainResponse.CartEntry, _Mapping]]] = ...) -> None: ...
+
 class Balance(_message.Message):
     __slots__ = ("amount", "currency")
     AMOUNT_FIELD_NUMBER: _ClassVar[int]

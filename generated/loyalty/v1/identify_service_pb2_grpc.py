@@ -40,6 +40,11 @@ class IdentifyServiceStub:
                 request_serializer=loyalty_dot_v1_dot_identify__service__pb2.IdentifyMemberRequest.SerializeToString,
                 response_deserializer=loyalty_dot_v1_dot_identify__service__pb2.IdentifyMemberResponse.FromString,
                 _registered_method=True)
+        self.IdentifyMemberAgain = channel.unary_unary(
+                '/loyalty.v1.IdentifyService/IdentifyMemberAgain',
+                request_serializer=loyalty_dot_v1_dot_identify__service__pb2.IdentifyMemberAgainRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_identify__service__pb2.IdentifyMemberAgainResponse.FromString,
+                _registered_method=True)
 
 
 class IdentifyServiceServicer:
@@ -62,6 +67,20 @@ class IdentifyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def IdentifyMemberAgain(self, request, context):
+        """Takes another code of the guest of an open loyalty transaction, or the guest's loyalty ID, and
+        goes on with the same transaction: a later scan of the RBI contract's second version.
+
+        The points of the rewards selected with the code are held beside those that the transaction
+        holds already. What can't be used now is returned and not held, as by IdentifyMember. The same
+        code again, for the same transaction and from the same partner, gets the first answer. A code
+        of another guest is refused with GUEST_CHANGED and not used. A program that does not serve the
+        contract "rbi-v2" refuses the call with CONTRACT_NOT_SERVED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_IdentifyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -69,6 +88,11 @@ def add_IdentifyServiceServicer_to_server(servicer, server):
                     servicer.IdentifyMember,
                     request_deserializer=loyalty_dot_v1_dot_identify__service__pb2.IdentifyMemberRequest.FromString,
                     response_serializer=loyalty_dot_v1_dot_identify__service__pb2.IdentifyMemberResponse.SerializeToString,
+            ),
+            'IdentifyMemberAgain': grpc.unary_unary_rpc_method_handler(
+                    servicer.IdentifyMemberAgain,
+                    request_deserializer=loyalty_dot_v1_dot_identify__service__pb2.IdentifyMemberAgainRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_identify__service__pb2.IdentifyMemberAgainResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -99,6 +123,33 @@ class IdentifyService:
             '/loyalty.v1.IdentifyService/IdentifyMember',
             loyalty_dot_v1_dot_identify__service__pb2.IdentifyMemberRequest.SerializeToString,
             loyalty_dot_v1_dot_identify__service__pb2.IdentifyMemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def IdentifyMemberAgain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.v1.IdentifyService/IdentifyMemberAgain',
+            loyalty_dot_v1_dot_identify__service__pb2.IdentifyMemberAgainRequest.SerializeToString,
+            loyalty_dot_v1_dot_identify__service__pb2.IdentifyMemberAgainResponse.FromString,
             options,
             channel_credentials,
             insecure,

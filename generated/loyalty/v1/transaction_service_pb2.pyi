@@ -211,6 +211,28 @@ class VoidTransactionResponse(_message.Message):
     goals: _containers.RepeatedCompositeFieldContainer[_goal_pb2.GoalProgress]
     def __init__(self, loyalty_id: _Optional[str] = ..., points: _Optional[int] = ..., points_earned: _Optional[int] = ..., points_redeemed: _Optional[int] = ..., transaction_id: _Optional[str] = ..., goals: _Optional[_Iterable[_Union[_goal_pb2.GoalProgress, _Mapping]]] = ...) -> None: ...
 
+class ChangeTransactionStatusRequest(_message.Message):
+    __slots__ = ("new_status", "transaction_id")
+    NEW_STATUS_FIELD_NUMBER: _ClassVar[int]
+    TRANSACTION_ID_FIELD_NUMBER: _ClassVar[int]
+    new_status: Transaction.Status
+    transaction_id: str
+    def __init__(self, new_status: _Optional[_Union[Transaction.Status, str]] = ..., transaction_id: _Optional[str] = ...) -> None: ...
+
+class ChangeTransactionStatusResponse(_message.Message):
+    __slots__ = ("loyalty_id", "transaction_id", "balance", "points_earned", "points_redeemed")
+    LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
+    TRANSACTION_ID_FIELD_NUMBER: _ClassVar[int]
+    BALANCE_FIELD_NUMBER: _ClassVar[int]
+    POINTS_EARNED_FIELD_NUMBER: _ClassVar[int]
+    POINTS_REDEEMED_FIELD_NUMBER: _ClassVar[int]
+    loyalty_id: str
+    transaction_id: str
+    balance: int
+    points_earned: int
+    points_redeemed: int
+    def __init__(self, loyalty_id: _Optional[str] = ..., transaction_id: _Optional[str] = ..., balance: _Optional[int] = ..., points_earned: _Optional[int] = ..., points_redeemed: _Optional[int] = ...) -> None: ...
+
 class RecordUnclaimedOrderRequest(_message.Message):
     __slots__ = ("channel", "created", "service_mode", "status", "transaction_details")
     CHANNEL_FIELD_NUMBER: _ClassVar[int]
@@ -341,7 +363,7 @@ class GetOutcomeRequest(_message.Message):
     def __init__(self, idempotency_key: _Optional[str] = ...) -> None: ...
 
 class GetOutcomeResponse(_message.Message):
-    __slots__ = ("outcome", "transaction", "identify", "update", "void", "unclaimed", "claim_receipt", "start_anonymous_session", "issue_code", "enroll_member", "assign_points", "redeem_promo_code")
+    __slots__ = ("outcome", "transaction", "identify", "update", "void", "unclaimed", "claim_receipt", "start_anonymous_session", "issue_code", "enroll_member", "assign_points", "redeem_promo_code", "identify_member_again", "change_transaction_status")
     class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         OUTCOME_UNSPECIFIED: _ClassVar[GetOutcomeResponse.Outcome]
@@ -364,6 +386,8 @@ class GetOutcomeResponse(_message.Message):
     ENROLL_MEMBER_FIELD_NUMBER: _ClassVar[int]
     ASSIGN_POINTS_FIELD_NUMBER: _ClassVar[int]
     REDEEM_PROMO_CODE_FIELD_NUMBER: _ClassVar[int]
+    IDENTIFY_MEMBER_AGAIN_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_TRANSACTION_STATUS_FIELD_NUMBER: _ClassVar[int]
     outcome: GetOutcomeResponse.Outcome
     transaction: Transaction
     identify: _identify_service_pb2.IdentifyMemberResponse
@@ -376,4 +400,6 @@ class GetOutcomeResponse(_message.Message):
     enroll_member: _member_service_pb2.EnrollMemberResponse
     assign_points: _member_service_pb2.AssignPointsResponse
     redeem_promo_code: _incentive_service_pb2.RedeemPromoCodeResponse
-    def __init__(self, outcome: _Optional[_Union[GetOutcomeResponse.Outcome, str]] = ..., transaction: _Optional[_Union[Transaction, _Mapping]] = ..., identify: _Optional[_Union[_identify_service_pb2.IdentifyMemberResponse, _Mapping]] = ..., update: _Optional[_Union[ReportOrderResponse, _Mapping]] = ..., void: _Optional[_Union[VoidTransactionResponse, _Mapping]] = ..., unclaimed: _Optional[_Union[RecordUnclaimedOrderResponse, _Mapping]] = ..., claim_receipt: _Optional[_Union[ClaimReceiptResponse, _Mapping]] = ..., start_anonymous_session: _Optional[_Union[_session_service_pb2.StartAnonymousSessionResponse, _Mapping]] = ..., issue_code: _Optional[_Union[_code_service_pb2.IssueCodeResponse, _Mapping]] = ..., enroll_member: _Optional[_Union[_member_service_pb2.EnrollMemberResponse, _Mapping]] = ..., assign_points: _Optional[_Union[_member_service_pb2.AssignPointsResponse, _Mapping]] = ..., redeem_promo_code: _Optional[_Union[_incentive_service_pb2.RedeemPromoCodeResponse, _Mapping]] = ...) -> None: ...
+    identify_member_again: _identify_service_pb2.IdentifyMemberAgainResponse
+    change_transaction_status: ChangeTransactionStatusResponse
+    def __init__(self, outcome: _Optional[_Union[GetOutcomeResponse.Outcome, str]] = ..., transaction: _Optional[_Union[Transaction, _Mapping]] = ..., identify: _Optional[_Union[_identify_service_pb2.IdentifyMemberResponse, _Mapping]] = ..., update: _Optional[_Union[ReportOrderResponse, _Mapping]] = ..., void: _Optional[_Union[VoidTransactionResponse, _Mapping]] = ..., unclaimed: _Optional[_Union[RecordUnclaimedOrderResponse, _Mapping]] = ..., claim_receipt: _Optional[_Union[ClaimReceiptResponse, _Mapping]] = ..., start_anonymous_session: _Optional[_Union[_session_service_pb2.StartAnonymousSessionResponse, _Mapping]] = ..., issue_code: _Optional[_Union[_code_service_pb2.IssueCodeResponse, _Mapping]] = ..., enroll_member: _Optional[_Union[_member_service_pb2.EnrollMemberResponse, _Mapping]] = ..., assign_points: _Optional[_Union[_member_service_pb2.AssignPointsResponse, _Mapping]] = ..., redeem_promo_code: _Optional[_Union[_incentive_service_pb2.RedeemPromoCodeResponse, _Mapping]] = ..., identify_member_again: _Optional[_Union[_identify_service_pb2.IdentifyMemberAgainResponse, _Mapping]] = ..., change_transaction_status: _Optional[_Union[ChangeTransactionStatusResponse, _Mapping]] = ...) -> None: ...

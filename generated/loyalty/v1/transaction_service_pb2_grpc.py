@@ -50,6 +50,11 @@ class TransactionServiceStub:
                 request_serializer=loyalty_dot_v1_dot_transaction__service__pb2.VoidTransactionRequest.SerializeToString,
                 response_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.VoidTransactionResponse.FromString,
                 _registered_method=True)
+        self.ChangeTransactionStatus = channel.unary_unary(
+                '/loyalty.v1.TransactionService/ChangeTransactionStatus',
+                request_serializer=loyalty_dot_v1_dot_transaction__service__pb2.ChangeTransactionStatusRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.ChangeTransactionStatusResponse.FromString,
+                _registered_method=True)
         self.RecordUnclaimedOrder = channel.unary_unary(
                 '/loyalty.v1.TransactionService/RecordUnclaimedOrder',
                 request_serializer=loyalty_dot_v1_dot_transaction__service__pb2.RecordUnclaimedOrderRequest.SerializeToString,
@@ -114,6 +119,19 @@ class TransactionServiceServicer:
         If it comes more days after the payment than the program allows, 90 unless it says otherwise,
         it is done and the operator is told, or it is refused with VOID_TOO_LATE if the program says
         so.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangeTransactionStatus(self, request, context):
+        """Claims a transaction with the order that was reported for it last, or cancels it: the status
+        change of the RBI contract's second version.
+
+        CLAIMED does what ReportOrder does with that order; a transaction for which no order was
+        reported is refused with TRANSACTION_NOT_CLAIMABLE, and so is one that is void. VOID does what
+        VoidTransaction does. The status that the transaction has already gets the first answer. A
+        program that does not serve the contract "rbi-v2" refuses the call with CONTRACT_NOT_SERVED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -186,6 +204,11 @@ def add_TransactionServiceServicer_to_server(servicer, server):
                     servicer.VoidTransaction,
                     request_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.VoidTransactionRequest.FromString,
                     response_serializer=loyalty_dot_v1_dot_transaction__service__pb2.VoidTransactionResponse.SerializeToString,
+            ),
+            'ChangeTransactionStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangeTransactionStatus,
+                    request_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.ChangeTransactionStatusRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_transaction__service__pb2.ChangeTransactionStatusResponse.SerializeToString,
             ),
             'RecordUnclaimedOrder': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordUnclaimedOrder,
@@ -295,6 +318,33 @@ class TransactionService:
             '/loyalty.v1.TransactionService/VoidTransaction',
             loyalty_dot_v1_dot_transaction__service__pb2.VoidTransactionRequest.SerializeToString,
             loyalty_dot_v1_dot_transaction__service__pb2.VoidTransactionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangeTransactionStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.v1.TransactionService/ChangeTransactionStatus',
+            loyalty_dot_v1_dot_transaction__service__pb2.ChangeTransactionStatusRequest.SerializeToString,
+            loyalty_dot_v1_dot_transaction__service__pb2.ChangeTransactionStatusResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -2,7 +2,28 @@
 
 from __future__ import annotations
 
-CONTRACTS = ("es",)
+from collections.abc import Collection
 
-ES_ALONE = frozenset({"es"})
+from loyalty_service.domain.errors import ContractNotServedError
+
+ES = "es"
+"""Sessions of shoppers."""
+
+RBI_V2 = "rbi-v2"
+"""Those calls of RBI's second version that are known, whose text is not settled."""
+
+CONTRACTS = (ES, RBI_V2)
+
+ES_ALONE = frozenset({ES})
 """What a program serves whose file does not say."""
+
+
+def require_served(served: Collection[str], contract: str) -> None:
+    """
+    Refuse a call of a contract that is not among those that a program serves.
+
+    Raises:
+        ContractNotServedError: It is not.
+    """
+    if contract not in served:
+        raise ContractNotServedError(contract)

@@ -122,6 +122,11 @@ class CodeAlreadyUsedError(LoyaltyError):
 
 
 @dataclass(unsafe_hash=True)
+class GuestChangedError(LoyaltyError):
+    """Raised when an identifier is of another guest than the one of the open transaction."""
+
+
+@dataclass(unsafe_hash=True)
 class TooManyWrongCodesError(LoyaltyError):
     """
     Raised when no code is looked at, right or wrong, because too many wrong ones were shown.

@@ -16,6 +16,7 @@ SANDBOX_KEYS = (
     "sandbox-app-key",
     "sandbox-admin-key",
     "sandbox-one-store-key",
+    "sandbox-points-key",
 )
 
 

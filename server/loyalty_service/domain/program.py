@@ -245,7 +245,7 @@ class Program:
         limits: What its keys, members and orders may do; see `domain.limits`.
         expiry: When points go.
         receipts: What its receipts say; absent where they say what the server has ready.
-        contracts: What it serves besides RBI's first contract: `es`.
+        contracts: What it serves besides RBI's first contract; see `domain.contracts`.
         groups: Products that rules and earning know by one name.
         promotions: By promotion ID, in the order of the file.
         goals: By goal ID, in the order of the file.

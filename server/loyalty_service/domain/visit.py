@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from loyalty_service.domain.basket import Basket, Cart
 from loyalty_service.domain.goal_cards import HeldTier
 from loyalty_service.domain.products import NONE, Products
-from loyalty_service.domain.records import Member
+from loyalty_service.domain.records import Member, Transaction
 from loyalty_service.domain.restrictions import NO_ORDER_LIMITS, OrderLimits
 
 
@@ -156,6 +156,18 @@ class PointOfSale:
     supporting_pos: str | None
     terminal: str | None
     operator: str | None
+
+    @classmethod
+    def of(cls, transaction: Transaction) -> PointOfSale:
+        """Give the one that opened a transaction."""
+        return cls(
+            transaction_id=transaction.pos_transaction_id,
+            store_id=transaction.store_id,
+            pos_type=transaction.pos_type,
+            supporting_pos=transaction.supporting_pos,
+            terminal=transaction.terminal,
+            operator=transaction.operator,
+        )
 
     @property
     def plu_vendors(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The sandbox's fixed data: one program, five members, four keys and the fixed codes."""
+"""The sandbox's fixed data: one program, five members, five keys and the fixed codes."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ KEYS = {
     "sandbox-app-key": Role.APP,
     "sandbox-admin-key": Role.ADMIN,
     "sandbox-one-store-key": Role.TILL,
+    "sandbox-points-key": Role.POINTS,
 }
 
 KEY_STORES = {"sandbox-one-store-key": frozenset((1001,))}

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loyalty_service.application.orders.identify_member import SelectedLine
+from loyalty_service.application.orders.shown_codes import SelectedLine
 from loyalty_service.domain.clock import parse_rfc3339, rfc3339
 from loyalty_service.domain.codes import code_digest, new_code
 from loyalty_service.domain.errors import StoreNotAllowedError

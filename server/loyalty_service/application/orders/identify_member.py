@@ -2,45 +2,36 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from loyalty_service.application.codes.wrong_codes import (
-    could_be_guessed,
-    count_right_code,
-    count_wrong_code,
-    require_no_wait,
-)
-from loyalty_service.application.limits import count_code_gone
-from loyalty_service.application.orders.order_review import judge, refusal_of
+from loyalty_service.application.codes.wrong_codes import count_right_code, require_no_wait
 from loyalty_service.application.orders.repeated_orders import answer_of_use, use_of_code
 from loyalty_service.application.orders.reservations import reserve
+from loyalty_service.application.orders.shown_codes import (
+    SelectedLine,
+    live_code,
+    refusal_of_code,
+    selected_lines,
+    usable,
+    use_code,
+)
 from loyalty_service.application.perform import Done, Repeated
 from loyalty_service.application.points import hold
 from loyalty_service.application.reads import Reads
-from loyalty_service.application.unit import Refused, Unit
-from loyalty_service.domain.breaches import Breach
+from loyalty_service.application.unit import Unit
 from loyalty_service.domain.errors import (
-    CodeAlreadyUsedError,
-    CodeNotFoundError,
     IdentifierTypeDisabledError,
     LoyaltyError,
     MemberNotFoundError,
-    RewardRefusedError,
-    incentive_not_found,
 )
 from loyalty_service.domain.events import Event, EventKind
-from loyalty_service.domain.guessing import Scope, scopes_of
+from loyalty_service.domain.guessing import scopes_of
 from loyalty_service.domain.identifiers import IdentifierKind, classify_identifier, new_id
-from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.meaning import Read
-from loyalty_service.domain.order_limits import beyond_order_limits
-from loyalty_service.domain.program import Incentive, Program, Store
+from loyalty_service.domain.program import Program, Store
 from loyalty_service.domain.records import (
     Code,
     CodeStatus,
@@ -80,15 +71,6 @@ class IdentifyMember:
         pos = self.point_of_sale
         vendors = pos.pos_type, pos.supporting_pos
         return self.identifier.lower(), pos.store_id, pos.transaction_id, *vendors
-
-
-@dataclass(frozen=True, slots=True)
-class SelectedLine:
-    """An incentive the guest selected, how many of it, and its PLU at this point of sale."""
-
-    incentive: Incentive
-    quantity: int
-    plu: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +140,24 @@ def _identify_by_code(
         answer = _earlier_claim(unit, code, command)
         if answer is not None:
             return answer
-        raise _refusal(unit, command, scopes, code, CodeAlreadyUsedError(), now_ms)
-    if code is None or code.status is not CodeStatus.PENDING or code.expires_ms <= now_ms:
-        raise _refusal(unit, command, scopes, code, CodeNotFoundError(), now_ms)
-    if code.published and not command.published:
-        # Left behind by a sandbox; everybody knows it, but here it stands for a guest.
-        raise _refusal(unit, command, scopes, code, CodeNotFoundError(), now_ms)
-    selection = tuple(_selected_lines(program, code, pos))
-    member = unit.member_by_number(code.member_number)
-    uses = _usable(unit, program, store, member, selection, command, now_ms)
+    try:
+        live = live_code(code, now_ms, published=command.published)
+    except LoyaltyError as error:
+        if command.published:
+            raise
+        raise refusal_of_code(unit, scopes, digest, code, error, now_ms) from None
+    selection = selected_lines(program, live, pos)
+    member = unit.member_by_number(live.member_number)
+    uses = usable(
+        unit,
+        program,
+        store,
+        member,
+        selection,
+        command.key,
+        now_ms,
+        local_time=command.local_time,
+    )
     transaction = _open_transaction(unit, program, member, command, now_ms)
     for use in uses:
         if use.point_cost:
@@ -180,31 +171,13 @@ def _identify_by_code(
                 incentive_id=use.incentive.incentive_id,
             )
     reserve(unit, transaction, command.key, pos.store_id, uses, now_ms)
-    unit.change(
-        code,
-        status=CodeStatus.CLAIMED,
-        updated_ms=now_ms,
-        store_id=pos.store_id,
-        transaction_id=transaction.transaction_id,
-    )
+    used = use_code(unit, live, transaction, member, now_ms)
     count_right_code(unit, scopes, member, now_ms)
-    count_code_gone(unit, code)
     return Done(
         Identified(program, member, transaction.transaction_id, member.spendable, selection),
         kept_as=use_of_code(transaction, pos),
         stores=frozenset({pos.store_id}),
-        events=(_used(transaction, member), _opened(transaction, member)),
-    )
-
-
-def _used(transaction: Transaction, member: Member) -> Event:
-    return Event(
-        EventKind.CODE_USED,
-        transaction.program_id,
-        member,
-        subject=transaction.transaction_id,
-        before=CodeStatus.PENDING,
-        after=CodeStatus.CLAIMED,
+        events=(used, _opened(transaction, member)),
     )
 
 
@@ -218,21 +191,6 @@ def _opened(transaction: Transaction, member: Member) -> Event:
     )
 
 
-def _refusal(
-    unit: Unit,
-    command: IdentifyMember,
-    scopes: Sequence[Scope],
-    code: Code | None,
-    error: LoyaltyError,
-    now_ms: int,
-) -> LoyaltyError | Refused:
-    """Give the refusal of a wrong code, and count it where it could have been a guess."""
-    if command.published or not could_be_guessed(code, now_ms):
-        return error
-    digest = unit.code_digest(command.key.program_id, command.identifier)
-    return count_wrong_code(unit, scopes, digest, now_ms, error)
-
-
 def _earlier_claim(unit: Unit, code: Code, command: IdentifyMember) -> Repeated | None:
     """Answer a network retry as the first time, so that it does not cost the guest the code."""
     transaction = unit.transaction(code.transaction_id) if code.transaction_id else None
@@ -241,14 +199,6 @@ def _earlier_claim(unit: Unit, code: Code, command: IdentifyMember) -> Repeated 
     pos, partner = command.point_of_sale, command.key.partner
     answer = answer_of_use(unit, code, transaction, pos, partner)
     return None if answer is None else Repeated(answer, frozenset({transaction.store_id}))
-
-
-def _selected_lines(program: Program, code: Code, pos: PointOfSale) -> Iterable[SelectedLine]:
-    for kind, incentive_id, quantity in json.loads(code.selection):
-        incentive = program.incentives.get(incentive_id)
-        if incentive is None or incentive.retired:
-            raise incentive_not_found(kind, incentive_id)
-        yield SelectedLine(incentive, quantity, incentive.plu(pos.plu_vendors))
 
 
 def _open_transaction(
@@ -273,65 +223,3 @@ def _open_transaction(
     )
     unit.add(transaction)
     return transaction
-
-
-def _usable(
-    unit: Unit,
-    program: Program,
-    store: Store,
-    member: Member,
-    selection: tuple[SelectedLine, ...],
-    command: IdentifyMember,
-    now_ms: int,
-) -> tuple[IncentiveUse, ...]:
-    """
-    Tell what of a selection can be used now, in its order; the rest is listed and not held.
-
-    The till shows the rest, and is told by ValidateOrder and ReportOrder why it can't be used. Most
-    reasons pass: other points come, the guest goes to another store, an older transaction is
-    voided.
-
-    Raises:
-        LoyaltyError: The program refuses a selection of which some can't be used.
-    """
-    quantities: Counter[str] = Counter()
-    for line in selection:
-        quantities[line.incentive.incentive_id] += line.quantity
-    uses = tuple(
-        IncentiveUse(program.incentives[incentive_id], quantity)
-        for incentive_id, quantity in quantities.items()
-    )
-    takes_rewards = store.loyalty_enabled or all(use.incentive.kind == "offer" for use in uses)
-    if program.refuse_unusable and not takes_rewards:
-        raise RewardRefusedError(store.store_id)
-    failures = judge(
-        unit,
-        program,
-        store,
-        member,
-        uses,
-        now_ms,
-        local_time=command.local_time,
-        counts=True,
-        reserving=command.key,
-    )
-    if program.refuse_unusable and failures:
-        cost = sum(use.point_cost for use in uses)
-        raise refusal_of(failures, member.spendable, cost)
-    broken = {
-        failure.incentive_id for failure in failures if failure.rule_id not in _OF_SEVERAL_RULES
-    }
-    usable: list[IncentiveUse] = []
-    left = member.spendable
-    for use in uses:
-        beyond = beyond_order_limits((*usable, use), program.order_limits)
-        fits = use.point_cost <= left and not any(beyond)
-        taken = store.loyalty_enabled or use.incentive.kind == "offer"
-        if fits and taken and use.incentive.incentive_id not in broken:
-            usable.append(use)
-            left -= use.point_cost
-    return tuple(usable)
-
-
-_OF_SEVERAL_RULES = {Breach.POINT_BALANCE.value.rule_id, Breach.ORDER_LIMIT.value.rule_id}
-"""Rules that an incentive breaks only together with those before it."""

@@ -40,6 +40,8 @@ IDENTIFY = "IdentifyService/Identify"
 RECORD = "TransactionService/Unclaimed"
 REPORT = "TransactionService/Update"
 VOID = "TransactionService/Void"
+STATUS = "TransactionService/ChangeTransactionStatus"
+AGAIN = "IdentifyService/IdentifyMemberAgain"
 """
 Words by which kept answers tell what they answer, and that fingerprints hash.
 
@@ -59,6 +61,27 @@ def use_of_code(transaction: Transaction, pos: PointOfSale) -> NaturalKey:
     return NaturalKey(*place, IDENTIFY, _use(pos, transaction.partner), fresh=True)
 
 
+def later_use(code: Code, transaction: Transaction, partner: str) -> NaturalKey:
+    """Name the use of a code by a transaction that was open already."""
+    return NaturalKey(*_later_place(code, transaction), AGAIN, _later(partner), fresh=True)
+
+
+def answer_of_later_use(
+    unit: Unit, code: Code, transaction: Transaction, partner: str
+) -> bytes | None:
+    """Find what the use of a code by an open transaction was answered, for the same partner."""
+    kept = unit.kept_answer(*_later_place(code, transaction))
+    return kept.answer if kept is not None and kept.fingerprint == _later(partner) else None
+
+
+def _later_place(code: Code, transaction: Transaction) -> tuple[str, str]:
+    return _scope("code", code.program_id), f"{transaction.transaction_id}/{code.digest.hex()}"
+
+
+def _later(partner: str) -> bytes:
+    return bytes((VERSION,)) + hashlib.sha256(partner.encode()).digest()
+
+
 def record_of(scope: str, transaction: Transaction) -> NaturalKey:
     """Name the record of an order without a guest that was just made."""
     return NaturalKey(scope, transaction.transaction_id, RECORD, fresh=True)
@@ -72,6 +95,11 @@ def report_of(transaction: Transaction, fingerprint: bytes) -> NaturalKey:
 def void_of(transaction: Transaction) -> NaturalKey:
     """Name the cancellation of an order."""
     return NaturalKey(*place_of(transaction), VOID)
+
+
+def status_of(transaction: Transaction) -> NaturalKey:
+    """Name the last change of an order's status."""
+    return NaturalKey(*place_of(transaction), STATUS)
 
 
 def order_place(program_id: str, transaction_id: str) -> tuple[str, str]:
@@ -99,6 +127,8 @@ def answer_of_use(
     unit: Unit, code: Code, transaction: Transaction, pos: PointOfSale, partner: str
 ) -> bytes | None:
     """Find what the use of a code was answered, for the partner, till and order that used it."""
+    if unit.kept_answer(*_later_place(code, transaction)) is not None:
+        return None  # It was a later scan: the transaction's first answer is of another code.
     kept = unit.kept_answer(_scope("code", code.program_id), transaction.transaction_id)
     if kept is not None:
         return kept.answer if kept.fingerprint == _use(pos, partner) else None

@@ -19,7 +19,8 @@ from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.records import Reservation, Transaction
 from loyalty_service.domain.rules import ORDER_RULES
 
-_Reservations = Mapping[str, Sequence[Reservation]]
+Reservations = Mapping[str, Sequence[Reservation]]
+"""What is reserved, by incentive, the cheapest first."""
 
 FACTS_OF_THEN = frozenset(
     breach.value.code
@@ -51,7 +52,7 @@ FACTS_OF_THE_ORDER = frozenset(
 """Codes of rules about the order itself, which are judged again when the order has changed."""
 
 
-def by_incentive(reservations: Iterable[Reservation]) -> _Reservations:
+def by_incentive(reservations: Iterable[Reservation]) -> Reservations:
     """Sort what is reserved by incentive, the cheapest first; what is over is left out."""
     found: defaultdict[str, list[Reservation]] = defaultdict(list)
     for one in sorted(reservations, key=lambda reserved: reserved.point_cost):
@@ -60,14 +61,14 @@ def by_incentive(reservations: Iterable[Reservation]) -> _Reservations:
     return found
 
 
-def as_accepted(use: IncentiveUse, reserved: _Reservations) -> IncentiveUse:
+def as_accepted(use: IncentiveUse, reserved: Reservations) -> IncentiveUse:
     """Take a use at the prices at which it was accepted, as far as it was."""
     prices = _accepted(use, reserved)
     points = sum(price * number for price, number in prices.items())
     return replace(use, accepted=sum(prices.values()), accepted_points=points)
 
 
-def _accepted(use: IncentiveUse, reserved: _Reservations) -> dict[int, int]:
+def _accepted(use: IncentiveUse, reserved: Reservations) -> dict[int, int]:
     """Tell how many of a use were accepted at each price."""
     prices: dict[int, int] = {}
     left = use.quantity
@@ -79,7 +80,7 @@ def _accepted(use: IncentiveUse, reserved: _Reservations) -> dict[int, int]:
     return prices
 
 
-def accepted_here(use: IncentiveUse, reserved: _Reservations, store_id: int) -> bool:
+def accepted_here(use: IncentiveUse, reserved: Reservations, store_id: int) -> bool:
     """Tell whether a whole use was accepted for this very store."""
     return use.accepted == use.quantity and all(
         one.store_id == store_id for one in reserved.get(use.incentive.incentive_id, ())

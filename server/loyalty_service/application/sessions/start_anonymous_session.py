@@ -8,7 +8,8 @@ from typing import Any
 from loyalty_service.application.perform import Done
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
-from loyalty_service.domain.errors import ContractNotServedError, CorrelationIdInvalidError
+from loyalty_service.domain.contracts import ES, require_served
+from loyalty_service.domain.errors import CorrelationIdInvalidError
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.meaning import Read
 from loyalty_service.domain.program import Program, Prompt
@@ -60,8 +61,7 @@ def start_anonymous_session(
         ContractNotServedError: The program does not serve the contract of sessions.
     """
     program = unit.catalog.programs[command.key.program_id]
-    if "es" not in program.contracts:
-        raise ContractNotServedError("es")
+    require_served(program.contracts, ES)
     locale = session_locale(command.locale, program)
     channel = (command.channel or "").strip() or DEFAULT_CHANNEL
     session = unit.session(program.program_id, command.correlation_id)

@@ -49,6 +49,8 @@ WRITING = "writing"
 """Stands in `Advice.calls` for every method that writes."""
 
 _IDENTIFY = "IdentifyMember"
+_AGAIN = "IdentifyMemberAgain"
+_STATUS = "ChangeTransactionStatus"
 _VALIDATE = "ValidateOrder"
 _REPORT = "ReportOrder"
 _VOID = "VoidTransaction"
@@ -57,7 +59,7 @@ _RECEIPT = "ClaimReceipt"
 _PROMO = "RedeemPromoCode"
 _POINTS = "AssignPoints"
 _ORDERS = (_VALIDATE, _REPORT)
-_BY_ID = (*_ORDERS, _VOID, "GetTransaction")
+_BY_ID = (*_ORDERS, _VOID, "GetTransaction", _AGAIN, _STATUS)
 
 _SETUP = Advice(
     Again.CORRECTED,
@@ -79,13 +81,13 @@ _REWARD_GONE = Advice(
     Again.CORRECTED,
     "This reward is not available any more. Ask the guest to choose another one.",
     "Cette récompense n'est plus offerte. Demandez au client d'en choisir une autre.",
-    (_IDENTIFY, *_ORDERS),
+    (_IDENTIFY, _AGAIN, *_ORDERS, _STATUS),
 )
 _RETYPE = Advice(
     Again.CORRECTED,
     "This is not a valid code. Ask the guest to show the code again.",
     "Ce code n'est pas valide. Demandez au client de montrer son code de nouveau.",
-    (_IDENTIFY,),
+    (_IDENTIFY, _AGAIN),
 )
 _UNKNOWN_ORDER = Advice(
     Again.CORRECTED,
@@ -123,6 +125,7 @@ ADVICE: Mapping[str, Advice] = {
         "nouveau.",
         (
             _IDENTIFY,
+            _AGAIN,
             *_ORDERS,
             _VOID,
             _RECEIPT,
@@ -143,58 +146,65 @@ ADVICE: Mapping[str, Advice] = {
         "This way to identify is not accepted here. Ask the guest for the code in the app.",
         "Ce moyen d'identification n'est pas accepté ici. Demandez au client le code de "
         "l'application.",
-        (_IDENTIFY,),
+        (_IDENTIFY, _AGAIN),
     ),
     "CODE_NOT_FOUND": Advice(
         Again.CORRECTED,
         "This code is not known or has expired. Ask the guest for a new code.",
         "Ce code est inconnu ou expiré. Demandez un nouveau code au client.",
-        (_IDENTIFY, "GetCode"),
+        (_IDENTIFY, _AGAIN, "GetCode"),
     ),
     "CODE_ALREADY_USED": Advice(
         Again.CORRECTED,
         "This code was already used. Ask the guest for a new code.",
         "Ce code a déjà servi. Demandez un nouveau code au client.",
-        (_IDENTIFY,),
+        (_IDENTIFY, _AGAIN),
+    ),
+    "GUEST_CHANGED": Advice(
+        Again.CORRECTED,
+        "This code is of another guest. Cancel the order and begin again, or ask for their own.",
+        "Ce code est celui d'un autre client. Annulez la commande et recommencez, ou demandez le "
+        "sien au client.",
+        (_AGAIN,),
     ),
     "TOO_MANY_WRONG_CODES": Advice(
         Again.SAME_KEY,
         "Too many wrong codes were entered. Wait before you enter another one.",
         "Trop de codes erronés ont été saisis. Attendez avant d'en saisir un autre.",
-        (_IDENTIFY, "GetCode"),
+        (_IDENTIFY, _AGAIN, "GetCode"),
     ),
     "REWARD_NOT_FOUND": _REWARD_GONE,
     "OFFER_NOT_FOUND": Advice(
         Again.CORRECTED,
         "This offer is not available any more. Ask the guest to choose another one.",
         "Cette offre n'est plus disponible. Demandez au client d'en choisir une autre.",
-        (_IDENTIFY, *_ORDERS, _UNCLAIMED),
+        (_IDENTIFY, _AGAIN, *_ORDERS, _STATUS, _UNCLAIMED),
     ),
     "POINTS_INSUFFICIENT": Advice(
         Again.CORRECTED,
         "The guest does not have enough points. Remove a reward and try again.",
         "Le client n'a pas assez de points. Retirez une récompense et réessayez.",
-        (_IDENTIFY, _REPORT, _VOID, _POINTS),
+        (_IDENTIFY, _AGAIN, _REPORT, _VOID, _STATUS, _POINTS),
     ),
     "TRANSACTION_NOT_FOUND": _UNKNOWN_ORDER,
     "TRANSACTION_NOT_CLAIMABLE": Advice(
         Again.NEVER,
         "This order is already closed for loyalty. Its points do not change any more.",
         "Cette commande est déjà fermée pour la fidélité. Ses points ne changent plus.",
-        _ORDERS,
+        (*_ORDERS, _AGAIN, _STATUS),
     ),
     "RULES_FAILED": Advice(
         Again.CORRECTED,
         "A reward or offer can't be used with this order. Remove it or change the order.",
         "Une récompense ou une offre ne s'applique pas à cette commande. Retirez-la ou modifiez la "
         "commande.",
-        (*_ORDERS, _UNCLAIMED),
+        (*_ORDERS, _AGAIN, _STATUS, _UNCLAIMED),
     ),
     "REWARD_REFUSED": Advice(
         Again.CORRECTED,
         "This store takes no rewards. Remove the reward and try again.",
         "Ce restaurant n'accepte pas les récompenses. Retirez la récompense et réessayez.",
-        (_IDENTIFY, *_ORDERS),
+        (_IDENTIFY, _AGAIN, *_ORDERS, _STATUS),
     ),
     "RECEIPT_NOT_FOUND": Advice(
         Again.CORRECTED,
@@ -212,7 +222,7 @@ ADVICE: Mapping[str, Advice] = {
         Again.NEVER,
         "The points of this order were already given.",
         "Les points de cette commande ont déjà été accordés.",
-        (_REPORT, _RECEIPT),
+        (_REPORT, _STATUS, _RECEIPT),
     ),
     "RECEIPT_EXPIRED": Advice(
         Again.NEVER,
@@ -224,7 +234,7 @@ ADVICE: Mapping[str, Advice] = {
         Again.NEVER,
         "This order is too old to be cancelled.",
         "Cette commande est trop ancienne pour être annulée.",
-        (_VOID,),
+        (_VOID, _STATUS),
     ),
     "PROMO_CODE_NOT_FOUND": Advice(
         Again.CORRECTED,
@@ -244,7 +254,7 @@ ADVICE: Mapping[str, Advice] = {
         "Ce code promotionnel n'est pas valable maintenant ou ici.",
         (_PROMO,),
     ),
-    "CONTRACT_NOT_SERVED": replace(_SETUP, calls=("StartAnonymousSession",)),
+    "CONTRACT_NOT_SERVED": replace(_SETUP, calls=("StartAnonymousSession", _AGAIN, _STATUS)),
     "EMAIL_TAKEN": Advice(
         Again.CORRECTED,
         "Another member already has this e-mail address. Ask the guest for another one.",

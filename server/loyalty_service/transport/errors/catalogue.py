@@ -139,6 +139,15 @@ ROWS: tuple[ErrorRow, ...] = (
         "Identifier was already used",
     ),
     ErrorRow(
+        e.GuestChangedError,
+        Code.FAILED_PRECONDITION,
+        "GUEST_CHANGED",
+        422,
+        _INVALID,
+        "IdentifierOfAnotherUser",
+        "Identifier is of another guest than the transaction",
+    ),
+    ErrorRow(
         e.TooManyWrongCodesError,
         Code.RESOURCE_EXHAUSTED,
         "TOO_MANY_WRONG_CODES",

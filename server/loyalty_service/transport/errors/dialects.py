@@ -87,6 +87,11 @@ RPCS: Mapping[str, RpcWords] = {
 }
 """RPCs whose contract has its own table of errors; all others use the words of their path."""
 
+RBI_CODES: Mapping[str, Mapping[type[e.LoyaltyError], str]] = {
+    "IdentifyService/IdentifyMemberAgain": {e.CodeNotFoundError: "IdentifierNotFound"},
+}
+"""Codes of the RBI contract that a later version of it has for an RPC."""
+
 NO_WORDS = RpcWords(DEFAULT)
 """Those of all other RPCs."""
 

@@ -31,6 +31,7 @@ from loyalty_service.transport.errors.catalogue import CATALOGUE, retry_after_ms
 from loyalty_service.transport.errors.dialects import (
     MISSING,
     NO_WORDS,
+    RBI_CODES,
     RPCS,
     Dialect,
     EsWords,
@@ -243,7 +244,7 @@ def legacy_trailers(
         words = _es_words(row, error, RPCS.get(rpc, NO_WORDS))
         status, body = words.status, _es_body(words)
     else:
-        status, body = row.http, _rbi_body(row, error)
+        status, body = row.http, _rbi_body(row, error, rpc)
     trailers = [("loyalty-http-status", str(status)), ("loyalty-http-body", body)]
     wait_ms = retry_after_ms(error)
     if wait_ms is not None:
@@ -275,12 +276,12 @@ def _es_message(violations: Sequence[FieldViolation]) -> str:
     return "; ".join(named)[:8000]
 
 
-def _rbi_body(row: ErrorRow, error: LoyaltyError) -> str:
+def _rbi_body(row: ErrorRow, error: LoyaltyError, rpc: str) -> str:
     details: dict[str, Any] = {"reason": row.reason, "metadata": _json_metadata(error)}
     body = {
         "statusCode": row.http,
         "isEngineError": False,
-        "code": row.rbi,
+        "code": RBI_CODES.get(rpc, {}).get(type(error), row.rbi),
         "message": _sentence(error),
         "details": details,
     }
@@ -363,7 +364,7 @@ async def refuse(
     row = CATALOGUE[type(error)]
     render = _kept_trailers if isinstance(error, _KEPT) else _trailers
     # All that have no words of their own share what is kept.
-    trailers = render(error, dialect, rpc if rpc in RPCS else "")
+    trailers = render(error, dialect, rpc if rpc in RPCS or rpc in RBI_CODES else "")
     if dialect is None:
         trailers = (*trailers, ("x-request-id", request_id))
     await context.abort(row.code, message_of(error), trailers)

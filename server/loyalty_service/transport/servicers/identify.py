@@ -6,11 +6,16 @@ from collections.abc import Callable
 
 from loyalty.v1 import discount_pb2, order_pb2
 from loyalty.v1 import identify_service_pb2 as pb
+from loyalty_service.application.orders.identify_again import (
+    IdentifiedAgain,
+    IdentifyAgain,
+    identify_again,
+)
 from loyalty_service.application.orders.identify_member import (
     Identified,
     IdentifyMember,
-    SelectedLine,
 )
+from loyalty_service.application.orders.shown_codes import SelectedLine
 from loyalty_service.application.perform import Done, Repeated
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.clock import rfc3339
@@ -26,6 +31,7 @@ _DISCOUNT_TYPES = {
     "reward": discount_pb2.DiscountDetails.reward,
     "offer": discount_pb2.DiscountDetails.offer,
 }
+_ENTRY_TYPES = {"reward": "Reward", "offer": "Offer"}
 _SUBTYPES = {
     DiscountKind.PERCENTAGE: discount_pb2.DiscountDetails.PERCENTAGE_DISCOUNT,
     DiscountKind.AMOUNT: discount_pb2.DiscountDetails.AMOUNT_DISCOUNT,
@@ -47,6 +53,31 @@ class IdentifyServicer:
             local_time=call.local_time(request.pos_vendor.store_id),
         )
         return await call.write(self._identify, command, _render)
+
+    async def IdentifyMemberAgain(  # noqa: N802
+        self, request: pb.IdentifyMemberAgainRequest, call: Call
+    ) -> bytes:
+        """See the contract."""
+        command = IdentifyAgain(
+            key=call.key,
+            identifier=plain_identifier(request.identifier),
+            transaction_id=request.transaction_id.lower(),
+        )
+        return await call.write(identify_again, command, _render_again)
+
+
+def _render_again(identified: IdentifiedAgain) -> bytes:
+    return pb.IdentifyMemberAgainResponse(
+        balance=identified.available_points,
+        cart=[
+            pb.IdentifyMemberAgainResponse.CartEntry(
+                external_reference_id=line.plu,
+                quantity=line.quantity,
+                type=_ENTRY_TYPES[line.incentive.kind],
+            )
+            for line in identified.selection
+        ],
+    ).SerializeToString()
 
 
 def _render(identified: Identified) -> bytes:

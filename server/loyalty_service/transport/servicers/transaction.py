@@ -10,6 +10,11 @@ from urllib.parse import unquote, unquote_plus
 
 from loyalty.v1 import order_pb2
 from loyalty.v1 import transaction_service_pb2 as pb
+from loyalty_service.application.orders.change_status import (
+    ChangeStatus,
+    StatusChanged,
+    change_status,
+)
 from loyalty_service.application.orders.claim_receipt import (
     ClaimedReceipt,
     ClaimReceipt,
@@ -86,6 +91,14 @@ class TransactionServicer:
             repeated_id=repeated_id if is_uuid(repeated_id) else None,
         )
         return await call.write(void_transaction, command, _render_voided, paid=True)
+
+    async def ChangeTransactionStatus(  # noqa: N802
+        self, request: pb.ChangeTransactionStatusRequest, call: Call
+    ) -> bytes:
+        """See the contract."""
+        status = TransactionStatus(request.new_status)
+        command = ChangeStatus(call.key, request.transaction_id.lower(), status)
+        return await call.write(change_status, command, _render_changed, paid=True)
 
     async def RecordUnclaimedOrder(  # noqa: N802
         self, request: pb.RecordUnclaimedOrderRequest, call: Call
@@ -296,6 +309,16 @@ def _render_voided(voided: Voided) -> bytes:
         points_redeemed=voided.redeemed_points,
         transaction_id=voided.transaction_id,
         goals=reached_told(voided.reached),
+    ).SerializeToString()
+
+
+def _render_changed(changed: StatusChanged) -> bytes:
+    return pb.ChangeTransactionStatusResponse(
+        loyalty_id=changed.loyalty_id,
+        transaction_id=changed.transaction_id,
+        balance=changed.available_points,
+        points_earned=changed.earned_points,
+        points_redeemed=changed.redeemed_points,
     ).SerializeToString()
 
 
