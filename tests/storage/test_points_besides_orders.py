@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ from loyalty_service.application.orders.search_transactions import (
     SearchTransactions,
     search_transactions,
 )
+from loyalty_service.domain.clock import now_ms
 from loyalty_service.domain.codes import plain_promo_code
 from loyalty_service.domain.errors import (
     AmountBeyondLimitError,
@@ -41,6 +43,7 @@ from loyalty_service.domain.errors import (
     RequestInvalidError,
     StoreNotFoundError,
 )
+from loyalty_service.domain.expiry import Expiry, ExpiryPolicy, Going, day_of
 from loyalty_service.domain.gifts import PointsAssignment
 from loyalty_service.domain.keys import Role
 from loyalty_service.domain.ledger import POINTS_MAX
@@ -98,6 +101,17 @@ async def test_partner_gives_and_takes_points(till: Till) -> None:
     assert short_id(given.assignment_id) != short_id(taken.assignment_id)
     assert short_id(given.assignment_id).isalnum()
     assert len(short_id(given.assignment_id)) == 16
+
+
+async def test_partner_is_told_on_which_day_points_go(till: Till) -> None:
+    """Where points go, those given are told with their day, and those taken with theirs."""
+    terms = Expiry(ExpiryPolicy.ISSUE_DATE, days=30)
+    await put_program(till.store, replace(demo_program(), expiry=terms))
+    guest = await enroll(till.store)
+    given = (await till.call(assign_points, _assign(guest, 250))).result.goings
+    taken = (await till.call(assign_points, _assign(guest, -100))).result.goings
+    day = (day_of(now_ms(), demo_program().time_zone) + timedelta(31)).isoformat()
+    assert (given, taken) == ((Going(day, 250),), (Going(day, -100),))
 
 
 REFUSED: list[tuple[dict[str, Any], type[Exception]]] = [

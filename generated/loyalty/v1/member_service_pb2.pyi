@@ -90,7 +90,7 @@ class GetUserRequest(_message.Message):
     def __init__(self, loyalty_id: _Optional[str] = ...) -> None: ...
 
 class GetUserResponse(_message.Message):
-    __slots__ = ("created_at", "updated_at", "id", "name", "email", "date_of_birth", "points", "loyalty_tier", "goals")
+    __slots__ = ("created_at", "updated_at", "id", "name", "email", "date_of_birth", "points", "expiration_buckets", "points_expiry_date_key", "loyalty_tier", "goals")
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
@@ -98,6 +98,8 @@ class GetUserResponse(_message.Message):
     EMAIL_FIELD_NUMBER: _ClassVar[int]
     DATE_OF_BIRTH_FIELD_NUMBER: _ClassVar[int]
     POINTS_FIELD_NUMBER: _ClassVar[int]
+    EXPIRATION_BUCKETS_FIELD_NUMBER: _ClassVar[int]
+    POINTS_EXPIRY_DATE_KEY_FIELD_NUMBER: _ClassVar[int]
     LOYALTY_TIER_FIELD_NUMBER: _ClassVar[int]
     GOALS_FIELD_NUMBER: _ClassVar[int]
     created_at: str
@@ -107,9 +109,11 @@ class GetUserResponse(_message.Message):
     email: str
     date_of_birth: str
     points: int
+    expiration_buckets: _containers.RepeatedCompositeFieldContainer[ExpirationBucket]
+    points_expiry_date_key: str
     loyalty_tier: LoyaltyTier
     goals: _containers.RepeatedCompositeFieldContainer[_goal_pb2.GoalProgress]
-    def __init__(self, created_at: _Optional[str] = ..., updated_at: _Optional[str] = ..., id: _Optional[str] = ..., name: _Optional[str] = ..., email: _Optional[str] = ..., date_of_birth: _Optional[str] = ..., points: _Optional[int] = ..., loyalty_tier: _Optional[_Union[LoyaltyTier, _Mapping]] = ..., goals: _Optional[_Iterable[_Union[_goal_pb2.GoalProgress, _Mapping]]] = ...) -> None: ...
+    def __init__(self, created_at: _Optional[str] = ..., updated_at: _Optional[str] = ..., id: _Optional[str] = ..., name: _Optional[str] = ..., email: _Optional[str] = ..., date_of_birth: _Optional[str] = ..., points: _Optional[int] = ..., expiration_buckets: _Optional[_Iterable[_Union[ExpirationBucket, _Mapping]]] = ..., points_expiry_date_key: _Optional[str] = ..., loyalty_tier: _Optional[_Union[LoyaltyTier, _Mapping]] = ..., goals: _Optional[_Iterable[_Union[_goal_pb2.GoalProgress, _Mapping]]] = ...) -> None: ...
 
 class LoyaltyTier(_message.Message):
     __slots__ = ("loyalty_tier_expiry_date", "loyalty_tier_key", "points_earned_in_time_constraint", "start_at")
@@ -136,7 +140,7 @@ class AssignPointsRequest(_message.Message):
     def __init__(self, loyalty_id: _Optional[str] = ..., points: _Optional[int] = ..., partner: _Optional[str] = ..., reference: _Optional[str] = ...) -> None: ...
 
 class AssignPointsResponse(_message.Message):
-    __slots__ = ("id", "short_id", "loyalty_id", "channel", "status", "created_at", "claimed_at", "points_earned", "bonus_points_earned", "points_used", "points_deducted", "transaction_details", "metadata")
+    __slots__ = ("id", "short_id", "loyalty_id", "channel", "status", "created_at", "claimed_at", "points_earned", "bonus_points_earned", "points_used", "points_deducted", "transaction_details", "impacted_expiration_buckets", "metadata")
     class Details(_message.Message):
         __slots__ = ("fulfillment",)
         FULFILLMENT_FIELD_NUMBER: _ClassVar[int]
@@ -149,6 +153,13 @@ class AssignPointsResponse(_message.Message):
         auto_release: bool
         type: str
         def __init__(self, auto_release: _Optional[bool] = ..., type: _Optional[str] = ...) -> None: ...
+    class ImpactedBucket(_message.Message):
+        __slots__ = ("expiration_date", "points")
+        EXPIRATION_DATE_FIELD_NUMBER: _ClassVar[int]
+        POINTS_FIELD_NUMBER: _ClassVar[int]
+        expiration_date: str
+        points: int
+        def __init__(self, expiration_date: _Optional[str] = ..., points: _Optional[int] = ...) -> None: ...
     class Metadata(_message.Message):
         __slots__ = ("partner", "reference")
         PARTNER_FIELD_NUMBER: _ClassVar[int]
@@ -168,6 +179,7 @@ class AssignPointsResponse(_message.Message):
     POINTS_USED_FIELD_NUMBER: _ClassVar[int]
     POINTS_DEDUCTED_FIELD_NUMBER: _ClassVar[int]
     TRANSACTION_DETAILS_FIELD_NUMBER: _ClassVar[int]
+    IMPACTED_EXPIRATION_BUCKETS_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
     id: str
     short_id: str
@@ -181,8 +193,9 @@ class AssignPointsResponse(_message.Message):
     points_used: int
     points_deducted: int
     transaction_details: AssignPointsResponse.Details
+    impacted_expiration_buckets: _containers.RepeatedCompositeFieldContainer[AssignPointsResponse.ImpactedBucket]
     metadata: AssignPointsResponse.Metadata
-    def __init__(self, id: _Optional[str] = ..., short_id: _Optional[str] = ..., loyalty_id: _Optional[str] = ..., channel: _Optional[str] = ..., status: _Optional[str] = ..., created_at: _Optional[str] = ..., claimed_at: _Optional[str] = ..., points_earned: _Optional[int] = ..., bonus_points_earned: _Optional[int] = ..., points_used: _Optional[int] = ..., points_deducted: _Optional[int] = ..., transaction_details: _Optional[_Union[AssignPointsResponse.Details, _Mapping]] = ..., metadata: _Optional[_Union[AssignPointsResponse.Metadata, _Mapping]] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., short_id: _Optional[str] = ..., loyalty_id: _Optional[str] = ..., channel: _Optional[str] = ..., status: _Optional[str] = ..., created_at: _Optional[str] = ..., claimed_at: _Optional[str] = ..., points_earned: _Optional[int] = ..., bonus_points_earned: _Optional[int] = ..., points_used: _Optional[int] = ..., points_deducted: _Optional[int] = ..., transaction_details: _Optional[_Union[AssignPointsResponse.Details, _Mapping]] = ..., impacted_expiration_buckets: _Optional[_Iterable[_Union[AssignPointsResponse.ImpactedBucket, _Mapping]]] = ..., metadata: _Optional[_Union[AssignPointsResponse.Metadata, _Mapping]] = ...) -> None: ...
 
 class ListTransfersRequest(_message.Message):
     __slots__ = ("loyalty_id", "page_size", "page_token", "account")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from datetime import date
 from functools import lru_cache
 
 from loyalty_service.domain.expiry import Going, NamedDay
@@ -46,6 +47,7 @@ _VALUE_OF = {
     "total_points": "total",
     "identifier": "transaction_id",
     "qr_code": "scanned",
+    "points_expiring": "day",
 }
 """What follows a text that only stands before something."""
 
@@ -81,9 +83,12 @@ def claimed_presentation(
     if program.receipts is not None:
         wanted = filter(None, (locale, program.locale))
         chosen, own = program.receipts.texts(wanted, pos_type, claimed=True)
-        numbers = {"points": earned, "redeemed": redeemed, "total": total}
+        expiring = 0 if going is None else going.points
+        numbers = {"points": earned, "redeemed": redeemed, "total": total, "expiring": expiring}
         words = {"transaction_id": transaction_id, "scanned": transaction_id, "code": ""}
+        words["day"] = "" if going is None else _day(going.expiration_date, chosen)
         left_out = set() if redeemed else {"points_redeemed"}
+        left_out |= {"points_expiring"} if going is None else set()
         return _worded(own, _written(numbers, chosen) | words, left_out)
     texts = TEXTS.get(locale or program.locale or DEFAULT_LOCALE, _EN)
     return Presentation(
@@ -109,8 +114,9 @@ def unclaimed_presentation(
         chosen, own = program.receipts.texts((program.locale,), pos_type, claimed=False)
         words = {"transaction_id": transaction_id, "scanned": code, "code": code}
         # Nothing is burned, and no balance is known.
-        numbers = _written({"points": points}, chosen) | {"redeemed": "", "total": ""}
-        return _worded(own, numbers | words, {"points_redeemed", "total_points"})
+        words |= dict.fromkeys(("redeemed", "total", "expiring", "day"), "")
+        left_out = {"points_redeemed", "total_points", "points_expiring"}
+        return _worded(own, _written({"points": points}, chosen) | words, left_out)
     texts = TEXTS.get(program.locale, _EN)
     return Presentation(
         *_frame(program.name, texts, transaction_id),
@@ -149,3 +155,14 @@ def _number(number: int, locale: str) -> str:
     from babel.numbers import format_decimal  # noqa: PLC0415
 
     return format_decimal(number, locale=Locale.parse(locale, sep="-")) if locale else str(number)
+
+
+@lru_cache(maxsize=4096)
+def _day(day: str, locale: str) -> str:
+    """Write a day, as YYYY-MM-DD, as people of a locale do."""
+    from babel import Locale  # noqa: PLC0415
+    from babel.dates import format_date  # noqa: PLC0415
+
+    if not locale:
+        return day
+    return format_date(date.fromisoformat(day), locale=Locale.parse(locale, sep="-"))

@@ -6,8 +6,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 
-PLACEHOLDERS = ("points", "redeemed", "total", "code", "transaction_id")
-"""What may stand in braces in a text: numbers of points, the receipt's code, the transaction."""
+PLACEHOLDERS = ("points", "redeemed", "total", "expiring", "day", "code", "transaction_id")
+"""
+What may stand in braces in a text: numbers of points, the day on which points go next, the
+receipt's code, the transaction.
+"""
 
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
@@ -23,6 +26,7 @@ class ReceiptTexts:
         total_points: Stands before the balance.
         identifier: Stands before the transaction.
         qr_code: Stands before what a guest scans: the receipt's code, or the transaction.
+        points_expiring: Stands before the nearest day on which points go; not printed if none go.
         guest_display: For the screen that the guest sees.
         operator_display: For the screen that the cashier sees.
     """
@@ -35,6 +39,7 @@ class ReceiptTexts:
     identifier: str | None = None
     qr_code: str | None = None
     footer: str | None = None
+    points_expiring: str | None = None
     guest_display: str | None = None
     operator_display: str | None = None
 

@@ -167,6 +167,26 @@ def test_program_without_texts_for_a_guest_prints_none() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("Sljedeće ističe: ", "Sljedeće ističe: 1. kol 2027."),
+        ("{expiring} bodova ističe {day}", "1.200 bodova ističe 1. kol 2027."),
+    ],
+)
+def test_program_words_which_points_go_next(text: str, printed: str) -> None:
+    """Its own text has the points and the day as people of the locale write them, if any go."""
+    receipts = Receipts(ReceiptBlocks({"hr-HR": ReceiptTexts(points_expiring=text)}))
+    program = replace(OWN, receipts=receipts)
+    going = Going("2027-08-01", 1200)
+
+    texts = claimed_presentation(program, None, "Partner", "t-1", 1, 0, 1200, going)
+
+    assert texts.points_expiring == printed
+    none = claimed_presentation(program, None, "Partner", "t-1", 1, 0, 1200)
+    assert none.points_expiring is None
+
+
+@pytest.mark.parametrize(
     ("locale", "named", "told"),
     [
         ("EN", NamedDay.FIRST_GONE, "120 points go on 2027-08-01"),

@@ -119,7 +119,7 @@ def redeem_promo_code(
         words = "is required: the code gives points"
         raise RequestInvalidError((FieldViolation("loyalty_id", words),))
     redemption = _require_unused(unit, code, member)
-    _, event = give(unit, program, key, member, code.points, key.partner, code.label, now_ms)
+    *_, event = give(unit, program, key, member, code.points, key.partner, code.label, now_ms)
     unit.change(code, uses=code.uses + 1)
     if redemption is None:
         unit.add(PromoRedemption(code.program_id, code.digest, member.number, 1, now_ms))

@@ -19,6 +19,7 @@ from loyalty_service.domain.errors import (
     RequestInvalidError,
 )
 from loyalty_service.domain.events import Event, EventKind
+from loyalty_service.domain.expiry import Going
 from loyalty_service.domain.gifts import PointsAssignment
 from loyalty_service.domain.identifiers import new_id
 from loyalty_service.domain.keys import ApiKey, Role
@@ -61,10 +62,16 @@ class AssignPoints:
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """What was given or taken, and the member it was."""
+    """
+    What was given or taken, and the member it was.
+
+    Attributes:
+        goings: On which days the points go that came or, below zero, went.
+    """
 
     assignment: PointsAssignment
     loyalty_id: str
+    goings: tuple[Going, ...] = ()
 
 
 def assign_points(unit: Unit, command: AssignPoints, now_ms: int) -> Done[Assigned]:
@@ -95,10 +102,10 @@ def assign_points(unit: Unit, command: AssignPoints, now_ms: int) -> Done[Assign
         raise AmountBeyondLimitError(_AT_ONCE.name.value, allowed)
     if member.spendable + command.points < 0:
         raise PointsInsufficientError(member.spendable, -command.points)
-    assignment, event = give(
+    assignment, goings, event = give(
         unit, program, key, member, command.points, told, command.reference, now_ms
     )
-    return Done(Assigned(assignment, loyalty_id), events=(event,))
+    return Done(Assigned(assignment, loyalty_id, goings), events=(event,))
 
 
 def give(
@@ -110,9 +117,11 @@ def give(
     partner: str,
     reference: str,
     now_ms: int,
-) -> tuple[PointsAssignment, Event]:
+) -> tuple[PointsAssignment, tuple[Going, ...], Event]:
     """
     Move points to a member, or below zero from one who has them, and keep who did it and why.
+
+    Tells besides on which days these points go.
 
     Raises:
         RequestInvalidError: The member would have more points than one can.
@@ -124,7 +133,7 @@ def give(
         raise RequestInvalidError((FieldViolation("points", message),))
     # What is taken counts as what is given: a stolen key does no more harm by the one.
     require_points(unit, program, key, member, abs(points), now_ms)
-    adjust(unit, member, points, reference, now_ms)
+    goings = adjust(unit, member, points, reference, now_ms)
     if points > 0:
         count_points(unit, key, member, points, now_ms)
     else:
@@ -146,7 +155,7 @@ def give(
         subject=assignment.assignment_id,
         reason=reference,
     )
-    return assignment, event
+    return assignment, goings, event
 
 
 def short_id(assignment_id: str) -> str:

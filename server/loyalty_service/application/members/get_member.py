@@ -37,7 +37,7 @@ async def show_member(
     reader: Reader, program: Program, key: ApiKey, loyalty_id: str, now_ms: int
 ) -> ShownMember:
     """
-    Find a member of the key's program, and which of their points go when.
+    Find a member of the key's program, which points go when, and how far goals have come.
 
     Raises:
         MemberNotFoundError: No member has this loyalty ID.

@@ -17,6 +17,7 @@ from loyalty_service.application.points import owed_points
 from loyalty_service.application.reading import TransferEntry
 from loyalty_service.domain.clock import now_ms, rfc3339
 from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
+from loyalty_service.domain.expiry import Going
 from loyalty_service.domain.ledger import AccountKind
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import TransactionStatus
@@ -65,6 +66,8 @@ class MemberServicer:
             email=member.email,
             date_of_birth=member.birth_date,
             points=member.spendable,
+            expiration_buckets=map(_bucket, shown.goings),
+            points_expiry_date_key=shown.goings[0].expiration_date if shown.goings else None,
             loyalty_tier=loyalty_tier(shown, call.program),
             goals=goals_told(shown.goals),
         ).SerializeToString()
@@ -115,15 +118,14 @@ def _member(shown: ShownMember, program: Program) -> pb.Member:
         held_points=member.held.balance,
         owed_points=owed_points(member.accounts),
         segments=member.in_segments,
-        expiration_buckets=[
-            pb.ExpirationBucket(
-                expiration_date=going.expiration_date, points_to_expire=going.points
-            )
-            for going in shown.goings
-        ],
+        expiration_buckets=map(_bucket, shown.goings),
         goals=goals_told(shown.goals),
         tier=member_tier(shown, program),
     )
+
+
+def _bucket(going: Going) -> pb.ExpirationBucket:
+    return pb.ExpirationBucket(expiration_date=going.expiration_date, points_to_expire=going.points)
 
 
 def _transfer(entry: TransferEntry) -> pb.Transfer:
@@ -159,6 +161,12 @@ def _render_assigned(assigned: Assigned) -> bytes:
                 auto_release=True, type="POINT_ASSIGNMENT"
             )
         ),
+        impacted_expiration_buckets=[
+            pb.AssignPointsResponse.ImpactedBucket(
+                expiration_date=going.expiration_date, points=going.points
+            )
+            for going in assigned.goings
+        ],
         metadata=pb.AssignPointsResponse.Metadata(
             partner=assignment.partner, reference=assignment.reference
         ),
