@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from loyalty_service.domain.errors import LoyaltyError
@@ -10,6 +10,7 @@ from loyalty_service.domain.events import Actor, Event
 from loyalty_service.domain.expiry import Bucket, BucketPart
 from loyalty_service.domain.gifts import PointsAssignment, PromoCode, PromoRedemption
 from loyalty_service.domain.goal_cards import GoalAward, GoalCard
+from loyalty_service.domain.grants import Grant
 from loyalty_service.domain.guessing import Scope, Tally, Wait
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.ledger import Account, AccountKind, Origin, Owner
@@ -36,6 +37,7 @@ Record = (
     | Code
     | GoalAward
     | GoalCard
+    | Grant
     | Hold
     | IncentiveUsage
     | MemberEmail
@@ -143,6 +145,14 @@ class Unit(Protocol):
 
     def promo_redemption(self, code: PromoCode, member: Member) -> PromoRedemption | None:
         """Find a member's use of a locked promo code, released or not."""
+
+    def grant(self, grant_id: str) -> Grant | None:
+        """Find a grant of a locked member, whatever has become of it."""
+
+    def grants(
+        self, member: Member, incentive_ids: Collection[str], since_day: str
+    ) -> Sequence[Grant]:
+        """Find the grants of a locked member that have uses left and do not end before a day."""
 
     def pending_codes(self, member: Member) -> Sequence[Code]:
         """Find the codes of a member that no till has used and none has replaced."""

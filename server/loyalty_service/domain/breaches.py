@@ -140,6 +140,15 @@ class Breach(Enum):
         "Incentive was redeemed too short a time ago",
         Source.OWN,
     )
+    NOT_GRANTED = Wording(
+        "not-granted", "required-assignment", "Incentive was not given to the user", Source.OWN
+    )
+    GRANT_NOT_ACTIVATED = Wording(
+        "grant-not-activated",
+        "required-activation",
+        "User has to activate the incentive first",
+        Source.OWN,
+    )
     NOT_LOGGED_IN = Wording(
         "user-not-logged-in", "user-logged-in", "User is not logged in", Source.OWN
     )

@@ -39,6 +39,9 @@ class EventKind(IntEnum):
     STORE_REPAIRED = 51
     PROMO_CODES_CREATED = 61
     PROMO_CODE_RELEASED = 62
+    GRANT_GIVEN = 71
+    GRANT_WITHDRAWN = 72
+    GRANT_ACTIVATED = 73
 
 
 class ActorKind(IntEnum):

@@ -19,7 +19,9 @@ from loyalty_service.domain.goals import (
     Days,
     Goal,
     State,
+    Tier,
     advance,
+    base_tier,
     counted,
     until,
     walk,
@@ -89,16 +91,12 @@ def tier_on(held: Iterable[HeldTier], day: int) -> HeldTier | None:
 
 
 def tiers_of(
-    card: GoalCard | None, order: Mapping[str, int], base: str | None
+    card: GoalCard | None, tiers: Mapping[str, Tier], goals: Mapping[str, Goal]
 ) -> tuple[HeldTier, ...]:
-    """
-    Give the tiers of a member, the best first.
-
-    Args:
-        card: The member's; absent where nothing was counted yet.
-        order: Places of the program's tiers, those of better ones higher.
-        base: The tier that everybody has.
-    """
+    """Give the tiers of a member, the best first; without a card, nothing was counted yet."""
+    if not tiers:
+        return ()
+    base, order = base_tier(tiers, goals), {tier_id: place for place, tier_id in enumerate(tiers)}
     told = json.loads(card.tiers) if card is not None and card.tiers else []
     held = [HeldTier(*one) for one in told if one[0] in order]
     held.sort(key=lambda one: order[one.tier_id], reverse=True)

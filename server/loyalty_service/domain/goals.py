@@ -9,7 +9,7 @@ are ordinals, as `date.toordinal` gives them.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
@@ -188,6 +188,12 @@ class Goal:
         if self.window.calendar is None or self.again is Again.NEVER:
             return 0
         return self.window.first_day(day)
+
+
+def base_tier(tiers: Mapping[str, Tier], goals: Mapping[str, Goal]) -> str | None:
+    """Tell which tier everybody has: the first one, where no goal gives it."""
+    first = next(iter(tiers), None)
+    return None if any(goal.tier == first for goal in goals.values()) else first
 
 
 class State(NamedTuple):

@@ -13,12 +13,13 @@ from loyalty_service.domain.earning_rules import PLAIN_EARNING, EarningRules, Pr
 from loyalty_service.domain.errors import StoreNotFoundError
 from loyalty_service.domain.expiry import NEVER, Expiry
 from loyalty_service.domain.goals import Goal, Tier
+from loyalty_service.domain.grants import GivenOn, GrantTerms
 from loyalty_service.domain.identifiers import IdentifierKind, is_uuid
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.limits import NO_OWN_LIMITS, Limits
 from loyalty_service.domain.products import Products
 from loyalty_service.domain.receipts import Receipts
-from loyalty_service.domain.restrictions import NO_ORDER_LIMITS, OrderLimits, Rule
+from loyalty_service.domain.restrictions import NO_ORDER_LIMITS, Granted, OrderLimits, Rule
 
 LOCALES = ("en-CA", "en-US", "fr-CA")
 DEFAULT_LOCALE = "en-CA"
@@ -250,6 +251,8 @@ class Program:
         promotions: By promotion ID, in the order of the file.
         goals: By goal ID, in the order of the file.
         tiers: By tier ID, the better ones later.
+        grants: What it gives to members, by the names of the file.
+        granted: Incentives that only those may use who were given them, by incentive ID.
     """
 
     program_id: str
@@ -291,27 +294,16 @@ class Program:
     promotions: Mapping[str, Promotion] = field(default_factory=dict)
     goals: Mapping[str, Goal] = field(default_factory=dict)
     tiers: Mapping[str, Tier] = field(default_factory=dict)
+    grants: Mapping[str, GrantTerms] = field(default_factory=dict)
+    granted: frozenset[str] = field(init=False, repr=False, compare=False)
     _names: _Names = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Index the incentives, for orders name some otherwise than by their ID as written."""
-        object.__setattr__(self, "_names", _Names.of(self.incentives.values()))
-
-    @property
-    def counts(self) -> bool:
-        """Whether anything is counted for goals, or members have tiers."""
-        return bool(self.goals or self.tiers)
-
-    @property
-    def tier_order(self) -> Mapping[str, int]:
-        """Places of the tiers, those of better ones higher."""
-        return {tier_id: place for place, tier_id in enumerate(self.tiers)}
-
-    @property
-    def base_tier(self) -> str | None:
-        """The tier that everybody has: the first one, where no goal gives it."""
-        first = next(iter(self.tiers), None)
-        return None if any(goal.tier == first for goal in self.goals.values()) else first
+        incentives = self.incentives.values()
+        object.__setattr__(self, "_names", _Names.of(incentives))
+        granted = (one for one in incentives if any(isinstance(r, Granted) for r in one.rules))
+        object.__setattr__(self, "granted", frozenset(one.incentive_id for one in granted))
 
     def find_incentive(self, incentive_id: str | None, engine_id: str | None) -> Incentive | None:
         """
@@ -343,6 +335,10 @@ class Program:
     def open_until_ms(self, opened_ms: int, now_ms: int) -> int:
         """Tell until when a transaction stays open that is reported now."""
         return min(now_ms + self.pending_lifetime_s * 1000, opened_ms + self.pending_days * DAY_MS)
+
+    def gives(self, given_on: GivenOn) -> list[GrantTerms]:
+        """Tell what it gives members for something."""
+        return [terms for terms in self.grants.values() if terms.given_on is given_on]
 
     def rolls_out(self, now_ms: int) -> bool:
         """Tell whether the codes of all members earn wrong ones today."""

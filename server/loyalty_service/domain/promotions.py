@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from datetime import date, timedelta
+from datetime import date
 from fractions import Fraction
 
 from loyalty_service.domain.basket import Cart
 from loyalty_service.domain.earning_rules import EarnedAtMost, EarningRules, Promotion
+from loyalty_service.domain.periods import EVER, Period, span_of
 from loyalty_service.domain.restrictions import CartRequirement, Rule
 from loyalty_service.domain.rules import MEMBER_RULES, ORDER_RULES, holds, quantities_bought
 from loyalty_service.domain.visit import Visit
@@ -91,20 +92,13 @@ def times_met(promotion: Promotion, cart: Cart) -> int:
 
 
 def periods(at_most: EarnedAtMost, day: date) -> Iterator[tuple[int, date, date]]:
-    """
-    Give each limit of a member's own with the days in which it counts, from the first to the last.
-
-    A week begins on Monday.
-    """
-    monday = day - timedelta(days=day.weekday())
-    first = day.replace(day=1)
-    last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
-    for limit, start, end in (
-        (at_most.per_day, day, day),
-        (at_most.per_week, monday, monday + timedelta(days=6)),
-        (at_most.per_month, first, last),
-        (at_most.per_year, date(day.year, 1, 1), date(day.year, 12, 31)),
-        (at_most.per_member, date(1970, 1, 2), date(9000, 1, 1)),
+    """Give each limit of a member's own with the days in which it counts, both ends included."""
+    for limit, (start, end) in (
+        (at_most.per_day, span_of(Period.DAY, day)),
+        (at_most.per_week, span_of(Period.WEEK, day)),
+        (at_most.per_month, span_of(Period.MONTH, day)),
+        (at_most.per_year, span_of(Period.YEAR, day)),
+        (at_most.per_member, EVER),
     ):
         if limit is not None:
             yield limit, start, end

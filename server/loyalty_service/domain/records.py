@@ -250,7 +250,12 @@ class KnownOrder:
 
 @dataclass(slots=True)
 class Redemption:
-    """Incentives that a claimed order used, for the rules that count them."""
+    """
+    Incentives that a claimed order used, for the rules that count them.
+
+    Attributes:
+        grant_id: The grant that they used; absent where they needed none, or there was none left.
+    """
 
     redemption_id: str
     program_id: str
@@ -260,6 +265,7 @@ class Redemption:
     quantity: int
     redeemed_ms: int
     voided_ms: int | None = None
+    grant_id: str | None = None
 
 
 @dataclass(slots=True)

@@ -255,6 +255,11 @@ class Cooldown:
 
 
 @dataclass(frozen=True, slots=True)
+class Granted:
+    """Only for members who were given it: see `grants`."""
+
+
+@dataclass(frozen=True, slots=True)
 class OrderLimits:
     """
     How many incentives one order may use, each counted as often as it is used; None is no limit.
@@ -295,4 +300,5 @@ Rule = (
     | CartRequirement
     | CartExclusion
     | Cooldown
+    | Granted
 )

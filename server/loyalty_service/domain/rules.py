@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any
 
 from loyalty_service.domain.basket import Cart
-from loyalty_service.domain.breaches import Breach, RuleFailure, Value
+from loyalty_service.domain.breaches import Breach, RuleFailure
 from loyalty_service.domain.goal_cards import tier_on
 from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.order_limits import beyond_order_limits
@@ -33,6 +33,7 @@ from loyalty_service.domain.restrictions import (
     DaysOfWeek,
     EnrollmentSpan,
     FirstOrder,
+    Granted,
     LimitPerOrder,
     MaximumRedemptions,
     MinimumSpend,
@@ -46,7 +47,14 @@ from loyalty_service.domain.restrictions import (
     Times,
     TransactionCount,
 )
-from loyalty_service.domain.visit import History, HistoryNeeds, Visit
+from loyalty_service.domain.uses_before import (
+    Finding,
+    Findings,
+    cooldown,
+    granted,
+    maximum_redemptions,
+)
+from loyalty_service.domain.visit import HistoryNeeds, Visit
 from loyalty_service.domain.yearly import celebrates
 
 MEMBER_RULES = (
@@ -60,6 +68,7 @@ MEMBER_RULES = (
     Birthday,
     Anniversary,
     Cooldown,
+    Granted,
 )
 """Rules that only a known member, or the latest counts, can break."""
 
@@ -75,7 +84,7 @@ def asking_about_member(use: IncentiveUse) -> IncentiveUse:
 
 def not_logged_in(incentive_id: str) -> RuleFailure:
     """Tell that an incentive needs a member."""
-    return replace(_failure(_Finding(Breach.NOT_LOGGED_IN), None), incentive_id=incentive_id)
+    return replace(_failure(Finding(Breach.NOT_LOGGED_IN), None), incentive_id=incentive_id)
 
 
 def needs_history(uses: tuple[IncentiveUse, ...]) -> HistoryNeeds:
@@ -89,6 +98,7 @@ def needs_history(uses: tuple[IncentiveUse, ...]) -> HistoryNeeds:
             if isinstance(rule, MaximumRedemptions) and rule.total is not None
         },
         claimed_orders=any(isinstance(rule, ORDER_RULES) for _, rule in named),
+        granted=frozenset(name for name, rule in named if isinstance(rule, Granted)),
     )
 
 
@@ -102,7 +112,7 @@ def counted_for_all(incentive: Incentive) -> bool:
 def _counts_member(rule: Rule) -> bool:
     if isinstance(rule, MaximumRedemptions):
         return rule.per_member is not None
-    return isinstance(rule, Cooldown)
+    return isinstance(rule, Cooldown | Granted)
 
 
 def evaluate(uses: tuple[IncentiveUse, ...], visit: Visit) -> tuple[RuleFailure, ...]:
@@ -129,17 +139,7 @@ def holds(rules: tuple[Rule, ...], visit: Visit) -> bool:
     return not any(True for rule in rules for _ in _JUDGES[type(rule)](rule, _NOTHING_USED, visit))
 
 
-class _Finding(NamedTuple):
-    breach: Breach
-    current: Value = None
-    target: Value = None
-    missing: int | None = None
-
-
-_Findings = Iterator[_Finding]
-
-
-def _failure(finding: _Finding, use: IncentiveUse | None) -> RuleFailure:
+def _failure(finding: Finding, use: IncentiveUse | None) -> RuleFailure:
     wording = finding.breach.value
     return RuleFailure(
         code=wording.code,
@@ -155,61 +155,33 @@ def _failure(finding: _Finding, use: IncentiveUse | None) -> RuleFailure:
 # --- One function a rule ------------------------------------------------------------------------
 
 
-def _limit_per_order(rule: LimitPerOrder, use: IncentiveUse, _: Visit) -> _Findings:
+def _limit_per_order(rule: LimitPerOrder, use: IncentiveUse, _: Visit) -> Findings:
     if use.quantity > rule.quantity:
-        yield _Finding(Breach.LIMIT_PER_ORDER, use.quantity, rule.quantity)
+        yield Finding(Breach.LIMIT_PER_ORDER, use.quantity, rule.quantity)
 
 
-def _maximum_redemptions(rule: MaximumRedemptions, use: IncentiveUse, visit: Visit) -> _Findings:
-    """Count this order's as well, so that the current value exceeds the target."""
-    history = _history(use, visit)
-    counts = (
-        (rule.per_member if visit.member else None, history.member_redemptions),
-        (rule.total, history.total_redemptions),
-    )
-    for limit, earlier in counts:
-        if limit is not None and earlier + use.quantity > limit:
-            yield _Finding(Breach.MAXIMUM_REDEMPTIONS, earlier + use.quantity, limit)
-    if rule.total is not None and history.reserved_by_key is not None:
-        reserved = history.reserved_by_key + use.quantity
-        share = share_of_key(rule.total, history.total_redemptions - history.reserved_by_key)
-        fits_total = history.total_redemptions + use.quantity <= rule.total
-        if fits_total and reserved > share:
-            yield _Finding(Breach.MAXIMUM_REDEMPTIONS, reserved, share)
-
-
-def share_of_key(total: int, used_by_others: int) -> int:
-    """
-    Tell how many uses the open orders of one key may reserve, of a limit for all members.
-
-    It is half of those that are left, or the last one: whoever opens orders that nobody pays for
-    never takes a limited incentive away from the guests of all other keys.
-    """
-    return (total - used_by_others + 1) // 2
-
-
-def _days_of_week(rule: DaysOfWeek, _: IncentiveUse, visit: Visit) -> _Findings:
+def _days_of_week(rule: DaysOfWeek, _: IncentiveUse, visit: Visit) -> Findings:
     today = WEEKDAYS[visit.local_time.weekday()]
     if today not in rule.days:
-        yield _Finding(Breach.DAY_OF_WEEK, today, rule.days)
+        yield Finding(Breach.DAY_OF_WEEK, today, rule.days)
 
 
-def _times(rule: Times, _: IncentiveUse, visit: Visit) -> _Findings:
+def _times(rule: Times, _: IncentiveUse, visit: Visit) -> Findings:
     now = visit.local_time.time()
     after_start, before_end = rule.start <= now, now < rule.end
     over_midnight = rule.end <= rule.start
     if not (after_start or before_end if over_midnight else after_start and before_end):
         ends = rule.start, rule.end
-        yield _Finding(Breach.TIME, f"{now:%H:%M}", tuple(f"{end:%H:%M}" for end in ends))
+        yield Finding(Breach.TIME, f"{now:%H:%M}", tuple(f"{end:%H:%M}" for end in ends))
 
 
-def _date_span(rule: DateSpan, _: IncentiveUse, visit: Visit) -> _Findings:
+def _date_span(rule: DateSpan, _: IncentiveUse, visit: Visit) -> Findings:
     return _outside(
         rule, visit.local_time.date(), before=Breach.BEFORE_START, after=Breach.AFTER_END
     )
 
 
-def _enrollment_span(rule: EnrollmentSpan, _: IncentiveUse, visit: Visit) -> _Findings:
+def _enrollment_span(rule: EnrollmentSpan, _: IncentiveUse, visit: Visit) -> Findings:
     if visit.member:
         yield from _outside(
             rule,
@@ -219,101 +191,101 @@ def _enrollment_span(rule: EnrollmentSpan, _: IncentiveUse, visit: Visit) -> _Fi
         )
 
 
-def _segments(rule: Segments, _: IncentiveUse, visit: Visit) -> _Findings:
+def _segments(rule: Segments, _: IncentiveUse, visit: Visit) -> Findings:
     """Tell neither value: what an operator knows of a guest is nothing for a till to read."""
     if visit.member and not set(rule.segments).intersection(visit.member.segments):
-        yield _Finding(Breach.SEGMENT)
+        yield Finding(Breach.SEGMENT)
 
 
-def _tiers(rule: Tiers, _: IncentiveUse, visit: Visit) -> _Findings:
+def _tiers(rule: Tiers, _: IncentiveUse, visit: Visit) -> Findings:
     if visit.member:
         held = tier_on(visit.member.tiers, visit.local_time.toordinal())
         if held is None or held.tier_id not in rule.tiers:
-            yield _Finding(Breach.TIER, held and held.tier_id, rule.tiers)
+            yield Finding(Breach.TIER, held and held.tier_id, rule.tiers)
 
 
 def _outside(
     span: DateSpan | EnrollmentSpan, day: date, *, before: Breach, after: Breach
-) -> _Findings:
+) -> Findings:
     if span.start and day < span.start:
-        yield _Finding(before, day.isoformat(), (span.start.isoformat(),))
+        yield Finding(before, day.isoformat(), (span.start.isoformat(),))
     if span.end and day > span.end:
-        yield _Finding(after, day.isoformat(), (span.end.isoformat(),))
+        yield Finding(after, day.isoformat(), (span.end.isoformat(),))
 
 
-def _service_modes(rule: ServiceModes, _: IncentiveUse, visit: Visit) -> _Findings:
+def _service_modes(rule: ServiceModes, _: IncentiveUse, visit: Visit) -> Findings:
     if visit.service_mode is not None and visit.service_mode not in rule.modes:
-        yield _Finding(Breach.SERVICE_MODE, visit.service_mode, rule.modes)
+        yield Finding(Breach.SERVICE_MODE, visit.service_mode, rule.modes)
 
 
-def _stores(rule: Stores, _: IncentiveUse, visit: Visit) -> _Findings:
+def _stores(rule: Stores, _: IncentiveUse, visit: Visit) -> Findings:
     if visit.store_id not in rule.stores:
         # Written as text only as far as it is shown: there may be a thousand of each of many.
-        yield _Finding(Breach.STORE, str(visit.store_id), rule.store_ids)
+        yield Finding(Breach.STORE, str(visit.store_id), rule.store_ids)
 
 
-def _store_groups(rule: StoreGroups, _: IncentiveUse, visit: Visit) -> _Findings:
+def _store_groups(rule: StoreGroups, _: IncentiveUse, visit: Visit) -> Findings:
     if visit.store_groups.isdisjoint(rule.groups):
-        yield _Finding(Breach.STORE, str(visit.store_id), rule.groups)
+        yield Finding(Breach.STORE, str(visit.store_id), rule.groups)
 
 
-def _channels(rule: Channels, _: IncentiveUse, visit: Visit) -> _Findings:
+def _channels(rule: Channels, _: IncentiveUse, visit: Visit) -> Findings:
     allowed = {vendor_key(name) for name in rule.channels}
     if visit.channels and not any(vendor_key(name) in allowed for name in visit.channels):
-        yield _Finding(Breach.CHANNEL, visit.channels[0], rule.channels)
+        yield Finding(Breach.CHANNEL, visit.channels[0], rule.channels)
 
 
-def _minimum_spend(rule: MinimumSpend, _: IncentiveUse, visit: Visit) -> _Findings:
+def _minimum_spend(rule: MinimumSpend, _: IncentiveUse, visit: Visit) -> Findings:
     cart = visit.whole_cart
     if cart and cart.subtotal < rule.amount:
         missing = rule.amount - cart.subtotal
-        yield _Finding(Breach.MINIMUM_SPEND, cart.subtotal, rule.amount, missing)
+        yield Finding(Breach.MINIMUM_SPEND, cart.subtotal, rule.amount, missing)
 
 
-def _payment_methods(rule: PaymentMethods, _: IncentiveUse, visit: Visit) -> _Findings:
+def _payment_methods(rule: PaymentMethods, _: IncentiveUse, visit: Visit) -> Findings:
     cart = visit.settled_cart
     if cart is None:
         return
     wrong = next((kind for kind in cart.paid if kind not in rule.allowed), None)
     if wrong is not None or not cart.paid:
-        yield _Finding(Breach.PAYMENT_METHOD, wrong, rule.types)
+        yield Finding(Breach.PAYMENT_METHOD, wrong, rule.types)
 
 
-def _first_order(_: FirstOrder, __: IncentiveUse, visit: Visit) -> _Findings:
+def _first_order(_: FirstOrder, __: IncentiveUse, visit: Visit) -> Findings:
     if visit.member and visit.member.claimed_orders:
-        yield _Finding(Breach.FIRST_ORDER, visit.member.claimed_orders, 0)
+        yield Finding(Breach.FIRST_ORDER, visit.member.claimed_orders, 0)
 
 
-def _transaction_count(rule: TransactionCount, _: IncentiveUse, visit: Visit) -> _Findings:
+def _transaction_count(rule: TransactionCount, _: IncentiveUse, visit: Visit) -> Findings:
     if visit.member and not rule.holds(number := visit.member.claimed_orders + 1):
-        yield _Finding(Breach.TRANSACTION_COUNT, number, rule.on or rule.every or rule.between)
+        yield Finding(Breach.TRANSACTION_COUNT, number, rule.on or rule.every or rule.between)
 
 
-def _days_enrolled(rule: DaysEnrolled, _: IncentiveUse, visit: Visit) -> _Findings:
+def _days_enrolled(rule: DaysEnrolled, _: IncentiveUse, visit: Visit) -> Findings:
     if visit.member:
         days = (visit.local_time.date() - visit.member.enrolled_on).days
         if not rule.window.holds(days):
-            yield _Finding(Breach.DAYS_ENROLLED, days)
+            yield Finding(Breach.DAYS_ENROLLED, days)
 
 
-def _birthday(rule: Birthday, _: IncentiveUse, visit: Visit) -> _Findings:
+def _birthday(rule: Birthday, _: IncentiveUse, visit: Visit) -> Findings:
     """Tell neither value: a birth date is nothing for a till to read."""
     if visit.member is None:
         return
     birth_date = visit.member.birth_date
     if birth_date is None or not celebrates(rule.span, birth_date, visit.local_time.date()):
-        yield _Finding(Breach.BIRTHDAY)
+        yield Finding(Breach.BIRTHDAY)
 
 
-def _anniversary(rule: Anniversary, _: IncentiveUse, visit: Visit) -> _Findings:
+def _anniversary(rule: Anniversary, _: IncentiveUse, visit: Visit) -> Findings:
     if visit.member is None:
         return
     first, today = visit.member.enrolled_on, visit.local_time.date()
     if not celebrates(rule.span, first, today, first_year=first.year + 1):
-        yield _Finding(Breach.ANNIVERSARY, today.isoformat())
+        yield Finding(Breach.ANNIVERSARY, today.isoformat())
 
 
-def _cart_requirement(rule: CartRequirement, _: IncentiveUse, visit: Visit) -> _Findings:
+def _cart_requirement(rule: CartRequirement, _: IncentiveUse, visit: Visit) -> Findings:
     """Count what the order buys: rewards and offers don't qualify one another."""
     cart = visit.cart
     if cart is None:
@@ -321,7 +293,7 @@ def _cart_requirement(rule: CartRequirement, _: IncentiveUse, visit: Visit) -> _
     for demand, quantity in zip(rule.demands, quantities_bought(rule, cart), strict=True):
         if quantity < demand.quantity:
             missing = demand.quantity - quantity
-            yield _Finding(Breach.CART_REQUIREMENT, quantity, demand.any_of.told, missing)
+            yield Finding(Breach.CART_REQUIREMENT, quantity, demand.any_of.told, missing)
 
 
 def quantities_bought(rule: CartRequirement, cart: Cart) -> list[int]:
@@ -335,32 +307,18 @@ def quantities_bought(rule: CartRequirement, cart: Cart) -> list[int]:
     return quantities
 
 
-def _cart_exclusion(rule: CartExclusion, _: IncentiveUse, visit: Visit) -> _Findings:
+def _cart_exclusion(rule: CartExclusion, _: IncentiveUse, visit: Visit) -> Findings:
     """Look at everything, for another incentive's PLU may be what excludes this one."""
     found = visit.cart.first_of(rule.products) if visit.cart else None
     if found is not None:
-        yield _Finding(Breach.CART_EXCLUSION, found, rule.products.told)
+        yield Finding(Breach.CART_EXCLUSION, found, rule.products.told)
 
 
-def _cooldown(rule: Cooldown, use: IncentiveUse, visit: Visit) -> _Findings:
-    last_ms = _history(use, visit).last_redeemed_ms
-    if visit.member is None or last_ms is None:
-        return
-    elapsed_ms = max(visit.now_ms - last_ms, 0)
-    if elapsed_ms < rule.seconds * 1000:
-        yield _Finding(Breach.COOLDOWN, elapsed_ms // 1000, rule.seconds)
-
-
-def _history(use: IncentiveUse, visit: Visit) -> History:
-    return visit.histories.get(use.incentive.incentive_id, _NO_HISTORY)
-
-
-_NO_HISTORY = History()
 _NOTHING_USED: Any = None
 
-_JUDGES: Mapping[type[Rule], Callable[[Any, IncentiveUse, Visit], _Findings]] = {
+_JUDGES: Mapping[type[Rule], Callable[[Any, IncentiveUse, Visit], Findings]] = {
     LimitPerOrder: _limit_per_order,
-    MaximumRedemptions: _maximum_redemptions,
+    MaximumRedemptions: maximum_redemptions,
     DaysOfWeek: _days_of_week,
     Times: _times,
     DateSpan: _date_span,
@@ -380,7 +338,8 @@ _JUDGES: Mapping[type[Rule], Callable[[Any, IncentiveUse, Visit], _Findings]] = 
     Anniversary: _anniversary,
     CartRequirement: _cart_requirement,
     CartExclusion: _cart_exclusion,
-    Cooldown: _cooldown,
+    Cooldown: cooldown,
+    Granted: granted,
 }
 
 
@@ -389,13 +348,13 @@ _JUDGES: Mapping[type[Rule], Callable[[Any, IncentiveUse, Visit], _Findings]] = 
 
 def _not_logged_in(uses: tuple[IncentiveUse, ...], visit: Visit) -> Iterator[RuleFailure]:
     if uses and visit.member is None:
-        yield _failure(_Finding(Breach.NOT_LOGGED_IN), None)
+        yield _failure(Finding(Breach.NOT_LOGGED_IN), None)
 
 
 def _order_limits(uses: tuple[IncentiveUse, ...], visit: Visit) -> Iterator[RuleFailure]:
     """Name each use that does not fit beside those before it which do."""
     for use, count, limit in beyond_order_limits(uses, visit.order_limits):
-        yield _failure(_Finding(Breach.ORDER_LIMIT, count, limit), use)
+        yield _failure(Finding(Breach.ORDER_LIMIT, count, limit), use)
 
 
 def _point_balance(uses: tuple[IncentiveUse, ...], visit: Visit) -> Iterator[RuleFailure]:
@@ -406,6 +365,6 @@ def _point_balance(uses: tuple[IncentiveUse, ...], visit: Visit) -> Iterator[Rul
     for use in uses:
         if use.point_cost > left:
             missing = use.point_cost - left
-            yield _failure(_Finding(Breach.POINT_BALANCE, left, use.point_cost, missing), use)
+            yield _failure(Finding(Breach.POINT_BALANCE, left, use.point_cost, missing), use)
             return
         left -= use.point_cost

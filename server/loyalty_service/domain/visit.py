@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from loyalty_service.domain.basket import Basket, Cart
@@ -57,6 +58,7 @@ class History:
     What other open orders have reserved counts as redeemed.
 
     Attributes:
+        member_reserved: How many of the member's are reserved by other open orders.
         reserved_by_key: How many of all are reserved by open orders of the API key that is about to
             reserve more; absent where nothing is going to be reserved.
     """
@@ -65,6 +67,17 @@ class History:
     total_redemptions: int = 0
     last_redeemed_ms: int | None = None
     reserved_by_key: int | None = None
+    member_reserved: int = 0
+
+
+class GrantsLeft(NamedTuple):
+    """How often a member may use what was given to them: at once, and once it is activated."""
+
+    usable: int
+    offered: int
+
+
+NO_GRANTS = GrantsLeft(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +95,7 @@ class Visit:
         basket: Absent while not known, as at identify.
         member: Absent when nobody has identified.
         histories: By incentive ID, as far as `needs_history` asks; absent is none.
+        grants: What the member was given, by incentive ID, as far as rules ask.
         claiming: Whether the till reports the order as complete.
         whole: Whether it asks about the basket as it would be claimed.
         order_limits: How many incentives one order may use.
@@ -96,6 +110,7 @@ class Visit:
     basket: Basket | None
     member: MemberFacts | None
     histories: Mapping[str, History] = field(default_factory=dict)
+    grants: Mapping[str, GrantsLeft] = field(default_factory=dict)
     claiming: bool = False
     whole: bool = False
     order_limits: OrderLimits = NO_ORDER_LIMITS
@@ -132,11 +147,13 @@ class HistoryNeeds:
         total: Incentives whose redemptions by all members count, with how many there may be: of
             open orders no more are counted, since as many break the rule already.
         claimed_orders: Whether the member's claimed orders count.
+        granted: Incentives that only those may use who were given them.
     """
 
     member: frozenset[str]
     total: Mapping[str, int]
     claimed_orders: bool
+    granted: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

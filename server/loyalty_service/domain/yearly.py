@@ -11,7 +11,7 @@ def celebrates(span: YearlySpan, day: date, today: date, first_year: int = date.
     """Tell whether today is around a day of the year, in one of the years from the first."""
     # What is near New Year may belong to the year before or after.
     years = range(max(today.year - 1, first_year), min(today.year + 1, date.max.year) + 1)
-    return any(_is_around(span, _day_in(year, day), today) for year in years)
+    return any(_is_around(span, day_in(year, day), today) for year in years)
 
 
 def _is_around(span: YearlySpan, day: date, today: date) -> bool:
@@ -27,7 +27,7 @@ def _sunday(day: date) -> int:
     return day.toordinal() // 7
 
 
-def _day_in(year: int, day: date) -> date:
+def day_in(year: int, day: date) -> date:
     """Find a day in another year; 29 February is the 28th of common years."""
     try:
         return day.replace(year=year)

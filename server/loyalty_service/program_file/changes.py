@@ -8,9 +8,11 @@ from enum import StrEnum
 from typing import Any
 
 from loyalty_service.domain.goals import Count
+from loyalty_service.domain.grants import GrantTerms
 from loyalty_service.domain.program import Incentive, Program, Store
 from loyalty_service.program_file.earning_records import promotion_to_json
 from loyalty_service.program_file.goal_records import goal_to_json, tier_to_json
+from loyalty_service.program_file.grant_records import grant_to_json
 from loyalty_service.program_file.records import incentive_to_json, program_to_json, store_to_json
 from loyalty_service.program_file.source import Path
 from loyalty_service.program_file.values import amount_text
@@ -171,9 +173,8 @@ def _program_changes(old: Program | None, new: Program) -> Iterator[Change]:
 
 
 def _bare(program: Program) -> Program:
-    return replace(
-        program, stores={}, incentives={}, removed_stores={}, promotions={}, tiers={}, goals={}
-    )
+    parts: dict[str, Any] = {name: {} for _, name, _ in _PARTS}
+    return replace(program, stores={}, incentives={}, removed_stores={}, **parts)
 
 
 def _store_changes(old: Mapping[int, Store], new: Program) -> Iterator[Change]:
@@ -204,11 +205,16 @@ def _named_changes(
         before, after = known.get(name), parts.get(name)
         subject = f"{word} {name}"
         if after is None:
-            yield Change(ChangeKind.REMOVE, subject, before.display_name if before else "")
+            yield Change(ChangeKind.REMOVE, subject, _called(before))
         elif before != after:
             earlier = _fields(_worded(write(before)), digits) if before else None
             later = _fields(_worded(write(after)), digits)
-            yield from _changed(subject, after.display_name, earlier, later)
+            yield from _changed(subject, _called(after), earlier, later)
+
+
+def _called(part: Any) -> str:
+    """Name a part for people; what is given, by its incentive."""
+    return str(part.incentive_id if isinstance(part, GrantTerms) else part.display_name)
 
 
 def _worded(document: dict[str, Any]) -> dict[str, Any]:
@@ -222,6 +228,7 @@ _PARTS = (
     ("promotion", "promotions", promotion_to_json),
     ("tier", "tiers", tier_to_json),
     ("goal", "goals", goal_to_json),
+    ("grant", "grants", grant_to_json),
 )
 """What has entries of its own: what one is called, where they are, and how one is written."""
 

@@ -40,6 +40,7 @@ from loyalty_service.program_file.earning import (
 from loyalty_service.program_file.earning_records import group_from_json
 from loyalty_service.program_file.expiry import ExpiryEntry
 from loyalty_service.program_file.goals import GOALS_MAX, TIERS_MAX, GoalEntry, TierEntry
+from loyalty_service.program_file.grants import GRANTS_MAX, GrantEntry
 from loyalty_service.program_file.incentives import IncentiveEntry
 from loyalty_service.program_file.mistakes import (
     note_detail,
@@ -182,6 +183,7 @@ class ProgramDocument(Entry):
     )
     tiers: Annotated[list[TierEntry], Field(max_length=TIERS_MAX)] = Field(default_factory=list)
     goals: Annotated[list[GoalEntry], Field(max_length=GOALS_MAX)] = Field(default_factory=list)
+    grants: Annotated[list[GrantEntry], Field(max_length=GRANTS_MAX)] = Field(default_factory=list)
     void_spent: Annotated[SpentPoints, one_of(*get_args(SpentPoints))] = "debt"
     offers_per_order: PerOrder = None
     rewards_per_order: PerOrder = None
@@ -283,6 +285,7 @@ def _program(document: ProgramDocument, digits: int) -> Program:
         promotions={promotion.promotion_id: promotion for promotion in promotions},
         tiers={entry.id: entry.tier() for entry in document.tiers},
         goals={entry.id: entry.goal(groups) for entry in document.goals},
+        grants={entry.id: entry.terms() for entry in document.grants},
         void_spent=document.void_spent,
         order_limits=OrderLimits(
             offers=document.offers_per_order,

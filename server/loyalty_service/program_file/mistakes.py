@@ -18,6 +18,7 @@ _ONCE = (
     ("promotions", "id"),
     ("goals", "id"),
     ("tiers", "id"),
+    ("grants", "id"),
 )
 """What no two entries of a section have in common."""
 
@@ -81,6 +82,21 @@ def note_unknown_names(source: ProgramSource, values: object) -> None:
         if isinstance(name, str) and name not in groups:
             message = "must be a list of PLUs, or a group of this file"
             source.note(path, message + nearest(name, [*map(str, groups)]))
+    _note_unknown_granted(source, values)
+
+
+def _note_unknown_granted(source: ProgramSource, values: dict[str, Any]) -> None:
+    """Note what is given and is no incentive that is used by those alone who were given it."""
+    granted = {
+        str(incentive.get("id"))
+        for _, incentive in _entries(values, "incentives")
+        if isinstance(incentive.get("rules"), dict) and incentive["rules"].get("granted") is True
+    }
+    for index, entry in _entries(values, "grants"):
+        name = entry.get("incentive")
+        if isinstance(name, str) and name not in granted:
+            message = "is not an incentive of this file with the rule granted"
+            source.note(("grants", index, "incentive"), message + nearest(name, granted))
 
 
 def _note_tiers(source: ProgramSource, values: dict[str, Any]) -> None:

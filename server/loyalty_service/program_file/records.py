@@ -37,6 +37,7 @@ from loyalty_service.program_file.goal_records import (
     tier_from_json,
     tier_to_json,
 )
+from loyalty_service.program_file.grant_records import grant_to_json, grants_from_json
 from loyalty_service.program_file.receipts import receipts_from_json
 from loyalty_service.program_file.rule_records import (
     NO_GROUPS,
@@ -65,7 +66,9 @@ class ProgramRecords:
     incentives: Mapping[str, Json]
 
 
-_APART = frozenset({"stores", "incentives", "earning", "groups", "promotions", "goals", "tiers"})
+_APART = frozenset(
+    {"stores", "incentives", "earning", "groups", "promotions", "goals", "tiers", "grants"}
+)
 """Fields of a program that are not written as they are."""
 
 
@@ -86,6 +89,8 @@ def program_to_json(program: Program) -> ProgramRecords:
         document["tiers"] = [*map(tier_to_json, program.tiers.values())]
     if program.goals:
         document["goals"] = [*map(goal_to_json, program.goals.values())]
+    if program.grants:
+        document["grants"] = [*map(grant_to_json, program.grants.values())]
     stores, incentives = program.stores, program.incentives
     return ProgramRecords(
         program=document,
@@ -136,6 +141,7 @@ def program_from_json(records: ProgramRecords) -> Program:
         "promotions": promotions_from_json(document.get("promotions", []), groups),
         "tiers": {tier["id"]: tier_from_json(tier) for tier in document.get("tiers", [])},
         "goals": goals_from_json(document.get("goals", []), groups),
+        "grants": grants_from_json(document.get("grants", [])),
         "limits": Limits.of(document.get("limits", {})),
         "expiry": expiry_from_json(document.get("expiry", {})),
         "order_limits": _order_limits(document),

@@ -22,6 +22,7 @@ from loyalty_service.domain.restrictions import (
     DayWindow,
     EnrollmentSpan,
     FirstOrder,
+    Granted,
     LimitPerOrder,
     MaximumRedemptions,
     MinimumSpend,
@@ -188,6 +189,7 @@ _FORMS = {
         lambda value, groups: CartExclusion(products_from_json(value, groups)),
     ),
     "cooldown_s": _one_of(Cooldown, "seconds"),
+    "granted": _Form(Granted, lambda _: True, lambda _, __: Granted()),
 }
 _NAMES = {form.kind: name for name, form in _FORMS.items()}
 

@@ -279,3 +279,4 @@ class RulesEntry(OrderRulesEntry):
     limit_per_order: Count | None = None
     max_redemptions: MaximumEntry | None = None
     cooldown_s: Annotated[int, whole_number(1, COOLDOWN_S_MAX)] | None = None
+    granted: Annotated[bool | None, BeforeValidator(_check_true)] = None

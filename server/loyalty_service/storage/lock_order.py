@@ -20,6 +20,7 @@ class Rank(IntEnum):
     BUCKET_PARTS = auto()
     GOAL_CARDS = auto()
     GOAL_AWARDS = auto()
+    GRANTS = auto()
     TRANSACTIONS = auto()
     HOLDS = auto()
     RESERVATIONS = auto()
@@ -45,6 +46,7 @@ COVERED = {
     Rank.BUCKET_PARTS: Rank.MEMBERS,
     Rank.GOAL_CARDS: Rank.MEMBERS,
     Rank.GOAL_AWARDS: Rank.MEMBERS,
+    Rank.GRANTS: Rank.MEMBERS,
     Rank.HOLDS: Rank.TRANSACTIONS,
     Rank.RESERVATIONS: Rank.TRANSACTIONS,
     Rank.REDEMPTIONS: Rank.TRANSACTIONS,

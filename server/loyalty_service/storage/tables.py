@@ -372,6 +372,31 @@ class RedemptionTable(SQLModel, table=True):
     quantity: int = Field(sa_type=Integer)
     redeemed_ms: int = Field(sa_column=_instant())
     voided_ms: int | None = Field(default=None, sa_column=_instant(nullable=True))
+    grant_id: str | None = Field(default=None, sa_type=Text)
+
+
+class GrantTable(SQLModel, table=True):
+    """Incentives that were given to members; `grant` is a word of SQL."""
+
+    __tablename__ = "member_grant"
+    __table_args__ = (
+        CheckConstraint("uses > 0", name="member_grant_uses_positive"),
+        CheckConstraint("used BETWEEN 0 AND uses", name="member_grant_used_in_bounds"),
+        Index("grant_of_member", "member_number", "incentive_id", "last_day"),
+    )
+
+    grant_id: str = Field(primary_key=True, sa_type=Text)
+    program_id: str = Field(sa_type=Text)
+    member_number: int = Field(sa_column=_member_number())
+    incentive_id: str = Field(sa_type=Text)
+    origin: str = Field(sa_type=Text)
+    uses: int = Field(sa_type=BigInteger)
+    used: int = Field(sa_type=BigInteger)
+    first_day: str = Field(sa_type=Text)
+    last_day: str = Field(sa_type=Text)
+    given_ms: int = Field(sa_column=_instant())
+    activated_ms: int | None = Field(default=None, sa_column=_instant(nullable=True))
+    withdrawn_ms: int | None = Field(default=None, sa_column=_instant(nullable=True))
 
 
 class IncentiveUsageTable(SQLModel, table=True):

@@ -96,7 +96,7 @@ BUGS = (
     Bug("a claimed use stays reserved besides", "report_order", "give_back(...)", "pass"),
     Bug(
         "the open orders of one key use a cap up for all",
-        "_maximum_redemptions",
+        "maximum_redemptions",
         "share_of_key(_1, _)",
         "_1",
     ),

@@ -128,11 +128,12 @@ def test_tier_is_the_best_of_the_day_and_kept_for_longer_by_reaching_it_again() 
     card.tiers = with_tier(card, HeldTier("gold", 100, 200), 0)
     card.tiers = with_tier(card, HeldTier("gold", 150, 250), 0)
     card.tiers = with_tier(card, HeldTier("top", 160, 170), 0)
-    held = tiers_of(card, {"base": 0, "gold": 1, "top": 2}, "base")
+    tiers = {name: Tier(name, name) for name in ("base", "gold", "top")}
+    held = tiers_of(card, tiers, {})
     days = (99, 100, 165, 171, 250, 251)
     best = [tier_on(held, day) for day in days]
     assert [one and one.tier_id for one in best] == ["base", "gold", "top", "gold", "gold", "base"]
-    assert tiers_of(None, {}, None) == ()
+    assert tiers_of(None, {}, {}) == ()
 
 
 def test_tier_ends_with_its_term() -> None:

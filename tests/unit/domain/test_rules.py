@@ -18,7 +18,7 @@ from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.products import listed
 from loyalty_service.domain.program import Incentive
 from loyalty_service.domain.rules import _JUDGES, evaluate, needs_history
-from loyalty_service.domain.visit import History, MemberFacts, Visit
+from loyalty_service.domain.visit import GrantsLeft, History, MemberFacts, Visit
 
 Plus = tuple[str, ...]
 TODAY = r.DayWindow(0, 0)
@@ -111,6 +111,7 @@ PASSES: list[tuple[r.Rule, Visit]] = [
         r.Cooldown(60),
         replace(VISIT, histories={"coffee": History(last_redeemed_ms=VISIT.now_ms - 60_000)}),
     ),
+    (r.Granted(), replace(VISIT, grants={"coffee": GrantsLeft(1, 0)})),
 ]
 
 
@@ -213,6 +214,21 @@ CLAIM = replace(VISIT, basket=order(line("2001", price=900)), claiming=True)
             [("cart-requirements-exclusion", "702", ("702", "9001"))],
         ),
         (r.Cooldown(60), PAST, [("inside-cooldown-period", 59, 60)]),
+        (r.Granted(), VISIT, [("not-granted", 1, 0)]),
+        (
+            r.Granted(),
+            replace(VISIT, grants={"coffee": GrantsLeft(0, 1)}),
+            [("grant-not-activated", 1, 0)],
+        ),
+        (
+            r.Granted(),
+            replace(
+                VISIT,
+                grants={"coffee": GrantsLeft(2, 0)},
+                histories={"coffee": History(member_reserved=2)},
+            ),
+            [("not-granted", 1, 0)],
+        ),
     ],
 )
 def test_broken_rule_tells_what_was_seen_and_what_is_allowed(
@@ -441,6 +457,7 @@ RULES = st.one_of(
     st.builds(r.CartRequirement, st.tuples(st.builds(r.CartDemand, PLUS, st.integers(1, 3)))),
     st.builds(r.CartExclusion, PLUS),
     st.builds(r.Cooldown, st.integers(1, 100)),
+    st.just(r.Granted()),
 )
 VISITS = st.builds(
     Visit,

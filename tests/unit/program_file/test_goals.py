@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from loyalty_service.domain.expiry import PeriodEnd
-from loyalty_service.domain.goals import Again, Calendar, Count, Goal, Tier, Window
+from loyalty_service.domain.goals import Again, Calendar, Count, Goal, Tier, Window, base_tier
 from loyalty_service.domain.restrictions import Tiers
 from loyalty_service.program_file.changes import Change, ChangeKind, FieldChange, program_changes
 from loyalty_service.program_file.document import parse_program
@@ -36,7 +36,7 @@ def test_whole_part_is_read_and_kept() -> None:
         "green": Tier("green", "Green"),
         "gold": Tier("gold", "Gold", months=12, end_of=PeriodEnd.YEAR),
     }
-    assert program.base_tier == "green"
+    assert base_tier(program.tiers, program.goals) == "green"
     assert program.goals["three"] == Goal(
         "three", "Three", Count.VISITS, 3, window=Window(days=7), points=500
     )

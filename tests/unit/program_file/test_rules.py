@@ -85,6 +85,7 @@ def mistake(rule: str = "", more: str = "") -> str:
         ),
         ('cart_lacks: ["3"]', r.CartExclusion(listed(("3",)))),
         ("cooldown_s: 3600", r.Cooldown(3600)),
+        ("granted: true", r.Granted()),
     ],
 )
 def test_rule_is_read_and_kept_exactly(written: str, rule: r.Rule) -> None:

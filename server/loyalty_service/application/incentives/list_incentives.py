@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from loyalty_service.application.grants import grants_left
 from loyalty_service.application.orders.order_review import wall_clock
 from loyalty_service.application.perform import Done
 from loyalty_service.application.reads import NOTHING, Reads
@@ -45,6 +46,7 @@ FIXABLE = frozenset(
         Breach.PAYMENT_METHOD,
         Breach.SERVICE_MODE,
         Breach.LIMIT_PER_ORDER,
+        Breach.GRANT_NOT_ACTIVATED,
         Breach.POINT_BALANCE,
         Breach.NOT_LOGGED_IN,
     )
@@ -251,8 +253,9 @@ def _visit(
     if member is not None:
         orders = unit.claimed_orders(member, "") if needs.claimed_orders else 0
         facts = MemberFacts.of(member, zone, orders)
+    local_now = wall_clock(command.local_time, zone, now_ms)
     return Visit(
-        local_time=wall_clock(command.local_time, zone, now_ms),
+        local_time=local_now,
         now_ms=now_ms,
         store_id=0 if store is None else store.store_id,
         store_groups=frozenset() if store is None else frozenset(store.groups),
@@ -262,6 +265,7 @@ def _visit(
         histories=unit.histories(
             program.program_id, member, needs, besides="", reserving=None, lock=False
         ),
+        grants=grants_left(unit, member, needs.granted, local_now.date()) if member else {},
         whole=True,
     )
 

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from loyalty_service.application.grants import give_for
 from loyalty_service.application.limits import (
     count_points,
     key_scope,
@@ -21,6 +22,7 @@ from loyalty_service.application.reads import NOTHING, Reads
 from loyalty_service.application.unit import Refused, Unit
 from loyalty_service.domain.errors import EmailTakenError, FieldViolation, RequestInvalidError
 from loyalty_service.domain.events import Event, EventKind
+from loyalty_service.domain.grants import GivenOn
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.ledger import GENESIS, MEMBER_KINDS, Account
 from loyalty_service.domain.limits import LIMITS, LimitName
@@ -105,6 +107,7 @@ def enroll_member(unit: Unit, command: EnrollMember, now_ms: int) -> Done[Member
         count_points(unit, key, member, initial, now_ms)
         given = Event(EventKind.POINTS_ADJUSTED, program.program_id, member, reason=INITIAL_POINTS)
         events = (*events, given)
+    events += give_for(unit, program, member, GivenOn.ENROLMENT, now_ms)
     return Done(member, events=events)
 
 

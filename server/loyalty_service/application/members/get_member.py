@@ -57,11 +57,11 @@ async def _goals(
     reader: Reader, program: Program, member: Member, now_ms: int
 ) -> tuple[tuple[Progress, ...], HeldTier | None]:
     """Tell how far a member has come today, and which tier that brought."""
-    if not program.counts:
+    if not (program.goals or program.tiers):
         return (), None
     member.goal_card = await reader.goal_card(member)
     today = day_of(now_ms, program.time_zone).toordinal()
-    held = tiers_of(member.goal_card, program.tier_order, program.base_tier)
+    held = tiers_of(member.goal_card, program.tiers, program.goals)
     return progress_of(program.goals.values(), member.goal_card, today), tier_on(held, today)
 
 

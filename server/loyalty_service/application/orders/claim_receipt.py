@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from loyalty_service.application.grants import give_for_first_order, named_by_grants
 from loyalty_service.application.limits import count_points, flag_uses, require_points
 from loyalty_service.application.orders.earnings import (
     PaidOrder,
@@ -105,16 +106,19 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
     repeated = judge_repeated(
         unit, program, command.key, transaction, known_by, day, now_ms, claiming=True
     )
-    basket = as_catalogued(basket_from_json(transaction.basket or "{}"), program)
+    told = named_by_grants(unit, program, basket_from_json(transaction.basket or "{}"))
+    basket = as_catalogued(told, program)
     promised, offers = _judged(unit, program, transaction, member, basket)
     order = _paid_order(program, transaction, basket, offers)
     worth = receipt_points(unit, order, member, transaction, promised)
     points = worth.points
     require_points(unit, program, command.key, member, points, now_ms)
+    first = give_for_first_order(unit, program, member, now_ms)
     keep_alive(unit, member, Activity.ORDER, now_ms)
     earned = earn(unit, member, transaction.owner, points, now_ms)
     worth = worth.within(earned)
-    count_uses(unit, transaction, member, offers.uses, transaction.created_ms)
+    on, used_ms = order.paid_at.date(), transaction.created_ms
+    count_uses(unit, transaction, member, offers.uses, basket, on, used_ms)
     count_earned(unit, order, transaction, member, worth)
     reached = count_order(unit, order, transaction, member, earned, now_ms)
     count_points(unit, command.key, member, earned + reached.points, now_ms)
@@ -145,7 +149,7 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
             *cut[0],
         ),
         stores=frozenset({transaction.store_id}),
-        events=(_told(transaction, member), *cut[1]),
+        events=(_told(transaction, member), *cut[1], *first),
     )
 
 

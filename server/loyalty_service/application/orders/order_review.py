@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from loyalty_service.application.grants import grants_left, named_by_grants
 from loyalty_service.application.orders.repeated_orders import REPORT, order_digest, order_place
 from loyalty_service.application.orders.reservations import (
     accepted_here,
@@ -257,7 +258,7 @@ def review_order(
     holds = unit.open_holds(transaction.owner)
     reserved = by_incentive(unit.reservations(transaction))
     paid = order.claiming and not order.asking
-    basket = as_catalogued(order.basket, program)
+    basket = as_catalogued(named_by_grants(unit, program, order.basket), program)
     unknown = unknown_offers(basket, program, paid=paid)
     known = without_incentives(basket, program, unknown) if unknown else basket
     uses = tuple(
@@ -372,6 +373,7 @@ def judge(
             reserving=reserving.key_id if reserving else None,
             lock=counts,
         ),
+        grants=grants_left(unit, member, needs.granted, local_now.date()) if member else {},
         claiming=claiming,
         whole=whole,
         order_limits=program.order_limits,

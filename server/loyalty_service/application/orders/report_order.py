@@ -5,9 +5,11 @@ Record a till's report of an order: hold its points while it is open, claim it w
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 from loyalty_service.application.aging import next_going
+from loyalty_service.application.grants import engine_ids, give_for_first_order, use_grants
 from loyalty_service.application.limits import (
     count_points,
     flag_order,
@@ -59,6 +61,7 @@ from loyalty_service.application.points import (
     prolong,
 )
 from loyalty_service.application.unit import Unit
+from loyalty_service.domain.basket import Basket
 from loyalty_service.domain.earning import NOTHING_EARNED, Earned, PromotionPoints
 from loyalty_service.domain.errors import TransactionNotClaimableError
 from loyalty_service.domain.events import Event, EventKind
@@ -173,8 +176,9 @@ def _claimed(
     other = flag_other_partner(order.key, transaction, review.member)
     due = worth.points
     given = worth.within(within_an_order(review.program, due))
-    claimed = _claim(unit, review, paid, given, now_ms)
     member, program = review.member, review.program
+    first = give_for_first_order(unit, program, member, now_ms)
+    claimed = _claim(unit, review, paid, given, now_ms)
     large = flag_order(program, order.key, due, transaction, member)
     points = claimed.earned_points + claimed.reached.points
     beyond = flag_points(unit, program, order.key, member, points, now_ms, transaction)
@@ -190,7 +194,7 @@ def _claimed(
         *offer_flags(program, unknown, transaction),
         *mend_flags(order.mends, order.key, transaction, order.point_of_sale.store_id),
     )
-    events = (_reported(EventKind.ORDER_CLAIMED, review), *cut_events)
+    events = (_reported(EventKind.ORDER_CLAIMED, review), *cut_events, *first)
     return Done(claimed, flags=flags, events=events)
 
 
@@ -297,7 +301,7 @@ def _claim(unit: Unit, review: Review, order: PaidOrder, worth: Earned, now_ms: 
     earned = earn(unit, member, owner, worth.points, now_ms)
     worth = worth.within(earned)
     give_back(unit, transaction)
-    count_uses(unit, transaction, member, review.uses, now_ms)
+    count_uses(unit, transaction, member, review.uses, review.basket, order.paid_at.date(), now_ms)
     count_earned(unit, order, transaction, member, worth)
     reached = count_order(unit, order, transaction, member, earned, now_ms)
     paid_in = review.store.store_id
@@ -337,21 +341,28 @@ def count_uses(
     transaction: Transaction,
     member: Member,
     uses: tuple[IncentiveUse, ...],
+    basket: Basket,
+    day: date,
     used_ms: int,
 ) -> None:
-    """Keep what an order used, as far as it counts, for the rules that count it."""
+    """Keep what an order of a day used, as far as it counts, for the rules that count it."""
     program = unit.catalog.programs[member.program_id]
     for use in uses:
         incentive_id, quantity = use.incentive.incentive_id, uses_counted(program, use)
-        unit.add(
-            Redemption(
-                redemption_id=new_id(used_ms),
-                program_id=member.program_id,
-                incentive_id=incentive_id,
-                member_number=member.number,
-                transaction_id=transaction.transaction_id,
-                quantity=quantity,
-                redeemed_ms=used_ms,
+        paid: list[tuple[str | None, int]] = [(None, quantity)]
+        if incentive_id in program.granted:
+            paid = use_grants(unit, member, incentive_id, quantity, day, engine_ids(basket))
+        for grant_id, number in paid:
+            unit.add(
+                Redemption(
+                    redemption_id=new_id(used_ms),
+                    program_id=member.program_id,
+                    incentive_id=incentive_id,
+                    member_number=member.number,
+                    transaction_id=transaction.transaction_id,
+                    quantity=number,
+                    redeemed_ms=used_ms,
+                    grant_id=grant_id,
+                )
             )
-        )
         unit.count_redemption(member, incentive_id, quantity)

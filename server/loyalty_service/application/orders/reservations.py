@@ -36,6 +36,8 @@ FACTS_OF_THEN = frozenset(
         Breach.FIRST_ORDER,
         Breach.BIRTHDAY,
         Breach.COOLDOWN,
+        Breach.NOT_GRANTED,
+        Breach.GRANT_NOT_ACTIVATED,
     )
 )
 """Codes of rules that were known to hold when a use was accepted."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from loyalty_service.application.grants import return_grant, take_back_without_order
 from loyalty_service.application.limits import uncount_points
 from loyalty_service.application.orders.goals import NOTHING_REACHED, Reached, recount, take_back
 from loyalty_service.application.orders.order_flags import (
@@ -69,6 +70,7 @@ class Voided:
         earned_points: Earned points that were taken back.
         redeemed_points: Held or burned points that were given back.
         reached: How far goals have come without the order, and what they took back besides.
+        events: What happened besides.
     """
 
     loyalty_id: str | None
@@ -77,6 +79,7 @@ class Voided:
     earned_points: int
     redeemed_points: int
     reached: Reached = NOTHING_REACHED
+    events: tuple[Event, ...] = ()
 
 
 def void_transaction(unit: Unit, command: VoidTransaction, now_ms: int) -> Done[Voided] | Repeated:
@@ -109,7 +112,7 @@ def void_transaction(unit: Unit, command: VoidTransaction, now_ms: int) -> Done[
     flags += _of_another(program, transaction, command.key, member)
     before = transaction.status
     voided = void(unit, program, transaction, now_ms)
-    events = voided_events(unit, transaction, before)
+    events = voided_events(unit, transaction, before) + voided.events
     if before is TransactionStatus.CLAIMED and member is not None:
         due, given = transaction.points_redeemed, voided.redeemed_points
         cut = points_cut(command.key, transaction, member, CUT_REFUND, due, given)
@@ -214,15 +217,14 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
         reached = take_back(unit, program, lost, now_ms)
         _uncount(unit, member, transaction, now_ms)
         uncount_points(unit, member, earned, transaction.claimed_ms or 0, now_ms)
+    claimed = transaction.status is TransactionStatus.CLAIMED
     _mark_void(unit, transaction, now_ms)
-    return Voided(
-        member.loyalty_id,
-        transaction.transaction_id,
-        member.spendable,
-        earned,
-        redeemed,
-        reached,
-    )
+    events: tuple[Event, ...] = ()
+    if claimed:
+        events = take_back_without_order(unit, program, member, transaction.transaction_id, now_ms)
+    voided = transaction.transaction_id
+    balance = member.spendable
+    return Voided(member.loyalty_id, voided, balance, earned, redeemed, reached, events)
 
 
 def _mark_void(unit: Unit, transaction: Transaction, now_ms: int) -> None:
@@ -236,4 +238,5 @@ def _uncount(unit: Unit, member: Member, transaction: Transaction, now_ms: int) 
     """Give back the uses of incentives that a claimed order counts for."""
     for redemption in unit.redemptions_of(transaction):
         unit.change(redemption, voided_ms=now_ms)
+        return_grant(unit, redemption)
         unit.count_redemption(member, redemption.incentive_id, -redemption.quantity)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from sqlalchemy import bindparam
 
 from loyalty_service.domain.goal_cards import GoalAward, GoalCard, tiers_of
+from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Member
 from loyalty_service.storage import tables as t
 from loyalty_service.storage.lock_order import Rank
@@ -55,11 +56,11 @@ class Goals(Buckets):
         """See `Unit.hold_card`."""
         program = self.catalog.programs[member.program_id]
         member.goal_card = card
-        member.tiers = tiers_of(card, program.tier_order, program.base_tier)
+        member.tiers = tiers_of(card, program.tiers, program.goals)
 
     def cards_ahead(self, numbers: Keys) -> Step:
         """Read the cards of members."""
-        asked = numbers if any(one.counts for one in self.catalog.programs.values()) else ()
+        asked = numbers if any(map(_has_goals, self.catalog.programs.values())) else ()
         step = self._records_ahead(GoalCard, asked)
         return step._replace(take=self._take_cards)
 
@@ -67,7 +68,7 @@ class Goals(Buckets):
         self._taking(GoalCard)(numbers, rows)
         for (number,) in numbers:
             member = self._members.get(number)
-            if member is not None and self.catalog.programs[member.program_id].counts:
+            if member is not None and _has_goals(self.catalog.programs[member.program_id]):
                 self.hold_card(member, self._records.get((GoalCard, number)))
 
     def _load_member(self, statement: Statement, values: tuple[Any, ...]) -> Member | None:
@@ -75,6 +76,10 @@ class Goals(Buckets):
         member = super()._load_member(statement, values)
         if member is not None:
             program = self.catalog.programs.get(member.program_id)
-            if program is not None and program.counts:
+            if program is not None and _has_goals(program):
                 self.hold_card(member, self._record(GoalCard, (member.number,)))
         return member
+
+
+def _has_goals(program: Program) -> bool:
+    return bool(program.goals or program.tiers)

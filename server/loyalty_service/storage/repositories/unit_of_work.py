@@ -19,6 +19,7 @@ from loyalty_service.storage.repositories.code_counts import CodeCounts
 from loyalty_service.storage.repositories.codes import Codes
 from loyalty_service.storage.repositories.event_log import EVENT_BYTES, EventLog
 from loyalty_service.storage.repositories.goals import Goals
+from loyalty_service.storage.repositories.grants import Grants
 from loyalty_service.storage.repositories.limit_counts import KnownSums, LimitCounts
 from loyalty_service.storage.repositories.promo_codes import PromoCodes
 from loyalty_service.storage.repositories.records import Basis
@@ -36,6 +37,7 @@ class UnitOfWork(
     Sessions,
     Answers,
     Uses,
+    Grants,
     PromoCodes,
     CodeCounts,
     LimitCounts,

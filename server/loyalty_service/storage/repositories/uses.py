@@ -208,7 +208,7 @@ class Uses(Records):
         by, of_member = self._uses_by, {}
         if member is not None:
             of_member = {
-                incentive_id: (int(used) + int(kept), _newest(used_ms, kept_ms))
+                incentive_id: (int(used) + int(kept), _newest(used_ms, kept_ms), int(kept))
                 for incentive_id, used, used_ms, kept, kept_ms in self._about_each(
                     by.of_member,
                     needs.member,
@@ -229,10 +229,10 @@ class Uses(Records):
         }
         found = {}
         for incentive_id in needs.member | needs.total.keys():
-            own, last_ms = of_member.get(incentive_id, (0, None))
+            own, last_ms, kept = of_member.get(incentive_id, (0, None, 0))
             total, by_key = of_all.get(incentive_id, (0, 0))
             reserved_by_key = None if reserving is None else by_key
-            found[incentive_id] = History(own, total, last_ms, reserved_by_key)
+            found[incentive_id] = History(own, total, last_ms, reserved_by_key, kept)
         return found
 
     def redeemed_between(self, member: Member, name: str, since_ms: int, until_ms: int) -> int:

@@ -18,6 +18,7 @@ from loyalty_service.storage import tables as tables  # noqa: PLC0414 - imported
 from loyalty_service.storage.tools.bucket_checks import bucket_problems
 from loyalty_service.storage.tools.checks import Check, Problem
 from loyalty_service.storage.tools.goal_checks import goal_problems
+from loyalty_service.storage.tools.grant_checks import CHECKS as GRANT_CHECKS
 from loyalty_service.storage.tools.owner_promises import (
     PROMISES,
     hold_check,
@@ -128,6 +129,7 @@ CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
     ),
     bucket_problems,
     goal_problems,
+    *GRANT_CHECKS,
     unknown_owners("hold", "hold_id"),
     *map(hold_check, PROMISES),
     Check(

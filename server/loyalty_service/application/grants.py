@@ -1,0 +1,312 @@
+"""
+The verbs of grants: give one, take it back, and what an order does with those of its guest.
+
+A grant is given once for each origin, which names what it is for: an order, a goal with its
+window, a birthday with its year. Nothing else decides whether somebody has it already.
+
+Each verb expects a locked member. None refuses anything: who may refuse looks before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from datetime import date, timedelta
+
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.basket import AppliedDiscount, Basket, BasketLine
+from loyalty_service.domain.events import Event, EventKind
+from loyalty_service.domain.expiry import day_of
+from loyalty_service.domain.grants import (
+    FOR_GOOD,
+    GivenOn,
+    Grant,
+    GrantTerms,
+    grant_id_of,
+    in_order_of_use,
+)
+from loyalty_service.domain.identifiers import is_uuid
+from loyalty_service.domain.program import Program
+from loyalty_service.domain.records import Member, Redemption
+from loyalty_service.domain.visit import GrantsLeft
+
+OPEN_DAYS = 400
+"""Days after its last one in which an order may still use a grant: none stays open for longer."""
+
+
+def give(
+    unit: Unit,
+    member: Member,
+    incentive_id: str,
+    *,
+    uses: int,
+    first_day: date,
+    last_day: date | None,
+    origin: str,
+    now_ms: int,
+    activated: bool = True,
+) -> tuple[Grant, tuple[Event, ...]]:
+    """
+    Give a member an incentive of the program, once for each origin.
+
+    *uses*, at least 1, is how often it may be used, from *first_day* to *last_day*, both included;
+    None is for good. The days are those of the store that it is used in. *origin* names what it is
+    for, such as `goal/coffee-stamps/2026-11`, within the member and the incentive: called again
+    with the same one this gives nothing more and tells no event. One that was taken back is given
+    again. A grant that is not *activated* waits until the member does that.
+
+    The incentive should have the rule `granted`; nothing uses up grants of others.
+    Returns the grant, and the events for the use case's `Done`.
+    """
+    ends = FOR_GOOD if last_day is None else last_day.isoformat()
+    grant_id = grant_id_of(member.program_id, member.loyalty_id, incentive_id, origin)
+    grant = unit.grant(grant_id)
+    if grant is not None and grant.withdrawn_ms is None:
+        return grant, ()
+    if grant is None:
+        grant = Grant(
+            grant_id=grant_id,
+            program_id=member.program_id,
+            member_number=member.number,
+            incentive_id=incentive_id,
+            origin=origin,
+            uses=uses,
+            used=0,
+            first_day=first_day.isoformat(),
+            last_day=ends,
+            given_ms=now_ms,
+            activated_ms=now_ms if activated else None,
+        )
+        unit.add(grant)
+    else:
+        unit.change(
+            grant,
+            uses=max(uses, grant.used),
+            first_day=first_day.isoformat(),
+            last_day=ends,
+            withdrawn_ms=None,
+        )
+    return grant, (_told(EventKind.GRANT_GIVEN, member, grant),)
+
+
+def take_back(
+    unit: Unit, member: Member, incentive_id: str, origin: str, now_ms: int
+) -> tuple[Event, ...]:
+    """
+    Take back what is left of the grant that a member has for an origin, as a whole.
+
+    What was used stays used. Where there is no such grant, or nothing is left, nothing happens.
+    Returns the events for the use case's `Done`.
+    """
+    grant = unit.grant(grant_id_of(member.program_id, member.loyalty_id, incentive_id, origin))
+    if grant is None or not grant.left:
+        return ()
+    unit.change(grant, withdrawn_ms=now_ms)
+    return (_told(EventKind.GRANT_WITHDRAWN, member, grant),)
+
+
+def grants_left(
+    unit: Unit, member: Member, incentive_ids: Collection[str], day: date
+) -> Mapping[str, GrantsLeft]:
+    """Tell how often a member may use incentives that they were given, on a day, by incentive."""
+    left: dict[str, GrantsLeft] = {}
+    if not incentive_ids:
+        return left
+    for grant in known_grants(unit, member, incentive_ids, day):
+        usable, offered = left.get(grant.incentive_id, GrantsLeft(0, 0))
+        if grant.covers(day):
+            if grant.activated_ms is None:
+                offered += grant.left
+            else:
+                usable += grant.left
+        left[grant.incentive_id] = GrantsLeft(usable, offered)
+    return left
+
+
+def use_grants(
+    unit: Unit,
+    member: Member,
+    incentive_id: str,
+    quantity: int,
+    day: date,
+    named: frozenset[str],
+) -> list[tuple[str | None, int]]:
+    """
+    Use up grants of a member for an order of a day, those first that it *named*, then what ends.
+
+    Returns how many of the order's uses each grant pays for. An order that was accepted before a
+    grant was over or was taken back is honoured: then the one that ended last pays, or none.
+    """
+    known = [one for one in known_grants(unit, member, (incentive_id,), day) if one.activated_ms]
+    usable = in_order_of_use((one for one in known if one.covers(day)), named)
+    over = in_order_of_use(one for one in known if one.last_day < day.isoformat())
+    paid: list[tuple[str | None, int]] = []
+    left = quantity
+    for grant in (*usable, *reversed(over)):
+        number = min(left, grant.left)
+        if number > 0:
+            unit.change(_kept(unit, grant), used=grant.used + number)
+            paid.append((grant.grant_id, number))
+            left -= number
+    if left > 0:
+        paid.append((None, left))
+    return paid
+
+
+def return_grant(unit: Unit, redemption: Redemption) -> None:
+    """Give back the uses of a grant with the order that is void, until the grant's old last day."""
+    if redemption.grant_id is None:
+        return
+    grant = unit.grant(redemption.grant_id)
+    if grant is not None:
+        unit.change(grant, used=max(0, grant.used - redemption.quantity))
+
+
+def named_by_grants(unit: Unit, program: Program, basket: Basket) -> Basket:
+    """
+    Say of what an order names by a grant which incentive it is.
+
+    RBI names personalised offers by their `loyaltyEngineId` alone, which is that of the grant.
+    """
+    if not program.granted:
+        return basket
+    lines = tuple(
+        line
+        if (found := _granted_by(unit, program, line.incentive_id, line.loyalty_engine_id)) is None
+        else replace(line, incentive_id=found)
+        for line in basket.lines
+    )
+    discounts = tuple(
+        one
+        if (found := _granted_by(unit, program, one.incentive_id, one.engine_id)) is None
+        else replace(one, incentive_id=found)
+        for one in basket.applied_discounts
+    )
+    return replace(basket, lines=lines, applied_discounts=discounts)
+
+
+def _granted_by(
+    unit: Unit, program: Program, incentive_id: str | None, engine_id: str | None
+) -> str | None:
+    """Find the incentive of a grant; none where the program knows by itself what is named."""
+    named = (engine_id or "").strip().lower()
+    if not is_uuid(named) or program.find_incentive(incentive_id, engine_id) is not None:
+        return None
+    grant = unit.grant(named)
+    return None if grant is None or grant.program_id != program.program_id else grant.incentive_id
+
+
+def engine_ids(basket: Basket) -> frozenset[str]:
+    """Give the engine IDs that an order names, in lower case; some may be those of grants."""
+    told: Iterable[BasketLine | AppliedDiscount] = (*basket.lines, *basket.applied_discounts)
+    names = (
+        one.loyalty_engine_id if isinstance(one, BasketLine) else one.engine_id for one in told
+    )
+    return frozenset(name.strip().lower() for name in names if name)
+
+
+def _kept(unit: Unit, grant: Grant) -> Grant:
+    """Keep a grant that until now only followed from the calendar."""
+    known = unit.grant(grant.grant_id)
+    if known is None:
+        unit.add(grant)
+        return grant
+    return known
+
+
+def known_grants(
+    unit: Unit, member: Member, incentive_ids: Collection[str], day: date
+) -> list[Grant]:
+    """
+    Find the grants that an order of a day can use, or may have been accepted with.
+
+    What a member has by the calendar is among them; it is kept once it is used.
+    """
+    since = max(day, date.min + timedelta(OPEN_DAYS)) - timedelta(OPEN_DAYS)
+    known = list(unit.grants(member, incentive_ids, since.isoformat()))
+    program = unit.catalog.programs[member.program_id]
+    for terms in program.grants.values():
+        if terms.by_calendar and terms.incentive_id in incentive_ids:
+            due = _due(unit, program, member, terms, day)
+            known += [] if due is None else [due]
+    return known
+
+
+def _due(
+    unit: Unit, program: Program, member: Member, terms: GrantTerms, day: date
+) -> Grant | None:
+    """Give what a member has by the calendar, where it is not kept yet."""
+    born = date.fromisoformat(member.birth_date) if member.birth_date else None
+    due = terms.due(day, born, day_of(member.created_ms, program.time_zone))
+    if due is None:
+        return None
+    origin = terms.origin(due.occasion)
+    grant_id = grant_id_of(member.program_id, member.loyalty_id, terms.incentive_id, origin)
+    if unit.grant(grant_id) is not None:
+        return None
+    return Grant(
+        grant_id=grant_id,
+        program_id=member.program_id,
+        member_number=member.number,
+        incentive_id=terms.incentive_id,
+        origin=origin,
+        uses=terms.uses,
+        used=0,
+        first_day=due.first_day.isoformat(),
+        last_day=due.last_day.isoformat(),
+        given_ms=unit.as_of_ms,
+        activated_ms=None if terms.activate else unit.as_of_ms,
+    )
+
+
+def give_for(
+    unit: Unit, program: Program, member: Member, given_on: GivenOn, now_ms: int
+) -> tuple[Event, ...]:
+    """Give a member what the program gives for something, from today on, once."""
+    events: tuple[Event, ...] = ()
+    for terms in program.gives(given_on):
+        events += give_by_terms(unit, program, member, terms, terms.origin(), now_ms)[1]
+    return events
+
+
+def give_for_first_order(
+    unit: Unit, program: Program, member: Member, now_ms: int
+) -> tuple[Event, ...]:
+    """Give a member what comes after the first order, before that order is claimed."""
+    if not program.gives(GivenOn.FIRST_ORDER) or unit.has_paid_order(member):
+        return ()
+    return give_for(unit, program, member, GivenOn.FIRST_ORDER, now_ms)
+
+
+def take_back_without_order(
+    unit: Unit, program: Program, member: Member, transaction_id: str, now_ms: int
+) -> tuple[Event, ...]:
+    """Take back what came after the first order of a member who has none but one that is void."""
+    if not program.gives(GivenOn.FIRST_ORDER) or unit.claimed_orders(member, transaction_id):
+        return ()
+    events: tuple[Event, ...] = ()
+    for terms in program.gives(GivenOn.FIRST_ORDER):
+        events += take_back(unit, member, terms.incentive_id, terms.origin(), now_ms)
+    return events
+
+
+def give_by_terms(
+    unit: Unit, program: Program, member: Member, terms: GrantTerms, origin: str, now_ms: int
+) -> tuple[Grant, tuple[Event, ...]]:
+    """Give a member an incentive from today on, for as long as terms say; see `give`."""
+    today = day_of(now_ms, program.time_zone)
+    return give(
+        unit,
+        member,
+        terms.incentive_id,
+        uses=terms.uses,
+        first_day=today,
+        last_day=terms.last_day(today),
+        origin=origin,
+        now_ms=now_ms,
+        activated=not terms.activate,
+    )
+
+
+def _told(kind: EventKind, member: Member, grant: Grant) -> Event:
+    return Event(kind, member.program_id, member, subject=grant.grant_id)

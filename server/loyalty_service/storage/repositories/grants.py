@@ -1,0 +1,89 @@
+"""Grants of members, which are locked with their member."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, ClassVar
+
+from sqlalchemy import bindparam
+
+from loyalty_service.domain.grants import FOR_GOOD, Grant
+from loyalty_service.domain.records import Member
+from loyalty_service.storage import tables as t
+from loyalty_service.storage.lock_order import Rank
+from loyalty_service.storage.repositories.records import Basis, Build, Records
+from loyalty_service.storage.repositories.statements import Kept, Statements
+
+GRANT = Kept(Grant, t.GrantTable, ("grant_id",), Rank.GRANTS)
+
+
+class GrantStatements:
+    """The statements about the grants of a member."""
+
+    def __init__(self, by: Statements) -> None:
+        grant = GRANT.table
+        self.of_member = by.compile(
+            GRANT.select()
+            .where(
+                grant.c.member_number == bindparam("member_number"),
+                by.is_among(grant.c.incentive_id, "incentive_ids"),
+                grant.c.last_day >= bindparam("since_day"),
+                grant.c.used < grant.c.uses,
+                grant.c.withdrawn_ms.is_(None),
+            )
+            .order_by(grant.c.grant_id)
+            .with_for_update()
+        )
+
+
+class Grants(Records):
+    """The grants of a unit of work; each member's of an incentive are looked for once."""
+
+    KEPT: ClassVar[tuple[Kept, ...]] = (GRANT,)
+    BUILT: ClassVar[tuple[Build, ...]] = (GrantStatements,)
+
+    def __init__(self, basis: Basis) -> None:
+        super().__init__(basis)
+        self._grants: dict[tuple[int, str], dict[str, Grant]] = {}
+        self._grants_since: dict[tuple[int, str], str] = {}
+        """The earliest last day of those that are known, by member and incentive."""
+
+    def grant(self, grant_id: str) -> Grant | None:
+        """See `Unit.grant`."""
+        return self._record(Grant, (grant_id,))
+
+    def grants(
+        self, member: Member, incentive_ids: Collection[str], since_day: str
+    ) -> Sequence[Grant]:
+        """See `Unit.grants`."""
+        places = [(member.number, name) for name in sorted(incentive_ids)]
+        known_since = self._grants_since
+        asked = [place for place in places if known_since.get(place, FOR_GOOD) > since_day]
+        if asked:
+            by = self._statements.of(GrantStatements).of_member
+            for portion in self._statements.portions([name for _, name in asked]):
+                given = {
+                    "member_number": member.number,
+                    "incentive_ids": portion,
+                    "since_day": since_day,
+                }
+                values = tuple(given[name] for name in by.names)
+                # What this unit has changed is known already, so that nothing need be written.
+                for grant in self._query(Grant, by, values, flush=False):
+                    self._note_grant(grant)
+            known_since.update(dict.fromkeys(asked, since_day))
+        found = [one for place in places for one in self._grants.get(place, {}).values()]
+        return [one for one in found if one.left and one.last_day >= since_day]
+
+    def _when_read(self, record: Any) -> None:
+        super()._when_read(record)
+        self._note_grant(record)
+
+    def _when_added(self, record: Any) -> None:
+        super()._when_added(record)
+        self._note_grant(record)
+
+    def _note_grant(self, record: Any) -> None:
+        if isinstance(record, Grant):
+            place = (record.member_number, record.incentive_id)
+            self._grants.setdefault(place, {})[record.grant_id] = record

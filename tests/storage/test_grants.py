@@ -1,0 +1,320 @@
+"""Grants: who was given an incentive uses it, in its days, as often as it was given."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from loyalty_service.application import grants
+from loyalty_service.application.members.enroll_member import EnrollMember, enroll_member
+from loyalty_service.application.operators.apply_program import ApplyProgram
+from loyalty_service.domain.basket import Basket
+from loyalty_service.domain.errors import RulesFailedError
+from loyalty_service.domain.grants import GivenOn, Grant, GrantTerms
+from loyalty_service.domain.program import Program
+from loyalty_service.domain.restrictions import Granted
+from loyalty_service.storage.databases import Database
+from loyalty_service.storage.tools.audit import audit
+from tests.support.doing import apply_program
+from tests.support.ledger import execute, rows
+from tests.support.orders import CLAIMED, DAY_MS, PENDING, SOUP, Till, basket, item, offer
+from tests.support.programs import PROGRAM_ID, demo_program, enroll
+
+TODAY = date(2023, 11, 14)
+"""The day of `START_MS` in the demo program's place."""
+
+ORDER = basket(offer(SOUP), item(1000))
+
+
+def granted_soup(**words: Any) -> Program:
+    """Describe the demo program with soup for those alone who were given it."""
+    program = demo_program()
+    soup = replace(
+        program.incentives[SOUP], rules=(Granted(),), retired=False, point_cost=0, **words
+    )
+    return replace(program, incentives={**program.incentives, SOUP: soup})
+
+
+async def apply(till: Till, program: Program) -> None:
+    """Let an operator apply a program."""
+    await till.store.write(lambda unit, now: apply_program(unit, ApplyProgram(program), now))
+
+
+async def give(
+    till: Till,
+    guest: str,
+    *,
+    uses: int = 1,
+    days: int = 30,
+    origin: str = "test",
+    activated: bool = True,
+) -> Grant:
+    """Give a guest soup from today on; *days* is until how many days later."""
+
+    def do(unit: Any, _: int) -> Grant:
+        member = unit.member(PROGRAM_ID, guest)
+        grant, _events = grants.give(
+            unit,
+            member,
+            SOUP,
+            uses=uses,
+            first_day=TODAY,
+            last_day=TODAY + timedelta(days),
+            origin=origin,
+            now_ms=till.now_ms,
+            activated=activated,
+        )
+        return replace(grant)
+
+    return await till.store.write(do)
+
+
+async def take_back(till: Till, guest: str, origin: str = "test") -> None:
+    """Take back what is left."""
+
+    def do(unit: Any, _: int) -> None:
+        member = unit.member(PROGRAM_ID, guest)
+        grants.take_back(unit, member, SOUP, origin, till.now_ms)
+
+    await till.store.write(do)
+
+
+async def guest_of(till: Till) -> str:
+    """Enroll somebody where soup is given."""
+    await apply(till, granted_soup())
+    return await enroll(till.store, 0)
+
+
+async def refused(till: Till, guest: str, order: Basket = ORDER) -> str:
+    """Tell by which code the order of a guest is refused."""
+    with pytest.raises(RulesFailedError) as caught:
+        await till.update(await till.identify(guest), CLAIMED, order)
+    (failure,) = caught.value.failures
+    return failure.code
+
+
+async def order(till: Till, guest: str, content: Basket = ORDER) -> str:
+    """Claim an order."""
+    transaction = await till.identify(guest)
+    await till.update(transaction, CLAIMED, content)
+    return transaction
+
+
+async def test_only_who_was_given_it_uses_it_and_only_so_often(till: Till) -> None:
+    """Without a grant the order is refused by name; with one of two uses two orders are not."""
+    guest = await guest_of(till)
+    assert await refused(till, guest) == "not-granted"
+    await give(till, guest, uses=2)
+
+    await order(till, guest)
+    await order(till, guest)
+
+    assert await refused(till, guest) == "not-granted"
+
+
+async def test_given_again_for_the_same_it_gives_nothing_more(till: Till) -> None:
+    """A goal that tells twice of one window gives one grant; another window gives another."""
+    guest = await guest_of(till)
+    first = await give(till, guest)
+    assert await give(till, guest) == first
+    second = await give(till, guest, origin="another")
+    assert second.grant_id != first.grant_id
+
+    await order(till, guest)
+    await order(till, guest)
+
+    assert await refused(till, guest) == "not-granted"
+
+
+@pytest.mark.parametrize(("days_later", "usable"), [(0, True), (30, True), (31, False)])
+async def test_it_holds_to_its_last_day(till: Till, *, days_later: int, usable: bool) -> None:
+    """A grant of 30 days from the 14th can be used on the 30th day after, and not later."""
+    guest = await guest_of(till)
+    await give(till, guest)
+    till.now_ms += days_later * DAY_MS
+    if usable:
+        await order(till, guest)
+    else:
+        assert await refused(till, guest) == "not-granted"
+
+
+async def test_a_void_returns_it_with_its_old_day(till: Till) -> None:
+    """Voided in time it can be used again; voided after its last day it has lapsed."""
+    guest = await guest_of(till)
+    await give(till, guest)
+    transaction = await order(till, guest)
+    till.now_ms += DAY_MS
+    await till.void(transaction)
+    transaction = await order(till, guest)
+    till.now_ms += 30 * DAY_MS
+
+    await till.void(transaction)
+
+    assert await refused(till, guest) == "not-granted"
+
+
+async def test_what_ends_first_is_used_first_unless_the_order_names_another(till: Till) -> None:
+    """Of two grants the order uses the one that it names, else the one that ends first."""
+    guest = await guest_of(till)
+    late = await give(till, guest, days=20, origin="late")
+    early = await give(till, guest, days=10, origin="early")
+    named = replace(offer(SOUP), loyalty_engine_id=late.grant_id)
+    first = await order(till, guest, basket(named, item(1000)))
+    await till.void(first)
+    await order(till, guest)
+    till.now_ms += 15 * DAY_MS
+
+    await order(till, guest, basket(named, item(1000)))
+
+    assert early.last_day < late.last_day
+    assert await refused(till, guest) == "not-granted"
+
+
+async def test_a_grant_alone_names_its_incentive(till: Till) -> None:
+    """RBI's personalised offers are named by their engine ID, without an incentive ID."""
+    guest = await guest_of(till)
+    grant = await give(till, guest)
+    line = replace(offer(SOUP), incentive_id=None, loyalty_engine_id=grant.grant_id.upper())
+    content = basket(line, item(1000))
+    await till.validate(await till.identify(guest), CLAIMED, content)
+
+    await order(till, guest, content)
+
+    assert await refused(till, guest, content) == "not-granted"
+
+
+async def test_what_has_to_be_activated_says_so(till: Till) -> None:
+    """A grant that is only offered does not count, and the till learns why."""
+    guest = await guest_of(till)
+    await give(till, guest, activated=False)
+
+    assert await refused(till, guest) == "grant-not-activated"
+
+
+async def test_an_open_order_reserves_it_and_is_honoured(till: Till) -> None:
+    """The last use is promised once, and the promise holds after the last day and a take-back."""
+    guest = await guest_of(till)
+    await give(till, guest, days=0)
+    accepted = await till.identify(guest)
+    await till.update(accepted, PENDING, ORDER)
+    assert await refused(till, guest) == "not-granted"
+    till.now_ms += DAY_MS
+    await till.validate(accepted, CLAIMED, ORDER)
+    await till.update(accepted, PENDING, basket(offer(SOUP), item(900)))
+    await take_back(till, guest)
+
+    await till.update(accepted, CLAIMED, ORDER)
+
+
+async def test_taken_back_it_is_gone_until_it_is_given_again(till: Till) -> None:
+    """What a voided order had brought goes as a whole, and comes again for the same."""
+    guest = await guest_of(till)
+    await give(till, guest, uses=2)
+    await order(till, guest)
+    await take_back(till, guest)
+    assert await refused(till, guest) == "not-granted"
+
+    await give(till, guest, uses=2)
+
+    await order(till, guest)
+    assert await refused(till, guest) == "not-granted"
+
+
+async def test_the_receipt_of_an_order_without_a_guest_uses_it_up(till: Till) -> None:
+    """Who claims the receipt of such an order pays with the grant; without one it is flagged."""
+    guest = await guest_of(till)
+    await give(till, guest)
+    for _ in range(2):
+        receipt = await till.unclaimed(ORDER)
+        await till.claim_receipt(guest, receipt.receipt_code)
+
+    assert await refused(till, guest) == "not-granted"
+
+
+async def test_the_audit_finds_a_count_that_no_order_explains(
+    till: Till, database_url: str
+) -> None:
+    """A use that was counted without an order is named by the audit, and so is one too few."""
+    guest = await guest_of(till)
+    grant = await give(till, guest, uses=3)
+    await order(till, guest)
+    for used in (2, 0):
+        execute(database_url, "UPDATE member_grant SET used = :used", used=used)
+        assert grant.grant_id in str(audit(Database.from_text(database_url)).problems[0])
+    execute(database_url, "UPDATE member_grant SET used = 1")
+    assert rows(database_url, "SELECT grant_id FROM redemption") == [(grant.grant_id,)]
+
+
+def giving(*terms: GrantTerms) -> Program:
+    """Describe the demo program that gives soup."""
+    return replace(granted_soup(), grants={one.terms_id: one for one in terms})
+
+
+async def enroll_by_call(till: Till, birth_date: str | None = None) -> str:
+    """Enroll a guest as an app does."""
+    command = EnrollMember(till.key, "Guest", None, None, birth_date)
+    told = await till.call(enroll_member, command)
+    loyalty_id: str = told.result.loyalty_id
+    return loyalty_id
+
+
+async def test_a_new_member_has_what_the_enrolment_gives(till: Till) -> None:
+    """It is good for its days from the enrolment on, once."""
+    await apply(till, giving(GrantTerms("welcome", SOUP, GivenOn.ENROLMENT, days=30)))
+    guest, late = await enroll_by_call(till), await enroll_by_call(till)
+    till.now_ms += 29 * DAY_MS
+    await order(till, guest)
+    assert await refused(till, guest) == "not-granted"
+    till.now_ms += DAY_MS
+
+    assert await refused(till, late) == "not-granted"
+
+
+async def test_the_first_order_gives_it_and_its_void_takes_it_back(till: Till) -> None:
+    """It comes with the claim of the first order, goes with its void and comes again, once."""
+    await apply(till, giving(GrantTerms("chips", SOUP, GivenOn.FIRST_ORDER, days=30)))
+    guest = await enroll_by_call(till)
+    assert await refused(till, guest) == "not-granted"
+    plain = basket(item(1000))
+    first = await order(till, guest, plain)
+    await till.void(first)
+    assert await refused(till, guest) == "not-granted"
+    receipt = await till.unclaimed(plain)
+    await till.claim_receipt(guest, receipt.receipt_code)
+    await order(till, guest, plain)
+
+    await order(till, guest)
+    assert await refused(till, guest) == "not-granted"
+
+
+async def test_a_birthday_gives_it_once_and_a_void_gives_it_back(till: Till) -> None:
+    """It is there from the birthday on without anybody giving it, until its old last day."""
+    await apply(till, giving(GrantTerms("cake", SOUP, GivenOn.BIRTHDAY, days=7)))
+    guest = await enroll_by_call(till, "1990-11-16")
+    assert await refused(till, guest) == "not-granted"
+    till.now_ms += 2 * DAY_MS
+    transaction = await order(till, guest)
+    assert await refused(till, guest) == "not-granted"
+    till.now_ms += 6 * DAY_MS
+    await till.void(transaction)
+    await order(till, guest)
+    till.now_ms += 360 * DAY_MS
+
+    await order(till, guest)
+    assert await refused(till, guest) == "not-granted"
+
+
+async def test_each_month_has_its_own(till: Till) -> None:
+    """What November gave is gone in December, which gives one itself."""
+    await apply(till, giving(GrantTerms("treat", SOUP, GivenOn.MONTH)))
+    guest, other = await enroll_by_call(till), await enroll_by_call(till)
+    await order(till, guest)
+    assert await refused(till, guest) == "not-granted"
+    till.now_ms += 17 * DAY_MS
+
+    for each in (guest, other):
+        await order(till, each)
+        assert await refused(till, each) == "not-granted"
