@@ -205,7 +205,7 @@ class Counts:
             return self._change_past(touched, day, amounts)
         if day > self.last:
             self._begin(goals, day)
-        before = [self.now(goal) for goal in touched]
+        before = [self._before(goal) for goal in touched]
         self._add(day, amounts)
         after = [self.now(goal) for goal in touched]
         reached = {*self.reached} - {goal.goal_id for goal in touched}
@@ -229,6 +229,10 @@ class Counts:
         """Tell how far a goal has come by the end of the day *last*."""
         state = self.states[goal.goal_id]
         return advance(goal, state, self.last, self.days.get(goal.measure) or Days())
+
+    def _before(self, goal: Goal) -> State:
+        """Tell the same before that day has more: few goals were reached on it."""
+        return self.now(goal) if goal.goal_id in self.reached else self.states[goal.goal_id]
 
     def progress(self, goal: Goal, day: int) -> Progress:
         """Tell how far a goal has come on a day from the day *last* on."""

@@ -240,14 +240,24 @@ class Days:
         self.amounts = {day: amount for day, amount in self.amounts.items() if day >= before}
         self._sums = None
 
+    def first_from(self, first: int, last: int) -> int | None:
+        """Give the first day from one to another, both included, on which something counts."""
+        days, _ = self._summed()
+        place = bisect_left(days, first)
+        return days[place] if place < len(days) and days[place] <= last else None
+
     def between(self, first: int, last: int) -> int:
         """Sum what was counted from one day to another, both included."""
         if first > last:
             return 0
+        days, sums = self._summed()
+        return sums[bisect_right(days, last)] - sums[bisect_left(days, first)]
+
+    def _summed(self) -> tuple[list[int], list[int]]:
+        """Give the days, and the sums of all before each."""
         if self._sums is None:
             self._sums = [*self.amounts], [0, *accumulate(self.amounts.values())]
-        days, sums = self._sums
-        return sums[bisect_right(days, last)] - sums[bisect_left(days, first)]
+        return self._sums
 
 
 def counted(goal: Goal, state: State, day: int, days: Days) -> int:
@@ -297,7 +307,7 @@ def until(goal: Goal, state: State, day: int, days: Days) -> int:
     last = goal.window.last_day(day)
     if goal.window.calendar is None and last != LAST_DAY:
         first = max(goal.first_day(day), state.since + 1)
-        oldest = next((one for one in days.amounts if first <= one <= day), None)
+        oldest = days.first_from(first, day)
         if state.carry and state.since >= goal.first_day(day):
             oldest = state.since
         last = LAST_DAY if oldest is None else goal.window.last_day(oldest)

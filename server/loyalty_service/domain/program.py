@@ -249,8 +249,7 @@ class Program:
         contracts: What it serves besides RBI's first contract; see `domain.contracts`.
         groups: Products that rules and earning know by one name.
         promotions: By promotion ID, in the order of the file.
-        goals: By goal ID, in the order of the file.
-        tiers: By tier ID, the better ones later.
+        goals, tiers: By their IDs, in the order of the file; a better tier comes later.
         grants: What it gives to members, by the names of the file.
         granted: Incentives that only those may use who were given them, by incentive ID.
     """
@@ -304,6 +303,11 @@ class Program:
         object.__setattr__(self, "_names", _Names.of(incentives))
         granted = (one for one in incentives if any(isinstance(r, Granted) for r in one.rules))
         object.__setattr__(self, "granted", frozenset(one.incentive_id for one in granted))
+
+    @property
+    def has_goals(self) -> bool:
+        """Whether something is counted for goals, or members have tiers."""
+        return bool(self.goals or self.tiers)
 
     def find_incentive(self, incentive_id: str | None, engine_id: str | None) -> Incentive | None:
         """

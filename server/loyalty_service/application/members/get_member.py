@@ -57,7 +57,7 @@ async def _goals(
     reader: Reader, program: Program, member: Member, now_ms: int
 ) -> tuple[tuple[Progress, ...], HeldTier | None]:
     """Tell how far a member has come today, and which tier that brought."""
-    if not (program.goals or program.tiers):
+    if not program.has_goals:
         return (), None
     member.goal_card = await reader.goal_card(member)
     today = day_of(now_ms, program.time_zone).toordinal()

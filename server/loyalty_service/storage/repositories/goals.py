@@ -1,7 +1,7 @@
 """
 What is counted of members for goals, and what goals gave them; both are locked with their member.
 
-Where a program has goals or tiers, whoever finds a member also finds the card.
+Where a program has goals or tiers, a member is found with the card by one statement.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any, ClassVar
 from sqlalchemy import bindparam
 
 from loyalty_service.domain.goal_cards import GoalAward, GoalCard, tiers_of
-from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Member
 from loyalty_service.storage import tables as t
 from loyalty_service.storage.lock_order import Rank
 from loyalty_service.storage.repositories.buckets import Buckets
-from loyalty_service.storage.repositories.records import Build, Keys, Rows, Step
-from loyalty_service.storage.repositories.statements import Kept, Statement, Statements
+from loyalty_service.storage.repositories.members import CARD_PLACE
+from loyalty_service.storage.repositories.records import Build
+from loyalty_service.storage.repositories.statements import Kept, Statements
 
 CARD = Kept(GoalCard, t.GoalCardTable, ("member_number",), Rank.GOAL_CARDS)
 AWARD = Kept(GoalAward, t.GoalAwardTable, ("award_id",), Rank.GOAL_AWARDS)
@@ -58,28 +58,14 @@ class Goals(Buckets):
         member.goal_card = card
         member.tiers = tiers_of(card, program.tiers, program.goals)
 
-    def cards_ahead(self, numbers: Keys) -> Step:
-        """Read the cards of members."""
-        asked = numbers if any(map(_has_goals, self.catalog.programs.values())) else ()
-        step = self._records_ahead(GoalCard, asked)
-        return step._replace(take=self._take_cards)
-
-    def _take_cards(self, numbers: Keys, rows: Rows) -> None:
-        self._taking(GoalCard)(numbers, rows)
-        for (number,) in numbers:
-            member = self._members.get(number)
-            if member is not None and _has_goals(self.catalog.programs[member.program_id]):
-                self.hold_card(member, self._records.get((GoalCard, number)))
-
-    def _load_member(self, statement: Statement, values: tuple[Any, ...]) -> Member | None:
-        """Find a member with the card."""
-        member = super()._load_member(statement, values)
-        if member is not None:
-            program = self.catalog.programs.get(member.program_id)
-            if program is not None and _has_goals(program):
-                self.hold_card(member, self._record(GoalCard, (member.number,)))
+    def _take_member(self, row: Sequence[Any]) -> Member:
+        """Take a member with the card, where the row has one."""
+        member = super()._take_member(row)
+        program = self.catalog.programs.get(member.program_id)
+        if len(row) > CARD_PLACE and program is not None and program.has_goals:
+            place = (GoalCard, member.number)
+            counts, tiers = row[CARD_PLACE:]
+            if counts is not None and place not in self._records:
+                self._records[place] = GoalCard(member.number, member.program_id, counts, tiers)
+            self.hold_card(member, self._records.get(place))
         return member
-
-
-def _has_goals(program: Program) -> bool:
-    return bool(program.goals or program.tiers)
