@@ -9,6 +9,7 @@ import sys
 import threading
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from typer.testing import CliRunner
@@ -81,8 +82,18 @@ def test_command_follows_a_till_to_its_report(running: Box, tmp_path: Path) -> N
         code, said = certify("verify", str(tmp_path / name))
         assert code == 0, said
         assert "till-python, till, revision" in said
+    assert told["files"] == ["report.html", "results.yaml", "junit.xml"]
+    for name in told["files"]:
+        assert got(running, name) == (tmp_path / name).read_bytes()
     suite = ET.fromstring((tmp_path / "junit.xml").read_text("utf-8"))  # noqa: S314 - our own.
     assert [case.get("classname") for case in suite if not len(case)] == ["till"] * 3
+
+
+def got(running: Box, name: str) -> bytes:
+    """Get a file of the report as a browser does."""
+    with urlopen(f"http://127.0.0.1:{running.control_port}/certification/{name}") as answer:
+        assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
+        return bytes(answer.read())
 
 
 def _when_asked(running: Box, bench: till.Bench) -> None:  # type: ignore[name-defined]
@@ -248,10 +259,10 @@ def test_known_failure_that_passes_fails_the_run(running: Box, tmp_path: Path) -
 
 def test_known_failures_are_counted_as_such(running: Box, tmp_path: Path) -> None:
     """Whoever verifies a report is told how many failures of it somebody has called known."""
-    bad = try_till(running, BROKEN["RBI-1.1b"], ["RBI-1.1b", "OT-2"])
-    results = results_of(bad, "till", {"RBI-1.1b": "ticket 4711"})
+    known = {"RBI-1.1b": "ticket 4711"}
+    try_till(running, BROKEN["RBI-1.1b"], ["RBI-1.1b", "OT-2"], known)
     file = tmp_path / "results.yaml"
-    write_results(signed(results, signing_key(tmp_path / "key"), "sandbox", "kit"), file)
+    file.write_bytes(got(running, "results.yaml"))
     code, said = certify("verify", str(file))
 
     assert code == 0, said
@@ -286,6 +297,8 @@ def test_control_port_says_what_is_wrong(running: Box) -> None:
     refused = running.control("POST", "/certification", asked)
     assert refused.status == 400
     assert "NO-SUCH" in refused.body["error"]
+    known = {"profile": {"name": "x"}, "known_failures": {"NO-SUCH": "ticket 4711"}}
+    assert running.control("POST", "/certification", known).status == 400
     assert running.control("POST", "/certification/done", {"case": "x"}).status == 400
 
 
@@ -295,6 +308,7 @@ def test_run_can_be_stopped(running: Box) -> None:
     began = running.control("POST", "/certification", asked).body
     assert began["state"] == "running"
     assert began["now"]["id"] == "RBI-1.1b"
+    assert running.control("GET", "/certification/report.html").status == 409
     assert running.control("POST", "/certification", asked).status == 409
     assert running.control("POST", "/certification/stop").body["state"] == "stopped"
     told = running.control("GET", "/certification/results").body

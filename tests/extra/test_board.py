@@ -9,8 +9,11 @@ from pathlib import Path
 import grpc
 import pytest
 
+from loyalty_service.certification.verify import verify
 from loyalty_service.sandbox.fixed_codes import ODILE
+from tests.support.broken_tills import Till, make, till
 from tests.support.browser import Page, browser
+from tests.support.certifying import WAIT_S
 from tests.support.sandbox_box import Box, new_order
 
 CALL = "#calls-list > li"
@@ -182,6 +185,84 @@ async def test_page_asks_nobody_else(fresh: Box, tmp_path: Path) -> None:
         assert "TypeError" in tried
 
 
+CERTIFICATION = "document.querySelector('#certification')"
+FIELD = f"{CERTIFICATION}.querySelector('[name=%s]')"
+
+
+async def begin(page: Page, only: str) -> None:
+    """Begin a run of a till with the page's form, by keys alone."""
+    await page.until(f"{CERTIFICATION}.querySelector('[value=rewards]')")
+    await page.run("document.querySelector('#certification-begin').focus()")
+    await page.press("Enter")
+    await page.press("Tab")
+    assert await page.run("document.activeElement.name") == "name"
+    await page.write("my-till <b>")
+    for word in ("rewards", "offers"):
+        await page.run(f"{CERTIFICATION}.querySelector('[value={word}]').focus()")
+        await page.press(" ")
+    await page.run(f"{FIELD % 'settle'}.value = 0")
+    await page.run(f"{FIELD % 'only'}.focus()")
+    await page.write(only)
+    await page.press("Enter")
+    await page.until(f"{CERTIFICATION}.innerText.includes('RUNNING')")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_till_is_certified_on_the_page(fresh: Box, tmp_path: Path, scheme: str) -> None:
+    """A run is begun by keys alone, says what to do, and its report is there when it has ended."""
+    machine = make(Till, f"127.0.0.1:{fresh.http}", wait_s=WAIT_S)
+    bench = till.Bench(f"http://127.0.0.1:{fresh.control_port}", machine)
+    async with browser(tmp_path / "profile") as page:
+        await page.look_at(*WIDTHS["laptop"], prefers_color_scheme=scheme)
+        await opened(page, fresh)
+        await begin(page, "RBI-1.1b, RBI-1.4a")
+        assert await page.run("document.activeElement.id") == "certification"
+        spoken = "document.querySelector('#certification-spoken').innerText"
+        await page.until(f"{spoken}.startsWith('RBI-1.1b: Type the code 930003.')")
+        found = await page.violations()
+        await asyncio.to_thread(bench.run)
+        await page.until(f"{CERTIFICATION}.innerText.includes('PASSED')")
+        await page.until(f"{spoken}.startsWith('2 of 2 cases: 2 passed')")
+        assert "my-till <b>" in await page.run(f"{CERTIFICATION}.innerText")
+        found += await page.violations()
+        file = tmp_path / "report.html"
+        links = f"[...{CERTIFICATION}.querySelectorAll('a')]"
+        names = await page.run(f"{links}.map((one) => one.innerText)")
+        got = f"{links}.find((one) => one.download === 'report.html').href"
+        report = await page.run(f"fetch({got}).then((told) => told.text())")
+    await asyncio.to_thread(file.write_bytes, report.encode())
+    results, signers = verify(file)
+
+    assert names == ["report.html", "results.yaml", "junit.xml"]
+    assert results["subject"]["has"] == ["rewards", "offers"]
+    assert [one["role"] for one in signers] == ["sandbox"]
+    assert found == []
+
+
+async def test_run_is_ended_only_when_that_is_confirmed(fresh: Box, tmp_path: Path) -> None:
+    """Escape lets it go on; the second button ends it, and another run can be begun."""
+    async with browser(tmp_path) as page:
+        await opened(page, fresh)
+        await begin(page, "RBI-1.1b")
+        await page.run("document.querySelector('#certification-stop').click()")
+        assert await page.violations() == []
+        await page.press("Escape")
+        await page.until("!document.querySelector('#stop-dialog').open")
+        told = await asyncio.to_thread(fresh.control, "GET", "/certification")
+        assert told.body["state"] == "running"
+        await page.click("End the run …")
+        await page.click("End it")
+        await page.until(f"{CERTIFICATION}.innerText.includes('STOPPED')")
+        await page.until(f"{CERTIFICATION}.innerText.includes('Begin another run')")
+        await page.run("document.querySelector('#certification-begin').click()")
+        await page.run(f"{FIELD % 'only'}.value = 'NO-SUCH'")
+        await page.click("Begin")
+        await page.until(
+            "document.querySelector('#certification-said').innerText.includes('NO-SUCH')"
+        )
+        assert page.problems == [] or "400" in page.problems[0]
+
+
 RUN = {
     "state": "running",
     "side": "till",
@@ -200,7 +281,7 @@ async def test_run_of_the_certification_is_shown(running: Box, tmp_path: Path) -
     """What a cashier does next, each verdict with its note and how far it is; else how to start."""
     # Shown and read at once: a moment later the page shows what the sandbox tells, which is none.
     show = (
-        "import('/board/board-side.js').then(({takeCertification: show}) => {"
+        "import('/board/board-certification.js').then(({takeCertification: show}) => {"
         f"let done = []; show({json.dumps(RUN)}, (...what) => done.push(what));"
         "const body = document.querySelector('#certification-body');"
         "const bar = body.querySelector('progress'); const text = body.innerText;"

@@ -31,6 +31,8 @@ from tests.support.stores import PEPPER, open_store
 MEMBER = "4711fc2a-3a8f-414f-a9e7-44dd5231dca7"
 ANOTHER = "another pepper of thirty-two letters"
 OTHER = "0d9b2f64-7c1e-4b5a-9f3d-2e8a6c5b7d10"
+COFFEE = "3e9a71a8-75f8-493a-bb2a-e13f92052427"
+CROISSANT = "b8d3f7a1-46c2-4e95-8a0b-2f7c9d51e364"
 NOBODY = "00000000-0000-4000-8000-000000000000"
 ON_WHAT_IS_THERE = (
     ("keys", "list"),
@@ -237,6 +239,60 @@ def test_promo_codes_are_made_listed_and_released(
     ):
         assert run("promo-codes", "release", PROGRAM_ID, code, member) == 1
         assert words in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("members")
+def test_grants_are_given_listed_and_withdrawn(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Members get an incentive once for what it is for; what the calendar gives is listed, too."""
+    give = (
+        "grants",
+        "give",
+        PROGRAM_ID,
+        CROISSANT,
+        MEMBER,
+        "--reason",
+        "sorry",
+        "--for",
+        "case 17",
+    )
+    assert run(*give, "--uses", "2", "--until", "2090-12-31") == 0
+    grant = capsys.readouterr().out.strip()
+    assert run(*give, "--uses", "2") == 0
+    assert capsys.readouterr().out.strip() == grant
+    assert run("grants", "list", PROGRAM_ID, MEMBER) == 0
+    told = capsys.readouterr().out
+    assert [line.split()[2:5] for line in told.splitlines() if CROISSANT in line] == [
+        ["activated", "0", "2"],
+        ["activated", "0", "1"],
+    ]
+    assert "2090-12-31" in told
+    withdraw = ("grants", "withdraw", PROGRAM_ID, MEMBER, grant, "--reason", "mistake")
+    assert run(*withdraw) == 0
+    assert run(*withdraw) == 1
+    assert "no grant" in capsys.readouterr().err
+    assert run("grants", "list", PROGRAM_ID, MEMBER) == 0
+    assert "withdrawn" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("member", "incentive", "words"),
+    [
+        (NOBODY, CROISSANT, f"demo-ca has no member {NOBODY}."),
+        (MEMBER, COFFEE, "with the rule granted"),
+    ],
+)
+@pytest.mark.usefixtures("members")
+def test_nothing_is_given_by_mistake(
+    run: Run, capsys: pytest.CaptureFixture[str], member: str, incentive: str, words: str
+) -> None:
+    """Nobody can be given what everybody may use, and one unknown member stops all."""
+    give = ("grants", "give", PROGRAM_ID, incentive, MEMBER, member, "--reason", "sorry")
+    assert run(*give) == 1
+    assert words in capsys.readouterr().err
+    assert run("grants", "list", PROGRAM_ID, MEMBER) == 0
+    assert "operator/" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

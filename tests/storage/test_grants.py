@@ -9,6 +9,11 @@ from typing import Any
 import pytest
 
 from loyalty_service.application import grants
+from loyalty_service.application.incentives.list_incentives import (
+    KnownOrder,
+    ListIncentives,
+    list_incentives,
+)
 from loyalty_service.application.members.enroll_member import EnrollMember, enroll_member
 from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.domain.basket import Basket
@@ -318,3 +323,37 @@ async def test_each_month_has_its_own(till: Till) -> None:
     for each in (guest, other):
         await order(till, each)
         assert await refused(till, each) == "not-granted"
+
+
+async def listed(till: Till, guest: str | None) -> list[tuple[str, str, str, int, list[str]]]:
+    """List soup as the app shows it: state, first and last day, uses, and what keeps it back."""
+    command = ListIncentives(till.key, guest, None, KnownOrder(), False, None, 0, "")  # noqa: FBT003
+    told = await till.call(list_incentives, command)
+    return [
+        (
+            one.state.value,
+            one.grant.first_day,
+            one.grant.last_day,
+            one.grant.left,
+            [failure.code for failure in one.failures],
+        )
+        for one in told.result.incentives
+        if one.incentive.incentive_id == SOUP
+    ]
+
+
+async def test_the_app_lists_each_grant_with_its_days_and_state(till: Till) -> None:
+    """What ends first comes first; what is over, used up or not given is not listed."""
+    await apply(till, giving(GrantTerms("treat", SOUP, GivenOn.MONTH, activate=True)))
+    guest = await enroll_by_call(till)
+    await give(till, guest, uses=2, days=3)
+    await give(till, guest, origin="over", days=-1)
+    await order(till, guest)
+
+    assert await listed(till, None) == []
+    assert await listed(till, guest) == [
+        ("activated", "2023-11-14", "2023-11-17", 1, []),
+        ("offered", "2023-11-01", "2023-11-30", 1, ["grant-not-activated"]),
+    ]
+    await order(till, guest)
+    assert [one[0] for one in await listed(till, guest)] == ["offered"]

@@ -51,13 +51,23 @@ class ListIncentivesResponse(_message.Message):
     def __init__(self, incentives: _Optional[_Iterable[_Union[ListedIncentive, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., goals: _Optional[_Iterable[_Union[_goal_pb2.GoalProgress, _Mapping]]] = ...) -> None: ...
 
 class ListedIncentive(_message.Message):
-    __slots__ = ("id", "name", "type", "sanity_id", "kind", "points", "price", "plu", "discount", "description", "image", "errors")
+    __slots__ = ("id", "name", "type", "sanity_id", "kind", "points", "price", "plu", "discount", "description", "image", "errors", "state", "uses", "valid_from", "valid_until")
     class Type(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         INCENTIVE_TYPE_UNSPECIFIED: _ClassVar[ListedIncentive.Type]
         GLOBAL: _ClassVar[ListedIncentive.Type]
+        PERSONALIZED: _ClassVar[ListedIncentive.Type]
     INCENTIVE_TYPE_UNSPECIFIED: ListedIncentive.Type
     GLOBAL: ListedIncentive.Type
+    PERSONALIZED: ListedIncentive.Type
+    class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        STATE_UNSPECIFIED: _ClassVar[ListedIncentive.State]
+        OFFERED: _ClassVar[ListedIncentive.State]
+        ACTIVATED: _ClassVar[ListedIncentive.State]
+    STATE_UNSPECIFIED: ListedIncentive.State
+    OFFERED: ListedIncentive.State
+    ACTIVATED: ListedIncentive.State
     class Error(_message.Message):
         __slots__ = ("code", "rule_id", "message", "missing")
         CODE_FIELD_NUMBER: _ClassVar[int]
@@ -90,6 +100,10 @@ class ListedIncentive(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     ERRORS_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    USES_FIELD_NUMBER: _ClassVar[int]
+    VALID_FROM_FIELD_NUMBER: _ClassVar[int]
+    VALID_UNTIL_FIELD_NUMBER: _ClassVar[int]
     id: str
     name: str
     type: ListedIncentive.Type
@@ -102,7 +116,11 @@ class ListedIncentive(_message.Message):
     description: str
     image: str
     errors: _containers.RepeatedCompositeFieldContainer[ListedIncentive.Error]
-    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., type: _Optional[_Union[ListedIncentive.Type, str]] = ..., sanity_id: _Optional[str] = ..., kind: _Optional[_Union[_order_pb2.OrderLine.ProductType, str]] = ..., points: _Optional[int] = ..., price: _Optional[float] = ..., plu: _Optional[str] = ..., discount: _Optional[_Union[_discount_pb2.DiscountDetails, _Mapping]] = ..., description: _Optional[str] = ..., image: _Optional[str] = ..., errors: _Optional[_Iterable[_Union[ListedIncentive.Error, _Mapping]]] = ...) -> None: ...
+    state: ListedIncentive.State
+    uses: int
+    valid_from: str
+    valid_until: str
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., type: _Optional[_Union[ListedIncentive.Type, str]] = ..., sanity_id: _Optional[str] = ..., kind: _Optional[_Union[_order_pb2.OrderLine.ProductType, str]] = ..., points: _Optional[int] = ..., price: _Optional[float] = ..., plu: _Optional[str] = ..., discount: _Optional[_Union[_discount_pb2.DiscountDetails, _Mapping]] = ..., description: _Optional[str] = ..., image: _Optional[str] = ..., errors: _Optional[_Iterable[_Union[ListedIncentive.Error, _Mapping]]] = ..., state: _Optional[_Union[ListedIncentive.State, str]] = ..., uses: _Optional[int] = ..., valid_from: _Optional[str] = ..., valid_until: _Optional[str] = ...) -> None: ...
 
 class GetContentRequest(_message.Message):
     __slots__ = ("pos_type", "page_size", "page_token")

@@ -99,18 +99,21 @@ def take_back(
     Returns the events for the use case's `Done`.
     """
     grant = unit.grant(grant_id_of(member.program_id, member.loyalty_id, incentive_id, origin))
-    if grant is None or not grant.left:
-        return ()
+    return withdraw(unit, member, grant, now_ms) if grant is not None and grant.left else ()
+
+
+def withdraw(unit: Unit, member: Member, grant: Grant, now_ms: int) -> tuple[Event, ...]:
+    """Take back what is left of a grant that something is left of; see `take_back`."""
     unit.change(grant, withdrawn_ms=now_ms)
     return (_told(EventKind.GRANT_WITHDRAWN, member, grant),)
 
 
 def grants_left(
-    unit: Unit, member: Member, incentive_ids: Collection[str], day: date
+    unit: Unit, member: Member | None, incentive_ids: Collection[str], day: date
 ) -> Mapping[str, GrantsLeft]:
     """Tell how often a member may use incentives that they were given, on a day, by incentive."""
     left: dict[str, GrantsLeft] = {}
-    if not incentive_ids:
+    if member is None or not incentive_ids:
         return left
     for grant in known_grants(unit, member, incentive_ids, day):
         usable, offered = left.get(grant.incentive_id, GrantsLeft(0, 0))
@@ -225,38 +228,38 @@ def known_grants(
     since = max(day, date.min + timedelta(OPEN_DAYS)) - timedelta(OPEN_DAYS)
     known = list(unit.grants(member, incentive_ids, since.isoformat()))
     program = unit.catalog.programs[member.program_id]
-    for terms in program.grants.values():
-        if terms.by_calendar and terms.incentive_id in incentive_ids:
-            due = _due(unit, program, member, terms, day)
-            known += [] if due is None else [due]
-    return known
+    due = due_grants(program, member, incentive_ids, day, unit.as_of_ms)
+    return known + [one for one in due if unit.grant(one.grant_id) is None]
 
 
-def _due(
-    unit: Unit, program: Program, member: Member, terms: GrantTerms, day: date
-) -> Grant | None:
-    """Give what a member has by the calendar, where it is not kept yet."""
+def due_grants(
+    program: Program, member: Member, incentive_ids: Collection[str], day: date, now_ms: int
+) -> list[Grant]:
+    """Give what a member has by the calendar on a day, whether any of it is kept or not."""
     born = date.fromisoformat(member.birth_date) if member.birth_date else None
-    due = terms.due(day, born, day_of(member.created_ms, program.time_zone))
-    if due is None:
-        return None
-    origin = terms.origin(due.occasion)
-    grant_id = grant_id_of(member.program_id, member.loyalty_id, terms.incentive_id, origin)
-    if unit.grant(grant_id) is not None:
-        return None
-    return Grant(
-        grant_id=grant_id,
-        program_id=member.program_id,
-        member_number=member.number,
-        incentive_id=terms.incentive_id,
-        origin=origin,
-        uses=terms.uses,
-        used=0,
-        first_day=due.first_day.isoformat(),
-        last_day=due.last_day.isoformat(),
-        given_ms=unit.as_of_ms,
-        activated_ms=None if terms.activate else unit.as_of_ms,
-    )
+    enrolled = day_of(member.created_ms, program.time_zone)
+    found = []
+    for terms in program.grants.values():
+        asked = terms.by_calendar and terms.incentive_id in incentive_ids
+        due = terms.due(day, born, enrolled) if asked else None
+        if due is not None:
+            name = terms.incentive_id, terms.origin(due.occasion)
+            found.append(
+                Grant(
+                    grant_id=grant_id_of(member.program_id, member.loyalty_id, *name),
+                    program_id=member.program_id,
+                    member_number=member.number,
+                    incentive_id=terms.incentive_id,
+                    origin=terms.origin(due.occasion),
+                    uses=terms.uses,
+                    used=0,
+                    first_day=due.first_day.isoformat(),
+                    last_day=due.last_day.isoformat(),
+                    given_ms=now_ms,
+                    activated_ms=None if terms.activate else now_ms,
+                )
+            )
+    return found
 
 
 def give_for(

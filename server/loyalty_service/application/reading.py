@@ -10,6 +10,7 @@ from loyalty_service.domain.events import EventPage, FeedPosition
 from loyalty_service.domain.expiry import Going
 from loyalty_service.domain.gifts import PointsAssignment
 from loyalty_service.domain.goal_cards import GoalCard
+from loyalty_service.domain.grants import Grant
 from loyalty_service.domain.guessing import Wait
 from loyalty_service.domain.ledger import AccountKind, Cause
 from loyalty_service.domain.program import Program
@@ -128,6 +129,9 @@ class Reader(Protocol):
         self, member: Member, before: str | None, limit: int
     ) -> Sequence[PointsAssignment]:
         """List what partners gave a member, newest first, older than *before*."""
+
+    async def grants_of(self, member: Member, limit: int) -> Sequence[Grant]:
+        """List what a member was given, what ends last first."""
 
     async def kept_answer(self, scope: str, idempotency_key: str) -> KeptAnswer | None:
         """Find the answer kept under an idempotency key."""

@@ -300,6 +300,19 @@ def newest_revision() -> str:
     return max(revisions())
 
 
+def usable_revisions() -> tuple[str, ...]:
+    """Name the revisions that can be run, the newest first: no case of theirs has changed since."""
+    return tuple(name for name, frozen in sorted(revisions().items())[::-1] if not _changed(frozen))
+
+
+def _changed(frozen: Mapping[str, str]) -> list[str]:
+    """Name the cases that are not as they were frozen."""
+    known = all_cases()
+    return [
+        name for name, told in frozen.items() if name not in known or digest(known[name]) != told
+    ]
+
+
 def cases_of(revision: str, side: Side, only: Iterable[str] = ()) -> tuple[Case, ...]:
     """
     Give the cases of a side.
@@ -312,10 +325,7 @@ def cases_of(revision: str, side: Side, only: Iterable[str] = ()) -> tuple[Case,
     if frozen is None:
         raise OperatorError(f"There is no revision {revision}: there is {', '.join(revisions())}.")
     known = all_cases()
-    changed = [
-        name for name, told in frozen.items() if name not in known or digest(known[name]) != told
-    ]
-    if changed:
+    if changed := _changed(frozen):
         raise OperatorError(f"Changed since revision {revision}: {', '.join(changed)}.")
     wanted = tuple(only)
     unknown = [name for name in wanted if name not in frozen or side not in known[name].sides]

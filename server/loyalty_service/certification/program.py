@@ -115,6 +115,24 @@ Name = Annotated[str, Field(max_length=100), AfterValidator(_readable)]
 """What reports, the board and the terminal show as it is."""
 
 
+FEATURES: Mapping[Feature, str] = {
+    "pos": "has a cashier",
+    "kiosk": "is used by guests themselves",
+    "rewards": "takes rewards",
+    "offers": "takes offers",
+    "discounts": "takes discounts",
+    "receipts": "reports orders without a guest",
+    "pay_at_counter": "sends unpaid orders to the counter",
+    "validates": "calls Validate",
+    "offline": "keeps paid orders while there is no network",
+    "switches_guests": "goes on with the first guest when another one's code is shown",
+    "sessions": "opens sessions of the ES contract",
+    "one_offer": "takes one offer in an order",
+    "one_reward": "takes one reward in an order",
+}
+"""What each word of a profile says of a till."""
+
+
 class Profile(Strict):
     """What a till has: the cases that need something else are not for it."""
 

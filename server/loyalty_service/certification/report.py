@@ -128,16 +128,28 @@ def stale(cases: Sequence[Mapping[str, Any]]) -> list[str]:
     return [case["case"] for case in cases if case["verdict"] == "passed" and case["known_failure"]]
 
 
+def files_of(results: Mapping[str, Any]) -> dict[str, bytes]:
+    """Give the three files of a report by their names."""
+    return {
+        REPORT: html(results).encode(),
+        RESULTS: _yaml(results).encode(),
+        JUNIT: junit(results).encode(),
+    }
+
+
 def write_all(results: Mapping[str, Any], folder: Path) -> None:
     """Write the three files."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_results(results, folder / RESULTS)
-    (folder / JUNIT).write_text(junit(results), encoding="utf-8")
-    (folder / REPORT).write_bytes(html(results).encode())
+    for name, content in files_of(results).items():
+        (folder / name).write_bytes(content)
 
 
 def write_results(results: Mapping[str, Any], path: Path) -> None:
     """Write results as YAML."""
+    path.write_bytes(_yaml(results).encode())
+
+
+def _yaml(results: Mapping[str, Any]) -> str:
     writer = YAML(typ="safe", pure=True)
     writer.default_flow_style = False
     writer.allow_unicode = True
@@ -146,7 +158,7 @@ def write_results(results: Mapping[str, Any], path: Path) -> None:
     out = io.StringIO()
     # Through JSON, so that what is written is what is signed.
     writer.dump(json.loads(json.dumps(results)), out)
-    path.write_text(out.getvalue(), encoding="utf-8")
+    return out.getvalue()
 
 
 def read_results(path: Path) -> dict[str, Any]:

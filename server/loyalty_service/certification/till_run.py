@@ -25,6 +25,13 @@ SECONDS_MAX = 86_400
 LONGER = 10
 """So many times the quiet time where nothing shows that the cashier has done all."""
 
+SILENT_S = 30.0
+"""
+After so long without a call it is told how long a case may take.
+
+It may take its whole time all the same: a cashier may be on the way to the till.
+"""
+
 SKIPPED = "It was skipped."
 HINTS_MAX = 3
 
@@ -58,6 +65,7 @@ class Wishes:
         only: The cases to try; all of the revision that the till has the features for, when empty.
         settle_s: Quiet time after the last call of a case before it is judged; 0 waits to be told.
         limit_s: Time for one case.
+        known_failures: Cases that may fail, with the reason of each, as the report tells them.
     """
 
     profile: Profile
@@ -65,6 +73,7 @@ class Wishes:
     only: tuple[str, ...] = ()
     settle_s: Annotated[float, Field(ge=0, le=SECONDS_MAX)] = SETTLE_S
     limit_s: Annotated[float, Field(ge=1, le=SECONDS_MAX)] = LIMIT_S
+    known_failures: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -75,10 +84,12 @@ class _Current:
     Attributes:
         changed: Set when a call has come or has ended, and when the case has.
         ended: Whether its cashier says that nothing more is to come.
+        began_s: When it began, by the loop's clock.
         hints: What came and was not counted, and why: a vendor would look for it in vain.
     """
 
     case: Case
+    began_s: float
     calls: list[dict[str, Any]] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     ended: bool = False
@@ -148,7 +159,7 @@ class TillRun:
             return Result(case.id, NOT_RUN, "The run was stopped.")
         if lacks:
             return Result(case.id, NOT_RUN, lacks)
-        current = self._now = _Current(case)
+        current = self._now = _Current(case, asyncio.get_running_loop().time())
         watch = case.watch
         assert watch is not None  # noqa: S101 - it is a till's case.
         codes = self._program.codes
@@ -168,7 +179,7 @@ class TillRun:
     async def _wait(self, current: _Current) -> bool:
         """Wait until a case is over; return whether that was in time."""
         now = asyncio.get_running_loop().time
-        until = now() + self.wishes.limit_s
+        until = current.began_s + self.wishes.limit_s
         while not current.ended:
             current.changed.clear()
             quiet = now() + self._quiet_s(current)
@@ -274,9 +285,17 @@ class TillRun:
                 "do": said(now.case, self._program),
                 "actions": actions,
                 "calls": len(now.calls),
-                "hints": list(now.hints),
+                "hints": [*now.hints, *self._silence(now)],
             }
         return told
+
+    def _silence(self, current: _Current) -> list[str]:
+        """Say what becomes of a case for which nothing comes: it looks like one that hangs."""
+        waited_s = asyncio.get_running_loop().time() - current.began_s
+        if current.calls or waited_s < SILENT_S:
+            return []
+        look = "No call has come for this case. Look at the address and the API key of the till"
+        return [f"{look}; the case fails {self.wishes.limit_s:g} s after it began."]
 
     def _case_told(self, case: Case, result: Result | None) -> dict[str, Any]:
         running = self._now is not None and self._now.case is case

@@ -18,6 +18,7 @@ import typer
 from loyalty_service.cli.certify import certify
 from loyalty_service.cli.edge import envoy_config_command
 from loyalty_service.cli.explanations import explain
+from loyalty_service.cli.grants import grants
 from loyalty_service.cli.guesses import guesses_command
 from loyalty_service.cli.keys import keys
 from loyalty_service.cli.pepper import pepper
@@ -47,6 +48,7 @@ app.add_typer(certify, name="certify")
 app.add_typer(keys, name="keys")
 app.add_typer(pepper, name="pepper")
 app.add_typer(promo_codes, name="promo-codes")
+app.add_typer(grants, name="grants")
 
 # In the order that `loyalty --help` lists them in.
 COMMANDS: dict[str, Callable[..., None]] = {

@@ -70,6 +70,7 @@ def till_command(
         "only": only or [],
         "settle_s": settle,
         "limit_s": limit,
+        "known_failures": known,
     }
     told = control(settings, "POST", "/certification", asked)
     out.print(
@@ -103,7 +104,7 @@ class End(Protocol):
 
 def _follow(ask: Callable[[], Mapping[str, Any]], told: Mapping[str, Any], end: End) -> None:
     """Print what to do next, and how each case came out, until the run is over."""
-    asked, judged, hinted = "", set[str](), set[str]()
+    asked, judged, hinted = "", set[str](), set[tuple[str, str]]()
     typed: SimpleQueue[str] = SimpleQueue()
     if sys.stdin.isatty():
         threading.Thread(target=lambda: _read(typed), daemon=True).start()
@@ -117,8 +118,8 @@ def _follow(ask: Callable[[], Mapping[str, Any]], told: Mapping[str, Any], end: 
             asked = now["id"]
             out.print(f"     {asked}: {now['do']}")
         for hint in now.get("hints", ()) if now else ():
-            if hint not in hinted:
-                hinted.add(hint)
+            if (asked, hint) not in hinted:
+                hinted.add((asked, hint))
                 out.print(f"     {hint}")
         if told["state"] != "running":
             return
@@ -231,19 +232,10 @@ def _finish(
     made: Mapping[str, Any], wanted: _Wanted, folder: Path, show: Callable[[Path], None]
 ) -> None:
     """Sign and write what came out, show where, and end with 1 unless what was asked for passed."""
-    from loyalty_service.certification.report import (
-        REPORT,
-        passes,
-        results_of,
-        stale,
-        summed_up,
-        write_all,
-    )
-    from loyalty_service.certification.signing import KEY_FILE, SANDBOX, signed, signing_key
+    from loyalty_service.certification.finish import finished
+    from loyalty_service.certification.report import REPORT, passes, stale, summed_up, write_all
 
-    results = results_of(made, wanted.side, wanted.known)
-    key = signing_key(read_settings().data_dir / KEY_FILE)
-    results = signed(results, key, SANDBOX, str(results["kit"]))
+    results = finished(made, wanted.side, wanted.known, read_settings().data_dir)
     write_all(results, folder)
     show((folder / REPORT).resolve())
     for name in stale(results["cases"]):

@@ -45,7 +45,8 @@ promo_codes = typer.Typer(help="Promo codes that give points.", no_args_is_help=
 ProgramId = Annotated[str, typer.Argument(help="Program, for instance demo-ca.")]
 
 
-def _day(text: str | None) -> date | None:
+def day_from(text: str | None) -> date | None:
+    """Read an option that is a day."""
     try:
         return None if text is None else date.fromisoformat(text)
     except ValueError:
@@ -88,7 +89,7 @@ def create_promo_codes_command(
         raise typer.BadParameter("must be 4 to 32 letters, digits and dashes", param_hint="--code")
     if code is not None and count > 1:
         raise typer.BadParameter("must be left out beside --code", param_hint="--count")
-    first, last = _day(first_day), _day(last_day)
+    first, last = day_from(first_day), day_from(last_day)
 
     async def create(opened: Store) -> None:
         program = opened.catalog.programs.get(program_id)

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from loyalty_service.domain.basket import Cart
 from loyalty_service.domain.earning_rules import EarnedAtMost, EarningRules, Promotion
-from loyalty_service.domain.periods import EVER, Period, span_of
+from loyalty_service.domain.periods import EVER, limited_spans
 from loyalty_service.domain.restrictions import CartRequirement, Rule
 from loyalty_service.domain.rules import MEMBER_RULES, ORDER_RULES, holds, quantities_bought
 from loyalty_service.domain.visit import Visit
@@ -93,12 +93,7 @@ def times_met(promotion: Promotion, cart: Cart) -> int:
 
 def periods(at_most: EarnedAtMost, day: date) -> Iterator[tuple[int, date, date]]:
     """Give each limit of a member's own with the days in which it counts, both ends included."""
-    for limit, (start, end) in (
-        (at_most.per_day, span_of(Period.DAY, day)),
-        (at_most.per_week, span_of(Period.WEEK, day)),
-        (at_most.per_month, span_of(Period.MONTH, day)),
-        (at_most.per_year, span_of(Period.YEAR, day)),
-        (at_most.per_member, EVER),
-    ):
-        if limit is not None:
-            yield limit, start, end
+    for _, limit, start, end in limited_spans(at_most, day):
+        yield limit, start, end
+    if at_most.per_member is not None:
+        yield at_most.per_member, *EVER

@@ -35,10 +35,22 @@ class LimitPerOrder:
 
 @dataclass(frozen=True, slots=True)
 class MaximumRedemptions:
-    """At most so many redemptions: by one member, and by all together; None is no limit."""
+    """
+    At most so many redemptions: by one member, ever and in periods, and by all together.
+
+    None is no limit. Days are those of the store's place.
+
+    Attributes:
+        per_occasion: Of one birthday, or of what else the incentive is around each year.
+    """
 
     per_member: int | None = None
     total: int | None = None
+    per_day: int | None = None
+    per_week: int | None = None
+    per_month: int | None = None
+    per_year: int | None = None
+    per_occasion: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

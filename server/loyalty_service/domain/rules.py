@@ -19,6 +19,7 @@ from loyalty_service.domain.breaches import Breach, RuleFailure
 from loyalty_service.domain.goal_cards import tier_on
 from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.order_limits import beyond_order_limits
+from loyalty_service.domain.periods import PER_PERIOD
 from loyalty_service.domain.program import Incentive, vendor_key
 from loyalty_service.domain.restrictions import (
     WEEKDAYS,
@@ -87,6 +88,11 @@ def not_logged_in(incentive_id: str) -> RuleFailure:
     return replace(_failure(Finding(Breach.NOT_LOGGED_IN), None), incentive_id=incentive_id)
 
 
+def not_activated(incentive_id: str) -> RuleFailure:
+    """Tell that a member was given an incentive, and has to activate it."""
+    return replace(_failure(Finding(Breach.GRANT_NOT_ACTIVATED), None), incentive_id=incentive_id)
+
+
 def needs_history(uses: tuple[IncentiveUse, ...]) -> HistoryNeeds:
     """Tell what `evaluate` needs to know of the past."""
     named = [(use.incentive.incentive_id, rule) for use in uses for rule in use.incentive.rules]
@@ -98,7 +104,17 @@ def needs_history(uses: tuple[IncentiveUse, ...]) -> HistoryNeeds:
             if isinstance(rule, MaximumRedemptions) and rule.total is not None
         },
         claimed_orders=any(isinstance(rule, ORDER_RULES) for _, rule in named),
+        periods=frozenset(name for name, rule in named if counts_periods(rule)),
         granted=frozenset(name for name, rule in named if isinstance(rule, Granted)),
+    )
+
+
+def counts_periods(rule: Rule) -> bool:
+    """Tell whether a rule limits the uses of one member in periods."""
+    if not isinstance(rule, MaximumRedemptions):
+        return False
+    return rule.per_occasion is not None or any(
+        getattr(rule, name) is not None for name in PER_PERIOD
     )
 
 
@@ -111,7 +127,7 @@ def counted_for_all(incentive: Incentive) -> bool:
 
 def _counts_member(rule: Rule) -> bool:
     if isinstance(rule, MaximumRedemptions):
-        return rule.per_member is not None
+        return rule.per_member is not None or counts_periods(rule)
     return isinstance(rule, Cooldown | Granted)
 
 

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from typing import NamedTuple
 
 from loyalty_service.domain.breaches import Breach, Value
 from loyalty_service.domain.incentive_uses import IncentiveUse
-from loyalty_service.domain.restrictions import Cooldown, Granted, MaximumRedemptions
-from loyalty_service.domain.visit import NO_GRANTS, History, Visit
+from loyalty_service.domain.periods import limited_spans
+from loyalty_service.domain.program import Incentive
+from loyalty_service.domain.restrictions import (
+    Anniversary,
+    Birthday,
+    Cooldown,
+    Granted,
+    MaximumRedemptions,
+)
+from loyalty_service.domain.visit import NO_GRANTS, History, MemberFacts, Visit
+from loyalty_service.domain.yearly import occasion
 
 
 class Finding(NamedTuple):
@@ -22,14 +32,20 @@ class Finding(NamedTuple):
 
 Findings = Iterator[Finding]
 
+Span = tuple[str, date, date]
+"""Days in which something counts: the name of the limit, the first day and the last."""
+
 
 def maximum_redemptions(rule: MaximumRedemptions, use: IncentiveUse, visit: Visit) -> Findings:
     """Count this order's as well, so that the current value exceeds the target."""
     history = _history(use, visit)
-    counts = (
+    counts: tuple[tuple[int | None, int], ...] = (
         (rule.per_member if visit.member else None, history.member_redemptions),
         (rule.total, history.total_redemptions),
     )
+    if visit.member:
+        used_in = visit.used_in.get(use.incentive.incentive_id, {})
+        counts += tuple((getattr(rule, name), earlier) for name, earlier in used_in.items())
     for limit, earlier in counts:
         if limit is not None and earlier + use.quantity > limit:
             yield Finding(Breach.MAXIMUM_REDEMPTIONS, earlier + use.quantity, limit)
@@ -39,6 +55,26 @@ def maximum_redemptions(rule: MaximumRedemptions, use: IncentiveUse, visit: Visi
         fits_total = history.total_redemptions + use.quantity <= rule.total
         if fits_total and reserved > share:
             yield Finding(Breach.MAXIMUM_REDEMPTIONS, reserved, share)
+
+
+def counted_spans(incentive: Incentive, member: MemberFacts, day: date) -> Iterator[Span]:
+    """Give the days in which a member's uses of an incentive count, by the names of its limits."""
+    limits = next((one for one in incentive.rules if isinstance(one, MaximumRedemptions)), None)
+    if limits is None:
+        return
+    for name, _, start, end in limited_spans(limits, day):
+        yield name, start, end
+    if limits.per_occasion is None:
+        return
+    for rule in incentive.rules:
+        found = None
+        if isinstance(rule, Birthday) and member.birth_date is not None:
+            found = occasion(rule.span, member.birth_date, day)
+        elif isinstance(rule, Anniversary):
+            first_year = member.enrolled_on.year + 1
+            found = occasion(rule.span, member.enrolled_on, day, first_year)
+        if found is not None:
+            yield "per_occasion", *found
 
 
 def share_of_key(total: int, used_by_others: int) -> int:

@@ -95,6 +95,8 @@ class Visit:
         basket: Absent while not known, as at identify.
         member: Absent when nobody has identified.
         histories: By incentive ID, as far as `needs_history` asks; absent is none.
+        used_in: How often the member has used incentives in the periods of their limits, by
+            incentive ID and by the name of the limit.
         grants: What the member was given, by incentive ID, as far as rules ask.
         claiming: Whether the till reports the order as complete.
         whole: Whether it asks about the basket as it would be claimed.
@@ -110,6 +112,7 @@ class Visit:
     basket: Basket | None
     member: MemberFacts | None
     histories: Mapping[str, History] = field(default_factory=dict)
+    used_in: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     grants: Mapping[str, GrantsLeft] = field(default_factory=dict)
     claiming: bool = False
     whole: bool = False
@@ -147,12 +150,14 @@ class HistoryNeeds:
         total: Incentives whose redemptions by all members count, with how many there may be: of
             open orders no more are counted, since as many break the rule already.
         claimed_orders: Whether the member's claimed orders count.
+        periods: Incentives whose uses by this member are limited in periods.
         granted: Incentives that only those may use who were given them.
     """
 
     member: frozenset[str]
     total: Mapping[str, int]
     claimed_orders: bool
+    periods: frozenset[str] = frozenset()
     granted: frozenset[str] = frozenset()
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
+from loyalty_service.domain.periods import Period, span_of
 from loyalty_service.domain.restrictions import YearlySpan
 
 
@@ -12,6 +13,25 @@ def celebrates(span: YearlySpan, day: date, today: date, first_year: int = date.
     # What is near New Year may belong to the year before or after.
     years = range(max(today.year - 1, first_year), min(today.year + 1, date.max.year) + 1)
     return any(_is_around(span, day_in(year, day), today) for year in years)
+
+
+def occasion(
+    span: YearlySpan, day: date, today: date, first_year: int = date.min.year
+) -> tuple[date, date] | None:
+    """Give the first and the last day around a day of the year that today is around, if it is."""
+    for year in range(max(today.year - 1, first_year), min(today.year + 1, date.max.year) + 1):
+        that_day = day_in(year, day)
+        if _is_around(span, that_day, today):
+            if span == "month":
+                return span_of(Period.MONTH, that_day)
+            if span == "week":
+                sunday = that_day - timedelta(days=that_day.toordinal() % 7)
+                return sunday, sunday + timedelta(days=6)
+            return (
+                that_day + timedelta(days=span.start or 0),
+                that_day + timedelta(days=span.end or 0),
+            )
+    return None
 
 
 def _is_around(span: YearlySpan, day: date, today: date) -> bool:

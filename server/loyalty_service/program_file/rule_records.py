@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, time
 from typing import Any
 
@@ -124,7 +124,7 @@ def _read_transactions(value: Mapping[str, Any], _: Groups) -> TransactionCount:
 
 
 def _write_maximum(rule: MaximumRedemptions) -> dict[str, int]:
-    limits = {"per_member": rule.per_member, "total": rule.total}
+    limits = {one.name: getattr(rule, one.name) for one in fields(rule)}
     return {word: limit for word, limit in limits.items() if limit is not None}
 
 

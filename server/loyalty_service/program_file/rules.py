@@ -220,11 +220,16 @@ class MaximumEntry(Entry):
 
     per_member: Redemptions | None = None
     total: Redemptions | None = None
+    per_day: Redemptions | None = None
+    per_week: Redemptions | None = None
+    per_month: Redemptions | None = None
+    per_year: Redemptions | None = None
+    per_occasion: Redemptions | None = None
 
     @model_validator(mode="after")
     def _check_limits(self) -> MaximumEntry:
-        if not (self.per_member or self.total):
-            raise refusal("must have per_member, total or both")
+        if not self.model_dump(exclude_none=True):
+            raise refusal(f"must have one of {', '.join(MaximumEntry.model_fields)}")
         return self
 
 
@@ -280,3 +285,10 @@ class RulesEntry(OrderRulesEntry):
     max_redemptions: MaximumEntry | None = None
     cooldown_s: Annotated[int, whole_number(1, COOLDOWN_S_MAX)] | None = None
     granted: Annotated[bool | None, BeforeValidator(_check_true)] = None
+
+    @model_validator(mode="after")
+    def _check_occasion(self) -> RulesEntry:
+        limits = self.max_redemptions
+        if limits and limits.per_occasion and not (self.birthday or self.anniversary):
+            raise refusal("must have birthday or anniversary beside per_occasion")
+        return self

@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from loyalty_service.certification import cases
-from loyalty_service.certification.program import read_program
+from loyalty_service.certification.baseline import checked
+from loyalty_service.certification.finish import finished
+from loyalty_service.certification.program import FEATURES, read_program
+from loyalty_service.certification.report import JUNIT, REPORT, RESULTS, files_of
 from loyalty_service.certification.till_run import RunError, TillRun, Wishes
+from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.sandbox.board.exchange import Exchange
 from loyalty_service.sandbox.call_watch import CallWatch
-from loyalty_service.sandbox.control import Action, ConflictError
+from loyalty_service.sandbox.control import Action, ConflictError, Page
 from loyalty_service.sandbox.faults import Faults
 from loyalty_service.sandbox.kinds import Fault, Kind, Step
 
@@ -45,6 +50,9 @@ _WISHES = TypeAdapter(Wishes)
 NOTHING = {"state": "none", "cases": []}
 REASON_MAX = 300
 
+FILES = {REPORT: "text/html", RESULTS: "application/yaml", JUNIT: "application/xml"}
+"""The files of a report, with their types."""
+
 
 class Certifying:
     """
@@ -52,17 +60,25 @@ class Certifying:
 
     Args:
         advance: Moves the sandbox's clock.
+        data_dir: Has the key with which reports are signed.
     """
 
     def __init__(
-        self, watch: CallWatch, faults: Faults, advance: Callable[[str], Awaitable[object]]
+        self,
+        watch: CallWatch,
+        faults: Faults,
+        advance: Callable[[str], Awaitable[object]],
+        data_dir: Path,
     ) -> None:
         self._watch = watch
         self._faults = faults
         self._advance = advance
+        self._data_dir = data_dir
         self._program = read_program(None)
         self._run: TillRun | None = None
         self._task: asyncio.Task[None] | None = None
+        self._files: asyncio.Task[dict[str, bytes]] | None = None
+        """The report of the run, once somebody has asked for it."""
         self._command: Mapping[str, Any] | None = None
         """What a command tells of its run: of a host's, or of a till's that has ended."""
 
@@ -75,6 +91,8 @@ class Certifying:
             ("POST", "/certification/done"): self._done,
             ("POST", "/certification/stop"): self._stop,
             ("GET", "/certification/results"): self._results,
+            ("GET", "/certification/choices"): self._choices,
+            **{("GET", f"/certification/{name}"): self._file(name) for name in FILES},
         }
 
     def ended(self, call: Exchange) -> None:
@@ -96,9 +114,16 @@ class Certifying:
         await self._advance(by)
 
     async def _tell(self, _body: object) -> object:
-        if self._command is not None:
-            return self._command
-        return NOTHING if self._run is None else self._run.told()
+        if self._run is None:
+            return self._command or NOTHING
+        told = self._command or self._run.told()
+        # A command that tells of a host has its report elsewhere.
+        ended = self._run.ended and told.get("side") == "till"
+        return {**told, "files": list(FILES)} if ended else told
+
+    async def _choices(self, _body: object) -> object:
+        """Tell what a form offers: the revisions, and what a till may have."""
+        return {"revisions": cases.usable_revisions(), "has": FEATURES}
 
     async def _start(self, body: object) -> object:
         """Begin a run; the one before must have ended."""
@@ -106,12 +131,13 @@ class Certifying:
             raise ConflictError("A certification is running: stop it first.")
         try:
             wishes = _WISHES.validate_python(body)
+            checked(wishes.known_failures, "till")
         except ValidationError as problem:
             first = problem.errors()[0]
             place = ".".join(map(str, first["loc"])) or "the body"
             raise RunError(f"{place}: {first['msg']}") from None
         run = self._run = TillRun(wishes, self._program, self)
-        self._command = None
+        self._command = self._files = None
         self._watch.watcher = run
         self._task = asyncio.create_task(run.run())
         await asyncio.sleep(0)  # Its first case is there when this is told.
@@ -142,9 +168,39 @@ class Certifying:
         return run.told()
 
     async def _results(self, _body: object) -> object:
-        run = self._run
-        if run is None or not run.ended:
+        return self._made(self._ended())
+
+    def _file(self, name: str) -> Action:
+        """Serve a file of the report: the same as the command writes."""
+        headers = {
+            "content-disposition": f'attachment; filename="{name}"',
+            "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+        }
+
+        async def serve(_asked: object) -> Page:
+            run = self._ended()
+            if self._files is None:
+                # It takes a moment, in which calls go on.
+                work = asyncio.to_thread(
+                    _report, self._made(run), run.wishes.known_failures, self._data_dir
+                )
+                self._files = asyncio.create_task(work)
+            try:
+                files = await asyncio.shield(self._files)
+            except OperatorError:
+                self._files = None  # A key that can't be read may be mended.
+                raise
+            return Page(f"{FILES[name]}; charset=utf-8", files[name], headers)
+
+        return serve
+
+    def _ended(self) -> TillRun:
+        if self._run is None or not self._run.ended:
             raise ConflictError("No certification has ended.")
+        return self._run
+
+    def _made(self, run: TillRun) -> dict[str, Any]:
+        """Tell a run as its results are built from it."""
         return {
             "revision": run.revision,
             "began": run.began,
@@ -160,6 +216,14 @@ class Certifying:
         if self._run is None or self._run.ended:
             raise RunError("No certification is running.")
         return self._run
+
+
+def _report(
+    made: Mapping[str, Any], known_failures: Mapping[str, str], data_dir: Path
+) -> dict[str, bytes]:
+    """Give the files of a report; of a run as a command reads it, so that they are the same."""
+    read = json.loads(json.dumps(made))
+    return files_of(finished(read, "till", known_failures, data_dir))
 
 
 def _refusal(call: Exchange) -> str:

@@ -92,7 +92,12 @@ class Sandbox:
         watch = CallWatch()
         self._faults = Faults(plans, self._kill, watch)
         self._faults.note = self._calls.play
-        certifying = Certifying(watch, self._faults, lambda by: self._advance({"advance": by}))
+        certifying = Certifying(
+            watch,
+            self._faults,
+            lambda by: self._advance({"advance": by}),
+            settings.data_dir,
+        )
         self._calls.ended = certifying.ended
         self._again = asyncio.Event()
         """Set when the server is to end and to begin again."""

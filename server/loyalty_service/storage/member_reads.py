@@ -12,14 +12,16 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from loyalty_service.domain.gifts import PointsAssignment
 from loyalty_service.domain.goal_cards import GoalCard
+from loyalty_service.domain.grants import Grant
 from loyalty_service.domain.records import KeptAnswer, Member, Transaction, TransactionStatus
 from loyalty_service.storage.tables import (
     GoalCardTable,
+    GrantTable,
     PointsAssignmentTable,
     TransactionTable,
 )
 
-K = TypeVar("K", GoalCard, KeptAnswer, PointsAssignment, Transaction)
+K = TypeVar("K", GoalCard, Grant, KeptAnswer, PointsAssignment, Transaction)
 
 
 class MemberReads:
@@ -59,6 +61,17 @@ class MemberReads:
         query = select(table).where(table.member_number == member.number)
         rows = await self._session.exec(_older(query, col(table.assignment_id), before, limit))
         return [record_of(PointsAssignment, row) for row in rows]
+
+    async def grants_of(self, member: Member, limit: int) -> Sequence[Grant]:
+        """See `Reader.grants_of`."""
+        table = GrantTable
+        rows = await self._session.exec(
+            select(table)
+            .where(table.member_number == member.number)
+            .order_by(col(table.last_day).desc(), col(table.grant_id))
+            .limit(limit)
+        )
+        return [record_of(Grant, row) for row in rows]
 
 
 def _older(query: Any, column: Any, before: str | None, limit: int) -> Any:

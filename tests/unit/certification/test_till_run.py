@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
+from loyalty_service.certification import till_run
 from loyalty_service.certification.cases import Fault
 from loyalty_service.certification.program import Profile, read_program
 from loyalty_service.certification.till_run import TillRun, Wishes
@@ -50,6 +53,28 @@ async def run_of(*calls: dict[str, Any], refused: str = "") -> TillRun:
     run.done(CASES[1])
     await task
     return run
+
+
+def test_case_without_a_call_says_when_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for a till that does not reach the sandbox learns it before the case fails."""
+    monkeypatch.setattr(till_run, "SILENT_S", 0.0)
+
+    async def hints(*calls: dict[str, Any]) -> list[str]:
+        wishes = Wishes(Profile(name="x"), only=CASES, limit_s=240)
+        run = TillRun(wishes, read_program(None), Stage())
+        task = asyncio.create_task(run.run())
+        await asyncio.sleep(0)
+        for one in calls:
+            run.saw(one)
+        told: list[str] = run.told()["now"]["hints"]
+        run.stop()
+        await task
+        return told
+
+    (hint,) = asyncio.run(hints())
+    assert "No call has come" in hint
+    assert "fails 240 s after it began" in hint
+    assert asyncio.run(hints(call(1, "identify", "1", "t1"))) == []
 
 
 def note(run: TillRun) -> str:

@@ -86,6 +86,10 @@ def mistake(rule: str = "", more: str = "") -> str:
         ('cart_lacks: ["3"]', r.CartExclusion(listed(("3",)))),
         ("cooldown_s: 3600", r.Cooldown(3600)),
         ("granted: true", r.Granted()),
+        (
+            "max_redemptions: {per_day: 1, per_year: 9}",
+            r.MaximumRedemptions(per_day=1, per_year=9),
+        ),
     ],
 )
 def test_rule_is_read_and_kept_exactly(written: str, rule: r.Rule) -> None:
@@ -113,7 +117,7 @@ def test_rules_stand_in_the_order_they_are_judged_in() -> None:
     ("written", "message"),
     [
         ("limit_per_order: 0", "limit_per_order: must be a whole number from 1 to 1,000"),
-        ("max_redemptions: {}", "max_redemptions: must have per_member, total or both"),
+        ("max_redemptions: {}", "max_redemptions: must have one of per_member, total, per_day"),
         ("days: [mon, monday]", "days[1]: must be mon, tue, wed, thu, fri, sat or sun; did you"),
         ("days: [mon, mon]", "days: must not name anything twice"),
         ("days: []", "days: must have at least 1 entries"),
@@ -151,6 +155,14 @@ def test_rules_stand_in_the_order_they_are_judged_in() -> None:
 def test_wrong_rule_is_named_by_its_field(written: str, message: str) -> None:
     """Each limit is enforced and told with the field's path."""
     assert mistake(written).startswith(f"incentives[0].rules.{message}")
+
+
+def test_limit_of_an_occasion_needs_one() -> None:
+    """What is limited to one birthday is around the birthday, or around the enrolment."""
+    message = "incentives[0].rules: must have birthday or anniversary beside per_occasion"
+    assert mistake("max_redemptions: {per_occasion: 1}") == message
+    rules = program("max_redemptions: {per_occasion: 1}, birthday: week").incentives["coffee"].rules
+    assert rules == (r.MaximumRedemptions(per_occasion=1), r.Birthday("week"))
 
 
 def test_program_without_earning_takes_the_defaults() -> None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from loyalty_service.application.grants import grants_left
+from loyalty_service.application.grants import grants_left, known_grants
 from loyalty_service.application.orders.order_review import wall_clock
+from loyalty_service.application.orders.period_uses import used_in_periods
 from loyalty_service.application.perform import Done
 from loyalty_service.application.reads import NOTHING, Reads
 from loyalty_service.application.unit import Unit
@@ -17,6 +18,7 @@ from loyalty_service.domain.breaches import Breach, RuleFailure
 from loyalty_service.domain.errors import FieldViolation, MemberNotFoundError, RequestInvalidError
 from loyalty_service.domain.expiry import day_of
 from loyalty_service.domain.goal_cards import Progress, progress_of
+from loyalty_service.domain.grants import Grant, GrantState, in_order_of_use
 from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.products import Products
@@ -26,12 +28,13 @@ from loyalty_service.domain.restrictions import (
     CartExclusion,
     CartRequirement,
     DateSpan,
+    Granted,
     MinimumSpend,
     Rule,
     StoreGroups,
     Stores,
 )
-from loyalty_service.domain.rules import MEMBER_RULES, evaluate, needs_history
+from loyalty_service.domain.rules import MEMBER_RULES, evaluate, needs_history, not_activated
 from loyalty_service.domain.visit import MemberFacts, Visit
 
 PAGE_SIZE_DEFAULT = 200
@@ -124,10 +127,18 @@ class ListIncentives:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An incentive, and why it can't be used as the order is."""
+    """
+    An incentive, and why it can't be used as the order is.
+
+    Attributes:
+        grant: What the member was given it by; absent for what everybody may use.
+        state: What has become of that.
+    """
 
     incentive: Incentive
     failures: tuple[RuleFailure, ...]
+    grant: Grant | None = None
+    state: GrantState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +180,12 @@ def list_incentives(unit: Unit, command: ListIncentives, now_ms: int) -> Done[In
     shown = [one for one in page if _is_for(one, store, member)]
     uses = tuple(_use(one, store, command.order) for one in shown)
     visit = _visit(unit, program, store, member, command, uses, now_ms)
-    listed = (
+    judged = (
         Listed(incentive, evaluate((use,), visit))
         for incentive, use in zip(shown, uses, strict=True)
     )
+    given = [one.incentive_id for one in shown if one.incentive_id in program.granted]
+    listed = _with_grants(unit, member, judged, given, visit.local_time.date()) if given else judged
     goals: tuple[Progress, ...] = ()
     if member is not None and program.goals and not command.page_token:
         today = day_of(now_ms, program.time_zone).toordinal()
@@ -222,6 +235,8 @@ def _is_live(incentive: Incentive, today: date) -> bool:
 
 def _is_for(incentive: Incentive, store: Store | None, member: Member | None) -> bool:
     """Tell whether an incentive can be for somebody here, whatever its rules say."""
+    if member is None and any(isinstance(rule, Granted) for rule in incentive.rules):
+        return False
     if incentive.kind == "reward":
         return store is None or store.loyalty_enabled
     # Whether an offer that asks about the guest is theirs is not known while nobody is.
@@ -254,6 +269,10 @@ def _visit(
         orders = unit.claimed_orders(member, "") if needs.claimed_orders else 0
         facts = MemberFacts.of(member, zone, orders)
     local_now = wall_clock(command.local_time, zone, now_ms)
+    histories = unit.histories(
+        program.program_id, member, needs, besides="", reserving=None, lock=False
+    )
+    asked = unit, member, facts, uses, needs, histories, local_now.date(), zone.key
     return Visit(
         local_time=local_now,
         now_ms=now_ms,
@@ -262,12 +281,39 @@ def _visit(
         service_mode=command.order.service_mode,
         basket=command.order.basket(program.currency),
         member=facts,
-        histories=unit.histories(
-            program.program_id, member, needs, besides="", reserving=None, lock=False
-        ),
-        grants=grants_left(unit, member, needs.granted, local_now.date()) if member else {},
+        histories=histories,
+        used_in=used_in_periods(*asked),
+        grants=grants_left(unit, member, needs.granted, local_now.date()),
         whole=True,
     )
+
+
+def _with_grants(
+    unit: Unit, member: Member | None, judged: Iterator[Listed], given: Sequence[str], day: date
+) -> Iterator[Listed]:
+    """List what a member was given once for each grant that is not over, what ends first first."""
+    grants = [] if member is None else in_order_of_use(known_grants(unit, member, given, day))
+    for one in judged:
+        if one.incentive.incentive_id not in given:
+            yield one
+            continue
+        for grant in grants:
+            state = grant.state(day)
+            if grant.incentive_id == one.incentive.incentive_id and state in _TO_USE:
+                yield replace(one, failures=_of_grant(one, state), grant=grant, state=state)
+
+
+def _of_grant(one: Listed, state: GrantState) -> tuple[RuleFailure, ...]:
+    """Tell what keeps a grant from being used: that another one can be used is nothing for it."""
+    failures = tuple(failure for failure in one.failures if failure.code not in _OF_GRANTS)
+    lacks = len(failures) < len(one.failures)
+    if state is GrantState.OFFERED:
+        return (*failures, not_activated(one.incentive.incentive_id))
+    return one.failures if lacks else failures
+
+
+_TO_USE = frozenset({GrantState.OFFERED, GrantState.ACTIVATED})
+_OF_GRANTS = frozenset({Breach.NOT_GRANTED.value.code, Breach.GRANT_NOT_ACTIVATED.value.code})
 
 
 def _shown(

@@ -117,8 +117,7 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
     keep_alive(unit, member, Activity.ORDER, now_ms)
     earned = earn(unit, member, transaction.owner, points, now_ms)
     worth = worth.within(earned)
-    on, used_ms = order.paid_at.date(), transaction.created_ms
-    count_uses(unit, transaction, member, offers.uses, basket, on, used_ms)
+    count_uses(unit, transaction, member, offers.uses, order, transaction.created_ms)
     count_earned(unit, order, transaction, member, worth)
     reached = count_order(unit, order, transaction, member, earned, now_ms)
     count_points(unit, command.key, member, earned + reached.points, now_ms)

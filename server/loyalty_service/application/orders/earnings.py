@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from loyalty_service.application.orders.order_review import wall_clock
@@ -15,6 +15,7 @@ from loyalty_service.domain.earning import Earned, PromotionPoints, Won, earned
 from loyalty_service.domain.earning_rules import EarnedAtMost, Promotion
 from loyalty_service.domain.identifiers import new_id
 from loyalty_service.domain.ledger import POINTS_MAX
+from loyalty_service.domain.periods import span_ms
 from loyalty_service.domain.program import Program, Store
 from loyalty_service.domain.promotions import (
     POINTS_OF_DAYS,
@@ -217,7 +218,7 @@ def _times_left(unit: Unit, order: PaidOrder, member: Member, promotion: Promoti
     """Tell how often a member may still earn a promotion, by the limits of its periods."""
     left = POINTS_MAX
     for limit, start, end in periods(promotion.at_most, order.paid_at.date()):
-        since, until = _span(order.store, start, end)
+        since, until = span_ms(order.store.time_zone, start, end)
         had = unit.redeemed_between(member, counted_as(promotion), since, until)
         left = min(left, max(0, limit - had))
     return left
@@ -234,20 +235,11 @@ def _most(unit: Unit, order: PaidOrder, member: Member | None) -> int:
     most = [POINTS_MAX if caps.per_order is None else caps.per_order]
     if member is not None and caps.per_day is not None:
         for limit, start, end in periods(EarnedAtMost(per_day=caps.per_day), order.paid_at.date()):
-            since, until = _span(order.store, start, end)
+            since, until = span_ms(order.store.time_zone, start, end)
             most.append(limit - unit.redeemed_between(member, POINTS_OF_DAYS, since, until))
     if member is not None and caps.balance is not None:
         most.append(caps.balance - member.spendable - member.held.balance + order.spent)
     return max(0, min(most))
-
-
-def _span(store: Store, start: date, end: date) -> tuple[int, int]:
-    """Give the moments between which the days of a store are."""
-    after = end + timedelta(days=1)
-    return (
-        _ms(datetime.combine(start, time()), store),
-        _ms(datetime.combine(after, time()), store),
-    )
 
 
 def _ms(local_time: datetime, store: Store) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from loyalty_service.application.grants import grants_left, named_by_grants
+from loyalty_service.application.orders.period_uses import used_in_periods
 from loyalty_service.application.orders.repeated_orders import REPORT, order_digest, order_place
 from loyalty_service.application.orders.reservations import (
     accepted_here,
@@ -356,6 +357,15 @@ def judge(
     if member is not None:
         orders = unit.claimed_orders(member, besides) if needs.claimed_orders else 0
         facts = MemberFacts.of(member, zone, orders, own_holds)
+    histories = unit.histories(
+        program.program_id,
+        member,
+        needs,
+        besides=besides,
+        reserving=reserving.key_id if reserving else None,
+        lock=counts,
+    )
+    asked = unit, member, facts, uses, needs, histories, local_now.date(), store.time_zone
     visit = Visit(
         local_time=local_now,
         now_ms=now_ms,
@@ -365,15 +375,9 @@ def judge(
         channels=channels,
         basket=basket,
         member=facts,
-        histories=unit.histories(
-            program.program_id,
-            member,
-            needs,
-            besides=besides,
-            reserving=reserving.key_id if reserving else None,
-            lock=counts,
-        ),
-        grants=grants_left(unit, member, needs.granted, local_now.date()) if member else {},
+        histories=histories,
+        used_in=used_in_periods(*asked),
+        grants=grants_left(unit, member, needs.granted, local_now.date()),
         claiming=claiming,
         whole=whole,
         order_limits=program.order_limits,

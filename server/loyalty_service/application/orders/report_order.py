@@ -5,7 +5,6 @@ Record a till's report of an order: hold its points while it is open, claim it w
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date
 from typing import Any
 
 from loyalty_service.application.aging import next_going
@@ -61,7 +60,6 @@ from loyalty_service.application.points import (
     prolong,
 )
 from loyalty_service.application.unit import Unit
-from loyalty_service.domain.basket import Basket
 from loyalty_service.domain.earning import NOTHING_EARNED, Earned, PromotionPoints
 from loyalty_service.domain.errors import TransactionNotClaimableError
 from loyalty_service.domain.events import Event, EventKind
@@ -77,6 +75,7 @@ from loyalty_service.domain.records import (
     Transaction,
     TransactionStatus,
 )
+from loyalty_service.domain.rules import counts_periods
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +300,7 @@ def _claim(unit: Unit, review: Review, order: PaidOrder, worth: Earned, now_ms: 
     earned = earn(unit, member, owner, worth.points, now_ms)
     worth = worth.within(earned)
     give_back(unit, transaction)
-    count_uses(unit, transaction, member, review.uses, review.basket, order.paid_at.date(), now_ms)
+    count_uses(unit, transaction, member, review.uses, order, now_ms)
     count_earned(unit, order, transaction, member, worth)
     reached = count_order(unit, order, transaction, member, earned, now_ms)
     paid_in = review.store.store_id
@@ -341,17 +340,22 @@ def count_uses(
     transaction: Transaction,
     member: Member,
     uses: tuple[IncentiveUse, ...],
-    basket: Basket,
-    day: date,
+    order: PaidOrder,
     used_ms: int,
 ) -> None:
-    """Keep what an order of a day used, as far as it counts, for the rules that count it."""
+    """
+    Keep what an order used, as far as it counts, for the rules that count it.
+
+    Limits per period count by the order's day, and all others by when the server was told.
+    """
     program = unit.catalog.programs[member.program_id]
     for use in uses:
         incentive_id, quantity = use.incentive.incentive_id, uses_counted(program, use)
+        by_day = any(map(counts_periods, use.incentive.rules))
         paid: list[tuple[str | None, int]] = [(None, quantity)]
         if incentive_id in program.granted:
-            paid = use_grants(unit, member, incentive_id, quantity, day, engine_ids(basket))
+            day, named = order.paid_at.date(), engine_ids(order.basket)
+            paid = use_grants(unit, member, incentive_id, quantity, day, named)
         for grant_id, number in paid:
             unit.add(
                 Redemption(
@@ -361,7 +365,7 @@ def count_uses(
                     member_number=member.number,
                     transaction_id=transaction.transaction_id,
                     quantity=number,
-                    redeemed_ms=used_ms,
+                    redeemed_ms=order.paid_ms if by_day else used_ms,
                     grant_id=grant_id,
                 )
             )

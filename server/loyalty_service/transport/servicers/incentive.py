@@ -19,6 +19,7 @@ from loyalty_service.application.incentives.redeem_promo_code import (
 )
 from loyalty_service.domain.breaches import Breach, RuleFailure
 from loyalty_service.domain.clock import now_ms
+from loyalty_service.domain.grants import FOR_GOOD, GrantState
 from loyalty_service.domain.program import Incentive, Program
 from loyalty_service.domain.texts import label
 from loyalty_service.transport.call import Call
@@ -26,6 +27,11 @@ from loyalty_service.transport.servicers.goals import goals_told
 from loyalty_service.transport.servicers.identify import discount_details
 
 _KINDS = {"reward": order_pb2.OrderLine.reward, "offer": order_pb2.OrderLine.offer}
+
+_STATES = {
+    GrantState.OFFERED: pb.ListedIncentive.OFFERED,
+    GrantState.ACTIVATED: pb.ListedIncentive.ACTIVATED,
+}
 
 _MISSING = {
     Breach.MINIMUM_SPEND.value.code: "amount",
@@ -121,6 +127,15 @@ def _listed(one: Listed, program: Program, vendors: tuple[str, str]) -> pb.Liste
     )
     if incentive.price is not None:
         listed.price = incentive.price / 10**program.currency_digits
+    grant = one.grant
+    if grant is not None and one.state is not None:
+        listed.id = grant.grant_id
+        listed.type = pb.ListedIncentive.PERSONALIZED
+        listed.state = _STATES[one.state]
+        listed.uses = grant.left
+        listed.valid_from = grant.first_day
+        if grant.last_day != FOR_GOOD:
+            listed.valid_until = grant.last_day
     if incentive.discount is not None:
         listed.discount.CopyFrom(discount_details(incentive, program))
     return listed

@@ -1,4 +1,4 @@
-// Orders, points, faults, the clock and the certification.
+// Orders, points, faults and the clock.
 
 import { $, keep, make, number, say, span, timeOf, word } from "./board-dom.js";
 import { showOrder } from "./board-calls.js";
@@ -120,49 +120,4 @@ export function takeFaults(state, remove) {
   $("faults-fixed").replaceChildren(...kinds.map((kind) => make("tr", {},
     make("th", { scope: "row" }, kind, make("span", { class: "muted small block" }, SEEN[kind] ?? "")),
     make("td", {}, fixed(kind, "identify")), make("td", {}, fixed(kind, "claim")))));
-}
-
-const MARKS = { passed: "✓", failed: "✗", running: "▸", waiting: "·", "not run": "–" };
-
-/** Show a run of the certification, or how to start one. */
-export function takeCertification(told, done) {
-  const body = $("certification-body");
-  const text = JSON.stringify(told ?? null);
-  if (body.told === text) return;
-  body.told = text;
-  if (!told?.cases?.length) {
-    body.replaceChildren(
-      make("p", { class: "muted" }, "No certification runs. Start one in a terminal:"),
-      make("pre", {}, "loyalty certify till --profile my-till.yaml"));
-    return;
-  }
-  const count = (verdict) => told.cases.filter((one) => one.verdict === verdict).length;
-  const judged = told.cases.length - count("waiting") - count("running");
-  const open = body.querySelector("details")?.open;
-  const focused = body.contains(document.activeElement) ? document.activeElement.textContent : "";
-  const buttons = told.side === "till" && told.now ? [["Done", false], ["Leave out", true]].map(([text, skipped]) => {
-    const button = make("button", { type: "button", class: skipped ? null : "main" }, text);
-    button.addEventListener("click", () => done(told.now.id, skipped));
-    return button;
-  }) : [];
-  body.replaceChildren(
-    make("p", {}, make("span", { class: `pill ${told.state ?? "running"}` }, word(told.state ?? "running").toUpperCase()), " ",
-      [told.side, told.profile, told.revision].filter(Boolean).join(" · ")),
-    make("label", { class: "block" }, `${judged} of ${told.cases.length} cases: ${count("passed")} passed, ${count("failed")} failed, ${count("not run")} not run`,
-      make("progress", { max: told.cases.length, value: judged })),
-    told.now?.do ? make("p", { class: "todo" }, make("span", { class: "muted small block" }, `Now ${told.now.id ?? ""}`), told.now.do,
-      ...(told.now.hints ?? []).map((hint) => make("span", { class: "small block" }, hint)),
-      make("span", { class: "tools" }, ...buttons)) : "",
-    make("details", open || count("failed") ? { open: true } : {}, make("summary", {}, "Cases"),
-      make("ul", { class: "plain scroll", tabindex: "0", "aria-label": "Cases" }, ...told.cases.map(caseItem))),
-    told.report ? make("p", { class: "small" }, `Report: ${told.report}`) : "");
-  // Whoever stood on a button stands on it again.
-  if (focused) [...body.querySelectorAll("button, summary")].find((one) => one.textContent === focused)?.focus();
-}
-
-function caseItem(one) {
-  return make("li", { class: `case ${String(one.verdict).replace(" ", "-")}` },
-    make("span", { "aria-hidden": "true", class: "tick" }, MARKS[one.verdict] ?? "·"),
-    make("span", {}, make("strong", {}, one.id), ` ${one.title ?? ""} `, make("span", { class: "muted small" }, `${one.verdict}${one.level ? `, ${one.level}` : ""}`),
-      one.note ? make("span", { class: "small block" }, one.note) : ""));
 }

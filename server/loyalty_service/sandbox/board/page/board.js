@@ -2,7 +2,8 @@
 
 import { startCalls, takeCalls, takePorts } from "./board-calls.js";
 import { $, say } from "./board-dom.js";
-import { takeCertification, takeClock, takeFaults, takeOrders, takePoints } from "./board-side.js";
+import { startCertification, takeCertification, takeChoices } from "./board-certification.js";
+import { takeClock, takeFaults, takeOrders, takePoints } from "./board-side.js";
 
 const PAUSE_MS = 250;
 const AGAIN_MS = 1000;
@@ -12,6 +13,7 @@ let run = "";
 let revision = 0;
 let state = null;
 let clockAt = 0;
+let chosen = false;
 
 const rest = (ms) => new Promise((done) => { setTimeout(done, ms); });
 
@@ -97,7 +99,10 @@ const reset = () => act("clock-said", async () => {
 async function followCertification() {
   for (;;) {
     let told = null;
-    if (state?.certifies) told = await ask("GET", "/certification").catch(() => null);
+    if (state?.certifies) {
+      told = await ask("GET", "/certification").catch(() => null);
+      if (told && !chosen) await ask("GET", "/certification/choices").then((choices) => { chosen = true; takeChoices(choices); }, () => {});
+    }
     if (state) takeCertification(told, (id, skipped) => act("certification-said", async () => {
       await ask("POST", "/certification/done", { case: id, skipped });
       return "";
@@ -105,6 +110,16 @@ async function followCertification() {
     await rest(CERTIFICATION_MS);
   }
 }
+
+const begin = (asked) => act("certification-said", async () => {
+  const { cases } = await ask("POST", "/certification", asked);
+  return `Begun: ${cases.length} cases.`;
+});
+
+const stop = () => act("certification-said", async () => {
+  await ask("POST", "/certification/stop");
+  return "";
+});
 
 function start() {
   startCalls(() => ask("POST", "/board/clear").catch(() => {}));
@@ -123,6 +138,7 @@ function start() {
     const entry = { fault: $("faults-kind").value, on: $("faults-on").value, times: Number($("faults-times").value) };
     bind((faults) => { faults[$("faults-code").value] = entry; });
   });
+  startCertification(begin, stop);
   setInterval(tick, 1000);
   follow();
   followCertification();
