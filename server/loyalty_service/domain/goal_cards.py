@@ -58,6 +58,7 @@ class GoalAward:
         rounds: How often the order reached the goal.
         points: Points that were given.
         tier: The tier that was given; absent where none was.
+        incentive_id: The incentive that was given for each time; absent where none was.
         lost_rounds: Those that were taken back.
         lost_points: Points that were taken back.
     """
@@ -75,6 +76,7 @@ class GoalAward:
     awarded_ms: int
     lost_rounds: int = 0
     lost_points: int = 0
+    incentive_id: str | None = None
 
 
 class HeldTier(NamedTuple):

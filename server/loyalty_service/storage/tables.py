@@ -529,6 +529,7 @@ class GoalAwardTable(SQLModel, table=True):
     awarded_ms: int = Field(sa_column=_instant())
     lost_rounds: int = Field(sa_type=BigInteger)
     lost_points: int = Field(sa_type=BigInteger)
+    incentive_id: str | None = Field(default=None, sa_type=Text)
 
 
 class ReservationTable(SQLModel, table=True):

@@ -36,6 +36,7 @@ def upgrade() -> None:
         sa.Column("awarded_ms", sa.BigInteger(), nullable=False),
         sa.Column("lost_rounds", sa.BigInteger(), nullable=False),
         sa.Column("lost_points", sa.BigInteger(), nullable=False),
+        sa.Column("incentive_id", sa.Text(), nullable=True),
         sa.CheckConstraint("lost_rounds BETWEEN 0 AND rounds", name="goal_award_rounds_in_bounds"),
         sa.CheckConstraint("lost_points BETWEEN 0 AND points", name="goal_award_points_in_bounds"),
         sa.ForeignKeyConstraint(["member_number"], ["member.number"]),
