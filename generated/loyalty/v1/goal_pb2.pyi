@@ -1,9 +1,17 @@
 from google.api import field_behavior_pb2 as _field_behavior_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from typing import ClassVar as _ClassVar, Optional as _Optional
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class Goals(_message.Message):
+    __slots__ = ("progress",)
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    progress: _containers.RepeatedCompositeFieldContainer[GoalProgress]
+    def __init__(self, progress: _Optional[_Iterable[_Union[GoalProgress, _Mapping]]] = ...) -> None: ...
 
 class GoalProgress(_message.Message):
     __slots__ = ("goal_id", "name", "progress", "target", "until", "times_reached", "points", "tier_id")

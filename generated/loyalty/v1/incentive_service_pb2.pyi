@@ -47,8 +47,8 @@ class ListIncentivesResponse(_message.Message):
     GOALS_FIELD_NUMBER: _ClassVar[int]
     incentives: _containers.RepeatedCompositeFieldContainer[ListedIncentive]
     next_page_token: str
-    goals: _containers.RepeatedCompositeFieldContainer[_goal_pb2.GoalProgress]
-    def __init__(self, incentives: _Optional[_Iterable[_Union[ListedIncentive, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., goals: _Optional[_Iterable[_Union[_goal_pb2.GoalProgress, _Mapping]]] = ...) -> None: ...
+    goals: _goal_pb2.Goals
+    def __init__(self, incentives: _Optional[_Iterable[_Union[ListedIncentive, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., goals: _Optional[_Union[_goal_pb2.Goals, _Mapping]] = ...) -> None: ...
 
 class ListedIncentive(_message.Message):
     __slots__ = ("id", "name", "type", "sanity_id", "kind", "points", "price", "plu", "discount", "description", "image", "errors", "state", "uses", "valid_from", "valid_until")

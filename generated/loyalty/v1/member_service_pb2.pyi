@@ -41,9 +41,9 @@ class Member(_message.Message):
     owed_points: int
     segments: _containers.RepeatedScalarFieldContainer[str]
     expiration_buckets: _containers.RepeatedCompositeFieldContainer[ExpirationBucket]
-    goals: _containers.RepeatedCompositeFieldContainer[_goal_pb2.GoalProgress]
+    goals: _goal_pb2.Goals
     tier: _goal_pb2.MemberTier
-    def __init__(self, loyalty_id: _Optional[str] = ..., name: _Optional[str] = ..., email: _Optional[str] = ..., locale: _Optional[str] = ..., birth_date: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., available_points: _Optional[int] = ..., held_points: _Optional[int] = ..., owed_points: _Optional[int] = ..., segments: _Optional[_Iterable[str]] = ..., expiration_buckets: _Optional[_Iterable[_Union[ExpirationBucket, _Mapping]]] = ..., goals: _Optional[_Iterable[_Union[_goal_pb2.GoalProgress, _Mapping]]] = ..., tier: _Optional[_Union[_goal_pb2.MemberTier, _Mapping]] = ...) -> None: ...
+    def __init__(self, loyalty_id: _Optional[str] = ..., name: _Optional[str] = ..., email: _Optional[str] = ..., locale: _Optional[str] = ..., birth_date: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., available_points: _Optional[int] = ..., held_points: _Optional[int] = ..., owed_points: _Optional[int] = ..., segments: _Optional[_Iterable[str]] = ..., expiration_buckets: _Optional[_Iterable[_Union[ExpirationBucket, _Mapping]]] = ..., goals: _Optional[_Union[_goal_pb2.Goals, _Mapping]] = ..., tier: _Optional[_Union[_goal_pb2.MemberTier, _Mapping]] = ...) -> None: ...
 
 class ExpirationBucket(_message.Message):
     __slots__ = ("expiration_date", "points_to_expire")
@@ -112,8 +112,8 @@ class GetUserResponse(_message.Message):
     expiration_buckets: _containers.RepeatedCompositeFieldContainer[ExpirationBucket]
     points_expiry_date_key: str
     loyalty_tier: LoyaltyTier
-    goals: _containers.RepeatedCompositeFieldContainer[_goal_pb2.GoalProgress]
-    def __init__(self, created_at: _Optional[str] = ..., updated_at: _Optional[str] = ..., id: _Optional[str] = ..., name: _Optional[str] = ..., email: _Optional[str] = ..., date_of_birth: _Optional[str] = ..., points: _Optional[int] = ..., expiration_buckets: _Optional[_Iterable[_Union[ExpirationBucket, _Mapping]]] = ..., points_expiry_date_key: _Optional[str] = ..., loyalty_tier: _Optional[_Union[LoyaltyTier, _Mapping]] = ..., goals: _Optional[_Iterable[_Union[_goal_pb2.GoalProgress, _Mapping]]] = ...) -> None: ...
+    goals: _goal_pb2.Goals
+    def __init__(self, created_at: _Optional[str] = ..., updated_at: _Optional[str] = ..., id: _Optional[str] = ..., name: _Optional[str] = ..., email: _Optional[str] = ..., date_of_birth: _Optional[str] = ..., points: _Optional[int] = ..., expiration_buckets: _Optional[_Iterable[_Union[ExpirationBucket, _Mapping]]] = ..., points_expiry_date_key: _Optional[str] = ..., loyalty_tier: _Optional[_Union[LoyaltyTier, _Mapping]] = ..., goals: _Optional[_Union[_goal_pb2.Goals, _Mapping]] = ...) -> None: ...
 
 class LoyaltyTier(_message.Message):
     __slots__ = ("loyalty_tier_expiry_date", "loyalty_tier_key", "points_earned_in_time_constraint", "start_at")

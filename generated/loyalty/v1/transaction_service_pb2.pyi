@@ -172,8 +172,8 @@ class ReportOrderResponse(_message.Message):
     transaction_id: str
     presentation: Presentation
     earning: Earning
-    goals: _containers.RepeatedCompositeFieldContainer[_goal_pb2.GoalProgress]
-    def __init__(self, loyalty_id: _Optional[str] = ..., points: _Optional[int] = ..., points_earned: _Optional[int] = ..., points_redeemed: _Optional[int] = ..., transaction_id: _Optional[str] = ..., presentation: _Optional[_Union[Presentation, _Mapping]] = ..., earning: _Optional[_Union[Earning, _Mapping]] = ..., goals: _Optional[_Iterable[_Union[_goal_pb2.GoalProgress, _Mapping]]] = ...) -> None: ...
+    goals: _goal_pb2.Goals
+    def __init__(self, loyalty_id: _Optional[str] = ..., points: _Optional[int] = ..., points_earned: _Optional[int] = ..., points_redeemed: _Optional[int] = ..., transaction_id: _Optional[str] = ..., presentation: _Optional[_Union[Presentation, _Mapping]] = ..., earning: _Optional[_Union[Earning, _Mapping]] = ..., goals: _Optional[_Union[_goal_pb2.Goals, _Mapping]] = ...) -> None: ...
 
 class VoidTransactionRequest(_message.Message):
     __slots__ = ("loyalty_transaction_id", "loyalty_id", "transaction_id", "channel", "created", "service_mode", "status", "transaction_details")
@@ -208,8 +208,8 @@ class VoidTransactionResponse(_message.Message):
     points_earned: int
     points_redeemed: int
     transaction_id: str
-    goals: _containers.RepeatedCompositeFieldContainer[_goal_pb2.GoalProgress]
-    def __init__(self, loyalty_id: _Optional[str] = ..., points: _Optional[int] = ..., points_earned: _Optional[int] = ..., points_redeemed: _Optional[int] = ..., transaction_id: _Optional[str] = ..., goals: _Optional[_Iterable[_Union[_goal_pb2.GoalProgress, _Mapping]]] = ...) -> None: ...
+    goals: _goal_pb2.Goals
+    def __init__(self, loyalty_id: _Optional[str] = ..., points: _Optional[int] = ..., points_earned: _Optional[int] = ..., points_redeemed: _Optional[int] = ..., transaction_id: _Optional[str] = ..., goals: _Optional[_Union[_goal_pb2.Goals, _Mapping]] = ...) -> None: ...
 
 class ChangeTransactionStatusRequest(_message.Message):
     __slots__ = ("new_status", "transaction_id")
@@ -278,8 +278,8 @@ class ClaimReceiptResponse(_message.Message):
     points_earned: int
     transaction_id: str
     earning: Earning
-    goals: _containers.RepeatedCompositeFieldContainer[_goal_pb2.GoalProgress]
-    def __init__(self, loyalty_id: _Optional[str] = ..., points: _Optional[int] = ..., points_earned: _Optional[int] = ..., transaction_id: _Optional[str] = ..., earning: _Optional[_Union[Earning, _Mapping]] = ..., goals: _Optional[_Iterable[_Union[_goal_pb2.GoalProgress, _Mapping]]] = ...) -> None: ...
+    goals: _goal_pb2.Goals
+    def __init__(self, loyalty_id: _Optional[str] = ..., points: _Optional[int] = ..., points_earned: _Optional[int] = ..., transaction_id: _Optional[str] = ..., earning: _Optional[_Union[Earning, _Mapping]] = ..., goals: _Optional[_Union[_goal_pb2.Goals, _Mapping]] = ...) -> None: ...
 
 class GetTransactionRequest(_message.Message):
     __slots__ = ("loyalty_transaction_id",)

@@ -23,9 +23,9 @@ def goals_told(
     progress: Iterable[Progress],
     given: Mapping[str, int] = _NO_POINTS,
     tiers: Mapping[str, str] = _NO_TIERS,
-) -> list[goal_pb2.GoalProgress]:
-    """Tell of goals, with the points and tiers that each gave."""
-    return [
+) -> goal_pb2.Goals | None:
+    """Tell of goals, with the points and tiers that each gave; of none, nothing."""
+    told = [
         goal_pb2.GoalProgress(
             goal_id=one.goal.goal_id,
             name=one.goal.display_name,
@@ -38,9 +38,10 @@ def goals_told(
         )
         for one in progress
     ]
+    return goal_pb2.Goals(progress=told) if told else None
 
 
-def reached_told(reached: Reached) -> list[goal_pb2.GoalProgress]:
+def reached_told(reached: Reached) -> goal_pb2.Goals | None:
     """Tell of the goals that an order counts for."""
     return goals_told(reached.progress, reached.given, reached.tiers)
 
