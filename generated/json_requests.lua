@@ -15,10 +15,12 @@ return {
     { method = "PUT", path = "/loyalty/transaction/pos/validate/{loyalty_transaction_id}", request = "loyalty.v1.ValidateOrderRequest" },
     { method = "GET", path = "/loyalty/transaction/pos/{loyalty_transaction_id}", request = "loyalty.v1.GetTransactionRequest" },
     { method = "PUT", path = "/loyalty/transaction/pos/{loyalty_transaction_id}", request = "loyalty.v1.ReportOrderRequest" },
+    { method = "POST", path = "/loyalty/transaction/pos/{loyalty_transaction_id}/return", request = "loyalty.v1.ReturnLinesRequest" },
     { method = "PUT", path = "/loyalty/transaction/pos/{loyalty_transaction_id}/void", request = "loyalty.v1.VoidTransactionRequest" },
     { method = "PUT", path = "/loyalty/transaction/v2/status", request = "loyalty.v1.ChangeTransactionStatusRequest" },
     { method = "POST", path = "/loyalty/transactions/search", request = "loyalty.v1.SearchTransactionsRequest" },
     { method = "GET", path = "/loyalty/user/{loyalty_id}", request = "loyalty.v1.GetUserRequest" },
+    { method = "POST", path = "/loyalty/user/{loyalty_id}/grants", request = "loyalty.v1.TakeGrantRequest" },
     { method = "POST", path = "/loyalty/user/{loyalty_id}/points", request = "loyalty.v1.AssignPointsRequest" },
     { method = "PUT", path = "/loyalty/v2/changestatus", request = "loyalty.v1.ChangeTransactionStatusRequest" },
     { method = "GET", path = "/loyalty/v2/content", request = "loyalty.v1.GetContentRequest" },
@@ -230,6 +232,17 @@ return {
       transactionDetails = { name = "transactionDetails", type = "message", message = "loyalty.v1.TransactionDetails" },
       transaction_details = { name = "transactionDetails", type = "message", message = "loyalty.v1.TransactionDetails" },
     },
+    ["loyalty.v1.ReturnLinesRequest"] = {
+      loyaltyTransactionId = { name = "loyaltyTransactionId", type = "string" },
+      loyalty_transaction_id = { name = "loyaltyTransactionId", type = "string" },
+      lines = { name = "lines", type = "message", message = "loyalty.v1.ReturnedLine", repeated = true },
+      created = { name = "created", type = "string" },
+    },
+    ["loyalty.v1.ReturnedLine"] = {
+      referenceId = { name = "referenceId", type = "string" },
+      reference_id = { name = "referenceId", type = "string" },
+      quantity = { name = "quantity", type = "integer", least = -2147483648, most = 2147483647 },
+    },
     ["loyalty.v1.SearchTransactionsRequest"] = {
       loyaltyId = { name = "loyaltyId", type = "string" },
       loyalty_id = { name = "loyaltyId", type = "string" },
@@ -260,6 +273,11 @@ return {
       locale = { name = "locale", type = "string" },
       anonymousSessionId = { name = "anonymousSessionId", type = "string" },
       anonymous_session_id = { name = "anonymousSessionId", type = "string" },
+    },
+    ["loyalty.v1.TakeGrantRequest"] = {
+      loyaltyId = { name = "loyaltyId", type = "string" },
+      loyalty_id = { name = "loyaltyId", type = "string" },
+      grant = { name = "grant", type = "string" },
     },
     ["loyalty.v1.TransactionDetails"] = {
       currency = { name = "currency", type = "string" },
@@ -386,6 +404,12 @@ return {
       { name = "status", proto_name = "status", missing = "is required" },
       { name = "transactionDetails", proto_name = "transaction_details", missing = "is required" },
     },
+    ["loyalty.v1.ReturnLinesRequest"] = {
+      { name = "loyaltyTransactionId", proto_name = "loyalty_transaction_id", missing = "must be a UUID" },
+      { name = "lines", proto_name = "lines", missing = "is required" },
+    },
+    ["loyalty.v1.ReturnedLine"] = {
+    },
     ["loyalty.v1.SearchTransactionsRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
     },
@@ -395,6 +419,9 @@ return {
     },
     ["loyalty.v1.StartAnonymousSessionRequest"] = {
       { name = "correlationId", proto_name = "correlation_id", missing = "must not be blank" },
+    },
+    ["loyalty.v1.TakeGrantRequest"] = {
+      { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
     },
     ["loyalty.v1.TransactionDetails"] = {
       { name = "currency", proto_name = "currency", missing = "must not be blank" },

@@ -85,6 +85,11 @@ FIELDS: Mapping[str, str] = {
     # Programs of trials have the same code: `test_promo_codes.py` tries another program's.
     "RedeemPromoCodeRequest.promo_code": PLAIN,
     "RedeemPromoCodeRequest.pos_vendor": PLAIN,
+    "TakeGrantRequest.grant": "engine",
+    "ReturnLinesRequest.created": PLAIN,
+    "ReturnLinesRequest.lines": PLAIN,
+    "ReturnedLine.quantity": PLAIN,
+    "ReturnedLine.reference_id": PLAIN,
     "SearchTransactionsRequest.cursor": PLAIN,
     "SearchTransactionsRequest.excluded_channels": PLAIN,
     "SearchTransactionsRequest.page_size": PLAIN,

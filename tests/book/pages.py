@@ -226,6 +226,14 @@ async def _other_redeem(desk: Desk, first: Any) -> Message:
     return other
 
 
+async def _take(desk: Desk) -> Message:
+    return incentives.TakeGrantRequest(loyalty_id=await desk.guest(), grant="croissant")
+
+
+async def _other_take(desk: Desk, _first: Any) -> Message:
+    return await _take(desk)
+
+
 # --- TransactionService -------------------------------------------------------------------------
 
 
@@ -260,6 +268,22 @@ async def _void(desk: Desk) -> Message:
 
 async def _other_void(desk: Desk, _first: Any) -> Message:
     return pb.VoidTransactionRequest(loyalty_transaction_id=await open_order(desk))
+
+
+async def _return(desk: Desk) -> Message:
+    return _returned(desk, await claim_order(desk))
+
+
+async def _other_return(desk: Desk, first: Any) -> Message:
+    del first
+    return _returned(desk, await claim_order(desk))
+
+
+def _returned(desk: Desk, order: str) -> Message:
+    line = next(line for line in reversed(desk.order().order) if not line.parent_reference_id)
+    return pb.ReturnLinesRequest(
+        loyalty_transaction_id=order, lines=[pb.ReturnedLine(reference_id=line.reference_id)]
+    )
 
 
 async def _status(desk: Desk) -> Message:
@@ -397,6 +421,13 @@ BOOK: Mapping[str, Page] = {
         frozenset({"loyalty_id", "promo_code", "pos_vendor"}),
         _other_redeem,
     ),
+    "TakeGrant": Page(
+        "IncentiveService/TakeGrant",
+        _take,
+        incentives.TakeGrantRequest(loyalty_id="x"),
+        frozenset({"loyalty_id", "grant"}),
+        _other_take,
+    ),
     "ValidateOrder": Page(
         "TransactionService/ValidateOrder", _validate, pb.ValidateOrderRequest(), _NO_ORDER
     ),
@@ -420,6 +451,15 @@ BOOK: Mapping[str, Page] = {
         pb.VoidTransactionRequest(loyalty_transaction_id="x"),
         frozenset({"loyalty_transaction_id"}),
         _other_void,
+    ),
+    "ReturnLines": Page(
+        "TransactionService/ReturnLines",
+        _return,
+        pb.ReturnLinesRequest(
+            loyalty_transaction_id="x", lines=[pb.ReturnedLine(reference_id="1", quantity=0)]
+        ),
+        frozenset({"loyalty_transaction_id", "lines[0].quantity"}),
+        _other_return,
     ),
     "ChangeTransactionStatus": Page(
         "TransactionService/ChangeTransactionStatus",

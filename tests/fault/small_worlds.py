@@ -41,6 +41,7 @@ from loyalty_service.application.orders.record_unclaimed_order import (
     record_unclaimed_order,
 )
 from loyalty_service.application.orders.report_order import report_order
+from loyalty_service.application.orders.return_lines import ReturnLines, return_lines
 from loyalty_service.application.orders.void_transaction import VoidTransaction, void_transaction
 from loyalty_service.application.perform import Answer, Run, perform
 from loyalty_service.application.reads import Reads
@@ -50,6 +51,7 @@ from loyalty_service.domain.errors import LoyaltyError
 from loyalty_service.domain.ledger import LedgerBrokenError
 from loyalty_service.domain.peppers import Peppers
 from loyalty_service.domain.program import Catalog
+from loyalty_service.domain.returns import ReturnedLine
 from loyalty_service.domain.visit import PointOfSale
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.prefetch import prefetch
@@ -124,6 +126,12 @@ MORE: Baskets = FEW | {
     "nothing": ((), Counter()),
 }
 
+PLU = "1"
+"""What orders sell, as lines are named by it; rewards are named otherwise."""
+
+MANY: Baskets = MORE | {"two": ((129, 7871), Counter()), "odd": ((99, 99, -50), Counter())}
+"""The same of orders of which some comes back."""
+
 AUDITED_EACH = 50
 """Of so many states one is audited, which takes ten times as long as a call."""
 
@@ -160,9 +168,16 @@ class SmallWorld:
     """
 
     def __init__(
-        self, orders: int = 2, baskets: Baskets = FEW, database_url: str = "", **scheme: Any
+        self,
+        orders: int = 2,
+        baskets: Baskets = FEW,
+        database_url: str = "",
+        *,
+        returns: bool = False,
+        **scheme: Any,
     ) -> None:
         self._orders = orders
+        self._returns = returns
         self._baskets = baskets
         self.scheme = Scheme(
             **(
@@ -265,6 +280,8 @@ class SmallWorld:
             for name in self._baskets:
                 yield from (("report", number, name), ("claim", number, name))
             yield ("void", number)
+            if self._returns:
+                yield from (("return", number, name) for name in ("one", "rest", "again"))
         if state.receipt:
             yield from (("receipt", ANNA), ("receipt", BEN), ("void", "receipt"))
         else:
@@ -311,13 +328,14 @@ class SmallWorld:
         prices, uses = self._baskets[name]
         transaction_id = self.state.orders[int(place)]
         status = CLAIMED if claiming else PENDING
+        content = basket(*map(item, prices), *starmap(reward, uses.items()))
         values = {
             "transaction_id": transaction_id,
             "status": status.name,
             "uses": uses,
             "price": sum(prices),
+            "sold": tuple((one.product_id, one.price, one.quantity) for one in content.lines),
         }
-        content = basket(*map(item, prices), *starmap(reward, uses.items()))
         order = report(transaction_id, status, content)
         body = _sent(update_request(transaction_id, status.name, *map(_line, content.lines)))
         asked = Asked("update", values, body, by=KEY.key_id)
@@ -325,6 +343,25 @@ class SmallWorld:
 
     def _claim(self, place: str, name: str) -> None:
         self._report(place, name, claiming=True)
+
+    def _return(self, number: str, name: str) -> None:
+        """Bring back one of a line, the rest of an order, or the last thing once more."""
+        transaction_id = self.state.orders[int(number)]
+        order = self.state.model.orders[transaction_id]
+        lines: tuple[tuple[str, int | None], ...] = ((PLU, 1),)
+        if name == "rest":
+            lines = tuple(
+                (one, None) for one in order.sold if any(left for _, left in order.sold[one])
+            ) or (("x", None),)
+        created = str(len(order.returns))
+        if name == "again" and order.returns:
+            created, lines = list(order.returns)[-1]
+        asked = Asked(
+            "return", {"transaction_id": transaction_id, "lines": lines, "created": created}
+        )
+        returned = tuple(ReturnedLine(*line) for line in lines)
+        command = ReturnLines(KEY, transaction_id, returned, created, keyed=False)
+        self._call(asked, return_lines, command, transaction_servicer._render_returned)
 
     def _void(self, number: str) -> None:
         state = self.state

@@ -96,6 +96,7 @@ DOCUMENTED = {
     "GetContent": set(),
     "AssignPoints": set(),
     "RedeemPromoCode": set(),
+    "TakeGrant": set(),
     "SearchTransactions": set(),
     "StartAnonymousSession": set(),
     "EnrollMember": set(),

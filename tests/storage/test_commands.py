@@ -265,7 +265,7 @@ def test_grants_are_given_listed_and_withdrawn(
     told = capsys.readouterr().out
     assert [line.split()[2:5] for line in told.splitlines() if CROISSANT in line] == [
         ["activated", "0", "2"],
-        ["activated", "0", "1"],
+        ["offered", "0", "1"],
     ]
     assert "2090-12-31" in told
     withdraw = ("grants", "withdraw", PROGRAM_ID, MEMBER, grant, "--reason", "mistake")

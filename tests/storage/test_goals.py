@@ -11,8 +11,10 @@ import pytest
 
 from loyalty_service.application.members.get_member import show_member
 from loyalty_service.application.operators.apply_program import ApplyProgram
+from loyalty_service.application.orders.return_lines import ReturnLines, return_lines
 from loyalty_service.domain.errors import PointsInsufficientError
 from loyalty_service.domain.products import Products
+from loyalty_service.domain.returns import ReturnedLine
 from loyalty_service.program_file.earning_records import earning_from_json
 from loyalty_service.program_file.goal_records import goals_from_json, tier_from_json
 from loyalty_service.storage.databases import Database
@@ -211,6 +213,27 @@ async def test_receipt_counts_on_the_day_of_its_order(till: Till) -> None:
 
     assert claimed.reached.points == 500
     assert claimed.available_points == 30 + 500
+
+
+async def test_lines_that_come_back_count_no_more(till: Till) -> None:
+    """What is left of the order still does; a goal that it does not reach takes back as a whole."""
+    await apply(
+        till,
+        goal("spend", count="spend", target=1000, gives={"points": 50}),
+        goal("visits", count="visits", target=1, gives={"points": 7}),
+        goal("big", count="visits", target=1, gives={"points": 9}, rules={"minimum_spend": 900}),
+    )
+    guest = await enroll(till.store)
+    lines = (item(600), replace(item(500, plu="2"), reference_id="2"))
+    paid = await pay(till, guest, 1, *lines)
+    assert paid.available_points == 110 + 50 + 7 + 9
+
+    command = ReturnLines(KEY, paid.transaction_id, (ReturnedLine("2"),), None, keyed=False)
+    back = (await till.call(return_lines, command)).result
+    assert (back.returned_points, back.reached.points) == (50, -50 - 9)
+    assert back.available_points == 60 + 7
+    command = ReturnLines(KEY, paid.transaction_id, (ReturnedLine("1"),), None, keyed=False)
+    assert (await till.call(return_lines, command)).result.available_points == 0
 
 
 async def test_void_is_refused_where_a_goal_s_points_are_spent_and_none_may_be_owed(

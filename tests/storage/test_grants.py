@@ -14,10 +14,15 @@ from loyalty_service.application.incentives.list_incentives import (
     ListIncentives,
     list_incentives,
 )
+from loyalty_service.application.incentives.take_grant import TakeGrant, TakenGrant, take_grant
 from loyalty_service.application.members.enroll_member import EnrollMember, enroll_member
 from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.domain.basket import Basket
-from loyalty_service.domain.errors import RulesFailedError
+from loyalty_service.domain.errors import (
+    PointsInsufficientError,
+    RequestInvalidError,
+    RulesFailedError,
+)
 from loyalty_service.domain.grants import GivenOn, Grant, GrantTerms
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.restrictions import Granted
@@ -357,3 +362,58 @@ async def test_the_app_lists_each_grant_with_its_days_and_state(till: Till) -> N
     ]
     await order(till, guest)
     assert [one[0] for one in await listed(till, guest)] == ["offered"]
+
+
+async def take(till: Till, guest: str, name: str) -> TakenGrant:
+    """Take a grant as an app does."""
+    told = await till.call(take_grant, TakeGrant(till.key, guest, name))
+    taken: TakenGrant = told.result
+    return taken
+
+
+async def test_what_was_offered_is_activated_once(till: Till) -> None:
+    """By the name in the program file or by its ID; a second time changes nothing."""
+    await apply(till, giving(GrantTerms("treat", SOUP, GivenOn.MONTH, activate=True)))
+    guest, other = await enroll_by_call(till), await enroll_by_call(till)
+    assert await refused(till, guest) == "grant-not-activated"
+    taken = await take(till, guest, "treat")
+    assert await take(till, guest, taken.grant.grant_id) == taken
+    await order(till, guest)
+    assert await refused(till, guest) == "not-granted"
+    for name in ("treat", "nothing", taken.grant.grant_id):
+        with pytest.raises(RequestInvalidError):
+            await take(till, guest if name == "treat" else other, name)
+
+
+async def test_points_buy_it_for_its_days(till: Till) -> None:
+    """The points are gone at once and do not come back; each purchase is one more."""
+    await apply(till, giving(GrantTerms("entree", SOUP, points=1625, days=60)))
+    guest = await enroll(till.store, 5000)
+    for left in (3375, 1750, 125):
+        taken = await take(till, guest, "entree")
+        assert (taken.points_used, taken.available_points) == (1625, left)
+    with pytest.raises(PointsInsufficientError):
+        await take(till, guest, "entree")
+    await order(till, guest)
+    await order(till, guest)
+    till.now_ms += 60 * DAY_MS
+
+    assert await refused(till, guest) == "not-granted"
+
+
+async def test_what_is_bought_by_itself_goes_with_the_order_that_bought_it(till: Till) -> None:
+    """At 40 points it comes by itself; the void takes it back with its points, unless used."""
+    terms = GrantTerms("cash", SOUP, points=40, by_itself=True)
+    await apply(till, giving(terms))
+    guest = await enroll_by_call(till)
+    transaction = await till.identify(guest)
+    told = await till.update(transaction, CLAIMED, basket(item(1000)))
+    assert (told.result.earned_points, told.result.available_points) == (100, 20)
+    voided = await till.void(transaction)
+    assert voided.result.available_points == 0
+    assert await refused(till, guest) == "not-granted"
+    second = await order(till, guest, basket(item(500)))
+    await order(till, guest, basket(offer(SOUP), item(100)))
+
+    await till.void(second)
+    assert await refused(till, guest) == "not-granted"

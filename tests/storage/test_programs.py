@@ -16,7 +16,9 @@ from loyalty_service.application.operators.set_segments import SetSegments, set_
 from loyalty_service.application.orders.identify_member import IdentifyMember, identify_member
 from loyalty_service.application.orders.order_review import Order
 from loyalty_service.application.orders.report_order import report_order
+from loyalty_service.application.orders.return_lines import ReturnLines, return_lines
 from loyalty_service.domain.basket import Basket, BasketLine, Payment, basket_to_json
+from loyalty_service.domain.returns import ReturnedLine
 from loyalty_service.domain.visit import PointOfSale
 from loyalty_service.program_file.document import parse_program
 from tests.support.ledger import audit
@@ -43,6 +45,7 @@ class Paid:
         born: The guest's birthday, where they told it.
         student: Whether an operator knows the guest as a student.
         brings: Points that goals give besides.
+        back: Points that go when the last line comes back; absent where it does not.
     """
 
     points: int
@@ -54,6 +57,7 @@ class Paid:
     born: str | None = None
     student: bool = False
     brings: int = 0
+    back: int | None = None
 
 
 def dollars(points: int, cents: int, **other: Any) -> Paid:
@@ -129,6 +133,10 @@ EXAMPLES: dict[str, tuple[str, tuple[Paid, ...]]] = {
         "doughnut-chain",
         (dollars(300, 1000, born="1990-10-01"), dollars(100, 1000)),
     ),
+    "a part comes back in the birthday month": (
+        "doughnut-chain",
+        (Paid(300, (("1", 600), ("2", 400)), born="1990-10-01", back=120),),
+    ),
     "ten a dollar of burritos": (
         "burrito-bar",
         (dollars(124, 1245), dollars(149, 1245, student=True)),
@@ -140,6 +148,17 @@ EXAMPLES: dict[str, tuple[str, tuple[Paid, ...]]] = {
     "the linked card": (
         "drugstore",
         (dollars(1400, 4000, paid={"CASH": 1500, "LINKED_CARD": 2500}),),
+    ),
+    "a part of what the linked card paid comes back": (
+        "drugstore",
+        (
+            Paid(
+                1400,
+                (("1", 3000), ("2", 1000)),
+                paid={"CASH": 1500, "LINKED_CARD": 2500},
+                back=350,
+            ),
+        ),
     ),
     "vitamins and lottery": (
         "drugstore",
@@ -275,4 +294,8 @@ async def _pay(till: Till, guest: str, paid: Paid, currency: str) -> tuple[int, 
         local_time=None,
     )
     done = (await till.call(report_order, order)).result
+    if paid.back is not None:
+        last = (ReturnedLine(lines[-1].reference_id),)
+        command = ReturnLines(till.key, order.transaction_id, last, None, keyed=False)
+        assert (await till.call(return_lines, command)).result.returned_points == paid.back
     return done.earned_points, done.reached.points

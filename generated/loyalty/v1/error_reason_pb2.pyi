@@ -37,6 +37,8 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TOO_MANY_WRONG_CODES: _ClassVar[ErrorReason]
     RECEIPT_EXPIRED: _ClassVar[ErrorReason]
     VOID_TOO_LATE: _ClassVar[ErrorReason]
+    RETURN_TOO_LATE: _ClassVar[ErrorReason]
+    TRANSACTION_NOT_RETURNABLE: _ClassVar[ErrorReason]
     PROMO_CODE_NOT_FOUND: _ClassVar[ErrorReason]
     PROMO_CODE_ALREADY_REDEEMED: _ClassVar[ErrorReason]
     PROMO_CODE_INVALID: _ClassVar[ErrorReason]
@@ -79,6 +81,8 @@ STORAGE_UNAVAILABLE: ErrorReason
 TOO_MANY_WRONG_CODES: ErrorReason
 RECEIPT_EXPIRED: ErrorReason
 VOID_TOO_LATE: ErrorReason
+RETURN_TOO_LATE: ErrorReason
+TRANSACTION_NOT_RETURNABLE: ErrorReason
 PROMO_CODE_NOT_FOUND: ErrorReason
 PROMO_CODE_ALREADY_REDEEMED: ErrorReason
 PROMO_CODE_INVALID: ErrorReason

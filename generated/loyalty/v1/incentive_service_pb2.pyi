@@ -199,3 +199,33 @@ class RedeemPromoCodeResponse(_message.Message):
     points: int
     points_earned: int
     def __init__(self, loyalty_id: _Optional[str] = ..., points: _Optional[int] = ..., points_earned: _Optional[int] = ...) -> None: ...
+
+class TakeGrantRequest(_message.Message):
+    __slots__ = ("loyalty_id", "grant")
+    LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
+    GRANT_FIELD_NUMBER: _ClassVar[int]
+    loyalty_id: str
+    grant: str
+    def __init__(self, loyalty_id: _Optional[str] = ..., grant: _Optional[str] = ...) -> None: ...
+
+class TakeGrantResponse(_message.Message):
+    __slots__ = ("loyalty_id", "id", "sanity_id", "state", "uses", "valid_from", "valid_until", "points_used", "points")
+    LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    SANITY_ID_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    USES_FIELD_NUMBER: _ClassVar[int]
+    VALID_FROM_FIELD_NUMBER: _ClassVar[int]
+    VALID_UNTIL_FIELD_NUMBER: _ClassVar[int]
+    POINTS_USED_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    loyalty_id: str
+    id: str
+    sanity_id: str
+    state: ListedIncentive.State
+    uses: int
+    valid_from: str
+    valid_until: str
+    points_used: int
+    points: int
+    def __init__(self, loyalty_id: _Optional[str] = ..., id: _Optional[str] = ..., sanity_id: _Optional[str] = ..., state: _Optional[_Union[ListedIncentive.State, str]] = ..., uses: _Optional[int] = ..., valid_from: _Optional[str] = ..., valid_until: _Optional[str] = ..., points_used: _Optional[int] = ..., points: _Optional[int] = ...) -> None: ...

@@ -50,6 +50,11 @@ class IncentiveServiceStub:
                 request_serializer=loyalty_dot_v1_dot_incentive__service__pb2.RedeemPromoCodeRequest.SerializeToString,
                 response_deserializer=loyalty_dot_v1_dot_incentive__service__pb2.RedeemPromoCodeResponse.FromString,
                 _registered_method=True)
+        self.TakeGrant = channel.unary_unary(
+                '/loyalty.v1.IncentiveService/TakeGrant',
+                request_serializer=loyalty_dot_v1_dot_incentive__service__pb2.TakeGrantRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_incentive__service__pb2.TakeGrantResponse.FromString,
+                _registered_method=True)
 
 
 class IncentiveServiceServicer:
@@ -92,6 +97,17 @@ class IncentiveServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TakeGrant(self, request, context):
+        """Activates what a member was given, or sells a member what the program gives for points.
+
+        What is active already stays so, and the call succeeds. Each call under another idempotency key
+        buys one more: buying without a key is refused. Points that it costs are gone whether it is used
+        or not; with too few of them the call is refused with POINTS_INSUFFICIENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_IncentiveServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -109,6 +125,11 @@ def add_IncentiveServiceServicer_to_server(servicer, server):
                     servicer.RedeemPromoCode,
                     request_deserializer=loyalty_dot_v1_dot_incentive__service__pb2.RedeemPromoCodeRequest.FromString,
                     response_serializer=loyalty_dot_v1_dot_incentive__service__pb2.RedeemPromoCodeResponse.SerializeToString,
+            ),
+            'TakeGrant': grpc.unary_unary_rpc_method_handler(
+                    servicer.TakeGrant,
+                    request_deserializer=loyalty_dot_v1_dot_incentive__service__pb2.TakeGrantRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_incentive__service__pb2.TakeGrantResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -193,6 +214,33 @@ class IncentiveService:
             '/loyalty.v1.IncentiveService/RedeemPromoCode',
             loyalty_dot_v1_dot_incentive__service__pb2.RedeemPromoCodeRequest.SerializeToString,
             loyalty_dot_v1_dot_incentive__service__pb2.RedeemPromoCodeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TakeGrant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.v1.IncentiveService/TakeGrant',
+            loyalty_dot_v1_dot_incentive__service__pb2.TakeGrantRequest.SerializeToString,
+            loyalty_dot_v1_dot_incentive__service__pb2.TakeGrantResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -50,6 +50,11 @@ class TransactionServiceStub:
                 request_serializer=loyalty_dot_v1_dot_transaction__service__pb2.VoidTransactionRequest.SerializeToString,
                 response_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.VoidTransactionResponse.FromString,
                 _registered_method=True)
+        self.ReturnLines = channel.unary_unary(
+                '/loyalty.v1.TransactionService/ReturnLines',
+                request_serializer=loyalty_dot_v1_dot_transaction__service__pb2.ReturnLinesRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.ReturnLinesResponse.FromString,
+                _registered_method=True)
         self.ChangeTransactionStatus = channel.unary_unary(
                 '/loyalty.v1.TransactionService/ChangeTransactionStatus',
                 request_serializer=loyalty_dot_v1_dot_transaction__service__pb2.ChangeTransactionStatusRequest.SerializeToString,
@@ -119,6 +124,22 @@ class TransactionServiceServicer:
         If it comes more days after the payment than the program allows, 90 unless it says otherwise,
         it is done and the operator is told, or it is refused with VOID_TOO_LATE if the program says
         so.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReturnLines(self, request, context):
+        """Takes back lines of a claimed order, with the points that they earned.
+
+        What is taken is what the order earned less what the rest of it earns, by the rules, rates and
+        promotions by which it earned. All returns together take no more than it earned. If points are
+        spent already, the program says whether they are owed or the call is refused with
+        POINTS_INSUFFICIENT. When all lines have come back the order is VOID, and the points of its
+        rewards go back to the guest; until then they do not.
+
+        Without an idempotency key the same lines of the same order get the first answer, unless
+        created differs. So a till that takes back one more of the same line sends a key or created.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -204,6 +225,11 @@ def add_TransactionServiceServicer_to_server(servicer, server):
                     servicer.VoidTransaction,
                     request_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.VoidTransactionRequest.FromString,
                     response_serializer=loyalty_dot_v1_dot_transaction__service__pb2.VoidTransactionResponse.SerializeToString,
+            ),
+            'ReturnLines': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReturnLines,
+                    request_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.ReturnLinesRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_transaction__service__pb2.ReturnLinesResponse.SerializeToString,
             ),
             'ChangeTransactionStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.ChangeTransactionStatus,
@@ -318,6 +344,33 @@ class TransactionService:
             '/loyalty.v1.TransactionService/VoidTransaction',
             loyalty_dot_v1_dot_transaction__service__pb2.VoidTransactionRequest.SerializeToString,
             loyalty_dot_v1_dot_transaction__service__pb2.VoidTransactionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReturnLines(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.v1.TransactionService/ReturnLines',
+            loyalty_dot_v1_dot_transaction__service__pb2.ReturnLinesRequest.SerializeToString,
+            loyalty_dot_v1_dot_transaction__service__pb2.ReturnLinesResponse.FromString,
             options,
             channel_credentials,
             insecure,

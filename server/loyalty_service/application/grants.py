@@ -13,10 +13,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 
+from loyalty_service.application.points import adjust, keep_alive
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import AppliedDiscount, Basket, BasketLine
 from loyalty_service.domain.events import Event, EventKind
-from loyalty_service.domain.expiry import day_of
+from loyalty_service.domain.expiry import Activity, day_of
 from loyalty_service.domain.grants import (
     FOR_GOOD,
     GivenOn,
@@ -29,6 +30,9 @@ from loyalty_service.domain.identifiers import is_uuid
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Member, Redemption
 from loyalty_service.domain.visit import GrantsLeft
+
+BOUGHT_AT_ONCE_MAX = 100
+"""Grants of one kind that an order buys by itself at most; the next order buys more."""
 
 OPEN_DAYS = 400
 """Days after its last one in which an order may still use a grant: none stays open for longer."""
@@ -106,6 +110,64 @@ def withdraw(unit: Unit, member: Member, grant: Grant, now_ms: int) -> tuple[Eve
     """Take back what is left of a grant that something is left of; see `take_back`."""
     unit.change(grant, withdrawn_ms=now_ms)
     return (_told(EventKind.GRANT_WITHDRAWN, member, grant),)
+
+
+def activate(
+    unit: Unit, member: Member, grant: Grant, now_ms: int
+) -> tuple[Grant, tuple[Event, ...]]:
+    """Let a grant be used that was only offered; one that may be used already stays as it is."""
+    if grant.activated_ms is not None:
+        return grant, ()
+    kept = _kept(unit, grant)
+    unit.change(kept, activated_ms=now_ms)
+    return kept, (_told(EventKind.GRANT_ACTIVATED, member, kept),)
+
+
+def buy(
+    unit: Unit, program: Program, member: Member, terms: GrantTerms, origin: str, now_ms: int
+) -> tuple[Grant, tuple[Event, ...]]:
+    """
+    Sell a grant for the points of its terms, which the member has.
+
+    The points are gone at once, whether it is used or not. Which grant they paid for is the note of
+    their transfer.
+    """
+    grant, events = give_by_terms(unit, program, member, terms, origin, now_ms)
+    keep_alive(unit, member, Activity.REDEEM, now_ms)
+    adjust(unit, member, -(terms.points or 0), f"grant {grant.grant_id}", now_ms)
+    return grant, events
+
+
+def buy_by_itself(
+    unit: Unit, program: Program, member: Member, transaction_id: str, now_ms: int
+) -> tuple[Event, ...]:
+    """Sell a member, after an order, what is bought by itself, as often as the points suffice."""
+    events: tuple[Event, ...] = ()
+    for terms in program.grants.values():
+        points = terms.points or 0
+        if not terms.by_itself or not points:
+            continue
+        for number in range(min(member.spendable // points, BOUGHT_AT_ONCE_MAX)):
+            origin = terms.origin(f"{transaction_id}/{number}")
+            events += buy(unit, program, member, terms, origin, now_ms)[1]
+    return events
+
+
+def take_back_bought(
+    unit: Unit, program: Program, member: Member, transaction_id: str, now_ms: int
+) -> tuple[Event, ...]:
+    """Take back what an order that is void bought by itself, with its points, where unused."""
+    events: tuple[Event, ...] = ()
+    for terms in program.grants.values():
+        for number in range(BOUGHT_AT_ONCE_MAX if terms.by_itself else 0):
+            name = terms.incentive_id, terms.origin(f"{transaction_id}/{number}")
+            grant = unit.grant(grant_id_of(member.program_id, member.loyalty_id, *name))
+            if grant is None:
+                break
+            if grant.left and not grant.used:
+                events += withdraw(unit, member, grant, now_ms)
+                adjust(unit, member, terms.points or 0, f"grant {grant.grant_id}", now_ms)
+    return events
 
 
 def grants_left(

@@ -1,7 +1,7 @@
 """
 Keeps calls within the limits of their program; `domain.limits` explains the figures.
 
-A claim, an unclaimed order and a void beyond a limit are flagged, because their guest has paid. Any
+What a guest has paid, a void and a return are flagged beyond a limit, and not refused. Any
 other call is refused before its first write.
 """
 

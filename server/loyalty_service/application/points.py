@@ -206,12 +206,14 @@ def reverse(
     burned: int,
     may_owe: bool,
     unconfirmed: int = 0,
+    cause: Cause = Cause.REVERSE,
 ) -> int:
     """
     Take back what an owner *earned*, then give back what it *burned*; returns how many points.
 
     They are fewer than were burned only when the member would have more than the ledger carries.
-    What is spent already becomes a debt. Points that it earned *unconfirmed* go besides.
+    What is spent already becomes a debt. Points that it earned *unconfirmed* go besides. The
+    *cause* is another one where only a part of an order came back.
 
     Raises:
         PointsInsufficientError: Earned points are spent and the member *may_owe* none, or not so
@@ -222,13 +224,13 @@ def reverse(
     if unconfirmed:
         waiting = unit.open_account(member, AccountKind.UNCONFIRMED)
         issued = unit.program_account(member.program_id, AccountKind.ISSUED)
-        origin = Origin(Cause.REVERSE, owner, "", now_ms, now_ms)
+        origin = Origin(cause, owner, "", now_ms, now_ms)
         unit.post(waiting, issued, unconfirmed, origin)
     # At the ledger's limit what is taken makes room for what is given, and the other way round.
     at_hand = min(earned, member.available.balance)
-    _take(unit, member, owner, at_hand, now_ms)
+    _take(unit, member, owner, at_hand, now_ms, cause)
     given = _refund(unit, member, owner, burned, now_ms)
-    _take(unit, member, owner, earned - at_hand, now_ms)
+    _take(unit, member, owner, earned - at_hand, now_ms, cause)
     back = given + _refund(unit, member, owner, burned - given, now_ms)
     # What came back has its old day: it was there to be taken, and where that is over no more.
     book_past(unit, member, now_ms)
@@ -336,12 +338,12 @@ def _give_back(unit: Unit, member: Member, owner: Owner, points: int, now_ms: in
     book_past(unit, member, now_ms)
 
 
-def _take(unit: Unit, member: Member, owner: Owner, points: int, now_ms: int) -> None:
+def _take(unit: Unit, member: Member, owner: Owner, points: int, now_ms: int, cause: Cause) -> None:
     """Take earned points back, those that are missing from the debt account."""
     if not points:
         return
     issued = unit.program_account(member.program_id, AccountKind.ISSUED)
-    origin = Origin(Cause.REVERSE, owner, "", now_ms, now_ms)
+    origin = Origin(cause, owner, "", now_ms, now_ms)
     at_hand = min(points, member.available.balance)
     if at_hand:
         unit.post(member.available, issued, at_hand, origin)

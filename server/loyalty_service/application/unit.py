@@ -342,6 +342,9 @@ class Unit(Protocol):
         Every version of it is kept; returns the number of this one, which counts from 1.
         """
 
+    def program_of(self, program_id: str, version: int) -> Program | None:
+        """Give a program as one of its versions described it; None where none was kept."""
+
     def add_key(self, key: ApiKey, digest: bytes, now_ms: int) -> None:
         """Keep an API key by its digest."""
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
+from fractions import Fraction
+from operator import mul
 from typing import Any, TypeVar
 
 from loyalty_service.domain.earning_rules import ProductType
@@ -204,11 +206,15 @@ def paid_types(basket: Basket) -> tuple[str, ...]:
     return tuple(kind for kind, amount in sums.items() if amount > 0 or kind not in given_back)
 
 
-def subtotal(basket: Basket, excluded_products: Products = NONE) -> int:
+def subtotal(
+    basket: Basket,
+    excluded_products: Products = NONE,
+    kept: Sequence[Fraction] | None = None,
+) -> int:
     """
     Sum all lines in minor units, each amount once, without tax; never below 0.
 
-    What is spent on *excluded_products* does not count.
+    What is spent on *excluded_products* does not count, nor what is not *kept* of each line.
     """
     lines = basket.lines
     counted = count_once(
@@ -217,7 +223,9 @@ def subtotal(basket: Basket, excluded_products: Products = NONE) -> int:
         excluded=[excluded_products.has(line.plu, line.category) for line in lines],
         groups=[line.product_type in GROUPS for line in lines],
     )
-    return max(0, sum(counted.amounts))
+    if kept is None:
+        return max(0, sum(counted.amounts))
+    return max(0, sum(map(mul, counted.amounts, kept), Fraction(0)) // 1)
 
 
 T = TypeVar("T")

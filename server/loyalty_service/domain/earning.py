@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 from itertools import chain
@@ -43,10 +43,14 @@ class Earned:
         points: All of it, from 0 to `POINTS_MAX`.
         promotions: The part of it that each promotion gave, those that gave none left out; the
             rest is the rate's.
+        rate: Points for one major unit that it was counted by; absent where the program's own was.
+        won: What it was counted with, whether or not that gave any points.
     """
 
     points: int
     promotions: tuple[PromotionPoints, ...] = ()
+    rate: Fraction | None = field(default=None, compare=False)
+    won: tuple[Won, ...] = field(default=(), compare=False)
 
     def within(self, most: int) -> Earned:
         """Cut off what is beyond a number of points: of the last promotion first."""
@@ -58,7 +62,7 @@ class Earned:
             after = before + one.points
             parts.append(replace(one, points=min(after, most) - min(before, most)))
             before = after
-        return Earned(most, tuple(one for one in parts if one.points))
+        return replace(self, points=most, promotions=tuple(one for one in parts if one.points))
 
 
 NOTHING_EARNED = Earned(0)
@@ -82,6 +86,7 @@ def earned(
     *,
     rate: Fraction | None = None,
     won: Sequence[Won] = (),
+    kept: Sequence[Fraction] | None = None,
 ) -> Earned:
     """
     Count the points of an order.
@@ -101,12 +106,17 @@ def earned(
         not_held: Lines that earn nothing, by their places.
         rate: Points for one major unit; the program's own unless given.
         won: Promotions that the order has earned.
+        kept: The part of each line that did not come back, from 0 to 1; all of it unless given.
     """
     prices, amounts, unit = _amounts(basket, rules, currency_digits, not_held)
+    if kept is not None:
+        prices = [price * part for price, part in zip(prices, kept, strict=True)]
+        amounts = [amount * part for amount, part in zip(amounts, kept, strict=True)]
+    told_rate = rate
     rate, share = _rate(rules.points_per_unit if rate is None else rate, rules, basket.payments)
     step = None if rules.step is None else Fraction(rules.step, 10**currency_digits)
 
-    def units(amounts: Sequence[int]) -> Fraction:
+    def units(amounts: Sequence[int | Fraction]) -> Fraction:
         return _whole_steps(Fraction(sum(amounts), unit) * share, step)
 
     multipliers = [one for one in won if one.promotion.multiplier is not None]
@@ -129,7 +139,7 @@ def earned(
         for one, before, after in zip(parts, totals, totals[1:], strict=False)
         if after != before
     )
-    return Earned(totals[-1], told).within(POINTS_MAX)
+    return Earned(totals[-1], told, told_rate, tuple(won)).within(POINTS_MAX)
 
 
 def round_points(points: Fraction, rounding: Rounding) -> int:
@@ -143,7 +153,7 @@ def round_points(points: Fraction, rounding: Rounding) -> int:
 
 def _amounts(
     basket: Basket, rules: EarningRules, currency_digits: int, not_held: Collection[int]
-) -> tuple[Sequence[int], Sequence[int], int]:
+) -> tuple[Sequence[int | Fraction], Sequence[int | Fraction], int]:
     """Give the prices that count, by line, what they are with tax, and how many are one unit."""
     lines = basket.lines
     # A program whose combos earn nothing has them earn by their parts.

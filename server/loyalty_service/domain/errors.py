@@ -241,6 +241,32 @@ class VoidTooLateError(LoyaltyError):
 
 
 @dataclass(unsafe_hash=True)
+class ReturnTooLateError(LoyaltyError):
+    """
+    Raised when an order is older than the program lets anything of it come back.
+
+    Attributes:
+        days: How many days after the order it could.
+    """
+
+    transaction_id: str
+    days: int
+
+
+@dataclass(unsafe_hash=True)
+class TransactionNotReturnableError(LoyaltyError):
+    """
+    Raised when nothing of a transaction can come back, because it is not claimed.
+
+    Attributes:
+        status: The transaction's.
+    """
+
+    transaction_id: str
+    status: str
+
+
+@dataclass(unsafe_hash=True)
 class PromoCodeNotFoundError(LoyaltyError):
     """Raised when there is no such promo code."""
 

@@ -96,6 +96,7 @@ class Cause(IntEnum):
     REVERSE = 7
     CONFIRM = 8
     EXPIRE = 9
+    RETURN = 10
 
 
 _SPENT_OR_OWED = (AccountKind.AVAILABLE, AccountKind.DEBT)
@@ -117,6 +118,10 @@ MOVES: Mapping[Cause, tuple[tuple[AccountKind, tuple[AccountKind, ...]], ...]] =
     ),
     Cause.CONFIRM: ((AccountKind.UNCONFIRMED, _SPENT_OR_OWED),),
     Cause.EXPIRE: ((AccountKind.AVAILABLE, (AccountKind.EXPIRED,)),),
+    Cause.RETURN: (
+        (AccountKind.AVAILABLE, (AccountKind.ISSUED,)),
+        (AccountKind.DEBT, (AccountKind.ISSUED,)),
+    ),
 }
 """From which account to which others each cause moves points, which the audit holds it to."""
 

@@ -14,7 +14,8 @@ from loyalty_service.domain.errors import StoreNotFoundError
 from loyalty_service.domain.expiry import NEVER, Expiry
 from loyalty_service.domain.goals import Goal, Tier
 from loyalty_service.domain.grants import GivenOn, GrantTerms
-from loyalty_service.domain.identifiers import IdentifierKind, is_uuid
+from loyalty_service.domain.identifiers import IdentifierKind
+from loyalty_service.domain.incentive_names import Names, any_case, vendor_key
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.limits import NO_OWN_LIMITS, Limits
 from loyalty_service.domain.products import Products
@@ -110,11 +111,6 @@ class Incentive:
         return next(filter(None, found), None) or self.plus["default"]
 
 
-def vendor_key(name: str) -> str:
-    """Give the name of a vendor as names are compared: without case and outer blanks."""
-    return name.strip().casefold()
-
-
 @dataclass(frozen=True, slots=True)
 class RedemptionRules:
     """Bounds of one redemption: points, and their worth in minor units of the currency."""
@@ -169,46 +165,6 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
-class _Names:
-    """
-    What incentives are called, each with its incentive ID.
-
-    Attributes:
-        incentive_ids: Their IDs, as written and, of UUIDs, in lower case.
-        engine_ids: Their engine IDs, the same way.
-        plus: What is offered, by vendor and PLU; absent where several are.
-    """
-
-    incentive_ids: Mapping[str, str]
-    engine_ids: Mapping[str, str]
-    plus: Mapping[tuple[str, str], str | None]
-
-    @classmethod
-    def of(cls, incentives: Iterable[Incentive]) -> _Names:
-        """Index incentives."""
-        incentive_ids: dict[str, str] = {}
-        engine_ids: dict[str, str] = {}
-        plus: dict[tuple[str, str], str | None] = {}
-        for incentive in incentives:
-            name = incentive.incentive_id
-            for told, names in ((name, incentive_ids), (incentive.engine_id, engine_ids)):
-                if told:
-                    names[told] = name
-                    # As written goes before any case.
-                    names.setdefault(_any_case(told), name)
-            if not incentive.retired:
-                for vendor, plu in incentive.plus.items():
-                    place = vendor_key(vendor), plu
-                    plus[place] = None if place in plus else name
-        return cls(incentive_ids, engine_ids, plus)
-
-
-def _any_case(name: str) -> str:
-    """Give a name as it is compared: a UUID in lower case, any other as it is written."""
-    return name.lower() if is_uuid(name) else name
-
-
-@dataclass(frozen=True, slots=True)
 class Program:
     """
     The loyalty scheme of one brand and region.
@@ -236,6 +192,7 @@ class Program:
         receipt_days: Days in which a receipt can be turned into points.
         void_days: Days after which a void of an order is late.
         late_void: What becomes of a late void.
+        return_days: Days after which nothing of an order can come back.
         void_by_other_partner: What becomes of a void by another partner than the order's.
         shared_email: What becomes of a guest whose e-mail address a member has already.
         future_birth_date: What becomes of a guest who is not born yet.
@@ -278,6 +235,7 @@ class Program:
     receipt_days: int = 30
     void_days: int = 90
     late_void: FlagOrRefuse = "flag"
+    return_days: int = 90
     void_by_other_partner: FlagOrRefuse = "flag"
     shared_email: TakeOrRefuse = "take"
     future_birth_date: TakeOrRefuse = "take"
@@ -295,12 +253,12 @@ class Program:
     tiers: Mapping[str, Tier] = field(default_factory=dict)
     grants: Mapping[str, GrantTerms] = field(default_factory=dict)
     granted: frozenset[str] = field(init=False, repr=False, compare=False)
-    _names: _Names = field(init=False, repr=False, compare=False)
+    _names: Names = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Index the incentives, for orders name some otherwise than by their ID as written."""
         incentives = self.incentives.values()
-        object.__setattr__(self, "_names", _Names.of(incentives))
+        object.__setattr__(self, "_names", Names.of(incentives))
         granted = (one for one in incentives if any(isinstance(r, Granted) for r in one.rules))
         object.__setattr__(self, "granted", frozenset(one.incentive_id for one in granted))
 
@@ -319,7 +277,7 @@ class Program:
             (incentive_id, self._names.incentive_ids),
             (engine_id, self._names.engine_ids),
         ):
-            found = names.get(told or "") or names.get(_any_case((told or "").strip()))
+            found = names.get(told or "") or names.get(any_case((told or "").strip()))
             if found is not None:
                 return self.incentives[found]
         return None
@@ -393,8 +351,14 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """All that is described rather than done: read by every call, changed by operators."""
+    """
+    All that is described rather than done: read by every call, changed by operators.
+
+    Attributes:
+        versions: The version of each program that this is.
+    """
 
     revision: int = 0
     programs: Mapping[str, Program] = field(default_factory=dict)
     keys: Mapping[bytes, ApiKey] = field(default_factory=dict)
+    versions: Mapping[str, int] = field(default_factory=dict)

@@ -22,7 +22,12 @@ POINTS_OF_DAYS = f"{COUNTED_AS}points"
 
 def counted_as(promotion: Promotion) -> str:
     """Give the name that a promotion is counted by."""
-    return f"{COUNTED_AS}promotion/{promotion.promotion_id}"
+    return counted_by_id(promotion.promotion_id)
+
+
+def counted_by_id(promotion_id: str) -> str:
+    """Give the same by its ID."""
+    return f"{COUNTED_AS}promotion/{promotion_id}"
 
 
 def asks_about_member(rules: tuple[Rule, ...]) -> bool:

@@ -171,6 +171,11 @@ class Transaction:
             times, points]`; absent where none did.
         counted: JSON list of the day of the order, as an ordinal, and what it counts for goals, by
             measure; absent where it counts for none.
+        program_version: Version of the program by which it earned; absent where that is not known.
+        earned_by: JSON object of what else it earned by; see `application.orders.earnings`.
+        returned: JSON list of what came back, each as `[place, reference_id, quantity]` of a line;
+            absent where nothing did.
+        points_returned: Of the points earned, those that were taken back for it.
     """
 
     transaction_id: str
@@ -203,6 +208,15 @@ class Transaction:
     till_created: str | None = None
     promotions: str | None = None
     counted: str | None = None
+    program_version: int | None = None
+    earned_by: str | None = None
+    returned: str | None = None
+    points_returned: int = 0
+
+    @property
+    def points_left(self) -> int:
+        """Of the points earned, those that were not taken back for what came back."""
+        return self.points_earned - self.points_returned
 
     @property
     def owner(self) -> Owner:

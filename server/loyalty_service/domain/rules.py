@@ -17,10 +17,11 @@ from typing import Any
 from loyalty_service.domain.basket import Cart
 from loyalty_service.domain.breaches import Breach, RuleFailure
 from loyalty_service.domain.goal_cards import tier_on
+from loyalty_service.domain.incentive_names import vendor_key
 from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.order_limits import beyond_order_limits
 from loyalty_service.domain.periods import PER_PERIOD
-from loyalty_service.domain.program import Incentive, vendor_key
+from loyalty_service.domain.program import Incentive
 from loyalty_service.domain.restrictions import (
     WEEKDAYS,
     Anniversary,
@@ -310,6 +311,16 @@ def _cart_requirement(rule: CartRequirement, _: IncentiveUse, visit: Visit) -> F
         if quantity < demand.quantity:
             missing = demand.quantity - quantity
             yield Finding(Breach.CART_REQUIREMENT, quantity, demand.any_of.told, missing)
+
+
+def cart_fits(rule: Rule, cart: Cart) -> bool:
+    """Tell whether a rule holds for a cart, as far as it asks for one."""
+    if isinstance(rule, MinimumSpend):
+        return cart.subtotal >= rule.amount
+    if isinstance(rule, CartRequirement):
+        bought = zip(rule.demands, quantities_bought(rule, cart), strict=True)
+        return all(quantity >= demand.quantity for demand, quantity in bought)
+    return not isinstance(rule, CartExclusion) or cart.first_of(rule.products) is None
 
 
 def quantities_bought(rule: CartRequirement, cart: Cart) -> list[int]:

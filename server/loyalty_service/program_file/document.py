@@ -120,6 +120,12 @@ class OrdersEntry(Entry):
     repeated: Annotated[FlagOrRefuse, one_of(*get_args(FlagOrRefuse))] = "flag"
 
 
+class ReturnsEntry(Entry):
+    """What may come back of an order, see docs/program-file.md."""
+
+    window_days: Annotated[int, whole_number(1, 3650)] = 90
+
+
 class StoreEntry(Entry):
     """A place that sells."""
 
@@ -196,6 +202,7 @@ class ProgramDocument(Entry):
     receipt_days: Annotated[int, whole_number(1, 3650)] = 30
     void_days: Annotated[int, whole_number(1, 3650)] = 90
     late_void: Annotated[FlagOrRefuse, one_of(*get_args(FlagOrRefuse))] = "flag"
+    returns: ReturnsEntry = ReturnsEntry()
     void_by_other_partner: Annotated[FlagOrRefuse, one_of(*get_args(FlagOrRefuse))] = "flag"
     shared_email: Annotated[TakeOrRefuse, one_of(*get_args(TakeOrRefuse))] = "take"
     future_birth_date: Annotated[TakeOrRefuse, one_of(*get_args(TakeOrRefuse))] = "take"
@@ -300,6 +307,7 @@ def _program(document: ProgramDocument, digits: int) -> Program:
         receipt_days=document.receipt_days,
         void_days=document.void_days,
         late_void=document.late_void,
+        return_days=document.returns.window_days,
         void_by_other_partner=document.void_by_other_partner,
         shared_email=document.shared_email,
         future_birth_date=document.future_birth_date,

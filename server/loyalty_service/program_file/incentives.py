@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
+from loyalty_service.domain.incentive_names import vendor_key
 from loyalty_service.domain.program import (
     Discount,
     DiscountKind,
     DiscountLevel,
     Incentive,
-    vendor_key,
 )
 from loyalty_service.domain.promotions import COUNTED_AS
 from loyalty_service.program_file.rule_records import Groups

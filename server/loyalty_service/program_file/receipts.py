@@ -8,7 +8,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, create_model, model_validator
 
-from loyalty_service.domain.program import LOCALES, vendor_key
+from loyalty_service.domain.incentive_names import vendor_key
+from loyalty_service.domain.program import LOCALES
 from loyalty_service.domain.receipts import (
     PLACEHOLDER,
     PLACEHOLDERS,

@@ -99,10 +99,17 @@ class Visit:
             Call("IdentifyService/IdentifyMember", TILL, self._identify(code, another="-b")),
             refusal=CodeAlreadyUsedError,
         )
+        order = {"loyaltyTransactionId": transaction}
+        back = {"lines": [{"referenceId": BREAKFAST["referenceId"], "quantity": 1}]}
         self.step(
-            "The order comes back: what it burned and earned is reversed.",
-            Call("TransactionService/VoidTransaction", TILL, {"loyaltyTransactionId": transaction}),
-            moved=(COFFEE_POINTS + SANDWICH_POINTS - EARNED_POINTS, 0),
+            "The breakfast comes back: what it earned is taken, her rewards stay.",
+            Call("TransactionService/ReturnLines", TILL, order | back),
+            moved=(-EARNED_POINTS, 0),
+        )
+        self.step(
+            "The whole order comes back: what it burned is given back, too.",
+            Call("TransactionService/VoidTransaction", TILL, order),
+            moved=(COFFEE_POINTS + SANDWICH_POINTS, 0),
         )
         self.step(
             "A till opens an anonymous session without naming it: refused.",

@@ -345,6 +345,10 @@ class TransactionTable(SQLModel, table=True):
     till_created: str | None = Field(default=None, sa_type=Text)
     promotions: str | None = Field(default=None, sa_type=Text)
     counted: str | None = Field(default=None, sa_type=Text)
+    program_version: int | None = Field(default=None, sa_type=Integer)
+    earned_by: str | None = Field(default=None, sa_type=Text)
+    returned: str | None = Field(default=None, sa_type=Text)
+    points_returned: int = Field(default=0, sa_column=_from_zero())
 
 
 class RedemptionTable(SQLModel, table=True):

@@ -10,7 +10,8 @@ from tests.fault.planted import planted
 from tests.fault.simulation import bugs
 from tests.fault.simulation.aging_bugs import AGING_BUGS
 from tests.fault.simulation.books import CLAIMED, PENDING, DisagreementError, agree
-from tests.fault.small_worlds import AGING, MODES, MORE, Call, SmallWorld
+from tests.fault.simulation.return_bugs import RETURN_BUGS
+from tests.fault.small_worlds import AGING, MANY, MODES, Call, SmallWorld
 
 HISTORIES = {SQLITE: 6000, POSTGRESQL: 600}
 HISTORIES_SHORT = {SQLITE: 50, POSTGRESQL: 20}
@@ -29,12 +30,12 @@ async def run(trial: Trial) -> None:
     Members have what they began with and operators gave, and nothing held or owed beyond; on the
     way nobody has points to spend and owes some. Where spent points refuse a void, the orders that
     spent them are voided first. Where points go, each is in the bucket of its day on the way, and
-    what went is missing in the end. Planted bugs must show.
+    what went is missing in the end. On the way lines of orders come back. Planted bugs must show.
     """
     calls = debts = 0
     modes = {**MODES, "aging": AGING}
     worlds = {
-        mode: SmallWorld(ORDERS, MORE, _database_of(trial), **words)
+        mode: SmallWorld(ORDERS, MANY, _database_of(trial), returns=True, return_days=1, **words)
         for mode, words in modes.items()
     }
     for number in range(trial.choose(HISTORIES, HISTORIES_SHORT)[trial.kind]):
@@ -59,7 +60,10 @@ async def run(trial: Trial) -> None:
         for bug in AGING_BUGS:
             with planted(bug):
                 trial.require(_shows(trial, worlds["aging"]), f"not found: {bug.name}")
-        trial.figure("planted bugs of points that go", len(AGING_BUGS))
+        for bug in RETURN_BUGS:
+            with planted(bug):
+                trial.require(_shows(trial, worlds["debt"]), f"not found: {bug.name}")
+        trial.figure("planted bugs of points that go and returns", len(AGING_BUGS + RETURN_BUGS))
     for world in worlds.values():
         world.close()
 
@@ -93,9 +97,11 @@ def _live(world: SmallWorld, chance: random.Random, history: list[Call]) -> int:
 
 def _weight(world: SmallWorld, call: Call) -> float:
     """Tell how likely a call is beside the others: most are to have an effect."""
-    if call[0] in {"report", "claim", "void"} and call[1] != "receipt":
+    if call[0] in {"report", "claim", "void", "return"} and call[1] != "receipt":
         order = world.state.model.orders[world.state.orders[int(call[1])]]
-        return {"void": {CLAIMED: 1.0}}.get(call[0], {PENDING: 1.0}).get(order.status, 0.02)
+        if call[0] in {"void", "return"}:
+            return {CLAIMED: 1.0}.get(order.status, 0.02)
+        return {PENDING: 1.0}.get(order.status, 0.02)
     return 0.1 if call[0] in SELDOM else 1.5
 
 

@@ -138,7 +138,6 @@ class Guest:
         purse.give_up(min(taken, had), order.brought)
         purse.let_go(order.brought.burned, back, min(owed, back))
         purse.give_up(min(taken - min(taken, had), back - min(owed, back)), order.brought)
-        order.brought.earned.clear()
         self.turn(purse.today)
 
     def move(self, points: int) -> None:
@@ -163,6 +162,11 @@ class Order:
         accepted: How many of an incentive it was accepted with at which price while it is open, and
             by whose key.
         partner: Who opened or recorded it.
+        sold: Price of one and how many are left, of each line by its name; *off* is what is taken
+            off besides.
+        rate: Points for a major unit when it was claimed.
+        returned: Points that were taken back for what came back.
+        returns: The answer to each return, by what it said.
     """
 
     guest: Guest | None
@@ -185,6 +189,11 @@ class Order:
     answer: bytes | None = None
     partner: str = ""
     brought: Brought = field(default_factory=Brought)
+    sold: dict[str, list[list[int]]] = field(default_factory=dict)
+    off: int = 0
+    rate: int = 0
+    returned: int = 0
+    returns: dict[tuple[Any, ...], bytes] = field(default_factory=dict)
 
     @property
     def held(self) -> int:

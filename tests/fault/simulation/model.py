@@ -14,12 +14,12 @@ from typing import Any
 from tests.fault.simulation.books import PENDING, Asked, Verdict, agree, day_of
 from tests.fault.simulation.code_rules import CodeRules
 from tests.fault.simulation.operator_rules import OperatorRules
-from tests.fault.simulation.order_rules import OrderRules
 from tests.fault.simulation.receipt_rules import ReceiptRules
+from tests.fault.simulation.return_rules import ReturnRules
 from tests.fault.simulation.scheme import WRONG_CODES_FREE
 
 
-class Model(CodeRules, OrderRules, ReceiptRules, OperatorRules):
+class Model(CodeRules, ReturnRules, ReceiptRules, OperatorRules):
     """Takes up what was settled, in the order in which it was."""
 
     def settle(

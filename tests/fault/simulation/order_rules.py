@@ -50,7 +50,14 @@ class OrderRules(Books):
             "another order",
         )
 
-    def _update(self, transaction_id: str, status: str, uses: Counter[str], price: int) -> Verdict:
+    def _update(
+        self,
+        transaction_id: str,
+        status: str,
+        uses: Counter[str],
+        price: int,
+        sold: tuple[tuple[str, int, int], ...] = (),
+    ) -> Verdict:
         order = self.orders.get(transaction_id)
         if order is None:
             return "TRANSACTION_NOT_FOUND"
@@ -66,7 +73,22 @@ class OrderRules(Books):
         known_by = looks(pb.ReportOrderRequest.FromString(self.asked.body), self.now_ms)
         if status == CLAIMED and self._refused_twin(order, known_by):
             return "ORDER_ALREADY_CLAIMED"
-        return lambda body: self._report(order, known_by, status, uses, price, body)
+
+        def done(body: bytes) -> None:
+            self._report(order, known_by, status, uses, price, body)
+            if status == CLAIMED:
+                self._sell(order, sold)
+
+        return done
+
+    def _sell(self, order: Order, sold: tuple[tuple[str, int, int], ...]) -> None:
+        """Take note of what can come back: name, price of one and number of each line."""
+        order.rate = self.scheme.points_per_unit
+        for name, each, number in sold:
+            if each < 0:
+                order.off += each * number
+            else:
+                order.sold.setdefault(name, []).append([each, number])
 
     def _repeat(self, order: Order, body: bytes) -> None:
         """Tell a till that reports the same once more what the guest has by now."""
@@ -130,7 +152,7 @@ class OrderRules(Books):
         guest = order.guest
         back, taken = order.held, 0
         if order.status == CLAIMED and guest is not None:
-            back, taken = self._undone(order, guest), order.earned
+            back, taken = self._undone(order, guest), order.earned - order.returned
             short = max(0, taken - guest.available - order.burned)
             refused = self.scheme.void_spent == "refuse" or guest.debt + short > POINTS_MAX
             if short and refused:
@@ -155,7 +177,8 @@ class OrderRules(Books):
 
     def _undone(self, order: Order, guest: Guest) -> int:
         """Tell how many burned points come back: what does not fit in the end is lost."""
-        net = guest.available - guest.debt - order.earned + order.burned
+        left = order.earned - order.returned
+        net = guest.available - guest.debt - left + order.burned
         return order.burned - max(0, net + guest.held - POINTS_MAX)
 
     def _flag_other_partner(self, order: Order, reason: str) -> None:

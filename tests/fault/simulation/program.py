@@ -64,6 +64,7 @@ def program_of(scheme: Scheme) -> Program:
         pending_days=scheme.pending_days,
         receipt_days=scheme.receipt_days,
         void_days=scheme.void_days,
+        return_days=scheme.return_days,
         late_void=scheme.late_void,  # type: ignore[arg-type]
         repeated_orders=scheme.repeated_orders,  # type: ignore[arg-type]
         expiry=(

@@ -67,7 +67,10 @@ class Purse:
         for day, earned in sorted(brought.earned.items()):
             own = min(earned, points, self.days[day])
             self.days[day] -= own
+            brought.earned[day] -= own
             points -= own
+        # What others gave for it is no more the order's either.
+        _out_of(brought.earned, points)
         self.take(points, last_first=True)
 
 

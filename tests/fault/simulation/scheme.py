@@ -40,6 +40,7 @@ class Scheme:
     pending_days: int = 30
     receipt_days: int = 30
     void_days: int = 90
+    return_days: int = 90
     late_void: str = "flag"
     repeated_orders: str = "flag"
     good_days: int = 0

@@ -14,8 +14,8 @@ CREATE TABLE "account" (
 	CONSTRAINT account_debt_not_positive CHECK (kind <> 7 OR balance <= 0), 
 	CONSTRAINT account_balance_not_negative CHECK (kind IN (3, 4, 5, 6) OR kind = 7 OR balance >= 0), 
 	CONSTRAINT account_owner CHECK ((kind IN (3, 4, 5, 6)) = (member_number IS NULL)), 
-	FOREIGN KEY(program_id) REFERENCES program (program_id), 
-	FOREIGN KEY(member_number) REFERENCES member (number)
+	FOREIGN KEY(member_number) REFERENCES member (number), 
+	FOREIGN KEY(program_id) REFERENCES program (program_id)
 );
 INSERT INTO "account" VALUES(1,'demo-ca',NULL,3,0,-209,4,X'066F8896957EE6B060845DD50200FD56E9D6A70F3751D6984A904E9A82467A2A',1767600019000,0);
 INSERT INTO "account" VALUES(2,'demo-ca',NULL,3,1,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
@@ -290,8 +290,8 @@ CREATE TABLE "hold" (
 	ended_ms BIGINT, 
 	owner_kind INTEGER DEFAULT 1 NOT NULL, 
 	PRIMARY KEY (hold_id), 
-	CONSTRAINT hold_points_positive CHECK (points > 0), 
-	CONSTRAINT hold_member_number_fkey FOREIGN KEY(member_number) REFERENCES member (number)
+	CONSTRAINT hold_member_number_fkey FOREIGN KEY(member_number) REFERENCES member (number), 
+	CONSTRAINT hold_points_positive CHECK (points > 0)
 );
 INSERT INTO "hold" VALUES('019b8d2b-9ba0-7be4-9857-18a117959dd1','019b8d2b-9ba0-7da8-8666-b5ce3205d878',1,'3e9a71a8-75f8-493a-bb2a-e13f92052427',800,4,1767600004000,1767686404000,1767600005000,1);
 INSERT INTO "hold" VALUES('019b8d2b-9f88-7971-9ecd-62cbcaaad366','019b8d2b-9ba0-7da8-8666-b5ce3205d878',1,'3e9a71a8-75f8-493a-bb2a-e13f92052427',1600,4,1767600005000,1767686405000,1767600006000,1);

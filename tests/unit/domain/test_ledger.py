@@ -195,6 +195,7 @@ def test_stored_numbers_stay() -> None:
         "REVERSE": 7,
         "CONFIRM": 8,
         "EXPIRE": 9,
+        "RETURN": 10,
     }
     assert {kind.name: kind.value for kind in OwnerKind} == {
         "TRANSACTION": 1,

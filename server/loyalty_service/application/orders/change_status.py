@@ -154,10 +154,11 @@ def _as_it_is(unit: Unit, transaction: Transaction) -> StatusChanged:
     redeemed = transaction.points_redeemed
     if transaction.claimed_ms is None:
         redeemed = unit.points_released(transaction.owner, transaction.updated_ms)
+    void = transaction.status is TransactionStatus.VOID
     return StatusChanged(
         member.loyalty_id,
         transaction.transaction_id,
         member.spendable,
-        transaction.points_earned,
+        transaction.points_earned if void else transaction.points_left,
         redeemed,
     )

@@ -6,10 +6,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from loyalty_service.application.grants import give_for_first_order, named_by_grants
+from loyalty_service.application.grants import buy_by_itself, give_for_first_order, named_by_grants
 from loyalty_service.application.limits import count_points, flag_uses, require_points
 from loyalty_service.application.orders.earnings import (
     PaidOrder,
+    claimed_fields,
     count_earned,
     promotions_to_json,
     receipt_points,
@@ -113,7 +114,7 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
     worth = receipt_points(unit, order, member, transaction, promised)
     points = worth.points
     require_points(unit, program, command.key, member, points, now_ms)
-    first = give_for_first_order(unit, program, member, now_ms)
+    given = give_for_first_order(unit, program, member, now_ms)
     keep_alive(unit, member, Activity.ORDER, now_ms)
     earned = earn(unit, member, transaction.owner, points, now_ms)
     worth = worth.within(earned)
@@ -127,10 +128,12 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
         member_number=member.number,
         points_earned=earned,
         promotions=promotions_to_json(worth.promotions),
+        **claimed_fields(unit, order, transaction, worth),
         receipt_digest=digest,
         claimed_ms=now_ms,
         updated_ms=now_ms,
     )
+    given += buy_by_itself(unit, program, member, transaction.transaction_id, now_ms)
     cut = points_cut(command.key, transaction, member, CUT_FULL, points, earned)
     return Done(
         ClaimedReceipt(
@@ -148,7 +151,7 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
             *cut[0],
         ),
         stores=frozenset({transaction.store_id}),
-        events=(_told(transaction, member), *cut[1], *first),
+        events=(_told(transaction, member), *cut[1], *given),
     )
 
 

@@ -18,6 +18,7 @@ from loyalty_service.application.limits import uncount_points
 from loyalty_service.application.orders.earnings import PaidOrder, visit_of
 from loyalty_service.application.points import earn, reverse
 from loyalty_service.application.unit import Unit
+from loyalty_service.domain.basket import Cart
 from loyalty_service.domain.expiry import day_of
 from loyalty_service.domain.goal_cards import (
     Counts,
@@ -33,7 +34,7 @@ from loyalty_service.domain.identifiers import new_id
 from loyalty_service.domain.ledger import POINTS_MAX, Owner, OwnerKind
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Member, Transaction
-from loyalty_service.domain.rules import holds
+from loyalty_service.domain.rules import cart_fits, holds
 from loyalty_service.domain.visit import Visit
 
 COUNTED_DAYS_MAX = 400
@@ -147,7 +148,7 @@ def recount(
     """
     Tell what goals lose if an order counts only for what is *left* of it: nothing unless given.
 
-    Nothing is written: see `take_back`.
+    Nothing is written: see `take_back_given`.
     """
     done = Recount(member, transaction)
     if transaction.counted is None or member.goal_card is None:
@@ -177,7 +178,7 @@ def recount(
     return done
 
 
-def take_back(unit: Unit, program: Program, done: Recount, now_ms: int) -> Reached:
+def take_back_given(unit: Unit, program: Program, done: Recount, now_ms: int) -> Reached:
     """
     Write a recount, and take back what goals lose; tells how far they have come then.
 
@@ -214,6 +215,24 @@ def _progress(
         for goal in goals
         if goal.measure in measures and goal.counts_on(counts.last)
     )
+
+
+def amounts_left(program: Program, transaction: Transaction, cart: Cart, points: int) -> Amounts:
+    """
+    Tell what is left of what an order counts once some of it came back, and it earns *points*.
+
+    What rules ask of anything else than the *cart* that is left held when it was claimed.
+    """
+    if transaction.counted is None:
+        return {}
+    counted: Amounts = json.loads(transaction.counted)[1]
+    left: dict[str, int] = {}
+    for goal in program.goals.values():
+        if goal.measure in counted and goal.measure not in left:
+            fits = all(cart_fits(rule, cart) for rule in goal.rules)
+            amount = _amount_in(goal, cart, points) if fits else 0
+            left[goal.measure] = min(counted[goal.measure], amount)
+    return {measure: left.get(measure, amount) for measure, amount in counted.items()}
 
 
 def _amounts(
@@ -253,16 +272,18 @@ class _Seen:
 def _amount(goal: Goal, seen: _Seen, points: int) -> int:
     if not seen.fits(goal):
         return 0
+    cart = seen.whole.cart if goal.count in {Count.SPEND, Count.ITEMS} else None
+    return _amount_in(goal, cart, points)
+
+
+def _amount_in(goal: Goal, cart: Cart | None, points: int) -> int:
     if goal.count is Count.VISITS:
         return 1
     if goal.count is Count.POINTS:
         return points
-    cart = seen.whole.cart
     if cart is None:
         return 0
-    if goal.of is None:
-        return cart.subtotal
-    return max(0, cart.quantity_of(goal.of))
+    return cart.subtotal if goal.of is None else max(0, cart.quantity_of(goal.of))
 
 
 def _award(

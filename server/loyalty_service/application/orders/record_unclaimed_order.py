@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from loyalty_service.application.grants import named_by_grants
 from loyalty_service.application.limits import flag_order
 from loyalty_service.application.orders.earnings import (
     PaidOrder,
+    earned_fields,
     order_points,
     promotions_to_json,
 )
@@ -150,8 +151,8 @@ def record_unclaimed_order(
     )
     if program.unclaimed_offers == "refuse":
         _require_all_hold(offers)
-    worth = order_points(unit, _paid_order(command, program, store, basket, offers, now_ms), None)
-    points = worth.points
+    paid = _paid_order(command, program, store, basket, offers, now_ms)
+    worth = order_points(unit, paid, None)
     receipt_code = new_receipt_code()
     transaction = _recorded(
         command,
@@ -159,6 +160,7 @@ def record_unclaimed_order(
         store,
         now_ms,
         worth=worth,
+        by=earned_fields(unit, paid, worth),
         refused=offers.refused,
         order_digest=digest,
         receipt_digest=unit.code_digest(program.program_id, digested_receipt(receipt_code)),
@@ -168,18 +170,17 @@ def record_unclaimed_order(
         unit, program, command.key, transaction, digest, day, now_ms, claiming=False
     )
     unit.add(transaction)
-    # A call with a key is known by that.
-    kept_as = None if command.keyed else record_of(kept_scope(command.key), transaction)
     presentation = unclaimed_presentation(
-        program, transaction.pos_type, transaction.transaction_id, points, receipt_code
+        program, transaction.pos_type, transaction.transaction_id, worth.points, receipt_code
     )
     return Done(
         RecordedUnclaimedOrder(transaction.transaction_id, receipt_code, presentation),
-        kept_as=kept_as,
+        # A call with a key is known by that.
+        kept_as=None if command.keyed else record_of(kept_scope(command.key), transaction),
         flags=(
             *twice,
             *offer_flags(program, offers.refused, transaction),
-            *flag_order(program, command.key, points, transaction),
+            *flag_order(program, command.key, worth.points, transaction),
             *mend_flags(command.mends, command.key, transaction, store.store_id),
             *removed_flags(program, store.store_id, command.key, transaction),
             *late_flags(command.late_hours, command.key, transaction, pos.store_id),
@@ -227,6 +228,7 @@ def _recorded(
     now_ms: int,
     *,
     worth: Earned,
+    by: Mapping[str, Any],
     refused: Iterable[str],
     order_digest: bytes,
     receipt_digest: bytes,
@@ -253,6 +255,7 @@ def _recorded(
         basket=command.basket_json,
         points_earned=worth.points,
         promotions=promotions_to_json(worth.promotions),
+        **by,
         receipt_digest=receipt_digest,
         refused_offers=json.dumps(list(refused), ensure_ascii=False),
         order_digest=order_digest,

@@ -40,6 +40,7 @@ IDENTIFY = "IdentifyService/Identify"
 RECORD = "TransactionService/Unclaimed"
 REPORT = "TransactionService/Update"
 VOID = "TransactionService/Void"
+RETURN = "TransactionService/ReturnLines"
 STATUS = "TransactionService/ChangeTransactionStatus"
 AGAIN = "IdentifyService/IdentifyMemberAgain"
 """
@@ -105,6 +106,11 @@ def status_of(transaction: Transaction) -> NaturalKey:
 def order_place(program_id: str, transaction_id: str) -> tuple[str, str]:
     """Give the scope and key under which the last answer about an order is kept."""
     return _scope("transaction", program_id), transaction_id
+
+
+def returns_scope(program_id: str) -> str:
+    """Give the scope under which answers to returns without an idempotency key are kept."""
+    return _scope("return", program_id)
 
 
 def place_of(transaction: Transaction) -> tuple[str, str]:

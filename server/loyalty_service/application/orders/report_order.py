@@ -8,7 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from loyalty_service.application.aging import next_going
-from loyalty_service.application.grants import engine_ids, give_for_first_order, use_grants
+from loyalty_service.application.grants import (
+    buy_by_itself,
+    engine_ids,
+    give_for_first_order,
+    use_grants,
+)
 from loyalty_service.application.limits import (
     count_points,
     flag_order,
@@ -21,6 +26,7 @@ from loyalty_service.application.limits import (
 from loyalty_service.application.orders.earnings import (
     PaidOrder,
     count_earned,
+    earned_fields,
     order_points,
     promotions_to_json,
 )
@@ -176,8 +182,7 @@ def _claimed(
     due = worth.points
     given = worth.within(within_an_order(review.program, due))
     member, program = review.member, review.program
-    first = give_for_first_order(unit, program, member, now_ms)
-    claimed = _claim(unit, review, paid, given, now_ms)
+    claimed, grants = _claim(unit, review, paid, given, now_ms)
     large = flag_order(program, order.key, due, transaction, member)
     points = claimed.earned_points + claimed.reached.points
     beyond = flag_points(unit, program, order.key, member, points, now_ms, transaction)
@@ -193,7 +198,7 @@ def _claimed(
         *offer_flags(program, unknown, transaction),
         *mend_flags(order.mends, order.key, transaction, order.point_of_sale.store_id),
     )
-    events = (_reported(EventKind.ORDER_CLAIMED, review), *cut_events, *first)
+    events = (_reported(EventKind.ORDER_CLAIMED, review), *cut_events, *grants)
     return Done(claimed, flags=flags, events=events)
 
 
@@ -292,9 +297,13 @@ def keep_open(unit: Unit, program: Program, transaction: Transaction, now_ms: in
     prolong(unit, transaction.owner, expires_ms)
 
 
-def _claim(unit: Unit, review: Review, order: PaidOrder, worth: Earned, now_ms: int) -> Reported:
+def _claim(
+    unit: Unit, review: Review, order: PaidOrder, worth: Earned, now_ms: int
+) -> tuple[Reported, tuple[Event, ...]]:
+    """Claim an order; tell besides what its guest was given by it."""
     transaction, member, program = review.transaction, review.member, review.program
     owner = transaction.owner
+    given = give_for_first_order(unit, program, member, now_ms)
     keep_alive(unit, member, Activity.ORDER, now_ms)
     redeemed = capture(unit, member, owner, now_ms)
     earned = earn(unit, member, owner, worth.points, now_ms)
@@ -312,9 +321,11 @@ def _claim(unit: Unit, review: Review, order: PaidOrder, worth: Earned, now_ms: 
         points_earned=earned,
         points_redeemed=redeemed,
         promotions=promotions_to_json(worth.promotions),
+        **earned_fields(unit, order, worth),
     )
+    given += buy_by_itself(unit, program, member, transaction.transaction_id, now_ms)
     available = member.spendable
-    return Reported(
+    reported = Reported(
         loyalty_id=member.loyalty_id,
         transaction_id=transaction.transaction_id,
         available_points=available,
@@ -333,6 +344,7 @@ def _claim(unit: Unit, review: Review, order: PaidOrder, worth: Earned, now_ms: 
         promotions=worth.promotions,
         reached=reached,
     )
+    return reported, given
 
 
 def count_uses(

@@ -5,9 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from loyalty_service.application.grants import return_grant, take_back_without_order
+from loyalty_service.application.grants import (
+    return_grant,
+    take_back_bought,
+    take_back_without_order,
+)
 from loyalty_service.application.limits import uncount_points
-from loyalty_service.application.orders.goals import NOTHING_REACHED, Reached, recount, take_back
+from loyalty_service.application.orders.goals import (
+    NOTHING_REACHED,
+    Reached,
+    recount,
+    take_back_given,
+)
 from loyalty_service.application.orders.order_flags import (
     about_order,
     flag_other_partner,
@@ -109,7 +118,7 @@ def void_transaction(unit: Unit, command: VoidTransaction, now_ms: int) -> Done[
     if transaction.status is TransactionStatus.VOID and kept is not None and kept.method == VOID:
         return Repeated(kept.answer, stores)
     flags = _lateness(program, transaction, command.key, now_ms)
-    flags += _of_another(program, transaction, command.key, member)
+    flags += flags_of_another(program, transaction, command.key, member)
     before = transaction.status
     voided = void(unit, program, transaction, now_ms)
     events = voided_events(unit, transaction, before) + voided.events
@@ -163,11 +172,11 @@ def _lateness(
     return (Flag(FlagKind.VOID_LATE, DAYS_PASSED, about),)
 
 
-def _of_another(
+def flags_of_another(
     program: Program, transaction: Transaction, key: ApiKey, member: Member | None
 ) -> tuple[Flag, ...]:
     """
-    Flag the void of another partner's order; one that is void already loses nothing more.
+    Flag the void or return of another partner's order; one that is void already loses nothing more.
 
     Raises:
         TransactionNotFoundError: The program refuses it: its orders are its partner's alone.
@@ -193,6 +202,7 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
         return Voided(None, transaction.transaction_id, 0, 0, 0)
     member = unit.member_by_number(transaction.member_number)
     earned = redeemed = 0
+    events: tuple[Event, ...] = ()
     reached = NOTHING_REACHED
     if transaction.status is TransactionStatus.PENDING:
         redeemed = release(unit, member, transaction.owner, now_ms)
@@ -201,7 +211,9 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
         # The sweeper's; whoever cancels the order is told the same as if they had come first.
         redeemed = unit.points_released(transaction.owner, transaction.updated_ms)
     elif transaction.status is TransactionStatus.CLAIMED:
-        earned, may_owe = transaction.points_earned, program.void_spent == "debt"
+        # Before its points are taken: what they bought may be all that the member has.
+        events = take_back_bought(unit, program, member, transaction.transaction_id, now_ms)
+        earned, may_owe = transaction.points_left, program.void_spent == "debt"
         lost = recount(unit, program, transaction, member)
         burned = transaction.points_redeemed
         require_returnable(unit, member, earned + lost.points, burned, may_owe=may_owe)
@@ -214,17 +226,26 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
             burned=burned,
             may_owe=may_owe,
         )
-        reached = take_back(unit, program, lost, now_ms)
-        _uncount(unit, member, transaction, now_ms)
+        reached = take_back_given(unit, program, lost, now_ms)
         uncount_points(unit, member, earned, transaction.claimed_ms or 0, now_ms)
-    claimed = transaction.status is TransactionStatus.CLAIMED
-    _mark_void(unit, transaction, now_ms)
-    events: tuple[Event, ...] = ()
-    if claimed:
-        events = take_back_without_order(unit, program, member, transaction.transaction_id, now_ms)
+    if transaction.status is TransactionStatus.CLAIMED:
+        events += end_claimed(unit, program, member, transaction, now_ms)
+    else:
+        _mark_void(unit, transaction, now_ms)
     voided = transaction.transaction_id
     balance = member.spendable
     return Voided(member.loyalty_id, voided, balance, earned, redeemed, reached, events)
+
+
+def end_claimed(
+    unit: Unit, program: Program, member: Member, transaction: Transaction, now_ms: int
+) -> tuple[Event, ...]:
+    """Make a claimed order void, once its points have been moved: it counts for nothing more."""
+    _uncount(unit, member, transaction, now_ms)
+    _mark_void(unit, transaction, now_ms)
+    order = transaction.transaction_id
+    bought = take_back_bought(unit, program, member, order, now_ms)
+    return bought + take_back_without_order(unit, program, member, order, now_ms)
 
 
 def _mark_void(unit: Unit, transaction: Transaction, now_ms: int) -> None:

@@ -19,7 +19,11 @@ from loyalty_service.storage.driver import Connection
 from loyalty_service.storage.lock_order import Rank
 from loyalty_service.storage.repositories.ledger import Ledger
 from loyalty_service.storage.repositories.records import Build
-from loyalty_service.storage.repositories.statements import Statements, constant, table_of
+from loyalty_service.storage.repositories.statements import (
+    Statements,
+    constant,
+    table_of,
+)
 
 
 class CatalogueStatements:
@@ -75,6 +79,12 @@ class CatalogueStatements:
             )
         )
         self.insert_version = by.insert(kept)
+        self.version = by.compile(
+            select(kept.c.document).where(
+                kept.c.program_id == bindparam("program_id"),
+                kept.c.version == bindparam("version"),
+            )
+        )
 
     def _describe_keys(self, by: Statements) -> None:
         key = table_of(t.ApiKeyTable)
@@ -135,7 +145,12 @@ def _load(connection: Connection, by: CatalogueStatements, revision: int) -> Cat
         region = programs[program_id].region
         allowed = frozenset(json.loads(limits))
         keys[bytes(digest)] = ApiKey(key_id, program_id, region, partner, Role(role), allowed)
-    return Catalog(revision, programs, keys)
+    versions = {}
+    for program_id in programs:
+        (newest,) = connection.execute(by.newest_version.sql, (program_id,)).fetchone()
+        if newest:  # None is kept of a program that an older version applied.
+            versions[program_id] = int(newest)
+    return Catalog(revision, programs, keys, versions)
 
 
 def program_of_version(document: str) -> Program:
@@ -194,6 +209,14 @@ class Catalogue(Ledger):
             self._open_program_accounts(key)
         self._load_catalog()
         return version
+
+    def program_of(self, program_id: str, version: int) -> Program | None:
+        """See `Unit.program_of`."""
+        if self.catalog.versions.get(program_id) == version:
+            return self.catalog.programs[program_id]
+        sql = self._catalogue_by.version.sql
+        row = self._connection.execute(sql, (program_id, version)).fetchone()
+        return None if row is None else program_of_version(row[0])
 
     def _add_version(self, program_id: str, records: ProgramRecords, now_ms: int) -> int:
         by, connection = self._catalogue_by, self._connection

@@ -48,7 +48,8 @@ CHECKS = (
         LEFT JOIN (
           SELECT owner_kind, transaction_id,
             sum(CASE cause WHEN :cause_earn THEN points WHEN :cause_confirm THEN points
-                WHEN :cause_reverse THEN -points ELSE 0 END) AS all_earned,
+                WHEN :cause_reverse THEN -points WHEN :cause_return THEN -points
+                ELSE 0 END) AS all_earned,
             sum(CASE cause WHEN :cause_redeem THEN points
                 WHEN :cause_refund THEN -points ELSE 0 END) AS all_burned
           FROM transfer GROUP BY owner_kind, transaction_id

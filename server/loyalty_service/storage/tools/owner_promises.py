@@ -51,7 +51,7 @@ def _suspects(promises: OwnerPromises) -> Any:
     SELECT owner.{promises.key} AS owner_id, owner.member_number, {promises.told},
       coalesce(moved.held, 0) AS held, coalesce(moved.earned, 0) AS earned,
       coalesce(moved.redeemed, 0) AS redeemed, coalesce(moved.reversed, 0) AS reversed,
-      coalesce(moved.refunded, 0) AS refunded,
+      coalesce(moved.refunded, 0) AS refunded, coalesce(moved.returned, 0) AS taken,
       coalesce(moved.expired, 0) AS booked,
       coalesce(holds.open_points, 0) AS open_points,
       coalesce(holds.captured_points, 0) AS captured_points
@@ -64,6 +64,7 @@ def _suspects(promises: OwnerPromises) -> Any:
         sum(CASE cause WHEN :cause_redeem THEN points ELSE 0 END) AS redeemed,
         sum(CASE cause WHEN :cause_reverse THEN points ELSE 0 END) AS reversed,
         sum(CASE cause WHEN :cause_refund THEN points ELSE 0 END) AS refunded,
+        sum(CASE cause WHEN :cause_return THEN points ELSE 0 END) AS returned,
         sum(CASE cause WHEN :cause_expire THEN points ELSE 0 END) AS expired
       FROM transfer WHERE owner_kind = {promises.kind:d} AND transaction_id <> ''
       GROUP BY transaction_id
@@ -131,8 +132,9 @@ def _transaction_faults(row: Any, connection: Connection) -> list[str]:
     """Say what is wrong with a transaction, given the sums of its transfers and its holds."""
     wrong = []
     if row.status == TransactionStatus.VOID:
-        if row.reversed != row.earned:
-            wrong.append(f"is void with {row.reversed} of {row.earned} earned points taken back")
+        back = row.reversed + row.taken
+        if back != row.earned:
+            wrong.append(f"is void with {back} of {row.earned} earned points taken back")
         short = row.refunded < row.redeemed and _was_full(row, connection)
         if row.refunded != row.redeemed and not short:
             wrong.append(f"is void with {row.refunded} of {row.redeemed} burned points given back")
@@ -142,7 +144,22 @@ def _transaction_faults(row: Any, connection: Connection) -> list[str]:
         row.earned or row.redeemed or row.claimed_ms is not None
     ):
         wrong.append("is open, though points of it were earned or burned")
-    return wrong + _claim_faults(row)
+    return wrong + _return_faults(row) + _claim_faults(row)
+
+
+def _return_faults(row: Any) -> list[str]:
+    """Say what is wrong with what a transaction tells of the points taken back by returns."""
+    wrong = []
+    if row.points_returned != row.taken:
+        wrong.append(
+            f"says {row.points_returned} points taken back for what was returned where its "
+            f"transfers say {row.taken}"
+        )
+    if row.taken > row.earned:
+        wrong.append(f"has {row.taken} points taken back by returns of {row.earned} earned")
+    if row.taken and not row.returned:
+        wrong.append("has points taken back by returns, though nothing of it came back")
+    return wrong
 
 
 def _was_full(row: Any, connection: Connection) -> bool:
@@ -159,6 +176,7 @@ def _was_full(row: Any, connection: Connection) -> bool:
         if moved.transaction_id == row.owner_id and moved.cause in {
             Cause.REFUND,
             Cause.REVERSE,
+            Cause.RETURN,
         }:
             void = total
     return (ever if void is None else void) >= POINTS_MAX
@@ -191,6 +209,7 @@ TRANSACTION = OwnerPromises(
         Cause.EARN,
         Cause.REFUND,
         Cause.REVERSE,
+        Cause.RETURN,
     ),
     holds={
         HoldStatus.OPEN: "owner.status = :transaction_pending",
@@ -198,11 +217,13 @@ TRANSACTION = OwnerPromises(
         HoldStatus.RELEASED: "owner.status <> :transaction_unclaimed",
         HoldStatus.REPLACED: "owner.status <> :transaction_unclaimed",
     },
-    told="owner.status, owner.claimed_ms, owner.points_earned, owner.points_redeemed",
+    told="""owner.status, owner.claimed_ms, owner.points_earned, owner.points_redeemed,
+      owner.points_returned, owner.returned""",
     sure="""
       member_number IS NOT NULL AND points_earned = earned AND points_redeemed = redeemed
-      AND (status = :transaction_claimed AND reversed = 0 AND refunded = 0
-        OR status = :transaction_void AND reversed = earned AND refunded = redeemed
+      AND points_returned = taken AND (returned IS NOT NULL OR taken = 0)
+      AND (status = :transaction_claimed AND reversed = 0 AND refunded = 0 AND taken <= earned
+        OR status = :transaction_void AND reversed + taken = earned AND refunded = redeemed
         OR status = :transaction_pending AND reversed = 0 AND refunded = 0
           AND earned = 0 AND redeemed = 0 AND claimed_ms IS NULL)
     """,

@@ -251,8 +251,12 @@ def _transactions(connection: Connection) -> Iterator[Mend]:
     for row in suspects(connection, TRANSACTION):
         if row.member_number is None or row.claimed_ms is None:
             continue
-        new = {"points_earned": int(row.earned), "points_redeemed": int(row.redeemed)}
-        old = {"points_earned": row.points_earned, "points_redeemed": row.points_redeemed}
+        new = {
+            "points_earned": int(row.earned),
+            "points_redeemed": int(row.redeemed),
+            "points_returned": int(row.taken),
+        }
+        old = {name: getattr(row, name) for name in new}
         changed = {name: value for name, value in new.items() if value != old[name]}
         if changed:
             yield Mend(

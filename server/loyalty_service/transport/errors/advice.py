@@ -54,12 +54,14 @@ _STATUS = "ChangeTransactionStatus"
 _VALIDATE = "ValidateOrder"
 _REPORT = "ReportOrder"
 _VOID = "VoidTransaction"
+_RETURN = "ReturnLines"
 _UNCLAIMED = "RecordUnclaimedOrder"
 _RECEIPT = "ClaimReceipt"
 _PROMO = "RedeemPromoCode"
 _POINTS = "AssignPoints"
+_GRANT = "TakeGrant"
 _ORDERS = (_VALIDATE, _REPORT)
-_BY_ID = (*_ORDERS, _VOID, "GetTransaction", _AGAIN, _STATUS)
+_BY_ID = (*_ORDERS, _VOID, _RETURN, "GetTransaction", _AGAIN, _STATUS)
 
 _SETUP = Advice(
     Again.CORRECTED,
@@ -184,7 +186,7 @@ ADVICE: Mapping[str, Advice] = {
         Again.CORRECTED,
         "The guest does not have enough points. Remove a reward and try again.",
         "Le client n'a pas assez de points. Retirez une récompense et réessayez.",
-        (_IDENTIFY, _AGAIN, _REPORT, _VOID, _STATUS, _POINTS),
+        (_IDENTIFY, _AGAIN, _REPORT, _VOID, _STATUS, _RETURN, _POINTS, _GRANT),
     ),
     "TRANSACTION_NOT_FOUND": _UNKNOWN_ORDER,
     "TRANSACTION_NOT_CLAIMABLE": Advice(
@@ -235,6 +237,18 @@ ADVICE: Mapping[str, Advice] = {
         "This order is too old to be cancelled.",
         "Cette commande est trop ancienne pour être annulée.",
         (_VOID, _STATUS),
+    ),
+    "RETURN_TOO_LATE": Advice(
+        Again.NEVER,
+        "This order is too old: its points stay as they are.",
+        "Cette commande est trop ancienne: ses points restent tels quels.",
+        (_RETURN,),
+    ),
+    "TRANSACTION_NOT_RETURNABLE": Advice(
+        Again.NEVER,
+        "This order is not paid or was cancelled: there are no points to take back.",
+        "Cette commande n'est pas payée ou a été annulée: il n'y a pas de points à reprendre.",
+        (_RETURN,),
     ),
     "PROMO_CODE_NOT_FOUND": Advice(
         Again.CORRECTED,

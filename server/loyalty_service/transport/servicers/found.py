@@ -34,7 +34,7 @@ def _ordered(order: Transaction, loyalty_id: str) -> pb.FoundTransaction:
         created_at=rfc3339(order.created_ms),
         claimed_at=None if order.claimed_ms is None else rfc3339(order.claimed_ms),
         date_updated=rfc3339(order.updated_ms),
-        points_earned=0 if void else order.points_earned - bonus,
+        points_earned=0 if void else order.points_left - bonus,
         bonus_points_earned=bonus,
         points_used=0 if void else order.points_redeemed,
         metadata=pb.FoundTransaction.Metadata(

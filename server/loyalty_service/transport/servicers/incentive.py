@@ -17,8 +17,14 @@ from loyalty_service.application.incentives.redeem_promo_code import (
     RedeemPromoCode,
     redeem_promo_code,
 )
+from loyalty_service.application.incentives.take_grant import (
+    TakeGrant,
+    TakenGrant,
+    take_grant,
+)
 from loyalty_service.domain.breaches import Breach, RuleFailure
 from loyalty_service.domain.clock import now_ms
+from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
 from loyalty_service.domain.grants import FOR_GOOD, GrantState
 from loyalty_service.domain.program import Incentive, Program
 from loyalty_service.domain.texts import label
@@ -81,6 +87,15 @@ class IncentiveServicer:
         )
         return await call.write(redeem_promo_code, command, _render_redeemed)
 
+    async def TakeGrant(self, request: pb.TakeGrantRequest, call: Call) -> bytes:  # noqa: N802
+        """See the contract."""
+        terms = call.program.grants.get(request.grant.strip().lower())
+        if terms and terms.points is not None and "idempotency-key" not in call.metadata:
+            # Whoever sends it again without one buys it again.
+            raise RequestInvalidError((FieldViolation("idempotency-key", "is required"),))
+        command = TakeGrant(call.key, request.loyalty_id, request.grant)
+        return await call.write(take_grant, command, _render_taken)
+
     async def GetContent(self, request: pb.GetContentRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
         page = offered(call.program, now_ms(), request.page_size, request.page_token)
@@ -95,6 +110,21 @@ def _render_redeemed(redeemed: RedeemedPromoCode) -> bytes:
         loyalty_id=redeemed.loyalty_id,
         points=redeemed.available_points,
         points_earned=redeemed.earned_points,
+    ).SerializeToString()
+
+
+def _render_taken(taken: TakenGrant) -> bytes:
+    grant = taken.grant
+    return pb.TakeGrantResponse(
+        loyalty_id=taken.loyalty_id,
+        id=grant.grant_id,
+        sanity_id=grant.incentive_id,
+        state=_STATES.get(taken.state),
+        uses=grant.left,
+        valid_from=grant.first_day,
+        valid_until=None if grant.last_day == FOR_GOOD else grant.last_day,
+        points_used=taken.points_used,
+        points=taken.available_points,
     ).SerializeToString()
 
 

@@ -33,6 +33,11 @@ from loyalty_service.application.orders.report_order import (
     report_again,
     report_order,
 )
+from loyalty_service.application.orders.return_lines import (
+    LinesReturned,
+    ReturnLines,
+    return_lines,
+)
 from loyalty_service.application.orders.search_transactions import (
     SearchTransactions,
     search_transactions,
@@ -50,7 +55,8 @@ from loyalty_service.domain.earning import PromotionPoints
 from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
 from loyalty_service.domain.identifiers import is_uuid
 from loyalty_service.domain.presentation import Presentation
-from loyalty_service.domain.records import KeptAnswer, TransactionStatus
+from loyalty_service.domain.records import KeptAnswer, Transaction, TransactionStatus
+from loyalty_service.domain.returns import ReturnedLine, returned_lines
 from loyalty_service.domain.texts import label
 from loyalty_service.transport.authentication import require_role
 from loyalty_service.transport.call import Call
@@ -91,6 +97,20 @@ class TransactionServicer:
             repeated_id=repeated_id if is_uuid(repeated_id) else None,
         )
         return await call.write(void_transaction, command, _render_voided, paid=True)
+
+    async def ReturnLines(self, request: pb.ReturnLinesRequest, call: Call) -> bytes:  # noqa: N802
+        """See the contract."""
+        command = ReturnLines(
+            key=call.key,
+            transaction_id=request.loyalty_transaction_id.lower(),
+            lines=tuple(
+                ReturnedLine(one.reference_id, one.quantity if one.HasField("quantity") else None)
+                for one in request.lines
+            ),
+            created=label(request.created) or None,
+            keyed="idempotency-key" in call.metadata,
+        )
+        return await call.write(return_lines, command, _render_returned, paid=True)
 
     async def ChangeTransactionStatus(  # noqa: N802
         self, request: pb.ChangeTransactionStatusRequest, call: Call
@@ -273,13 +293,24 @@ def _transaction(entry: TransactionEntry) -> pb.Transaction:
         store_id=record.store_id,
         pos_transaction_id=record.pos_transaction_id,
         points_held=entry.held_points,
-        points_earned=0 if void else record.points_earned,
+        points_earned=0 if void else record.points_left,
         points_redeemed=0 if void else record.points_redeemed,
         create_time=timestamp(record.created_ms),
         update_time=timestamp(record.updated_ms),
         expire_time=timestamp(record.expires_ms),
-        earning=None if void else _earning(record.points_earned, kept_promotions(record)),
+        earning=None if void else _earning(record.points_left, kept_promotions(record)),
+        returned=_returned(record),
     )
+
+
+def _returned(record: Transaction) -> pb.Returned | None:
+    if record.returned is None:
+        return None
+    lines = [
+        pb.ReturnedLine(reference_id=one.reference_id, quantity=one.quantity)
+        for one in returned_lines(record.returned)
+    ]
+    return pb.Returned(points=record.points_returned, lines=lines)
 
 
 def _render_validated(validated: Validated) -> bytes:
@@ -309,6 +340,19 @@ def _render_voided(voided: Voided) -> bytes:
         points_redeemed=voided.redeemed_points,
         transaction_id=voided.transaction_id,
         goals=reached_told(voided.reached),
+    ).SerializeToString()
+
+
+def _render_returned(returned: LinesReturned) -> bytes:
+    return pb.ReturnLinesResponse(
+        loyalty_id=returned.loyalty_id,
+        points=returned.available_points,
+        points_earned=returned.earned_points,
+        points_returned=returned.returned_points,
+        points_redeemed=returned.redeemed_points,
+        transaction_id=returned.transaction_id,
+        status=returned.status.name,
+        goals=reached_told(returned.reached),
     ).SerializeToString()
 
 

@@ -1,0 +1,57 @@
+"""What incentives are called by orders, which name some otherwise than by their ID as written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from loyalty_service.domain.identifiers import is_uuid
+
+if TYPE_CHECKING:
+    from loyalty_service.domain.program import Incentive
+
+
+def vendor_key(name: str) -> str:
+    """Give the name of a vendor as names are compared: without case and outer blanks."""
+    return name.strip().casefold()
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """
+    What incentives are called, each with its incentive ID.
+
+    Attributes:
+        incentive_ids: Their IDs, as written and, of UUIDs, in lower case.
+        engine_ids: Their engine IDs, the same way.
+        plus: What is offered, by vendor and PLU; absent where several are.
+    """
+
+    incentive_ids: Mapping[str, str]
+    engine_ids: Mapping[str, str]
+    plus: Mapping[tuple[str, str], str | None]
+
+    @classmethod
+    def of(cls, incentives: Iterable[Incentive]) -> Names:
+        """Index incentives."""
+        incentive_ids: dict[str, str] = {}
+        engine_ids: dict[str, str] = {}
+        plus: dict[tuple[str, str], str | None] = {}
+        for incentive in incentives:
+            name = incentive.incentive_id
+            for told, names in ((name, incentive_ids), (incentive.engine_id, engine_ids)):
+                if told:
+                    names[told] = name
+                    # As written goes before any case.
+                    names.setdefault(any_case(told), name)
+            if not incentive.retired:
+                for vendor, plu in incentive.plus.items():
+                    place = vendor_key(vendor), plu
+                    plus[place] = None if place in plus else name
+        return cls(incentive_ids, engine_ids, plus)
+
+
+def any_case(name: str) -> str:
+    """Give a name as it is compared: a UUID in lower case, any other as it is written."""
+    return name.lower() if is_uuid(name) else name
