@@ -4,12 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from loyalty_service.domain.identifiers import is_uuid
 
-if TYPE_CHECKING:
-    from loyalty_service.domain.program import Incentive
+
+class Named(Protocol):
+    """What has the names of an incentive; see `domain.program.Incentive`."""
+
+    @property
+    def incentive_id(self) -> str:
+        """Name in the catalogue."""
+
+    @property
+    def engine_id(self) -> str | None:
+        """Name in the loyalty engine."""
+
+    @property
+    def plus(self) -> Mapping[str, str]:
+        """PLU by pos type."""
+
+    @property
+    def retired(self) -> bool:
+        """Whether it is no longer offered."""
 
 
 def vendor_key(name: str) -> str:
@@ -33,7 +50,7 @@ class Names:
     plus: Mapping[tuple[str, str], str | None]
 
     @classmethod
-    def of(cls, incentives: Iterable[Incentive]) -> Names:
+    def of(cls, incentives: Iterable[Named]) -> Names:
         """Index incentives."""
         incentive_ids: dict[str, str] = {}
         engine_ids: dict[str, str] = {}
