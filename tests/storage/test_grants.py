@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from loyalty_service.application import grants
+from loyalty_service.application.codes.issue_code import IssueCode, Selected, issue_code
 from loyalty_service.application.incentives.list_incentives import (
     KnownOrder,
     ListIncentives,
@@ -17,6 +18,7 @@ from loyalty_service.application.incentives.list_incentives import (
 from loyalty_service.application.incentives.take_grant import TakeGrant, TakenGrant, take_grant
 from loyalty_service.application.members.enroll_member import EnrollMember, enroll_member
 from loyalty_service.application.operators.apply_program import ApplyProgram
+from loyalty_service.application.orders.identify_member import identify_member
 from loyalty_service.domain.basket import Basket
 from loyalty_service.domain.errors import (
     PointsInsufficientError,
@@ -31,7 +33,7 @@ from loyalty_service.storage.tools.audit import audit
 from tests.support.doing import apply_program
 from tests.support.ledger import execute, rows
 from tests.support.orders import CLAIMED, DAY_MS, PENDING, SOUP, Till, basket, item, offer
-from tests.support.programs import PROGRAM_ID, demo_program, enroll
+from tests.support.programs import PROGRAM_ID, demo_program, enroll, identify_command
 
 TODAY = date(2023, 11, 14)
 """The day of `START_MS` in the demo program's place."""
@@ -416,4 +418,24 @@ async def test_what_is_bought_by_itself_goes_with_the_order_that_bought_it(till:
     await order(till, guest, basket(offer(SOUP), item(100)))
 
     await till.void(second)
+    assert await refused(till, guest) == "not-granted"
+
+
+async def test_what_the_calendar_gives_is_named_by_its_grant_from_the_code_on(till: Till) -> None:
+    """An app selects it by the id of the listing; the till is told that name, and uses it alone."""
+    await apply(till, giving(GrantTerms("treat", SOUP, GivenOn.MONTH)))
+    guest = await enroll_by_call(till)
+    command = ListIncentives(till.key, guest, None, KnownOrder(), False, None, 0, "")  # noqa: FBT003
+    shown = (await till.call(list_incentives, command)).result.incentives
+    grant_id = next(one.grant.grant_id for one in shown if one.grant)
+    selected = IssueCode(till.key, guest, (Selected("", 1, grant_id),), None)
+    issued = await till.call(issue_code, selected)
+    identified = await till.call(identify_member, identify_command(issued.result.digits))
+    (line,) = identified.result.selection
+    assert (line.incentive.incentive_id, line.incentive.engine_id) == (SOUP, grant_id)
+
+    told = replace(offer(SOUP), incentive_id=None, loyalty_engine_id=grant_id)
+    transaction = identified.result.transaction_id
+    await till.update(transaction, CLAIMED, basket(told, item(1000)))
+
     assert await refused(till, guest) == "not-granted"

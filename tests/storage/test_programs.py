@@ -11,13 +11,16 @@ from typing import Any
 
 import pytest
 
+from loyalty_service.application.incentives.take_grant import TakeGrant, take_grant
 from loyalty_service.application.members.enroll_member import EnrollMember, enroll_member
+from loyalty_service.application.operators.grants import GiveGrants, give_grants
 from loyalty_service.application.operators.set_segments import SetSegments, set_segments
 from loyalty_service.application.orders.identify_member import IdentifyMember, identify_member
 from loyalty_service.application.orders.order_review import Order
 from loyalty_service.application.orders.report_order import report_order
 from loyalty_service.application.orders.return_lines import ReturnLines, return_lines
 from loyalty_service.domain.basket import Basket, BasketLine, Payment, basket_to_json
+from loyalty_service.domain.errors import RulesFailedError
 from loyalty_service.domain.returns import ReturnedLine
 from loyalty_service.domain.visit import PointOfSale
 from loyalty_service.program_file.document import parse_program
@@ -45,6 +48,10 @@ class Paid:
         born: The guest's birthday, where they told it.
         student: Whether an operator knows the guest as a student.
         brings: Points that goals give besides.
+        offers: What the order uses.
+        refused: Whether it is refused, because the guest was not given these.
+        takes: What the guest activates or buys before.
+        given: What an operator gives the guest before.
         back: Points that go when the last line comes back; absent where it does not.
     """
 
@@ -57,7 +64,16 @@ class Paid:
     born: str | None = None
     student: bool = False
     brings: int = 0
+    offers: tuple[str, ...] = ()
+    refused: bool = False
+    takes: str | None = None
+    given: str | None = None
     back: int | None = None
+
+
+def uses(offer: str, **other: Any) -> Paid:
+    """Use an offer alone."""
+    return Paid(0, (), offers=(offer,), **other)
 
 
 def dollars(points: int, cents: int, **other: Any) -> Paid:
@@ -200,6 +216,74 @@ EXAMPLES: dict[str, tuple[str, tuple[Paid, ...]]] = {
         "coalition",
         (dollars(0, 199), dollars(4, 840), dollars(8, 840, store_id=2)),
     ),
+    "birthday treat": (
+        "coffee-house",
+        tuple(
+            uses("birthday-treat", born="1990-10-08", day=day, refused=refused)
+            for day, refused in ((7, True), (8, False), (8, True))
+        ),
+    ),
+    "birthday treat is over": (
+        "coffee-house",
+        (uses("birthday-treat", born="1990-10-08", day=9, refused=True),),
+    ),
+    "birthday treat for 30 days": (
+        "chicken-sandwiches",
+        tuple(
+            uses("birthday-treat", born="1990-10-01", day=day, refused=refused)
+            for day, refused in ((30, False), (30, True))
+        ),
+    ),
+    "chips after the first order": (
+        "burrito-bar",
+        (
+            uses("chips", refused=True),
+            dollars(124, 1245),
+            uses("chips"),
+            uses("chips", refused=True),
+        ),
+    ),
+    "a burrito is bought": (
+        "burrito-bar",
+        (
+            dollars(1625, 16_250),
+            uses("burrito", refused=True),
+            uses("burrito", takes="burrito"),
+            uses("burrito", refused=True),
+        ),
+    ),
+    "400 points become 2 dollars": (
+        "sandwich-maker",
+        (
+            dollars(149, 1499),
+            uses("two-dollars", refused=True),
+            dollars(1, 10),
+            uses("two-dollars"),
+            uses("two-dollars", refused=True),
+        ),
+    ),
+    "an offer to one guest": (
+        "drugstore",
+        (
+            Paid(0, (("1", 2500),), offers=("for-you",), refused=True),
+            Paid(250, (("1", 2500),), offers=("for-you",), given="for-you"),
+        ),
+    ),
+    "the offer of the week is loaded": (
+        "grocers-and-drugstores",
+        (
+            uses("coffee-off", refused=True),
+            uses("coffee-off", takes="offer-of-the-week"),
+            uses("coffee-off", day=11, refused=True),
+            uses("coffee-off", day=12, refused=True),
+            uses("coffee-off", day=12, takes="offer-of-the-week"),
+        ),
+    ),
+    "a treat each month": ("coffee-bar", (uses("treat"), uses("treat", day=31, refused=True))),
+    "a coupon is activated": (
+        "coalition",
+        (uses("ten-percent", refused=True), uses("ten-percent", takes="coupon")),
+    ),
     "ten times on baby care": (
         "coalition",
         (Paid(100 + 5, (("1", 1000), ("2", 2000, "baby"))),),
@@ -273,11 +357,16 @@ async def _pay(till: Till, guest: str, paid: Paid, currency: str) -> tuple[int, 
     """Identify, claim, and tell what the order earned, and what goals gave besides."""
     till.now_ms = int(NOON.replace(day=paid.day).timestamp() * 1000)
     place = PointOfSale(f"order-{next(NUMBERS)}", paid.store_id, "Till", None, None, None)
+    if paid.takes is not None:
+        await till.call(take_grant, TakeGrant(till.key, guest, paid.takes))
+    if paid.given is not None:
+        given = GiveGrants(till.key.program_id, paid.given, (guest,), "case 17", "a good guest")
+        await till.store.write(lambda unit, _: give_grants(unit, given, till.now_ms))
     identified = await till.call(identify_member, IdentifyMember(till.key, guest, place))
     lines = tuple(
         BasketLine(str(number), plu, "item", 1, price, category=told[0] if told else None)
         for number, (plu, price, *told) in enumerate(paid.lines)
-    )
+    ) + tuple(BasketLine(name, name, "offer", 1, 0, incentive_id=name) for name in paid.offers)
     payments = tuple(Payment(kind, amount) for kind, amount in paid.paid.items())
     basket = Basket(lines, payments, (), currency)
     order = Order(
@@ -293,6 +382,10 @@ async def _pay(till: Till, guest: str, paid: Paid, currency: str) -> tuple[int, 
         basket_json=basket_to_json(basket),
         local_time=None,
     )
+    if paid.refused:
+        with pytest.raises(RulesFailedError):
+            await till.call(report_order, order)
+        return paid.points, paid.brings
     done = (await till.call(report_order, order)).result
     if paid.back is not None:
         last = (ReturnedLine(lines[-1].reference_id),)

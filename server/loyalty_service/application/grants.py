@@ -9,13 +9,11 @@ Each verb expects a locked member. None refuses anything: who may refuse looks b
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 
 from loyalty_service.application.points import adjust, keep_alive
 from loyalty_service.application.unit import Unit
-from loyalty_service.domain.basket import AppliedDiscount, Basket, BasketLine
 from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.expiry import Activity, day_of
 from loyalty_service.domain.grants import (
@@ -26,7 +24,6 @@ from loyalty_service.domain.grants import (
     grant_id_of,
     in_order_of_use,
 )
-from loyalty_service.domain.identifiers import is_uuid
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Member, Redemption
 from loyalty_service.domain.visit import GrantsLeft
@@ -225,49 +222,6 @@ def return_grant(unit: Unit, redemption: Redemption) -> None:
     grant = unit.grant(redemption.grant_id)
     if grant is not None:
         unit.change(grant, used=max(0, grant.used - redemption.quantity))
-
-
-def named_by_grants(unit: Unit, program: Program, basket: Basket) -> Basket:
-    """
-    Say of what an order names by a grant which incentive it is.
-
-    RBI names personalised offers by their `loyaltyEngineId` alone, which is that of the grant.
-    """
-    if not program.granted:
-        return basket
-    lines = tuple(
-        line
-        if (found := _granted_by(unit, program, line.incentive_id, line.loyalty_engine_id)) is None
-        else replace(line, incentive_id=found)
-        for line in basket.lines
-    )
-    discounts = tuple(
-        one
-        if (found := _granted_by(unit, program, one.incentive_id, one.engine_id)) is None
-        else replace(one, incentive_id=found)
-        for one in basket.applied_discounts
-    )
-    return replace(basket, lines=lines, applied_discounts=discounts)
-
-
-def _granted_by(
-    unit: Unit, program: Program, incentive_id: str | None, engine_id: str | None
-) -> str | None:
-    """Find the incentive of a grant; none where the program knows by itself what is named."""
-    named = (engine_id or "").strip().lower()
-    if not is_uuid(named) or program.find_incentive(incentive_id, engine_id) is not None:
-        return None
-    grant = unit.grant(named)
-    return None if grant is None or grant.program_id != program.program_id else grant.incentive_id
-
-
-def engine_ids(basket: Basket) -> frozenset[str]:
-    """Give the engine IDs that an order names, in lower case; some may be those of grants."""
-    told: Iterable[BasketLine | AppliedDiscount] = (*basket.lines, *basket.applied_discounts)
-    names = (
-        one.loyalty_engine_id if isinstance(one, BasketLine) else one.engine_id for one in told
-    )
-    return frozenset(name.strip().lower() for name in names if name)
 
 
 def _kept(unit: Unit, grant: Grant) -> Grant:

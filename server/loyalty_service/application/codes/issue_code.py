@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, NamedTuple
 
+from loyalty_service.application.grant_names import granted_by
 from loyalty_service.application.limits import (
     count_code_gone,
     key_scope,
@@ -26,11 +28,12 @@ from loyalty_service.domain.errors import (
     ServerBusyError,
 )
 from loyalty_service.domain.events import Event, EventKind
+from loyalty_service.domain.expiry import day_of
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.limits import LIMITS, Limit, LimitName
 from loyalty_service.domain.meaning import Read
 from loyalty_service.domain.program import Program
-from loyalty_service.domain.records import Code, CodeStatus
+from loyalty_service.domain.records import Code, CodeStatus, Member
 
 ATTEMPTS_MAX = 50
 """Codes tried before giving up; even with 900,000 of the million live, 50 nearly always do."""
@@ -112,7 +115,8 @@ def issue_code(unit: Unit, command: IssueCode, now_ms: int) -> Done[IssuedCode]:
     member = unit.member(program.program_id, loyalty_id)
     if member is None:
         raise MemberNotFoundError(loyalty_id)
-    selection = _selection_json(program, command)
+    today = day_of(now_ms, program.time_zone)
+    selection = _selection_json(unit, program, member, command, today)
     counts = (
         # By partner, or one that is not the guest's could use up what the guest's app may have.
         (_CODES_OF_MEMBER, member_scope(member.number, command.key.partner)),
@@ -184,14 +188,18 @@ def expired(code: Code) -> Event:
     )
 
 
-def _selection_json(program: Program, command: IssueCode) -> str:
+def _selection_json(
+    unit: Unit, program: Program, member: Member, command: IssueCode, today: date
+) -> str:
     violations = []
     selection = {}
     for index, (incentive_id, quantity, engine_id) in enumerate(command.selection):
         place = f"order[{index}].incentive_id"
         # Where an incentive has no name in the engine, apps put the catalogue's there too.
-        incentive = program.find_incentive(incentive_id, engine_id) or program.find_incentive(
-            engine_id, None
+        incentive = (
+            program.find_incentive(incentive_id, engine_id)
+            or program.find_incentive(engine_id, None)
+            or granted_by(unit, program, engine_id, member, today)
         )
         if incentive is None or incentive.retired:
             violations.append(FieldViolation(place, "must name an incentive of the program"))

@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from loyalty_service.application.grants import buy_by_itself, give_for_first_order, named_by_grants
+from loyalty_service.application.grant_names import named_by_grants
+from loyalty_service.application.grants import buy_by_itself, give_for_first_order
 from loyalty_service.application.limits import count_points, flag_uses, require_points
 from loyalty_service.application.orders.earnings import (
     PaidOrder,
@@ -107,7 +108,9 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
     repeated = judge_repeated(
         unit, program, command.key, transaction, known_by, day, now_ms, claiming=True
     )
-    told = named_by_grants(unit, program, basket_from_json(transaction.basket or "{}"))
+    told = basket_from_json(transaction.basket or "{}")
+    at = None, transaction.created_ms, store_of(program, transaction).time_zone
+    told = named_by_grants(unit, program, told, member, at)
     basket = as_catalogued(told, program)
     promised, offers = _judged(unit, program, transaction, member, basket)
     order = _paid_order(program, transaction, basket, offers)

@@ -11,6 +11,7 @@ from loyalty_service.application.orders.repeated_orders import answer_of_use, us
 from loyalty_service.application.orders.reservations import reserve
 from loyalty_service.application.orders.shown_codes import (
     SelectedLine,
+    as_given,
     live_code,
     refusal_of_code,
     selected_lines,
@@ -173,8 +174,9 @@ def _identify_by_code(
     reserve(unit, transaction, command.key, pos.store_id, uses, now_ms)
     used = use_code(unit, live, transaction, member, now_ms)
     count_right_code(unit, scopes, member, now_ms)
+    told = as_given(unit, program, store, member, selection, command.local_time, now_ms)
     return Done(
-        Identified(program, member, transaction.transaction_id, member.spendable, selection),
+        Identified(program, member, transaction.transaction_id, member.spendable, told),
         kept_as=use_of_code(transaction, pos),
         stores=frozenset({pos.store_id}),
         events=(used, _opened(transaction, member)),

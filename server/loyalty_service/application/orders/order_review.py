@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from loyalty_service.application.grants import grants_left, named_by_grants
+from loyalty_service.application.grant_names import named_by_grants
+from loyalty_service.application.grants import grants_left
 from loyalty_service.application.orders.period_uses import used_in_periods
 from loyalty_service.application.orders.repeated_orders import REPORT, order_digest, order_place
 from loyalty_service.application.orders.reservations import (
@@ -259,7 +260,8 @@ def review_order(
     holds = unit.open_holds(transaction.owner)
     reserved = by_incentive(unit.reservations(transaction))
     paid = order.claiming and not order.asking
-    basket = as_catalogued(named_by_grants(unit, program, order.basket), program)
+    at = order.local_time, now_ms, store.time_zone
+    basket = as_catalogued(named_by_grants(unit, program, order.basket, member, at), program)
     unknown = unknown_offers(basket, program, paid=paid)
     known = without_incentives(basket, program, unknown) if unknown else basket
     uses = tuple(

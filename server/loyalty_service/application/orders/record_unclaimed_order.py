@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from loyalty_service.application.grants import named_by_grants
+from loyalty_service.application.grant_names import named_by_grants
 from loyalty_service.application.limits import flag_order
 from loyalty_service.application.orders.earnings import (
     PaidOrder,
@@ -137,7 +137,7 @@ def record_unclaimed_order(
         repeated = _repeated(unit, command, digest, now_ms)
         if repeated is not None:
             return repeated
-    basket = as_catalogued(named_by_grants(unit, program, command.basket), program)
+    basket = as_catalogued(named_by_grants(unit, program, command.basket, None, None), program)
     _require_no_rewards(program, basket)
     offers = judge_recorded(
         unit,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 
 from loyalty_service.application.codes.wrong_codes import could_be_guessed, count_wrong_code
+from loyalty_service.application.grant_names import named_as_given
 from loyalty_service.application.limits import count_code_gone
-from loyalty_service.application.orders.order_review import judge, refusal_of
+from loyalty_service.application.orders.order_review import business_day, judge, refusal_of
 from loyalty_service.application.orders.reservations import (
     Reservations,
     as_accepted,
@@ -137,6 +138,25 @@ def _selected_lines(program: Program, code: Code, pos: PointOfSale) -> Iterable[
         if incentive is None or incentive.retired:
             raise incentive_not_found(kind, incentive_id)
         yield SelectedLine(incentive, quantity, incentive.plu(pos.plu_vendors))
+
+
+def as_given(
+    unit: Unit,
+    program: Program,
+    store: Store,
+    member: Member,
+    selection: tuple[SelectedLine, ...],
+    local_time: datetime | None,
+    now_ms: int,
+) -> tuple[SelectedLine, ...]:
+    """Name what the member was given of a selection by the grants, as orders name them."""
+    if all(line.incentive.incentive_id not in program.granted for line in selection):
+        return selection
+    day = date.fromisoformat(business_day(local_time, store, now_ms))
+    return tuple(
+        replace(line, incentive=named_as_given(unit, program, member, line.incentive, day))
+        for line in selection
+    )
 
 
 def usable(
