@@ -17,7 +17,9 @@ local paid_orders = {
 -- absent where they have no value of their kind.
 local FORGIVEN = {
   amount = "amount",
+  amountOff = "amount",
   appliedDiscounts = "list",
+  appliesTo = "text",
   category = "text",
   ccToken = "text",
   channel = "word",
@@ -229,7 +231,7 @@ local function is_amount(number)
   return math.abs(number) < numbers.MAX_INTEGER - 1
 end
 
--- What to write instead of a value that is none of its kind; nil where it is one.
+-- What to write instead of a value that is none of its kind, and why; nil where it is one.
 local FORGIVE = {
   text = function(body, at)
     -- A number is quoted later; a text may stand in single quotes.
@@ -241,7 +243,15 @@ local FORGIVE = {
     return not known and "null" or nil
   end,
   amount = function(body, at)
-    return number_or_null(body, at, is_amount)
+    local instead = number_or_null(body, at, is_amount)
+    local number = not instead and numbers.of(scalar(body, at))
+    if number then
+      local whole, is_meant = numbers.whole_of(number)
+      if not is_meant then
+        return ("%d"):format(whole), "amount"
+      end
+    end
+    return instead
   end,
   integer = function(body, at)
     return number_or_null(body, at, function(number)
@@ -376,8 +386,10 @@ function paid_orders.put_right(body, route, told)
     end
     -- A text is one as it begins, and a number without quotes is none that could be put right.
     local is_good = IN_QUOTES[kind] == (byte == 34)
-    local instead = kind and not is_good and FORGIVE[kind](body, first, name) or nil
-    local last
+    local instead, reason, last
+    if kind and not is_good then
+      instead, reason = FORGIVE[kind](body, first, name)
+    end
     if instead or kind == "details" then
       count.left = count.left - VALUE_PLACES
       last = count.left > 0 and scanner.value_end(body, first, count)
@@ -400,7 +412,7 @@ function paid_orders.put_right(body, route, told)
     end
     if instead then
       if instead ~= "null" or not body:find('^"%s*"', first) or not BLANK[kind] then
-        tell(told, "field", key)
+        tell(told, reason or "field", key)
       end
       edits[first] = { last = last, instead = instead }
       at = last + 1

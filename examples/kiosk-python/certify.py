@@ -24,6 +24,7 @@ from till import Bench, Till
 
 from loyalty.v1 import (
     identify_service_pb2,
+    incentive_service_pb2,
     session_service_pb2,
     transaction_service_pb2,
 )
@@ -58,6 +59,18 @@ class KioskCalls(Loyalty):
         request = session_service_pb2.StartAnonymousSessionRequest()
         body = {"correlationId": correlation, "channel": "STORE"}
         return self._answer("StartAnonymousSession", request, body)
+
+    def promo(self, code: str, guest: str, order: str) -> Answer:
+        """See `Loyalty`."""
+        request = incentive_service_pb2.RedeemPromoCodeRequest()
+        body = {"loyaltyId": guest, "promoCode": code, "posVendor": self.vendor(order)}
+        return self._answer("RedeemPromoCode", request, body)
+
+    def incentives(self, guest: str) -> Answer:
+        """See `Loyalty`."""
+        request = incentive_service_pb2.ListIncentivesRequest()
+        body = {"storeId": self.store, "posType": self.pos_type, "loyaltyId": guest}
+        return self._answer("ListIncentives", request, body)
 
     def validate(self, transaction: str, body: dict) -> Answer:
         """See `Loyalty`."""

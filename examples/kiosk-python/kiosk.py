@@ -23,6 +23,7 @@ from loyalty.v1 import (
     discount_pb2,
     identify_service_pb2,
     identify_service_pb2_grpc,
+    incentive_service_pb2_grpc,
     order_pb2,
     session_service_pb2_grpc,
     transaction_service_pb2,
@@ -51,6 +52,8 @@ STUBS = {
     "ReportOrder": transaction_service_pb2_grpc.TransactionServiceStub,
     "VoidTransaction": transaction_service_pb2_grpc.TransactionServiceStub,
     "RecordUnclaimedOrder": transaction_service_pb2_grpc.TransactionServiceStub,
+    "RedeemPromoCode": incentive_service_pb2_grpc.IncentiveServiceStub,
+    "ListIncentives": incentive_service_pb2_grpc.IncentiveServiceStub,
     "StartAnonymousSession": session_service_pb2_grpc.SessionServiceStub,
 }
 

@@ -12,6 +12,7 @@ import time
 import uuid
 from datetime import datetime
 from http.client import HTTPConnection, HTTPException
+from urllib.parse import urlencode
 
 NOT_DONE_OR_UNKNOWN = (0, 408, 429, 500, 502, 503, 504)
 """Statuses after which the same call is sent again; 0 is no answer at all."""
@@ -92,6 +93,16 @@ class Loyalty:
         """Open a session for a shopper without a card."""
         body = {"correlationId": correlation, "channel": "STORE"}
         return self.call("POST", "/client/users/anonymous/sessions", body)
+
+    def promo(self, code: str, guest: str, order: str) -> Answer:
+        """Redeem a promo code for a guest; in the same order it counts once however often sent."""
+        body = {"loyaltyId": guest, "promoCode": code, "posVendor": self.vendor(order)}
+        return self.call("POST", "/loyalty/promo-code/redeem", body)
+
+    def incentives(self, guest: str) -> Answer:
+        """Ask what a guest may use in this store."""
+        asked = {"storeId": self.store, "posType": self.pos_type, "loyaltyId": guest}
+        return self.call("GET", f"/loyalty/incentives?{urlencode(asked)}")
 
     def validate(self, transaction: str, body: dict) -> Answer:
         """Ask which rules an order breaks."""

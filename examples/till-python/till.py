@@ -28,6 +28,8 @@ from loyalty_calls import REFUSED, Answer, Loyalty, new_key
 CURRENCY = "CAD"
 ONE_OF_EACH = {"offer", "reward"}
 """Of these an order has one: another takes its place. A program may allow more."""
+BESIDE = ("code", "product", "by")
+"""What stands beside the word of an action."""
 LINE_FIELDS = ("productId", "incentiveId", "loyaltyEngineId", "name")
 
 
@@ -112,6 +114,24 @@ class Till:
                     "selected": True,
                 }
             )
+
+    def promo(self, code: str) -> None:
+        """Take a promo code; whatever becomes of it, the order goes on."""
+        order = self.order
+        if not order.guest:
+            self.tell("A promo code needs a guest.")
+            return
+        answer = self.loyalty.promo(code, order.guest, order.number)
+        if answer.status == 200:
+            self.tell(f"{answer.body['pointsEarned']} points for {code}.")
+        else:
+            self.tell(f"Nothing for {code}: {answer.code or 'no answer'}.")
+
+    def show(self) -> None:
+        """Tell what the guest may use: what has no error."""
+        for one in self.loyalty.incentives(self.order.guest).body.get("incentives", []):
+            if not one.get("errors"):
+                self.tell(f"{one['name']}: {one.get('points', 0)} points.")
 
     def ring(self, product: dict) -> None:
         """Ring up a product."""
@@ -333,19 +353,14 @@ class Bench:
                     if till.order.paid:
                         till.new_order()
                     till.scan(action["code"])
-                case "ring":
-                    till.ring(action["product"])
                 case "add":
                     till.add(action["product"])
                     # Who asks early learns early that an offer needs more in the order.
                     if "ring" in later and till.order.transaction:
                         till.missing_money()
-                case "remove":
-                    till.remove(action["product"])
-                case "pay":
-                    till.pay(action["by"])
                 case other:
-                    getattr(till, other)()
+                    # Each other word is what the till does, with what stands beside it.
+                    getattr(till, other)(*(action[name] for name in BESIDE if name in action))
 
     def ask(self, method: str, path: str, body: dict | None = None) -> dict:
         """Call the control port."""

@@ -123,8 +123,10 @@ def test_page_tells_what_a_till_does_with_every_refused_claim() -> None:
 
 def test_page_lists_every_way_to_break_a_rule() -> None:
     """With its code and rule, in the order of the table in the code."""
-    listed = [tuple(cells[:2]) for cells in rows("errors.md", "Broken rules")]
-    assert listed == [(f"`{one.value.code}`", f"`{one.value.rule_id}`") for one in Breach]
+    listed = [(*cells[:2], cells[-1]) for cells in rows("errors.md", "Broken rules")]
+    assert listed == [
+        (f"`{one.value.code}`", f"`{one.value.rule_id}`", f"`{one.name.lower()}`") for one in Breach
+    ]
 
 
 def test_every_answer_of_envoys_own_is_listed() -> None:

@@ -121,6 +121,13 @@ async def test_broken_text_that_counts_is_refused_by_name(till: Front, place: st
     assert named == [place.replace("/", ".").replace(".0.", "[0].")]
 
 
+@pytest.mark.parametrize("kind", ["CLAIMED", "UNCLAIMED"])
+async def test_fraction_of_a_cent_that_was_paid_is_rounded_and_told(till: Front, kind: str) -> None:
+    """A till that counts in fractions learns it; what adding up doubles leaves behind is none."""
+    assert await _flags(till, kind, f"{PAYMENT}/amount", 958.5) == {"amount": ["amount"]}
+    assert await _flags(till, kind, f"{PAYMENT}/amount", 958.9999999999998) == {}
+
+
 async def test_order_is_paid_by_the_number_of_its_status_too(till: Front) -> None:
     """A fraction of a cent in a payment, which nobody counts with, refuses neither."""
     for status in ("CLAIMED", 2):

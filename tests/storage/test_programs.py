@@ -21,7 +21,9 @@ from loyalty_service.application.orders.report_order import report_order
 from loyalty_service.application.orders.return_lines import ReturnLines, return_lines
 from loyalty_service.domain.basket import Basket, BasketLine, Payment, basket_to_json
 from loyalty_service.domain.errors import RulesFailedError
+from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.returns import ReturnedLine
+from loyalty_service.domain.taken_off import taken_off
 from loyalty_service.domain.visit import PointOfSale
 from loyalty_service.program_file.document import parse_program
 from tests.support.ledger import audit
@@ -326,6 +328,26 @@ async def test_order_earns_what_the_terms_of_its_program_say(
     audit(database_url)
 
     assert earned == [(paid.points, paid.brings) for paid in orders]
+
+
+TAKEN_OFF = {
+    "doughnuts-and-coffee": ("lunch", BasketLine("1", "41", "item", 1, 6200), 5000),
+    "supermarket-fuel": ("fuel-30", BasketLine("1", "5", "item", 12, 349, category="fuel"), 360),
+    "sandwich-maker": ("two-dollars", BasketLine("1", "1", "item", 1, 1240), 200),
+}
+"""A reward of a program, what is bought with it, and what is taken off in minor units."""
+
+
+@pytest.mark.parametrize("name", TAKEN_OFF)
+def test_reward_takes_off_what_its_program_says(name: str) -> None:
+    """By the program's own file, for one use of the reward."""
+    incentive_id, bought, amount = TAKEN_OFF[name]
+    program = parse_program((PROGRAMS / f"{name}.yaml").read_text("utf-8"), name)
+    use = IncentiveUse(program.incentives[incentive_id], 1)
+
+    (found,) = taken_off(Basket((bought,), (), (), program.currency), program, [use])
+
+    assert found.allowed == amount
 
 
 def test_page_tells_when_points_go() -> None:

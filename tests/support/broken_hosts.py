@@ -409,3 +409,95 @@ def _claims_twice(host: Changing, request: Request, answer: Answer, _lines: Any,
     elif request.call == "claim" and host.counts.get(request.path + "504"):
         return with_(answer, points=answer.body["points"] + 84)
     return None
+
+
+@breaks("KP-2")
+def _promo_of_nothing(_h: Changing, request: Request, answer: Answer, _l: Any, _k: str) -> Any:
+    """Tell of no points that a promo code gave."""
+    if request.call == "promo" and answer.status == 200 and "CERTIFY" in str(request.body):
+        return with_(answer, pointsEarned=0)
+    return None
+
+
+@breaks("KP-3")
+def _any_promo(_h: Changing, request: Request, answer: Answer, _lines: Any, _key: str) -> Any:
+    """Accept a promo code that there is not."""
+    if request.call == "promo" and answer.status == 404:
+        return Answer(200, {"pointsEarned": 0}, {})
+    return None
+
+
+@breaks("KP-4")
+def _promo_for_all(_h: Changing, request: Request, answer: Answer, _lines: Any, _key: str) -> Any:
+    """Accept a promo code that was used."""
+    if request.call == "promo" and answer.status == 422:
+        return Answer(200, {"pointsEarned": 100}, {})
+    return None
+
+
+@breaks("PTS-once")
+def _points_again(host: Changing, request: Request, answer: Answer, _lines: Any, key: str) -> Any:
+    """Make another assignment of a call that is sent again."""
+    if request.call == "points" and answer.status == 200 and host.counts[key] > 1:
+        return with_(answer, id="another")
+    return None
+
+
+@breaks("PTS-less")
+def _takes_all(_h: Changing, request: Request, answer: Answer, _lines: Any, _key: str) -> Any:
+    """Say that more points were taken than there are."""
+    if request.call == "points" and request.body["points"] < -1000:
+        return Answer(200, {"pointsEarned": 0, "pointsDeducted": 9000}, {})
+    return None
+
+
+@breaks("PTS-key")
+def _points_of_tills(_h: Changing, request: Request, answer: Answer, _l: Any, _k: str) -> Any:
+    """Let a till give points."""
+    if request.call == "points" and answer.status == 403:
+        return Answer(200, {"pointsEarned": 100}, {})
+    return None
+
+
+@breaks("USR-shape")
+def _never_joined(_h: Changing, request: Request, answer: Answer, _lines: Any, _key: str) -> Any:
+    """Leave out since when a guest is one."""
+    if request.call == "user" and answer.status == 200:
+        del answer.body["createdAt"]
+        return answer
+    return None
+
+
+@breaks("USR-search")
+def _earned_nothing(_h: Changing, request: Request, answer: Answer, _l: Any, _k: str) -> Any:
+    """List orders without what they earned."""
+    if request.call == "search":
+        return replace(answer, body=[one | {"pointsEarned": 0} for one in answer.body])
+    return None
+
+
+def _without_errors(answer: Answer) -> Answer:
+    listed = [one | {"errors": []} for one in answer.body["incentives"]]
+    return with_(answer, incentives=listed)
+
+
+@breaks("KR-1")
+def _unlocked(_h: Changing, request: Request, answer: Answer, _lines: Any, _key: str) -> Any:
+    """Lock no reward for who is not signed in."""
+    nobody = request.call == "incentives" and "loyaltyId" not in request.path
+    return _without_errors(answer) if nobody else None
+
+
+@breaks("LIST-guest")
+def _rich(_h: Changing, request: Request, answer: Answer, _lines: Any, _key: str) -> Any:
+    """Let every guest use every reward."""
+    somebody = request.call == "incentives" and "loyaltyId" in request.path
+    return _without_errors(answer) if somebody and answer.status == 200 else None
+
+
+@breaks("CONTENT-list")
+def _costless(_h: Changing, request: Request, answer: Answer, _lines: Any, _key: str) -> Any:
+    """Show rewards without their cost."""
+    if request.call == "content":
+        return with_(answer, content=[one | {"rules": []} for one in answer.body["content"]])
+    return None

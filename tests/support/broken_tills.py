@@ -675,6 +675,44 @@ class LivesInGreenwich(Till):
     calls = _InUtc
 
 
+class _PromoTwice(Loyalty):
+    """Redeems a promo code again, as of another order."""
+
+    def promo(self, code: str, guest: str, order: str) -> Any:
+        answer = super().promo(code, guest, order)
+        return super().promo(code, guest, f"{order}-again") if answer.status == 200 else answer
+
+
+@breaks("KP-2")
+class RedeemsTwice(Till):
+    """Gets a promo code's points twice."""
+
+    calls = _PromoTwice
+
+
+@breaks("KP-3")
+class InsistsOnPromoCodes(Till):
+    """Types a promo code again that nobody knows."""
+
+    def promo(self, code: str) -> None:
+        super().promo(code)
+        if code == "NO-SUCH-2026":
+            super().promo(code)
+
+
+class _ListsForNobody(Loyalty):
+    def incentives(self, guest: str) -> Any:
+        del guest
+        return self.call("GET", f"/loyalty/incentives?storeId={self.store}")
+
+
+@breaks("LIST-guest")
+class ForgetsItsGuest(Till):
+    """Shows what anybody may use."""
+
+    calls = _ListsForNobody
+
+
 def make(kind: type, address: str, *, wait_s: float = 1.0) -> Any:
     """Make a till, with the calls that it has."""
     calls = getattr(kind, "calls", Loyalty)

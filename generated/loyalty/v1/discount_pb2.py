@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19loyalty/v1/discount.proto\x12\nloyalty.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x81\x02\n\x08\x44iscount\x12;\n\x07\x64\x65tails\x18\x01 \x01(\x0b\x32\x1b.loyalty.v1.DiscountDetailsB\x04\xe2\x41\x01\x01R\x07\x64\x65tails\x12\x34\n\x0cincentive_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x01H\x00R\x0bincentiveId\x88\x01\x01\x12*\n\nproduct_id\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\tproductId\x12\x34\n\x0creference_id\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x01H\x01R\x0breferenceId\x88\x01\x01\x42\x0f\n\r_incentive_idB\x0f\n\r_reference_id\"\xcc\x03\n\x0f\x44iscountDetails\x12,\n\x0c\x64isplay_name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01H\x00R\x0b\x64isplayName\x88\x01\x01\x12\x30\n\x0e\x64iscount_value\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01H\x01R\rdiscountValue\x88\x01\x01\x12P\n\x07subtype\x18\x03 \x01(\x0e\x32#.loyalty.v1.DiscountDetails.SubtypeB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01H\x02R\x07subtype\x88\x01\x01\x12G\n\x04type\x18\x04 \x01(\x0e\x32 .loyalty.v1.DiscountDetails.TypeB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01H\x03R\x04type\x88\x01\x01\"P\n\x07Subtype\x12\x17\n\x13SUBTYPE_UNSPECIFIED\x10\x00\x12\x17\n\x13PERCENTAGE_DISCOUNT\x10\x01\x12\x13\n\x0f\x41MOUNT_DISCOUNT\x10\x02\"3\n\x04Type\x12\x14\n\x10TYPE_UNSPECIFIED\x10\x00\x12\t\n\x05offer\x10\x01\x12\n\n\x06reward\x10\x02\x42\x0f\n\r_display_nameB\x11\n\x0f_discount_valueB\n\n\x08_subtypeB\x07\n\x05_typeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19loyalty/v1/discount.proto\x12\nloyalty.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x80\x03\n\x08\x44iscount\x12;\n\x07\x64\x65tails\x18\x01 \x01(\x0b\x32\x1b.loyalty.v1.DiscountDetailsB\x04\xe2\x41\x01\x01R\x07\x64\x65tails\x12\x34\n\x0cincentive_id\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x01H\x00R\x0bincentiveId\x88\x01\x01\x12*\n\nproduct_id\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\tproductId\x12\x34\n\x0creference_id\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x01H\x01R\x0breferenceId\x88\x01\x01\x12(\n\napplies_to\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01H\x02R\tappliesTo\x88\x01\x01\x12\x35\n\namount_off\x18\x06 \x01(\x05\x42\x11\xe2\x41\x01\x01\xbaH\n\x1a\x08\x18\x80\x94\xeb\xdc\x03(\x00H\x03R\tamountOff\x88\x01\x01\x42\x0f\n\r_incentive_idB\x0f\n\r_reference_idB\r\n\x0b_applies_toB\r\n\x0b_amount_off\"\xcc\x03\n\x0f\x44iscountDetails\x12,\n\x0c\x64isplay_name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01H\x00R\x0b\x64isplayName\x88\x01\x01\x12\x30\n\x0e\x64iscount_value\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01H\x01R\rdiscountValue\x88\x01\x01\x12P\n\x07subtype\x18\x03 \x01(\x0e\x32#.loyalty.v1.DiscountDetails.SubtypeB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01H\x02R\x07subtype\x88\x01\x01\x12G\n\x04type\x18\x04 \x01(\x0e\x32 .loyalty.v1.DiscountDetails.TypeB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01H\x03R\x04type\x88\x01\x01\"P\n\x07Subtype\x12\x17\n\x13SUBTYPE_UNSPECIFIED\x10\x00\x12\x17\n\x13PERCENTAGE_DISCOUNT\x10\x01\x12\x13\n\x0f\x41MOUNT_DISCOUNT\x10\x02\"3\n\x04Type\x12\x14\n\x10TYPE_UNSPECIFIED\x10\x00\x12\t\n\x05offer\x10\x01\x12\n\n\x06reward\x10\x02\x42\x0f\n\r_display_nameB\x11\n\x0f_discount_valueB\n\n\x08_subtypeB\x07\n\x05_typeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,6 +41,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DISCOUNT'].fields_by_name['product_id']._serialized_options = b'\342A\001\001\272H\004r\002\030@'
   _globals['_DISCOUNT'].fields_by_name['reference_id']._loaded_options = None
   _globals['_DISCOUNT'].fields_by_name['reference_id']._serialized_options = b'\342A\001\001\272H\005r\003\030\200\001'
+  _globals['_DISCOUNT'].fields_by_name['applies_to']._loaded_options = None
+  _globals['_DISCOUNT'].fields_by_name['applies_to']._serialized_options = b'\342A\001\001'
+  _globals['_DISCOUNT'].fields_by_name['amount_off']._loaded_options = None
+  _globals['_DISCOUNT'].fields_by_name['amount_off']._serialized_options = b'\342A\001\001\272H\n\032\010\030\200\224\353\334\003(\000'
   _globals['_DISCOUNTDETAILS'].fields_by_name['display_name']._loaded_options = None
   _globals['_DISCOUNTDETAILS'].fields_by_name['display_name']._serialized_options = b'\342A\001\001'
   _globals['_DISCOUNTDETAILS'].fields_by_name['discount_value']._loaded_options = None
@@ -50,11 +54,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DISCOUNTDETAILS'].fields_by_name['type']._loaded_options = None
   _globals['_DISCOUNTDETAILS'].fields_by_name['type']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
   _globals['_DISCOUNT']._serialized_start=104
-  _globals['_DISCOUNT']._serialized_end=361
-  _globals['_DISCOUNTDETAILS']._serialized_start=364
-  _globals['_DISCOUNTDETAILS']._serialized_end=824
-  _globals['_DISCOUNTDETAILS_SUBTYPE']._serialized_start=634
-  _globals['_DISCOUNTDETAILS_SUBTYPE']._serialized_end=714
-  _globals['_DISCOUNTDETAILS_TYPE']._serialized_start=716
-  _globals['_DISCOUNTDETAILS_TYPE']._serialized_end=767
+  _globals['_DISCOUNT']._serialized_end=488
+  _globals['_DISCOUNTDETAILS']._serialized_start=491
+  _globals['_DISCOUNTDETAILS']._serialized_end=951
+  _globals['_DISCOUNTDETAILS_SUBTYPE']._serialized_start=761
+  _globals['_DISCOUNTDETAILS_SUBTYPE']._serialized_end=841
+  _globals['_DISCOUNTDETAILS_TYPE']._serialized_start=843
+  _globals['_DISCOUNTDETAILS_TYPE']._serialized_end=894
 # @@protoc_insertion_point(module_scope)

@@ -9,16 +9,20 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Discount(_message.Message):
-    __slots__ = ("details", "incentive_id", "product_id", "reference_id")
+    __slots__ = ("details", "incentive_id", "product_id", "reference_id", "applies_to", "amount_off")
     DETAILS_FIELD_NUMBER: _ClassVar[int]
     INCENTIVE_ID_FIELD_NUMBER: _ClassVar[int]
     PRODUCT_ID_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_ID_FIELD_NUMBER: _ClassVar[int]
+    APPLIES_TO_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_OFF_FIELD_NUMBER: _ClassVar[int]
     details: DiscountDetails
     incentive_id: str
     product_id: str
     reference_id: str
-    def __init__(self, details: _Optional[_Union[DiscountDetails, _Mapping]] = ..., incentive_id: _Optional[str] = ..., product_id: _Optional[str] = ..., reference_id: _Optional[str] = ...) -> None: ...
+    applies_to: str
+    amount_off: int
+    def __init__(self, details: _Optional[_Union[DiscountDetails, _Mapping]] = ..., incentive_id: _Optional[str] = ..., product_id: _Optional[str] = ..., reference_id: _Optional[str] = ..., applies_to: _Optional[str] = ..., amount_off: _Optional[int] = ...) -> None: ...
 
 class DiscountDetails(_message.Message):
     __slots__ = ("display_name", "discount_value", "subtype", "type")

@@ -27,7 +27,7 @@ class PosVendor(_message.Message):
     def __init__(self, transaction_id: _Optional[str] = ..., store_id: _Optional[int] = ..., terminal: _Optional[str] = ..., operator: _Optional[str] = ..., pos_type: _Optional[str] = ..., supporting_pos: _Optional[str] = ...) -> None: ...
 
 class OrderLine(_message.Message):
-    __slots__ = ("product_id", "incentive_id", "loyalty_engine_id", "quantity", "price", "product_type", "reference_id", "name", "tax", "parent_reference_id", "category")
+    __slots__ = ("product_id", "incentive_id", "loyalty_engine_id", "quantity", "price", "product_type", "reference_id", "name", "tax", "parent_reference_id", "category", "applies_to", "amount_off")
     class ProductType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         PRODUCT_TYPE_UNSPECIFIED: _ClassVar[OrderLine.ProductType]
@@ -51,6 +51,8 @@ class OrderLine(_message.Message):
     TAX_FIELD_NUMBER: _ClassVar[int]
     PARENT_REFERENCE_ID_FIELD_NUMBER: _ClassVar[int]
     CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    APPLIES_TO_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_OFF_FIELD_NUMBER: _ClassVar[int]
     product_id: str
     incentive_id: str
     loyalty_engine_id: str
@@ -62,7 +64,9 @@ class OrderLine(_message.Message):
     tax: float
     parent_reference_id: str
     category: str
-    def __init__(self, product_id: _Optional[str] = ..., incentive_id: _Optional[str] = ..., loyalty_engine_id: _Optional[str] = ..., quantity: _Optional[int] = ..., price: _Optional[float] = ..., product_type: _Optional[_Union[OrderLine.ProductType, str]] = ..., reference_id: _Optional[str] = ..., name: _Optional[str] = ..., tax: _Optional[float] = ..., parent_reference_id: _Optional[str] = ..., category: _Optional[str] = ...) -> None: ...
+    applies_to: str
+    amount_off: int
+    def __init__(self, product_id: _Optional[str] = ..., incentive_id: _Optional[str] = ..., loyalty_engine_id: _Optional[str] = ..., quantity: _Optional[int] = ..., price: _Optional[float] = ..., product_type: _Optional[_Union[OrderLine.ProductType, str]] = ..., reference_id: _Optional[str] = ..., name: _Optional[str] = ..., tax: _Optional[float] = ..., parent_reference_id: _Optional[str] = ..., category: _Optional[str] = ..., applies_to: _Optional[str] = ..., amount_off: _Optional[int] = ...) -> None: ...
 
 class Payment(_message.Message):
     __slots__ = ("amount", "type", "cc_token")
@@ -95,6 +99,7 @@ class TransactionDetails(_message.Message):
         DRIVE_THRU: _ClassVar[TransactionDetails.ServiceMode]
         CURBSIDE: _ClassVar[TransactionDetails.ServiceMode]
         TABLE_SERVICE: _ClassVar[TransactionDetails.ServiceMode]
+        DELIVERY: _ClassVar[TransactionDetails.ServiceMode]
     SERVICE_MODE_UNSPECIFIED: TransactionDetails.ServiceMode
     EAT_IN: TransactionDetails.ServiceMode
     EATIN: TransactionDetails.ServiceMode
@@ -102,6 +107,7 @@ class TransactionDetails(_message.Message):
     DRIVE_THRU: TransactionDetails.ServiceMode
     CURBSIDE: TransactionDetails.ServiceMode
     TABLE_SERVICE: TransactionDetails.ServiceMode
+    DELIVERY: TransactionDetails.ServiceMode
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     ORDER_FIELD_NUMBER: _ClassVar[int]
     PAYMENTS_FIELD_NUMBER: _ClassVar[int]

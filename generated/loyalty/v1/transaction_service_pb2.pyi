@@ -22,7 +22,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Transaction(_message.Message):
-    __slots__ = ("transaction_id", "loyalty_id", "status", "store_id", "pos_transaction_id", "points_held", "points_earned", "points_redeemed", "create_time", "update_time", "expire_time", "earning", "returned")
+    __slots__ = ("transaction_id", "loyalty_id", "status", "store_id", "pos_transaction_id", "points_held", "points_earned", "points_redeemed", "create_time", "update_time", "expire_time", "earning", "returned", "taken_off")
     class Status(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         TRANSACTION_STATUS_UNSPECIFIED: _ClassVar[Transaction.Status]
@@ -48,6 +48,7 @@ class Transaction(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
     EARNING_FIELD_NUMBER: _ClassVar[int]
     RETURNED_FIELD_NUMBER: _ClassVar[int]
+    TAKEN_OFF_FIELD_NUMBER: _ClassVar[int]
     transaction_id: str
     loyalty_id: str
     status: Transaction.Status
@@ -61,7 +62,23 @@ class Transaction(_message.Message):
     expire_time: _timestamp_pb2.Timestamp
     earning: Earning
     returned: Returned
-    def __init__(self, transaction_id: _Optional[str] = ..., loyalty_id: _Optional[str] = ..., status: _Optional[_Union[Transaction.Status, str]] = ..., store_id: _Optional[int] = ..., pos_transaction_id: _Optional[str] = ..., points_held: _Optional[int] = ..., points_earned: _Optional[int] = ..., points_redeemed: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., earning: _Optional[_Union[Earning, _Mapping]] = ..., returned: _Optional[_Union[Returned, _Mapping]] = ...) -> None: ...
+    taken_off: TakenOff
+    def __init__(self, transaction_id: _Optional[str] = ..., loyalty_id: _Optional[str] = ..., status: _Optional[_Union[Transaction.Status, str]] = ..., store_id: _Optional[int] = ..., pos_transaction_id: _Optional[str] = ..., points_held: _Optional[int] = ..., points_earned: _Optional[int] = ..., points_redeemed: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., earning: _Optional[_Union[Earning, _Mapping]] = ..., returned: _Optional[_Union[Returned, _Mapping]] = ..., taken_off: _Optional[_Union[TakenOff, _Mapping]] = ...) -> None: ...
+
+class TakenOff(_message.Message):
+    __slots__ = ("incentives",)
+    class Incentive(_message.Message):
+        __slots__ = ("incentive_id", "amount", "applies_to")
+        INCENTIVE_ID_FIELD_NUMBER: _ClassVar[int]
+        AMOUNT_FIELD_NUMBER: _ClassVar[int]
+        APPLIES_TO_FIELD_NUMBER: _ClassVar[int]
+        incentive_id: str
+        amount: int
+        applies_to: str
+        def __init__(self, incentive_id: _Optional[str] = ..., amount: _Optional[int] = ..., applies_to: _Optional[str] = ...) -> None: ...
+    INCENTIVES_FIELD_NUMBER: _ClassVar[int]
+    incentives: _containers.RepeatedCompositeFieldContainer[TakenOff.Incentive]
+    def __init__(self, incentives: _Optional[_Iterable[_Union[TakenOff.Incentive, _Mapping]]] = ...) -> None: ...
 
 class Returned(_message.Message):
     __slots__ = ("points", "lines")
@@ -146,12 +163,14 @@ class ValidateOrderRequest(_message.Message):
     def __init__(self, loyalty_transaction_id: _Optional[str] = ..., loyalty_id: _Optional[str] = ..., transaction_id: _Optional[str] = ..., channel: _Optional[_Union[_order_pb2.TransactionDetails.Channel, str]] = ..., created: _Optional[str] = ..., service_mode: _Optional[_Union[_order_pb2.TransactionDetails.ServiceMode, str]] = ..., status: _Optional[_Union[Transaction.Status, str]] = ..., transaction_details: _Optional[_Union[_order_pb2.TransactionDetails, _Mapping]] = ...) -> None: ...
 
 class ValidateOrderResponse(_message.Message):
-    __slots__ = ("loyalty_id", "transaction_id")
+    __slots__ = ("loyalty_id", "transaction_id", "allowed")
     LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
     TRANSACTION_ID_FIELD_NUMBER: _ClassVar[int]
+    ALLOWED_FIELD_NUMBER: _ClassVar[int]
     loyalty_id: str
     transaction_id: str
-    def __init__(self, loyalty_id: _Optional[str] = ..., transaction_id: _Optional[str] = ...) -> None: ...
+    allowed: TakenOff
+    def __init__(self, loyalty_id: _Optional[str] = ..., transaction_id: _Optional[str] = ..., allowed: _Optional[_Union[TakenOff, _Mapping]] = ...) -> None: ...
 
 class ReportOrderRequest(_message.Message):
     __slots__ = ("loyalty_transaction_id", "loyalty_id", "transaction_id", "channel", "created", "service_mode", "status", "transaction_details")

@@ -24,11 +24,12 @@ Level = Literal["MUST", "SHOULD"]
 Side = Literal["till", "host"]
 Feature = Literal[
     "kiosk", "pos", "rewards", "offers", "discounts", "receipts", "pay_at_counter", "validates",
-    "offline", "switches_guests", "sessions", "one_offer", "one_reward",
+    "offline", "switches_guests", "sessions", "one_offer", "one_reward", "promo_codes", "lists",
 ]  # fmt: skip
 CallName = Literal[
     "identify", "validate", "pending", "claim", "void", "unclaimed", "outcome", "order", "session",
-    "issue", "code", "member", "receipt",
+    "issue", "code", "member", "receipt", "promo", "incentives", "content", "user", "search",
+    "points",
 ]  # fmt: skip
 
 
@@ -71,6 +72,7 @@ class Step(Strict):
         show: What identifies the guest: a code or a member of the program, or `{t.user}`, or text.
         of: Label of the step whose transaction is called for, or a transaction's ID.
         order: Label of the till's own order; steps of one order have the same number at the till.
+        promo: A promo code of the program, or what is typed as one.
         lines: What is bought, by the names of the program.
         pay: How it is paid.
         key: Label of an idempotency key; the same label is the same key.
@@ -92,6 +94,7 @@ class Step(Strict):
     show: str = ""
     of: str = ""
     order: str = "one"
+    promo: str = ""
     lines: tuple[str, ...] = ()
     quantity: int = 1
     discounts: tuple[str, ...] = ()

@@ -90,13 +90,17 @@ class Visit:
     Args:
         program: What the host has.
         host: Where the calls go.
+        used: How many codes of each name that work once the run has shown.
     """
 
-    def __init__(self, case: Case, program: TestProgram, host: Host) -> None:
+    def __init__(
+        self, case: Case, program: TestProgram, host: Host, used: dict[str, int] | None = None
+    ) -> None:
         self._case = case
         self._program = program
         self._host = host
         self._known = program.known()
+        self._used = {} if used is None else used
         self._orders: dict[str, str] = {}
         self._lines: list[Line] = []
         self._trace: list[Mapping[str, Any]] = []
@@ -200,7 +204,7 @@ class Visit:
         if code is None:
             return str(filled(step.show, self._known))
         if not code.issue:
-            return code.digits if isinstance(code.digits, str) else code.digits[0]
+            return self._digits(step.show, code.digits)
         made = Step(call="issue", show=code.member, lines=code.selects)
         request = built(made, program, self._known, "", program.members[code.member])
         answer = self._host.call(request, wait_s=WAIT_S)
@@ -208,6 +212,21 @@ class Visit:
         if answer.status != HTTPStatus.OK:
             raise NotRunError(f"The host gave no code: {seen(answer)}.")
         return str(answer.body["otp"])
+
+    def _digits(self, name: str, digits: str | tuple[str, ...]) -> str:
+        """
+        Give a code's digits; of several, which work once, the next.
+
+        Raises:
+            NotRunError: All of them were shown.
+        """
+        if isinstance(digits, str):
+            return digits
+        at = self._used.get(name, 0)
+        if at >= len(digits):
+            raise NotRunError(f"The test program has no more codes {name}: all were shown.")
+        self._used[name] = at + 1
+        return digits[at]
 
     def _line(self, action: str, expected: str, saw: str, verdict: str, note: str = "") -> None:
         self._lines.append(Line(action, expected, saw, verdict, note))

@@ -14,7 +14,10 @@ from loyalty_service.certification.results import FAILED, Result, totals
 from loyalty_service.domain.clock import now_ms, rfc3339
 from loyalty_service.domain.operator_error import OperatorError
 
-WRITING = ("identify", "pending", "claim", "void", "unclaimed", "session", "issue", "receipt")
+WRITING = (
+    "identify", "pending", "claim", "void", "unclaimed", "session", "issue", "receipt", "promo",
+    "points",
+)  # fmt: skip
 """Calls that leave something behind, as the list of what will be written names them."""
 
 
@@ -81,6 +84,7 @@ class HostRun:
         self._began = ""
         self._ended = ""
         self.results: list[Result] = []
+        self._used: dict[str, int] = {}
 
     def run(self, tell: Callable[[Case, Result | None], None]) -> dict[str, Any]:
         """
@@ -92,7 +96,7 @@ class HostRun:
         self._began = rfc3339(now_ms())
         for case in self.cases:
             tell(case, None)
-            result = Visit(case, self._program, self._host).run()
+            result = Visit(case, self._program, self._host, self._used).run()
             self.results.append(result)
             tell(case, result)
         self._ended = rfc3339(now_ms())

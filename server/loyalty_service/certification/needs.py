@@ -9,10 +9,16 @@ from typing import Any
 
 from loyalty_service.certification.cases import Case, Step
 from loyalty_service.certification.program import TestProgram, read_program
-from loyalty_service.certification.requests import APP_CALLS
 
-OWN_CALLS = {"outcome": "outcome", "order": "outcome"} | dict.fromkeys(APP_CALLS, "app")
-"""Calls of this project's own contract, which other hosts may not have, with what they can then."""
+OWN_CALLS = {
+    **dict.fromkeys(("outcome", "order"), "outcome"),
+    **dict.fromkeys(("issue", "code", "member", "receipt"), "app"),
+    **dict.fromkeys(("user", "search"), "users"),
+    **dict.fromkeys(("incentives", "content"), "incentives"),
+    "promo": "promo_codes",
+    "points": "points",
+}
+"""Calls that other hosts may not have, with what they can then."""
 _PATH = re.compile(r"[a-z_]+(?:\.[A-Za-z_]+)*")
 _REFERENCE = re.compile(r"\{(" + _PATH.pattern + r")\}")
 
@@ -60,8 +66,11 @@ def _names(step: Step, case: Case) -> Iterator[str]:
         if step.show in getattr(whole, part):
             yield f"{part}.{step.show}"
     yield from (f"products.{name}" for name in (*step.lines, *step.discounts))
+    if step.promo in whole.promo_codes:
+        yield f"promo_codes.{step.promo}"
     labels = {one.name for drive in case.drive for one in (drive, *drive.at_once)}
-    for path in _paths([step.answer, list(step.answers), dict(step.body), step.show]):
+    said = [step.answer, list(step.answers), dict(step.body), step.show, step.query]
+    for path in _paths(said):
         first, _, rest = path.partition(".")
         if first in labels:
             continue
@@ -73,7 +82,7 @@ def _names(step: Step, case: Case) -> Iterator[str]:
             yield f"session.{rest}"
 
 
-_PARTS = ("stores", "pos_types", "members", "codes")
+_PARTS = ("stores", "pos_types", "members", "codes", "promo_codes")
 
 
 def _paths(value: Any) -> Iterator[str]:

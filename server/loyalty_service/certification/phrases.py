@@ -19,6 +19,8 @@ VERBS = {
     "refund": "Give the money back: void the paid order.",
     "wait": "Wait until the till has sent what it kept.",
     "start": "Start an order without a card.",
+    "promo": "Type the promo code {what}.",
+    "show": "Show what the guest may use.",
 }
 _PAYMENTS = {
     "card": " by card",
@@ -48,6 +50,9 @@ def actions_of(case: Case, program: TestProgram) -> list[dict[str, Any]]:
                 raise CaseError(f"{case.id}: there is no product {what}")
             product = program.products[what]
             action["product"] = product.model_dump(exclude_defaults=True)
+        elif verb == "promo":
+            promo = program.promo_codes.get(what)
+            action["code"] = promo.code if promo else what
         elif verb == "pay":
             if what not in _PAYMENTS:
                 raise CaseError(f"{case.id}: nobody can pay {what}")

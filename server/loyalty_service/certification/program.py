@@ -25,6 +25,8 @@ class GuestCode(Strict):
     """
     A code to show: its digits, or what the app's call makes a new one of.
 
+    Several digits are codes that work once: each is shown once in a run.
+
     Attributes:
         points: What its member has when it is shown, where that is the same each time.
     """
@@ -58,12 +60,25 @@ class Product(Strict):
     earns: bool = True
 
 
+class PromoCode(Strict):
+    """
+    A promo code, as it is typed.
+
+    Attributes:
+        points: What it gives a member.
+    """
+
+    code: str
+    points: int = 0
+
+
 class TestProgram(Strict):
     """
     What a host has for tests.
 
     Attributes:
         can: What else it can do: `faults`, `clock`, and the calls that are not in every contract.
+        partner: Who gives points, as the points key's partner is called.
         time_zone: IANA name of the stores' zone; without it a till's own time is not judged.
     """
 
@@ -79,6 +94,8 @@ class TestProgram(Strict):
     members: Mapping[str, str]
     codes: Mapping[str, GuestCode]
     products: Mapping[str, Product]
+    promo_codes: Mapping[str, PromoCode] = Field(default_factory=dict)
+    partner: str = ""
     session: Mapping[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -100,6 +117,7 @@ class TestProgram(Strict):
             "pos_type": dict(self.pos_types),
             "member": dict(self.members),
             "code": {name: code.model_dump() for name, code in self.codes.items()},
+            "promo_code": {name: one.model_dump() for name, one in self.promo_codes.items()},
             "session": dict(self.session),
             **{name: product.model_dump() for name, product in self.products.items()},
         }
@@ -129,6 +147,8 @@ FEATURES: Mapping[Feature, str] = {
     "sessions": "opens sessions of the ES contract",
     "one_offer": "takes one offer in an order",
     "one_reward": "takes one reward in an order",
+    "promo_codes": "takes promo codes",
+    "lists": "asks what a guest may use",
 }
 """What each word of a profile says of a till."""
 

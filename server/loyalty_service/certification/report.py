@@ -20,7 +20,7 @@ from loyalty_service.certification.cases import Case, Side, all_cases, cases_of,
 from loyalty_service.certification.program import FileError, TestProgram
 from loyalty_service.certification.results import FAILED, NOT_RUN, PASSED, Result, totals
 from loyalty_service.certification.signing import fingerprint
-from loyalty_service.certification.untried import why_not
+from loyalty_service.certification.untried import not_in_profile, why_not
 
 TEMPLATE = Path(__file__).with_name("report.html.mako")
 RESULTS, JUNIT, REPORT = "results.yaml", "junit.xml", "report.html"
@@ -48,7 +48,7 @@ def results_of(
     """
     found = {told["case"]: told for told in run["cases"]}
     program = TestProgram.model_validate(run["test_program"])
-    cases = []
+    cases: list[dict[str, Any]] = []
     for case in cases_of(run["revision"], side):
         lacks = why_not(case, side, run["subject"], program)
         told = found.get(case.id) or Result(case.id, NOT_RUN, lacks or NOT_ASKED).told()
@@ -66,6 +66,7 @@ def results_of(
         "ended": run["ended"],
         "totals": totals(cases),
         "unjudged": run.get("unjudged", 0),
+        "refused": run.get("refused", 0),
         "verdict": verdict_of_run(cases, side, run["subject"], program),
         "cases": cases,
     }
@@ -91,7 +92,7 @@ def verdict_of_run(
     Sum cases up.
 
     A failure that is not known fails them, and so does a known one that passes. They are incomplete
-    where one was not run although the subject has what it needs.
+    where one was not run although the subject has what it needs, or has it as its calls show.
     """
     if any(case["verdict"] == FAILED and not case["known_failure"] for case in cases):
         return FAILED
@@ -99,6 +100,8 @@ def verdict_of_run(
         return FAILED
     if not any(case["verdict"] == PASSED for case in cases):
         return FAILED
+    if not_in_profile({"side": side, "subject": subject, "cases": cases}):
+        return INCOMPLETE
     not_run = [all_cases()[case["case"]] for case in cases if case["verdict"] == NOT_RUN]
     left_out = [case for case in not_run if not why_not(case, side, subject, program)]
     return INCOMPLETE if left_out else PASSED
@@ -119,8 +122,13 @@ def summed_up(results: Mapping[str, Any]) -> str:
     )
     of_them = f" ({known} of them known)" if known else ""
     said = f"{counts[PASSED]} passed, {counts[FAILED]} failed{of_them}, {counts[NOT_RUN]} not run"
-    late = results.get("unjudged", 0)
-    return said + (f"; {late} calls came after their case was judged" if late else "")
+    if late := results.get("unjudged", 0):
+        said += f"; {late} calls came after their case was judged"
+    if refused := results.get("refused", 0):
+        said += f"; {refused} calls were refused before they were read"
+    if more := not_in_profile(results):
+        said += f"; the till has {', '.join(more)}, which its profile does not say"
+    return said
 
 
 def stale(cases: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -14,8 +14,11 @@ from loyalty_service.certification.program import TestProgram
 
 _POS = "/loyalty/transaction/pos"
 
-APP_CALLS = frozenset({"issue", "code", "member", "receipt"})
-"""Calls of an app in this project's own contract, which other hosts may not have."""
+CALLERS: Mapping[str, str] = {
+    **dict.fromkeys(("issue", "code", "member", "receipt", "user", "search"), "app"),
+    "points": "points",
+}
+"""Whose API key calls have that no till makes."""
 
 MADE = "2026-01-15T12:00:00Z"
 """What orders say of when they were made: hosts need not look at it."""
@@ -27,7 +30,7 @@ class Request:
     One call.
 
     Attributes:
-        role: Whose API key it carries: `till`, `app`, or the key itself.
+        role: Whose API key it carries: `till`, `app`, `points`, or the key itself.
         said: It in words.
     """
 
@@ -67,8 +70,9 @@ def built(step: Step, program: TestProgram, known: Known, order: str, shown: str
     if step.fault:
         headers["sandbox-fault"] = step.fault
         said += f" The host plays: {step.fault}."
-    role = step.api_key or ("app" if step.call in APP_CALLS else "till")
-    return Request(step.call or "", method, path + step.query, changed, role, said, headers)
+    role = step.api_key or CALLERS.get(step.call or "", "till")
+    path += filled(step.query, known)
+    return Request(step.call or "", method, path, changed, role, said, headers)
 
 
 def _changed(body: Any, changes: Mapping[str, Any]) -> Any:
@@ -232,6 +236,40 @@ def _receipt(_step: Step, _program: TestProgram, _known: Known, _order: str, sho
     return "POST", path, {}, "The guest claims a receipt in the app."
 
 
+def _promo(step: Step, program: TestProgram, _known: Known, order: str, shown: str) -> Made:
+    code = program.promo_codes.get(step.promo)
+    typed = code.code if code else step.promo
+    body = {"loyaltyId": shown, "promoCode": typed, "posVendor": _vendor(step, program, order)}
+    return "POST", "/loyalty/promo-code/redeem", body, "A guest types a promo code."
+
+
+def _incentives(step: Step, program: TestProgram, _known: Known, _order: str, shown: str) -> Made:
+    path = f"/loyalty/incentives?storeId={program.stores[step.store]}"
+    path += f"&posType={quote(_vendor(step, program, '')['posType'], safe='')}"
+    path += f"&loyaltyId={quote(shown, safe='')}" if shown else ""
+    return "GET", path, None, f"The till asks what {step.show or 'anybody'} may use."
+
+
+def _content(step: Step, program: TestProgram, _known: Known, _order: str, _shown: str) -> Made:
+    kind = quote(_vendor(step, program, "")["posType"], safe="")
+    return "GET", f"/loyalty/v2/content?posType={kind}", None, "A screen asks what there is."
+
+
+def _user(_step: Step, _program: TestProgram, _known: Known, _order: str, shown: str) -> Made:
+    return "GET", f"/loyalty/user/{quote(shown, safe='')}", None, "The app reads the user."
+
+
+def _search(_step: Step, _program: TestProgram, _known: Known, _order: str, shown: str) -> Made:
+    body = {"loyaltyId": shown}
+    return "POST", "/loyalty/transactions/search", body, "The app asks what the member did."
+
+
+def _points(step: Step, program: TestProgram, _known: Known, _order: str, shown: str) -> Made:
+    body = {"partner": program.partner, "reference": "certification"}
+    path = f"/loyalty/user/{quote(shown, safe='')}/points"
+    return "POST", path, body, f"A partner moves {step.body.get('points', 'some')} points."
+
+
 MAKERS = {
     "identify": _identify,
     "validate": _validate,
@@ -246,6 +284,12 @@ MAKERS = {
     "code": _code,
     "member": _member,
     "receipt": _receipt,
+    "promo": _promo,
+    "incentives": _incentives,
+    "content": _content,
+    "user": _user,
+    "search": _search,
+    "points": _points,
 }
 """What builds each call that a case can name."""
 

@@ -112,6 +112,7 @@ class TillRun:
 
     Attributes:
         unjudged: Calls of orders of earlier cases, which came when those had been judged.
+        refused: Calls that were refused before anybody read what they ask for.
     """
 
     def __init__(self, wishes: Wishes, program: TestProgram, stage: Stage) -> None:
@@ -129,6 +130,7 @@ class TillRun:
         self._earlier: set[str] = set()
         self._stopped = False
         self.unjudged = 0
+        self.refused = 0
 
     @property
     def state(self) -> str:
@@ -223,6 +225,7 @@ class TillRun:
 
     def turned_away(self, said: str) -> None:
         """Take note of a call that was refused before anybody read what it asks for."""
+        self.refused += 1
         self._hint(f"Refused before it was read: {said}.")
 
     def _hint(self, said: str) -> None:

@@ -149,6 +149,10 @@ def host_command(
     app_key: Annotated[
         str, typer.Option(help="API key of an app.", envvar="LOYALTY_CERTIFY_APP_KEY")
     ] = "",
+    points_key: Annotated[
+        str,
+        typer.Option(help="API key of a points partner.", envvar="LOYALTY_CERTIFY_POINTS_KEY"),
+    ] = "",
     program: Annotated[
         Path | None, typer.Option(help="Test program of the host; the sandbox's unless given.")
     ] = None,
@@ -173,12 +177,13 @@ def host_command(
 
     tested = read_program(program)
     # What the caller gave no way to is not there.
-    missing = ({"app"} if not app_key else set()) | ({"clock"} if not control_url else set())
+    ways = {"app": app_key, "users": app_key, "points": points_key, "clock": control_url}
+    missing = {name for name, given in ways.items() if not given}
     tested = tested.model_copy(
         update={"can": tuple(one for one in tested.can if one not in missing)}
     )
     known = read_baseline(baseline, "host")
-    keys = {"till": key, "app": app_key}
+    keys = {"till": key, "app": app_key, "points": points_key}
     host = HttpHost(url, keys, region=region, control=control_url)
     run = HostRun(HostSubject(kept_text(name), url), tested, host, revision, tuple(only or ()))
     planned = plan(run.cases, tested)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from fractions import Fraction
 from operator import mul
@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from loyalty_service.domain.earning_rules import ProductType
 from loyalty_service.domain.products import NONE, Products
 from loyalty_service.domain.program import IncentiveKind
+from loyalty_service.domain.restrictions import MinimumSpend
 from loyalty_service.domain.worth import GROUPS, count_once
 
 INCENTIVE_TYPES = frozenset({"reward", "offer"})
@@ -35,6 +36,8 @@ class BasketLine:
         incentive_id: Incentive behind a reward or offer line.
         loyalty_engine_id: The same by its name in the loyalty engine.
         category: What kind of product it is to the till; absent when not told.
+        applies_to: Of a reward or offer, the line that it works on; absent when not told.
+        amount_off: What it took off, in minor units; absent when not told.
     """
 
     reference_id: str
@@ -48,6 +51,8 @@ class BasketLine:
     loyalty_engine_id: str | None = None
     name: str | None = None
     category: str | None = None
+    applies_to: str | None = None
+    amount_off: int | None = None
 
     @property
     def plu(self) -> str:
@@ -93,12 +98,21 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class AppliedDiscount:
-    """A discount the till took off already. *kind* is the wire's `details.type`."""
+    """
+    A discount the till took off already.
+
+    Attributes:
+        kind: The wire's `details.type`.
+        applies_to: The line that it works on; absent when not told.
+        amount_off: What it took off, in minor units; absent when not told.
+    """
 
     incentive_id: str | None
     engine_id: str | None
     product_id: str
     kind: IncentiveKind = "offer"
+    applies_to: str | None = None
+    amount_off: int | None = None
 
     @property
     def plu(self) -> str:
@@ -130,6 +144,8 @@ class Cart:
         reported_in: The same with their categories, of lines that have one.
         paid: Types of its payments, in order; without those of which all was given back.
         subtotal: Sum of all lines in minor units, without tax and products that do not count.
+        lines: Its lines.
+        amounts: What counts as spent by each of them.
     """
 
     bought: Mapping[str, int]
@@ -139,6 +155,8 @@ class Cart:
     reported_in: tuple[tuple[str, str], ...]
     paid: tuple[str, ...]
     subtotal: int
+    lines: tuple[BasketLine, ...] = field(default=(), repr=False, compare=False)
+    amounts: Sequence[int] = field(default=(), repr=False, compare=False)
 
     @classmethod
     def of(cls, basket: Basket, excluded_products: Products = NONE) -> Cart:
@@ -160,6 +178,7 @@ class Cart:
         plus = [plu for plu, quantity in sold.items() if quantity > 0]
         plus += [discount.plu for discount in basket.applied_discounts]
         reported = tuple(dict.fromkeys(plus))
+        amounts = _amounts(basket, excluded_products)
         return cls(
             bought,
             bought_in,
@@ -167,7 +186,17 @@ class Cart:
             frozenset(reported),
             tuple(place for place, quantity in sold_in.items() if quantity > 0),
             paid_types(basket),
-            subtotal(basket, excluded_products),
+            max(0, sum(amounts)),
+            basket.lines,
+            amounts,
+        )
+
+    def spent_on(self, products: Products) -> int:
+        """Tell what is spent on some products, in minor units, but by rewards and offers."""
+        return sum(
+            amount
+            for line, amount in zip(self.lines, self.amounts, strict=True)
+            if line.product_type not in INCENTIVE_TYPES and products.has(line.plu, line.category)
         )
 
     def quantity_of(self, products: Products) -> int:
@@ -179,6 +208,10 @@ class Cart:
             for (plu, category), quantity in self.bought_in.items()
             if not products.has(plu) and products.has(plu, category)
         )
+
+    def spent_as(self, rule: MinimumSpend) -> int:
+        """Tell what the order spends as far as a rule looks at it, in minor units."""
+        return self.subtotal if rule.of is None else self.spent_on(rule.of)
 
     def first_of(self, products: Products) -> str | None:
         """Find the first of some products that the order has, by its PLU."""
@@ -216,6 +249,14 @@ def subtotal(
 
     What is spent on *excluded_products* does not count, nor what is not *kept* of each line.
     """
+    amounts = _amounts(basket, excluded_products)
+    if kept is None:
+        return max(0, sum(amounts))
+    return max(0, sum(map(mul, amounts, kept), Fraction(0)) // 1)
+
+
+def _amounts(basket: Basket, excluded_products: Products) -> Sequence[int]:
+    """Give what counts of each line, in minor units."""
     lines = basket.lines
     counted = count_once(
         lines,
@@ -223,18 +264,20 @@ def subtotal(
         excluded=[excluded_products.has(line.plu, line.category) for line in lines],
         groups=[line.product_type in GROUPS for line in lines],
     )
-    if kept is None:
-        return max(0, sum(counted.amounts))
-    return max(0, sum(map(mul, counted.amounts, kept), Fraction(0)) // 1)
+    return counted.amounts
 
 
 T = TypeVar("T")
 
 NAMES: Mapping[type, tuple[str, ...]] = {
-    kind: tuple(field.name for field in fields(kind))
+    kind: tuple(part.name for part in fields(kind))
     for kind in (Basket, BasketLine, Payment, AppliedDiscount)
 }
 """Fields of each part of a basket."""
+
+
+_RARE = ("category", "applies_to", "amount_off")
+"""Fields that few tills tell: absent ones take no bytes of each line."""
 
 
 def basket_to_json(basket: Basket) -> str:
@@ -247,8 +290,9 @@ def _document(part: Any) -> dict[str, Any] | str:
     if isinstance(part, Decimal):  # A tax that is no whole number.
         return str(part)
     told = {name: getattr(part, name) for name in NAMES[type(part)]}
-    if told.get("category", "") is None:  # Few tills tell it, and each line takes its bytes.
-        del told["category"]
+    for name in _RARE:
+        if told.get(name, "") is None:
+            del told[name]
     return told
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 from typing import NamedTuple
 
@@ -190,3 +191,31 @@ class RuleFailure:
     target_value: Value = None
     incentive_id: str | None = None
     missing: int | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnWords:
+    """Words of a program's own for a way to break a rule; absent ones are ours."""
+
+    code: str | None = None
+    rule_id: str | None = None
+    message: str | None = None
+
+
+BREACHES: Mapping[str, Breach] = {breach.name.lower(): breach for breach in Breach}
+"""Every way to break a rule, by its name in a program file."""
+
+_NAMES = {(one.value.code, one.value.rule_id): name for name, one in BREACHES.items()}
+
+
+def in_own_words(failure: RuleFailure, own: Mapping[str, OwnWords]) -> RuleFailure:
+    """Word a failure as a program's file does, at the edge: inside, rules are known by ours."""
+    words = own.get(_NAMES.get((failure.code, failure.rule_id), ""))
+    if words is None:
+        return failure
+    return replace(
+        failure,
+        code=words.code or failure.code,
+        rule_id=words.rule_id or failure.rule_id,
+        message=words.message or failure.message,
+    )

@@ -47,6 +47,9 @@ class FlagKind(StrEnum):
     POINTS_CUT = "points_cut"
     """A member got fewer points than were due, by an order or by its void."""
 
+    TAKEN_OFF = "taken_off"
+    """A till took off more by a reward or offer than the program says; its price was taken."""
+
 
 OFFER_UNKNOWN = "unknown"
 """Reason of an offer that the program does not have, or no longer."""
@@ -96,6 +99,9 @@ CUT_FULL = "full"
 CUT_REFUND = "refund"
 """Reason of a void that gave back less because the member can't have more points."""
 
+BEYOND_ALLOWED = "more"
+"""Reason of an order whose till took off more than the program allows."""
+
 LISTED_MAX = 10
 """Offers or fields that the line about one flag names; it counts all."""
 
@@ -115,6 +121,7 @@ REASONS: Mapping[FlagKind, tuple[str, ...]] = {
     FlagKind.OTHER_PARTNER: (CLAIMED_BY_OTHER, VOIDED_BY_OTHER),
     FlagKind.STORE_REMOVED: (ORDER_OPEN, ORDER_CLAIMED, ORDER_RECORDED),
     FlagKind.POINTS_CUT: (CUT_ORDER, CUT_FULL, CUT_REFUND),
+    FlagKind.TAKEN_OFF: (BEYOND_ALLOWED,),
 }
 """Every reason of each kind: both are labels of a metric, so that they must be few and fixed."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from loyalty_service.domain.identifiers import is_uuid
+from loyalty_service.domain.texts import vendor_key
 
 
 class Named(Protocol):
@@ -27,11 +28,6 @@ class Named(Protocol):
     @property
     def retired(self) -> bool:
         """Whether it is no longer offered."""
-
-
-def vendor_key(name: str) -> str:
-    """Give the name of a vendor as names are compared: without case and outer blanks."""
-    return name.strip().casefold()
 
 
 @dataclass(frozen=True, slots=True)

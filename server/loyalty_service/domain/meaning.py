@@ -17,7 +17,7 @@ from decimal import Decimal
 from enum import IntFlag
 from typing import Any, Protocol
 
-from loyalty_service.domain.basket import Basket, paid_types
+from loyalty_service.domain.basket import AppliedDiscount, Basket, BasketLine, paid_types
 from loyalty_service.domain.incentive_uses import named_incentives
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.restrictions import MinimumSpend, PaymentMethods
@@ -94,11 +94,18 @@ def meaning_of(basket: Basket, read: Read, *, claiming: bool) -> tuple[Any, ...]
             line.loyalty_engine_id,
             _tax(line.tax) if read & Read.TAX else 0,
             *([] if line.category is None else [line.category]),
+            *_amount_off(line),
         ]
         for line in basket.lines
     ]
     discounts = [
-        [discount.incentive_id, discount.engine_id, discount.product_id, discount.kind]
+        [
+            discount.incentive_id,
+            discount.engine_id,
+            discount.product_id,
+            discount.kind,
+            *_amount_off(discount),
+        ]
         for discount in basket.applied_discounts
     ]
     types = paid_types(basket)
@@ -107,6 +114,13 @@ def meaning_of(basket: Basket, read: Read, *, claiming: bool) -> tuple[Any, ...]
         told += sorted([payment.type, payment.amount] for payment in basket.payments)
     paid = bool(read & Read.WHETHER_PAID and types and not claiming)
     return lines, discounts, basket.currency, told, paid
+
+
+def _amount_off(part: BasketLine | AppliedDiscount) -> list[Any]:
+    """Give what was taken off, which is kept; nothing where nothing is told of it."""
+    if part.amount_off is None and part.applies_to is None:
+        return []
+    return [part.applies_to, part.amount_off]
 
 
 def _tax(tax: int | Decimal) -> int | str:

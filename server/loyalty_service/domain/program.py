@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from loyalty_service.domain.breaches import OwnWords
 from loyalty_service.domain.clock import DAY_MS, rfc3339
 from loyalty_service.domain.contracts import ES_ALONE
 from loyalty_service.domain.earning_rules import PLAIN_EARNING, EarningRules, Promotion
@@ -15,12 +16,14 @@ from loyalty_service.domain.expiry import NEVER, Expiry
 from loyalty_service.domain.goals import Goal, Tier
 from loyalty_service.domain.grants import GivenOn, GrantTerms
 from loyalty_service.domain.identifiers import IdentifierKind
-from loyalty_service.domain.incentive_names import Names, any_case, vendor_key
+from loyalty_service.domain.incentive_names import Names, any_case
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.limits import NO_OWN_LIMITS, Limits
+from loyalty_service.domain.money_off import MoneyOff
 from loyalty_service.domain.products import Products
 from loyalty_service.domain.receipts import Receipts
 from loyalty_service.domain.restrictions import NO_ORDER_LIMITS, Granted, OrderLimits, Rule
+from loyalty_service.domain.texts import vendor_key
 
 LOCALES = ("en-CA", "en-US", "fr-CA")
 DEFAULT_LOCALE = "en-CA"
@@ -81,13 +84,14 @@ class Incentive:
         kind: `reward` or `offer`.
         point_cost: Points one of it costs; 0 on offers.
         price: Price of one in minor units of the currency; absent when it has none.
-        discount: What it takes off; absent when it gives an item.
+        discount: What tills are told that it takes off; absent when it gives an item.
         plus: PLU by pos type; the key `default` serves every other.
         retired: Whether it is no longer offered; kept so that its kind stays known.
         rules: What its use is restricted to, one of each class at most, in the order of `Rule`.
         description: Tells guests more; absent where the program does not.
         more_info: Tells guests the terms.
         image: Address of a picture.
+        takes_off: What it may take off an order; else the till alone decides.
     """
 
     incentive_id: str
@@ -103,6 +107,7 @@ class Incentive:
     description: str | None = None
     more_info: str | None = None
     image: str | None = None
+    takes_off: MoneyOff | None = None
 
     def plu(self, vendors: Iterable[str]) -> str:
         """Choose the PLU of the first vendor that has one of its own, or else the default."""
@@ -183,9 +188,8 @@ class Program:
         removed_stores: Those that it had before, as they were then; paid orders still come from
             them.
         incentives: By incentive ID, retired ones included.
-        void_spent: What voiding a claimed transaction does when the points it earned are spent
-            already: refuse, or leave a debt that whatever comes later pays first. A program stored
-            before this could be chosen refuses.
+        void_spent: What becomes of a void whose earned points are spent: it is refused, or leaves
+            a debt that later points pay first. A program of before this choice refuses.
         order_limits: How many incentives an order may use.
         unclaimed_offers: What becomes of offers that do not hold in an order without a guest.
         pending_days: Days after which no report keeps a transaction open any longer.
@@ -196,8 +200,7 @@ class Program:
         void_by_other_partner: What becomes of a void by another partner than the order's.
         shared_email: What becomes of a guest whose e-mail address a member has already.
         future_birth_date: What becomes of a guest who is not born yet.
-        rollout_until: Last day (UTC, as YYYY-MM-DD) on which the codes of all members earn wrong
-            ones, for a program whose members are new; see `domain.guessing`.
+        rollout_until: Last day (UTC) on which all members' codes earn wrong ones, as YYYY-MM-DD.
         refuse_unusable: Whether a code identifies nobody while its selection can't be used.
         repeated_orders: What becomes of a claim of an order that looks like a claimed one.
         limits: What its keys, members and orders may do; see `domain.limits`.
@@ -207,6 +210,7 @@ class Program:
         groups: Products that rules and earning know by one name.
         promotions: By promotion ID, in the order of the file.
         goals, tiers: By their IDs, in the order of the file; a better tier comes later.
+        rule_words: What its tills are told of broken rules in other words than ours.
         grants: What it gives to members, by the names of the file.
         granted: Incentives that only those may use who were given them, by incentive ID.
     """
@@ -251,6 +255,7 @@ class Program:
     promotions: Mapping[str, Promotion] = field(default_factory=dict)
     goals: Mapping[str, Goal] = field(default_factory=dict)
     tiers: Mapping[str, Tier] = field(default_factory=dict)
+    rule_words: Mapping[str, OwnWords] = field(default_factory=dict)
     grants: Mapping[str, GrantTerms] = field(default_factory=dict)
     granted: frozenset[str] = field(init=False, repr=False, compare=False)
     _names: Names = field(init=False, repr=False, compare=False)

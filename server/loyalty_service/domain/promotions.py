@@ -10,7 +10,7 @@ from loyalty_service.domain.basket import Cart
 from loyalty_service.domain.earning_rules import EarnedAtMost, EarningRules, Promotion
 from loyalty_service.domain.periods import EVER, limited_spans
 from loyalty_service.domain.restrictions import CartRequirement, Rule
-from loyalty_service.domain.rules import MEMBER_RULES, ORDER_RULES, holds, quantities_bought
+from loyalty_service.domain.rules import MEMBER_RULES, ORDER_RULES, demands_met, holds
 from loyalty_service.domain.visit import Visit
 
 COUNTED_AS = "earning/"
@@ -90,8 +90,7 @@ def times_met(promotion: Promotion, cart: Cart) -> int:
     times = [] if promotion.on is None else [cart.quantity_of(promotion.on)]
     for rule in promotion.rules:
         if isinstance(rule, CartRequirement):
-            bought = zip(rule.demands, quantities_bought(rule, cart), strict=True)
-            times += [quantity // demand.quantity for demand, quantity in bought]
+            times += demands_met(rule, cart)
     met = max(0, min(times, default=1))
     return met if promotion.at_most.per_order is None else min(met, promotion.at_most.per_order)
 

@@ -18,7 +18,7 @@ from loyalty_service.domain.products import Products
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 """Names of the days by `datetime.weekday()`."""
 
-SERVICE_MODES = ("EAT_IN", "TAKEOUT", "DRIVE_THRU", "CURBSIDE", "TABLE_SERVICE")
+SERVICE_MODES = ("EAT_IN", "TAKEOUT", "DRIVE_THRU", "CURBSIDE", "TABLE_SERVICE", "DELIVERY")
 """Ways an order is handed over, as the wire names them."""
 
 
@@ -133,9 +133,16 @@ class Channels:
 
 @dataclass(frozen=True, slots=True)
 class MinimumSpend:
-    """Only when the subtotal is at least *amount*, in minor units of the currency."""
+    """
+    Only when enough is spent.
+
+    Attributes:
+        amount: The least subtotal, in minor units of the currency.
+        of: The products on which it is to be spent; absent for all that count.
+    """
 
     amount: int
+    of: Products | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,10 +227,21 @@ class Anniversary:
 
 @dataclass(frozen=True, slots=True)
 class CartDemand:
-    """At least *quantity* of these products, taken together."""
+    """
+    At least *quantity* of these products, taken together.
+
+    Attributes:
+        amount: What is to be spent on them besides, in minor units; absent for any amount.
+    """
 
     any_of: Products
     quantity: int = 1
+    amount: int | None = None
+
+    def times(self, quantity: int, spent: int) -> int:
+        """Tell how often so many products for so much money are enough."""
+        met = quantity // self.quantity
+        return met if self.amount is None else min(met, spent // self.amount)
 
 
 @dataclass(frozen=True, slots=True)

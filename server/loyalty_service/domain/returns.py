@@ -19,7 +19,7 @@ from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.promotions import times_met
 from loyalty_service.domain.restrictions import CartRequirement, MinimumSpend
-from loyalty_service.domain.rules import quantities_bought
+from loyalty_service.domain.rules import demands_met
 from loyalty_service.domain.worth import tree_of
 
 Returned = Mapping[int, int]
@@ -177,10 +177,8 @@ def _take(kept: Kept, returned: dict[int, int], places: Sequence[int], quantity:
 def _times(won: Won, cart: Cart) -> int:
     """Tell how often a promotion is still earned; what it asks of other things has been met."""
     for rule in won.promotion.rules:
-        if isinstance(rule, MinimumSpend) and cart.subtotal < rule.amount:
+        if isinstance(rule, MinimumSpend) and cart.spent_as(rule) < rule.amount:
             return 0
-        if isinstance(rule, CartRequirement):
-            bought = zip(rule.demands, quantities_bought(rule, cart), strict=True)
-            if any(quantity < demand.quantity for demand, quantity in bought):
-                return 0
+        if isinstance(rule, CartRequirement) and not all(demands_met(rule, cart)):
+            return 0
     return min(won.times, times_met(won.promotion, cart))

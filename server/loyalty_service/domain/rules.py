@@ -17,7 +17,6 @@ from typing import Any
 from loyalty_service.domain.basket import Cart
 from loyalty_service.domain.breaches import Breach, RuleFailure
 from loyalty_service.domain.goal_cards import tier_on
-from loyalty_service.domain.incentive_names import vendor_key
 from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.order_limits import beyond_order_limits
 from loyalty_service.domain.periods import PER_PERIOD
@@ -49,6 +48,7 @@ from loyalty_service.domain.restrictions import (
     Times,
     TransactionCount,
 )
+from loyalty_service.domain.texts import vendor_key
 from loyalty_service.domain.uses_before import (
     Finding,
     Findings,
@@ -215,10 +215,9 @@ def _segments(rule: Segments, _: IncentiveUse, visit: Visit) -> Findings:
 
 
 def _tiers(rule: Tiers, _: IncentiveUse, visit: Visit) -> Findings:
-    if visit.member:
-        held = tier_on(visit.member.tiers, visit.local_time.toordinal())
-        if held is None or held.tier_id not in rule.tiers:
-            yield Finding(Breach.TIER, held and held.tier_id, rule.tiers)
+    held = visit.member and tier_on(visit.member.tiers, visit.local_time.toordinal())
+    if visit.member and (held is None or held.tier_id not in rule.tiers):
+        yield Finding(Breach.TIER, held and held.tier_id, rule.tiers)
 
 
 def _outside(
@@ -254,9 +253,11 @@ def _channels(rule: Channels, _: IncentiveUse, visit: Visit) -> Findings:
 
 def _minimum_spend(rule: MinimumSpend, _: IncentiveUse, visit: Visit) -> Findings:
     cart = visit.whole_cart
-    if cart and cart.subtotal < rule.amount:
-        missing = rule.amount - cart.subtotal
-        yield Finding(Breach.MINIMUM_SPEND, cart.subtotal, rule.amount, missing)
+    if cart is None:
+        return
+    spent = cart.spent_as(rule)
+    if spent < rule.amount:
+        yield Finding(Breach.MINIMUM_SPEND, spent, rule.amount, rule.amount - spent)
 
 
 def _payment_methods(rule: PaymentMethods, _: IncentiveUse, visit: Visit) -> Findings:
@@ -311,16 +312,18 @@ def _cart_requirement(rule: CartRequirement, _: IncentiveUse, visit: Visit) -> F
         if quantity < demand.quantity:
             missing = demand.quantity - quantity
             yield Finding(Breach.CART_REQUIREMENT, quantity, demand.any_of.told, missing)
+        elif demand.amount is not None:
+            spent = cart.spent_on(demand.any_of)
+            if spent < demand.amount:
+                yield Finding(Breach.CART_REQUIREMENT, spent, demand.any_of.told)
 
 
-def cart_fits(rule: Rule, cart: Cart) -> bool:
-    """Tell whether a rule holds for a cart, as far as it asks for one."""
-    if isinstance(rule, MinimumSpend):
-        return cart.subtotal >= rule.amount
-    if isinstance(rule, CartRequirement):
-        bought = zip(rule.demands, quantities_bought(rule, cart), strict=True)
-        return all(quantity >= demand.quantity for demand, quantity in bought)
-    return not isinstance(rule, CartExclusion) or cart.first_of(rule.products) is None
+def demands_met(rule: CartRequirement, cart: Cart) -> list[int]:
+    """Tell how often the order buys what each demand asks for."""
+    return [
+        demand.times(quantity, 0 if demand.amount is None else cart.spent_on(demand.any_of))
+        for demand, quantity in zip(rule.demands, quantities_bought(rule, cart), strict=True)
+    ]
 
 
 def quantities_bought(rule: CartRequirement, cart: Cart) -> list[int]:

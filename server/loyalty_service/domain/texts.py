@@ -63,3 +63,8 @@ def _printed(text: str) -> str:
     if text.isascii():
         return text.translate(_ASCII_UNPRINTED).strip()
     return _UNPRINTED.sub("", text).strip()
+
+
+def vendor_key(name: str) -> str:
+    """Give the name of a vendor as names are compared: without case and outer blanks."""
+    return name.strip().casefold()

@@ -24,7 +24,13 @@ _FILE_WORDS = {
     "loyalty_enabled": "loyalty",
     "point_cost": "points",
 }
-_OWN_WORDS = {"expiry.carried_over": "expiry.carried_over.until", "spend": "target"}
+_OWN_WORDS = {
+    "spend": "target",
+    "expiry.carried_over": "expiry.carried_over.until",
+    "rules.cart_spends": "rules.cart_has",
+    "rules.minimum_spend_of.amount": "rules.minimum_spend.amount",
+    "rules.minimum_spend_of.of": "rules.minimum_spend.of",
+}
 _AMOUNTS = frozenset(
     {
         "discount.amount",
@@ -36,6 +42,9 @@ _AMOUNTS = frozenset(
         "redemption.min_amount",
         "rules.minimum_spend",
         "spend",
+        "rules.minimum_spend_of.amount",
+        "takes_off.amount",
+        "takes_off.up_to",
     }
 )
 # What the subject of a change says already.

@@ -50,6 +50,7 @@ from loyalty_service.program_file.mistakes import (
 )
 from loyalty_service.program_file.prompts import PromptsEntry
 from loyalty_service.program_file.receipts import ReceiptsEntry, locale_of
+from loyalty_service.program_file.rule_words import RuleWords
 from loyalty_service.program_file.rules import QUANTITY_MAX, Day, StoreGroup, check_once
 from loyalty_service.program_file.source import Path, ProgramFileError, ProgramSource
 from loyalty_service.program_file.values import (
@@ -208,6 +209,7 @@ class ProgramDocument(Entry):
     future_birth_date: Annotated[TakeOrRefuse, one_of(*get_args(TakeOrRefuse))] = "take"
     expiry: ExpiryEntry = ExpiryEntry()
     limits: LimitsEntry = LimitsEntry()
+    rule_words: RuleWords = Field(default_factory=dict)
     prompts: PromptsEntry | None = None
     stores: Annotated[list[StoreEntry], Field(min_length=1, max_length=STORES_MAX)]
     incentives: Annotated[list[IncentiveEntry], Field(max_length=INCENTIVES_MAX)]
@@ -293,6 +295,7 @@ def _program(document: ProgramDocument, digits: int) -> Program:
         tiers={entry.id: entry.tier() for entry in document.tiers},
         goals={entry.id: entry.goal(groups) for entry in document.goals},
         grants={entry.id: entry.terms() for entry in document.grants},
+        rule_words={name: entry.words() for name, entry in document.rule_words.items()},
         void_spent=document.void_spent,
         order_limits=OrderLimits(
             offers=document.offers_per_order,

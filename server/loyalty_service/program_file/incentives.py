@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from loyalty_service.domain.incentive_names import vendor_key
 from loyalty_service.domain.program import (
     Discount,
     DiscountKind,
@@ -14,6 +13,8 @@ from loyalty_service.domain.program import (
     Incentive,
 )
 from loyalty_service.domain.promotions import COUNTED_AS
+from loyalty_service.domain.texts import vendor_key
+from loyalty_service.program_file.money_off import TakesOffEntry, money_off_of
 from loyalty_service.program_file.rule_records import Groups
 from loyalty_service.program_file.rules import RulesEntry
 from loyalty_service.program_file.values import (
@@ -65,6 +66,7 @@ class IncentiveEntry(Entry):
         BeforeValidator(_plus_of_all),
     ]
     retired: Switch = False
+    takes_off: TakesOffEntry | None = None
     rules: RulesEntry = RulesEntry()
     description: Annotated[str | None, text_of(1, 500, breaks=True)] = None
     more_info: Annotated[str | None, text_of(1, 500, breaks=True)] = None
@@ -127,6 +129,7 @@ class IncentiveEntry(Entry):
             description=self.description,
             more_info=self.more_info,
             image=self.image,
+            takes_off=None if self.takes_off is None else money_off_of(self.takes_off, groups),
         )
 
 

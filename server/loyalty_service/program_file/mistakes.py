@@ -147,8 +147,14 @@ def _products(values: dict[str, Any]) -> Iterator[tuple[Path, object]]:
         yield ("promotions", index, "on"), promotion.get("on")
     for index, goal in _entries(values, "goals"):
         yield ("goals", index, "of"), goal.get("of")
+    for index, incentive in _entries(values, "incentives"):
+        takes_off = incentive.get("takes_off")
+        if isinstance(takes_off, dict):
+            yield ("incentives", index, "takes_off", "on"), takes_off.get("on")
     for path, rules in _rules(values):
         yield (*path, "cart_lacks"), rules.get("cart_lacks")
+        if isinstance(spend := rules.get("minimum_spend"), dict):
+            yield (*path, "minimum_spend", "of"), spend.get("of")
         for place, demand in _entries(rules, "cart_has"):
             yield (*path, "cart_has", place, "any_of"), demand.get("any_of")
 

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, create_model, model_validator
 
-from loyalty_service.domain.incentive_names import vendor_key
 from loyalty_service.domain.program import LOCALES
 from loyalty_service.domain.receipts import (
     PLACEHOLDER,
@@ -18,6 +17,7 @@ from loyalty_service.domain.receipts import (
     ReceiptTexts,
     Texts,
 )
+from loyalty_service.domain.texts import vendor_key
 from loyalty_service.program_file.values import Entry, refusal, text_of
 
 LOCALES_MAX = 50

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from loyalty_service.domain.breaches import OwnWords
 from loyalty_service.domain.contracts import ES_ALONE
 from loyalty_service.domain.expiry import Activity, Expiry, ExpiryPolicy, NamedDay, PeriodEnd
 from loyalty_service.domain.identifiers import IdentifierKind
@@ -38,6 +39,7 @@ from loyalty_service.program_file.goal_records import (
     tier_to_json,
 )
 from loyalty_service.program_file.grant_records import grant_to_json, grants_from_json
+from loyalty_service.program_file.money_off import money_off_from_json, money_off_to_json
 from loyalty_service.program_file.receipts import receipts_from_json
 from loyalty_service.program_file.rule_records import (
     NO_GROUPS,
@@ -67,7 +69,17 @@ class ProgramRecords:
 
 
 _APART = frozenset(
-    {"stores", "incentives", "earning", "groups", "promotions", "goals", "tiers", "grants"}
+    {
+        "rule_words",
+        "stores",
+        "incentives",
+        "earning",
+        "groups",
+        "promotions",
+        "goals",
+        "tiers",
+        "grants",
+    }
 )
 """Fields of a program that are not written as they are."""
 
@@ -79,6 +91,8 @@ def program_to_json(program: Program) -> ProgramRecords:
         for field in fields(program)
         if field.init and field.name not in _APART
     } | {"earning": earning_to_json(program.earning)}
+    if program.rule_words:
+        document["rule_words"] = _plain(program.rule_words)
     if program.groups:
         document["groups"] = {
             name: group_to_json(program.groups[name]) for name in sorted(program.groups)
@@ -109,7 +123,10 @@ def store_to_json(store: Store) -> Json:
 
 def incentive_to_json(incentive: Incentive) -> Json:
     """Write one incentive as the JSON object that storage keeps."""
-    document: Json = _plain(incentive)
+    document: Json = _plain(replace(incentive, takes_off=None))
+    del document["takes_off"]  # As an earlier version wrote it.
+    if incentive.takes_off is not None:
+        document["takes_off"] = money_off_to_json(incentive.takes_off)
     return document | {"rules": rules_to_json(incentive.rules)}
 
 
@@ -134,6 +151,10 @@ def program_from_json(records: ProgramRecords) -> Program:
         ),
         "redemption": _redemption(document["redemption"]),
         "receipts": receipts_from_json(document.get("receipts")),
+        "rule_words": {
+            name: OwnWords(**_known(OwnWords, words))
+            for name, words in document.get("rule_words", {}).items()
+        },
         "contracts": frozenset(document.get("contracts", ES_ALONE)),
         "prompts": Prompts(**prompts),
         "earning": earning_from_json(document.get("earning", {}), groups),
@@ -203,6 +224,8 @@ def incentive_from_json(document: Json, groups: Groups = NO_GROUPS) -> Incentive
             DiscountKind(discount["kind"]), discount["value"], DiscountLevel(discount["level"])
         )
     parts: Json = {"discount": discount, "rules": rules_from_json(rules, groups)}
+    if "takes_off" in document:
+        parts["takes_off"] = money_off_from_json(document["takes_off"], groups)
     if unknown_rules(rules):
         parts["retired"] = True
     return Incentive(**(_known(Incentive, document) | parts))

@@ -143,6 +143,7 @@ def products_from_json(value: list[str] | str, groups: Groups) -> Products:
 def _write_demands(rule: CartRequirement) -> list[dict[str, Any]]:
     return [
         {"any_of": products_to_json(demand.any_of), "quantity": demand.quantity}
+        | ({} if demand.amount is None else {"amount": demand.amount})
         for demand in rule.demands
     ]
 
@@ -150,10 +151,26 @@ def _write_demands(rule: CartRequirement) -> list[dict[str, Any]]:
 def _read_demands(value: list[dict[str, Any]], groups: Groups) -> CartRequirement:
     return CartRequirement(
         tuple(
-            CartDemand(products_from_json(demand["any_of"], groups), demand["quantity"])
+            CartDemand(
+                products_from_json(demand["any_of"], groups),
+                demand["quantity"],
+                demand.get("amount"),
+            )
             for demand in value
         )
     )
+
+
+def _write_spend(rule: MinimumSpend) -> Any:
+    if rule.of is None:
+        return rule.amount
+    return {"amount": rule.amount, "of": products_to_json(rule.of)}
+
+
+def _read_spend(value: Any, groups: Groups) -> MinimumSpend:
+    if isinstance(value, int):
+        return MinimumSpend(value)
+    return MinimumSpend(value["amount"], products_from_json(value["of"], groups))
 
 
 _FORMS = {
@@ -176,12 +193,14 @@ _FORMS = {
     "stores": _list_of(Stores, "store_ids"),
     "store_groups": _list_of(StoreGroups, "groups"),
     "channels": _list_of(Channels, "channels"),
-    "minimum_spend": _one_of(MinimumSpend, "amount"),
+    "minimum_spend_of": _Form(MinimumSpend, _write_spend, _read_spend),
+    "minimum_spend": _Form(MinimumSpend, _write_spend, _read_spend),
     "payment_methods": _list_of(PaymentMethods, "types"),
     "first_order": _Form(FirstOrder, lambda _: True, lambda _, __: FirstOrder()),
     "transactions": _Form(TransactionCount, _write_transactions, _read_transactions),
     "birthday": _yearly(Birthday),
     "anniversary": _yearly(Anniversary),
+    "cart_spends": _Form(CartRequirement, _write_demands, _read_demands),
     "cart_has": _Form(CartRequirement, _write_demands, _read_demands),
     "cart_lacks": _Form(
         CartExclusion,
@@ -196,7 +215,21 @@ _NAMES = {form.kind: name for name, form in _FORMS.items()}
 
 def rules_to_json(rules: tuple[Rule, ...]) -> dict[str, Any]:
     """Write rules by name, amounts in minor units."""
-    return {(name := _NAMES[type(rule)]): _FORMS[name].write(rule) for rule in rules}
+    return {(name := _name_of(rule)): _FORMS[name].write(rule) for rule in rules}
+
+
+def _name_of(rule: Rule) -> str:
+    """
+    Give the name under which a rule is kept.
+
+    What an older server would judge by less has another name than the file's: that server takes
+    the incentive as retired.
+    """
+    if isinstance(rule, MinimumSpend) and rule.of is not None:
+        return "minimum_spend_of"
+    if isinstance(rule, CartRequirement) and any(one.amount is not None for one in rule.demands):
+        return "cart_spends"
+    return _NAMES[type(rule)]
 
 
 def rules_from_json(values: Mapping[str, Any], groups: Groups) -> tuple[Rule, ...]:

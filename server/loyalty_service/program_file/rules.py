@@ -11,6 +11,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     PlainSerializer,
+    ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
     model_serializer,
@@ -23,6 +24,7 @@ from loyalty_service.program_file.values import (
     STORE_ID_MAX,
     Entry,
     Sum,
+    amount_from,
     one_of,
     refusal,
     text_of,
@@ -238,6 +240,28 @@ class DemandEntry(Entry):
 
     any_of: ProductList
     quantity: Count = 1
+    amount: Sum | None = Field(default=None, validate_default=False)
+
+
+class SpendEntry(Entry):
+    """What is to be spent, perhaps on some products alone."""
+
+    amount: Sum
+    of: ProductList | None = None
+
+    @model_serializer
+    def _plain(self) -> object:
+        return self.amount if self.of is None else {"amount": self.amount, "of": self.of}
+
+
+_AMOUNT: Any = amount_from(1)
+
+
+def _spend(value: object, info: ValidationInfo) -> object:
+    if isinstance(value, dict):
+        return value
+    _AMOUNT.func(value, info)  # Whatever is wrong with it is told of this place.
+    return {"amount": value}
 
 
 Yearly = Annotated[AroundEntry, BeforeValidator(_check_yearly)]
@@ -266,7 +290,7 @@ class WhenEntry(Entry):
 class OrderRulesEntry(WhenEntry):
     """What an order must have besides."""
 
-    minimum_spend: Sum | None = None
+    minimum_spend: Annotated[SpendEntry, BeforeValidator(_spend)] | None = None
     payment_methods: Once[PaymentType] | None = None
     first_order: Annotated[bool | None, BeforeValidator(_check_true)] = None
     transactions: TransactionsEntry | None = None

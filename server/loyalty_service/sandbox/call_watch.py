@@ -26,6 +26,9 @@ NAMES = {
     "GetOutcome": "outcome",
     "GetTransaction": "order",
     "StartAnonymousSession": "session",
+    "RedeemPromoCode": "promo",
+    "ListIncentives": "incentives",
+    "GetContent": "content",
 }
 """How cases name the calls of tills; the two kinds of ReportOrder have a name each."""
 

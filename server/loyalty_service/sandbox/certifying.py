@@ -209,6 +209,7 @@ class Certifying:
             "test_program": self._program.model_dump(mode="json"),
             "subject": run.wishes.profile.model_dump(mode="json"),
             "unjudged": run.unjudged,
+            "refused": run.refused,
             "cases": [result.told() for result in run.results],
         }
 

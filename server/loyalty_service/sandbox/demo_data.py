@@ -31,6 +31,7 @@ from loyalty_service.sandbox.fixed_codes import (
     NOOR,
     ODILE,
     PROMO_CODE,
+    PROMO_CODE_AGAIN,
     put_fixed_code,
 )
 from loyalty_service.storage.alone import require_unopened
@@ -60,6 +61,9 @@ MEMBERS = {
     ODILE: ("Odile", 20000),
 }
 
+
+USES_MAX = 1_000_000_000
+"""So often a promo code can be used that can always be used."""
 
 DATABASE_OF_ITS_OWN = "LOYALTY_DATABASE_URL is set: delete that database yourself."
 
@@ -139,19 +143,25 @@ def put_demo_data(unit: Unit, now_ms: int) -> Program:
         digest = unit.code_digest(program.program_id, digits)
         if unit.code(program.program_id, digest) is None:
             put_fixed_code(unit, program.program_id, digits, now_ms)
-    digest = unit.code_digest(program.program_id, digested_promo(PROMO_CODE))
-    if unit.promo_code(program.program_id, digest) is None:
-        perform(unit, now_ms, Run(create_promo_codes, promo_codes_of(program.program_id)))
+    for promo in (
+        promo_codes_of(program.program_id),
+        promo_codes_of(program.program_id, USES_MAX, PROMO_CODE_AGAIN, "certify"),
+    ):
+        digest = unit.code_digest(program.program_id, digested_promo(promo.codes[0]))
+        if unit.promo_code(program.program_id, digest) is None:
+            perform(unit, now_ms, Run(create_promo_codes, promo))
     return program
 
 
-def promo_codes_of(program_id: str, most_per_member: int = 1) -> CreatePromoCodes:
-    """Tell which promo code the sandbox has."""
+def promo_codes_of(
+    program_id: str, most_per_member: int = 1, code: str = PROMO_CODE, label: str = "welcome"
+) -> CreatePromoCodes:
+    """Tell of a promo code that the sandbox has."""
     return CreatePromoCodes(
         program_id,
-        "welcome",
-        (PROMO_CODE,),
+        label,
+        (code,),
         points=100,
-        most_uses=1_000_000_000,
+        most_uses=USES_MAX,
         most_per_member=most_per_member,
     )

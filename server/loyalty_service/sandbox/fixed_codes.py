@@ -33,6 +33,9 @@ LUC = "a83f6d0c-52b7-4e19-b4d8-6f0e3c9a1b42"
 PROMO_CODE = "WELCOME-2026"
 """Gives 100 points to each member, once."""
 
+PROMO_CODE_AGAIN = "CERTIFY-2026"
+"""Gives 100 points to each member, as often as it is typed: a certification can be run again."""
+
 COFFEE = "3e9a71a8-75f8-493a-bb2a-e13f92052427"
 HASH_BROWN = "88a13d3f-e5af-4a23-8b32-3ed421662c62"
 TWENTY_PERCENT = "1b97c0c1-2a03-4b5c-be0d-2470fbed5696"

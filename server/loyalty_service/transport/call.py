@@ -27,8 +27,14 @@ from loyalty_service.application.reading import Reader
 from loyalty_service.application.reads import NOTHING, Reads
 from loyalty_service.application.under_way import UnderWay
 from loyalty_service.application.unit import Unit
+from loyalty_service.domain.breaches import in_own_words
 from loyalty_service.domain.clock import now_ms
-from loyalty_service.domain.errors import DeadlinePassedError, FieldViolation, RequestInvalidError
+from loyalty_service.domain.errors import (
+    DeadlinePassedError,
+    FieldViolation,
+    RequestInvalidError,
+    RulesFailedError,
+)
 from loyalty_service.domain.events import Actor, ActorKind
 from loyalty_service.domain.flags import Mend
 from loyalty_service.domain.keys import ApiKey
@@ -221,7 +227,13 @@ class Call:
 
     async def _perform(self, run: Run[Any], reads: Reads) -> Answer:
         work = partial(perform, run=run)
-        return await self.storage.write(work, self.left_s, reads, self.key.key_id)
+        try:
+            return await self.storage.write(work, self.left_s, reads, self.key.key_id)
+        except RulesFailedError as error:
+            own = self.program.rule_words
+            raise RulesFailedError(
+                tuple(in_own_words(failure, own) for failure in error.failures)
+            ) from None
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Reader]:

@@ -18,11 +18,11 @@ from google.protobuf.message import Message
 from loyalty.v1 import order_pb2
 from loyalty.v1 import transaction_service_pb2 as pb
 from loyalty_service.domain.amounts import AMOUNT_MINOR_MAX
-from loyalty_service.domain.flags import FIELD_IGNORED, TEXT_REPAIRED, Mend
+from loyalty_service.domain.flags import AMOUNT_ROUNDED, FIELD_IGNORED, TEXT_REPAIRED, Mend
 from loyalty_service.domain.texts import clean, has_controls, label, without_controls
 from loyalty_service.transport.rpcs import RPCS
 
-_TOLD = re.compile(rf"({TEXT_REPAIRED}|{FIELD_IGNORED}):([A-Za-z]{{1,32}})")
+_TOLD = re.compile(rf"({TEXT_REPAIRED}|{FIELD_IGNORED}|{AMOUNT_ROUNDED}):([A-Za-z]{{1,32}})")
 _TOLD_MAX = 40
 _TYPE_MAX = 32
 _REFERENCE_MAX = 64
@@ -111,6 +111,8 @@ def put_right(request: Message, mends: list[Mend]) -> Left:
             *_references(details.order),
             *_names(details.order, left),
             *_discounts(details.applied_discounts),
+            *_amounts_off("order", details.order),
+            *_amounts_off("applied_discounts", details.applied_discounts),
             *(_order_itself(details, left) if request.HasField("transaction_details") else ()),
         )
     )
@@ -151,6 +153,8 @@ def _references(lines: Any) -> Iterator[str]:
         for line in lines:
             if line.parent_reference_id in renamed:
                 line.parent_reference_id = renamed[line.parent_reference_id]
+            if line.applies_to in renamed:
+                line.applies_to = renamed[line.applies_to]
 
 
 def _names(lines: Any, left: Left) -> Iterator[str]:
@@ -194,6 +198,14 @@ def _put_label(message: Any, name: str, left: Left) -> bool:
 
 def _is_wrong(text: str, longest: int) -> bool:
     return len(text) > longest or (not text.isprintable() and has_controls(text))
+
+
+def _amounts_off(name: str, parts: Any) -> Iterator[str]:
+    """Leave out what was taken off where that can't be."""
+    for place, part in enumerate(parts):
+        if not 0 <= part.amount_off <= AMOUNT_MINOR_MAX:
+            part.ClearField("amount_off")
+            yield f"{name}[{place}].amount_off"
 
 
 def _discounts(discounts: Any) -> Iterator[str]:

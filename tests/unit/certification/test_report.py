@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from typing import Any
 
-from loyalty_service.certification.report import junit
+import pytest
+
+from loyalty_service.certification.program import read_program
+from loyalty_service.certification.report import junit, summed_up, verdict_of_run
 
 
 def test_counts_are_those_of_the_entries() -> None:
@@ -25,3 +29,17 @@ def test_counts_are_those_of_the_entries() -> None:
 
     assert kinds == [[], ["failure"], ["skipped"], ["failure"], ["skipped"]]
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("5", "2", "2")
+
+
+@pytest.mark.parametrize(("has", "verdict"), [(["validates"], "passed"), ([], "incomplete")])
+def test_till_that_has_more_than_it_says_is_not_passed(has: list[str], verdict: str) -> None:
+    """A call of a till shows what it has: the cases of that were not tried, and the sums say so."""
+    case = {"case": "RBI-1.1a", "verdict": "passed", "known_failure": ""}
+    cases: list[dict[str, Any]] = [case | {"trace": [{"call": "identify"}, {"call": "validate"}]}]
+    subject = {"name": "x", "has": has}
+    totals = {"passed": 1, "failed": 0, "not run": 0}
+    results = {"side": "till", "subject": subject, "cases": cases, "totals": totals}
+
+    assert verdict_of_run(cases, "till", subject, read_program(None)) == verdict
+    said = "; the till has validates, which its profile does not say"
+    assert (said in summed_up(results)) is (verdict == "incomplete")

@@ -76,9 +76,10 @@ class KnownOrder:
     def knows(self, rule: Rule) -> bool:
         """Tell whether enough is known to judge by a rule."""
         if isinstance(rule, MinimumSpend):
-            return self.subtotal is not None
+            return self.subtotal is not None and rule.of is None
         if isinstance(rule, CartRequirement):
-            return self._tells(demand.any_of for demand in rule.demands)
+            priced = any(demand.amount is not None for demand in rule.demands)
+            return not priced and self._tells(demand.any_of for demand in rule.demands)
         if isinstance(rule, CartExclusion):
             return self._tells((rule.products,))
         return True  # Of the others it is only asked what is told.

@@ -34,7 +34,13 @@ from loyalty_service.domain.identifiers import new_id
 from loyalty_service.domain.ledger import POINTS_MAX, Owner, OwnerKind
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Member, Transaction
-from loyalty_service.domain.rules import cart_fits, holds
+from loyalty_service.domain.restrictions import (
+    CartExclusion,
+    CartRequirement,
+    MinimumSpend,
+    Rule,
+)
+from loyalty_service.domain.rules import demands_met, holds
 from loyalty_service.domain.visit import Visit
 
 COUNTED_DAYS_MAX = 400
@@ -229,10 +235,19 @@ def amounts_left(program: Program, transaction: Transaction, cart: Cart, points:
     left: dict[str, int] = {}
     for goal in program.goals.values():
         if goal.measure in counted and goal.measure not in left:
-            fits = all(cart_fits(rule, cart) for rule in goal.rules)
+            fits = all(_still_holds(rule, cart) for rule in goal.rules)
             amount = _amount_in(goal, cart, points) if fits else 0
             left[goal.measure] = min(counted[goal.measure], amount)
     return {measure: left.get(measure, amount) for measure, amount in counted.items()}
+
+
+def _still_holds(rule: Rule, cart: Cart) -> bool:
+    """Tell whether a rule holds for what is left of an order, as far as it asks for that."""
+    if isinstance(rule, MinimumSpend):
+        return cart.spent_as(rule) >= rule.amount
+    if isinstance(rule, CartRequirement):
+        return all(demands_met(rule, cart))
+    return not isinstance(rule, CartExclusion) or cart.first_of(rule.products) is None
 
 
 def _amounts(

@@ -8,6 +8,7 @@ from typing import Any
 
 from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.flags import (
+    BEYOND_ALLOWED,
     CLAIMED_BY_OTHER,
     HOURS_PASSED,
     LISTED_MAX,
@@ -21,6 +22,7 @@ from loyalty_service.domain.flags import (
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Member, Transaction, TransactionStatus
+from loyalty_service.domain.taken_off import TakenOff
 
 _REASONS = {
     TransactionStatus.CLAIMED: ORDER_CLAIMED,
@@ -128,6 +130,25 @@ def offer_flags(
         )
         for reason, names in by_reason.items()
     )
+
+
+def flag_taken_off(
+    key: ApiKey, transaction: Transaction, found: Sequence[TakenOff]
+) -> tuple[Flag, ...]:
+    """Flag what a till took off beyond what the program allows; amounts are in minor units."""
+    beyond = [
+        one
+        for one in found
+        if one.told is not None and one.allowed is not None and one.told > one.allowed
+    ]
+    if not beyond:
+        return ()
+    about = about_order(key, transaction) | {
+        "incentives": [one.incentive_id for one in beyond[:LISTED_MAX]],
+        "taken": sum(one.told or 0 for one in beyond),
+        "allowed": sum(one.allowed or 0 for one in beyond),
+    }
+    return (Flag(FlagKind.TAKEN_OFF, BEYOND_ALLOWED, about),)
 
 
 def points_cut(

@@ -33,6 +33,7 @@ from loyalty_service.application.orders.earnings import (
 from loyalty_service.application.orders.goals import NOTHING_REACHED, Reached, count_order
 from loyalty_service.application.orders.order_flags import (
     flag_other_partner,
+    flag_taken_off,
     late_flags,
     mend_flags,
     offer_flags,
@@ -82,6 +83,7 @@ from loyalty_service.domain.records import (
     TransactionStatus,
 )
 from loyalty_service.domain.rules import counts_periods
+from loyalty_service.domain.taken_off import as_money, taken_off, told_of_money
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,19 +199,23 @@ def _claimed(
         *(*other, *large, *cut_flags, *beyond, *used),
         *offer_flags(program, unknown, transaction),
         *mend_flags(order.mends, order.key, transaction, order.point_of_sale.store_id),
+        *flag_taken_off(order.key, transaction, taken_off(review.basket, program, review.uses)),
     )
-    events = (_reported(EventKind.ORDER_CLAIMED, review), *cut_events, *grants)
+    detail = told_of_money(review.basket) if review.uses else ""
+    events = (_reported(EventKind.ORDER_CLAIMED, review, detail), *cut_events, *grants)
     return Done(claimed, flags=flags, events=events)
 
 
 def _paid_order(order: Order, review: Review, now_ms: int) -> PaidOrder:
     """Give what an order earns by."""
-    program = review.program
+    program, basket = review.program, review.basket
+    if any(use.incentive.takes_off is not None for use in review.uses):
+        basket = as_money(basket, program)
     return PaidOrder(
         program=program,
         store=review.store,
-        basket=review.basket,
-        not_held=lines_sold_as(review.basket, program, review.unknown),
+        basket=basket,
+        not_held=lines_sold_as(basket, program, review.unknown),
         service_mode=order.service_mode,
         channels=order.point_of_sale.channels(order.channel),
         local_time=order.local_time,
@@ -231,7 +237,7 @@ def _left_open(review: Review) -> Done[Reported]:
     return Done(updated, events=(_reported(EventKind.ORDER_REPORTED, review),))
 
 
-def _reported(kind: EventKind, review: Review) -> Event:
+def _reported(kind: EventKind, review: Review, detail: str = "") -> Event:
     """Describe a report that was accepted."""
     transaction = review.transaction
     return Event(
@@ -241,6 +247,7 @@ def _reported(kind: EventKind, review: Review) -> Event:
         subject=transaction.transaction_id,
         before=TransactionStatus.PENDING,
         after=transaction.status,
+        detail=detail,
     )
 
 

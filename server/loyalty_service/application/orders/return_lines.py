@@ -51,6 +51,7 @@ from loyalty_service.domain.returns import (
     take_back,
     worth_of,
 )
+from loyalty_service.domain.taken_off import as_money
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +230,7 @@ def _worth(unit: Unit, program: Program, transaction: Transaction, kept: Kept) -
     by = earned_by(unit, transaction)
     old = program if by is None else by.program
     worth = Earned(0) if by is None else by.worth
-    kept = Kept(as_catalogued(kept.basket, old), kept.shares)
+    kept = Kept(as_money(as_catalogued(kept.basket, old), old), kept.shares)
     not_held = frozenset[int]() if by is None else by.not_held
     rest = worth_of(kept, old, worth, not_held)
     if by is None or transaction.receipt_digest is not None:

@@ -15,14 +15,21 @@ from loyalty_service.application.perform import Done
 from loyalty_service.application.unit import Refused, Unit
 from loyalty_service.domain.errors import RulesFailedError, TransactionNotClaimableError
 from loyalty_service.domain.records import TransactionStatus
+from loyalty_service.domain.taken_off import TakenOff, taken_off
 
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """The guest and transaction whose order breaks no rule."""
+    """
+    The guest and transaction whose order breaks no rule.
+
+    Attributes:
+        allowed: What its incentives may take off, as far as the program says it.
+    """
 
     loyalty_id: str
     transaction_id: str
+    allowed: tuple[TakenOff, ...] = ()
 
 
 def validate_order(unit: Unit, order: Order, now_ms: int) -> Done[Validated]:
@@ -44,4 +51,5 @@ def validate_order(unit: Unit, order: Order, now_ms: int) -> Done[Validated]:
     keep_open(unit, review.program, transaction, now_ms)
     if review.failures:
         raise Refused(RulesFailedError(review.failures))
-    return Done(Validated(review.member.loyalty_id, order.transaction_id))
+    allowed = taken_off(review.basket, review.program, review.uses)
+    return Done(Validated(review.member.loyalty_id, order.transaction_id, allowed))

@@ -22,7 +22,7 @@ from loyalty_service.application.incentives.take_grant import (
     TakenGrant,
     take_grant,
 )
-from loyalty_service.domain.breaches import Breach, RuleFailure
+from loyalty_service.domain.breaches import Breach, RuleFailure, in_own_words
 from loyalty_service.domain.clock import now_ms
 from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
 from loyalty_service.domain.grants import FOR_GOOD, GrantState
@@ -153,7 +153,7 @@ def _listed(one: Listed, program: Program, vendors: tuple[str, str]) -> pb.Liste
         plu=incentive.plu(filter(None, vendors)),
         description=incentive.description,
         image=incentive.image,
-        errors=map(_error, one.failures),
+        errors=[_error(failure, program) for failure in one.failures],
     )
     if incentive.price is not None:
         listed.price = incentive.price / 10**program.currency_digits
@@ -171,10 +171,9 @@ def _listed(one: Listed, program: Program, vendors: tuple[str, str]) -> pb.Liste
     return listed
 
 
-def _error(failure: RuleFailure) -> pb.ListedIncentive.Error:
-    error = pb.ListedIncentive.Error(
-        code=failure.code, rule_id=failure.rule_id, message=failure.message
-    )
+def _error(failure: RuleFailure, program: Program) -> pb.ListedIncentive.Error:
+    told = in_own_words(failure, program.rule_words)
+    error = pb.ListedIncentive.Error(code=told.code, rule_id=told.rule_id, message=told.message)
     if failure.missing is not None:
         setattr(error.missing, _MISSING[failure.code], failure.missing)
     return error

@@ -114,7 +114,16 @@ class _Reader:
                         is_refused=is_reward,
                     )
                     continue
-            read.append(AppliedDiscount(incentive_id, engine_id, discount.product_id, kind))
+            read.append(
+                AppliedDiscount(
+                    incentive_id,
+                    engine_id,
+                    discount.product_id,
+                    kind,
+                    discount.applies_to or None,
+                    discount.amount_off if discount.HasField("amount_off") else None,
+                )
+            )
         return read
 
     def _line(self, sent: order_pb2.OrderLine, place: str) -> BasketLine:
@@ -131,6 +140,8 @@ class _Reader:
             loyalty_engine_id=sent.loyalty_engine_id or None,
             name=clean(sent.name) or None,
             category=clean(sent.category, LABEL_MAX) or None,
+            applies_to=sent.applies_to or None,
+            amount_off=sent.amount_off if sent.HasField("amount_off") else None,
         )
         if product_type not in INCENTIVE_TYPES:
             return line

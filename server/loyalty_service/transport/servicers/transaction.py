@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import fields, replace
 from functools import partial
 from urllib.parse import unquote, unquote_plus
@@ -20,7 +20,6 @@ from loyalty_service.application.orders.claim_receipt import (
     ClaimReceipt,
     claim_receipt,
 )
-from loyalty_service.application.orders.earnings import kept_promotions
 from loyalty_service.application.orders.get_transaction import get_kept_answer, get_transaction
 from loyalty_service.application.orders.order_review import Order
 from loyalty_service.application.orders.record_unclaimed_order import (
@@ -51,12 +50,11 @@ from loyalty_service.application.orders.void_transaction import (
 from loyalty_service.application.perform import plain_key
 from loyalty_service.application.reading import TransactionEntry
 from loyalty_service.domain.basket import basket_to_json
-from loyalty_service.domain.earning import PromotionPoints
 from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
 from loyalty_service.domain.identifiers import is_uuid
 from loyalty_service.domain.presentation import Presentation
-from loyalty_service.domain.records import KeptAnswer, Transaction, TransactionStatus
-from loyalty_service.domain.returns import ReturnedLine, returned_lines
+from loyalty_service.domain.records import KeptAnswer, TransactionStatus
+from loyalty_service.domain.returns import ReturnedLine
 from loyalty_service.domain.texts import label
 from loyalty_service.transport.authentication import require_role
 from loyalty_service.transport.call import Call
@@ -64,7 +62,11 @@ from loyalty_service.transport.rpcs import rpc_kept_as
 from loyalty_service.transport.servicers.found import render_found
 from loyalty_service.transport.servicers.goals import reached_told
 from loyalty_service.transport.servicers.order import point_of_sale, read_basket
-from loyalty_service.transport.servicers.timestamps import timestamp
+from loyalty_service.transport.servicers.shown_transaction import (
+    render_earning,
+    render_transaction,
+)
+from loyalty_service.transport.servicers.taken_off import render_allowed
 
 _COMMITTED = pb.GetOutcomeResponse.OUTCOME_COMMITTED
 _UNDER_WAY = pb.GetOutcomeResponse.OUTCOME_UNDER_WAY
@@ -153,7 +155,7 @@ class TransactionServicer:
         async with call.read() as reader:
             entry = await get_transaction(reader, call.key, request.loyalty_transaction_id)
         return pb.GetTransactionResponse(
-            outcome=_COMMITTED, transaction=_transaction(entry)
+            outcome=_COMMITTED, transaction=render_transaction(entry)
         ).SerializeToString()
 
     async def SearchTransactions(  # noqa: N802
@@ -280,42 +282,14 @@ async def _tell_answer(
     getattr(response, rpc.answer_field).CopyFrom(answer)
     transaction_id = getattr(answer, "transaction_id", "")
     if transaction_id:
-        response.transaction.CopyFrom(_transaction(await find(transaction_id)))
-
-
-def _transaction(entry: TransactionEntry) -> pb.Transaction:
-    record = entry.transaction
-    void = record.status is TransactionStatus.VOID
-    return pb.Transaction(
-        transaction_id=record.transaction_id,
-        loyalty_id=entry.loyalty_id,
-        status=record.status.name,
-        store_id=record.store_id,
-        pos_transaction_id=record.pos_transaction_id,
-        points_held=entry.held_points,
-        points_earned=0 if void else record.points_left,
-        points_redeemed=0 if void else record.points_redeemed,
-        create_time=timestamp(record.created_ms),
-        update_time=timestamp(record.updated_ms),
-        expire_time=timestamp(record.expires_ms),
-        earning=None if void else _earning(record.points_left, kept_promotions(record)),
-        returned=_returned(record),
-    )
-
-
-def _returned(record: Transaction) -> pb.Returned | None:
-    if record.returned is None:
-        return None
-    lines = [
-        pb.ReturnedLine(reference_id=one.reference_id, quantity=one.quantity)
-        for one in returned_lines(record.returned)
-    ]
-    return pb.Returned(points=record.points_returned, lines=lines)
+        response.transaction.CopyFrom(render_transaction(await find(transaction_id)))
 
 
 def _render_validated(validated: Validated) -> bytes:
     return pb.ValidateOrderResponse(
-        loyalty_id=validated.loyalty_id, transaction_id=validated.transaction_id
+        loyalty_id=validated.loyalty_id,
+        transaction_id=validated.transaction_id,
+        allowed=render_allowed(validated.allowed),
     ).SerializeToString()
 
 
@@ -327,7 +301,7 @@ def _render_reported(reported: Reported) -> bytes:
         points_redeemed=reported.redeemed_points,
         transaction_id=reported.transaction_id,
         presentation=_presentation(reported.presentation),
-        earning=_earning(reported.earned_points, reported.promotions),
+        earning=render_earning(reported.earned_points, reported.promotions),
         goals=reached_told(reported.reached),
     ).SerializeToString()
 
@@ -380,23 +354,9 @@ def _render_claimed(claimed: ClaimedReceipt) -> bytes:
         points=claimed.available_points,
         points_earned=claimed.earned_points,
         transaction_id=claimed.transaction_id,
-        earning=_earning(claimed.earned_points, claimed.promotions),
+        earning=render_earning(claimed.earned_points, claimed.promotions),
         goals=reached_told(claimed.reached),
     ).SerializeToString()
-
-
-def _earning(points: int, promotions: Sequence[PromotionPoints]) -> pb.Earning | None:
-    if not promotions:
-        return None
-    return pb.Earning(
-        base_points=points - sum(one.points for one in promotions),
-        promotions=[
-            pb.PromotionPoints(
-                promotion_id=one.promotion_id, name=one.name, times=one.times, points=one.points
-            )
-            for one in promotions
-        ],
-    )
 
 
 def _presentation(texts: Presentation | None) -> pb.Presentation | None:
