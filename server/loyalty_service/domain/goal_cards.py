@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, NamedTuple
 
 from loyalty_service.domain.goals import (
@@ -90,6 +91,12 @@ class HeldTier(NamedTuple):
 def tier_on(held: Iterable[HeldTier], day: int) -> HeldTier | None:
     """Give the best tier of a day; they come best first."""
     return next((one for one in held if one.first_day <= day <= one.last_day), None)
+
+
+def tier_id_on(held: Iterable[HeldTier], day: date) -> str | None:
+    """Name the best tier of a day; None for no tier."""
+    tier = tier_on(held, day.toordinal())
+    return None if tier is None else tier.tier_id
 
 
 def tiers_of(

@@ -16,7 +16,7 @@ from typing import Any
 
 from loyalty_service.domain.basket import Cart
 from loyalty_service.domain.breaches import Breach, RuleFailure
-from loyalty_service.domain.goal_cards import tier_on
+from loyalty_service.domain.goal_cards import tier_id_on
 from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.order_limits import beyond_order_limits
 from loyalty_service.domain.periods import PER_PERIOD
@@ -215,9 +215,9 @@ def _segments(rule: Segments, _: IncentiveUse, visit: Visit) -> Findings:
 
 
 def _tiers(rule: Tiers, _: IncentiveUse, visit: Visit) -> Findings:
-    held = visit.member and tier_on(visit.member.tiers, visit.local_time.toordinal())
-    if visit.member and (held is None or held.tier_id not in rule.tiers):
-        yield Finding(Breach.TIER, held and held.tier_id, rule.tiers)
+    held = visit.member.tiers if visit.member else ()
+    if visit.member and (tier := tier_id_on(held, visit.local_time.date())) not in rule.tiers:
+        yield Finding(Breach.TIER, tier, rule.tiers)
 
 
 def _outside(
