@@ -147,7 +147,7 @@ UNTOLD: list[tuple[str, list[Any]]] = [
 TOLD: list[tuple[str, list[Any]]] = [
     ("created", [{}]),
     ("channel", ["Kiosk", ABSENT, 99]),
-    ("serviceMode", ["DELIVERY", ABSENT, 99]),
+    ("serviceMode", ["ROOM_SERVICE", ABSENT, 99]),
     (f"{LINE}/tax", ["n/a", Raw("1e400")]),
     (f"{LINE}/name", [{"en": '}"'}]),
     (f"{LINE}/parentReferenceId", [False]),

@@ -15,9 +15,15 @@ from loyalty_service.application.incentives.list_incentives import (
     ListIncentives,
     list_incentives,
 )
+from loyalty_service.application.incentives.redeem_promo_code import (
+    RedeemPromoCode,
+    redeem_promo_code,
+)
 from loyalty_service.application.incentives.take_grant import TakeGrant, TakenGrant, take_grant
 from loyalty_service.application.members.enroll_member import EnrollMember, enroll_member
 from loyalty_service.application.operators.apply_program import ApplyProgram
+from loyalty_service.application.operators.grants import IncentiveNotGrantedError
+from loyalty_service.application.operators.promo_codes import CreatePromoCodes
 from loyalty_service.application.orders.identify_member import identify_member
 from loyalty_service.domain.basket import Basket
 from loyalty_service.domain.errors import (
@@ -30,9 +36,9 @@ from loyalty_service.domain.program import Program
 from loyalty_service.domain.restrictions import Granted
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.tools.audit import audit
-from tests.support.doing import apply_program
+from tests.support.doing import apply_program, create_promo_codes
 from tests.support.ledger import execute, rows
-from tests.support.orders import CLAIMED, DAY_MS, PENDING, SOUP, Till, basket, item, offer
+from tests.support.orders import CLAIMED, COFFEE, DAY_MS, PENDING, SOUP, Till, basket, item, offer
 from tests.support.programs import PROGRAM_ID, demo_program, enroll, identify_command
 
 TODAY = date(2023, 11, 14)
@@ -439,3 +445,18 @@ async def test_what_the_calendar_gives_is_named_by_its_grant_from_the_code_on(ti
     await till.update(transaction, CLAIMED, basket(told, item(1000)))
 
     assert await refused(till, guest) == "not-granted"
+
+
+async def test_a_promo_code_gives_it(till: Till) -> None:
+    """A code without points gives the incentive alone, from the day on, to who types it."""
+    guest = await guest_of(till)
+    command = CreatePromoCodes(PROGRAM_ID, "soup", ("SOUP-1",), 0, incentive_id=SOUP, grant_days=2)
+    await till.store.write(lambda unit, now: create_promo_codes(unit, command, now))
+    typed = RedeemPromoCode(till.key, guest, "soup-1", 9999, None, None)
+    redeemed = (await till.call(redeem_promo_code, typed)).result
+    assert (redeemed.earned_points, redeemed.grant.last_day) == (0, "2023-11-15")
+    await order(till, guest)
+    assert await refused(till, guest) == "not-granted"
+    wrong = replace(command, incentive_id=COFFEE)
+    with pytest.raises(IncentiveNotGrantedError):
+        await till.store.write(lambda unit, now: create_promo_codes(unit, wrong, now))

@@ -191,14 +191,18 @@ class RedeemPromoCodeRequest(_message.Message):
     def __init__(self, loyalty_id: _Optional[str] = ..., promo_code: _Optional[str] = ..., pos_vendor: _Optional[_Union[RedeemPromoCodeRequest.PosVendor, _Mapping]] = ...) -> None: ...
 
 class RedeemPromoCodeResponse(_message.Message):
-    __slots__ = ("loyalty_id", "points", "points_earned")
+    __slots__ = ("loyalty_id", "points", "points_earned", "sanity_id", "grant_id")
     LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
     POINTS_FIELD_NUMBER: _ClassVar[int]
     POINTS_EARNED_FIELD_NUMBER: _ClassVar[int]
+    SANITY_ID_FIELD_NUMBER: _ClassVar[int]
+    GRANT_ID_FIELD_NUMBER: _ClassVar[int]
     loyalty_id: str
     points: int
     points_earned: int
-    def __init__(self, loyalty_id: _Optional[str] = ..., points: _Optional[int] = ..., points_earned: _Optional[int] = ...) -> None: ...
+    sanity_id: str
+    grant_id: str
+    def __init__(self, loyalty_id: _Optional[str] = ..., points: _Optional[int] = ..., points_earned: _Optional[int] = ..., sanity_id: _Optional[str] = ..., grant_id: _Optional[str] = ...) -> None: ...
 
 class TakeGrantRequest(_message.Message):
     __slots__ = ("loyalty_id", "grant")

@@ -84,7 +84,8 @@ class IncentiveServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RedeemPromoCode(self, request, context):
-        """Redeems a promo code: it gives a member the points that the operator has put on it.
+        """Redeems a promo code: it gives a member the points and the incentive that the operator has put
+        on it.
 
         Each member can redeem a code once, unless the operator allows more, and all members together as
         often as the operator allows.

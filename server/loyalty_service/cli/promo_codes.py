@@ -14,6 +14,7 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from loyalty_service.application.operators.create_key import ProgramUnknownError
+from loyalty_service.application.operators.grants import IncentiveNotGrantedError
 from loyalty_service.application.operators.promo_codes import (
     CreatePromoCodes,
     PromoCodeTakenError,
@@ -38,9 +39,11 @@ from loyalty_service.storage.store import Store
 CODES_MAX = 10_000
 POINTS_MAX = 1_000_000_000
 USES_MAX = 1_000_000_000
+GRANT_USES_MAX = 1_000
+DAYS_MAX = 36_500
 _FORM = re.compile("[A-Za-z0-9-]{4,32}")
 
-promo_codes = typer.Typer(help="Promo codes that give points.", no_args_is_help=True)
+promo_codes = typer.Typer(help="Promo codes that give points or incentives.", no_args_is_help=True)
 
 ProgramId = Annotated[str, typer.Argument(help="Program, for instance demo-ca.")]
 
@@ -56,10 +59,22 @@ def day_from(text: str | None) -> date | None:
 @promo_codes.command("create")
 def create_promo_codes_command(
     program_id: ProgramId,
-    points: Annotated[int, typer.Option(help="Points that a code gives.", min=1, max=POINTS_MAX)],
     label: Annotated[
         str, typer.Option(help="What you call these codes, for lists.", callback=kept_text)
     ],
+    points: Annotated[
+        int, typer.Option(help="Points that a code gives.", min=0, max=POINTS_MAX)
+    ] = 0,
+    incentive: Annotated[
+        str | None,
+        typer.Option(help="What it gives besides: an incentive that has the rule `granted`."),
+    ] = None,
+    uses: Annotated[
+        int, typer.Option(help="How often that may be used.", min=1, max=GRANT_USES_MAX)
+    ] = 1,
+    days: Annotated[
+        int | None, typer.Option(help="For how many days that is good.", min=1, max=DAYS_MAX)
+    ] = None,
     code: Annotated[
         str | None, typer.Option(help="The code itself: 4 to 32 letters, digits and dashes.")
     ] = None,
@@ -89,6 +104,8 @@ def create_promo_codes_command(
         raise typer.BadParameter("must be 4 to 32 letters, digits and dashes", param_hint="--code")
     if code is not None and count > 1:
         raise typer.BadParameter("must be left out beside --code", param_hint="--count")
+    if not points and incentive is None:
+        raise typer.BadParameter("must be above 0 without --incentive", param_hint="--points")
     first, last = day_from(first_day), day_from(last_day)
 
     async def create(opened: Store) -> None:
@@ -105,12 +122,19 @@ def create_promo_codes_command(
             _midnight(program, first),
             _midnight(program, None if last is None else last + timedelta(days=1)),
             frozenset(store or ()),
+            incentive,
+            uses if incentive else None,
+            days if incentive else None,
         )
         work = Run(create_promo_codes, command, by=operator("promo-codes create"))
         try:
             made = await opened.write(partial(perform, run=work))
         except PromoCodeTakenError as problem:
             raise OperatorError(f"There is a code {problem} already.") from None
+        except IncentiveNotGrantedError as problem:
+            raise OperatorError(
+                f"{program_id} has no incentive {problem} with the rule granted."
+            ) from None
         err.print(f"{len(made.result):,} codes of {points:,} points, shown this once:")
         out.print("\n".join(made.result))
 

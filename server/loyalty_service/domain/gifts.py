@@ -26,7 +26,7 @@ class PointsAssignment:
 @dataclass(slots=True)
 class PromoCode:
     """
-    A code that gives points to whoever types it, known by its digest alone.
+    A code that gives points, an incentive or both to whoever types it, known by its digest alone.
 
     Attributes:
         label: What operators call the codes that were made together.
@@ -36,6 +36,9 @@ class PromoCode:
         begins_ms: When it can be used at first; absent for at once.
         ends_ms: When it can be used no more; absent for never.
         stores: JSON list of the stores that it can be used in; empty for all.
+        incentive_id: What it gives besides the points, of which there may be none then.
+        grant_uses: How often that may be used; absent for once.
+        grant_days: For how many days, from the day on; absent for good.
     """
 
     program_id: str
@@ -49,6 +52,9 @@ class PromoCode:
     ends_ms: int | None
     stores: str
     created_ms: int
+    incentive_id: str | None = None
+    grant_uses: int | None = None
+    grant_days: int | None = None
 
 
 @dataclass(slots=True)

@@ -710,7 +710,10 @@ class PromoCodeTable(SQLModel, table=True):
 
     __tablename__ = "promo_code"
     __table_args__ = (
-        CheckConstraint("points > 0", name="promo_code_points_positive"),
+        CheckConstraint(
+            "points > 0 OR (points = 0 AND incentive_id IS NOT NULL)",
+            name="promo_code_points_positive",
+        ),
         CheckConstraint("uses BETWEEN 0 AND most_uses", name="promo_code_uses_in_bounds"),
         Index("promo_code_label", "program_id", "label"),
     )
@@ -726,6 +729,9 @@ class PromoCodeTable(SQLModel, table=True):
     ends_ms: int | None = Field(default=None, sa_column=_instant(nullable=True))
     stores: str = Field(sa_type=Text)
     created_ms: int = Field(sa_column=_instant())
+    incentive_id: str | None = Field(default=None, sa_type=Text)
+    grant_uses: int | None = Field(default=None, sa_type=BigInteger)
+    grant_days: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class PromoRedemptionTable(SQLModel, table=True):

@@ -252,8 +252,8 @@ BUGS = (
     Bug(
         "an event of a claim is taken for one of a report",
         "report_order",
-        "_1(EventKind.ORDER_CLAIMED, _2)",
-        "_1(EventKind.ORDER_REPORTED, _2)",
+        "_1(EventKind.ORDER_CLAIMED, _2, _3)",
+        "_1(EventKind.ORDER_REPORTED, _2, _3)",
     ),
     Bug(
         "the answer of a report is not kept in place of the one before",
@@ -276,7 +276,7 @@ BUGS = (
     ),
     Bug(
         "a code that the sweeper has expired is taken by a server whose clock is behind",
-        "identify_member",
+        "live_code",
         "_1.status is not CodeStatus.PENDING",
         "_1.status is CodeStatus.REPLACED",
     ),

@@ -14,8 +14,8 @@ CREATE TABLE "account" (
 	CONSTRAINT account_debt_not_positive CHECK (kind <> 7 OR balance <= 0), 
 	CONSTRAINT account_balance_not_negative CHECK (kind IN (3, 4, 5, 6) OR kind = 7 OR balance >= 0), 
 	CONSTRAINT account_owner CHECK ((kind IN (3, 4, 5, 6)) = (member_number IS NULL)), 
-	FOREIGN KEY(member_number) REFERENCES member (number), 
-	FOREIGN KEY(program_id) REFERENCES program (program_id)
+	FOREIGN KEY(program_id) REFERENCES program (program_id), 
+	FOREIGN KEY(member_number) REFERENCES member (number)
 );
 INSERT INTO "account" VALUES(1,'demo-ca',NULL,3,0,-209,4,X'066F8896957EE6B060845DD50200FD56E9D6A70F3751D6984A904E9A82467A2A',1767600019000,0);
 INSERT INTO "account" VALUES(2,'demo-ca',NULL,3,1,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);

@@ -183,7 +183,7 @@ MENDED: list[tuple[str, str, Any]] = [
     *(("channel", value, None) for value in ('"Kiosk"', '""', "{}", "1.5", "[1,[2]]")),
     *(("channel", f'"{word}"', word) for word in ("restaurant", "Restaurant")),
     ("channel", "99", 99),
-    *(("serviceMode", value, None) for value in ('"DELIVERY"', "[]", "true")),
+    *(("serviceMode", value, None) for value in ('"ROOM_SERVICE"', "[]", "true")),
     *(("created", value, None) for value in ("{}", "true", '{"a":"}"}', "[[]]")),
     ("created", "7", "7"),
     *(("tax", value, "NaN") for value in ('"n/a"', '"1,200"', "false", "{}", "1e400", "01")),

@@ -1,11 +1,13 @@
-"""Turn a promo code into points for a member."""
+"""Turn a promo code into points or a grant for a member."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
+from loyalty_service.application.grants import give as give_grant
 from loyalty_service.application.limits import key_scope, require_one_more
 from loyalty_service.application.members.assign_points import give
 from loyalty_service.application.perform import Done, NaturalKey, Repeated
@@ -20,10 +22,15 @@ from loyalty_service.domain.errors import (
     PromoCodeNotFoundError,
     RequestInvalidError,
 )
+from loyalty_service.domain.events import Event
+from loyalty_service.domain.expiry import day_of
 from loyalty_service.domain.gifts import PromoCode, PromoRedemption
+from loyalty_service.domain.grants import Grant
+from loyalty_service.domain.identifiers import new_id
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.limits import LIMITS, LimitName
 from loyalty_service.domain.meaning import Read
+from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Member
 
 AGAIN_MS = 15 * 60_000
@@ -67,18 +74,24 @@ class RedeemPromoCode:
 
 @dataclass(frozen=True, slots=True)
 class RedeemedPromoCode:
-    """What the code gave."""
+    """
+    What the code gave.
+
+    Attributes:
+        grant: The incentive that it gave; absent where it gave points alone.
+    """
 
     loyalty_id: str
     available_points: int
     earned_points: int
+    grant: Grant | None = None
 
 
 def redeem_promo_code(
     unit: Unit, command: RedeemPromoCode, now_ms: int
 ) -> Done[RedeemedPromoCode] | Repeated:
     """
-    Give a member the points of a promo code, once.
+    Give a member the points of a promo code and its incentive, once.
 
     Raises:
         StoreNotFoundError: The program has no such store.
@@ -116,20 +129,44 @@ def redeem_promo_code(
         raise Refused(PromoCodeNotFoundError())
     _require_usable(code, store.store_id, now_ms)
     if member is None:
-        words = "is required: the code gives points"
+        words = "is required: the code gives a member something"
         raise RequestInvalidError((FieldViolation("loyalty_id", words),))
     redemption = _require_unused(unit, code, member)
-    *_, event = give(unit, program, key, member, code.points, key.partner, code.label, now_ms)
+    events: tuple[Event, ...] = ()
+    if code.points:
+        *_, told = give(unit, program, key, member, code.points, key.partner, code.label, now_ms)
+        events = (told,)
+    grant, given = _granted(unit, program, code, member, now_ms)
     unit.change(code, uses=code.uses + 1)
     if redemption is None:
         unit.add(PromoRedemption(code.program_id, code.digest, member.number, 1, now_ms))
     else:
         unit.change(redemption, uses=redemption.uses + 1, redeemed_ms=now_ms)
     return Done(
-        RedeemedPromoCode(member.loyalty_id, member.spendable, code.points),
+        RedeemedPromoCode(member.loyalty_id, member.spendable, code.points, grant),
         kept_as=again,
         stores=frozenset({store.store_id}),
-        events=(event,),
+        events=events + given,
+    )
+
+
+def _granted(
+    unit: Unit, program: Program, code: PromoCode, member: Member, now_ms: int
+) -> tuple[Grant | None, tuple[Event, ...]]:
+    """Give what a code gives besides points; what the program has no more is given to nobody."""
+    if code.incentive_id not in program.granted:
+        return None, ()
+    today = day_of(now_ms, program.time_zone)
+    days = code.grant_days
+    return give_grant(
+        unit,
+        member,
+        code.incentive_id,
+        uses=code.grant_uses or 1,
+        first_day=today,
+        last_day=None if days is None else today + timedelta(days=days - 1),
+        origin=f"promo-code/{new_id(now_ms)}",
+        now_ms=now_ms,
     )
 
 

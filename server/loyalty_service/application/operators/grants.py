@@ -14,6 +14,7 @@ from loyalty_service.domain.errors import MemberNotFoundError
 from loyalty_service.domain.events import Event
 from loyalty_service.domain.expiry import day_of
 from loyalty_service.domain.grants import Grant
+from loyalty_service.domain.program import Program
 
 
 class IncentiveNotGrantedError(Exception):
@@ -75,9 +76,7 @@ def give_grants(unit: Unit, command: GiveGrants, now_ms: int) -> Done[tuple[Gran
         MemberNotFoundError: No member has one of the loyalty IDs.
     """
     program = program_of(unit, command.program_id)
-    incentive = program.incentives.get(command.incentive_id)
-    if incentive is None or incentive.retired or command.incentive_id not in program.granted:
-        raise IncentiveNotGrantedError(command.incentive_id)
+    require_granted(program, command.incentive_id)
     members = []
     for loyalty_id in sorted(set(command.loyalty_ids)):
         member = unit.member(program.program_id, loyalty_id)
@@ -100,6 +99,18 @@ def give_grants(unit: Unit, command: GiveGrants, now_ms: int) -> Done[tuple[Gran
         given.append(grant)
         events += [_with_reason(event, command.reason) for event in told]
     return Done(tuple(given), events=tuple(events))
+
+
+def require_granted(program: Program, incentive_id: str) -> None:
+    """
+    Check that an incentive can be given.
+
+    Raises:
+        IncentiveNotGrantedError: The program has no such incentive with the rule `granted`.
+    """
+    incentive = program.incentives.get(incentive_id)
+    if incentive is None or incentive.retired or incentive_id not in program.granted:
+        raise IncentiveNotGrantedError(incentive_id)
 
 
 def withdraw_grant(unit: Unit, command: WithdrawGrant, now_ms: int) -> Done[Grant]:

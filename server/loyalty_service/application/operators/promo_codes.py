@@ -1,4 +1,4 @@
-"""Make promo codes that give points, and take back that one was used."""
+"""Make promo codes that give points or grants, and take back that one was used."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from loyalty_service.application.operators.create_key import program_of
+from loyalty_service.application.operators.grants import require_granted
 from loyalty_service.application.perform import Done
 from loyalty_service.application.reads import NOTHING, Reads
 from loyalty_service.application.unit import Unit
@@ -37,6 +38,9 @@ class CreatePromoCodes:
         begins_ms: When they can be used at first; absent for at once.
         ends_ms: When they can be used no more; absent for never.
         stores: Where they can be used; empty for all stores.
+        incentive_id: What they give besides points, of which there may be none then.
+        grant_uses: How often that may be used.
+        grant_days: For how many days; absent for good.
     """
 
     program_id: str
@@ -48,6 +52,9 @@ class CreatePromoCodes:
     begins_ms: int | None = None
     ends_ms: int | None = None
     stores: frozenset[int] = frozenset()
+    incentive_id: str | None = None
+    grant_uses: int | None = None
+    grant_days: int | None = None
 
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
@@ -75,8 +82,11 @@ def create_promo_codes(unit: Unit, command: CreatePromoCodes, now_ms: int) -> Do
         ProgramUnknownError: No program of this name was applied.
         StoreNotFoundError: The program has no such store.
         PromoCodeTakenError: There is one of the codes already.
+        IncentiveNotGrantedError: The program has no such incentive with the rule `granted`.
     """
     program = program_of(unit, command.program_id)
+    if command.incentive_id is not None:
+        require_granted(program, command.incentive_id)
     for store_id in command.stores:
         program.store(store_id)
     made = tuple(_made(unit, program, command, now_ms))
@@ -109,6 +119,9 @@ def _made(unit: Unit, program: Program, command: CreatePromoCodes, now_ms: int) 
                 ends_ms=command.ends_ms,
                 stores=json.dumps(sorted(command.stores)),
                 created_ms=now_ms,
+                incentive_id=command.incentive_id,
+                grant_uses=command.grant_uses,
+                grant_days=command.grant_days,
             )
         )
         yield code

@@ -110,6 +110,8 @@ def _render_redeemed(redeemed: RedeemedPromoCode) -> bytes:
         loyalty_id=redeemed.loyalty_id,
         points=redeemed.available_points,
         points_earned=redeemed.earned_points,
+        sanity_id=redeemed.grant.incentive_id if redeemed.grant else None,
+        grant_id=redeemed.grant.grant_id if redeemed.grant else None,
     ).SerializeToString()
 
 
