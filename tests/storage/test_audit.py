@@ -153,6 +153,10 @@ def test_changed_account_is_named(lived_url: str, change: str, what: str) -> Non
             "loyalty_transaction",
         ),
         (
+            "UPDATE loyalty_transaction SET points_returned = 1 WHERE status = 2",
+            "loyalty_transaction",
+        ),
+        (
             "UPDATE loyalty_transaction SET points_redeemed = points_redeemed + 1",
             "loyalty_transaction",
         ),

@@ -11,7 +11,7 @@ from loyalty_service.application.sessions.start_anonymous_session import (
     start_anonymous_session,
 )
 from loyalty_service.domain.errors import ContractNotServedError
-from loyalty_service.domain.program import Prompts
+from loyalty_service.domain.prompt_catalogue import Prompts
 from tests.support.orders import CLAIMED, Till, basket, item
 from tests.support.programs import KEY, demo_program, enroll, put_program
 

@@ -36,6 +36,7 @@ from loyalty_service.domain.program import Program
 from loyalty_service.domain.restrictions import Granted
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.tools.audit import audit
+from loyalty_service.storage.tools.repair import propose
 from tests.support.doing import apply_program, create_promo_codes
 from tests.support.ledger import execute, rows
 from tests.support.orders import CLAIMED, COFFEE, DAY_MS, PENDING, SOUP, Till, basket, item, offer
@@ -261,7 +262,10 @@ async def test_the_audit_finds_a_count_that_no_order_explains(
     await order(till, guest)
     for used in (2, 0):
         execute(database_url, "UPDATE member_grant SET used = :used", used=used)
-        assert grant.grant_id in str(audit(Database.from_text(database_url)).problems[0])
+        database = Database.from_text(database_url)
+        assert grant.grant_id in str(audit(database).problems[0])
+        (mend,) = propose(database).mends
+        assert (mend.key, mend.new) == ({"grant_id": grant.grant_id}, {"used": 1})
     execute(database_url, "UPDATE member_grant SET used = 1")
     assert rows(database_url, "SELECT grant_id FROM redemption") == [(grant.grant_id,)]
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import structlog
@@ -13,14 +15,18 @@ from loyalty_service.application.orders.void_transaction import VoidTransaction,
 from loyalty_service.domain.errors import (
     ReceiptAlreadyClaimedError,
     ReceiptExpiredError,
+    ReceiptLimitReachedError,
     ReceiptNotFoundError,
     TransactionNotClaimableError,
     VoidTooLateError,
 )
+from loyalty_service.domain.restrictions import ReceiptLimits
 from tests.support.doing import apply_program
 from tests.support.ledger import balances, rows
 from tests.support.orders import CLAIMED, COFFEE, DAY_MS, PENDING, Till, basket, item, reward
 from tests.support.programs import KEY, demo_program, enroll
+
+TORONTO = ZoneInfo("America/Toronto")
 
 
 async def apply(till: Till, **words: Any) -> None:
@@ -147,3 +153,27 @@ async def test_reports_keep_an_order_open_for_so_long(till: Till, database_url: 
     assert balances(database_url, guest) == (1000, 0)
     with pytest.raises(TransactionNotClaimableError, match="VOID"):
         await till.update(transaction, PENDING, basket(reward(COFFEE)))
+
+
+async def test_member_claims_so_many_receipts_in_a_period(till: Till) -> None:
+    """By the calendar of the store, counted when they are claimed; a void gives one back."""
+    await apply(till, receipt_limits=ReceiptLimits(per_month=2))
+    guest, other = await enroll(till.store), await enroll(till.store)
+    till.now_ms = int(datetime(2026, 3, 31, 23, 0, tzinfo=TORONTO).timestamp() * 1000)
+    orders = [await till.unclaimed(basket(item(1000)), number=str(number)) for number in range(4)]
+
+    for order in orders[:2]:
+        await till.claim_receipt(guest, order.receipt_code)
+    with pytest.raises(ReceiptLimitReachedError) as refused:
+        await till.claim_receipt(guest, orders[2].receipt_code)
+    assert refused.value == ReceiptLimitReachedError("per_month", 2)
+    await till.claim_receipt(other, orders[3].receipt_code)
+    await till.void(orders[0].transaction_id)
+    claimed = await till.claim_receipt(guest, orders[2].receipt_code)
+
+    assert claimed.result.available_points == 200
+    late = await till.unclaimed(basket(item(1000)), number="5")
+    with pytest.raises(ReceiptLimitReachedError):
+        await till.claim_receipt(guest, late.receipt_code)
+    till.now_ms += 3_600_000
+    assert (await till.claim_receipt(guest, late.receipt_code)).result.available_points == 300

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -12,14 +13,17 @@ from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.application.orders.get_transaction import get_transaction
 from loyalty_service.application.orders.return_lines import ReturnLines, return_lines
 from loyalty_service.domain.basket import BasketLine
+from loyalty_service.domain.clock import set_ahead_ms
 from loyalty_service.domain.errors import (
     IdempotencyKeyReusedError,
     PointsInsufficientError,
+    ReceiptNotFoundError,
     RequestInvalidError,
     ReturnTooLateError,
     TransactionNotFoundError,
     TransactionNotReturnableError,
 )
+from loyalty_service.domain.expiry import Expiry, ExpiryPolicy
 from loyalty_service.domain.products import Products
 from loyalty_service.domain.records import Transaction, TransactionStatus
 from loyalty_service.domain.returns import ReturnedLine
@@ -28,12 +32,20 @@ from loyalty_service.program_file.earning_records import (
     promotions_from_json,
 )
 from tests.support.doing import apply_program
+from tests.support.ledger import rows
 from tests.support.orders import CLAIMED, COOKIE, DAY_MS, PENDING, Till, basket, item, reward
 from tests.support.programs import KEY, demo_program, enroll
 
 DRINKS = Products(prefixes=("d",), group="drinks")
 GROUPS = {"drinks": DRINKS}
 COOKIE_POINTS = 300
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[None]:
+    """Set the clock back."""
+    yield
+    set_ahead_ms(0)
 
 
 async def apply(till: Till, *promotions: dict[str, Any], **words: Any) -> None:
@@ -190,13 +202,45 @@ async def test_combo_takes_its_parts_along(till: Till) -> None:
 async def test_receipt_gives_back_its_share(till: Till) -> None:
     """A receipt's points are lowered as much as the rest of its order is worth less."""
     guest = await enroll(till.store)
-    recorded = await till.unclaimed(basket(item(100, quantity=3)))
-    with pytest.raises(TransactionNotReturnableError):
-        await take(till, recorded.transaction_id, ("1", 1))
+    recorded = await till.unclaimed(basket(item(100, quantity=4)))
+    before = await take(till, recorded.transaction_id, ("1", 1))
+    await apply(till, {"id": "half", "multiplier": "3/2", "rules": {"birthday": "month"}})
+    claimed = (await till.claim_receipt(guest, recorded.receipt_code)).result
     await apply(till, earning={"points_per_unit": "1"})
-    await till.claim_receipt(guest, recorded.receipt_code)
 
-    assert (await take(till, recorded.transaction_id, ("1", 1))).earned_points == 20
+    assert (before.earned_points, before.returned_points, before.available_points) == (30, 10, 0)
+    assert (claimed.earned_points, claimed.available_points) == (30, 30)
+    after = await take(till, recorded.transaction_id, ("1", 1), created="later")
+    assert (after.earned_points, after.available_points) == (20, 20)
+
+
+async def test_receipt_all_of_which_came_back_earns_nothing(till: Till) -> None:
+    """Its order is void."""
+    guest = await enroll(till.store)
+    recorded = await till.unclaimed(basket(item(100)))
+
+    assert (await take(till, recorded.transaction_id, ("1", 1))).status is TransactionStatus.VOID
+    with pytest.raises(ReceiptNotFoundError):
+        await till.claim_receipt(guest, recorded.receipt_code)
+
+
+async def test_own_points_go_first_then_those_that_go_last(till: Till, database_url: str) -> None:
+    """What is left of the order's own bucket, then of the bucket whose day is the latest."""
+    await apply(till, expiry=Expiry(ExpiryPolicy.ISSUE_DATE, days=30))
+    guest = await enroll(till.store)
+    orders = []
+    for day in range(3):
+        set_ahead_ms(day * DAY_MS)
+        orders.append(await claim(till, guest, item(1000, quantity=3)))
+    spent = await till.identify(guest, COOKIE)
+    await till.update(spent, CLAIMED, basket(reward(COOKIE), item(0)))
+    set_ahead_ms(0)
+
+    await take(till, orders[1], ("1", 1))
+    await take(till, orders[0], ("1", 1))
+
+    found = rows(database_url, "SELECT points FROM bucket ORDER BY gone_ms")
+    assert [points for (points,) in found] == [0, 200, 200]
 
 
 async def test_same_return_again_takes_nothing_more(till: Till) -> None:

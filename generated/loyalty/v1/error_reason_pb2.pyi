@@ -36,6 +36,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     STORAGE_UNAVAILABLE: _ClassVar[ErrorReason]
     TOO_MANY_WRONG_CODES: _ClassVar[ErrorReason]
     RECEIPT_EXPIRED: _ClassVar[ErrorReason]
+    RECEIPT_LIMIT_REACHED: _ClassVar[ErrorReason]
     VOID_TOO_LATE: _ClassVar[ErrorReason]
     RETURN_TOO_LATE: _ClassVar[ErrorReason]
     TRANSACTION_NOT_RETURNABLE: _ClassVar[ErrorReason]
@@ -80,6 +81,7 @@ RECEIPT_ALREADY_CLAIMED: ErrorReason
 STORAGE_UNAVAILABLE: ErrorReason
 TOO_MANY_WRONG_CODES: ErrorReason
 RECEIPT_EXPIRED: ErrorReason
+RECEIPT_LIMIT_REACHED: ErrorReason
 VOID_TOO_LATE: ErrorReason
 RETURN_TOO_LATE: ErrorReason
 TRANSACTION_NOT_RETURNABLE: ErrorReason

@@ -130,7 +130,8 @@ class TransactionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReturnLines(self, request, context):
-        """Takes back lines of a claimed order, with the points that they earned.
+        """Takes back lines of a claimed order, with the points that they earned; of an order whose
+        receipt nobody has claimed, its receipt is worth less.
 
         What is taken is what the order earned less what the rest of it earns, by the rules, rates and
         promotions by which it earned. All returns together take no more than it earned. If points are
@@ -175,7 +176,8 @@ class TransactionServiceServicer:
 
     def ClaimReceipt(self, request, context):
         """Turns a receipt code into points for a member, once. The program says for how many days after
-        the order, 30 unless it says otherwise; after that it is refused with RECEIPT_EXPIRED.
+        the order, 30 unless it says otherwise; after that it is refused with RECEIPT_EXPIRED. It may
+        also say how many a member may claim in a period; more are refused with RECEIPT_LIMIT_REACHED.
 
         The offers of the order count as used by the member. Points of offers that the member may not
         use are subtracted from those that the receipt promised.

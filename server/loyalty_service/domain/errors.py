@@ -228,6 +228,20 @@ class ReceiptExpiredError(LoyaltyError):
 
 
 @dataclass(unsafe_hash=True)
+class ReceiptLimitReachedError(LoyaltyError):
+    """
+    Raised when a member has claimed as many receipts as the program lets them in a period.
+
+    Attributes:
+        limit: Name of the limit, as in the program file.
+        allowed: How many it allows.
+    """
+
+    limit: str
+    allowed: int
+
+
+@dataclass(unsafe_hash=True)
 class VoidTooLateError(LoyaltyError):
     """
     Raised when an order is older than the program lets orders be cancelled.

@@ -21,8 +21,16 @@ from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.limits import NO_OWN_LIMITS, Limits
 from loyalty_service.domain.money_off import MoneyOff
 from loyalty_service.domain.products import Products
+from loyalty_service.domain.prompt_catalogue import Prompts
 from loyalty_service.domain.receipts import Receipts
-from loyalty_service.domain.restrictions import NO_ORDER_LIMITS, Granted, OrderLimits, Rule
+from loyalty_service.domain.restrictions import (
+    NO_ORDER_LIMITS,
+    NO_RECEIPT_LIMITS,
+    Granted,
+    OrderLimits,
+    ReceiptLimits,
+    Rule,
+)
 from loyalty_service.domain.texts import vendor_key
 
 LOCALES = ("en-CA", "en-US", "fr-CA")
@@ -129,30 +137,6 @@ class RedemptionRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
-    """What a till asks, says and prints; any part may be empty."""
-
-    code: str = ""
-    message: str = ""
-    receipt: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Prompts:
-    """
-    The prompt catalogue of a program, by locale.
-
-    Attributes:
-        anonymous: For a shopper without a card.
-        anonymous_flagged: The same when the till asks for the prompts of a card-less member;
-            falls back to `anonymous`.
-    """
-
-    anonymous: Mapping[str, Prompt]
-    anonymous_flagged: Mapping[str, Prompt]
-
-
-@dataclass(frozen=True, slots=True)
 class Store:
     """
     A place that sells.
@@ -194,6 +178,7 @@ class Program:
         unclaimed_offers: What becomes of offers that do not hold in an order without a guest.
         pending_days: Days after which no report keeps a transaction open any longer.
         receipt_days: Days in which a receipt can be turned into points.
+        receipt_limits: How many receipts a member may turn into points.
         void_days: Days after which a void of an order is late.
         late_void: What becomes of a late void.
         return_days: Days after which nothing of an order can come back.
@@ -237,6 +222,7 @@ class Program:
     unclaimed_offers: FlagOrRefuse = "flag"
     pending_days: int = 30
     receipt_days: int = 30
+    receipt_limits: ReceiptLimits = NO_RECEIPT_LIMITS
     void_days: int = 90
     late_void: FlagOrRefuse = "flag"
     return_days: int = 90

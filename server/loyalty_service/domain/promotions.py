@@ -19,6 +19,9 @@ COUNTED_AS = "earning/"
 POINTS_OF_DAYS = f"{COUNTED_AS}points"
 """What the points are counted by that a member earned with orders."""
 
+RECEIPTS = f"{COUNTED_AS}receipts"
+"""What the receipts are counted by that a member claimed."""
+
 
 def counted_as(promotion: Promotion) -> str:
     """Give the name that a promotion is counted by."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from loyalty_service.domain.program import DEFAULT_LOCALE, LOCALES, Program, Prompt
+from loyalty_service.domain.program import DEFAULT_LOCALE, LOCALES, Program
+from loyalty_service.domain.prompt_catalogue import Prompt
 
 _OFF = frozenset({"", "false", "0", "n", "no"})
 

@@ -307,6 +307,19 @@ class OrderLimits:
 
 NO_ORDER_LIMITS = OrderLimits()
 
+
+@dataclass(frozen=True, slots=True)
+class ReceiptLimits:
+    """How many receipts one member may claim in each period; None is no limit."""
+
+    per_day: int | None = None
+    per_week: int | None = None
+    per_month: int | None = None
+    per_year: int | None = None
+
+
+NO_RECEIPT_LIMITS = ReceiptLimits()
+
 Rule = (
     LimitPerOrder
     | MaximumRedemptions

@@ -79,14 +79,18 @@ class Kept:
         line = self.basket.lines[place]
         return -(-line.quantity * self.shares[place] // 1) if _sells(line) else 0
 
-    def cart(self, program: Program) -> Cart:
-        """Give what rules look at."""
+    def lines_left(self) -> Basket:
+        """Give the order with what is left of each line, which may be none."""
         lines = [
             replace(line, quantity=self.left(place)) if _sells(line) else line
             for place, line in enumerate(self.basket.lines)
         ]
+        return replace(self.basket, lines=tuple(lines))
+
+    def cart(self, program: Program) -> Cart:
+        """Give what rules look at."""
         excluded = program.earning.excluded_products
-        cart = Cart.of(replace(self.basket, lines=tuple(lines)), excluded)
+        cart = Cart.of(self.lines_left(), excluded)
         return replace(cart, subtotal=subtotal(self.basket, excluded, self.shares))
 
 

@@ -22,13 +22,13 @@ from loyalty_service.domain.program import (
     DEFAULT_LOCALE,
     FlagOrRefuse,
     Program,
-    Prompts,
     RedemptionRules,
     SpentPoints,
     Store,
     TakeOrRefuse,
 )
-from loyalty_service.domain.restrictions import OrderLimits
+from loyalty_service.domain.prompt_catalogue import Prompts
+from loyalty_service.domain.restrictions import OrderLimits, ReceiptLimits
 from loyalty_service.program_file.earning import (
     GROUPS_MAX,
     PROMOTIONS_MAX,
@@ -121,6 +121,15 @@ class OrdersEntry(Entry):
     repeated: Annotated[FlagOrRefuse, one_of(*get_args(FlagOrRefuse))] = "flag"
 
 
+class ReceiptLimitsEntry(Entry):
+    """How many receipts a member may claim, see docs/program-file.md."""
+
+    per_day: PerOrder = None
+    per_week: PerOrder = None
+    per_month: PerOrder = None
+    per_year: PerOrder = None
+
+
 class ReturnsEntry(Entry):
     """What may come back of an order, see docs/program-file.md."""
 
@@ -201,6 +210,7 @@ class ProgramDocument(Entry):
     unclaimed_offers: Annotated[FlagOrRefuse, one_of(*get_args(FlagOrRefuse))] = "flag"
     pending_days: Annotated[int, whole_number(1, 365)] = 30
     receipt_days: Annotated[int, whole_number(1, 3650)] = 30
+    receipts_per_member: ReceiptLimitsEntry = ReceiptLimitsEntry()
     void_days: Annotated[int, whole_number(1, 3650)] = 90
     late_void: Annotated[FlagOrRefuse, one_of(*get_args(FlagOrRefuse))] = "flag"
     returns: ReturnsEntry = ReturnsEntry()
@@ -308,6 +318,7 @@ def _program(document: ProgramDocument, digits: int) -> Program:
         unclaimed_offers=document.unclaimed_offers,
         pending_days=document.pending_days,
         receipt_days=document.receipt_days,
+        receipt_limits=ReceiptLimits(**document.receipts_per_member.model_dump()),
         void_days=document.void_days,
         late_void=document.late_void,
         return_days=document.returns.window_days,

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from loyalty_service.domain.program import LOCALES, Prompt, Prompts
+from loyalty_service.domain.program import LOCALES
+from loyalty_service.domain.prompt_catalogue import Prompt, Prompts
 from loyalty_service.program_file.values import Entry, text_of
 
 

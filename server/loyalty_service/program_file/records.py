@@ -18,12 +18,11 @@ from loyalty_service.domain.program import (
     DiscountLevel,
     Incentive,
     Program,
-    Prompt,
-    Prompts,
     RedemptionRules,
     Store,
 )
-from loyalty_service.domain.restrictions import OrderLimits
+from loyalty_service.domain.prompt_catalogue import Prompt, Prompts
+from loyalty_service.domain.restrictions import OrderLimits, ReceiptLimits
 from loyalty_service.program_file.earning_records import (
     earning_from_json,
     earning_to_json,
@@ -166,6 +165,9 @@ def program_from_json(records: ProgramRecords) -> Program:
         "limits": Limits.of(document.get("limits", {})),
         "expiry": expiry_from_json(document.get("expiry", {})),
         "order_limits": _order_limits(document),
+        "receipt_limits": ReceiptLimits(
+            **_known(ReceiptLimits, document.get("receipt_limits", {}))
+        ),
         "stores": {key: store_from_json(store) for key, store in records.stores.items()},
         "removed_stores": {
             int(key): store_from_json(store)

@@ -14,7 +14,7 @@ RETURN_BUGS = (
     Bug(
         "burned points come back with the first line",
         "return_lines",
-        "_1 if _.nothing else 0",
+        "_1 if _.nothing_left else 0",
         "_1",
     ),
     Bug(

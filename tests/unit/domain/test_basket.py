@@ -42,9 +42,9 @@ from loyalty_service.domain.program import (
     Incentive,
     IncentiveKind,
     Program,
-    Prompts,
     RedemptionRules,
 )
+from loyalty_service.domain.prompt_catalogue import Prompts
 
 
 def incentive(

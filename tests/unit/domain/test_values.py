@@ -17,7 +17,8 @@ from loyalty_service.domain.codes import code_digest, new_code
 from loyalty_service.domain.errors import StoreNotAllowedError
 from loyalty_service.domain.identifiers import new_id
 from loyalty_service.domain.keys import ApiKey, Role, key_digest, new_key
-from loyalty_service.domain.program import Discount, DiscountKind, DiscountLevel, Prompt
+from loyalty_service.domain.program import Discount, DiscountKind, DiscountLevel
+from loyalty_service.domain.prompt_catalogue import Prompt
 from loyalty_service.domain.prompts import anonymous_prompt, flag_is_on, session_locale
 from loyalty_service.sandbox.fixed_codes import COFFEE
 from loyalty_service.transport.servicers.identify import _order_line

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from loyalty_service.domain.program import Prompts
+from loyalty_service.domain.prompt_catalogue import Prompts
 from loyalty_service.domain.receipts import ReceiptTexts
 from loyalty_service.program_file.changes import program_changes
 from loyalty_service.program_file.document import parse_program

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from loyalty_service.application.grant_names import named_by_grants
 from loyalty_service.application.grants import buy_by_itself, give_for_first_order
@@ -37,16 +39,27 @@ from loyalty_service.domain.errors import (
     MemberNotFoundError,
     ReceiptAlreadyClaimedError,
     ReceiptExpiredError,
+    ReceiptLimitReachedError,
     ReceiptNotFoundError,
 )
 from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.expiry import Activity
 from loyalty_service.domain.flags import CUT_FULL
+from loyalty_service.domain.identifiers import new_id
 from loyalty_service.domain.incentive_uses import as_catalogued, lines_sold_as
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.meaning import Read
+from loyalty_service.domain.periods import limited_spans, span_ms
 from loyalty_service.domain.program import Program
-from loyalty_service.domain.records import Member, Transaction, TransactionStatus
+from loyalty_service.domain.promotions import RECEIPTS
+from loyalty_service.domain.records import (
+    Member,
+    Redemption,
+    Transaction,
+    TransactionStatus,
+)
+from loyalty_service.domain.restrictions import NO_RECEIPT_LIMITS
+from loyalty_service.domain.returns import Kept, returned_from_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +104,7 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
         MemberNotFoundError: No member has this loyalty ID.
         ReceiptNotFoundError: The code was never given out, or its order was cancelled.
         ReceiptAlreadyClaimedError: The receipt was turned into points before.
+        ReceiptLimitReachedError: The member has claimed as many as one may in a period.
         ReceiptExpiredError: The order is older than the program lets receipts be claimed.
         StoreNotAllowedError: The key is limited to other stores than the order's.
         AmountBeyondLimitError: The order earns more points than one may.
@@ -104,13 +118,15 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
     if member is None:
         raise MemberNotFoundError(loyalty_id)
     transaction, digest = _unclaimed(unit, program, command, now_ms)
+    _require_receipts_left(unit, program, transaction, member, now_ms)
     known_by, day = transaction.order_digest, transaction.business_day
     repeated = judge_repeated(
         unit, program, command.key, transaction, known_by, day, now_ms, claiming=True
     )
-    told = basket_from_json(transaction.basket or "{}")
+    ordered = basket_from_json(transaction.basket or "{}")
+    kept = Kept.of(ordered, returned_from_json(transaction.returned))
     at = None, transaction.created_ms, store_of(program, transaction).time_zone
-    told = named_by_grants(unit, program, told, member, at)
+    told = named_by_grants(unit, program, kept.lines_left(), member, at)
     basket = as_catalogued(told, program)
     promised, offers = _judged(unit, program, transaction, member, basket)
     order = _paid_order(program, transaction, basket, offers)
@@ -125,6 +141,7 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
     count_earned(unit, order, transaction, member, worth)
     reached = count_order(unit, order, transaction, member, earned, now_ms)
     count_points(unit, command.key, member, earned + reached.points, now_ms)
+    _count_receipt(unit, program, transaction, member, now_ms)
     unit.change(
         transaction,
         status=TransactionStatus.CLAIMED,
@@ -173,6 +190,38 @@ def _unclaimed(
     if now_ms - transaction.created_ms > program.receipt_days * DAY_MS:
         raise ReceiptExpiredError(program.receipt_days)
     return transaction, digest
+
+
+def _require_receipts_left(
+    unit: Unit, program: Program, transaction: Transaction, member: Member, now_ms: int
+) -> None:
+    """Keep a member from more receipts in a period than one may claim; see `claim_receipt`."""
+    time_zone = store_of(program, transaction).time_zone
+    today = datetime.fromtimestamp(now_ms / 1000, ZoneInfo(time_zone)).date()
+    for name, most, start, end in limited_spans(program.receipt_limits, today):
+        span = span_ms(time_zone, start, end)
+        if unit.redeemed_between(member, RECEIPTS, *span) >= most:
+            raise ReceiptLimitReachedError(name, most)
+
+
+def _count_receipt(
+    unit: Unit, program: Program, transaction: Transaction, member: Member, now_ms: int
+) -> None:
+    """Count a receipt for the limits of its member, until its order is void."""
+    if program.receipt_limits == NO_RECEIPT_LIMITS:
+        return
+    unit.add(
+        Redemption(
+            redemption_id=new_id(now_ms),
+            program_id=member.program_id,
+            incentive_id=RECEIPTS,
+            member_number=member.number,
+            transaction_id=transaction.transaction_id,
+            quantity=1,
+            redeemed_ms=now_ms,
+        )
+    )
+    unit.count_redemption(member, RECEIPTS, 1)
 
 
 def _told(transaction: Transaction, member: Member) -> Event:

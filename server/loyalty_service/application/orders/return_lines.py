@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from loyalty_service.application.grant_names import named_by_grants
 from loyalty_service.application.limits import uncount_points
 from loyalty_service.application.orders.earnings import earned_by, promotions_to_json
 from loyalty_service.application.orders.goals import (
@@ -19,11 +20,12 @@ from loyalty_service.application.orders.goals import (
     take_back_given,
 )
 from loyalty_service.application.orders.order_flags import points_cut
-from loyalty_service.application.orders.order_review import find_transaction, guest_of
+from loyalty_service.application.orders.order_review import find_transaction
 from loyalty_service.application.orders.repeated_orders import RETURN, returns_scope
 from loyalty_service.application.orders.void_transaction import (
     end_claimed,
     flags_of_another,
+    mark_void,
     voided_events,
 )
 from loyalty_service.application.perform import Done, NaturalKey, Repeated
@@ -41,7 +43,12 @@ from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.ledger import Cause
 from loyalty_service.domain.meaning import Read
 from loyalty_service.domain.program import Program
-from loyalty_service.domain.promotions import COUNTED_AS, POINTS_OF_DAYS, counted_by_id
+from loyalty_service.domain.promotions import (
+    COUNTED_AS,
+    POINTS_OF_DAYS,
+    RECEIPTS,
+    counted_by_id,
+)
 from loyalty_service.domain.records import Member, Transaction, TransactionStatus
 from loyalty_service.domain.returns import (
     Kept,
@@ -97,7 +104,8 @@ class LinesReturned:
     What a return did to the guest's points.
 
     Attributes:
-        status: CLAIMED, or VOID once all of the order came back.
+        loyalty_id: Absent when nobody had identified.
+        status: CLAIMED or UNCLAIMED, or VOID once all of the order came back.
         earned_points: What the order still earns.
         returned_points: Points that were taken back by this return.
         redeemed_points: Burned points that came back, because all of the order did.
@@ -105,7 +113,7 @@ class LinesReturned:
         events: What else happened because all of the order came back.
     """
 
-    loyalty_id: str
+    loyalty_id: str | None
     transaction_id: str
     status: TransactionStatus
     available_points: int
@@ -120,13 +128,14 @@ def return_lines(unit: Unit, command: ReturnLines, now_ms: int) -> Done[LinesRet
     """
     Take back lines of a claimed order, with what they earned more than the rest does.
 
-    When all has come back, the order is void, and what was burned for it comes back.
+    A receipt that nobody has claimed is worth less. When all has come back, the order is void, and
+    what was burned for it comes back.
 
     Raises:
         TransactionNotFoundError: The program has no such transaction, or another partner has it
             and the program refuses that.
         StoreNotAllowedError: The key is limited to other stores than the order's.
-        TransactionNotReturnableError: The order is not claimed, or void.
+        TransactionNotReturnableError: The order is not paid, or void.
         ReturnTooLateError: It is older than the program lets anything of it come back.
         RequestInvalidError: It has no such lines, or less is left of them.
         PointsInsufficientError: The points are spent and the program makes no debts, or none so
@@ -139,17 +148,24 @@ def return_lines(unit: Unit, command: ReturnLines, now_ms: int) -> Done[LinesRet
         kept = unit.kept_answer(natural.scope, natural.key)
         if kept is not None:
             return Repeated(kept.answer, stores)
-    if transaction.status is not TransactionStatus.CLAIMED:
+    if transaction.status not in {TransactionStatus.CLAIMED, TransactionStatus.UNCLAIMED}:
         status = transaction.status.name
         raise TransactionNotReturnableError(transaction.transaction_id, status)
     if now_ms - transaction.ordered_ms > program.return_days * DAY_MS:
         raise ReturnTooLateError(transaction.transaction_id, program.return_days)
-    member = guest_of(unit, transaction)
+    before, member = transaction.status, None
+    if transaction.member_number is not None:
+        member = unit.member_by_number(transaction.member_number)
     flags = flags_of_another(program, transaction, command.key, member)
-    done = _return(unit, command, program, transaction, member, now_ms)
-    events: tuple[Event, ...] = (_told(transaction, member),)
+    back = _back(unit, command, program, transaction)
+    if member is None:
+        done = _lower_receipt(unit, transaction, back, now_ms)
+    else:
+        done = _take(unit, program, transaction, member, back, now_ms)
+    events: tuple[Event, ...] = (_told(transaction, member, before),)
     if done.status is TransactionStatus.VOID:
-        events += voided_events(unit, transaction, TransactionStatus.CLAIMED)
+        events += voided_events(unit, transaction, before)
+    if done.status is TransactionStatus.VOID and member is not None:
         due, given = transaction.points_redeemed, done.redeemed_points
         cut = points_cut(command.key, transaction, member, CUT_REFUND, due, given)
         flags, events = flags + cut[0], events + cut[1]
@@ -157,21 +173,71 @@ def return_lines(unit: Unit, command: ReturnLines, now_ms: int) -> Done[LinesRet
     return Done(done, kept_as, flags=flags, stores=stores, events=(*events, *done.events))
 
 
-def _return(
+@dataclass(frozen=True, slots=True)
+class _Back:
+    """
+    An order with what comes back of it.
+
+    Attributes:
+        nothing_left: Whether all of it has come back.
+        returned: All that came back so far, as it is kept.
+        worth: What the rest earns.
+        counted: What the rest counts for goals.
+    """
+
+    nothing_left: bool
+    returned: str
+    worth: Earned
+    counted: Amounts
+
+
+def _back(unit: Unit, command: ReturnLines, program: Program, transaction: Transaction) -> _Back:
+    basket = basket_from_json(transaction.basket or "{}")
+    before = returned_from_json(transaction.returned)
+    returned = take_back(basket, before, command.lines)
+    kept = Kept.of(basket, returned)
+    worth = Earned(0)
+    if not kept.nothing:
+        worth = _worth(unit, program, transaction, Kept.of(basket, before), kept)
+    counted = _counted(program, transaction, kept, worth)
+    return _Back(kept.nothing, returned_to_json(basket, returned), worth, counted)
+
+
+def _lower_receipt(unit: Unit, transaction: Transaction, back: _Back, now_ms: int) -> LinesReturned:
+    """Let a receipt that nobody has claimed promise what is kept of its order."""
+    taken = transaction.points_earned - back.worth.points
+    unit.change(
+        transaction,
+        returned=back.returned,
+        points_earned=back.worth.points,
+        promotions=promotions_to_json(back.worth.promotions),
+        updated_ms=now_ms,
+    )
+    if back.nothing_left:
+        mark_void(unit, transaction, now_ms)
+    return LinesReturned(
+        loyalty_id=None,
+        transaction_id=transaction.transaction_id,
+        status=transaction.status,
+        available_points=0,
+        earned_points=transaction.points_earned,
+        returned_points=taken,
+        redeemed_points=0,
+    )
+
+
+def _take(
     unit: Unit,
-    command: ReturnLines,
     program: Program,
     transaction: Transaction,
     member: Member,
+    back: _Back,
     now_ms: int,
 ) -> LinesReturned:
-    basket = basket_from_json(transaction.basket or "{}")
-    returned = take_back(basket, returned_from_json(transaction.returned), command.lines)
-    kept = Kept.of(basket, returned)
-    worth = Earned(0) if kept.nothing else _worth(unit, program, transaction, kept)
-    taken = transaction.points_left - worth.points
-    lost = recount(unit, program, transaction, member, _counted(program, transaction, kept, worth))
-    burned = transaction.points_redeemed if kept.nothing else 0
+    """Take from the guest what came back of a claimed order; all of it is a void."""
+    taken = transaction.points_left - back.worth.points
+    lost = recount(unit, program, transaction, member, back.counted)
+    burned = transaction.points_redeemed if back.nothing_left else 0
     may_owe = program.void_spent == "debt"
     require_returnable(unit, member, taken + lost.points, burned, may_owe=may_owe)
     redeemed = reverse(
@@ -186,18 +252,18 @@ def _return(
     )
     unit.change(
         transaction,
-        returned=returned_to_json(basket, returned),
+        returned=back.returned,
         points_returned=transaction.points_returned + taken,
-        promotions=promotions_to_json(worth.promotions),
+        promotions=promotions_to_json(back.worth.promotions),
         updated_ms=now_ms,
     )
     reached = take_back_given(unit, program, lost, now_ms)
     uncount_points(unit, member, taken, transaction.claimed_ms or 0, now_ms)
     events: tuple[Event, ...] = ()
-    if kept.nothing:
+    if back.nothing_left:
         events = end_claimed(unit, program, member, transaction, now_ms)
     else:
-        _count_less(unit, member, transaction, worth, now_ms)
+        _count_less(unit, member, transaction, back.worth, now_ms)
     return LinesReturned(
         loyalty_id=member.loyalty_id,
         transaction_id=transaction.transaction_id,
@@ -219,23 +285,26 @@ def _counted(program: Program, transaction: Transaction, kept: Kept, worth: Earn
     return amounts_left(program, transaction, cart, worth.points)
 
 
-def _worth(unit: Unit, program: Program, transaction: Transaction, kept: Kept) -> Earned:
+def _worth(
+    unit: Unit, program: Program, transaction: Transaction, before: Kept, kept: Kept
+) -> Earned:
     """
     Tell what is kept of an order earns: no more than it does so far, whatever came back.
 
     A receipt's points may be by two versions of a program, and those of an older version by one
-    that is not known: these are lowered as much as the rest is worth less.
+    that is not known: these are lowered as much as the rest is worth less than what was left.
     """
     left = transaction.points_left
     by = earned_by(unit, transaction)
     old = program if by is None else by.program
     worth = Earned(0) if by is None else by.worth
-    kept = Kept(as_money(as_catalogued(kept.basket, old), old), kept.shares)
     not_held = frozenset[int]() if by is None else by.not_held
-    rest = worth_of(kept, old, worth, not_held)
+    named = named_by_grants(unit, old, kept.basket, None, None)
+    basket = as_money(as_catalogued(named, old), old)
+    rest = worth_of(replace(kept, basket=basket), old, worth, not_held)
     if by is None or transaction.receipt_digest is not None:
-        whole = worth_of(Kept.of(kept.basket, {}), old, worth, not_held).points
-        points = transaction.points_earned * rest.points // whole if whole else left
+        whole = worth_of(replace(before, basket=basket), old, worth, not_held).points
+        points = left * rest.points // whole if whole else left
         return Earned(points, rest.promotions).within(min(points, left))
     return rest.within(left)
 
@@ -246,7 +315,7 @@ def _count_less(
     """Let limits of its member count an order for what it still earns."""
     times: Mapping[str, int] = {
         counted_by_id(one.promotion_id): one.times for one in worth.promotions
-    } | {POINTS_OF_DAYS: worth.points}
+    } | {POINTS_OF_DAYS: worth.points, RECEIPTS: 1}
     for redemption in unit.redemptions_of(transaction):
         name, before = redemption.incentive_id, redemption.quantity
         still = times.get(name, 0) if name.startswith(COUNTED_AS) else before
@@ -259,12 +328,12 @@ def _count_less(
         unit.count_redemption(member, name, still - before)
 
 
-def _told(transaction: Transaction, member: Member) -> Event:
+def _told(transaction: Transaction, member: Member | None, before: TransactionStatus) -> Event:
     return Event(
         EventKind.LINES_RETURNED,
         transaction.program_id,
         member,
         subject=transaction.transaction_id,
-        before=TransactionStatus.CLAIMED,
+        before=before,
         after=transaction.status,
     )

@@ -198,7 +198,7 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
             none so large.
     """
     if transaction.member_number is None:
-        _mark_void(unit, transaction, now_ms)
+        mark_void(unit, transaction, now_ms)
         return Voided(None, transaction.transaction_id, 0, 0, 0)
     member = unit.member_by_number(transaction.member_number)
     earned = redeemed = 0
@@ -231,7 +231,7 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
     if transaction.status is TransactionStatus.CLAIMED:
         events += end_claimed(unit, program, member, transaction, now_ms)
     else:
-        _mark_void(unit, transaction, now_ms)
+        mark_void(unit, transaction, now_ms)
     voided = transaction.transaction_id
     balance = member.spendable
     return Voided(member.loyalty_id, voided, balance, earned, redeemed, reached, events)
@@ -242,14 +242,14 @@ def end_claimed(
 ) -> tuple[Event, ...]:
     """Make a claimed order void, once its points have been moved: it counts for nothing more."""
     _uncount(unit, member, transaction, now_ms)
-    _mark_void(unit, transaction, now_ms)
+    mark_void(unit, transaction, now_ms)
     order = transaction.transaction_id
     bought = take_back_bought(unit, program, member, order, now_ms)
     return bought + take_back_without_order(unit, program, member, order, now_ms)
 
 
-def _mark_void(unit: Unit, transaction: Transaction, now_ms: int) -> None:
-    # The answer of an earlier report must not be taken for the cancellation's.
+def mark_void(unit: Unit, transaction: Transaction, now_ms: int) -> None:
+    """Make a transaction void; the answer of an earlier report is no more its last one."""
     unit.change(
         transaction, status=TransactionStatus.VOID, updated_ms=now_ms, fingerprint=None, answer=None
     )

@@ -12,7 +12,8 @@ from loyalty_service.domain.contracts import ES, require_served
 from loyalty_service.domain.errors import CorrelationIdInvalidError
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.meaning import Read
-from loyalty_service.domain.program import Program, Prompt
+from loyalty_service.domain.program import Program
+from loyalty_service.domain.prompt_catalogue import Prompt
 from loyalty_service.domain.prompts import anonymous_prompt, flag_is_on, session_locale
 from loyalty_service.domain.records import Session, SessionStatus
 

@@ -47,6 +47,7 @@ _TRANSACTION = table_of(t.TransactionTable)
 _HOLD = table_of(t.HoldTable)
 _USAGE = table_of(t.IncentiveUsageTable)
 _REDEMPTION = table_of(t.RedemptionTable)
+_GRANT = table_of(t.GrantTable)
 _REPAIR = table_of(t.RepairTable)
 _PROBLEMS_TOLD_MAX = 5
 
@@ -206,6 +207,7 @@ def _mends(connection: Connection, report: Report) -> Iterator[Mend]:
     yield from _transactions(connection)
     yield from _holds(connection)
     yield from _counts(connection)
+    yield from _grants(connection)
 
 
 def _accounts(connection: Connection, chains: dict[int, Chain], report: Report) -> Iterator[Mend]:
@@ -327,8 +329,32 @@ def _count_again(place: tuple[str, str], shards: dict[int, int], total: int) -> 
             )
 
 
+def _grants(connection: Connection) -> Iterator[Mend]:
+    """Derive how often grants were used from the redemptions that name them."""
+    redeemed = (
+        select(_REDEMPTION.c.grant_id, func.sum(_REDEMPTION.c.quantity).label("total"))
+        .where(_REDEMPTION.c.grant_id.is_not(None), _REDEMPTION.c.voided_ms.is_(None))
+        .group_by(_REDEMPTION.c.grant_id)
+        .subquery("redeemed")
+    )
+    total = func.coalesce(redeemed.c.total, 0)
+    for grant_id, used, uses in connection.execute(
+        select(_GRANT.c.grant_id, _GRANT.c.used, total)
+        .join_from(_GRANT, redeemed, redeemed.c.grant_id == _GRANT.c.grant_id, isouter=True)
+        .where(_GRANT.c.used != total, _GRANT.c.uses >= total)
+        .order_by(_GRANT.c.grant_id)
+    ):
+        yield Mend(
+            "member_grant",
+            {"grant_id": grant_id},
+            {"used": used},
+            {"used": int(uses)},
+            f"because redemptions of {int(uses)} uses name it",
+        )
+
+
 def _apply(connection: Connection, mend: Mend) -> None:
-    tables = {table.name: table for table in (_ACCOUNT, _TRANSACTION, _HOLD, _USAGE)}
+    tables = {table.name: table for table in (_ACCOUNT, _TRANSACTION, _HOLD, _USAGE, _GRANT)}
     table = tables[mend.table]
     if not mend.old:
         connection.execute(insert(table), [mend.key | mend.new])

@@ -232,6 +232,12 @@ ADVICE: Mapping[str, Advice] = {
         "Ce reçu est trop ancien pour donner des points.",
         (_RECEIPT,),
     ),
+    "RECEIPT_LIMIT_REACHED": Advice(
+        Again.CORRECTED,
+        "You have claimed as many receipts as you can for now. Try again later.",
+        "Vous avez réclamé autant de reçus que possible pour le moment. Réessayez plus tard.",
+        (_RECEIPT,),
+    ),
     "VOID_TOO_LATE": Advice(
         Again.NEVER,
         "This order is too old to be cancelled.",

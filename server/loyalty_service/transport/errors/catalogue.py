@@ -257,6 +257,15 @@ ROWS: tuple[ErrorRow, ...] = (
         "The receipt is too old: receipts can be claimed for {days} days",
     ),
     ErrorRow(
+        e.ReceiptLimitReachedError,
+        Code.FAILED_PRECONDITION,
+        "RECEIPT_LIMIT_REACHED",
+        422,
+        _INVALID,
+        "ReceiptLimitReached",
+        "The member has claimed enough receipts: {limit} is {allowed}",
+    ),
+    ErrorRow(
         e.VoidTooLateError,
         Code.FAILED_PRECONDITION,
         "VOID_TOO_LATE",
