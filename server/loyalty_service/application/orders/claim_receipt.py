@@ -34,7 +34,7 @@ from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import Basket, basket_from_json
 from loyalty_service.domain.clock import DAY_MS
 from loyalty_service.domain.codes import digested_receipt, plain_receipt_code
-from loyalty_service.domain.earning import PromotionPoints, points_earned
+from loyalty_service.domain.earning import Earned, PromotionPoints, points_earned
 from loyalty_service.domain.errors import (
     MemberNotFoundError,
     ReceiptAlreadyClaimedError,
@@ -46,7 +46,7 @@ from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.expiry import Activity
 from loyalty_service.domain.flags import CUT_FULL
 from loyalty_service.domain.identifiers import new_id
-from loyalty_service.domain.incentive_uses import as_catalogued, lines_sold_as
+from loyalty_service.domain.incentive_uses import IncentiveUse, as_catalogued, lines_sold_as
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.meaning import Read
 from loyalty_service.domain.periods import limited_spans, span_ms
@@ -137,11 +137,8 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
     keep_alive(unit, member, Activity.ORDER, now_ms)
     earned = earn(unit, member, transaction.owner, points, now_ms)
     worth = worth.within(earned)
-    count_uses(unit, transaction, member, offers.uses, order, transaction.created_ms)
-    count_earned(unit, order, transaction, member, worth)
-    reached = count_order(unit, order, transaction, member, earned, now_ms)
+    reached = _count(unit, order, transaction, member, offers.uses, worth, now_ms)
     count_points(unit, command.key, member, earned + reached.points, now_ms)
-    _count_receipt(unit, program, transaction, member, now_ms)
     unit.change(
         transaction,
         status=TransactionStatus.CLAIMED,
@@ -173,6 +170,22 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
         stores=frozenset({transaction.store_id}),
         events=(_told(transaction, member), *cut[1], *given),
     )
+
+
+def _count(
+    unit: Unit,
+    order: PaidOrder,
+    transaction: Transaction,
+    member: Member,
+    uses: tuple[IncentiveUse, ...],
+    worth: Earned,
+    now_ms: int,
+) -> Reached:
+    """Keep what the order used, earned and counts for goals, and that its receipt was claimed."""
+    count_uses(unit, transaction, member, uses, order, transaction.created_ms)
+    count_earned(unit, order, transaction, member, worth)
+    _count_receipt(unit, order.program, transaction, member, now_ms)
+    return count_order(unit, order, transaction, member, worth.points, now_ms)
 
 
 def _unclaimed(
