@@ -289,6 +289,14 @@ class Program:
         """Tell until when a transaction stays open that is reported now."""
         return min(now_ms + self.pending_lifetime_s * 1000, opened_ms + self.pending_days * DAY_MS)
 
+    @property
+    def gives_with_orders(self) -> bool:
+        """Whether members are given something when they order."""
+        given = (
+            one.by_itself or one.given_on is GivenOn.FIRST_ORDER for one in self.grants.values()
+        )
+        return any(given)
+
     def gives(self, given_on: GivenOn) -> list[GrantTerms]:
         """Tell what it gives members for something."""
         return [terms for terms in self.grants.values() if terms.given_on is given_on]

@@ -310,7 +310,7 @@ def _claim(
     """Claim an order; tell besides what its guest was given by it."""
     transaction, member, program = review.transaction, review.member, review.program
     owner = transaction.owner
-    given = give_for_first_order(unit, program, member, now_ms)
+    given = give_for_first_order(unit, program, member, now_ms) if program.gives_with_orders else ()
     keep_alive(unit, member, Activity.ORDER, now_ms)
     redeemed = capture(unit, member, owner, now_ms)
     earned = earn(unit, member, owner, worth.points, now_ms)
@@ -330,7 +330,8 @@ def _claim(
         promotions=promotions_to_json(worth.promotions),
         **earned_fields(unit, order, worth),
     )
-    given += buy_by_itself(unit, program, member, transaction.transaction_id, now_ms)
+    if program.gives_with_orders:
+        given += buy_by_itself(unit, program, member, transaction.transaction_id, now_ms)
     available = member.spendable
     reported = Reported(
         loyalty_id=member.loyalty_id,
