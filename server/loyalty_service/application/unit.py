@@ -9,6 +9,7 @@ from loyalty_service.domain.errors import LoyaltyError
 from loyalty_service.domain.events import Actor, Event
 from loyalty_service.domain.expiry import Bucket, BucketPart
 from loyalty_service.domain.gifts import PointsAssignment, PromoCode, PromoRedemption
+from loyalty_service.domain.goal_cards import GoalAward, GoalCard
 from loyalty_service.domain.grants import Grant
 from loyalty_service.domain.guessing import Scope, Tally, Wait
 from loyalty_service.domain.keys import ApiKey
@@ -34,6 +35,8 @@ Record = (
     Bucket
     | BucketPart
     | Code
+    | GoalAward
+    | GoalCard
     | Grant
     | Hold
     | IncentiveUsage
@@ -103,6 +106,12 @@ class Unit(Protocol):
 
     def parts(self, owner: Owner) -> Sequence[BucketPart]:
         """Find what an owner brought into buckets and has out of them."""
+
+    def awards(self, member: Member, goal_id: str) -> Sequence[GoalAward]:
+        """Find what a goal gave a locked member."""
+
+    def hold_card(self, member: Member, card: GoalCard) -> None:
+        """Have a member's tiers be those of a card that was added or changed."""
 
     def overdue_buckets(
         self, now_ms: int, after: tuple[int, str], limit: int

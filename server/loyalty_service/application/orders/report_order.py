@@ -30,6 +30,7 @@ from loyalty_service.application.orders.earnings import (
     order_points,
     promotions_to_json,
 )
+from loyalty_service.application.orders.goals import NOTHING_REACHED, Reached, count_order
 from loyalty_service.application.orders.order_flags import (
     flag_other_partner,
     flag_taken_off,
@@ -94,6 +95,7 @@ class Reported:
         redeemed_points: Points held while the order is open, burned once it is claimed.
         presentation: Texts for the receipt; absent while the order is open.
         promotions: What each promotion gave of the points that were earned.
+        reached: How far goals have come with the order, and what they gave besides.
     """
 
     loyalty_id: str
@@ -103,6 +105,7 @@ class Reported:
     redeemed_points: int
     presentation: Presentation | None
     promotions: tuple[PromotionPoints, ...] = ()
+    reached: Reached = NOTHING_REACHED
 
 
 def report_order(unit: Unit, order: Order, now_ms: int) -> Done[Reported] | Repeated:
@@ -183,10 +186,9 @@ def _claimed(
     member, program = review.member, review.program
     claimed, grants = _claim(unit, review, paid, given, now_ms)
     large = flag_order(program, order.key, due, transaction, member)
-    beyond = flag_points(
-        unit, program, order.key, member, claimed.earned_points, now_ms, transaction
-    )
-    count_points(unit, order.key, member, claimed.earned_points, now_ms)
+    points = claimed.earned_points + claimed.reached.points
+    beyond = flag_points(unit, program, order.key, member, points, now_ms, transaction)
+    count_points(unit, order.key, member, points, now_ms)
     used = flag_uses(program, order.key, review.uses, transaction, member)
     reason = reason_of_cut(program, due)
     cut_flags, cut_events = points_cut(
@@ -316,6 +318,7 @@ def _claim(
     give_back(unit, transaction)
     count_uses(unit, transaction, member, review.uses, order, now_ms)
     count_earned(unit, order, transaction, member, worth)
+    reached = count_order(unit, order, transaction, member, earned, now_ms)
     paid_in = review.store.store_id
     unit.change(
         transaction,
@@ -347,6 +350,7 @@ def _claim(
             next_going(unit, member),
         ),
         promotions=worth.promotions,
+        reached=reached,
     )
     return reported, given
 

@@ -17,6 +17,7 @@ from loyalty_service.domain.ledger import MEMBER_KINDS, MOVES
 from loyalty_service.storage import tables as tables  # noqa: PLC0414 - imported for its tables.
 from loyalty_service.storage.tools.bucket_checks import bucket_problems
 from loyalty_service.storage.tools.checks import Check, Problem
+from loyalty_service.storage.tools.goal_checks import goal_problems
 from loyalty_service.storage.tools.grant_checks import CHECKS as GRANT_CHECKS
 from loyalty_service.storage.tools.owner_promises import (
     PROMISES,
@@ -128,6 +129,7 @@ CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
         """,
     ),
     bucket_problems,
+    goal_problems,
     *GRANT_CHECKS,
     unknown_owners("hold", "hold_id"),
     *map(hold_check, PROMISES),

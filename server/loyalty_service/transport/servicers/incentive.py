@@ -29,6 +29,7 @@ from loyalty_service.domain.grants import FOR_GOOD, GrantState
 from loyalty_service.domain.program import Incentive, Program
 from loyalty_service.domain.texts import label
 from loyalty_service.transport.call import Call
+from loyalty_service.transport.servicers.goals import goals_told
 from loyalty_service.transport.servicers.identify import discount_details
 
 _KINDS = {"reward": order_pb2.OrderLine.reward, "offer": order_pb2.OrderLine.offer}
@@ -68,6 +69,7 @@ class IncentiveServicer:
             return pb.ListIncentivesResponse(
                 incentives=[_listed(one, page.program, vendors) for one in page.incentives],
                 next_page_token=page.next_page_token,
+                goals=goals_told(page.goals),
             ).SerializeToString()
 
         return await call.decide(list_incentives, command, render)
