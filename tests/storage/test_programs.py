@@ -49,6 +49,7 @@ class Paid:
         day: Of October 2026.
         born: The guest's birthday, where they told it.
         student: Whether an operator knows the guest as a student.
+        brings: Points that goals give besides.
         offers: What the order uses.
         refused: Whether it is refused, because the guest was not given these.
         takes: What the guest activates or buys before.
@@ -64,6 +65,7 @@ class Paid:
     day: int = NOON.day
     born: str | None = None
     student: bool = False
+    brings: int = 0
     offers: tuple[str, ...] = ()
     refused: bool = False
     takes: str | None = None
@@ -106,6 +108,38 @@ EXAMPLES: dict[str, tuple[str, tuple[Paid, ...]]] = {
     "cards earn nothing": (
         "doughnuts-and-coffee",
         (Paid(58, (("1", 578), ("2", 2500, "gift cards"))),),
+    ),
+    "gold from 500 points": (
+        "coffee-house",
+        (dollars(500, 50_000), dollars(8, 745), dollars(17, 745, day=9)),
+    ),
+    "three visits in a week": (
+        "burger-grill",
+        (
+            dollars(100, 1000, day=8),
+            dollars(100, 1000, day=11),
+            dollars(100, 1000, day=14, brings=500),
+            dollars(100, 1000, day=21),
+        ),
+    ),
+    "11, 12 and 13 a dollar": (
+        "chicken-sandwiches",
+        (
+            dollars(1000, 10_000),
+            dollars(81, 745),
+            dollars(3300, 30_000),
+            dollars(89, 745),
+            dollars(12_000, 100_000),
+            dollars(96, 745),
+        ),
+    ),
+    "captains by the app": (
+        "sandwich-maker",
+        (dollars(2000, 20_000), dollars(142, 1240, channel="APP"), dollars(2200, 20_000)),
+    ),
+    "after the twelfth visit of a month": (
+        "doughnut-chain",
+        (*(dollars(100, 1000, day=day) for day in range(1, 13)), dollars(120, 1000, day=13)),
     ),
     "ten a dollar": ("fried-chicken", (dollars(123, 1234),)),
     "ten a dollar for a sandwich": ("chicken-sandwiches", (dollars(74, 745),)),
@@ -293,7 +327,7 @@ async def test_order_earns_what_the_terms_of_its_program_say(
             earned.append(await _pay(till, guests[paid.born], paid, program.currency))
     audit(database_url)
 
-    assert earned == [paid.points for paid in orders]
+    assert earned == [(paid.points, paid.brings) for paid in orders]
 
 
 TAKEN_OFF = {
@@ -341,8 +375,8 @@ def _written(day: str) -> date:
     return datetime.strptime(day, "%d %B %Y").replace(tzinfo=UTC).date()
 
 
-async def _pay(till: Till, guest: str, paid: Paid, currency: str) -> int:
-    """Identify, claim, and tell what the order earned."""
+async def _pay(till: Till, guest: str, paid: Paid, currency: str) -> tuple[int, int]:
+    """Identify, claim, and tell what the order earned, and what goals gave besides."""
     till.now_ms = int(NOON.replace(day=paid.day).timestamp() * 1000)
     place = PointOfSale(f"order-{next(NUMBERS)}", paid.store_id, "Till", None, None, None)
     if paid.takes is not None:
@@ -373,10 +407,10 @@ async def _pay(till: Till, guest: str, paid: Paid, currency: str) -> int:
     if paid.refused:
         with pytest.raises(RulesFailedError):
             await till.call(report_order, order)
-        return paid.points
-    points: int = (await till.call(report_order, order)).result.earned_points
+        return paid.points, paid.brings
+    done = (await till.call(report_order, order)).result
     if paid.back is not None:
         last = (ReturnedLine(lines[-1].reference_id),)
         command = ReturnLines(till.key, order.transaction_id, last, None, keyed=False)
         assert (await till.call(return_lines, command)).result.returned_points == paid.back
-    return points
+    return done.earned_points, done.reached.points

@@ -2,6 +2,7 @@ from buf.validate import validate_pb2 as _validate_pb2
 from google.api import annotations_pb2 as _annotations_pb2
 from google.api import field_behavior_pb2 as _field_behavior_pb2
 from loyalty.v1 import discount_pb2 as _discount_pb2
+from loyalty.v1 import goal_pb2 as _goal_pb2
 from loyalty.v1 import method_pb2 as _method_pb2
 from loyalty.v1 import order_pb2 as _order_pb2
 from google.protobuf.internal import containers as _containers
@@ -40,12 +41,14 @@ class ListIncentivesRequest(_message.Message):
     def __init__(self, loyalty_id: _Optional[str] = ..., store_id: _Optional[int] = ..., service_mode: _Optional[_Union[_order_pb2.TransactionDetails.ServiceMode, str]] = ..., subtotal_amount: _Optional[int] = ..., products: _Optional[_Iterable[str]] = ..., payment_method: _Optional[str] = ..., omit_invalids: _Optional[bool] = ..., pos_type: _Optional[str] = ..., supporting_pos: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class ListIncentivesResponse(_message.Message):
-    __slots__ = ("incentives", "next_page_token")
+    __slots__ = ("incentives", "next_page_token", "goals")
     INCENTIVES_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    GOALS_FIELD_NUMBER: _ClassVar[int]
     incentives: _containers.RepeatedCompositeFieldContainer[ListedIncentive]
     next_page_token: str
-    def __init__(self, incentives: _Optional[_Iterable[_Union[ListedIncentive, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+    goals: _goal_pb2.Goals
+    def __init__(self, incentives: _Optional[_Iterable[_Union[ListedIncentive, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., goals: _Optional[_Union[_goal_pb2.Goals, _Mapping]] = ...) -> None: ...
 
 class ListedIncentive(_message.Message):
     __slots__ = ("id", "name", "type", "sanity_id", "kind", "points", "price", "plu", "discount", "description", "image", "errors", "state", "uses", "valid_from", "valid_until")

@@ -4,6 +4,7 @@ from buf.validate import validate_pb2 as _validate_pb2
 from google.api import annotations_pb2 as _annotations_pb2
 from google.api import field_behavior_pb2 as _field_behavior_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from loyalty.v1 import goal_pb2 as _goal_pb2
 from loyalty.v1 import method_pb2 as _method_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -15,7 +16,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Member(_message.Message):
-    __slots__ = ("loyalty_id", "name", "email", "locale", "birth_date", "create_time", "available_points", "held_points", "owed_points", "segments", "expiration_buckets")
+    __slots__ = ("loyalty_id", "name", "email", "locale", "birth_date", "create_time", "available_points", "held_points", "owed_points", "segments", "expiration_buckets", "goals", "tier")
     LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     EMAIL_FIELD_NUMBER: _ClassVar[int]
@@ -27,6 +28,8 @@ class Member(_message.Message):
     OWED_POINTS_FIELD_NUMBER: _ClassVar[int]
     SEGMENTS_FIELD_NUMBER: _ClassVar[int]
     EXPIRATION_BUCKETS_FIELD_NUMBER: _ClassVar[int]
+    GOALS_FIELD_NUMBER: _ClassVar[int]
+    TIER_FIELD_NUMBER: _ClassVar[int]
     loyalty_id: str
     name: str
     email: str
@@ -38,7 +41,9 @@ class Member(_message.Message):
     owed_points: int
     segments: _containers.RepeatedScalarFieldContainer[str]
     expiration_buckets: _containers.RepeatedCompositeFieldContainer[ExpirationBucket]
-    def __init__(self, loyalty_id: _Optional[str] = ..., name: _Optional[str] = ..., email: _Optional[str] = ..., locale: _Optional[str] = ..., birth_date: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., available_points: _Optional[int] = ..., held_points: _Optional[int] = ..., owed_points: _Optional[int] = ..., segments: _Optional[_Iterable[str]] = ..., expiration_buckets: _Optional[_Iterable[_Union[ExpirationBucket, _Mapping]]] = ...) -> None: ...
+    goals: _goal_pb2.Goals
+    tier: _goal_pb2.MemberTier
+    def __init__(self, loyalty_id: _Optional[str] = ..., name: _Optional[str] = ..., email: _Optional[str] = ..., locale: _Optional[str] = ..., birth_date: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., available_points: _Optional[int] = ..., held_points: _Optional[int] = ..., owed_points: _Optional[int] = ..., segments: _Optional[_Iterable[str]] = ..., expiration_buckets: _Optional[_Iterable[_Union[ExpirationBucket, _Mapping]]] = ..., goals: _Optional[_Union[_goal_pb2.Goals, _Mapping]] = ..., tier: _Optional[_Union[_goal_pb2.MemberTier, _Mapping]] = ...) -> None: ...
 
 class ExpirationBucket(_message.Message):
     __slots__ = ("expiration_date", "points_to_expire")
@@ -85,7 +90,7 @@ class GetUserRequest(_message.Message):
     def __init__(self, loyalty_id: _Optional[str] = ...) -> None: ...
 
 class GetUserResponse(_message.Message):
-    __slots__ = ("created_at", "updated_at", "id", "name", "email", "date_of_birth", "points", "expiration_buckets", "points_expiry_date_key")
+    __slots__ = ("created_at", "updated_at", "id", "name", "email", "date_of_birth", "points", "expiration_buckets", "points_expiry_date_key", "loyalty_tier", "goals")
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
@@ -95,6 +100,8 @@ class GetUserResponse(_message.Message):
     POINTS_FIELD_NUMBER: _ClassVar[int]
     EXPIRATION_BUCKETS_FIELD_NUMBER: _ClassVar[int]
     POINTS_EXPIRY_DATE_KEY_FIELD_NUMBER: _ClassVar[int]
+    LOYALTY_TIER_FIELD_NUMBER: _ClassVar[int]
+    GOALS_FIELD_NUMBER: _ClassVar[int]
     created_at: str
     updated_at: str
     id: str
@@ -104,7 +111,21 @@ class GetUserResponse(_message.Message):
     points: int
     expiration_buckets: _containers.RepeatedCompositeFieldContainer[ExpirationBucket]
     points_expiry_date_key: str
-    def __init__(self, created_at: _Optional[str] = ..., updated_at: _Optional[str] = ..., id: _Optional[str] = ..., name: _Optional[str] = ..., email: _Optional[str] = ..., date_of_birth: _Optional[str] = ..., points: _Optional[int] = ..., expiration_buckets: _Optional[_Iterable[_Union[ExpirationBucket, _Mapping]]] = ..., points_expiry_date_key: _Optional[str] = ...) -> None: ...
+    loyalty_tier: LoyaltyTier
+    goals: _goal_pb2.Goals
+    def __init__(self, created_at: _Optional[str] = ..., updated_at: _Optional[str] = ..., id: _Optional[str] = ..., name: _Optional[str] = ..., email: _Optional[str] = ..., date_of_birth: _Optional[str] = ..., points: _Optional[int] = ..., expiration_buckets: _Optional[_Iterable[_Union[ExpirationBucket, _Mapping]]] = ..., points_expiry_date_key: _Optional[str] = ..., loyalty_tier: _Optional[_Union[LoyaltyTier, _Mapping]] = ..., goals: _Optional[_Union[_goal_pb2.Goals, _Mapping]] = ...) -> None: ...
+
+class LoyaltyTier(_message.Message):
+    __slots__ = ("loyalty_tier_expiry_date", "loyalty_tier_key", "points_earned_in_time_constraint", "start_at")
+    LOYALTY_TIER_EXPIRY_DATE_FIELD_NUMBER: _ClassVar[int]
+    LOYALTY_TIER_KEY_FIELD_NUMBER: _ClassVar[int]
+    POINTS_EARNED_IN_TIME_CONSTRAINT_FIELD_NUMBER: _ClassVar[int]
+    START_AT_FIELD_NUMBER: _ClassVar[int]
+    loyalty_tier_expiry_date: str
+    loyalty_tier_key: str
+    points_earned_in_time_constraint: int
+    start_at: str
+    def __init__(self, loyalty_tier_expiry_date: _Optional[str] = ..., loyalty_tier_key: _Optional[str] = ..., points_earned_in_time_constraint: _Optional[int] = ..., start_at: _Optional[str] = ...) -> None: ...
 
 class AssignPointsRequest(_message.Message):
     __slots__ = ("loyalty_id", "points", "partner", "reference")

@@ -5,6 +5,7 @@ from google.api import annotations_pb2 as _annotations_pb2
 from google.api import field_behavior_pb2 as _field_behavior_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from loyalty.v1 import code_service_pb2 as _code_service_pb2
+from loyalty.v1 import goal_pb2 as _goal_pb2
 from loyalty.v1 import identify_service_pb2 as _identify_service_pb2
 from loyalty.v1 import incentive_service_pb2 as _incentive_service_pb2
 from loyalty.v1 import member_service_pb2 as _member_service_pb2
@@ -192,7 +193,7 @@ class ReportOrderRequest(_message.Message):
     def __init__(self, loyalty_transaction_id: _Optional[str] = ..., loyalty_id: _Optional[str] = ..., transaction_id: _Optional[str] = ..., channel: _Optional[_Union[_order_pb2.TransactionDetails.Channel, str]] = ..., created: _Optional[str] = ..., service_mode: _Optional[_Union[_order_pb2.TransactionDetails.ServiceMode, str]] = ..., status: _Optional[_Union[Transaction.Status, str]] = ..., transaction_details: _Optional[_Union[_order_pb2.TransactionDetails, _Mapping]] = ...) -> None: ...
 
 class ReportOrderResponse(_message.Message):
-    __slots__ = ("loyalty_id", "points", "points_earned", "points_redeemed", "transaction_id", "presentation", "earning")
+    __slots__ = ("loyalty_id", "points", "points_earned", "points_redeemed", "transaction_id", "presentation", "earning", "goals")
     LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
     POINTS_FIELD_NUMBER: _ClassVar[int]
     POINTS_EARNED_FIELD_NUMBER: _ClassVar[int]
@@ -200,6 +201,7 @@ class ReportOrderResponse(_message.Message):
     TRANSACTION_ID_FIELD_NUMBER: _ClassVar[int]
     PRESENTATION_FIELD_NUMBER: _ClassVar[int]
     EARNING_FIELD_NUMBER: _ClassVar[int]
+    GOALS_FIELD_NUMBER: _ClassVar[int]
     loyalty_id: str
     points: int
     points_earned: int
@@ -207,7 +209,8 @@ class ReportOrderResponse(_message.Message):
     transaction_id: str
     presentation: Presentation
     earning: Earning
-    def __init__(self, loyalty_id: _Optional[str] = ..., points: _Optional[int] = ..., points_earned: _Optional[int] = ..., points_redeemed: _Optional[int] = ..., transaction_id: _Optional[str] = ..., presentation: _Optional[_Union[Presentation, _Mapping]] = ..., earning: _Optional[_Union[Earning, _Mapping]] = ...) -> None: ...
+    goals: _goal_pb2.Goals
+    def __init__(self, loyalty_id: _Optional[str] = ..., points: _Optional[int] = ..., points_earned: _Optional[int] = ..., points_redeemed: _Optional[int] = ..., transaction_id: _Optional[str] = ..., presentation: _Optional[_Union[Presentation, _Mapping]] = ..., earning: _Optional[_Union[Earning, _Mapping]] = ..., goals: _Optional[_Union[_goal_pb2.Goals, _Mapping]] = ...) -> None: ...
 
 class VoidTransactionRequest(_message.Message):
     __slots__ = ("loyalty_transaction_id", "loyalty_id", "transaction_id", "channel", "created", "service_mode", "status", "transaction_details")
@@ -230,18 +233,20 @@ class VoidTransactionRequest(_message.Message):
     def __init__(self, loyalty_transaction_id: _Optional[str] = ..., loyalty_id: _Optional[str] = ..., transaction_id: _Optional[str] = ..., channel: _Optional[_Union[_order_pb2.TransactionDetails.Channel, str]] = ..., created: _Optional[str] = ..., service_mode: _Optional[_Union[_order_pb2.TransactionDetails.ServiceMode, str]] = ..., status: _Optional[_Union[Transaction.Status, str]] = ..., transaction_details: _Optional[_Union[_order_pb2.TransactionDetails, _Mapping]] = ...) -> None: ...
 
 class VoidTransactionResponse(_message.Message):
-    __slots__ = ("loyalty_id", "points", "points_earned", "points_redeemed", "transaction_id")
+    __slots__ = ("loyalty_id", "points", "points_earned", "points_redeemed", "transaction_id", "goals")
     LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
     POINTS_FIELD_NUMBER: _ClassVar[int]
     POINTS_EARNED_FIELD_NUMBER: _ClassVar[int]
     POINTS_REDEEMED_FIELD_NUMBER: _ClassVar[int]
     TRANSACTION_ID_FIELD_NUMBER: _ClassVar[int]
+    GOALS_FIELD_NUMBER: _ClassVar[int]
     loyalty_id: str
     points: int
     points_earned: int
     points_redeemed: int
     transaction_id: str
-    def __init__(self, loyalty_id: _Optional[str] = ..., points: _Optional[int] = ..., points_earned: _Optional[int] = ..., points_redeemed: _Optional[int] = ..., transaction_id: _Optional[str] = ...) -> None: ...
+    goals: _goal_pb2.Goals
+    def __init__(self, loyalty_id: _Optional[str] = ..., points: _Optional[int] = ..., points_earned: _Optional[int] = ..., points_redeemed: _Optional[int] = ..., transaction_id: _Optional[str] = ..., goals: _Optional[_Union[_goal_pb2.Goals, _Mapping]] = ...) -> None: ...
 
 class ReturnLinesRequest(_message.Message):
     __slots__ = ("loyalty_transaction_id", "lines", "created")
@@ -254,7 +259,7 @@ class ReturnLinesRequest(_message.Message):
     def __init__(self, loyalty_transaction_id: _Optional[str] = ..., lines: _Optional[_Iterable[_Union[ReturnedLine, _Mapping]]] = ..., created: _Optional[str] = ...) -> None: ...
 
 class ReturnLinesResponse(_message.Message):
-    __slots__ = ("loyalty_id", "points", "points_earned", "points_returned", "points_redeemed", "transaction_id", "status")
+    __slots__ = ("loyalty_id", "points", "points_earned", "points_returned", "points_redeemed", "transaction_id", "status", "goals")
     LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
     POINTS_FIELD_NUMBER: _ClassVar[int]
     POINTS_EARNED_FIELD_NUMBER: _ClassVar[int]
@@ -262,6 +267,7 @@ class ReturnLinesResponse(_message.Message):
     POINTS_REDEEMED_FIELD_NUMBER: _ClassVar[int]
     TRANSACTION_ID_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
+    GOALS_FIELD_NUMBER: _ClassVar[int]
     loyalty_id: str
     points: int
     points_earned: int
@@ -269,7 +275,8 @@ class ReturnLinesResponse(_message.Message):
     points_redeemed: int
     transaction_id: str
     status: Transaction.Status
-    def __init__(self, loyalty_id: _Optional[str] = ..., points: _Optional[int] = ..., points_earned: _Optional[int] = ..., points_returned: _Optional[int] = ..., points_redeemed: _Optional[int] = ..., transaction_id: _Optional[str] = ..., status: _Optional[_Union[Transaction.Status, str]] = ...) -> None: ...
+    goals: _goal_pb2.Goals
+    def __init__(self, loyalty_id: _Optional[str] = ..., points: _Optional[int] = ..., points_earned: _Optional[int] = ..., points_returned: _Optional[int] = ..., points_redeemed: _Optional[int] = ..., transaction_id: _Optional[str] = ..., status: _Optional[_Union[Transaction.Status, str]] = ..., goals: _Optional[_Union[_goal_pb2.Goals, _Mapping]] = ...) -> None: ...
 
 class ChangeTransactionStatusRequest(_message.Message):
     __slots__ = ("new_status", "transaction_id")
@@ -326,18 +333,20 @@ class ClaimReceiptRequest(_message.Message):
     def __init__(self, loyalty_id: _Optional[str] = ..., receipt_code: _Optional[str] = ...) -> None: ...
 
 class ClaimReceiptResponse(_message.Message):
-    __slots__ = ("loyalty_id", "points", "points_earned", "transaction_id", "earning")
+    __slots__ = ("loyalty_id", "points", "points_earned", "transaction_id", "earning", "goals")
     LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
     POINTS_FIELD_NUMBER: _ClassVar[int]
     POINTS_EARNED_FIELD_NUMBER: _ClassVar[int]
     TRANSACTION_ID_FIELD_NUMBER: _ClassVar[int]
     EARNING_FIELD_NUMBER: _ClassVar[int]
+    GOALS_FIELD_NUMBER: _ClassVar[int]
     loyalty_id: str
     points: int
     points_earned: int
     transaction_id: str
     earning: Earning
-    def __init__(self, loyalty_id: _Optional[str] = ..., points: _Optional[int] = ..., points_earned: _Optional[int] = ..., transaction_id: _Optional[str] = ..., earning: _Optional[_Union[Earning, _Mapping]] = ...) -> None: ...
+    goals: _goal_pb2.Goals
+    def __init__(self, loyalty_id: _Optional[str] = ..., points: _Optional[int] = ..., points_earned: _Optional[int] = ..., transaction_id: _Optional[str] = ..., earning: _Optional[_Union[Earning, _Mapping]] = ..., goals: _Optional[_Union[_goal_pb2.Goals, _Mapping]] = ...) -> None: ...
 
 class GetTransactionRequest(_message.Message):
     __slots__ = ("loyalty_transaction_id",)

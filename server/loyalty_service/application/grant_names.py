@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, datetime
+from functools import cache
 
 from loyalty_service.application.grants import due_grants, known_grants
 from loyalty_service.application.unit import Unit
@@ -38,6 +39,7 @@ def named_by_grants(
         local_time, now_ms, time_zone = at
         day = day_of(now_ms, time_zone) if local_time is None else local_time.date()
 
+    @cache
     def granted(incentive_id: str | None, engine_id: str | None) -> str | None:
         if program.find_incentive(incentive_id, engine_id) is not None:
             return None
@@ -66,13 +68,11 @@ def granted_by(
     named = (engine_id or "").strip().lower()
     if not program.granted or not is_uuid(named):
         return None
-    grant = unit.grant(named)
-    if grant is None and member is not None and day is not None:
+    incentive_id = unit.granted_incentive(program.program_id, named)
+    if incentive_id is None and member is not None and day is not None:
         due = due_grants(program, member, program.granted, day, unit.as_of_ms)
-        grant = next((one for one in due if one.grant_id == named), None)
-    if grant is None or grant.program_id != program.program_id:
-        return None
-    return program.incentives.get(grant.incentive_id)
+        incentive_id = next((one.incentive_id for one in due if one.grant_id == named), None)
+    return None if incentive_id is None else program.incentives.get(incentive_id)
 
 
 def named_as_given(

@@ -219,11 +219,7 @@ def reverse(
         PointsInsufficientError: Earned points are spent and the member *may_owe* none, or not so
             many.
     """
-    spendable = member.spendable + burned
-    short = max(0, earned - spendable)
-    owed = owed_points(unit.accounts(member))
-    if short and (not may_owe or owed + short > POINTS_MAX):
-        raise PointsInsufficientError(spendable, earned)
+    require_returnable(unit, member, earned, burned, may_owe=may_owe)
     book_past(unit, member, now_ms)
     if unconfirmed:
         waiting = unit.open_account(member, AccountKind.UNCONFIRMED)
@@ -239,6 +235,22 @@ def reverse(
     # What came back has its old day: it was there to be taken, and where that is over no more.
     book_past(unit, member, now_ms)
     return back
+
+
+def require_returnable(
+    unit: Unit, member: Member, earned: int, burned: int, *, may_owe: bool
+) -> None:
+    """
+    Refuse to take back what a member has spent already.
+
+    Raises:
+        PointsInsufficientError: Earned points are spent, also with those *burned* that come back,
+            and the member *may_owe* none, or not so many.
+    """
+    spendable = member.spendable + burned
+    short = max(0, earned - spendable)
+    if short and (not may_owe or owed_points(unit.accounts(member)) + short > POINTS_MAX):
+        raise PointsInsufficientError(spendable, earned)
 
 
 def expire(unit: Unit, member: Member, bucket: Bucket, now_ms: int) -> int:

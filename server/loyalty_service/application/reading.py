@@ -9,6 +9,7 @@ from typing import Protocol
 from loyalty_service.domain.events import EventPage, FeedPosition
 from loyalty_service.domain.expiry import Going
 from loyalty_service.domain.gifts import PointsAssignment
+from loyalty_service.domain.goal_cards import GoalCard
 from loyalty_service.domain.grants import Grant
 from loyalty_service.domain.guessing import Wait
 from loyalty_service.domain.ledger import AccountKind, Cause
@@ -89,6 +90,9 @@ class Reader(Protocol):
 
     async def would_go(self, old: Program, new: Program, now_ms: int) -> Sequence[GoingMonth]:
         """Tell by month what would go if a program's terms became those of *new*."""
+
+    async def goal_card(self, member: Member) -> GoalCard | None:
+        """Find what is counted of a member for goals."""
 
     async def code_waits(self) -> Sequence[Wait]:
         """Find who must or had to wait for showing wrong codes."""

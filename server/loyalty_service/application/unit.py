@@ -9,6 +9,7 @@ from loyalty_service.domain.errors import LoyaltyError
 from loyalty_service.domain.events import Actor, Event
 from loyalty_service.domain.expiry import Bucket, BucketPart
 from loyalty_service.domain.gifts import PointsAssignment, PromoCode, PromoRedemption
+from loyalty_service.domain.goal_cards import GoalAward, GoalCard
 from loyalty_service.domain.grants import Grant
 from loyalty_service.domain.guessing import Scope, Tally, Wait
 from loyalty_service.domain.keys import ApiKey
@@ -34,6 +35,8 @@ Record = (
     Bucket
     | BucketPart
     | Code
+    | GoalAward
+    | GoalCard
     | Grant
     | Hold
     | IncentiveUsage
@@ -104,6 +107,12 @@ class Unit(Protocol):
     def parts(self, owner: Owner) -> Sequence[BucketPart]:
         """Find what an owner brought into buckets and has out of them."""
 
+    def awards(self, member: Member, goal_id: str) -> Sequence[GoalAward]:
+        """Find what a goal gave a locked member."""
+
+    def hold_card(self, member: Member, card: GoalCard) -> None:
+        """Have a member's tiers be those of a card that was added or changed."""
+
     def overdue_buckets(
         self, now_ms: int, after: tuple[int, str], limit: int
     ) -> Sequence[tuple[int, str, str, str]]:
@@ -139,6 +148,9 @@ class Unit(Protocol):
 
     def grant(self, grant_id: str) -> Grant | None:
         """Find a grant of a locked member, whatever has become of it."""
+
+    def granted_incentive(self, program_id: str, grant_id: str) -> str | None:
+        """Tell which incentive of a program a grant of anybody is for; nothing is locked."""
 
     def grants(
         self, member: Member, incentive_ids: Collection[str], since_day: str

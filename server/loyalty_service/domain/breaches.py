@@ -71,6 +71,7 @@ class Breach(Enum):
     SEGMENT = Wording(
         "invalid-segment", "segment", "User is not in the list of valid segments", Source.OWN
     )
+    TIER = Wording("invalid-tier", "tier", "User is not in one of the valid tiers", Source.OWN)
     SERVICE_MODE = Wording(
         "invalid-service-mode",
         "service-mode",

@@ -49,6 +49,7 @@ MONTHS_OF = {
     PeriodEnd.HALF_YEAR: 6,
     PeriodEnd.YEAR: 12,
 }
+"""Months of each period."""
 
 
 @dataclass(frozen=True, slots=True)

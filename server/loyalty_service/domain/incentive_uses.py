@@ -99,6 +99,14 @@ def named_incentives(basket: Basket) -> set[tuple[str | None, str | None]]:
     return names - {(None, None)}
 
 
+def names_unknown(basket: Basket, program: Program) -> bool:
+    """Tell whether an order names something in the engine that the program does not know."""
+    return any(
+        engine_id is not None and program.find_incentive(incentive_id, engine_id) is None
+        for incentive_id, engine_id in named_incentives(basket)
+    )
+
+
 def incentive_names(basket: Basket, program: Program) -> Mapping[str, IncentiveKind]:
     """
     Tell which incentives an order uses, in order of appearance, and what the till calls them.

@@ -131,6 +131,7 @@ class OwnerKind(IntEnum):
 
     TRANSACTION = 1
     BUCKET = 4
+    GOAL = 5
 
 
 class Owner(NamedTuple):

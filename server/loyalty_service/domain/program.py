@@ -13,8 +13,10 @@ from loyalty_service.domain.contracts import ES_ALONE
 from loyalty_service.domain.earning_rules import PLAIN_EARNING, EarningRules, Promotion
 from loyalty_service.domain.errors import StoreNotFoundError
 from loyalty_service.domain.expiry import NEVER, Expiry
+from loyalty_service.domain.goals import Goal, Tier
 from loyalty_service.domain.grants import GivenOn, GrantTerms
-from loyalty_service.domain.identifiers import IdentifierKind, is_uuid
+from loyalty_service.domain.identifiers import IdentifierKind
+from loyalty_service.domain.incentive_names import Names, any_case
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.limits import NO_OWN_LIMITS, Limits
 from loyalty_service.domain.money_off import MoneyOff
@@ -152,46 +154,6 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
-class _Names:
-    """
-    What incentives are called, each with its incentive ID.
-
-    Attributes:
-        incentive_ids: Their IDs, as written and, of UUIDs, in lower case.
-        engine_ids: Their engine IDs, the same way.
-        plus: What is offered, by vendor and PLU; absent where several are.
-    """
-
-    incentive_ids: Mapping[str, str]
-    engine_ids: Mapping[str, str]
-    plus: Mapping[tuple[str, str], str | None]
-
-    @classmethod
-    def of(cls, incentives: Iterable[Incentive]) -> _Names:
-        """Index incentives."""
-        incentive_ids: dict[str, str] = {}
-        engine_ids: dict[str, str] = {}
-        plus: dict[tuple[str, str], str | None] = {}
-        for incentive in incentives:
-            name = incentive.incentive_id
-            for told, names in ((name, incentive_ids), (incentive.engine_id, engine_ids)):
-                if told:
-                    names[told] = name
-                    # As written goes before any case.
-                    names.setdefault(_any_case(told), name)
-            if not incentive.retired:
-                for vendor, plu in incentive.plus.items():
-                    place = vendor_key(vendor), plu
-                    plus[place] = None if place in plus else name
-        return cls(incentive_ids, engine_ids, plus)
-
-
-def _any_case(name: str) -> str:
-    """Give a name as it is compared: a UUID in lower case, any other as it is written."""
-    return name.lower() if is_uuid(name) else name
-
-
-@dataclass(frozen=True, slots=True)
 class Program:
     """
     The loyalty scheme of one brand and region.
@@ -232,6 +194,7 @@ class Program:
         contracts: What it serves besides RBI's first contract; see `domain.contracts`.
         groups: Products that rules and earning know by one name.
         promotions: By promotion ID, in the order of the file.
+        goals, tiers: By their IDs, in the order of the file; a better tier comes later.
         rule_words: What its tills are told of broken rules in other words than ours.
         grants: What it gives to members, by the names of the file.
         granted: Incentives that only those may use who were given them, by incentive ID.
@@ -276,17 +239,24 @@ class Program:
     removed_stores: Mapping[int, Store] = field(default_factory=dict)
     groups: Mapping[str, Products] = field(default_factory=dict)
     promotions: Mapping[str, Promotion] = field(default_factory=dict)
+    goals: Mapping[str, Goal] = field(default_factory=dict)
+    tiers: Mapping[str, Tier] = field(default_factory=dict)
     rule_words: Mapping[str, OwnWords] = field(default_factory=dict)
     grants: Mapping[str, GrantTerms] = field(default_factory=dict)
     granted: frozenset[str] = field(init=False, repr=False, compare=False)
-    _names: _Names = field(init=False, repr=False, compare=False)
+    _names: Names = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Index the incentives, for orders name some otherwise than by their ID as written."""
         incentives = self.incentives.values()
-        object.__setattr__(self, "_names", _Names.of(incentives))
+        object.__setattr__(self, "_names", Names.of(incentives))
         granted = (one for one in incentives if any(isinstance(r, Granted) for r in one.rules))
         object.__setattr__(self, "granted", frozenset(one.incentive_id for one in granted))
+
+    @property
+    def has_goals(self) -> bool:
+        """Whether something is counted for goals, or members have tiers."""
+        return bool(self.goals or self.tiers)
 
     def find_incentive(self, incentive_id: str | None, engine_id: str | None) -> Incentive | None:
         """
@@ -298,7 +268,7 @@ class Program:
             (incentive_id, self._names.incentive_ids),
             (engine_id, self._names.engine_ids),
         ):
-            found = names.get(told or "") or names.get(_any_case((told or "").strip()))
+            found = names.get(told or "") or names.get(any_case((told or "").strip()))
             if found is not None:
                 return self.incentives[found]
         return None
@@ -318,6 +288,14 @@ class Program:
     def open_until_ms(self, opened_ms: int, now_ms: int) -> int:
         """Tell until when a transaction stays open that is reported now."""
         return min(now_ms + self.pending_lifetime_s * 1000, opened_ms + self.pending_days * DAY_MS)
+
+    @property
+    def gives_with_orders(self) -> bool:
+        """Whether members are given something when they order."""
+        given = (
+            one.by_itself or one.given_on is GivenOn.FIRST_ORDER for one in self.grants.values()
+        )
+        return any(given)
 
     def gives(self, given_on: GivenOn) -> list[GrantTerms]:
         """Tell what it gives members for something."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from loyalty_service.domain.goal_cards import GoalCard, HeldTier
 from loyalty_service.domain.ledger import Account, AccountKind, Owner, OwnerKind
 
 
@@ -64,6 +65,8 @@ class Member:
         accounts: The accounts by kind; one of a rare kind only once it was asked for and is open.
         past_points: Of the points in its account, those whose day is over and that are not booked
             as gone yet.
+        goal_card: What is counted for goals; absent where nothing was counted yet.
+        tiers: Those that it has, had or is about to have, the best first.
     """
 
     number: int
@@ -77,6 +80,8 @@ class Member:
     segments: str | None
     accounts: dict[AccountKind, Account]
     past_points: int = 0
+    goal_card: GoalCard | None = None
+    tiers: tuple[HeldTier, ...] = ()
 
     @property
     def in_segments(self) -> tuple[str, ...]:
@@ -164,6 +169,8 @@ class Transaction:
             guest; absent where it does not.
         promotions: JSON list of what promotions gave the order, each as `[promotion_id, name,
             times, points]`; absent where none did.
+        counted: JSON list of the day of the order, as an ordinal, and what it counts for goals, by
+            measure; absent where it counts for none.
         program_version: Version of the program by which it earned; absent where that is not known.
         earned_by: JSON object of what else it earned by; see `application.orders.earnings`.
         returned: JSON list of what came back, each as `[place, reference_id, quantity]` of a line;
@@ -200,6 +207,7 @@ class Transaction:
     business_day: str | None = None
     till_created: str | None = None
     promotions: str | None = None
+    counted: str | None = None
     program_version: int | None = None
     earned_by: str | None = None
     returned: str | None = None

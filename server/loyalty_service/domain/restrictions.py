@@ -92,6 +92,13 @@ class Segments:
 
 
 @dataclass(frozen=True, slots=True)
+class Tiers:
+    """Only for members who have one of these tiers."""
+
+    tiers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceModes:
     """Only in these service modes."""
 
@@ -322,6 +329,7 @@ Rule = (
     | EnrollmentSpan
     | DaysEnrolled
     | Segments
+    | Tiers
     | ServiceModes
     | Stores
     | StoreGroups

@@ -16,6 +16,7 @@ from typing import Any
 
 from loyalty_service.domain.basket import Cart
 from loyalty_service.domain.breaches import Breach, RuleFailure
+from loyalty_service.domain.goal_cards import tier_id_on
 from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.order_limits import beyond_order_limits
 from loyalty_service.domain.periods import PER_PERIOD
@@ -43,6 +44,7 @@ from loyalty_service.domain.restrictions import (
     ServiceModes,
     StoreGroups,
     Stores,
+    Tiers,
     Times,
     TransactionCount,
 )
@@ -62,6 +64,7 @@ MEMBER_RULES = (
     EnrollmentSpan,
     DaysEnrolled,
     Segments,
+    Tiers,
     FirstOrder,
     TransactionCount,
     Birthday,
@@ -211,6 +214,12 @@ def _segments(rule: Segments, _: IncentiveUse, visit: Visit) -> Findings:
         yield Finding(Breach.SEGMENT)
 
 
+def _tiers(rule: Tiers, _: IncentiveUse, visit: Visit) -> Findings:
+    held = visit.member.tiers if visit.member else ()
+    if visit.member and (tier := tier_id_on(held, visit.local_time.date())) not in rule.tiers:
+        yield Finding(Breach.TIER, tier, rule.tiers)
+
+
 def _outside(
     span: DateSpan | EnrollmentSpan, day: date, *, before: Breach, after: Breach
 ) -> Findings:
@@ -346,6 +355,7 @@ _JUDGES: Mapping[type[Rule], Callable[[Any, IncentiveUse, Visit], Findings]] = {
     EnrollmentSpan: _enrollment_span,
     DaysEnrolled: _days_enrolled,
     Segments: _segments,
+    Tiers: _tiers,
     ServiceModes: _service_modes,
     Stores: _stores,
     StoreGroups: _store_groups,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from loyalty_service.domain.basket import Basket, Cart
+from loyalty_service.domain.goal_cards import HeldTier
 from loyalty_service.domain.products import NONE, Products
 from loyalty_service.domain.records import Member, Transaction
 from loyalty_service.domain.restrictions import NO_ORDER_LIMITS, OrderLimits
@@ -24,6 +25,7 @@ class MemberFacts:
         claimed_orders: Orders claimed so far, this one not counted.
         spendable_points: Points available and those that this transaction holds.
         segments: Those that an operator put the member in.
+        tiers: Those that the member has, had or is about to have, the best first.
     """
 
     enrolled_on: date
@@ -31,6 +33,7 @@ class MemberFacts:
     claimed_orders: int
     spendable_points: int
     segments: tuple[str, ...] = ()
+    tiers: tuple[HeldTier, ...] = ()
 
     @classmethod
     def of(
@@ -43,6 +46,7 @@ class MemberFacts:
             claimed_orders=claimed_orders,
             spendable_points=member.spendable + own_holds,
             segments=member.in_segments,
+            tiers=member.tiers,
         )
 
 

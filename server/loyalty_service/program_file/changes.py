@@ -7,8 +7,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from loyalty_service.domain.goals import Count
+from loyalty_service.domain.grants import GrantTerms
 from loyalty_service.domain.program import Incentive, Program, Store
 from loyalty_service.program_file.earning_records import promotion_to_json
+from loyalty_service.program_file.goal_records import goal_to_json, tier_to_json
 from loyalty_service.program_file.grant_records import grant_to_json
 from loyalty_service.program_file.records import incentive_to_json, program_to_json, store_to_json
 from loyalty_service.program_file.source import Path
@@ -22,6 +25,7 @@ _FILE_WORDS = {
     "point_cost": "points",
 }
 _OWN_WORDS = {
+    "spend": "target",
     "expiry.carried_over": "expiry.carried_over.until",
     "rules.cart_spends": "rules.cart_has",
     "rules.minimum_spend_of.amount": "rules.minimum_spend.amount",
@@ -37,6 +41,7 @@ _AMOUNTS = frozenset(
         "redemption.max_amount",
         "redemption.min_amount",
         "rules.minimum_spend",
+        "spend",
         "rules.minimum_spend_of.amount",
         "takes_off.amount",
         "takes_off.up_to",
@@ -70,7 +75,8 @@ class Change:
     What applying does to one subject.
 
     Attributes:
-        subject: `program`, `store 9999`, `promotion double-day` or `incentive free-coffee`.
+        subject: `program`, `store 9999`, `promotion double-day`, `goal gold`, `tier gold` or
+            `incentive free-coffee`.
         name: What people call it.
         fields: The fields that differ; all of them when it is added, none when it goes.
     """
@@ -97,7 +103,7 @@ class ProgramChangeError(Exception):
 
 def program_changes(old: Program | None, new: Program) -> tuple[Change, ...]:
     """
-    List what applying *new* over *old* does: program, stores, promotions, grants, incentives.
+    List what applying *new* over *old* does, in the order of the file; incentives come last.
 
     Nothing to do is an empty tuple. *new* may be the program of the file or what
     `with_retired` made of it.
@@ -109,16 +115,14 @@ def program_changes(old: Program | None, new: Program) -> tuple[Change, ...]:
         return (
             *_program_changes(None, new),
             *_store_changes({}, new),
-            *_promotion_changes(None, new),
-            *_grant_changes(None, new),
+            *_part_changes(None, new),
             *_added(new),
         )
     merged = with_retired(old, new)
     return (
         *_program_changes(old, merged),
         *_store_changes(old.stores, merged),
-        *_promotion_changes(old, merged),
-        *_grant_changes(old, merged),
+        *_part_changes(old, merged),
         *_incentive_changes(old, merged),
     )
 
@@ -178,7 +182,8 @@ def _program_changes(old: Program | None, new: Program) -> Iterator[Change]:
 
 
 def _bare(program: Program) -> Program:
-    return replace(program, stores={}, incentives={}, removed_stores={}, promotions={}, grants={})
+    parts: dict[str, Any] = {name: {} for _, name, _ in _PARTS}
+    return replace(program, stores={}, incentives={}, removed_stores={}, **parts)
 
 
 def _store_changes(old: Mapping[int, Store], new: Program) -> Iterator[Change]:
@@ -194,34 +199,47 @@ def _store_changes(old: Mapping[int, Store], new: Program) -> Iterator[Change]:
             yield from _changed(subject, after.name, known, _fields(store_to_json(after), 0))
 
 
-def _promotion_changes(old: Program | None, new: Program) -> Iterator[Change]:
+def _part_changes(old: Program | None, new: Program) -> Iterator[Change]:
+    """Compare promotions, tiers and goals."""
+    for word, parts, write in _PARTS:
+        known = {} if old is None else getattr(old, parts)
+        yield from _named_changes(word, known, getattr(new, parts), write, new.currency_digits)
+
+
+def _named_changes(
+    word: str, known: Mapping[str, Any], parts: Mapping[str, Any], write: Any, digits: int
+) -> Iterator[Change]:
     """Compare in the order of the new file; those that it leaves out come last."""
-    known = {} if old is None else old.promotions
-    for promotion_id in [*new.promotions, *(key for key in known if key not in new.promotions)]:
-        before, after = known.get(promotion_id), new.promotions.get(promotion_id)
-        subject = f"promotion {promotion_id}"
+    for name in [*parts, *(name for name in known if name not in parts)]:
+        before, after = known.get(name), parts.get(name)
+        subject = f"{word} {name}"
         if after is None:
-            yield Change(ChangeKind.REMOVE, subject, before.display_name if before else "")
+            yield Change(ChangeKind.REMOVE, subject, _called(before))
         elif before != after:
-            digits = new.currency_digits
-            earlier = _fields(promotion_to_json(before), digits) if before else None
-            later = _fields(promotion_to_json(after), digits)
-            yield from _changed(subject, after.display_name, earlier, later)
+            earlier = _fields(_worded(write(before)), digits) if before else None
+            later = _fields(_worded(write(after)), digits)
+            yield from _changed(subject, _called(after), earlier, later)
 
 
-def _grant_changes(old: Program | None, new: Program) -> Iterator[Change]:
-    """Compare what members are given, in the order of the new file, and then what it leaves out."""
-    known = {} if old is None else old.grants
-    for terms_id in [*new.grants, *(key for key in known if key not in new.grants)]:
-        before, after = known.get(terms_id), new.grants.get(terms_id)
-        subject = f"grant {terms_id}"
-        if after is None:
-            yield Change(ChangeKind.REMOVE, subject, before.incentive_id if before else "")
-        elif before != after:
-            earlier = _fields(grant_to_json(before), 0) if before else None
-            yield from _changed(
-                subject, after.incentive_id, earlier, _fields(grant_to_json(after), 0)
-            )
+def _called(part: Any) -> str:
+    """Name a part for people; what is given, by its incentive."""
+    return str(part.incentive_id if isinstance(part, GrantTerms) else part.display_name)
+
+
+def _worded(document: dict[str, Any]) -> dict[str, Any]:
+    """Name the target of a goal that is an amount of money otherwise than a number."""
+    if document.get("count") != Count.SPEND:
+        return document
+    return {"spend" if key == "target" else key: value for key, value in document.items()}
+
+
+_PARTS = (
+    ("promotion", "promotions", promotion_to_json),
+    ("tier", "tiers", tier_to_json),
+    ("goal", "goals", goal_to_json),
+    ("grant", "grants", grant_to_json),
+)
+"""What has entries of its own: what one is called, where they are, and how one is written."""
 
 
 def _added(new: Program) -> Iterator[Change]:

@@ -39,6 +39,7 @@ from loyalty_service.program_file.earning import (
 )
 from loyalty_service.program_file.earning_records import group_from_json
 from loyalty_service.program_file.expiry import ExpiryEntry
+from loyalty_service.program_file.goals import GOALS_MAX, TIERS_MAX, GoalEntry, TierEntry
 from loyalty_service.program_file.grants import GRANTS_MAX, GrantEntry
 from loyalty_service.program_file.incentives import IncentiveEntry
 from loyalty_service.program_file.mistakes import (
@@ -196,6 +197,8 @@ class ProgramDocument(Entry):
     promotions: Annotated[list[PromotionEntry], Field(max_length=PROMOTIONS_MAX)] = Field(
         default_factory=list
     )
+    tiers: Annotated[list[TierEntry], Field(max_length=TIERS_MAX)] = Field(default_factory=list)
+    goals: Annotated[list[GoalEntry], Field(max_length=GOALS_MAX)] = Field(default_factory=list)
     grants: Annotated[list[GrantEntry], Field(max_length=GRANTS_MAX)] = Field(default_factory=list)
     void_spent: Annotated[SpentPoints, one_of(*get_args(SpentPoints))] = "debt"
     offers_per_order: PerOrder = None
@@ -299,6 +302,8 @@ def _program(document: ProgramDocument, digits: int) -> Program:
         earning=document.earning.earning(groups),
         groups=groups,
         promotions={promotion.promotion_id: promotion for promotion in promotions},
+        tiers={entry.id: entry.tier() for entry in document.tiers},
+        goals={entry.id: entry.goal(groups) for entry in document.goals},
         grants={entry.id: entry.terms() for entry in document.grants},
         rule_words={name: entry.words() for name, entry in document.rule_words.items()},
         void_spent=document.void_spent,

@@ -16,6 +16,8 @@ _ONCE = (
     ("incentives", "id"),
     ("incentives", "engine_id"),
     ("promotions", "id"),
+    ("goals", "id"),
+    ("tiers", "id"),
     ("grants", "id"),
 )
 """What no two entries of a section have in common."""
@@ -52,7 +54,7 @@ def note_missing_of_contracts(source: ProgramSource, values: object) -> None:
 
 def note_unknown_names(source: ProgramSource, values: object) -> None:
     """
-    Note stores and groups that the file names and does not have.
+    Note stores, groups and tiers that the file names and does not have.
 
     What has another shape is told of elsewhere.
     """
@@ -75,6 +77,7 @@ def note_unknown_names(source: ProgramSource, values: object) -> None:
             if isinstance(name, str) and name not in store_groups:
                 message = f"is not a group of a store{nearest(name, store_groups)}"
                 source.note((*path, "store_groups", place), message)
+    _note_tiers(source, values)
     for path, name in _products(values):
         if isinstance(name, str) and name not in groups:
             message = "must be a list of PLUs, or a group of this file"
@@ -96,9 +99,37 @@ def _note_unknown_granted(source: ProgramSource, values: dict[str, Any]) -> None
             source.note(("grants", index, "incentive"), message + nearest(name, granted))
 
 
+def _note_tiers(source: ProgramSource, values: dict[str, Any]) -> None:
+    """Note tiers that the file names and does not have, and those that nobody can have."""
+    known = [tier.get("id") for _, tier in _entries(values, "tiers")]
+    given = [
+        ((*path, "gives", "tier"), gives.get("tier"))
+        for path, gives in _gives(values)
+        if "tier" in gives
+    ]
+    named = [
+        ((*path, "tiers", place), name)
+        for path, rules in _rules(values)
+        for place, name in enumerate(_list(rules.get("tiers")))
+    ]
+    for path, name in (*given, *named):
+        if isinstance(name, str) and name not in known:
+            source.note(path, f"is not a tier of this file{nearest(name, [*map(str, known)])}")
+    for place, name in enumerate(known[1:], 1):
+        if name not in [tier for _, tier in given]:
+            source.note(("tiers", place, "id"), "must be given by a goal, as all but the first")
+
+
+def _gives(values: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Give what goals give, with their places."""
+    for index, goal in _entries(values, "goals"):
+        if isinstance(goal.get("gives"), dict):
+            yield ("goals", index), goal["gives"]
+
+
 def _rules(values: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Give all rules of the file, with their places."""
-    for section in ("incentives", "promotions"):
+    for section in ("incentives", "promotions", "goals"):
         for index, entry in _entries(values, section):
             if isinstance(entry.get("rules"), dict):
                 yield (section, index, "rules"), entry["rules"]
@@ -114,6 +145,8 @@ def _products(values: dict[str, Any]) -> Iterator[tuple[Path, object]]:
         yield ("earning", "excluded_products"), earning.get("excluded_products")
     for index, promotion in _entries(values, "promotions"):
         yield ("promotions", index, "on"), promotion.get("on")
+    for index, goal in _entries(values, "goals"):
+        yield ("goals", index, "of"), goal.get("of")
     for index, incentive in _entries(values, "incentives"):
         takes_off = incentive.get("takes_off")
         if isinstance(takes_off, dict):

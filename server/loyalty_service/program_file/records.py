@@ -31,6 +31,12 @@ from loyalty_service.program_file.earning_records import (
     promotion_to_json,
     promotions_from_json,
 )
+from loyalty_service.program_file.goal_records import (
+    goal_to_json,
+    goals_from_json,
+    tier_from_json,
+    tier_to_json,
+)
 from loyalty_service.program_file.grant_records import grant_to_json, grants_from_json
 from loyalty_service.program_file.money_off import money_off_from_json, money_off_to_json
 from loyalty_service.program_file.receipts import receipts_from_json
@@ -62,7 +68,17 @@ class ProgramRecords:
 
 
 _APART = frozenset(
-    {"rule_words", "stores", "incentives", "earning", "groups", "promotions", "grants"}
+    {
+        "rule_words",
+        "stores",
+        "incentives",
+        "earning",
+        "groups",
+        "promotions",
+        "goals",
+        "tiers",
+        "grants",
+    }
 )
 """Fields of a program that are not written as they are."""
 
@@ -82,6 +98,10 @@ def program_to_json(program: Program) -> ProgramRecords:
         }
     if program.promotions:
         document["promotions"] = [*map(promotion_to_json, program.promotions.values())]
+    if program.tiers:
+        document["tiers"] = [*map(tier_to_json, program.tiers.values())]
+    if program.goals:
+        document["goals"] = [*map(goal_to_json, program.goals.values())]
     if program.grants:
         document["grants"] = [*map(grant_to_json, program.grants.values())]
     stores, incentives = program.stores, program.incentives
@@ -139,6 +159,8 @@ def program_from_json(records: ProgramRecords) -> Program:
         "earning": earning_from_json(document.get("earning", {}), groups),
         "groups": groups,
         "promotions": promotions_from_json(document.get("promotions", []), groups),
+        "tiers": {tier["id"]: tier_from_json(tier) for tier in document.get("tiers", [])},
+        "goals": goals_from_json(document.get("goals", []), groups),
         "grants": grants_from_json(document.get("grants", [])),
         "limits": Limits.of(document.get("limits", {})),
         "expiry": expiry_from_json(document.get("expiry", {})),

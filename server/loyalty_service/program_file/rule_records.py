@@ -32,6 +32,7 @@ from loyalty_service.domain.restrictions import (
     ServiceModes,
     StoreGroups,
     Stores,
+    Tiers,
     Times,
     TransactionCount,
 )
@@ -187,6 +188,7 @@ _FORMS = {
         lambda value, _: DaysEnrolled(_read_window(value)),
     ),
     "segments": _list_of(Segments, "segments"),
+    "tiers": _list_of(Tiers, "tiers"),
     "service_modes": _list_of(ServiceModes, "modes"),
     "stores": _list_of(Stores, "store_ids"),
     "store_groups": _list_of(StoreGroups, "groups"),

@@ -120,6 +120,10 @@ SegmentName = Annotated[
     str,
     text_of(1, 40, form=SEGMENT_FORM.pattern, hint="lower-case letters, digits, single dashes"),
 ]
+TierName = Annotated[
+    str,
+    text_of(1, 40, form=SEGMENT_FORM.pattern, hint="lower-case letters, digits, single dashes"),
+]
 Day = Annotated[str, BeforeValidator(_check_day)]
 Time = Annotated[str, BeforeValidator(_check_time)]
 Count = Annotated[int, whole_number(1, QUANTITY_MAX)]
@@ -272,6 +276,7 @@ class WhenEntry(Entry):
     enrolled: SpanEntry | None = None
     enrolled_days: EnrolledDaysEntry | None = None
     segments: Once[SegmentName] | None = None
+    tiers: Once[TierName] | None = None
     service_modes: Once[Annotated[str, one_of(*SERVICE_MODES)]] | None = None
     stores: Once[Annotated[int, whole_number(1, STORE_ID_MAX)]] | None = None
     store_groups: Once[StoreGroup] | None = None

@@ -18,6 +18,8 @@ class Rank(IntEnum):
     RARE_ACCOUNTS = auto()
     BUCKETS = auto()
     BUCKET_PARTS = auto()
+    GOAL_CARDS = auto()
+    GOAL_AWARDS = auto()
     GRANTS = auto()
     TRANSACTIONS = auto()
     HOLDS = auto()
@@ -42,6 +44,8 @@ COVERED = {
     Rank.RARE_ACCOUNTS: Rank.MEMBERS,
     Rank.BUCKETS: Rank.MEMBERS,
     Rank.BUCKET_PARTS: Rank.MEMBERS,
+    Rank.GOAL_CARDS: Rank.MEMBERS,
+    Rank.GOAL_AWARDS: Rank.MEMBERS,
     Rank.GRANTS: Rank.MEMBERS,
     Rank.HOLDS: Rank.TRANSACTIONS,
     Rank.RESERVATIONS: Rank.TRANSACTIONS,

@@ -11,11 +11,17 @@ from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from loyalty_service.domain.gifts import PointsAssignment
+from loyalty_service.domain.goal_cards import GoalCard
 from loyalty_service.domain.grants import Grant
 from loyalty_service.domain.records import KeptAnswer, Member, Transaction, TransactionStatus
-from loyalty_service.storage.tables import GrantTable, PointsAssignmentTable, TransactionTable
+from loyalty_service.storage.tables import (
+    GoalCardTable,
+    GrantTable,
+    PointsAssignmentTable,
+    TransactionTable,
+)
 
-K = TypeVar("K", Grant, KeptAnswer, PointsAssignment, Transaction)
+K = TypeVar("K", GoalCard, Grant, KeptAnswer, PointsAssignment, Transaction)
 
 
 class MemberReads:
@@ -41,6 +47,11 @@ class MemberReads:
             query = query.where(channel.not_in(sorted(excluded_channels)))
         rows = await self._session.exec(_older(query, col(table.transaction_id), before, limit))
         return [record_of(Transaction, row, status=TransactionStatus(row.status)) for row in rows]
+
+    async def goal_card(self, member: Member) -> GoalCard | None:
+        """See `Reader.goal_card`."""
+        row = await self._session.get(GoalCardTable, member.number)
+        return None if row is None else record_of(GoalCard, row)
 
     async def assignments_of(
         self, member: Member, before: str | None, limit: int

@@ -344,6 +344,7 @@ class TransactionTable(SQLModel, table=True):
     business_day: str | None = Field(default=None, sa_type=Text)
     till_created: str | None = Field(default=None, sa_type=Text)
     promotions: str | None = Field(default=None, sa_type=Text)
+    counted: str | None = Field(default=None, sa_type=Text)
     program_version: int | None = Field(default=None, sa_type=Integer)
     earned_by: str | None = Field(default=None, sa_type=Text)
     returned: str | None = Field(default=None, sa_type=Text)
@@ -487,6 +488,52 @@ class BucketPartTable(SQLModel, table=True):
     earned: int = Field(sa_type=BigInteger)
     held: int = Field(sa_type=BigInteger)
     burned: int = Field(sa_type=BigInteger)
+
+
+class GoalCardTable(SQLModel, table=True):
+    """What is counted of members for goals, and their tiers; see `domain.goal_cards`."""
+
+    __tablename__ = "goal_card"
+
+    member_number: int = Field(
+        sa_column=Column(
+            BigInteger,
+            ForeignKey("member.number"),
+            primary_key=True,
+            autoincrement=False,
+            nullable=False,
+        )
+    )
+    program_id: str = Field(sa_type=Text)
+    counts: str = Field(sa_type=Text)
+    tiers: str | None = Field(default=None, sa_type=Text)
+
+
+class GoalAwardTable(SQLModel, table=True):
+    """What goals gave members, and with which orders."""
+
+    __tablename__ = "goal_award"
+    __table_args__ = (
+        CheckConstraint("lost_rounds BETWEEN 0 AND rounds", name="goal_award_rounds_in_bounds"),
+        CheckConstraint("lost_points BETWEEN 0 AND points", name="goal_award_points_in_bounds"),
+        Index("goal_award_of_member", "member_number", "goal_id"),
+        Index("goal_award_of_order", "transaction_id", "goal_id", unique=True),
+    )
+
+    award_id: str = Field(primary_key=True, sa_type=Text)
+    program_id: str = Field(sa_type=Text)
+    member_number: int = Field(sa_column=_member_number())
+    goal_id: str = Field(sa_type=Text)
+    period: int = Field(sa_type=Integer)
+    transaction_id: str = Field(sa_type=Text, foreign_key="loyalty_transaction.transaction_id")
+    day: int = Field(sa_type=Integer)
+    rounds: int = Field(sa_type=BigInteger)
+    points: int = Field(sa_type=BigInteger)
+    tier: str | None = Field(default=None, sa_type=Text)
+    awarded_ms: int = Field(sa_column=_instant())
+    lost_rounds: int = Field(sa_type=BigInteger)
+    lost_points: int = Field(sa_type=BigInteger)
+    incentive_id: str | None = Field(default=None, sa_type=Text)
 
 
 class ReservationTable(SQLModel, table=True):

@@ -59,6 +59,7 @@ UNUSED = {
     "StartAnonymousSessionRequest.locale",
     "RecordUnclaimedOrderRequest.created",
     "ReportOrderRequest.created",
+    "ReturnLinesRequest.created",
     "ValidateOrderRequest.created",
     "VoidTransactionRequest.channel",
     "VoidTransactionRequest.created",

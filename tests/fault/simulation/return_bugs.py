@@ -8,8 +8,8 @@ RETURN_BUGS = (
     Bug(
         "a return that is sent again takes twice",
         "return_lines",
-        "_ is not None",
-        "False",
+        "return Repeated(...)",
+        "pass",
     ),
     Bug(
         "burned points come back with the first line",

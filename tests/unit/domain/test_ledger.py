@@ -197,7 +197,11 @@ def test_stored_numbers_stay() -> None:
         "EXPIRE": 9,
         "RETURN": 10,
     }
-    assert {kind.name: kind.value for kind in OwnerKind} == {"TRANSACTION": 1, "BUCKET": 4}
+    assert {kind.name: kind.value for kind in OwnerKind} == {
+        "TRANSACTION": 1,
+        "BUCKET": 4,
+        "GOAL": 5,
+    }
 
 
 def test_every_kind_and_cause_is_described() -> None:

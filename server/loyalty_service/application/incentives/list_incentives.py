@@ -16,6 +16,8 @@ from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import Basket, BasketLine, Payment
 from loyalty_service.domain.breaches import Breach, RuleFailure
 from loyalty_service.domain.errors import FieldViolation, MemberNotFoundError, RequestInvalidError
+from loyalty_service.domain.expiry import day_of
+from loyalty_service.domain.goal_cards import Progress, progress_of
 from loyalty_service.domain.grants import Grant, GrantState, in_order_of_use
 from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.keys import ApiKey
@@ -142,11 +144,17 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class IncentivePage:
-    """One page of incentives; the token is empty on the last."""
+    """
+    One page of incentives; the token is empty on the last.
+
+    Attributes:
+        goals: How far the guest has come with each goal that counts today: on the first page.
+    """
 
     program: Program
     incentives: tuple[Listed, ...]
     next_page_token: str
+    goals: tuple[Progress, ...] = ()
 
 
 def list_incentives(unit: Unit, command: ListIncentives, now_ms: int) -> Done[IncentivePage]:
@@ -179,7 +187,11 @@ def list_incentives(unit: Unit, command: ListIncentives, now_ms: int) -> Done[In
     )
     given = [one.incentive_id for one in shown if one.incentive_id in program.granted]
     listed = _with_grants(unit, member, judged, given, visit.local_time.date()) if given else judged
-    return Done(IncentivePage(program, tuple(_shown(listed, command, member)), token))
+    goals: tuple[Progress, ...] = ()
+    if member is not None and program.goals and not command.page_token:
+        today = day_of(now_ms, program.time_zone).toordinal()
+        goals = progress_of(program.goals.values(), member.goal_card, today)
+    return Done(IncentivePage(program, tuple(_shown(listed, command, member)), token, goals))
 
 
 def page_of(program: Program, size: int, token: str) -> tuple[Sequence[Incentive], str]:

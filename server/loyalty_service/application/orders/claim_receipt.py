@@ -18,6 +18,7 @@ from loyalty_service.application.orders.earnings import (
     promotions_to_json,
     receipt_points,
 )
+from loyalty_service.application.orders.goals import NOTHING_REACHED, Reached, count_order
 from loyalty_service.application.orders.order_flags import offer_flags, points_cut
 from loyalty_service.application.orders.repeated_orders import judge_repeated
 from loyalty_service.application.orders.report_order import count_uses
@@ -33,7 +34,7 @@ from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import Basket, basket_from_json
 from loyalty_service.domain.clock import DAY_MS
 from loyalty_service.domain.codes import digested_receipt, plain_receipt_code
-from loyalty_service.domain.earning import PromotionPoints, points_earned
+from loyalty_service.domain.earning import Earned, PromotionPoints, points_earned
 from loyalty_service.domain.errors import (
     MemberNotFoundError,
     ReceiptAlreadyClaimedError,
@@ -45,7 +46,7 @@ from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.expiry import Activity
 from loyalty_service.domain.flags import CUT_FULL
 from loyalty_service.domain.identifiers import new_id
-from loyalty_service.domain.incentive_uses import as_catalogued, lines_sold_as
+from loyalty_service.domain.incentive_uses import IncentiveUse, as_catalogued, lines_sold_as
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.meaning import Read
 from loyalty_service.domain.periods import limited_spans, span_ms
@@ -92,6 +93,7 @@ class ClaimedReceipt:
     available_points: int
     earned_points: int
     promotions: tuple[PromotionPoints, ...] = ()
+    reached: Reached = NOTHING_REACHED
 
 
 def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[ClaimedReceipt]:
@@ -135,10 +137,8 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
     keep_alive(unit, member, Activity.ORDER, now_ms)
     earned = earn(unit, member, transaction.owner, points, now_ms)
     worth = worth.within(earned)
-    count_points(unit, command.key, member, earned, now_ms)
-    count_uses(unit, transaction, member, offers.uses, order, transaction.created_ms)
-    count_earned(unit, order, transaction, member, worth)
-    _count_receipt(unit, program, transaction, member, now_ms)
+    reached = _count(unit, order, transaction, member, offers.uses, worth, now_ms)
+    count_points(unit, command.key, member, earned + reached.points, now_ms)
     unit.change(
         transaction,
         status=TransactionStatus.CLAIMED,
@@ -159,6 +159,7 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
             member.spendable,
             earned,
             worth.promotions,
+            reached,
         ),
         flags=(
             *offer_flags(program, offers.refused, transaction),
@@ -169,6 +170,22 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
         stores=frozenset({transaction.store_id}),
         events=(_told(transaction, member), *cut[1], *given),
     )
+
+
+def _count(
+    unit: Unit,
+    order: PaidOrder,
+    transaction: Transaction,
+    member: Member,
+    uses: tuple[IncentiveUse, ...],
+    worth: Earned,
+    now_ms: int,
+) -> Reached:
+    """Keep what the order used, earned and counts for goals, and that its receipt was claimed."""
+    count_uses(unit, transaction, member, uses, order, transaction.created_ms)
+    count_earned(unit, order, transaction, member, worth)
+    _count_receipt(unit, order.program, transaction, member, now_ms)
+    return count_order(unit, order, transaction, member, worth.points, now_ms)
 
 
 def _unclaimed(

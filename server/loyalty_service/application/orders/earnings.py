@@ -85,7 +85,7 @@ def order_points(
     plus = {plu for plu, _ in products}
     asked = [one for one in program.promotions.values() if reaches(one, products, plus)]
     if rules.rates or asked:
-        visit = _visit(order, member)
+        visit = visit_of(order, member)
         rate = rate_of(rules, visit)
         won = _won(unit, order, asked, member, visit, transaction_id)
     worth = earned(order.basket, rules, program.currency_digits, order.not_held, rate=rate, won=won)
@@ -220,8 +220,12 @@ def earned_by(unit: Unit, transaction: Transaction) -> EarnedBy | None:
     return EarnedBy(program, worth, frozenset(told.get("not_held", ())))
 
 
-def _visit(order: PaidOrder, member: Member | None) -> Visit:
-    """Give what is known of an order; whether it is the first one is asked for later."""
+def visit_of(order: PaidOrder, member: Member | None, *, basket: bool = True) -> Visit:
+    """
+    Give what is known of a paid order, or all but its *basket*, which takes longer to look at.
+
+    Whether it is the member's first one is asked for elsewhere.
+    """
     zone = ZoneInfo(order.store.time_zone)
     facts = None
     if member is not None:
@@ -231,6 +235,7 @@ def _visit(order: PaidOrder, member: Member | None) -> Visit:
             claimed_orders=0,
             spendable_points=member.spendable,
             segments=member.in_segments,
+            tiers=member.tiers,
         )
     return Visit(
         local_time=order.paid_at,
@@ -239,7 +244,7 @@ def _visit(order: PaidOrder, member: Member | None) -> Visit:
         store_groups=frozenset(order.store.groups),
         service_mode=order.service_mode,
         channels=order.channels,
-        basket=order.basket,
+        basket=order.basket if basket else None,
         member=facts,
         claiming=True,
         excluded_products=order.program.earning.excluded_products,

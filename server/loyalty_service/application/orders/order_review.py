@@ -44,6 +44,7 @@ from loyalty_service.domain.incentive_uses import (
     as_catalogued,
     incentive_uses,
     named_incentives,
+    names_unknown,
     unknown_offers,
     without_incentives,
 )
@@ -260,8 +261,11 @@ def review_order(
     holds = unit.open_holds(transaction.owner)
     reserved = by_incentive(unit.reservations(transaction))
     paid = order.claiming and not order.asking
-    at = order.local_time, now_ms, store.time_zone
-    basket = as_catalogued(named_by_grants(unit, program, order.basket, member, at), program)
+    basket = order.basket
+    if program.granted and names_unknown(basket, program):
+        at = order.local_time, now_ms, store.time_zone
+        basket = named_by_grants(unit, program, basket, member, at)
+    basket = as_catalogued(basket, program)
     unknown = unknown_offers(basket, program, paid=paid)
     known = without_incentives(basket, program, unknown) if unknown else basket
     uses = tuple(
@@ -359,13 +363,9 @@ def judge(
     if member is not None:
         orders = unit.claimed_orders(member, besides) if needs.claimed_orders else 0
         facts = MemberFacts.of(member, zone, orders, own_holds)
+    key_id = reserving.key_id if reserving else None
     histories = unit.histories(
-        program.program_id,
-        member,
-        needs,
-        besides=besides,
-        reserving=reserving.key_id if reserving else None,
-        lock=counts,
+        program.program_id, member, needs, besides=besides, reserving=key_id, lock=counts
     )
     asked = unit, member, facts, uses, needs, histories, local_now.date(), store.time_zone
     visit = Visit(
@@ -378,8 +378,8 @@ def judge(
         basket=basket,
         member=facts,
         histories=histories,
-        used_in=used_in_periods(*asked),
-        grants=grants_left(unit, member, needs.granted, local_now.date()),
+        used_in=used_in_periods(*asked) if needs.periods else {},
+        grants=grants_left(unit, member, needs.granted, local_now.date()) if needs.granted else {},
         claiming=claiming,
         whole=whole,
         order_limits=program.order_limits,

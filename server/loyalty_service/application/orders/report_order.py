@@ -30,6 +30,7 @@ from loyalty_service.application.orders.earnings import (
     order_points,
     promotions_to_json,
 )
+from loyalty_service.application.orders.goals import NOTHING_REACHED, Reached, count_order
 from loyalty_service.application.orders.order_flags import (
     flag_other_partner,
     flag_taken_off,
@@ -94,6 +95,7 @@ class Reported:
         redeemed_points: Points held while the order is open, burned once it is claimed.
         presentation: Texts for the receipt; absent while the order is open.
         promotions: What each promotion gave of the points that were earned.
+        reached: How far goals have come with the order, and what they gave besides.
     """
 
     loyalty_id: str
@@ -103,6 +105,7 @@ class Reported:
     redeemed_points: int
     presentation: Presentation | None
     promotions: tuple[PromotionPoints, ...] = ()
+    reached: Reached = NOTHING_REACHED
 
 
 def report_order(unit: Unit, order: Order, now_ms: int) -> Done[Reported] | Repeated:
@@ -183,10 +186,9 @@ def _claimed(
     member, program = review.member, review.program
     claimed, grants = _claim(unit, review, paid, given, now_ms)
     large = flag_order(program, order.key, due, transaction, member)
-    beyond = flag_points(
-        unit, program, order.key, member, claimed.earned_points, now_ms, transaction
-    )
-    count_points(unit, order.key, member, claimed.earned_points, now_ms)
+    points = claimed.earned_points + claimed.reached.points
+    beyond = flag_points(unit, program, order.key, member, points, now_ms, transaction)
+    count_points(unit, order.key, member, points, now_ms)
     used = flag_uses(program, order.key, review.uses, transaction, member)
     reason = reason_of_cut(program, due)
     cut_flags, cut_events = points_cut(
@@ -308,7 +310,7 @@ def _claim(
     """Claim an order; tell besides what its guest was given by it."""
     transaction, member, program = review.transaction, review.member, review.program
     owner = transaction.owner
-    given = give_for_first_order(unit, program, member, now_ms)
+    given = give_for_first_order(unit, program, member, now_ms) if program.gives_with_orders else ()
     keep_alive(unit, member, Activity.ORDER, now_ms)
     redeemed = capture(unit, member, owner, now_ms)
     earned = earn(unit, member, owner, worth.points, now_ms)
@@ -316,6 +318,7 @@ def _claim(
     give_back(unit, transaction)
     count_uses(unit, transaction, member, review.uses, order, now_ms)
     count_earned(unit, order, transaction, member, worth)
+    reached = count_order(unit, order, transaction, member, earned, now_ms)
     paid_in = review.store.store_id
     unit.change(
         transaction,
@@ -327,7 +330,8 @@ def _claim(
         promotions=promotions_to_json(worth.promotions),
         **earned_fields(unit, order, worth),
     )
-    given += buy_by_itself(unit, program, member, transaction.transaction_id, now_ms)
+    if program.gives_with_orders:
+        given += buy_by_itself(unit, program, member, transaction.transaction_id, now_ms)
     available = member.spendable
     reported = Reported(
         loyalty_id=member.loyalty_id,
@@ -346,6 +350,7 @@ def _claim(
             next_going(unit, member),
         ),
         promotions=worth.promotions,
+        reached=reached,
     )
     return reported, given
 

@@ -12,6 +12,14 @@ from loyalty_service.application.grant_names import named_by_grants
 from loyalty_service.application.grants import take_back_bought
 from loyalty_service.application.limits import uncount_points
 from loyalty_service.application.orders.earnings import earned_by, promotions_to_json
+from loyalty_service.application.orders.goals import (
+    NOTHING_REACHED,
+    Amounts,
+    Reached,
+    amounts_left,
+    recount,
+    take_back_given,
+)
 from loyalty_service.application.orders.order_flags import points_cut
 from loyalty_service.application.orders.order_review import find_transaction
 from loyalty_service.application.orders.repeated_orders import RETURN, returns_scope
@@ -22,7 +30,7 @@ from loyalty_service.application.orders.void_transaction import (
     voided_events,
 )
 from loyalty_service.application.perform import Done, NaturalKey, Repeated
-from loyalty_service.application.points import reverse
+from loyalty_service.application.points import require_returnable, reverse
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import basket_from_json
@@ -102,6 +110,7 @@ class LinesReturned:
         earned_points: What the order still earns.
         returned_points: Points that were taken back by this return.
         redeemed_points: Burned points that came back, because all of the order did.
+        reached: How far goals have come with what is left, and what they took back besides.
         events: What else happened because all of the order came back.
     """
 
@@ -112,6 +121,7 @@ class LinesReturned:
     earned_points: int
     returned_points: int
     redeemed_points: int
+    reached: Reached = NOTHING_REACHED
     events: tuple[Event, ...] = ()
 
 
@@ -173,11 +183,13 @@ class _Back:
         nothing_left: Whether all of it has come back.
         returned: All that came back so far, as it is kept.
         worth: What the rest earns.
+        counted: What the rest counts for goals.
     """
 
     nothing_left: bool
     returned: str
     worth: Earned
+    counted: Amounts
 
 
 def _back(unit: Unit, command: ReturnLines, program: Program, transaction: Transaction) -> _Back:
@@ -188,7 +200,8 @@ def _back(unit: Unit, command: ReturnLines, program: Program, transaction: Trans
     worth = Earned(0)
     if not kept.nothing:
         worth = _worth(unit, program, transaction, Kept.of(basket, before), kept)
-    return _Back(kept.nothing, returned_to_json(basket, returned), worth)
+    counted = _counted(program, transaction, kept, worth)
+    return _Back(kept.nothing, returned_to_json(basket, returned), worth, counted)
 
 
 def _lower_receipt(unit: Unit, transaction: Transaction, back: _Back, now_ms: int) -> LinesReturned:
@@ -227,14 +240,18 @@ def _take(
     events: tuple[Event, ...] = ()
     if back.nothing_left:
         events = take_back_bought(unit, program, member, transaction.transaction_id, now_ms)
+    lost = recount(unit, program, transaction, member, back.counted)
+    burned = transaction.points_redeemed if back.nothing_left else 0
+    may_owe = program.void_spent == "debt"
+    require_returnable(unit, member, taken + lost.points, burned, may_owe=may_owe)
     redeemed = reverse(
         unit,
         member,
         transaction.owner,
         now_ms,
         earned=taken,
-        burned=transaction.points_redeemed if back.nothing_left else 0,
-        may_owe=program.void_spent == "debt",
+        burned=burned,
+        may_owe=may_owe,
         cause=Cause.RETURN,
     )
     unit.change(
@@ -244,6 +261,7 @@ def _take(
         promotions=promotions_to_json(back.worth.promotions),
         updated_ms=now_ms,
     )
+    reached = take_back_given(unit, program, lost, now_ms)
     uncount_points(unit, member, taken, transaction.claimed_ms or 0, now_ms)
     if back.nothing_left:
         events += end_claimed(unit, program, member, transaction, now_ms)
@@ -257,8 +275,17 @@ def _take(
         earned_points=transaction.points_left,
         returned_points=taken,
         redeemed_points=redeemed,
+        reached=reached,
         events=events,
     )
+
+
+def _counted(program: Program, transaction: Transaction, kept: Kept, worth: Earned) -> Amounts:
+    """Tell what an order still counts for goals."""
+    if kept.nothing or transaction.counted is None:
+        return {}
+    cart = Kept(as_catalogued(kept.basket, program), kept.shares).cart(program)
+    return amounts_left(program, transaction, cart, worth.points)
 
 
 def _worth(

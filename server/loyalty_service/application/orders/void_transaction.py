@@ -11,6 +11,12 @@ from loyalty_service.application.grants import (
     take_back_without_order,
 )
 from loyalty_service.application.limits import uncount_points
+from loyalty_service.application.orders.goals import (
+    NOTHING_REACHED,
+    Reached,
+    recount,
+    take_back_given,
+)
 from loyalty_service.application.orders.order_flags import (
     about_order,
     flag_other_partner,
@@ -29,7 +35,7 @@ from loyalty_service.application.orders.repeated_orders import (
 )
 from loyalty_service.application.orders.reservations import give_back
 from loyalty_service.application.perform import Done, Repeated
-from loyalty_service.application.points import release, reverse
+from loyalty_service.application.points import release, require_returnable, reverse
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.clock import DAY_MS
@@ -72,6 +78,7 @@ class Voided:
         loyalty_id: Absent when nobody had identified.
         earned_points: Earned points that were taken back.
         redeemed_points: Held or burned points that were given back.
+        reached: How far goals have come without the order, and what they took back besides.
         events: What happened besides.
     """
 
@@ -80,6 +87,7 @@ class Voided:
     available_points: int
     earned_points: int
     redeemed_points: int
+    reached: Reached = NOTHING_REACHED
     events: tuple[Event, ...] = ()
 
 
@@ -195,6 +203,7 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
     member = unit.member_by_number(transaction.member_number)
     earned = redeemed = 0
     events: tuple[Event, ...] = ()
+    reached = NOTHING_REACHED
     if transaction.status is TransactionStatus.PENDING:
         redeemed = release(unit, member, transaction.owner, now_ms)
         give_back(unit, transaction)
@@ -203,23 +212,28 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
         redeemed = unit.points_released(transaction.owner, transaction.updated_ms)
     elif transaction.status is TransactionStatus.CLAIMED:
         events = take_back_bought(unit, program, member, transaction.transaction_id, now_ms)
-        earned = transaction.points_left
+        earned, may_owe = transaction.points_left, program.void_spent == "debt"
+        lost = recount(unit, program, transaction, member)
+        burned = transaction.points_redeemed
+        require_returnable(unit, member, earned + lost.points, burned, may_owe=may_owe)
         redeemed = reverse(
             unit,
             member,
             transaction.owner,
             now_ms,
             earned=earned,
-            burned=transaction.points_redeemed,
-            may_owe=program.void_spent == "debt",
+            burned=burned,
+            may_owe=may_owe,
         )
+        reached = take_back_given(unit, program, lost, now_ms)
         uncount_points(unit, member, earned, transaction.claimed_ms or 0, now_ms)
     if transaction.status is TransactionStatus.CLAIMED:
         events += end_claimed(unit, program, member, transaction, now_ms)
     else:
         mark_void(unit, transaction, now_ms)
     voided = transaction.transaction_id
-    return Voided(member.loyalty_id, voided, member.spendable, earned, redeemed, events)
+    balance = member.spendable
+    return Voided(member.loyalty_id, voided, balance, earned, redeemed, reached, events)
 
 
 def end_claimed(

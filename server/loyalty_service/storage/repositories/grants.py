@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, ClassVar
 
-from sqlalchemy import bindparam
+from sqlalchemy import bindparam, select
 
 from loyalty_service.domain.grants import FOR_GOOD, Grant
 from loyalty_service.domain.records import Member
@@ -34,6 +34,12 @@ class GrantStatements:
             .order_by(grant.c.grant_id)
             .with_for_update()
         )
+        # Not locked: it never changes, and the grant may be of a member whom others have locked.
+        self.incentive = by.compile(
+            select(grant.c.program_id, grant.c.incentive_id).where(
+                grant.c.grant_id == bindparam("grant_id")
+            )
+        )
 
 
 class Grants(Records):
@@ -51,6 +57,15 @@ class Grants(Records):
     def grant(self, grant_id: str) -> Grant | None:
         """See `Unit.grant`."""
         return self._record(Grant, (grant_id,))
+
+    def granted_incentive(self, program_id: str, grant_id: str) -> str | None:
+        """See `Unit.granted_incentive`."""
+        known = self._records.get((Grant, grant_id))
+        if known is not None:
+            return known.incentive_id if known.program_id == program_id else None
+        sql = self._statements.of(GrantStatements).incentive.sql
+        row = self._connection.execute(sql, (grant_id,)).fetchone()
+        return None if row is None or row[0] != program_id else str(row[1])
 
     def grants(
         self, member: Member, incentive_ids: Collection[str], since_day: str

@@ -33,26 +33,39 @@ MEMBER_COLUMNS = (
     "segments",
 )
 
+CARD_COLUMNS = ("counts", "tiers")
+"""What is read of a member's card, after all else: see `repositories.goals`."""
+
 _OWN = len(MEMBER_COLUMNS)
 _PLACES = tuple(
     (kind, _OWN + place * len(ACCOUNT_COLUMNS)) for place, kind in enumerate(MEMBER_KINDS)
 )
 """Where the columns of each account begin."""
 
+CARD_PLACE = _OWN + len(MEMBER_KINDS) * len(ACCOUNT_COLUMNS)
+"""Where the columns of the card begin."""
 
-class MemberStatements:
-    """The statements about members."""
 
-    def __init__(self, by: Statements) -> None:
-        member = table_of(t.MemberTable)
+class FindStatements:
+    """
+    The statements that find members with their accounts.
+
+    With cards, as programs with goals need them, they also give what is counted of each member.
+    """
+
+    def __init__(self, by: Statements, *, cards: bool) -> None:
+        member, card = table_of(t.MemberTable), table_of(t.GoalCardTable)
         owned = {kind: table_of(t.AccountTable).alias(kind.name.lower()) for kind in MEMBER_KINDS}
         members = select(
             *(member.c[name] for name in MEMBER_COLUMNS),
             *(one.c[name] for one in owned.values() for name in ACCOUNT_COLUMNS),
+            *((card.c[name] for name in CARD_COLUMNS) if cards else ()),
         ).select_from(member)
         for kind, one in owned.items():
             its = (one.c.member_number == member.c.number) & (one.c.kind == constant(kind))
             members = members.join_from(member, one, its)
+        if cards:
+            members = members.outerjoin_from(member, card, card.c.member_number == member.c.number)
         members = members.with_for_update(key_share=True, of=tuple(owned.values()))
         self.find = by.compile(
             members.where(
@@ -61,6 +74,17 @@ class MemberStatements:
             )
         )
         self.find_by_number = by.compile(members.where(member.c.number == bindparam("number")))
+        if by.bulk:
+            self.lock_many = by.among(members.order_by(member.c.number), member, ("number",))
+
+
+class MemberStatements:
+    """The statements about members."""
+
+    def __init__(self, by: Statements) -> None:
+        member = table_of(t.MemberTable)
+        self.alone = FindStatements(by, cards=False)
+        self.with_cards = FindStatements(by, cards=True)
         self.insert = by.compile(
             insert(member)
             .values({name: bindparam(name) for name in MEMBER_COLUMNS[1:]})
@@ -73,7 +97,6 @@ class MemberStatements:
         )
         if by.bulk:
             self.numbers = by.among(select(member.c.number), member, ("program_id", "loyalty_id"))
-            self.lock_many = by.among(members.order_by(member.c.number), member, ("number",))
 
 
 class Members(Ledger):
@@ -89,18 +112,24 @@ class Members(Ledger):
     def _members_by(self) -> MemberStatements:
         return self._statements.of(MemberStatements)
 
+    @property
+    def _find_by(self) -> FindStatements:
+        """The statements that find members, with cards where any program counts for goals."""
+        cards = any(program.has_goals for program in self.catalog.programs.values())
+        return self._members_by.with_cards if cards else self._members_by.alone
+
     def member(self, program_id: str, loyalty_id: str) -> Member | None:
         """See `Unit.member`."""
         known = self._members.get((program_id, loyalty_id))
         if known is not None or (Member, program_id, loyalty_id) in self._absent:
             return known
-        return self._load_member(self._members_by.find, (program_id, loyalty_id))
+        return self._load_member(self._find_by.find, (program_id, loyalty_id))
 
     def member_by_number(self, number: int) -> Member:
         """See `Unit.member_by_number`."""
         known = self._members.get(number)
         if known is None:
-            known = self._load_member(self._members_by.find_by_number, (number,))
+            known = self._load_member(self._find_by.find_by_number, (number,))
         if known is None:
             raise LookupError(f"member {number} has lost its row or an account")
         return known
@@ -134,7 +163,7 @@ class Members(Ledger):
 
     def members_ahead(self, numbers: Keys) -> Step:
         """Read members and lock them."""
-        return Step(Rank.MEMBERS, self._members_by.lock_many, numbers, self._take_members)
+        return Step(Rank.MEMBERS, self._find_by.lock_many, numbers, self._take_members)
 
     def _take_members(self, _numbers: Keys, rows: Rows) -> None:
         for row in rows:

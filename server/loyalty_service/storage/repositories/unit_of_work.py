@@ -14,11 +14,11 @@ from loyalty_service.domain.peppers import Peppers
 from loyalty_service.domain.program import Catalog
 from loyalty_service.storage.driver import Connection
 from loyalty_service.storage.repositories.answers import Answers
-from loyalty_service.storage.repositories.buckets import Buckets
 from loyalty_service.storage.repositories.catalogue import Catalogue
 from loyalty_service.storage.repositories.code_counts import CodeCounts
 from loyalty_service.storage.repositories.codes import Codes
 from loyalty_service.storage.repositories.event_log import EVENT_BYTES, EventLog
+from loyalty_service.storage.repositories.goals import Goals
 from loyalty_service.storage.repositories.grants import Grants
 from loyalty_service.storage.repositories.limit_counts import KnownSums, LimitCounts
 from loyalty_service.storage.repositories.promo_codes import PromoCodes
@@ -31,7 +31,7 @@ from loyalty_service.storage.repositories.uses import Uses
 
 
 class UnitOfWork(
-    Buckets,
+    Goals,
     Transactions,
     Codes,
     Sessions,

@@ -252,7 +252,33 @@ BUCKET = OwnerPromises(
 )
 """A member's points that go on one day; nothing is held for it."""
 
-PROMISES = (TRANSACTION, BUCKET)
+
+def _award_faults(row: Any, _connection: Connection) -> list[str]:
+    """Say where what a goal gave, and lost, is not what transfers say."""
+    wrong = []
+    for word, told, moved in (
+        ("given", row.points, row.earned),
+        ("taken back", row.lost_points, row.reversed),
+    ):
+        if told != moved:
+            wrong.append(f"says {told} points {word} where its transfers say {moved}")
+    return wrong
+
+
+GOAL = OwnerPromises(
+    kind=OwnerKind.GOAL,
+    table="goal_award",
+    key="award_id",
+    causes=(Cause.EARN, Cause.REVERSE),
+    holds={},
+    told="owner.points, owner.lost_points",
+    sure="points = earned AND lost_points = reversed",
+    faults=_award_faults,
+    state="0",
+)
+"""What a goal gave with an order; nothing is held for it."""
+
+PROMISES = (TRANSACTION, BUCKET, GOAL)
 """Every kind of owner. A hold or transfer of another kind breaks a promise."""
 
 

@@ -29,6 +29,7 @@ from loyalty_service.domain.grants import FOR_GOOD, GrantState
 from loyalty_service.domain.program import Incentive, Program
 from loyalty_service.domain.texts import label
 from loyalty_service.transport.call import Call
+from loyalty_service.transport.servicers.goals import goals_told
 from loyalty_service.transport.servicers.identify import discount_details
 
 _KINDS = {"reward": order_pb2.OrderLine.reward, "offer": order_pb2.OrderLine.offer}
@@ -68,6 +69,7 @@ class IncentiveServicer:
             return pb.ListIncentivesResponse(
                 incentives=[_listed(one, page.program, vendors) for one in page.incentives],
                 next_page_token=page.next_page_token,
+                goals=goals_told(page.goals),
             ).SerializeToString()
 
         return await call.decide(list_incentives, command, render)
@@ -105,10 +107,10 @@ class IncentiveServicer:
 
 def _render_redeemed(redeemed: RedeemedPromoCode) -> bytes:
     return pb.RedeemPromoCodeResponse(
-        loyalty_id=redeemed.loyalty_id,
+        loyalty_id=redeemed.loyalty_id or "",
         points=redeemed.available_points,
         points_earned=redeemed.earned_points,
-        sanity_id=redeemed.grant.incentive_id if redeemed.grant else None,
+        sanity_id=redeemed.grant.incentive_id if redeemed.grant else redeemed.incentive_id,
         grant_id=redeemed.grant.grant_id if redeemed.grant else None,
     ).SerializeToString()
 

@@ -19,8 +19,10 @@ from loyalty_service.domain.clock import now_ms, rfc3339
 from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
 from loyalty_service.domain.expiry import Going
 from loyalty_service.domain.ledger import AccountKind
+from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import TransactionStatus
 from loyalty_service.transport.call import Call
+from loyalty_service.transport.servicers.goals import goals_told, loyalty_tier, member_tier
 from loyalty_service.transport.servicers.timestamps import timestamp
 
 
@@ -40,7 +42,7 @@ class MemberServicer:
             enroll_member,
             command,
             lambda member: pb.EnrollMemberResponse(
-                member=_member(ShownMember(member))
+                member=_member(ShownMember(member), call.program)
             ).SerializeToString(),
         )
 
@@ -48,7 +50,7 @@ class MemberServicer:
         """See the contract."""
         async with call.read() as reader:
             shown = await show_member(reader, call.program, call.key, request.loyalty_id, now_ms())
-        return pb.GetMemberResponse(member=_member(shown)).SerializeToString()
+        return pb.GetMemberResponse(member=_member(shown, call.program)).SerializeToString()
 
     async def GetUser(self, request: pb.GetUserRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
@@ -66,6 +68,8 @@ class MemberServicer:
             points=member.spendable,
             expiration_buckets=map(_bucket, shown.goings),
             points_expiry_date_key=shown.goings[0].expiration_date if shown.goings else None,
+            loyalty_tier=loyalty_tier(shown, call.program),
+            goals=goals_told(shown.goals),
         ).SerializeToString()
 
     async def AssignPoints(self, request: pb.AssignPointsRequest, call: Call) -> bytes:  # noqa: N802
@@ -101,7 +105,7 @@ class MemberServicer:
         ).SerializeToString()
 
 
-def _member(shown: ShownMember) -> pb.Member:
+def _member(shown: ShownMember, program: Program) -> pb.Member:
     member = shown.member
     return pb.Member(
         loyalty_id=member.loyalty_id,
@@ -115,6 +119,8 @@ def _member(shown: ShownMember) -> pb.Member:
         owed_points=owed_points(member.accounts),
         segments=member.in_segments,
         expiration_buckets=map(_bucket, shown.goings),
+        goals=goals_told(shown.goals),
+        tier=member_tier(shown, program),
     )
 
 

@@ -60,6 +60,7 @@ from loyalty_service.transport.authentication import require_role
 from loyalty_service.transport.call import Call
 from loyalty_service.transport.rpcs import rpc_kept_as
 from loyalty_service.transport.servicers.found import render_found
+from loyalty_service.transport.servicers.goals import reached_told
 from loyalty_service.transport.servicers.order import point_of_sale, read_basket
 from loyalty_service.transport.servicers.shown_transaction import (
     render_earning,
@@ -301,6 +302,7 @@ def _render_reported(reported: Reported) -> bytes:
         transaction_id=reported.transaction_id,
         presentation=_presentation(reported.presentation),
         earning=render_earning(reported.earned_points, reported.promotions),
+        goals=reached_told(reported.reached),
     ).SerializeToString()
 
 
@@ -311,6 +313,7 @@ def _render_voided(voided: Voided) -> bytes:
         points_earned=voided.earned_points,
         points_redeemed=voided.redeemed_points,
         transaction_id=voided.transaction_id,
+        goals=reached_told(voided.reached),
     ).SerializeToString()
 
 
@@ -323,6 +326,7 @@ def _render_returned(returned: LinesReturned) -> bytes:
         points_redeemed=returned.redeemed_points,
         transaction_id=returned.transaction_id,
         status=returned.status.name,
+        goals=reached_told(returned.reached),
     ).SerializeToString()
 
 
@@ -351,6 +355,7 @@ def _render_claimed(claimed: ClaimedReceipt) -> bytes:
         points_earned=claimed.earned_points,
         transaction_id=claimed.transaction_id,
         earning=render_earning(claimed.earned_points, claimed.promotions),
+        goals=reached_told(claimed.reached),
     ).SerializeToString()
 
 
