@@ -19,6 +19,7 @@ from loyalty_service.domain.errors import (
 )
 from loyalty_service.domain.records import TransactionStatus
 from loyalty_service.domain.restrictions import MaximumRedemptions
+from loyalty_service.program_file.goal_records import goals_from_json
 from tests.support.doing import apply_program
 from tests.support.ledger import audit, balances, count_rows, rows
 from tests.support.orders import (
@@ -192,3 +193,23 @@ async def test_last_redemption_of_all_is_given_once(
     )
     assert refusals(found) == [RulesFailedError] * 5
     assert count_rows(database_url, "redemption") == 1
+
+
+async def test_orders_of_one_member_at_two_servers_all_count_for_a_goal(
+    tills: tuple[Till, Till], database_url: str
+) -> None:
+    """No claim overwrites what another has counted meanwhile, so the last of them reaches it."""
+    till, other = tills
+    visits = {"id": "visits", "name": "Visits", "count": "visits", "target": 2 * ROUNDS}
+    goals = goals_from_json([visits | {"gives": {"points": 500}}], {})
+    changed = ApplyProgram(replace(demo_program(), goals=goals, tiers={}))
+    await till.store.write(lambda unit, now: apply_program(unit, changed, now))
+    await other.store.refresh_catalog()
+    guest = await enroll(till.store)
+    opened = [await till.identify(guest) for _ in range(2 * ROUNDS)]
+
+    told = await outcomes(
+        *(tills[n % 2].update(one, CLAIMED, basket(item(100))) for n, one in enumerate(opened))
+    )
+
+    assert sum(one.result.reached.points for one in told) == 500

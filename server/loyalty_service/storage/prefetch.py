@@ -71,6 +71,7 @@ class _Prefetch:
             unit.rare_accounts_ahead(known),
             unit.buckets_ahead(known),
             unit.parts_ahead(transactions),
+            unit.cards_ahead(known),
             *unit.transactions_ahead(transactions),
             unit.codes_ahead(codes),
             unit.regulars_ahead(

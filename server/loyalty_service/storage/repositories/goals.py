@@ -1,12 +1,15 @@
 """
 What is counted of members for goals, and what goals gave them; both are locked with their member.
 
-Where a program has goals or tiers, a member is found with the card by one statement.
+Where a program has goals or tiers, whoever finds a member also finds the card: by one statement on
+SQLite. On PostgreSQL a statement that waits for a member's lock sees all else as it was before it
+waited, so the card is asked for once the member is locked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any, ClassVar
 
 from sqlalchemy import bindparam
@@ -17,8 +20,8 @@ from loyalty_service.storage import tables as t
 from loyalty_service.storage.lock_order import Rank
 from loyalty_service.storage.repositories.buckets import Buckets
 from loyalty_service.storage.repositories.members import CARD_PLACE
-from loyalty_service.storage.repositories.records import Build
-from loyalty_service.storage.repositories.statements import Kept, Statements
+from loyalty_service.storage.repositories.records import Build, Keys, Rows, Step
+from loyalty_service.storage.repositories.statements import Kept, Statement, Statements
 
 CARD = Kept(GoalCard, t.GoalCardTable, ("member_number",), Rank.GOAL_CARDS)
 AWARD = Kept(GoalAward, t.GoalAwardTable, ("award_id",), Rank.GOAL_AWARDS)
@@ -58,14 +61,40 @@ class Goals(Buckets):
         member.goal_card = card
         member.tiers = tiers_of(card, program.tiers, program.goals)
 
+    def cards_ahead(self, numbers: Keys) -> Step:
+        """Read the cards of members, who are locked by then."""
+        asked = numbers if any(map(_has_goals, self.catalog.programs.values())) else ()
+        return self._records_ahead(GoalCard, asked)._replace(take=self._take_cards)
+
+    def _take_cards(self, numbers: Keys, rows: Rows) -> None:
+        self._taking(GoalCard)(numbers, rows)
+        for (number,) in numbers:
+            member = self._members.get(number)
+            if member is not None and self._counts(member):
+                self.hold_card(member, self._records.get((GoalCard, number)))
+
+    def _load_member(self, statement: Statement, values: tuple[Any, ...]) -> Member | None:
+        """Find a member, and the card where it was not found together with the member."""
+        member = super()._load_member(statement, values)
+        if self._bulk and member is not None and self._counts(member):
+            self.hold_card(member, self._record(GoalCard, (member.number,)))
+        return member
+
     def _take_member(self, row: Sequence[Any]) -> Member:
         """Take a member with the card, where the row has one."""
         member = super()._take_member(row)
-        program = self.catalog.programs.get(member.program_id)
-        if len(row) > CARD_PLACE and program is not None and program.has_goals:
+        if len(row) > CARD_PLACE and self._counts(member):
             place = (GoalCard, member.number)
             counts, tiers = row[CARD_PLACE:]
             if counts is not None and place not in self._records:
                 self._records[place] = GoalCard(member.number, member.program_id, counts, tiers)
             self.hold_card(member, self._records.get(place))
         return member
+
+    def _counts(self, member: Member) -> bool:
+        """Tell whether a member's program counts anything for goals."""
+        program = self.catalog.programs.get(member.program_id)
+        return program is not None and program.has_goals
+
+
+_has_goals = attrgetter("has_goals")

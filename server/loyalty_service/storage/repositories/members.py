@@ -114,8 +114,11 @@ class Members(Ledger):
 
     @property
     def _find_by(self) -> FindStatements:
-        """The statements that find members, with cards where any program counts for goals."""
-        cards = any(program.has_goals for program in self.catalog.programs.values())
+        """The statements that find members, with cards where they can be found together."""
+        # With several servers a card is read only once its member is locked: see `goals`.
+        cards = not self._bulk and any(
+            program.has_goals for program in self.catalog.programs.values()
+        )
         return self._members_by.with_cards if cards else self._members_by.alone
 
     def member(self, program_id: str, loyalty_id: str) -> Member | None:
