@@ -12,8 +12,12 @@ import pytest
 import pytest_asyncio
 
 from loyalty_service.application.codes.issue_code import issue_code
-from loyalty_service.domain.restrictions import MaximumRedemptions
+from loyalty_service.application.operators.apply_program import ApplyProgram
+from loyalty_service.application.operators.grants import GiveGrants, give_grants
+from loyalty_service.domain.errors import RulesFailedError
+from loyalty_service.domain.restrictions import Granted, MaximumRedemptions
 from loyalty_service.storage.databases import Database
+from tests.support.doing import apply_program
 from tests.support.orders import (
     CARD_OFFER,
     CLAIMED,
@@ -112,3 +116,25 @@ async def test_counts_of_a_batch_are_locked_in_one_order(
 def _until_one_waits(postgres: Postgres) -> None:
     while postgres.ask(WAITS) is None:
         pass
+
+
+async def test_an_order_that_names_the_grant_of_another_guest_waits_for_nobody(
+    till: Till, own_url: str
+) -> None:
+    """Two such orders, each naming what the other's guest was given, would wait for each other."""
+    program = demo_program()
+    given = replace(program.incentives[SECOND], rules=(Granted(),))
+    program = replace(program, incentives={**program.incentives, SECOND: given})
+    await till.store.write(lambda unit, now: apply_program(unit, ApplyProgram(program), now))
+    other_guest, guest = await enroll(till.store), await enroll(till.store)
+    give = GiveGrants(PROGRAM_ID, SECOND, (other_guest,), "test", "test")
+    (grant_id,) = await till.store.write(
+        lambda unit, now: [one.grant_id for one in give_grants(unit, give, now).result]
+    )
+    transaction = await till.identify(guest)
+    named = replace(offer(SECOND), incentive_id=None, loyalty_engine_id=grant_id)
+    with psycopg.connect(Database.from_text(own_url).url.render_as_string(False)) as other:  # noqa: FBT003
+        other.execute("SELECT 1 FROM member_grant WHERE grant_id = %s FOR UPDATE", (grant_id,))
+
+        with pytest.raises(RulesFailedError):
+            await till.update(transaction, CLAIMED, basket(item(1000), named))
