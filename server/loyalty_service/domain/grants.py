@@ -105,6 +105,7 @@ class GivenOn(StrEnum):
     WEEK = "week"
     MONTH = "month"
     YEAR = "year"
+    GOAL = "goal"
 
 
 _PERIODS = {
