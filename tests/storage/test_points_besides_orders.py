@@ -57,6 +57,7 @@ from tests.support.ledger import execute, rows
 from tests.support.orders import CLAIMED, Till, basket, item
 from tests.support.programs import KEY, PROGRAM_ID, demo_program, enroll, other_program, put_program
 
+CROISSANT = "b8d3f7a1-46c2-4e95-8a0b-2f7c9d51e364"
 NOBODY = "00000000-0000-4000-8000-000000000000"
 PARTNER = replace(KEY, role=Role.POINTS, key_id="points")
 
@@ -225,6 +226,23 @@ async def test_promo_code_holds_in_its_time_and_stores(till: Till) -> None:
     await till.call(redeem_promo_code, _redeem(guest, "TIMED", store_id=1001))
 
 
+async def test_guest_without_a_name_uses_what_a_code_gives(till: Till, database_url: str) -> None:
+    """The code is used and gives nobody points, and its incentive is told; the audit knows it."""
+    await _make(till, "LEAF-26", most_uses=2, incentive_id=CROISSANT)
+    told = (await till.call(redeem_promo_code, _redeem(None, "LEAF-26"))).result
+    assert (told.loyalty_id, told.earned_points, told.incentive_id) == (None, 0, CROISSANT)
+    guest = await enroll(till.store)
+    told = (await till.call(redeem_promo_code, _redeem(guest, "LEAF-26"))).result
+    assert (told.earned_points, told.grant.incentive_id) == (500, CROISSANT)
+    for one in (None, await enroll(till.store)):
+        with pytest.raises(PromoCodeAlreadyRedeemedError):
+            await till.call(redeem_promo_code, _redeem(one, "LEAF-26"))
+    await _make(till, "POINTS")
+    with pytest.raises(RequestInvalidError):
+        await till.call(redeem_promo_code, _redeem(None, "POINTS"))
+    assert not find_problems(Database.from_text(database_url)).problems
+
+
 async def test_same_order_gets_the_first_answer_for_a_while(till: Till) -> None:
     """A code that comes again for its order within 15 minutes is no second use."""
     guest = await enroll(till.store)
@@ -374,7 +392,7 @@ async def test_audit_counts_the_uses_of_promo_codes(till: Till, database_url: st
     await _make(till, "COUNT", most_uses=2)
     await till.call(redeem_promo_code, _redeem(guest, "COUNT"))
     database = Database.from_text(database_url)
-    for uses in (2, 1):
+    for uses in (2, 0, 1):
         execute(database_url, "UPDATE promo_code SET uses = :uses", uses=uses)
         tables = {problem.table for problem in find_problems(database).problems}
-        assert tables == ({"promo_code"} if uses == 2 else set())
+        assert tables == ({"promo_code"} if uses != 1 else set())

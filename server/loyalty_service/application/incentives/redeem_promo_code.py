@@ -22,7 +22,7 @@ from loyalty_service.domain.errors import (
     PromoCodeNotFoundError,
     RequestInvalidError,
 )
-from loyalty_service.domain.events import Event
+from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.expiry import day_of
 from loyalty_service.domain.gifts import PromoCode, PromoRedemption
 from loyalty_service.domain.grants import Grant
@@ -78,13 +78,16 @@ class RedeemedPromoCode:
     What the code gave.
 
     Attributes:
+        loyalty_id: Absent where nobody was named.
         grant: The incentive that it gave; absent where it gave points alone.
+        incentive_id: The incentive that a guest without a name may use.
     """
 
-    loyalty_id: str
+    loyalty_id: str | None
     available_points: int
     earned_points: int
     grant: Grant | None = None
+    incentive_id: str | None = None
 
 
 def redeem_promo_code(
@@ -129,8 +132,7 @@ def redeem_promo_code(
         raise Refused(PromoCodeNotFoundError())
     _require_usable(code, store.store_id, now_ms)
     if member is None:
-        words = "is required: the code gives a member something"
-        raise RequestInvalidError((FieldViolation("loyalty_id", words),))
+        return _used_by_nobody(unit, program, code, store.store_id, again)
     redemption = _require_unused(unit, code, member)
     events: tuple[Event, ...] = ()
     if code.points:
@@ -147,6 +149,24 @@ def redeem_promo_code(
         kept_as=again,
         stores=frozenset({store.store_id}),
         events=events + given,
+    )
+
+
+def _used_by_nobody(
+    unit: Unit, program: Program, code: PromoCode, store_id: int, again: NaturalKey | None
+) -> Done[RedeemedPromoCode]:
+    """Use a code for a guest who has not identified: it gives no points, but its incentive."""
+    if code.incentive_id not in program.granted:
+        words = "is required: the code gives a member something"
+        raise RequestInvalidError((FieldViolation("loyalty_id", words),))
+    if code.uses >= code.most_uses:
+        raise PromoCodeAlreadyRedeemedError
+    unit.change(code, uses=code.uses + 1)
+    return Done(
+        RedeemedPromoCode(None, 0, 0, incentive_id=code.incentive_id),
+        kept_as=again,
+        stores=frozenset({store_id}),
+        events=(Event(EventKind.PROMO_CODE_USED, code.program_id, subject=code.label),),
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from sqlalchemy import Connection
 from sqlmodel import SQLModel
 
-from loyalty_service.domain.events import LANE_BITS
+from loyalty_service.domain.events import LANE_BITS, EventKind
 from loyalty_service.domain.ledger import MEMBER_KINDS, MOVES
 from loyalty_service.storage import tables as tables  # noqa: PLC0414 - imported for its tables.
 from loyalty_service.storage.tools.bucket_checks import bucket_problems
@@ -28,6 +28,7 @@ from loyalty_service.storage.tools.owner_promises import (
 )
 
 _LANE = 1 << LANE_BITS
+_USED = EventKind.PROMO_CODE_USED.value
 
 
 def _moves() -> str:
@@ -213,16 +214,36 @@ CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
     ),
     Check(
         "promo_code",
-        "called {label} of {row_key} counts {uses} uses where members have made {made}",
+        "called {label} of {row_key} counts {uses} uses where members alone have made {made}",
         """
-        SELECT code.program_id AS row_key, code.label, code.uses,
-          coalesce(sum(made.uses), 0) AS made
-        FROM promo_code AS code LEFT JOIN promo_redemption AS made
+        SELECT code.program_id AS row_key, code.label, code.uses, sum(made.uses) AS made
+        FROM promo_code AS code JOIN promo_redemption AS made
           ON made.program_id = code.program_id AND made.digest = code.digest
         GROUP BY code.program_id, code.digest, code.label, code.uses
-        HAVING coalesce(sum(made.uses), 0) <> code.uses
+        HAVING sum(made.uses) > code.uses
         ORDER BY code.program_id, code.label
         """,
+    ),
+    Check(
+        "promo_code",
+        "called {label} of {row_key} counts {uses} uses where members have made {made}, and guests "
+        "without a name {told}",
+        f"""
+        SELECT code.program_id AS row_key, code.label, sum(code.uses) AS uses,
+          coalesce(sum(made.uses), 0) AS made, coalesce(max(nobody.told), 0) AS told
+        FROM promo_code AS code
+        LEFT JOIN (
+          SELECT program_id, digest, sum(uses) AS uses FROM promo_redemption
+          GROUP BY program_id, digest
+        ) AS made ON made.program_id = code.program_id AND made.digest = code.digest
+        LEFT JOIN (
+          SELECT program_id, subject, count(*) AS told FROM event WHERE kind = {_USED}
+          GROUP BY program_id, subject
+        ) AS nobody ON nobody.program_id = code.program_id AND nobody.subject = code.label
+        GROUP BY code.program_id, code.label
+        HAVING sum(code.uses) <> coalesce(sum(made.uses), 0) + coalesce(max(nobody.told), 0)
+        ORDER BY code.program_id, code.label
+        """,  # noqa: S608 - a number of our own.
     ),
     Check(
         "code",

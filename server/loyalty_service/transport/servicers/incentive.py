@@ -107,10 +107,10 @@ class IncentiveServicer:
 
 def _render_redeemed(redeemed: RedeemedPromoCode) -> bytes:
     return pb.RedeemPromoCodeResponse(
-        loyalty_id=redeemed.loyalty_id,
+        loyalty_id=redeemed.loyalty_id or "",
         points=redeemed.available_points,
         points_earned=redeemed.earned_points,
-        sanity_id=redeemed.grant.incentive_id if redeemed.grant else None,
+        sanity_id=redeemed.grant.incentive_id if redeemed.grant else redeemed.incentive_id,
         grant_id=redeemed.grant.grant_id if redeemed.grant else None,
     ).SerializeToString()
 
