@@ -196,7 +196,7 @@ async def test_last_redemption_of_all_is_given_once(
 
 
 async def test_orders_of_one_member_at_two_servers_all_count_for_a_goal(
-    tills: tuple[Till, Till], database_url: str
+    tills: tuple[Till, Till],
 ) -> None:
     """No claim overwrites what another has counted meanwhile, so the last of them reaches it."""
     till, other = tills

@@ -28,6 +28,8 @@ from loyalty_service.domain.goals import (
     walk,
 )
 
+_json = json.JSONEncoder(separators=(",", ":")).encode
+
 SETTLED_DAYS = 31
 """Days that may be settled before a card is written without them."""
 
@@ -167,7 +169,7 @@ class Counts:
 
     def __init__(self, text: str | None = None) -> None:
         document: dict[str, Any] = json.loads(text) if text else {}
-        self.days = {name: Days(map(tuple, told)) for name, told in document.get("d", {}).items()}
+        self.days = {name: Days(told) for name, told in document.get("d", {}).items()}
         self.last: int = document.get("l", 0)
         self.settled: int = document.get("s", 0)
         self.states = {name: State(*told) for name, told in document.get("n", {}).items()}
@@ -187,7 +189,7 @@ class Counts:
             if state != self.states.get(name)
         }
         document = {
-            "d": {name: [*days.amounts.items()] for name, days in self.days.items()},
+            "d": {name: days.told() for name, days in self.days.items()},
             "l": self.last,
             "s": self.settled,
             "n": self.states,
@@ -356,7 +358,3 @@ def progress_of(goals: Iterable[Goal], card: GoalCard | None, today: int) -> tup
     counts = Counts(None if card is None else card.counts)
     day = max(today, counts.last)
     return tuple(counts.progress(goal, day) for goal in goals if goal.counts_on(today))
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))

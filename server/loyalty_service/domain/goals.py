@@ -9,12 +9,13 @@ are ordinals, as `date.toordinal` gives them.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from itertools import accumulate
+from operator import sub
 from typing import NamedTuple
 
 from loyalty_service.domain.expiry import MONTHS_OF, PeriodEnd, end_of_period, months_later
@@ -133,6 +134,14 @@ class Tier:
         return last.toordinal()
 
 
+class OnDay(NamedTuple):
+    """What a day is to a goal: see `Goal.counts_on`, `first_day` and `period`."""
+
+    counts: bool
+    first_day: int
+    period: int
+
+
 @dataclass(frozen=True, slots=True)
 class Goal:
     """
@@ -146,6 +155,7 @@ class Goal:
         end: Last day that counts; absent where it is open.
         points: Points that it gives each time, or 0.
         tier: The tier that it gives; absent where it gives none.
+        grant: Name of the terms of what it gives a member to use; absent where it gives nothing.
         measure: Names what is added up. Goals that count the same have the same.
     """
 
@@ -161,7 +171,9 @@ class Goal:
     end: date | None = None
     points: int = 0
     tier: str | None = None
+    grant: str | None = None
     measure: str = field(init=False, compare=False)
+    _latest: tuple[int, OnDay] | None = field(init=False, compare=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
         """Name what is added up: rules and lists of products are a goal's own."""
@@ -172,22 +184,32 @@ class Goal:
             measure = f"{measure}:{self.of.group}"
         object.__setattr__(self, "measure", measure)
 
+    def on(self, day: int) -> OnDay:
+        """Tell what a day is to the goal; most orders are of the same one."""
+        latest = self._latest
+        if latest is None or latest[0] != day:
+            latest = day, self._on(day)
+            object.__setattr__(self, "_latest", latest)
+        return latest[1]
+
+    def _on(self, day: int) -> OnDay:
+        start = 0 if self.start is None else self.start.toordinal()
+        end = LAST_DAY if self.end is None else self.end.toordinal()
+        first = self.window.first_day(day)
+        in_periods = self.window.calendar is not None and self.again is not Again.NEVER
+        return OnDay(start <= day <= end, max(first, start), first if in_periods else 0)
+
     def counts_on(self, day: int) -> bool:
         """Tell whether orders of a day count."""
-        return (self.start is None or day >= self.start.toordinal()) and (
-            self.end is None or day <= self.end.toordinal()
-        )
+        return self.on(day).counts
 
     def first_day(self, day: int) -> int:
         """Tell the first day that counts together with a day."""
-        first = self.window.first_day(day)
-        return first if self.start is None else max(first, self.start.toordinal())
+        return self.on(day).first_day
 
     def period(self, day: int) -> int:
         """Tell by which period of the calendar it is told how often it was reached; 0 for none."""
-        if self.window.calendar is None or self.again is Again.NEVER:
-            return 0
-        return self.window.first_day(day)
+        return self.on(day).period
 
 
 def base_tier(tiers: Mapping[str, Tier], goals: Mapping[str, Goal]) -> str | None:
@@ -221,9 +243,17 @@ class Days:
         amounts: By day, in the order of the days.
     """
 
-    def __init__(self, amounts: Iterable[tuple[int, int]] = ()) -> None:
-        self.amounts = dict(amounts)
+    def __init__(self, told: Sequence[int] = ()) -> None:
+        self.amounts = dict(zip(accumulate(told[::2]), told[1::2], strict=True))
         self._sums: tuple[list[int], list[int]] | None = None
+
+    def told(self) -> list[int]:
+        """Write them down, as short as can be: days since the one before, amount, and so on."""
+        days = [*self.amounts]
+        flat = [0] * (2 * len(days))
+        flat[::2] = map(sub, days, [0, *days[:-1]])
+        flat[1::2] = self.amounts.values()
+        return flat
 
     def add(self, day: int, amount: int) -> None:
         """Add to what is counted on a day, or take off."""
@@ -262,9 +292,11 @@ class Days:
 
 def counted(goal: Goal, state: State, day: int, days: Days) -> int:
     """Tell what counts for a goal on a day that is not used up."""
-    first = goal.first_day(day)
-    carry = state.carry if state.since >= first else 0
-    return carry + days.between(max(first, state.since + 1), day)
+    first = goal.on(day).first_day
+    since = state.since
+    if since >= first:
+        return state.carry + days.between(since + 1, day)
+    return days.between(first, day)
 
 
 def advance(goal: Goal, state: State, day: int, days: Days) -> State:
@@ -274,9 +306,10 @@ def advance(goal: Goal, state: State, day: int, days: Days) -> State:
     Everything up to a day on which a goal is reached is used up, but for what is left over if it
     can be reached again and again.
     """
-    if not goal.counts_on(day):
+    counts, _, period = goal.on(day)
+    if not counts:
         return state
-    if state.period != (period := goal.period(day)):
+    if state.period != period:
         state = State(period, 0, state.since, state.carry)
     if state.rounds and goal.again is not Again.ALWAYS:
         return state

@@ -119,6 +119,7 @@ class GivenOn(StrEnum):
     WEEK = "week"
     MONTH = "month"
     YEAR = "year"
+    GOAL = "goal"
 
 
 _PERIODS = {

@@ -8,6 +8,9 @@ import re
 NAME_MAX = 255
 """Most characters that are kept of a text for people."""
 
+REFERENCE_MAX = 64
+"""Most characters of the name of a line in its order."""
+
 LABEL_MAX = 64
 """Most characters that are kept of what tells one till or cashier from another."""
 

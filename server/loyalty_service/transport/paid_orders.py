@@ -19,13 +19,18 @@ from loyalty.v1 import order_pb2
 from loyalty.v1 import transaction_service_pb2 as pb
 from loyalty_service.domain.amounts import AMOUNT_MINOR_MAX
 from loyalty_service.domain.flags import AMOUNT_ROUNDED, FIELD_IGNORED, TEXT_REPAIRED, Mend
-from loyalty_service.domain.texts import clean, has_controls, label, without_controls
+from loyalty_service.domain.texts import (
+    REFERENCE_MAX,
+    clean,
+    has_controls,
+    label,
+    without_controls,
+)
 from loyalty_service.transport.rpcs import RPCS
 
 _TOLD = re.compile(rf"({TEXT_REPAIRED}|{FIELD_IGNORED}|{AMOUNT_ROUNDED}):([A-Za-z]{{1,32}})")
 _TOLD_MAX = 40
 _TYPE_MAX = 32
-_REFERENCE_MAX = 64
 _NAME_MAX = 64
 """Characters that the contract takes of what names a product or a vendor, as a label has."""
 
@@ -144,9 +149,9 @@ def _references(lines: Any) -> Iterator[str]:
     renamed: dict[str, str] = {}
     for place, line in enumerate(lines):
         name = line.reference_id
-        if len(name) > _REFERENCE_MAX or has_controls(name):
+        if len(name) > REFERENCE_MAX or has_controls(name):
             digest = "~" + hashlib.sha256(name.encode()).hexdigest()[:_DIGEST]
-            renamed[name] = clean(name, _REFERENCE_MAX - len(digest)) + digest
+            renamed[name] = clean(name, REFERENCE_MAX - len(digest)) + digest
             line.reference_id = renamed[name]
             yield f"order[{place}].reference_id"
     if renamed:

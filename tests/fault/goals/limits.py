@@ -44,7 +44,9 @@ AMOUNTS = {"OrderLine.price": AMOUNT_MINOR_MAX}
 """Limits that hang on the program's currency, in its minor units, and so are not in the proto."""
 
 UNUSED = {
+    "Discount.applies_to",
     "DiscountDetails.display_name",
+    "OrderLine.applies_to",
     "OrderLine.category",
     "OrderLine.name",
     "OrderLine.parent_reference_id",
@@ -167,7 +169,7 @@ def _sizes_by_rules(part: F) -> list[Size]:
         return _numbers(rule.lte or (rule.lt and rule.lt - 1) or LARGEST[part.cpp_type])
     if part.cpp_type == F.CPPTYPE_ENUM:
         most = rules.enum.defined_only and max(part.enum_type.values_by_number)
-        return _numbers(most)
+        return _numbers(most or max(getattr(rules.enum, "in"), default=0))
     if part.cpp_type in {F.CPPTYPE_DOUBLE, F.CPPTYPE_FLOAT}:
         minor = AMOUNTS.get(name, 0)
         return [replace(size, value=size.value / 100) for size in _numbers(minor)]

@@ -21,7 +21,7 @@ from loyalty_service.domain.earning_rules import ProductType
 from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
 from loyalty_service.domain.flags import AMOUNT_ROUNDED, INCENTIVE_UNNAMED, PARENT_IGNORED, Mend
 from loyalty_service.domain.program import Incentive, IncentiveKind, Program
-from loyalty_service.domain.texts import LABEL_MAX, clean, label
+from loyalty_service.domain.texts import LABEL_MAX, REFERENCE_MAX, clean, label
 from loyalty_service.domain.visit import PointOfSale
 from loyalty_service.domain.worth import tree_of
 
@@ -120,7 +120,7 @@ class _Reader:
                     engine_id,
                     discount.product_id,
                     kind,
-                    discount.applies_to or None,
+                    _line_named(discount.applies_to),
                     discount.amount_off if discount.HasField("amount_off") else None,
                 )
             )
@@ -140,7 +140,7 @@ class _Reader:
             loyalty_engine_id=sent.loyalty_engine_id or None,
             name=clean(sent.name) or None,
             category=clean(sent.category, LABEL_MAX) or None,
-            applies_to=sent.applies_to or None,
+            applies_to=_line_named(sent.applies_to),
             amount_off=sent.amount_off if sent.HasField("amount_off") else None,
         )
         if product_type not in INCENTIVE_TYPES:
@@ -224,6 +224,11 @@ class _Reader:
                 self.violations.append(FieldViolation(place, "must not make a line its own part"))
             else:
                 self.violations.append(FieldViolation(place, "must name a line of the order"))
+
+
+def _line_named(reference_id: str) -> str | None:
+    """Give what a reward works on; what is longer than any line's name is the name of none."""
+    return reference_id if 0 < len(reference_id) <= REFERENCE_MAX else None
 
 
 def _is_named(*names: str | None) -> bool:
