@@ -12,7 +12,8 @@ import pytest
 from loyalty_service.application.members.get_member import show_member
 from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.application.orders.return_lines import ReturnLines, return_lines
-from loyalty_service.domain.errors import PointsInsufficientError
+from loyalty_service.domain.errors import PointsInsufficientError, RulesFailedError
+from loyalty_service.domain.grants import GivenOn, GrantTerms
 from loyalty_service.domain.products import Products
 from loyalty_service.domain.returns import ReturnedLine
 from loyalty_service.program_file.earning_records import earning_from_json
@@ -21,10 +22,11 @@ from loyalty_service.storage.databases import Database
 from loyalty_service.storage.tools.audit import audit as audit_store
 from tests.support.doing import apply_program
 from tests.support.ledger import audit, execute
-from tests.support.orders import CLAIMED, COOKIE, DAY_MS, Till, basket, item
+from tests.support.orders import CLAIMED, COOKIE, DAY_MS, Till, basket, item, offer
 from tests.support.programs import KEY, PROGRAM_ID, demo_program, enroll
 
 DRINKS = {"drinks": Products(prefixes=("d",), group="drinks")}
+CROISSANT = "b8d3f7a1-46c2-4e95-8a0b-2f7c9d51e364"
 MAY_1 = int(datetime.fromisoformat("2026-05-01T12:00-04:00").timestamp() * 1000)
 THREE: dict[str, Any] = {"count": "visits", "target": 3, "gives": {"points": 500}}
 WEEK = {"window": {"days": 7}}
@@ -234,6 +236,28 @@ async def test_lines_that_come_back_count_no_more(till: Till) -> None:
     assert back.available_points == 60 + 7
     command = ReturnLines(KEY, paid.transaction_id, (ReturnedLine("1"),), None, keyed=False)
     assert (await till.call(return_lines, command)).result.available_points == 0
+
+
+async def test_goal_gives_something_to_use_and_a_void_takes_back_what_is_not_used(
+    till: Till,
+) -> None:
+    """It can be used once it was given, and no more when the goal is not reached without it."""
+    terms = GrantTerms("treat", CROISSANT, GivenOn.GOAL, days=30)
+    await apply(
+        till,
+        goal("two", count="visits", target=2, gives={"grant": "treat"}, again="always"),
+        grants={"treat": terms},
+    )
+    guest = await enroll(till.store)
+    first = await pay(till, guest, 1)
+    with pytest.raises(RulesFailedError):
+        await pay(till, guest, 1, item(500), offer(CROISSANT))
+    await pay(till, guest, 2)
+    await till.void(first.transaction_id)
+    with pytest.raises(RulesFailedError):
+        await pay(till, guest, 2, item(500), offer(CROISSANT))
+    await pay(till, guest, 3)
+    assert (await pay(till, guest, 4, item(500), offer(CROISSANT))).earned_points == 50
 
 
 async def test_void_is_refused_where_a_goal_s_points_are_spent_and_none_may_be_owed(

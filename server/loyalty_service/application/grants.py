@@ -165,9 +165,7 @@ def take_back_bought(
                 events += withdraw(unit, member, grant, now_ms)
                 # The price of then: the program may have another one by now.
                 burned = unit.points_captured(grant.owner)
-                reverse(
-                    unit, member, grant.owner, now_ms, earned=0, burned=burned, may_owe=True
-                )
+                reverse(unit, member, grant.owner, now_ms, earned=0, burned=burned, may_owe=True)
     return events
 
 

@@ -146,6 +146,7 @@ class Goal:
         end: Last day that counts; absent where it is open.
         points: Points that it gives each time, or 0.
         tier: The tier that it gives; absent where it gives none.
+        grant: Name of the terms of what it gives a member to use; absent where it gives nothing.
         measure: Names what is added up. Goals that count the same have the same.
     """
 
@@ -161,6 +162,7 @@ class Goal:
     end: date | None = None
     points: int = 0
     tier: str | None = None
+    grant: str | None = None
     measure: str = field(init=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -111,6 +111,7 @@ class GivenOn(StrEnum):
     WEEK = "week"
     MONTH = "month"
     YEAR = "year"
+    GOAL = "goal"
 
 
 _PERIODS = {

@@ -56,7 +56,7 @@ def goal_to_json(goal: Goal) -> Json:
         "target": goal.target,
         "again": goal.again.value,
         "rules": rules_to_json(goal.rules),
-        "gives": _given(points=goal.points or None, tier=goal.tier),
+        "gives": _given(points=goal.points or None, tier=goal.tier, grant=goal.grant),
     }
     if goal.of is not None:
         document["of"] = products_to_json(goal.of)
@@ -84,6 +84,7 @@ def goal_from_json(document: Mapping[str, Any], groups: Groups) -> Goal:
         end=None if end is None else date.fromisoformat(end),
         points=gives.get("points", 0),
         tier=gives.get("tier"),
+        grant=gives.get("grant"),
     )
 
 

@@ -108,11 +108,12 @@ class GivesEntry(Entry):
 
     points: Points | None = None
     tier: TierName | None = None
+    grant: TierName | None = None
 
     @model_validator(mode="after")
     def _check_any(self) -> GivesEntry:
-        if self.points is None and self.tier is None:
-            raise refusal("must have points, tier or both")
+        if self.points is None and self.tier is None and self.grant is None:
+            raise refusal("must have points, tier or grant")
         return self
 
 

@@ -100,7 +100,7 @@ def _note_unknown_granted(source: ProgramSource, values: dict[str, Any]) -> None
 
 
 def _note_tiers(source: ProgramSource, values: dict[str, Any]) -> None:
-    """Note tiers that the file names and does not have, and those that nobody can have."""
+    """Note what goals do not give or can't, and tiers that nobody has."""
     known = [tier.get("id") for _, tier in _entries(values, "tiers")]
     given = [
         ((*path, "gives", "tier"), gives.get("tier"))
@@ -115,6 +115,16 @@ def _note_tiers(source: ProgramSource, values: dict[str, Any]) -> None:
     for path, name in (*given, *named):
         if isinstance(name, str) and name not in known:
             source.note(path, f"is not a tier of this file{nearest(name, [*map(str, known)])}")
+    grants = [
+        grant.get("id")
+        for _, grant in _entries(values, "grants")
+        if grant.get("given_on") == "goal"
+    ]
+    for path, gives in _gives(values):
+        name = gives.get("grant")
+        if isinstance(name, str) and name not in grants:
+            message = "is not of this file's grants that are given_on goal"
+            source.note((*path, "gives", "grant"), message + nearest(name, [*map(str, grants)]))
     for place, name in enumerate(known[1:], 1):
         if name not in [tier for _, tier in given]:
             source.note(("tiers", place, "id"), "must be given by a goal, as all but the first")

@@ -90,7 +90,7 @@ def test_apply_shows_what_goals_and_tiers_become() -> None:
         ("again: always", "again: window", "must have a window of the calendar with again window"),
         ("{tier: gold}", "{tier: golden}", "gives.tier: is not a tier of this file; did you mean"),
         ("tiers: [green]", "tiers: [gren]", "tiers[0]: is not a tier of this file; did you mean"),
-        ("{points: 5}", "{}", "gives: must have points, tier or both"),
+        ("{points: 5}", "{}", "gives: must have points, tier or grant"),
         ("{tier: gold}", "{points: 1}", "tiers[1].id: must be given by a goal, as all but the"),
         ("id: drinks", "id: three", "goals[2].id: is already used by goals[0]"),
         ("months: 12", "months: 12, days: 1", "kept: must have either days or months"),

@@ -150,6 +150,7 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
         claimed_ms=now_ms,
         updated_ms=now_ms,
     )
+    given += reached.events
     given += buy_by_itself(unit, program, member, transaction.transaction_id, now_ms)
     cut = points_cut(command.key, transaction, member, CUT_FULL, points, earned)
     return Done(

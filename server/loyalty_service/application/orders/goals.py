@@ -12,13 +12,14 @@ import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
+from loyalty_service.application.grants import give_by_terms, take_back
 from loyalty_service.application.limits import uncount_points
-from loyalty_service.application.orders.earnings import PaidOrder, visit_of
+from loyalty_service.application.orders.earnings import PaidOrder
+from loyalty_service.application.orders.goal_amounts import Amounts, amounts_of
 from loyalty_service.application.points import earn, reverse
 from loyalty_service.application.unit import Unit
-from loyalty_service.domain.basket import Cart
+from loyalty_service.domain.events import Event
 from loyalty_service.domain.expiry import day_of
 from loyalty_service.domain.goal_cards import (
     Counts,
@@ -29,25 +30,17 @@ from loyalty_service.domain.goal_cards import (
     Progress,
     with_tier,
 )
-from loyalty_service.domain.goals import Count, Goal
+from loyalty_service.domain.goals import Goal
 from loyalty_service.domain.identifiers import new_id
 from loyalty_service.domain.ledger import POINTS_MAX, Owner, OwnerKind
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Member, Transaction
-from loyalty_service.domain.restrictions import (
-    CartExclusion,
-    CartRequirement,
-    MinimumSpend,
-    Rule,
-)
-from loyalty_service.domain.rules import demands_met, holds
-from loyalty_service.domain.visit import Visit
 
 COUNTED_DAYS_MAX = 400
 """Days in which what was counted may change: later voids are not counted any more."""
 
-Amounts = Mapping[str, int]
-"""What an order counts, by measure: see `Goal.measure`."""
+GRANTS_MAX = 100
+"""Times that one order reaches a goal for which something to use is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +52,13 @@ class Reached:
         progress: How far each goal has come that the order counts for.
         given: Points that each gave, by its ID, or below 0 took back.
         tiers: Tiers that goals gave, by the goal's ID.
+        events: What happened to grants.
     """
 
     progress: tuple[Progress, ...] = ()
     given: Mapping[str, int] = field(default_factory=dict)
     tiers: Mapping[str, str] = field(default_factory=dict)
+    events: tuple[Event, ...] = ()
 
     @property
     def points(self) -> int:
@@ -88,25 +83,29 @@ def count_order(
     if not goals or not order.store.loyalty_enabled:
         return NOTHING_REACHED
     day = day_of(order.paid_ms, program.time_zone).toordinal()
-    amounts = _amounts(goals, order, member, points, day)
+    amounts = amounts_of(goals, order, member, points, day)
     if not amounts:
         return NOTHING_REACHED
     counts = Counts(None if member.goal_card is None else member.goal_card.counts)
     if day <= counts.settled:
         return NOTHING_REACHED  # Too late to count.
     unit.change(transaction, counted=json.dumps([day, amounts], separators=(",", ":")))
-    awards = []
+    awards: list[GoalAward] = []
+    events: tuple[Event, ...] = ()
     for due in counts.change(goals, day, amounts):
         missing = due.after - counts.given.get(due.goal.goal_id, {}).get(due.period, 0)
         if missing > 0:
             counts.give(due, missing)
-            awards.append(_award(unit, member, transaction, due, missing, day, now_ms))
+            award = _award(unit, member, transaction, due, missing, day, now_ms)
+            events += _grant(unit, program, member, due.goal, award, now_ms)
+            awards.append(award)
     counts.settle(goals, _kept_days(program))
     _keep(unit, program, member, counts, awards, day)
     return Reached(
         _progress(goals, counts, amounts),
         {award.goal_id: award.points for award in awards},
         {award.goal_id: award.tier for award in awards if award.tier is not None},
+        events,
     )
 
 
@@ -194,8 +193,10 @@ def take_back_given(unit: Unit, program: Program, done: Recount, now_ms: int) ->
         return NOTHING_REACHED
     unit.change(done.transaction, counted=done.counted)
     _keep(unit, program, done.member, done.counts, (), done.counts.last)
+    events: tuple[Event, ...] = ()
     for loss in done.losses:
         award = loss.award
+        events += _ungrant(unit, done.member, loss, now_ms)
         if loss.points:
             owner = Owner(OwnerKind.GOAL, award.award_id)
             reverse(unit, done.member, owner, now_ms, earned=loss.points, burned=0, may_owe=True)
@@ -209,7 +210,7 @@ def take_back_given(unit: Unit, program: Program, done: Recount, now_ms: int) ->
     for loss in done.losses:
         taken[loss.award.goal_id] -= loss.points
     goals = tuple(program.goals.values())
-    return Reached(_progress(goals, done.counts, done.measures), taken)
+    return Reached(_progress(goals, done.counts, done.measures), taken, events=events)
 
 
 def _progress(
@@ -221,84 +222,6 @@ def _progress(
         for goal in goals
         if goal.measure in measures and goal.counts_on(counts.last)
     )
-
-
-def amounts_left(program: Program, transaction: Transaction, cart: Cart, points: int) -> Amounts:
-    """
-    Tell what is left of what an order counts once some of it came back, and it earns *points*.
-
-    What rules ask of anything else than the *cart* that is left held when it was claimed.
-    """
-    if transaction.counted is None:
-        return {}
-    counted: Amounts = json.loads(transaction.counted)[1]
-    left: dict[str, int] = {}
-    for goal in program.goals.values():
-        if goal.measure in counted and goal.measure not in left:
-            fits = all(_still_holds(rule, cart) for rule in goal.rules)
-            amount = _amount_in(goal, cart, points) if fits else 0
-            left[goal.measure] = min(counted[goal.measure], amount)
-    return {measure: left.get(measure, amount) for measure, amount in counted.items()}
-
-
-def _still_holds(rule: Rule, cart: Cart) -> bool:
-    """Tell whether a rule holds for what is left of an order, as far as it asks for that."""
-    if isinstance(rule, MinimumSpend):
-        return cart.spent_as(rule) >= rule.amount
-    if isinstance(rule, CartRequirement):
-        return all(demands_met(rule, cart))
-    return not isinstance(rule, CartExclusion) or cart.first_of(rule.products) is None
-
-
-def _amounts(
-    goals: Sequence[Goal], order: PaidOrder, member: Member, points: int, day: int
-) -> Amounts:
-    """Tell what an order counts; what is 0 is left out."""
-    seen = _Seen(order, member)
-    found: dict[str, int] = {}
-    for goal in goals:
-        if goal.measure not in found and goal.counts_on(day):
-            found[goal.measure] = _amount(goal, seen, points)
-    return {measure: amount for measure, amount in found.items() if amount}
-
-
-class _Seen:
-    """What is known of an order, looked at as late as can be."""
-
-    def __init__(self, order: PaidOrder, member: Member) -> None:
-        self._order, self._member = order, member
-
-    @cached_property
-    def outside(self) -> Visit:
-        """All but what it buys."""
-        return visit_of(self._order, self._member, basket=False)
-
-    @cached_property
-    def whole(self) -> Visit:
-        """All of it."""
-        return visit_of(self._order, self._member)
-
-    def fits(self, goal: Goal) -> bool:
-        """Tell whether the rules of a goal hold; most orders fail by what is known at once."""
-        rules = goal.rules
-        return not rules or (holds(rules, self.outside) and holds(rules, self.whole))
-
-
-def _amount(goal: Goal, seen: _Seen, points: int) -> int:
-    if not seen.fits(goal):
-        return 0
-    cart = seen.whole.cart if goal.count in {Count.SPEND, Count.ITEMS} else None
-    return _amount_in(goal, cart, points)
-
-
-def _amount_in(goal: Goal, cart: Cart | None, points: int) -> int:
-    if goal.count is Count.VISITS:
-        return 1
-    if goal.count is Count.POINTS:
-        return points
-    if cart is None:
-        return 0
-    return cart.subtotal if goal.of is None else max(0, cart.quantity_of(goal.of))
 
 
 def _award(
@@ -330,6 +253,35 @@ def _award(
         award.points = earn(unit, member, owner, min(POINTS_MAX, goal.points * rounds), now_ms)
     unit.add(award)
     return award
+
+
+def _grant(
+    unit: Unit, program: Program, member: Member, goal: Goal, award: GoalAward, now_ms: int
+) -> tuple[Event, ...]:
+    """Give what a goal gives a member to use, once for each time that it was reached."""
+    terms = program.grants.get(goal.grant or "")
+    events: tuple[Event, ...] = ()
+    if terms is None:
+        return events
+    unit.change(award, incentive_id=terms.incentive_id)
+    for number in range(1, min(award.rounds, GRANTS_MAX) + 1):
+        events += give_by_terms(unit, program, member, terms, _origin(award, number), now_ms)[1]
+    return events
+
+
+def _ungrant(unit: Unit, member: Member, loss: Loss, now_ms: int) -> tuple[Event, ...]:
+    """Take back what is not used of what a goal gave the last times."""
+    award, events = loss.award, tuple[Event, ...]()
+    if award.incentive_id is None:
+        return events
+    left = award.rounds - award.lost_rounds
+    for number in range(min(left, GRANTS_MAX), left - loss.rounds, -1):
+        events += take_back(unit, member, award.incentive_id, _origin(award, number), now_ms)
+    return events
+
+
+def _origin(award: GoalAward, number: int) -> str:
+    return f"goal/{award.goal_id}/{award.award_id}/{number}"
 
 
 def _losses(

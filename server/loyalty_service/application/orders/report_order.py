@@ -203,7 +203,7 @@ def _claimed(
     )
     detail = told_of_money(review.basket) if review.uses else ""
     events = (_reported(EventKind.ORDER_CLAIMED, review, detail), *cut_events, *grants)
-    return Done(claimed, flags=flags, events=events)
+    return Done(claimed, flags=flags, events=(*events, *claimed.reached.events))
 
 
 def _paid_order(order: Order, review: Review, now_ms: int) -> PaidOrder:

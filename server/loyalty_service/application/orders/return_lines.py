@@ -12,11 +12,10 @@ from loyalty_service.application.grant_names import named_by_grants
 from loyalty_service.application.grants import take_back_bought
 from loyalty_service.application.limits import uncount_points
 from loyalty_service.application.orders.earnings import earned_by, promotions_to_json
+from loyalty_service.application.orders.goal_amounts import Amounts, amounts_left
 from loyalty_service.application.orders.goals import (
     NOTHING_REACHED,
-    Amounts,
     Reached,
-    amounts_left,
     recount,
     take_back_given,
 )
@@ -264,7 +263,7 @@ def _take(
     )
     reached = take_back_given(unit, program, lost, now_ms)
     uncount_points(unit, member, taken, transaction.claimed_ms or 0, now_ms)
-    events = bought
+    events = bought + reached.events
     if back.nothing_left:
         events += end_claimed(unit, program, member, transaction, now_ms)
     else:

@@ -227,6 +227,7 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
             may_owe=may_owe,
         )
         reached = take_back_given(unit, program, lost, now_ms)
+        events += reached.events
         uncount_points(unit, member, earned, transaction.claimed_ms or 0, now_ms)
     if transaction.status is TransactionStatus.CLAIMED:
         events += end_claimed(unit, program, member, transaction, now_ms)
