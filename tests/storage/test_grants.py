@@ -25,15 +25,18 @@ from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.application.operators.grants import IncentiveNotGrantedError
 from loyalty_service.application.operators.promo_codes import CreatePromoCodes
 from loyalty_service.application.orders.identify_member import identify_member
+from loyalty_service.application.orders.return_lines import ReturnLines, return_lines
 from loyalty_service.domain.basket import Basket
 from loyalty_service.domain.errors import (
     PointsInsufficientError,
     RequestInvalidError,
     RulesFailedError,
 )
+from loyalty_service.domain.expiry import Expiry, ExpiryPolicy
 from loyalty_service.domain.grants import GivenOn, Grant, GrantTerms
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.restrictions import Granted
+from loyalty_service.domain.returns import ReturnedLine
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.tools.audit import audit
 from loyalty_service.storage.tools.repair import propose
@@ -429,6 +432,34 @@ async def test_what_is_bought_by_itself_goes_with_the_order_that_bought_it(till:
 
     await till.void(second)
     assert await refused(till, guest) == "not-granted"
+
+
+async def test_points_that_bought_it_come_back_as_old_as_they_were(
+    till: Till, database_url: str
+) -> None:
+    """An order that buys by itself and is cancelled lets no point stay for longer, nor be more."""
+    terms = GrantTerms("cash", SOUP, points=150, by_itself=True)
+    ages = Expiry(ExpiryPolicy.ISSUE_DATE, days=30)
+    program = replace(giving(terms), expiry=ages)
+    await apply(till, program)
+    guest = await enroll(till.store, 0)
+    await order(till, guest, basket(item(1490)))
+    buckets = "SELECT last_day, points FROM bucket WHERE points > 0"
+    (before,) = rows(database_url, buckets)
+    till.now_ms += 5 * DAY_MS
+    dearer = replace(program, grants={"cash": replace(terms, points=200)}, void_spent="refuse")
+    for comes_back in (False, True):
+        await apply(till, program)
+        bought = await order(till, guest, basket(item(10)))
+        assert rows(database_url, buckets) == []
+        await apply(till, dearer)
+        if comes_back:
+            lines = (ReturnedLine("1", None),)
+            await till.call(return_lines, ReturnLines(till.key, bought, lines, None, keyed=False))
+        else:
+            await till.void(bought)
+        assert rows(database_url, buckets) == [before]
+    assert audit(Database.from_text(database_url)).problems == []
 
 
 async def test_what_the_calendar_gives_is_named_by_its_grant_from_the_code_on(till: Till) -> None:

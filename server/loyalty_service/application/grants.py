@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 
-from loyalty_service.application.points import adjust, keep_alive
+from loyalty_service.application.points import capture, hold, reverse
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.events import Event, EventKind
-from loyalty_service.domain.expiry import Activity, day_of
+from loyalty_service.domain.expiry import day_of
 from loyalty_service.domain.grants import (
     FOR_GOOD,
     GivenOn,
@@ -126,12 +126,12 @@ def buy(
     """
     Sell a grant for the points of its terms, which the member has.
 
-    The points are gone at once, whether it is used or not. Which grant they paid for is the note of
-    their transfer.
+    The points are gone at once, whether it is used or not. They are burned for the grant, so that
+    those which come back have their old day.
     """
     grant, events = give_by_terms(unit, program, member, terms, origin, now_ms)
-    keep_alive(unit, member, Activity.REDEEM, now_ms)
-    adjust(unit, member, -(terms.points or 0), f"grant {grant.grant_id}", now_ms)
+    hold(unit, member, grant.owner, terms.points or 0, now_ms, expires_ms=now_ms)
+    capture(unit, member, grant.owner, now_ms)
     return grant, events
 
 
@@ -163,7 +163,9 @@ def take_back_bought(
                 break
             if grant.left and not grant.used:
                 events += withdraw(unit, member, grant, now_ms)
-                adjust(unit, member, terms.points or 0, f"grant {grant.grant_id}", now_ms)
+                # The price of then: the program may have another one by now.
+                burned = unit.points_captured(grant.owner)
+                reverse(unit, member, grant.owner, now_ms, earned=0, burned=burned, may_owe=True)
     return events
 
 

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 from loyalty_service.domain.expiry import MONTHS_OF, PeriodEnd, end_of_period, months_later
+from loyalty_service.domain.ledger import Owner, OwnerKind
 from loyalty_service.domain.periods import Period, span_of
 from loyalty_service.domain.yearly import day_in
 
@@ -57,6 +58,11 @@ class Grant:
     given_ms: int
     activated_ms: int | None
     withdrawn_ms: int | None = None
+
+    @property
+    def owner(self) -> Owner:
+        """What the points are burned for that bought it."""
+        return Owner(OwnerKind.GRANT, self.grant_id)
 
     @property
     def left(self) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from loyalty_service.application.grant_names import named_by_grants
+from loyalty_service.application.grants import take_back_bought
 from loyalty_service.application.limits import uncount_points
 from loyalty_service.application.orders.earnings import earned_by, promotions_to_json
 from loyalty_service.application.orders.goal_amounts import Amounts, amounts_left
@@ -238,6 +239,10 @@ def _take(
     lost = recount(unit, program, transaction, member, back.counted)
     burned = transaction.points_redeemed if back.nothing_left else 0
     may_owe = program.void_spent == "debt"
+    bought: tuple[Event, ...] = ()
+    if back.nothing_left:
+        # Before its points are taken: what they bought may be all that the member has.
+        bought = take_back_bought(unit, program, member, transaction.transaction_id, now_ms)
     require_returnable(unit, member, taken + lost.points, burned, may_owe=may_owe)
     redeemed = reverse(
         unit,
@@ -258,7 +263,7 @@ def _take(
     )
     reached = take_back_given(unit, program, lost, now_ms)
     uncount_points(unit, member, taken, transaction.claimed_ms or 0, now_ms)
-    events = reached.events
+    events = bought + reached.events
     if back.nothing_left:
         events += end_claimed(unit, program, member, transaction, now_ms)
     else:
