@@ -231,6 +231,21 @@ async def test_an_open_order_reserves_it_and_is_honoured(till: Till) -> None:
     await till.update(accepted, CLAIMED, ORDER)
 
 
+async def test_an_open_order_pays_with_what_it_was_accepted_with(till: Till) -> None:
+    """Accepted on a grant's last day and claimed after it, it leaves the next one alone."""
+    guest = await guest_of(till)
+    await give(till, guest, days=0, origin="last")
+    accepted = await till.identify(guest)
+    await till.update(accepted, PENDING, ORDER)
+    till.now_ms += DAY_MS
+    await give(till, guest, origin="next")
+
+    await till.update(accepted, CLAIMED, ORDER)
+
+    await order(till, guest)
+    assert await refused(till, guest) == "not-granted"
+
+
 async def test_taken_back_it_is_gone_until_it_is_given_again(till: Till) -> None:
     """What a voided order had brought goes as a whole, and comes again for the same."""
     guest = await guest_of(till)

@@ -194,16 +194,27 @@ def use_grants(
     quantity: int,
     day: date,
     named: frozenset[str],
+    accepted: date | None = None,
 ) -> list[tuple[str | None, int]]:
     """
     Use up grants of a member for an order of a day, those first that it *named*, then what ends.
 
+    An order pays with what it was *accepted* with on an earlier day, though that be over by now:
+    what the member was given since is for other orders.
     Returns how many of the order's uses each grant pays for. An order that was accepted before a
     grant was over or was taken back is honoured: then the one that ended last pays, or none.
     """
-    known = [one for one in known_grants(unit, member, (incentive_id,), day) if one.activated_ms]
-    usable = in_order_of_use((one for one in known if one.covers(day)), named)
-    over = in_order_of_use(one for one in known if one.last_day < day.isoformat())
+    days = {day if accepted is None else accepted, day}
+    found = {
+        one.grant_id: one
+        for known_on in days
+        for one in known_grants(unit, member, (incentive_id,), known_on)
+        if one.activated_ms
+    }
+    usable = in_order_of_use((one for one in found.values() if any(map(one.covers, days))), named)
+    over = in_order_of_use(
+        one for one in found.values() if one.last_day < day.isoformat() and one not in usable
+    )
     paid: list[tuple[str | None, int]] = []
     left = quantity
     for grant in (*usable, *reversed(over)):
