@@ -116,6 +116,22 @@ async def test_goal_is_reached_again_only_where_it_says_so(till: Till) -> None:
     assert again.reached.points == 500
 
 
+@pytest.mark.parametrize(("target", "more"), [(5, 5), (2, 2)])
+async def test_changed_target_counts_nothing_that_was_used_up(
+    till: Till, target: int, more: int
+) -> None:
+    """What a goal gave for is used up: by another target so many more orders are needed."""
+    cards = {"count": "visits", "again": "always", "gives": {"points": 500}}
+    await apply(till, goal("stamps", target=3, **cards))
+    guest = await enroll(till.store)
+    assert [(await pay(till, guest, 0)).reached.points for _ in range(3)] == [0, 0, 500]
+    await apply(till, goal("stamps", target=target, **cards))
+
+    given = [(await pay(till, guest, day)).reached.points for day in range(1, more + 1)]
+
+    assert given == [0] * (more - 1) + [500]
+
+
 async def test_windows_are_of_the_calendar_or_roll(till: Till) -> None:
     """May ends with May; seven days end with the eighth."""
     await apply(

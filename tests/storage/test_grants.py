@@ -33,6 +33,7 @@ from loyalty_service.domain.errors import (
     RequestInvalidError,
     RulesFailedError,
 )
+from loyalty_service.domain.expiry import Expiry, ExpiryPolicy
 from loyalty_service.domain.grants import GivenOn, Grant, GrantTerms
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.restrictions import Granted
@@ -229,6 +230,21 @@ async def test_an_open_order_reserves_it_and_is_honoured(till: Till) -> None:
     await take_back(till, guest)
 
     await till.update(accepted, CLAIMED, ORDER)
+
+
+async def test_an_open_order_pays_with_what_it_was_accepted_with(till: Till) -> None:
+    """Accepted on a grant's last day and claimed after it, it leaves the next one alone."""
+    guest = await guest_of(till)
+    await give(till, guest, days=0, origin="last")
+    accepted = await till.identify(guest)
+    await till.update(accepted, PENDING, ORDER)
+    till.now_ms += DAY_MS
+    await give(till, guest, origin="next")
+
+    await till.update(accepted, CLAIMED, ORDER)
+
+    await order(till, guest)
+    assert await refused(till, guest) == "not-granted"
 
 
 async def test_taken_back_it_is_gone_until_it_is_given_again(till: Till) -> None:
@@ -445,37 +461,32 @@ async def test_what_is_bought_by_itself_goes_with_the_order_that_bought_it(till:
     assert await refused(till, guest) == "not-granted"
 
 
-async def test_a_return_of_all_takes_back_what_the_order_bought_before_its_points(
-    till: Till,
+async def test_points_that_bought_it_come_back_as_old_as_they_were(
+    till: Till, database_url: str
 ) -> None:
-    """As a void does: the points are there again that the order earned, so nothing is refused."""
-    terms = GrantTerms("cash", SOUP, points=50, by_itself=True)
-    await apply(till, replace(giving(terms), void_spent="refuse"))
-    guest = await enroll_by_call(till)
-    bought = await order(till, guest, basket(item(500)))
-    command = ReturnLines(till.key, bought, (ReturnedLine("1"),), None, keyed=False)
-
-    returned = (await till.call(return_lines, command)).result
-
-    assert (returned.returned_points, returned.available_points) == (50, 0)
-    assert await refused(till, guest) == "not-granted"
-
-
-@pytest.mark.parametrize("later", [{"points": 90}, {"by_itself": False, "points": 90}, None])
-async def test_a_void_gives_back_what_was_paid_whatever_the_file_says_by_then(
-    till: Till, later: dict[str, Any] | None
-) -> None:
-    """Another price, or terms that are gone, neither give points away nor keep any."""
-    terms = GrantTerms("cash", SOUP, points=50, by_itself=True)
-    await apply(till, giving(terms))
-    guest = await enroll_by_call(till)
-    bought = await order(till, guest, basket(item(500)))
-    await apply(till, giving() if later is None else giving(replace(terms, **later)))
-
-    voided = (await till.void(bought)).result
-
-    assert voided.available_points == 0
-    assert await refused(till, guest) == "not-granted"
+    """An order that buys by itself and is cancelled lets no point stay for longer, nor be more."""
+    terms = GrantTerms("cash", SOUP, points=150, by_itself=True)
+    ages = Expiry(ExpiryPolicy.ISSUE_DATE, days=30)
+    program = replace(giving(terms), expiry=ages)
+    await apply(till, program)
+    guest = await enroll(till.store, 0)
+    await order(till, guest, basket(item(1490)))
+    buckets = "SELECT last_day, points FROM bucket WHERE points > 0"
+    (before,) = rows(database_url, buckets)
+    till.now_ms += 5 * DAY_MS
+    dearer = replace(program, grants={"cash": replace(terms, points=200)}, void_spent="refuse")
+    for comes_back in (False, True):
+        await apply(till, program)
+        bought = await order(till, guest, basket(item(10)))
+        assert rows(database_url, buckets) == []
+        await apply(till, dearer)
+        if comes_back:
+            lines = (ReturnedLine("1", None),)
+            await till.call(return_lines, ReturnLines(till.key, bought, lines, None, keyed=False))
+        else:
+            await till.void(bought)
+        assert rows(database_url, buckets) == [before]
+    assert audit(Database.from_text(database_url)).problems == []
 
 
 async def test_what_the_calendar_gives_is_named_by_its_grant_from_the_code_on(till: Till) -> None:

@@ -13,7 +13,8 @@ from loyalty_service.domain.flags import FlagKind
 from loyalty_service.domain.money_off import MoneyOff, Pick
 from loyalty_service.domain.products import listed
 from loyalty_service.domain.program import Program
-from loyalty_service.transport.servicers.taken_off import render_given_away
+from loyalty_service.domain.taken_off import TakenOff
+from loyalty_service.transport.servicers.taken_off import render_allowed, render_given_away
 from tests.support.ledger import rows
 from tests.support.orders import CLAIMED, COFFEE, PENDING, Till, basket, item, report
 from tests.support.programs import demo_program, enroll, put_program
@@ -34,9 +35,9 @@ def _used(price: int | None, amount_off: int | None = None) -> BasketLine:
     return replace(line, applies_to=MUG.reference_id, amount_off=amount_off)
 
 
-async def _open(till: Till) -> str:
+async def _open(till: Till, points: int = 1000) -> str:
     await put_program(till.store, _program())
-    return await till.identify(await enroll(till.store, 1000))
+    return await till.identify(await enroll(till.store, points))
 
 
 async def test_validation_tells_what_is_allowed(till: Till) -> None:
@@ -82,6 +83,22 @@ async def test_till_that_takes_off_more_is_flagged(till: Till) -> None:
     flags, earned = await _claim(till, basket(MUG, _used(-2495)))
     assert flags == [(FlagKind.TAKEN_OFF, "more", 2495, 2000)]
     assert earned == 0
+
+
+async def test_amount_beyond_what_can_be_told_is_told_as_the_most(till: Till) -> None:
+    """A till that says nonsense gets its claim, and whoever asks for the order an answer."""
+    opened = await _open(till, 2400)
+    nonsense = [replace(_used(0, 1_000_000_000), reference_id=name) for name in "abc"]
+    await till.update(opened, CLAIMED, basket(MUG, *nonsense))
+    async with till.store.read() as reader:
+        entry = await reader.transaction(opened)
+    assert entry is not None
+    told = render_given_away(entry.transaction)
+    assert told is not None
+    assert [one.amount for one in told.incentives] == [2**31 - 1]
+    allowed = render_allowed([TakenOff(COFFEE, 1, 3_000_000_000, None, None)])
+    assert allowed is not None
+    assert [one.amount for one in allowed.incentives] == [2**31 - 1]
 
 
 async def _claim(till: Till, content: object) -> tuple[list[tuple[object, ...]], int]:

@@ -12,16 +12,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 
-from loyalty_service.application.points import adjust, keep_alive
+from loyalty_service.application.points import capture, hold, reverse
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.events import Event, EventKind
-from loyalty_service.domain.expiry import Activity, day_of
+from loyalty_service.domain.expiry import day_of
 from loyalty_service.domain.grants import (
     FOR_GOOD,
     GivenOn,
     Grant,
     GrantTerms,
-    bought_by_itself,
     grant_id_of,
     in_order_of_use,
 )
@@ -128,12 +127,12 @@ def buy(
     """
     Sell a grant for the points of its terms, which the member has.
 
-    The points are gone at once, whether it is used or not. Which grant they paid for is the note of
-    their transfer.
+    The points are gone at once, whether it is used or not. They are burned for the grant, so that
+    those which come back have their old day.
     """
     grant, events = give_by_terms(unit, program, member, terms, origin, now_ms)
-    keep_alive(unit, member, Activity.REDEEM, now_ms)
-    adjust(unit, member, -(terms.points or 0), f"grant {grant.grant_id}", now_ms)
+    hold(unit, member, grant.owner, terms.points or 0, now_ms, expires_ms=now_ms)
+    capture(unit, member, grant.owner, now_ms)
     return grant, events
 
 
@@ -147,7 +146,7 @@ def buy_by_itself(
         if not terms.by_itself or not points:
             continue
         for number in range(min(member.spendable // points, BOUGHT_AT_ONCE_MAX)):
-            origin = terms.origin(bought_by_itself(transaction_id, number, points))
+            origin = terms.origin(f"{transaction_id}/{number}")
             events += buy(unit, program, member, terms, origin, now_ms)[1]
     return events
 
@@ -155,19 +154,19 @@ def buy_by_itself(
 def take_back_bought(
     unit: Unit, program: Program, member: Member, transaction_id: str, now_ms: int
 ) -> tuple[Event, ...]:
-    """
-    Take back what an order that is void bought by itself, where unused, with what it cost then.
-
-    Comes before the order's own points are taken: what they bought may be all that there is.
-    """
+    """Take back what an order that is void bought by itself, with its points, where unused."""
     events: tuple[Event, ...] = ()
-    if not program.granted:
-        return events
-    for grant in unit.grants(member, program.granted, ""):
-        points = grant.points_paid_by(transaction_id)
-        if points is not None and not grant.used:
-            events += withdraw(unit, member, grant, now_ms)
-            adjust(unit, member, points, f"grant {grant.grant_id}", now_ms)
+    for terms in program.grants.values():
+        for number in range(BOUGHT_AT_ONCE_MAX if terms.by_itself else 0):
+            name = terms.incentive_id, terms.origin(f"{transaction_id}/{number}")
+            grant = unit.grant(grant_id_of(member.program_id, member.loyalty_id, *name))
+            if grant is None:
+                break
+            if grant.left and not grant.used:
+                events += withdraw(unit, member, grant, now_ms)
+                # The price of then: the program may have another one by now.
+                burned = unit.points_captured(grant.owner)
+                reverse(unit, member, grant.owner, now_ms, earned=0, burned=burned, may_owe=True)
     return events
 
 
@@ -196,16 +195,27 @@ def use_grants(
     quantity: int,
     day: date,
     named: frozenset[str],
+    accepted: date | None = None,
 ) -> list[tuple[str | None, int]]:
     """
     Use up grants of a member for an order of a day, those first that it *named*, then what ends.
 
+    An order pays with what it was *accepted* with on an earlier day, though that be over by now:
+    what the member was given since is for other orders.
     Returns how many of the order's uses each grant pays for. An order that was accepted before a
     grant was over or was taken back is honoured: then the one that ended last pays, or none.
     """
-    known = [one for one in known_grants(unit, member, (incentive_id,), day) if one.activated_ms]
-    usable = in_order_of_use((one for one in known if one.covers(day)), named)
-    over = in_order_of_use(one for one in known if one.last_day < day.isoformat())
+    days = {day if accepted is None else accepted, day}
+    found = {
+        one.grant_id: one
+        for known_on in days
+        for one in known_grants(unit, member, (incentive_id,), known_on)
+        if one.activated_ms
+    }
+    usable = in_order_of_use((one for one in found.values() if any(map(one.covers, days))), named)
+    over = in_order_of_use(
+        one for one in found.values() if one.last_day < day.isoformat() and one not in usable
+    )
     paid: list[tuple[str | None, int]] = []
     left = quantity
     for grant in (*usable, *reversed(over)):

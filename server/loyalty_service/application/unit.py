@@ -235,6 +235,9 @@ class Unit(Protocol):
         An older version did not tell those holds from others that ended in the same millisecond.
         """
 
+    def points_captured(self, owner: Owner) -> int:
+        """Tell how many points that an owner held were burned."""
+
     def reservations(self, transaction: Transaction) -> Sequence[Reservation]:
         """Find what a transaction was accepted with, also what it does without by now."""
 

@@ -302,14 +302,20 @@ class Counts:
         """
         if goal.goal_id not in self.states:
             rounds = self.given.get(goal.goal_id, {}).get(0, 0)
-            self.states[goal.goal_id] = State(0, rounds, day - 1 if self.last else 0)
+            since = day - 1 if self.last else 0
+            self.states[goal.goal_id] = State(0, rounds, since, 0, goal.target)
             self.settled_states[goal.goal_id] = self.states[goal.goal_id]
 
     def _begin(self, goals: Iterable[Goal], day: int) -> None:
         """Take up the day *last* for good, and begin another one."""
         for goal in goals:
-            if goal.goal_id in self.reached:
-                self.states[goal.goal_id] = self.now(goal)
+            name = goal.goal_id
+            if name in self.reached:
+                self.states[name] = self.now(goal)
+            if name in self.states and self.states[name].target != goal.target:
+                # What was used up by another target is not counted again by this one.
+                self.states[name] = self.states[name]._replace(target=goal.target)
+                self.settled_states[name] = self.states[name]
         self.reached = []
         self.last = day
 

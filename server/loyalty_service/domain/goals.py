@@ -227,12 +227,15 @@ class State(NamedTuple):
         rounds: How often it was reached in it.
         since: Day up to which everything is used up.
         carry: What is left over of that day.
+        target: The target that it has to come to; 0 for that of the goal. Another one that an
+            operator describes counts from the member's next day on, for what is not used up.
     """
 
     period: int = 0
     rounds: int = 0
     since: int = 0
     carry: int = 0
+    target: int = 0
 
 
 class Days:
@@ -310,15 +313,15 @@ def advance(goal: Goal, state: State, day: int, days: Days) -> State:
     if not counts:
         return state
     if state.period != period:
-        state = State(period, 0, state.since, state.carry)
+        state = state._replace(period=period, rounds=0)
     if state.rounds and goal.again is not Again.ALWAYS:
         return state
-    rounds, left = divmod(counted(goal, state, day, days), goal.target)
+    rounds, left = divmod(counted(goal, state, day, days), state.target or goal.target)
     if rounds < 1:
         return state
     if goal.again is not Again.ALWAYS:
-        return State(state.period, 1, day, 0)
-    return State(state.period, state.rounds + rounds, day, left)
+        return State(state.period, 1, day, 0, state.target)
+    return State(state.period, state.rounds + rounds, day, left, state.target)
 
 
 def walk(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 from loyalty_service.domain.expiry import MONTHS_OF, PeriodEnd, end_of_period, months_later
+from loyalty_service.domain.ledger import Owner, OwnerKind
 from loyalty_service.domain.periods import Period, span_of
 from loyalty_service.domain.yearly import day_in
 
@@ -19,9 +19,6 @@ _NAMES = uuid.UUID("0f6e4f3c-5f0b-4e0c-9d3a-2f3a7b1c8d4e")
 
 FOR_GOOD = "9999-12-31"
 """Last day of what has none."""
-
-_BOUGHT = re.compile(r"program/[^/]+/(?P<order>[^/]+)/\d+/(?P<points>\d+)")
-"""Origin of what an order bought by itself: see `bought_by_itself`."""
 
 
 class GrantState(StrEnum):
@@ -63,14 +60,14 @@ class Grant:
     withdrawn_ms: int | None = None
 
     @property
+    def owner(self) -> Owner:
+        """What the points are burned for that bought it."""
+        return Owner(OwnerKind.GRANT, self.grant_id)
+
+    @property
     def left(self) -> int:
         """How often it may still be used, whatever the day."""
         return 0 if self.withdrawn_ms is not None else self.uses - self.used
-
-    def points_paid_by(self, transaction_id: str) -> int | None:
-        """Tell for how many points an order bought it by itself; none where it did not."""
-        found = _BOUGHT.fullmatch(self.origin)
-        return int(found["points"]) if found and found["order"] == transaction_id else None
 
     def covers(self, day: date) -> bool:
         """Tell whether a day is one of its days."""
@@ -95,11 +92,6 @@ def grant_id_of(program_id: str, loyalty_id: str, incentive_id: str, origin: str
     """
     name = f"{program_id}\n{loyalty_id}\n{incentive_id}\n{origin}"
     return str(uuid.uuid5(_NAMES, name))
-
-
-def bought_by_itself(transaction_id: str, number: int, points: int) -> str:
-    """Name the occasion of what an order buys by itself: the price may be another at its void."""
-    return f"{transaction_id}/{number}/{points}"
 
 
 def in_order_of_use(grants: Iterable[Grant], named: frozenset[str] = frozenset()) -> list[Grant]:

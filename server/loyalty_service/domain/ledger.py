@@ -132,6 +132,7 @@ class OwnerKind(IntEnum):
     TRANSACTION = 1
     BUCKET = 4
     GOAL = 5
+    GRANT = 6
 
 
 class Owner(NamedTuple):

@@ -241,7 +241,11 @@ class CartDemand:
     def times(self, quantity: int, spent: int) -> int:
         """Tell how often so many products for so much money are enough."""
         met = quantity // self.quantity
-        return met if self.amount is None else min(met, spent // self.amount)
+        if self.amount is None or not met:
+            return met
+        # One product is what any order for them has: the money alone says how often.
+        often = max(0, spent // self.amount)
+        return often if self.quantity == 1 else min(met, often)
 
 
 @dataclass(frozen=True, slots=True)

@@ -386,7 +386,7 @@ def _entry(row: Sequence[Any]) -> TransferEntry:
         points=points,
         cause=Cause(cause),
         transaction_id=owner[1] if owner[0] == OwnerKind.TRANSACTION else "",
-        note=note,
+        note=f"grant {owner[1]}" if owner[0] == OwnerKind.GRANT else note,
         effective_ms=effective,
         recorded_ms=recorded,
     )

@@ -201,6 +201,7 @@ def test_stored_numbers_stay() -> None:
         "TRANSACTION": 1,
         "BUCKET": 4,
         "GOAL": 5,
+        "GRANT": 6,
     }
 
 

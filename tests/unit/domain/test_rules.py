@@ -264,6 +264,24 @@ def test_maximum_counts_this_order() -> None:
 
 
 @pytest.mark.parametrize(
+    ("demand", "bought", "often"),
+    [
+        (r.CartDemand(listed(("7",)), amount=2000), (1, 4500), 2),
+        (r.CartDemand(listed(("7",)), amount=2000), (3, 4500), 2),
+        (r.CartDemand(listed(("7",)), amount=2000), (1, 1999), 0),
+        (r.CartDemand(listed(("7",)), amount=2000), (0, 4500), 0),
+        (r.CartDemand(listed(("7",)), 2, 2000), (3, 4500), 1),
+        (r.CartDemand(listed(("7",)), 2), (5, 0), 2),
+    ],
+)
+def test_how_often_a_demand_is_met(
+    demand: r.CartDemand, bought: tuple[int, int], often: int
+) -> None:
+    """By the money alone where any number of products will do."""
+    assert demand.times(*bought) == often
+
+
+@pytest.mark.parametrize(
     ("birth", "span", "today", "kept"),
     [
         ("1990-05-14", r.DayWindow(-3, 3), "2026-05-17", True),

@@ -57,7 +57,7 @@ from loyalty_service.application.orders.repeated_orders import (
     last_answer,
     report_of,
 )
-from loyalty_service.application.orders.reservations import give_back, reserve
+from loyalty_service.application.orders.reservations import accepted_on, give_back, reserve
 from loyalty_service.application.perform import Done, Repeated
 from loyalty_service.application.points import (
     capture,
@@ -375,7 +375,8 @@ def count_uses(
         paid: list[tuple[str | None, int]] = [(None, quantity)]
         if incentive_id in program.granted:
             day, named = order.paid_at.date(), engine_ids(order.basket)
-            paid = use_grants(unit, member, incentive_id, quantity, day, named)
+            accepted = accepted_on(unit, transaction, use, order.store)
+            paid = use_grants(unit, member, incentive_id, quantity, day, named, accepted)
         for grant_id, number in paid:
             unit.add(
                 Redemption(

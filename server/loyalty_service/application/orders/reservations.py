@@ -11,11 +11,14 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.breaches import Breach, RuleFailure
+from loyalty_service.domain.expiry import day_of
 from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.keys import ApiKey
+from loyalty_service.domain.program import Store
 from loyalty_service.domain.records import Reservation, Transaction
 from loyalty_service.domain.rules import ORDER_RULES
 
@@ -168,3 +171,15 @@ def give_back(unit: Unit, transaction: Transaction) -> None:
     for one in unit.reservations(transaction):
         if one.quantity:
             unit.change(one, quantity=0)
+
+
+def accepted_on(
+    unit: Unit, transaction: Transaction, use: IncentiveUse, store: Store
+) -> date | None:
+    """Tell on which day of the store an order was first accepted with a use; None if it was not."""
+    reserved = [
+        one.reserved_ms
+        for one in unit.reservations(transaction)
+        if use.accepted and one.incentive_id == use.incentive.incentive_id
+    ]
+    return day_of(min(reserved), store.time_zone) if reserved else None

@@ -236,12 +236,13 @@ def _take(
 ) -> LinesReturned:
     """Take from the guest what came back of a claimed order; all of it is a void."""
     taken = transaction.points_left - back.worth.points
-    events: tuple[Event, ...] = ()
-    if back.nothing_left:
-        events = take_back_bought(unit, program, member, transaction.transaction_id, now_ms)
     lost = recount(unit, program, transaction, member, back.counted)
     burned = transaction.points_redeemed if back.nothing_left else 0
     may_owe = program.void_spent == "debt"
+    bought: tuple[Event, ...] = ()
+    if back.nothing_left:
+        # Before its points are taken: what they bought may be all that the member has.
+        bought = take_back_bought(unit, program, member, transaction.transaction_id, now_ms)
     require_returnable(unit, member, taken + lost.points, burned, may_owe=may_owe)
     redeemed = reverse(
         unit,
@@ -262,7 +263,7 @@ def _take(
     )
     reached = take_back_given(unit, program, lost, now_ms)
     uncount_points(unit, member, taken, transaction.claimed_ms or 0, now_ms)
-    events += reached.events
+    events = bought + reached.events
     if back.nothing_left:
         events += end_claimed(unit, program, member, transaction, now_ms)
     else:

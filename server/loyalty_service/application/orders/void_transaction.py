@@ -211,6 +211,7 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
         # The sweeper's; whoever cancels the order is told the same as if they had come first.
         redeemed = unit.points_released(transaction.owner, transaction.updated_ms)
     elif transaction.status is TransactionStatus.CLAIMED:
+        # Before its points are taken: what they bought may be all that the member has.
         events = take_back_bought(unit, program, member, transaction.transaction_id, now_ms)
         earned, may_owe = transaction.points_left, program.void_spent == "debt"
         lost = recount(unit, program, transaction, member)
@@ -240,15 +241,12 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
 def end_claimed(
     unit: Unit, program: Program, member: Member, transaction: Transaction, now_ms: int
 ) -> tuple[Event, ...]:
-    """
-    Make a claimed order void: it counts for nothing more.
-
-    Its points have been moved by then, and what it bought by itself was taken back before that.
-    """
+    """Make a claimed order void, once its points have been moved: it counts for nothing more."""
     _uncount(unit, member, transaction, now_ms)
     mark_void(unit, transaction, now_ms)
     order = transaction.transaction_id
-    return take_back_without_order(unit, program, member, order, now_ms)
+    bought = take_back_bought(unit, program, member, order, now_ms)
+    return bought + take_back_without_order(unit, program, member, order, now_ms)
 
 
 def mark_void(unit: Unit, transaction: Transaction, now_ms: int) -> None:

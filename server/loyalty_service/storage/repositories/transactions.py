@@ -126,12 +126,11 @@ class HoldStatements:
         self.open = by.compile(
             HOLD.select().where(*of_owner, is_open).order_by(*HOLD.ordered).with_for_update()
         )
+        points = select(func.coalesce(func.sum(hold.c.points), constant(0))).where(*of_owner)
+        self.captured = by.compile(points.where(hold.c.status == constant(HoldStatus.CAPTURED)))
+        is_released = hold.c.status == constant(HoldStatus.RELEASED)
         self.released = by.compile(
-            select(func.coalesce(func.sum(hold.c.points), constant(0))).where(
-                *of_owner,
-                hold.c.status == constant(HoldStatus.RELEASED),
-                hold.c.ended_ms == bindparam("ended_ms"),
-            )
+            points.where(is_released, hold.c.ended_ms == bindparam("ended_ms"))
         )
         self.reservations = by.compile(
             RESERVATION.select()
@@ -318,6 +317,12 @@ class Transactions(Digests, KnownOrders):
         """See `Unit.points_released`."""
         self.flush()
         row = self._connection.execute(self._holds_by.released.sql, (*owner, ended_ms)).fetchone()
+        return int(row[0])
+
+    def points_captured(self, owner: Owner) -> int:
+        """See `Unit.points_captured`."""
+        self.flush()
+        row = self._connection.execute(self._holds_by.captured.sql, tuple(owner)).fetchone()
         return int(row[0])
 
     def reservations(self, transaction: Transaction) -> Sequence[Reservation]:

@@ -278,7 +278,28 @@ GOAL = OwnerPromises(
 )
 """What a goal gave with an order; nothing is held for it."""
 
-PROMISES = (TRANSACTION, BUCKET, GOAL)
+
+def _grant_faults(row: Any, _connection: Connection) -> list[str]:
+    """Say where points that bought a grant came back though the member still has it."""
+    if row.refunded and row.withdrawn_ms is None:
+        return [f"has {row.refunded} points given back and is not withdrawn"]
+    return [f"has {row.refunded} of {row.redeemed} points given back"]
+
+
+GRANT = OwnerPromises(
+    kind=OwnerKind.GRANT,
+    table="member_grant",
+    key="grant_id",
+    causes=(Cause.HOLD, Cause.REDEEM, Cause.REFUND),
+    holds={HoldStatus.CAPTURED: "1 = 1"},
+    told="owner.withdrawn_ms",
+    sure="refunded <= redeemed AND (refunded = 0 OR withdrawn_ms IS NOT NULL)",
+    faults=_grant_faults,
+    state="0",
+)
+"""What a member bought for points, which come back only where its order is void."""
+
+PROMISES = (TRANSACTION, BUCKET, GOAL, GRANT)
 """Every kind of owner. A hold or transfer of another kind breaks a promise."""
 
 

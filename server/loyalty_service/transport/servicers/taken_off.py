@@ -9,6 +9,9 @@ from loyalty_service.domain.basket import basket_from_json
 from loyalty_service.domain.records import Transaction, TransactionStatus
 from loyalty_service.domain.taken_off import TakenOff, given_away
 
+_MOST = 2**31 - 1
+"""What the contract can tell of an amount at most; a till may say more, and its order is kept."""
+
 
 def render_allowed(found: Sequence[TakenOff]) -> pb.TakenOff | None:
     """Tell what may be taken off; nothing where the program says it of none."""
@@ -17,7 +20,9 @@ def render_allowed(found: Sequence[TakenOff]) -> pb.TakenOff | None:
     return pb.TakenOff(
         incentives=[
             pb.TakenOff.Incentive(
-                incentive_id=one.incentive_id, amount=one.allowed, applies_to=one.applies_to
+                incentive_id=one.incentive_id,
+                amount=min(one.allowed, _MOST),
+                applies_to=one.applies_to,
             )
             for one in found
             if one.allowed is not None
@@ -33,7 +38,7 @@ def render_given_away(record: Transaction) -> pb.TakenOff | None:
         return None
     return pb.TakenOff(
         incentives=[
-            pb.TakenOff.Incentive(incentive_id=name, amount=amount)
+            pb.TakenOff.Incentive(incentive_id=name, amount=min(amount, _MOST))
             for name, amount in given.items()
         ]
     )
