@@ -166,11 +166,11 @@ def recount(
         for measure, amount in amounts.items()
         if left.get(measure, 0) != amount
     }
+    kept = {measure: left[measure] for measure in amounts if left.get(measure)}
+    done.counted = json.dumps([day, kept], separators=(",", ":")) if kept else None
     if day <= counts.settled:
         return done
     done.counts = counts
-    kept = {measure: left[measure] for measure in amounts if left.get(measure)}
-    done.counted = json.dumps([day, kept], separators=(",", ":")) if kept else None
     done.measures = tuple(off)
     losses: list[Loss] = []
     for due in counts.change(tuple(program.goals.values()), day, off):
@@ -189,9 +189,10 @@ def take_back_given(unit: Unit, program: Program, done: Recount, now_ms: int) ->
 
     What is spent becomes a debt: who may not owe is refused before.
     """
+    if done.transaction.counted != done.counted:
+        unit.change(done.transaction, counted=done.counted)
     if done.counts is None:
         return NOTHING_REACHED
-    unit.change(done.transaction, counted=done.counted)
     _keep(unit, program, done.member, done.counts, (), done.counts.last)
     events: tuple[Event, ...] = ()
     for loss in done.losses:
