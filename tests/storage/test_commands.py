@@ -301,6 +301,7 @@ def test_nothing_is_given_by_mistake(
         ("--code", "a b"),
         ("--code", "SPRING", "--count", "2"),
         ("--from", "soon"),
+        ("--from", "2027-01-05", "--until", "2026-12-01"),
         ("--points", "0"),
     ],
 )

@@ -268,7 +268,8 @@ async def test_goal_gives_something_to_use_and_a_void_takes_back_what_is_not_use
     first = await pay(till, guest, 1)
     with pytest.raises(RulesFailedError):
         await pay(till, guest, 1, item(500), offer(CROISSANT))
-    await pay(till, guest, 2)
+    second = await pay(till, guest, 2)
+    assert second.reached.incentives == {"two": CROISSANT}
     await till.void(first.transaction_id)
     with pytest.raises(RulesFailedError):
         await pay(till, guest, 2, item(500), offer(CROISSANT))

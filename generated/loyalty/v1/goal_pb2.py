@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15loyalty/v1/goal.proto\x12\nloyalty.v1\x1a\x1fgoogle/api/field_behavior.proto\"C\n\x05Goals\x12:\n\x08progress\x18\x01 \x03(\x0b\x32\x18.loyalty.v1.GoalProgressB\x04\xe2\x41\x01\x03R\x08progress\"\xbb\x02\n\x0cGoalProgress\x12\x1d\n\x07goal_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03R\x06goalId\x12\x18\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\x04name\x12 \n\x08progress\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03R\x08progress\x12\x1c\n\x06target\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03R\x06target\x12\x1f\n\x05until\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03H\x00R\x05until\x88\x01\x01\x12)\n\rtimes_reached\x18\x06 \x01(\x05\x42\x04\xe2\x41\x01\x03R\x0ctimesReached\x12!\n\x06points\x18\x07 \x01(\x05\x42\x04\xe2\x41\x01\x03H\x01R\x06points\x88\x01\x01\x12\"\n\x07tier_id\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03H\x02R\x06tierId\x88\x01\x01\x42\x08\n\x06_untilB\t\n\x07_pointsB\n\n\x08_tier_id\"\xb1\x01\n\nMemberTier\x12\x1d\n\x07tier_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03R\x06tierId\x12\x18\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\x04name\x12(\n\nstart_date\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03H\x00R\tstartDate\x88\x01\x01\x12$\n\x08\x65nd_date\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03H\x01R\x07\x65ndDate\x88\x01\x01\x42\r\n\x0b_start_dateB\x0b\n\t_end_dateb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15loyalty/v1/goal.proto\x12\nloyalty.v1\x1a\x1fgoogle/api/field_behavior.proto\"C\n\x05Goals\x12:\n\x08progress\x18\x01 \x03(\x0b\x32\x18.loyalty.v1.GoalProgressB\x04\xe2\x41\x01\x03R\x08progress\"\xfa\x02\n\x0cGoalProgress\x12\x1d\n\x07goal_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03R\x06goalId\x12\x18\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\x04name\x12 \n\x08progress\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03R\x08progress\x12\x1c\n\x06target\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03R\x06target\x12\x1f\n\x05until\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03H\x00R\x05until\x88\x01\x01\x12)\n\rtimes_reached\x18\x06 \x01(\x05\x42\x04\xe2\x41\x01\x03R\x0ctimesReached\x12!\n\x06points\x18\x07 \x01(\x05\x42\x04\xe2\x41\x01\x03H\x01R\x06points\x88\x01\x01\x12\"\n\x07tier_id\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03H\x02R\x06tierId\x88\x01\x01\x12,\n\x0cincentive_id\x18\t \x01(\tB\x04\xe2\x41\x01\x03H\x03R\x0bincentiveId\x88\x01\x01\x42\x08\n\x06_untilB\t\n\x07_pointsB\n\n\x08_tier_idB\x0f\n\r_incentive_id\"\xb1\x01\n\nMemberTier\x12\x1d\n\x07tier_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03R\x06tierId\x12\x18\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\x04name\x12(\n\nstart_date\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03H\x00R\tstartDate\x88\x01\x01\x12$\n\x08\x65nd_date\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03H\x01R\x07\x65ndDate\x88\x01\x01\x42\r\n\x0b_start_dateB\x0b\n\t_end_dateb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,6 +50,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GOALPROGRESS'].fields_by_name['points']._serialized_options = b'\342A\001\003'
   _globals['_GOALPROGRESS'].fields_by_name['tier_id']._loaded_options = None
   _globals['_GOALPROGRESS'].fields_by_name['tier_id']._serialized_options = b'\342A\001\003'
+  _globals['_GOALPROGRESS'].fields_by_name['incentive_id']._loaded_options = None
+  _globals['_GOALPROGRESS'].fields_by_name['incentive_id']._serialized_options = b'\342A\001\003'
   _globals['_MEMBERTIER'].fields_by_name['tier_id']._loaded_options = None
   _globals['_MEMBERTIER'].fields_by_name['tier_id']._serialized_options = b'\342A\001\003'
   _globals['_MEMBERTIER'].fields_by_name['name']._loaded_options = None
@@ -61,7 +63,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GOALS']._serialized_start=70
   _globals['_GOALS']._serialized_end=137
   _globals['_GOALPROGRESS']._serialized_start=140
-  _globals['_GOALPROGRESS']._serialized_end=455
-  _globals['_MEMBERTIER']._serialized_start=458
-  _globals['_MEMBERTIER']._serialized_end=635
+  _globals['_GOALPROGRESS']._serialized_end=518
+  _globals['_MEMBERTIER']._serialized_start=521
+  _globals['_MEMBERTIER']._serialized_end=698
 # @@protoc_insertion_point(module_scope)

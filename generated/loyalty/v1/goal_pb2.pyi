@@ -14,7 +14,7 @@ class Goals(_message.Message):
     def __init__(self, progress: _Optional[_Iterable[_Union[GoalProgress, _Mapping]]] = ...) -> None: ...
 
 class GoalProgress(_message.Message):
-    __slots__ = ("goal_id", "name", "progress", "target", "until", "times_reached", "points", "tier_id")
+    __slots__ = ("goal_id", "name", "progress", "target", "until", "times_reached", "points", "tier_id", "incentive_id")
     GOAL_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
@@ -23,6 +23,7 @@ class GoalProgress(_message.Message):
     TIMES_REACHED_FIELD_NUMBER: _ClassVar[int]
     POINTS_FIELD_NUMBER: _ClassVar[int]
     TIER_ID_FIELD_NUMBER: _ClassVar[int]
+    INCENTIVE_ID_FIELD_NUMBER: _ClassVar[int]
     goal_id: str
     name: str
     progress: int
@@ -31,7 +32,8 @@ class GoalProgress(_message.Message):
     times_reached: int
     points: int
     tier_id: str
-    def __init__(self, goal_id: _Optional[str] = ..., name: _Optional[str] = ..., progress: _Optional[int] = ..., target: _Optional[int] = ..., until: _Optional[str] = ..., times_reached: _Optional[int] = ..., points: _Optional[int] = ..., tier_id: _Optional[str] = ...) -> None: ...
+    incentive_id: str
+    def __init__(self, goal_id: _Optional[str] = ..., name: _Optional[str] = ..., progress: _Optional[int] = ..., target: _Optional[int] = ..., until: _Optional[str] = ..., times_reached: _Optional[int] = ..., points: _Optional[int] = ..., tier_id: _Optional[str] = ..., incentive_id: _Optional[str] = ...) -> None: ...
 
 class MemberTier(_message.Message):
     __slots__ = ("tier_id", "name", "start_date", "end_date")

@@ -107,6 +107,12 @@ def create_promo_codes_command(
     if not points and incentive is None:
         raise typer.BadParameter("must be above 0 without --incentive", param_hint="--points")
     first, last = day_from(first_day), day_from(last_day)
+    if first is not None and last is not None and last < first:
+        raise typer.BadParameter("must not be before --from", param_hint="--until")
+    gives = f"{points:,} points" if points else ""
+    if incentive is not None:
+        good = "for good" if days is None else f"for {days:,} days"
+        gives += f"{' and ' if gives else ''}{incentive}, {uses:,} times, {good}"
 
     async def create(opened: Store) -> None:
         program = opened.catalog.programs.get(program_id)
@@ -135,7 +141,7 @@ def create_promo_codes_command(
             raise OperatorError(
                 f"{program_id} has no incentive {problem} with the rule granted."
             ) from None
-        err.print(f"{len(made.result):,} codes of {points:,} points, shown this once:")
+        err.print(f"{len(made.result):,} codes of {gives}, shown this once:")
         out.print("\n".join(made.result))
 
     _with_pepper(create)

@@ -52,12 +52,14 @@ class Reached:
         progress: How far each goal has come that the order counts for.
         given: Points that each gave, by its ID, or below 0 took back.
         tiers: Tiers that goals gave, by the goal's ID.
+        incentives: Incentives that goals gave to use, by the goal's ID.
         events: What happened to grants.
     """
 
     progress: tuple[Progress, ...] = ()
     given: Mapping[str, int] = field(default_factory=dict)
     tiers: Mapping[str, str] = field(default_factory=dict)
+    incentives: Mapping[str, str] = field(default_factory=dict)
     events: tuple[Event, ...] = ()
 
     @property
@@ -105,6 +107,7 @@ def count_order(
         _progress(goals, counts, amounts),
         {award.goal_id: award.points for award in awards},
         {award.goal_id: award.tier for award in awards if award.tier is not None},
+        {award.goal_id: award.incentive_id for award in awards if award.incentive_id is not None},
         events,
     )
 

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 from loyalty.v1 import goal_pb2
 from loyalty.v1 import member_service_pb2 as pb
 from loyalty_service.application.members.get_member import ShownMember
-from loyalty_service.application.orders.goals import Reached
+from loyalty_service.application.orders.goals import NOTHING_REACHED, Reached
 from loyalty_service.domain.clock import rfc3339
 from loyalty_service.domain.goal_cards import Progress
 from loyalty_service.domain.goals import LAST_DAY, Count
 from loyalty_service.domain.program import Program
 
-_NO_POINTS: Mapping[str, int] = {}
-_NO_TIERS: Mapping[str, str] = {}
-
 
 def goals_told(
-    progress: Iterable[Progress],
-    given: Mapping[str, int] = _NO_POINTS,
-    tiers: Mapping[str, str] = _NO_TIERS,
+    progress: Iterable[Progress], gave: Reached = NOTHING_REACHED
 ) -> goal_pb2.Goals | None:
-    """Tell of goals, with the points and tiers that each gave; of none, nothing."""
+    """Tell of goals, with what each gave; of none, nothing."""
     told = [
         goal_pb2.GoalProgress(
             goal_id=one.goal.goal_id,
@@ -33,8 +28,9 @@ def goals_told(
             target=one.goal.target,
             until=_day(one.until),
             times_reached=one.rounds,
-            points=given.get(one.goal.goal_id) or None,
-            tier_id=tiers.get(one.goal.goal_id),
+            points=gave.given.get(one.goal.goal_id) or None,
+            tier_id=gave.tiers.get(one.goal.goal_id),
+            incentive_id=gave.incentives.get(one.goal.goal_id),
         )
         for one in progress
     ]
@@ -43,7 +39,7 @@ def goals_told(
 
 def reached_told(reached: Reached) -> goal_pb2.Goals | None:
     """Tell of the goals that an order counts for."""
-    return goals_told(reached.progress, reached.given, reached.tiers)
+    return goals_told(reached.progress, reached)
 
 
 def member_tier(shown: ShownMember, program: Program) -> goal_pb2.MemberTier | None:
