@@ -78,6 +78,7 @@ def note_unknown_names(source: ProgramSource, values: object) -> None:
                 message = f"is not a group of a store{nearest(name, store_groups)}"
                 source.note((*path, "store_groups", place), message)
     _note_tiers(source, values)
+    _note_grants_of_goals(source, values)
     for path, name in _products(values):
         if isinstance(name, str) and name not in groups:
             message = "must be a list of PLUs, or a group of this file"
@@ -115,19 +116,30 @@ def _note_tiers(source: ProgramSource, values: dict[str, Any]) -> None:
     for path, name in (*given, *named):
         if isinstance(name, str) and name not in known:
             source.note(path, f"is not a tier of this file{nearest(name, [*map(str, known)])}")
-    grants = [
-        grant.get("id")
-        for _, grant in _entries(values, "grants")
-        if grant.get("given_on") == "goal"
-    ]
-    for path, gives in _gives(values):
-        name = gives.get("grant")
-        if isinstance(name, str) and name not in grants:
-            message = "is not of this file's grants that are given_on goal"
-            source.note((*path, "gives", "grant"), message + nearest(name, [*map(str, grants)]))
     for place, name in enumerate(known[1:], 1):
         if name not in [tier for _, tier in given]:
             source.note(("tiers", place, "id"), "must be given by a goal, as all but the first")
+
+
+def _note_grants_of_goals(source: ProgramSource, values: dict[str, Any]) -> None:
+    """Note grants that goals should give and the file lacks, and those that no goal gives."""
+    places = {
+        grant.get("id"): place
+        for place, grant in _entries(values, "grants")
+        if grant.get("given_on") == "goal"
+    }
+    given = [
+        ((*path, "gives", "grant"), gives["grant"])
+        for path, gives in _gives(values)
+        if isinstance(gives.get("grant"), str)
+    ]
+    for path, name in given:
+        if name not in places:
+            message = "is not of this file's grants that are given_on goal"
+            source.note(path, message + nearest(name, [*map(str, places)]))
+    for name, place in places.items():
+        if name not in [one for _, one in given]:
+            source.note(("grants", place, "given_on"), "must be another: no goal gives this grant")
 
 
 def _gives(values: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:

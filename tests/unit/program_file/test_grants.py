@@ -75,6 +75,7 @@ def test_what_is_given_is_read_and_kept_exactly(written: str, terms: dict[str, o
         ("incentive: cake, given_on: week, days: 3", "must not say how long"),
         ("incentive: cake, given_on: birthday, days: 3, months: 1", "days or months, not both"),
         ("incentive: cake, given_on: birthday, by_itself: true", "by_itself beside points only"),
+        ("incentive: cake, given_on: goal", "grants[0].given_on: must be another: no goal gives"),
         ("incentive: fries, given_on: birthday", "with the rule granted"),
         ("incentive: cakes, given_on: birthday", "rule granted; did you mean `cake`?"),
     ],

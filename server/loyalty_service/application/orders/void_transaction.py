@@ -244,9 +244,7 @@ def end_claimed(
     """Make a claimed order void, once its points have been moved: it counts for nothing more."""
     _uncount(unit, member, transaction, now_ms)
     mark_void(unit, transaction, now_ms)
-    order = transaction.transaction_id
-    bought = take_back_bought(unit, program, member, order, now_ms)
-    return bought + take_back_without_order(unit, program, member, order, now_ms)
+    return take_back_without_order(unit, program, member, transaction.transaction_id, now_ms)
 
 
 def mark_void(unit: Unit, transaction: Transaction, now_ms: int) -> None:
