@@ -181,7 +181,7 @@ class ServerProcess:
         """End it at once, wherever it is."""
         if self._process.returncode is None:
             self._process.kill()
-            await self._process.wait()
+        await self._process.wait()
         if self._drain is not None:
             await self._drain
 

@@ -45,6 +45,8 @@ class Forked:
     async def _end(self, report: asyncio.StreamReader) -> None:
         told = await report.readline()
         self.returncode = int(told) if told else -signal.SIGKILL
+        # Who tells of the end may end later: only at the pipe's own end it is closed.
+        await report.read()
 
     async def wait(self) -> int:
         """Wait until it has ended; return how."""

@@ -105,7 +105,7 @@ BUGS = (
     Bug("a void does not take earned points back", "_take", "_.post(_.available, ...)", "pass"),
     Bug(
         "a void forgets what the program does about spent points",
-        "reverse",
+        "require_returnable",
         "_1 and (not _ or _)",
         "_1",
     ),

@@ -38,11 +38,13 @@ class MemberServicer:
             locale=request.locale if request.HasField("locale") else None,
             birth_date=request.birth_date if request.HasField("birth_date") else None,
         )
+        # The writer renders, on its own thread: the catalogue is the loop's to ask.
+        program = call.program
         return await call.write(
             enroll_member,
             command,
             lambda member: pb.EnrollMemberResponse(
-                member=_member(ShownMember(member), call.program)
+                member=_member(ShownMember(member), program)
             ).SerializeToString(),
         )
 
