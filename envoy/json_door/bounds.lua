@@ -8,7 +8,7 @@ local MAX_BODY = 524288 -- 512 KiB, as the till sent them: 500 lines at full wid
 local MAX_URL = 8192
 -- Of commas and opening brackets; a test compares it with the contract. Each costs the transcoder
 -- and the server some time, however little it holds.
-local MAX_VALUES = 27000
+local MAX_VALUES = 32000
 local SEPARATORS = { ",", "{", "[" }
 
 -- Whether a body holds more values than any request of the contract can; strings count too, for it

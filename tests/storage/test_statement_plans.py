@@ -14,6 +14,7 @@ import pytest
 from loyalty_service.storage import repositories
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.migrate import migrate
+from loyalty_service.storage.repositories.members import MemberFinders
 from loyalty_service.storage.repositories.statements import Statement, Statements, dialect_of
 
 FEW = {"program", "store", "incentive", "api_key", "partner", "catalog_revision", "code_pepper"}
@@ -51,6 +52,8 @@ def _of(name: str, value: Any) -> Iterator[tuple[str, Statement]]:
     elif isinstance(value, dict):
         for one in value.values():
             yield from _of(name, one)
+    elif isinstance(value, MemberFinders):
+        yield from _of(name, vars(value))
 
 
 def _plan(connection: sqlite3.Connection, statement: Statement) -> list[str]:

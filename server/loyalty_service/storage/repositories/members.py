@@ -46,7 +46,7 @@ CARD_PLACE = _OWN + len(MEMBER_KINDS) * len(ACCOUNT_COLUMNS)
 """Where the columns of the card begin."""
 
 
-class FindStatements:
+class MemberFinders:
     """
     The statements that find members with their accounts.
 
@@ -83,8 +83,8 @@ class MemberStatements:
 
     def __init__(self, by: Statements) -> None:
         member = table_of(t.MemberTable)
-        self.alone = FindStatements(by, cards=False)
-        self.with_cards = FindStatements(by, cards=True)
+        self.alone = MemberFinders(by, cards=False)
+        self.with_cards = MemberFinders(by, cards=True)
         self.insert = by.compile(
             insert(member)
             .values({name: bindparam(name) for name in MEMBER_COLUMNS[1:]})
@@ -113,7 +113,7 @@ class Members(Ledger):
         return self._statements.of(MemberStatements)
 
     @property
-    def _find_by(self) -> FindStatements:
+    def _find_by(self) -> MemberFinders:
         """The statements that find members, with cards where they can be found together."""
         # With several servers a card is read only once its member is locked: see `goals`.
         cards = not self._bulk and any(
