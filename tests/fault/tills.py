@@ -7,20 +7,21 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
 
 from loyalty.v1 import (
     code_service_pb2,
+    identify_service_pb2,
     incentive_service_pb2,
     member_service_pb2,
     session_service_pb2,
 )
 from loyalty.v1 import transaction_service_pb2 as pb
 from loyalty_service.sandbox.fixed_codes import PROMO_CODE
-from tests.support.banks import Bank
+from tests.support.banks import SOLD, Bank
 from tests.support.server import Caller, identify_request
 from tests.support.transactions import (
     COFFEE,
@@ -32,6 +33,8 @@ from tests.support.transactions import (
     unclaimed_request,
 )
 
+Item = TypeVar("Item")
+
 SANDWICH = "6c1d94e7-2b58-4f3a-a0c9-7e5b1f84d033"
 COOKIE = "21636369-8b52-4b4a-97b7-50923ceb3ffd"
 STORE_ID = 9999
@@ -42,9 +45,11 @@ PATIENCE_S = 30.0
 WEIGHTS = {
     "identify": 14,
     "issue_and_identify": 8,
+    "scan_again": 6,
     "validate": 6,
     "update_pending": 18,
     "update_claimed": 18,
+    "change_status": 6,
     "void": 14,
     "repeat": 6,
     "unclaimed": 3,
@@ -61,6 +66,7 @@ WEIGHTS = {
     "content": 1,
     "assign_points": 2,
     "redeem_promo_code": 2,
+    "take_grant": 2,
     "search": 1,
 }
 ANYWHERE = {"OK", "SERVER_BUSY", "DEADLINE_PASSED"}
@@ -96,7 +102,7 @@ DOCUMENTED = {
     "GetContent": set(),
     "AssignPoints": set(),
     "RedeemPromoCode": set(),
-    "TakeGrant": set(),
+    "TakeGrant": {"POINTS_INSUFFICIENT"},
     "SearchTransactions": set(),
     "StartAnonymousSession": set(),
     "EnrollMember": set(),
@@ -137,11 +143,13 @@ class Ledgers:
     What the clients know together, and the figures of the run.
 
     Attributes:
+        identified: Transactions by their IDs, each with the loyalty ID of its guest.
         keys: The key of every answer, oldest first: none may ever be forgotten.
     """
 
     bank: Bank
     opened: deque[str] = field(default_factory=lambda: deque(maxlen=OPEN_MAX))
+    identified: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=OPEN_MAX))
     receipts: deque[str] = field(default_factory=lambda: deque(maxlen=OPEN_MAX))
     codes: deque[str] = field(default_factory=lambda: deque(maxlen=OPEN_MAX))
     keys: list[str] = field(default_factory=list)
@@ -200,23 +208,41 @@ class Client:
         return report_values(_pick(self._shared.opened, decision), status, details(*lines))
 
     async def _identify(self, decision: Decision) -> None:
-        request = identify_request(self._member(decision), decision.key)
+        await self._open(decision, self._member(decision))
+
+    async def _issue_and_identify(self, decision: Decision) -> None:
+        code = await self._issue(decision, self._member(decision))
+        if code is not None:
+            await self._open(decision, code)
+
+    async def _open(self, decision: Decision, identifier: str) -> None:
+        request = identify_request(identifier, decision.key)
         answer = await self._call(self._caller.identifies.IdentifyMember, request, decision.key)
         if answer is not None:
             self._shared.opened.append(answer.transaction_id)
+            self._shared.identified.append((answer.transaction_id, self._member(decision)))
 
-    async def _issue_and_identify(self, decision: Decision) -> None:
+    async def _issue(self, decision: Decision, loyalty_id: str) -> str | None:
         selected = [code_service_pb2.SelectedIncentive(incentive_id=n) for n in decision.rewards]
-        request = code_service_pb2.IssueCodeRequest(
-            loyalty_id=self._member(decision), order=selected
-        )
+        request = code_service_pb2.IssueCodeRequest(loyalty_id=loyalty_id, order=selected)
         issued = await self._call(self._caller.codes.IssueCode, request, f"{decision.key}-code")
-        if issued is not None:
-            self._shared.codes.append(issued.otp)
-            scanned = identify_request(issued.otp, decision.key)
-            answer = await self._call(self._caller.identifies.IdentifyMember, scanned, decision.key)
-            if answer is not None:
-                self._shared.opened.append(answer.transaction_id)
+        if issued is None:
+            return None
+        self._shared.codes.append(issued.otp)
+        code: str = issued.otp
+        return code
+
+    async def _scan_again(self, decision: Decision) -> None:
+        """Show one more code of the guest whose order is open."""
+        if self._shared.identified:
+            transaction_id, guest = _pick(self._shared.identified, decision)
+            code = await self._issue(decision, guest)
+            if code is not None:
+                request = identify_service_pb2.IdentifyMemberAgainRequest(
+                    identifier=code, transaction_id=transaction_id
+                )
+                identifies = self._caller.identifies
+                await self._call(identifies.IdentifyMemberAgain, request, decision.key)
 
     async def _validate(self, decision: Decision) -> None:
         values = self._report(decision, "CLAIMED")
@@ -232,6 +258,14 @@ class Client:
         values = self._report(decision, "CLAIMED")
         if values:
             await self._call(self._stub.ReportOrder, pb.ReportOrderRequest(**values), decision.key)
+
+    async def _change_status(self, decision: Decision) -> None:
+        if self._shared.opened:
+            request = pb.ChangeTransactionStatusRequest(
+                new_status="CLAIMED" if decision.price % 3 else "VOID",
+                transaction_id=_pick(self._shared.opened, decision),
+            )
+            await self._call(self._stub.ChangeTransactionStatus, request, decision.key)
 
     async def _void(self, decision: Decision) -> None:
         if self._shared.opened:
@@ -330,12 +364,20 @@ class Client:
         )
         await self._call(self._caller.incentives.RedeemPromoCode, request, decision.key)
 
+    async def _take_grant(self, decision: Decision) -> None:
+        """Activate what the member was given, or buy what the bank's program sells."""
+        request = incentive_service_pb2.TakeGrantRequest(
+            loyalty_id=self._member(decision),
+            grant="croissant" if decision.pick % 2 else SOLD,
+        )
+        await self._call(self._caller.incentives.TakeGrant, request, decision.key)
+
     async def _search(self, decision: Decision) -> None:
         request = pb.SearchTransactionsRequest(loyalty_id=self._member(decision))
         await self._call(self._stub.SearchTransactions, request)
 
 
-def _pick(some: Sequence[str], decision: Decision) -> str:
+def _pick(some: Sequence[Item], decision: Decision) -> Item:
     """Choose among the newest, so that clients meet."""
     return some[-1 - decision.pick % min(len(some), 16)]
 

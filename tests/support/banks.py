@@ -21,6 +21,7 @@ from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.application.operators.create_key import CreateKey
 from loyalty_service.application.unit import Unit
 from loyalty_service.bootstrap import serve
+from loyalty_service.domain.grants import GrantTerms
 from loyalty_service.domain.keys import Role
 from loyalty_service.domain.limits import LimitName, Limits
 from loyalty_service.storage.databases import Database
@@ -33,6 +34,9 @@ from tests.support.server import Caller, settings_in
 from tests.support.stores import PEPPER, open_store
 
 SECRET = "lk_fault"
+SOLD = "snack"
+"""What the program sells for points, besides the demo program's own grants."""
+
 START_S = 60.0
 
 Query = Callable[[str], Sequence[Any]]
@@ -75,8 +79,11 @@ async def prepare_bank(
     database_url: str, points: Sequence[int], pending_lifetime_s: int = 86_400
 ) -> list[str]:
     """Apply a program whose transactions live so long, and enroll members with these points."""
+    demo = demo_program()
+    sold = GrantTerms(SOLD, demo.grants["croissant"].incentive_id, points=50, days=30)
     program = replace(
-        demo_program(),
+        demo,
+        grants={**demo.grants, SOLD: sold},
         pending_lifetime_s=pending_lifetime_s,
         void_spent="debt",
         # All tills of a trial share one key, which calls as all of theirs would, about few members.

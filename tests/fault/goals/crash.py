@@ -200,10 +200,17 @@ class _Expected:
                 self.points[answer.member.loyalty_id] = 0
             case "VoidTransaction":
                 self.voided.add(one.request.loyalty_transaction_id)
+            case "ChangeTransactionStatus" if one.request.new_status == pb.Transaction.VOID:
+                self.voided.add(answer.transaction_id)
+            case "ChangeTransactionStatus":
+                net = answer.points_earned - answer.points_redeemed
+                self.moved[answer.transaction_id] = (answer.loyalty_id, net)
             case "ClaimReceipt":
                 self.moved[answer.transaction_id] = (one.request.loyalty_id, answer.points_earned)
             case "AssignPoints" | "RedeemPromoCode":
                 self.points[one.request.loyalty_id] += answer.points_earned
+            case "TakeGrant":
+                self.points[one.request.loyalty_id] -= answer.points_used
             case "ReportOrder" if one.request.status == pb.Transaction.CLAIMED:
                 net = answer.points_earned - answer.points_redeemed
                 self.moved[answer.transaction_id] = (answer.loyalty_id, net)

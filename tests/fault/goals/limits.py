@@ -291,9 +291,11 @@ class Sizes:
             request.Clear()
         ignored = _ignored(path)
         mended = _put_right(rpc, path)
-        beyond_type = path[-1].cpp_type in LARGEST and size.value > LARGEST[path[-1].cpp_type]
-        if not beyond_type or path[-1].is_repeated:
-            _put(request, path, size.value)
+        largest = None if path[-1].is_repeated else LARGEST.get(path[-1].cpp_type)
+        beyond_type = largest is not None and size.value > largest
+        # What no message can hold is put in its place in the JSON, so that it is there to replace.
+        _put(request, path, largest if beyond_type else size.value)
+        if not beyond_type:
             data = request.SerializeToString()
             self._require_rule(rpc, path, size, data, where, ignored=ignored)
             seen = await doors.grpc(rpc, data, headers)
@@ -305,7 +307,7 @@ class Sizes:
             if not all(getattr(request, name) for name in route.variables):
                 continue
             url, content = rpc.call_of(request, route)
-            if beyond_type and not path[-1].is_repeated:
+            if beyond_type:
                 if content is None:
                     name = path[-1].json_name
                     url = re.sub(rf"{name}=\d+", f"{name}={size.value}", url)
