@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import stat as stat_of_file
+from contextlib import suppress
 from pathlib import Path
 
 from loyalty_service.sandbox.envoy_process import call_admin
@@ -13,8 +14,10 @@ from tests.fault.edge import CLOSE, HOME, KEY, Edge, head, statuses
 
 def ports_of(pid: int) -> set[int]:
     """Give the ports that a process listens on, at any address."""
-    files = {str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()}
-    found = set()
+    files, found = set(), set()
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # A connection may end meanwhile; a listener stays.
+            files.add(str(file.readlink()))
     for table in ("tcp", "tcp6"):
         rows = Path(f"/proc/{pid}/net/{table}").read_text(encoding="ascii").splitlines()[1:]
         for row in (line.split() for line in rows):
