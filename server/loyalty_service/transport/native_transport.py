@@ -152,8 +152,9 @@ class NativeTransport:
                 _, late = await asyncio.wait(self._calls.values(), timeout=grace_s)
                 for call in late:
                     call.cancel()
-                # The last answers are on their way out; what closes the port cuts them off.
-                await asyncio.sleep(LINGER_S)
+            # The last answers are on their way out, also of calls that have just ended; what
+            # closes the port cuts them off.
+            await asyncio.sleep(LINGER_S)
             await behind
         finally:
             await self._close()
