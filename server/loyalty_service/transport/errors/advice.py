@@ -135,6 +135,7 @@ ADVICE: Mapping[str, Advice] = {
             "GetMember",
             "GetUser",
             _POINTS,
+            _GRANT,
             _PROMO,
             "SearchTransactions",
             "ListIncentives",
