@@ -184,7 +184,7 @@ def _count(
     now_ms: int,
 ) -> Reached:
     """Keep what the order used, earned and counts for goals, and that its receipt was claimed."""
-    count_uses(unit, transaction, member, uses, order, transaction.created_ms)
+    count_uses(unit, transaction, member, uses, order)
     count_earned(unit, order, transaction, member, worth)
     _count_receipt(unit, order.program, transaction, member, now_ms)
     return count_order(unit, order, transaction, member, worth.points, now_ms)
