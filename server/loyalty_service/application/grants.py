@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 
-from loyalty_service.application.points import capture, hold, reverse
+from loyalty_service.application.points import capture, hold
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.expiry import day_of
@@ -25,11 +25,8 @@ from loyalty_service.domain.grants import (
     in_order_of_use,
 )
 from loyalty_service.domain.program import Program
-from loyalty_service.domain.records import Member, Redemption
+from loyalty_service.domain.records import Member, Redemption, Transaction
 from loyalty_service.domain.visit import GrantsLeft
-
-BOUGHT_AT_ONCE_MAX = 100
-"""Grants of one kind that an order buys by itself at most; the next order buys more."""
 
 OPEN_DAYS = 400
 """Days after its last one in which an order may still use a grant: none stays open for longer."""
@@ -140,40 +137,6 @@ def buy(
     hold(unit, member, grant.owner, terms.points or 0, now_ms, expires_ms=now_ms)
     capture(unit, member, grant.owner, now_ms)
     return grant, events
-
-
-def buy_by_itself(
-    unit: Unit, program: Program, member: Member, transaction_id: str, now_ms: int
-) -> tuple[Event, ...]:
-    """Sell a member, after an order, what is bought by itself, as often as the points suffice."""
-    events: tuple[Event, ...] = ()
-    for terms in program.grants.values():
-        points = terms.points or 0
-        if not terms.by_itself or not points:
-            continue
-        for number in range(min(member.spendable // points, BOUGHT_AT_ONCE_MAX)):
-            origin = terms.origin(f"{transaction_id}/{number}")
-            events += buy(unit, program, member, terms, origin, now_ms)[1]
-    return events
-
-
-def take_back_bought(
-    unit: Unit, program: Program, member: Member, transaction_id: str, now_ms: int
-) -> tuple[Event, ...]:
-    """Take back what an order that is void bought by itself, with its points, where unused."""
-    events: tuple[Event, ...] = ()
-    for terms in program.grants.values():
-        for number in range(BOUGHT_AT_ONCE_MAX if terms.by_itself else 0):
-            name = terms.incentive_id, terms.origin(f"{transaction_id}/{number}")
-            grant = unit.grant(grant_id_of(member.program_id, member.loyalty_id, *name))
-            if grant is None:
-                break
-            if grant.left and not grant.used:
-                events += withdraw(unit, member, grant, now_ms)
-                # The price of then: the program may have another one by now.
-                burned = unit.points_captured(grant.owner)
-                reverse(unit, member, grant.owner, now_ms, earned=0, burned=burned, may_owe=True)
-    return events
 
 
 def grants_left(
@@ -318,13 +281,24 @@ def give_for_first_order(
 
 
 def take_back_without_order(
-    unit: Unit, program: Program, member: Member, transaction_id: str, now_ms: int
+    unit: Unit, program: Program, member: Member, transaction: Transaction, now_ms: int
 ) -> tuple[Event, ...]:
-    """Take back what came after the first order of a member who has none but one that is void."""
-    if not program.gives(GivenOn.FIRST_ORDER) or unit.claimed_orders(member, transaction_id):
+    """
+    Take back what came after the first order of a member who has none but one that is void.
+
+    What the program gave when the order was paid counts, too: it may give it no more.
+    """
+    version = transaction.program_version
+    same = version is None or version == unit.catalog.versions.get(program.program_id)
+    given = {one.terms_id: one for one in program.gives(GivenOn.FIRST_ORDER)}
+    if (same and not given) or unit.claimed_orders(member, transaction.transaction_id):
         return ()
+    if version is not None and not same:
+        then = unit.program_of(program.program_id, version)
+        for one in () if then is None else then.gives(GivenOn.FIRST_ORDER):
+            given.setdefault(one.terms_id, one)
     events: tuple[Event, ...] = ()
-    for terms in program.gives(GivenOn.FIRST_ORDER):
+    for terms in given.values():
         events += take_back(unit, member, terms.incentive_id, terms.origin(), now_ms)
     return events
 

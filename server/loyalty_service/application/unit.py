@@ -152,6 +152,9 @@ class Unit(Protocol):
     def granted_incentive(self, program_id: str, grant_id: str) -> str | None:
         """Tell which incentive of a program a grant of anybody is for; nothing is locked."""
 
+    def grants_bought(self, member: Member, transaction_id: str) -> Sequence[Grant]:
+        """Find what an order of a locked member bought by itself and nobody has used."""
+
     def grants(
         self, member: Member, incentive_ids: Collection[str], since_day: str
     ) -> Sequence[Grant]:

@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from loyalty_service.application.bought_grants import buy_by_itself
 from loyalty_service.application.grant_names import named_by_grants
-from loyalty_service.application.grants import buy_by_itself, give_for_first_order
+from loyalty_service.application.grants import give_for_first_order
 from loyalty_service.application.limits import count_points, flag_uses, require_points
 from loyalty_service.application.orders.earnings import (
     PaidOrder,

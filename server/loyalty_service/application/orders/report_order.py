@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from loyalty_service.application.aging import next_going
+from loyalty_service.application.bought_grants import buy_by_itself
 from loyalty_service.application.grant_names import engine_ids
 from loyalty_service.application.grants import (
-    buy_by_itself,
     give_for_first_order,
     use_grants,
 )
