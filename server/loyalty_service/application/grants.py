@@ -94,11 +94,17 @@ def take_back(
     """
     Take back what is left of the grant that a member has for an origin, as a whole.
 
-    What was used stays used. Where there is no such grant, or nothing is left, nothing happens.
-    Returns the events for the use case's `Done`.
+    What was used stays used until its order is void; then it is taken back as well.
+    Where there is no such grant, nothing happens.
+    Returns the events for the use case's `Done`: none where nothing was left.
     """
     grant = unit.grant(grant_id_of(member.program_id, member.loyalty_id, incentive_id, origin))
-    return withdraw(unit, member, grant, now_ms) if grant is not None and grant.left else ()
+    if grant is None or grant.withdrawn_ms is not None:
+        return ()
+    if grant.left:
+        return withdraw(unit, member, grant, now_ms)
+    unit.change(grant, withdrawn_ms=now_ms)
+    return ()
 
 
 def withdraw(unit: Unit, member: Member, grant: Grant, now_ms: int) -> tuple[Event, ...]:
