@@ -148,8 +148,7 @@ class OnDay(NamedTuple):
     Attributes:
         counts: Whether orders of the day count.
         first_day: First day that counts together with it.
-        period: Period of the calendar by which it is told how often the goal was reached; 0 for
-            none.
+        period: The calendar's, in which it is told how often it was reached; 0 for none.
         last_day: Last day that counts together with it; `LAST_DAY` where all do.
     """
 
@@ -245,8 +244,6 @@ class State(NamedTuple):
 
 
 _OFFSETS, _SMALL_SUMS, _SUMS = "H", "I", "q"
-"""Types of arrays: 16 bits, 32 bits, and 64 bits with a sign."""
-
 _MOST = {_SMALL_SUMS: (1 << 32) - 1, _SUMS: (1 << 63) - 1}
 
 
@@ -254,8 +251,7 @@ class Days:
     """
     What was added up on each day, of one measure.
 
-    It is kept as two arrays, days since the first one and the sums of all before and up to each, so
-    that a year of days is read and written in a few microseconds.
+    Two arrays, days since the first one and sums up to each, are read and written at once.
 
     Args:
         told: As `told` gives it, or a list of days since the one before and amounts, in turns.
@@ -264,9 +260,7 @@ class Days:
     __slots__ = ("_first", "_offsets", "_sums")
 
     def __init__(self, told: str | Sequence[int] = ()) -> None:
-        self._first = 0
-        self._offsets = array(_OFFSETS)
-        self._sums = array(_SMALL_SUMS, (0,))
+        self._first, self._offsets, self._sums = 0, array(_OFFSETS), array(_SMALL_SUMS, (0,))
         if isinstance(told, str):
             self._read(told)
         else:
@@ -292,7 +286,7 @@ class Days:
         if fits and offset > offsets[-1]:
             offsets.append(offset)
             sums.append(total)
-        elif fits and offset == offsets[-1]:
+        elif fits and offset == offsets[-1] and total != sums[-2]:
             sums[-1] = total
         else:
             amounts = self.amounts
@@ -315,9 +309,9 @@ class Days:
         """Sum what was counted from one day to another, both included."""
         if first > last:
             return 0
-        offsets, sums = self._offsets, self._sums
-        after = bisect_right(offsets, last - self._first)
-        return sums[after] - sums[bisect_left(offsets, first - self._first, 0, after)]
+        after = bisect_right(self._offsets, last - self._first)
+        before = bisect_left(self._offsets, first - self._first, 0, after)
+        return self._sums[after] - self._sums[before]
 
     def _fill(self, amounts: Mapping[int, int]) -> None:
         """Take what was added up on days, in their order; what is 0 is left out."""
@@ -331,8 +325,7 @@ class Days:
     def _read(self, told: str) -> None:
         place = told.index(":")
         kept = bytes.fromhex(told[place + 1 :])
-        sums = array(told[0])
-        # An offset and a sum for each day, and one sum more.
+        sums = array(told[0])  # One more than there are days.
         count = (len(kept) - sums.itemsize) // (sums.itemsize + self._offsets.itemsize)
         offsets_end = count * self._offsets.itemsize
         self._first = int(told[1:place])

@@ -126,7 +126,8 @@ def test_goal_that_is_new_counts_from_its_first_order_on() -> None:
 def test_days_are_those_of_a_plain_table_however_they_are_changed(most: int) -> None:
     """Written down and read again at any time, in order and late, up and down to nothing."""
     for seed in range(60):
-        random, table, days = Random(seed), Counter[int](), Days()
+        random = Random(seed)  # noqa: S311 - cases, not secrets.
+        table, days = Counter[int](), Days()
         for _ in range(40):
             day, amount = 739_000 + random.randrange(60), random.randrange(-most // 9, most // 40)
             if random.random() < 0.4:
