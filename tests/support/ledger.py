@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -36,6 +36,12 @@ def rows(database_url: str, statement: str, **values: object) -> list[Any]:
 
 def execute(database_url: str, statement: str, **values: object) -> None:
     """Run a statement on a connection of its own and commit it."""
+    with _engine(database_url).begin() as connection:
+        connection.execute(text(statement), values)
+
+
+def execute_many(database_url: str, statement: str, values: Sequence[Mapping[str, object]]) -> None:
+    """Run a statement with each of several values, and commit them together."""
     with _engine(database_url).begin() as connection:
         connection.execute(text(statement), values)
 
