@@ -110,7 +110,7 @@ SETTINGS = (
         "1s",
     ),
     Setting("time to connect to the server", "cluster/connect_timeout", "1s"),
-    Setting("streams", f"{MANAGER}/http2_protocol_options/max_concurrent_streams", 16),
+    Setting("streams", f"{MANAGER}/http2_protocol_options/max_concurrent_streams", 8),
     Setting("stream window", f"{MANAGER}/http2_protocol_options/initial_stream_window_size", 65536),
     Setting(
         "connection window",
@@ -136,7 +136,7 @@ SETTINGS = (
     Setting(
         "control frames waiting",
         f"{MANAGER}/http2_protocol_options/max_outbound_control_frames",
-        1000,
+        128,
     ),
     Setting(
         "empty frames",

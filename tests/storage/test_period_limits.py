@@ -22,6 +22,8 @@ from tests.support.doing import apply_program
 from tests.support.orders import CLAIMED, DAY_MS, PENDING, SOUP, Till, basket, item, offer
 from tests.support.programs import demo_program
 
+pytestmark = pytest.mark.any_database
+
 ORDER = basket(offer(SOUP), item(1000))
 START = datetime(2023, 11, 14, 17, 13)  # noqa: DTZ001 - local by definition; a Tuesday.
 
