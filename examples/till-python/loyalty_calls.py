@@ -99,8 +99,13 @@ class Loyalty:
         return self.call("POST", "/client/users/anonymous/sessions", body)
 
     def promo(self, code: str, guest: str, order: str) -> Answer:
-        """Redeem a promo code for a guest; in the same order it counts once however often sent."""
-        body = {"loyaltyId": guest, "promoCode": code, "posVendor": self.vendor(order)}
+        """
+        Redeem a promo code, for a guest or for nobody.
+
+        In the same order it counts once however often it is sent.
+        """
+        body = {"promoCode": code, "posVendor": self.vendor(order)}
+        body |= {"loyaltyId": guest} if guest else {}
         return self.call("POST", "/loyalty/promo-code/redeem", body)
 
     def incentives(self, guest: str) -> Answer:

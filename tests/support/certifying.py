@@ -19,7 +19,12 @@ from tests.support.sandbox_box import Box
 PROFILE = ROOT / "examples" / "till-python" / "my-till.yaml"
 TILL_CASES = tuple(case.id for case in all_cases().values() if case.watch)
 HOST_CASES = tuple(case.id for case in all_cases().values() if case.drive)
-KEYS = {"till": "sandbox-pos-key", "app": "sandbox-app-key", "points": "sandbox-points-key"}
+KEYS = {
+    "till": "sandbox-pos-key",
+    "app": "sandbox-app-key",
+    "points": "sandbox-points-key",
+    "single": "sandbox-single-key",
+}
 
 
 def profile() -> Profile:

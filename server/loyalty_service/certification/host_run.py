@@ -16,7 +16,7 @@ from loyalty_service.domain.operator_error import OperatorError
 
 WRITING = (
     "identify", "pending", "claim", "void", "unclaimed", "session", "issue", "receipt", "promo",
-    "points",
+    "points", "return", "rescan", "status",
 )  # fmt: skip
 """Calls that leave something behind, as the list of what will be written names them."""
 
