@@ -205,6 +205,8 @@ def host_command(
         + ", ".join(f"{count} {call}" for call, count in planned["calls"].items())
         + "."
     )
+    if planned["single"]:
+        out.print(f"{planned['single']} of them write into the program of --single-key.")
     if left := len(run.cases) - planned["cases"]:
         out.print(f"{left} more need what the host does not have, and are not run.")
     if not writes:
