@@ -102,6 +102,18 @@ def bring_back(
             unit.change(bucket, points=bucket.points + number - paid)
 
 
+def still_good(unit: Unit, member: Member, owner: Owner, burned: int) -> int:
+    """Tell how many of the points that an owner burned have a day that is not over."""
+    if not terms_of(unit, member).ages:
+        return burned
+    over = sum(
+        part.burned
+        for part in unit.parts(owner)
+        if part.burned and _bucket(unit, part).gone_ms <= unit.as_of_ms
+    )
+    return max(0, burned - over)
+
+
 def take_back(unit: Unit, member: Member, owner: Owner, points: int, missing: int) -> None:
     """
     Take points that an owner earned out of buckets: its own first, then what goes last.

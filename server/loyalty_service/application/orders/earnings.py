@@ -10,9 +10,9 @@ from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from loyalty_service.application.orders.order_review import wall_clock
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import Basket
+from loyalty_service.domain.clock import moment_ms, wall_clock
 from loyalty_service.domain.earning import Earned, PromotionPoints, Won, earned
 from loyalty_service.domain.earning_rules import EarnedAtMost, Promotion
 from loyalty_service.domain.identifiers import new_id
@@ -66,7 +66,7 @@ class PaidOrder:
     @property
     def paid_ms(self) -> int:
         """When it was paid, as far as is known."""
-        return self.now_ms if self.local_time is None else _ms(self.local_time, self.store)
+        return moment_ms(self.local_time, self.store.time_zone, self.now_ms)
 
 
 def order_points(
@@ -239,7 +239,7 @@ def visit_of(order: PaidOrder, member: Member | None, *, basket: bool = True) ->
         )
     return Visit(
         local_time=order.paid_at,
-        now_ms=order.now_ms,
+        now_ms=order.paid_ms,
         store_id=order.store.store_id,
         store_groups=frozenset(order.store.groups),
         service_mode=order.service_mode,
@@ -310,7 +310,3 @@ def _most(unit: Unit, order: PaidOrder, member: Member | None) -> int:
     if member is not None and caps.balance is not None:
         most.append(caps.balance - member.spendable - member.held.balance + order.spent)
     return max(0, min(most))
-
-
-def _ms(local_time: datetime, store: Store) -> int:
-    return int(local_time.replace(tzinfo=ZoneInfo(store.time_zone)).timestamp() * 1000)
