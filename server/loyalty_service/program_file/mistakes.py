@@ -113,6 +113,10 @@ def _note_tiers(source: ProgramSource, values: dict[str, Any]) -> None:
         for path, rules in _rules(values)
         for place, name in enumerate(_list(rules.get("tiers")))
     ]
+    expiry = values.get("expiry")
+    lasting = expiry.get("by_tier") if isinstance(expiry, dict) else None
+    if isinstance(lasting, dict):
+        named += [(("expiry", "by_tier", name), name) for name in lasting]
     for path, name in (*given, *named):
         if isinstance(name, str) and name not in known:
             source.note(path, f"is not a tier of this file{nearest(name, [*map(str, known)])}")

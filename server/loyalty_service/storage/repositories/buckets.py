@@ -8,6 +8,7 @@ other buckets are read but those that points come from or go to, however many a 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 from operator import attrgetter
 from typing import Any, ClassVar
 
@@ -15,9 +16,11 @@ from sqlalchemy import bindparam, select, text, tuple_
 
 from loyalty_service.domain.expiry import Bucket, BucketPart, Expiry, bucket_suffix, day_of
 from loyalty_service.domain.expiry import gone_ms as gone_at
+from loyalty_service.domain.goal_cards import tiers_told
 from loyalty_service.domain.ledger import AccountKind, Owner, OwnerKind
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import HoldStatus, Member, Transaction
+from loyalty_service.domain.tier_expiry import last_good_day, moves_days
 from loyalty_service.storage import tables as t
 from loyalty_service.storage.lock_order import Rank
 from loyalty_service.storage.postgresql import LOCK_TERMS
@@ -42,6 +45,9 @@ PART = Kept(
 
 PAGE = 8
 """Buckets that are read at once when points are taken: seldom more are needed."""
+
+TIERS_PAGE = 1000
+"""Buckets that are read at once when terms change by which tiers have days of theirs."""
 
 _BEFORE_ALL, _AFTER_ALL = (-1, "", ""), (2**62, "", "")
 
@@ -149,6 +155,14 @@ WHERE program_id = :program_id AND gone_ms > :now_ms
 """
 _FREEZE = "UPDATE bucket SET rolling = 0 WHERE program_id = :program_id AND rolling = 1"
 _EMPTY = "UPDATE bucket SET points = 0, rolling = 0 WHERE program_id = :program_id"
+_WITH_TIERS = f"""
+SELECT bucket.bucket_id, bucket.earned_day, bucket.last_day, card.tiers
+FROM bucket LEFT JOIN goal_card AS card ON card.member_number = bucket.member_number
+WHERE bucket.program_id = :program_id AND bucket.points > 0 AND bucket.gone_ms > :now_ms
+  AND bucket.bucket_id > :after
+ORDER BY bucket.bucket_id LIMIT {TIERS_PAGE:d}
+"""  # noqa: S608 - a number of ours.
+_PROLONG = "UPDATE bucket SET last_day = :last_day, gone_ms = :gone_ms WHERE bucket_id = :bucket_id"
 _FORGET_PARTS = """
 DELETE FROM bucket_part
 WHERE bucket_id IN (SELECT bucket_id FROM bucket WHERE program_id = :program_id)
@@ -165,6 +179,8 @@ class TermsStatements:
         self.freeze = by.compile(text(_FREEZE))
         self.empty = by.compile(text(_EMPTY))
         self.forget_parts = by.compile(text(_FORGET_PARTS))
+        self.with_tiers = by.compile(text(_WITH_TIERS))
+        self.prolong = by.compile(text(_PROLONG))
 
 
 class Buckets(Members):
@@ -242,7 +258,7 @@ class Buckets(Members):
     def change_terms(self, old: Program | None, new: Program, now_ms: int) -> None:
         """See `Unit.change_terms`."""
         before = Expiry() if old is None else old.expiry
-        if old is None or before.version == new.expiry.version:
+        if old is None or not moves_days(old, new):
             return
         self.flush()
         if self._bulk:
@@ -260,7 +276,9 @@ class Buckets(Members):
             "earned_day": today.isoformat(),
             "version": terms.version,
         }
-        if not terms.ages:
+        if before.version == terms.version:
+            steps = []
+        elif not terms.ages:
             steps = [by.empty, by.forget_parts]
         elif before.ages:
             steps = [by.freeze]
@@ -272,7 +290,30 @@ class Buckets(Members):
             values |= {"rolling": int(rolling), "suffix": bucket_suffix(terms, today, last)}
         for step in steps:
             run(step.sql, [values[name] for name in step.names])
+        if terms.by_tier:
+            self._follow_tiers(new, now_ms)
         self._forget_buckets()
+
+    def _follow_tiers(self, program: Program, now_ms: int) -> None:
+        """Have points that members have go as late as their tiers let them; see `tier_expiry`."""
+        by = self._statements.of(TermsStatements)
+        run = self._connection.execute
+        after: str | None = ""
+        while after is not None:
+            asked = {"program_id": program.program_id, "now_ms": now_ms, "after": after}
+            rows = run(by.with_tiers.sql, [asked[name] for name in by.with_tiers.names]).fetchall()
+            for bucket_id, earned_day, last_day, told in rows:
+                tiers = tiers_told(told, program.tiers, program.goals)
+                earned, known = map(date.fromisoformat, (earned_day, last_day))
+                last = last_good_day(program.expiry, tiers, earned, known)
+                if last > known:
+                    moved: dict[str, Any] = {
+                        "bucket_id": bucket_id,
+                        "last_day": last.isoformat(),
+                        "gone_ms": gone_at(last, program.time_zone),
+                    }
+                    run(by.prolong.sql, [moved[name] for name in by.prolong.names])
+            after = rows[-1][0] if len(rows) == TIERS_PAGE else None
 
     def _forget_buckets(self) -> None:
         """Take it that nothing is known of any bucket: all may have changed."""
