@@ -20,7 +20,7 @@ import uvloop
 from google.protobuf.message import Message
 
 from loyalty.v1 import identify_service_pb2 as pb
-from tests.benchmark.loads import CANNED
+from tests.benchmark.names import NAME, loyalty_id, order_id
 
 AIO, THREADED, NATIVE = "aio", "threaded", "native"
 KINDS = (AIO, THREADED, NATIVE)
@@ -28,6 +28,13 @@ THREADS = 16
 """More threads only wait for one another's lock."""
 
 SERVICE = pb.DESCRIPTOR.services_by_name["IdentifyService"].full_name
+
+CANNED = pb.IdentifyMemberResponse(
+    balances=[pb.Balance(amount=14464, currency="points")],
+    loyalty_user=pb.LoyaltyUser(created="2021-08-10T12:18:39.180Z", id=loyalty_id(0), name=NAME),
+    transaction_id=order_id(0),
+)
+"""An answer to an identify by loyalty ID, of the same size."""
 
 
 def _echo(request: pb.IdentifyMemberRequest, _context: object) -> pb.IdentifyMemberResponse:

@@ -12,13 +12,11 @@ from google.protobuf.message import Message
 from loyalty.v1 import identify_service_pb2, order_pb2, session_service_pb2
 from loyalty.v1 import transaction_service_pb2 as transaction_pb2
 from loyalty_service.sandbox.fixed_codes import COFFEE
+from tests.benchmark.names import loyalty_id, order_id
 from tests.benchmark.population import (
     KEY,
-    NAME,
     STORE_ID,
     code_digits,
-    loyalty_id,
-    order_id,
     spread,
 )
 
@@ -185,13 +183,3 @@ def _json(call: _Call) -> Request:
         f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     )
     return Request("", head.encode() + body, call.marker.encode())
-
-
-CANNED = identify_service_pb2.IdentifyMemberResponse(
-    balances=[identify_service_pb2.Balance(amount=14464, currency="points")],
-    loyalty_user=identify_service_pb2.LoyaltyUser(
-        created="2021-08-10T12:18:39.180Z", id=loyalty_id(0), name=NAME
-    ),
-    transaction_id=order_id(0),
-)
-"""What the limit answers: an answer to an identify by loyalty ID, of the same size."""

@@ -8,11 +8,9 @@ included.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 import time
-import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -50,12 +48,12 @@ from loyalty_service.storage.repositories.ledger import SHARDS
 from loyalty_service.storage.repositories.statements import table_of
 from loyalty_service.storage.store import Store
 from loyalty_service.storage.tables import TransferTable
+from tests.benchmark.names import NAME, loyalty_id, order_id
 from tests.support.doing import apply_program, create_key
 
 PROGRAM_ID = "demo-ca"
 KEY = "lk_benchmark_key_of_a_till_and_an_app"
 PEPPER = "a pepper of thirty-two bytes....."
-NAME = "Benchmark guest"
 STORE_ID = 9999
 WELCOME_POINTS = 100_000_000
 EARNED_POINTS = 50
@@ -81,11 +79,6 @@ class Population:
     claims: bool = False
 
 
-def loyalty_id(member: int) -> str:
-    """Name a member."""
-    return str(uuid.UUID(bytes=hashlib.md5(b"member %d" % member).digest()))  # noqa: S324 - a name.
-
-
 def spread(number: int, members: int) -> int:
     """Choose a member for a call, another one for each of as many calls as there are members."""
     return number * _STRIDE % members
@@ -94,11 +87,6 @@ def spread(number: int, members: int) -> int:
 def code_digits(number: int) -> str:
     """Give the digits of a code; a million numbers give a million codes."""
     return f"{number * _STRIDE % CODE_COUNT:06d}"
-
-
-def order_id(number: int) -> str:
-    """Name an open order; the names sort by number as the server's sort by time."""
-    return f"01900000-0000-7000-8000-{number:012x}"
 
 
 async def populate(url: str, population: Population) -> None:

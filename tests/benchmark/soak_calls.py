@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from loyalty.v1 import identify_service_pb2, member_service_pb2, order_pb2, session_service_pb2
 from loyalty.v1 import transaction_service_pb2 as transaction_pb2
-from tests.benchmark.population import KEY, STORE_ID, loyalty_id
+from tests.benchmark.names import loyalty_id
+from tests.benchmark.population import KEY, STORE_ID
 from tests.support.raw_grpc import headers, message
 
 READ, IDENTIFY, CLAIM, AGAIN = "read", "identify", "claim", "claim again"

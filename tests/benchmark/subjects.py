@@ -25,7 +25,8 @@ from loyalty_service.sandbox.envoy_process import EnvoyProcess
 from loyalty_service.transport.choosing import GRPCIO
 from tests.benchmark.echo import AIO, NATIVE, THREADED
 from tests.benchmark.machine import SERVER_CORE, all_cores, pin
-from tests.benchmark.population import NAME, PEPPER, Population, populate
+from tests.benchmark.names import NAME
+from tests.benchmark.population import PEPPER, Population, populate
 from tests.support.edge_parts import leave_filters_out, let_one_key_call_for_all
 from tests.support.http import free_port
 from tests.support.roots import ROOT

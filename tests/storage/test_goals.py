@@ -277,6 +277,40 @@ async def test_goal_gives_something_to_use_and_a_void_takes_back_what_is_not_use
     assert (await pay(till, guest, 4, item(500), offer(CROISSANT))).earned_points == 50
 
 
+async def test_grant_of_a_lost_goal_is_gone_once_the_order_that_used_it_is_void(till: Till) -> None:
+    """What was used stays used, but does not come back when nothing calls for it any more."""
+    terms = GrantTerms("treat", CROISSANT, given_on=GivenOn.GOAL)
+    await apply(
+        till,
+        goal("two", count="visits", target=2, gives={"grant": "treat"}),
+        grants={"treat": terms},
+    )
+    guest = await enroll(till.store)
+    first, second = [await pay(till, guest, day) for day in (1, 2)]
+    third = await pay(till, guest, 3, item(500), offer(CROISSANT))
+
+    await till.void(first.transaction_id)  # Two are left.
+    await till.void(second.transaction_id)
+    await till.void(third.transaction_id)
+    with pytest.raises(RulesFailedError):
+        await pay(till, guest, 4, item(500), offer(CROISSANT))
+
+
+async def test_late_order_counts_for_goals_that_the_first_order_did_not_count_for(
+    till: Till,
+) -> None:
+    """Whether an order is late has nothing to do with what other goals have counted before."""
+    drinks = goal("drinks", count="items", of="drinks", target=2, gives={"points": 70})
+    await apply(till, goal("three", **THREE), drinks)
+    guest = await enroll(till.store)
+    await pay(till, guest, 5)
+    await pay(till, guest, 6, item(100, plu="d1"))
+
+    late = datetime(2026, 5, 4, 12)  # noqa: DTZ001 - the till's own time.
+    told = await pay(till, guest, 7, item(100, plu="d1"), local_time=late)
+    assert told.reached.given == {"three": 500, "drinks": 70}
+
+
 async def test_void_is_refused_where_a_goal_s_points_are_spent_and_none_may_be_owed(
     till: Till,
 ) -> None:

@@ -16,7 +16,7 @@ from loyalty_service.storage.databases import Database
 from loyalty_service.storage.tools.audit import audit
 from tests.storage.test_grants import apply, give, granted_soup, take_back
 from tests.support.ledger import rows
-from tests.support.orders import CLAIMED, SOUP, Till, basket, item, offer
+from tests.support.orders import CLAIMED, PENDING, SOUP, Till, basket, item, offer
 from tests.support.programs import enroll
 
 DOUBLE = Promotion("double", "Double", multiplier=Fraction(2), granted=SOUP)
@@ -127,3 +127,20 @@ async def test_what_was_taken_back_earns_nothing(till: Till) -> None:
     await give(till, guest)
     await take_back(till, guest)
     assert (await earned(till, guest))[1] == 100
+
+
+async def test_what_an_open_order_was_accepted_with_is_left_to_it(
+    till: Till, database_url: str
+) -> None:
+    """Another order of the guest earns nothing by it; the open one may use it still."""
+    guest = await guest_with(till, DOUBLE)
+    await give(till, guest)
+    opened = await till.identify(guest)
+    content = basket(item(1000), offer(SOUP))
+    await till.update(opened, PENDING, content)
+
+    assert (await earned(till, guest))[1] == 100
+    done = await till.update(opened, CLAIMED, content)
+
+    assert done.result.earned_points == 200
+    assert used(database_url) == [1]

@@ -31,6 +31,8 @@ from tests.support.orders import CLAIMED, Till
 from tests.support.programs import KEY, put_program
 from tests.support.stores import open_store
 
+pytestmark = pytest.mark.any_database
+
 PROGRAMS = Path(__file__).resolve().parents[2] / "docs" / "programs"
 NOON = datetime(2026, 10, 8, 16, tzinfo=UTC)
 """A Thursday, by the clocks of all these places."""

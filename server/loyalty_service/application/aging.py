@@ -107,6 +107,18 @@ def bring_back(
             unit.change(bucket, points=bucket.points + number - paid)
 
 
+def still_good(unit: Unit, member: Member, owner: Owner, burned: int) -> int:
+    """Tell how many of the points that an owner burned have a day that is not over."""
+    if not terms_of(unit, member).ages:
+        return burned
+    over = sum(
+        part.burned
+        for part in unit.parts(owner)
+        if part.burned and _gone_ms(unit, member, _bucket(unit, part)) <= unit.as_of_ms
+    )
+    return max(0, burned - over)
+
+
 def take_back(unit: Unit, member: Member, owner: Owner, points: int, missing: int) -> None:
     """
     Take points that an owner earned out of buckets: its own first, then what goes last.
@@ -225,9 +237,21 @@ def _opened(unit: Unit, member: Member, earned: date, last: date) -> Bucket:
 
 def _prolong(unit: Unit, member: Member, bucket: Bucket) -> None:
     """Have a bucket's points go as late as the tiers of their member let them."""
+    _move(unit, member, bucket, _kept_until(unit, member, bucket))
+
+
+def _kept_until(unit: Unit, member: Member, bucket: Bucket) -> date:
+    """Tell until when the tiers of their member keep a bucket's points."""
     earned, last = map(date.fromisoformat, (bucket.earned_day, bucket.last_day))
-    found = last_good_day(terms_of(unit, member), member.tiers, earned, last)
-    _move(unit, member, bucket, found)
+    return last_good_day(terms_of(unit, member), member.tiers, earned, last)
+
+
+def _gone_ms(unit: Unit, member: Member, bucket: Bucket) -> int:
+    """Tell when points go that would come back into a bucket."""
+    program = unit.catalog.programs[member.program_id]
+    if not program.expiry.by_tier:
+        return bucket.gone_ms
+    return gone_ms(_kept_until(unit, member, bucket), program.time_zone)
 
 
 def _move(unit: Unit, member: Member, bucket: Bucket, last: date) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 
-from loyalty_service.application.points import capture, hold, reverse
+from loyalty_service.application.points import capture, hold
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.expiry import day_of
@@ -25,11 +25,8 @@ from loyalty_service.domain.grants import (
     in_order_of_use,
 )
 from loyalty_service.domain.program import Program
-from loyalty_service.domain.records import Member, Redemption
-from loyalty_service.domain.visit import GrantsLeft
-
-BOUGHT_AT_ONCE_MAX = 100
-"""Grants of one kind that an order buys by itself at most; the next order buys more."""
+from loyalty_service.domain.records import Member, Redemption, Transaction
+from loyalty_service.domain.visit import GrantsLeft, History
 
 OPEN_DAYS = 400
 """Days after its last one in which an order may still use a grant: none stays open for longer."""
@@ -97,11 +94,17 @@ def take_back(
     """
     Take back what is left of the grant that a member has for an origin, as a whole.
 
-    What was used stays used. Where there is no such grant, or nothing is left, nothing happens.
-    Returns the events for the use case's `Done`.
+    What was used stays used until its order is void; then it is taken back as well.
+    Where there is no such grant, nothing happens.
+    Returns the events for the use case's `Done`: none where nothing was left.
     """
     grant = unit.grant(grant_id_of(member.program_id, member.loyalty_id, incentive_id, origin))
-    return withdraw(unit, member, grant, now_ms) if grant is not None and grant.left else ()
+    if grant is None or grant.withdrawn_ms is not None:
+        return ()
+    if grant.left:
+        return withdraw(unit, member, grant, now_ms)
+    unit.change(grant, withdrawn_ms=now_ms)
+    return ()
 
 
 def withdraw(unit: Unit, member: Member, grant: Grant, now_ms: int) -> tuple[Event, ...]:
@@ -136,56 +139,70 @@ def buy(
     return grant, events
 
 
-def buy_by_itself(
-    unit: Unit, program: Program, member: Member, transaction_id: str, now_ms: int
-) -> tuple[Event, ...]:
-    """Sell a member, after an order, what is bought by itself, as often as the points suffice."""
-    events: tuple[Event, ...] = ()
-    for terms in program.grants.values():
-        points = terms.points or 0
-        if not terms.by_itself or not points:
-            continue
-        for number in range(min(member.spendable // points, BOUGHT_AT_ONCE_MAX)):
-            origin = terms.origin(f"{transaction_id}/{number}")
-            events += buy(unit, program, member, terms, origin, now_ms)[1]
-    return events
-
-
-def take_back_bought(
-    unit: Unit, program: Program, member: Member, transaction_id: str, now_ms: int
-) -> tuple[Event, ...]:
-    """Take back what an order that is void bought by itself, with its points, where unused."""
-    events: tuple[Event, ...] = ()
-    for terms in program.grants.values():
-        for number in range(BOUGHT_AT_ONCE_MAX if terms.by_itself else 0):
-            name = terms.incentive_id, terms.origin(f"{transaction_id}/{number}")
-            grant = unit.grant(grant_id_of(member.program_id, member.loyalty_id, *name))
-            if grant is None:
-                break
-            if grant.left and not grant.used:
-                events += withdraw(unit, member, grant, now_ms)
-                # The price of then: the program may have another one by now.
-                burned = unit.points_captured(grant.owner)
-                reverse(unit, member, grant.owner, now_ms, earned=0, burned=burned, may_owe=True)
-    return events
-
-
 def grants_left(
-    unit: Unit, member: Member | None, incentive_ids: Collection[str], day: date
+    unit: Unit,
+    member: Member | None,
+    histories: Mapping[str, History],
+    incentive_ids: Collection[str],
+    place: tuple[date, str],
+    besides: str = "",
 ) -> Mapping[str, GrantsLeft]:
-    """Tell how often a member may use incentives that they were given, on a day, by incentive."""
+    """
+    Tell how often a member may use incentives that they were given, by incentive.
+
+    *place* is the day, and the time zone of the store. What the open transaction *besides* was
+    accepted with is not reserved for others.
+    """
     left: dict[str, GrantsLeft] = {}
     if member is None or not incentive_ids:
         return left
+    day, _ = place
     for grant in known_grants(unit, member, incentive_ids, day):
-        usable, offered = left.get(grant.incentive_id, GrantsLeft(0, 0))
+        usable, offered, _ = left.get(grant.incentive_id, GrantsLeft(0, 0))
         if grant.covers(day):
             if grant.activated_ms is None:
                 offered += grant.left
             else:
                 usable += grant.left
         left[grant.incentive_id] = GrantsLeft(usable, offered)
+    for name, found in left.items():
+        if histories[name].member_reserved and found.usable:
+            reserved = _reserved_of(unit, member, name, place, besides)
+            left[name] = found._replace(reserved=reserved)
     return left
+
+
+def can_use(
+    unit: Unit, member: Member, incentive_id: str, place: tuple[date, str], besides: str
+) -> bool:
+    """Tell whether a member has a use left that no open order but *besides* was accepted with."""
+    day, _ = place
+    known = known_grants(unit, member, (incentive_id,), day)
+    usable = sum(one.left for one in known if one.covers(day) and one.activated_ms is not None)
+    return usable > 0 and usable > _reserved_of(unit, member, incentive_id, place, besides)
+
+
+def _reserved_of(
+    unit: Unit, member: Member, incentive_id: str, place: tuple[date, str], besides: str
+) -> int:
+    """
+    Tell how many of what a member can use on a day other open orders were accepted with.
+
+    An order of an earlier day pays first with what is over by now, as `use_grants` has it.
+    """
+    day, time_zone = place
+    over: dict[str, int] = {}
+    reserved = 0
+    for accepted_ms, quantity in unit.reserved_by(member, incentive_id, besides):
+        accepted = day_of(accepted_ms, time_zone)
+        unpaid = quantity
+        for grant in known_grants(unit, member, (incentive_id,), accepted):
+            if grant.activated_ms and grant.covers(accepted) and not grant.covers(day):
+                paid = min(over.setdefault(grant.grant_id, grant.left), unpaid)
+                over[grant.grant_id] -= paid
+                unpaid -= paid
+        reserved += unpaid
+    return reserved
 
 
 def use_grants(
@@ -259,7 +276,8 @@ def known_grants(
     known = list(unit.grants(member, incentive_ids, since.isoformat()))
     program = unit.catalog.programs[member.program_id]
     due = due_grants(program, member, incentive_ids, day, unit.as_of_ms)
-    return known + [one for one in due if unit.grant(one.grant_id) is None]
+    kept = unit.kept_grants([one.grant_id for one in due])
+    return known + [one for one in due if one.grant_id not in kept]
 
 
 def due_grants(
@@ -312,13 +330,24 @@ def give_for_first_order(
 
 
 def take_back_without_order(
-    unit: Unit, program: Program, member: Member, transaction_id: str, now_ms: int
+    unit: Unit, program: Program, member: Member, transaction: Transaction, now_ms: int
 ) -> tuple[Event, ...]:
-    """Take back what came after the first order of a member who has none but one that is void."""
-    if not program.gives(GivenOn.FIRST_ORDER) or unit.claimed_orders(member, transaction_id):
+    """
+    Take back what came after the first order of a member who has none but one that is void.
+
+    What the program gave when the order was paid counts, too: it may give it no more.
+    """
+    version = transaction.program_version
+    same = version is None or version == unit.catalog.versions.get(program.program_id)
+    given = {one.terms_id: one for one in program.gives(GivenOn.FIRST_ORDER)}
+    if (same and not given) or unit.claimed_orders(member, transaction.transaction_id):
         return ()
+    if version is not None and not same:
+        then = unit.program_of(program.program_id, version)
+        for one in () if then is None else then.gives(GivenOn.FIRST_ORDER):
+            given.setdefault(one.terms_id, one)
     events: tuple[Event, ...] = ()
-    for terms in program.gives(GivenOn.FIRST_ORDER):
+    for terms in given.values():
         events += take_back(unit, member, terms.incentive_id, terms.origin(), now_ms)
     return events
 

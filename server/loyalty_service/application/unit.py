@@ -153,6 +153,12 @@ class Unit(Protocol):
     def granted_incentive(self, program_id: str, grant_id: str) -> str | None:
         """Tell which incentive of a program a grant of anybody is for; nothing is locked."""
 
+    def kept_grants(self, grant_ids: Collection[str]) -> Collection[str]:
+        """Tell which of some grants of a locked member are kept, whatever has become of them."""
+
+    def grants_bought(self, member: Member, transaction_id: str) -> Sequence[Grant]:
+        """Find what an order of a locked member bought by itself and nobody has used."""
+
     def grants(
         self, member: Member, incentive_ids: Collection[str], since_day: str
     ) -> Sequence[Grant]:
@@ -273,6 +279,11 @@ class Unit(Protocol):
         to the counts of all members must *lock* them. *reserving* is the key whose call reserves
         more: what it has reserved already is told apart.
         """
+
+    def reserved_by(
+        self, member: Member, incentive_id: str, besides: str
+    ) -> Sequence[tuple[int, int]]:
+        """Tell when open orders of a member were accepted with an incentive, and how often."""
 
     def redeemed_between(self, member: Member, name: str, since_ms: int, until_ms: int) -> int:
         """

@@ -215,7 +215,7 @@ class Counts:
         if day <= self.settled or not amounts:
             return ()
         touched = [goal for goal in goals if goal.measure in amounts]
-        for goal in touched:
+        for goal in goals:
             self._know(goal, day)
         if day < self.last:
             return self._change_past(touched, day, amounts)
@@ -303,7 +303,8 @@ class Counts:
         """
         Begin to count for a goal that is new: what was counted before does not count.
 
-        On a new card nothing was: what comes late counts there.
+        On a new card nothing was: what comes late counts there. Each order makes all goals known,
+        whatever it counts for: one that is known later was described later.
         """
         if goal.goal_id not in self.states:
             rounds = self.given.get(goal.goal_id, {}).get(0, 0)

@@ -102,6 +102,11 @@ def in_order_of_use(grants: Iterable[Grant], named: frozenset[str] = frozenset()
     )
 
 
+def origin_of_terms(terms_id: str, occasion: str = "") -> str:
+    """Name what the program gives something for, by the name of its terms."""
+    return f"program/{terms_id}{'/' if occasion else ''}{occasion}"
+
+
 class GivenOn(StrEnum):
     """What the program gives an incentive for by itself."""
 
@@ -157,7 +162,7 @@ class GrantTerms:
 
     def origin(self, occasion: str = "") -> str:
         """Name what it is given for: a member gets it for this once."""
-        return f"program/{self.terms_id}{'/' if occasion else ''}{occasion}"
+        return origin_of_terms(self.terms_id, occasion)
 
     def last_day(self, first: date) -> date | None:
         """Tell the last day of one whose first day is given; none where it is good for good."""

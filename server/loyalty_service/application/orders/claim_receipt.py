@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from loyalty_service.application.bought_grants import buy_by_itself
 from loyalty_service.application.grant_names import named_by_grants
-from loyalty_service.application.grants import buy_by_itself, give_for_first_order
+from loyalty_service.application.grants import give_for_first_order
 from loyalty_service.application.limits import count_points, flag_uses, require_points
 from loyalty_service.application.orders.earnings import (
     PaidOrder,
@@ -184,7 +185,7 @@ def _count(
     now_ms: int,
 ) -> Reached:
     """Keep what the order used, earned and counts for goals, and that its receipt was claimed."""
-    count_uses(unit, transaction, member, uses, order, transaction.created_ms)
+    count_uses(unit, transaction, member, uses, order)
     count_earned(unit, order, transaction, member, worth)
     _count_receipt(unit, order.program, transaction, member, now_ms)
     return count_order(unit, order, transaction, member, worth.points, now_ms)

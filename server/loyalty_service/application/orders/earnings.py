@@ -11,8 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from loyalty_service.application.grant_names import engine_ids
-from loyalty_service.application.grants import grants_left, use_grants
-from loyalty_service.application.orders.order_review import wall_clock
+from loyalty_service.application.grants import can_use, use_grants
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import Basket
 from loyalty_service.domain.earning import Earned, PromotionPoints, Won, earned
@@ -36,6 +35,7 @@ from loyalty_service.domain.promotions import (
 )
 from loyalty_service.domain.records import Member, Redemption, Transaction
 from loyalty_service.domain.rules import holds
+from loyalty_service.domain.till_time import moment_ms, wall_clock
 from loyalty_service.domain.visit import MemberFacts, Visit
 
 
@@ -71,7 +71,7 @@ class PaidOrder:
     @property
     def paid_ms(self) -> int:
         """When it was paid, as far as is known."""
-        return self.now_ms if self.local_time is None else _ms(self.local_time, self.store)
+        return moment_ms(self.local_time, self.store.time_zone, self.now_ms)
 
 
 def granted_of(program: Program, uses: Sequence[IncentiveUse]) -> frozenset[str]:
@@ -263,7 +263,7 @@ def visit_of(order: PaidOrder, member: Member | None, *, basket: bool = True) ->
         )
     return Visit(
         local_time=order.paid_at,
-        now_ms=order.now_ms,
+        now_ms=order.paid_ms,
         store_id=order.store.store_id,
         store_groups=frozenset(order.store.groups),
         service_mode=order.service_mode,
@@ -291,7 +291,8 @@ def _won(
             continue
         if visit.cart is None or not holds(of_the_order(promotion), visit):
             continue
-        if promotion.granted is not None and not _has_grant(unit, order, member, promotion.granted):
+        granted = promotion.granted
+        if granted and not _has_grant(unit, order, member, granted, transaction_id):
             continue
         times = times_met(promotion, visit.cart)
         if member is not None and times:
@@ -304,12 +305,14 @@ def _won(
     return found
 
 
-def _has_grant(unit: Unit, order: PaidOrder, member: Member | None, incentive_id: str) -> bool:
+def _has_grant(
+    unit: Unit, order: PaidOrder, member: Member | None, incentive_id: str, transaction_id: str
+) -> bool:
     """Tell whether an order uses what its member was given, or can."""
-    if incentive_id in order.used:
-        return True
-    left = grants_left(unit, member, (incentive_id,), order.paid_at.date()).get(incentive_id)
-    return left is not None and left.usable > 0
+    if member is None or incentive_id in order.used:
+        return member is not None
+    place = order.paid_at.date(), order.store.time_zone
+    return can_use(unit, member, incentive_id, place, transaction_id)
 
 
 def _with_orders(visit: Visit, claimed_orders: int) -> Visit:
@@ -344,7 +347,3 @@ def _most(unit: Unit, order: PaidOrder, member: Member | None) -> int:
     if member is not None and caps.balance is not None:
         most.append(caps.balance - member.spendable - member.held.balance + order.spent)
     return max(0, min(most))
-
-
-def _ms(local_time: datetime, store: Store) -> int:
-    return int(local_time.replace(tzinfo=ZoneInfo(store.time_zone)).timestamp() * 1000)

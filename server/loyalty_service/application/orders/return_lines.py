@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from loyalty_service.application.bought_grants import bought_unused, take_back_bought
 from loyalty_service.application.grant_names import named_by_grants
-from loyalty_service.application.grants import take_back_bought
 from loyalty_service.application.limits import uncount_points
 from loyalty_service.application.orders.earnings import earned_by, promotions_to_json
 from loyalty_service.application.orders.goal_amounts import Amounts, amounts_left
@@ -239,11 +239,12 @@ def _take(
     lost = recount(unit, program, transaction, member, back.counted)
     burned = transaction.points_redeemed if back.nothing_left else 0
     may_owe = program.void_spent == "debt"
-    bought: tuple[Event, ...] = ()
-    if back.nothing_left:
-        # Before its points are taken: what they bought may be all that the member has.
-        bought = take_back_bought(unit, program, member, transaction.transaction_id, now_ms)
-    require_returnable(unit, member, taken + lost.points, burned, may_owe=may_owe)
+    due = taken + lost.points
+    lacked = None if back.nothing_left else due
+    bought = bought_unused(unit, member, transaction.transaction_id, lacked)
+    require_returnable(unit, member, due, burned + bought.points_back, may_owe=may_owe)
+    # Before its points are taken: what they bought may be all that the member has.
+    events = take_back_bought(unit, member, bought, now_ms)
     redeemed = reverse(
         unit,
         member,
@@ -263,7 +264,7 @@ def _take(
     )
     reached = take_back_given(unit, program, lost, now_ms)
     uncount_points(unit, member, taken, transaction.claimed_ms or 0, now_ms)
-    events = bought + reached.events
+    events += reached.events
     if back.nothing_left:
         events += end_claimed(unit, program, member, transaction, now_ms)
     else:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from loyalty_service.application.grants import (
-    return_grant,
-    take_back_bought,
-    take_back_without_order,
-)
+from loyalty_service.application.bought_grants import bought_unused, take_back_bought
+from loyalty_service.application.grants import return_grant, take_back_without_order
 from loyalty_service.application.limits import uncount_points
 from loyalty_service.application.orders.goals import (
     NOTHING_REACHED,
@@ -211,12 +208,14 @@ def void(unit: Unit, program: Program, transaction: Transaction, now_ms: int) ->
         # The sweeper's; whoever cancels the order is told the same as if they had come first.
         redeemed = unit.points_released(transaction.owner, transaction.updated_ms)
     elif transaction.status is TransactionStatus.CLAIMED:
-        # Before its points are taken: what they bought may be all that the member has.
-        events = take_back_bought(unit, program, member, transaction.transaction_id, now_ms)
         earned, may_owe = transaction.points_left, program.void_spent == "debt"
         lost = recount(unit, program, transaction, member)
         burned = transaction.points_redeemed
-        require_returnable(unit, member, earned + lost.points, burned, may_owe=may_owe)
+        bought = bought_unused(unit, member, transaction.transaction_id)
+        given = burned + bought.points_back
+        require_returnable(unit, member, earned + lost.points, given, may_owe=may_owe)
+        # Before its points are taken: what they bought may be all that the member has.
+        events = take_back_bought(unit, member, bought, now_ms)
         redeemed = reverse(
             unit,
             member,
@@ -244,7 +243,7 @@ def end_claimed(
     """Make a claimed order void, once its points have been moved: it counts for nothing more."""
     _uncount(unit, member, transaction, now_ms)
     mark_void(unit, transaction, now_ms)
-    return take_back_without_order(unit, program, member, transaction.transaction_id, now_ms)
+    return take_back_without_order(unit, program, member, transaction, now_ms)
 
 
 def mark_void(unit: Unit, transaction: Transaction, now_ms: int) -> None:

@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 
 from sqlalchemy import bindparam, select
 
-from loyalty_service.domain.grants import FOR_GOOD, Grant
+from loyalty_service.domain.grants import FOR_GOOD, Grant, origin_of_terms
 from loyalty_service.domain.records import Member
 from loyalty_service.storage import tables as t
 from loyalty_service.storage.lock_order import Rank
 from loyalty_service.storage.repositories.records import Basis, Build, Records
-from loyalty_service.storage.repositories.statements import Kept, Statements
+from loyalty_service.storage.repositories.statements import Kept, Statements, constant
 
 GRANT = Kept(Grant, t.GrantTable, ("grant_id",), Rank.GRANTS)
 
@@ -29,6 +29,23 @@ class GrantStatements:
                 by.is_among(grant.c.incentive_id, "incentive_ids"),
                 grant.c.last_day >= bindparam("since_day"),
                 grant.c.used < grant.c.uses,
+                grant.c.withdrawn_ms.is_(None),
+            )
+            .order_by(grant.c.grant_id)
+            .with_for_update()
+        )
+        self.kept = by.compile(
+            GRANT.select()
+            .where(by.is_among(grant.c.grant_id, "grant_ids"))
+            .order_by(grant.c.grant_id)
+            .with_for_update()
+        )
+        self.bought = by.compile(
+            GRANT.select()
+            .where(
+                grant.c.member_number == bindparam("member_number"),
+                grant.c.origin.like(bindparam("origin")),
+                grant.c.used == constant(0),
                 grant.c.withdrawn_ms.is_(None),
             )
             .order_by(grant.c.grant_id)
@@ -66,6 +83,26 @@ class Grants(Records):
         sql = self._statements.of(GrantStatements).incentive.sql
         row = self._connection.execute(sql, (grant_id,)).fetchone()
         return None if row is None or row[0] != program_id else str(row[1])
+
+    def kept_grants(self, grant_ids: Collection[str]) -> Collection[str]:
+        """See `Unit.kept_grants`."""
+        asked = sorted(one for one in grant_ids if not self._is_known(Grant, (one,)))
+        by = self._statements.of(GrantStatements).kept
+        for portion in self._statements.portions(asked):
+            for grant in self._query(Grant, by, (portion,), flush=False):
+                self._note_grant(grant)
+        self.know_absent(Grant, [(one,) for one in asked])
+        return {one for one in grant_ids if (Grant, one) in self._records}
+
+    def grants_bought(self, member: Member, transaction_id: str) -> Sequence[Grant]:
+        """See `Unit.grants_bought`."""
+        statement = self._statements.of(GrantStatements).bought
+        given = {
+            "member_number": member.number,
+            "origin": origin_of_terms("%", f"{transaction_id}/%"),
+        }
+        values = tuple(given[name] for name in statement.names)
+        return self._query(Grant, statement, values)
 
     def grants(
         self, member: Member, incentive_ids: Collection[str], since_day: str
