@@ -353,6 +353,9 @@ class Unit(Protocol):
     def lock_catalog(self) -> None:
         """Keep others from changing the catalogue until the unit ends, and look at it again."""
 
+    def has_ledger(self, program_id: str) -> bool:
+        """Tell whether a program has orders, or points were moved."""
+
     def save_program(self, program: Program, now_ms: int) -> int:
         """
         Replace a program with its stores and incentives; a new one gets its accounts.

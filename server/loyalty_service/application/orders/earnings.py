@@ -14,6 +14,7 @@ from loyalty_service.application.grant_names import engine_ids
 from loyalty_service.application.grants import can_use, use_grants
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import Basket
+from loyalty_service.domain.clock import moment_ms, wall_clock
 from loyalty_service.domain.earning import Earned, PromotionPoints, Won, earned
 from loyalty_service.domain.earning_rules import EarnedAtMost, Promotion
 from loyalty_service.domain.identifiers import new_id
@@ -35,7 +36,6 @@ from loyalty_service.domain.promotions import (
 )
 from loyalty_service.domain.records import Member, Redemption, Transaction
 from loyalty_service.domain.rules import holds
-from loyalty_service.domain.till_time import moment_ms, wall_clock
 from loyalty_service.domain.visit import MemberFacts, Visit
 
 

@@ -225,7 +225,7 @@ def _progress(
     return tuple(
         counts.progress(goal, counts.last)
         for goal in goals
-        if goal.measure in measures and goal.counts_on(counts.last)
+        if goal.measure in measures and goal.on(counts.last).counts
     )
 
 
