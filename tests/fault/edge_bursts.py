@@ -19,7 +19,7 @@ HEADERS = bytes([0x83, 0x86, 0x01, 1]) + b"x" + bytes([0x04, 17]) + b"/loyalty/i
 HEADERS += http2.literal("x-api-key", "k")
 PING = http2.frame(http2.PING, 0, 0, bytes(8))
 
-SILENT_S = 3.0
+SILENT_S = 2.0
 """After which a connection counts as kept."""
 
 RESETS_KIB_MAX = 200 * 1024

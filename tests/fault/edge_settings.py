@@ -128,6 +128,12 @@ SETTINGS = (
         1048576,
     ),
     Setting(
+        "a connection to the server is asked where it has been silent",
+        f"{UPSTREAM}/explicit_http_config/http2_protocol_options/connection_keepalive",
+        {"connection_idle_interval": "0.500s", "timeout": "3s"},
+        {"connection_idle_interval": "60s", "timeout": "60s"},
+    ),
+    Setting(
         "trailers from the server",
         f"{UPSTREAM}/common_http_protocol_options/max_response_headers_kb",
         96,

@@ -288,6 +288,27 @@ EXAMPLES: dict[str, tuple[str, tuple[Paid, ...]]] = {
         "coalition",
         (uses("ten-percent", refused=True), uses("ten-percent", takes="coupon")),
     ),
+    "a coupon for more points": (
+        "coalition",
+        (
+            dollars(10, 2000),
+            dollars(0, 199, takes="coupon-for-points"),
+            dollars(50, 2000),
+            dollars(10, 2000),
+            dollars(10, 2000, day=31),
+        ),
+    ),
+    "a coupon for more points comes back": (
+        "coalition",
+        (dollars(50, 2000, takes="coupon-for-points", back=50), dollars(50, 2000)),
+    ),
+    "a coupon for more points beside ten times": (
+        "coalition",
+        (
+            Paid(100, (("2", 2000, "baby"),), takes="coupon-for-points"),
+            Paid(150, (("1", 2000), ("2", 2000, "baby"))),
+        ),
+    ),
     "ten times on baby care": (
         "coalition",
         (Paid(100 + 5, (("1", 1000), ("2", 2000, "baby"))),),
