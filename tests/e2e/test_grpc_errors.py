@@ -20,6 +20,8 @@ from tests.support.programs import demo_program, put_program
 from tests.support.server import Server, identify_request, refusal_of
 from tests.support.stores import writers_busy
 
+pytestmark = pytest.mark.any_database
+
 C = grpc.StatusCode
 
 

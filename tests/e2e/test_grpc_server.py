@@ -30,6 +30,8 @@ from tests.support.server import (
 )
 from tests.support.stores import writers_busy
 
+pytestmark = pytest.mark.any_database
+
 GRPCURL = Path(sys.executable).with_name("grpcurl")
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING

@@ -28,6 +28,8 @@ from tests.support.server import (
     run_front,
 )
 
+pytestmark = pytest.mark.any_database
+
 ROOT = Path(__file__).resolve().parents[2]
 ROUTES = [
     tuple(line.split()[:2]) for line in (ROOT / "generated" / "routes.txt").read_text().splitlines()

@@ -17,6 +17,8 @@ from tests.support.edge_parts import script_errors
 from tests.support.http import Response
 from tests.support.server import ADMIN_KEY, Front, give_points
 
+pytestmark = pytest.mark.any_database
+
 SESSIONS = "/client/users/anonymous/sessions"
 ORDERS = "/loyalty/transaction/pos"
 IDENTIFY = "/loyalty/identify"

@@ -16,6 +16,8 @@ from tests.support.http import Response
 from tests.support.order_fields import order_fields
 from tests.support.server import ADMIN_KEY, Front
 
+pytestmark = pytest.mark.any_database
+
 ORDERS = "/loyalty/transaction/pos"
 DETAILS = "transactionDetails"
 LINE = f"{DETAILS}/order/0"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from structlog.testing import capture_logs
 
 from tests.support.server import Server
@@ -15,6 +16,8 @@ from tests.support.transactions import (
     update_request,
     validate_request,
 )
+
+pytestmark = pytest.mark.any_database
 
 
 def _hours_ago(hours: int) -> str:

@@ -11,6 +11,8 @@ import pytest
 from loyalty_service.transport.server import MESSAGE_BYTES_MAX
 from tests.support.server import ADMIN_KEY, Front, identify_request, open_channel
 
+pytestmark = pytest.mark.any_database
+
 C = grpc.StatusCode
 IDENTIFY = "/loyalty.v1.IdentifyService/IdentifyMember"
 ASKED = identify_request("nobody").SerializeToString()

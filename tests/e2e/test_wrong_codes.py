@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import grpc
+import pytest
 
 from loyalty.v1 import code_service_pb2
 from loyalty_service.domain.guessing import FREE, ScopeKind
 from tests.support.http import Response
 from tests.support.server import Front, identify_request
+
+pytestmark = pytest.mark.any_database
 
 TRIES = FREE[ScopeKind.KEY] + 1
 TRIES_OF_A_TERMINAL = FREE[ScopeKind.TERMINAL] + 1

@@ -28,6 +28,8 @@ class Goal:
         promise: What holds whatever happens, in one sentence.
         run: Tries to break it once; reports to the trial what it found.
         databases: Kinds of database it is tried on, one after the other; empty when it opens none.
+        any_database: Whether no part of the promise rests on the kind of database: then `make test`
+            tries it on the first alone, and `make fault` on each.
         needs: Programs that pip does not have. Such a goal is tried in `make test-extra`, which
             installs them, not in `make test`.
     """
@@ -37,6 +39,7 @@ class Goal:
     promise: str
     run: Callable[[Trial], Awaitable[None]]
     databases: tuple[str, ...] = BOTH
+    any_database: bool = False
     needs: tuple[str, ...] = ()
 
 

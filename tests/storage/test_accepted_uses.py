@@ -56,6 +56,8 @@ from tests.support.programs import (
     issue_command,
 )
 
+pytestmark = pytest.mark.any_database
+
 TODAY = date(2023, 11, 14)
 """The day of `START_MS` in the demo program's place."""
 

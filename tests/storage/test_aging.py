@@ -25,7 +25,7 @@ from loyalty_service.storage.store import Store
 from loyalty_service.storage.tools.audit import audit as find_problems
 from loyalty_service.sweeper import sweep
 from tests.support.doing import adjust_points, apply_program
-from tests.support.ledger import audit, execute, rows
+from tests.support.ledger import audit, execute, execute_many, rows
 from tests.support.orders import CLAIMED, COFFEE, PENDING, basket, item, report, reward
 from tests.support.programs import (
     KEY,
@@ -371,18 +371,22 @@ async def test_many_buckets_are_not_all_read(guest: Guest) -> None:
     await guest.earns("one", 10)
     (row,) = rows(guest.url, "SELECT * FROM bucket")
     last = date.fromisoformat(row.last_day)
-    for number in range(1, 1000):
-        execute(
-            guest.url,
-            "INSERT INTO bucket (bucket_id, program_id, member_number, earned_day, last_day, "
-            "gone_ms, rolling, version, points, expired) SELECT :id, program_id, member_number, "
-            "earned_day, :last, gone_ms + :later, 0, version, 0, 0 FROM bucket "
-            "WHERE bucket_id = :first",
-            id=f"many-{number}",
-            last=(last + timedelta(number)).isoformat(),
-            later=number * DAY_MS,
-            first=row.bucket_id,
-        )
+    execute_many(
+        guest.url,
+        "INSERT INTO bucket (bucket_id, program_id, member_number, earned_day, last_day, "
+        "gone_ms, rolling, version, points, expired) SELECT :id, program_id, member_number, "
+        "earned_day, :last, gone_ms + :later, 0, version, 0, 0 FROM bucket "
+        "WHERE bucket_id = :first",
+        [
+            {
+                "id": f"many-{number}",
+                "last": (last + timedelta(number)).isoformat(),
+                "later": number * DAY_MS,
+                "first": row.bucket_id,
+            }
+            for number in range(1, 1000)
+        ],
+    )
     await guest.do(lambda u, m, n: adjust(u, m, 9990, "test", n))
     execute(guest.url, "UPDATE bucket SET points = 10")
 

@@ -33,6 +33,8 @@ from tests.support.orders import (
 from tests.support.programs import PROGRAM_ID, enroll
 from tests.support.stores import demo_store
 
+pytestmark = pytest.mark.any_database
+
 COFFEE_POINTS, COOKIE_POINTS = 800, 300
 UNPAID = bugs.named("points that come back do not pay a debt")
 BACK_IN_TIME = bugs.named("a clock that is behind")

@@ -16,6 +16,8 @@ from tests.support.doing import apply_program
 from tests.support.orders import CLAIMED, DAY_MS, Till, basket, item
 from tests.support.programs import demo_program, enroll
 
+pytestmark = pytest.mark.any_database
+
 
 @pytest.mark.parametrize(
     "limit",

@@ -247,6 +247,67 @@ async def test_an_open_order_pays_with_what_it_was_accepted_with(till: Till) -> 
     assert await refused(till, guest) == "not-granted"
 
 
+async def test_an_open_order_of_last_month_leaves_this_month_alone(till: Till) -> None:
+    """It pays with November's; December's is there for another order, and then no more."""
+    await apply(till, giving(GrantTerms("treat", SOUP, GivenOn.MONTH)))
+    guest = await enroll_by_call(till)
+    till.now_ms += 16 * DAY_MS
+    accepted = await till.identify(guest)
+    await till.update(accepted, PENDING, ORDER)
+    assert await refused(till, guest) == "not-granted"
+    till.now_ms += DAY_MS
+
+    (december,) = await listed(till, guest)
+    assert december[1:4] == ("2023-12-01", "2023-12-31", 1)
+    await order(till, guest)
+    assert await refused(till, guest) == "not-granted"
+    await till.update(accepted, CLAIMED, ORDER)
+
+
+async def test_what_an_open_order_reserves_is_not_listed(till: Till) -> None:
+    """Of two grants one is shown while an open order is accepted with the other."""
+    guest = await guest_of(till)
+    await give(till, guest, days=3, uses=2, origin="early")
+    await give(till, guest, origin="late")
+    transaction = await till.identify(guest)
+    soups = basket(offer(SOUP, 2), item(1000))
+    await till.update(transaction, PENDING, soups)
+
+    assert [shown[2:4] for shown in await listed(till, guest)] == [("2023-12-14", 1)]
+
+
+class Asking:
+    """A connection that counts the statements that are run on it."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        self.statements = 0
+
+    def execute(self, *statement: Any) -> Any:
+        """Count a statement, and run it."""
+        self.statements += 1
+        return self.connection.execute(*statement)
+
+
+async def test_what_the_calendar_gives_is_looked_for_at_once(till: Till, database_url: str) -> None:
+    """Across a network twenty kinds cost no more statements than one."""
+    terms = [GrantTerms(f"treat-{number}", SOUP, GivenOn.MONTH) for number in range(20)]
+    asked = []
+    for given in (terms[:1], terms):
+        await apply(till, giving(*given))
+        guest = await enroll_by_call(till)
+
+        def do(unit: Any, _: int, guest: str = guest) -> tuple[int, int]:
+            member = unit.member(PROGRAM_ID, guest)
+            connection, unit._connection = unit._connection, Asking(unit._connection)
+            found = len(grants.known_grants(unit, member, (SOUP,), TODAY))
+            asking, unit._connection = unit._connection, connection
+            return found, asking.statements
+
+        asked.append(await till.store.write(do))
+    assert asked == [(1, 2), (20, 21 if database_url.startswith("sqlite") else 2)]
+
+
 async def test_taken_back_it_is_gone_until_it_is_given_again(till: Till) -> None:
     """What a voided order had brought goes as a whole, and comes again for the same."""
     guest = await guest_of(till)

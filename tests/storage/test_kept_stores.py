@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -56,25 +57,56 @@ class KeptStore:
         return self.database.url.render_as_string(hide_password=False)
 
 
-def _load(revision: str, sqlite: Sqlite) -> Database:
-    """Put a kept store into a file as its server left it."""
-    database = Database.from_text(sqlite.empty_database())
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """
+    A kept store in a file of today's schema, and what its migration told.
+
+    Attributes:
+        revision: The schema that it had.
+        unchanged: Whether every row that its server wrote stands there as it was.
+        rows: How many those are.
+    """
+
+    url: str
+    revision: str | None
+    unchanged: bool
+    rows: int
+
+
+@pytest.fixture(scope="session")
+def migrated(sqlite: Sqlite) -> Callable[[str], Migrated]:
+    """Bring kept stores to today's schema, each once for all tests."""
+    return cache(partial(_migrate, sqlite))
+
+
+def _migrate(sqlite: Sqlite, name: str) -> Migrated:
+    url = sqlite.empty_database()
+    database = Database.from_text(url)
     prepare_file(Path(database.url.database or ""))
     with closing(sqlite3.connect(database.url.database or "")) as connection:
-        connection.executescript((KEPT / f"{revision}.sql").read_text(encoding="utf-8"))
-    return database
+        connection.executescript((KEPT / f"{name}.sql").read_text(encoding="utf-8"))
+    columns = columns_of(database)
+    before = digests(database, columns)
+    revision, _ = migrate(database)
+    unchanged = digests(database, columns) == before
+    return Migrated(url, revision, unchanged, sum(rows for rows, _ in before.values()))
 
 
 @pytest.fixture(params=REVISIONS)
-def kept(request: pytest.FixtureRequest, backend: Backend, sqlite: Sqlite) -> Iterator[KeptStore]:
-    """Each kept store, migrated, and copied where it is not tried on an embedded database."""
-    database = _load(request.param, sqlite)
-    migrate(database)
-    if not isinstance(backend, Sqlite):
-        target = Database.from_text(backend.empty_database())
-        copy_store(database, target)
-        sqlite.drop(database.url.render_as_string())
-        database = target
+def kept(
+    request: pytest.FixtureRequest,
+    backend: Backend,
+    sqlite: Sqlite,
+    migrated: Callable[[str], Migrated],
+) -> Iterator[KeptStore]:
+    """Each kept store, migrated, and copied into a database of each kind."""
+    url = migrated(request.param).url
+    if isinstance(backend, Sqlite):
+        database = Database.from_text(sqlite.copy_database(url))
+    else:
+        database = Database.from_text(backend.empty_database())
+        copy_store(Database.from_text(url), database)
     story = json.loads((KEPT / f"{request.param}.json").read_text(encoding="utf-8"))
     store = KeptStore(database, **story)
     yield store
@@ -89,27 +121,26 @@ def test_every_older_schema_has_a_kept_store() -> None:
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
-def test_migration_changes_no_row_of_a_kept_store(revision: str, sqlite: Sqlite) -> None:
+def test_migration_changes_no_row_of_a_kept_store(
+    revision: str, migrated: Callable[[str], Migrated]
+) -> None:
     """Every row that an older server wrote stands in every later schema as it was."""
-    database = _load(revision, sqlite)
-    columns = columns_of(database)
-    before = digests(database, columns)
+    found = migrated(revision)
 
-    assert migrate(database)[0] == revision
-    assert digests(database, columns) == before
-    assert sum(rows for rows, _ in before.values()) > 100
+    assert found.revision == revision
+    assert found.unchanged
+    assert found.rows > 100
 
 
-def test_kept_store_holds(kept: KeptStore) -> None:
-    """An audit finds nothing wrong with what an older server wrote."""
+async def test_kept_store_holds_and_is_served(kept: KeptStore, tmp_path: Path) -> None:
+    """
+    An audit finds nothing wrong with what an older server wrote, and today's server goes on.
+
+    A call sent again is answered as then, and what was begun then can be ended today.
+    """
     findings = audit(kept.database)
-
     assert findings.problems == []
     assert findings.rows["transfer"] > 10
-
-
-async def test_kept_store_is_served(kept: KeptStore, tmp_path: Path) -> None:
-    """A call sent again is answered as then, and what was begun then can be ended today."""
     settings = settings_in(tmp_path, database_url=kept.url, code_pepper=SecretStr(kept.pepper))
     async with (
         serve(settings) as running,

@@ -26,6 +26,8 @@ from tests.support.ledger import balances, rows
 from tests.support.orders import CLAIMED, COFFEE, DAY_MS, PENDING, Till, basket, item, reward
 from tests.support.programs import KEY, demo_program, enroll
 
+pytestmark = pytest.mark.any_database
+
 TORONTO = ZoneInfo("America/Toronto")
 
 

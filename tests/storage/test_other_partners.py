@@ -15,6 +15,8 @@ from tests.support.ledger import balances
 from tests.support.orders import CLAIMED, PENDING, Till, basket, item
 from tests.support.programs import KEY, demo_program, enroll
 
+pytestmark = pytest.mark.any_database
+
 CONTENT = basket(item(1000))
 ANOTHER = replace(KEY, key_id="another", partner="another")
 

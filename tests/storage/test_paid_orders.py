@@ -44,6 +44,8 @@ from tests.support.orders import (
 )
 from tests.support.programs import KEY, demo_program, enroll
 
+pytestmark = pytest.mark.any_database
+
 DEPOSIT = "9901"
 MENDS = tuple(Mend("amount", f"order[{place}].price") for place in range(12))
 

@@ -10,10 +10,19 @@ import pytest
 from loyalty_service.application.members.enroll_member import EnrollMember, enroll_member
 from loyalty_service.application.operators.apply_program import ApplyProgram
 from loyalty_service.domain.errors import RulesFailedError
-from loyalty_service.domain.restrictions import Birthday, DayWindow, MaximumRedemptions, Rule
+from loyalty_service.domain.restrictions import (
+    Anniversary,
+    Birthday,
+    Cooldown,
+    DayWindow,
+    MaximumRedemptions,
+    Rule,
+)
 from tests.support.doing import apply_program
 from tests.support.orders import CLAIMED, DAY_MS, PENDING, SOUP, Till, basket, item, offer
 from tests.support.programs import demo_program
+
+pytestmark = pytest.mark.any_database
 
 ORDER = basket(offer(SOUP), item(1000))
 START = datetime(2023, 11, 14, 17, 13)  # noqa: DTZ001 - local by definition; a Tuesday.
@@ -93,3 +102,30 @@ async def test_an_order_that_comes_late_counts_on_its_own_day(till: Till) -> Non
     assert not await used(till, guest, local_time=yesterday)
 
     assert await used(till, guest)
+
+
+async def test_each_occasion_counts_for_itself(till: Till) -> None:
+    """An anniversary that brings another use brings none within days of the same birthday."""
+    guest = await guest_with(
+        till,
+        Birthday(DayWindow(-183, 183)),
+        Anniversary(DayWindow(-3, 3)),
+        MaximumRedemptions(per_occasion=1),
+        birth_date="1990-05-14",
+    )
+    till.now_ms += 365 * DAY_MS  # 13 November 2024
+    assert await used(till, guest)
+    till.now_ms += 364 * DAY_MS  # 12 November 2025
+    assert not await used(till, guest)
+
+
+@pytest.mark.parametrize("limited", [False, True])
+async def test_cooldown_goes_by_the_time_of_the_orders(till: Till, *, limited: bool) -> None:
+    """Orders that come late are as far apart as they were, with a limit beside it or not."""
+    limits = (MaximumRedemptions(per_day=9),) if limited else ()
+    guest = await guest_with(till, *limits, Cooldown(3600))
+    at = [START - timedelta(hours=hours) for hours in (20, 19.5, 18, 22)]
+
+    assert [await used(till, guest, local_time=time) for time in at] == [True, False, True, True]
+    assert await used(till, guest)
+    assert not await used(till, guest)

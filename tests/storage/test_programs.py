@@ -31,6 +31,8 @@ from tests.support.orders import CLAIMED, Till
 from tests.support.programs import KEY, put_program
 from tests.support.stores import open_store
 
+pytestmark = pytest.mark.any_database
+
 PROGRAMS = Path(__file__).resolve().parents[2] / "docs" / "programs"
 NOON = datetime(2026, 10, 8, 16, tzinfo=UTC)
 """A Thursday, by the clocks of all these places."""
@@ -285,6 +287,27 @@ EXAMPLES: dict[str, tuple[str, tuple[Paid, ...]]] = {
     "a coupon is activated": (
         "coalition",
         (uses("ten-percent", refused=True), uses("ten-percent", takes="coupon")),
+    ),
+    "a coupon for more points": (
+        "coalition",
+        (
+            dollars(10, 2000),
+            dollars(0, 199, takes="coupon-for-points"),
+            dollars(50, 2000),
+            dollars(10, 2000),
+            dollars(10, 2000, day=31),
+        ),
+    ),
+    "a coupon for more points comes back": (
+        "coalition",
+        (dollars(50, 2000, takes="coupon-for-points", back=50), dollars(50, 2000)),
+    ),
+    "a coupon for more points beside ten times": (
+        "coalition",
+        (
+            Paid(100, (("2", 2000, "baby"),), takes="coupon-for-points"),
+            Paid(150, (("1", 2000), ("2", 2000, "baby"))),
+        ),
     ),
     "ten times on baby care": (
         "coalition",

@@ -40,6 +40,8 @@ from tests.support.programs import (
     put_program,
 )
 
+pytestmark = pytest.mark.any_database
+
 VOID = TransactionStatus.VOID
 
 

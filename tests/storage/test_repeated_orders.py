@@ -18,6 +18,8 @@ from tests.support.ledger import balances, count_rows, rows
 from tests.support.orders import CLAIMED, DAY_MS, Till, basket, item, report
 from tests.support.programs import KEY, demo_program, enroll
 
+pytestmark = pytest.mark.any_database
+
 CONTENT = basket(item(849), item(200, plu="2"))
 NOON = "2026-11-14T12:00:00Z"
 

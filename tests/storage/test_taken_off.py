@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pytest
+
 from loyalty_service.application.orders.report_order import report_order
 from loyalty_service.application.perform import Run, perform
 from loyalty_service.application.unit import Unit
@@ -18,6 +20,8 @@ from loyalty_service.transport.servicers.taken_off import render_allowed, render
 from tests.support.ledger import rows
 from tests.support.orders import CLAIMED, COFFEE, PENDING, Till, basket, item, report
 from tests.support.programs import demo_program, enroll, put_program
+
+pytestmark = pytest.mark.any_database
 
 MUG = item(2495, plu="9401")
 

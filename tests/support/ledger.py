@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import create_engine, pool, text
+from sqlalchemy import Engine, create_engine, pool, text
 
 from loyalty_service.domain.ledger import (
     ACCOUNTS,
@@ -21,30 +22,45 @@ from loyalty_service.domain.ledger import (
 from loyalty_service.storage.databases import Database
 
 
+@lru_cache(maxsize=64)
+def _engine(database_url: str) -> Engine:
+    """Learn once what a database is like; no connection to it stays open."""
+    return create_engine(Database.from_text(database_url).sync_url(), poolclass=pool.NullPool)
+
+
 def rows(database_url: str, statement: str, **values: object) -> list[Any]:
     """Run a query on a connection of its own."""
-    engine = create_engine(Database.from_text(database_url).sync_url(), poolclass=pool.NullPool)
-    with engine.connect() as connection:
+    with _engine(database_url).connect() as connection:
         return list(connection.execute(text(statement), values))
 
 
 def execute(database_url: str, statement: str, **values: object) -> None:
     """Run a statement on a connection of its own and commit it."""
-    engine = create_engine(Database.from_text(database_url).sync_url(), poolclass=pool.NullPool)
-    with engine.begin() as connection:
+    with _engine(database_url).begin() as connection:
+        connection.execute(text(statement), values)
+
+
+def execute_many(database_url: str, statement: str, values: Sequence[Mapping[str, object]]) -> None:
+    """Run a statement with each of several values, and commit them together."""
+    with _engine(database_url).begin() as connection:
         connection.execute(text(statement), values)
 
 
 def audit(database_url: str) -> None:
     """Derive every balance and every chain again from the transfers; fail when one differs."""
+    with _engine(database_url).connect() as connection:
+        transfers, accounts, spending, holds = (
+            connection.execute(text(query)).all()
+            for query in (_TRANSFERS, _ACCOUNTS, _SPENDING_DEBTORS, _OPEN_HOLDS)
+        )
     moves: dict[int, list[Any]] = defaultdict(list)
-    for row in rows(database_url, "SELECT * FROM transfer"):
+    for row in transfers:
         moves[row.source_id].append((row.source_sequence, -row.points, row.source_hash, row))
         moves[row.destination_id].append(
             (row.destination_sequence, row.points, row.destination_hash, row)
         )
     total = 0
-    for account in rows(database_url, "SELECT * FROM account"):
+    for account in accounts:
         own = sorted(moves.pop(account.account_id, []), key=lambda move: move[0])
         assert account.sequence == len(own)
         assert bytes(account.head) == _head(own), f"chain of account {account.account_id}"
@@ -56,11 +72,13 @@ def audit(database_url: str) -> None:
         total += account.balance
     assert not moves, "a transfer names an account that does not exist"
     assert total == 0
-    assert not rows(database_url, _SPENDING_DEBTORS), "some may spend points and owe some"
-    for member in rows(database_url, _OPEN_HOLDS):
+    assert not spending, "some may spend points and owe some"
+    for member in holds:
         assert member.balance == member.open_points, "held points are those of the open holds"
 
 
+_TRANSFERS = "SELECT * FROM transfer"
+_ACCOUNTS = "SELECT * FROM account"
 _SPENDING_DEBTORS = """
     SELECT debt.member_number FROM account AS debt JOIN account AS available
       ON available.member_number = debt.member_number AND available.kind = 1

@@ -26,7 +26,7 @@ from loyalty_service.domain.grants import (
 )
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Member, Redemption, Transaction
-from loyalty_service.domain.visit import GrantsLeft
+from loyalty_service.domain.visit import GrantsLeft, History
 
 OPEN_DAYS = 400
 """Days after its last one in which an order may still use a grant: none stays open for longer."""
@@ -140,21 +140,69 @@ def buy(
 
 
 def grants_left(
-    unit: Unit, member: Member | None, incentive_ids: Collection[str], day: date
+    unit: Unit,
+    member: Member | None,
+    histories: Mapping[str, History],
+    incentive_ids: Collection[str],
+    place: tuple[date, str],
+    besides: str = "",
 ) -> Mapping[str, GrantsLeft]:
-    """Tell how often a member may use incentives that they were given, on a day, by incentive."""
+    """
+    Tell how often a member may use incentives that they were given, by incentive.
+
+    *place* is the day, and the time zone of the store. What the open transaction *besides* was
+    accepted with is not reserved for others.
+    """
     left: dict[str, GrantsLeft] = {}
     if member is None or not incentive_ids:
         return left
+    day, _ = place
     for grant in known_grants(unit, member, incentive_ids, day):
-        usable, offered = left.get(grant.incentive_id, GrantsLeft(0, 0))
+        usable, offered, _ = left.get(grant.incentive_id, GrantsLeft(0, 0))
         if grant.covers(day):
             if grant.activated_ms is None:
                 offered += grant.left
             else:
                 usable += grant.left
         left[grant.incentive_id] = GrantsLeft(usable, offered)
+    for name, found in left.items():
+        if histories[name].member_reserved and found.usable:
+            reserved = _reserved_of(unit, member, name, place, besides)
+            left[name] = found._replace(reserved=reserved)
     return left
+
+
+def can_use(
+    unit: Unit, member: Member, incentive_id: str, place: tuple[date, str], besides: str
+) -> bool:
+    """Tell whether a member has a use left that no open order but *besides* was accepted with."""
+    day, _ = place
+    known = known_grants(unit, member, (incentive_id,), day)
+    usable = sum(one.left for one in known if one.covers(day) and one.activated_ms is not None)
+    return usable > 0 and usable > _reserved_of(unit, member, incentive_id, place, besides)
+
+
+def _reserved_of(
+    unit: Unit, member: Member, incentive_id: str, place: tuple[date, str], besides: str
+) -> int:
+    """
+    Tell how many of what a member can use on a day other open orders were accepted with.
+
+    An order of an earlier day pays first with what is over by now, as `use_grants` has it.
+    """
+    day, time_zone = place
+    over: dict[str, int] = {}
+    reserved = 0
+    for accepted_ms, quantity in unit.reserved_by(member, incentive_id, besides):
+        accepted = day_of(accepted_ms, time_zone)
+        unpaid = quantity
+        for grant in known_grants(unit, member, (incentive_id,), accepted):
+            if grant.activated_ms and grant.covers(accepted) and not grant.covers(day):
+                paid = min(over.setdefault(grant.grant_id, grant.left), unpaid)
+                over[grant.grant_id] -= paid
+                unpaid -= paid
+        reserved += unpaid
+    return reserved
 
 
 def use_grants(
@@ -228,7 +276,8 @@ def known_grants(
     known = list(unit.grants(member, incentive_ids, since.isoformat()))
     program = unit.catalog.programs[member.program_id]
     due = due_grants(program, member, incentive_ids, day, unit.as_of_ms)
-    return known + [one for one in due if unit.grant(one.grant_id) is None]
+    kept = unit.kept_grants([one.grant_id for one in due])
+    return known + [one for one in due if one.grant_id not in kept]
 
 
 def due_grants(

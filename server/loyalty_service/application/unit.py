@@ -127,7 +127,8 @@ class Unit(Protocol):
         Make the buckets of all members of a program those of new terms on which points go.
 
         It waits until nobody moves points by the old ones. What members have when points begin to
-        go gets a bucket, and what they have when points go no more leaves its own.
+        go gets a bucket, and what they have when points go no more leaves its own. What tiers let
+        be good for longer is good for longer.
         """
 
     def code_digest(self, program_id: str, code: str) -> bytes:
@@ -151,6 +152,9 @@ class Unit(Protocol):
 
     def granted_incentive(self, program_id: str, grant_id: str) -> str | None:
         """Tell which incentive of a program a grant of anybody is for; nothing is locked."""
+
+    def kept_grants(self, grant_ids: Collection[str]) -> Collection[str]:
+        """Tell which of some grants of a locked member are kept, whatever has become of them."""
 
     def grants_bought(self, member: Member, transaction_id: str) -> Sequence[Grant]:
         """Find what an order of a locked member bought by itself and nobody has used."""
@@ -276,6 +280,11 @@ class Unit(Protocol):
         more: what it has reserved already is told apart.
         """
 
+    def reserved_by(
+        self, member: Member, incentive_id: str, besides: str
+    ) -> Sequence[tuple[int, int]]:
+        """Tell when open orders of a member were accepted with an incentive, and how often."""
+
     def redeemed_between(self, member: Member, name: str, since_ms: int, until_ms: int) -> int:
         """
         Count a member's redemptions from one moment until before another.
@@ -343,6 +352,9 @@ class Unit(Protocol):
 
     def lock_catalog(self) -> None:
         """Keep others from changing the catalogue until the unit ends, and look at it again."""
+
+    def has_ledger(self, program_id: str) -> bool:
+        """Tell whether a program has orders, or points were moved."""
 
     def save_program(self, program: Program, now_ms: int) -> int:
         """

@@ -88,11 +88,15 @@ def share_of_key(total: int, used_by_others: int) -> int:
 
 
 def cooldown(rule: Cooldown, use: IncentiveUse, visit: Visit) -> Findings:
-    """Look at the member's last use, or the last that is reserved."""
+    """
+    Look at the member's last use, or the last that is reserved, by the times of the orders.
+
+    An order may come late, so that the last use is after it: it must be as far away.
+    """
     last_ms = _history(use, visit).last_redeemed_ms
     if visit.member is None or last_ms is None:
         return
-    elapsed_ms = max(visit.now_ms - last_ms, 0)
+    elapsed_ms = abs(visit.now_ms - last_ms)
     if elapsed_ms < rule.seconds * 1000:
         yield Finding(Breach.COOLDOWN, elapsed_ms // 1000, rule.seconds)
 
@@ -106,11 +110,10 @@ def granted(_: Granted, use: IncentiveUse, visit: Visit) -> Findings:
     if visit.member is None:
         return
     given = visit.grants.get(use.incentive.incentive_id, NO_GRANTS)
-    reserved = _history(use, visit).member_reserved
-    left = max(0, given.usable - reserved)
+    left = max(0, given.usable - given.reserved)
     if use.quantity <= left:
         return
-    activated = use.quantity <= given.usable + given.offered - reserved
+    activated = use.quantity <= given.usable + given.offered - given.reserved
     breach = Breach.GRANT_NOT_ACTIVATED if activated else Breach.NOT_GRANTED
     yield Finding(breach, use.quantity, left)
 

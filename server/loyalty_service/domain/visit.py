@@ -71,10 +71,18 @@ class History:
 
 
 class GrantsLeft(NamedTuple):
-    """How often a member may use what was given to them: at once, and once it is activated."""
+    """
+    How often a member may use what was given to them, on a day.
+
+    Attributes:
+        usable: At once.
+        offered: Once it is activated.
+        reserved: How many of the usable ones other open orders were accepted with.
+    """
 
     usable: int
     offered: int
+    reserved: int = 0
 
 
 NO_GRANTS = GrantsLeft(0, 0)
@@ -87,7 +95,7 @@ class Visit:
 
     Attributes:
         local_time: Date and time in the store's place, without a zone.
-        now_ms: The same instant by the server's clock.
+        now_ms: The same moment, in milliseconds since 1970.
         service_mode: Absent while not known.
         store_groups: Groups that the store belongs to.
         channels: Where the order was placed, as the wire and the till call it; none while not
@@ -124,7 +132,7 @@ class Visit:
 
     def __post_init__(self) -> None:
         """Count the basket, once for all rules."""
-        cart = Cart.of(self.basket, self.excluded_products) if self.basket else None
+        cart = self.basket.cart(self.excluded_products) if self.basket else None
         object.__setattr__(self, "cart", cart)
 
     @property

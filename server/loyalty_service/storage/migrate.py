@@ -263,7 +263,7 @@ def _place(revision: str | None) -> int:
 
 def _lost(connection: Connection, before: str | None, after: str) -> list[str]:
     """Name the tables and columns with content for which an older schema has no place."""
-    newer, older = _schema(before or BASE), _schema(after)
+    newer, older = _schema(MIGRATIONS, before or BASE), _schema(MIGRATIONS, after)
     lost = []
     for table, columns in newer.items():
         if table not in older:
@@ -300,8 +300,9 @@ def _strange_owners(connection: Connection, before: str | None, after: str) -> i
     return int(connection.execute(found, {"own": int(OwnerKind.TRANSACTION)}).scalar_one())
 
 
-def _schema(revision: str) -> dict[str, set[str]]:
-    """Give the tables of a revision and their columns, by building it in memory."""
+@cache
+def _schema(_folder: Path, revision: str) -> dict[str, set[str]]:
+    """Give the tables of a revision and their columns, by building it in memory, once."""
     engine = create_engine("sqlite://", poolclass=pool.StaticPool)
     with engine.connect() as connection:
         if revision != BASE:

@@ -121,5 +121,6 @@ GOALS = (
         "When every order of a history is void, members have what they began with: what comes "
         "back pays what is owed.",
         run,
+        any_database=True,
     ),
 )

@@ -150,5 +150,6 @@ GOALS = (
         "Code life",
         "A code lives for 10 minutes at most, works once, and is drawn by chance alone.",
         run,
+        any_database=True,
     ),
 )

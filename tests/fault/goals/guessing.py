@@ -283,5 +283,6 @@ GOALS = (
         "Somebody who steals one key, or any two, finds less than 0.05 codes a day, and honest "
         "stores never wait.",
         run,
+        any_database=True,
     ),
 )

@@ -123,5 +123,6 @@ GOALS = (
         "Thieves with two keys and players at five kiosks together find less than 0.05 codes a "
         "day beyond what regulars earn, and honest guests at other tills are never refused.",
         run,
+        any_database=True,
     ),
 )

@@ -172,5 +172,6 @@ GOALS = (
         "Old replay",
         "A call sent again after 31 or 400 days gets its first answer and moves nothing.",
         run,
+        any_database=True,
     ),
 )

@@ -498,5 +498,6 @@ GOALS = (
         "Tenant wall",
         "What belongs to another program does not exist for any call, over gRPC and over JSON.",
         run,
+        any_database=True,
     ),
 )

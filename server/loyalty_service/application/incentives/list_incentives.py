@@ -8,13 +8,13 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from loyalty_service.application.grants import grants_left, known_grants
-from loyalty_service.application.orders.order_review import wall_clock
 from loyalty_service.application.orders.period_uses import used_in_periods
 from loyalty_service.application.perform import Done
 from loyalty_service.application.reads import NOTHING, Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import Basket, BasketLine, Payment
 from loyalty_service.domain.breaches import Breach, RuleFailure
+from loyalty_service.domain.clock import moment_ms, wall_clock
 from loyalty_service.domain.errors import FieldViolation, MemberNotFoundError, RequestInvalidError
 from loyalty_service.domain.expiry import day_of
 from loyalty_service.domain.goal_cards import Progress, progress_of
@@ -35,7 +35,7 @@ from loyalty_service.domain.restrictions import (
     Stores,
 )
 from loyalty_service.domain.rules import MEMBER_RULES, evaluate, needs_history, not_activated
-from loyalty_service.domain.visit import MemberFacts, Visit
+from loyalty_service.domain.visit import NO_GRANTS, MemberFacts, Visit
 
 PAGE_SIZE_DEFAULT = 200
 PAGE_SIZE_MAX = 500
@@ -186,7 +186,7 @@ def list_incentives(unit: Unit, command: ListIncentives, now_ms: int) -> Done[In
         for incentive, use in zip(shown, uses, strict=True)
     )
     given = [one.incentive_id for one in shown if one.incentive_id in program.granted]
-    listed = _with_grants(unit, member, judged, given, visit.local_time.date()) if given else judged
+    listed = _with_grants(unit, member, judged, given, visit) if given else judged
     goals: tuple[Progress, ...] = ()
     if member is not None and program.goals and not command.page_token:
         today = day_of(now_ms, program.time_zone).toordinal()
@@ -273,10 +273,11 @@ def _visit(
     histories = unit.histories(
         program.program_id, member, needs, besides="", reserving=None, lock=False
     )
-    asked = unit, member, facts, uses, needs, histories, local_now.date(), zone.key
+    place = local_now.date(), zone.key
+    asked = unit, member, facts, uses, needs, histories, *place
     return Visit(
         local_time=local_now,
-        now_ms=now_ms,
+        now_ms=moment_ms(command.local_time, zone.key, now_ms),
         store_id=0 if store is None else store.store_id,
         store_groups=frozenset() if store is None else frozenset(store.groups),
         service_mode=command.order.service_mode,
@@ -284,24 +285,36 @@ def _visit(
         member=facts,
         histories=histories,
         used_in=used_in_periods(*asked),
-        grants=grants_left(unit, member, needs.granted, local_now.date()),
+        grants=grants_left(unit, member, histories, needs.granted, place),
         whole=True,
     )
 
 
 def _with_grants(
-    unit: Unit, member: Member | None, judged: Iterator[Listed], given: Sequence[str], day: date
+    unit: Unit, member: Member | None, judged: Iterator[Listed], given: Sequence[str], visit: Visit
 ) -> Iterator[Listed]:
-    """List what a member was given once for each grant that is not over, what ends first first."""
+    """
+    List what a member was given once for each grant that is not over, what ends first first.
+
+    What open orders were accepted with is theirs: it is not listed.
+    """
+    day = visit.local_time.date()
     grants = [] if member is None else in_order_of_use(known_grants(unit, member, given, day))
     for one in judged:
-        if one.incentive.incentive_id not in given:
+        name = one.incentive.incentive_id
+        if name not in given:
             yield one
             continue
+        reserved = visit.grants.get(name, NO_GRANTS).reserved
         for grant in grants:
             state = grant.state(day)
-            if grant.incentive_id == one.incentive.incentive_id and state in _TO_USE:
-                yield replace(one, failures=_of_grant(one, state), grant=grant, state=state)
+            if grant.incentive_id != name or state not in _TO_USE:
+                continue
+            taken = min(reserved, grant.left) if state is GrantState.ACTIVATED else 0
+            reserved -= taken
+            if taken < grant.left:
+                left = replace(grant, used=grant.used + taken)
+                yield replace(one, failures=_of_grant(one, state), grant=left, state=state)
 
 
 def _of_grant(one: Listed, state: GrantState) -> tuple[RuleFailure, ...]:

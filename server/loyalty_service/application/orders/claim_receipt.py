@@ -16,6 +16,7 @@ from loyalty_service.application.orders.earnings import (
     PaidOrder,
     claimed_fields,
     count_earned,
+    granted_of,
     promotions_to_json,
     receipt_points,
 )
@@ -184,7 +185,7 @@ def _count(
     now_ms: int,
 ) -> Reached:
     """Keep what the order used, earned and counts for goals, and that its receipt was claimed."""
-    count_uses(unit, transaction, member, uses, order, transaction.created_ms)
+    count_uses(unit, transaction, member, uses, order)
     count_earned(unit, order, transaction, member, worth)
     _count_receipt(unit, order.program, transaction, member, now_ms)
     return count_order(unit, order, transaction, member, worth.points, now_ms)
@@ -282,4 +283,5 @@ def _paid_order(
         channels=transaction.channels,
         local_time=None,
         now_ms=transaction.created_ms,
+        used=granted_of(program, offers.uses),
     )

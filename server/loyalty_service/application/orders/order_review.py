@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -27,6 +27,7 @@ from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import Basket, basket_from_json
 from loyalty_service.domain.breaches import Breach, RuleFailure
+from loyalty_service.domain.clock import moment_ms, wall_clock
 from loyalty_service.domain.errors import (
     FieldViolation,
     MemberNotFoundError,
@@ -367,10 +368,11 @@ def judge(
     histories = unit.histories(
         program.program_id, member, needs, besides=besides, reserving=key_id, lock=counts
     )
-    asked = unit, member, facts, uses, needs, histories, local_now.date(), store.time_zone
+    place = local_now.date(), store.time_zone
+    asked = unit, member, facts, uses, needs, histories, *place
     visit = Visit(
         local_time=local_now,
-        now_ms=now_ms,
+        now_ms=moment_ms(local_time, store.time_zone, now_ms),
         store_id=store.store_id,
         store_groups=frozenset(store.groups),
         service_mode=service_mode,
@@ -379,7 +381,7 @@ def judge(
         member=facts,
         histories=histories,
         used_in=used_in_periods(*asked) if needs.periods else {},
-        grants=grants_left(unit, member, needs.granted, local_now.date()) if needs.granted else {},
+        grants=grants_left(unit, member, histories, needs.granted, place, besides),
         claiming=claiming,
         whole=whole,
         order_limits=program.order_limits,
@@ -391,10 +393,3 @@ def judge(
 def business_day(local_time: datetime | None, store: Store, now_ms: int) -> str:
     """Give the day of an order in the store's place, as YYYY-MM-DD."""
     return wall_clock(local_time, ZoneInfo(store.time_zone), now_ms).date().isoformat()
-
-
-def wall_clock(local_time: datetime | None, zone: ZoneInfo, now_ms: int) -> datetime:
-    """Take the till's own clock, which is of the store's place, else the server's there."""
-    if local_time is not None:
-        return local_time
-    return datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(zone).replace(tzinfo=None)

@@ -34,10 +34,12 @@ def used_in_periods(
     for use in uses:
         name = use.incentive.incentive_id
         if name in needs.periods:
-            reserved = histories[name].member_reserved
-            used[name] = {
-                limit: reserved
-                + unit.redeemed_between(member, name, *span_ms(time_zone, start, end))
-                for limit, start, end in counted_spans(use.incentive, facts, day)
-            }
+            counted = used[name] = {}
+            for limit, start, end in counted_spans(use.incentive, facts, day):
+                span = span_ms(time_zone, start, end)
+                number = histories[name].member_reserved + unit.redeemed_between(
+                    member, name, *span
+                )
+                # A birthday and an anniversary are an occasion each: the fuller one decides.
+                counted[limit] = max(number, counted.get(limit, 0))
     return used

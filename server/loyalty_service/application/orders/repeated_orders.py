@@ -23,6 +23,7 @@ from loyalty_service.application.orders.order_flags import about_order
 from loyalty_service.application.perform import NaturalKey
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import Basket, subtotal
+from loyalty_service.domain.contracts import RBI_V2
 from loyalty_service.domain.errors import OrderAlreadyClaimedError
 from loyalty_service.domain.flags import ORDER_CLAIMED, ORDER_RECORDED, Flag, FlagKind
 from loyalty_service.domain.keys import ApiKey
@@ -133,7 +134,8 @@ def answer_of_use(
     unit: Unit, code: Code, transaction: Transaction, pos: PointOfSale, partner: str
 ) -> bytes | None:
     """Find what the use of a code was answered, for the partner, till and order that used it."""
-    if unit.kept_answer(*_later_place(code, transaction)) is not None:
+    contracts = unit.catalog.programs[code.program_id].contracts
+    if RBI_V2 in contracts and unit.kept_answer(*_later_place(code, transaction)) is not None:
         return None  # It was a later scan: the transaction's first answer is of another code.
     kept = unit.kept_answer(_scope("code", code.program_id), transaction.transaction_id)
     if kept is not None:

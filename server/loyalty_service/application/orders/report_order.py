@@ -27,6 +27,7 @@ from loyalty_service.application.orders.earnings import (
     PaidOrder,
     count_earned,
     earned_fields,
+    granted_of,
     order_points,
     promotions_to_json,
 )
@@ -82,7 +83,6 @@ from loyalty_service.domain.records import (
     Transaction,
     TransactionStatus,
 )
-from loyalty_service.domain.rules import counts_periods
 from loyalty_service.domain.taken_off import as_money, taken_off, told_of_money
 
 
@@ -221,6 +221,7 @@ def _paid_order(order: Order, review: Review, now_ms: int) -> PaidOrder:
         local_time=order.local_time,
         now_ms=now_ms,
         spent=review.point_cost,
+        used=granted_of(program, review.uses),
     )
 
 
@@ -316,7 +317,7 @@ def _claim(
     earned = earn(unit, member, owner, worth.points, now_ms)
     worth = worth.within(earned)
     give_back(unit, transaction)
-    count_uses(unit, transaction, member, review.uses, order, now_ms)
+    count_uses(unit, transaction, member, review.uses, order)
     count_earned(unit, order, transaction, member, worth)
     reached = count_order(unit, order, transaction, member, earned, now_ms)
     paid_in = review.store.store_id
@@ -361,17 +362,15 @@ def count_uses(
     member: Member,
     uses: tuple[IncentiveUse, ...],
     order: PaidOrder,
-    used_ms: int,
 ) -> None:
     """
     Keep what an order used, as far as it counts, for the rules that count it.
 
-    Limits per period count by the order's day, and all others by when the server was told.
+    They count by the time of the order, whenever the server was told of it.
     """
     program = unit.catalog.programs[member.program_id]
     for use in uses:
         incentive_id, quantity = use.incentive.incentive_id, uses_counted(program, use)
-        by_day = any(map(counts_periods, use.incentive.rules))
         paid: list[tuple[str | None, int]] = [(None, quantity)]
         if incentive_id in program.granted:
             day, named = order.paid_at.date(), engine_ids(order.basket)
@@ -380,13 +379,13 @@ def count_uses(
         for grant_id, number in paid:
             unit.add(
                 Redemption(
-                    redemption_id=new_id(used_ms),
+                    redemption_id=new_id(order.paid_ms),
                     program_id=member.program_id,
                     incentive_id=incentive_id,
                     member_number=member.number,
                     transaction_id=transaction.transaction_id,
                     quantity=number,
-                    redeemed_ms=order.paid_ms if by_day else used_ms,
+                    redeemed_ms=order.paid_ms,
                     grant_id=grant_id,
                 )
             )

@@ -34,6 +34,12 @@ class GrantStatements:
             .order_by(grant.c.grant_id)
             .with_for_update()
         )
+        self.kept = by.compile(
+            GRANT.select()
+            .where(by.is_among(grant.c.grant_id, "grant_ids"))
+            .order_by(grant.c.grant_id)
+            .with_for_update()
+        )
         self.bought = by.compile(
             GRANT.select()
             .where(
@@ -77,6 +83,16 @@ class Grants(Records):
         sql = self._statements.of(GrantStatements).incentive.sql
         row = self._connection.execute(sql, (grant_id,)).fetchone()
         return None if row is None or row[0] != program_id else str(row[1])
+
+    def kept_grants(self, grant_ids: Collection[str]) -> Collection[str]:
+        """See `Unit.kept_grants`."""
+        asked = sorted(one for one in grant_ids if not self._is_known(Grant, (one,)))
+        by = self._statements.of(GrantStatements).kept
+        for portion in self._statements.portions(asked):
+            for grant in self._query(Grant, by, (portion,), flush=False):
+                self._note_grant(grant)
+        self.know_absent(Grant, [(one,) for one in asked])
+        return {one for one in grant_ids if (Grant, one) in self._records}
 
     def grants_bought(self, member: Member, transaction_id: str) -> Sequence[Grant]:
         """See `Unit.grants_bought`."""

@@ -109,6 +109,11 @@ class UseStatements:
             )
         )
 
+        self.reserved = by.compile(
+            select(reserved.c.reserved_ms, reserved.c.quantity)
+            .where(_others_of_member(), reserved.c.incentive_id == bindparam("incentive_id"))
+            .order_by(reserved.c.reserved_ms, reserved.c.transaction_id)
+        )
         self.between = by.compile(
             select(func.coalesce(func.sum(redemption.c.quantity), constant(0))).where(
                 redemption.c.member_number == bindparam("member_number"),
@@ -234,6 +239,17 @@ class Uses(Records):
             reserved_by_key = None if reserving is None else by_key
             found[incentive_id] = History(own, total, last_ms, reserved_by_key, kept)
         return found
+
+    def reserved_by(
+        self, member: Member, incentive_id: str, besides: str
+    ) -> Sequence[tuple[int, int]]:
+        """See `Unit.reserved_by`."""
+        self.flush()
+        statement = self._uses_by.reserved
+        given = {"member_number": member.number, "incentive_id": incentive_id, "besides": besides}
+        values = [given[one] for one in statement.names]
+        rows = self._connection.execute(statement.sql, values).fetchall()
+        return [(int(accepted_ms), int(quantity)) for accepted_ms, quantity in rows]
 
     def redeemed_between(self, member: Member, name: str, since_ms: int, until_ms: int) -> int:
         """See `Unit.redeemed_between`."""
