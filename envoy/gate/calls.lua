@@ -1,5 +1,6 @@
 -- The gate after the buffer, where a call has come as a whole. It lets over gRPC nothing through but one
--- whole message, of large bodies only some a second, and of a key no more at once than the server takes.
+-- whole message, of large bodies only some a second, and at once of a key no more than the server takes, and
+-- of all strangers no more than leave known keys their places.
 local clock = require("clock")
 local calling = require("gate.calling")
 local memory = require("gate.memory")
@@ -23,6 +24,12 @@ local WHOLE, CALLER, STRANGER, STREAMS = calling.WHOLE, calling.CALLER, calling.
 local large, all_large = memory.new_limit(16777216, 4194304), memory.new_limit(33554432, 8388608)
 -- Whole calls under way of a key, and how many it may have.
 local at_server, learned = memory.new_holding(), memory.new()
+-- The same of all strangers, each of whom may have another key: fewer than Envoy has places at least, for
+-- wrong keys would take them all until the first is answered. Once DOUBTED calls of strangers of late did not
+-- succeed, from half of that on a stranger comes in only from an address that has none.
+local STRANGERS, DOUBTED = 64, 20
+local strangers, of_address = memory.new_holding(STRANGERS), memory.new_holding()
+local doubts = memory.new_limit(DOUBTED, DOUBTED / 2)
 
 -- Whether a body is one message of gRPC, as long as it says.
 local function is_one_message(buffer)
@@ -55,12 +62,29 @@ local function learn(headers, caller, refused, now)
   learned.put(caller, { places = places, since = now })
 end
 
+-- Whether a stranger of this address must leave the places to others.
+local function must_wait(stranger, now)
+  if strangers.is_reached(ALL, 1, now) then
+    return true
+  end
+  local half = strangers.of(ALL, now) * 2 >= STRANGERS
+  return half and doubts.is_reached(ALL, now) and of_address.of(stranger, now) > 0
+end
+
+-- Counts calls of a key as begun, or as done, at the server.
+local function count_at_server(caller, stranger, calls, began, now)
+  at_server.add(caller, calls, began, now)
+  if stranger then
+    strangers.add(ALL, calls, began, now)
+    of_address.add(stranger, calls, began, now)
+  end
+end
+
 -- Takes a large body into account; false where its caller has sent too much of such.
-local function take_large(headers, bytes, caller, now)
+local function take_large(bytes, caller, stranger, now)
   if bytes <= LARGE then
     return true
   end
-  local stranger = headers:get(STRANGER)
   local name = stranger or caller or ""
   if large.is_reached(name, now) or stranger and all_large.is_reached(ALL, now) then
     return false
@@ -78,14 +102,17 @@ local function let_call_through(handle)
   if over_grpc and STREAMS[headers:get(":path") or ""] then
     return
   end
-  local caller, now = headers:get(CALLER), clock.second()
+  local caller, stranger, now = headers:get(CALLER), headers:get(STRANGER), clock.second()
   if caller and at_server.of(caller, now) >= places_of(caller, now) then
     refuse(handle, "429", "places")
+    return
+  elseif stranger and must_wait(stranger, now) then
+    refuse(handle, "429", "strangers")
     return
   end
   -- The buffer before us has counted a body whose length was not announced.
   local bytes = tonumber(headers:get("content-length") or 0) or 0
-  if not take_large(headers, bytes, caller, now) then
+  if not take_large(bytes, caller, stranger, now) then
     refuse(handle, "429", "large_bodies")
     return
   elseif over_grpc and not is_one_message(handle:body()) then
@@ -93,8 +120,9 @@ local function let_call_through(handle)
     return
   end
   if caller then
-    at_server.add(caller, 1, now, now)
-    handle:streamInfo():dynamicMetadata():set(WHOLE, "call", ("%s %d %d"):format(caller, now, bytes))
+    count_at_server(caller, stranger, 1, now, now)
+    local call = ("%s %d %d %s"):format(caller, now, bytes, stranger or "-")
+    handle:streamInfo():dynamicMetadata():set(WHOLE, "call", call)
   end
 end
 
@@ -106,9 +134,13 @@ local function note_end(handle)
   end
   local kept = handle:streamInfo():dynamicMetadata():get(WHOLE)
   if kept then
-    local caller, began = kept.call:match("^(%S+) (%d+) ")
+    local caller, began, stranger = kept.call:match("^(%S+) (%d+) %d+ (.*)$")
     local now = clock.second()
-    at_server.add(caller, -1, tonumber(began), now)
+    stranger = stranger ~= "-" and stranger
+    count_at_server(caller, stranger, -1, tonumber(began), now)
+    if stranger and not calling.is_success(headers) then
+      doubts.add(ALL, 1, now)
+    end
     learn(headers, caller, refused, now)
   end
 end

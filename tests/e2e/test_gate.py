@@ -384,8 +384,8 @@ def _let_an_address_call_twice(config: dict[str, Any]) -> None:
 PLACES = 64
 """Calls that a key has under way before anything is known of it; fewer than Envoy has places."""
 
-CHANNELS = 6
-"""Of which each has 16 calls at once."""
+CHANNELS = 12
+"""Of which each has 8 calls at once."""
 
 
 async def test_a_key_takes_no_more_places_than_the_server_gives_it(tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ from tests.fault.edge import Attack
 from tests.fault.edge_admin import admin_changes_nothing, admin_unreachable
 from tests.fault.edge_bursts import (
     bodies_byte_by_byte_hold_up_nobody,
+    bursts_of_pings_are_cut,
     bursts_of_resets_take_little,
+    calls_beyond_the_most_are_refused_one_by_one,
     ping_floods_are_cut,
     rapid_resets_are_cut,
 )
@@ -49,6 +51,12 @@ ATTACKS = (
     Attack("reflection is off", reflection_is_off, quick=True),
     Attack("what was cut off is not sent again", what_was_cut_off_is_not_sent_again, quick=True),
     Attack("long texts hold up nobody", long_texts_hold_up_nobody, quick=True),
+    Attack("bursts of pings are cut", bursts_of_pings_are_cut, quick=True),
+    Attack(
+        "calls beyond the most are refused one by one",
+        calls_beyond_the_most_are_refused_one_by_one,
+        quick=True,
+    ),
     Attack("open streams keep nobody out", open_streams_keep_nobody_out),
     Attack("callers' headers are not ours", callers_headers_are_not_ours),
     Attack("too many calls of an address are 429", too_many_calls_are_429),

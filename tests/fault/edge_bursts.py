@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.fault.edge import CLOSE, HOME, KEY, Edge, get, head, stat, worker_ms
-from tests.fault.keyless_calls import PREFACE
+from tests.fault.keyless_calls import IDENTIFY_RPC, PREFACE, grpc_call
 from tests.support import http2
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,6 +18,9 @@ ROOT = Path(__file__).resolve().parents[2]
 HEADERS = bytes([0x83, 0x86, 0x01, 1]) + b"x" + bytes([0x04, 17]) + b"/loyalty/identify"
 HEADERS += http2.literal("x-api-key", "k")
 PING = http2.frame(http2.PING, 0, 0, bytes(8))
+
+SILENT_S = 2.0
+"""After which a connection counts as kept."""
 
 RESETS_KIB_MAX = 200 * 1024
 """Envoy lets go of a stream's memory at its loop's next turn: a burst is what one turn reads."""
@@ -94,6 +97,54 @@ def _most_kib(pid: int | None) -> int:
     """Give the most memory that a process ever held."""
     told = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     return int(told.partition("VmHWM:")[2].split()[0])
+
+
+PINGS, PINGS_FAIR = 900, 50
+"""That one turn reads, and more than a library ever sends at once."""
+
+CALLS = 100
+"""That a library begins while it does not know how many it may."""
+
+
+async def bursts_of_pings_are_cut(edge: Edge) -> None:
+    """Who sends hundreds of pings at once is disconnected, though he takes each answer."""
+    flooded = "http2.outbound_control_flood"
+    before = await stat(edge.front.envoy, flooded)
+    _, open_after = await _frames_after(edge.port, PREFACE + PING * PINGS)
+    assert not open_after
+    assert await stat(edge.front.envoy, flooded) == before + 1
+    kinds, open_after = await _frames_after(edge.port, PREFACE + PING * PINGS_FAIR)
+    assert kinds.count(http2.PING) == PINGS_FAIR
+    assert open_after
+
+
+async def calls_beyond_the_most_are_refused_one_by_one(edge: Edge) -> None:
+    """A library that begins a hundred calls at once keeps its connection, and tries again."""
+    sent = grpc_call(IDENTIFY_RPC, None, streams=CALLS)
+    kinds, open_after = await _frames_after(edge.port, sent)
+    assert open_after
+    assert kinds.count(http2.HEADERS) + kinds.count(http2.RESET) == CALLS
+    assert kinds.count(http2.HEADERS) >= 8
+
+
+async def _frames_after(port: int, sent: bytes) -> tuple[list[int], bool]:
+    """Send to Envoy; return the kinds of frames that come, and whether it stays connected."""
+    reader, writer = await asyncio.open_connection(HOME, port)
+    kinds = []
+    writer.write(sent)
+    try:
+        # It ends a connection at once, or a second after its last word.
+        async with asyncio.timeout(SILENT_S):
+            while True:
+                frame = await reader.readexactly(9)
+                kinds.append(frame[3])
+                await reader.readexactly(int.from_bytes(frame[:3], "big"))
+    except TimeoutError:
+        return kinds, True
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return kinds, False
+    finally:
+        writer.close()
 
 
 async def ping_floods_are_cut(edge: Edge) -> None:

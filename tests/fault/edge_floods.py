@@ -29,7 +29,7 @@ from tests.fault.edge_frames import (
 from tests.fault.keyless_calls import HEALTH, IDENTIFY, NO_FIELDS
 from tests.support import http2
 
-STREAMS = 16
+STREAMS = 8
 """As many as Envoy says that a connection may have under way; more are refused unread."""
 
 STATIC_NAMES = 61

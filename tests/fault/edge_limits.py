@@ -34,7 +34,7 @@ ACTIVE = "http.edge.downstream_rq_active"
 OPEN_MIN = 2000
 """More calls than the server and Envoy's breakers let under way."""
 
-STREAMS = 16
+STREAMS = 8
 
 
 def _breaker(config: dict[str, Any]) -> Any:

@@ -110,7 +110,7 @@ SETTINGS = (
         "1s",
     ),
     Setting("time to connect to the server", "cluster/connect_timeout", "1s"),
-    Setting("streams", f"{MANAGER}/http2_protocol_options/max_concurrent_streams", 16),
+    Setting("streams", f"{MANAGER}/http2_protocol_options/max_concurrent_streams", 8),
     Setting("stream window", f"{MANAGER}/http2_protocol_options/initial_stream_window_size", 65536),
     Setting(
         "connection window",
@@ -128,6 +128,12 @@ SETTINGS = (
         1048576,
     ),
     Setting(
+        "a connection to the server is asked where it has been silent",
+        f"{UPSTREAM}/explicit_http_config/http2_protocol_options/connection_keepalive",
+        {"connection_idle_interval": "0.500s", "timeout": "3s"},
+        {"connection_idle_interval": "60s", "timeout": "60s"},
+    ),
+    Setting(
         "trailers from the server",
         f"{UPSTREAM}/common_http_protocol_options/max_response_headers_kb",
         96,
@@ -136,7 +142,7 @@ SETTINGS = (
     Setting(
         "control frames waiting",
         f"{MANAGER}/http2_protocol_options/max_outbound_control_frames",
-        1000,
+        128,
     ),
     Setting(
         "empty frames",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -536,6 +537,70 @@ def test_apply_tells_of_open_orders_at_a_store_that_it_removes(
     assert "open at store" not in capsys.readouterr().out
 
 
+def test_apply_tells_who_has_what_it_removes(
+    run: Run, tmp_path: Path, members: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Members who have a grant of a retired incentive, and those in a removed tier, are counted."""
+    text = PROGRAM_FILE.read_text(encoding="utf-8")
+    give = ("grants", "give", PROGRAM_ID, CROISSANT, MEMBER, OTHER, "--reason", "sorry")
+    assert run(*give) == 0
+    (member,) = rows(members, "SELECT min(number) AS number FROM member")
+    card = "INSERT INTO goal_card VALUES (:number, :program, '{}', :tiers)"
+    tiers = '[["gold",1,3000000]]'
+    execute(members, card, number=member.number, program=PROGRAM_ID, tiers=tiers)
+    smaller = tmp_path / "smaller.yaml"
+    without_gold = re.sub(r"\n  - {id: gold, name: Gold,.*", "", text).replace(
+        "gives: {tier: gold}", "gives: {points: 1}"
+    )
+    retired = re.sub(rf"(  - id: {CROISSANT}\n)", r"\1    retired: true\n", without_gold).replace(
+        "tiers: [gold]", "tiers: [green]"
+    )
+    smaller.write_text(retired, encoding="utf-8")
+    capsys.readouterr()
+
+    for how in ("--dry-run", "--yes"):
+        assert run("apply", str(smaller), how) == 0
+        told = " ".join(capsys.readouterr().out.split())
+        assert f"2 members have a grant of incentive {CROISSANT}, which is retired" in told
+        assert "1 member has tier gold, which is removed" in told
+    assert run("apply", str(smaller), "--yes") == 0
+    assert "which is" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        ("currency: USD", "currency: must stay CAD"),
+        ("currency: CAD\ncurrency_digits: 3", "must stay 2"),
+    ],
+)
+def test_apply_keeps_the_currency_of_what_was_booked(
+    run: Run,
+    tmp_path: Path,
+    members: str,
+    capsys: pytest.CaptureFixture[str],
+    other: str,
+    told: str,
+) -> None:
+    """Once points were moved another currency is refused."""
+    assert members
+    changed = tmp_path / "changed.yaml"
+    text = PROGRAM_FILE.read_text(encoding="utf-8")
+    changed.write_text(text.replace("currency: CAD", other), encoding="utf-8")
+    for how in ("--dry-run", "--yes"):
+        assert run("apply", str(changed), how) == 1
+        assert told in " ".join(capsys.readouterr().err.split())
+
+
+def test_apply_changes_a_currency_in_which_nothing_was_booked(run: Run, tmp_path: Path) -> None:
+    """Until there are orders or points it is only a mistake that is put right."""
+    changed = tmp_path / "changed.yaml"
+    text = PROGRAM_FILE.read_text(encoding="utf-8")
+    changed.write_text(text.replace("currency: CAD", "currency: USD"), encoding="utf-8")
+    for file in (PROGRAM_FILE, changed):
+        assert run("apply", str(file), "--yes") == 0
+
+
 def test_apply_tells_which_points_go_before_terms_change(
     run: Run, tmp_path: Path, members: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -566,6 +631,13 @@ def test_apply_tells_which_points_go_before_terms_change(
     assert points() == there.points
     (kept,) = rows(members, "SELECT DISTINCT last_day FROM bucket")
     assert kept.last_day == "2041-07-01"
+    capsys.readouterr()
+    tiers = carried[:-1] + ", by_tier: {green: {days: 9000, end_of: year}}}"
+    assert run("apply", file_with(tiers), "--dry-run") == 0
+    told = capsys.readouterr().out
+    assert "expiry.by_tier.green.days: (none) -> 9000" in told
+    assert f"-12: {there.points:,} points of" in told
+    assert run("apply", file_with(tiers), "--yes") == 1
     capsys.readouterr()
     later = carried.replace("2041", "2042")
     assert run("apply", file_with(later), "--dry-run") == 0

@@ -127,7 +127,8 @@ class Unit(Protocol):
         Make the buckets of all members of a program those of new terms on which points go.
 
         It waits until nobody moves points by the old ones. What members have when points begin to
-        go gets a bucket, and what they have when points go no more leaves its own.
+        go gets a bucket, and what they have when points go no more leaves its own. What tiers let
+        be good for longer is good for longer.
         """
 
     def code_digest(self, program_id: str, code: str) -> bytes:
@@ -351,6 +352,9 @@ class Unit(Protocol):
 
     def lock_catalog(self) -> None:
         """Keep others from changing the catalogue until the unit ends, and look at it again."""
+
+    def has_ledger(self, program_id: str) -> bool:
+        """Tell whether a program has orders, or points were moved."""
 
     def save_program(self, program: Program, now_ms: int) -> int:
         """

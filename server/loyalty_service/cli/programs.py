@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -9,15 +10,21 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from loyalty_service.application.operators.apply_program import ApplyProgram, apply_program
+from loyalty_service.application.operators.apply_program import (
+    ApplyProgram,
+    apply_program,
+    require_same_currency,
+)
 from loyalty_service.application.perform import Run, perform
 from loyalty_service.bootstrap import database_of, open_store
 from loyalty_service.cli.running import operator, run, with_store
 from loyalty_service.cli.settings import read_settings
 from loyalty_service.cli.terminal import confirm, out, shown
 from loyalty_service.domain.clock import now_ms
+from loyalty_service.domain.expiry import day_of
 from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.domain.program import Program
+from loyalty_service.domain.tier_expiry import moves_days
 from loyalty_service.program_file.changes import Change, ProgramChangeError, program_changes
 from loyalty_service.program_file.document import parse_program, program_file_error
 from loyalty_service.storage.databases import is_absent
@@ -50,8 +57,9 @@ async def _apply(program: Program, *, yes: bool, dry_run: bool, change_expiry: b
     async def apply(store: Store) -> None:
         known = store.catalog.programs.get(program.program_id)
         changes = program_changes(known, program)
+        await store.write(partial(require_same_currency, program=program))
         _show(program, changes)
-        await _show_open_orders(store, known, program)
+        await _show_held(store, known, program)
         goes = await _show_expiry(store, known, program)
         if not changes or dry_run:
             return
@@ -77,21 +85,47 @@ async def _apply(program: Program, *, yes: bool, dry_run: bool, change_expiry: b
         await with_store(apply)
 
 
-async def _show_open_orders(store: Store, known: Program | None, program: Program) -> None:
-    """Tell how many orders are open at stores that are removed: they can still be paid."""
-    removed = known.stores.keys() - program.stores.keys() if known else ()
-    if not removed:
+async def _show_held(store: Store, known: Program | None, program: Program) -> None:
+    """Tell who has what is removed: open orders can still be paid, grants and tiers are lost."""
+    if known is None:
         return
+    stores = known.stores.keys() - program.stores.keys()
+    tiers = known.tiers.keys() - program.tiers.keys()
+    incentives = {
+        name for name in known.granted if known.can_be_given(name) and not _offers(program, name)
+    }
+    today = day_of(now_ms(), program.time_zone)
     async with store.read() as reader:
-        found = await reader.open_orders_at(program.program_id, removed)
-    for store_id, count in sorted(found.items()):
-        orders = "1 order is" if count == 1 else f"{count:,} orders are"
-        out.print(f"{orders} open at store {store_id}: their claims are still taken, and flagged.")
+        orders = await reader.open_orders_at(program.program_id, stores) if stores else {}
+        given = (
+            await reader.members_given(program.program_id, incentives, today) if incentives else {}
+        )
+        held = await reader.members_in(program.program_id, tiers, today) if tiers else {}
+    for store_id, count in sorted(orders.items()):
+        what = "1 order is" if count == 1 else f"{count:,} orders are"
+        out.print(f"{what} open at store {store_id}: their claims are still taken, and flagged.")
+    for incentive_id, count in sorted(given.items()):
+        what = f"a grant of incentive {shown(incentive_id)}, which is retired"
+        out.print(f"{_members(count)} {what}: only open orders that have it can use it.")
+    for tier_id, count in sorted(held.items()):
+        out.print(f"{_members(count)} tier {tier_id}, which is removed: they have it no more.")
+
+
+def _offers(program: Program, incentive_id: str) -> bool:
+    incentive = program.incentives.get(incentive_id)
+    return incentive is not None and not incentive.retired
+
+
+def _members(count: int) -> str:
+    return "1 member has" if count == 1 else f"{count:,} members have"
 
 
 async def _show_expiry(store: Store, known: Program | None, program: Program) -> bool:
     """Tell which points go when, by month, where new terms say so; tells whether any do."""
-    if known is None or known.expiry == program.expiry.follows(known.expiry):
+    if known is None:
+        return False
+    terms = program.expiry.follows(known.expiry)
+    if known.expiry == terms and not moves_days(known, replace(program, expiry=terms)):
         return False
     async with store.read() as reader:
         months = await reader.would_go(known, program, now_ms())

@@ -128,6 +128,17 @@ class Basket:
     payments: tuple[Payment, ...]
     applied_discounts: tuple[AppliedDiscount, ...]
     currency: str
+    _latest: tuple[Products, Cart] | None = field(
+        init=False, repr=False, compare=False, default=None
+    )
+
+    def cart(self, excluded_products: Products = NONE) -> Cart:
+        """Count it, once however many ask; what is spent on *excluded_products* does not count."""
+        latest = self._latest
+        if latest is None or latest[0] is not excluded_products:
+            latest = excluded_products, Cart.of(self, excluded_products)
+            object.__setattr__(self, "_latest", latest)
+        return latest[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +281,7 @@ def _amounts(basket: Basket, excluded_products: Products) -> Sequence[int]:
 T = TypeVar("T")
 
 NAMES: Mapping[type, tuple[str, ...]] = {
-    kind: tuple(part.name for part in fields(kind))
+    kind: tuple(part.name for part in fields(kind) if part.init)
     for kind in (Basket, BasketLine, Payment, AppliedDiscount)
 }
 """Fields of each part of a basket."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 from loyalty_service.domain.errors import ServerClockWrongError
 
@@ -23,6 +24,20 @@ _ahead_ms = 0
 def now_ms() -> int:
     """Read the wall clock; in a sandbox it may be ahead of the machine's."""
     return time.time_ns() // 1_000_000 + _ahead_ms
+
+
+def wall_clock(local_time: datetime | None, zone: ZoneInfo, now_ms: int) -> datetime:
+    """Take the till's own clock, which is of the store's place, else the server's there."""
+    if local_time is not None:
+        return local_time
+    return datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(zone).replace(tzinfo=None)
+
+
+def moment_ms(wall: datetime | None, time_zone: str, now_ms: int) -> int:
+    """Give the moment of a till's date and time in a place; the server's own where it has none."""
+    if wall is None:
+        return now_ms
+    return int(wall.replace(tzinfo=ZoneInfo(time_zone)).timestamp() * 1000)
 
 
 def ahead_ms() -> int:

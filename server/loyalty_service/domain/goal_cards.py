@@ -30,6 +30,8 @@ from loyalty_service.domain.goals import (
 
 _json = json.JSONEncoder(separators=(",", ":")).encode
 
+_NO_DAYS = Days()
+
 SETTLED_DAYS = 31
 """Days that may be settled before a card is written without them."""
 
@@ -40,7 +42,7 @@ class GoalCard:
     A member's card, as it is kept.
 
     Attributes:
-        counts: See `Counts`, as JSON.
+        counts: As `Counts.text` writes it.
         tiers: JSON list of `[tier_id, first_day, last_day]`; absent where there are none.
     """
 
@@ -105,27 +107,33 @@ def tiers_of(
     card: GoalCard | None, tiers: Mapping[str, Tier], goals: Mapping[str, Goal]
 ) -> tuple[HeldTier, ...]:
     """Give the tiers of a member, the best first; without a card, nothing was counted yet."""
+    return tiers_told(None if card is None else card.tiers, tiers, goals)
+
+
+def tiers_told(
+    told: str | None, tiers: Mapping[str, Tier], goals: Mapping[str, Goal]
+) -> tuple[HeldTier, ...]:
+    """Give the same by what is written on a card: see `GoalCard.tiers`."""
     if not tiers:
         return ()
     base, order = base_tier(tiers, goals), {tier_id: place for place, tier_id in enumerate(tiers)}
-    told = json.loads(card.tiers) if card is not None and card.tiers else []
-    held = [HeldTier(*one) for one in told if one[0] in order]
+    known = json.loads(told) if told else ()
+    held = [HeldTier(*one) for one in known if one[0] in order]
     held.sort(key=lambda one: order[one.tier_id], reverse=True)
     return tuple(held) if base is None else (*held, HeldTier(base, 0, LAST_DAY))
 
 
 def with_tier(card: GoalCard, gained: HeldTier, over: int) -> str:
-    """Add a tier to those of a card, the later end of two alike; those that were *over* go."""
-    told = {one[0]: HeldTier(*one) for one in json.loads(card.tiers or "[]") if one[2] >= over}
-    known = told.get(gained.tier_id)
-    if known is not None and known.last_day >= gained.first_day - 1:
-        gained = HeldTier(
-            gained.tier_id,
-            min(known.first_day, gained.first_day),
-            max(known.last_day, gained.last_day),
-        )
-    told[gained.tier_id] = gained
-    return _json([*told.values()])
+    """Add a tier to those of a card, one with the same if they meet; those that were *over* go."""
+    apart = []
+    for one in (HeldTier(*told) for told in json.loads(card.tiers or "[]")):
+        meets = one.first_day <= gained.last_day + 1 and one.last_day >= gained.first_day - 1
+        if one.tier_id == gained.tier_id and meets:
+            first, last = min(one.first_day, gained.first_day), max(one.last_day, gained.last_day)
+            gained = HeldTier(gained.tier_id, first, last)
+        elif one.last_day >= over:
+            apart.append(one)
+    return _json([*apart, gained])
 
 
 class Due(NamedTuple):
@@ -168,8 +176,13 @@ class Counts:
     """
 
     def __init__(self, text: str | None = None) -> None:
-        document: dict[str, Any] = json.loads(text) if text else {}
+        head, *lines = text.split("\n") if text else ("{}",)
+        document: dict[str, Any] = json.loads(head)
+        # A card of an earlier version has its days in the document.
         self.days = {name: Days(told) for name, told in document.get("d", {}).items()}
+        for line in lines:
+            told, name = line.split(" ", 1)
+            self.days[name] = Days(told)
         self.last: int = document.get("l", 0)
         self.settled: int = document.get("s", 0)
         self.states = {name: State(*told) for name, told in document.get("n", {}).items()}
@@ -182,14 +195,17 @@ class Counts:
         }
 
     def text(self) -> str:
-        """Write it down."""
+        """
+        Write it down: a JSON document, and a line for each measure.
+
+        In the document the long lines would be looked through character by character.
+        """
         earlier = {
             name: state
             for name, state in self.settled_states.items()
             if state != self.states.get(name)
         }
         document = {
-            "d": {name: days.told() for name, days in self.days.items()},
             "l": self.last,
             "s": self.settled,
             "n": self.states,
@@ -197,7 +213,8 @@ class Counts:
             "r": self.reached,
             "g": {name: [*told.items()] for name, told in self.given.items()},
         }
-        return _json({key: value for key, value in document.items() if value})
+        head = _json({key: value for key, value in document.items() if value})
+        return "\n".join((head, *(f"{days.told()} {name}" for name, days in self.days.items())))
 
     def change(
         self, goals: Sequence[Goal], day: int, amounts: Mapping[str, int]
@@ -211,51 +228,43 @@ class Counts:
             return ()
         touched = [goal for goal in goals if goal.measure in amounts]
         for goal in goals:
-            self._know(goal, day)
+            if goal.goal_id not in self.states:
+                self._begin_to_count(goal, day)
         if day < self.last:
             return self._change_past(touched, day, amounts)
         if day > self.last:
             self._begin(goals, day)
-        before = [self._before(goal) for goal in touched]
+        before = [self.now(goal) for goal in touched]
         self._add(day, amounts)
-        after = [self.now(goal) for goal in touched]
         reached = {*self.reached} - {goal.goal_id for goal in touched}
-        reached |= {
-            goal.goal_id
-            for goal, state in zip(touched, after, strict=True)
-            if state != self.states[goal.goal_id]
-        }
+        found = []
+        for goal, old in zip(touched, before, strict=True):
+            earlier = self.states[goal.goal_id]
+            new = advance(goal, earlier, day, self.days[goal.measure])
+            if new != earlier:
+                reached.add(goal.goal_id)
+            rounds = old.rounds if old.period == new.period else 0
+            if rounds or new.rounds:
+                found.append(Due(goal, new.period, rounds, new.rounds))
         self.reached = sorted(reached)
-        return tuple(
-            Due(
-                goal,
-                new.period,
-                old.rounds if old.period == new.period else 0,
-                new.rounds,
-            )
-            for goal, old, new in zip(touched, before, after, strict=True)
-        )
+        return tuple(found)
 
     def now(self, goal: Goal) -> State:
-        """Tell how far a goal has come by the end of the day *last*."""
+        """Tell how far a goal has come by the end of the day *last*: few were reached on it."""
         state = self.states[goal.goal_id]
-        return advance(goal, state, self.last, self.days.get(goal.measure) or Days())
-
-    def _before(self, goal: Goal) -> State:
-        """Tell the same before that day has more: few goals were reached on it."""
-        return self.now(goal) if goal.goal_id in self.reached else self.states[goal.goal_id]
+        if goal.goal_id not in self.reached:
+            return state
+        return advance(goal, state, self.last, self.days.get(goal.measure) or _NO_DAYS)
 
     def progress(self, goal: Goal, day: int) -> Progress:
         """Tell how far a goal has come on a day from the day *last* on."""
-        days = self.days.get(goal.measure) or Days()
-        state = self.states.get(goal.goal_id, State(since=day))
-        if goal.goal_id in self.reached:
-            state = advance(goal, state, self.last, days)
-        rounds = sum(self.given.get(goal.goal_id, {}).values())
-        again = goal.again is Again.ALWAYS or state.period != goal.period(day) or not state.rounds
-        if not again:
-            return Progress(goal, goal.target, until(goal, state, day, days), rounds)
-        counts = min(goal.target, max(0, counted(goal, state, day, days)))
+        on, days = goal.on(day), self.days.get(goal.measure) or _NO_DAYS
+        state = self.now(goal) if goal.goal_id in self.states else State(since=day)
+        given = self.given.get(goal.goal_id)
+        counts = goal.target
+        if goal.again is Again.ALWAYS or state.period != on.period or not state.rounds:
+            counts = min(counts, max(0, counted(on, state, day, days)))
+        rounds = sum(given.values()) if given else 0
         return Progress(goal, counts, until(goal, state, day, days), rounds)
 
     def give(self, due: Due, rounds: int) -> None:
@@ -274,11 +283,11 @@ class Counts:
         for goal in goals:
             if goal.goal_id not in self.settled_states:
                 continue
-            days = self.days.get(goal.measure) or Days()
+            days = self.days.get(goal.measure) or _NO_DAYS
             state = self.settled_states[goal.goal_id]
             for _, after in walk(goal, state, self.settled + 1, settled, days):
                 state = after
-            first = goal.first_day(settled + 1)
+            first = goal.on(settled + 1).first_day
             if goal.window.first_day(settled + 1) == 0:
                 state = _collapsed(goal, state, settled, days)
                 self.states[goal.goal_id] = _collapsed(
@@ -294,29 +303,30 @@ class Counts:
             days.forget(first_days.get(measure, settled + 1))
         self.settled = settled
 
-    def _know(self, goal: Goal, day: int) -> None:
+    def _begin_to_count(self, goal: Goal, day: int) -> None:
         """
         Begin to count for a goal that is new: what was counted before does not count.
 
         On a new card nothing was: what comes late counts there. Each order makes all goals known,
         whatever it counts for: one that is known later was described later.
         """
-        if goal.goal_id not in self.states:
-            rounds = self.given.get(goal.goal_id, {}).get(0, 0)
-            since = day - 1 if self.last else 0
-            self.states[goal.goal_id] = State(0, rounds, since, 0, goal.target)
-            self.settled_states[goal.goal_id] = self.states[goal.goal_id]
+        rounds = self.given.get(goal.goal_id, {}).get(0, 0)
+        since = day - 1 if self.last else 0
+        self.states[goal.goal_id] = State(0, rounds, since, 0, goal.target)
+        self.settled_states[goal.goal_id] = self.states[goal.goal_id]
 
     def _begin(self, goals: Iterable[Goal], day: int) -> None:
         """Take up the day *last* for good, and begin another one."""
         for goal in goals:
-            name = goal.goal_id
-            if name in self.reached:
-                self.states[name] = self.now(goal)
-            if name in self.states and self.states[name].target != goal.target:
+            state = self.states.get(goal.goal_id)
+            if state is None:
+                continue
+            if goal.goal_id in self.reached:
+                state = self.states[goal.goal_id] = self.now(goal)
+            if state.target != goal.target:
                 # What was used up by another target is not counted again by this one.
-                self.states[name] = self.states[name]._replace(target=goal.target)
-                self.settled_states[name] = self.states[name]
+                state = state._replace(target=goal.target)
+                self.states[goal.goal_id] = self.settled_states[goal.goal_id] = state
         self.reached = []
         self.last = day
 
@@ -342,7 +352,7 @@ class Counts:
 
     def _again(self, goal: Goal) -> tuple[dict[int, int], State, set[str]]:
         """Take up all days again: rounds by period, and the state before the day *last*."""
-        days = self.days.get(goal.measure) or Days()
+        days = self.days.get(goal.measure) or _NO_DAYS
         first = state = before_last = self.settled_states[goal.goal_id]
         rounds = {state.period: state.rounds}
         for day, after in walk(goal, first, self.settled + 1, self.last, days):
@@ -357,11 +367,11 @@ def _collapsed(goal: Goal, state: State, day: int, days: Days) -> State:
     """Have what counts for ever by a day in one sum, so that its days need not be kept."""
     if state.since >= day:
         return state
-    return state._replace(since=day, carry=counted(goal, state, day, days))
+    return state._replace(since=day, carry=counted(goal.on(day), state, day, days))
 
 
 def progress_of(goals: Iterable[Goal], card: GoalCard | None, today: int) -> tuple[Progress, ...]:
     """Tell how far a member has come with each of some goals that counts today."""
     counts = Counts(None if card is None else card.counts)
     day = max(today, counts.last)
-    return tuple(counts.progress(goal, day) for goal in goals if goal.counts_on(today))
+    return tuple(counts.progress(goal, day) for goal in goals if goal.on(today).counts)

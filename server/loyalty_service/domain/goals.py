@@ -8,6 +8,8 @@ are ordinals, as `date.toordinal` gives them.
 
 from __future__ import annotations
 
+import sys
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -69,6 +71,11 @@ class Window:
     days: int | None = None
     months: int | None = None
     calendar: Calendar | None = None
+
+    @property
+    def rolling(self) -> bool:
+        """Whether it ends with the order, and not with the calendar or never."""
+        return self.days is not None or self.months is not None
 
     def first_day(self, day: int) -> int:
         """Tell the first day that counts together with a day."""
@@ -135,11 +142,20 @@ class Tier:
 
 
 class OnDay(NamedTuple):
-    """What a day is to a goal: see `Goal.counts_on`, `first_day` and `period`."""
+    """
+    What a day is to a goal.
+
+    Attributes:
+        counts: Whether orders of the day count.
+        first_day: First day that counts together with it.
+        period: The calendar's, in which it is told how often it was reached; 0 for none.
+        last_day: Last day that counts together with it; `LAST_DAY` where all do.
+    """
 
     counts: bool
     first_day: int
     period: int
+    last_day: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,19 +213,8 @@ class Goal:
         end = LAST_DAY if self.end is None else self.end.toordinal()
         first = self.window.first_day(day)
         in_periods = self.window.calendar is not None and self.again is not Again.NEVER
-        return OnDay(start <= day <= end, max(first, start), first if in_periods else 0)
-
-    def counts_on(self, day: int) -> bool:
-        """Tell whether orders of a day count."""
-        return self.on(day).counts
-
-    def first_day(self, day: int) -> int:
-        """Tell the first day that counts together with a day."""
-        return self.on(day).first_day
-
-    def period(self, day: int) -> int:
-        """Tell by which period of the calendar it is told how often it was reached; 0 for none."""
-        return self.on(day).period
+        last = min(self.window.last_day(day), end)
+        return OnDay(start <= day <= end, max(first, start), first if in_periods else 0, last)
 
 
 def base_tier(tiers: Mapping[str, Tier], goals: Mapping[str, Goal]) -> str | None:
@@ -238,65 +243,108 @@ class State(NamedTuple):
     target: int = 0
 
 
+_OFFSETS, _SMALL_SUMS, _SUMS = "H", "I", "q"
+_MOST = {_SMALL_SUMS: (1 << 32) - 1, _SUMS: (1 << 63) - 1}
+
+
 class Days:
     """
     What was added up on each day, of one measure.
 
-    Attributes:
-        amounts: By day, in the order of the days.
+    Two arrays, days since the first one and sums up to each, are read and written at once.
+
+    Args:
+        told: As `told` gives it, or a list of days since the one before and amounts, in turns.
     """
 
-    def __init__(self, told: Sequence[int] = ()) -> None:
-        self.amounts = dict(zip(accumulate(told[::2]), told[1::2], strict=True))
-        self._sums: tuple[list[int], list[int]] | None = None
+    __slots__ = ("_first", "_offsets", "_sums")
 
-    def told(self) -> list[int]:
-        """Write them down, as short as can be: days since the one before, amount, and so on."""
-        days = [*self.amounts]
-        flat = [0] * (2 * len(days))
-        flat[::2] = map(sub, days, [0, *days[:-1]])
-        flat[1::2] = self.amounts.values()
-        return flat
+    def __init__(self, told: str | Sequence[int] = ()) -> None:
+        self._first, self._offsets, self._sums = 0, array(_OFFSETS), array(_SMALL_SUMS, (0,))
+        if isinstance(told, str):
+            self._read(told)
+        else:
+            self._fill(dict(zip(accumulate(told[::2]), told[1::2], strict=True)))
+
+    @property
+    def amounts(self) -> dict[int, int]:
+        """What was added up by day, in the order of the days."""
+        first, sums = self._first, self._sums
+        days = (first + offset for offset in self._offsets)
+        return dict(zip(days, map(sub, sums[1:], sums), strict=True))
+
+    def told(self) -> str:
+        """Write them down."""
+        kept = _in_order(self._offsets).tobytes() + _in_order(self._sums).tobytes()
+        return f"{self._sums.typecode}{self._first}:{kept.hex()}"
 
     def add(self, day: int, amount: int) -> None:
         """Add to what is counted on a day, or take off."""
-        late = day not in self.amounts and day < next(reversed(self.amounts), 0)
-        self.amounts[day] = self.amounts.get(day, 0) + amount
-        if not self.amounts[day]:
-            del self.amounts[day]
-        elif late:
-            self.amounts = dict(sorted(self.amounts.items()))
-        self._sums = None
+        offsets, sums = self._offsets, self._sums
+        offset, total = day - self._first, sums[-1] + amount
+        fits = bool(offsets) and amount > 0 and total <= _MOST[sums.typecode]
+        if fits and offset > offsets[-1]:
+            offsets.append(offset)
+            sums.append(total)
+        elif fits and offset == offsets[-1] and total != sums[-2]:
+            sums[-1] = total
+        else:
+            amounts = self.amounts
+            amounts[day] = amounts.get(day, 0) + amount
+            self._fill(dict(sorted(amounts.items())))
 
     def forget(self, before: int) -> None:
         """Leave out all days before one."""
-        self.amounts = {day: amount for day, amount in self.amounts.items() if day >= before}
-        self._sums = None
+        if self._offsets and self._first < before:
+            self._fill({day: amount for day, amount in self.amounts.items() if day >= before})
 
     def first_from(self, first: int, last: int) -> int | None:
         """Give the first day from one to another, both included, on which something counts."""
-        days, _ = self._summed()
-        place = bisect_left(days, first)
-        return days[place] if place < len(days) and days[place] <= last else None
+        place = bisect_left(self._offsets, first - self._first)
+        if place == len(self._offsets) or self._offsets[place] > last - self._first:
+            return None
+        return self._first + self._offsets[place]
 
     def between(self, first: int, last: int) -> int:
         """Sum what was counted from one day to another, both included."""
         if first > last:
             return 0
-        days, sums = self._summed()
-        return sums[bisect_right(days, last)] - sums[bisect_left(days, first)]
+        after = bisect_right(self._offsets, last - self._first)
+        before = bisect_left(self._offsets, first - self._first, 0, after)
+        return self._sums[after] - self._sums[before]
 
-    def _summed(self) -> tuple[list[int], list[int]]:
-        """Give the days, and the sums of all before each."""
-        if self._sums is None:
-            self._sums = [*self.amounts], [0, *accumulate(self.amounts.values())]
-        return self._sums
+    def _fill(self, amounts: Mapping[int, int]) -> None:
+        """Take what was added up on days, in their order; what is 0 is left out."""
+        days = [day for day, amount in amounts.items() if amount]
+        sums = [0, *accumulate(amounts[day] for day in days)]
+        self._first = days[0] if days else 0
+        self._offsets = array(_OFFSETS, (day - self._first for day in days))
+        small = min(sums) >= 0 and max(sums) <= _MOST[_SMALL_SUMS]
+        self._sums = array(_SMALL_SUMS if small else _SUMS, sums)
+
+    def _read(self, told: str) -> None:
+        place = told.index(":")
+        kept = bytes.fromhex(told[place + 1 :])
+        sums = array(told[0])  # One more than there are days.
+        count = (len(kept) - sums.itemsize) // (sums.itemsize + self._offsets.itemsize)
+        offsets_end = count * self._offsets.itemsize
+        self._first = int(told[1:place])
+        self._offsets = _in_order(array(_OFFSETS, kept[:offsets_end]))
+        sums.frombytes(kept[offsets_end:])
+        self._sums = _in_order(sums)
 
 
-def counted(goal: Goal, state: State, day: int, days: Days) -> int:
+def _in_order(values: array[int]) -> array[int]:
+    """Give an array with the lowest byte first, whatever the machine has first."""
+    if sys.byteorder == "big":
+        values = values[:]
+        values.byteswap()
+    return values
+
+
+def counted(on: OnDay, state: State, day: int, days: Days) -> int:
     """Tell what counts for a goal on a day that is not used up."""
-    first = goal.on(day).first_day
-    since = state.since
+    since, first = state.since, on.first_day
     if since >= first:
         return state.carry + days.between(since + 1, day)
     return days.between(first, day)
@@ -309,18 +357,19 @@ def advance(goal: Goal, state: State, day: int, days: Days) -> State:
     Everything up to a day on which a goal is reached is used up, but for what is left over if it
     can be reached again and again.
     """
-    counts, _, period = goal.on(day)
-    if not counts:
+    on = goal.on(day)
+    if not on.counts:
         return state
-    if state.period != period:
-        state = state._replace(period=period, rounds=0)
+    if state.period != on.period:
+        state = state._replace(period=on.period, rounds=0)
     if state.rounds and goal.again is not Again.ALWAYS:
         return state
-    rounds, left = divmod(counted(goal, state, day, days), state.target or goal.target)
-    if rounds < 1:
+    counts, target = counted(on, state, day, days), state.target or goal.target
+    if counts < target:
         return state
     if goal.again is not Again.ALWAYS:
         return State(state.period, 1, day, 0, state.target)
+    rounds, left = divmod(counts, target)
     return State(state.period, state.rounds + rounds, day, left, state.target)
 
 
@@ -340,11 +389,11 @@ def until(goal: Goal, state: State, day: int, days: Days) -> int:
 
     It is `LAST_DAY` where it always does.
     """
-    last = goal.window.last_day(day)
-    if goal.window.calendar is None and last != LAST_DAY:
-        first = max(goal.first_day(day), state.since + 1)
-        oldest = days.first_from(first, day)
-        if state.carry and state.since >= goal.first_day(day):
-            oldest = state.since
-        last = LAST_DAY if oldest is None else goal.window.last_day(oldest)
+    on, window = goal.on(day), goal.window
+    if not window.rolling:
+        return on.last_day
+    oldest: int | None = state.since
+    if not (state.carry and state.since >= on.first_day):
+        oldest = days.first_from(max(on.first_day, state.since + 1), day)
+    last = LAST_DAY if oldest is None else window.last_day(oldest)
     return last if goal.end is None else min(last, goal.end.toordinal())

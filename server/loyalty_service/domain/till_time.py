@@ -54,20 +54,6 @@ def read_till_time(text: str) -> datetime:
         raise ValueError("after the last day of the calendar") from None
 
 
-def wall_clock(local_time: datetime | None, zone: ZoneInfo, now_ms: int) -> datetime:
-    """Take the till's own clock, which is of the store's place, else the server's there."""
-    if local_time is not None:
-        return local_time
-    return datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(zone).replace(tzinfo=None)
-
-
-def moment_ms(wall: datetime | None, time_zone: str, now_ms: int) -> int:
-    """Give the moment of a till's date and time in a place; the server's own where it has none."""
-    if wall is None:
-        return now_ms
-    return int(wall.replace(tzinfo=ZoneInfo(time_zone)).timestamp() * 1000)
-
-
 def till_time(told: datetime, zone: ZoneInfo, now_ms: int) -> TillTime | None:
     """
     Take a till's date and time to its store's place; one without a zone is of there already.

@@ -132,7 +132,7 @@ class Visit:
 
     def __post_init__(self) -> None:
         """Count the basket, once for all rules."""
-        cart = Cart.of(self.basket, self.excluded_products) if self.basket else None
+        cart = self.basket.cart(self.excluded_products) if self.basket else None
         object.__setattr__(self, "cart", cart)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -17,20 +18,27 @@ from loyalty_service.program_file.records import incentive_to_json, program_to_j
 from loyalty_service.program_file.source import Path
 from loyalty_service.program_file.values import amount_text
 
-# The program file's words where they differ from the domain's.
-_FILE_WORDS = {
+_FILE_PATHS = {
     "display_name": "name",
+    "expiry.carried_over": "expiry.carried_over.until",
     "identifier_kinds": "identifiers",
     "loyalty_enabled": "loyalty",
+    "order_limits.incentives": "incentives_per_order",
+    "order_limits.offers": "offers_per_order",
+    "order_limits.rewards": "rewards_per_order",
+    "order_limits.same_offer": "same_offer_per_order",
     "point_cost": "points",
-}
-_OWN_WORDS = {
-    "spend": "target",
-    "expiry.carried_over": "expiry.carried_over.until",
+    "receipt_limits": "receipts_per_member",
+    "receipts.blocks": "receipts",
+    "refuse_unusable": "identify.refuse_unusable",
+    "repeated_orders": "orders.repeated",
+    "return_days": "returns.window_days",
     "rules.cart_spends": "rules.cart_has",
-    "rules.minimum_spend_of.amount": "rules.minimum_spend.amount",
-    "rules.minimum_spend_of.of": "rules.minimum_spend.of",
+    "rules.minimum_spend_of": "rules.minimum_spend",
+    "spend": "target",
 }
+"""Paths of the program file, where what is kept has others; what is below them moves along."""
+
 _AMOUNTS = frozenset(
     {
         "discount.amount",
@@ -40,13 +48,16 @@ _AMOUNTS = frozenset(
         "redemption.increment_amount",
         "redemption.max_amount",
         "redemption.min_amount",
+        "rules.cart_spends.amount",
         "rules.minimum_spend",
-        "spend",
         "rules.minimum_spend_of.amount",
+        "spend",
         "takes_off.amount",
         "takes_off.up_to",
     }
 )
+"""What is kept in minor units, by its path without the places in lists."""
+
 # What the subject of a change says already.
 _NAMES = frozenset({"program_id", "store_id", "incentive_id", "id", "expiry.version"})
 
@@ -279,22 +290,41 @@ def _changed(
 
 
 def _fields(document: Mapping[str, Any], digits: int) -> dict[str, str]:
-    """Write the values of a stored object as the program file does, by path."""
+    """Write the values of a stored object as the program file does, by the file's path."""
     return {
-        _OWN_WORDS.get(path, path): (
-            amount_text(value, digits) if path in _AMOUNTS else _text(value)
-        )
-        for path, value in _leaves(_in_file_words(document), "")
+        _file_path(path): _value(re.sub(r"\[[0-9]+\]", "", path), value, digits)
+        for path, value in _leaves(_with_discount(document), "")
         if value is not None and path not in _NAMES
     }
 
 
-def _in_file_words(document: Mapping[str, Any]) -> dict[str, Any]:
-    worded = {_FILE_WORDS.get(key, key): value for key, value in document.items()}
-    discount = worded.get("discount")
-    if discount:
-        worded["discount"] = {discount["kind"]: discount["value"], "level": discount["level"]}
-    return worded
+def _file_path(path: str) -> str:
+    """Give the path of the program file for one of what is kept."""
+    for kept, told in _FILE_PATHS.items():
+        if path.startswith(kept) and path[len(kept) : len(kept) + 1] in {"", ".", "["}:
+            return told + path[len(kept) :]
+    return path
+
+
+def _value(place: str, value: Any, digits: int) -> str:
+    """Write a value as the file does."""
+    if place in _AMOUNTS:
+        return amount_text(value, digits)
+    if place in _YEARLY and value == 0:
+        return "day"
+    return _text(value)
+
+
+_YEARLY = frozenset({"rules.birthday", "rules.anniversary"})
+
+
+def _with_discount(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Name what a discount takes off as the file does."""
+    discount = document.get("discount")
+    if not discount:
+        return document
+    told = {discount["kind"]: discount["value"], "level": discount["level"]}
+    return {**document, "discount": told}
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:

@@ -150,9 +150,34 @@ def _time_zones() -> frozenset[str]:
     return frozenset(available_timezones() - _NO_PLACES)
 
 
+_ABBREVIATED = {
+    "AEST": "Australia/Sydney",
+    "AST": "America/Halifax",
+    "BST": "Europe/London",
+    "CEST": "Europe/Paris",
+    "CST": "America/Chicago",
+    "CT": "America/Chicago",
+    "EDT": "America/New_York",
+    "ET": "America/New_York",
+    "IST": "Asia/Kolkata",
+    "JST": "Asia/Tokyo",
+    "MDT": "America/Denver",
+    "MT": "America/Denver",
+    "NST": "America/St_Johns",
+    "PST": "America/Los_Angeles",
+    "PT": "America/Los_Angeles",
+}
+"""Places in zones that people know by letters which are no names, or those of another zone."""
+
+
 @lru_cache(maxsize=256)
 def _near_time_zone(value: str) -> str:
-    return nearest(value, _time_zones())
+    """Ask whether a place was meant; a zone without a place is near to any three letters."""
+    letters = value.upper()
+    place = _ABBREVIATED.get(letters) or _ABBREVIATED.get(letters.replace("DT", "ST"))
+    if place is not None:
+        return f"; did you mean `{place}`?"
+    return nearest(value, (zone for zone in _time_zones() if "/" in zone))
 
 
 def _check_time_zone(value: object) -> str:

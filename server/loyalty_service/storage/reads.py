@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,7 @@ from loyalty_service.domain.records import (
 )
 from loyalty_service.storage.bucket_reads import BucketReads
 from loyalty_service.storage.event_reads import EventReads
+from loyalty_service.storage.held_reads import HeldReads
 from loyalty_service.storage.member_reads import MemberReads, record_of
 from loyalty_service.storage.repositories.catalogue import program_of_version
 from loyalty_service.storage.repositories.code_count_statements import REFUSAL_COLUMNS
@@ -124,7 +125,7 @@ _STANDING = text(
 )
 
 
-class SqlReader(EventReads, MemberReads, BucketReads):
+class SqlReader(EventReads, MemberReads, BucketReads, HeldReads):
     """Implements `application.reading.Reader`; see there for what each query promises."""
 
     def __init__(self, session: AsyncSession, pepper: bytes | Peppers) -> None:
@@ -281,21 +282,6 @@ class SqlReader(EventReads, MemberReads, BucketReads):
         )
         holds, points = held.one()
         return OpenOrders(transactions, expiring or 0, overdue or 0, holds, int(points or 0))
-
-    async def open_orders_at(
-        self, program_id: str, store_ids: Collection[int]
-    ) -> Mapping[int, int]:
-        """Count the PENDING transactions that were opened at each of some stores, if there are."""
-        found = await self._session.exec(
-            select(TransactionTable.store_id, func.count())
-            .where(
-                col(TransactionTable.status) == literal_column(str(int(PENDING))),
-                TransactionTable.program_id == program_id,
-                col(TransactionTable.store_id).in_(store_ids),
-            )
-            .group_by(col(TransactionTable.store_id))
-        )
-        return {store_id: int(count) for store_id, count in found}
 
     async def guessing(self, now_ms: int) -> Guessing:
         """Count who must wait, and the programs under attack: a row for each wait and hour."""

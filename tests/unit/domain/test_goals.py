@@ -17,7 +17,7 @@ from loyalty_service.domain.goal_cards import (
     tiers_of,
     with_tier,
 )
-from loyalty_service.domain.goals import LAST_DAY, Again, Calendar, Count, Goal, Tier, Window
+from loyalty_service.domain.goals import LAST_DAY, Again, Calendar, Count, Days, Goal, Tier, Window
 
 FIRST = date(2026, 1, 1)
 WINDOWS = (
@@ -119,7 +119,39 @@ def test_goal_that_is_new_counts_from_its_first_order_on() -> None:
     counts = Counts()
     counts.change((old,), 10, {"points": 7})
     dues = counts.change((old, new), 11, {"points": 4})
-    assert {due.goal.goal_id: due.after - due.before for due in dues} == {"old": 1, "new": 0}
+    assert [(due.goal.goal_id, due.after - due.before) for due in dues] == [("old", 1)]
+
+
+@pytest.mark.parametrize("most", [9, 1 << 31, 1 << 61])
+def test_days_are_those_of_a_plain_table_however_they_are_changed(most: int) -> None:
+    """Written down and read again at any time, in order and late, up and down to nothing."""
+    for seed in range(60):
+        random = Random(seed)  # noqa: S311 - cases, not secrets.
+        table, days = Counter[int](), Days()
+        for _ in range(40):
+            day, amount = 739_000 + random.randrange(60), random.randrange(-most // 9, most // 40)
+            if random.random() < 0.4:
+                day = max(table, default=day) + random.randrange(3)
+            amount = -table[day] if random.random() < 0.2 else amount
+            table[day] += amount
+            days.add(day, amount)
+            if random.random() < 0.1:
+                table = Counter({one: table[one] for one in table if one >= day - 20})
+                days.forget(day - 20)
+            days = Days(days.told()) if random.random() < 0.5 else days
+            kept = {one: table[one] for one in sorted(table) if table[one]}
+            first, last = sorted((day + random.randrange(-9, 9), day + random.randrange(-9, 9)))
+            within = [one for one in kept if first <= one <= last]
+            assert days.amounts == kept
+            assert days.between(first, last) == sum(kept[one] for one in within)
+            assert days.first_from(first, last) == next(iter(within), None)
+
+
+def test_card_of_an_earlier_version_is_read() -> None:
+    """Its days stand in the document: days since the one before and amounts, in turns."""
+    counts = Counts('{"d":{"points":[739000,5,2,7]},"l":739002}')
+    assert counts.days["points"].amounts == {739_000: 5, 739_002: 7}
+    assert Counts(counts.text()).days["points"].amounts == {739_000: 5, 739_002: 7}
 
 
 def test_tier_is_the_best_of_the_day_and_kept_for_longer_by_reaching_it_again() -> None:

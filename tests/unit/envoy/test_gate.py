@@ -517,6 +517,26 @@ def test_key_has_sixty_four_places(calls: LuaFilter) -> None:
     assert whole(calls).reply is None
 
 
+def test_strangers_leave_known_keys_their_places(calls: LuaFilter) -> None:
+    """64 of all; while wrong keys come, beyond 32 only addresses that have none."""
+
+    def stranger(number: int, address: str = "10.0.0.1") -> FilteredCall:
+        return whole(calls, f"s{number}", loyalty_stranger=address)
+
+    under_way = [stranger(number) for number in range(64)]
+    assert all(one.reply is None for one in under_way)
+    full = stranger(99)
+    assert (full.reply, why(full)) == ("429", "strangers")
+    assert whole(calls).reply is None
+    for one in under_way[:50]:
+        calls.response(one, {":status": "200", "grpc-status": "16"})
+    assert [stranger(number).reply for number in range(20)] == [None] * 18 + ["429"] * 2
+    others = [stranger(number, f"10.0.1.{number}").reply for number in range(34)]
+    assert others == [None] * 32 + ["429"] * 2
+    calls.at(START + 9)
+    assert all(stranger(number).reply is None for number in range(64))
+
+
 def _places(calls: LuaFilter) -> int:
     """Count the places that a key has, and leave them free."""
     taken = []

@@ -254,3 +254,18 @@ class TestMistakes:
         )
 
         assert str(error) == "p.yaml:23:11: incentives[0].kind: must stay offer"
+
+
+@pytest.mark.parametrize(
+    ("written", "place"),
+    [
+        ("PST", "America/Los_Angeles"),
+        ("EDT", "America/New_York"),
+        ("America/Toronot", "America/Toronto"),
+        ("XST", None),
+    ],
+)
+def test_letters_of_a_zone_suggest_a_place_of_it(written: str, place: str | None) -> None:
+    """And never another zone whose letters are alike: PST is not MST."""
+    (told,) = mistakes(VALID.replace("America/Toronto", written))
+    assert told.partition("; did you mean ")[2] == (f"`{place}`?" if place else "")

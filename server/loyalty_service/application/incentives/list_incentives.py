@@ -14,6 +14,7 @@ from loyalty_service.application.reads import NOTHING, Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import Basket, BasketLine, Payment
 from loyalty_service.domain.breaches import Breach, RuleFailure
+from loyalty_service.domain.clock import moment_ms, wall_clock
 from loyalty_service.domain.errors import FieldViolation, MemberNotFoundError, RequestInvalidError
 from loyalty_service.domain.expiry import day_of
 from loyalty_service.domain.goal_cards import Progress, progress_of
@@ -34,7 +35,6 @@ from loyalty_service.domain.restrictions import (
     Stores,
 )
 from loyalty_service.domain.rules import MEMBER_RULES, evaluate, needs_history, not_activated
-from loyalty_service.domain.till_time import moment_ms, wall_clock
 from loyalty_service.domain.visit import NO_GRANTS, MemberFacts, Visit
 
 PAGE_SIZE_DEFAULT = 200

@@ -9,7 +9,12 @@ from loyalty_service.application.perform import Done
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.program import Program
-from loyalty_service.program_file.changes import Change, program_changes, with_retired
+from loyalty_service.program_file.changes import (
+    Change,
+    ProgramChangeError,
+    program_changes,
+    with_retired,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +39,13 @@ def apply_program(unit: Unit, command: ApplyProgram, now_ms: int) -> Done[tuple[
     Make the stored program what the file says; returns what changed.
 
     Raises:
-        ProgramChangeError: A field can't be changed.
+        ProgramChangeError: A field can't be changed, or can't any more.
         ProgramMovedError: The changes are not those the operator agreed to; nothing is done.
     """
     unit.lock_catalog()
     old = unit.catalog.programs.get(command.program.program_id)
     changes = program_changes(old, command.program)
+    require_same_currency(unit, now_ms, command.program)
     if command.expected is not None and changes != command.expected:
         raise ProgramMovedError
     if not changes:
@@ -55,6 +61,28 @@ def apply_program(unit: Unit, command: ApplyProgram, now_ms: int) -> Done[tuple[
         detail=json.dumps([_described(change) for change in changes], separators=(",", ":")),
     )
     return Done(changes, events=(applied,))
+
+
+def require_same_currency(unit: Unit, _: int, program: Program) -> None:
+    """
+    Check that a program whose orders or points are kept stays in its currency.
+
+    What is kept is in minor units of it: another one would make all of that worth something else.
+
+    Raises:
+        ProgramChangeError: It is to have another currency, or other digits.
+    """
+    old = unit.catalog.programs.get(program.program_id)
+    kept = None if old is None else (old.currency, old.currency_digits)
+    if kept is None or kept == (program.currency, program.currency_digits):
+        return
+    if not unit.has_ledger(program.program_id):
+        return
+    field, value = ("currency", kept[0])
+    if program.currency == kept[0]:
+        field, value = ("currency_digits", str(kept[1]))
+    message = f"must stay {value}: orders and points of the program are kept in it"
+    raise ProgramChangeError((((field,), message),))
 
 
 def _described(change: Change) -> list[object]:

@@ -58,7 +58,7 @@ def amounts_of(
     seen = _Seen(order, member)
     found: dict[str, int] = {}
     for goal in goals:
-        if goal.measure not in found and goal.counts_on(day):
+        if goal.measure not in found and goal.on(day).counts:
             found[goal.measure] = _amount(goal, seen, points)
     return {measure: amount for measure, amount in found.items() if amount}
 
@@ -68,6 +68,7 @@ class _Seen:
 
     def __init__(self, order: PaidOrder, member: Member) -> None:
         self._order, self._member = order, member
+        self.cart = order.basket.cart(order.program.earning.excluded_products)
 
     @cached_property
     def outside(self) -> Visit:
@@ -88,15 +89,12 @@ class _Seen:
 def _amount(goal: Goal, seen: _Seen, points: int) -> int:
     if not seen.fits(goal):
         return 0
-    cart = seen.whole.cart if goal.count in {Count.SPEND, Count.ITEMS} else None
-    return _amount_in(goal, cart, points)
+    return _amount_in(goal, seen.cart, points)
 
 
-def _amount_in(goal: Goal, cart: Cart | None, points: int) -> int:
+def _amount_in(goal: Goal, cart: Cart, points: int) -> int:
     if goal.count is Count.VISITS:
         return 1
     if goal.count is Count.POINTS:
         return points
-    if cart is None:
-        return 0
     return cart.subtotal if goal.of is None else max(0, cart.quantity_of(goal.of))

@@ -27,6 +27,7 @@ from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import Basket, basket_from_json
 from loyalty_service.domain.breaches import Breach, RuleFailure
+from loyalty_service.domain.clock import moment_ms, wall_clock
 from loyalty_service.domain.errors import (
     FieldViolation,
     MemberNotFoundError,
@@ -53,7 +54,6 @@ from loyalty_service.domain.meaning import Read, fingerprint, is_repeat, meaning
 from loyalty_service.domain.program import Program, Store
 from loyalty_service.domain.records import Hold, Member, Transaction, TransactionStatus
 from loyalty_service.domain.rules import evaluate, needs_history
-from loyalty_service.domain.till_time import moment_ms, wall_clock
 from loyalty_service.domain.visit import MemberFacts, PointOfSale, Visit
 
 MODE_UNTOLD = "SERVICE_MODE_UNSPECIFIED"

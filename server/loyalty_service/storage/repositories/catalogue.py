@@ -79,6 +79,15 @@ class CatalogueStatements:
             )
         )
         self.insert_version = by.insert(kept)
+        order, account = table_of(t.TransactionTable), table_of(t.AccountTable)
+        self.orders = by.compile(
+            select(func.count()).where(order.c.program_id == bindparam("program_id"))
+        )
+        self.transfers = by.compile(
+            select(func.coalesce(func.max(account.c.sequence), constant(0))).where(
+                account.c.program_id == bindparam("program_id")
+            )
+        )
         self.version = by.compile(
             select(kept.c.document).where(
                 kept.c.program_id == bindparam("program_id"),
@@ -180,6 +189,14 @@ class Catalogue(Ledger):
         (revision,) = self._connection.execute(sql).fetchone()
         if revision != self.catalog.revision:
             self._load_catalog()
+
+    def has_ledger(self, program_id: str) -> bool:
+        """See `Unit.has_ledger`."""
+        by, connection = self._catalogue_by, self._connection
+        return any(
+            connection.execute(statement.sql, (program_id,)).fetchone()[0]
+            for statement in (by.transfers, by.orders)
+        )
 
     def save_program(self, program: Program, now_ms: int) -> int:
         """See `Unit.save_program`."""
