@@ -63,7 +63,8 @@ class KioskCalls(Loyalty):
     def promo(self, code: str, guest: str, order: str) -> Answer:
         """See `Loyalty`."""
         request = incentive_service_pb2.RedeemPromoCodeRequest()
-        body = {"loyaltyId": guest, "promoCode": code, "posVendor": self.vendor(order)}
+        body = {"promoCode": code, "posVendor": self.vendor(order)}
+        body |= {"loyaltyId": guest} if guest else {}
         return self._answer("RedeemPromoCode", request, body)
 
     def incentives(self, guest: str) -> Answer:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from collections.abc import Callable
 from datetime import datetime
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlencode
@@ -52,6 +53,7 @@ class Loyalty:
         wait_s: How long to wait for an answer; a host answers within five seconds.
         tries: How often a call is sent before it is kept for later.
         pause_s: Between two tries, where the host does not say how long.
+        sleep: Waits between two tries, so many seconds.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Loyalty:
         wait_s: float = 6.0,
         tries: int = 8,
         pause_s: float = 0.5,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self.address = address
         self.key = key
@@ -72,6 +75,7 @@ class Loyalty:
         self.wait_s = wait_s
         self.tries = tries
         self.pause_s = pause_s
+        self.sleep = sleep
 
     def vendor(self, order: str) -> dict:
         """Say who calls, for which order of the till."""
@@ -95,8 +99,13 @@ class Loyalty:
         return self.call("POST", "/client/users/anonymous/sessions", body)
 
     def promo(self, code: str, guest: str, order: str) -> Answer:
-        """Redeem a promo code for a guest; in the same order it counts once however often sent."""
-        body = {"loyaltyId": guest, "promoCode": code, "posVendor": self.vendor(order)}
+        """
+        Redeem a promo code, for a guest or for nobody.
+
+        In the same order it counts once however often it is sent.
+        """
+        body = {"promoCode": code, "posVendor": self.vendor(order)}
+        body |= {"loyaltyId": guest} if guest else {}
         return self.call("POST", "/loyalty/promo-code/redeem", body)
 
     def incentives(self, guest: str) -> Answer:
@@ -127,7 +136,7 @@ class Loyalty:
             answer = self.send(method, path, body, key)
             if answer.status not in NOT_DONE_OR_UNKNOWN:
                 break
-            time.sleep(answer.wait_s or self.pause_s)
+            self.sleep(answer.wait_s or self.pause_s)
         return answer
 
     def headers(self, key: str) -> dict:

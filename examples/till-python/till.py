@@ -30,6 +30,14 @@ ONE_OF_EACH = {"offer", "reward"}
 """Of these an order has one: another takes its place. A program may allow more."""
 BESIDE = ("code", "product", "by")
 """What stands beside the word of an action."""
+OWN_LIST = {
+    "b8d3f7a1-46c2-4e95-8a0b-2f7c9d51e364": {
+        "productId": "9023",
+        "productType": "offer",
+        "name": "Croissant",
+    }
+}
+"""What promo codes can unlock, by its ID in the catalogue, with the till's own numbers."""
 LINE_FIELDS = ("productId", "incentiveId", "loyaltyEngineId", "name")
 
 
@@ -118,14 +126,21 @@ class Till:
     def promo(self, code: str) -> None:
         """Take a promo code; whatever becomes of it, the order goes on."""
         order = self.order
-        if not order.guest:
-            self.tell("A promo code needs a guest.")
-            return
         answer = self.loyalty.promo(code, order.guest, order.number)
-        if answer.status == 200:
-            self.tell(f"{answer.body['pointsEarned']} points for {code}.")
-        else:
+        if answer.status != 200:
             self.tell(f"Nothing for {code}: {answer.code or 'no answer'}.")
+            return
+        self.tell(f"{answer.body.get('pointsEarned', 0)} points for {code}.")
+        if answer.body.get("sanityId"):
+            self.unlock(answer.body["sanityId"])
+
+    def unlock(self, incentive: str) -> None:
+        """Add what a promo code gave, beside what is there; the till knows it from its own list."""
+        product = OWN_LIST.get(incentive)
+        if product is None:
+            self.tell(f"This till does not sell {incentive}.")
+            return
+        self.order.lines.append(self.line({**product, "incentiveId": incentive}))
 
     def show(self) -> None:
         """Tell what the guest may use: what has no error."""

@@ -20,7 +20,7 @@ import typer
 
 from loyalty_service.cli import app
 from loyalty_service.config import Settings
-from loyalty_service.sandbox.demo_data import KEYS, MEMBERS
+from loyalty_service.sandbox.demo_data import KEYS, MEMBERS, SINGLE_KEYS
 from loyalty_service.sandbox.fixed_codes import FIXED_CODES
 from loyalty_service.sandbox.kinds import FAULT_CODES, KINDS, Step
 from loyalty_service.storage.lock_order import Rank
@@ -294,7 +294,7 @@ def test_sandbox_tables_are_complete() -> None:
     listed = rows(PAGES["docs/sandbox.md"])
 
     keys = {cells[0].strip("`"): cells[1] for cells in listed if "-key" in cells[0]}
-    assert keys == {key: role.value for key, role in KEYS.items()}
+    assert keys == {key: role.value for key, role in (KEYS | SINGLE_KEYS).items()}
     members = {
         cells[1].strip("`"): (cells[0], int(cells[2])) for cells in listed if "-" in cells[1]
     }

@@ -27,7 +27,7 @@ from loyalty_service.domain.keys import Role
 from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.sandbox.demo_data import (
     StoreInUseError,
-    put_demo_data,
+    put_sandbox_data,
     require_own_store,
     reset_sandbox,
 )
@@ -254,7 +254,7 @@ async def test_keys_made_by_hand_do_not_stop_the_next_start(
     with fresh_database(backend) as url:
         settings = settings_in(tmp_path, database_url=url)
         async with open_store(settings) as store:
-            await store.write(put_demo_data)
+            await store.write(put_sandbox_data)
             command = CreateKey(PROGRAM_ID, "acme", Role.TILL)
             await store.write(lambda unit, now: create_key(unit, command, now))
             require_own_store(database_of(settings))
@@ -318,7 +318,7 @@ async def test_store_of_others_is_refused(tmp_path: Path, backend: Backend) -> N
         database = database_of(settings)
         async with open_store(settings) as store:
             require_own_store(database)
-            await store.write(put_demo_data)
+            await store.write(put_sandbox_data)
             require_own_store(database)
             await put_program(store, other_program())
             with pytest.raises(StoreInUseError, match="program demo-us: set LOYALTY_DATA_DIR"):
@@ -355,7 +355,7 @@ async def test_reset_deletes_a_sandboxs_store_alone(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
     assert reset_sandbox(settings) is None
     async with open_store(settings) as store:
-        await store.write(put_demo_data)
+        await store.write(put_sandbox_data)
         with pytest.raises(OpenElsewhereError):
             reset_sandbox(settings)
     assert reset_sandbox(settings) == settings.data_dir.resolve() / "loyalty.db"
@@ -373,7 +373,7 @@ async def test_reset_deletes_a_sandboxs_store_alone(tmp_path: Path) -> None:
 async def test_fixed_codes_mean_nothing_outside_the_sandbox(database_url: str) -> None:
     """Where a store was a sandbox's once, its published codes identify nobody for a real key."""
     async with stores.open_store(database_url) as store:
-        await store.write(put_demo_data)
+        await store.write(put_sandbox_data)
         for digits in FIXED_CODES:
             command = identify_command(digits)
             answer = store.write(lambda unit, now, asked=command: identify_member(unit, asked, now))

@@ -283,10 +283,42 @@ EXAMPLES: dict[str, tuple[str, tuple[Paid, ...]]] = {
             uses("coffee-off", day=12, takes="offer-of-the-week"),
         ),
     ),
+    "points are worth more on some days": (
+        "grocers-and-drugstores",
+        (
+            dollars(50_100, 16_700, day=10),
+            uses("better-days", day=14, refused=True),
+            uses("better-days", day=15),
+            dollars(50_100, 16_700, day=10),
+            uses("better-days", day=19, refused=True),
+            uses("fifty-dollars", day=19),
+        ),
+    ),
     "a treat each month": ("coffee-bar", (uses("treat"), uses("treat", day=31, refused=True))),
     "a coupon is activated": (
         "coalition",
         (uses("ten-percent", refused=True), uses("ten-percent", takes="coupon")),
+    ),
+    "a coupon for more points": (
+        "coalition",
+        (
+            dollars(10, 2000),
+            dollars(0, 199, takes="coupon-for-points"),
+            dollars(50, 2000),
+            dollars(10, 2000),
+            dollars(10, 2000, day=31),
+        ),
+    ),
+    "a coupon for more points comes back": (
+        "coalition",
+        (dollars(50, 2000, takes="coupon-for-points", back=50), dollars(50, 2000)),
+    ),
+    "a coupon for more points beside ten times": (
+        "coalition",
+        (
+            Paid(100, (("2", 2000, "baby"),), takes="coupon-for-points"),
+            Paid(150, (("1", 2000), ("2", 2000, "baby"))),
+        ),
     ),
     "ten times on baby care": (
         "coalition",
@@ -336,6 +368,7 @@ TAKEN_OFF = {
     "doughnuts-and-coffee": ("lunch", BasketLine("1", "41", "item", 1, 6200), 5000),
     "supermarket-fuel": ("fuel-30", BasketLine("1", "5", "item", 12, 349, category="fuel"), 360),
     "sandwich-maker": ("two-dollars", BasketLine("1", "1", "item", 1, 1240), 200),
+    "grocers-and-drugstores": ("better-days", BasketLine("1", "1", "item", 1, 10_000), 6500),
 }
 """A reward of a program, what is bought with it, and what is taken off in minor units."""
 

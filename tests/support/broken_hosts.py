@@ -501,3 +501,95 @@ def _costless(_h: Changing, request: Request, answer: Answer, _lines: Any, _key:
     if request.call == "content":
         return with_(answer, content=[one | {"rules": []} for one in answer.body["content"]])
     return None
+
+
+@breaks("PO-4.host")
+def _two_offers(_h: Changing, request: Request, answer: Answer, lines: Any, _key: str) -> Any:
+    """Take two offers where one is allowed."""
+    if request.call == "pending" and answer.status == 400 and lines == ["2001", "700102", "702"]:
+        return Answer(200, {}, answer.headers)
+    return None
+
+
+@breaks("PR-4.host")
+def _two_rewards(_h: Changing, request: Request, answer: Answer, lines: Any, _key: str) -> Any:
+    """Take two rewards where one is allowed."""
+    if request.call == "pending" and answer.status == 400 and lines == ["2001", "700101", "9010"]:
+        return Answer(200, {}, answer.headers)
+    return None
+
+
+def _unlocks(request: Request, answer: Answer) -> bool:
+    return request.call == "promo" and "sanityId" in (answer.body or {})
+
+
+@breaks("KP-1")
+def _unlocks_nothing(_h: Changing, request: Request, answer: Answer, _l: Any, _k: str) -> Any:
+    """Unlock nothing for a guest who is not signed in."""
+    if _unlocks(request, answer) and "loyaltyId" not in request.body:
+        del answer.body["sanityId"]
+        return answer
+    return None
+
+
+@breaks("KP-2.offer")
+def _unlocks_another(_h: Changing, request: Request, answer: Answer, _l: Any, _k: str) -> Any:
+    """Name another offer to a guest who is signed in."""
+    if _unlocks(request, answer) and "loyaltyId" in request.body:
+        return with_(answer, sanityId="another")
+    return None
+
+
+@breaks("GRANT-other")
+def _for_all(_h: Changing, request: Request, answer: Answer, lines: Any, _key: str) -> Any:
+    """Let everybody use what some were given."""
+    if request.call == "validate" and answer.status == 400 and lines == ["2001", "9023"]:
+        return Answer(200, {}, answer.headers)
+    return None
+
+
+@breaks("USR-tier")
+def _no_tier(_h: Changing, request: Request, answer: Answer, _lines: Any, _key: str) -> Any:
+    """Leave the tier of a guest out."""
+    if request.call == "user" and answer.status == 200:
+        del answer.body["loyaltyTier"]
+        return answer
+    return None
+
+
+@breaks("EARN-multiplier")
+def _rounds_first(_h: Changing, request: Request, answer: Answer, lines: Any, _key: str) -> Any:
+    """Round before the multiplier."""
+    return with_(answer, pointsEarned=68) if request.call == "claim" and lines == ["2411"] else None
+
+
+@breaks("RET-lines")
+def _returns_again(host: Changing, request: Request, answer: Answer, _l: Any, key: str) -> Any:
+    """Take a return that is sent again for another one."""
+    if request.call == "return" and answer.status == 200 and host.counts[key] > 1:
+        return with_(answer, points=answer.body["points"] - 67)
+    return None
+
+
+@breaks("RET-open")
+def _returns_unpaid(_h: Changing, request: Request, answer: Answer, _l: Any, _k: str) -> Any:
+    """Take a line of an open order back."""
+    if request.call == "return" and answer.status == 422:
+        return Answer(200, {}, answer.headers)
+    return None
+
+
+@breaks("VTWO-scan")
+def _takes_over(_h: Changing, request: Request, answer: Answer, _lines: Any, _key: str) -> Any:
+    """Add what another guest selected."""
+    if request.call == "rescan" and answer.status == 422:
+        return Answer(200, {}, answer.headers)
+    return None
+
+
+@breaks("VTWO-status")
+def _claims_void(_h: Changing, request: Request, answer: Answer, _lines: Any, _key: str) -> Any:
+    """Claim what is void."""
+    if request.call == "status" and answer.status == 400:
+        return Answer(200, {}, answer.headers)
+    return None

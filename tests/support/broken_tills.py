@@ -680,7 +680,8 @@ class _PromoTwice(Loyalty):
 
     def promo(self, code: str, guest: str, order: str) -> Any:
         answer = super().promo(code, guest, order)
-        return super().promo(code, guest, f"{order}-again") if answer.status == 200 else answer
+        again = answer.status == 200 and code == "CERTIFY-2026"
+        return super().promo(code, guest, f"{order}-again") if again else answer
 
 
 @breaks("KP-2")
@@ -698,6 +699,25 @@ class InsistsOnPromoCodes(Till):
         super().promo(code)
         if code == "NO-SUCH-2026":
             super().promo(code)
+
+
+@breaks("KP-1")
+class ForgetsUnlocked(Till):
+    """Takes a promo code without a guest, and forgets what it gave."""
+
+    def unlock(self, incentive: str) -> None:
+        if self.order.guest:
+            super().unlock(incentive)
+
+
+@breaks("KP-2.offer")
+class SellsUnlockedAlone(Till):
+    """Puts what a promo code gave a guest in place of what was rung up."""
+
+    def unlock(self, incentive: str) -> None:
+        if self.order.guest:
+            self.order.lines = []
+        super().unlock(incentive)
 
 
 class _ListsForNobody(Loyalty):

@@ -13,6 +13,7 @@ from datetime import date
 
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.expiry import (
+    FOR_EVER_MS,
     Activity,
     Bucket,
     BucketPart,
@@ -24,6 +25,7 @@ from loyalty_service.domain.expiry import (
 )
 from loyalty_service.domain.ledger import LedgerBrokenError, Owner
 from loyalty_service.domain.records import Member
+from loyalty_service.domain.tier_expiry import last_good_day
 
 
 def terms_of(unit: Unit, member: Member) -> Expiry:
@@ -37,7 +39,7 @@ def bring(unit: Unit, member: Member, owner: Owner, points: int) -> Bucket | Non
     if not terms.ages or points <= 0:
         return None
     today = _today(unit, member)
-    bucket = _opened(unit, member, today, terms.last_day(today))
+    bucket = _opened(unit, member, today, last_good_day(terms, member.tiers, today))
     unit.change(bucket, points=bucket.points + points)
     if owner.owner_id:
         part = _part(unit, member, owner, bucket)
@@ -82,6 +84,9 @@ def bring_back(
         return
     what = "burned" if burned else "held"
     had = [(_bucket(unit, part), part) for part in unit.parts(owner) if getattr(part, what)]
+    if terms.by_tier:
+        for bucket, _ in had:
+            _prolong(unit, member, bucket)
     had.sort(key=lambda pair: pair[0].place, reverse=True)
     left, back = points, []
     for bucket, part in had:
@@ -109,7 +114,7 @@ def still_good(unit: Unit, member: Member, owner: Owner, burned: int) -> int:
     over = sum(
         part.burned
         for part in unit.parts(owner)
-        if part.burned and _bucket(unit, part).gone_ms <= unit.as_of_ms
+        if part.burned and _gone_ms(unit, member, _bucket(unit, part)) <= unit.as_of_ms
     )
     return max(0, burned - over)
 
@@ -146,9 +151,26 @@ def keep_alive(unit: Unit, member: Member, activity: Activity) -> None:
     if not terms.rolls or activity not in terms.activities:
         return
     today = _today(unit, member)
-    bucket = unit.bucket(_name(member, terms, today, terms.last_day(today)))
+    last = last_good_day(terms, member.tiers, today)
+    bucket = unit.bucket(_name(member, terms, today, last))
     if bucket is not None and bucket.rolling:
-        _move(unit, member, bucket, terms.last_day(today))
+        _move(unit, member, bucket, last)
+
+
+def follow_tiers(unit: Unit, member: Member) -> None:
+    """Let a member's points be good for as long as a tier lets them that was just reached."""
+    terms = terms_of(unit, member)
+    if not terms.by_tier:
+        return
+    today = _today(unit, member)
+    # All are known before any is moved: they are read in the order of their days.
+    for bucket in [*unit.full_buckets(member)]:
+        if bucket.gone_ms <= unit.as_of_ms:
+            continue
+        if bucket.rolling:
+            _move(unit, member, bucket, last_good_day(terms, member.tiers, today))
+        else:
+            _prolong(unit, member, bucket)
 
 
 def goings(unit: Unit, member: Member, moved: Iterable[tuple[Bucket, int]]) -> tuple[Going, ...]:
@@ -156,6 +178,8 @@ def goings(unit: Unit, member: Member, moved: Iterable[tuple[Bucket, int]]) -> t
     terms = terms_of(unit, member)
     days: dict[str, int] = {}
     for bucket, points in moved:
+        if bucket.gone_ms == FOR_EVER_MS:
+            continue
         days[bucket.last_day] = days.get(bucket.last_day, 0) + points
     return tuple(Going(terms.told_day(day), points) for day, points in sorted(days.items()))
 
@@ -169,7 +193,7 @@ def next_going(unit: Unit, member: Member) -> Going | None:
     for bucket in unit.full_buckets(member):
         if bucket.gone_ms <= unit.as_of_ms:
             continue
-        if last_day not in {"", bucket.last_day}:
+        if bucket.gone_ms == FOR_EVER_MS or last_day not in {"", bucket.last_day}:
             break
         last_day = bucket.last_day
         points += bucket.points
@@ -206,14 +230,39 @@ def _opened(unit: Unit, member: Member, earned: date, last: date) -> Bucket:
     elif not bucket.points and bucket.rolling:
         # All that was in it may be gone: what comes now has its day by itself.
         _move(unit, member, bucket, last)
+    if terms.by_tier:
+        _prolong(unit, member, bucket)
     return bucket
 
 
+def _prolong(unit: Unit, member: Member, bucket: Bucket) -> None:
+    """Have a bucket's points go as late as the tiers of their member let them."""
+    _move(unit, member, bucket, _kept_until(unit, member, bucket))
+
+
+def _kept_until(unit: Unit, member: Member, bucket: Bucket) -> date:
+    """Tell until when the tiers of their member keep a bucket's points."""
+    earned, last = map(date.fromisoformat, (bucket.earned_day, bucket.last_day))
+    return last_good_day(terms_of(unit, member), member.tiers, earned, last)
+
+
+def _gone_ms(unit: Unit, member: Member, bucket: Bucket) -> int:
+    """Tell when points go that would come back into a bucket."""
+    program = unit.catalog.programs[member.program_id]
+    if not program.expiry.by_tier:
+        return bucket.gone_ms
+    return gone_ms(_kept_until(unit, member, bucket), program.time_zone)
+
+
 def _move(unit: Unit, member: Member, bucket: Bucket, last: date) -> None:
-    """Let the points of a bucket go on another day."""
-    if bucket.last_day != last.isoformat():
-        time_zone = unit.catalog.programs[member.program_id].time_zone
-        unit.change(bucket, last_day=last.isoformat(), gone_ms=gone_ms(last, time_zone))
+    """Let the points of a bucket go on another day; no sooner where tiers have days of theirs."""
+    program = unit.catalog.programs[member.program_id]
+    told = last.isoformat()
+    if program.expiry.by_tier and bucket.gone_ms > unit.as_of_ms:
+        told = max(told, bucket.last_day)
+    if bucket.last_day != told:
+        gone = gone_ms(date.fromisoformat(told), program.time_zone)
+        unit.change(bucket, last_day=told, gone_ms=gone)
 
 
 def _part(unit: Unit, member: Member, owner: Owner, bucket: Bucket) -> BucketPart:

@@ -172,6 +172,16 @@ def grants_left(
     return left
 
 
+def can_use(
+    unit: Unit, member: Member, incentive_id: str, place: tuple[date, str], besides: str
+) -> bool:
+    """Tell whether a member has a use left that no open order but *besides* was accepted with."""
+    day, _ = place
+    known = known_grants(unit, member, (incentive_id,), day)
+    usable = sum(one.left for one in known if one.covers(day) and one.activated_ms is not None)
+    return usable > 0 and usable > _reserved_of(unit, member, incentive_id, place, besides)
+
+
 def _reserved_of(
     unit: Unit, member: Member, incentive_id: str, place: tuple[date, str], besides: str
 ) -> int:

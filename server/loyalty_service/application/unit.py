@@ -127,7 +127,8 @@ class Unit(Protocol):
         Make the buckets of all members of a program those of new terms on which points go.
 
         It waits until nobody moves points by the old ones. What members have when points begin to
-        go gets a bucket, and what they have when points go no more leaves its own.
+        go gets a bucket, and what they have when points go no more leaves its own. What tiers let
+        be good for longer is good for longer.
         """
 
     def code_digest(self, program_id: str, code: str) -> bytes:

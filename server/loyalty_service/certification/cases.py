@@ -29,7 +29,7 @@ Feature = Literal[
 CallName = Literal[
     "identify", "validate", "pending", "claim", "void", "unclaimed", "outcome", "order", "session",
     "issue", "code", "member", "receipt", "promo", "incentives", "content", "user", "search",
-    "points",
+    "points", "return", "rescan", "status",
 ]  # fmt: skip
 
 
@@ -79,6 +79,8 @@ class Step(Strict):
         store: A store of the program.
         kiosk: Whether the kiosk calls instead of the till.
         at: `x-user-datetime`, where the till sends one.
+        api_key: Whose key it carries, where not that of who makes such calls: `till`, or `single`
+            for a till of the host's second program, which has one offer and one reward an order.
         body: What differs from an ordinary body; a null leaves a field out.
         fault: What the host does on purpose, where it can.
         wait_s: How long the kit waits for the answer.

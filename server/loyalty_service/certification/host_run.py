@@ -8,7 +8,7 @@ from typing import Any
 
 from loyalty_service.certification.cases import Case, cases_of, newest_revision
 from loyalty_service.certification.drive import Host, Visit
-from loyalty_service.certification.needs import missing
+from loyalty_service.certification.needs import SINGLE, missing
 from loyalty_service.certification.program import TestProgram
 from loyalty_service.certification.results import FAILED, Result, totals
 from loyalty_service.domain.clock import now_ms, rfc3339
@@ -16,7 +16,7 @@ from loyalty_service.domain.operator_error import OperatorError
 
 WRITING = (
     "identify", "pending", "claim", "void", "unclaimed", "session", "issue", "receipt", "promo",
-    "points",
+    "points", "return", "rescan", "status",
 )  # fmt: skip
 """Calls that leave something behind, as the list of what will be written names them."""
 
@@ -36,7 +36,11 @@ class HostSubject:
 
 
 def plan(cases: tuple[Case, ...], program: TestProgram) -> dict[str, Any]:
-    """Say what a run will write: how many calls of each kind, and where."""
+    """
+    Say what a run will write: how many calls of each kind, and where.
+
+    So many of its cases as `single` says write into the second program.
+    """
     counts = dict.fromkeys(WRITING, 0)
     cases = tuple(case for case in cases if not missing(case, program))
     for case in cases:
@@ -51,6 +55,7 @@ def plan(cases: tuple[Case, ...], program: TestProgram) -> dict[str, Any]:
     return {
         "cases": len(cases),
         "program": program.name,
+        "single": sum(any(step.api_key == SINGLE for step in case.drive) for case in cases),
         "stores": sorted(program.stores[name] for name in stores if name != "unknown"),
         "members": sorted({code.member for code in program.codes.values() if code.member}),
         "calls": {name: count for name, count in counts.items() if count},

@@ -17,8 +17,13 @@ OWN_CALLS = {
     **dict.fromkeys(("incentives", "content"), "incentives"),
     "promo": "promo_codes",
     "points": "points",
+    "return": "returns",
+    **dict.fromkeys(("rescan", "status"), "v2"),
 }
 """Calls that other hosts may not have, with what they can then."""
+SINGLE = "single"
+"""The role of a till's key in the second program, and how a test program says that there is one."""
+
 _PATH = re.compile(r"[a-z_]+(?:\.[A-Za-z_]+)*")
 _REFERENCE = re.compile(r"\{(" + _PATH.pattern + r")\}")
 
@@ -31,6 +36,8 @@ def missing(case: Case, program: TestProgram) -> str:
             return "The host can't play the fault that the case needs."
         if step.advance and "clock" not in program.can:
             return "The host's clock can't be moved."
+        if step.api_key == SINGLE and SINGLE not in program.can:
+            return "The host has no program for the kit with one offer and one reward an order."
     lacks = sorted({name for step in steps for name in _names(step, case) if _lacks(name, program)})
     if lacks:
         return f"The test program does not have: {', '.join(lacks)}."

@@ -77,7 +77,9 @@ class TestProgram(Strict):
     What a host has for tests.
 
     Attributes:
-        can: What else it can do: `faults`, `clock`, and the calls that are not in every contract.
+        can: What else it can do: `faults`, `clock`, the calls that are not in every contract, and
+            `single` where it has the same once more in a program of one offer and one reward an
+            order.
         partner: Who gives points, as the points key's partner is called.
         time_zone: IANA name of the stores' zone; without it a till's own time is not judged.
     """

@@ -30,7 +30,7 @@ class Request:
     One call.
 
     Attributes:
-        role: Whose API key it carries: `till`, `app`, `points`, or the key itself.
+        role: Whose API key it carries: `till`, `app`, `points`, `single`, or the key itself.
         said: It in words.
     """
 
@@ -239,8 +239,9 @@ def _receipt(_step: Step, _program: TestProgram, _known: Known, _order: str, sho
 def _promo(step: Step, program: TestProgram, _known: Known, order: str, shown: str) -> Made:
     code = program.promo_codes.get(step.promo)
     typed = code.code if code else step.promo
-    body = {"loyaltyId": shown, "promoCode": typed, "posVendor": _vendor(step, program, order)}
-    return "POST", "/loyalty/promo-code/redeem", body, "A guest types a promo code."
+    body = {"promoCode": typed, "posVendor": _vendor(step, program, order)}
+    guest = {"loyaltyId": shown} if shown else {}
+    return "POST", "/loyalty/promo-code/redeem", body | guest, "A guest types a promo code."
 
 
 def _incentives(step: Step, program: TestProgram, _known: Known, _order: str, shown: str) -> Made:
@@ -270,6 +271,22 @@ def _points(step: Step, program: TestProgram, _known: Known, _order: str, shown:
     return "POST", path, body, f"A partner moves {step.body.get('points', 'some')} points."
 
 
+def _return(step: Step, _program: TestProgram, known: Known, _order: str, _shown: str) -> Made:
+    path = f"{_POS}/{quote(_transaction(step, known), safe='')}/return"
+    return "POST", path, {}, "The guest brings a part of the order back."
+
+
+def _rescan(step: Step, _program: TestProgram, known: Known, _order: str, shown: str) -> Made:
+    body = {"identifier": shown, "transactionId": _transaction(step, known)}
+    return "PUT", "/loyalty/v2/identify", body, f"A guest shows {step.show} for the same order."
+
+
+def _status(step: Step, _program: TestProgram, known: Known, _order: str, _shown: str) -> Made:
+    status = step.body.get("newStatus", "CLAIMED")
+    body = {"newStatus": status, "transactionId": _transaction(step, known)}
+    return "PUT", "/loyalty/transaction/v2/status", body, f"The till says that it is {status}."
+
+
 MAKERS = {
     "identify": _identify,
     "validate": _validate,
@@ -290,6 +307,9 @@ MAKERS = {
     "user": _user,
     "search": _search,
     "points": _points,
+    "return": _return,
+    "rescan": _rescan,
+    "status": _status,
 }
 """What builds each call that a case can name."""
 

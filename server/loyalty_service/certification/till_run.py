@@ -35,7 +35,7 @@ It may take its whole time all the same: a cashier may be on the way to the till
 SKIPPED = "It was skipped."
 HINTS_MAX = 3
 
-ENDINGS = {"claim", "void", "unclaimed", "session"}
+ENDINGS = {"claim", "void", "unclaimed", "session", "return", "status"}
 OPENINGS = {"identify", "unclaimed"}
 """What a till calls first for an order."""
 

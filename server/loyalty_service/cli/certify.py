@@ -153,6 +153,13 @@ def host_command(
         str,
         typer.Option(help="API key of a points partner.", envvar="LOYALTY_CERTIFY_POINTS_KEY"),
     ] = "",
+    single_key: Annotated[
+        str,
+        typer.Option(
+            help="API key of a till in a program with one offer and one reward an order.",
+            envvar="LOYALTY_CERTIFY_SINGLE_KEY",
+        ),
+    ] = "",
     program: Annotated[
         Path | None, typer.Option(help="Test program of the host; the sandbox's unless given.")
     ] = None,
@@ -177,13 +184,18 @@ def host_command(
 
     tested = read_program(program)
     # What the caller gave no way to is not there.
-    ways = {"app": app_key, "users": app_key, "points": points_key, "clock": control_url}
+    ways = {
+        **dict.fromkeys(("app", "users"), app_key),
+        "points": points_key,
+        "single": single_key,
+        "clock": control_url,
+    }
     missing = {name for name, given in ways.items() if not given}
     tested = tested.model_copy(
         update={"can": tuple(one for one in tested.can if one not in missing)}
     )
     known = read_baseline(baseline, "host")
-    keys = {"till": key, "app": app_key, "points": points_key}
+    keys = {"till": key, "app": app_key, "points": points_key, "single": single_key}
     host = HttpHost(url, keys, region=region, control=control_url)
     run = HostRun(HostSubject(kept_text(name), url), tested, host, revision, tuple(only or ()))
     planned = plan(run.cases, tested)
@@ -193,6 +205,8 @@ def host_command(
         + ", ".join(f"{count} {call}" for call, count in planned["calls"].items())
         + "."
     )
+    if planned["single"]:
+        out.print(f"{planned['single']} of them write into the program of --single-key.")
     if left := len(run.cases) - planned["cases"]:
         out.print(f"{left} more need what the host does not have, and are not run.")
     if not writes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +24,7 @@ from loyalty_service.domain.clock import now_ms
 from loyalty_service.domain.expiry import day_of
 from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.domain.program import Program
+from loyalty_service.domain.tier_expiry import moves_days
 from loyalty_service.program_file.changes import Change, ProgramChangeError, program_changes
 from loyalty_service.program_file.document import parse_program, program_file_error
 from loyalty_service.storage.databases import is_absent
@@ -120,7 +122,10 @@ def _members(count: int) -> str:
 
 async def _show_expiry(store: Store, known: Program | None, program: Program) -> bool:
     """Tell which points go when, by month, where new terms say so; tells whether any do."""
-    if known is None or known.expiry == program.expiry.follows(known.expiry):
+    if known is None:
+        return False
+    terms = program.expiry.follows(known.expiry)
+    if known.expiry == terms and not moves_days(known, replace(program, expiry=terms)):
         return False
     async with store.read() as reader:
         months = await reader.would_go(known, program, now_ms())

@@ -136,6 +136,8 @@ class Promotion:
         bonus: Points for each time that it is earned.
         on: Products that it covers; absent where it covers the whole order.
         rules: What must hold, as rules of incentives say it.
+        granted: ID of the incentive of which the member must have a grant, a use of which the order
+            takes; absent where it needs none.
         at_most: How often it is earned.
     """
 
@@ -146,6 +148,7 @@ class Promotion:
     on: Products | None = None
     rules: tuple[Rule, ...] = ()
     at_most: EarnedAtMost = EarnedAtMost()
+    granted: str | None = None
 
 
 PLAIN_EARNING = EarningRules()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import calendar
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -51,6 +52,31 @@ MONTHS_OF = {
 }
 """Months of each period."""
 
+FOR_EVER = date.max
+"""Last day of points that never go."""
+
+FOR_EVER_MS = 253_402_300_800_000
+"""When they would: as the year 10000 begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """For how long points are good; for ever with neither days nor months. See `Expiry`."""
+
+    days: int | None = None
+    months: int | None = None
+    end_of: PeriodEnd | None = None
+    until: str | None = None
+
+    @property
+    def ends(self) -> bool:
+        """Whether points go at all."""
+        return self.days is not None or self.months is not None
+
+    def last_day(self, earned: date) -> date:
+        """Tell the last day on which points can be spent that count as earned on a day."""
+        return _last_day(self, earned)
+
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
@@ -67,6 +93,7 @@ class Expiry:
         carried_over: Last day, as YYYY-MM-DD, of the points that members had when these terms
             began. Where absent, those of an earlier policy keep their days, and those without one
             count as earned on the day these terms began.
+        by_tier: For how long points are good while their member has a tier; see `tier_expiry`.
         version: Counts the terms, from 0 where there never were any.
     """
 
@@ -78,6 +105,7 @@ class Expiry:
     activities: frozenset[Activity] = frozenset({Activity.ORDER, Activity.ADJUST})
     expiration_date: NamedDay = NamedDay.FIRST_GONE
     carried_over: str | None = None
+    by_tier: Mapping[str, Lifetime] = field(default_factory=dict)
     version: int = 0
 
     @property
@@ -92,13 +120,7 @@ class Expiry:
 
     def last_day(self, earned: date) -> date:
         """Tell the last day on which points can be spent that are earned, or kept, on a day."""
-        last = months_later(earned, self.months) if self.months else earned
-        last += timedelta(self.days or 0)
-        if self.end_of is not None:
-            last = end_of_period(last, MONTHS_OF[self.end_of])
-        if self.until is not None:
-            last = _next_such_day(last, self.until)
-        return last
+        return _last_day(self, earned)
 
     def last_day_of_old(self, today: date) -> date:
         """Tell the last day of points that are older than these terms, or of unknown age."""
@@ -115,8 +137,8 @@ class Expiry:
     def follows(self, old: Expiry | None) -> Expiry:
         """Number these terms as those that come after *old* ones, the same ones alike."""
         if old is None:
-            return _numbered(self, int(self.ages))
-        return _numbered(self, old.version + self.begins_anew(old))
+            return replace(self, version=int(self.ages))
+        return replace(self, version=old.version + self.begins_anew(old))
 
     def begins_anew(self, old: Expiry) -> bool:
         """
@@ -138,18 +160,14 @@ def _count(terms: Expiry) -> tuple[object, ...]:
     return terms.days, terms.months, terms.end_of, terms.until
 
 
-def _numbered(terms: Expiry, version: int) -> Expiry:
-    names = (
-        "policy",
-        "days",
-        "months",
-        "end_of",
-        "until",
-        "activities",
-        "expiration_date",
-        "carried_over",
-    )
-    return Expiry(**{name: getattr(terms, name) for name in names}, version=version)
+def _last_day(life: Lifetime | Expiry, earned: date) -> date:
+    last = months_later(earned, life.months) if life.months else earned
+    last += timedelta(life.days or 0)
+    if life.end_of is not None:
+        last = end_of_period(last, MONTHS_OF[life.end_of])
+    if life.until is not None:
+        last = _next_such_day(last, life.until)
+    return last
 
 
 def months_later(day: date, months: int) -> date:
@@ -182,6 +200,8 @@ def day_of(instant_ms: int, time_zone: str) -> date:
 @lru_cache(maxsize=4096)
 def gone_ms(last_day: date, time_zone: str) -> int:
     """Give the instant at which points go: when the day after their last one begins."""
+    if last_day == FOR_EVER:
+        return FOR_EVER_MS
     next_day = last_day + timedelta(1)
     began = datetime(next_day.year, next_day.month, next_day.day, tzinfo=ZoneInfo(time_zone))
     return round(began.timestamp() * 1000)

@@ -107,27 +107,33 @@ def tiers_of(
     card: GoalCard | None, tiers: Mapping[str, Tier], goals: Mapping[str, Goal]
 ) -> tuple[HeldTier, ...]:
     """Give the tiers of a member, the best first; without a card, nothing was counted yet."""
+    return tiers_told(None if card is None else card.tiers, tiers, goals)
+
+
+def tiers_told(
+    told: str | None, tiers: Mapping[str, Tier], goals: Mapping[str, Goal]
+) -> tuple[HeldTier, ...]:
+    """Give the same by what is written on a card: see `GoalCard.tiers`."""
     if not tiers:
         return ()
     base, order = base_tier(tiers, goals), {tier_id: place for place, tier_id in enumerate(tiers)}
-    told = json.loads(card.tiers) if card is not None and card.tiers else []
-    held = [HeldTier(*one) for one in told if one[0] in order]
+    known = json.loads(told) if told else ()
+    held = [HeldTier(*one) for one in known if one[0] in order]
     held.sort(key=lambda one: order[one.tier_id], reverse=True)
     return tuple(held) if base is None else (*held, HeldTier(base, 0, LAST_DAY))
 
 
 def with_tier(card: GoalCard, gained: HeldTier, over: int) -> str:
-    """Add a tier to those of a card, the later end of two alike; those that were *over* go."""
-    told = {one[0]: HeldTier(*one) for one in json.loads(card.tiers or "[]") if one[2] >= over}
-    known = told.get(gained.tier_id)
-    if known is not None and known.last_day >= gained.first_day - 1:
-        gained = HeldTier(
-            gained.tier_id,
-            min(known.first_day, gained.first_day),
-            max(known.last_day, gained.last_day),
-        )
-    told[gained.tier_id] = gained
-    return _json([*told.values()])
+    """Add a tier to those of a card, one with the same if they meet; those that were *over* go."""
+    apart = []
+    for one in (HeldTier(*told) for told in json.loads(card.tiers or "[]")):
+        meets = one.first_day <= gained.last_day + 1 and one.last_day >= gained.first_day - 1
+        if one.tier_id == gained.tier_id and meets:
+            first, last = min(one.first_day, gained.first_day), max(one.last_day, gained.last_day)
+            gained = HeldTier(gained.tier_id, first, last)
+        elif one.last_day >= over:
+            apart.append(one)
+    return _json([*apart, gained])
 
 
 class Due(NamedTuple):

@@ -17,6 +17,7 @@ SANDBOX_KEYS = (
     "sandbox-admin-key",
     "sandbox-one-store-key",
     "sandbox-points-key",
+    "sandbox-single-key",
 )
 
 

@@ -50,7 +50,11 @@ def of_the_order(promotion: Promotion) -> tuple[Rule, ...]:
 
 def of_members_alone(promotion: Promotion) -> bool:
     """Tell whether nobody earns a promotion without being known."""
-    return asks_about_member(promotion.rules) or promotion.at_most.counts_member
+    return (
+        promotion.granted is not None
+        or asks_about_member(promotion.rules)
+        or promotion.at_most.counts_member
+    )
 
 
 def reaches(

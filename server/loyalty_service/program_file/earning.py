@@ -179,6 +179,7 @@ class PromotionEntry(Entry):
     multiplier: Annotated[Fraction, BeforeValidator(_check_multiplier)] | None = None
     bonus: Points | None = None
     on: ProductList | None = None
+    granted: Annotated[str, text_of(1, 128)] | None = None
     rules: OrderRulesEntry = OrderRulesEntry()
     at_most: EarnedAtMostEntry | None = None
 

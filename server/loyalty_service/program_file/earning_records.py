@@ -100,6 +100,8 @@ def promotion_to_json(promotion: Promotion) -> Json:
         document["bonus"] = promotion.bonus
     if promotion.on is not None:
         document["on"] = products_to_json(promotion.on)
+    if promotion.granted is not None:
+        document["granted"] = promotion.granted
     document["rules"] = rules_to_json(promotion.rules)
     at_most = _limits_to_json(promotion.at_most)
     return document | ({"at_most": at_most} if at_most else {})
@@ -116,6 +118,7 @@ def promotion_from_json(document: Mapping[str, Any], groups: Groups) -> Promotio
         on=None if on is None else products_from_json(on, groups),
         rules=rules_from_json(document["rules"], groups),
         at_most=_limits_from_json(EarnedAtMost, document.get("at_most", {})),
+        granted=document.get("granted"),
     )
 
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from loyalty_service.domain.expiry import Activity, Expiry, ExpiryPolicy, NamedDay, PeriodEnd
 from loyalty_service.program_file.records import expiry_from_json
-from loyalty_service.program_file.rules import Day
+from loyalty_service.program_file.rules import Day, TierName
 from loyalty_service.program_file.values import Entry, one_of, refusal, whole_number
 
 DAYS_MAX = 36_500
@@ -39,14 +39,40 @@ class CarriedOverEntry(Entry):
     until: Day
 
 
-class ExpiryEntry(Entry):
-    """When points go."""
+class LifetimeEntry(Entry):
+    """For how long points are good."""
 
-    policy: Annotated[str, one_of(*ExpiryPolicy)] = TERMS.policy
     days: Annotated[int | None, whole_number(1, DAYS_MAX)] = None
     months: Annotated[int | None, whole_number(1, MONTHS_MAX)] = None
     end_of: Annotated[str | None, one_of(*PeriodEnd)] = None
     until: Annotated[str | None, BeforeValidator(_check_day_of_year)] = None
+
+    def check_lifetime(self) -> None:
+        """Refuse what does not say for how long."""
+        if (self.days, self.months).count(None) != 1:
+            raise refusal("must have either days or months")
+        if self.end_of and self.until:
+            raise refusal("must have either end_of or until, not both")
+
+
+class TierLifetimeEntry(LifetimeEntry):
+    """For how long points of members of a tier are good."""
+
+    policy: Annotated[str | None, one_of(ExpiryPolicy.NONE)] = None
+
+    @model_validator(mode="after")
+    def _check_together(self) -> TierLifetimeEntry:
+        if self.policy is None:
+            self.check_lifetime()
+        elif any(one is not None for one in (self.days, self.months, self.end_of, self.until)):
+            raise refusal("must have nothing more with policy none")
+        return self
+
+
+class ExpiryEntry(LifetimeEntry):
+    """When points go."""
+
+    policy: Annotated[str, one_of(*ExpiryPolicy)] = TERMS.policy
     activities: (
         Annotated[
             list[Annotated[str, one_of(*Activity)]],
@@ -57,28 +83,30 @@ class ExpiryEntry(Entry):
     ) = None
     expiration_date: Annotated[str, one_of(*NamedDay)] = TERMS.expiration_date
     carried_over: CarriedOverEntry | None = None
+    by_tier: dict[TierName, TierLifetimeEntry] | None = None
 
     @model_validator(mode="after")
     def _check_together(self) -> ExpiryEntry:
-        lasts = (self.days, self.months)
         if self.policy == ExpiryPolicy.NONE:
-            more = (*lasts, self.end_of, self.until, self.activities, self.carried_over)
+            more = (
+                *(self.days, self.months, self.end_of, self.until),
+                *(self.activities, self.carried_over, self.by_tier),
+            )
             if any(one is not None for one in more):
                 raise refusal("must have nothing more with policy none")
             return self
-        if lasts.count(None) != 1:
-            raise refusal("must have either days or months")
-        if self.end_of and self.until:
-            raise refusal("must have either end_of or until, not both")
+        self.check_lifetime()
         if self.activities and self.policy != ExpiryPolicy.INACTIVITY:
             raise refusal("must have activities with policy inactivity only")
         return self
 
     def expiry(self) -> Expiry:
         """Make the terms."""
-        values: dict[str, Any] = self.model_dump(exclude={"carried_over", "activities"})
+        values: dict[str, Any] = self.model_dump(exclude={"carried_over", "activities", "by_tier"})
         if self.activities is not None:
             values["activities"] = self.activities
         if self.carried_over is not None:
             values["carried_over"] = self.carried_over.until
+        if self.by_tier is not None:
+            values["by_tier"] = {name: life.model_dump() for name, life in self.by_tier.items()}
         return expiry_from_json(values)

@@ -93,11 +93,12 @@ def _note_unknown_granted(source: ProgramSource, values: dict[str, Any]) -> None
         for _, incentive in _entries(values, "incentives")
         if isinstance(incentive.get("rules"), dict) and incentive["rules"].get("granted") is True
     }
-    for index, entry in _entries(values, "grants"):
-        name = entry.get("incentive")
-        if isinstance(name, str) and name not in granted:
-            message = "is not an incentive of this file with the rule granted"
-            source.note(("grants", index, "incentive"), message + nearest(name, granted))
+    for part, field in (("grants", "incentive"), ("promotions", "granted")):
+        for index, entry in _entries(values, part):
+            name = entry.get(field)
+            if isinstance(name, str) and name not in granted:
+                message = "is not an incentive of this file with the rule granted"
+                source.note((part, index, field), message + nearest(name, granted))
 
 
 def _note_tiers(source: ProgramSource, values: dict[str, Any]) -> None:
@@ -113,6 +114,10 @@ def _note_tiers(source: ProgramSource, values: dict[str, Any]) -> None:
         for path, rules in _rules(values)
         for place, name in enumerate(_list(rules.get("tiers")))
     ]
+    expiry = values.get("expiry")
+    lasting = expiry.get("by_tier") if isinstance(expiry, dict) else None
+    if isinstance(lasting, dict):
+        named += [(("expiry", "by_tier", name), name) for name in lasting]
     for path, name in (*given, *named):
         if isinstance(name, str) and name not in known:
             source.note(path, f"is not a tier of this file{nearest(name, [*map(str, known)])}")

@@ -9,7 +9,14 @@ from typing import Any
 
 from loyalty_service.domain.breaches import OwnWords
 from loyalty_service.domain.contracts import ES_ALONE
-from loyalty_service.domain.expiry import Activity, Expiry, ExpiryPolicy, NamedDay, PeriodEnd
+from loyalty_service.domain.expiry import (
+    Activity,
+    Expiry,
+    ExpiryPolicy,
+    Lifetime,
+    NamedDay,
+    PeriodEnd,
+)
 from loyalty_service.domain.identifiers import IdentifierKind
 from loyalty_service.domain.limits import Limits
 from loyalty_service.domain.program import (
@@ -78,6 +85,7 @@ _APART = frozenset(
         "goals",
         "tiers",
         "grants",
+        "expiry",
     }
 )
 """Fields of a program that are not written as they are."""
@@ -89,7 +97,7 @@ def program_to_json(program: Program) -> ProgramRecords:
         field.name: _plain(getattr(program, field.name))
         for field in fields(program)
         if field.init and field.name not in _APART
-    } | {"earning": earning_to_json(program.earning)}
+    } | {"earning": earning_to_json(program.earning), "expiry": expiry_to_json(program.expiry)}
     if program.rule_words:
         document["rule_words"] = _plain(program.rule_words)
     if program.groups:
@@ -196,6 +204,20 @@ def store_from_json(document: Json) -> Store:
     return Store(**_known(Store, document) | {"groups": tuple(document.get("groups", ()))})
 
 
+def expiry_to_json(terms: Expiry) -> Json:
+    """Write the terms on which points go; tiers only where they have terms of their own."""
+    document: Json = _plain(replace(terms, by_tier={}))
+    del document["by_tier"]
+    if terms.by_tier:
+        document["by_tier"] = {
+            tier_id: {name: value for name, value in _plain(life).items() if value is not None}
+            if life.ends
+            else {"policy": ExpiryPolicy.NONE.value}
+            for tier_id, life in terms.by_tier.items()
+        }
+    return document
+
+
 def expiry_from_json(document: Json) -> Expiry:
     """Read the stored terms on which points go."""
     readers: dict[str, Any] = {
@@ -203,6 +225,7 @@ def expiry_from_json(document: Json) -> Expiry:
         "end_of": PeriodEnd,
         "activities": lambda names: frozenset(map(Activity, names)),
         "expiration_date": NamedDay,
+        "by_tier": lambda tiers: {name: _lifetime(life) for name, life in tiers.items()},
     }
     known = _known(Expiry, document)
     return Expiry(
@@ -211,6 +234,11 @@ def expiry_from_json(document: Json) -> Expiry:
             for name, value in known.items()
         }
     )
+
+
+def _lifetime(document: Json) -> Lifetime:
+    known, end_of = _known(Lifetime, document), document.get("end_of")
+    return Lifetime(**known | {"end_of": None if end_of is None else PeriodEnd(end_of)})
 
 
 def incentive_from_json(document: Json, groups: Groups = NO_GROUPS) -> Incentive:

@@ -29,6 +29,9 @@ NAMES = {
     "RedeemPromoCode": "promo",
     "ListIncentives": "incentives",
     "GetContent": "content",
+    "ReturnLines": "return",
+    "IdentifyMemberAgain": "rescan",
+    "ChangeTransactionStatus": "status",
 }
 """How cases name the calls of tills; the two kinds of ReportOrder have a name each."""
 

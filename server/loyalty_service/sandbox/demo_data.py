@@ -1,7 +1,8 @@
-"""The sandbox's fixed data: one program, five members, five keys and the fixed codes."""
+"""The sandbox's fixed data: two programs, their members, API keys and fixed codes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from loyalty_service.application.members.enroll_member import enrolled, new_member
@@ -25,6 +26,7 @@ from loyalty_service.domain.program import Program
 from loyalty_service.program_file.document import parse_program
 from loyalty_service.sandbox.fixed_codes import (
     AMIRA,
+    CROISSANT,
     FARHAN,
     FIXED_CODES,
     LUC,
@@ -32,6 +34,7 @@ from loyalty_service.sandbox.fixed_codes import (
     ODILE,
     PROMO_CODE,
     PROMO_CODE_AGAIN,
+    PROMO_CODE_OFFER,
     put_fixed_code,
 )
 from loyalty_service.storage.alone import require_unopened
@@ -39,6 +42,9 @@ from loyalty_service.storage.contents import strangers
 from loyalty_service.storage.databases import Database
 
 PROGRAM_FILE = Path(__file__).with_name("program.yaml")
+SINGLE_FILE = Path(__file__).with_name("single.yaml")
+"""The second program: one offer and one reward in an order."""
+
 CREATED = "2021-08-10T12:18:39.180Z"
 
 KEYS = {
@@ -48,6 +54,8 @@ KEYS = {
     "sandbox-one-store-key": Role.TILL,
     "sandbox-points-key": Role.POINTS,
 }
+SINGLE_KEYS = {"sandbox-single-key": Role.TILL}
+"""Those of the second program."""
 
 KEY_STORES = {"sandbox-one-store-key": frozenset((1001,))}
 """The stores of keys that are not for all of them."""
@@ -60,6 +68,9 @@ MEMBERS = {
     LUC: ("Luc", 250),
     ODILE: ("Odile", 20000),
 }
+SINGLE_MEMBERS = {ODILE: MEMBERS[ODILE]}
+SINGLE_CODES = tuple(code for code, fixed in FIXED_CODES.items() if fixed.beside)
+"""Who is a member of the second program too, with which codes."""
 
 
 USES_MAX = 1_000_000_000
@@ -79,8 +90,8 @@ def require_own_store(database: Database) -> None:
     Raises:
         StoreInUseError: The database has programs or keys that no sandbox made.
     """
-    program = parse_program(PROGRAM_FILE.read_text(encoding="utf-8"), PROGRAM_FILE.name)
-    found = strangers(database, [program.program_id], [key_digest(secret) for secret in KEYS])
+    programs = [_program(file).program_id for file in (PROGRAM_FILE, SINGLE_FILE)]
+    found = strangers(database, programs, [key_digest(one) for one in (*KEYS, *SINGLE_KEYS)])
     if found:
         others = f" and {len(found) - 1} more" if len(found) > 1 else ""
         raise StoreInUseError(
@@ -115,11 +126,40 @@ def reset_sandbox(settings: Settings) -> Path | None:
     return file
 
 
-def put_demo_data(unit: Unit, now_ms: int) -> Program:
-    """Bring the demo program and whatever is missing of the fixed data into a database."""
-    program = parse_program(PROGRAM_FILE.read_text(encoding="utf-8"), PROGRAM_FILE.name)
+def put_sandbox_data(unit: Unit, now_ms: int) -> None:
+    """Bring both programs and whatever is missing of the fixed data into a database."""
+    put_demo_data(unit, now_ms)
+    program = _program(SINGLE_FILE)
     perform(unit, now_ms, Run(apply_program, ApplyProgram(program)))
-    for secret, role in KEYS.items():
+    _put_keys(unit, program, SINGLE_KEYS, now_ms)
+    _put_members(unit, program, SINGLE_MEMBERS, now_ms)
+    _put_codes(unit, program, SINGLE_CODES, now_ms)
+
+
+def put_demo_data(unit: Unit, now_ms: int) -> Program:
+    """Bring the demo program and whatever is missing of its fixed data into a database."""
+    program = _program(PROGRAM_FILE)
+    perform(unit, now_ms, Run(apply_program, ApplyProgram(program)))
+    _put_keys(unit, program, KEYS, now_ms)
+    _put_members(unit, program, MEMBERS, now_ms)
+    _put_codes(unit, program, FIXED_CODES, now_ms)
+    for promo in (
+        promo_codes_of(program.program_id),
+        promo_codes_of(program.program_id, USES_MAX, PROMO_CODE_AGAIN, "certify"),
+        _offer_code(program.program_id),
+    ):
+        digest = unit.code_digest(program.program_id, digested_promo(promo.codes[0]))
+        if unit.promo_code(program.program_id, digest) is None:
+            perform(unit, now_ms, Run(create_promo_codes, promo))
+    return program
+
+
+def _program(file: Path) -> Program:
+    return parse_program(file.read_text(encoding="utf-8"), file.name)
+
+
+def _put_keys(unit: Unit, program: Program, keys: Mapping[str, Role], now_ms: int) -> None:
+    for secret, role in keys.items():
         if key_digest(secret) not in unit.catalog.keys:
             command = CreateKey(
                 program.program_id,
@@ -129,7 +169,12 @@ def put_demo_data(unit: Unit, now_ms: int) -> Program:
                 secret=secret,
             )
             perform(unit, now_ms, Run(create_key, command))
-    for loyalty_id, (name, points) in MEMBERS.items():
+
+
+def _put_members(
+    unit: Unit, program: Program, members: Mapping[str, tuple[str, int]], now_ms: int
+) -> None:
+    for loyalty_id, (name, points) in members.items():
         if unit.member(program.program_id, loyalty_id) is None:
             created_ms = parse_rfc3339(CREATED)
             member = new_member(program.program_id, loyalty_id, name, created_ms)
@@ -139,18 +184,27 @@ def put_demo_data(unit: Unit, now_ms: int) -> Program:
                 program.program_id, loyalty_id, points, "sandbox", beyond_limits=True
             )
             perform(unit, now_ms, Run(adjust_points, adjustment))
-    for digits in FIXED_CODES:
+
+
+def _put_codes(unit: Unit, program: Program, codes: Iterable[str], now_ms: int) -> None:
+    for digits in codes:
         digest = unit.code_digest(program.program_id, digits)
         if unit.code(program.program_id, digest) is None:
             put_fixed_code(unit, program.program_id, digits, now_ms)
-    for promo in (
-        promo_codes_of(program.program_id),
-        promo_codes_of(program.program_id, USES_MAX, PROMO_CODE_AGAIN, "certify"),
-    ):
-        digest = unit.code_digest(program.program_id, digested_promo(promo.codes[0]))
-        if unit.promo_code(program.program_id, digest) is None:
-            perform(unit, now_ms, Run(create_promo_codes, promo))
-    return program
+
+
+def _offer_code(program_id: str) -> CreatePromoCodes:
+    """Tell of the promo code that gives an offer and no points, so that it needs no guest."""
+    return CreatePromoCodes(
+        program_id,
+        "croissant",
+        (PROMO_CODE_OFFER,),
+        points=0,
+        most_uses=USES_MAX,
+        most_per_member=USES_MAX,
+        incentive_id=CROISSANT,
+        grant_days=30,
+    )
 
 
 def promo_codes_of(

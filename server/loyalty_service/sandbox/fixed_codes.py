@@ -36,10 +36,14 @@ PROMO_CODE = "WELCOME-2026"
 PROMO_CODE_AGAIN = "CERTIFY-2026"
 """Gives 100 points to each member, as often as it is typed: a certification can be run again."""
 
+PROMO_CODE_OFFER = "CROISSANT-2026"
+"""Gives an offer, as often as it is typed, also to a guest who is not identified."""
+
 COFFEE = "3e9a71a8-75f8-493a-bb2a-e13f92052427"
 HASH_BROWN = "88a13d3f-e5af-4a23-8b32-3ed421662c62"
 TWENTY_PERCENT = "1b97c0c1-2a03-4b5c-be0d-2470fbed5696"
 PARTY_PLATTER = "f27b3a60-8c4e-4a91-9d15-0b6e2c7f5a44"
+CROISSANT = "b8d3f7a1-46c2-4e95-8a0b-2f7c9d51e364"
 RETIRED_REWARD = "4b8f2e1d-5c93-4d70-a6e8-9f01c3b7d277"
 RETIRED_OFFER = "97d3c6a4-0e1b-4f58-b2d7-5a8c4e6f9088"
 

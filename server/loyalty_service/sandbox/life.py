@@ -17,7 +17,7 @@ from loyalty_service.sandbox.call_watch import CallWatch
 from loyalty_service.sandbox.certifying import Certifying
 from loyalty_service.sandbox.clock import ClockError, SandboxClock, told
 from loyalty_service.sandbox.control import ConflictError, ControlPort
-from loyalty_service.sandbox.demo_data import DATABASE_OF_ITS_OWN, put_demo_data, reset_sandbox
+from loyalty_service.sandbox.demo_data import DATABASE_OF_ITS_OWN, put_sandbox_data, reset_sandbox
 from loyalty_service.sandbox.envoy_process import EnvoyProcess
 from loyalty_service.sandbox.faults import Faults
 from loyalty_service.sandbox.fixed_codes import identify_in_sandbox
@@ -156,7 +156,7 @@ class Sandbox:
             settings, identify=identify_in_sandbox, sandbox=True, dress=self._faults.dress
         ) as running:
             self._store = running.store
-            await running.store.write(put_demo_data)
+            await running.store.write(put_sandbox_data)
             await running.store.refresh_catalog()
             self._doors.lead_to(running.grpc_port)
             if first is not None:
@@ -189,7 +189,7 @@ class Sandbox:
         await doors.grpc.start(settings.sandbox_host, settings.grpc_port)
         stack.push_async_callback(doors.grpc.stop)
         await self._control.start(control_port(settings))
-        stack.callback(self._control.stop)
+        stack.push_async_callback(self._control.stop)
         place = control_file(settings)
         place.write_text(str(self._control.port), encoding="ascii")
         stack.callback(place.unlink, missing_ok=True)

@@ -112,3 +112,14 @@ def test_program_that_names_what_it_has_not_is_refused(tmp_path: Path) -> None:
         file.write_text(SMALL.replace(before, after), "utf-8")
         with pytest.raises(FileError, match=said):
             read_program(file)
+
+
+def test_second_program_is_told_of_before_it_is_written_to() -> None:
+    """Cases of one incentive an order are counted apart, and need a key of their own."""
+    whole = read_program(None)
+    lone = whole.model_copy(update={"can": tuple(one for one in whole.can if one != "single")})
+    told = [missing(case, lone) for case in HOST_CASES if not missing(case, whole)]
+
+    assert plan(tuple(HOST_CASES), whole)["single"] == 2
+    assert plan(tuple(HOST_CASES), lone)["single"] == 0
+    assert sum("one offer and one reward an order" in why for why in told) == 2

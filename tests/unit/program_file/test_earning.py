@@ -216,6 +216,10 @@ def test_changes_are_shown_promotion_by_promotion() -> None:
         ),
         ("promotions: [{id: a, name: A}]", "promotions[0]: must have either multiplier or bonus"),
         (
+            "promotions: [{id: a, name: A, bonus: 1, granted: gone}]",
+            "promotions[0].granted: is not an incentive of this file with the rule granted",
+        ),
+        (
             "promotions: [{id: a, name: A, multiplier: 2, bonus: 1}]",
             "promotions[0]: must have either multiplier or bonus",
         ),

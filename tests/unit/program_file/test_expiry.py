@@ -12,6 +12,7 @@ from loyalty_service.domain.expiry import (
     Activity,
     Expiry,
     ExpiryPolicy,
+    Lifetime,
     NamedDay,
     PeriodEnd,
 )
@@ -22,6 +23,7 @@ from loyalty_service.program_file.source import ProgramFileError, render_mistake
 from tests.unit.program_file.test_document import VALID
 
 ISSUE, IDLE = ExpiryPolicy.ISSUE_DATE, ExpiryPolicy.INACTIVITY
+TIERS = "tiers: [{id: green, name: Green}]\n"
 
 
 @pytest.mark.parametrize(
@@ -47,6 +49,18 @@ ISSUE, IDLE = ExpiryPolicy.ISSUE_DATE, ExpiryPolicy.INACTIVITY
             Expiry(IDLE, months=24, activities=frozenset({Activity.EARN, Activity.REDEEM})),
         ),
         (
+            "{policy: issue_date, months: 6, by_tier: {green: {policy: none}}}",
+            Expiry(ISSUE, months=6, by_tier={"green": Lifetime()}),
+        ),
+        (
+            "{policy: inactivity, days: 9, by_tier: {green: {months: 12, end_of: year}}}",
+            Expiry(
+                IDLE,
+                days=9,
+                by_tier={"green": Lifetime(months=12, end_of=PeriodEnd.YEAR)},
+            ),
+        ),
+        (
             "{policy: issue_date, days: 1, carried_over: {until: 2027-07-01}}",
             Expiry(ISSUE, days=1, carried_over="2027-07-01"),
         ),
@@ -54,7 +68,7 @@ ISSUE, IDLE = ExpiryPolicy.ISSUE_DATE, ExpiryPolicy.INACTIVITY
 )
 def test_terms_are_read_and_kept(written: str, terms: Expiry) -> None:
     """What a file says is what the program has, and what is read from where it is kept."""
-    program = parse_program(VALID + f"expiry: {written}\n", "p.yaml")
+    program = parse_program(VALID + TIERS + f"expiry: {written}\n", "p.yaml")
 
     assert program.expiry == terms
     assert program_from_json(program_to_json(program)) == program
@@ -77,6 +91,22 @@ def test_terms_are_read_and_kept(written: str, terms: Expiry) -> None:
             "expiry: must have either end_of or until, not both",
         ),
         (
+            "{policy: issue_date, days: 1, by_tier: {gold: {days: 2}}}",
+            "expiry.by_tier.gold: is not a tier of this file",
+        ),
+        (
+            "{policy: issue_date, days: 1, by_tier: {green: {policy: none, days: 2}}}",
+            "expiry.by_tier.green: must have nothing more with policy none",
+        ),
+        (
+            "{policy: issue_date, days: 1, by_tier: {green: {end_of: year}}}",
+            "expiry.by_tier.green: must have either days or months",
+        ),
+        (
+            "{policy: none, by_tier: {green: {days: 2}}}",
+            "expiry: must have nothing more with policy none",
+        ),
+        (
             "{policy: issue_date, days: 1, activities: [earn]}",
             "expiry: must have activities with policy inactivity only",
         ),
@@ -89,7 +119,7 @@ def test_terms_are_read_and_kept(written: str, terms: Expiry) -> None:
 def test_mistakes_are_named(written: str, mistake: str) -> None:
     """What does not go together is told in words."""
     with pytest.raises(ProgramFileError) as caught:
-        parse_program(VALID + f"expiry: {written}\n", "p.yaml")
+        parse_program(VALID + TIERS + f"expiry: {written}\n", "p.yaml")
 
     (told,) = render_mistakes(caught.value)
     assert mistake in told

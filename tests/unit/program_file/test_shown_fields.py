@@ -35,13 +35,18 @@ same_offer_per_order: 1
 receipts_per_member: {{per_day: 1, per_week: 2, per_year: 3}}
 receipts: {{pos_types: {{Kiosk: {{claimed: {{en-CA: {{footer: Bye}}}}}}}}}}
 rule_words: {{segment: {{code: c, rule_id: r, message: m}}}}
-expiry: {{policy: inactivity, days: 30, activities: [earn], carried_over: {{until: 2027-01-01}}}}
+expiry:
+  policy: inactivity
+  days: 30
+  activities: [earn]
+  carried_over: {{until: 2027-01-01}}
+  by_tier: {{green: {{days: 60, end_of: year}}, gold: {{months: 12, until: "09-30"}}}}
 earning:
   caps: {{per_order: 1, per_day: 2, balance: 3}}
   minimum_spend: 5.00
   cooldown_s: 60
 stores: [{{id: 9999, name: One, groups: [west]}}]
-tiers: [{{id: gold, name: Gold, kept: {{days: 30}}}}]
+tiers: [{{id: green, name: Green}}, {{id: gold, name: Gold, kept: {{days: 30}}}}]
 goals:
   - id: twelve
     name: Twelve
@@ -53,7 +58,7 @@ goals:
       minimum_spend: 5.00
       cart_has: [{{any_of: ["1"], amount: 5.00}}]
     gives: {{grant: soup}}
-  - {{id: hundred, name: Hundred, count: spend, target: 100.00, gives: {{points: 1}}}}
+  - {{id: hundred, name: Hundred, count: spend, target: 100.00, gives: {{points: 1, tier: gold}}}}
 grants:
   - {{id: soup, incentive: soup, given_on: goal, months: 1, end_of: month, uses: 2}}
 incentives:
@@ -134,7 +139,7 @@ def alike(path: str) -> str:
     """Name rules alike wherever they stand, and all texts of receipts and limits alike."""
     path = re.sub(r"^(earning\.rates\.when|(promotions|goals|incentives)\.rules)\b", "rules", path)
     path = re.sub(r"^(receipts|prompts|rule_words|plus|limits)\b.*", r"\1", path)
-    return re.sub(r"^(groups|incentives\.plus)\.[^.]+", r"\1", path)
+    return re.sub(r"^(groups|incentives\.plus|expiry\.by_tier)\.[^.]+", r"\1", path)
 
 
 def test_every_path_of_the_file_is_shown() -> None:

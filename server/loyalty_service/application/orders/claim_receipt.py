@@ -16,6 +16,7 @@ from loyalty_service.application.orders.earnings import (
     PaidOrder,
     claimed_fields,
     count_earned,
+    granted_of,
     promotions_to_json,
     receipt_points,
 )
@@ -282,4 +283,5 @@ def _paid_order(
         channels=transaction.channels,
         local_time=None,
         now_ms=transaction.created_ms,
+        used=granted_of(program, offers.uses),
     )

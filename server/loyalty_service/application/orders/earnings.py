@@ -10,12 +10,15 @@ from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from loyalty_service.application.grant_names import engine_ids
+from loyalty_service.application.grants import can_use, use_grants
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import Basket
 from loyalty_service.domain.clock import moment_ms, wall_clock
 from loyalty_service.domain.earning import Earned, PromotionPoints, Won, earned
 from loyalty_service.domain.earning_rules import EarnedAtMost, Promotion
 from loyalty_service.domain.identifiers import new_id
+from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.ledger import POINTS_MAX
 from loyalty_service.domain.periods import span_ms
 from loyalty_service.domain.program import Program, Store
@@ -46,6 +49,7 @@ class PaidOrder:
         local_time: The till's date and time in the store's place; absent where none is believed.
         now_ms: The same by the server's clock.
         spent: Points that it redeems.
+        used: IDs of the incentives that it uses and that members are given.
     """
 
     program: Program
@@ -57,6 +61,7 @@ class PaidOrder:
     local_time: datetime | None
     now_ms: int
     spent: int = 0
+    used: frozenset[str] = frozenset()
 
     @property
     def paid_at(self) -> datetime:
@@ -67,6 +72,12 @@ class PaidOrder:
     def paid_ms(self) -> int:
         """When it was paid, as far as is known."""
         return moment_ms(self.local_time, self.store.time_zone, self.now_ms)
+
+
+def granted_of(program: Program, uses: Sequence[IncentiveUse]) -> frozenset[str]:
+    """Tell which of the incentives that an order uses are given to members."""
+    granted = program.granted
+    return granted & {use.incentive.incentive_id for use in uses} if granted else granted
 
 
 def order_points(
@@ -117,28 +128,40 @@ def receipt_points(
 def count_earned(
     unit: Unit, order: PaidOrder, transaction: Transaction, member: Member, won: Earned
 ) -> None:
-    """Keep what an order earned as far as limits of its member count it, until it is voided."""
+    """
+    Keep what an order earned as far as limits of its member count it, until it is voided.
+
+    What the member was given for it is used up: one use, however many promotions ask for it.
+    """
     program = order.program
-    counted: dict[str, int] = {}
+    counted: dict[str, list[tuple[str | None, int]]] = {}
     for one in won.promotions:
         promotion = program.promotions.get(one.promotion_id)
-        if promotion is not None and promotion.at_most.counts_member:
-            counted[counted_as(promotion)] = one.times
+        if promotion is None:
+            continue
+        if promotion.at_most.counts_member:
+            counted[counted_as(promotion)] = [(None, one.times)]
+        granted = promotion.granted
+        if granted is not None and granted not in order.used and granted not in counted:
+            day, named = order.paid_at.date(), engine_ids(order.basket)
+            counted[granted] = use_grants(unit, member, granted, 1, day, named)
     if program.earning.counts_orders and won.points:
-        counted[POINTS_OF_DAYS] = won.points
-    for name, quantity in counted.items():
-        unit.add(
-            Redemption(
-                redemption_id=new_id(order.paid_ms),
-                program_id=member.program_id,
-                incentive_id=name,
-                member_number=member.number,
-                transaction_id=transaction.transaction_id,
-                quantity=quantity,
-                redeemed_ms=order.paid_ms,
+        counted[POINTS_OF_DAYS] = [(None, won.points)]
+    for name, paid in counted.items():
+        for grant_id, quantity in paid:
+            unit.add(
+                Redemption(
+                    redemption_id=new_id(order.paid_ms),
+                    program_id=member.program_id,
+                    incentive_id=name,
+                    member_number=member.number,
+                    transaction_id=transaction.transaction_id,
+                    quantity=quantity,
+                    redeemed_ms=order.paid_ms,
+                    grant_id=grant_id,
+                )
             )
-        )
-        unit.count_redemption(member, name, quantity)
+            unit.count_redemption(member, name, quantity)
 
 
 def promotions_to_json(promotions: tuple[PromotionPoints, ...]) -> str | None:
@@ -267,6 +290,9 @@ def _won(
             continue
         if visit.cart is None or not holds(of_the_order(promotion), visit):
             continue
+        granted = promotion.granted
+        if granted and not _has_grant(unit, order, member, granted, transaction_id):
+            continue
         times = times_met(promotion, visit.cart)
         if member is not None and times:
             if rules := of_earlier_orders(promotion):
@@ -276,6 +302,16 @@ def _won(
         if times > 0:
             found.append(Won(promotion, times))
     return found
+
+
+def _has_grant(
+    unit: Unit, order: PaidOrder, member: Member | None, incentive_id: str, transaction_id: str
+) -> bool:
+    """Tell whether an order uses what its member was given, or can."""
+    if member is None or incentive_id in order.used:
+        return member is not None
+    place = order.paid_at.date(), order.store.time_zone
+    return can_use(unit, member, incentive_id, place, transaction_id)
 
 
 def _with_orders(visit: Visit, claimed_orders: int) -> Visit:

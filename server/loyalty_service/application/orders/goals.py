@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from loyalty_service.application.aging import follow_tiers
 from loyalty_service.application.grants import give_by_terms, take_back
 from loyalty_service.application.limits import uncount_points
 from loyalty_service.application.orders.earnings import PaidOrder
@@ -330,6 +331,8 @@ def _keep(
             gained = HeldTier(tier.tier_id, day, last)
             unit.change(card, tiers=with_tier(card, gained, counts.last - COUNTED_DAYS_MAX))
     unit.hold_card(member, card)
+    if any(award.tier for award in awards):
+        follow_tiers(unit, member)
 
 
 def _kept_days(program: Program) -> int:

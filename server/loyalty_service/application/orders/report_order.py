@@ -27,6 +27,7 @@ from loyalty_service.application.orders.earnings import (
     PaidOrder,
     count_earned,
     earned_fields,
+    granted_of,
     order_points,
     promotions_to_json,
 )
@@ -220,6 +221,7 @@ def _paid_order(order: Order, review: Review, now_ms: int) -> PaidOrder:
         local_time=order.local_time,
         now_ms=now_ms,
         spent=review.point_cost,
+        used=granted_of(program, review.uses),
     )
 
 

@@ -22,7 +22,7 @@ from google.rpc import (
 
 from loyalty_service.domain.clock import rfc3339
 from loyalty_service.sandbox.board.exchange import BODY_MAX, Exchange, Fields, Side
-from loyalty_service.sandbox.demo_data import KEYS
+from loyalty_service.sandbox.demo_data import KEYS, SINGLE_KEYS
 from loyalty_service.transport.rpcs import RPCS, Rpc
 
 SECRET = re.compile(
@@ -97,7 +97,8 @@ class _Hiding:
 
     def __init__(self, fields: Fields, body: str) -> None:
         self._secrets = sorted(_secrets(fields, body), key=len, reverse=True)
-        self.caller = next((KEYS[one].value for one in self._secrets if one in KEYS), "")
+        known = KEYS | SINGLE_KEYS
+        self.caller = next((known[one].value for one in self._secrets if one in known), "")
 
     def __call__(self, text: str) -> str:
         """Give the text without the key."""

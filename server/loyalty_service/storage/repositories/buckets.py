@@ -11,16 +11,13 @@ from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from typing import Any, ClassVar
 
-from sqlalchemy import bindparam, select, text, tuple_
+from sqlalchemy import bindparam, select, tuple_
 
-from loyalty_service.domain.expiry import Bucket, BucketPart, Expiry, bucket_suffix, day_of
-from loyalty_service.domain.expiry import gone_ms as gone_at
-from loyalty_service.domain.ledger import AccountKind, Owner, OwnerKind
-from loyalty_service.domain.program import Program
-from loyalty_service.domain.records import HoldStatus, Member, Transaction
+from loyalty_service.domain.expiry import Bucket, BucketPart
+from loyalty_service.domain.ledger import Owner, OwnerKind
+from loyalty_service.domain.records import Member, Transaction
 from loyalty_service.storage import tables as t
 from loyalty_service.storage.lock_order import Rank
-from loyalty_service.storage.postgresql import LOCK_TERMS
 from loyalty_service.storage.repositories.members import Members
 from loyalty_service.storage.repositories.records import Basis, Build, Keys, Rows, Step
 from loyalty_service.storage.repositories.statements import (
@@ -120,58 +117,11 @@ class BucketStatements:
         )
 
 
-_OPEN_BUCKETS = f"""
-INSERT INTO bucket (bucket_id, program_id, member_number, earned_day, last_day, gone_ms, rolling,
-  version, points, expired)
-SELECT CAST(member.number AS TEXT) || CAST(:suffix AS TEXT), member.program_id, member.number,
-  CAST(:earned_day AS TEXT), CAST(:last_day AS TEXT), CAST(:gone_ms AS BIGINT),
-  CAST(:rolling AS INTEGER), CAST(:version AS INTEGER), free.balance, 0
-FROM member
-JOIN account AS free ON free.member_number = member.number
-  AND free.kind = {AccountKind.AVAILABLE:d}
-JOIN account AS held ON held.member_number = member.number AND held.kind = {AccountKind.HELD:d}
-WHERE member.program_id = :program_id AND (free.balance > 0 OR held.balance > 0)
-"""  # noqa: S608 - numbers of ours.
-
-_OPEN_PARTS = f"""
-INSERT INTO bucket_part (owner_kind, owner_id, bucket_id, member_number, earned, held, burned)
-SELECT hold.owner_kind, hold.transaction_id, bucket.bucket_id, hold.member_number, 0,
-  CAST(sum(hold.points) AS BIGINT), 0
-FROM hold JOIN bucket
-  ON bucket.bucket_id = CAST(hold.member_number AS TEXT) || CAST(:suffix AS TEXT)
-WHERE hold.status = {HoldStatus.OPEN:d} AND bucket.program_id = :program_id
-GROUP BY hold.owner_kind, hold.transaction_id, bucket.bucket_id, hold.member_number
-"""  # noqa: S608 - numbers of ours.
-
-_CARRY_OVER = """
-UPDATE bucket SET last_day = :last_day, gone_ms = :gone_ms
-WHERE program_id = :program_id AND gone_ms > :now_ms
-"""
-_FREEZE = "UPDATE bucket SET rolling = 0 WHERE program_id = :program_id AND rolling = 1"
-_EMPTY = "UPDATE bucket SET points = 0, rolling = 0 WHERE program_id = :program_id"
-_FORGET_PARTS = """
-DELETE FROM bucket_part
-WHERE bucket_id IN (SELECT bucket_id FROM bucket WHERE program_id = :program_id)
-"""
-
-
-class TermsStatements:
-    """The statements that change all buckets of a program at once, when its terms change."""
-
-    def __init__(self, by: Statements) -> None:
-        self.open_buckets = by.compile(text(_OPEN_BUCKETS))
-        self.open_parts = by.compile(text(_OPEN_PARTS))
-        self.carry_over = by.compile(text(_CARRY_OVER))
-        self.freeze = by.compile(text(_FREEZE))
-        self.empty = by.compile(text(_EMPTY))
-        self.forget_parts = by.compile(text(_FORGET_PARTS))
-
-
 class Buckets(Members):
     """The buckets of a unit of work."""
 
     KEPT: ClassVar[tuple[Kept, ...]] = (BUCKET, PART)
-    BUILT: ClassVar[tuple[Build, ...]] = (BucketStatements, TermsStatements)
+    BUILT: ClassVar[tuple[Build, ...]] = (BucketStatements,)
 
     def __init__(self, basis: Basis) -> None:
         super().__init__(basis)
@@ -238,51 +188,6 @@ class Buckets(Members):
         self.flush()  # Two looks of one batch must see what was booked between them.
         values = (now_ms, *after, limit)
         return self._connection.execute(self._buckets_by.overdue.sql, values).fetchall()
-
-    def change_terms(self, old: Program | None, new: Program, now_ms: int) -> None:
-        """See `Unit.change_terms`."""
-        before = Expiry() if old is None else old.expiry
-        if old is None or before.version == new.expiry.version:
-            return
-        self.flush()
-        if self._bulk:
-            # No writer is left that goes by the terms of before, and none begins until the commit.
-            self._connection.execute(LOCK_TERMS)
-        by = self._statements.of(TermsStatements)
-        values: dict[str, Any] = {"program_id": new.program_id, "now_ms": now_ms}
-        run = self._connection.execute
-        terms = new.expiry
-        today = day_of(now_ms, new.time_zone)
-        last = terms.last_day_of_old(today)
-        values |= {
-            "last_day": last.isoformat(),
-            "gone_ms": gone_at(last, new.time_zone),
-            "earned_day": today.isoformat(),
-            "version": terms.version,
-        }
-        if not terms.ages:
-            steps = [by.empty, by.forget_parts]
-        elif before.ages:
-            steps = [by.freeze]
-            if terms.carried_over is not None:
-                steps.append(by.carry_over)
-        else:
-            steps = [by.open_buckets, by.open_parts]
-            rolling = terms.rolls and terms.carried_over is None
-            values |= {"rolling": int(rolling), "suffix": bucket_suffix(terms, today, last)}
-        for step in steps:
-            run(step.sql, [values[name] for name in step.names])
-        self._forget_buckets()
-
-    def _forget_buckets(self) -> None:
-        """Take it that nothing is known of any bucket: all may have changed."""
-        self._records = {
-            place: record for place, record in self._records.items() if place[0] not in _OURS
-        }
-        self._absent = {place for place in self._absent if place[0] not in _OURS}
-        self._buckets.clear()
-        self._parts.clear()
-        self._past_known.clear()
 
     # What is known.
 
@@ -359,4 +264,3 @@ class Buckets(Members):
 
 
 _PLACE = attrgetter("place")
-_OURS = (Bucket, BucketPart)

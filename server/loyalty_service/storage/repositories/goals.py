@@ -55,6 +55,12 @@ class Goals(Buckets):
         statement = self._statements.of(GoalStatements).of_goal
         return self._query(GoalAward, statement, (member.number, goal_id))
 
+    def add_member(self, member: Member) -> None:
+        """See `Unit.add_member`."""
+        super().add_member(member)
+        if self._counts(member):
+            self.hold_card(member, None)
+
     def hold_card(self, member: Member, card: GoalCard | None) -> None:
         """See `Unit.hold_card`."""
         program = self.catalog.programs[member.program_id]

@@ -18,7 +18,6 @@ from loyalty_service.storage.repositories.catalogue import Catalogue
 from loyalty_service.storage.repositories.code_counts import CodeCounts
 from loyalty_service.storage.repositories.codes import Codes
 from loyalty_service.storage.repositories.event_log import EVENT_BYTES, EventLog
-from loyalty_service.storage.repositories.goals import Goals
 from loyalty_service.storage.repositories.grants import Grants
 from loyalty_service.storage.repositories.limit_counts import KnownSums, LimitCounts
 from loyalty_service.storage.repositories.promo_codes import PromoCodes
@@ -26,12 +25,13 @@ from loyalty_service.storage.repositories.records import Basis
 from loyalty_service.storage.repositories.seal import Seal
 from loyalty_service.storage.repositories.sessions import Sessions
 from loyalty_service.storage.repositories.statements import Statements
+from loyalty_service.storage.repositories.terms import Terms
 from loyalty_service.storage.repositories.transactions import Transactions
 from loyalty_service.storage.repositories.uses import Uses
 
 
 class UnitOfWork(
-    Goals,
+    Terms,
     Transactions,
     Codes,
     Sessions,

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
 
 from sqlalchemy import Connection, text
 
+from loyalty_service.domain.clock import now_ms
+from loyalty_service.domain.expiry import Expiry
+from loyalty_service.domain.goal_cards import tiers_told
+from loyalty_service.domain.tier_expiry import last_good_day
+from loyalty_service.program_file.earning_records import group_from_json
+from loyalty_service.program_file.goal_records import goals_from_json, tier_from_json
 from loyalty_service.program_file.records import expiry_from_json
-from loyalty_service.storage.tools.checks import Check, Problem, bound
+from loyalty_service.storage.tools.checks import BATCH_ROWS, Check, Problem, bound
 
 CHECKS = (
     Check(
@@ -90,6 +98,15 @@ _HOLDS = bound(
     """
 )
 
+_TIERS = bound(
+    """
+    SELECT bucket.bucket_id, bucket.earned_day, bucket.last_day, card.tiers
+    FROM bucket LEFT JOIN goal_card AS card ON card.member_number = bucket.member_number
+    WHERE bucket.program_id = :program_id AND bucket.points > 0 AND bucket.gone_ms > :now_ms
+    ORDER BY bucket.bucket_id
+    """
+)
+
 
 def bucket_problems(connection: Connection) -> Iterator[Problem]:
     """Give the buckets, and the points of members and orders, that do not go together."""
@@ -97,7 +114,8 @@ def bucket_problems(connection: Connection) -> Iterator[Problem]:
         yield from check(connection)
     programs = connection.execute(text("SELECT program_id, document FROM program")).all()
     for program_id, document in programs:
-        terms = expiry_from_json(json.loads(document).get("expiry", {}))
+        described = json.loads(document)
+        terms = expiry_from_json(described.get("expiry", {}))
         of_program = {"program_id": program_id, "ages": int(terms.ages)}
         for row in connection.execute(_BALANCES, of_program):
             what = f"has {row.balance} points to spend where its member's buckets have {row.points}"
@@ -107,3 +125,24 @@ def bucket_problems(connection: Connection) -> Iterator[Problem]:
                 f"of owner {row.owner_id} hold {row.held} points, its open holds {row.open_points}"
             )
             yield Problem("bucket_part", str(row.owner_id), what)
+        if terms.by_tier:
+            yield from _tier_problems(connection, program_id, described, terms)
+
+
+def _tier_problems(
+    connection: Connection, program_id: str, described: Mapping[str, Any], terms: Expiry
+) -> Iterator[Problem]:
+    """Give the buckets that go before their member's tiers let them."""
+    tiers = {tier["id"]: tier_from_json(tier) for tier in described.get("tiers", [])}
+    groups = {name: group_from_json(name, one) for name, one in described.get("groups", {}).items()}
+    goals = goals_from_json(described.get("goals", []), groups)
+    rows = connection.execute(
+        _TIERS.execution_options(yield_per=BATCH_ROWS),
+        {"program_id": program_id, "now_ms": now_ms()},
+    )
+    for bucket_id, earned_day, last_day, told in rows:
+        earned, last = map(date.fromisoformat, (earned_day, last_day))
+        until = last_good_day(terms, tiers_told(told, tiers, goals), earned, last)
+        if until > last:
+            what = f"goes after {last_day} where its member's tiers keep it until {until}"
+            yield Problem("bucket", bucket_id, what)
