@@ -39,7 +39,7 @@ run: $(READY) ## Start the sandbox: server, Envoy and a demo program on SQLite
 	@exec $(BIN)/loyalty sandbox
 
 # Each file by one of them: what a file starts, it starts once. Tests wait half of the time, so that
-# three keep two cores busy; those that race or flood try again where a core comes late.
+# three keep two cores busy.
 WORKERS ?= 3
 # They start a hundred servers, so that what one of these compiles is kept for the next.
 PYTEST := PYTHONDONTWRITEBYTECODE= TMPDIR=$(SCRATCH) $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder
