@@ -479,7 +479,8 @@ class MarketRules(Books):
         others = [one for one in self.orders.values() if one.guest is guest and one is not besides]
         reserved = sum(one.reserved(name) for one in others)
         if name == TREAT:
-            return number > max(0, self._uses_left(guest, name, day) - reserved)
+            promised = reserved - self._paid_by_then(guest, name, day, others)
+            return number > max(0, self._uses_left(guest, name, day) - promised)
         used = [(one.day, one.uses[name]) for one in others]
         if name == CAKE:
             around = self._occasion(guest, day)
@@ -491,6 +492,19 @@ class MarketRules(Books):
             reserved + number + sum(n for on, n in used if n and _within(limit, day, on)) > most
             for limit, most in self.market.limits.get(name, {}).items()
         )
+
+    def _paid_by_then(self, guest: Guest, name: str, day: date, others: list[Order]) -> int:
+        """Count the uses that open orders have by what was good when they were accepted alone."""
+        spent: Counter[str] = Counter()
+        reserving = [one for one in others if one.reserved(name)]
+        for order in sorted(reserving, key=lambda one: one.accepted_on[name]):
+            then, due = order.accepted_on[name], order.reserved(name)
+            for one in self._grants_on(guest, then).values():
+                if one.name == name and one.active and one.covers(then) and not one.covers(day):
+                    paid = min(one.left - spent[one.origin], due)
+                    spent[one.origin] += paid
+                    due -= paid
+        return spent.total()
 
     def _occasion(self, guest: Guest, day: date) -> tuple[date, date] | None:
         born, around = guest.card.born, CAKE_RULES["birthday"]
