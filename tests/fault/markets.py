@@ -28,6 +28,7 @@ from loyalty_service.domain.basket import BasketLine
 from loyalty_service.domain.program import Catalog
 from loyalty_service.domain.records import Member
 from loyalty_service.domain.visit import PointOfSale
+from loyalty_service.transport.servicers import incentive as incentive_servicer
 from tests.fault.simulation.books import PENDING as OPEN
 from tests.fault.simulation.books import Asked, Guest, agree, day_of
 from tests.fault.simulation.cards import Card, Given
@@ -285,12 +286,16 @@ class MarketWorld(SmallWorld):
 
     def _grant(self, loyalty_id: str, terms: str) -> None:
         asked = {"loyalty_id": loyalty_id, "grant": terms, "origin": ""}
-        self._do_so("take_grant", asked, take_grant, TakeGrant(KEY, loyalty_id, terms))
+        self._take_grant(asked, TakeGrant(KEY, loyalty_id, terms))
 
     def _activate(self, loyalty_id: str, origin: str) -> None:
         grant_id = self._grant_id(loyalty_id, origin)
         asked = {"loyalty_id": loyalty_id, "grant": grant_id, "origin": origin}
-        self._do_so("take_grant", asked, take_grant, TakeGrant(KEY, loyalty_id, grant_id))
+        self._take_grant(asked, TakeGrant(KEY, loyalty_id, grant_id))
+
+    def _take_grant(self, asked: dict[str, Any], command: TakeGrant) -> None:
+        render = incentive_servicer._render_taken
+        self._call(Asked("take_grant", asked), take_grant, command, render)
 
     def _operator(self, loyalty_id: str, origin: str, uses: str, days: str) -> None:
         today = day_of(self.state.now_ms)
@@ -314,7 +319,8 @@ class MarketWorld(SmallWorld):
         command = RedeemPromoCode(KEY, loyalty_id, CODE, 9999, None, None)
         asked = {"loyalty_id": loyalty_id, **CODE_WORDS, "terms": CODE_TERMS}
         used = self.state.model.promo_uses.total()
-        self._do_so("promo_code", asked, redeem_promo_code, command)
+        render = incentive_servicer._render_redeemed
+        self._call(Asked("promo_code", asked), redeem_promo_code, command, render)
         more = self.state.model.promo_uses.total() - used
         self.state.granted[loyalty_id] += more * CODE_WORDS["points"]
 

@@ -184,7 +184,7 @@ class SmallWorld:
         self.scheme = Scheme(
             **(
                 vars(first_scheme())
-                | {"pending_days": 30, "receipt_days": 30, "void_days": 90}
+                | {"market": None, "pending_days": 30, "receipt_days": 30, "void_days": 90}
                 | scheme
             )
         )

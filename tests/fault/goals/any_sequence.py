@@ -11,7 +11,7 @@ from multiprocessing import get_context
 
 from tests.fault.goal import POSTGRESQL, SQLITE, Goal, Trial
 from tests.fault.markets import MarketWorld
-from tests.fault.planted import planted
+from tests.fault.planted import LostBugError, planted
 from tests.fault.simulation.books import DisagreementError, agree
 from tests.fault.simulation.market_bugs import MARKET_BUGS
 from tests.fault.small_worlds import Call
@@ -129,14 +129,17 @@ async def _find_bugs(trial: Trial) -> None:
     found: list[int] = []
     bugs = [bug for bug in MARKET_BUGS if trial.full or bug.soon]
     for bug in bugs:
-        histories = 0
-        with planted(bug):
-            for number in range(most):
-                lived, problem = _live(f"{trial.seed}-bug-{number}", "", HISTORIES_OF_BUGS)
-                histories += lived["histories"] + 1
-                if problem:
-                    break
-                await asyncio.sleep(0)
+        histories, problem = 0, ""
+        try:
+            with planted(bug):
+                while not problem and histories < most * HISTORIES_OF_BUGS:
+                    seed = f"{trial.seed}-bug-{histories}"
+                    lived, problem = _live(seed, "", HISTORIES_OF_BUGS)
+                    histories += lived["histories"] + bool(problem)
+                    await asyncio.sleep(0)
+        except LostBugError as lost:
+            trial.require(False, str(lost))  # noqa: FBT003
+            continue
         trial.require(problem, f"not found in {histories} histories: {bug.name}")
         found += [histories] if problem else []
         trial.say(f"found in history {histories:5}: {bug.name}")

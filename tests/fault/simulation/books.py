@@ -356,6 +356,7 @@ class Books:
         day: The day by which rules are judged.
         promo_uses: How often each member has used the promo code.
         execute: Reads names that the server made up.
+        later: Events that come after those of the call itself.
     """
 
     def __init__(self, scheme: Scheme, guests: dict[str, Guest]) -> None:
@@ -373,6 +374,7 @@ class Books:
         self.day = date.min
         self.promo_uses: Counter[str] = Counter()
         self.execute: Callable[..., Any] = read_nothing
+        self.later: list[tuple[str, Guest]] = []
 
     def _tell(self, kind: str, guest: Guest | None = None) -> None:
         """Take note of an event that must be kept, with the balances of now."""
@@ -381,6 +383,12 @@ class Books:
             return
         name = next(name for name, one in self.guests.items() if one is guest)
         self.events.append(Told(kind, name, (guest.available, guest.held, guest.debt)))
+
+    def _tell_rest(self) -> None:
+        """Take note of the events that come last."""
+        for kind, guest in self.later:
+            self._tell(kind, guest)
+        self.later = []
 
     def _tell_cut(self, reason: str, guest: Guest) -> None:
         """Expect that operators are told of points that a guest did not get."""
@@ -483,6 +491,7 @@ class Books:
     def _end(self, order: Order) -> None:
         if order.status != VOID:
             self._tell("ORDER_VOIDED", order.guest)
+            self._tell_rest()
             if order.lost and order.guest is not None:
                 self._tell_cut("refund", order.guest)
         order.status, order.reported, order.answer = VOID, None, None

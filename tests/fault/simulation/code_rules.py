@@ -40,6 +40,7 @@ class CodeRules(MarketRules):
             guest.card.born = born
             for terms in self._given_on("enrolment"):
                 self._give(guest, terms, f"program/{terms['id']}")
+            self._tell_rest()
 
         return done
 

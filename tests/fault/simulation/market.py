@@ -65,7 +65,7 @@ class Market:
 
 def with_market(program: Program, market: Market, offers: Mapping[str, Any]) -> Program:
     """Let a program give what a market does; *offers* are the incentives that it may have."""
-    groups = {DRINKS: group_from_json(DRINKS, {"prefixes": ["d"]})}
+    groups = {**program.groups, DRINKS: group_from_json(DRINKS, {"prefixes": ["d"]})}
     incentives = {
         **program.incentives,
         TREAT: replace(offers[TREAT], rules=rules_from_json({"granted": True}, groups)),
@@ -90,6 +90,42 @@ def with_market(program: Program, market: Market, offers: Mapping[str, Any]) -> 
             initial_points=market.initial,
         ),
     )
+
+
+SIMULATED = Market(
+    goals=(
+        {
+            "id": "two",
+            "name": "Two visits",
+            "count": "visits",
+            "target": 2,
+            "window": {"days": 2},
+            "again": "always",
+            "rules": {},
+            "gives": {"points": 40, "grant": "won"},
+        },
+        {
+            "id": "day",
+            "name": "A day's points",
+            "count": "points",
+            "target": 120,
+            "window": {"calendar": "day"},
+            "again": "window",
+            "rules": {},
+            "gives": {"points": 25},
+        },
+    ),
+    grants=(
+        {"id": "won", "incentive": TREAT, "given_on": "goal", "days": 2},
+        {"id": "first", "incentive": TREAT, "given_on": "first_order", "days": 1, "uses": 2},
+        {"id": "weekly", "incentive": TREAT, "given_on": "week", "activate": True},
+        {"id": "bought", "incentive": TREAT, "points": 120, "days": 3},
+    ),
+    promotions=(
+        {"id": "cup", "name": "Own cup", "bonus": 30, "rules": {}, "at_most": {"per_day": 2}},
+    ),
+)
+"""What the program of a simulated world gives; nothing of it asks what an order buys."""
 
 
 def any_market(chance: random.Random, coffee: str) -> Market:

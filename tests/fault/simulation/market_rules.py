@@ -9,6 +9,7 @@ from datetime import date
 from fractions import Fraction
 from typing import Any
 
+from loyalty.v1 import incentive_service_pb2 as pb
 from tests.fault.simulation.books import CLAIMED, Books, Guest, Order, Verdict, agree, day_of
 from tests.fault.simulation.cards import (
     DAY,
@@ -336,7 +337,7 @@ class MarketRules(Books):
                 left = award.rounds - award.lost_rounds - number
                 given = card.grants.get(f"goal/{award.goal}/{award.order}/{left}")
                 if given is not None:
-                    given.withdrawn = True
+                    self._withdraw(guest, given)
             award.lost_rounds += rounds
             award.lost_points += gone
             guest.undo(award, 0, gone)
@@ -370,7 +371,7 @@ class MarketRules(Books):
 
     def _sell_back(self, guest: Guest, bought: Iterable[Given]) -> None:
         for given in bought:
-            given.withdrawn = True
+            self._withdraw(guest, given)
             guest.card.paid -= given.price
             guest.undo(given, given.price, 0)
 
@@ -382,8 +383,13 @@ class MarketRules(Books):
         if not any(one is not order for one in self._claimed_by(guest)):
             for terms in self._given_on("first_order"):
                 given = guest.card.grants.get(f"program/{terms['id']}")
-                if given is not None and given.left:
-                    given.withdrawn = True
+                if given is not None:
+                    self._withdraw(guest, given)
+
+    def _withdraw(self, guest: Guest, given: Given) -> None:
+        if given.left:
+            self.later.append(("GRANT_WITHDRAWN", guest))
+        given.withdrawn = True
 
     # Grants.
 
@@ -402,6 +408,7 @@ class MarketRules(Books):
         if had is not None:
             given.used, given.uses = had.used, max(uses, had.used)
         guest.card.grants[origin] = given
+        self.later.append(("GRANT_GIVEN", guest))
         return given
 
     def _buy(self, guest: Guest, terms: Words, origin: str) -> None:
@@ -479,7 +486,8 @@ class MarketRules(Books):
         others = [one for one in self.orders.values() if one.guest is guest and one is not besides]
         reserved = sum(one.reserved(name) for one in others)
         if name == TREAT:
-            return number > max(0, self._uses_left(guest, name, day) - reserved)
+            promised = reserved - self._paid_by_then(guest, name, day, others)
+            return number > max(0, self._uses_left(guest, name, day) - promised)
         used = [(one.day, one.uses[name]) for one in others]
         if name == CAKE:
             around = self._occasion(guest, day)
@@ -492,6 +500,19 @@ class MarketRules(Books):
             for limit, most in self.market.limits.get(name, {}).items()
         )
 
+    def _paid_by_then(self, guest: Guest, name: str, day: date, others: list[Order]) -> int:
+        """Count the uses that open orders have by what was good when they were accepted alone."""
+        spent: Counter[str] = Counter()
+        reserving = [one for one in others if one.reserved(name)]
+        for order in sorted(reserving, key=lambda one: one.accepted_on[name]):
+            then, due = order.accepted_on[name], order.reserved(name)
+            for one in self._grants_on(guest, then).values():
+                if one.name == name and one.active and one.covers(then) and not one.covers(day):
+                    paid = min(one.left - spent[one.origin], due)
+                    spent[one.origin] += paid
+                    due -= paid
+        return spent.total()
+
     def _occasion(self, guest: Guest, day: date) -> tuple[date, date] | None:
         born, around = guest.card.born, CAKE_RULES["birthday"]
         for year in range(day.year - 1, day.year + 2) if born else ():
@@ -500,13 +521,15 @@ class MarketRules(Books):
                 return that + around["from"] * DAY, that + around["until"] * DAY
         return None
 
-    def _take_grant(self, loyalty_id: str, grant: str, origin: str) -> Verdict:
+    def _take_grant(self, loyalty_id: str, grant: str, origin: str = "") -> Verdict:
         """Buy a grant, or activate one; *origin* is what it is for where it is named by its ID."""
+        if loyalty_id not in self.guests:
+            return "MEMBER_NOT_FOUND"
         guest, today = self.guests[loyalty_id], day_of(self.now_ms)
         terms = next((one for one in self.market.grants if one["id"] == grant), None)
         if terms is not None and "points" in terms:
             short = guest.available < terms["points"]
-            return "POINTS_INSUFFICIENT" if short else lambda _: self._bought(guest, terms)
+            return "POINTS_INSUFFICIENT" if short else lambda body: self._bought(guest, terms, body)
         found = [
             one
             for one in self._grants_on(guest, today).values()
@@ -517,24 +540,26 @@ class MarketRules(Books):
             return "REQUEST_INVALID"
         chosen = min(found, key=lambda one: (one.last, one.first))
 
-        def done(_: Any) -> None:
+        def done(body: bytes) -> None:
             if not chosen.active:
                 chosen.active = True
                 guest.card.grants[chosen.origin] = chosen
+                self._tell("GRANT_ACTIVATED", guest)
+            told = pb.TakeGrantResponse.FromString(body)
+            agree((told.points, told.points_used) == (guest.available, 0), "other points")
 
         return done
 
-    def _bought(self, guest: Guest, terms: Words) -> None:
-        self._buy(guest, terms, self._new_origin(guest, f"program/{terms['id']}/"))
+    def _bought(self, guest: Guest, terms: Words, body: bytes) -> None:
+        told = pb.TakeGrantResponse.FromString(body)
+        self._buy(guest, terms, self._origin_of(told.id))
+        due = guest.available, terms["points"]
+        agree((told.points, told.points_used) == due, f"bought for {told.points_used}, not {due}")
+        self._tell_rest()
 
-    def _new_origin(self, guest: Guest, begins: str) -> str:
-        """Read what something new was given for: the server made the name up."""
-        name = next(name for name, one in self.guests.items() if one is guest)
-        known = guest.card.grants
-        rows = [row[0] for row in self.execute(_ORIGINS, (name, f"{begins}%"))]
-        fresh = [origin for origin in rows if origin not in known]
-        agree(len(fresh) == 1, f"{len(fresh)} things were given, not one")
-        return str(fresh[0])
+    def _origin_of(self, grant_id: str) -> str:
+        """Read what something was given for: the server made the name up."""
+        return str(self.execute(_ORIGIN, (grant_id,)).fetchone()[0])
 
     def _give_grant(
         self, loyalty_id: str, origin: str, uses: int, first: date, last: date
@@ -562,19 +587,17 @@ class MarketRules(Books):
         if self.promo_uses[loyalty_id] >= each or self.promo_uses.total() >= total:
             return "PROMO_CODE_ALREADY_REDEEMED"
 
-        def done(_: Any) -> None:
+        def done(body: bytes) -> None:
             self.promo_uses[loyalty_id] += 1
             guest.adjust(points)
-            self._give(guest, terms, self._new_origin(guest, "promo-code/"))
+            grant_id = pb.RedeemPromoCodeResponse.FromString(body).grant_id
+            self._give(guest, terms, self._origin_of(grant_id))
 
         return done
 
 
 _NOTHING = Market()
-_ORIGINS = (
-    "SELECT origin FROM member_grant JOIN member ON member.number = member_number "
-    "WHERE loyalty_id = ? AND origin LIKE ?"
-)
+_ORIGIN = "SELECT origin FROM member_grant WHERE grant_id = ?"
 _PAID = (
     "SELECT origin, sum(quantity) FROM redemption "
     "JOIN member_grant ON member_grant.grant_id = redemption.grant_id "

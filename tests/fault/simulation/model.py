@@ -51,6 +51,7 @@ class Model(CodeRules, ReturnRules, ReceiptRules, OperatorRules):
         """
         self.asked, self.now_ms, self.day = asked, now_ms, day_of(now_ms)
         self.execute = execute or read_nothing
+        self.later = []
         for guest in self.guests.values():
             guest.turn(day_of(now_ms))
         place = (asked.scope, asked.key)

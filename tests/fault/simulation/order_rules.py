@@ -158,6 +158,7 @@ class OrderRules(MarketRules):
         self._tell("ORDER_REPORTED" if status == PENDING else "ORDER_CLAIMED", guest)
         if status == CLAIMED and order.earned < worth.points:
             self._tell_cut("full", guest)
+        self._tell_rest()
 
     def _void(self, transaction_id: str) -> Verdict:
         order = self.orders.get(transaction_id)

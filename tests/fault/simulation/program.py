@@ -14,7 +14,7 @@ from loyalty_service.domain.limits import LIMITS, Limits
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.restrictions import LimitPerOrder, MaximumRedemptions
 from tests.fault.simulation import scheme as figures
-from tests.fault.simulation.market import with_market
+from tests.fault.simulation.market import SIMULATED, with_market
 from tests.fault.simulation.scheme import Scheme
 from tests.support.doing import apply_program, create_key
 from tests.support.orders import COFFEE, COOKIE, SANDWICH, SOUP
@@ -81,7 +81,9 @@ def first_scheme() -> Scheme:
     """Give the figures that every world begins with."""
     costs = {COFFEE: 800, SANDWICH: 1200, COOKIE: 300}
     days = {"pending_days": 1, "receipt_days": 1, "void_days": 1}
-    return Scheme(costs, COOKIE, SOUP, pending_lifetime_s=60, void_spent="debt", **days)
+    return Scheme(
+        costs, COOKIE, SOUP, pending_lifetime_s=60, void_spent="debt", market=SIMULATED, **days
+    )
 
 
 def begin(unit: Unit, now_ms: int) -> list[str]:

@@ -102,6 +102,7 @@ class ReceiptRules(MarketRules):
             self._tell("RECEIPT_CLAIMED", guest)
             if order.earned < known.points:
                 self._tell_cut("full", guest)
+            self._tell_rest()
 
         return done
 
