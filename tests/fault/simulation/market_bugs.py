@@ -65,7 +65,7 @@ MARKET_BUGS = (
     Bug(
         "a grant is promised to two open orders",
         "granted",
-        "given.usable - reserved",
+        "given.usable - given.reserved",
         "given.usable",
     ),
     Bug(
@@ -106,7 +106,7 @@ MARKET_BUGS = (
     Bug(
         "limits of a period forget open orders",
         "used_in_periods",
-        "reserved + _1",
+        "_.member_reserved + _1",
         "_1",
     ),
     Bug(
