@@ -28,12 +28,12 @@ class Goal:
         promise: What holds whatever happens, in one sentence.
         run: Tries to break it once; reports to the trial what it found.
         databases: Kinds of database it is tried on, one after the other; empty when it opens none.
+        needs: Programs that pip does not have. Such a goal is tried in `make test-extra`, which
+            installs them, not in `make test`.
         any_database: Whether no part of the promise rests on the kind of database: then `make test`
             tries it on the first alone, and `make fault` on each.
         by_time: Whether it judges rates and times, which a busy machine changes: then `make test`
             tries it once more before it is not met.
-        needs: Programs that pip does not have. Such a goal is tried in `make test-extra`, which
-            installs them, not in `make test`.
     """
 
     number: str
@@ -41,9 +41,9 @@ class Goal:
     promise: str
     run: Callable[[Trial], Awaitable[None]]
     databases: tuple[str, ...] = BOTH
+    needs: tuple[str, ...] = ()
     any_database: bool = False
     by_time: bool = False
-    needs: tuple[str, ...] = ()
 
 
 @dataclass

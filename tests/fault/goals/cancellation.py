@@ -292,6 +292,7 @@ class Cancellation:
         self._trial = trial
         self._chance = Chance(trial.seed)
         self._now_ms = START_MS
+        self._scenes = 0
         self.counts: Counter[str] = Counter()
 
     async def run(self) -> None:
@@ -344,6 +345,7 @@ class Cancellation:
         return scene
 
     async def _try(self, scene: Scene) -> None:
+        self._scenes += 1
         for cut, moment in itertools.product(Cut, Moment):
             for number, working in enumerate(scene.waits, start=1):
                 possible = working or moment not in {Moment.QUEUED, Moment.WORKING}
@@ -352,10 +354,14 @@ class Cancellation:
         self._drop(scene.url)
 
     def _has_turn(self, cut: Cut, number: int) -> bool:
-        """Take one cut at each wait in the short form, where SQLite has had both at all of them."""
+        """
+        Take one cut at each wait in the short form, where SQLite has had both at all of them.
+
+        The next call's waits take the other one: a writer may work during a single wait of each.
+        """
         if self._trial.full or self._trial.kind == SQLITE:
             return True
-        return number % len(Cut) == list(Cut).index(cut)
+        return (self._scenes + number) % len(Cut) == list(Cut).index(cut)
 
     async def _cut_off(self, scene: Scene, cut: Cut, moment: Moment, number: int) -> None:
         """Cut a call off at one of its waits; then call again with the same key."""
