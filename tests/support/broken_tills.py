@@ -313,6 +313,10 @@ class InventsGuests(Till):
         self.tried = True
         super().scan(identifier)
 
+    def promo(self, code: str) -> None:
+        self.tried = True
+        super().promo(code)
+
     def record(self) -> Any:
         if not self.tried:
             self.loyalty.identify("234567", self.order.number)
@@ -352,7 +356,10 @@ class PaysInDollars(Till):
     """Says in dollars what was paid."""
 
     def payments(self, payment: str) -> list[dict[str, Any]]:
-        return [one | {"amount": one["amount"] // 100} for one in super().payments(payment)]
+        told = super().payments(payment)
+        if self.order.shown != "930000":
+            return told
+        return [one | {"amount": one["amount"] // 100} for one in told]
 
 
 @breaks("AGAIN-prices")
