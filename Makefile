@@ -38,9 +38,9 @@ $(READY): pyproject.toml requirements.lock
 run: $(READY) ## Start the sandbox: server, Envoy and a demo program on SQLite
 	@exec $(BIN)/loyalty sandbox
 
-# Each file by one of them: what a file starts, it starts once. A third is a little faster, for tests
-# wait half of the time; but a test that needs a core when two have none is late.
-WORKERS ?= 2
+# Each file by one of them: what a file starts, it starts once. Tests wait half of the time, so that
+# three keep two cores busy.
+WORKERS ?= 3
 # They start a hundred servers, so that what one of these compiles is kept for the next.
 PYTEST := PYTHONDONTWRITEBYTECODE= TMPDIR=$(SCRATCH) $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder
 

@@ -12,6 +12,7 @@ import structlog
 
 from tests.support.databases import Backend, Sqlite, fresh_database
 from tests.support.loaded import servers_forked
+from tests.support.migrations_once import empty_databases_migrated_once
 from tests.support.postgres import Postgres, Serializable, run_postgres
 from tests.support.sandbox_box import Box, box, first_day
 from tests.support.silence import listening
@@ -49,6 +50,13 @@ def _compiled_once() -> Iterator[None]:
     """Compile the statements of a kind of database for the first store alone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("loyalty_service.storage.store.Statements", statements_once)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _migrated_once() -> Iterator[None]:
+    """Let Alembic migrate the first empty database alone."""
+    with empty_databases_migrated_once():
         yield
 
 

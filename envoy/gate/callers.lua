@@ -269,11 +269,12 @@ end
 
 -- Learns from an answer whether its caller's key works; returns whether it succeeded.
 local function learn(headers, caller, address, now)
-  if calling.is_success(headers) then
+  local status, grpc_status = headers:get(":status"), headers:get("grpc-status")
+  if status == "200" and (grpc_status or "0") == "0" then
     known.put(caller, true)
     return true
   end
-  if headers:get(":status") == "401" or headers:get("grpc-status") == "16" then
+  if status == "401" or grpc_status == "16" then
     known.forget(caller)
   end
   -- Whatever a stranger hears but a success costs something and proves nothing.

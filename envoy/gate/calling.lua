@@ -5,7 +5,7 @@ local calling = {
   STRANGER = "loyalty-stranger",
   -- Dynamic metadata of the gates.
   METADATA = "loyalty.gate",
-  WHOLE = "loyalty.gate.whole", -- Of a call that came as a whole: who called, when, its bytes, and of a stranger the address.
+  WHOLE = "loyalty.gate.whole", -- Of a call that came as a whole: who called, when, its bytes, and of a stranger when in tenths and the address.
   STREAMS = { -- Their routes bound them; they have no whole message to wait for.
     ["/grpc.health.v1.Health/Watch"] = true,
     ["/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"] = true,
@@ -15,11 +15,6 @@ local calling = {
 
 function calling.is_grpc(content_type)
   return content_type == "application/grpc" or content_type:sub(1, 17) == "application/grpc+"
-end
-
--- Whether an answer says that its call succeeded, over gRPC too.
-function calling.is_success(headers)
-  return headers:get(":status") == "200" and (headers:get("grpc-status") or "0") == "0"
 end
 
 -- The bytes of a body that came as a whole; nil for one that did not.

@@ -25,11 +25,16 @@ local large, all_large = memory.new_limit(16777216, 4194304), memory.new_limit(3
 -- Whole calls under way of a key, and how many it may have.
 local at_server, learned = memory.new_holding(), memory.new()
 -- The same of all strangers, each of whom may have another key: fewer than Envoy has places at least, for
--- wrong keys would take them all until the first is answered. Once DOUBTED calls of strangers of late did not
--- succeed, from half of that on a stranger comes in only from an address that has none.
-local STRANGERS, DOUBTED = 64, 20
-local strangers, of_address = memory.new_holding(STRANGERS), memory.new_holding()
-local doubts = memory.new_limit(DOUBTED, DOUBTED / 2)
+-- wrong keys would take them all until the first is answered. From FAIR on only an address that has none comes
+-- in. What is reset counts for half a second, in which a wrong key is answered: else a few resets would keep
+-- out all keys that are new.
+local STRANGERS, FAIR, TENTHS = 64, 48, 5
+local strangers = memory.new_holding(STRANGERS, TENTHS)
+local of_address = memory.new_holding(STRANGERS, TENTHS)
+
+local function tenth()
+  return math.floor(clock.now() * 10)
+end
 
 -- Whether a body is one message of gRPC, as long as it says.
 local function is_one_message(buffer)
@@ -64,20 +69,14 @@ end
 
 -- Whether a stranger of this address must leave the places to others.
 local function must_wait(stranger, now)
-  if strangers.is_reached(ALL, 1, now) then
-    return true
-  end
-  local half = strangers.of(ALL, now) * 2 >= STRANGERS
-  return half and doubts.is_reached(ALL, now) and of_address.of(stranger, now) > 0
+  local fair = strangers.of(ALL, now) < FAIR or of_address.of(stranger, now) == 0
+  return not fair or strangers.is_reached(ALL, 1, now)
 end
 
--- Counts calls of a key as begun, or as done, at the server.
-local function count_at_server(caller, stranger, calls, began, now)
-  at_server.add(caller, calls, began, now)
-  if stranger then
-    strangers.add(ALL, calls, began, now)
-    of_address.add(stranger, calls, began, now)
-  end
+-- Counts calls of a stranger as begun, or as done, at the server.
+local function count_stranger(stranger, calls, began, now)
+  strangers.add(ALL, calls, began, now)
+  of_address.add(stranger, calls, began, now)
 end
 
 -- Takes a large body into account; false where its caller has sent too much of such.
@@ -106,7 +105,7 @@ local function let_call_through(handle)
   if caller and at_server.of(caller, now) >= places_of(caller, now) then
     refuse(handle, "429", "places")
     return
-  elseif stranger and must_wait(stranger, now) then
+  elseif stranger and must_wait(stranger, tenth()) then
     refuse(handle, "429", "strangers")
     return
   end
@@ -120,9 +119,14 @@ local function let_call_through(handle)
     return
   end
   if caller then
-    count_at_server(caller, stranger, 1, now, now)
-    local call = ("%s %d %d %s"):format(caller, now, bytes, stranger or "-")
-    handle:streamInfo():dynamicMetadata():set(WHOLE, "call", call)
+    at_server.add(caller, 1, now, now)
+    local whose = "-"
+    if stranger then
+      local began = tenth()
+      count_stranger(stranger, 1, began, began)
+      whose = ("%d %s"):format(began, stranger)
+    end
+    handle:streamInfo():dynamicMetadata():set(WHOLE, "call", ("%s %d %d %s"):format(caller, now, bytes, whose))
   end
 end
 
@@ -134,12 +138,12 @@ local function note_end(handle)
   end
   local kept = handle:streamInfo():dynamicMetadata():get(WHOLE)
   if kept then
-    local caller, began, stranger = kept.call:match("^(%S+) (%d+) %d+ (.*)$")
+    local caller, began, whose = kept.call:match("^(%S+) (%d+) %d+ (.*)$")
     local now = clock.second()
-    stranger = stranger ~= "-" and stranger
-    count_at_server(caller, stranger, -1, tonumber(began), now)
-    if stranger and not calling.is_success(headers) then
-      doubts.add(ALL, 1, now)
+    at_server.add(caller, -1, tonumber(began), now)
+    local since, stranger = whose:match("^(%d+) (.*)$")
+    if since then
+      count_stranger(stranger, -1, tonumber(since), tenth())
     end
     learn(headers, caller, refused, now)
   end

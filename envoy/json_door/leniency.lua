@@ -28,7 +28,7 @@ local BLANKS_STEPS = 8000
 local is_number = texts.is_number
 
 -- The whole number that a number with a fraction or an exponent stands for, as text; nil where it
--- stands for none. Of a payment that was made the nearest is enough: nobody counts with it.
+-- stands for none. Of a payment that was made the nearest is enough, which *paid* tells on.
 local function whole_number(name, value, paid)
   if not value:find("[%.eE]") or not is_number(value) or numbers.is_filled_up(value) or not value:find("%d$") then
     return nil
@@ -38,7 +38,7 @@ local function whole_number(name, value, paid)
     return nil
   end
   local whole, is_meant = numbers.whole_of(number)
-  if is_meant or name == "amount" and paid() then
+  if is_meant or name == "amount" and paid("amount") then
     return ("%d"):format(whole)
   end
   return nil
@@ -132,11 +132,15 @@ end
 -- Put right what is written otherwise than the transcoder reads it: numbers for texts, words in another
 -- case, blanks around what has none, {} for a list with nothing in it. A quote inside a JSON string is
 -- always escaped, so `"key":` can only be a key.
-function leniency.admit(body, route)
+function leniency.admit(body, route, told)
   local known_paid, place_of
-  local function paid()
+  -- Whether the order is paid, so that an amount of it is rounded, of which the operator is told.
+  local function paid(key)
     if known_paid == nil then
       known_paid = paid_orders.is_paid(route, body)
+    end
+    if known_paid then
+      paid_orders.tell(told, "amount", key)
     end
     return known_paid
   end
@@ -302,7 +306,7 @@ function leniency.mend(body, route)
   else
     body = without_blanks(body, route)
     if #body > paid_orders.MAX_BYTES then
-      return leniency.admit(body, route), told
+      return leniency.admit(body, route, told), told
     elseif route.kind == "identify" then
       body = paid_orders.with_whole_texts(body, route, {})
       body = may_have_unusable(body) and paid_orders.put_right(body, route, {}) or body
@@ -310,7 +314,7 @@ function leniency.mend(body, route)
       body = paid_orders.put_right(paid_orders.with_whole_texts(body, route, told), route, told)
     end
   end
-  return leniency.admit(body, route), told
+  return leniency.admit(body, route, told), told
 end
 
 return leniency

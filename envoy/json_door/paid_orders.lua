@@ -147,7 +147,8 @@ local function made_whole(text, count)
   return table.concat(pieces)
 end
 
-local function tell(told, reason, key)
+-- Note what was put right, once for each reason and field.
+function paid_orders.tell(told, reason, key)
   local line = reason .. ":" .. (real_names[key] or "other")
   for _, before in ipairs(told) do
     if before == line then
@@ -181,7 +182,7 @@ function paid_orders.with_whole_texts(body, route, told)
     if count.left < 0 or whole ~= part and decisive[real_names[owner]] then
       refused = true
     elseif whole ~= part then
-      tell(found, "text", owner)
+      paid_orders.tell(found, "text", owner)
       return whole
     end
     return nil
@@ -306,7 +307,7 @@ local function leave_others_out(body, at, key, edits, told, count)
         return
       end
       edits[at] = { last = last, instead = "null" }
-      tell(told, "field", key)
+      paid_orders.tell(told, "field", key)
     end
     at = last + 1
   end
@@ -346,7 +347,7 @@ local function weigh(body, line, edits, told, count)
     edits[line.price] = { last = price_end, instead = numbers.written(price * quantity) }
   end
   edits[line.quantity] = { last = quantity_end, instead = "1" }
-  tell(told, "field", "quantity")
+  paid_orders.tell(told, "field", "quantity")
 end
 
 -- Whether a value is none, or is made none.
@@ -407,12 +408,12 @@ function paid_orders.put_right(body, route, told)
       local ended = scanner.value_end(body, before, count)
       if ended then
         edits[before] = { last = ended, instead = "null" }
-        tell(told, "field", key)
+        paid_orders.tell(told, "field", key)
       end
     end
     if instead then
       if instead ~= "null" or not body:find('^"%s*"', first) or not BLANK[kind] then
-        tell(told, reason or "field", key)
+        paid_orders.tell(told, reason or "field", key)
       end
       edits[first] = { last = last, instead = instead }
       at = last + 1

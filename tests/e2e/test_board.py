@@ -99,6 +99,11 @@ def test_orders_and_points_are_told_as_they_move(fresh: Box) -> None:
     assert newest["from"] == {"member": "", "account": "ISSUED"}
     assert newest["to"] == {"member": "Farhan", "account": "AVAILABLE"}
 
+    lines = {"lines": [{"referenceId": "1"}]}
+    assert fresh.call(f"/loyalty/transaction/pos/{opened}/return", lines).status == 200
+    (order,) = state(fresh)["orders"]
+    assert (order["earned"], order["returned"]) == (0, 50)
+
 
 def test_page_waits_for_what_changes(fresh: Box) -> None:
     """Whoever has seen everything is told of the next call as soon as it comes, and of no other."""

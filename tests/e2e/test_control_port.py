@@ -7,6 +7,7 @@ import http.client
 import json
 import socket
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 import pytest_asyncio
@@ -28,7 +29,7 @@ async def control() -> AsyncIterator[ControlPort]:
     port = ControlPort({("POST", "/fail"): _fail, ("POST", "/repeat"): _repeat})
     await port.start(0)
     yield port
-    port.stop()
+    await port.stop()
 
 
 def _ask(port: int, path: str, body: str) -> tuple[int, object]:
@@ -81,3 +82,27 @@ async def test_only_a_body_that_is_not_json_is_told_so(
 ) -> None:
     """A fault of the sandbox's own is not blamed on who asked."""
     assert await asyncio.to_thread(_ask, control.port, path, body) == told
+
+
+async def test_who_waits_for_news_is_hung_up_on_at_the_end() -> None:
+    """A page that asks the board for what is new keeps no sandbox up, and leaves no traceback."""
+    asked, told = asyncio.Event(), list[object]()
+
+    async def wait(_body: object) -> object:
+        asked.set()
+        return await asyncio.Event().wait()
+
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    port = ControlPort({("GET", "/news"): wait})
+    await port.start(0)
+    reader, writer = await asyncio.open_connection(HOST, port.port)
+    writer.write(b"GET /news HTTP/1.1\r\n\r\n")
+    await asked.wait()
+
+    await port.stop()
+
+    with suppress(ConnectionError):
+        assert await reader.read() == b""
+    writer.transport.abort()
+    asyncio.get_running_loop().set_exception_handler(None)
+    assert told == []

@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,9 +22,11 @@ import grpc
 import pytest
 import pytest_asyncio
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
+from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from loyalty_service.observability.metrics import Telemetry
+from loyalty_service.observability.otlp import Otlp
 from loyalty_service.sandbox.envoy_process import EnvoyProcess
 from loyalty_service.storage.databases import Database
 from tests.support.banks import SECRET, ServerProcess, prepare_bank, process_environment
@@ -40,6 +43,8 @@ SERVER_KIND = 2
 RPC = "loyalty.v1.IdentifyService/IdentifyMember"
 CUMULATIVE = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
 POINTS = 100_000
+GIVEN_UP_S = 9.0
+"""With 10 s for each batch it was 13 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,3 +345,17 @@ def test_hang_up_on_measurements_is_no_error(capsys: pytest.CaptureFixture[str])
         telemetry.close()
     told = capsys.readouterr()
     assert (told.out, told.err) == ("", "")
+
+
+def test_collector_that_hangs_holds_up_no_end() -> None:
+    """What was not sent is given up within seconds, however much it is."""
+    with socket.create_server(("127.0.0.1", 0)) as collector:
+        otlp = Otlp(f"http://127.0.0.1:{collector.getsockname()[1]}", 1.0, CollectorRegistry())
+        while True:
+            trail = otlp.tracing.begin("IdentifyService/IdentifyMember", {})
+            otlp.tracing.end(trail, "OK", grpc.StatusCode.OK)
+            if trail.span is None:
+                break
+        started = time.monotonic()
+        otlp.close()
+        assert time.monotonic() - started < GIVEN_UP_S

@@ -36,7 +36,11 @@ from tests.fault.edge_requests import (
     reflection_is_off,
     what_was_cut_off_is_not_sent_again,
 )
-from tests.fault.edge_tls import byte_handshakes_hold_up_nobody, byte_records_hold_up_nobody
+from tests.fault.edge_tls import (
+    byte_handshakes_hold_up_nobody,
+    byte_records_hold_up_nobody,
+    hellos_hold_up_nobody,
+)
 
 ATTACKS = (
     Attack("the admin page is unreachable from outside", admin_unreachable, quick=True),
@@ -73,4 +77,5 @@ ATTACKS = (
     Attack("bodies byte by byte hold up nobody", bodies_byte_by_byte_hold_up_nobody),
     Attack("TLS records of a byte hold up nobody", byte_records_hold_up_nobody),
     Attack("TLS handshakes byte by byte hold up nobody", byte_handshakes_hold_up_nobody),
+    Attack("TLS hellos alone hold up nobody", hellos_hold_up_nobody),
 )

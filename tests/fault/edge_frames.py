@@ -138,16 +138,23 @@ class Dribble:
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """A frame that belongs to no call, again and again."""
+    """
+    The same bytes again and again.
 
-    frame: bytes
+    Attributes:
+        frame: Of HTTP/2, which belongs to no call.
+        call: Over HTTP/1.1, one behind another, whose answers nobody waits for.
+    """
+
+    frame: bytes = b""
+    call: bytes = b""
 
     def connection(self, attacker: Attacker) -> Connection:
         """Make one that sends nothing else."""
-        return _Repeats(attacker, self.frame)
+        return _Pipelined(attacker, self.call) if self.call else _Repeats(attacker, self.frame)
 
 
-class _Paced(Over2):
+class _Pausing(Connection):
     """Writes as fast as its bytes are taken, and no faster."""
 
     _waits = False
@@ -160,6 +167,22 @@ class _Paced(Over2):
         """See asyncio."""
         self._waits = False
         self.speak()
+
+
+class _Pipelined(_Pausing):
+    def __init__(self, attacker: Attacker, call: bytes) -> None:
+        super().__init__(attacker)
+        self._block = call * BLOCK
+
+    def speak(self) -> None:
+        """Send calls until somebody else must take some."""
+        while not (self._waits or self.transport.is_closing()):
+            self.attacker.sent += 1
+            self.transport.write(self._block)
+
+
+class _Paced(_Pausing, Over2):
+    """The same over HTTP/2."""
 
     def heard(self) -> None:
         """Go on with what there was no leave for."""
@@ -260,5 +283,8 @@ DRIBBLES: Mapping[str, Dribble | Repeated] = {
     "chunks of a byte": Dribble(over_http1=True),
     "chunks of a byte, wrong key": Dribble((WRONG_KEY,), over_http1=True),
     "frames of no known kind": Repeated(http2.frame(UNKNOWN_KIND, 0, 0, b"")),
+    "calls over HTTP/1.1 one behind another": Repeated(
+        call=b"GET /otp/1 HTTP/1.1\r\nhost: x\r\n\r\n"
+    ),
     "pings": Repeated(http2.frame(http2.PING, 0, 0, bytes(8))),
 }

@@ -23,7 +23,7 @@ from tests.support.raw_grpc import HELLO, TAKES_NOTHING, content, headers, messa
 
 CONNECTIONS = 16
 TICK_S = 0.01
-REST_S = 3.0
+REST_S = 10.0
 """Time after the last call in which the server must have ended every call."""
 
 CHECK = "/grpc.health.v1.Health/Check"

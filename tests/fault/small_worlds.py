@@ -36,6 +36,7 @@ from loyalty_service.application.orders.expire_overdue import (
     void_overdue,
 )
 from loyalty_service.application.orders.identify_member import identify_member
+from loyalty_service.application.orders.order_review import Order
 from loyalty_service.application.orders.record_unclaimed_order import (
     RecordUnclaimedOrder,
     record_unclaimed_order,
@@ -46,7 +47,7 @@ from loyalty_service.application.orders.void_transaction import VoidTransaction,
 from loyalty_service.application.perform import Answer, Run, perform
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Refused, Unit
-from loyalty_service.domain.basket import BasketLine
+from loyalty_service.domain.basket import BasketLine, basket_to_json
 from loyalty_service.domain.errors import LoyaltyError
 from loyalty_service.domain.ledger import LedgerBrokenError
 from loyalty_service.domain.peppers import Peppers
@@ -69,6 +70,7 @@ from tests.fault.simulation.books import (
     Guest,
     agree,
     day_of,
+    read_nothing,
 )
 from tests.fault.simulation.comparison import (
     RESERVED,
@@ -182,11 +184,12 @@ class SmallWorld:
         self.scheme = Scheme(
             **(
                 vars(first_scheme())
-                | {"pending_days": 30, "receipt_days": 30, "void_days": 90}
+                | {"market": None, "pending_days": 30, "receipt_days": 30, "void_days": 90}
                 | scheme
             )
         )
         self._raw: Any
+        self._embedded = not database_url
         if database_url:
             self._raw = Database.from_text(database_url).connect_writer()
         else:
@@ -203,7 +206,10 @@ class SmallWorld:
         self._catalog = Catalog(revision=-1)
         self.calls = 0
         self.state = State(
-            Model(self.scheme, {name: self._guest(points) for name, points in START_POINTS.items()})
+            Model(
+                self.scheme,
+                {name: self._guest(points, name) for name, points in START_POINTS.items()},
+            )
         )
         self._raw.execute("BEGIN")
         self._catalog = self._do(self._begin)
@@ -217,12 +223,15 @@ class SmallWorld:
             add_member(unit, now_ms, points, loyalty_id)
         return unit.catalog
 
-    def _guest(self, points: int) -> Guest:
+    def _guest(self, points: int, _name: str) -> Guest:
         purse = None
         if self.scheme.good_days:
             purse = Purse(self.scheme.good_days, day_of(START_MS))
             purse.bring(points)
         return Guest(points, purse=purse)
+
+    def _execute(self, sql: str, *values: Any) -> Any:
+        return self._raw.execute(sql if self._embedded else sql.replace("?", "%s"), *values)
 
     def close(self) -> None:
         """Let go of the store."""
@@ -326,18 +335,25 @@ class SmallWorld:
 
     def _report(self, place: str, name: str, *, claiming: bool = False) -> None:
         prices, uses = self._baskets[name]
-        transaction_id = self.state.orders[int(place)]
-        status = CLAIMED if claiming else PENDING
         content = basket(*map(item, prices), *starmap(reward, uses.items()))
-        values = {
+        status = CLAIMED if claiming else PENDING
+        self._tell(report(self.state.orders[int(place)], status, content))
+
+    def _tell(self, order: Order, **values: Any) -> None:
+        """Report an order; *values* are what the model is told besides."""
+        transaction_id, lines = order.transaction_id, order.basket.lines
+        uses: Counter[str] = Counter()
+        for one in lines:
+            if one.incentive_id is not None:
+                uses[one.incentive_id] += one.quantity
+        values |= {
             "transaction_id": transaction_id,
-            "status": status.name,
+            "status": order.status.name,
             "uses": uses,
-            "price": sum(prices),
-            "sold": tuple((one.product_id, one.price, one.quantity) for one in content.lines),
+            "price": sum(one.price * one.quantity for one in lines),
+            "sold": tuple((one.product_id, one.price, one.quantity) for one in lines),
         }
-        order = report(transaction_id, status, content)
-        body = _sent(update_request(transaction_id, status.name, *map(_line, content.lines)))
+        body = _sent(update_request(transaction_id, order.status.name, *map(_line, lines)))
         asked = Asked("update", values, body, by=KEY.key_id)
         self._call(asked, report_order, order, transaction_servicer._render_reported)
 
@@ -374,7 +390,9 @@ class SmallWorld:
         values = {"price": RECEIPT_PRICE, "soups": 0, "soup_price": 0, "rewards": 0}
         pos = PointOfSale("1", 9999, "Partner", None, None, None)
         content = basket(item(RECEIPT_PRICE))
-        command = RecordUnclaimedOrder(KEY, "RESTAURANT", "EAT_IN", pos, content, "{}")
+        command = RecordUnclaimedOrder(
+            KEY, "RESTAURANT", "EAT_IN", pos, content, basket_to_json(content)
+        )
         asked = Asked("unclaimed", values, _sent(unclaimed_request(*map(_line, content.lines))))
         self._call(asked, record_unclaimed_order, command, transaction_servicer._render_unclaimed)
         ((self.state.receipt, self.state.receipted),) = self.state.model.receipts.items()
@@ -448,8 +466,15 @@ class SmallWorld:
             flags.update((flag.kind.value, flag.reason) for flag in told.flags)
             told, repeated = told.body, told.repeated
         self.state.model.settle(
-            asked, self.state.now_ms, told, reason, repeated=repeated, flags=flags
+            asked,
+            self.state.now_ms,
+            told,
+            reason,
+            repeated=repeated,
+            flags=flags,
+            execute=self._execute,
         )
+        self.state.model.execute = read_nothing  # The state is kept as bytes.
         self.state.model.events.clear()
         return not reason
 
@@ -526,10 +551,12 @@ class SmallWorld:
         """Tell what each member should have once all orders are void."""
         orders = self.state.model.orders.values()
         return {
-            name: START_POINTS[name]
+            name: START_POINTS.get(name, 0)
             + self.state.granted[name]
             - sum(order.lost for order in orders if order.guest is guest)
             - guest.gone
+            - guest.card.paid
+            + sum(award.points - award.lost_points for award in guest.card.awards)
             for name, guest in self.state.model.guests.items()
         }
 

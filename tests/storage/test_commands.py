@@ -632,6 +632,13 @@ def test_apply_tells_which_points_go_before_terms_change(
     (kept,) = rows(members, "SELECT DISTINCT last_day FROM bucket")
     assert kept.last_day == "2041-07-01"
     capsys.readouterr()
+    tiers = carried[:-1] + ", by_tier: {green: {days: 9000, end_of: year}}}"
+    assert run("apply", file_with(tiers), "--dry-run") == 0
+    told = capsys.readouterr().out
+    assert "expiry.by_tier.green.days: (none) -> 9000" in told
+    assert f"-12: {there.points:,} points of" in told
+    assert run("apply", file_with(tiers), "--yes") == 1
+    capsys.readouterr()
     later = carried.replace("2041", "2042")
     assert run("apply", file_with(later), "--dry-run") == 0
     assert f"2042-07: {there.points:,} points of" in capsys.readouterr().out

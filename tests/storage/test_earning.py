@@ -25,8 +25,6 @@ from tests.support.doing import apply_program, enroll_member
 from tests.support.orders import CLAIMED, COOKIE, DAY_MS, Till, basket, item, offer, report, reward
 from tests.support.programs import KEY, demo_program, enroll
 
-pytestmark = pytest.mark.any_database
-
 DRINKS = Products(prefixes=("d",), group="drinks")
 GROUPS = {"drinks": DRINKS}
 RULES: dict[str, Any] = {}

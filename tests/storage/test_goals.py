@@ -98,6 +98,21 @@ async def test_third_visit_in_seven_days_gives_points_and_a_void_takes_them(till
     assert await told(till, guest, 8) == [(1, 3, "2026-05-13")]
 
 
+@pytest.mark.parametrize("others", [(), (goal("other", **THREE, again="always"),)])
+async def test_void_takes_what_a_goal_gave_that_the_file_has_no_more(
+    till: Till, others: tuple[dict[str, Any], ...]
+) -> None:
+    """It is judged by the goal of the order's day, whether any goals are left or not."""
+    await apply(till, goal("three", **THREE, **WEEK), *others)
+    guest = await enroll(till.store)
+    _, second, third = [await pay(till, guest, day) for day in (1, 4, 7)]
+    await apply(till, *others)
+
+    reached = [(await till.void(one.transaction_id)).result.reached for one in (second, third)]
+
+    assert [one.given.get("three", 0) for one in reached] == [-500, 0]
+
+
 async def test_goal_is_reached_again_only_where_it_says_so(till: Till) -> None:
     """Whatever reached it is used up; once is once, also after it was taken back and reached."""
     await apply(

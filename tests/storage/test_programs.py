@@ -21,9 +21,11 @@ from loyalty_service.application.orders.report_order import report_order
 from loyalty_service.application.orders.return_lines import ReturnLines, return_lines
 from loyalty_service.domain.basket import Basket, BasketLine, Payment, basket_to_json
 from loyalty_service.domain.errors import RulesFailedError
+from loyalty_service.domain.goal_cards import HeldTier
 from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.returns import ReturnedLine
 from loyalty_service.domain.taken_off import taken_off
+from loyalty_service.domain.tier_expiry import last_good_day
 from loyalty_service.domain.visit import PointOfSale
 from loyalty_service.program_file.document import parse_program
 from tests.support.ledger import audit
@@ -283,6 +285,17 @@ EXAMPLES: dict[str, tuple[str, tuple[Paid, ...]]] = {
             uses("coffee-off", day=12, takes="offer-of-the-week"),
         ),
     ),
+    "points are worth more on some days": (
+        "grocers-and-drugstores",
+        (
+            dollars(50_100, 16_700, day=10),
+            uses("better-days", day=14, refused=True),
+            uses("better-days", day=15),
+            dollars(50_100, 16_700, day=10),
+            uses("better-days", day=19, refused=True),
+            uses("fifty-dollars", day=19),
+        ),
+    ),
     "a treat each month": ("coffee-bar", (uses("treat"), uses("treat", day=31, refused=True))),
     "a coupon is activated": (
         "coalition",
@@ -357,6 +370,7 @@ TAKEN_OFF = {
     "doughnuts-and-coffee": ("lunch", BasketLine("1", "41", "item", 1, 6200), 5000),
     "supermarket-fuel": ("fuel-30", BasketLine("1", "5", "item", 12, 349, category="fuel"), 360),
     "sandwich-maker": ("two-dollars", BasketLine("1", "1", "item", 1, 1240), 200),
+    "grocers-and-drugstores": ("better-days", BasketLine("1", "1", "item", 1, 10_000), 6500),
 }
 """A reward of a program, what is bought with it, and what is taken off in minor units."""
 
@@ -392,6 +406,23 @@ def test_page_tells_when_points_go() -> None:
         path.stem for path in PROGRAMS.glob("*.yaml") if "\nexpiry:" in path.read_text("utf-8")
     }
     assert told.keys() == aging
+
+
+def test_page_tells_when_points_of_a_tier_go() -> None:
+    """What the page says of gold, by the file's terms for a member who has it from the earning."""
+    page = (PROGRAMS / "README.md").read_text("utf-8")
+    ((name, *days),) = re.findall(
+        r"^\| ([a-z-]+) \| (\d+ \w+ \d{4}) \| .*; with gold until (\d+ \w+ \d{4}), on (\d+ .*) \|",
+        page,
+        re.MULTILINE,
+    )
+    earned, until, gone = map(_written, days)
+    terms = parse_program((PROGRAMS / f"{name}.yaml").read_text("utf-8"), name).expiry
+    gold = HeldTier("gold", earned.toordinal(), until.toordinal())
+
+    last = last_good_day(terms, (gold,), earned)
+
+    assert terms.told_day(last.isoformat()) == gone.isoformat()
 
 
 def _written(day: str) -> date:

@@ -45,7 +45,8 @@ OF_ITS_SHARD = {"LedgerStatements.program_account", "IncentiveUsage.find"}
 
 ASKED_LATE: Mapping[str, set[str]] = {
     "issue_code": {"Code.find", "CodeStatements.pending"},  # Of digits drawn; of the member.
-    "void_transaction": {"UseStatements.of_transaction"},
+    # A void is rare: what it gives back besides is looked for when it is sure to be done.
+    "void_transaction": {"UseStatements.of_transaction", "GrantStatements.bought"},
     "claim_receipt": {"TransactionStatements.by_receipt"},
     "adjust_points": {"LimitStatements.sums"},  # An operator's, who need not hurry.
 }
@@ -89,6 +90,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def prefetch(unit: Any, connection: Any, statements: Statements, batch: Any) -> None:
         prefetch_module.prefetch(unit, connection, statements, batch)
+        unit.build(statements)
         unit._connection = _Asked(connection, _names_of(statements), found)
 
     monkeypatch.setattr(writer, "prefetch", prefetch)

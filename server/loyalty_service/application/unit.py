@@ -110,6 +110,9 @@ class Unit(Protocol):
     def awards(self, member: Member, goal_id: str) -> Sequence[GoalAward]:
         """Find what a goal gave a locked member."""
 
+    def goal_card(self, member: Member) -> GoalCard | None:
+        """Find what is counted of a locked member, also where the program has no goals any more."""
+
     def hold_card(self, member: Member, card: GoalCard) -> None:
         """Have a member's tiers be those of a card that was added or changed."""
 

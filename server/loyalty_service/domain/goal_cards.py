@@ -117,7 +117,8 @@ def tiers_told(
     if not tiers:
         return ()
     base, order = base_tier(tiers, goals), {tier_id: place for place, tier_id in enumerate(tiers)}
-    held = [HeldTier(*one) for one in json.loads(told or "[]") if one[0] in order]
+    known = json.loads(told) if told else ()
+    held = [HeldTier(*one) for one in known if one[0] in order]
     held.sort(key=lambda one: order[one.tier_id], reverse=True)
     return tuple(held) if base is None else (*held, HeldTier(base, 0, LAST_DAY))
 

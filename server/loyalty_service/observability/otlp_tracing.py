@@ -8,6 +8,7 @@ and this module is not even loaded unless traces are wanted.
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Mapping
 from time import monotonic, monotonic_ns, time_ns
 from typing import Any
@@ -26,7 +27,7 @@ from loyalty_service.observability.trail import TRAIL, Parent, Tracing, Trail, r
 TRACES_PER_S_MAX = 100
 """Whoever sends `traceparent` says what is sampled; this is the most we let it cost."""
 
-FLUSH_MS = 2000
+FLUSH_S = 2.0
 
 _FLAGS = slice(54, 55)
 _UNSAMPLED = frozenset("02468ace")
@@ -48,7 +49,8 @@ class OtlpTracing(Tracing):
         self._second = 0
         self._count = 0
         self._provider = TracerProvider(ALWAYS_ON, resource, shutdown_on_exit=False)
-        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint)))
+        self._exporter = OTLPSpanExporter(endpoint)
+        self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
         self._tracer = self._provider.get_tracer("loyalty")
 
     def begin(self, method: str, metadata: Mapping[str, str]) -> Trail:
@@ -81,7 +83,12 @@ class OtlpTracing(Tracing):
 
     def close(self) -> None:
         """See `Tracing.close`."""
-        self._provider.force_flush(FLUSH_MS)
+        # The SDK waits 10 s for each batch that a collector does not take, whatever it is told.
+        flushing = threading.Thread(target=self._provider.force_flush, daemon=True)
+        flushing.start()
+        flushing.join(FLUSH_S)
+        if flushing.is_alive():
+            self._exporter.shutdown()
         self._provider.shutdown()
 
     def _may_trace(self) -> bool:

@@ -278,6 +278,7 @@ def _program(document: ProgramDocument, digits: int) -> Program:
     }
     incentives = (entry.incentive(groups) for entry in document.incentives)
     promotions = (entry.promotion(groups) for entry in document.promotions)
+    tiers_that_end = {entry.id for entry in document.tiers if entry.kept is not None}
     redemption = document.redemption
     return Program(
         program_id=f"{document.brand}-{document.region.lower()}",
@@ -303,7 +304,7 @@ def _program(document: ProgramDocument, digits: int) -> Program:
         groups=groups,
         promotions={promotion.promotion_id: promotion for promotion in promotions},
         tiers={entry.id: entry.tier() for entry in document.tiers},
-        goals={entry.id: entry.goal(groups) for entry in document.goals},
+        goals={entry.id: entry.goal(groups, tiers_that_end) for entry in document.goals},
         grants={entry.id: entry.terms() for entry in document.grants},
         rule_words={name: entry.words() for name, entry in document.rule_words.items()},
         void_spent=document.void_spent,

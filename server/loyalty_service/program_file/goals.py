@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
@@ -139,7 +140,7 @@ class GoalEntry(Entry):
     of: ProductList | None = None
     target: Annotated[int, BeforeValidator(_check_target)]
     window: WindowEntry | None = None
-    again: Annotated[str, one_of(*Again)] = Again.NEVER
+    again: Annotated[str | None, one_of(*Again)] = None
     rules: GoalRulesEntry = GoalRulesEntry()
     gives: GivesEntry
 
@@ -152,7 +153,10 @@ class GoalEntry(Entry):
             raise refusal("must have a window of the calendar with again window")
         return self
 
-    def goal(self, groups: Groups) -> Goal:
-        """Make the goal."""
+    def goal(self, groups: Groups, tiers_that_end: Collection[str]) -> Goal:
+        """Make the goal; a tier that ends can be reached again, unless the file says otherwise."""
         document: dict[str, Any] = self.model_dump(by_alias=True, exclude_none=True)
+        if self.again is None and self.gives.tier in tiers_that_end:
+            calendar = self.window is not None and self.window.calendar is not None
+            document["again"] = Again.WINDOW if calendar else Again.ALWAYS
         return goal_from_json(document, groups)

@@ -59,6 +59,7 @@ class ControlPort:
     def __init__(self, routes: Routes) -> None:
         self.port = 0
         self._routes = routes
+        self._calls: set[asyncio.Task[Any]] = set()
         self._server: asyncio.Server
 
     async def start(self, port: int) -> None:
@@ -70,11 +71,18 @@ class ControlPort:
         """Tell whether there is a route."""
         return (method, path) in self._routes
 
-    def stop(self) -> None:
-        """Listen no more."""
+    async def stop(self) -> None:
+        """Listen no more, and hang up on who waits for news: there is none any more."""
         self._server.close()
+        calls = list(self._calls)
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a callback of the server's has one.
+        self._calls.add(task)
         try:
             async with asyncio.timeout(READ_S):
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -94,7 +102,10 @@ class ControlPort:
                 await writer.wait_closed()
         except (OSError, EOFError, asyncio.LimitOverrunError):
             pass  # Whoever asked has hung up, does not take the answer, or is no HTTP.
+        except asyncio.CancelledError:
+            pass  # The port has stopped; Python 3.11 would log whatever leaves from here.
         finally:
+            self._calls.discard(task)
             writer.transport.abort()
 
     async def _answer(

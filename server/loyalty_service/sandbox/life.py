@@ -189,7 +189,7 @@ class Sandbox:
         await doors.grpc.start(settings.sandbox_host, settings.grpc_port)
         stack.push_async_callback(doors.grpc.stop)
         await self._control.start(control_port(settings))
-        stack.callback(self._control.stop)
+        stack.push_async_callback(self._control.stop)
         place = control_file(settings)
         place.write_text(str(self._control.port), encoding="ascii")
         stack.callback(place.unlink, missing_ok=True)

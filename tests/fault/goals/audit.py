@@ -220,5 +220,6 @@ GOALS = (
         "Audit",
         "One row of the ledger changed, deleted, inserted or moved is found, and is named first.",
         run,
+        any_database=True,
     ),
 )

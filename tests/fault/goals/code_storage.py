@@ -300,5 +300,6 @@ GOALS = (
         "Somebody who has the whole database but not the pepper learns no code, receipt or API "
         "key.",
         run,
+        any_database=True,
     ),
 )

@@ -274,5 +274,6 @@ GOALS = (
         "A restore takes exactly the rows that were saved, or refuses the file by name and "
         "changes nothing.",
         run,
+        any_database=True,
     ),
 )

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import hypothesis
+import pytest
 from hypothesis import strategies as st
 
 from loyalty_service.domain.keys import Role
@@ -283,6 +284,9 @@ async def run(trial: Trial) -> None:
     """Breed, draw and guide requests of every call, then audit what they left."""
     found = Found()
     async with AsyncExitStack() as cleanup:
+        # However slow the machine: what is turned away because others wait, nobody looks at.
+        patch = cleanup.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr("loyalty_service.storage.store.WAIT_MAX_S", PATIENCE_S)
         url = trial.new_database()
         worlds = await open_worlds(cleanup, url, trial.folder)
         bred, drawn, outside = trial.choose((1_000_000, 10_000, 20_000), (600, 30, 120))

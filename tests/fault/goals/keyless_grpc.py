@@ -25,7 +25,9 @@ from tests.support.http import free_port
 from tests.support.roots import ROOT
 from tests.support.server import open_channel
 
-RATE = 1000
+RATE, RATE_SHORT = 1000, 600
+"""Calls a second: of checks without a message either fills what they may hold."""
+
 RATE_MIN_SHARE = 0.5
 """Of the rate, what must have come at least, or nothing was tried."""
 
@@ -91,9 +93,9 @@ async def _note(made: Any, seen: Honest) -> None:
         seen.took_s.append(time.monotonic() - began)
 
 
-async def _flood(port: int, kind: str, seconds: float) -> dict[str, Any]:
+async def _flood(port: int, kind: str, rate: int, seconds: float) -> dict[str, Any]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.fault.flood", str(port), kind, str(RATE), str(seconds)),
+        *(sys.executable, "-m", "tests.fault.flood", str(port), kind, str(rate), str(seconds)),
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
     )
@@ -109,7 +111,8 @@ async def _flood(port: int, kind: str, seconds: float) -> dict[str, Any]:
 
 async def run(trial: Trial) -> None:
     """Flood a server's port in every way, one after the other, while others call with a key."""
-    trial.require(CHECKS_MAX < RATE * MESSAGE_WAIT_S, "checks without a message can't fill it")
+    rate = trial.choose(RATE, RATE_SHORT)
+    trial.require(rate * MESSAGE_WAIT_S > CHECKS_MAX, "checks without a message can't fill it")
     url = trial.new_database()
     members = await prepare_bank(url, [0])
     metrics_port = free_port()
@@ -123,13 +126,11 @@ async def run(trial: Trial) -> None:
     lowest, longest = 1.0, 0.0
     try:
         for kind in kinds:
-            seen = Honest(trial.choose(SERVED_S, SERVED_SHORT_S))
-            calling = asyncio.create_task(_call_on(server.address, members[0], seen))
             seconds = trial.choose(8.0, 1.0)
-            done = await _flood(int(server.address.rpartition(":")[2]), kind, seconds)
-            calling.cancel()
-            await asyncio.wait([calling])
-            trial.say(f"{kind}: {done}, honest {seen.served:.1%} {dict(seen.others)}")
+            done, seen = await _beside_flood(trial, server, members[0], kind, seconds)
+            if not trial.full and kind not in AT_ONCE and seen.served < SERVED_MIN:
+                # A second on a busy machine says little of who is served in time.
+                done, seen = await _beside_flood(trial, server, members[0], kind, seconds)
             lowest = lowest if kind in AT_ONCE else min(lowest, seen.served)
             _judge(trial, kind, seconds, done, seen)
             if kind in CALLS and kind != "watches":
@@ -139,9 +140,23 @@ async def run(trial: Trial) -> None:
     finally:
         await server.kill()
     trial.figure("kinds", len(kinds))
-    trial.figure("a second", RATE)
+    trial.figure("a second", rate)
     trial.figure("fewest honest calls in time", f"{lowest:.1%}")
     trial.figure("longest held s", f"{longest:.2f}")
+
+
+async def _beside_flood(
+    trial: Trial, server: ServerProcess, loyalty_id: str, kind: str, seconds: float
+) -> tuple[dict[str, Any], Honest]:
+    """Call while strangers flood the port; return what the flood did, and what callers saw."""
+    seen = Honest(trial.choose(SERVED_S, SERVED_SHORT_S))
+    calling = asyncio.create_task(_call_on(server.address, loyalty_id, seen))
+    port, rate = int(server.address.rpartition(":")[2]), trial.choose(RATE, RATE_SHORT)
+    done = await _flood(port, kind, rate, seconds)
+    calling.cancel()
+    await asyncio.wait([calling])
+    trial.say(f"{kind}: {done}, honest {seen.served:.1%} {dict(seen.others)}")
+    return done, seen
 
 
 async def _beside_scrapes(
@@ -177,7 +192,7 @@ async def _beside_scrapes(
 
 
 def _judge(trial: Trial, kind: str, seconds: float, done: dict[str, Any], seen: Honest) -> None:
-    came = done["sent"] / seconds / RATE
+    came = done["sent"] / seconds / trial.choose(RATE, RATE_SHORT)
     trial.require(came >= RATE_MIN_SHARE, f"only {came:.0%} of the {kind} came")
     trial.require(seen.took_s, f"nobody called during {kind}")
     if kind in AT_ONCE:

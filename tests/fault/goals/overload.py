@@ -390,5 +390,6 @@ GOALS = (
         "However many calls come, as many as ever are served, soon, and the rest are told when to "
         "try again.",
         run,
+        any_database=True,
     ),
 )

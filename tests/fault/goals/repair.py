@@ -108,5 +108,6 @@ GOALS = (
         "A balance or count that was changed is derived again from what proves it, and what "
         "nothing proves is never guessed.",
         run,
+        any_database=True,
     ),
 )

@@ -138,6 +138,5 @@ GOALS = (
         "Shutdown",
         "A server that is stopped says so first, and no call that it has accepted fails.",
         run,
-        any_database=True,
     ),
 )

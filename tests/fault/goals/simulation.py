@@ -13,6 +13,7 @@ from tests.fault.planted import LostBugError, planted
 from tests.fault.simulation.bugs import BUGS
 from tests.fault.simulation.clients import live
 from tests.fault.simulation.faults import FAULTS
+from tests.fault.simulation.market_bugs import SIMULATED_BUGS
 from tests.fault.simulation.world import World, quietly
 from tests.support.roots import PYTHONPATH, ROOT
 
@@ -95,8 +96,9 @@ async def _find_bugs(trial: Trial) -> None:
     """Plant one bug after the other; each must show within so many worlds."""
     most = trial.choose(BUG_SEEDS_MAX, BUG_SEEDS_MAX_SHORT)
     needed: list[int] = []
-    tried = [bug for bug in BUGS if trial.full or bug.soon]
-    for bug in BUGS:
+    bugs = (*BUGS, *SIMULATED_BUGS)
+    tried = [bug for bug in bugs if trial.full or bug.soon]
+    for bug in bugs:
         try:
             with planted(bug):
                 if bug not in tried:

@@ -6,8 +6,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import Any
+from fractions import Fraction
+from typing import Any, Protocol
 
+from tests.fault.simulation.cards import Card
+from tests.fault.simulation.market import OFFERS
 from tests.fault.simulation.purses import Brought, Purse
 from tests.fault.simulation.scheme import (
     COOKIES_IN_ALL,
@@ -59,6 +62,12 @@ def agree_on(what: str, answer: Any, *due: int) -> None:
 _POINTS = ("points", "points_earned", "points_redeemed")
 
 
+class Brings(Protocol):
+    """Whatever has points of a guest by their day: an order, what a goal gave, what was bought."""
+
+    brought: Brought
+
+
 @dataclass
 class Guest:
     """
@@ -67,6 +76,7 @@ class Guest:
     Attributes:
         purse: Those to spend by their day, where points go.
         gone: Those that went.
+        card: What goals count, and what the guest was given.
     """
 
     available: int = 0
@@ -74,8 +84,9 @@ class Guest:
     debt: int = 0
     purse: Purse | None = None
     gone: int = 0
+    card: Card = field(default_factory=Card)
 
-    def earn(self, points: int, order: Order) -> int:
+    def earn(self, points: int, order: Brings) -> int:
         """Give points, no more than an account carries; return how many."""
         earned = max(0, min(points, POINTS_MAX - self.available - self.held))
         owed = self.debt
@@ -113,6 +124,12 @@ class Guest:
             self.purse.let_go(order.brought.held, -more, owed - self.debt)
             self.turn(self.purse.today)
 
+    def spend(self, points: int, on: Brings) -> None:
+        """Burn points at once."""
+        self.move(-points)
+        if self.purse is not None:
+            on.brought.burned += self.purse.take(points)
+
     def burn(self, order: Order) -> None:
         """Let what an order holds be burned."""
         self.held -= order.held
@@ -126,8 +143,8 @@ class Guest:
         else:
             self.undo(order, back, taken)
 
-    def undo(self, order: Order, back: int, taken: int) -> None:
-        """Take what an order earned, and give back what it burned."""
+    def undo(self, order: Brings, back: int, taken: int) -> None:
+        """Take what an order, or a goal, earned, and give back what it burned."""
         had = self.available
         owed = self.debt
         self.move(back - taken)
@@ -167,6 +184,14 @@ class Order:
         rate: Points for a major unit when it was claimed.
         returned: Points that were taken back for what came back.
         returns: The answer to each return, by what it said.
+        name: That of the transaction.
+        day: The day that its till names.
+        tier: That of its guest when it was claimed.
+        gave: Of each promotion that gave some: its name, how often, and points.
+        won: How often it has earned each promotion.
+        by_rate: Points for a major unit, where the program has more than one rate.
+        accepted_on: Since when it is accepted with an incentive.
+        paid_by: What its guest was given that paid for uses, and how many.
     """
 
     guest: Guest | None
@@ -194,6 +219,18 @@ class Order:
     rate: int = 0
     returned: int = 0
     returns: dict[tuple[Any, ...], bytes] = field(default_factory=dict)
+    name: str = ""
+    day: date | None = None
+    tier: str = ""
+    gave: tuple[tuple[str, int, int], ...] = ()
+    won: dict[str, int] = field(default_factory=dict)
+    by_rate: Fraction = Fraction(0)
+    accepted_on: dict[str, date] = field(default_factory=dict)
+    paid_by: list[tuple[str, int]] = field(default_factory=list)
+
+    def gave_times(self, promotion: str) -> int:
+        """Tell how often a promotion has given points."""
+        return sum(times for name, times, _ in self.gave if name == promotion)
 
     @property
     def held(self) -> int:
@@ -258,6 +295,11 @@ Verdict = str | bytes | bool | Callable[[Any], None]
 """A reason to refuse; the bytes of an earlier answer; a plain answer; or a check with effect."""
 
 
+def read_nothing(*_: object) -> tuple[Any, ...]:
+    """Read nothing: where nothing is asked for whose name the server makes up."""
+    return ()
+
+
 def looks(request: Any, now_ms: int) -> tuple[Any, ...]:
     """Tell what an order is known by: the lines of its one till, and the day in its place."""
     lines = (
@@ -311,6 +353,10 @@ class Books:
         asked, now_ms: The call that is being settled, and when it came.
         events: What should have been told of since somebody looked.
         flags: What operators should be told of the call, by kind and reason.
+        day: The day by which rules are judged.
+        promo_uses: How often each member has used the promo code.
+        execute: Reads names that the server made up.
+        later: Events that come after those of the call itself.
     """
 
     def __init__(self, scheme: Scheme, guests: dict[str, Guest]) -> None:
@@ -325,6 +371,10 @@ class Books:
         self.wrong_codes = 0
         self.asked = Asked("", {})
         self.now_ms = 0
+        self.day = date.min
+        self.promo_uses: Counter[str] = Counter()
+        self.execute: Callable[..., Any] = read_nothing
+        self.later: list[tuple[str, Guest]] = []
 
     def _tell(self, kind: str, guest: Guest | None = None) -> None:
         """Take note of an event that must be kept, with the balances of now."""
@@ -334,20 +384,38 @@ class Books:
         name = next(name for name, one in self.guests.items() if one is guest)
         self.events.append(Told(kind, name, (guest.available, guest.held, guest.debt)))
 
+    def _tell_rest(self) -> None:
+        """Take note of the events that come last."""
+        for kind, guest in self.later:
+            self._tell(kind, guest)
+        self.later = []
+
     def _tell_cut(self, reason: str, guest: Guest) -> None:
         """Expect that operators are told of points that a guest did not get."""
         self.flags["points_cut", reason] += 1
         self._tell("POINTS_CUT", guest)
 
+    def _new_guest(self, points: int = 0) -> Guest:
+        """Make a member of today, with points."""
+        today = day_of(self.now_ms)
+        guest = Guest(card=Card(enrolled=today))
+        if self.scheme.good_days:
+            guest.purse = Purse(self.scheme.good_days, today)
+        if points:
+            guest.adjust(points)
+        return guest
+
     def _gone(self, incentive_id: str) -> bool:
         known = {*self.scheme.costs, self.scheme.soup}
+        if self.scheme.market is not None:
+            known |= OFFERS
         return incentive_id not in known or incentive_id in self.scheme.retired
 
     def _points(self, price: int) -> int:
         return price * self.scheme.points_per_unit // 100
 
     def _cost(self, name: str) -> int:
-        return 0 if name == self.scheme.soup else self.scheme.costs[name]
+        return self.scheme.costs.get(name, 0)
 
     def _cost_in(self, order: Order | None, name: str, number: int) -> int:
         if order is None:
@@ -398,6 +466,9 @@ class Books:
                 or (by and ours + uses[name] > (total - everybody + ours + 1) // 2)
             ):
                 return "RULES_FAILED"
+        for name in uses.keys() - accepted if self.scheme.market else ():
+            if self._limited(name, uses[name], guest, order):
+                return "RULES_FAILED"
         return "POINTS_INSUFFICIENT" if cost > spendable else ""
 
     def _twin(self, order: Order, known_by: tuple[Any, ...] | None) -> str:
@@ -420,6 +491,7 @@ class Books:
     def _end(self, order: Order) -> None:
         if order.status != VOID:
             self._tell("ORDER_VOIDED", order.guest)
+            self._tell_rest()
             if order.lost and order.guest is not None:
                 self._tell_cut("refund", order.guest)
         order.status, order.reported, order.answer = VOID, None, None

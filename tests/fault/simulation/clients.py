@@ -14,12 +14,14 @@ from google.protobuf.message import Message
 from loyalty.v1 import (
     code_service_pb2,
     identify_service_pb2,
+    incentive_service_pb2,
     member_service_pb2,
     session_service_pb2,
 )
 from loyalty.v1 import transaction_service_pb2 as pb
 from loyalty.v1.order_pb2 import OrderLine
 from tests.fault.simulation.books import PENDING, Asked, Order
+from tests.fault.simulation.market import TREAT
 from tests.fault.simulation.program import PARTNERS, secret_of
 from tests.fault.simulation.world import PATIENCE_S, World
 from tests.support.orders import COFFEE, COOKIE, SANDWICH, SOUP
@@ -52,6 +54,7 @@ METHODS = {
     "void": "TransactionService/VoidTransaction",
     "unclaimed": "TransactionService/RecordUnclaimedOrder",
     "receipt": "TransactionService/ClaimReceipt",
+    "take_grant": "IncentiveService/TakeGrant",
     "enroll": "MemberService/EnrollMember",
     "session": "SessionService/StartAnonymousSession",
 }
@@ -64,6 +67,7 @@ ERRAND_WEIGHTS = {
     "void": 5,
     "unclaimed": 3,
     "receipt": 4,
+    "grant": 2,
     "enroll": 1,
     "session": 1,
     "reuse": 1,
@@ -233,9 +237,9 @@ class Client:
         request = code_service_pb2.IssueCodeRequest(loyalty_id=guest, order=selected)
         return self._ask("issue", request, loyalty_id=guest, selection=tuple(names))
 
-    def _basket(self) -> tuple[Counter[str], int]:
+    def _basket(self, *more: str) -> tuple[Counter[str], int]:
         names = self._chance.choices(
-            (COFFEE, SANDWICH, COOKIE, SOUP), k=self._chance.choice((0, 1, 1, 2))
+            (COFFEE, SANDWICH, COOKIE, SOUP, *more), k=self._chance.choice((0, 1, 1, 2))
         )
         return Counter(names), self._chance.choice((0, 99, 1000, 2550, 9000))
 
@@ -271,12 +275,16 @@ class Client:
         )
         if transaction_id is None:
             return None
-        uses, price = self._basket()
+        uses, price = self._basket(TREAT)
         order = self._world.model.orders.get(transaction_id)
         if order is not None and order.accepted and self._chance.random() < 0.6:
             # Most guests pay for what the till was told of before, some for one more.
             more = int(self._chance.random() < 0.3)
             uses = Counter({name: order.reserved(name) + more for name, _ in order.accepted})
+        elif order is not None and order.guest is not None and self._chance.random() < 0.4:
+            # Most guests use what they were given.
+            given = sum(one.left > 0 for one in order.guest.card.grants.values())
+            uses = Counter([TREAT] * min(given, 1)) or uses
         status = self._chance.choice(("PENDING", "CLAIMED"))
         if self._known.sold and self._chance.random() < 0.15:
             # One check for two guests.
@@ -286,7 +294,7 @@ class Client:
             used = [self._line(name, number, prices[name]) for name, number in uses.items()]
             lines = (*used, *self._sold(price))
             # Only what the catalogue calls an offer earns.
-            price += prices.get(SOUP, 0) * uses[SOUP]
+            price += sum(prices.get(name, 0) * uses[name] for name in (SOUP, TREAT))
             if status == "CLAIMED":
                 self._known.sold.append((uses, price, lines))
         request = make(transaction_id, status, *lines)
@@ -334,6 +342,11 @@ class Client:
         guest = self._guest()
         request = pb.ClaimReceiptRequest(loyalty_id=guest, receipt_code=code)
         return self._ask("receipt", request, loyalty_id=guest, receipt_code=code)
+
+    def _grant(self) -> Asked:
+        guest, grant = self._guest(), self._chance.choice(("bought", "weekly"))
+        request = incentive_service_pb2.TakeGrantRequest(loyalty_id=guest, grant=grant)
+        return self._ask("take_grant", request, loyalty_id=guest, grant=grant)
 
     def _enroll(self) -> Asked:
         return self._ask("enroll", member_service_pb2.EnrollMemberRequest(name="Guest"))

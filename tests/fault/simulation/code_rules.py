@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import date
 
 from loyalty.v1 import (
     code_service_pb2,
@@ -14,7 +15,6 @@ from tests.fault.simulation.books import (
     CLAIMED,
     PENDING,
     REPLACED,
-    Books,
     Code,
     Guest,
     Order,
@@ -22,18 +22,25 @@ from tests.fault.simulation.books import (
     Verdict,
     agree,
 )
+from tests.fault.simulation.market_rules import MarketRules
 
 
-class CodeRules(Books):
+class CodeRules(MarketRules):
     """Judges who comes, and with which code."""
 
-    def _enroll(self) -> Verdict:
+    def _enroll(self, born: date | None = None) -> Verdict:
         def done(body: bytes) -> None:
             member = member_service_pb2.EnrollMemberResponse.FromString(body).member
             agree(member.loyalty_id not in self.guests, "a loyalty ID twice")
-            agree(member.available_points == 0, "points for enrolling")
-            self.guests[member.loyalty_id] = Guest()
-            self._tell("MEMBER_ENROLLED", self.guests[member.loyalty_id])
+            initial = self.market.initial
+            agree(member.available_points == initial, "other points for enrolling")
+            guest = self.guests[member.loyalty_id] = self._new_guest()
+            self._tell("MEMBER_ENROLLED", guest)
+            guest.adjust(initial)
+            guest.card.born = born
+            for terms in self._given_on("enrolment"):
+                self._give(guest, terms, f"program/{terms['id']}")
+            self._tell_rest()
 
         return done
 
@@ -119,6 +126,7 @@ class CodeRules(Books):
         opened_ms, partner = self.now_ms, self.asked.scope
         until_ms = self.scheme.open_until_ms(opened_ms, opened_ms)
         order = Order(guest, PENDING, until_ms, opened_ms, partner=partner)
+        order.name = answer.transaction_id
         guest.set_aside(order, sum(holds.values()))
         order.holds = holds
         agree(answer.balances[0].amount == guest.available, "another balance at identify")

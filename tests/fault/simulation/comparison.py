@@ -19,6 +19,7 @@ from tests.fault.simulation.books import (
     agree,
     reserved_by,
 )
+from tests.fault.simulation.market_rules import awards_of, plain_origin
 
 Execute = Callable[..., Any]
 """Runs a statement on the database."""
@@ -35,6 +36,13 @@ _BUCKETS = (
     "SELECT loyalty_id, last_day, gone_ms, sum(points) FROM bucket "
     "JOIN member ON member.number = member_number WHERE points > 0 "
     "GROUP BY loyalty_id, last_day, gone_ms"
+)
+_GRANTS = (
+    "SELECT loyalty_id, origin, uses, used, first_day, last_day, activated_ms, withdrawn_ms "
+    "FROM member_grant JOIN member ON member.number = member_number"
+)
+_AWARDS = (
+    "SELECT transaction_id, goal_id, rounds - lost_rounds, points - lost_points FROM goal_award"
 )
 _EVENTS = (
     "SELECT event_id, kind, loyalty_id, available, held, debt FROM event "
@@ -85,6 +93,42 @@ def _agree_on_days(execute: Execute, books: Books, found: dict[tuple[Any, Any], 
         if guest.purse is not None
     }
     agree(kept == due, f"buckets have {kept}, though {due}")
+
+
+def agree_on_market(execute: Execute, books: Books) -> None:
+    """
+    Hold what members were given, by whatever, and what counts for limits against the model.
+
+    Raises:
+        DisagreementError: The database holds something else.
+    """
+    awards = awards_of(execute)
+    found = {
+        (name, plain_origin(origin, awards)): (*told[:2], *told[2:4], bool(told[4]), bool(told[5]))
+        for name, origin, *told in execute(_GRANTS)
+    }
+    due = {
+        (name, one.origin): (
+            *(one.uses, one.used, one.first.isoformat(), one.last.isoformat()),
+            *(one.active, one.withdrawn),
+        )
+        for name, guest in books.guests.items()
+        for one in guest.card.grants.values()
+    }
+    agree(found == due, f"members were given {_unlike(found, due)}")
+    gave = {tuple(row[:2]): tuple(map(int, row[2:])) for row in execute(_AWARDS)}
+    given: dict[Any, Any] = {}
+    for guest in books.guests.values():
+        for one in guest.card.awards:
+            rounds, points = given.get((one.order, one.goal), (0, 0))
+            left = one.rounds - one.lost_rounds, one.points - one.lost_points
+            given[one.order, one.goal] = rounds + left[0], points + left[1]
+    agree(gave == given, f"goals have given {_unlike(gave, given)}")
+
+
+def _unlike(found: dict[Any, Any], due: dict[Any, Any]) -> str:
+    places = sorted(one for one in found.keys() | due.keys() if found.get(one) != due.get(one))
+    return "; ".join(f"{one}: {found.get(one)}, though {due.get(one)}" for one in places)
 
 
 def agree_on_ends(execute: Execute, books: Books) -> None:

@@ -11,7 +11,14 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from tests.fault.simulation.books import PENDING, Asked, Verdict, agree, day_of
+from tests.fault.simulation.books import (
+    PENDING,
+    Asked,
+    Verdict,
+    agree,
+    day_of,
+    read_nothing,
+)
 from tests.fault.simulation.code_rules import CodeRules
 from tests.fault.simulation.operator_rules import OperatorRules
 from tests.fault.simulation.receipt_rules import ReceiptRules
@@ -31,16 +38,20 @@ class Model(CodeRules, ReturnRules, ReceiptRules, OperatorRules):
         *,
         repeated: bool,
         flags: Counter[tuple[str, str]],
+        execute: Callable[..., Any] | None = None,
     ) -> None:
         """
         Take up a settled call: *told* is its answer, or *reason* why it was refused.
 
-        *flags* are what operators are told of it, by kind and reason.
+        *flags* are what operators are told of it, by kind and reason. *execute* reads the names
+        that the server made up.
 
         Raises:
             DisagreementError: The rules call for another outcome.
         """
-        self.asked, self.now_ms = asked, now_ms
+        self.asked, self.now_ms, self.day = asked, now_ms, day_of(now_ms)
+        self.execute = execute or read_nothing
+        self.later = []
         for guest in self.guests.values():
             guest.turn(day_of(now_ms))
         place = (asked.scope, asked.key)

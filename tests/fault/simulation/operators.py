@@ -15,6 +15,7 @@ from loyalty_service.domain.errors import LoyaltyError
 from loyalty_service.domain.keys import Role
 from tests.fault.simulation.books import Asked
 from tests.fault.simulation.front import sweep_at
+from tests.fault.simulation.market import TREAT
 from tests.fault.simulation.program import PARTNERS, first_scheme, program_of, secret_of
 from tests.fault.simulation.servers import Server
 from tests.support.doing import adjust_points, apply_program, create_key, revoke_key
@@ -129,7 +130,9 @@ class Operators:
     def _retired(self) -> frozenset[str]:
         """Choose what is retired: what an open order was accepted with, if there is one."""
         orders = self._world.model.orders.values()
-        accepted = sorted({name for order in orders for name, _ in order.accepted} - {COOKIE})
+        accepted = sorted(
+            {name for order in orders for name, _ in order.accepted} - {COOKIE, TREAT}
+        )
         chosen = self._world.chance.choice((*(accepted or (SANDWICH, SOUP)), ""))
         return frozenset({chosen} - {""})
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
+from datetime import date
 from typing import Any
 
 from loyalty.v1 import transaction_service_pb2 as pb
@@ -11,18 +13,20 @@ from tests.fault.simulation.books import (
     PENDING,
     UNCLAIMED,
     VOID,
-    Books,
     Guest,
     Order,
     Verdict,
     agree,
     agree_on,
+    day_of,
     looks,
 )
+from tests.fault.simulation.cards import counts_on
+from tests.fault.simulation.market_rules import Cart, MarketRules, progress_of
 from tests.fault.simulation.scheme import DAY_MS, POINTS_MAX
 
 
-class OrderRules(Books):
+class OrderRules(MarketRules):
     """Judges what becomes of a guest's order."""
 
     def _reviewed(self, order: Order, uses: Counter[str], by: str = "") -> str:
@@ -57,7 +61,10 @@ class OrderRules(Books):
         uses: Counter[str],
         price: int,
         sold: tuple[tuple[str, int, int], ...] = (),
+        day: date | None = None,
     ) -> Verdict:
+        """Judge a report; one that has a number of its own tells the *day* of its till."""
+        self.day = day or self.day
         order = self.orders.get(transaction_id)
         if order is None:
             return "TRANSACTION_NOT_FOUND"
@@ -70,12 +77,14 @@ class OrderRules(Books):
         broken = self._reviewed(order, uses, self.asked.by if status == PENDING else "")
         if broken:
             return broken
-        known_by = looks(pb.ReportOrderRequest.FromString(self.asked.body), self.now_ms)
+        known_by: tuple[Any, ...] = (transaction_id,)
+        if day is None:
+            known_by = looks(pb.ReportOrderRequest.FromString(self.asked.body), self.now_ms)
         if status == CLAIMED and self._refused_twin(order, known_by):
             return "ORDER_ALREADY_CLAIMED"
 
         def done(body: bytes) -> None:
-            self._report(order, known_by, status, uses, price, body)
+            self._report(order, known_by, status, uses, (price, sold or (("", price, 1),)), body)
             if status == CLAIMED:
                 self._sell(order, sold)
 
@@ -104,7 +113,7 @@ class OrderRules(Books):
         known_by: tuple[Any, ...],
         status: str,
         uses: Counter[str],
-        price: int,
+        bought: tuple[int, tuple[tuple[str, int, int], ...]],
         body: bytes,
     ) -> None:
         guest = order.guest
@@ -117,15 +126,22 @@ class OrderRules(Books):
             for price, count in order.prices(name, number, self._cost(name)).items()
         }
         cost = sum(wanted.values())
+        cart = Cart(bought[1])
+        worth = self._worth(guest, bought[0], cart, self.day, cost)
         guest.set_aside(order, cost)
         order.holds = {name: points for name, points in wanted.items() if points}
         if status == PENDING:
             order.expires_ms = self.scheme.open_until_ms(order.opened_ms, self.now_ms)
+            today = day_of(self.now_ms)
+            order.accepted_on = {name: order.accepted_on.get(name, today) for name in uses}
         else:
+            self._before_claim(guest)
             guest.burn(order)
             order.holds, order.burned, order.uses = {}, cost, Counter(uses)
             order.accepted = {}
-            order.earned = guest.earn(self._points(price), order)
+            order.day, order.tier = self.day, self._tier(guest, self.day)
+            order.earned = guest.earn(worth.points, order)
+            counted = self._claimed(order, guest, worth.within(order.earned), cart)
             order.looks = known_by
             if self._twin(order, order.looks) == CLAIMED:
                 self.flags["order_repeated", "claimed"] += 1
@@ -134,10 +150,15 @@ class OrderRules(Books):
         earned = order.earned if status == CLAIMED else 0
         answer = pb.ReportOrderResponse.FromString(body)
         agree_on("an order", answer, guest.available, earned, cost)
+        if status == CLAIMED:
+            told = tuple((p.promotion_id, p.times, p.points) for p in answer.earning.promotions)
+            agree(told == order.gave, f"promotions gave {told}, though {order.gave}")
+            self._agree_on_goals(answer.goals, guest, counted)
         order.reported, order.answer = self.asked.body, body
         self._tell("ORDER_REPORTED" if status == PENDING else "ORDER_CLAIMED", guest)
-        if status == CLAIMED and order.earned < self._points(price):
+        if status == CLAIMED and order.earned < worth.points:
             self._tell_cut("full", guest)
+        self._tell_rest()
 
     def _void(self, transaction_id: str) -> Verdict:
         order = self.orders.get(transaction_id)
@@ -153,17 +174,13 @@ class OrderRules(Books):
         back, taken = order.held, 0
         if order.status == CLAIMED and guest is not None:
             back, taken = self._undone(order, guest), order.earned - order.returned
-            short = max(0, taken - guest.available - order.burned)
-            refused = self.scheme.void_spent == "refuse" or guest.debt + short > POINTS_MAX
-            if short and refused:
+            if self._short(order, guest, taken, order.burned, None):
                 return "POINTS_INSUFFICIENT"
 
         def done(body: bytes) -> None:
             self._flag_other_partner(order, "void")
             if guest is not None:
-                guest.end(order, back, taken)
-                if order.status == CLAIMED:
-                    order.lost = order.burned - back
+                self._take_all(order, guest, back, taken)
             answer = pb.VoidTransactionResponse.FromString(body)
             available = guest.available if guest else 0
             # What the sweeper gave back, when it came first, is told as if it had not.
@@ -174,6 +191,45 @@ class OrderRules(Books):
                 self.flags["void_late", "days"] += 1
 
         return done
+
+    def _take_all(self, order: Order, guest: Guest, back: int, taken: int) -> None:
+        """Take back all that an order brought, and give back what it cost."""
+        claimed = order.status == CLAIMED
+        losses = self._losses(order, guest, None) if claimed else []
+        self._sell_back(guest, self._sold_back(order, guest)[0] if claimed else ())
+        guest.end(order, back, taken)
+        if claimed:
+            order.lost = order.burned - back
+            self._lose(order, guest, losses, None)
+            self._end_uses(order, guest)
+
+    def _short(
+        self,
+        order: Order,
+        guest: Guest,
+        taken: int,
+        burned: int,
+        cart: Cart | None,
+        points: int = 0,
+    ) -> bool:
+        """Tell whether what is taken back is spent, and may not be owed."""
+        lost = sum(gone for *_, gone in self._losses(order, guest, cart, points))
+        due = taken + lost
+        back = self._sold_back(order, guest, None if cart is None else due)[1]
+        short = max(0, due - guest.available - back - burned)
+        return short > 0 and (self.scheme.void_spent == "refuse" or guest.debt + short > POINTS_MAX)
+
+    def _agree_on_goals(self, told: Any, guest: Guest, counted: Iterable[str]) -> None:
+        """Insist on how far an answer says that a guest has come with goals."""
+        seen = {one.goal_id: one for one in told.progress}
+        for goal in self.market.goals:
+            name = goal["id"]
+            if name in counted and counts_on(goal, guest.card.last):
+                agree(name in seen, f"nothing told of the goal {name}")
+                progress, until = progress_of(goal, guest)
+                one = seen[name]
+                agree(one.progress == progress, f"{one.progress} of {name}, though {progress}")
+                agree(until is None or one.until == until, f"{name} until {one.until}, not {until}")
 
     def _undone(self, order: Order, guest: Guest) -> int:
         """Tell how many burned points come back: what does not fit in the end is lost."""

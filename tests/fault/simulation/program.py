@@ -14,6 +14,7 @@ from loyalty_service.domain.limits import LIMITS, Limits
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.restrictions import LimitPerOrder, MaximumRedemptions
 from tests.fault.simulation import scheme as figures
+from tests.fault.simulation.market import SIMULATED, with_market
 from tests.fault.simulation.scheme import Scheme
 from tests.support.doing import apply_program, create_key
 from tests.support.orders import COFFEE, COOKIE, SANDWICH, SOUP
@@ -52,7 +53,7 @@ def program_of(scheme: Scheme) -> Program:
     if scheme.soup not in scheme.retired:
         limits_of_soup = (MaximumRedemptions(figures.SOUPS_PER_MEMBER, figures.SOUPS_IN_ALL),)
         incentives[scheme.soup] = replace(demo.incentives[scheme.soup], rules=limits_of_soup)
-    return replace(
+    program = replace(
         demo,
         stores={9999: demo.stores[9999]},
         incentives=incentives,
@@ -73,13 +74,16 @@ def program_of(scheme: Scheme) -> Program:
         # The model knows no limits: a world's days are too short for them.
         limits=Limits.of({name: limit.most for name, limit in LIMITS.items()}),
     )
+    return with_market(program, scheme.market, demo.incentives) if scheme.market else program
 
 
 def first_scheme() -> Scheme:
     """Give the figures that every world begins with."""
     costs = {COFFEE: 800, SANDWICH: 1200, COOKIE: 300}
     days = {"pending_days": 1, "receipt_days": 1, "void_days": 1}
-    return Scheme(costs, COOKIE, SOUP, pending_lifetime_s=60, void_spent="debt", **days)
+    return Scheme(
+        costs, COOKIE, SOUP, pending_lifetime_s=60, void_spent="debt", market=SIMULATED, **days
+    )
 
 
 def begin(unit: Unit, now_ms: int) -> list[str]:

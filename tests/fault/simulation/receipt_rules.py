@@ -9,7 +9,6 @@ from tests.fault.simulation.books import (
     CLAIMED,
     UNCLAIMED,
     VOID,
-    Books,
     Guest,
     Order,
     Verdict,
@@ -17,10 +16,11 @@ from tests.fault.simulation.books import (
     agree_on,
     looks,
 )
+from tests.fault.simulation.market_rules import Cart, MarketRules, Worth
 from tests.fault.simulation.scheme import DAY_MS, SOUPS_IN_ALL, SOUPS_PER_MEMBER
 
 
-class ReceiptRules(Books):
+class ReceiptRules(MarketRules):
     """Judges what becomes of an order that nobody identified for."""
 
     def _unclaimed(self, price: int, soups: int, soup_price: int, rewards: int) -> Verdict:
@@ -46,7 +46,10 @@ class ReceiptRules(Books):
             if twin := self._twin(order, order.looks):
                 reason = "claimed" if twin == CLAIMED else "recorded"
                 self.flags["order_repeated", reason] += 1
-            order.earned = self._points(price + soup_price)
+            order.day, order.name = self.day, answer.transaction_id
+            worth = self._worth(None, price + soup_price, self._cart(order), self.day)
+            order.earned, order.gave = worth.points, worth.gave
+            order.won, order.by_rate = worth.won, worth.rate
             self.orders[answer.transaction_id] = order
             self.receipts[answer.receipt_code] = answer.transaction_id
             self._tell("ORDER_RECORDED")
@@ -80,6 +83,9 @@ class ReceiptRules(Books):
             worth = worth * self._points(order.plain) // whole
 
         def done(body: bytes) -> None:
+            cart = self._cart(order)
+            known = self._promised(order, guest, cart, worth)
+            self._before_claim(guest)
             order.guest, order.status = guest, CLAIMED
             if twice:
                 self.flags["order_repeated", "claimed"] += 1
@@ -87,14 +93,33 @@ class ReceiptRules(Books):
                 self.flags["offer_invalid", "exceeds-max-redemption"] += 1
             elif order.soups:
                 order.uses = Counter({self.scheme.soup: order.soups})
-            order.earned = guest.earn(worth, order)
+            assert order.day is not None
+            order.tier = self._tier(guest, order.day)
+            order.earned = guest.earn(known.points, order)
+            self._claimed(order, guest, known.within(order.earned), cart)
             answer = pb.ClaimReceiptResponse.FromString(body)
             agree_on("a receipt", answer, guest.available, order.earned)
             self._tell("RECEIPT_CLAIMED", guest)
-            if order.earned < worth:
+            if order.earned < known.points:
                 self._tell_cut("full", guest)
+            self._tell_rest()
 
         return done
+
+    def _cart(self, order: Order) -> Cart:
+        return Cart((("1", order.plain + order.soup_price, 1),))
+
+    def _promised(self, order: Order, guest: Guest, cart: Cart, points: int) -> Worth:
+        """Tell what a receipt brings: the points that it promised, and what only members earn."""
+        promised = Worth(order.earned, order.gave, order.won, order.by_rate).within(points)
+        if self.scheme.market is None or order.day is None:
+            return promised
+        known, nobody = (self._worth(one, 0, cart, order.day) for one in (guest, None))
+        more = max(0, known.points - nobody.points)
+        told = {name for name, *_ in (*promised.gave, *nobody.gave)}
+        added = tuple(one for one in known.gave if one[0] not in told)
+        both = Worth(points + more, (*promised.gave, *added), known.won, known.rate)
+        return both.within(self._most(guest, order.day, 0))
 
     def _too_many_soups(self, guest: Guest | None, soups: int) -> bool:
         mine, everybody = self._used(self.scheme.soup, guest)

@@ -6,8 +6,9 @@ from copy import deepcopy
 
 from loyalty.v1 import transaction_service_pb2 as pb
 from tests.fault.simulation.books import CLAIMED, VOID, Order, Verdict, agree, agree_on
+from tests.fault.simulation.market_rules import Cart, Worth
 from tests.fault.simulation.order_rules import OrderRules
-from tests.fault.simulation.scheme import DAY_MS, POINTS_MAX
+from tests.fault.simulation.scheme import DAY_MS
 
 Lines = tuple[tuple[str, int | None], ...]
 """What comes back: the name of each line, and how many, or all that is left."""
@@ -27,17 +28,18 @@ class ReturnRules(OrderRules):
         if refused or order.guest is None:
             return refused
         everything = not any(one[1] for pieces in sold.values() for one in pieces)
-        price = sum(each * number for pieces in sold.values() for each, number in pieces)
-        kept = 0 if everything else max(0, price + order.off) * order.rate // 100
-        taken = max(0, order.earned - order.returned - kept)
+        pieces = [(name, *one) for name, left in sold.items() for one in left]
+        cart = Cart((*pieces, ("", order.off, 1)))
+        worth = Worth(0) if everything else self._worth_left(order, cart)
+        taken = order.earned - order.returned - worth.points
         back = self._undone(order, order.guest) if everything else 0
-        short = max(0, taken - order.guest.available - (order.burned if everything else 0))
-        if short and (self.scheme.void_spent == "refuse" or order.guest.debt + short > POINTS_MAX):
+        burned, rest = (order.burned, None) if everything else (0, cart)
+        if self._short(order, order.guest, taken, burned, rest, worth.points):
             return "POINTS_INSUFFICIENT"
 
         def done(body: bytes) -> None:
             order.sold = sold
-            self._come_back(order, taken, back, body, everything=everything)
+            self._come_back(order, taken, back, body, rest, worth)
             order.returns[created, lines] = body
 
         return done
@@ -59,12 +61,24 @@ class ReturnRules(OrderRules):
         return ""
 
     def _come_back(
-        self, order: Order, taken: int, back: int, body: bytes, *, everything: bool
+        self, order: Order, taken: int, back: int, body: bytes, rest: Cart | None, worth: Worth
     ) -> None:
-        guest = order.guest
+        guest, everything = order.guest, rest is None
         assert guest is not None
         self._flag_other_partner(order, "void")
-        guest.undo(order, back, taken)
+        if everything:
+            self._take_all(order, guest, back, taken)
+        else:
+            losses = self._losses(order, guest, rest, worth.points)
+            due = taken + sum(gone for *_, gone in losses)
+            self._sell_back(guest, self._sold_back(order, guest, due)[0])
+            guest.undo(order, back, taken)
+            self._lose(order, guest, losses, rest, worth.points)
+            times = {name: number for name, number, _ in order.gave}
+            order.gave = tuple(
+                (name, min(number, times.get(name, 0)), points)
+                for name, number, points in worth.gave
+            )
         order.returned += taken
         answer = pb.ReturnLinesResponse.FromString(body)
         left = 0 if everything else order.earned - order.returned
@@ -74,5 +88,4 @@ class ReturnRules(OrderRules):
         agree(status == (VOID if everything else CLAIMED), f"the order is {status}")
         self._tell("LINES_RETURNED", guest)
         if everything:
-            order.lost = order.burned - back
             self._end(order)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from tests.fault.simulation.market import Market
+
 POINTS_MAX = 2_147_483_647
 COOKIES_PER_ORDER = 2
 COOKIES_PER_MEMBER = 3
@@ -26,6 +28,7 @@ class Scheme:
         cookie: The reward that is limited for an order, a member and all members.
         soup: The offer that is limited for a member and all members.
         good_days: Days that points are good for; 0 where they never go.
+        market: What it gives besides its rate; absent where it gives nothing else.
     """
 
     costs: dict[str, int]
@@ -44,6 +47,7 @@ class Scheme:
     late_void: str = "flag"
     repeated_orders: str = "flag"
     good_days: int = 0
+    market: Market | None = None
 
     def open_until_ms(self, opened_ms: int, now_ms: int) -> int:
         """Tell until when an order is open that is reported now."""

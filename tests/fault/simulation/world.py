@@ -37,6 +37,7 @@ from tests.fault.simulation.comparison import (
     agree_at_end,
     agree_on_ends,
     agree_on_events,
+    agree_on_market,
     agree_on_points,
     agree_with_audit,
     last_event,
@@ -227,7 +228,15 @@ class World:
         if deed.fails and deed.refusal is not None and reason == "SERVER_FAILED":
             return  # It was to be undone: a trace of it would be found with the next commit.
         try:
-            self.model.settle(asked, deed.now_ms, told, reason, repeated=repeated, flags=flags)
+            self.model.settle(
+                asked,
+                deed.now_ms,
+                told,
+                reason,
+                repeated=repeated,
+                flags=flags,
+                execute=self.raw.execute,
+            )
         except Exception as problem:  # noqa: BLE001 - whatever the model can't make sense of.
             self.disagree(f"{asked.kind} {asked.key}: {problem!r}")
         if asked.kind == "key" and not reason:
@@ -246,6 +255,7 @@ class World:
         try:
             self.last_event = agree_on_events(execute, self.model, self.last_event)
             agree_on_points(execute, self.model)
+            agree_on_market(execute, self.model)
             agree_on_ends(execute, self.model)
         except DisagreementError as problem:
             self.disagree(str(problem))

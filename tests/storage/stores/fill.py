@@ -74,6 +74,7 @@ class Life:
         await give_points(self._store, guest, 9000)
         await self._claim(guest)
         await self._void(await self._claim(guest))
+        await self._take_back(await self._claim(guest))
         await self._void(await self._open(guest))
         await self._record()
         await self._void((await self._record())["transactionId"])
@@ -110,6 +111,11 @@ class Life:
     async def _void(self, transaction_id: str) -> None:
         request = pb.VoidTransactionRequest(loyalty_transaction_id=transaction_id)
         await self._call("TransactionService/VoidTransaction", request)
+
+    async def _take_back(self, transaction_id: str) -> None:
+        request = pb.ReturnLinesRequest(loyalty_transaction_id=transaction_id)
+        request.lines.add(reference_id="1")
+        await self._call("TransactionService/ReturnLines", request)
 
     async def _record(self) -> Any:
         return await self._call(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from dataclasses import replace
 from datetime import date, timedelta
 from random import Random
 
@@ -166,6 +168,20 @@ def test_tier_is_the_best_of_the_day_and_kept_for_longer_by_reaching_it_again() 
     best = [tier_on(held, day) for day in days]
     assert [one and one.tier_id for one in best] == ["base", "gold", "top", "gold", "gold", "base"]
     assert tiers_of(None, {}, {}) == ()
+
+
+def test_tier_that_is_reached_again_after_a_gap_was_had_before_it_as_well() -> None:
+    """A late order counts by the tier of its day; a tier that is over for long is forgotten."""
+    card = GoalCard(1, "demo", "{}")
+    card.tiers = with_tier(card, HeldTier("gold", 100, 200), 0)
+    card.tiers = with_tier(card, HeldTier("gold", 300, 400), 0)
+    tiers = {"gold": Tier("gold", "gold"), "top": Tier("top", "top")}
+    goals = {"gold": replace(a_goal(Window(), Again.ALWAYS), tier="gold")}
+
+    held = tiers_of(card, tiers, goals)
+
+    assert [bool(tier_on(held, day)) for day in (150, 250, 350)] == [True, False, True]
+    assert json.loads(with_tier(card, HeldTier("gold", 390, 500), 201)) == [["gold", 300, 500]]
 
 
 def test_tier_ends_with_its_term() -> None:

@@ -518,23 +518,23 @@ def test_key_has_sixty_four_places(calls: LuaFilter) -> None:
 
 
 def test_strangers_leave_known_keys_their_places(calls: LuaFilter) -> None:
-    """64 of all; while wrong keys come, beyond 32 only addresses that have none."""
+    """64 of all, and beyond 48 only addresses that have none; a reset counts for half a second."""
 
     def stranger(number: int, address: str = "10.0.0.1") -> FilteredCall:
         return whole(calls, f"s{number}", loyalty_stranger=address)
 
-    under_way = [stranger(number) for number in range(64)]
+    under_way = [stranger(number) for number in range(48)]
     assert all(one.reply is None for one in under_way)
     full = stranger(99)
     assert (full.reply, why(full)) == ("429", "strangers")
     assert whole(calls).reply is None
-    for one in under_way[:50]:
-        calls.response(one, {":status": "200", "grpc-status": "16"})
-    assert [stranger(number).reply for number in range(20)] == [None] * 18 + ["429"] * 2
-    others = [stranger(number, f"10.0.1.{number}").reply for number in range(34)]
-    assert others == [None] * 32 + ["429"] * 2
-    calls.at(START + 9)
-    assert all(stranger(number).reply is None for number in range(64))
+    others = [stranger(number, f"10.0.1.{number}").reply for number in range(18)]
+    assert others == [None] * 16 + ["429"] * 2
+    for one in under_way[:20]:
+        calls.response(one, WRONG)
+    assert [stranger(number).reply for number in range(5)] == [None] * 4 + ["429"]
+    calls.at(START + 0.5)
+    assert [stranger(number).reply for number in range(49)] == [None] * 48 + ["429"]
 
 
 def _places(calls: LuaFilter) -> int:
@@ -578,9 +578,11 @@ def test_large_bodies_come_at_a_rate(calls: LuaFilter) -> None:
     """Of a key 16 MiB at once and 4 MiB a second, and small bodies spend nothing of it."""
 
     def sent(caller: str, size: int, **headers: str) -> str | None:
-        return calls.request(
+        one = calls.request(
             {":path": MEMBER, "loyalty-caller": caller, "content-length": str(size), **headers}
-        ).reply
+        )
+        calls.response(one, WRONG)
+        return one.reply
 
     assert [sent("1", 524_288) for _ in range(33)] == [None] * 32 + ["429"]
     assert sent("1", 65_536) is None

@@ -230,8 +230,9 @@ def test_paid_order_is_mended(
         or key in {"payments", "appliedDiscounts", "order", "price"}
         or "," in sent
     )
-    told = f"field:{key}" if mended else "amount:amount" if sent == "958.5" else None
-    assert call.header("loyalty-mended") == told
+    rounded = key == "amount" and sent in {"958.5", '"8,49"'}
+    told = [f"field:{key}"] * mended + ["amount:amount"] * rounded
+    assert call.header("loyalty-mended") == (",".join(told) or None)
 
 
 LINE = '{"transactionDetails":{"order":[{%s}]},"status":"CLAIMED"}'
@@ -399,6 +400,20 @@ def test_identifier_is_not_made_whole(door: LuaFilter) -> None:
     for name in ("identifier", "posType", "transactionId"):
         body = f'{{"{name}":"\xe9"}}'.encode("latin-1")
         assert send(door, "POST", IDENTIFY, body).body == body
+
+
+@pytest.mark.parametrize("padding", [0, 262_144])
+@pytest.mark.parametrize(
+    ("sent", "got", "told"), [("958.5", 959, "amount:amount"), ("958.0", 958, None)]
+)
+def test_payment_is_not_rounded_in_silence_however_large_its_order(
+    door: LuaFilter, padding: int, sent: str, got: int, told: str | None
+) -> None:
+    """Payments may decide what an order earns, so the operator is told of a fraction."""
+    body = f'{{"status":"CLAIMED","name":"{"b" * padding}","payments":[{{"amount":{sent}}}]}}'
+    call = send(door, "PUT", f"{ORDERS}/{OURS}", body)
+    assert call.header("loyalty-mended") == told
+    assert f'"amount":{got}'.encode() in (call.body or b"")
 
 
 @pytest.mark.parametrize("status", ['"PENDING"', '"VOID"', "1", '"claimed?"', "null"])

@@ -58,6 +58,29 @@ def test_whole_part_is_read_and_kept() -> None:
     assert program_from_json(stored) == program
 
 
+@pytest.mark.parametrize(
+    ("kept", "window", "again"),
+    [
+        ("kept: {months: 12}", "days: 30", Again.ALWAYS),
+        ("kept: {months: 12}", "calendar: year", Again.WINDOW),
+        ("kept: {months: 12}", "days: 30}, again: never, rules: {tiers: [green]", Again.NEVER),
+        ("", "days: 30", Again.NEVER),
+    ],
+)
+def test_tier_that_ends_can_be_reached_again_unless_the_file_says_no(
+    kept: str, window: str, again: Again
+) -> None:
+    """Else a member would have it for one term in a lifetime; points are given once by default."""
+    text = f"""\
+tiers: [{{id: green, name: Green}}, {{id: gold, name: Gold, {kept}}}]
+goals:
+  - {{id: gold, name: Gold, count: visits, target: 3, gives: {{tier: gold}}, window: {{{window}}}}}
+  - {{id: three, name: Three, count: visits, target: 3, gives: {{points: 5}}}}
+"""
+    goals = parse_program(HEAD + text, "p.yaml").goals
+    assert (goals["gold"].again, goals["three"].again) == (again, Again.NEVER)
+
+
 def test_apply_shows_what_goals_and_tiers_become() -> None:
     """Each is a subject of its own, with amounts as the file writes them."""
     old = parse_program(HEAD + WHOLE, "p.yaml")

@@ -76,9 +76,8 @@ class PaidOrder:
 
 def granted_of(program: Program, uses: Sequence[IncentiveUse]) -> frozenset[str]:
     """Tell which of the incentives that an order uses are given to members."""
-    if not program.granted:
-        return frozenset()
-    return program.granted & {use.incentive.incentive_id for use in uses}
+    granted = program.granted
+    return granted & {use.incentive.incentive_id for use in uses} if granted else granted
 
 
 def order_points(

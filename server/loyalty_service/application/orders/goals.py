@@ -160,10 +160,11 @@ def recount(
     Nothing is written: see `take_back_given`.
     """
     done = Recount(member, transaction)
-    if transaction.counted is None or member.goal_card is None:
+    card = None if transaction.counted is None else unit.goal_card(member)
+    if transaction.counted is None or card is None:
         return done
     day, amounts = json.loads(transaction.counted)
-    counts = Counts(member.goal_card.counts)
+    counts = Counts(card.counts)
     left = left or {}
     off = {
         measure: left.get(measure, 0) - amount
@@ -177,7 +178,7 @@ def recount(
     done.counts = counts
     done.measures = tuple(off)
     losses: list[Loss] = []
-    for due in counts.change(tuple(program.goals.values()), day, off):
+    for due in counts.change(_goals_of_then(unit, program, transaction, counts), day, off):
         given = counts.given.get(due.goal.goal_id, {}).get(due.period, 0)
         lost = min(given, due.before - due.after)
         if lost > 0:
@@ -185,6 +186,19 @@ def recount(
             losses += _losses(unit, transaction, member, due, lost)
     done.losses = tuple(losses)
     return done
+
+
+def _goals_of_then(
+    unit: Unit, program: Program, transaction: Transaction, counts: Counts
+) -> tuple[Goal, ...]:
+    """Give the goals of now, and those that gave something when an order was paid and are gone."""
+    goals = dict(program.goals)
+    gone = {name for name, told in counts.given.items() if told and name not in goals}
+    version = transaction.program_version
+    if gone and version is not None:
+        then = unit.program_of(program.program_id, version)
+        goals |= {} if then is None else {name: then.goals[name] for name in gone & {*then.goals}}
+    return tuple(goals.values())
 
 
 def take_back_given(unit: Unit, program: Program, done: Recount, now_ms: int) -> Reached:

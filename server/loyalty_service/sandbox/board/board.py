@@ -166,7 +166,8 @@ def standing(found: Newest, catalog: Catalog, code_of: Callable[[str], str]) -> 
             "opened": rfc3339(order.created_ms),
             "changed": rfc3339(order.updated_ms),
             "expires": rfc3339(order.expires_ms),
-            "earned": order.points_earned,
+            "earned": order.points_left,
+            "returned": order.points_returned,
             "redeemed": order.points_redeemed,
             "holds": [
                 {"name": names.get(incentive, incentive), "points": points, "status": status.name}

@@ -55,6 +55,12 @@ class Goals(Buckets):
         statement = self._statements.of(GoalStatements).of_goal
         return self._query(GoalAward, statement, (member.number, goal_id))
 
+    def goal_card(self, member: Member) -> GoalCard | None:
+        """See `Unit.goal_card`."""
+        if member.goal_card is None and not self._counts(member):
+            self.hold_card(member, self._record(GoalCard, (member.number,)))
+        return member.goal_card
+
     def add_member(self, member: Member) -> None:
         """See `Unit.add_member`."""
         super().add_member(member)

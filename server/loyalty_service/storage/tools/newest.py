@@ -29,6 +29,7 @@ class NewOrder:
 
     Attributes:
         member: Name of its guest; empty while there is none.
+        points_left: What it earned, less what came back with its lines.
         holds: Incentive, points and state of each hold.
     """
 
@@ -41,7 +42,8 @@ class NewOrder:
     created_ms: int
     updated_ms: int
     expires_ms: int
-    points_earned: int
+    points_left: int
+    points_returned: int
     points_redeemed: int
     holds: tuple[tuple[str, int, HoldStatus], ...]
 
@@ -111,7 +113,8 @@ async def _orders(session: AsyncSession, limit: int) -> list[NewOrder]:
             row.created_ms,
             row.updated_ms,
             row.expires_ms,
-            row.points_earned,
+            row.points_earned - row.points_returned,
+            row.points_returned,
             row.points_redeemed,
             tuple(holds.get(row.transaction_id, ())),
         )

@@ -23,6 +23,7 @@ function orderParts(order, left) {
     `opened ${timeOf(order.opened)}`,
     order.status === "PENDING" ? `void in ${span(left)}` : order.changed !== order.opened && `${word(order.status)} ${timeOf(order.changed)}`,
     order.earned && `${number(order.earned)} points earned`,
+    order.returned && `${number(order.returned)} gone with what came back`,
     order.redeemed && `${number(order.redeemed)} spent`,
     order.status === "VOID" && (order.earned || order.redeemed) && "both taken back",
   ].filter(Boolean);
