@@ -40,7 +40,8 @@ class _Whole(HTTPConnection):
 
     def request(self, *asked: Any, **more: Any) -> None:
         """Send a request."""
-        self._parts = parts = []
+        parts: list[bytes] = []
+        self._parts = parts
         super().request(*asked, **more)
         self._parts = None
         self.send(b"".join(parts))
