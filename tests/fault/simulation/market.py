@@ -235,8 +235,11 @@ def _promotion(chance: random.Random, name: str, tiers: tuple[Words, ...]) -> Wo
     more = chance.choice(({"multiplier": "2"}, {"multiplier": "3/2"}, {"bonus": 30}, {"bonus": 25}))
     rules = {"tiers": ["gold"]} if tiers and chance.random() < 0.2 else chance.choice(_RULES)
     on = {"on": DRINKS} if chance.random() < 0.4 else {}
-    at_most = chance.choice(_AT_MOST)
-    return {"id": name, "name": name, **more, **on, "rules": rules, "at_most": at_most}
+    at_most, coupon = chance.choice(_AT_MOST), {}
+    if chance.random() < 0.2:
+        coupon = {"granted": TREAT}
+    told = {"id": name, "name": name, "rules": rules, "at_most": at_most}
+    return {**told, **more, **on, **coupon}
 
 
 def multiplier_of(promotion: Words) -> Fraction | None:

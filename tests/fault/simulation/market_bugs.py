@@ -106,7 +106,7 @@ MARKET_BUGS = (
     Bug(
         "limits of a period forget open orders",
         "used_in_periods",
-        "histories[name].member_reserved + _1",
+        "_.member_reserved + _1",
         "_1",
     ),
     Bug(

@@ -130,9 +130,16 @@ class MarketRules(Books):
     # What orders earn.
 
     def _worth(
-        self, guest: Guest | None, price: int, cart: Cart, day: date, spent: int = 0
+        self,
+        guest: Guest | None,
+        price: int,
+        cart: Cart,
+        day: date,
+        spent: int = 0,
+        order: Order | None = None,
+        uses: Collection[str] = (),
     ) -> Worth:
-        """Tell what an order of a day earns; *spent* are points that it redeems."""
+        """Tell what an order of a day earns that has *uses*; *spent* points are redeemed by it."""
         if self.scheme.market is None:
             return Worth(self._points(price))
         rate = Fraction(self.scheme.points_per_unit)
@@ -142,9 +149,33 @@ class MarketRules(Books):
                 break
         won = {}
         for one in self.market.promotions:
-            if times := self._times(one, guest, cart, day):
+            coupon = "granted" not in one or self._has_coupon(guest, day, order, uses)
+            if coupon and (times := self._times(one, guest, cart, day)):
                 won[one["id"]] = times
         return self._earned(cart, rate, won).within(self._most(guest, day, spent))
+
+    def _has_coupon(
+        self, guest: Guest | None, day: date, besides: Order | None, uses: Collection[str]
+    ) -> bool:
+        """Tell whether an order uses what its guest was given, or could."""
+        if guest is None or TREAT in uses:
+            return guest is not None
+        return self._uses_left(guest, TREAT, day) > self._reserved_by_others(guest, day, besides)
+
+    def _reserved_by_others(self, guest: Guest, day: date, besides: Order | None) -> int:
+        """Count the uses of a day that other open orders were accepted with."""
+        reserved, paid = 0, Counter[str]()
+        for order in self.orders.values():
+            number = order.reserved(TREAT) if order.guest is guest and order is not besides else 0
+            accepted = order.accepted_on.get(TREAT, day)
+            # What was good then and is over by now pays for that order first.
+            for one in self._grants_on(guest, accepted).values() if number else ():
+                over = one.active and one.covers(accepted) and not one.covers(day)
+                pays = min(number, one.left - paid[one.origin]) if over else 0
+                paid[one.origin] += pays
+                number -= pays
+            reserved += number
+        return reserved
 
     def _times(self, promotion: Words, guest: Guest | None, cart: Cart, day: date) -> int:
         tiers, at_most = promotion["rules"].get("tiers"), promotion["at_most"]
@@ -237,6 +268,11 @@ class MarketRules(Books):
         order.gave, order.won, order.by_rate = worth.gave, worth.won, worth.rate
         for name in {TREAT} & order.uses.keys():
             self._use(order, guest, name)
+        coupons = {one["id"] for one in self.market.promotions if "granted" in one}
+        if coupons & {name for name, *_ in order.gave} and TREAT not in order.uses:
+            order.uses[TREAT] = 1
+            order.accepted_on = {}
+            self._use(order, guest, TREAT)
         told = self._count(order, guest, cart)
         for terms in self.market.grants:
             for number in range(guest.available // terms["points"] if "by_itself" in terms else 0):
@@ -486,8 +522,8 @@ class MarketRules(Books):
         others = [one for one in self.orders.values() if one.guest is guest and one is not besides]
         reserved = sum(one.reserved(name) for one in others)
         if name == TREAT:
-            promised = reserved - self._paid_by_then(guest, name, day, others)
-            return number > max(0, self._uses_left(guest, name, day) - promised)
+            reserved = self._reserved_by_others(guest, day, besides)
+            return number > max(0, self._uses_left(guest, name, day) - reserved)
         used = [(one.day, one.uses[name]) for one in others]
         if name == CAKE:
             around = self._occasion(guest, day)
@@ -499,19 +535,6 @@ class MarketRules(Books):
             reserved + number + sum(n for on, n in used if n and _within(limit, day, on)) > most
             for limit, most in self.market.limits.get(name, {}).items()
         )
-
-    def _paid_by_then(self, guest: Guest, name: str, day: date, others: list[Order]) -> int:
-        """Count the uses that open orders have by what was good when they were accepted alone."""
-        spent: Counter[str] = Counter()
-        reserving = [one for one in others if one.reserved(name)]
-        for order in sorted(reserving, key=lambda one: one.accepted_on[name]):
-            then, due = order.accepted_on[name], order.reserved(name)
-            for one in self._grants_on(guest, then).values():
-                if one.name == name and one.active and one.covers(then) and not one.covers(day):
-                    paid = min(one.left - spent[one.origin], due)
-                    spent[one.origin] += paid
-                    due -= paid
-        return spent.total()
 
     def _occasion(self, guest: Guest, day: date) -> tuple[date, date] | None:
         born, around = guest.card.born, CAKE_RULES["birthday"]

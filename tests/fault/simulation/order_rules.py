@@ -127,7 +127,7 @@ class OrderRules(MarketRules):
         }
         cost = sum(wanted.values())
         cart = Cart(bought[1])
-        worth = self._worth(guest, bought[0], cart, self.day, cost)
+        worth = self._worth(guest, bought[0], cart, self.day, cost, order, uses)
         guest.set_aside(order, cost)
         order.holds = {name: points for name, points in wanted.items() if points}
         if status == PENDING:
