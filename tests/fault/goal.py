@@ -30,6 +30,8 @@ class Goal:
         databases: Kinds of database it is tried on, one after the other; empty when it opens none.
         any_database: Whether no part of the promise rests on the kind of database: then `make test`
             tries it on the first alone, and `make fault` on each.
+        by_time: Whether it judges rates and times, which a busy machine changes: then `make test`
+            tries it once more before it is not met.
         needs: Programs that pip does not have. Such a goal is tried in `make test-extra`, which
             installs them, not in `make test`.
     """
@@ -40,6 +42,7 @@ class Goal:
     run: Callable[[Trial], Awaitable[None]]
     databases: tuple[str, ...] = BOTH
     any_database: bool = False
+    by_time: bool = False
     needs: tuple[str, ...] = ()
 
 

@@ -86,12 +86,21 @@ def each_goal(*, needy: bool, kinds: Collection[str] = KINDS) -> pytest.MarkDeco
 async def require_met(
     goal: Goal, kind: str, seed: int, request: pytest.FixtureRequest, folder: Path
 ) -> None:
-    """Try a goal for seconds, on a database of the tests' fixtures; fail unless it is met."""
+    """
+    Try a goal for seconds, on a database of the tests' fixtures; fail unless it is met.
+
+    What judges rates and times is tried twice before it fails: another test may have had the cores.
+    """
     fixtures = {SQLITE: "sqlite", POSTGRESQL: "postgres"}
     backend = request.getfixturevalue(fixtures[kind]) if kind else None
-    said: list[str] = []
-    trial, _ = await attempt(
-        goal, kind, seed=seed, full=False, folder=folder, backend=backend, say=said.append
-    )
+    for number in range(1 + goal.by_time):
+        said: list[str] = []
+        own = folder / str(number) if number else folder
+        own.mkdir(exist_ok=True)
+        trial, _ = await attempt(
+            goal, kind, seed=seed, full=False, folder=own, backend=backend, say=said.append
+        )
+        if trial.met:
+            break
     assert trial.problems == [], "\n".join((*trial.problems, *said))
     assert trial.figures, "nothing was counted"

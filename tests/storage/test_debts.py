@@ -33,8 +33,6 @@ from tests.support.orders import (
 from tests.support.programs import PROGRAM_ID, enroll
 from tests.support.stores import demo_store
 
-pytestmark = pytest.mark.any_database
-
 COFFEE_POINTS, COOKIE_POINTS = 800, 300
 UNPAID = bugs.named("points that come back do not pay a debt")
 BACK_IN_TIME = bugs.named("a clock that is behind")
@@ -117,6 +115,7 @@ async def _debtor(till: Till) -> Debtor:
     return Debtor(guest, order)
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("way", WAYS)
 async def test_what_comes_pays_the_debt_first(till: Till, database_url: str, way: str) -> None:
     """By whichever way points come, none is available while some are owed."""

@@ -255,5 +255,6 @@ GOALS = (
         "served within 1 s.",
         run,
         any_database=True,
+        by_time=True,
     ),
 )

@@ -343,5 +343,6 @@ GOALS = (
         "as 300 connections go, the others are served.",
         run,
         (SQLITE,),
+        by_time=True,
     ),
 )

@@ -391,5 +391,6 @@ GOALS = (
         "try again.",
         run,
         any_database=True,
+        by_time=True,
     ),
 )
