@@ -62,6 +62,11 @@ def products(request: Request) -> list[str]:
     return [line["productId"] for line in body.get("transactionDetails", {}).get("order", [])]
 
 
+def fields(answer: Answer) -> Any:
+    """Give the fields of a body; a list has none."""
+    return answer.body if isinstance(answer.body, dict) else {}
+
+
 Change = Callable[[Changing, Request, Answer, list[str], str], Answer | None]
 
 
@@ -113,7 +118,7 @@ def _priced_offer(_host: Changing, request: Request, answer: Answer, _lines: Any
 @breaks("RBI-1.1d")
 def _text_value(_host: Changing, request: Request, answer: Answer, _lines: Any, _key: str) -> Any:
     """Return a discount's value as a text."""
-    if request.call == "identify" and "eligibleDiscounts" in (answer.body or {}):
+    if request.call == "identify" and "eligibleDiscounts" in fields(answer):
         answer.body["eligibleDiscounts"][0]["details"]["discountValue"] = "20"
         return answer
     return None
@@ -208,7 +213,7 @@ def _wrong_incentive(_h: Changing, request: Request, answer: Answer, lines: Any,
 @breaks("RULE-two")
 def _one_rule(_host: Changing, request: Request, answer: Answer, _lines: Any, _key: str) -> Any:
     """Name one broken rule of several of one order."""
-    rules = ((answer.body or {}).get("details") or {}).get("ruleEvaluation", [])
+    rules = (fields(answer).get("details") or {}).get("ruleEvaluation", [])
     if request.call == "validate" and len({rule["incentiveId"] for rule in rules}) > 1:
         del rules[1:]
         return answer
@@ -258,7 +263,7 @@ BROKEN["AGAIN-voids"] = GivesBackTwice
 @breaks("ID-kind")
 def _kind_404(_host: Changing, request: Request, answer: Answer, _lines: Any, _key: str) -> Any:
     """Call a coupon an unknown code."""
-    if (answer.body or {}).get("code") == "InvalidIdentifier":
+    if fields(answer).get("code") == "InvalidIdentifier":
         return Answer(404, answer.body | {"code": "HashSetNotFoundError"}, answer.headers)
     return None
 
@@ -291,7 +296,7 @@ def _earns_again(host: Changing, request: Request, answer: Answer, lines: Any, k
 @breaks("AGAIN-other")
 def _any_key(_host: Changing, request: Request, answer: Answer, _lines: Any, _key: str) -> Any:
     """Take another order under a used key."""
-    reused = (answer.body or {}).get("code") == "IdempotencyKeyReused"
+    reused = fields(answer).get("code") == "IdempotencyKeyReused"
     return Answer(200, {}, answer.headers) if reused else None
 
 
@@ -380,7 +385,7 @@ def _bare_errors(_host: Changing, request: Request, answer: Answer, _lines: Any,
 @breaks("PE-4")
 def _burns_anyway(_host: Changing, request: Request, answer: Answer, _lines: Any, _k: str) -> Any:
     """Take a reward in a store that takes none."""
-    if (answer.body or {}).get("code") == "REDEEM_REWARD_ERROR" and request.call == "claim":
+    if fields(answer).get("code") == "REDEEM_REWARD_ERROR" and request.call == "claim":
         return Answer(200, {}, answer.headers)
     return None
 
@@ -520,7 +525,7 @@ def _two_rewards(_h: Changing, request: Request, answer: Answer, lines: Any, _ke
 
 
 def _unlocks(request: Request, answer: Answer) -> bool:
-    return request.call == "promo" and "sanityId" in (answer.body or {})
+    return request.call == "promo" and "sanityId" in fields(answer)
 
 
 @breaks("KP-1")

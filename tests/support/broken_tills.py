@@ -313,6 +313,10 @@ class InventsGuests(Till):
         self.tried = True
         super().scan(identifier)
 
+    def promo(self, code: str) -> None:
+        self.tried = True
+        super().promo(code)
+
     def record(self) -> Any:
         if not self.tried:
             self.loyalty.identify("234567", self.order.number)
@@ -352,16 +356,28 @@ class PaysInDollars(Till):
     """Says in dollars what was paid."""
 
     def payments(self, payment: str) -> list[dict[str, Any]]:
-        return [one | {"amount": one["amount"] // 100} for one in super().payments(payment)]
+        told = super().payments(payment)
+        if self.order.shown != "930000":
+            return told
+        return [one | {"amount": one["amount"] // 100} for one in told]
 
 
 @breaks("AGAIN-prices")
 class CountsInCents(Till):
-    """Says every price in cents, and pays as much."""
+    """Says the price of a lone product in cents, and pays as much."""
 
-    def line(self, product: dict[str, Any]) -> dict[str, Any]:
-        made = super().line(product)
-        return made | {"price": made["price"] * 100, "tax": made.get("tax", 0) * 100}
+    def body(self, status: str, payment: str = "") -> dict[str, Any]:
+        made = super().body(status, payment)
+        details = made["transactionDetails"]
+        if self.order.shown == "930000" and len(details["order"]) == 1:
+            details["order"] = [
+                {**line, "price": line["price"] * 100, "tax": line.get("tax", 0) * 100}
+                for line in details["order"]
+            ]
+            details["payments"] = [
+                {**one, "amount": one["amount"] * 100} for one in details["payments"]
+            ]
+        return made
 
 
 class _Keyless(Loyalty):

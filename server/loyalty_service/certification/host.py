@@ -27,6 +27,37 @@ DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sun
 NOON_UTC = 17
 """When it is about noon from St. John's to Vancouver."""
 
+
+class _Whole(HTTPConnection):
+    """
+    Sends a request at once.
+
+    Otherwise its body goes out after its head, and a host that does not wait for a body refuses the
+    call when the machine of the kit is busy in between.
+    """
+
+    _parts: list[bytes] | None = None
+
+    def request(self, *asked: Any, **more: Any) -> None:
+        """Send a request."""
+        parts: list[bytes] = []
+        self._parts = parts
+        super().request(*asked, **more)
+        self._parts = None
+        self.send(b"".join(parts))
+
+    def send(self, data: Any) -> None:
+        """Send bytes, or keep them until the request is whole."""
+        if self._parts is None:
+            super().send(data)
+        else:
+            self._parts.append(data)
+
+
+class _WholeSecure(_Whole, HTTPSConnection):
+    """The same over TLS."""
+
+
 DROPPED = ("date", "server", "x-envoy-upstream-service-time")
 
 
@@ -98,7 +129,7 @@ class HttpHost:
         }
         if request.role == "none":
             del headers["x-api-key"]
-        kind = HTTPSConnection if self._secure else HTTPConnection
+        kind = _WholeSecure if self._secure else _Whole
         connection = kind(self._address, timeout=wait_s)
         content = None if request.body is None else json.dumps(request.body)
         until = time.monotonic() + wait_s

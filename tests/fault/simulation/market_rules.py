@@ -165,7 +165,7 @@ class MarketRules(Books):
     def _reserved_by_others(self, guest: Guest, day: date, besides: Order | None) -> int:
         """Count the uses of a day that other open orders were accepted with."""
         reserved, paid = 0, Counter[str]()
-        for order in self.orders.values():
+        for order in sorted(self.orders.values(), key=lambda one: one.accepted_on.get(TREAT, day)):
             number = order.reserved(TREAT) if order.guest is guest and order is not besides else 0
             accepted = order.accepted_on.get(TREAT, day)
             # What was good then and is over by now pays for that order first.
