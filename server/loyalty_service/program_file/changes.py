@@ -86,8 +86,8 @@ class Change:
     What applying does to one subject.
 
     Attributes:
-        subject: `program`, `store 9999`, `promotion double-day`, `goal gold`, `tier gold` or
-            `incentive free-coffee`.
+        subject: `program`, `store 9999`, `promotion double-day`, `goal gold`, `tier gold`,
+            `order of` or `incentive free-coffee`.
         name: What people call it.
         fields: The fields that differ; all of them when it is added, none when it goes.
     """
@@ -211,10 +211,22 @@ def _store_changes(old: Mapping[int, Store], new: Program) -> Iterator[Change]:
 
 
 def _part_changes(old: Program | None, new: Program) -> Iterator[Change]:
-    """Compare promotions, tiers and goals."""
+    """Compare promotions, tiers, goals and grants, and the order of each."""
     for word, parts, write in _PARTS:
         known = {} if old is None else getattr(old, parts)
         yield from _named_changes(word, known, getattr(new, parts), write, new.currency_digits)
+        yield from _order_changes(parts, known, getattr(new, parts))
+
+
+def _order_changes(
+    what: str, known: Mapping[str, Any], parts: Mapping[str, Any]
+) -> Iterator[Change]:
+    """Tell whether those that stay stand in another order, which says which tier is the best."""
+    before = [name for name in known if name in parts]
+    after = [name for name in parts if name in known]
+    if before != after:
+        field = FieldChange(what, _text(before), _text(after))
+        yield Change(ChangeKind.CHANGE, "order of", what, (field,))
 
 
 def _named_changes(

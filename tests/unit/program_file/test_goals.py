@@ -101,6 +101,24 @@ def test_apply_shows_what_goals_and_tiers_become() -> None:
     }
 
 
+def test_another_order_is_a_change() -> None:
+    """Of two tiers the later one is the better: to swap them is something to do, and is shown."""
+    three = WHOLE.replace("goals:", "  - {id: top, name: Top}\ngoals:", 1)
+    three = three.replace(
+        "  - {id: drinks,",
+        "  - {id: top, name: T, count: visits, target: 9, gives: {tier: top}}\n  - {id: drinks,",
+    )
+    gold = "  - {id: gold, name: Gold, kept: {months: 12, end_of: year}}\n"
+    top = "  - {id: top, name: Top}\n"
+    old = parse_program(HEAD + three, "p.yaml")
+    new = parse_program(HEAD + three.replace(gold + top, top + gold), "p.yaml")
+    moved = FieldChange("tiers", "green, gold, top", "green, top, gold")
+    assert program_changes(old, new) == (Change(ChangeKind.CHANGE, "order of", "tiers", (moved,)),)
+    assert program_changes(new, new) == ()
+    fewer = parse_program(HEAD + WHOLE, "p.yaml")
+    assert all(change.subject != "order of" for change in program_changes(old, fewer))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
