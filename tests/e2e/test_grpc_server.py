@@ -119,12 +119,13 @@ async def test_shutdown_answers_the_calls_under_way(tmp_path: Path) -> None:
         async with writers_busy(running.store):
             call = identify(
                 identify_request(loyalty_id).SerializeToString(),
-                metadata=(("x-api-key", POS_KEY),),
+                metadata=(("x-api-key", POS_KEY), ("x-request-id", "under-way")),
             )
             async with asyncio.timeout(10):
-                # The call is on its way; the server has work of its own that may wait as well.
+                # The call is on its way; other work may wait as well.
                 while not any(  # noqa: ASYNC110
-                    item.trail is not None for item in running.store._waiting
+                    item.trail is not None and item.trail.request_id == "under-way"
+                    for item in running.store._waiting
                 ):
                     await asyncio.sleep(0.001)
         answer = asyncio.ensure_future(call)

@@ -214,6 +214,21 @@ async def test_receipt_gives_back_its_share(till: Till) -> None:
     assert (after.earned_points, after.available_points) == (20, 20)
 
 
+async def test_receipt_of_a_promotion_that_ended_keeps_its_share(till: Till) -> None:
+    """What was promised by the file of then is worth what that file says, though it has rates."""
+    guest = await enroll(till.store)
+    rates = {"rates": [{"points_per_unit": 12, "when": {"segments": ["regulars"]}}]}
+    await apply(till, {"id": "hot", "multiplier": 2, "on": "drinks"}, earning=rates)
+    recorded = await till.unclaimed(basket(item(1000, plu="a"), item(500, plu="d1")))
+    await apply(till, earning=rates)
+
+    claimed = (await till.claim_receipt(guest, recorded.receipt_code)).result
+    back = await take(till, recorded.transaction_id, ("a", None))
+
+    assert claimed.earned_points == 100 + 50 + 50
+    assert (back.returned_points, back.earned_points) == (100, 100)
+
+
 async def test_receipt_all_of_which_came_back_earns_nothing(till: Till) -> None:
     """Its order is void."""
     guest = await enroll(till.store)

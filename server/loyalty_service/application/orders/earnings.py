@@ -109,7 +109,8 @@ def receipt_points(
     """
     Tell what a receipt brings a member: the *points* it promised, and what only members earn.
 
-    The promise is by the program of then; what is added to it is by the program of now.
+    The promise is by the program of then; what is added to it is by the program of now. Where
+    nothing is, the receipt goes on being worth what it was worth then, line by line.
     """
     kept = Earned(transaction.points_earned, kept_promotions(transaction)).within(points)
     program = order.program
@@ -120,8 +121,9 @@ def receipt_points(
         more = max(0, known.points - nobody.points)
         told = {one.promotion_id for one in (*kept.promotions, *nobody.promotions)}
         added = tuple(one for one in known.promotions if one.promotion_id not in told)
-        both = (*kept.promotions, *added)
-        kept = Earned(points + more, both, known.rate, known.won).within(points + more)
+        if more or added:
+            both = (*kept.promotions, *added)
+            kept = Earned(points + more, both, known.rate, known.won).within(points + more)
     return kept.within(_most(unit, order, member))
 
 

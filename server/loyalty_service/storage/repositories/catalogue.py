@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, ClassVar
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, exists, func, select, update
 
 from loyalty_service.domain.keys import ApiKey, Role
 from loyalty_service.domain.program import Catalog, Program
@@ -80,14 +80,17 @@ class CatalogueStatements:
         )
         self.insert_version = by.insert(kept)
         order, account = table_of(t.TransactionTable), table_of(t.AccountTable)
-        self.orders = by.compile(
-            select(func.count()).where(order.c.program_id == bindparam("program_id"))
+        # Whoever only began a visit has no digest: nothing was paid yet.
+        ordered = exists().where(
+            order.c.program_id == bindparam("program_id"), order.c.order_digest.is_not(None)
         )
-        self.transfers = by.compile(
-            select(func.coalesce(func.max(account.c.sequence), constant(0))).where(
-                account.c.program_id == bindparam("program_id")
-            )
+        moved = exists().where(
+            account.c.program_id == bindparam("program_id"),
+            account.c.member_number.is_(None),
+            account.c.sequence > constant(0),
         )
+        self.orders = by.compile(select(ordered))
+        self.transfers = by.compile(select(moved))
         self.version = by.compile(
             select(kept.c.document).where(
                 kept.c.program_id == bindparam("program_id"),
