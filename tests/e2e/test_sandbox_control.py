@@ -41,6 +41,19 @@ def test_open_order_is_voided_and_its_points_are_back_when_a_day_has_passed(fres
     assert refused.body["code"] == "TRANSACTION_NOT_CLAIMABLE"
 
 
+def test_points_of_the_second_program_go_after_half_a_year(fresh: Box) -> None:
+    """A receipt tells the day, and from then on no balance counts them."""
+    second = {"x_api_key": "sandbox-single-key"}
+    opened = fresh.identify(ODILE, **second).body
+    claimed = fresh.claim(opened["transactionId"], **second).body
+    assert claimed["presentation"]["pointsExpiring"].startswith("20050 points go on 20")
+
+    fresh.control("POST", "/clock", {"advance": "220d"})
+
+    assert opened["balances"][0]["amount"] == 20000
+    assert fresh.identify(ODILE, **second).body["balances"][0]["amount"] == 0
+
+
 def test_every_answer_tells_the_time(fresh: Box) -> None:
     """JSON answers, refusals, Envoy's own answers and gRPC answers all say what time it is."""
     fresh.control("POST", "/clock", {"advance": "400d"})
