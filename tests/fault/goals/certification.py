@@ -25,74 +25,85 @@ BESIDE_EACH = 4
 """Of how many broken ones one is tried with another case as well, in the short form."""
 
 Try = Callable[[Box, type, Sequence[str]], Mapping[str, Any]]
+Outcome = Mapping[str, Any]
+
+
+RUNS = 50
 
 
 class Side(NamedTuple):
-    """Who is tried: how, the right one, the broken ones by their cases, and all cases."""
+    """
+    Who is tried: how, the right one, the broken ones by their cases, and all cases.
+
+    Attributes:
+        sandboxes: How many are used at once in the long form: a till waits for most of its time.
+    """
 
     name: str
     attempt: Try
     right: type
     broken: Mapping[str, type]
     cases: Sequence[str]
+    sandboxes: int
 
 
 SIDES = (
-    Side("tills", try_till, Till, broken_tills.BROKEN, TILL_CASES),
-    Side("hosts", try_host, HttpHost, broken_hosts.BROKEN, HOST_CASES),
+    Side("tills", try_till, Till, broken_tills.BROKEN, TILL_CASES, 3),
+    Side("hosts", try_host, HttpHost, broken_hosts.BROKEN, HOST_CASES, 1),
 )
 
 
 async def run(trial: Trial) -> None:
     """Try right and broken tills, and right and broken hosts; at once where that takes long."""
     if trial.full:
-        await asyncio.gather(*(asyncio.to_thread(_alone, trial, side) for side in SIDES))
-        return
-    await asyncio.to_thread(_together, trial)
+        alone = (
+            asyncio.to_thread(_share, trial, side, place)
+            for side in SIDES
+            for place in range(side.sandboxes)
+        )
+        found = await asyncio.gather(*alone)
+    else:
+        found = await asyncio.to_thread(_together, trial)
+    for side in SIDES:
+        outcomes = [one for name, own in found if name == side.name for one in own]
+        differ = sum(one != outcomes[0] for one in outcomes)
+        trial.require(not differ, f"{differ} of {len(outcomes)} runs of {side.name} differ")
+        trial.figure(f"runs of {side.name}", len(outcomes))
+        trial.figure(f"cases of {side.name}", len(outcomes[0]))
+        trial.figure(f"broken {side.name} found", len(side.broken))
 
 
-def _alone(trial: Trial, side: Side) -> None:
-    with box(trial.folder / side.name) as running:
-        _try(trial, side, running)
+def _share(trial: Trial, side: Side, place: int) -> tuple[str, list[Outcome]]:
+    """Try a part of a side in a sandbox of its own."""
+    with box(trial.folder / f"{side.name}-{place}") as running:
+        return side.name, _try(trial, side, running, slice(place, None, side.sandboxes))
 
 
-def _together(trial: Trial) -> None:
+def _together(trial: Trial) -> list[tuple[str, list[Outcome]]]:
     """Use one sandbox, whose start costs more than its calls."""
     with box(trial.folder / "both") as running:
-        for side in SIDES:
-            _try(trial, side, running)
+        return [(side.name, _try(trial, side, running, slice(None))) for side in SIDES]
 
 
-def _try(trial: Trial, side: Side, running: Box) -> None:
-    name, attempt, cases = side.name, side.attempt, side.cases
-    _repeat(trial, running, name, attempt, side.right)
-    for number, (case, kind) in enumerate(side.broken.items()):
-        trial.say(f"{name}: {case}")
-        beside = trial.choose(len(cases), int(number % BESIDE_EACH == 0))
-        asked = neighbours(case, cases, beside)
-        if trial.full:
-            running.control("POST", "/reset")
-        found = failed(attempt(running, kind, asked))
-        trial.require(found == [case], f"broken {name}, {case}: failed {found}")
-    trial.figure(f"broken {name} found", len(side.broken))
-
-
-def _repeat(trial: Trial, running: Box, name: str, attempt: Try, right: type) -> None:
-    """Run the right one several times: it passes, and each run comes out as the first."""
-    runs = trial.choose(50, 1)
-    first: dict[str, Any] | None = None
-    differ = 0
-    for number in range(runs):
-        trial.say(f"{name}: run {number + 1} of {runs}")
+def _try(trial: Trial, side: Side, running: Box, part: slice) -> list[Outcome]:
+    """Run a part of the right ones, which pass, and of the broken; tell how the first came out."""
+    outcomes = []
+    for number in range(trial.choose(RUNS, 1))[part]:
+        trial.say(f"{side.name}: run {number + 1}")
         if number:
             running.control("POST", "/reset")
-        results = attempt(running, right, ())
-        trial.require(not failed(results), f"the right one of {name} failed {failed(results)}")
-        first = first or outcome(results)
-        differ += outcome(results) != first
-    trial.require(not differ, f"{differ} of {runs} runs of {name} came out otherwise")
-    trial.figure(f"runs of {name}", runs)
-    trial.figure(f"cases of {name}", len(first or {}))
+        results = side.attempt(running, side.right, ())
+        trial.require(not failed(results), f"right {side.name} failed {failed(results)}")
+        outcomes.append(outcome(results))
+    for number, (case, kind) in [*enumerate(side.broken.items())][part]:
+        trial.say(f"{side.name}: {case}")
+        beside = trial.choose(len(side.cases), int(number % BESIDE_EACH == 0))
+        asked = neighbours(case, side.cases, beside)
+        if trial.full:
+            running.control("POST", "/reset")
+        found = failed(side.attempt(running, kind, asked))
+        trial.require(found == [case], f"broken {side.name}, {case}: failed {found}")
+    return outcomes
 
 
 GOALS = (
