@@ -454,6 +454,22 @@ async def test_points_from_before_are_carried_over(database_url: str, before: Ex
         assert (await sweep(store)).buckets == 2
 
 
+async def test_activity_counts_also_where_it_leads_to_the_day_of_carried_over_points(
+    database_url: str,
+) -> None:
+    """Points of 10 days later go together with those of before, whichever day old ones have."""
+    until = day_of(now_ms(), demo_program().time_zone) + timedelta(40)
+    terms = replace(ROLLING, carried_over=until.isoformat())
+    async with demo_store(database_url, aging(terms)) as store:
+        guest = Guest(store, database_url, await enroll(store))
+        await guest.do(lambda u, m, n: adjust(u, m, 120, "test", n))
+        days_go_by(10)
+        await guest.do(lambda u, m, n: adjust(u, m, 30, "test", n))
+        assert guest.buckets() == [150]
+        days_go_by(35)
+        assert await guest.told() == (150, [150])
+
+
 async def test_nobody_moves_points_by_old_terms(database_url: str) -> None:
     """Terms begin while many earn: every point that came before or after is in a bucket."""
     async with demo_store(database_url) as store:

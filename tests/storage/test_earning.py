@@ -190,6 +190,25 @@ async def test_receipt_promises_what_nobody_must_be_known_for(till: Till) -> Non
     assert (await till.claim_receipt(guest, again.receipt_code)).result.earned_points == 100
 
 
+async def test_receipt_tells_what_a_better_promotion_takes_the_place_of_no_more(
+    till: Till,
+) -> None:
+    """Five times for members, twice for all, on the same lines: the member's alone gave points."""
+    await apply(
+        till,
+        promotion("double", multiplier="2"),
+        promotion("members", multiplier="5", rules={"first_order": True}),
+        caps={"balance": 450},
+    )
+    recorded = await till.unclaimed(basket(item(1000)))
+    guest = await enroll(till.store)
+
+    claimed = (await till.claim_receipt(guest, recorded.receipt_code)).result
+
+    assert claimed.earned_points == 450
+    assert [(one.promotion_id, one.points) for one in claimed.promotions] == [("members", 350)]
+
+
 async def test_receipt_keeps_its_promise_when_a_promotion_has_ended(till: Till) -> None:
     """The points of then are given, and told by the promotion of then."""
     await apply(till, promotion("double", multiplier="2"))

@@ -98,13 +98,22 @@ async def test_one_use_serves_all_promotions_and_the_line_of_an_order(
 async def test_nothing_is_taken_where_nothing_was_earned_by_it(
     till: Till, database_url: str
 ) -> None:
-    """A rule that does not hold, and a better promotion on the same lines, leave it for later."""
+    """A rule that does not hold, and another promotion as good or better, leave it for later."""
+    as_good = Promotion("as-good", "As good", multiplier=Fraction(2))
+    guest = await guest_with(till, DOUBLE, as_good)
+    await give(till, guest)
+    assert (await earned(till, guest))[1] == 200
+    promised = await till.unclaimed(basket(item(1000)))
+    claimed = (await till.claim_receipt(guest, promised.receipt_code)).result
+    assert [one.promotion_id for one in claimed.promotions] == ["as-good"]
+    assert used(database_url) == [0]
+
     better = Promotion("better", "Better", multiplier=Fraction(3))
     guest = await guest_with(till, DOUBLE, replace(BONUS, rules=(MinimumSpend(2000),)), better)
     await give(till, guest)
 
     assert (await earned(till, guest))[1] == 300
-    assert used(database_url) == [0]
+    assert used(database_url) == [0, 0]
 
 
 async def test_receipt_takes_it_from_who_claims_it(till: Till, database_url: str) -> None:

@@ -420,6 +420,7 @@ async def test_points_that_never_go_have_no_day(till: Till) -> None:
         program = till.store.catalog.programs[PROGRAM_ID]
         shown = await show_member(reader, program, KEY, guest, now_ms())
     assert (shown.member.spendable, shown.goings) == (60, ())
+    assert await months_of(till, tiered(replace(ISSUE, days=31), kept=False)) == []
     noon_in(400)
     assert (await sweep(till.store)).buckets == 0
 

@@ -97,7 +97,7 @@ def bring_back(
             left -= number
     if left:
         today = _today(unit, member)
-        back.insert(0, (_opened(unit, member, today, terms.last_day_of_old(today)), left))
+        back.insert(0, (_opened(unit, member, today, terms.last_day_of_old(today), old=True), left))
         back.sort(key=lambda pair: pair[0].place, reverse=True)
     owed = points - kept
     for bucket, number in reversed(back):
@@ -204,15 +204,15 @@ def _today(unit: Unit, member: Member) -> date:
     return day_of(unit.as_of_ms, unit.catalog.programs[member.program_id].time_zone)
 
 
-def _name(member: Member, terms: Expiry, earned: date, last: date) -> str:
-    return f"{member.number}{bucket_suffix(terms, earned, last)}"
+def _name(member: Member, terms: Expiry, earned: date, last: date, *, old: bool = False) -> str:
+    return f"{member.number}{bucket_suffix(terms, earned, last, old=old)}"
 
 
-def _opened(unit: Unit, member: Member, earned: date, last: date) -> Bucket:
-    """Find the bucket of points of a day, or open one."""
+def _opened(unit: Unit, member: Member, earned: date, last: date, *, old: bool = False) -> Bucket:
+    """Find the bucket of points of a day, or of *old* ones, or open one."""
     program = unit.catalog.programs[member.program_id]
     terms = program.expiry
-    name = _name(member, terms, earned, last)
+    name = _name(member, terms, earned, last, old=old)
     bucket = unit.bucket(name)
     if bucket is None:
         bucket = Bucket(

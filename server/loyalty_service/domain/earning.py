@@ -200,10 +200,15 @@ def _covered(
             if one.promotion.on is None or one.promotion.on.has(line.plu, line.category)
         ]
         if found and not stack:
-            found = [max(found, key=lambda place: multipliers[place].promotion.multiplier or 0)]
+            # Of two that are equally good, the one that uses up nothing that a member was given.
+            found = [max(found, key=lambda place: _goodness(multipliers[place].promotion))]
         for place in found:
             covered[place].append(index)
     return covered
+
+
+def _goodness(promotion: Promotion) -> tuple[Fraction, bool]:
+    return promotion.multiplier or Fraction(0), promotion.granted is None
 
 
 def _rate(

@@ -207,14 +207,15 @@ def gone_ms(last_day: date, time_zone: str) -> int:
     return round(began.timestamp() * 1000)
 
 
-def bucket_suffix(terms: Expiry, earned: date, last: date) -> str:
+def bucket_suffix(terms: Expiry, earned: date, last: date, *, old: bool = False) -> str:
     """
     Give the name of a bucket after the number of its member.
 
     Points of one day under one version of the terms are in one bucket; where all of a member's
-    points go on one day, which moves, they are in one whatever their day.
+    points go on one day, which moves, they are in one whatever their day: all but *old* points,
+    from before these terms, where these carry them over to a day that stays.
     """
-    if terms.rolls and last.isoformat() != terms.carried_over:
+    if terms.rolls and not (old and terms.carried_over is not None):
         return f".{terms.version}.rolling"
     return f".{terms.version}.{earned.isoformat()}.{last.isoformat()}"
 

@@ -128,7 +128,8 @@ class BucketReads:
         )
         rows = [GoingMonth(str(name), int(points), members) for name, points, members in found]
         if terms.carried_over is None or terms.version == old.version or not rows:
-            return rows
+            # Points that a tier let never go stay so when the file names tiers no more.
+            return [row for row in rows if row.month != FOR_EVER.isoformat()[:7]]
         members = await self._session.exec(
             select(func.count(col(BucketTable.member_number).distinct())).where(
                 BucketTable.program_id == program_id, _FULL, col(BucketTable.gone_ms) > now_ms

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -88,6 +89,11 @@ def order_points(
 
     A promotion never makes an order fail: one whose rules do not hold is not earned.
     """
+    return _worth(unit, order, member, transaction_id).within(_most(unit, order, member))
+
+
+def _worth(unit: Unit, order: PaidOrder, member: Member | None, transaction_id: str) -> Earned:
+    """Tell what an order earns before caps."""
     program, store = order.program, order.store
     if not store.loyalty_enabled:
         return Earned(0)
@@ -99,8 +105,7 @@ def order_points(
         visit = visit_of(order, member)
         rate = rate_of(rules, visit)
         won = _won(unit, order, asked, member, visit, transaction_id)
-    worth = earned(order.basket, rules, program.currency_digits, order.not_held, rate=rate, won=won)
-    return worth.within(_most(unit, order, member))
+    return earned(order.basket, rules, program.currency_digits, order.not_held, rate=rate, won=won)
 
 
 def receipt_points(
@@ -116,15 +121,33 @@ def receipt_points(
     program = order.program
     rows = any(asks_about_member(row.when) for row in program.earning.rates)
     if rows or any(map(of_members_alone, program.promotions.values())):
-        known = order_points(unit, order, member, transaction.transaction_id)
         nobody = order_points(unit, order, None)
-        more = max(0, known.points - nobody.points)
-        told = {one.promotion_id for one in (*kept.promotions, *nobody.promotions)}
-        added = tuple(one for one in known.promotions if one.promotion_id not in told)
-        if more or added:
-            both = (*kept.promotions, *added)
-            kept = Earned(points + more, both, known.rate, known.won).within(points + more)
+        # As far as nobody's order is cut: what is the member's own is cut once, of the sum.
+        known = _worth(unit, order, member, transaction.transaction_id)
+        known = known.within(_most(unit, order, None))
+        if known != nobody and known.points >= nobody.points:
+            told = _with_gains(kept.promotions, known.promotions, nobody.promotions)
+            kept = Earned(points + known.points - nobody.points, told, known.rate, known.won)
     return kept.within(_most(unit, order, member))
+
+
+def _with_gains(
+    kept: Sequence[PromotionPoints],
+    known: Sequence[PromotionPoints],
+    nobody: Sequence[PromotionPoints],
+) -> tuple[PromotionPoints, ...]:
+    """Tell what promotions gave that are *kept*, and what they give a member more than nobody."""
+    gains = Counter({one.promotion_id: one.points for one in known})
+    gains.subtract({one.promotion_id: one.points for one in nobody})
+    before = {one.promotion_id for one in kept}
+    new = (replace(one, points=0) for one in known if one.promotion_id not in before)
+    told = []
+    for one in (*kept, *new):
+        # In whose place a better one of the member's comes gave nothing, and not less.
+        points = one.points + max(gains[one.promotion_id], -max(0, one.points))
+        if points:
+            told.append(replace(one, points=points))
+    return tuple(told)
 
 
 def count_earned(

@@ -116,7 +116,10 @@ class Terms(Goals):
         else:
             steps = [by.open_buckets, by.open_parts]
             rolling = terms.rolls and terms.carried_over is None
-            values |= {"rolling": int(rolling), "suffix": bucket_suffix(terms, today, last)}
+            values |= {
+                "rolling": int(rolling),
+                "suffix": bucket_suffix(terms, today, last, old=True),
+            }
         for step in steps:
             run(step.sql, [values[name] for name in step.names])
         if terms.by_tier:
