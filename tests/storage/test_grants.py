@@ -36,7 +36,7 @@ from loyalty_service.domain.errors import (
 from loyalty_service.domain.expiry import Expiry, ExpiryPolicy
 from loyalty_service.domain.grants import GivenOn, Grant, GrantTerms
 from loyalty_service.domain.program import Program
-from loyalty_service.domain.restrictions import Granted
+from loyalty_service.domain.restrictions import Granted, MaximumRedemptions
 from loyalty_service.domain.returns import ReturnedLine
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.tools.audit import audit
@@ -601,3 +601,21 @@ async def test_a_promo_code_that_gives_nothing_more_is_refused_and_not_used_up(t
     redeemed = (await till.call(redeem_promo_code, typed)).result
 
     assert redeemed.grant is not None
+
+
+async def test_order_uses_up_all_that_it_uses_where_members_share_a_number(
+    till: Till, database_url: str
+) -> None:
+    """One order counts for few uses of a shared number, but for all that its member was given."""
+    limited = granted_soup()
+    rules = (*limited.incentives[SOUP].rules, MaximumRedemptions(total=1000))
+    soup = replace(limited.incentives[SOUP], rules=rules)
+    await apply(till, replace(limited, incentives={**limited.incentives, SOUP: soup}))
+    guest = await enroll(till.store)
+    await give(till, guest, uses=20)
+
+    transaction = await till.identify(guest)
+    await till.update(transaction, CLAIMED, basket(offer(SOUP, 15)))
+    assert rows(database_url, "SELECT used FROM member_grant") == [(15,)]
+    await till.void(transaction)
+    assert rows(database_url, "SELECT used FROM member_grant") == [(0,)]

@@ -16,10 +16,11 @@ from loyalty_service.application.operators.adjust_points import AdjustPoints
 from loyalty_service.application.points import adjust, capture, hold, release, reverse
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.clock import DAY_MS, now_ms, set_ahead_ms
-from loyalty_service.domain.expiry import Expiry, ExpiryPolicy, Going, Lifetime
+from loyalty_service.domain.expiry import Activity, Expiry, ExpiryPolicy, Going, Lifetime
 from loyalty_service.domain.goals import Again, Count, Goal, Tier
 from loyalty_service.domain.ledger import Owner, OwnerKind
 from loyalty_service.domain.program import Program
+from loyalty_service.domain.records import Member
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.tools.audit import audit as find_problems
 from loyalty_service.sweeper import sweep
@@ -448,6 +449,34 @@ async def test_idle_member_of_a_tier_keeps_points_until_it_ends(
     await visits(till, guest, 1)
     (bucket,) = rows(database_url, "SELECT last_day, points FROM bucket")
     assert (bucket.last_day, bucket.points) == ((today + timedelta(GOLD_DAYS + 31)).isoformat(), 60)
+
+
+async def test_tier_is_an_activity_for_points_that_are_held(till: Till, database_url: str) -> None:
+    """Points that an open order holds come back with the day that the tier gave all others."""
+    terms = replace(ROLLING, activities=frozenset({Activity.ADJUST}), by_tier=BY_TIER)
+    await put_program(till.store, tiered(terms))
+    noon_in(0)
+    guest = await enroll(till.store)
+    await till.store.write(
+        lambda u, n: adjust_points(u, AdjustPoints(PROGRAM_ID, guest, 99, ""), n)
+    )
+
+    def member(unit: Unit) -> Member:
+        found = unit.member(PROGRAM_ID, guest)
+        assert found is not None
+        return found
+
+    owner = Owner(OwnerKind.TRANSACTION, "open")
+    await till.store.write(lambda u, n: hold(u, member(u), owner, 99, n, expires_ms=END_MS))
+    noon_in(20)
+    for _ in range(SILVER_VISITS):  # They earn nothing.
+        till.now_ms = now_ms()
+        await till.update(await till.identify(guest), CLAIMED, basket(item(1)))
+    await till.store.write(lambda u, n: release(u, member(u), owner, n))
+
+    today = datetime.fromtimestamp(now_ms() / 1000, ZoneInfo(demo_program().time_zone)).date()
+    (bucket,) = rows(database_url, "SELECT last_day, points FROM bucket")
+    assert (bucket.last_day, bucket.points) == ((today + timedelta(60)).isoformat(), 99)
 
 
 async def test_audit_finds_points_that_go_before_their_tier_lets_them(

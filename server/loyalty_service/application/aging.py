@@ -148,13 +148,8 @@ def take_back(unit: Unit, member: Member, owner: Owner, points: int, missing: in
 def keep_alive(unit: Unit, member: Member, activity: Activity) -> None:
     """Move the day of all points that an activity of their member keeps from going."""
     terms = terms_of(unit, member)
-    if not terms.rolls or activity not in terms.activities:
-        return
-    today = _today(unit, member)
-    last = last_good_day(terms, member.tiers, today)
-    bucket = unit.bucket(_name(member, terms, today, last))
-    if bucket is not None and bucket.rolling:
-        _move(unit, member, bucket, last)
+    if terms.rolls and activity in terms.activities:
+        _roll(unit, member)
 
 
 def follow_tiers(unit: Unit, member: Member) -> None:
@@ -162,15 +157,12 @@ def follow_tiers(unit: Unit, member: Member) -> None:
     terms = terms_of(unit, member)
     if not terms.by_tier:
         return
-    today = _today(unit, member)
     # All are known before any is moved: they are read in the order of their days.
     for bucket in [*unit.full_buckets(member)]:
-        if bucket.gone_ms <= unit.as_of_ms:
-            continue
-        if bucket.rolling:
-            _move(unit, member, bucket, last_good_day(terms, member.tiers, today))
-        else:
+        if bucket.gone_ms > unit.as_of_ms and not bucket.rolling:
             _prolong(unit, member, bucket)
+    if terms.rolls:
+        _roll(unit, member)
 
 
 def goings(unit: Unit, member: Member, moved: Iterable[tuple[Bucket, int]]) -> tuple[Going, ...]:
@@ -233,6 +225,16 @@ def _opened(unit: Unit, member: Member, earned: date, last: date, *, old: bool =
     if terms.by_tier:
         _prolong(unit, member, bucket)
     return bucket
+
+
+def _roll(unit: Unit, member: Member) -> None:
+    """Have points that go together go as late as an activity of today lets them, held ones, too."""
+    terms, today = terms_of(unit, member), _today(unit, member)
+    last = last_good_day(terms, member.tiers, today)
+    bucket = unit.bucket(_name(member, terms, today, last))
+    over = bucket is not None and bucket.points > 0 and bucket.gone_ms <= unit.as_of_ms
+    if bucket is not None and bucket.rolling and not over:
+        _move(unit, member, bucket, last)
 
 
 def _prolong(unit: Unit, member: Member, bucket: Bucket) -> None:

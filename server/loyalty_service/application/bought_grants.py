@@ -87,5 +87,5 @@ def take_back_bought(unit: Unit, member: Member, bought: Bought, now_ms: int) ->
 
 
 def _number(grant: Grant) -> tuple[int, str]:
-    """Tell as the how many-eth of its kind its order bought it."""
+    """Give the place of a grant among those of its kind that its order bought."""
     return int(grant.origin.rpartition("/")[2]), grant.grant_id

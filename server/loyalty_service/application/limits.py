@@ -21,7 +21,7 @@ from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.limits import LIMITS, Limit, LimitName, Paid
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Code, Member, Transaction
-from loyalty_service.domain.restrictions import MaximumRedemptions
+from loyalty_service.domain.restrictions import Granted, MaximumRedemptions
 
 RETRY_AFTER_MIN_MS = 1000
 ROW_BYTES = 100
@@ -196,11 +196,13 @@ def uses_counted(program: Program, use: IncentiveUse) -> int:
     Tell how many of the uses of an incentive in one order count.
 
     Where all members share a number of uses, one order that nobody paid must not take them all
-    from the guests. Where each member may have only so many, no order has more.
+    from the guests. Where each member may have only so many, or was given so many, no order has
+    more.
     """
-    shared = any(
+    rules = use.incentive.rules
+    shared = not any(isinstance(rule, Granted) for rule in rules) and any(
         isinstance(rule, MaximumRedemptions) and rule.total is not None and rule.per_member is None
-        for rule in use.incentive.rules
+        for rule in rules
     )
     return min(use.quantity, program.limits[_USES.name]) if shared else use.quantity
 
