@@ -138,6 +138,8 @@ class MarketRules(Books):
         spent: int = 0,
         order: Order | None = None,
         uses: Collection[str] = (),
+        *,
+        own_caps: bool = True,
     ) -> Worth:
         """Tell what an order of a day earns that has *uses*; *spent* points are redeemed by it."""
         if self.scheme.market is None:
@@ -152,7 +154,9 @@ class MarketRules(Books):
             coupon = "granted" not in one or self._has_coupon(guest, day, order, uses)
             if coupon and (times := self._times(one, guest, cart, day)):
                 won[one["id"]] = times
-        return self._earned(cart, rate, won).within(self._most(guest, day, spent))
+        return self._earned(cart, rate, won).within(
+            self._most(guest if own_caps else None, day, spent)
+        )
 
     def _has_coupon(
         self, guest: Guest | None, day: date, besides: Order | None, uses: Collection[str]
@@ -199,13 +203,15 @@ class MarketRules(Books):
         market = self.market
         known = [one for one in market.promotions if won.get(one["id"])]
         more = {one["id"]: by - 1 for one in known if (by := multiplier_of(one)) is not None}
+        coupons = {one["id"] for one in known if "granted" in one}
         counting = Fraction(cart.money(), 100)
         added = Counter[str]()
         for plu, each, number in cart.lines:
             fits = [one["id"] for one in known if one["id"] in more and _is_of(plu, one.get("on"))]
             if market.stack == "best":
                 best = max((more[name] for name in fits), default=0)
-                fits = [name for name in fits if more[name] == best][:1]
+                fits = [name for name in fits if more[name] == best]
+                fits = sorted(fits, key=coupons.__contains__)[:1]
             for name in fits:
                 added[name] += each * number
         before, gave = max(0, _rounded(counting * rate, market.rounding)), []

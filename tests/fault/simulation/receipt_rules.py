@@ -114,12 +114,26 @@ class ReceiptRules(MarketRules):
         promised = Worth(order.earned, order.gave, order.won, order.by_rate).within(points)
         if self.scheme.market is None or order.day is None:
             return promised
-        known, nobody = (self._worth(one, 0, cart, order.day) for one in (guest, None))
-        more = max(0, known.points - nobody.points)
-        told = {name for name, *_ in (*promised.gave, *nobody.gave)}
-        added = tuple(one for one in known.gave if one[0] not in told)
-        both = Worth(points + more, (*promised.gave, *added), known.won, known.rate)
-        return both.within(self._most(guest, order.day, 0))
+        nobody = self._worth(None, 0, cart, order.day)
+        known = self._worth(guest, 0, cart, order.day, own_caps=False)
+        changes = (known.points, known.gave) != (nobody.points, nobody.gave)
+        if changes and known.points >= nobody.points:
+            gains = Counter({name: number for name, _, number in known.gave})
+            gains.subtract({name: number for name, _, number in nobody.gave})
+            before = {name for name, *_ in promised.gave}
+            new = ((name, times, 0) for name, times, _ in known.gave if name not in before)
+            told = tuple(
+                (name, times, left)
+                for name, times, had in (*promised.gave, *new)
+                if (
+                    left := max(had + gains[name], min(had, 0))
+                    if gains[name] < 0
+                    else had + gains[name]
+                )
+            )
+            points += known.points - nobody.points
+            promised = Worth(points, told, known.won, known.rate)
+        return promised.within(self._most(guest, order.day, 0))
 
     def _too_many_soups(self, guest: Guest | None, soups: int) -> bool:
         mine, everybody = self._used(self.scheme.soup, guest)
