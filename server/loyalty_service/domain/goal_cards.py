@@ -354,7 +354,9 @@ class Counts:
         """Take up all days again: rounds by period, and the state before the day *last*."""
         days = self.days.get(goal.measure) or _NO_DAYS
         first = state = before_last = self.settled_states[goal.goal_id]
-        rounds = {state.period: state.rounds}
+        # Of periods that are over it is forgotten how often anything was given.
+        over = 0 < state.period and goal.window.last_day(state.period) <= self.settled
+        rounds = {} if over else {state.period: state.rounds}
         for day, after in walk(goal, first, self.settled + 1, self.last, days):
             state = after
             rounds[state.period] = state.rounds

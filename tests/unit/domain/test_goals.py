@@ -115,6 +115,21 @@ def test_old_days_are_settled_and_change_nothing() -> None:
     assert counts.change((ever, year), first, {"points": -1}) == ()
 
 
+def test_late_order_gives_nothing_again_for_a_period_that_is_settled() -> None:
+    """That a week long ago was reached is told no more once it is forgotten what it gave."""
+    week = a_goal(Window(calendar=Calendar.WEEK), Again.ALWAYS, 5, "week")
+    counts, first = Counts(), date(2026, 1, 5).toordinal()
+    for day in (first, first + 70, first + 71):
+        for due in counts.change((week,), day, {"points": 6}):
+            counts.give(due, due.after - due.before)
+        counts.settle((week,), 30)
+
+    late = counts.change((week,), first + 70, {"points": 1})
+
+    assert counts.settled > first + 6
+    assert [(due.period, due.before, due.after) for due in late] == [(first + 70, 2, 2)]
+
+
 def test_goal_that_is_new_counts_from_its_first_order_on() -> None:
     """What other goals have counted before is not its own."""
     old, new = a_goal(Window(), Again.ALWAYS, 5, "old"), a_goal(Window(), Again.ALWAYS, 5, "new")
