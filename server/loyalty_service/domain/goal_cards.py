@@ -355,7 +355,7 @@ class Counts:
         days = self.days.get(goal.measure) or _NO_DAYS
         first = state = before_last = self.settled_states[goal.goal_id]
         # Of periods that are over it is forgotten how often anything was given.
-        over = 0 < state.period and goal.window.last_day(state.period) <= self.settled
+        over = state.period > 0 and goal.window.last_day(state.period) <= self.settled
         rounds = {} if over else {state.period: state.rounds}
         for day, after in walk(goal, first, self.settled + 1, self.last, days):
             state = after
