@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.request import urlopen
@@ -159,9 +159,11 @@ async def _call_at_once(address: str, guest: str, url: str, metrics_port: int) -
                     for parent in parents
                 )
             )
-            async with asyncio.timeout(4):
-                while await _waiting(metrics_port) < TOGETHER // 3:  # noqa: ASYNC110 - a process.
-                    await asyncio.sleep(0.01)
+            # Writers may have taken most of them by then, in batches that wait as well.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(4):
+                    while await _waiting(metrics_port) < TOGETHER // 3:  # noqa: ASYNC110 - a process.
+                        await asyncio.sleep(0.01)
         await calls
     return {parent.split("-")[1]: parent.split("-")[2] for parent in parents}
 
