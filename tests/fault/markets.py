@@ -97,7 +97,7 @@ class MarketWorld(SmallWorld):
     """A small world whose program, a market, is described by chance."""
 
     def __init__(self, chance: random.Random, database_url: str = "") -> None:
-        void_days = chance.choice((90, 90, 1))
+        void_days = chance.choice((90, 1, 1))
         scheme = {
             "market": any_market(chance, COFFEE),
             "costs": {COFFEE: 200, COOKIE: 100},
@@ -215,7 +215,9 @@ class MarketWorld(SmallWorld):
     def _any_wait(self, chance: random.Random) -> Call:
         # Points that went do not come again when a clock goes back.
         back = () if self.scheme.good_days else ("-1", "-2")
-        return "wait", chance.choice(("1", "1", "1", "2", "3", "8", "40", *back))
+        # Where orders are settled soon, so much time passes that much is forgotten.
+        far = ("40",) if self.scheme.void_days > 1 else ("40",) * 5
+        return "wait", chance.choice(("1", "1", "1", "2", "3", "8", *far, *back))
 
     def _any_grant(self, chance: random.Random) -> Call | None:
         market = self.state.model.market

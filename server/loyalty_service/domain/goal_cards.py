@@ -230,15 +230,21 @@ class Counts:
         for goal in goals:
             if goal.goal_id not in self.states:
                 self._begin_to_count(goal, day)
-        if day < self.last:
-            return self._change_past(touched, day, amounts)
         if day > self.last:
             self._begin(goals, day)
-        before = [self.now(goal) for goal in touched]
+        change = self._change_past if day < self.last else self._change_last
+        found = change(touched, day, amounts)
+        # What was given in periods that are over is forgotten: nothing is given for them again.
+        return tuple(due for due in found if not _is_over(due.goal, due.period, self.settled))
+
+    def _change_last(
+        self, goals: Sequence[Goal], day: int, amounts: Mapping[str, int]
+    ) -> Iterable[Due]:
+        before = [self.now(goal) for goal in goals]
         self._add(day, amounts)
-        reached = {*self.reached} - {goal.goal_id for goal in touched}
+        reached = {*self.reached} - {goal.goal_id for goal in goals}
         found = []
-        for goal, old in zip(touched, before, strict=True):
+        for goal, old in zip(goals, before, strict=True):
             earlier = self.states[goal.goal_id]
             new = advance(goal, earlier, day, self.days[goal.measure])
             if new != earlier:
@@ -247,7 +253,7 @@ class Counts:
             if rounds or new.rounds:
                 found.append(Due(goal, new.period, rounds, new.rounds))
         self.reached = sorted(reached)
-        return tuple(found)
+        return found
 
     def now(self, goal: Goal) -> State:
         """Tell how far a goal has come by the end of the day *last*: few were reached on it."""
@@ -297,7 +303,7 @@ class Counts:
             self.settled_states[goal.goal_id] = state
             first_days[goal.measure] = min(first, first_days.get(goal.measure, first))
             told = self.given.get(goal.goal_id, {})
-            for period in [one for one in told if one and goal.window.last_day(one) <= settled]:
+            for period in [one for one in told if _is_over(goal, one, settled)]:
                 del told[period]
         for measure, days in self.days.items():
             days.forget(first_days.get(measure, settled + 1))
@@ -336,7 +342,7 @@ class Counts:
 
     def _change_past(
         self, goals: Sequence[Goal], day: int, amounts: Mapping[str, int]
-    ) -> tuple[Due, ...]:
+    ) -> Iterable[Due]:
         before = {goal.goal_id: self._again(goal)[0] for goal in goals}
         self._add(day, amounts)
         found = []
@@ -348,21 +354,24 @@ class Counts:
                 Due(goal, period, old.get(period, 0), new.get(period, 0))
                 for period in sorted(old.keys() | new.keys())
             ]
-        return tuple(found)
+        return found
 
     def _again(self, goal: Goal) -> tuple[dict[int, int], State, set[str]]:
         """Take up all days again: rounds by period, and the state before the day *last*."""
         days = self.days.get(goal.measure) or _NO_DAYS
         first = state = before_last = self.settled_states[goal.goal_id]
-        # Of periods that are over it is forgotten how often anything was given.
-        over = state.period > 0 and goal.window.last_day(state.period) <= self.settled
-        rounds = {} if over else {state.period: state.rounds}
+        rounds = {state.period: state.rounds}
         for day, after in walk(goal, first, self.settled + 1, self.last, days):
             state = after
             rounds[state.period] = state.rounds
             if day < self.last:
                 before_last = state
         return rounds, before_last, {goal.goal_id} if state != before_last else set()
+
+
+def _is_over(goal: Goal, period: int, settled: int) -> bool:
+    """Tell whether a period of the calendar is settled as a whole."""
+    return period > 0 and goal.window.last_day(period) <= settled
 
 
 def _collapsed(goal: Goal, state: State, day: int, days: Days) -> State:

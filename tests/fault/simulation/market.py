@@ -136,6 +136,9 @@ def any_market(chance: random.Random, coffee: str) -> Market:
     )
     won = any(terms.get("given_on") == "goal" for terms in grants)
     goals = [_goal(chance, f"g{number}", tiers, won=won) for number in range(chance.randint(1, 3))]
+    if chance.random() < 0.6:
+        goals[0] |= {"rules": {}}
+        goals.append(_ended(chance, goals[0]))
     promotions = [_promotion(chance, f"p{number}", tiers) for number in range(chance.randint(0, 3))]
     rates = ({"points_per_unit": "20", "when": {"tiers": ["gold"]}},) if tiers else ()
     limits = chance.choice(({}, {"per_day": 1}, {"per_day": 2, "per_week": 3}, {"per_month": 2}))
@@ -229,6 +232,16 @@ def _goal(chance: random.Random, name: str, tiers: tuple[Words, ...], *, won: bo
         "gives": gives,
         **of,
     }
+
+
+def _ended(chance: random.Random, goal: Words) -> Words:
+    """Describe a goal that counts the same as another and ends long before it."""
+    calendar = chance.choice(("day", "week", "month"))
+    window = {"calendar": calendar, "from": "2023-11-14", "until": "2023-11-20"}
+    again = chance.choice(("window", "always"))
+    target = min(_TARGETS[goal["count"]])
+    own = {"id": "ended", "name": "ended", "target": target, "window": window, "again": again}
+    return {**goal, **own}
 
 
 def _promotion(chance: random.Random, name: str, tiers: tuple[Words, ...]) -> Words:

@@ -41,6 +41,12 @@ MARKET_BUGS = (
         "_0 and goal.measure in amounts",
     ),
     Bug(
+        "a period that is settled gives again",
+        "Counts.change",
+        "not _is_over(due.goal, due.period, self.settled)",
+        "True",
+    ),
+    Bug(
         "a rolling window has a day more",
         "Window.first_day",
         "day - self.days + 1",

@@ -115,19 +115,23 @@ def test_old_days_are_settled_and_change_nothing() -> None:
     assert counts.change((ever, year), first, {"points": -1}) == ()
 
 
-def test_late_order_gives_nothing_again_for_a_period_that_is_settled() -> None:
-    """That a week long ago was reached is told no more once it is forgotten what it gave."""
+@pytest.mark.parametrize("ended", [False, True])
+def test_nothing_is_given_again_for_a_period_that_is_settled(*, ended: bool) -> None:
+    """A late order, and one for another goal after this one ended, bring no week back."""
+    first = date(2026, 1, 5)
     week = a_goal(Window(calendar=Calendar.WEEK), Again.ALWAYS, 5, "week")
-    counts, first = Counts(), date(2026, 1, 5).toordinal()
-    for day in (first, first + 70, first + 71):
-        for due in counts.change((week,), day, {"points": 6}):
-            counts.give(due, due.after - due.before)
-        counts.settle((week,), 30)
+    week = replace(week, end=first + timedelta(6)) if ended else week
+    goals = week, a_goal(Window(), Again.ALWAYS, 1000, "ever")
+    counts, given = Counts(), Counter[int]()
+    for day in (0, 70, 71, 70, 140, 141, 140):
+        for due in counts.change(goals, first.toordinal() + day, {"points": 6}):
+            missing = due.after - counts.given.get(due.goal.goal_id, {}).get(due.period, 0)
+            if missing:
+                given[day] += missing
+                counts.give(due, missing)
+        counts.settle(goals, 30)
 
-    late = counts.change((week,), first + 70, {"points": 1})
-
-    assert counts.settled > first + 6
-    assert [(due.period, due.before, due.after) for due in late] == [(first + 70, 2, 2)]
+    assert given == ({0: 1} if ended else {0: 1, 70: 2, 71: 1, 140: 2, 141: 1})
 
 
 def test_goal_that_is_new_counts_from_its_first_order_on() -> None:
