@@ -95,6 +95,12 @@ def cpu_s(members: Collection[int]) -> float:
     return ticks / TICKS_PER_S
 
 
+def thread_us(pid: int) -> float:
+    """Tell the processor time of a process by its threads' own clocks: ticks are 10 ms."""
+    clocks = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(clock.read_text(encoding="ascii").split()[0]) for clock in clocks) / 1_000
+
+
 def all_cpu_s() -> float:
     """Sum the processor time that everything on the machine has used, other machines included."""
     line = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0]

@@ -50,6 +50,7 @@ from loyalty_service.storage.migrate import migrate
 from loyalty_service.storage.store import Store
 from loyalty_service.transport.choosing import GRPCIO
 from tests.benchmark.echo import NATIVE
+from tests.benchmark.machine import thread_us
 from tests.benchmark.plan import Spread
 from tests.benchmark.population import PEPPER, STORE_ID
 from tests.benchmark.subjects import process, server_settings, wait_for_health
@@ -231,12 +232,6 @@ class _Calls:
         await stub.ReportOrder(request, metadata=self.metadata)
 
 
-def _cpu_us(pid: int) -> float:
-    """Tell the processor time of a process, by its threads' own clocks: ticks are too coarse."""
-    clocks = Path(f"/proc/{pid}/task").glob("*/schedstat")
-    return sum(int(clock.read_text(encoding="ascii").split()[0]) for clock in clocks) / 1_000
-
-
 async def _timed(
     pid: int,
     call: Callable[[grpc.aio.Channel], Awaitable[None]],
@@ -244,10 +239,10 @@ async def _timed(
     calls: int,
 ) -> float:
     """Make calls, some at a time; return the server's microseconds for each."""
-    before = _cpu_us(pid)
+    before = thread_us(pid)
     for first in range(0, calls, IN_FLIGHT):
         await asyncio.gather(*(call(channel) for _ in range(min(IN_FLIGHT, calls - first))))
-    return (_cpu_us(pid) - before) / calls
+    return (thread_us(pid) - before) / calls
 
 
 async def _prepare(store: Store, options: argparse.Namespace) -> tuple[Guest, ...]:

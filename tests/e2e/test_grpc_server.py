@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from time import monotonic_ns
 from typing import Any
 
 import grpc
@@ -16,6 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from loyalty.v1 import member_service_pb2
 from loyalty_service.bootstrap import serve
 from loyalty_service.sandbox.fixed_codes import FARHAN
+from loyalty_service.storage import fresh_catalog, writer
 from loyalty_service.storage.migrate import SchemaError
 from loyalty_service.transport.addresses import AddressError
 from loyalty_service.transport.rpcs import SERVICES
@@ -36,6 +38,7 @@ GRPCURL = Path(sys.executable).with_name("grpcurl")
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 NAMES = list(HEALTH_NAMES)
+PAUSE_NS = 60_000_000_000
 
 
 @pytest.mark.parametrize("name", [*NAMES, LIVENESS])
@@ -73,6 +76,28 @@ async def test_server_that_lets_nobody_in_is_not_serving(
             await told(LIVENESS, SERVING)
         for name in HEALTH_NAMES:
             await told(name, SERVING)
+
+
+async def test_server_that_stood_still_is_not_called_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server whose machine was paused looks at the catalogue before it tells balancers."""
+    monkeypatch.setattr("loyalty_service.transport.server.HEALTH_S", 0.01)
+    monkeypatch.setattr(fresh_catalog, "CATALOG_POLL_S", 60.0)
+    async with run_server(tmp_path) as server:
+        seen: asyncio.Queue[int] = asyncio.Queue()
+        watching = asyncio.create_task(_watch(server.admin.channel, seen))
+        assert await seen.get() == SERVING
+        paused_ns = 0
+        for module in (fresh_catalog, writer):
+            monkeypatch.setattr(module, "monotonic_ns", lambda: monotonic_ns() + paused_ns)
+        for _ in range(5):
+            paused_ns += PAUSE_NS
+            async with asyncio.timeout(30):
+                while server.store.refuses() is not None:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+        assert seen.empty()
+        watching.cancel()
 
 
 async def test_shutdown_reports_not_serving_first(tmp_path: Path) -> None:

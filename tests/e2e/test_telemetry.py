@@ -159,9 +159,9 @@ async def _call_at_once(address: str, guest: str, url: str, metrics_port: int) -
                     for parent in parents
                 )
             )
-            # Writers may have taken most of them by then, in batches that wait as well.
+            # Writers may have taken most of them, in batches that wait as well and share a commit.
             with suppress(TimeoutError):
-                async with asyncio.timeout(4):
+                async with asyncio.timeout(2):
                     while await _waiting(metrics_port) < TOGETHER // 3:  # noqa: ASYNC110 - a process.
                         await asyncio.sleep(0.01)
         await calls

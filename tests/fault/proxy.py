@@ -6,8 +6,8 @@ import asyncio
 from collections import Counter
 from contextlib import suppress
 from enum import Enum
-from types import TracebackType
-from typing import Self
+
+from tests.support.listening import Listening
 
 READ_MAX = 65536
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -50,7 +50,7 @@ class Frames:
         return found
 
 
-class Proxy:
+class Proxy(Listening):
     """
     Passes one till's bytes on, to a port of this machine, until it is told to cut.
 
@@ -58,44 +58,19 @@ class Proxy:
     happens to that call, once.
 
     Attributes:
-        port: Where the till connects.
         cut: What happens to the next call; absent when nothing does.
         cuts: How often each happened.
     """
 
     def __init__(self, target_port: int, *, http2: bool) -> None:
-        self.port = 0
+        super().__init__()
         self.cut: Cut | None = None
         self.cuts: Counter[Cut] = Counter()
         self._target_port = target_port
         self._http2 = http2
-        self._server: asyncio.Server
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def __aenter__(self) -> Self:
-        """Listen on a free port."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Hang up."""
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass bytes on in both directions until either side, or a cut, ends it."""
-        task = asyncio.current_task()
-        if task is not None:
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
         try:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
         except OSError:

@@ -4,47 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from types import TracebackType
-from typing import Self
+
+from tests.support.listening import Listening
 
 READ_MAX = 65536
 
 
-class NetworkPath:
-    """
-    Passes bytes on to a port of this machine.
-
-    Attributes:
-        port: Where to connect.
-    """
+class NetworkPath(Listening):
+    """Passes bytes on to a port of this machine."""
 
     def __init__(self, target_port: int) -> None:
-        self.port = 0
+        super().__init__()
         self._target_port = target_port
-        self._server: asyncio.Server
         self._whole = asyncio.Event()
         self._whole.set()
         self._ways: set[asyncio.Task[None]] = set()
         self._lost: set[asyncio.Task[None]] = set()
-
-    async def __aenter__(self) -> Self:
-        """Listen on a free port."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Hang up."""
-        self._server.close()
-        tasks = self._ways | self._lost
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
     def lose_connections(self) -> int:
         """Carry nothing more of the open ones, as a firewall that forgot them; return how many."""
@@ -64,6 +39,7 @@ class NetworkPath:
         self._whole.set()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """See `Listening`."""
         task = asyncio.current_task()
         assert task is not None
         self._ways.add(task)

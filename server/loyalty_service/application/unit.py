@@ -357,7 +357,7 @@ class Unit(Protocol):
         """Keep others from changing the catalogue until the unit ends, and look at it again."""
 
     def has_ledger(self, program_id: str) -> bool:
-        """Tell whether a program has orders, or points were moved."""
+        """Tell whether orders of a program are paid, or points were moved."""
 
     def save_program(self, program: Program, now_ms: int) -> int:
         """

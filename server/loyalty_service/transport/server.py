@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from time import perf_counter
 
 import grpc
@@ -12,6 +13,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 from grpc_reflection.v1alpha import reflection
 
+from loyalty_service.domain.errors import LoyaltyError
 from loyalty_service.observability.metrics import CallMetrics
 from loyalty_service.observability.trail import Tracing
 from loyalty_service.transport.addresses import authority
@@ -62,6 +64,9 @@ LIVENESS = "liveness"
 
 HEALTH_S = 0.25
 """Seconds between two looks at whether calls are let in."""
+
+LOOK_S = 1.0
+"""Seconds in which a database must answer a process that stood still, before balancers are told."""
 
 QUIET_S = 0.25
 """Time without a new call after which nobody is taken to send any more."""
@@ -157,6 +162,12 @@ class LoyaltyServer:
         while True:
             await asyncio.sleep(HEALTH_S)
             reason = self._store.refuses()
+            if reason is not None and self.serving:
+                # A process that stood still for seconds, with its machine maybe, has not looked
+                # since. Its first call would look, and be served: so does this.
+                with suppress(LoyaltyError, TimeoutError):
+                    await asyncio.wait_for(self._store.require_fresh_catalog(), LOOK_S)
+                reason = self._store.refuses()
             serves = reason is None
             if serves is not self.serving:
                 if serves:

@@ -173,20 +173,37 @@ def count_earned(
     if program.earning.counts_orders and won.points:
         counted[POINTS_OF_DAYS] = [(None, won.points)]
     for name, paid in counted.items():
-        for grant_id, quantity in paid:
-            unit.add(
-                Redemption(
-                    redemption_id=new_id(order.paid_ms),
-                    program_id=member.program_id,
-                    incentive_id=name,
-                    member_number=member.number,
-                    transaction_id=transaction.transaction_id,
-                    quantity=quantity,
-                    redeemed_ms=order.paid_ms,
-                    grant_id=grant_id,
-                )
+        keep_use(unit, order, transaction, member, name, paid)
+
+
+def keep_use(
+    unit: Unit,
+    order: PaidOrder,
+    transaction: Transaction,
+    member: Member,
+    name: str,
+    paid: Sequence[tuple[str | None, int]],
+) -> None:
+    """
+    Keep what an order used of something that rules count, by the time of the order.
+
+    *name* is an incentive's ID, or what `domain.promotions` counts by. *paid* tells how many each
+    grant pays for, and under None how many need no grant.
+    """
+    for grant_id, quantity in paid:
+        unit.add(
+            Redemption(
+                redemption_id=new_id(order.paid_ms),
+                program_id=member.program_id,
+                incentive_id=name,
+                member_number=member.number,
+                transaction_id=transaction.transaction_id,
+                quantity=quantity,
+                redeemed_ms=order.paid_ms,
+                grant_id=grant_id,
             )
-            unit.count_redemption(member, name, quantity)
+        )
+    unit.count_redemption(member, name, sum(quantity for _, quantity in paid))
 
 
 def promotions_to_json(promotions: tuple[PromotionPoints, ...]) -> str | None:

@@ -28,6 +28,7 @@ from loyalty_service.application.orders.earnings import (
     count_earned,
     earned_fields,
     granted_of,
+    keep_use,
     order_points,
     promotions_to_json,
 )
@@ -73,13 +74,11 @@ from loyalty_service.domain.errors import TransactionNotClaimableError
 from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.expiry import Activity
 from loyalty_service.domain.flags import OFFER_UNKNOWN, Flag
-from loyalty_service.domain.identifiers import new_id
 from loyalty_service.domain.incentive_uses import IncentiveUse, lines_sold_as
 from loyalty_service.domain.presentation import Presentation, claimed_presentation
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import (
     Member,
-    Redemption,
     Transaction,
     TransactionStatus,
 )
@@ -376,17 +375,4 @@ def count_uses(
             day, named = order.paid_at.date(), engine_ids(order.basket)
             accepted = accepted_on(unit, transaction, use, order.store)
             paid = use_grants(unit, member, incentive_id, quantity, day, named, accepted)
-        for grant_id, number in paid:
-            unit.add(
-                Redemption(
-                    redemption_id=new_id(order.paid_ms),
-                    program_id=member.program_id,
-                    incentive_id=incentive_id,
-                    member_number=member.number,
-                    transaction_id=transaction.transaction_id,
-                    quantity=number,
-                    redeemed_ms=order.paid_ms,
-                    grant_id=grant_id,
-                )
-            )
-        unit.count_redemption(member, incentive_id, quantity)
+        keep_use(unit, order, transaction, member, incentive_id, paid)
