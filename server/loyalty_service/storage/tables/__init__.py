@@ -1,0 +1,98 @@
+"""
+The tables. Instants are milliseconds since 1970, identifiers text, digests bytes.
+
+These classes never leave the storage: the rest of the program speaks the records and values of
+the domain, which have the same field names. Plain column types keep the raw drivers' values and
+the classes' values the same.
+"""
+
+from loyalty_service.storage.tables.calls import KeptAnswerTable, LimitTallyTable, SessionTable
+from loyalty_service.storage.tables.catalogue import (
+    ApiKeyTable,
+    CatalogRevisionTable,
+    IncentiveTable,
+    ProgramTable,
+    ProgramVersionTable,
+    StoreTable,
+)
+from loyalty_service.storage.tables.codes import (
+    CodeMonthTable,
+    CodePepperTable,
+    CodeRefusalTable,
+    CodeRegularTable,
+    CodeTable,
+    CodeTallyTable,
+    WrongCodeTable,
+)
+from loyalty_service.storage.tables.members import (
+    GoalAwardTable,
+    GoalCardTable,
+    GrantTable,
+    MemberEmailTable,
+    MemberTable,
+)
+from loyalty_service.storage.tables.orders import (
+    HoldTable,
+    IncentiveUsageTable,
+    RedemptionTable,
+    ReservationTable,
+    TransactionTable,
+)
+from loyalty_service.storage.tables.points import (
+    AccountTable,
+    BucketPartTable,
+    BucketTable,
+    PointsAssignmentTable,
+    TransferTable,
+)
+from loyalty_service.storage.tables.promo_codes import PromoCodeTable, PromoRedemptionTable
+from loyalty_service.storage.tables.records import (
+    DERIVED,
+    OF_NOW,
+    EventLaneTable,
+    EventTable,
+    RepairTable,
+    ServerTable,
+)
+
+__all__ = [
+    "DERIVED",
+    "OF_NOW",
+    "AccountTable",
+    "ApiKeyTable",
+    "BucketPartTable",
+    "BucketTable",
+    "CatalogRevisionTable",
+    "CodeMonthTable",
+    "CodePepperTable",
+    "CodeRefusalTable",
+    "CodeRegularTable",
+    "CodeTable",
+    "CodeTallyTable",
+    "EventLaneTable",
+    "EventTable",
+    "GoalAwardTable",
+    "GoalCardTable",
+    "GrantTable",
+    "HoldTable",
+    "IncentiveTable",
+    "IncentiveUsageTable",
+    "KeptAnswerTable",
+    "LimitTallyTable",
+    "MemberEmailTable",
+    "MemberTable",
+    "PointsAssignmentTable",
+    "ProgramTable",
+    "ProgramVersionTable",
+    "PromoCodeTable",
+    "PromoRedemptionTable",
+    "RedemptionTable",
+    "RepairTable",
+    "ReservationTable",
+    "ServerTable",
+    "SessionTable",
+    "StoreTable",
+    "TransactionTable",
+    "TransferTable",
+    "WrongCodeTable",
+]

@@ -1,0 +1,105 @@
+"""Members, the e-mail addresses they enrolled with, and what they were given."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, Text
+from sqlmodel import Field, SQLModel
+
+from loyalty_service.storage.tables.columns import instant, member_number, numbered
+
+
+class MemberTable(SQLModel, table=True):
+    """Enrolled guests."""
+
+    __tablename__ = "member"
+    __table_args__ = (Index("member_loyalty_id", "program_id", "loyalty_id", unique=True),)
+
+    number: int | None = Field(default=None, sa_column=numbered())
+    program_id: str = Field(sa_type=Text, foreign_key="program.program_id")
+    loyalty_id: str = Field(sa_type=Text)
+    name: str = Field(sa_type=Text)
+    email: str | None = Field(default=None, sa_type=Text)
+    locale: str | None = Field(default=None, sa_type=Text)
+    birth_date: str | None = Field(default=None, sa_type=Text)
+    created_ms: int = Field(sa_column=instant())
+    segments: str | None = Field(default=None, sa_type=Text)
+
+
+class MemberEmailTable(SQLModel, table=True):
+    """Who enrolled first with each e-mail address, which is kept folded to compare."""
+
+    __tablename__ = "member_email"
+
+    program_id: str = Field(primary_key=True, sa_type=Text)
+    email: str = Field(primary_key=True, sa_type=Text)
+    member_number: int = Field(sa_column=member_number())
+
+
+class GrantTable(SQLModel, table=True):
+    """Incentives that were given to members; `grant` is a word of SQL."""
+
+    __tablename__ = "member_grant"
+    __table_args__ = (
+        CheckConstraint("uses > 0", name="member_grant_uses_positive"),
+        CheckConstraint("used BETWEEN 0 AND uses", name="member_grant_used_in_bounds"),
+        Index("grant_of_member", "member_number", "incentive_id", "last_day"),
+    )
+
+    grant_id: str = Field(primary_key=True, sa_type=Text)
+    program_id: str = Field(sa_type=Text)
+    member_number: int = Field(sa_column=member_number())
+    incentive_id: str = Field(sa_type=Text)
+    origin: str = Field(sa_type=Text)
+    uses: int = Field(sa_type=BigInteger)
+    used: int = Field(sa_type=BigInteger)
+    first_day: str = Field(sa_type=Text)
+    last_day: str = Field(sa_type=Text)
+    given_ms: int = Field(sa_column=instant())
+    activated_ms: int | None = Field(default=None, sa_column=instant(nullable=True))
+    withdrawn_ms: int | None = Field(default=None, sa_column=instant(nullable=True))
+
+
+class GoalCardTable(SQLModel, table=True):
+    """What is counted of members for goals, and their tiers; see `domain.goal_cards`."""
+
+    __tablename__ = "goal_card"
+
+    member_number: int = Field(
+        sa_column=Column(
+            BigInteger,
+            ForeignKey("member.number"),
+            primary_key=True,
+            autoincrement=False,
+            nullable=False,
+        )
+    )
+    program_id: str = Field(sa_type=Text)
+    counts: str = Field(sa_type=Text)
+    tiers: str | None = Field(default=None, sa_type=Text)
+
+
+class GoalAwardTable(SQLModel, table=True):
+    """What goals gave members, and with which orders."""
+
+    __tablename__ = "goal_award"
+    __table_args__ = (
+        CheckConstraint("lost_rounds BETWEEN 0 AND rounds", name="goal_award_rounds_in_bounds"),
+        CheckConstraint("lost_points BETWEEN 0 AND points", name="goal_award_points_in_bounds"),
+        Index("goal_award_of_member", "member_number", "goal_id"),
+        Index("goal_award_of_order", "transaction_id", "goal_id", unique=True),
+    )
+
+    award_id: str = Field(primary_key=True, sa_type=Text)
+    program_id: str = Field(sa_type=Text)
+    member_number: int = Field(sa_column=member_number())
+    goal_id: str = Field(sa_type=Text)
+    period: int = Field(sa_type=Integer)
+    transaction_id: str = Field(sa_type=Text, foreign_key="loyalty_transaction.transaction_id")
+    day: int = Field(sa_type=Integer)
+    rounds: int = Field(sa_type=BigInteger)
+    points: int = Field(sa_type=BigInteger)
+    tier: str | None = Field(default=None, sa_type=Text)
+    awarded_ms: int = Field(sa_column=instant())
+    lost_rounds: int = Field(sa_type=BigInteger)
+    lost_points: int = Field(sa_type=BigInteger)
+    incentive_id: str | None = Field(default=None, sa_type=Text)
