@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import create_engine, pool, text
+from sqlmodel import SQLModel
 
 from loyalty.v1 import transaction_service_pb2 as pb
 from loyalty_service.domain.codes import RECEIPT_ALPHABET
 from loyalty_service.domain.keys import Role
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.migrate import SHORT_LIVED
-from loyalty_service.storage.tables import OF_NOW, SQLModel
+from loyalty_service.storage.tables import OF_NOW
 from loyalty_service.transport.rpcs import RPCS, Effect
 from tests.book.fields import PLAIN, missing_fields, named_by
 from tests.book.pages import missing_pages
