@@ -60,6 +60,11 @@ class MemberServiceStub:
                 request_serializer=loyalty_dot_v1_dot_member__service__pb2.ListTransfersRequest.SerializeToString,
                 response_deserializer=loyalty_dot_v1_dot_member__service__pb2.ListTransfersResponse.FromString,
                 _registered_method=True)
+        self.SearchMembers = channel.unary_unary(
+                '/loyalty.v1.MemberService/SearchMembers',
+                request_serializer=loyalty_dot_v1_dot_member__service__pb2.SearchMembersRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_member__service__pb2.SearchMembersResponse.FromString,
+                _registered_method=True)
 
 
 class MemberServiceServicer:
@@ -105,6 +110,15 @@ class MemberServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SearchMembers(self, request, context):
+        """Finds members by what a guest says of themselves: a name, an e-mail address, a loyalty ID.
+
+        Case and accents do not matter. Members are in the order of the word that was found.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MemberServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -132,6 +146,11 @@ def add_MemberServiceServicer_to_server(servicer, server):
                     servicer.ListTransfers,
                     request_deserializer=loyalty_dot_v1_dot_member__service__pb2.ListTransfersRequest.FromString,
                     response_serializer=loyalty_dot_v1_dot_member__service__pb2.ListTransfersResponse.SerializeToString,
+            ),
+            'SearchMembers': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchMembers,
+                    request_deserializer=loyalty_dot_v1_dot_member__service__pb2.SearchMembersRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_member__service__pb2.SearchMembersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -270,6 +289,33 @@ class MemberService:
             '/loyalty.v1.MemberService/ListTransfers',
             loyalty_dot_v1_dot_member__service__pb2.ListTransfersRequest.SerializeToString,
             loyalty_dot_v1_dot_member__service__pb2.ListTransfersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchMembers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.v1.MemberService/SearchMembers',
+            loyalty_dot_v1_dot_member__service__pb2.SearchMembersRequest.SerializeToString,
+            loyalty_dot_v1_dot_member__service__pb2.SearchMembersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -73,6 +73,7 @@ TOLD_AGAIN = {
     "loyalty_transaction.points_returned",
     "remembered_answer.stores",
     "member_email",
+    "member_term",
     "account.moved_ms",
     "account.untimed",
     "hold.owner_kind",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from loyalty_service.domain.ledger import MEMBER_KINDS
-from loyalty_service.domain.records import Member, MemberEmail
+from loyalty_service.domain.member_terms import terms_of
+from loyalty_service.domain.records import Member, MemberEmail, MemberTerm
 from loyalty_service.storage import tables as t
 from loyalty_service.storage.lock_order import Rank
 from loyalty_service.storage.repositories.ledger import ACCOUNT_COLUMNS, Ledger, account_of
@@ -95,6 +96,10 @@ class MemberStatements:
             .where(member.c.number == bindparam("its_number"))
             .values(segments=bindparam("its_segments"))
         )
+        term = table_of(t.MemberTermTable)
+        self.forget_terms = by.compile(
+            delete(term).where(term.c.member_number == bindparam("member_number"))
+        )
         if by.bulk:
             self.numbers = by.among(select(member.c.number), member, ("program_id", "loyalty_id"))
 
@@ -106,6 +111,12 @@ class Members(Ledger):
 
     KEPT: ClassVar[tuple[Kept, ...]] = (
         Kept(MemberEmail, t.MemberEmailTable, ("program_id", "email"), Rank.EMAILS),
+        Kept(
+            MemberTerm,
+            t.MemberTermTable,
+            ("member_number", "kind", "term"),
+            Rank.MEMBER_TERMS,
+        ),
     )
 
     @property
@@ -154,6 +165,20 @@ class Members(Ledger):
                 member.program_id, member.number, account.kind, 0
             )
         self._keep_member(member)
+        self._add_terms(member)
+
+    def _put_terms(self, member: Member) -> None:
+        """Let a member be found by what it is called now, and by nothing it was called before."""
+        self.flush()  # Of what is added here, some may be among those that go.
+        statement = self._members_by.forget_terms
+        self._connection.execute(statement.sql, (member.number,))
+        for place in [place for place in self._records if place[:2] == (MemberTerm, member.number)]:
+            del self._records[place]
+        self._add_terms(member)
+
+    def _add_terms(self, member: Member) -> None:
+        for kind, term in terms_of(member.name, member.email):
+            self.add(MemberTerm(member.number, int(kind), term, member.program_id))
 
     def set_segments(self, member: Member, segments: str | None) -> None:
         """See `Unit.set_segments`."""

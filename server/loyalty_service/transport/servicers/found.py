@@ -5,7 +5,9 @@ from __future__ import annotations
 from loyalty.v1 import transaction_service_pb2 as pb
 from loyalty_service.application.members.assign_points import short_id
 from loyalty_service.application.orders.earnings import kept_promotions
+from loyalty_service.application.orders.search_orders import OrderPage
 from loyalty_service.application.orders.search_transactions import GIVEN, ORDERED, Found
+from loyalty_service.application.reading import FoundOrder
 from loyalty_service.domain.clock import rfc3339
 from loyalty_service.domain.gifts import PointsAssignment
 from loyalty_service.domain.records import Transaction, TransactionStatus
@@ -21,6 +23,24 @@ def render_found(found: Found) -> bytes:
             for entry in found.entries
         ]
     ).SerializeToString()
+
+
+def render_orders(page: OrderPage) -> bytes:
+    """Render a page of orders for a help desk."""
+    return pb.SearchOrdersResponse(
+        orders=map(_at_the_till, page.orders), next_page_token=page.next_page_token
+    ).SerializeToString()
+
+
+def _at_the_till(found: FoundOrder) -> pb.FoundTransaction:
+    order = found.transaction
+    told = _ordered(order, found.loyalty_id or "")
+    told.metadata.MergeFrom(
+        pb.FoundTransaction.Metadata(
+            terminal=order.terminal, operator=order.operator, opened_by=order.partner
+        )
+    )
+    return told
 
 
 def _ordered(order: Transaction, loyalty_id: str) -> pb.FoundTransaction:

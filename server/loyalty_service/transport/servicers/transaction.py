@@ -20,7 +20,11 @@ from loyalty_service.application.orders.claim_receipt import (
     ClaimReceipt,
     claim_receipt,
 )
-from loyalty_service.application.orders.get_transaction import get_kept_answer, get_transaction
+from loyalty_service.application.orders.get_transaction import (
+    get_kept_answer,
+    get_transaction,
+    show_order,
+)
 from loyalty_service.application.orders.order_review import Order
 from loyalty_service.application.orders.record_unclaimed_order import (
     RecordedUnclaimedOrder,
@@ -37,6 +41,7 @@ from loyalty_service.application.orders.return_lines import (
     ReturnLines,
     return_lines,
 )
+from loyalty_service.application.orders.search_orders import SearchOrders, search_orders
 from loyalty_service.application.orders.search_transactions import (
     SearchTransactions,
     search_transactions,
@@ -59,9 +64,10 @@ from loyalty_service.domain.texts import label
 from loyalty_service.transport.authentication import require_role
 from loyalty_service.transport.call import Call
 from loyalty_service.transport.rpcs import rpc_kept_as
-from loyalty_service.transport.servicers.found import render_found
+from loyalty_service.transport.servicers.found import render_found, render_orders
 from loyalty_service.transport.servicers.goals import reached_told
 from loyalty_service.transport.servicers.order import point_of_sale, read_basket
+from loyalty_service.transport.servicers.order_details import render_details
 from loyalty_service.transport.servicers.shown_transaction import (
     render_earning,
     render_transaction,
@@ -71,6 +77,17 @@ from loyalty_service.transport.servicers.taken_off import render_allowed
 _COMMITTED = pb.GetOutcomeResponse.OUTCOME_COMMITTED
 _UNDER_WAY = pb.GetOutcomeResponse.OUTCOME_UNDER_WAY
 _NEVER_SEEN = pb.GetOutcomeResponse.OUTCOME_NEVER_SEEN
+
+_LOOKED_FOR = (
+    "loyalty_id",
+    "store_id",
+    "first_day",
+    "last_day",
+    "pos_transaction_id",
+    "partner",
+    "operator",
+)
+"""Fields of a search for orders that may be absent, each of which is one of the command's."""
 
 
 class TransactionServicer:
@@ -153,9 +170,12 @@ class TransactionServicer:
     async def GetTransaction(self, request: pb.GetTransactionRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
         async with call.read() as reader:
-            entry = await get_transaction(reader, call.key, request.loyalty_transaction_id)
+            shown = await show_order(reader, call.key, request.loyalty_transaction_id)
+        order, moved = shown.entry.transaction, shown.transfers
         return pb.GetTransactionResponse(
-            outcome=_COMMITTED, transaction=render_transaction(entry)
+            outcome=_COMMITTED,
+            transaction=render_transaction(shown.entry),
+            details=None if moved is None else render_details(order, moved),
         ).SerializeToString()
 
     async def SearchTransactions(  # noqa: N802
@@ -173,6 +193,20 @@ class TransactionServicer:
         async with call.read() as reader:
             found = await search_transactions(reader, command)
         return render_found(found)
+
+    async def SearchOrders(self, request: pb.SearchOrdersRequest, call: Call) -> bytes:  # noqa: N802
+        """See the contract."""
+        given = {name: getattr(request, name) for name in _LOOKED_FOR if request.HasField(name)}
+        command = SearchOrders(
+            **given,
+            statuses=frozenset(map(TransactionStatus, request.statuses)),
+            stores=call.key.stores,
+            page_size=request.page_size,
+            page_token=request.page_token,
+        )
+        async with call.read() as reader:
+            page = await search_orders(reader, call.program, command)
+        return render_orders(page)
 
     async def GetOutcome(self, request: pb.GetOutcomeRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
