@@ -38,8 +38,9 @@ class ExportReads:
 
     _session: AsyncSession
 
-    async def kept_about(self, member: Member, part: Part, after: str, limit: int) -> Sequence[Row]:
+    async def kept_about(self, member: Member, part: str, after: str, limit: int) -> Sequence[Row]:
         """See `Reader.kept_about`."""
+        part = Part(part)
         if part is Part.TRANSFERS:
             query, key = _transfers(member, int(after or 0)), "transfer_id"
         else:
