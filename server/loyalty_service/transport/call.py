@@ -51,6 +51,7 @@ from loyalty_service.observability.trail import TRAIL
 from loyalty_service.transport.headers import header_invalid
 from loyalty_service.transport.persons import PLACES, named, nameless
 from loyalty_service.transport.rpcs import RPCS
+from loyalty_service.transport.shortened import is_shortened, recall
 
 R = TypeVar("R")
 
@@ -219,11 +220,14 @@ class Call:
             reads = reads._replace(kept_answers=kept_answers)
         answer = await self._perform(run, reads)
         self.repeated = answer.repeated
-        if not answer.repeated or self._kept_as not in PLACES:
+        kept_as = self._kept_as
+        if not answer.repeated or not (is_shortened(answer.body) or kept_as in PLACES):
             return answer.body
         async with self.read() as reader:
-            find = partial(reader.member, self.key.program_id)
-            return await named(self._kept_as, answer.body, find)
+            if is_shortened(answer.body):
+                answer_class = RPCS[self.method].answer_class
+                return await recall(reader, self.program, answer_class, answer.body)
+            return await named(kept_as, answer.body, partial(reader.member, self.key.program_id))
 
     @property
     def _kept_as(self) -> str:

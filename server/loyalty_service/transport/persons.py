@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 
 from loyalty_service.domain.records import Member
 from loyalty_service.transport.rpcs import RPCS, Effect
+from loyalty_service.transport.shortened import is_shortened
 
 Find = Callable[[str], Awaitable[Member | None]]
 """Finds a member of the caller's program by loyalty ID."""
@@ -57,7 +58,7 @@ def nameless(method: str, body: bytes) -> bytes:
     if method == ADJUST:
         return body[max(body.rfind(b"now has "), 0) :]
     place = PLACES.get(method)
-    if place is None:
+    if place is None or is_shortened(body):
         return body
     answer = _ANSWERS[method].FromString(body)
     person = getattr(answer, place)
