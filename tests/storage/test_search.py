@@ -171,7 +171,7 @@ async def test_members_of_an_older_schema_are_found(database_url: str) -> None:
             await enroll(store, name, email)
     database = Database.from_text(database_url)
     before = rows(database_url, "SELECT * FROM member_term ORDER BY 1, 2, 3")
-    downgrade(database, "0014")
+    downgrade(database, "0016")
     migrate(database)
 
     assert before

@@ -5,8 +5,8 @@ from alembic import op
 
 from loyalty_service.domain.member_terms import terms_of
 
-revision = "0015"
-down_revision = "0014"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
