@@ -310,7 +310,7 @@ def _require_walk(name: str, plan: str) -> None:
         assert f"SCAN {table}\n" not in f"{plan}\n", (name, plan)
 
 
-def fill(database_url: str, count: int) -> None:
+def fill(database_url: str, count: int, members: int = 4000) -> None:
     """Add members and orders without points, as many as an index is worth."""
     execute_many(
         database_url,
@@ -318,7 +318,7 @@ def fill(database_url: str, count: int) -> None:
         " VALUES (:program, :id, :name, 0)",
         [
             {"program": PROGRAM_ID, "id": new_id(number), "name": f"Anna {number}"}
-            for number in range(count)
+            for number in range(members)
         ],
     )
     numbers = [row[0] for row in rows(database_url, "SELECT number FROM member")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from google.protobuf.struct_pb2 import Struct
 
@@ -52,5 +53,15 @@ def _basket(kept: str | None) -> Struct | None:
     if kept is None:
         return None
     basket = Struct()
-    basket.update(json.loads(kept))
+    basket.update(json.loads(kept, object_hook=_told))
     return basket
+
+
+def _told(part: dict[str, Any]) -> dict[str, Any]:
+    """Name what is told of a part of a basket as JSON callers do."""
+    return {_camel_case(name): value for name, value in part.items() if value is not None}
+
+
+def _camel_case(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))

@@ -41,7 +41,7 @@ from loyalty_service.application.orders.return_lines import (
     ReturnLines,
     return_lines,
 )
-from loyalty_service.application.orders.search_orders import SearchOrders, search_orders
+from loyalty_service.application.orders.search_orders import search_orders
 from loyalty_service.application.orders.search_transactions import (
     SearchTransactions,
     search_transactions,
@@ -65,7 +65,11 @@ from loyalty_service.transport.authentication import require_role
 from loyalty_service.transport.call import Call
 from loyalty_service.transport.persons import PLACES, Find, put_names
 from loyalty_service.transport.rpcs import rpc_kept_as
-from loyalty_service.transport.servicers.found import render_found, render_orders
+from loyalty_service.transport.servicers.found import (
+    orders_wanted,
+    render_found,
+    render_orders,
+)
 from loyalty_service.transport.servicers.goals import reached_told
 from loyalty_service.transport.servicers.order import point_of_sale, read_basket
 from loyalty_service.transport.servicers.order_details import render_details
@@ -79,18 +83,6 @@ from loyalty_service.transport.shortened import is_shortened, recall
 _COMMITTED = pb.GetOutcomeResponse.OUTCOME_COMMITTED
 _UNDER_WAY = pb.GetOutcomeResponse.OUTCOME_UNDER_WAY
 _NEVER_SEEN = pb.GetOutcomeResponse.OUTCOME_NEVER_SEEN
-
-_LOOKED_FOR = (
-    "loyalty_id",
-    "store_id",
-    "first_day",
-    "last_day",
-    "pos_transaction_id",
-    "partner",
-    "operator",
-)
-"""Fields of a search for orders that may be absent, each of which is one of the command's."""
-
 
 class TransactionServicer:
     """Serves loyalty.v1.TransactionService."""
@@ -198,14 +190,7 @@ class TransactionServicer:
 
     async def SearchOrders(self, request: pb.SearchOrdersRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
-        given = {name: getattr(request, name) for name in _LOOKED_FOR if request.HasField(name)}
-        command = SearchOrders(
-            **given,
-            statuses=frozenset(map(TransactionStatus, request.statuses)),
-            stores=call.key.stores,
-            page_size=request.page_size,
-            page_token=request.page_token,
-        )
+        command = orders_wanted(request, call.key)
         async with call.read() as reader:
             page = await search_orders(reader, call.program, command)
         return render_orders(page)
