@@ -44,8 +44,9 @@ def migrate_command(
 def audit_command() -> None:
     """Compute every balance and hash chain again from the transfers; exit with 1 if one differs."""
     started = time.perf_counter()
+    database = database_of(read_settings())
     with progress() as report:
-        findings = audit(database_of(read_settings()), report)
+        findings = audit(database, report)
     seconds = time.perf_counter() - started
     if not findings.all_hold:
         out.print(f"First bad row: {findings.problems[0]}.")
@@ -64,6 +65,11 @@ def audit_command() -> None:
         )
     )
     out.print(f"Audited {counts} in {seconds:.1f} s: {verdict}.")
+    if (platform := database.platform) is not None:
+        out.print(
+            f"Commits rest on {platform} ({platform.title}), as LOYALTY_DURABILITY says: "
+            f"{' and '.join(sorted(platform.makes_up_for))} of PostgreSQL need not be on."
+        )
     if not findings.all_hold:
         raise typer.Exit(1)
 
