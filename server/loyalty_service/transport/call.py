@@ -76,12 +76,30 @@ class Writing(Command, Meant, Protocol):
     """What every command of a use case that writes can tell."""
 
 
+class Tail(Protocol):
+    """
+    Tells that there are more events.
+
+    Attributes:
+        count: How many there were at the last look.
+    """
+
+    count: int
+
+    async def more_than(self, count: int, timeout_s: float) -> int:
+        """Wait until there are not *count* events any more, or the time is over."""
+
+
 class Storage(Protocol):
     """What the transport uses of the store."""
 
     catalog: Catalog
     under_way: UnderWay
     embedded: bool
+
+    @property
+    def feed(self) -> Tail:
+        """What tells that there are more events."""
 
     async def write(
         self,

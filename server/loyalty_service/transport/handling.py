@@ -115,6 +115,7 @@ class Handling:
         tracing: Names and traces calls.
 
     Attributes:
+        admission: Counts the calls of each key, and lets them in.
         under_way: Calls that have arrived and not ended.
         last_call_s: When the last one arrived, by `perf_counter`.
     """
@@ -129,7 +130,7 @@ class Handling:
         self._calls = calls
         self._tracing = tracing
         self._access_log = AccessLog()
-        self._admission = Admission()
+        self.admission = Admission()
         self._idle: asyncio.Event | None = None
 
     async def idle(self) -> None:
@@ -153,7 +154,7 @@ class Handling:
                 outcome = CATALOGUE[type(error)].reason
                 self._calls.limits.refused(error, passage.key)
                 if isinstance(error, TURNED_AWAY) and _waits(passage):
-                    await self._admission.hold_back()
+                    await self.admission.hold_back()
                 return await _refuse(context, error, passage, name)
             except asyncio.CancelledError:
                 outcome = CANCELLED
@@ -206,13 +207,13 @@ class Handling:
         require_key_once(passage.sent_twice)
         limits = self._store.catalog.programs[key.program_id].limits
         # Refusing must cost next to nothing: before the call's message is waited for.
-        self._admission.count(key, limits)
+        self.admission.count(key, limits)
         if rpc.effect is not Effect.READS:
             self._store.require_room(key.key_id)
         # Some transports call when the message is there, others when its headers are.
         data = message if isinstance(message, bytes) else await receive(context)
         # Who sends no message never takes the place of who does.
-        place = passage.place = self._admission.enter(key)
+        place = passage.place = self.admission.enter(key)
         await place.turn()
         mends = list(mends_told(metadata.get("loyalty-mended")))
         place.begin()
