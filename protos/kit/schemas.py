@@ -22,6 +22,7 @@ Schema = dict[str, Any]
 
 INT32_MAX = 2**31 - 1
 TIMESTAMP = "google.protobuf.Timestamp"
+ANY_JSON = "google.protobuf.Value"
 
 # Numbers of the fields in which descriptors list their parts: what a comment's path is made of.
 _OF_FILE = {4: "message_type", 5: "enum_type", 6: "service"}
@@ -161,6 +162,8 @@ class Schemas:
         if field.message_type is not None:
             if field.message_type.full_name == TIMESTAMP:
                 return {"type": "string", "format": "date-time"}
+            if field.message_type.full_name == ANY_JSON:
+                return {}
             name = self.name(field.message_type, request=request)
             return {"$ref": f"#/components/schemas/{name}"}
         if field.enum_type is not None:

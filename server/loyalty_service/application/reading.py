@@ -77,6 +77,20 @@ class PromoCodesEntry:
     most_uses: int
 
 
+class Tail(Protocol):
+    """
+    Tells that there are more events.
+
+    Attributes:
+        count: How many there were at the last look.
+    """
+
+    count: int
+
+    async def more_than(self, count: int, timeout_s: float) -> int:
+        """Wait until there are not *count* events any more, or the time is over."""
+
+
 class Reader(Protocol):
     """Typed queries over one consistent state."""
 

@@ -23,7 +23,7 @@ from loyalty_service.application.perform import (
     perform,
     plain_key,
 )
-from loyalty_service.application.reading import Reader
+from loyalty_service.application.reading import Reader, Tail
 from loyalty_service.application.reads import NOTHING, Reads
 from loyalty_service.application.under_way import UnderWay
 from loyalty_service.application.unit import Unit
@@ -74,20 +74,6 @@ class Command(Protocol):
 
 class Writing(Command, Meant, Protocol):
     """What every command of a use case that writes can tell."""
-
-
-class Tail(Protocol):
-    """
-    Tells that there are more events.
-
-    Attributes:
-        count: How many there were at the last look.
-    """
-
-    count: int
-
-    async def more_than(self, count: int, timeout_s: float) -> int:
-        """Wait until there are not *count* events any more, or the time is over."""
 
 
 class Storage(Protocol):
