@@ -176,7 +176,7 @@ class Handling:
         """Take note of a call that has arrived."""
         began_s = self.last_call_s = perf_counter()
         until_s = asyncio.get_running_loop().time() + DEADLINE_MAX_S
-        passage = _Passage(*_plain(context), began_s, until_s)
+        passage = _Passage(*plain_metadata(context), began_s, until_s)
         # First of all: from here on nobody may be told that no such call is under way.
         self._arrive(passage, writes=writes)
         passage.trail = self._tracing.begin(name, passage.metadata)
@@ -308,7 +308,7 @@ def _left_s(context: Context) -> float:
     return math.inf if left_s is None else left_s
 
 
-def _plain(context: Context) -> tuple[dict[str, str], list[str]]:
+def plain_metadata(context: Context) -> tuple[dict[str, str], list[str]]:
     """Give the call's text metadata, and names sent more than once; their last value counts."""
     plain: dict[str, str] = {}
     sent_twice = []

@@ -27,9 +27,10 @@ from loyalty_service.observability.outcomes import CANCELLED, OK
 from loyalty_service.observability.trail import Tracing
 from loyalty_service.transport.admission import Admission
 from loyalty_service.transport.authentication import authenticate, require_role
-from loyalty_service.transport.call import Storage, require_spelling
+from loyalty_service.transport.call import Storage, require_key_once, require_spelling
 from loyalty_service.transport.errors.catalogue import CATALOGUE, GRPC_CODES
 from loyalty_service.transport.errors.rendering import refuse
+from loyalty_service.transport.handling import plain_metadata
 from loyalty_service.transport.messages import SEND_S, Context, end_within, ending, receive
 from loyalty_service.transport.parsing import parse
 from loyalty_service.transport.rpcs import Rpc
@@ -153,11 +154,7 @@ class Streams:
         async def handle(_requests: object, context: Context) -> None:
             began_s = perf_counter()
             outcome, key = OK, None
-            metadata = {
-                name: value
-                for name, value in context.invocation_metadata() or ()
-                if isinstance(value, str)
-            }
+            metadata, sent_twice = plain_metadata(context)
             ARRIVAL.set(None)
             trail = self._tracing.begin(rpc.name, metadata)
             task = cast("asyncio.Task[Any]", asyncio.current_task())
@@ -167,6 +164,7 @@ class Streams:
                 await self._store.require_fresh_catalog()
                 key = authenticate(metadata, self._store.catalog, sandbox=self._sandbox)
                 require_role(key, rpc.name)
+                require_key_once(sent_twice)
                 limits = self._store.catalog.programs[key.program_id].limits
                 self._admission.count(key, limits)
                 request = parse(rpc.request_class, await receive(context))
