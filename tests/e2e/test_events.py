@@ -109,6 +109,7 @@ async def test_page_tells_what_a_member_did(server: Server) -> None:
     assert (adjusted.data.available.points, adjusted.data.available.sequence) == (70, 1)
     assert adjusted.time == adjusted.data.record_time
     assert not page.has_more
+    assert not page.has_gap
 
 
 async def test_pages_follow_one_another_without_a_gap(server: Server) -> None:

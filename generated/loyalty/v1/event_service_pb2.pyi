@@ -30,14 +30,16 @@ class ListEventsRequest(_message.Message):
     def __init__(self, types: _Optional[_Iterable[str]] = ..., loyalty_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., from_now: _Optional[bool] = ...) -> None: ...
 
 class ListEventsResponse(_message.Message):
-    __slots__ = ("events", "next_page_token", "has_more")
+    __slots__ = ("events", "next_page_token", "has_more", "has_gap")
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     HAS_MORE_FIELD_NUMBER: _ClassVar[int]
+    HAS_GAP_FIELD_NUMBER: _ClassVar[int]
     events: _containers.RepeatedCompositeFieldContainer[Event]
     next_page_token: str
     has_more: bool
-    def __init__(self, events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., has_more: _Optional[bool] = ...) -> None: ...
+    has_gap: bool
+    def __init__(self, events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., has_more: _Optional[bool] = ..., has_gap: _Optional[bool] = ...) -> None: ...
 
 class WatchEventsRequest(_message.Message):
     __slots__ = ("types", "loyalty_id", "resume_token", "from_now")
@@ -52,12 +54,14 @@ class WatchEventsRequest(_message.Message):
     def __init__(self, types: _Optional[_Iterable[str]] = ..., loyalty_id: _Optional[str] = ..., resume_token: _Optional[str] = ..., from_now: _Optional[bool] = ...) -> None: ...
 
 class WatchEventsResponse(_message.Message):
-    __slots__ = ("events", "resume_token")
+    __slots__ = ("events", "resume_token", "has_gap")
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    HAS_GAP_FIELD_NUMBER: _ClassVar[int]
     events: _containers.RepeatedCompositeFieldContainer[Event]
     resume_token: str
-    def __init__(self, events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., resume_token: _Optional[str] = ...) -> None: ...
+    has_gap: bool
+    def __init__(self, events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., resume_token: _Optional[str] = ..., has_gap: _Optional[bool] = ...) -> None: ...
 
 class Event(_message.Message):
     __slots__ = ("specversion", "id", "source", "type", "subject", "time", "data")

@@ -25,6 +25,7 @@ from loyalty_service.cli.pepper import pepper
 from loyalty_service.cli.points import adjust_command, segments_command
 from loyalty_service.cli.programs import apply_command
 from loyalty_service.cli.promo_codes import promo_codes
+from loyalty_service.cli.retention import prune_command
 from loyalty_service.cli.sandbox import demo_command, sandbox_commands
 from loyalty_service.cli.serving import serve_command
 from loyalty_service.cli.stores import (
@@ -60,6 +61,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "copy": copy_command,
     "backup": backup_command,
     "restore": restore_command,
+    "prune": prune_command,
     "envoy-config": envoy_config_command,
     "apply": apply_command,
     "adjust": adjust_command,

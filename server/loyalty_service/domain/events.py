@@ -38,6 +38,9 @@ class EventKind(IntEnum):
     KEY_ROTATED = 43
     KEY_REVOKED = 44
     STORE_REPAIRED = 51
+    STORE_PRUNED = 52
+    LEDGER_SUMMED_UP = 53
+    LEDGER_ARCHIVED = 54
     PROMO_CODES_CREATED = 61
     PROMO_CODE_RELEASED = 62
     PROMO_CODE_USED = 63
@@ -205,7 +208,7 @@ class EventPage:
 
     Attributes:
         more: Whether there was more to look at already.
-        lost: Whether some that come after the position are not kept any more.
+        lost: Whether some of the store's that stood among those looked at are not kept any more.
     """
 
     events: tuple[RecordedEvent, ...]

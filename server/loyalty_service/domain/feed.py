@@ -22,6 +22,8 @@ TYPE_PREFIX = "loyalty."
 
 def type_of(kind: EventKind) -> str:
     """Name a kind of event as readers of the feed know it; never changed."""
+    if kind is EventKind.LEDGER_SUMMED_UP:
+        return f"{TYPE_PREFIX}ledger.summed_up"
     noun, verb = kind.name.lower().rsplit("_", 1)
     return f"{TYPE_PREFIX}{noun}.{verb}"
 

@@ -50,7 +50,7 @@ class EventReads:
             union_all(*(_bounds(lane, scan) for lane, scan in enumerate(scans)))  # type: ignore[call-overload]
         )
         bounds = {row.lane: row for row in looked}
-        lost = any(_is_lost(after.last[lane], row.oldest) for lane, row in bounds.items())
+        lost = any(_has_gap(after.last[lane], row) for lane, row in bounds.items())
         parts = [
             _part(last, bounds[lane].newest or last, limit, wanted).subquery()
             for lane, last in enumerate(after.last)
@@ -106,16 +106,14 @@ def _bounds(lane: int, scan: Any) -> Select[Any]:
     return plain_select(
         literal(lane).label("lane"),
         func.max(scan.c.event_id).label("newest"),
-        func.min(scan.c.event_id).label("oldest"),
         func.count().label("count"),
         func.max(scan.c.recorded_ms).label("latest_ms"),
     ).select_from(scan)
 
 
-def _is_lost(last: int, oldest: int | None) -> bool:
-    """Tell whether events after a position are gone: a lane has no gap."""
-    read = last != event_id_of(lane_of(last), 0)
-    return read and oldest is not None and oldest > last + 1
+def _has_gap(last: int, bounds: Any) -> bool:
+    """Tell whether events of a part are gone: a lane is numbered without a gap."""
+    return bool(bounds.count) and bounds.newest - last != bounds.count
 
 
 def _part(last: int, bound: int, limit: int, wanted: Wanted) -> Select[Any]:

@@ -50,6 +50,7 @@ from loyalty_service.domain.till_time import (
 from loyalty_service.observability.till_clocks import TillClocks
 from loyalty_service.observability.trail import TRAIL
 from loyalty_service.transport.rpcs import RPCS
+from loyalty_service.transport.shortened import is_shortened, recall
 
 R = TypeVar("R")
 
@@ -221,6 +222,10 @@ class Call:
             reads = reads._replace(kept_answers=kept_answers)
         answer = await self._perform(run, reads)
         self.repeated = answer.repeated
+        if is_shortened(answer.body):
+            async with self.read() as reader:
+                answer_class = RPCS[self.method].answer_class
+                return await recall(reader, self.program, answer_class, answer.body)
         return answer.body
 
     @property

@@ -150,9 +150,10 @@ RPCS: Mapping[str, Rpc] = {name: rpc for name, rpc in SERVED.items() if not rpc.
 STREAMS: Mapping[str, Rpc] = {name: rpc for name, rpc in SERVED.items() if rpc.streams}
 """Those that are answered by a stream of messages, over gRPC alone."""
 
-_KEPT: Mapping[str, Rpc] = {rpc.kept_as: rpc for rpc in RPCS.values()}
+KEPT_RPCS: Mapping[str, Rpc] = {rpc.kept_as: rpc for rpc in RPCS.values()}
+"""Every RPC by the name that its kept answers have."""
 
 
 def rpc_kept_as(name: str) -> Rpc:
     """Find the RPC whose answers are kept under a name."""
-    return _KEPT[name]
+    return KEPT_RPCS[name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from loyalty_service.application.members.get_member import get_member
 from loyalty_service.application.reading import Reader
@@ -74,30 +74,15 @@ async def begin_feed(reader: Reader, feed: Feed) -> tuple[Wanted, FeedPosition]:
     return wanted, position
 
 
-async def read_feed(
-    reader: Reader, feed: Feed, wanted: Wanted, position: FeedPosition, size: int
-) -> EventPage:
-    """
-    Give the next events that a caller wants.
-
-    Raises:
-        RequestInvalidError: Some that come after the position are not kept any more.
-    """
-    page = EventPage((), position)
+async def read_feed(reader: Reader, wanted: Wanted, position: FeedPosition, size: int) -> EventPage:
+    """Give the next events that a caller wants."""
+    page, lost = EventPage((), position), False
     for _ in range(LOOKS_MAX):
         page = await reader.events(page.position, size, wanted)
-        if page.lost:
-            raise RequestInvalidError(
-                (
-                    FieldViolation(
-                        feed.token_field,
-                        "must not be older than the oldest event that is kept: start without it",
-                    ),
-                )
-            )
+        lost = lost or page.lost
         if page.events or not page.more:
             break
-    return page
+    return replace(page, lost=lost)
 
 
 async def list_events(reader: Reader, feed: Feed, page_size: int) -> tuple[EventPage, str]:
@@ -105,9 +90,9 @@ async def list_events(reader: Reader, feed: Feed, page_size: int) -> tuple[Event
     Give a page of events, and the token that asks for what comes after it.
 
     Raises:
-        LoyaltyError: As `begin_feed` and `read_feed`.
+        LoyaltyError: As `begin_feed`.
     """
     wanted, position = await begin_feed(reader, feed)
     size = min(page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
-    page = await read_feed(reader, feed, wanted, position, size)
+    page = await read_feed(reader, wanted, position, size)
     return page, reader.feed_token(feed.key.program_id, page.position)

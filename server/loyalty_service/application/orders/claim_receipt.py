@@ -203,7 +203,9 @@ def _unclaimed(
     command.key.require_stores(transaction.stores)
     if transaction.status is not TransactionStatus.UNCLAIMED:
         raise ReceiptAlreadyClaimedError
-    if now_ms - transaction.created_ms > program.receipt_days * DAY_MS:
+    # What it bought may be gone, though the program has been given more days since.
+    gone = transaction.basket is None
+    if gone or now_ms - transaction.created_ms > program.receipt_days * DAY_MS:
         raise ReceiptExpiredError(program.receipt_days)
     return transaction, digest
 

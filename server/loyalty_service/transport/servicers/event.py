@@ -10,7 +10,7 @@ from google.protobuf.struct_pb2 import Value
 
 from loyalty.v1 import event_service_pb2 as pb
 from loyalty_service.application.events.list_events import Feed, begin_feed, list_events, read_feed
-from loyalty_service.domain.events import Balance, EventKind, FeedPosition, RecordedEvent
+from loyalty_service.domain.events import Balance, EventKind, EventPage, FeedPosition, RecordedEvent
 from loyalty_service.domain.feed import Wanted, type_of
 from loyalty_service.domain.records import CodeStatus, TransactionStatus
 from loyalty_service.transport.call import Call
@@ -64,7 +64,10 @@ class EventServicer:
         async with call.read() as reader:
             page, token = await list_events(reader, feed, request.page_size)
         return pb.ListEventsResponse(
-            events=map(event_told, page.events), next_page_token=token, has_more=page.more
+            events=map(event_told, page.events),
+            next_page_token=token,
+            has_more=page.more,
+            has_gap=page.lost,
         ).SerializeToString()
 
     async def WatchEvents(  # noqa: N802
@@ -88,22 +91,25 @@ class EventServicer:
         while not stream.over:
             # Before the look: what comes after it is told of by the next one.
             count = storage.feed.count
-            found, token, position, more = await _look(stream, feed, wanted, position)
-            if found or stream.silent:
-                await stream.send(pb.WatchEventsResponse(events=found, resume_token=token))
-            if not more and not stream.over:
+            page, token = await _look(stream, wanted, position)
+            if page.events or page.lost or stream.silent:
+                await stream.send(
+                    pb.WatchEventsResponse(
+                        events=map(event_told, page.events), resume_token=token, has_gap=page.lost
+                    )
+                )
+            position = page.position
+            if not page.more and not stream.over:
                 await stream.events_after(count)
 
 
-async def _look(
-    stream: Stream, feed: Feed, wanted: Wanted, position: FeedPosition
-) -> tuple[list[pb.Event], str, FeedPosition, bool]:
+async def _look(stream: Stream, wanted: Wanted, position: FeedPosition) -> tuple[EventPage, str]:
     """Read what comes next, and make sure that it lasts before it is told."""
     async with stream.storage.read(stream.key.key_id) as reader:
-        page = await read_feed(reader, feed, wanted, position, STREAM_PAGE)
+        page = await read_feed(reader, wanted, position, STREAM_PAGE)
         token = reader.feed_token(stream.key.program_id, page.position)
     await stream.storage.confirm(caller=stream.key.key_id)
-    return [event_told(event) for event in page.events], token, page.position, page.more
+    return page, token
 
 
 def event_told(event: RecordedEvent) -> pb.Event:

@@ -67,6 +67,7 @@ from loyalty_service.transport.servicers.shown_transaction import (
     render_transaction,
 )
 from loyalty_service.transport.servicers.taken_off import render_allowed
+from loyalty_service.transport.shortened import is_shortened, recall
 
 _COMMITTED = pb.GetOutcomeResponse.OUTCOME_COMMITTED
 _UNDER_WAY = pb.GetOutcomeResponse.OUTCOME_UNDER_WAY
@@ -264,6 +265,9 @@ async def _tell_outcome(keys: Iterable[str], call: Call) -> pb.GetOutcomeRespons
                 require_role(call.key, rpc_kept_as(kept.method).name)
                 response = pb.GetOutcomeResponse(outcome=_COMMITTED)
                 find = partial(get_transaction, reader, call.key)
+                if is_shortened(kept.answer):
+                    answer_class = rpc_kept_as(kept.method).answer_class
+                    kept.answer = await recall(reader, call.program, answer_class, kept.answer)
                 await _tell_answer(response, kept, find)
                 told.append(response)
     if len(told) > 1:
