@@ -27,10 +27,11 @@ from loyalty_service.observability.outcomes import CANCELLED, OK
 from loyalty_service.observability.trail import Tracing
 from loyalty_service.transport.admission import Admission
 from loyalty_service.transport.authentication import authenticate, require_role
-from loyalty_service.transport.call import Storage, require_key_once, require_spelling
+from loyalty_service.transport.call import Storage
 from loyalty_service.transport.errors.catalogue import CATALOGUE, GRPC_CODES
 from loyalty_service.transport.errors.rendering import refuse
 from loyalty_service.transport.handling import plain_metadata
+from loyalty_service.transport.headers import require_key_once, require_spelling
 from loyalty_service.transport.messages import SEND_S, Context, end_within, ending, receive
 from loyalty_service.transport.parsing import parse
 from loyalty_service.transport.rpcs import Rpc
