@@ -21,6 +21,7 @@ from loyalty_service.cli.explanations import explain
 from loyalty_service.cli.grants import grants
 from loyalty_service.cli.guesses import guesses_command
 from loyalty_service.cli.keys import keys
+from loyalty_service.cli.members import members
 from loyalty_service.cli.pepper import pepper
 from loyalty_service.cli.points import adjust_command, segments_command
 from loyalty_service.cli.programs import apply_command
@@ -50,6 +51,7 @@ app.add_typer(keys, name="keys")
 app.add_typer(pepper, name="pepper")
 app.add_typer(promo_codes, name="promo-codes")
 app.add_typer(grants, name="grants")
+app.add_typer(members, name="members")
 
 # In the order that `loyalty --help` lists them in.
 COMMANDS: dict[str, Callable[..., None]] = {

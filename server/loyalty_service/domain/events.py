@@ -14,10 +14,11 @@ from loyalty_service.domain.records import Member
 
 
 class EventKind(IntEnum):
-    """What happened; the numbers are stored."""
+    """What happened; the numbers are stored, and below 10 for what is done to members."""
 
     MEMBER_ENROLLED = 1
     MEMBER_SEGMENTED = 2
+    MEMBER_ERASED = 6
     CODE_ISSUED = 11
     CODE_REPLACED = 12
     CODE_USED = 13

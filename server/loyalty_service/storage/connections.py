@@ -137,6 +137,8 @@ def _engine(database: Database, begin: str, isolation: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Any) -> None:
+        # What a tool writes over is gone from the file too, as what a server does.
+        connection.exec_driver_sql("PRAGMA secure_delete = ON")
         connection.exec_driver_sql(begin)
 
     return engine
