@@ -117,6 +117,9 @@ class Reader(Protocol):
     ) -> Sequence[TransferEntry]:
         """List transfers of accounts, newest first, older than the transfer *before*."""
 
+    async def archived_until_ms(self) -> int | None:
+        """Tell when the last transfer was recorded that is in an archive; absent for none."""
+
     async def promo_codes(self, program_id: str) -> Sequence[PromoCodesEntry]:
         """List the promo codes of a program by what they are called, the oldest first."""
 
