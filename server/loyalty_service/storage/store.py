@@ -161,17 +161,6 @@ class Store(FreshCatalog, EmptiedLog):
             await self._loop.run_in_executor(None, writer.close)
         await self._readers.close()
 
-    @property
-    def replicated(self) -> bool:
-        """Whether commits wait for a synchronous standby, as of the last of them."""
-        return any(writer.replicated for writer in self._writers)
-
-    @property
-    def survives_failover(self) -> bool:
-        """Whether what is acknowledged is on another machine too, as far as the database tells."""
-        platform = self._database.platform
-        return self.replicated or (platform is not None and platform.replicates)
-
     async def write(
         self,
         work: Callable[[Unit, int], T],
