@@ -13,7 +13,7 @@ from loyalty_service.application.members.enroll_member import EnrollMember, enro
 from loyalty_service.application.members.search_members import SearchMembers, search_members
 from loyalty_service.application.orders.identify_member import IdentifyMember, identify_member
 from loyalty_service.application.orders.search_orders import SearchOrders, search_orders
-from loyalty_service.application.reading import MemberPlace, OrderFilter, Wanted
+from loyalty_service.application.reading import MemberFilter, MemberPlace, OrderFilter
 from loyalty_service.domain.errors import MemberNotFoundError, RequestInvalidError
 from loyalty_service.domain.identifiers import new_id
 from loyalty_service.domain.keys import ApiKey
@@ -297,7 +297,7 @@ async def test_searches_walk_an_index(database_url: str, monkeypatch: pytest.Mon
         assert index in plan, (name, plan)
         _require_walk(name, plan)
     for words in (("anna",), ("smith", "anna")):
-        wanted_members = Wanted(PROGRAM_ID, words, frozenset(TermKind), exact=False)
+        wanted_members = MemberFilter(PROGRAM_ID, words, frozenset(TermKind), exact=False)
         plan = explain(database_url, members_query(wanted_members, MemberPlace("anna", 1), 20))
         assert "member_term_found" in plan, plan
         _require_walk("members", plan)

@@ -24,6 +24,7 @@ from loyalty_service.domain.records import (
     KnownOrder,
     Member,
     MemberEmail,
+    MemberTerm,
     Redemption,
     Reservation,
     Session,
@@ -41,6 +42,7 @@ Record = (
     | Hold
     | IncentiveUsage
     | MemberEmail
+    | MemberTerm
     | PointsAssignment
     | PromoCode
     | PromoRedemption

@@ -19,10 +19,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from loyalty_service.application.reading import (
     FoundMember,
     FoundOrder,
+    MemberFilter,
     MemberPlace,
     OrderFilter,
     TransferEntry,
-    Wanted,
 )
 from loyalty_service.domain.ledger import AccountKind, OwnerKind
 from loyalty_service.domain.records import Transaction, TransactionStatus
@@ -49,7 +49,7 @@ class SearchReads:
     _session: AsyncSession
 
     async def members_found(
-        self, wanted: Wanted, after: MemberPlace | None, limit: int
+        self, wanted: MemberFilter, after: MemberPlace | None, limit: int
     ) -> tuple[Sequence[FoundMember], MemberPlace | None]:
         """See `Reader.members_found`."""
         rows = (await self._session.exec(members_query(wanted, after, limit + 1))).all()
@@ -88,7 +88,7 @@ class SearchReads:
         return [entry_of(row) for row in rows]
 
 
-def members_query(wanted: Wanted, after: MemberPlace | None, limit: int) -> Any:
+def members_query(wanted: MemberFilter, after: MemberPlace | None, limit: int) -> Any:
     """Select members in whom the first of some words is found, and all others too."""
     term = terms_query(wanted, after).subquery("term")
     member, account = MemberTable, AccountTable
@@ -122,7 +122,7 @@ def members_query(wanted: Wanted, after: MemberPlace | None, limit: int) -> Any:
     return query
 
 
-def terms_query(wanted: Wanted, after: MemberPlace | None) -> Any:
+def terms_query(wanted: MemberFilter, after: MemberPlace | None) -> Any:
     """Select the terms that a page looks at: those of the longest word, of which are fewest."""
     term = MemberTermTable
     query = select(term.term, term.member_number, term.kind).where(
@@ -145,7 +145,7 @@ def _last_of(walk: Any) -> Any:
     return walk.offset(LOOKED_AT - 1).limit(1)
 
 
-def _has_earlier(wanted: Wanted, term: Any) -> Any:
+def _has_earlier(wanted: MemberFilter, term: Any) -> Any:
     """Tell whether a member was found already, by another term that is ahead of this one."""
     other = aliased(MemberTermTable)
     ahead = or_(
@@ -156,7 +156,7 @@ def _has_earlier(wanted: Wanted, term: Any) -> Any:
     return exists().where(its, ahead, *_matches(other, wanted, _by_length(wanted)[0]))
 
 
-def _matches(term: Any, wanted: Wanted, word: str) -> list[Any]:
+def _matches(term: Any, wanted: MemberFilter, word: str) -> list[Any]:
     kinds = sorted(int(kind) for kind in wanted.kinds)
     at = [col(term.kind).in_(kinds)]
     if wanted.exact:
@@ -164,7 +164,7 @@ def _matches(term: Any, wanted: Wanted, word: str) -> list[Any]:
     return [*at, col(term.term) >= word, col(term.term) < word + _LAST]
 
 
-def _by_length(wanted: Wanted) -> list[str]:
+def _by_length(wanted: MemberFilter) -> list[str]:
     return sorted(wanted.words, key=len, reverse=True)
 
 

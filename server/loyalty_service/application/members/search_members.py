@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loyalty_service.application.reading import FoundMember, MemberPlace, Reader, Wanted
+from loyalty_service.application.reading import FoundMember, MemberFilter, MemberPlace, Reader
 from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
 from loyalty_service.domain.identifiers import is_uuid
 from loyalty_service.domain.member_terms import TermKind, folded_address, words_of
@@ -80,7 +80,7 @@ async def by_loyalty_id(reader: Reader, program_id: str, loyalty_id: str) -> Seq
     )
 
 
-def what_is_wanted(command: SearchMembers) -> Wanted | str:
+def what_is_wanted(command: SearchMembers) -> MemberFilter | str:
     """
     Choose the words, and where they are looked for, or give a loyalty ID.
 
@@ -104,10 +104,10 @@ def what_is_wanted(command: SearchMembers) -> Wanted | str:
         raise _query_invalid("must have a letter or a digit, and no @ where names are looked for")
     if len(words) > WORDS_MAX:
         raise _query_invalid(f"must have at most {WORDS_MAX} words")
-    return Wanted(command.program_id, words, kinds, command.exact)
+    return MemberFilter(command.program_id, words, kinds, command.exact)
 
 
-def _listing(wanted: Wanted) -> str:
+def _listing(wanted: MemberFilter) -> str:
     """Name the search, so that the token of a page is good for no other one."""
     told = json.dumps((*wanted.words, *sorted(wanted.kinds), wanted.exact)).encode()
     return f"members/{wanted.program_id}/{hashlib.sha256(told).hexdigest()}"

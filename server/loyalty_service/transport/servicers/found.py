@@ -13,7 +13,6 @@ from loyalty_service.domain.gifts import PointsAssignment
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.records import Transaction, TransactionStatus
 
-
 _LOOKED_FOR = (
     "loyalty_id",
     "store_id",

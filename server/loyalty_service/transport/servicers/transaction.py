@@ -84,6 +84,7 @@ _COMMITTED = pb.GetOutcomeResponse.OUTCOME_COMMITTED
 _UNDER_WAY = pb.GetOutcomeResponse.OUTCOME_UNDER_WAY
 _NEVER_SEEN = pb.GetOutcomeResponse.OUTCOME_NEVER_SEEN
 
+
 class TransactionServicer:
     """Serves loyalty.v1.TransactionService."""
 
