@@ -203,7 +203,7 @@ class _Tills:
             await asyncio.sleep(PAUSE_S)
 
     def p99_s(self) -> float:
-        """Give the time within which 99 of 100 calls were answered, and begin anew."""
+        """Give the time within which 99 of 100 calls were answered, and count from 0 again."""
         took, self.took = sorted(self.took), []
         return took[int(len(took) * 0.99)]
 
