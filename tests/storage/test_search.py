@@ -10,10 +10,12 @@ import pytest
 from sqlalchemy.dialects import postgresql, sqlite
 
 from loyalty_service.application.members.enroll_member import EnrollMember, enroll_member
+from loyalty_service.application.members.erase_member import EraseMember, erase_member
 from loyalty_service.application.members.search_members import SearchMembers, search_members
 from loyalty_service.application.orders.identify_member import IdentifyMember, identify_member
 from loyalty_service.application.orders.search_orders import SearchOrders, search_orders
 from loyalty_service.application.reading import MemberFilter, MemberPlace, OrderFilter
+from loyalty_service.application.unit import Unit
 from loyalty_service.domain.errors import MemberNotFoundError, RequestInvalidError
 from loyalty_service.domain.identifiers import new_id
 from loyalty_service.domain.keys import ApiKey
@@ -119,6 +121,34 @@ async def test_search_is_of_one_field_of_whole_words_and_of_one_program(database
                 await names(store, query, **words)
 
 
+async def test_members_are_found_by_what_they_are_called_now(database_url: str) -> None:
+    """By a new name, phone and card at once, by an old one no more, and by none once erased."""
+    async with demo_store(database_url) as store:
+        loyalty_id = await enroll(store, "Anna Smith", "anna@example.com")
+
+        def change(unit: Unit, now_ms: int) -> None:
+            member = unit.member(PROGRAM_ID, loyalty_id)
+            assert member is not None
+            unit.change_member(member, name="Zoe", phone="+15551234567", card="AB-12 99")
+
+        await store.write(change)
+        for query, kinds in (
+            ("zoe", ()),
+            ("+1 (555) 123-4567", ()),
+            ("555 123", ()),
+            ("ab1299", (TermKind.CARD,)),
+            ("555123", (TermKind.PHONE,)),
+            ("anna@", ()),
+        ):
+            assert await names(store, query, *kinds) == ["Zoe"], query
+        assert await names(store, "smith") == []
+        erase = EraseMember(PROGRAM_ID, loyalty_id, "asked")
+        await store.write(lambda unit, now: erase_member(unit, erase, now))
+        for query in ("zoe", "555", "anna@", "erased"):
+            assert await names(store, query) == []
+    assert rows(database_url, "SELECT * FROM member_term") == []
+
+
 async def test_page_token_is_good_for_its_own_search(database_url: str) -> None:
     """With the token of another search, or a changed one, nobody learns where that search was."""
     async with demo_store(database_url) as store:
@@ -171,7 +201,7 @@ async def test_members_of_an_older_schema_are_found(database_url: str) -> None:
             await enroll(store, name, email)
     database = Database.from_text(database_url)
     before = rows(database_url, "SELECT * FROM member_term ORDER BY 1, 2, 3")
-    downgrade(database, "0016")
+    downgrade(database, "0017")
     migrate(database)
 
     assert before

@@ -102,6 +102,8 @@ class FoundMember:
     loyalty_id: str
     name: str
     email: str | None
+    phone: str | None
+    card: str | None
     created_ms: int
     balance: int
 

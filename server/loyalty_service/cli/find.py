@@ -58,12 +58,16 @@ class By(Enum):
 
     NAME = "name"
     EMAIL = "email"
+    PHONE = "phone"
+    CARD = "card"
     LOYALTY_ID = "loyalty-id"
 
 
 _KINDS: dict[By, tuple[TermKind, ...]] = {
     By.NAME: (TermKind.NAME,),
     By.EMAIL: (TermKind.EMAIL,),
+    By.PHONE: (TermKind.PHONE,),
+    By.CARD: (TermKind.CARD,),
     By.LOYALTY_ID: (),
 }
 
@@ -74,7 +78,7 @@ def member_command(
     query: Annotated[
         list[str],
         typer.Argument(
-            help="Beginnings of words of the name, of an e-mail address, or a loyalty ID."
+            help="Beginnings of words of the name, of an address, a phone or a card; a loyalty ID."
         ),
     ],
     *,
@@ -83,7 +87,7 @@ def member_command(
     limit: Limit = FOUND_DEFAULT,
     as_json: AsJson = False,
 ) -> None:
-    """Find members by name, e-mail address or loyalty ID: case and accents do not matter."""
+    """Find members by name, address, phone, card or loyalty ID: case and accents do not matter."""
     kinds = frozenset(_KINDS[by] if by else ())
     command = SearchMembers(program_id, " ".join(query), kinds, by is By.LOYALTY_ID, exact)
 
@@ -98,10 +102,12 @@ def member_command(
         for one in found:
             _print_json(_member_told(one))
     else:
-        table = Table("Loyalty ID", "Name", "E-mail", "Enrolled", "Points", box=SIMPLE)
+        table = Table(
+            "Loyalty ID", "Name", "E-mail", "Phone", "Card", "Enrolled", "Points", box=SIMPLE
+        )
         for one in found:
-            told = (one.loyalty_id, one.name, one.email or "", rfc3339(one.created_ms)[:10])
-            table.add_row(*told, f"{one.balance:,}")
+            told = (one.loyalty_id, one.name, one.email or "", one.phone or "", one.card or "")
+            table.add_row(*told, rfc3339(one.created_ms)[:10], f"{one.balance:,}")
         print_table(table, "No member was found.")
     _tell_more(more)
 
@@ -202,6 +208,8 @@ def _member_told(one: FoundMember) -> dict[str, Any]:
         "loyaltyId": one.loyalty_id,
         "name": one.name,
         "email": one.email,
+        "phone": one.phone,
+        "card": one.card,
         "createTime": rfc3339(one.created_ms),
         "availablePoints": one.balance,
     }

@@ -12,6 +12,15 @@ class TermKind(IntEnum):
 
     NAME = 1
     EMAIL = 2
+    PHONE = 3
+    CARD = 4
+
+
+FOUND_BY = ("name", "email", "phone", "card")
+"""What of a member terms are made of."""
+
+NATIONAL_DIGITS = 10
+"""Digits at the end of a phone number that people tell without those of the country."""
 
 
 _PLAIN = str.maketrans(
@@ -44,7 +53,7 @@ def folded(text: str) -> str:
 
 def words_of(text: str) -> tuple[str, ...]:
     """Give the words of a name, folded, each once."""
-    return tuple(dict.fromkeys(_WORD.findall(folded(text))))
+    return tuple(dict.fromkeys(words_in(text)))
 
 
 def folded_address(email: str) -> str:
@@ -52,9 +61,27 @@ def folded_address(email: str) -> str:
     return unicodedata.normalize("NFC", "".join(email.split()).casefold())
 
 
-def terms_of(name: str, email: str | None) -> tuple[tuple[TermKind, str], ...]:
+def joined(number: str) -> str:
+    """Write the number of a phone or a card without what only makes it readable."""
+    return "".join(words_in(number))
+
+
+def words_in(text: str) -> list[str]:
+    """Give the words of a text, folded."""
+    return _WORD.findall(folded(text))
+
+
+def terms_of(
+    name: str, email: str | None, phone: str | None, card: str | None
+) -> tuple[tuple[TermKind, str], ...]:
     """Give all that a member is found by, each once."""
     found = [(TermKind.NAME, word) for word in words_of(name)]
     if email:
         found.append((TermKind.EMAIL, folded_address(email)))
+    if phone:
+        digits = joined(phone)
+        ways = dict.fromkeys((digits, digits[-NATIONAL_DIGITS:]))
+        found += [(TermKind.PHONE, one) for one in ways if one]
+    if card and joined(card):
+        found.append((TermKind.CARD, joined(card)))
     return tuple(found)

@@ -54,7 +54,15 @@ class SearchReads:
         """See `Reader.members_found`."""
         rows = (await self._session.exec(members_query(wanted, after, limit + 1))).all()
         found = [
-            FoundMember(row.loyalty_id, row.name, row.email, row.created_ms, row.balance)
+            FoundMember(
+                row.loyalty_id,
+                row.name,
+                row.email,
+                row.phone,
+                row.card,
+                row.created_ms,
+                row.balance,
+            )
             for row in rows[:limit]
         ]
         if len(rows) > limit:
@@ -97,6 +105,8 @@ def members_query(wanted: MemberFilter, after: MemberPlace | None, limit: int) -
             member.loyalty_id,
             member.name,
             member.email,
+            member.phone,
+            member.card,
             member.created_ms,
             account.balance,
             term.c.term,

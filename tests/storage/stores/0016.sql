@@ -14,8 +14,8 @@ CREATE TABLE "account" (
 	CONSTRAINT account_debt_not_positive CHECK (kind <> 7 OR balance <= 0), 
 	CONSTRAINT account_balance_not_negative CHECK (kind IN (3, 4, 5, 6) OR kind = 7 OR balance >= 0), 
 	CONSTRAINT account_owner CHECK ((kind IN (3, 4, 5, 6)) = (member_number IS NULL)), 
-	FOREIGN KEY(member_number) REFERENCES member (number), 
-	FOREIGN KEY(program_id) REFERENCES program (program_id)
+	FOREIGN KEY(program_id) REFERENCES program (program_id), 
+	FOREIGN KEY(member_number) REFERENCES member (number)
 );
 INSERT INTO "account" VALUES(1,'demo-ca',NULL,3,0,-209,6,X'1C810E17754060E77F61BD337C4F9F7264906D0F5C1705ECAD927F29EE68DD9F',1767600024000,0);
 INSERT INTO "account" VALUES(2,'demo-ca',NULL,3,1,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loyalty_service.application.reading import FoundMember, MemberFilter, MemberPlace, Reader
 from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
 from loyalty_service.domain.identifiers import is_uuid
-from loyalty_service.domain.member_terms import TermKind, folded_address, words_of
+from loyalty_service.domain.member_terms import TermKind, folded_address, joined, words_of
 
 PAGE_SIZE_DEFAULT = 20
 PAGE_SIZE_MAX = 100
 
 WORDS_MAX = 8
 """Words that are looked for: each is a search of its own for every member that is looked at."""
+
+_NUMBERED = frozenset({TermKind.PHONE, TermKind.CARD})
+_NUMBER = re.compile(r"[+0-9][0-9 ()/.-]+")
+"""How people write numbers of phones and cards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,13 @@ async def by_loyalty_id(reader: Reader, program_id: str, loyalty_id: str) -> Seq
         return ()
     return (
         FoundMember(
-            member.loyalty_id, member.name, member.email, member.created_ms, member.spendable
+            member.loyalty_id,
+            member.name,
+            member.email,
+            member.phone,
+            member.card,
+            member.created_ms,
+            member.spendable,
         ),
     )
 
@@ -98,6 +109,9 @@ def what_is_wanted(command: SearchMembers) -> MemberFilter | str:
     if "@" in query or kinds == {TermKind.EMAIL}:
         words: tuple[str, ...] = (folded_address(query),)
         kinds &= {TermKind.EMAIL}
+    elif kinds <= _NUMBERED or (not command.kinds and _NUMBER.fullmatch(query)):
+        words = tuple(filter(None, (joined(query),)))
+        kinds &= _NUMBERED
     else:
         words = words_of(query)
     if not words or not kinds:

@@ -5,16 +5,16 @@ from alembic import op
 
 from loyalty_service.domain.member_terms import terms_of
 
-revision = "0017"
-down_revision = "0016"
+revision = "0018"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 
 _ROWS = 2000
-_MEMBERS = (
-    f"SELECT number, program_id, name, email FROM member WHERE number > :last "  # noqa: S608
-    f"ORDER BY number LIMIT {_ROWS}"
-)
+_MEMBERS = f"""
+    SELECT number, program_id, name, email, phone, card, erased_ms
+    FROM member WHERE number > :last ORDER BY number LIMIT {_ROWS}
+"""  # noqa: S608 - the number is ours.
 
 
 def upgrade() -> None:
@@ -71,8 +71,9 @@ def _fill(term: sa.Table) -> None:
                 "term": word,
                 "program_id": program_id,
             }
-            for number, program_id, name, email in members
-            for kind, word in terms_of(name, email)
+            for number, program_id, name, email, phone, card, erased_ms in members
+            if erased_ms is None
+            for kind, word in terms_of(name, email, phone, card)
         ]
         if rows:
             connection.execute(sa.insert(term), rows)
