@@ -126,7 +126,7 @@ async def test_members_are_found_by_what_they_are_called_now(database_url: str) 
     async with demo_store(database_url) as store:
         loyalty_id = await enroll(store, "Anna Smith", "anna@example.com")
 
-        def change(unit: Unit, now_ms: int) -> None:
+        def change(unit: Unit, _: int) -> None:
             member = unit.member(PROGRAM_ID, loyalty_id)
             assert member is not None
             unit.change_member(member, name="Zoe", phone="+15551234567", card="AB-12 99")
