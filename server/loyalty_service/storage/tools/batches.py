@@ -69,7 +69,7 @@ class Gentle:
 
     def __init__(self, connection: Connection, *, embedded: bool) -> None:
         self._connection = connection
-        self._embedded = embedded
+        self.embedded = embedded
         self.pace = Pace() if embedded else Pace(SHARED_HELD_S, SHARED_REST)
 
     def read(self, ask: Callable[[Connection], Any]) -> Any:
@@ -88,9 +88,9 @@ class Gentle:
         """
         for attempt in range(_AGAIN_MAX + 1):
             try:
-                self._connection.exec_driver_sql("BEGIN IMMEDIATE" if self._embedded else "BEGIN")
+                self._connection.exec_driver_sql("BEGIN IMMEDIATE" if self.embedded else "BEGIN")
                 began = time.perf_counter()
-                if not self._embedded:
+                if not self.embedded:
                     self._connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
                 found = change(self._connection)
                 self._connection.exec_driver_sql("COMMIT")
