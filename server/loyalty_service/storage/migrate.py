@@ -29,6 +29,7 @@ from loyalty_service.storage.alone import require_unopened, require_unserved
 from loyalty_service.storage.connections import reading, writing
 from loyalty_service.storage.databases import Database, is_absent
 from loyalty_service.storage.postgresql import ADVISORY_SPACE
+from loyalty_service.storage.report_views import drop_views, make_views
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -114,7 +115,10 @@ def migrate(database: Database, revision: str = "head") -> tuple[str | None, str
         before = _known(_current(connection))
         if _place(before) > _place(wanted):
             raise SchemaError(f"the database has schema {before}, which is newer than {wanted}")
+        readers = drop_views(connection)
         command.upgrade(_config(connection), wanted)
+        if wanted == newest():
+            make_views(connection, readers)
     return before, wanted
 
 
@@ -166,6 +170,7 @@ def downgrade(
                 "backups would fail for good. Nothing was changed. Take a backup first; --yes goes "
                 "back all the same"
             )
+        drop_views(connection)
         command.downgrade(_config(connection), wanted)
     return before, wanted
 
