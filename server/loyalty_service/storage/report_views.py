@@ -7,7 +7,7 @@ them first and makes them again. They have no names, addresses, digests or texts
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import IntEnum
 
 from sqlalchemy import Connection, inspect, text
@@ -56,6 +56,9 @@ _READERS = text(
 )
 
 
+At = Callable[[str, str], str]
+
+
 def _views(*, embedded: bool) -> Mapping[str, str]:
     """Write the query of each view."""
 
@@ -64,6 +67,10 @@ def _views(*, embedded: bool) -> Mapping[str, str]:
             return f"strftime('%Y-%m-%dT%H:%M:%fZ', {column} / 1000.0, 'unixepoch') AS {name}"
         return f"to_timestamp({column} / 1000.0) AS {name}"
 
+    return {**_of_guests(at), **_of_points(at), **_of_events(at)}
+
+
+def _of_guests(at: At) -> Mapping[str, str]:
     return {
         "members": f"""
             SELECT member.number AS member_number, member.program_id, member.loyalty_id,
@@ -90,6 +97,11 @@ def _views(*, embedded: bool) -> Mapping[str, str]:
             FROM loyalty_transaction AS owner
             LEFT JOIN member ON member.number = owner.member_number
             """,
+    }
+
+
+def _of_points(at: At) -> Mapping[str, str]:
+    return {
         "transfers": f"""
             SELECT transfer.transfer_id, source.program_id,
               coalesce(source.member_number, destination.member_number) AS member_number,
@@ -114,6 +126,11 @@ def _views(*, embedded: bool) -> Mapping[str, str]:
             FROM account LEFT JOIN member ON member.number = account.member_number
             GROUP BY account.program_id, account.member_number, member.loyalty_id, account.kind
             """,
+    }
+
+
+def _of_events(at: At) -> Mapping[str, str]:
+    return {
         "events": f"""
             SELECT event.event_id, event.program_id, event.member_number, member.loyalty_id,
               {_word("event.kind", _names(EventKind))} AS kind, event.subject,

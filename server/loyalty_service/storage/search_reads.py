@@ -81,6 +81,8 @@ class SearchReads:
         ]
         if len(rows) > limit:
             return found, found[-1].transaction.transaction_id
+        if _is_way(wanted):
+            return found, None
         last = (await self._session.exec(_last_of(walk_query(wanted, before)))).first()
         return found, last
 
@@ -184,7 +186,10 @@ def orders_query(wanted: OrderFilter, before: str | None, limit: int) -> Any:
 
     They are not joined to these: PostgreSQL might begin at the other end, with all there are.
     """
-    order = aliased(TransactionTable, _walk(select(TransactionTable), wanted, before).subquery())
+    walk = _walk(select(TransactionTable), wanted, before)
+    if _is_way(wanted):
+        walk = walk.limit(limit)
+    order = aliased(TransactionTable, walk.subquery())
     query = (
         select(order, MemberTable.loyalty_id)
         .select_from(order)
@@ -225,6 +230,14 @@ def _way(wanted: OrderFilter) -> tuple[Any, ...]:
     if wanted.store_id is not None:
         return (*its, col(table.store_id) == wanted.store_id)
     return ()
+
+
+def _is_way(wanted: OrderFilter) -> bool:
+    """Tell whether the index leads to nothing but what is wanted."""
+    ways = ("member_number", "pos_transaction_id", "operator", "store_id")
+    given = sum(getattr(wanted, name) is not None for name in ways)
+    besides = wanted.partner is not None or wanted.statuses or wanted.stores
+    return given == 1 and not besides
 
 
 def _order_matches(table: Any, wanted: OrderFilter) -> list[Any]:
