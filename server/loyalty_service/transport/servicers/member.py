@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from loyalty.v1 import member_service_pb2 as pb
+from loyalty_service.application.adjusters import Adjuster
 from loyalty_service.application.members.assign_points import (
     Assigned,
     AssignPoints,
@@ -12,6 +13,11 @@ from loyalty_service.application.members.assign_points import (
 from loyalty_service.application.members.enroll_member import EnrollMember, enroll_member
 from loyalty_service.application.members.get_member import ShownMember, show_member
 from loyalty_service.application.members.list_transfers import ListTransfers, list_transfers
+from loyalty_service.application.operators.adjust_points import (
+    Adjusted,
+    AdjustPoints,
+    adjust_points,
+)
 from loyalty_service.application.orders.search_transactions import GIVEN
 from loyalty_service.application.points import owed_points
 from loyalty_service.application.reading import TransferEntry
@@ -76,9 +82,7 @@ class MemberServicer:
 
     async def AssignPoints(self, request: pb.AssignPointsRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
-        if "idempotency-key" not in call.metadata:
-            # Whoever sends it again without one gives the points again.
-            raise RequestInvalidError((FieldViolation("idempotency-key", "is required"),))
+        _require_idempotency_key(call)
         command = AssignPoints(
             key=call.key,
             loyalty_id=request.loyalty_id,
@@ -87,6 +91,23 @@ class MemberServicer:
             reference=request.reference,
         )
         return await call.write(assign_points, command, _render_assigned)
+
+    async def AdjustPoints(self, request: pb.AdjustPointsRequest, call: Call) -> bytes:  # noqa: N802
+        """See the contract."""
+        command = AdjustPoints(
+            program_id=call.key.program_id,
+            loyalty_id=request.loyalty_id.lower(),
+            points=request.points,
+            note=request.reason,
+            beyond_limits=request.beyond_limits,
+            allow_debt=request.allow_debt,
+            dry_run=request.validate_only,
+            by=Adjuster(call.key),
+        )
+        if request.validate_only:
+            return await call.decide(adjust_points, command, _render_adjusted)
+        _require_idempotency_key(call)
+        return await call.write(adjust_points, command, _render_adjusted)
 
     async def ListTransfers(  # noqa: N802
         self, request: pb.ListTransfersRequest, call: Call
@@ -105,6 +126,12 @@ class MemberServicer:
             transfers=[_transfer(entry) for entry in page.transfers],
             next_page_token=page.next_page_token,
         ).SerializeToString()
+
+
+def _require_idempotency_key(call: Call) -> None:
+    """Refuse a call that, sent again, would move points again."""
+    if "idempotency-key" not in call.metadata:
+        raise RequestInvalidError((FieldViolation("idempotency-key", "is required"),))
 
 
 def _member(shown: ShownMember, program: Program) -> pb.Member:
@@ -142,6 +169,20 @@ def _transfer(entry: TransferEntry) -> pb.Transfer:
         effective_time=timestamp(entry.effective_ms),
         record_time=timestamp(entry.recorded_ms),
     )
+
+
+def _render_adjusted(adjusted: Adjusted) -> bytes:
+    before, after = adjusted.before, adjusted.after
+    at_ms = adjusted.adjusted_ms
+    return pb.AdjustPointsResponse(
+        loyalty_id=adjusted.member.loyalty_id,
+        points=adjusted.points,
+        available_points_before=before.available,
+        available_points=after.available,
+        owed_points_before=before.owed,
+        owed_points=after.owed,
+        adjust_time=None if at_ms is None else timestamp(at_ms),
+    ).SerializeToString()
 
 
 def _render_assigned(assigned: Assigned) -> bytes:
