@@ -23,8 +23,8 @@ from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Member
 
 _ADJUSTMENT = LIMITS[LimitName.POINTS_PER_OPERATOR_ADJUSTMENT]
-_OPERATOR_DAY = LIMITS[LimitName.POINTS_PER_OPERATOR_DAY]
-_ADMIN_DAY = LIMITS[LimitName.POINTS_PER_ADMIN_DAY]
+_OPERATOR_DAY = LIMITS[LimitName.ADJUSTED_PER_OPERATOR_DAY]
+_ADMIN_DAY = LIMITS[LimitName.ADJUSTED_PER_ADMIN_DAY]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from loyalty_service.cli.adjusting import adjust_command
 from loyalty_service.cli.certify import certify
 from loyalty_service.cli.edge import envoy_config_command
 from loyalty_service.cli.explanations import explain
@@ -22,10 +23,11 @@ from loyalty_service.cli.grants import grants
 from loyalty_service.cli.guesses import guesses_command
 from loyalty_service.cli.keys import keys
 from loyalty_service.cli.pepper import pepper
-from loyalty_service.cli.points import adjust_command, segments_command
 from loyalty_service.cli.programs import apply_command
 from loyalty_service.cli.promo_codes import promo_codes
+from loyalty_service.cli.report import report
 from loyalty_service.cli.sandbox import demo_command, sandbox_commands
+from loyalty_service.cli.segments import segments_command
 from loyalty_service.cli.serving import serve_command
 from loyalty_service.cli.stores import (
     audit_command,
@@ -49,6 +51,7 @@ app.add_typer(keys, name="keys")
 app.add_typer(pepper, name="pepper")
 app.add_typer(promo_codes, name="promo-codes")
 app.add_typer(grants, name="grants")
+app.add_typer(report, name="report")
 
 # In the order that `loyalty --help` lists them in.
 COMMANDS: dict[str, Callable[..., None]] = {
