@@ -9,6 +9,7 @@ import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -120,7 +121,7 @@ def adjust_command(
         allow_debt, dry_run, by,
     )  # fmt: skip
     if file is None:
-        work = _one(wanted, plain)
+        work = _one(wanted, _again(wanted, plain, server, api_key_file, ca))
     else:
         work = _many(read_lines(file, wanted, plain), plain, asks=not (yes or dry_run))
     _run(work, server, api_key_file, ca)
@@ -132,41 +133,42 @@ def _run(
     api_key_file: Path | None,
     authority: Path | None,
 ) -> None:
-    async def there() -> None:
-        assert server is not None
-        assert api_key_file is not None
-        try:
-            secret = api_key_file.read_text(encoding="ascii").strip()
-        except (OSError, UnicodeDecodeError) as problem:
-            raise OperatorError(f"{api_key_file}: {_why(problem)}.") from None
-        await work(There(server, secret, authority))
-
     async def here(store: Store) -> None:
         await work(Here(store))
 
-    async def start() -> None:
-        await (there() if server is not None else with_store(here))
-
-    run(start)
-
-
-def _why(problem: Exception) -> str:
-    return str(getattr(problem, "strerror", None) or "must be ASCII text")
+    if server is None or api_key_file is None:
+        run(partial(with_store, here))
+    else:
+        there = There(server, _secret(api_key_file), authority)
+        run(partial(_through, work, there))
 
 
-def _one(command: AdjustPoints, key: str) -> Callable[[Mover], Awaitable[None]]:
+async def _through(work: Callable[[Mover], Awaitable[None]], mover: Mover) -> None:
+    await work(mover)
+
+
+def _secret(file: Path) -> str:
+    try:
+        return file.read_text(encoding="ascii").strip()
+    except OSError as problem:
+        raise OperatorError(f"{file}: {problem.strerror}.") from None
+    except UnicodeDecodeError:
+        raise OperatorError(f"{file}: must be ASCII text.") from None
+
+
+def _one(command: AdjustPoints, again: Again) -> Callable[[Mover], Awaitable[None]]:
     async def move(mover: Mover) -> None:
         if not command.dry_run:
             # Told before anything happens: whoever loses the outcome can still ask for it.
-            err.print(f"Idempotency key: {key}")
+            err.print(f"Idempotency key: {again.key}")
         try:
-            moved = await mover.move(command, key)
+            moved = await mover.move(command, again.key)
         except RefusedError as problem:
             raise OperatorError(str(problem)) from None
         except UnknownOutcomeError:
             raise OperatorError(
                 "The database did not answer in time: the points may have moved or still move. Run "
-                f"`{shlex.join(_again(command, key))}`: with this key they move once."
+                f"`{shlex.join(again.arguments)}`: with this key they move once."
             ) from None
         out.print(moved.told)
         if command.dry_run:
@@ -177,19 +179,37 @@ def _one(command: AdjustPoints, key: str) -> Callable[[Mover], Awaitable[None]]:
     return move
 
 
-def _again(command: AdjustPoints, key: str) -> tuple[str, ...]:
-    """Give the arguments that do the same again; who gave a server gives it again."""
+@dataclass(frozen=True, slots=True)
+class Again:
+    """An idempotency key, and the arguments that do the same once more under it."""
+
+    key: str
+    arguments: tuple[str, ...]
+
+
+def _again(
+    command: AdjustPoints,
+    key: str,
+    server: str | None,
+    api_key_file: Path | None,
+    authority: Path | None,
+) -> Again:
     more = (
         *(("--beyond-limits",) if command.beyond_limits else ()),
         *(("--allow-debt",) if command.allow_debt else ()),
     )
+    for option, given in (
+        ("--server", server),
+        ("--api-key-file", api_key_file),
+        ("--ca", authority),
+    ):
+        more = (*more, option, str(given)) if given is not None else more
     what = (command.program_id, command.loyalty_id, str(command.points))
-    return ("loyalty", "adjust", "--key", key, "--reason", command.note, *more, "--", *what)
+    arguments = ("--key", key, "--reason", command.note, *more, "--", *what)
+    return Again(key, ("loyalty", "adjust", *arguments))
 
 
-def _many(
-    lines: Sequence[Line], key: str, *, asks: bool
-) -> Callable[[Mover], Awaitable[None]]:
+def _many(lines: Sequence[Line], key: str, *, asks: bool) -> Callable[[Mover], Awaitable[None]]:
     async def move(mover: Mover) -> None:
         given = sum(max(line.command.points, 0) for line in lines)
         taken = sum(max(-line.command.points, 0) for line in lines)
@@ -211,9 +231,7 @@ def _many(
                 ) from None
             outcomes[outcome] += 1
             command = line.command
-            told.writerow(
-                (line.number, command.loyalty_id, command.points, outcome, shown(words))
-            )
+            told.writerow((line.number, command.loyalty_id, command.points, outcome, shown(words)))
         err.print(", ".join(f"{count:,} {outcome}" for outcome, count in outcomes.items()) + ".")
         if outcomes["refused"]:
             raise OperatorError(

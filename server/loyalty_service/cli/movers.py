@@ -6,6 +6,7 @@ Both do the same use case once for each idempotency key, and tell it in the same
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 from dataclasses import dataclass
@@ -144,6 +145,9 @@ class There:
         )
         if not command.dry_run:
             request.add_header("idempotency-key", key)
+        return await asyncio.to_thread(self._call, request)
+
+    def _call(self, request: Request) -> Moved:
         try:
             with urlopen(request, timeout=CALL_S, context=self._tls) as answer:  # noqa: S310
                 told = json.loads(answer.read())

@@ -240,5 +240,3 @@ def _print_rows(
 
 def _print_json(document: Any) -> None:
     out.print(json.dumps(document, indent=2, ensure_ascii=False))
-
-

@@ -1,6 +1,5 @@
 """
-Reports about money: how points came and went by day or month, what is owed to members, and what
-looks like fraud.
+Reports about money: how points came and went, what is owed to members, what looks like fraud.
 
 Days and months are those of the program's place. A ledger is summed up by quarters of an hour, at
 whose ends all places have their midnights.
@@ -110,10 +109,8 @@ def points_rows(
     """
     Put sums of all transfers since *first* into rows, each with what was outstanding at its end.
 
-    Args:
-        sums: Of all transfers from the beginning of *first* until now.
-        outstanding: What is outstanding now.
-        last: The last day of the last row.
+    The *sums* are those from the beginning of *first* until now, whatever the *last* day of the
+    rows is, and so many points are *outstanding* now.
     """
     zone = ZoneInfo(time_zone)
     rows = {name: PointsRow(name) for name in _periods(period, first, last)}
@@ -133,9 +130,7 @@ def points_rows(
 
 
 def _periods(period: Period, first: date, last: date) -> Iterable[str]:
-    names = (
-        (first + timedelta(days=days)).isoformat() for days in range((last - first).days + 1)
-    )
+    names = ((first + timedelta(days=days)).isoformat() for days in range((last - first).days + 1))
     whole = names if period is Period.DAY else (name[:7] for name in names)
     return dict.fromkeys(whole)
 

@@ -31,16 +31,10 @@ _KEY = table_of(ApiKeyTable)
 class AdjustmentReads(MoneyReads):
     """The part of a reader that finds adjustments."""
 
-    async def adjustments(
-        self, program_id: str, from_ms: int, until_ms: int
-    ) -> list[Adjustment]:
+    async def adjustments(self, program_id: str, from_ms: int, until_ms: int) -> list[Adjustment]:
         """List what people and partners gave and took beside orders, with who it was."""
         moved = await self._adjusted(program_id, from_ms, until_ms)
-        partners = dict(
-            await self._all(
-                select(_KEY.c.key_id, _KEY.c.partner)
-            )
-        )
+        partners = dict(await self._all(select(_KEY.c.key_id, _KEY.c.partner)))
         found = []
         for lane in range(LANES):
             first = await self._first_event(lane, from_ms)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, exists, func, literal_column, select
+from sqlalchemy import ColumnElement, case, exists, func, literal_column, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from loyalty_service.domain.clock import DAY_MS
@@ -77,9 +77,7 @@ class FraudReads(AdjustmentReads):
         order = list(Suspicion)
         return sorted(found, key=lambda one: (order.index(one.kind), -one.count, -abs(one.points)))
 
-    async def _many_claims(
-        self, program: Program, day: date, limits: Thresholds
-    ) -> list[Finding]:
+    async def _many_claims(self, program: Program, day: date, limits: Thresholds) -> list[Finding]:
         claimed = _claimed_on(program, day)
         count, points = func.count(), func.sum(_ORDER.c.points_earned)
         place = (_ORDER.c.store_id, _OPERATOR, _TERMINAL, _ORDER.c.partner)
@@ -281,8 +279,8 @@ def _at(
 ) -> tuple[ColumnElement[bool], ...]:
     return (
         _ORDER.c.store_id == store_id,
-        _OPERATOR == operator,
-        _TERMINAL == terminal,
+        operator == _OPERATOR,
+        terminal == _TERMINAL,
         _ORDER.c.partner == partner,
     )
 
