@@ -29,6 +29,7 @@ from loyalty_service.cli.report import report
 from loyalty_service.cli.sandbox import demo_command, sandbox_commands
 from loyalty_service.cli.segments import segments_command
 from loyalty_service.cli.serving import serve_command
+from loyalty_service.cli.show import show_command
 from loyalty_service.cli.stores import (
     audit_command,
     backup_command,
@@ -65,6 +66,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "restore": restore_command,
     "envoy-config": envoy_config_command,
     "apply": apply_command,
+    "show": show_command,
     "adjust": adjust_command,
     "segments": segments_command,
     "guesses": guesses_command,

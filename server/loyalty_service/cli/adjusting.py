@@ -21,7 +21,7 @@ from loyalty_service.application.perform import KEY_FORM, plain_key
 from loyalty_service.cli.movers import Here, Mover, RefusedError, There, UnknownOutcomeError
 from loyalty_service.cli.running import operator, run, with_store
 from loyalty_service.cli.terminal import confirm, err, out, shown
-from loyalty_service.cli.texts import kept_text
+from loyalty_service.cli.texts import kept_text, text_or_none
 from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.storage.store import Store
 
@@ -32,14 +32,10 @@ COLUMNS = ("loyalty_id", "points", "reason")
 TOLD = ("line", "loyalty_id", "points", "outcome", "told")
 
 
-def _text_or_none(text: str | None) -> str | None:
-    return None if text is None else kept_text(text)
-
-
 LoyaltyId = Annotated[str | None, typer.Argument(help="The member's loyalty ID.")]
 Points = Annotated[int | None, typer.Argument(help="Points to give; below 0 to take.")]
 Reason = Annotated[
-    str | None, typer.Option(help="Why, for the ledger and the events.", callback=_text_or_none)
+    str | None, typer.Option(help="Why, for the ledger and the events.", callback=text_or_none)
 ]
 Key = Annotated[
     str | None,

@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 import re
 
-from loyalty_service.application.operators.apply_program import ProgramMovedError
+from loyalty_service.application.operators.apply_program import (
+    ProgramMovedError,
+    TooManyRemovalsError,
+)
 from loyalty_service.application.operators.create_key import ProgramUnknownError
 from loyalty_service.domain.errors import LoyaltyError
 from loyalty_service.domain.operator_error import OperatorError
@@ -30,6 +33,14 @@ def explain(problem: Exception) -> str | None:
         case ProgramMovedError():
             words = (
                 "Somebody else changed the program meanwhile. Nothing was changed: run it again."
+            )
+        case TooManyRemovalsError():
+            gone = " and ".join(
+                f"{part.gone:,} of {len(part.before):,} {part.name}" for part in problem.args
+            )
+            words = (
+                f"This leaves out {gone}, more than a tenth. Nothing was changed: "
+                "--allow-removals applies it."
             )
         case ProgramUnknownError():
             words = f"There is no program {problem}: `loyalty apply` makes one from a program file."

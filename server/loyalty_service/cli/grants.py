@@ -24,7 +24,7 @@ from loyalty_service.application.perform import Run, perform
 from loyalty_service.cli.promo_codes import ProgramId, day_from
 from loyalty_service.cli.running import operator, run, with_store
 from loyalty_service.cli.terminal import err, out, print_table
-from loyalty_service.cli.texts import kept_text
+from loyalty_service.cli.texts import kept_text, text_or_none
 from loyalty_service.domain.clock import now_ms
 from loyalty_service.domain.errors import MemberNotFoundError
 from loyalty_service.domain.expiry import day_of
@@ -42,10 +42,6 @@ LoyaltyId = Annotated[str, typer.Argument(help="The member's loyalty ID.")]
 Reason = Annotated[str, typer.Option(help="Why, for the events.", callback=kept_text)]
 
 
-def _text_or_none(text: str | None) -> str | None:
-    return None if text is None else kept_text(text)
-
-
 @grants.command("give")
 def give_command(
     program_id: ProgramId,
@@ -56,7 +52,7 @@ def give_command(
     origin: Annotated[
         str | None,
         typer.Option(
-            "--for", help="What it is for: a member gets it once for this.", callback=_text_or_none
+            "--for", help="What it is for: a member gets it once for this.", callback=text_or_none
         ),
     ] = None,
     uses: Annotated[int, typer.Option(help="How often each may use it.", min=1, max=USES_MAX)] = 1,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import func, select
 
@@ -36,36 +37,21 @@ class AdjustmentReads(MoneyReads):
         moved = await self._adjusted(program_id, from_ms, until_ms)
         partners = dict(await self._all(select(_KEY.c.key_id, _KEY.c.partner)))
         found = []
-        for lane in range(LANES):
-            first = await self._first_event(lane, from_ms)
-            rows = await self._all(
-                select(_EVENT, _MEMBER.c.loyalty_id)
-                .select_from(_EVENT.join(_MEMBER, _MEMBER.c.number == _EVENT.c.member_number))
-                .where(
-                    _EVENT.c.event_id >= first,
-                    _EVENT.c.event_id < event_id_of(lane + 1, 0),
-                    _EVENT.c.kind == int(EventKind.POINTS_ADJUSTED),
-                    _EVENT.c.recorded_ms >= from_ms,
-                    _EVENT.c.recorded_ms < until_ms,
-                    _EVENT.c.program_id == program_id,
-                )
-            )
-            for row in rows:
-                place = row.member_number, row.recorded_ms
-                points = json.loads(row.detail)["points"] if row.detail else moved.get(place)
-                if points:
-                    by = _by(row.actor_kind, row.actor or "", partners)
-                    found.append(
-                        Adjustment(
-                            row.member_number,
-                            row.loyalty_id,
-                            int(points),
-                            row.recorded_ms,
-                            by,
-                            row.method or "",
-                            row.reason or "",
-                        )
+        for row in await self._events(EventKind.POINTS_ADJUSTED, program_id, from_ms, until_ms):
+            place = row.member_number, row.recorded_ms
+            points = json.loads(row.detail)["points"] if row.detail else moved.get(place)
+            if points:
+                found.append(
+                    Adjustment(
+                        row.member_number,
+                        row.loyalty_id,
+                        int(points),
+                        row.recorded_ms,
+                        _by(row.actor_kind, row.actor or "", partners),
+                        row.method or "",
+                        row.reason or "",
                     )
+                )
         return sorted(found, key=lambda one: one.recorded_ms)
 
     async def _adjusted(
@@ -97,6 +83,34 @@ class AdjustmentReads(MoneyReads):
             for number, recorded_ms, points in rows:
                 sums[number, recorded_ms] += sign * int(points)
         return sums
+
+    async def applied_by(self, program_id: str, applied_ms: int) -> tuple[str, str]:
+        """Tell who applied a program at a moment, and why; empty where no event tells."""
+        rows = await self._events(EventKind.PROGRAM_APPLIED, program_id, applied_ms, applied_ms + 1)
+        for row in rows:
+            return _by(row.actor_kind, row.actor or "", {}), row.reason or ""
+        return "", ""
+
+    async def _events(
+        self, kind: EventKind, program_id: str, from_ms: int, until_ms: int
+    ) -> Sequence[Any]:
+        """List the events of a kind of some time, with the loyalty ID of their member."""
+        found: list[Any] = []
+        for lane in range(LANES):
+            first = await self._first_event(lane, from_ms)
+            found += await self._all(
+                select(_EVENT, _MEMBER.c.loyalty_id)
+                .select_from(_EVENT.outerjoin(_MEMBER, _MEMBER.c.number == _EVENT.c.member_number))
+                .where(
+                    _EVENT.c.event_id >= first,
+                    _EVENT.c.event_id < event_id_of(lane + 1, 0),
+                    _EVENT.c.kind == int(kind),
+                    _EVENT.c.recorded_ms >= from_ms,
+                    _EVENT.c.recorded_ms < until_ms,
+                    _EVENT.c.program_id == program_id,
+                )
+            )
+        return found
 
     async def _first_event(self, lane: int, from_ms: int) -> int:
         """Find an event of a lane before which none was recorded from a moment on."""

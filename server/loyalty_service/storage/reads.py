@@ -38,6 +38,7 @@ from loyalty_service.domain.records import (
     TransactionStatus,
 )
 from loyalty_service.storage.bucket_reads import BucketReads
+from loyalty_service.storage.catalogue_reads import CatalogueReads
 from loyalty_service.storage.event_reads import EventReads
 from loyalty_service.storage.fraud_reads import FraudReads
 from loyalty_service.storage.held_reads import HeldReads
@@ -126,7 +127,7 @@ _STANDING = text(
 )
 
 
-class SqlReader(EventReads, MemberReads, BucketReads, HeldReads, FraudReads):
+class SqlReader(EventReads, MemberReads, BucketReads, HeldReads, FraudReads, CatalogueReads):
     """Implements `application.reading.Reader`; see there for what each query promises."""
 
     def __init__(self, session: AsyncSession, pepper: bytes | Peppers) -> None:
