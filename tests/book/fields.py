@@ -52,7 +52,6 @@ FIELDS: Mapping[str, str] = {
     "IssueCodeRequest.restaurant_id": PLAIN,
     "IssueCodeRequest.user_date_time": PLAIN,
     "AdjustPointsRequest.allow_debt": PLAIN,
-    "AdjustPointsRequest.beyond_limits": PLAIN,
     "AdjustPointsRequest.points": PLAIN,
     "AdjustPointsRequest.reason": PLAIN,
     "AdjustPointsRequest.validate_only": PLAIN,

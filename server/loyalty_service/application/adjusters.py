@@ -1,7 +1,7 @@
 """
 What one person or one key may move beside orders, at once and in a day.
 
-`domain.limits` has the figures. An admin may pass them, which is flagged; an operator may not.
+`domain.limits` has the figures. They are passed only at the command line, which is flagged.
 """
 
 from __future__ import annotations
@@ -10,12 +10,7 @@ from dataclasses import dataclass
 
 from loyalty_service.application.limits import beyond, key_scope
 from loyalty_service.application.unit import Unit
-from loyalty_service.domain.errors import (
-    AmountBeyondLimitError,
-    FieldViolation,
-    LimitExceededError,
-    RequestInvalidError,
-)
+from loyalty_service.domain.errors import AmountBeyondLimitError, LimitExceededError
 from loyalty_service.domain.flags import Flag
 from loyalty_service.domain.keys import ApiKey, Role
 from loyalty_service.domain.limits import LIMITS, Limit, LimitName
@@ -49,18 +44,6 @@ class Adjuster:
         if self.key is None:
             return _ADMIN_DAY, f"adjuster/{program.program_id}/{self.name}"
         return (_OPERATOR_DAY if self.limited else _ADMIN_DAY), key_scope(self.key.key_id)
-
-
-def require_unlimited(by: Adjuster | None) -> None:
-    """
-    Refuse to pass limits for who may not.
-
-    Raises:
-        RequestInvalidError: It is an operator.
-    """
-    if by is not None and by.limited:
-        message = "needs the key of an admin"
-        raise RequestInvalidError((FieldViolation("beyond_limits", message),))
 
 
 def require_adjustable(

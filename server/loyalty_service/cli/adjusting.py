@@ -109,6 +109,8 @@ def adjust_command(
         raise typer.BadParameter("name a member and points, or --file")
     if file is None and reason is None:
         raise typer.BadParameter("Missing option '--reason'.")
+    if server is not None and beyond_limits:
+        raise typer.BadParameter("--beyond-limits needs the database: a server keeps its limits")
     if (server is None) is not (api_key_file is None):
         raise typer.BadParameter("--server and --api-key-file belong together")
     by = Adjuster(name=operator("adjust").name)

@@ -136,7 +136,6 @@ class There:
                     "points": command.points,
                     "reason": command.note,
                     "allowDebt": command.allow_debt,
-                    "beyondLimits": command.beyond_limits,
                     "validateOnly": command.dry_run,
                 }
             ).encode(),

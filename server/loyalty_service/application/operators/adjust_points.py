@@ -12,7 +12,6 @@ from loyalty_service.application.adjusters import (
     count_adjusted,
     flag_adjusted,
     require_adjustable,
-    require_unlimited,
 )
 from loyalty_service.application.limits import count_points, flag_points, require_points
 from loyalty_service.application.operators.create_key import program_of
@@ -107,8 +106,7 @@ def adjust_points(unit: Unit, command: AdjustPoints, now_ms: int) -> Done[Adjust
         ProgramUnknownError: No program of this name was applied.
         MemberNotFoundError: No member has this loyalty ID.
         PointsInsufficientError: The member has fewer points than are taken, and may not owe.
-        RequestInvalidError: The points are 0, or more than a member can have or owe; or limits are
-            to be passed by who may not.
+        RequestInvalidError: The points are 0, or more than a member can have or owe.
         AmountBeyondLimitError: More points than an order may earn, or than may be moved at once.
         LimitExceededError: The member was given a day's worth of points, or who asks moved one.
     """
@@ -119,7 +117,6 @@ def adjust_points(unit: Unit, command: AdjustPoints, now_ms: int) -> Done[Adjust
     points = command.points
     before = _movable(unit, member, command)
     if command.beyond_limits:
-        require_unlimited(command.by)
         flags = (
             *flag_points(unit, program, None, member, points, now_ms),
             *flag_adjusted(unit, program, command.by, member, points, now_ms),

@@ -99,7 +99,6 @@ class MemberServicer:
             loyalty_id=request.loyalty_id.lower(),
             points=request.points,
             note=request.reason,
-            beyond_limits=request.beyond_limits,
             allow_debt=request.allow_debt,
             dry_run=request.validate_only,
             by=Adjuster(call.key),
