@@ -6,6 +6,7 @@ return {
     { method = "GET", path = "/loyalty/incentives", request = "loyalty.v1.ListIncentivesRequest" },
     { method = "POST", path = "/loyalty/members", request = "loyalty.v1.EnrollMemberRequest" },
     { method = "GET", path = "/loyalty/members/{loyalty_id}", request = "loyalty.v1.GetMemberRequest" },
+    { method = "POST", path = "/loyalty/members/{loyalty_id}/adjustments", request = "loyalty.v1.AdjustPointsRequest" },
     { method = "POST", path = "/loyalty/members/{loyalty_id}/receipts", request = "loyalty.v1.ClaimReceiptRequest" },
     { method = "GET", path = "/loyalty/members/{loyalty_id}/transfers", request = "loyalty.v1.ListTransfersRequest" },
     { method = "POST", path = "/loyalty/promo-code/redeem", request = "loyalty.v1.RedeemPromoCodeRequest" },
@@ -30,6 +31,16 @@ return {
     { method = "GET", path = "/otp/{otp}", request = "loyalty.v1.GetCodeRequest" },
   },
   messages = {
+    ["loyalty.v1.AdjustPointsRequest"] = {
+      loyaltyId = { name = "loyaltyId", type = "string" },
+      loyalty_id = { name = "loyaltyId", type = "string" },
+      points = { name = "points", type = "integer", least = -2147483648, most = 2147483647 },
+      reason = { name = "reason", type = "string" },
+      allowDebt = { name = "allowDebt", type = "bool" },
+      allow_debt = { name = "allowDebt", type = "bool" },
+      validateOnly = { name = "validateOnly", type = "bool" },
+      validate_only = { name = "validateOnly", type = "bool" },
+    },
     ["loyalty.v1.AssignPointsRequest"] = {
       loyaltyId = { name = "loyaltyId", type = "string" },
       loyalty_id = { name = "loyaltyId", type = "string" },
@@ -328,6 +339,11 @@ return {
     },
   },
   required = {
+    ["loyalty.v1.AdjustPointsRequest"] = {
+      { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
+      { name = "points", proto_name = "points", missing = "is required" },
+      { name = "reason", proto_name = "reason", missing = "must not be blank" },
+    },
     ["loyalty.v1.AssignPointsRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
       { name = "points", proto_name = "points", missing = "is required" },

@@ -35,6 +35,7 @@ from loyalty_service.domain.reports import (
 from loyalty_service.storage.store import Store
 
 FRAUD_DAYS = 7
+USUAL = Thresholds()
 
 report = typer.Typer(help="Reports about points as money, and about fraud.", no_args_is_help=True)
 
@@ -152,16 +153,16 @@ def fraud_command(
     last_day: Last = None,
     claims: Annotated[
         int, typer.Option(help="Orders of one member in a day at one place.", min=2)
-    ] = Thresholds.claims,
+    ] = USUAL.claims,
     voids: Annotated[
         int, typer.Option(help="Cancelled orders with a reward at one place.", min=1)
-    ] = Thresholds.voids,
+    ] = USUAL.voids,
     times: Annotated[
         int, typer.Option(help="Times the median from which an adjustment is large.", min=2)
-    ] = Thresholds.times,
+    ] = USUAL.times,
     often: Annotated[
         int, typer.Option(help="Adjustments of one member by one person.", min=2)
-    ] = Thresholds.often,
+    ] = USUAL.often,
     form: As = Format.TABLE,
 ) -> None:
     """Name what looks like fraud, why, and the orders; the last seven days unless said."""

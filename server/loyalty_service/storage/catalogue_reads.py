@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import func, literal_column, select
+from sqlalchemy import ColumnElement, func, literal_column, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from loyalty_service.domain.program import Program
@@ -46,7 +47,7 @@ class CatalogueReads:
         """Count the members of a program, and its open orders."""
         connection = await self._session.connection()
         members = select(func.count()).where(_MEMBER.c.program_id == program_id)
-        pending = literal_column(str(int(TransactionStatus.PENDING)))
+        pending: ColumnElement[Any] = literal_column(str(int(TransactionStatus.PENDING)))
         orders = select(func.count()).where(
             _ORDER.c.status == pending, _ORDER.c.program_id == program_id
         )

@@ -41,8 +41,8 @@ NEVER_TOLD = 10
 _ORDER = table_of(TransactionTable)
 _MEMBER = table_of(MemberTable)
 
-_OPERATOR = func.coalesce(_ORDER.c.operator, "")
-_TERMINAL = case((_OPERATOR == "", func.coalesce(_ORDER.c.terminal, "")), else_="")
+_operator = func.coalesce(_ORDER.c.operator, "")
+_terminal = case((_operator == "", func.coalesce(_ORDER.c.terminal, "")), else_="")
 """A place is an operator of a till or, where none is named, a terminal."""
 
 _PAID = {
@@ -80,7 +80,7 @@ class FraudReads(AdjustmentReads):
     async def _many_claims(self, program: Program, day: date, limits: Thresholds) -> list[Finding]:
         claimed = _claimed_on(program, day)
         count, points = func.count(), func.sum(_ORDER.c.points_earned)
-        place = (_ORDER.c.store_id, _OPERATOR, _TERMINAL, _ORDER.c.partner)
+        place = (_ORDER.c.store_id, _operator, _terminal, _ORDER.c.partner)
         rows = await self._all(
             select(*place, _MEMBER.c.loyalty_id, _ORDER.c.member_number, count, points)
             .select_from(_ORDER.join(_MEMBER, _MEMBER.c.number == _ORDER.c.member_number))
@@ -111,9 +111,9 @@ class FraudReads(AdjustmentReads):
     async def _operator_days(
         self, program: Program, day: date, limits: Thresholds
     ) -> list[Finding]:
-        claimed = (*_claimed_on(program, day), _OPERATOR != "")
+        claimed = (*_claimed_on(program, day), _operator != "")
         points = func.sum(_ORDER.c.points_earned)
-        place = (_ORDER.c.store_id, _OPERATOR, _TERMINAL, _ORDER.c.partner)
+        place = (_ORDER.c.store_id, _operator, _terminal, _ORDER.c.partner)
         rows = await self._all(
             select(*place, func.count(), points)
             .where(*claimed)
@@ -139,14 +139,14 @@ class FraudReads(AdjustmentReads):
 
     async def _not_paid(self, program: Program, from_ms: int, until_ms: int) -> list[Finding]:
         connection = await self._session.connection()
-        paid = literal_column(_PAID[connection.dialect.name])
+        paid: ColumnElement[Any] = literal_column(_PAID[connection.dialect.name])
         earned = (
             *_claimed(program, from_ms, until_ms),
             _ORDER.c.points_earned > 0,
             func.coalesce(_ORDER.c.basket, "") != "",
         )
         unpaid = case((paid <= 0, 1), else_=0)
-        place = (_ORDER.c.store_id, _OPERATOR, _TERMINAL, _ORDER.c.partner)
+        place = (_ORDER.c.store_id, _operator, _terminal, _ORDER.c.partner)
         rows = await self._all(
             select(
                 *place,
@@ -208,7 +208,7 @@ class FraudReads(AdjustmentReads):
             exists().where(used.c.transaction_id == _ORDER.c.transaction_id),
         )
         count = func.count()
-        place = (_ORDER.c.store_id, _OPERATOR, _TERMINAL, _ORDER.c.partner)
+        place = (_ORDER.c.store_id, _operator, _terminal, _ORDER.c.partner)
         rows = await self._all(
             select(*place, count, func.sum(_ORDER.c.points_redeemed))
             .where(*voided)
@@ -279,8 +279,8 @@ def _at(
 ) -> tuple[ColumnElement[bool], ...]:
     return (
         _ORDER.c.store_id == store_id,
-        operator == _OPERATOR,
-        terminal == _TERMINAL,
+        _operator == operator,
+        _terminal == terminal,
         _ORDER.c.partner == partner,
     )
 

@@ -120,7 +120,8 @@ class MoneyReads:
         return low
 
     async def _all(self, statement: Select[Any] | CompoundSelect[Any]) -> Sequence[Any]:
-        return (await (await self._session.connection()).execute(statement)).all()
+        found = await (await self._session.connection()).execute(statement)
+        return list(found)
 
 
 def _of_program(program_id: str) -> ColumnElement[bool]:
