@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from loyalty_service.application.reads import NOTHING
 from loyalty_service.domain.errors import StorageUnavailableError
 from loyalty_service.domain.guessing import FIRST_WAIT_MS, FREE, ScopeKind
+from loyalty_service.domain.ledger import AccountKind
 from loyalty_service.observability.metrics import VitalMetrics
 from loyalty_service.observability.trail import Trail
 from loyalty_service.storage.batch import Item, names_of
@@ -22,7 +23,7 @@ from tests.support.guessing import tills_of
 from tests.support.ledger import execute
 from tests.support.orders import COFFEE, DAY_MS, START_MS, Till
 from tests.support.postgres import Postgres
-from tests.support.programs import enroll
+from tests.support.programs import PROGRAM_ID, enroll
 from tests.support.stores import demo_store
 
 HOUR_MS = 3_600_000
@@ -37,6 +38,7 @@ class Watch:
         self.waits: Mapping[ScopeKind, int] | None = None
         self.attacked: int | None = None
         self.imbalance: int | None = None
+        self.sums: dict[tuple[str, AccountKind], int] = {}
         self.standing: dict[str, float | None] = {}
         self.swept: list[tuple[int, int, int]] = []
         self.failures = 0
@@ -48,6 +50,10 @@ class Watch:
     def show_guessing(self, waits: Mapping[ScopeKind, int], attacked: int) -> None:
         """Keep who must wait, and how many programs are under attack."""
         self.waits, self.attacked = waits, attacked
+
+    def show_points(self, sums: Sequence[tuple[str, AccountKind, int]]) -> None:
+        """Note it."""
+        self.sums = {(program_id, kind): points for program_id, kind, points in sums}
 
     def show_imbalance(self, points: int) -> None:
         """Keep by how much the ledger is out of balance."""
@@ -122,6 +128,9 @@ async def test_ledger_out_of_balance_is_seen(database_url: str) -> None:
         watch = Watch()
         await until(lambda: watch.open and watch.imbalance is not None, watch_forever(store, watch))
         assert watch.imbalance == 0
+        await until(lambda: bool(watch.sums), watch_forever(store, watch))
+        assert watch.sums[PROGRAM_ID, AccountKind.AVAILABLE] > 0
+        assert sum(watch.sums.values()) == 0
         execute(database_url, "UPDATE account SET balance = balance + 7 WHERE kind = 1")
         watch = Watch()
         await until(lambda: watch.imbalance is not None, watch_forever(store, watch))
