@@ -2,11 +2,14 @@
 return {
   routes = {
     { method = "POST", path = "/client/users/anonymous/sessions", request = "loyalty.v1.StartAnonymousSessionRequest" },
+    { method = "GET", path = "/loyalty/events", request = "loyalty.v1.ListEventsRequest" },
     { method = "POST", path = "/loyalty/identify", request = "loyalty.v1.IdentifyMemberRequest" },
     { method = "GET", path = "/loyalty/incentives", request = "loyalty.v1.ListIncentivesRequest" },
     { method = "POST", path = "/loyalty/members", request = "loyalty.v1.EnrollMemberRequest" },
     { method = "GET", path = "/loyalty/members/{loyalty_id}", request = "loyalty.v1.GetMemberRequest" },
     { method = "POST", path = "/loyalty/members/{loyalty_id}/adjustments", request = "loyalty.v1.AdjustPointsRequest" },
+    { method = "POST", path = "/loyalty/members/{loyalty_id}/erase", request = "loyalty.v1.EraseMemberRequest" },
+    { method = "GET", path = "/loyalty/members/{loyalty_id}/export", request = "loyalty.v1.ExportMemberRequest" },
     { method = "POST", path = "/loyalty/members/{loyalty_id}/receipts", request = "loyalty.v1.ClaimReceiptRequest" },
     { method = "GET", path = "/loyalty/members/{loyalty_id}/transfers", request = "loyalty.v1.ListTransfersRequest" },
     { method = "POST", path = "/loyalty/promo-code/redeem", request = "loyalty.v1.RedeemPromoCodeRequest" },
@@ -88,6 +91,19 @@ return {
       birthDate = { name = "birthDate", type = "string" },
       birth_date = { name = "birthDate", type = "string" },
     },
+    ["loyalty.v1.EraseMemberRequest"] = {
+      loyaltyId = { name = "loyaltyId", type = "string" },
+      loyalty_id = { name = "loyaltyId", type = "string" },
+      reason = { name = "reason", type = "string" },
+    },
+    ["loyalty.v1.ExportMemberRequest"] = {
+      loyaltyId = { name = "loyaltyId", type = "string" },
+      loyalty_id = { name = "loyaltyId", type = "string" },
+      pageSize = { name = "pageSize", type = "integer", least = -2147483648, most = 2147483647 },
+      page_size = { name = "pageSize", type = "integer", least = -2147483648, most = 2147483647 },
+      pageToken = { name = "pageToken", type = "string" },
+      page_token = { name = "pageToken", type = "string" },
+    },
     ["loyalty.v1.GetCodeRequest"] = {
       otp = { name = "otp", type = "string" },
     },
@@ -133,6 +149,17 @@ return {
       restaurant_id = { name = "restaurantId", type = "string" },
       userDateTime = { name = "userDateTime", type = "string" },
       user_date_time = { name = "userDateTime", type = "string" },
+    },
+    ["loyalty.v1.ListEventsRequest"] = {
+      types = { name = "types", type = "string", repeated = true },
+      loyaltyId = { name = "loyaltyId", type = "string" },
+      loyalty_id = { name = "loyaltyId", type = "string" },
+      pageSize = { name = "pageSize", type = "integer", least = -2147483648, most = 2147483647 },
+      page_size = { name = "pageSize", type = "integer", least = -2147483648, most = 2147483647 },
+      pageToken = { name = "pageToken", type = "string" },
+      page_token = { name = "pageToken", type = "string" },
+      fromNow = { name = "fromNow", type = "bool" },
+      from_now = { name = "fromNow", type = "bool" },
     },
     ["loyalty.v1.ListIncentivesRequest"] = {
       loyaltyId = { name = "loyaltyId", type = "string" },
@@ -364,6 +391,13 @@ return {
     ["loyalty.v1.EnrollMemberRequest"] = {
       { name = "name", proto_name = "name", missing = "must not be blank" },
     },
+    ["loyalty.v1.EraseMemberRequest"] = {
+      { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
+      { name = "reason", proto_name = "reason", missing = "must not be blank" },
+    },
+    ["loyalty.v1.ExportMemberRequest"] = {
+      { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
+    },
     ["loyalty.v1.GetCodeRequest"] = {
       { name = "otp", proto_name = "otp", missing = "must not be blank" },
     },
@@ -391,6 +425,8 @@ return {
     },
     ["loyalty.v1.IssueCodeRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
+    },
+    ["loyalty.v1.ListEventsRequest"] = {
     },
     ["loyalty.v1.ListIncentivesRequest"] = {
     },
