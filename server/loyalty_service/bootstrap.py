@@ -144,10 +144,10 @@ def database_of(settings: Settings) -> Database:
     Raises:
         OperatorError: The URL is of a kind that is not served.
     """
+    if not settings.database_url:
+        return Database.of_file(settings.database_file, allow_data_loss=settings.allow_data_loss)
     try:
-        return Database.from_text(
-            settings.database_location, allow_data_loss=settings.allow_data_loss
-        )
+        return Database.from_text(settings.database_url, allow_data_loss=settings.allow_data_loss)
     except ValueError as problem:
         raise OperatorError(f"LOYALTY_DATABASE_URL {problem}") from None
 
@@ -304,7 +304,7 @@ def _tell_start(settings: Settings, store: Store, port: int, choice: Choice) -> 
         "serving",
         version=version("loyalty-service"),
         schema=newest(),
-        database=database.url.render_as_string(hide_password=True),
+        database=database.shown,
         # Names of keyed digests: what `loyalty pepper list` shows, and no secret.
         pepper_check=current,
         other_pepper_checks=others,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -35,9 +36,12 @@ WAIT_TOLD_S = 2.0
 """Time after which a person at the terminal is told what is waited for."""
 
 NETWORK_TIMEOUT_S = 10
-TRANSACTION_MAX_S = 10
+TRANSACTION_MAX_S = 5
 """
 No transaction of a writer that works takes so long: a longer one is of a server that stands still.
+
+As long as a call may take, and shorter than Envoy goes on using a server without a database: tills
+that it sends to another server must find the rows there that the silent one had locked.
 
 It is not the time that a transaction is idle which is limited, because PostgreSQL does not measure
 that after a pipeline.
@@ -60,6 +64,9 @@ _ALIVE: dict[str, Any] = {
 """How a connection notices that a database does not answer or is gone."""
 
 POSTGRESQL_PORT = 5432
+
+SECRET_PARAMETERS = ("password", "sslpassword", "oauth_client_secret")
+"""Parameters of a URL that nobody may read."""
 
 _LOOK_S = 0.1  # A signal is seen as late.
 
@@ -101,12 +108,25 @@ class Database:
             raise ValueError(f"must begin with sqlite:/// or postgresql://, not {name}://")
         if name == "sqlite" and url.database in {None, "", ":memory:"}:
             raise ValueError("must name a file, since points in memory do not last")
+        if name == "postgresql":
+            _require_readable(url)
         return cls(url.set(drivername=name), allow_data_loss)
+
+    @classmethod
+    def of_file(cls, file: Path, *, allow_data_loss: bool = False) -> Database:
+        """Name an embedded database by its file, whose name may hold what a URL may not."""
+        return cls(URL.create("sqlite", database=str(file)), allow_data_loss)
 
     @property
     def embedded(self) -> bool:
         """Whether it is a SQLite file, which has one writer."""
         return self.url.drivername == "sqlite"
+
+    @property
+    def shown(self) -> str:
+        """The URL as a person may read it: without its passwords, wherever they are."""
+        url = self.url.difference_update_query(SECRET_PARAMETERS)
+        return url.render_as_string(hide_password=True)
 
     @property
     def place(self) -> str:
@@ -196,8 +216,7 @@ class Database:
                 if not self.embedded:
                     postgresql.require_transactions(connection)
         except (sqlite3.OperationalError, psycopg.OperationalError) as problem:
-            place = self.url.render_as_string(hide_password=True)
-            raise UnreachableError(f"{place} does not answer: {problem}") from None
+            raise UnreachableError(f"{self.shown} does not answer: {problem}") from None
 
     def _connect_postgresql(self) -> postgresql.WriterConnection:
         return postgresql.WriterConnection.open(
@@ -266,6 +285,23 @@ class Database:
             connection.exec_driver_sql("BEGIN")
 
         return engine
+
+
+def _require_readable(url: URL) -> None:
+    """
+    Refuse a URL that PostgreSQL's library can't read, before it says why: in its words is the URL.
+
+    Raises:
+        ValueError: It can't.
+    """
+    try:
+        conninfo_to_dict(url.set(drivername="postgresql").render_as_string(hide_password=False))
+    except psycopg.ProgrammingError:
+        raise ValueError(
+            "has a part that PostgreSQL's library does not know or can't read: look at the names "
+            "of the parameters after `?`, and write other characters than letters and digits in "
+            "user and password as `%20`"
+        ) from None
 
 
 def _tell_wait(place: str) -> None:

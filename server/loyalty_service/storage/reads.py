@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, case, func, literal_column, text, union
+from sqlalchemy import BigInteger, Select, case, cast, extract, func, literal_column, text, union
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -315,6 +315,13 @@ class SqlReader(EventReads, MemberReads, BucketReads, HeldReads):
         unknown = col(CodePepperTable.check_value).not_in(own)
         found = await self._session.exec(select(CodePepperTable.check_value).where(unknown))
         return sorted(name_of(bytes(value)) for value in found)
+
+    async def clock_ms(self) -> int:
+        """Read PostgreSQL's clock."""
+        shown = await self._session.exec(
+            select(cast(extract("epoch", func.clock_timestamp()) * 1000, BigInteger))
+        )
+        return shown.one()
 
     async def newest_ms(self) -> int | None:
         """Find when the newest transfer was recorded; absent when there is none."""
