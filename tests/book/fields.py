@@ -42,6 +42,7 @@ FIELDS: Mapping[str, str] = {
     "EnrollMemberRequest.email": "email",
     "EnrollMemberRequest.locale": PLAIN,
     "EnrollMemberRequest.name": PLAIN,
+    "EraseMemberRequest.reason": PLAIN,
     "GetCodeRequest.otp": "code",
     "IdentifyMemberAgainRequest.identifier": "identifier",
     "IdentifyMemberAgainRequest.transaction_id": "transaction",

@@ -181,6 +181,21 @@ async def _user(desk: Desk) -> Message:
     return members.GetUserRequest(loyalty_id=await desk.guest())
 
 
+async def _erase(desk: Desk) -> Message:
+    # One of its own, because others go on with the guest.
+    request = members.EnrollMemberRequest(name="Somebody who goes")
+    enrolled = await desk.ask("MemberService/EnrollMember", request)
+    return members.EraseMemberRequest(loyalty_id=enrolled.member.loyalty_id, reason="Asked.")
+
+
+async def _other_erase(desk: Desk, _first: Any) -> Message:
+    return await _erase(desk)
+
+
+async def _export(desk: Desk) -> Message:
+    return members.ExportMemberRequest(loyalty_id=await desk.guest())
+
+
 async def _assign(desk: Desk) -> Message:
     guest = await desk.guest()
     return members.AssignPointsRequest(
@@ -393,6 +408,19 @@ BOOK: Mapping[str, Page] = {
         members.AssignPointsRequest(loyalty_id="x", partner=" ", reference="x" * 256),
         frozenset({"loyalty_id", "points", "partner", "reference"}),
         _other_assign,
+    ),
+    "EraseMember": Page(
+        "MemberService/EraseMember",
+        _erase,
+        members.EraseMemberRequest(loyalty_id="x", reason=" "),
+        frozenset({"loyalty_id", "reason"}),
+        _other_erase,
+    ),
+    "ExportMember": Page(
+        "MemberService/ExportMember",
+        _export,
+        members.ExportMemberRequest(loyalty_id="x", page_size=-1, page_token="x" * 201),
+        frozenset({"loyalty_id", "page_size", "page_token"}),
     ),
     "ListTransfers": Page(
         "MemberService/ListTransfers",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from loyalty_service.domain.events import EventPage, FeedPosition
 from loyalty_service.domain.expiry import Going
@@ -132,6 +132,15 @@ class Reader(Protocol):
 
     async def grants_of(self, member: Member, limit: int) -> Sequence[Grant]:
         """List what a member was given, what ends last first."""
+
+    async def kept_about(
+        self, member: Member, part: str, after: str, limit: int
+    ) -> Sequence[tuple[str, Mapping[str, Any]]]:
+        """
+        Give rows of one part of what is kept about a member, in one order, after one of them.
+
+        Each comes with what it is found by again; see `application.members.export_member`.
+        """
 
     async def kept_answer(self, scope: str, idempotency_key: str) -> KeptAnswer | None:
         """Find the answer kept under an idempotency key."""

@@ -21,10 +21,12 @@ from loyalty_service.cli.explanations import explain
 from loyalty_service.cli.grants import grants
 from loyalty_service.cli.guesses import guesses_command
 from loyalty_service.cli.keys import keys
+from loyalty_service.cli.members import members
 from loyalty_service.cli.pepper import pepper
 from loyalty_service.cli.points import adjust_command, segments_command
 from loyalty_service.cli.programs import apply_command
 from loyalty_service.cli.promo_codes import promo_codes
+from loyalty_service.cli.retention import prune_command
 from loyalty_service.cli.sandbox import demo_command, sandbox_commands
 from loyalty_service.cli.serving import serve_command
 from loyalty_service.cli.stores import (
@@ -49,6 +51,7 @@ app.add_typer(keys, name="keys")
 app.add_typer(pepper, name="pepper")
 app.add_typer(promo_codes, name="promo-codes")
 app.add_typer(grants, name="grants")
+app.add_typer(members, name="members")
 
 # In the order that `loyalty --help` lists them in.
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -60,6 +63,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "copy": copy_command,
     "backup": backup_command,
     "restore": restore_command,
+    "prune": prune_command,
     "envoy-config": envoy_config_command,
     "apply": apply_command,
     "adjust": adjust_command,

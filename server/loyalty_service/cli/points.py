@@ -29,6 +29,7 @@ from loyalty_service.domain.restrictions import SEGMENT_FORM
 from loyalty_service.storage.peppers import require_known
 from loyalty_service.storage.store import Store
 from loyalty_service.transport.errors.rendering import message_of
+from loyalty_service.transport.persons import ADJUST, nameless
 
 
 def adjust_command(
@@ -109,12 +110,24 @@ async def _adjust(store: Store, command: AdjustPoints, key: str) -> None:
             "The outcome is kept encrypted: set LOYALTY_CODE_PEPPER to the servers' code pepper."
         )
     require_known(database_of(settings), peppers)
-    work = Run(adjust_points, command, _adjusted, keyed=command.keyed(key), by=operator("adjust"))
+    work = Run(
+        adjust_points,
+        command,
+        _adjusted,
+        keyed=command.keyed(key),
+        by=operator("adjust"),
+        nameless=partial(nameless, ADJUST),
+    )
     # Told before anything happens: whoever loses the outcome can still ask for it.
     err.print(f"Idempotency key: {key}")
     answer: Answer = await store.write(partial(perform, run=work), reads=command.reads())
-    out.print(answer.body.decode())
-    if answer.repeated:
+    if not answer.repeated:
+        out.print(answer.body.decode())
+    else:
+        async with store.read() as reader:
+            member = await reader.member(command.program_id, command.loyalty_id)
+        name = command.loyalty_id if member is None else member.name
+        out.print(f"{name} {nameless(ADJUST, answer.body).decode()}")
         err.print("That was the outcome the first time: no points moved again.")
 
 

@@ -14,10 +14,11 @@ from loyalty_service.domain.records import Member
 
 
 class EventKind(IntEnum):
-    """What happened; the numbers are stored."""
+    """What happened; the numbers are stored, and below 10 for what is done to members."""
 
     MEMBER_ENROLLED = 1
     MEMBER_SEGMENTED = 2
+    MEMBER_ERASED = 6
     CODE_ISSUED = 11
     CODE_REPLACED = 12
     CODE_USED = 13
@@ -38,6 +39,9 @@ class EventKind(IntEnum):
     KEY_ROTATED = 43
     KEY_REVOKED = 44
     STORE_REPAIRED = 51
+    STORE_PRUNED = 52
+    LEDGER_SUMMED_UP = 53
+    LEDGER_ARCHIVED = 54
     PROMO_CODES_CREATED = 61
     PROMO_CODE_RELEASED = 62
     PROMO_CODE_USED = 63

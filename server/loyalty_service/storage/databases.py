@@ -375,4 +375,6 @@ def _connect_sqlite(path: Path) -> sqlite3.Connection:
     )
     durability.sync_commits_of_sqlite(connection)
     connection.execute("PRAGMA foreign_keys = ON")
+    # What is deleted or written over is gone from the file too: a member who is erased must be.
+    connection.execute("PRAGMA secure_delete = ON")
     return connection

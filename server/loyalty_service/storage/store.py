@@ -37,6 +37,7 @@ from loyalty_service.domain.peppers import Peppers
 from loyalty_service.observability.trail import CHARGE, TRAIL
 from loyalty_service.storage.batch import Flags, Item
 from loyalty_service.storage.databases import Database
+from loyalty_service.storage.emptied_log import EmptiedLog
 from loyalty_service.storage.fresh_catalog import FreshCatalog
 from loyalty_service.storage.hanging import watch_commits
 from loyalty_service.storage.presence import Presence
@@ -66,7 +67,7 @@ GAP_MAX_S = 0.05
 log = structlog.get_logger(__name__)
 
 
-class Store(FreshCatalog):
+class Store(FreshCatalog, EmptiedLog):
     """
     The storage as the rest of the program sees it.
 

@@ -137,9 +137,10 @@ def _all() -> Iterator[Rpc]:
 RPCS: Mapping[str, Rpc] = {rpc.name: rpc for rpc in _all()}
 """Every RPC that is served, by its name."""
 
-_KEPT: Mapping[str, Rpc] = {rpc.kept_as: rpc for rpc in RPCS.values()}
+KEPT_RPCS: Mapping[str, Rpc] = {rpc.kept_as: rpc for rpc in RPCS.values()}
+"""Every RPC by the name that its kept answers have."""
 
 
 def rpc_kept_as(name: str) -> Rpc:
     """Find the RPC whose answers are kept under a name."""
-    return _KEPT[name]
+    return KEPT_RPCS[name]

@@ -119,14 +119,14 @@ def _prove(draft: Path, pepper: bytes, report: Report) -> None:
 
 def _clone(origin: Path, copy: Path, mode: str) -> None:
     """
-    Copy one state of an embedded database, page by page, beside its writer.
+    Copy one state of an embedded database, row by row, beside its writer.
 
-    All pages in one step: it is one read, which a writer neither waits for nor makes begin again.
+    It is one read, which a writer neither waits for nor makes begin again. Pages would bring along
+    what an older version has written over, and with it the names of members who were erased.
     """
-    source = sqlite3.connect(f"{origin.absolute().as_uri()}?mode={mode}", uri=True)
-    with closing(source), closing(sqlite3.connect(copy, isolation_level=None)) as draft:
+    source = sqlite3.connect(
+        f"{origin.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None
+    )
+    with closing(source):
         # It is synced as a whole when it is complete; until then nobody relies on it.
-        draft.execute("PRAGMA synchronous = OFF")
-        source.backup(draft)
-        # The log's mode is copied too, and would make side files wherever the copy is opened.
-        draft.execute("PRAGMA journal_mode = DELETE")
+        source.execute("VACUUM INTO ?", (str(copy),))
