@@ -19,6 +19,7 @@ from loyalty_service.application.reading import (
     TransferEntry,
 )
 from loyalty_service.domain.guessing import (
+    HOUR_MS,
     HOURS_COUNTED,
     ScopeKind,
     Tally,
@@ -288,7 +289,9 @@ class SqlReader(EventReads, MemberReads, BucketReads, HeldReads, ExportReads):
         """Count who must wait, and the programs under attack: a row for each wait and hour."""
         wait, tally = CodeRefusalTable, CodeTallyTable
         waiting = await self._session.exec(
-            select(wait.kind, func.count()).where(col(wait.until_ms) > now_ms).group_by(wait.kind)
+            select(wait.kind, func.count())
+            .where(col(wait.until_ms) > now_ms, wait.since_ms <= now_ms + HOUR_MS)
+            .group_by(wait.kind)
         )
         programs = await self._session.exec(select(ProgramTable.program_id))
         names = [scope.name for program_id in programs for scope in scopes_of(program_id, "")[:1]]

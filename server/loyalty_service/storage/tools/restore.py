@@ -166,6 +166,12 @@ def _take(
                 own.execute("COMMIT")
             return _proved(file, own, revision, shapes, proof, peppers, report, unproved=unproved)
     except sqlite3.Error as problem:
+        if getattr(problem, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            # Of the draft: nobody may take a good backup for a damaged one.
+            raise BackupError(
+                f"there is too little room in {draft.parent}: {file} was not restored, and nothing "
+                "was changed"
+            ) from None
         raise BackupError(f"{file} is not a backup, or is damaged: {problem}") from None
     except ForeignFileError as problem:
         raise BackupError(f"{file} can't be restored: {problem}") from None
