@@ -2,6 +2,7 @@
 return {
   routes = {
     { method = "POST", path = "/client/users/anonymous/sessions", request = "loyalty.v1.StartAnonymousSessionRequest" },
+    { method = "GET", path = "/loyalty/events", request = "loyalty.v1.ListEventsRequest" },
     { method = "POST", path = "/loyalty/identify", request = "loyalty.v1.IdentifyMemberRequest" },
     { method = "GET", path = "/loyalty/incentives", request = "loyalty.v1.ListIncentivesRequest" },
     { method = "POST", path = "/loyalty/members", request = "loyalty.v1.EnrollMemberRequest" },
@@ -137,6 +138,17 @@ return {
       restaurant_id = { name = "restaurantId", type = "string" },
       userDateTime = { name = "userDateTime", type = "string" },
       user_date_time = { name = "userDateTime", type = "string" },
+    },
+    ["loyalty.v1.ListEventsRequest"] = {
+      types = { name = "types", type = "string", repeated = true },
+      loyaltyId = { name = "loyaltyId", type = "string" },
+      loyalty_id = { name = "loyaltyId", type = "string" },
+      pageSize = { name = "pageSize", type = "integer", least = -2147483648, most = 2147483647 },
+      page_size = { name = "pageSize", type = "integer", least = -2147483648, most = 2147483647 },
+      pageToken = { name = "pageToken", type = "string" },
+      page_token = { name = "pageToken", type = "string" },
+      fromNow = { name = "fromNow", type = "bool" },
+      from_now = { name = "fromNow", type = "bool" },
     },
     ["loyalty.v1.ListIncentivesRequest"] = {
       loyaltyId = { name = "loyaltyId", type = "string" },
@@ -397,6 +409,8 @@ return {
     },
     ["loyalty.v1.IssueCodeRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
+    },
+    ["loyalty.v1.ListEventsRequest"] = {
     },
     ["loyalty.v1.ListIncentivesRequest"] = {
     },

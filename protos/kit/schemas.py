@@ -25,6 +25,7 @@ INT32_MAX = 2**31 - 1
 _WELL_KNOWN: Mapping[str, Schema] = {
     "google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
     "google.protobuf.Struct": {"type": "object", "additionalProperties": True},
+    "google.protobuf.Value": {},
 }
 """How JSON writes messages of protobuf's own."""
 

@@ -56,6 +56,8 @@ FIELDS: Mapping[str, str] = {
     "AssignPointsRequest.points": PLAIN,
     "AssignPointsRequest.reference": PLAIN,
     "GetContentRequest.pos_type": PLAIN,
+    "ListEventsRequest.from_now": PLAIN,
+    "ListEventsRequest.types": PLAIN,
     "ListIncentivesRequest.omit_invalids": PLAIN,
     "ListIncentivesRequest.payment_method": PLAIN,
     "ListIncentivesRequest.pos_type": PLAIN,

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from google.protobuf.message import Message
 
 from loyalty.v1 import code_service_pb2 as codes
+from loyalty.v1 import event_service_pb2 as events
 from loyalty.v1 import identify_service_pb2 as identifying
 from loyalty.v1 import incentive_service_pb2 as incentives
 from loyalty.v1 import member_service_pb2 as members
@@ -211,6 +212,13 @@ async def _other_assign(_: Desk, first: Any) -> Message:
 
 async def _transfers(desk: Desk) -> Message:
     return members.ListTransfersRequest(loyalty_id=await desk.guest(), page_size=1)
+
+
+# --- EventService -------------------------------------------------------------------------------
+
+
+async def _events(desk: Desk) -> Message:
+    return events.ListEventsRequest(loyalty_id=await desk.guest(), page_size=1)
 
 
 # --- IncentiveService ---------------------------------------------------------------------------
@@ -427,6 +435,14 @@ BOOK: Mapping[str, Page] = {
         _transfers,
         members.ListTransfersRequest(loyalty_id="x", page_size=-1, page_token="x" * 201),
         frozenset({"loyalty_id", "page_size", "page_token"}),
+    ),
+    "ListEvents": Page(
+        "EventService/ListEvents",
+        _events,
+        events.ListEventsRequest(
+            types=["x" * 65], loyalty_id="x", page_size=-1, page_token="x" * 201
+        ),
+        frozenset({"types[0]", "loyalty_id", "page_size", "page_token"}),
     ),
     "ListIncentives": Page(
         "IncentiveService/ListIncentives",

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from loyalty_service.domain.breaches import Breach
+from loyalty_service.domain.feed import TYPES
 from loyalty_service.domain.keys import Role
 from loyalty_service.transport.call import DEADLINE_MAX_S
 from loyalty_service.transport.errors.catalogue import ROWS
@@ -162,3 +163,9 @@ def test_page_tells_how_long_a_call_takes() -> None:
     assert server == DEADLINE_MAX_S
     assert f"timeout: {envoy:.0f}s" in config
     assert waits > envoy > server
+
+
+def test_page_lists_every_type_of_event() -> None:
+    """With the states that it may have, in the order of the code."""
+    listed = [cells[0] for cells in rows("events.md", "Types")]
+    assert listed == [f"`{name}`" for name in TYPES]

@@ -221,12 +221,14 @@ class ListTransfersRequest(_message.Message):
     def __init__(self, loyalty_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., account: _Optional[_Union[ListTransfersRequest.Account, str]] = ...) -> None: ...
 
 class ListTransfersResponse(_message.Message):
-    __slots__ = ("transfers", "next_page_token")
+    __slots__ = ("transfers", "next_page_token", "archived_until_time")
     TRANSFERS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    ARCHIVED_UNTIL_TIME_FIELD_NUMBER: _ClassVar[int]
     transfers: _containers.RepeatedCompositeFieldContainer[Transfer]
     next_page_token: str
-    def __init__(self, transfers: _Optional[_Iterable[_Union[Transfer, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+    archived_until_time: _timestamp_pb2.Timestamp
+    def __init__(self, transfers: _Optional[_Iterable[_Union[Transfer, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., archived_until_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Transfer(_message.Message):
     __slots__ = ("transfer_id", "source", "destination", "points", "cause", "transaction_id", "note", "effective_time", "record_time")

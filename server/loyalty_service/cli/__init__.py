@@ -26,7 +26,7 @@ from loyalty_service.cli.pepper import pepper
 from loyalty_service.cli.points import adjust_command, segments_command
 from loyalty_service.cli.programs import apply_command
 from loyalty_service.cli.promo_codes import promo_codes
-from loyalty_service.cli.retention import prune_command
+from loyalty_service.cli.retention import archive_command, checkpoint_command, prune_command
 from loyalty_service.cli.sandbox import demo_command, sandbox_commands
 from loyalty_service.cli.serving import serve_command
 from loyalty_service.cli.stores import (
@@ -64,6 +64,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "backup": backup_command,
     "restore": restore_command,
     "prune": prune_command,
+    "checkpoint": checkpoint_command,
+    "archive": archive_command,
     "envoy-config": envoy_config_command,
     "apply": apply_command,
     "adjust": adjust_command,

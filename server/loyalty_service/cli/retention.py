@@ -1,19 +1,21 @@
-"""The commands that make a store of years small: what is pruned."""
+"""The commands for a store of years: what is pruned, and where audits may begin."""
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from loyalty_service.cli.running import operator, run, with_store
 from loyalty_service.cli.settings import current_database, known_peppers, read_settings
-from loyalty_service.cli.terminal import confirm, err, out
-from loyalty_service.domain.clock import DAY_MS, now_ms
+from loyalty_service.cli.terminal import confirm, err, out, progress
+from loyalty_service.domain.clock import DAY_MS, now_ms, rfc3339
 from loyalty_service.domain.events import Actor, Event, EventKind
 from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.domain.program import Program
@@ -21,6 +23,9 @@ from loyalty_service.domain.windows import longest_window
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.peppers import require_known
 from loyalty_service.storage.store import Store
+from loyalty_service.storage.tools.archive import Archived, archive
+from loyalty_service.storage.tools.checkpoints import Checkpoint
+from loyalty_service.storage.tools.make_checkpoint import make_checkpoint
 from loyalty_service.storage.tools.prune import Cutoffs, Pruned, prune
 from loyalty_service.storage.tools.room import Room, room_in
 from loyalty_service.transport.shortened import shorten
@@ -62,6 +67,77 @@ def prune_command(
     if pruned.rows.total():
         run(partial(with_store, partial(_note, pruned, operator("prune"))))
     _tell_room(database, room, pruned)
+
+
+def checkpoint_command(
+    before: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help="Day (UTC) before which its last transfer was; else ten minutes ago.",
+        ),
+    ] = None,
+) -> None:
+    """Sum up and sign all accounts at a point of the ledger, from which audits may begin."""
+    settings = read_settings()
+    database = current_database(settings)
+    peppers = known_peppers(settings)
+    require_known(database, peppers)
+    before_ms = None
+    if before is not None:
+        before_ms = int(before.replace(tzinfo=UTC).timestamp() * 1000)
+    started = time.perf_counter()
+    with progress() as report:
+        made = make_checkpoint(database, peppers, report, before_ms=before_ms)
+    run(partial(with_store, partial(_note_checkpoint, made, operator("checkpoint"))))
+    seconds = time.perf_counter() - started
+    out.print(
+        f"Checkpoint {made.checkpoint_id}: {made.transfers:,} transfers up to number "
+        f"{made.transfer_id} of {rfc3339(made.recorded_ms)}, {made.accounts:,} accounts, "
+        f"in {seconds:.1f} s."
+    )
+
+
+def archive_command(
+    to: Annotated[Path, typer.Option("--to", help="File to write; its folder must exist.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Archive without asking.")] = False,
+) -> None:
+    """Move the transfers up to the newest checkpoint into a file that audits alone."""
+    settings = read_settings()
+    database = current_database(settings)
+    peppers = known_peppers(settings)
+    require_known(database, peppers)
+    if not yes:
+        confirm(f"The transfers up to the checkpoint will be in {to} alone. Archive them?")
+    started = time.perf_counter()
+    with progress() as report:
+        done = archive(database, to, peppers, report)
+    run(partial(with_store, partial(_note_archive, done, operator("archive"))))
+    seconds = time.perf_counter() - started
+    out.print(
+        f"{to}: {done.transfers:,} transfers up to checkpoint {done.checkpoint.checkpoint_id}, "
+        f"{_megabytes(done.size)}, in {seconds:.1f} s; its audit holds."
+    )
+    out.print(
+        f"{done.removed:,} transfers left the ledger. No batch held the database for more than "
+        f"{done.longest_s * 1000:.0f} ms."
+    )
+    err.print("Keep the file as long as anybody may ask, as a backup: nothing else has these rows.")
+
+
+async def _note_archive(done: Archived, by: Actor, store: Store) -> None:
+    """Keep who archived, and into which file."""
+    detail = json.dumps({"archive": done.checkpoint.archive, "transfers": done.transfers})
+    number = str(done.checkpoint.checkpoint_id)
+    event = Event(EventKind.LEDGER_ARCHIVED, None, subject=number, detail=detail)
+    await store.write(lambda unit, now: unit.append(event, by, now))
+
+
+async def _note_checkpoint(made: Checkpoint, by: Actor, store: Store) -> None:
+    """Keep who summed the ledger up."""
+    event = Event(EventKind.LEDGER_SUMMED_UP, None, subject=str(made.checkpoint_id))
+    await store.write(lambda unit, now: unit.append(event, by, now))
 
 
 async def _programs(store: Store) -> Mapping[str, Program]:

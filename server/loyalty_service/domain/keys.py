@@ -28,6 +28,7 @@ class Role(StrEnum):
     APP = "app"
     ADMIN = "admin"
     POINTS = "points"
+    EVENTS = "events"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from loyalty_service.observability.collectors import (
     Stats,
     StoreCollector,
 )
+from loyalty_service.observability.event_metrics import EventMetrics
 from loyalty_service.observability.limit_watch import LimitWatch
 from loyalty_service.observability.outcomes import OK
 from loyalty_service.observability.scrapes import ScrapeServer
@@ -62,6 +63,7 @@ class CallMetrics:
         )
         self._children: dict[tuple[str, str], Any] = {}
         self.limits = LimitWatch(registry)
+        self.events = EventMetrics(registry)
         self.tills = TillClocks(registry)
 
     def expect(self, method: str, outcomes: Iterable[str] = ()) -> None:

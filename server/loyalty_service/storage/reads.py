@@ -50,6 +50,7 @@ from loyalty_service.storage.repositories.seal import PageSeal, Seal
 from loyalty_service.storage.tables import (
     AccountTable,
     ApiKeyTable,
+    CheckpointTable,
     CodePepperTable,
     CodeRefusalTable,
     CodeTallyTable,
@@ -218,6 +219,14 @@ class SqlReader(EventReads, MemberReads, BucketReads, HeldReads, ExportReads):
             .limit(limit)
         )
         return [_entry(row) for row in rows]
+
+    async def archived_until_ms(self) -> int | None:
+        """See `Reader.archived_until_ms`."""
+        archived = col(CheckpointTable.archived_ms).is_not(None)
+        found = await self._session.exec(
+            select(func.max(CheckpointTable.recorded_ms)).where(archived)
+        )
+        return found.one()
 
     async def program_at(self, program_id: str, time_ms: int) -> Program | None:
         """See `Reader.program_at`."""

@@ -38,6 +38,7 @@ from loyalty_service.observability.trail import CHARGE, TRAIL
 from loyalty_service.storage.batch import Flags, Item
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.emptied_log import EmptiedLog
+from loyalty_service.storage.feed_tail import FeedTail
 from loyalty_service.storage.fresh_catalog import FreshCatalog
 from loyalty_service.storage.hanging import watch_commits
 from loyalty_service.storage.presence import Presence
@@ -84,6 +85,7 @@ class Store(FreshCatalog, EmptiedLog):
         embedded: Whether the database is a file of this machine.
         under_way: The calls with a key that have arrived and may still take effect.
         clock: What the server's clock is good for.
+        feed: Tells whoever waits for events that there are more.
     """
 
     def __init__(
@@ -115,6 +117,7 @@ class Store(FreshCatalog, EmptiedLog):
         self._waiting: FairQueue[Item] = FairQueue()
         self._arrivals: deque[Item] = deque()
         self._readers = Readers(database, pepper)
+        self.feed = FeedTail(self._readers)
         self._company = 1
         self._running = 0
         self._gap_s = GAP_MAX_S
@@ -149,6 +152,7 @@ class Store(FreshCatalog, EmptiedLog):
         """Finish what was accepted, then let go of the database."""
         self._poll.cancel()
         self._watch.cancel()
+        self.feed.close()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._drained.wait(), CLOSE_WAIT_S)
         if self._presence is not None:

@@ -23,7 +23,7 @@ from loyalty_service.application.perform import (
     perform,
     plain_key,
 )
-from loyalty_service.application.reading import Reader
+from loyalty_service.application.reading import Reader, Tail
 from loyalty_service.application.reads import NOTHING, Reads
 from loyalty_service.application.under_way import UnderWay
 from loyalty_service.application.unit import Unit
@@ -82,6 +82,10 @@ class Storage(Protocol):
     under_way: UnderWay
     embedded: bool
     clock: ClockCheck
+
+    @property
+    def feed(self) -> Tail:
+        """What tells that there are more events."""
 
     async def write(
         self,

@@ -13,6 +13,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from loyalty.v1 import (
     code_service_pb2,
+    event_service_pb2,
     identify_service_pb2,
     incentive_service_pb2,
     member_service_pb2,
@@ -30,6 +31,7 @@ SERVICES: tuple[ServiceDescriptor, ...] = (
     code_service_pb2.DESCRIPTOR.services_by_name["CodeService"],
     member_service_pb2.DESCRIPTOR.services_by_name["MemberService"],
     incentive_service_pb2.DESCRIPTOR.services_by_name["IncentiveService"],
+    event_service_pb2.DESCRIPTOR.services_by_name["EventService"],
 )
 """The services that are served."""
 
@@ -78,6 +80,11 @@ class Rpc:
     def service(self) -> str:
         """Name of its service."""
         return str(self.method.containing_service.name)
+
+    @property
+    def streams(self) -> bool:
+        """Whether it answers with a stream."""
+        return bool(self.method.server_streaming)
 
     @property
     def request_class(self) -> type[Message]:
@@ -134,8 +141,14 @@ def _all() -> Iterator[Rpc]:
         yield from map(read_rpc, service.methods)
 
 
-RPCS: Mapping[str, Rpc] = {rpc.name: rpc for rpc in _all()}
+SERVED: Mapping[str, Rpc] = {rpc.name: rpc for rpc in _all()}
 """Every RPC that is served, by its name."""
+
+RPCS: Mapping[str, Rpc] = {name: rpc for name, rpc in SERVED.items() if not rpc.streams}
+"""Those that are answered by one message."""
+
+STREAMS: Mapping[str, Rpc] = {name: rpc for name, rpc in SERVED.items() if rpc.streams}
+"""Those that are answered by a stream of messages, over gRPC alone."""
 
 KEPT_RPCS: Mapping[str, Rpc] = {rpc.kept_as: rpc for rpc in RPCS.values()}
 """Every RPC by the name that its kept answers have."""

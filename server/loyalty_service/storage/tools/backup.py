@@ -18,7 +18,7 @@ from loyalty_service.storage.connections import require_database
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.migrate import require_current
 from loyalty_service.storage.peppers import require_known
-from loyalty_service.storage.tools.audit import Findings, Report, audit, no_report
+from loyalty_service.storage.tools.audit import audit
 from loyalty_service.storage.tools.backup_file import (
     BackupError,
     Saved,
@@ -26,8 +26,10 @@ from loyalty_service.storage.tools.backup_file import (
     failed_name,
     require_place,
 )
+from loyalty_service.storage.tools.chains import Report, no_report
 from loyalty_service.storage.tools.copy import copy_store
 from loyalty_service.storage.tools.drafts import beside, move, sync
+from loyalty_service.storage.tools.findings import Findings
 from loyalty_service.storage.tools.proof import keep_proof, prove, shapes_of_today
 
 

@@ -128,6 +128,9 @@ class MemberServicer:
         return pb.ListTransfersResponse(
             transfers=[_transfer(entry) for entry in page.transfers],
             next_page_token=page.next_page_token,
+            archived_until_time=(
+                None if page.archived_until_ms is None else timestamp(page.archived_until_ms)
+            ),
         ).SerializeToString()
 
 
