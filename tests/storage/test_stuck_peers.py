@@ -124,7 +124,7 @@ async def test_server_that_stood_still_does_its_work_again(
     own_url: str, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A write whose transaction was ended because its server stood still is done, once."""
-    monkeypatch.setattr("loyalty_service.storage.databases.TRANSACTION_MAX_S", 0.1)
+    monkeypatch.setattr("loyalty_service.storage.databases.TRANSACTION_MAX_S", 0.5)
     name = Database.from_text(own_url).url.database
     amid = (
         f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' "  # noqa: S608 - ours.
