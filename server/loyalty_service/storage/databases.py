@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
-from sqlalchemy import URL, event, make_url
-from sqlalchemy.exc import ArgumentError
+import structlog
+from sqlalchemy import URL, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from loyalty_service.domain.errors import DeadlinePassedError
 from loyalty_service.domain.operator_error import OperatorError
+from loyalty_service.domain.platforms import Platform
 from loyalty_service.storage import durability, postgresql
+from loyalty_service.storage.database_urls import SECRET_PARAMETERS, read_url
 
 BUSY_TIMEOUT_S = 5.0
 LOCK_TIMEOUT_S = 1.0
@@ -65,15 +66,15 @@ _ALIVE: dict[str, Any] = {
 
 POSTGRESQL_PORT = 5432
 
-SECRET_PARAMETERS = ("password", "sslpassword", "oauth_client_secret")
-"""Parameters of a URL that nobody may read."""
-
 _LOOK_S = 0.1  # A signal is seen as late.
 
 _DIGEST_SPACE = 0x10A2  # Keeps our locks of codes apart from those of others in the database.
 
 SHARED_SESSIONS: dict[str, Any] = {"prepare_threshold": None}
 """Keeps the driver from naming statements: behind a pooler, names are those of others as well."""
+
+
+log = structlog.get_logger(__name__)
 
 
 class UnreachableError(OperatorError):
@@ -87,6 +88,7 @@ class Database:
 
     Attributes:
         allow_data_loss: Whether to write where acknowledged points may be lost, too.
+        platform: What keeps more than PostgreSQL's settings say, as its operator answers for.
 
     Raises:
         ValueError: The URL is of another kind.
@@ -94,28 +96,25 @@ class Database:
 
     url: URL
     allow_data_loss: bool = False
+    platform: Platform | None = None
+
+    def __post_init__(self) -> None:
+        if self.platform is not None and self.embedded:
+            raise ValueError(f"is a file, which {self.platform} is not about")
 
     @classmethod
-    def from_text(cls, text: str, *, allow_data_loss: bool = False) -> Database:
-        """Read a URL, whatever driver it names."""
-        try:
-            url = make_url(text)
-        except (ArgumentError, ValueError):
-            # Not its own words: a URL may hold a password.
-            raise ValueError("must be a URL as sqlite:/// or postgresql://") from None
-        name = url.get_backend_name()
-        if name not in {"sqlite", "postgresql"}:
-            raise ValueError(f"must begin with sqlite:/// or postgresql://, not {name}://")
-        if name == "sqlite" and url.database in {None, "", ":memory:"}:
-            raise ValueError("must name a file, since points in memory do not last")
-        if name == "postgresql":
-            _require_readable(url)
-        return cls(url.set(drivername=name), allow_data_loss)
+    def from_text(
+        cls, text: str, *, allow_data_loss: bool = False, platform: Platform | None = None
+    ) -> Database:
+        """Read a URL, whatever driver it names; see `read_url`."""
+        return cls(read_url(text), allow_data_loss, platform)
 
     @classmethod
-    def of_file(cls, file: Path, *, allow_data_loss: bool = False) -> Database:
+    def of_file(
+        cls, file: Path, *, allow_data_loss: bool = False, platform: Platform | None = None
+    ) -> Database:
         """Name an embedded database by its file, whose name may hold what a URL may not."""
-        return cls(URL.create("sqlite", database=str(file)), allow_data_loss)
+        return cls(URL.create("sqlite", database=str(file)), allow_data_loss, platform)
 
     @property
     def embedded(self) -> bool:
@@ -133,12 +132,15 @@ class Database:
         """Where it is, for a person who reads of it: a file, or HOST:PORT."""
         if self.embedded:
             return str(self.url.database)
-        hosts = self.url.query.get("host", ())
-        listed = (hosts,) if isinstance(hosts, str) else hosts
-        return (
-            f"{self.url.host}:{self.url.port or POSTGRESQL_PORT}"
-            if self.url.host
-            else ",".join(listed) or "the local socket"
+        if self.url.host:
+            return f"{self.url.host}:{self.url.port or POSTGRESQL_PORT}"
+        hosts, ports = (str(self.url.query.get(name, "")).split(",") for name in ("host", "port"))
+        if not any(hosts):
+            return "the local socket"
+        told = ports if len(ports) == len(hosts) else ports * len(hosts)
+        return ",".join(
+            host if host.startswith(("/", "@")) else f"{host}:{port or POSTGRESQL_PORT}"
+            for host, port in zip(hosts, told, strict=True)
         )
 
     def why(self, problem: BaseException) -> str:
@@ -149,6 +151,13 @@ class Database:
             return f"{self.place} does not answer in time"
         said = " ".join(str(problem).split())
         return f"{self.place}: {type(problem).__name__}{f': {said}' if said else ''}"
+
+    def warn_of_loss(self) -> None:
+        """Log why what is acknowledged may be lost, where that was allowed or is known."""
+        if self.allow_data_loss:
+            log.warning("acknowledged points may be lost, as was allowed")
+        if self.embedded and durability.is_in_memory(Path(self.url.database or "")):
+            log.warning("the database is in memory and gone when the machine goes off")
 
     def connect_answering(self) -> psycopg.Connection[Any]:
         """
@@ -233,6 +242,7 @@ class Database:
                 ),
             ),
             allow_data_loss=self.allow_data_loss,
+            platform=self.platform,
             application_name="loyalty-writer",
             **_ALIVE,
         )
@@ -251,6 +261,12 @@ class Database:
             dsn, autocommit=True, prepare_threshold=None, application_name=name, **_ALIVE
         )
 
+    async def _connect_reader(self) -> psycopg.AsyncConnection[Any]:
+        # As the others connect: SQLAlchemy reads some forms of several hosts otherwise.
+        return await psycopg.AsyncConnection.connect(
+            self.url.render_as_string(hide_password=False), **_ALIVE, **SHARED_SESSIONS
+        )
+
     def connect_readers(self) -> AsyncEngine:
         """
         Open the pool that readers share.
@@ -265,7 +281,7 @@ class Database:
                 pool_pre_ping=True,
                 hide_parameters=True,
                 isolation_level="REPEATABLE READ",
-                connect_args={**_ALIVE, **SHARED_SESSIONS},
+                async_creator=self._connect_reader,
             )
         engine = create_async_engine(
             self.url.set(drivername="sqlite+aiosqlite"),
@@ -285,23 +301,6 @@ class Database:
             connection.exec_driver_sql("BEGIN")
 
         return engine
-
-
-def _require_readable(url: URL) -> None:
-    """
-    Refuse a URL that PostgreSQL's library can't read, before it says why: in its words is the URL.
-
-    Raises:
-        ValueError: It can't.
-    """
-    try:
-        conninfo_to_dict(url.set(drivername="postgresql").render_as_string(hide_password=False))
-    except psycopg.ProgrammingError:
-        raise ValueError(
-            "has a part that PostgreSQL's library does not know or can't read: look at the names "
-            "of the parameters after `?`, and write other characters than letters and digits in "
-            "user and password as `%20`"
-        ) from None
 
 
 def _tell_wait(place: str) -> None:
