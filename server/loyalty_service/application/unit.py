@@ -330,6 +330,9 @@ class Unit(Protocol):
     def add_member(self, member: Member) -> None:
         """Keep a new member, open the accounts that it has and set their numbers on it."""
 
+    def members_known_by(self, program_id: str, kind: str, value: str) -> Sequence[int]:
+        """Give the numbers of members with a `phone` or `card`, at most two; none is locked."""
+
     def change_member(self, member: Member, **values: Any) -> None:
         """Set fields of a member's own row and keep them."""
 

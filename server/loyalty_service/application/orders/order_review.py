@@ -275,7 +275,7 @@ def review_order(
     uses = tuple(
         as_accepted(use, reserved) for use in incentive_uses(known, program, frozenset(reserved))
     )
-    require_uses(member, uses)
+    require_uses(member, uses, transaction)
     for use in uses:
         if use.incentive.retired and use.accepted < use.quantity:
             raise incentive_not_found(use.incentive.kind, use.incentive.incentive_id)

@@ -105,6 +105,19 @@ class MemberStatements:
             .where(member.c.number == bindparam("its_number"))
             .values({name: bindparam(f"its_{name}") for name in CHANGED_COLUMNS})
         )
+        self.known_by = {
+            kind: by.compile(
+                select(member.c.number)
+                .where(
+                    member.c.program_id == bindparam("program_id"),
+                    member.c[kind] == bindparam("value"),
+                )
+                .order_by(member.c.number)
+                .limit(constant(2))
+                .offset(constant(0))  # Else SQLite's dialect adds a parameter of its own.
+            )
+            for kind in ("phone", "card")
+        }
         email = table_of(t.MemberEmailTable)
         self.forget_email = by.compile(
             delete(email).where(
@@ -178,6 +191,12 @@ class Members(Ledger):
                 member.program_id, member.number, account.kind, 0
             )
         self._keep_member(member)
+
+    def members_known_by(self, program_id: str, kind: str, value: str) -> Sequence[int]:
+        """See `Unit.members_known_by`."""
+        statement = self._members_by.known_by[kind]
+        rows = self._connection.execute(statement.sql, (program_id, value)).fetchall()
+        return [row[0] for row in rows]
 
     def change_member(self, member: Member, **values: Any) -> None:
         """See `Unit.change_member`."""
