@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from loyalty_service.application.codes.issue_code import issue_code
 from loyalty_service.application.members.update_member import UpdateMember, update_member
+from loyalty_service.application.operators.forgive_codes import ForgiveCodes, forgive_codes
 from loyalty_service.application.orders.identify_again import IdentifyAgain, identify_again
 from loyalty_service.domain.contracts import RBI_V2
 from loyalty_service.domain.errors import (
@@ -92,6 +93,9 @@ async def test_unknown_numbers_are_counted_apart_from_codes(counter: Till) -> No
         await counter.identify(PHONE)
     assert await counter.identify(guest)
     assert await counter.identify(guest, COFFEE)
+    forgive = ForgiveCodes(counter.key.key_id)
+    await counter.store.write(lambda unit, now: forgive_codes(unit, forgive, now))
+    assert await counter.identify(PHONE)
 
 
 async def test_number_of_two_members_is_nobodys(till: Till, counter: Till) -> None:
