@@ -71,9 +71,7 @@ class TestParseProgram:
         assert program.program_id == "demo-ca"
         assert program.points_name == "points"
         assert program.locale == "en-CA"
-        assert program.identifier_kinds == frozenset(
-            {IdentifierKind.CODE, IdentifierKind.LOYALTY_ID}
-        )
+        assert program.identifier_kinds == {IdentifierKind.CODE, IdentifierKind.LOYALTY_ID}
         assert (program.code_lifetime_s, program.pending_lifetime_s) == (300, 86_400)
         assert program.stores[9999] == Store(9999, "One", "America/Toronto", loyalty_enabled=True)
         assert program.prompts.anonymous_flagged == {}
