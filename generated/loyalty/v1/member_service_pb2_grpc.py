@@ -70,6 +70,11 @@ class MemberServiceStub:
                 request_serializer=loyalty_dot_v1_dot_member__service__pb2.BlockMemberRequest.SerializeToString,
                 response_deserializer=loyalty_dot_v1_dot_member__service__pb2.BlockMemberResponse.FromString,
                 _registered_method=True)
+        self.SearchMembers = channel.unary_unary(
+                '/loyalty.v1.MemberService/SearchMembers',
+                request_serializer=loyalty_dot_v1_dot_member__service__pb2.SearchMembersRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_member__service__pb2.SearchMembersResponse.FromString,
+                _registered_method=True)
         self.ExportMember = channel.unary_unary(
                 '/loyalty.v1.MemberService/ExportMember',
                 request_serializer=loyalty_dot_v1_dot_member__service__pb2.ExportMemberRequest.SerializeToString,
@@ -147,6 +152,16 @@ class MemberServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SearchMembers(self, request, context):
+        """Finds members by what a guest says of themselves: a name, an e-mail address, a phone number, the
+        number of a card or a loyalty ID.
+
+        Case and accents do not matter. Members are in the order of the word that was found.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExportMember(self, request, context):
         """Exports everything that is kept about a member, page by page.
         """
@@ -202,6 +217,11 @@ def add_MemberServiceServicer_to_server(servicer, server):
                     servicer.BlockMember,
                     request_deserializer=loyalty_dot_v1_dot_member__service__pb2.BlockMemberRequest.FromString,
                     response_serializer=loyalty_dot_v1_dot_member__service__pb2.BlockMemberResponse.SerializeToString,
+            ),
+            'SearchMembers': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchMembers,
+                    request_deserializer=loyalty_dot_v1_dot_member__service__pb2.SearchMembersRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_member__service__pb2.SearchMembersResponse.SerializeToString,
             ),
             'ExportMember': grpc.unary_unary_rpc_method_handler(
                     servicer.ExportMember,
@@ -404,6 +424,33 @@ class MemberService:
             '/loyalty.v1.MemberService/BlockMember',
             loyalty_dot_v1_dot_member__service__pb2.BlockMemberRequest.SerializeToString,
             loyalty_dot_v1_dot_member__service__pb2.BlockMemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchMembers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.v1.MemberService/SearchMembers',
+            loyalty_dot_v1_dot_member__service__pb2.SearchMembersRequest.SerializeToString,
+            loyalty_dot_v1_dot_member__service__pb2.SearchMembersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -17,6 +17,7 @@ import typer
 from loyalty_service.cli.certify import certify
 from loyalty_service.cli.edge import envoy_config_command
 from loyalty_service.cli.explanations import explain
+from loyalty_service.cli.find import find
 from loyalty_service.cli.grants import grants
 from loyalty_service.cli.guesses import guesses_command
 from loyalty_service.cli.health import health_command
@@ -52,6 +53,7 @@ app.add_typer(keys, name="keys")
 app.add_typer(pepper, name="pepper")
 app.add_typer(promo_codes, name="promo-codes")
 app.add_typer(grants, name="grants")
+app.add_typer(find, name="find")
 app.add_typer(members, name="members")
 
 # In the order that `loyalty --help` lists them in.

@@ -374,8 +374,8 @@ CREATE TABLE "hold" (
 	ended_ms BIGINT, 
 	owner_kind INTEGER DEFAULT 1 NOT NULL, 
 	PRIMARY KEY (hold_id), 
-	CONSTRAINT hold_points_positive CHECK (points > 0), 
-	CONSTRAINT hold_member_number_fkey FOREIGN KEY(member_number) REFERENCES member (number)
+	CONSTRAINT hold_member_number_fkey FOREIGN KEY(member_number) REFERENCES member (number), 
+	CONSTRAINT hold_points_positive CHECK (points > 0)
 );
 INSERT INTO "hold" VALUES('019b8d2b-9ba0-7be4-9857-18a117959dd1','019b8d2b-9ba0-7da8-8666-b5ce3205d878',1,'3e9a71a8-75f8-493a-bb2a-e13f92052427',800,4,1767600004000,1767686404000,1767600005000,1);
 INSERT INTO "hold" VALUES('019b8d2b-9f88-7971-9ecd-62cbcaaad366','019b8d2b-9ba0-7da8-8666-b5ce3205d878',1,'3e9a71a8-75f8-493a-bb2a-e13f92052427',1600,4,1767600005000,1767686405000,1767600006000,1);

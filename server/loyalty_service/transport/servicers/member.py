@@ -18,23 +18,34 @@ from loyalty_service.application.members.erase_member import EraseMember, erase_
 from loyalty_service.application.members.export_member import ExportMember, export_member
 from loyalty_service.application.members.get_member import ShownMember, show_member
 from loyalty_service.application.members.list_transfers import ListTransfers, list_transfers
+from loyalty_service.application.members.search_members import SearchMembers, search_members
 from loyalty_service.application.members.update_member import UpdateMember, update_member
 from loyalty_service.application.orders.search_transactions import GIVEN
 from loyalty_service.application.points import owed_points
-from loyalty_service.application.reading import TransferEntry
+from loyalty_service.application.reading import FoundMember
 from loyalty_service.domain.blocks import Blocked
 from loyalty_service.domain.clock import now_ms, rfc3339
 from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
 from loyalty_service.domain.expiry import Going
 from loyalty_service.domain.ledger import AccountKind
+from loyalty_service.domain.member_terms import TermKind
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Member, TransactionStatus
 from loyalty_service.transport.call import Call
 from loyalty_service.transport.servicers.goals import goals_told, loyalty_tier, member_tier
+from loyalty_service.transport.servicers.order_details import render_transfer
 from loyalty_service.transport.servicers.timestamps import timestamp
 
 UPDATED = ("name", "email", "phone", "birth_date", "locale", "card")
 """The fields of a member that may be changed."""
+
+_TERMS = {
+    pb.SearchMembersRequest.NAME: frozenset({TermKind.NAME}),
+    pb.SearchMembersRequest.EMAIL: frozenset({TermKind.EMAIL}),
+    pb.SearchMembersRequest.PHONE: frozenset({TermKind.PHONE}),
+    pb.SearchMembersRequest.CARD: frozenset({TermKind.CARD}),
+}
+"""What is looked at for each field that is chosen."""
 
 
 class MemberServicer:
@@ -99,6 +110,25 @@ class MemberServicer:
         )
         return await call.write(assign_points, command, _render_assigned)
 
+    async def SearchMembers(  # noqa: N802
+        self, request: pb.SearchMembersRequest, call: Call
+    ) -> bytes:
+        """See the contract."""
+        command = SearchMembers(
+            program_id=call.key.program_id,
+            query=request.query,
+            kinds=_TERMS.get(request.field, frozenset()),
+            by_loyalty_id=request.field == pb.SearchMembersRequest.LOYALTY_ID,
+            exact=request.exact,
+            page_size=request.page_size,
+            page_token=request.page_token,
+        )
+        async with call.read() as reader:
+            page = await search_members(reader, command)
+        return pb.SearchMembersResponse(
+            members=map(_found, page.members), next_page_token=page.next_page_token
+        ).SerializeToString()
+
     async def UpdateMember(self, request: pb.UpdateMemberRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
         given = tuple(
@@ -147,7 +177,7 @@ class MemberServicer:
         async with call.read() as reader:
             page = await list_transfers(reader, command)
         return pb.ListTransfersResponse(
-            transfers=[_transfer(entry) for entry in page.transfers],
+            transfers=map(render_transfer, page.transfers),
             next_page_token=page.next_page_token,
             archived_until_time=(
                 None if page.archived_until_ms is None else timestamp(page.archived_until_ms)
@@ -178,6 +208,18 @@ def _member(shown: ShownMember, program: Program) -> pb.Member:
     )
 
 
+def _found(found: FoundMember) -> pb.FoundMember:
+    return pb.FoundMember(
+        loyalty_id=found.loyalty_id,
+        name=found.name,
+        email=found.email,
+        create_time=timestamp(found.created_ms),
+        phone=found.phone,
+        card=found.card,
+        available_points=found.balance,
+    )
+
+
 def _changed(answer: Any, call: Call) -> Callable[[Member], bytes]:
     """Give what renders a member who was changed; the catalogue is the loop's to ask."""
     program = call.program
@@ -205,20 +247,6 @@ def _render_erased(member: Member) -> bytes:
 
 def _bucket(going: Going) -> pb.ExpirationBucket:
     return pb.ExpirationBucket(expiration_date=going.expiration_date, points_to_expire=going.points)
-
-
-def _transfer(entry: TransferEntry) -> pb.Transfer:
-    return pb.Transfer(
-        transfer_id=str(entry.transfer_id),
-        source=pb.Transfer.Account.Name(entry.source),
-        destination=pb.Transfer.Account.Name(entry.destination),
-        points=entry.points,
-        cause=pb.Transfer.Cause.Name(entry.cause),
-        transaction_id=entry.transaction_id or None,
-        note=entry.note or None,
-        effective_time=timestamp(entry.effective_ms),
-        record_time=timestamp(entry.recorded_ms),
-    )
 
 
 def _render_assigned(assigned: Assigned) -> bytes:
