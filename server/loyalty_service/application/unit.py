@@ -342,11 +342,7 @@ class Unit(Protocol):
         """Let others have a folded address that the member is the first holder of."""
 
     def erase_member(self, member: Member, email: str | None, now_ms: int) -> None:
-        """
-        Take out of a member's rows all that names the person.
-
-        *email* is the folded address whose first holder the member may be.
-        """
+        """Take out of a member's rows what names the person, and free their folded address."""
 
     def named_answers(self, limit: int) -> Sequence[tuple[str, str, str, bytes | None]]:
         """
