@@ -38,8 +38,10 @@ from loyalty_service.domain.records import (
     TransactionStatus,
 )
 from loyalty_service.storage.bucket_reads import BucketReads
+from loyalty_service.storage.catalogue_reads import CatalogueReads
 from loyalty_service.storage.event_reads import EventReads
 from loyalty_service.storage.export_reads import ExportReads
+from loyalty_service.storage.fraud_reads import FraudReads
 from loyalty_service.storage.held_reads import HeldReads
 from loyalty_service.storage.member_reads import MemberReads, record_of
 from loyalty_service.storage.repositories.catalogue import program_of_version
@@ -129,7 +131,16 @@ _STANDING = text(
 )
 
 
-class SqlReader(EventReads, MemberReads, BucketReads, HeldReads, ExportReads, SearchReads):
+class SqlReader(
+    EventReads,
+    MemberReads,
+    BucketReads,
+    HeldReads,
+    ExportReads,
+    SearchReads,
+    FraudReads,
+    CatalogueReads,
+):
     """Implements `application.reading.Reader`; see there for what each query promises."""
 
     def __init__(self, session: AsyncSession, pepper: bytes | Peppers) -> None:
