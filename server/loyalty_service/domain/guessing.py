@@ -230,6 +230,15 @@ class Wait:
     since_ms: int
     until_ms: int
 
+    def is_on(self, now_ms: int) -> bool:
+        """
+        Tell whether the scope must wait now.
+
+        Nobody must for a wait that is still to begin: it was counted by a clock that was ahead,
+        perhaps by years, and has been put right.
+        """
+        return self.since_ms <= now_ms + HOUR_MS and now_ms < self.until_ms
+
 
 def has_earned(terminal: Tally, *, rollout: bool = False) -> bool:
     """
