@@ -9,6 +9,7 @@ return {
     { method = "POST", path = "/loyalty/members/search", request = "loyalty.v1.SearchMembersRequest" },
     { method = "GET", path = "/loyalty/members/{loyalty_id}", request = "loyalty.v1.GetMemberRequest" },
     { method = "PUT", path = "/loyalty/members/{loyalty_id}", request = "loyalty.v1.UpdateMemberRequest" },
+    { method = "POST", path = "/loyalty/members/{loyalty_id}/adjustments", request = "loyalty.v1.AdjustPointsRequest" },
     { method = "PUT", path = "/loyalty/members/{loyalty_id}/block", request = "loyalty.v1.BlockMemberRequest" },
     { method = "POST", path = "/loyalty/members/{loyalty_id}/erase", request = "loyalty.v1.EraseMemberRequest" },
     { method = "GET", path = "/loyalty/members/{loyalty_id}/export", request = "loyalty.v1.ExportMemberRequest" },
@@ -37,6 +38,16 @@ return {
     { method = "GET", path = "/otp/{otp}", request = "loyalty.v1.GetCodeRequest" },
   },
   messages = {
+    ["loyalty.v1.AdjustPointsRequest"] = {
+      loyaltyId = { name = "loyaltyId", type = "string" },
+      loyalty_id = { name = "loyaltyId", type = "string" },
+      points = { name = "points", type = "integer", least = -2147483648, most = 2147483647 },
+      reason = { name = "reason", type = "string" },
+      allowDebt = { name = "allowDebt", type = "bool" },
+      allow_debt = { name = "allowDebt", type = "bool" },
+      validateOnly = { name = "validateOnly", type = "bool" },
+      validate_only = { name = "validateOnly", type = "bool" },
+    },
     ["loyalty.v1.AssignPointsRequest"] = {
       loyaltyId = { name = "loyaltyId", type = "string" },
       loyalty_id = { name = "loyaltyId", type = "string" },
@@ -406,6 +417,11 @@ return {
     },
   },
   required = {
+    ["loyalty.v1.AdjustPointsRequest"] = {
+      { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
+      { name = "points", proto_name = "points", missing = "is required" },
+      { name = "reason", proto_name = "reason", missing = "must not be blank" },
+    },
     ["loyalty.v1.AssignPointsRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
       { name = "points", proto_name = "points", missing = "is required" },

@@ -28,7 +28,7 @@ ANOTHER = "another order"
 """Number of an order that is not the first one."""
 
 
-KEYED = frozenset({"MemberService/AssignPoints"})
+KEYED = frozenset({"MemberService/AdjustPoints", "MemberService/AssignPoints"})
 """Calls that are refused without an idempotency key."""
 
 
@@ -227,6 +227,16 @@ async def _assign(desk: Desk) -> Message:
 async def _other_assign(_: Desk, first: Any) -> Message:
     return members.AssignPointsRequest(
         loyalty_id=first.loyalty_id, points=2, partner="acme", reference="A game"
+    )
+
+
+async def _adjust(desk: Desk) -> Message:
+    return members.AdjustPointsRequest(loyalty_id=await desk.guest(), points=1, reason="A gift")
+
+
+async def _other_adjust(_: Desk, first: Any) -> Message:
+    return members.AdjustPointsRequest(
+        loyalty_id=first.loyalty_id, points=2, reason="A gift", allow_debt=True
     )
 
 
@@ -446,6 +456,13 @@ BOOK: Mapping[str, Page] = {
         members.AssignPointsRequest(loyalty_id="x", partner=" ", reference="x" * 256),
         frozenset({"loyalty_id", "points", "partner", "reference"}),
         _other_assign,
+    ),
+    "AdjustPoints": Page(
+        "MemberService/AdjustPoints",
+        _adjust,
+        members.AdjustPointsRequest(loyalty_id="x", reason=" "),
+        frozenset({"loyalty_id", "points", "reason"}),
+        _other_adjust,
     ),
     "SearchMembers": Page(
         "MemberService/SearchMembers",

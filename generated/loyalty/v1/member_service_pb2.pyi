@@ -216,6 +216,38 @@ class AssignPointsResponse(_message.Message):
     metadata: AssignPointsResponse.Metadata
     def __init__(self, id: _Optional[str] = ..., short_id: _Optional[str] = ..., loyalty_id: _Optional[str] = ..., channel: _Optional[str] = ..., status: _Optional[str] = ..., created_at: _Optional[str] = ..., claimed_at: _Optional[str] = ..., points_earned: _Optional[int] = ..., bonus_points_earned: _Optional[int] = ..., points_used: _Optional[int] = ..., points_deducted: _Optional[int] = ..., transaction_details: _Optional[_Union[AssignPointsResponse.Details, _Mapping]] = ..., impacted_expiration_buckets: _Optional[_Iterable[_Union[AssignPointsResponse.ImpactedBucket, _Mapping]]] = ..., metadata: _Optional[_Union[AssignPointsResponse.Metadata, _Mapping]] = ...) -> None: ...
 
+class AdjustPointsRequest(_message.Message):
+    __slots__ = ("loyalty_id", "points", "reason", "allow_debt", "validate_only")
+    LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_DEBT_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    loyalty_id: str
+    points: int
+    reason: str
+    allow_debt: bool
+    validate_only: bool
+    def __init__(self, loyalty_id: _Optional[str] = ..., points: _Optional[int] = ..., reason: _Optional[str] = ..., allow_debt: _Optional[bool] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+
+class AdjustPointsResponse(_message.Message):
+    __slots__ = ("loyalty_id", "points", "available_points_before", "available_points", "owed_points_before", "owed_points", "adjust_time")
+    LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    AVAILABLE_POINTS_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    AVAILABLE_POINTS_FIELD_NUMBER: _ClassVar[int]
+    OWED_POINTS_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    OWED_POINTS_FIELD_NUMBER: _ClassVar[int]
+    ADJUST_TIME_FIELD_NUMBER: _ClassVar[int]
+    loyalty_id: str
+    points: int
+    available_points_before: int
+    available_points: int
+    owed_points_before: int
+    owed_points: int
+    adjust_time: _timestamp_pb2.Timestamp
+    def __init__(self, loyalty_id: _Optional[str] = ..., points: _Optional[int] = ..., available_points_before: _Optional[int] = ..., available_points: _Optional[int] = ..., owed_points_before: _Optional[int] = ..., owed_points: _Optional[int] = ..., adjust_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
 class ListTransfersRequest(_message.Message):
     __slots__ = ("loyalty_id", "page_size", "page_token", "account")
     class Account(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):

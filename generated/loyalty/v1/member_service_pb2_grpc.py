@@ -55,6 +55,11 @@ class MemberServiceStub:
                 request_serializer=loyalty_dot_v1_dot_member__service__pb2.AssignPointsRequest.SerializeToString,
                 response_deserializer=loyalty_dot_v1_dot_member__service__pb2.AssignPointsResponse.FromString,
                 _registered_method=True)
+        self.AdjustPoints = channel.unary_unary(
+                '/loyalty.v1.MemberService/AdjustPoints',
+                request_serializer=loyalty_dot_v1_dot_member__service__pb2.AdjustPointsRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_member__service__pb2.AdjustPointsResponse.FromString,
+                _registered_method=True)
         self.ListTransfers = channel.unary_unary(
                 '/loyalty.v1.MemberService/ListTransfers',
                 request_serializer=loyalty_dot_v1_dot_member__service__pb2.ListTransfersRequest.SerializeToString,
@@ -118,6 +123,20 @@ class MemberServiceServicer:
 
         More at once than the program's limit points_per_assignment is refused with
         AMOUNT_BEYOND_LIMIT. Fewer points than are taken are refused with POINTS_INSUFFICIENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AdjustPoints(self, request, context):
+        """Gives a member points, or takes some, on the word of an operator or of an admin. Sent again with
+        the same idempotency key, which is required, it moves nothing a second time.
+
+        What comes pays first what the member owes. More at once than the program's limit
+        points_per_order or, with an operator's key, points_per_operator_adjustment, is refused with
+        AMOUNT_BEYOND_LIMIT; more in a day than points_per_member_day, adjusted_per_operator_day or, with
+        an admin's key, adjusted_per_admin_day, with LIMIT_EXCEEDED. Fewer points than are taken are
+        refused with POINTS_INSUFFICIENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -202,6 +221,11 @@ def add_MemberServiceServicer_to_server(servicer, server):
                     servicer.AssignPoints,
                     request_deserializer=loyalty_dot_v1_dot_member__service__pb2.AssignPointsRequest.FromString,
                     response_serializer=loyalty_dot_v1_dot_member__service__pb2.AssignPointsResponse.SerializeToString,
+            ),
+            'AdjustPoints': grpc.unary_unary_rpc_method_handler(
+                    servicer.AdjustPoints,
+                    request_deserializer=loyalty_dot_v1_dot_member__service__pb2.AdjustPointsRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_member__service__pb2.AdjustPointsResponse.SerializeToString,
             ),
             'ListTransfers': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTransfers,
@@ -343,6 +367,33 @@ class MemberService:
             '/loyalty.v1.MemberService/AssignPoints',
             loyalty_dot_v1_dot_member__service__pb2.AssignPointsRequest.SerializeToString,
             loyalty_dot_v1_dot_member__service__pb2.AssignPointsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AdjustPoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.v1.MemberService/AdjustPoints',
+            loyalty_dot_v1_dot_member__service__pb2.AdjustPointsRequest.SerializeToString,
+            loyalty_dot_v1_dot_member__service__pb2.AdjustPointsResponse.FromString,
             options,
             channel_credentials,
             insecure,

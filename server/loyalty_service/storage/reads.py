@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, case, func, literal_column, text, union
+from sqlalchemy import BigInteger, Select, case, cast, extract, func, literal_column, text, union
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -19,6 +19,7 @@ from loyalty_service.application.reading import (
     TransferEntry,
 )
 from loyalty_service.domain.guessing import (
+    HOUR_MS,
     HOURS_COUNTED,
     ScopeKind,
     Tally,
@@ -38,8 +39,10 @@ from loyalty_service.domain.records import (
     TransactionStatus,
 )
 from loyalty_service.storage.bucket_reads import BucketReads
+from loyalty_service.storage.catalogue_reads import CatalogueReads
 from loyalty_service.storage.event_reads import EventReads
 from loyalty_service.storage.export_reads import ExportReads
+from loyalty_service.storage.fraud_reads import FraudReads
 from loyalty_service.storage.held_reads import HeldReads
 from loyalty_service.storage.member_reads import MemberReads, record_of
 from loyalty_service.storage.repositories.catalogue import program_of_version
@@ -129,7 +132,16 @@ _STANDING = text(
 )
 
 
-class SqlReader(EventReads, MemberReads, BucketReads, HeldReads, ExportReads, SearchReads):
+class SqlReader(
+    EventReads,
+    MemberReads,
+    BucketReads,
+    HeldReads,
+    ExportReads,
+    SearchReads,
+    FraudReads,
+    CatalogueReads,
+):
     """Implements `application.reading.Reader`; see there for what each query promises."""
 
     def __init__(self, session: AsyncSession, pepper: bytes | Peppers) -> None:
@@ -307,7 +319,9 @@ class SqlReader(EventReads, MemberReads, BucketReads, HeldReads, ExportReads, Se
         """Count who must wait, and the programs under attack: a row for each wait and hour."""
         wait, tally = CodeRefusalTable, CodeTallyTable
         waiting = await self._session.exec(
-            select(wait.kind, func.count()).where(col(wait.until_ms) > now_ms).group_by(wait.kind)
+            select(wait.kind, func.count())
+            .where(col(wait.until_ms) > now_ms, wait.since_ms <= now_ms + HOUR_MS)
+            .group_by(wait.kind)
         )
         programs = await self._session.exec(select(ProgramTable.program_id))
         names = [scope.name for program_id in programs for scope in scopes_of(program_id, "")[:1]]
@@ -335,6 +349,13 @@ class SqlReader(EventReads, MemberReads, BucketReads, HeldReads, ExportReads, Se
         unknown = col(CodePepperTable.check_value).not_in(own)
         found = await self._session.exec(select(CodePepperTable.check_value).where(unknown))
         return sorted(name_of(bytes(value)) for value in found)
+
+    async def clock_ms(self) -> int:
+        """Read PostgreSQL's clock."""
+        shown = await self._session.exec(
+            select(cast(extract("epoch", func.clock_timestamp()) * 1000, BigInteger))
+        )
+        return shown.one()
 
     async def newest_ms(self) -> int | None:
         """Find when the newest transfer was recorded; absent when there is none."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from loyalty.v1 import member_service_pb2 as pb
+from loyalty_service.application.adjusters import Adjuster
 from loyalty_service.application.members.assign_points import (
     Assigned,
     AssignPoints,
@@ -20,11 +21,16 @@ from loyalty_service.application.members.get_member import ShownMember, show_mem
 from loyalty_service.application.members.list_transfers import ListTransfers, list_transfers
 from loyalty_service.application.members.search_members import SearchMembers, search_members
 from loyalty_service.application.members.update_member import UpdateMember, update_member
+from loyalty_service.application.operators.adjust_points import (
+    Adjusted,
+    AdjustPoints,
+    adjust_points,
+)
 from loyalty_service.application.orders.search_transactions import GIVEN
 from loyalty_service.application.points import owed_points
 from loyalty_service.application.reading import FoundMember
 from loyalty_service.domain.blocks import Blocked
-from loyalty_service.domain.clock import now_ms, rfc3339
+from loyalty_service.domain.clock import rfc3339
 from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
 from loyalty_service.domain.expiry import Going
 from loyalty_service.domain.ledger import AccountKind
@@ -73,13 +79,15 @@ class MemberServicer:
     async def GetMember(self, request: pb.GetMemberRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
         async with call.read() as reader:
-            shown = await show_member(reader, call.program, call.key, request.loyalty_id, now_ms())
+            of = request.loyalty_id
+            shown = await show_member(reader, call.program, call.key, of, call.now_ms)
         return pb.GetMemberResponse(member=_member(shown, call.program)).SerializeToString()
 
     async def GetUser(self, request: pb.GetUserRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
         async with call.read() as reader:
-            shown = await show_member(reader, call.program, call.key, request.loyalty_id, now_ms())
+            of = request.loyalty_id
+            shown = await show_member(reader, call.program, call.key, of, call.now_ms)
         member = shown.member
         moved_ms = max(account.moved_ms for account in member.accounts.values())
         return pb.GetUserResponse(
@@ -98,9 +106,7 @@ class MemberServicer:
 
     async def AssignPoints(self, request: pb.AssignPointsRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
-        if "idempotency-key" not in call.metadata:
-            # Whoever sends it again without one gives the points again.
-            raise RequestInvalidError((FieldViolation("idempotency-key", "is required"),))
+        _require_idempotency_key(call)
         command = AssignPoints(
             key=call.key,
             loyalty_id=request.loyalty_id,
@@ -109,6 +115,22 @@ class MemberServicer:
             reference=request.reference,
         )
         return await call.write(assign_points, command, _render_assigned)
+
+    async def AdjustPoints(self, request: pb.AdjustPointsRequest, call: Call) -> bytes:  # noqa: N802
+        """See the contract."""
+        command = AdjustPoints(
+            program_id=call.key.program_id,
+            loyalty_id=request.loyalty_id.lower(),
+            points=request.points,
+            note=request.reason,
+            allow_debt=request.allow_debt,
+            dry_run=request.validate_only,
+            by=Adjuster(call.key),
+        )
+        if request.validate_only:
+            return await call.decide(adjust_points, command, _render_adjusted)
+        _require_idempotency_key(call)
+        return await call.write(adjust_points, command, _render_adjusted)
 
     async def SearchMembers(  # noqa: N802
         self, request: pb.SearchMembersRequest, call: Call
@@ -185,6 +207,12 @@ class MemberServicer:
         ).SerializeToString()
 
 
+def _require_idempotency_key(call: Call) -> None:
+    """Refuse a call that, sent again, would move points again."""
+    if "idempotency-key" not in call.metadata:
+        raise RequestInvalidError((FieldViolation("idempotency-key", "is required"),))
+
+
 def _member(shown: ShownMember, program: Program) -> pb.Member:
     member = shown.member
     return pb.Member(
@@ -247,6 +275,20 @@ def _render_erased(member: Member) -> bytes:
 
 def _bucket(going: Going) -> pb.ExpirationBucket:
     return pb.ExpirationBucket(expiration_date=going.expiration_date, points_to_expire=going.points)
+
+
+def _render_adjusted(adjusted: Adjusted) -> bytes:
+    before, after = adjusted.before, adjusted.after
+    at_ms = adjusted.adjusted_ms
+    return pb.AdjustPointsResponse(
+        loyalty_id=adjusted.member.loyalty_id,
+        points=adjusted.points,
+        available_points_before=before.available,
+        available_points=after.available,
+        owed_points_before=before.owed,
+        owed_points=after.owed,
+        adjust_time=None if at_ms is None else timestamp(at_ms),
+    ).SerializeToString()
 
 
 def _render_assigned(assigned: Assigned) -> bytes:
