@@ -19,6 +19,10 @@ from loyalty_service.domain.records import CodeStatus, TransactionStatus
 
 PREFIX = "loyalty_report_"
 
+VIEW_NAMES = frozenset(
+    f"{PREFIX}{name}" for name in ("members", "orders", "transfers", "balances", "events")
+)
+
 _ACCOUNT = {kind.value: "OWED" if kind is AccountKind.DEBT else kind.name for kind in AccountKind}
 _OF_ORDERS = "event.kind BETWEEN 21 AND 29"
 _OF_CODES = "event.kind BETWEEN 11 AND 14"

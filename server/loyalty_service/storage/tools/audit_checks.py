@@ -15,6 +15,7 @@ from sqlmodel import SQLModel
 from loyalty_service.domain.events import LANE_BITS, EventKind
 from loyalty_service.domain.ledger import MEMBER_KINDS, MOVES
 from loyalty_service.storage import tables as tables  # noqa: PLC0414 - imported for its tables.
+from loyalty_service.storage.report_views import VIEW_NAMES
 from loyalty_service.storage.tools.bucket_checks import bucket_problems
 from loyalty_service.storage.tools.checks import Check, Problem
 from loyalty_service.storage.tools.goal_checks import goal_problems
@@ -63,6 +64,7 @@ def file_problems(connection: Connection) -> Iterator[Problem]:
 def _foreign_objects(connection: Connection) -> Iterator[Problem]:
     """Give what somebody added to the schema, above all triggers, which change rows unseen."""
     own = {("table", "alembic_version"), ("table", "backup_proof")}
+    own |= {("view", name) for name in VIEW_NAMES}
     for table in SQLModel.metadata.tables.values():
         own.add(("table", table.name))
         own |= {("index", str(index.name)) for index in table.indexes}
