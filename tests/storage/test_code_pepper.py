@@ -280,8 +280,11 @@ def test_pepper_is_replaced_by_commands(
 
     assert _command(monkeypatch, "pepper", "reseal") == 0
     assert "1 answers are kept: 1 were sealed again" in capsys.readouterr().out
-    assert _command(monkeypatch, "pepper", "forget", "--yes", old) == 0
+    assert _command(monkeypatch, "pepper", "forget", "--yes", "--reason", "it leaked", old) == 0
 
+    (event,) = rows(url, "SELECT subject, reason, actor FROM event WHERE kind = 55")
+    assert (event.subject, event.reason) == (old, "it leaked")
+    assert event.actor
     assert settings.peppers() == Peppers(peppers.current)
     asyncio.run(_open(settings))
     (kept,) = rows(url, "SELECT answer FROM remembered_answer")
