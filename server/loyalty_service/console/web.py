@@ -135,28 +135,26 @@ def signed_in_page(of: Page) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         desk = desk_of(request)
         token = request.cookies.get(desk.cookie, "")
-        found = desk.sign_ins.find(token)
-        new = ""
-        if desk.proxy is not None:
-            named = request.headers.get(desk.proxy.header, "")
-            if not named:
-                return page(403, "refused", None, problem="The proxy did not say who you are.")
-            if found is None or found.name != named:
-                new, found = await sign_in(desk, desk.proxy.secret, named)
-        if found is None:
-            wanted = request.url.path if request.method == "GET" else "/"
-            return RedirectResponse(f"/sign-in?{urlencode({'to': wanted})}", 303)
+        found, new = desk.sign_ins.find(token), ""
         try:
+            if desk.proxy is not None:
+                named = request.headers.get(desk.proxy.header, "")
+                if not named:
+                    return page(403, "refused", None, problem="The proxy did not say who you are.")
+                if found is None or found.name != named:
+                    new, found = await sign_in(desk, desk.proxy.secret, named)
+            if found is None:
+                wanted = request.url.path if request.method == "GET" else "/"
+                return RedirectResponse(f"/sign-in?{urlencode({'to': wanted})}", 303)
             response = await of(request, found)
-        except FormRefusedError as problem:
-            return page(400, "refused", found, problem=str(problem))
-        except CallRefusedError as problem:
-            if problem.code is grpc.StatusCode.UNAUTHENTICATED:
+        except FormRefusedError as refused:
+            return page(400, "refused", found, problem=str(refused))
+        except CallRefusedError as refused:
+            if refused.code is grpc.StatusCode.UNAUTHENTICATED:
                 desk.sign_ins.close(token)
-                return page(401, "refused", None, problem="Your key is not valid any more.")
-            response = page(
-                _STATUSES.get(problem.code, 502), "refused", found, problem=problem.message
-            )
+                return page(401, "refused", None, problem="The key is not valid any more.")
+            status = _STATUSES.get(refused.code, 502)
+            return page(status, "refused", found, problem=refused.message)
         if new:
             keep_cookie(desk, response, new)
         return response
