@@ -2,11 +2,14 @@
 return {
   routes = {
     { method = "POST", path = "/client/users/anonymous/sessions", request = "loyalty.v1.StartAnonymousSessionRequest" },
+    { method = "GET", path = "/loyalty/events", request = "loyalty.v1.ListEventsRequest" },
     { method = "POST", path = "/loyalty/identify", request = "loyalty.v1.IdentifyMemberRequest" },
     { method = "GET", path = "/loyalty/incentives", request = "loyalty.v1.ListIncentivesRequest" },
     { method = "POST", path = "/loyalty/members", request = "loyalty.v1.EnrollMemberRequest" },
     { method = "GET", path = "/loyalty/members/{loyalty_id}", request = "loyalty.v1.GetMemberRequest" },
     { method = "POST", path = "/loyalty/members/{loyalty_id}/adjustments", request = "loyalty.v1.AdjustPointsRequest" },
+    { method = "POST", path = "/loyalty/members/{loyalty_id}/erase", request = "loyalty.v1.EraseMemberRequest" },
+    { method = "GET", path = "/loyalty/members/{loyalty_id}/export", request = "loyalty.v1.ExportMemberRequest" },
     { method = "POST", path = "/loyalty/members/{loyalty_id}/receipts", request = "loyalty.v1.ClaimReceiptRequest" },
     { method = "GET", path = "/loyalty/members/{loyalty_id}/transfers", request = "loyalty.v1.ListTransfersRequest" },
     { method = "GET", path = "/loyalty/operator/code-waits", request = "loyalty.v1.ListCodeWaitsRequest" },
@@ -92,6 +95,19 @@ return {
       birthDate = { name = "birthDate", type = "string" },
       birth_date = { name = "birthDate", type = "string" },
     },
+    ["loyalty.v1.EraseMemberRequest"] = {
+      loyaltyId = { name = "loyaltyId", type = "string" },
+      loyalty_id = { name = "loyaltyId", type = "string" },
+      reason = { name = "reason", type = "string" },
+    },
+    ["loyalty.v1.ExportMemberRequest"] = {
+      loyaltyId = { name = "loyaltyId", type = "string" },
+      loyalty_id = { name = "loyaltyId", type = "string" },
+      pageSize = { name = "pageSize", type = "integer", least = -2147483648, most = 2147483647 },
+      page_size = { name = "pageSize", type = "integer", least = -2147483648, most = 2147483647 },
+      pageToken = { name = "pageToken", type = "string" },
+      page_token = { name = "pageToken", type = "string" },
+    },
     ["loyalty.v1.GetCodeRequest"] = {
       otp = { name = "otp", type = "string" },
     },
@@ -147,6 +163,17 @@ return {
     ["loyalty.v1.ListCodeWaitsRequest"] = {
       storeId = { name = "storeId", type = "integer", least = -2147483648, most = 2147483647 },
       store_id = { name = "storeId", type = "integer", least = -2147483648, most = 2147483647 },
+    },
+    ["loyalty.v1.ListEventsRequest"] = {
+      types = { name = "types", type = "string", repeated = true },
+      loyaltyId = { name = "loyaltyId", type = "string" },
+      loyalty_id = { name = "loyaltyId", type = "string" },
+      pageSize = { name = "pageSize", type = "integer", least = -2147483648, most = 2147483647 },
+      page_size = { name = "pageSize", type = "integer", least = -2147483648, most = 2147483647 },
+      pageToken = { name = "pageToken", type = "string" },
+      page_token = { name = "pageToken", type = "string" },
+      fromNow = { name = "fromNow", type = "bool" },
+      from_now = { name = "fromNow", type = "bool" },
     },
     ["loyalty.v1.ListIncentivesRequest"] = {
       loyaltyId = { name = "loyaltyId", type = "string" },
@@ -384,6 +411,13 @@ return {
     ["loyalty.v1.EnrollMemberRequest"] = {
       { name = "name", proto_name = "name", missing = "must not be blank" },
     },
+    ["loyalty.v1.EraseMemberRequest"] = {
+      { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
+      { name = "reason", proto_name = "reason", missing = "must not be blank" },
+    },
+    ["loyalty.v1.ExportMemberRequest"] = {
+      { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
+    },
     ["loyalty.v1.GetCodeRequest"] = {
       { name = "otp", proto_name = "otp", missing = "must not be blank" },
     },
@@ -417,6 +451,8 @@ return {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
     },
     ["loyalty.v1.ListCodeWaitsRequest"] = {
+    },
+    ["loyalty.v1.ListEventsRequest"] = {
     },
     ["loyalty.v1.ListIncentivesRequest"] = {
     },

@@ -21,6 +21,7 @@ from google.protobuf import (
     descriptor_pool,
     duration_pb2,
     field_mask_pb2,
+    struct_pb2,
     timestamp_pb2,
 )
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -98,7 +99,14 @@ dev-mode-dirs = ["."]
 def third_party_descriptors() -> descriptor_pb2.FileDescriptorSet:
     """Collect the descriptors of the protos that ours import, dependencies first."""
     files = descriptor_pb2.FileDescriptorSet()
-    for module in (any_pb2, descriptor_pb2, duration_pb2, field_mask_pb2, timestamp_pb2):
+    for module in (
+        any_pb2,
+        descriptor_pb2,
+        duration_pb2,
+        field_mask_pb2,
+        struct_pb2,
+        timestamp_pb2,
+    ):
         module.DESCRIPTOR.CopyToProto(files.file.add())
     files.file.add().MergeFromString(validate_pb.desc().proto.to_binary())
     for module in (http_pb2, annotations_pb2, field_behavior_pb2, error_details_pb2, status_pb2):

@@ -62,21 +62,17 @@ local ANNOUNCED_S = 3
 -- Calls under way, of a known key, and small ones of an address that has none and of all strangers. Those
 -- that announce much have their own room, so that they never take that of a till's orders. From *fair* on
 -- an address comes in only if it has none under way.
-local function new_bytes()
-  return memory.new_share(4194304, 262144, 8388608)
-end
-
 -- Of strangers also the bytes of bodies: each may come in a frame of its own, which takes the worker half
 -- a microsecond. They get back what did not come, and all of it where their call succeeds.
 local small = {
-  bytes = new_bytes(6291456), -- 96 first calls over gRPC at once.
+  bytes = memory.new_share(2097152, 262144, 4194304), -- 32 first calls over gRPC at once.
   of_address = memory.new_holding(8388608),
   of_all = memory.new_holding(67108864),
   fair = 50331648,
   of_key = memory.new_holding(67108864),
 }
 local large = {
-  bytes = new_bytes(4194304),
+  bytes = memory.new_share(4194304, 262144, 8388608),
   of_key = memory.new_holding(67108864, ANNOUNCED_S),
 }
 

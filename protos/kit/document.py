@@ -196,7 +196,9 @@ class _Document:
             rule = method.GetOptions().Extensions[annotations_pb2.http]
             for binding in (rule, *rule.additional_bindings):
                 verb = binding.WhichOneof("pattern")
-                yield verb.upper(), getattr(binding, verb), method
+                # A stream is for gRPC alone.
+                if verb is not None:
+                    yield verb.upper(), getattr(binding, verb), method
 
     def _operation(self, verb: str, path: str, method: MethodDescriptor, before: int) -> Json:
         rpc = f"{method.containing_service.name}/{method.name}"

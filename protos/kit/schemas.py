@@ -21,7 +21,13 @@ from field_rules import IGNORE_ALWAYS, field_rules
 Schema = dict[str, Any]
 
 INT32_MAX = 2**31 - 1
-TIMESTAMP = "google.protobuf.Timestamp"
+
+_WELL_KNOWN: Mapping[str, Schema] = {
+    "google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
+    "google.protobuf.Struct": {"type": "object", "additionalProperties": True},
+    "google.protobuf.Value": {},
+}
+"""How JSON writes messages of protobuf's own."""
 
 # Numbers of the fields in which descriptors list their parts: what a comment's path is made of.
 _OF_FILE = {4: "message_type", 5: "enum_type", 6: "service"}
@@ -160,8 +166,8 @@ class Schemas:
 
     def _value(self, field: FieldDescriptor, rules: Any, comment: str, *, request: bool) -> Schema:
         if field.message_type is not None:
-            if field.message_type.full_name == TIMESTAMP:
-                return {"type": "string", "format": "date-time"}
+            if field.message_type.full_name in _WELL_KNOWN:
+                return dict(_WELL_KNOWN[field.message_type.full_name])
             name = self.name(field.message_type, request=request)
             return {"$ref": f"#/components/schemas/{name}"}
         if field.enum_type is not None:

@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 
 import structlog
 
+from loyalty_service.application.members.erase_member import take_names_out
 from loyalty_service.application.orders.expire_overdue import (
     OverdueBucket,
     OverdueCode,
@@ -30,6 +31,7 @@ from loyalty_service.domain.errors import (
 )
 from loyalty_service.domain.events import SWEEPER
 from loyalty_service.storage.store import Store
+from loyalty_service.transport.persons import nameless
 
 BATCH_MAX = 100
 FORGET_INTERVAL_S = 600.0
@@ -93,6 +95,7 @@ async def sweep_forever(store: Store, interval_s: float, watch: SweepWatch | Non
     While the clock is off nothing is ended: one server would end what is open at all of them.
     """
     forgotten = time.monotonic()
+    names_left = True
     while True:
         if not store.clock.may_end:
             log.warning("no sweep while the clock is off")
@@ -100,6 +103,10 @@ async def sweep_forever(store: Store, interval_s: float, watch: SweepWatch | Non
             continue
         try:
             swept = await sweep(store, store.clock)
+            if names_left:
+                names_left = await take_out_names(store)
+            if store.log_due:
+                await store.empty_log()
             if time.monotonic() - forgotten > FORGET_INTERVAL_S:
                 await forget(store)
                 forgotten = time.monotonic()
@@ -142,6 +149,23 @@ async def forget(store: Store) -> None:
     """Delete what was counted about codes and for limits and matters no more, in batches."""
     while await store.write(lambda unit, now_ms: unit.forget_counts(now_ms, BATCH_MAX)):
         pass
+
+
+async def take_out_names(store: Store) -> bool:
+    """
+    Take members' names out of what an older version kept, in batches; return whether any are left.
+
+    It is done once after an upgrade: answers are kept without names now.
+    """
+    count = 0
+    while found := await store.write(
+        lambda unit, _now_ms: take_names_out(unit, nameless, BATCH_MAX)
+    ):
+        count += found
+    if count:
+        log.info("names taken out of kept answers", count=count)
+        await store.empty_log()
+    return False
 
 
 async def _end_all(

@@ -9,7 +9,8 @@ know.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections import Counter
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ import structlog
 
 from loyalty_service.domain.clock import now_ms
 from loyalty_service.domain.guessing import ScopeKind
+from loyalty_service.domain.ledger import AccountKind
 from loyalty_service.storage.store import Store
 
 OPEN_EVERY_S = 10.0
@@ -48,14 +50,24 @@ class VitalsWatch(Protocol):
     def show_imbalance(self, points: int) -> None:
         """Show by how much the ledger is out of balance."""
 
+    def show_points(self, sums: Sequence[tuple[str, AccountKind, int]]) -> None:
+        """Show what the accounts of each program and kind sum to."""
+
     def show_standing(
-        self, *, connections: float, size_bytes: int, standbys: int, lag_bytes: int | None
+        self,
+        *,
+        connections: float,
+        size_bytes: int,
+        standbys: int,
+        lag_bytes: int | None,
+        waits: bool,
     ) -> None:
         """Show how the PostgreSQL stands."""
 
 
 async def watch_forever(store: Store, watch: VitalsWatch) -> None:
     """Look at the store again and again; a look that fails is logged."""
+    failover = _Failover()
 
     async def look_at_orders() -> None:
         async with store.read() as reader:
@@ -75,10 +87,15 @@ async def watch_forever(store: Store, watch: VitalsWatch) -> None:
 
     async def look_at_ledger() -> None:
         async with store.read() as reader:
-            imbalance = await reader.imbalance()
+            sums = await reader.balances()
+        programs: Counter[str] = Counter()
+        for program_id, _, points in sums:
+            programs[program_id] += points
+        imbalance = sum(map(abs, programs.values()))
         if imbalance:
             log.error("the ledger does not balance", points=imbalance)
         watch.show_imbalance(imbalance)
+        watch.show_points(sums)
 
     async def look_at_database() -> None:
         async with store.read() as reader:
@@ -88,7 +105,9 @@ async def watch_forever(store: Store, watch: VitalsWatch) -> None:
             size_bytes=seen.size_bytes,
             standbys=seen.standbys,
             lag_bytes=seen.lag_bytes,
+            waits=store.replicated,
         )
+        failover.look(seen.standbys, safe=store.survives_failover)
 
     async def look_at_peppers() -> None:
         async with store.read() as reader:
@@ -104,6 +123,21 @@ async def watch_forever(store: Store, watch: VitalsWatch) -> None:
         group.create_task(_repeat(look_at_ledger, LEDGER_EVERY_S))
         if not store.embedded:
             group.create_task(_repeat(look_at_database, STANDING_EVERY_S))
+
+
+class _Failover:
+    """Warns once when there are standbys that acknowledged points may not be on."""
+
+    def __init__(self) -> None:
+        self._lossy = False
+
+    def look(self, standbys: int, *, safe: bool) -> None:
+        """Tell what has changed since the last look."""
+        was, self._lossy = self._lossy, standbys > 0 and not safe
+        if self._lossy and not was:
+            log.warning("a failover could lose acknowledged points", standbys=standbys)
+        elif was and not self._lossy:
+            log.info("a failover loses no acknowledged points any more", standbys=standbys)
 
 
 async def _repeat(look: Callable[[], Coroutine[Any, Any, None]], every_s: float) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from google.protobuf.message import Message
 
 from loyalty.v1 import code_service_pb2 as codes
+from loyalty.v1 import event_service_pb2 as events
 from loyalty.v1 import identify_service_pb2 as identifying
 from loyalty.v1 import incentive_service_pb2 as incentives
 from loyalty.v1 import member_service_pb2 as members
@@ -182,6 +183,21 @@ async def _user(desk: Desk) -> Message:
     return members.GetUserRequest(loyalty_id=await desk.guest())
 
 
+async def _erase(desk: Desk) -> Message:
+    # One of its own, because others go on with the guest.
+    request = members.EnrollMemberRequest(name="Somebody who goes")
+    enrolled = await desk.ask("MemberService/EnrollMember", request)
+    return members.EraseMemberRequest(loyalty_id=enrolled.member.loyalty_id, reason="Asked.")
+
+
+async def _other_erase(desk: Desk, _first: Any) -> Message:
+    return await _erase(desk)
+
+
+async def _export(desk: Desk) -> Message:
+    return members.ExportMemberRequest(loyalty_id=await desk.guest())
+
+
 async def _assign(desk: Desk) -> Message:
     guest = await desk.guest()
     return members.AssignPointsRequest(
@@ -207,6 +223,13 @@ async def _other_adjust(_: Desk, first: Any) -> Message:
 
 async def _transfers(desk: Desk) -> Message:
     return members.ListTransfersRequest(loyalty_id=await desk.guest(), page_size=1)
+
+
+# --- EventService -------------------------------------------------------------------------------
+
+
+async def _events(desk: Desk) -> Message:
+    return events.ListEventsRequest(loyalty_id=await desk.guest(), page_size=1)
 
 
 # --- IncentiveService ---------------------------------------------------------------------------
@@ -431,11 +454,32 @@ BOOK: Mapping[str, Page] = {
         frozenset({"loyalty_id", "points", "reason"}),
         _other_adjust,
     ),
+    "EraseMember": Page(
+        "MemberService/EraseMember",
+        _erase,
+        members.EraseMemberRequest(loyalty_id="x", reason=" "),
+        frozenset({"loyalty_id", "reason"}),
+        _other_erase,
+    ),
+    "ExportMember": Page(
+        "MemberService/ExportMember",
+        _export,
+        members.ExportMemberRequest(loyalty_id="x", page_size=-1, page_token="x" * 201),
+        frozenset({"loyalty_id", "page_size", "page_token"}),
+    ),
     "ListTransfers": Page(
         "MemberService/ListTransfers",
         _transfers,
         members.ListTransfersRequest(loyalty_id="x", page_size=-1, page_token="x" * 201),
         frozenset({"loyalty_id", "page_size", "page_token"}),
+    ),
+    "ListEvents": Page(
+        "EventService/ListEvents",
+        _events,
+        events.ListEventsRequest(
+            types=["x" * 65], loyalty_id="x", page_size=-1, page_token="x" * 201
+        ),
+        frozenset({"types[0]", "loyalty_id", "page_size", "page_token"}),
     ),
     "ListIncentives": Page(
         "IncentiveService/ListIncentives",

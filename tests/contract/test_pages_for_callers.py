@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from loyalty_service.domain.breaches import Breach
+from loyalty_service.domain.feed import TYPES
 from loyalty_service.domain.keys import Role
 from loyalty_service.transport.call import DEADLINE_MAX_S
 from loyalty_service.transport.errors.catalogue import ROWS
@@ -48,7 +49,7 @@ def test_every_json_call_is_listed() -> None:
         expected.append((f"`{verb} {path}`", f"`{method}`", roles))
 
     listed = [
-        (cells[0], cells[1], set(cells[2].split(", ")))
+        (cells[0], cells[1], set(filter(None, cells[2].split(", "))))
         for cells in rows("calling.md", "JSON")
         if cells[0].startswith("`")
     ]
@@ -162,3 +163,9 @@ def test_page_tells_how_long_a_call_takes() -> None:
     assert server == DEADLINE_MAX_S
     assert f"timeout: {envoy:.0f}s" in config
     assert waits > envoy > server
+
+
+def test_page_lists_every_type_of_event() -> None:
+    """With the states that it may have, in the order of the code."""
+    listed = [cells[0] for cells in rows("events.md", "Types")]
+    assert listed == [f"`{name}`" for name in TYPES]

@@ -89,7 +89,12 @@ class Rpc:
 @cache
 def all_rpcs() -> tuple[Rpc, ...]:
     """Give every call of every service that is served."""
-    return tuple(_rpc(method) for service in SERVICES for method in service.methods)
+    return tuple(
+        _rpc(method)
+        for service in SERVICES
+        for method in service.methods
+        if not method.server_streaming
+    )
 
 
 def _rpc(method: MethodDescriptor) -> Rpc:

@@ -24,7 +24,7 @@ NOT_WAITED_FOR = {"envoy.filters.http.buffer": SWITCHED_OFF}
 GATE = f"{MANAGER}/http_filters/1/name"
 WHOLE_GATE = f"{MANAGER}/http_filters/3/name"
 TRAILERS = f"{MANAGER}/http_filters/8/typed_config/mutations/request_trailers_mutations/0"
-CALLS = f"{ROUTES}/12"
+CALLS = f"{ROUTES}/13"
 KEYLESS_RATE = f"{ROUTES}/0/typed_per_filter_config/envoy.filters.http.local_ratelimit"
 BREAKERS = "cluster/circuit_breakers/thresholds/0"
 STREAM_BREAKERS = "cluster/circuit_breakers/thresholds/1"
@@ -275,6 +275,17 @@ SETTINGS = (
     Setting("breaker: retries", f"{BREAKERS}/retry_budget/budget_percent/value", 50, 51),
     Setting("breaker: fewest retries", f"{BREAKERS}/retry_budget/min_retry_concurrency", 128),
     Setting("breaker: open streams", f"{STREAM_BREAKERS}/max_requests", 64, 65),
+    Setting(
+        "a stream of events is let in as a whole call, of a stranger too",
+        f"{ROUTES}/8/typed_per_filter_config/envoy.filters.http.buffer/buffer/max_request_bytes",
+        65536,
+        786432,
+    ),
+    Setting(
+        "and does not count for adaptive concurrency",
+        f"{ROUTES}/8/typed_per_filter_config/envoy.filters.http.adaptive_concurrency/disabled",
+        value=True,
+    ),
     Setting("health uses that breaker", f"{ROUTES}/0/route/priority", "HIGH"),
     Setting("reflection uses that breaker", f"{ROUTES}/2/route/priority", "HIGH"),
     Setting(
@@ -308,13 +319,13 @@ SETTINGS = (
     ),
     Setting(
         "a body of unknown length is short until its key has worked",
-        f"{ROUTES}/8/typed_per_filter_config/envoy.filters.http.buffer/buffer/max_request_bytes",
+        f"{ROUTES}/9/typed_per_filter_config/envoy.filters.http.buffer/buffer/max_request_bytes",
         65536,
         786432,
     ),
     Setting(
         "which is of a stranger",
-        f"{ROUTES}/8/match/headers/0/name",
+        f"{ROUTES}/9/match/headers/0/name",
         "loyalty-stranger",
         "loyalty-other",
     ),

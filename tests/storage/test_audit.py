@@ -13,7 +13,8 @@ from loyalty_service.cli import main
 from loyalty_service.domain.ledger import POINTS_MAX
 from loyalty_service.storage.databases import Database, UnreachableError
 from loyalty_service.storage.migrate import SchemaError
-from loyalty_service.storage.tools.audit import PROBLEMS_KEPT_MAX, Findings, audit
+from loyalty_service.storage.tools.audit import audit
+from loyalty_service.storage.tools.findings import PROBLEMS_KEPT_MAX, Findings
 from tests.support.databases import Backend, fresh_database
 from tests.support.doing import adjust_points
 from tests.support.ledger import rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -531,7 +532,7 @@ def test_apply_tells_of_open_orders_at_a_store_that_it_removes(
     )
     told = "2 orders are open at store 9999: their claims are still taken, and flagged."
     for how in ("--dry-run", "--yes"):
-        assert run("apply", str(smaller), how) == 0
+        assert run("apply", str(smaller), how, "--allow-removals") == 0
         assert told in " ".join(capsys.readouterr().out.split())
     assert run("apply", str(PROGRAM_FILE), "--yes") == 0
     assert "open at store" not in capsys.readouterr().out
@@ -646,3 +647,46 @@ def test_apply_tells_which_points_go_before_terms_change(
     assert "Points go no more." in capsys.readouterr().out
     assert points() == 0
     audit(members)
+
+
+def test_member_is_exported_and_erased(
+    run: Run, members: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The export is one JSON; once erased, it tells of nobody, and points are as they were."""
+    file = tmp_path / "member.json"
+    assert run("members", "export", PROGRAM_ID, MEMBER, "--to", str(file)) == 0
+    assert json.loads(file.read_text())["member"]["name"] == "Guest"
+    assert file.stat().st_mode & 0o077 == 0
+    capsys.readouterr()
+    assert run("adjust", PROGRAM_ID, MEMBER, "5", "--reason", "gift", "--key", "case 17") == 0
+    before = balances(members, MEMBER)
+
+    erase = ("members", "erase", PROGRAM_ID, MEMBER, "--reason", "asked", "--yes")
+    assert run(*erase) == 0
+
+    assert balances(members, MEMBER) == before
+    capsys.readouterr()
+    assert run("members", "export", PROGRAM_ID, MEMBER) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["member"]["name"] == "erased"
+    assert [event["reason"] for event in told["events"] if event["kind"] == "MEMBER_ERASED"] == [
+        "asked"
+    ]
+    assert run("adjust", PROGRAM_ID, MEMBER, "5", "--reason", "gift", "--key", "case 17") == 0
+    assert capsys.readouterr().out == "erased now has 105 points available.\n"
+
+
+@pytest.mark.usefixtures("members")
+def test_nobody_is_erased_by_mistake(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unknown member or program, and an answer that is no, change nothing."""
+    erase = ("--reason", "asked", "--yes")
+    assert run("members", "erase", PROGRAM_ID, NOBODY, *erase) == 1
+    assert run("members", "erase", "nowhere", MEMBER, *erase) == 1
+    assert run("members", "export", PROGRAM_ID, NOBODY) == 1
+    capsys.readouterr()
+    monkeypatch.setattr("typer.confirm", lambda *_question, **_options: False)
+    assert run("members", "erase", PROGRAM_ID, MEMBER, "--reason", "asked") == 1
+    assert run("members", "export", PROGRAM_ID, MEMBER) == 0
+    assert json.loads(capsys.readouterr().out)["member"]["name"] == "Guest"

@@ -89,6 +89,13 @@ async def live(database_url: str) -> None:
         await store.write(lambda unit, now: enroll_member(unit, guest, now))
 
 
+async def live_on(database_url: str) -> None:
+    """Let some more happen: orders that are claimed, voided and left open, and a debt."""
+    async with open_store(database_url) as store:
+        await _cancel_claims(store, await enroll(store, 1600))
+        await _identify(store, await enroll(store, 1600))
+
+
 async def _identify(store: Store, loyalty_id: str) -> str:
     """Identify with a code for a coffee and a hash brown; return the transaction."""
     command = identify_command(await issue(store, loyalty_id, COFFEE, HASH_BROWN))

@@ -3,6 +3,7 @@ import datetime
 from buf.validate import validate_pb2 as _validate_pb2
 from google.api import annotations_pb2 as _annotations_pb2
 from google.api import field_behavior_pb2 as _field_behavior_pb2
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from loyalty.v1 import goal_pb2 as _goal_pb2
 from loyalty.v1 import method_pb2 as _method_pb2
@@ -16,7 +17,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Member(_message.Message):
-    __slots__ = ("loyalty_id", "name", "email", "locale", "birth_date", "create_time", "available_points", "held_points", "owed_points", "segments", "expiration_buckets", "goals", "tier")
+    __slots__ = ("loyalty_id", "name", "email", "locale", "birth_date", "create_time", "available_points", "held_points", "owed_points", "segments", "expiration_buckets", "goals", "tier", "erase_time")
     LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     EMAIL_FIELD_NUMBER: _ClassVar[int]
@@ -30,6 +31,7 @@ class Member(_message.Message):
     EXPIRATION_BUCKETS_FIELD_NUMBER: _ClassVar[int]
     GOALS_FIELD_NUMBER: _ClassVar[int]
     TIER_FIELD_NUMBER: _ClassVar[int]
+    ERASE_TIME_FIELD_NUMBER: _ClassVar[int]
     loyalty_id: str
     name: str
     email: str
@@ -43,7 +45,8 @@ class Member(_message.Message):
     expiration_buckets: _containers.RepeatedCompositeFieldContainer[ExpirationBucket]
     goals: _goal_pb2.Goals
     tier: _goal_pb2.MemberTier
-    def __init__(self, loyalty_id: _Optional[str] = ..., name: _Optional[str] = ..., email: _Optional[str] = ..., locale: _Optional[str] = ..., birth_date: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., available_points: _Optional[int] = ..., held_points: _Optional[int] = ..., owed_points: _Optional[int] = ..., segments: _Optional[_Iterable[str]] = ..., expiration_buckets: _Optional[_Iterable[_Union[ExpirationBucket, _Mapping]]] = ..., goals: _Optional[_Union[_goal_pb2.Goals, _Mapping]] = ..., tier: _Optional[_Union[_goal_pb2.MemberTier, _Mapping]] = ...) -> None: ...
+    erase_time: _timestamp_pb2.Timestamp
+    def __init__(self, loyalty_id: _Optional[str] = ..., name: _Optional[str] = ..., email: _Optional[str] = ..., locale: _Optional[str] = ..., birth_date: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., available_points: _Optional[int] = ..., held_points: _Optional[int] = ..., owed_points: _Optional[int] = ..., segments: _Optional[_Iterable[str]] = ..., expiration_buckets: _Optional[_Iterable[_Union[ExpirationBucket, _Mapping]]] = ..., goals: _Optional[_Union[_goal_pb2.Goals, _Mapping]] = ..., tier: _Optional[_Union[_goal_pb2.MemberTier, _Mapping]] = ..., erase_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ExpirationBucket(_message.Message):
     __slots__ = ("expiration_date", "points_to_expire")
@@ -250,12 +253,14 @@ class ListTransfersRequest(_message.Message):
     def __init__(self, loyalty_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., account: _Optional[_Union[ListTransfersRequest.Account, str]] = ...) -> None: ...
 
 class ListTransfersResponse(_message.Message):
-    __slots__ = ("transfers", "next_page_token")
+    __slots__ = ("transfers", "next_page_token", "archived_until_time")
     TRANSFERS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    ARCHIVED_UNTIL_TIME_FIELD_NUMBER: _ClassVar[int]
     transfers: _containers.RepeatedCompositeFieldContainer[Transfer]
     next_page_token: str
-    def __init__(self, transfers: _Optional[_Iterable[_Union[Transfer, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+    archived_until_time: _timestamp_pb2.Timestamp
+    def __init__(self, transfers: _Optional[_Iterable[_Union[Transfer, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., archived_until_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Transfer(_message.Message):
     __slots__ = ("transfer_id", "source", "destination", "points", "cause", "transaction_id", "note", "effective_time", "record_time")
@@ -318,3 +323,44 @@ class Transfer(_message.Message):
     effective_time: _timestamp_pb2.Timestamp
     record_time: _timestamp_pb2.Timestamp
     def __init__(self, transfer_id: _Optional[str] = ..., source: _Optional[_Union[Transfer.Account, str]] = ..., destination: _Optional[_Union[Transfer.Account, str]] = ..., points: _Optional[int] = ..., cause: _Optional[_Union[Transfer.Cause, str]] = ..., transaction_id: _Optional[str] = ..., note: _Optional[str] = ..., effective_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., record_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ExportMemberRequest(_message.Message):
+    __slots__ = ("loyalty_id", "page_size", "page_token")
+    LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    loyalty_id: str
+    page_size: int
+    page_token: str
+    def __init__(self, loyalty_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ExportMemberResponse(_message.Message):
+    __slots__ = ("records", "next_page_token")
+    class Record(_message.Message):
+        __slots__ = ("kind", "values")
+        KIND_FIELD_NUMBER: _ClassVar[int]
+        VALUES_FIELD_NUMBER: _ClassVar[int]
+        kind: str
+        values: _struct_pb2.Struct
+        def __init__(self, kind: _Optional[str] = ..., values: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    records: _containers.RepeatedCompositeFieldContainer[ExportMemberResponse.Record]
+    next_page_token: str
+    def __init__(self, records: _Optional[_Iterable[_Union[ExportMemberResponse.Record, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class EraseMemberRequest(_message.Message):
+    __slots__ = ("loyalty_id", "reason")
+    LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    loyalty_id: str
+    reason: str
+    def __init__(self, loyalty_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class EraseMemberResponse(_message.Message):
+    __slots__ = ("loyalty_id", "erase_time")
+    LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
+    ERASE_TIME_FIELD_NUMBER: _ClassVar[int]
+    loyalty_id: str
+    erase_time: _timestamp_pb2.Timestamp
+    def __init__(self, loyalty_id: _Optional[str] = ..., erase_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

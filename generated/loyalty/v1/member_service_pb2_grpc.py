@@ -65,6 +65,16 @@ class MemberServiceStub:
                 request_serializer=loyalty_dot_v1_dot_member__service__pb2.ListTransfersRequest.SerializeToString,
                 response_deserializer=loyalty_dot_v1_dot_member__service__pb2.ListTransfersResponse.FromString,
                 _registered_method=True)
+        self.ExportMember = channel.unary_unary(
+                '/loyalty.v1.MemberService/ExportMember',
+                request_serializer=loyalty_dot_v1_dot_member__service__pb2.ExportMemberRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_member__service__pb2.ExportMemberResponse.FromString,
+                _registered_method=True)
+        self.EraseMember = channel.unary_unary(
+                '/loyalty.v1.MemberService/EraseMember',
+                request_serializer=loyalty_dot_v1_dot_member__service__pb2.EraseMemberRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_member__service__pb2.EraseMemberResponse.FromString,
+                _registered_method=True)
 
 
 class MemberServiceServicer:
@@ -124,6 +134,24 @@ class MemberServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportMember(self, request, context):
+        """Exports everything that is kept about a member, page by page.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EraseMember(self, request, context):
+        """Erases a member for good: all that names the person goes from every row and every kept answer.
+
+        Orders and points stay and tell of nobody any more. Kept answers that named the member have
+        "erased" in place of the name from then on. Codes that no till has used stop working, and no
+        till can identify the member; an open order goes on. Erasing a member again changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MemberServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -156,6 +184,16 @@ def add_MemberServiceServicer_to_server(servicer, server):
                     servicer.ListTransfers,
                     request_deserializer=loyalty_dot_v1_dot_member__service__pb2.ListTransfersRequest.FromString,
                     response_serializer=loyalty_dot_v1_dot_member__service__pb2.ListTransfersResponse.SerializeToString,
+            ),
+            'ExportMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExportMember,
+                    request_deserializer=loyalty_dot_v1_dot_member__service__pb2.ExportMemberRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_member__service__pb2.ExportMemberResponse.SerializeToString,
+            ),
+            'EraseMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseMember,
+                    request_deserializer=loyalty_dot_v1_dot_member__service__pb2.EraseMemberRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_member__service__pb2.EraseMemberResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -321,6 +359,60 @@ class MemberService:
             '/loyalty.v1.MemberService/ListTransfers',
             loyalty_dot_v1_dot_member__service__pb2.ListTransfersRequest.SerializeToString,
             loyalty_dot_v1_dot_member__service__pb2.ListTransfersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportMember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.v1.MemberService/ExportMember',
+            loyalty_dot_v1_dot_member__service__pb2.ExportMemberRequest.SerializeToString,
+            loyalty_dot_v1_dot_member__service__pb2.ExportMemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseMember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.v1.MemberService/EraseMember',
+            loyalty_dot_v1_dot_member__service__pb2.EraseMemberRequest.SerializeToString,
+            loyalty_dot_v1_dot_member__service__pb2.EraseMemberResponse.FromString,
             options,
             channel_credentials,
             insecure,

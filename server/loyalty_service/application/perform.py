@@ -122,6 +122,8 @@ class Run(NamedTuple, Generic[R]):
         load: What it brings with it; absent where no limit of a day counts it.
         again: What is done even when the call comes again under a key that was answered.
         by: Who makes the change, for the events.
+        nameless: Gives the form in which an answer is kept, without what names a person; absent
+            where it names none.
     """
 
     use_case: UseCase[R]
@@ -132,6 +134,7 @@ class Run(NamedTuple, Generic[R]):
     load: Load | None = None
     again: Callable[[Unit, Any, int], None] | None = None
     by: Actor = OPERATOR
+    nameless: Callable[[bytes], bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,17 +222,21 @@ def _once(unit: Unit, now_ms: int, run: Run[Any]) -> Answer:
         # Each use case looks for itself before it writes; what it says it repeats is seen here.
         run.caller.require_stores(outcome.stores)
     answer = _answer(unit, now_ms, run, outcome)
-    if isinstance(outcome, Done) and outcome.kept_as is not None:
-        _keep(unit, now_ms, outcome.kept_as, answer, outcome.stores)
     keyed = run.keyed
+    natural = outcome.kept_as if isinstance(outcome, Done) else None
+    if natural is None and keyed is None:
+        return answer
+    body = answer.body if run.nameless is None else run.nameless(answer.body)
+    if natural is not None:
+        _keep(unit, now_ms, natural, body, outcome.stores)
     if keyed is not None:
-        unit.add(_kept(now_ms, keyed, answer, outcome.stores))
+        unit.add(_kept(now_ms, keyed, body, outcome.stores))
     return answer
 
 
-def _keep(unit: Unit, now_ms: int, key: NaturalKey, answer: Answer, stores: frozenset[int]) -> None:
+def _keep(unit: Unit, now_ms: int, key: NaturalKey, body: bytes, stores: frozenset[int]) -> None:
     """Keep an answer under a natural key, in place of an earlier one if there is one."""
-    kept = _kept(now_ms, key, answer, stores)
+    kept = _kept(now_ms, key, body, stores)
     earlier = None if key.fresh else unit.kept_answer(key.scope, key.key)
     if earlier is None:
         unit.add(kept)
@@ -244,15 +251,13 @@ def _keep(unit: Unit, now_ms: int, key: NaturalKey, answer: Answer, stores: froz
     )
 
 
-def _kept(
-    now_ms: int, key: Keyed | NaturalKey, answer: Answer, stores: frozenset[int]
-) -> KeptAnswer:
+def _kept(now_ms: int, key: Keyed | NaturalKey, body: bytes, stores: frozenset[int]) -> KeptAnswer:
     return KeptAnswer(
         scope=key.scope,
         idempotency_key=key.key,
         method=key.method,
         fingerprint=key.fingerprint,
-        answer=answer.body,
+        answer=body,
         created_ms=now_ms,
         stores=json.dumps(sorted(stores)),
     )

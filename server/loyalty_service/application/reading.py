@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from loyalty_service.domain.events import EventPage, FeedPosition
 from loyalty_service.domain.expiry import Going
+from loyalty_service.domain.feed import EVERYTHING, Wanted
 from loyalty_service.domain.gifts import PointsAssignment
 from loyalty_service.domain.goal_cards import GoalCard
 from loyalty_service.domain.grants import Grant
@@ -77,6 +78,20 @@ class PromoCodesEntry:
     most_uses: int
 
 
+class Tail(Protocol):
+    """
+    Tells that there are more events.
+
+    Attributes:
+        count: How many there were at the last look.
+    """
+
+    count: int
+
+    async def more_than(self, count: int, timeout_s: float) -> int:
+        """Wait until there are not *count* events any more, or the time is over."""
+
+
 class Reader(Protocol):
     """Typed queries over one consistent state."""
 
@@ -102,6 +117,9 @@ class Reader(Protocol):
         self, accounts: Sequence[int], before: int | None, limit: int
     ) -> Sequence[TransferEntry]:
         """List transfers of accounts, newest first, older than the transfer *before*."""
+
+    async def archived_until_ms(self) -> int | None:
+        """Tell when the last transfer was recorded that is in an archive; absent for none."""
 
     async def promo_codes(self, program_id: str) -> Sequence[PromoCodesEntry]:
         """List the promo codes of a program by what they are called, the oldest first."""
@@ -150,6 +168,15 @@ class Reader(Protocol):
     async def grants_of(self, member: Member, limit: int) -> Sequence[Grant]:
         """List what a member was given, what ends last first."""
 
+    async def kept_about(
+        self, member: Member, part: str, after: str, limit: int
+    ) -> Sequence[tuple[str, Mapping[str, Any]]]:
+        """
+        Give rows of one part of what is kept about a member, in one order, after one of them.
+
+        Each comes with what it is found by again; see `application.members.export_member`.
+        """
+
     async def kept_answer(self, scope: str, idempotency_key: str) -> KeptAnswer | None:
         """Find the answer kept under an idempotency key."""
 
@@ -159,14 +186,25 @@ class Reader(Protocol):
     def read_page_token(self, token: str, listing: str) -> int | None:
         """Read a token of `page_token`; absent when it is not one of this listing's."""
 
-    async def events(self, after: FeedPosition, limit: int) -> EventPage:
+    async def events(
+        self, after: FeedPosition, limit: int, wanted: Wanted = EVERYTHING
+    ) -> EventPage:
         """
-        Give at most *limit* events that come after a position; see `FeedPosition`.
+        Give at most *limit* wanted events that come after a position; see `FeedPosition`.
 
-        Those of one lane are in the order of their commits, all of them nearly in that of their
-        times. Whoever reads on from the position that comes with them misses none, and gets none
-        twice.
+        Those of one lane and those of one member are in the order of their commits, all of them
+        nearly in that of their times. Whoever reads on from the position that comes with them
+        misses none, and gets none twice. There may be none although there is more.
         """
+
+    async def newest_events(self) -> FeedPosition:
+        """Give the position after all events that there are."""
+
+    def feed_token(self, program_id: str, position: FeedPosition) -> str:
+        """Write a position down, for this store alone to read, and for this program's events."""
+
+    def read_feed_token(self, token: str, program_id: str) -> FeedPosition | None:
+        """Read a token of `feed_token`; absent when it is not one of this program's."""
 
     async def program_at(self, program_id: str, time_ms: int) -> Program | None:
         """Find a program as it was in force at a moment; absent where that is not known."""

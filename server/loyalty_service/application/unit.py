@@ -333,6 +333,23 @@ class Unit(Protocol):
     def set_segments(self, member: Member, segments: str | None) -> None:
         """Put a member into segments, as `Member.segments` has them, and out of all others."""
 
+    def erase_member(self, member: Member, email: str | None, now_ms: int) -> None:
+        """
+        Take out of a member's rows all that names the person.
+
+        *email* is the folded address whose first holder the member may be.
+        """
+
+    def named_answers(self, limit: int) -> Sequence[tuple[str, str, str, bytes | None]]:
+        """
+        Find answers that an older version kept with the name of a member.
+
+        Each has its scope, key, method and body, which is absent where no known pepper opens it.
+        """
+
+    def keep_nameless(self, scope: str, idempotency_key: str, body: bytes | None) -> None:
+        """Keep an answer without what named somebody, in place of one of `named_answers`."""
+
     def put_code(self, code: Code, earlier: Code | None) -> None:
         """Keep a new code, over the dead *earlier* record of the same digits if there is one."""
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -22,11 +21,14 @@ from loyalty_service.cli.edge import envoy_config_command
 from loyalty_service.cli.explanations import explain
 from loyalty_service.cli.grants import grants
 from loyalty_service.cli.guesses import guesses_command
+from loyalty_service.cli.health import health_command
 from loyalty_service.cli.keys import keys
+from loyalty_service.cli.members import members
 from loyalty_service.cli.pepper import pepper
 from loyalty_service.cli.programs import apply_command
 from loyalty_service.cli.promo_codes import promo_codes
 from loyalty_service.cli.report import report
+from loyalty_service.cli.retention import archive_command, checkpoint_command, prune_command
 from loyalty_service.cli.sandbox import demo_command, sandbox_commands
 from loyalty_service.cli.segments import segments_command
 from loyalty_service.cli.serving import serve_command
@@ -40,6 +42,7 @@ from loyalty_service.cli.stores import (
     restore_command,
 )
 from loyalty_service.cli.terminal import err, out
+from loyalty_service.release import told_version
 
 app = typer.Typer(
     help="A loyalty service that tills and kiosks can trust with points.",
@@ -54,11 +57,13 @@ app.add_typer(pepper, name="pepper")
 app.add_typer(promo_codes, name="promo-codes")
 app.add_typer(grants, name="grants")
 app.add_typer(report, name="report")
+app.add_typer(members, name="members")
 
 # In the order that `loyalty --help` lists them in.
 COMMANDS: dict[str, Callable[..., None]] = {
     "serve": serve_command,
     "console": console_command,
+    "health": health_command,
     "demo": demo_command,
     "migrate": migrate_command,
     "audit": audit_command,
@@ -66,6 +71,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "copy": copy_command,
     "backup": backup_command,
     "restore": restore_command,
+    "prune": prune_command,
+    "checkpoint": checkpoint_command,
+    "archive": archive_command,
     "envoy-config": envoy_config_command,
     "apply": apply_command,
     "show": show_command,
@@ -79,7 +87,7 @@ for name, command in COMMANDS.items():
 
 def _tell_version(asked: bool) -> None:
     if asked:
-        out.print(f"loyalty {version('loyalty-service')}")
+        out.print(f"loyalty {told_version(of_checkout=True)}")
         raise typer.Exit
 
 
@@ -107,7 +115,7 @@ def main() -> None:
         if explanation is None:
             traceback.print_exception(problem)
             explanation = (
-                f"This is a fault in loyalty {version('loyalty-service')} itself, "
+                f"This is a fault in loyalty {told_version(of_checkout=True)} itself, "
                 "not a mistake of yours: please report it with the lines above."
             )
         err.print(explanation)

@@ -38,6 +38,7 @@ from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.storage.peppers import require_known
 from loyalty_service.storage.store import Store
 from loyalty_service.transport.errors.rendering import message_of
+from loyalty_service.transport.persons import ADJUST, nameless
 
 CALL_S = 10.0
 """More than a server takes for any call."""
@@ -90,7 +91,14 @@ class Here:
     async def move(self, command: AdjustPoints, key: str) -> Moved:
         """See `Mover.move`."""
         keyed = None if command.dry_run else command.keyed(key)
-        work = Run(adjust_points, command, _adjusted, keyed=keyed, by=operator("adjust"))
+        work = Run(
+            adjust_points,
+            command,
+            _adjusted,
+            keyed=keyed,
+            by=operator("adjust"),
+            nameless=partial(nameless, ADJUST),
+        )
         try:
             answer: Answer = await self._store.write(
                 partial(perform, run=work), reads=command.reads()
@@ -103,7 +111,12 @@ class Here:
             raise UnknownOutcomeError from None
         except LoyaltyError as problem:
             raise RefusedError(f"{message_of(problem)}.") from None
-        return Moved(answer.body.decode(), answer.repeated)
+        if not answer.repeated:
+            return Moved(answer.body.decode(), repeated=False)
+        async with self._store.read() as reader:
+            member = await reader.member(command.program_id, command.loyalty_id)
+        name = command.loyalty_id if member is None else member.name
+        return Moved(f"{name} {nameless(ADJUST, answer.body).decode()}", repeated=True)
 
 
 class There:

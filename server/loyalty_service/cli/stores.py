@@ -17,6 +17,7 @@ from loyalty_service.domain.clock import rfc3339
 from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.storage.alone import require_stopped
 from loyalty_service.storage.migrate import downgrade, is_older, migrate, steps
+from loyalty_service.storage.tools.archive_file import audit_archive
 from loyalty_service.storage.tools.audit import audit
 from loyalty_service.storage.tools.backup import back_up
 from loyalty_service.storage.tools.copy import copy_store
@@ -41,11 +42,32 @@ def migrate_command(
         out.print(f"The database went from schema {before or 'none'} to {after}.")
 
 
-def audit_command() -> None:
+def audit_command(
+    since: Annotated[
+        str | None,
+        typer.Option(help="Number of a checkpoint, or `last`: what came after it, in minutes."),
+    ] = None,
+    archive: Annotated[
+        Path | None, typer.Option(help="Audit this file of archived transfers instead.")
+    ] = None,
+    *,
+    alone: Annotated[
+        bool, typer.Option("--alone", help="Do not compare the archive with the database.")
+    ] = False,
+) -> None:
     """Compute every balance and hash chain again from the transfers; exit with 1 if one differs."""
+    settings = read_settings()
+    number = None if since is None else _checkpoint_number(since)
+    if archive is not None and number is not None:
+        raise typer.BadParameter("can't go with --archive", param_hint="--since")
+    peppers = settings.known_peppers()
+    database = database_of(settings)
     started = time.perf_counter()
     with progress() as report:
-        findings = audit(database_of(read_settings()), report)
+        if archive is None:
+            findings = audit(database, report, peppers, since=number)
+        else:
+            findings = audit_archive(archive, peppers, report, None if alone else database)
     seconds = time.perf_counter() - started
     if not findings.all_hold:
         out.print(f"First bad row: {findings.problems[0]}.")
@@ -62,10 +84,25 @@ def audit_command() -> None:
             ("account", "accounts"),
             ("loyalty_transaction", "transactions"),
         )
+        if archive is None or table in findings.rows
     )
     out.print(f"Audited {counts} in {seconds:.1f} s: {verdict}.")
+    if (platform := database.platform) is not None:
+        out.print(
+            f"Commits rest on {platform} ({platform.title}), as LOYALTY_DURABILITY says: "
+            f"{' and '.join(sorted(platform.makes_up_for))} of PostgreSQL need not be on."
+        )
     if not findings.all_hold:
         raise typer.Exit(1)
+
+
+def _checkpoint_number(told: str) -> int:
+    """Read which checkpoint an audit is to begin at; 0 is the last one."""
+    if told == "last":
+        return 0
+    if not told.isdecimal() or int(told) == 0:
+        raise typer.BadParameter("must be `last`, or the number of a checkpoint")
+    return int(told)
 
 
 def repair_command(

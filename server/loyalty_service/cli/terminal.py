@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from loyalty_service.domain.operator_error import OperatorError
-from loyalty_service.storage.tools.audit import Report
+from loyalty_service.storage.tools.chains import Report
 
 _UNSEEN = frozenset({"Cc", "Cf", "Zl", "Zp"})
 """Categories of characters that turn a line around, hide, or begin another one."""

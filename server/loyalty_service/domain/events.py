@@ -14,10 +14,11 @@ from loyalty_service.domain.records import Member
 
 
 class EventKind(IntEnum):
-    """What happened; the numbers are stored."""
+    """What happened; the numbers are stored, and below 10 for what is done to members."""
 
     MEMBER_ENROLLED = 1
     MEMBER_SEGMENTED = 2
+    MEMBER_ERASED = 6
     CODE_ISSUED = 11
     CODE_REPLACED = 12
     CODE_USED = 13
@@ -38,6 +39,9 @@ class EventKind(IntEnum):
     KEY_ROTATED = 43
     KEY_REVOKED = 44
     STORE_REPAIRED = 51
+    STORE_PRUNED = 52
+    LEDGER_SUMMED_UP = 53
+    LEDGER_ARCHIVED = 54
     PROMO_CODES_CREATED = 61
     PROMO_CODE_RELEASED = 62
     PROMO_CODE_USED = 63
@@ -146,6 +150,9 @@ class RecordedEvent:
 LANE_BITS = 48
 """Bits of an event's ID below its lane: room for as many events as will ever be in one."""
 
+_NUMBER_BYTES = LANE_BITS // 8
+_NUMBER_MASK = (1 << LANE_BITS) - 1
+
 LANES = 16
 """Number of lanes: as many as there are writers that never wait for each other."""
 
@@ -171,6 +178,24 @@ class FeedPosition:
 
     last: tuple[int, ...] = tuple(event_id_of(lane, 0) for lane in range(LANES))
 
+    def to_bytes(self) -> bytes:
+        """Write it down, always as long."""
+        return b"".join((event_id & _NUMBER_MASK).to_bytes(_NUMBER_BYTES) for event_id in self.last)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> FeedPosition:
+        """
+        Read what `to_bytes` wrote.
+
+        Raises:
+            ValueError: It is something else.
+        """
+        if len(data) != LANES * _NUMBER_BYTES:
+            raise ValueError("is not a position in the feed")
+        starts = range(0, len(data), _NUMBER_BYTES)
+        numbers = (int.from_bytes(data[start : start + _NUMBER_BYTES]) for start in starts)
+        return cls(tuple(event_id_of(lane, number) for lane, number in enumerate(numbers)))
+
     def after(self, event_id: int) -> FeedPosition:
         """Give the position once an event has been read."""
         lane = lane_of(event_id)
@@ -179,7 +204,15 @@ class FeedPosition:
 
 @dataclass(frozen=True, slots=True)
 class EventPage:
-    """Events that come after a position, and the position after them."""
+    """
+    Events that come after a position, and the position after them.
+
+    Attributes:
+        more: Whether there was more to look at already.
+        lost: Whether some of the store's that stood among those looked at are not kept any more.
+    """
 
     events: tuple[RecordedEvent, ...]
     position: FeedPosition
+    more: bool = False
+    lost: bool = False

@@ -32,6 +32,7 @@ class Role(StrEnum):
     """Looks at members and orders, and changes nothing."""
     OPERATOR = "operator"
     """Gives and takes points besides, within limits of its own."""
+    EVENTS = "events"
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from loyalty_service.domain.restrictions import (
     ReceiptLimits,
     Rule,
 )
+from loyalty_service.domain.retention import KEEP_ALL, Retention
 from loyalty_service.domain.texts import vendor_key
 
 LOCALES = ("en-CA", "en-US", "fr-CA")
@@ -197,6 +198,7 @@ class Program:
         goals, tiers: By their IDs, in the order of the file; a better tier comes later.
         rule_words: What its tills are told of broken rules in other words than ours.
         grants: What it gives to members, by the names of the file.
+        retention: For how long it keeps what no rule needs any more.
         granted: Incentives that only those may use who were given them, by incentive ID.
     """
 
@@ -243,6 +245,7 @@ class Program:
     tiers: Mapping[str, Tier] = field(default_factory=dict)
     rule_words: Mapping[str, OwnWords] = field(default_factory=dict)
     grants: Mapping[str, GrantTerms] = field(default_factory=dict)
+    retention: Retention = KEEP_ALL
     granted: frozenset[str] = field(init=False, repr=False, compare=False)
     _names: Names = field(init=False, repr=False, compare=False)
 

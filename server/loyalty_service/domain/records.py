@@ -53,10 +53,16 @@ class SessionStatus(IntEnum):
     CLOSED = 2
 
 
+ERASED = "erased"
+"""What stands in place of the name of a member who was erased."""
+
+
 @dataclass(slots=True)
 class Member:
     """
     An enrolled guest with their accounts.
+
+    Names, addresses and the day of birth stand in the row of the member and nowhere else.
 
     Attributes:
         number: The store's own key.
@@ -67,6 +73,7 @@ class Member:
             as gone yet.
         goal_card: What is counted for goals; absent where nothing was counted yet.
         tiers: Those that it has, had or is about to have, the best first.
+        erased_ms: When all that named the person was taken out; absent for all others.
     """
 
     number: int
@@ -82,6 +89,7 @@ class Member:
     past_points: int = 0
     goal_card: GoalCard | None = None
     tiers: tuple[HeldTier, ...] = ()
+    erased_ms: int | None = None
 
     @property
     def in_segments(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from prometheus_client import (
 )
 
 from loyalty_service.domain.guessing import ScopeKind
+from loyalty_service.domain.ledger import AccountKind
 from loyalty_service.observability.collectors import (
     ClockReading,
     FileCollector,
@@ -26,6 +27,7 @@ from loyalty_service.observability.collectors import (
     Stats,
     StoreCollector,
 )
+from loyalty_service.observability.event_metrics import EventMetrics
 from loyalty_service.observability.limit_watch import LimitWatch
 from loyalty_service.observability.outcomes import OK
 from loyalty_service.observability.scrapes import ScrapeServer
@@ -62,6 +64,7 @@ class CallMetrics:
         )
         self._children: dict[tuple[str, str], Any] = {}
         self.limits = LimitWatch(registry)
+        self.events = EventMetrics(registry)
         self.tills = TillClocks(registry)
 
     def expect(self, method: str, outcomes: Iterable[str] = ()) -> None:
@@ -142,6 +145,12 @@ class VitalMetrics:
             "loyalty_ledger_imbalance_points",
             "Points that the accounts of a program do not sum to 0 by, over all programs.",
         )
+        self._sums = Gauge(
+            "loyalty_program_points",
+            "Points in the accounts of a program and its members, by their kind.",
+            ("program", "account"),
+            registry=registry,
+        )
         self._balanced = gauge(
             "loyalty_ledger_checked_timestamp_seconds",
             "When the accounts were last summed up; 0 before the first time.",
@@ -168,6 +177,10 @@ class VitalMetrics:
         self._size = gauge("loyalty_postgresql_database_bytes", "Size of the PostgreSQL database.")
         self._standbys = gauge(
             "loyalty_postgresql_standbys", "Standbys that receive PostgreSQL's log now."
+        )
+        self._replicated = gauge(
+            "loyalty_postgresql_waits_for_standby",
+            "1 where commits wait for a synchronous standby, else 0.",
         )
         self._lag = gauge(
             "loyalty_postgresql_replication_lag_bytes",
@@ -196,12 +209,19 @@ class VitalMetrics:
         self._attacked.set(attacked)
 
     def show_standing(
-        self, *, connections: float, size_bytes: int, standbys: int, lag_bytes: int | None
+        self,
+        *,
+        connections: float,
+        size_bytes: int,
+        standbys: int,
+        lag_bytes: int | None,
+        waits: bool,
     ) -> None:
         """Show how the PostgreSQL stands."""
         self._connections.set(connections)
         self._size.set(size_bytes)
         self._standbys.set(standbys)
+        self._replicated.set(waits)
         self._lag.set(math.nan if lag_bytes is None else lag_bytes)
 
     def show_unknown_peppers(self, count: int) -> None:
@@ -212,6 +232,11 @@ class VitalMetrics:
         """Show by how much the ledger is out of balance."""
         self._imbalance.set(points)
         self._balanced.set_to_current_time()
+
+    def show_points(self, sums: Sequence[tuple[str, AccountKind, int]]) -> None:
+        """Show what the accounts of each program and kind sum to."""
+        for program_id, kind, points in sums:
+            self._sums.labels(program_id, kind.name.lower()).set(points)
 
 
 class Telemetry:

@@ -50,6 +50,7 @@ from loyalty_service.program_file.mistakes import (
 )
 from loyalty_service.program_file.prompts import PromptsEntry
 from loyalty_service.program_file.receipts import ReceiptsEntry, locale_of
+from loyalty_service.program_file.retention import RetentionEntry, note_too_short
 from loyalty_service.program_file.rule_words import RuleWords
 from loyalty_service.program_file.rules import QUANTITY_MAX, Day, StoreGroup, check_once
 from loyalty_service.program_file.source import Path, ProgramFileError, ProgramSource
@@ -219,6 +220,7 @@ class ProgramDocument(Entry):
     future_birth_date: Annotated[TakeOrRefuse, one_of(*get_args(TakeOrRefuse))] = "take"
     expiry: ExpiryEntry = ExpiryEntry()
     limits: LimitsEntry = LimitsEntry()
+    retention: RetentionEntry = RetentionEntry()
     rule_words: RuleWords = Field(default_factory=dict)
     prompts: PromptsEntry | None = None
     stores: Annotated[list[StoreEntry], Field(min_length=1, max_length=STORES_MAX)]
@@ -247,7 +249,11 @@ def parse_program(text: str, file_name: str) -> Program:
             note_detail(source, detail, ProgramDocument)
     if source.mistakes:
         raise ProgramFileError(file_name, source.mistakes.values())
-    return _program(document, digits)
+    program = _program(document, digits)
+    note_too_short(source, program)
+    if source.mistakes:
+        raise ProgramFileError(file_name, source.mistakes.values())
+    return program
 
 
 def program_file_error(
@@ -328,6 +334,7 @@ def _program(document: ProgramDocument, digits: int) -> Program:
         future_birth_date=document.future_birth_date,
         expiry=document.expiry.expiry(),
         limits=Limits.of(dict(document.limits)),
+        retention=document.retention.retention(),
     )
 
 

@@ -30,6 +30,7 @@ from loyalty_service.domain.program import (
 )
 from loyalty_service.domain.prompt_catalogue import Prompt, Prompts
 from loyalty_service.domain.restrictions import OrderLimits, ReceiptLimits
+from loyalty_service.domain.retention import KEEP_ALL, Retention
 from loyalty_service.program_file.earning_records import (
     earning_from_json,
     earning_to_json,
@@ -86,6 +87,7 @@ _APART = frozenset(
         "tiers",
         "grants",
         "expiry",
+        "retention",
     }
 )
 """Fields of a program that are not written as they are."""
@@ -112,6 +114,8 @@ def program_to_json(program: Program) -> ProgramRecords:
         document["goals"] = [*map(goal_to_json, program.goals.values())]
     if program.grants:
         document["grants"] = [*map(grant_to_json, program.grants.values())]
+    if program.retention != KEEP_ALL:
+        document["retention"] = dict(program.retention.ends())
     stores, incentives = program.stores, program.incentives
     return ProgramRecords(
         program=document,
@@ -172,6 +176,7 @@ def program_from_json(records: ProgramRecords) -> Program:
         "grants": grants_from_json(document.get("grants", [])),
         "limits": Limits.of(document.get("limits", {})),
         "expiry": expiry_from_json(document.get("expiry", {})),
+        "retention": Retention(**_known(Retention, document.get("retention", {}))),
         "order_limits": _order_limits(document),
         "receipt_limits": ReceiptLimits(
             **_known(ReceiptLimits, document.get("receipt_limits", {}))

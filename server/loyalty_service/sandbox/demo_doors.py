@@ -19,6 +19,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from loyalty.v1 import (
     code_service_pb2_grpc,
+    event_service_pb2_grpc,
     identify_service_pb2_grpc,
     incentive_service_pb2_grpc,
     member_service_pb2_grpc,
@@ -33,6 +34,7 @@ TIMEOUT_S = 10.0
 
 STUBS: Mapping[str, Any] = {
     "CodeService": code_service_pb2_grpc.CodeServiceStub,
+    "EventService": event_service_pb2_grpc.EventServiceStub,
     "IdentifyService": identify_service_pb2_grpc.IdentifyServiceStub,
     "IncentiveService": incentive_service_pb2_grpc.IncentiveServiceStub,
     "MemberService": member_service_pb2_grpc.MemberServiceStub,

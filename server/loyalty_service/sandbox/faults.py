@@ -112,8 +112,9 @@ class Faults:
         return {
             service.name: SimpleNamespace(
                 **{
-                    method.name: self._around(getattr(servicers[service.name], method.name))
+                    method.name: endpoint if method.server_streaming else self._around(endpoint)
                     for method in service.methods
+                    for endpoint in (getattr(servicers[service.name], method.name),)
                 }
             )
             for service in SERVICES

@@ -80,6 +80,19 @@ def writing(database: Database) -> Iterator[Connection]:
         )
 
 
+def engine_of(database: Database) -> Engine:
+    """Make what opens a connection on which nothing begins or ends a transaction by itself."""
+    if database.embedded:
+        return create_engine(
+            database.sync_url(),
+            poolclass=pool.NullPool,
+            hide_parameters=True,
+            isolation_level="AUTOCOMMIT",
+            connect_args={"timeout": BUSY_TIMEOUT_S},
+        )
+    return _engine(database, "BEGIN", "AUTOCOMMIT")
+
+
 def require_database(database: Database) -> None:
     """
     Refuse to create what was to be read.
@@ -124,6 +137,8 @@ def _engine(database: Database, begin: str, isolation: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Any) -> None:
+        # What a tool writes over is gone from the file too, as what a server does.
+        connection.exec_driver_sql("PRAGMA secure_delete = ON")
         connection.exec_driver_sql(begin)
 
     return engine

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Select, union_all
+from sqlalchemy import Select, func, literal, union_all
 from sqlalchemy import select as plain_select
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from loyalty_service.domain.events import (
+    LANES,
     Actor,
     ActorKind,
     Balance,
@@ -23,50 +23,118 @@ from loyalty_service.domain.events import (
     event_id_of,
     lane_of,
 )
+from loyalty_service.domain.feed import EVERYTHING, LaneWindow, Wanted, merge
+from loyalty_service.domain.peppers import Peppers
+from loyalty_service.storage.repositories.seal import PageSeal
 from loyalty_service.storage.repositories.statements import table_of
-from loyalty_service.storage.tables import EventTable, MemberTable
+from loyalty_service.storage.tables import EventLaneTable, EventTable, MemberTable
+
+SCANNED = 1000
+"""Events of a lane that are looked at for one page, wanted or not."""
 
 
 class EventReads:
     """The part of a reader that reads events."""
 
     _session: AsyncSession
+    _peppers: Peppers
 
-    async def events(self, after: FeedPosition, limit: int) -> EventPage:
+    async def events(
+        self, after: FeedPosition, limit: int, wanted: Wanted = EVERYTHING
+    ) -> EventPage:
         """See `Reader.events`."""
-        # One statement, so that all lanes are seen in one state; a lane is cut short by itself.
-        lanes = [_lane(last, limit).subquery() for last in after.last]
-        events = union_all(*(select(lane) for lane in lanes)).subquery()
-        found = await self._session.exec(
+        # One statement, so that all lanes are seen in one state; what comes up to these bounds is
+        # there for good, whenever it is read.
+        scans = [_scan(last, lane).subquery() for lane, last in enumerate(after.last)]
+        looked = await self._session.exec(
+            union_all(*(_bounds(lane, scan) for lane, scan in enumerate(scans)))  # type: ignore[call-overload]
+        )
+        bounds = {row.lane: row for row in looked}
+        lost = any(_has_gap(after.last[lane], row) for lane, row in bounds.items())
+        parts = [
+            _part(last, bounds[lane].newest or last, limit, wanted).subquery()
+            for lane, last in enumerate(after.last)
+        ]
+        events = union_all(*(select(part) for part in parts)).subquery()
+        rows = await self._session.exec(
             select(events, MemberTable.loyalty_id)  # type: ignore[call-overload]
             .select_from(events)
             .join(MemberTable, col(MemberTable.number) == events.c.member_number, isouter=True)
             .order_by(events.c.event_id)
         )
-        page = tuple(_merged([_recorded(row) for row in found])[:limit])
-        position = after
-        for event in page:
-            position = position.after(event.event_id)
-        return EventPage(page, position)
+        found = {
+            lane: list(of_lane)
+            for lane, of_lane in groupby(map(_recorded, rows), lambda one: lane_of(one.event_id))
+        }
+        windows = [
+            _window(last, bounds[lane], found.get(lane, ()), limit)
+            for lane, last in enumerate(after.last)
+        ]
+        page = merge(windows, limit)
+        return EventPage(page.events, page.position, page.more, lost=lost)
+
+    async def newest_events(self) -> FeedPosition:
+        """See `Reader.newest_events`."""
+        rows = await self._session.exec(select(EventLaneTable.lane, EventLaneTable.newest))
+        newest = dict(rows.all())
+        return FeedPosition(tuple(event_id_of(lane, newest.get(lane, 0)) for lane in range(LANES)))
+
+    def feed_token(self, program_id: str, position: FeedPosition) -> str:
+        """See `Reader.feed_token`."""
+        return PageSeal(self._peppers).close_bytes(_listing(program_id), position.to_bytes())
+
+    def read_feed_token(self, token: str, program_id: str) -> FeedPosition | None:
+        """See `Reader.read_feed_token`."""
+        data = PageSeal(self._peppers).open_bytes(token, _listing(program_id))
+        return None if data is None else FeedPosition.from_bytes(data)
 
 
-def _lane(last: int, limit: int) -> Select[Any]:
-    """Select the next events of a lane."""
+def _listing(program_id: str) -> str:
+    return f"events/{program_id}"
+
+
+def _scan(last: int, lane: int) -> Select[Any]:
+    """Select what comes next in a lane."""
     table = table_of(EventTable)
-    end = event_id_of(lane_of(last) + 1, 0)
-    following = plain_select(table).where(table.c.event_id > last, table.c.event_id < end)
-    return following.order_by(table.c.event_id).limit(limit)
+    following = plain_select(table.c.event_id, table.c.recorded_ms).where(
+        table.c.event_id > last, table.c.event_id < event_id_of(lane + 1, 0)
+    )
+    return following.order_by(table.c.event_id).limit(SCANNED)
 
 
-def _merged(events: Sequence[RecordedEvent]) -> list[RecordedEvent]:
-    """Merge lanes by time; each stays in its own order, whatever the clocks of servers say."""
-    placed = []
-    for lane, of_lane in groupby(events, lambda one: lane_of(one.event_id)):
-        latest = 0
-        for event in of_lane:
-            latest = max(latest, event.recorded_ms)
-            placed.append(((latest, lane, event.event_id), event))
-    return [event for _, event in sorted(placed, key=itemgetter(0))]
+def _bounds(lane: int, scan: Any) -> Select[Any]:
+    return plain_select(
+        literal(lane).label("lane"),
+        func.max(scan.c.event_id).label("newest"),
+        func.count().label("count"),
+        func.max(scan.c.recorded_ms).label("latest_ms"),
+    ).select_from(scan)
+
+
+def _has_gap(last: int, bounds: Any) -> bool:
+    """Tell whether events of a part are gone: a lane is numbered without a gap."""
+    return bool(bounds.count) and bounds.newest - last != bounds.count
+
+
+def _part(last: int, bound: int, limit: int, wanted: Wanted) -> Select[Any]:
+    """Select the wanted events of a part of a lane."""
+    table = table_of(EventTable)
+    part = plain_select(table).where(table.c.event_id > last, table.c.event_id <= bound)
+    if wanted.program_id is not None:
+        part = part.where(table.c.program_id == wanted.program_id)
+    if wanted.kinds:
+        part = part.where(table.c.kind.in_(sorted(int(kind) for kind in wanted.kinds)))
+    if wanted.member_number is not None:
+        part = part.where(table.c.member_number == wanted.member_number)
+    return part.order_by(table.c.event_id).limit(limit)
+
+
+def _window(last: int, bounds: Any, events: Sequence[RecordedEvent], limit: int) -> LaneWindow:
+    if len(events) == limit:
+        # There may be more of them before the bound.
+        return LaneWindow(events[-1].event_id, max(one.recorded_ms for one in events), events)
+    cut = bounds.count == SCANNED
+    return LaneWindow(bounds.newest or last, bounds.latest_ms if cut else None, events)
 
 
 def _recorded(row: Any) -> RecordedEvent:

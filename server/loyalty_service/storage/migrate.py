@@ -72,6 +72,7 @@ TOLD_AGAIN = {
     "loyalty_transaction.earned_by",
     "loyalty_transaction.points_returned",
     "remembered_answer.stores",
+    "remembered_answer.named",
     "member_email",
     "account.moved_ms",
     "account.untimed",

@@ -40,6 +40,7 @@ from loyalty_service.domain.records import (
 from loyalty_service.storage.bucket_reads import BucketReads
 from loyalty_service.storage.catalogue_reads import CatalogueReads
 from loyalty_service.storage.event_reads import EventReads
+from loyalty_service.storage.export_reads import ExportReads
 from loyalty_service.storage.fraud_reads import FraudReads
 from loyalty_service.storage.held_reads import HeldReads
 from loyalty_service.storage.member_reads import MemberReads, record_of
@@ -50,6 +51,7 @@ from loyalty_service.storage.repositories.seal import PageSeal, Seal
 from loyalty_service.storage.tables import (
     AccountTable,
     ApiKeyTable,
+    CheckpointTable,
     CodePepperTable,
     CodeRefusalTable,
     CodeTallyTable,
@@ -127,7 +129,9 @@ _STANDING = text(
 )
 
 
-class SqlReader(EventReads, MemberReads, BucketReads, HeldReads, FraudReads, CatalogueReads):
+class SqlReader(
+    EventReads, MemberReads, BucketReads, HeldReads, ExportReads, FraudReads, CatalogueReads
+):
     """Implements `application.reading.Reader`; see there for what each query promises."""
 
     def __init__(self, session: AsyncSession, pepper: bytes | Peppers) -> None:
@@ -218,6 +222,14 @@ class SqlReader(EventReads, MemberReads, BucketReads, HeldReads, FraudReads, Cat
             .limit(limit)
         )
         return [_entry(row) for row in rows]
+
+    async def archived_until_ms(self) -> int | None:
+        """See `Reader.archived_until_ms`."""
+        archived = col(CheckpointTable.archived_ms).is_not(None)
+        found = await self._session.exec(
+            select(func.max(CheckpointTable.recorded_ms)).where(archived)
+        )
+        return found.one()
 
     async def program_at(self, program_id: str, time_ms: int) -> Program | None:
         """See `Reader.program_at`."""

@@ -37,6 +37,8 @@ from loyalty_service.domain.peppers import Peppers
 from loyalty_service.observability.trail import CHARGE, TRAIL
 from loyalty_service.storage.batch import Flags, Item
 from loyalty_service.storage.databases import Database
+from loyalty_service.storage.emptied_log import EmptiedLog
+from loyalty_service.storage.feed_tail import FeedTail
 from loyalty_service.storage.fresh_catalog import FreshCatalog
 from loyalty_service.storage.hanging import watch_commits
 from loyalty_service.storage.presence import Presence
@@ -66,7 +68,7 @@ GAP_MAX_S = 0.05
 log = structlog.get_logger(__name__)
 
 
-class Store(FreshCatalog):
+class Store(FreshCatalog, EmptiedLog):
     """
     The storage as the rest of the program sees it.
 
@@ -83,6 +85,7 @@ class Store(FreshCatalog):
         embedded: Whether the database is a file of this machine.
         under_way: The calls with a key that have arrived and may still take effect.
         clock: What the server's clock is good for.
+        feed: Tells whoever waits for events that there are more.
     """
 
     def __init__(
@@ -114,6 +117,7 @@ class Store(FreshCatalog):
         self._waiting: FairQueue[Item] = FairQueue()
         self._arrivals: deque[Item] = deque()
         self._readers = Readers(database, pepper)
+        self.feed = FeedTail(self._readers)
         self._company = 1
         self._running = 0
         self._gap_s = GAP_MAX_S
@@ -148,6 +152,7 @@ class Store(FreshCatalog):
         """Finish what was accepted, then let go of the database."""
         self._poll.cancel()
         self._watch.cancel()
+        self.feed.close()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._drained.wait(), CLOSE_WAIT_S)
         if self._presence is not None:
@@ -155,11 +160,6 @@ class Store(FreshCatalog):
         for writer in self._writers:
             await self._loop.run_in_executor(None, writer.close)
         await self._readers.close()
-
-    @property
-    def replicated(self) -> bool:
-        """Whether commits wait for a synchronous standby, as of the last of them."""
-        return any(writer.replicated for writer in self._writers)
 
     async def write(
         self,

@@ -12,7 +12,7 @@ from loyalty_service.domain.errors import (
 )
 from loyalty_service.domain.keys import SANDBOX_KEYS, ApiKey, key_digest
 from loyalty_service.domain.program import Catalog
-from loyalty_service.transport.rpcs import RPCS
+from loyalty_service.transport.rpcs import SERVED
 
 _BEARER = "bearer "
 _BLANKS = " \t"
@@ -72,5 +72,5 @@ def require_role(key: ApiKey, method: str) -> None:
     Raises:
         RoleNotAllowedError: Its role may not.
     """
-    if key.role not in RPCS[method].roles:
+    if key.role not in SERVED[method].roles:
         raise RoleNotAllowedError(key.role.value, method.partition("/")[2])

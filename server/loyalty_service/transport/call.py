@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,7 +23,7 @@ from loyalty_service.application.perform import (
     perform,
     plain_key,
 )
-from loyalty_service.application.reading import Reader
+from loyalty_service.application.reading import Reader, Tail
 from loyalty_service.application.reads import NOTHING, Reads
 from loyalty_service.application.under_way import UnderWay
 from loyalty_service.application.unit import Unit
@@ -31,7 +31,6 @@ from loyalty_service.domain.breaches import in_own_words
 from loyalty_service.domain.clock import now_ms
 from loyalty_service.domain.errors import (
     DeadlinePassedError,
-    FieldViolation,
     RequestInvalidError,
     RulesFailedError,
 )
@@ -49,7 +48,10 @@ from loyalty_service.domain.till_time import (
 )
 from loyalty_service.observability.till_clocks import TillClocks
 from loyalty_service.observability.trail import TRAIL
+from loyalty_service.transport.headers import header_invalid
+from loyalty_service.transport.persons import PLACES, named, nameless
 from loyalty_service.transport.rpcs import RPCS
+from loyalty_service.transport.shortened import is_shortened, recall
 
 R = TypeVar("R")
 
@@ -60,9 +62,6 @@ READ_S = 0.5
 """Time that a look at what was committed may take."""
 
 USER_DATETIME_MAX = 64
-
-MISSPELT = ("idempotency_key", "x_api_key", "x_user_datetime")
-"""Our headers as some spell them; Envoy drops all others that have an underscore."""
 
 
 class Command(Protocol):
@@ -82,6 +81,10 @@ class Storage(Protocol):
     catalog: Catalog
     under_way: UnderWay
     embedded: bool
+
+    @property
+    def feed(self) -> Tail:
+        """What tells that there are more events."""
 
     async def write(
         self,
@@ -106,6 +109,9 @@ class Storage(Protocol):
 
     async def is_under_way(self, scope: str, key: str, longest_s: float) -> bool:
         """Tell whether a call with this key is under way on any server, or may be."""
+
+    async def empty_log(self) -> bool:
+        """Make sure that nothing which was written over is left in files of the database."""
 
     def refuses(self) -> str | None:
         """Tell why no call would be let in now, if none would."""
@@ -209,6 +215,7 @@ class Call:
             load=load,
             again=again,
             by=self._actor,
+            nameless=partial(nameless, method) if (method := self._kept_as) in PLACES else None,
         )
         # What is embedded is read when it is asked for: nobody would fetch it ahead.
         reads = NOTHING if self.storage.embedded else load.reads(command.reads(), now_ms())
@@ -217,7 +224,18 @@ class Call:
             reads = reads._replace(kept_answers=kept_answers)
         answer = await self._perform(run, reads)
         self.repeated = answer.repeated
-        return answer.body
+        kept_as = self._kept_as
+        if not answer.repeated or not (is_shortened(answer.body) or kept_as in PLACES):
+            return answer.body
+        async with self.read() as reader:
+            if is_shortened(answer.body):
+                answer_class = RPCS[self.method].answer_class
+                return await recall(reader, self.program, answer_class, answer.body)
+            return await named(kept_as, answer.body, partial(reader.member, self.key.program_id))
+
+    @property
+    def _kept_as(self) -> str:
+        return RPCS[self.method].kept_as
 
     @property
     def _actor(self) -> Actor:
@@ -320,11 +338,11 @@ class Call:
             return None
         # A fraction of a second may have any number of digits.
         if len(text) > USER_DATETIME_MAX:
-            raise _header_invalid("x-user-datetime", "must be at most 64 characters")
+            raise header_invalid("x-user-datetime", "must be at most 64 characters")
         try:
             return read_till_time(text)
         except ValueError:
-            raise _header_invalid("x-user-datetime", "must be an ISO 8601 date and time") from None
+            raise header_invalid("x-user-datetime", "must be an ISO 8601 date and time") from None
 
     def _keyed(self, command: Meant) -> Keyed | None:
         text = self.metadata.get("idempotency-key")
@@ -332,10 +350,10 @@ class Call:
             return None
         key = plain_key(text)
         if not KEY_FORM.fullmatch(key):
-            raise _header_invalid(
+            raise header_invalid(
                 "idempotency-key", "must be 1 to 255 printable ASCII characters, not all blank"
             )
-        method = RPCS[self.method].kept_as
+        method = self._kept_as
         return Keyed(
             scope=idempotency_scope(self.key),
             key=key,
@@ -348,43 +366,5 @@ class Call:
 
     def _first_fingerprint(self) -> bytes:
         """Hash the request as the first version of `domain.meaning` did."""
-        meaning = RPCS[self.method].kept_as.encode() + self.request.SerializeToString(
-            deterministic=True
-        )
+        meaning = self._kept_as.encode() + self.request.SerializeToString(deterministic=True)
         return hashlib.sha256(meaning).digest()
-
-
-def require_key_once(sent_twice: Collection[str]) -> None:
-    """
-    Refuse a call with two idempotency keys: whoever asks later what became of it knows only one.
-
-    Raises:
-        RequestInvalidError: It has two.
-    """
-    if "idempotency-key" in sent_twice:
-        raise _header_invalid("idempotency-key", "must be given once")
-
-
-def require_spelling(metadata: Mapping[str, str]) -> None:
-    """
-    Refuse a call with one of our headers under a name with underscores, which nobody reads.
-
-    Its caller believes that it sent a key, or the time of its order.
-
-    Raises:
-        RequestInvalidError: It has one.
-    """
-    misspelt = [name for name in MISSPELT if name in metadata]
-    if misspelt:
-        raise RequestInvalidError(
-            tuple(
-                FieldViolation(
-                    name.replace("_", "-"), f"must be spelt with dashes: {name} is not read"
-                )
-                for name in misspelt
-            )
-        )
-
-
-def _header_invalid(name: str, message: str) -> RequestInvalidError:
-    return RequestInvalidError((FieldViolation(name, message),))

@@ -34,12 +34,11 @@ from loyalty_service.transport.call import (
     DEADLINE_MAX_S,
     Call,
     Storage,
-    require_key_once,
-    require_spelling,
 )
 from loyalty_service.transport.errors.catalogue import CATALOGUE, GRPC_CODES
 from loyalty_service.transport.errors.dialects import Dialect
 from loyalty_service.transport.errors.rendering import refuse
+from loyalty_service.transport.headers import require_key_once, require_spelling
 from loyalty_service.transport.messages import (
     KEYLESS_SEND_S,
     SEND_S,
@@ -115,6 +114,7 @@ class Handling:
         tracing: Names and traces calls.
 
     Attributes:
+        admission: Counts the calls of each key, and lets them in.
         under_way: Calls that have arrived and not ended.
         last_call_s: When the last one arrived, by `perf_counter`.
     """
@@ -129,7 +129,7 @@ class Handling:
         self._calls = calls
         self._tracing = tracing
         self._access_log = AccessLog()
-        self._admission = Admission()
+        self.admission = Admission()
         self._idle: asyncio.Event | None = None
 
     async def idle(self) -> None:
@@ -153,7 +153,7 @@ class Handling:
                 outcome = CATALOGUE[type(error)].reason
                 self._calls.limits.refused(error, passage.key)
                 if isinstance(error, TURNED_AWAY) and _waits(passage):
-                    await self._admission.hold_back()
+                    await self.admission.hold_back()
                 return await _refuse(context, error, passage, name)
             except asyncio.CancelledError:
                 outcome = CANCELLED
@@ -175,7 +175,7 @@ class Handling:
         """Take note of a call that has arrived."""
         began_s = self.last_call_s = perf_counter()
         until_s = asyncio.get_running_loop().time() + DEADLINE_MAX_S
-        passage = _Passage(*_plain(context), began_s, until_s)
+        passage = _Passage(*plain_metadata(context), began_s, until_s)
         # First of all: from here on nobody may be told that no such call is under way.
         self._arrive(passage, writes=writes)
         passage.trail = self._tracing.begin(name, passage.metadata)
@@ -206,13 +206,13 @@ class Handling:
         require_key_once(passage.sent_twice)
         limits = self._store.catalog.programs[key.program_id].limits
         # Refusing must cost next to nothing: before the call's message is waited for.
-        self._admission.count(key, limits)
+        self.admission.count(key, limits)
         if rpc.effect is not Effect.READS:
             self._store.require_room(key.key_id)
         # Some transports call when the message is there, others when its headers are.
         data = message if isinstance(message, bytes) else await receive(context)
         # Who sends no message never takes the place of who does.
-        place = passage.place = self._admission.enter(key)
+        place = passage.place = self.admission.enter(key)
         await place.turn()
         mends = list(mends_told(metadata.get("loyalty-mended")))
         place.begin()
@@ -307,7 +307,7 @@ def _left_s(context: Context) -> float:
     return math.inf if left_s is None else left_s
 
 
-def _plain(context: Context) -> tuple[dict[str, str], list[str]]:
+def plain_metadata(context: Context) -> tuple[dict[str, str], list[str]]:
     """Give the call's text metadata, and names sent more than once; their last value counts."""
     plain: dict[str, str] = {}
     sent_twice = []

@@ -13,6 +13,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from loyalty.v1 import (
     code_service_pb2,
+    event_service_pb2,
     identify_service_pb2,
     incentive_service_pb2,
     member_service_pb2,
@@ -32,6 +33,7 @@ SERVICES: tuple[ServiceDescriptor, ...] = (
     member_service_pb2.DESCRIPTOR.services_by_name["MemberService"],
     incentive_service_pb2.DESCRIPTOR.services_by_name["IncentiveService"],
     operator_service_pb2.DESCRIPTOR.services_by_name["OperatorService"],
+    event_service_pb2.DESCRIPTOR.services_by_name["EventService"],
 )
 """The services that are served."""
 
@@ -80,6 +82,11 @@ class Rpc:
     def service(self) -> str:
         """Name of its service."""
         return str(self.method.containing_service.name)
+
+    @property
+    def streams(self) -> bool:
+        """Whether it answers with a stream."""
+        return bool(self.method.server_streaming)
 
     @property
     def request_class(self) -> type[Message]:
@@ -136,12 +143,19 @@ def _all() -> Iterator[Rpc]:
         yield from map(read_rpc, service.methods)
 
 
-RPCS: Mapping[str, Rpc] = {rpc.name: rpc for rpc in _all()}
+SERVED: Mapping[str, Rpc] = {rpc.name: rpc for rpc in _all()}
 """Every RPC that is served, by its name."""
 
-_KEPT: Mapping[str, Rpc] = {rpc.kept_as: rpc for rpc in RPCS.values()}
+RPCS: Mapping[str, Rpc] = {name: rpc for name, rpc in SERVED.items() if not rpc.streams}
+"""Those that are answered by one message."""
+
+STREAMS: Mapping[str, Rpc] = {name: rpc for name, rpc in SERVED.items() if rpc.streams}
+"""Those that are answered by a stream of messages, over gRPC alone."""
+
+KEPT_RPCS: Mapping[str, Rpc] = {rpc.kept_as: rpc for rpc in RPCS.values()}
+"""Every RPC by the name that its kept answers have."""
 
 
 def rpc_kept_as(name: str) -> Rpc:
     """Find the RPC whose answers are kept under a name."""
-    return _KEPT[name]
+    return KEPT_RPCS[name]

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from time import perf_counter
+from typing import Any
 
 import grpc
 import structlog
@@ -20,7 +21,8 @@ from loyalty_service.transport.addresses import authority
 from loyalty_service.transport.call import Storage
 from loyalty_service.transport.handling import Handling
 from loyalty_service.transport.keyless import Health, Reflection
-from loyalty_service.transport.rpcs import RPCS, SERVICES
+from loyalty_service.transport.rpcs import RPCS, SERVICES, STREAMS
+from loyalty_service.transport.streams import Streams
 from loyalty_service.transport.transports import Handler, Transport
 
 MESSAGE_BYTES_MAX = 512 * 1024
@@ -105,6 +107,13 @@ class LoyaltyServer:
     ) -> None:
         self._store = store
         self._handling = Handling(store, sandbox=sandbox, calls=calls, tracing=tracing)
+        self._streams = Streams(
+            store,
+            sandbox=sandbox,
+            admission=self._handling.admission,
+            calls=calls,
+            tracing=tracing,
+        )
         self._health = Health()
         self._watching: asyncio.Task[None] | None = None
         self.serving: bool | None = None
@@ -135,6 +144,10 @@ class LoyaltyServer:
         self._transport = transport
         for service in SERVICES:
             transport.serve(service.full_name, self._handlers(service))
+            if streams := self._stream_handlers(service):
+                transport.serve_streams(
+                    grpc.method_handlers_generic_handler(service.full_name, streams)
+                )
         transport.serve_streams(self._health.handler())
         if self._reflection_on:
             names = [service.full_name for service in SERVICES]
@@ -195,6 +208,7 @@ class LoyaltyServer:
         if notice_s:
             await asyncio.sleep(notice_s)
             grace_s -= await self._until_quiet(grace_s / 2)
+        await self._streams.close()
         stopped = asyncio.create_task(self._transport.stop(grace_s))
         # No new calls come in from here on. Whoever still watches the health would hold the
         # server for all of its grace: only the calls under way are waited for.
@@ -227,4 +241,13 @@ class LoyaltyServer:
                 RPCS[f"{service.name}/{method.name}"], getattr(servicer, method.name)
             )
             for method in service.methods
+            if not method.server_streaming
+        }
+
+    def _stream_handlers(self, service: ServiceDescriptor) -> dict[str, Any]:
+        servicer = self._servicers[service.name]
+        return {
+            rpc.method.name: self._streams.handler(rpc, getattr(servicer, rpc.method.name))
+            for rpc in STREAMS.values()
+            if rpc.service == service.name
         }

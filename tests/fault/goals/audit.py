@@ -15,7 +15,8 @@ from loyalty_service.storage.connections import writing
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.repositories.statements import table_of
 from loyalty_service.storage.tables import TransferTable
-from loyalty_service.storage.tools.audit import Findings, audit, audit_state
+from loyalty_service.storage.tools.audit import audit, audit_state
+from loyalty_service.storage.tools.findings import Findings
 from tests.benchmark.population import Population, populate
 from tests.fault.goal import Goal, Trial
 from tests.support.lived_store import copy_lived

@@ -33,6 +33,7 @@ offers_per_order: 2
 rewards_per_order: 2
 same_offer_per_order: 1
 receipts_per_member: {{per_day: 1, per_week: 2, per_year: 3}}
+retention: {{orders_days: 400, answers_days: 400, events_days: 800, visits_days: 366}}
 receipts: {{pos_types: {{Kiosk: {{claimed: {{en-CA: {{footer: Bye}}}}}}}}}}
 rule_words: {{segment: {{code: c, rule_id: r, message: m}}}}
 expiry:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 
+from loyalty_service.application.find_member import find_member
 from loyalty_service.application.grant_names import granted_by
 from loyalty_service.application.limits import (
     count_code_gone,
@@ -23,7 +24,6 @@ from loyalty_service.domain import clock
 from loyalty_service.domain.codes import new_code
 from loyalty_service.domain.errors import (
     FieldViolation,
-    MemberNotFoundError,
     RequestInvalidError,
     ServerBusyError,
 )
@@ -112,9 +112,7 @@ def issue_code(unit: Unit, command: IssueCode, now_ms: int) -> Done[IssuedCode]:
     """
     program = unit.catalog.programs[command.key.program_id]
     loyalty_id = command.loyalty_id.lower()
-    member = unit.member(program.program_id, loyalty_id)
-    if member is None:
-        raise MemberNotFoundError(loyalty_id)
+    member = find_member(unit, program.program_id, loyalty_id)
     today = day_of(now_ms, program.time_zone)
     selection = _selection_json(unit, program, member, command, today)
     counts = (
@@ -133,19 +131,7 @@ def issue_code(unit: Unit, command: IssueCode, now_ms: int) -> Done[IssuedCode]:
         if not (renews and limit is _CODES_LIVE):
             require_one_more(unit, program, limit, scope, now_ms)
     digits, digest, earlier = _free_code(unit, program, now_ms)
-    events = []
-    for code in replaced:
-        unit.change(code, status=CodeStatus.REPLACED, updated_ms=now_ms)
-        count_code_gone(unit, code)
-        events.append(
-            Event(
-                EventKind.CODE_REPLACED,
-                program.program_id,
-                member,
-                before=CodeStatus.PENDING,
-                after=CodeStatus.REPLACED,
-            )
-        )
+    events = replace_codes(unit, member, replaced, now_ms)
     if earlier is not None and earlier.status is CodeStatus.PENDING:
         events.append(expired(earlier))  # The sweeper has not come yet, and will not find it.
     code = Code(
@@ -168,6 +154,21 @@ def issue_code(unit: Unit, command: IssueCode, now_ms: int) -> Done[IssuedCode]:
         unit.count(limit, scope, 1, now_ms)
     issued = Event(EventKind.CODE_ISSUED, program.program_id, member, after=CodeStatus.PENDING)
     return Done(IssuedCode(code, digits), events=(*events, issued))
+
+
+def replace_codes(unit: Unit, member: Member, codes: Sequence[Code], now_ms: int) -> list[Event]:
+    """Have codes of a member that no till has used stop working; tell of each."""
+    for code in codes:
+        unit.change(code, status=CodeStatus.REPLACED, updated_ms=now_ms)
+        count_code_gone(unit, code)
+    gone = Event(
+        EventKind.CODE_REPLACED,
+        member.program_id,
+        member,
+        before=CodeStatus.PENDING,
+        after=CodeStatus.REPLACED,
+    )
+    return [gone for _ in codes]
 
 
 def _counts(key: ApiKey) -> Iterator[tuple[Limit, str]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from loyalty_service.application.find_member import find_member
 from loyalty_service.application.grants import give as give_grant
 from loyalty_service.application.limits import key_scope, require_one_more
 from loyalty_service.application.members.assign_points import give
@@ -16,7 +17,6 @@ from loyalty_service.application.unit import Refused, Unit
 from loyalty_service.domain.codes import digested_promo, plain_promo_code
 from loyalty_service.domain.errors import (
     FieldViolation,
-    MemberNotFoundError,
     PromoCodeAlreadyRedeemedError,
     PromoCodeInvalidError,
     PromoCodeNotFoundError,
@@ -114,9 +114,7 @@ def redeem_promo_code(
     key.require_store(store.store_id)
     member = None
     if command.loyalty_id is not None:
-        member = unit.member(program.program_id, command.loyalty_id.lower())
-        if member is None:
-            raise MemberNotFoundError(command.loyalty_id.lower())
+        member = find_member(unit, program.program_id, command.loyalty_id)
     digest = unit.code_digest(
         program.program_id, digested_promo(plain_promo_code(command.promo_code))
     )

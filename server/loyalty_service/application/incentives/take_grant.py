@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from loyalty_service.application.find_member import find_member
 from loyalty_service.application.grants import activate, buy, known_grants
 from loyalty_service.application.perform import Done
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.errors import (
     FieldViolation,
-    MemberNotFoundError,
     PointsInsufficientError,
     RequestInvalidError,
 )
@@ -71,9 +71,7 @@ def take_grant(unit: Unit, command: TakeGrant, now_ms: int) -> Done[TakenGrant]:
     """
     program = unit.catalog.programs[command.key.program_id]
     loyalty_id = command.loyalty_id.lower()
-    member = unit.member(program.program_id, loyalty_id)
-    if member is None:
-        raise MemberNotFoundError(loyalty_id)
+    member = find_member(unit, program.program_id, loyalty_id)
     name = command.grant.strip().lower()
     terms = program.grants.get(name)
     used = 0

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+from loyalty_service.application.find_member import find_member
 from loyalty_service.application.limits import count_points, count_taken, require_points
 from loyalty_service.application.perform import Done
 from loyalty_service.application.points import adjust, points_that_fit
@@ -14,7 +15,6 @@ from loyalty_service.application.unit import Unit
 from loyalty_service.domain.errors import (
     AmountBeyondLimitError,
     FieldViolation,
-    MemberNotFoundError,
     PointsInsufficientError,
     RequestInvalidError,
 )
@@ -94,9 +94,7 @@ def assign_points(unit: Unit, command: AssignPoints, now_ms: int) -> Done[Assign
             (FieldViolation("partner", "must be the partner of the API key"),)
         )
     loyalty_id = command.loyalty_id.lower()
-    member = unit.member(program.program_id, loyalty_id)
-    if member is None:
-        raise MemberNotFoundError(loyalty_id)
+    member = find_member(unit, program.program_id, loyalty_id)
     allowed = program.limits[_AT_ONCE.name]
     if abs(command.points) > allowed:
         raise AmountBeyondLimitError(_AT_ONCE.name.value, allowed)

@@ -28,10 +28,17 @@ class ListTransfers:
 
 @dataclass(frozen=True, slots=True)
 class TransferPage:
-    """One page of a history, newest first; the token is empty on the last."""
+    """
+    One page of a history, newest first; the token is empty on the last.
+
+    Attributes:
+        archived_until_ms: On the last page, the time up to which transfers are not listed, as they
+            are in an archive; absent where none are.
+    """
 
     transfers: Sequence[TransferEntry]
     next_page_token: str
+    archived_until_ms: int | None = None
 
 
 async def list_transfers(reader: Reader, command: ListTransfers) -> TransferPage:
@@ -55,7 +62,7 @@ async def list_transfers(reader: Reader, command: ListTransfers) -> TransferPage
     more = len(entries) > size
     page = entries[:size]
     token = reader.page_token(listing, page[-1].transfer_id) if more else ""
-    return TransferPage(page, token)
+    return TransferPage(page, token, None if more else await reader.archived_until_ms())
 
 
 def _last_of_page(reader: Reader, token: str, listing: str) -> int | None:

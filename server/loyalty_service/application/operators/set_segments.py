@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from loyalty_service.application.find_member import find_member
 from loyalty_service.application.operators.create_key import program_of
 from loyalty_service.application.perform import Done
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
-from loyalty_service.domain.errors import MemberNotFoundError
 from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.records import Member
 
@@ -37,9 +37,7 @@ def set_segments(unit: Unit, command: SetSegments, _now_ms: int) -> Done[Member]
         MemberNotFoundError: No member has this loyalty ID.
     """
     program = program_of(unit, command.program_id)
-    member = unit.member(program.program_id, command.loyalty_id)
-    if member is None:
-        raise MemberNotFoundError(command.loyalty_id)
+    member = find_member(unit, program.program_id, command.loyalty_id)
     segments = ",".join(sorted(set(command.segments))) or None
     if segments == member.segments:
         return Done(member)

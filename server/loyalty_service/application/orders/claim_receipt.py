@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from loyalty_service.application.bought_grants import buy_by_itself
+from loyalty_service.application.find_member import find_member
 from loyalty_service.application.grant_names import named_by_grants
 from loyalty_service.application.grants import give_for_first_order
 from loyalty_service.application.limits import count_points, flag_uses, require_points
@@ -38,7 +39,6 @@ from loyalty_service.domain.clock import DAY_MS
 from loyalty_service.domain.codes import digested_receipt, plain_receipt_code
 from loyalty_service.domain.earning import Earned, PromotionPoints, points_earned
 from loyalty_service.domain.errors import (
-    MemberNotFoundError,
     ReceiptAlreadyClaimedError,
     ReceiptExpiredError,
     ReceiptLimitReachedError,
@@ -116,9 +116,7 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
     """
     program = unit.catalog.programs[command.key.program_id]
     loyalty_id = command.loyalty_id.lower()
-    member = unit.member(program.program_id, loyalty_id)
-    if member is None:
-        raise MemberNotFoundError(loyalty_id)
+    member = find_member(unit, program.program_id, loyalty_id)
     transaction, digest = _unclaimed(unit, program, command, now_ms)
     _require_receipts_left(unit, program, transaction, member, now_ms)
     known_by, day = transaction.order_digest, transaction.business_day
@@ -203,7 +201,9 @@ def _unclaimed(
     command.key.require_stores(transaction.stores)
     if transaction.status is not TransactionStatus.UNCLAIMED:
         raise ReceiptAlreadyClaimedError
-    if now_ms - transaction.created_ms > program.receipt_days * DAY_MS:
+    # What it bought may be gone, though the program has been given more days since.
+    gone = transaction.basket is None
+    if gone or now_ms - transaction.created_ms > program.receipt_days * DAY_MS:
         raise ReceiptExpiredError(program.receipt_days)
     return transaction, digest
 

@@ -36,9 +36,7 @@ from loyalty_service.domain.identifiers import new_id
 from loyalty_service.domain.ledger import POINTS_MAX, Owner, OwnerKind
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Member, Transaction
-
-COUNTED_DAYS_MAX = 400
-"""Days in which what was counted may change: later voids are not counted any more."""
+from loyalty_service.domain.windows import COUNTED_DAYS_MAX, counted_days
 
 GRANTS_MAX = 100
 """Times that one order reaches a goal for which something to use is given."""
@@ -102,7 +100,7 @@ def count_order(
             award = _award(unit, member, transaction, due, missing, day, now_ms)
             events += _grant(unit, program, member, due.goal, award, now_ms)
             awards.append(award)
-    counts.settle(goals, _kept_days(program))
+    counts.settle(goals, counted_days(program))
     _keep(unit, program, member, counts, awards, day)
     return Reached(
         _progress(goals, counts, amounts),
@@ -347,7 +345,3 @@ def _keep(
     unit.hold_card(member, card)
     if any(award.tier for award in awards):
         follow_tiers(unit, member)
-
-
-def _kept_days(program: Program) -> int:
-    return min(COUNTED_DAYS_MAX, max(program.void_days, program.receipt_days))

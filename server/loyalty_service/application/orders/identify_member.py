@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from loyalty_service.application.codes.wrong_codes import count_right_code, require_no_wait
+from loyalty_service.application.find_member import find_member
 from loyalty_service.application.orders.repeated_orders import answer_of_use, use_of_code
 from loyalty_service.application.orders.reservations import reserve
 from loyalty_service.application.orders.shown_codes import (
@@ -25,7 +26,6 @@ from loyalty_service.application.unit import Unit
 from loyalty_service.domain.errors import (
     IdentifierTypeDisabledError,
     LoyaltyError,
-    MemberNotFoundError,
 )
 from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.guessing import scopes_of
@@ -116,10 +116,7 @@ def identify_member(
     command.key.require_store(store.store_id)
     if kind is IdentifierKind.CODE:
         return _identify_by_code(unit, program, store, command, now_ms)
-    loyalty_id = command.identifier.lower()
-    member = unit.member(program.program_id, loyalty_id)
-    if member is None:
-        raise MemberNotFoundError(loyalty_id)
+    member = find_member(unit, program.program_id, command.identifier)
     transaction = _open_transaction(unit, program, member, command, now_ms)
     return Done(
         Identified(program, member, transaction.transaction_id, member.spendable, ()),

@@ -151,7 +151,9 @@ def return_lines(unit: Unit, command: ReturnLines, now_ms: int) -> Done[LinesRet
     if transaction.status not in {TransactionStatus.CLAIMED, TransactionStatus.UNCLAIMED}:
         status = transaction.status.name
         raise TransactionNotReturnableError(transaction.transaction_id, status)
-    if now_ms - transaction.ordered_ms > program.return_days * DAY_MS:
+    # What it bought may be gone, though the program has been given more days since.
+    gone = transaction.basket is None
+    if gone or now_ms - transaction.ordered_ms > program.return_days * DAY_MS:
         raise ReturnTooLateError(transaction.transaction_id, program.return_days)
     before, member = transaction.status, None
     if transaction.member_number is not None:

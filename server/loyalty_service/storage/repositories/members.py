@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, delete, insert, null, select, update
 
 from loyalty_service.domain.ledger import MEMBER_KINDS
-from loyalty_service.domain.records import Member, MemberEmail
+from loyalty_service.domain.records import ERASED, Member, MemberEmail
 from loyalty_service.storage import tables as t
 from loyalty_service.storage.lock_order import Rank
 from loyalty_service.storage.repositories.ledger import ACCOUNT_COLUMNS, Ledger, account_of
@@ -21,6 +21,9 @@ from loyalty_service.storage.repositories.statements import (
     table_of,
 )
 
+LATER_COLUMNS = ("erased_ms",)
+"""Those that are behind the accounts in a record."""
+
 MEMBER_COLUMNS = (
     "number",
     "program_id",
@@ -31,12 +34,17 @@ MEMBER_COLUMNS = (
     "birth_date",
     "created_ms",
     "segments",
+    *LATER_COLUMNS,
 )
+
+PERSONAL_COLUMNS = ("name", "email", "locale", "birth_date", "segments", "erased_ms")
+"""What is written over as a member is erased."""
 
 CARD_COLUMNS = ("counts", "tiers")
 """What is read of a member's card, after all else: see `repositories.goals`."""
 
 _OWN = len(MEMBER_COLUMNS)
+_FIRST = _OWN - len(LATER_COLUMNS)
 _PLACES = tuple(
     (kind, _OWN + place * len(ACCOUNT_COLUMNS)) for place, kind in enumerate(MEMBER_KINDS)
 )
@@ -94,6 +102,25 @@ class MemberStatements:
             update(member)
             .where(member.c.number == bindparam("its_number"))
             .values(segments=bindparam("its_segments"))
+        )
+        self.erase = by.compile(
+            update(member)
+            .where(member.c.number == bindparam("its_number"))
+            .values({name: bindparam(f"its_{name}") for name in PERSONAL_COLUMNS})
+        )
+        email = table_of(t.MemberEmailTable)
+        self.forget_email = by.compile(
+            delete(email).where(
+                email.c.program_id == bindparam("program_id"),
+                email.c.email == bindparam("email"),
+                email.c.member_number == bindparam("member_number"),
+            )
+        )
+        code = table_of(t.CodeTable)
+        self.forget_answers_of_codes = by.compile(
+            update(code)
+            .where(code.c.member_number == bindparam("its_number"), code.c.answer.is_not(None))
+            .values(answer=null(), claim_key=null())
         )
         if by.bulk:
             self.numbers = by.among(select(member.c.number), member, ("program_id", "loyalty_id"))
@@ -159,10 +186,30 @@ class Members(Ledger):
         """See `Unit.set_segments`."""
         self.changes += 1
         self.bytes_written += bytes_of([segments])
-        statement = self._members_by.set_segments
         given = {"its_number": member.number, "its_segments": segments}
-        self._connection.execute(statement.sql, [given[name] for name in statement.names])
+        self._run(self._members_by.set_segments, given)
         member.segments = segments
+
+    def erase_member(self, member: Member, email: str | None, now_ms: int) -> None:
+        """See `Unit.erase_member`."""
+        self.changes += 1
+        if email is not None:
+            self.flush()  # Its row may be one that this unit has added.
+            place = {
+                "program_id": member.program_id,
+                "email": email,
+                "member_number": member.number,
+            }
+            self._run(self._members_by.forget_email, place)
+            self._records.pop((MemberEmail, member.program_id, email), None)
+        member.name, member.erased_ms = ERASED, now_ms
+        member.email = member.locale = member.birth_date = member.segments = None
+        values = {f"its_{name}": getattr(member, name) for name in PERSONAL_COLUMNS}
+        self._run(self._members_by.erase, values | {"its_number": member.number})
+        self._run(self._members_by.forget_answers_of_codes, {"its_number": member.number})
+
+    def _run(self, statement: Statement, given: Mapping[str, Any]) -> None:
+        self._connection.execute(statement.sql, [given[name] for name in statement.names])
 
     def members_ahead(self, numbers: Keys) -> Step:
         """Read members and lock them."""
@@ -181,7 +228,8 @@ class Members(Ledger):
         accounts = {
             kind: account_of(row[start : start + len(ACCOUNT_COLUMNS)]) for kind, start in _PLACES
         }
-        return self._keep_member(Member(*(*row[:_OWN], accounts)))
+        later = row[_FIRST:_OWN]
+        return self._keep_member(Member(*(*row[:_FIRST], accounts, 0, None, (), *later)))
 
     def _keep_member(self, member: Member) -> Member:
         """Remember a member under both of its names; the one loaded first stays the one."""

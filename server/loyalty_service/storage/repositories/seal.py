@@ -92,14 +92,21 @@ class PageSeal:
     def close(self, listing: str, last: int) -> str:
         """Seal the number of a row as text of 48 characters, fit for a URL."""
         place = f"{listing}|{last}".encode()
-        nonce = hmac.digest(self._nonces, place, hashlib.sha256)[:_NONCE_BYTES]
-        sealed = self._ciphers[0].encrypt(nonce, last.to_bytes(_ROW_BYTES), listing.encode())
-        return base64.urlsafe_b64encode(nonce + sealed).decode()
+        return self._close(listing, last.to_bytes(_ROW_BYTES), place)
 
     def open(self, token: str, listing: str) -> int | None:
         """Open a page token; absent when this store did not seal it for this listing."""
         if len(token) != _TOKEN_CHARACTERS:
             return None  # Padding that is not needed would be overlooked.
+        data = self.open_bytes(token, listing)
+        return None if data is None else int.from_bytes(data)
+
+    def close_bytes(self, listing: str, data: bytes) -> str:
+        """Seal a place that is more than one number, as text fit for a URL."""
+        return self._close(listing, data, f"{listing}|".encode() + data)
+
+    def open_bytes(self, token: str, listing: str) -> bytes | None:
+        """Open a token of `close_bytes`; absent when this store did not seal it for this."""
         try:
             sealed = base64.b64decode(token, altchars=b"-_", validate=True)
         except ValueError:
@@ -107,8 +114,13 @@ class PageSeal:
         nonce, body = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
         for cipher in self._ciphers:
             with suppress(InvalidTag, ValueError):
-                return int.from_bytes(cipher.decrypt(nonce, body, listing.encode()))
+                return cipher.decrypt(nonce, body, listing.encode())
         return None
+
+    def _close(self, listing: str, data: bytes, place: bytes) -> str:
+        nonce = hmac.digest(self._nonces, place, hashlib.sha256)[:_NONCE_BYTES]
+        sealed = self._ciphers[0].encrypt(nonce, data, listing.encode())
+        return base64.urlsafe_b64encode(nonce + sealed).decode()
 
 
 def _place(scope: str, idempotency_key: str) -> bytes:

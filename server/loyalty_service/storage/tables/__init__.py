@@ -54,15 +54,24 @@ from loyalty_service.storage.tables.records import (
     RepairTable,
     ServerTable,
 )
+from loyalty_service.storage.tables.retention import (
+    ArchivedOwnerTable,
+    CheckpointAccountTable,
+    CheckpointTable,
+    EventPrunedTable,
+)
 
 __all__ = [
     "DERIVED",
     "OF_NOW",
     "AccountTable",
     "ApiKeyTable",
+    "ArchivedOwnerTable",
     "BucketPartTable",
     "BucketTable",
     "CatalogRevisionTable",
+    "CheckpointAccountTable",
+    "CheckpointTable",
     "CodeMonthTable",
     "CodePepperTable",
     "CodeRefusalTable",
@@ -70,6 +79,7 @@ __all__ = [
     "CodeTable",
     "CodeTallyTable",
     "EventLaneTable",
+    "EventPrunedTable",
     "EventTable",
     "GoalAwardTable",
     "GoalCardTable",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Index, Integer, Text
+from sqlalchemy import BigInteger, Index, Integer, Text, text
 from sqlmodel import Field, SQLModel
 
 from loyalty_service.storage.tables.columns import blob, instant, member_number
@@ -26,9 +26,22 @@ class SessionTable(SQLModel, table=True):
 
 
 class KeptAnswerTable(SQLModel, table=True):
-    """Answers kept under idempotency keys; the table has kept its first name."""
+    """
+    Answers kept under idempotency keys; the table has kept its first name.
+
+    No answer names a person. Those of an older version may, and are *named* until the sweeper has
+    taken the names out.
+    """
 
     __tablename__ = "remembered_answer"
+    __table_args__ = (
+        Index(
+            "answer_named",
+            "named",
+            sqlite_where=text("named = 1"),
+            postgresql_where=text("named = 1"),
+        ),
+    )
 
     scope: str = Field(primary_key=True, sa_type=Text)
     idempotency_key: str = Field(primary_key=True, sa_type=Text)
@@ -37,6 +50,7 @@ class KeptAnswerTable(SQLModel, table=True):
     answer: bytes = Field(sa_column=blob())
     created_ms: int = Field(sa_column=instant())
     stores: str | None = Field(default=None, sa_type=Text)
+    named: int | None = Field(default=None, sa_type=Integer)
 
 
 class LimitTallyTable(SQLModel, table=True):

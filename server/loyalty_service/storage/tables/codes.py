@@ -19,6 +19,7 @@ class CodeTable(SQLModel, table=True):
             sqlite_where=text("status = 1"),
             postgresql_where=text("status = 1"),
         ),
+        Index("code_of_member", "member_number"),
         Index(
             "code_pending",
             "expires_ms",

@@ -23,6 +23,7 @@ class MemberTable(SQLModel, table=True):
     birth_date: str | None = Field(default=None, sa_type=Text)
     created_ms: int = Field(sa_column=instant())
     segments: str | None = Field(default=None, sa_type=Text)
+    erased_ms: int | None = Field(default=None, sa_column=instant(nullable=True))
 
 
 class MemberEmailTable(SQLModel, table=True):

@@ -51,6 +51,7 @@ class PromoRedemptionTable(SQLModel, table=True):
     __tablename__ = "promo_redemption"
     __table_args__ = (
         CheckConstraint("uses >= 0", name="promo_redemption_uses_not_negative"),
+        Index("promo_redemption_of_member", "member_number"),
         ForeignKeyConstraint(
             ["program_id", "digest"], ["promo_code.program_id", "promo_code.digest"]
         ),

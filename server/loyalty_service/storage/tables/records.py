@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Integer, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, Text, text
 from sqlmodel import Field, SQLModel
 
 from loyalty_service.storage.tables.columns import BigKey, blob, instant
@@ -32,6 +32,16 @@ class EventTable(SQLModel, table=True):
     """
 
     __tablename__ = "event"
+    __table_args__ = (
+        # Those about members themselves, and not about their orders: see `domain.events`.
+        Index(
+            "event_of_member",
+            "member_number",
+            "event_id",
+            sqlite_where=text("kind < 10"),
+            postgresql_where=text("kind < 10"),
+        ),
+    )
 
     event_id: int = Field(sa_column=Column(BigKey, primary_key=True, autoincrement=False))
     unit: int = Field(sa_type=BigInteger)

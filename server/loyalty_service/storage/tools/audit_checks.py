@@ -29,6 +29,12 @@ from loyalty_service.storage.tools.owner_promises import (
 
 _LANE = 1 << LANE_BITS
 _USED = EventKind.PROMO_CODE_USED.value
+_KEPT_SINCE = "coalesce((SELECT max(until_ms) + 3600000 FROM event_pruned), 0)"
+"""
+Since when every event is there: of before, the last one about an account may be pruned.
+
+An hour is more than the clocks of two servers ever differ.
+"""
 
 
 def _moves() -> str:
@@ -268,7 +274,8 @@ CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
             FROM account
             JOIN (
               SELECT member_number, max({name}_sequence) AS last_sequence FROM event
-              WHERE {name}_sequence IS NOT NULL GROUP BY member_number
+              WHERE {name}_sequence IS NOT NULL AND recorded_ms >= {_KEPT_SINCE}
+              GROUP BY member_number
             ) AS newest ON newest.member_number = account.member_number
             JOIN event ON event.member_number = newest.member_number
               AND event.{name}_sequence = newest.last_sequence
@@ -286,6 +293,8 @@ CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
         SELECT lane AS row_key, sum(newest) AS newest, sum(events) AS events, sum(last) AS last
         FROM (
           SELECT lane, newest, 0 AS events, 0 AS last FROM event_lane
+          UNION ALL
+          SELECT lane, 0, pruned, 0 FROM event_pruned
           UNION ALL
           SELECT event_id / {_LANE}, 0, count(*), max(event_id % {_LANE})
           FROM event GROUP BY event_id / {_LANE}

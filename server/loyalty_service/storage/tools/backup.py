@@ -18,7 +18,7 @@ from loyalty_service.storage.connections import require_database
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.migrate import require_current
 from loyalty_service.storage.peppers import require_known
-from loyalty_service.storage.tools.audit import Findings, Report, audit, no_report
+from loyalty_service.storage.tools.audit import audit
 from loyalty_service.storage.tools.backup_file import (
     BackupError,
     Saved,
@@ -26,8 +26,10 @@ from loyalty_service.storage.tools.backup_file import (
     failed_name,
     require_place,
 )
+from loyalty_service.storage.tools.chains import Report, no_report
 from loyalty_service.storage.tools.copy import copy_store
 from loyalty_service.storage.tools.drafts import beside, move, sync
+from loyalty_service.storage.tools.findings import Findings
 from loyalty_service.storage.tools.proof import keep_proof, prove, shapes_of_today
 
 
@@ -119,14 +121,14 @@ def _prove(draft: Path, pepper: bytes, report: Report) -> None:
 
 def _clone(origin: Path, copy: Path, mode: str) -> None:
     """
-    Copy one state of an embedded database, page by page, beside its writer.
+    Copy one state of an embedded database, row by row, beside its writer.
 
-    All pages in one step: it is one read, which a writer neither waits for nor makes begin again.
+    It is one read, which a writer neither waits for nor makes begin again. Pages would bring along
+    what an older version has written over, and with it the names of members who were erased.
     """
-    source = sqlite3.connect(f"{origin.absolute().as_uri()}?mode={mode}", uri=True)
-    with closing(source), closing(sqlite3.connect(copy, isolation_level=None)) as draft:
+    source = sqlite3.connect(
+        f"{origin.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None
+    )
+    with closing(source):
         # It is synced as a whole when it is complete; until then nobody relies on it.
-        draft.execute("PRAGMA synchronous = OFF")
-        source.backup(draft)
-        # The log's mode is copied too, and would make side files wherever the copy is opened.
-        draft.execute("PRAGMA journal_mode = DELETE")
+        source.execute("VACUUM INTO ?", (str(copy),))

@@ -19,7 +19,9 @@ from loyalty_service.storage.connections import reading, require_database, writi
 from loyalty_service.storage.databases import LOCK_TIMEOUT_S, Database
 from loyalty_service.storage.migrate import migrate, require_current
 from loyalty_service.storage.repositories.statements import table_of
-from loyalty_service.storage.tools.audit import Findings, Report, audit_state, no_report
+from loyalty_service.storage.tools.audit import audit_state
+from loyalty_service.storage.tools.chains import Report, no_report
+from loyalty_service.storage.tools.findings import Findings
 
 BATCH_ROWS = 5000
 

@@ -43,6 +43,18 @@ class OwnerPromises:
     state: str = "owner.status"
 
 
+OWNER_SUMS = """
+        sum(CASE cause WHEN :cause_hold THEN points WHEN :cause_release THEN -points
+            WHEN :cause_redeem THEN -points ELSE 0 END) AS held,
+        sum(CASE cause WHEN :cause_earn THEN points ELSE 0 END) AS earned,
+        sum(CASE cause WHEN :cause_redeem THEN points ELSE 0 END) AS redeemed,
+        sum(CASE cause WHEN :cause_reverse THEN points ELSE 0 END) AS reversed,
+        sum(CASE cause WHEN :cause_refund THEN points ELSE 0 END) AS refunded,
+        sum(CASE cause WHEN :cause_return THEN points ELSE 0 END) AS returned,
+        sum(CASE cause WHEN :cause_expire THEN points ELSE 0 END) AS expired"""
+"""What the transfers of an owner come to, as `archived_owner` keeps it too."""
+
+
 def _suspects(promises: OwnerPromises) -> Any:
     """Build the query for owners that are not surely right, with the sums of their rows."""
     return bound(
@@ -57,17 +69,18 @@ def _suspects(promises: OwnerPromises) -> Any:
       coalesce(holds.captured_points, 0) AS captured_points
     FROM {promises.table} AS owner
     LEFT JOIN (
-      SELECT transaction_id AS owner_id,
-        sum(CASE cause WHEN :cause_hold THEN points WHEN :cause_release THEN -points
-            WHEN :cause_redeem THEN -points ELSE 0 END) AS held,
-        sum(CASE cause WHEN :cause_earn THEN points ELSE 0 END) AS earned,
-        sum(CASE cause WHEN :cause_redeem THEN points ELSE 0 END) AS redeemed,
-        sum(CASE cause WHEN :cause_reverse THEN points ELSE 0 END) AS reversed,
-        sum(CASE cause WHEN :cause_refund THEN points ELSE 0 END) AS refunded,
-        sum(CASE cause WHEN :cause_return THEN points ELSE 0 END) AS returned,
-        sum(CASE cause WHEN :cause_expire THEN points ELSE 0 END) AS expired
-      FROM transfer WHERE owner_kind = {promises.kind:d} AND transaction_id <> ''
-      GROUP BY transaction_id
+      SELECT owner_id, sum(held) AS held, sum(earned) AS earned, sum(redeemed) AS redeemed,
+        sum(reversed) AS reversed, sum(refunded) AS refunded, sum(returned) AS returned,
+        sum(expired) AS expired
+      FROM (
+        SELECT transaction_id AS owner_id, {OWNER_SUMS}
+        FROM transfer WHERE owner_kind = {promises.kind:d} AND transaction_id <> ''
+        GROUP BY transaction_id
+        UNION ALL
+        SELECT owner_id, held, earned, redeemed, reversed, refunded, returned, expired
+        FROM archived_owner WHERE owner_kind = {promises.kind:d}
+      ) AS parts
+      GROUP BY owner_id
     ) AS moved ON moved.owner_id = owner.{promises.key}
     LEFT JOIN (
       SELECT transaction_id AS owner_id,
@@ -97,6 +110,12 @@ _POINTS_OVER_TIME = bound(
     """
 )
 """What a member has in all accounts after each transfer: only asked for rare ones."""
+
+
+_IN_ARCHIVE = bound(
+    "SELECT count(*) FROM archived_owner WHERE owner_kind = :owner_transaction "
+    "AND owner_id = :owner_id"
+)
 
 
 def suspects(connection: Connection, promises: OwnerPromises) -> list[Any]:
@@ -179,6 +198,8 @@ def _was_full(row: Any, connection: Connection) -> bool:
             Cause.RETURN,
         }:
             void = total
+    if void is None and connection.execute(_IN_ARCHIVE, {"owner_id": row.owner_id}).scalar():
+        return True  # An audit of the whole ledger has seen it before it was archived.
     return (ever if void is None else void) >= POINTS_MAX
 
 

@@ -29,16 +29,11 @@ from loyalty_service.storage.databases import Database
 from loyalty_service.storage.migrate import require_current
 from loyalty_service.storage.repositories.event_log import EventLog
 from loyalty_service.storage.repositories.statements import table_of
-from loyalty_service.storage.tools.audit import (
-    Chain,
-    Findings,
-    Report,
-    advance,
-    audit_state,
-    no_report,
-    stream,
-)
+from loyalty_service.storage.tools.audit import audit_state
+from loyalty_service.storage.tools.chains import Chain, Report, no_report, stream, taken_up
+from loyalty_service.storage.tools.checkpoints import archived_checkpoint, chains_at
 from loyalty_service.storage.tools.copy import lock_all
+from loyalty_service.storage.tools.findings import Findings
 from loyalty_service.storage.tools.owner_promises import PROMISES, TRANSACTION, suspects
 
 _TRANSFER = table_of(t.TransferTable)
@@ -196,11 +191,12 @@ def why_refused(left: Findings) -> str:
 def _mends(connection: Connection, report: Report) -> Iterator[Mend]:
     chains: defaultdict[int, Chain] = defaultdict(Chain)
     sound = True
-    for row in stream(connection, _TRANSFER, Counter(), report):
-        try:
-            sound = not advance(chains, row) and sound
-        except (TypeError, ValueError, AttributeError):
-            sound = False
+    start = archived_checkpoint(connection)
+    if start is not None:
+        chains.update(chains_at(connection, start))
+    after = _TRANSFER.c.transfer_id > (start.transfer_id if start else 0)
+    for row in stream(connection, _TRANSFER, Counter(), report, after):
+        sound = not taken_up(chains, row) and sound
     if not sound:
         return  # What is derived from transfers that were changed is worth nothing.
     yield from _accounts(connection, chains, report)

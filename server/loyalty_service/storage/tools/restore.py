@@ -17,7 +17,7 @@ from loyalty_service.storage.databases import Database, prepare_file
 from loyalty_service.storage.migrate import SchemaError, migrate
 from loyalty_service.storage.migrate import require_known as require_known_revision
 from loyalty_service.storage.peppers import announce, kept_peppers, missed_among
-from loyalty_service.storage.tools.audit import Findings, Report, audit, no_report
+from loyalty_service.storage.tools.audit import audit
 from loyalty_service.storage.tools.backup_file import (
     BackupError,
     Saved,
@@ -25,8 +25,10 @@ from loyalty_service.storage.tools.backup_file import (
     read_only,
     rows_of,
 )
+from loyalty_service.storage.tools.chains import Report, no_report
 from loyalty_service.storage.tools.copy import copy_store
 from loyalty_service.storage.tools.drafts import workplace
+from loyalty_service.storage.tools.findings import Findings
 from loyalty_service.storage.tools.foreign_file import (
     ForeignFileError,
     attached,

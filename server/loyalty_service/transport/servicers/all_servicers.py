@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from loyalty_service.application.orders.identify_member import identify_member
 from loyalty_service.transport.servicers.code import CodeServicer
+from loyalty_service.transport.servicers.event import EventServicer
 from loyalty_service.transport.servicers.identify import IdentifyServicer, IdentifyUseCase
 from loyalty_service.transport.servicers.incentive import IncentiveServicer
 from loyalty_service.transport.servicers.member import MemberServicer
@@ -24,4 +25,5 @@ def all_servicers(identify: IdentifyUseCase = identify_member) -> Mapping[str, o
         "MemberService": MemberServicer(),
         "IncentiveService": IncentiveServicer(),
         "OperatorService": OperatorServicer(),
+        "EventService": EventServicer(),
     }

@@ -11,6 +11,8 @@ from loyalty_service.application.members.assign_points import (
     short_id,
 )
 from loyalty_service.application.members.enroll_member import EnrollMember, enroll_member
+from loyalty_service.application.members.erase_member import EraseMember, erase_member
+from loyalty_service.application.members.export_member import ExportMember, export_member
 from loyalty_service.application.members.get_member import ShownMember, show_member
 from loyalty_service.application.members.list_transfers import ListTransfers, list_transfers
 from loyalty_service.application.operators.adjust_points import (
@@ -26,7 +28,7 @@ from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
 from loyalty_service.domain.expiry import Going
 from loyalty_service.domain.ledger import AccountKind
 from loyalty_service.domain.program import Program
-from loyalty_service.domain.records import TransactionStatus
+from loyalty_service.domain.records import Member, TransactionStatus
 from loyalty_service.transport.call import Call
 from loyalty_service.transport.servicers.goals import goals_told, loyalty_tier, member_tier
 from loyalty_service.transport.servicers.timestamps import timestamp
@@ -108,6 +110,26 @@ class MemberServicer:
         _require_idempotency_key(call)
         return await call.write(adjust_points, command, _render_adjusted)
 
+    async def EraseMember(self, request: pb.EraseMemberRequest, call: Call) -> bytes:  # noqa: N802
+        """See the contract."""
+        command = EraseMember(call.key.program_id, request.loyalty_id, request.reason)
+        answer = await call.write(erase_member, command, _render_erased)
+        await call.storage.empty_log()
+        return answer
+
+    async def ExportMember(self, request: pb.ExportMemberRequest, call: Call) -> bytes:  # noqa: N802
+        """See the contract."""
+        command = ExportMember(
+            call.key.program_id, request.loyalty_id, request.page_size, request.page_token
+        )
+        async with call.read() as reader:
+            page = await export_member(reader, command)
+        response = pb.ExportMemberResponse(next_page_token=page.next_page_token)
+        for exported in page.records:
+            record = response.records.add(kind=exported.kind.value)
+            record.values.update(exported.values)
+        return response.SerializeToString()
+
     async def ListTransfers(  # noqa: N802
         self, request: pb.ListTransfersRequest, call: Call
     ) -> bytes:
@@ -124,6 +146,9 @@ class MemberServicer:
         return pb.ListTransfersResponse(
             transfers=[_transfer(entry) for entry in page.transfers],
             next_page_token=page.next_page_token,
+            archived_until_time=(
+                None if page.archived_until_ms is None else timestamp(page.archived_until_ms)
+            ),
         ).SerializeToString()
 
 
@@ -149,7 +174,14 @@ def _member(shown: ShownMember, program: Program) -> pb.Member:
         expiration_buckets=map(_bucket, shown.goings),
         goals=goals_told(shown.goals),
         tier=member_tier(shown, program),
+        erase_time=None if member.erased_ms is None else timestamp(member.erased_ms),
     )
+
+
+def _render_erased(member: Member) -> bytes:
+    return pb.EraseMemberResponse(
+        loyalty_id=member.loyalty_id, erase_time=timestamp(member.erased_ms or 0)
+    ).SerializeToString()
 
 
 def _bucket(going: Going) -> pb.ExpirationBucket:

@@ -58,6 +58,7 @@ from loyalty_service.domain.returns import ReturnedLine
 from loyalty_service.domain.texts import label
 from loyalty_service.transport.authentication import require_role
 from loyalty_service.transport.call import Call
+from loyalty_service.transport.persons import PLACES, Find, put_names
 from loyalty_service.transport.rpcs import rpc_kept_as
 from loyalty_service.transport.servicers.found import render_found
 from loyalty_service.transport.servicers.goals import reached_told
@@ -67,6 +68,7 @@ from loyalty_service.transport.servicers.shown_transaction import (
     render_transaction,
 )
 from loyalty_service.transport.servicers.taken_off import render_allowed
+from loyalty_service.transport.shortened import is_shortened, recall
 
 _COMMITTED = pb.GetOutcomeResponse.OUTCOME_COMMITTED
 _UNDER_WAY = pb.GetOutcomeResponse.OUTCOME_UNDER_WAY
@@ -264,7 +266,11 @@ async def _tell_outcome(keys: Iterable[str], call: Call) -> pb.GetOutcomeRespons
                 require_role(call.key, rpc_kept_as(kept.method).name)
                 response = pb.GetOutcomeResponse(outcome=_COMMITTED)
                 find = partial(get_transaction, reader, call.key)
-                await _tell_answer(response, kept, find)
+                if is_shortened(kept.answer):
+                    answer_class = rpc_kept_as(kept.method).answer_class
+                    kept.answer = await recall(reader, call.program, answer_class, kept.answer)
+                whose = partial(reader.member, call.key.program_id)
+                await _tell_answer(response, kept, find, whose)
                 told.append(response)
     if len(told) > 1:
         raise _key_invalid('names two calls: write "+" as %2B, or a blank as %20')
@@ -275,10 +281,13 @@ async def _tell_answer(
     response: pb.GetOutcomeResponse,
     kept: KeptAnswer,
     find: Callable[[str], Awaitable[TransactionEntry]],
+    whose: Find,
 ) -> None:
     """Put the kept answer in its place, with the transaction it speaks of."""
     rpc = rpc_kept_as(kept.method)
     answer = rpc.answer_class.FromString(kept.answer)
+    if (place := PLACES.get(kept.method)) is not None:
+        await put_names(answer, place, whose)
     getattr(response, rpc.answer_field).CopyFrom(answer)
     transaction_id = getattr(answer, "transaction_id", "")
     if transaction_id:

@@ -1,0 +1,126 @@
+"""The commands about one member: everything that is kept, and its erasure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from loyalty_service.application.members.erase_member import EraseMember, erase_member
+from loyalty_service.application.members.export_member import (
+    PAGE_SIZE_MAX,
+    ExportMember,
+    Part,
+    export_member,
+)
+from loyalty_service.application.operators.create_key import ProgramUnknownError
+from loyalty_service.application.perform import Run, perform
+from loyalty_service.bootstrap import database_of
+from loyalty_service.cli.grants import LoyaltyId, Reason
+from loyalty_service.cli.promo_codes import ProgramId
+from loyalty_service.cli.running import operator, run, with_store
+from loyalty_service.cli.settings import read_settings
+from loyalty_service.cli.terminal import confirm, err, out
+from loyalty_service.domain.clock import now_ms, rfc3339
+from loyalty_service.domain.operator_error import OperatorError
+from loyalty_service.storage.peppers import require_known
+from loyalty_service.storage.store import Store
+from loyalty_service.sweeper import take_out_names
+
+members = typer.Typer(help="One member: all that is kept, and erasing it.", no_args_is_help=True)
+
+SINGLE = frozenset({Part.MEMBER, Part.GOALS})
+"""What there is one of."""
+
+
+@members.command("export")
+def export_command(
+    program_id: ProgramId,
+    loyalty_id: LoyaltyId,
+    *,
+    file: Annotated[
+        Path | None, typer.Option("--to", help="File to write; else it is printed.", dir_okay=False)
+    ] = None,
+) -> None:
+    """Write everything that is kept about a member as one JSON."""
+    document = run(partial(with_store, partial(_export, program_id, loyalty_id)))
+    text = json.dumps(document, ensure_ascii=False, indent=2)
+    if file is None:
+        # As it is: what the terminal's printer leaves out would be missing from the export.
+        typer.echo(text)
+        return
+    try:
+        file.touch(mode=0o600)
+        file.write_text(f"{text}\n", encoding="utf-8")
+    except OSError as problem:
+        raise OperatorError(f"{file} can't be written: {problem.strerror}") from None
+    err.print(f"{file} has everything that is kept about {loyalty_id.lower()}.")
+
+
+async def _export(program_id: str, loyalty_id: str, store: Store) -> dict[str, Any]:
+    if program_id not in store.catalog.programs:
+        raise ProgramUnknownError(program_id)
+    document: dict[str, Any] = {"exportedTime": rfc3339(now_ms()), "programId": program_id}
+    token = ""
+    while True:
+        command = ExportMember(program_id, loyalty_id, PAGE_SIZE_MAX, token)
+        async with store.read() as reader:
+            page = await export_member(reader, command)
+        for record in page.records:
+            _put(document, record.kind, record.values)
+        token = page.next_page_token
+        if not token:
+            return document
+
+
+def _put(document: dict[str, Any], part: Part, values: Mapping[str, Any]) -> None:
+    if part in SINGLE:
+        document[part.value] = values
+    else:
+        document.setdefault(part.value, []).append(values)
+
+
+@members.command("erase")
+def erase_command(
+    program_id: ProgramId,
+    loyalty_id: LoyaltyId,
+    *,
+    reason: Reason,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Take all that names a member out of the database, for good."""
+    run(partial(with_store, partial(_erase, EraseMember(program_id, loyalty_id, reason), yes)))
+
+
+async def _erase(command: EraseMember, yes: bool, store: Store) -> None:
+    settings = read_settings()
+    if (peppers := settings.known_peppers()) is None:
+        raise OperatorError(
+            "Names in kept answers are encrypted: set LOYALTY_CODE_PEPPER to the servers' code "
+            "pepper."
+        )
+    require_known(database_of(settings), peppers)
+    if command.program_id not in store.catalog.programs:
+        raise ProgramUnknownError(command.program_id)
+    if not yes:
+        async with store.read() as reader:
+            member = await reader.member(command.program_id, command.loyalty_id.lower())
+        name = "This member" if member is None else member.name
+        confirm(f"{name} can't be brought back. Erase?")
+    # What older versions kept has names in it until a server has looked through it all.
+    await take_out_names(store)
+    work = Run(erase_member, command, by=operator("members erase"))
+    answer = await store.write(partial(perform, run=work), reads=command.reads())
+    out.print(f"{command.loyalty_id.lower()} was erased {rfc3339(answer.result.erased_ms)}.")
+    if not await store.empty_log():
+        raise OperatorError(
+            "The log of the database is still being read and may hold the name: run this again, "
+            "or wait until a server has emptied it."
+        )
+    if not store.embedded:
+        err.print("Older row versions stay in PostgreSQL's files until they are vacuumed.")
+    err.print("Backups from before still have the name: keep no longer than you must.")

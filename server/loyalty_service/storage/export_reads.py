@@ -1,0 +1,141 @@
+"""Reads all rows that are kept about a member, table by table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, String, and_, literal_column, or_, select, union
+from sqlalchemy.orm import aliased
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from loyalty_service.application.limits import member_scope
+from loyalty_service.application.members.export_member import Part
+from loyalty_service.domain.records import Member
+from loyalty_service.storage import tables as t
+from loyalty_service.storage.repositories.statements import table_of
+
+Row = tuple[str, Mapping[str, Any]]
+"""What a row is found by again, and its values by column."""
+
+_BY_OFFSET = frozenset({Part.CODES, Part.PROMO_CODES, Part.COUNTS, Part.ACCOUNTS})
+"""Parts of which a member has few rows, or whose keys are no text: they are counted through."""
+
+_COUNTS_MAX = "0"
+"""The character after the slash, with which scopes of one member end."""
+
+_OF_ORDERS: Mapping[str, tuple[Any, str]] = {
+    "holds": (t.HoldTable, "owner_id"),
+    "reservations": (t.ReservationTable, "transaction_id"),
+    "redemptions": (t.RedemptionTable, "transaction_id"),
+    "points": (t.BucketPartTable, "owner_id"),
+}
+"""What is kept of an order in tables of its own, and the column that names the order."""
+
+
+class ExportReads:
+    """The part of a reader that tells everything about a member."""
+
+    _session: AsyncSession
+
+    async def kept_about(self, member: Member, part: str, after: str, limit: int) -> Sequence[Row]:
+        """See `Reader.kept_about`."""
+        part = Part(part)
+        if part is Part.TRANSFERS:
+            query, key = _transfers(member, int(after or 0)), "transfer_id"
+        else:
+            model, key = _TABLES[part]
+            table = table_of(model)
+            query = select(table).where(_whose(member, part, table)).order_by(*_order(part, table))
+            if part in _BY_OFFSET:
+                query = query.offset(int(after or 0))
+            elif after:
+                known = table.c[key]
+                query = query.where(known > (after if _is_text(known) else int(after)))
+        found = (await (await self._session.connection()).execute(query.limit(limit))).all()
+        rows = [dict(row._mapping) for row in found]  # noqa: SLF001 - its public name.
+        if part in _BY_OFFSET:
+            return [(str(int(after or 0) + place), row) for place, row in enumerate(rows, 1)]
+        if part is Part.ORDERS:
+            await self._add_parts(rows)
+        return [(str(row[key]), row) for row in rows]
+
+    async def _add_parts(self, orders: Sequence[dict[str, Any]]) -> None:
+        """Put beside orders what is kept of them in other tables."""
+        by_id = {order["transaction_id"]: order for order in orders}
+        connection = await self._session.connection()
+        for name, (model, owner) in _OF_ORDERS.items():
+            table = table_of(model)
+            query = select(table).where(table.c[owner].in_(list(by_id)))
+            if name == "points":
+                query = query.where(table.c.owner_kind == 1)
+            for row in (await connection.execute(query.order_by(*table.primary_key))).all():
+                values = dict(row._mapping)  # noqa: SLF001 - its public name.
+                by_id[values.pop(table.c[owner].name)].setdefault(name, []).append(values)
+
+
+_TABLES: Mapping[Part, tuple[Any, str]] = {
+    Part.MEMBER: (t.MemberTable, "number"),
+    Part.ACCOUNTS: (t.AccountTable, "account_id"),
+    Part.ORDERS: (t.TransactionTable, "transaction_id"),
+    Part.ASSIGNMENTS: (t.PointsAssignmentTable, "assignment_id"),
+    Part.GRANTS: (t.GrantTable, "grant_id"),
+    Part.GOALS: (t.GoalCardTable, "member_number"),
+    Part.AWARDS: (t.GoalAwardTable, "award_id"),
+    Part.CODES: (t.CodeTable, ""),
+    Part.PROMO_CODES: (t.PromoRedemptionTable, ""),
+    Part.BUCKETS: (t.BucketTable, "bucket_id"),
+    Part.COUNTS: (t.LimitTallyTable, ""),
+    Part.EVENTS: (t.EventTable, "event_id"),
+}
+
+
+def exported_tables() -> frozenset[str]:
+    """Name the tables whose rows are told."""
+    models = [model for model, _ in (*_TABLES.values(), *_OF_ORDERS.values())]
+    return frozenset(table_of(model).name for model in models) | {t.TransferTable.__tablename__}
+
+
+def _whose(member: Member, part: Part, table: Any) -> ColumnElement[bool]:
+    """Keep to the rows of a member, in the words of an index."""
+    if part is Part.MEMBER:
+        return table.c.number == member.number  # type: ignore[no-any-return]
+    if part is Part.COUNTS:
+        scope = member_scope(member.number)
+        within = and_(table.c.scope > f"{scope}/", table.c.scope < f"{scope}{_COUNTS_MAX}")
+        return or_(table.c.scope == scope, within)
+    own = table.c.member_number == member.number
+    if part is Part.BUCKETS:
+        return and_(own, table.c.points > literal_column("0"))
+    if part is Part.EVENTS:
+        return and_(own, table.c.kind < literal_column("10"))
+    return own  # type: ignore[no-any-return]
+
+
+def _order(part: Part, table: Any) -> Sequence[Any]:
+    if part is Part.CODES:
+        return table.c.created_ms, table.c.digest
+    _, key = _TABLES[part]
+    return (table.c[key],) if key else tuple(table.primary_key)
+
+
+def _is_text(column: Any) -> bool:
+    return isinstance(column.type, String)
+
+
+def _transfers(member: Member, after: int) -> Select[Any]:
+    """Select a member's transfers after one, with the kinds of their accounts."""
+    transfer = table_of(t.TransferTable)
+    source, reached = (aliased(table_of(t.AccountTable)) for _ in range(2))
+    own = [account.account_id for account in member.accounts.values()]
+    scans = (
+        select(transfer.c.transfer_id).where(column.in_(own), transfer.c.transfer_id > after)
+        for column in (transfer.c.source_id, transfer.c.destination_id)
+    )
+    return (
+        select(transfer, source.c.kind.label("source"), reached.c.kind.label("destination"))
+        .join(source, source.c.account_id == transfer.c.source_id)
+        .join(reached, reached.c.account_id == transfer.c.destination_id)
+        .where(transfer.c.transfer_id.in_(union(*scans)))
+        .order_by(transfer.c.transfer_id)
+    )
