@@ -129,8 +129,8 @@ class VitalMetrics:
     """Shows what is looked up in the store now and then: it would cost too much a call."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        def gauge(name: str, words: str) -> Gauge:
-            return Gauge(name, words, registry=registry)
+        def gauge(name: str, words: str, *labels: str) -> Gauge:
+            return Gauge(name, words, labels, registry=registry)
 
         self._open = gauge("loyalty_transactions_open", "Transactions that are PENDING.")
         self._expiring = gauge(
@@ -145,21 +145,19 @@ class VitalMetrics:
             "loyalty_ledger_imbalance_points",
             "Points that the accounts of a program do not sum to 0 by, over all programs.",
         )
-        self._sums = Gauge(
+        self._sums = gauge(
             "loyalty_program_points",
             "Points in the accounts of a program and its members, by their kind.",
-            ("program", "account"),
-            registry=registry,
+            *("program", "account"),
         )
         self._balanced = gauge(
             "loyalty_ledger_checked_timestamp_seconds",
             "When the accounts were last summed up; 0 before the first time.",
         )
-        self._waits = Gauge(
+        self._waits = gauge(
             "loyalty_code_waits",
             "Terminals, stores and keys that must wait because of too many wrong codes.",
-            ("scope",),
-            registry=registry,
+            "scope",
         )
         self._attacked = gauge(
             "loyalty_programs_under_attack",
