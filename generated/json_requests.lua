@@ -6,8 +6,11 @@ return {
     { method = "POST", path = "/loyalty/identify", request = "loyalty.v1.IdentifyMemberRequest" },
     { method = "GET", path = "/loyalty/incentives", request = "loyalty.v1.ListIncentivesRequest" },
     { method = "POST", path = "/loyalty/members", request = "loyalty.v1.EnrollMemberRequest" },
+    { method = "POST", path = "/loyalty/members/search", request = "loyalty.v1.SearchMembersRequest" },
     { method = "GET", path = "/loyalty/members/{loyalty_id}", request = "loyalty.v1.GetMemberRequest" },
+    { method = "PUT", path = "/loyalty/members/{loyalty_id}", request = "loyalty.v1.UpdateMemberRequest" },
     { method = "POST", path = "/loyalty/members/{loyalty_id}/adjustments", request = "loyalty.v1.AdjustPointsRequest" },
+    { method = "PUT", path = "/loyalty/members/{loyalty_id}/block", request = "loyalty.v1.BlockMemberRequest" },
     { method = "POST", path = "/loyalty/members/{loyalty_id}/erase", request = "loyalty.v1.EraseMemberRequest" },
     { method = "GET", path = "/loyalty/members/{loyalty_id}/export", request = "loyalty.v1.ExportMemberRequest" },
     { method = "POST", path = "/loyalty/members/{loyalty_id}/receipts", request = "loyalty.v1.ClaimReceiptRequest" },
@@ -16,6 +19,7 @@ return {
     { method = "GET", path = "/loyalty/operator/liability", request = "loyalty.v1.GetLiabilityRequest" },
     { method = "GET", path = "/loyalty/operator/program", request = "loyalty.v1.GetProgramRequest" },
     { method = "GET", path = "/loyalty/operator/program/versions", request = "loyalty.v1.ListProgramVersionsRequest" },
+    { method = "POST", path = "/loyalty/orders/search", request = "loyalty.v1.SearchOrdersRequest" },
     { method = "POST", path = "/loyalty/promo-code/redeem", request = "loyalty.v1.RedeemPromoCodeRequest" },
     { method = "GET", path = "/loyalty/transaction/pos", request = "loyalty.v1.GetOutcomeRequest" },
     { method = "POST", path = "/loyalty/transaction/pos", request = "loyalty.v1.RecordUnclaimedOrderRequest" },
@@ -54,6 +58,13 @@ return {
       points = { name = "points", type = "integer", least = -2147483648, most = 2147483647 },
       partner = { name = "partner", type = "string" },
       reference = { name = "reference", type = "string" },
+    },
+    ["loyalty.v1.BlockMemberRequest"] = {
+      loyaltyId = { name = "loyaltyId", type = "string" },
+      loyalty_id = { name = "loyaltyId", type = "string" },
+      earn = { name = "earn", type = "bool" },
+      redeem = { name = "redeem", type = "bool" },
+      reason = { name = "reason", type = "string" },
     },
     ["loyalty.v1.ChangeTransactionStatusRequest"] = {
       newStatus = { name = "newStatus", type = "enum", words = { "PENDING", "CLAIMED", "VOID", "UNCLAIMED" } },
@@ -309,6 +320,34 @@ return {
       reference_id = { name = "referenceId", type = "string" },
       quantity = { name = "quantity", type = "integer", least = -2147483648, most = 2147483647 },
     },
+    ["loyalty.v1.SearchMembersRequest"] = {
+      query = { name = "query", type = "string" },
+      field = { name = "field", type = "enum", words = { "NAME", "EMAIL", "LOYALTY_ID", "PHONE", "CARD" } },
+      exact = { name = "exact", type = "bool" },
+      pageSize = { name = "pageSize", type = "integer", least = -2147483648, most = 2147483647 },
+      page_size = { name = "pageSize", type = "integer", least = -2147483648, most = 2147483647 },
+      pageToken = { name = "pageToken", type = "string" },
+      page_token = { name = "pageToken", type = "string" },
+    },
+    ["loyalty.v1.SearchOrdersRequest"] = {
+      loyaltyId = { name = "loyaltyId", type = "string" },
+      loyalty_id = { name = "loyaltyId", type = "string" },
+      storeId = { name = "storeId", type = "integer", least = -2147483648, most = 2147483647 },
+      store_id = { name = "storeId", type = "integer", least = -2147483648, most = 2147483647 },
+      firstDay = { name = "firstDay", type = "string" },
+      first_day = { name = "firstDay", type = "string" },
+      lastDay = { name = "lastDay", type = "string" },
+      last_day = { name = "lastDay", type = "string" },
+      posTransactionId = { name = "posTransactionId", type = "string" },
+      pos_transaction_id = { name = "posTransactionId", type = "string" },
+      partner = { name = "partner", type = "string" },
+      operator = { name = "operator", type = "string" },
+      statuses = { name = "statuses", type = "enum", words = { "PENDING", "CLAIMED", "VOID", "UNCLAIMED" }, repeated = true },
+      pageSize = { name = "pageSize", type = "integer", least = -2147483648, most = 2147483647 },
+      page_size = { name = "pageSize", type = "integer", least = -2147483648, most = 2147483647 },
+      pageToken = { name = "pageToken", type = "string" },
+      page_token = { name = "pageToken", type = "string" },
+    },
     ["loyalty.v1.SearchTransactionsRequest"] = {
       loyaltyId = { name = "loyaltyId", type = "string" },
       loyalty_id = { name = "loyaltyId", type = "string" },
@@ -354,6 +393,18 @@ return {
       posVendor = { name = "posVendor", type = "message", message = "loyalty.v1.PosVendor" },
       pos_vendor = { name = "posVendor", type = "message", message = "loyalty.v1.PosVendor" },
     },
+    ["loyalty.v1.UpdateMemberRequest"] = {
+      loyaltyId = { name = "loyaltyId", type = "string" },
+      loyalty_id = { name = "loyaltyId", type = "string" },
+      name = { name = "name", type = "string" },
+      email = { name = "email", type = "string" },
+      phone = { name = "phone", type = "string" },
+      birthDate = { name = "birthDate", type = "string" },
+      birth_date = { name = "birthDate", type = "string" },
+      locale = { name = "locale", type = "string" },
+      card = { name = "card", type = "string" },
+      reason = { name = "reason", type = "string" },
+    },
     ["loyalty.v1.ValidateOrderRequest"] = {
       loyaltyTransactionId = { name = "loyaltyTransactionId", type = "string" },
       loyalty_transaction_id = { name = "loyaltyTransactionId", type = "string" },
@@ -396,6 +447,10 @@ return {
       { name = "points", proto_name = "points", missing = "is required" },
       { name = "partner", proto_name = "partner", missing = "must not be blank" },
       { name = "reference", proto_name = "reference", missing = "must not be blank" },
+    },
+    ["loyalty.v1.BlockMemberRequest"] = {
+      { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
+      { name = "reason", proto_name = "reason", missing = "must not be blank" },
     },
     ["loyalty.v1.ChangeTransactionStatusRequest"] = {
       { name = "transactionId", proto_name = "transaction_id", missing = "must be a UUID" },
@@ -498,6 +553,11 @@ return {
     },
     ["loyalty.v1.ReturnedLine"] = {
     },
+    ["loyalty.v1.SearchMembersRequest"] = {
+      { name = "query", proto_name = "query", missing = "must not be blank" },
+    },
+    ["loyalty.v1.SearchOrdersRequest"] = {
+    },
     ["loyalty.v1.SearchTransactionsRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
     },
@@ -514,6 +574,9 @@ return {
     ["loyalty.v1.TransactionDetails"] = {
       { name = "currency", proto_name = "currency", missing = "must not be blank" },
       { name = "posVendor", proto_name = "pos_vendor", missing = "is required" },
+    },
+    ["loyalty.v1.UpdateMemberRequest"] = {
+      { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
     },
     ["loyalty.v1.ValidateOrderRequest"] = {
       { name = "loyaltyTransactionId", proto_name = "loyalty_transaction_id", missing = "must be a UUID" },

@@ -194,6 +194,26 @@ async def _other_erase(desk: Desk, _first: Any) -> Message:
     return await _erase(desk)
 
 
+async def _update(desk: Desk) -> Message:
+    return members.UpdateMemberRequest(loyalty_id=await desk.guest(), name="Guest by now")
+
+
+async def _other_update(_: Desk, first: Any) -> Message:
+    return members.UpdateMemberRequest(loyalty_id=first.loyalty_id, name="Guest again")
+
+
+async def _block(desk: Desk) -> Message:
+    # One of its own, because others go on with the guest.
+    request = members.EnrollMemberRequest(name="Somebody")
+    enrolled = await desk.ask("MemberService/EnrollMember", request)
+    loyalty_id = enrolled.member.loyalty_id
+    return members.BlockMemberRequest(loyalty_id=loyalty_id, redeem=True, reason="Stolen phone")
+
+
+async def _other_block(_: Desk, first: Any) -> Message:
+    return members.BlockMemberRequest(loyalty_id=first.loyalty_id, reason="It was found")
+
+
 async def _export(desk: Desk) -> Message:
     return members.ExportMemberRequest(loyalty_id=await desk.guest())
 
@@ -219,6 +239,10 @@ async def _other_adjust(_: Desk, first: Any) -> Message:
     return members.AdjustPointsRequest(
         loyalty_id=first.loyalty_id, points=2, reason="A gift", allow_debt=True
     )
+
+
+async def _search_members(_: Desk) -> Message:
+    return members.SearchMembersRequest(query="guest", page_size=1)
 
 
 async def _transfers(desk: Desk) -> Message:
@@ -381,6 +405,12 @@ async def _search(desk: Desk) -> Message:
     return pb.SearchTransactionsRequest(loyalty_id=await desk.guest(), page_size=1)
 
 
+async def _search_orders(desk: Desk) -> Message:
+    guest = await desk.guest()
+    store_id = desk.order().pos_vendor.store_id
+    return pb.SearchOrdersRequest(loyalty_id=guest, store_id=store_id, page_size=1)
+
+
 async def _outcome(_: Desk) -> Message:
     return pb.GetOutcomeRequest(idempotency_key="a key")
 
@@ -453,6 +483,28 @@ BOOK: Mapping[str, Page] = {
         members.AdjustPointsRequest(loyalty_id="x", reason=" "),
         frozenset({"loyalty_id", "points", "reason"}),
         _other_adjust,
+    ),
+    "SearchMembers": Page(
+        "MemberService/SearchMembers",
+        _search_members,
+        members.SearchMembersRequest(query=" ", page_size=-1, page_token="x" * 1001),
+        frozenset({"query", "page_size", "page_token"}),
+    ),
+    "UpdateMember": Page(
+        "MemberService/UpdateMember",
+        _update,
+        members.UpdateMemberRequest(
+            loyalty_id="x", name=" ", email="x", phone="1", birth_date="x", locale="x", card="-"
+        ),
+        frozenset({"loyalty_id", "name", "email", "phone", "birth_date", "locale", "card"}),
+        _other_update,
+    ),
+    "BlockMember": Page(
+        "MemberService/BlockMember",
+        _block,
+        members.BlockMemberRequest(loyalty_id="x", reason=" "),
+        frozenset({"loyalty_id", "reason"}),
+        _other_block,
     ),
     "EraseMember": Page(
         "MemberService/EraseMember",
@@ -592,6 +644,14 @@ BOOK: Mapping[str, Page] = {
         _transaction,
         pb.GetTransactionRequest(loyalty_transaction_id="x"),
         frozenset({"loyalty_transaction_id"}),
+    ),
+    "SearchOrders": Page(
+        "TransactionService/SearchOrders",
+        _search_orders,
+        pb.SearchOrdersRequest(
+            loyalty_id="x", store_id=-1, first_day="today", page_size=-1, page_token="x" * 201
+        ),
+        frozenset({"loyalty_id", "store_id", "first_day", "page_size", "page_token"}),
     ),
     "SearchTransactions": Page(
         "TransactionService/SearchTransactions",

@@ -234,7 +234,7 @@ def test_sign_in_ends_by_itself() -> None:
     kept = SignIns(lambda: now)
 
     def somebody() -> str:
-        token, _ = kept.open(secret="s", name="n", role="r", program_id="p", time_zone="UTC")  # noqa: S106
+        token, _ = kept.open(secret="s", name="n", role="r", program_id="p", time_zone="UTC")
         return token
 
     token = somebody()

@@ -65,6 +65,21 @@ class MemberServiceStub:
                 request_serializer=loyalty_dot_v1_dot_member__service__pb2.ListTransfersRequest.SerializeToString,
                 response_deserializer=loyalty_dot_v1_dot_member__service__pb2.ListTransfersResponse.FromString,
                 _registered_method=True)
+        self.UpdateMember = channel.unary_unary(
+                '/loyalty.v1.MemberService/UpdateMember',
+                request_serializer=loyalty_dot_v1_dot_member__service__pb2.UpdateMemberRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_member__service__pb2.UpdateMemberResponse.FromString,
+                _registered_method=True)
+        self.BlockMember = channel.unary_unary(
+                '/loyalty.v1.MemberService/BlockMember',
+                request_serializer=loyalty_dot_v1_dot_member__service__pb2.BlockMemberRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_member__service__pb2.BlockMemberResponse.FromString,
+                _registered_method=True)
+        self.SearchMembers = channel.unary_unary(
+                '/loyalty.v1.MemberService/SearchMembers',
+                request_serializer=loyalty_dot_v1_dot_member__service__pb2.SearchMembersRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_member__service__pb2.SearchMembersResponse.FromString,
+                _registered_method=True)
         self.ExportMember = channel.unary_unary(
                 '/loyalty.v1.MemberService/ExportMember',
                 request_serializer=loyalty_dot_v1_dot_member__service__pb2.ExportMemberRequest.SerializeToString,
@@ -134,6 +149,38 @@ class MemberServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateMember(self, request, context):
+        """Changes what is known of a member: what is given, and nothing else.
+
+        An empty text takes a value away. If the program says so, an e-mail address that another member
+        has already is refused with EMAIL_TAKEN. An event tells which fields changed, without values.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BlockMember(self, request, context):
+        """Keeps a member from earning points, from using rewards and offers, or from both, in place of
+        what was said before; or lifts the block.
+
+        A paid order of a blocked member is never refused for it: whoever may not earn gets nothing for
+        it. Everything else that the member may not do is refused with MEMBER_BLOCKED. What an open
+        order was accepted with before is honoured.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SearchMembers(self, request, context):
+        """Finds members by what a guest says of themselves: a name, an e-mail address, a phone number, the
+        number of a card or a loyalty ID.
+
+        Case and accents do not matter. Members are in the order of the word that was found.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExportMember(self, request, context):
         """Exports everything that is kept about a member, page by page.
         """
@@ -184,6 +231,21 @@ def add_MemberServiceServicer_to_server(servicer, server):
                     servicer.ListTransfers,
                     request_deserializer=loyalty_dot_v1_dot_member__service__pb2.ListTransfersRequest.FromString,
                     response_serializer=loyalty_dot_v1_dot_member__service__pb2.ListTransfersResponse.SerializeToString,
+            ),
+            'UpdateMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateMember,
+                    request_deserializer=loyalty_dot_v1_dot_member__service__pb2.UpdateMemberRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_member__service__pb2.UpdateMemberResponse.SerializeToString,
+            ),
+            'BlockMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.BlockMember,
+                    request_deserializer=loyalty_dot_v1_dot_member__service__pb2.BlockMemberRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_member__service__pb2.BlockMemberResponse.SerializeToString,
+            ),
+            'SearchMembers': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchMembers,
+                    request_deserializer=loyalty_dot_v1_dot_member__service__pb2.SearchMembersRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_member__service__pb2.SearchMembersResponse.SerializeToString,
             ),
             'ExportMember': grpc.unary_unary_rpc_method_handler(
                     servicer.ExportMember,
@@ -359,6 +421,87 @@ class MemberService:
             '/loyalty.v1.MemberService/ListTransfers',
             loyalty_dot_v1_dot_member__service__pb2.ListTransfersRequest.SerializeToString,
             loyalty_dot_v1_dot_member__service__pb2.ListTransfersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateMember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.v1.MemberService/UpdateMember',
+            loyalty_dot_v1_dot_member__service__pb2.UpdateMemberRequest.SerializeToString,
+            loyalty_dot_v1_dot_member__service__pb2.UpdateMemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BlockMember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.v1.MemberService/BlockMember',
+            loyalty_dot_v1_dot_member__service__pb2.BlockMemberRequest.SerializeToString,
+            loyalty_dot_v1_dot_member__service__pb2.BlockMemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchMembers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.v1.MemberService/SearchMembers',
+            loyalty_dot_v1_dot_member__service__pb2.SearchMembersRequest.SerializeToString,
+            loyalty_dot_v1_dot_member__service__pb2.SearchMembersResponse.FromString,
             options,
             channel_credentials,
             insecure,

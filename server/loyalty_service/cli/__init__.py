@@ -19,6 +19,7 @@ from loyalty_service.cli.certify import certify
 from loyalty_service.cli.console import console_command
 from loyalty_service.cli.edge import envoy_config_command
 from loyalty_service.cli.explanations import explain
+from loyalty_service.cli.find import find
 from loyalty_service.cli.grants import grants
 from loyalty_service.cli.guesses import guesses_command
 from loyalty_service.cli.health import health_command
@@ -57,6 +58,7 @@ app.add_typer(pepper, name="pepper")
 app.add_typer(promo_codes, name="promo-codes")
 app.add_typer(grants, name="grants")
 app.add_typer(report, name="report")
+app.add_typer(find, name="find")
 app.add_typer(members, name="members")
 
 # In the order that `loyalty --help` lists them in.

@@ -27,7 +27,7 @@ from loyalty_service.domain.guessing import (
     scopes_of,
     under_attack,
 )
-from loyalty_service.domain.ledger import Account, AccountKind, Cause, OwnerKind
+from loyalty_service.domain.ledger import Account, AccountKind, OwnerKind
 from loyalty_service.domain.peppers import Peppers, check_of, name_of
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import (
@@ -48,6 +48,7 @@ from loyalty_service.storage.repositories.catalogue import program_of_version
 from loyalty_service.storage.repositories.code_count_statements import REFUSAL_COLUMNS
 from loyalty_service.storage.repositories.code_counts import wait_of
 from loyalty_service.storage.repositories.seal import PageSeal, Seal
+from loyalty_service.storage.search_reads import SearchReads
 from loyalty_service.storage.tables import (
     AccountTable,
     ApiKeyTable,
@@ -64,6 +65,7 @@ from loyalty_service.storage.tables import (
     TransactionTable,
     TransferTable,
 )
+from loyalty_service.storage.transfer_rows import ENTRY_COLUMNS, entry_of
 
 PENDING = TransactionStatus.PENDING
 
@@ -130,7 +132,14 @@ _STANDING = text(
 
 
 class SqlReader(
-    EventReads, MemberReads, BucketReads, HeldReads, ExportReads, FraudReads, CatalogueReads
+    EventReads,
+    MemberReads,
+    BucketReads,
+    HeldReads,
+    ExportReads,
+    FraudReads,
+    CatalogueReads,
+    SearchReads,
 ):
     """Implements `application.reading.Reader`; see there for what each query promises."""
 
@@ -193,6 +202,14 @@ class SqlReader(
         """See `Reader.read_page_token`."""
         return PageSeal(self._peppers).open(token, listing)
 
+    def place_token(self, listing: str, place: str) -> str:
+        """See `Reader.place_token`."""
+        return PageSeal(self._peppers).close_text(listing, place)
+
+    def read_place_token(self, token: str, listing: str) -> str | None:
+        """See `Reader.read_place_token`."""
+        return PageSeal(self._peppers).open_text(token, listing)
+
     async def code_waits(self) -> Sequence[Wait]:
         """See `Reader.code_waits`."""
         table = CodeRefusalTable
@@ -213,7 +230,7 @@ class SqlReader(
         source, destination = aliased(AccountTable), aliased(AccountTable)
         # Columns, not objects: a thousand of those would keep the event loop for longer.
         rows = await self._session.exec(
-            select(*_ENTRY_COLUMNS, source.kind, destination.kind)  # type: ignore[call-overload]
+            select(*ENTRY_COLUMNS, source.kind, destination.kind)  # type: ignore[call-overload]
             .select_from(TransferTable)
             .join(source, col(source.account_id) == col(TransferTable.source_id))
             .join(destination, col(destination.account_id) == col(TransferTable.destination_id))
@@ -221,7 +238,7 @@ class SqlReader(
             .order_by(col(TransferTable.transfer_id).desc())
             .limit(limit)
         )
-        return [_entry(row) for row in rows]
+        return [entry_of(row) for row in rows]
 
     async def archived_until_ms(self) -> int | None:
         """See `Reader.archived_until_ms`."""
@@ -362,31 +379,4 @@ def _account(row: AccountTable) -> Account:
         row.sequence,
         bytes(row.head),
         row.moved_ms,
-    )
-
-
-_ENTRY_COLUMNS = (
-    col(TransferTable.transfer_id),
-    col(TransferTable.points),
-    col(TransferTable.cause),
-    col(TransferTable.owner_kind),
-    col(TransferTable.owner_id),
-    col(TransferTable.note),
-    col(TransferTable.effective_ms),
-    col(TransferTable.recorded_ms),
-)
-
-
-def _entry(row: Sequence[Any]) -> TransferEntry:
-    transfer_id, points, cause, *owner, note, effective, recorded, source, reached = row
-    return TransferEntry(
-        transfer_id=transfer_id,
-        source=AccountKind(source),
-        destination=AccountKind(reached),
-        points=points,
-        cause=Cause(cause),
-        transaction_id=owner[1] if owner[0] == OwnerKind.TRANSACTION else "",
-        note=f"grant {owner[1]}" if owner[0] == OwnerKind.GRANT else note,
-        effective_ms=effective,
-        recorded_ms=recorded,
     )

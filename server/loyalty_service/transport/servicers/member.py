@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from loyalty.v1 import member_service_pb2 as pb
 from loyalty_service.application.adjusters import Adjuster
 from loyalty_service.application.members.assign_points import (
@@ -10,11 +13,14 @@ from loyalty_service.application.members.assign_points import (
     assign_points,
     short_id,
 )
+from loyalty_service.application.members.block_member import BlockMember, block_member
 from loyalty_service.application.members.enroll_member import EnrollMember, enroll_member
 from loyalty_service.application.members.erase_member import EraseMember, erase_member
 from loyalty_service.application.members.export_member import ExportMember, export_member
 from loyalty_service.application.members.get_member import ShownMember, show_member
 from loyalty_service.application.members.list_transfers import ListTransfers, list_transfers
+from loyalty_service.application.members.search_members import SearchMembers, search_members
+from loyalty_service.application.members.update_member import UpdateMember, update_member
 from loyalty_service.application.operators.adjust_points import (
     Adjusted,
     AdjustPoints,
@@ -22,16 +28,30 @@ from loyalty_service.application.operators.adjust_points import (
 )
 from loyalty_service.application.orders.search_transactions import GIVEN
 from loyalty_service.application.points import owed_points
-from loyalty_service.application.reading import TransferEntry
+from loyalty_service.application.reading import FoundMember
+from loyalty_service.domain.blocks import Blocked
 from loyalty_service.domain.clock import now_ms, rfc3339
 from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
 from loyalty_service.domain.expiry import Going
 from loyalty_service.domain.ledger import AccountKind
+from loyalty_service.domain.member_terms import TermKind
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Member, TransactionStatus
 from loyalty_service.transport.call import Call
 from loyalty_service.transport.servicers.goals import goals_told, loyalty_tier, member_tier
+from loyalty_service.transport.servicers.order_details import render_transfer
 from loyalty_service.transport.servicers.timestamps import timestamp
+
+UPDATED = ("name", "email", "phone", "birth_date", "locale", "card")
+"""The fields of a member that may be changed."""
+
+_TERMS = {
+    pb.SearchMembersRequest.NAME: frozenset({TermKind.NAME}),
+    pb.SearchMembersRequest.EMAIL: frozenset({TermKind.EMAIL}),
+    pb.SearchMembersRequest.PHONE: frozenset({TermKind.PHONE}),
+    pb.SearchMembersRequest.CARD: frozenset({TermKind.CARD}),
+}
+"""What is looked at for each field that is chosen."""
 
 
 class MemberServicer:
@@ -110,6 +130,39 @@ class MemberServicer:
         _require_idempotency_key(call)
         return await call.write(adjust_points, command, _render_adjusted)
 
+    async def SearchMembers(  # noqa: N802
+        self, request: pb.SearchMembersRequest, call: Call
+    ) -> bytes:
+        """See the contract."""
+        command = SearchMembers(
+            program_id=call.key.program_id,
+            query=request.query,
+            kinds=_TERMS.get(request.field, frozenset()),
+            by_loyalty_id=request.field == pb.SearchMembersRequest.LOYALTY_ID,
+            exact=request.exact,
+            page_size=request.page_size,
+            page_token=request.page_token,
+        )
+        async with call.read() as reader:
+            page = await search_members(reader, command)
+        return pb.SearchMembersResponse(
+            members=map(_found, page.members), next_page_token=page.next_page_token
+        ).SerializeToString()
+
+    async def UpdateMember(self, request: pb.UpdateMemberRequest, call: Call) -> bytes:  # noqa: N802
+        """See the contract."""
+        given = tuple(
+            (field, getattr(request, field)) for field in UPDATED if request.HasField(field)
+        )
+        command = UpdateMember(call.key.program_id, request.loyalty_id, given, request.reason)
+        return await call.write(update_member, command, _changed(pb.UpdateMemberResponse, call))
+
+    async def BlockMember(self, request: pb.BlockMemberRequest, call: Call) -> bytes:  # noqa: N802
+        """See the contract."""
+        blocked = Blocked(Blocked.EARN * request.earn | Blocked.REDEEM * request.redeem)
+        command = BlockMember(call.key.program_id, request.loyalty_id, blocked, request.reason)
+        return await call.write(block_member, command, _changed(pb.BlockMemberResponse, call))
+
     async def EraseMember(self, request: pb.EraseMemberRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
         command = EraseMember(call.key.program_id, request.loyalty_id, request.reason)
@@ -144,7 +197,7 @@ class MemberServicer:
         async with call.read() as reader:
             page = await list_transfers(reader, command)
         return pb.ListTransfersResponse(
-            transfers=[_transfer(entry) for entry in page.transfers],
+            transfers=map(render_transfer, page.transfers),
             next_page_token=page.next_page_token,
             archived_until_time=(
                 None if page.archived_until_ms is None else timestamp(page.archived_until_ms)
@@ -174,7 +227,41 @@ def _member(shown: ShownMember, program: Program) -> pb.Member:
         expiration_buckets=map(_bucket, shown.goings),
         goals=goals_told(shown.goals),
         tier=member_tier(shown, program),
+        phone=member.phone,
+        card=member.card,
+        block=_block(member),
         erase_time=None if member.erased_ms is None else timestamp(member.erased_ms),
+    )
+
+
+def _found(found: FoundMember) -> pb.FoundMember:
+    return pb.FoundMember(
+        loyalty_id=found.loyalty_id,
+        name=found.name,
+        email=found.email,
+        create_time=timestamp(found.created_ms),
+        phone=found.phone,
+        card=found.card,
+        available_points=found.balance,
+    )
+
+
+def _changed(answer: Any, call: Call) -> Callable[[Member], bytes]:
+    """Give what renders a member who was changed; the catalogue is the loop's to ask."""
+    program = call.program
+    return lambda member: bytes(
+        answer(member=_member(ShownMember(member), program)).SerializeToString()
+    )
+
+
+def _block(member: Member) -> pb.MemberBlock | None:
+    if not member.blocked:
+        return None
+    kept_from = member.kept_from
+    return pb.MemberBlock(
+        earn=Blocked.EARN in kept_from,
+        redeem=Blocked.REDEEM in kept_from,
+        reason=member.block_reason,
     )
 
 
@@ -186,20 +273,6 @@ def _render_erased(member: Member) -> bytes:
 
 def _bucket(going: Going) -> pb.ExpirationBucket:
     return pb.ExpirationBucket(expiration_date=going.expiration_date, points_to_expire=going.points)
-
-
-def _transfer(entry: TransferEntry) -> pb.Transfer:
-    return pb.Transfer(
-        transfer_id=str(entry.transfer_id),
-        source=pb.Transfer.Account.Name(entry.source),
-        destination=pb.Transfer.Account.Name(entry.destination),
-        points=entry.points,
-        cause=pb.Transfer.Cause.Name(entry.cause),
-        transaction_id=entry.transaction_id or None,
-        note=entry.note or None,
-        effective_time=timestamp(entry.effective_ms),
-        record_time=timestamp(entry.recorded_ms),
-    )
 
 
 def _render_adjusted(adjusted: Adjusted) -> bytes:
