@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Collection
@@ -73,7 +74,14 @@ async def serve_console(
     """Serve the console until SIGTERM or Ctrl-C; tell once it is served."""
     async with calls:
         desk = Desk(calls, SignIns(), secure, proxy)
-        await _Server(_config(listening, desk), serving).serve()
+        server = _Server(_config(listening, desk), serving)
+        running = asyncio.create_task(server.serve())
+        try:
+            await asyncio.shield(running)
+        finally:
+            # Where the caller is cancelled, the sockets are closed all the same.
+            server.should_exit = True
+            await running
 
 
 class _Server(uvicorn.Server):

@@ -83,8 +83,8 @@ def desk_of(request: Request) -> Desk:
 
 def page(status: int, name: str, signed_in: SignIn | None, **values: Any) -> HTMLResponse:
     """Answer with a page."""
-    local = Local(signed_in.time_zone) if signed_in else None
-    text = render(name, signed_in=signed_in, local=local, **{"problem": "", **values})
+    here = Local(signed_in.time_zone) if signed_in else None
+    text = render(name, signed_in=signed_in, here=here, **{"problem": "", **values})
     return HTMLResponse(text, status)
 
 

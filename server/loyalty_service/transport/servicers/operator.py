@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from loyalty.v1 import operator_service_pb2 as pb
 from loyalty_service.application.operators.look import (
     liability_of,
@@ -12,13 +14,20 @@ from loyalty_service.application.operators.look import (
 from loyalty_service.domain.clock import now_ms
 from loyalty_service.domain.guessing import ScopeKind, Wait
 from loyalty_service.domain.keys import ApiKey
+from loyalty_service.domain.program import Program
 from loyalty_service.program_file.writing import program_text
 from loyalty_service.transport.call import Call
 from loyalty_service.transport.servicers.timestamps import timestamp
 
+FILES_MAX = 16
+"""Program files that are kept: a version never changes."""
+
 
 class OperatorServicer:
     """Serves loyalty.v1.OperatorService."""
+
+    def __init__(self) -> None:
+        self._files: dict[tuple[str, int], str] = {}
 
     async def GetProgram(self, request: pb.GetProgramRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
@@ -30,11 +39,21 @@ class OperatorServicer:
             version = call.storage.catalog.versions.get(program.program_id, 0)
         return pb.GetProgramResponse(
             version=version,
-            program_file=program_text(program),
+            program_file=await self._file(program, version),
             program_id=program.program_id,
             time_zone=program.time_zone,
             caller=_caller(call.key),
         ).SerializeToString()
+
+    async def _file(self, program: Program, version: int) -> str:
+        """Write a version as a program file; tills would wait for it on the loop."""
+        named = (program.program_id, version)
+        if (written := self._files.get(named)) is None:
+            written = await asyncio.to_thread(program_text, program)
+            if len(self._files) >= FILES_MAX:
+                self._files.clear()
+            self._files[named] = written
+        return written
 
     async def ListProgramVersions(  # noqa: N802
         self, request: pb.ListProgramVersionsRequest, call: Call
