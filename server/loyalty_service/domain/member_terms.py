@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from enum import IntEnum
 
 
@@ -42,6 +43,16 @@ _PLAIN = str.maketrans(
 """Letters that are no other letter with a mark, and marks that stand within a name."""
 
 _WORD = re.compile(r"[^\W_]+")
+
+
+@dataclass(slots=True)
+class MemberTerm:
+    """Something by which a help desk finds a member."""
+
+    member_number: int
+    kind: int
+    term: str
+    program_id: str
 
 
 def folded(text: str) -> str:

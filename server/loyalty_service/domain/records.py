@@ -134,16 +134,6 @@ class MemberEmail:
 
 
 @dataclass(slots=True)
-class MemberTerm:
-    """Something by which a help desk finds a member; see `domain.member_terms`."""
-
-    member_number: int
-    kind: int
-    term: str
-    program_id: str
-
-
-@dataclass(slots=True)
 class Code:
     """
     A one-time code, known by its digest alone.

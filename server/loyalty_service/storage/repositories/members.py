@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from sqlalchemy import bindparam, delete, insert, null, select, update
 
 from loyalty_service.domain.ledger import MEMBER_KINDS
-from loyalty_service.domain.member_terms import FOUND_BY, terms_of
-from loyalty_service.domain.records import ERASED, Member, MemberEmail, MemberTerm
+from loyalty_service.domain.member_terms import FOUND_BY, MemberTerm, terms_of
+from loyalty_service.domain.records import ERASED, Member, MemberEmail
 from loyalty_service.storage import tables as t
 from loyalty_service.storage.lock_order import Rank
 from loyalty_service.storage.repositories.ledger import ACCOUNT_COLUMNS, Ledger, account_of
