@@ -25,5 +25,5 @@ def told(transfer: pb.Transfer) -> Mapping[str, object]:
     }
 
 
-def _account(account: pb.Transfer.Account.ValueType) -> str:
+def _account(account: pb.Transfer.Account) -> str:
     return pb.Transfer.Account.Name(account).removeprefix("ACCOUNT_").lower()
