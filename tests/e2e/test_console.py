@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from loyalty.v1 import member_service_pb2 as pb
+from loyalty_service.console.serve import Listening
 from loyalty_service.console.sign_ins import IDLE_S, LONGEST_S, SIGN_INS_MAX, SignIns
+from loyalty_service.console.web import Proxy
+from tests.support.certificates import Authority, trusting
 from tests.support.console import Browser, run_console
-from tests.support.http import HttpClient
+from tests.support.http import HttpClient, free_port
 from tests.support.server import ADMIN_KEY, APP_KEY, POS_KEY, Server, give_points
-from tests.support.transactions import open_transaction, transactions, update_request
+from tests.support.transactions import line, open_transaction, transactions, update_request
 
 SAFE = {
     "cache-control": "no-store",
@@ -177,7 +181,7 @@ async def test_order_shows_basket_and_movements(admin: Browser, server: Server) 
     await give_points(server.store, member, 500)
     transaction = await open_transaction(server.till, member)
     await server.till.call(
-        transactions(server.till).ReportOrder, update_request(transaction, "CLAIMED")
+        transactions(server.till).ReportOrder, update_request(transaction, "CLAIMED", line(9.5))
     )
     await admin.get(f"/orders?member={member}")
     assert f"/orders/{transaction}" in admin.shown
@@ -226,6 +230,42 @@ async def test_server_that_is_gone_is_told(stranger: Browser, server: Server) ->
         answer = await browser.sign_in(ADMIN_KEY)
         assert answer.status == 403
         assert 'role="alert"' in browser.shown
+
+
+async def test_only_the_proxy_says_who_somebody_is(server: Server, tmp_path: Path) -> None:
+    """Who has no certificate with the proxy's name says nothing; the ledger keeps who it was."""
+    ours, theirs = Authority("ours"), Authority("theirs")
+    certificate, key = ours.sign("console").write(tmp_path, "console")
+    (tmp_path / "ours.pem").write_bytes(ours.pem)
+    names = frozenset({"proxy.internal"})
+    listening = Listening("127.0.0.1", free_port(), certificate, key, tmp_path / "ours.pem", names)
+    proxy = Proxy("x-forwarded-email", ADMIN_KEY)
+
+    def caller(authority: Authority | None, name: str) -> HttpClient:
+        own = authority and authority.sign("caller", names=(name,)).write(tmp_path, "caller")
+        return HttpClient(listening.host, listening.port, trusting(ours, own))
+
+    async with run_console(server.address, listening, proxy):
+        for authority, name in ((None, ""), (theirs, "proxy.internal"), (ours, "till.internal")):
+            stranger = Browser(caller(authority, name))
+            with pytest.raises((OSError, EOFError)):
+                await stranger.get("/", **{"x-forwarded-email": "odile@example.com"})
+        known = Browser(caller(ours, "proxy.internal"))
+        assert (await known.get("/")).status == 403
+        named = {"x-forwarded-email": "odile@example.com"}
+        answer = await known.get("/", **named)
+        assert answer.status == 200
+        assert (answer.header("set-cookie") or "").startswith("__Host-")
+        member = await server.admin.enroll()
+        path = f"/members/{member}"
+        await known.get(path, **named)
+        await known.post(f"{path}/adjust", named, points="7", reason="A spilt coffee")
+        assert (await known.post(f"{path}/adjust", named)).status == 303
+        await known.get(path, **named)
+        assert "A spilt coffee (odile@example.com)" in known.shown
+        await known.get("/", **{"x-forwarded-email": "xavier@example.com"})
+        assert "xavier@example.com" in known.shown
+        assert "odile@example.com" not in known.shown
 
 
 def test_sign_in_ends_by_itself() -> None:

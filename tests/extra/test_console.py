@@ -10,12 +10,13 @@ from loyalty.v1 import member_service_pb2 as pb
 from tests.support.browser import Page, browser
 from tests.support.console import run_console
 from tests.support.server import ADMIN_KEY, Server, give_points, run_server
-from tests.support.transactions import open_transaction, transactions, update_request
+from tests.support.transactions import line, open_transaction, transactions, update_request
 
 SIZES = {"phone": (360, 740), "desk": (1280, 900)}
 
 
 async def _type(page: Page, field: str, text: str) -> None:
+    await page.until(f"document.querySelector('#{field}')")
     await page.run(f"document.querySelector('#{field}').focus()")
     await page.write(text)
 
@@ -27,7 +28,7 @@ async def _guest(server: Server) -> tuple[str, str]:
     member = enrolled.member.loyalty_id
     await give_points(server.store, member, 1250)
     transaction = await open_transaction(server.till, member)
-    claim = update_request(transaction, "CLAIMED")
+    claim = update_request(transaction, "CLAIMED", line(9.5))
     await server.till.call(transactions(server.till).ReportOrder, claim)
     return member, transaction
 
