@@ -332,6 +332,9 @@ class Unit(Protocol):
     def add_member(self, member: Member) -> None:
         """Keep a new member, open the accounts that it has and set their numbers on it."""
 
+    def members_known_by(self, program_id: str, kind: str, value: str) -> Sequence[int]:
+        """Give the numbers of members with a `phone` or `card`, at most two; none is locked."""
+
     def change_member(self, member: Member, **values: Any) -> None:
         """Set fields of a member's own row and keep them."""
 
@@ -339,11 +342,7 @@ class Unit(Protocol):
         """Let others have a folded address that the member is the first holder of."""
 
     def erase_member(self, member: Member, email: str | None, now_ms: int) -> None:
-        """
-        Take out of a member's rows all that names the person.
-
-        *email* is the folded address whose first holder the member may be.
-        """
+        """Take out of a member's rows what names the person, and free their folded address."""
 
     def named_answers(self, limit: int) -> Sequence[tuple[str, str, str, bytes | None]]:
         """
@@ -393,6 +392,9 @@ class Unit(Protocol):
 
     def add_key(self, key: ApiKey, digest: bytes, now_ms: int) -> None:
         """Keep an API key by its digest."""
+
+    def change_key(self, key: ApiKey) -> None:
+        """Keep what a live API key may do from now on."""
 
     def revoke_key(self, key_id: str, now_ms: int) -> bool:
         """End an API key for good; return whether it was live."""
