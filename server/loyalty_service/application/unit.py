@@ -30,11 +30,13 @@ from loyalty_service.domain.records import (
     Transaction,
 )
 from loyalty_service.domain.visit import History, HistoryNeeds
+from loyalty_service.domain.webhooks import Delivery, Webhook
 
 Record = (
     Bucket
     | BucketPart
     | Code
+    | Delivery
     | GoalAward
     | GoalCard
     | Grant
@@ -49,6 +51,7 @@ Record = (
     | Reservation
     | Session
     | Transaction
+    | Webhook
 )
 
 
@@ -149,6 +152,18 @@ class Unit(Protocol):
 
     def promo_redemption(self, code: PromoCode, member: Member) -> PromoRedemption | None:
         """Find a member's use of a locked promo code, released or not."""
+
+    def webhook(self, webhook_id: str) -> Webhook | None:
+        """Find a webhook, removed or not, and lock it."""
+
+    def webhooks_of(self, program_id: str) -> int:
+        """Count the webhooks of a program that are not removed."""
+
+    def delivery(self, webhook_id: str, event_id: int) -> Delivery | None:
+        """Find a message of a locked webhook that did not arrive at once."""
+
+    def deliveries_left(self, webhook_id: str) -> Sequence[Delivery]:
+        """Find the messages of a locked webhook that wait or were given up."""
 
     def grant(self, grant_id: str) -> Grant | None:
         """Find a grant of a locked member, whatever has become of it."""

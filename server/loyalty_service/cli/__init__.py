@@ -38,6 +38,7 @@ from loyalty_service.cli.stores import (
     restore_command,
 )
 from loyalty_service.cli.terminal import err, out
+from loyalty_service.cli.webhooks import webhooks
 
 app = typer.Typer(
     help="A loyalty service that tills and kiosks can trust with points.",
@@ -52,6 +53,7 @@ app.add_typer(pepper, name="pepper")
 app.add_typer(promo_codes, name="promo-codes")
 app.add_typer(grants, name="grants")
 app.add_typer(members, name="members")
+app.add_typer(webhooks, name="webhooks")
 
 # In the order that `loyalty --help` lists them in.
 COMMANDS: dict[str, Callable[..., None]] = {

@@ -62,6 +62,7 @@ from loyalty_service.storage.tables import (
     TransactionTable,
     TransferTable,
 )
+from loyalty_service.storage.webhook_reads import WebhookReads
 
 PENDING = TransactionStatus.PENDING
 
@@ -127,7 +128,7 @@ _STANDING = text(
 )
 
 
-class SqlReader(EventReads, MemberReads, BucketReads, HeldReads, ExportReads):
+class SqlReader(EventReads, WebhookReads, MemberReads, BucketReads, HeldReads, ExportReads):
     """Implements `application.reading.Reader`; see there for what each query promises."""
 
     def __init__(self, session: AsyncSession, pepper: bytes | Peppers) -> None:

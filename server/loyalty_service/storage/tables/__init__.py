@@ -60,6 +60,7 @@ from loyalty_service.storage.tables.retention import (
     CheckpointTable,
     EventPrunedTable,
 )
+from loyalty_service.storage.tables.webhooks import DeliveryTable, WebhookTable
 
 __all__ = [
     "DERIVED",
@@ -78,6 +79,7 @@ __all__ = [
     "CodeRegularTable",
     "CodeTable",
     "CodeTallyTable",
+    "DeliveryTable",
     "EventLaneTable",
     "EventPrunedTable",
     "EventTable",
@@ -104,5 +106,6 @@ __all__ = [
     "StoreTable",
     "TransactionTable",
     "TransferTable",
+    "WebhookTable",
     "WrongCodeTable",
 ]
