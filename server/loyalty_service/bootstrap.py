@@ -10,7 +10,6 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,16 +19,17 @@ from loyalty_service.application.orders.identify_member import identify_member
 from loyalty_service.config import PEPPER_BYTES, Settings
 from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.domain.peppers import Peppers, check_of, name_of
+from loyalty_service.domain.platforms import platform_of
 from loyalty_service.observability.access_log import Few, name_call
 from loyalty_service.observability.metrics import Telemetry
 from loyalty_service.observability.redaction import redact
 from loyalty_service.observability.trail import Tracing
+from loyalty_service.release import told_version
 from loyalty_service.start_checks import require_time_zones, warn_of_fractions
 from loyalty_service.storage.alone import only_server
 from loyalty_service.storage.connections import require_database
 from loyalty_service.storage.contents import needs_known_pepper
 from loyalty_service.storage.databases import Database
-from loyalty_service.storage.durability import is_in_memory
 from loyalty_service.storage.migrate import migrate, newest, require_current
 from loyalty_service.storage.peppers import register
 from loyalty_service.storage.store import Store
@@ -149,7 +149,9 @@ def database_of(settings: Settings) -> Database:
     """
     try:
         return Database.from_text(
-            settings.database_location, allow_data_loss=settings.allow_data_loss
+            settings.database_location,
+            allow_data_loss=settings.allow_data_loss,
+            platform=platform_of(settings.durability),
         )
     except ValueError as problem:
         raise OperatorError(f"LOYALTY_DATABASE_URL {problem}") from None
@@ -269,7 +271,7 @@ def _tell_start(settings: Settings, store: Store, port: int, choice: Choice) -> 
     current, *others = (name_of(check_of(one)) for one in settings.peppers().known)
     log.info(
         "serving",
-        version=version("loyalty-service"),
+        version=told_version(),
         schema=newest(),
         database=database.url.render_as_string(hide_password=True),
         # Names of keyed digests: what `loyalty pepper list` shows, and no secret.
@@ -279,15 +281,8 @@ def _tell_start(settings: Settings, store: Store, port: int, choice: Choice) -> 
         transport=choice.name,
         **({"instead_of_native": choice.reason} if choice.reason else {}),
         **({} if database.embedded else {"waits_for_standby": store.replicated}),
+        **({} if database.platform is None else {"durability": str(database.platform)}),
     )
-
-
-def _warn_of_loss(settings: Settings) -> None:
-    database = database_of(settings)
-    if settings.allow_data_loss:
-        log.warning("acknowledged points may be lost, as was allowed")
-    if database.embedded and is_in_memory(Path(database.url.database or "")):
-        log.warning("the database is in memory and gone when the machine goes off")
 
 
 @asynccontextmanager
@@ -318,7 +313,7 @@ async def serve(
     choice = choose_transport(settings)
     require_addresses(settings)
     if not sandbox:
-        _warn_of_loss(settings)
+        database_of(settings).warn_of_loss()
     async with open_store(settings, serves=True) as store:
         require_time_zones(store)
         warn_of_fractions(store)

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.domain.peppers import Peppers
+from loyalty_service.domain.platforms import platform_of
 
 PREFIX = "LOYALTY_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -60,6 +61,9 @@ class Settings(BaseSettings):
     database_url: str = Field("", description="sqlite:///... or postgresql://...")
     allow_data_loss: bool = Field(
         default=False, description="Whether to serve from a database that may lose points."
+    )
+    durability: str = Field(
+        "", description="What keeps more than PostgreSQL's settings say, as platform:neon."
     )
     code_pepper: SecretStr | None = Field(None, description="Secret that codes are digested with.")
     other_code_peppers: SecretStr | None = Field(
@@ -113,6 +117,12 @@ class Settings(BaseSettings):
                 f"must be code peppers of at least {PEPPER_CHARACTERS_MIN} characters, with commas "
                 "between, or a JSON list of them"
             )
+        return value
+
+    @field_validator("durability")
+    @classmethod
+    def _is_platform(cls, value: str) -> str:
+        platform_of(value)
         return value
 
     @field_validator("otlp_endpoint")

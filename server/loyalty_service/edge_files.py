@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from loyalty_service.domain.operator_error import OperatorError
+from loyalty_service.edge_choices import Choices
 
 # A wheel has them all in one folder; a checkout has what is written by hand and what is generated.
 _PACKAGED = Path(__file__).with_name("edge")
@@ -36,7 +37,9 @@ def edge_files() -> dict[str, Path]:
     }
 
 
-def write_edge_files(folder: Path, at: str, *, replace: bool) -> list[Path]:
+def write_edge_files(
+    folder: Path, at: str, *, replace: bool, choices: Choices | None = None
+) -> list[Path]:
     """
     Write Envoy's files of this release into a folder, which is made where it is missing.
 
@@ -44,13 +47,14 @@ def write_edge_files(folder: Path, at: str, *, replace: bool) -> list[Path]:
         folder: Where to write.
         at: The folder's path where Envoy will read it.
         replace: Whether files that are there and differ are written over.
+        choices: What is changed of envoy.yaml.
 
     Returns:
         What was written.
 
     Raises:
-        OperatorError: A file is there and differs, or the path is not one that Envoy's files can
-            name.
+        OperatorError: A file is there and differs, the path is not one that Envoy's files can
+            name, or see `Choices.apply`.
     """
     if not _PLAIN_PATH.fullmatch(at):
         raise OperatorError(
@@ -61,6 +65,9 @@ def write_edge_files(folder: Path, at: str, *, replace: bool) -> list[Path]:
         folder / name: _moved(path.read_bytes(), path.suffix, at.rstrip("/"))
         for name, path in edge_files().items()
     }
+    config = folder / "envoy.yaml"
+    parts = {name: contents[folder / name].decode() for name in ("tls.yaml", "dns.yaml")}
+    contents[config] = (choices or Choices()).apply(contents[config].decode(), parts).encode()
     other = [
         path
         for path, content in contents.items()

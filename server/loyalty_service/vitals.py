@@ -49,13 +49,20 @@ class VitalsWatch(Protocol):
         """Show by how much the ledger is out of balance."""
 
     def show_standing(
-        self, *, connections: float, size_bytes: int, standbys: int, lag_bytes: int | None
+        self,
+        *,
+        connections: float,
+        size_bytes: int,
+        standbys: int,
+        lag_bytes: int | None,
+        waits: bool,
     ) -> None:
         """Show how the PostgreSQL stands."""
 
 
 async def watch_forever(store: Store, watch: VitalsWatch) -> None:
     """Look at the store again and again; a look that fails is logged."""
+    failover = _Failover()
 
     async def look_at_orders() -> None:
         async with store.read() as reader:
@@ -88,7 +95,9 @@ async def watch_forever(store: Store, watch: VitalsWatch) -> None:
             size_bytes=seen.size_bytes,
             standbys=seen.standbys,
             lag_bytes=seen.lag_bytes,
+            waits=store.replicated,
         )
+        failover.look(seen.standbys, safe=store.survives_failover)
 
     async def look_at_peppers() -> None:
         async with store.read() as reader:
@@ -104,6 +113,21 @@ async def watch_forever(store: Store, watch: VitalsWatch) -> None:
         group.create_task(_repeat(look_at_ledger, LEDGER_EVERY_S))
         if not store.embedded:
             group.create_task(_repeat(look_at_database, STANDING_EVERY_S))
+
+
+class _Failover:
+    """Warns once when there are standbys that acknowledged points may not be on."""
+
+    def __init__(self) -> None:
+        self._lossy = False
+
+    def look(self, standbys: int, *, safe: bool) -> None:
+        """Tell what has changed since the last look."""
+        was, self._lossy = self._lossy, standbys > 0 and not safe
+        if self._lossy and not was:
+            log.warning("a failover could lose acknowledged points", standbys=standbys)
+        elif was and not self._lossy:
+            log.info("a failover loses no acknowledged points any more", standbys=standbys)
 
 
 async def _repeat(look: Callable[[], Coroutine[Any, Any, None]], every_s: float) -> None:

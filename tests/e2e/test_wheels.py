@@ -21,6 +21,7 @@ import pytest
 from loyalty_service.edge_files import edge_files
 from loyalty_service.sandbox.reference_page import PAGES
 from loyalty_service.sandbox.run import IDENTIFY_JSON
+from tests.support.certificates import Authority, put
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(sys.executable).parent
@@ -176,6 +177,25 @@ def test_wheel_has_all_that_the_service_reads(wheels: dict[str, Path]) -> None:
     assert {name.split("/")[0] for name in found} == {"loyalty_service", info}
 
 
+def test_wheel_tells_which_commit_it_is_of(
+    wheels: dict[str, Path], installed: BareEnvironment, tmp_path: Path
+) -> None:
+    """`--version` is the release at its tag, and names the commit elsewhere; it asks no git."""
+    assert "loyalty_service/built_from.txt" in names(wheels["loyalty_service"])
+    described = next(installed.packages.glob("loyalty_service/built_from.txt"))
+    kept = described.read_text(encoding="utf-8")
+    try:
+        for text, told in (
+            ("v0.1.0\n", "loyalty 0.1.0\n"),
+            ("v0.1.0-3-gabcdef0123\n", "loyalty 0.1.0 (v0.1.0-3-gabcdef0123)\n"),
+            (kept, f"loyalty 0.1.0 ({kept.strip()})\n"),
+        ):
+            described.write_text(text, encoding="utf-8")
+            assert installed.run("loyalty", "--version", cwd=tmp_path) == told
+    finally:
+        described.write_text(kept, encoding="utf-8")
+
+
 def test_missing_envoy_is_told_with_the_way_to_get_it(
     installed: BareEnvironment, tmp_path: Path
 ) -> None:
@@ -207,13 +227,48 @@ def test_envoy_takes_the_files_that_are_written_for_production(
     assert {str(path.relative_to(edge)) for path in edge.rglob("*") if path.is_file()} == set(
         edge_files()
     )
-    subprocess.run(
+    validate(edge)
+
+
+@pytest.mark.parametrize(
+    "servers",
+    [
+        ("--server", "10.0.0.1:50051", "--server", "10.0.0.2:50051"),
+        ("--server", "one.internal:50051", "--server", "[fd00::2]:50051"),
+        ("--dns", "loyalty-servers:50051"),
+    ],
+)
+def test_envoy_takes_what_an_operator_chooses(
+    installed: BareEnvironment, tmp_path: Path, servers: tuple[str, ...]
+) -> None:
+    """Where it listens, its servers in a list or by name, and TLS on both sides."""
+    edge = tmp_path / "edge"
+    chosen = ("--listen", "0.0.0.0:8443", "--mutual", "--server-tls", *servers)
+    installed.run("loyalty", "envoy-config", str(edge), *chosen, cwd=tmp_path)
+    # Envoy reads the certificates when it validates.
+    certificates = tmp_path / "tls"
+    outside, inside = Authority("outside"), Authority("inside")
+    outside.sign("edge").write(certificates, "edge")
+    inside.sign("envoy").write(certificates, "envoy")
+    put(certificates / "tills.pem", outside.pem)
+    put(certificates / "server-ca.pem", inside.pem)
+    for secret in (edge / "secrets").iterdir():
+        text = secret.read_text(encoding="utf-8").replace("/etc/loyalty/tls", str(certificates))
+        secret.write_text(text, encoding="utf-8")
+    validate(edge)
+
+
+def validate(edge: Path) -> None:
+    """Have Envoy load its files."""
+    ran = subprocess.run(
         [PROGRAMS / "envoy", "--mode", "validate", "-c", edge / "envoy.yaml"],
         cwd="/",
-        check=True,
+        check=False,
         capture_output=True,
+        text=True,
         timeout=60,
     )
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_stubs_need_three_packages(wheels: dict[str, Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -13,12 +14,18 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from loyalty_service.cli import main
 from loyalty_service.domain.errors import StorageUnavailableError
+from loyalty_service.domain.platforms import PLATFORMS
 from loyalty_service.storage import durability
 from loyalty_service.storage.databases import Database
-from loyalty_service.storage.durability import UnsafeDatabaseError, require_durable_sqlite
+from loyalty_service.storage.durability import (
+    UnsafeDatabaseError,
+    require_durable_sqlite,
+    require_synced,
+)
 from loyalty_service.storage.postgresql import begin
-from tests.support.banks import process_environment, run_process
+from tests.support.banks import ServerProcess, process_environment, run_process
 from tests.support.databases import fresh_database
 from tests.support.postgres import Postgres
 from tests.support.programs import put_program
@@ -87,6 +94,65 @@ def test_postgresql_that_may_lose_points_is_refused(postgres: Postgres, setting:
         ):
             Database.from_text(url).require_durable()
         Database.from_text(url, allow_data_loss=True).require_durable()
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "refused"),
+    [
+        ("neon", "fsync", ""),
+        ("aurora", "full_page_writes", ""),
+        ("zfs", "full_page_writes", ""),
+        ("zfs", "fsync", "fsync = off"),
+    ],
+)
+def test_platform_makes_up_for_what_it_keeps_itself(
+    postgres: Postgres, name: str, setting: str, refused: str
+) -> None:
+    """A file system that writes pages as a whole does not sync what nobody syncs."""
+    with fresh_database(postgres) as url, switched_off(postgres, setting):
+        database = Database.from_text(url, platform=PLATFORMS[name])
+        if not refused:
+            database.require_durable()
+        else:
+            with pytest.raises(UnsafeDatabaseError, match=refused):
+                database.require_durable()
+
+
+def test_settings_that_a_database_does_not_have_are_not_taken_to_be_on() -> None:
+    """What speaks PostgreSQL's protocol only must be named, so that somebody answers for it."""
+    with pytest.raises(UnsafeDatabaseError, match="fsync = unknown and full_page_writes = unknown"):
+        require_synced(None, None)
+    require_synced(None, None, PLATFORMS["yugabytedb"])
+
+
+async def test_platform_is_told_at_the_start_and_by_the_audit(
+    postgres: Postgres,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whoever reads the log, or an audit, learns what the answers rest on."""
+    settings = {"LOYALTY_DURABILITY": "platform:neon", "LOYALTY_LOG_LEVEL": "info"}
+    with fresh_database(postgres) as url, switched_off(postgres, "fsync"):
+        server = await ServerProcess.start(process_environment(url, tmp_path, **settings))
+        await server.stop(quiet=False)
+        (serving,) = (
+            line
+            for line in map(json.loads, filter(is_json, server.said))
+            if line["event"] == "serving"
+        )
+        assert serving["durability"] == "platform:neon"
+        for name, value in process_environment(url, tmp_path, **settings).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["loyalty", "audit"])
+        with pytest.raises(SystemExit, match="0"):
+            main()
+        assert "Commits rest on platform:neon (Neon" in capsys.readouterr().out
+
+
+def is_json(line: str) -> bool:
+    """Tell a line of the log from what is said to a person."""
+    return line.startswith("{")
 
 
 async def test_server_refuses_to_start_where_points_may_be_lost(

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import make_url
 
 from loyalty_service.domain.errors import StorageUnavailableError
 from loyalty_service.storage import postgresql
 from loyalty_service.storage.databases import Database
-from tests.support.ledger import audit, count_rows, rows
+from tests.support.ledger import audit, count_rows
 from tests.support.postgres import Postgres
 from tests.support.programs import demo_program, enroll
 from tests.support.stores import demo_store
@@ -49,6 +52,49 @@ class LosingConnection:
             raise psycopg.errors.AdminShutdown("terminating connection")
 
 
+class HangingConnection:
+    """
+    A connection that its writer loses at the commit, which the database goes on with.
+
+    Attributes:
+        hanging: What still is to be committed.
+        looks: How often somebody asked whether a transaction has ended.
+        looked_twice: Whether that was more than once.
+    """
+
+    armed = False
+    hanging: Any = None
+    looks = 0
+    looked_twice = threading.Event()
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def execute(self, sql: Any, *values: Any) -> Any:
+        """Run a statement; the commit is left to whoever has the connection then."""
+        if sql == postgresql.IS_OVER:
+            HangingConnection.looks += 1
+            if HangingConnection.looks > 1:
+                HangingConnection.looked_twice.set()
+        if sql == "COMMIT" and HangingConnection.armed:
+            HangingConnection.armed = False
+            HangingConnection.hanging, self._connection = self._connection, Gone()
+            raise psycopg.errors.AdminShutdown("terminating connection")
+        return self._connection.execute(sql, *values)
+
+
+class Gone:
+    """What is left of a connection that was lost."""
+
+    closed = True
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
 @pytest.mark.parametrize("when", ["after", "before"])
 async def test_lost_commit_is_asked_about(
     when: str, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
@@ -67,30 +113,25 @@ async def test_lost_commit_is_asked_about(
     postgres.drop(url)
 
 
-@pytest.mark.parametrize("number", ["another's", "one that is not given out yet"])
-async def test_number_of_a_lost_transaction_proves_nothing(
-    number: str, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+async def test_commit_that_is_still_under_way_is_waited_for(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """
-    After a crash the number of a lost transaction is another's, or nobody's yet.
-
-    Neither makes a write that was lost look done: it is run again, and happens once.
-    """
+    """Its row is looked for once it has ended, in a state of the database that is newer."""
     url = postgres.new_database()
+    postgres.run(
+        f"ALTER DATABASE {make_url(url).database} SET default_transaction_isolation = serializable"
+    )
     connect = Database.connect_writer
-    monkeypatch.setattr(Database, "connect_writer", lambda self: LosingConnection(connect(self)))
+    monkeypatch.setattr(Database, "connect_writer", lambda self: HangingConnection(connect(self)))
     async with demo_store(url) as store:
-        await enroll(store, 10)
         before = count_rows(url, "member")
-        (newest,) = rows(url, "SELECT max(xmin::text::bigint) AS number FROM member")
-        told = newest.number + (0 if number == "another's" else 1_000_000)
-        ask = postgresql.status_of
-        monkeypatch.setattr(
-            postgresql, "status_of", lambda connection, _transaction: ask(connection, str(told))
-        )
-        LosingConnection.armed = "before"
-        await enroll(store, 10)
-        assert LosingConnection.armed is None
+        HangingConnection.armed = True
+        enrolling = asyncio.create_task(enroll(store, 10))
+        await asyncio.to_thread(HangingConnection.looked_twice.wait, 5)
+        assert not enrolling.done()
+        HangingConnection.hanging.execute("COMMIT")
+        HangingConnection.hanging.close()
+        await enrolling
         assert count_rows(url, "member") == before + 1
     audit(url)
     postgres.drop(url)

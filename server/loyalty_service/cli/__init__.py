@@ -10,7 +10,6 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -20,6 +19,7 @@ from loyalty_service.cli.edge import envoy_config_command
 from loyalty_service.cli.explanations import explain
 from loyalty_service.cli.grants import grants
 from loyalty_service.cli.guesses import guesses_command
+from loyalty_service.cli.health import health_command
 from loyalty_service.cli.keys import keys
 from loyalty_service.cli.members import members
 from loyalty_service.cli.pepper import pepper
@@ -39,6 +39,7 @@ from loyalty_service.cli.stores import (
 )
 from loyalty_service.cli.terminal import err, out
 from loyalty_service.cli.webhooks import webhooks
+from loyalty_service.release import told_version
 
 app = typer.Typer(
     help="A loyalty service that tills and kiosks can trust with points.",
@@ -58,6 +59,7 @@ app.add_typer(webhooks, name="webhooks")
 # In the order that `loyalty --help` lists them in.
 COMMANDS: dict[str, Callable[..., None]] = {
     "serve": serve_command,
+    "health": health_command,
     "demo": demo_command,
     "migrate": migrate_command,
     "audit": audit_command,
@@ -80,7 +82,7 @@ for name, command in COMMANDS.items():
 
 def _tell_version(asked: bool) -> None:
     if asked:
-        out.print(f"loyalty {version('loyalty-service')}")
+        out.print(f"loyalty {told_version(of_checkout=True)}")
         raise typer.Exit
 
 
@@ -108,7 +110,7 @@ def main() -> None:
         if explanation is None:
             traceback.print_exception(problem)
             explanation = (
-                f"This is a fault in loyalty {version('loyalty-service')} itself, "
+                f"This is a fault in loyalty {told_version(of_checkout=True)} itself, "
                 "not a mistake of yours: please report it with the lines above."
             )
         err.print(explanation)

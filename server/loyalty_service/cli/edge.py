@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from loyalty_service.cli.terminal import err, out
+from loyalty_service.edge_choices import Choices
 from loyalty_service.edge_files import write_edge_files
 
 
@@ -21,15 +22,44 @@ def envoy_config_command(
         ),
     ] = "",
     *,
+    listen: Annotated[
+        str,
+        typer.Option(help="Where tills call; 127.0.0.1:8080 unless given.", metavar="HOST:PORT"),
+    ] = "",
+    server: Annotated[
+        list[str] | None,
+        typer.Option(help="A server's gRPC; once for each server.", metavar="HOST:PORT"),
+    ] = None,
+    dns: Annotated[
+        str,
+        typer.Option(help="A name with all servers' addresses instead.", metavar="HOST:PORT"),
+    ] = "",
+    tls: Annotated[bool, typer.Option("--tls", help="Tills speak TLS.")] = False,
+    mutual: Annotated[
+        bool, typer.Option("--mutual", help="Tills speak TLS and show certificates.")
+    ] = False,
+    server_tls: Annotated[
+        bool, typer.Option("--server-tls", help="The servers speak TLS.")
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Write over files that are there and differ.")
     ] = False,
 ) -> None:
     """Write Envoy's configuration, scripts and descriptors of this release, for production."""
     place = at or str(folder.resolve())
-    written = write_edge_files(folder, place, replace=force)
-    out.print(f"Wrote {len(written)} files of loyalty {version('loyalty-service')} to {folder}.")
-    err.print(
-        "Set the addresses of the listener and of the cluster in envoy.yaml, then check with "
-        f"`envoy --mode validate -c {place.rstrip('/')}/envoy.yaml`."
+    choices = Choices(
+        listen,
+        tuple(server or ()),
+        dns,
+        "mutual" if mutual else "tls" if tls else "plaintext",
+        server_tls,
     )
+    written = write_edge_files(folder, place, replace=force, choices=choices)
+    out.print(f"Wrote {len(written)} files of loyalty {version('loyalty-service')} to {folder}.")
+    left = [
+        *([] if listen else ["--listen"]),
+        *([] if server or dns else ["--server, or --dns,"]),
+    ]
+    if left:
+        err.print(f"Without {' and '.join(left)} it is for one machine: give that, or edit it.")
+    err.print(f"Check it with `envoy --mode validate -c {place.rstrip('/')}/envoy.yaml`.")

@@ -87,6 +87,11 @@ def audit_command(
         if archive is None or table in findings.rows
     )
     out.print(f"Audited {counts} in {seconds:.1f} s: {verdict}.")
+    if (platform := database.platform) is not None:
+        out.print(
+            f"Commits rest on {platform} ({platform.title}), as LOYALTY_DURABILITY says: "
+            f"{' and '.join(sorted(platform.makes_up_for))} of PostgreSQL need not be on."
+        )
     if not findings.all_hold:
         raise typer.Exit(1)
 

@@ -171,6 +171,10 @@ class VitalMetrics:
         self._standbys = gauge(
             "loyalty_postgresql_standbys", "Standbys that receive PostgreSQL's log now."
         )
+        self._replicated = gauge(
+            "loyalty_postgresql_waits_for_standby",
+            "1 where commits wait for a synchronous standby, else 0.",
+        )
         self._lag = gauge(
             "loyalty_postgresql_replication_lag_bytes",
             "Log that the slowest standby has not replayed; no number where nobody may tell.",
@@ -198,12 +202,19 @@ class VitalMetrics:
         self._attacked.set(attacked)
 
     def show_standing(
-        self, *, connections: float, size_bytes: int, standbys: int, lag_bytes: int | None
+        self,
+        *,
+        connections: float,
+        size_bytes: int,
+        standbys: int,
+        lag_bytes: int | None,
+        waits: bool,
     ) -> None:
         """Show how the PostgreSQL stands."""
         self._connections.set(connections)
         self._size.set(size_bytes)
         self._standbys.set(standbys)
+        self._replicated.set(waits)
         self._lag.set(math.nan if lag_bytes is None else lag_bytes)
 
     def show_unknown_peppers(self, count: int) -> None:

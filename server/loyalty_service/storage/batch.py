@@ -103,13 +103,13 @@ def require_registered(item: Item, registered: frozenset[str]) -> None:
             raise StorageUnavailableError
 
 
-def keep_unsettled(problem: Exception, batch: Sequence[Item], transaction: str | None) -> None:
+def keep_unsettled(problem: Exception, batch: Sequence[Item], mark: int | None) -> None:
     """Mark the calls of a batch whose commit may come through although it failed."""
     known = isinstance(problem, psycopg.Error)
     for item in batch:
         item.unsettled = not known
         if item.arrival is not None and not known:
-            item.arrival.transaction = transaction or ""
+            item.arrival.mark = mark
 
 
 log = structlog.get_logger(__name__)

@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from sqlalchemy import URL, event, make_url
-from sqlalchemy.exc import ArgumentError
+import structlog
+from sqlalchemy import URL, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from loyalty_service.domain.errors import DeadlinePassedError
 from loyalty_service.domain.operator_error import OperatorError
+from loyalty_service.domain.platforms import Platform
 from loyalty_service.storage import durability, postgresql
+from loyalty_service.storage.database_urls import read_url
 
 BUSY_TIMEOUT_S = 5.0
 LOCK_TIMEOUT_S = 1.0
@@ -69,6 +71,9 @@ SHARED_SESSIONS: dict[str, Any] = {"prepare_threshold": None}
 """Keeps the driver from naming statements: behind a pooler, names are those of others as well."""
 
 
+log = structlog.get_logger(__name__)
+
+
 class UnreachableError(OperatorError):
     """Raised when the database does not answer."""
 
@@ -80,6 +85,7 @@ class Database:
 
     Attributes:
         allow_data_loss: Whether to write where acknowledged points may be lost, too.
+        platform: What keeps more than PostgreSQL's settings say, as its operator answers for.
 
     Raises:
         ValueError: The URL is of another kind.
@@ -87,21 +93,17 @@ class Database:
 
     url: URL
     allow_data_loss: bool = False
+    platform: Platform | None = None
 
     @classmethod
-    def from_text(cls, text: str, *, allow_data_loss: bool = False) -> Database:
-        """Read a URL, whatever driver it names."""
-        try:
-            url = make_url(text)
-        except (ArgumentError, ValueError):
-            # Not its own words: a URL may hold a password.
-            raise ValueError("must be a URL as sqlite:/// or postgresql://") from None
-        name = url.get_backend_name()
-        if name not in {"sqlite", "postgresql"}:
-            raise ValueError(f"must begin with sqlite:/// or postgresql://, not {name}://")
-        if name == "sqlite" and url.database in {None, "", ":memory:"}:
-            raise ValueError("must name a file, since points in memory do not last")
-        return cls(url.set(drivername=name), allow_data_loss)
+    def from_text(
+        cls, text: str, *, allow_data_loss: bool = False, platform: Platform | None = None
+    ) -> Database:
+        """Read a URL, whatever driver it names; see `read_url`."""
+        url = read_url(text)
+        if platform is not None and url.drivername == "sqlite":
+            raise ValueError(f"is a file, which {platform} is not about")
+        return cls(url, allow_data_loss, platform)
 
     @property
     def embedded(self) -> bool:
@@ -113,12 +115,15 @@ class Database:
         """Where it is, for a person who reads of it: a file, or HOST:PORT."""
         if self.embedded:
             return str(self.url.database)
-        hosts = self.url.query.get("host", ())
-        listed = (hosts,) if isinstance(hosts, str) else hosts
-        return (
-            f"{self.url.host}:{self.url.port or POSTGRESQL_PORT}"
-            if self.url.host
-            else ",".join(listed) or "the local socket"
+        if self.url.host:
+            return f"{self.url.host}:{self.url.port or POSTGRESQL_PORT}"
+        hosts, ports = (str(self.url.query.get(name, "")).split(",") for name in ("host", "port"))
+        if not any(hosts):
+            return "the local socket"
+        told = ports if len(ports) == len(hosts) else ports * len(hosts)
+        return ",".join(
+            host if host.startswith(("/", "@")) else f"{host}:{port or POSTGRESQL_PORT}"
+            for host, port in zip(hosts, told, strict=True)
         )
 
     def why(self, problem: BaseException) -> str:
@@ -129,6 +134,13 @@ class Database:
             return f"{self.place} does not answer in time"
         said = " ".join(str(problem).split())
         return f"{self.place}: {type(problem).__name__}{f': {said}' if said else ''}"
+
+    def warn_of_loss(self) -> None:
+        """Log why what is acknowledged may be lost, where that was allowed or is known."""
+        if self.allow_data_loss:
+            log.warning("acknowledged points may be lost, as was allowed")
+        if self.embedded and durability.is_in_memory(Path(self.url.database or "")):
+            log.warning("the database is in memory and gone when the machine goes off")
 
     def connect_answering(self) -> psycopg.Connection[Any]:
         """
@@ -214,6 +226,7 @@ class Database:
                 ),
             ),
             allow_data_loss=self.allow_data_loss,
+            platform=self.platform,
             application_name="loyalty-writer",
             **_ALIVE,
         )
@@ -232,6 +245,12 @@ class Database:
             dsn, autocommit=True, prepare_threshold=None, application_name=name, **_ALIVE
         )
 
+    async def _connect_reader(self) -> psycopg.AsyncConnection[Any]:
+        # As the others connect: SQLAlchemy reads some forms of several hosts otherwise.
+        return await psycopg.AsyncConnection.connect(
+            self.url.render_as_string(hide_password=False), **_ALIVE, **SHARED_SESSIONS
+        )
+
     def connect_readers(self) -> AsyncEngine:
         """
         Open the pool that readers share.
@@ -246,7 +265,7 @@ class Database:
                 pool_pre_ping=True,
                 hide_parameters=True,
                 isolation_level="REPEATABLE READ",
-                connect_args={**_ALIVE, **SHARED_SESSIONS},
+                async_creator=self._connect_reader,
             )
         engine = create_async_engine(
             self.url.set(drivername="sqlite+aiosqlite"),

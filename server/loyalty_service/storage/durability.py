@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from loyalty_service.domain.operator_error import OperatorError
+from loyalty_service.domain.platforms import Platform
 
 _SYNCHRONOUS_FULL = 2
 _IN_MEMORY = {"tmpfs", "ramfs"}
@@ -13,6 +14,10 @@ _MOUNTS = Path("/proc/self/mounts")
 _WAY_OUT = (
     "acknowledged points could be lost. Correct that, or accept the loss with "
     "LOYALTY_ALLOW_DATA_LOSS=true, or `loyalty serve --allow-data-loss`."
+)
+_VOUCHED = (
+    " Where a platform below PostgreSQL keeps commits all the same, name it: LOYALTY_DURABILITY, "
+    "see docs/operations/high-availability.md."
 )
 
 
@@ -42,17 +47,29 @@ def require_durable_sqlite(connection: Any) -> None:
         )
 
 
-def require_synced(fsync: str, full_page_writes: str) -> None:
+def require_synced(
+    fsync: str | None, full_page_writes: str | None, platform: Platform | None = None
+) -> None:
     """
     Refuse a PostgreSQL server that does not sync, by its settings of these names.
 
+    Args:
+        fsync: The setting; absent where the database has no such setting.
+        full_page_writes: The same.
+        platform: What makes up for settings that are off.
+
     Raises:
-        UnsafeDatabaseError: One of them is off.
+        UnsafeDatabaseError: One of them is off, and nothing makes up for it.
     """
     found = {"fsync": fsync, "full_page_writes": full_page_writes}
-    off = [f"{name} = {value}" for name, value in found.items() if value != "on"]
+    kept = frozenset() if platform is None else platform.makes_up_for
+    off = [
+        f"{name} = {value or 'unknown'}"
+        for name, value in found.items()
+        if value != "on" and name not in kept
+    ]
     if off:
-        raise UnsafeDatabaseError(f"PostgreSQL runs with {' and '.join(off)}: {_WAY_OUT}")
+        raise UnsafeDatabaseError(f"PostgreSQL runs with {' and '.join(off)}: {_WAY_OUT}{_VOUCHED}")
 
 
 def is_in_memory(path: Path) -> bool:

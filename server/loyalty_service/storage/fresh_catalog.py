@@ -43,6 +43,17 @@ class FreshCatalog:
         self._stale = Paced()
         self._too_old = Paced()
 
+    @property
+    def replicated(self) -> bool:
+        """Whether commits wait for a synchronous standby, as of the last of them."""
+        return any(writer.replicated for writer in self._writers)
+
+    @property
+    def survives_failover(self) -> bool:
+        """Whether what is acknowledged is on another machine too, as far as the database tells."""
+        platform = self._database.platform
+        return self.replicated or (platform is not None and platform.replicates)
+
     async def refresh_catalog(self, timeout_s: float = 5.0) -> None:
         """Take up what operators changed."""
         raise NotImplementedError

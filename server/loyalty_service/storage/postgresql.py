@@ -17,6 +17,7 @@ import psycopg
 import structlog
 from psycopg.errors import Diagnostic
 
+from loyalty_service.domain.platforms import Platform
 from loyalty_service.storage.durability import UnsafeDatabaseError, require_synced
 
 ADVISORY_SPACE = 0x10A1
@@ -24,6 +25,14 @@ ADVISORY_SPACE = 0x10A1
 
 PREPARE_AFTER = 5
 """Runs of a statement after which it is prepared under a name."""
+
+MARK_SPACE = 0x10A5
+"""
+Of the locks that tell whether a transaction is still under way.
+
+Each holds one of a number drawn for it. Whoever gets that lock alone knows that it has ended, be it
+by a commit, an error, a lost session or a failover; what it came to, a row of its own tells.
+"""
 
 TERMS_SPACE = 0x10A4
 LOCK_TERMS = f"SELECT pg_advisory_xact_lock({TERMS_SPACE}, 0)"
@@ -62,16 +71,24 @@ class WriterConnection(psycopg.Connection[Any]):
     Attributes:
         timeouts: What each of its transactions is held to.
         allow_data_loss: Whether to write where acknowledged points may be lost, too.
+        platform: What makes up for settings that are off.
         warnings: What the database warned of since they were last cleared.
     """
 
     timeouts: Timeouts
     allow_data_loss: bool
+    platform: Platform | None
     warnings: list[str]
 
     @classmethod
     def open(
-        cls, dsn: str, timeouts: Timeouts, *, allow_data_loss: bool, **how: Any
+        cls,
+        dsn: str,
+        timeouts: Timeouts,
+        *,
+        allow_data_loss: bool,
+        platform: Platform | None = None,
+        **how: Any,
     ) -> WriterConnection:
         """
         Connect; begins nothing.
@@ -82,6 +99,7 @@ class WriterConnection(psycopg.Connection[Any]):
         connection = cls.connect(dsn, autocommit=True, prepare_threshold=None, **how)
         connection.timeouts = timeouts
         connection.allow_data_loss = allow_data_loss
+        connection.platform = platform
         connection.warnings = []
         connection.add_notice_handler(connection.take_notice)
         return connection
@@ -114,7 +132,7 @@ class Begun:
 
     Attributes:
         revision: The catalogue's.
-        name: How PostgreSQL calls the transaction; absent on SQLite.
+        mark: Number of the lock that it holds until it ends; absent on SQLite.
         shard: Shard of program accounts that is this transaction's own.
         replicated: Whether its commit waits for a synchronous standby.
         registered: Servers asked for that the others know of, and will until it ends.
@@ -122,7 +140,7 @@ class Begun:
     """
 
     revision: int
-    name: str | None = None
+    mark: int | None = None
     shard: int = 0
     replicated: bool = False
     registered: frozenset[str] = frozenset()
@@ -130,11 +148,11 @@ class Begun:
 
 
 _LOCAL = f"""
-SELECT pg_current_xact_id()::text, pg_backend_pid(),
-  current_setting('synchronous_standby_names') <> '',
+SELECT pg_backend_pid(),
+  coalesce(current_setting('synchronous_standby_names', true), '') <> '',
   (SELECT shard FROM generate_series(0, %s - 1) AS shard
    WHERE pg_try_advisory_xact_lock({ADVISORY_SPACE}, shard) LIMIT 1),
-  current_setting('fsync'), current_setting('full_page_writes'),
+  current_setting('fsync', true), current_setting('full_page_writes', true),
   set_config('lock_timeout', %s, true),
   CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL
     THEN set_config('transaction_timeout', %s, true) END,
@@ -145,7 +163,8 @@ SELECT pg_current_xact_id()::text, pg_backend_pid(),
   set_config('tcp_keepalives_idle', %s, true),
   set_config('tcp_keepalives_interval', %s, true),
   set_config('tcp_keepalives_count', %s, true),
-  pg_advisory_xact_lock_shared({TERMS_SPACE}, 0)
+  pg_advisory_xact_lock_shared({TERMS_SPACE}, 0),
+  pg_advisory_xact_lock_shared({MARK_SPACE}, %s)
 """  # noqa: S608 - a number of ours.
 """Makes the settings of one transaction, and tells what it rests on."""
 
@@ -196,6 +215,7 @@ def begin(
         not connection.allow_data_loss,
         _ms(timeouts.network_timeout_s),
         *map(str, (idle_s, interval_s, count)),
+        mark := secrets.randbits(32) - 2**31,
     )
     connection.name_statements(None)
     with connection.pipeline():
@@ -203,14 +223,14 @@ def begin(
         told = connection.execute(_LOCAL, values)
         found = connection.execute(revision_sql)
         held = connection.execute(_REGISTERED, (list(servers),)) if servers else None
-        name, session, replicated, shard, fsync, full_pages, *_ = told.fetchone()
+        session, replicated, shard, fsync, full_pages, *_ = told.fetchone()
         (revision,) = found.fetchone()
         registered = frozenset() if held is None else frozenset(row[0] for row in held.fetchall())
     connection.name_statements(session)
     if not connection.allow_data_loss:
-        require_synced(fsync, full_pages)
+        require_synced(fsync, full_pages, connection.platform)
     own = secrets.randbelow(shards) if shard is None else shard
-    return Begun(revision, name, own, replicated, registered, session)
+    return Begun(revision, mark, own, replicated, registered, session)
 
 
 def commit(connection: Any, begun: Begun, flush: Callable[[], None] | None = None) -> bool:
@@ -235,15 +255,18 @@ def commit(connection: Any, begun: Begun, flush: Callable[[], None] | None = Non
     return not connection.warnings
 
 
-def status_of(connection: Any, transaction: str) -> str | None:
-    """Ask PostgreSQL what became of a transaction; nothing where it has forgotten the number."""
-    try:
-        row = connection.execute("SELECT pg_xact_status(%s::xid8)", (transaction,)).fetchone()
-    except psycopg.errors.InvalidParameterValue:
-        # It has not come as far since a crash: "is in the future".
-        return None
-    status: str | None = row[0]
-    return status
+IS_OVER = f"SELECT pg_try_advisory_xact_lock({MARK_SPACE}, %s)"
+"""
+Tells whether no transaction with such a mark is under way.
+
+Ask in a transaction that ends with it: what it has come to is seen by those that begin later.
+"""
+
+
+def is_over(connection: Any, mark: int) -> bool:
+    """Tell whether a transaction has ended, outside of any other; whatever it has come to."""
+    (free,) = connection.execute(IS_OVER, (mark,)).fetchone()
+    return bool(free)
 
 
 def require_transactions(connection: Any) -> None:
@@ -257,17 +280,19 @@ def require_transactions(connection: Any) -> None:
     try:
         # One by one: a pooler that cuts a pipeline in two tells nobody why.
         connection.execute("BEGIN")
-        began, again = (connection.execute(_NAME).fetchone() for _ in range(2))
+        connection.execute(_NOTE)
+        (kept,) = connection.execute(_NOTED).fetchone()
         connection.execute("ROLLBACK")
     except psycopg.errors.ProtocolViolation as problem:
         raise UnsafeDatabaseError(_TORN.format(why=problem)) from None
-    if began != again:
+    if kept != "kept":
         raise UnsafeDatabaseError(_TORN.format(why="two statements ran in two transactions"))
     begin(connection, "SELECT 0")
     connection.execute("ROLLBACK")
 
 
-_NAME = "SELECT pg_current_xact_id()::text"
+_NOTE = "SELECT set_config('loyalty.note', 'kept', true)"
+_NOTED = "SELECT current_setting('loyalty.note', true)"
 _TORN = (
     "the pooler before PostgreSQL does not keep a transaction together ({why}): set its pool_mode "
     "to transaction or session for this database; statement mode can't be served from"

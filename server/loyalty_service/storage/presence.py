@@ -49,6 +49,7 @@ from loyalty_service.domain.clock import ClockCheck, ClockState, ahead_ms, now_m
 from loyalty_service.domain.peppers import Peppers, check_of
 from loyalty_service.observability.paced import Paced
 from loyalty_service.storage.databases import Database, UnreachableError
+from loyalty_service.storage.postgresql import IS_OVER
 
 BEAT_S = 0.25
 """Seconds between two beats."""
@@ -84,7 +85,6 @@ _FORGET = (
     "DELETE FROM server WHERE server_id IN "
     "(SELECT server_id FROM server WHERE server_id = %s AND beat = %s FOR UPDATE SKIP LOCKED)"
 )
-_OUTCOME = "SELECT pg_xact_status(%s::xid8)"
 
 log = structlog.get_logger(__name__)
 
@@ -351,26 +351,22 @@ class Presence:
 
     async def _settle(self) -> None:
         """Let go of calls whose commit had an unknown outcome, once it can't come any more."""
-        arrivals = [arrival for arrival in self._under_way.unsettled if arrival.transaction]
         settled: list[Arrival] = []
-        outcomes: dict[str, bool] = {}
-        for arrival in arrivals:
-            transaction = arrival.transaction
-            if transaction not in outcomes:
-                outcomes[transaction] = await self._is_over(transaction)
-            if outcomes[transaction]:
+        outcomes: dict[int, bool] = {}
+        for arrival in self._under_way.unsettled:
+            mark = arrival.mark
+            if mark is None:
+                continue
+            if mark not in outcomes:
+                outcomes[mark] = await self._is_over(mark)
+            if outcomes[mark]:
                 settled.append(arrival)
         self._under_way.settle(settled)
 
-    async def _is_over(self, transaction: str) -> bool:
+    async def _is_over(self, mark: int) -> bool:
         connection = await self._connect()
-        try:
-            cursor = await connection.execute(_OUTCOME, (transaction,))
-        except psycopg.errors.InvalidParameterValue:
-            # Forgotten in a crash or a failover, which ended it.
-            return True
-        row = await cursor.fetchone()
-        return row is None or row[0] != "in progress"
+        row = await (await connection.execute(IS_OVER, (mark,))).fetchone()
+        return row is not None and bool(row[0])
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
         if self._connection is None:

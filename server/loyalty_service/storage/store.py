@@ -161,11 +161,6 @@ class Store(FreshCatalog, EmptiedLog):
             await self._loop.run_in_executor(None, writer.close)
         await self._readers.close()
 
-    @property
-    def replicated(self) -> bool:
-        """Whether commits wait for a synchronous standby, as of the last of them."""
-        return any(writer.replicated for writer in self._writers)
-
     async def write(
         self,
         work: Callable[[Unit, int], T],

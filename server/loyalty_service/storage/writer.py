@@ -288,26 +288,26 @@ class Writer:
             flushed = True
 
         try:
-            if begun.name is None:
+            if begun.mark is None:
                 flush()
                 connection.execute("COMMIT")
             else:
-                self._commit_named(connection, unit, begun, begun.name, flush)
+                self._commit_marked(connection, unit, begun, begun.mark, flush)
         except Exception as problem:
             # What failed before its COMMIT can't come through any more.
             if flushed:
-                keep_unsettled(problem, batch, begun.name)
+                keep_unsettled(problem, batch, begun.mark)
             raise
 
-    def _commit_named(
+    def _commit_marked(
         self,
         connection: Any,
         unit: UnitOfWork,
         begun: Begun,
-        name: str,
+        mark: int,
         flush: Callable[[], None],
     ) -> None:
-        """Commit a transaction that the database can be asked about by its name."""
+        """Commit a transaction that the database can be asked about by its mark."""
         problem: psycopg.OperationalError
         try:
             if postgresql.commit(connection, begun, flush):
@@ -319,7 +319,7 @@ class Writer:
             # A connection lost here leaves open whether the commit came through.
             problem = lost
         # Who only read may read again: what it saw may be on the primary alone, too.
-        if not unit.changes or not self._came_through(name, unit):
+        if not unit.changes or not self._came_through(mark, unit):
             raise problem
 
     def _confirm(self, begun: Begun) -> None:
@@ -334,13 +334,12 @@ class Writer:
             if not postgresql.commit(connection, self._open(connection)):
                 raise psycopg.OperationalError("a refusal may rest on the primary alone")
 
-    def _came_through(self, transaction: str, unit: UnitOfWork) -> bool:
+    def _came_through(self, mark: int, unit: UnitOfWork) -> bool:
         """
         Ask a new connection what became of a transaction.
 
-        A database that crashed forgets the numbers of transactions whose end never reached its
-        disk, and gives them to others. So a number that is committed may be another's by now:
-        only a row that nobody else can have written proves that it is ours.
+        Its mark tells when it has ended, and then a row that nobody else can have written tells
+        whether it was committed.
 
         That row is on the primary; whether it is on a synchronous standby as well is known only
         once a later commit has waited for that standby.
@@ -350,24 +349,19 @@ class Writer:
                 learn it.
         """
         until = time.monotonic() + SETTLE_WAIT_S
-        while time.monotonic() < until:
+        while unit.witness is not None and time.monotonic() < until:
             # The last one may be gone, or be to a server that is the primary no more.
             self._disconnect()
             with contextlib.suppress(psycopg.OperationalError):
                 connection = self._connect()
-                begun = self._open(connection)
-                status = postgresql.status_of(connection, transaction)
-                if status == "committed":
-                    if unit.witness is None:
-                        break
+                # Before the transaction that looks: its view may be as old as its beginning.
+                if postgresql.is_over(connection, mark):
+                    begun = self._open(connection)
                     if not unit.witness.holds(connection):
                         self._roll_back()
                         return False
                     if postgresql.commit(connection, replace(begun, replicated=True)):
                         return True
-                elif status != "in progress":
-                    self._roll_back()
-                    return False
             time.sleep(RETRY_WAIT_MAX_S)
         self._disconnect()
         raise StorageUnavailableError

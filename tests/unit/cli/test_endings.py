@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import sys
 
@@ -98,10 +99,10 @@ def test_argument_that_is_not_utf8_is_a_sentence(
 def test_version_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`--version` prints the name and the version of what is installed."""
+    """`--version` prints the name and the version, and the commit where it is not a release's."""
     monkeypatch.setattr(sys, "argv", ["loyalty", "--version"])
     with pytest.raises(SystemExit) as end:
         main()
 
     assert not end.value.code
-    assert capsys.readouterr().out == "loyalty 0.1.0\n"
+    assert re.fullmatch(r"loyalty 0\.1\.0( \([\w.-]+\))?\n", capsys.readouterr().out)

@@ -1,0 +1,58 @@
+"""What is seen by who looks at a store from time to time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from loyalty_service.domain.guessing import ScopeKind
+
+
+class Watch:
+    """Keeps what it is shown, and tells when it has both."""
+
+    def __init__(self) -> None:
+        self.open: dict[str, int] = {}
+        self.waits: Mapping[ScopeKind, int] | None = None
+        self.attacked: int | None = None
+        self.imbalance: int | None = None
+        self.standing: dict[str, float | None] = {}
+        self.swept: list[tuple[int, int, int]] = []
+        self.failures = 0
+
+    def show_open(self, **seen: int) -> None:
+        """Keep what is open."""
+        self.open = seen
+
+    def show_guessing(self, waits: Mapping[ScopeKind, int], attacked: int) -> None:
+        """Keep who must wait, and how many programs are under attack."""
+        self.waits, self.attacked = waits, attacked
+
+    def show_imbalance(self, points: int) -> None:
+        """Keep by how much the ledger is out of balance."""
+        self.imbalance = points
+
+    def show_standing(self, **seen: float | None) -> None:
+        """Keep how the PostgreSQL stands."""
+        self.standing = seen
+
+    def succeeded(self, transactions: int, codes: int, left: int) -> None:
+        """Keep what a sweep did."""
+        self.swept.append((transactions, codes, left))
+
+    def failed(self) -> None:
+        """Count a sweep that failed."""
+        self.failures += 1
+
+
+async def until(holds: Callable[[], Any], running: Any) -> None:
+    """Run something that never ends until something holds."""
+    task = asyncio.ensure_future(running)
+    try:
+        async with asyncio.timeout(10):
+            while not holds():
+                assert not task.done(), task
+                await asyncio.sleep(0.005)
+    finally:
+        task.cancel()
