@@ -16,6 +16,9 @@ from typing import Any, Self
 HANGS = 0
 """In place of a status: the connection stays open and nothing is answered."""
 
+LOSES = 1
+"""In place of a status: the message is taken, and the connection breaks before the answer."""
+
 Answering = Callable[["Message"], int]
 
 
@@ -121,8 +124,10 @@ class Receiver:
             self._more.set()
             await reader.read()
             return
-        if 200 <= status < 300:
+        if status == LOSES or 200 <= status < 300:
             self.taken.append(message)
         self._more.set()
+        if status == LOSES:
+            return
         writer.write(f"HTTP/1.1 {status} Whatever\r\nContent-Length: 0\r\n\r\n".encode())
         await writer.drain()

@@ -198,6 +198,8 @@ class Courier:
             if len(waiting) < WAITING_MAX:
                 page = await reader.events(page.position, PAGE, webhook.wanted)
         await self._store.confirm()
+        if page.lost:
+            log.error("webhook was not told of all", webhook_id=self._webhook_id)
         now = now_ms()
         oldest_ms = min((one.begun_ms for one in waiting), default=now)
         self._watch.show_waiting(self._webhook_id, len(waiting), max(0, now - oldest_ms) / 1000)
