@@ -7,6 +7,8 @@ return {
     { method = "GET", path = "/loyalty/incentives", request = "loyalty.v1.ListIncentivesRequest" },
     { method = "POST", path = "/loyalty/members", request = "loyalty.v1.EnrollMemberRequest" },
     { method = "GET", path = "/loyalty/members/{loyalty_id}", request = "loyalty.v1.GetMemberRequest" },
+    { method = "PUT", path = "/loyalty/members/{loyalty_id}", request = "loyalty.v1.UpdateMemberRequest" },
+    { method = "PUT", path = "/loyalty/members/{loyalty_id}/block", request = "loyalty.v1.BlockMemberRequest" },
     { method = "POST", path = "/loyalty/members/{loyalty_id}/erase", request = "loyalty.v1.EraseMemberRequest" },
     { method = "GET", path = "/loyalty/members/{loyalty_id}/export", request = "loyalty.v1.ExportMemberRequest" },
     { method = "POST", path = "/loyalty/members/{loyalty_id}/receipts", request = "loyalty.v1.ClaimReceiptRequest" },
@@ -39,6 +41,13 @@ return {
       points = { name = "points", type = "integer", least = -2147483648, most = 2147483647 },
       partner = { name = "partner", type = "string" },
       reference = { name = "reference", type = "string" },
+    },
+    ["loyalty.v1.BlockMemberRequest"] = {
+      loyaltyId = { name = "loyaltyId", type = "string" },
+      loyalty_id = { name = "loyaltyId", type = "string" },
+      earn = { name = "earn", type = "bool" },
+      redeem = { name = "redeem", type = "bool" },
+      reason = { name = "reason", type = "string" },
     },
     ["loyalty.v1.ChangeTransactionStatusRequest"] = {
       newStatus = { name = "newStatus", type = "enum", words = { "PENDING", "CLAIMED", "VOID", "UNCLAIMED" } },
@@ -323,6 +332,18 @@ return {
       posVendor = { name = "posVendor", type = "message", message = "loyalty.v1.PosVendor" },
       pos_vendor = { name = "posVendor", type = "message", message = "loyalty.v1.PosVendor" },
     },
+    ["loyalty.v1.UpdateMemberRequest"] = {
+      loyaltyId = { name = "loyaltyId", type = "string" },
+      loyalty_id = { name = "loyaltyId", type = "string" },
+      name = { name = "name", type = "string" },
+      email = { name = "email", type = "string" },
+      phone = { name = "phone", type = "string" },
+      birthDate = { name = "birthDate", type = "string" },
+      birth_date = { name = "birthDate", type = "string" },
+      locale = { name = "locale", type = "string" },
+      card = { name = "card", type = "string" },
+      reason = { name = "reason", type = "string" },
+    },
     ["loyalty.v1.ValidateOrderRequest"] = {
       loyaltyTransactionId = { name = "loyaltyTransactionId", type = "string" },
       loyalty_transaction_id = { name = "loyaltyTransactionId", type = "string" },
@@ -360,6 +381,10 @@ return {
       { name = "points", proto_name = "points", missing = "is required" },
       { name = "partner", proto_name = "partner", missing = "must not be blank" },
       { name = "reference", proto_name = "reference", missing = "must not be blank" },
+    },
+    ["loyalty.v1.BlockMemberRequest"] = {
+      { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
+      { name = "reason", proto_name = "reason", missing = "must not be blank" },
     },
     ["loyalty.v1.ChangeTransactionStatusRequest"] = {
       { name = "transactionId", proto_name = "transaction_id", missing = "must be a UUID" },
@@ -470,6 +495,9 @@ return {
     ["loyalty.v1.TransactionDetails"] = {
       { name = "currency", proto_name = "currency", missing = "must not be blank" },
       { name = "posVendor", proto_name = "pos_vendor", missing = "is required" },
+    },
+    ["loyalty.v1.UpdateMemberRequest"] = {
+      { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
     },
     ["loyalty.v1.ValidateOrderRequest"] = {
       { name = "loyaltyTransactionId", proto_name = "loyalty_transaction_id", missing = "must be a UUID" },

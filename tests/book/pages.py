@@ -193,6 +193,26 @@ async def _other_erase(desk: Desk, _first: Any) -> Message:
     return await _erase(desk)
 
 
+async def _update(desk: Desk) -> Message:
+    return members.UpdateMemberRequest(loyalty_id=await desk.guest(), name="Guest by now")
+
+
+async def _other_update(_: Desk, first: Any) -> Message:
+    return members.UpdateMemberRequest(loyalty_id=first.loyalty_id, name="Guest again")
+
+
+async def _block(desk: Desk) -> Message:
+    # One of its own, because others go on with the guest.
+    request = members.EnrollMemberRequest(name="Somebody")
+    enrolled = await desk.ask("MemberService/EnrollMember", request)
+    loyalty_id = enrolled.member.loyalty_id
+    return members.BlockMemberRequest(loyalty_id=loyalty_id, redeem=True, reason="Stolen phone")
+
+
+async def _other_block(_: Desk, first: Any) -> Message:
+    return members.BlockMemberRequest(loyalty_id=first.loyalty_id, reason="It was found")
+
+
 async def _export(desk: Desk) -> Message:
     return members.ExportMemberRequest(loyalty_id=await desk.guest())
 
@@ -416,6 +436,22 @@ BOOK: Mapping[str, Page] = {
         members.AssignPointsRequest(loyalty_id="x", partner=" ", reference="x" * 256),
         frozenset({"loyalty_id", "points", "partner", "reference"}),
         _other_assign,
+    ),
+    "UpdateMember": Page(
+        "MemberService/UpdateMember",
+        _update,
+        members.UpdateMemberRequest(
+            loyalty_id="x", name=" ", email="x", phone="1", birth_date="x", locale="x", card="-"
+        ),
+        frozenset({"loyalty_id", "name", "email", "phone", "birth_date", "locale", "card"}),
+        _other_update,
+    ),
+    "BlockMember": Page(
+        "MemberService/BlockMember",
+        _block,
+        members.BlockMemberRequest(loyalty_id="x", reason=" "),
+        frozenset({"loyalty_id", "reason"}),
+        _other_block,
     ),
     "EraseMember": Page(
         "MemberService/EraseMember",

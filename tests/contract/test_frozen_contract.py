@@ -69,8 +69,8 @@ BREAKS = {
     ),
     "presence changed": (
         "member_service.proto",
-        r"optional string email = 3",
-        "string email = 3",
+        r"optional string email = 3 \[\(",
+        "string email = 3 [(",
         {'"email"', "Member"},
     ),
     "word of an enum changed": (

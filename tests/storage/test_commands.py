@@ -692,6 +692,25 @@ def test_nobody_is_erased_by_mistake(
     assert json.loads(capsys.readouterr().out)["member"]["name"] == "Guest"
 
 
+def test_member_is_changed_and_blocked(
+    run: Run, members: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The help desk is told what was done, and misuse changes nothing."""
+    about, why = (PROGRAM_ID, MEMBER), ("--reason", "ticket 7")
+    assert run("members", "update", *about, "--name", "Ada", "--phone", "+14165550123", *why) == 0
+    assert capsys.readouterr().out == "Ada was changed: name, phone.\n"
+    assert run("members", "block", *about, "--redeem", *why) == 0
+    assert capsys.readouterr().out == "Ada is blocked: redeem.\n"
+    assert run("members", "unblock", *about, *why) == 0
+    assert capsys.readouterr().out == "Ada may earn and redeem.\n"
+    assert run("members", "update", *about, "--phone", "555", *why) == 1
+    assert run("members", "update", *about, *why) == 2
+    assert run("members", "block", *about, *why) == 2
+    assert run("members", "block", "nowhere", MEMBER, "--earn", *why) == 1
+    told = rows(members, "SELECT name, phone, blocked FROM member WHERE loyalty_id = :m", m=MEMBER)
+    assert [tuple(row) for row in told] == [("Ada", "+14165550123", None)]
+
+
 def test_webhooks_are_added_listed_rotated_and_removed(
     run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

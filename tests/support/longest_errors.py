@@ -59,6 +59,7 @@ def _longest(field: str) -> Any:
         "method": max(_methods(), key=len),
         "store_id": STORE_ID_MAX,
         "kind": max(IdentifierKind, key=len),
+        "blocked": "redeem",
         "scope": "terminal",
         "retry_after_ms": 86_400_000,
         "contract": "es",

@@ -46,6 +46,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CONTRACT_NOT_SERVED: _ClassVar[ErrorReason]
     GUEST_CHANGED: _ClassVar[ErrorReason]
     EMAIL_TAKEN: _ClassVar[ErrorReason]
+    MEMBER_BLOCKED: _ClassVar[ErrorReason]
     LIMIT_EXCEEDED: _ClassVar[ErrorReason]
     ORDER_ALREADY_CLAIMED: _ClassVar[ErrorReason]
     AMOUNT_BEYOND_LIMIT: _ClassVar[ErrorReason]
@@ -91,6 +92,7 @@ PROMO_CODE_INVALID: ErrorReason
 CONTRACT_NOT_SERVED: ErrorReason
 GUEST_CHANGED: ErrorReason
 EMAIL_TAKEN: ErrorReason
+MEMBER_BLOCKED: ErrorReason
 LIMIT_EXCEEDED: ErrorReason
 ORDER_ALREADY_CLAIMED: ErrorReason
 AMOUNT_BEYOND_LIMIT: ErrorReason

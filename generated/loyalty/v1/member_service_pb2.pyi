@@ -17,7 +17,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Member(_message.Message):
-    __slots__ = ("loyalty_id", "name", "email", "locale", "birth_date", "create_time", "available_points", "held_points", "owed_points", "segments", "expiration_buckets", "goals", "tier", "erase_time")
+    __slots__ = ("loyalty_id", "name", "email", "locale", "birth_date", "create_time", "available_points", "held_points", "owed_points", "segments", "expiration_buckets", "goals", "tier", "erase_time", "phone", "card", "block")
     LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     EMAIL_FIELD_NUMBER: _ClassVar[int]
@@ -32,6 +32,9 @@ class Member(_message.Message):
     GOALS_FIELD_NUMBER: _ClassVar[int]
     TIER_FIELD_NUMBER: _ClassVar[int]
     ERASE_TIME_FIELD_NUMBER: _ClassVar[int]
+    PHONE_FIELD_NUMBER: _ClassVar[int]
+    CARD_FIELD_NUMBER: _ClassVar[int]
+    BLOCK_FIELD_NUMBER: _ClassVar[int]
     loyalty_id: str
     name: str
     email: str
@@ -46,7 +49,20 @@ class Member(_message.Message):
     goals: _goal_pb2.Goals
     tier: _goal_pb2.MemberTier
     erase_time: _timestamp_pb2.Timestamp
-    def __init__(self, loyalty_id: _Optional[str] = ..., name: _Optional[str] = ..., email: _Optional[str] = ..., locale: _Optional[str] = ..., birth_date: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., available_points: _Optional[int] = ..., held_points: _Optional[int] = ..., owed_points: _Optional[int] = ..., segments: _Optional[_Iterable[str]] = ..., expiration_buckets: _Optional[_Iterable[_Union[ExpirationBucket, _Mapping]]] = ..., goals: _Optional[_Union[_goal_pb2.Goals, _Mapping]] = ..., tier: _Optional[_Union[_goal_pb2.MemberTier, _Mapping]] = ..., erase_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    phone: str
+    card: str
+    block: MemberBlock
+    def __init__(self, loyalty_id: _Optional[str] = ..., name: _Optional[str] = ..., email: _Optional[str] = ..., locale: _Optional[str] = ..., birth_date: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., available_points: _Optional[int] = ..., held_points: _Optional[int] = ..., owed_points: _Optional[int] = ..., segments: _Optional[_Iterable[str]] = ..., expiration_buckets: _Optional[_Iterable[_Union[ExpirationBucket, _Mapping]]] = ..., goals: _Optional[_Union[_goal_pb2.Goals, _Mapping]] = ..., tier: _Optional[_Union[_goal_pb2.MemberTier, _Mapping]] = ..., erase_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., phone: _Optional[str] = ..., card: _Optional[str] = ..., block: _Optional[_Union[MemberBlock, _Mapping]] = ...) -> None: ...
+
+class MemberBlock(_message.Message):
+    __slots__ = ("earn", "redeem", "reason")
+    EARN_FIELD_NUMBER: _ClassVar[int]
+    REDEEM_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    earn: bool
+    redeem: bool
+    reason: str
+    def __init__(self, earn: _Optional[bool] = ..., redeem: _Optional[bool] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class ExpirationBucket(_message.Message):
     __slots__ = ("expiration_date", "points_to_expire")
@@ -332,3 +348,47 @@ class EraseMemberResponse(_message.Message):
     loyalty_id: str
     erase_time: _timestamp_pb2.Timestamp
     def __init__(self, loyalty_id: _Optional[str] = ..., erase_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class UpdateMemberRequest(_message.Message):
+    __slots__ = ("loyalty_id", "name", "email", "phone", "birth_date", "locale", "card", "reason")
+    LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    EMAIL_FIELD_NUMBER: _ClassVar[int]
+    PHONE_FIELD_NUMBER: _ClassVar[int]
+    BIRTH_DATE_FIELD_NUMBER: _ClassVar[int]
+    LOCALE_FIELD_NUMBER: _ClassVar[int]
+    CARD_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    loyalty_id: str
+    name: str
+    email: str
+    phone: str
+    birth_date: str
+    locale: str
+    card: str
+    reason: str
+    def __init__(self, loyalty_id: _Optional[str] = ..., name: _Optional[str] = ..., email: _Optional[str] = ..., phone: _Optional[str] = ..., birth_date: _Optional[str] = ..., locale: _Optional[str] = ..., card: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class UpdateMemberResponse(_message.Message):
+    __slots__ = ("member",)
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    member: Member
+    def __init__(self, member: _Optional[_Union[Member, _Mapping]] = ...) -> None: ...
+
+class BlockMemberRequest(_message.Message):
+    __slots__ = ("loyalty_id", "earn", "redeem", "reason")
+    LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
+    EARN_FIELD_NUMBER: _ClassVar[int]
+    REDEEM_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    loyalty_id: str
+    earn: bool
+    redeem: bool
+    reason: str
+    def __init__(self, loyalty_id: _Optional[str] = ..., earn: _Optional[bool] = ..., redeem: _Optional[bool] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class BlockMemberResponse(_message.Message):
+    __slots__ = ("member",)
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    member: Member
+    def __init__(self, member: _Optional[_Union[Member, _Mapping]] = ...) -> None: ...

@@ -60,6 +60,16 @@ class MemberServiceStub:
                 request_serializer=loyalty_dot_v1_dot_member__service__pb2.ListTransfersRequest.SerializeToString,
                 response_deserializer=loyalty_dot_v1_dot_member__service__pb2.ListTransfersResponse.FromString,
                 _registered_method=True)
+        self.UpdateMember = channel.unary_unary(
+                '/loyalty.v1.MemberService/UpdateMember',
+                request_serializer=loyalty_dot_v1_dot_member__service__pb2.UpdateMemberRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_member__service__pb2.UpdateMemberResponse.FromString,
+                _registered_method=True)
+        self.BlockMember = channel.unary_unary(
+                '/loyalty.v1.MemberService/BlockMember',
+                request_serializer=loyalty_dot_v1_dot_member__service__pb2.BlockMemberRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_member__service__pb2.BlockMemberResponse.FromString,
+                _registered_method=True)
         self.ExportMember = channel.unary_unary(
                 '/loyalty.v1.MemberService/ExportMember',
                 request_serializer=loyalty_dot_v1_dot_member__service__pb2.ExportMemberRequest.SerializeToString,
@@ -115,6 +125,28 @@ class MemberServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateMember(self, request, context):
+        """Changes what is known of a member: what is given, and nothing else.
+
+        An empty text takes a value away. If the program says so, an e-mail address that another member
+        has already is refused with EMAIL_TAKEN. An event tells which fields changed, without values.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BlockMember(self, request, context):
+        """Keeps a member from earning points, from using rewards and offers, or from both, in place of
+        what was said before; or lifts the block.
+
+        A paid order of a blocked member is never refused for it: whoever may not earn gets nothing for
+        it. Everything else that the member may not do is refused with MEMBER_BLOCKED. What an open
+        order was accepted with before is honoured.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExportMember(self, request, context):
         """Exports everything that is kept about a member, page by page.
         """
@@ -160,6 +192,16 @@ def add_MemberServiceServicer_to_server(servicer, server):
                     servicer.ListTransfers,
                     request_deserializer=loyalty_dot_v1_dot_member__service__pb2.ListTransfersRequest.FromString,
                     response_serializer=loyalty_dot_v1_dot_member__service__pb2.ListTransfersResponse.SerializeToString,
+            ),
+            'UpdateMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateMember,
+                    request_deserializer=loyalty_dot_v1_dot_member__service__pb2.UpdateMemberRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_member__service__pb2.UpdateMemberResponse.SerializeToString,
+            ),
+            'BlockMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.BlockMember,
+                    request_deserializer=loyalty_dot_v1_dot_member__service__pb2.BlockMemberRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_member__service__pb2.BlockMemberResponse.SerializeToString,
             ),
             'ExportMember': grpc.unary_unary_rpc_method_handler(
                     servicer.ExportMember,
@@ -308,6 +350,60 @@ class MemberService:
             '/loyalty.v1.MemberService/ListTransfers',
             loyalty_dot_v1_dot_member__service__pb2.ListTransfersRequest.SerializeToString,
             loyalty_dot_v1_dot_member__service__pb2.ListTransfersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateMember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.v1.MemberService/UpdateMember',
+            loyalty_dot_v1_dot_member__service__pb2.UpdateMemberRequest.SerializeToString,
+            loyalty_dot_v1_dot_member__service__pb2.UpdateMemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BlockMember(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.v1.MemberService/BlockMember',
+            loyalty_dot_v1_dot_member__service__pb2.BlockMemberRequest.SerializeToString,
+            loyalty_dot_v1_dot_member__service__pb2.BlockMemberResponse.FromString,
             options,
             channel_credentials,
             insecure,

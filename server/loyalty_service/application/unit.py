@@ -345,8 +345,11 @@ class Unit(Protocol):
     def add_member(self, member: Member) -> None:
         """Keep a new member, open the accounts that it has and set their numbers on it."""
 
-    def set_segments(self, member: Member, segments: str | None) -> None:
-        """Put a member into segments, as `Member.segments` has them, and out of all others."""
+    def change_member(self, member: Member, **values: Any) -> None:
+        """Set fields of a member's own row and keep them."""
+
+    def forget_email(self, member: Member, email: str) -> None:
+        """Let others have a folded address that the member is the first holder of."""
 
     def erase_member(self, member: Member, email: str | None, now_ms: int) -> None:
         """

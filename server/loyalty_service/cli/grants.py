@@ -42,7 +42,8 @@ LoyaltyId = Annotated[str, typer.Argument(help="The member's loyalty ID.")]
 Reason = Annotated[str, typer.Option(help="Why, for the events.", callback=kept_text)]
 
 
-def _text_or_none(text: str | None) -> str | None:
+def text_or_none(text: str | None) -> str | None:
+    """Refuse a text that nobody could read later, where one is given."""
     return None if text is None else kept_text(text)
 
 
@@ -56,7 +57,7 @@ def give_command(
     origin: Annotated[
         str | None,
         typer.Option(
-            "--for", help="What it is for: a member gets it once for this.", callback=_text_or_none
+            "--for", help="What it is for: a member gets it once for this.", callback=text_or_none
         ),
     ] = None,
     uses: Annotated[int, typer.Option(help="How often each may use it.", min=1, max=USES_MAX)] = 1,

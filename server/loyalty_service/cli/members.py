@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from loyalty_service.application.members.block_member import BlockMember, block_member
 from loyalty_service.application.members.erase_member import EraseMember, erase_member
 from loyalty_service.application.members.export_member import (
     PAGE_SIZE_MAX,
@@ -17,21 +18,30 @@ from loyalty_service.application.members.export_member import (
     Part,
     export_member,
 )
+from loyalty_service.application.members.update_member import (
+    UpdateMember,
+    require_details,
+    update_member,
+)
 from loyalty_service.application.operators.create_key import ProgramUnknownError
-from loyalty_service.application.perform import Run, perform
+from loyalty_service.application.perform import Run, UseCase, perform
 from loyalty_service.bootstrap import database_of
-from loyalty_service.cli.grants import LoyaltyId, Reason
+from loyalty_service.cli.grants import LoyaltyId, Reason, text_or_none
 from loyalty_service.cli.promo_codes import ProgramId
 from loyalty_service.cli.running import operator, run, with_store
 from loyalty_service.cli.settings import read_settings
 from loyalty_service.cli.terminal import confirm, err, out
+from loyalty_service.domain.blocks import Blocked
 from loyalty_service.domain.clock import now_ms, rfc3339
 from loyalty_service.domain.operator_error import OperatorError
+from loyalty_service.domain.records import Member
 from loyalty_service.storage.peppers import require_known
 from loyalty_service.storage.store import Store
 from loyalty_service.sweeper import take_out_names
 
-members = typer.Typer(help="One member: all that is kept, and erasing it.", no_args_is_help=True)
+members = typer.Typer(
+    help="One member: changes, blocks, all that is kept, and erasing it.", no_args_is_help=True
+)
 
 SINGLE = frozenset({Part.MEMBER, Part.GOALS})
 """What there is one of."""
@@ -82,6 +92,72 @@ def _put(document: dict[str, Any], part: Part, values: Mapping[str, Any]) -> Non
         document[part.value] = values
     else:
         document.setdefault(part.value, []).append(values)
+
+
+@members.command("update")
+def update_command(
+    program_id: ProgramId,
+    loyalty_id: LoyaltyId,
+    *,
+    reason: Reason,
+    name: Annotated[str | None, typer.Option(help="New name.", callback=text_or_none)] = None,
+    email: Annotated[str | None, typer.Option(help='New address, or "" for none.')] = None,
+    phone: Annotated[str | None, typer.Option(help='As +14165550123, or "" for none.')] = None,
+    birth_date: Annotated[str | None, typer.Option(help='YYYY-MM-DD, or "" for none.')] = None,
+    locale: Annotated[str | None, typer.Option(help='As fr-CA, or "" for none.')] = None,
+    card: Annotated[str | None, typer.Option(help='Number of the card, or "" for none.')] = None,
+) -> None:
+    """Change what is known of a member: what is given, and nothing else."""
+    values = {"email": email, "phone": phone, "birth_date": birth_date, "locale": locale}
+    given = {"name": name, **values, "card": card}
+    wanted = {field: value for field, value in given.items() if value is not None}
+    if not wanted:
+        raise typer.BadParameter("give at least one value to change")
+    require_details(wanted)
+    command = UpdateMember(program_id, loyalty_id, tuple(wanted.items()), reason)
+    done = _done("members update", update_member, command)
+    out.print(f"{done.name} was changed: {', '.join(wanted)}.")
+
+
+@members.command("block")
+def block_command(
+    program_id: ProgramId,
+    loyalty_id: LoyaltyId,
+    *,
+    reason: Reason,
+    earn: Annotated[bool, typer.Option("--earn", help="Orders and receipts earn nothing.")] = False,
+    redeem: Annotated[bool, typer.Option("--redeem", help="No rewards and offers.")] = False,
+) -> None:
+    """Keep a member from earning, from redeeming, or from both, in place of an earlier block."""
+    blocked = Blocked(Blocked.EARN * earn | Blocked.REDEEM * redeem)
+    if not blocked:
+        raise typer.BadParameter("give --earn, --redeem or both; `unblock` lifts a block")
+    done = _done(
+        "members block", block_member, BlockMember(program_id, loyalty_id, blocked, reason)
+    )
+    out.print(f"{done.name} is blocked: {done.kept_from.word}.")
+
+
+@members.command("unblock")
+def unblock_command(program_id: ProgramId, loyalty_id: LoyaltyId, *, reason: Reason) -> None:
+    """Let a member earn and redeem again."""
+    command = BlockMember(program_id, loyalty_id, Blocked.NOTHING, reason)
+    done = _done("members unblock", block_member, command)
+    out.print(f"{done.name} may earn and redeem.")
+
+
+def _done(name: str, use_case: UseCase[Member], command: BlockMember | UpdateMember) -> Member:
+    """Run a use case about a member; return the member as it is then."""
+
+    async def work(store: Store) -> Member:
+        if command.program_id not in store.catalog.programs:
+            raise ProgramUnknownError(command.program_id)
+        asked = Run(use_case, command, by=operator(name))
+        answer = await store.write(partial(perform, run=asked), reads=command.reads())
+        member: Member = answer.result
+        return member
+
+    return run(partial(with_store, work))
 
 
 @members.command("erase")

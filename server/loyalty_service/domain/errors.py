@@ -313,6 +313,13 @@ class EmailTakenError(LoyaltyError):
 
 
 @dataclass(unsafe_hash=True)
+class MemberBlockedError(LoyaltyError):
+    """Raised when an operator keeps the member from this: `earn`, `redeem` or `both`."""
+
+    blocked: str
+
+
+@dataclass(unsafe_hash=True)
 class IdempotencyKeyReusedError(LoyaltyError):
     """Raised when an idempotency key was used with another request."""
 

@@ -47,6 +47,9 @@ class FlagKind(StrEnum):
     POINTS_CUT = "points_cut"
     """A member got fewer points than were due, by an order or by its void."""
 
+    MEMBER_BLOCKED = "member_blocked"
+    """A paid order is of a member who is blocked, or was erased: it is taken as it is."""
+
     TAKEN_OFF = "taken_off"
     """A till took off more by a reward or offer than the program says; its price was taken."""
 
@@ -119,6 +122,7 @@ REASONS: Mapping[FlagKind, tuple[str, ...]] = {
     ),
     FlagKind.ORDER_REPEATED: (ORDER_CLAIMED, ORDER_RECORDED),
     FlagKind.OTHER_PARTNER: (CLAIMED_BY_OTHER, VOIDED_BY_OTHER),
+    FlagKind.MEMBER_BLOCKED: ("earn", "redeem", "both"),
     FlagKind.STORE_REMOVED: (ORDER_OPEN, ORDER_CLAIMED, ORDER_RECORDED),
     FlagKind.POINTS_CUT: (CUT_ORDER, CUT_FULL, CUT_REFUND),
     FlagKind.TAKEN_OFF: (BEYOND_ALLOWED,),

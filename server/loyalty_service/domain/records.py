@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from loyalty_service.domain.blocks import Blocked
 from loyalty_service.domain.goal_cards import GoalCard, HeldTier
 from loyalty_service.domain.ledger import Account, AccountKind, Owner, OwnerKind
 
@@ -74,6 +75,8 @@ class Member:
         goal_card: What is counted for goals; absent where nothing was counted yet.
         tiers: Those that it has, had or is about to have, the best first.
         erased_ms: When all that named the person was taken out; absent for all others.
+        phone, card: As they were given; absent where none was.
+        blocked: What an operator keeps it from; absent where from nothing.
     """
 
     number: int
@@ -90,6 +93,15 @@ class Member:
     goal_card: GoalCard | None = None
     tiers: tuple[HeldTier, ...] = ()
     erased_ms: int | None = None
+    phone: str | None = None
+    card: str | None = None
+    blocked: int | None = None
+    block_reason: str | None = None
+
+    @property
+    def kept_from(self) -> Blocked:
+        """What it may not do; one who was erased may do nothing."""
+        return Blocked.BOTH if self.erased_ms is not None else Blocked(self.blocked or 0)
 
     @property
     def in_segments(self) -> tuple[str, ...]:

@@ -25,6 +25,8 @@ PERSONAL: Mapping[str, Mapping[str, str]] = {
         "email": "email",
         "locale": "locale",
         "birth_date": "birth_date",
+        "phone": "phone",
+        "card": "card",
     },
     "loyalty.v1.LoyaltyUser": {"name": "name"},
 }

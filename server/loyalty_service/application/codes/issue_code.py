@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 
+from loyalty_service.application.blocks import require_may
 from loyalty_service.application.find_member import find_member
 from loyalty_service.application.grant_names import granted_by
 from loyalty_service.application.limits import (
@@ -21,6 +22,7 @@ from loyalty_service.application.perform import Done
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain import clock
+from loyalty_service.domain.blocks import Blocked
 from loyalty_service.domain.codes import new_code
 from loyalty_service.domain.errors import (
     FieldViolation,
@@ -113,6 +115,7 @@ def issue_code(unit: Unit, command: IssueCode, now_ms: int) -> Done[IssuedCode]:
     program = unit.catalog.programs[command.key.program_id]
     loyalty_id = command.loyalty_id.lower()
     member = find_member(unit, program.program_id, loyalty_id)
+    require_may(member, Blocked.REDEEM if command.selection else Blocked.BOTH)
     today = day_of(now_ms, program.time_zone)
     selection = _selection_json(unit, program, member, command, today)
     counts = (

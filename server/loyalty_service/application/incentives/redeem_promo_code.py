@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from loyalty_service.application.blocks import require_may
 from loyalty_service.application.find_member import find_member
 from loyalty_service.application.grants import give as give_grant
 from loyalty_service.application.limits import key_scope, require_one_more
@@ -14,6 +15,7 @@ from loyalty_service.application.members.assign_points import give
 from loyalty_service.application.perform import Done, NaturalKey, Repeated
 from loyalty_service.application.reads import NOTHING, Reads
 from loyalty_service.application.unit import Refused, Unit
+from loyalty_service.domain.blocks import Blocked
 from loyalty_service.domain.codes import digested_promo, plain_promo_code
 from loyalty_service.domain.errors import (
     FieldViolation,
@@ -115,6 +117,7 @@ def redeem_promo_code(
     member = None
     if command.loyalty_id is not None:
         member = find_member(unit, program.program_id, command.loyalty_id)
+        require_may(member, Blocked.EARN)
     digest = unit.code_digest(
         program.program_id, digested_promo(plain_promo_code(command.promo_code))
     )

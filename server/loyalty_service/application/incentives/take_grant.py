@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from loyalty_service.application.blocks import require_may
 from loyalty_service.application.find_member import find_member
 from loyalty_service.application.grants import activate, buy, known_grants
 from loyalty_service.application.perform import Done
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
+from loyalty_service.domain.blocks import Blocked
 from loyalty_service.domain.errors import (
     FieldViolation,
     PointsInsufficientError,
@@ -72,6 +74,7 @@ def take_grant(unit: Unit, command: TakeGrant, now_ms: int) -> Done[TakenGrant]:
     program = unit.catalog.programs[command.key.program_id]
     loyalty_id = command.loyalty_id.lower()
     member = find_member(unit, program.program_id, loyalty_id)
+    require_may(member, Blocked.REDEEM)
     name = command.grant.strip().lower()
     terms = program.grants.get(name)
     used = 0

@@ -6,12 +6,14 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+from loyalty_service.application.blocks import require_may
 from loyalty_service.application.find_member import find_member
 from loyalty_service.application.limits import count_points, count_taken, require_points
 from loyalty_service.application.perform import Done
 from loyalty_service.application.points import adjust, points_that_fit
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
+from loyalty_service.domain.blocks import Blocked
 from loyalty_service.domain.errors import (
     AmountBeyondLimitError,
     FieldViolation,
@@ -95,6 +97,8 @@ def assign_points(unit: Unit, command: AssignPoints, now_ms: int) -> Done[Assign
         )
     loyalty_id = command.loyalty_id.lower()
     member = find_member(unit, program.program_id, loyalty_id)
+    if command.points > 0 and key.role is not Role.ADMIN:
+        require_may(member, Blocked.EARN)
     allowed = program.limits[_AT_ONCE.name]
     if abs(command.points) > allowed:
         raise AmountBeyondLimitError(_AT_ONCE.name.value, allowed)

@@ -74,13 +74,7 @@ def enroll_member(unit: Unit, command: EnrollMember, now_ms: int) -> Done[Member
     key = command.key
     scope = key_scope(key.key_id)
     program = unit.catalog.programs[key.program_id]
-    if command.locale is not None and command.locale not in _locales(program):
-        words = f"must be one of {', '.join(sorted(_locales(program)))}"
-        raise RequestInvalidError((FieldViolation("locale", words),))
-    if command.birth_date is not None:
-        born_on = _require_day(command.birth_date)
-        if program.future_birth_date == "refuse" and born_on > _today(program, now_ms):
-            raise _birth_date_invalid("must not be a day to come")
+    checked(program, Details(command.locale, command.birth_date), now_ms)
     require_one_more(unit, program, _ENROLMENTS, scope, now_ms)
     email = folded_email(command.email or "")
     first = unit.member_email(program.program_id, email) if email else None
@@ -109,6 +103,31 @@ def enroll_member(unit: Unit, command: EnrollMember, now_ms: int) -> Done[Member
         events = (*events, given)
     events += give_for(unit, program, member, GivenOn.ENROLMENT, now_ms)
     return Done(member, events=events)
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What a program checks of a member besides the contract; absent where it is not told."""
+
+    locale: str | None
+    birth_date: str | None
+
+
+def checked(program: Program, details: Details, now_ms: int) -> None:
+    """
+    Check what is told of a member.
+
+    Raises:
+        RequestInvalidError: The language is none that the program writes, or the day of birth is
+            no day of the calendar, or is still to come and the program refuses that.
+    """
+    if details.locale is not None and details.locale not in _locales(program):
+        words = f"must be one of {', '.join(sorted(_locales(program)))}"
+        raise RequestInvalidError((FieldViolation("locale", words),))
+    if details.birth_date is not None:
+        born_on = _require_day(details.birth_date)
+        if program.future_birth_date == "refuse" and born_on > _today(program, now_ms):
+            raise _birth_date_invalid("must not be a day to come")
 
 
 def enrolled(member: Member) -> Event:

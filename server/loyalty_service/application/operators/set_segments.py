@@ -41,7 +41,7 @@ def set_segments(unit: Unit, command: SetSegments, _now_ms: int) -> Done[Member]
     segments = ",".join(sorted(set(command.segments))) or None
     if segments == member.segments:
         return Done(member)
-    unit.set_segments(member, segments)
+    unit.change_member(member, segments=segments)
     event = Event(
         EventKind.MEMBER_SEGMENTED,
         command.program_id,

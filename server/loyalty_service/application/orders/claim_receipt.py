@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from loyalty_service.application.blocks import require_may
 from loyalty_service.application.bought_grants import buy_by_itself
 from loyalty_service.application.find_member import find_member
 from loyalty_service.application.grant_names import named_by_grants
@@ -35,6 +36,7 @@ from loyalty_service.application.points import earn, keep_alive
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import Basket, basket_from_json
+from loyalty_service.domain.blocks import Blocked
 from loyalty_service.domain.clock import DAY_MS
 from loyalty_service.domain.codes import digested_receipt, plain_receipt_code
 from loyalty_service.domain.earning import Earned, PromotionPoints, points_earned
@@ -117,6 +119,7 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
     program = unit.catalog.programs[command.key.program_id]
     loyalty_id = command.loyalty_id.lower()
     member = find_member(unit, program.program_id, loyalty_id)
+    require_may(member, Blocked.EARN)
     transaction, digest = _unclaimed(unit, program, command, now_ms)
     _require_receipts_left(unit, program, transaction, member, now_ms)
     known_by, day = transaction.order_digest, transaction.business_day

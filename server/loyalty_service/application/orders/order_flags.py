@@ -65,6 +65,14 @@ def flag_other_partner(
     return (Flag(FlagKind.OTHER_PARTNER, reason, about),)
 
 
+def flag_blocked(key: ApiKey, transaction: Transaction, member: Member) -> tuple[Flag, ...]:
+    """Flag a paid order of a member who is blocked: who may not earn gets nothing for it."""
+    if not member.kept_from:
+        return ()
+    about = about_order(key, transaction) | {"loyalty_id": member.loyalty_id}
+    return (Flag(FlagKind.MEMBER_BLOCKED, member.kept_from.word, about),)
+
+
 def removed_flags(
     program: Program, store_id: int, key: ApiKey, transaction: Transaction
 ) -> tuple[Flag, ...]:

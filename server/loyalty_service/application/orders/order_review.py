@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from loyalty_service.application.blocks import require_uses
 from loyalty_service.application.grant_names import named_by_grants
 from loyalty_service.application.grants import grants_left
 from loyalty_service.application.orders.period_uses import used_in_periods
@@ -249,6 +250,8 @@ def review_order(
         OfferNotFoundError: An offer no longer exists, or is sold by a line of an order that is not
             paid and does not exist.
         RewardRefusedError: The store takes no rewards.
+        MemberBlockedError: The member may not use rewards and offers, and was not accepted with
+            them before.
     """
     program = unit.catalog.programs[order.key.program_id]
     store = program.store_of_report(order.point_of_sale.store_id, transaction.store_id)
@@ -272,6 +275,7 @@ def review_order(
     uses = tuple(
         as_accepted(use, reserved) for use in incentive_uses(known, program, frozenset(reserved))
     )
+    require_uses(member, uses)
     for use in uses:
         if use.incentive.retired and use.accepted < use.quantity:
             raise incentive_not_found(use.incentive.kind, use.incentive.incentive_id)

@@ -34,6 +34,7 @@ from loyalty_service.application.orders.earnings import (
 )
 from loyalty_service.application.orders.goals import NOTHING_REACHED, Reached, count_order
 from loyalty_service.application.orders.order_flags import (
+    flag_blocked,
     flag_other_partner,
     flag_taken_off,
     late_flags,
@@ -69,6 +70,7 @@ from loyalty_service.application.points import (
     prolong,
 )
 from loyalty_service.application.unit import Unit
+from loyalty_service.domain.blocks import Blocked
 from loyalty_service.domain.earning import NOTHING_EARNED, Earned, PromotionPoints
 from loyalty_service.domain.errors import TransactionNotClaimableError
 from loyalty_service.domain.events import Event, EventKind
@@ -130,7 +132,7 @@ def report_order(unit: Unit, order: Order, now_ms: int) -> Done[Reported] | Repe
         raise refusal_of(review.failures, review.spendable_points, review.point_cost)
     paid = _paid_order(order, review, now_ms)
     worth = NOTHING_EARNED
-    if order.claiming:
+    if order.claiming and Blocked.EARN not in review.member.kept_from:
         worth = order_points(unit, paid, review.member, transaction.transaction_id)
     known_by: dict[str, Any] = {}
     repeated: tuple[Flag, ...] = ()
@@ -195,6 +197,7 @@ def _claimed(
     )
     unknown = dict.fromkeys(sorted(review.unknown), OFFER_UNKNOWN)
     flags = (
+        *flag_blocked(order.key, transaction, member),
         *(*other, *large, *cut_flags, *beyond, *used),
         *offer_flags(program, unknown, transaction),
         *mend_flags(order.mends, order.key, transaction, order.point_of_sale.store_id),
@@ -310,7 +313,9 @@ def _claim(
     """Claim an order; tell besides what its guest was given by it."""
     transaction, member, program = review.transaction, review.member, review.program
     owner = transaction.owner
-    given = give_for_first_order(unit, program, member, now_ms) if program.gives_with_orders else ()
+    may_earn = Blocked.EARN not in member.kept_from
+    gives = program.gives_with_orders and may_earn
+    given = give_for_first_order(unit, program, member, now_ms) if gives else ()
     keep_alive(unit, member, Activity.ORDER, now_ms)
     redeemed = capture(unit, member, owner, now_ms)
     earned = earn(unit, member, owner, worth.points, now_ms)
@@ -318,7 +323,9 @@ def _claim(
     give_back(unit, transaction)
     count_uses(unit, transaction, member, review.uses, order)
     count_earned(unit, order, transaction, member, worth)
-    reached = count_order(unit, order, transaction, member, earned, now_ms)
+    reached = NOTHING_REACHED
+    if may_earn:
+        reached = count_order(unit, order, transaction, member, earned, now_ms)
     paid_in = review.store.store_id
     unit.change(
         transaction,
@@ -330,7 +337,7 @@ def _claim(
         promotions=promotions_to_json(worth.promotions),
         **earned_fields(unit, order, worth),
     )
-    if program.gives_with_orders:
+    if gives:
         given += buy_by_itself(unit, program, member, transaction.transaction_id, now_ms)
     available = member.spendable
     reported = Reported(

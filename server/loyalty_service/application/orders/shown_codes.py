@@ -18,11 +18,13 @@ from loyalty_service.application.orders.reservations import (
     still_broken,
 )
 from loyalty_service.application.unit import Refused, Unit
+from loyalty_service.domain.blocks import Blocked
 from loyalty_service.domain.breaches import Breach
 from loyalty_service.domain.errors import (
     CodeAlreadyUsedError,
     CodeNotFoundError,
     LoyaltyError,
+    MemberBlockedError,
     RewardRefusedError,
     incentive_not_found,
 )
@@ -196,6 +198,10 @@ def usable(
         for name, quantity in accepted.items()
         if name not in quantities
     )
+    if Blocked.REDEEM in member.kept_from:
+        if program.refuse_unusable and chosen:
+            raise MemberBlockedError(Blocked.REDEEM.word)
+        return had
     takes_rewards = store.loyalty_enabled or all(use.incentive.kind == "offer" for use in chosen)
     if program.refuse_unusable and not takes_rewards:
         raise RewardRefusedError(store.store_id)

@@ -21,7 +21,7 @@ from loyalty_service.storage.repositories.statements import (
     table_of,
 )
 
-LATER_COLUMNS = ("erased_ms",)
+LATER_COLUMNS = ("erased_ms", "phone", "card", "blocked", "block_reason")
 """Those that are behind the accounts in a record."""
 
 MEMBER_COLUMNS = (
@@ -37,8 +37,10 @@ MEMBER_COLUMNS = (
     *LATER_COLUMNS,
 )
 
-PERSONAL_COLUMNS = ("name", "email", "locale", "birth_date", "segments", "erased_ms")
-"""What is written over as a member is erased."""
+CHANGED_COLUMNS = MEMBER_COLUMNS[3:7] + MEMBER_COLUMNS[8:]
+"""What may change of a member's own row: all that tells of the person."""
+
+_NEEDED = frozenset({"name", "erased_ms"})
 
 CARD_COLUMNS = ("counts", "tiers")
 """What is read of a member's card, after all else: see `repositories.goals`."""
@@ -98,15 +100,10 @@ class MemberStatements:
             .values({name: bindparam(name) for name in MEMBER_COLUMNS[1:]})
             .returning(member.c.number)
         )
-        self.set_segments = by.compile(
+        self.change = by.compile(
             update(member)
             .where(member.c.number == bindparam("its_number"))
-            .values(segments=bindparam("its_segments"))
-        )
-        self.erase = by.compile(
-            update(member)
-            .where(member.c.number == bindparam("its_number"))
-            .values({name: bindparam(f"its_{name}") for name in PERSONAL_COLUMNS})
+            .values({name: bindparam(f"its_{name}") for name in CHANGED_COLUMNS})
         )
         email = table_of(t.MemberEmailTable)
         self.forget_email = by.compile(
@@ -182,30 +179,28 @@ class Members(Ledger):
             )
         self._keep_member(member)
 
-    def set_segments(self, member: Member, segments: str | None) -> None:
-        """See `Unit.set_segments`."""
+    def change_member(self, member: Member, **values: Any) -> None:
+        """See `Unit.change_member`."""
         self.changes += 1
-        self.bytes_written += bytes_of([segments])
-        given = {"its_number": member.number, "its_segments": segments}
-        self._run(self._members_by.set_segments, given)
-        member.segments = segments
+        self.bytes_written += bytes_of(values.values())
+        for name, value in values.items():
+            setattr(member, name, value)
+        given = {f"its_{name}": getattr(member, name) for name in CHANGED_COLUMNS}
+        self._run(self._members_by.change, given | {"its_number": member.number})
+
+    def forget_email(self, member: Member, email: str) -> None:
+        """See `Unit.forget_email`."""
+        self.flush()  # Its row may be one that this unit has added.
+        place = {"program_id": member.program_id, "email": email, "member_number": member.number}
+        self._run(self._members_by.forget_email, place)
+        self._records.pop((MemberEmail, member.program_id, email), None)
 
     def erase_member(self, member: Member, email: str | None, now_ms: int) -> None:
         """See `Unit.erase_member`."""
-        self.changes += 1
         if email is not None:
-            self.flush()  # Its row may be one that this unit has added.
-            place = {
-                "program_id": member.program_id,
-                "email": email,
-                "member_number": member.number,
-            }
-            self._run(self._members_by.forget_email, place)
-            self._records.pop((MemberEmail, member.program_id, email), None)
-        member.name, member.erased_ms = ERASED, now_ms
-        member.email = member.locale = member.birth_date = member.segments = None
-        values = {f"its_{name}": getattr(member, name) for name in PERSONAL_COLUMNS}
-        self._run(self._members_by.erase, values | {"its_number": member.number})
+            self.forget_email(member, email)
+        nothing = dict.fromkeys(name for name in CHANGED_COLUMNS if name not in _NEEDED)
+        self.change_member(member, **(nothing | {"name": ERASED, "erased_ms": now_ms}))
         self._run(self._members_by.forget_answers_of_codes, {"its_number": member.number})
 
     def _run(self, statement: Statement, given: Mapping[str, Any]) -> None:

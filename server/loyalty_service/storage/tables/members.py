@@ -24,6 +24,10 @@ class MemberTable(SQLModel, table=True):
     created_ms: int = Field(sa_column=instant())
     segments: str | None = Field(default=None, sa_type=Text)
     erased_ms: int | None = Field(default=None, sa_column=instant(nullable=True))
+    phone: str | None = Field(default=None, sa_type=Text)
+    card: str | None = Field(default=None, sa_type=Text)
+    blocked: int | None = Field(default=None, sa_type=Integer)
+    block_reason: str | None = Field(default=None, sa_type=Text)
 
 
 class MemberEmailTable(SQLModel, table=True):

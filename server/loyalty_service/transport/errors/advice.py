@@ -282,6 +282,12 @@ ADVICE: Mapping[str, Advice] = {
         "Un autre membre a déjà cette adresse courriel. Demandez-en une autre au client.",
         ("EnrollMember",),
     ),
+    "MEMBER_BLOCKED": Advice(
+        Again.NEVER,
+        "This membership is blocked. Go on without it, and ask the guest to call us.",
+        "Cette adhésion est bloquée. Continuez sans elle et demandez au client de nous appeler.",
+        (_IDENTIFY, _AGAIN, *_ORDERS, _STATUS, _RECEIPT, _PROMO, "IssueCode", _POINTS, _GRANT),
+    ),
     "IDEMPOTENCY_KEY_REUSED": Advice(
         Again.NEW_KEY,
         "The till repeated a number. Please try again.",

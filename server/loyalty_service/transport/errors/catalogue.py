@@ -338,6 +338,15 @@ ROWS: tuple[ErrorRow, ...] = (
         "Another member already has this e-mail address",
     ),
     ErrorRow(
+        e.MemberBlockedError,
+        Code.FAILED_PRECONDITION,
+        "MEMBER_BLOCKED",
+        400,
+        _INVALID,
+        "MemberBlocked",
+        "The member is blocked: {blocked}",
+    ),
+    ErrorRow(
         e.IdempotencyKeyReusedError,
         Code.INVALID_ARGUMENT,
         "IDEMPOTENCY_KEY_REUSED",

@@ -10,6 +10,7 @@ from google.protobuf.struct_pb2 import Value
 
 from loyalty.v1 import event_service_pb2 as pb
 from loyalty_service.application.events.list_events import Feed, begin_feed, list_events, read_feed
+from loyalty_service.domain.blocks import Blocked
 from loyalty_service.domain.events import Balance, EventKind, EventPage, FeedPosition, RecordedEvent
 from loyalty_service.domain.feed import Wanted, type_of
 from loyalty_service.domain.records import CodeStatus, TransactionStatus
@@ -21,7 +22,8 @@ STREAM_PAGE = 100
 """Events of one message of a stream."""
 
 _ID_BYTES = 16
-_STATUSES: dict[EventKind, type[CodeStatus | TransactionStatus]] = {
+_STATUSES: dict[EventKind, type[Blocked | CodeStatus | TransactionStatus]] = {
+    **dict.fromkeys((EventKind.MEMBER_BLOCKED, EventKind.MEMBER_UNBLOCKED), Blocked),
     **dict.fromkeys(
         (
             EventKind.CODE_ISSUED,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from loyalty.v1 import member_service_pb2 as pb
 from loyalty_service.application.members.assign_points import (
     Assigned,
@@ -9,14 +12,17 @@ from loyalty_service.application.members.assign_points import (
     assign_points,
     short_id,
 )
+from loyalty_service.application.members.block_member import BlockMember, block_member
 from loyalty_service.application.members.enroll_member import EnrollMember, enroll_member
 from loyalty_service.application.members.erase_member import EraseMember, erase_member
 from loyalty_service.application.members.export_member import ExportMember, export_member
 from loyalty_service.application.members.get_member import ShownMember, show_member
 from loyalty_service.application.members.list_transfers import ListTransfers, list_transfers
+from loyalty_service.application.members.update_member import UpdateMember, update_member
 from loyalty_service.application.orders.search_transactions import GIVEN
 from loyalty_service.application.points import owed_points
 from loyalty_service.application.reading import TransferEntry
+from loyalty_service.domain.blocks import Blocked
 from loyalty_service.domain.clock import now_ms, rfc3339
 from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
 from loyalty_service.domain.expiry import Going
@@ -26,6 +32,9 @@ from loyalty_service.domain.records import Member, TransactionStatus
 from loyalty_service.transport.call import Call
 from loyalty_service.transport.servicers.goals import goals_told, loyalty_tier, member_tier
 from loyalty_service.transport.servicers.timestamps import timestamp
+
+UPDATED = ("name", "email", "phone", "birth_date", "locale", "card")
+"""The fields of a member that may be changed."""
 
 
 class MemberServicer:
@@ -90,6 +99,20 @@ class MemberServicer:
         )
         return await call.write(assign_points, command, _render_assigned)
 
+    async def UpdateMember(self, request: pb.UpdateMemberRequest, call: Call) -> bytes:  # noqa: N802
+        """See the contract."""
+        given = tuple(
+            (field, getattr(request, field)) for field in UPDATED if request.HasField(field)
+        )
+        command = UpdateMember(call.key.program_id, request.loyalty_id, given, request.reason)
+        return await call.write(update_member, command, _changed(pb.UpdateMemberResponse, call))
+
+    async def BlockMember(self, request: pb.BlockMemberRequest, call: Call) -> bytes:  # noqa: N802
+        """See the contract."""
+        blocked = Blocked(Blocked.EARN * request.earn | Blocked.REDEEM * request.redeem)
+        command = BlockMember(call.key.program_id, request.loyalty_id, blocked, request.reason)
+        return await call.write(block_member, command, _changed(pb.BlockMemberResponse, call))
+
     async def EraseMember(self, request: pb.EraseMemberRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
         command = EraseMember(call.key.program_id, request.loyalty_id, request.reason)
@@ -148,7 +171,29 @@ def _member(shown: ShownMember, program: Program) -> pb.Member:
         expiration_buckets=map(_bucket, shown.goings),
         goals=goals_told(shown.goals),
         tier=member_tier(shown, program),
+        phone=member.phone,
+        card=member.card,
+        block=_block(member),
         erase_time=None if member.erased_ms is None else timestamp(member.erased_ms),
+    )
+
+
+def _changed(answer: Any, call: Call) -> Callable[[Member], bytes]:
+    """Give what renders a member who was changed; the catalogue is the loop's to ask."""
+    program = call.program
+    return lambda member: bytes(
+        answer(member=_member(ShownMember(member), program)).SerializeToString()
+    )
+
+
+def _block(member: Member) -> pb.MemberBlock | None:
+    if not member.blocked:
+        return None
+    kept_from = member.kept_from
+    return pb.MemberBlock(
+        earn=Blocked.EARN in kept_from,
+        redeem=Blocked.REDEEM in kept_from,
+        reason=member.block_reason,
     )
 
 
