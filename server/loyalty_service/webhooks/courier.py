@@ -59,6 +59,9 @@ DOWN_AFTER = 8
 
 IDLE_S = 5.0
 LEAST_S = 0.05
+ASK_S = 1.0
+"""Seconds between two attempts to be the server that delivers."""
+
 GONE = 410
 FINE = range(200, 300)
 
@@ -144,7 +147,7 @@ class Courier:
             while True:
                 count = self._store.feed.count
                 try:
-                    wait_s = await self._round() if self._holds else 1.0
+                    wait_s = await self._round() if self._holds else ASK_S
                 except (LoyaltyError, OperatorError) as problem:
                     log.warning(
                         "webhook not served",
@@ -174,7 +177,7 @@ class Courier:
                 self._held_until_s = began_s + LEASE_MS / 1000 if held else 0.0
                 if not held:
                     self._watch.show_waiting(self._webhook_id, 0, 0.0)
-            await asyncio.sleep(LEASE_MS / 6000 if self._holds else 1.0)
+            await asyncio.sleep(LEASE_MS / 6000 if self._holds else ASK_S)
 
     async def _release(self) -> None:
         if not self._holds:
@@ -294,14 +297,17 @@ class Courier:
         next_ms = wait_ms(attempts, self._chance.random(), self._waits_s)
         dead = next_ms is None
         self._watch.count("dead" if dead else "failed")
-        log.warning(
-            "webhook message given up" if dead else "webhook message did not arrive",
-            webhook_id=self._webhook_id,
-            event_id=event_name(event),
-            attempts=attempts,
-            answered=answered,
-            reason=problem,
-        )
+        told = {
+            "webhook_id": self._webhook_id,
+            "event_id": event_name(event),
+            "attempts": attempts,
+            "answered": answered,
+            "reason": problem,
+        }
+        if dead:
+            log.warning("webhook message given up", **told)
+        else:
+            log.warning("webhook message did not arrive", **told)
         status = DEAD if dead else WAITING
         return _sent(event, delivery, status, attempts, now + (next_ms or 0), answered, problem)
 

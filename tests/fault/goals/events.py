@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
 from loyalty_service.application.operators.webhooks import AddWebhook, add_webhook
@@ -24,6 +25,7 @@ from loyalty_service.storage.databases import Database
 from loyalty_service.storage.store import Store
 from loyalty_service.transport.servicers.event import event_name
 from loyalty_service.webhooks import courier as couriers
+from loyalty_service.webhooks import postroom as postrooms
 from loyalty_service.webhooks.http_post import new_poster
 from loyalty_service.webhooks.postroom import deliver_forever
 from tests.fault.goal import SQLITE, Goal, Trial
@@ -46,13 +48,21 @@ LEASE_MS = 900
 """Short, because whoever dies lets nobody know: another waits for as long."""
 
 DRAIN_S = 120.0
-QUIET_S = 4.0
+QUIET_S = 2.5
 """Time without a message after which nothing more is on its way, where nothing waits."""
 
 ROUGH = 0.7
 """Part of the events until which a receiver is often wrong."""
 
-LONG_LEASE_MS = delivering.LEASE_MS
+TIMES = (
+    (couriers, "LEASE_MS", LEASE_MS),
+    (delivering, "LEASE_MS", LEASE_MS),
+    (couriers, "ASK_S", 0.1),
+    (couriers, "IDLE_S", 0.3),
+    (postrooms, "LOOK_S", 0.1),
+)
+"""What takes longer in life than in a trial."""
+
 LIFE_S = 0.6
 """For how long a server delivers at most until it dies."""
 
@@ -222,14 +232,10 @@ def _sudden_deaths() -> Iterator[None]:
     async def nothing(_courier: couriers.Courier) -> None:
         """Let go of nothing."""
 
-    release = couriers.Courier._release
-    couriers.LEASE_MS = delivering.LEASE_MS = LEASE_MS
-    couriers.Courier._release = nothing  # type: ignore[method-assign]
-    try:
+    with ExitStack() as stack:
+        for place, name, value in (*TIMES, (couriers.Courier, "_release", nothing)):
+            stack.enter_context(patch.object(place, name, value))
         yield
-    finally:
-        couriers.LEASE_MS = delivering.LEASE_MS = LONG_LEASE_MS
-        couriers.Courier._release = release  # type: ignore[method-assign]
 
 
 @asynccontextmanager

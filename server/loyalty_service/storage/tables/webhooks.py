@@ -12,6 +12,7 @@ class WebhookTable(SQLModel, table=True):
     """Who is told of events; secrets are sealed with the code pepper."""
 
     __tablename__ = "webhook"
+    __table_args__ = (Index("webhook_of_program", "program_id"),)
 
     webhook_id: str = Field(primary_key=True, sa_type=Text)
     program_id: str = Field(sa_type=Text, foreign_key="program.program_id")

@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["program_id"], ["program.program_id"]),
         sa.PrimaryKeyConstraint("webhook_id"),
     )
+    op.create_index("webhook_of_program", "webhook", ["program_id"])
     op.create_table(
         "webhook_delivery",
         sa.Column("webhook_id", sa.Text(), nullable=False),
