@@ -21,7 +21,7 @@ COMPILE := $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
   --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-serializable test-native test-extra fault check format generate baseline protos wheels kit lock audit-deps sbom bench bench-quick soak reset clean
+.PHONY: help run test test-serializable test-native test-extra fault check format generate baseline protos wheels release kit lock audit-deps sbom bench bench-quick soak reset clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -118,6 +118,9 @@ wheels: $(READY) ## Build the wheels of the service and of loyalty-api into buil
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-index \
 	  --no-build-isolation --wheel-dir $(WHEELS) ./generated .
 	@ls $(WHEELS)/*.whl
+
+release: wheels ## Write what an operator installs from into build/loyalty-VERSION.tar.gz
+	$(BIN)/python .ci/release.py $(WHEELS) build
 
 kit: $(READY) ## Write what a vendor's developer needs into dist/; the TypeScript stubs need npm
 	$(BIN)/python protos/make_kit.py

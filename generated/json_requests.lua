@@ -6,13 +6,16 @@ return {
     { method = "POST", path = "/loyalty/identify", request = "loyalty.v1.IdentifyMemberRequest" },
     { method = "GET", path = "/loyalty/incentives", request = "loyalty.v1.ListIncentivesRequest" },
     { method = "POST", path = "/loyalty/members", request = "loyalty.v1.EnrollMemberRequest" },
+    { method = "POST", path = "/loyalty/members/search", request = "loyalty.v1.SearchMembersRequest" },
     { method = "GET", path = "/loyalty/members/{loyalty_id}", request = "loyalty.v1.GetMemberRequest" },
     { method = "PUT", path = "/loyalty/members/{loyalty_id}", request = "loyalty.v1.UpdateMemberRequest" },
+    { method = "POST", path = "/loyalty/members/{loyalty_id}/adjustments", request = "loyalty.v1.AdjustPointsRequest" },
     { method = "PUT", path = "/loyalty/members/{loyalty_id}/block", request = "loyalty.v1.BlockMemberRequest" },
     { method = "POST", path = "/loyalty/members/{loyalty_id}/erase", request = "loyalty.v1.EraseMemberRequest" },
     { method = "GET", path = "/loyalty/members/{loyalty_id}/export", request = "loyalty.v1.ExportMemberRequest" },
     { method = "POST", path = "/loyalty/members/{loyalty_id}/receipts", request = "loyalty.v1.ClaimReceiptRequest" },
     { method = "GET", path = "/loyalty/members/{loyalty_id}/transfers", request = "loyalty.v1.ListTransfersRequest" },
+    { method = "POST", path = "/loyalty/orders/search", request = "loyalty.v1.SearchOrdersRequest" },
     { method = "POST", path = "/loyalty/promo-code/redeem", request = "loyalty.v1.RedeemPromoCodeRequest" },
     { method = "GET", path = "/loyalty/transaction/pos", request = "loyalty.v1.GetOutcomeRequest" },
     { method = "POST", path = "/loyalty/transaction/pos", request = "loyalty.v1.RecordUnclaimedOrderRequest" },
@@ -35,6 +38,16 @@ return {
     { method = "GET", path = "/otp/{otp}", request = "loyalty.v1.GetCodeRequest" },
   },
   messages = {
+    ["loyalty.v1.AdjustPointsRequest"] = {
+      loyaltyId = { name = "loyaltyId", type = "string" },
+      loyalty_id = { name = "loyaltyId", type = "string" },
+      points = { name = "points", type = "integer", least = -2147483648, most = 2147483647 },
+      reason = { name = "reason", type = "string" },
+      allowDebt = { name = "allowDebt", type = "bool" },
+      allow_debt = { name = "allowDebt", type = "bool" },
+      validateOnly = { name = "validateOnly", type = "bool" },
+      validate_only = { name = "validateOnly", type = "bool" },
+    },
     ["loyalty.v1.AssignPointsRequest"] = {
       loyaltyId = { name = "loyaltyId", type = "string" },
       loyalty_id = { name = "loyaltyId", type = "string" },
@@ -287,6 +300,34 @@ return {
       reference_id = { name = "referenceId", type = "string" },
       quantity = { name = "quantity", type = "integer", least = -2147483648, most = 2147483647 },
     },
+    ["loyalty.v1.SearchMembersRequest"] = {
+      query = { name = "query", type = "string" },
+      field = { name = "field", type = "enum", words = { "NAME", "EMAIL", "LOYALTY_ID", "PHONE", "CARD" } },
+      exact = { name = "exact", type = "bool" },
+      pageSize = { name = "pageSize", type = "integer", least = -2147483648, most = 2147483647 },
+      page_size = { name = "pageSize", type = "integer", least = -2147483648, most = 2147483647 },
+      pageToken = { name = "pageToken", type = "string" },
+      page_token = { name = "pageToken", type = "string" },
+    },
+    ["loyalty.v1.SearchOrdersRequest"] = {
+      loyaltyId = { name = "loyaltyId", type = "string" },
+      loyalty_id = { name = "loyaltyId", type = "string" },
+      storeId = { name = "storeId", type = "integer", least = -2147483648, most = 2147483647 },
+      store_id = { name = "storeId", type = "integer", least = -2147483648, most = 2147483647 },
+      firstDay = { name = "firstDay", type = "string" },
+      first_day = { name = "firstDay", type = "string" },
+      lastDay = { name = "lastDay", type = "string" },
+      last_day = { name = "lastDay", type = "string" },
+      posTransactionId = { name = "posTransactionId", type = "string" },
+      pos_transaction_id = { name = "posTransactionId", type = "string" },
+      partner = { name = "partner", type = "string" },
+      operator = { name = "operator", type = "string" },
+      statuses = { name = "statuses", type = "enum", words = { "PENDING", "CLAIMED", "VOID", "UNCLAIMED" }, repeated = true },
+      pageSize = { name = "pageSize", type = "integer", least = -2147483648, most = 2147483647 },
+      page_size = { name = "pageSize", type = "integer", least = -2147483648, most = 2147483647 },
+      pageToken = { name = "pageToken", type = "string" },
+      page_token = { name = "pageToken", type = "string" },
+    },
     ["loyalty.v1.SearchTransactionsRequest"] = {
       loyaltyId = { name = "loyaltyId", type = "string" },
       loyalty_id = { name = "loyaltyId", type = "string" },
@@ -376,6 +417,11 @@ return {
     },
   },
   required = {
+    ["loyalty.v1.AdjustPointsRequest"] = {
+      { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
+      { name = "points", proto_name = "points", missing = "is required" },
+      { name = "reason", proto_name = "reason", missing = "must not be blank" },
+    },
     ["loyalty.v1.AssignPointsRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
       { name = "points", proto_name = "points", missing = "is required" },
@@ -478,6 +524,11 @@ return {
       { name = "lines", proto_name = "lines", missing = "is required" },
     },
     ["loyalty.v1.ReturnedLine"] = {
+    },
+    ["loyalty.v1.SearchMembersRequest"] = {
+      { name = "query", proto_name = "query", missing = "must not be blank" },
+    },
+    ["loyalty.v1.SearchOrdersRequest"] = {
     },
     ["loyalty.v1.SearchTransactionsRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },

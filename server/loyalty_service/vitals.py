@@ -9,7 +9,8 @@ know.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections import Counter
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ import structlog
 
 from loyalty_service.domain.clock import now_ms
 from loyalty_service.domain.guessing import ScopeKind
+from loyalty_service.domain.ledger import AccountKind
 from loyalty_service.storage.store import Store
 
 OPEN_EVERY_S = 10.0
@@ -47,6 +49,9 @@ class VitalsWatch(Protocol):
 
     def show_imbalance(self, points: int) -> None:
         """Show by how much the ledger is out of balance."""
+
+    def show_points(self, sums: Sequence[tuple[str, AccountKind, int]]) -> None:
+        """Show what the accounts of each program and kind sum to."""
 
     def show_standing(
         self,
@@ -82,10 +87,15 @@ async def watch_forever(store: Store, watch: VitalsWatch) -> None:
 
     async def look_at_ledger() -> None:
         async with store.read() as reader:
-            imbalance = await reader.imbalance()
+            sums = await reader.balances()
+        programs: Counter[str] = Counter()
+        for program_id, _, points in sums:
+            programs[program_id] += points
+        imbalance = sum(map(abs, programs.values()))
         if imbalance:
             log.error("the ledger does not balance", points=imbalance)
         watch.show_imbalance(imbalance)
+        watch.show_points(sums)
 
     async def look_at_database() -> None:
         async with store.read() as reader:

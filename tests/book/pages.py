@@ -28,7 +28,7 @@ ANOTHER = "another order"
 """Number of an order that is not the first one."""
 
 
-KEYED = frozenset({"MemberService/AssignPoints"})
+KEYED = frozenset({"MemberService/AdjustPoints", "MemberService/AssignPoints"})
 """Calls that are refused without an idempotency key."""
 
 
@@ -230,6 +230,20 @@ async def _other_assign(_: Desk, first: Any) -> Message:
     )
 
 
+async def _adjust(desk: Desk) -> Message:
+    return members.AdjustPointsRequest(loyalty_id=await desk.guest(), points=1, reason="A gift")
+
+
+async def _other_adjust(_: Desk, first: Any) -> Message:
+    return members.AdjustPointsRequest(
+        loyalty_id=first.loyalty_id, points=2, reason="A gift", allow_debt=True
+    )
+
+
+async def _search_members(_: Desk) -> Message:
+    return members.SearchMembersRequest(query="guest", page_size=1)
+
+
 async def _transfers(desk: Desk) -> Message:
     return members.ListTransfersRequest(loyalty_id=await desk.guest(), page_size=1)
 
@@ -371,6 +385,12 @@ async def _search(desk: Desk) -> Message:
     return pb.SearchTransactionsRequest(loyalty_id=await desk.guest(), page_size=1)
 
 
+async def _search_orders(desk: Desk) -> Message:
+    guest = await desk.guest()
+    store_id = desk.order().pos_vendor.store_id
+    return pb.SearchOrdersRequest(loyalty_id=guest, store_id=store_id, page_size=1)
+
+
 async def _outcome(_: Desk) -> Message:
     return pb.GetOutcomeRequest(idempotency_key="a key")
 
@@ -436,6 +456,19 @@ BOOK: Mapping[str, Page] = {
         members.AssignPointsRequest(loyalty_id="x", partner=" ", reference="x" * 256),
         frozenset({"loyalty_id", "points", "partner", "reference"}),
         _other_assign,
+    ),
+    "AdjustPoints": Page(
+        "MemberService/AdjustPoints",
+        _adjust,
+        members.AdjustPointsRequest(loyalty_id="x", reason=" "),
+        frozenset({"loyalty_id", "points", "reason"}),
+        _other_adjust,
+    ),
+    "SearchMembers": Page(
+        "MemberService/SearchMembers",
+        _search_members,
+        members.SearchMembersRequest(query=" ", page_size=-1, page_token="x" * 1001),
+        frozenset({"query", "page_size", "page_token"}),
     ),
     "UpdateMember": Page(
         "MemberService/UpdateMember",
@@ -567,6 +600,14 @@ BOOK: Mapping[str, Page] = {
         _transaction,
         pb.GetTransactionRequest(loyalty_transaction_id="x"),
         frozenset({"loyalty_transaction_id"}),
+    ),
+    "SearchOrders": Page(
+        "TransactionService/SearchOrders",
+        _search_orders,
+        pb.SearchOrdersRequest(
+            loyalty_id="x", store_id=-1, first_day="today", page_size=-1, page_token="x" * 201
+        ),
+        frozenset({"loyalty_id", "store_id", "first_day", "page_size", "page_token"}),
     ),
     "SearchTransactions": Page(
         "TransactionService/SearchTransactions",

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import tomllib
 import zipfile
 from collections.abc import Iterator
@@ -194,6 +195,28 @@ def test_wheel_tells_which_commit_it_is_of(
             assert installed.run("loyalty", "--version", cwd=tmp_path) == told
     finally:
         described.write_text(kept, encoding="utf-8")
+
+
+def test_release_has_all_that_the_install_guide_names(
+    wheels: dict[str, Path], tmp_path: Path
+) -> None:
+    """Wheels, pins, units, settings, a first program and Envoy's files, with their sums."""
+    folder = next(iter(wheels.values())).parent
+    command = [sys.executable, ROOT / ".ci" / "release.py", folder, tmp_path]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    with tarfile.open(said.strip()) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (unpacked,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    assert f"{unpacked}.tar.gz" == said.strip()
+    subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=unpacked, check=True)
+    guide = (ROOT / "docs" / "operations" / "install.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"\b[\w.-]+\.(?:whl|lock|service|env)\b", guide))
+    named |= {"first-program.yaml", "Containerfile", "kubernetes.yaml"}
+    there = {path.name for path in unpacked.rglob("*")}
+    assert named <= there
+    assert {f"envoy/{name}" for name in edge_files()} <= {
+        path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*")
+    }
 
 
 def test_missing_envoy_is_told_with_the_way_to_get_it(

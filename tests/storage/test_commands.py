@@ -532,7 +532,7 @@ def test_apply_tells_of_open_orders_at_a_store_that_it_removes(
     )
     told = "2 orders are open at store 9999: their claims are still taken, and flagged."
     for how in ("--dry-run", "--yes"):
-        assert run("apply", str(smaller), how) == 0
+        assert run("apply", str(smaller), how, "--allow-removals") == 0
         assert told in " ".join(capsys.readouterr().out.split())
     assert run("apply", str(PROGRAM_FILE), "--yes") == 0
     assert "open at store" not in capsys.readouterr().out

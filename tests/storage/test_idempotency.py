@@ -11,7 +11,11 @@ from typing import Any
 
 import pytest
 
-from loyalty_service.application.operators.adjust_points import AdjustPoints, adjust_points
+from loyalty_service.application.operators.adjust_points import (
+    Adjusted,
+    AdjustPoints,
+    adjust_points,
+)
 from loyalty_service.application.perform import Answer, Done, Keyed, Run, perform
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.clock import now_ms as wall_clock_ms
@@ -35,8 +39,8 @@ def _adjust(
     return run
 
 
-def _render(member: Member) -> bytes:
-    return f"{member.available.balance}".encode()
+def _render(adjusted: Adjusted) -> bytes:
+    return f"{adjusted.after.available}".encode()
 
 
 async def test_same_request_again_gets_the_first_answer(database_url: str) -> None:

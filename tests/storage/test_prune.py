@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from loyalty_service.cli import main
 from loyalty_service.domain.clock import DAY_MS, now_ms
 from loyalty_service.domain.errors import ReturnTooLateError
 from loyalty_service.domain.peppers import Peppers
+from loyalty_service.domain.retention import Retention
 from loyalty_service.domain.returns import ReturnedLine
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.tools.audit import audit as audit_database
@@ -31,7 +32,7 @@ from tests.support.banks import SECRET, prepare_bank, run_here
 from tests.support.databases import Backend
 from tests.support.ledger import audit, execute, rows
 from tests.support.lived_store import lived_database
-from tests.support.programs import KEY, PROGRAM_ID
+from tests.support.programs import KEY, PROGRAM_ID, demo_program, put_program
 from tests.support.server import Caller
 from tests.support.stores import PEPPER, open_store
 from tests.support.writings import CALLS, Desk
@@ -254,3 +255,40 @@ def test_command_tells_what_is_freed_and_who_pruned(
         assert rows(url, kept) == [(0,)]
         assert "The database has" in told
         assert rows(url, "SELECT count(*) FROM event WHERE kind = 52") == [(1,)]
+
+
+def _run(monkeypatch: pytest.MonkeyPatch, url: str, *arguments: str) -> int:
+    """Run a command with the settings of a store; return its exit code."""
+    monkeypatch.setenv("LOYALTY_DATABASE_URL", url)
+    monkeypatch.setenv("LOYALTY_CODE_PEPPER", PEPPER.decode())
+    monkeypatch.setattr("sys.argv", ["loyalty", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def test_program_says_what_goes(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a day, only the parts go that a program's retention names, once they are as old."""
+    with lived_database(backend) as url:
+        execute(url, f"UPDATE loyalty_transaction SET updated_ms = updated_ms - {200 * DAY_MS}")  # noqa: S608
+        assert _run(monkeypatch, url, "prune", "--yes") == 1
+        assert "No program has a `retention`" in capsys.readouterr().err
+        kept = replace(demo_program(), retention=Retention(orders_days=150))
+
+        async def apply() -> None:
+            async with open_store(url) as store:
+                await put_program(store, kept)
+
+        asyncio.run(apply())
+        events = rows(url, "SELECT count(*) FROM event")
+
+        assert _run(monkeypatch, url, "prune", "--yes") == 0
+
+        assert "orders: 6 emptied" in capsys.readouterr().out
+        # Who applied the program, and who pruned, are events too.
+        assert rows(url, "SELECT count(*) FROM event")[0][0] >= events[0][0]
+        assert _run(monkeypatch, url, "prune", "--yes") == 0
+        assert "orders: 0 emptied" in capsys.readouterr().out

@@ -141,7 +141,7 @@ async def test_reader_sees_one_state(database_url: str) -> None:
 
 def _adjust(unit: Unit, loyalty_id: str, now_ms: int) -> int:
     command = AdjustPoints("demo-ca", loyalty_id, 5, "more")
-    return adjust_points(unit, command, now_ms).result.available.balance
+    return adjust_points(unit, command, now_ms).result.after.available
 
 
 async def test_unmigrated_database_is_not_opened(backend: Backend) -> None:

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from loyalty_service.application.reads import NOTHING
 from loyalty_service.domain.errors import StorageUnavailableError
 from loyalty_service.domain.guessing import FIRST_WAIT_MS, FREE, ScopeKind
+from loyalty_service.domain.ledger import AccountKind
 from loyalty_service.observability.metrics import VitalMetrics
 from loyalty_service.observability.trail import Trail
 from loyalty_service.storage.batch import Item, names_of
@@ -21,7 +22,7 @@ from tests.support.guessing import tills_of
 from tests.support.ledger import execute
 from tests.support.orders import COFFEE, DAY_MS, START_MS, Till
 from tests.support.postgres import Postgres
-from tests.support.programs import enroll
+from tests.support.programs import PROGRAM_ID, enroll
 from tests.support.stores import demo_store
 from tests.support.vital_signs import Watch, until
 
@@ -74,6 +75,9 @@ async def test_ledger_out_of_balance_is_seen(database_url: str) -> None:
         watch = Watch()
         await until(lambda: watch.open and watch.imbalance is not None, watch_forever(store, watch))
         assert watch.imbalance == 0
+        await until(lambda: bool(watch.sums), watch_forever(store, watch))
+        assert watch.sums[PROGRAM_ID, AccountKind.AVAILABLE] > 0
+        assert sum(watch.sums.values()) == 0
         execute(database_url, "UPDATE account SET balance = balance + 7 WHERE kind = 1")
         watch = Watch()
         await until(lambda: watch.imbalance is not None, watch_forever(store, watch))

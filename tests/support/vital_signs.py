@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from loyalty_service.domain.guessing import ScopeKind
+from loyalty_service.domain.ledger import AccountKind
 
 
 class Watch:
@@ -17,6 +18,7 @@ class Watch:
         self.waits: Mapping[ScopeKind, int] | None = None
         self.attacked: int | None = None
         self.imbalance: int | None = None
+        self.sums: dict[tuple[str, AccountKind], int] = {}
         self.standing: dict[str, float | None] = {}
         self.swept: list[tuple[int, int, int]] = []
         self.failures = 0
@@ -28,6 +30,10 @@ class Watch:
     def show_guessing(self, waits: Mapping[ScopeKind, int], attacked: int) -> None:
         """Keep who must wait, and how many programs are under attack."""
         self.waits, self.attacked = waits, attacked
+
+    def show_points(self, sums: Sequence[tuple[str, AccountKind, int]]) -> None:
+        """Keep what the accounts of each program and kind sum to."""
+        self.sums = {(program_id, kind): points for program_id, kind, points in sums}
 
     def show_imbalance(self, points: int) -> None:
         """Keep by how much the ledger is out of balance."""

@@ -216,6 +216,38 @@ class AssignPointsResponse(_message.Message):
     metadata: AssignPointsResponse.Metadata
     def __init__(self, id: _Optional[str] = ..., short_id: _Optional[str] = ..., loyalty_id: _Optional[str] = ..., channel: _Optional[str] = ..., status: _Optional[str] = ..., created_at: _Optional[str] = ..., claimed_at: _Optional[str] = ..., points_earned: _Optional[int] = ..., bonus_points_earned: _Optional[int] = ..., points_used: _Optional[int] = ..., points_deducted: _Optional[int] = ..., transaction_details: _Optional[_Union[AssignPointsResponse.Details, _Mapping]] = ..., impacted_expiration_buckets: _Optional[_Iterable[_Union[AssignPointsResponse.ImpactedBucket, _Mapping]]] = ..., metadata: _Optional[_Union[AssignPointsResponse.Metadata, _Mapping]] = ...) -> None: ...
 
+class AdjustPointsRequest(_message.Message):
+    __slots__ = ("loyalty_id", "points", "reason", "allow_debt", "validate_only")
+    LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_DEBT_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    loyalty_id: str
+    points: int
+    reason: str
+    allow_debt: bool
+    validate_only: bool
+    def __init__(self, loyalty_id: _Optional[str] = ..., points: _Optional[int] = ..., reason: _Optional[str] = ..., allow_debt: _Optional[bool] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+
+class AdjustPointsResponse(_message.Message):
+    __slots__ = ("loyalty_id", "points", "available_points_before", "available_points", "owed_points_before", "owed_points", "adjust_time")
+    LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    AVAILABLE_POINTS_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    AVAILABLE_POINTS_FIELD_NUMBER: _ClassVar[int]
+    OWED_POINTS_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    OWED_POINTS_FIELD_NUMBER: _ClassVar[int]
+    ADJUST_TIME_FIELD_NUMBER: _ClassVar[int]
+    loyalty_id: str
+    points: int
+    available_points_before: int
+    available_points: int
+    owed_points_before: int
+    owed_points: int
+    adjust_time: _timestamp_pb2.Timestamp
+    def __init__(self, loyalty_id: _Optional[str] = ..., points: _Optional[int] = ..., available_points_before: _Optional[int] = ..., available_points: _Optional[int] = ..., owed_points_before: _Optional[int] = ..., owed_points: _Optional[int] = ..., adjust_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
 class ListTransfersRequest(_message.Message):
     __slots__ = ("loyalty_id", "page_size", "page_token", "account")
     class Account(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
@@ -392,3 +424,57 @@ class BlockMemberResponse(_message.Message):
     MEMBER_FIELD_NUMBER: _ClassVar[int]
     member: Member
     def __init__(self, member: _Optional[_Union[Member, _Mapping]] = ...) -> None: ...
+
+class SearchMembersRequest(_message.Message):
+    __slots__ = ("query", "field", "exact", "page_size", "page_token")
+    class Field(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        FIELD_UNSPECIFIED: _ClassVar[SearchMembersRequest.Field]
+        NAME: _ClassVar[SearchMembersRequest.Field]
+        EMAIL: _ClassVar[SearchMembersRequest.Field]
+        LOYALTY_ID: _ClassVar[SearchMembersRequest.Field]
+        PHONE: _ClassVar[SearchMembersRequest.Field]
+        CARD: _ClassVar[SearchMembersRequest.Field]
+    FIELD_UNSPECIFIED: SearchMembersRequest.Field
+    NAME: SearchMembersRequest.Field
+    EMAIL: SearchMembersRequest.Field
+    LOYALTY_ID: SearchMembersRequest.Field
+    PHONE: SearchMembersRequest.Field
+    CARD: SearchMembersRequest.Field
+    QUERY_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    EXACT_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    query: str
+    field: SearchMembersRequest.Field
+    exact: bool
+    page_size: int
+    page_token: str
+    def __init__(self, query: _Optional[str] = ..., field: _Optional[_Union[SearchMembersRequest.Field, str]] = ..., exact: _Optional[bool] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class SearchMembersResponse(_message.Message):
+    __slots__ = ("members", "next_page_token")
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    members: _containers.RepeatedCompositeFieldContainer[FoundMember]
+    next_page_token: str
+    def __init__(self, members: _Optional[_Iterable[_Union[FoundMember, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class FoundMember(_message.Message):
+    __slots__ = ("loyalty_id", "name", "create_time", "phone", "card", "email", "available_points")
+    LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    PHONE_FIELD_NUMBER: _ClassVar[int]
+    CARD_FIELD_NUMBER: _ClassVar[int]
+    EMAIL_FIELD_NUMBER: _ClassVar[int]
+    AVAILABLE_POINTS_FIELD_NUMBER: _ClassVar[int]
+    loyalty_id: str
+    name: str
+    create_time: _timestamp_pb2.Timestamp
+    phone: str
+    card: str
+    email: str
+    available_points: int
+    def __init__(self, loyalty_id: _Optional[str] = ..., name: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., phone: _Optional[str] = ..., card: _Optional[str] = ..., email: _Optional[str] = ..., available_points: _Optional[int] = ...) -> None: ...

@@ -55,6 +55,11 @@ class MemberServiceStub:
                 request_serializer=loyalty_dot_v1_dot_member__service__pb2.AssignPointsRequest.SerializeToString,
                 response_deserializer=loyalty_dot_v1_dot_member__service__pb2.AssignPointsResponse.FromString,
                 _registered_method=True)
+        self.AdjustPoints = channel.unary_unary(
+                '/loyalty.v1.MemberService/AdjustPoints',
+                request_serializer=loyalty_dot_v1_dot_member__service__pb2.AdjustPointsRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_member__service__pb2.AdjustPointsResponse.FromString,
+                _registered_method=True)
         self.ListTransfers = channel.unary_unary(
                 '/loyalty.v1.MemberService/ListTransfers',
                 request_serializer=loyalty_dot_v1_dot_member__service__pb2.ListTransfersRequest.SerializeToString,
@@ -69,6 +74,11 @@ class MemberServiceStub:
                 '/loyalty.v1.MemberService/BlockMember',
                 request_serializer=loyalty_dot_v1_dot_member__service__pb2.BlockMemberRequest.SerializeToString,
                 response_deserializer=loyalty_dot_v1_dot_member__service__pb2.BlockMemberResponse.FromString,
+                _registered_method=True)
+        self.SearchMembers = channel.unary_unary(
+                '/loyalty.v1.MemberService/SearchMembers',
+                request_serializer=loyalty_dot_v1_dot_member__service__pb2.SearchMembersRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_member__service__pb2.SearchMembersResponse.FromString,
                 _registered_method=True)
         self.ExportMember = channel.unary_unary(
                 '/loyalty.v1.MemberService/ExportMember',
@@ -118,6 +128,20 @@ class MemberServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AdjustPoints(self, request, context):
+        """Gives a member points, or takes some, on the word of an operator or of an admin. Sent again with
+        the same idempotency key, which is required, it moves nothing a second time.
+
+        What comes pays first what the member owes. More at once than the program's limit
+        points_per_order or, with an operator's key, points_per_operator_adjustment, is refused with
+        AMOUNT_BEYOND_LIMIT; more in a day than points_per_member_day, adjusted_per_operator_day or, with
+        an admin's key, adjusted_per_admin_day, with LIMIT_EXCEEDED. Fewer points than are taken are
+        refused with POINTS_INSUFFICIENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListTransfers(self, request, context):
         """Lists the transfers that moved a member's points, newest first.
         """
@@ -142,6 +166,16 @@ class MemberServiceServicer:
         A paid order of a blocked member is never refused for it: whoever may not earn gets nothing for
         it. Everything else that the member may not do is refused with MEMBER_BLOCKED. What an open
         order was accepted with before is honoured.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SearchMembers(self, request, context):
+        """Finds members by what a guest says of themselves: a name, an e-mail address, a phone number, the
+        number of a card or a loyalty ID.
+
+        Case and accents do not matter. Members are in the order of the word that was found.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -188,6 +222,11 @@ def add_MemberServiceServicer_to_server(servicer, server):
                     request_deserializer=loyalty_dot_v1_dot_member__service__pb2.AssignPointsRequest.FromString,
                     response_serializer=loyalty_dot_v1_dot_member__service__pb2.AssignPointsResponse.SerializeToString,
             ),
+            'AdjustPoints': grpc.unary_unary_rpc_method_handler(
+                    servicer.AdjustPoints,
+                    request_deserializer=loyalty_dot_v1_dot_member__service__pb2.AdjustPointsRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_member__service__pb2.AdjustPointsResponse.SerializeToString,
+            ),
             'ListTransfers': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTransfers,
                     request_deserializer=loyalty_dot_v1_dot_member__service__pb2.ListTransfersRequest.FromString,
@@ -202,6 +241,11 @@ def add_MemberServiceServicer_to_server(servicer, server):
                     servicer.BlockMember,
                     request_deserializer=loyalty_dot_v1_dot_member__service__pb2.BlockMemberRequest.FromString,
                     response_serializer=loyalty_dot_v1_dot_member__service__pb2.BlockMemberResponse.SerializeToString,
+            ),
+            'SearchMembers': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchMembers,
+                    request_deserializer=loyalty_dot_v1_dot_member__service__pb2.SearchMembersRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_member__service__pb2.SearchMembersResponse.SerializeToString,
             ),
             'ExportMember': grpc.unary_unary_rpc_method_handler(
                     servicer.ExportMember,
@@ -334,6 +378,33 @@ class MemberService:
             _registered_method=True)
 
     @staticmethod
+    def AdjustPoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.v1.MemberService/AdjustPoints',
+            loyalty_dot_v1_dot_member__service__pb2.AdjustPointsRequest.SerializeToString,
+            loyalty_dot_v1_dot_member__service__pb2.AdjustPointsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListTransfers(request,
             target,
             options=(),
@@ -404,6 +475,33 @@ class MemberService:
             '/loyalty.v1.MemberService/BlockMember',
             loyalty_dot_v1_dot_member__service__pb2.BlockMemberRequest.SerializeToString,
             loyalty_dot_v1_dot_member__service__pb2.BlockMemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchMembers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.v1.MemberService/SearchMembers',
+            loyalty_dot_v1_dot_member__service__pb2.SearchMembersRequest.SerializeToString,
+            loyalty_dot_v1_dot_member__service__pb2.SearchMembersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -26,7 +26,7 @@ from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor
 from loyalty.v1 import error_reason_pb2 as loyalty_dot_v1_dot_error__reason__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17loyalty/v1/method.proto\x12\nloyalty.v1\x1a google/protobuf/descriptor.proto\x1a\x1dloyalty/v1/error_reason.proto\"\x8e\x03\n\x0bMethodRules\x12\x32\n\x05roles\x18\x01 \x03(\x0e\x32\x1c.loyalty.v1.MethodRules.RoleR\x05roles\x12\x36\n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\x0e\x32\x1e.loyalty.v1.MethodRules.EffectR\x06\x65\x66\x66\x65\x63t\x12\x33\n\x08\x65xpected\x18\x03 \x03(\x0e\x32\x17.loyalty.v1.ErrorReasonR\x08\x65xpected\x12\x17\n\x07kept_as\x18\x04 \x01(\tR\x06keptAs\"k\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\r\n\tROLE_TILL\x10\x01\x12\x0c\n\x08ROLE_APP\x10\x02\x12\x0e\n\nROLE_ADMIN\x10\x03\x12\x0f\n\x0bROLE_POINTS\x10\x04\x12\x0f\n\x0bROLE_EVENTS\x10\x05\"X\n\x06\x45\x66\x66\x65\x63t\x12\x16\n\x12\x45\x46\x46\x45\x43T_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x45\x46\x46\x45\x43T_READS\x10\x01\x12\x11\n\rEFFECT_CHECKS\x10\x02\x12\x11\n\rEFFECT_WRITES\x10\x03:O\n\x05rules\x12\x1e.google.protobuf.MethodOptions\x18\xe5\x8d\x03 \x01(\x0b\x32\x17.loyalty.v1.MethodRulesR\x05rulesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17loyalty/v1/method.proto\x12\nloyalty.v1\x1a google/protobuf/descriptor.proto\x1a\x1dloyalty/v1/error_reason.proto\"\xb6\x03\n\x0bMethodRules\x12\x32\n\x05roles\x18\x01 \x03(\x0e\x32\x1c.loyalty.v1.MethodRules.RoleR\x05roles\x12\x36\n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\x0e\x32\x1e.loyalty.v1.MethodRules.EffectR\x06\x65\x66\x66\x65\x63t\x12\x33\n\x08\x65xpected\x18\x03 \x03(\x0e\x32\x17.loyalty.v1.ErrorReasonR\x08\x65xpected\x12\x17\n\x07kept_as\x18\x04 \x01(\tR\x06keptAs\"\x92\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\r\n\tROLE_TILL\x10\x01\x12\x0c\n\x08ROLE_APP\x10\x02\x12\x0e\n\nROLE_ADMIN\x10\x03\x12\x0f\n\x0bROLE_POINTS\x10\x04\x12\x0f\n\x0bROLE_EVENTS\x10\x05\x12\x12\n\x0eROLE_HELP_DESK\x10\x07\x12\x11\n\rROLE_OPERATOR\x10\x06\"X\n\x06\x45\x66\x66\x65\x63t\x12\x16\n\x12\x45\x46\x46\x45\x43T_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x45\x46\x46\x45\x43T_READS\x10\x01\x12\x11\n\rEFFECT_CHECKS\x10\x02\x12\x11\n\rEFFECT_WRITES\x10\x03:O\n\x05rules\x12\x1e.google.protobuf.MethodOptions\x18\xe5\x8d\x03 \x01(\x0b\x32\x17.loyalty.v1.MethodRulesR\x05rulesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,9 +34,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'loyalty.v1.method_pb2', _gl
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_METHODRULES']._serialized_start=105
-  _globals['_METHODRULES']._serialized_end=503
-  _globals['_METHODRULES_ROLE']._serialized_start=306
-  _globals['_METHODRULES_ROLE']._serialized_end=413
-  _globals['_METHODRULES_EFFECT']._serialized_start=415
-  _globals['_METHODRULES_EFFECT']._serialized_end=503
+  _globals['_METHODRULES']._serialized_end=543
+  _globals['_METHODRULES_ROLE']._serialized_start=307
+  _globals['_METHODRULES_ROLE']._serialized_end=453
+  _globals['_METHODRULES_EFFECT']._serialized_start=455
+  _globals['_METHODRULES_EFFECT']._serialized_end=543
 # @@protoc_insertion_point(module_scope)

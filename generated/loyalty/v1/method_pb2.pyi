@@ -21,12 +21,16 @@ class MethodRules(_message.Message):
         ROLE_ADMIN: _ClassVar[MethodRules.Role]
         ROLE_POINTS: _ClassVar[MethodRules.Role]
         ROLE_EVENTS: _ClassVar[MethodRules.Role]
+        ROLE_HELP_DESK: _ClassVar[MethodRules.Role]
+        ROLE_OPERATOR: _ClassVar[MethodRules.Role]
     ROLE_UNSPECIFIED: MethodRules.Role
     ROLE_TILL: MethodRules.Role
     ROLE_APP: MethodRules.Role
     ROLE_ADMIN: MethodRules.Role
     ROLE_POINTS: MethodRules.Role
     ROLE_EVENTS: MethodRules.Role
+    ROLE_HELP_DESK: MethodRules.Role
+    ROLE_OPERATOR: MethodRules.Role
     class Effect(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         EFFECT_UNSPECIFIED: _ClassVar[MethodRules.Effect]

@@ -3,6 +3,7 @@ import datetime
 from buf.validate import validate_pb2 as _validate_pb2
 from google.api import annotations_pb2 as _annotations_pb2
 from google.api import field_behavior_pb2 as _field_behavior_pb2
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from loyalty.v1 import code_service_pb2 as _code_service_pb2
 from loyalty.v1 import goal_pb2 as _goal_pb2
@@ -355,12 +356,44 @@ class GetTransactionRequest(_message.Message):
     def __init__(self, loyalty_transaction_id: _Optional[str] = ...) -> None: ...
 
 class GetTransactionResponse(_message.Message):
-    __slots__ = ("outcome", "transaction")
+    __slots__ = ("outcome", "transaction", "details")
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     TRANSACTION_FIELD_NUMBER: _ClassVar[int]
+    DETAILS_FIELD_NUMBER: _ClassVar[int]
     outcome: GetOutcomeResponse.Outcome
     transaction: Transaction
-    def __init__(self, outcome: _Optional[_Union[GetOutcomeResponse.Outcome, str]] = ..., transaction: _Optional[_Union[Transaction, _Mapping]] = ...) -> None: ...
+    details: OrderDetails
+    def __init__(self, outcome: _Optional[_Union[GetOutcomeResponse.Outcome, str]] = ..., transaction: _Optional[_Union[Transaction, _Mapping]] = ..., details: _Optional[_Union[OrderDetails, _Mapping]] = ...) -> None: ...
+
+class OrderDetails(_message.Message):
+    __slots__ = ("partner", "terminal", "operator", "pos_type", "supporting_pos", "channel", "service_mode", "paid_store_id", "business_day", "claim_time", "program_version", "basket", "transfers")
+    PARTNER_FIELD_NUMBER: _ClassVar[int]
+    TERMINAL_FIELD_NUMBER: _ClassVar[int]
+    OPERATOR_FIELD_NUMBER: _ClassVar[int]
+    POS_TYPE_FIELD_NUMBER: _ClassVar[int]
+    SUPPORTING_POS_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_MODE_FIELD_NUMBER: _ClassVar[int]
+    PAID_STORE_ID_FIELD_NUMBER: _ClassVar[int]
+    BUSINESS_DAY_FIELD_NUMBER: _ClassVar[int]
+    CLAIM_TIME_FIELD_NUMBER: _ClassVar[int]
+    PROGRAM_VERSION_FIELD_NUMBER: _ClassVar[int]
+    BASKET_FIELD_NUMBER: _ClassVar[int]
+    TRANSFERS_FIELD_NUMBER: _ClassVar[int]
+    partner: str
+    terminal: str
+    operator: str
+    pos_type: str
+    supporting_pos: str
+    channel: str
+    service_mode: str
+    paid_store_id: int
+    business_day: str
+    claim_time: _timestamp_pb2.Timestamp
+    program_version: int
+    basket: _struct_pb2.Struct
+    transfers: _containers.RepeatedCompositeFieldContainer[_member_service_pb2.Transfer]
+    def __init__(self, partner: _Optional[str] = ..., terminal: _Optional[str] = ..., operator: _Optional[str] = ..., pos_type: _Optional[str] = ..., supporting_pos: _Optional[str] = ..., channel: _Optional[str] = ..., service_mode: _Optional[str] = ..., paid_store_id: _Optional[int] = ..., business_day: _Optional[str] = ..., claim_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., program_version: _Optional[int] = ..., basket: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., transfers: _Optional[_Iterable[_Union[_member_service_pb2.Transfer, _Mapping]]] = ...) -> None: ...
 
 class SearchTransactionsRequest(_message.Message):
     __slots__ = ("loyalty_id", "statuses", "excluded_channels", "cursor", "page_size")
@@ -385,16 +418,22 @@ class SearchTransactionsResponse(_message.Message):
 class FoundTransaction(_message.Message):
     __slots__ = ("id", "short_id", "loyalty_id", "channel", "status", "created_at", "claimed_at", "date_updated", "points_earned", "bonus_points_earned", "points_used", "points_deducted", "metadata")
     class Metadata(_message.Message):
-        __slots__ = ("store_id", "pos_transaction_id", "partner", "reference")
+        __slots__ = ("store_id", "pos_transaction_id", "partner", "reference", "terminal", "operator", "opened_by")
         STORE_ID_FIELD_NUMBER: _ClassVar[int]
         POS_TRANSACTION_ID_FIELD_NUMBER: _ClassVar[int]
         PARTNER_FIELD_NUMBER: _ClassVar[int]
         REFERENCE_FIELD_NUMBER: _ClassVar[int]
+        TERMINAL_FIELD_NUMBER: _ClassVar[int]
+        OPERATOR_FIELD_NUMBER: _ClassVar[int]
+        OPENED_BY_FIELD_NUMBER: _ClassVar[int]
         store_id: str
         pos_transaction_id: str
         partner: str
         reference: str
-        def __init__(self, store_id: _Optional[str] = ..., pos_transaction_id: _Optional[str] = ..., partner: _Optional[str] = ..., reference: _Optional[str] = ...) -> None: ...
+        terminal: str
+        operator: str
+        opened_by: str
+        def __init__(self, store_id: _Optional[str] = ..., pos_transaction_id: _Optional[str] = ..., partner: _Optional[str] = ..., reference: _Optional[str] = ..., terminal: _Optional[str] = ..., operator: _Optional[str] = ..., opened_by: _Optional[str] = ...) -> None: ...
     ID_FIELD_NUMBER: _ClassVar[int]
     SHORT_ID_FIELD_NUMBER: _ClassVar[int]
     LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
@@ -423,6 +462,38 @@ class FoundTransaction(_message.Message):
     metadata: FoundTransaction.Metadata
     def __init__(self, id: _Optional[str] = ..., short_id: _Optional[str] = ..., loyalty_id: _Optional[str] = ..., channel: _Optional[str] = ..., status: _Optional[_Union[Transaction.Status, str]] = ..., created_at: _Optional[str] = ..., claimed_at: _Optional[str] = ..., date_updated: _Optional[str] = ..., points_earned: _Optional[int] = ..., bonus_points_earned: _Optional[int] = ..., points_used: _Optional[int] = ..., points_deducted: _Optional[int] = ..., metadata: _Optional[_Union[FoundTransaction.Metadata, _Mapping]] = ...) -> None: ...
 
+class SearchOrdersRequest(_message.Message):
+    __slots__ = ("loyalty_id", "store_id", "first_day", "last_day", "pos_transaction_id", "partner", "operator", "statuses", "page_size", "page_token")
+    LOYALTY_ID_FIELD_NUMBER: _ClassVar[int]
+    STORE_ID_FIELD_NUMBER: _ClassVar[int]
+    FIRST_DAY_FIELD_NUMBER: _ClassVar[int]
+    LAST_DAY_FIELD_NUMBER: _ClassVar[int]
+    POS_TRANSACTION_ID_FIELD_NUMBER: _ClassVar[int]
+    PARTNER_FIELD_NUMBER: _ClassVar[int]
+    OPERATOR_FIELD_NUMBER: _ClassVar[int]
+    STATUSES_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    loyalty_id: str
+    store_id: int
+    first_day: str
+    last_day: str
+    pos_transaction_id: str
+    partner: str
+    operator: str
+    statuses: _containers.RepeatedScalarFieldContainer[Transaction.Status]
+    page_size: int
+    page_token: str
+    def __init__(self, loyalty_id: _Optional[str] = ..., store_id: _Optional[int] = ..., first_day: _Optional[str] = ..., last_day: _Optional[str] = ..., pos_transaction_id: _Optional[str] = ..., partner: _Optional[str] = ..., operator: _Optional[str] = ..., statuses: _Optional[_Iterable[_Union[Transaction.Status, str]]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class SearchOrdersResponse(_message.Message):
+    __slots__ = ("orders", "next_page_token")
+    ORDERS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    orders: _containers.RepeatedCompositeFieldContainer[FoundTransaction]
+    next_page_token: str
+    def __init__(self, orders: _Optional[_Iterable[_Union[FoundTransaction, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
 class GetOutcomeRequest(_message.Message):
     __slots__ = ("idempotency_key",)
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
@@ -430,7 +501,7 @@ class GetOutcomeRequest(_message.Message):
     def __init__(self, idempotency_key: _Optional[str] = ...) -> None: ...
 
 class GetOutcomeResponse(_message.Message):
-    __slots__ = ("outcome", "transaction", "identify", "update", "void", "unclaimed", "claim_receipt", "start_anonymous_session", "issue_code", "enroll_member", "assign_points", "redeem_promo_code", "identify_member_again", "change_transaction_status", "return_lines", "take_grant", "erase_member", "update_member", "block_member")
+    __slots__ = ("outcome", "transaction", "identify", "update", "void", "unclaimed", "claim_receipt", "start_anonymous_session", "issue_code", "enroll_member", "assign_points", "redeem_promo_code", "identify_member_again", "change_transaction_status", "return_lines", "take_grant", "adjust_points", "erase_member", "update_member", "block_member")
     class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         OUTCOME_UNSPECIFIED: _ClassVar[GetOutcomeResponse.Outcome]
@@ -457,6 +528,7 @@ class GetOutcomeResponse(_message.Message):
     CHANGE_TRANSACTION_STATUS_FIELD_NUMBER: _ClassVar[int]
     RETURN_LINES_FIELD_NUMBER: _ClassVar[int]
     TAKE_GRANT_FIELD_NUMBER: _ClassVar[int]
+    ADJUST_POINTS_FIELD_NUMBER: _ClassVar[int]
     ERASE_MEMBER_FIELD_NUMBER: _ClassVar[int]
     UPDATE_MEMBER_FIELD_NUMBER: _ClassVar[int]
     BLOCK_MEMBER_FIELD_NUMBER: _ClassVar[int]
@@ -476,7 +548,8 @@ class GetOutcomeResponse(_message.Message):
     change_transaction_status: ChangeTransactionStatusResponse
     return_lines: ReturnLinesResponse
     take_grant: _incentive_service_pb2.TakeGrantResponse
+    adjust_points: _member_service_pb2.AdjustPointsResponse
     erase_member: _member_service_pb2.EraseMemberResponse
     update_member: _member_service_pb2.UpdateMemberResponse
     block_member: _member_service_pb2.BlockMemberResponse
-    def __init__(self, outcome: _Optional[_Union[GetOutcomeResponse.Outcome, str]] = ..., transaction: _Optional[_Union[Transaction, _Mapping]] = ..., identify: _Optional[_Union[_identify_service_pb2.IdentifyMemberResponse, _Mapping]] = ..., update: _Optional[_Union[ReportOrderResponse, _Mapping]] = ..., void: _Optional[_Union[VoidTransactionResponse, _Mapping]] = ..., unclaimed: _Optional[_Union[RecordUnclaimedOrderResponse, _Mapping]] = ..., claim_receipt: _Optional[_Union[ClaimReceiptResponse, _Mapping]] = ..., start_anonymous_session: _Optional[_Union[_session_service_pb2.StartAnonymousSessionResponse, _Mapping]] = ..., issue_code: _Optional[_Union[_code_service_pb2.IssueCodeResponse, _Mapping]] = ..., enroll_member: _Optional[_Union[_member_service_pb2.EnrollMemberResponse, _Mapping]] = ..., assign_points: _Optional[_Union[_member_service_pb2.AssignPointsResponse, _Mapping]] = ..., redeem_promo_code: _Optional[_Union[_incentive_service_pb2.RedeemPromoCodeResponse, _Mapping]] = ..., identify_member_again: _Optional[_Union[_identify_service_pb2.IdentifyMemberAgainResponse, _Mapping]] = ..., change_transaction_status: _Optional[_Union[ChangeTransactionStatusResponse, _Mapping]] = ..., return_lines: _Optional[_Union[ReturnLinesResponse, _Mapping]] = ..., take_grant: _Optional[_Union[_incentive_service_pb2.TakeGrantResponse, _Mapping]] = ..., erase_member: _Optional[_Union[_member_service_pb2.EraseMemberResponse, _Mapping]] = ..., update_member: _Optional[_Union[_member_service_pb2.UpdateMemberResponse, _Mapping]] = ..., block_member: _Optional[_Union[_member_service_pb2.BlockMemberResponse, _Mapping]] = ...) -> None: ...
+    def __init__(self, outcome: _Optional[_Union[GetOutcomeResponse.Outcome, str]] = ..., transaction: _Optional[_Union[Transaction, _Mapping]] = ..., identify: _Optional[_Union[_identify_service_pb2.IdentifyMemberResponse, _Mapping]] = ..., update: _Optional[_Union[ReportOrderResponse, _Mapping]] = ..., void: _Optional[_Union[VoidTransactionResponse, _Mapping]] = ..., unclaimed: _Optional[_Union[RecordUnclaimedOrderResponse, _Mapping]] = ..., claim_receipt: _Optional[_Union[ClaimReceiptResponse, _Mapping]] = ..., start_anonymous_session: _Optional[_Union[_session_service_pb2.StartAnonymousSessionResponse, _Mapping]] = ..., issue_code: _Optional[_Union[_code_service_pb2.IssueCodeResponse, _Mapping]] = ..., enroll_member: _Optional[_Union[_member_service_pb2.EnrollMemberResponse, _Mapping]] = ..., assign_points: _Optional[_Union[_member_service_pb2.AssignPointsResponse, _Mapping]] = ..., redeem_promo_code: _Optional[_Union[_incentive_service_pb2.RedeemPromoCodeResponse, _Mapping]] = ..., identify_member_again: _Optional[_Union[_identify_service_pb2.IdentifyMemberAgainResponse, _Mapping]] = ..., change_transaction_status: _Optional[_Union[ChangeTransactionStatusResponse, _Mapping]] = ..., return_lines: _Optional[_Union[ReturnLinesResponse, _Mapping]] = ..., take_grant: _Optional[_Union[_incentive_service_pb2.TakeGrantResponse, _Mapping]] = ..., adjust_points: _Optional[_Union[_member_service_pb2.AdjustPointsResponse, _Mapping]] = ..., erase_member: _Optional[_Union[_member_service_pb2.EraseMemberResponse, _Mapping]] = ..., update_member: _Optional[_Union[_member_service_pb2.UpdateMemberResponse, _Mapping]] = ..., block_member: _Optional[_Union[_member_service_pb2.BlockMemberResponse, _Mapping]] = ...) -> None: ...

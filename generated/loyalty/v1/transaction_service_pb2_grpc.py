@@ -80,6 +80,11 @@ class TransactionServiceStub:
                 request_serializer=loyalty_dot_v1_dot_transaction__service__pb2.SearchTransactionsRequest.SerializeToString,
                 response_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.SearchTransactionsResponse.FromString,
                 _registered_method=True)
+        self.SearchOrders = channel.unary_unary(
+                '/loyalty.v1.TransactionService/SearchOrders',
+                request_serializer=loyalty_dot_v1_dot_transaction__service__pb2.SearchOrdersRequest.SerializeToString,
+                response_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.SearchOrdersResponse.FromString,
+                _registered_method=True)
         self.GetOutcome = channel.unary_unary(
                 '/loyalty.v1.TransactionService/GetOutcome',
                 request_serializer=loyalty_dot_v1_dot_transaction__service__pb2.GetOutcomeRequest.SerializeToString,
@@ -201,6 +206,16 @@ class TransactionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SearchOrders(self, request, context):
+        """Finds orders of the program by where, when, by whom and for whom they were opened, newest first.
+
+        A store, a number, an operator or a member is looked up; a search by a partner, a state or days
+        alone walks through the orders in the order of their time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetOutcome(self, request, context):
         """Tells what became of a call whose answer was lost, by its idempotency key.
 
@@ -257,6 +272,11 @@ def add_TransactionServiceServicer_to_server(servicer, server):
                     servicer.SearchTransactions,
                     request_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.SearchTransactionsRequest.FromString,
                     response_serializer=loyalty_dot_v1_dot_transaction__service__pb2.SearchTransactionsResponse.SerializeToString,
+            ),
+            'SearchOrders': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchOrders,
+                    request_deserializer=loyalty_dot_v1_dot_transaction__service__pb2.SearchOrdersRequest.FromString,
+                    response_serializer=loyalty_dot_v1_dot_transaction__service__pb2.SearchOrdersResponse.SerializeToString,
             ),
             'GetOutcome': grpc.unary_unary_rpc_method_handler(
                     servicer.GetOutcome,
@@ -508,6 +528,33 @@ class TransactionService:
             '/loyalty.v1.TransactionService/SearchTransactions',
             loyalty_dot_v1_dot_transaction__service__pb2.SearchTransactionsRequest.SerializeToString,
             loyalty_dot_v1_dot_transaction__service__pb2.SearchTransactionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchOrders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/loyalty.v1.TransactionService/SearchOrders',
+            loyalty_dot_v1_dot_transaction__service__pb2.SearchOrdersRequest.SerializeToString,
+            loyalty_dot_v1_dot_transaction__service__pb2.SearchOrdersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -129,11 +129,11 @@ def judge_load(unit: Unit, load: Load, now_ms: int) -> tuple[Flag, ...]:
             counts.get(of_bytes, 0) >= allowed[of_bytes]
             or counts.get(of_rows, 0) >= allowed[of_rows]
         ):
-            return tuple(_beyond(unit, load, now_ms))
+            return tuple(_look_beyond(unit, load, now_ms))
     return ()
 
 
-def _beyond(unit: Unit, load: Load, now_ms: int) -> Iterator[Flag]:
+def _look_beyond(unit: Unit, load: Load, now_ms: int) -> Iterator[Flag]:
     """Look at the limits one by one, as nearly no call has to."""
     program = unit.catalog.programs[load.key.program_id]
     scopes = _scopes(load.key)
@@ -147,7 +147,7 @@ def _beyond(unit: Unit, load: Load, now_ms: int) -> Iterator[Flag]:
                 raise LimitExceededError(limit.name.value, allowed, limit.ends_in_ms(now_ms))
             if limit.paid is Paid.PACED:
                 _require_pace(limit, value, allowed, now_ms)
-            yield _flag(limit, value, program, load.key)
+            yield beyond(limit, value, program, load.key)
 
 
 def _require_pace(limit: Limit, value: int, allowed: int, now_ms: int) -> None:
@@ -171,7 +171,7 @@ def flag_order(
     """Flag an order that earns more points than one may."""
     if points <= program.limits[_ORDER.name]:
         return ()
-    return (_flag(_ORDER, points, program, key, transaction, member),)
+    return (beyond(_ORDER, points, program, key, transaction, member),)
 
 
 def within_an_order(program: Program, points: int) -> int:
@@ -218,7 +218,7 @@ def flag_uses(
     most = max(
         (use.quantity for use in uses if uses_counted(program, use) < use.quantity), default=0
     )
-    return (_flag(_USES, most, program, key, transaction, member),) if most else ()
+    return (beyond(_USES, most, program, key, transaction, member),) if most else ()
 
 
 def count_code_gone(unit: Unit, code: Code) -> None:
@@ -299,7 +299,7 @@ def flag_points(
     if points <= 0:
         return ()
     return tuple(
-        _flag(limit, value, program, key, transaction, member)
+        beyond(limit, value, program, key, transaction, member)
         for limit, scope in _given(key, member)
         if (value := unit.counted(limit, scope, now_ms) + points) > program.limits[limit.name]
     )
@@ -311,7 +311,7 @@ def _given(key: ApiKey | None, member: Member) -> Iterator[tuple[Limit, str]]:
         yield _KEY_DAY, key_scope(key.key_id)
 
 
-def _flag(
+def beyond(
     limit: Limit,
     value: int,
     program: Program,

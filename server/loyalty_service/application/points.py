@@ -284,11 +284,12 @@ def adjust(unit: Unit, member: Member, points: int, note: str, now_ms: int) -> t
     """
     Give a member points on somebody's word, or below zero take some.
 
-    Tells on which days the points go that came or, below zero, went.
+    Tells on which days the points go that came or, below zero, went. What is taken beyond what the
+    member has becomes a debt.
 
     Raises:
-        LedgerBrokenError: The member has fewer, or would have more than the ledger carries;
-            callers check first.
+        LedgerBrokenError: The member would have, or owe, more than the ledger carries; callers
+            check first.
     """
     book_past(unit, member, now_ms)
     keep_alive(unit, member, Activity.ADJUST, now_ms)
@@ -298,8 +299,12 @@ def adjust(unit: Unit, member: Member, points: int, note: str, now_ms: int) -> t
         given = _give(unit, unit.accounts(member), adjusted, points, origin)
         bucket = aging.bring(unit, member, NOBODY, given)
         return aging.goings(unit, member, () if bucket is None else ((bucket, given),))
-    unit.post(member.available, adjusted, -points, origin)
-    spent = aging.spend(unit, member, -points)
+    at_hand = min(-points, member.available.balance)
+    if at_hand:
+        unit.post(member.available, adjusted, at_hand, origin)
+    if -points > at_hand:
+        unit.post(unit.open_account(member, AccountKind.DEBT), adjusted, -points - at_hand, origin)
+    spent = aging.spend(unit, member, at_hand) if at_hand else ()
     return aging.goings(unit, member, ((bucket, -number) for bucket, number in spent))
 
 

@@ -14,6 +14,7 @@ from loyalty_service.domain.goal_cards import GoalCard
 from loyalty_service.domain.grants import Grant
 from loyalty_service.domain.guessing import Wait
 from loyalty_service.domain.ledger import AccountKind, Cause
+from loyalty_service.domain.member_terms import TermKind
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import KeptAnswer, Member, Transaction, TransactionStatus
 from loyalty_service.domain.webhooks import Delivery, DeliveryStatus, Webhook
@@ -76,6 +77,74 @@ class PromoCodesEntry:
     codes: int
     uses: int
     most_uses: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemberFilter:
+    """
+    Which members are looked for: those in whom every word is found.
+
+    Attributes:
+        words: Folded, at least one.
+        kinds: Where they are looked for.
+        exact: Whether each is a whole term, and not the beginning of one.
+    """
+
+    program_id: str
+    words: tuple[str, ...]
+    kinds: frozenset[TermKind]
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FoundMember:
+    """A member as searches show it. *balance* counts points too whose day has just ended."""
+
+    loyalty_id: str
+    name: str
+    email: str | None
+    phone: str | None
+    card: str | None
+    created_ms: int
+    balance: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemberPlace:
+    """How far a search for members has come: the term that was found, and whose it is."""
+
+    term: str
+    member_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFilter:
+    """
+    Which orders of a program are looked for; what is absent is not looked at.
+
+    Attributes:
+        from_ms: When they were opened at the earliest.
+        until_ms: Before when they were opened.
+    """
+
+    program_id: str
+    member_number: int | None = None
+    store_id: int | None = None
+    pos_transaction_id: str | None = None
+    operator: str | None = None
+    partner: str | None = None
+    statuses: frozenset[TransactionStatus] = frozenset()
+    stores: frozenset[int] = frozenset()
+    from_ms: int | None = None
+    until_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundOrder:
+    """An order, and whose it is; absent while nobody has identified."""
+
+    transaction: Transaction
+    loyalty_id: str | None
 
 
 class Tail(Protocol):
@@ -148,6 +217,37 @@ class Reader(Protocol):
         self, member: Member, before: str | None, limit: int
     ) -> Sequence[PointsAssignment]:
         """List what partners gave a member, newest first, older than *before*."""
+
+    async def members_found(
+        self, wanted: MemberFilter, after: MemberPlace | None, limit: int
+    ) -> tuple[Sequence[FoundMember], MemberPlace | None]:
+        """
+        Find at most *limit* members, each once, in the order of their terms.
+
+        It looks at a bounded number of them at a time. The place tells how far it came; it is
+        absent at the end.
+        """
+
+    async def orders_found(
+        self, wanted: OrderFilter, before: str | None, limit: int
+    ) -> tuple[Sequence[FoundOrder], str | None]:
+        """
+        Find at most *limit* orders, newest first, older than the one with the ID *before*.
+
+        It looks at a bounded number of them at a time. The ID tells how far it came; it is absent
+        at the end.
+        """
+
+    async def transfers_of_order(
+        self, transaction: Transaction, limit: int
+    ) -> Sequence[TransferEntry]:
+        """List what an order moved, the oldest first."""
+
+    def place_token(self, listing: str, place: str) -> str:
+        """Write down where a page of a *listing* ended, for this store alone to read."""
+
+    def read_place_token(self, token: str, listing: str) -> str | None:
+        """Read a token of `place_token`; absent when it is not one of this listing's."""
 
     async def grants_of(self, member: Member, limit: int) -> Sequence[Grant]:
         """List what a member was given, what ends last first."""

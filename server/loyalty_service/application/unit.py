@@ -15,6 +15,7 @@ from loyalty_service.domain.guessing import Scope, Tally, Wait
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.ledger import Account, AccountKind, Origin, Owner
 from loyalty_service.domain.limits import Limit
+from loyalty_service.domain.member_terms import MemberTerm
 from loyalty_service.domain.program import Catalog, Program
 from loyalty_service.domain.records import (
     Code,
@@ -43,6 +44,7 @@ Record = (
     | Hold
     | IncentiveUsage
     | MemberEmail
+    | MemberTerm
     | PointsAssignment
     | PromoCode
     | PromoRedemption

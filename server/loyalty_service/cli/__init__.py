@@ -14,21 +14,25 @@ from typing import Annotated
 
 import typer
 
+from loyalty_service.cli.adjusting import adjust_command
 from loyalty_service.cli.certify import certify
 from loyalty_service.cli.edge import envoy_config_command
 from loyalty_service.cli.explanations import explain
+from loyalty_service.cli.find import find
 from loyalty_service.cli.grants import grants
 from loyalty_service.cli.guesses import guesses_command
 from loyalty_service.cli.health import health_command
 from loyalty_service.cli.keys import keys
 from loyalty_service.cli.members import members
 from loyalty_service.cli.pepper import pepper
-from loyalty_service.cli.points import adjust_command, segments_command
 from loyalty_service.cli.programs import apply_command
 from loyalty_service.cli.promo_codes import promo_codes
+from loyalty_service.cli.report import report
 from loyalty_service.cli.retention import archive_command, checkpoint_command, prune_command
 from loyalty_service.cli.sandbox import demo_command, sandbox_commands
+from loyalty_service.cli.segments import segments_command
 from loyalty_service.cli.serving import serve_command
+from loyalty_service.cli.show import show_command
 from loyalty_service.cli.stores import (
     audit_command,
     backup_command,
@@ -53,6 +57,8 @@ app.add_typer(keys, name="keys")
 app.add_typer(pepper, name="pepper")
 app.add_typer(promo_codes, name="promo-codes")
 app.add_typer(grants, name="grants")
+app.add_typer(report, name="report")
+app.add_typer(find, name="find")
 app.add_typer(members, name="members")
 app.add_typer(webhooks, name="webhooks")
 
@@ -72,6 +78,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "archive": archive_command,
     "envoy-config": envoy_config_command,
     "apply": apply_command,
+    "show": show_command,
     "adjust": adjust_command,
     "segments": segments_command,
     "guesses": guesses_command,

@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 import re
 
-from loyalty_service.application.operators.apply_program import ProgramMovedError
+from loyalty_service.application.operators.apply_program import (
+    ProgramMovedError,
+    TooManyRemovalsError,
+)
 from loyalty_service.application.operators.create_key import ProgramUnknownError
 from loyalty_service.domain.errors import LoyaltyError
 from loyalty_service.domain.operator_error import OperatorError
@@ -27,12 +30,8 @@ def explain(problem: Exception) -> str | None:
             words = "\n".join(lines)
         case LoyaltyError():
             words = f"{message_of(problem)}."
-        case ProgramMovedError():
-            words = (
-                "Somebody else changed the program meanwhile. Nothing was changed: run it again."
-            )
-        case ProgramUnknownError():
-            words = f"There is no program {problem}: `loyalty apply` makes one from a program file."
+        case ProgramMovedError() | TooManyRemovalsError() | ProgramUnknownError():
+            words = _of_program(problem)
         case OperatorError():
             words = str(problem)
         case UnicodeEncodeError() if _UNDECODED.search(problem.object):
@@ -44,3 +43,18 @@ def explain(problem: Exception) -> str | None:
         case RuntimeError() if "bind" in str(problem).lower():
             words = f"The gRPC port is taken: set LOYALTY_GRPC_PORT to another. ({problem})"
     return words
+
+
+def _of_program(problem: ProgramMovedError | TooManyRemovalsError | ProgramUnknownError) -> str:
+    """Say why a program was not changed, or not found."""
+    if isinstance(problem, ProgramMovedError):
+        return "Somebody else changed the program meanwhile. Nothing was changed: run it again."
+    if isinstance(problem, ProgramUnknownError):
+        return f"There is no program {problem}: `loyalty apply` makes one from a program file."
+    gone = " and ".join(
+        f"{part.gone:,} of {len(part.before):,} {part.name}" for part in problem.args
+    )
+    return (
+        f"This leaves out {gone}, more than a tenth. Nothing was changed: "
+        "--allow-removals applies it."
+    )

@@ -24,7 +24,7 @@ from loyalty_service.application.perform import Run, perform
 from loyalty_service.cli.promo_codes import ProgramId, day_from
 from loyalty_service.cli.running import operator, run, with_store
 from loyalty_service.cli.terminal import err, out, print_table
-from loyalty_service.cli.texts import kept_text
+from loyalty_service.cli.texts import kept_text, text_or_none
 from loyalty_service.domain.clock import now_ms
 from loyalty_service.domain.errors import MemberNotFoundError
 from loyalty_service.domain.expiry import day_of
@@ -40,11 +40,6 @@ grants = typer.Typer(help="Incentives that members are given.", no_args_is_help=
 
 LoyaltyId = Annotated[str, typer.Argument(help="The member's loyalty ID.")]
 Reason = Annotated[str, typer.Option(help="Why, for the events.", callback=kept_text)]
-
-
-def text_or_none(text: str | None) -> str | None:
-    """Refuse a text that nobody could read later, where one is given."""
-    return None if text is None else kept_text(text)
 
 
 @grants.command("give")

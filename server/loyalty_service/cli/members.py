@@ -26,11 +26,12 @@ from loyalty_service.application.members.update_member import (
 from loyalty_service.application.operators.create_key import ProgramUnknownError
 from loyalty_service.application.perform import Run, UseCase, perform
 from loyalty_service.bootstrap import database_of
-from loyalty_service.cli.grants import LoyaltyId, Reason, text_or_none
+from loyalty_service.cli.grants import LoyaltyId, Reason
 from loyalty_service.cli.promo_codes import ProgramId
 from loyalty_service.cli.running import operator, run, with_store
 from loyalty_service.cli.settings import read_settings
 from loyalty_service.cli.terminal import confirm, err, out
+from loyalty_service.cli.texts import text_or_none
 from loyalty_service.domain.blocks import Blocked
 from loyalty_service.domain.clock import now_ms, rfc3339
 from loyalty_service.domain.operator_error import OperatorError

@@ -13,6 +13,7 @@ from rich.text import Text
 from loyalty_service.application.operators.apply_program import (
     ApplyProgram,
     apply_program,
+    require_few_removals,
     require_same_currency,
 )
 from loyalty_service.application.perform import Run, perform
@@ -20,6 +21,7 @@ from loyalty_service.bootstrap import database_of, open_store
 from loyalty_service.cli.running import operator, run, with_store
 from loyalty_service.cli.settings import read_settings
 from loyalty_service.cli.terminal import confirm, out, shown
+from loyalty_service.cli.texts import text_or_empty
 from loyalty_service.domain.clock import now_ms
 from loyalty_service.domain.expiry import day_of
 from loyalty_service.domain.operator_error import OperatorError
@@ -27,6 +29,7 @@ from loyalty_service.domain.program import Program
 from loyalty_service.domain.tier_expiry import moves_days
 from loyalty_service.program_file.changes import Change, ProgramChangeError, program_changes
 from loyalty_service.program_file.document import parse_program, program_file_error
+from loyalty_service.program_file.removals import parts_of
 from loyalty_service.storage.databases import is_absent
 from loyalty_service.storage.store import Store
 
@@ -43,26 +46,40 @@ def apply_command(
             help="With --yes: change when members' points go, as --dry-run has shown it.",
         ),
     ] = False,
+    allow_removals: Annotated[
+        bool,
+        typer.Option(
+            "--allow-removals",
+            help="Remove more than a tenth of the stores, or retire as many incentives.",
+        ),
+    ] = False,
+    reason: Annotated[str, typer.Option(help="Why, for the events.", callback=text_or_empty)] = "",
 ) -> None:
     """Check a program file, show what it would change, and apply it in one transaction."""
     text = _read(file)
     program = parse_program(text, file.name)
+    wanted = ApplyProgram(program, reason=reason, allow_removals=allow_removals)
     try:
-        run(partial(_apply, program, yes=yes, dry_run=dry_run, change_expiry=change_expiry))
+        run(partial(_apply, wanted, yes=yes, dry_run=dry_run, change_expiry=change_expiry))
     except ProgramChangeError as problem:
         raise program_file_error(text, file.name, problem.refusals) from None
 
 
-async def _apply(program: Program, *, yes: bool, dry_run: bool, change_expiry: bool) -> None:
+async def _apply(wanted: ApplyProgram, *, yes: bool, dry_run: bool, change_expiry: bool) -> None:
+    program = wanted.program
+
     async def apply(store: Store) -> None:
         known = store.catalog.programs.get(program.program_id)
         changes = program_changes(known, program)
         await store.write(partial(require_same_currency, program=program))
+        await _show_counts(store, known, program)
         _show(program, changes)
         await _show_held(store, known, program)
         goes = await _show_expiry(store, known, program)
         if not changes or dry_run:
             return
+        if not wanted.allow_removals:
+            require_few_removals(known, program)
         if goes and yes and not change_expiry:
             raise OperatorError(
                 "This changes when points go that members have, as shown. Nothing was changed: "
@@ -70,7 +87,7 @@ async def _apply(program: Program, *, yes: bool, dry_run: bool, change_expiry: b
             )
         if not yes:
             confirm("Apply?")
-        command = ApplyProgram(program, changes)
+        command = replace(wanted, expected=changes)
         work = Run(apply_program, command, by=operator("apply"))
         await store.write(partial(perform, run=work))
         out.print(f"Applied to {program.program_id}.")
@@ -83,6 +100,19 @@ async def _apply(program: Program, *, yes: bool, dry_run: bool, change_expiry: b
         _show(program, program_changes(None, program))
     else:
         await with_store(apply)
+
+
+async def _show_counts(store: Store, known: Program | None, program: Program) -> None:
+    """Tell first how large the program is, and how much of it comes and goes."""
+    told = [
+        f"{len(part.after):,} {part.name} ({part.added:,} added, {part.gone:,} {part.word})"
+        for part in parts_of(known, program)
+    ]
+    if known is not None:
+        async with store.read() as reader:
+            members, orders = await reader.members_and_orders(program.program_id)
+        told += [f"{members:,} members", f"{orders:,} open orders"]
+    out.print(f"{program.program_id}: {', '.join(told)}.")
 
 
 async def _show_held(store: Store, known: Program | None, program: Program) -> None:

@@ -20,6 +20,16 @@ def kept_text(text: str) -> str:
     return text
 
 
+def text_or_none(text: str | None) -> str | None:
+    """Refuse such a text where one is given."""
+    return None if text is None else kept_text(text)
+
+
+def text_or_empty(text: str) -> str:
+    """Refuse such a text, but for an empty one, which says nothing."""
+    return kept_text(text) if text else text
+
+
 def require_kept_reason(text: str) -> None:
     """Refuse such a reason, where only the command knows that one is needed."""
     try:

@@ -28,6 +28,10 @@ class Role(StrEnum):
     APP = "app"
     ADMIN = "admin"
     POINTS = "points"
+    HELP_DESK = "help_desk"
+    """Looks at members and orders, and changes nothing."""
+    OPERATOR = "operator"
+    """Gives and takes points besides, within limits of its own."""
     EVENTS = "events"
 
 

@@ -107,6 +107,7 @@ MOVES: Mapping[Cause, tuple[tuple[AccountKind, tuple[AccountKind, ...]], ...]] =
     Cause.ADJUST: (
         (AccountKind.ADJUSTED, _SPENT_OR_OWED),
         (AccountKind.AVAILABLE, (AccountKind.ADJUSTED,)),
+        (AccountKind.DEBT, (AccountKind.ADJUSTED,)),
     ),
     Cause.REDEEM: ((AccountKind.HELD, (AccountKind.REDEEMED,)),),
     Cause.EARN: ((AccountKind.ISSUED, (*_SPENT_OR_OWED, AccountKind.UNCONFIRMED)),),

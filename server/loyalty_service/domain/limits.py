@@ -38,6 +38,10 @@ class LimitName(StrEnum):
     USES_PER_ORDER = "uses_per_order"
     POINTS_PER_ASSIGNMENT = "points_per_assignment"
     WRONG_PROMO_CODES_PER_KEY_MINUTE = "wrong_promo_codes_per_key_minute"
+    POINTS_PER_OPERATOR_ADJUSTMENT = "points_per_operator_adjustment"
+    ADJUSTED_PER_OPERATOR_DAY = "adjusted_per_operator_day"
+    ADJUSTED_PER_ADMIN_DAY = "adjusted_per_admin_day"
+    POINTS_PER_CASHIER_DAY = "points_per_cashier_day"
 
 
 class Paid(StrEnum):
@@ -105,6 +109,12 @@ LIMITS: Mapping[LimitName, Limit] = {
         Limit(_N.POINTS_PER_ASSIGNMENT, 0, 10_000, POINTS_MOST),
         # A code of 12 characters, as operators have them made, is found by nobody at this pace.
         Limit(_N.WRONG_PROMO_CODES_PER_KEY_MINUTE, MINUTE_S, 60, 1_000_000),
+        # A free meal or two for a guest who complains, and some fifty of these guests a day.
+        Limit(_N.POINTS_PER_OPERATOR_ADJUSTMENT, 0, 5_000, POINTS_MOST),
+        Limit(_N.ADJUSTED_PER_OPERATOR_DAY, DAY_S, 100_000, POINTS_MOST),
+        Limit(_N.ADJUSTED_PER_ADMIN_DAY, DAY_S, 10_000_000, POINTS_MOST),
+        # Not counted: the fraud report tells who is beyond it.
+        Limit(_N.POINTS_PER_CASHIER_DAY, DAY_S, 500_000, POINTS_MOST),
     )
 }
 """Every limit, in the order in which documents list them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from prometheus_client import (
 )
 
 from loyalty_service.domain.guessing import ScopeKind
+from loyalty_service.domain.ledger import AccountKind
 from loyalty_service.observability.collectors import (
     ClockReading,
     FileCollector,
@@ -128,8 +129,8 @@ class VitalMetrics:
     """Shows what is looked up in the store now and then: it would cost too much a call."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        def gauge(name: str, words: str) -> Gauge:
-            return Gauge(name, words, registry=registry)
+        def gauge(name: str, words: str, *labels: str) -> Gauge:
+            return Gauge(name, words, labels, registry=registry)
 
         self._open = gauge("loyalty_transactions_open", "Transactions that are PENDING.")
         self._expiring = gauge(
@@ -144,15 +145,19 @@ class VitalMetrics:
             "loyalty_ledger_imbalance_points",
             "Points that the accounts of a program do not sum to 0 by, over all programs.",
         )
+        self._sums = gauge(
+            "loyalty_program_points",
+            "Points in the accounts of a program and its members, by their kind.",
+            *("program", "account"),
+        )
         self._balanced = gauge(
             "loyalty_ledger_checked_timestamp_seconds",
             "When the accounts were last summed up; 0 before the first time.",
         )
-        self._waits = Gauge(
+        self._waits = gauge(
             "loyalty_code_waits",
             "Terminals, stores and keys that must wait because of too many wrong codes.",
-            ("scope",),
-            registry=registry,
+            "scope",
         )
         self._attacked = gauge(
             "loyalty_programs_under_attack",
@@ -225,6 +230,11 @@ class VitalMetrics:
         """Show by how much the ledger is out of balance."""
         self._imbalance.set(points)
         self._balanced.set_to_current_time()
+
+    def show_points(self, sums: Sequence[tuple[str, AccountKind, int]]) -> None:
+        """Show what the accounts of each program and kind sum to."""
+        for program_id, kind, points in sums:
+            self._sums.labels(program_id, kind.name.lower()).set(points)
 
 
 class Telemetry:

@@ -248,7 +248,10 @@ class Database:
     async def _connect_reader(self) -> psycopg.AsyncConnection[Any]:
         # As the others connect: SQLAlchemy reads some forms of several hosts otherwise.
         return await psycopg.AsyncConnection.connect(
-            self.url.render_as_string(hide_password=False), **_ALIVE, **SHARED_SESSIONS
+            self.url.render_as_string(hide_password=False),
+            application_name="loyalty-reader",
+            **_ALIVE,
+            **SHARED_SESSIONS,
         )
 
     def connect_readers(self) -> AsyncEngine:

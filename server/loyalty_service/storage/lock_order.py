@@ -32,6 +32,7 @@ class Rank(IntEnum):
     REDEMPTIONS = auto()
     USAGES = auto()
     EMAILS = auto()
+    MEMBER_TERMS = auto()
     PROMO_CODES = auto()
     PROMO_REDEMPTIONS = auto()
     ASSIGNMENTS = auto()
@@ -49,6 +50,7 @@ COVERED = {
     Rank.GOAL_CARDS: Rank.MEMBERS,
     Rank.GOAL_AWARDS: Rank.MEMBERS,
     Rank.GRANTS: Rank.MEMBERS,
+    Rank.MEMBER_TERMS: Rank.MEMBERS,
     Rank.HOLDS: Rank.TRANSACTIONS,
     Rank.RESERVATIONS: Rank.TRANSACTIONS,
     Rank.REDEMPTIONS: Rank.TRANSACTIONS,

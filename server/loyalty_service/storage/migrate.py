@@ -74,6 +74,7 @@ TOLD_AGAIN = {
     "remembered_answer.stores",
     "remembered_answer.named",
     "member_email",
+    "member_term",
     "account.moved_ms",
     "account.untimed",
     "hold.owner_kind",

@@ -27,7 +27,7 @@ from loyalty_service.domain.guessing import (
     scopes_of,
     under_attack,
 )
-from loyalty_service.domain.ledger import Account, AccountKind, Cause, OwnerKind
+from loyalty_service.domain.ledger import Account, AccountKind, OwnerKind
 from loyalty_service.domain.peppers import Peppers, check_of, name_of
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import (
@@ -38,14 +38,17 @@ from loyalty_service.domain.records import (
     TransactionStatus,
 )
 from loyalty_service.storage.bucket_reads import BucketReads
+from loyalty_service.storage.catalogue_reads import CatalogueReads
 from loyalty_service.storage.event_reads import EventReads
 from loyalty_service.storage.export_reads import ExportReads
+from loyalty_service.storage.fraud_reads import FraudReads
 from loyalty_service.storage.held_reads import HeldReads
 from loyalty_service.storage.member_reads import MemberReads, record_of
 from loyalty_service.storage.repositories.catalogue import program_of_version
 from loyalty_service.storage.repositories.code_count_statements import REFUSAL_COLUMNS
 from loyalty_service.storage.repositories.code_counts import wait_of
 from loyalty_service.storage.repositories.seal import PageSeal, Seal
+from loyalty_service.storage.search_reads import SearchReads
 from loyalty_service.storage.tables import (
     AccountTable,
     ApiKeyTable,
@@ -62,6 +65,7 @@ from loyalty_service.storage.tables import (
     TransactionTable,
     TransferTable,
 )
+from loyalty_service.storage.transfer_rows import ENTRY_COLUMNS, entry_of
 from loyalty_service.storage.webhook_reads import WebhookReads
 
 PENDING = TransactionStatus.PENDING
@@ -128,7 +132,17 @@ _STANDING = text(
 )
 
 
-class SqlReader(EventReads, WebhookReads, MemberReads, BucketReads, HeldReads, ExportReads):
+class SqlReader(
+    EventReads,
+    WebhookReads,
+    MemberReads,
+    BucketReads,
+    HeldReads,
+    ExportReads,
+    SearchReads,
+    FraudReads,
+    CatalogueReads,
+):
     """Implements `application.reading.Reader`; see there for what each query promises."""
 
     def __init__(self, session: AsyncSession, pepper: bytes | Peppers) -> None:
@@ -190,6 +204,14 @@ class SqlReader(EventReads, WebhookReads, MemberReads, BucketReads, HeldReads, E
         """See `Reader.read_page_token`."""
         return PageSeal(self._peppers).open(token, listing)
 
+    def place_token(self, listing: str, place: str) -> str:
+        """See `Reader.place_token`."""
+        return PageSeal(self._peppers).close_text(listing, place)
+
+    def read_place_token(self, token: str, listing: str) -> str | None:
+        """See `Reader.read_place_token`."""
+        return PageSeal(self._peppers).open_text(token, listing)
+
     async def code_waits(self) -> Sequence[Wait]:
         """See `Reader.code_waits`."""
         table = CodeRefusalTable
@@ -210,7 +232,7 @@ class SqlReader(EventReads, WebhookReads, MemberReads, BucketReads, HeldReads, E
         source, destination = aliased(AccountTable), aliased(AccountTable)
         # Columns, not objects: a thousand of those would keep the event loop for longer.
         rows = await self._session.exec(
-            select(*_ENTRY_COLUMNS, source.kind, destination.kind)  # type: ignore[call-overload]
+            select(*ENTRY_COLUMNS, source.kind, destination.kind)  # type: ignore[call-overload]
             .select_from(TransferTable)
             .join(source, col(source.account_id) == col(TransferTable.source_id))
             .join(destination, col(destination.account_id) == col(TransferTable.destination_id))
@@ -218,7 +240,7 @@ class SqlReader(EventReads, WebhookReads, MemberReads, BucketReads, HeldReads, E
             .order_by(col(TransferTable.transfer_id).desc())
             .limit(limit)
         )
-        return [_entry(row) for row in rows]
+        return [entry_of(row) for row in rows]
 
     async def archived_until_ms(self) -> int | None:
         """See `Reader.archived_until_ms`."""
@@ -359,31 +381,4 @@ def _account(row: AccountTable) -> Account:
         row.sequence,
         bytes(row.head),
         row.moved_ms,
-    )
-
-
-_ENTRY_COLUMNS = (
-    col(TransferTable.transfer_id),
-    col(TransferTable.points),
-    col(TransferTable.cause),
-    col(TransferTable.owner_kind),
-    col(TransferTable.owner_id),
-    col(TransferTable.note),
-    col(TransferTable.effective_ms),
-    col(TransferTable.recorded_ms),
-)
-
-
-def _entry(row: Sequence[Any]) -> TransferEntry:
-    transfer_id, points, cause, *owner, note, effective, recorded, source, reached = row
-    return TransferEntry(
-        transfer_id=transfer_id,
-        source=AccountKind(source),
-        destination=AccountKind(reached),
-        points=points,
-        cause=Cause(cause),
-        transaction_id=owner[1] if owner[0] == OwnerKind.TRANSACTION else "",
-        note=f"grant {owner[1]}" if owner[0] == OwnerKind.GRANT else note,
-        effective_ms=effective,
-        recorded_ms=recorded,
     )

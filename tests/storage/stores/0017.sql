@@ -14,8 +14,8 @@ CREATE TABLE "account" (
 	CONSTRAINT account_debt_not_positive CHECK (kind <> 7 OR balance <= 0), 
 	CONSTRAINT account_balance_not_negative CHECK (kind IN (3, 4, 5, 6) OR kind = 7 OR balance >= 0), 
 	CONSTRAINT account_owner CHECK ((kind IN (3, 4, 5, 6)) = (member_number IS NULL)), 
-	FOREIGN KEY(member_number) REFERENCES member (number), 
-	FOREIGN KEY(program_id) REFERENCES program (program_id)
+	FOREIGN KEY(program_id) REFERENCES program (program_id), 
+	FOREIGN KEY(member_number) REFERENCES member (number)
 );
 INSERT INTO "account" VALUES(1,'demo-ca',NULL,3,0,-209,6,X'1C810E17754060E77F61BD337C4F9F7264906D0F5C1705ECAD927F29EE68DD9F',1767600024000,0);
 INSERT INTO "account" VALUES(2,'demo-ca',NULL,3,1,0,0,X'0000000000000000000000000000000000000000000000000000000000000000',0,0);
@@ -374,8 +374,8 @@ CREATE TABLE "hold" (
 	ended_ms BIGINT, 
 	owner_kind INTEGER DEFAULT 1 NOT NULL, 
 	PRIMARY KEY (hold_id), 
-	CONSTRAINT hold_points_positive CHECK (points > 0), 
-	CONSTRAINT hold_member_number_fkey FOREIGN KEY(member_number) REFERENCES member (number)
+	CONSTRAINT hold_member_number_fkey FOREIGN KEY(member_number) REFERENCES member (number), 
+	CONSTRAINT hold_points_positive CHECK (points > 0)
 );
 INSERT INTO "hold" VALUES('019b8d2b-9ba0-7be4-9857-18a117959dd1','019b8d2b-9ba0-7da8-8666-b5ce3205d878',1,'3e9a71a8-75f8-493a-bb2a-e13f92052427',800,4,1767600004000,1767686404000,1767600005000,1);
 INSERT INTO "hold" VALUES('019b8d2b-9f88-7971-9ecd-62cbcaaad366','019b8d2b-9ba0-7da8-8666-b5ce3205d878',1,'3e9a71a8-75f8-493a-bb2a-e13f92052427',1600,4,1767600005000,1767686405000,1767600006000,1);
@@ -789,8 +789,8 @@ CREATE INDEX code_month_day ON code_month (day);
 CREATE INDEX code_regular_counted ON code_regular (counted_ms);
 CREATE INDEX reservation_of_member ON reservation (member_number, incentive_id) WHERE quantity > 0;
 CREATE INDEX reservation_of_incentive ON reservation (program_id, incentive_id) WHERE quantity > 0;
-CREATE UNIQUE INDEX account_of_program ON account (program_id, kind, shard) WHERE member_number IS NULL;
 CREATE UNIQUE INDEX account_of_member ON account (member_number, kind) WHERE member_number IS NOT NULL;
+CREATE UNIQUE INDEX account_of_program ON account (program_id, kind, shard) WHERE member_number IS NULL;
 CREATE INDEX transaction_order ON loyalty_transaction (program_id, order_digest, status, transaction_id) WHERE order_digest IS NOT NULL;
 CREATE INDEX hold_of_transaction ON hold (transaction_id, status);
 CREATE INDEX redemption_of_member ON redemption (member_number, incentive_id, redeemed_ms) WHERE voided_ms IS NULL;

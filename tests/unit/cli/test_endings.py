@@ -24,7 +24,7 @@ from loyalty_service.transport.tls import TransportSecurityError
 def ended(monkeypatch: pytest.MonkeyPatch, problem: BaseException) -> int:
     """Let an audit fail with *problem*; returns the exit code."""
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **_named: object) -> None:
         raise problem
 
     monkeypatch.setattr("loyalty_service.cli.stores.audit", fail)

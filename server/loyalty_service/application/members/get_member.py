@@ -72,7 +72,17 @@ async def get_member(reader: Reader, key: ApiKey, loyalty_id: str) -> Member:
     Raises:
         MemberNotFoundError: No member has this loyalty ID.
     """
-    member = await reader.member(key.program_id, loyalty_id.lower())
+    return await find_member(reader, key.program_id, loyalty_id)
+
+
+async def find_member(reader: Reader, program_id: str, loyalty_id: str) -> Member:
+    """
+    Find a member of a program.
+
+    Raises:
+        MemberNotFoundError: No member has this loyalty ID.
+    """
+    member = await reader.member(program_id, loyalty_id.lower())
     if member is None:
         raise MemberNotFoundError(loyalty_id.lower())
     return member

@@ -15,6 +15,7 @@ from loyalty_service.program_file.changes import (
     program_changes,
     with_retired,
 )
+from loyalty_service.program_file.removals import parts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +25,18 @@ class ApplyProgram:
 
     Attributes:
         expected: The changes the operator has seen and agreed to; absent to take them as they are.
+        reason: What the operator says why; empty where that is not asked for.
+        allow_removals: Whether more than a tenth of the stores or incentives may be left out.
     """
 
     program: Program
     expected: tuple[Change, ...] | None = None
+    reason: str = ""
+    allow_removals: bool = True
+
+
+class TooManyRemovalsError(Exception):
+    """Raised when a file leaves out more than a tenth of a program; lists the parts."""
 
 
 class ProgramMovedError(Exception):
@@ -41,6 +50,7 @@ def apply_program(unit: Unit, command: ApplyProgram, now_ms: int) -> Done[tuple[
     Raises:
         ProgramChangeError: A field can't be changed, or can't any more.
         ProgramMovedError: The changes are not those the operator agreed to; nothing is done.
+        TooManyRemovalsError: More than a tenth of the stores or incentives is left out.
     """
     unit.lock_catalog()
     old = unit.catalog.programs.get(command.program.program_id)
@@ -50,6 +60,8 @@ def apply_program(unit: Unit, command: ApplyProgram, now_ms: int) -> Done[tuple[
         raise ProgramMovedError
     if not changes:
         return Done(changes)
+    if not command.allow_removals:
+        require_few_removals(old, command.program)
     merged = with_retired(old, command.program)
     unit.change_terms(old, merged, now_ms)
     version = unit.save_program(merged, now_ms)
@@ -58,9 +70,22 @@ def apply_program(unit: Unit, command: ApplyProgram, now_ms: int) -> Done[tuple[
         command.program.program_id,
         before=version - 1 or None,
         after=version,
+        reason=command.reason,
         detail=json.dumps([_described(change) for change in changes], separators=(",", ":")),
     )
     return Done(changes, events=(applied,))
+
+
+def require_few_removals(old: Program | None, new: Program) -> None:
+    """
+    Check that no more than a tenth of the stores or incentives is left out.
+
+    Raises:
+        TooManyRemovalsError: More is.
+    """
+    too_many = tuple(part for part in parts_of(old, new) if part.too_many_go)
+    if too_many:
+        raise TooManyRemovalsError(*too_many)
 
 
 def require_same_currency(unit: Unit, _: int, program: Program) -> None:

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from loyalty_service.application.perform import idempotency_scope, require_kept_stores
-from loyalty_service.application.reading import Reader, TransactionEntry
+from loyalty_service.application.reading import Reader, TransactionEntry, TransferEntry
 from loyalty_service.domain.errors import TransactionNotFoundError
-from loyalty_service.domain.keys import ApiKey
+from loyalty_service.domain.keys import ApiKey, Role
 from loyalty_service.domain.records import KeptAnswer
+
+TRANSFERS_MAX = 1000
+"""Transfers of an order that are told."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownOrder:
+    """An order and, for those who may see them, the transfers that it made, the oldest first."""
+
+    entry: TransactionEntry
+    transfers: Sequence[TransferEntry] | None
 
 
 async def get_transaction(reader: Reader, key: ApiKey, transaction_id: str) -> TransactionEntry:
@@ -22,6 +36,20 @@ async def get_transaction(reader: Reader, key: ApiKey, transaction_id: str) -> T
         raise TransactionNotFoundError(transaction_id.lower())
     key.require_stores(entry.transaction.stores)
     return entry
+
+
+async def show_order(reader: Reader, key: ApiKey, transaction_id: str) -> ShownOrder:
+    """
+    Find a transaction as `get_transaction` does; who may change everything sees what it moved.
+
+    Raises:
+        TransactionNotFoundError: There is none; another program's looks absent.
+        StoreNotAllowedError: It was opened or paid in a store that the key is not for.
+    """
+    entry = await get_transaction(reader, key, transaction_id)
+    if key.role is not Role.ADMIN:
+        return ShownOrder(entry, None)
+    return ShownOrder(entry, await reader.transfers_of_order(entry.transaction, TRANSFERS_MAX))
 
 
 async def get_kept_answer(reader: Reader, key: ApiKey, idempotency_key: str) -> KeptAnswer | None:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from sqlalchemy import bindparam, delete, insert, null, select, update
 
 from loyalty_service.domain.ledger import MEMBER_KINDS
+from loyalty_service.domain.member_terms import FOUND_BY, MemberTerm, terms_of
 from loyalty_service.domain.records import ERASED, Member, MemberEmail
 from loyalty_service.storage import tables as t
 from loyalty_service.storage.lock_order import Rank
@@ -105,6 +106,10 @@ class MemberStatements:
             .where(member.c.number == bindparam("its_number"))
             .values({name: bindparam(f"its_{name}") for name in CHANGED_COLUMNS})
         )
+        term = table_of(t.MemberTermTable)
+        self.forget_terms = by.compile(
+            delete(term).where(term.c.member_number == bindparam("member_number"))
+        )
         email = table_of(t.MemberEmailTable)
         self.forget_email = by.compile(
             delete(email).where(
@@ -130,6 +135,12 @@ class Members(Ledger):
 
     KEPT: ClassVar[tuple[Kept, ...]] = (
         Kept(MemberEmail, t.MemberEmailTable, ("program_id", "email"), Rank.EMAILS),
+        Kept(
+            MemberTerm,
+            t.MemberTermTable,
+            ("member_number", "kind", "term"),
+            Rank.MEMBER_TERMS,
+        ),
     )
 
     @property
@@ -178,6 +189,21 @@ class Members(Ledger):
                 member.program_id, member.number, account.kind, 0
             )
         self._keep_member(member)
+        self._add_terms(member)
+
+    def _forget_terms(self, member: Member) -> None:
+        """Let a member be found by nothing any more."""
+        self.flush()  # Of what was added here, some may be among those that go.
+        self._run(self._members_by.forget_terms, {"member_number": member.number})
+        for place in [place for place in self._records if place[:2] == (MemberTerm, member.number)]:
+            del self._records[place]
+
+    def _add_terms(self, member: Member) -> None:
+        if member.erased_ms is not None:
+            return  # What erasing leaves as a name is nobody's.
+        told = {name: getattr(member, name) for name in FOUND_BY}
+        for kind, term in terms_of(**told):
+            self.add(MemberTerm(member.number, int(kind), term, member.program_id))
 
     def change_member(self, member: Member, **values: Any) -> None:
         """See `Unit.change_member`."""
@@ -187,6 +213,9 @@ class Members(Ledger):
             setattr(member, name, value)
         given = {f"its_{name}": getattr(member, name) for name in CHANGED_COLUMNS}
         self._run(self._members_by.change, given | {"its_number": member.number})
+        if not values.keys().isdisjoint(FOUND_BY):
+            self._forget_terms(member)
+            self._add_terms(member)
 
     def forget_email(self, member: Member, email: str) -> None:
         """See `Unit.forget_email`."""

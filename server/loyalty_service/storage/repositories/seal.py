@@ -22,6 +22,7 @@ from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.domain.peppers import Peppers
 
 _NONCE_BYTES = 12
+_TAG_BYTES = 16
 _ROW_BYTES = 8
 _TOKEN_CHARACTERS = 48
 
@@ -93,6 +94,32 @@ class PageSeal:
         """Seal the number of a row as text of 48 characters, fit for a URL."""
         place = f"{listing}|{last}".encode()
         return self._close(listing, last.to_bytes(_ROW_BYTES), place)
+
+    def close_text(self, listing: str, place: str) -> str:
+        """Seal where a page ended as text that is fit for a URL."""
+        told = place.encode()
+        # So that the text needs no padding at its end, which would be overlooked.
+        told += bytes(-(len(told) + _NONCE_BYTES + _TAG_BYTES) % 3)
+        nonce = hmac.digest(self._nonces, f"{listing}|".encode() + told, hashlib.sha256)
+        nonce = nonce[:_NONCE_BYTES]
+        sealed = self._ciphers[0].encrypt(nonce, told, f"text|{listing}".encode())
+        return base64.urlsafe_b64encode(nonce + sealed).decode()
+
+    def open_text(self, token: str, listing: str) -> str | None:
+        """Open a token of `close_text`; absent when this store did not seal it for this listing."""
+        try:
+            sealed = base64.b64decode(token, altchars=b"-_", validate=True)
+        except ValueError:
+            return None
+        if len(sealed) % 3:
+            return None
+        for cipher in self._ciphers:
+            with suppress(InvalidTag, ValueError):
+                told = cipher.decrypt(
+                    sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], f"text|{listing}".encode()
+                )
+                return told.rstrip(b"\0").decode()
+        return None
 
     def open(self, token: str, listing: str) -> int | None:
         """Open a page token; absent when this store did not seal it for this listing."""

@@ -30,6 +30,7 @@ from loyalty_service.storage.tables.members import (
     GrantTable,
     MemberEmailTable,
     MemberTable,
+    MemberTermTable,
 )
 from loyalty_service.storage.tables.orders import (
     HoldTable,
@@ -93,6 +94,7 @@ __all__ = [
     "LimitTallyTable",
     "MemberEmailTable",
     "MemberTable",
+    "MemberTermTable",
     "PointsAssignmentTable",
     "ProgramTable",
     "ProgramVersionTable",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import BigInteger, Column, ForeignKey, Integer, LargeBinary, Text, text
 
 BigKey = BigInteger().with_variant(Integer, "sqlite")
@@ -21,6 +23,11 @@ def instant(*, nullable: bool = False) -> Column[int]:
 def blob(*, nullable: bool = False, primary_key: bool = False) -> Column[bytes]:
     """Bytes, such as a digest."""
     return Column(LargeBinary, nullable=nullable, primary_key=primary_key)
+
+
+def in_byte_order() -> Any:
+    """Text whose order is that of its bytes, as SQLite has it, whatever the database's own is."""
+    return Text().with_variant(Text(collation="C"), "postgresql")
 
 
 def from_zero() -> Column[int]:

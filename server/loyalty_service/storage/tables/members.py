@@ -1,11 +1,16 @@
-"""Members, the e-mail addresses they enrolled with, and what they were given."""
+"""Members, what they are found by, and what they were given."""
 
 from __future__ import annotations
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, Text
 from sqlmodel import Field, SQLModel
 
-from loyalty_service.storage.tables.columns import instant, member_number, numbered
+from loyalty_service.storage.tables.columns import (
+    in_byte_order,
+    instant,
+    member_number,
+    numbered,
+)
 
 
 class MemberTable(SQLModel, table=True):
@@ -38,6 +43,33 @@ class MemberEmailTable(SQLModel, table=True):
     program_id: str = Field(primary_key=True, sa_type=Text)
     email: str = Field(primary_key=True, sa_type=Text)
     member_number: int = Field(sa_column=member_number())
+
+
+class MemberTermTable(SQLModel, table=True):
+    """
+    What members are found by, folded: see `domain.member_terms`.
+
+    Terms are in the order of their bytes on every database, so that those which begin with some
+    letters stand together.
+    """
+
+    __tablename__ = "member_term"
+    __table_args__ = (Index("member_term_found", "program_id", "term", "member_number", "kind"),)
+
+    member_number: int = Field(
+        sa_column=Column(
+            BigInteger,
+            ForeignKey("member.number"),
+            primary_key=True,
+            autoincrement=False,
+            nullable=False,
+        )
+    )
+    kind: int = Field(
+        sa_column=Column(Integer, primary_key=True, autoincrement=False, nullable=False)
+    )
+    term: str = Field(sa_column=Column(in_byte_order(), primary_key=True, nullable=False))
+    program_id: str = Field(sa_type=Text)
 
 
 class GrantTable(SQLModel, table=True):

@@ -56,6 +56,16 @@ class TransactionTable(SQLModel, table=True):
             sqlite_where=text("order_digest IS NOT NULL"),
             postgresql_where=text("order_digest IS NOT NULL"),
         ),
+        Index("transaction_of_store", "program_id", "store_id", "transaction_id"),
+        Index("transaction_of_number", "program_id", "pos_transaction_id", "transaction_id"),
+        Index(
+            "transaction_of_operator",
+            "program_id",
+            "operator",
+            "transaction_id",
+            sqlite_where=text("operator IS NOT NULL"),
+            postgresql_where=text("operator IS NOT NULL"),
+        ),
     )
 
     transaction_id: str = Field(primary_key=True, sa_type=Text)

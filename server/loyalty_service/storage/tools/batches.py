@@ -19,10 +19,14 @@ from loyalty_service.storage.connections import engine_of
 from loyalty_service.storage.databases import Database, UnreachableError
 
 HELD_S = 0.005
-"""Time for which a batch should hold what writers wait for."""
+"""Time for which a batch should hold an embedded database, whose writer waits for it."""
 
 REST = 4
-"""Times as long as a batch took in which nothing is asked of the database."""
+"""Times as long as a batch took in which nothing is asked of an embedded database."""
+
+SHARED_HELD_S = 0.02
+SHARED_REST = 1
+"""As above where only old rows are held, for which nobody waits: what is shared is the machine."""
 
 ROWS_FIRST = 50
 ROWS_MAX = 2000
@@ -39,11 +43,12 @@ class Pace:
         batches: How many there were.
     """
 
-    def __init__(self, held_s: float = HELD_S) -> None:
+    def __init__(self, held_s: float = HELD_S, rest: float = REST) -> None:
         self.rows = ROWS_FIRST
         self.longest_s = 0.0
         self.batches = 0
         self._held_s = held_s
+        self._rest = rest
 
     def took(self, seconds: float) -> None:
         """Take note of a batch, choose the size of the next, and rest."""
@@ -51,7 +56,7 @@ class Pace:
         self.longest_s = max(self.longest_s, seconds)
         fits = self._held_s / max(seconds, 1e-6)
         self.rows = max(1, min(ROWS_MAX, round(self.rows * min(2.0, max(0.25, fits)))))
-        time.sleep(seconds * REST)
+        time.sleep(seconds * self._rest)
 
 
 class Gentle:
@@ -64,8 +69,8 @@ class Gentle:
 
     def __init__(self, connection: Connection, *, embedded: bool) -> None:
         self._connection = connection
-        self._embedded = embedded
-        self.pace = Pace()
+        self.embedded = embedded
+        self.pace = Pace() if embedded else Pace(SHARED_HELD_S, SHARED_REST)
 
     def read(self, ask: Callable[[Connection], Any]) -> Any:
         """Ask something in a transaction of its own, which no writer waits for."""
@@ -83,9 +88,9 @@ class Gentle:
         """
         for attempt in range(_AGAIN_MAX + 1):
             try:
-                self._connection.exec_driver_sql("BEGIN IMMEDIATE" if self._embedded else "BEGIN")
+                self._connection.exec_driver_sql("BEGIN IMMEDIATE" if self.embedded else "BEGIN")
                 began = time.perf_counter()
-                if not self._embedded:
+                if not self.embedded:
                     self._connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
                 found = change(self._connection)
                 self._connection.exec_driver_sql("COMMIT")

@@ -14,13 +14,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Table, text
 
 from loyalty_service.domain.peppers import Peppers
+from loyalty_service.storage import tables as t
 from loyalty_service.storage.connections import require_database
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.migrate import require_current
 from loyalty_service.storage.repositories.seal import Seal, SealError
+from loyalty_service.storage.repositories.statements import table_of
 from loyalty_service.storage.tools.batches import Gentle, gently
 from loyalty_service.storage.tools.prune_events import prune_events
 
@@ -71,12 +73,29 @@ class _Part:
         find: Selects the key, then the program, the time and the bytes of each; *after* is put
             in for the condition that a later page has.
         change: What is done with a row of this key.
+        moved: The same for SQLite, where that differs.
     """
 
     what: str
     key: tuple[str, ...]
     find: str
     change: str
+    moved: str = ""
+
+
+def _moved(table: Table, changes: Mapping[str, str], condition: str) -> str:
+    """
+    Word how SQLite puts a changed row behind all others.
+
+    Its pages are filled from the end alone: a row that only got shorter in its place would leave
+    room that no other ever takes, and of rows that left, whole pages become free.
+    """
+    names = [column.name for column in table.columns]
+    values = ", ".join(changes.get(name, name) for name in names)
+    return (
+        f"REPLACE INTO {table.name} ({', '.join(names)}) "  # noqa: S608 - names of ours.
+        f"SELECT {values} FROM {table.name} WHERE {condition}"
+    )
 
 
 _EMPTIED = ("basket", "operator", "refused_offers", "earned_by", "till_created")
@@ -96,6 +115,11 @@ _ORDERS = (
         UPDATE loyalty_transaction SET {", ".join(f"{name} = NULL" for name in _EMPTIED)}
         WHERE transaction_id = :transaction_id AND {_OVER}
         """,  # noqa: S608
+        _moved(
+            table_of(t.TransactionTable),
+            dict.fromkeys(_EMPTIED, "NULL"),
+            f"transaction_id = :transaction_id AND {_OVER}",
+        ),
     ),
     _Part(
         "reservations deleted",
@@ -217,7 +241,7 @@ def _all(connection: Connection, statement: Any, values: Mapping[str, Any]) -> S
 def _prune_part(gentle: Gentle, part: _Part, before: Before, pruned: Pruned, *, dry: bool) -> None:
     if not before:
         return
-    change = text(part.change)
+    change = text(part.moved if part.moved and gentle.embedded else part.change)
     for rows in _pages(gentle, part.find, part.key, {"before": max(before.values())}):
         old = [row for row in rows if row[-2] < before.get(row[-3], 0)]
         pruned.bytes[part.what] += sum(int(row[-1]) for row in old)
@@ -251,6 +275,15 @@ _SHORTENED = text(
 )
 
 
+_SHORTENED_AND_MOVED = text(
+    _moved(
+        table_of(t.KeptAnswerTable),
+        {"answer": ":short"},
+        "scope = :scope AND idempotency_key = :key AND answer = :answer",
+    )
+)
+
+
 def _shorten_answers(
     gentle: Gentle, before: Before, seal: Seal, shorten: Shorten, pruned: Pruned, *, dry: bool
 ) -> None:
@@ -280,7 +313,8 @@ def _shorten_answers(
                     "short": seal.close(short, scope, name),
                 }
             )
-        done = len(values) if dry else _in_batches(gentle, _SHORTENED, values)
+        change = _SHORTENED_AND_MOVED if gentle.embedded else _SHORTENED
+        done = len(values) if dry else _in_batches(gentle, change, values)
         pruned.rows["answers shortened"] += done
 
 

@@ -5,10 +5,36 @@ from __future__ import annotations
 from loyalty.v1 import transaction_service_pb2 as pb
 from loyalty_service.application.members.assign_points import short_id
 from loyalty_service.application.orders.earnings import kept_promotions
+from loyalty_service.application.orders.search_orders import OrderPage, SearchOrders
 from loyalty_service.application.orders.search_transactions import GIVEN, ORDERED, Found
+from loyalty_service.application.reading import FoundOrder
 from loyalty_service.domain.clock import rfc3339
 from loyalty_service.domain.gifts import PointsAssignment
+from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.records import Transaction, TransactionStatus
+
+_LOOKED_FOR = (
+    "loyalty_id",
+    "store_id",
+    "first_day",
+    "last_day",
+    "pos_transaction_id",
+    "partner",
+    "operator",
+)
+"""Fields of a search for orders that may be absent, each of which is one of the command's."""
+
+
+def orders_wanted(request: pb.SearchOrdersRequest, key: ApiKey) -> SearchOrders:
+    """Tell what a help desk looks for."""
+    given = {name: getattr(request, name) for name in _LOOKED_FOR if request.HasField(name)}
+    return SearchOrders(
+        **given,
+        statuses=frozenset(map(TransactionStatus, request.statuses)),
+        stores=key.stores,
+        page_size=request.page_size,
+        page_token=request.page_token,
+    )
 
 
 def render_found(found: Found) -> bytes:
@@ -21,6 +47,24 @@ def render_found(found: Found) -> bytes:
             for entry in found.entries
         ]
     ).SerializeToString()
+
+
+def render_orders(page: OrderPage) -> bytes:
+    """Render a page of orders for a help desk."""
+    return pb.SearchOrdersResponse(
+        orders=map(_at_the_till, page.orders), next_page_token=page.next_page_token
+    ).SerializeToString()
+
+
+def _at_the_till(found: FoundOrder) -> pb.FoundTransaction:
+    order = found.transaction
+    told = _ordered(order, found.loyalty_id or "")
+    told.metadata.MergeFrom(
+        pb.FoundTransaction.Metadata(
+            terminal=order.terminal, operator=order.operator, opened_by=order.partner
+        )
+    )
+    return told
 
 
 def _ordered(order: Transaction, loyalty_id: str) -> pb.FoundTransaction:

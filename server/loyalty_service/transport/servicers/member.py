@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from loyalty.v1 import member_service_pb2 as pb
+from loyalty_service.application.adjusters import Adjuster
 from loyalty_service.application.members.assign_points import (
     Assigned,
     AssignPoints,
@@ -18,23 +19,39 @@ from loyalty_service.application.members.erase_member import EraseMember, erase_
 from loyalty_service.application.members.export_member import ExportMember, export_member
 from loyalty_service.application.members.get_member import ShownMember, show_member
 from loyalty_service.application.members.list_transfers import ListTransfers, list_transfers
+from loyalty_service.application.members.search_members import SearchMembers, search_members
 from loyalty_service.application.members.update_member import UpdateMember, update_member
+from loyalty_service.application.operators.adjust_points import (
+    Adjusted,
+    AdjustPoints,
+    adjust_points,
+)
 from loyalty_service.application.orders.search_transactions import GIVEN
 from loyalty_service.application.points import owed_points
-from loyalty_service.application.reading import TransferEntry
+from loyalty_service.application.reading import FoundMember
 from loyalty_service.domain.blocks import Blocked
 from loyalty_service.domain.clock import now_ms, rfc3339
 from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
 from loyalty_service.domain.expiry import Going
 from loyalty_service.domain.ledger import AccountKind
+from loyalty_service.domain.member_terms import TermKind
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Member, TransactionStatus
 from loyalty_service.transport.call import Call
 from loyalty_service.transport.servicers.goals import goals_told, loyalty_tier, member_tier
+from loyalty_service.transport.servicers.order_details import render_transfer
 from loyalty_service.transport.servicers.timestamps import timestamp
 
 UPDATED = ("name", "email", "phone", "birth_date", "locale", "card")
 """The fields of a member that may be changed."""
+
+_TERMS = {
+    pb.SearchMembersRequest.NAME: frozenset({TermKind.NAME}),
+    pb.SearchMembersRequest.EMAIL: frozenset({TermKind.EMAIL}),
+    pb.SearchMembersRequest.PHONE: frozenset({TermKind.PHONE}),
+    pb.SearchMembersRequest.CARD: frozenset({TermKind.CARD}),
+}
+"""What is looked at for each field that is chosen."""
 
 
 class MemberServicer:
@@ -87,9 +104,7 @@ class MemberServicer:
 
     async def AssignPoints(self, request: pb.AssignPointsRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
-        if "idempotency-key" not in call.metadata:
-            # Whoever sends it again without one gives the points again.
-            raise RequestInvalidError((FieldViolation("idempotency-key", "is required"),))
+        _require_idempotency_key(call)
         command = AssignPoints(
             key=call.key,
             loyalty_id=request.loyalty_id,
@@ -98,6 +113,41 @@ class MemberServicer:
             reference=request.reference,
         )
         return await call.write(assign_points, command, _render_assigned)
+
+    async def AdjustPoints(self, request: pb.AdjustPointsRequest, call: Call) -> bytes:  # noqa: N802
+        """See the contract."""
+        command = AdjustPoints(
+            program_id=call.key.program_id,
+            loyalty_id=request.loyalty_id.lower(),
+            points=request.points,
+            note=request.reason,
+            allow_debt=request.allow_debt,
+            dry_run=request.validate_only,
+            by=Adjuster(call.key),
+        )
+        if request.validate_only:
+            return await call.decide(adjust_points, command, _render_adjusted)
+        _require_idempotency_key(call)
+        return await call.write(adjust_points, command, _render_adjusted)
+
+    async def SearchMembers(  # noqa: N802
+        self, request: pb.SearchMembersRequest, call: Call
+    ) -> bytes:
+        """See the contract."""
+        command = SearchMembers(
+            program_id=call.key.program_id,
+            query=request.query,
+            kinds=_TERMS.get(request.field, frozenset()),
+            by_loyalty_id=request.field == pb.SearchMembersRequest.LOYALTY_ID,
+            exact=request.exact,
+            page_size=request.page_size,
+            page_token=request.page_token,
+        )
+        async with call.read() as reader:
+            page = await search_members(reader, command)
+        return pb.SearchMembersResponse(
+            members=map(_found, page.members), next_page_token=page.next_page_token
+        ).SerializeToString()
 
     async def UpdateMember(self, request: pb.UpdateMemberRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
@@ -147,12 +197,18 @@ class MemberServicer:
         async with call.read() as reader:
             page = await list_transfers(reader, command)
         return pb.ListTransfersResponse(
-            transfers=[_transfer(entry) for entry in page.transfers],
+            transfers=map(render_transfer, page.transfers),
             next_page_token=page.next_page_token,
             archived_until_time=(
                 None if page.archived_until_ms is None else timestamp(page.archived_until_ms)
             ),
         ).SerializeToString()
+
+
+def _require_idempotency_key(call: Call) -> None:
+    """Refuse a call that, sent again, would move points again."""
+    if "idempotency-key" not in call.metadata:
+        raise RequestInvalidError((FieldViolation("idempotency-key", "is required"),))
 
 
 def _member(shown: ShownMember, program: Program) -> pb.Member:
@@ -175,6 +231,18 @@ def _member(shown: ShownMember, program: Program) -> pb.Member:
         card=member.card,
         block=_block(member),
         erase_time=None if member.erased_ms is None else timestamp(member.erased_ms),
+    )
+
+
+def _found(found: FoundMember) -> pb.FoundMember:
+    return pb.FoundMember(
+        loyalty_id=found.loyalty_id,
+        name=found.name,
+        email=found.email,
+        create_time=timestamp(found.created_ms),
+        phone=found.phone,
+        card=found.card,
+        available_points=found.balance,
     )
 
 
@@ -207,18 +275,18 @@ def _bucket(going: Going) -> pb.ExpirationBucket:
     return pb.ExpirationBucket(expiration_date=going.expiration_date, points_to_expire=going.points)
 
 
-def _transfer(entry: TransferEntry) -> pb.Transfer:
-    return pb.Transfer(
-        transfer_id=str(entry.transfer_id),
-        source=pb.Transfer.Account.Name(entry.source),
-        destination=pb.Transfer.Account.Name(entry.destination),
-        points=entry.points,
-        cause=pb.Transfer.Cause.Name(entry.cause),
-        transaction_id=entry.transaction_id or None,
-        note=entry.note or None,
-        effective_time=timestamp(entry.effective_ms),
-        record_time=timestamp(entry.recorded_ms),
-    )
+def _render_adjusted(adjusted: Adjusted) -> bytes:
+    before, after = adjusted.before, adjusted.after
+    at_ms = adjusted.adjusted_ms
+    return pb.AdjustPointsResponse(
+        loyalty_id=adjusted.member.loyalty_id,
+        points=adjusted.points,
+        available_points_before=before.available,
+        available_points=after.available,
+        owed_points_before=before.owed,
+        owed_points=after.owed,
+        adjust_time=None if at_ms is None else timestamp(at_ms),
+    ).SerializeToString()
 
 
 def _render_assigned(assigned: Assigned) -> bytes:

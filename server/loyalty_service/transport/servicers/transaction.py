@@ -20,7 +20,11 @@ from loyalty_service.application.orders.claim_receipt import (
     ClaimReceipt,
     claim_receipt,
 )
-from loyalty_service.application.orders.get_transaction import get_kept_answer, get_transaction
+from loyalty_service.application.orders.get_transaction import (
+    get_kept_answer,
+    get_transaction,
+    show_order,
+)
 from loyalty_service.application.orders.order_review import Order
 from loyalty_service.application.orders.record_unclaimed_order import (
     RecordedUnclaimedOrder,
@@ -37,6 +41,7 @@ from loyalty_service.application.orders.return_lines import (
     ReturnLines,
     return_lines,
 )
+from loyalty_service.application.orders.search_orders import search_orders
 from loyalty_service.application.orders.search_transactions import (
     SearchTransactions,
     search_transactions,
@@ -60,9 +65,14 @@ from loyalty_service.transport.authentication import require_role
 from loyalty_service.transport.call import Call
 from loyalty_service.transport.persons import PLACES, Find, put_names
 from loyalty_service.transport.rpcs import rpc_kept_as
-from loyalty_service.transport.servicers.found import render_found
+from loyalty_service.transport.servicers.found import (
+    orders_wanted,
+    render_found,
+    render_orders,
+)
 from loyalty_service.transport.servicers.goals import reached_told
 from loyalty_service.transport.servicers.order import point_of_sale, read_basket
+from loyalty_service.transport.servicers.order_details import render_details
 from loyalty_service.transport.servicers.shown_transaction import (
     render_earning,
     render_transaction,
@@ -155,9 +165,12 @@ class TransactionServicer:
     async def GetTransaction(self, request: pb.GetTransactionRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
         async with call.read() as reader:
-            entry = await get_transaction(reader, call.key, request.loyalty_transaction_id)
+            shown = await show_order(reader, call.key, request.loyalty_transaction_id)
+        order, moved = shown.entry.transaction, shown.transfers
         return pb.GetTransactionResponse(
-            outcome=_COMMITTED, transaction=render_transaction(entry)
+            outcome=_COMMITTED,
+            transaction=render_transaction(shown.entry),
+            details=None if moved is None else render_details(order, moved),
         ).SerializeToString()
 
     async def SearchTransactions(  # noqa: N802
@@ -175,6 +188,13 @@ class TransactionServicer:
         async with call.read() as reader:
             found = await search_transactions(reader, command)
         return render_found(found)
+
+    async def SearchOrders(self, request: pb.SearchOrdersRequest, call: Call) -> bytes:  # noqa: N802
+        """See the contract."""
+        command = orders_wanted(request, call.key)
+        async with call.read() as reader:
+            page = await search_orders(reader, call.program, command)
+        return render_orders(page)
 
     async def GetOutcome(self, request: pb.GetOutcomeRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
