@@ -16,7 +16,7 @@ async def _answered(answer: bytes, poster: Poster, *, hangs: bool = False) -> in
     """Send a message to who answers so."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n{}")
         writer.write(answer)
         if hangs:
             await reader.read()

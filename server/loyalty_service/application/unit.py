@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from loyalty_service.application.webhook_unit import WebhookRecord, WebhookUnit
 from loyalty_service.domain.errors import LoyaltyError
 from loyalty_service.domain.events import Actor, Event
 from loyalty_service.domain.expiry import Bucket, BucketPart
@@ -31,13 +32,11 @@ from loyalty_service.domain.records import (
     Transaction,
 )
 from loyalty_service.domain.visit import History, HistoryNeeds
-from loyalty_service.domain.webhooks import Delivery, Webhook
 
 Record = (
     Bucket
     | BucketPart
     | Code
-    | Delivery
     | GoalAward
     | GoalCard
     | Grant
@@ -53,7 +52,7 @@ Record = (
     | Reservation
     | Session
     | Transaction
-    | Webhook
+    | WebhookRecord
 )
 
 
@@ -73,7 +72,7 @@ class Refused(Exception):  # noqa: N818 - it is no error that a call is refused.
         self.begun = begun
 
 
-class Unit(Protocol):
+class Unit(WebhookUnit, Protocol):
     """
     Typed queries and writes of one unit of work.
 
@@ -154,18 +153,6 @@ class Unit(Protocol):
 
     def promo_redemption(self, code: PromoCode, member: Member) -> PromoRedemption | None:
         """Find a member's use of a locked promo code, released or not."""
-
-    def webhook(self, webhook_id: str) -> Webhook | None:
-        """Find a webhook, removed or not, and lock it."""
-
-    def webhooks_of(self, program_id: str) -> int:
-        """Count the webhooks of a program that are not removed."""
-
-    def delivery(self, webhook_id: str, event_id: int) -> Delivery | None:
-        """Find a message of a locked webhook that did not arrive at once."""
-
-    def deliveries_left(self, webhook_id: str) -> Sequence[Delivery]:
-        """Find the messages of a locked webhook that wait or were given up."""
 
     def grant(self, grant_id: str) -> Grant | None:
         """Find a grant of a locked member, whatever has become of it."""

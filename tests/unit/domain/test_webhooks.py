@@ -66,7 +66,7 @@ def test_other_addresses_are_refused(url: str, words: str) -> None:
 
 
 def test_private_addresses_may_be_told_where_operators_say_so() -> None:
-    """Then plain HTTP may be used as well, and what is no address is refused all the same."""
+    """Then plain HTTP may be used as well, and what is not an address is refused all the same."""
     assert url_problem("http://127.0.0.1:9000/hook", allow_private=True) is None
     assert url_problem("ftp://127.0.0.1/", allow_private=True) is not None
 
