@@ -147,12 +147,12 @@ def database_of(settings: Settings) -> Database:
     Raises:
         OperatorError: The URL is of a kind that is not served.
     """
+    loss, platform = settings.allow_data_loss, platform_of(settings.durability)
+    url, file = settings.database_url, settings.database_file
     try:
-        return Database.from_text(
-            settings.database_location,
-            allow_data_loss=settings.allow_data_loss,
-            platform=platform_of(settings.durability),
-        )
+        if not url:
+            return Database.of_file(file, allow_data_loss=loss, platform=platform)
+        return Database.from_text(url, allow_data_loss=loss, platform=platform)
     except ValueError as problem:
         raise OperatorError(f"LOYALTY_DATABASE_URL {problem}") from None
 
@@ -273,7 +273,7 @@ def _tell_start(settings: Settings, store: Store, port: int, choice: Choice) -> 
         "serving",
         version=told_version(),
         schema=newest(),
-        database=database.url.render_as_string(hide_password=True),
+        database=database.shown,
         # Names of keyed digests: what `loyalty pepper list` shows, and no secret.
         pepper_check=current,
         other_pepper_checks=others,

@@ -140,14 +140,14 @@ class Settings(BaseSettings):
         return value.lower()
 
     @property
-    def database_location(self) -> str:
-        """URL of where the data is: the embedded file unless another is set."""
-        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'loyalty.db'}"
+    def database_file(self) -> Path:
+        """Where the embedded database is, if no other is set."""
+        return self.data_dir.resolve() / "loyalty.db"
 
     @property
     def embedded(self) -> bool:
         """Whether the database is a file of this machine."""
-        return self.database_location.startswith(("sqlite:", "sqlite+"))
+        return not self.database_url or self.database_url.startswith(("sqlite:", "sqlite+"))
 
     def make_data_dir(self) -> None:
         """

@@ -71,7 +71,7 @@ async def watch_forever(store: Store, watch: VitalsWatch) -> None:
 
     async def look_at_orders() -> None:
         async with store.read() as reader:
-            seen = await reader.open_orders(now_ms(), SOON_MS)
+            seen = await reader.open_orders(store.clock.believed_ms(now_ms()), SOON_MS)
         watch.show_open(
             transactions=seen.transactions,
             expiring=seen.expiring,
@@ -82,7 +82,7 @@ async def watch_forever(store: Store, watch: VitalsWatch) -> None:
 
     async def look_at_guessing() -> None:
         async with store.read() as reader:
-            seen = await reader.guessing(now_ms())
+            seen = await reader.guessing(store.clock.believed_ms(now_ms()))
         watch.show_guessing(seen.waits, seen.attacked)
 
     async def look_at_ledger() -> None:

@@ -36,6 +36,12 @@ from tests.support.stores import PEPPER, open_store
 PEPPERS = Peppers(PEPPER)
 
 
+@pytest.fixture(autouse=True)
+def _settled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sum up what has just happened; nothing else is under way."""
+    monkeypatch.setattr("loyalty_service.storage.tools.make_checkpoint.SETTLED_MS", -DAY_MS)
+
+
 @pytest.fixture
 def lived_url(backend: Backend) -> Iterator[str]:
     """A store of each kind in which everything has happened that can."""

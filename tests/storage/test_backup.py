@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import sqlite3
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from loyalty_service.bootstrap import database_of
 from loyalty_service.cli import main
+from loyalty_service.config import Settings
 from loyalty_service.domain.peppers import Peppers, check_of, name_of
 from loyalty_service.storage.alone import OpenElsewhereError
 from loyalty_service.storage.databases import Database, UnreachableError
 from loyalty_service.storage.migrate import SchemaError
 from loyalty_service.storage.peppers import PepperError, register, require_known
+from loyalty_service.storage.tools import restore as restore_module
 from loyalty_service.storage.tools.audit import audit
 from loyalty_service.storage.tools.backup import FailedAuditError, back_up
 from loyalty_service.storage.tools.backup_file import BackupError, Saved
@@ -96,6 +101,40 @@ def test_backup_comes_back_as_it_was(source: Database, target: Database, tmp_pat
     assert restored.saved.rows == saved.rows
     assert not restored.peppers.missing
     assert restored.proved_by == name_of(check_of(PEPPER))
+
+
+def test_names_of_files_may_hold_what_a_url_may_not(source: Database, tmp_path: Path) -> None:
+    """A folder or a backup with a question mark in its name is that one and no other."""
+    odd = tmp_path / "a?mode=ro#b %41"
+    odd.mkdir()
+    file = odd / "saved?x=1&y#%2e.db"
+    target = database_of(Settings(data_dir=odd))
+
+    back_up(source, file, PEPPER)
+    restore(file, target, PEPPER)
+
+    assert _left(odd) == ["loyalty.db", file.name]
+    assert _left(tmp_path) == [odd.name]
+    assert _content(target) == _content(source)
+    assert audit(target).all_hold
+
+
+def test_full_disk_is_told_from_a_damaged_backup(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody may throw a good backup away because there is no room to restore it."""
+    take_rows = restore_module.take_rows
+
+    def fill_the_disk(own: sqlite3.Connection, *rest: Any) -> None:
+        own.execute("PRAGMA max_page_count = 1")
+        take_rows(own, *rest)
+
+    monkeypatch.setattr(restore_module, "take_rows", fill_the_disk)
+    place = tmp_path / "full"
+    place.mkdir()
+    with pytest.raises(BackupError, match=r"too little room in .*full: .* nothing was changed"):
+        restore(saved, Database.of_file(place / "loyalty.db"), PEPPER)
+    assert _left(place) == []
 
 
 async def test_restored_store_goes_on(saved: Path, target: Database) -> None:

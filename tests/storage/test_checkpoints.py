@@ -23,6 +23,12 @@ from tests.support.stores import PEPPER
 PEPPERS = Peppers(PEPPER)
 
 
+@pytest.fixture(autouse=True)
+def _settled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sum up what has just happened; nothing else is under way."""
+    monkeypatch.setattr("loyalty_service.storage.tools.make_checkpoint.SETTLED_MS", -DAY_MS)
+
+
 @pytest.fixture
 def lived_url(backend: Backend) -> Iterator[str]:
     """A store of each kind in which everything has happened that can."""
@@ -52,6 +58,16 @@ def test_audit_since_a_checkpoint_reads_what_came_after_it(lived_url: str) -> No
     assert findings.rows["transfer"] == later > 10
     assert findings.rows["loyalty_transaction"] >= 3
     assert _audit(lived_url).problems == []
+
+
+def test_young_transfers_wait_for_the_next_checkpoint(
+    lived_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever day is asked for, nothing is summed up that may still be under way."""
+    monkeypatch.setattr("loyalty_service.storage.tools.make_checkpoint.SETTLED_MS", DAY_MS)
+
+    with pytest.raises(CheckpointError, match="no transfer since the last checkpoint is old"):
+        checkpoint(lived_url)
 
 
 def test_second_checkpoint_goes_on_from_the_first(lived_url: str) -> None:

@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,12 @@ from loyalty_service import bootstrap
 from loyalty_service.bootstrap import database_of
 from loyalty_service.cli import main
 from loyalty_service.config import Settings
+from loyalty_service.domain.clock import DAY_MS, now_ms
 from loyalty_service.domain.errors import DeadlinePassedError, LoyaltyError, StorageUnavailableError
+from loyalty_service.domain.expiry import Expiry, ExpiryPolicy
 from loyalty_service.domain.program import Catalog
 from loyalty_service.sandbox.demo_data import PROGRAM_FILE
+from loyalty_service.storage import fresh_catalog, writer
 from loyalty_service.storage.migrate import migrate
 from loyalty_service.storage.peppers import PepperError
 from loyalty_service.storage.store import Store
@@ -26,7 +30,7 @@ from tests.support.databases import Backend, fresh_database
 from tests.support.ledger import audit, balances, execute, rows
 from tests.support.orders import Till
 from tests.support.postgres import Postgres
-from tests.support.programs import PROGRAM_ID, add_member, put_program
+from tests.support.programs import PROGRAM_ID, add_member, demo_program, put_program
 from tests.support.silence import listening
 from tests.support.stores import PEPPER, open_store
 
@@ -331,6 +335,55 @@ def test_adjustment_sent_again_moves_points_once(
     assert first.err == "Idempotency key: case 17\n"
     assert "no points moved again" in again.err
     assert balances(members, MEMBER) == (106, 0)
+
+
+def test_command_by_a_clock_that_is_ahead_lets_no_points_go(
+    run: Run, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An operator's own machine may be a year ahead: PostgreSQL's clock is known to the command."""
+    url = postgres.new_database()
+    monkeypatch.setenv("LOYALTY_DATABASE_URL", url)
+    monkeypatch.setenv("LOYALTY_CODE_PEPPER", PEPPER.decode())
+    terms = replace(demo_program(), expiry=Expiry(ExpiryPolicy.ISSUE_DATE, days=30))
+
+    async def fill() -> None:
+        async with open_store(url) as store:
+            await put_program(store, terms)
+            await store.write(lambda unit, now: add_member(unit, now, 100, MEMBER))
+
+    asyncio.run(fill())
+    year_on = [now_ms() + 366 * DAY_MS]
+    for module in (writer, fresh_catalog):
+        monkeypatch.setattr(module, "now_ms", lambda: year_on[0])
+
+    assert run("adjust", PROGRAM_ID, MEMBER, "5", "--reason", "gift") == 0
+
+    assert balances(url, MEMBER) == (105, 0)
+    ((newest_ms,),) = rows(url, "SELECT max(recorded_ms) AS newest FROM transfer")
+    assert newest_ms < now_ms() + DAY_MS
+    audit(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://loyalty:SECRET WORD@127.0.0.1:1/loyalty",
+        "postgresql://loyalty:SECRET@127.0.0.1:1/loyalty?sslmod=verify-full",
+        "postgresql://loyalty@127.0.0.1:1/loyalty?password=SECRET",
+        "postgresql://loyalty@127.0.0.1:1/loyalty?sslpassword=SECRET",
+        "postgresql://loyalty:SECRET@[127.0.0.1:1/loyalty",
+    ],
+)
+def test_password_of_a_url_is_never_told(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str
+) -> None:
+    """Whatever is wrong with a URL, its password stays out of what a terminal and a log keep."""
+    monkeypatch.setenv("LOYALTY_DATABASE_URL", url)
+    assert run("keys", "list") == 1
+    told = "".join(capsys.readouterr())
+    assert "SECRET" not in told
+    assert "fault in loyalty" not in told
+    assert told.startswith("LOYALTY_DATABASE_URL has ") or "does not answer" in told
 
 
 def test_names_are_printed_as_they_are(

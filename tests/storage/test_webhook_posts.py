@@ -31,7 +31,7 @@ async def _answered(answer: bytes, poster: Poster, *, hangs: bool = False) -> in
 @pytest.fixture
 def poster() -> Poster:
     """What sends messages to this machine."""
-    return new_poster(2.0, allow_private=True)
+    return new_poster(10.0, allow_private=True)
 
 
 @pytest.mark.parametrize(

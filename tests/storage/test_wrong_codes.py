@@ -58,6 +58,20 @@ async def test_guesser_must_wait_longer_and_longer(database_url: str) -> None:
         assert wait_ms(KEY, 3) == DAY_MS
 
 
+async def test_wait_that_a_clock_ahead_began_is_over_when_it_is_right(database_url: str) -> None:
+    """A server that started a year ahead made tills wait; they do not wait for that year."""
+    async with demo_store(database_url) as store:
+        tills = await tills_of(store)
+        tills.now_ms += 365 * DAY_MS
+        await tills.guess(FREE_KEY + 1)
+        assert isinstance(await tills.show("999999"), TooManyWrongCodesError)
+        tills.now_ms -= 365 * DAY_MS
+        async with store.read() as reader:
+            assert not (await reader.guessing(tills.now_ms)).waits
+        live = await issue(store, await enroll(store))
+        assert not isinstance(await tills.show(live), LoyaltyError)
+
+
 async def test_right_and_wrong_are_refused_alike_while_waiting(database_url: str) -> None:
     """During a wait a live code is not looked at; afterwards it is good, a loyalty ID always."""
     async with demo_store(database_url) as store:

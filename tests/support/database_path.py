@@ -14,6 +14,9 @@ from sqlalchemy import make_url
 
 READ_MAX = 65536
 
+IN_TRANSACTION = b"Z\x00\x00\x00\x05T"
+"""How PostgreSQL ends what it says when it waits for more of a transaction."""
+
 
 class DatabasePath:
     """
@@ -34,6 +37,7 @@ class DatabasePath:
         self._whole = asyncio.Event()
         self._whole.set()
         self._refuses = False
+        self._amid: asyncio.Event | None = None
         self._server: asyncio.Server
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -63,6 +67,10 @@ class DatabasePath:
         """Let nothing through: without a word, or such that both sides are told."""
         self._run(self._cut(silently))
 
+    def cut_amid(self) -> None:
+        """Let nothing through, without a word, once a transaction has begun and locked its rows."""
+        self._run(self._cut_amid())
+
     def mend(self) -> None:
         """Let new connections through; those from before are lost."""
         self._run(self._mend())
@@ -85,6 +93,10 @@ class DatabasePath:
         self._refuses = not silently
         if self._refuses:
             self._hang_up()
+
+    async def _cut_amid(self) -> None:
+        self._amid = asyncio.Event()
+        await self._amid.wait()
 
     async def _mend(self) -> None:
         self._hang_up()
@@ -123,7 +135,15 @@ class DatabasePath:
                 writer.transport.abort()
 
     async def _pass_on(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        told = 0
         while data := await source.read(READ_MAX):
             await self._whole.wait()
+            told = told + 1 if data.endswith(IN_TRANSACTION) else 0
+            # First it tells that the transaction has begun, then what it has locked.
+            if self._amid is not None and told > 1:
+                self._whole.clear()
+                self._amid.set()
+                self._amid = None
+                await self._whole.wait()
             sink.write(data)
             await sink.drain()

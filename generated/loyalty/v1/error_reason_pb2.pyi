@@ -47,6 +47,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     GUEST_CHANGED: _ClassVar[ErrorReason]
     EMAIL_TAKEN: _ClassVar[ErrorReason]
     MEMBER_BLOCKED: _ClassVar[ErrorReason]
+    CODE_REQUIRED: _ClassVar[ErrorReason]
     LIMIT_EXCEEDED: _ClassVar[ErrorReason]
     ORDER_ALREADY_CLAIMED: _ClassVar[ErrorReason]
     AMOUNT_BEYOND_LIMIT: _ClassVar[ErrorReason]
@@ -93,6 +94,7 @@ CONTRACT_NOT_SERVED: ErrorReason
 GUEST_CHANGED: ErrorReason
 EMAIL_TAKEN: ErrorReason
 MEMBER_BLOCKED: ErrorReason
+CODE_REQUIRED: ErrorReason
 LIMIT_EXCEEDED: ErrorReason
 ORDER_ALREADY_CLAIMED: ErrorReason
 AMOUNT_BEYOND_LIMIT: ErrorReason

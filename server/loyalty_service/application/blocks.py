@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from loyalty_service.domain.blocks import Blocked
 from loyalty_service.domain.errors import MemberBlockedError
-from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.records import Member
 
 
@@ -19,14 +16,3 @@ def require_may(member: Member, what: Blocked) -> None:
     """
     if member.kept_from & what == what:
         raise MemberBlockedError(what.word)
-
-
-def require_uses(member: Member, uses: Iterable[IncentiveUse]) -> None:
-    """
-    Refuse what a blocked member would use; what an open order was accepted with is honoured.
-
-    Raises:
-        MemberBlockedError: The member is kept from using rewards and offers.
-    """
-    if Blocked.REDEEM in member.kept_from and any(use.accepted < use.quantity for use in uses):
-        raise MemberBlockedError(Blocked.REDEEM.word)

@@ -334,6 +334,9 @@ class Unit(WebhookUnit, Protocol):
     def add_member(self, member: Member) -> None:
         """Keep a new member, open the accounts that it has and set their numbers on it."""
 
+    def members_known_by(self, program_id: str, kind: str, value: str) -> Sequence[int]:
+        """Give the numbers of members with a `phone` or `card`, at most two; none is locked."""
+
     def change_member(self, member: Member, **values: Any) -> None:
         """Set fields of a member's own row and keep them."""
 
@@ -341,11 +344,7 @@ class Unit(WebhookUnit, Protocol):
         """Let others have a folded address that the member is the first holder of."""
 
     def erase_member(self, member: Member, email: str | None, now_ms: int) -> None:
-        """
-        Take out of a member's rows all that names the person.
-
-        *email* is the folded address whose first holder the member may be.
-        """
+        """Take out of a member's rows what names the person, and free their folded address."""
 
     def named_answers(self, limit: int) -> Sequence[tuple[str, str, str, bytes | None]]:
         """

@@ -114,7 +114,7 @@ def list_command(program_id: ProgramId, loyalty_id: LoyaltyId) -> None:
             if member is None:
                 raise OperatorError(f"{program_id} has no member {loyalty_id}.")
             found = list(await reader.grants_of(member, GRANTS_SHOWN_MAX))
-        now = now_ms()
+        now = store.clock.believed_ms(now_ms())
         today = day_of(now, program.time_zone)
         known = {grant.grant_id for grant in found}
         found += [

@@ -45,7 +45,7 @@ def guesses_command(
         async with store.read() as reader:
             told = await reader.code_waits()
         # Of keys, those whose wait is over are kept for a day.
-        found = [wait for wait in told if wait.until_ms > now_ms()]
+        found = [wait for wait in told if wait.is_on(now_ms())]
         table = Table("key", "store", "terminals", "wrong", "right", "until", box=SIMPLE)
         for wait in found:
             scope, tally = wait.scope, wait.tally

@@ -95,6 +95,7 @@ async def _apply(wanted: ApplyProgram, *, yes: bool, dry_run: bool, change_expir
     if not dry_run:
         # The first program of a new store is what it begins with.
         async with open_store(read_settings()) as store:
+            await store.compare_clock()
             await apply(store)
     elif is_absent(database_of(read_settings())):
         _show(program, program_changes(None, program))
@@ -124,7 +125,7 @@ async def _show_held(store: Store, known: Program | None, program: Program) -> N
     incentives = {
         name for name in known.granted if known.can_be_given(name) and not _offers(program, name)
     }
-    today = day_of(now_ms(), program.time_zone)
+    today = day_of(store.clock.believed_ms(now_ms()), program.time_zone)
     async with store.read() as reader:
         orders = await reader.open_orders_at(program.program_id, stores) if stores else {}
         given = (
@@ -158,7 +159,7 @@ async def _show_expiry(store: Store, known: Program | None, program: Program) ->
     if known.expiry == terms and not moves_days(known, replace(program, expiry=terms)):
         return False
     async with store.read() as reader:
-        months = await reader.would_go(known, program, now_ms())
+        months = await reader.would_go(known, program, store.clock.believed_ms(now_ms()))
     if not program.expiry.ages:
         out.print("Points go no more.")
         return known.expiry.ages

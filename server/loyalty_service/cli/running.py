@@ -30,6 +30,7 @@ def run(start: Callable[[], Coroutine[Any, Any, T]]) -> T:
 async def with_store(use: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
     """Use the store that is there: a typing error in a setting must not make another one."""
     async with open_existing_store(read_settings()) as store:
+        await store.compare_clock()
         return await use(store)
 
 

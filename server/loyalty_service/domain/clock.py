@@ -140,6 +140,20 @@ class ClockCheck:
             return self._database_ms + steady_ms() - self._steady_ms
         return now_ms() if self._lead_ms is None else self._lead_ms + steady_ms()
 
+    def believed_ms(self, wall_ms: int) -> int:
+        """
+        Give the time that calls go by: the wall clock's, where it is not known to be ahead.
+
+        Whoever is told a time that is still to come ends points, codes and offers for good, and a
+        clock that is put right again brings none of them back. A clock that is behind ends nothing.
+
+        Args:
+            wall_ms: What the wall clock shows.
+        """
+        if self._lead_ms is None or self.state is ClockState.OTHERS_AGREE:
+            return wall_ms
+        return min(wall_ms, self.time_ms() + OFF_MS)
+
     def require_right(self) -> None:
         """
         Refuse to serve by a clock that is wrong, or was set by much since the last look at it.
@@ -178,8 +192,8 @@ class ClockCheck:
         """
         Compare with the steady clock alone, and give what the wall clock is good for.
 
-        Which of the two is right nobody can tell, so calls are served on; the wall clock is trusted
-        again when it is back, or by another start.
+        Which of the two is right nobody can tell, so calls are served on, by the earlier one; the
+        wall clock is trusted again when it is back, or by another start.
         """
         wall_ms = now_ms()
         lead_ms = wall_ms - steady_ms()

@@ -320,6 +320,11 @@ class MemberBlockedError(LoyaltyError):
 
 
 @dataclass(unsafe_hash=True)
+class CodeRequiredError(LoyaltyError):
+    """Raised when rewards or offers are used by a guest who has shown no code."""
+
+
+@dataclass(unsafe_hash=True)
 class IdempotencyKeyReusedError(LoyaltyError):
     """Raised when an idempotency key was used with another request."""
 

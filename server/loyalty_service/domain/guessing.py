@@ -149,6 +149,23 @@ def scopes_of(
     return tuple(scopes)
 
 
+def by_sight(key_id: str) -> str:
+    """Name an API key among the scopes in which phone numbers and cards are counted."""
+    return f"{key_id}/by-sight"
+
+
+def scopes_by_sight(
+    program_id: str, key_id: str, store_id: int, terminal: str | None
+) -> tuple[Scope, ...]:
+    """
+    Give the scopes in which phone numbers and cards are counted, apart from codes.
+
+    They are those of the key under another name, without the program's: who tries numbers keeps
+    nobody from showing codes.
+    """
+    return scopes_of(program_id, by_sight(key_id), store_id, terminal)[1:]
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
     """
@@ -212,6 +229,15 @@ class Wait:
     tally: Tally
     since_ms: int
     until_ms: int
+
+    def is_on(self, now_ms: int) -> bool:
+        """
+        Tell whether the scope must wait now.
+
+        Nobody must for a wait that is still to begin: it was counted by a clock that was ahead,
+        perhaps by years, and has been put right.
+        """
+        return self.since_ms <= now_ms + HOUR_MS and now_ms < self.until_ms
 
 
 def has_earned(terminal: Tally, *, rollout: bool = False) -> bool:

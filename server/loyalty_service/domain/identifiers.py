@@ -26,6 +26,45 @@ class IdentifierKind(StrEnum):
 
     CODE = "code"
     LOYALTY_ID = "loyalty_id"
+    PHONE = "phone"
+    CARD = "card"
+
+
+BY_SIGHT = frozenset({IdentifierKind.PHONE, IdentifierKind.CARD})
+"""Kinds that others may know: whoever shows one earns and never redeems."""
+
+_PHONE = re.compile(r"\+?[0-9(][0-9\s().-]{5,30}")
+_CARD = re.compile(r"[0-9A-Za-z]{7,64}")
+
+
+def phone_of(shown: str, prefix: str) -> str | None:
+    """
+    Write a phone number as one is kept, "+14165550123"; absent where it can be none.
+
+    *prefix* stands before numbers that are told without their country.
+    """
+    if not _PHONE.fullmatch(shown):
+        return None
+    digits = re.sub(r"\D", "", shown)
+    if is_code(digits):
+        return None
+    if shown.startswith("+"):
+        number = f"+{digits}"
+    elif digits.startswith("00"):
+        number = f"+{digits[2:]}"
+    else:
+        number = f"{prefix}{digits.lstrip('0')}" if prefix else ""
+    return number if re.fullmatch(r"\+[1-9][0-9]{6,14}", number) else None
+
+
+def card_of(shown: str) -> str | None:
+    """Give the number of a card, in upper case; absent where it can be none."""
+    return shown.upper() if _CARD.fullmatch(shown) else None
+
+
+def is_code(text: str) -> bool:
+    """Tell whether a text has the form of codes."""
+    return _CODE.fullmatch(text) is not None
 
 
 def is_uuid(text: str) -> bool:

@@ -187,6 +187,9 @@ class Program:
         shared_email: What becomes of a guest whose e-mail address a member has already.
         future_birth_date: What becomes of a guest who is not born yet.
         rollout_until: Last day (UTC) on which all members' codes earn wrong ones, as YYYY-MM-DD.
+        redeem_by_loyalty_id: Whether a guest who is identified by loyalty ID may redeem; else only
+            by a code.
+        phone_prefix: What stands before phone numbers that tills tell without a country.
         refuse_unusable: Whether a code identifies nobody while its selection can't be used.
         repeated_orders: What becomes of a claim of an order that looks like a claimed one.
         limits: What its keys, members and orders may do; see `domain.limits`.
@@ -233,6 +236,8 @@ class Program:
     future_birth_date: TakeOrRefuse = "take"
     rollout_until: str | None = None
     refuse_unusable: bool = False
+    redeem_by_loyalty_id: bool = True
+    phone_prefix: str = ""
     repeated_orders: FlagOrRefuse = "flag"
     limits: Limits = NO_OWN_LIMITS
     expiry: Expiry = NEVER

@@ -195,6 +195,7 @@ class Transaction:
         earned_by: JSON object of what else it earned by; see `application.orders.earnings`.
         returned: JSON list of what came back, each as `[place, reference_id, quantity]` of a line;
             absent where nothing did.
+        earn_only: 1 where the guest may not redeem; absent where they may.
         points_returned: Of the points earned, those that were taken back for it.
     """
 
@@ -232,6 +233,7 @@ class Transaction:
     earned_by: str | None = None
     returned: str | None = None
     points_returned: int = 0
+    earn_only: int | None = None
 
     @property
     def points_left(self) -> int:

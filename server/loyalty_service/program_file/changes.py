@@ -30,6 +30,8 @@ _FILE_PATHS = {
     "point_cost": "points",
     "receipt_limits": "receipts_per_member",
     "receipts.blocks": "receipts",
+    "phone_prefix": "identify.phone_prefix",
+    "redeem_by_loyalty_id": "identify.redeem_by_loyalty_id",
     "refuse_unusable": "identify.refuse_unusable",
     "repeated_orders": "orders.repeated",
     "return_days": "returns.window_days",

@@ -114,6 +114,10 @@ class IdentifyEntry(Entry):
     """What becomes of a guest whose selection can't be used now."""
 
     refuse_unusable: Switch = False
+    redeem_by_loyalty_id: Switch = True
+    phone_prefix: Annotated[
+        str, text_of(0, 4, form=r"(\+[1-9][0-9]{0,2})?", hint="a country's prefix, as +1")
+    ] = ""
 
 
 class OrdersEntry(Entry):
@@ -181,8 +185,8 @@ class ProgramDocument(Entry):
     time_zone: TimeZone
     locale: Annotated[str, BeforeValidator(locale_of)] = DEFAULT_LOCALE
     identifiers: Annotated[
-        list[Annotated[str, one_of(*IdentifierKind)]], Field(min_length=1, max_length=2)
-    ] = Field(default_factory=lambda: [kind.value for kind in IdentifierKind])
+        list[Annotated[str, one_of(*IdentifierKind)]], Field(min_length=1, max_length=4)
+    ] = Field(default_factory=lambda: ["code", "loyalty_id"])
     code_lifetime_s: Annotated[int, whole_number(30, 600)] = 300
     rollout_until: Day | None = None
     pending_lifetime_s: Annotated[int, whole_number(60, 2_592_000)] = 86_400
@@ -320,7 +324,7 @@ def _program(document: ProgramDocument, digits: int) -> Program:
             incentives=document.incentives_per_order,
             same_offer=document.same_offer_per_order,
         ),
-        refuse_unusable=document.identify.refuse_unusable,
+        **document.identify.model_dump(),
         repeated_orders=document.orders.repeated,
         unclaimed_offers=document.unclaimed_offers,
         pending_days=document.pending_days,

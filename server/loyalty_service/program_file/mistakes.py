@@ -39,6 +39,14 @@ def note_repeated(source: ProgramSource, values: object) -> None:
     for index, word in enumerate(words):
         if word in words[:index]:
             source.note(("identifiers", index), "is listed twice")
+    identify = values.get("identify")
+    redeems = not isinstance(identify, dict) or identify.get("redeem_by_loyalty_id") is not False
+    for index, word in enumerate(words):
+        if word in {"phone", "card"} and redeems:
+            # Else the loyalty ID in the answer to a phone number would redeem.
+            source.note(
+                ("identifiers", index), "needs `redeem_by_loyalty_id: false` under `identify`"
+            )
 
 
 def note_missing_of_contracts(source: ProgramSource, values: object) -> None:

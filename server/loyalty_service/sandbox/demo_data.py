@@ -95,7 +95,7 @@ def require_own_store(database: Database) -> None:
     if found:
         others = f" and {len(found) - 1} more" if len(found) > 1 else ""
         raise StoreInUseError(
-            f"{database.url.render_as_string(hide_password=True)} is not a sandbox's database: "
+            f"{database.shown} is not a sandbox's database: "
             f"it has {found[0]}{others}: set LOYALTY_DATA_DIR to another folder for the sandbox"
             f"{'' if database.embedded else ', and no LOYALTY_DATABASE_URL'}."
         )

@@ -134,7 +134,7 @@ def require_unserved(database: Database, connection: Connection) -> None:
     until = time.monotonic() + SILENCE_S
     while time.monotonic() < until:
         if connection.exec_driver_sql(_ASKED.format(table=_CATALOG)).scalar():
-            raise OpenElsewhereError(database.url.render_as_string(hide_password=True))
+            raise OpenElsewhereError(database.shown)
         time.sleep(_LOOK_S)
 
 
@@ -151,4 +151,4 @@ def refusing_locks(database: Database) -> Iterator[None]:
     except DBAPIError as problem:
         if not isinstance(problem.orig, psycopg.errors.LockNotAvailable):
             raise
-        raise OpenElsewhereError(database.url.render_as_string(hide_password=True)) from None
+        raise OpenElsewhereError(database.shown) from None

@@ -73,7 +73,7 @@ def writing(database: Database) -> Iterator[Connection]:
             driver: Any = connection.connection.driver_connection
             driver.add_notice_handler(lambda told: warnings.append(str(told.message_primary)))
     if warnings:
-        place = database.url.render_as_string(hide_password=True)
+        place = database.shown
         raise UnreachableError(
             f"{place} has committed, but perhaps not on its synchronous standby: {warnings[0]}. "
             "Check whether the change is there once the standby is back"
@@ -113,7 +113,7 @@ def _transaction(database: Database, engine: Engine) -> Iterator[Connection]:
         # Subclasses are about statements, but for the one that is about the connection.
         if type(problem) not in {DatabaseError, OperationalError}:
             raise
-        place = database.url.render_as_string(hide_password=True)
+        place = database.shown
         raise UnreachableError(f"{place} does not answer: {problem.orig}") from None
 
 

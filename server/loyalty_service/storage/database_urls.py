@@ -15,6 +15,8 @@ _SEVERAL = re.compile(
 _HOST = re.compile(r"(?:\[(?P<v6>[^\]]+)\]|(?P<name>[^:]*))(?::(?P<port>\d*))?")
 _ATTRIBUTES = "target_session_attrs"
 _WRITABLE = ("any", "read-write", "primary")
+SECRET_PARAMETERS = ("password", "sslpassword", "oauth_client_secret")
+"""Parameters of a URL that nobody may read."""
 _DRIVER_ONLY = frozenset({"host", "port"})
 
 
@@ -47,7 +49,9 @@ def read_url(text: str) -> URL:
     for name in query:
         if name not in known:
             raise ValueError(f"has {name}, which libpq does not know")
-    return url.set(drivername="postgresql", query=query)
+    url = url.set(drivername="postgresql", query=query)
+    _require_readable(url)
+    return url
 
 
 def _parsed(text: str) -> URL:
@@ -125,3 +129,19 @@ def _require_primary(query: dict[str, str | tuple[str, ...]], *, several: bool) 
             f"has {_ATTRIBUTES}={wanted}, which does not lead to the server that takes writes: "
             "leave it out, or set it to read-write"
         )
+
+
+def _require_readable(url: URL) -> None:
+    """
+    Refuse a URL that libpq can't read, before it says why: in its words is the URL.
+
+    Raises:
+        ValueError: It can't.
+    """
+    try:
+        psycopg.conninfo.conninfo_to_dict(url.render_as_string(hide_password=False))
+    except psycopg.ProgrammingError:
+        raise ValueError(
+            "has a part that libpq can't read: in user and password write other characters than "
+            "letters and digits as `%20`"
+        ) from None

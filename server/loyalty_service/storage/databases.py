@@ -21,7 +21,7 @@ from loyalty_service.domain.errors import DeadlinePassedError
 from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.domain.platforms import Platform
 from loyalty_service.storage import durability, postgresql
-from loyalty_service.storage.database_urls import read_url
+from loyalty_service.storage.database_urls import SECRET_PARAMETERS, read_url
 
 BUSY_TIMEOUT_S = 5.0
 LOCK_TIMEOUT_S = 1.0
@@ -37,9 +37,12 @@ WAIT_TOLD_S = 2.0
 """Time after which a person at the terminal is told what is waited for."""
 
 NETWORK_TIMEOUT_S = 10
-TRANSACTION_MAX_S = 10
+TRANSACTION_MAX_S = 5
 """
 No transaction of a writer that works takes so long: a longer one is of a server that stands still.
+
+As long as a call may take, and shorter than Envoy goes on using a server without a database: tills
+that it sends to another server must find the rows there that the silent one had locked.
 
 It is not the time that a transaction is idle which is limited, because PostgreSQL does not measure
 that after a pipeline.
@@ -95,20 +98,34 @@ class Database:
     allow_data_loss: bool = False
     platform: Platform | None = None
 
+    def __post_init__(self) -> None:
+        if self.platform is not None and self.embedded:
+            raise ValueError(f"is a file, which {self.platform} is not about")
+
     @classmethod
     def from_text(
         cls, text: str, *, allow_data_loss: bool = False, platform: Platform | None = None
     ) -> Database:
         """Read a URL, whatever driver it names; see `read_url`."""
-        url = read_url(text)
-        if platform is not None and url.drivername == "sqlite":
-            raise ValueError(f"is a file, which {platform} is not about")
-        return cls(url, allow_data_loss, platform)
+        return cls(read_url(text), allow_data_loss, platform)
+
+    @classmethod
+    def of_file(
+        cls, file: Path, *, allow_data_loss: bool = False, platform: Platform | None = None
+    ) -> Database:
+        """Name an embedded database by its file, whose name may hold what a URL may not."""
+        return cls(URL.create("sqlite", database=str(file)), allow_data_loss, platform)
 
     @property
     def embedded(self) -> bool:
         """Whether it is a SQLite file, which has one writer."""
         return self.url.drivername == "sqlite"
+
+    @property
+    def shown(self) -> str:
+        """The URL as a person may read it: without its passwords, wherever they are."""
+        url = self.url.difference_update_query(SECRET_PARAMETERS)
+        return url.render_as_string(hide_password=True)
 
     @property
     def place(self) -> str:
@@ -208,8 +225,7 @@ class Database:
                 if not self.embedded:
                     postgresql.require_transactions(connection)
         except (sqlite3.OperationalError, psycopg.OperationalError) as problem:
-            place = self.url.render_as_string(hide_password=True)
-            raise UnreachableError(f"{place} does not answer: {problem}") from None
+            raise UnreachableError(f"{self.shown} does not answer: {problem}") from None
 
     def _connect_postgresql(self) -> postgresql.WriterConnection:
         return postgresql.WriterConnection.open(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from time import monotonic_ns
 
 import structlog
 
-from loyalty_service.domain.clock import ClockCheck, ClockState, rfc3339
+from loyalty_service.domain.clock import ClockCheck, ClockState, now_ms, rfc3339
 from loyalty_service.domain.errors import StorageUnavailableError
 from loyalty_service.domain.program import Catalog
 from loyalty_service.observability.paced import Paced
 from loyalty_service.storage.databases import Database
+from loyalty_service.storage.reads import SqlReader
 from loyalty_service.storage.writer import Writer
 
 CATALOG_POLL_S = 1.0
@@ -56,6 +58,10 @@ class FreshCatalog:
 
     async def refresh_catalog(self, timeout_s: float = 5.0) -> None:
         """Take up what operators changed."""
+        raise NotImplementedError
+
+    def read(self, caller: str = ...) -> AbstractAsyncContextManager[SqlReader]:
+        """Open a reader over one consistent state."""
         raise NotImplementedError
 
     async def require_fresh_catalog(self) -> None:
@@ -124,6 +130,20 @@ class FreshCatalog:
                 if (told := self._stale.due()) is not None:
                     why = self._database.why(problem)
                     log.warning("catalogue not refreshed", reason=why, **told)
+
+    async def compare_clock(self) -> None:
+        """
+        Compare this machine's clock with PostgreSQL's, once.
+
+        Servers do so with each beat. An operator's command has none, and a clock that is ahead
+        would let it end for good what members have.
+        """
+        if self._database.embedded:
+            return
+        async with self.read() as reader:
+            before_ms = now_ms()
+            database_ms = await reader.clock_ms()
+            self.clock.compare(before_ms, database_ms, now_ms())
 
     def _compare_clock(self, newest_ms: int | None) -> None:
         """Compare the clock of an embedded database's server with what it can be compared with."""

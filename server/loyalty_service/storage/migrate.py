@@ -71,6 +71,7 @@ TOLD_AGAIN = {
     "loyalty_transaction.program_version",
     "loyalty_transaction.earned_by",
     "loyalty_transaction.points_returned",
+    "loyalty_transaction.earn_only",
     "remembered_answer.stores",
     "remembered_answer.named",
     "member_email",

@@ -166,7 +166,7 @@ class Presence:
                 await self._register()
         except (psycopg.Error, TimeoutError) as problem:
             await self._disconnect()
-            place = self._database.url.render_as_string(hide_password=True)
+            place = self._database.shown
             raise UnreachableError(f"{place} does not register a server: {problem}") from None
         self._task = asyncio.create_task(self._beat_forever())
         return self

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, case, func, literal_column, text, union
+from sqlalchemy import BigInteger, Select, case, cast, extract, func, literal_column, text, union
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -19,6 +19,7 @@ from loyalty_service.application.reading import (
     TransferEntry,
 )
 from loyalty_service.domain.guessing import (
+    HOUR_MS,
     HOURS_COUNTED,
     ScopeKind,
     Tally,
@@ -320,7 +321,9 @@ class SqlReader(
         """Count who must wait, and the programs under attack: a row for each wait and hour."""
         wait, tally = CodeRefusalTable, CodeTallyTable
         waiting = await self._session.exec(
-            select(wait.kind, func.count()).where(col(wait.until_ms) > now_ms).group_by(wait.kind)
+            select(wait.kind, func.count())
+            .where(col(wait.until_ms) > now_ms, wait.since_ms <= now_ms + HOUR_MS)
+            .group_by(wait.kind)
         )
         programs = await self._session.exec(select(ProgramTable.program_id))
         names = [scope.name for program_id in programs for scope in scopes_of(program_id, "")[:1]]
@@ -348,6 +351,13 @@ class SqlReader(
         unknown = col(CodePepperTable.check_value).not_in(own)
         found = await self._session.exec(select(CodePepperTable.check_value).where(unknown))
         return sorted(name_of(bytes(value)) for value in found)
+
+    async def clock_ms(self) -> int:
+        """Read PostgreSQL's clock."""
+        shown = await self._session.exec(
+            select(cast(extract("epoch", func.clock_timestamp()) * 1000, BigInteger))
+        )
+        return shown.one()
 
     async def newest_ms(self) -> int | None:
         """Find when the newest transfer was recorded; absent when there is none."""

@@ -35,9 +35,10 @@ from loyalty_service.storage.batch import (
     require_registered,
     still_wanted,
 )
-from loyalty_service.storage.databases import LOCK_TIMEOUT_S, Database
+from loyalty_service.storage.databases import Database
 from loyalty_service.storage.durability import UnsafeDatabaseError
 from loyalty_service.storage.failures import require_another_try
+from loyalty_service.storage.patience import Patience
 from loyalty_service.storage.postgresql import Begun
 from loyalty_service.storage.prefetch import prefetch
 from loyalty_service.storage.repositories import catalogue
@@ -54,7 +55,6 @@ from loyalty_service.storage.stats import Histogram
 RETRIES_MAX = 12
 RETRY_WAIT_MAX_S = 0.25
 SETTLE_WAIT_S = 3.0
-LOCK_WAIT_MIN_S = 0.05
 CLOSE_WAIT_S = 10.0
 
 BATCH_BOUNDS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -108,7 +108,7 @@ class Writer:
         self._connection: Any = None
         self._known_sums = KnownSums()
         self._units = new_units()
-        self._locks_until_s: float | None = None
+        self._patience = Patience()
         self._inbox = queue.SimpleQueue[tuple[list[Item], Callable[[], object]] | None]()
         self._thread = threading.Thread(target=self._serve, name="loyalty-writer", daemon=True)
 
@@ -140,19 +140,14 @@ class Writer:
                 item.fail(problem)
         except Exception as problem:  # noqa: BLE001 - whatever it is, only the guilty call may fail.
             if len(batch) > 1:
-                self._run_alone(batch, problem)
+                self._run_alone(batch)
             else:
                 batch[0].fail(problem)
 
-    def _run_alone(self, batch: list[Item], problem: Exception) -> None:
+    def _run_alone(self, batch: list[Item]) -> None:
         """Run the calls of a batch that failed one by one, so that only the guilty ones fail."""
-        if isinstance(problem, psycopg.errors.LockNotAvailable):
-            # All of them together wait for locks as long as one may, or the calls behind them,
-            # which are about other rows, would wait for every single one.
-            self._locks_until_s = time.monotonic() + LOCK_TIMEOUT_S
         for item in batch:
             self._run([item])
-        self._locks_until_s = None
 
     def _attempt(self, batch: list[Item]) -> None:
         """Run a batch until it is committed: what could not be committed changed nothing."""
@@ -198,7 +193,7 @@ class Writer:
                 begun.shard,
                 self._known_sums,
                 self._units,
-                now_ms(),
+                self._clock.believed_ms(now_ms()),
             )
             if self._statements.bulk:
                 prefetch(unit, connection, self._statements, [item.reads for item in batch])
@@ -213,7 +208,8 @@ class Writer:
             finally:
                 self.committing = None
             committed_ns = monotonic_ns()
-        except psycopg.Error:
+        except psycopg.Error as problem:
+            self._patience.take_note(problem)
             # A pipeline that failed leaves driver and server of two minds about what is prepared.
             self._disconnect()
             raise
@@ -236,7 +232,7 @@ class Writer:
 
     def _work(self, unit: UnitOfWork, batch: list[Item], registered: frozenset[str]) -> bool:
         """Run the calls of a batch; return whether there is something to commit."""
-        now = now_ms()
+        now = self._clock.believed_ms(now_ms())
         ended_s = time.thread_time()
         for item in batch:
             before = unit.changes
@@ -268,11 +264,9 @@ class Writer:
         if not self._statements.bulk:
             connection.execute(self._begin)
             return Begun(connection.execute(self._catalogue_by.revision.sql).fetchone()[0])
-        left_s = None
-        if self._locks_until_s is not None:
-            left_s = max(self._locks_until_s - time.monotonic(), LOCK_WAIT_MIN_S)
+        longest_s = self._patience.lock_timeout_s()
         revision = self._catalogue_by.revision.sql
-        begun = postgresql.begin(connection, revision, SHARDS, left_s, registrations)
+        begun = postgresql.begin(connection, revision, SHARDS, longest_s, registrations)
         self.replicated = begun.replicated
         return begun
 

@@ -28,7 +28,7 @@ from loyalty_service.application.reads import NOTHING, Reads
 from loyalty_service.application.under_way import UnderWay
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.breaches import in_own_words
-from loyalty_service.domain.clock import now_ms
+from loyalty_service.domain.clock import ClockCheck, now_ms
 from loyalty_service.domain.errors import (
     DeadlinePassedError,
     RequestInvalidError,
@@ -81,6 +81,7 @@ class Storage(Protocol):
     catalog: Catalog
     under_way: UnderWay
     embedded: bool
+    clock: ClockCheck
 
     @property
     def feed(self) -> Tail:
@@ -218,7 +219,7 @@ class Call:
             nameless=partial(nameless, method) if (method := self._kept_as) in PLACES else None,
         )
         # What is embedded is read when it is asked for: nobody would fetch it ahead.
-        reads = NOTHING if self.storage.embedded else load.reads(command.reads(), now_ms())
+        reads = NOTHING if self.storage.embedded else load.reads(command.reads(), self.now_ms)
         if keyed is not None:
             kept_answers = (*reads.kept_answers, (keyed.scope, keyed.key))
             reads = reads._replace(kept_answers=kept_answers)
@@ -236,6 +237,11 @@ class Call:
     @property
     def _kept_as(self) -> str:
         return RPCS[self.method].kept_as
+
+    @property
+    def now_ms(self) -> int:
+        """The time that the call goes by."""
+        return self.storage.clock.believed_ms(now_ms())
 
     @property
     def _actor(self) -> Actor:
@@ -317,7 +323,7 @@ class Call:
             return None
         if told is None:
             return None
-        found = till_time(told, ZoneInfo(store.time_zone), now_ms())
+        found = till_time(told, ZoneInfo(store.time_zone), self.now_ms)
         off_ms = None if found is None else found.off_ms
         if found is None or abs(found.off_ms) > (BELIEVED_PAID_MS if paid else BELIEVED_MS):
             self.tills.not_believed(self.key, store_id, off_ms)

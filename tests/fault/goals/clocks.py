@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from loyalty.v1 import code_service_pb2
+from loyalty_service.domain.expiry import Expiry, ExpiryPolicy
+from loyalty_service.domain.ledger import Cause
 from tests.fault.goal import POSTGRESQL, Goal, Trial
 from tests.support.banks import (
     SECRET,
@@ -22,7 +24,10 @@ from tests.support.banks import (
 )
 from tests.support.http import HttpClient, free_port
 from tests.support.ledger import audit, rows
+from tests.support.programs import PROGRAM_ID, put_program
 from tests.support.server import Caller, identify_request
+from tests.support.stores import open_store
+from tests.support.transactions import line, open_transaction, transactions, update_request
 from tests.support.wall_clock import WallClock
 
 DAYS_2_S = 2 * 86_400
@@ -110,6 +115,19 @@ class Clocks:
         (codes,) = rows(self.url, "SELECT count(*) AS open FROM code WHERE status = 1")
         return orders.open, codes.open
 
+    async def buy(self, caller: Caller) -> None:
+        """Pay an order of each guest, which books the points that have gone."""
+        for loyalty_id in self.loyalty_ids:
+            transaction = await open_transaction(caller, loyalty_id)
+            claim = update_request(transaction, "CLAIMED", line(1))
+            await caller.call(transactions(caller).ReportOrder, claim)
+
+    def require_points(self, where: str) -> None:
+        """Require that no points went."""
+        query = "SELECT count(*) AS moved FROM transfer WHERE cause = :cause"
+        (gone,) = rows(self.url, query, cause=int(Cause.EXPIRE))
+        self.trial.require(not gone.moved, f"{where}: points of {gone.moved} members went")
+
     def require_open(self, before: tuple[int, int], where: str) -> None:
         """Require that nothing was ended."""
         now = self.open_now()
@@ -164,6 +182,10 @@ async def run(trial: Trial) -> None:
     """Let a server join with a wrong clock, and set a right one while it serves."""
     url = trial.new_database()
     loyalty_ids = await prepare_bank(url, [POINTS] * MEMBERS)
+    async with open_store(url) as store:
+        # What a clock that is two days ahead would let go.
+        terms = Expiry(ExpiryPolicy.ISSUE_DATE, days=1)
+        await put_program(store, replace(store.catalog.programs[PROGRAM_ID], expiry=terms))
     clocks = Clocks(trial, url, loyalty_ids)
     if trial.kind == POSTGRESQL:
         await _several(clocks)
@@ -205,6 +227,7 @@ async def _several(clocks: Clocks) -> None:
                 trial.require(await off.health() == SERVING, "30 s ahead: it does not serve")
                 clocks.require_open(before, "30 s ahead")
         clocks.require_open(before, "in the end")
+        clocks.require_points("in the end")
 
 
 async def _call_on(clocks: Clocks, caller: Caller) -> None:
@@ -228,7 +251,9 @@ async def _alone(clocks: Clocks) -> None:
             server.process.said.clear()
             server.clock.set(ahead_s)
             await clocks.watch_off(server, f"set {ahead_s} s ahead")
+            await clocks.buy(server.caller)
             clocks.require_open(before, f"set {ahead_s} s ahead")
+            clocks.require_points(f"set {ahead_s} s ahead")
             trial.require(await server.health() == SERVING, "the only server does not serve")
             server.clock.set(0)
 

@@ -59,6 +59,7 @@ SLACK_S = 0.015
 REUSED = "IDEMPOTENCY_KEY_REUSED"
 ACCOUNTS = "SELECT account_id, balance, sequence, head FROM account ORDER BY account_id"
 PEPPERS = Peppers(PEPPER)
+SETTLED = "loyalty_service.storage.tools.make_checkpoint.SETTLED_MS"
 
 BUGS = (
     Bug("an answer is not kept at all", "shorten", "return MARK + _", 'return b"\\x00"'),
@@ -331,11 +332,12 @@ def _find_bugs(trial: Trial) -> None:
     bugs = (*BUGS, NEWEST) if trial.kind == SQLITE else BUGS
     for number, bug in enumerate(bugs):
         url = asyncio.run(copy_lived(trial.databases))
-        with planted(bug):
+        with planted(bug), patch(SETTLED, -DAY_MS):
             found = _look(url, trial.folder / f"bug-{number}")
         trial.require(found, f"nobody noticed that {bug.name}")
     url = asyncio.run(copy_lived(trial.databases))
-    problem = _look(url, trial.folder / "no-bug")
+    with patch(SETTLED, -DAY_MS):
+        problem = _look(url, trial.folder / "no-bug")
     trial.require(not problem, f"without any bug: {problem}")
     trial.figure("planted bugs found", len(bugs))
 

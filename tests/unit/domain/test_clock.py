@@ -139,6 +139,42 @@ def test_clock_of_its_own_that_is_set_is_off_until_it_is_back(clocks: Clocks, by
     assert check.watch() is ClockState.RIGHT
 
 
+@pytest.mark.parametrize("by_ms", [WRONG_MS, DAY_MS, 400 * DAY_MS])
+def test_calls_do_not_follow_a_clock_of_its_own_that_is_set_ahead(
+    clocks: Clocks, by_ms: int
+) -> None:
+    """Points, codes and offers that go early never come back: not even before the next look."""
+    check = _watched()
+    clocks.go_on(1000)
+    clocks.wall_ms += by_ms
+    for _ in range(2):
+        assert check.believed_ms(clocks.wall_ms) == START_MS + 1000 + OFF_MS
+        assert check.watch() is ClockState.OFF
+    clocks.wall_ms -= by_ms
+    assert check.believed_ms(clocks.wall_ms) == clocks.wall_ms
+
+
+def test_calls_follow_a_clock_that_is_set_back(clocks: Clocks) -> None:
+    """That ends nothing early, and may be what puts it right."""
+    check = _watched()
+    clocks.wall_ms -= DAY_MS
+    assert check.watch() is ClockState.OFF
+    assert check.believed_ms(clocks.wall_ms) == START_MS - DAY_MS
+
+
+def test_calls_are_at_most_two_seconds_ahead_of_the_database(clocks: Clocks) -> None:
+    """A server 50 s ahead serves, and ends nothing 50 s early; one behind is followed."""
+    assert _compare(clocks, 50_000).believed_ms(clocks.wall_ms) == START_MS - 50_000 + OFF_MS
+    assert _compare(clocks, OFF_MS).believed_ms(clocks.wall_ms) == START_MS
+    assert _compare(clocks, -50_000).believed_ms(clocks.wall_ms) == START_MS
+
+
+def test_calls_go_by_the_clock_that_servers_agree_on(clocks: Clocks) -> None:
+    """It is the database's that is wrong."""
+    check = _compare(clocks, 2 * DAY_MS, 2 * DAY_MS)
+    assert check.believed_ms(clocks.wall_ms) == START_MS
+
+
 def test_clock_that_is_kept_right_may_drift(clocks: Clocks) -> None:
     """Small corrections add up to no jump."""
     check = _watched()
@@ -183,7 +219,7 @@ def test_clock_that_nothing_is_known_of_is_trusted(clocks: Clocks) -> None:
     clocks.wall_ms += DAY_MS
     check.require_right()
     assert check.may_end
-    assert check.time_ms() == clocks.wall_ms
+    assert check.time_ms() == check.believed_ms(clocks.wall_ms) == clocks.wall_ms
 
 
 def test_steady_clock_goes_on() -> None:

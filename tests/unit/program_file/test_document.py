@@ -71,7 +71,7 @@ class TestParseProgram:
         assert program.program_id == "demo-ca"
         assert program.points_name == "points"
         assert program.locale == "en-CA"
-        assert program.identifier_kinds == frozenset(IdentifierKind)
+        assert program.identifier_kinds == {IdentifierKind.CODE, IdentifierKind.LOYALTY_ID}
         assert (program.code_lifetime_s, program.pending_lifetime_s) == (300, 86_400)
         assert program.stores[9999] == Store(9999, "One", "America/Toronto", loyalty_enabled=True)
         assert program.prompts.anonymous_flagged == {}
@@ -269,3 +269,16 @@ def test_letters_of_a_zone_suggest_a_place_of_it(written: str, place: str | None
     """And never another zone whose letters are alike: PST is not MST."""
     (told,) = mistakes(VALID.replace("America/Toronto", written))
     assert told.partition("; did you mean ")[2] == (f"`{place}`?" if place else "")
+
+
+@pytest.mark.parametrize("kind", ["phone", "card"])
+def test_numbers_that_others_know_need_redeeming_by_code_alone(kind: str) -> None:
+    """A program that takes phones or cards says that a loyalty ID does not redeem."""
+    listed = VALID + f"identifiers: [code, {kind}]\n"
+    with pytest.raises(ProgramFileError) as refused:
+        parse_program(listed, "program.yaml")
+    assert "redeem_by_loyalty_id: false" in str(refused.value)
+    read = parse_program(
+        listed + "identify:\n  redeem_by_loyalty_id: false\n  phone_prefix: '+1'\n", "program.yaml"
+    )
+    assert (read.redeem_by_loyalty_id, read.phone_prefix) == (False, "+1")

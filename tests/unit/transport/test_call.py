@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from loyalty_service.application.reads import NOTHING
+from loyalty_service.domain.clock import ClockCheck
 from loyalty_service.domain.errors import DeadlinePassedError
 from loyalty_service.transport.call import Call
 
@@ -19,6 +20,7 @@ class FakeStorage:
     """Storage that notes how long each part of a call may take, and does nothing."""
 
     def __init__(self) -> None:
+        self.clock = ClockCheck()
         self.timeouts_s: list[float] = []
         self.callers: list[str] = []
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
+from loyalty_service.domain.clock import ClockCheck
 from loyalty_service.domain.errors import RequestInvalidError
 from loyalty_service.domain.till_time import HOUR_MS, till_time
 from loyalty_service.observability.till_clocks import NAMED_MAX, TillClocks
@@ -38,7 +39,9 @@ def call_with(told: str | None, tills: TillClocks | None = None) -> Call:
         key_id="key", partner="partner", program_id="program", region="CA", store_ids=()
     )
     program = SimpleNamespace(past_store={STORE: SimpleNamespace(time_zone="America/Toronto")}.get)
-    storage: Any = SimpleNamespace(catalog=SimpleNamespace(programs={"program": program}))
+    storage: Any = SimpleNamespace(
+        catalog=SimpleNamespace(programs={"program": program}), clock=ClockCheck()
+    )
     metadata = {} if told is None else {"x-user-datetime": told}
     return Call(key, "", None, metadata, 0.0, storage, tills or TillClocks())
 

@@ -61,7 +61,7 @@ def _waiting(unit: Unit, scopes: Sequence[Scope], now_ms: int) -> list[Wait]:
     if not waits:
         return []
     found = (waits[scope.name] for scope in scopes if scope.name in waits)
-    return [one for one in found if one.until_ms > now_ms]
+    return [one for one in found if one.is_on(now_ms)]
 
 
 def count_right_code(unit: Unit, scopes: Sequence[Scope], member: Member, now_ms: int) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from loyalty_service.application.perform import Done
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.events import Event, EventKind
+from loyalty_service.domain.guessing import by_sight
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class ForgiveCodes:
 
 def forgive_codes(unit: Unit, command: ForgiveCodes, _now_ms: int) -> Done[int]:
     """End all waits of a key and forget what it has shown; returns how many waits."""
-    ended = unit.forgive_codes(command.key_id)
+    ended = unit.forgive_codes(command.key_id) + unit.forgive_codes(by_sight(command.key_id))
     if not ended:
         return Done(ended)
     # A key that was revoked is not among those of the catalogue.

@@ -148,7 +148,7 @@ def _by_code(
         use.incentive.incentive_id: use.point_cost for use in uses if use.point_cost
     }
     expires_ms = program.open_until_ms(transaction.created_ms, now_ms)
-    unit.change(transaction, expires_ms=expires_ms, updated_ms=now_ms)
+    unit.change(transaction, expires_ms=expires_ms, updated_ms=now_ms, earn_only=None)
     hold_only(unit, member, transaction.owner, costs, now_ms, expires_ms=expires_ms)
     reserve(unit, transaction, key, pos.store_id, uses, now_ms)
     used = use_code(unit, live, transaction, member, now_ms)

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from loyalty_service.application.codes.wrong_codes import count_right_code, require_no_wait
+from loyalty_service.application.codes.wrong_codes import (
+    count_right_code,
+    count_wrong_code,
+    require_no_wait,
+)
 from loyalty_service.application.find_member import find_member
 from loyalty_service.application.orders.repeated_orders import answer_of_use, use_of_code
 from loyalty_service.application.orders.reservations import reserve
@@ -24,12 +28,22 @@ from loyalty_service.application.points import hold
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.errors import (
+    IdentificationFailedError,
     IdentifierTypeDisabledError,
     LoyaltyError,
 )
 from loyalty_service.domain.events import Event, EventKind
-from loyalty_service.domain.guessing import scopes_of
-from loyalty_service.domain.identifiers import IdentifierKind, classify_identifier, new_id
+from loyalty_service.domain.guessing import scopes_by_sight, scopes_of
+from loyalty_service.domain.identifiers import (
+    BY_SIGHT,
+    IdentifierKind,
+    card_of,
+    classify_identifier,
+    is_code,
+    is_uuid,
+    new_id,
+    phone_of,
+)
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.meaning import Read
 from loyalty_service.domain.program import Program, Store
@@ -62,7 +76,7 @@ class IdentifyMember:
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
         place = (self.key.program_id, self.identifier.lower())
-        if not self.identifier.isdigit():
+        if not is_code(self.identifier):
             return Reads(members=(place,))
         return Reads(codes=(place,), shown=((*place, self.key.key_id),))
 
@@ -109,6 +123,8 @@ def identify_member(
         RulesFailedError: The selection breaks rules; the code stays unclaimed.
     """
     program = unit.catalog.programs[command.key.program_id]
+    if program.identifier_kinds & BY_SIGHT and may_be_known_by_sight(program, command.identifier):
+        return _identify_by_sight(unit, program, command, now_ms)
     kind = classify_identifier(command.identifier)
     if kind not in program.identifier_kinds:
         raise IdentifierTypeDisabledError(kind.value)
@@ -117,12 +133,48 @@ def identify_member(
     if kind is IdentifierKind.CODE:
         return _identify_by_code(unit, program, store, command, now_ms)
     member = find_member(unit, program.program_id, command.identifier)
-    transaction = _open_transaction(unit, program, member, command, now_ms)
+    return _opened_for(unit, program, member, command, now_ms, redeems=program.redeem_by_loyalty_id)
+
+
+def _opened_for(
+    unit: Unit,
+    program: Program,
+    member: Member,
+    command: IdentifyMember,
+    now_ms: int,
+    *,
+    redeems: bool,
+) -> Done[Identified]:
+    transaction = _open_transaction(unit, program, member, command, now_ms, redeems=redeems)
     return Done(
         Identified(program, member, transaction.transaction_id, member.spendable, ()),
         stores=frozenset({transaction.store_id}),
         events=(_opened(transaction, member),),
     )
+
+
+def _identify_by_sight(
+    unit: Unit, program: Program, command: IdentifyMember, now_ms: int
+) -> Done[Identified]:
+    """
+    Recognise a guest by a phone number or card: they earn and do not redeem.
+
+    One that nobody has is counted like a wrong code, apart from codes. What two members have is
+    nobody's: it can't be told whose order it is.
+    """
+    pos = command.point_of_sale
+    store = program.store(pos.store_id)
+    command.key.require_store(store.store_id)
+    scopes = scopes_by_sight(program.program_id, command.key.key_id, pos.store_id, pos.terminal)
+    require_no_wait(unit, scopes, now_ms)
+    for kind, value in known_by_sight(program, command.identifier):
+        numbers = unit.members_known_by(program.program_id, kind.value, value)
+        if len(numbers) == 1:
+            member = unit.member_by_number(numbers[0])
+            count_right_code(unit, scopes, member, now_ms)
+            return _opened_for(unit, program, member, command, now_ms, redeems=False)
+    digest = unit.code_digest(program.program_id, f"by sight {command.identifier}")
+    raise count_wrong_code(unit, scopes, digest, now_ms, IdentificationFailedError())
 
 
 def _identify_by_code(
@@ -200,8 +252,32 @@ def _earlier_claim(unit: Unit, code: Code, command: IdentifyMember) -> Repeated 
     return None if answer is None else Repeated(answer, frozenset({transaction.store_id}))
 
 
+def may_be_known_by_sight(program: Program, identifier: str) -> bool:
+    """Tell whether an identifier has the form of a phone number or card of the program."""
+    return bool(known_by_sight(program, identifier))
+
+
+def known_by_sight(program: Program, identifier: str) -> list[tuple[IdentifierKind, str]]:
+    """Give what an identifier may be that others may know, as it is kept; a code is no such."""
+    if is_uuid(identifier) or is_code(identifier):
+        return []
+    found = []
+    card, phone = card_of(identifier), phone_of(identifier, program.phone_prefix)
+    if card is not None and IdentifierKind.CARD in program.identifier_kinds:
+        found.append((IdentifierKind.CARD, card))
+    if phone is not None and IdentifierKind.PHONE in program.identifier_kinds:
+        found.append((IdentifierKind.PHONE, phone))
+    return found
+
+
 def _open_transaction(
-    unit: Unit, program: Program, member: Member, command: IdentifyMember, now_ms: int
+    unit: Unit,
+    program: Program,
+    member: Member,
+    command: IdentifyMember,
+    now_ms: int,
+    *,
+    redeems: bool = True,
 ) -> Transaction:
     pos = command.point_of_sale
     transaction = Transaction(
@@ -219,6 +295,7 @@ def _open_transaction(
         created_ms=now_ms,
         updated_ms=now_ms,
         expires_ms=program.open_until_ms(now_ms, now_ms),
+        earn_only=None if redeems else 1,
     )
     unit.add(transaction)
     return transaction

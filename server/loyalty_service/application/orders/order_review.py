@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from loyalty_service.application.blocks import require_uses
 from loyalty_service.application.grant_names import named_by_grants
 from loyalty_service.application.grants import grants_left
 from loyalty_service.application.orders.period_uses import used_in_periods
@@ -22,6 +21,7 @@ from loyalty_service.application.orders.reservations import (
     accepted_here,
     as_accepted,
     by_incentive,
+    require_uses,
     still_broken,
 )
 from loyalty_service.application.reads import Reads
@@ -275,7 +275,7 @@ def review_order(
     uses = tuple(
         as_accepted(use, reserved) for use in incentive_uses(known, program, frozenset(reserved))
     )
-    require_uses(member, uses)
+    require_uses(member, uses, transaction)
     for use in uses:
         if use.incentive.retired and use.accepted < use.quantity:
             raise incentive_not_found(use.incentive.kind, use.incentive.incentive_id)

@@ -14,12 +14,14 @@ from dataclasses import replace
 from datetime import date
 
 from loyalty_service.application.unit import Unit
+from loyalty_service.domain.blocks import Blocked
 from loyalty_service.domain.breaches import Breach, RuleFailure
+from loyalty_service.domain.errors import CodeRequiredError, MemberBlockedError
 from loyalty_service.domain.expiry import day_of
 from loyalty_service.domain.incentive_uses import IncentiveUse
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.program import Store
-from loyalty_service.domain.records import Reservation, Transaction
+from loyalty_service.domain.records import Member, Reservation, Transaction
 from loyalty_service.domain.rules import ORDER_RULES
 
 Reservations = Mapping[str, Sequence[Reservation]]
@@ -188,3 +190,19 @@ def accepted_on(
         if use.accepted and one.incentive_id == use.incentive.incentive_id
     ]
     return day_of(min(reserved), store.time_zone) if reserved else None
+
+
+def require_uses(member: Member, uses: Iterable[IncentiveUse], transaction: Transaction) -> None:
+    """
+    Refuse what a member may not use; what an open order was accepted with is honoured.
+
+    Raises:
+        MemberBlockedError: The member is kept from using rewards and offers.
+        CodeRequiredError: The guest was identified by something that others may know.
+    """
+    if all(use.accepted >= use.quantity for use in uses):
+        return
+    if Blocked.REDEEM in member.kept_from:
+        raise MemberBlockedError(Blocked.REDEEM.word)
+    if transaction.earn_only:
+        raise CodeRequiredError

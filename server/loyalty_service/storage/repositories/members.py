@@ -106,6 +106,19 @@ class MemberStatements:
             .where(member.c.number == bindparam("its_number"))
             .values({name: bindparam(f"its_{name}") for name in CHANGED_COLUMNS})
         )
+        self.known_by = {
+            kind: by.compile(
+                select(member.c.number)
+                .where(
+                    member.c.program_id == bindparam("program_id"),
+                    member.c[kind] == bindparam("value"),
+                )
+                .order_by(member.c.number)
+                .limit(constant(2))
+                .offset(constant(0))  # Else SQLite's dialect adds a parameter of its own.
+            )
+            for kind in ("phone", "card")
+        }
         term = table_of(t.MemberTermTable)
         self.forget_terms = by.compile(
             delete(term).where(term.c.member_number == bindparam("member_number"))
@@ -204,6 +217,12 @@ class Members(Ledger):
         told = {name: getattr(member, name) for name in FOUND_BY}
         for kind, term in terms_of(**told):
             self.add(MemberTerm(member.number, int(kind), term, member.program_id))
+
+    def members_known_by(self, program_id: str, kind: str, value: str) -> Sequence[int]:
+        """See `Unit.members_known_by`."""
+        statement = self._members_by.known_by[kind]
+        rows = self._connection.execute(statement.sql, (program_id, value)).fetchall()
+        return [row[0] for row in rows]
 
     def change_member(self, member: Member, **values: Any) -> None:
         """See `Unit.change_member`."""

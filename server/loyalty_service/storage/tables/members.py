@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, Text, text
 from sqlmodel import Field, SQLModel
 
 from loyalty_service.storage.tables.columns import (
@@ -17,7 +17,23 @@ class MemberTable(SQLModel, table=True):
     """Enrolled guests."""
 
     __tablename__ = "member"
-    __table_args__ = (Index("member_loyalty_id", "program_id", "loyalty_id", unique=True),)
+    __table_args__ = (
+        Index("member_loyalty_id", "program_id", "loyalty_id", unique=True),
+        Index(
+            "member_phone",
+            "program_id",
+            "phone",
+            sqlite_where=text("phone IS NOT NULL"),
+            postgresql_where=text("phone IS NOT NULL"),
+        ),
+        Index(
+            "member_card",
+            "program_id",
+            "card",
+            sqlite_where=text("card IS NOT NULL"),
+            postgresql_where=text("card IS NOT NULL"),
+        ),
+    )
 
     number: int | None = Field(default=None, sa_column=numbered())
     program_id: str = Field(sa_type=Text, foreign_key="program.program_id")

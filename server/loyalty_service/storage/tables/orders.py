@@ -102,6 +102,7 @@ class TransactionTable(SQLModel, table=True):
     earned_by: str | None = Field(default=None, sa_type=Text)
     returned: str | None = Field(default=None, sa_type=Text)
     points_returned: int = Field(default=0, sa_column=from_zero())
+    earn_only: int | None = Field(default=None, sa_type=Integer)
 
 
 class RedemptionTable(SQLModel, table=True):

@@ -102,7 +102,7 @@ def back_up(
 
 def _save(source: Database, draft: Path, report: Report) -> Findings:
     """Copy one state of the store, and audit the copy."""
-    saved = Database.from_text(f"sqlite:///{draft}")
+    saved = Database.of_file(draft)
     if not source.embedded:
         return copy_store(source, saved, report, keep_failed=True)
     # Who may only read the log could not tidy it away afterwards.

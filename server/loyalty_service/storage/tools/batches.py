@@ -131,5 +131,5 @@ def gently(database: Database) -> Iterator[Gentle]:
     except DatabaseError as problem:
         if type(problem) not in {DatabaseError, OperationalError}:
             raise
-        place = database.url.render_as_string(hide_password=True)
+        place = database.shown
         raise UnreachableError(f"{place} does not answer: {problem.orig}") from None

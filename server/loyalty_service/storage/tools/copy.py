@@ -122,7 +122,7 @@ def _require_empty(target: Database, copy: Connection, way_out: str) -> None:
         if table in _REPLACED:
             continue
         if copy.execute(select(exists(literal_column("1")).select_from(table))).scalar():
-            place = target.url.render_as_string(hide_password=True)
+            place = target.shown
             raise CopyError(f"{place} is not empty: table {table.name} has rows{way_out}")
     for table in _REPLACED:
         copy.execute(delete(table))

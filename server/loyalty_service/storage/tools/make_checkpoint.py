@@ -51,7 +51,8 @@ def make_checkpoint(
     """
     Sum up all accounts as the last transfer of before a time leaves them, and sign the sum.
 
-    Every hash since the checkpoint before is computed again. Servers may run. The newest transfer
+    Every hash since the checkpoint before is computed again. Servers may run: what is younger than
+    `SETTLED_MS` waits for the next one. The newest transfer
     of all is never in it, so that others are numbered after it whatever becomes of those in it.
 
     Raises:
@@ -63,7 +64,8 @@ def make_checkpoint(
     require_database(database)
     require_current(database)
     now = now_ms()
-    until_ms = now - SETTLED_MS if before_ms is None else before_ms
+    settled_ms = now - SETTLED_MS
+    until_ms = settled_ms if before_ms is None else min(before_ms, settled_ms)
     with reading(database) as connection:
         made, chains = _sum_up(connection, peppers, report, until_ms, now)
     with gently(database) as gentle:

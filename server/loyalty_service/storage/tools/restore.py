@@ -125,13 +125,13 @@ def restore(
     peppers = None if pepper is None else Peppers.of(pepper)
     with workplace(file, target) as draft:
         proved = _take(file, draft, peppers, report, unproved=unproved)
-        migrated = migrate(Database.from_text(f"sqlite:///{draft}"))
+        migrated = migrate(Database.of_file(draft))
         fit = _pepper_fit(file, draft, peppers)
         if target.embedded:
             _put_in_place(draft, Path(target.url.database or ""), report, replace=replace)
         else:
             copy_store(
-                Database.from_text(f"sqlite:///{draft}"),
+                Database.of_file(draft),
                 target,
                 report,
                 replace=replace,
@@ -154,7 +154,7 @@ def _take(
         if revision is None:
             raise BackupError(f"{file} is not a backup: it has no ledger")
         require_known_revision(revision)
-        migrate(Database.from_text(f"sqlite:///{draft}"), revision)
+        migrate(Database.of_file(draft), revision)
         with closing(sqlite3.connect(draft, isolation_level=None, uri=True)) as own:
             own.execute("PRAGMA synchronous = OFF")
             shapes = shapes_in(own)
@@ -168,6 +168,12 @@ def _take(
                 own.execute("COMMIT")
             return _proved(file, own, revision, shapes, proof, peppers, report, unproved=unproved)
     except sqlite3.Error as problem:
+        if getattr(problem, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            # Of the draft: nobody may take a good backup for a damaged one.
+            raise BackupError(
+                f"there is too little room in {draft.parent}: {file} was not restored, and nothing "
+                "was changed"
+            ) from None
         raise BackupError(f"{file} is not a backup, or is damaged: {problem}") from None
     except ForeignFileError as problem:
         raise BackupError(f"{file} can't be restored: {problem}") from None
@@ -219,7 +225,7 @@ def _pepper_fit(file: Path, draft: Path, peppers: Peppers | None) -> PepperFit:
     The store may be of before a rotation. No server runs, so none can miss what is announced, and
     without that none could start: each would wait for another that knows its pepper.
     """
-    store = Database.from_text(f"sqlite:///{draft}")
+    store = Database.of_file(draft)
     kept = [one for one in kept_peppers(store) if one.current_ms is not None]
     in_use = tuple(one.name for one in sorted(kept, key=lambda one: -(one.current_ms or 0)))
     if not kept and (check := _older_check_of(file)):
@@ -238,7 +244,7 @@ def _pepper_fit(file: Path, draft: Path, peppers: Peppers | None) -> PepperFit:
 
 
 def _put_in_place(draft: Path, place: Path, report: Report, *, replace: bool) -> None:
-    findings = audit(Database.from_text(f"sqlite:///{draft}"), report)
+    findings = audit(Database.of_file(draft), report)
     _require_holding(findings, "the backup fails its audit, so nothing was changed")
     fresh = not place.exists()
     prepare_file(place)

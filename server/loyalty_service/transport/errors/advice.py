@@ -288,6 +288,12 @@ ADVICE: Mapping[str, Advice] = {
         "Cette adhésion est bloquée. Continuez sans elle et demandez au client de nous appeler.",
         (_IDENTIFY, _AGAIN, *_ORDERS, _STATUS, _RECEIPT, _PROMO, "IssueCode", _POINTS, _GRANT),
     ),
+    "CODE_REQUIRED": Advice(
+        Again.CORRECTED,
+        "To use a reward or offer, the guest shows a code in the app. Scan it, or leave them out.",
+        "Pour une récompense ou une offre, le client montre un code. Balayez-le, ou retirez-les.",
+        (*_ORDERS, _STATUS),
+    ),
     "IDEMPOTENCY_KEY_REUSED": Advice(
         Again.NEW_KEY,
         "The till repeated a number. Please try again.",

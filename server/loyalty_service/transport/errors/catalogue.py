@@ -347,6 +347,15 @@ ROWS: tuple[ErrorRow, ...] = (
         "The member is blocked: {blocked}",
     ),
     ErrorRow(
+        e.CodeRequiredError,
+        Code.FAILED_PRECONDITION,
+        "CODE_REQUIRED",
+        400,
+        _INVALID,
+        "CodeRequired",
+        "Rewards and offers need a code that the guest shows",
+    ),
+    ErrorRow(
         e.IdempotencyKeyReusedError,
         Code.INVALID_ARGUMENT,
         "IDEMPOTENCY_KEY_REUSED",

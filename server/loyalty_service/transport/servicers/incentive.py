@@ -23,7 +23,6 @@ from loyalty_service.application.incentives.take_grant import (
     take_grant,
 )
 from loyalty_service.domain.breaches import Breach, RuleFailure, in_own_words
-from loyalty_service.domain.clock import now_ms
 from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
 from loyalty_service.domain.grants import FOR_GOOD, GrantState
 from loyalty_service.domain.program import Incentive, Program
@@ -98,7 +97,7 @@ class IncentiveServicer:
 
     async def GetContent(self, request: pb.GetContentRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
-        page = offered(call.program, now_ms(), request.page_size, request.page_token)
+        page = offered(call.program, call.now_ms, request.page_size, request.page_token)
         return pb.GetContentResponse(
             content=[_content(one.incentive, request.pos_type) for one in page.incentives],
             next_page_token=page.next_page_token,

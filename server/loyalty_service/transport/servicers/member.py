@@ -30,7 +30,7 @@ from loyalty_service.application.orders.search_transactions import GIVEN
 from loyalty_service.application.points import owed_points
 from loyalty_service.application.reading import FoundMember
 from loyalty_service.domain.blocks import Blocked
-from loyalty_service.domain.clock import now_ms, rfc3339
+from loyalty_service.domain.clock import rfc3339
 from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
 from loyalty_service.domain.expiry import Going
 from loyalty_service.domain.ledger import AccountKind
@@ -79,13 +79,15 @@ class MemberServicer:
     async def GetMember(self, request: pb.GetMemberRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
         async with call.read() as reader:
-            shown = await show_member(reader, call.program, call.key, request.loyalty_id, now_ms())
+            of = request.loyalty_id
+            shown = await show_member(reader, call.program, call.key, of, call.now_ms)
         return pb.GetMemberResponse(member=_member(shown, call.program)).SerializeToString()
 
     async def GetUser(self, request: pb.GetUserRequest, call: Call) -> bytes:  # noqa: N802
         """See the contract."""
         async with call.read() as reader:
-            shown = await show_member(reader, call.program, call.key, request.loyalty_id, now_ms())
+            of = request.loyalty_id
+            shown = await show_member(reader, call.program, call.key, of, call.now_ms)
         member = shown.member
         moved_ms = max(account.moved_ms for account in member.accounts.values())
         return pb.GetUserResponse(
