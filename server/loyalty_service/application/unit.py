@@ -395,5 +395,8 @@ class Unit(WebhookUnit, Protocol):
     def add_key(self, key: ApiKey, digest: bytes, now_ms: int) -> None:
         """Keep an API key by its digest."""
 
+    def change_key(self, key: ApiKey) -> None:
+        """Keep what a live API key may do from now on."""
+
     def revoke_key(self, key_id: str, now_ms: int) -> bool:
         """End an API key for good; return whether it was live."""

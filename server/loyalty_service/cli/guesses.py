@@ -14,6 +14,7 @@ from loyalty_service.application.operators.forgive_codes import ForgiveCodes, fo
 from loyalty_service.application.perform import Run, perform
 from loyalty_service.cli.running import operator, run, with_store
 from loyalty_service.cli.terminal import out, print_table
+from loyalty_service.cli.texts import text_or_empty
 from loyalty_service.domain.clock import now_ms, rfc3339
 from loyalty_service.domain.guessing import Scope, ScopeKind
 from loyalty_service.domain.operator_error import OperatorError
@@ -24,6 +25,7 @@ def guesses_command(
     forgive: Annotated[
         str, typer.Option(help="Let this key show codes again.", metavar="KEY")
     ] = "",
+    reason: Annotated[str, typer.Option(help="Why, for the events.", callback=text_or_empty)] = "",
 ) -> None:
     """
     List who must wait because of too many wrong codes, or end the waits of a key.
@@ -38,7 +40,7 @@ def guesses_command(
                 known = {entry.key_id for entry in await reader.api_keys()}
             if forgive not in known:
                 raise OperatorError(f"No key is called {forgive}: `loyalty keys list` names them.")
-            work = Run(forgive_codes, ForgiveCodes(forgive), by=operator("guesses"))
+            work = Run(forgive_codes, ForgiveCodes(forgive, reason), by=operator("guesses"))
             ended = (await store.write(partial(perform, run=work))).result
             out.print(f"{ended} waits of key {forgive} ended.")
             return

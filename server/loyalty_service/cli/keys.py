@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import csv
+import sys
+from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.box import SIMPLE
 from rich.table import Table
 
+from loyalty_service.application.operators.change_key import (
+    ChangeKey,
+    RoleNotLessError,
+    change_key,
+)
 from loyalty_service.application.operators.create_key import (
     CreatedKey,
     CreateKey,
+    CreateKeys,
     create_key,
+    create_keys,
 )
 from loyalty_service.application.operators.revoke_key import RevokeKey, revoke_key
 from loyalty_service.application.operators.rotate_key import (
@@ -55,6 +66,89 @@ def create_key_command(
         out.print(created.secret)
 
     run(partial(with_store, create))
+
+
+@keys.command("import")
+def import_keys_command(
+    program_id: Annotated[str, typer.Argument(help="Program, for instance demo-ca.")],
+    file: Annotated[
+        Path, typer.Argument(help="CSV with the columns partner, role and, if wanted, stores.")
+    ],
+) -> None:
+    """Create an API key for each line of a file, all or none, and print them as CSV."""
+    command = CreateKeys(tuple(_wanted(program_id, file)))
+
+    async def create(opened: Store) -> None:
+        work = Run(create_keys, command, by=operator("keys import"))
+        made = await opened.write(partial(perform, run=work), timeout_s=60)
+        told = csv.writer(sys.stdout)
+        told.writerow(("key", "partner", "role", "stores", "secret"))
+        for one in made.result:
+            stores = " ".join(map(str, sorted(one.key.stores)))
+            told.writerow((one.key.key_id, one.key.partner, one.key.role, stores, one.secret))
+        err.print(f"{len(made.result):,} keys. Their secrets are shown this once.")
+
+    run(partial(with_store, create))
+
+
+def _wanted(program_id: str, file: Path) -> Iterator[CreateKey]:
+    """Read the keys of a file; stores are parted by blanks."""
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as opened:
+            rows = csv.DictReader(opened)
+            if not {"partner", "role"} <= set(rows.fieldnames or ()):
+                raise OperatorError(f"{file}: the first line must name partner and role.")
+            for row in rows:
+                try:
+                    partner = kept_text((row["partner"] or "").strip())
+                    role = Role((row["role"] or "").strip())
+                    stores = frozenset(map(int, (row.get("stores") or "").split()))
+                except (ValueError, typer.BadParameter) as problem:
+                    raise OperatorError(f"{file}, line {rows.line_num}: {problem}.") from None
+                yield CreateKey(program_id, partner, role, stores)
+    except OSError as problem:
+        raise OperatorError(f"{file}: {problem.strerror}.") from None
+    except (UnicodeDecodeError, csv.Error) as problem:
+        raise OperatorError(f"{file}: must be a CSV file in UTF-8 ({problem}).") from None
+
+
+@keys.command("change")
+def change_key_command(
+    key_id: Annotated[str, typer.Argument(help="The key's name in `loyalty keys list`.")],
+    store: Annotated[
+        list[int] | None, typer.Option(help="Limit the key to this store; may be repeated.")
+    ] = None,
+    *,
+    all_stores: Annotated[
+        bool, typer.Option("--all-stores", help="Let the key act in all stores.")
+    ] = False,
+    role: Annotated[
+        Role | None, typer.Option(help="A role that may do less than the key's own.")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why, for the events.", callback=kept_text)],
+) -> None:
+    """Change the stores of a key, or give it a role that may do less; its secret stays."""
+    if all_stores and store:
+        raise typer.BadParameter("name stores or --all-stores")
+    if not (all_stores or store or role):
+        raise typer.BadParameter("name stores, --all-stores or --role")
+    stores = frozenset(store or ()) if store or all_stores else None
+
+    async def change(opened: Store) -> None:
+        command = ChangeKey(key_id, stores, role, reason)
+        try:
+            work = Run(change_key, command, by=operator("keys change"))
+            await opened.write(partial(perform, run=work))
+        except KeyUnknownError:
+            raise OperatorError(f"No live key is called {key_id}.") from None
+        except RoleNotLessError as problem:
+            old, new = problem.args
+            raise OperatorError(
+                f"A key of role {old} can't become {new}, which may do more: make a new key."
+            ) from None
+        out.print(f"Key {key_id} is changed.")
+
+    run(partial(with_store, change))
 
 
 @keys.command("rotate")

@@ -203,8 +203,8 @@ def _tell_room(database: Database, before: Room, pruned: Pruned) -> None:
         f"({_megabytes(before.free)} before)."
     )
     err.print(
-        "New rows fill what is free: the file does not shrink. `loyalty backup` writes a file "
-        "without it, which `loyalty restore` brings back."
+        "New rows fill what is free: the file does not shrink. `loyalty backup` and, while the "
+        "server is stopped, `loyalty restore --replace` make it smaller."
         if database.embedded
         else "Autovacuum makes room of what went, for new rows; VACUUM FULL, while no server runs, "
         "gives it back to the disk."

@@ -41,6 +41,7 @@ class EventKind(IntEnum):
     KEY_CREATED = 42
     KEY_ROTATED = 43
     KEY_REVOKED = 44
+    KEY_CHANGED = 45
     STORE_REPAIRED = 51
     STORE_PRUNED = 52
     LEDGER_SUMMED_UP = 53

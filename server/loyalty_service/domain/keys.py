@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -33,6 +33,13 @@ class Role(StrEnum):
     OPERATOR = "operator"
     """Gives and takes points besides, within limits of its own."""
     EVENTS = "events"
+
+
+LESS: Mapping[Role, frozenset[Role]] = {
+    Role.ADMIN: frozenset({Role.OPERATOR, Role.HELP_DESK}),
+    Role.OPERATOR: frozenset({Role.HELP_DESK}),
+}
+"""Roles that may do less than another: what a key may become, since its secret may be known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,13 @@ class CreateKey:
 
 
 @dataclass(frozen=True, slots=True)
+class CreateKeys:
+    """Keys that are all made, or none of them."""
+
+    wanted: tuple[CreateKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CreatedKey:
     """The key and its secret, which is not kept anywhere."""
 
@@ -76,7 +83,26 @@ def create_key(unit: Unit, command: CreateKey, now_ms: int) -> Done[CreatedKey]:
     return Done(CreatedKey(key, secret), events=(key_event(EventKind.KEY_CREATED, key),))
 
 
-def key_event(kind: EventKind, key: ApiKey, **more: str) -> Event:
+def create_keys(unit: Unit, command: CreateKeys, now_ms: int) -> Done[tuple[CreatedKey, ...]]:
+    """
+    Create several keys, all or none.
+
+    Raises:
+        ProgramUnknownError: No program of a name was applied.
+        StoreNotFoundError: A program has no such store.
+    """
+    unit.lock_catalog()
+    for one in command.wanted:
+        program = program_of(unit, one.program_id)
+        for store_id in sorted(one.stores):
+            if store_id not in program.stores:
+                raise StoreNotFoundError(store_id)
+    made = [create_key(unit, one, now_ms) for one in command.wanted]
+    events = tuple(event for one in made for event in one.events)
+    return Done(tuple(one.result for one in made), events=events)
+
+
+def key_event(kind: EventKind, key: ApiKey, **more: object) -> Event:
     """Tell what happened to a key, with what it may do and *more*."""
     about = {"partner": key.partner, "role": key.role.value, "stores": sorted(key.stores)}
     return Event(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from loyalty_service.application.perform import Done
@@ -12,9 +13,10 @@ from loyalty_service.domain.guessing import by_sight
 
 @dataclass(frozen=True, slots=True)
 class ForgiveCodes:
-    """The key."""
+    """The key, and what the operator says why; empty where nothing is said."""
 
     key_id: str
+    reason: str = ""
 
 
 def forgive_codes(unit: Unit, command: ForgiveCodes, _now_ms: int) -> Done[int]:
@@ -26,5 +28,14 @@ def forgive_codes(unit: Unit, command: ForgiveCodes, _now_ms: int) -> Done[int]:
     keys = unit.catalog.keys.values()
     program_id = next((key.program_id for key in keys if key.key_id == command.key_id), None)
     return Done(
-        ended, events=(Event(EventKind.CODES_FORGIVEN, program_id, subject=command.key_id),)
+        ended,
+        events=(
+            Event(
+                EventKind.CODES_FORGIVEN,
+                program_id,
+                subject=command.key_id,
+                reason=command.reason,
+                detail=json.dumps({"ended": ended}),
+            ),
+        ),
     )

@@ -111,6 +111,11 @@ class CatalogueStatements:
             ).where(key.c.revoked_ms.is_(None))
         )
         self.insert_key = by.insert(key, leaving_out=("revoked_ms",))
+        self.change_key = by.compile(
+            update(key)
+            .values(role=bindparam("new_role"), stores=bindparam("new_stores"))
+            .where(key.c.key_id == bindparam("key"), key.c.revoked_ms.is_(None))
+        )
         self.revoke_key = by.compile(
             update(key)
             .values(revoked_ms=bindparam("new_revoked_ms"))
@@ -263,6 +268,15 @@ class Catalogue(Ledger):
         stores = json.dumps(sorted(key.stores))
         values = key.key_id, digest, key.program_id, key.partner, key.role.value, stores, now_ms
         self._connection.execute(self._catalogue_by.insert_key.sql, values)
+        self._end_change()
+
+    def change_key(self, key: ApiKey) -> None:
+        """See `Unit.change_key`."""
+        self.changes += 1
+        change = self._catalogue_by.change_key
+        stores = json.dumps(sorted(key.stores))
+        given = {"new_role": key.role.value, "new_stores": stores, "key": key.key_id}
+        self._connection.execute(change.sql, [given[name] for name in change.names])
         self._end_change()
 
     def revoke_key(self, key_id: str, now_ms: int) -> bool:
