@@ -128,7 +128,7 @@ kit: $(READY) ## Write what a vendor's developer needs into dist/; the TypeScrip
 lock: wheels ## Pin the newest dependencies, with their hashes, in requirements*.lock
 	$(COMPILE) --upgrade --extra dev --output-file requirements.lock pyproject.toml
 	$(COMPILE) --constraint requirements.lock --output-file requirements-production.lock pyproject.toml
-	for extra in audit bench fuzz kit native; do \
+	for extra in audit bench console fuzz kit native; do \
 	  $(COMPILE) --upgrade --constraint requirements.lock --extra $$extra \
 	    --output-file requirements-$$extra.lock pyproject.toml || exit 1; done
 

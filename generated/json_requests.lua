@@ -15,6 +15,10 @@ return {
     { method = "GET", path = "/loyalty/members/{loyalty_id}/export", request = "loyalty.v1.ExportMemberRequest" },
     { method = "POST", path = "/loyalty/members/{loyalty_id}/receipts", request = "loyalty.v1.ClaimReceiptRequest" },
     { method = "GET", path = "/loyalty/members/{loyalty_id}/transfers", request = "loyalty.v1.ListTransfersRequest" },
+    { method = "GET", path = "/loyalty/operator/code-waits", request = "loyalty.v1.ListCodeWaitsRequest" },
+    { method = "GET", path = "/loyalty/operator/liability", request = "loyalty.v1.GetLiabilityRequest" },
+    { method = "GET", path = "/loyalty/operator/program", request = "loyalty.v1.GetProgramRequest" },
+    { method = "GET", path = "/loyalty/operator/program/versions", request = "loyalty.v1.ListProgramVersionsRequest" },
     { method = "POST", path = "/loyalty/orders/search", request = "loyalty.v1.SearchOrdersRequest" },
     { method = "POST", path = "/loyalty/promo-code/redeem", request = "loyalty.v1.RedeemPromoCodeRequest" },
     { method = "GET", path = "/loyalty/transaction/pos", request = "loyalty.v1.GetOutcomeRequest" },
@@ -126,6 +130,9 @@ return {
       pageToken = { name = "pageToken", type = "string" },
       page_token = { name = "pageToken", type = "string" },
     },
+    ["loyalty.v1.GetLiabilityRequest"] = {
+      months = { name = "months", type = "integer", least = -2147483648, most = 2147483647 },
+    },
     ["loyalty.v1.GetMemberRequest"] = {
       loyaltyId = { name = "loyaltyId", type = "string" },
       loyalty_id = { name = "loyaltyId", type = "string" },
@@ -133,6 +140,9 @@ return {
     ["loyalty.v1.GetOutcomeRequest"] = {
       idempotencyKey = { name = "idempotencyKey", type = "string" },
       idempotency_key = { name = "idempotencyKey", type = "string" },
+    },
+    ["loyalty.v1.GetProgramRequest"] = {
+      version = { name = "version", type = "integer", least = -2147483648, most = 2147483647 },
     },
     ["loyalty.v1.GetTransactionRequest"] = {
       loyaltyTransactionId = { name = "loyaltyTransactionId", type = "string" },
@@ -160,6 +170,10 @@ return {
       restaurant_id = { name = "restaurantId", type = "string" },
       userDateTime = { name = "userDateTime", type = "string" },
       user_date_time = { name = "userDateTime", type = "string" },
+    },
+    ["loyalty.v1.ListCodeWaitsRequest"] = {
+      storeId = { name = "storeId", type = "integer", least = -2147483648, most = 2147483647 },
+      store_id = { name = "storeId", type = "integer", least = -2147483648, most = 2147483647 },
     },
     ["loyalty.v1.ListEventsRequest"] = {
       types = { name = "types", type = "string", repeated = true },
@@ -190,6 +204,12 @@ return {
       pos_type = { name = "posType", type = "string" },
       supportingPos = { name = "supportingPos", type = "string" },
       supporting_pos = { name = "supportingPos", type = "string" },
+      pageSize = { name = "pageSize", type = "integer", least = -2147483648, most = 2147483647 },
+      page_size = { name = "pageSize", type = "integer", least = -2147483648, most = 2147483647 },
+      pageToken = { name = "pageToken", type = "string" },
+      page_token = { name = "pageToken", type = "string" },
+    },
+    ["loyalty.v1.ListProgramVersionsRequest"] = {
       pageSize = { name = "pageSize", type = "integer", least = -2147483648, most = 2147483647 },
       page_size = { name = "pageSize", type = "integer", least = -2147483648, most = 2147483647 },
       pageToken = { name = "pageToken", type = "string" },
@@ -458,11 +478,15 @@ return {
     },
     ["loyalty.v1.GetContentRequest"] = {
     },
+    ["loyalty.v1.GetLiabilityRequest"] = {
+    },
     ["loyalty.v1.GetMemberRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
     },
     ["loyalty.v1.GetOutcomeRequest"] = {
       { name = "idempotencyKey", proto_name = "idempotency_key", missing = "is required" },
+    },
+    ["loyalty.v1.GetProgramRequest"] = {
     },
     ["loyalty.v1.GetTransactionRequest"] = {
       { name = "loyaltyTransactionId", proto_name = "loyalty_transaction_id", missing = "must be a UUID" },
@@ -481,9 +505,13 @@ return {
     ["loyalty.v1.IssueCodeRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
     },
+    ["loyalty.v1.ListCodeWaitsRequest"] = {
+    },
     ["loyalty.v1.ListEventsRequest"] = {
     },
     ["loyalty.v1.ListIncentivesRequest"] = {
+    },
+    ["loyalty.v1.ListProgramVersionsRequest"] = {
     },
     ["loyalty.v1.ListTransfersRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },

@@ -88,6 +88,7 @@ def reachable(message: Descriptor) -> set[Descriptor]:
 _PLAIN: Mapping[int, Schema] = {
     FieldDescriptor.TYPE_BOOL: {"type": "boolean"},
     FieldDescriptor.TYPE_DOUBLE: {"type": "number"},
+    FieldDescriptor.TYPE_INT64: {"type": "string", "format": "int64"},
 }
 """Types without rules; a type that stands nowhere is one that the contract has not used yet."""
 

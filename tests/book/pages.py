@@ -18,6 +18,7 @@ from loyalty.v1 import event_service_pb2 as events
 from loyalty.v1 import identify_service_pb2 as identifying
 from loyalty.v1 import incentive_service_pb2 as incentives
 from loyalty.v1 import member_service_pb2 as members
+from loyalty.v1 import operator_service_pb2 as operators
 from loyalty.v1 import order_pb2
 from loyalty.v1 import session_service_pb2 as sessions
 from loyalty.v1 import transaction_service_pb2 as pb
@@ -291,6 +292,25 @@ async def _other_take(desk: Desk, _first: Any) -> Message:
     return await _take(desk)
 
 
+# --- OperatorService ----------------------------------------------------------------------------
+
+
+async def _program(_: Desk) -> Message:
+    return operators.GetProgramRequest()
+
+
+async def _versions(_: Desk) -> Message:
+    return operators.ListProgramVersionsRequest(page_size=1)
+
+
+async def _waits(_: Desk) -> Message:
+    return operators.ListCodeWaitsRequest()
+
+
+async def _liability(_: Desk) -> Message:
+    return operators.GetLiabilityRequest()
+
+
 # --- TransactionService -------------------------------------------------------------------------
 
 
@@ -540,6 +560,30 @@ BOOK: Mapping[str, Page] = {
         incentives.TakeGrantRequest(loyalty_id="x"),
         frozenset({"loyalty_id", "grant"}),
         _other_take,
+    ),
+    "GetProgram": Page(
+        "OperatorService/GetProgram",
+        _program,
+        operators.GetProgramRequest(version=0),
+        frozenset({"version"}),
+    ),
+    "ListProgramVersions": Page(
+        "OperatorService/ListProgramVersions",
+        _versions,
+        operators.ListProgramVersionsRequest(page_size=-1, page_token="x" * 201),
+        frozenset({"page_size", "page_token"}),
+    ),
+    "ListCodeWaits": Page(
+        "OperatorService/ListCodeWaits",
+        _waits,
+        operators.ListCodeWaitsRequest(store_id=0),
+        frozenset({"store_id"}),
+    ),
+    "GetLiability": Page(
+        "OperatorService/GetLiability",
+        _liability,
+        operators.GetLiabilityRequest(months=-1),
+        frozenset({"months"}),
     ),
     "ValidateOrder": Page(
         "TransactionService/ValidateOrder", _validate, pb.ValidateOrderRequest(), _NO_ORDER

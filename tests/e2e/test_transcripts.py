@@ -44,7 +44,7 @@ FORMS = {
     "time": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z",
     "timestamp": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?Z",
     "code": r"\d{6}",
-    "text": r".+",
+    "text": r"(?s:.+)",
 }
 
 

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from loyalty_service.application.orders.void_transaction import VoidTransaction,
 from loyalty_service.application.perform import Run, perform
 from loyalty_service.cli import main
 from loyalty_service.domain.clock import DAY_MS, now_ms
+from loyalty_service.domain.expiry import Expiry, ExpiryPolicy
 from loyalty_service.domain.peppers import Peppers
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.tools import archive as archiving
@@ -30,8 +32,9 @@ from loyalty_service.storage.tools.restore import restore
 from tests.support.databases import Backend
 from tests.support.ledger import execute, rows
 from tests.support.lived_store import live_on, lived_database
-from tests.support.programs import KEY
-from tests.support.stores import PEPPER, open_store
+from tests.support.orders import CLAIMED, COFFEE, Till, basket, reward
+from tests.support.programs import KEY, demo_program, enroll
+from tests.support.stores import PEPPER, demo_store, open_store
 
 PEPPERS = Peppers(PEPPER)
 
@@ -116,6 +119,30 @@ def test_order_whose_transfers_are_archived_can_be_voided(lived_url: str, tmp_pa
         order=claimed,
     )
     assert f"loyalty_transaction {claimed} is void" in _problems(lived_url)[0]
+
+
+def test_points_that_go_are_compared_with_what_is_archived(
+    database_url: str, tmp_path: Path
+) -> None:
+    """What orders have in buckets is what the ledger and the archives say together."""
+    aging = replace(demo_program(), expiry=Expiry(ExpiryPolicy.ISSUE_DATE, days=30))
+
+    async def live() -> None:
+        async with demo_store(database_url, aging) as store:
+            till = Till(store)
+            transaction = await till.identify(await enroll(store, 1600))
+            await till.update(transaction, CLAIMED, basket(reward(COFFEE)))
+            await enroll(store, 1600)
+
+    asyncio.run(live())
+    assert rows(database_url, "SELECT count(*) FROM bucket_part WHERE burned > 0")[0][0] > 0
+
+    _archive(database_url, tmp_path / "first")
+
+    assert _problems(database_url) == []
+    assert _problems(database_url, since=0) == []
+    execute(database_url, "UPDATE bucket_part SET burned = burned + 1")
+    assert "bucket_part" in _problems(database_url)[0]
 
 
 def test_history_of_a_member_tells_where_it_is_cut(lived_url: str, tmp_path: Path) -> None:

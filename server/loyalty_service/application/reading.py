@@ -17,6 +17,7 @@ from loyalty_service.domain.ledger import AccountKind, Cause
 from loyalty_service.domain.member_terms import TermKind
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import KeptAnswer, Member, Transaction, TransactionStatus
+from loyalty_service.domain.reports import Liability
 from loyalty_service.domain.webhooks import Delivery, DeliveryStatus, Webhook
 
 
@@ -192,6 +193,22 @@ class Reader(Protocol):
 
     async def promo_codes(self, program_id: str) -> Sequence[PromoCodesEntry]:
         """List the promo codes of a program by what they are called, the oldest first."""
+
+    async def program_versions(self, program_id: str) -> Sequence[tuple[int, int]]:
+        """List the versions of a program and when they were applied, the newest first."""
+
+    async def program_version(self, program_id: str, version: int) -> Program | None:
+        """Find a version of a program; absent where none of the number is kept."""
+
+    async def applied_by(self, program_id: str, applied_ms: int) -> tuple[str, str]:
+        """Tell who applied a program at a moment, and why; empty where no event tells."""
+
+    async def liability(self, program: Program, now_ms: int, *, ages: bool) -> Liability:
+        """
+        Tell what a program owes its members: reads all accounts.
+
+        With *ages* it tells when that came, and reads all transfers too.
+        """
 
     async def api_keys(self) -> Sequence[KeyEntry]:
         """List all API keys, the oldest first."""

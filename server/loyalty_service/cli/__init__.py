@@ -16,6 +16,7 @@ import typer
 
 from loyalty_service.cli.adjusting import adjust_command
 from loyalty_service.cli.certify import certify
+from loyalty_service.cli.console import console_command
 from loyalty_service.cli.edge import envoy_config_command
 from loyalty_service.cli.explanations import explain
 from loyalty_service.cli.find import find
@@ -65,6 +66,7 @@ app.add_typer(webhooks, name="webhooks")
 # In the order that `loyalty --help` lists them in.
 COMMANDS: dict[str, Callable[..., None]] = {
     "serve": serve_command,
+    "console": console_command,
     "health": health_command,
     "demo": demo_command,
     "migrate": migrate_command,

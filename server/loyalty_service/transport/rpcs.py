@@ -18,6 +18,7 @@ from loyalty.v1 import (
     incentive_service_pb2,
     member_service_pb2,
     method_pb2,
+    operator_service_pb2,
     session_service_pb2,
     transaction_service_pb2,
 )
@@ -31,6 +32,7 @@ SERVICES: tuple[ServiceDescriptor, ...] = (
     code_service_pb2.DESCRIPTOR.services_by_name["CodeService"],
     member_service_pb2.DESCRIPTOR.services_by_name["MemberService"],
     incentive_service_pb2.DESCRIPTOR.services_by_name["IncentiveService"],
+    operator_service_pb2.DESCRIPTOR.services_by_name["OperatorService"],
     event_service_pb2.DESCRIPTOR.services_by_name["EventService"],
 )
 """The services that are served."""

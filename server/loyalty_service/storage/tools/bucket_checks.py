@@ -54,15 +54,24 @@ CHECKS = (
           FROM bucket_part GROUP BY owner_kind, owner_id
         ) AS parts
         LEFT JOIN (
-          SELECT owner_kind, transaction_id,
-            sum(CASE cause WHEN :cause_earn THEN points WHEN :cause_confirm THEN points
-                WHEN :cause_reverse THEN -points WHEN :cause_return THEN -points
-                ELSE 0 END) AS all_earned,
-            sum(CASE cause WHEN :cause_redeem THEN points
-                WHEN :cause_refund THEN -points ELSE 0 END) AS all_burned
-          FROM transfer GROUP BY owner_kind, transaction_id
-        ) AS moved ON moved.owner_kind = parts.owner_kind
-          AND moved.transaction_id = parts.owner_id
+          SELECT owner_kind, owner_id, sum(all_earned) AS all_earned,
+            sum(all_burned) AS all_burned
+          FROM (
+            SELECT owner_kind, transaction_id AS owner_id,
+              sum(CASE cause WHEN :cause_earn THEN points WHEN :cause_confirm THEN points
+                  WHEN :cause_reverse THEN -points WHEN :cause_return THEN -points
+                  ELSE 0 END) AS all_earned,
+              sum(CASE cause WHEN :cause_redeem THEN points
+                  WHEN :cause_refund THEN -points ELSE 0 END) AS all_burned
+            FROM transfer GROUP BY owner_kind, transaction_id
+            UNION ALL
+            SELECT owner_kind, owner_id,
+              coalesce(earned, 0) - coalesce(reversed, 0) - coalesce(returned, 0),
+              coalesce(redeemed, 0) - coalesce(refunded, 0)
+            FROM archived_owner
+          ) AS ledger_and_archives
+          GROUP BY owner_kind, owner_id
+        ) AS moved ON moved.owner_kind = parts.owner_kind AND moved.owner_id = parts.owner_id
         WHERE earned > coalesce(all_earned, 0) OR burned > coalesce(all_burned, 0)
         ORDER BY parts.owner_id
         """,

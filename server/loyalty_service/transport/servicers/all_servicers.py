@@ -10,6 +10,7 @@ from loyalty_service.transport.servicers.event import EventServicer
 from loyalty_service.transport.servicers.identify import IdentifyServicer, IdentifyUseCase
 from loyalty_service.transport.servicers.incentive import IncentiveServicer
 from loyalty_service.transport.servicers.member import MemberServicer
+from loyalty_service.transport.servicers.operator import OperatorServicer
 from loyalty_service.transport.servicers.session import SessionServicer
 from loyalty_service.transport.servicers.transaction import TransactionServicer
 
@@ -23,5 +24,6 @@ def all_servicers(identify: IdentifyUseCase = identify_member) -> Mapping[str, o
         "CodeService": CodeServicer(),
         "MemberService": MemberServicer(),
         "IncentiveService": IncentiveServicer(),
+        "OperatorService": OperatorServicer(),
         "EventService": EventServicer(),
     }

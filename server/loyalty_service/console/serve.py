@@ -1,0 +1,121 @@
+"""Serves the console over HTTP, or over HTTPS with certificates of its own or of one proxy."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from loyalty_service.console.app import make_app
+from loyalty_service.console.server_calls import ServerCalls
+from loyalty_service.console.sign_ins import SignIns
+from loyalty_service.console.web import Desk, Proxy
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """
+    Where the console listens.
+
+    Attributes:
+        certificate: File of its certificate; absent for plain HTTP.
+        private_key: File of the certificate's key.
+        proxy_authority: File of the authority whose certificates the proxy has; absent where
+            there is none.
+        proxy_names: Names of which the proxy's certificate has one.
+    """
+
+    host: str
+    port: int
+    certificate: Path | None = None
+    private_key: Path | None = None
+    proxy_authority: Path | None = None
+    proxy_names: frozenset[str] = frozenset()
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach it."""
+        return self.host in {"127.0.0.1", "::1", "localhost"}
+
+
+def names_in(certificate: Any) -> frozenset[str]:
+    """Give the DNS and URI names of a peer's certificate, as `ssl` tells of it."""
+    return frozenset(value for _, value in certificate.get("subjectAltName", ()))
+
+
+def protocol_for(names: Collection[str]) -> type[H11Protocol]:
+    """Make what takes connections only from peers whose certificate has one of the names."""
+
+    class FromProxy(H11Protocol):
+        def connection_made(self, transport: Any) -> None:
+            if names_in(transport.get_extra_info("peercert") or {}).isdisjoint(names):
+                transport.abort()
+                return
+            super().connection_made(transport)
+
+    return FromProxy
+
+
+async def serve_console(
+    listening: Listening,
+    calls: ServerCalls,
+    serving: Callable[[], None],
+    *,
+    secure: bool,
+    proxy: Proxy | None = None,
+) -> None:
+    """Serve the console until SIGTERM or Ctrl-C; tell once it is served."""
+    async with calls:
+        desk = Desk(calls, SignIns(), secure, proxy)
+        server = _Server(_config(listening, desk), serving)
+        running = asyncio.create_task(server.serve())
+        try:
+            await asyncio.shield(running)
+        finally:
+            # Where the caller is cancelled, the sockets are closed all the same.
+            server.should_exit = True
+            await running
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, serving: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._serving = serving
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._serving()
+
+
+def _config(listening: Listening, desk: Desk) -> uvicorn.Config:
+    options: dict[str, Any] = {"http": H11Protocol}
+    if listening.certificate is not None:
+        options["ssl_certfile"] = str(listening.certificate)
+        options["ssl_keyfile"] = str(listening.private_key or listening.certificate)
+    if listening.proxy_authority is not None:
+        options["ssl_ca_certs"] = str(listening.proxy_authority)
+        options["ssl_cert_reqs"] = ssl.CERT_REQUIRED
+        options["http"] = protocol_for(listening.proxy_names)
+    return uvicorn.Config(
+        make_app(desk),
+        host=listening.host,
+        port=listening.port,
+        lifespan="off",
+        ws="none",
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,
+        limit_concurrency=256,
+        timeout_keep_alive=15,
+        h11_max_incomplete_event_size=16 * 1024,
+        **options,
+    )
