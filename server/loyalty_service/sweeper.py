@@ -105,8 +105,8 @@ async def sweep_forever(store: Store, interval_s: float, watch: SweepWatch | Non
             swept = await sweep(store, store.clock)
             if names_left:
                 names_left = await take_out_names(store)
-            if store.log_due:
-                await store.empty_log()
+            if store.rewrite_due:
+                await store.rewrite()
             if time.monotonic() - forgotten > FORGET_INTERVAL_S:
                 await forget(store)
                 forgotten = time.monotonic()

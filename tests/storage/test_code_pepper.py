@@ -233,6 +233,12 @@ async def _open(settings: Settings) -> None:
         pass
 
 
+def _forgotten(url: str) -> list[tuple[str, str]]:
+    """Read which peppers somebody with a name forgot, and why."""
+    told = rows(url, "SELECT subject, reason FROM event WHERE kind = 55 AND actor > ''")
+    return [tuple(row) for row in told]
+
+
 def test_pepper_is_replaced_by_commands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -280,7 +286,8 @@ def test_pepper_is_replaced_by_commands(
 
     assert _command(monkeypatch, "pepper", "reseal") == 0
     assert "1 answers are kept: 1 were sealed again" in capsys.readouterr().out
-    assert _command(monkeypatch, "pepper", "forget", "--yes", old) == 0
+    assert _command(monkeypatch, "pepper", "forget", "--yes", "--reason", "it leaked", old) == 0
+    assert _forgotten(url) == [(old, "it leaked")]
 
     assert settings.peppers() == Peppers(peppers.current)
     asyncio.run(_open(settings))

@@ -508,8 +508,11 @@ def test_server_with_another_pepper_is_refused(
     told = capsys.readouterr().err
     assert told.count("is open elsewhere: stop the servers first") == 2
     assert "Accept this?" not in told
-    assert run("pepper", "accept", "--yes") == 0
+    assert run("pepper", "accept", "--yes", "--reason", "the old one is lost") == 0
 
+    (event,) = rows(members, "SELECT reason, detail FROM event WHERE kind = 56")
+    assert event.reason == "the old one is lost"
+    assert "given_up" in event.detail
     asyncio.run(start())
     monkeypatch.setenv("LOYALTY_CODE_PEPPER", PEPPER.decode())
     with pytest.raises(PepperError):

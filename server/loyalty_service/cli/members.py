@@ -193,10 +193,11 @@ async def _erase(command: EraseMember, yes: bool, store: Store) -> None:
     work = Run(erase_member, command, by=operator("members erase"))
     answer = await store.write(partial(perform, run=work), reads=command.reads())
     out.print(f"{command.loyalty_id.lower()} was erased {rfc3339(answer.result.erased_ms)}.")
-    if not await store.empty_log():
+    if not await store.rewrite():
         raise OperatorError(
-            "The log of the database is still being read and may hold the name: run this again, "
-            "or wait until a server has emptied it."
+            "The database's file may still hold the name in free parts: others hold it, or it is "
+            "too large to be written again beside them. Run this again; of a file beyond 1 GiB, "
+            "run VACUUM in a quiet hour."
         )
     if not store.embedded:
         err.print("Older row versions stay in PostgreSQL's files until they are vacuumed.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -9,9 +11,12 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from loyalty_service.bootstrap import database_of
+from loyalty_service.cli.running import operator, run, with_store
 from loyalty_service.cli.settings import current_database, known_peppers, read_settings
 from loyalty_service.cli.terminal import confirm, err, out, print_table
+from loyalty_service.cli.texts import text_or_empty
 from loyalty_service.domain.clock import rfc3339
+from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.domain.peppers import check_of, name_of
 from loyalty_service.storage.alone import require_stopped
@@ -24,7 +29,10 @@ from loyalty_service.storage.peppers import (
     require_retired,
     unknown_among,
 )
+from loyalty_service.storage.store import Store
 from loyalty_service.storage.tools.reseal import reseal
+
+Reason = Annotated[str, typer.Option(help="Why, for the events.", callback=text_or_empty)]
 
 pepper = typer.Typer(help="Code peppers of the database.", no_args_is_help=True)
 
@@ -89,6 +97,7 @@ def forget_pepper_command(
     name: Annotated[str, typer.Argument(help="Its name in `loyalty pepper list`.")],
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Forget without asking.")] = False,
+    reason: Reason = "",
 ) -> None:
     """Forget a retired code pepper: receipts given out under it are unknown from then on."""
     settings = read_settings()
@@ -102,6 +111,7 @@ def forget_pepper_command(
     if settings.other_code_peppers is None:
         kept = [one for one in peppers.others if check_of(one) != forgotten.check_value]
         settings.keep_others(kept)
+    _note(Event(EventKind.PEPPER_FORGOTTEN, None, subject=name, reason=reason), "pepper forget")
     out.print(f"The database no longer needs the code pepper {name}.")
     err.print("Remove it from every server, and keep it with the backups that it proves.")
 
@@ -110,6 +120,7 @@ def forget_pepper_command(
 def accept_pepper_command(
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Accept without asking.")] = False,
+    reason: Reason = "",
 ) -> None:
     """
     Make the code pepper set here the store's, where its own is lost: no server may run.
@@ -124,6 +135,20 @@ def accept_pepper_command(
         require_stopped(database)
         confirm(question)
     lost = accept(database, peppers)
-    out.print(f"The database's code pepper is {name_of(check_of(peppers.current))}.")
+    name = name_of(check_of(peppers.current))
+    detail = json.dumps({"given_up": [one.name for one in lost]})
+    accepted = Event(EventKind.PEPPER_ACCEPTED, None, subject=name, reason=reason, detail=detail)
+    _note(accepted, "pepper accept")
+    out.print(f"The database's code pepper is {name}.")
     if lost:
         err.print(f"Given up: {', '.join(one.name for one in lost)}.")
+
+
+def _note(event: Event, command: str) -> None:
+    """Keep who changed what the database knows of peppers, and why."""
+    by = operator(command)
+
+    async def note(store: Store) -> None:
+        await store.write(lambda unit, now: unit.append(event, by, now))
+
+    run(partial(with_store, note))

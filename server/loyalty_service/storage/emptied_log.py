@@ -1,42 +1,76 @@
-"""Leaves nothing in the log of an embedded database of what was written over."""
+"""Leaves nothing in the files of an embedded database of what was written over."""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
 from contextlib import closing
+from pathlib import Path
+
+import structlog
 
 from loyalty_service.storage.databases import Database
 
 LOG_WAIT_S = 2.0
-"""Time that readers may take to let go of what the log holds."""
+"""Time that others may take to let go of what the log holds."""
+
+REWRITTEN_MAX_BYTES = 1 << 30
+"""A larger file is not written again beside calls: they would wait for too long."""
+
+log = structlog.get_logger(__name__)
 
 
 class EmptiedLog:
     """
-    The part of a store that empties the log.
+    The part of a store that clears what was written over.
 
     Attributes:
-        log_due: Whether the log may hold what was written over and is to be found nowhere.
+        rewrite_due: Whether free parts of pages may hold what is to be found nowhere: SQLite clears
+            what it deletes, and not what it leaves behind as it moves rows from page to page.
     """
 
-    log_due = False
+    rewrite_due = False
     _database: Database
 
     async def empty_log(self) -> bool:
         """
         Bring the log into the file of an embedded database, and leave none behind.
 
-        Returns whether it is so; where a reader still needs what the log holds, the sweeper tries
-        again. Elsewhere there is nothing to do.
+        Returns whether it is so; the sweeper does the rest, see `rewrite`. Elsewhere there is
+        nothing to do.
         """
-        if self._database.embedded:
-            file = self._database.url.database or ""
-            self.log_due = not await asyncio.to_thread(_empty, file)
-        return not self.log_due
+        if not self._database.embedded:
+            return True
+        self.rewrite_due = True
+        return await asyncio.to_thread(_empty, self._database.url.database or "", rewrite=False)
+
+    async def rewrite(self) -> bool:
+        """
+        Write the file of an embedded database again, without its free parts, and empty the log.
+
+        Returns whether it was; where others hold the database, or it is too large to do it beside
+        them, it was not.
+        """
+        file = self._database.url.database or ""
+        if not self._database.embedded:
+            return True
+        size = (await asyncio.to_thread(Path(file).stat)).st_size
+        if size > REWRITTEN_MAX_BYTES:
+            self.rewrite_due = False
+            log.warning("free parts of the file may hold what was erased", file=file)
+            return False
+        self.rewrite_due = not await asyncio.to_thread(_empty, file, rewrite=True)
+        return not self.rewrite_due
 
 
-def _empty(file: str) -> bool:
-    with closing(sqlite3.connect(file, timeout=LOG_WAIT_S)) as connection:
-        (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+def _empty(file: str, *, rewrite: bool) -> bool:
+    try:
+        with closing(sqlite3.connect(file, timeout=LOG_WAIT_S, isolation_level=None)) as connection:
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute("PRAGMA synchronous = FULL")
+            if rewrite:
+                connection.execute("VACUUM")
+            (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.OperationalError:
+        return False  # Somebody else holds it.
     return not busy

@@ -191,7 +191,7 @@ async def run(trial: Trial) -> None:
     await prepare_bank(url, [1000])
     chance = trial.chance("lives")
     gone, stays = (f"{word}{chance.randrange(10**9, 10**10)}" for word in ("gone", "stays"))
-    lives = _lives(chance, trial.choose(4000, 60), gone, stays)
+    lives = _lives(chance, trial.choose(400, 60), gone, stays)
     settings = {"LOYALTY_LOG_LEVEL": "debug", "LOYALTY_SWEEP_INTERVAL_S": "0.2"}
     environment = process_environment(url, trial.folder, **settings)
     server = await ServerProcess.start(environment)
