@@ -100,7 +100,7 @@ async def test_copy_goes_on_where_the_source_ended(sqlite: Sqlite, target: Datab
     async with open_store(target.url.render_as_string(hide_password=False)) as store:
         await enroll(store, 10)
 
-    assert _row_count(target) == before + 6  # With two events.
+    assert _row_count(target) == before + 7  # With two events and a term of the name.
     assert audit(target).all_hold
 
 
