@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -21,12 +20,12 @@ from loyalty_service.config import PEPPER_BYTES, Settings
 from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.domain.peppers import Peppers, check_of, name_of
 from loyalty_service.domain.platforms import platform_of
-from loyalty_service.domain.program import DiscountKind
 from loyalty_service.observability.access_log import Few, name_call
 from loyalty_service.observability.metrics import Telemetry
 from loyalty_service.observability.redaction import redact
 from loyalty_service.observability.trail import Tracing
 from loyalty_service.release import told_version
+from loyalty_service.start_checks import require_time_zones, warn_of_fractions
 from loyalty_service.storage.alone import only_server
 from loyalty_service.storage.connections import require_database
 from loyalty_service.storage.contents import needs_known_pepper
@@ -42,9 +41,13 @@ from loyalty_service.transport.servicers.all_servicers import all_servicers
 from loyalty_service.transport.servicers.identify import IdentifyUseCase
 from loyalty_service.transport.tls import Certificates, require_protection, tls_files
 from loyalty_service.vitals import watch_forever
+from loyalty_service.webhooks.postroom import deliver
 
 if TYPE_CHECKING:
     from loyalty_service.observability.otlp import Otlp
+
+BESIDE_S = 2.0
+"""Time that what runs beside the calls may take to end."""
 
 log = structlog.get_logger(__name__)
 
@@ -262,42 +265,6 @@ async def open_existing_store(settings: Settings) -> AsyncIterator[Store]:
         yield store
 
 
-def _require_time_zones(store: Store) -> None:
-    """
-    Load the time zone of each program and store, which the first paid order needs.
-
-    Raises:
-        OperatorError: This machine does not have one.
-    """
-    for program in store.catalog.programs.values():
-        places = [program.time_zone, *(place.time_zone for place in program.stores.values())]
-        for name in dict.fromkeys(places):
-            try:
-                ZoneInfo(name)
-            except (LookupError, ValueError, OSError):
-                raise OperatorError(
-                    f"program {program.program_id}: the time zone {name} can't be loaded here: "
-                    "install the package tzdata, or correct time_zone in the program file and "
-                    "`loyalty apply` it"
-                ) from None
-
-
-def _warn_of_fractions(store: Store) -> None:
-    """Tell of discounts stored with a fraction, which tills can't be told."""
-    for program in store.catalog.programs.values():
-        for incentive in program.incentives.values():
-            discount = incentive.discount
-            if discount is None or discount.kind is DiscountKind.PERCENTAGE or incentive.retired:
-                continue
-            if discount.value % 10**program.currency_digits:
-                log.warning(
-                    "discount is told rounded down",
-                    program_id=program.program_id,
-                    incentive_id=incentive.incentive_id,
-                    told=discount.told_value(program.currency_digits),
-                )
-
-
 def _tell_start(settings: Settings, store: Store, port: int, choice: Choice) -> None:
     """Say in one line what runs where, as whoever compares two servers needs it."""
     database = database_of(settings)
@@ -348,8 +315,8 @@ async def serve(
     if not sandbox:
         database_of(settings).warn_of_loss()
     async with open_store(settings, serves=True) as store:
-        _require_time_zones(store)
-        _warn_of_fractions(store)
+        require_time_zones(store)
+        warn_of_fractions(store)
         telemetry = Telemetry(
             settings.metrics_host, settings.metrics_port, measure=bool(settings.otlp_endpoint)
         )
@@ -373,6 +340,8 @@ async def serve(
         beside = [
             asyncio.create_task(sweep_forever(store, settings.sweep_interval_s, telemetry.sweeps))
         ]
+        if settings.webhooks:
+            beside.append(asyncio.create_task(deliver(store, settings, telemetry.deliveries)))
         if telemetry.vitals is not None:
             beside.append(asyncio.create_task(watch_forever(store, telemetry.vitals)))
         try:
@@ -380,6 +349,8 @@ async def serve(
         finally:
             for task in beside:
                 task.cancel()
+            # A webhook is let go of, so that another server takes it up at once.
+            await asyncio.wait(beside, timeout=BESIDE_S)
             await server.stop(settings.shutdown_notice_s, settings.shutdown_grace_s)
             if otlp is not None:
                 await asyncio.to_thread(otlp.close)

@@ -92,6 +92,13 @@ class Settings(BaseSettings):
     sweep_interval_s: float = Field(
         10.0, gt=0, le=3600, description="Seconds between looks for what is overdue."
     )
+    webhooks: bool = Field(default=True, description="Whether this server delivers webhooks.")
+    webhook_timeout_s: float = Field(
+        15.0, ge=1, le=30, description="Seconds that a webhook may take to answer."
+    )
+    webhook_private_addresses: bool = Field(
+        default=False, description="Whether webhooks may be in private networks, without TLS."
+    )
     log_json: bool = Field(default=True, description="JSON lines rather than text.")
     log_level: str = "info"
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
+from loyalty_service.domain.webhooks import new_secret, shown_secret, signatures
 from loyalty_service.sandbox.fixed_codes import FARHAN, LUC, ODILE
 from loyalty_service.sandbox.kinds import Kind
 from tests.support.roots import ROOT
@@ -100,3 +105,48 @@ def test_refusal_is_told_to_the_staff(running: Box, code: str, reason: str) -> N
     assert said.stderr.startswith("Please ask the staff.")
     assert reason in said.stderr
     assert said.stderr.count("\n") == 1
+
+
+FOLLOW = ROOT / "examples" / "events-python" / "follow.py"
+
+
+def test_follower_has_what_the_service_has(running: Box, tmp_path: Path) -> None:
+    """Events alone tell every balance, and a second run goes on where the first has ended."""
+    kiosk(running, "123456")
+    command = [sys.executable, FOLLOW, "--keep", tmp_path / "events.db", "pages", "--once"]
+    command += ["--server", f"http://127.0.0.1:{running.http}"]
+    first, again = (
+        subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+        for _ in range(2)
+    )
+    with closing(sqlite3.connect(tmp_path / "events.db")) as kept:
+        found = kept.execute(
+            "SELECT points FROM balance WHERE member = ? AND account = 'available'", (FARHAN,)
+        ).fetchone()
+
+    assert "loyalty.order.claimed" in first
+    assert again == ""
+    assert found == (points(running, FARHAN),)
+
+
+def test_receiver_takes_what_is_signed_and_no_more() -> None:
+    """A message of the service is taken, a forged or old one is not."""
+    spec = importlib.util.spec_from_file_location("follow", FOLLOW)
+    assert spec is not None
+    assert spec.loader is not None
+    follow = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(follow)
+    old, new = new_secret(), new_secret()
+    body, now = b'{"id":"ev_1"}', 1_800_000_000
+    headers = {
+        "webhook-id": "ev_1",
+        "webhook-timestamp": str(now),
+        "webhook-signature": signatures((new, old), "ev_1", now, body),
+    }
+
+    assert follow.is_signed(shown_secret(new), headers, body, now + 10)
+    assert follow.is_signed(shown_secret(old), headers, body, now - 10)
+    assert not follow.is_signed(shown_secret(new_secret()), headers, body, now)
+    assert not follow.is_signed(shown_secret(new), headers, body + b" ", now)
+    assert not follow.is_signed(shown_secret(new), headers, body, now + 301)
+    assert not follow.is_signed(shown_secret(new), {}, body, now)

@@ -765,3 +765,39 @@ def test_member_is_changed_and_blocked(
     assert run("members", "block", "nowhere", MEMBER, "--earn", *why) == 1
     told = rows(members, "SELECT name, phone, blocked FROM member WHERE loyalty_id = :m", m=MEMBER)
     assert [tuple(row) for row in told] == [("Ada", "+14165550123", None)]
+
+
+def test_webhooks_are_added_listed_rotated_and_removed(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A secret is shown once, and a wrong address or type is refused with what is wrong."""
+    monkeypatch.setenv("LOYALTY_CODE_PEPPER", PEPPER.decode())
+    migrate(database_of(Settings()))
+    assert run("apply", str(PROGRAM_FILE), "--yes") == 0
+    asyncio.run(_first_start())
+    capsys.readouterr()
+    added = run("webhooks", "add", PROGRAM_ID, "https://shop.example/hook")
+    shown = capsys.readouterr()
+    (name,) = re.findall(r"Webhook ([0-9a-f-]{36})", shown.err)
+    assert added == 0
+    assert re.fullmatch(r"whsec_[A-Za-z0-9+/]{43}=", shown.out.strip())
+
+    assert run("webhooks", "list") == 0
+    listed = capsys.readouterr().out
+    assert "shop.example" in listed.replace("\n", "")
+    assert "whsec_" not in listed
+    assert run("webhooks", "rotate", name) == 0
+    assert capsys.readouterr().out.strip() != shown.out.strip()
+    assert run("webhooks", "deliveries", name) == 0
+    assert run("webhooks", "replay", name) == 0
+    assert run("webhooks", "enable", name) == 0
+    assert run("webhooks", "remove", name) == 0
+    assert run("webhooks", "rotate", name) == 1
+    assert "There is no webhook" in capsys.readouterr().err
+    assert run("webhooks", "add", PROGRAM_ID, "https://10.0.0.1/") == 2
+    assert run("webhooks", "add", PROGRAM_ID, "https://a.example/", "--type", "loyalty.x") == 2
+
+
+async def _first_start() -> None:
+    async with bootstrap.open_store(Settings(), serves=True):
+        pass

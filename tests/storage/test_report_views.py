@@ -125,7 +125,7 @@ def test_views_keep_their_readers_through_an_upgrade(database_url: str) -> None:
         making = f"CREATE ROLE {role}; EXCEPTION WHEN duplicate_object THEN NULL"
         execute(database_url, f"DO $$ BEGIN {making}; END $$")
         execute(database_url, f"GRANT SELECT ON loyalty_report_orders TO {role}")
-    execute(database_url, "UPDATE alembic_version SET version_num = '0019'")
+    execute(database_url, "UPDATE alembic_version SET version_num = '0020'")
 
     migrate(database)
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from loyalty_service.domain.events import EventPage, FeedPosition
+from loyalty_service.domain.events import EventPage, FeedPosition, RecordedEvent
 from loyalty_service.domain.expiry import Going
 from loyalty_service.domain.feed import EVERYTHING, Wanted
 from loyalty_service.domain.gifts import PointsAssignment
@@ -18,6 +18,7 @@ from loyalty_service.domain.member_terms import TermKind
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import KeptAnswer, Member, Transaction, TransactionStatus
 from loyalty_service.domain.reports import Liability
+from loyalty_service.domain.webhooks import Delivery, DeliveryStatus, Webhook
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +297,20 @@ class Reader(Protocol):
         nearly in that of their times. Whoever reads on from the position that comes with them
         misses none, and gets none twice. There may be none although there is more.
         """
+
+    async def events_of(self, event_ids: Collection[int]) -> Sequence[RecordedEvent]:
+        """Find events by their IDs; those that are not kept any more are left out."""
+
+    async def webhooks(self) -> Sequence[Webhook]:
+        """List all webhooks, with their secrets sealed."""
+
+    async def webhook(self, webhook_id: str) -> Webhook | None:
+        """Find a webhook that is not removed."""
+
+    async def deliveries(
+        self, webhook_id: str, statuses: Sequence[DeliveryStatus], limit: int
+    ) -> Sequence[Delivery]:
+        """List messages of a webhook that did not arrive at once, in their order."""
 
     async def newest_events(self) -> FeedPosition:
         """Give the position after all events that there are."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from loyalty_service.application.promo_code_unit import PromoCodeUnit
+from loyalty_service.application.webhook_unit import WebhookRecord, WebhookUnit
 from loyalty_service.domain.errors import LoyaltyError
 from loyalty_service.domain.events import Actor, Event
 from loyalty_service.domain.expiry import Bucket, BucketPart
@@ -51,6 +53,7 @@ Record = (
     | Reservation
     | Session
     | Transaction
+    | WebhookRecord
 )
 
 
@@ -70,7 +73,7 @@ class Refused(Exception):  # noqa: N818 - it is no error that a call is refused.
         self.begun = begun
 
 
-class Unit(Protocol):
+class Unit(PromoCodeUnit, WebhookUnit, Protocol):
     """
     Typed queries and writes of one unit of work.
 
@@ -145,12 +148,6 @@ class Unit(Protocol):
 
     def code(self, program_id: str, digest: bytes) -> Code | None:
         """Find a code and lock it; of several with the same digits, the one that ends last."""
-
-    def promo_code(self, program_id: str, digest: bytes) -> PromoCode | None:
-        """Find a promo code and lock it."""
-
-    def promo_redemption(self, code: PromoCode, member: Member) -> PromoRedemption | None:
-        """Find a member's use of a locked promo code, released or not."""
 
     def grant(self, grant_id: str) -> Grant | None:
         """Find a grant of a locked member, whatever has become of it."""

@@ -43,6 +43,7 @@ from loyalty_service.cli.stores import (
     restore_command,
 )
 from loyalty_service.cli.terminal import err, out
+from loyalty_service.cli.webhooks import webhooks
 from loyalty_service.release import told_version
 
 app = typer.Typer(
@@ -60,6 +61,7 @@ app.add_typer(grants, name="grants")
 app.add_typer(report, name="report")
 app.add_typer(find, name="find")
 app.add_typer(members, name="members")
+app.add_typer(webhooks, name="webhooks")
 
 # In the order that `loyalty --help` lists them in.
 COMMANDS: dict[str, Callable[..., None]] = {

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
@@ -24,16 +23,13 @@ from loyalty_service.application.operators.promo_codes import (
     release_promo_code,
 )
 from loyalty_service.application.perform import Run, perform
-from loyalty_service.bootstrap import database_of
-from loyalty_service.cli.running import operator, run, with_store
-from loyalty_service.cli.settings import read_settings
+from loyalty_service.cli.running import operator, run, with_pepper, with_store
 from loyalty_service.cli.terminal import err, out, print_table
 from loyalty_service.cli.texts import kept_text
 from loyalty_service.domain.clock import rfc3339
 from loyalty_service.domain.errors import MemberNotFoundError, PromoCodeNotFoundError
 from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.domain.program import Program
-from loyalty_service.storage.peppers import require_known
 from loyalty_service.storage.store import Store
 
 CODES_MAX = 10_000
@@ -144,7 +140,7 @@ def create_promo_codes_command(
         err.print(f"{len(made.result):,} codes of {gives}, shown this once:")
         out.print("\n".join(made.result))
 
-    _with_pepper(create)
+    with_pepper(create)
 
 
 @promo_codes.command("list")
@@ -188,22 +184,7 @@ def release_promo_code_command(
             raise OperatorError("The member has not used this code.") from None
         out.print("The member can use the code again.")
 
-    _with_pepper(release)
-
-
-def _with_pepper(use: Callable[[Store], Coroutine[Any, Any, None]]) -> None:
-    """Use the store with the servers' code pepper, by which codes are kept."""
-
-    async def checked(store: Store) -> None:
-        settings = read_settings()
-        if (peppers := settings.known_peppers()) is None:
-            raise OperatorError(
-                "Codes are kept by a digest: set LOYALTY_CODE_PEPPER to the servers' code pepper."
-            )
-        require_known(database_of(settings), peppers)
-        await use(store)
-
-    run(partial(with_store, checked))
+    with_pepper(release)
 
 
 def _midnight(program: Program, day: date | None) -> int | None:

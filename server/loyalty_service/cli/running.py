@@ -7,13 +7,16 @@ import getpass
 import os
 import signal
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
 import uvloop
 
-from loyalty_service.bootstrap import open_existing_store
+from loyalty_service.bootstrap import database_of, open_existing_store
 from loyalty_service.cli.settings import read_settings
 from loyalty_service.domain.events import Actor, ActorKind
+from loyalty_service.domain.operator_error import OperatorError
+from loyalty_service.storage.peppers import require_known
 from loyalty_service.storage.store import Store
 
 T = TypeVar("T")
@@ -29,6 +32,22 @@ async def with_store(use: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
     async with open_existing_store(read_settings()) as store:
         await store.compare_clock()
         return await use(store)
+
+
+def with_pepper(use: Callable[[Store], Coroutine[Any, Any, None]]) -> None:
+    """Run a command that needs the servers' code pepper, by which secrets are kept."""
+
+    async def checked(store: Store) -> None:
+        settings = read_settings()
+        if (peppers := settings.known_peppers()) is None:
+            raise OperatorError(
+                "What is secret is kept by the code pepper: set LOYALTY_CODE_PEPPER to the "
+                "servers'."
+            )
+        require_known(database_of(settings), peppers)
+        await use(store)
+
+    run(partial(with_store, checked))
 
 
 def operator(command: str) -> Actor:

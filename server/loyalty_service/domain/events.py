@@ -54,6 +54,10 @@ class EventKind(IntEnum):
     GRANT_GIVEN = 71
     GRANT_WITHDRAWN = 72
     GRANT_ACTIVATED = 73
+    WEBHOOK_ADDED = 91
+    WEBHOOK_ROTATED = 92
+    WEBHOOK_ENABLED = 93
+    WEBHOOK_REMOVED = 94
 
 
 class ActorKind(IntEnum):

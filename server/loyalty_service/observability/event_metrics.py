@@ -40,3 +40,38 @@ class EventMetrics:
         """Count how a stream, or a call for one that was refused, has ended."""
         if self._ended is not None:
             self._ended.labels(outcome).inc()
+
+
+class DeliveryMetrics:
+    """Counts messages to webhooks, and shows what waits."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._attempts = Counter(
+            "loyalty_webhook_attempts",
+            "Attempts to deliver a message to a webhook, by outcome: delivered, failed or dead.",
+            ("outcome",),
+            registry=registry,
+        )
+        for outcome in ("delivered", "failed", "dead"):
+            self._attempts.labels(outcome)
+        self._waiting = Gauge(
+            "loyalty_webhook_waiting",
+            "Messages that did not arrive and are sent again, of webhooks of this server.",
+            registry=registry,
+        )
+        self._oldest = Gauge(
+            "loyalty_webhook_oldest_waiting_seconds",
+            "Age of the oldest of them.",
+            registry=registry,
+        )
+        self._shown: dict[str, tuple[int, float]] = {}
+
+    def count(self, outcome: str) -> None:
+        """Count an attempt."""
+        self._attempts.labels(outcome).inc()
+
+    def show_waiting(self, webhook_id: str, count: int, oldest_s: float) -> None:
+        """Show how many messages of a webhook wait, and how old the oldest is."""
+        self._shown[webhook_id] = count, oldest_s
+        self._waiting.set(sum(waiting for waiting, _ in self._shown.values()))
+        self._oldest.set(max(oldest for _, oldest in self._shown.values()))

@@ -27,7 +27,7 @@ from loyalty_service.observability.collectors import (
     Stats,
     StoreCollector,
 )
-from loyalty_service.observability.event_metrics import EventMetrics
+from loyalty_service.observability.event_metrics import DeliveryMetrics, EventMetrics
 from loyalty_service.observability.limit_watch import LimitWatch
 from loyalty_service.observability.outcomes import OK
 from loyalty_service.observability.scrapes import ScrapeServer
@@ -255,9 +255,11 @@ class Telemetry:
         self.registry = CollectorRegistry() if port or measure else None
         self.sweeps: SweepMetrics | None = None
         self.vitals: VitalMetrics | None = None
+        self.deliveries: DeliveryMetrics | None = None
         if self.registry is not None:
             self.sweeps = SweepMetrics(self.registry)
             self.vitals = VitalMetrics(self.registry)
+            self.deliveries = DeliveryMetrics(self.registry)
             ProcessCollector(registry=self.registry)
             Info("loyalty_build", "What runs.", registry=self.registry).info(
                 {"version": version("loyalty-service"), "python": platform.python_version()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -72,6 +72,17 @@ class EventReads:
         ]
         page = merge(windows, limit)
         return EventPage(page.events, page.position, page.more, lost=lost)
+
+    async def events_of(self, event_ids: Collection[int]) -> Sequence[RecordedEvent]:
+        """See `Reader.events_of`."""
+        table = table_of(EventTable)
+        rows = await self._session.exec(
+            select(table, MemberTable.loyalty_id)  # type: ignore[call-overload]
+            .select_from(table)
+            .join(MemberTable, col(MemberTable.number) == table.c.member_number, isouter=True)
+            .where(table.c.event_id.in_(sorted(event_ids)))
+        )
+        return [_recorded(row) for row in rows]
 
     async def newest_events(self) -> FeedPosition:
         """See `Reader.newest_events`."""

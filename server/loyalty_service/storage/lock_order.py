@@ -36,6 +36,8 @@ class Rank(IntEnum):
     PROMO_CODES = auto()
     PROMO_REDEMPTIONS = auto()
     ASSIGNMENTS = auto()
+    WEBHOOKS = auto()
+    DELIVERIES = auto()
     CODE_COUNTS = auto()
     LIMIT_COUNTS = auto()
     LEDGER = auto()
@@ -53,6 +55,7 @@ COVERED = {
     Rank.RESERVATIONS: Rank.TRANSACTIONS,
     Rank.REDEMPTIONS: Rank.TRANSACTIONS,
     Rank.PROMO_REDEMPTIONS: Rank.PROMO_CODES,
+    Rank.DELIVERIES: Rank.WEBHOOKS,
 }
 """
 Ranks whose rows belong to a row of another rank, which is always locked first.

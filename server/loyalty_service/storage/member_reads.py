@@ -14,6 +14,7 @@ from loyalty_service.domain.gifts import PointsAssignment
 from loyalty_service.domain.goal_cards import GoalCard
 from loyalty_service.domain.grants import Grant
 from loyalty_service.domain.records import KeptAnswer, Member, Transaction, TransactionStatus
+from loyalty_service.domain.webhooks import Delivery, Webhook
 from loyalty_service.storage.tables import (
     GoalCardTable,
     GrantTable,
@@ -21,7 +22,7 @@ from loyalty_service.storage.tables import (
     TransactionTable,
 )
 
-K = TypeVar("K", GoalCard, Grant, KeptAnswer, PointsAssignment, Transaction)
+K = TypeVar("K", Delivery, GoalCard, Grant, KeptAnswer, PointsAssignment, Transaction, Webhook)
 
 
 class MemberReads:

@@ -67,6 +67,7 @@ from loyalty_service.storage.tables import (
     TransferTable,
 )
 from loyalty_service.storage.transfer_rows import ENTRY_COLUMNS, entry_of
+from loyalty_service.storage.webhook_reads import WebhookReads
 
 PENDING = TransactionStatus.PENDING
 
@@ -134,6 +135,7 @@ _STANDING = text(
 
 class SqlReader(
     EventReads,
+    WebhookReads,
     MemberReads,
     BucketReads,
     HeldReads,

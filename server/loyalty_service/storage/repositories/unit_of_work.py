@@ -28,6 +28,7 @@ from loyalty_service.storage.repositories.statements import Statements
 from loyalty_service.storage.repositories.terms import Terms
 from loyalty_service.storage.repositories.transactions import Transactions
 from loyalty_service.storage.repositories.uses import Uses
+from loyalty_service.storage.repositories.webhooks import Webhooks
 
 
 class UnitOfWork(
@@ -42,6 +43,7 @@ class UnitOfWork(
     CodeCounts,
     LimitCounts,
     Catalogue,
+    Webhooks,
 ):
     """
     Implements `application.unit.Unit`, where it is told what each query and write promises.

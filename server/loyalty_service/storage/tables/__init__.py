@@ -61,6 +61,7 @@ from loyalty_service.storage.tables.retention import (
     CheckpointTable,
     EventPrunedTable,
 )
+from loyalty_service.storage.tables.webhooks import DeliveryTable, WebhookTable
 
 __all__ = [
     "DERIVED",
@@ -79,6 +80,7 @@ __all__ = [
     "CodeRegularTable",
     "CodeTable",
     "CodeTallyTable",
+    "DeliveryTable",
     "EventLaneTable",
     "EventPrunedTable",
     "EventTable",
@@ -106,5 +108,6 @@ __all__ = [
     "StoreTable",
     "TransactionTable",
     "TransferTable",
+    "WebhookTable",
     "WrongCodeTable",
 ]

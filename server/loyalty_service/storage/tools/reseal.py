@@ -13,8 +13,10 @@ from loyalty_service.storage.connections import require_database, writing
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.repositories.seal import Seal, SealError
 from loyalty_service.storage.repositories.statements import table_of
+from loyalty_service.storage.repositories.webhooks import SCOPE
 
 _ANSWER = table_of(t.KeptAnswerTable)
+_WEBHOOK = table_of(t.WebhookTable)
 _BATCH_ROWS = 500
 
 
@@ -38,11 +40,14 @@ def reseal(database: Database, peppers: Peppers) -> Resealed:
     """
     Seal all kept answers with the current pepper, a batch at a time, while servers serve.
 
+    Secrets of webhooks, which are few, are sealed with it as well.
+
     Raises:
         UnreachableError: The database does not answer.
     """
     require_database(database)
     seal = Seal(peppers)
+    _reseal_webhooks(database, seal)
     kept = resealed = closed = 0
     last = ("", "")
     while True:
@@ -61,6 +66,30 @@ def reseal(database: Database, peppers: Peppers) -> Resealed:
         if len(rows) < _BATCH_ROWS:
             return Resealed(kept, resealed, closed)
         last = (rows[-1].scope, rows[-1].idempotency_key)
+
+
+def _reseal_webhooks(database: Database, seal: Seal) -> None:
+    with writing(database) as connection:
+        rows = connection.execute(
+            select(_WEBHOOK.c.webhook_id, _WEBHOOK.c.secret, _WEBHOOK.c.old_secret)
+            .where(_WEBHOOK.c.removed_ms.is_(None))
+            .order_by(_WEBHOOK.c.webhook_id)
+            .with_for_update()
+        ).all()
+        for row in rows:
+            try:
+                values = {
+                    name: seal.close(
+                        seal.open(bytes(sealed), SCOPE, row.webhook_id), SCOPE, row.webhook_id
+                    )
+                    for name, sealed in (("secret", row.secret), ("old_secret", row.old_secret))
+                    if sealed
+                }
+            except SealError:
+                continue  # Its owner must be given another one.
+            connection.execute(
+                update(_WEBHOOK).values(values).where(_WEBHOOK.c.webhook_id == row.webhook_id)
+            )
 
 
 def _next_answers(last: tuple[str, str]) -> Select[Any]:

@@ -1,7 +1,7 @@
 """Have views for analysts, which are made again at the end of each change of the schema."""
 
-revision = "0020"
-down_revision = "0019"
+revision = "0021"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,1 @@
+"""How messages of webhooks are kept in order until they have arrived."""

@@ -1,0 +1,1 @@
+"""Tells other systems of events, by messages that are signed and sent until they arrive."""
