@@ -56,6 +56,9 @@ SLOWER_MAX = 2.0
 SLACK_S = 0.015
 """What one more process on the machine costs a call, whatever it does."""
 
+SLACK_SHORT_S = 0.3
+"""The same beside other tests, where a few calls are all there are."""
+
 REUSED = "IDEMPOTENCY_KEY_REUSED"
 ACCOUNTS = "SELECT account_id, balance, sequence, head FROM account ORDER BY account_id"
 PEPPERS = Peppers(PEPPER)
@@ -247,7 +250,8 @@ async def _maintain_under_load(trial: Trial, database: Database, url: str, count
     trial.figure("slowest p99 ms", round(slowest_s * 1000, 1))
     trial.figure("archive bytes an order", file.stat().st_size // count)
     slow = f"p99 {slowest_s * 1000:.1f} ms where it was {alone_s * 1000:.1f}"
-    trial.require(slowest_s <= alone_s * SLOWER_MAX + SLACK_S, slow)
+    slack_s = trial.choose(SLACK_S, SLACK_SHORT_S)
+    trial.require(slowest_s <= alone_s * SLOWER_MAX + slack_s, slow)
 
 
 async def _command(trial: Trial, url: str, name: str, arguments: Sequence[str]) -> None:
@@ -377,6 +381,7 @@ GOALS = (
         "Orders of years are pruned, summed up, archived and audited beside live calls: the "
         "ledger holds, and no key acts again.",
         run,
+        any_database=True,
         by_time=True,
     ),
 )
