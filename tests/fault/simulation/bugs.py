@@ -146,7 +146,7 @@ BUGS = (
     Bug("a live code is given out again", "issue_code", "_1 is None or _1.expires_ms <= _", "True"),
     Bug(
         "a member's earlier code goes on working",
-        "issue_code",
+        "replace_codes",
         "_.change(_, ..., status=CodeStatus.REPLACED)",
         "pass",
     ),
