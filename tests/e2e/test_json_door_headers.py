@@ -40,6 +40,7 @@ MEMBER = f"/loyalty/members/{FARHAN}"
 GET_MEMBER = "/loyalty.v1.MemberService/GetMember"
 KEY = {"x-api-key": ADMIN_KEY}
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+AS_OF = re.compile(rb'(?<="asOfTime":")[^"]+')
 PAGE = "http://localhost:5173"
 LISTED = ("http://localhost:*", "https://kiosks.example.com")
 MISSPELT = ("idempotency_key", "x_api_key", "x_user_datetime")
@@ -66,6 +67,11 @@ def fields(answer: Response) -> dict[str, str]:
     return {error["field"]: error["message"] for error in errors}
 
 
+def timeless(answer: Response) -> bytes:
+    """Give the body without the moment at which its figures were taken."""
+    return AS_OF.sub(b"", answer.body)
+
+
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 async def test_trailing_slash_is_served_like_the_path_without(
     front: Front, method: str, path: str
@@ -78,7 +84,7 @@ async def test_trailing_slash_is_served_like_the_path_without(
     ]
     assert plain.status != 405
     for answer in slashed:
-        assert (answer.status, answer.body) == (plain.status, plain.body)
+        assert (answer.status, timeless(answer)) == (plain.status, timeless(plain))
     wrong = [await call(front, "DELETE", path + end) for end in ("", "/")]
     assert [answer.status for answer in wrong] == [405, 405]
     assert wrong[0].header("allow") == wrong[1].header("allow")
