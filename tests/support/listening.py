@@ -33,8 +33,10 @@ class Listening:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Hang up."""
+        """Hang up, and leave no connection to the loop, which may end now."""
         self._server.close()
+        # Who was let in just now begins, so that it can be ended.
+        await asyncio.sleep(0)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -51,4 +53,10 @@ class Listening:
         task.add_done_callback(self._tasks.discard)
         # asyncio's streams would report a connection that is cancelled as a failure.
         with suppress(asyncio.CancelledError):
-            await self._serve(reader, writer)
+            try:
+                await self._serve(reader, writer)
+            finally:
+                writer.close()
+                # The task that is told to end waits until the connection is gone, too.
+                with suppress(ConnectionError):
+                    await writer.wait_closed()

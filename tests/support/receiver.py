@@ -9,9 +9,10 @@ import hmac
 import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
+
+from tests.support.listening import Listening
 
 HANGS = 0
 """In place of a status: the connection stays open and nothing is answered."""
@@ -48,44 +49,26 @@ class Message:
         return f"v1,{own}" in self.headers["webhook-signature"].split(" ")
 
 
-@dataclass
-class Receiver:
+class Receiver(Listening):
     """
     Takes messages on a port of this machine.
 
     Attributes:
-        answering: Chooses the status of each answer, or HANGS.
         came: All messages, refused ones too.
         taken: Those that were answered with success.
     """
 
-    answering: Answering = lambda _message: 204
-    came: list[Message] = field(default_factory=list)
-    taken: list[Message] = field(default_factory=list)
-    _server: asyncio.Server | None = None
-    _more: asyncio.Event = field(default_factory=asyncio.Event)
-    _open: set[asyncio.Task[Any]] = field(default_factory=set)
+    def __init__(self, answering: Answering = lambda _message: 204) -> None:
+        super().__init__()
+        self.came: list[Message] = []
+        self.taken: list[Message] = []
+        self._answering = answering
+        self._more = asyncio.Event()
 
     @property
     def url(self) -> str:
         """Where it listens."""
-        assert self._server is not None
-        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/hook?of=me"
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        return self
-
-    async def __aexit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in self._open:
-            task.cancel()
+        return f"http://127.0.0.1:{self.port}/hook?of=me"
 
     async def wait_for(self, enough: Callable[[Sequence[Message]], bool], seconds: float) -> None:
         """Wait until what was taken is enough."""
@@ -102,15 +85,9 @@ class Receiver:
                 await self._more.wait()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._open.add(task)
-        try:
-            with suppress(ConnectionError, asyncio.IncompleteReadError):
-                await self._answer(reader, writer)
-        finally:
-            self._open.discard(task)
-            writer.close()
+        """See `Listening`."""
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            await self._answer(reader, writer)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -119,7 +96,7 @@ class Receiver:
         headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
         message = Message(headers, await reader.readexactly(int(headers["content-length"])))
         self.came.append(message)
-        status = self.answering(message)
+        status = self._answering(message)
         if status == HANGS:
             self._more.set()
             await reader.read()
