@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from loyalty_service.application.members.get_member import find_member
 from loyalty_service.application.reading import FoundOrder, OrderFilter, Reader
-from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
+from loyalty_service.domain.errors import FieldViolation, RequestInvalidError, StoreNotAllowedError
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import TransactionStatus
 
@@ -65,6 +65,7 @@ async def search_orders(reader: Reader, program: Program, command: SearchOrders)
         MemberNotFoundError: No member has this loyalty ID.
         RequestInvalidError: A day is none of the calendar, or the page token is not one of this
             search's.
+        StoreNotAllowedError: The caller is limited to other stores.
     """
     wanted = await what_is_wanted(reader, program, command)
     size = min(command.page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
@@ -82,7 +83,10 @@ async def what_is_wanted(reader: Reader, program: Program, command: SearchOrders
     Raises:
         MemberNotFoundError: No member has this loyalty ID.
         RequestInvalidError: A day is none of the calendar.
+        StoreNotAllowedError: The caller is limited to other stores.
     """
+    if command.stores and command.store_id not in {None, *command.stores}:
+        raise StoreNotAllowedError(command.store_id)
     zone = ZoneInfo(program.time_zone)
     first, last = _day("first_day", command.first_day), _day("last_day", command.last_day)
     member = None
