@@ -85,8 +85,9 @@ async def what_is_wanted(reader: Reader, program: Program, command: SearchOrders
         RequestInvalidError: A day is none of the calendar.
         StoreNotAllowedError: The caller is limited to other stores.
     """
-    if command.stores and command.store_id not in {None, *command.stores}:
-        raise StoreNotAllowedError(command.store_id)
+    store_id = command.store_id
+    if store_id is not None and command.stores and store_id not in command.stores:
+        raise StoreNotAllowedError(store_id)
     zone = ZoneInfo(program.time_zone)
     first, last = _day("first_day", command.first_day), _day("last_day", command.last_day)
     member = None
@@ -95,7 +96,7 @@ async def what_is_wanted(reader: Reader, program: Program, command: SearchOrders
     return OrderFilter(
         program_id=program.program_id,
         member_number=None if member is None else member.number,
-        store_id=command.store_id,
+        store_id=store_id,
         pos_transaction_id=command.pos_transaction_id,
         operator=command.operator,
         partner=command.partner,
