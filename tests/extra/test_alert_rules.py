@@ -257,6 +257,17 @@ CASES = {
         EDGE,
         **E,
     ),
+    "WebhookLate": gauge(
+        "loyalty_webhook_oldest_waiting_seconds",
+        "7200",
+        "3",
+        "The oldest has waited for 2h 0m 0s.",
+    ),
+    "WebhookMessagesLost": Case(
+        {f'loyalty_webhook_attempts_total{{{SERVER}, outcome="dead"}}': "0x100 2x80"},
+        {f'loyalty_webhook_attempts_total{{{SERVER}, outcome="dead"}}': "0x180"},
+        "2 messages were given up within the hour.",
+    ),
     "StandbyGone": Case(
         {f"loyalty_postgresql_standbys{{{SERVER}}}": "2x60 1x120"},
         {f"loyalty_postgresql_standbys{{{SERVER}}}": "2x180"},

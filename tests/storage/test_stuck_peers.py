@@ -41,11 +41,11 @@ def own_url(postgres: Postgres) -> Iterator[str]:
 async def _give(store: Store, loyalty_id: str) -> int:
     """Give a member a point; return how many the member has then."""
     command = AdjustPoints(PROGRAM, loyalty_id, 1, "one more")
-    member = await store.write(
+    adjusted = await store.write(
         lambda unit, now: adjust_points(unit, command, now).result,
         reads=Reads(members=((PROGRAM, loyalty_id),)),
     )
-    return member.available.balance
+    return adjusted.after.available
 
 
 @contextmanager

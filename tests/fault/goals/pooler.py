@@ -67,7 +67,7 @@ _PLANTED = {
 }
 """What sessions have set where nobody sets anything: nothing that a server wants."""
 
-_WANTED = ("on", "1s", "10s", "warning")
+_WANTED = ("on", "1s", "5s", "warning")
 
 
 async def run(trial: Trial) -> None:

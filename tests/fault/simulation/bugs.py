@@ -100,7 +100,7 @@ BUGS = (
         "share_of_key(_1, _)",
         "_1",
     ),
-    Bug("redemptions are not counted", "count_uses", "_.count_redemption(...)", "pass"),
+    Bug("redemptions are not counted", "keep_use", "_.count_redemption(...)", "pass"),
     Bug("a void gives back what was burned twice as often", "void", "_.points_redeemed", "2 * _0"),
     Bug("a void does not take earned points back", "_take", "_.post(_.available, ...)", "pass"),
     Bug(
@@ -146,7 +146,7 @@ BUGS = (
     Bug("a live code is given out again", "issue_code", "_1 is None or _1.expires_ms <= _", "True"),
     Bug(
         "a member's earlier code goes on working",
-        "issue_code",
+        "replace_codes",
         "_.change(_, ..., status=CodeStatus.REPLACED)",
         "pass",
     ),

@@ -13,6 +13,7 @@ from loyalty_service.domain.codes import code_digest
 from loyalty_service.sweeper import sweep
 from tests.fault.handlers import Handler, handlers
 from tests.fault.simulation.books import Asked
+from tests.fault.simulation.names import Look
 from tests.fault.simulation.servers import Server
 from tests.support.programs import PROGRAM_ID
 from tests.support.stores import PEPPER
@@ -51,8 +52,8 @@ class _Front:
     def __getattr__(self, name: str) -> Any:
         return getattr(VISIT.get().server.store, name)
 
-    def read(self) -> Any:
-        raise NotImplementedError("simulated clients only write")
+    def read(self, _caller: str = "") -> Look:
+        return Look(VISIT.get().server.world.engine)
 
 
 class _SweepStore:

@@ -121,7 +121,7 @@ def _raw(content: bytes) -> sqlite3.Connection:
 
 
 @cache
-def _auditor() -> Engine:
+def _reader() -> Engine:
     return create_engine("sqlite://", creator=lambda: _connections[0], poolclass=pool.StaticPool)
 
 
@@ -172,6 +172,11 @@ class World:
         """Keep what must not be."""
         self.tell(f"PROBLEM {problem}")
         self.problems.append(problem)
+
+    @property
+    def engine(self) -> Engine:
+        """The database, for whoever only reads."""
+        return _reader()
 
     def digest(self) -> str:
         """Hash all that happened."""
@@ -404,7 +409,7 @@ class World:
             self.disagree(f"the last sweep ended with {task.exception()!r}")
         try:
             agree_at_end(self.raw.execute, self.model)
-            agree_with_audit(_auditor())
+            agree_with_audit(self.engine)
         except DisagreementError as problem:
             self.disagree(f"at the end: {problem}")
         # Not its pages, whose unused parts hold whatever the memory held before, nor its tables,
