@@ -113,4 +113,5 @@ NOT_EXPORTED = {
     "member_term",  # Words of what is told with the member, folded to find it.
     "session",  # None is bound to a member.
     "code_regular",  # When a key last counted the member as a regular, for a month.
+    "webhook_delivery",  # How far messages about events, which are told, came to partners.
 }

@@ -427,7 +427,11 @@ async def test_adjustment_beyond_limits_must_be_asked_for(backend: Backend, tmp_
         assert await two.caller.balances(guest) == (101, 0)
 
 
-UNITS = {N.ENROLMENTS_PER_KEY_MINUTE: "members"}
+UNITS = {
+    N.ENROLMENTS_PER_KEY_MINUTE: "members",
+    N.ADJUSTED_PER_OPERATOR_DAY: "points",
+    N.ADJUSTED_PER_ADMIN_DAY: "points",
+}
 """What is counted, where the limit's name does not begin with it."""
 
 

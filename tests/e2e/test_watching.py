@@ -127,16 +127,17 @@ async def test_first_call_with_an_outcome_is_a_rise(
     rule: dict[str, Any], samples: Sequence[Sample]
 ) -> None:
     """What an alert counts begins at 0 for every method: a series born at 1 has not risen."""
-    counted = {
-        (sample.labels["rpc_method"], sample.labels["outcome"])
-        for sample in samples
-        if sample.name == "rpc_server_call_duration_seconds_count" and sample.value == 0
-    }
     for selector in selectors(promql_parser.parse(rule["expr"])):
+        counted = {
+            (sample.labels.get("rpc_method"), sample.labels.get("outcome"))
+            for sample in samples
+            if sample.name == selector.name and sample.value == 0
+        }
+        of_calls = selector.name.startswith("rpc_")
         for matcher in selector.matchers.matchers:
             if matcher.name == "outcome":
                 for outcome in matcher.value.split("|"):
-                    methods = SOME_METHODS.get(outcome, METHODS)
+                    methods = SOME_METHODS.get(outcome, METHODS) if of_calls else {None}
                     assert {(method, outcome) for method in methods} <= counted
 
 

@@ -36,7 +36,7 @@ def test_settings_end_with_their_transaction(database: Database) -> None:
         amid = connection.execute(shown).fetchone()
         connection.execute("ROLLBACK")
 
-        assert amid == ("1s", "10s", "on", "warning")
+        assert amid == ("1s", "5s", "on", "warning")
         assert connection.execute(shown).fetchone() == before
         assert connection.execute("SELECT count(*) FROM pg_prepared_statements").fetchone() == (0,)
 

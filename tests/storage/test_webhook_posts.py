@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -14,18 +15,29 @@ pytestmark = pytest.mark.any_database
 
 async def _answered(answer: bytes, poster: Poster, *, hangs: bool = False) -> int:
     """Send a message to who answers so."""
+    served = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n{}")
-        writer.write(answer)
-        if hangs:
-            await reader.read()
-        writer.close()
+        served.append(asyncio.current_task())
+        # The poster goes as soon as it knows enough, however much is still to be read.
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            try:
+                await reader.readuntil(b"\r\n\r\n{}")
+                writer.write(answer)
+                if hangs:
+                    await reader.read()
+            finally:
+                writer.close()
+                await writer.wait_closed()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        return await poster.post(f"http://localhost:{port}/hook", {}, b"{}")
+        try:
+            return await poster.post(f"http://localhost:{port}/hook", {}, b"{}")
+        finally:
+            # The loop of a test ends with it: no connection may be left to it.
+            await asyncio.gather(*filter(None, served))
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ _NOWHERE = "00000000-0000-4000-8000-000000000000"
 _VALUES: dict[str, Any] = {
     "allowed": 10,
     "available_points": 250,
+    "blocked": "redeem",
     "days": 30,
     "failures": (
         RuleFailure("MINIMUM_SPEND", _NOWHERE, "The order is below the minimum", 500, 1500),

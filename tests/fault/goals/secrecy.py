@@ -21,6 +21,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from buf.validate import validate_pb2
 from loyalty.v1 import code_service_pb2 as codes
 from loyalty.v1 import member_service_pb2 as members
+from loyalty.v1 import operator_service_pb2 as operators
 from loyalty.v1 import transaction_service_pb2 as pb
 from loyalty_service.application.operators.create_key import CreateKey
 from loyalty_service.domain.codes import RECEIPT_ALPHABET
@@ -49,7 +50,10 @@ from tests.support.programs import PROGRAM_ID, demo_program
 from tests.support.stores import PEPPER, open_store
 
 WRITTEN = ("member", "code", "session", "loyalty_transaction", "hold", "redemption")
-READ = ("member", "code", "session", "loyalty_transaction", "remembered_answer")
+READ = (
+    *("member", "code", "session", "loyalty_transaction", "remembered_answer"),
+    *("code_refusal", "account", "program_version"),
+)
 REFUSED_ROW = "ALTER TABLE {0} ADD CONSTRAINT planted CHECK (false) NOT VALID"
 """A fault that makes PostgreSQL quote the row that it does not take."""
 
@@ -273,7 +277,8 @@ async def _be_driven(visit: Visit, guest: World, *, bad: bool) -> list[tuple[str
         ):
             await visit.call(rpc.name, request, **headers)
         filled.append((rpc.name, _fill(visit, await template(guest, rpc), harmless)))
-    return filled
+    # The live program is told from memory; an earlier version is asked for.
+    return [*filled, ("OperatorService/GetProgram", operators.GetProgramRequest(version=1))]
 
 
 async def _guest_of(visit: Visit) -> World:
@@ -415,6 +420,8 @@ async def run(trial: Trial) -> None:
                 await _be_refused(visit, await _be_served(visit))
                 bad = trial.full or trial.kind != POSTGRESQL
                 filled.append(await _be_driven(visit, await _guest_of(visit), bad=bad))
+                broken = sorted(name for name, ends in visit.ends.items() if BROKEN in ends)
+                trial.require(not broken, f"{broken} failed inside before there was a fault")
             faults = [GONE.format(table) for table in READ]
             if trial.kind == POSTGRESQL:
                 faults = [*(REFUSED_ROW.format(table) for table in WRITTEN), "", *faults]
