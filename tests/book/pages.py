@@ -303,8 +303,8 @@ async def _versions(_: Desk) -> Message:
     return operators.ListProgramVersionsRequest(page_size=1)
 
 
-async def _waits(_: Desk) -> Message:
-    return operators.ListCodeWaitsRequest()
+async def _waits(desk: Desk) -> Message:
+    return operators.ListCodeWaitsRequest(store_id=desk.order().pos_vendor.store_id)
 
 
 async def _liability(_: Desk) -> Message:

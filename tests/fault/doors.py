@@ -43,10 +43,10 @@ class Route:
         """Fields that the path carries."""
         return _VARIABLE.findall(self.path)
 
-    def url(self, values: Mapping[str, str], query: Mapping[str, str]) -> str:
+    def url(self, values: Mapping[str, str], query: Mapping[str, str | list[str]]) -> str:
         """Write the path with its variables, by proto name, and a query."""
         path = _VARIABLE.sub(lambda match: quote(values[match[1]], safe=""), self.path)
-        return f"{path}?{urlencode(query)}" if query else path
+        return f"{path}?{urlencode(query, doseq=True)}" if query else path
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,11 @@ class Rpc:
             variables[name] = str(content.pop(json_name, ""))
         if route.has_body:
             return route.url(variables, {}), content
-        return route.url(variables, {name: str(value) for name, value in content.items()}), None
+        query: dict[str, str | list[str]] = {
+            name: [str(one) for one in value] if isinstance(value, list) else str(value)
+            for name, value in content.items()
+        }
+        return route.url(variables, query), None
 
     def route_for(self, message: Message) -> Route:
         """Choose the first binding whose path the message fills."""

@@ -76,7 +76,8 @@ def let_in(path: Fields, foul: Foul) -> bool:
     """Whether the contract lets a text into a field, and all that can go wrong is the rest."""
     if not foul.sign:
         return False
-    rules = path[-1].GetOptions().Extensions[validate_pb2.field].string
+    field = path[-1].GetOptions().Extensions[validate_pb2.field]
+    rules = field.repeated.items.string if path[-1].is_repeated else field.string
     if rules.uuid or rules.email or len(getattr(rules, "in")):
         return False
     return not rules.pattern or re.fullmatch(rules.pattern, foul.sign) is not None
@@ -86,7 +87,12 @@ def stand_in(request: Any, path: Fields) -> Any:
     """Mark the place in a request."""
     if path[-1].name == "idempotency_key":
         request.Clear()
-    setattr(holder(request, path), path[-1].name, STAND_IN)
+    message, part = holder(request, path), path[-1]
+    if part.is_repeated:
+        message.ClearField(part.name)
+        getattr(message, part.name).append(STAND_IN)
+    else:
+        setattr(message, part.name, STAND_IN)
     return request
 
 

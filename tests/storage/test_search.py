@@ -16,7 +16,11 @@ from loyalty_service.application.orders.identify_member import IdentifyMember, i
 from loyalty_service.application.orders.search_orders import SearchOrders, search_orders
 from loyalty_service.application.reading import MemberFilter, MemberPlace, OrderFilter
 from loyalty_service.application.unit import Unit
-from loyalty_service.domain.errors import MemberNotFoundError, RequestInvalidError
+from loyalty_service.domain.errors import (
+    MemberNotFoundError,
+    RequestInvalidError,
+    StoreNotAllowedError,
+)
 from loyalty_service.domain.identifiers import new_id
 from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.ledger import Cause
@@ -269,12 +273,14 @@ async def test_orders_are_found_by_what_is_known_of_them(till: Till) -> None:
     assert await places(statuses=frozenset({CLAIMED})) == [(0, "100")]
     assert await places(statuses=frozenset({TransactionStatus.UNCLAIMED})) == [(9, "receipt")]
     assert await places(stores=frozenset({1001})) == [(1, "100")]
+    assert await places(stores=frozenset({1001}), store_id=1001) == [(1, "100")]
     assert await places(loyalty_id=first, store_id=9999, operator="Ann") == [(0, "100")]
     for words, problem in (
         ({"first_day": "2023-02-30"}, RequestInvalidError),
         ({"last_day": "9999-12-31"}, RequestInvalidError),
         ({"page_token": "x"}, RequestInvalidError),
         ({"loyalty_id": new_id(1)}, MemberNotFoundError),
+        ({"store_id": 9999, "stores": frozenset({1001})}, StoreNotAllowedError),
     ):
         with pytest.raises(problem):
             await found(store, **words)

@@ -11,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from loyalty_service.application.codes.get_code import DEAD_OF_LATE_MS, USED_SHOWN_MS
+from loyalty_service.application.operators.look import waits_of
 from loyalty_service.application.perform import Keyed
 from loyalty_service.cli import main
 from loyalty_service.domain.clock import DAY_MS
@@ -19,6 +20,7 @@ from loyalty_service.domain.errors import (
     CodeAlreadyUsedError,
     CodeNotFoundError,
     LoyaltyError,
+    StoreNotAllowedError,
     TooManyWrongCodesError,
 )
 from loyalty_service.domain.guessing import (
@@ -29,7 +31,8 @@ from loyalty_service.domain.guessing import (
     ScopeKind,
     wait_ms,
 )
-from loyalty_service.domain.keys import Role
+from loyalty_service.domain.identifiers import new_id
+from loyalty_service.domain.keys import ApiKey, Role
 from loyalty_service.domain.records import CodeStatus
 from loyalty_service.observability.trail import TRAIL, Trail
 from tests.support.guessing import app_of, enroll_regular, tills_of
@@ -521,6 +524,27 @@ async def test_operator_sees_and_ends_a_wait(database_url: str) -> None:
         assert ended == 2  # Of the key and of its store.
         assert await tills.guess(FREE_KEY, first=100) == [CodeNotFoundError] * FREE_KEY
         assert isinstance(await others.show("000900"), TooManyWrongCodesError)
+
+
+async def test_key_for_some_stores_is_told_of_waits_there(database_url: str) -> None:
+    """It learns of its stores and of itself, not of other keys or what others do elsewhere."""
+    async with demo_store(database_url) as store:
+        tills = await tills_of(store)
+        await tills.guess(FREE_KEY + 1)
+
+        async def told(key: ApiKey, store_id: int | None = None) -> set[str]:
+            async with store.read() as reader:
+                found = await waits_of(reader, key, store_id, tills.now_ms)
+            return {wait.scope.kind.value for wait in found}
+
+        other = replace(tills.key, key_id=new_id(1))
+        here, elsewhere = (replace(other, stores=frozenset({one})) for one in (9999, 1001))
+        assert await told(other) == {"key", "store"}
+        assert await told(other, 9999) == await told(here) == await told(here, 9999) == {"store"}
+        assert await told(elsewhere) == await told(elsewhere, 1001) == set()
+        assert await told(replace(elsewhere, key_id=tills.key.key_id)) == {"key"}
+        with pytest.raises(StoreNotAllowedError):
+            await told(elsewhere, 9999)
 
 
 async def test_wait_is_logged_without_digits(database_url: str) -> None:

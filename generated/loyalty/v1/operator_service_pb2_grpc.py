@@ -77,6 +77,8 @@ class OperatorServiceServicer:
 
     def ListCodeWaits(self, request, context):
         """Lists who must wait now because of too many wrong codes.
+
+        A key that is limited to stores is told of its stores, of itself and of the whole program.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -208,6 +208,7 @@ class TransactionServiceServicer:
 
     def SearchOrders(self, request, context):
         """Finds orders of the program by where, when, by whom and for whom they were opened, newest first.
+        A key that is limited to stores finds those that were opened and paid in its stores.
 
         A store, a number, an operator or a member is looked up; a search by a partner, a state or days
         alone walks through the orders in the order of their time.

@@ -75,9 +75,11 @@ PAID = {"TransactionService/RecordUnclaimedOrder"}
 """Calls whose template is an order that is paid; a ReportOrder's is still open."""
 
 PUT_RIGHT = {
+    "Discount.amount_off",
     "DiscountDetails.discount_value",
     "DiscountDetails.subtype",
     "DiscountDetails.type",
+    "OrderLine.amount_off",
     "Payment.amount",
     "RecordUnclaimedOrderRequest.channel",
     "RecordUnclaimedOrderRequest.service_mode",
@@ -110,6 +112,8 @@ WORDS: Mapping[str, str] = {
     r"^(\+[1-9][0-9]{6,14})?$": f"+{'4' * 15}",
     r"^([^@\x00-\x20\x7f-\x9f]+@[^@\x00-\x20\x7f-\x9f]+)?$": f"x@{'x' * 252}",
     "^[A-Za-z]{3}$": "CAD",
+    "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$": f"en{'-abcde' * 4}{'-abcdefgh'}",
+    "^([A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*)?$": f"en{'-abcde' * 4}{'-abcdefgh'}",
 }
 """The longest text that a pattern of fixed length lets in."""
 
@@ -124,9 +128,16 @@ REFERENCES = {
     "reference_id",
     "currency",
     "birth_date",
+    "user_date_time",
+    "query",
+    "grant",
+    "version",
+    "locale",
+    "types",
     "order",
+    "lines[0].quantity",
 }
-"""Fields whose value, of whatever length, must name something as well."""
+"""Fields whose value, of whatever length, must name something too, or be no more than it has."""
 
 TOO_LARGE = {"RESOURCE_EXHAUSTED", "413", "431"}
 TOO_LARGE_ON_NATIVE = {"UNKNOWN", "UNAVAILABLE"}
@@ -250,7 +261,8 @@ def _put(request: Message, path: Fields, value: Any) -> None:
         return
     listed = getattr(message, part.name)
     if part.message_type is None:
-        listed.extend([listed[0] if len(listed) else 1] * (value - len(listed)))
+        one = "x" if part.cpp_type == F.CPPTYPE_STRING else 1
+        listed.extend([listed[0] if len(listed) else one] * (value - len(listed)))
         return
     item = copy.deepcopy(listed[0]) if len(listed) else listed.add()
     message.ClearField(part.name)
@@ -355,7 +367,8 @@ class Sizes:
         if large:
             self._trial.require(seen.outcome in too_large, f"{told}, not too large")
         elif fits:
-            blamed = place in seen.fields and place.rpartition(".")[2] not in REFERENCES_JSON
+            names = {place, place.rpartition(".")[2].removesuffix("[0]")}
+            blamed = place in seen.fields and names.isdisjoint(REFERENCES_JSON)
             crashed = seen.outcome in BROKEN | TOO_LARGE or seen.outcome.startswith("5")
             self._trial.require(not blamed and not crashed, f"{told}, though it fits")
         else:
@@ -366,6 +379,7 @@ class Sizes:
     async def try_text(self, rpc: Rpc, path: Fields, foul: Foul) -> None:
         """Send text that not every database takes in every way there is into a field."""
         doors, headers = self._own.doors, self._own.headers()
+        item = "[0]" if path[-1].is_repeated else ""
         where = f"{rpc.name} {place_of(path)} {foul.name}"
         request = stand_in(await self.template(rpc), path)
         taken = let_in(path, foul)
@@ -376,10 +390,10 @@ class Sizes:
             else rpc.name in PAID and path[-1].name not in IDENTIFYING
         )
         seen = await doors.grpc(rpc, by_grpc(request, foul), headers)
-        self._judge(f"{where} by gRPC", seen, place_of(path), taken, large=False)
+        self._judge(f"{where} by gRPC", seen, f"{place_of(path)}{item}", taken, large=False)
         for sent in by_json(rpc, request, path, foul):
             seen = await doors.send(sent.method, sent.url, sent.body, headers)
-            told, place = f"{where} by JSON, {sent.way}", json_place_of(path)
+            told, place = f"{where} by JSON, {sent.way}", f"{json_place_of(path)}{item}"
             passed = (_lenient(rpc, path) or repaired) and sent.way in {"escaped", "raw"}
             passed &= not foul.sign
             self._judge(told, seen, place, taken or passed, large=False, named=sent.named)

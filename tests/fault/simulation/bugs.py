@@ -228,6 +228,8 @@ BUGS = (
     ),
     Bug("the answer to a key is not kept", "perform", "_.add(_kept(...))", "pass", soon=True),
     Bug("a key is taken for any request", "perform", "_.repeats(...)", "True", soon=True),
+    Bug("an answer that comes again does not name its guest", "named", "_ is None", "True"),
+    Bug("an answer is kept with its guest's name", "nameless", "_ is None or _", "True"),
     Bug(
         "an event is forgotten",
         "perform",

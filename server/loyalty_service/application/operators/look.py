@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from loyalty_service.application.reading import GoingMonth, Reader
 from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
-from loyalty_service.domain.guessing import Wait
+from loyalty_service.domain.guessing import Scope, ScopeKind, Wait
+from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.reports import Liability
 
@@ -80,18 +81,35 @@ async def versions_of(
 
 
 async def waits_of(
-    reader: Reader, program_id: str, store_id: int | None, now_ms: int
+    reader: Reader, key: ApiKey, store_id: int | None, now_ms: int
 ) -> Sequence[Wait]:
-    """List who of a program, or of one store, must wait now because of too many wrong codes."""
+    """
+    List who of a key's program, or of one store, must wait now because of too many wrong codes.
+
+    Raises:
+        StoreNotAllowedError: The key is limited to other stores.
+    """
+    if store_id is not None:
+        key.require_store(store_id)
     found = [
         wait
         for wait in await reader.code_waits()
-        if wait.scope.program_id == program_id
-        and wait.until_ms > now_ms
+        if wait.scope.program_id == key.program_id
+        and wait.is_on(now_ms)
         and store_id in {None, wait.scope.store_id}
+        and _may_see(key, wait.scope)
     ]
     found.sort(key=lambda wait: wait.until_ms, reverse=True)
     return found[:WAITS_MAX]
+
+
+def _may_see(key: ApiKey, scope: Scope) -> bool:
+    """Tell whether a wait is of the key's stores, of itself or of the whole program."""
+    if not key.stores or scope.kind is ScopeKind.PROGRAM:
+        return True
+    if scope.store_id is None:
+        return scope.key_id == key.key_id
+    return scope.store_id in key.stores
 
 
 async def liability_of(

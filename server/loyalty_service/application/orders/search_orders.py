@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from loyalty_service.application.members.get_member import find_member
 from loyalty_service.application.reading import FoundOrder, OrderFilter, Reader
-from loyalty_service.domain.errors import FieldViolation, RequestInvalidError
+from loyalty_service.domain.errors import FieldViolation, RequestInvalidError, StoreNotAllowedError
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import TransactionStatus
 
@@ -65,6 +65,7 @@ async def search_orders(reader: Reader, program: Program, command: SearchOrders)
         MemberNotFoundError: No member has this loyalty ID.
         RequestInvalidError: A day is none of the calendar, or the page token is not one of this
             search's.
+        StoreNotAllowedError: The caller is limited to other stores.
     """
     wanted = await what_is_wanted(reader, program, command)
     size = min(command.page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
@@ -82,7 +83,11 @@ async def what_is_wanted(reader: Reader, program: Program, command: SearchOrders
     Raises:
         MemberNotFoundError: No member has this loyalty ID.
         RequestInvalidError: A day is none of the calendar.
+        StoreNotAllowedError: The caller is limited to other stores.
     """
+    store_id = command.store_id
+    if store_id is not None and command.stores and store_id not in command.stores:
+        raise StoreNotAllowedError(store_id)
     zone = ZoneInfo(program.time_zone)
     first, last = _day("first_day", command.first_day), _day("last_day", command.last_day)
     member = None
@@ -91,7 +96,7 @@ async def what_is_wanted(reader: Reader, program: Program, command: SearchOrders
     return OrderFilter(
         program_id=program.program_id,
         member_number=None if member is None else member.number,
-        store_id=command.store_id,
+        store_id=store_id,
         pos_transaction_id=command.pos_transaction_id,
         operator=command.operator,
         partner=command.partner,

@@ -228,9 +228,10 @@ class Records:
     def _when_read(self, record: Any) -> None:
         """Note what else is known once a record is read by its key, or ahead."""
 
-    def _as_written(self, _kind: type, records: Collection[Any]) -> Collection[Any]:
+    def _as_written(self, kind: type, records: Collection[Any]) -> Collection[Any]:
         """Give what is written in place of records."""
-        return records
+        closed = self._kept[kind].kept.closed
+        return records if closed is None else [closed(one, self._basis.seal) for one in records]
 
     def flush(self) -> None:
         """Write everything that was added or changed since the last flush."""
@@ -303,6 +304,8 @@ class Records:
 
     def _take(self, kept: KeptStatements, row: Sequence[Any]) -> Any:
         record = kept.load(row)
+        if kept.kept.opened is not None:
+            kept.kept.opened(record, self._basis.seal)
         self._records[kept.place(record)] = record
         self._when_read(record)
         return record

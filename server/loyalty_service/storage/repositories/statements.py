@@ -42,6 +42,7 @@ from sqlmodel import SQLModel
 
 from loyalty_service.storage.driver import Cursor
 from loyalty_service.storage.lock_order import Rank
+from loyalty_service.storage.repositories.seal import Seal
 
 Part = TypeVar("Part")
 
@@ -119,6 +120,8 @@ class Kept:
         rank: When its rows are locked and written, among those of other classes.
         status: Class of its column *status*, where it has one.
         witness: Columns by which a row is found that only one unit can have written, if any can.
+        opened: Opens what of a record is sealed, once it is read by its key, where anything is.
+        closed: Gives a record as it is written, sealed, where anything of it is.
     """
 
     record: type
@@ -127,6 +130,8 @@ class Kept:
     rank: Rank
     status: type[IntEnum] | None = None
     witness: tuple[str, ...] = ()
+    opened: Callable[[Any, Seal], None] | None = None
+    closed: Callable[[Any, Seal], Any] | None = None
 
     @property
     def table(self) -> Table:

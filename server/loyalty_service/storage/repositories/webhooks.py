@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from sqlalchemy import bindparam, func, select
 
@@ -23,7 +23,41 @@ from loyalty_service.storage.repositories.statements import (
 SCOPE = "webhook"
 """What secrets of webhooks are sealed for; no partner's scope is called so."""
 
-WEBHOOK = Kept(Webhook, t.WebhookTable, ("webhook_id",), Rank.WEBHOOKS)
+
+def open_secrets(webhook: Webhook, seal: Seal) -> None:
+    """
+    Open the secrets of a webhook as they were read.
+
+    Raises:
+        SealError: They were sealed with another pepper.
+    """
+    if webhook.secret:
+        webhook.secret = seal.open(bytes(webhook.secret), SCOPE, webhook.webhook_id)
+    if webhook.old_secret:
+        webhook.old_secret = seal.open(bytes(webhook.old_secret), SCOPE, webhook.webhook_id)
+
+
+def sealed(webhook: Webhook, seal: Seal) -> Webhook:
+    """Give a webhook as it is written: with its secrets sealed."""
+    return replace(
+        webhook,
+        secret=_sealed(webhook.secret, webhook, seal) or b"",
+        old_secret=_sealed(webhook.old_secret, webhook, seal),
+    )
+
+
+def _sealed(secret: bytes | None, webhook: Webhook, seal: Seal) -> bytes | None:
+    return seal.close(secret, SCOPE, webhook.webhook_id) if secret else None
+
+
+WEBHOOK = Kept(
+    Webhook,
+    t.WebhookTable,
+    ("webhook_id",),
+    Rank.WEBHOOKS,
+    opened=open_secrets,
+    closed=sealed,
+)
 DELIVERY = Kept(
     Delivery,
     t.DeliveryTable,
@@ -77,41 +111,3 @@ class Webhooks(Records):
     def deliveries_left(self, webhook_id: str) -> Sequence[Delivery]:
         """See `Unit.deliveries_left`."""
         return self._query(Delivery, self._statements.of(WebhookStatements).left, (webhook_id,))
-
-    def _when_read(self, record: Any) -> None:
-        """Open the secrets."""
-        super()._when_read(record)
-        if isinstance(record, Webhook):
-            open_secrets(record, self._basis.seal)
-
-    def _as_written(self, kind: type, records: Collection[Any]) -> Collection[Any]:
-        """Seal the secrets."""
-        if kind is Webhook:
-            return [sealed(record, self._basis.seal) for record in records]
-        return super()._as_written(kind, records)
-
-
-def open_secrets(webhook: Webhook, seal: Seal) -> None:
-    """
-    Open the secrets of a webhook as they were read.
-
-    Raises:
-        SealError: They were sealed with another pepper.
-    """
-    if webhook.secret:
-        webhook.secret = seal.open(bytes(webhook.secret), SCOPE, webhook.webhook_id)
-    if webhook.old_secret:
-        webhook.old_secret = seal.open(bytes(webhook.old_secret), SCOPE, webhook.webhook_id)
-
-
-def sealed(webhook: Webhook, seal: Seal) -> Webhook:
-    """Give a webhook as it is written: with its secrets sealed."""
-    return replace(
-        webhook,
-        secret=_sealed(webhook.secret, webhook, seal) or b"",
-        old_secret=_sealed(webhook.old_secret, webhook, seal),
-    )
-
-
-def _sealed(secret: bytes | None, webhook: Webhook, seal: Seal) -> bytes | None:
-    return seal.close(secret, SCOPE, webhook.webhook_id) if secret else None

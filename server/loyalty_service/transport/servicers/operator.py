@@ -82,7 +82,7 @@ class OperatorServicer:
         """See the contract."""
         store_id = request.store_id if request.HasField("store_id") else None
         async with call.read() as reader:
-            found = await waits_of(reader, call.key.program_id, store_id, now_ms())
+            found = await waits_of(reader, call.key, store_id, now_ms())
         return pb.ListCodeWaitsResponse(waits=map(_wait, found)).SerializeToString()
 
     async def GetLiability(self, request: pb.GetLiabilityRequest, call: Call) -> bytes:  # noqa: N802
