@@ -57,6 +57,9 @@ AT_ONCE = 8
 DOWN_AFTER = 8
 """Messages in a row that did not arrive, after which the rest is not tried in this round."""
 
+END_S = 2.0
+"""Time that messages on their way have to arrive when the server ends."""
+
 IDLE_S = 5.0
 LEAST_S = 0.05
 ASK_S = 1.0
@@ -139,15 +142,16 @@ class Courier:
         self._chance = Random()  # noqa: S311 - it spreads attempts.
         self._held_until_s = 0.0
         self._recovered = False
+        self._ends = False
 
     async def run(self) -> None:
-        """Deliver until cancelled."""
+        """Deliver until cancelled; what is on its way then is settled first, if that is soon."""
         keeping = asyncio.create_task(self._keep())
         try:
             while True:
                 count = self._store.feed.count
                 try:
-                    wait_s = await self._round() if self._holds else ASK_S
+                    wait_s = await self._whole_round() if self._holds else ASK_S
                 except (LoyaltyError, OperatorError) as problem:
                     log.warning(
                         "webhook not served",
@@ -161,6 +165,18 @@ class Courier:
             keeping.cancel()
             await asyncio.wait((keeping,))
             await self._release()
+
+    async def _whole_round(self) -> float:
+        """Do a round that is not cut off amid: what has arrived would be sent again."""
+        doing = asyncio.create_task(self._round())
+        try:
+            return await asyncio.shield(doing)
+        except asyncio.CancelledError:
+            self._ends = True
+            await asyncio.wait((doing,), timeout=END_S)
+            doing.cancel()
+            await asyncio.wait((doing,))
+            raise
 
     @property
     def _holds(self) -> bool:
@@ -266,7 +282,7 @@ class Courier:
         """Send messages of one member until one does not arrive; the rest waits behind it."""
         now = now_ms()
         for number, (event, delivery) in enumerate(chain):
-            if work.failed >= DOWN_AFTER or work.disabled or not self._holds:
+            if work.failed >= DOWN_AFTER or work.disabled or self._ends or not self._holds:
                 work.sent += [_queued(one, now) for one, waited in chain[number:] if waited is None]
                 return
             sent = await self._send(work, event, delivery)
