@@ -60,6 +60,8 @@ from loyalty_service.storage.repositories.seal import Seal
 from loyalty_service.storage.repositories.statements import dialect_of
 from loyalty_service.storage.repositories.unit_of_work import UnitOfWork
 from loyalty_service.transport.errors.catalogue import CATALOGUE
+from loyalty_service.transport.persons import nameless
+from loyalty_service.transport.rpcs import RPCS
 from loyalty_service.transport.servicers import code as code_servicer
 from loyalty_service.transport.servicers import identify as identify_servicer
 from loyalty_service.transport.servicers import transaction as transaction_servicer
@@ -110,6 +112,8 @@ MODES: Mapping[str, Mapping[str, str]] = {
     "refuse": {"void_spent": "refuse", "repeated_orders": "refuse"},
 }
 """What programs say about voids of spent points, and orders that look like claimed ones."""
+
+IDENTIFY = RPCS["IdentifyService/IdentifyMember"].kept_as
 
 AGING: Mapping[str, Any] = {"void_spent": "debt", "repeated_orders": "flag", "good_days": 1}
 """The same of a program whose points go."""
@@ -444,7 +448,9 @@ class SmallWorld:
     def _call(
         self, asked: Asked, use_case: Any, command: Any, render: Callable[[Any], bytes]
     ) -> None:
-        run = Run(use_case, command, render, caller=KEY)
+        # As the server keeps it: without what names the guest.
+        kept = partial(nameless, IDENTIFY) if asked.kind == "identify" else None
+        run = Run(use_case, command, render, caller=KEY, nameless=kept)
         self._settle(asked, partial(perform, run=run), command.reads())
 
     def _settle(self, asked: Asked, work: Callable[[Unit, int], Any], *reads: Reads) -> bool:
