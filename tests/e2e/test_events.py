@@ -372,6 +372,7 @@ async def _to_the_end(call: Any) -> None:
             pass
 
 
+@pytest.mark.grpcio_only
 async def test_reader_that_takes_nothing_is_hung_up_on(
     own_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
