@@ -11,6 +11,7 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from loyalty_service.application.operators.create_key import ProgramUnknownError
+from loyalty_service.application.operators.look import versions_of
 from loyalty_service.cli.promo_codes import ProgramId
 from loyalty_service.cli.running import run, with_store
 from loyalty_service.cli.terminal import out, print_table
@@ -20,9 +21,6 @@ from loyalty_service.domain.program import Program
 from loyalty_service.program_file.writing import program_text
 from loyalty_service.storage.reads import SqlReader
 from loyalty_service.storage.store import Store
-
-NAMED_MAX = 20
-"""Versions of which the history tells who applied them: each is looked for among all events."""
 
 
 def show_command(
@@ -75,11 +73,14 @@ async def _version(reader: SqlReader, program_id: str, version: int) -> Program:
 
 async def _print_history(reader: SqlReader, program_id: str) -> None:
     table = Table("version", "applied", "by", "reason", box=SIMPLE)
-    for index, (version, applied_ms) in enumerate(await reader.program_versions(program_id)):
-        by, reason = "", ""
-        if index < NAMED_MAX:
-            by, reason = await reader.applied_by(program_id, applied_ms)
-        table.add_row(str(version), f"{rfc3339(applied_ms)[:19]}Z", by, reason)
+    token = ""
+    while True:
+        page = await versions_of(reader, program_id, 0, token)
+        for one in page.versions:
+            applied = f"{rfc3339(one.applied_ms)[:19]}Z"
+            table.add_row(str(one.version), applied, one.applied_by, one.reason)
+        if not (token := page.next_page_token):
+            break
     print_table(table, f"No version of {program_id} is kept.")
 
 
