@@ -30,7 +30,7 @@ def console_command(
         typer.Option(help="Call the server over TLS, with a certificate of this authority (PEM)."),
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8090,
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8100,
     certificate: Annotated[
         Path | None, typer.Option(help="Serve HTTPS with this certificate (PEM).")
     ] = None,
