@@ -85,6 +85,8 @@ async def test_who_does_not_answer_is_given_up(poster: Poster) -> None:
     [
         ("http://127.0.0.1:1/", "refused"),
         ("http://nowhere.invalid/", "unknown"),
+        ("http://no..where.example/", "unknown"),
+        (f"http://{'n' * 64}.example/", "unknown"),
         ("https://127.0.0.1:1/", "refused"),
     ],
 )

@@ -33,7 +33,7 @@ from loyalty_service.storage.tools.reseal import reseal
 from loyalty_service.webhooks import courier as couriers
 from loyalty_service.webhooks.http_post import Poster, new_poster
 from loyalty_service.webhooks.postroom import deliver_forever
-from tests.support.ledger import audit, rows
+from tests.support.ledger import audit, execute, rows
 from tests.support.programs import PROGRAM_ID, enroll
 from tests.support.receiver import HANGS, Message, Receiver
 from tests.support.stores import PEPPER, demo_store
@@ -198,6 +198,35 @@ async def test_message_that_never_arrives_is_given_up_and_can_be_sent_again(
     assert dead[0] == (DEAD, len(WAITS_S) + 1, 503)
     assert count == 1
     assert points_of(receiver.taken, guest) == [3, 1]
+
+
+async def test_message_whose_event_was_pruned_is_given_up(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What can't be told any more keeps nobody waiting, however much of it there is."""
+    monkeypatch.setattr(couriers, "WAITING_MAX", 2)
+    monkeypatch.setattr(couriers, "PAGE", 2)
+    down = True
+    async with (
+        demo_store(database_url) as store,
+        Receiver(lambda _message: 500 if down else 200) as receiver,
+    ):
+        webhook = await added(store, receiver.url, "loyalty.points.adjusted")
+        guest = await enroll(store, 1)
+        for _ in range(2):
+            await give(store, guest, 1)
+        poster = new_poster(5.0, allow_private=True)
+        task = asyncio.create_task(deliver_forever(store, poster, waits_s=(0.1,) * 1000))
+        try:
+            await settled(store, webhook, lambda one: len(one) == 2 and one[0][1] > 0)
+            pruned = "DELETE FROM event WHERE event_id IN (SELECT event_id FROM webhook_delivery)"
+            await asyncio.to_thread(execute, database_url, pruned)
+            await settled(store, webhook, lambda one: [d[0] for d in one[:2]] == [DEAD, DEAD])
+            down = False
+            await receiver.wait_for(lambda taken: points_of(list(taken), guest) == [3], WAIT_S)
+        finally:
+            task.cancel()
+            await asyncio.wait((task,))
 
 
 async def test_receiver_that_hangs_holds_up_no_other(database_url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 
 from starlette.requests import Request
@@ -9,14 +10,18 @@ from starlette.responses import RedirectResponse, Response
 
 from loyalty.v1 import member_service_pb2 as pb
 from loyalty_service.console.movements import told
+from loyalty_service.console.rendering import points
 from loyalty_service.console.server_calls import CallRefusedError
 from loyalty_service.console.sign_ins import SignIn
 from loyalty_service.console.web import desk_of, page, read_own_form
+from loyalty_service.domain.ledger import POINTS_MAX
 
 REASON_MAX = 180
 """Less than the contract allows, so that there is room for who it was behind a proxy."""
 
 TRANSFERS = 50
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,19}", re.ASCII)
 
 
 async def find_members(request: Request, signed_in: SignIn) -> Response:
@@ -58,6 +63,7 @@ async def _member_page(
         ),
         signed_in.secret,
     )
+    moved = request.query_params.get("moved", "")
     return page(
         status,
         "member",
@@ -66,7 +72,7 @@ async def _member_page(
         member=got.member,
         transfers=[told(transfer) for transfer in listed.transfers],
         next_page=listed.next_page_token,
-        moved=request.query_params.get("moved", ""),
+        moved=moved if _WHOLE.fullmatch(moved) else "",
     )
 
 
@@ -113,12 +119,10 @@ async def adjust_points(request: Request, signed_in: SignIn) -> Response:
 
 def _mistake(text: str, reason: str) -> str:
     """Tell what is wrong in the form; empty where nothing is."""
-    try:
-        wrong = int(text) == 0
-    except ValueError:
-        wrong = True
-    if wrong:
+    if not _WHOLE.fullmatch(text) or not int(text):
         return "Points: give a whole number that is not 0."
+    if abs(int(text)) > POINTS_MAX:
+        return f"Points: at most {points(POINTS_MAX)} at once."
     if not reason:
         return "Reason: tell why, so that everybody can see it later."
     return "" if len(reason) <= REASON_MAX else f"Reason: at most {REASON_MAX} characters."

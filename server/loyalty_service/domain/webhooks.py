@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
 from loyalty_service.domain.clock import DAY_MS
@@ -29,6 +29,10 @@ JITTER = 0.2
 
 URL_MAX = 2000
 _PRIVATE_NAMES = (".localhost", ".local", ".internal")
+_INWARDS = tuple(
+    map(ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96", "fec0::/10", "192.0.0.0/24"))
+)
+"""Addresses that Python calls global, which lead through a translator, or to this site alone."""
 
 
 class DeliveryStatus(IntEnum):
@@ -152,6 +156,8 @@ def is_public(address: str) -> bool:
         inner = found.ipv4_mapped or found.sixtofour or (found.teredo or (None, None))[1]
         if inner is not None:
             return is_public(str(inner))
+    if any(found in network for network in _INWARDS):
+        return False
     return found.is_global and not found.is_multicast
 
 

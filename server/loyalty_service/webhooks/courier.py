@@ -241,18 +241,21 @@ class Courier:
         now: int,
     ) -> Round:
         """Put messages of each member in a row: those that wait first, if their time has come."""
+        work = Round(webhook, [])
         chains: dict[int | None, list[tuple[RecordedEvent, Delivery | None]]] = {}
         for delivery in waiting:
             if delivery.event_id in past:
                 chains.setdefault(delivery.member_number, []).append(
                     (past[delivery.event_id], delivery)
                 )
+            else:
+                self._watch.count("dead")
+                work.sent.append(_of_pruned(delivery, now))
         early = {
             member
             for member, chain in chains.items()
             if (first := chain[0][1]) is not None and first.next_ms > now and not self._recovered
         }
-        work = Round(webhook, [])
         for event in page.events:
             if event.member_number in early:
                 work.sent.append(_queued(event, now))
@@ -370,6 +373,19 @@ def _queued(event: RecordedEvent, now: int) -> Sent:
         status=WAITING,
         attempts=0,
         next_ms=now,
+    )
+
+
+def _of_pruned(delivery: Delivery, now: int) -> Sent:
+    """Give a message up whose event the store has no more: it must not keep others waiting."""
+    return Sent(
+        delivery.event_id,
+        delivery.member_number,
+        waited=True,
+        status=DEAD,
+        attempts=delivery.attempts,
+        next_ms=now,
+        problem="the event was pruned before it arrived",
     )
 
 

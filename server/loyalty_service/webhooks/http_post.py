@@ -61,7 +61,12 @@ class Poster:
             raise PostError(f"no answer within {self.timeout_s:g} s") from None
         except ssl.SSLError as problem:
             raise PostError(f"TLS failed: {problem.reason or type(problem).__name__}") from None
-        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as problem:
+        except (
+            OSError,
+            UnicodeError,
+            asyncio.IncompleteReadError,
+            asyncio.LimitOverrunError,
+        ) as problem:
             raise PostError(_words(problem)) from None
 
     async def _post(self, url: SplitResult, headers: Mapping[str, str], body: bytes) -> int:
@@ -125,7 +130,8 @@ def _status_of(head: bytes) -> int:
 
 
 def _words(problem: Exception) -> str:
-    if isinstance(problem, socket.gaierror):
+    # What no name server is asked for, such as a name with an empty part, is a UnicodeError.
+    if isinstance(problem, (socket.gaierror, UnicodeError)):
         return "the host is unknown"
     if isinstance(problem, ConnectionRefusedError):
         return "the connection was refused"

@@ -81,6 +81,11 @@ def test_private_addresses_may_be_told_where_operators_say_so() -> None:
         "fe80::1%eth0",
         "::ffff:127.0.0.1",
         "2002:7f00:1::",
+        "64:ff9b::7f00:1",
+        "64:ff9b:1::a00:1",
+        "::127.0.0.1",
+        "fec0::1",
+        "192.0.0.8",
     ],
 )
 def test_addresses_that_lead_inside_are_not_public(address: str) -> None:
