@@ -105,6 +105,7 @@ async def sweep_forever(store: Store, interval_s: float, watch: SweepWatch | Non
             swept = await sweep(store, store.clock)
             if names_left:
                 names_left = await take_out_names(store)
+            await note_keys_used(store)
             if store.rewrite_due:
                 await store.rewrite()
             if time.monotonic() - forgotten > FORGET_INTERVAL_S:
@@ -149,6 +150,14 @@ async def forget(store: Store) -> None:
     """Delete what was counted about codes and for limits and matters no more, in batches."""
     while await store.write(lambda unit, now_ms: unit.forget_counts(now_ms, BATCH_MAX)):
         pass
+
+
+async def note_keys_used(store: Store) -> None:
+    """Keep in which hour keys were last used, of those that this hour was not kept of yet."""
+    hour_ms, key_ids = store.key_uses.due(store.clock.time_ms())
+    if key_ids:
+        await store.write(lambda unit, _now_ms: unit.note_keys_used(key_ids, hour_ms))
+        store.key_uses.written(key_ids)
 
 
 async def take_out_names(store: Store) -> bool:

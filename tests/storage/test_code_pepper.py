@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import stat
 from pathlib import Path
@@ -239,6 +240,18 @@ def _forgotten(url: str) -> list[tuple[str, str]]:
     return [tuple(row) for row in told]
 
 
+def _require_told(url: str, old: str, new: str) -> None:
+    """Require that events tell who made the new pepper and why, and what was sealed with it."""
+    assert _forgotten(url) == [(old, "it leaked")]
+    rotated, resealed = rows(
+        url, "SELECT subject, reason, detail FROM event WHERE kind IN (57, 58) AND actor > ''"
+    )
+    assert tuple(rotated[:2]) == (new, "a year old")
+    assert json.loads(rotated.detail) == {"before": old, "after": new}
+    assert resealed.subject == new
+    assert json.loads(resealed.detail) == {"kept": 1, "resealed": 1, "closed": 0}
+
+
 def test_pepper_is_replaced_by_commands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -256,7 +269,7 @@ def test_pepper_is_replaced_by_commands(
         row = {"scope": key[0], "idempotency_key": key[1], "method": "", "fingerprint": b""}
         connection.execute(insert(KeptAnswerTable), [row | {"answer": sealed, "created_ms": 1}])
 
-    assert _command(monkeypatch, "pepper", "rotate") == 0
+    assert _command(monkeypatch, "pepper", "rotate", "--reason", "a year old") == 0
 
     peppers = settings.peppers()
     assert peppers.current != PEPPER
@@ -287,7 +300,7 @@ def test_pepper_is_replaced_by_commands(
     assert _command(monkeypatch, "pepper", "reseal") == 0
     assert "1 answers are kept: 1 were sealed again" in capsys.readouterr().out
     assert _command(monkeypatch, "pepper", "forget", "--yes", "--reason", "it leaked", old) == 0
-    assert _forgotten(url) == [(old, "it leaked")]
+    _require_told(url, old, new)
 
     assert settings.peppers() == Peppers(peppers.current)
     asyncio.run(_open(settings))

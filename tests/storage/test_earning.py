@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -252,15 +253,15 @@ async def test_segment_is_the_operators_word_and_an_event(till: Till) -> None:
     for segments in ((), ("student", "staff"), ("student", "staff"), ("staff",), ()):
         command = SetSegments("demo-ca", guest, segments, "card shown")
         done = await till.store.write(lambda unit, now, put=command: set_segments(unit, put, now))
-        told = [event.detail for event in done.events]
+        told = [json.loads(event.detail) for event in done.events]
         earned.append(((await claim(till, guest, 1000)).earned_points, told))
 
     assert earned == [
         (100, []),
-        (120, ['["staff", "student"]']),
+        (120, [{"before": [], "after": ["staff", "student"]}]),
         (120, []),
-        (100, ['["staff"]']),
-        (100, ["[]"]),
+        (100, [{"before": ["staff", "student"], "after": ["staff"]}]),
+        (100, [{"before": ["staff"], "after": []}]),
     ]
     assert done.result.segments is None
     missing = SetSegments("demo-ca", "nobody", (), "card shown")

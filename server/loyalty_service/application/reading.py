@@ -47,7 +47,12 @@ class TransactionEntry:
 
 @dataclass(frozen=True, slots=True)
 class KeyEntry:
-    """An API key as listings show it: all but its secret."""
+    """
+    An API key as listings show it: all but its secret.
+
+    Attributes:
+        used_ms: When the hour began in which it was last used; absent where it was not.
+    """
 
     key_id: str
     program_id: str
@@ -56,6 +61,8 @@ class KeyEntry:
     stores: tuple[int, ...]
     created_ms: int
     revoked_ms: int | None
+    label: str
+    used_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -393,5 +393,8 @@ class Unit(PromoCodeUnit, WebhookUnit, Protocol):
     def change_key(self, key: ApiKey) -> None:
         """Keep what a live API key may do from now on."""
 
+    def note_keys_used(self, key_ids: Collection[str], used_ms: int) -> None:
+        """Keep when API keys were used, unless a later time is kept."""
+
     def revoke_key(self, key_id: str, now_ms: int) -> bool:
         """End an API key for good; return whether it was live."""

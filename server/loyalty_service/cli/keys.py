@@ -35,13 +35,22 @@ from loyalty_service.application.operators.rotate_key import (
 from loyalty_service.application.perform import Run, perform
 from loyalty_service.cli.running import operator, run, with_store
 from loyalty_service.cli.terminal import err, out, print_table
-from loyalty_service.cli.texts import kept_text
+from loyalty_service.cli.texts import Why, kept_text, text_or_empty
 from loyalty_service.domain.clock import rfc3339
 from loyalty_service.domain.keys import Role
 from loyalty_service.domain.operator_error import OperatorError
 from loyalty_service.storage.store import Store
 
+Label = Annotated[
+    str,
+    typer.Option(help="What you call the key, for lists and events.", callback=text_or_empty),
+]
+
 keys = typer.Typer(help="API keys of partners.", no_args_is_help=True)
+
+
+def _label_or_none(text: str | None) -> str | None:
+    return None if text is None else text_or_empty(text)
 
 
 @keys.command("create")
@@ -54,9 +63,13 @@ def create_key_command(
     store: Annotated[
         list[int] | None, typer.Option(help="Limit the key to a store; may be repeated.")
     ] = None,
+    label: Label = "",
+    reason: Why = "",
 ) -> None:
     """Create an API key and print its secret, which is not kept and can't be shown again."""
-    command = CreateKey(program_id, partner, role, frozenset(store or ()))
+    command = CreateKey(
+        program_id, partner, role, frozenset(store or ()), label=label, reason=reason
+    )
 
     async def create(opened: Store) -> None:
         work = Run(create_key, command, by=operator("keys create"))
@@ -72,26 +85,30 @@ def create_key_command(
 def import_keys_command(
     program_id: Annotated[str, typer.Argument(help="Program, for instance demo-ca.")],
     file: Annotated[
-        Path, typer.Argument(help="CSV with the columns partner, role and, if wanted, stores.")
+        Path,
+        typer.Argument(help="CSV with the columns partner, role and, if wanted, stores and label."),
     ],
+    *,
+    reason: Why = "",
 ) -> None:
     """Create an API key for each line of a file, all or none, and print them as CSV."""
-    command = CreateKeys(tuple(_wanted(program_id, file)))
+    command = CreateKeys(tuple(_wanted(program_id, file, reason)))
 
     async def create(opened: Store) -> None:
         work = Run(create_keys, command, by=operator("keys import"))
         made = await opened.write(partial(perform, run=work), timeout_s=60)
         told = csv.writer(sys.stdout)
-        told.writerow(("key", "partner", "role", "stores", "secret"))
+        told.writerow(("key", "partner", "role", "stores", "label", "secret"))
         for one in made.result:
             stores = " ".join(map(str, sorted(one.key.stores)))
-            told.writerow((one.key.key_id, one.key.partner, one.key.role, stores, one.secret))
+            key = one.key
+            told.writerow((key.key_id, key.partner, key.role, stores, key.label, one.secret))
         err.print(f"{len(made.result):,} keys. Their secrets are shown this once.")
 
     run(partial(with_store, create))
 
 
-def _wanted(program_id: str, file: Path) -> Iterator[CreateKey]:
+def _wanted(program_id: str, file: Path, reason: str) -> Iterator[CreateKey]:
     """Read the keys of a file; stores are parted by blanks."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as opened:
@@ -103,9 +120,10 @@ def _wanted(program_id: str, file: Path) -> Iterator[CreateKey]:
                     partner = kept_text((row["partner"] or "").strip())
                     role = Role((row["role"] or "").strip())
                     stores = frozenset(map(int, (row.get("stores") or "").split()))
+                    label = text_or_empty((row.get("label") or "").strip())
                 except (ValueError, typer.BadParameter) as problem:
                     raise OperatorError(f"{file}, line {rows.line_num}: {problem}.") from None
-                yield CreateKey(program_id, partner, role, stores)
+                yield CreateKey(program_id, partner, role, stores, label=label, reason=reason)
     except OSError as problem:
         raise OperatorError(f"{file}: {problem.strerror}.") from None
     except (UnicodeDecodeError, csv.Error) as problem:
@@ -125,17 +143,21 @@ def change_key_command(
     role: Annotated[
         Role | None, typer.Option(help="A role that may do less than the key's own.")
     ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(help="What to call the key; empty for nothing.", callback=_label_or_none),
+    ] = None,
     reason: Annotated[str, typer.Option(help="Why, for the events.", callback=kept_text)],
 ) -> None:
-    """Change the stores of a key, or give it a role that may do less; its secret stays."""
+    """Change a key's stores or label, or give it a role that may do less; its secret stays."""
     if all_stores and store:
         raise typer.BadParameter("name stores or --all-stores")
-    if not (all_stores or store or role):
-        raise typer.BadParameter("name stores, --all-stores or --role")
+    if not (all_stores or store or role or label is not None):
+        raise typer.BadParameter("name stores, --all-stores, --role or --label")
     stores = frozenset(store or ()) if store or all_stores else None
 
     async def change(opened: Store) -> None:
-        command = ChangeKey(key_id, stores, role, reason)
+        command = ChangeKey(key_id, stores, role, reason, label)
         try:
             work = Run(change_key, command, by=operator("keys change"))
             await opened.write(partial(perform, run=work))
@@ -154,12 +176,14 @@ def change_key_command(
 @keys.command("rotate")
 def rotate_key_command(
     key_id: Annotated[str, typer.Argument(help="The key's name in `loyalty keys list`.")],
+    *,
+    reason: Why = "",
 ) -> None:
     """Create a second key like this one: hand it over, then revoke this one."""
 
     async def rotate(opened: Store) -> None:
         try:
-            work = Run(rotate_key, RotateKey(key_id), by=operator("keys rotate"))
+            work = Run(rotate_key, RotateKey(key_id, reason), by=operator("keys rotate"))
             made = await opened.write(partial(perform, run=work))
         except KeyUnknownError:
             raise OperatorError(f"No live key is called {key_id}.") from None
@@ -179,12 +203,14 @@ def rotate_key_command(
 
 @keys.command("list")
 def list_keys_command() -> None:
-    """List the keys, without their secrets."""
+    """List the keys, without their secrets, with the hour in which each was last used."""
 
     async def show(store: Store) -> None:
         async with store.read() as reader:
             entries = await reader.api_keys()
-        table = Table("key", "program", "partner", "role", "stores", "state", box=SIMPLE)
+        table = Table(
+            "key", "program", "partner", "label", "role", "stores", "used", "state", box=SIMPLE
+        )
         for entry in entries:
             stores = ", ".join(map(str, entry.stores)) or "all"
             state = "revoked" if entry.revoked_ms else "live"
@@ -193,8 +219,10 @@ def list_keys_command() -> None:
                 entry.key_id,
                 entry.program_id,
                 entry.partner,
+                entry.label,
                 entry.role,
                 stores,
+                "" if entry.used_ms is None else f"{rfc3339(entry.used_ms)[:16]}Z",
                 f"{state} since {since}",
             )
         print_table(table, "There are no keys.")
@@ -205,12 +233,14 @@ def list_keys_command() -> None:
 @keys.command("revoke")
 def revoke_key_command(
     key_id: Annotated[str, typer.Argument(help="The key's name in `loyalty keys list`.")],
+    *,
+    reason: Why = "",
 ) -> None:
     """End a key for good: on all servers within 5 seconds, usually within one."""
 
     async def revoke(store: Store) -> None:
         try:
-            work = Run(revoke_key, RevokeKey(key_id), by=operator("keys revoke"))
+            work = Run(revoke_key, RevokeKey(key_id, reason), by=operator("keys revoke"))
             await store.write(partial(perform, run=work))
         except KeyUnknownError:
             raise OperatorError(f"No live key is called {key_id}.") from None

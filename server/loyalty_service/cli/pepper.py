@@ -14,7 +14,7 @@ from loyalty_service.bootstrap import database_of
 from loyalty_service.cli.running import operator, run, with_store
 from loyalty_service.cli.settings import current_database, known_peppers, read_settings
 from loyalty_service.cli.terminal import confirm, err, out, print_table
-from loyalty_service.cli.texts import text_or_empty
+from loyalty_service.cli.texts import Why
 from loyalty_service.domain.clock import rfc3339
 from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.operator_error import OperatorError
@@ -31,8 +31,6 @@ from loyalty_service.storage.peppers import (
 )
 from loyalty_service.storage.store import Store
 from loyalty_service.storage.tools.reseal import reseal
-
-Reason = Annotated[str, typer.Option(help="Why, for the events.", callback=text_or_empty)]
 
 pepper = typer.Typer(help="Code peppers of the database.", no_args_is_help=True)
 
@@ -61,12 +59,15 @@ def list_peppers_command() -> None:
 
 
 @pepper.command("rotate")
-def rotate_pepper_command() -> None:
+def rotate_pepper_command(*, reason: Why = "") -> None:
     """Make a new code pepper beside the embedded database; the next start uses it."""
     settings = read_settings()
     require_database(database_of(settings))
     made = settings.rotate_pepper()
     name, old = (name_of(check_of(one)) for one in made.known[:2])
+    detail = json.dumps({"before": old, "after": name})
+    rotated = Event(EventKind.PEPPER_ROTATED, None, subject=name, reason=reason, detail=detail)
+    _note(rotated, "pepper rotate")
     out.print(f"Code pepper {name} is in {settings.pepper_file}; {old} is still known.")
     err.print(
         "Restart the server, run `loyalty pepper reseal`, take a backup, and keep both peppers in "
@@ -75,17 +76,20 @@ def rotate_pepper_command() -> None:
 
 
 @pepper.command("reseal")
-def reseal_command() -> None:
+def reseal_command(*, reason: Why = "") -> None:
     """Seal kept answers with the current code pepper, beside servers that know it."""
     settings = read_settings()
     database = current_database(settings)
     peppers = known_peppers(settings)
     require_known(database, peppers)
     done = reseal(database, peppers)
-    out.print(
-        f"{done.kept:,} answers are kept: {done.resealed:,} were sealed again with "
-        f"{name_of(check_of(peppers.current))}."
+    name = name_of(check_of(peppers.current))
+    counts = {"kept": done.kept, "resealed": done.resealed, "closed": done.closed}
+    sealed = Event(
+        EventKind.PEPPER_RESEALED, None, subject=name, reason=reason, detail=json.dumps(counts)
     )
+    _note(sealed, "pepper reseal")
+    out.print(f"{done.kept:,} answers are kept: {done.resealed:,} were sealed again with {name}.")
     if done.closed:
         raise OperatorError(
             f"{done.closed:,} answers can't be opened by any pepper that is known here."
@@ -97,7 +101,7 @@ def forget_pepper_command(
     name: Annotated[str, typer.Argument(help="Its name in `loyalty pepper list`.")],
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Forget without asking.")] = False,
-    reason: Reason = "",
+    reason: Why = "",
 ) -> None:
     """Forget a retired code pepper: receipts given out under it are unknown from then on."""
     settings = read_settings()
@@ -120,7 +124,7 @@ def forget_pepper_command(
 def accept_pepper_command(
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Accept without asking.")] = False,
-    reason: Reason = "",
+    reason: Why = "",
 ) -> None:
     """
     Make the code pepper set here the store's, where its own is lost: no server may run.

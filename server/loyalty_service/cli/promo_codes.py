@@ -25,7 +25,7 @@ from loyalty_service.application.operators.promo_codes import (
 from loyalty_service.application.perform import Run, perform
 from loyalty_service.cli.running import operator, run, with_pepper, with_store
 from loyalty_service.cli.terminal import err, out, print_table
-from loyalty_service.cli.texts import kept_text
+from loyalty_service.cli.texts import Why, kept_text
 from loyalty_service.domain.clock import rfc3339
 from loyalty_service.domain.errors import MemberNotFoundError, PromoCodeNotFoundError
 from loyalty_service.domain.operator_error import OperatorError
@@ -94,6 +94,7 @@ def create_promo_codes_command(
     store: Annotated[
         list[int] | None, typer.Option(help="Limit the codes to a store; may be repeated.")
     ] = None,
+    reason: Why = "",
 ) -> None:
     """Create promo codes and print them: they are not kept and can't be shown again."""
     if code is not None and not _FORM.fullmatch(code):
@@ -127,6 +128,7 @@ def create_promo_codes_command(
             incentive,
             uses if incentive else None,
             days if incentive else None,
+            reason,
         )
         work = Run(create_promo_codes, command, by=operator("promo-codes create"))
         try:
@@ -168,9 +170,11 @@ def release_promo_code_command(
     program_id: ProgramId,
     code: Annotated[str, typer.Argument(help="The code, as it was typed.")],
     loyalty_id: Annotated[str, typer.Argument(help="The member who used it.")],
+    *,
+    reason: Why = "",
 ) -> None:
     """Let a member use a code again. The points that it gave stay: see `loyalty adjust`."""
-    command = ReleasePromoCode(program_id, code, loyalty_id.lower())
+    command = ReleasePromoCode(program_id, code, loyalty_id.lower(), reason)
 
     async def release(opened: Store) -> None:
         work = Run(release_promo_code, command, by=operator("promo-codes release"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Annotated
 
 import typer
 
@@ -36,3 +37,7 @@ def require_kept_reason(text: str) -> None:
         kept_text(text)
     except typer.BadParameter as problem:
         raise typer.BadParameter(problem.message, param_hint="--reason") from None
+
+
+Why = Annotated[str, typer.Option("--reason", help="Why, for the events.", callback=text_or_empty)]
+"""The reason of a change, which may be left out."""

@@ -51,6 +51,7 @@ class ApiKey:
         key_id: Names the key in listings.
         partner: Vendor that holds the key.
         stores: Stores the key is limited to; empty for all of the program.
+        label: What operators call it, among the keys of its partner; empty where they do not.
     """
 
     key_id: str
@@ -59,6 +60,7 @@ class ApiKey:
     partner: str
     role: Role
     stores: frozenset[int]
+    label: str = ""
 
     def require_store(self, store_id: int) -> None:
         """

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, literal_column, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from loyalty_service.application.reading import KeyEntry
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import TransactionStatus
 from loyalty_service.storage.repositories.catalogue import program_of_version
 from loyalty_service.storage.repositories.statements import table_of
-from loyalty_service.storage.tables import MemberTable, ProgramVersionTable, TransactionTable
+from loyalty_service.storage.tables import (
+    ApiKeyTable,
+    KeyUseTable,
+    MemberTable,
+    ProgramVersionTable,
+    TransactionTable,
+)
 
 _VERSION = table_of(ProgramVersionTable)
 _MEMBER = table_of(MemberTable)
+_KEY = table_of(ApiKeyTable)
+_USE = table_of(KeyUseTable)
 _ORDER = table_of(TransactionTable)
 
 
@@ -42,6 +52,28 @@ class CatalogueReads:
         )
         document = found.scalar()
         return None if document is None else program_of_version(document)
+
+    async def api_keys(self) -> Sequence[KeyEntry]:
+        """See `Reader.api_keys`."""
+        rows = await (await self._session.connection()).execute(
+            select(_KEY, _USE.c.used_ms)
+            .join(_USE, _USE.c.key_id == _KEY.c.key_id, isouter=True)
+            .order_by(_KEY.c.created_ms)
+        )
+        return [
+            KeyEntry(
+                row.key_id,
+                row.program_id,
+                row.partner,
+                row.role,
+                tuple(json.loads(row.stores)),
+                row.created_ms,
+                row.revoked_ms,
+                row.label or "",
+                row.used_ms,
+            )
+            for row in rows
+        ]
 
     async def members_and_orders(self, program_id: str) -> tuple[int, int]:
         """Count the members of a program, and its open orders."""

@@ -40,6 +40,7 @@ class Rank(IntEnum):
     DELIVERIES = auto()
     CODE_COUNTS = auto()
     LIMIT_COUNTS = auto()
+    KEY_USES = auto()
     LEDGER = auto()
 
 

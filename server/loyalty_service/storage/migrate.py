@@ -54,6 +54,7 @@ SHORT_LIVED = {
     "code.partner",
     "code_pepper",
     "limit_tally",
+    "key_use",
     "reservation",
     "server",
 }

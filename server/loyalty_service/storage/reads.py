@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +12,6 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from loyalty_service.application.reading import (
-    KeyEntry,
     PromoCodesEntry,
     TransactionEntry,
     TransferEntry,
@@ -52,7 +50,6 @@ from loyalty_service.storage.repositories.seal import PageSeal, Seal
 from loyalty_service.storage.search_reads import SearchReads
 from loyalty_service.storage.tables import (
     AccountTable,
-    ApiKeyTable,
     CheckpointTable,
     CodePepperTable,
     CodeRefusalTable,
@@ -262,22 +259,6 @@ class SqlReader(
         )
         document = found.first()
         return None if document is None else program_of_version(document)
-
-    async def api_keys(self) -> Sequence[KeyEntry]:
-        """See `Reader.api_keys`."""
-        rows = await self._session.exec(select(ApiKeyTable).order_by(col(ApiKeyTable.created_ms)))
-        return [
-            KeyEntry(
-                row.key_id,
-                row.program_id,
-                row.partner,
-                row.role,
-                tuple(json.loads(row.stores)),
-                row.created_ms,
-                row.revoked_ms,
-            )
-            for row in rows
-        ]
 
     async def promo_codes(self, program_id: str) -> Sequence[PromoCodesEntry]:
         """See `Reader.promo_codes`."""

@@ -24,6 +24,7 @@ from typing import Any, Self, TypeVar
 
 import structlog
 
+from loyalty_service.application.key_uses import KeyUses
 from loyalty_service.application.reads import NOTHING, Reads
 from loyalty_service.application.under_way import ARRIVAL, Arrival, UnderWay, digests_of
 from loyalty_service.application.unit import Refused, Unit
@@ -83,6 +84,7 @@ class Store(FreshCatalog, EmptiedLog):
 
     Attributes:
         embedded: Whether the database is a file of this machine.
+        key_uses: Which API keys were used and not yet written.
         under_way: The calls with a key that have arrived and may still take effect.
         clock: What the server's clock is good for.
         feed: Tells whoever waits for events that there are more.
@@ -106,6 +108,7 @@ class Store(FreshCatalog, EmptiedLog):
             database, [Writer(database, statements, pepper, clock) for _ in range(count)], clock
         )
         self.under_way = UnderWay()
+        self.key_uses = KeyUses()
         self._presence = (
             Presence(database, self.under_way, self.clock, Peppers.of(pepper))
             if serves and not database.embedded

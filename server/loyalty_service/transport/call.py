@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
+from loyalty_service.application.key_uses import KeyUses
 from loyalty_service.application.limits import Load
 from loyalty_service.application.perform import (
     KEY_FORM,
@@ -79,6 +80,7 @@ class Storage(Protocol):
     """What the transport uses of the store."""
 
     catalog: Catalog
+    key_uses: KeyUses
     under_way: UnderWay
     embedded: bool
     clock: ClockCheck

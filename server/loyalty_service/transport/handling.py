@@ -200,6 +200,7 @@ class Handling:
         metadata = passage.metadata
         await self._store.require_fresh_catalog()
         key = passage.key = self._caller(passage)
+        self._store.key_uses.note(key.key_id)
         _require_registered(passage.arrival, key)
         # Only now, so that the log names the caller that is refused.
         require_role(key, rpc.name)

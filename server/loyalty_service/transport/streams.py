@@ -164,6 +164,7 @@ class Streams:
                 require_spelling(metadata)
                 await self._store.require_fresh_catalog()
                 key = authenticate(metadata, self._store.catalog, sandbox=self._sandbox)
+                self._store.key_uses.note(key.key_id)
                 require_role(key, rpc.name)
                 require_key_once(sent_twice)
                 limits = self._store.catalog.programs[key.program_id].limits
@@ -211,6 +212,7 @@ class Streams:
             while not serving.done():
                 await asyncio.wait((serving,), timeout=HEARTBEAT_S)
                 await self._store.require_fresh_catalog()
+                self._store.key_uses.note(key.key_id)
                 authenticate(metadata, self._store.catalog, sandbox=self._sandbox)
             serving.result()
         finally:

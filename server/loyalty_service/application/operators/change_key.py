@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from loyalty_service.application.operators.create_key import key_event
+from loyalty_service.application.operators.create_key import key_event, may_do
 from loyalty_service.application.operators.rotate_key import live_key
 from loyalty_service.application.perform import Done
 from loyalty_service.application.unit import Unit
@@ -26,12 +26,14 @@ class ChangeKey:
         stores: Stores that it is limited to from now on, empty for all; absent to leave them.
         role: Absent to leave it.
         reason: What the operator says why; empty where nothing is said.
+        label: What it is called from now on, empty for nothing; absent to leave it.
     """
 
     key_id: str
     stores: frozenset[int] | None = None
     role: Role | None = None
     reason: str = ""
+    label: str | None = None
 
 
 def change_key(unit: Unit, command: ChangeKey, _: int) -> Done[ApiKey]:
@@ -53,10 +55,10 @@ def change_key(unit: Unit, command: ChangeKey, _: int) -> Done[ApiKey]:
     role = old.role if command.role is None else command.role
     if role is not old.role and role not in LESS.get(old.role, frozenset()):
         raise RoleNotLessError(old.role, role)
-    new = replace(old, stores=stores, role=role)
+    label = old.label if command.label is None else command.label
+    new = replace(old, stores=stores, role=role, label=label)
     if new == old:
         return Done(new)
     unit.change_key(new)
-    before = {"role": old.role.value, "stores": sorted(old.stores)}
-    event = key_event(EventKind.KEY_CHANGED, new, before=before)
-    return Done(new, events=(event._replace(reason=command.reason),))
+    event = key_event(EventKind.KEY_CHANGED, new, command.reason, before=may_do(old))
+    return Done(new, events=(event,))

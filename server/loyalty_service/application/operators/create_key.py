@@ -33,13 +33,22 @@ def program_of(unit: Unit, program_id: str) -> Program:
 
 @dataclass(frozen=True, slots=True)
 class CreateKey:
-    """Whom the key is for. *secret* is made at random unless given, as the sandbox does."""
+    """
+    Whom the key is for.
+
+    Attributes:
+        secret: Made at random unless given, as the sandbox does.
+        label: What operators call it, among the keys of its partner.
+        reason: What the operator says why; empty where nothing is said.
+    """
 
     program_id: str
     partner: str
     role: Role
     stores: frozenset[int] = frozenset()
     secret: str | None = None
+    label: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +87,11 @@ def create_key(unit: Unit, command: CreateKey, now_ms: int) -> Done[CreatedKey]:
         partner=command.partner,
         role=command.role,
         stores=command.stores,
+        label=command.label,
     )
     unit.add_key(key, key_digest(secret), now_ms)
-    return Done(CreatedKey(key, secret), events=(key_event(EventKind.KEY_CREATED, key),))
+    event = key_event(EventKind.KEY_CREATED, key, command.reason)
+    return Done(CreatedKey(key, secret), events=(event,))
 
 
 def create_keys(unit: Unit, command: CreateKeys, now_ms: int) -> Done[tuple[CreatedKey, ...]]:
@@ -102,12 +113,19 @@ def create_keys(unit: Unit, command: CreateKeys, now_ms: int) -> Done[tuple[Crea
     return Done(tuple(one.result for one in made), events=events)
 
 
-def key_event(kind: EventKind, key: ApiKey, **more: object) -> Event:
+def key_event(kind: EventKind, key: ApiKey, reason: str, **more: object) -> Event:
     """Tell what happened to a key, with what it may do and *more*."""
-    about = {"partner": key.partner, "role": key.role.value, "stores": sorted(key.stores)}
+    about = {"partner": key.partner, **may_do(key)}
     return Event(
         kind,
         key.program_id,
         subject=key.key_id,
+        reason=reason,
         detail=json.dumps(about | more, separators=(",", ":")),
     )
+
+
+def may_do(key: ApiKey) -> dict[str, object]:
+    """Tell what of a key can change: its role, its stores and, where it has one, its label."""
+    told: dict[str, object] = {"role": key.role.value, "stores": sorted(key.stores)}
+    return told | ({"label": key.label} if key.label else {})

@@ -41,6 +41,7 @@ class CreatePromoCodes:
         incentive_id: What they give besides points, of which there may be none then.
         grant_uses: How often that may be used.
         grant_days: For how many days; absent for good.
+        reason: What the operator says why; empty where nothing is said.
     """
 
     program_id: str
@@ -55,6 +56,7 @@ class CreatePromoCodes:
     incentive_id: str | None = None
     grant_uses: int | None = None
     grant_days: int | None = None
+    reason: str = ""
 
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
@@ -63,11 +65,12 @@ class CreatePromoCodes:
 
 @dataclass(frozen=True, slots=True)
 class ReleasePromoCode:
-    """A code, and the member who used it."""
+    """A code, the member who used it, and why; empty where nothing is said."""
 
     program_id: str
     code: str
     loyalty_id: str
+    reason: str = ""
 
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
@@ -95,6 +98,7 @@ def create_promo_codes(unit: Unit, command: CreatePromoCodes, now_ms: int) -> Do
         EventKind.PROMO_CODES_CREATED,
         program.program_id,
         subject=command.label,
+        reason=command.reason,
         detail=json.dumps(about, separators=(",", ":")),
     )
     return Done(made, events=(event,))
@@ -150,5 +154,12 @@ def release_promo_code(unit: Unit, command: ReleasePromoCode, _: int) -> Done[Pr
         raise PromoCodeUnusedError
     unit.change(redemption, uses=redemption.uses - 1)
     unit.change(code, uses=code.uses - 1)
-    event = Event(EventKind.PROMO_CODE_RELEASED, program.program_id, member, subject=code.label)
+    event = Event(
+        EventKind.PROMO_CODE_RELEASED,
+        program.program_id,
+        member,
+        subject=code.label,
+        reason=command.reason,
+        detail=json.dumps({"uses": redemption.uses}),
+    )
     return Done(code, events=(event,))

@@ -13,9 +13,10 @@ from loyalty_service.domain.events import EventKind
 
 @dataclass(frozen=True, slots=True)
 class RevokeKey:
-    """The key."""
+    """The key, and why; empty where nothing is said."""
 
     key_id: str
+    reason: str = ""
 
 
 def revoke_key(unit: Unit, command: RevokeKey, now_ms: int) -> Done[None]:
@@ -28,4 +29,4 @@ def revoke_key(unit: Unit, command: RevokeKey, now_ms: int) -> Done[None]:
     unit.lock_catalog()
     key = live_key(unit, command.key_id)
     unit.revoke_key(key.key_id, now_ms)
-    return Done(None, events=(key_event(EventKind.KEY_REVOKED, key),))
+    return Done(None, events=(key_event(EventKind.KEY_REVOKED, key, command.reason),))

@@ -29,9 +29,10 @@ class RotationOpenError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RotateKey:
-    """The key to be replaced."""
+    """The key to be replaced, and why; empty where nothing is said."""
 
     key_id: str
+    reason: str = ""
 
 
 def live_key(unit: Unit, key_id: str) -> ApiKey:
@@ -57,14 +58,14 @@ def rotate_key(unit: Unit, command: RotateKey, now_ms: int) -> Done[CreatedKey]:
     """
     unit.lock_catalog()
     old = live_key(unit, command.key_id)
-    wanted = CreateKey(old.program_id, old.partner, old.role, old.stores)
-    alike = sorted(
-        key.key_id
-        for key in unit.catalog.keys.values()
-        if CreateKey(key.program_id, key.partner, key.role, key.stores) == wanted
-    )
+    wanted = _like(old)
+    alike = sorted(key.key_id for key in unit.catalog.keys.values() if _like(key) == wanted)
     if len(alike) >= LIVE_MAX:
         raise RotationOpenError(*alike)
     created = create_key(unit, wanted, now_ms).result
-    event = key_event(EventKind.KEY_ROTATED, created.key, replaces=old.key_id)
+    event = key_event(EventKind.KEY_ROTATED, created.key, command.reason, replaces=old.key_id)
     return Done(created, events=(event,))
+
+
+def _like(key: ApiKey) -> CreateKey:
+    return CreateKey(key.program_id, key.partner, key.role, key.stores, label=key.label)

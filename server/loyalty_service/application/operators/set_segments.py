@@ -41,12 +41,13 @@ def set_segments(unit: Unit, command: SetSegments, _now_ms: int) -> Done[Member]
     segments = ",".join(sorted(set(command.segments))) or None
     if segments == member.segments:
         return Done(member)
+    before = sorted(member.in_segments)
     unit.change_member(member, segments=segments)
     event = Event(
         EventKind.MEMBER_SEGMENTED,
         command.program_id,
         member,
         reason=command.reason,
-        detail=json.dumps(sorted(member.in_segments)),
+        detail=json.dumps({"before": before, "after": sorted(member.in_segments)}),
     )
     return Done(member, events=(event,))

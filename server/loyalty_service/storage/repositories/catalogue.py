@@ -108,12 +108,17 @@ class CatalogueStatements:
                 key.c.partner,
                 key.c.role,
                 key.c.stores,
+                key.c.label,
             ).where(key.c.revoked_ms.is_(None))
         )
         self.insert_key = by.insert(key, leaving_out=("revoked_ms",))
         self.change_key = by.compile(
             update(key)
-            .values(role=bindparam("new_role"), stores=bindparam("new_stores"))
+            .values(
+                role=bindparam("new_role"),
+                stores=bindparam("new_stores"),
+                label=bindparam("new_label"),
+            )
             .where(key.c.key_id == bindparam("key"), key.c.revoked_ms.is_(None))
         )
         self.revoke_key = by.compile(
@@ -154,14 +159,16 @@ def _load(connection: Connection, by: CatalogueStatements, revision: int) -> Cat
             )
         )
     keys = {}
-    for digest, key_id, program_id, partner, role, limits in connection.execute(
+    for digest, key_id, program_id, partner, role, limits, label in connection.execute(
         by.live_keys.sql
     ).fetchall():
         if program_id not in programs:
             return None
         region = programs[program_id].region
         allowed = frozenset(json.loads(limits))
-        keys[bytes(digest)] = ApiKey(key_id, program_id, region, partner, Role(role), allowed)
+        keys[bytes(digest)] = ApiKey(
+            key_id, program_id, region, partner, Role(role), allowed, label or ""
+        )
     versions = {}
     for program_id in programs:
         (newest,) = connection.execute(by.newest_version.sql, (program_id,)).fetchone()
@@ -265,9 +272,18 @@ class Catalogue(Ledger):
     def add_key(self, key: ApiKey, digest: bytes, now_ms: int) -> None:
         """See `Unit.add_key`."""
         self.changes += 1
-        stores = json.dumps(sorted(key.stores))
-        values = key.key_id, digest, key.program_id, key.partner, key.role.value, stores, now_ms
-        self._connection.execute(self._catalogue_by.insert_key.sql, values)
+        insert = self._catalogue_by.insert_key
+        given = {
+            "key_id": key.key_id,
+            "digest": digest,
+            "program_id": key.program_id,
+            "partner": key.partner,
+            "role": key.role.value,
+            "stores": json.dumps(sorted(key.stores)),
+            "created_ms": now_ms,
+            "label": key.label or None,
+        }
+        self._connection.execute(insert.sql, [given[name] for name in insert.names])
         self._end_change()
 
     def change_key(self, key: ApiKey) -> None:
@@ -275,7 +291,12 @@ class Catalogue(Ledger):
         self.changes += 1
         change = self._catalogue_by.change_key
         stores = json.dumps(sorted(key.stores))
-        given = {"new_role": key.role.value, "new_stores": stores, "key": key.key_id}
+        given = {
+            "new_role": key.role.value,
+            "new_stores": stores,
+            "new_label": key.label or None,
+            "key": key.key_id,
+        }
         self._connection.execute(change.sql, [given[name] for name in change.names])
         self._end_change()
 

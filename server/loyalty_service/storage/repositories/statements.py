@@ -296,6 +296,17 @@ class Statements:
         sums = {name: table.c[name] + adding.excluded[name] for name in counts}
         return self._rows(adding.on_conflict_do_update(index_elements=key, set_=sums), given)
 
+    def latest(self, table: Table, moment: str) -> RowStatement:
+        """Build the statement that keeps rows, each over one of the same key that is earlier."""
+        key = [column.name for column in table.primary_key]
+        adding, given = self._adding(self._insert_of(table), table, [*key, moment])
+        later = adding.on_conflict_do_update(
+            index_elements=key,
+            set_={moment: adding.excluded[moment]},
+            where=table.c[moment] < adding.excluded[moment],
+        )
+        return self._rows(later, given)
+
     def adding(self, table: Table, columns: Sequence[str]) -> RowStatement:
         """Build the statement that adds rows."""
         clause, given = self._adding(insert(table), table, columns)

@@ -19,6 +19,7 @@ from loyalty_service.storage.repositories.code_counts import CodeCounts
 from loyalty_service.storage.repositories.codes import Codes
 from loyalty_service.storage.repositories.event_log import EVENT_BYTES, EventLog
 from loyalty_service.storage.repositories.grants import Grants
+from loyalty_service.storage.repositories.key_uses import KeyUses
 from loyalty_service.storage.repositories.limit_counts import KnownSums, LimitCounts
 from loyalty_service.storage.repositories.promo_codes import PromoCodes
 from loyalty_service.storage.repositories.records import Basis
@@ -42,6 +43,7 @@ class UnitOfWork(
     PromoCodes,
     CodeCounts,
     LimitCounts,
+    KeyUses,
     Catalogue,
     Webhooks,
 ):
@@ -101,4 +103,5 @@ class UnitOfWork(
         if self._shown_here is not None:
             self._flush_code_counts(cursor)
         self._flush_limit_counts(cursor)
+        self._flush_key_uses(cursor)
         self._flush_ledger(cursor)

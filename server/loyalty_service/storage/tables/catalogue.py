@@ -60,6 +60,20 @@ class ApiKeyTable(SQLModel, table=True):
     stores: str = Field(sa_type=Text)
     created_ms: int = Field(sa_column=instant())
     revoked_ms: int | None = Field(default=None, sa_column=instant(nullable=True))
+    label: str | None = Field(default=None, sa_type=Text)
+
+
+class KeyUseTable(SQLModel, table=True):
+    """
+    The hour in which each API key was last used.
+
+    It is apart from the keys, which are locked and read again whenever one of them changes.
+    """
+
+    __tablename__ = "key_use"
+
+    key_id: str = Field(primary_key=True, sa_type=Text, foreign_key="api_key.key_id")
+    used_ms: int = Field(sa_column=instant())
 
 
 class ProgramVersionTable(SQLModel, table=True):
