@@ -18,6 +18,8 @@ local TIME = "loyalty.json_door.time" -- What it has taken of a stranger's time,
 local ROOT = "Root=(1%-" .. ("%x"):rep(8) .. "%-" .. ("%x"):rep(24) .. ")"
 -- What was put right in a paid order, as the server would name it to the operator.
 local MENDED = "loyalty-mended"
+-- That a call of our own came by its path of ES, which not every program serves.
+local ALIAS = "loyalty-alias"
 -- The names of gRPC's statuses, as Envoy's access log spells them.
 local STATUSES = {
   [0] = "OK",
@@ -197,6 +199,9 @@ function envoy_on_request(handle)
   if refusal then
     refuse(handle, refusal, problem)
     return
+  end
+  if call.route.alias then
+    headers:replace(ALIAS, "1")
   end
   if call.cleaned ~= call.url then
     headers:replace(":path", call.cleaned)

@@ -48,6 +48,9 @@ JSON_TYPES = {
     ),
 }
 
+ES_PATHS = "/client/"
+"""How the paths of the ES contract begin."""
+
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
 GENERATED = ROOT / "generated"
@@ -194,12 +197,15 @@ def json_requests(descriptor_set: Path) -> str:
     for file in files.file:
         pool.Add(file)
     lines = ["-- Written by protos/generate.py. Do not edit.", "return {", "  routes = {"]
-    for route in http_routes(descriptor_set).splitlines():
-        verb, path, rpc = route.split()
+    routes = [route.split() for route in http_routes(descriptor_set).splitlines()]
+    own = {rpc for _, path, rpc in routes if not path.startswith(ES_PATHS)}
+    for verb, path, rpc in routes:
         request = pool.FindMethodByName(rpc.replace("/", ".")).input_type
         pending.append(request)
+        # A path of ES for a call of our own, which has its own path besides.
+        alias = ", alias = true" if path.startswith(ES_PATHS) and rpc in own else ""
         lines.append(
-            f'    {{ method = "{verb}", path = "{path}", request = "{request.full_name}" }},'
+            f'    {{ method = "{verb}", path = "{path}", request = "{request.full_name}"{alias} }},'
         )
     lines.extend(["  },", "  messages = {"])
     messages: dict[str, Descriptor] = {}

@@ -15,6 +15,7 @@ from loyalty_service.domain.keys import Role
 from loyalty_service.transport.call import DEADLINE_MAX_S
 from loyalty_service.transport.errors.catalogue import ROWS
 from loyalty_service.transport.errors.edge import DOOR, LOCAL_REPLIES, EdgeRow
+from loyalty_service.transport.errors.es_rows import ES_ROWS
 from loyalty_service.transport.rpcs import RPCS
 from tests.support.lua_filters import LuaFilter
 from tests.support.order_fields import OrderField, order_fields
@@ -104,6 +105,7 @@ OF_OTHER_CALLS = {
     "CONTRACT_NOT_SERVED",
     "EMAIL_TAKEN",
     "AMOUNT_BEYOND_LIMIT",
+    *(row.reason for row in ES_ROWS),
 }
 """What neither a claim nor an order without a guest is ever refused with."""
 

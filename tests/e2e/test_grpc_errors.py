@@ -350,3 +350,12 @@ async def test_unknown_dialect_is_no_failure(server: Server, dialect: str) -> No
         server.till.identifies.IdentifyMember, identify_request("hello"), loyalty_dialect=dialect
     )
     assert (refusal.code, refusal.reason) == (C.INVALID_ARGUMENT, "IDENTIFIER_INVALID")
+
+
+async def test_call_by_a_path_of_es_needs_its_contract(server: Server) -> None:
+    """A call of our own that came by its path of ES is served if the program has `es-drafts`."""
+    refusal = await server.till.refused(
+        server.till.identifies.IdentifyMember, identify_request("123456"), loyalty_alias="1"
+    )
+    assert (refusal.code, refusal.reason) == (C.NOT_FOUND, "CONTRACT_NOT_SERVED")
+    assert refusal.metadata == {"contract": "es-drafts"}

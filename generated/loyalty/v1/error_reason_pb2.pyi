@@ -48,6 +48,8 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EMAIL_TAKEN: _ClassVar[ErrorReason]
     MEMBER_BLOCKED: _ClassVar[ErrorReason]
     CODE_REQUIRED: _ClassVar[ErrorReason]
+    SESSION_NOT_FOUND: _ClassVar[ErrorReason]
+    SESSION_CLOSED: _ClassVar[ErrorReason]
     LIMIT_EXCEEDED: _ClassVar[ErrorReason]
     ORDER_ALREADY_CLAIMED: _ClassVar[ErrorReason]
     AMOUNT_BEYOND_LIMIT: _ClassVar[ErrorReason]
@@ -95,6 +97,8 @@ GUEST_CHANGED: ErrorReason
 EMAIL_TAKEN: ErrorReason
 MEMBER_BLOCKED: ErrorReason
 CODE_REQUIRED: ErrorReason
+SESSION_NOT_FOUND: ErrorReason
+SESSION_CLOSED: ErrorReason
 LIMIT_EXCEEDED: ErrorReason
 ORDER_ALREADY_CLAIMED: ErrorReason
 AMOUNT_BEYOND_LIMIT: ErrorReason

@@ -18,6 +18,7 @@ from loyalty_service.domain.member_terms import TermKind
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import KeptAnswer, Member, Transaction, TransactionStatus
 from loyalty_service.domain.reports import Liability
+from loyalty_service.domain.sessions import Session
 from loyalty_service.domain.webhooks import Delivery, DeliveryStatus, Webhook
 
 
@@ -284,6 +285,12 @@ class Reader(Protocol):
 
         Each comes with what it is found by again; see `application.members.export_member`.
         """
+
+    async def member_by_number(self, number: int) -> Member | None:
+        """Find a member that another record names."""
+
+    async def session_named(self, program_id: str, correlation_id: str) -> Session | None:
+        """Find a session by its correlation ID."""
 
     async def kept_answer(self, scope: str, idempotency_key: str) -> KeptAnswer | None:
         """Find the answer kept under an idempotency key."""

@@ -12,7 +12,10 @@ ES = "es"
 RBI_V2 = "rbi-v2"
 """Those calls of RBI's second version that are known, whose text is not settled."""
 
-CONTRACTS = (ES, RBI_V2)
+ES_DRAFTS = "es-drafts"
+"""Paths of ES for calls of our own, whose answers ES does not document."""
+
+CONTRACTS = (ES, ES_DRAFTS, RBI_V2)
 
 ES_ALONE = frozenset({ES})
 """What a program serves whose file does not say."""

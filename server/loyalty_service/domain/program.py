@@ -12,6 +12,7 @@ from loyalty_service.domain.clock import DAY_MS, rfc3339
 from loyalty_service.domain.contracts import ES_ALONE
 from loyalty_service.domain.earning_rules import PLAIN_EARNING, EarningRules, Promotion
 from loyalty_service.domain.errors import StoreNotFoundError
+from loyalty_service.domain.es_terms import PLAIN_ES, EsTerms
 from loyalty_service.domain.expiry import NEVER, Expiry
 from loyalty_service.domain.goals import Goal, Tier
 from loyalty_service.domain.grants import GivenOn, GrantTerms
@@ -196,6 +197,7 @@ class Program:
         expiry: When points go.
         receipts: What its receipts say; absent where they say what the server has ready.
         contracts: What it serves besides RBI's first contract; see `domain.contracts`.
+        es: How it serves the calls of ES.
         groups: Products that rules and earning know by one name.
         promotions: By promotion ID, in the order of the file.
         goals, tiers: By their IDs, in the order of the file; a better tier comes later.
@@ -243,6 +245,7 @@ class Program:
     expiry: Expiry = NEVER
     receipts: Receipts | None = None
     contracts: frozenset[str] = ES_ALONE
+    es: EsTerms = PLAIN_ES
     removed_stores: Mapping[int, Store] = field(default_factory=dict)
     groups: Mapping[str, Products] = field(default_factory=dict)
     promotions: Mapping[str, Promotion] = field(default_factory=dict)

@@ -1,5 +1,5 @@
 """
-What is kept: members, codes, sessions, transactions, holds.
+What is kept: members, codes, transactions, holds; for sessions see `domain.sessions`.
 
 Records are plain values with the same field names as their columns. A use case changes a record
 only through its unit of work, which writes what was changed.
@@ -45,13 +45,6 @@ class HoldStatus(IntEnum):
     CAPTURED = 2
     RELEASED = 3
     REPLACED = 4
-
-
-class SessionStatus(IntEnum):
-    """Life of a session."""
-
-    OPEN = 1
-    CLOSED = 2
 
 
 ERASED = "erased"
@@ -360,22 +353,6 @@ class Reservation:
     quantity: int
     first_order: int
     reserved_ms: int
-
-
-@dataclass(slots=True)
-class Session:
-    """One shopper's visit under one correlation ID."""
-
-    program_id: str
-    correlation_id: str
-    status: SessionStatus
-    member_number: int | None
-    external_identifier: str | None
-    channel: str
-    locale: str
-    anonymous_flag: str | None
-    created_ms: int
-    updated_ms: int
 
 
 @dataclass(slots=True)

@@ -38,6 +38,7 @@ from loyalty_service.program_file.earning import (
     PromotionEntry,
 )
 from loyalty_service.program_file.earning_records import group_from_json
+from loyalty_service.program_file.es import EsEntry
 from loyalty_service.program_file.expiry import ExpiryEntry
 from loyalty_service.program_file.goals import GOALS_MAX, TIERS_MAX, GoalEntry, TierEntry
 from loyalty_service.program_file.grants import GRANTS_MAX, GrantEntry
@@ -193,6 +194,7 @@ class ProgramDocument(Entry):
     contracts: Annotated[
         list[Annotated[str, one_of(*CONTRACTS)]], Field(max_length=len(CONTRACTS))
     ] = Field(default_factory=lambda: sorted(ES_ALONE))
+    es: EsEntry = EsEntry()
     redemption: RedemptionEntry | None = None
     receipts: ReceiptsEntry | None = None
     groups: Annotated[dict[GroupName, GroupEntry], Field(max_length=GROUPS_MAX)] = Field(
@@ -308,6 +310,7 @@ def _program(document: ProgramDocument, digits: int) -> Program:
         prompts=document.prompts.prompts() if document.prompts else Prompts({}, {}),
         receipts=document.receipts.receipts() if document.receipts else None,
         contracts=frozenset(document.contracts),
+        es=document.es.terms(),
         stores={store.store_id: store for store in stores},
         incentives={incentive.incentive_id: incentive for incentive in incentives},
         earning=document.earning.earning(groups),

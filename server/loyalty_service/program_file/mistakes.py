@@ -54,6 +54,8 @@ def note_missing_of_contracts(source: ProgramSource, values: object) -> None:
     if not isinstance(values, dict):
         return
     contracts = values.get("contracts", ["es"])
+    if isinstance(contracts, list) and "es-drafts" in contracts and "es" not in contracts:
+        source.note(("contracts", contracts.index("es-drafts")), "needs `es` beside it")
     if isinstance(contracts, list) and "es" in contracts:
         for key in ("redemption", "prompts"):
             if key not in values:
@@ -75,6 +77,9 @@ def note_unknown_names(source: ProgramSource, values: object) -> None:
         for name in _list(store.get("groups"))
         if isinstance(name, str)
     }
+    es = values.get("es")
+    if isinstance(es, dict) and isinstance(es.get("store_id"), int) and es["store_id"] not in known:
+        source.note(("es", "store_id"), "is not a store of this file")
     groups = values.get("groups")
     groups = groups if isinstance(groups, dict) else {}
     for path, rules in _rules(values):

@@ -9,6 +9,7 @@ from typing import Any
 
 from loyalty_service.domain.breaches import OwnWords
 from loyalty_service.domain.contracts import ES_ALONE
+from loyalty_service.domain.es_terms import PLAIN_ES
 from loyalty_service.domain.expiry import (
     Activity,
     Expiry,
@@ -39,6 +40,7 @@ from loyalty_service.program_file.earning_records import (
     promotion_to_json,
     promotions_from_json,
 )
+from loyalty_service.program_file.es import es_from_json, es_to_json
 from loyalty_service.program_file.goal_records import (
     goal_to_json,
     goals_from_json,
@@ -77,6 +79,7 @@ class ProgramRecords:
 
 _APART = frozenset(
     {
+        "es",
         "rule_words",
         "stores",
         "incentives",
@@ -100,6 +103,8 @@ def program_to_json(program: Program) -> ProgramRecords:
         for field in fields(program)
         if field.init and field.name not in _APART
     } | {"earning": earning_to_json(program.earning), "expiry": expiry_to_json(program.expiry)}
+    if program.es != PLAIN_ES:
+        document["es"] = es_to_json(program.es)
     if program.rule_words:
         document["rule_words"] = _plain(program.rule_words)
     if program.groups:
@@ -167,6 +172,7 @@ def program_from_json(records: ProgramRecords) -> Program:
             for name, words in document.get("rule_words", {}).items()
         },
         "contracts": frozenset(document.get("contracts", ES_ALONE)),
+        "es": es_from_json(document.get("es", {})),
         "prompts": Prompts(**prompts),
         "earning": earning_from_json(document.get("earning", {}), groups),
         "groups": groups,

@@ -6,29 +6,59 @@ from collections.abc import Collection, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from sqlalchemy import func
+from sqlalchemy import ColumnElement, func
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from loyalty_service.domain.gifts import PointsAssignment
 from loyalty_service.domain.goal_cards import GoalCard
 from loyalty_service.domain.grants import Grant
+from loyalty_service.domain.ledger import Account, AccountKind
 from loyalty_service.domain.records import KeptAnswer, Member, Transaction, TransactionStatus
+from loyalty_service.domain.sessions import Session
 from loyalty_service.domain.webhooks import Delivery, Webhook
 from loyalty_service.storage.tables import (
+    AccountTable,
     GoalCardTable,
     GrantTable,
+    MemberTable,
     PointsAssignmentTable,
     TransactionTable,
 )
 
-K = TypeVar("K", Delivery, GoalCard, Grant, KeptAnswer, PointsAssignment, Transaction, Webhook)
+K = TypeVar(
+    "K", Delivery, GoalCard, Grant, KeptAnswer, PointsAssignment, Session, Transaction, Webhook
+)
 
 
 class MemberReads:
     """The part of a reader that tells of a member's past."""
 
     _session: AsyncSession
+
+    async def member(self, program_id: str, loyalty_id: str) -> Member | None:
+        """See `Reader.member`."""
+        return await self._member(
+            col(MemberTable.program_id) == program_id, col(MemberTable.loyalty_id) == loyalty_id
+        )
+
+    async def member_by_number(self, number: int) -> Member | None:
+        """See `Reader.member_by_number`."""
+        return await self._member(col(MemberTable.number) == number)
+
+    async def _member(self, *named: ColumnElement[bool]) -> Member | None:
+        rows = (
+            await self._session.exec(
+                select(MemberTable, AccountTable)
+                .join(AccountTable, col(AccountTable.member_number) == col(MemberTable.number))
+                .where(*named)
+                .order_by(col(AccountTable.kind))
+            )
+        ).all()
+        if not rows:
+            return None
+        accounts = (_account(account) for _, account in rows)
+        return Member(**rows[0][0].model_dump(), accounts={one.kind: one for one in accounts})
 
     async def transactions_of(
         self,
@@ -85,3 +115,14 @@ def record_of(kind: type[K], row: SQLModel, **values: Any) -> K:
     """Turn a row into the record of the same columns."""
     columns = {field.name: getattr(row, field.name) for field in fields(kind)}
     return kind(**(columns | values))
+
+
+def _account(row: AccountTable) -> Account:
+    return Account(
+        row.account_id or 0,
+        AccountKind(row.kind),
+        row.balance,
+        row.sequence,
+        bytes(row.head),
+        row.moved_ms,
+    )

@@ -21,6 +21,7 @@ from loyalty_service.domain.rules import counted_for_all
 from loyalty_service.storage.repositories.codes import CodeStatements
 from loyalty_service.storage.repositories.members import MemberStatements
 from loyalty_service.storage.repositories.records import Keys, Step
+from loyalty_service.storage.repositories.sessions import SessionStatements
 from loyalty_service.storage.repositories.statements import Statement, Statements
 from loyalty_service.storage.repositories.transactions import TransactionStatements
 from loyalty_service.storage.repositories.unit_of_work import UnitOfWork
@@ -41,6 +42,7 @@ class _Prefetch:
         self._members = statements.of(MemberStatements)
         self._codes = statements.of(CodeStatements)
         self._transactions = statements.of(TransactionStatements)
+        self._sessions = statements.of(SessionStatements)
         self._uses = statements.of(UseStatements)
 
     def run(self, batch: Sequence[Reads]) -> None:
@@ -50,18 +52,21 @@ class _Prefetch:
         voided = [(key,) for key in _sorted(reads.voided for reads in batch)]
         codes = _sorted((*reads.digests, *self._digests(reads.codes)) for reads in batch)
         receipts = _sorted(self._digests(reads.receipts) for reads in batch)
-        *numbers, given_back, recorded = self._ask(
+        sessions = _sorted(reads.sessions for reads in batch)
+        *numbers, given_back, recorded, closed = self._ask(
             (self._members.numbers, members),
             (self._codes.member_numbers, codes),
             (self._transactions.member_numbers, transactions),
+            (self._sessions.member_numbers, sessions),
             (self._uses.of_transactions, voided),
             (self._transactions.of_receipts, receipts),
+            (self._sessions.orders, sessions),
         )
         known = sorted({row for rows in numbers for row in rows if row[0] is not None})
         orders = {key for reads in batch for key in reads.orders}
         orders |= {(place, bytes(digest)) for _, place, digest in recorded if digest is not None}
         claimed = sorted({row[0] for row in recorded})
-        transactions = sorted({*transactions, *((key,) for key in claimed)})
+        transactions = sorted({*transactions, *closed, *((key,) for key in claimed)})
         shown = _sorted(reads.shown for reads in batch)
         waits = unit.waits_ahead(sorted({(program_id,) for program_id, _, _ in shown}))
         self._take(
@@ -78,7 +83,7 @@ class _Prefetch:
                 [(place, unit.code_digest(place, digits), key) for place, digits, key in shown]
             ),
             *unit.orders_ahead(sorted(orders)),
-            unit.sessions_ahead(_sorted(reads.sessions for reads in batch)),
+            unit.sessions_ahead(sessions),
             unit.answers_ahead(_sorted(reads.kept_answers for reads in batch)),
         )
         unit.know_absent(Member, members)

@@ -26,13 +26,12 @@ from loyalty_service.domain.guessing import (
     scopes_of,
     under_attack,
 )
-from loyalty_service.domain.ledger import Account, AccountKind, OwnerKind
+from loyalty_service.domain.ledger import OwnerKind
 from loyalty_service.domain.peppers import Peppers, check_of, name_of
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import (
     HoldStatus,
     KeptAnswer,
-    Member,
     Transaction,
     TransactionStatus,
 )
@@ -48,6 +47,7 @@ from loyalty_service.storage.repositories.code_count_statements import REFUSAL_C
 from loyalty_service.storage.repositories.code_counts import wait_of
 from loyalty_service.storage.repositories.seal import PageSeal, Seal
 from loyalty_service.storage.search_reads import SearchReads
+from loyalty_service.storage.session_reads import SessionReads
 from loyalty_service.storage.tables import (
     AccountTable,
     CheckpointTable,
@@ -134,6 +134,7 @@ class SqlReader(
     EventReads,
     WebhookReads,
     MemberReads,
+    SessionReads,
     BucketReads,
     HeldReads,
     ExportReads,
@@ -152,21 +153,6 @@ class SqlReader(
     def session(self) -> AsyncSession:
         """For queries that no call makes."""
         return self._session
-
-    async def member(self, program_id: str, loyalty_id: str) -> Member | None:
-        """See `Reader.member`."""
-        rows = (
-            await self._session.exec(
-                select(MemberTable, AccountTable)
-                .join(AccountTable, col(AccountTable.member_number) == col(MemberTable.number))
-                .where(MemberTable.program_id == program_id, MemberTable.loyalty_id == loyalty_id)
-                .order_by(col(AccountTable.kind))
-            )
-        ).all()
-        if not rows:
-            return None
-        accounts = (_account(account) for _, account in rows)
-        return Member(**rows[0][0].model_dump(), accounts={one.kind: one for one in accounts})
 
     async def transaction(self, transaction_id: str) -> TransactionEntry | None:
         """See `Reader.transaction`."""
@@ -362,14 +348,3 @@ def _newest(condition: Any, before: int | None, limit: int) -> Select[Any]:
     if before is not None:
         statement = statement.where(col(TransferTable.transfer_id) < before)
     return statement.order_by(col(TransferTable.transfer_id).desc()).limit(limit)
-
-
-def _account(row: AccountTable) -> Account:
-    return Account(
-        row.account_id or 0,
-        AccountKind(row.kind),
-        row.balance,
-        row.sequence,
-        bytes(row.head),
-        row.moved_ms,
-    )

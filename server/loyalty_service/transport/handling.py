@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 
 from loyalty_service.application.perform import idempotency_scope, plain_key
 from loyalty_service.application.under_way import ARRIVAL, Arrival
+from loyalty_service.domain.contracts import ES_DRAFTS, require_served
 from loyalty_service.domain.errors import (
     ApiKeyInvalidError,
     ApiKeyMissingError,
@@ -49,6 +50,9 @@ from loyalty_service.transport.messages import (
 from loyalty_service.transport.paid_orders import mends_told
 from loyalty_service.transport.parsing import parse
 from loyalty_service.transport.rpcs import Effect, Rpc
+
+ALIAS = "loyalty-alias"
+"""What Envoy tells of a call of our own that came by its path of ES."""
 
 DIALECTS: Mapping[str, Dialect] = {dialect.value: dialect for dialect in Dialect}
 
@@ -205,9 +209,11 @@ class Handling:
         # Only now, so that the log names the caller that is refused.
         require_role(key, rpc.name)
         require_key_once(passage.sent_twice)
-        limits = self._store.catalog.programs[key.program_id].limits
+        program = self._store.catalog.programs[key.program_id]
+        if ALIAS in metadata:
+            require_served(program.contracts, ES_DRAFTS)
         # Refusing must cost next to nothing: before the call's message is waited for.
-        self.admission.count(key, limits)
+        self.admission.count(key, program.limits)
         if rpc.effect is not Effect.READS:
             self._store.require_room(key.key_id)
         # Some transports call when the message is there, others when its headers are.

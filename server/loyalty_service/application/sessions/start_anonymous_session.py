@@ -15,7 +15,7 @@ from loyalty_service.domain.meaning import Read
 from loyalty_service.domain.program import Program
 from loyalty_service.domain.prompt_catalogue import Prompt
 from loyalty_service.domain.prompts import anonymous_prompt, flag_is_on, session_locale
-from loyalty_service.domain.records import Session, SessionStatus
+from loyalty_service.domain.sessions import Session, SessionStatus
 
 DEFAULT_CHANNEL = "STORE"
 
@@ -80,9 +80,10 @@ def start_anonymous_session(
             updated_ms=now_ms,
         )
         unit.add(session)
-    elif session.status is SessionStatus.OPEN and session.member_number is None:
+    elif session.status is not SessionStatus.CLOSED and session.member_number is None:
         unit.change(
             session,
+            status=SessionStatus.OPEN,
             external_identifier=command.external_identifier or session.external_identifier,
             channel=channel,
             locale=locale,

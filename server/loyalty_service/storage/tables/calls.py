@@ -12,6 +12,22 @@ class SessionTable(SQLModel, table=True):
     """Sessions of shoppers by correlation ID."""
 
     __tablename__ = "session"
+    __table_args__ = (
+        # What ends by itself: nothing waits for a session without a member.
+        Index(
+            "session_of_member",
+            "program_id",
+            "updated_ms",
+            sqlite_where=text("status = 1 AND member_number IS NOT NULL"),
+            postgresql_where=text("status = 1 AND member_number IS NOT NULL"),
+        ),
+        Index(
+            "session_member",
+            "member_number",
+            sqlite_where=text("member_number IS NOT NULL"),
+            postgresql_where=text("member_number IS NOT NULL"),
+        ),
+    )
 
     program_id: str = Field(primary_key=True, sa_type=Text)
     correlation_id: str = Field(primary_key=True, sa_type=Text)
@@ -23,6 +39,9 @@ class SessionTable(SQLModel, table=True):
     anonymous_flag: str | None = Field(default=None, sa_type=Text)
     created_ms: int = Field(sa_column=instant())
     updated_ms: int = Field(sa_column=instant())
+    earn_only: int | None = Field(default=None, sa_type=Integer)
+    store_id: int | None = Field(default=None, sa_type=BigInteger)
+    transaction_id: str | None = Field(default=None, sa_type=Text)
 
 
 class KeptAnswerTable(SQLModel, table=True):

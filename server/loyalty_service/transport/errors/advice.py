@@ -113,6 +113,18 @@ ADVICE: Mapping[str, Advice] = {
         "Cette visite est terminée. Commencez une nouvelle commande.",
         ("StartAnonymousSession",),
     ),
+    "SESSION_NOT_FOUND": Advice(
+        Again.CORRECTED,
+        "Loyalty does not know this visit. Start a new order.",
+        "Le programme de fidélité ne connaît pas cette visite. Commencez une nouvelle commande.",
+        (),
+    ),
+    "SESSION_CLOSED": Advice(
+        Again.CORRECTED,
+        "This visit has ended. Start a new order.",
+        "Cette visite est terminée. Commencez une nouvelle commande.",
+        (),
+    ),
     "API_KEY_MISSING": _SETUP,
     "API_KEY_INVALID": _SETUP,
     "ROLE_NOT_ALLOWED": _SETUP,

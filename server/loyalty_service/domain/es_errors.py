@@ -1,0 +1,17 @@
+"""Conditions for which calls of the ES contract are refused, as those of `domain.errors`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from loyalty_service.domain.errors import LoyaltyError
+
+
+@dataclass(unsafe_hash=True)
+class SessionNotFoundError(LoyaltyError):
+    """Raised when a correlation ID names no session."""
+
+
+@dataclass(unsafe_hash=True)
+class SessionClosedError(LoyaltyError):
+    """Raised when a session has ended: an order closed it, or it was idle for too long."""

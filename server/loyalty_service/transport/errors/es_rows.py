@@ -1,0 +1,33 @@
+"""The part of the catalogue that tells of the calls of the ES contract, in its own words."""
+
+from __future__ import annotations
+
+import grpc
+
+from loyalty_service.domain import es_errors as e
+from loyalty_service.transport.errors.error_row import ErrorRow
+
+Code = grpc.StatusCode
+
+_INVALID = "INVALID_REQUEST"
+
+ES_ROWS: tuple[ErrorRow, ...] = (
+    ErrorRow(
+        e.SessionNotFoundError,
+        Code.NOT_FOUND,
+        "SESSION_NOT_FOUND",
+        400,
+        _INVALID,
+        "SessionNotFound",
+        "Session correlation ID does not exist--create it first",
+    ),
+    ErrorRow(
+        e.SessionClosedError,
+        Code.FAILED_PRECONDITION,
+        "SESSION_CLOSED",
+        400,
+        _INVALID,
+        "SessionClosed",
+        "Session Closed",
+    ),
+)
