@@ -105,6 +105,8 @@ return {
       locale = { name = "locale", type = "string" },
       birthDate = { name = "birthDate", type = "string" },
       birth_date = { name = "birthDate", type = "string" },
+      phone = { name = "phone", type = "string" },
+      card = { name = "card", type = "string" },
     },
     ["loyalty.v1.EraseMemberRequest"] = {
       loyaltyId = { name = "loyaltyId", type = "string" },

@@ -104,6 +104,7 @@ OF_OTHER_CALLS = {
     "PROMO_CODE_INVALID",
     "CONTRACT_NOT_SERVED",
     "EMAIL_TAKEN",
+    "IDENTIFIER_TAKEN",
     "AMOUNT_BEYOND_LIMIT",
     *(row.reason for row in ES_ROWS),
 }

@@ -10,7 +10,13 @@ import pytest
 
 from loyalty_service.application.members.enroll_member import EnrollMember
 from loyalty_service.application.operators.apply_program import ApplyProgram
-from loyalty_service.domain.errors import EmailTakenError, LimitExceededError, RequestInvalidError
+from loyalty_service.domain.errors import (
+    EmailTakenError,
+    IdentifierTakenError,
+    LimitExceededError,
+    RequestInvalidError,
+)
+from loyalty_service.domain.identifiers import IdentifierKind
 from loyalty_service.domain.limits import LimitName, Limits
 from loyalty_service.domain.receipts import ReceiptBlocks, Receipts, ReceiptTexts
 from loyalty_service.domain.records import Member
@@ -38,6 +44,11 @@ async def enroll(store: Store, command: EnrollMember, now_ms: int = NOON_MS) -> 
         lambda unit, _: enroll_member(unit, command, now_ms), reads=command.reads()
     )
     return done.result
+
+
+def number(kind: str, count: int) -> str:
+    """Give a phone number or a card."""
+    return f"+1416555{count:04}" if kind == "phone" else f"CARD{count}"
 
 
 async def apply(store: Store, **words: Any) -> None:
@@ -122,6 +133,60 @@ async def test_one_of_two_that_enroll_at_once_is_taken(database_url: str) -> Non
             ]
     assert count_rows(database_url, "member") == count_rows(database_url, "member_email") == 6
     audit(database_url)
+
+
+@pytest.mark.parametrize("kind", ["phone", "card"])
+async def test_phone_or_card_is_one_members_where_the_program_says_so(
+    database_url: str, kind: str
+) -> None:
+    """Of those who enroll at once one is taken, at whatever server and also of one batch."""
+    async with demo_store(database_url) as store, open_store(database_url) as other:
+        for _ in range(2):
+            await enroll(store, replace(guest(), **{kind: number(kind, 99)}))
+        await apply(store, **{f"shared_{kind}": "refuse"})
+        await other.refresh_catalog()
+        for count in range(6):
+            asked = replace(guest(), **{kind: number(kind, count)})
+            found = await asyncio.gather(
+                *(enroll(one, asked) for one in (store, other, store, other)),
+                return_exceptions=True,
+            )
+            assert sorted(type(one).__name__ for one in found) == [
+                *["IdentifierTakenError"] * 3,
+                "Member",
+            ]
+        with pytest.raises(IdentifierTakenError) as refused:
+            await enroll(store, replace(guest(), **{kind: number(kind, 99).lower()}))
+        assert refused.value.kind == kind
+        free = {"card": number("card", 0), "phone": number("phone", 0)}
+        await enroll(store, replace(guest(), **{name: free[name] for name in free if name != kind}))
+    assert count_rows(database_url, "member") == 9
+    audit(database_url)
+
+
+async def test_card_that_identifies_is_nobody_elses(database_url: str) -> None:
+    """What tills know a guest by is kept apart, however its letters are written."""
+    seen = demo_program().identifier_kinds | {IdentifierKind.CARD}
+    async with demo_store(database_url) as store:
+        await apply(store, identifier_kinds=seen, redeem_by_loyalty_id=False)
+        await enroll(store, replace(guest(), card="ab12"))
+        with pytest.raises(IdentifierTakenError):
+            await enroll(store, replace(guest(), card="AB12"))
+        member = await enroll(store, replace(guest(), card="cd34", phone="+14165550123"))
+    assert (member.card, member.phone) == ("CD34", "+14165550123")
+
+
+async def test_refused_phones_count_against_the_limit(database_url: str) -> None:
+    """A key can't ask of one number after the other whose it is."""
+    name = LimitName.ENROLMENTS_PER_KEY_MINUTE
+    asked = replace(guest(), phone="+14165550123")
+    async with demo_store(database_url) as store:
+        await apply(store, shared_phone="refuse", limits=Limits.of({name.value: 2}))
+        await enroll(store, asked)
+        with pytest.raises(IdentifierTakenError):
+            await enroll(store, asked)
+        with pytest.raises(LimitExceededError):
+            await enroll(store, asked)
 
 
 async def test_shared_address_that_meets_itself_is_kept_once(database_url: str) -> None:

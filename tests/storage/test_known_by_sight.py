@@ -17,7 +17,7 @@ from loyalty_service.domain.errors import (
     CodeRequiredError,
     IdentificationFailedError,
     IdentifierInvalidError,
-    RequestInvalidError,
+    IdentifierTakenError,
     TooManyWrongCodesError,
 )
 from loyalty_service.domain.identifiers import IdentifierKind, card_of, phone_of
@@ -113,7 +113,7 @@ async def test_number_of_two_members_is_nobodys(till: Till, counter: Till) -> No
     )
     with pytest.raises(IdentificationFailedError):
         await counter.identify(PHONE)
-    with pytest.raises(RequestInvalidError):
+    with pytest.raises(IdentifierTakenError):
         await known(counter, phone=PHONE)
 
 

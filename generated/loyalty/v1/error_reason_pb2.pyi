@@ -46,6 +46,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CONTRACT_NOT_SERVED: _ClassVar[ErrorReason]
     GUEST_CHANGED: _ClassVar[ErrorReason]
     EMAIL_TAKEN: _ClassVar[ErrorReason]
+    IDENTIFIER_TAKEN: _ClassVar[ErrorReason]
     MEMBER_BLOCKED: _ClassVar[ErrorReason]
     CODE_REQUIRED: _ClassVar[ErrorReason]
     SESSION_NOT_FOUND: _ClassVar[ErrorReason]
@@ -95,6 +96,7 @@ PROMO_CODE_INVALID: ErrorReason
 CONTRACT_NOT_SERVED: ErrorReason
 GUEST_CHANGED: ErrorReason
 EMAIL_TAKEN: ErrorReason
+IDENTIFIER_TAKEN: ErrorReason
 MEMBER_BLOCKED: ErrorReason
 CODE_REQUIRED: ErrorReason
 SESSION_NOT_FOUND: ErrorReason

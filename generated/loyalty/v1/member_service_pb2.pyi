@@ -73,16 +73,20 @@ class ExpirationBucket(_message.Message):
     def __init__(self, expiration_date: _Optional[str] = ..., points_to_expire: _Optional[int] = ...) -> None: ...
 
 class EnrollMemberRequest(_message.Message):
-    __slots__ = ("name", "email", "locale", "birth_date")
+    __slots__ = ("name", "email", "locale", "birth_date", "phone", "card")
     NAME_FIELD_NUMBER: _ClassVar[int]
     EMAIL_FIELD_NUMBER: _ClassVar[int]
     LOCALE_FIELD_NUMBER: _ClassVar[int]
     BIRTH_DATE_FIELD_NUMBER: _ClassVar[int]
+    PHONE_FIELD_NUMBER: _ClassVar[int]
+    CARD_FIELD_NUMBER: _ClassVar[int]
     name: str
     email: str
     locale: str
     birth_date: str
-    def __init__(self, name: _Optional[str] = ..., email: _Optional[str] = ..., locale: _Optional[str] = ..., birth_date: _Optional[str] = ...) -> None: ...
+    phone: str
+    card: str
+    def __init__(self, name: _Optional[str] = ..., email: _Optional[str] = ..., locale: _Optional[str] = ..., birth_date: _Optional[str] = ..., phone: _Optional[str] = ..., card: _Optional[str] = ...) -> None: ...
 
 class EnrollMemberResponse(_message.Message):
     __slots__ = ("member",)

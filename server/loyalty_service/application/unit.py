@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from loyalty_service.application.catalogue_unit import CatalogueUnit
 from loyalty_service.application.counting_unit import CountingUnit
 from loyalty_service.application.promo_code_unit import PromoCodeUnit
 from loyalty_service.application.webhook_unit import WebhookRecord, WebhookUnit
@@ -15,7 +16,6 @@ from loyalty_service.domain.gifts import PointsAssignment, PromoCode, PromoRedem
 from loyalty_service.domain.goal_cards import GoalAward, GoalCard
 from loyalty_service.domain.grants import Grant
 from loyalty_service.domain.guessing import Wait
-from loyalty_service.domain.keys import ApiKey
 from loyalty_service.domain.ledger import Account, AccountKind, Origin, Owner
 from loyalty_service.domain.member_terms import MemberTerm
 from loyalty_service.domain.program import Catalog, Program
@@ -73,7 +73,7 @@ class Refused(Exception):  # noqa: N818 - it is no error that a call is refused.
         self.begun = begun
 
 
-class Unit(CountingUnit, PromoCodeUnit, WebhookUnit, Protocol):
+class Unit(CatalogueUnit, CountingUnit, PromoCodeUnit, WebhookUnit, Protocol):
     """
     Typed queries and writes of one unit of work.
 
@@ -276,6 +276,9 @@ class Unit(CountingUnit, PromoCodeUnit, WebhookUnit, Protocol):
     def members_known_by(self, program_id: str, kind: str, value: str) -> Sequence[int]:
         """Give the numbers of members with a `phone` or `card`, at most two; none is locked."""
 
+    def claim_identifier(self, program_id: str, kind: str, value: str) -> Sequence[int]:
+        """Do so, and let nobody else claim it until the unit ends."""
+
     def change_member(self, member: Member, **values: Any) -> None:
         """Set fields of a member's own row and keep them."""
 
@@ -314,31 +317,3 @@ class Unit(CountingUnit, PromoCodeUnit, WebhookUnit, Protocol):
 
     def append(self, event: Event, by: Actor, now_ms: int) -> None:
         """Keep an event, with the balances that its member has at this moment."""
-
-    def lock_catalog(self) -> None:
-        """Keep others from changing the catalogue until the unit ends, and look at it again."""
-
-    def has_ledger(self, program_id: str) -> bool:
-        """Tell whether orders of a program are paid, or points were moved."""
-
-    def save_program(self, program: Program, now_ms: int) -> int:
-        """
-        Replace a program with its stores and incentives; a new one gets its accounts.
-
-        Every version of it is kept; returns the number of this one, which counts from 1.
-        """
-
-    def program_of(self, program_id: str, version: int) -> Program | None:
-        """Give a program as one of its versions described it; None where none was kept."""
-
-    def add_key(self, key: ApiKey, digest: bytes, now_ms: int) -> None:
-        """Keep an API key by its digest."""
-
-    def change_key(self, key: ApiKey) -> None:
-        """Keep what a live API key may do from now on."""
-
-    def note_keys_used(self, key_ids: Collection[str], used_ms: int) -> None:
-        """Keep when API keys were used, unless a later time is kept."""
-
-    def revoke_key(self, key_id: str, now_ms: int) -> bool:
-        """End an API key for good; return whether it was live."""

@@ -297,12 +297,7 @@ class PromoCodeInvalidError(LoyaltyError):
 
 @dataclass(unsafe_hash=True)
 class ContractNotServedError(LoyaltyError):
-    """
-    Raised when a call is of a contract that the program does not serve.
-
-    Attributes:
-        contract: Its name, as in the program file.
-    """
+    """Raised when a call is of a contract, as program files name it, that is not served."""
 
     contract: str
 
@@ -310,6 +305,13 @@ class ContractNotServedError(LoyaltyError):
 @dataclass(unsafe_hash=True)
 class EmailTakenError(LoyaltyError):
     """Raised when a member of the program has the e-mail address already; it names nobody."""
+
+
+@dataclass(unsafe_hash=True)
+class IdentifierTakenError(LoyaltyError):
+    """Raised when a member of the program has the `phone` or `card` already; it names nobody."""
+
+    kind: str
 
 
 @dataclass(unsafe_hash=True)
@@ -333,12 +335,7 @@ class IdempotencyKeyReusedError(LoyaltyError):
 
 @dataclass(unsafe_hash=True)
 class ServerBusyError(LoyaltyError):
-    """
-    Raised when more work waits than the server takes on.
-
-    Attributes:
-        retry_after_ms: When trying again is likely to help: later, the more was refused lately.
-    """
+    """Raised when more work waits than is taken on; the wait is longer, the more was refused."""
 
     retry_after_ms: int = 1000
 

@@ -186,6 +186,7 @@ class Program:
         return_days: Days after which nothing of an order can come back.
         void_by_other_partner: What becomes of a void by another partner than the order's.
         shared_email: What becomes of a guest whose e-mail address a member has already.
+        shared_phone, shared_card: As above; what guests are identified by is never shared.
         future_birth_date: What becomes of a guest who is not born yet.
         rollout_until: Last day (UTC) on which all members' codes earn wrong ones, as YYYY-MM-DD.
         redeem_by_loyalty_id: Whether a guest who is identified by loyalty ID may redeem; else only
@@ -235,6 +236,8 @@ class Program:
     return_days: int = 90
     void_by_other_partner: FlagOrRefuse = "flag"
     shared_email: TakeOrRefuse = "take"
+    shared_phone: TakeOrRefuse = "take"
+    shared_card: TakeOrRefuse = "take"
     future_birth_date: TakeOrRefuse = "take"
     rollout_until: str | None = None
     refuse_unusable: bool = False
@@ -268,6 +271,11 @@ class Program:
     def has_goals(self) -> bool:
         """Whether something is counted for goals, or members have tiers."""
         return bool(self.goals or self.tiers)
+
+    def keeps_apart(self, kind: IdentifierKind) -> bool:
+        """Tell whether no two members may have the same phone number, or the same card."""
+        shared = self.shared_card if kind is IdentifierKind.CARD else self.shared_phone
+        return shared == "refuse" or kind in self.identifier_kinds
 
     def find_incentive(self, incentive_id: str | None, engine_id: str | None) -> Incentive | None:
         """

@@ -223,6 +223,8 @@ class ProgramDocument(Entry):
     returns: ReturnsEntry = ReturnsEntry()
     void_by_other_partner: Annotated[FlagOrRefuse, one_of(*get_args(FlagOrRefuse))] = "flag"
     shared_email: Annotated[TakeOrRefuse, one_of(*get_args(TakeOrRefuse))] = "take"
+    shared_phone: Annotated[TakeOrRefuse, one_of(*get_args(TakeOrRefuse))] = "take"
+    shared_card: Annotated[TakeOrRefuse, one_of(*get_args(TakeOrRefuse))] = "take"
     future_birth_date: Annotated[TakeOrRefuse, one_of(*get_args(TakeOrRefuse))] = "take"
     expiry: ExpiryEntry = ExpiryEntry()
     limits: LimitsEntry = LimitsEntry()
@@ -338,6 +340,8 @@ def _program(document: ProgramDocument, digits: int) -> Program:
         return_days=document.returns.window_days,
         void_by_other_partner=document.void_by_other_partner,
         shared_email=document.shared_email,
+        shared_phone=document.shared_phone,
+        shared_card=document.shared_card,
         future_birth_date=document.future_birth_date,
         expiry=document.expiry.expiry(),
         limits=Limits.of(dict(document.limits)),

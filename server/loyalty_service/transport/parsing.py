@@ -42,9 +42,11 @@ PATTERN_WORDS: Mapping[str, str] = {
     rf"^([^{_CONTROLS}]*[^\x00-\x20\x7f-\x9f][^{_CONTROLS}]*)?$": _NO_CONTROLS,
     r"^([^@\x00-\x20\x7f-\x9f]+@[^@\x00-\x20\x7f-\x9f]+)?$": "must be an e-mail address, or empty",
     r"^(\+[1-9][0-9]{6,14})?$": "must be a phone number, as +14165550123, or empty",
+    r"^\+[1-9][0-9]{6,14}$": "must be a phone number, as +14165550123",
     "^([0-9]{4}-[0-9]{2}-[0-9]{2})?$": ("must be a day of the calendar, as YYYY-MM-DD, or empty"),
     "^([A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*)?$": "must be a locale, as en-CA, or empty",
     "^[0-9A-Za-z]*$": "must be letters and digits",
+    "^[0-9A-Za-z]+$": "must be letters and digits",
     "^[A-Za-z0-9-]{4,32}$": "must be 4 to 32 letters, digits and dashes",
 }
 """Every pattern of the contract, in words."""

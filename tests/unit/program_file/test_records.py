@@ -75,7 +75,8 @@ def test_keys_of_a_later_version_are_ignored() -> None:
     del records.program["order_limits"]
     for word in (
         *("unclaimed_offers", "pending_days", "receipt_days", "void_days", "late_void"),
-        *("void_by_other_partner", "shared_email", "future_birth_date"),
+        *("void_by_other_partner", "shared_email", "shared_phone", "shared_card"),
+        "future_birth_date",
     ):
         del records.program[word]
 

@@ -184,6 +184,7 @@ def test_program_without_earning_takes_the_defaults() -> None:
     assert (read.unclaimed_offers, read.late_void) == ("flag", "flag")
     assert read.void_by_other_partner == "flag"
     assert (read.shared_email, read.future_birth_date) == ("take", "take")
+    assert (read.shared_phone, read.shared_card) == ("take", "take")
 
 
 def test_limits_of_an_order_are_read() -> None:
@@ -243,6 +244,8 @@ void_days: 1
 late_void: refuse
 void_by_other_partner: refuse
 shared_email: refuse
+shared_phone: refuse
+shared_card: refuse
 future_birth_date: refuse
 """
     read = program(more=words)
@@ -250,6 +253,7 @@ future_birth_date: refuse
     assert (read.unclaimed_offers, read.late_void) == ("refuse", "refuse")
     assert read.void_by_other_partner == "refuse"
     assert (read.shared_email, read.future_birth_date) == ("refuse", "refuse")
+    assert (read.shared_phone, read.shared_card) == ("refuse", "refuse")
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,17 @@ from loyalty_service.application.limits import (
     require_one_more,
     require_points,
 )
+from loyalty_service.application.members.identifiers import plain_card, require_free
 from loyalty_service.application.perform import Done
 from loyalty_service.application.points import adjust
 from loyalty_service.application.reads import NOTHING, Reads
 from loyalty_service.application.unit import Refused, Unit
-from loyalty_service.domain.errors import EmailTakenError, FieldViolation, RequestInvalidError
+from loyalty_service.domain.errors import (
+    EmailTakenError,
+    FieldViolation,
+    IdentifierTakenError,
+    RequestInvalidError,
+)
 from loyalty_service.domain.events import Event, EventKind
 from loyalty_service.domain.grants import GivenOn
 from loyalty_service.domain.keys import ApiKey
@@ -47,6 +53,8 @@ class EnrollMember:
     email: str | None
     locale: str | None
     birth_date: str | None
+    phone: str | None = None
+    card: str | None = None
 
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
@@ -55,7 +63,9 @@ class EnrollMember:
     def meaning(self, read: Read) -> tuple[Any, ...]:
         """See `Meant`."""
         del read
-        return self.name, self.email, self.locale, self.birth_date
+        told = self.name, self.email, self.locale, self.birth_date
+        # An enrolment without them means what it meant before there were any.
+        return (*told, self.phone, plain_card(self.card)) if self.phone or self.card else told
 
 
 def enroll_member(unit: Unit, command: EnrollMember, now_ms: int) -> Done[Member]:
@@ -64,7 +74,8 @@ def enroll_member(unit: Unit, command: EnrollMember, now_ms: int) -> Done[Member
 
     Raises:
         Refused: A member has the e-mail address already and the program refuses that, with
-            `EmailTakenError`: it counts as one more, or a key could ask for every address.
+            `EmailTakenError`; or the phone number or card, with `IdentifierTakenError`. It counts
+            as one more, or a key could ask for every address.
         RequestInvalidError: The day of birth is no day of the calendar, or is still to come and
             the program refuses that.
         LimitExceededError: The key has enrolled as many as it may in a minute, or members were
@@ -81,11 +92,19 @@ def enroll_member(unit: Unit, command: EnrollMember, now_ms: int) -> Done[Member
     if first is not None and program.shared_email == "refuse":
         unit.count(_ENROLMENTS, scope, 1, now_ms)
         raise Refused(EmailTakenError())
+    card = plain_card(command.card)
+    try:
+        require_free(unit, program, {"phone": command.phone, "card": card})
+    except IdentifierTakenError as taken:
+        unit.count(_ENROLMENTS, scope, 1, now_ms)
+        raise Refused(taken) from None
     # Scanned as it stands, a loyalty ID is a credential: all of it is random.
     member = new_member(key.program_id, str(uuid.uuid4()), command.name, now_ms)
     member.email = command.email
     member.locale = command.locale
     member.birth_date = command.birth_date
+    member.phone = command.phone
+    member.card = card
     initial = program.earning.initial_points
     if initial:
         require_points(unit, program, key, member, initial, now_ms)

@@ -14,14 +14,13 @@ from loyalty_service.application.members.enroll_member import (
     checked,
     folded_email,
 )
+from loyalty_service.application.members.identifiers import plain_card, require_free
 from loyalty_service.application.perform import Done
 from loyalty_service.application.reads import Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.errors import EmailTakenError, FieldViolation, RequestInvalidError
 from loyalty_service.domain.events import Event, EventKind
-from loyalty_service.domain.identifiers import IdentifierKind
 from loyalty_service.domain.meaning import Read
-from loyalty_service.domain.program import Program
 from loyalty_service.domain.records import Member, MemberEmail
 
 
@@ -82,18 +81,18 @@ def update_member(unit: Unit, command: UpdateMember, now_ms: int) -> Done[Member
         MemberNotFoundError: No member has this loyalty ID, or was erased.
         RequestInvalidError: A value is none that an enrolment takes.
         EmailTakenError: Another member has the e-mail address, and the program refuses that.
+        IdentifierTakenError: Another member has the phone number or card, as above.
     """
     program = unit.catalog.programs[command.program_id]
     member = find_member(unit, program.program_id, command.loyalty_id)
     wanted = {name: value or None for name, value in command.given}
-    if wanted.get("card"):
-        wanted["card"] = str(wanted["card"]).upper()
+    if "card" in wanted:
+        wanted["card"] = plain_card(wanted["card"])
     checked(program, Details(wanted.get("locale"), wanted.get("birth_date")), now_ms)
     changes = {name: value for name, value in wanted.items() if getattr(member, name) != value}
     if not changes:
         return Done(member)
-    for kind in ("phone", "card"):
-        _require_own(unit, program, member, kind, changes.get(kind))
+    require_free(unit, program, changes, but=member.number)
     if "email" in changes:
         _move_email(unit, member, changes["email"], shared=program.shared_email == "take")
     unit.change_member(member, **changes)
@@ -105,22 +104,6 @@ def update_member(unit: Unit, command: UpdateMember, now_ms: int) -> Done[Member
         detail=json.dumps(sorted(changes)),
     )
     return Done(member, events=(event,))
-
-
-def _require_own(
-    unit: Unit, program: Program, member: Member, kind: str, value: str | None
-) -> None:
-    """
-    Let no two members have what one of them is identified by.
-
-    Raises:
-        RequestInvalidError: Another member has it.
-    """
-    if value is None or IdentifierKind(kind) not in program.identifier_kinds:
-        return
-    holders = set(unit.members_known_by(program.program_id, kind, value))
-    if holders - {member.number}:
-        raise RequestInvalidError((FieldViolation(kind, "is another member's already"),))
 
 
 def _move_email(unit: Unit, member: Member, email: str | None, *, shared: bool) -> None:

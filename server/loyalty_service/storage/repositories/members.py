@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import Any, ClassVar
 
 from sqlalchemy import bindparam, delete, insert, null, select, update
@@ -11,6 +12,7 @@ from loyalty_service.domain.ledger import MEMBER_KINDS
 from loyalty_service.domain.member_terms import FOUND_BY, MemberTerm, terms_of
 from loyalty_service.domain.records import ERASED, Member, MemberEmail
 from loyalty_service.storage import tables as t
+from loyalty_service.storage.databases import lock_number
 from loyalty_service.storage.lock_order import Rank
 from loyalty_service.storage.repositories.ledger import ACCOUNT_COLUMNS, Ledger, account_of
 from loyalty_service.storage.repositories.records import Build, Keys, Rows, Step, bytes_of
@@ -55,6 +57,12 @@ _PLACES = tuple(
 
 CARD_PLACE = _OWN + len(MEMBER_KINDS) * len(ACCOUNT_COLUMNS)
 """Where the columns of the card begin."""
+
+
+IDENTIFIER_SPACE = 0x10A6
+"""Keeps our locks of phone numbers and cards apart from those of others in the database."""
+
+_LOCK_IDENTIFIER = f"SELECT pg_advisory_xact_lock({IDENTIFIER_SPACE}, %s)"
 
 
 class MemberFinders:
@@ -223,6 +231,14 @@ class Members(Ledger):
         statement = self._members_by.known_by[kind]
         rows = self._connection.execute(statement.sql, (program_id, value)).fetchall()
         return [row[0] for row in rows]
+
+    def claim_identifier(self, program_id: str, kind: str, value: str) -> Sequence[int]:
+        """See `Unit.claim_identifier`."""
+        if self._bulk:
+            self._lock(Rank.EMAILS)
+            digest = sha256(f"{program_id} {kind} {value}".encode()).digest()
+            self._connection.execute(_LOCK_IDENTIFIER, (lock_number(digest),))
+        return self.members_known_by(program_id, kind, value)
 
     def change_member(self, member: Member, **values: Any) -> None:
         """See `Unit.change_member`."""

@@ -299,6 +299,12 @@ ADVICE: Mapping[str, Advice] = {
         "Un autre membre a déjà cette adresse courriel. Demandez-en une autre au client.",
         ("EnrollMember", "UpdateMember"),
     ),
+    "IDENTIFIER_TAKEN": Advice(
+        Again.CORRECTED,
+        "Another member already has this phone number or card. Ask the guest for another one.",
+        "Un autre membre a déjà ce numéro ou cette carte. Demandez-en un autre au client.",
+        ("EnrollMember", "UpdateMember"),
+    ),
     "MEMBER_BLOCKED": Advice(
         Again.NEVER,
         "This membership is blocked. Go on without it, and ask the guest to call us.",

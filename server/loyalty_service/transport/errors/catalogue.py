@@ -339,6 +339,15 @@ ROWS: tuple[ErrorRow, ...] = (
         "Another member already has this e-mail address",
     ),
     ErrorRow(
+        e.IdentifierTakenError,
+        Code.ALREADY_EXISTS,
+        "IDENTIFIER_TAKEN",
+        409,
+        _INVALID,
+        "IdentifierTaken",
+        "Another member already has this {kind}",
+    ),
+    ErrorRow(
         e.MemberBlockedError,
         Code.FAILED_PRECONDITION,
         "MEMBER_BLOCKED",

@@ -65,6 +65,8 @@ class MemberServicer:
             email=request.email if request.HasField("email") else None,
             locale=request.locale if request.HasField("locale") else None,
             birth_date=request.birth_date if request.HasField("birth_date") else None,
+            phone=request.phone if request.HasField("phone") else None,
+            card=request.card if request.HasField("card") else None,
         )
         # The writer renders, on its own thread: the catalogue is the loop's to ask.
         program = call.program
