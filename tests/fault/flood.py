@@ -82,6 +82,7 @@ HELLOS: Mapping[str, bytes] = {"untaken checks": TAKES_NOTHING}
 
 FRAMES: Mapping[str, Callable[[int], bytes]] = {
     "resets": lambda stream: opening(stream, EMPTY) + frame(RESET, 0, stream, CANCEL),
+    "many resets": lambda stream: opening(stream, EMPTY) + frame(RESET, 0, stream, CANCEL),
     "pings": lambda _: frame(PING, 0, 0, b"12345678"),
     "settings": lambda _: frame(SETTINGS, 0, 0, b""),
 }
@@ -98,6 +99,12 @@ KINDS = (*CALLS, *FRAMES, *HANDS)
 
 AT_ONCE: Mapping[str, int] = {"bursts": 2000}
 """How many of a kind come at the same moment, if not one by one."""
+
+FAST: Mapping[str, int] = {"many resets": 64}
+"""Connections of what comes faster than the server can look at it, and stands in line."""
+
+FASTER = 20
+"""How many times as often as others that comes, or as often as this process can."""
 
 
 class Line:
@@ -180,7 +187,9 @@ async def _hand(port: int, sent: bytes, done: Done) -> None:
 async def flood(port: int, kind: str, rate: float, seconds: float) -> Done:
     """Do something so often a second, and wait for its end."""
     done = Done()
-    lines = [Line(port, done, HELLOS.get(kind, HELLO)) for _ in range(CONNECTIONS)]
+    count = FAST.get(kind, CONNECTIONS)
+    lines = [Line(port, done, HELLOS.get(kind, HELLO)) for _ in range(count)]
+    rate = rate * FASTER if kind in FAST else rate
     hands: set[asyncio.Task[None]] = set()
     at_once = AT_ONCE.get(kind, 1)
     began = time.monotonic()
@@ -192,7 +201,7 @@ async def flood(port: int, kind: str, rate: float, seconds: float) -> Done:
             else:
                 write = CALLS[kind] if kind in CALLS else FRAMES[kind]
                 with suppress(ConnectionError):
-                    await lines[done.sent % CONNECTIONS].send(write, opens=kind in CALLS)
+                    await lines[done.sent % count].send(write, opens=kind in CALLS)
         await asyncio.sleep(TICK_S)
     until = time.monotonic() + REST_S
     # Whichever call is ended last, nobody tells.

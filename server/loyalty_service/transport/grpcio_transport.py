@@ -21,6 +21,7 @@ from loyalty_service.transport.server import (
     PENDING_CALLS_MAX,
     PING_MS,
     STREAMS_MAX,
+    UNSEEN_S,
 )
 from loyalty_service.transport.transports import Handler
 
@@ -38,6 +39,7 @@ class GrpcioTransport:
                 # Above the first some calls are cancelled by chance, above the second every one.
                 ("grpc.server.max_pending_requests", PENDING_CALLS_MAX),
                 ("grpc.server.max_pending_requests_hard_limit", PENDING_CALLS_MAX),
+                ("grpc.server_max_unrequested_time_in_server", UNSEEN_S),
                 # Two servers on one port by accident would share its calls: refuse the second.
                 ("grpc.so_reuseport", int(share_port)),
                 ("grpc.max_allowed_incoming_connections", _connections_max()),

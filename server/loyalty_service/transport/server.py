@@ -40,8 +40,18 @@ Calls whose turn to be looked at has not come. Beyond it gRPC's core cancels any
 till's as well, so that it is more than the server can look at in the time that a till waits.
 """
 
-STREAMS_MAX = 256
-"""Calls of one connection at once; a caller's library lets more wait."""
+UNSEEN_S = 3
+"""
+Time after which gRPC's core cancels a call whose turn has not come. Without it calls wait for 30 s
+in a flood, and are served when their callers have gone. A till that waits 10 s may call again.
+"""
+
+STREAMS_MAX = 128
+"""
+Calls of one connection at once; a caller's library lets more wait. Who resets his calls has no more
+before those of others either: one that was reset counts until its turn has come. HTTP/2 advises
+against fewer than 100.
+"""
 
 CONNECTIONS_MAX = 4096
 """Connections at once, of 15 KiB each; or half of the files that the process may open."""
