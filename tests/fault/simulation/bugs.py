@@ -93,7 +93,7 @@ BUGS = (
         "_1",
     ),
     Bug("a void keeps what its order has reserved", "void", "give_back(...)", "pass"),
-    Bug("a claimed use stays reserved besides", "report_order", "give_back(...)", "pass"),
+    Bug("a claimed use stays reserved besides", "claim_order", "give_back(...)", "pass"),
     Bug(
         "the open orders of one key use a cap up for all",
         "maximum_redemptions",

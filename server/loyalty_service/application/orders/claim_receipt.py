@@ -14,6 +14,7 @@ from loyalty_service.application.find_member import find_member
 from loyalty_service.application.grant_names import named_by_grants
 from loyalty_service.application.grants import give_for_first_order
 from loyalty_service.application.limits import count_points, flag_uses, require_points
+from loyalty_service.application.orders.claim_order import count_uses
 from loyalty_service.application.orders.earnings import (
     PaidOrder,
     claimed_fields,
@@ -25,7 +26,6 @@ from loyalty_service.application.orders.earnings import (
 from loyalty_service.application.orders.goals import NOTHING_REACHED, Reached, count_order
 from loyalty_service.application.orders.order_flags import offer_flags, points_cut
 from loyalty_service.application.orders.repeated_orders import judge_repeated
-from loyalty_service.application.orders.report_order import count_uses
 from loyalty_service.application.orders.unclaimed_offers import (
     JudgedOffers,
     judge_claimed,

@@ -8,39 +8,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from loyalty_service.application.aging import next_going
-from loyalty_service.application.bought_grants import buy_by_itself
-from loyalty_service.application.grant_names import engine_ids
-from loyalty_service.application.grants import (
-    give_for_first_order,
-    use_grants,
+from loyalty_service.application.orders.claim_order import (
+    Claim,
+    Claimed,
+    claim_order,
+    worth_for,
 )
-from loyalty_service.application.limits import (
-    count_points,
-    flag_order,
-    flag_points,
-    flag_uses,
-    reason_of_cut,
-    uses_counted,
-    within_an_order,
-)
-from loyalty_service.application.orders.earnings import (
-    PaidOrder,
-    count_earned,
-    earned_fields,
-    granted_of,
-    keep_use,
-    order_points,
-    promotions_to_json,
-)
-from loyalty_service.application.orders.goals import NOTHING_REACHED, Reached, count_order
+from loyalty_service.application.orders.earnings import PaidOrder, granted_of
+from loyalty_service.application.orders.goals import NOTHING_REACHED, Reached
 from loyalty_service.application.orders.order_flags import (
-    flag_blocked,
-    flag_other_partner,
     flag_taken_off,
     late_flags,
     mend_flags,
     offer_flags,
-    points_cut,
     removed_flags,
 )
 from loyalty_service.application.orders.order_review import (
@@ -60,30 +40,18 @@ from loyalty_service.application.orders.repeated_orders import (
     last_answer,
     report_of,
 )
-from loyalty_service.application.orders.reservations import accepted_on, give_back, reserve
+from loyalty_service.application.orders.reservations import reserve
 from loyalty_service.application.perform import Done, Repeated
-from loyalty_service.application.points import (
-    capture,
-    earn,
-    hold_only,
-    keep_alive,
-    prolong,
-)
+from loyalty_service.application.points import hold_only, prolong
 from loyalty_service.application.unit import Unit
-from loyalty_service.domain.blocks import Blocked
 from loyalty_service.domain.earning import NOTHING_EARNED, Earned, PromotionPoints
 from loyalty_service.domain.errors import TransactionNotClaimableError
 from loyalty_service.domain.events import Event, EventKind
-from loyalty_service.domain.expiry import Activity
 from loyalty_service.domain.flags import OFFER_UNKNOWN, Flag
-from loyalty_service.domain.incentive_uses import IncentiveUse, lines_sold_as
+from loyalty_service.domain.incentive_uses import lines_sold_as
 from loyalty_service.domain.presentation import Presentation, claimed_presentation
 from loyalty_service.domain.program import Program
-from loyalty_service.domain.records import (
-    Member,
-    Transaction,
-    TransactionStatus,
-)
+from loyalty_service.domain.records import Transaction, TransactionStatus
 from loyalty_service.domain.taken_off import as_money, taken_off, told_of_money
 
 
@@ -132,8 +100,8 @@ def report_order(unit: Unit, order: Order, now_ms: int) -> Done[Reported] | Repe
         raise refusal_of(review.failures, review.spendable_points, review.point_cost)
     paid = _paid_order(order, review, now_ms)
     worth = NOTHING_EARNED
-    if order.claiming and Blocked.EARN not in review.member.kept_from:
-        worth = order_points(unit, paid, review.member, transaction.transaction_id)
+    if order.claiming:
+        worth = worth_for(unit, paid, review.member, transaction.transaction_id)
     known_by: dict[str, Any] = {}
     repeated: tuple[Flag, ...] = ()
     expires_ms = transaction.expires_ms
@@ -180,32 +148,44 @@ def _claimed(
     unit: Unit, order: Order, review: Review, paid: PaidOrder, worth: Earned, now_ms: int
 ) -> Done[Reported]:
     """Claim an order, and flag what is to be looked at of it."""
-    transaction = review.transaction
-    other = flag_other_partner(order.key, transaction, review.member)
-    due = worth.points
-    given = worth.within(within_an_order(review.program, due))
-    member, program = review.member, review.program
-    claimed, grants = _claim(unit, review, paid, given, now_ms)
-    large = flag_order(program, order.key, due, transaction, member)
-    points = claimed.earned_points + claimed.reached.points
-    beyond = flag_points(unit, program, order.key, member, points, now_ms, transaction)
-    count_points(unit, order.key, member, points, now_ms)
-    used = flag_uses(program, order.key, review.uses, transaction, member)
-    reason = reason_of_cut(program, due)
-    cut_flags, cut_events = points_cut(
-        order.key, transaction, member, reason, due, claimed.earned_points
-    )
+    transaction, member, program = review.transaction, review.member, review.program
+    claim = Claim(order.key, transaction, member, paid, worth, review.uses)
+    claimed = claim_order(unit, claim, now_ms)
     unknown = dict.fromkeys(sorted(review.unknown), OFFER_UNKNOWN)
     flags = (
-        *flag_blocked(order.key, transaction, member),
-        *(*other, *large, *cut_flags, *beyond, *used),
+        *claimed.flags,
         *offer_flags(program, unknown, transaction),
         *mend_flags(order.mends, order.key, transaction, order.point_of_sale.store_id),
         *flag_taken_off(order.key, transaction, taken_off(review.basket, program, review.uses)),
     )
     detail = told_of_money(review.basket) if review.uses else ""
-    events = (_reported(EventKind.ORDER_CLAIMED, review, detail), *cut_events, *grants)
-    return Done(claimed, flags=flags, events=(*events, *claimed.reached.events))
+    events = (_reported(EventKind.ORDER_CLAIMED, review, detail), *claimed.events)
+    return Done(_told(unit, review, claimed), flags=flags, events=events)
+
+
+def _told(unit: Unit, review: Review, claimed: Claimed) -> Reported:
+    """Tell what a claim did, with the texts for its receipt."""
+    transaction, member = review.transaction, review.member
+    available = member.spendable
+    return Reported(
+        loyalty_id=member.loyalty_id,
+        transaction_id=transaction.transaction_id,
+        available_points=available,
+        earned_points=claimed.earned_points,
+        redeemed_points=claimed.redeemed_points,
+        presentation=claimed_presentation(
+            review.program,
+            member.locale,
+            transaction.pos_type,
+            transaction.transaction_id,
+            claimed.earned_points,
+            claimed.redeemed_points,
+            available,
+            next_going(unit, member),
+        ),
+        promotions=claimed.promotions,
+        reached=claimed.reached,
+    )
 
 
 def _paid_order(order: Order, review: Review, now_ms: int) -> PaidOrder:
@@ -305,81 +285,3 @@ def keep_open(unit: Unit, program: Program, transaction: Transaction, now_ms: in
     expires_ms = program.open_until_ms(transaction.created_ms, now_ms)
     unit.change(transaction, expires_ms=expires_ms)
     prolong(unit, transaction.owner, expires_ms)
-
-
-def _claim(
-    unit: Unit, review: Review, order: PaidOrder, worth: Earned, now_ms: int
-) -> tuple[Reported, tuple[Event, ...]]:
-    """Claim an order; tell besides what its guest was given by it."""
-    transaction, member, program = review.transaction, review.member, review.program
-    owner = transaction.owner
-    may_earn = Blocked.EARN not in member.kept_from
-    gives = program.gives_with_orders and may_earn
-    given = give_for_first_order(unit, program, member, now_ms) if gives else ()
-    keep_alive(unit, member, Activity.ORDER, now_ms)
-    redeemed = capture(unit, member, owner, now_ms)
-    earned = earn(unit, member, owner, worth.points, now_ms)
-    worth = worth.within(earned)
-    give_back(unit, transaction)
-    count_uses(unit, transaction, member, review.uses, order)
-    count_earned(unit, order, transaction, member, worth)
-    reached = NOTHING_REACHED
-    if may_earn:
-        reached = count_order(unit, order, transaction, member, earned, now_ms)
-    paid_in = review.store.store_id
-    unit.change(
-        transaction,
-        status=TransactionStatus.CLAIMED,
-        claimed_ms=now_ms,
-        paid_store_id=None if paid_in == transaction.store_id else paid_in,
-        points_earned=earned,
-        points_redeemed=redeemed,
-        promotions=promotions_to_json(worth.promotions),
-        **earned_fields(unit, order, worth),
-    )
-    if gives:
-        given += buy_by_itself(unit, program, member, transaction.transaction_id, now_ms)
-    available = member.spendable
-    reported = Reported(
-        loyalty_id=member.loyalty_id,
-        transaction_id=transaction.transaction_id,
-        available_points=available,
-        earned_points=earned,
-        redeemed_points=redeemed,
-        presentation=claimed_presentation(
-            program,
-            member.locale,
-            transaction.pos_type,
-            transaction.transaction_id,
-            earned,
-            redeemed,
-            available,
-            next_going(unit, member),
-        ),
-        promotions=worth.promotions,
-        reached=reached,
-    )
-    return reported, given
-
-
-def count_uses(
-    unit: Unit,
-    transaction: Transaction,
-    member: Member,
-    uses: tuple[IncentiveUse, ...],
-    order: PaidOrder,
-) -> None:
-    """
-    Keep what an order used, as far as it counts, for the rules that count it.
-
-    They count by the time of the order, whenever the server was told of it.
-    """
-    program = unit.catalog.programs[member.program_id]
-    for use in uses:
-        incentive_id, quantity = use.incentive.incentive_id, uses_counted(program, use)
-        paid: list[tuple[str | None, int]] = [(None, quantity)]
-        if incentive_id in program.granted:
-            day, named = order.paid_at.date(), engine_ids(order.basket)
-            accepted = accepted_on(unit, transaction, use, order.store)
-            paid = use_grants(unit, member, incentive_id, quantity, day, named, accepted)
-        keep_use(unit, order, transaction, member, incentive_id, paid)
