@@ -2,6 +2,8 @@
 return {
   routes = {
     { method = "POST", path = "/client/users/anonymous/sessions", request = "loyalty.v1.StartAnonymousSessionRequest" },
+    { method = "POST", path = "/client/users/{correlation_id}/activity/finalize/v2", request = "loyalty.v1.FinalizePurchaseRequest", alias = true },
+    { method = "POST", path = "/client/users/{correlation_id}/activity/trial/v2", request = "loyalty.v1.TryPurchaseRequest", alias = true },
     { method = "GET", path = "/loyalty/events", request = "loyalty.v1.ListEventsRequest" },
     { method = "POST", path = "/loyalty/identify", request = "loyalty.v1.IdentifyMemberRequest" },
     { method = "GET", path = "/loyalty/incentives", request = "loyalty.v1.ListIncentivesRequest" },
@@ -38,6 +40,8 @@ return {
     { method = "GET", path = "/loyalty/v2/content", request = "loyalty.v1.GetContentRequest" },
     { method = "PUT", path = "/loyalty/v2/identify", request = "loyalty.v1.IdentifyMemberAgainRequest" },
     { method = "PUT", path = "/loyalty/v2/status", request = "loyalty.v1.ChangeTransactionStatusRequest" },
+    { method = "POST", path = "/loyalty/visits/{correlation_id}/purchase", request = "loyalty.v1.FinalizePurchaseRequest" },
+    { method = "POST", path = "/loyalty/visits/{correlation_id}/trial", request = "loyalty.v1.TryPurchaseRequest" },
     { method = "POST", path = "/otp", request = "loyalty.v1.IssueCodeRequest" },
     { method = "GET", path = "/otp/{otp}", request = "loyalty.v1.GetCodeRequest" },
   },
@@ -77,6 +81,9 @@ return {
       loyalty_id = { name = "loyaltyId", type = "string" },
       receiptCode = { name = "receiptCode", type = "string" },
       receipt_code = { name = "receiptCode", type = "string" },
+    },
+    ["loyalty.v1.Confirmation"] = {
+      mode = { name = "mode", type = "string" },
     },
     ["loyalty.v1.Discount"] = {
       details = { name = "details", type = "message", message = "loyalty.v1.DiscountDetails" },
@@ -120,6 +127,23 @@ return {
       page_size = { name = "pageSize", type = "integer", least = -2147483648, most = 2147483647 },
       pageToken = { name = "pageToken", type = "string" },
       page_token = { name = "pageToken", type = "string" },
+    },
+    ["loyalty.v1.FinalizePurchaseRequest"] = {
+      correlationId = { name = "correlationId", type = "string" },
+      correlation_id = { name = "correlationId", type = "string" },
+      action = { name = "action", type = "string" },
+      callId = { name = "callId", type = "string" },
+      call_id = { name = "callId", type = "string" },
+      channel = { name = "channel", type = "string" },
+      locale = { name = "locale", type = "string" },
+      transactionDate = { name = "transactionDate", type = "string" },
+      transaction_date = { name = "transactionDate", type = "string" },
+      reservationToken = { name = "reservationToken", type = "string" },
+      reservation_token = { name = "reservationToken", type = "string" },
+      saleLineItems = { name = "saleLineItems", type = "message", message = "loyalty.v1.SaleLineItem", repeated = true },
+      sale_line_items = { name = "saleLineItems", type = "message", message = "loyalty.v1.SaleLineItem", repeated = true },
+      tender = { name = "tender", type = "any" },
+      confirmation = { name = "confirmation", type = "message", message = "loyalty.v1.Confirmation" },
     },
     ["loyalty.v1.GetCodeRequest"] = {
       otp = { name = "otp", type = "string" },
@@ -322,6 +346,20 @@ return {
       reference_id = { name = "referenceId", type = "string" },
       quantity = { name = "quantity", type = "integer", least = -2147483648, most = 2147483647 },
     },
+    ["loyalty.v1.SaleLineItem"] = {
+      subCategory = { name = "subCategory", type = "string" },
+      sub_category = { name = "subCategory", type = "string" },
+      sku = { name = "sku", type = "string" },
+      quantity = { name = "quantity", type = "number" },
+      originalSaleAmount = { name = "originalSaleAmount", type = "number" },
+      original_sale_amount = { name = "originalSaleAmount", type = "number" },
+      saleAmount = { name = "saleAmount", type = "number" },
+      sale_amount = { name = "saleAmount", type = "number" },
+      itemDiscount = { name = "itemDiscount", type = "number" },
+      item_discount = { name = "itemDiscount", type = "number" },
+      itemTax = { name = "itemTax", type = "number" },
+      item_tax = { name = "itemTax", type = "number" },
+    },
     ["loyalty.v1.SearchMembersRequest"] = {
       query = { name = "query", type = "string" },
       field = { name = "field", type = "enum", words = { "NAME", "EMAIL", "LOYALTY_ID", "PHONE", "CARD" } },
@@ -395,6 +433,23 @@ return {
       posVendor = { name = "posVendor", type = "message", message = "loyalty.v1.PosVendor" },
       pos_vendor = { name = "posVendor", type = "message", message = "loyalty.v1.PosVendor" },
     },
+    ["loyalty.v1.TryPurchaseRequest"] = {
+      correlationId = { name = "correlationId", type = "string" },
+      correlation_id = { name = "correlationId", type = "string" },
+      action = { name = "action", type = "string" },
+      callId = { name = "callId", type = "string" },
+      call_id = { name = "callId", type = "string" },
+      channel = { name = "channel", type = "string" },
+      locale = { name = "locale", type = "string" },
+      transactionDate = { name = "transactionDate", type = "string" },
+      transaction_date = { name = "transactionDate", type = "string" },
+      reservationToken = { name = "reservationToken", type = "string" },
+      reservation_token = { name = "reservationToken", type = "string" },
+      saleLineItems = { name = "saleLineItems", type = "message", message = "loyalty.v1.SaleLineItem", repeated = true },
+      sale_line_items = { name = "saleLineItems", type = "message", message = "loyalty.v1.SaleLineItem", repeated = true },
+      tender = { name = "tender", type = "any" },
+      confirmation = { name = "confirmation", type = "message", message = "loyalty.v1.Confirmation" },
+    },
     ["loyalty.v1.UpdateMemberRequest"] = {
       loyaltyId = { name = "loyaltyId", type = "string" },
       loyalty_id = { name = "loyaltyId", type = "string" },
@@ -461,6 +516,8 @@ return {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
       { name = "receiptCode", proto_name = "receipt_code", missing = "must not be blank" },
     },
+    ["loyalty.v1.Confirmation"] = {
+    },
     ["loyalty.v1.Discount"] = {
     },
     ["loyalty.v1.DiscountDetails"] = {
@@ -474,6 +531,9 @@ return {
     },
     ["loyalty.v1.ExportMemberRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },
+    },
+    ["loyalty.v1.FinalizePurchaseRequest"] = {
+      { name = "correlationId", proto_name = "correlation_id", missing = "must not be blank" },
     },
     ["loyalty.v1.GetCodeRequest"] = {
       { name = "otp", proto_name = "otp", missing = "must not be blank" },
@@ -555,6 +615,8 @@ return {
     },
     ["loyalty.v1.ReturnedLine"] = {
     },
+    ["loyalty.v1.SaleLineItem"] = {
+    },
     ["loyalty.v1.SearchMembersRequest"] = {
       { name = "query", proto_name = "query", missing = "must not be blank" },
     },
@@ -576,6 +638,9 @@ return {
     ["loyalty.v1.TransactionDetails"] = {
       { name = "currency", proto_name = "currency", missing = "must not be blank" },
       { name = "posVendor", proto_name = "pos_vendor", missing = "is required" },
+    },
+    ["loyalty.v1.TryPurchaseRequest"] = {
+      { name = "correlationId", proto_name = "correlation_id", missing = "must not be blank" },
     },
     ["loyalty.v1.UpdateMemberRequest"] = {
       { name = "loyaltyId", proto_name = "loyalty_id", missing = "must be a UUID" },

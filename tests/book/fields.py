@@ -28,6 +28,34 @@ FIELDS: Mapping[str, str] = {
     "ChangeTransactionStatusRequest.new_status": PLAIN,
     "ChangeTransactionStatusRequest.transaction_id": "transaction",
     "ClaimReceiptRequest.receipt_code": "receipt",
+    "FinalizePurchaseRequest.action": PLAIN,
+    "TryPurchaseRequest.action": PLAIN,
+    "FinalizePurchaseRequest.call_id": PLAIN,
+    "TryPurchaseRequest.call_id": PLAIN,
+    "FinalizePurchaseRequest.channel": PLAIN,
+    "TryPurchaseRequest.channel": PLAIN,
+    "FinalizePurchaseRequest.locale": PLAIN,
+    "TryPurchaseRequest.locale": PLAIN,
+    "FinalizePurchaseRequest.transaction_date": PLAIN,
+    "TryPurchaseRequest.transaction_date": PLAIN,
+    "FinalizePurchaseRequest.sale_line_items": PLAIN,
+    "TryPurchaseRequest.sale_line_items": PLAIN,
+    "FinalizePurchaseRequest.tender": PLAIN,
+    "TryPurchaseRequest.tender": PLAIN,
+    "FinalizePurchaseRequest.confirmation": PLAIN,
+    "TryPurchaseRequest.confirmation": PLAIN,
+    "FinalizePurchaseRequest.correlation_id": "session",
+    "FinalizePurchaseRequest.reservation_token": PLAIN,
+    "TryPurchaseRequest.correlation_id": "session",
+    "TryPurchaseRequest.reservation_token": PLAIN,
+    "SaleLineItem.sub_category": PLAIN,
+    "SaleLineItem.sku": PLAIN,
+    "SaleLineItem.quantity": PLAIN,
+    "SaleLineItem.original_sale_amount": PLAIN,
+    "SaleLineItem.sale_amount": PLAIN,
+    "SaleLineItem.item_discount": PLAIN,
+    "SaleLineItem.item_tax": PLAIN,
+    "Confirmation.mode": PLAIN,
     "Discount.amount_off": PLAIN,
     "Discount.applies_to": PLAIN,
     "Discount.details": PLAIN,
@@ -172,7 +200,7 @@ def missing_fields() -> list[str]:
     seen: set[str] = set()
     while pending:
         message: Descriptor = pending.pop()
-        if message.full_name in seen:
+        if message.full_name in seen or message.file.package == "google.protobuf":
             continue
         seen.add(message.full_name)
         missing |= dict.fromkeys(

@@ -20,6 +20,7 @@ from loyalty.v1 import incentive_service_pb2 as incentives
 from loyalty.v1 import member_service_pb2 as members
 from loyalty.v1 import operator_service_pb2 as operators
 from loyalty.v1 import order_pb2
+from loyalty.v1 import purchase_service_pb2 as purchases
 from loyalty.v1 import session_service_pb2 as sessions
 from loyalty.v1 import transaction_service_pb2 as pb
 from loyalty_service.sandbox.fixed_codes import PROMO_CODE
@@ -115,6 +116,32 @@ async def _other_session(_: Desk, first: Any) -> Message:
     return sessions.StartAnonymousSessionRequest(
         correlation_id=first.correlation_id, channel="KIOSK", locale="en-CA"
     )
+
+
+# --- PurchaseService ----------------------------------------------------------------------------
+
+SOLD = purchases.SaleLineItem(sku="1", quantity=1, sale_amount=1000)
+
+
+async def _visit(desk: Desk) -> str:
+    """Open a session without a member; return its correlation ID."""
+    request = sessions.StartAnonymousSessionRequest(correlation_id=str(uuid.uuid4()))
+    await desk.ask("SessionService/StartAnonymousSession", request)
+    return str(request.correlation_id)
+
+
+async def _trial(desk: Desk) -> Message:
+    return purchases.TryPurchaseRequest(correlation_id=await _visit(desk), sale_line_items=[SOLD])
+
+
+async def _purchase(desk: Desk) -> Message:
+    return purchases.FinalizePurchaseRequest(
+        correlation_id=await _visit(desk), sale_line_items=[SOLD]
+    )
+
+
+async def _other_purchase(desk: Desk, _: Any) -> Message:
+    return await _purchase(desk)
 
 
 # --- IdentifyService ----------------------------------------------------------------------------
@@ -426,6 +453,19 @@ BOOK: Mapping[str, Page] = {
         sessions.StartAnonymousSessionRequest(correlation_id="a/b"),
         frozenset({"correlation_id"}),
         _other_session,
+    ),
+    "TryPurchase": Page(
+        "PurchaseService/TryPurchase",
+        _trial,
+        purchases.TryPurchaseRequest(correlation_id="a/b"),
+        frozenset({"correlation_id"}),
+    ),
+    "FinalizePurchase": Page(
+        "PurchaseService/FinalizePurchase",
+        _purchase,
+        purchases.FinalizePurchaseRequest(correlation_id="a/b"),
+        frozenset({"correlation_id"}),
+        _other_purchase,
     ),
     "IdentifyMember": Page(
         "IdentifyService/IdentifyMember",

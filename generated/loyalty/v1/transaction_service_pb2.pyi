@@ -12,6 +12,7 @@ from loyalty.v1 import incentive_service_pb2 as _incentive_service_pb2
 from loyalty.v1 import member_service_pb2 as _member_service_pb2
 from loyalty.v1 import method_pb2 as _method_pb2
 from loyalty.v1 import order_pb2 as _order_pb2
+from loyalty.v1 import purchase_service_pb2 as _purchase_service_pb2
 from loyalty.v1 import session_service_pb2 as _session_service_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -501,7 +502,7 @@ class GetOutcomeRequest(_message.Message):
     def __init__(self, idempotency_key: _Optional[str] = ...) -> None: ...
 
 class GetOutcomeResponse(_message.Message):
-    __slots__ = ("outcome", "transaction", "identify", "update", "void", "unclaimed", "claim_receipt", "start_anonymous_session", "issue_code", "enroll_member", "assign_points", "redeem_promo_code", "identify_member_again", "change_transaction_status", "return_lines", "take_grant", "adjust_points", "erase_member", "update_member", "block_member")
+    __slots__ = ("outcome", "transaction", "identify", "update", "void", "unclaimed", "claim_receipt", "start_anonymous_session", "issue_code", "enroll_member", "assign_points", "redeem_promo_code", "identify_member_again", "change_transaction_status", "return_lines", "take_grant", "adjust_points", "erase_member", "update_member", "block_member", "finalize_purchase")
     class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         OUTCOME_UNSPECIFIED: _ClassVar[GetOutcomeResponse.Outcome]
@@ -532,6 +533,7 @@ class GetOutcomeResponse(_message.Message):
     ERASE_MEMBER_FIELD_NUMBER: _ClassVar[int]
     UPDATE_MEMBER_FIELD_NUMBER: _ClassVar[int]
     BLOCK_MEMBER_FIELD_NUMBER: _ClassVar[int]
+    FINALIZE_PURCHASE_FIELD_NUMBER: _ClassVar[int]
     outcome: GetOutcomeResponse.Outcome
     transaction: Transaction
     identify: _identify_service_pb2.IdentifyMemberResponse
@@ -552,4 +554,5 @@ class GetOutcomeResponse(_message.Message):
     erase_member: _member_service_pb2.EraseMemberResponse
     update_member: _member_service_pb2.UpdateMemberResponse
     block_member: _member_service_pb2.BlockMemberResponse
-    def __init__(self, outcome: _Optional[_Union[GetOutcomeResponse.Outcome, str]] = ..., transaction: _Optional[_Union[Transaction, _Mapping]] = ..., identify: _Optional[_Union[_identify_service_pb2.IdentifyMemberResponse, _Mapping]] = ..., update: _Optional[_Union[ReportOrderResponse, _Mapping]] = ..., void: _Optional[_Union[VoidTransactionResponse, _Mapping]] = ..., unclaimed: _Optional[_Union[RecordUnclaimedOrderResponse, _Mapping]] = ..., claim_receipt: _Optional[_Union[ClaimReceiptResponse, _Mapping]] = ..., start_anonymous_session: _Optional[_Union[_session_service_pb2.StartAnonymousSessionResponse, _Mapping]] = ..., issue_code: _Optional[_Union[_code_service_pb2.IssueCodeResponse, _Mapping]] = ..., enroll_member: _Optional[_Union[_member_service_pb2.EnrollMemberResponse, _Mapping]] = ..., assign_points: _Optional[_Union[_member_service_pb2.AssignPointsResponse, _Mapping]] = ..., redeem_promo_code: _Optional[_Union[_incentive_service_pb2.RedeemPromoCodeResponse, _Mapping]] = ..., identify_member_again: _Optional[_Union[_identify_service_pb2.IdentifyMemberAgainResponse, _Mapping]] = ..., change_transaction_status: _Optional[_Union[ChangeTransactionStatusResponse, _Mapping]] = ..., return_lines: _Optional[_Union[ReturnLinesResponse, _Mapping]] = ..., take_grant: _Optional[_Union[_incentive_service_pb2.TakeGrantResponse, _Mapping]] = ..., adjust_points: _Optional[_Union[_member_service_pb2.AdjustPointsResponse, _Mapping]] = ..., erase_member: _Optional[_Union[_member_service_pb2.EraseMemberResponse, _Mapping]] = ..., update_member: _Optional[_Union[_member_service_pb2.UpdateMemberResponse, _Mapping]] = ..., block_member: _Optional[_Union[_member_service_pb2.BlockMemberResponse, _Mapping]] = ...) -> None: ...
+    finalize_purchase: _purchase_service_pb2.FinalizePurchaseResponse
+    def __init__(self, outcome: _Optional[_Union[GetOutcomeResponse.Outcome, str]] = ..., transaction: _Optional[_Union[Transaction, _Mapping]] = ..., identify: _Optional[_Union[_identify_service_pb2.IdentifyMemberResponse, _Mapping]] = ..., update: _Optional[_Union[ReportOrderResponse, _Mapping]] = ..., void: _Optional[_Union[VoidTransactionResponse, _Mapping]] = ..., unclaimed: _Optional[_Union[RecordUnclaimedOrderResponse, _Mapping]] = ..., claim_receipt: _Optional[_Union[ClaimReceiptResponse, _Mapping]] = ..., start_anonymous_session: _Optional[_Union[_session_service_pb2.StartAnonymousSessionResponse, _Mapping]] = ..., issue_code: _Optional[_Union[_code_service_pb2.IssueCodeResponse, _Mapping]] = ..., enroll_member: _Optional[_Union[_member_service_pb2.EnrollMemberResponse, _Mapping]] = ..., assign_points: _Optional[_Union[_member_service_pb2.AssignPointsResponse, _Mapping]] = ..., redeem_promo_code: _Optional[_Union[_incentive_service_pb2.RedeemPromoCodeResponse, _Mapping]] = ..., identify_member_again: _Optional[_Union[_identify_service_pb2.IdentifyMemberAgainResponse, _Mapping]] = ..., change_transaction_status: _Optional[_Union[ChangeTransactionStatusResponse, _Mapping]] = ..., return_lines: _Optional[_Union[ReturnLinesResponse, _Mapping]] = ..., take_grant: _Optional[_Union[_incentive_service_pb2.TakeGrantResponse, _Mapping]] = ..., adjust_points: _Optional[_Union[_member_service_pb2.AdjustPointsResponse, _Mapping]] = ..., erase_member: _Optional[_Union[_member_service_pb2.EraseMemberResponse, _Mapping]] = ..., update_member: _Optional[_Union[_member_service_pb2.UpdateMemberResponse, _Mapping]] = ..., block_member: _Optional[_Union[_member_service_pb2.BlockMemberResponse, _Mapping]] = ..., finalize_purchase: _Optional[_Union[_purchase_service_pb2.FinalizePurchaseResponse, _Mapping]] = ...) -> None: ...

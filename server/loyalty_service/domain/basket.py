@@ -38,6 +38,8 @@ class BasketLine:
         category: What kind of product it is to the till; absent when not told.
         applies_to: Of a reward or offer, the line that it works on; absent when not told.
         amount_off: What it took off, in minor units; absent when not told.
+        total: Net price of all in minor units, where the till tells that and it is not so many
+            times the price of one; otherwise absent.
     """
 
     reference_id: str
@@ -53,6 +55,7 @@ class BasketLine:
     category: str | None = None
     applies_to: str | None = None
     amount_off: int | None = None
+    total: int | None = None
 
     @property
     def plu(self) -> str:
@@ -62,7 +65,7 @@ class BasketLine:
     @property
     def taken_back(self) -> bool:
         """Whether the line gives back rather than sells: one of its numbers is below 0."""
-        return self.quantity < 0 or (self.price or 0) < 0
+        return self.quantity < 0 or (self.price or 0) < 0 or (self.total or 0) < 0
 
     @property
     def count(self) -> int:
@@ -72,7 +75,8 @@ class BasketLine:
     @property
     def amount(self) -> int:
         """Price of all in minor units; below 0 where they are taken back."""
-        amount = abs((self.price or 0) * self.quantity)
+        told = (self.price or 0) * self.quantity if self.total is None else self.total
+        amount = abs(told)
         return -amount if self.taken_back else amount
 
     @property
@@ -287,7 +291,7 @@ NAMES: Mapping[type, tuple[str, ...]] = {
 """Fields of each part of a basket."""
 
 
-_RARE = ("category", "applies_to", "amount_off")
+_RARE = ("category", "applies_to", "amount_off", "total")
 """Fields that few tills tell: absent ones take no bytes of each line."""
 
 

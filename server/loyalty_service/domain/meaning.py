@@ -95,6 +95,7 @@ def meaning_of(basket: Basket, read: Read, *, claiming: bool) -> tuple[Any, ...]
             _tax(line.tax) if read & Read.TAX else 0,
             *([] if line.category is None else [line.category]),
             *_amount_off(line),
+            *([] if line.total is None else [line.total]),
         ]
         for line in basket.lines
     ]

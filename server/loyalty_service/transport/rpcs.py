@@ -19,6 +19,7 @@ from loyalty.v1 import (
     member_service_pb2,
     method_pb2,
     operator_service_pb2,
+    purchase_service_pb2,
     session_service_pb2,
     transaction_service_pb2,
 )
@@ -27,6 +28,7 @@ from loyalty_service.domain.keys import Role
 
 SERVICES: tuple[ServiceDescriptor, ...] = (
     session_service_pb2.DESCRIPTOR.services_by_name["SessionService"],
+    purchase_service_pb2.DESCRIPTOR.services_by_name["PurchaseService"],
     identify_service_pb2.DESCRIPTOR.services_by_name["IdentifyService"],
     transaction_service_pb2.DESCRIPTOR.services_by_name["TransactionService"],
     code_service_pb2.DESCRIPTOR.services_by_name["CodeService"],

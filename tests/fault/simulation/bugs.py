@@ -156,10 +156,10 @@ BUGS = (
         "_.status is not TransactionStatus.UNCLAIMED",
         "False",
     ),
-    Bug("offers of a receipt are not counted", "claim_receipt", "count_uses(...)", "pass"),
+    Bug("offers of a receipt are not counted", "claim_recorded", "count_uses(...)", "pass"),
     Bug(
         "a receipt pays for offers that its guest may not use",
-        "claim_receipt",
+        "claim_recorded",
         "if _.refused:\n    ...",
         "pass",
     ),

@@ -122,10 +122,31 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
     require_may(member, Blocked.EARN)
     transaction, digest = _unclaimed(unit, program, command, now_ms)
     _require_receipts_left(unit, program, transaction, member, now_ms)
+    return claim_recorded(unit, command.key, transaction, member, now_ms, digest)
+
+
+def claim_recorded(
+    unit: Unit,
+    key: ApiKey,
+    transaction: Transaction,
+    member: Member,
+    now_ms: int,
+    digest: bytes | None,
+) -> Done[ClaimedReceipt]:
+    """
+    Give a member the points of an order that nobody has claimed, and which may be.
+
+    *digest* is that of its receipt's code under the current pepper.
+
+    Raises:
+        AmountBeyondLimitError: The order earns more points than one may.
+        OrderAlreadyClaimedError: The order looks like one that is claimed, and the program refuses
+            that.
+        LimitExceededError: The member or the key was given a day's worth of points.
+    """
+    program = unit.catalog.programs[transaction.program_id]
     known_by, day = transaction.order_digest, transaction.business_day
-    repeated = judge_repeated(
-        unit, program, command.key, transaction, known_by, day, now_ms, claiming=True
-    )
+    repeated = judge_repeated(unit, program, key, transaction, known_by, day, now_ms, claiming=True)
     ordered = basket_from_json(transaction.basket or "{}")
     kept = Kept.of(ordered, returned_from_json(transaction.returned))
     at = None, transaction.created_ms, store_of(program, transaction).time_zone
@@ -135,13 +156,13 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
     order = _paid_order(program, transaction, basket, offers)
     worth = receipt_points(unit, order, member, transaction, promised)
     points = worth.points
-    require_points(unit, program, command.key, member, points, now_ms)
+    require_points(unit, program, key, member, points, now_ms)
     given = give_for_first_order(unit, program, member, now_ms)
     keep_alive(unit, member, Activity.ORDER, now_ms)
     earned = earn(unit, member, transaction.owner, points, now_ms)
     worth = worth.within(earned)
     reached = _count(unit, order, transaction, member, offers.uses, worth, now_ms)
-    count_points(unit, command.key, member, earned + reached.points, now_ms)
+    count_points(unit, key, member, earned + reached.points, now_ms)
     unit.change(
         transaction,
         status=TransactionStatus.CLAIMED,
@@ -155,20 +176,21 @@ def claim_receipt(unit: Unit, command: ClaimReceipt, now_ms: int) -> Done[Claime
     )
     given += reached.events
     given += buy_by_itself(unit, program, member, transaction.transaction_id, now_ms)
-    cut = points_cut(command.key, transaction, member, CUT_FULL, points, earned)
+    cut = points_cut(key, transaction, member, CUT_FULL, points, earned)
+    claimed = ClaimedReceipt(
+        member.loyalty_id,
+        transaction.transaction_id,
+        member.spendable,
+        earned,
+        worth.promotions,
+        reached,
+    )
     return Done(
-        ClaimedReceipt(
-            loyalty_id,
-            transaction.transaction_id,
-            member.spendable,
-            earned,
-            worth.promotions,
-            reached,
-        ),
+        claimed,
         flags=(
             *offer_flags(program, offers.refused, transaction),
             *repeated,
-            *flag_uses(program, command.key, offers.uses, transaction, member),
+            *flag_uses(program, key, offers.uses, transaction, member),
             *cut[0],
         ),
         stores=frozenset({transaction.store_id}),

@@ -340,7 +340,7 @@ def _won(
             if rules := of_earlier_orders(promotion):
                 known = known or _with_orders(visit, unit.claimed_orders(member, transaction_id))
                 times = times if holds(rules, known) else 0
-            times = times and min(times, _times_left(unit, order, member, promotion))
+            times = times and min(times, times_left(unit, order, member, promotion))
         if times > 0:
             found.append(Won(promotion, times))
     return found
@@ -362,7 +362,7 @@ def _with_orders(visit: Visit, claimed_orders: int) -> Visit:
     return replace(visit, member=member and replace(member, claimed_orders=claimed_orders))
 
 
-def _times_left(unit: Unit, order: PaidOrder, member: Member, promotion: Promotion) -> int:
+def times_left(unit: Unit, order: PaidOrder, member: Member, promotion: Promotion) -> int:
     """Tell how often a member may still earn a promotion, by the limits of its periods."""
     left = POINTS_MAX
     for limit, start, end in periods(promotion.at_most, order.paid_at.date()):

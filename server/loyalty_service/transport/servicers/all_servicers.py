@@ -11,6 +11,7 @@ from loyalty_service.transport.servicers.identify import IdentifyServicer, Ident
 from loyalty_service.transport.servicers.incentive import IncentiveServicer
 from loyalty_service.transport.servicers.member import MemberServicer
 from loyalty_service.transport.servicers.operator import OperatorServicer
+from loyalty_service.transport.servicers.purchase import PurchaseServicer
 from loyalty_service.transport.servicers.session import SessionServicer
 from loyalty_service.transport.servicers.transaction import TransactionServicer
 
@@ -19,6 +20,7 @@ def all_servicers(identify: IdentifyUseCase = identify_member) -> Mapping[str, o
     """Make the servicers that a server needs."""
     return {
         "SessionService": SessionServicer(),
+        "PurchaseService": PurchaseServicer(),
         "IdentifyService": IdentifyServicer(identify),
         "TransactionService": TransactionServicer(),
         "CodeService": CodeServicer(),

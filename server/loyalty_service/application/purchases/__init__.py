@@ -1,0 +1,1 @@
+"""What tills of the ES contract do with the purchase of a session."""

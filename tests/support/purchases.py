@@ -1,0 +1,75 @@
+"""Purchases at the level of use cases: sessions of members and of nobody, tried and paid."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import Any
+
+from loyalty_service.application.operators.apply_program import ApplyProgram
+from loyalty_service.application.purchases.finalize_purchase import finalize_purchase
+from loyalty_service.application.purchases.purchase import Purchase
+from loyalty_service.application.purchases.try_purchase import try_purchase
+from loyalty_service.application.unit import Unit
+from loyalty_service.domain.basket import BasketLine
+from loyalty_service.domain.sessions import Session, SessionStatus
+from loyalty_service.program_file.earning_records import (
+    earning_from_json,
+    promotions_from_json,
+)
+from tests.support.doing import apply_program
+from tests.support.orders import Till, basket, item
+from tests.support.programs import PROGRAM_ID, demo_program
+
+
+async def describe(till: Till, *promotions: dict[str, Any], **words: Any) -> None:
+    """Let an operator say what orders earn, and other words of the program."""
+    program = replace(
+        demo_program(),
+        earning=earning_from_json(words.pop("earning", {}), {}),
+        promotions=promotions_from_json(
+            [{"name": one["id"], "rules": {}} | one for one in promotions], {}
+        ),
+        **words,
+    )
+    await till.store.write(lambda unit, now: apply_program(unit, ApplyProgram(program), now))
+
+
+async def start(till: Till, guest: str | None = None, **words: Any) -> str:
+    """Open a session, of a member or of nobody; return its correlation ID."""
+    name, now_ms = str(words.pop("correlation_id", uuid.uuid4())), till.now_ms
+
+    def open_one(unit: Unit, _now_ms: int) -> None:
+        member = None if guest is None else unit.member(PROGRAM_ID, guest)
+        plain = {"external_identifier": None, "channel": "STORE", "locale": "en-CA"}
+        unit.add(
+            Session(
+                program_id=PROGRAM_ID,
+                correlation_id=name,
+                status=SessionStatus.OPEN,
+                member_number=None if member is None else member.number,
+                created_ms=now_ms,
+                updated_ms=now_ms,
+                store_id=9999,
+                **({"anonymous_flag": None} | plain | words),
+            )
+        )
+
+    await till.store.write(open_one)
+    return name
+
+
+def purchase(till: Till, visit: str, *lines: BasketLine, **words: Any) -> Purchase:
+    """Describe a purchase; of 10.00 unless lines are told."""
+    bought = words.pop("basket", None) or basket(*(lines or (item(1000),)))
+    return Purchase(till.key, visit, bought, **words)
+
+
+async def try_(till: Till, visit: str, *lines: BasketLine, **words: Any) -> Any:
+    """Try a purchase."""
+    return (await till.call(try_purchase, purchase(till, visit, *lines, **words))).result
+
+
+async def pay(till: Till, visit: str, *lines: BasketLine, **words: Any) -> Any:
+    """Take a paid purchase; return what was told."""
+    return (await till.call(finalize_purchase, purchase(till, visit, *lines, **words))).result
