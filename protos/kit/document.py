@@ -224,10 +224,26 @@ class _Document:
                 *_headers(row.effect),
             ],
         }
+        if not any(one.status == HTTPStatus.OK for one in mine):
+            mine += self._by_another_route(method)
         if has_body:
             operation["requestBody"] = self._body(method.input_type, in_path, mine)
         operation["responses"] = self._responses(rpc, method, mine)
         return operation
+
+    def _by_another_route(self, method: MethodDescriptor) -> list[Transcript]:
+        """Find calls of an RPC that succeed, for a route that few programs serve."""
+        rule = method.GetOptions().Extensions[annotations_pb2.http]
+        bindings = (rule, *rule.additional_bindings)
+        routes = [
+            (verb, getattr(one, verb)) for one in bindings if (verb := one.WhichOneof("pattern"))
+        ]
+        return [
+            one
+            for one in self._transcripts
+            if one.status == HTTPStatus.OK
+            and any(one.calls(verb.upper(), path) for verb, path in routes)
+        ]
 
     def _parameters(
         self,

@@ -10,7 +10,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from loyalty_service.transport.bounds import elements_max
 from loyalty_service.transport.server import MESSAGE_BYTES_MAX
-from tests.fault.doors import Fields, Rpc
+from tests.fault.doors import Fields, Rpc, is_free
 
 UNKNOWN = 15
 """A field number that no message has, of one byte with its wire type."""
@@ -78,7 +78,7 @@ def costly_requests(rpc: Rpc, good: Any) -> Iterator[Costly]:
 def _messages(descriptor: Descriptor, above: Fields = ()) -> Iterator[tuple[Fields, Descriptor]]:
     yield above, descriptor
     for part in descriptor.fields:
-        if part.message_type is not None:
+        if part.message_type is not None and not is_free(part):
             yield from _messages(part.message_type, (*above, part))
 
 
@@ -150,11 +150,14 @@ def _stuffed(rpc: Rpc, head: bytes) -> Iterator[Costly]:
 def _stuff(message: Any, sign: str) -> None:
     for part in message.DESCRIPTOR.fields:
         value = getattr(message, part.name)
-        if part.message_type is not None:
+        if is_free(part):
+            value.update({sign * 65: sign})
+        elif part.message_type is not None:
             for _ in range((elements_max(part) or 1) if part.is_repeated else 1):
                 below = value.add() if part.is_repeated else value
                 below.SetInParent()
                 _stuff(below, sign)
+        if part.message_type is not None:
             continue
         if part.type == _STRING:
             wrong: object = sign * 65

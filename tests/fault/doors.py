@@ -121,8 +121,14 @@ def leaves(descriptor: Descriptor, above: Fields = ()) -> Iterator[Fields]:
     """Give the path to every field of a request, messages and lists included, outer ones first."""
     for part in descriptor.fields:
         yield (*above, part)
-        if part.message_type is not None:
+        if part.message_type is not None and not is_free(part):
             yield from leaves(part.message_type, (*above, part))
+
+
+def is_free(part: FieldDescriptor) -> bool:
+    """Tell whether a field may hold any JSON object, which no contract describes."""
+    kind = part.message_type
+    return kind is not None and kind.full_name == "google.protobuf.Struct"
 
 
 def holder(message: Message, path: Fields) -> Any:

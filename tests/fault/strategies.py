@@ -12,7 +12,7 @@ from google.protobuf.descriptor import FieldDescriptor as F
 from google.protobuf.message import Message
 from hypothesis import strategies as st
 
-from tests.fault.doors import Route, Rpc, all_rpcs, leaves
+from tests.fault.doors import Route, Rpc, all_rpcs, is_free, leaves
 from tests.fault.headers import ODD_VALUES, VALUES, headers_read
 from tests.fault.mutations import DOUBLES, JSON_VALUES, NUMBERS, TEXTS
 
@@ -56,8 +56,10 @@ def _message(descriptor: Any, known: Sequence[str]) -> st.SearchStrategy[dict[st
 
 
 def _field(part: F, known: Sequence[str]) -> st.SearchStrategy[Any]:
-    if part.message_type is not None:
-        one: st.SearchStrategy[Any] = _message(part.message_type, known)
+    if is_free(part):
+        one: st.SearchStrategy[Any] = st.dictionaries(_text(known), _text(known), max_size=3)
+    elif part.message_type is not None:
+        one = _message(part.message_type, known)
     elif part.cpp_type == F.CPPTYPE_ENUM:
         one = st.sampled_from(list(part.enum_type.values_by_number)) | st.integers(-9, 99)
     else:
@@ -159,8 +161,10 @@ def _json_of(descriptor: Any, known: Sequence[str]) -> st.SearchStrategy[dict[st
     """Give what JSON may mean a message; now and then a value is of any other kind."""
     optional = {}
     for part in descriptor.fields:
-        if part.message_type is not None:
-            one: st.SearchStrategy[Any] = _json_of(part.message_type, known)
+        if is_free(part):
+            one: st.SearchStrategy[Any] = st.dictionaries(_text(known), ANY_JSON, max_size=3)
+        elif part.message_type is not None:
+            one = _json_of(part.message_type, known)
         elif part.cpp_type == F.CPPTYPE_ENUM:
             one = st.sampled_from(list(part.enum_type.values_by_name)) | st.integers(-9, 99)
         else:

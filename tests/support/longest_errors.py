@@ -116,9 +116,15 @@ def _violations(request: type[Message]) -> tuple[FieldViolation, ...]:
     )
 
 
+FREE = "google.protobuf.Struct"
+"""What takes any JSON object."""
+
+
 def _spoil(message: Message) -> None:
     """Fill a message with what it does not take, lists beyond the largest order's."""
     for field in message.DESCRIPTOR.fields:
+        if field.message_type is not None and field.message_type.full_name == FREE:
+            continue
         count = USES_MAX + 1 if field.is_repeated else 1
         if field.message_type is not None:
             for _ in range(count):

@@ -50,6 +50,7 @@ WRITING = "writing"
 
 _IDENTIFY = "IdentifyMember"
 _AGAIN = "IdentifyMemberAgain"
+_PURCHASES = ("TryPurchase", "FinalizePurchase")
 _STATUS = "ChangeTransactionStatus"
 _VALIDATE = "ValidateOrder"
 _REPORT = "ReportOrder"
@@ -117,13 +118,13 @@ ADVICE: Mapping[str, Advice] = {
         Again.CORRECTED,
         "Loyalty does not know this visit. Start a new order.",
         "Le programme de fidélité ne connaît pas cette visite. Commencez une nouvelle commande.",
-        (),
+        _PURCHASES,
     ),
     "SESSION_CLOSED": Advice(
         Again.CORRECTED,
         "This visit has ended. Start a new order.",
         "Cette visite est terminée. Commencez une nouvelle commande.",
-        (),
+        _PURCHASES,
     ),
     "API_KEY_MISSING": _SETUP,
     "API_KEY_INVALID": _SETUP,
@@ -292,7 +293,9 @@ ADVICE: Mapping[str, Advice] = {
         "Ce code promotionnel n'est pas valable maintenant ou ici.",
         (_PROMO,),
     ),
-    "CONTRACT_NOT_SERVED": replace(_SETUP, calls=("StartAnonymousSession", _AGAIN, _STATUS)),
+    "CONTRACT_NOT_SERVED": replace(
+        _SETUP, calls=("StartAnonymousSession", *_PURCHASES, _AGAIN, _STATUS)
+    ),
     "EMAIL_TAKEN": Advice(
         Again.CORRECTED,
         "Another member already has this e-mail address. Ask the guest for another one.",
