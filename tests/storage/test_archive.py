@@ -12,11 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from loyalty_service.application.members.export_member import ExportMember, Part, export_member
 from loyalty_service.application.members.list_transfers import ListTransfers, list_transfers
+from loyalty_service.application.orders.get_transaction import ShownOrder, show_order
 from loyalty_service.application.orders.void_transaction import VoidTransaction, void_transaction
 from loyalty_service.application.perform import Run, perform
 from loyalty_service.cli import main
 from loyalty_service.domain.clock import DAY_MS, now_ms
+from loyalty_service.domain.events import EventKind
 from loyalty_service.domain.expiry import Expiry, ExpiryPolicy
 from loyalty_service.domain.peppers import Peppers
 from loyalty_service.storage.databases import Database
@@ -33,7 +36,7 @@ from tests.support.databases import Backend
 from tests.support.ledger import execute, rows
 from tests.support.lived_store import live_on, lived_database
 from tests.support.orders import CLAIMED, COFFEE, Till, basket, reward
-from tests.support.programs import KEY, demo_program, enroll
+from tests.support.programs import KEY, PROGRAM_ID, demo_program, enroll
 from tests.support.stores import PEPPER, demo_store, open_store
 
 PEPPERS = Peppers(PEPPER)
@@ -279,3 +282,70 @@ def test_commands_archive_and_audit_a_file(
     assert "there is no checkpoint after the last archive: make one first" in told.err
     assert "transfers left the ledger" in told.out
     assert told.out.count("all holds") == 2
+
+
+async def test_what_is_archived_is_told_where_transfers_are_shown(
+    lived_url: str, tmp_path: Path
+) -> None:
+    """An export counts what left each account, and an order says until when its own left."""
+    (order, member) = rows(
+        lived_url,
+        "SELECT transaction_id, loyalty_id FROM loyalty_transaction JOIN member"
+        " ON number = member_number WHERE status = 2 AND points_redeemed > 0",
+    )[0]
+
+    async def told() -> tuple[int, int, ShownOrder]:
+        async with open_store(lived_url) as store, store.read() as reader:
+            page = await export_member(reader, ExportMember(PROGRAM_ID, member, 200))
+            shown = await show_order(reader, KEY, order)
+        kept = [one.values for one in page.records if one.kind is Part.ACCOUNTS]
+        left = sum(one.get("archivedTransfers", 0) for one in kept)
+        listed = sum(one.kind is Part.TRANSFERS for one in page.records)
+        return left, listed, shown
+
+    left, listed, before = await told()
+    assert left == 0
+    assert listed
+    assert before.transfers
+    assert before.archived_until_ms is None
+    touched = rows(
+        lived_url,
+        "SELECT count(*) FROM transfer JOIN account ON account_id IN (source_id, destination_id)"
+        " JOIN member ON member_number = number WHERE loyalty_id = :member",
+        member=member,
+    )[0][0]
+    last_ms = rows(lived_url, "SELECT max(recorded_ms) FROM transfer")[0][0]
+
+    await asyncio.to_thread(_archive, lived_url, tmp_path / "first")
+
+    left, listed, after = await told()
+    assert left == touched
+    assert listed == 0
+    assert after.transfers == []
+    assert after.archived_until_ms is not None
+    assert after.archived_until_ms <= last_ms
+
+
+@pytest.mark.parametrize("whole", [False, True])
+async def test_export_has_every_event_about_a_member(lived_url: str, *, whole: bool) -> None:
+    """Those that repeat what codes and orders say come with the whole log."""
+    who = rows(lived_url, "SELECT number, loyalty_id FROM member")
+    async with open_store(lived_url) as store:
+        for number, loyalty_id in who:
+            told: list[str] = []
+            token = ""
+            while True:
+                command = ExportMember(PROGRAM_ID, loyalty_id, 200, token, whole)
+                async with store.read() as reader:
+                    page = await export_member(reader, command)
+                told += [one.values["kind"] for one in page.records if one.kind is Part.EVENTS]
+                token = page.next_page_token
+                if not token:
+                    break
+            kept = rows(
+                lived_url,
+                "SELECT kind FROM event WHERE member_number = :number ORDER BY event_id",
+                number=number,
+            )
+            wanted = [EventKind(one.kind) for one in kept if whole or not 10 < one.kind < 30]
+            assert told == [kind.name for kind in wanted]

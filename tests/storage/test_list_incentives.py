@@ -16,7 +16,9 @@ from loyalty_service.application.incentives.list_incentives import (
     list_incentives,
     offered,
 )
+from loyalty_service.application.members.block_member import BlockMember, block_member
 from loyalty_service.domain.basket import BasketLine
+from loyalty_service.domain.blocks import Blocked
 from loyalty_service.domain.clock import parse_rfc3339
 from loyalty_service.domain.errors import (
     MemberNotFoundError,
@@ -220,6 +222,24 @@ async def test_history_of_a_guest_decides(store: Store) -> None:
     await till.update(opened, CLAIMED, basket(*used))
     assert not _told(await _list(store, _ask(loyalty_id=guest)))
     assert _told(await _list(store, _ask(loyalty_id=other))).keys() == {"once", "first", "again"}
+
+
+async def test_member_who_may_not_redeem_is_shown_nothing(store: Store) -> None:
+    """What nobody would let them use is not offered; who only may not earn sees all."""
+    await put_program(store, _program(_incentive("open"), _incentive("paid", cost=100)))
+    guest = await enroll(store, 1000)
+    for blocked, shown in (
+        (Blocked.EARN, ["open", "paid"]),
+        (Blocked.REDEEM, []),
+        (Blocked.BOTH, []),
+        (Blocked.NOTHING, ["open", "paid"]),
+    ):
+        block = BlockMember(KEY.program_id, guest, blocked, "a test")
+        await store.write(
+            lambda unit, now, block=block: block_member(unit, block, now), reads=block.reads()
+        )
+        page = await _list(store, _ask(loyalty_id=guest))
+        assert [one.incentive.incentive_id for one in page.incentives] == shown
 
 
 async def test_store_without_loyalty_shows_no_rewards(store: Store) -> None:

@@ -69,7 +69,7 @@ class IncentiveServiceServicer:
         guest can do nothing now is left out: dates, days, store, enrolment, birthday, first order,
         redemptions so far, cooldown. One that breaks another rule comes with it among its errors.
         Without a member, offers that ask nothing about the guest are listed, and rewards, which need
-        one.
+        one. For a member who is kept from redeeming nothing is listed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

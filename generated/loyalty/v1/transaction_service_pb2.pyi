@@ -367,7 +367,7 @@ class GetTransactionResponse(_message.Message):
     def __init__(self, outcome: _Optional[_Union[GetOutcomeResponse.Outcome, str]] = ..., transaction: _Optional[_Union[Transaction, _Mapping]] = ..., details: _Optional[_Union[OrderDetails, _Mapping]] = ...) -> None: ...
 
 class OrderDetails(_message.Message):
-    __slots__ = ("partner", "terminal", "operator", "pos_type", "supporting_pos", "channel", "service_mode", "paid_store_id", "business_day", "claim_time", "program_version", "basket", "transfers")
+    __slots__ = ("partner", "terminal", "operator", "pos_type", "supporting_pos", "channel", "service_mode", "paid_store_id", "business_day", "claim_time", "program_version", "basket", "transfers", "archived_until_time")
     PARTNER_FIELD_NUMBER: _ClassVar[int]
     TERMINAL_FIELD_NUMBER: _ClassVar[int]
     OPERATOR_FIELD_NUMBER: _ClassVar[int]
@@ -381,6 +381,7 @@ class OrderDetails(_message.Message):
     PROGRAM_VERSION_FIELD_NUMBER: _ClassVar[int]
     BASKET_FIELD_NUMBER: _ClassVar[int]
     TRANSFERS_FIELD_NUMBER: _ClassVar[int]
+    ARCHIVED_UNTIL_TIME_FIELD_NUMBER: _ClassVar[int]
     partner: str
     terminal: str
     operator: str
@@ -394,7 +395,8 @@ class OrderDetails(_message.Message):
     program_version: int
     basket: _struct_pb2.Struct
     transfers: _containers.RepeatedCompositeFieldContainer[_member_service_pb2.Transfer]
-    def __init__(self, partner: _Optional[str] = ..., terminal: _Optional[str] = ..., operator: _Optional[str] = ..., pos_type: _Optional[str] = ..., supporting_pos: _Optional[str] = ..., channel: _Optional[str] = ..., service_mode: _Optional[str] = ..., paid_store_id: _Optional[int] = ..., business_day: _Optional[str] = ..., claim_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., program_version: _Optional[int] = ..., basket: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., transfers: _Optional[_Iterable[_Union[_member_service_pb2.Transfer, _Mapping]]] = ...) -> None: ...
+    archived_until_time: _timestamp_pb2.Timestamp
+    def __init__(self, partner: _Optional[str] = ..., terminal: _Optional[str] = ..., operator: _Optional[str] = ..., pos_type: _Optional[str] = ..., supporting_pos: _Optional[str] = ..., channel: _Optional[str] = ..., service_mode: _Optional[str] = ..., paid_store_id: _Optional[int] = ..., business_day: _Optional[str] = ..., claim_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., program_version: _Optional[int] = ..., basket: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., transfers: _Optional[_Iterable[_Union[_member_service_pb2.Transfer, _Mapping]]] = ..., archived_until_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class SearchTransactionsRequest(_message.Message):
     __slots__ = ("loyalty_id", "statuses", "excluded_channels", "cursor", "page_size")

@@ -277,13 +277,18 @@ class Reader(Protocol):
     async def grants_of(self, member: Member, limit: int) -> Sequence[Grant]:
         """List what a member was given, what ends last first."""
 
+    async def has_archived_transfers(self, transaction_id: str) -> bool:
+        """Tell whether transfers of an order are in archives."""
+
     async def kept_about(
-        self, member: Member, part: str, after: str, limit: int
+        self, member: Member, part: str, after: str, limit: int, *, whole: bool = False
     ) -> Sequence[tuple[str, Mapping[str, Any]]]:
         """
         Give rows of one part of what is kept about a member, in one order, after one of them.
 
-        Each comes with what it is found by again; see `application.members.export_member`.
+        Each comes with what it is found by again; see `application.members.export_member`. Of
+        events those that repeat what codes and orders say come only where the *whole* is asked
+        for, and no index finds them.
         """
 
     async def member_by_number(self, number: int) -> Member | None:

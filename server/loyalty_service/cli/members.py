@@ -56,9 +56,15 @@ def export_command(
     file: Annotated[
         Path | None, typer.Option("--to", help="File to write; else it is printed.", dir_okay=False)
     ] = None,
+    all_events: Annotated[
+        bool,
+        typer.Option(
+            "--all-events", help="Look at every event kept, for those of codes and orders too."
+        ),
+    ] = False,
 ) -> None:
     """Write everything that is kept about a member as one JSON."""
-    document = run(partial(with_store, partial(_export, program_id, loyalty_id)))
+    document = run(partial(with_store, partial(_export, program_id, loyalty_id, all_events)))
     text = json.dumps(document, ensure_ascii=False, indent=2)
     if file is None:
         # As it is: what the terminal's printer leaves out would be missing from the export.
@@ -72,13 +78,15 @@ def export_command(
     err.print(f"{file} has everything that is kept about {loyalty_id.lower()}.")
 
 
-async def _export(program_id: str, loyalty_id: str, store: Store) -> dict[str, Any]:
+async def _export(
+    program_id: str, loyalty_id: str, all_events: bool, store: Store
+) -> dict[str, Any]:
     if program_id not in store.catalog.programs:
         raise ProgramUnknownError(program_id)
     document: dict[str, Any] = {"exportedTime": rfc3339(now_ms()), "programId": program_id}
     token = ""
     while True:
-        command = ExportMember(program_id, loyalty_id, PAGE_SIZE_MAX, token)
+        command = ExportMember(program_id, loyalty_id, PAGE_SIZE_MAX, token, all_events)
         async with store.read() as reader:
             page = await export_member(reader, command)
         for record in page.records:

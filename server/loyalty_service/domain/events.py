@@ -14,7 +14,7 @@ from loyalty_service.domain.records import Member
 
 
 class EventKind(IntEnum):
-    """What happened; the numbers are stored, and below 10 for what is done to members."""
+    """What happened; the numbers are stored: from 10 to 30 for what codes and orders say."""
 
     MEMBER_ENROLLED = 1
     MEMBER_SEGMENTED = 2

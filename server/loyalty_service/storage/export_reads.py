@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, and_, literal_column, or_, select, union
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    String,
+    and_,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+    union,
+)
 from sqlalchemy.orm import aliased
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -14,6 +25,7 @@ from loyalty_service.application.members.export_member import Part
 from loyalty_service.domain.records import Member
 from loyalty_service.storage import tables as t
 from loyalty_service.storage.repositories.statements import table_of
+from loyalty_service.storage.tables.records import OF_MEMBERS
 
 Row = tuple[str, Mapping[str, Any]]
 """What a row is found by again, and its values by column."""
@@ -38,7 +50,9 @@ class ExportReads:
 
     _session: AsyncSession
 
-    async def kept_about(self, member: Member, part: str, after: str, limit: int) -> Sequence[Row]:
+    async def kept_about(
+        self, member: Member, part: str, after: str, limit: int, *, whole: bool = False
+    ) -> Sequence[Row]:
         """See `Reader.kept_about`."""
         part = Part(part)
         if part is Part.TRANSFERS:
@@ -46,7 +60,11 @@ class ExportReads:
         else:
             model, key = _TABLES[part]
             table = table_of(model)
-            query = select(table).where(_whose(member, part, table)).order_by(*_order(part, table))
+            query = (
+                select(table)
+                .where(_whose(member, part, table, whole=whole))
+                .order_by(*_order(part, table))
+            )
             if part in _BY_OFFSET:
                 query = query.offset(int(after or 0))
             elif after:
@@ -54,11 +72,29 @@ class ExportReads:
                 query = query.where(known > (after if _is_text(known) else int(after)))
         found = (await (await self._session.connection()).execute(query.limit(limit))).all()
         rows = [dict(row._mapping) for row in found]  # noqa: SLF001 - its public name.
+        if part is Part.ACCOUNTS:
+            await self._add_archived(rows)
         if part in _BY_OFFSET:
             return [(str(int(after or 0) + place), row) for place, row in enumerate(rows, 1)]
         if part is Part.ORDERS:
             await self._add_parts(rows)
         return [(str(row[key]), row) for row in rows]
+
+    async def _add_archived(self, accounts: Sequence[dict[str, Any]]) -> None:
+        """Put beside accounts how many of their transfers are in archives, and not told here."""
+        transfer = table_of(t.TransferTable)
+        connection = await self._session.connection()
+        for account in accounts:
+            ours = account["account_id"]
+            kept = [
+                (
+                    await connection.execute(
+                        select(func.count()).select_from(transfer).where(column == ours)
+                    )
+                ).scalar_one()
+                for column in (transfer.c.source_id, transfer.c.destination_id)
+            ]
+            account["archived_transfers"] = account["sequence"] - sum(kept) or None
 
     async def _add_parts(self, orders: Sequence[dict[str, Any]]) -> None:
         """Put beside orders what is kept of them in other tables."""
@@ -96,7 +132,7 @@ def exported_tables() -> frozenset[str]:
     return frozenset(table_of(model).name for model in models) | {t.TransferTable.__tablename__}
 
 
-def _whose(member: Member, part: Part, table: Any) -> ColumnElement[bool]:
+def _whose(member: Member, part: Part, table: Any, *, whole: bool) -> ColumnElement[bool]:
     """Keep to the rows of a member, in the words of an index."""
     if part is Part.MEMBER:
         return table.c.number == member.number  # type: ignore[no-any-return]
@@ -108,7 +144,7 @@ def _whose(member: Member, part: Part, table: Any) -> ColumnElement[bool]:
     if part is Part.BUCKETS:
         return and_(own, table.c.points > literal_column("0"))
     if part is Part.EVENTS:
-        return and_(own, table.c.kind < literal_column("10"))
+        return own if whole else and_(own, text(f"({OF_MEMBERS})"))
     return own  # type: ignore[no-any-return]
 
 

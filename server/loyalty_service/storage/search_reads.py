@@ -29,6 +29,7 @@ from loyalty_service.domain.records import Transaction, TransactionStatus
 from loyalty_service.storage.member_reads import record_of
 from loyalty_service.storage.tables import (
     AccountTable,
+    ArchivedOwnerTable,
     MemberTable,
     MemberTermTable,
     TransactionTable,
@@ -96,6 +97,16 @@ class SearchReads:
             _transfers_of(transaction.member_number, transaction.transaction_id, limit)
         )
         return [entry_of(row) for row in rows]
+
+    async def has_archived_transfers(self, transaction_id: str) -> bool:
+        """See `Reader.has_archived_transfers`."""
+        owner = ArchivedOwnerTable
+        found = await self._session.exec(
+            select(owner.owner_kind).where(
+                owner.owner_kind == int(OwnerKind.TRANSACTION), owner.owner_id == transaction_id
+            )
+        )
+        return found.first() is not None
 
 
 def members_query(wanted: MemberFilter, after: MemberPlace | None, limit: int) -> Any:

@@ -13,6 +13,7 @@ from loyalty_service.application.perform import Done
 from loyalty_service.application.reads import NOTHING, Reads
 from loyalty_service.application.unit import Unit
 from loyalty_service.domain.basket import Basket, BasketLine, Payment
+from loyalty_service.domain.blocks import Blocked
 from loyalty_service.domain.breaches import Breach, RuleFailure
 from loyalty_service.domain.clock import moment_ms, wall_clock
 from loyalty_service.domain.errors import FieldViolation, MemberNotFoundError, RequestInvalidError
@@ -161,6 +162,8 @@ def list_incentives(unit: Unit, command: ListIncentives, now_ms: int) -> Done[In
     """
     Judge the incentives of one page, each as if it were the only one of the order.
 
+    A member who is kept from redeeming can use none: nothing is listed but their goals.
+
     Raises:
         MemberNotFoundError: No member has this loyalty ID.
         StoreNotFoundError: The program has no such store.
@@ -178,6 +181,8 @@ def list_incentives(unit: Unit, command: ListIncentives, now_ms: int) -> Done[In
         if member is None:
             raise MemberNotFoundError(command.loyalty_id.lower())
     page, token = page_of(program, command.page_size or PAGE_SIZE_DEFAULT, command.page_token)
+    if member is not None and Blocked.REDEEM in member.kept_from:
+        page, token = (), ""
     shown = [one for one in page if _is_for(one, store, member)]
     uses = tuple(_use(one, store, command.order) for one in shown)
     visit = _visit(unit, program, store, member, command, uses, now_ms)

@@ -84,12 +84,19 @@ _NOTHING = (None, "")
 
 @dataclass(frozen=True, slots=True)
 class ExportMember:
-    """Whom to tell of, and the page."""
+    """
+    Whom to tell of, and the page.
+
+    Attributes:
+        whole_log: Whether events that repeat what codes and orders say are told too, for which
+            all events that are kept have to be looked at.
+    """
 
     program_id: str
     loyalty_id: str
     page_size: int = 0
     page_token: str = ""
+    whole_log: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +132,7 @@ async def export_member(reader: Reader, command: ExportMember) -> ExportPage:
     records: list[Exported] = []
     for part in _PARTS[place:]:
         left = size - len(records)
-        rows = await reader.kept_about(member, part, after, left + 1)
+        rows = await reader.kept_about(member, part, after, left + 1, whole=command.whole_log)
         after = ""
         records += [Exported(part, told(part, row)) for _, row in rows[:left]]
         if len(rows) > left:

@@ -17,10 +17,17 @@ TRANSFERS_MAX = 1000
 
 @dataclass(frozen=True, slots=True)
 class ShownOrder:
-    """An order and, for those who may see them, the transfers that it made, the oldest first."""
+    """
+    An order and, for those who may see them, the transfers that it made, the oldest first.
+
+    Attributes:
+        archived_until_ms: When the last transfer was made that is in an archive, where some of
+            the order's are.
+    """
 
     entry: TransactionEntry
     transfers: Sequence[TransferEntry] | None
+    archived_until_ms: int | None = None
 
 
 async def get_transaction(reader: Reader, key: ApiKey, transaction_id: str) -> TransactionEntry:
@@ -49,7 +56,9 @@ async def show_order(reader: Reader, key: ApiKey, transaction_id: str) -> ShownO
     entry = await get_transaction(reader, key, transaction_id)
     if key.role not in {Role.ADMIN, Role.HELP_DESK, Role.OPERATOR}:
         return ShownOrder(entry, None)
-    return ShownOrder(entry, await reader.transfers_of_order(entry.transaction, TRANSFERS_MAX))
+    moved = await reader.transfers_of_order(entry.transaction, TRANSFERS_MAX)
+    archived = await reader.has_archived_transfers(entry.transaction.transaction_id)
+    return ShownOrder(entry, moved, await reader.archived_until_ms() if archived else None)
 
 
 async def get_kept_answer(reader: Reader, key: ApiKey, idempotency_key: str) -> KeptAnswer | None:

@@ -23,6 +23,10 @@ class EventLaneTable(SQLModel, table=True):
     newest: int = Field(sa_type=BigInteger)
 
 
+OF_MEMBERS = "kind < 10 OR kind > 30"
+"""Which events are about members, and not about a code or an order of theirs."""
+
+
 class EventTable(SQLModel, table=True):
     """
     What happened, never changed: see `domain.events`.
@@ -33,13 +37,13 @@ class EventTable(SQLModel, table=True):
 
     __tablename__ = "event"
     __table_args__ = (
-        # Those about members themselves, and not about their orders: see `domain.events`.
+        # Those that repeat what codes and orders say are the most by far: see `domain.events`.
         Index(
             "event_of_member",
             "member_number",
             "event_id",
-            sqlite_where=text("kind < 10"),
-            postgresql_where=text("kind < 10"),
+            sqlite_where=text(OF_MEMBERS),
+            postgresql_where=text(OF_MEMBERS),
         ),
     )
 

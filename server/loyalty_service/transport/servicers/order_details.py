@@ -15,7 +15,9 @@ from loyalty_service.domain.records import Transaction
 from loyalty_service.transport.servicers.timestamps import timestamp
 
 
-def render_details(order: Transaction, transfers: Sequence[TransferEntry]) -> pb.OrderDetails:
+def render_details(
+    order: Transaction, transfers: Sequence[TransferEntry], archived_until_ms: int | None
+) -> pb.OrderDetails:
     """Tell how an order came about, and what it moved."""
     return pb.OrderDetails(
         partner=order.partner,
@@ -31,6 +33,7 @@ def render_details(order: Transaction, transfers: Sequence[TransferEntry]) -> pb
         program_version=order.program_version,
         basket=_basket(order.basket),
         transfers=map(render_transfer, transfers),
+        archived_until_time=None if archived_until_ms is None else timestamp(archived_until_ms),
     )
 
 

@@ -170,7 +170,9 @@ class TransactionServicer:
         return pb.GetTransactionResponse(
             outcome=_COMMITTED,
             transaction=render_transaction(shown.entry),
-            details=None if moved is None else render_details(order, moved),
+            details=(
+                None if moved is None else render_details(order, moved, shown.archived_until_ms)
+            ),
         ).SerializeToString()
 
     async def SearchTransactions(  # noqa: N802
