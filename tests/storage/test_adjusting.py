@@ -7,14 +7,18 @@ import csv
 import io
 import json
 import shlex
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from loyalty_service.application.adjusters import Adjuster
-from loyalty_service.application.operators.adjust_points import AdjustPoints
+from loyalty_service.application.operators.adjust_points import Adjusted, AdjustPoints
+from loyalty_service.application.operators.adjust_points import adjust_points as adjust
+from loyalty_service.application.operators.create_key import CreateKey
+from loyalty_service.application.perform import Done
+from loyalty_service.application.unit import Unit
 from loyalty_service.domain.errors import (
     AmountBeyondLimitError,
     LimitExceededError,
@@ -28,9 +32,9 @@ from loyalty_service.storage.databases import Database
 from loyalty_service.storage.store import Store
 from loyalty_service.storage.tools.audit import audit as find_problems
 from tests.support.commands import Commands
-from tests.support.doing import adjust_points
+from tests.support.doing import adjust_points, create_key
 from tests.support.ledger import audit, balances, rows
-from tests.support.programs import PROGRAM_ID, add_member, demo_program, put_program
+from tests.support.programs import PROGRAM_ID, add_member, demo_program, enroll, put_program
 from tests.support.stores import demo_store, open_store
 
 ONE = "4711fc2a-3a8f-414f-a9e7-44dd5231dca7"
@@ -47,6 +51,10 @@ SMALL = Limits.of(
 
 def _key(role: Role, name: str = "k") -> ApiKey:
     return ApiKey(name, PROGRAM_ID, "CA", "desk", role, frozenset())
+
+
+def _doing(command: AdjustPoints) -> Callable[[Unit, int], Done[Adjusted]]:
+    return lambda unit, now: adjust(unit, command, now)
 
 
 async def _move(
@@ -87,6 +95,28 @@ async def test_day_of_an_operator_has_an_end(limited: Store) -> None:
         await _move(limited, 1, mine)
     assert refused.value.limit == "adjusted_per_operator_day"
     await _move(limited, 100, other)
+
+
+async def test_day_of_an_operator_is_one_on_all_servers(database_url: str) -> None:
+    """Two servers that move points of many guests at once let a key have one day, not two."""
+    program = replace(demo_program(), limits=SMALL)
+    async with demo_store(database_url, program) as one, open_store(database_url) as two:
+        wanted = CreateKey(PROGRAM_ID, "desk", Role.OPERATOR)
+        made = await one.write(lambda unit, now: create_key(unit, wanted, now))
+        mine = Adjuster(made.key)
+        commands = [
+            AdjustPoints(PROGRAM_ID, await enroll(one), 50, "sorry", by=mine) for _ in range(16)
+        ]
+        outcomes = await asyncio.gather(
+            *(
+                (one, two)[place % 2].write(_doing(command), reads=command.reads())
+                for place, command in enumerate(commands)
+            ),
+            return_exceptions=True,
+        )
+    refused = [outcome for outcome in outcomes if isinstance(outcome, LimitExceededError)]
+    assert len(refused) == len(outcomes) - 5
+    assert [row.n for row in rows(database_url, "SELECT sum(points) AS n FROM transfer")] == [250]
 
 
 async def test_day_of_a_person_has_an_end_unless_it_is_passed(limited: Store) -> None:

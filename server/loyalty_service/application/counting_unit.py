@@ -19,6 +19,13 @@ class CountingUnit(Protocol):
     def lock_key(self, key_id: str) -> None:
         """Keep others from counting wrong codes of a key until the unit ends."""
 
+    def count_alone(self, key_id: str) -> None:
+        """
+        Keep others from adding to the counts of a key until the unit ends, where they do this too.
+
+        What the key has done is read again, for otherwise it may be a moment old.
+        """
+
     def note_wrong_code(self, scope: Scope, digest: bytes, now_ms: int, repeat_ms: int) -> bool:
         """Keep a wrong code; return whether it is another than those of the last *repeat_ms*."""
 

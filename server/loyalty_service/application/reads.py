@@ -26,6 +26,7 @@ class Reads(NamedTuple):
         receipts: Pairs of program and what is digested of a receipt's code: its order is claimed.
         voided: IDs of those of the transactions whose uses are given back.
         counts: Pairs of a limit's scope and the beginning of its period.
+        counted_alone: API keys whose counts must be exact; see `Unit.count_alone`.
         counts_of_members: Pairs of a partner, or nothing for all of them, and the beginning of a
             period, of which the counts of all these members matter.
     """
@@ -42,6 +43,7 @@ class Reads(NamedTuple):
     receipts: tuple[tuple[str, str], ...] = ()
     voided: tuple[str, ...] = ()
     counts: tuple[tuple[str, int], ...] = ()
+    counted_alone: tuple[str, ...] = ()
     counts_of_members: tuple[tuple[str, int], ...] = ()
 
 

@@ -9,7 +9,7 @@ of a call. Rows are locked in the order of `lock_order.py`, and each by its key.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from loyalty_service.application.limits import member_scope
@@ -87,7 +87,7 @@ class _Prefetch:
             unit.answers_ahead(_sorted(reads.kept_answers for reads in batch)),
         )
         unit.know_absent(Member, members)
-        self._lock_keys(shown, waits)
+        self._lock_keys(shown, waits, {key for reads in batch for key in reads.counted_alone})
         self._lock_usages(batch, given_back, claimed)
 
     def _digests(self, codes: Iterable[tuple[str, str]]) -> Iterator[tuple[str, bytes]]:
@@ -95,26 +95,29 @@ class _Prefetch:
             for digest in self._unit.code_digests(place, digits):
                 yield place, digest
 
-    def _lock_keys(self, shown: Sequence[tuple[str, str, str]], waits: Step) -> None:
+    def _lock_keys(
+        self, shown: Sequence[tuple[str, str, str]], waits: Step, alone: Collection[str]
+    ) -> None:
         """
-        Lock the keys of those who show a code that may be wrong, and look again who waits.
+        Lock *alone*, whose counts must be exact, and the keys that show a code that may be wrong.
 
-        Whom no regular was read for has never been one.
+        Who waits is looked at again. Whom no regular was read for has never been one.
 
         A key that has shown so many wrong ones that it had to wait has one guess after each wait.
         Were it locked for its wrong codes alone, each writer would let it have one at once.
         """
         waited = self._unit.has_waited
-        wrong = set()
+        keys = {(key_id,) for key_id in alone}
         for place, digits, key_id in shown:
             code = self._unit.code(place, self._unit.code_digest(place, digits))
             if code is not None:
                 self._unit.know_regular(key_id, code.member_number)
             live = code is not None and code.status is CodeStatus.PENDING
             if waited(place, key_id) or not live:
-                wrong.add((key_id,))
-        if wrong:
-            self._take(self._unit.keys_ahead(sorted(wrong)), waits)
+                keys.add((key_id,))
+        if keys:
+            self._take(self._unit.keys_ahead(sorted(keys)), waits)
+            self._unit.read_again(alone)
 
     def _lock_usages(
         self,

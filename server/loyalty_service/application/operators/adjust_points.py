@@ -55,7 +55,15 @@ class AdjustPoints:
 
     def reads(self) -> Reads:
         """Tell what the use case starts from."""
-        return Reads(members=((self.program_id, self.loyalty_id),))
+        return Reads(
+            members=((self.program_id, self.loyalty_id),), counted_alone=self.counted_alone
+        )
+
+    @property
+    def counted_alone(self) -> tuple[str, ...]:
+        """The key whose day must be counted exactly, where one moves points."""
+        key = self.by.key if self.by else None
+        return () if key is None or self.dry_run else (key.key_id,)
 
     def meaning(self, read: Read) -> tuple[Any, ...]:
         """See `Meant`."""
@@ -122,6 +130,9 @@ def adjust_points(unit: Unit, command: AdjustPoints, now_ms: int) -> Done[Adjust
             *flag_adjusted(unit, program, command.by, member, points, now_ms),
         )
     else:
+        if command.counted_alone:
+            # Servers that each count for themselves would give a key a day at each of them.
+            unit.count_alone(*command.counted_alone)
         require_points(unit, program, None, member, points, now_ms)
         require_adjustable(unit, program, command.by, points, now_ms)
         flags = ()

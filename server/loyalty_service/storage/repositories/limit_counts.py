@@ -4,7 +4,8 @@ What keys, programs and members have done in a day or another period, for their 
 Counts are added up in the database, each writer in a shard of its own. So no writer waits for
 another, all servers count together, and a restart forgets nothing.
 
-A sum is used again for a moment; what other writers have added since then is missing from it.
+A sum is used again for a moment; what other writers have added since then is missing from it. That
+of a key which is locked is read again, so where all who count lock the key, it is exact.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy import bindparam, func, select
 
-from loyalty_service.application.limits import MEMBER_PREFIX
+from loyalty_service.application.limits import MEMBER_PREFIX, key_scope
 from loyalty_service.domain.clock import DAY_MS
 from loyalty_service.domain.limits import Limit, LimitName
 from loyalty_service.storage import tables as t
@@ -117,14 +118,16 @@ class _Limits:
     Attributes:
         known: What its writer has read and added of late, which a unit is given as it begins.
         unwritten: What this unit has added and not yet written; what it wrote is in `written`.
+        exact: Keys whose sums are of after their lock.
     """
 
-    __slots__ = ("fresh", "known", "sums", "unwritten", "written")
+    __slots__ = ("exact", "fresh", "known", "sums", "unwritten", "written")
 
     known: KnownSums
 
     def __init__(self) -> None:
         self.sums: dict[Place, Sums] = {}
+        self.exact: set[str] = set()
         self.fresh: set[Place] = set()
         self.unwritten: dict[Place, Sums] = {}
         self.written: dict[Place, Sums] = {}
@@ -153,13 +156,28 @@ class LimitCounts(Records):
         limits = self._limits
         sums = limits.sums.get(place)
         if sums is None:
-            if (known := limits.known.get(place)) is not None:
+            if (known := self._known(place)) is not None:
                 self._begin(place, dict(known), limits.written, limits.unwritten)
             else:
                 rows = self._connection.execute(self._limits_by.sums.sql, place).fetchall()
                 self.take_sums([place], [(*place, *row) for row in rows])
             sums = limits.sums[place]
         return sums
+
+    def _known(self, place: Place) -> Sums | None:
+        exact = self._limits.exact
+        # Nearly no unit has any.
+        if exact and place[0] in map(key_scope, exact):
+            return None
+        return self._limits.known.get(place)
+
+    def read_again(self, keys: Iterable[str]) -> None:
+        """Read the sums of keys anew from here on, which are locked."""
+        limits = self._limits
+        limits.exact.update(keys)
+        scopes = set(map(key_scope, limits.exact))
+        for place in [place for place in limits.sums if place[0] in scopes]:
+            del limits.sums[place]
 
     def count(self, limit: Limit, scope: str, amount: int, now_ms: int) -> None:
         """See `Unit.count`."""
@@ -181,7 +199,7 @@ class LimitCounts(Records):
 
     def sums_ahead(self, places: Iterable[Place]) -> Step:
         """Read the sums of places, but for those that are known."""
-        unknown = [place for place in places if self._limits.known.get(place) is None]
+        unknown = [place for place in places if self._known(place) is None]
         return Step(
             Rank.LIMIT_COUNTS, self._limits_by.sums_of_many, unknown, self.take_sums, locks=False
         )

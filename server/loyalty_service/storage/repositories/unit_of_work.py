@@ -71,6 +71,12 @@ class UnitOfWork(
         self._units = units
         self._events: EventLog | None = None
 
+    def count_alone(self, key_id: str) -> None:
+        """See `Unit.count_alone`."""
+        if key_id not in self._limits.exact:
+            self.lock_key(key_id)
+            self.read_again((key_id,))
+
     def forget_counts(self, now_ms: int, limit: int) -> int:
         """See `Unit.forget_counts`."""
         self.changes += 1
