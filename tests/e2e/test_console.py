@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from loyalty.v1 import member_service_pb2 as pb
+from loyalty_service.console import connections
 from loyalty_service.console.serve import Listening
-from loyalty_service.console.sign_ins import IDLE_S, LONGEST_S, SIGN_INS_MAX, SignIns
+from loyalty_service.console.sign_ins import (
+    IDLE_S,
+    LONGEST_S,
+    SIGN_INS_MAX,
+    SIGN_INS_OF_ONE_MAX,
+    SignIns,
+)
 from loyalty_service.console.web import Proxy
 from tests.support.certificates import Authority, trusting
 from tests.support.console import Browser, run_console
@@ -51,7 +61,7 @@ async def test_stranger_is_sent_to_sign_in(stranger: Browser, path: str) -> None
     assert answer.body == b""
 
 
-@pytest.mark.parametrize("key", ["", "wrong", POS_KEY, APP_KEY, "é", "x" * 300])
+@pytest.mark.parametrize("key", ["", "wrong", POS_KEY, APP_KEY, "é", "x" * 300, "x\0y", "x\ny"])
 async def test_key_of_nobody_who_may_see_is_refused(stranger: Browser, key: str) -> None:
     """A till's and an app's key open no console; nothing that was typed is shown again."""
     answer = await stranger.sign_in(key)
@@ -219,6 +229,54 @@ async def test_sign_out_ends_it_everywhere(admin: Browser) -> None:
     assert (await admin.get("/")).status == 303
 
 
+async def test_new_sign_in_ends_the_one_before(stranger: Browser) -> None:
+    """Who signs in again with the same browser leaves no old token that opens pages."""
+    await stranger.sign_in(ADMIN_KEY)
+    before = dict(stranger.cookies)
+    await stranger.sign_in(ADMIN_KEY)
+    assert (await stranger.get("/")).status == 200
+    stranger.cookies = before
+    assert (await stranger.get("/")).status == 303
+
+
+async def _half(listening: Listening, text: bytes) -> tuple[asyncio.StreamReader, Any]:
+    reader, writer = await asyncio.open_connection(listening.host, listening.port)
+    writer.write(text)
+    await writer.drain()
+    return reader, writer
+
+
+async def test_half_requests_keep_no_place(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any number of requests that never end hold nobody up, and are hung up on in the end."""
+    head = b"POST /sign-in HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\nkey="
+    async with run_console(server.address) as listening:
+        browser = Browser(HttpClient(listening.host, listening.port))
+        slow = [await _half(listening, (head, head[:20], b"")[n % 3]) for n in range(600)]
+        assert (await browser.sign_in(ADMIN_KEY)).status == 303
+        assert (await browser.get("/health")).status == 200
+        first, _ = slow[0]
+        with suppress(ConnectionError):
+            assert await first.read() == b""
+        for _, writer in slow:
+            writer.transport.abort()
+    monkeypatch.setattr(connections, "ARRIVES_S", 0.05)
+    async with run_console(server.address) as listening:
+        reader, writer = await _half(listening, head)
+        with suppress(ConnectionError):
+            assert await reader.read() == b""
+        writer.transport.abort()
+
+
+async def test_block_is_shown(admin: Browser, server: Server) -> None:
+    """Who looks at a member sees that they may not redeem, and why."""
+    member = await server.admin.enroll()
+    blocked = pb.BlockMemberRequest(loyalty_id=member, redeem=True, reason="Phone stolen")
+    await server.admin.call(server.admin.members.BlockMember, blocked)
+    await admin.get(f"/members/{member}")
+    assert '<dt>May not</dt><dd class="large">redeem</dd>' in admin.shown
+    assert "Phone stolen" in admin.shown
+
+
 async def test_page_that_is_none_is_told(admin: Browser) -> None:
     """An unknown page is 404, in the console's own words."""
     assert (await admin.get("/nowhere")).status == 404
@@ -269,15 +327,18 @@ async def test_only_the_proxy_says_who_somebody_is(server: Server, tmp_path: Pat
         await known.get("/", **{"x-forwarded-email": "xavier@example.com"})
         assert "xavier@example.com" in known.shown
         assert "odile@example.com" not in known.shown
+        twice = b"x-forwarded-email: odile@example.com\r\n" * 2
+        answer = await known.http.send(b"GET / HTTP/1.1\r\nhost: x\r\n" + twice + b"\r\n")
+        assert answer.status == 403
 
 
 def test_sign_in_ends_by_itself() -> None:
-    """Half an hour without a page, or 12 hours, end it; beyond 1,000 the oldest goes."""
+    """Half an hour without a page, or 12 hours; beyond 20 of a key, or 1,000, the oldest goes."""
     now = 0.0
     kept = SignIns(lambda: now)
 
-    def somebody() -> str:
-        token, _ = kept.open(secret="s", name="n", role="r", program_id="p", time_zone="UTC")
+    def somebody(key: str = "s") -> str:
+        token, _ = kept.open(secret=key, name="n", role="r", program_id="p", time_zone="UTC")
         return token
 
     token = somebody()
@@ -290,6 +351,11 @@ def test_sign_in_ends_by_itself() -> None:
     now += IDLE_S + 1
     assert kept.find(token) is None
     first = somebody()
-    for _ in range(SIGN_INS_MAX):
+    other = somebody("other")
+    for _ in range(SIGN_INS_OF_ONE_MAX):
         somebody()
     assert kept.find(first) is None
+    assert kept.find(other)
+    for number in range(SIGN_INS_MAX):
+        somebody(f"key {number}")
+    assert kept.find(other) is None

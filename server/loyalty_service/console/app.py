@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -33,7 +35,8 @@ from loyalty_service.console.web import (
     signed_in_page,
 )
 
-KEY_MAX = 256
+KEY_FORM = re.compile(r"[\x20-\x7e]{1,256}")
+"""What may be sent as an API key."""
 
 
 class SafeHeaders:
@@ -69,13 +72,14 @@ async def take_sign_in(request: Request) -> Response:
         return page(400, "refused", None, problem=str(refused_form))
     to, secret = _own_path(form.get("to", "/")), form.get("key", "").strip()
     problem, token = "Type an API key.", ""
-    if desk.proxy is None and secret and len(secret) <= KEY_MAX and secret.isascii():
+    if desk.proxy is None and KEY_FORM.fullmatch(secret):
         try:
             token, _ = await sign_in(desk, secret)
         except CallRefusedError as refused:
             problem = refused.message
     if not token:
         return page(403, "sign_in", None, to=to, problem=problem)
+    desk.sign_ins.close(request.cookies.get(desk.cookie, ""))
     response = RedirectResponse(to, 303)
     keep_cookie(desk, response, token)
     return response

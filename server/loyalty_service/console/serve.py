@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from loyalty_service.console.app import make_app
+from loyalty_service.console.connections import ARRIVES_S, protocol_for
 from loyalty_service.console.server_calls import ServerCalls
 from loyalty_service.console.sign_ins import SignIns
 from loyalty_service.console.web import Desk, Proxy
@@ -43,24 +43,6 @@ class Listening:
     def is_local(self) -> bool:
         """Whether only this machine can reach it."""
         return self.host in {"127.0.0.1", "::1", "localhost"}
-
-
-def names_in(certificate: Any) -> frozenset[str]:
-    """Give the DNS and URI names of a peer's certificate, as `ssl` tells of it."""
-    return frozenset(value for _, value in certificate.get("subjectAltName", ()))
-
-
-def protocol_for(names: Collection[str]) -> type[H11Protocol]:
-    """Make what takes connections only from peers whose certificate has one of the names."""
-
-    class FromProxy(H11Protocol):
-        def connection_made(self, transport: Any) -> None:
-            if names_in(transport.get_extra_info("peercert") or {}).isdisjoint(names):
-                transport.abort()
-                return
-            super().connection_made(transport)
-
-    return FromProxy
 
 
 async def serve_console(
@@ -96,14 +78,13 @@ class _Server(uvicorn.Server):
 
 
 def _config(listening: Listening, desk: Desk) -> uvicorn.Config:
-    options: dict[str, Any] = {"http": H11Protocol}
+    options: dict[str, Any] = {"http": protocol_for(listening.proxy_names)}
     if listening.certificate is not None:
         options["ssl_certfile"] = str(listening.certificate)
         options["ssl_keyfile"] = str(listening.private_key or listening.certificate)
     if listening.proxy_authority is not None:
         options["ssl_ca_certs"] = str(listening.proxy_authority)
         options["ssl_cert_reqs"] = ssl.CERT_REQUIRED
-        options["http"] = protocol_for(listening.proxy_names)
     return uvicorn.Config(
         make_app(desk),
         host=listening.host,
@@ -115,7 +96,7 @@ def _config(listening: Listening, desk: Desk) -> uvicorn.Config:
         log_config=None,
         proxy_headers=False,
         limit_concurrency=256,
-        timeout_keep_alive=15,
+        timeout_keep_alive=round(ARRIVES_S),
         h11_max_incomplete_event_size=16 * 1024,
         **options,
     )

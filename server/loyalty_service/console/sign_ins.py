@@ -13,6 +13,8 @@ from time import monotonic
 IDLE_S = 30 * 60.0
 LONGEST_S = 12 * 3600.0
 SIGN_INS_MAX = 1000
+SIGN_INS_OF_ONE_MAX = 20
+"""Of one key and name, so that nobody throws the others out."""
 TOKEN_BYTES = 32
 
 
@@ -66,7 +68,11 @@ class SignIns:
     def open(
         self, *, secret: str, name: str, role: str, program_id: str, time_zone: str
     ) -> tuple[str, SignIn]:
-        """Sign somebody in; return the token for their browser. Beyond 1,000 the oldest goes."""
+        """
+        Sign somebody in; return the token for their browser.
+
+        Beyond 20 of one key and name their oldest goes, beyond 1,000 the oldest of all.
+        """
         now = self._clock_s()
         token = secrets.token_urlsafe(TOKEN_BYTES)
         found = SignIn(
@@ -79,6 +85,9 @@ class SignIns:
             began_s=now,
             seen_s=now,
         )
+        same = [of for of, one in self._kept.items() if (one.secret, one.name) == (secret, name)]
+        if len(same) >= SIGN_INS_OF_ONE_MAX:
+            del self._kept[same[0]]
         self._kept[_digest(token)] = found
         while len(self._kept) > SIGN_INS_MAX:
             self._kept.popitem(last=False)

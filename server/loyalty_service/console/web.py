@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import grpc
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from loyalty.v1 import method_pb2, operator_service_pb2
@@ -49,6 +49,11 @@ class Proxy:
 
     header: str
     secret: str
+
+    def names(self, request: Request) -> str:
+        """Tell who sends a request; nobody where two are named, of whom a browser sent one."""
+        named = request.headers.getlist(self.header)
+        return named[0] if len(named) == 1 else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +104,13 @@ async def read_form(request: Request) -> dict[str, str]:
     if site not in {"same-origin", "none"}:
         raise FormRefusedError("The form is from another site.")
     body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > FORM_BYTES_MAX:
-            raise FormRefusedError("The form is too large.")
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > FORM_BYTES_MAX:
+                raise FormRefusedError("The form is too large.")
+    except ClientDisconnect:
+        raise FormRefusedError("The form did not come as a whole.") from None
     try:
         return dict(parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=bool(body)))
     except ValueError:
@@ -138,7 +146,7 @@ def signed_in_page(of: Page) -> Callable[[Request], Awaitable[Response]]:
         found, new = desk.sign_ins.find(token), ""
         try:
             if desk.proxy is not None:
-                named = request.headers.get(desk.proxy.header, "")
+                named = desk.proxy.names(request)
                 if not named:
                     return page(403, "refused", None, problem="The proxy did not say who you are.")
                 if found is None or found.name != named:
