@@ -24,7 +24,7 @@ from loyalty_service.domain.expiry import Expiry, ExpiryPolicy
 from loyalty_service.domain.peppers import Peppers
 from loyalty_service.storage.databases import Database
 from loyalty_service.storage.tools import archive as archiving
-from loyalty_service.storage.tools.archive import Archived, archive, finish_removal
+from loyalty_service.storage.tools.archive import Archived, archive
 from loyalty_service.storage.tools.archive_file import ArchiveError, audit_archive
 from loyalty_service.storage.tools.audit import audit
 from loyalty_service.storage.tools.backup import back_up
@@ -201,7 +201,7 @@ def test_file_of_another_ledger_does_not_join(lived_url: str, tmp_path: Path) ->
 def test_removal_that_was_cut_short_goes_on(
     lived_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A ledger of which half has left holds, and the rest leaves later."""
+    """A ledger of which half has left holds; the rest leaves later, if it is in the file still."""
     monkeypatch.setattr("loyalty_service.storage.tools.batches.ROWS_MAX", 3)
     monkeypatch.setattr("loyalty_service.storage.tools.batches.ROWS_FIRST", 3)
     batches = 0
@@ -222,9 +222,27 @@ def test_removal_that_was_cut_short_goes_on(
     assert _problems(lived_url) == []
     monkeypatch.setattr(archiving, "_remove_some", remove)
 
-    removed, _ = finish_removal(Database.from_text(lived_url))
+    file, database = tmp_path / "first", Database.from_text(lived_url)
+    left = rows(lived_url, "SELECT count(*) FROM transfer")
+    written = file.read_bytes()
+    file.unlink()
+    with pytest.raises(ArchiveError, match="first is not in"):
+        archive(database, tmp_path / "second", PEPPERS)
+    file.write_bytes(b"something else")
+    with pytest.raises(ArchiveError, match="no archive"):
+        archive(database, tmp_path / "second", PEPPERS)
+    file.write_bytes(written)
+    with closing(sqlite3.connect(file)) as changed:
+        changed.execute("UPDATE transfer SET note = 'changed'")
+        changed.commit()
+    with pytest.raises(ArchiveError, match="does not hold"):
+        archive(database, tmp_path / "second", PEPPERS)
+    assert rows(lived_url, "SELECT count(*) FROM transfer") == left
+    file.write_bytes(written)
 
-    assert removed > 0
+    with pytest.raises(ArchiveError, match="no checkpoint after"):
+        archive(database, tmp_path / "second", PEPPERS)
+
     assert rows(lived_url, "SELECT count(*) FROM transfer") == [(1,)]
     assert _problems(lived_url) == []
 

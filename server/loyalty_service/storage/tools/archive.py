@@ -3,7 +3,7 @@ Moves the transfers up to a checkpoint into a file that audits alone, and joins 
 
 The file is whole, proved and synced before the first transfer leaves the ledger. Then they leave
 in small batches, each with the sums of the owners that it moved points for, which stay. Where that
-was cut short, the next archive first goes on with it.
+was cut short, the next archive first goes on with it, if the file is still what was written.
 """
 
 from __future__ import annotations
@@ -85,14 +85,14 @@ def archive(
 
     Raises:
         ArchiveError: There is no checkpoint after the last archive; the transfers are not what it
-            was made of; or the file exists.
+            was made of; the file exists; or an earlier one was cut short and is not beside it.
         SchemaError: The database has another schema.
         UnreachableError: The database does not answer.
     """
     require_database(database)
     require_current(database)
     require_place(database, file, None, replace=False)
-    removed = finish_removal(database)[0]
+    removed = _finish_earlier(database, file.parent, peppers, report)
     with beside(file) as draft:
         with reading(database) as connection:
             before, until = _span(connection, peppers)
@@ -250,6 +250,27 @@ _DELETE = bound("DELETE FROM transfer WHERE transfer_id > :first AND transfer_id
 _MOVE_ON = bound(
     "UPDATE checkpoint SET removed_to = :last WHERE checkpoint_id = :number AND removed_to = :first"
 )
+
+
+def _finish_earlier(database: Database, folder: Path, peppers: Peppers, report: Report) -> int:
+    """
+    Go on with an archive that was cut short, if its file is there; return how many left.
+
+    Its transfers would be nowhere if the file was lost or exchanged meanwhile.
+    """
+    with reading(database) as connection:
+        archived = archived_checkpoint(connection)
+    if archived is None or archived.removed_to >= archived.transfer_id:
+        return 0
+    file = folder / str(archived.archive)
+    if not file.is_file():
+        raise ArchiveError(
+            f"an archive was cut short, and its file {archived.archive} is not in {folder}: bring "
+            "it there, or archive into its folder. Nothing was changed"
+        )
+    for problem in audit_archive(file, peppers, report, database).problems:
+        raise ArchiveError(f"{file} was cut short, and does not hold: {problem}")
+    return finish_removal(database)[0]
 
 
 def finish_removal(database: Database) -> tuple[int, float]:
