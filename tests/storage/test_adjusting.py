@@ -33,7 +33,7 @@ from loyalty_service.storage.store import Store
 from loyalty_service.storage.tools.audit import audit as find_problems
 from tests.support.commands import Commands
 from tests.support.doing import adjust_points, create_key
-from tests.support.ledger import audit, balances, rows
+from tests.support.ledger import audit, balances, execute, rows
 from tests.support.programs import PROGRAM_ID, add_member, demo_program, enroll, put_program
 from tests.support.stores import demo_store, open_store
 
@@ -247,6 +247,11 @@ def test_dry_run_of_a_file_moves_nothing(
         (("x,5,a",), "line 2"),
         ((f"{ONE},5,a", f"{ONE},many,a"), "line 3"),
         ((f"{ONE},5,",), "line 2: reason"),
+        ((f"{ONE},1,000,late",), "line 2: has 4 cells rather than 3"),
+        ((f"{ONE},5",), "line 2: has 2 cells rather than 3"),
+        ((f"{ONE},1_000,late",), "line 2: points"),
+        ((f"{ONE},\N{ARABIC-INDIC DIGIT FIVE},late",), "line 2: points"),
+        ((f'"{ONE},5,late',), "CSV file"),
         ((), "has no line"),
     ],
 )
@@ -262,6 +267,34 @@ def test_mistake_in_a_file_moves_nothing(
     assert loyalty("adjust", PROGRAM_ID, "--file", _file(tmp_path, *lines), "--yes") == 1
     assert told in capsys.readouterr().err
     assert balances(database_url, ONE) == (100, 0)
+
+
+@pytest.mark.parametrize("head", ["loyalty_id,points,points", "loyalty_id,points,reasons"])
+def test_columns_of_a_file_are_known_and_named_once(
+    loyalty: Commands,
+    database_url: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    head: str,
+) -> None:
+    """Of two columns of one name nobody knows which counts, and a mistyped name says nothing."""
+    file = _file(tmp_path, f"{ONE},5,6", head=head)
+    assert loyalty("adjust", PROGRAM_ID, "--file", file, "--reason", "late", "--yes") == 1
+    assert "may name loyalty_id, points, reason" in capsys.readouterr().err
+    assert balances(database_url, ONE) == (100, 0)
+
+
+def test_guest_named_like_a_formula_is_none_in_a_spreadsheet(
+    loyalty: Commands, database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is printed as CSV is opened in spreadsheets, and guests choose their names."""
+    rename = "UPDATE member SET name = '=HYPERLINK(1)' WHERE loyalty_id = :one"
+    execute(database_url, rename, one=ONE)
+    file = _file(tmp_path, f"{ONE},-5,late")
+    assert loyalty("adjust", PROGRAM_ID, "--file", file, "--yes") == 0
+    (line,) = _lines(capsys.readouterr().out)
+    assert line["told"] == "'=HYPERLINK(1) now has 95 points available."
+    assert line["points"] == "-5"
 
 
 @pytest.mark.parametrize(

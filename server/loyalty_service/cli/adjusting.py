@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import csv
+import re
 import shlex
-import sys
 import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from loyalty_service.application.adjusters import Adjuster
 from loyalty_service.application.operators.adjust_points import AdjustPoints
 from loyalty_service.application.perform import KEY_FORM, plain_key
+from loyalty_service.cli.csv_files import print_row, read_rows
 from loyalty_service.cli.movers import Here, Mover, RefusedError, There, UnknownOutcomeError
 from loyalty_service.cli.running import operator, run, with_store
 from loyalty_service.cli.terminal import confirm, err, out, shown
@@ -28,7 +28,8 @@ from loyalty_service.storage.store import Store
 KEY_OF_FILE_MAX = 200
 """Leaves room for what tells the lines of a file apart."""
 
-COLUMNS = ("loyalty_id", "points", "reason")
+LOYALTY_ID_FORM = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+POINTS_FORM = re.compile(r"[-+]?[0-9]{1,19}")
 TOLD = ("line", "loyalty_id", "points", "outcome", "told")
 
 
@@ -215,8 +216,7 @@ def _many(lines: Sequence[Line], key: str, *, asks: bool) -> Callable[[Mover], A
         err.print(f"Idempotency key: {key}")
         if asks:
             confirm("Move them?")
-        told = csv.writer(sys.stdout)
-        told.writerow(TOLD)
+        print_row(TOLD)
         outcomes: Counter[str] = Counter()
         for line in lines:
             try:
@@ -229,7 +229,7 @@ def _many(lines: Sequence[Line], key: str, *, asks: bool) -> Callable[[Mover], A
                 ) from None
             outcomes[outcome] += 1
             command = line.command
-            told.writerow((line.number, command.loyalty_id, command.points, outcome, shown(words)))
+            print_row((line.number, command.loyalty_id, command.points, outcome, shown(words)))
         err.print(", ".join(f"{count:,} {outcome}" for outcome, count in outcomes.items()) + ".")
         if outcomes["refused"]:
             raise OperatorError(
@@ -262,33 +262,26 @@ def read_lines(file: Path, wanted: AdjustPoints, key: str) -> list[Line]:
     """
     lines = []
     seen: Counter[str] = Counter()
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as opened:
-            rows = csv.DictReader(opened)
-            if not {"loyalty_id", "points"} <= set(rows.fieldnames or ()):
-                raise OperatorError(f"{file}: the first line must name {', '.join(COLUMNS)}.")
-            for row in rows:
-                command = _command(file, rows.line_num, row, wanted)
-                seen[command.loyalty_id] += 1
-                of_line = f"{key}/{command.loyalty_id}/{seen[command.loyalty_id]}"
-                lines.append(Line(rows.line_num, command, of_line))
-    except OSError as problem:
-        raise OperatorError(f"{file}: {problem.strerror}.") from None
-    except (UnicodeDecodeError, csv.Error) as problem:
-        raise OperatorError(f"{file}: must be a CSV file in UTF-8 ({problem}).") from None
+    for number, row in read_rows(file, ("loyalty_id", "points"), ("reason",)):
+        command = _command(file, number, row, wanted)
+        seen[command.loyalty_id] += 1
+        of_line = f"{key}/{command.loyalty_id}/{seen[command.loyalty_id]}"
+        lines.append(Line(number, command, of_line))
     if not lines:
         raise OperatorError(f"{file}: has no line but the first.")
     return lines
 
 
-def _command(file: Path, number: int, row: dict[str, Any], wanted: AdjustPoints) -> AdjustPoints:
+def _command(file: Path, number: int, row: dict[str, str], wanted: AdjustPoints) -> AdjustPoints:
     """Read one line."""
+    wrong = f"{file}, line {number}:"
+    if not LOYALTY_ID_FORM.fullmatch(row["loyalty_id"]):
+        raise OperatorError(f"{wrong} loyalty_id must be a UUID.")
+    if not POINTS_FORM.fullmatch(row["points"]):
+        raise OperatorError(f"{wrong} points must be a whole number in plain digits.")
     try:
-        loyalty_id = str(uuid.UUID((row["loyalty_id"] or "").strip()))
-        points = int((row["points"] or "").strip())
-        reason = kept_text((row.get("reason") or "").strip() or wanted.note)
-    except ValueError as problem:
-        raise OperatorError(f"{file}, line {number}: {problem}.") from None
+        reason = kept_text(row.get("reason") or wanted.note)
     except typer.BadParameter as problem:
-        raise OperatorError(f"{file}, line {number}: reason {problem.message}.") from None
-    return replace(wanted, loyalty_id=loyalty_id, points=points, note=reason)
+        raise OperatorError(f"{wrong} reason {problem.message}.") from None
+    loyalty_id = str(uuid.UUID(row["loyalty_id"]))
+    return replace(wanted, loyalty_id=loyalty_id, points=int(row["points"]), note=reason)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -33,6 +31,7 @@ from loyalty_service.application.operators.rotate_key import (
     rotate_key,
 )
 from loyalty_service.application.perform import Run, perform
+from loyalty_service.cli.csv_files import print_row, read_rows
 from loyalty_service.cli.running import operator, run, with_store
 from loyalty_service.cli.terminal import err, out, print_table
 from loyalty_service.cli.texts import Why, kept_text, text_or_empty
@@ -97,12 +96,11 @@ def import_keys_command(
     async def create(opened: Store) -> None:
         work = Run(create_keys, command, by=operator("keys import"))
         made = await opened.write(partial(perform, run=work), timeout_s=60)
-        told = csv.writer(sys.stdout)
-        told.writerow(("key", "partner", "role", "stores", "label", "secret"))
+        print_row(("key", "partner", "role", "stores", "label", "secret"))
         for one in made.result:
             stores = " ".join(map(str, sorted(one.key.stores)))
             key = one.key
-            told.writerow((key.key_id, key.partner, key.role, stores, key.label, one.secret))
+            print_row((key.key_id, key.partner, key.role, stores, key.label, one.secret))
         err.print(f"{len(made.result):,} keys. Their secrets are shown this once.")
 
     run(partial(with_store, create))
@@ -110,24 +108,14 @@ def import_keys_command(
 
 def _wanted(program_id: str, file: Path, reason: str) -> Iterator[CreateKey]:
     """Read the keys of a file; stores are parted by blanks."""
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as opened:
-            rows = csv.DictReader(opened)
-            if not {"partner", "role"} <= set(rows.fieldnames or ()):
-                raise OperatorError(f"{file}: the first line must name partner and role.")
-            for row in rows:
-                try:
-                    partner = kept_text((row["partner"] or "").strip())
-                    role = Role((row["role"] or "").strip())
-                    stores = frozenset(map(int, (row.get("stores") or "").split()))
-                    label = text_or_empty((row.get("label") or "").strip())
-                except (ValueError, typer.BadParameter) as problem:
-                    raise OperatorError(f"{file}, line {rows.line_num}: {problem}.") from None
-                yield CreateKey(program_id, partner, role, stores, label=label, reason=reason)
-    except OSError as problem:
-        raise OperatorError(f"{file}: {problem.strerror}.") from None
-    except (UnicodeDecodeError, csv.Error) as problem:
-        raise OperatorError(f"{file}: must be a CSV file in UTF-8 ({problem}).") from None
+    for number, row in read_rows(file, ("partner", "role"), ("stores", "label")):
+        try:
+            partner, role = kept_text(row["partner"]), Role(row["role"])
+            stores = frozenset(map(int, row.get("stores", "").split()))
+            label = text_or_empty(row.get("label", ""))
+        except (ValueError, typer.BadParameter) as problem:
+            raise OperatorError(f"{file}, line {number}: {problem}.") from None
+        yield CreateKey(program_id, partner, role, stores, label=label, reason=reason)
 
 
 @keys.command("change")

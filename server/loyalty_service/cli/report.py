@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import date, timedelta
@@ -17,6 +15,7 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from loyalty_service.application.operators.create_key import ProgramUnknownError
+from loyalty_service.cli.csv_files import print_row
 from loyalty_service.cli.promo_codes import day_from
 from loyalty_service.cli.running import run, with_store
 from loyalty_service.cli.terminal import out, print_table
@@ -229,9 +228,8 @@ def _print_rows(
     names: Sequence[str], rows: Sequence[Sequence[Any]], form: Format, empty: str
 ) -> None:
     if form is Format.CSV:
-        told = csv.writer(sys.stdout)
-        told.writerow(names)
-        told.writerows(rows)
+        for row in (names, *rows):
+            print_row(row)
         return
     table = Table(*names, box=SIMPLE)
     for row in rows:

@@ -14,12 +14,16 @@ import socket
 import ssl
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import SplitResult, urlsplit
 
 from loyalty_service.domain.webhooks import is_public
 
 HEAD_BYTES_MAX = 16_384
+ANSWERS_MAX = 4
+"""Heads that are read, of which all but one say that the answer is still to come."""
+
 LOOKUPS_MAX = 16
 """Names that are looked up at once: one that hangs must not hold up the others."""
 
@@ -40,12 +44,15 @@ class Poster:
         timeout_s: How long one may take, from the lookup to the answer.
         allow_private: Whether addresses of private networks, and plain HTTP, may be used.
         trusted: What certificates are checked against.
+        looked_up: Names that are being looked up: one that hangs takes one place, however many
+            messages wait for it and however long.
     """
 
     timeout_s: float
     allow_private: bool
     trusted: ssl.SSLContext
     lookups: ThreadPoolExecutor
+    looked_up: dict[tuple[str, int], asyncio.Future[list[str]]] = field(default_factory=dict)
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
         """
@@ -84,23 +91,36 @@ class Poster:
         try:
             writer.write(_request(url, headers, body))
             await writer.drain()
-            while True:
+            for _ in range(ANSWERS_MAX):
                 status = _status_of(await reader.readuntil(b"\r\n\r\n"))
                 if status not in _CONTINUES:
                     return status
+            raise PostError("it says without an end that an answer will come")
         finally:
             writer.transport.abort()
 
     async def _address_of(self, host: str, port: int) -> str:
         """Look a name up; of its addresses every one must be public, unless private ones may be."""
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(
-            self.lookups, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        )
-        addresses = [str(entry[4][0]) for entry in found]
+        name = host, port
+        found = self.looked_up.get(name)
+        if found is None:
+            loop = asyncio.get_running_loop()
+            found = self.looked_up[name] = loop.run_in_executor(self.lookups, _addresses, *name)
+            found.add_done_callback(partial(self._forget, name))
+        # The time of one message may be over: the others wait on.
+        addresses = await asyncio.shield(found)
         if not self.allow_private and not all(map(is_public, addresses)):
             raise PostError("the host has an address of a private network")
         return addresses[0]
+
+    def _forget(self, name: tuple[str, int], found: asyncio.Future[list[str]]) -> None:
+        self.looked_up.pop(name, None)
+        if not found.cancelled():
+            found.exception()  # It is no news to anybody if nobody waits for it any more.
+
+
+def _addresses(host: str, port: int) -> list[str]:
+    return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 def new_poster(timeout_s: float, *, allow_private: bool) -> Poster:
