@@ -172,7 +172,7 @@ class LimitCounts(Records):
         return self._limits.known.get(place)
 
     def read_again(self, keys: Iterable[str]) -> None:
-        """Read the sums of keys anew from here on, which are locked."""
+        """Read the sums of keys again from here on, which are locked."""
         limits = self._limits
         limits.exact.update(keys)
         scopes = set(map(key_scope, limits.exact))
